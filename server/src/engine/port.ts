@@ -1,0 +1,159 @@
+/**
+ * The engine port: what the platform asks of anything that runs a model. Types and errors only; no HTTP, no OpenAI
+ * shapes, no process handling. Differences between adapters are capability flags, never a check of the kind.
+ */
+
+export interface EngineCapabilities {
+  /** The engine renders chat messages to a prompt itself; otherwise the platform renders the model's template. */
+  rendersChat: boolean;
+  /** Sampling fields the engine honours. A request that sets any other is refused before it reaches the engine. */
+  sampling: readonly (keyof Sampling)[];
+  /** Usage of an aborted request is exact (true) or counted from the deltas that arrived (false). */
+  exactUsageOnAbort: boolean;
+}
+
+/** What is known of the model once it is loaded. */
+export interface EngineModelInfo {
+  /** Most tokens of prompt and output together; null when the engine doesn't say. */
+  contextLength: number | null;
+  /** The model's Jinja chat template, when the engine doesn't render chat itself. */
+  chatTemplate: string | null;
+  /** Texts of the special tokens that templates refer to; empty when unknown. */
+  bosToken: string;
+  eosToken: string;
+}
+
+export interface ChatMessage {
+  role: string;
+  content: string;
+  name?: string;
+}
+
+export type EngineInput =
+  /** Special tokens inside the text are recognised. `addBos`: put the model's start token first if the model wants one. */
+  | { kind: "text"; text: string; addBos: boolean }
+  | { kind: "tokens"; tokens: readonly number[] }
+  /** Only for engines with `rendersChat`. */
+  | { kind: "chat"; messages: readonly ChatMessage[] };
+
+/** Absent fields mean the engine's neutral setting (no effect), never a hidden default. */
+export interface Sampling {
+  /** 0 is greedy; 0–2. Absent: 1. */
+  temperature?: number;
+  /** Nucleus mass, 0–1. */
+  topP?: number;
+  /** Candidate cut-off; 0 is off. */
+  topK?: number;
+  /** Probability floor relative to the best token, 0–1. */
+  minP?: number;
+  /** Same seed, same request, same model: same output. Choice i of n samples with seed + i. */
+  seed?: number;
+  /** −2–2. logit[j] −= count[j]·frequencyPenalty + (count[j] > 0)·presencePenalty over the output so far. */
+  frequencyPenalty?: number;
+  presencePenalty?: number;
+  /** > 0; divides positive and multiplies negative logits of tokens seen in prompt or output. */
+  repetitionPenalty?: number;
+}
+
+export interface GenerateRequest {
+  /** Unique; for the engine's logs only. */
+  id: string;
+  input: EngineInput;
+  sampling: Sampling;
+  /** Choices to generate, 1–128. */
+  n: number;
+  /** Most output tokens a choice, ≥ 0; lowered by the engine to what fits the context. */
+  maxTokens: number;
+  /** Text-level stops, at most 4, none empty. The matched text is not delivered. */
+  stop: readonly string[];
+  /** False: the caller needs the text only at the end; the engine may deliver it as one delta a choice. */
+  stream: boolean;
+}
+
+export interface EngineUsage {
+  /** Tokens of the prompt, counted once whatever `n` is. */
+  promptTokens: number;
+  /** The part of the prompt that was not computed again. */
+  cachedTokens: number;
+  /** Tokens made over all choices, the end token included as the model made it. */
+  completionTokens: number;
+}
+
+export type FinishReason = "stop" | "length";
+
+/**
+ * The events of one generation, in this order: any number of `delta`; one `finish` a choice after its last delta;
+ * exactly one `end`, last. After an abort the missing `finish` events are left out and `end.aborted` is true.
+ * A failure throws EngineError from the iterator instead of `end`.
+ */
+export type EngineEvent =
+  | { type: "delta"; choice: number; text: string }
+  | { type: "finish"; choice: number; reason: FinishReason }
+  | { type: "end"; usage: EngineUsage; aborted: boolean };
+
+export interface Engine {
+  readonly capabilities: EngineCapabilities;
+  readonly model: EngineModelInfo;
+  /**
+   * Runs one request. `signal` aborts it: the work stops within one prefill slice or one token, and the iterator
+   * still delivers `end` with the usage so far. Leaving the iterator early (return) aborts too.
+   * @throws EngineError from the iterator.
+   */
+  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<EngineEvent>;
+  /** Token ids of a text; special tokens in it are recognised. @throws EngineError `unsupported` where the engine can't. */
+  tokenize(text: string): Promise<number[]>;
+  /** Resolves while the engine answers; rejects with EngineError otherwise. */
+  health(): Promise<void>;
+  /** Ends all work; generations in flight fail with `unavailable`. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type EngineErrorCode =
+  /** The queue is full. Retryable. */
+  | "overloaded"
+  /** The prompt alone does not fit the context; `message` gives both numbers. */
+  | "context_exceeded"
+  /** The request is not valid for this engine; `param` may name an engine-side field. */
+  | "invalid"
+  | "unsupported"
+  /** The engine died, is closing or can't be reached. Retryable on another replica. */
+  | "unavailable"
+  /** The engine answered something that can't be understood. */
+  | "bad_reply"
+  | "timeout"
+  | "internal";
+
+export class EngineError extends Error {
+  readonly code: EngineErrorCode;
+  /** The same request may succeed on another replica or later, provided no output was delivered yet. */
+  readonly retryable: boolean;
+
+  /** @param message safe to show to the client: no prompt, path or stack. */
+  constructor(code: EngineErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "EngineError";
+    this.code = code;
+    this.retryable = code === "overloaded" || code === "unavailable" || code === "timeout";
+  }
+}
+
+/**
+ * How an engine in a child process is started, told by its adapter and carried out by a launcher: the launcher runs
+ * `entry` with one message channel; `connect` completes the hand-shake and gives the engine.
+ */
+export interface ProcessEngineKind<Options> {
+  /** Module run in the child process. */
+  entry: URL;
+  /** Environment added to the child's. */
+  env: Readonly<Record<string, string>>;
+  /** Sends the options, waits until the model is loaded. @throws EngineError with a public message when it can't be. */
+  connect(channel: EngineChannel, options: Options): Promise<Engine>;
+}
+
+/** One duplex message channel to a child process. Messages are plain structured-clone data. */
+export interface EngineChannel {
+  send(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): void;
+  /** Called once, when the process is gone or the channel closed. */
+  onClose(listener: (reason: string) => void): void;
+}

@@ -1,0 +1,64 @@
+/**
+ * The platform's one error type. Every error carries a code, a message that is safe to show to any client,
+ * and optionally the request field it is about and an internal cause that only the log sees.
+ *
+ * The table is the contract's: code → HTTP status and `type` of the data plane.
+ */
+export const ERROR_TABLE = {
+  BAD_REQUEST: { status: 400, type: "invalid_request_error" },
+  UNAUTHORIZED: { status: 401, type: "invalid_request_error" },
+  PAYMENT_REQUIRED: { status: 402, type: "billing_error" },
+  FORBIDDEN: { status: 403, type: "invalid_request_error" },
+  NOT_FOUND: { status: 404, type: "invalid_request_error" },
+  METHOD_NOT_ALLOWED: { status: 405, type: "invalid_request_error" },
+  REQUEST_TIMEOUT: { status: 408, type: "server_error" },
+  FAILED_PRECONDITION: { status: 412, type: "invalid_request_error" },
+  PAYLOAD_TOO_LARGE: { status: 413, type: "invalid_request_error" },
+  RATE_LIMIT_EXCEEDED: { status: 429, type: "rate_limit_error" },
+  INTERNAL: { status: 500, type: "server_error" },
+  BAD_GATEWAY: { status: 502, type: "server_error" },
+  UNAVAILABLE: { status: 503, type: "server_error" },
+  DEADLINE_EXCEEDED: { status: 504, type: "server_error" },
+  UNKNOWN: { status: 520, type: "server_error" },
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+export interface AppErrorOptions {
+  /** The request field the error is about, as a path: `messages[0].content`. */
+  param?: string;
+  /** Whole seconds after which the same request may succeed; sent as `retry-after`. */
+  retryAfterS?: number;
+  /** What really happened; logged, never sent. */
+  cause?: unknown;
+}
+
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly param: string | null;
+  readonly retryAfterS: number | null;
+
+  /** @param message one sentence safe to show to any client: no prompt, key, path or stack. */
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "AppError";
+    this.code = code;
+    this.param = options.param ?? null;
+    this.retryAfterS = options.retryAfterS ?? null;
+  }
+
+  get status(): number {
+    return ERROR_TABLE[this.code].status;
+  }
+}
+
+/** A 400 that names the field. */
+export function badRequest(param: string, message: string): AppError {
+  return new AppError("BAD_REQUEST", message, { param });
+}
+
+/** Anything thrown becomes an AppError: what is not one already is an INTERNAL error with the cause kept for the log. */
+export function toAppError(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown;
+  return new AppError("INTERNAL", "The server failed to handle the request.", { cause: thrown });
+}
