@@ -1,0 +1,299 @@
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { fitToContext } from "./limits.ts";
+import {
+  type Engine,
+  type EngineCapabilities,
+  EngineError,
+  type EngineErrorCode,
+  type EngineEvent,
+  type EngineInput,
+  type EngineModelInfo,
+  type GenerateRequest,
+} from "./port.ts";
+import { StopMatcher } from "./stop-matcher.ts";
+
+export interface FakeEngineOptions {
+  /**
+   * The whole text of a choice. Default: what the last user message said (of a text prompt: the text), its words
+   * rotated by seed + choice unless the temperature is 0.
+   */
+  reply?: (request: GenerateRequest, choice: number) => string;
+  /** Waits this long before every token. Default 0. */
+  tokenDelayMs?: number;
+  clock?: Clock;
+  /** Awaited before every token of every choice, so that a test can hold the engine at an exact place. */
+  gate?: (at: { request: GenerateRequest; choice: number; token: number }) => Promise<void> | void;
+  /** Makes a request fail once `afterTokens` tokens (over all choices) have been delivered; 0: before the first. */
+  failure?: (request: GenerateRequest) => { code: EngineErrorCode; afterTokens: number } | undefined;
+  /** Generations at once; one more is refused as `overloaded`. Default: no limit. */
+  maxConcurrent?: number;
+  /** Tokens of a prompt reported as cached. Default: none. */
+  cachedTokens?: (promptTokens: number) => number;
+  capabilities?: Partial<EngineCapabilities>;
+  model?: Partial<EngineModelInfo>;
+}
+
+export interface FakeEngine extends Engine {
+  /** Requests so far, oldest first; the last 1,000. */
+  readonly requests: readonly GenerateRequest[];
+  /** Generations that are working now. */
+  readonly active: number;
+  /** As if the process died: generations in flight, new ones and `health` fail with `unavailable`. */
+  crash(): void;
+}
+
+const ALL_SAMPLING: EngineCapabilities["sampling"] = [
+  "temperature",
+  "topP",
+  "topK",
+  "minP",
+  "seed",
+  "frequencyPenalty",
+  "presencePenalty",
+  "repetitionPenalty",
+];
+
+const REQUESTS_KEPT = 1000;
+
+const CHAT_TEMPLATE =
+  "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}" +
+  "{% if add_generation_prompt %}assistant: {% endif %}";
+
+/** A deterministic engine without a model. A token is up to six characters of a word with the white space before it. */
+export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
+  return new EchoEngine(options);
+}
+
+class EchoEngine implements FakeEngine {
+  readonly capabilities: EngineCapabilities;
+  readonly model: EngineModelInfo;
+  readonly requests: GenerateRequest[] = [];
+  readonly #options: FakeEngineOptions;
+  readonly #clock: Clock;
+  readonly #vocabulary = new Vocabulary();
+  readonly #gone = new AbortController();
+  #active = 0;
+
+  constructor(options: FakeEngineOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.capabilities = {
+      rendersChat: false,
+      sampling: ALL_SAMPLING,
+      exactUsageOnAbort: true,
+      ...options.capabilities,
+    };
+    this.model = {
+      contextLength: 4096,
+      chatTemplate: CHAT_TEMPLATE,
+      bosToken: "",
+      eosToken: "",
+      ...options.model,
+    };
+  }
+
+  get active(): number {
+    return this.#active;
+  }
+
+  async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    this.#assertAlive();
+    if (this.#active >= (this.#options.maxConcurrent ?? Number.POSITIVE_INFINITY)) {
+      throw new EngineError("overloaded", "The model's queue is full.");
+    }
+    if (this.requests.push(request) > REQUESTS_KEPT) this.requests.shift();
+    this.#active++;
+    try {
+      yield* this.#run(request, signal);
+    } finally {
+      this.#active--;
+    }
+  }
+
+  async tokenize(text: string): Promise<number[]> {
+    this.#assertAlive();
+    return this.#vocabulary.encode(text);
+  }
+
+  async health(): Promise<void> {
+    this.#assertAlive();
+  }
+
+  async close(): Promise<void> {
+    this.#gone.abort();
+  }
+
+  crash(): void {
+    this.#gone.abort();
+  }
+
+  async *#run(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    const prompt = this.#promptText(request.input);
+    const promptTokens = this.#vocabulary.encode(prompt).length;
+    const contextLength = this.model.contextLength ?? Number.POSITIVE_INFINITY;
+    const maxTokens = fitToContext(promptTokens, request.maxTokens, contextLength);
+    const failure = this.#options.failure?.(request);
+    const choices = Array.from(
+      { length: request.n },
+      (_, index) => new Choice(index, this.#reply(request, prompt, index), request, maxTokens),
+    );
+    const usage = {
+      promptTokens,
+      cachedTokens: this.#options.cachedTokens?.(promptTokens) ?? 0,
+      completionTokens: 0,
+    };
+    let open = choices;
+    for (let token = 0; open.length > 0; token++) {
+      for (const choice of open) {
+        await this.#pause(request, choice.index, token, signal);
+        this.#assertAlive();
+        if (failure !== undefined && usage.completionTokens >= failure.afterTokens) {
+          throw new EngineError(failure.code, "The engine failed as it was told to.");
+        }
+        if (signal.aborted) {
+          yield { type: "end", usage, aborted: true };
+          return;
+        }
+        const events = choice.step();
+        usage.completionTokens = choices.reduce((sum, c) => sum + c.made, 0);
+        yield* events;
+      }
+      open = open.filter((c) => !c.finished);
+    }
+    yield { type: "end", usage, aborted: false };
+  }
+
+  /** Waits for the delay and the gate, but not longer than the request and the engine live. */
+  async #pause(request: GenerateRequest, choice: number, token: number, signal: AbortSignal): Promise<void> {
+    const { tokenDelayMs = 0, gate } = this.#options;
+    if (tokenDelayMs > 0) {
+      let cancel = () => {};
+      const delay = new Promise<void>((resolve) => {
+        cancel = this.#clock.after(tokenDelayMs, resolve);
+      });
+      await firstOf(delay, signal, this.#gone.signal);
+      cancel();
+    }
+    const gated = gate?.({ request, choice, token });
+    if (gated !== undefined) await firstOf(gated, signal, this.#gone.signal);
+  }
+
+  #reply(request: GenerateRequest, prompt: string, choice: number): string {
+    if (this.#options.reply !== undefined) return this.#options.reply(request, choice);
+    const said = /(?:^|\n)user: ([\s\S]*?)\n(?:assistant: )?$/.exec(prompt.slice(lastUserAt(prompt)))?.[1];
+    const text = said ?? prompt;
+    const { temperature = 1, seed = 0 } = request.sampling;
+    if (temperature === 0) return text;
+    const words = text.split(" ");
+    const turn = (((seed + choice) % words.length) + words.length) % words.length;
+    return [...words.slice(turn), ...words.slice(0, turn)].join(" ");
+  }
+
+  #promptText(input: EngineInput): string {
+    if (input.kind === "text") return input.text;
+    if (input.kind === "tokens") return this.#vocabulary.decode(input.tokens);
+    return `${input.messages.map((m) => `${m.role}: ${m.content}\n`).join("")}assistant: `;
+  }
+
+  #assertAlive(): void {
+    if (this.#gone.signal.aborted) throw new EngineError("unavailable", "The model's engine is not running.");
+  }
+}
+
+/** One choice on its way: the tokens of its reply, then the end token. */
+class Choice {
+  readonly index: number;
+  readonly #tokens: string[];
+  readonly #matcher: StopMatcher;
+  readonly #maxTokens: number;
+  readonly #stream: boolean;
+  #text = "";
+  made = 0;
+  finished = false;
+
+  constructor(index: number, reply: string, request: GenerateRequest, maxTokens: number) {
+    this.index = index;
+    this.#tokens = splitTokens(reply);
+    this.#matcher = new StopMatcher(request.stop);
+    this.#maxTokens = maxTokens;
+    this.#stream = request.stream;
+  }
+
+  step(): EngineEvent[] {
+    if (this.made === this.#maxTokens) return this.#finish("length");
+    const token = this.#tokens[this.made++];
+    if (token === undefined) return this.#finish("stop");
+    const events = this.#deliver(this.#matcher.push(token));
+    if (this.#matcher.stopped) return [...events, ...this.#finish("stop")];
+    return this.made === this.#maxTokens ? [...events, ...this.#finish("length")] : events;
+  }
+
+  #finish(reason: "stop" | "length"): EngineEvent[] {
+    this.finished = true;
+    const rest = this.#deliver(this.#matcher.flush());
+    const whole = this.#stream || this.#text === "" ? [] : [this.#delta(this.#text)];
+    return [...rest, ...whole, { type: "finish", choice: this.index, reason }];
+  }
+
+  #deliver(text: string): EngineEvent[] {
+    if (text === "") return [];
+    if (this.#stream) return [this.#delta(text)];
+    this.#text += text;
+    return [];
+  }
+
+  #delta(text: string): EngineEvent {
+    return { type: "delta", choice: this.index, text };
+  }
+}
+
+/** Gives every piece of text a number when it is first seen. */
+class Vocabulary {
+  readonly #ids = new Map<string, number>();
+  readonly #texts: string[] = [];
+
+  encode(text: string): number[] {
+    return splitTokens(text).map((piece) => {
+      const known = this.#ids.get(piece);
+      if (known !== undefined) return known;
+      this.#ids.set(piece, this.#texts.length);
+      return this.#texts.push(piece) - 1;
+    });
+  }
+
+  decode(tokens: readonly number[]): string {
+    return tokens
+      .map((id) => {
+        const text = this.#texts[id];
+        if (text === undefined)
+          throw new EngineError("invalid", "The prompt has a token id that doesn't exist.");
+        return text;
+      })
+      .join("");
+  }
+}
+
+function splitTokens(text: string): string[] {
+  return text.match(/\s*\S{1,6}|\s+$/gu) ?? [];
+}
+
+function lastUserAt(prompt: string): number {
+  return Math.max(0, prompt.lastIndexOf("\nuser: "));
+}
+
+/** Resolves when the work does or when one of the signals is aborted; rejects when the work does. */
+async function firstOf(work: Promise<void>, ...signals: AbortSignal[]): Promise<void> {
+  if (signals.some((s) => s.aborted)) return;
+  const settled = new AbortController();
+  const aborted = signals.map(
+    (s) =>
+      new Promise<void>((resolve) =>
+        s.addEventListener("abort", () => resolve(), { once: true, signal: settled.signal }),
+      ),
+  );
+  try {
+    await Promise.race([work, ...aborted]);
+  } finally {
+    settled.abort();
+  }
+}
