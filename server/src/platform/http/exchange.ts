@@ -1,0 +1,126 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AppError } from "../../lib/errors.ts";
+import { sendError } from "./error-body.ts";
+import { readJsonBody } from "./json-body.ts";
+
+/** Longest time a client may leave a stream unread before it is cut off. */
+const STALL_TIMEOUT_MS = 60_000;
+
+/**
+ * One authenticated request and its reply: JSON in, JSON or server-sent events out. `P` is the principal.
+ * Exactly one of `json`, `fail` or `openStream` answers it.
+ */
+export class Exchange<P> {
+  readonly id: string;
+  readonly principal: P;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #abort = new AbortController();
+
+  constructor(id: string, principal: P, req: IncomingMessage, res: ServerResponse) {
+    this.id = id;
+    this.principal = principal;
+    this.#req = req;
+    this.#res = res;
+    res.on("close", () => {
+      if (!res.writableFinished) this.#abort.abort();
+    });
+  }
+
+  /** Fires when the client is gone before the reply was complete. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Reads the body as JSON; see readJsonBody for the errors. Called once. */
+  readJson(limitBytes: number, done: (error: AppError | null, body: unknown) => void): void {
+    readJsonBody(this.#req, limitBytes, done);
+  }
+
+  /** @param headers names and values alternating. */
+  json(body: string, headers: readonly string[]): void {
+    this.#res.writeHead(200, [
+      "content-type",
+      "application/json; charset=utf-8",
+      "content-length",
+      String(Buffer.byteLength(body)),
+      "x-request-id",
+      this.id,
+      ...headers,
+    ]);
+    this.#res.end(body);
+  }
+
+  fail(error: AppError): void {
+    // An unread rest of the body would be taken for the next request: the connection ends with the reply.
+    if (!this.#res.headersSent && !this.#res.destroyed) sendError(this.#res, this.id, error, !this.#req.complete);
+  }
+
+  openStream(headers: readonly string[]): EventStream {
+    this.#res.writeHead(200, [
+      "content-type",
+      "text/event-stream; charset=utf-8",
+      "cache-control",
+      "no-cache",
+      "x-accel-buffering",
+      "no",
+      "x-request-id",
+      this.id,
+      ...headers,
+    ]);
+    return new EventStream(this.#res);
+  }
+}
+
+/** A server-sent event stream. Events of one turn of the event loop leave in one write. */
+export class EventStream {
+  readonly #res: ServerResponse;
+  #pending = "";
+  #congested = false;
+
+  constructor(res: ServerResponse) {
+    this.#res = res;
+  }
+
+  /** @param data one JSON text without line breaks. */
+  send(data: string): void {
+    if (this.#pending === "") process.nextTick(() => this.#flush());
+    this.#pending += `data: ${data}\n\n`;
+  }
+
+  /** True while the client reads slower than the stream writes: `await drained()` before producing more. */
+  get congested(): boolean {
+    return this.#congested;
+  }
+
+  /** Resolves when the client has caught up or is gone; a client that reads nothing for a minute is cut off. */
+  drained(): Promise<void> {
+    if (!this.#congested || this.#res.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#res.off("drain", done);
+        this.#res.off("close", done);
+        this.#res.setTimeout(0);
+        this.#congested = false;
+        resolve();
+      };
+      this.#res.on("drain", done);
+      this.#res.on("close", done);
+      this.#res.setTimeout(STALL_TIMEOUT_MS, () => this.#res.destroy());
+    });
+  }
+
+  end(): void {
+    this.send("[DONE]");
+    this.#flush(true);
+  }
+
+  #flush(last = false): void {
+    const text = this.#pending;
+    this.#pending = "";
+    if (this.#res.destroyed) return;
+    if (last) this.#res.end(text);
+    else if (text !== "") this.#congested = !this.#res.write(text);
+  }
+}
+

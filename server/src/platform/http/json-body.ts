@@ -1,0 +1,100 @@
+import { isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
+
+/**
+ * Reads and parses a JSON body of at most `limitBytes`.
+ * @throws AppError (through `done`) PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that
+ * are not UTF-8, broken JSON, or a half surrogate. A client that leaves before the end is REQUEST_TIMEOUT.
+ */
+export function readJsonBody(
+  req: IncomingMessage,
+  limitBytes: number,
+  done: (error: AppError | null, value: unknown) => void,
+): void {
+  const refused = refuseHead(req, limitBytes);
+  if (refused !== null) {
+    done(refused, undefined);
+    return;
+  }
+  let settled = false;
+  const settle = (error: AppError | null, value?: unknown): void => {
+    if (settled) return;
+    settled = true;
+    done(error, value);
+  };
+  let first: Buffer | null = null;
+  let rest: Buffer[] | null = null;
+  let sizeBytes = 0;
+  req.on("data", (chunk: Buffer) => {
+    sizeBytes += chunk.length;
+    if (sizeBytes > limitBytes) {
+      req.removeAllListeners("data");
+      settle(tooLarge(limitBytes));
+    } else if (first === null) first = chunk;
+    else if (rest === null) rest = [first, chunk];
+    else rest.push(chunk);
+  });
+  req.on("end", () => {
+    try {
+      settle(null, parseJson(rest === null ? (first ?? Buffer.alloc(0)) : Buffer.concat(rest)));
+    } catch (error) {
+      settle(toAppError(error));
+    }
+  });
+  req.on("error", (cause) => {
+    settle(new AppError("REQUEST_TIMEOUT", "The request body did not arrive.", { cause, param: "body" }));
+  });
+}
+
+function refuseHead(req: IncomingMessage, limitBytes: number): AppError | null {
+  const { headers } = req;
+  const type = headers["content-type"];
+  if (type !== undefined && !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type)) {
+    return badRequest("content-type", "The content-type header must be application/json.");
+  }
+  const encoding = headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "identity") {
+    return badRequest("content-encoding", "Encoded request bodies are not supported; send plain JSON.");
+  }
+  return Number(headers["content-length"] ?? 0) > limitBytes ? tooLarge(limitBytes) : null;
+}
+
+function tooLarge(limitBytes: number): AppError {
+  return new AppError("PAYLOAD_TOO_LARGE", `The request body is larger than ${limitBytes} bytes.`, { param: "body" });
+}
+
+/** Exported for tests. */
+export function parseJson(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw badRequest("body", "The request body is not valid UTF-8.");
+  const text = bytes.toString("utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    // The parser's own message quotes the text around the fault: it stays in the log's cause.
+    throw new AppError("BAD_REQUEST", "The request body is not valid JSON.", { param: "body", cause });
+  }
+  // A half surrogate can only come from an escape, so the scan is rare.
+  if (/\\u[dD][89a-fA-F]/.test(text)) refuseHalfSurrogates(value, "", 0);
+  return value;
+}
+
+/** Deepest nesting a body with escaped surrogates is searched to; no request of the contract comes near it. */
+const MAX_DEPTH = 200;
+
+function refuseHalfSurrogates(value: unknown, path: string, depth: number): void {
+  if (depth > MAX_DEPTH) throw badRequest("body", `The request body is nested deeper than ${MAX_DEPTH} levels.`);
+  if (typeof value === "string") {
+    if (!value.isWellFormed()) throw badRequest(path || "body", "The text holds half of a surrogate pair.");
+  } else if (Array.isArray(value)) {
+    value.forEach((item, i) => {
+      refuseHalfSurrogates(item, `${path}[${i}]`, depth + 1);
+    });
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, item] of Object.entries(value)) {
+      if (!key.isWellFormed()) throw badRequest(path || "body", "A field name holds half of a surrogate pair.");
+      refuseHalfSurrogates(item, path === "" ? key : `${path}.${key}`, depth + 1);
+    }
+  }
+}
