@@ -1,0 +1,134 @@
+import { fileURLToPath } from "node:url";
+import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
+import postgres from "postgres";
+import type { DatabaseLog } from "./embedded.ts";
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host:port/name?sslmode=…`; `?host=/folder` for a Unix socket, as libpq has it. */
+  url: string;
+  log: DatabaseLog;
+  /** Connections beside the one that listens, 1–100. Default 10. */
+  maxConnections?: number;
+}
+
+export interface Database {
+  /** Shares its connections with `db`. Timestamps arrive as PostgreSQL's text. */
+  sql: postgres.Sql;
+  db: PostgresJsDatabase;
+  /**
+   * Calls `fn` for every notification on `channel`, and once with an empty payload whenever listening starts or starts
+   * again after a lost connection, as notifications may have been missed meanwhile. The returned function ends it.
+   */
+  listen(channel: string, fn: (payload: string) => void): Promise<() => Promise<void>>;
+  /** Brings the schema up to date. Safe when several processes do it at once. */
+  migrate(): Promise<void>;
+  /** Waits up to five seconds for running queries. Idempotent. */
+  close(): Promise<void>;
+}
+
+const CONNECT_LIMIT_S = 10;
+const CLOSE_LIMIT_S = 5;
+const MIGRATION_LOCK_WAIT_S = 120;
+/** Any number will do, as long as no other program uses it on the same database. */
+const MIGRATION_LOCK = 4_017_221_905;
+const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../migrations", import.meta.url));
+
+/** Connects once to see that it works. Throws one line that says what is wrong and never holds the password. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { url, log } = options;
+  const connect = connector(url, log);
+  const sql = connect(options.maxConnections ?? 10);
+  try {
+    await sql`select 1`;
+  } catch (error) {
+    await sql.end({ timeout: 0 });
+    throw new Error(`Can't use the database ${place(url)}: ${reason(error)}.`, { cause: error });
+  }
+  const db = drizzle({ client: sql });
+  let closing: Promise<void> | null = null;
+  return {
+    sql,
+    db,
+    async listen(channel, fn) {
+      const { unlisten } = await sql.listen(channel, fn, () => fn(""));
+      return unlisten;
+    },
+    migrate: () => migrate(connect, url),
+    close() {
+      closing ??= sql.end({ timeout: CLOSE_LIMIT_S });
+      return closing;
+    },
+  };
+}
+
+type Connect = (maxConnections: number) => postgres.Sql;
+
+function connector(url: string, log: DatabaseLog): Connect {
+  let target: URL;
+  try {
+    target = new URL(url);
+  } catch {
+    throw new Error("DATABASE_URL is not a URL such as postgres://user:password@host:5432/name.");
+  }
+  if (!/^postgres(ql)?:$/.test(target.protocol)) {
+    throw new Error(`DATABASE_URL starts with ${target.protocol}//, not postgres://.`);
+  }
+  const socketFolder = target.searchParams.get("host");
+  const port = target.searchParams.get("port") ?? (target.port || "5432");
+  // The driver would send both to the server as settings.
+  target.searchParams.delete("host");
+  target.searchParams.delete("port");
+  const address = socketFolder?.startsWith("/") ? { path: `${socketFolder}/.s.PGSQL.${port}` } : {};
+  return (maxConnections) =>
+    postgres(target.href, {
+      ...address,
+      max: maxConnections,
+      connect_timeout: CONNECT_LIMIT_S,
+      // The driver prints notices to standard output by default.
+      onnotice: (notice) => log.debug({ source: "postgres" }, notice["message"] ?? "notice"),
+      connection: { application_name: "hearth" },
+    });
+}
+
+/** Host, port and name, for messages. */
+function place(url: string): string {
+  const { hostname, port, pathname, searchParams } = new URL(url);
+  const host = searchParams.get("host") ?? (port === "" ? hostname : `${hostname}:${port}`);
+  return `${host}${host.startsWith("/") ? " " : ""}${decodeURIComponent(pathname)}`;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: "the host name is unknown",
+  EAI_AGAIN: "the host name could not be looked up",
+  ENOENT: "there is no such socket",
+  EACCES: "the socket may not be opened",
+  CONNECT_TIMEOUT: `no answer within ${CONNECT_LIMIT_S} s`,
+  "28P01": "the password is wrong",
+  "28000": "the user may not log in",
+  "3D000": "there is no such database",
+  "53300": "it has no connection left",
+  "57P03": "it is starting up or shutting down",
+};
+
+function reason(error: unknown): string {
+  const code = String((error as { code?: unknown }).code ?? "");
+  return REASONS[code] ?? (code === "" ? "the connection failed" : `error ${code}`);
+}
+
+async function migrate(connect: Connect, url: string): Promise<void> {
+  // The lock belongs to a connection, so all of it goes over one.
+  const sql = connect(1);
+  try {
+    await sql.unsafe(`set lock_timeout = '${MIGRATION_LOCK_WAIT_S}s'`);
+    await sql`select pg_advisory_lock(${MIGRATION_LOCK}::bigint)`;
+    await applyMigrations(drizzle({ client: sql }), { migrationsFolder: MIGRATIONS_FOLDER });
+  } catch (error) {
+    throw new Error(`Can't migrate the database ${place(url)}: ${reason((error as Error).cause ?? error)}.`, {
+      cause: error,
+    });
+  } finally {
+    await sql.end({ timeout: CLOSE_LIMIT_S });
+  }
+}

