@@ -1,0 +1,110 @@
+/** Turns replies and stream chunks into engine events and keeps the count of what arrived. */
+import { EngineError, type EngineEvent, type EngineUsage, type GenerateRequest } from "../../engine/port.ts";
+import { badReply, statusError } from "./errors.ts";
+import {
+  estimatePromptTokens,
+  estimateTokens,
+  finishOf,
+  type Reply,
+  type ReplyChoice,
+  usageOf,
+} from "./wire.ts";
+
+export class Choices {
+  readonly #request: GenerateRequest;
+  readonly #emit: (event: EngineEvent) => void;
+  readonly #finished: boolean[];
+  #openChoices: number;
+  /** The latest usage the server told. */
+  #told: EngineUsage | null = null;
+  /** Tokens of deltas that arrived since the server last told the usage. */
+  #untoldTokens = 0;
+
+  constructor(request: GenerateRequest, emit: (event: EngineEvent) => void) {
+    this.#request = request;
+    this.#emit = emit;
+    this.#finished = new Array<boolean>(request.n).fill(false);
+    this.#openChoices = request.n;
+  }
+
+  /** Every choice has its finish reason. */
+  get complete(): boolean {
+    return this.#openChoices === 0;
+  }
+
+  /** A whole reply to a request that did not stream. @throws EngineError `bad_reply`. */
+  reply(reply: Reply): void {
+    if (!Array.isArray(reply?.choices)) throw badReply();
+    for (const choice of reply.choices) this.#choice(choice, false);
+    if (!this.complete) throw badReply();
+    this.#tell(reply);
+  }
+
+  /** One chunk of a stream. @throws EngineError. */
+  chunk(chunk: Reply): void {
+    if (chunk === null || typeof chunk !== "object") throw badReply();
+    if (chunk.error !== undefined && chunk.error !== null) throw this.#streamError(chunk.error);
+    if (chunk.choices !== undefined) {
+      if (!Array.isArray(chunk.choices)) throw badReply();
+      for (const choice of chunk.choices) this.#choice(choice, true);
+    }
+    this.#tell(chunk);
+  }
+
+  /** The server's count where it told one, brought up to date with the deltas that came after. */
+  usage(): EngineUsage {
+    if (this.#request.maxTokens === 0) {
+      return {
+        promptTokens: this.#told?.promptTokens ?? estimatePromptTokens(this.#request),
+        cachedTokens: this.#told?.cachedTokens ?? 0,
+        completionTokens: 0,
+      };
+    }
+    if (this.#told === null) {
+      return {
+        promptTokens: estimatePromptTokens(this.#request),
+        cachedTokens: 0,
+        completionTokens: this.#untoldTokens,
+      };
+    }
+    if (this.#untoldTokens === 0) return this.#told;
+    return { ...this.#told, completionTokens: this.#told.completionTokens + this.#untoldTokens };
+  }
+
+  #tell(reply: Reply): void {
+    const usage = usageOf(reply.usage);
+    if (usage === null) return;
+    this.#told = usage;
+    this.#untoldTokens = 0;
+  }
+
+  #choice(choice: ReplyChoice, streamed: boolean): void {
+    const index = choice?.index ?? 0;
+    if (this.#finished[index] === undefined) throw badReply();
+    const part = streamed ? choice.delta : choice.message;
+    const text = (part === undefined || part === null ? choice.text : part.content) ?? "";
+    if (typeof text !== "string") throw badReply();
+    if (this.#finished[index]) return;
+    if (text !== "") {
+      // A streamed delta is one token on every server known; a whole text can only be estimated.
+      this.#untoldTokens += streamed ? 1 : estimateTokens(text);
+      if (this.#request.maxTokens > 0) this.#emit({ type: "delta", choice: index, text });
+    } else if (typeof part?.reasoning_content === "string" && part.reasoning_content !== "") {
+      this.#untoldTokens += streamed ? 1 : estimateTokens(part.reasoning_content);
+    }
+    const reason = choice.finish_reason;
+    if (reason === null || reason === undefined) return;
+    if (typeof reason !== "string") throw badReply();
+    const finish = this.#request.maxTokens === 0 ? "length" : finishOf(reason);
+    if (finish === null) throw new EngineError("unavailable", "The model server gave the request up.");
+    this.#finished[index] = true;
+    this.#openChoices -= 1;
+    this.#emit({ type: "finish", choice: index, reason: finish });
+  }
+
+  #streamError(error: unknown): EngineError {
+    const code = typeof error === "object" && error !== null ? (error as { code?: unknown }).code : undefined;
+    const status = typeof code === "number" && code >= 400 && code <= 599 ? code : 500;
+    return statusError(status, { error }, this.#request);
+  }
+}

@@ -1,0 +1,661 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { type Engine, EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
+import { createOpenAiServerEngine, type OpenAiServerOptions } from "./engine.ts";
+import {
+  type Answer,
+  json,
+  LLAMA_REPLY,
+  LLAMA_STREAM,
+  startFakeUpstream,
+  VLLM_REPLY,
+  VLLM_STREAM,
+  vllmChunk,
+} from "./fake-upstream.ts";
+
+let cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+  cleanups = [];
+});
+
+async function setUp(answer: Answer, options: Partial<OpenAiServerOptions> = {}) {
+  const upstream = await startFakeUpstream(answer);
+  const engine = engineAt(upstream.baseUrl, options);
+  cleanups.push(upstream.close, () => engine.close());
+  return { upstream, engine };
+}
+
+function engineAt(baseUrl: string, options: Partial<OpenAiServerOptions> = {}): Engine {
+  return createOpenAiServerEngine({ baseUrl, upstreamModel: "m", connections: 4, ...options });
+}
+
+function chat(changes: Partial<GenerateRequest> = {}): GenerateRequest {
+  return {
+    id: "r1",
+    input: { kind: "chat", messages: [{ role: "user", content: "Say hello to the whole wide world" }] },
+    sampling: {},
+    n: 1,
+    maxTokens: 64,
+    stop: [],
+    stream: false,
+    ...changes,
+  };
+}
+
+async function collect(engine: Engine, request: GenerateRequest, signal = new AbortController().signal) {
+  const events: EngineEvent[] = [];
+  for await (const event of engine.generate(request, signal)) events.push(event);
+  return events;
+}
+
+async function failure(engine: Engine, request = chat()): Promise<EngineError> {
+  const error = await collect(engine, request).then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(EngineError);
+  return error as EngineError;
+}
+
+function stream(text: string): Answer {
+  return (response) => {
+    response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+    response.end(text);
+  };
+}
+
+describe("whole replies", () => {
+  it("reads vLLM's reply", async () => {
+    const { engine } = await setUp((response) => json(response, 200, VLLM_REPLY));
+    expect(await collect(engine, chat())).toEqual([
+      { type: "delta", choice: 0, text: "Hello there" },
+      { type: "finish", choice: 0, reason: "stop" },
+      { type: "end", usage: { promptTokens: 12, cachedTokens: 0, completionTokens: 3 }, aborted: false },
+    ]);
+  });
+
+  it("reads llama-server's reply with cached tokens", async () => {
+    const { engine } = await setUp((response) => json(response, 200, LLAMA_REPLY));
+    expect(await collect(engine, chat())).toEqual([
+      { type: "delta", choice: 0, text: "Hi" },
+      { type: "finish", choice: 0, reason: "length" },
+      { type: "end", usage: { promptTokens: 7, cachedTokens: 5, completionTokens: 1 }, aborted: false },
+    ]);
+  });
+
+  it("reads a text completion with two choices out of order and estimates a missing usage", async () => {
+    const { engine } = await setUp((response) =>
+      json(response, 200, {
+        choices: [
+          { index: 1, text: "bbbbbbbb", finish_reason: "stop" },
+          { index: 0, text: "", finish_reason: "length" },
+        ],
+      }),
+    );
+    const request = chat({ n: 2, input: { kind: "tokens", tokens: [1, 2, 3] } });
+    expect(await collect(engine, request)).toEqual([
+      { type: "delta", choice: 1, text: "bbbbbbbb" },
+      { type: "finish", choice: 1, reason: "stop" },
+      { type: "finish", choice: 0, reason: "length" },
+      { type: "end", usage: { promptTokens: 3, cachedTokens: 0, completionTokens: 2 }, aborted: false },
+    ]);
+  });
+
+  it("delivers and bills nothing when no output was asked for", async () => {
+    const { engine, upstream } = await setUp((response) => json(response, 200, VLLM_REPLY));
+    expect(await collect(engine, chat({ maxTokens: 0 }))).toEqual([
+      { type: "finish", choice: 0, reason: "length" },
+      { type: "end", usage: { promptTokens: 12, cachedTokens: 0, completionTokens: 0 }, aborted: false },
+    ]);
+    expect(upstream.seen[0]?.body.max_tokens).toBe(1);
+  });
+
+  it("puts a reply together from many pieces, characters cut", async () => {
+    const text = JSON.stringify({
+      ...VLLM_REPLY,
+      choices: [{ ...VLLM_REPLY.choices[0], message: { content: "ü🌍" } }],
+    });
+    const { engine } = await setUp(async (response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      for (const byte of Buffer.from(text)) {
+        response.write(Buffer.from([byte]));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      response.end();
+    });
+    expect((await collect(engine, chat()))[0]).toEqual({ type: "delta", choice: 0, text: "ü🌍" });
+  });
+});
+
+describe("what is sent", () => {
+  it("writes neutral sampling where the request is silent, so that no server default acts", async () => {
+    const { engine, upstream } = await setUp((response) => json(response, 200, VLLM_REPLY), {
+      apiKey: "secret",
+    });
+    await collect(engine, chat());
+    expect(upstream.seen[0]).toEqual({
+      method: "POST",
+      path: "/v1/chat/completions",
+      authorization: "Bearer secret",
+      body: {
+        model: "m",
+        messages: [{ role: "user", content: "Say hello to the whole wide world" }],
+        max_tokens: 64,
+        temperature: 1,
+        top_p: 1,
+        top_k: -1,
+        min_p: 0,
+      },
+    });
+  });
+
+  it("sends every field of a full request", async () => {
+    const { engine, upstream } = await setUp(stream(VLLM_STREAM));
+    const sampling = {
+      temperature: 0,
+      topP: 0.5,
+      topK: 7,
+      minP: 0.1,
+      seed: 3,
+      frequencyPenalty: 0.5,
+      presencePenalty: -1,
+      repetitionPenalty: 1.1,
+    };
+    const input = { kind: "text", text: "once", addBos: false } as const;
+    await collect(engine, chat({ input, sampling, stop: ["x"], stream: true }));
+    expect(upstream.seen[0]?.path).toBe("/v1/completions");
+    expect(upstream.seen[0]?.body).toEqual({
+      model: "m",
+      prompt: "once",
+      add_special_tokens: false,
+      max_tokens: 64,
+      stop: ["x"],
+      temperature: 0,
+      top_p: 0.5,
+      top_k: 7,
+      min_p: 0.1,
+      seed: 3,
+      frequency_penalty: 0.5,
+      presence_penalty: -1,
+      repetition_penalty: 1.1,
+      repeat_penalty: 1.1,
+      repeat_last_n: -1,
+      stream: true,
+      stream_options: { include_usage: true, continuous_usage_stats: true },
+    });
+  });
+
+  it("sends only OpenAI's fields in the openai dialect and claims no others", async () => {
+    const { engine, upstream } = await setUp(stream(VLLM_STREAM), { dialect: "openai" });
+    await collect(engine, chat({ stream: true }));
+    expect(Object.keys(upstream.seen[0]?.body).sort()).toEqual([
+      "max_tokens",
+      "messages",
+      "model",
+      "stream",
+      "stream_options",
+      "temperature",
+      "top_p",
+    ]);
+    expect(upstream.seen[0]?.body.stream_options).toEqual({ include_usage: true });
+    expect(engine.capabilities.sampling).not.toContain("topK");
+    await expect(engine.tokenize("x")).rejects.toMatchObject({ code: "unsupported" });
+  });
+
+  it("reuses connections: undici rests one for a turn, so requests in sequence alternate between two", async () => {
+    const { engine, upstream } = await setUp((response, { body }) =>
+      body.stream ? stream(VLLM_STREAM)(response, upstream.seen[0]!) : json(response, 200, VLLM_REPLY),
+    );
+    for (let i = 0; i < 12; i += 1) await collect(engine, chat({ stream: i % 2 === 0 }));
+    expect(upstream.seen).toHaveLength(12);
+    expect(upstream.connections).toBeLessThanOrEqual(2);
+  });
+});
+
+describe("streams", () => {
+  it("reads vLLM's stream with the usage in an extra chunk", async () => {
+    const { engine } = await setUp(stream(VLLM_STREAM));
+    expect(await collect(engine, chat({ stream: true }))).toEqual([
+      { type: "delta", choice: 0, text: "Grüße" },
+      { type: "delta", choice: 0, text: " 🌍" },
+      { type: "delta", choice: 0, text: "!" },
+      { type: "finish", choice: 0, reason: "stop" },
+      { type: "end", usage: { promptTokens: 11, cachedTokens: 8, completionTokens: 4 }, aborted: false },
+    ]);
+  });
+
+  it("reads llama-server's stream", async () => {
+    const { engine } = await setUp(stream(LLAMA_STREAM));
+    expect(await collect(engine, chat({ stream: true }))).toEqual([
+      { type: "delta", choice: 0, text: "Hel" },
+      { type: "delta", choice: 0, text: "lo" },
+      { type: "finish", choice: 0, reason: "length" },
+      { type: "end", usage: { promptTokens: 9, cachedTokens: 0, completionTokens: 2 }, aborted: false },
+    ]);
+  });
+
+  it("takes the usage from the finish chunk, and does without [DONE]", async () => {
+    const usage = { prompt_tokens: 4, completion_tokens: 9, total_tokens: 13 };
+    const { engine } = await setUp(stream(vllmChunk("a", null) + vllmChunk("", "length", 0, usage)));
+    expect((await collect(engine, chat({ stream: true }))).at(-1)).toEqual({
+      type: "end",
+      usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 9 },
+      aborted: false,
+    });
+  });
+
+  it("counts deltas when no usage comes", async () => {
+    const { engine } = await setUp(
+      stream(`${vllmChunk("a", null) + vllmChunk("b", null) + vllmChunk(null, "stop")}data: [DONE]\n\n`),
+    );
+    const request = chat({ stream: true, input: { kind: "tokens", tokens: [5, 6] } });
+    expect((await collect(engine, request)).at(-1)).toMatchObject({
+      usage: { promptTokens: 2, completionTokens: 2 },
+    });
+  });
+
+  it("keeps interleaved choices apart and gives each one finish", async () => {
+    const { engine } = await setUp(
+      stream(
+        vllmChunk("a", null, 1) +
+          vllmChunk("b", null, 0) +
+          vllmChunk("", "stop", 1) +
+          vllmChunk("late", null, 1) +
+          vllmChunk("c", "length", 0) +
+          vllmChunk("", "stop", 0),
+      ),
+    );
+    const events = await collect(engine, chat({ stream: true, n: 2 }));
+    expect(events.map((e) => (e.type === "delta" ? `${e.choice}${e.text}` : e.type))).toEqual([
+      "1a",
+      "0b",
+      "finish",
+      "0c",
+      "finish",
+      "end",
+    ]);
+  });
+
+  it("loses nothing to a consumer slower than the server", async () => {
+    const count = 5_000;
+    const text = Array.from({ length: count }, (_, i) => vllmChunk(`${i},`, null)).join("");
+    const { engine } = await setUp(stream(`${text + vllmChunk("", "stop")}data: [DONE]\n\n`));
+    let all = "";
+    let steps = 0;
+    for await (const event of engine.generate(chat({ stream: true }), new AbortController().signal)) {
+      if (event.type === "delta") all += event.text;
+      steps += 1;
+      if (steps % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(all).toBe(Array.from({ length: count }, (_, i) => `${i},`).join(""));
+  });
+});
+
+describe("abort", () => {
+  /** A stream that sends two deltas and then stays open; resolves `closed` when its connection is gone. */
+  function endless() {
+    let onClosed: () => void = () => {};
+    const closed = new Promise<void>((resolve) => {
+      onClosed = resolve;
+    });
+    const answer: Answer = (response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(vllmChunk("a", null) + vllmChunk("b", null));
+      response.once("close", onClosed);
+    };
+    return { answer, closed };
+  }
+
+  it("closes the upstream connection and ends with the usage counted from the deltas", async () => {
+    const { answer, closed } = endless();
+    const { engine } = await setUp(answer);
+    const controller = new AbortController();
+    const events: EngineEvent[] = [];
+    const request = chat({ stream: true, input: { kind: "tokens", tokens: [1, 2, 3, 4] } });
+    for await (const event of engine.generate(request, controller.signal)) {
+      events.push(event);
+      if (events.length === 2) controller.abort();
+    }
+    expect(events.at(-1)).toEqual({
+      type: "end",
+      usage: { promptTokens: 4, cachedTokens: 0, completionTokens: 2 },
+      aborted: true,
+    });
+    await closed;
+  });
+
+  it("counts on from the usage the server told last", async () => {
+    const usage = { prompt_tokens: 40, completion_tokens: 7, total_tokens: 47 };
+    const { engine } = await setUp((response) => {
+      response.writeHead(200);
+      response.write(vllmChunk("a", null, 0, usage) + vllmChunk("b", null));
+    });
+    const controller = new AbortController();
+    const events: EngineEvent[] = [];
+    for await (const event of engine.generate(chat({ stream: true }), controller.signal)) {
+      events.push(event);
+      if (events.length === 2) controller.abort();
+    }
+    expect(events.at(-1)).toMatchObject({ usage: { promptTokens: 40, completionTokens: 8 }, aborted: true });
+  });
+
+  it("closes the upstream connection when the consumer leaves", async () => {
+    const { answer, closed } = endless();
+    const { engine } = await setUp(answer);
+    for await (const _ of engine.generate(chat({ stream: true }), new AbortController().signal)) break;
+    await closed;
+  });
+
+  it("sends nothing when aborted beforehand", async () => {
+    const { engine, upstream } = await setUp((response) => json(response, 200, VLLM_REPLY));
+    expect(await collect(engine, chat(), AbortSignal.abort())).toEqual([
+      { type: "end", usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }, aborted: true },
+    ]);
+    expect(upstream.seen).toHaveLength(0);
+  });
+
+  it("ends a request that still waits for a connection without sending it", async () => {
+    const release: (() => void)[] = [];
+    const { engine, upstream } = await setUp(
+      (response) => void release.push(() => json(response, 200, VLLM_REPLY)),
+      { connections: 1 },
+    );
+    const first = collect(engine, chat());
+    const controller = new AbortController();
+    const second = collect(engine, chat({ id: "r2" }), controller.signal);
+    controller.abort();
+    expect(await second).toEqual([
+      { type: "end", usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }, aborted: true },
+    ]);
+    await expect.poll(() => release.length).toBe(1);
+    release[0]!();
+    expect(await first).toHaveLength(3);
+    expect(upstream.seen).toHaveLength(1);
+  });
+
+  it("leaves no listener on the signal", async () => {
+    const { engine } = await setUp((response) => json(response, 200, VLLM_REPLY));
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners += 1;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners -= 1;
+      remove(...args);
+    };
+    for (let i = 0; i < 3; i += 1) await collect(engine, chat(), signal);
+    expect(listeners).toBe(0);
+  });
+});
+
+describe("errors", () => {
+  const error = (message: string, more = {}) => ({ error: { message, type: "BadRequestError", ...more } });
+
+  it.each([
+    [429, error("slow down"), "overloaded"],
+    [503, error("Loading model", { code: 503 }), "overloaded"],
+    [500, "Internal Server Error", "unavailable"],
+    [502, "<html><body>Bad gateway</body></html>", "unavailable"],
+    [401, error("Invalid API key sk-123"), "unavailable"],
+    [404, error("The model `m` does not exist."), "unavailable"],
+    [400, error("temperature must be non-negative"), "invalid"],
+    [422, { detail: [{ type: "missing", loc: ["body", "x"], input: "prompt" }] }, "invalid"],
+    [400, "<html>nginx</html>", "bad_reply"],
+    [302, "", "bad_reply"],
+    [200, "<html>hello</html>", "bad_reply"],
+    [200, '{"choices":[{"index":0,"message":{"content":"Hel', "bad_reply"],
+    [200, "", "bad_reply"],
+    [200, "null", "bad_reply"],
+    [200, { choices: [] }, "bad_reply"],
+    [200, { choices: [{ index: 5, message: { content: "x" }, finish_reason: "stop" }] }, "bad_reply"],
+    [200, { choices: [{ index: 0, message: { content: 7 }, finish_reason: "stop" }] }, "bad_reply"],
+    [200, { choices: [{ index: 0, message: { content: "x" }, finish_reason: null }] }, "bad_reply"],
+    [200, { choices: [{ index: 0, message: { content: "" }, finish_reason: "abort" }] }, "unavailable"],
+  ])("maps HTTP %i %j to %s", async (status, body, code) => {
+    const { engine } = await setUp((response) => json(response, status, body));
+    expect((await failure(engine)).code).toBe(code);
+  });
+
+  it("names both numbers when the prompt alone is too long", async () => {
+    const bodies = [
+      {
+        object: "error",
+        message:
+          "This model's maximum context length is 2048 tokens. However, you requested 3010 tokens (3000 in the messages, 10 in the completion). Please reduce the length of the messages or completion.",
+        type: "BadRequestError",
+        code: 400,
+      },
+      {
+        error: {
+          code: 400,
+          message: "the request exceeds the available context size, try increasing it",
+          type: "exceed_context_size_error",
+          n_prompt_tokens: 3000,
+          n_ctx: 2048,
+        },
+      },
+      error("request (3000 tokens) exceeds the available context size (2048 tokens), try increasing it"),
+      error(
+        "Requested token count exceeds the model's maximum context length of 2048 tokens. You requested a total of 3010 tokens: 3000 tokens from the input messages and 10 tokens for the completion.",
+      ),
+    ];
+    for (const body of bodies) {
+      const { engine } = await setUp((response) => json(response, 400, body));
+      const thrown = await failure(engine);
+      expect(thrown.code).toBe("context_exceeded");
+      expect(thrown.message).toContain("3000");
+      expect(thrown.message).toContain("2048");
+    }
+  });
+
+  it("lowers the output to what fits and asks again when only prompt and output together are too long", async () => {
+    const { engine, upstream } = await setUp((response, { body }) =>
+      body.max_tokens > 48
+        ? json(
+            response,
+            400,
+            error(
+              "'max_tokens' or 'max_completion_tokens' is too large: 64. This model's maximum context length is 60 tokens and your request has 12 input tokens (64 > 60 - 12).",
+            ),
+          )
+        : json(response, 200, VLLM_REPLY),
+    );
+    expect((await collect(engine, chat())).at(-1)).toMatchObject({ type: "end", aborted: false });
+    expect(upstream.seen.map(({ body }) => body.max_tokens)).toEqual([64, 48]);
+  });
+
+  it("counts the prompt itself when the server only knows a lower bound", async () => {
+    const { engine, upstream } = await setUp((response, { path, body }) => {
+      if (path === "/tokenize") json(response, 200, { count: 3, max_model_len: 60, tokens: [1, 2, 3] });
+      else if (body.max_tokens > 56) {
+        json(
+          response,
+          400,
+          error(
+            "This model's maximum context length is 60 tokens. However, you requested 64 output tokens and your prompt contains at least 1 input tokens, for a total of at least 65 tokens.",
+          ),
+        );
+      } else json(response, 200, { choices: [{ index: 0, text: "x", finish_reason: "stop" }] });
+    });
+    await collect(engine, chat({ input: { kind: "text", text: "a b c", addBos: true } }));
+    expect(upstream.seen.at(-1)?.body.max_tokens).toBe(56);
+  });
+
+  it("asks again only once", async () => {
+    const { engine, upstream } = await setUp((response) =>
+      json(
+        response,
+        400,
+        error(
+          "This model's maximum context length is 60 tokens. However, you requested 70 tokens (12 in the messages, 58 in the completion).",
+        ),
+      ),
+    );
+    expect((await failure(engine)).code).toBe("context_exceeded");
+    expect(upstream.seen).toHaveLength(2);
+  });
+
+  it("shows the server's words only when they are short and give nothing away", async () => {
+    const words: [string, boolean][] = [
+      ["temperature must be non-negative", true],
+      ["cannot parse 'Say hello to the whole wide world'", false],
+      ["Traceback (most recent call last): boom", false],
+      ["failed at /usr/lib/python3/x.py", false],
+      ["Incorrect API key provided: sk-abc", false],
+      ["bad\u0007bell", false],
+      ["x".repeat(300), false],
+    ];
+    for (const [message, shown] of words) {
+      const { engine } = await setUp((response) => json(response, 400, error(message)));
+      const thrown = await failure(engine);
+      expect(thrown.message.includes(message)).toBe(shown);
+      expect(thrown.message.length).toBeLessThan(260);
+    }
+  });
+
+  it("calls an unreachable server unavailable", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const engine = engineAt(`http://127.0.0.1:${port}/v1`);
+    const thrown = await failure(engine);
+    expect(thrown).toMatchObject({ code: "unavailable", retryable: true });
+    await expect(engine.health()).rejects.toMatchObject({ code: "unavailable" });
+    await engine.close();
+  });
+
+  it("calls a server that dies inside a reply unavailable, after the deltas that came", async () => {
+    const { engine } = await setUp((response) => {
+      response.writeHead(200);
+      response.write(vllmChunk("a", null), () => response.socket?.destroy());
+    });
+    const events: EngineEvent[] = [];
+    const reading = (async () => {
+      for await (const event of engine.generate(chat({ stream: true }), new AbortController().signal))
+        events.push(event);
+    })();
+    await expect(reading).rejects.toMatchObject({ code: "unavailable" });
+    expect(events).toEqual([{ type: "delta", choice: 0, text: "a" }]);
+  });
+
+  it.each([
+    ["a stream that ends without a finish", vllmChunk("a", null)],
+    ["[DONE] without a finish", `${vllmChunk("a", null)}data: [DONE]\n\n`],
+    ["broken JSON in a stream", "data: {\n\n"],
+    ["null in a stream", "data: null\n\n"],
+    ["an HTML page instead of a stream", "<html></html>"],
+    ["a whole reply instead of a stream", JSON.stringify(VLLM_REPLY)],
+    ["an unknown choice", vllmChunk("a", null, 3)],
+  ])("calls %s a bad reply", async (_, text) => {
+    const { engine } = await setUp(stream(text));
+    expect((await failure(engine, chat({ stream: true }))).code).toBe("bad_reply");
+  });
+
+  it("maps an error event inside a stream", async () => {
+    const { engine } = await setUp(
+      stream(
+        `${vllmChunk("a", null)}data: {"error":{"message":"EngineCore died at /opt/x","type":"InternalServerError","code":500}}\n\n`,
+      ),
+    );
+    const thrown = await failure(engine, chat({ stream: true }));
+    expect(thrown.code).toBe("unavailable");
+    expect(thrown.message).not.toContain("/opt");
+  });
+
+  it("gives up on a reply larger than the bound and closes its connection", async () => {
+    let onClosed: () => void = () => {};
+    const closed = new Promise<void>((resolve) => {
+      onClosed = resolve;
+    });
+    const { engine } = await setUp(
+      (response) => {
+        response.socket?.once("close", onClosed);
+        json(response, 200, "x".repeat(5_000));
+      },
+      { maxReplyBytes: 4_000 },
+    );
+    expect((await failure(engine)).code).toBe("bad_reply");
+    await closed;
+  });
+
+  it("times out on a server that never answers and on one that falls silent", async () => {
+    const silent = await setUp(() => {}, { headersTimeoutMs: 50 });
+    expect((await failure(silent.engine)).code).toBe("timeout");
+    const half = await setUp((response) => void response.writeHead(200).write(vllmChunk("a", null)), {
+      bodyTimeoutMs: 50,
+    });
+    expect((await failure(half.engine, chat({ stream: true }))).code).toBe("timeout");
+  });
+
+  it("refuses what goes beyond connections and queue, and recovers", async () => {
+    const release: (() => void)[] = [];
+    const { engine } = await setUp((response) => void release.push(() => json(response, 200, VLLM_REPLY)), {
+      connections: 1,
+      maxQueued: 1,
+    });
+    const running = [collect(engine, chat()), collect(engine, chat())];
+    expect((await failure(engine)).code).toBe("overloaded");
+    await expect.poll(() => release.length).toBe(1);
+    release[0]!();
+    await expect.poll(() => release.length).toBe(2);
+    release[1]!();
+    await Promise.all(running);
+    const again = collect(engine, chat());
+    await expect.poll(() => release.length).toBe(3);
+    release[2]!();
+    expect(await again).toHaveLength(3);
+  });
+
+  it("fails what is in flight when closed, and everything after", async () => {
+    const { engine, upstream } = await setUp(() => {});
+    const running = failure(engine);
+    await expect.poll(() => upstream.seen.length).toBe(1);
+    await engine.close();
+    expect((await running).code).toBe("unavailable");
+    expect((await failure(engine)).code).toBe("unavailable");
+    await expect(engine.health()).rejects.toMatchObject({ code: "unavailable" });
+    await engine.close();
+  });
+});
+
+describe("beside generation", () => {
+  it("tokenizes through the server's endpoint beside the API", async () => {
+    const { engine, upstream } = await setUp((response) => json(response, 200, { tokens: [9, 8] }));
+    expect(await engine.tokenize("<s>hi")).toEqual([9, 8]);
+    expect(upstream.seen[0]).toMatchObject({
+      path: "/tokenize",
+      body: { prompt: "<s>hi", content: "<s>hi", add_special: false, add_special_tokens: false },
+    });
+  });
+
+  it("says unsupported where there is no tokenizer, bad_reply where it talks nonsense", async () => {
+    const none = await setUp((response) => json(response, 404, { detail: "Not Found" }));
+    await expect(none.engine.tokenize("x")).rejects.toMatchObject({ code: "unsupported" });
+    const odd = await setUp((response) => json(response, 200, { tokens: ["a"] }));
+    await expect(odd.engine.tokenize("x")).rejects.toMatchObject({ code: "bad_reply" });
+  });
+
+  it("is healthy by /health, else by /v1/models, and not while the model loads", async () => {
+    const own = await setUp((response, { path }) => json(response, path === "/health" ? 200 : 404, {}));
+    await own.engine.health();
+    const models = await setUp((response, { path }) => json(response, path === "/v1/models" ? 200 : 404, {}));
+    await models.engine.health();
+    const loading = await setUp((response) => json(response, 503, { error: { message: "Loading model" } }));
+    await expect(loading.engine.health()).rejects.toMatchObject({ code: "overloaded" });
+  });
+
+  it("refuses senseless options", () => {
+    expect(() => engineAt("ftp://x/v1")).toThrow(TypeError);
+    expect(() => engineAt("nonsense")).toThrow(TypeError);
+    expect(() => engineAt("http://user:pw@x/v1")).toThrow(TypeError);
+    expect(() => engineAt("http://x/v1", { connections: 0 })).toThrow(TypeError);
+    expect(() => engineAt("http://x/v1", { apiKey: "a\nb" })).toThrow(TypeError);
+  });
+});

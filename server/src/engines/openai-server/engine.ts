@@ -1,0 +1,233 @@
+/** Engine adapter for any server that speaks OpenAI's HTTP API: vLLM, SGLang, llama-server and their like. */
+import { Pool } from "undici";
+import {
+  type Engine,
+  type EngineCapabilities,
+  EngineError,
+  type EngineEvent,
+  type EngineModelInfo,
+  type GenerateRequest,
+} from "../../engine/port.ts";
+import { badReply, type ContextRefusal, contextExceeded, statusError, transportError } from "./errors.ts";
+import { Generation, type Upstream } from "./generation.ts";
+import { type Dialect, requestBody, SAMPLING_OF } from "./wire.ts";
+
+export interface OpenAiServerOptions {
+  /** Where the API's paths begin, version included: `http://127.0.0.1:8000/v1`. http or https, no credentials. */
+  baseUrl: string;
+  /** Sent as a bearer token. */
+  apiKey?: string;
+  /** The model's name on that server. */
+  upstreamModel: string;
+  /** Most tokens of prompt and output together, where known. */
+  contextLength?: number;
+  /**
+   * `extended` (default): the fields and endpoints that vLLM, SGLang and llama-server add to OpenAI's. `openai`: only
+   * OpenAI's own, for servers that refuse unknown fields.
+   */
+  dialect?: Dialect;
+  /** Most connections, ≥ 1; a stream holds one for as long as it runs. Default 256. */
+  connections?: number;
+  /** Most requests waiting for a free connection; more are `overloaded`. Default: as many as connections. */
+  maxQueued?: number;
+  /** Default 5 s. */
+  connectTimeoutMs?: number;
+  /** From the request sent to the reply's head; for a request that does not stream that is the whole generation. Default 600 s. */
+  headersTimeoutMs?: number;
+  /** Longest silence inside a reply. Default 120 s. Time-outs above 1 s are checked about twice a second. */
+  bodyTimeoutMs?: number;
+  /** Largest reply that is not a stream. Default 16 MiB. */
+  maxReplyBytes?: number;
+  /** Largest single event of a stream. Default 1 MiB. */
+  maxEventBytes?: number;
+}
+
+/** uvicorn, which vLLM and SGLang use, closes idle connections after 5 s; ours must be given up before. */
+const KEEP_ALIVE_MS = 4_000;
+/** Small requests on the side: health and tokenize. */
+const SIDE_TIMEOUT_MS = 10_000;
+
+/** @throws TypeError when an option makes no sense. */
+export function createOpenAiServerEngine(options: OpenAiServerOptions): Engine {
+  return new OpenAiServerEngine(options);
+}
+
+class OpenAiServerEngine implements Engine, Upstream {
+  readonly capabilities: EngineCapabilities;
+  readonly model: EngineModelInfo;
+  readonly maxReplyBytes: number;
+  readonly maxEventBytes: number;
+
+  readonly #pool: Pool;
+  readonly #upstreamModel: string;
+  readonly #dialect: Dialect;
+  readonly #headers: string[];
+  /** `/v1` and, for what servers put beside the API, the same without its version. */
+  readonly #basePath: string;
+  readonly #rootPath: string;
+  readonly #maxInFlight: number;
+  #inFlight = 0;
+  #closed: Promise<void> | null = null;
+
+  constructor(options: OpenAiServerOptions) {
+    const url = parseBaseUrl(options.baseUrl);
+    const connections = options.connections ?? 256;
+    if (!Number.isInteger(connections) || connections < 1)
+      throw new TypeError("connections must be at least 1");
+    this.#dialect = options.dialect ?? "extended";
+    this.#upstreamModel = options.upstreamModel;
+    this.#basePath = url.pathname.replace(/\/+$/, "");
+    this.#rootPath = this.#basePath.replace(/\/v\d+$/, "");
+    this.#maxInFlight = connections + (options.maxQueued ?? connections);
+    this.#headers = ["content-type", "application/json"];
+    if (options.apiKey !== undefined) {
+      if (!/^[\x21-\x7e]+$/.test(options.apiKey)) throw new TypeError("apiKey must be visible ASCII");
+      this.#headers.push("authorization", `Bearer ${options.apiKey}`);
+    }
+    this.maxReplyBytes = options.maxReplyBytes ?? 16 * 1024 * 1024;
+    this.maxEventBytes = options.maxEventBytes ?? 1024 * 1024;
+    this.capabilities = {
+      rendersChat: true,
+      sampling: SAMPLING_OF[this.#dialect],
+      exactUsageOnAbort: false,
+    };
+    this.model = {
+      contextLength: options.contextLength ?? null,
+      chatTemplate: null,
+      bosToken: "",
+      eosToken: "",
+    };
+    this.#pool = new Pool(url.origin, {
+      connections,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectTimeout: options.connectTimeoutMs ?? 5_000,
+      headersTimeout: options.headersTimeoutMs ?? 600_000,
+      bodyTimeout: options.bodyTimeoutMs ?? 120_000,
+    });
+  }
+
+  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<EngineEvent> {
+    return new Generation(this, request, signal);
+  }
+
+  send(request: GenerateRequest, maxTokens: number | null, handler: Generation): void {
+    this.#pool.dispatch(
+      {
+        method: "POST",
+        path: `${this.#basePath}${request.input.kind === "chat" ? "/chat/completions" : "/completions"}`,
+        headers: this.#headers,
+        body: requestBody(this.#upstreamModel, this.#dialect, request, maxTokens),
+      },
+      handler,
+    );
+  }
+
+  async refit({ input }: GenerateRequest, refusal: ContextRefusal): Promise<number | null> {
+    if (refusal.exact) return refusal.contextTokens - refusal.promptTokens;
+    // The server stopped counting the prompt. Chat without a limit gets what is left; for text we count ourselves.
+    if (input.kind === "chat") return null;
+    // One more for the start token, which tokenize doesn't add.
+    const promptTokens =
+      1 + (input.kind === "tokens" ? input.tokens : await this.tokenize(input.text)).length;
+    const left = refusal.contextTokens - promptTokens;
+    if (left < 1) throw contextExceeded(promptTokens, refusal.contextTokens);
+    return left;
+  }
+
+  enter(): void {
+    if (this.#closed !== null) throw new EngineError("unavailable", "The engine is closed.");
+    if (this.#inFlight >= this.#maxInFlight) {
+      throw new EngineError("overloaded", "Too many requests are waiting for the model server.");
+    }
+    this.#inFlight += 1;
+  }
+
+  leave(): void {
+    this.#inFlight -= 1;
+  }
+
+  async tokenize(text: string): Promise<number[]> {
+    if (this.#dialect === "openai") throw noTokenizer();
+    // vLLM reads `model`, `prompt`, `add_special_tokens`; llama-server `content`, `add_special`, `parse_special`.
+    const body = JSON.stringify({
+      model: this.#upstreamModel,
+      prompt: text,
+      add_special_tokens: false,
+      content: text,
+      add_special: false,
+      parse_special: true,
+    });
+    const { status, json } = await this.#ask("POST", `${this.#rootPath}/tokenize`, body);
+    if (status === 404 || status === 405 || status === 501) throw noTokenizer();
+    if (status !== 200) throw statusError(status, json, null);
+    const tokens = (json as { tokens?: unknown } | null)?.tokens;
+    if (!Array.isArray(tokens) || !tokens.every((token) => Number.isInteger(token))) throw badReply();
+    return tokens as number[];
+  }
+
+  async health(): Promise<void> {
+    let { status } = await this.#ask("GET", `${this.#rootPath}/health`, null);
+    if (status === 404 || status === 405) {
+      ({ status } = await this.#ask("GET", `${this.#basePath}/models`, null));
+    }
+    if (status < 200 || status > 299) throw statusError(Math.max(status, 500), null, null);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.destroy();
+    return this.#closed;
+  }
+
+  /** One small request. `json` is null when the reply is none. @throws EngineError on transport failures. */
+  async #ask(method: "GET" | "POST", path: string, body: string | null) {
+    if (this.#closed !== null) throw new EngineError("unavailable", "The engine is closed.");
+    try {
+      const reply = await this.#pool.request({
+        method,
+        path,
+        body,
+        headers: this.#headers,
+        headersTimeout: SIDE_TIMEOUT_MS,
+        bodyTimeout: SIDE_TIMEOUT_MS,
+      });
+      const pieces: Uint8Array[] = [];
+      let sizeBytes = 0;
+      for await (const piece of reply.body as AsyncIterable<Uint8Array>) {
+        sizeBytes += piece.length;
+        if (sizeBytes > this.maxReplyBytes) throw badReply();
+        pieces.push(piece);
+      }
+      return { status: reply.statusCode, json: parseJson(Buffer.concat(pieces).toString()) };
+    } catch (error) {
+      throw error instanceof EngineError ? error : transportError(error);
+    }
+  }
+}
+
+function noTokenizer(): EngineError {
+  return new EngineError("unsupported", "The model server has no tokenizer endpoint.");
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function parseBaseUrl(baseUrl: string): URL {
+  let url: URL;
+  try {
+    url = new URL(baseUrl);
+  } catch {
+    throw new TypeError("baseUrl is not a URL");
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    throw new TypeError("baseUrl must be http or https");
+  if (url.username !== "" || url.search !== "" || url.hash !== "") {
+    throw new TypeError("baseUrl takes no credentials, query or fragment");
+  }
+  return url;
+}

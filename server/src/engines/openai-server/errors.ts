@@ -1,0 +1,135 @@
+/** What can go wrong with a model server, as engine errors. Nothing the server wrote leaves here unless it is tame. */
+import { EngineError, type GenerateRequest } from "../../engine/port.ts";
+
+const MAX_PUBLIC_CHARS = 200;
+/** A run of this many characters shared with the prompt counts as a quotation of it. */
+const QUOTE_CHARS = 16;
+const TELLTALE =
+  /https?:|traceback|file "|[/\\][\w.-]+[/\\]|\bat \S+:\d|bearer|api[-_ ]?key|\b(?:sk|fw)[-_]/i;
+
+/** A transport failure; `error` is what undici gave. */
+export function transportError(error: unknown): EngineError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT") {
+    return new EngineError("timeout", "The model server did not answer in time.", error);
+  }
+  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") return badReply(error);
+  if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") {
+    return new EngineError("unavailable", "The model server's connection is closing.", error);
+  }
+  return new EngineError("unavailable", "The model server could not be reached or broke off.", error);
+}
+
+export function badReply(cause?: unknown): EngineError {
+  return new EngineError("bad_reply", "The model server's answer could not be understood.", cause);
+}
+
+/** Numbers of a refused over-long request; the prompt count may be only a lower bound. */
+export interface ContextRefusal {
+  contextTokens: number;
+  promptTokens: number;
+  exact: boolean;
+}
+
+/** The error object of a reply: `{error: {…}}`, or the object itself (older vLLM). */
+function errorObject(body: unknown): Record<string, unknown> {
+  if (typeof body !== "object" || body === null) return {};
+  const inner = (body as Record<string, unknown>)["error"];
+  if (typeof inner === "object" && inner !== null) return inner as Record<string, unknown>;
+  return typeof inner === "string" ? { message: inner } : (body as Record<string, unknown>);
+}
+
+/**
+ * Reads the wordings of vLLM, SGLang and llama-server for a request that doesn't fit the context. Null when the
+ * refusal is about something else or gives no numbers.
+ */
+export function contextRefusal(body: unknown): ContextRefusal | null {
+  const error = errorObject(body);
+  if (typeof error["n_ctx"] === "number" && typeof error["n_prompt_tokens"] === "number") {
+    return { contextTokens: error["n_ctx"], promptTokens: error["n_prompt_tokens"], exact: true };
+  }
+  const message = typeof error["message"] === "string" ? error["message"].slice(0, 2_000) : "";
+  const context = /context (?:length|size) (?:is |of |\()(\d+)/i.exec(message);
+  const prompt =
+    /(at least )?(\d+) (?:input tokens|tokens from the input|in the (?:messages|prompt))/i.exec(message) ??
+    /(at least )?(?:resulted in|request \(|prompt (?:contains|has) )(\d+)/i.exec(message);
+  if (context === null || prompt === null) return null;
+  return {
+    contextTokens: Number(context[1]),
+    promptTokens: Number(prompt[2]),
+    exact: prompt[1] === undefined,
+  };
+}
+
+function isContextError(error: Record<string, unknown>, message: string): boolean {
+  return (
+    error["type"] === "exceed_context_size_error" ||
+    error["code"] === "context_length_exceeded" ||
+    /context (?:length|size|window)/i.test(message)
+  );
+}
+
+export function contextExceeded(promptTokens: number, contextTokens: number): EngineError {
+  return new EngineError(
+    "context_exceeded",
+    `The prompt has ${promptTokens} tokens; the model's context holds ${contextTokens}.`,
+  );
+}
+
+/** @param body the reply as JSON, or null when it was not JSON. */
+export function statusError(status: number, body: unknown, request: GenerateRequest | null): EngineError {
+  if (status === 429 || status === 503) {
+    return new EngineError("overloaded", "The model server is busy.", httpCause(status));
+  }
+  if (status === 408) {
+    return new EngineError("timeout", "The model server did not answer in time.", httpCause(status));
+  }
+  // Wrong key, wrong model name, no such route: the operator's to mend, and another replica may be set up right.
+  if (status >= 500 || status === 401 || status === 403 || status === 404 || status === 405) {
+    return new EngineError("unavailable", "The model server failed.", httpCause(status));
+  }
+  if (status < 400 || body === null) return badReply(httpCause(status));
+  const error = errorObject(body);
+  const message = typeof error["message"] === "string" ? error["message"] : "";
+  if (isContextError(error, message)) {
+    const numbers = contextRefusal(body);
+    if (numbers !== null) return contextExceeded(numbers.promptTokens, numbers.contextTokens);
+    return new EngineError(
+      "context_exceeded",
+      "The prompt does not fit the model's context.",
+      httpCause(status),
+    );
+  }
+  const tame = publicText(message, request);
+  const text =
+    tame === null ? "The model server refused the request." : `The model server refused the request: ${tame}`;
+  return new EngineError("invalid", text, httpCause(status));
+}
+
+function httpCause(status: number): Error {
+  return new Error(`the model server answered HTTP ${status}`);
+}
+
+/**
+ * The server's own words when they can be shown: one short line without control characters that holds no path, key
+ * or stack and quotes nothing of the prompt. Null otherwise.
+ */
+export function publicText(message: string, request: GenerateRequest | null): string | null {
+  const text = message.slice(0, 4 * MAX_PUBLIC_CHARS).trim();
+  if (text === "" || text.length > MAX_PUBLIC_CHARS) return null;
+  if (/[^\x20-\x7e]/.test(text) || TELLTALE.test(text)) return null;
+  if (request !== null && quotesPrompt(text, request)) return null;
+  return text;
+}
+
+function quotesPrompt(text: string, { input }: GenerateRequest): boolean {
+  if (input.kind === "tokens") return false;
+  const parts = input.kind === "text" ? [input.text] : input.messages.map((message) => message.content);
+  return parts.some((part) => {
+    if (part.length < QUOTE_CHARS) return part.length > 3 && text.includes(part);
+    for (let at = 0; at + QUOTE_CHARS <= text.length; at += 1) {
+      if (part.includes(text.slice(at, at + QUOTE_CHARS))) return true;
+    }
+    return false;
+  });
+}

@@ -1,0 +1,309 @@
+/**
+ * One request to a model server: undici's dispatch handler and the iterator of its events in one object, written by
+ * hand because an async generator, a Readable and `pool.request` each cost several microseconds a request.
+ */
+import type { Dispatcher } from "undici";
+import { EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
+import { Choices } from "./choices.ts";
+import { badReply, type ContextRefusal, contextRefusal, statusError, transportError } from "./errors.ts";
+import { SseParser } from "./sse.ts";
+import type { Reply } from "./wire.ts";
+
+/** What a generation needs of its engine. */
+export interface Upstream {
+  readonly maxReplyBytes: number;
+  readonly maxEventBytes: number;
+  /** Sends the request. @param maxTokens null leaves the limit to the server. */
+  send(request: GenerateRequest, maxTokens: number | null, handler: Dispatcher.DispatchHandler): void;
+  /** The server refused the request's length: the limit to try again with, or the error to give up with. */
+  refit(request: GenerateRequest, refusal: ContextRefusal): Promise<number | null>;
+  /** Takes a place among the requests in flight. @throws EngineError `overloaded`, `unavailable`. */
+  enter(): void;
+  leave(): void;
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<EngineEvent>): void;
+  reject(error: EngineError): void;
+}
+
+const DONE: IteratorResult<EngineEvent> = { done: true, value: undefined };
+/** Events held for a slow consumer before the connection is paused. */
+const PAUSE_EVENTS = 256;
+const ABORTED = new Error("aborted");
+
+export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatcher.DispatchHandler {
+  readonly #upstream: Upstream;
+  readonly #request: GenerateRequest;
+  readonly #signal: AbortSignal;
+  readonly #choices: Choices;
+
+  #events: EngineEvent[] = [];
+  #taken = 0;
+  #waiter: Waiter | null = null;
+  #error: EngineError | null = null;
+  #started = false;
+  /** Nothing more is added to the events. */
+  #settled = false;
+
+  #onWire = false;
+  #entered = false;
+  #refitted = false;
+  #abortUpstream: ((error?: Error) => void) | null = null;
+  #resumeUpstream: (() => void) | null = null;
+  #paused = false;
+  #status = 0;
+  #sse: SseParser | null = null;
+  #body: Buffer | null = null;
+  #bodyPieces: Buffer[] | null = null;
+  #bodyBytes = 0;
+
+  constructor(upstream: Upstream, request: GenerateRequest, signal: AbortSignal) {
+    this.#upstream = upstream;
+    this.#request = request;
+    this.#signal = signal;
+    this.#choices = new Choices(request, (event) => {
+      this.#events.push(event);
+    });
+  }
+
+  // ---- the consumer's side
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<EngineEvent>> {
+    if (this.#taken < this.#events.length) {
+      return Promise.resolve({ done: false, value: this.#take() });
+    }
+    if (this.#settled) {
+      const error = this.#error;
+      if (error === null) return Promise.resolve(DONE);
+      this.#error = null;
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      if (!this.#started) this.#start();
+    });
+  }
+
+  /** Leaving early aborts the request. */
+  return(): Promise<IteratorResult<EngineEvent>> {
+    this.#started = true;
+    this.#settle(null);
+    this.#error = null;
+    this.#events = [];
+    this.#taken = 0;
+    this.#stopUpstream();
+    return Promise.resolve(DONE);
+  }
+
+  /** The signal's abort event. */
+  handleEvent(): void {
+    if (this.#settled) return;
+    const usage = this.#choices.usage();
+    if (!this.#onWire) usage.promptTokens = 0;
+    this.#events.push({ type: "end", usage, aborted: true });
+    this.#settle(null);
+    this.#stopUpstream();
+    this.#wake();
+  }
+
+  #take(): EngineEvent {
+    const event = this.#events[this.#taken]!;
+    this.#taken += 1;
+    if (this.#taken === this.#events.length) {
+      this.#events = [];
+      this.#taken = 0;
+      if (this.#paused) {
+        this.#paused = false;
+        this.#resumeUpstream?.();
+      }
+    }
+    return event;
+  }
+
+  #wake(): void {
+    const waiter = this.#waiter;
+    if (waiter === null) return;
+    if (this.#taken < this.#events.length) {
+      this.#waiter = null;
+      waiter.resolve({ done: false, value: this.#take() });
+    } else if (this.#settled) {
+      this.#waiter = null;
+      const error = this.#error;
+      this.#error = null;
+      if (error === null) waiter.resolve(DONE);
+      else waiter.reject(error);
+    }
+  }
+
+  #start(): void {
+    this.#started = true;
+    if (this.#signal.aborted) {
+      this.handleEvent();
+      return;
+    }
+    try {
+      this.#upstream.enter();
+      this.#entered = true;
+      this.#signal.addEventListener("abort", this);
+      this.#upstream.send(this.#request, this.#request.maxTokens, this);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #settle(error: EngineError | null): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#error = error;
+    this.#signal.removeEventListener("abort", this);
+  }
+
+  #fail(thrown: unknown): void {
+    if (this.#settled) return;
+    this.#settle(thrown instanceof EngineError ? thrown : badReply(thrown));
+    this.#stopUpstream();
+    this.#wake();
+  }
+
+  #finish(): void {
+    if (!this.#choices.complete) throw badReply();
+    this.#events.push({ type: "end", usage: this.#choices.usage(), aborted: false });
+    this.#settle(null);
+  }
+
+  // ---- the connection's side (undici's handler)
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.#settled) {
+      abort(ABORTED);
+      return;
+    }
+    this.#onWire = true;
+    this.#abortUpstream = abort;
+  }
+
+  onHeaders(status: number, _headers: Buffer[], resume: () => void): boolean {
+    if (status < 200) return true;
+    this.#status = status;
+    this.#resumeUpstream = resume;
+    if (this.#request.stream && status === 200) {
+      this.#sse = new SseParser((data) => this.#onSse(data), this.#upstream.maxEventBytes);
+    }
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#sse !== null) {
+      if (this.#settled) return true;
+      try {
+        this.#sse.push(chunk);
+      } catch (error) {
+        this.#fail(error);
+        return true;
+      }
+      this.#wake();
+      this.#paused = !this.#settled && this.#events.length >= PAUSE_EVENTS;
+      return !this.#paused;
+    }
+    this.#bodyBytes += chunk.length;
+    if (this.#bodyBytes > this.#upstream.maxReplyBytes) {
+      this.#fail(badReply());
+    } else if (this.#body === null) {
+      this.#body = chunk;
+    } else {
+      this.#bodyPieces ??= [this.#body];
+      this.#bodyPieces.push(chunk);
+    }
+    return true;
+  }
+
+  onComplete(): void {
+    this.#abortUpstream = null;
+    if (this.#settled) {
+      this.#leave();
+      return;
+    }
+    try {
+      if (this.#sse !== null) {
+        this.#sse.end();
+        if (!this.#settled) this.#finish();
+      } else if (this.#status === 200) {
+        this.#choices.reply(this.#json() as Reply);
+        this.#finish();
+      } else if (this.#refused()) {
+        return;
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#leave();
+    this.#wake();
+  }
+
+  onError(error: Error): void {
+    this.#abortUpstream = null;
+    this.#leave();
+    this.#fail(transportError(error));
+  }
+
+  #onSse(data: string): void {
+    if (this.#settled) return;
+    if (data === "[DONE]") this.#finish();
+    else this.#choices.chunk(JSON.parse(data) as Reply);
+  }
+
+  #json(): unknown {
+    const body = this.#bodyPieces === null ? this.#body : Buffer.concat(this.#bodyPieces);
+    if (body === null) throw badReply();
+    return JSON.parse(body.toString());
+  }
+
+  /** The server answered with an error status. True when the request is tried again with a shorter output. */
+  #refused(): boolean {
+    let body: unknown = null;
+    try {
+      body = this.#json();
+    } catch {
+      // Not JSON: the status alone decides.
+    }
+    const refusal = this.#status === 400 && !this.#refitted ? contextRefusal(body) : null;
+    if (refusal === null || refusal.promptTokens >= refusal.contextTokens) {
+      throw statusError(this.#status, body, this.#request);
+    }
+    void this.#refit(refusal);
+    return true;
+  }
+
+  async #refit(refusal: ContextRefusal): Promise<void> {
+    this.#refitted = true;
+    this.#body = null;
+    this.#bodyPieces = null;
+    this.#bodyBytes = 0;
+    try {
+      const maxTokens = await this.#upstream.refit(this.#request, refusal);
+      if (this.#settled) this.#leave();
+      else this.#upstream.send(this.#request, maxTokens, this);
+    } catch (error) {
+      this.#leave();
+      this.#fail(error);
+    }
+  }
+
+  #stopUpstream(): void {
+    const abort = this.#abortUpstream;
+    if (abort === null) return;
+    this.#abortUpstream = null;
+    abort(ABORTED);
+  }
+
+  #leave(): void {
+    if (!this.#entered) return;
+    this.#entered = false;
+    this.#upstream.leave();
+  }
+}

@@ -1,0 +1,162 @@
+/** Shapes on the wire of OpenAI-compatible model servers: request bodies out, the parts of replies that matter in. */
+import type { ChatMessage, EngineUsage, FinishReason, GenerateRequest, Sampling } from "../../engine/port.ts";
+
+/** What the server understands beyond OpenAI's own fields; see `OpenAiServerOptions.dialect`. */
+export type Dialect = "extended" | "openai";
+
+const OPENAI_SAMPLING: readonly (keyof Sampling)[] = [
+  "temperature",
+  "topP",
+  "seed",
+  "frequencyPenalty",
+  "presencePenalty",
+];
+
+export const SAMPLING_OF: Readonly<Record<Dialect, readonly (keyof Sampling)[]>> = {
+  openai: OPENAI_SAMPLING,
+  extended: [...OPENAI_SAMPLING, "topK", "minP", "repetitionPenalty"],
+};
+
+/** Undefined fields are left out by JSON.stringify. */
+interface RequestBody {
+  model: string;
+  messages?: readonly ChatMessage[];
+  prompt?: string | readonly number[];
+  add_special_tokens?: false;
+  max_tokens?: number;
+  temperature: number;
+  top_p: number;
+  n?: number;
+  stop?: readonly string[];
+  seed?: number;
+  frequency_penalty?: number;
+  presence_penalty?: number;
+  top_k?: number;
+  min_p?: number;
+  repetition_penalty?: number;
+  repeat_penalty?: number;
+  repeat_last_n?: number;
+  stream?: true;
+  stream_options?: { include_usage: true; continuous_usage_stats?: true };
+}
+
+/**
+ * The body of one request. Temperature, nucleus and cut-offs are always written, neutral where the request is silent,
+ * because servers have defaults of their own that the port forbids (llama-server: top_k 40, min_p 0.05).
+ *
+ * @param maxTokens null leaves the limit to the server.
+ */
+export function requestBody(
+  model: string,
+  dialect: Dialect,
+  request: GenerateRequest,
+  maxTokens: number | null,
+): string {
+  const { sampling, input } = request;
+  const body: RequestBody = {
+    model,
+    temperature: sampling.temperature ?? 1,
+    top_p: sampling.topP ?? 1,
+  };
+  if (input.kind === "chat") {
+    body.messages = input.messages;
+  } else if (input.kind === "text") {
+    body.prompt = input.text;
+    if (!input.addBos && dialect === "extended") body.add_special_tokens = false;
+  } else {
+    body.prompt = input.tokens;
+  }
+  // A server makes at least one token; a request for none takes that one and drops it.
+  if (maxTokens !== null) body.max_tokens = maxTokens === 0 ? 1 : maxTokens;
+  if (request.n > 1) body.n = request.n;
+  if (request.stop.length > 0) body.stop = request.stop;
+  if (sampling.seed !== undefined) body.seed = sampling.seed;
+  addPenalties(body, dialect, sampling);
+  if (dialect === "extended") {
+    // −1 is "off" for all of them; 0 is refused by some.
+    body.top_k = sampling.topK || -1;
+    body.min_p = sampling.minP ?? 0;
+  }
+  if (request.stream) {
+    body.stream = true;
+    body.stream_options =
+      dialect === "extended"
+        ? { include_usage: true, continuous_usage_stats: true }
+        : { include_usage: true };
+  }
+  return JSON.stringify(body);
+}
+
+function addPenalties(body: RequestBody, dialect: Dialect, sampling: Sampling): void {
+  const { frequencyPenalty, presencePenalty, repetitionPenalty } = sampling;
+  if (frequencyPenalty !== undefined) body.frequency_penalty = frequencyPenalty;
+  if (presencePenalty !== undefined) body.presence_penalty = presencePenalty;
+  if (dialect === "openai") return;
+  if (repetitionPenalty !== undefined) {
+    body.repetition_penalty = repetitionPenalty;
+    body.repeat_penalty = repetitionPenalty;
+  }
+  // llama-server looks only at the last 64 tokens unless told otherwise.
+  if (frequencyPenalty || presencePenalty || repetitionPenalty !== undefined) body.repeat_last_n = -1;
+}
+
+/** A reply or stream chunk as far as it is read; everything may be missing or of another type. */
+export interface Reply {
+  choices?: ReplyChoice[];
+  usage?: ReplyUsage | null;
+  error?: unknown;
+}
+
+export interface ReplyChoice {
+  index?: number;
+  text?: unknown;
+  message?: { content?: unknown; reasoning_content?: unknown } | null;
+  delta?: { content?: unknown; reasoning_content?: unknown } | null;
+  finish_reason?: unknown;
+}
+
+export interface ReplyUsage {
+  prompt_tokens?: unknown;
+  completion_tokens?: unknown;
+  prompt_tokens_details?: { cached_tokens?: unknown } | null;
+}
+
+/** Null when the numbers are not there. */
+export function usageOf(usage: ReplyUsage | null | undefined): EngineUsage | null {
+  if (usage === null || usage === undefined) return null;
+  const promptTokens = usage.prompt_tokens;
+  const completionTokens = usage.completion_tokens;
+  if (!isCount(promptTokens) || !isCount(completionTokens)) return null;
+  const cached = usage.prompt_tokens_details?.cached_tokens;
+  return {
+    promptTokens,
+    cachedTokens: isCount(cached) ? Math.min(cached, promptTokens) : 0,
+    completionTokens,
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Null when the server ended the choice for a reason of its own (`abort`, `error`): that is no result. */
+export function finishOf(reason: string): FinishReason | null {
+  if (reason === "length") return "length";
+  return reason === "abort" || reason === "error" ? null : "stop";
+}
+
+/** Tokens of a text nobody counted: a quarter of its UTF-8 bytes, the usual ratio of English. */
+export function estimateTokens(text: string): number {
+  return Math.ceil(Buffer.byteLength(text) / 4);
+}
+
+/** Tokens of a prompt the server did not count (aborted early, or no usage in the reply). */
+export function estimatePromptTokens(request: GenerateRequest): number {
+  const { input } = request;
+  if (input.kind === "tokens") return input.tokens.length;
+  if (input.kind === "text") return estimateTokens(input.text);
+  let tokens = 0;
+  // Each message costs about four tokens of markup in common templates.
+  for (const message of input.messages) tokens += estimateTokens(message.content) + 4;
+  return tokens;
+}
