@@ -1,0 +1,54 @@
+import { randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+const KEY = /^fw_[A-Za-z0-9_-]{16,253}$/;
+
+/** The key in `path`, or null when there is no such file. Throws one line when the file holds something else. */
+export function readKeyFile(path: string): string | null {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+  const key = text.trim();
+  if (!KEY.test(key)) throw new Error(`${path} holds no API key; delete it to get a new one.`);
+  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  return key;
+}
+
+/**
+ * Writes `key` to `path`, readable by its owner alone from the first moment on, whole or not at all. When another
+ * process was first, its key stays. Returns the key that is in the file.
+ */
+export function writeKeyFile(path: string, key: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const partial = `${path}.${randomBytes(6).toString("hex")}`;
+  const file = openSync(partial, "wx", 0o600);
+  try {
+    writeSync(file, `${key}\n`);
+    fsyncSync(file);
+    linkSync(partial, path);
+    return key;
+  } catch (error) {
+    const first = (error as NodeJS.ErrnoException).code === "EEXIST" ? readKeyFile(path) : null;
+    if (first === null) throw error;
+    return first;
+  } finally {
+    closeSync(file);
+    rmSync(partial, { force: true });
+  }
+}
