@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AppError } from "../../lib/errors.ts";
-import { sendError } from "./error-body.ts";
+import { errorBody, sendError } from "./error-body.ts";
 import { readJsonBody } from "./json-body.ts";
 
 /** Longest time a client may leave a stream unread before it is cut off. */
@@ -113,6 +113,12 @@ export class EventStream {
   end(): void {
     this.send("[DONE]");
     this.#flush(true);
+  }
+
+  /** A reply that breaks off: an error event, then the end. */
+  fail(error: AppError): void {
+    this.send(errorBody(error));
+    this.end();
   }
 
   #flush(last = false): void {

@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import { ConfigError, readConfig } from "./config.ts";
+
+describe("settings", () => {
+  test("with nothing set, the documented defaults hold", () => {
+    const config = readConfig({ HOME: "/home/u" });
+    expect(config).toMatchObject({
+      port: 8080,
+      host: "127.0.0.1",
+      accountId: "local",
+      apiKey: null,
+      databaseUrl: null,
+    });
+    expect(config.modelAliases.size).toBe(0);
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test("aliases and attached engines are name=value lists", () => {
+    const config = readConfig({
+      HEARTH_MODEL_ALIASES: "gpt-4o=accounts/fireworks/models/a, b=accounts/x/models/c-1.5",
+      HEARTH_ATTACHED_ENGINES: "accounts/local/models/m=http://127.0.0.1:8000/v1/",
+    });
+    expect([...config.modelAliases]).toEqual([
+      ["gpt-4o", "accounts/fireworks/models/a"],
+      ["b", "accounts/x/models/c-1.5"],
+    ]);
+    expect(config.attachedEngines.get("accounts/local/models/m")).toBe("http://127.0.0.1:8000/v1");
+  });
+
+  test.each([
+    ["HEARTH_PORT", "80a"],
+    ["HEARTH_PORT", "65536"],
+    ["HEARTH_PORT", "-1"],
+    ["HEARTH_HOST", "a b"],
+    ["HEARTH_ACCOUNT_ID", "1abc"],
+    ["HEARTH_ACCOUNT_ID", "a-"],
+    ["HEARTH_API_KEY", "sk-123"],
+    ["HEARTH_API_KEY", "fw_short"],
+    ["DATABASE_URL", "mysql://user:geheim@host/db"],
+    ["HEARTH_MODEL_ALIASES", "gpt-4o"],
+    ["HEARTH_MODEL_ALIASES", "a=accounts/x/models/y,a=accounts/x/models/z"],
+    ["HEARTH_FALLBACK_MODEL", "gpt-4o"],
+    ["HEARTH_ATTACHED_ENGINES", "accounts/local/models/m=ftp://x"],
+    ["HEARTH_ENGINE_THREADS", "0"],
+    ["HEARTH_LOG_LEVEL", "loud"],
+    ["HF_ENDPOINT", "hub"],
+    ["HEARTH_PROT", "8080"],
+  ])("%s=%s stops the start with one line that names the setting and keeps its value", (name, value) => {
+    const read = (): unknown => readConfig({ [name]: value });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(new RegExp(`^${name}: [^\\n]+$`));
+    expect(read).not.toThrow(/geheim/);
+  });
+});

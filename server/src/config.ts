@@ -1,0 +1,160 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import type { LogLevel } from "./platform/telemetry/log.ts";
+
+/** Everything that can be set from outside, parsed once. The only reader of `process.env`. */
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  /** Absolute. Database, spool, key file. */
+  readonly dataDir: string;
+  /** Absolute. Model weights, usable by other checkouts. */
+  readonly cacheDir: string;
+  readonly accountId: string;
+  /** Bootstrap admin key; null: generated once and kept in the data folder. */
+  readonly apiKey: string | null;
+  /** null: the embedded PostgreSQL. */
+  readonly databaseUrl: string | null;
+  /** Alias → model name. */
+  readonly modelAliases: ReadonlyMap<string, string>;
+  readonly fallbackModel: string | null;
+  /** Model name → base URL of an OpenAI-compatible server. */
+  readonly attachedEngines: ReadonlyMap<string, string>;
+  /** Threads of one embedded engine; null: chosen from the machine. */
+  readonly engineThreads: number | null;
+  readonly hubEndpoint: string;
+  readonly logLevel: LogLevel;
+}
+
+/** A setting that can't be used. `message` is one line that names it. */
+export class ConfigError extends Error {
+  constructor(setting: string, problem: string) {
+    super(`${setting}: ${problem}`);
+    this.name = "ConfigError";
+  }
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+type Parse<T> = (value: string, name: string) => T;
+
+const NAMES = [
+  "HEARTH_PORT",
+  "HEARTH_HOST",
+  "HEARTH_DATA_DIR",
+  "HEARTH_CACHE_DIR",
+  "HEARTH_ACCOUNT_ID",
+  "HEARTH_API_KEY",
+  "HEARTH_MODEL_ALIASES",
+  "HEARTH_FALLBACK_MODEL",
+  "HEARTH_ATTACHED_ENGINES",
+  "HEARTH_ENGINE_THREADS",
+  "HEARTH_LOG_LEVEL",
+];
+
+/** @throws ConfigError for the first bad or unknown setting. */
+export function readConfig(env: Env = process.env): Config {
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("HEARTH_") && !name.startsWith("HEARTH_TEST_") && !NAMES.includes(name)) {
+      throw new ConfigError(name, `there is no such setting; there are ${NAMES.join(", ")}`);
+    }
+  }
+  const read = <T>(name: string, parse: Parse<T>, otherwise: T): T => {
+    const value = env[name];
+    return value === undefined || value === "" ? otherwise : parse(value, name);
+  };
+  return Object.freeze({
+    port: read("HEARTH_PORT", integer(0, 65_535), 8080),
+    host: read(
+      "HEARTH_HOST",
+      matching(/^[A-Za-z0-9.:_-]{1,253}$/, "a host name or an IP address"),
+      "127.0.0.1",
+    ),
+    dataDir: read("HEARTH_DATA_DIR", folder, resolve(".hearth")),
+    cacheDir: read("HEARTH_CACHE_DIR", folder, defaultCacheDir(env)),
+    accountId: read("HEARTH_ACCOUNT_ID", accountId, "local"),
+    apiKey: read<string | null>("HEARTH_API_KEY", apiKey, null),
+    databaseUrl: read<string | null>("DATABASE_URL", postgresUrl, null),
+    modelAliases: read("HEARTH_MODEL_ALIASES", pairs(alias, modelName), new Map()),
+    fallbackModel: read<string | null>("HEARTH_FALLBACK_MODEL", modelName, null),
+    attachedEngines: read("HEARTH_ATTACHED_ENGINES", pairs(modelName, httpUrl), new Map()),
+    engineThreads: read<number | null>("HEARTH_ENGINE_THREADS", integer(1, 256), null),
+    hubEndpoint: read("HF_ENDPOINT", httpUrl, "https://huggingface.co"),
+    logLevel: read("HEARTH_LOG_LEVEL", oneOf<LogLevel>("silent", "error", "warn", "info", "debug"), "warn"),
+  });
+}
+
+function defaultCacheDir(env: Env): string {
+  return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "hearth");
+}
+
+const integer =
+  (min: number, max: number): Parse<number> =>
+  (value, name) => {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    throw new ConfigError(name, `must be a whole number from ${min} to ${max}`);
+  };
+
+const matching =
+  (pattern: RegExp, what: string): Parse<string> =>
+  (value, name) => {
+    if (pattern.test(value)) return value;
+    throw new ConfigError(name, `must be ${what}`);
+  };
+
+const oneOf =
+  <T extends string>(...values: T[]): Parse<T> =>
+  (value, name) => {
+    if ((values as string[]).includes(value)) return value as T;
+    throw new ConfigError(name, `must be one of ${values.join(", ")}`);
+  };
+
+const folder: Parse<string> = (value, name) => {
+  if (value.includes("\0")) throw new ConfigError(name, "must be a folder's path");
+  return resolve(value);
+};
+
+// The contract's rule for ids: 1–63 of a–z, 0–9 and hyphen, no edge hyphen, no leading digit.
+const accountId = matching(
+  /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+  "1 to 63 of a-z, 0-9 and hyphen, starting with a letter",
+);
+const apiKey = matching(
+  /^fw_[A-Za-z0-9_-]{16,128}$/,
+  "fw_ followed by 16 to 128 letters, digits, hyphens or underscores",
+);
+const modelName = matching(
+  /^accounts\/[a-z0-9-]{1,63}\/models\/[a-z0-9][a-z0-9.-]{0,62}$/,
+  "a model name, accounts/{account}/models/{model}",
+);
+const alias = matching(
+  /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/,
+  "a model alias of letters, digits and . _ : / -",
+);
+
+const httpUrl: Parse<string> = (value, name) => {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  if (url !== null && /^https?:$/.test(url.protocol)) return value.replace(/\/+$/, "");
+  throw new ConfigError(name, "must be an http or https URL");
+};
+
+/** The value may hold a password: the message never repeats it. */
+const postgresUrl: Parse<string> = (value, name) => {
+  if (URL.canParse(value) && /^postgres(?:ql)?:$/.test(new URL(value).protocol)) return value;
+  throw new ConfigError(name, "must be a postgres:// URL");
+};
+
+/** `key=value` pairs, comma separated. */
+const pairs =
+  (key: Parse<string>, item: Parse<string>): Parse<ReadonlyMap<string, string>> =>
+  (value, name) => {
+    const map = new Map<string, string>();
+    for (const pair of value.split(",")) {
+      const at = pair.indexOf("=");
+      if (at === -1) throw new ConfigError(name, "must be name=value pairs, separated by commas");
+      const left = key(pair.slice(0, at).trim(), name);
+      if (map.has(left)) throw new ConfigError(name, `names ${left} twice`);
+      map.set(left, item(pair.slice(at + 1).trim(), name));
+    }
+    return map;
+  };

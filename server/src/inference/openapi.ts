@@ -1,0 +1,119 @@
+import { chatCompletionRequest } from "./chat/protocol.ts";
+import { completionRequest } from "./completions/protocol.ts";
+
+interface Operation {
+  paths: readonly string[];
+  method: "get" | "post";
+  operationId: string;
+  summary: string;
+  open?: true;
+  request?: object;
+  /** Media type of the success reply; JSON unless said otherwise. */
+  replies?: readonly string[];
+}
+
+const OPERATIONS: readonly Operation[] = [
+  {
+    paths: ["/inference/v1/chat/completions", "/v1/chat/completions"],
+    method: "post",
+    operationId: "createChatCompletion",
+    summary: "Chat completion",
+    request: chatCompletionRequest,
+    replies: ["application/json", "text/event-stream"],
+  },
+  {
+    paths: ["/inference/v1/completions", "/v1/completions"],
+    method: "post",
+    operationId: "createCompletion",
+    summary: "Text completion",
+    request: completionRequest,
+    replies: ["application/json", "text/event-stream"],
+  },
+  {
+    paths: ["/inference/v1/models", "/v1/models"],
+    method: "get",
+    operationId: "listInferenceModels",
+    summary: "List callable models",
+  },
+  {
+    paths: ["/inference/v1/models/{model}", "/v1/models/{model}"],
+    method: "get",
+    operationId: "getInferenceModel",
+    summary: "Get one callable model; the name's slashes stand as they are",
+  },
+  { paths: ["/verifyApiKey"], method: "get", operationId: "verifyApiKey", summary: "Check a key" },
+  { paths: ["/health"], method: "get", operationId: "getHealth", summary: "Is the server up", open: true },
+  {
+    paths: ["/metrics"],
+    method: "get",
+    operationId: "getMetrics",
+    summary: "Prometheus metrics; without a key from this machine alone",
+    replies: ["text/plain"],
+  },
+  { paths: ["/openapi.json"], method: "get", operationId: "getOpenApi", summary: "This description" },
+];
+
+const ERROR_REF = { $ref: "#/components/responses/Error" };
+
+/** The OpenAPI 3.1 description of what this server answers, made from the very schemas that check the requests. */
+export function openApiDocument(): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const operation of OPERATIONS) {
+    for (const [i, path] of operation.paths.entries()) {
+      paths[path] ??= {};
+      paths[path][operation.method] = describe(operation, path, i);
+    }
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: "Hearth", version: "0.1.0", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    security: [{ BearerAuth: [] }],
+    paths,
+    components: {
+      securitySchemes: { BearerAuth: { type: "http", scheme: "bearer" } },
+      schemas: { ErrorResponse: errorSchema },
+      responses: {
+        Error: {
+          description: "The request failed.",
+          content: { "application/json": { schema: { $ref: "#/components/schemas/ErrorResponse" } } },
+        },
+      },
+    },
+  };
+}
+
+function describe(operation: Operation, path: string, alias: number): object {
+  const parameter = /\{(\w+)\}/.exec(path)?.[1];
+  const content = Object.fromEntries((operation.replies ?? ["application/json"]).map((type) => [type, {}]));
+  return {
+    // Operation ids are unique: an alias carries its number.
+    operationId: operation.operationId + (alias === 0 ? "" : `Alias${alias}`),
+    summary: operation.summary,
+    ...(operation.open ? { security: [] } : {}),
+    ...(parameter === undefined
+      ? {}
+      : { parameters: [{ name: parameter, in: "path", required: true, schema: { type: "string" } }] }),
+    ...(operation.request === undefined
+      ? {}
+      : { requestBody: { required: true, content: { "application/json": { schema: operation.request } } } }),
+    responses: { "200": { description: "Success.", content }, "4XX": ERROR_REF, "5XX": ERROR_REF },
+  };
+}
+
+const errorSchema = {
+  type: "object",
+  required: ["error"],
+  properties: {
+    error: {
+      type: "object",
+      required: ["message", "type", "code", "param", "object"],
+      properties: {
+        message: { type: "string" },
+        type: { type: "string" },
+        code: { type: "string" },
+        param: { type: ["string", "null"] },
+        object: { const: "error" },
+      },
+    },
+  },
+};

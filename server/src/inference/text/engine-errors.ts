@@ -1,0 +1,26 @@
+import type { EngineError, EngineErrorCode } from "../../engine/port.ts";
+import { AppError, type ErrorCode } from "../../lib/errors.ts";
+
+const CODES: Readonly<Record<EngineErrorCode, ErrorCode>> = {
+  overloaded: "UNAVAILABLE",
+  context_exceeded: "BAD_REQUEST",
+  invalid: "BAD_REQUEST",
+  unsupported: "BAD_REQUEST",
+  unavailable: "UNAVAILABLE",
+  bad_reply: "BAD_GATEWAY",
+  timeout: "DEADLINE_EXCEEDED",
+  internal: "INTERNAL",
+};
+
+/** Seconds after which a full queue or a restarting replica is worth another try. */
+const RETRY_AFTER_S = 1;
+
+/** What a client is told of an engine's failure. `promptField` is blamed when the prompt is too long. */
+export function toPublicError(error: EngineError, promptField: string): AppError {
+  const code = CODES[error.code];
+  return new AppError(code, error.message, {
+    cause: error,
+    ...(error.code === "context_exceeded" ? { param: promptField } : {}),
+    ...(code === "UNAVAILABLE" ? { retryAfterS: RETRY_AFTER_S } : {}),
+  });
+}

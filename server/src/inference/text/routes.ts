@@ -1,0 +1,36 @@
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../platform/telemetry/log.ts";
+import type { Principal } from "../../control/api-keys/service.ts";
+import type { UsageLedger } from "../../metering/usage/service.ts";
+import type { DirectRoute } from "../../platform/http/server.ts";
+import type { TextParameters } from "./parameters.ts";
+import { RequestRecord } from "./record.ts";
+import { refuse, serveText, type TextEndpoint, type TextServices } from "./serve.ts";
+
+/** Largest request body: room for the ten megabytes of base64 images the contract allows, and for any prompt. */
+export const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+export interface TextRouteDeps {
+  clock: Clock;
+  log: Log;
+  ledger: UsageLedger;
+  services: TextServices;
+}
+
+/** The route of a text endpoint: from the first byte of the request on, everything leaves one row in the ledger. */
+export function textRoute<Body extends TextParameters>(
+  paths: readonly string[],
+  endpoint: TextEndpoint<Body>,
+  deps: TextRouteDeps,
+): DirectRoute<Principal> {
+  return {
+    paths,
+    handle(exchange) {
+      const record = new RequestRecord(deps, exchange.id, exchange.principal, endpoint.name);
+      exchange.readJson(MAX_BODY_BYTES, (error, body) => {
+        if (error !== null) refuse(exchange, record, error);
+        else void serveText(deps.services, endpoint, exchange, record, body);
+      });
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const src = join(root, "server/src");
+
+/** What the files of a layer may import besides their own folder. `main.ts` and `app.ts` may import everything. */
+const ARROWS: Record<string, readonly string[]> = {
+  lib: [],
+  platform: ["lib"],
+  engine: ["lib"],
+  engines: ["engine", "lib"],
+  fleet: ["engine", "platform", "lib"],
+  metering: ["engine", "platform", "lib"],
+  inference: ["inference", "control", "training", "fleet", "metering", "engine", "platform", "lib"],
+  control: ["inference", "control", "training", "fleet", "metering", "engine", "platform", "lib"],
+  training: ["inference", "control", "training", "fleet", "metering", "engine", "platform", "lib"],
+};
+/** Layers whose folders are domains: one uses another through its `service.ts` alone. */
+const DOMAIN_LAYERS = new Set(["fleet", "metering", "inference", "control", "training"]);
+
+interface SourceFile {
+  /** Path below server/src. */
+  path: string;
+  text: string;
+}
+
+function sourceFiles(folder: string): SourceFile[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((file) => ({ path: relative(src, file), text: readFileSync(file, "utf8") }));
+}
+
+/** The import statements that break a rule. The rules are tested too: a check that finds nothing proves nothing. */
+function findWrongArrows(files: readonly SourceFile[]): string[] {
+  const wrong: string[] = [];
+  for (const { path, text } of files) {
+    const layer = layerOf(path);
+    if (layer === null) continue;
+    for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)) {
+      const target = relative(src, resolve(src, dirname(path), specifier as string));
+      const problem = judge(path, layer, target);
+      if (problem !== null) wrong.push(`${path} → ${target}: ${problem}`);
+    }
+  }
+  return wrong;
+}
+
+function layerOf(path: string): string | null {
+  const [first, second] = path.split("/");
+  return second === undefined ? null : (first as string);
+}
+
+function judge(path: string, layer: string, target: string): string | null {
+  const targetLayer = layerOf(target);
+  if (targetLayer === null) return "only app.ts and main.ts stand above the layers";
+  if (ARROWS[layer] === undefined) return `there is no layer ${layer}`;
+  if (layer !== targetLayer && !ARROWS[layer].includes(targetLayer))
+    return `${layer} may not import ${targetLayer}`;
+  if (layer === "engines" && targetLayer === "engines" && domainOf(path) !== domainOf(target)) {
+    return "adapters don't know each other";
+  }
+  const crossesDomain = DOMAIN_LAYERS.has(targetLayer) && domainOf(path) !== domainOf(target);
+  // inference/text is what the text endpoints have in common, not a domain of its own.
+  if (crossesDomain && !target.endsWith("service.ts") && !target.startsWith("inference/text/")) {
+    return "a domain is used through its service.ts alone";
+  }
+  return null;
+}
+
+function domainOf(path: string): string {
+  const [layer, name] = path.split("/");
+  return layer === "fleet" ? "fleet" : `${layer}/${name}`;
+}
+
+describe("the tree is tidy", () => {
+  const files = sourceFiles(src);
+
+  test("imports follow the arrows", () => {
+    expect(files.length).toBeGreaterThan(20);
+    expect(findWrongArrows(files.filter((file) => !file.path.endsWith(".test.ts")))).toEqual([]);
+  });
+
+  test("a wrong arrow is found", () => {
+    const wrong = findWrongArrows([
+      { path: "lib/a.ts", text: 'import { x } from "../platform/http/server.ts";' },
+      { path: "engines/vllm/a.ts", text: 'import { x } from "../llama-cpp/client.ts";' },
+      { path: "engine/a.ts", text: 'const x = await import("../fleet/service.ts");' },
+      { path: "inference/chat/a.ts", text: 'import type { x } from "../../control/models/store.ts";' },
+      { path: "control/models/a.ts", text: 'import { readConfig } from "../../config.ts";' },
+    ]);
+    expect(wrong).toHaveLength(5);
+  });
+
+  test("the environment is read in config.ts alone", () => {
+    const readers = files.filter((file) => /process\s*(\.\s*env\b|\[\s*["']env)/.test(file.text));
+    const allowed = (path: string): boolean => path === "config.ts" || path.endsWith(".test.ts");
+    expect(readers.map((file) => file.path).filter((path) => !allowed(path))).toEqual([]);
+  });
+
+  test("time is read in lib/clock.ts alone", () => {
+    const readers = files.filter((file) => /\bDate\.now\(|\bnew Date\(\)/.test(file.text));
+    expect(
+      readers.map((f) => f.path).filter((path) => path !== "lib/clock.ts" && !path.endsWith(".test.ts")),
+    ).toEqual([]);
+  });
+
+  test("SQL stays in stores, tables and platform/db; HTTP in routes and platform/http", () => {
+    const outside = (pattern: RegExp, home: RegExp): string[] =>
+      files.filter((f) => pattern.test(f.text) && !home.test(f.path)).map((f) => f.path);
+    expect(
+      outside(/from "(postgres|drizzle-orm[^"]*)"/, /(^platform\/db\/|store\.ts$|table\.ts$|\.test\.ts$)/),
+    ).toEqual([]);
+    expect(outside(/from "(fastify|node:http)"/, /(^platform\/http\/|routes\.ts$|\.test\.ts$)/)).toEqual([]);
+  });
+
+  test("no file is longer than 400 lines, no folder is called shared, common or utils", () => {
+    const long = files.filter((f) => !f.path.endsWith(".test.ts") && f.text.split("\n").length > 401);
+    expect(long.map((f) => f.path)).toEqual([]);
+    expect(files.filter((f) => /(^|\/)(shared|common|utils)\//.test(f.path)).map((f) => f.path)).toEqual([]);
+  });
+
+  test("no function is longer than 70 lines, and the linter is content", () => {
+    const biome = spawnSync("npx", ["biome", "ci", "--colors=off", "."], { cwd: root, encoding: "utf8" });
+    expect(biome.stderr + biome.stdout).not.toMatch(/lint\/|format /);
+    expect(biome.status).toBe(0);
+  });
+
+  test("the types agree", () => {
+    const tsc = spawnSync("npx", ["tsc", "--noEmit", "-p", "tsconfig.json"], { cwd: root, encoding: "utf8" });
+    expect(tsc.stdout).toBe("");
+    expect(tsc.status).toBe(0);
+  });
+});
