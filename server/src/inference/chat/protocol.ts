@@ -4,7 +4,10 @@ import { badRequest } from "../../lib/errors.ts";
 import { optional, textParameters } from "../text/parameters.ts";
 import { bodyParser } from "../text/validate.ts";
 
-const textPart = Type.Object({ type: Type.Literal("text"), text: Type.String() }, { additionalProperties: false });
+const textPart = Type.Object(
+  { type: Type.Literal("text"), text: Type.String() },
+  { additionalProperties: false },
+);
 
 const message = Type.Object(
   {
@@ -57,14 +60,16 @@ function refuseOtherContent(body: unknown): void {
   messages.forEach((item, i) => {
     const role = (item as { role?: unknown } | null)?.role;
     if (role === "tool" || role === "function") {
-      throw badRequest(`messages[${i}].role`, `Messages with the role ${role} are not supported yet.`);
+      const path = `messages[${i}].role`;
+      throw badRequest(path, `${path}: the role ${role} is not supported yet.`);
     }
     const content = (item as { content?: unknown } | null)?.content;
     if (!Array.isArray(content)) return;
     content.forEach((part, j) => {
       const type = (part as { type?: unknown } | null)?.type;
       if (typeof type === "string" && /^(image_url|video_url|input_audio|audio_url)$/.test(type)) {
-        throw badRequest(`messages[${i}].content[${j}].type`, `This model does not accept ${type} content.`);
+        const path = `messages[${i}].content[${j}].type`;
+        throw badRequest(path, `${path}: this model does not accept ${type} content.`);
       }
     });
   });

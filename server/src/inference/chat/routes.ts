@@ -1,9 +1,9 @@
 import type { Engine } from "../../engine/port.ts";
+import { badRequest } from "../../lib/errors.ts";
 import { type ChatTemplate, compileChatTemplate } from "../text/chat-template.ts";
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { parseChatCompletionRequest, toEngineMessages } from "./protocol.ts";
 import { chatReply } from "./reply.ts";
-import { badRequest } from "../../lib/errors.ts";
 
 /** POST chat/completions. */
 export function chatCompletionRoute(deps: TextRouteDeps) {
@@ -20,7 +20,8 @@ export function chatCompletionRoute(deps: TextRouteDeps) {
         let template = templates.get(engine);
         if (template === undefined) {
           const { chatTemplate, bosToken, eosToken } = engine.model;
-          if (chatTemplate === null) throw badRequest("model", "This model has no chat template; use completions.");
+          if (chatTemplate === null)
+            throw badRequest("model", "This model has no chat template; use completions.");
           template = compileChatTemplate(chatTemplate, bosToken, eosToken);
           templates.set(engine, template);
         }

@@ -22,7 +22,12 @@ export interface ReplyFormat {
   /** The chunk that opens a choice, or null where the endpoint has none. */
   opening(head: ReplyHead, choice: number, usage: null | undefined): string | null;
   delta(head: ReplyHead, choice: number, text: string, usage: null | undefined): string;
-  finish(head: ReplyHead, choice: number, reason: FinishReason, usage: EngineUsage | null | undefined): string;
+  finish(
+    head: ReplyHead,
+    choice: number,
+    reason: FinishReason,
+    usage: EngineUsage | null | undefined,
+  ): string;
   /** OpenAI's extra chunk: usage and no choices. */
   usageOnly(head: ReplyHead, usage: EngineUsage): string;
 }

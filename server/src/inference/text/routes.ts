@@ -1,8 +1,8 @@
-import type { Clock } from "../../lib/clock.ts";
-import type { Log } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../../control/api-keys/service.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { UsageLedger } from "../../metering/usage/service.ts";
 import type { DirectRoute } from "../../platform/http/server.ts";
+import type { Log } from "../../platform/telemetry/log.ts";
 import type { TextParameters } from "./parameters.ts";
 import { RequestRecord } from "./record.ts";
 import { refuse, serveText, type TextEndpoint, type TextServices } from "./serve.ts";

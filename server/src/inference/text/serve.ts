@@ -74,7 +74,11 @@ export async function serveText<Body extends TextParameters>(
       release();
     }
   } catch (thrown) {
-    refuse(target, record, thrown instanceof EngineError ? toPublicError(thrown, endpoint.promptField) : thrown);
+    refuse(
+      target,
+      record,
+      thrown instanceof EngineError ? toPublicError(thrown, endpoint.promptField) : thrown,
+    );
   }
 }
 
@@ -173,7 +177,8 @@ class Reply<Body extends TextParameters> {
     const stream = this.#stream ?? (await this.#open());
     this.#releaseFinish(stream, this.#chunkUsage);
     if (event.type === "finish") this.#heldFinish = event;
-    else if (event.text !== "") stream.send(format.delta(this.#head, event.choice, event.text, this.#chunkUsage));
+    else if (event.text !== "")
+      stream.send(format.delta(this.#head, event.choice, event.text, this.#chunkUsage));
     if (stream.congested) await stream.drained();
   }
 
@@ -220,7 +225,8 @@ class Reply<Body extends TextParameters> {
 
   /** A failure after the first chunk: an error event, then the end. */
   #breakOff(thrown: unknown): void {
-    const error = thrown instanceof EngineError ? toPublicError(thrown, this.#endpoint.promptField) : toAppError(thrown);
+    const error =
+      thrown instanceof EngineError ? toPublicError(thrown, this.#endpoint.promptField) : toAppError(thrown);
     const stream = this.#stream as ReplyStream;
     const outcome = this.#target.signal.aborted ? "cancelled" : "error";
     this.#record.finish(outcome, error.status, error, () => stream.fail(error));

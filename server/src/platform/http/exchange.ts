@@ -53,7 +53,8 @@ export class Exchange<P> {
 
   fail(error: AppError): void {
     // An unread rest of the body would be taken for the next request: the connection ends with the reply.
-    if (!this.#res.headersSent && !this.#res.destroyed) sendError(this.#res, this.id, error, !this.#req.complete);
+    if (!this.#res.headersSent && !this.#res.destroyed)
+      sendError(this.#res, this.id, error, !this.#req.complete);
   }
 
   openStream(headers: readonly string[]): EventStream {
@@ -129,4 +130,3 @@ export class EventStream {
     else if (text !== "") this.#congested = !this.#res.write(text);
   }
 }
-

@@ -61,7 +61,9 @@ function refuseHead(req: IncomingMessage, limitBytes: number): AppError | null {
 }
 
 function tooLarge(limitBytes: number): AppError {
-  return new AppError("PAYLOAD_TOO_LARGE", `The request body is larger than ${limitBytes} bytes.`, { param: "body" });
+  return new AppError("PAYLOAD_TOO_LARGE", `The request body is larger than ${limitBytes} bytes.`, {
+    param: "body",
+  });
 }
 
 /** Exported for tests. */
@@ -84,7 +86,8 @@ export function parseJson(bytes: Buffer): unknown {
 const MAX_DEPTH = 200;
 
 function refuseHalfSurrogates(value: unknown, path: string, depth: number): void {
-  if (depth > MAX_DEPTH) throw badRequest("body", `The request body is nested deeper than ${MAX_DEPTH} levels.`);
+  if (depth > MAX_DEPTH)
+    throw badRequest("body", `The request body is nested deeper than ${MAX_DEPTH} levels.`);
   if (typeof value === "string") {
     if (!value.isWellFormed()) throw badRequest(path || "body", "The text holds half of a surrogate pair.");
   } else if (Array.isArray(value)) {
@@ -93,7 +96,8 @@ function refuseHalfSurrogates(value: unknown, path: string, depth: number): void
     });
   } else if (typeof value === "object" && value !== null) {
     for (const [key, item] of Object.entries(value)) {
-      if (!key.isWellFormed()) throw badRequest(path || "body", "A field name holds half of a surrogate pair.");
+      if (!key.isWellFormed())
+        throw badRequest(path || "body", "A field name holds half of a surrogate pair.");
       refuseHalfSurrogates(item, path === "" ? key : `${path}.${key}`, depth + 1);
     }
   }

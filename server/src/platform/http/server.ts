@@ -71,7 +71,9 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
         sockets.add(socket);
         socket.on("close", () => sockets.delete(socket));
       });
-      server.on("clientError", (error, socket) => refuseBrokenRequest(error as NodeJS.ErrnoException, socket));
+      server.on("clientError", (error, socket) =>
+        refuseBrokenRequest(error as NodeJS.ErrnoException, socket),
+      );
       return server;
     },
   });
@@ -167,12 +169,14 @@ function isFromThisMachine(request: FastifyRequest): boolean {
 function fromFramework(thrown: unknown): AppError {
   const status = (thrown as { statusCode?: number }).statusCode;
   if (thrown instanceof AppError || status === undefined || status >= 500) return toAppError(thrown);
-  if (status === 413) return new AppError("PAYLOAD_TOO_LARGE", "The request body is too large.", { param: "body" });
+  if (status === 413)
+    return new AppError("PAYLOAD_TOO_LARGE", "The request body is too large.", { param: "body" });
   return new AppError("BAD_REQUEST", "The request is malformed.", { cause: thrown });
 }
 
 export function logFailure(log: Log, requestId: string, error: AppError): void {
-  if (error.status >= 500) log.error({ requestId, code: error.code, err: error.cause ?? error }, "request failed");
+  if (error.status >= 500)
+    log.error({ requestId, code: error.code, err: error.cause ?? error }, "request failed");
 }
 
 function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: import("node:stream").Duplex): void {
@@ -181,15 +185,24 @@ function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: import("node:
   if (error.code === "ECONNRESET" || replying) {
     socket.destroy();
   } else if (error.code === "HPE_HEADER_OVERFLOW") {
-    const refusal = new AppError("BAD_REQUEST", `The request headers are larger than ${MAX_HEADER_BYTES} bytes.`, {
-      param: "headers",
-    });
+    const refusal = new AppError(
+      "BAD_REQUEST",
+      `The request headers are larger than ${MAX_HEADER_BYTES} bytes.`,
+      {
+        param: "headers",
+      },
+    );
     sendSocketError(socket, 431, "Request Header Fields Too Large", refusal);
   } else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
     const refusal = new AppError("REQUEST_TIMEOUT", "The request did not arrive in time.");
     sendSocketError(socket, 408, "Request Timeout", refusal);
   } else {
-    sendSocketError(socket, 400, "Bad Request", new AppError("BAD_REQUEST", "This is not a valid HTTP request."));
+    sendSocketError(
+      socket,
+      400,
+      "Bad Request",
+      new AppError("BAD_REQUEST", "This is not a valid HTTP request."),
+    );
   }
 }
 

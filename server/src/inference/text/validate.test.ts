@@ -1,0 +1,140 @@
+import { describe, expect, test } from "vitest";
+import type { AppError } from "../../lib/errors.ts";
+import { parseChatCompletionRequest, toEngineMessages } from "../chat/protocol.ts";
+import { parseCompletionRequest, toEngineInput } from "../completions/protocol.ts";
+import { checkCombinations, samplingOf } from "./parameters.ts";
+
+const chat = (extra: object = {}): Record<string, unknown> => ({
+  model: "fireworks/m",
+  messages: [{ role: "user", content: "Hi" }],
+  ...extra,
+});
+const refusalOf = (run: () => unknown): AppError => {
+  try {
+    run();
+  } catch (error) {
+    return error as AppError;
+  }
+  throw new Error("was accepted");
+};
+
+describe("request bodies", () => {
+  test.each<[object, string]>([
+    [{ model: undefined }, "model"],
+    [{ model: 5 }, "model"],
+    [{ model: "" }, "model"],
+    [{ messages: [] }, "messages"],
+    [{ messages: "Hi" }, "messages"],
+    [{ messages: [{ content: "Hi" }] }, "messages[0].role"],
+    [{ messages: [{ role: "robot", content: "Hi" }] }, "messages[0].role"],
+    [{ messages: [{ role: "tool", content: "Hi" }] }, "messages[0].role"],
+    [{ messages: [{ role: "user" }] }, "messages[0].content"],
+    [{ messages: [{ role: "user", content: 5 }] }, "messages[0].content"],
+    [{ messages: [{ role: "user", content: "x", extra: 1 }] }, "messages[0].extra"],
+    [{ messages: [{ role: "user", content: [{ type: "text" }] }] }, "messages[0].content[0].text"],
+    [{ messages: [{ role: "user", content: [{ type: "image_url" }] }] }, "messages[0].content[0].type"],
+    [{ messages: [null] }, "messages[0]"],
+    [{ n: 1_000_000 }, "n"],
+    [{ n: 0 }, "n"],
+    [{ n: 1.5 }, "n"],
+    [{ temperature: -0.1 }, "temperature"],
+    [{ temperature: "hot" }, "temperature"],
+    [{ top_p: 1.1 }, "top_p"],
+    [{ top_k: 101 }, "top_k"],
+    [{ max_tokens: -1 }, "max_tokens"],
+    [{ max_tokens: 1e300 }, "max_tokens"],
+    [{ stop: ["a", "b", "c", "d", "e"] }, "stop"],
+    [{ stop: [""] }, "stop[0]"],
+    [{ stop: [1] }, "stop[0]"],
+    [{ repetition_penalty: 0 }, "repetition_penalty"],
+    [{ stream_options: { x: 1 } }, "stream_options.x"],
+    [{ unheard_of: 1 }, "unheard_of"],
+    [{ constructor: 1 }, "constructor"],
+    [{ tools: [{ type: "function" }] }, "tools"],
+    [{ logprobs: true }, "logprobs"],
+    [{ response_format: { type: "json_object" } }, "response_format"],
+  ])("%j is refused by the name of the field", (extra, param) => {
+    const refusal = refusalOf(() => parseChatCompletionRequest(JSON.parse(JSON.stringify(chat(extra)))));
+    expect(refusal).toMatchObject({ code: "BAD_REQUEST", param });
+    expect(refusal.message).toContain(param.split(/[.[]/)[0]);
+  });
+
+  test.each([[null], [[]], ["text"], [7], [undefined]])("a body of %j is refused as a whole", (body) => {
+    expect(refusalOf(() => parseChatCompletionRequest(body))).toMatchObject({
+      code: "BAD_REQUEST",
+      param: "body",
+    });
+  });
+
+  test("parameters that ask for nothing are accepted, in every form clients send them", () => {
+    const body = parseChatCompletionRequest(
+      chat({
+        tools: [],
+        tool_choice: "none",
+        logprobs: null,
+        logit_bias: {},
+        response_format: { type: "text" },
+        n: null,
+      }),
+    );
+    expect(Object.keys(body).sort()).toEqual(["messages", "model", "n"]);
+  });
+
+  test("a field name with control characters is refused without echoing them", () => {
+    const refusal = refusalOf(() => parseChatCompletionRequest(chat({ "a\u0000\u001b[31mb": 1 })));
+    expect(refusal.message).not.toMatch(/[\u0000-\u001f]/);
+  });
+
+  test("only what a request sets reaches the sampler", () => {
+    expect(samplingOf(parseChatCompletionRequest(chat({ temperature: 0, top_k: 5, seed: null })))).toEqual({
+      temperature: 0,
+      topK: 5,
+    });
+  });
+
+  test.each([
+    [{ max_tokens: 1, max_completion_tokens: 1 }, "max_completion_tokens"],
+    [{ stream_options: { include_usage: true } }, "stream_options"],
+  ])("%j contradicts itself and is refused", (extra, param) => {
+    const body = parseChatCompletionRequest(chat(extra));
+    expect(refusalOf(() => checkCombinations(body))).toMatchObject({ code: "BAD_REQUEST", param });
+  });
+
+  test("text parts are joined and developer messages are system messages", () => {
+    const body = parseChatCompletionRequest(
+      chat({
+        messages: [
+          {
+            role: "developer",
+            content: [
+              { type: "text", text: "a" },
+              { type: "text", text: "b" },
+            ],
+          },
+          { role: "assistant", content: "c", refusal: null, tool_calls: [] },
+        ],
+      }),
+    );
+    expect(toEngineMessages(body)).toEqual([
+      { role: "system", content: "ab" },
+      { role: "assistant", content: "c" },
+    ]);
+  });
+
+  test.each([
+    ["Hi", { kind: "text", text: "Hi", addBos: true }],
+    [["Hi"], { kind: "text", text: "Hi", addBos: true }],
+    [[1, 2], { kind: "tokens", tokens: [1, 2] }],
+    [[[1, 2]], { kind: "tokens", tokens: [1, 2] }],
+  ])("the prompt %j is one input", (prompt, input) => {
+    expect(toEngineInput(parseCompletionRequest({ model: "m", prompt }).prompt)).toEqual(input);
+  });
+
+  test.each([[[]], [["a", "b"]], [[1, -1]], [[[1], [2]]], [null], [{}]])(
+    "the prompt %j is refused",
+    (prompt) => {
+      const refusal = refusalOf(() => parseCompletionRequest({ model: "m", prompt }));
+      expect(refusal.param).toMatch(/^prompt/);
+    },
+  );
+});
