@@ -1,0 +1,1 @@
+export { parseWeightsSource } from "./weights/source.ts";

