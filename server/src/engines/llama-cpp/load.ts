@@ -1,0 +1,121 @@
+import { access, constants } from "node:fs/promises";
+import { availableParallelism, totalmem } from "node:os";
+import { getLlama, InsufficientMemoryError, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
+import { EngineError, type EngineModelInfo } from "../../engine/port.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { LlamaBackend } from "./llama-backend.ts";
+import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { SliceSizer } from "./slices.ts";
+import { Tokenizer } from "./tokenizer.ts";
+
+export interface LoadedModel {
+  info: EngineModelInfo;
+  contextLength: number;
+  options: ResolvedOptions;
+  backend: LlamaBackend;
+  tokenizer: Tokenizer;
+  slices: SliceSizer;
+}
+
+/** Most tokens of one batch. */
+const BATCH_TOKENS = 512;
+/** A first small prompt: reads the weights in and tells how fast the machine is. */
+const WARM_UP_TOKENS = 32;
+
+/** @throws EngineError with a public message. */
+export async function loadModel(options: LlamaCppOptions, clock: Clock): Promise<LoadedModel> {
+  try {
+    await access(options.modelPath, constants.R_OK);
+  } catch (error) {
+    throw new EngineError("invalid", "The model's weights file does not exist or can't be read.", error);
+  }
+  try {
+    return await load(options, clock);
+  } catch (error) {
+    if (error instanceof InsufficientMemoryError) {
+      throw new EngineError("unavailable", "There is not enough memory for the model.", error);
+    }
+    throw new EngineError(
+      "invalid",
+      "The model's weights file can't be loaded: it is damaged or of a kind that is not supported.",
+      error,
+    );
+  }
+}
+
+async function load(given: LlamaCppOptions, clock: Clock): Promise<LoadedModel> {
+  const options = resolveOptions(given, { cores: availableParallelism(), memoryBytes: totalmem() });
+  const llama = await getLlama({
+    gpu: false,
+    build: "never",
+    skipDownload: true,
+    maxThreads: options.threads,
+    logLevel: LlamaLogLevel.error,
+  });
+  const model = await llama.loadModel({ modelPath: options.modelPath });
+  const contextSize = contextTokens(options, {
+    trainedTokens: model.trainContextSize,
+    bytesPerToken: await contextBytesPerToken(model),
+  });
+  const context = await model.createContext({
+    sequences: options.slots,
+    contextSize,
+    batchSize: BATCH_TOKENS,
+    threads: options.threads,
+    // A smaller context than the one reported would be a lie; better no start at all.
+    failedCreationRemedy: false,
+    ignoreMemorySafetyChecks: true,
+  });
+  // The library pads the size; what lies beyond the asked for is not offered.
+  const contextLength = Math.min(contextSize, context.contextSize);
+  const tokenizer = new Tokenizer(model, contextLength);
+  const backend = new LlamaBackend(model, context);
+  const slices = await warmUp(backend, tokenizer, options, clock);
+  return { info: describe(model, contextLength), contextLength, options, backend, tokenizer, slices };
+}
+
+function describe(model: LlamaModel, contextLength: number): EngineModelInfo {
+  const template: unknown = model.fileInfo.metadata.tokenizer?.chat_template;
+  return {
+    contextLength,
+    chatTemplate: typeof template === "string" ? template : null,
+    bosToken: model.tokens.bosString ?? "",
+    eosToken: model.tokens.eosString ?? "",
+  };
+}
+
+/** What one more token of context costs one slot: the difference of the library's estimates for two sizes. */
+async function contextBytesPerToken(model: LlamaModel): Promise<number> {
+  const [small, large] = [1024, 2048];
+  const estimate = async (contextSize: number) => {
+    const { cpuRam } = await model.fileInsights.estimateContextResourceRequirementsV2({
+      contextSize,
+      modelGpuLayers: 0,
+      sequences: 1,
+      batchSize: BATCH_TOKENS,
+    });
+    return cpuRam;
+  };
+  return ((await estimate(large)) - (await estimate(small))) / (large - small);
+}
+
+async function warmUp(
+  backend: LlamaBackend,
+  tokenizer: Tokenizer,
+  options: ResolvedOptions,
+  clock: Clock,
+): Promise<SliceSizer> {
+  const slices = new SliceSizer({
+    targetMs: options.sliceTargetMs,
+    maxTokens: BATCH_TOKENS - options.slots,
+  });
+  const tokens = tokenizer.anyTokens(Math.min(WARM_UP_TOKENS, tokenizer.contextLength - 1));
+  // Twice: the first time reads the weights from disk.
+  for (let round = 0; round < 2; round++) {
+    const startMs = clock.monotonicMs();
+    await backend.prefill(0, tokens);
+    slices.record(tokens.length, clock.monotonicMs() - startMs);
+    await backend.keep(0, 0);
+  }
+  return slices;
+}

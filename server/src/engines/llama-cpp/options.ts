@@ -1,0 +1,66 @@
+/** How one replica runs a GGUF model. Only the path is needed. Must be structured-clone data. */
+export interface LlamaCppOptions {
+  modelPath: string;
+  /** Generations computed at the same time, 1–64. Each has its own context of full length. Default 8. */
+  slots?: number;
+  /** Tokens of prompt and output together. Default: what the model was trained for. Cut to `contextMemoryBytes`. */
+  contextSize?: number;
+  /** Most memory for the contexts of all slots. Default: a quarter of the machine's, at least 512 MiB. */
+  contextMemoryBytes?: number;
+  /** Threads that compute. Default: half of the cores, 1–8, so that the rest of the machine keeps running. */
+  threads?: number;
+  /** Requests that may wait for a slot; one more is refused as `overloaded`. Default 64. */
+  queueLimit?: number;
+  /** How long a running stream may wait for a slice of another's prompt. Default 150. */
+  sliceTargetMs?: number;
+}
+
+export interface ResolvedOptions {
+  modelPath: string;
+  slots: number;
+  contextSize: number | null;
+  contextMemoryBytes: number;
+  threads: number;
+  queueLimit: number;
+  sliceTargetMs: number;
+}
+
+const MIN_CONTEXT_MEMORY_BYTES = 512 * 1024 ** 2;
+/** Contexts are made in multiples of this many tokens. */
+const CONTEXT_STEP = 256;
+
+export function resolveOptions(
+  options: LlamaCppOptions,
+  machine: { cores: number; memoryBytes: number },
+): ResolvedOptions {
+  return {
+    modelPath: options.modelPath,
+    slots: clamp(options.slots ?? 8, 1, 64),
+    contextSize: options.contextSize ?? null,
+    contextMemoryBytes:
+      options.contextMemoryBytes ?? Math.max(MIN_CONTEXT_MEMORY_BYTES, Math.floor(machine.memoryBytes / 4)),
+    threads: options.threads ?? clamp(Math.floor(machine.cores / 2), 1, 8),
+    queueLimit: Math.max(0, options.queueLimit ?? 64),
+    sliceTargetMs: options.sliceTargetMs ?? 150,
+  };
+}
+
+/**
+ * Tokens of context each slot gets: what was asked for, else what the model was trained for; never more than it was
+ * trained for, nor than fits the memory. At least one step of 256 tokens, or all of what was asked when that is less.
+ */
+export function contextTokens(
+  options: ResolvedOptions,
+  model: { trainedTokens: number; bytesPerToken: number },
+): number {
+  const wanted = Math.min(options.contextSize ?? model.trainedTokens, model.trainedTokens);
+  const affordable = Math.floor(
+    options.contextMemoryBytes / options.slots / Math.max(1, model.bytesPerToken),
+  );
+  if (wanted <= affordable) return wanted;
+  return Math.min(wanted, Math.max(CONTEXT_STEP, affordable - (affordable % CONTEXT_STEP)));
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}

@@ -1,0 +1,32 @@
+import type { FromChild, GenerationEvent } from "./protocol.ts";
+
+/** Collects what happens in one turn of the event loop and sends it as one message, in order with everything else. */
+export class Outbox {
+  readonly #send: (message: FromChild) => void;
+  #events: GenerationEvent[] = [];
+  #scheduled = false;
+
+  constructor(send: (message: FromChild) => void) {
+    this.#send = send;
+  }
+
+  event(event: GenerationEvent): void {
+    this.#events.push(event);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  message(message: FromChild): void {
+    this.#flush();
+    this.#send(message);
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#events.length === 0) return;
+    const events = this.#events;
+    this.#events = [];
+    this.#send({ type: "events", events });
+  }
+}

@@ -1,0 +1,34 @@
+import type { EngineErrorCode, EngineEvent, EngineModelInfo, GenerateRequest } from "../../engine/port.ts";
+import type { LlamaCppOptions } from "./options.ts";
+
+/** What travels between the platform and the process that runs the model. Ids are the sender's, counted up from 1. */
+export type ToChild =
+  | { type: "load"; options: LlamaCppOptions }
+  | { type: "generate"; id: number; request: GenerateRequest }
+  | { type: "abort"; id: number }
+  | { type: "tokenize"; id: number; text: string }
+  | { type: "ping"; id: number }
+  | { type: "close" };
+
+export type FromChild =
+  | { type: "loaded"; model: EngineModelInfo }
+  | ({ type: "load-failed" } & Failure)
+  /** Everything that happened since the last message, in order: one message a batch, however many streams run. */
+  | { type: "events"; events: readonly GenerationEvent[] }
+  | { type: "tokens"; id: number; tokens: number[] }
+  | ({ type: "tokenize-failed"; id: number } & Failure)
+  /** `active`: generations that hold a slot or wait for one. */
+  | { type: "pong"; id: number; active: number };
+
+export interface GenerationEvent {
+  id: number;
+  event: EngineEvent | ({ type: "error" } & Failure);
+}
+
+export interface Failure {
+  code: EngineErrorCode;
+  /** Safe to show. */
+  message: string;
+  /** For the log only. */
+  detail?: string;
+}

@@ -1,0 +1,63 @@
+import type { LlamaModel, Token } from "node-llama-cpp";
+import { EngineError, type EngineInput } from "../../engine/port.ts";
+
+/** Turns an engine's input into token ids. Tokenizing blocks the process, so texts that can't fit are not tokenized. */
+export class Tokenizer {
+  readonly contextLength: number;
+  readonly #model: LlamaModel;
+  readonly #vocabularySize: number;
+  /** Characters of the longest token: no text has fewer tokens than its length divided by this. */
+  readonly #longestToken: number;
+
+  constructor(model: LlamaModel, contextLength: number) {
+    this.#model = model;
+    this.contextLength = contextLength;
+    let longest = 1;
+    let size = 0;
+    for (const token of model.iterateAllTokens()) {
+      size = Math.max(size, token + 1);
+      longest = Math.max(longest, model.detokenize([token], true).length);
+    }
+    this.#vocabularySize = size;
+    this.#longestToken = longest;
+  }
+
+  /** @throws EngineError. */
+  prompt(input: EngineInput): readonly number[] {
+    switch (input.kind) {
+      case "text": {
+        const tokens = this.tokenize(input.text);
+        const { bos, shouldPrependBosToken } = this.#model.tokens;
+        const wantsBos = input.addBos && shouldPrependBosToken && bos !== null && tokens[0] !== bos;
+        return wantsBos ? [bos, ...tokens] : tokens;
+      }
+      case "tokens":
+        for (const id of input.tokens) {
+          if (!Number.isInteger(id) || id < 0 || id >= this.#vocabularySize) {
+            throw new EngineError("invalid", `The prompt has a token id that the model doesn't have: ${id}.`);
+          }
+        }
+        return input.tokens;
+      case "chat":
+        throw new EngineError("unsupported", "This engine takes text or tokens, not messages.");
+    }
+  }
+
+  /** @throws EngineError `context_exceeded` when the text is certainly longer than the context. */
+  tokenize(text: string): number[] {
+    const leastTokens = Math.ceil(text.length / this.#longestToken);
+    if (leastTokens > this.contextLength) {
+      throw new EngineError(
+        "context_exceeded",
+        `The prompt has at least ${leastTokens} tokens, but the model's context length is ${this.contextLength} tokens.`,
+      );
+    }
+    return this.#model.tokenize(text, true);
+  }
+
+  /** Ordinary tokens to compute something with. */
+  anyTokens(count: number): number[] {
+    const some = this.#model.tokenize("Once upon a time there was a little house by the sea. ");
+    return Array.from({ length: count }, (_, i): Token => some[i % some.length]!);
+  }
+}
