@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { parseModelName } from "./lib/resource-names.ts";
 import type { LogLevel } from "./platform/telemetry/log.ts";
 
 /** Everything that can be set from outside, parsed once. The only reader of `process.env`. */
@@ -24,6 +25,8 @@ export interface Config {
   readonly engineThreads: number | null;
   readonly hubEndpoint: string;
   readonly logLevel: LogLevel;
+  /** The whole environment, for programs the platform runs for itself (proxy settings, say). */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** A setting that can't be used. `message` is one line that names it. */
@@ -80,6 +83,7 @@ export function readConfig(env: Env = process.env): Config {
     engineThreads: read<number | null>("HEARTH_ENGINE_THREADS", integer(1, 256), null),
     hubEndpoint: read("HF_ENDPOINT", httpUrl, "https://huggingface.co"),
     logLevel: read("HEARTH_LOG_LEVEL", oneOf<LogLevel>("silent", "error", "warn", "info", "debug"), "warn"),
+    env,
   });
 }
 
@@ -123,10 +127,10 @@ const apiKey = matching(
   /^fw_[A-Za-z0-9_-]{16,128}$/,
   "fw_ followed by 16 to 128 letters, digits, hyphens or underscores",
 );
-const modelName = matching(
-  /^accounts\/[a-z0-9-]{1,63}\/models\/[a-z0-9][a-z0-9.-]{0,62}$/,
-  "a model name, accounts/{account}/models/{model}",
-);
+const modelName: Parse<string> = (value, name) => {
+  if (value.startsWith("accounts/") && parseModelName(value) !== null) return value;
+  throw new ConfigError(name, "must be a model name, accounts/{account}/models/{model}");
+};
 const alias = matching(
   /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/,
   "a model alias of letters, digits and . _ : / -",

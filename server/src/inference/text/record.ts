@@ -2,37 +2,39 @@ import type { Principal } from "../../control/api-keys/service.ts";
 import type { EngineUsage } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { AppError } from "../../lib/errors.ts";
-import type { Outcome, UsageLedger } from "../../metering/usage/service.ts";
+import type { Outcome, UsageLedger, UsageSource } from "../../metering/usage/service.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
+import type { Metrics } from "../../platform/telemetry/metrics.ts";
 
 export interface RecordDeps {
   clock: Clock;
   log: Log;
+  metrics: Metrics;
   ledger: UsageLedger;
 }
 
 /** What one request leaves behind: its usage row, its timings, its line in the log when it failed. */
-export class RequestRecord {
+export class RequestRecord implements UsageSource {
   readonly id: string;
   readonly principal: Principal;
+  readonly endpoint: string;
   readonly startedAtMs: number;
   /** Full model name once resolved; empty before. */
   model = "";
   replica: string | null = null;
-  /** What the engine reports at its end. */
-  usage: EngineUsage | null = null;
+  timeToFirstTokenMs: number | null = null;
+  promptTokens = 0;
+  cachedTokens = 0;
+  /** The engine's own count at its end; before that the deltas that came, a token each. */
+  completionTokens = 0;
   readonly #deps: RecordDeps;
-  readonly #endpoint: string;
   readonly #startMs: number;
-  #firstTokenMs: number | null = null;
-  /** Deltas passed on so far: the tokens known of before the engine's own count. */
-  #deltas = 0;
 
   constructor(deps: RecordDeps, id: string, principal: Principal, endpoint: string) {
     this.#deps = deps;
     this.id = id;
     this.principal = principal;
-    this.#endpoint = endpoint;
+    this.endpoint = endpoint;
     this.startedAtMs = deps.clock.now();
     this.#startMs = deps.clock.monotonicMs();
     deps.ledger.open(this);
@@ -46,11 +48,52 @@ export class RequestRecord {
     return this.principal.keyId;
   }
 
-  get endpoint(): string {
-    return this.#endpoint;
+  delta(): void {
+    this.completionTokens++;
+    this.timeToFirstTokenMs ??= this.#deps.clock.monotonicMs() - this.#startMs;
   }
 
-  get completionTokens(): number {
-    return this.usage?.completionTokens ?? this.#deltas;
+  usage({ promptTokens, cachedTokens, completionTokens }: EngineUsage): void {
+    this.promptTokens = promptTokens;
+    this.cachedTokens = cachedTokens;
+    this.completionTokens = completionTokens;
+  }
+
+  /** Resolves once a crash can no longer hide the request. Before the first byte of a stream goes out. */
+  ensureOpened(): Promise<void> {
+    return new Promise((resolve) => this.#deps.ledger.ensureOpened(this, resolve));
+  }
+
+  /**
+   * The request is over. `spooled` runs once its row would survive the end of this process: the last bytes of the
+   * reply go out there.
+   */
+  finish(outcome: Outcome, status: number, error: AppError | null, spooled: () => void): void {
+    const durationMs = this.#deps.clock.monotonicMs() - this.#startMs;
+    if (error !== null && error.status >= 500) {
+      this.#deps.log.error(
+        { requestId: this.id, code: error.code, err: error.cause ?? error },
+        "request failed",
+      );
+    }
+    const { endpoint, model, promptTokens, completionTokens } = this;
+    this.#deps.metrics.observe({ endpoint, model, status, promptTokens, completionTokens, durationMs });
+    this.#deps.ledger.close(this, { outcome, status, durationMs }, spooled);
+  }
+
+  /** The timings of a whole reply as headers, in seconds. */
+  timingHeaders(): readonly string[] {
+    const seconds = (ms: number): string => (ms / 1000).toFixed(4);
+    const totalMs = this.#deps.clock.monotonicMs() - this.#startMs;
+    return [
+      "fireworks-prompt-tokens",
+      String(this.promptTokens),
+      "fireworks-cached-prompt-tokens",
+      String(this.cachedTokens),
+      "fireworks-server-time-to-first-token",
+      seconds(this.timeToFirstTokenMs ?? totalMs),
+      "fireworks-server-processing-time",
+      seconds(totalMs),
+    ];
   }
 }

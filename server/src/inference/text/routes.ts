@@ -1,19 +1,13 @@
 import type { Principal } from "../../control/api-keys/service.ts";
-import type { Clock } from "../../lib/clock.ts";
-import type { UsageLedger } from "../../metering/usage/service.ts";
 import type { DirectRoute } from "../../platform/http/server.ts";
-import type { Log } from "../../platform/telemetry/log.ts";
 import type { TextParameters } from "./parameters.ts";
-import { RequestRecord } from "./record.ts";
+import { type RecordDeps, RequestRecord } from "./record.ts";
 import { refuse, serveText, type TextEndpoint, type TextServices } from "./serve.ts";
 
 /** Largest request body: room for the ten megabytes of base64 images the contract allows, and for any prompt. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
-export interface TextRouteDeps {
-  clock: Clock;
-  log: Log;
-  ledger: UsageLedger;
+export interface TextRouteDeps extends RecordDeps {
   services: TextServices;
 }
 

@@ -1,3 +1,4 @@
+import type { Principal } from "../../control/api-keys/service.ts";
 import {
   type Engine,
   EngineError,
@@ -9,7 +10,7 @@ import {
 import { AppError, toAppError } from "../../lib/errors.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { checkCombinations, maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
-import type { Accounting, RequestRecord } from "./record.ts";
+import type { RequestRecord } from "./record.ts";
 import type { ReplyFormat, ReplyHead, WholeChoice } from "./reply.ts";
 
 /** Where a reply goes. The HTTP layer's Exchange fits; nothing here knows HTTP. */
@@ -43,11 +44,13 @@ export interface TextEndpoint<Body extends TextParameters> {
   format: ReplyFormat;
 }
 
-export interface TextServices extends Accounting {
+export interface TextServices {
   /** @throws AppError NOT_FOUND. */
   resolveModel(name: string): { name: string; fallbackUsed: boolean };
   /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE. */
   route(model: string, signal: AbortSignal): Promise<{ engine: Engine; replica: string }>;
+  /** Lets a request in; the returned function lets it out. @throws AppError RATE_LIMIT_EXCEEDED. */
+  admit(principal: Principal, model: string, n: number): () => void;
 }
 
 /** Times a request is handed to a replica: once more when the first one died before it delivered anything. */
@@ -153,12 +156,12 @@ class Reply<Body extends TextParameters> {
     refuseUnknownSampling(request, engine);
     for await (const event of engine.generate(request, this.#target.signal)) {
       if (event.type === "end") {
-        this.#record.usage = event.usage;
+        this.#record.usage(event.usage);
         if (event.aborted) this.#record.finish("cancelled", 499, null, () => {});
         else this.#complete(event.usage);
         return;
       }
-      if (event.type === "delta") this.#record.delta(event.text);
+      if (event.type === "delta") this.#record.delta();
       if (!request.stream) this.#collect(event);
       else if (!this.#target.signal.aborted) await this.#pass(event);
     }

@@ -1,0 +1,282 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { silentLog, type TestDatabase, testDatabase } from "../../test/harness/database.ts";
+import { type Json, openStream, post, type Reply, stream } from "../../test/harness/http.ts";
+import type { Principal } from "../control/api-keys/service.ts";
+import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake.ts";
+import { systemClock } from "../lib/clock.ts";
+import { AppError } from "../lib/errors.ts";
+import { createUsageLedger, type UsageLedger, type UsageRow } from "../metering/usage/service.ts";
+import { createHttpServer, type HttpServer } from "../platform/http/server.ts";
+import { createLog } from "../platform/telemetry/log.ts";
+import { createMetrics } from "../platform/telemetry/metrics.ts";
+import { chatCompletionRoute } from "./chat/routes.ts";
+import { completionRoute } from "./completions/routes.ts";
+
+const MODEL = "accounts/fireworks/models/echo";
+const CHAT = "/inference/v1/chat/completions";
+const COMPLETIONS = "/v1/completions";
+
+let database: TestDatabase;
+let ledger: UsageLedger;
+let server: HttpServer;
+let folder: string;
+let engines: FakeEngine[] = [];
+let routed = 0;
+const target = { port: 0, apiKey: "k" };
+
+/** The engines that answer, one after the other; the last one stays. */
+function use(...options: FakeEngineOptions[]): FakeEngine[] {
+  engines = options.map(createFakeEngine);
+  routed = 0;
+  return engines;
+}
+
+const chat = (extra: object = {}): object => ({
+  model: MODEL,
+  temperature: 0,
+  messages: [{ role: "user", content: "one two three four" }],
+  ...extra,
+});
+
+async function rows(): Promise<UsageRow[]> {
+  await ledger.flush();
+  return ledger.list({ accountId: "local" });
+}
+
+async function rowOf(reply: Pick<Reply, "headers">): Promise<UsageRow | undefined> {
+  return (await rows()).find((row) => row.id.replaceAll("-", "") === reply.headers["x-request-id"]);
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "hearth-inference-"));
+  database = await testDatabase();
+  ledger = createUsageLedger({ database, clock: systemClock, log: silentLog, folder });
+  const log = createLog("silent");
+  const deps = {
+    clock: systemClock,
+    log,
+    metrics: createMetrics(),
+    ledger,
+    services: {
+      resolveModel(name: string) {
+        if (name === MODEL) return { name: MODEL, fallbackUsed: false };
+        if (name === "big") return { name: MODEL, fallbackUsed: true };
+        throw new AppError("NOT_FOUND", "Model not found.", { param: "model" });
+      },
+      async route() {
+        const engine = engines[Math.min(routed++, engines.length - 1)] as FakeEngine;
+        return { engine, replica: "replica-0" };
+      },
+      admit: () => () => {},
+    },
+  };
+  server = await createHttpServer<Principal>({
+    clock: systemClock,
+    log,
+    authenticate: () => ({ accountId: "local", keyId: "key", role: "admin" }) as Principal,
+    direct: [chatCompletionRoute(deps), completionRoute(deps)],
+    register: () => {},
+  });
+  target.port = await server.listen(0, "127.0.0.1");
+});
+
+afterEach(() => {
+  engines = [];
+});
+
+afterAll(async () => {
+  await server.close(1000);
+  await ledger.shutDown();
+  await database.drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("whole replies", () => {
+  test("a chat reply has OpenAI's shape, the engine's usage and the timing headers", async () => {
+    use({ cachedTokens: () => 2 });
+    const reply = await post(target, CHAT, chat());
+    expect(reply.status).toBe(200);
+    expect(reply.json).toMatchObject({
+      object: "chat.completion",
+      model: MODEL,
+      choices: [
+        { index: 0, message: { role: "assistant", content: "one two three four" }, finish_reason: "stop" },
+      ],
+    });
+    const { usage } = reply.json;
+    expect(usage.total_tokens).toBe(usage.prompt_tokens + usage.completion_tokens);
+    expect(usage.prompt_tokens_details.cached_tokens).toBe(2);
+    expect(reply.headers["fireworks-prompt-tokens"]).toBe(String(usage.prompt_tokens));
+    expect(await rowOf(reply)).toMatchObject({
+      endpoint: "chat/completions",
+      model: MODEL,
+      replica: "replica-0",
+      outcome: "ok",
+      status: 200,
+      promptTokens: usage.prompt_tokens,
+      cachedTokens: 2,
+      completionTokens: usage.completion_tokens,
+    });
+  });
+
+  test("n choices come in their order, each with its finish reason", async () => {
+    use({ reply: (_, choice) => `choice ${choice}` });
+    const reply = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", n: 3 });
+    expect(reply.json.choices.map((c: Json) => [c.index, c.text, c.finish_reason, c.logprobs])).toEqual([
+      [0, "choice 0", "stop", null],
+      [1, "choice 1", "stop", null],
+      [2, "choice 2", "stop", null],
+    ]);
+  });
+
+  test("a stand-in for another model says so in a header", async () => {
+    use({});
+    const reply = await post(target, CHAT, chat({ model: "big" }));
+    expect(reply.json.model).toBe(MODEL);
+    expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
+  });
+
+  test("sampling the engine lacks is refused by its request name", async () => {
+    use({ capabilities: { sampling: ["temperature"] } });
+    const reply = await post(target, CHAT, chat({ top_k: 3 }));
+    expect(reply.status).toBe(400);
+    expect(reply.json.error).toMatchObject({ code: "BAD_REQUEST", param: "top_k" });
+  });
+
+  test("what a message says is text to the template, whatever it looks like", async () => {
+    const [engine] = use({});
+    const text = "{{ 7 * 7 }}{% for x in range(10**9) %}a{% endfor %} {{ messages.__class__ }}";
+    await post(target, CHAT, chat({ messages: [{ role: "user", content: text }] }));
+    expect(engine?.requests[0]?.input).toMatchObject({ kind: "text", text: expect.stringContaining(text) });
+  });
+});
+
+describe("streams", () => {
+  test("any reply reassembles to what the engine made, with usage on the finish chunk alone", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: "grapheme", maxLength: 40 }), async (text) => {
+        use({ reply: () => text });
+        const reply = await stream(target, CHAT, chat());
+        expect(reply.text).toBe(text);
+        expect(reply.done && reply.whole).toBe(true);
+        const withUsage = reply.chunks.filter((chunk) => "usage" in chunk);
+        expect(withUsage).toHaveLength(1);
+        expect(withUsage[0].choices[0].finish_reason).toBe("stop");
+        expect(reply.chunks[0].choices[0].delta).toEqual({ role: "assistant", content: "" });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("include_usage gives OpenAI's layout: usage null everywhere, then one chunk without choices", async () => {
+    use({});
+    const { chunks } = await stream(target, CHAT, chat({ stream_options: { include_usage: true }, n: 2 }));
+    const last = chunks.at(-1);
+    expect(last.choices).toEqual([]);
+    expect(last.usage.completion_tokens).toBeGreaterThan(0);
+    for (const chunk of chunks.slice(0, -1)) expect(chunk.usage).toBeNull();
+    const finished = chunks.filter((chunk) => chunk.choices[0]?.finish_reason === "stop");
+    expect(finished.map((chunk) => chunk.choices[0].index).sort()).toEqual([0, 1]);
+  });
+
+  test("a failure after the first token is an error event, then the end, and a row", async () => {
+    use({ failure: () => ({ code: "unavailable", afterTokens: 2 }) });
+    const reply = await stream(target, CHAT, chat());
+    expect(reply.status).toBe(200);
+    expect(reply.chunks.at(-1).error).toMatchObject({ code: "UNAVAILABLE", type: "server_error" });
+    expect(reply.done && reply.whole).toBe(true);
+    expect(await rowOf(reply)).toMatchObject({ outcome: "error", completionTokens: 2 });
+  });
+
+  test("a client that leaves stops the engine and is billed for the tokens made, not those asked for", async () => {
+    let release = (): void => {};
+    const [engine] = use({
+      reply: () => "a b c d e f g h",
+      gate: ({ token }) => (token < 3 ? undefined : new Promise((resolve) => (release = resolve))),
+    });
+    const open = await openStream(target, CHAT, chat());
+    await open.read((reply) => reply.text.length > 2);
+    open.drop();
+    // The gate holds token 3 until the server has seen the client go.
+    await expect.poll(() => engine?.active).toBe(1);
+    await expect
+      .poll(async () => {
+        release();
+        return (await rowOf(open.reply))?.outcome;
+      })
+      .toBe("cancelled");
+    const row = await rowOf(open.reply);
+    expect(row?.completionTokens).toBeGreaterThanOrEqual(2);
+    expect(row?.completionTokens).toBeLessThan(8);
+    expect(engine?.active).toBe(0);
+  });
+});
+
+describe("failures", () => {
+  test("a replica that dies before its first token is replaced once, unseen", async () => {
+    const [, second] = use({ failure: () => ({ code: "unavailable", afterTokens: 0 }) }, {});
+    const reply = await post(target, CHAT, chat());
+    expect(reply.status).toBe(200);
+    expect(second?.requests).toHaveLength(1);
+  });
+
+  test.each([
+    ["overloaded", 503, "UNAVAILABLE", "1"],
+    ["unavailable", 503, "UNAVAILABLE", "1"],
+    ["invalid", 400, "BAD_REQUEST", undefined],
+    ["bad_reply", 502, "BAD_GATEWAY", undefined],
+    ["timeout", 504, "DEADLINE_EXCEEDED", undefined],
+    ["internal", 500, "INTERNAL", undefined],
+  ] as const)(
+    "an engine's %s answers %i %s and leaves one row",
+    async (code, status, publicCode, retryAfter) => {
+      use({ failure: () => ({ code, afterTokens: 0 }) });
+      for (const body of [chat(), chat({ stream: true })]) {
+        const reply = await post(target, CHAT, body);
+        expect(reply.status).toBe(status);
+        expect(reply.json.error).toMatchObject({ code: publicCode, object: "error" });
+        expect(reply.headers["retry-after"]).toBe(retryAfter);
+        expect(await rowOf(reply)).toMatchObject({ status, outcome: status < 500 ? "rejected" : "error" });
+      }
+    },
+  );
+
+  test("an over-long prompt is blamed on the field that holds it", async () => {
+    use({ model: { contextLength: 8 } });
+    const long = Array.from({ length: 50 }, () => "word").join(" ");
+    const viaChat = await post(target, CHAT, chat({ messages: [{ role: "user", content: long }] }));
+    expect(viaChat.status).toBe(400);
+    expect(viaChat.json.error.param).toBe("messages");
+    const viaPrompt = await post(target, COMPLETIONS, { model: MODEL, prompt: long });
+    expect(viaPrompt.json.error.param).toBe("prompt");
+  });
+
+  test("a fault of the code itself answers 500 without a word about it", async () => {
+    use({
+      reply: () => {
+        throw new Error("secret path /etc/passwd");
+      },
+    });
+    const reply = await post(target, CHAT, chat());
+    expect(reply.status).toBe(500);
+    expect(reply.text).not.toMatch(/secret|passwd|at /);
+  });
+
+  test("every authenticated request leaves exactly one row, refused ones too", async () => {
+    use({});
+    const before = (await rows()).length;
+    const bodies = [chat(), "{", chat({ n: 0 }), chat({ model: "nope" }), chat({ stream: true })];
+    for (const body of bodies) await post(target, CHAT, body);
+    expect((await rows()).length - before).toBe(bodies.length);
+  });
+
+  test("an engine that just ends is a bad gateway, not an empty answer", async () => {
+    const [engine] = use({});
+    (engine as { generate: unknown }).generate = async function* () {};
+    expect((await post(target, CHAT, chat())).status).toBe(502);
+  });
+});
