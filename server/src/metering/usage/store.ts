@@ -1,0 +1,53 @@
+import { and, asc, eq, type SQL } from "drizzle-orm";
+import type { Database } from "../../platform/db/database.ts";
+import type { UsageRow } from "./record.ts";
+import { usageRecords } from "./table.ts";
+
+export interface UsageFilter {
+  accountId?: string;
+  id?: string;
+}
+
+export interface UsageStore {
+  /** Rows as `encodeUsage` writes them, at most 1,000. Rows whose identifier is known already change nothing. */
+  insert(rows: readonly string[]): Promise<void>;
+  /** By start, oldest first. */
+  list(filter: UsageFilter, limit: number): Promise<UsageRow[]>;
+}
+
+/** Whether the rows themselves are at fault (SQLSTATE classes 22 and 23), so that trying again can't help. */
+export function isRowFault(error: unknown): boolean {
+  return /^2[23]/.test(String((error as { code?: unknown }).code ?? ""));
+}
+
+export function usageStore({ sql, db }: Pick<Database, "sql" | "db">): UsageStore {
+  return {
+    async insert(rows) {
+      // The spool's text goes to the server as it is: no row is parsed or taken apart here.
+      await sql`
+        insert into usage_records (id, account_id, key_id, endpoint, model, replica, prompt_tokens, cached_tokens,
+          completion_tokens, time_to_first_token_ms, duration_ms, outcome, status, started_at)
+        select (r->>0)::uuid, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::integer, (r->>7)::integer,
+          (r->>8)::integer, (r->>9)::float8, (r->>10)::float8, r->>11, (r->>12)::smallint,
+          to_timestamp((r->>13)::float8 / 1000)
+        from jsonb_array_elements(${`[${rows.join(",")}]`}::text::jsonb) as r
+        on conflict (id) do nothing`;
+    },
+    async list(filter, limit) {
+      const conditions: SQL[] = [];
+      if (filter.accountId !== undefined) conditions.push(eq(usageRecords.accountId, filter.accountId));
+      if (filter.id !== undefined) conditions.push(eq(usageRecords.id, filter.id));
+      const rows = await db
+        .select()
+        .from(usageRecords)
+        .where(and(...conditions))
+        .orderBy(asc(usageRecords.startedAt), asc(usageRecords.id))
+        .limit(limit);
+      return rows.map(({ startedAt, ...row }) => ({
+        ...row,
+        id: row.id.replaceAll("-", ""),
+        startedAtMs: startedAt.getTime(),
+      }));
+    },
+  };
+}
