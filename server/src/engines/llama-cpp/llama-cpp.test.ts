@@ -1,0 +1,219 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type CollectedGeneration, collect, describeEngineContract } from "../../engine/contract.ts";
+import type { EngineEvent, GenerateRequest } from "../../engine/port.ts";
+import type { LlamaCppEngine } from "./kind.ts";
+import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
+
+const modelPath = process.env["HEARTH_TEST_MODEL"]!;
+const never = new AbortController().signal;
+
+describeEngineContract("llama-cpp", async () => {
+  const replica = await launchReplica({ modelPath, slots: 4, contextSize: 2048, threads: 1 });
+  return {
+    engine: replica.engine,
+    activeGenerations: () => replica.engine.activeGenerations(),
+    breakDown: () => void replica.child.kill("SIGKILL"),
+    dispose: () => replica.dispose(),
+  };
+});
+
+describe("llama-cpp", () => {
+  let replica: TestReplica;
+  let engine: LlamaCppEngine;
+
+  beforeAll(async () => {
+    replica = await launchReplica({ modelPath, slots: 2, contextSize: 4096, threads: 1, queueLimit: 3 });
+    engine = replica.engine;
+  });
+  afterAll(() => replica?.dispose());
+
+  const run = (request: GenerateRequest): Promise<CollectedGeneration> => collect(engine, request, never);
+
+  it("knows the model's context, template and special tokens", () => {
+    expect(engine.model.contextLength).toBe(4096);
+    expect(engine.model.chatTemplate).toContain("<|im_start|>");
+    expect(engine.model.bosToken).toBe("<|im_start|>");
+    expect(engine.model.eosToken).toBe("<|im_end|>");
+  });
+
+  it("answers a question and stops at the end token, which is counted but not shown", async () => {
+    const result = await run(textRequest(chat("What is the capital of France?"), { maxTokens: 60 }));
+    expect(result.texts[0]).toContain("Paris");
+    expect(result.texts[0]).not.toContain("<|im_end|>");
+    expect(result.finishes).toEqual(["stop"]);
+    const tokens = await engine.tokenize(result.texts[0]!);
+    expect(result.end.usage.completionTokens).toBe(tokens.length + 1);
+  });
+
+  it("spares the part of a prompt that an earlier request computed, and says how much", async () => {
+    const shared = story("prefix", 300);
+    const first = await run(textRequest(`${shared} One.`));
+    const second = await run(textRequest(`${shared} Two.`));
+    const sharedTokens = (await engine.tokenize(shared)).length;
+    expect(first.end.usage.cachedTokens).toBe(0);
+    expect(second.end.usage.cachedTokens).toBeGreaterThanOrEqual(sharedTokens - 1);
+    expect(second.end.usage.cachedTokens).toBeLessThan(second.end.usage.promptTokens);
+  });
+
+  it("computes at least one token of a prompt it has computed before", async () => {
+    const request = textRequest(story("again", 50));
+    const first = await run(request);
+    const second = await run(request);
+    expect(second.end.usage.cachedTokens).toBe(second.end.usage.promptTokens - 1);
+    expect(second.texts).toEqual(first.texts);
+  });
+
+  it("keeps a stream flowing while another prompt of 3,000 tokens is computed", async () => {
+    const order: string[] = [];
+    const stream = collect(engine, textRequest("Numbers: 1, 2, 3,", { maxTokens: 400 }), never, (event) => {
+      if (event.type === "delta") order.push("stream");
+    });
+    await until(() => order.length > 0);
+    order.push("prompt sent");
+    const abort = new AbortController();
+    const long = textRequest(story("long", 3000).slice(0, 12_000), { maxTokens: 4 });
+    const other = await collect(engine, long, abort.signal, (event) => {
+      if (event.type === "delta") order.push("prompt done");
+    });
+    expect(other.end.usage.promptTokens).toBeGreaterThan(2500);
+    const between = order.slice(order.indexOf("prompt sent"), order.indexOf("prompt done"));
+    // 3,000 tokens are at least 3,000 / 504 slices; the stream moves on by a token with each.
+    expect(between.filter((entry) => entry === "stream").length).toBeGreaterThanOrEqual(6);
+    await stream;
+  });
+
+  it("ends an aborted prompt within a slice, not after it", async () => {
+    const abort = new AbortController();
+    const result = collect(engine, textRequest(story("aborted", 3000).slice(0, 12_000)), abort.signal);
+    await until(async () => (await engine.activeGenerations()) === 1);
+    abort.abort();
+    const { end } = await result;
+    expect(end.aborted).toBe(true);
+    expect(end.usage.completionTokens).toBe(0);
+  });
+
+  it("lets requests wait in a queue and refuses those beyond it, losing none", async () => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, i) => run(textRequest(`Request ${i}:`, { maxTokens: 30 }))),
+    );
+    const done = outcomes.filter((o) => o.status === "fulfilled");
+    const refused = outcomes.filter((o) => o.status === "rejected");
+    expect(done.length).toBe(5);
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: "overloaded", retryable: true });
+    expect(await engine.activeGenerations()).toBe(0);
+  });
+
+  it("makes more choices than it has slots", async () => {
+    const request = textRequest("Once upon a time", {
+      n: 5,
+      maxTokens: 6,
+      sampling: { temperature: 1, seed: 3 },
+    });
+    const result = await run(request);
+    expect(result.finishes).toEqual(new Array(5).fill("length"));
+    expect(new Set(result.texts).size).toBeGreaterThan(1);
+    expect(result.end.usage.completionTokens).toBe(30);
+  });
+
+  it("lowers maxTokens to what fits after the prompt", async () => {
+    const tokens = (await engine.tokenize(story("full", 4200))).slice(0, 4090);
+    const request = textRequest("", { input: { kind: "tokens", tokens }, maxTokens: 100 });
+    const result = await run(request);
+    expect(result.end.usage.completionTokens).toBeLessThanOrEqual(6);
+    if (result.finishes[0] === "length") expect(result.end.usage.completionTokens).toBe(6);
+  });
+
+  it("never delivers half a character", async () => {
+    const request = textRequest("😀🎉🚀😀🎉🚀😀🎉🚀😀🎉🚀", { maxTokens: 24 });
+    const pieces: string[] = [];
+    await collect(engine, request, never, (event) => {
+      if (event.type === "delta") pieces.push(event.text);
+    });
+    expect(pieces.join("")).toMatch(/\p{Emoji}/u);
+    for (const piece of pieces) expect(piece).not.toContain("\uFFFD");
+  });
+
+  it("refuses token ids the model doesn't have, messages, and a prompt without tokens", async () => {
+    const refusals: [GenerateRequest["input"], string][] = [
+      [{ kind: "tokens", tokens: [5, 9_999_999] }, "invalid"],
+      [{ kind: "tokens", tokens: [-1] }, "invalid"],
+      [{ kind: "tokens", tokens: [] }, "invalid"],
+      [{ kind: "chat", messages: [{ role: "user", content: "hi" }] }, "unsupported"],
+    ];
+    for (const [input, code] of refusals) {
+      await expect(run(textRequest("", { input }))).rejects.toMatchObject({ code, retryable: false });
+    }
+  });
+});
+
+describe("a llama-cpp process", () => {
+  it("fails its generations as unavailable when it is killed", async () => {
+    const replica = await launchReplica({ modelPath, slots: 2, contextSize: 1024, threads: 1 });
+    const events: EngineEvent[] = [];
+    const request = textRequest("Numbers: 1, 2, 3,", { maxTokens: 900, n: 2 });
+    const result = collect(replica.engine, request, never, (event) => {
+      if (events.push(event) === 5) replica.child.kill("SIGKILL");
+    });
+    await expect(result).rejects.toMatchObject({ code: "unavailable", retryable: true });
+    expect(events.length).toBeGreaterThanOrEqual(5);
+    await expect(replica.engine.health()).rejects.toMatchObject({ code: "unavailable" });
+    await expect(replica.engine.tokenize("x")).rejects.toMatchObject({ code: "unavailable" });
+    await replica.dispose();
+  });
+
+  it("ends at once when the platform is gone, also in the middle of a batch", async () => {
+    const replica = await launchReplica({ modelPath, slots: 1, contextSize: 4096, threads: 1 });
+    const result = collect(replica.engine, textRequest(story("orphan", 2000)), never);
+    const exited = new Promise((resolve) => replica.child.once("exit", (_, signal) => resolve(signal)));
+    await until(async () => (await replica.engine.activeGenerations()) === 1);
+    replica.child.disconnect();
+    expect(await exited).toBe("SIGKILL");
+    await expect(result).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it("doesn't end on signals meant for the platform", async () => {
+    const replica = await launchReplica({ modelPath, slots: 1, contextSize: 1024, threads: 1 });
+    replica.child.kill("SIGINT");
+    replica.child.kill("SIGTERM");
+    await expect(replica.engine.health()).resolves.toBeUndefined();
+    await replica.dispose();
+  });
+
+  it("says in public words why a model can't be loaded", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "hearth-llama-"));
+    try {
+      const missing = join(folder, "missing.gguf");
+      const damaged = join(folder, "damaged.gguf");
+      await writeFile(damaged, "GGUF but not really".repeat(100));
+      for (const path of [missing, damaged]) {
+        const error = await launchReplica({ modelPath: path }).catch((thrown: unknown) => thrown);
+        expect(error).toMatchObject({ name: "EngineError", code: "invalid" });
+        expect((error as Error).message).toMatch(/weights file/);
+        expect((error as Error).message).not.toContain(folder);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+function chat(text: string): string {
+  return `<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`;
+}
+
+/** About `words` words, different from the first on for every title. */
+function story(title: string, words: number): string {
+  const sentence = "the quick brown fox jumps over the lazy dog and then it sleeps ".split(" ");
+  return `${title}: ${Array.from({ length: words }, (_, i) => sentence[i % sentence.length]).join(" ")}`;
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 100_000; turn++) {
+    if (await condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error("it never became true");
+}
