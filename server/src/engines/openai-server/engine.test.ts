@@ -375,22 +375,27 @@ describe("abort", () => {
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it("leaves no listener on the signal", async () => {
-    const { engine } = await setUp((response) => json(response, 200, VLLM_REPLY));
-    const { signal } = new AbortController();
+  it("keeps one listener on a signal, however many requests share it, and cancels all that are in flight", async () => {
+    const { engine } = await setUp((response, { body }) => {
+      if (body.max_tokens === 64) json(response, 200, VLLM_REPLY);
+    });
+    const controller = new AbortController();
+    const { signal } = controller;
     let listeners = 0;
     const add = signal.addEventListener.bind(signal);
-    const remove = signal.removeEventListener.bind(signal);
     signal.addEventListener = (...args: Parameters<typeof add>) => {
       listeners += 1;
       add(...args);
     };
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-      listeners -= 1;
-      remove(...args);
-    };
-    for (let i = 0; i < 3; i += 1) await collect(engine, chat(), signal);
-    expect(listeners).toBe(0);
+    for (let i = 0; i < 3; i += 1) expect(await collect(engine, chat(), signal)).toHaveLength(3);
+    const hanging = [1, 2].map((maxTokens) => collect(engine, chat({ maxTokens }), signal));
+    await new Promise((resolve) => setImmediate(resolve));
+    controller.abort();
+    for (const events of await Promise.all(hanging)) {
+      expect(events).toHaveLength(1);
+      expect(events[0]).toMatchObject({ type: "end", aborted: true });
+    }
+    expect(listeners).toBe(1);
   });
 });
 

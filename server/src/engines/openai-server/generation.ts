@@ -27,6 +27,25 @@ interface Waiter {
   reject(error: EngineError): void;
 }
 
+/**
+ * Who follows a signal. One listener a signal, added when it is first seen and never removed: adding and removing one
+ * for each request costs more than the rest of its bookkeeping when a connection's requests share a signal.
+ */
+const followers = new WeakMap<AbortSignal, Set<Generation>>();
+
+function followersOf(signal: AbortSignal): Set<Generation> {
+  let set = followers.get(signal);
+  if (set === undefined) {
+    const fresh = new Set<Generation>();
+    signal.addEventListener("abort", () => {
+      for (const generation of fresh) generation.cancel();
+    });
+    followers.set(signal, fresh);
+    set = fresh;
+  }
+  return set;
+}
+
 const DONE: IteratorResult<EngineEvent> = { done: true, value: undefined };
 /** Events held for a slow consumer before the connection is paused. */
 const PAUSE_EVENTS = 256;
@@ -46,6 +65,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
   /** Nothing more is added to the events. */
   #settled = false;
 
+  #followers: Set<Generation> | null = null;
   #onWire = false;
   #entered = false;
   #refitted = false;
@@ -100,8 +120,8 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
     return Promise.resolve(DONE);
   }
 
-  /** The signal's abort event. */
-  handleEvent(): void {
+  /** The signal was aborted. */
+  cancel(): void {
     if (this.#settled) return;
     const usage = this.#choices.usage();
     if (!this.#onWire) usage.promptTokens = 0;
@@ -143,13 +163,14 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
   #start(): void {
     this.#started = true;
     if (this.#signal.aborted) {
-      this.handleEvent();
+      this.cancel();
       return;
     }
     try {
       this.#upstream.enter();
       this.#entered = true;
-      this.#signal.addEventListener("abort", this);
+      this.#followers = followersOf(this.#signal);
+      this.#followers.add(this);
       this.#upstream.send(this.#request, this.#request.maxTokens, this);
     } catch (error) {
       this.#fail(error);
@@ -160,7 +181,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
     if (this.#settled) return;
     this.#settled = true;
     this.#error = error;
-    this.#signal.removeEventListener("abort", this);
+    this.#followers?.delete(this);
   }
 
   #fail(thrown: unknown): void {

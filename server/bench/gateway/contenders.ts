@@ -1,0 +1,84 @@
+/** What is compared: how each is started, where it listens and how a chat request to it looks. */
+import type { ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { startHearth } from "../hearth.ts";
+import { freePort } from "../ports.ts";
+import { nextMessage, startNode, waitUntilUp } from "../processes.ts";
+import { MODEL } from "./traffic.ts";
+
+export interface Contender {
+  name: string;
+  /** Null for the upstream itself. */
+  process: ChildProcess | null;
+  port: number;
+  path: string;
+  headers: Record<string, string>;
+  dispose(): Promise<void>;
+}
+
+/** All gateways share this core; load and upstream have the other. */
+export const GATEWAY_CORE = 0;
+export const LOAD_CORE = 1;
+
+const START_TIMEOUT_MS = 60_000;
+const CHAT_PATH = "/v1/chat/completions";
+const nothing = async () => {};
+
+export function direct(upstreamPort: number): Contender {
+  return {
+    name: "direct",
+    process: null,
+    port: upstreamPort,
+    path: CHAT_PATH,
+    headers: {},
+    dispose: nothing,
+  };
+}
+
+/** A script of this folder that takes the upstream's port and tells its own. */
+export async function ownProxy(name: string, script: string, upstreamPort: number): Promise<Contender> {
+  const child = startNode(new URL(script, import.meta.url), [String(upstreamPort)], { core: GATEWAY_CORE });
+  const { port } = await nextMessage<{ port: number }>(child, START_TIMEOUT_MS);
+  return { name, process: child, port, path: CHAT_PATH, headers: {}, dispose: nothing };
+}
+
+export async function portkey(upstreamPort: number): Promise<Contender> {
+  const require = createRequire(import.meta.url);
+  const folders = require.resolve.paths("@portkey-ai/gateway") ?? [];
+  const script = join("@portkey-ai", "gateway", "build", "start-server.js");
+  const folder = folders.find((path) => existsSync(join(path, script)));
+  if (folder === undefined) throw new Error("@portkey-ai/gateway is not installed");
+  const port = await freePort();
+  const child = startNode(join(folder, script), [`--port=${port}`, "--headless"], { core: GATEWAY_CORE });
+  await waitUntilUp(child, `http://127.0.0.1:${port}/`, START_TIMEOUT_MS);
+  return {
+    name: "portkey 1.15.2",
+    process: child,
+    port,
+    path: CHAT_PATH,
+    headers: {
+      authorization: "Bearer sk-bench",
+      "x-portkey-provider": "openai",
+      "x-portkey-custom-host": `http://127.0.0.1:${upstreamPort}/v1`,
+    },
+    dispose: nothing,
+  };
+}
+
+/** The platform as a user starts it: keys, limits, metering and its own PostgreSQL. */
+export async function hearth(upstreamPort: number): Promise<Contender> {
+  const server = await startHearth({
+    core: GATEWAY_CORE,
+    env: { HEARTH_ATTACHED_ENGINES: `${MODEL}=http://127.0.0.1:${upstreamPort}/v1` },
+  });
+  return {
+    name: "hearth",
+    process: server.process,
+    port: server.port,
+    path: "/inference/v1/chat/completions",
+    headers: { authorization: `Bearer ${server.apiKey}` },
+    dispose: server.dispose,
+  };
+}

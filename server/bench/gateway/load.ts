@@ -1,0 +1,204 @@
+/**
+ * The load of the gateway benchmark, in one process of its own together with the upstream: a closed loop of
+ * keep-alive connections on raw sockets with prepared bytes. Talks to the benchmark over the process's channel.
+ */
+import { connect, type Socket } from "node:net";
+import { percentile } from "../stats.ts";
+import { startUpstream } from "./upstream.ts";
+
+export interface LoadOrder {
+  port: number;
+  path: string;
+  headers: Record<string, string>;
+  body: string;
+  connections: number;
+  warmUpMs: number;
+  measureMs: number;
+}
+
+export interface LoadResult {
+  requests: number;
+  seconds: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** Replies that were not 200, and connections lost. */
+  failures: number;
+  /** The first bad reply, for the report. */
+  sample: string | null;
+  /** This process's own CPU in the measured time. */
+  loadCpuMs: number;
+}
+
+const HEAD_END = Buffer.from("\r\n\r\n");
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
+function requestBytes(order: LoadOrder): Buffer {
+  const headers = Object.entries(order.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(
+    `POST ${order.path} HTTP/1.1\r\nhost: 127.0.0.1:${order.port}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(order.body)}\r\n${headers.join("")}\r\n${order.body}`,
+  );
+}
+
+/** Finds the end of one reply in the bytes of a connection. */
+class ReplyReader {
+  /** Bytes missing; −1 while the head is not there; −2 when the reply is chunked. */
+  #missing = -1;
+  #head = "";
+  #tail = Buffer.alloc(0);
+  ok = false;
+  start = "";
+
+  /** True when the reply is complete with this chunk. */
+  read(chunk: Buffer): boolean {
+    if (this.#missing === -1 && !this.#readHead(chunk)) return false;
+    if (this.#missing === -2) return this.#endsChunked(chunk);
+    if (this.#missing > 0) return false;
+    this.#missing = -1;
+    return true;
+  }
+
+  #readHead(chunk: Buffer): boolean {
+    const end = chunk.indexOf(HEAD_END);
+    if (end === -1) {
+      // A head in two pieces is rare: keep it as text.
+      this.#head += chunk.toString("latin1");
+      const at = this.#head.indexOf("\r\n\r\n");
+      if (at === -1) return false;
+      this.#take(this.#head.slice(0, at), this.#head.length - at - 4);
+    } else {
+      this.#take(this.#head + chunk.toString("latin1", 0, end), chunk.length - end - 4);
+    }
+    this.#head = "";
+    return true;
+  }
+
+  #take(head: string, bodyBytes: number): void {
+    this.ok = head.startsWith("200", 9);
+    this.start = head.slice(0, 200);
+    const at = head.search(/content-length:/i);
+    this.#missing = at === -1 ? -2 : Number.parseInt(head.slice(at + 15), 10) - bodyBytes;
+  }
+
+  #endsChunked(chunk: Buffer): boolean {
+    const bytes = chunk.length >= 5 ? chunk : Buffer.concat([this.#tail, chunk]);
+    if (bytes.length >= 5 && bytes.subarray(-5).equals(LAST_CHUNK)) {
+      this.#missing = -1;
+      this.#tail = Buffer.alloc(0);
+      return true;
+    }
+    this.#tail = Buffer.from(bytes.subarray(-5));
+    return false;
+  }
+
+  /** More body of a reply with a length. */
+  body(bytes: number): boolean {
+    if (this.#missing <= 0) return false;
+    this.#missing -= bytes;
+    if (this.#missing > 0) return false;
+    this.#missing = -1;
+    return true;
+  }
+
+  get inBody(): boolean {
+    return this.#missing > 0;
+  }
+}
+
+interface Run {
+  bytes: Buffer;
+  latenciesMs: number[];
+  measuring: boolean;
+  stopped: boolean;
+  requests: number;
+  failures: number;
+  sample: string | null;
+}
+
+function openConnection(order: LoadOrder, run: Run): Socket {
+  const reader = new ReplyReader();
+  const buffer = Buffer.alloc(64 * 1024);
+  let sentMs = 0;
+  const send = () => {
+    sentMs = performance.now();
+    socket.write(run.bytes);
+  };
+  const onData = (length: number): boolean => {
+    const whole = reader.inBody ? reader.body(length) : reader.read(buffer.subarray(0, length));
+    if (!whole) return true;
+    if (run.measuring) {
+      run.requests += 1;
+      run.latenciesMs.push(performance.now() - sentMs);
+    }
+    if (!reader.ok) {
+      run.failures += 1;
+      run.sample ??= reader.start + buffer.toString("latin1", 0, Math.min(length, 600));
+    }
+    if (!run.stopped) send();
+    return true;
+  };
+  const socket = connect({
+    port: order.port,
+    host: "127.0.0.1",
+    noDelay: true,
+    onread: { buffer, callback: onData },
+  });
+  socket.once("connect", send);
+  socket.once("error", () => {});
+  socket.once("close", () => {
+    if (!run.stopped) {
+      run.failures += 1;
+      run.sample ??= "connection closed";
+    }
+  });
+  return socket;
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** `onPhase` marks the start and the end of the measured time. */
+export async function runLoad(
+  order: LoadOrder,
+  onPhase: (phase: "start" | "end") => void,
+): Promise<LoadResult> {
+  const run: Run = {
+    bytes: requestBytes(order),
+    latenciesMs: [],
+    measuring: false,
+    stopped: false,
+    requests: 0,
+    failures: 0,
+    sample: null,
+  };
+  const sockets = Array.from({ length: order.connections }, () => openConnection(order, run));
+  await sleep(order.warmUpMs);
+  const cpuBefore = process.cpuUsage();
+  const startMs = performance.now();
+  run.measuring = true;
+  onPhase("start");
+  await sleep(order.measureMs);
+  run.measuring = false;
+  const seconds = (performance.now() - startMs) / 1000;
+  onPhase("end");
+  const cpu = process.cpuUsage(cpuBefore);
+  run.stopped = true;
+  await sleep(50);
+  for (const socket of sockets) socket.destroy();
+  return {
+    requests: run.requests,
+    seconds,
+    p50Ms: percentile(run.latenciesMs, 0.5),
+    p99Ms: percentile(run.latenciesMs, 0.99),
+    failures: run.failures,
+    sample: run.sample,
+    loadCpuMs: (cpu.user + cpu.system) / 1000,
+  };
+}
+
+if (process.send !== undefined) {
+  process.on("disconnect", () => process.exit(0));
+  process.on("message", (order: LoadOrder) => {
+    void runLoad(order, (phase) => process.send?.({ phase })).then((result) => process.send?.({ result }));
+  });
+  process.send({ upstreamPort: await startUpstream() });
+}

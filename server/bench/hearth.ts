@@ -1,0 +1,46 @@
+/** Starts the platform the way a user does, with a data folder of its own that is removed afterwards. */
+import type { ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "./ports.ts";
+import { end, ROOT, startNode, waitUntilUp } from "./processes.ts";
+
+export interface Hearth {
+  process: ChildProcess;
+  port: number;
+  apiKey: string;
+  /** Ends the server and everything it started, and removes its data. */
+  dispose(): Promise<void>;
+}
+
+/** A first start creates and migrates a database and loads the default model. */
+const START_TIMEOUT_MS = 120_000;
+
+export async function startHearth(options: {
+  core: number | null;
+  env?: Record<string, string>;
+}): Promise<Hearth> {
+  const main = new URL("server/src/main.ts", ROOT);
+  if (!existsSync(main)) throw new Error("the server has no main.ts yet");
+  const dataDir = await mkdtemp(join(tmpdir(), "hearth-bench-"));
+  const port = await freePort();
+  const apiKey = `fw_bench${randomBytes(16).toString("hex")}`;
+  const child = startNode(main, [], {
+    core: options.core,
+    env: { HEARTH_PORT: String(port), HEARTH_DATA_DIR: dataDir, HEARTH_API_KEY: apiKey, ...options.env },
+  });
+  const dispose = async () => {
+    await end(child);
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    await waitUntilUp(child, `http://127.0.0.1:${port}/health`, START_TIMEOUT_MS);
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { process: child, port, apiKey, dispose };
+}
