@@ -1,0 +1,176 @@
+import OpenAI from "openai";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Hearth, MODEL, metric, startHearth, until } from "../harness/hearth.ts";
+import { type Ask, CLIENTS, type Client, type Turn } from "./clients.ts";
+
+let hearth: Hearth;
+
+beforeAll(async () => {
+  hearth = await startHearth();
+});
+
+const user = (content: string): Turn[] => [{ role: "user", content }];
+
+function ask(over: Partial<Ask> = {}): Ask {
+  return {
+    baseUrl: hearth.baseUrl,
+    apiKey: hearth.apiKey,
+    model: MODEL,
+    messages: user("Name a colour."),
+    maxTokens: 12,
+    ...over,
+  };
+}
+
+/** A dialogue whose next line even a small model knows: it repeats `word`. */
+function echoDialogue(word: string): Turn[] {
+  const shot = (one: string): Turn[] => [
+    { role: "user", content: `Say ${one}` },
+    { role: "assistant", content: `${one} ${one} ${one} ${one} ${one}` },
+  ];
+  return [...shot("table"), ...shot("paper"), ...shot("glass"), { role: "user", content: `Say ${word}` }];
+}
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it succeeded");
+}
+
+async function collect(client: Client, asked: Ask): Promise<string> {
+  let text = "";
+  for await (const delta of client.stream(asked)) text += delta;
+  return text;
+}
+
+describe.each(CLIENTS)("$name", (client) => {
+  test("chats, and is told the tokens", async () => {
+    const answer = await client.chat(ask());
+    expect(answer.text).not.toBe("");
+    expect(answer.promptTokens).toBeGreaterThan(5);
+    expect(answer.completionTokens).toBeGreaterThan(0);
+    expect(answer.completionTokens).toBeLessThanOrEqual(12);
+  });
+
+  test("streams the text it gets without streaming", async () => {
+    const asked = ask({ messages: echoDialogue("river") });
+    const [whole, streamed] = [await client.chat(asked), await collect(client, asked)];
+    expect(streamed).toBe(whole.text);
+  });
+
+  test("an abort in the middle stops the generation and is billed as what it was", async () => {
+    const known = new Set((await hearth.usageRows()).map((row) => row.id));
+    const leave = new AbortController();
+    let deltas = 0;
+    const asked = ask({
+      messages: user("Count from 1 to 500, separated by commas."),
+      maxTokens: 1500,
+      signal: leave.signal,
+    });
+    try {
+      for await (const text of client.stream(asked)) {
+        if (text !== "") deltas++;
+        if (deltas === 3) leave.abort();
+      }
+    } catch {
+      // Some clients throw on an abort, some end the stream.
+    }
+    const row = await until("a cancelled request in the ledger", async () =>
+      (await hearth.usageRows()).find((one) => !known.has(one.id) && one.outcome === "cancelled"),
+    );
+    expect(row.completionTokens).toBeGreaterThanOrEqual(3);
+    expect(row.completionTokens).toBeLessThan(1500);
+    await until("a free server", async () => (await metric(hearth, "hearth_requests_in_flight")) === 0);
+  });
+
+  test("a wrong key raises its authentication error", async () => {
+    const asked = ask({ apiKey: "fw_00000000000000000000000000000000" });
+    client.expectError(await failure(client.chat(asked)), 401);
+    client.expectError(await failure(collect(client, asked)), 401);
+  });
+
+  test("an unknown model raises its not-found error", async () => {
+    const asked = ask({ model: "accounts/fireworks/models/no-such-model" });
+    const error = await failure(client.chat(asked));
+    client.expectError(error, 404);
+    if (client.passesMessage) expect(String(error)).toContain("no-such-model");
+    client.expectError(await failure(collect(client, asked)), 404);
+  });
+
+  test("an over-long prompt raises its bad-request error", async () => {
+    const asked = ask({ messages: user("word ".repeat(9_000)) });
+    for (const error of [await failure(client.chat(asked)), await failure(collect(client, asked))]) {
+      client.expectError(error, 400);
+      if (client.passesMessage) expect(String(error)).toMatch(/context/);
+    }
+  });
+
+  test("eight streams at once are each whole and each one's own", async () => {
+    const words = ["apple", "house", "water", "green", "music", "happy", "tiger", "bread"];
+    const texts = await Promise.all(
+      words.map((word) => collect(client, ask({ messages: echoDialogue(word), maxTokens: 8 }))),
+    );
+    texts.forEach((text, i) => {
+      for (const word of words) expect(text.includes(word), `"${text}" and ${word}`).toBe(word === words[i]);
+    });
+  });
+
+  const { complete } = client;
+  if (complete !== undefined) {
+    test("completes a prompt", async () => {
+      const answer = await complete({ ...ask(), prompt: "one two three four five six seven" });
+      expect(answer.text).not.toBe("");
+      expect(answer.completionTokens).toBeGreaterThan(0);
+    });
+  }
+});
+
+describe("openai beyond chat", () => {
+  const client = (): OpenAI => new OpenAI({ baseURL: hearth.baseUrl, apiKey: hearth.apiKey, maxRetries: 0 });
+
+  test("models.list() names every callable model", async () => {
+    const ids: string[] = [];
+    for await (const model of client().models.list()) ids.push(model.id);
+    expect(ids).toContain(MODEL);
+  });
+
+  test("models.retrieve() finds a model, whose name it encodes", async () => {
+    const model = await client().models.retrieve(MODEL);
+    expect(model).toMatchObject({ id: MODEL, object: "model", owned_by: "fireworks" });
+    const error = await failure(client().models.retrieve("accounts/fireworks/models/no-such-model"));
+    expect(error).toBeInstanceOf(OpenAI.NotFoundError);
+  });
+
+  test("the /v1 prefix is the same API", async () => {
+    const other = new OpenAI({ baseURL: `${hearth.origin}/v1`, apiKey: hearth.apiKey, maxRetries: 0 });
+    const reply = await other.chat.completions.create({
+      model: MODEL,
+      messages: user("Hello"),
+      max_completion_tokens: 4,
+    });
+    expect(reply.choices).toHaveLength(1);
+  });
+
+  test("an error names the field and the request", async () => {
+    const error = await failure(
+      client().chat.completions.create({ model: MODEL, messages: user("word ".repeat(9_000)) }),
+    );
+    expect(error).toMatchObject({ param: "messages", type: "invalid_request_error" });
+    expect((error as { requestID: string }).requestID).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  test("the stream helper gathers a whole reply with usage", async () => {
+    const runner = client().chat.completions.stream({
+      model: MODEL,
+      messages: user("Name a colour."),
+      max_tokens: 8,
+      stream_options: { include_usage: true },
+    });
+    const reply = await runner.finalChatCompletion();
+    expect(reply.choices[0]?.finish_reason).toMatch(/^(stop|length)$/);
+    expect((await runner.totalUsage()).completion_tokens).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,462 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Hearth, MODEL, rowOf, startHearth } from "../harness/hearth.ts";
+import { type Json, post, type Reply, send, stream } from "../harness/http.ts";
+import { contract, expectError } from "./contract.ts";
+
+const CHAT = "/inference/v1/chat/completions";
+const COMPLETIONS = "/inference/v1/completions";
+const FALLEN_BACK = "accounts/fireworks/models/llama-v3p1-8b-instruct";
+
+let hearth: Hearth;
+let contextLength: number;
+
+beforeAll(async () => {
+  hearth = await startHearth({
+    env: { HEARTH_MODEL_ALIASES: `gpt-4o=${MODEL}`, HEARTH_FALLBACK_MODEL: MODEL },
+  });
+  contextLength = (await send(hearth, `/v1/models/${MODEL}`)).json.context_length;
+});
+
+/** Repetition is what the model surely goes on with: texts of known length without an early end. */
+const REPEATING = "red green blue ".repeat(8).trim();
+
+async function complete(extra: object = {}): Promise<Reply> {
+  const body = { model: MODEL, prompt: REPEATING, max_tokens: 16, temperature: 0, ...extra };
+  const reply = await post(hearth, COMPLETIONS, body);
+  expect(reply.status, reply.text).toBe(200);
+  return reply;
+}
+
+const chatBody = (extra: object = {}) => ({
+  model: MODEL,
+  messages: [{ role: "user", content: "Name three colours." }],
+  max_tokens: 8,
+  temperature: 0,
+  ...extra,
+});
+
+async function chat(extra: object = {}): Promise<Reply> {
+  const reply = await post(hearth, CHAT, chatBody(extra));
+  expect(reply.status, reply.text).toBe(200);
+  return reply;
+}
+
+const textOf = (reply: Reply): string => reply.json.choices[0].text;
+
+describe("usage", () => {
+  test("a stream carries it on the finish chunk, and nowhere else", async () => {
+    const { chunks } = await stream(hearth, CHAT, chatBody());
+    const last = chunks.at(-1);
+    expect(last.choices[0].finish_reason).toMatch(/^(stop|length)$/);
+    expect(last.usage.total_tokens).toBe(last.usage.prompt_tokens + last.usage.completion_tokens);
+    expect(chunks.slice(0, -1).filter((chunk) => "usage" in chunk)).toEqual([]);
+  });
+
+  test("with several choices the last finish chunk carries it", async () => {
+    const { chunks } = await stream(hearth, CHAT, chatBody({ n: 2 }));
+    expect(chunks.filter((chunk) => chunk.usage !== undefined)).toEqual([chunks.at(-1)]);
+    expect(chunks.at(-1).choices[0].finish_reason).not.toBeNull();
+  });
+
+  test("include_usage gives OpenAI's layout: null on each chunk, then a chunk of usage alone", async () => {
+    for (const [path, body] of [
+      [CHAT, chatBody()],
+      [COMPLETIONS, { model: MODEL, prompt: REPEATING, max_tokens: 4 }],
+    ] as const) {
+      const { chunks } = await stream(hearth, path, { ...body, stream_options: { include_usage: true } });
+      const last = chunks.at(-1);
+      expect(last.choices).toEqual([]);
+      expect(last.usage.completion_tokens).toBeGreaterThan(0);
+      expect(chunks.slice(0, -1).map((chunk) => chunk.usage)).toEqual(chunks.slice(1).map(() => null));
+      expect(chunks.at(-2).choices[0].finish_reason).not.toBeNull();
+    }
+  });
+
+  test("a stream counts what the whole reply counts", async () => {
+    const whole = (await chat()).json.usage;
+    const { usage } = (await stream(hearth, CHAT, chatBody())).chunks.at(-1);
+    expect([usage.prompt_tokens, usage.completion_tokens]).toEqual([
+      whole.prompt_tokens,
+      whole.completion_tokens,
+    ]);
+  });
+
+  test("the ledger says what the client was told", async () => {
+    for (const reply of [await chat({ n: 2 }), await complete()]) {
+      const row = await rowOf(hearth, String(reply.headers["x-request-id"]));
+      const { usage } = reply.json;
+      expect(row).toMatchObject({
+        accountId: "local",
+        model: MODEL,
+        outcome: "ok",
+        status: 200,
+        promptTokens: usage.prompt_tokens,
+        cachedTokens: usage.prompt_tokens_details.cached_tokens,
+        completionTokens: usage.completion_tokens,
+      });
+      expect(row.replica).not.toBeNull();
+      expect(reply.json.id.endsWith(row.id)).toBe(true);
+    }
+  });
+
+  test("a prompt seen before is cached, and told as such", async () => {
+    const content = "It was the best of times, it was the worst of times. ".repeat(12);
+    await chat({ messages: [{ role: "user", content }] });
+    const again = await chat({ messages: [{ role: "user", content: `${content} Who wrote this?` }] });
+    const cached = again.json.usage.prompt_tokens_details.cached_tokens;
+    expect(cached).toBeGreaterThan(100);
+    expect(cached).toBeLessThan(again.json.usage.prompt_tokens);
+    expect(again.headers["fireworks-cached-prompt-tokens"]).toBe(String(cached));
+  });
+});
+
+describe("headers", () => {
+  test("a whole reply tells its tokens and times", async () => {
+    for (const reply of [await chat(), await complete()]) {
+      const { headers } = reply;
+      const { usage } = reply.json;
+      expect(headers["fireworks-prompt-tokens"]).toBe(String(usage.prompt_tokens));
+      expect(headers["fireworks-cached-prompt-tokens"]).toBe(
+        String(usage.prompt_tokens_details.cached_tokens),
+      );
+      const firstS = Number(headers["fireworks-server-time-to-first-token"]);
+      const totalS = Number(headers["fireworks-server-processing-time"]);
+      expect(firstS).toBeGreaterThan(0);
+      expect(totalS).toBeGreaterThanOrEqual(firstS);
+      expect(headers["x-request-id"]).toMatch(/^[0-9a-f]{32}$/);
+    }
+  });
+});
+
+describe("choices", () => {
+  test("n gives that many, in order; their tokens add up, the prompt counts once", async () => {
+    const one = (await chat()).json;
+    const three = (await chat({ n: 3 })).json;
+    expect(three.choices.map((choice: Json) => choice.index)).toEqual([0, 1, 2]);
+    for (const choice of three.choices) {
+      expect(choice.message.content).not.toBe("");
+      expect(choice.finish_reason).toMatch(/^(stop|length)$/);
+    }
+    expect(three.usage.prompt_tokens).toBe(one.usage.prompt_tokens);
+    expect(three.usage.completion_tokens).toBeGreaterThan(one.usage.completion_tokens);
+  });
+
+  test("in a stream each choice opens with its role and finishes once", async () => {
+    const { chunks } = await stream(hearth, CHAT, chatBody({ n: 3, temperature: 1 }));
+    for (const index of [0, 1, 2]) {
+      const own = chunks.flatMap((chunk) => chunk.choices).filter((choice: Json) => choice.index === index);
+      expect(own[0].delta).toEqual({ role: "assistant", content: "" });
+      expect(own.filter((choice: Json) => choice.finish_reason !== null)).toEqual([own.at(-1)]);
+      expect(own.slice(1).filter((choice: Json) => "role" in choice.delta)).toEqual([]);
+    }
+  });
+
+  test("choices of one request differ when they are sampled", async () => {
+    const { choices } = (await complete({ prompt: "Once upon a time", n: 2, temperature: 1, seed: 7 })).json;
+    expect(choices[0].text).not.toBe(choices[1].text);
+  });
+});
+
+describe("stop", () => {
+  test("ends the text before the stop text, streamed or not, inside a token or across several", async () => {
+    const full = textOf(await complete({ max_tokens: 24 }));
+    for (const [from, length] of [
+      [9, 1],
+      [9, 6],
+      [14, 12],
+    ] as const) {
+      const stop = full.slice(from, from + length);
+      const expected = full.slice(0, full.indexOf(stop));
+      const reply = await complete({ max_tokens: 24, stop });
+      expect(textOf(reply)).toBe(expected);
+      expect(reply.json.choices[0].finish_reason).toBe("stop");
+      const streamed = await stream(hearth, COMPLETIONS, {
+        model: MODEL,
+        prompt: REPEATING,
+        max_tokens: 24,
+        temperature: 0,
+        stop: ["never in there", stop],
+      });
+      expect(streamed.text).toBe(expected);
+      expect(streamed.chunks.at(-1).choices[0].finish_reason).toBe("stop");
+    }
+  });
+
+  test("a stop text that never comes changes nothing", async () => {
+    expect(textOf(await complete({ stop: ["purple elephant"] }))).toBe(textOf(await complete()));
+  });
+});
+
+describe("length", () => {
+  test("max_tokens is exact and finishes with length; max_completion_tokens is the same", async () => {
+    for (const name of ["max_tokens", "max_completion_tokens"]) {
+      const reply = await post(hearth, COMPLETIONS, { model: MODEL, prompt: REPEATING, [name]: 5 });
+      expect(reply.json.choices[0].finish_reason).toBe("length");
+      expect(reply.json.usage.completion_tokens).toBe(5);
+    }
+  });
+
+  test("max_tokens 0 makes nothing", async () => {
+    const reply = await complete({ max_tokens: 0 });
+    expect(textOf(reply)).toBe("");
+    expect(reply.json.usage.completion_tokens).toBe(0);
+    expect(reply.json.choices[0].finish_reason).toBe("length");
+  });
+
+  test("both names at once are refused", async () => {
+    const reply = await post(hearth, CHAT, chatBody({ max_completion_tokens: 8 }));
+    expectError(reply, "BAD_REQUEST", "max_completion_tokens");
+  });
+
+  test("the output is cut to what the context holds, the prompt never is", async () => {
+    // Ids of ordinary words: two alternating, so that the model goes on with them.
+    const tokens = (count: number): number[] => Array.from({ length: count }, (_, i) => 1000 + (i % 2));
+    const full = { model: MODEL, prompt: tokens(contextLength - 3), temperature: 0 };
+    for (const extra of [{}, { max_tokens: 1000 }]) {
+      const reply = await post(hearth, COMPLETIONS, { ...full, ...extra });
+      expect(reply.json.usage, reply.text).toMatchObject({
+        prompt_tokens: contextLength - 3,
+        completion_tokens: 3,
+      });
+      expect(reply.json.choices[0].finish_reason).toBe("length");
+    }
+    const over = await post(hearth, COMPLETIONS, { ...full, prompt: tokens(contextLength + 1) });
+    expectError(over, "BAD_REQUEST", "prompt");
+    expect(over.json.error.message).toContain(String(contextLength + 1));
+    expect(over.json.error.message).toContain(String(contextLength));
+  });
+});
+
+describe("sampling", () => {
+  const open = { prompt: "The most surprising thing about the sea is", max_tokens: 24 };
+
+  test("temperature 0 gives the same text each time, whatever the seed", async () => {
+    const first = textOf(await complete({ ...open, seed: 1 }));
+    expect(textOf(await complete({ ...open, seed: 2 }))).toBe(first);
+    expect(textOf(await complete(open))).toBe(first);
+  });
+
+  test("the same seed gives the same text, another seed another", async () => {
+    const sampled = async (seed: number): Promise<string> =>
+      textOf(await complete({ ...open, temperature: 1, seed }));
+    const first = await sampled(11);
+    expect(await sampled(11)).toBe(first);
+    expect(await sampled(12)).not.toBe(first);
+    expect(await sampled(11)).toBe(first);
+  });
+
+  test("without a seed two replies differ", async () => {
+    const sampled = { ...open, temperature: 1.2 };
+    expect(textOf(await complete(sampled))).not.toBe(textOf(await complete(sampled)));
+  });
+
+  test.each([{ top_k: 1 }, { min_p: 1 }, { top_p: 0 }, { top_p: 1e-9 }])(
+    "%j leaves only the likeliest token",
+    async (cut) => {
+      const greedy = textOf(await complete(open));
+      expect(textOf(await complete({ ...open, temperature: 1, seed: 3, ...cut }))).toBe(greedy);
+    },
+  );
+
+  test.each([
+    { frequency_penalty: 2 },
+    { presence_penalty: 2 },
+    { repetition_penalty: 2 },
+    { frequency_penalty: -2 },
+  ])("%j changes a text that repeats itself, or keeps it repeating", async (penalty) => {
+    const repeated = { prompt: "la la la la la la la la", max_tokens: 16 };
+    const plain = textOf(await complete(repeated));
+    const penalised = textOf(await complete({ ...repeated, ...penalty }));
+    if (Object.values(penalty)[0]! > 0) expect(penalised).not.toBe(plain);
+    else expect(penalised).toContain("la la la");
+  });
+});
+
+describe("messages", () => {
+  test("text parts are one text; developer is system", async () => {
+    const told = (role: string, content: unknown) => [
+      { role, content },
+      { role: "user", content: "Who are you?" },
+    ];
+    const plain = (await chat({ messages: told("system", "You are a pirate.") })).json;
+    const parts = [
+      { type: "text", text: "You are " },
+      { type: "text", text: "a pirate." },
+    ];
+    for (const messages of [told("system", parts), told("developer", "You are a pirate.")]) {
+      const other = (await chat({ messages })).json;
+      expect(other.usage.prompt_tokens).toBe(plain.usage.prompt_tokens);
+      expect(other.choices[0].message.content).toBe(plain.choices[0].message.content);
+    }
+  });
+
+  test("a reply can be sent back as the next turn, as it came", async () => {
+    const { message } = (await chat()).json.choices[0];
+    const messages = [
+      { role: "user", content: "Name three colours." },
+      message,
+      { role: "user", content: "Name one more." },
+    ];
+    expect((await chat({ messages })).json.choices[0].message.role).toBe("assistant");
+  });
+
+  test("a list of one prompt is that prompt", async () => {
+    expect(textOf(await complete({ prompt: [REPEATING] }))).toBe(textOf(await complete()));
+  });
+});
+
+describe("names", () => {
+  test("full, short and alias form reach the same model, and the reply says its full name", async () => {
+    for (const model of [MODEL, "fireworks/smollm2-135m-instruct", "gpt-4o"]) {
+      const reply = await chat({ model });
+      expect(reply.json.model).toBe(MODEL);
+      expect(reply.headers["x-hearth-fallback-model"]).toBeUndefined();
+      expect((await rowOf(hearth, String(reply.headers["x-request-id"]))).model).toBe(MODEL);
+    }
+  });
+
+  test("the fallback answers for a catalog model that is not served, and says so", async () => {
+    const reply = await chat({ model: FALLEN_BACK });
+    expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
+    const streamed = await stream(hearth, CHAT, chatBody({ model: FALLEN_BACK }));
+    expect(streamed.headers["x-hearth-fallback-model"]).toBe(MODEL);
+    expect(streamed.done).toBe(true);
+  });
+
+  test("the fallback does not answer for a name that is in no catalog", async () => {
+    expectError(await post(hearth, CHAT, chatBody({ model: "accounts/x/models/y" })), "NOT_FOUND", "model");
+  });
+});
+
+/** One telling value of each parameter that comes with a later release. */
+const LATER: Record<string, readonly unknown[]> = {
+  context_length_exceeded_behavior: ["error"],
+  disable_speculation: [true],
+  echo: [true],
+  echo_last: [3],
+  forced_generation: ["text"],
+  function_call: [{ name: "f" }],
+  functions: [[{ name: "f" }]],
+  get_last_activation: [true],
+  ignore_eos: [true],
+  images: [["data:image/png;base64,AAAA"]],
+  logit_bias: [{ "5": 10 }],
+  logprobs: [true, 2],
+  metadata: [{ a: "b" }],
+  min_tokens: [2],
+  mirostat_lr: [0.1],
+  mirostat_target: [5],
+  perf_metrics_in_response: [true],
+  prediction: ["text", { type: "content", content: "text" }],
+  prompt_cache_isolation_key: ["key"],
+  prompt_cache_key: ["key"],
+  prompt_cache_max_len: [100],
+  raw_output: [true],
+  reasoning_effort: ["low", 100, true],
+  reasoning_history: ["disabled"],
+  response_format: [{ type: "json_object" }, { type: "json_schema", json_schema: { schema: {} } }],
+  return_token_ids: [true],
+  rewrite_speculation: [true],
+  safe_tokenization: [true],
+  service_tier: ["priority"],
+  speculation: ["text", [1, 2]],
+  thinking: [{ type: "enabled", budget_tokens: 1024 }],
+  tool_choice: ["required", { type: "function", function: { name: "f" } }],
+  tools: [[{ type: "function", function: { name: "f", parameters: {} } }]],
+  top_logprobs: [2],
+  typical_p: [0.5],
+};
+
+const NEUTRAL: Record<string, unknown> = {
+  context_length_exceeded_behavior: "truncate",
+  disable_speculation: false,
+  echo: false,
+  echo_last: 0,
+  function_call: "none",
+  functions: [],
+  get_last_activation: false,
+  ignore_eos: false,
+  images: [],
+  logit_bias: {},
+  logprobs: false,
+  metadata: {},
+  min_tokens: 0,
+  mirostat_lr: 0,
+  mirostat_target: null,
+  parallel_tool_calls: true,
+  perf_metrics_in_response: false,
+  prediction: null,
+  raw_output: false,
+  reasoning_effort: "none",
+  response_format: { type: "text" },
+  return_token_ids: false,
+  rewrite_speculation: false,
+  safe_tokenization: false,
+  service_tier: "default",
+  speculation: null,
+  thinking: { type: "disabled" },
+  tool_choice: "auto",
+  tools: [],
+  top_logprobs: 0,
+  typical_p: 1,
+};
+
+describe("parameters of later releases", () => {
+  test.each(Object.entries(LATER))("%s is refused by name, never ignored", async (name, values) => {
+    for (const value of values) {
+      expectError(await post(hearth, CHAT, chatBody({ [name]: value })), "BAD_REQUEST", name);
+      const completion = { model: MODEL, prompt: "Hi", max_tokens: 1, [name]: value };
+      expectError(await post(hearth, COMPLETIONS, completion), "BAD_REQUEST", name);
+    }
+  });
+
+  test("their neutral values are accepted, alone and all at once", async () => {
+    const plain = (await chat()).json.choices[0].message.content;
+    for (const [name, value] of Object.entries(NEUTRAL)) {
+      const reply = await post(hearth, CHAT, chatBody({ [name]: value, max_tokens: 1 }));
+      expect(reply.status, `${name}: ${reply.text}`).toBe(200);
+    }
+    expect((await chat(NEUTRAL)).json.choices[0].message.content).toBe(plain);
+  });
+
+  test("null means the default for every one of them", async () => {
+    const nulls = Object.fromEntries(Object.keys(LATER).map((name) => [name, null]));
+    expect((await chat(nulls)).status).toBe(200);
+  });
+
+  test("every request field of the contract is honoured or on this list", async () => {
+    const own = (await send(hearth, "/openapi.json")).json;
+    for (const [path, schema] of [
+      [CHAT, "ChatCompletionRequest"],
+      [COMPLETIONS, "CompletionRequest"],
+    ] as const) {
+      const honoured = own.paths[path].post.requestBody.content["application/json"].schema.properties;
+      const left = Object.keys(contract.components.schemas[schema].properties).filter(
+        (name) => !(name in honoured) && !(name in LATER) && !(name in NEUTRAL),
+      );
+      expect(left).toEqual([]);
+    }
+  });
+});
+
+describe("prompt_truncate_len", () => {
+  const turns = [
+    { role: "system", content: "You answer in one word." },
+    { role: "user", content: "Tell me of the sea and of the ships upon it. ".repeat(10) },
+    { role: "assistant", content: "Blue." },
+    { role: "user", content: "And the sky?" },
+  ];
+
+  test("a prompt that fits is left alone", async () => {
+    const plain = (await chat()).json;
+    const capped = (await chat({ prompt_truncate_len: 1500 })).json;
+    expect(capped.usage.prompt_tokens).toBe(plain.usage.prompt_tokens);
+  });
+
+  test("oldest turns go first, the system prompt and the last turn stay", async () => {
+    const short = (await chat({ messages: [turns[0], turns[3]] })).json;
+    const capped = (await chat({ messages: turns, prompt_truncate_len: 60 })).json;
+    expect(capped.usage.prompt_tokens).toBeLessThanOrEqual(60);
+    expect(capped.usage.prompt_tokens).toBeGreaterThanOrEqual(short.usage.prompt_tokens);
+  });
+});

@@ -1,0 +1,208 @@
+import http, { type IncomingHttpHeaders } from "node:http";
+import net from "node:net";
+
+export interface Target {
+  port: number;
+  /** Sent as a bearer token; null: no key. */
+  apiKey: string | null;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of many shapes
+export type Json = any;
+
+export interface Reply {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+  /** The body, or null when it is not JSON. */
+  json: Json;
+}
+
+export interface SendOptions {
+  method?: string;
+  /** Texts and bytes are sent as they are, anything else as JSON. */
+  body?: unknown;
+  headers?: Record<string, string | string[]>;
+  signal?: AbortSignal;
+}
+
+/** One request on a connection of its own; `path` goes out byte for byte. Rejects when no whole reply comes back. */
+export async function send(target: Target, path: string, options: SendOptions = {}): Promise<Reply> {
+  const response = await open(target, path, options);
+  const pieces: Buffer[] = [];
+  for await (const piece of response) pieces.push(piece as Buffer);
+  const text = Buffer.concat(pieces).toString();
+  return { status: response.statusCode ?? 0, headers: response.headers, text, json: parseOrNull(text) };
+}
+
+export const post = (
+  target: Target,
+  path: string,
+  body: unknown,
+  options: SendOptions = {},
+): Promise<Reply> => send(target, path, { method: "POST", body, ...options });
+
+function open(target: Target, path: string, options: SendOptions): Promise<http.IncomingMessage> {
+  const { body, signal } = options;
+  const payload =
+    body === undefined || typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+  const headers: Record<string, string | string[]> = {
+    ...(payload === undefined ? {} : { "content-type": "application/json" }),
+    ...(payload === undefined ? {} : { "content-length": String(Buffer.byteLength(payload)) }),
+    ...(target.apiKey === null ? {} : { authorization: `Bearer ${target.apiKey}` }),
+    ...options.headers,
+  };
+  return new Promise((resolve, reject) => {
+    const request = http.request({
+      host: "127.0.0.1",
+      port: target.port,
+      path,
+      method: options.method ?? (payload === undefined ? "GET" : "POST"),
+      headers,
+      agent: false,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    // A refusal may come before a large body is through; then the rest of it can't be written.
+    request.on("error", (error) => reject(error));
+    request.on("response", resolve);
+    request.end(payload);
+  });
+}
+
+/** What came of a stream so far; `read` changes it as events arrive. */
+export interface StreamReply {
+  status: number;
+  headers: IncomingHttpHeaders;
+  /** The JSON events, in order. */
+  chunks: Json[];
+  /** The text of choice 0. */
+  text: string;
+  /** `[DONE]` came. */
+  done: boolean;
+  /** The body ended as HTTP says; false when the connection broke. */
+  whole: boolean;
+}
+
+export interface OpenStream {
+  reply: StreamReply;
+  /** Reads until `enough` says so (default: to the end). A broken connection ends it too. */
+  read(enough?: (reply: StreamReply) => boolean): Promise<StreamReply>;
+  /** Leaves, as a client does that closes its window. */
+  drop(): void;
+}
+
+/** Opens a streamed reply; resolves with its head. */
+export async function openStream(
+  target: Target,
+  path: string,
+  body: object,
+  options: SendOptions = {},
+): Promise<OpenStream> {
+  const response = await open(target, path, {
+    method: "POST",
+    body: JSON.stringify({ ...body, stream: true }),
+    ...options,
+  });
+  const reply: StreamReply = {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    chunks: [],
+    text: "",
+    done: false,
+    whole: false,
+  };
+  const events = sseData(response);
+  return {
+    reply,
+    async read(enough = () => false) {
+      try {
+        while (!enough(reply)) {
+          const { value, done } = await events.next();
+          if (done) {
+            reply.whole = response.complete;
+            break;
+          }
+          take(reply, value);
+        }
+      } catch {
+        // The connection broke; `whole` stays false.
+      }
+      return reply;
+    },
+    drop: () => response.destroy(),
+  };
+}
+
+/** A whole streamed reply. */
+export async function stream(
+  target: Target,
+  path: string,
+  body: object,
+  options: SendOptions = {},
+): Promise<StreamReply> {
+  return (await openStream(target, path, body, options)).read();
+}
+
+function take(reply: StreamReply, data: string): void {
+  if (reply.done) throw new Error(`an event after [DONE]: ${data}`);
+  if (data === "[DONE]") {
+    reply.done = true;
+    return;
+  }
+  const chunk = JSON.parse(data) as Json;
+  reply.chunks.push(chunk);
+  for (const choice of chunk.choices ?? []) {
+    if (choice.index === 0) reply.text += choice.delta?.content ?? choice.text ?? "";
+  }
+}
+
+async function* sseData(response: http.IncomingMessage): AsyncGenerator<string, void> {
+  let rest = "";
+  response.setEncoding("utf8");
+  for await (const piece of response) {
+    const events = (rest + piece).split("\n\n");
+    rest = events.pop() as string;
+    for (const event of events) {
+      if (!event.startsWith("data: ") || event.includes("\n")) throw new Error(`not an event: ${event}`);
+      yield event.slice(6);
+    }
+  }
+  if (rest !== "") throw new Error(`the stream ended inside an event: ${rest}`);
+}
+
+/** Writes bytes on a bare socket and gives back all that comes until the server closes it. */
+export function rawExchange(port: number, ...pieces: (string | Buffer)[]): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1", () => {
+      for (const piece of pieces) socket.write(piece);
+    });
+    let text = "";
+    socket.on("data", (bytes) => {
+      text += bytes.toString("latin1");
+    });
+    // A reset after the reply, or instead of one: what came tells.
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(text));
+  });
+}
+
+/** Reads what `rawExchange` gave back as one reply. */
+export function parseRaw(text: string): Reply {
+  const [head = "", ...rest] = text.split("\r\n\r\n");
+  const [statusLine = "", ...lines] = head.split("\r\n");
+  const headers: Record<string, string> = {};
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
+  }
+  const body = rest.join("\r\n\r\n");
+  return { status: Number(statusLine.split(" ")[1] ?? 0), headers, text: body, json: parseOrNull(body) };
+}
+
+function parseOrNull(text: string): Json {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
