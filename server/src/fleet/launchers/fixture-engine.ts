@@ -1,0 +1,25 @@
+/** Run by the tests as an engine process: does what it is told through the channel. */
+interface Told {
+  type: string;
+  id?: number;
+  text?: string;
+}
+
+const acts: Record<string, (told: Told) => void> = {
+  echo: (told) => process.send?.(told),
+  env: () => process.send?.(process.env),
+  print: ({ text }) => process.stdout.write(`${text}\n`),
+  exit: () => process.exit(7),
+  hang: () => {
+    for (;;);
+  },
+  /** One delta for each; the text `hold` keeps the request open. */
+  generate({ id, text }) {
+    process.send?.({ type: "delta", id, text });
+    if (text !== "hold") process.send?.({ type: "end", id });
+  },
+  finish: ({ id }) => process.send?.({ type: "end", id }),
+};
+
+process.on("message", (told: Told) => acts[told.type]?.(told));
+process.send?.({ type: "hello" });

@@ -1,0 +1,164 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { pino } from "pino";
+import { afterEach, describe, expect, it } from "vitest";
+import { FakeClock, systemClock } from "../../lib/clock.ts";
+import { createLog } from "../../platform/telemetry/log.ts";
+import { type LocalProcess, type LocalProcessOptions, launchLocalProcess } from "./local-process.ts";
+
+const entry = new URL("./fixture-engine.ts", import.meta.url);
+const running: LocalProcess[] = [];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((child) => child.stop(0)));
+});
+
+function launch(more: Partial<LocalProcessOptions> = {}, env: Record<string, string> = {}): LocalProcess {
+  const options = {
+    env: { PATH: process.env["PATH"] },
+    log: createLog("silent"),
+    clock: systemClock,
+    ...more,
+  };
+  const child = launchLocalProcess({ entry, env }, options);
+  running.push(child);
+  return child;
+}
+
+/** The next message for which `test` holds. */
+function message<T>(child: LocalProcess, test: (message: never) => boolean): Promise<T> {
+  return new Promise((resolve) =>
+    child.channel.onMessage((received) => {
+      if (test(received as never)) resolve(received as T);
+    }),
+  );
+}
+
+const ready = (child: LocalProcess) => message(child, ({ type }: { type: string }) => type === "hello");
+const closed = (child: LocalProcess) => new Promise<string>((resolve) => child.channel.onClose(resolve));
+
+/** Resolves once there is no such process any more. */
+async function gone(pid: number): Promise<void> {
+  while (isRunning(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+describe("an engine process", () => {
+  it("exchanges structured-clone data", async () => {
+    const child = launch();
+    await ready(child);
+    const sent = { type: "echo", bytes: new Uint8Array([1, 2]), map: new Map([["a", 1n]]) };
+    const answer = message(child, ({ type }: { type: string }) => type === "echo");
+    child.channel.send(sent);
+    expect(await answer).toEqual(sent);
+  });
+
+  it("gets the kind's environment and none of the server's secrets", async () => {
+    const secrets = {
+      DATABASE_URL: "postgres://u:p@h/d",
+      HEARTH_API_KEY: "fw_secret",
+      HTTPS_PROXY: "http://u:p@h",
+    };
+    const env = { PATH: process.env["PATH"], HOME: "/home/x", ...secrets };
+    const child = launch({ env }, { UV_THREADPOOL_SIZE: "1" });
+    await ready(child);
+    const answer = message<Record<string, string>>(child, (received: object) => "PATH" in received);
+    child.channel.send({ type: "env" });
+    const childEnv = await answer;
+    expect(childEnv).toMatchObject({ UV_THREADPOOL_SIZE: "1", HOME: "/home/x" });
+    for (const name of Object.keys(secrets)) expect(childEnv).not.toHaveProperty(name);
+  });
+
+  it("has its output logged at debug, long lines in pieces", async () => {
+    const lines: { level: number; line: string }[] = [];
+    const whole = new Promise<void>((resolve) => {
+      const sink = new Writable({
+        write(chunk, _encoding, done) {
+          lines.push(JSON.parse(String(chunk)));
+          if (lines.at(-1)?.line === "end") resolve();
+          done();
+        },
+      });
+      const child = launch({ log: pino({ level: "debug" }, sink) });
+      ready(child).then(() => child.channel.send({ type: "print", text: `${"é".repeat(5000)}\nend` }));
+    });
+    await whole;
+    expect(lines.map(({ level, line }) => [level, line.length])).toEqual([
+      [20, 2000],
+      [20, 2000],
+      [20, 1000],
+      [20, 3],
+    ]);
+  });
+
+  it("tells once, with the reason, that it is gone, also a listener that comes late", async () => {
+    const child = launch();
+    await ready(child);
+    let calls = 0;
+    child.channel.onClose(() => calls++);
+    child.channel.send({ type: "exit" });
+    expect(await child.exited).toBe("exit code 7");
+    await closed(child);
+    expect(calls).toBe(1);
+    child.channel.send({ type: "echo" });
+  });
+
+  it("that is killed is told by its signal", async () => {
+    const child = launch();
+    await ready(child);
+    process.kill(child.pid!, "SIGKILL");
+    expect(await child.exited).toBe("signal SIGKILL");
+  });
+
+  it("lives on when the terminal's Ctrl-C or a stop signal reaches it", async () => {
+    const child = launch();
+    await ready(child);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.kill(child.pid!, signal);
+    const answer = message(child, ({ type }: { type: string }) => type === "echo");
+    child.channel.send({ type: "echo" });
+    expect(await answer).toEqual({ type: "echo" });
+  });
+
+  it("ends by itself when it is stopped", async () => {
+    // Time stands still, so the grace never ends.
+    const child = launch({ clock: new FakeClock() });
+    await ready(child);
+    await child.stop(1);
+    await child.stop(1);
+  });
+
+  it("that hangs is killed after the grace", async () => {
+    const child = launch();
+    await ready(child);
+    child.channel.send({ type: "hang" });
+    await child.stop(50);
+    expect(isRunning(child.pid!)).toBe(false);
+  });
+
+  it("whose module doesn't exist ends at once", async () => {
+    const missing = { entry: new URL("./no-such-module.ts", import.meta.url), env: {} };
+    const options = { env: { PATH: process.env["PATH"] }, log: createLog("silent"), clock: systemClock };
+    expect(await launchLocalProcess(missing, options).exited).toBe("exit code 1");
+  });
+
+  it.each(["when it is up", "at once"])(
+    "is gone soon after its server was killed with SIGKILL %s",
+    async (when) => {
+      const fixture = fileURLToPath(new URL("./fixture-parent.ts", import.meta.url));
+      const parent = fork(fixture, [when], { execArgv: ["--import", "tsx"] });
+      const [{ pid }] = (await once(parent, "message")) as [{ pid: number }];
+      process.kill(pid, 0);
+      parent.kill("SIGKILL");
+      await gone(pid);
+    },
+  );
+});

@@ -1,0 +1,278 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake.ts";
+import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
+import { FakeClock } from "../lib/clock.ts";
+import { createLog } from "../platform/telemetry/log.ts";
+import { backoffMs, Replica, type ReplicaOptions } from "./replica.ts";
+import { MissingWeightsError } from "./weights/errors.ts";
+
+const request: GenerateRequest = {
+  id: "r1",
+  input: { kind: "text", text: "one two three", addBos: false },
+  sampling: { temperature: 0 },
+  n: 1,
+  maxTokens: 10,
+  stop: [],
+  stream: true,
+};
+
+/** A replica whose engines are fakes in this process, ended by hand. */
+function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = {}) {
+  const clock = new FakeClock();
+  const states: string[] = [];
+  const boots: { engine: FakeEngine; end: () => void; stopped: number[] }[] = [];
+  const replica = new Replica({
+    id: "m/replicas/0",
+    model: "m",
+    watchHealth: false,
+    clock,
+    random: () => 1,
+    log: createLog("silent"),
+    onChange: () => states.at(-1) !== replica.state && states.push(replica.state),
+    boot: async () => {
+      const engine = createFakeEngine(more.engine);
+      const stopped: number[] = [];
+      let end = () => {};
+      const lost = new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      boots.push({ engine, end, stopped });
+      const stop = async (graceMs: number) => {
+        stopped.push(graceMs);
+        end();
+        return "signal SIGKILL";
+      };
+      return { engine, pid: 1, lost, stop };
+    },
+    ...more,
+  });
+  return { clock, states, boots, replica };
+}
+
+/** Lets everything that is already decided happen. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 50; i++) await Promise.resolve();
+}
+
+async function collect(iterator: AsyncIterator<EngineEvent>): Promise<EngineEvent[]> {
+  const events: EngineEvent[] = [];
+  for (let step = await iterator.next(); !step.done; step = await iterator.next()) events.push(step.value);
+  return events;
+}
+
+const begin = (replica: Replica, signal = new AbortController().signal) => replica.begin(request, signal);
+
+describe("supervision", () => {
+  it("a replica becomes ready, and stopped when it is stopped", async () => {
+    const { replica, states, boots } = setUp();
+    replica.start();
+    await settle();
+    expect(replica.status()).toMatchObject({
+      state: "ready",
+      message: null,
+      outstanding: 0,
+      restarts: 0,
+      pid: 1,
+    });
+    await replica.stop();
+    expect(states).toEqual(["ready", "stopping", "stopped"]);
+    expect(boots[0]!.stopped).toHaveLength(1);
+    await replica.stop();
+  });
+
+  it("an engine that ends is started anew after the wait, not before", async () => {
+    const { replica, clock, boots } = setUp();
+    replica.start();
+    await settle();
+    boots[0]!.end();
+    await settle();
+    expect(replica.status()).toMatchObject({
+      state: "backoff",
+      message: "The model's engine stopped; it is being restarted.",
+    });
+    expect(replica.engine).toBeNull();
+    expect(replica.unavailable()).toMatchObject({ code: "UNAVAILABLE", retryAfterS: 1 });
+    clock.advance(499);
+    await settle();
+    expect(boots).toHaveLength(1);
+    clock.advance(1);
+    await settle();
+    expect(replica.status()).toMatchObject({ state: "ready", restarts: 1 });
+  });
+
+  it("an engine that keeps failing is tried for ever with growing, capped waits, and says so", async () => {
+    const starts: number[] = [];
+    const { replica, clock } = setUp({
+      boot: async () => {
+        starts.push(clock.now());
+        throw new EngineError("invalid", "The file is not a model.");
+      },
+    });
+    replica.start();
+    await settle();
+    expect(replica.status()).toMatchObject({ state: "backoff", message: "The file is not a model." });
+    for (let i = 0; i < 60 * 60; i++) {
+      clock.advance(100);
+      await settle();
+    }
+    const waits = starts.slice(1).map((at, i) => at - starts[i]!);
+    expect(waits.slice(0, 8)).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+    expect(replica.status().message).toMatch(
+      /^The file is not a model\. It failed \d+ times in a row and is tried again\.$/,
+    );
+    await replica.stop();
+    expect(replica.state).toBe("stopped");
+  });
+
+  it("what failed is told in public words only", async () => {
+    const { replica } = setUp({
+      boot: async () => {
+        throw new Error("ENOENT /home/secret/path");
+      },
+    });
+    replica.start();
+    await settle();
+    expect(replica.status().message).toBe("The model's engine can't be started.");
+  });
+
+  it("an engine that was ready for a minute starts over with the shortest wait", async () => {
+    const { replica, clock, boots } = setUp();
+    replica.start();
+    await settle();
+    for (let crash = 0; crash < 4; crash++) {
+      boots.at(-1)!.end();
+      await settle();
+      clock.advance(30_000);
+      await settle();
+    }
+    expect(boots).toHaveLength(5);
+    clock.advance(60_000);
+    boots.at(-1)!.end();
+    await settle();
+    clock.advance(500);
+    await settle();
+    expect(boots).toHaveLength(6);
+  });
+
+  it("missing weights are looked for again and what is missing is told", async () => {
+    let isThere = false;
+    const { replica, clock } = setUp({
+      boot: async () => {
+        if (!isThere) throw new MissingWeightsError("Put it there.", "/cache/x", ["file: none"]);
+        return { engine: createFakeEngine(), pid: null, lost: new Promise(() => {}), stop: async () => "" };
+      },
+    });
+    replica.start();
+    await settle();
+    expect(replica.status()).toMatchObject({ state: "missing-weights", message: "Put it there." });
+    expect(replica.unavailable()).toMatchObject({ message: "Put it there.", retryAfterS: 5 });
+    isThere = true;
+    clock.advance(5_000);
+    await settle();
+    expect(replica.state).toBe("ready");
+  });
+
+  it("a stop during the start aborts it, and during a wait doesn't wait", async () => {
+    const booting = setUp({
+      boot: (signal) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    });
+    booting.replica.start();
+    await booting.replica.stop();
+    expect(booting.replica.state).toBe("stopped");
+
+    const waiting = setUp();
+    waiting.replica.start();
+    await settle();
+    waiting.boots[0]!.end();
+    await settle();
+    await waiting.replica.stop();
+    expect(waiting.replica.state).toBe("stopped");
+  });
+
+  it("an engine that leaves its checks unanswered is stopped and started anew", async () => {
+    const { replica, clock, boots } = setUp({ watchHealth: true });
+    replica.start();
+    await settle();
+    for (let i = 0; i < 10; i++) {
+      clock.advance(10_000);
+      await settle();
+    }
+    expect(boots).toHaveLength(1);
+    boots[0]!.engine.crash();
+    for (let i = 0; i < 5; i++) {
+      clock.advance(10_000);
+      await settle();
+    }
+    expect(boots[0]!.stopped[0]).toBe(0);
+    expect(boots).toHaveLength(2);
+    expect(replica.state).toBe("ready");
+  });
+
+  it("waits double up to the cap and jitter only shortens them, by half at most", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 10_000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (failures, random) => {
+          const waits = { baseMs: 500, capMs: 30_000 };
+          const most = Math.min(30_000, 500 * 2 ** (failures - 1));
+          const wait = backoffMs(failures, waits, random);
+          expect(wait).toBeGreaterThanOrEqual(most / 2);
+          expect(wait).toBeLessThanOrEqual(most);
+        },
+      ),
+    );
+  });
+});
+
+describe("outstanding work", () => {
+  it("is counted from the beginning to the end of a request", async () => {
+    const { replica } = setUp();
+    replica.start();
+    await settle();
+    const iterator = begin(replica);
+    await iterator.next();
+    expect(replica.outstanding).toBe(1);
+    const events = await collect(iterator);
+    expect(events.at(-1)!.type).toBe("end");
+    expect(replica.outstanding).toBe(0);
+    await iterator.return?.();
+    expect(replica.outstanding).toBe(0);
+  });
+
+  it("an aborted, a failed, a left and a never used request leave none", async () => {
+    const { replica } = setUp({
+      engine: { failure: ({ id }) => (id === "bad" ? { code: "internal", afterTokens: 1 } : undefined) },
+    });
+    replica.start();
+    await settle();
+    const abort = new AbortController();
+    const aborted = begin(replica, abort.signal);
+    await aborted.next();
+    abort.abort();
+    expect((await collect(aborted)).at(-1)).toMatchObject({ type: "end", aborted: true });
+    const failing = replica.begin({ ...request, id: "bad" }, new AbortController().signal);
+    await expect(collect(failing)).rejects.toThrow(EngineError);
+    const left = begin(replica);
+    await left.next();
+    await left.return?.();
+    await begin(replica).return?.();
+    expect(replica.outstanding).toBe(0);
+  });
+
+  it("a request to a replica that isn't ready is refused as unavailable", async () => {
+    const { replica, boots } = setUp();
+    expect(() => begin(replica)).toThrow(expect.objectContaining({ code: "unavailable" }));
+    replica.start();
+    await settle();
+    const running = begin(replica);
+    await running.next();
+    boots[0]!.end();
+    await settle();
+    expect(() => begin(replica)).toThrow(expect.objectContaining({ code: "unavailable" }));
+    await expect(collect(running)).rejects.toMatchObject({ code: "unavailable" });
+    expect(replica.outstanding).toBe(0);
+  });
+});

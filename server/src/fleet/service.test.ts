@@ -1,0 +1,272 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createFakeEngine } from "../engine/fake.ts";
+import type { EngineEvent, GenerateRequest } from "../engine/port.ts";
+import { FakeClock } from "../lib/clock.ts";
+import { AppError } from "../lib/errors.ts";
+import { createLog } from "../platform/telemetry/log.ts";
+import { type FixtureOptions, fixtureKind } from "./launchers/fixture-kind.ts";
+import {
+  createFleet,
+  type Fleet,
+  type FleetOptions,
+  type ProcessModel,
+  type RoutedEngine,
+} from "./service.ts";
+
+const fleets: Fleet[] = [];
+let dir: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "hearth-fleet-"));
+});
+
+afterEach(async () => {
+  await Promise.all(fleets.splice(0).map((fleet) => fleet.close(0)));
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function fleetOf(models: FleetOptions["models"], more: Partial<FleetOptions> = {}): Fleet {
+  const fleet = createFleet({
+    models,
+    kinds: { fixture: fixtureKind },
+    cacheDir: dir,
+    hubEndpoint: "http://127.0.0.1:9",
+    env: { PATH: process.env["PATH"] },
+    log: createLog("silent"),
+    random: () => 0,
+    ...more,
+  });
+  fleets.push(fleet);
+  fleet.start();
+  return fleet;
+}
+
+const model = (
+  name: string,
+  more: Partial<ProcessModel> = {},
+  options: Partial<FixtureOptions> = {},
+): ProcessModel => ({
+  name,
+  engine: "fixture",
+  weights: null,
+  options: (path) => ({ path, ...options }),
+  ...more,
+});
+
+const never = () => new AbortController().signal;
+
+function request(text: string): GenerateRequest {
+  const input = { kind: "text", text, addBos: false } as const;
+  return { id: text, input, sampling: {}, n: 1, maxTokens: 10, stop: [], stream: true };
+}
+
+async function generate(engine: RoutedEngine, text: string): Promise<EngineEvent[]> {
+  const events: EngineEvent[] = [];
+  for await (const event of engine.generate(request(text), never())) events.push(event);
+  return events;
+}
+
+/** A request that has delivered its first delta and goes on. */
+async function hold(engine: RoutedEngine, signal = never()): Promise<AsyncIterator<EngineEvent>> {
+  const iterator = engine.generate(request("hold"), signal)[Symbol.asyncIterator]();
+  expect((await iterator.next()).value).toMatchObject({ type: "delta" });
+  return iterator;
+}
+
+async function failureOf(work: Promise<unknown>): Promise<AppError> {
+  const error = await work.then(
+    () => null,
+    (thrown) => thrown,
+  );
+  expect(error).toBeInstanceOf(AppError);
+  return error as AppError;
+}
+
+/** Polls what no event tells: the state of replicas. */
+async function until(test: () => boolean): Promise<void> {
+  while (!test()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe("processes", () => {
+  it("a request waits for the start and is answered", async () => {
+    const fleet = fleetOf([model("m")]);
+    const engine = await fleet.route("m", never());
+    expect(await generate(engine, "hello")).toMatchObject([
+      { type: "delta", text: "hello" },
+      { type: "finish" },
+      { type: "end", aborted: false },
+    ]);
+    expect(engine.replicaId).toBe("m/replicas/0");
+    expect(await engine.tokenize("four")).toEqual([4]);
+    expect(fleet.status()).toMatchObject([
+      { id: "m/replicas/0", model: "m", state: "ready", outstanding: 0, restarts: 0 },
+    ]);
+  });
+
+  it("a replica that is killed fails its requests as unavailable, starts anew and leaves the others alone", async () => {
+    const fleet = fleetOf([model("a"), model("b")]);
+    const [a, b] = [await fleet.route("a", never()), await fleet.route("b", never())];
+    const abort = new AbortController();
+    const [lost, kept] = [await hold(a), await hold(b, abort.signal)];
+    const { pid } = fleet.status()[0]!;
+    process.kill(pid!, "SIGKILL");
+    await expect(lost.next()).rejects.toMatchObject({ code: "unavailable" });
+    await until(() => fleet.status()[0]!.state === "ready" && fleet.status()[0]!.pid !== pid);
+    expect(fleet.status()[0]).toMatchObject({ restarts: 1, outstanding: 0 });
+    expect(await generate(await fleet.route("a", never()), "again")).toHaveLength(3);
+    expect(fleet.status()[1]).toMatchObject({ state: "ready", restarts: 0, outstanding: 1 });
+    abort.abort();
+    expect((await kept.next()).value).toMatchObject({ type: "end", aborted: true });
+  });
+
+  it("work goes to the replica with the least of it, and to another when one is killed", async () => {
+    const fleet = fleetOf([model("m", { replicas: 2 })]);
+    await until(() => fleet.status().every(({ state }) => state === "ready"));
+    const abort = new AbortController();
+    for (let i = 0; i < 4; i++) await hold(await fleet.route("m", never()), abort.signal);
+    expect(fleet.status().map(({ outstanding }) => outstanding)).toEqual([2, 2]);
+    const routed = await fleet.route("m", never());
+    const victim = fleet.status().findIndex(({ id }) => id === routed.replicaId);
+    process.kill(fleet.status()[victim]!.pid!, "SIGKILL");
+    await until(() => fleet.status()[victim]!.state !== "ready");
+    expect(await generate(routed, "moved")).toHaveLength(3);
+    expect(routed.replicaId).toBe(`m/replicas/${1 - victim}`);
+    abort.abort();
+  });
+
+  it("an engine that dies while loading is told as unavailable with a time to come back", async () => {
+    const fleet = fleetOf([model("m", {}, { fails: true })]);
+    const error = await failureOf(fleet.route("m", never()));
+    expect(error.code).toBe("UNAVAILABLE");
+    expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
+    await until(() => fleet.status()[0]!.restarts >= 1);
+  });
+
+  it("weights are had before the start and their path is given to the engine", async () => {
+    const content = Buffer.from("weights");
+    const sha256 = createHash("sha256").update(content).digest("hex");
+    mkdirSync(join(dir, "weights"));
+    writeFileSync(join(dir, "weights", "own"), content);
+    const weights = { file: "w.gguf", sha256, sizeBytes: content.length, sources: ["file:own"] };
+    const fleet = fleetOf([model("m", { weights })]);
+    const engine = await fleet.route("m", never());
+    expect(engine.model.chatTemplate).toBe(join(dir, "weights", sha256, "w.gguf"));
+  });
+
+  it("missing weights don't keep the server from starting and requests say what is missing", async () => {
+    const weights = { file: "w.gguf", sha256: "0".repeat(64), sizeBytes: 1, sources: ["file:absent"] };
+    const fleet = fleetOf([model("m", { weights }), model("n")]);
+    const error = await failureOf(fleet.route("m", never()));
+    expect(error.message).toContain("w.gguf is missing: put it at weights/000");
+    expect(error.message).not.toContain(dir);
+    expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
+    expect(fleet.status()[0]).toMatchObject({ state: "missing-weights", message: error.message });
+    await fleet.route("n", never());
+  });
+});
+
+describe("waiting for a start", () => {
+  it("ends at the deadline, saying that the model is still starting", async () => {
+    const clock = new FakeClock();
+    const fleet = fleetOf([model("m")], { clock, coldStartMs: 1000 });
+    const routing = failureOf(fleet.route("m", never()));
+    clock.advance(1000);
+    const error = await routing;
+    expect(error.message).toBe("m is not ready yet. The model is being loaded.");
+    expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
+  });
+
+  it("ends when the client gives up", async () => {
+    const abort = new AbortController();
+    const routing = fleetOf([model("m")]).route("m", abort.signal);
+    abort.abort(new Error("gone"));
+    await expect(routing).rejects.toThrow("gone");
+  });
+
+  it("is bounded: the thousand-and-first request is sent away at once", async () => {
+    const fleet = fleetOf([model("m")]);
+    const waiting = Array.from({ length: 1000 }, () => fleet.route("m", never()));
+    expect((await failureOf(fleet.route("m", never()))).retryAfterS).toBeGreaterThanOrEqual(1);
+    await Promise.all(waiting);
+  });
+});
+
+describe("attached engines", () => {
+  it("go through the same door", async () => {
+    const engine = createFakeEngine();
+    const fleet = fleetOf([{ name: "m", attach: () => engine }]);
+    const routed = await fleet.route("m", never());
+    expect((await generate(routed, "user: hi")).at(-1)).toMatchObject({ type: "end" });
+    expect(fleet.status()).toMatchObject([{ id: "m/replicas/0", state: "ready", pid: null }]);
+    await fleet.close(0);
+    await expect(engine.health()).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it("a failure of the engine reaches the caller as it is", async () => {
+    const attach = () => createFakeEngine({ failure: () => ({ code: "overloaded", afterTokens: 1 }) });
+    const routed = await fleetOf([{ name: "m", attach }]).route("m", never());
+    await expect(generate(routed, "a b c")).rejects.toMatchObject({ code: "overloaded" });
+  });
+});
+
+describe("closing", () => {
+  it("lets running work finish, takes no new work and leaves no process", async () => {
+    const fleet = fleetOf([model("m")]);
+    const engine = await fleet.route("m", never());
+    const abort = new AbortController();
+    const running = await hold(engine, abort.signal);
+    const pid = fleet.status()[0]!.pid!;
+    let isClosed = false;
+    const closing = fleet.close(600_000).then(() => {
+      isClosed = true;
+    });
+    expect((await failureOf(fleet.route("m", never()))).message).toBe("The server is stopping.");
+    expect(isClosed).toBe(false);
+    abort.abort();
+    expect((await running.next()).value).toMatchObject({ type: "end" });
+    await running.next();
+    await closing;
+    expect(() => process.kill(pid, 0)).toThrow();
+    expect(fleet.status()[0]!.state).toBe("stopped");
+  });
+
+  it("work that doesn't finish in the grace fails as unavailable", async () => {
+    const fleet = fleetOf([model("m")]);
+    const running = await hold(await fleet.route("m", never()));
+    const lost = expect(running.next()).rejects.toMatchObject({ code: "unavailable" });
+    await fleet.close(1);
+    await lost;
+  });
+
+  it("a replica that is still starting is ended and whoever waits for it is told", async () => {
+    const fleet = fleetOf([model("m")]);
+    const waiting = failureOf(fleet.route("m", never()));
+    await fleet.close(600_000);
+    expect((await waiting).message).toBe("The server is stopping.");
+  });
+
+  it("a fleet that was never started closes", async () => {
+    const options = { kinds: {}, cacheDir: dir, hubEndpoint: "", env: {}, log: createLog("silent") };
+    await createFleet({ ...options, models: [{ name: "m", attach: () => createFakeEngine() }] }).close(1000);
+  });
+});
+
+describe("a fleet that can't work is refused at the start", () => {
+  const weights = { file: "w", sha256: "0".repeat(64), sizeBytes: 1, sources: ["ftp:x"] };
+  it.each<[string, FleetOptions["models"], RegExp]>([
+    ["an unknown engine", [model("m", { engine: "nope" })], /m: there is no engine nope/],
+    ["the same model twice", [model("m"), model("m")], /m is in the fleet twice/],
+    ["no replica", [model("m", { replicas: 0 })], /m: replicas must be/],
+    ["a bad weights source", [model("m", { weights })], /starts with none of/],
+  ])("%s", (_what, models, message) => {
+    expect(() => fleetOf(models)).toThrow(message);
+  });
+
+  it("a model that nothing serves is answered as unavailable", async () => {
+    expect((await failureOf(fleetOf([]).route("m", never()))).code).toBe("UNAVAILABLE");
+  });
+});
