@@ -11,11 +11,14 @@ async function main(): Promise<void> {
   const config = readConfig();
   const log = createLog(config.logLevel);
   const starting = new AbortController();
-  const ending = endOnSignal(starting, async () => (await app)?.close(GRACE_MS));
-  const app = startApp(config, {
-    log,
-    signal: starting.signal,
-    say: (line) => process.stdout.write(`${line}\n`),
+  const app = startApp(config, { log, signal: starting.signal, terminal: process.stdout });
+  const ending = endOnSignal(() => {
+    starting.abort(new Error("Stopped before the start was complete."));
+    // A start that failed has cleaned up after itself.
+    return app.then(
+      (running) => running.close(GRACE_MS),
+      () => {},
+    );
   });
   const running = await app;
   process.stdout.write(banner(config, running));
@@ -23,14 +26,13 @@ async function main(): Promise<void> {
 }
 
 /** Resolves once a signal's clean-up is done. A second, later signal ends the process at once. */
-function endOnSignal(starting: AbortController, close: () => Promise<void>): Promise<void> {
+function endOnSignal(close: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
     let firstMs: number | null = null;
     const onSignal = (): void => {
       const nowMs = performance.now();
       if (firstMs === null) {
         firstMs = nowMs;
-        starting.abort();
         close().then(resolve, reject);
       } else if (nowMs - firstMs > SAME_SIGNAL_MS) process.exit(1);
     };

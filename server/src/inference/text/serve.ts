@@ -1,12 +1,12 @@
 import type { Principal } from "../../control/api-keys/service.ts";
 import {
-  type Engine,
   EngineError,
   type EngineInput,
   type EngineUsage,
   type FinishReason,
   type GenerateRequest,
 } from "../../engine/port.ts";
+import type { RoutedEngine } from "../../fleet/service.ts";
 import { AppError, toAppError } from "../../lib/errors.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { checkCombinations, maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
@@ -40,7 +40,7 @@ export interface TextEndpoint<Body extends TextParameters> {
   /** @throws AppError BAD_REQUEST naming the field. */
   parse(body: unknown): Body;
   /** @throws AppError BAD_REQUEST. */
-  input(body: Body, engine: Engine): EngineInput;
+  input(body: Body, engine: RoutedEngine): EngineInput;
   format: ReplyFormat;
 }
 
@@ -48,13 +48,10 @@ export interface TextServices {
   /** @throws AppError NOT_FOUND. */
   resolveModel(name: string): { name: string; fallbackUsed: boolean };
   /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE. */
-  route(model: string, signal: AbortSignal): Promise<{ engine: Engine; replica: string }>;
+  route(model: string, signal: AbortSignal): Promise<RoutedEngine>;
   /** Lets a request in; the returned function lets it out. @throws AppError RATE_LIMIT_EXCEEDED. */
   admit(principal: Principal, model: string, n: number): () => void;
 }
-
-/** Times a request is handed to a replica: once more when the first one died before it delivered anything. */
-const MAX_ATTEMPTS = 2;
 
 /** Serves one request whose body has arrived. Never throws: every failure is answered and recorded. */
 export async function serveText<Body extends TextParameters>(
@@ -87,12 +84,15 @@ export async function serveText<Body extends TextParameters>(
 
 /** Answers and records a request that got no reply. */
 export function refuse(target: ReplyTarget, record: RequestRecord, thrown: unknown): void {
+  if (target.signal.aborted) {
+    record.finish("cancelled", 499, null, () => {});
+    return;
+  }
   const error = toAppError(thrown);
-  const outcome = target.signal.aborted ? "cancelled" : error.status < 500 ? "rejected" : "error";
-  record.finish(outcome, target.signal.aborted ? 499 : error.status, error, () => target.fail(error));
+  record.finish(error.status < 500 ? "rejected" : "error", error.status, error, () => target.fail(error));
 }
 
-/** One reply in the making: whole or streamed, over at most two replicas. */
+/** One reply in the making, whole or streamed. */
 class Reply<Body extends TextParameters> {
   readonly #services: TextServices;
   readonly #endpoint: TextEndpoint<Body>;
@@ -128,22 +128,17 @@ class Reply<Body extends TextParameters> {
   }
 
   async run(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const { engine, replica } = await this.#services.route(this.#record.model, this.#target.signal);
-      this.#record.replica = replica;
-      try {
-        return await this.#generate(engine);
-      } catch (thrown) {
-        const untouched = this.#stream === null && !this.#target.signal.aborted;
-        const retryable = thrown instanceof EngineError && thrown.code === "unavailable";
-        if (untouched && retryable && attempt < MAX_ATTEMPTS) this.#choices.length = 0;
-        else if (this.#stream === null) throw thrown;
-        else return this.#breakOff(thrown);
-      }
+    const engine = await this.#services.route(this.#record.model, this.#target.signal);
+    this.#record.replica = engine.replicaId;
+    try {
+      await this.#generate(engine);
+    } catch (thrown) {
+      if (this.#stream === null) throw thrown;
+      this.#breakOff(this.#stream, thrown);
     }
   }
 
-  async #generate(engine: Engine): Promise<void> {
+  async #generate(engine: RoutedEngine): Promise<void> {
     const request: GenerateRequest = {
       id: this.#target.id,
       input: this.#endpoint.input(this.#body, engine),
@@ -227,10 +222,9 @@ class Reply<Body extends TextParameters> {
   }
 
   /** A failure after the first chunk: an error event, then the end. */
-  #breakOff(thrown: unknown): void {
+  #breakOff(stream: ReplyStream, thrown: unknown): void {
     const error =
       thrown instanceof EngineError ? toPublicError(thrown, this.#endpoint.promptField) : toAppError(thrown);
-    const stream = this.#stream as ReplyStream;
     const outcome = this.#target.signal.aborted ? "cancelled" : "error";
     this.#record.finish(outcome, error.status, error, () => stream.fail(error));
   }
@@ -239,7 +233,7 @@ class Reply<Body extends TextParameters> {
 type Finish = { type: "finish"; choice: number; reason: FinishReason };
 
 /** Sampling the engine doesn't have is refused by its request name, never dropped. */
-function refuseUnknownSampling(request: GenerateRequest, engine: Engine): void {
+function refuseUnknownSampling(request: GenerateRequest, engine: RoutedEngine): void {
   for (const field of Object.keys(request.sampling) as (keyof typeof request.sampling)[]) {
     if (engine.capabilities.sampling.includes(field)) continue;
     const param = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
