@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { Principal } from "./control/api-keys/service.ts";
-import { openApiDocument } from "./inference/openapi.ts";
+import { openApiDocument } from "./openapi.ts";
 import type { Metrics } from "./platform/telemetry/metrics.ts";
 
 /** Routes about the server itself rather than a model. `isDraining`: the server takes its leave. */

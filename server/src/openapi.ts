@@ -1,5 +1,5 @@
-import { chatCompletionRequest } from "./chat/protocol.ts";
-import { completionRequest } from "./completions/protocol.ts";
+import { chatCompletionRequest } from "./inference/chat/protocol.ts";
+import { completionRequest } from "./inference/completions/protocol.ts";
 
 interface Operation {
   paths: readonly string[];
