@@ -1,0 +1,209 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { parseRaw, post, type Reply, rawExchange, send } from "../harness/http.ts";
+import { expectError } from "./contract.ts";
+
+const CHAT = "/inference/v1/chat/completions";
+const hello = { model: MODEL, messages: [{ role: "user", content: "Hello" }], max_tokens: 1 };
+
+let hearth: Hearth;
+
+beforeAll(async () => {
+  hearth = await startHearth();
+});
+
+/** A head written byte for byte, so that nothing tidies the target or the headers on the way. */
+async function raw(method: string, target: string, headers: string[] = [], body = ""): Promise<Reply> {
+  const head = [
+    `${method} ${target} HTTP/1.1`,
+    `host: 127.0.0.1:${hearth.port}`,
+    "connection: close",
+    ...(body === "" ? [] : ["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`]),
+    ...headers,
+  ];
+  return parseRaw(await rawExchange(hearth.port, `${head.join("\r\n")}\r\n\r\n${body}`));
+}
+
+const PATHS = [
+  "chat/completions",
+  "completions",
+  "models",
+  `models/${MODEL}`,
+  "models/none",
+  "embeddings",
+  "audio/transcriptions",
+  "nothing",
+  "",
+];
+const TARGETS = [
+  ...["/inference/v1/", "/v1/", "/inference/", "/"].flatMap((prefix) => PATHS.map((path) => prefix + path)),
+  "/verifyApiKey",
+  "/openapi.json",
+  "/console",
+  "/v1/accounts/local/models",
+  ...PATHS.map((path) => `//inference//v1//${path}`),
+  ...PATHS.map((path) => `/inference/v1/${path}/`),
+  ...PATHS.map((path) => `/inference%2Fv1%2F${path.replaceAll("/", "%2f")}`),
+  ...PATHS.map((path) => `/inference/v1/${path.replace("c", "%63").replace("m", "%6D")}`),
+  ...PATHS.map((path) => `/inference/v1/${path}?key=1#fragment`),
+  ...PATHS.map((path) => `/INFERENCE/V1/${path.toUpperCase()}`),
+  ...PATHS.map((path) => `/inference/v1/./x/../${path}`),
+  ...PATHS.map((path) => `/inference/v1/${path};session=1`),
+  "/verifyApiKey/",
+  "//verifyApiKey",
+  "/verify%41piKey",
+  "/openapi%2ejson",
+  "//openapi.json",
+  "/health/../openapi.json",
+  "/health/..%2fopenapi.json",
+  "/health%2f..%2fopenapi.json",
+  "/health;/../verifyApiKey",
+  "/health/verifyApiKey",
+  "/health%00",
+  "/metrics/../verifyApiKey",
+  "/inference/v1/models/%00",
+  "/inference/v1/models/..%2f..%2f..%2fetc%2fpasswd",
+];
+
+describe("without a key", () => {
+  test.each(TARGETS)("%s answers 401 to GET and to POST", async (target) => {
+    for (const reply of [await raw("GET", target), await raw("POST", target, [], JSON.stringify(hello))]) {
+      expectError(reply, "UNAUTHORIZED", null);
+      expect(reply.headers["www-authenticate"]).toBe("Bearer");
+    }
+  });
+
+  test.each(["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])(
+    "%s answers 401",
+    async (method) => {
+      for (const target of [CHAT, "/v1/models", "/verifyApiKey", "/nothing"]) {
+        expect((await raw(method, target)).status, target).toBe(401);
+      }
+    },
+  );
+
+  test("a target with scheme and host answers 401, also with another host's", async () => {
+    for (const origin of [`http://127.0.0.1:${hearth.port}`, "http://elsewhere.example", "https://x:1"]) {
+      for (const path of [CHAT, "/v1/models", "/verifyApiKey"]) {
+        expectError(await raw("GET", origin + path), "UNAUTHORIZED", null);
+        expectError(await raw("POST", origin + path, [], JSON.stringify(hello)), "UNAUTHORIZED", null);
+      }
+    }
+  });
+
+  test("a target that is no URL gets a refusal and no data", async () => {
+    for (const target of ["/%", "/%zz", "/inference/v1/models/%ff", "/v1/models/%E0%A4%A", "*", "?", "x"]) {
+      for (const method of ["GET", "POST", "OPTIONS"]) {
+        expect([400, 401], `${method} ${target}`).toContain((await raw(method, target)).status);
+      }
+    }
+  });
+
+  test("a body is not waited for", async () => {
+    const head = `POST ${CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{`;
+    expectError(parseRaw(await rawExchange(hearth.port, head)), "UNAUTHORIZED", null);
+  });
+
+  test("/health is open, in no other spelling that leads elsewhere", async () => {
+    const reply = await send({ ...hearth, apiKey: null }, "/health?from=balancer");
+    expect(reply.status).toBe(200);
+    expect(reply.json.status).toBe("ok");
+  });
+
+  test("/metrics is open on this machine, but not through a proxy on it", async () => {
+    expect((await raw("GET", "/metrics")).status).toBe(200);
+    for (const header of ["x-forwarded-for: 203.0.113.9", "forwarded: for=203.0.113.9"]) {
+      expectError(await raw("GET", "/metrics", [header]), "UNAUTHORIZED", null);
+      expect((await raw("GET", "/metrics", [header, `authorization: Bearer ${hearth.apiKey}`])).status).toBe(
+        200,
+      );
+    }
+  });
+});
+
+describe("a header that is no good", () => {
+  const key = (): string => hearth.apiKey;
+  const other = `fw_${"0".repeat(32)}`;
+  const headers: [string, () => string][] = [
+    ["an unknown key", () => `Bearer ${other}`],
+    ["the key without its last letter", () => `Bearer ${key().slice(0, -1)}`],
+    ["the key and one letter more", () => `Bearer ${key()}0`],
+    ["the key in capitals", () => `Bearer ${key().toUpperCase()}`],
+    ["two keys", () => `Bearer ${other} ${key()}`],
+    ["two keys with a comma", () => `Bearer ${other}, Bearer ${key()}`],
+    ["the bare key", () => key()],
+    ["another scheme", () => `Basic ${Buffer.from(`x:${key()}`).toString("base64")}`],
+    ["the scheme run into the key", () => `Bearer${key()}`],
+    ["a scheme of another name", () => `Bearers ${key()}`],
+    ["the scheme alone", () => "Bearer"],
+    ["an empty key", () => "Bearer  "],
+    ["nothing", () => ""],
+    ["a key in quotes", () => `Bearer "${key()}"`],
+    ["a very long key", () => `Bearer ${"f".repeat(8000)}`],
+    ["a key that is long by its end", () => `Bearer ${key()}${" ".repeat(400)}x`],
+    ["bytes above ASCII", () => `Bearer ${key()}\u00e9`],
+    ["a property of objects", () => "Bearer __proto__"],
+  ];
+
+  test.each(headers)("%s answers 401, the same on every route", async (_, header) => {
+    for (const target of [CHAT, "/v1/models", "/nothing"]) {
+      const reply = await raw("POST", target, [`authorization: ${header()}`], JSON.stringify(hello));
+      expectError(reply, "UNAUTHORIZED", null);
+      expect(reply.json.error.message).not.toContain("fw_");
+    }
+  });
+
+  test.each(["\u0000", "\u0001", "\u007f", "\n", "\r"])(
+    "control character %j ends the request",
+    async (character) => {
+      const reply = await raw("GET", "/v1/models", [
+        `authorization: Bearer ${key().slice(0, 9)}${character}${key().slice(9)}`,
+      ]);
+      expect([400, 401]).toContain(reply.status);
+    },
+  );
+
+  test("a key anywhere else does not count", async () => {
+    for (const headers of [
+      [`x-api-key: ${key()}`],
+      [`cookie: Authorization=Bearer ${key()}`],
+      [`api-key: ${key()}`],
+    ]) {
+      expectError(await raw("GET", `/v1/models?Authorization=${key()}`, headers), "UNAUTHORIZED", null);
+    }
+  });
+
+  test("of two Authorization headers the second can't make up for the first", async () => {
+    const [bad, good] = [`authorization: Bearer ${other}`, `authorization: Bearer ${key()}`];
+    for (const target of [CHAT, "/v1/models"]) {
+      expectError(await raw("POST", target, [bad, good], JSON.stringify(hello)), "UNAUTHORIZED", null);
+    }
+  });
+});
+
+describe("with the key", () => {
+  test("the scheme may be in any case, and both prefixes are open", async () => {
+    for (const scheme of ["Bearer", "bearer", "BEARER"]) {
+      const reply = await raw("GET", "/v1/models", [`authorization: ${scheme} ${hearth.apiKey}`]);
+      expect(reply.status).toBe(200);
+    }
+    for (const prefix of ["/inference/v1", "/v1"]) {
+      expect((await post(hearth, `${prefix}/chat/completions`, hello)).status).toBe(200);
+      expect(
+        (await post(hearth, `${prefix}/completions`, { model: MODEL, prompt: "x", max_tokens: 1 })).status,
+      ).toBe(200);
+      expect((await send(hearth, `${prefix}/models`)).status).toBe(200);
+    }
+  });
+
+  test("unknown paths and spellings answer 404, never data", async () => {
+    for (const target of [
+      "//inference/v1/models",
+      "/inference/v1/models/",
+      "/inference%2Fv1/models",
+      "/V1/models",
+    ]) {
+      expect((await send(hearth, target)).status, target).toBe(404);
+    }
+  });
+});
