@@ -41,11 +41,12 @@ export function launchLocalProcess(
     serialization: "advanced",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
+  const exited = exitOf(child);
   const log = options.log.child({ pid: child.pid });
   for (const stream of ["stdout", "stderr"] as const) {
-    readLines(child[stream]!, (line) => log.debug({ stream, line }, "engine output"));
+    // Without a free file descriptor nothing is started and there are no streams.
+    if (child[stream]) readLines(child[stream], (line) => log.debug({ stream, line }, "engine output"));
   }
-  const exited = exitOf(child);
   return {
     channel: channelOf(child, exited),
     pid: child.pid,

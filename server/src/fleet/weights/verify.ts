@@ -21,10 +21,10 @@ export async function flushToDisk(path: string): Promise<void> {
 
 /**
  * Notes beside a file that its checksum was right, so that starting doesn't read gigabytes again. The note counts
- * as long as the file's size and time of change are the same.
+ * as long as the file's size and time of change are the same. In a read-only cache there is none.
  */
 export async function noteVerified(path: string): Promise<void> {
-  await writeFile(`${path}.verified`, await fingerprint(path));
+  await writeFile(`${path}.verified`, await fingerprint(path)).catch(() => {});
 }
 
 export async function isNotedVerified(path: string): Promise<boolean> {
