@@ -2,6 +2,7 @@
  * The benchmark: `npm run bench [-- --quick] [-- --only gateway|engine]`. Prints tables with ratios out of one
  * alternated run and writes them to bench-results.json. Loopback only; ends what it started.
  */
+import { runEngine } from "./engine/run.ts";
 import { runGateway } from "./gateway/run.ts";
 import { endAll, ROOT } from "./processes.ts";
 import { type Goal, machineFacts, met, printGoals, writeResults } from "./report.ts";
@@ -42,6 +43,11 @@ async function main(): Promise<void> {
     const gateway = await runGateway(size);
     results["gateway"] = gateway.results;
     goals.push(...gateway.goals);
+  }
+  if (only === null || only === "engine") {
+    const engine = await runEngine({ rounds: quick ? 1 : 5 });
+    results["engine"] = engine.results;
+    goals.push(...engine.goals);
   }
   printGoals(goals);
   const seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);

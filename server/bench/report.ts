@@ -50,6 +50,7 @@ export function printGoals(goals: readonly Goal[]): void {
 /** At most three digits that mean something; thousands in full. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return "–";
+  if (Number.isInteger(value)) return value.toLocaleString("en");
   const size = Math.abs(value);
   if (size >= 1000) return Math.round(value).toLocaleString("en");
   if (size >= 100) return value.toFixed(0);

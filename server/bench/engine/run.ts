@@ -1,0 +1,219 @@
+/** The engine benchmark: the embedded engine through the platform's API beside node-llama-cpp used directly. */
+import type { ChildProcess } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { availableParallelism, homedir } from "node:os";
+import { join } from "node:path";
+import { type Hearth, startHearth } from "../hearth.ts";
+import { ask, end, nextMessage, startNode } from "../processes.ts";
+import { type Goal, number, printTable } from "../report.ts";
+import { median, type Summary, shuffled, spreadPercent, summarize } from "../stats.ts";
+import type { BareOrder, BareRun } from "./bare-loop.ts";
+import { runBurst } from "./burst.ts";
+import { mustComplete } from "./client.ts";
+import { measurePrefill, measurePrefix } from "./latency.ts";
+
+const SLOTS = 8;
+const DECODE_TOKENS = 160;
+const CONCURRENT_TOKENS = 64;
+const PREFILL_TOKENS = 1_000;
+
+export interface EngineBench {
+  hearth: Hearth;
+  bare: ChildProcess;
+  /** A text of about so many tokens that shares no prefix with any other. */
+  prompt(tokens: number): Promise<string>;
+}
+
+type Measure = "decode, 1 stream" | "prefill, 1,000 tokens" | "8 concurrent";
+type Rates = Record<Measure, { bare: number[]; hearth: number[] }>;
+
+export async function runEngine(options: { rounds: number }): Promise<{ results: unknown; goals: Goal[] }> {
+  const threads = Math.min(8, Math.max(1, Math.floor(availableParallelism() / 2)));
+  const modelPath = findModel();
+  const bare = startNode(
+    new URL("./bare-loop.ts", import.meta.url),
+    [modelPath, String(threads), String(SLOTS)],
+    {
+      core: null,
+      env: { UV_THREADPOOL_SIZE: "1" },
+    },
+  );
+  let hearth: Hearth | null = null;
+  try {
+    await nextMessage(bare, 60_000);
+    hearth = await startHearth({ core: null, env: { HEARTH_ENGINE_THREADS: String(threads) } });
+    let seed = Math.floor(Math.random() * 1e6);
+    const bench: EngineBench = {
+      hearth,
+      bare,
+      prompt: async (tokens) => {
+        seed += 1;
+        const order: BareOrder = { kind: "prompt", tokens, seed };
+        return (await ask<{ text: string }>(bare, order, 30_000)).text;
+      },
+    };
+    const rates = await measureRates(bench, options.rounds);
+    const rateGoals = reportRates(rates, threads);
+    const prefix = await measurePrefix(bench, options.rounds);
+    const gap = await measurePrefill(bench, Math.min(3, options.rounds));
+    const burst = await runBurst(hearth);
+    return {
+      results: {
+        threads,
+        rates: summarized(rates),
+        prefix: prefix.results,
+        gap: gap.results,
+        burst: burst.results,
+      },
+      goals: [...rateGoals, ...prefix.goals, ...gap.goals, ...burst.goals],
+    };
+  } finally {
+    await end(bare, 2_000);
+    await hearth?.dispose();
+  }
+}
+
+/** The default model's weights, where the platform keeps them. */
+function findModel(): string {
+  const folder = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "hearth", "weights");
+  for (const digest of readdirSync(folder)) {
+    const file = readdirSync(join(folder, digest)).find((name) => name.endsWith(".gguf"));
+    if (file !== undefined) return join(folder, digest, file);
+  }
+  throw new Error("the default model's weights are not there yet: start the platform once");
+}
+
+/** A text the model continues for long: it counts on. */
+function countingPrompt(start: number): string {
+  return Array.from({ length: 12 }, (_, i) => `${start + i}`).join(", ");
+}
+
+async function measureRates(bench: EngineBench, rounds: number): Promise<Rates> {
+  const rates: Rates = {
+    "decode, 1 stream": { bare: [], hearth: [] },
+    "prefill, 1,000 tokens": { bare: [], hearth: [] },
+    "8 concurrent": { bare: [], hearth: [] },
+  };
+  for (let round = -1; round < rounds; round += 1) {
+    for (const measure of shuffled(Object.keys(rates) as Measure[])) {
+      const prompts = await promptsFor(bench, measure, round);
+      for (const side of shuffled(["bare", "hearth"] as const)) {
+        const rate = await rateOf(bench, side, measure, prompts);
+        if (round >= 0) rates[measure][side].push(rate);
+      }
+    }
+  }
+  return rates;
+}
+
+async function promptsFor(bench: EngineBench, measure: Measure, round: number): Promise<string[]> {
+  if (measure === "prefill, 1,000 tokens") return [await bench.prompt(PREFILL_TOKENS)];
+  const count = measure === "decode, 1 stream" ? 1 : SLOTS;
+  return Array.from({ length: count }, (_, i) => countingPrompt(100 + 40 * (round + 1) + 400 * i));
+}
+
+const MAX_TOKENS: Record<Measure, number> = {
+  "decode, 1 stream": DECODE_TOKENS,
+  "prefill, 1,000 tokens": 1,
+  "8 concurrent": CONCURRENT_TOKENS,
+};
+
+interface Run {
+  firstMs: number;
+  lastMs: number;
+  totalMs: number;
+  promptTokens: number;
+  completionTokens: number;
+}
+
+/** Tokens a second. */
+async function rateOf(
+  bench: EngineBench,
+  side: "bare" | "hearth",
+  measure: Measure,
+  prompts: string[],
+): Promise<number> {
+  const maxTokens = MAX_TOKENS[measure];
+  const run =
+    side === "bare"
+      ? await runBare(bench.bare, prompts, maxTokens)
+      : await runHearth(bench.hearth, prompts, maxTokens);
+  const expected = maxTokens * prompts.length;
+  if (run.completionTokens < expected) {
+    throw new Error(`${side}, ${measure}: ${run.completionTokens} tokens came, ${expected} were expected`);
+  }
+  if (measure === "prefill, 1,000 tokens") return run.promptTokens / (run.firstMs / 1000);
+  if (measure === "8 concurrent") return run.completionTokens / (run.totalMs / 1000);
+  return (run.completionTokens - 1) / ((run.lastMs - run.firstMs) / 1000);
+}
+
+async function runBare(bare: ChildProcess, prompts: string[], maxTokens: number): Promise<Run> {
+  const order: BareOrder = { kind: "decode", prompts, maxTokens };
+  const { tokensMs, totalMs, promptTokens, completionTokens } = await ask<BareRun>(bare, order, 120_000);
+  return { firstMs: tokensMs[0]![0]!, lastMs: tokensMs[0]!.at(-1)!, totalMs, promptTokens, completionTokens };
+}
+
+async function runHearth(hearth: Hearth, prompts: string[], maxTokens: number): Promise<Run> {
+  const startMs = performance.now();
+  const replies = await Promise.all(
+    prompts.map((prompt) => mustComplete(hearth, { prompt, maxTokens, stream: true })),
+  );
+  const totalMs = performance.now() - startMs;
+  const sum = (field: "promptTokens" | "completionTokens") =>
+    replies.reduce((all, reply) => all + reply[field], 0);
+  const { deltasMs } = replies[0]!;
+  return {
+    firstMs: deltasMs[0]!,
+    lastMs: deltasMs.at(-1)!,
+    totalMs,
+    promptTokens: sum("promptTokens"),
+    completionTokens: sum("completionTokens"),
+  };
+}
+
+function reportRates(rates: Rates, threads: number): Goal[] {
+  const row = (measure: Measure) => {
+    const bare = summarize(rates[measure].bare);
+    const hearth = summarize(rates[measure].hearth);
+    return [
+      measure,
+      number(bare.median),
+      number(spreadPercent(bare)),
+      number(hearth.median),
+      number(spreadPercent(hearth)),
+      number(hearth.median / bare.median),
+    ];
+  };
+  const measures = Object.keys(rates) as Measure[];
+  printTable(
+    `Engine, tokens/s, ${threads} thread${threads === 1 ? "" : "s"}`,
+    ["", "bare loop", "±%", "hearth", "±%", "× bare"],
+    measures.map(row),
+  );
+  const ratio = (measure: Measure) => median(rates[measure].hearth) / median(rates[measure].bare);
+  return [
+    {
+      name: "engine: decode beside the bare loop",
+      value: ratio("decode, 1 stream"),
+      limit: 0.95,
+      kind: "min",
+      unit: "×",
+    },
+    {
+      name: "engine: 8 concurrent beside the bare loop",
+      value: ratio("8 concurrent"),
+      limit: 0.95,
+      kind: "min",
+      unit: "×",
+    },
+  ];
+}
+
+function summarized(rates: Rates): Record<string, { bare: Summary; hearth: Summary }> {
+  return Object.fromEntries(
+    Object.entries(rates).map(([measure, { bare, hearth }]) => [
+      measure,
+      { bare: summarize(bare), hearth: summarize(hearth) },
+    ]),
+  );
+}
