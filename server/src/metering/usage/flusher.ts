@@ -93,10 +93,7 @@ export class Flusher {
     for (const leftover of [...this.#leftovers]) {
       const found = await replayLeftover(leftover.folder, (rows) => this.#insert(rows));
       this.#leftovers = this.#leftovers.filter((other) => other !== leftover);
-      log.info(
-        { rows: found.rows, tornBytes: found.tornBytes },
-        "Recovered the usage of a process that died",
-      );
+      if (found !== null) log.info({ ...found }, "Recovered the usage of a process that died");
     }
   }
 

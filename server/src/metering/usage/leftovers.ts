@@ -71,11 +71,21 @@ export interface Replayed {
 /**
  * Hands every row of a dead process's spool to `insert`: the closed ones, then those that were still open, as they
  * were last seen. Deletes the folder after that. Doing it twice, or halfway and again, does no harm.
+ * Null when another process has taken the folder meanwhile.
  */
 export async function replayLeftover(
   folder: string,
   insert: (rows: readonly string[]) => Promise<void>,
-): Promise<Replayed> {
+): Promise<Replayed | null> {
+  try {
+    return await replay(folder, insert);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+async function replay(folder: string, insert: (rows: readonly string[]) => Promise<void>): Promise<Replayed> {
   const result = { tornBytes: 0, rows: 0 };
   const open = new Map<string, string>();
   const segments = (await readdir(folder)).filter((name) => name.endsWith(".spool")).sort();

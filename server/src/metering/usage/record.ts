@@ -62,7 +62,7 @@ function integer(value: number): number {
 
 /** To 10 µs; a row is not the place for what is below. */
 function milliseconds(value: number): number {
-  return value >= 0 && value < 1e12 ? Math.round(value * 100) / 100 : 0;
+  return value >= 0 && value < 9e12 ? Math.round(value * 100) / 100 : 0;
 }
 
 /** One JSON array in the order of `USAGE_COLUMNS`: the spool's line, and as it is the database's input. */
@@ -78,7 +78,7 @@ export function encodeUsage(
     `${quote(source.model)},${replica === null ? "null" : quote(replica)},${integer(source.promptTokens)},` +
     `${integer(source.cachedTokens)},${integer(source.completionTokens)},` +
     `${timeToFirstTokenMs === null ? "null" : milliseconds(timeToFirstTokenMs)},${milliseconds(durationMs)},` +
-    `"${outcome}",${integer(status)},${milliseconds(source.startedAtMs)}]`
+    `"${outcome}",${Math.min(integer(status), 999)},${milliseconds(source.startedAtMs)}]`
   );
 }
 

@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { createUsageLedger } from "./service.ts";
+
+const fixture = fileURLToPath(new URL("./kill.fixture.ts", import.meta.url));
+const tsx = import.meta.resolve("tsx");
+let database: TestDatabase;
+let folder: string;
+beforeAll(async () => {
+  database = await testDatabase();
+  folder = mkdtempSync(join(tmpdir(), "hearth-kill-"));
+});
+afterAll(async () => {
+  await database.drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Seen {
+  begun: Set<string>;
+  announced: Set<string>;
+  acknowledged: Set<string>;
+}
+
+let runs = 0;
+
+/** Runs a process, kills it when it has acknowledged about `after` requests, and adds what it noted down. */
+async function runAndKill(after: number, seen: Seen): Promise<void> {
+  const notesFile = join(folder, `notes-${runs++}`);
+  const child = spawn(
+    process.execPath,
+    ["--import", tsx, fixture, database.url, join(folder, "spool"), notesFile],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  let acknowledged = 0;
+  child.stdout.on("data", (dots: Buffer) => {
+    acknowledged += dots.length;
+    if (acknowledged >= after) child.kill("SIGKILL");
+  });
+  const [, signal] = (await once(child, "close")) as [number | null, string | null];
+  expect(signal).toBe("SIGKILL");
+  const sets: Record<string, Set<string>> = { b: seen.begun, a: seen.announced, c: seen.acknowledged };
+  for (const line of readFileSync(notesFile, "latin1").split("\n")) sets[line[0] ?? ""]?.add(line.slice(2));
+}
+
+test("processes killed at any moment lose no acknowledged request, hide no stream and double nothing", async () => {
+  const seen: Seen = { begun: new Set(), announced: new Set(), acknowledged: new Set() };
+  // Odd numbers: the kills fall anywhere between two flushes. Pairs: two processes at once on one folder.
+  for (const after of [1, 37, 411, 1_003]) {
+    await Promise.all([runAndKill(after, seen), runAndKill(after + 60, seen)]);
+  }
+  const ledger = createUsageLedger({
+    database,
+    clock: systemClock,
+    log: silentLog,
+    folder: join(folder, "spool"),
+  });
+  await ledger.flush();
+  const rows = await ledger.list({});
+  const found = new Map(rows.map((row) => [row.id, row]));
+
+  expect(found.size).toBe(rows.length);
+  expect([...seen.acknowledged].filter((id) => found.get(id)?.outcome !== "ok")).toEqual([]);
+  expect([...seen.announced].filter((id) => !found.has(id))).toEqual([]);
+  expect(rows.filter((row) => !seen.begun.has(row.id))).toEqual([]);
+  expect(rows.filter((row) => row.promptTokens !== Number.parseInt(row.id.slice(-4), 16))).toEqual([]);
+  const interrupted = rows.filter((row) => row.outcome === "interrupted");
+  expect(interrupted.length).toBeGreaterThan(0);
+  expect(interrupted.filter((row) => seen.acknowledged.has(row.id))).toEqual([]);
+  expect(ledger.stats()).toMatchObject({ inFlight: 0, pendingRows: 0, spoolSizeBytes: 0 });
+  await ledger.shutDown();
+});

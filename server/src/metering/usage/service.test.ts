@@ -1,0 +1,485 @@
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
+import { FakeClock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { uuidv7Hex } from "../../lib/ids.ts";
+import type { Database } from "../../platform/db/database.ts";
+import { ownIdentity } from "../../platform/process/identity.ts";
+import {
+  createUsageLedger,
+  type UsageEnd,
+  type UsageLedger,
+  type UsageLedgerOptions,
+  type UsageSource,
+} from "./service.ts";
+
+let database: TestDatabase;
+let root: string;
+let folders = 0;
+beforeAll(async () => {
+  database = await testDatabase();
+  root = mkdtempSync(join(tmpdir(), "hearth-usage-"));
+});
+afterAll(async () => {
+  await database.drop();
+  rmSync(root, { recursive: true, force: true });
+});
+beforeEach(() => database.sql`truncate usage_records`.then(() => {}));
+
+const DEAD = { ...ownIdentity(), pid: 2 ** 30, startedAt: "long ago" };
+const OK: UsageEnd = { outcome: "ok", status: 200, durationMs: 12.34 };
+
+interface Request extends UsageSource {
+  model: string;
+  replica: string | null;
+  promptTokens: number;
+  completionTokens: number;
+}
+
+function request(changes: Partial<Request> = {}): Request {
+  return {
+    id: uuidv7Hex(Date.UTC(2026, 0, 1)),
+    accountId: "acme",
+    keyId: "key1",
+    endpoint: "chat.completions",
+    model: "accounts/fireworks/models/tiny",
+    replica: "r1",
+    promptTokens: 7,
+    cachedTokens: 3,
+    completionTokens: 5,
+    timeToFirstTokenMs: 1.25,
+    startedAtMs: Date.UTC(2026, 0, 1),
+    ...changes,
+  };
+}
+
+function freshFolder(): string {
+  return join(root, String(folders++));
+}
+
+function open(options: Partial<UsageLedgerOptions> = {}): {
+  ledger: UsageLedger;
+  clock: FakeClock;
+  folder: string;
+} {
+  const clock = new FakeClock();
+  const folder = options.folder ?? freshFolder();
+  const ledger = createUsageLedger({ database, clock, log: silentLog, folder, identity: DEAD, ...options });
+  return { ledger, clock, folder };
+}
+
+function closed(ledger: UsageLedger, row: UsageSource, end: UsageEnd = OK): Promise<void> {
+  return new Promise((resolve) => ledger.close(row, end, resolve));
+}
+
+async function idsInTable(): Promise<string[]> {
+  const rows = await database.sql`select replace(id::text, '-', '') as id from usage_records order by id`;
+  return rows.map((row) => String(row["id"]));
+}
+
+/** Every call fails as if the server were gone, until `down` is false. */
+function breakable(): { database: Pick<Database, "sql" | "db">; state: { down: boolean } } {
+  const state = { down: false };
+  const sql = ((...args: Parameters<typeof database.sql>) => {
+    if (state.down) return Promise.reject(Object.assign(new Error("gone"), { code: "ECONNREFUSED" }));
+    return database.sql(...args);
+  }) as unknown as Database["sql"];
+  return { database: { sql, db: database.db }, state };
+}
+
+describe("usage ledger", () => {
+  test("a closed request is one row with all its fields", async () => {
+    const { ledger } = open();
+    const one = request();
+    ledger.open(one);
+    await closed(ledger, one);
+    await ledger.flush();
+    expect(await ledger.list({ accountId: "acme" })).toEqual([{ ...one, ...OK }]);
+    await ledger.shutDown();
+  });
+
+  test("nobody hears that a request is recorded before it is in the spool", async () => {
+    const { ledger, folder } = open();
+    const one = request();
+    ledger.open(one);
+    let told = false;
+    ledger.close(one, OK, () => {
+      told = true;
+    });
+    expect(told).toBe(false);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toBe(true);
+    const survivor = open({ folder: crash(folder) });
+    await survivor.ledger.flush();
+    expect(await idsInTable()).toEqual([one.id]);
+  });
+
+  test("closing twice leaves one row, and closing what was never opened none; both are called back", async () => {
+    const { ledger } = open();
+    const one = request();
+    ledger.open(one);
+    await Promise.all([
+      closed(ledger, one),
+      closed(ledger, one, { ...OK, outcome: "error" }),
+      closed(ledger, request()),
+    ]);
+    await ledger.flush();
+    expect((await ledger.list({})).map((row) => row.outcome)).toEqual(["ok"]);
+  });
+
+  test("one caller that fails in its callback doesn't keep the others from theirs", async () => {
+    const { ledger } = open();
+    const [one, two] = [request(), request()];
+    ledger.open(one);
+    ledger.open(two);
+    ledger.close(one, OK, () => {
+      throw new Error("socket gone");
+    });
+    await closed(ledger, two);
+    await ledger.flush();
+    expect(await idsInTable()).toEqual([one.id, two.id].sort());
+  });
+
+  test("a stream announced before its first byte leaves an interrupted row when the process dies at once", async () => {
+    const { ledger, folder } = open();
+    const stream = request({ completionTokens: 0 });
+    ledger.open(stream);
+    await new Promise<void>((resolve) => ledger.ensureOpened(stream, resolve));
+    const survivor = open({ folder: crash(folder) });
+    await survivor.ledger.flush();
+    expect(await survivor.ledger.list({})).toMatchObject([
+      { id: stream.id, outcome: "interrupted", completionTokens: 0 },
+    ]);
+  });
+
+  test("a long request's interrupted row has the tokens of the last checkpoint", async () => {
+    const { ledger, clock, folder } = open();
+    const stream = request({ completionTokens: 1 });
+    ledger.open(stream);
+    for (const tokens of [10, 20, 30]) {
+      stream.completionTokens = tokens;
+      clock.advance(100);
+    }
+    stream.completionTokens = 33;
+    const survivor = open({ folder: crash(folder) });
+    await survivor.ledger.flush();
+    expect(await survivor.ledger.list({})).toMatchObject([
+      { id: stream.id, outcome: "interrupted", completionTokens: 30 },
+    ]);
+  });
+
+  test("a request still open when its segment goes to the database is found after a crash", async () => {
+    const { ledger, clock, folder } = open();
+    const stream = request();
+    ledger.open(stream);
+    clock.advance(100);
+    const other = request();
+    ledger.open(other);
+    await closed(ledger, other);
+    await ledger.flush();
+    const survivor = open({ folder: crash(folder) });
+    await survivor.ledger.flush();
+    expect(await idsInTable()).toEqual([stream.id, other.id].sort());
+  });
+
+  test("while the database is away rows wait in the spool, and reach it when it is back", async () => {
+    const { database: fragile, state } = breakable();
+    const { ledger, clock } = open({ database: fragile });
+    state.down = true;
+    const rows = Array.from({ length: 50 }, () => request());
+    for (const row of rows) {
+      ledger.open(row);
+      await closed(ledger, row);
+      clock.advance(100);
+    }
+    await expect(ledger.flush()).rejects.toThrow("gone");
+    expect(ledger.stats()).toMatchObject({ pendingRows: 50, accepting: true });
+    state.down = false;
+    await ledger.flush();
+    expect(ledger.stats()).toMatchObject({ pendingRows: 0, spoolSizeBytes: 0 });
+    expect(await idsInTable()).toEqual(rows.map((row) => row.id).sort());
+  });
+
+  test("beyond the spool's limit requests are refused with 503, those in flight still end, and it recovers", async () => {
+    const { database: fragile, state } = breakable();
+    const { ledger } = open({ database: fragile, maxSpoolBytes: 1_000 });
+    state.down = true;
+    const inFlight = Array.from({ length: 20 }, () => request());
+    for (const row of inFlight) ledger.open(row);
+    for (const row of inFlight.slice(1)) await closed(ledger, row);
+    let refusal: unknown;
+    try {
+      ledger.open(request());
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toBeInstanceOf(AppError);
+    expect(refusal).toMatchObject({ code: "UNAVAILABLE", retryAfterS: 5 });
+    await closed(ledger, inFlight[0]!);
+    state.down = false;
+    await ledger.flush();
+    ledger.open(request());
+    expect(await idsInTable()).toEqual(inFlight.map((row) => row.id).sort());
+  });
+
+  test("a spool that can't be written refuses requests, holds back acknowledgements and then makes good for them", async () => {
+    const { ledger, clock, folder } = open();
+    const one = request();
+    ledger.open(one);
+    renameSync(folder, `${folder}-away`);
+    // The next segment can't be made: from here on nothing counts as written.
+    await expect(ledger.flush()).rejects.toThrow(/can't be written/);
+    expect(() => ledger.open(request())).toThrow(AppError);
+    let told = false;
+    ledger.close(one, OK, () => {
+      told = true;
+    });
+    clock.advance(100);
+    expect(told).toBe(false);
+    renameSync(`${folder}-away`, folder);
+    clock.advance(100);
+    expect(told).toBe(true);
+    await ledger.flush();
+    expect(await idsInTable()).toEqual([one.id]);
+  });
+
+  test("a row that the database refuses doesn't hold up the others", async () => {
+    const { ledger } = open();
+    const rows = Array.from({ length: 9 }, (_, i) =>
+      request(i === 4 ? { id: "not-hexadecimal-at-all-0123456789" } : {}),
+    );
+    for (const row of rows) {
+      ledger.open(row);
+      await closed(ledger, row);
+    }
+    await ledger.flush();
+    expect(await idsInTable()).toEqual(
+      rows
+        .filter((_, i) => i !== 4)
+        .map((row) => row.id)
+        .sort(),
+    );
+  });
+
+  test("the spool of a living process is left alone; shutting down leaves nothing behind", async () => {
+    const living = open({ identity: ownIdentity() });
+    const one = request();
+    living.ledger.open(one);
+    await closed(living.ledger, one);
+    const other = open({ folder: living.folder, identity: ownIdentity() });
+    await other.ledger.flush();
+    expect(await idsInTable()).toEqual([]);
+    await living.ledger.shutDown();
+    await other.ledger.shutDown();
+    expect(await idsInTable()).toEqual([one.id]);
+    expect(readdirSync(living.folder)).toEqual([]);
+  });
+
+  test("no text and no number, however odd, keeps a row out of the table", async () => {
+    const text = fc.string({ unit: "binary", maxLength: 300 });
+    const number = fc.oneof(fc.double(), fc.integer());
+    await fc.assert(
+      fc.asyncProperty(
+        text,
+        text,
+        text,
+        number,
+        number,
+        async (accountId, model, replica, tokens, durationMs) => {
+          const { ledger } = open();
+          const odd = request({
+            accountId,
+            model: `${model}\u0000\ud800`,
+            replica,
+            completionTokens: tokens,
+          });
+          ledger.open(odd);
+          await closed(ledger, odd, { ...OK, durationMs });
+          await ledger.flush();
+          expect((await ledger.list({ id: odd.id })).length).toBe(1);
+          await ledger.shutDown();
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+/**
+ * What a process that dies now leaves: its files as they are at this moment, where no later write of it reaches.
+ * Files may vanish meanwhile, as rows move to the database in the background; then from the start.
+ */
+function crash(folder: string): string {
+  for (;;) {
+    const copy = freshFolder();
+    try {
+      cpSync(folder, copy, { recursive: true });
+      return copy;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+}
+
+/** The last segment of the copied spool gets the beginning of a frame, as a write cut short leaves it. */
+function tear(folder: string): void {
+  for (const process of readdirSync(folder)) {
+    const last = readdirSync(join(folder, process))
+      .filter((name) => name.endsWith(".spool"))
+      .sort()
+      .at(-1);
+    if (last !== undefined) appendFileSync(join(folder, process, last), '0123abcd 00000040\nc["torn');
+  }
+}
+
+/** The same dead process's spool twice, as if another had half taken it over. */
+function double(folder: string): void {
+  for (const process of readdirSync(folder))
+    cpSync(join(folder, process), join(folder, `${process}-again`), { recursive: true });
+}
+
+type Step =
+  | { do: "open" | "announce" | "checkpoint" | "turn" | "flush" }
+  | { do: "progress" | "close"; which: number; tokens: number }
+  | { do: "crash"; torn: boolean; twice: boolean; afterInsert: boolean };
+
+const simple = (name: "open" | "announce" | "checkpoint" | "turn" | "flush"): fc.Arbitrary<Step> =>
+  fc.constant({ do: name });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: simple("open") },
+  { weight: 2, arbitrary: simple("announce") },
+  { weight: 2, arbitrary: simple("checkpoint") },
+  { weight: 2, arbitrary: simple("turn") },
+  { weight: 1, arbitrary: simple("flush") },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("progress" as const), which: fc.nat(), tokens: fc.nat(999) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant("close" as const), which: fc.nat(), tokens: fc.nat(999) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("crash" as const),
+      torn: fc.boolean(),
+      twice: fc.boolean(),
+      afterInsert: fc.boolean(),
+    }),
+  },
+);
+
+/** One process's life: the ledger, and what the model knows of it. */
+class Life {
+  readonly ledger: UsageLedger;
+  readonly clock: FakeClock;
+  readonly folder: string;
+  inFlight: Request[] = [];
+  /** Acknowledged: tokens by request. */
+  readonly ended = new Map<string, number>();
+  /** Tokens that the spool knows of, for requests whose end it doesn't. */
+  readonly spooled = new Map<string, number>();
+
+  constructor(folder?: string) {
+    ({
+      ledger: this.ledger,
+      clock: this.clock,
+      folder: this.folder,
+    } = open(folder === undefined ? {} : { folder }));
+  }
+
+  open(): void {
+    const one = request({ completionTokens: 0 });
+    this.ledger.open(one);
+    this.inFlight.push(one);
+  }
+
+  announce(): void {
+    const one = this.inFlight.at(-1);
+    if (one === undefined) return;
+    const tokens = one.completionTokens;
+    this.ledger.ensureOpened(one, () => this.spooled.set(one.id, tokens));
+  }
+
+  update(kind: "progress" | "close", which: number, tokens: number): void {
+    const one = this.inFlight[which % Math.max(1, this.inFlight.length)];
+    if (one === undefined) return;
+    one.completionTokens = tokens;
+    if (kind === "progress") return;
+    this.inFlight = this.inFlight.filter((other) => other !== one);
+    this.ledger.close(one, OK, () => {
+      this.ended.set(one.id, tokens);
+      this.spooled.delete(one.id);
+    });
+  }
+
+  checkpoint(): void {
+    this.clock.advance(100);
+    this.#allWritten();
+  }
+
+  async flush(): Promise<void> {
+    await turn();
+    const flushed = this.ledger.flush();
+    this.#allWritten();
+    await flushed;
+  }
+
+  /** Checkpoints and new segments write all that is in flight. */
+  #allWritten(): void {
+    for (const one of this.inFlight) this.spooled.set(one.id, one.completionTokens);
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Runs the steps over as many processes as there are crashes; returns what the table has to hold. */
+async function live(steps: readonly Step[]): Promise<Map<string, string>> {
+  const expected = new Map<string, string>();
+  let life = new Life();
+  const remember = (): void => {
+    for (const [id, tokens] of life.ended) expected.set(id, `ok ${tokens}`);
+    for (const [id, tokens] of life.spooled) expected.set(id, `interrupted ${tokens}`);
+  };
+  const lastCrash: Step = { do: "crash", torn: false, twice: false, afterInsert: false };
+  for (const one of [...steps, lastCrash]) {
+    if (one.do === "open") life.open();
+    else if (one.do === "announce") life.announce();
+    else if (one.do === "checkpoint") life.checkpoint();
+    else if (one.do === "turn") await turn();
+    else if (one.do === "flush") await life.flush();
+    else if (one.do === "progress" || one.do === "close") life.update(one.do, one.which, one.tokens);
+    else if (one.do === "crash") {
+      const left = crash(life.folder);
+      remember();
+      // The rows are in the table, but their segment, which should have gone then, is still there.
+      if (one.afterInsert) await life.flush();
+      if (one.torn) tear(left);
+      if (one.twice) double(left);
+      life = new Life(left);
+    }
+  }
+  await life.flush();
+  return expected;
+}
+
+test("whatever happens in whatever order, every acknowledged request is in the table once and unchanged", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      await database.sql`truncate usage_records`;
+      const expected = await live(steps);
+      const rows = await database.sql`select id, outcome, completion_tokens from usage_records`;
+      const found = rows.map((row) => [
+        String(row["id"]).replaceAll("-", ""),
+        `${row["outcome"]} ${row["completion_tokens"]}`,
+      ]);
+      expect(found.sort()).toEqual([...expected].sort());
+    }),
+    { numRuns: 60 },
+  );
+});
