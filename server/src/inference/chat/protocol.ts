@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import type { ChatMessage } from "../../engine/port.ts";
 import { badRequest } from "../../lib/errors.ts";
-import { optional, textParameters } from "../text/parameters.ts";
+import { MAX_COUNT, optional, textParameters } from "../text/parameters.ts";
 import { bodyParser } from "../text/validate.ts";
 
 const textPart = Type.Object(
@@ -30,7 +30,12 @@ const message = Type.Object(
 );
 
 export const chatCompletionRequest = Type.Object(
-  { ...textParameters, messages: Type.Array(message, { minItems: 1 }) },
+  {
+    ...textParameters,
+    messages: Type.Array(message, { minItems: 1 }),
+    // Fireworks' own SDK sends one with every request.
+    prompt_truncate_len: optional(Type.Integer({ minimum: 1, maximum: MAX_COUNT })),
+  },
   { additionalProperties: false },
 );
 

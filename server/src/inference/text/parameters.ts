@@ -10,7 +10,7 @@ export function optional<T extends TSchema>(schema: T) {
 /** Output cap when the request names none. */
 export const DEFAULT_MAX_TOKENS = 2048;
 /** Largest count a client may ask for; far above any context, small enough to stay exact. */
-const MAX_COUNT = 2 ** 31 - 1;
+export const MAX_COUNT = 2 ** 31 - 1;
 
 /** The parameters chat and text completion have in common. Ranges are the contract's. */
 export const textParameters = {
@@ -66,9 +66,8 @@ const NOT_YET: Readonly<Record<string, readonly unknown[]>> = {
   prompt_cache_isolation_key: [],
   prompt_cache_key: [],
   prompt_cache_max_len: [],
-  prompt_truncate_len: [],
   raw_output: [false],
-  reasoning_effort: [],
+  reasoning_effort: ["none", false],
   reasoning_history: [],
   response_format: [{ type: "text" }],
   return_token_ids: [false],
@@ -77,7 +76,7 @@ const NOT_YET: Readonly<Record<string, readonly unknown[]>> = {
   service_tier: ["auto", "default"],
   speculation: [],
   store: [false],
-  thinking: [],
+  thinking: [{ type: "disabled" }],
   tool_choice: ["none", "auto"],
   tools: [[]],
   top_logprobs: [0],

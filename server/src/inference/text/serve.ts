@@ -40,7 +40,7 @@ export interface TextEndpoint<Body extends TextParameters> {
   /** @throws AppError BAD_REQUEST naming the field. */
   parse(body: unknown): Body;
   /** @throws AppError BAD_REQUEST. */
-  input(body: Body, engine: RoutedEngine): EngineInput;
+  input(body: Body, engine: RoutedEngine): EngineInput | Promise<EngineInput>;
   format: ReplyFormat;
 }
 
@@ -141,7 +141,7 @@ class Reply<Body extends TextParameters> {
   async #generate(engine: RoutedEngine): Promise<void> {
     const request: GenerateRequest = {
       id: this.#target.id,
-      input: this.#endpoint.input(this.#body, engine),
+      input: await this.#endpoint.input(this.#body, engine),
       sampling: samplingOf(this.#body),
       n: this.#body.n ?? 1,
       maxTokens: maxTokensOf(this.#body),

@@ -1,0 +1,32 @@
+import type { ChatMessage } from "../../engine/port.ts";
+
+/** Tokens of a prompt made of these messages. */
+export type CountTokens = (messages: readonly ChatMessage[]) => Promise<number>;
+
+/**
+ * Leaves out the oldest turns until the prompt has at most `limit` tokens. System messages at the start and the last
+ * turn always stay, also when they alone are longer; what is left begins with a user's turn or is the last one.
+ * Counts about log₂(turns) times.
+ */
+export async function dropOldestTurns(
+  messages: readonly ChatMessage[],
+  limit: number,
+  count: CountTokens,
+): Promise<readonly ChatMessage[]> {
+  if ((await count(messages)) <= limit) return messages;
+  const firstTurn = messages.findIndex(({ role }) => role !== "system");
+  const last = messages.length - 1;
+  if (firstTurn === -1 || firstTurn === last) return messages;
+  const system = messages.slice(0, firstTurn);
+  const shortened = messages
+    .flatMap(({ role }, i) => (i > firstTurn && (role === "user" || i === last) ? [i] : []))
+    .map((start) => [...system, ...messages.slice(start)]);
+  // The longest that fits; they get shorter from one to the next.
+  let [low, high] = [0, shortened.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((await count(shortened[middle]!)) <= limit) high = middle;
+    else low = middle + 1;
+  }
+  return shortened[low]!;
+}
