@@ -12,6 +12,8 @@ const GONE = "accounts/local/models/gone";
 
 let hearth: Hearth;
 let upstream: Server;
+/** The last request that reached the attached engine. */
+let seen: Json;
 
 beforeAll(async () => {
   upstream = createServer(misbehave);
@@ -33,6 +35,7 @@ afterAll(() => {
 async function misbehave(request: IncomingMessage, response: ServerResponse): Promise<void> {
   let text = "";
   for await (const piece of request) text += piece;
+  seen = text === "" ? null : JSON.parse(text);
   if (text.includes("garbage")) response.end("not JSON");
   else if (text.includes("busy")) response.writeHead(429).end("{}");
   else if (text.includes("late")) response.writeHead(408).end("{}");
@@ -137,7 +140,9 @@ describe("the server's own description", () => {
     const named = Object.entries<Json>(own.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
-    expect(named.filter((operation) => !known.has(operation))).toEqual([]);
+    // The contract names the short prefix for some operations only; it is the same for all.
+    const long = (operation: string): string => operation.replace(" /v1/", " /inference/v1/");
+    expect(named.filter((operation) => !known.has(operation) && !known.has(long(operation)))).toEqual([]);
     expect(named).toContain(`post ${CHAT}`);
   });
 });
@@ -224,6 +229,13 @@ describe("errors are the contract's, exactly", () => {
     const last = reply.chunks.at(-1);
     expectShape("ErrorResponse", last);
     expect(last.error).toMatchObject({ object: "error", code: "UNAVAILABLE", type: "server_error" });
+  });
+
+  test("without max_tokens an engine is asked for 2048", async () => {
+    await post(hearth, CHAT, toUpstream("busy"));
+    expect(seen.max_tokens).toBe(2048);
+    await post(hearth, CHAT, { ...toUpstream("busy"), max_completion_tokens: 9 });
+    expect(seen.max_tokens).toBe(9);
   });
 
   test("every refusal carries the request's id", async () => {
