@@ -3,6 +3,7 @@ import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import type { DatabaseLog } from "./embedded.ts";
+import { Listener } from "./listener.ts";
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/name?sslmode=…`; `?host=/folder` for a Unix socket, as libpq has it. */
@@ -46,23 +47,26 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     throw new Error(`Can't use the database ${place(url)}: ${reason(error)}.`, { cause: error });
   }
   const db = drizzle({ client: sql });
+  const listener = new Listener({
+    // Never closed for age or idleness: what arrives in between would be lost.
+    connect: (onnotify, onclose) =>
+      connect(1, { onnotify, onclose, idle_timeout: null, max_lifetime: null, fetch_types: false }),
+    onFailure: (error) => log.warn({ reason: reason(error) }, "Can't listen to the database; trying again"),
+  });
   let closing: Promise<void> | null = null;
   return {
     sql,
     db,
-    async listen(channel, fn) {
-      const { unlisten } = await sql.listen(channel, fn, () => fn(""));
-      return unlisten;
-    },
+    listen: (channel, fn) => listener.listen(channel, fn),
     migrate: () => migrate(connect, url),
     close() {
-      closing ??= sql.end({ timeout: CLOSE_LIMIT_S });
+      closing ??= Promise.all([sql.end({ timeout: CLOSE_LIMIT_S }), listener.close()]).then(() => {});
       return closing;
     },
   };
 }
 
-type Connect = (maxConnections: number) => postgres.Sql;
+type Connect = (maxConnections: number, extra?: object) => postgres.Sql;
 
 function connector(url: string, log: DatabaseLog): Connect {
   let target: URL;
@@ -80,7 +84,7 @@ function connector(url: string, log: DatabaseLog): Connect {
   target.searchParams.delete("host");
   target.searchParams.delete("port");
   const address = socketFolder?.startsWith("/") ? { path: `${socketFolder}/.s.PGSQL.${port}` } : {};
-  return (maxConnections) =>
+  return (maxConnections, extra) =>
     postgres(target.href, {
       ...address,
       max: maxConnections,
@@ -88,6 +92,7 @@ function connector(url: string, log: DatabaseLog): Connect {
       // The driver prints notices to standard output by default.
       onnotice: (notice) => log.debug({ source: "postgres" }, notice["message"] ?? "notice"),
       connection: { application_name: "hearth" },
+      ...extra,
     });
 }
 

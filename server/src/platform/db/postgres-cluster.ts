@@ -4,8 +4,8 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -156,14 +156,21 @@ function checkVersion(folder: string, binaries: Binaries): void {
   }
 }
 
-/** Beside the data where the path is short enough for a socket, else in a fresh private folder for temporary files. */
+/** Beside the data where the path is short enough for a socket, else in a private folder for temporary files. */
 function socketFolder(preferred: string, user: RunAs | null): string {
   const lengthBytes = (folder: string): number => Buffer.byteLength(join(folder, ".s.PGSQL.5432"));
   if (lengthBytes(preferred) <= MAX_SOCKET_PATH_BYTES) return preferred;
-  const folder = mkdtempSync(join(tmpdir(), "hearth-"));
-  if (user !== null) chownSync(folder, user.uid, user.gid);
+  const hash = createHash("sha256").update(preferred).digest("hex").slice(0, 12);
+  const folder = join(tmpdir(), `hearth-${hash}`);
   if (lengthBytes(folder) > MAX_SOCKET_PATH_BYTES) {
     throw new Error(`No room for a socket: ${preferred} and ${folder} are both too long.`);
+  }
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (user !== null && lstatSync(folder).uid === 0) chownSync(folder, user.uid, user.gid);
+  // Anyone may have made a folder of that name, to put himself between us and the server.
+  const found = lstatSync(folder);
+  if (!found.isDirectory() || found.uid !== (user?.uid ?? process.getuid?.()) || (found.mode & 0o077) !== 0) {
+    throw new Error(`${folder}, where the database's socket would be, belongs to somebody else; remove it.`);
   }
   return folder;
 }

@@ -38,9 +38,11 @@ function quietly(read: () => string): string {
 /** Empty when there is no such process. */
 function startOf(pid: number): string {
   if (process.platform === "linux") {
-    // The name in parentheses may hold anything, also spaces; the start is the 20th field after it.
+    // The name in parentheses may hold anything, also spaces; after it come the state and, 20th, the start.
     const stat = quietly(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie is dead; it only waits for its parent to notice.
+    return fields[0] === "Z" ? "" : (fields[19] ?? "");
   }
   const ps = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", timeout: 5_000 });
   return ps.status === 0 ? ps.stdout.trim() : "";

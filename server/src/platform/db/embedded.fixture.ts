@@ -1,0 +1,9 @@
+/** Starts PostgreSQL, says its URL in one line, takes a Ctrl-C calmly and lives until it is killed. */
+import { startEmbeddedPostgres } from "./embedded.ts";
+
+const [dataDir = "", systemFolder = ""] = process.argv.slice(2);
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+process.on("SIGINT", () => process.stdout.write("interrupted\n"));
+const server = await startEmbeddedPostgres({ dataDir, systemFolder, log: quiet });
+process.stdout.write(`${server.url}\n`);
+setInterval(() => {}, 60_000);

@@ -1,0 +1,280 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { silentLog } from "../../../test/harness/database.ts";
+import { openDatabase } from "./database.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
+import { findBinaries, mayUse, reachableBinaries, serverUser } from "./postgres-binaries.ts";
+import { pidExists } from "./postgres-cluster.ts";
+
+const fixture = fileURLToPath(new URL("./embedded.fixture.ts", import.meta.url));
+const user = serverUser();
+let root: string;
+let systemFolder: string;
+let folders = 0;
+const running: EmbeddedPostgres[] = [];
+const children: ChildProcess[] = [];
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "hearth-pg-"));
+  chmodSync(root, 0o711);
+  systemFolder = join(root, "system");
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+  for (const server of running.splice(0)) await server.stop();
+});
+afterAll(() => rmSync(root, { recursive: true, force: true, maxRetries: 5 }));
+
+const freshFolder = (): string => join(root, `data${folders++}`);
+
+async function start(dataDir: string, log = silentLog): Promise<EmbeddedPostgres> {
+  const server = await startEmbeddedPostgres({ dataDir, systemFolder, log });
+  running.push(server);
+  return server;
+}
+
+/** A process of its own that runs the server; `line()` is the next line it says. */
+function startElsewhere(dataDir: string): { child: ChildProcess; line(): Promise<string> } {
+  const child = spawn(
+    process.execPath,
+    ["--import", import.meta.resolve("tsx"), fixture, dataDir, systemFolder],
+    {
+      // A process group of its own, as a terminal gives the job in the foreground.
+      detached: true,
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  children.push(child);
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  return { child, line: async () => String((await lines.next()).value) };
+}
+
+async function query<Row>(url: string, statement: string): Promise<Row[]> {
+  const database = await openDatabase({ url, log: silentLog, maxConnections: 1 });
+  try {
+    return (await database.sql.unsafe(statement)) as unknown as Row[];
+  } finally {
+    await database.close();
+  }
+}
+
+function serverPid(dataDir: string): number {
+  return Number(readFileSync(join(dataDir, "cluster", "data", "postmaster.pid"), "utf8").split("\n")[0]);
+}
+
+/** Settles when `check` holds; the test's time limit bounds it. */
+async function eventually(check: () => boolean): Promise<void> {
+  while (!check()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("embedded PostgreSQL", () => {
+  test("it keeps its data from start to start, takes no part in the network and leaves nothing running", async () => {
+    const dataDir = freshFolder();
+    const first = await start(dataDir);
+    await query(first.url, "create table kept (n integer); insert into kept values (42)");
+    expect(await query(first.url, "show listen_addresses")).toEqual([{ listen_addresses: "" }]);
+    expect(await query(first.url, "show fsync")).toEqual([{ fsync: "on" }]);
+    const pid = serverPid(dataDir);
+    await Promise.all([first.stop(), first.stop()]);
+    await first.ended;
+    expect(pidExists(pid)).toBe(false);
+    const second = await start(dataDir);
+    expect(await query(second.url, "select n from kept")).toEqual([{ n: 42 }]);
+  });
+
+  test("its password is for our eyes only, and without it nobody gets in", async () => {
+    const dataDir = freshFolder();
+    const server = await start(dataDir);
+    expect(statSync(join(dataDir, "cluster", "password")).mode & 0o777).toBe(0o600);
+    const wrong = new URL(server.url);
+    wrong.password = "guess";
+    await expect(query(wrong.href, "select 1")).rejects.toThrow(/password is wrong/);
+  });
+
+  test("kill -9 of its process ends it too, and what was committed is there at the next start, even at once", async () => {
+    const dataDir = freshFolder();
+    const { child, line } = startElsewhere(dataDir);
+    const url = await line();
+    await query(url, "create table kept as select n from generate_series(1, 1000) n");
+    const pid = serverPid(dataDir);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    // No further wait: the old server may still be shutting down.
+    const next = await start(dataDir);
+    expect(pidExists(pid)).toBe(false);
+    expect(await query(next.url, "select count(*)::integer as n from kept")).toEqual([{ n: 1000 }]);
+  });
+
+  test("a Ctrl-C in the terminal reaches its process, which decides, and not the server", async () => {
+    const dataDir = freshFolder();
+    const { child, line } = startElsewhere(dataDir);
+    const url = await line();
+    const before = serverPid(dataDir);
+    process.kill(-child.pid!, "SIGINT");
+    expect(await line()).toBe("interrupted");
+    expect(await query(url, "select 1 as one")).toEqual([{ one: 1 }]);
+    expect(serverPid(dataDir)).toBe(before);
+    child.kill("SIGKILL");
+    await eventually(() => !pidExists(before));
+  });
+
+  test("a second start on the same folder is refused by naming the process that has it, and harms nothing", async () => {
+    const dataDir = freshFolder();
+    const { child, line } = startElsewhere(dataDir);
+    const url = await line();
+    await expect(start(dataDir)).rejects.toThrow(
+      `${dataDir} is in use by another Hearth (process ${child.pid})`,
+    );
+    expect(await query(url, "select 1 as one")).toEqual([{ one: 1 }]);
+    const pid = serverPid(dataDir);
+    child.kill("SIGKILL");
+    await eventually(() => !pidExists(pid));
+  });
+
+  test("of several first starts at once one gets the folder, the others a clear answer", async () => {
+    const dataDir = freshFolder();
+    const results = await Promise.allSettled([start(dataDir), start(dataDir), start(dataDir)]);
+    const failures = results.flatMap((result) =>
+      result.status === "rejected" ? [String(result.reason)] : [],
+    );
+    expect(failures.length).toBe(2);
+    for (const failure of failures) expect(failure).toContain("in use by another Hearth");
+    expect(readdirSync(dataDir)).toEqual(["cluster"]);
+  });
+
+  test("killed while it makes the database, it makes it at the next start and clears the half-made one away", async () => {
+    const dataDir = freshFolder();
+    const { child } = startElsewhere(dataDir);
+    const half = (): string[] =>
+      existsSync(dataDir) ? readdirSync(dataDir).filter((n) => n.startsWith("creating")) : [];
+    await eventually(() => half().length > 0);
+    child.kill("SIGKILL");
+    await once(child, "close");
+    expect(existsSync(join(dataDir, "cluster"))).toBe(false);
+    const server = await start(dataDir);
+    expect(await query(server.url, "select 1 as one")).toEqual([{ one: 1 }]);
+    expect(half()).toEqual([]);
+  });
+
+  test("a lock left by a crash is no obstacle when its process number belongs to somebody else by now", async () => {
+    const dataDir = freshFolder();
+    await (await start(dataDir)).stop();
+    const as = user === null ? {} : { uid: user.uid, gid: user.gid };
+    const other = spawn("/bin/sleep", ["1000"], { ...as, stdio: "ignore" });
+    children.push(other);
+    const data = join(dataDir, "cluster", "data");
+    writeFileSync(join(data, "postmaster.pid"), `${other.pid}\n${data}\n1700000000\n5432\n\n\n\nready   \n`);
+    const server = await start(dataDir);
+    expect(await query(server.url, "select 1 as one")).toEqual([{ one: 1 }]);
+    expect(pidExists(other.pid!)).toBe(true);
+  });
+
+  test("when the server dies by itself, its owner hears of it", async () => {
+    const dataDir = freshFolder();
+    const errors: unknown[] = [];
+    const server = await start(dataDir, { ...silentLog, error: (...args: unknown[]) => errors.push(args) });
+    process.kill(serverPid(dataDir), "SIGQUIT");
+    await server.ended;
+    expect(JSON.stringify(errors)).toContain("PostgreSQL ended by itself");
+    await server.stop();
+  });
+
+  test("a path too long for a socket is no obstacle", async () => {
+    const dataDir = join(freshFolder(), "a".repeat(100));
+    const server = await start(dataDir);
+    expect(await query(server.url, "select 1 as one")).toEqual([{ one: 1 }]);
+    const socketFolder = String(new URL(server.url).searchParams.get("host"));
+    expect(statSync(socketFolder).mode & 0o777).toBe(0o700);
+    rmSync(socketFolder, { recursive: true });
+  });
+
+  test("settings that the server refuses end in one line that says so", async () => {
+    const start = startEmbeddedPostgres({
+      dataDir: freshFolder(),
+      systemFolder,
+      log: silentLog,
+      settings: { shared_buffers: "plenty" },
+    });
+    await expect(start).rejects.toThrow(/did not start.*shared_buffers/);
+  });
+});
+
+test("a listener hears again, and queries work again, after the database was away for a while", async () => {
+  const dataDir = freshFolder();
+  const first = await start(dataDir);
+  let failed = (): void => {};
+  const database = await openDatabase({ url: first.url, log: { ...silentLog, warn: () => failed() } });
+  let heard: (payload: string) => void = () => {};
+  await database.listen("news", (payload) => heard(payload));
+  const failures = new Promise<void>((resolve) => {
+    let count = 0;
+    failed = () => ++count === 3 && resolve();
+  });
+  await first.stop();
+  await failures;
+  await expect(database.sql`select 1`).rejects.toThrow();
+  const again = new Promise<string>((resolve) => {
+    heard = resolve;
+  });
+  await start(dataDir);
+  expect(await again).toBe("");
+  const payload = new Promise<string>((resolve) => {
+    heard = resolve;
+  });
+  await database.sql.notify("news", "back");
+  expect(await payload).toBe("back");
+  await database.close();
+});
+
+describe("as root", () => {
+  test("the server's user gets a folder it can reach when ours is closed to it, the same at every start", async () => {
+    const closed = freshFolder();
+    mkdirSync(closed, { mode: 0o700 });
+    const dataDir = join(closed, "postgres");
+    const first = await start(dataDir);
+    await query(first.url, "create table kept as select 42 as n");
+    await first.stop();
+    const second = await start(dataDir);
+    expect(await query(second.url, "select n from kept")).toEqual([{ n: 42 }]);
+    // Who is not root runs the server as himself, beside the rest of his data.
+    const home = user === null ? dataDir : readFileSync(join(dataDir, "cluster-location"), "utf8").trim();
+    expect(existsSync(join(home, "cluster", "data", "PG_VERSION"))).toBe(true);
+    if (user !== null) expect(dirname(home)).toBe(systemFolder);
+  });
+
+  test("binaries that the server's user can't reach are copied to where it can, once", async () => {
+    const found = await findBinaries();
+    const native = join(freshFolder(), "native");
+    mkdirSync(join(native, "bin"), { recursive: true, mode: 0o700 });
+    chmodSync(dirname(native), 0o700);
+    for (const name of ["initdb", "postgres"])
+      writeFileSync(join(native, "bin", name), "#!/bin/sh\n", { mode: 0o700 });
+    const hidden = {
+      ...found,
+      initdb: join(native, "bin", "initdb"),
+      postgres: join(native, "bin", "postgres"),
+    };
+    const folder = join(root, `system${folders++}`);
+    const usable = reachableBinaries(hidden, user, folder);
+    expect(mayUse(user, "-x", usable.postgres)).toBe(true);
+    expect(mayUse(user, "-x", usable.initdb)).toBe(true);
+    expect(reachableBinaries(hidden, user, folder)).toEqual(usable);
+    if (user !== null) expect(readdirSync(folder)).toEqual([`postgres-${found.version}`]);
+  });
+});
