@@ -20,6 +20,6 @@ export interface Backend {
 
 export interface Decoder {
   next(): Promise<number>;
-  /** Ends it and frees what it holds. The slot's state stays. */
-  end(): Promise<void>;
+  /** Ends it and frees what it holds; the slot's state stays. A call that runs is let finish first. Never fails. */
+  end(): void;
 }

@@ -1,6 +1,7 @@
 import type { EngineEvent, FinishReason, Sampling } from "../../engine/port.ts";
 import { StopMatcher } from "../../engine/stop-matcher.ts";
 import type { Backend, Decoder } from "./backend.ts";
+import type { Slot } from "./slots.ts";
 import { TokenText } from "./token-text.ts";
 
 export interface GenerationSpec {
@@ -36,6 +37,11 @@ export class Generation {
     this.#unfinished = spec.n;
   }
 
+  /** A seed promises the same output again: then only state may be reused that doesn't change it. */
+  get exact(): boolean {
+    return this.spec.sampling.seed !== undefined;
+  }
+
   get done(): boolean {
     return this.#unfinished === 0;
   }
@@ -67,7 +73,9 @@ export class Choice {
   readonly generation: Generation;
   readonly index: number;
   readonly sampling: Sampling;
-  slot: { index: number; decoder: Decoder | null } | null = null;
+  slot: Slot | null = null;
+  /** Set once the prompt is computed: the choice is a running stream. */
+  decoder: Decoder | null = null;
   /** Tokens of the prompt that the slot has computed. */
   promptDone = 0;
   made = 0;

@@ -45,8 +45,8 @@ export class LlamaBackend implements Backend {
         output.push(value.token);
         return value.token;
       },
-      async end() {
-        await tokensMade.return();
+      end() {
+        tokensMade.return().catch(() => {});
       },
     };
   }

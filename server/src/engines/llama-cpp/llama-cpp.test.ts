@@ -30,7 +30,8 @@ describe("llama-cpp", () => {
   });
   afterAll(() => replica?.dispose());
 
-  const run = (request: GenerateRequest): Promise<CollectedGeneration> => collect(engine, request, never);
+  const run = (request: GenerateRequest): Promise<CollectedGeneration> =>
+    collect(engine, request, new AbortController().signal);
 
   it("knows the model's context, template and special tokens", () => {
     expect(engine.model.contextLength).toBe(4096);
@@ -66,28 +67,44 @@ describe("llama-cpp", () => {
     expect(second.texts).toEqual(first.texts);
   });
 
+  it("gives a seeded request the same output whatever its slot held before", async () => {
+    const question = story("seeded", 150);
+    const request = textRequest(question, { sampling: { temperature: 1, seed: 11 }, maxTokens: 20 });
+    const cold = await run(request);
+    // Now the slots hold more of the conversation, other ends of it, or nothing of it.
+    await Promise.all([
+      run(textRequest(`${question}${cold.texts[0]} And then`)),
+      run(textRequest(`${question.slice(0, -40)} but`)),
+    ]);
+    const warm = await run(request);
+    expect(warm.end.usage.cachedTokens).toBeGreaterThan(0);
+    expect(warm.texts).toEqual(cold.texts);
+    await Promise.all([run(textRequest(story("a", 80))), run(textRequest(story("b", 80)))]);
+    const [beside] = await Promise.all([run(request), run(textRequest("Numbers: 1, 2, 3,"))]);
+    expect(beside!.texts).toEqual(cold.texts);
+  });
+
   it("keeps a stream flowing while another prompt of 3,000 tokens is computed", async () => {
-    const order: string[] = [];
+    const promptDone = new AbortController();
+    let streamed = 0;
     const stream = collect(engine, textRequest("Numbers: 1, 2, 3,", { maxTokens: 400 }), never, (event) => {
-      if (event.type === "delta") order.push("stream");
+      if (event.type === "delta") streamed++;
+      if (streamed === streamedBefore + 6) promptDone.abort();
     });
-    await until(() => order.length > 0);
-    order.push("prompt sent");
-    const abort = new AbortController();
-    const long = textRequest(story("long", 3000).slice(0, 12_000), { maxTokens: 4 });
-    const other = await collect(engine, long, abort.signal, (event) => {
-      if (event.type === "delta") order.push("prompt done");
-    });
-    expect(other.end.usage.promptTokens).toBeGreaterThan(2500);
-    const between = order.slice(order.indexOf("prompt sent"), order.indexOf("prompt done"));
-    // 3,000 tokens are at least 3,000 / 504 slices; the stream moves on by a token with each.
-    expect(between.filter((entry) => entry === "stream").length).toBeGreaterThanOrEqual(6);
+    let streamedBefore = Number.NaN;
+    await until(() => streamed > 0);
+    streamedBefore = streamed;
+    const long = textRequest(story("long", 3000), { maxTokens: 4 });
+    const other = await collect(engine, long, promptDone.signal);
+    expect(other.end.usage.promptTokens).toBeGreaterThan(3000);
+    expect(other.end.usage.completionTokens, "the stream moved on before the prompt was done").toBe(0);
+    expect(streamed).toBeGreaterThanOrEqual(streamedBefore + 6);
     await stream;
   });
 
   it("ends an aborted prompt within a slice, not after it", async () => {
     const abort = new AbortController();
-    const result = collect(engine, textRequest(story("aborted", 3000).slice(0, 12_000)), abort.signal);
+    const result = collect(engine, textRequest(story("aborted", 3000)), abort.signal);
     await until(async () => (await engine.activeGenerations()) === 1);
     abort.abort();
     const { end } = await result;
@@ -116,14 +133,6 @@ describe("llama-cpp", () => {
     expect(result.finishes).toEqual(new Array(5).fill("length"));
     expect(new Set(result.texts).size).toBeGreaterThan(1);
     expect(result.end.usage.completionTokens).toBe(30);
-  });
-
-  it("lowers maxTokens to what fits after the prompt", async () => {
-    const tokens = (await engine.tokenize(story("full", 4200))).slice(0, 4090);
-    const request = textRequest("", { input: { kind: "tokens", tokens }, maxTokens: 100 });
-    const result = await run(request);
-    expect(result.end.usage.completionTokens).toBeLessThanOrEqual(6);
-    if (result.finishes[0] === "length") expect(result.end.usage.completionTokens).toBe(6);
   });
 
   it("never delivers half a character", async () => {
@@ -172,6 +181,18 @@ describe("a llama-cpp process", () => {
     replica.child.disconnect();
     expect(await exited).toBe("SIGKILL");
     await expect(result).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it("lowers maxTokens to what fits after the prompt, and fills the context to its last token", async () => {
+    const replica = await launchReplica({ modelPath, slots: 1, contextSize: 256, threads: 1 });
+    const { engine } = replica;
+    const tokens = (await engine.tokenize(story("full", 240))).slice(0, 240);
+    const input = { kind: "tokens", tokens } as const;
+    const result = await collect(engine, textRequest("", { input, maxTokens: 1000 }), never);
+    expect(engine.model.contextLength).toBe(256);
+    expect(result.finishes).toEqual(["length"]);
+    expect(result.end.usage).toMatchObject({ promptTokens: 240, completionTokens: 16 });
+    await replica.dispose();
   });
 
   it("doesn't end on signals meant for the platform", async () => {

@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { getLlama, InsufficientMemoryError, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 import { EngineError, type EngineModelInfo } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { BLOCK_TOKENS } from "./blocks.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { SliceSizer } from "./slices.ts";
@@ -17,10 +18,8 @@ export interface LoadedModel {
   slices: SliceSizer;
 }
 
-/** Most tokens of one batch. */
-const BATCH_TOKENS = 512;
-/** A first small prompt: reads the weights in and tells how fast the machine is. */
-const WARM_UP_TOKENS = 32;
+/** Most tokens computed in one call. More gains nothing, but would let streams and aborts wait. */
+const BATCH_TOKENS = 4 * BLOCK_TOKENS;
 
 /** @throws EngineError with a public message. */
 export async function loadModel(options: LlamaCppOptions, clock: Clock): Promise<LoadedModel> {
@@ -99,6 +98,7 @@ async function contextBytesPerToken(model: LlamaModel): Promise<number> {
   return ((await estimate(large)) - (await estimate(small))) / (large - small);
 }
 
+/** Computes a block: reads the weights in and tells how fast the machine is. */
 async function warmUp(
   backend: LlamaBackend,
   tokenizer: Tokenizer,
@@ -107,9 +107,9 @@ async function warmUp(
 ): Promise<SliceSizer> {
   const slices = new SliceSizer({
     targetMs: options.sliceTargetMs,
-    maxTokens: BATCH_TOKENS - options.slots,
+    maxTokens: BATCH_TOKENS,
   });
-  const tokens = tokenizer.anyTokens(Math.min(WARM_UP_TOKENS, tokenizer.contextLength - 1));
+  const tokens = tokenizer.anyTokens(Math.min(BLOCK_TOKENS, tokenizer.contextLength - 1));
   // Twice: the first time reads the weights from disk.
   for (let round = 0; round < 2; round++) {
     const startMs = clock.monotonicMs();

@@ -11,7 +11,7 @@ export interface LlamaCppOptions {
   threads?: number;
   /** Requests that may wait for a slot; one more is refused as `overloaded`. Default 64. */
   queueLimit?: number;
-  /** How long a running stream may wait for a slice of another's prompt. Default 150. */
+  /** How long running streams may wait for a slice of another's prompt; an aim, not a bound. Default 320. */
   sliceTargetMs?: number;
 }
 
@@ -41,7 +41,7 @@ export function resolveOptions(
       options.contextMemoryBytes ?? Math.max(MIN_CONTEXT_MEMORY_BYTES, Math.floor(machine.memoryBytes / 4)),
     threads: options.threads ?? clamp(Math.floor(machine.cores / 2), 1, 8),
     queueLimit: Math.max(0, options.queueLimit ?? 64),
-    sliceTargetMs: options.sliceTargetMs ?? 150,
+    sliceTargetMs: options.sliceTargetMs ?? 320,
   };
 }
 

@@ -1,10 +1,11 @@
 import { EngineError } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Backend } from "./backend.ts";
+import { BLOCK_TOKENS, nextPiece } from "./blocks.ts";
 import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
 import type { GenerationEvent } from "./protocol.ts";
 import type { SliceSizer } from "./slices.ts";
-import { chooseSlot } from "./slots.ts";
+import { chooseSlot, Slot } from "./slots.ts";
 
 export interface SchedulerOptions {
   backend: Backend;
@@ -21,27 +22,22 @@ export interface SchedulerOptions {
 const OLDEST_EVERY = 4;
 
 /**
- * Computes generations in steps. A step is one batch: one token of every running stream and at most one slice of one
- * prompt. All calls of a step are made in one turn and all are awaited before the next step, so the streams always
- * share a batch, and between two steps nothing is computed: that is where slots are given away and aborts act.
+ * Computes generations in steps. A step is one token of every running stream, in one batch, and then at most one slice
+ * of one prompt. Between two steps nothing is computed: that is where slots are given away and aborts act.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #backend: Backend;
   readonly #generations = new Map<number, Generation>();
-  readonly #occupants: (Choice | null)[];
-  readonly #lastUsed: number[];
-  /** Slots in which a call failed: what they hold is unknown. */
-  readonly #spoilt = new Set<number>();
+  readonly #slots: readonly Slot[];
   #uses = 0;
-  #slices = 0;
+  #slicesMade = 0;
   #running = false;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#backend = options.backend;
-    this.#occupants = new Array(options.backend.slots).fill(null);
-    this.#lastUsed = new Array(options.backend.slots).fill(0);
+    this.#slots = Array.from({ length: options.backend.slots }, (_, index) => new Slot(index));
   }
 
   /** Generations that hold a slot or wait for one. */
@@ -56,9 +52,7 @@ export class Scheduler {
       this.#finishEmpty(generation);
       return;
     }
-    if (!this.#hasRoom()) {
-      throw new EngineError("overloaded", "The model is busy and its queue is full.");
-    }
+    if (!this.#hasRoom()) throw new EngineError("overloaded", "The model is busy and its queue is full.");
     this.#generations.set(spec.id, generation);
     void this.#run();
   }
@@ -69,15 +63,14 @@ export class Scheduler {
     if (generation !== undefined) generation.aborted = true;
   }
 
-  abortAll(): void {
-    for (const generation of this.#generations.values()) generation.aborted = true;
-  }
-
   #hasRoom(): boolean {
     let waiting = 0;
     for (const g of this.#generations.values()) if (g.running.size === 0) waiting++;
-    const free = this.#occupants.filter((o) => o === null).length;
-    return waiting < free + this.#options.queueLimit;
+    return waiting < this.#freeSlots().length + this.#options.queueLimit;
+  }
+
+  #freeSlots(): Slot[] {
+    return this.#slots.filter((slot) => slot.occupant === null);
   }
 
   async #run(): Promise<void> {
@@ -86,7 +79,7 @@ export class Scheduler {
     while (this.#generations.size > 0) {
       // First of all: requests and aborts that arrived together are seen together.
       await this.#options.turn();
-      await this.#sweep();
+      this.#sweep();
       await this.#admit();
       await this.#step();
     }
@@ -94,16 +87,16 @@ export class Scheduler {
   }
 
   /** Ends what was aborted. */
-  async #sweep(): Promise<void> {
+  #sweep(): void {
     for (const generation of [...this.#generations.values()]) {
-      if (generation.aborted) await this.#end(generation, generation.endEvent());
+      if (generation.aborted) this.#end(generation, generation.endEvent());
     }
   }
 
   /** Gives free slots away, one by one to the generation that has fewest; of equals, the oldest. */
   async #admit(): Promise<void> {
     for (;;) {
-      const free = this.#occupants.flatMap((occupant, slot) => (occupant === null ? [slot] : []));
+      const free = this.#freeSlots();
       if (free.length === 0) return;
       let next: Generation | null = null;
       for (const g of this.#generations.values()) {
@@ -114,82 +107,88 @@ export class Scheduler {
     }
   }
 
-  async #place(choice: Choice, free: readonly number[]): Promise<void> {
+  async #place(choice: Choice, free: readonly Slot[]): Promise<void> {
     const { generation } = choice;
     const candidates = free.map((slot) => ({
       slot,
-      held: this.#spoilt.has(slot) ? [] : this.#backend.held(slot),
-      lastUsed: this.#lastUsed[slot]!,
+      held: slot.spoilt ? [] : this.#backend.held(slot.index),
+      exactTokens: slot.exactTokens,
+      lastUsed: slot.lastUsed,
     }));
-    const chosen = chooseSlot(generation.spec.prompt, candidates)!;
-    this.#occupants[chosen.slot] = choice;
-    this.#lastUsed[chosen.slot] = ++this.#uses;
-    choice.slot = { index: chosen.slot, decoder: null };
+    const { chosen, reuse } = chooseSlot(generation.spec.prompt, candidates, generation.exact)!;
+    const { slot } = chosen;
+    slot.occupant = choice;
+    slot.lastUsed = ++this.#uses;
+    choice.slot = slot;
     generation.running.add(choice);
     try {
-      choice.promptDone = await this.#backend.keep(chosen.slot, chosen.reuse);
-      this.#spoilt.delete(chosen.slot);
+      choice.promptDone = await this.#backend.keep(slot.index, reuse);
+      slot.cutTo(choice.promptDone);
       generation.started(choice.promptDone);
     } catch (error) {
-      await this.#fail(generation, error);
+      this.#fail(generation, error);
     }
   }
 
   async #step(): Promise<void> {
-    const choices = this.#occupants.filter((c) => c !== null);
-    const streams = choices.filter((c) => c.slot!.decoder !== null);
-    const filling = this.#pickPrompt(choices.filter((c) => c.slot!.decoder === null));
-    if (filling === null) {
-      await Promise.all(streams.map((c) => this.#decode(c)));
-      return;
-    }
-    const sliceTokens = Math.min(filling.promptLeft, this.#options.slices.next(streams.length));
-    const startMs = this.#options.clock.monotonicMs();
-    await Promise.all([...streams.map((c) => this.#decode(c)), this.#fill(filling, sliceTokens)]);
-    this.#options.slices.record(sliceTokens + streams.length, this.#options.clock.monotonicMs() - startMs);
+    const choices = this.#slots.flatMap((slot) => slot.occupant ?? []);
+    const streams = choices.filter((c) => c.decoder !== null);
+    await Promise.all(streams.map((c) => this.#decode(c)));
+    // After the streams and not with them: in one call llama.cpp would take them apart again, and cut up the block.
+    const filling = this.#pickPrompt(choices.filter((c) => c.slot !== null && c.decoder === null));
+    if (filling !== null) await this.#fill(filling, streams.length);
   }
 
   /** The prompt with least left to compute goes first: nobody ends later, the short ones end sooner. */
   #pickPrompt(filling: readonly Choice[]): Choice | null {
     if (filling.length === 0) return null;
-    this.#slices++;
-    const age = (c: Choice) => this.#lastUsed[c.slot!.index]!;
-    const oldestFirst = [...filling].sort((a, b) => age(a) - age(b));
-    if (this.#slices % OLDEST_EVERY === 0) return oldestFirst[0]!;
+    this.#slicesMade++;
+    const oldestFirst = [...filling].sort((a, b) => a.slot!.lastUsed - b.slot!.lastUsed);
+    if (this.#slicesMade % OLDEST_EVERY === 0) return oldestFirst[0]!;
     return oldestFirst.reduce((best, c) => (c.promptLeft < best.promptLeft ? c : best));
   }
 
   /** Computes a slice of the prompt; the one that completes it makes the first token too. */
-  async #fill(choice: Choice, sliceTokens: number): Promise<void> {
-    const { prompt } = choice.generation.spec;
+  async #fill(choice: Choice, streams: number): Promise<void> {
+    const { generation } = choice;
+    const { prompt } = generation.spec;
     const slot = choice.slot!;
-    const slice = prompt.slice(choice.promptDone, choice.promptDone + sliceTokens);
-    choice.promptDone += slice.length;
+    const { slices, clock } = this.#options;
+    const most = generation.exact ? Math.max(BLOCK_TOKENS, slices.next(streams)) : slices.next(streams);
+    const position = choice.promptDone;
+    const tokens = nextPiece(position, choice.promptLeft, most);
+    const slice = prompt.slice(position, position + tokens);
+    choice.promptDone += tokens;
+    const startMs = clock.monotonicMs();
     if (choice.promptLeft === 0) {
-      slot.decoder = this.#backend.decode(slot.index, slice, choice.sampling, prompt);
+      choice.decoder = this.#backend.decode(slot.index, slice, choice.sampling, prompt);
       await this.#decode(choice);
-      return;
+    } else {
+      try {
+        await this.#backend.prefill(slot.index, slice);
+      } catch (error) {
+        this.#fail(generation, error);
+      }
     }
-    try {
-      await this.#backend.prefill(slot.index, slice);
-    } catch (error) {
-      await this.#fail(choice.generation, error);
-    }
+    slot.computed(position, tokens);
+    slices.record(tokens, clock.monotonicMs() - startMs);
   }
 
   async #decode(choice: Choice): Promise<void> {
     const { generation } = choice;
+    const { id } = generation.spec;
     try {
-      const token = await choice.slot!.decoder!.next();
-      if (!this.#generations.has(generation.spec.id)) return;
+      const token = await choice.decoder!.next();
+      // Another choice of it may have failed in the same batch.
+      if (!this.#generations.has(id)) return;
       const { events, finish } = choice.take(token);
-      for (const event of events) this.#options.emit({ id: generation.spec.id, event });
+      for (const event of events) this.#options.emit({ id, event });
       if (finish === null) return;
       generation.finished();
-      await this.#release(choice);
-      if (generation.done) await this.#end(generation, generation.endEvent());
+      this.#release(choice);
+      if (generation.done) this.#end(generation, generation.endEvent());
     } catch (error) {
-      await this.#fail(generation, error);
+      this.#fail(generation, error);
     }
   }
 
@@ -202,24 +201,25 @@ export class Scheduler {
     this.#options.emit({ id, event: generation.endEvent() });
   }
 
-  async #fail(generation: Generation, error: unknown): Promise<void> {
+  #fail(generation: Generation, error: unknown): void {
     const detail = error instanceof Error ? error.message : String(error);
-    for (const choice of generation.running) this.#spoilt.add(choice.slot!.index);
-    await this.#end(generation, { type: "error", code: "internal", message: "The model failed.", detail });
+    for (const choice of generation.running) choice.slot!.spoilt = true;
+    this.#end(generation, { type: "error", code: "internal", message: "The model failed.", detail });
   }
 
-  async #end(generation: Generation, event: GenerationEvent["event"]): Promise<void> {
+  #end(generation: Generation, event: GenerationEvent["event"]): void {
     const { id } = generation.spec;
     if (!this.#generations.delete(id)) return;
     this.#options.emit({ id, event });
-    for (const choice of [...generation.running]) await this.#release(choice);
+    for (const choice of [...generation.running]) this.#release(choice);
   }
 
-  async #release(choice: Choice): Promise<void> {
+  #release(choice: Choice): void {
     const slot = choice.slot;
     if (slot === null || !choice.generation.running.delete(choice)) return;
-    this.#lastUsed[slot.index] = ++this.#uses;
-    this.#occupants[slot.index] = null;
-    await slot.decoder?.end();
+    slot.lastUsed = ++this.#uses;
+    slot.occupant = null;
+    choice.slot = null;
+    choice.decoder?.end();
   }
 }

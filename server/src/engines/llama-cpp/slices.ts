@@ -1,38 +1,53 @@
+import { BLOCK_TOKENS, wholeBlocks } from "./blocks.ts";
+
 export interface SliceLimits {
-  /** A slice with running streams beside it should take this long. */
+  /** While streams wait, a slice should not take longer than this. */
   targetMs: number;
-  /** Most tokens of a slice. */
+  /** Most tokens of a slice, at least a block. */
   maxTokens: number;
 }
 
-/** Slices smaller than this cost more in overhead than they gain in smoothness. */
-const MIN_TOKENS = 16;
-/** Nobody waits for a token: slices may take longer, which is a little faster over all, but still end soon on an abort. */
-const ALONE_FACTOR = 2;
+/** Less than this costs more in overhead than it gains in smoothness. */
+const MIN_TOKENS = 8;
+/** Weight of the newest measurement. */
+const NEWEST = 0.5;
+/** Blocks are tried again some time after they were found too slow: the machine may have been busy with something else. */
+const OPTIMISM = 0.97;
 
-/** Decides how many tokens of a prompt go into one batch, from how long the batches so far took. */
+/** Decides how many tokens of a prompt are computed at once, from how long it took so far. */
 export class SliceSizer {
   readonly #limits: SliceLimits;
-  #msPerToken: number | null = null;
-  #lastTokens = MIN_TOKENS;
+  /** Milliseconds a token takes within whole blocks, and within less than a block. */
+  #blockMs: number | null = null;
+  #pieceMs: number | null = null;
 
   constructor(limits: SliceLimits) {
     this.#limits = limits;
   }
 
-  /** @param streams running streams that will share the batch, one token each. */
+  /** @param streams running streams that wait for the slice. */
   next(streams: number): number {
-    const targetMs = streams === 0 ? this.#limits.targetMs * ALONE_FACTOR : this.#limits.targetMs;
-    // At most doubled: one batch measured too fast must not make the next one far too long.
-    const fitting = this.#msPerToken === null ? MIN_TOKENS : targetMs / this.#msPerToken - streams;
-    const tokens = Math.floor(Math.min(fitting, this.#lastTokens * 2, this.#limits.maxTokens));
-    return Math.max(MIN_TOKENS, tokens);
+    const { targetMs, maxTokens } = this.#limits;
+    const blockMs = this.#blockMs ?? this.#pieceMs ?? targetMs / BLOCK_TOKENS;
+    const fitting = Math.min(targetMs / blockMs, maxTokens);
+    if (fitting >= BLOCK_TOKENS) return wholeBlocks(Math.floor(fitting));
+    if (streams === 0) return BLOCK_TOKENS;
+    const pieceMs = this.#pieceMs ?? blockMs;
+    const tokens = Math.max(MIN_TOKENS, Math.min(BLOCK_TOKENS - 1, Math.floor(targetMs / pieceMs)));
+    return tokens * pieceMs < BLOCK_TOKENS * blockMs ? tokens : BLOCK_TOKENS;
   }
 
-  /** @param tokens of the whole batch. */
   record(tokens: number, elapsedMs: number): void {
-    const msPerToken = elapsedMs / tokens;
-    this.#msPerToken = this.#msPerToken === null ? msPerToken : (this.#msPerToken + msPerToken) / 2;
-    this.#lastTokens = Math.max(MIN_TOKENS, tokens);
+    const ms = elapsedMs / tokens;
+    if (tokens >= BLOCK_TOKENS) {
+      this.#blockMs = mix(this.#blockMs, ms);
+    } else if (tokens >= MIN_TOKENS) {
+      this.#pieceMs = mix(this.#pieceMs, ms);
+      if (this.#blockMs !== null) this.#blockMs *= OPTIMISM;
+    }
   }
+}
+
+function mix(average: number | null, newest: number): number {
+  return average === null ? newest : average * (1 - NEWEST) + newest * NEWEST;
 }

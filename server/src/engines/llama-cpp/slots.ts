@@ -1,36 +1,65 @@
-/** Picks the slot that spares the most work; a pure choice over what the slots hold. */
-export interface FreeSlot {
-  slot: number;
-  /** Tokens whose state the slot still holds. */
+import { BLOCK_TOKENS, exactReuse, wholeBlocks } from "./blocks.ts";
+import type { Choice } from "./generation.ts";
+
+/** One context sequence: who is computed in it, and what is known of the state it holds. */
+export class Slot {
+  readonly index: number;
+  occupant: Choice | null = null;
+  /** Counts up over all slots with every use; 0: never used. */
+  lastUsed = 0;
+  /** A call failed: what the slot holds is unknown. */
+  spoilt = false;
+  /** Leading tokens of the state that were computed as whole blocks. */
+  exactTokens = 0;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  /** All but the first `tokens` of the state were dropped. */
+  cutTo(tokens: number): void {
+    this.exactTokens = Math.min(this.exactTokens, wholeBlocks(tokens));
+    this.spoilt = false;
+  }
+
+  /** `tokens` were computed at once, `position` tokens after the beginning. */
+  computed(position: number, tokens: number): void {
+    if (position === this.exactTokens && tokens >= BLOCK_TOKENS) this.exactTokens += wholeBlocks(tokens);
+  }
+}
+
+export interface SlotCandidate {
+  /** Tokens whose state the slot holds. */
   held: readonly number[];
-  /** Counts up with every use; 0: never used. */
+  exactTokens: number;
   lastUsed: number;
 }
 
-export interface SlotChoice {
-  slot: number;
-  /** How many of the prompt's first tokens need not be computed again. */
-  reuse: number;
-}
-
 /**
- * The free slot whose state starts with most of the prompt; of equals the one unused for longest. At least one token
- * is always left to compute: without it there would be nothing to continue from.
+ * The candidate whose state spares most of the prompt; of equals the one unused for longest. At least one token is
+ * always left to compute: without it there would be nothing to continue from.
+ * @param exact spare only what gives the same result as a slot that holds nothing.
  */
-export function chooseSlot(prompt: readonly number[], free: readonly FreeSlot[]): SlotChoice | null {
-  let best: (FreeSlot & { common: number }) | null = null;
-  for (const candidate of free) {
-    const common = commonPrefix(prompt, candidate.held);
+export function chooseSlot<T extends SlotCandidate>(
+  prompt: readonly number[],
+  candidates: readonly T[],
+  exact: boolean,
+): { chosen: T; reuse: number } | null {
+  let best: { chosen: T; reuse: number } | null = null;
+  for (const chosen of candidates) {
+    const common = commonPrefix(prompt, chosen.held);
+    const reuse = exact
+      ? exactReuse(common, prompt.length, chosen.exactTokens)
+      : Math.min(common, prompt.length - 1);
     if (
       best === null ||
-      common > best.common ||
-      (common === best.common && candidate.lastUsed < best.lastUsed)
+      reuse > best.reuse ||
+      (reuse === best.reuse && chosen.lastUsed < best.chosen.lastUsed)
     ) {
-      best = { ...candidate, common };
+      best = { chosen, reuse };
     }
   }
-  if (best === null) return null;
-  return { slot: best.slot, reuse: Math.max(0, Math.min(best.common, prompt.length - 1)) };
+  return best;
 }
 
 export function commonPrefix(a: readonly number[], b: readonly number[]): number {
