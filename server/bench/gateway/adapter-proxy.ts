@@ -21,10 +21,25 @@ interface Chat {
   stream?: boolean;
 }
 
+const aborts = new WeakMap<object, AbortController>();
+
+/** One for all requests of a connection: a new one for each costs more than the adapter does. */
+function abortOf({ socket }: ServerResponse): AbortController {
+  const key = socket ?? {};
+  let abort = aborts.get(key);
+  if (abort === undefined) {
+    const fresh = new AbortController();
+    aborts.set(key, fresh);
+    socket?.once("close", () => fresh.abort());
+    abort = fresh;
+  }
+  return abort;
+}
+
 async function serve(text: string, response: ServerResponse): Promise<void> {
   const chat = JSON.parse(text) as Chat;
   const stream = chat.stream === true;
-  const abort = new AbortController();
+  const { signal } = abortOf(response);
   const events = engine.generate(
     {
       id: "bench",
@@ -35,7 +50,7 @@ async function serve(text: string, response: ServerResponse): Promise<void> {
       stop: [],
       stream,
     },
-    abort.signal,
+    signal,
   );
   let content = "";
   let reason = "";

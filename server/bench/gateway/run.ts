@@ -35,6 +35,8 @@ type Samples = Map<string, Map<string, Sample[]>>;
 
 export interface GatewayOptions {
   rounds: number;
+  /** Load given to each contender before anything is measured. */
+  compileMs: number;
   warmUpMs: number;
   measureMs: number;
 }
@@ -78,8 +80,14 @@ async function measureAll(
     CASES.map(({ name }) => [name, new Map(contenders.map((contender) => [contender.name, []]))]),
   );
   for (const contender of contenders) {
+    // Until everything is compiled and caches are full.
     for (const { connections, stream } of CASES.slice(2)) {
-      await measure(load, contender, { connections, stream }, { ...options, measureMs: options.warmUpMs });
+      await measure(
+        load,
+        contender,
+        { connections, stream },
+        { ...options, warmUpMs: options.compileMs, measureMs: 100 },
+      );
     }
   }
   for (let round = 0; round < options.rounds; round += 1) {
