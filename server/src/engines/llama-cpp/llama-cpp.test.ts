@@ -147,9 +147,9 @@ describe("llama-cpp", () => {
 
   it("refuses token ids the model doesn't have, messages, and a prompt without tokens", async () => {
     const refusals: [GenerateRequest["input"], string][] = [
-      [{ kind: "tokens", tokens: [5, 9_999_999] }, "invalid"],
-      [{ kind: "tokens", tokens: [-1] }, "invalid"],
-      [{ kind: "tokens", tokens: [] }, "invalid"],
+      [{ kind: "tokens", tokens: [5, 9_999_999] }, "invalid_prompt"],
+      [{ kind: "tokens", tokens: [-1] }, "invalid_prompt"],
+      [{ kind: "tokens", tokens: [] }, "invalid_prompt"],
       [{ kind: "chat", messages: [{ role: "user", content: "hi" }] }, "unsupported"],
     ];
     for (const [input, code] of refusals) {

@@ -34,7 +34,10 @@ export class Tokenizer {
       case "tokens":
         for (const id of input.tokens) {
           if (!Number.isInteger(id) || id < 0 || id >= this.#vocabularySize) {
-            throw new EngineError("invalid", `The prompt has a token id that the model doesn't have: ${id}.`);
+            throw new EngineError(
+              "invalid_prompt",
+              `The prompt has a token id that the model doesn't have: ${id}.`,
+            );
           }
         }
         return input.tokens;

@@ -1,0 +1,112 @@
+import { getLlama, type Llama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Sampling } from "../../engine/port.ts";
+import { LlamaBackend } from "./llama-backend.ts";
+
+const modelPath = process.env["HEARTH_TEST_MODEL"]!;
+
+describe("sampling", () => {
+  let llama: Llama;
+  let model: LlamaModel;
+  let backend: LlamaBackend;
+  let logitsOf: (tokens: readonly number[]) => Promise<Map<number, number>>;
+
+  beforeAll(async () => {
+    llama = await getLlama({
+      gpu: false,
+      build: "never",
+      skipDownload: true,
+      maxThreads: 1,
+      logLevel: LlamaLogLevel.error,
+    });
+    model = await llama.loadModel({ modelPath });
+    const context = await model.createContext({ contextSize: 512, sequences: 1, threads: 1 });
+    const raw = (await model.createContext({ contextSize: 512, threads: 1 })).getSequence();
+    backend = new LlamaBackend(model, context);
+    logitsOf = async (tokens) => {
+      await raw.clearHistory();
+      const [last, ...before] = [...tokens].reverse() as Token[];
+      const input = [...before.reverse(), [last!, { generateNext: { logits: true } }] as const];
+      const result = await raw.controlledEvaluate(input as Parameters<typeof raw.controlledEvaluate>[0]);
+      return result.at(-1)!.next.logits!;
+    };
+  });
+  afterAll(() => llama?.dispose());
+
+  // Greedily continued it says "strawberry" again and again: penalties show.
+  const prompt = () => model.tokenize("My favourite fruit is", true);
+
+  const make = async (sampling: Sampling, count: number): Promise<number[]> => {
+    const done = await backend.keep(0, prompt().length - 1);
+    const decoder = backend.decode(0, prompt().slice(done), sampling, prompt());
+    const made: number[] = [];
+    while (made.length < count) made.push(await decoder.next());
+    decoder.end();
+    return made;
+  };
+
+  it.each<[string, Sampling]>([
+    ["frequency", { frequencyPenalty: 0.9 }],
+    ["presence", { presencePenalty: 1.7 }],
+    ["a negative frequency", { frequencyPenalty: -0.6 }],
+    ["frequency and presence", { frequencyPenalty: 0.4, presencePenalty: 0.5 }],
+    ["repetition", { repetitionPenalty: 1.4 }],
+    ["a repetition below 1", { repetitionPenalty: 0.8 }],
+    ["all three", { frequencyPenalty: 0.7, presencePenalty: 0.6, repetitionPenalty: 1.25 }],
+  ])("with %s penalty takes the token that the formulas put first, at every step", async (_, sampling) => {
+    const made = await make({ temperature: 0, ...sampling }, 20);
+    expect(made).not.toEqual(await make({ temperature: 0 }, 20));
+    for (let step = 0; step < made.length; step++) {
+      const output = made.slice(0, step);
+      const logits = await logitsOf([...prompt(), ...output]);
+      const penalised = penalise(logits, prompt(), output, sampling);
+      const best = Math.max(...penalised.values());
+      // Two tokens may be all but equal, and the raw logits come from another batch.
+      expect(penalised.get(made[step]!)).toBeGreaterThan(best - 0.05);
+    }
+  });
+
+  it("cuts nothing off unless asked: at a high temperature tokens beyond the first 40 come up", async () => {
+    const order = [...(await logitsOf(prompt()))].sort((a, b) => b[1] - a[1]).map(([token]) => token);
+    const ranks = async (sampling: Sampling) => {
+      const result: number[] = [];
+      for (let seed = 0; seed < 40; seed++) {
+        const [token] = await make({ temperature: 2, ...sampling, seed }, 1);
+        result.push(order.indexOf(token!));
+      }
+      return result;
+    };
+    expect(Math.max(...(await ranks({})))).toBeGreaterThan(100);
+    expect(Math.max(...(await ranks({ topK: 3 })))).toBeLessThan(3);
+    expect(Math.max(...(await ranks({ topP: 0.0001 })))).toBe(0);
+    expect(Math.max(...(await ranks({ minP: 1 })))).toBe(0);
+  });
+
+  it("gives another output for another seed, also for seeds that don't fit 32 bits", async () => {
+    const outputs = [];
+    for (const seed of [0, 1, -1, 2 ** 32, 2 ** 32 - 1, Number.MAX_SAFE_INTEGER]) {
+      const first = await make({ temperature: 2, seed }, 8);
+      expect(await make({ temperature: 2, seed }, 8)).toEqual(first);
+      outputs.push(first.join());
+    }
+    expect(new Set(outputs).size).toBeGreaterThanOrEqual(4);
+  });
+});
+
+/** The port's formulas. */
+function penalise(
+  logits: ReadonlyMap<number, number>,
+  prompt: readonly number[],
+  output: readonly number[],
+  { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 }: Sampling,
+): Map<number, number> {
+  const seen = new Set([...prompt, ...output]);
+  const result = new Map<number, number>();
+  for (const [token, raw] of logits) {
+    const count = output.filter((t) => t === token).length;
+    const logit = raw - count * frequencyPenalty - (count > 0 ? presencePenalty : 0);
+    const factor = logit > 0 ? 1 / repetitionPenalty : repetitionPenalty;
+    result.set(token, seen.has(token) ? logit * factor : logit);
+  }
+  return result;
+}

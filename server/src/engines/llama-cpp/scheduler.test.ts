@@ -1,0 +1,302 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { EngineEvent } from "../../engine/port.ts";
+import { FakeClock } from "../../lib/clock.ts";
+import type { Backend, Decoder } from "./backend.ts";
+import type { GenerationSpec } from "./generation.ts";
+import type { GenerationEvent } from "./protocol.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SliceSizer } from "./slices.ts";
+
+const END = 0;
+
+/** Text of token t is "t ". A prompt's last token says how many tokens follow before the end token. */
+class FakeBackend implements Backend {
+  readonly slots: number;
+  readonly #held: number[][];
+  /** What was called, in order: `d0` decode in slot 0, `p1:64` 64 tokens of a prompt in slot 1. */
+  readonly calls: string[] = [];
+  readonly busy = new Set<number>();
+  failNext: "prefill" | "decode" | "keep" | null = null;
+  onCall: (call: string) => void = () => {};
+
+  constructor(slots: number) {
+    this.slots = slots;
+    this.#held = Array.from({ length: slots }, () => []);
+  }
+
+  held(slot: number): readonly number[] {
+    return this.#held[slot]!;
+  }
+
+  async keep(slot: number, count: number): Promise<number> {
+    this.#failIf("keep");
+    expect(this.busy.size, "slots change hands only between batches").toBe(0);
+    this.#held[slot]!.length = Math.min(count, this.#held[slot]!.length);
+    return this.#held[slot]!.length;
+  }
+
+  prefill(slot: number, tokens: readonly number[]): Promise<void> {
+    return this.#call(slot, `p${slot}:${tokens.length}`, () => {
+      this.#failIf("prefill");
+      this.#held[slot]!.push(...tokens);
+    });
+  }
+
+  decode(slot: number, tokens: readonly number[], _: unknown, prompt: readonly number[]): Decoder {
+    let left = prompt.at(-1)!;
+    let next: readonly number[] = tokens;
+    return {
+      next: () =>
+        this.#call(slot, tokens === next ? `p${slot}:${tokens.length}` : `d${slot}`, () => {
+          this.#failIf("decode");
+          this.#held[slot]!.push(...next);
+          if (next === tokens) expect(this.#held[slot]).toEqual(prompt);
+          const made = left-- > 0 ? 1000 + left : END;
+          next = [made];
+          return made;
+        }),
+      end: () => {},
+    };
+  }
+
+  isEnd(token: number): boolean {
+    return token === END;
+  }
+
+  detokenize(tokens: readonly number[]): string {
+    return tokens.map((t) => `${t} `).join("");
+  }
+
+  async #call<T>(slot: number, call: string, compute: () => T): Promise<T> {
+    expect(this.busy.has(slot), "one call a slot").toBe(false);
+    this.busy.add(slot);
+    this.calls.push(call);
+    this.onCall(call);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.busy.delete(slot);
+    return compute();
+  }
+
+  #failIf(call: string): void {
+    if (this.failNext !== call) return;
+    this.failNext = null;
+    throw new Error("as it was told to");
+  }
+}
+
+function harness({ slots = 2, queueLimit = 100 } = {}) {
+  const backend = new FakeBackend(slots);
+  const events: GenerationEvent[] = [];
+  const scheduler = new Scheduler({
+    backend,
+    queueLimit,
+    slices: new SliceSizer({ targetMs: 100, maxTokens: 256 }),
+    clock: new FakeClock(),
+    emit: (event) => events.push(event),
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
+  });
+  const of = (id: number) => events.filter((e) => e.id === id).map((e) => e.event);
+  const idle = () => until(() => scheduler.active === 0);
+  return { backend, scheduler, events, of, idle };
+}
+
+/** @param follow tokens the model makes before it ends. */
+function spec(
+  id: number,
+  promptTokens: number,
+  follow: number,
+  more: Partial<GenerationSpec> = {},
+): GenerationSpec {
+  const prompt = Array.from({ length: promptTokens }, (_, i) =>
+    i === promptTokens - 1 ? follow : id * 7 + 1,
+  );
+  return { id, prompt, sampling: {}, n: 1, maxTokens: 1000, stop: [], stream: true, ...more };
+}
+
+const text = (events: readonly GenerationEvent["event"][]) =>
+  events.map((e) => (e.type === "delta" ? e.text : "")).join("");
+
+describe("the scheduler", () => {
+  it("lets a running stream move on between any two slices of other prompts, one slice at a time", async () => {
+    const { backend, scheduler, idle } = harness({ slots: 3 });
+    scheduler.submit(spec(1, 4, 60));
+    await until(() => backend.calls.includes("d0"));
+    scheduler.submit(spec(2, 3000, 1));
+    scheduler.submit(spec(3, 3000, 1));
+    await until(() => backend.calls.filter((c) => c.startsWith("p")).length > 20);
+    const log = backend.calls.slice(backend.calls.findIndex((c) => c.startsWith("p1")));
+    const slices = log.filter((c) => c.startsWith("p")).length;
+    const beside = log.join(" ").match(/p\S+ p\S+/g);
+    expect(slices).toBeGreaterThan(10);
+    expect(beside, "two slices without a token of the stream between them").toBeNull();
+    scheduler.abort(1);
+    scheduler.abort(2);
+    scheduler.abort(3);
+    await idle();
+  });
+
+  it("lets a short prompt pass long ones, and the oldest long one still go on", async () => {
+    const { backend, scheduler, idle, of } = harness({ slots: 3 });
+    scheduler.submit(spec(1, 2560, 0));
+    scheduler.submit(spec(2, 2560, 0));
+    await until(() => backend.calls.length > 2);
+    const before = backend.calls.length;
+    scheduler.submit(spec(3, 100, 0));
+    await until(() => of(3).length > 0);
+    expect(backend.calls.length - before).toBeLessThanOrEqual(5);
+    await idle();
+  });
+
+  it("computes all of the streams in every step, so that they share a batch", async () => {
+    const { backend, scheduler, idle } = harness({ slots: 4 });
+    let most = 0;
+    backend.onCall = () => {
+      most = Math.max(most, backend.busy.size);
+    };
+    for (let id = 1; id <= 4; id++) scheduler.submit(spec(id, 3, 20));
+    await idle();
+    expect(most).toBe(4);
+    const log = backend.calls.filter((c) => c.startsWith("d")).slice(6, 14);
+    expect(new Set(log.slice(0, 4)).size).toBe(4);
+    expect(new Set(log.slice(4, 8)).size).toBe(4);
+  });
+
+  it("ends an aborted prompt after the slice that is being computed", async () => {
+    const { backend, scheduler, of, idle } = harness();
+    scheduler.submit(spec(1, 3000, 5));
+    await until(() => backend.calls.length === 3);
+    scheduler.abort(1);
+    await idle();
+    expect(backend.calls.length).toBe(3);
+    expect(of(1)).toEqual([
+      { type: "end", usage: { promptTokens: 3000, cachedTokens: 0, completionTokens: 0 }, aborted: true },
+    ]);
+  });
+
+  it("ends an aborted request that still waits, without computing anything for it", async () => {
+    const { backend, scheduler, of, idle } = harness({ slots: 1 });
+    scheduler.submit(spec(1, 3, 30));
+    scheduler.submit(spec(2, 3, 30));
+    await until(() => backend.calls.length > 3);
+    scheduler.abort(2);
+    await until(() => of(2).length > 0);
+    expect(of(2)).toMatchObject([{ type: "end", aborted: true, usage: { completionTokens: 0 } }]);
+    expect(scheduler.active).toBe(1);
+    await idle();
+  });
+
+  it("refuses a request when the queue is full, and takes one again when it isn't", async () => {
+    const { scheduler, idle } = harness({ slots: 1, queueLimit: 2 });
+    for (let id = 1; id <= 3; id++) scheduler.submit(spec(id, 3, 3));
+    expect(() => scheduler.submit(spec(4, 3, 3))).toThrow(expect.objectContaining({ code: "overloaded" }));
+    await idle();
+    scheduler.submit(spec(5, 3, 3));
+    await idle();
+  });
+
+  it("doesn't let a request with many choices keep the others out", async () => {
+    const { scheduler, idle, events } = harness({ slots: 2 });
+    scheduler.submit(spec(1, 3, 4, { n: 12 }));
+    scheduler.submit(spec(2, 3, 4));
+    await idle();
+    const ends = events.filter((e) => e.event.type === "end").map((e) => e.id);
+    expect(ends).toEqual([2, 1]);
+  });
+
+  it("reuses what a slot holds and reports it once, by the choice that was spared least", async () => {
+    const { scheduler, idle, of } = harness({ slots: 2 });
+    scheduler.submit(spec(1, 50, 3));
+    await idle();
+    scheduler.submit({ ...spec(1, 50, 3), id: 2 });
+    await idle();
+    expect(of(2).at(-1)).toMatchObject({ usage: { promptTokens: 50, cachedTokens: 49 } });
+    scheduler.submit({ ...spec(1, 50, 3, { n: 2 }), id: 3 });
+    await idle();
+    expect(of(3).at(-1)).toMatchObject({ usage: { promptTokens: 50, cachedTokens: 0, completionTokens: 8 } });
+  });
+
+  it.each(["prefill", "decode", "keep"] as const)(
+    "fails only the request whose %s fails, and trusts its slot no more",
+    async (call) => {
+      const { backend, scheduler, idle, of } = harness({ slots: 1 });
+      backend.failNext = call;
+      scheduler.submit(spec(1, 200, 3));
+      await idle();
+      expect(of(1)).toMatchObject([{ type: "error", code: "internal" }]);
+      scheduler.submit({ ...spec(1, 200, 3), id: 2 });
+      await idle();
+      expect(of(2).at(-1)).toMatchObject({ type: "end", aborted: false, usage: { cachedTokens: 0 } });
+    },
+  );
+
+  it("gives every request its own text, whole and in order, whatever is asked and aborted at the same time", async () => {
+    const request = fc.record({
+      promptTokens: fc.integer({ min: 1, max: 300 }),
+      follow: fc.integer({ min: 0, max: 12 }),
+      maxTokens: fc.integer({ min: 0, max: 15 }),
+      n: fc.integer({ min: 1, max: 3 }),
+      stream: fc.boolean(),
+      abortAfter: fc.option(fc.integer({ min: 0, max: 20 })),
+      seeded: fc.boolean(),
+    });
+    const many = fc.array(request, { minLength: 1, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(many, fc.integer({ min: 1, max: 4 }), async (requests, slots) => {
+        const { backend, scheduler, of, idle } = harness({ slots });
+        requests.forEach((r, i) => {
+          const sampling = r.seeded ? { seed: 1 } : {};
+          const { maxTokens, n, stream } = r;
+          scheduler.submit(spec(i + 1, r.promptTokens, r.follow, { maxTokens, n, stream, sampling }));
+        });
+        backend.onCall = () =>
+          requests.forEach((r, i) => {
+            if (r.abortAfter !== null && backend.calls.length >= r.abortAfter) scheduler.abort(i + 1);
+          });
+        await idle();
+        requests.forEach((r, i) => {
+          checkEvents(of(i + 1), r, r.abortAfter !== null);
+        });
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+function checkEvents(
+  events: readonly GenerationEvent["event"][],
+  r: { follow: number; maxTokens: number; n: number; promptTokens: number },
+  mayAbort: boolean,
+): void {
+  const end = events.at(-1) as EngineEvent & { type: "end" };
+  expect(events.filter((e) => e.type === "end")).toEqual([end]);
+  if (!mayAbort) expect(end.aborted).toBe(false);
+  const expected = Array.from(
+    { length: Math.min(r.follow, r.maxTokens) },
+    (_, k) => `${999 + r.follow - k} `,
+  );
+  for (let choice = 0; choice < r.n; choice++) {
+    const own = events.filter((e) => "choice" in e && e.choice === choice);
+    const finish = own.find((e) => e.type === "finish");
+    if (finish === undefined) {
+      expect(end.aborted).toBe(true);
+      expect(expected.join("").startsWith(text(own))).toBe(true);
+      continue;
+    }
+    expect(own.at(-1)).toBe(finish);
+    expect(text(own)).toBe(expected.join(""));
+    expect(finish.reason).toBe(r.follow < r.maxTokens ? "stop" : "length");
+  }
+  if (!end.aborted) {
+    expect(end.usage.completionTokens).toBe(r.n * Math.min(r.follow + 1, r.maxTokens));
+    expect(end.usage.promptTokens).toBe(r.promptTokens);
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 100_000; turn++) {
+    if (condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error("it never became true");
+}

@@ -1,0 +1,73 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { BLOCK_TOKENS } from "./blocks.ts";
+import { contextTokens, resolveOptions } from "./options.ts";
+import { SliceSizer } from "./slices.ts";
+
+/** A machine on which a token takes `blockMs` within a block and `pieceMs` within less. */
+function settled(blockMs: number, pieceMs: number, streams: number): { tokens: number; worstMs: number } {
+  const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+  const took: number[] = [];
+  let tokens = BLOCK_TOKENS;
+  for (let i = 0; i < 60; i++) {
+    const elapsedMs = tokens * (tokens >= BLOCK_TOKENS ? blockMs : pieceMs);
+    slices.record(tokens, elapsedMs);
+    took.push(elapsedMs);
+    tokens = slices.next(streams);
+  }
+  return { tokens, worstMs: Math.max(...took.slice(10)) };
+}
+
+it("uses whole blocks as long as one takes no longer than the target", () => {
+  expect(settled(4, 9, 3)).toEqual({ tokens: 64, worstMs: 256 });
+  expect(settled(1, 2, 3)).toEqual({ tokens: 256, worstMs: 256 });
+});
+
+it("uses smaller slices on a slower machine while streams wait, and whole blocks when none does", () => {
+  expect(settled(20, 20, 1).tokens).toBe(16);
+  expect(settled(20, 20, 0).tokens).toBe(64);
+});
+
+it("doesn't cut up blocks where that would take longer still", () => {
+  expect(settled(6, 60, 1).tokens).toBe(64);
+});
+
+it("tries blocks again after the machine was busy with something else", () => {
+  const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+  slices.record(64, 64 * 10);
+  let tries = 0;
+  for (let tokens = slices.next(1); tokens < BLOCK_TOKENS; tokens = slices.next(1)) {
+    slices.record(tokens, tokens * 4);
+    expect(++tries).toBeLessThan(100);
+  }
+  expect(tries).toBeGreaterThan(0);
+});
+
+it("always gives a slice of at least a token and at most the limit", () => {
+  const measured = fc.tuple(fc.integer({ min: 1, max: 256 }), fc.double({ min: 0, max: 1e6, noNaN: true }));
+  fc.assert(
+    fc.property(fc.array(measured), fc.integer({ min: 0, max: 64 }), (records, streams) => {
+      const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+      for (const [tokens, ms] of records) slices.record(tokens, ms);
+      const next = slices.next(streams);
+      expect(Number.isInteger(next) && next >= 1 && next <= 256).toBe(true);
+    }),
+  );
+});
+
+it("never takes every core by default, and bounds the contexts by memory", () => {
+  const resolve = (cores: number) =>
+    resolveOptions({ modelPath: "m" }, { cores, memoryBytes: 8 * 1024 ** 3 });
+  expect([1, 2, 4, 16, 64].map((cores) => resolve(cores).threads)).toEqual([1, 1, 2, 8, 8]);
+  const options = resolve(4);
+  const tokens = (bytesPerToken: number) => contextTokens(options, { trainedTokens: 8192, bytesPerToken });
+  expect(tokens(23_040)).toBe(8192);
+  expect(tokens(100_000)).toBe(2560);
+  expect(tokens(1e9)).toBe(256);
+  expect(contextTokens({ ...options, contextSize: 100_000 }, { trainedTokens: 8192, bytesPerToken: 1 })).toBe(
+    8192,
+  );
+  expect(contextTokens({ ...options, contextSize: 1000 }, { trainedTokens: 8192, bytesPerToken: 1 })).toBe(
+    1000,
+  );
+});
