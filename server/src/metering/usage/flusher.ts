@@ -2,7 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { ProcessIdentity } from "../../platform/process/identity.ts";
 import { adoptLeftovers, type Leftover, readClosedRows, replayLeftover } from "./leftovers.ts";
-import type { Segment } from "./segment.ts";
+import { closedRows, type Segment } from "./segment.ts";
 import type { Spool } from "./spool.ts";
 import { isRowFault, type UsageStore } from "./store.ts";
 
@@ -75,7 +75,7 @@ export class Flusher {
   async #work(): Promise<void> {
     const { spool } = this.#options;
     for (const segment of [...spool.sealed]) {
-      await this.#insert(segment.rows ?? (await rowsOnDisk(segment)));
+      await this.#insert(await rowsOf(segment));
       // What makes the segment superfluous has to be on the disk before it goes.
       await spool.sync();
       await spool.drop(segment);
@@ -122,6 +122,7 @@ export class Flusher {
   }
 }
 
-function rowsOnDisk(segment: Segment): Promise<string[]> {
-  return segment.rowCount === 0 ? Promise.resolve([]) : readClosedRows(segment.path);
+async function rowsOf(segment: Segment): Promise<string[]> {
+  if (segment.rowCount === 0) return [];
+  return segment.payloads === null ? readClosedRows(segment.path) : closedRows(segment.payloads);
 }

@@ -8,7 +8,7 @@ import {
   processState,
 } from "../../platform/process/identity.ts";
 import { encodedId } from "./record.ts";
-import { parseSegment } from "./segment.ts";
+import { closedRows, parseSegment } from "./segment.ts";
 import { OWNER_FILE } from "./spool.ts";
 
 /** Processes of other hosts touch their owner file; one that hasn't for so long is dead. */
@@ -115,6 +115,5 @@ async function replay(folder: string, insert: (rows: readonly string[]) => Promi
 
 /** The closed rows of one of our own segments. */
 export async function readClosedRows(path: string): Promise<string[]> {
-  const { lines } = parseSegment(await readFile(path));
-  return lines.filter((line) => line.startsWith("c")).map((line) => line.slice(1));
+  return closedRows(parseSegment(await readFile(path)).lines);
 }

@@ -19,8 +19,12 @@ let scratch = Buffer.allocUnsafe(1 << 16);
 export class Segment {
   readonly path: string;
   sizeBytes = 0;
-  /** Closed rows, for as long as they fit in memory; null: read them from the file. */
-  rows: string[] | null = [];
+  /**
+   * The payloads, for as long as they fit in memory; null: read them from the file. Kept whole, as a row on its own
+   * would be a tree of some thirty pieces of text for the garbage collector to carry about.
+   */
+  payloads: string[] | null = [];
+  /** Closed ones. */
   rowCount = 0;
   readonly #file: number;
   #dirty = false;
@@ -48,6 +52,7 @@ export class Segment {
     scratch.write(`${hex8(crc)} ${hex8(payloadBytes)}\n`, 0, "latin1");
     for (let done = 0; done < sizeBytes; ) done += writeSync(this.#file, scratch, done, sizeBytes - done);
     this.sizeBytes += sizeBytes;
+    this.payloads?.push(payload);
     this.#dirty = true;
   }
 
@@ -98,4 +103,13 @@ export function parseSegment(bytes: Buffer): SegmentContent {
     at = endAt;
   }
   return { lines, tornBytes: bytes.length - at };
+}
+
+/** The records of the closed rows among the payloads' lines. */
+export function closedRows(payloads: readonly string[]): string[] {
+  const rows: string[] = [];
+  for (const payload of payloads) {
+    for (const line of payload.split("\n")) if (line.startsWith("c")) rows.push(line.slice(1));
+  }
+  return rows;
 }

@@ -191,12 +191,13 @@ describe("usage ledger", () => {
     const { ledger, clock } = open({ database: fragile });
     state.down = true;
     const rows = Array.from({ length: 50 }, () => request());
-    for (const row of rows) {
+    for (const [i, row] of rows.entries()) {
       ledger.open(row);
       await closed(ledger, row);
       clock.advance(100);
+      // Each leaves one more segment behind, of which only the first few are kept in memory.
+      if (i % 5 === 0) await expect(ledger.flush()).rejects.toThrow("gone");
     }
-    await expect(ledger.flush()).rejects.toThrow("gone");
     expect(ledger.stats()).toMatchObject({ pendingRows: 50, accepting: true });
     state.down = false;
     await ledger.flush();

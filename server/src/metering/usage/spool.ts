@@ -32,7 +32,7 @@ export class Spool {
   #active: Segment;
   #nextNumber = 1;
   #lines = "";
-  #rows: string[] = [];
+  #rowCount = 0;
   #callbacks: (() => void)[] = [];
   #scheduled = false;
   #sealed: Segment[] = [];
@@ -57,7 +57,7 @@ export class Spool {
   get pendingRows(): number {
     return this.#sealed.reduce(
       (sum, segment) => sum + segment.rowCount,
-      this.#active.rowCount + this.#rows.length,
+      this.#active.rowCount + this.#rowCount,
     );
   }
 
@@ -79,7 +79,7 @@ export class Spool {
 
   close(record: string, done: () => void): void {
     this.#lines += `c${record}\n`;
-    this.#rows.push(record);
+    this.#rowCount++;
     this.#callbacks.push(done);
     this.#schedule();
   }
@@ -107,11 +107,10 @@ export class Spool {
       this.failure = error;
       return;
     }
-    this.#active.rowCount += this.#rows.length;
-    this.#active.rows?.push(...this.#rows);
+    this.#active.rowCount += this.#rowCount;
     const callbacks = this.#callbacks;
     this.#lines = "";
-    this.#rows = [];
+    this.#rowCount = 0;
     this.#callbacks = [];
     for (const done of callbacks) {
       try {
@@ -137,7 +136,7 @@ export class Spool {
   #replaceActive(): void {
     const next = this.#newSegment();
     const last = this.#active;
-    if (this.#sealed.length >= SEGMENTS_IN_MEMORY) last.rows = null;
+    if (this.#sealed.length >= SEGMENTS_IN_MEMORY) last.payloads = null;
     this.#active = next;
     this.#sealed.push(last);
     this.#sealedBytes += last.sizeBytes;

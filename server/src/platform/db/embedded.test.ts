@@ -92,7 +92,6 @@ describe("embedded PostgreSQL", () => {
     expect(await query(first.url, "show fsync")).toEqual([{ fsync: "on" }]);
     const pid = serverPid(dataDir);
     await Promise.all([first.stop(), first.stop()]);
-    await first.ended;
     expect(pidExists(pid)).toBe(false);
     const second = await start(dataDir);
     expect(await query(second.url, "select n from kept")).toEqual([{ n: 42 }]);
@@ -185,15 +184,30 @@ describe("embedded PostgreSQL", () => {
     expect(pidExists(other.pid!)).toBe(true);
   });
 
-  test("when the server dies by itself, its owner hears of it", async () => {
-    const dataDir = freshFolder();
-    const errors: unknown[] = [];
-    const server = await start(dataDir, { ...silentLog, error: (...args: unknown[]) => errors.push(args) });
-    process.kill(serverPid(dataDir), "SIGQUIT");
-    await server.ended;
-    expect(JSON.stringify(errors)).toContain("PostgreSQL ended by itself");
-    await server.stop();
-  });
+  test.each(["SIGKILL", "SIGQUIT"] as const)(
+    "when the server dies of %s it is started again under the same URL, with what was committed",
+    async (signal) => {
+      const dataDir = freshFolder();
+      let back = (): void => {};
+      const again = new Promise<void>((resolve) => {
+        back = resolve;
+      });
+      const messages: unknown[] = [];
+      const server = await start(dataDir, {
+        ...silentLog,
+        error: (...args: unknown[]) => messages.push(args),
+        info: () => back(),
+      });
+      await query(server.url, "create table kept as select 42 as n");
+      process.kill(serverPid(dataDir), signal);
+      await again;
+      expect(await query(server.url, "select n from kept")).toEqual([{ n: 42 }]);
+      expect(JSON.stringify(messages)).toContain("PostgreSQL ended by itself");
+      const pid = serverPid(dataDir);
+      await server.stop();
+      expect(pidExists(pid)).toBe(false);
+    },
+  );
 
   test("a path too long for a socket is no obstacle", async () => {
     const dataDir = join(freshFolder(), "a".repeat(100));

@@ -1,22 +1,26 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync, readlinkSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BaseLogger } from "pino";
 import { formatIdentity, ownIdentity, parseIdentity, processState } from "../process/identity.ts";
-import { findBinaries, type RunAs, reachableBinaries, serverUser } from "./postgres-binaries.ts";
-import { type Cluster, openCluster, pidExists, SERVER_ENV } from "./postgres-cluster.ts";
+import { findBinaries, reachableBinaries, serverUser } from "./postgres-binaries.ts";
+import { type Cluster, openCluster } from "./postgres-cluster.ts";
+import {
+  FolderInUse,
+  POLL_MS,
+  readPidFile,
+  type ServerProcess,
+  servesFolder,
+  spawnServer,
+} from "./postgres-process.ts";
 
 export type DatabaseLog = Pick<BaseLogger, "debug" | "info" | "warn" | "error">;
 
 export interface EmbeddedPostgres {
-  /** Holds the password: never log it. */
+  /** Stays the same for as long as the data folder exists. Holds the password: never log it. */
   url: string;
   /** Fast shutdown: open transactions are rolled back, everything committed is on disk. Idempotent. */
   stop(): Promise<void>;
-  /** Settles when the server has ended, whoever ended it. */
-  readonly ended: Promise<void>;
 }
 
 export interface EmbeddedOptions {
@@ -29,52 +33,14 @@ export interface EmbeddedOptions {
   systemFolder?: string;
 }
 
-/** Replaying the log after a crash takes as long as it takes; beyond this something is wrong. */
-const START_LIMIT_MS = 120_000;
 const OLD_SERVER_LIMIT_MS = 60_000;
-const STOP_LIMIT_MS = 30_000;
-const POLL_MS = 10;
-
-const SETTINGS: Readonly<Record<string, string>> = {
-  listen_addresses: "",
-  unix_socket_permissions: "0700",
-  max_connections: "100",
-  shared_buffers: "64MB",
-  // One machine, no replica: the shortest log, no sender processes, reads by the backends themselves.
-  wal_level: "minimal",
-  max_wal_senders: "0",
-  max_logical_replication_workers: "0",
-  io_method: "sync",
-  max_wal_size: "512MB",
-  jit: "off",
-  timezone: "UTC",
-  log_timezone: "UTC",
-  log_line_prefix: "",
-  log_checkpoints: "off",
-  // Statements and details can hold users' data; the log must not.
-  log_min_error_statement: "panic",
-  log_error_verbosity: "terse",
-};
-
-/**
- * Runs "$@" until standard input, a pipe from us, ends: the kernel closes it however we die. Then SIGINT, which is
- * PostgreSQL's fast shutdown. `read` is a builtin, so ending the watcher leaves no process behind.
- */
-const GUARD = `
-exec 3<&0 </dev/null
-"$@" 3<&- &
-server=$!
-( while read -r _ <&3; do :; done; kill -INT $server 2>/dev/null ) &
-watcher=$!
-wait $server
-code=$?
-kill $watcher 2>/dev/null
-exit $code
-`;
+const ORPHAN_MS = 5_000;
+const FIRST_RESTART_MS = 100;
+const LAST_RESTART_MS = 5_000;
 
 /**
  * Starts PostgreSQL on `dataDir`, making the database on the first start. The server outlives a Ctrl-C in the
- * terminal, as only we may end it, but never outlives us, however we end.
+ * terminal, as only we may end it, but never outlives us, however we end. Should it die by itself it is started again.
  *
  * Throws one line when no binaries are installed, another Hearth holds the folder, or the server doesn't come up.
  */
@@ -86,99 +52,62 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const cluster = await openCluster(options.dataDir, binaries, user, systemFolder);
   await outwaitOldServer(cluster, options.dataDir, log);
 
-  const settings = { ...SETTINGS, unix_socket_directories: cluster.socketDir, ...options.settings };
-  const child = spawnGuarded(binaries.postgres, cluster, settings, user);
-  const tail = forwardLog(child, log);
-  const ended = new Promise<void>((resolve) => {
-    child.once("close", () => resolve());
-    child.once("error", () => resolve());
-  });
-  await untilReady(child, cluster, tail, options.dataDir);
+  const launch = (): ServerProcess =>
+    spawnServer(binaries.postgres, cluster, user, options.settings ?? {}, log);
+  const server = launch();
+  try {
+    await server.ready();
+  } catch (error) {
+    await server.stop();
+    if (!(error instanceof FolderInUse)) throw error;
+    throw heldError(options.dataDir, readHolder(cluster)?.pid ?? readPidFile(cluster.dataDir)?.pid ?? 0);
+  }
   writeHolder(cluster);
-
-  let stopping: Promise<void> | null = null;
-  let over = false;
-  void ended.then(() => {
-    over = true;
-    if (stopping === null) log.error("PostgreSQL ended by itself");
-  });
   const where = new URL(`postgres://hearth:${cluster.password}@localhost/postgres`);
   where.searchParams.set("host", cluster.socketDir);
-  return {
-    url: where.href,
-    ended,
-    stop() {
-      stopping ??= over ? Promise.resolve() : stopServer(child, ended, log);
-      return stopping;
-    },
-  };
+  return { url: where.href, stop: keepRunning(server, launch, log) };
 }
 
-function spawnGuarded(
-  program: string,
-  cluster: Cluster,
-  settings: Readonly<Record<string, string>>,
-  user: RunAs | null,
-): ChildProcess {
-  const args = ["-c", GUARD, "postgres-guard", program, "-D", cluster.dataDir];
-  for (const [name, value] of Object.entries(settings)) args.push("-c", `${name}=${value}`);
-  return spawn("/bin/sh", args, {
-    ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
-    cwd: cluster.dataDir,
-    env: SERVER_ENV,
-    // A session of its own: a Ctrl-C in the terminal reaches us, not the server.
-    detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-}
+/** Starts the server again whenever it ends, until the returned function is called. */
+function keepRunning(
+  first: ServerProcess,
+  launch: () => ServerProcess,
+  log: DatabaseLog,
+): () => Promise<void> {
+  let server = first;
+  let stopping: Promise<void> | null = null;
+  const halt = new AbortController();
 
-/** Sends what the server prints to the log; returns the last lines, for the error message of a failed start. */
-function forwardLog(child: ChildProcess, log: DatabaseLog): string[] {
-  const tail: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
-    createInterface({ input: stream }).on("line", (line) => {
-      tail.push(line);
-      if (tail.length > 20) tail.shift();
-      // FATAL ends one connection only.
-      const level = line.startsWith("PANIC")
-        ? "error"
-        : /^(FATAL|ERROR|WARNING)/.test(line)
-          ? "warn"
-          : "debug";
-      log[level]({ source: "postgres" }, line);
+  async function supervise(): Promise<void> {
+    for (let retryMs = FIRST_RESTART_MS; ; ) {
+      await server.ended;
+      if (stopping !== null) return;
+      log.error("PostgreSQL ended by itself; starting it again");
+      // The last one's remaining processes need a moment to notice and go.
+      await sleep(retryMs, null, { signal: halt.signal }).catch(() => {});
+      if (stopping !== null) return;
+      server = launch();
+      try {
+        await server.ready();
+        log.info("PostgreSQL is back");
+        retryMs = FIRST_RESTART_MS;
+      } catch (error) {
+        if (stopping === null) log.error({ err: error }, "PostgreSQL can't be started again");
+        await server.stop();
+        retryMs = Math.min(retryMs * 2, LAST_RESTART_MS);
+      }
+    }
+  }
+
+  const supervised = supervise();
+  return () => {
+    stopping ??= Promise.resolve().then(async () => {
+      halt.abort();
+      await server.stop();
+      await supervised;
     });
-  }
-  child.stdin?.on("error", () => {});
-  return tail;
-}
-
-interface PidFile {
-  pid: number;
-  ready: boolean;
-}
-
-/** The server's own lock file: its number in the first line, its state in the eighth. Null when there is none. */
-function readPidFile(dataDir: string): PidFile | null {
-  try {
-    const lines = readFileSync(join(dataDir, "postmaster.pid"), "utf8").split("\n");
-    const pid = Number(lines[0]);
-    return Number.isInteger(pid) && pid > 0 ? { pid, ready: lines[7]?.trim() === "ready" } : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Whether process `pid` is a server on this folder: in a restarted container the number may be anyone's by now. */
-function servesFolder(pid: number, dataDir: string): boolean {
-  if (!pidExists(pid)) return false;
-  if (process.platform !== "linux") return true;
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(dataDir);
-  } catch (error) {
-    // Not ours to look at: then PostgreSQL decides.
-    return (error as NodeJS.ErrnoException).code === "EACCES";
-  }
+    return stopping;
+  };
 }
 
 /** After a `kill -9` of the last process its server is still shutting down; a living process keeps it. */
@@ -194,6 +123,8 @@ async function outwaitOldServer(cluster: Cluster, dataDir: string, log: Database
     const holder = readHolder(cluster);
     if (holder !== null && processState(holder) === "alive") throw heldError(dataDir, holder.pid);
     if (waitedMs === 0) log.info("Waiting for the last run's PostgreSQL to shut down");
+    // Whoever should have ended it is gone too. Not at once: the holder's name is written when a server is ready.
+    if (waitedMs === ORPHAN_MS && old.ready && holder !== null) process.kill(old.pid, "SIGINT");
     if (waitedMs >= OLD_SERVER_LIMIT_MS) throw heldError(dataDir, old.pid);
     await sleep(POLL_MS);
   }
@@ -215,57 +146,4 @@ function writeHolder(cluster: Cluster): void {
   const partial = `${cluster.holderFile}.${process.pid}`;
   writeFileSync(partial, formatIdentity(ownIdentity()));
   renameSync(partial, cluster.holderFile);
-}
-
-async function untilReady(
-  child: ChildProcess,
-  cluster: Cluster,
-  tail: readonly string[],
-  dataDir: string,
-): Promise<void> {
-  let failure: string | null = null;
-  child.once("error", (error) => {
-    failure ??= error.message;
-  });
-  child.once("close", (code) => {
-    failure ??= `ended with code ${code}`;
-  });
-  for (let waitedMs = 0; failure === null; waitedMs += POLL_MS) {
-    const file = readPidFile(cluster.dataDir);
-    if (file?.ready && isChildOf(file.pid, child.pid)) return;
-    if (waitedMs >= START_LIMIT_MS) {
-      child.stdin?.destroy();
-      failure = `not ready after ${START_LIMIT_MS / 1_000} s`;
-      break;
-    }
-    await sleep(POLL_MS);
-  }
-  if (tail.some((line) => line.includes('lock file "postmaster.pid" already exists'))) {
-    throw heldError(dataDir, readHolder(cluster)?.pid ?? readPidFile(cluster.dataDir)?.pid ?? 0);
-  }
-  throw new Error(`PostgreSQL did not start on ${dataDir}: ${failure}. ${tail.slice(-3).join(" ")}`.trim());
-}
-
-/** The guard's group holds the server; a server of another group is another start's. */
-function isChildOf(pid: number, guardPid: number | undefined): boolean {
-  if (process.platform !== "linux") return true;
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === guardPid;
-  } catch {
-    return false;
-  }
-}
-
-async function stopServer(child: ChildProcess, ended: Promise<void>, log: DatabaseLog): Promise<void> {
-  child.stdin?.end();
-  const limit = new AbortController();
-  const late = sleep(STOP_LIMIT_MS, "late", { signal: limit.signal }).catch(() => "");
-  const first = await Promise.race([ended, late]);
-  limit.abort();
-  if (first !== "late") return;
-  log.error("PostgreSQL did not shut down in time; killing it, the next start recovers from its log");
-  // The guard leads a group that holds the server.
-  if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-  await ended;
 }
