@@ -38,14 +38,18 @@ async function main(): Promise<void> {
   const startedAt = new Date();
   if (only === null || only === "gateway") {
     const size = quick
-      ? { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600 }
-      : { rounds: 3, compileMs: 2_000, warmUpMs: 300, measureMs: 1_500 };
+      ? { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 }
+      : { rounds: 3, compileMs: 2_000, warmUpMs: 300, measureMs: 1_500, budgetMs: 120_000 };
     const gateway = await runGateway(size);
     results["gateway"] = gateway.results;
     goals.push(...gateway.goals);
   }
   if (only === null || only === "engine") {
-    const engine = await runEngine({ rounds: quick ? 1 : 5 });
+    const engine = await runEngine(
+      quick
+        ? { rounds: 1, decodeTokens: 96, concurrentTokens: 24, longPromptTokens: 1_000, budgetMs: 10_000 }
+        : { rounds: 5, decodeTokens: 160, concurrentTokens: 64, longPromptTokens: 3_000, budgetMs: 100_000 },
+    );
     results["engine"] = engine.results;
     goals.push(...engine.goals);
   }

@@ -5,7 +5,6 @@ import { mustComplete } from "./client.ts";
 import type { EngineBench } from "./run.ts";
 
 const PREFIX_TOKENS = 1_000;
-const LONG_PROMPT_TOKENS = 3_000;
 const STREAM_TOKENS = 400;
 /** Deltas of the stream that must have come before the long prompt is sent. */
 const STREAM_HEAD_START = 8;
@@ -69,7 +68,7 @@ export async function measurePrefill(
   const undisturbed: number[] = [];
   const prefillMs: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const long = await bench.prompt(LONG_PROMPT_TOKENS);
+    const long = await bench.prompt(bench.options.longPromptTokens);
     let sent: Promise<unknown> = Promise.resolve();
     const streamStartMs = performance.now();
     const window = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.POSITIVE_INFINITY };
@@ -96,7 +95,7 @@ export async function measurePrefill(
   }
   const worst = Math.max(...gaps);
   printTable(
-    "A running stream while another's 3,000-token prompt is prefilled",
+    `A running stream while another's ${bench.options.longPromptTokens}-token prompt is prefilled`,
     ["longest gap ms, each round", "worst", "longest gap otherwise", "prefill s"],
     [
       [

@@ -13,11 +13,20 @@ import { mustComplete } from "./client.ts";
 import { measurePrefill, measurePrefix } from "./latency.ts";
 
 const SLOTS = 8;
-const DECODE_TOKENS = 160;
-const CONCURRENT_TOKENS = 64;
 const PREFILL_TOKENS = 1_000;
 
+export interface EngineOptions {
+  rounds: number;
+  decodeTokens: number;
+  concurrentTokens: number;
+  /** The prompt that is prefilled beside a running stream. */
+  longPromptTokens: number;
+  /** No new round of the rates begins after this time. */
+  budgetMs: number;
+}
+
 export interface EngineBench {
+  options: EngineOptions;
   hearth: Hearth;
   bare: ChildProcess;
   /** A text of about so many tokens that shares no prefix with any other. */
@@ -27,7 +36,7 @@ export interface EngineBench {
 type Measure = "decode, 1 stream" | "prefill, 1,000 tokens" | "8 concurrent";
 type Rates = Record<Measure, { bare: number[]; hearth: number[] }>;
 
-export async function runEngine(options: { rounds: number }): Promise<{ results: unknown; goals: Goal[] }> {
+export async function runEngine(options: EngineOptions): Promise<{ results: unknown; goals: Goal[] }> {
   const threads = Math.min(8, Math.max(1, Math.floor(availableParallelism() / 2)));
   const modelPath = findModel();
   const bare = startNode(
@@ -44,6 +53,7 @@ export async function runEngine(options: { rounds: number }): Promise<{ results:
     hearth = await startHearth({ core: null, env: { HEARTH_ENGINE_THREADS: String(threads) } });
     let seed = Math.floor(Math.random() * 1e6);
     const bench: EngineBench = {
+      options,
       hearth,
       bare,
       prompt: async (tokens) => {
@@ -52,7 +62,7 @@ export async function runEngine(options: { rounds: number }): Promise<{ results:
         return (await ask<{ text: string }>(bare, order, 30_000)).text;
       },
     };
-    const rates = await measureRates(bench, options.rounds);
+    const rates = await measureRates(bench);
     const rateGoals = reportRates(rates, threads);
     const prefix = await measurePrefix(bench, options.rounds);
     const gap = await measurePrefill(bench, Math.min(3, options.rounds));
@@ -88,13 +98,17 @@ function countingPrompt(start: number): string {
   return Array.from({ length: 12 }, (_, i) => `${start + i}`).join(", ");
 }
 
-async function measureRates(bench: EngineBench, rounds: number): Promise<Rates> {
+async function measureRates(bench: EngineBench): Promise<Rates> {
   const rates: Rates = {
     "decode, 1 stream": { bare: [], hearth: [] },
     "prefill, 1,000 tokens": { bare: [], hearth: [] },
     "8 concurrent": { bare: [], hearth: [] },
   };
+  const { rounds, budgetMs } = bench.options;
+  const untilMs = performance.now() + budgetMs;
+  // The first round warms up and isn't counted.
   for (let round = -1; round < rounds; round += 1) {
+    if (round > 0 && performance.now() > untilMs) break;
     for (const measure of shuffled(Object.keys(rates) as Measure[])) {
       const prompts = await promptsFor(bench, measure, round);
       for (const side of shuffled(["bare", "hearth"] as const)) {
@@ -112,11 +126,10 @@ async function promptsFor(bench: EngineBench, measure: Measure, round: number): 
   return Array.from({ length: count }, (_, i) => countingPrompt(100 + 40 * (round + 1) + 400 * i));
 }
 
-const MAX_TOKENS: Record<Measure, number> = {
-  "decode, 1 stream": DECODE_TOKENS,
-  "prefill, 1,000 tokens": 1,
-  "8 concurrent": CONCURRENT_TOKENS,
-};
+function maxTokensOf({ options }: EngineBench, measure: Measure): number {
+  if (measure === "prefill, 1,000 tokens") return 1;
+  return measure === "decode, 1 stream" ? options.decodeTokens : options.concurrentTokens;
+}
 
 interface Run {
   firstMs: number;
@@ -133,7 +146,7 @@ async function rateOf(
   measure: Measure,
   prompts: string[],
 ): Promise<number> {
-  const maxTokens = MAX_TOKENS[measure];
+  const maxTokens = maxTokensOf(bench, measure);
   const run =
     side === "bare"
       ? await runBare(bench.bare, prompts, maxTokens)

@@ -39,6 +39,8 @@ export interface GatewayOptions {
   compileMs: number;
   warmUpMs: number;
   measureMs: number;
+  /** No new round begins after this time. */
+  budgetMs: number;
 }
 
 export async function runGateway(options: GatewayOptions): Promise<{ results: unknown; goals: Goal[] }> {
@@ -90,7 +92,9 @@ async function measureAll(
       );
     }
   }
+  const untilMs = performance.now() + options.budgetMs;
   for (let round = 0; round < options.rounds; round += 1) {
+    if (round > 0 && performance.now() > untilMs) break;
     for (const testCase of shuffled(CASES)) {
       for (const contender of shuffled(contenders)) {
         const sample = await measure(load, contender, testCase, options);
@@ -145,7 +149,7 @@ const complaints = new Set<string>();
 function complain(problem: string): void {
   const line = problem.replaceAll(/\s+/g, " ");
   const key = line.slice(0, 60);
-  if (!complaints.has(key)) console.log(`left out: ${line}`);
+  if (!complaints.has(key)) console.log(`left out: ${line.slice(0, 300)}`);
   complaints.add(key);
 }
 

@@ -32,9 +32,12 @@ export interface OpenAiServerOptions {
   maxQueued?: number;
   /** Default 5 s. */
   connectTimeoutMs?: number;
-  /** From the request sent to the reply's head; for a request that does not stream that is the whole generation. Default 600 s. */
+  /** From the request sent to the reply's head; for a request that does not stream that is the whole generation. */
   headersTimeoutMs?: number;
-  /** Longest silence inside a reply. Default 120 s. Time-outs above 1 s are checked about twice a second. */
+  /**
+   * Longest silence inside a reply. Both default to 600 s: equal times share one timer. Time-outs above 1 s are
+   * checked about twice a second.
+   */
   bodyTimeoutMs?: number;
   /** Largest reply that is not a stream. Default 16 MiB. */
   maxReplyBytes?: number;
@@ -44,6 +47,7 @@ export interface OpenAiServerOptions {
 
 /** uvicorn, which vLLM and SGLang use, closes idle connections after 5 s; ours must be given up before. */
 const KEEP_ALIVE_MS = 4_000;
+const REPLY_TIMEOUT_MS = 600_000;
 /** Small requests on the side: health and tokenize. */
 const SIDE_TIMEOUT_MS = 10_000;
 
@@ -102,8 +106,8 @@ class OpenAiServerEngine implements Engine, Upstream {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectTimeout: options.connectTimeoutMs ?? 5_000,
-      headersTimeout: options.headersTimeoutMs ?? 600_000,
-      bodyTimeout: options.bodyTimeoutMs ?? 120_000,
+      headersTimeout: options.headersTimeoutMs ?? REPLY_TIMEOUT_MS,
+      bodyTimeout: options.bodyTimeoutMs ?? REPLY_TIMEOUT_MS,
     });
   }
 
@@ -117,6 +121,8 @@ class OpenAiServerEngine implements Engine, Upstream {
         method: "POST",
         path: `${this.#basePath}${request.input.kind === "chat" ? "/chat/completions" : "/completions"}`,
         headers: this.#headers,
+        // A connection has one request at a time anyway; this spares undici a turn of its queue for each.
+        blocking: false,
         body: requestBody(this.#upstreamModel, this.#dialect, request, maxTokens),
       },
       handler,
