@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
 import { type AppError, ERROR_TABLE } from "../../lib/errors.ts";
 
 /** The data plane's error body: `{error: {message, type, code, param, object}}`. */
@@ -15,8 +14,14 @@ export function errorBody(error: AppError): string {
   });
 }
 
-/** Sends an error as the whole reply. The caller has made sure that no byte of the reply was sent before. */
-export function sendError(res: ServerResponse, requestId: string, error: AppError, close = false): void {
+/** Longest silence inside the body of a request that was refused before it was read. */
+const UNREAD_BODY_TIMEOUT_MS = 2_000;
+
+/**
+ * Sends an error as the whole reply. The caller has made sure that no byte of the reply was sent before. Node reads the
+ * rest of an unread body away: a connection closed on unread bytes would take the reply with it.
+ */
+export function sendError(res: ServerResponse, requestId: string, error: AppError): void {
   const body = errorBody(error);
   const headers = [
     "content-type",
@@ -28,23 +33,11 @@ export function sendError(res: ServerResponse, requestId: string, error: AppErro
   ];
   if (error.retryAfterS !== null) headers.push("retry-after", String(error.retryAfterS));
   if (error.code === "UNAUTHORIZED") headers.push("www-authenticate", "Bearer");
-  if (close) headers.push("connection", "close");
+  if (!res.req.complete) {
+    // Also for a client that asked to close: Node would do it at once.
+    res.shouldKeepAlive = true;
+    res.on("finish", () => res.req.socket.setTimeout(UNREAD_BODY_TIMEOUT_MS));
+  }
   res.writeHead(error.status, headers);
   res.end(body);
-}
-
-/**
- * Answers what never became a request (broken HTTP, too large headers, a head or body that did not arrive in time)
- * on the bare socket, in the same shape as every other error, and closes it.
- */
-export function sendSocketError(socket: Duplex, status: number, reason: string, error: AppError): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const body = errorBody(error);
-  socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
 }

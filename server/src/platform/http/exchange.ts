@@ -52,9 +52,7 @@ export class Exchange<P> {
   }
 
   fail(error: AppError): void {
-    // An unread rest of the body would be taken for the next request: the connection ends with the reply.
-    if (!this.#res.headersSent && !this.#res.destroyed)
-      sendError(this.#res, this.id, error, !this.#req.complete);
+    if (!this.#res.headersSent && !this.#res.destroyed) sendError(this.#res, this.id, error);
   }
 
   openStream(headers: readonly string[]): EventStream {

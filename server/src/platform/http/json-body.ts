@@ -5,7 +5,8 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 /**
  * Reads and parses a JSON body of at most `limitBytes`.
  * @throws AppError (through `done`) PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that
- * are not UTF-8, broken JSON, or a half surrogate. A client that leaves before the end is REQUEST_TIMEOUT.
+ * are not UTF-8, broken JSON, or a half surrogate. A body that breaks off is what refuseBrokenRequest says, or
+ * REQUEST_TIMEOUT when the client has left.
  */
 export function readJsonBody(
   req: IncomingMessage,
@@ -43,7 +44,9 @@ export function readJsonBody(
     }
   });
   req.on("error", (cause) => {
-    settle(new AppError("REQUEST_TIMEOUT", "The request body did not arrive.", { cause, param: "body" }));
+    if (cause instanceof AppError) settle(cause);
+    else
+      settle(new AppError("REQUEST_TIMEOUT", "The request body did not arrive.", { cause, param: "body" }));
   });
 }
 

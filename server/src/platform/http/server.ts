@@ -2,10 +2,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../../lib/clock.ts";
-import { AppError, toAppError } from "../../lib/errors.ts";
+import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
-import { errorBody, sendError, sendSocketError } from "./error-body.ts";
+import { refuseBrokenRequest } from "./broken-request.ts";
+import { errorBody, sendError } from "./error-body.ts";
 import { Exchange } from "./exchange.ts";
 
 /** Largest request head; larger ones are refused by the parser. */
@@ -63,6 +64,8 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
   const app = Fastify({
     logger: false,
     genReqId: () => uuidv7Hex(options.clock.now()),
+    clientErrorHandler: (fault, socket) =>
+      refuseBrokenRequest(fault, socket, MAX_HEADER_BYTES, options.clock),
     serverFactory: (framework) => {
       server = createServer(serverSettings(options), (req, res) => {
         if (!serveDirect(options, direct, req, res)) framework(req, res);
@@ -71,9 +74,9 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
         sockets.add(socket);
         socket.on("close", () => sockets.delete(socket));
       });
-      server.on("clientError", (error, socket) =>
-        refuseBrokenRequest(error as NodeJS.ErrnoException, socket),
-      );
+      server.on("checkExpectation", (_req, res) => {
+        sendError(res, uuidv7Hex(options.clock.now()), badRequest("expect", "There is no such expectation."));
+      });
       return server;
     },
   });
@@ -90,6 +93,8 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
 function serverSettings<P>(options: HttpServerOptions<P>): import("node:http").ServerOptions {
   return {
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Node's own refusal has no body; ours is in serveDirect.
+    requireHostHeader: false,
     headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
@@ -103,6 +108,10 @@ function serveDirect<P>(
   req: IncomingMessage,
   res: ServerResponse,
 ): boolean {
+  if (req.headers.host === undefined && req.httpVersion !== "1.0") {
+    sendError(res, uuidv7Hex(options.clock.now()), badRequest("host", "The host header is missing."));
+    return true;
+  }
   const url = req.url as string;
   const query = url.indexOf("?");
   const route = direct.get(query === -1 ? url : url.slice(0, query));
@@ -116,7 +125,7 @@ function serveDirect<P>(
     const error = toAppError(thrown);
     logFailure(options.log, id, error);
     if (error.code === "METHOD_NOT_ALLOWED") res.setHeader("allow", "POST");
-    if (!res.headersSent) sendError(res, id, error, !req.complete);
+    if (!res.headersSent) sendError(res, id, error);
   }
   return true;
 }
@@ -177,33 +186,6 @@ function fromFramework(thrown: unknown): AppError {
 export function logFailure(log: Log, requestId: string, error: AppError): void {
   if (error.status >= 500)
     log.error({ requestId, code: error.code, err: error.cause ?? error }, "request failed");
-}
-
-function refuseBrokenRequest(error: NodeJS.ErrnoException, socket: import("node:stream").Duplex): void {
-  // Bytes that are no request after one whose reply is under way: writing here would land inside that reply.
-  const replying = (socket as { _httpMessage?: unknown })._httpMessage != null;
-  if (error.code === "ECONNRESET" || replying) {
-    socket.destroy();
-  } else if (error.code === "HPE_HEADER_OVERFLOW") {
-    const refusal = new AppError(
-      "BAD_REQUEST",
-      `The request headers are larger than ${MAX_HEADER_BYTES} bytes.`,
-      {
-        param: "headers",
-      },
-    );
-    sendSocketError(socket, 431, "Request Header Fields Too Large", refusal);
-  } else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    const refusal = new AppError("REQUEST_TIMEOUT", "The request did not arrive in time.");
-    sendSocketError(socket, 408, "Request Timeout", refusal);
-  } else {
-    sendSocketError(
-      socket,
-      400,
-      "Bad Request",
-      new AppError("BAD_REQUEST", "This is not a valid HTTP request."),
-    );
-  }
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

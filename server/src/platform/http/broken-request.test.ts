@@ -1,0 +1,111 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rawExchange, rawReply } from "../../../test/harness/http.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { createLog } from "../telemetry/log.ts";
+import type { Exchange } from "./exchange.ts";
+import { createHttpServer, type HttpServer } from "./server.ts";
+
+/** What the route was told of each request's body, in order. */
+const told: (string | null)[] = [];
+let server: HttpServer;
+let port: number;
+
+beforeAll(async () => {
+  server = await createHttpServer({
+    clock: systemClock,
+    log: createLog("silent"),
+    headersTimeoutMs: 300,
+    requestTimeoutMs: 600,
+    authenticate(authorization) {
+      if (authorization !== "Bearer key") throw new AppError("UNAUTHORIZED", "No.");
+      return {};
+    },
+    direct: [
+      {
+        paths: ["/echo"],
+        handle(exchange: Exchange<object>) {
+          exchange.readJson(1_000_000, (error, body) => {
+            told.push(error?.code ?? null);
+            if (error !== null) exchange.fail(error);
+            else exchange.json(JSON.stringify(body), []);
+          });
+        },
+      },
+    ],
+    register() {},
+  });
+  port = await server.listen(0, "127.0.0.1");
+});
+
+afterAll(() => server.close(0));
+
+const head = (...headers: string[]): string =>
+  ["POST /echo HTTP/1.1", "host: x", "authorization: Bearer key", ...headers, "", ""].join("\r\n");
+
+describe("a request that breaks", () => {
+  it("before its head is complete gets 408 and the end of the connection", async () => {
+    const text = await rawExchange(port, "POST /echo HTTP/1.1\r\nhost: x\r\n");
+    expect(text).toMatch(/^HTTP\/1\.1 408 /);
+    expect(text).toContain('"code":"REQUEST_TIMEOUT"');
+  });
+
+  it("inside its body gets 408 through the route, which hears of it once", async () => {
+    told.length = 0;
+    const text = await rawExchange(port, `${head("content-length: 100")}{"a":`);
+    expect(text).toMatch(/^HTTP\/1\.1 408 [\s\S]*x-request-id: [0-9a-f]{32}/);
+    expect(text).toMatch(/"code":"REQUEST_TIMEOUT","param":"body","object":"error"\}\}$/);
+    expect(told).toEqual(["REQUEST_TIMEOUT"]);
+  });
+
+  it("with a chunk that is none gets 400 through the route", async () => {
+    told.length = 0;
+    const text = await rawExchange(port, `${head("transfer-encoding: chunked")}zz\r\n`);
+    expect(text).toMatch(/^HTTP\/1\.1 400 [\s\S]*"param":"body","object":"error"\}\}$/);
+    expect(told).toEqual(["BAD_REQUEST"]);
+  });
+
+  it("by its client's leave is told to the route and to nobody else", async () => {
+    told.length = 0;
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.write(`${head("content-length: 100")}{`, () => setImmediate(() => socket.resetAndDestroy()));
+    });
+    await expect.poll(() => told).toEqual(["REQUEST_TIMEOUT"]);
+  });
+
+  it("in the bytes after it does not garble the reply before it", async () => {
+    const text = await rawExchange(port, `${head("content-length: 2")}{}\u0000\u0001\r\n\r\n`);
+    if (text !== "") expect(text).toMatch(/^HTTP\/1\.1 200 [\s\S]*\{\}/);
+    expect(text.split("{}").length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe("a refusal arrives whole", () => {
+  it.each([
+    ["413 for a body that is announced", head("content-length: 20000000"), 413],
+    ["413 to a client that will close", head("content-length: 20000000", "connection: close"), 413],
+    ["401", head("content-length: 20000000").replace("Bearer key", "Bearer x"), 401],
+  ])("%s, though the body is on its way", async (_, request, status) => {
+    for (let i = 0; i < 5; i++) {
+      const reply = await rawReply(port, [request, Buffer.alloc(20_000_000, 97)]);
+      expect(reply.status).toBe(status);
+      expect(reply.json.error.object).toBe("error");
+    }
+  });
+
+  it("431 for a head of a megabyte", async () => {
+    for (let i = 0; i < 5; i++) {
+      const reply = await rawReply(port, head(`x: ${"a".repeat(1_000_000)}`));
+      expect(reply.status).toBe(431);
+      expect(reply.json.error.param).toBe("headers");
+    }
+  });
+
+  it("and the connection serves the next request when the body was sent after all", async () => {
+    const refused = head("content-length: 2000000") + "x".repeat(2_000_000);
+    const next = `${head("content-length: 7", "connection: close")}{"b":2}`;
+    const text = await rawExchange(port, [refused, next]);
+    expect(text).toMatch(/^HTTP\/1\.1 413 [\s\S]*HTTP\/1\.1 200 [\s\S]*\{"b":2\}$/);
+  });
+});

@@ -1,0 +1,75 @@
+import type { ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../../lib/clock.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { errorBody } from "./error-body.ts";
+
+/** How long a refused client may go on sending: a connection closed on unread bytes takes the refusal with it. */
+const LINGER_MS = 2_000;
+
+/** Refused connections; what still arrives there is more of the same. */
+const refused = new WeakSet<Duplex>();
+
+/** The client is gone, or has closed its side in the middle of a request, which comes to the same. */
+const LEFT: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "HPE_INVALID_EOF_STATE"]);
+
+interface Refusal {
+  /** The statuses of HTTP's own that the error table has no code for. */
+  status: number;
+  reason: string;
+  error: AppError;
+}
+
+/**
+ * Answers what is no request, or stops being one: broken HTTP, too large a head, a head or body that does not come in
+ * time. In the same shape as every other error; the connection ends with it.
+ */
+export function refuseBrokenRequest(
+  fault: NodeJS.ErrnoException,
+  socket: Duplex,
+  maxHeaderBytes: number,
+  clock: Clock,
+): void {
+  if (refused.has(socket)) return;
+  const res = (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
+  // Writing next to a reply that is under way would land inside it.
+  const answerable = res === null || isWaitingForBody(res);
+  if (LEFT.has(fault.code ?? "") || !socket.writable || !answerable) {
+    socket.destroy();
+    return;
+  }
+  refused.add(socket);
+  clock.after(LINGER_MS, () => socket.destroy());
+  const refusal = refusalOf(fault, maxHeaderBytes, res === null ? {} : { param: "body" });
+  if (res === null) {
+    writeRefusal(socket, refusal);
+    return;
+  }
+  // Whoever reads the body answers and records it.
+  res.req.emit("error", refusal.error);
+}
+
+function isWaitingForBody(res: ServerResponse): boolean {
+  return !res.headersSent && !res.req.complete && res.req.listenerCount("error") > 0;
+}
+
+function refusalOf(fault: NodeJS.ErrnoException, maxHeaderBytes: number, about: { param?: string }): Refusal {
+  if (fault.code === "HPE_HEADER_OVERFLOW") {
+    const error = badRequest("headers", `The request headers are larger than ${maxHeaderBytes} bytes.`);
+    return { status: 431, reason: "Request Header Fields Too Large", error };
+  }
+  if (fault.code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    const error = new AppError("REQUEST_TIMEOUT", "The request did not arrive in time.", about);
+    return { status: error.status, reason: "Request Timeout", error };
+  }
+  const error = new AppError("BAD_REQUEST", "This is not a valid HTTP request.", { ...about, cause: fault });
+  return { status: error.status, reason: "Bad Request", error };
+}
+
+function writeRefusal(socket: Duplex, { status, reason, error }: Refusal): void {
+  const body = errorBody(error);
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
