@@ -83,13 +83,23 @@ const NOT_YET: Readonly<Record<string, readonly unknown[]>> = {
   typical_p: [1],
 };
 
+/** Compares with a neutral value, which is flat: a hostile value is never searched deeper than that. */
+function isSame(neutral: unknown, value: unknown): boolean {
+  if (typeof neutral !== "object" || neutral === null) return value === neutral;
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(neutral) !== Array.isArray(value)) return false;
+  const entries = Object.entries(neutral);
+  if (Object.keys(value).length !== entries.length) return false;
+  return entries.every(([key, item]) => Object.hasOwn(value, key) && Reflect.get(value, key) === item);
+}
+
 /** Removes parameters that ask for nothing; refuses, by name, those that ask for what is not there yet. */
 export function refuseNotYet(body: Record<string, unknown>): void {
   for (const name in body) {
     const neutral = NOT_YET[name];
     if (neutral === undefined || !Object.hasOwn(NOT_YET, name)) continue;
     const value = body[name];
-    const asksNothing = value === null || neutral.some((n) => JSON.stringify(n) === JSON.stringify(value));
+    const asksNothing = value === null || neutral.some((one) => isSame(one, value));
     if (!asksNothing) throw badRequest(name, `The parameter ${name} is not supported yet with this value.`);
     delete body[name];
   }
