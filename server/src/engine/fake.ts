@@ -266,7 +266,7 @@ class Vocabulary {
       .map((id) => {
         const text = this.#texts[id];
         if (text === undefined)
-          throw new EngineError("invalid", "The prompt has a token id that doesn't exist.");
+          throw new EngineError("invalid_prompt", "The prompt has a token id that doesn't exist.");
         return text;
       })
       .join("");

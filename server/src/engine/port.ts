@@ -115,6 +115,8 @@ export type EngineErrorCode =
   | "context_exceeded"
   /** The request is not valid for this engine; `param` may name an engine-side field. */
   | "invalid"
+  /** The prompt itself can't be used: it is empty, or has a token id that doesn't exist. */
+  | "invalid_prompt"
   | "unsupported"
   /** The engine died, is closing or can't be reached. Retryable on another replica. */
   | "unavailable"
