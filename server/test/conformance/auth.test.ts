@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
-import { parseRaw, post, type Reply, rawExchange, send } from "../harness/http.ts";
+import { post, type Reply, rawReply, send } from "../harness/http.ts";
 import { expectError } from "./contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
@@ -21,7 +21,7 @@ async function raw(method: string, target: string, headers: string[] = [], body 
     ...(body === "" ? [] : ["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`]),
     ...headers,
   ];
-  return parseRaw(await rawExchange(hearth.port, `${head.join("\r\n")}\r\n\r\n${body}`));
+  return rawReply(hearth.port, `${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
 const PATHS = [
@@ -101,7 +101,7 @@ describe("without a key", () => {
 
   test("a body is not waited for", async () => {
     const head = `POST ${CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{`;
-    expectError(parseRaw(await rawExchange(hearth.port, head)), "UNAUTHORIZED", null);
+    expectError(await rawReply(hearth.port, head), "UNAUTHORIZED", null);
   });
 
   test("/health is open, in no other spelling that leads elsewhere", async () => {

@@ -2,7 +2,16 @@ import net from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, rowOf, startHearth, until } from "../harness/hearth.ts";
-import { type Json, openStream, parseRaw, post, type Reply, rawExchange, send } from "../harness/http.ts";
+import {
+  type Json,
+  openStream,
+  parseRaw,
+  post,
+  type Reply,
+  rawExchange,
+  rawReply,
+  send,
+} from "../harness/http.ts";
 import { expectError, expectRefusal, expectShape, expectTidy } from "./contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
@@ -41,7 +50,7 @@ function head(headers: string[], target = CHAT): string {
 }
 
 async function rawChat(headers: string[], body: string | Buffer = ""): Promise<Reply> {
-  return parseRaw(await rawExchange(hearth.port, head(["connection: close", ...headers]), body));
+  return rawReply(hearth.port, [head(["connection: close", ...headers]), body]);
 }
 
 const deep = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
@@ -179,9 +188,15 @@ describe("a field that is no good is named", () => {
     ["tools", { ...hello, tools: [{ type: "function", function: { name: "f" } }] }],
   ];
 
-  test.each(cases)("%s in chat: %j", async (field, body) => {
-    expectError(await chat(body), "BAD_REQUEST", field);
-  });
+  const brief = (body: object): string =>
+    JSON.stringify(body).replace(JSON.stringify(hello).slice(1, -1), "…").slice(0, 90);
+
+  test.each(cases.map(([field, body]) => [field, brief(body), body] as const))(
+    "%s in chat: %s",
+    async (field, _, body) => {
+      expectError(await chat(body), "BAD_REQUEST", field);
+    },
+  );
 
   test.each([
     ["prompt", {}],
@@ -222,7 +237,7 @@ describe("a field that is no good is named", () => {
     const message = '{"role":"user","content":"x","__proto__":{"role":"system"}}';
     const reply = await chat(`{"model":"${MODEL}","max_tokens":1,"messages":[${message}]}`);
     expectError(reply, "BAD_REQUEST", "messages[0].__proto__");
-    expectError(await chat(`{"__proto__":${JSON.stringify(hello)}}`), "BAD_REQUEST", "__proto__");
+    expectRefusal(await chat(`{"__proto__":${JSON.stringify(hello)}}`));
   });
 
   test("of a field given twice the last counts", async () => {
@@ -369,7 +384,7 @@ describe("sizes", () => {
     const replies = [
       await rawChat([`x-large: ${"a".repeat(65_536)}`]),
       await rawChat(new Array(2_000).fill("x-many: abcdefghijklmnopqrstuvwxyz")),
-      parseRaw(await rawExchange(hearth.port, head([], `/${"a".repeat(65_536)}`))),
+      await rawReply(hearth.port, head([], `/${"a".repeat(65_536)}`)),
     ];
     for (const reply of replies) {
       expectRefusal(reply);
@@ -384,9 +399,9 @@ describe("sizes", () => {
       "\u0016\u0003\u0001\u0002\u0000",
       "GET\r\n\r\n",
       "GET / HTTP/9.9\r\n\r\n",
-      "GET / HTTP/1.1\r\n\r\n",
+      "GET / HTTP/1.1\r\nconnection: close\r\n\r\n",
     ]) {
-      const reply = parseRaw(await rawExchange(hearth.port, bytes));
+      const reply = await rawReply(hearth.port, bytes);
       expectRefusal(reply);
       expect(reply.status).toBe(400);
     }
@@ -535,7 +550,7 @@ const mutation: fc.Arbitrary<(body: Json) => void> = fc.oneof(
   }),
   fc.tuple(fc.string({ unit: "binary", maxLength: 20 }), value).map(([name, v]) => (body: Json) => {
     if (!/^(max_(completion_)?tokens|n)$/.test(name))
-      Object.defineProperty(body, name, { value: v, enumerable: true });
+      Object.defineProperty(body, name, { value: v, enumerable: true, configurable: true });
   }),
   fc.constantFrom("role", "content", "name", "extra").chain((name) =>
     value.map((v) => (body: Json) => {
@@ -618,7 +633,7 @@ describe("after all that", () => {
     for (const row of rows) {
       const outcome = row.status === 200 ? "ok" : row.status === 499 ? "cancelled" : "rejected";
       expect(row.outcome).toBe(outcome);
-      if (row.status !== 200) expect(row.completionTokens).toBe(0);
+      if (outcome === "rejected") expect(row.completionTokens).toBe(0);
     }
   });
 });

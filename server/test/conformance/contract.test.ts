@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
-import { type Json, openStream, parseRaw, post, rawExchange, send, stream } from "../harness/http.ts";
+import { type Json, openStream, post, rawReply, send, stream } from "../harness/http.ts";
 import { contract, expectError, expectShape } from "./contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
@@ -194,12 +194,10 @@ describe("errors are the contract's, exactly", () => {
   });
 
   test("413 for a body that is too large, before it is sent", async () => {
-    const reply = parseRaw(
-      await rawExchange(
-        hearth.port,
-        `POST ${CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${hearth.apiKey}\r\n` +
-          "content-type: application/json\r\ncontent-length: 20000000\r\n\r\n",
-      ),
+    const reply = await rawReply(
+      hearth.port,
+      `POST ${CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${hearth.apiKey}\r\n` +
+        "content-type: application/json\r\ncontent-length: 20000000\r\n\r\n",
     );
     expectError(reply, "PAYLOAD_TOO_LARGE", "body");
   });

@@ -170,20 +170,38 @@ async function* sseData(response: http.IncomingMessage): AsyncGenerator<string, 
   if (rest !== "") throw new Error(`the stream ended inside an event: ${rest}`);
 }
 
-/** Writes bytes on a bare socket and gives back all that comes until the server closes it. */
-export function rawExchange(port: number, ...pieces: (string | Buffer)[]): Promise<string> {
+/** Writes bytes on a bare socket and gives back all that comes until the server closes it, or until `enough`. */
+export function rawExchange(
+  port: number,
+  pieces: string | Buffer | readonly (string | Buffer)[],
+  enough: (text: string) => boolean = () => false,
+): Promise<string> {
   return new Promise((resolve) => {
     const socket = net.connect(port, "127.0.0.1", () => {
-      for (const piece of pieces) socket.write(piece);
+      for (const piece of Array.isArray(pieces) ? pieces : [pieces]) socket.write(piece);
     });
     let text = "";
     socket.on("data", (bytes) => {
       text += bytes.toString("latin1");
+      if (enough(text)) socket.destroy();
     });
     // A reset after the reply, or instead of one: what came tells.
     socket.on("error", () => {});
     socket.on("close", () => resolve(text));
   });
+}
+
+/** The first reply to the bytes; does not wait for the end of the connection. */
+export async function rawReply(
+  port: number,
+  pieces: string | Buffer | readonly (string | Buffer)[],
+): Promise<Reply> {
+  return parseRaw(
+    await rawExchange(port, pieces, (text) => {
+      const length = /^HTTP[\s\S]*?\r\ncontent-length: (\d+)\r\n[\s\S]*?\r\n\r\n/i.exec(text);
+      return length !== null && text.length >= length[0].length + Number(length[1]);
+    }),
+  );
 }
 
 /** Reads what `rawExchange` gave back as one reply. */
