@@ -37,7 +37,10 @@ export async function adoptLeftovers(
     const taken = join(root, `${ownName}-adopted-${randomBytes(4).toString("hex")}`);
     try {
       await rename(folder, taken);
-      await writeFile(join(taken, OWNER_FILE), formatIdentity(identity));
+      // In one step: half a signature would be nobody's, and the folder would wait for its time to run out.
+      const signature = join(taken, `${OWNER_FILE}-${randomBytes(4).toString("hex")}`);
+      await writeFile(signature, formatIdentity(identity));
+      await rename(signature, join(taken, OWNER_FILE));
       adopted.push({ folder: taken, sizeBytes: await folderSizeBytes(taken) });
     } catch (error) {
       // Another process was first.

@@ -456,6 +456,7 @@ async function live(steps: readonly Step[]): Promise<Map<string, string>> {
     else if (one.do === "flush") await life.flush();
     else if (one.do === "progress" || one.do === "close") life.update(one.do, one.which, one.tokens);
     else if (one.do === "crash") {
+      if (one.afterInsert) await turn();
       const left = crash(life.folder);
       remember();
       // The rows are in the table, but their segment, which should have gone then, is still there.

@@ -35,27 +35,38 @@ function quietly(read: () => string): string {
   }
 }
 
-/** Empty when there is no such process. */
-function startOf(pid: number): string {
-  if (process.platform === "linux") {
-    // The name in parentheses may hold anything, also spaces; after it come the state and, 20th, the start.
-    const stat = quietly(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // A zombie is dead; it only waits for its parent to notice.
-    return fields[0] === "Z" ? "" : (fields[19] ?? "");
+/** Null when there is no such process. Throws when that can't be told. */
+function startOf(pid: number): string | null {
+  if (process.platform !== "linux") {
+    const ps = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", timeout: 5_000 });
+    if (ps.error !== undefined) throw ps.error;
+    return ps.stdout.trim() || null;
   }
-  const ps = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", timeout: 5_000 });
-  return ps.status === 0 ? ps.stdout.trim() : "";
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes(String((error as NodeJS.ErrnoException).code))) return null;
+    throw error;
+  }
+  // The name in parentheses may hold anything, also spaces; after it come the state and, 20th, the start.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // A zombie is dead; it only waits for its parent to notice.
+  return fields[0] === "Z" ? null : (fields[19] ?? null);
 }
 
 export function ownIdentity(): ProcessIdentity {
-  return { place: place(), pid: process.pid, startedAt: startOf(process.pid) };
+  return { place: place(), pid: process.pid, startedAt: startOf(process.pid) ?? "" };
 }
 
-/** `unknown` for a process of another host, container or boot, which can't be seen from here. */
+/** `unknown` for a process of another host, container or boot, and for what the system doesn't tell. */
 export function processState(identity: ProcessIdentity): ProcessState {
   if (identity.place !== place()) return "unknown";
-  return startOf(identity.pid) === identity.startedAt && identity.startedAt !== "" ? "alive" : "dead";
+  try {
+    return startOf(identity.pid) === identity.startedAt ? "alive" : "dead";
+  } catch {
+    return "unknown";
+  }
 }
 
 export function formatIdentity(identity: ProcessIdentity): string {
