@@ -53,7 +53,9 @@ export interface Hearth extends Target {
   output(): string;
   /** Settles when the process is gone. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  /** Ctrl-C, then wait. Resolves with the exit code. Idempotent. */
+  /** Ctrl-C: SIGINT to the whole process group. */
+  interrupt(): void;
+  /** Ctrl-C, then wait. Resolves with the exit code. Once it is gone, nothing more. */
   stop(): Promise<number | null>;
   kill9(): Promise<void>;
   /** The ledger, read from PostgreSQL. */
@@ -92,6 +94,8 @@ export async function startHearth(options: HearthOptions = {}): Promise<Hearth> 
       ...options.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
+    // A process group of its own, as in a terminal: Ctrl-C reaches all of it.
+    detached: true,
   });
   running.add(child);
   let output = "";
@@ -107,8 +111,11 @@ export async function startHearth(options: HearthOptions = {}): Promise<Hearth> 
       resolve({ code, signal });
     });
   });
+  const interrupt = (): void => {
+    if (running.has(child)) process.kill(-(child.pid as number), "SIGINT");
+  };
   const stop = async (): Promise<number | null> => {
-    if (running.has(child)) child.kill("SIGINT");
+    interrupt();
     return (await exited).code;
   };
   cleanups.push(() => endWithin(child, stop(), 30_000));
@@ -124,6 +131,7 @@ export async function startHearth(options: HearthOptions = {}): Promise<Hearth> 
     dataDir,
     output: () => output,
     exited,
+    interrupt,
     stop,
     async kill9() {
       child.kill("SIGKILL");

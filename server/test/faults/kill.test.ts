@@ -1,0 +1,150 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { expect, test } from "vitest";
+import {
+  type Hearth,
+  MODEL,
+  metric,
+  startHearth,
+  tempFolder,
+  type UsageRow,
+  until,
+} from "../harness/hearth.ts";
+import { openStream, post, type StreamReply } from "../harness/http.ts";
+import { alive, descendants } from "./processes.ts";
+
+const CHAT = "/inference/v1/chat/completions";
+const ROUNDS = 4;
+const WORKERS = 6;
+/** A row that was cut off holds what was made up to 100 ms before; ten times that leaves room for a busy machine. */
+const CHECKPOINT_MARGIN_MS = 1_000;
+
+interface Whole {
+  promptTokens: number;
+  cachedTokens: number;
+  completionTokens: number;
+}
+interface Broken {
+  maxTokens: number;
+  /** When each delta arrived. */
+  deltasMs: number[];
+  killedMs: number;
+}
+
+/** What the clients saw, by request id. */
+const whole = new Map<string, Whole>();
+const broken = new Map<string, Broken>();
+let sent = 0;
+let events = 0;
+
+/** One client: streams and whole replies in turn, until the server is gone. */
+async function work(hearth: Hearth, isOver: () => boolean): Promise<void> {
+  for (let turn = randomInt(2); !isOver(); turn++) {
+    const body = {
+      model: MODEL,
+      messages: [{ role: "user", content: `Tell me about the number ${randomInt(1000)}.` }],
+      max_tokens: randomInt(1, 24),
+    };
+    sent++;
+    try {
+      if (turn % 2 === 0) await readWhole(hearth, body);
+      else await readStream(hearth, body);
+    } catch {
+      // The connection broke before a head came: nobody knows of this request.
+    }
+  }
+}
+
+async function readWhole(hearth: Hearth, body: object): Promise<void> {
+  const reply = await post(hearth, CHAT, body);
+  events++;
+  if (reply.status === 200) whole.set(String(reply.headers["x-request-id"]), usageOf(reply.json.usage));
+}
+
+async function readStream(hearth: Hearth, body: { max_tokens: number }): Promise<void> {
+  const opened = await openStream(hearth, CHAT, body);
+  const id = String(opened.reply.headers["x-request-id"]);
+  const seen: Broken = { maxTokens: body.max_tokens, deltasMs: [], killedMs: 0 };
+  broken.set(id, seen);
+  let known = 0;
+  const reply = await opened.read((so) => {
+    for (const chunk of so.chunks.slice(known)) {
+      events++;
+      if (chunk.choices?.[0]?.delta?.content) seen.deltasMs.push(performance.now());
+    }
+    known = so.chunks.length;
+    return false;
+  });
+  if (!isWhole(reply)) return;
+  broken.delete(id);
+  whole.set(id, usageOf(reply.chunks.at(-1).usage));
+}
+
+const isWhole = (reply: StreamReply): boolean => reply.done && reply.chunks.at(-1)?.usage !== undefined;
+
+const usageOf = (usage: {
+  prompt_tokens: number;
+  completion_tokens: number;
+  prompt_tokens_details: { cached_tokens: number };
+}): Whole => ({
+  promptTokens: usage.prompt_tokens,
+  cachedTokens: usage.prompt_tokens_details.cached_tokens,
+  completionTokens: usage.completion_tokens,
+});
+
+/** Starts, loads, kills, and looks for what is left running. */
+async function round(dataDir: string, apiKey: string): Promise<void> {
+  const hearth = await startHearth({ dataDir, database: "embedded", env: { HEARTH_API_KEY: apiKey } });
+  let over = false;
+  const clients = Array.from({ length: WORKERS }, () => work(hearth, () => over));
+  const target = events + randomInt(1, 150);
+  await until("some load", () => events >= target);
+  const children = descendants(hearth.pid);
+  over = true;
+  await hearth.kill9();
+  const killedMs = performance.now();
+  await Promise.all(clients);
+  for (const seen of broken.values()) seen.killedMs ||= killedMs;
+
+  expect(children.some(({ command }) => command.includes("llama-cpp"))).toBe(true);
+  expect(children.some(({ command }) => command.includes("postgres"))).toBe(true);
+  await until("the end of the engine, PostgreSQL and its guard", () => alive(children).length === 0);
+}
+
+function expectAccounted(rows: ReadonlyMap<string, UsageRow>): void {
+  for (const [id, usage] of whole) {
+    expect({ id, ...rows.get(id) }).toMatchObject({ id, outcome: "ok", status: 200, ...usage });
+  }
+  for (const [id, { maxTokens, deltasMs, killedMs }] of broken) {
+    const row = rows.get(id);
+    // The server may have finished what the client did not get whole.
+    expect(["interrupted", "ok"], id).toContain(row?.outcome);
+    const surely = deltasMs.filter((ms) => killedMs - ms > CHECKPOINT_MARGIN_MS).length;
+    expect(row?.completionTokens).toBeGreaterThanOrEqual(surely);
+    expect(row?.completionTokens).toBeLessThanOrEqual(maxTokens);
+  }
+}
+
+test("kill -9 at random moments under load loses and doubles no usage, and leaves no process behind", {
+  timeout: 400_000,
+}, async () => {
+  const dataDir = tempFolder();
+  const apiKey = `fw_${randomBytes(24).toString("base64url")}`;
+  for (let i = 0; i < ROUNDS; i++) await round(dataDir, apiKey);
+
+  const hearth = await startHearth({ dataDir, database: "embedded", env: { HEARTH_API_KEY: apiKey } });
+  await until("the spool of the dead in the database", async () => {
+    const ids = new Set((await hearth.usageRows()).map((row) => row.id));
+    return [...whole.keys(), ...broken.keys()].every((id) => ids.has(id));
+  });
+  await until("an empty spool", async () => (await metric(hearth, "hearth_usage_pending_rows")) === 0);
+  const rows = await hearth.usageRows();
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  expect(byId.size).toBe(rows.length);
+  expect(rows.length).toBeLessThanOrEqual(sent);
+  expect(whole.size).toBeGreaterThan(0);
+  expectAccounted(byId);
+
+  const children = descendants(hearth.pid);
+  expect(await hearth.stop()).toBe(0);
+  await until("the end of all children", () => alive(children).length === 0);
+});
