@@ -78,3 +78,23 @@ test("processes killed at any moment lose no acknowledged request, hide no strea
   expect(ledger.stats()).toMatchObject({ inFlight: 0, pendingRows: 0, spoolSizeBytes: 0 });
   await ledger.shutDown();
 });
+
+test("writes that the file system cuts short are made good for, and nothing is acknowledged that isn't written", async () => {
+  const before = new Set((await database.sql`select id from usage_records`).map((row) => row["id"]));
+  const program = fileURLToPath(new URL("./full-disk.fixture.ts", import.meta.url));
+  // Files of at most 256 KiB: the write that reaches it is cut short, the next one fails. All rows take 570 KiB.
+  const limited = ["-c", 'ulimit -f 512; exec "$@"', "sh", process.execPath, "--import", tsx, program];
+  const child = spawn("/bin/sh", [...limited, database.url, join(folder, "full")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  expect(code).toBe(0);
+  expect(said).toContain("failing");
+  const rows = await database.sql`select id, prompt_tokens from usage_records`;
+  const tokens = rows.filter((row) => !before.has(row["id"])).map((row) => Number(row["prompt_tokens"]));
+  expect(tokens.sort((a, b) => a - b)).toEqual(Array.from({ length: 3_000 }, (_, i) => i));
+});

@@ -74,7 +74,11 @@ export class Segment {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#syncing;
-    closeSync(this.#file);
+    try {
+      closeSync(this.#file);
+    } catch {
+      // What was to be kept has been synced before.
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -248,6 +248,19 @@ describe("usage ledger", () => {
     expect(await idsInTable()).toEqual([one.id]);
   });
 
+  test("a spool that can be written again accepts requests again, even when nothing was waiting", async () => {
+    const { ledger, clock, folder } = open();
+    renameSync(folder, `${folder}-away`);
+    await expect(ledger.flush()).rejects.toThrow(/can't be written/);
+    expect(ledger.stats().accepting).toBe(false);
+    clock.advance(100);
+    expect(ledger.stats().accepting).toBe(false);
+    renameSync(`${folder}-away`, folder);
+    clock.advance(100);
+    expect(ledger.stats().accepting).toBe(true);
+    ledger.open(request());
+  });
+
   test("a row that the database refuses doesn't hold up the others", async () => {
     const { ledger } = open();
     const rows = Array.from({ length: 9 }, (_, i) =>
@@ -278,6 +291,41 @@ describe("usage ledger", () => {
     await other.ledger.shutDown();
     expect(await idsInTable()).toEqual([one.id]);
     expect(readdirSync(living.folder)).toEqual([]);
+  });
+
+  test("several processes that find the same dead one's spool record its requests once and leave nothing of it", async () => {
+    const dead = open();
+    const rows = Array.from({ length: 300 }, () => request());
+    for (const row of rows) dead.ledger.open(row);
+    await Promise.all(rows.map((row) => closed(dead.ledger, row)));
+    const folder = crash(dead.folder);
+    const living = Array.from({ length: 5 }, () => open({ folder, identity: ownIdentity() }).ledger);
+    await Promise.all(living.map((ledger) => ledger.flush()));
+    expect(await idsInTable()).toEqual(rows.map((row) => row.id).sort());
+    await Promise.all(living.map((ledger) => ledger.shutDown()));
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("a process of another host counts as dead after a minute of silence, not before", async () => {
+    const elsewhere = open({ identity: { ...ownIdentity(), place: "another host" } });
+    const one = request();
+    elsewhere.ledger.open(one);
+    await closed(elsewhere.ledger, one);
+    const folder = crash(elsewhere.folder);
+    const lastSignMs = statSync(join(folder, readdirSync(folder)[0]!, "owner")).mtimeMs;
+    for (const [silenceMs, expected] of [
+      [59_000, []],
+      [61_000, [one.id]],
+    ] as const) {
+      const { ledger } = open({
+        folder,
+        clock: new FakeClock(lastSignMs + silenceMs),
+        identity: ownIdentity(),
+      });
+      await ledger.flush();
+      expect(await idsInTable()).toEqual(expected);
+      await ledger.shutDown();
+    }
   });
 
   test("no text and no number, however odd, keeps a row out of the table", async () => {

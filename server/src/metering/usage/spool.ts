@@ -97,13 +97,15 @@ export class Spool {
 
   /** Writes what has gathered. On a failure everything stays gathered for the next call, and nobody is called back. */
   commit(): void {
-    if (this.#lines === "") return;
+    if (this.#lines === "" && this.failure === null) return;
     try {
       // The failed write may have left half a frame, after which nothing can be read.
       if (this.failure !== null) this.#replaceActive();
-      this.#active.append(this.#lines);
+      if (this.#lines !== "") this.#active.append(this.#lines);
       this.failure = null;
     } catch (error) {
+      if (this.failure === null)
+        this.#options.log.error({ err: error }, "A usage write failed; it is tried again");
       this.failure = error;
       return;
     }
@@ -136,8 +138,14 @@ export class Spool {
   #replaceActive(): void {
     const next = this.#newSegment();
     const last = this.#active;
-    if (this.#sealed.length >= SEGMENTS_IN_MEMORY) last.payloads = null;
     this.#active = next;
+    if (last.sizeBytes === 0) {
+      // Nothing whole was ever written to it: while the disk is full there would be one more with each attempt.
+      rmSync(last.path, { force: true });
+      void last.close();
+      return;
+    }
+    if (this.#sealed.length >= SEGMENTS_IN_MEMORY) last.payloads = null;
     this.#sealed.push(last);
     this.#sealedBytes += last.sizeBytes;
   }

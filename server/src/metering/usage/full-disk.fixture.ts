@@ -1,0 +1,41 @@
+/** Closes 3,000 requests, 100 a turn, and ends well once all are acknowledged. The parent limits how large a file may get. */
+import { systemClock } from "../../lib/clock.ts";
+import { uuidv7Hex } from "../../lib/ids.ts";
+import { openDatabase } from "../../platform/db/database.ts";
+import { createUsageLedger } from "./service.ts";
+
+const [url = "", folder = ""] = process.argv.slice(2);
+const log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => process.stdout.write("failing\n"),
+};
+const database = await openDatabase({ url, log });
+const ledger = createUsageLedger({ database, clock: systemClock, log, folder });
+const requests = Array.from({ length: 3_000 }, (_, i) => ({
+  id: uuidv7Hex(systemClock.now()),
+  accountId: "acme",
+  keyId: "key1",
+  endpoint: "chat.completions",
+  model: "accounts/fireworks/models/tiny",
+  replica: null,
+  promptTokens: i,
+  cachedTokens: 0,
+  completionTokens: 0,
+  timeToFirstTokenMs: null,
+  startedAtMs: systemClock.now(),
+}));
+for (const request of requests) ledger.open(request);
+const told: Promise<void>[] = [];
+for (const [i, request] of requests.entries()) {
+  const end = { outcome: "ok", status: 200, durationMs: 1 } as const;
+  told.push(new Promise((resolve) => ledger.close(request, end, resolve)));
+  if (i % 100 === 99) await new Promise((resolve) => setImmediate(resolve));
+}
+// The ledger's timers keep no process alive.
+const alive = setInterval(() => {}, 1_000);
+await Promise.all(told);
+clearInterval(alive);
+await ledger.shutDown();
+await database.close();
