@@ -270,6 +270,14 @@ describe("as root", () => {
     const home = user === null ? dataDir : readFileSync(join(dataDir, "cluster-location"), "utf8").trim();
     expect(existsSync(join(home, "cluster", "data", "PG_VERSION"))).toBe(true);
     if (user !== null) expect(dirname(home)).toBe(systemFolder);
+
+    // A temporary folder that is gone takes its cluster with it as soon as another one comes to live there.
+    await second.stop();
+    rmSync(closed, { recursive: true });
+    const next = freshFolder();
+    mkdirSync(next, { mode: 0o700 });
+    await start(join(next, "postgres"));
+    expect(existsSync(home)).toBe(false);
   });
 
   test("binaries that the server's user can't reach are copied to where it can, once", async () => {

@@ -27,6 +27,8 @@ export interface Cluster {
 
 /** `sockaddr_un` has room for 103 bytes on macOS and 107 on Linux. */
 const MAX_SOCKET_PATH_BYTES = 103;
+/** In a folder under `systemFolder`: the data folder it belongs to. */
+const ORIGIN_FILE = "data-folder";
 const INITDB_LIMIT_MS = 120_000;
 
 /** The only environment the server gets: ours holds secrets, and PG* variables would change what it does. */
@@ -66,13 +68,30 @@ function clusterHome(dataDir: string, user: RunAs | null, systemFolder: string):
   if (existsSync(pointer)) return readFileSync(pointer, "utf8").trim();
   if (existsSync(join(dataDir, "cluster")) || user === null || mayUse(user, "-x", dataDir)) return dataDir;
 
+  removeForsaken(systemFolder);
   const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
   const home = join(systemFolder, `${hash}-${randomBytes(3).toString("hex")}`);
   mkdirSync(home, { recursive: true, mode: 0o755 });
+  writeFileSync(join(home, ORIGIN_FILE), `${dataDir}\n`);
   writeFileSync(`${pointer}.${process.pid}`, `${home}\n`);
   renameSync(`${pointer}.${process.pid}`, pointer);
   // Two first starts at once: the last pointer written is the one both follow.
   return readFileSync(pointer, "utf8").trim();
+}
+
+/**
+ * Clusters of temporary data folders that are gone: tests and trials as root would fill the disk. Those of any other
+ * folder stay, as it may only be away for a while, on a disk that isn't mounted.
+ */
+function removeForsaken(systemFolder: string): void {
+  if (!existsSync(systemFolder)) return;
+  for (const name of readdirSync(systemFolder)) {
+    const origin = join(systemFolder, name, ORIGIN_FILE);
+    if (!existsSync(origin)) continue;
+    const dataDir = readFileSync(origin, "utf8").trim();
+    if (!dataDir.startsWith(`${tmpdir()}/`) || existsSync(dataDir)) continue;
+    rmSync(join(systemFolder, name), { recursive: true, force: true, maxRetries: 3 });
+  }
 }
 
 /** Everything happens in a folder of its own that is renamed at the end, so a kill never leaves half a cluster. */
