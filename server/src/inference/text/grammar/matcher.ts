@@ -1,0 +1,186 @@
+import { contains } from "./char-set.ts";
+import { type Lowered, LoweringError, type Symbol } from "./lower.ts";
+import { lengthOf, shortestLengths } from "./shortest.ts";
+
+/** A place in the grammar: what comes next, and what follows once the rule it is in has ended. Made once for each. */
+interface Place {
+  /** Unmatched symbols of one alternative start at `at`; null at the end of the output. */
+  symbols: Symbol[] | null;
+  at: number;
+  after: Place | null;
+  /** Least number of characters from here to the end of the output. */
+  rest: number;
+  children: Map<number, Place>;
+}
+
+/** Follows an output through a grammar, as the engine does: all places at which it can be, side by side. */
+export class Matcher {
+  readonly #grammar: Lowered;
+  readonly #shortest: number[];
+  /** Numbers the alternatives, with room for their positions. */
+  readonly #offsets = new Map<Symbol[], number>();
+  readonly #end: Place = { symbols: null, at: 0, after: null, rest: 0, children: new Map() };
+  #places: Place[];
+
+  constructor(grammar: Lowered) {
+    this.#grammar = grammar;
+    this.#shortest = shortestLengths(grammar.rules);
+    let offset = 0;
+    for (const symbols of grammar.rules.flatMap((rule) => rule.alternatives)) {
+      this.#offsets.set(symbols, offset);
+      offset += symbols.length + 1;
+    }
+    this.#places = this.#settle(this.#enter(grammar.root, this.#end));
+  }
+
+  /** Whether the output may end here. */
+  get canEnd(): boolean {
+    return this.#places.includes(this.#end);
+  }
+
+  /** How many places the engine would hold for every candidate: its cost. */
+  get width(): number {
+    return this.#places.length;
+  }
+
+  /** Characters that the output still needs, at least. */
+  get rest(): number {
+    return Math.min(...this.#places.map((place) => place.rest));
+  }
+
+  /** Takes the text in; false, and nothing is taken, where the grammar does not allow it. */
+  accept(text: string): boolean {
+    let places = this.#places;
+    for (const char of text) {
+      places = this.#step(places, char.codePointAt(0)!);
+      if (places.length === 0) return false;
+    }
+    this.#places = places;
+    return true;
+  }
+
+  /** The width that the character would lead to; 0 where it is not allowed. */
+  peekWidth(codePoint: number): number {
+    return this.#step(this.#places, codePoint).length;
+  }
+
+  /** A character that each place would take, for those that take one. */
+  candidates(): number[] {
+    return this.#places.flatMap((place) => {
+      const symbol = place.symbols?.[place.at];
+      return symbol !== undefined && "set" in symbol ? [pleasant(symbol.set)] : [];
+    });
+  }
+
+  /** The shortest text with which the output can end; null where it takes tokens that are not text. */
+  shortestEnd(): string | null {
+    let [place] = this.#places.toSorted((a, b) => a.rest - b.rest);
+    let text = "";
+    while (place !== undefined && place.symbols !== null) {
+      const symbol = place.symbols[place.at]!;
+      if (!("set" in symbol)) return null;
+      text += String.fromCodePoint(pleasant(symbol.set));
+      [place] = this.#settle([this.#next(place)]).toSorted((a, b) => a.rest - b.rest);
+    }
+    return text;
+  }
+
+  #step(places: readonly Place[], codePoint: number): Place[] {
+    const next: Place[] = [];
+    for (const place of places) {
+      const symbol = place.symbols?.[place.at];
+      if (symbol !== undefined && "set" in symbol && contains(symbol.set, codePoint)) {
+        next.push(this.#next(place));
+      }
+    }
+    return this.#settle(next);
+  }
+
+  /** Goes on through rules until every place stands before a terminal or at the end. */
+  #settle(places: Place[]): Place[] {
+    const seen = new Set(places);
+    const settled: Place[] = [];
+    for (const place of seen) {
+      const symbol = place.symbols?.[place.at];
+      if (symbol === undefined || !("rule" in symbol)) settled.push(place);
+      else for (const inner of this.#enter(symbol.rule, this.#next(place))) seen.add(inner);
+    }
+    return settled;
+  }
+
+  #next(place: Place): Place {
+    const at = place.at + 1;
+    return at === place.symbols!.length ? place.after! : this.#place(place.symbols!, at, place.after!);
+  }
+
+  #enter(rule: number, after: Place): Place[] {
+    return this.#grammar.rules[rule]!.alternatives.map((symbols) =>
+      symbols.length === 0 ? after : this.#place(symbols, 0, after),
+    );
+  }
+
+  #place(symbols: Symbol[], at: number, after: Place): Place {
+    const key = this.#offsets.get(symbols)! + at;
+    let place = after.children.get(key);
+    if (place === undefined) {
+      let rest = after.rest;
+      for (let i = at; i < symbols.length; i++) rest += lengthOf(symbols[i]!, this.#shortest);
+      place = { symbols, at, after, rest, children: new Map() };
+      after.children.set(key, place);
+    }
+    return place;
+  }
+}
+
+/** A character of the set, one that reads well if there is one. */
+function pleasant(set: readonly number[]): number {
+  for (const char of [0x30, 0x61, 0x41]) if (contains(set, char)) return char;
+  return set[0]!;
+}
+
+/** More places side by side than this make every token slow for all who share the engine. */
+const MAX_WIDTH = 1_000;
+const WALKS = 4;
+const STEPS = 48;
+/** Bounds the whole probe: places looked at. */
+const MAX_PROBED = 60_000;
+
+/**
+ * Refuses grammars under which an output can be in very many places at once: the engine holds them all, for every
+ * candidate token, and some grammars double them with every character. Whether one does cannot be decided in
+ * general, so a few outputs are followed, greedily the ones that widen.
+ * @throws LoweringError
+ */
+export function checkAmbiguity(grammar: Lowered): void {
+  let probed = 0;
+  let seed = 1;
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return (seed >>> 8) % below;
+  };
+  for (let walk = 0; walk < WALKS; walk++) {
+    const matcher = new Matcher(grammar);
+    for (let step = 0; step < STEPS && probed < MAX_PROBED; step++) {
+      if (matcher.width > MAX_WIDTH) {
+        throw new LoweringError(
+          "the grammar is too ambiguous",
+          "alternatives that differ at their beginning",
+        );
+      }
+      const candidates = matcher.candidates();
+      if (candidates.length === 0) break;
+      let chosen = candidates[random(candidates.length)]!;
+      probed += matcher.width;
+      if (matcher.width > 2 && random(4) > 0) {
+        let widest = matcher.peekWidth(chosen);
+        for (let i = 0; i < 4; i++) {
+          const other = candidates[random(candidates.length)]!;
+          const width = matcher.peekWidth(other);
+          probed += matcher.width;
+          if (width > widest) [chosen, widest] = [other, width];
+        }
+      }
+      matcher.accept(String.fromCodePoint(chosen));
+    }
+  }
+}
