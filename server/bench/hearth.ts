@@ -22,6 +22,7 @@ const START_TIMEOUT_MS = 120_000;
 export async function startHearth(options: {
   core: number | null;
   env?: Record<string, string>;
+  nodeArgs?: readonly string[];
 }): Promise<Hearth> {
   const main = new URL("server/src/main.ts", ROOT);
   if (!existsSync(main)) throw new Error("the server has no main.ts yet");
@@ -30,6 +31,7 @@ export async function startHearth(options: {
   const apiKey = `fw_bench${randomBytes(16).toString("hex")}`;
   const child = startNode(main, [], {
     core: options.core,
+    nodeArgs: options.nodeArgs ?? [],
     env: { HEARTH_PORT: String(port), HEARTH_DATA_DIR: dataDir, HEARTH_API_KEY: apiKey, ...options.env },
   });
   const dispose = async () => {

@@ -134,7 +134,7 @@ export class Replica {
     if (this.engine === null) throw new EngineError("unavailable", "The model is restarting.");
     const inner = this.engine.generate(request, signal)[Symbol.asyncIterator]();
     this.#outstanding++;
-    return released(inner, () => {
+    return new Released(inner, () => {
       if (--this.#outstanding === 0) this.#options.onChange();
     });
   }
@@ -250,31 +250,40 @@ export class Replica {
 }
 
 /**
- * The same iterator, calling `onEnd` once when it is exhausted, left or broken. Written out, because a generator around
- * it would make every token dearer.
+ * The same iterator, calling `onEnd` once when it is exhausted, left or broken. A class, because a generator or closures
+ * of its own would make every token dearer.
  */
-function released<T>(inner: AsyncIterator<T>, onEnd: () => void): AsyncIterator<T> {
-  let isOver = false;
-  const release = () => {
-    if (!isOver) onEnd();
-    isOver = true;
-  };
-  const settle = (result: IteratorResult<T>) => {
-    if (result.done) release();
-    return result;
-  };
-  const fail = (error: unknown) => {
-    release();
-    throw error;
-  };
-  return {
-    next: () => inner.next().then(settle, fail),
-    async return(value) {
-      try {
-        return (await inner.return?.(value)) ?? { done: true, value };
-      } finally {
-        release();
-      }
-    },
-  };
+class Released<T> implements AsyncIterator<T> {
+  readonly #inner: AsyncIterator<T>;
+  readonly #onEnd: () => void;
+  #isOver = false;
+
+  constructor(inner: AsyncIterator<T>, onEnd: () => void) {
+    this.#inner = inner;
+    this.#onEnd = onEnd;
+  }
+
+  async next(): Promise<IteratorResult<T>> {
+    try {
+      const result = await this.#inner.next();
+      if (result.done) this.#release();
+      return result;
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+  }
+
+  async return(value?: unknown): Promise<IteratorResult<T>> {
+    try {
+      return (await this.#inner.return?.(value)) ?? { done: true, value };
+    } finally {
+      this.#release();
+    }
+  }
+
+  #release(): void {
+    if (!this.#isOver) this.#onEnd();
+    this.#isOver = true;
+  }
 }
