@@ -1,7 +1,7 @@
 /** Starts the platform the way a user does, with a data folder of its own that is removed afterwards. */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,14 +24,12 @@ export async function startHearth(options: {
   env?: Record<string, string>;
   nodeArgs?: readonly string[];
 }): Promise<Hearth> {
-  const main = new URL("server/src/main.ts", ROOT);
-  if (!existsSync(main)) throw new Error("the server has no main.ts yet");
   const dataDir = await mkdtemp(join(tmpdir(), "hearth-bench-"));
   const port = await freePort();
   const apiKey = `fw_bench${randomBytes(16).toString("hex")}`;
-  const child = startNode(main, [], {
+  const child = startNode(new URL("scripts/start.mjs", ROOT), [], {
     core: options.core,
-    nodeArgs: options.nodeArgs ?? [],
+    nodeArgs: [...flagsOfNpmStart(), ...(options.nodeArgs ?? [])],
     env: { HEARTH_PORT: String(port), HEARTH_DATA_DIR: dataDir, HEARTH_API_KEY: apiKey, ...options.env },
   });
   const dispose = async () => {
@@ -45,4 +43,10 @@ export async function startHearth(options: {
     throw error;
   }
   return { process: child, port, apiKey, dispose };
+}
+
+/** The flags `npm start` gives node: npm itself is left out, as its process would be measured too. */
+function flagsOfNpmStart(): string[] {
+  const { scripts } = JSON.parse(readFileSync(new URL("package.json", ROOT), "utf8"));
+  return (scripts.start as string).split(" ").filter((word) => word.startsWith("--"));
 }

@@ -1,14 +1,19 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readConfig } from "../../src/config.ts";
+import { createModelService } from "../../src/control/models/service.ts";
+import { ensureWeights } from "../../src/fleet/weights/ensure.ts";
 import { startEmbeddedPostgres } from "../../src/platform/db/embedded.ts";
+import { createLog } from "../../src/platform/telemetry/log.ts";
 
 /**
  * Runs once before all test files: one real PostgreSQL for the whole run, and the default model's weights.
  * Test files read `HEARTH_TEST_DATABASE_URL` (through `testDatabase()`) and `HEARTH_TEST_MODEL`.
  */
 export default async function setup(): Promise<() => Promise<void>> {
-  process.env["HEARTH_TEST_MODEL"] ??= defaultModelPath();
+  process.env["HEARTH_TEST_MODEL"] ??= await defaultModelPath();
   if (process.env["HEARTH_TEST_DATABASE_URL"] !== undefined) return async () => {};
 
   const folder = mkdtempSync(join(tmpdir(), "hearth-test-"));
@@ -33,16 +38,19 @@ export default async function setup(): Promise<() => Promise<void>> {
   };
 }
 
-/** The default model's GGUF in the weights cache. The one place to call the weights' own loader from. */
-function defaultModelPath(): string {
-  const cache = join(homedir(), ".cache", "hearth", "weights");
-  try {
-    for (const digest of readdirSync(cache)) {
-      const name = readdirSync(join(cache, digest)).find((file) => /^SmolLM2.*\.gguf$/.test(file));
-      if (name !== undefined) return join(cache, digest, name);
-    }
-  } catch {
-    // No cache yet: the tests that need the model say so themselves.
-  }
-  return "";
+/** The default model's weights, fetched like the platform fetches them; kept in the user's cache for the next run. */
+async function defaultModelPath(): Promise<string> {
+  const models = createModelService({
+    catalogDir: fileURLToPath(new URL("../../../catalog", import.meta.url)),
+  });
+  const weights = models.serverless().find((model) => model.engine === "llama-cpp")?.weights;
+  if (weights === undefined) throw new Error("the catalog has no default model");
+  const { cacheDir, hubEndpoint } = readConfig();
+  const { path } = await ensureWeights(weights, {
+    cacheDir,
+    hubEndpoint,
+    env: process.env,
+    log: createLog("warn"),
+  });
+  return path;
 }
