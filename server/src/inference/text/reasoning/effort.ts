@@ -1,0 +1,138 @@
+import { type Static, Type } from "typebox";
+import { badRequest } from "../../../lib/errors.ts";
+
+/** Above the largest custom limit the reference allows ("integer < 20,000"). */
+const MAX_EFFORT_TOKENS = 19_999;
+/** Least budget of `thinking`, by the contract. */
+const MIN_BUDGET_TOKENS = 1024;
+
+/** The request's fields about reasoning, for the schemas of chat and text completion. */
+export const reasoningParameters = {
+  reasoning_effort: Type.Optional(
+    Type.Union([
+      Type.Literal("none"),
+      Type.Literal("low"),
+      Type.Literal("medium"),
+      Type.Literal("high"),
+      Type.Literal("max"),
+      Type.Integer({ minimum: 1, maximum: MAX_EFFORT_TOKENS }),
+      Type.Boolean(),
+      Type.Null(),
+    ]),
+  ),
+  reasoning_history: Type.Optional(
+    Type.Union([
+      Type.Literal("disabled"),
+      Type.Literal("interleaved"),
+      Type.Literal("preserved"),
+      Type.Null(),
+    ]),
+  ),
+  thinking: Type.Optional(
+    Type.Union([
+      Type.Object(
+        {
+          type: Type.Union([Type.Literal("enabled"), Type.Literal("disabled")]),
+          budget_tokens: Type.Optional(
+            Type.Union([Type.Integer({ minimum: MIN_BUDGET_TOKENS, maximum: 2 ** 31 - 1 }), Type.Null()]),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      Type.Null(),
+    ]),
+  ),
+};
+
+const reasoningParametersSchema = Type.Object(reasoningParameters);
+export type ReasoningParameters = Static<typeof reasoningParametersSchema>;
+
+export type ReasoningHistory = "disabled" | "interleaved" | "preserved";
+
+export interface ReasoningSettings {
+  /** False: the model answers at once. True: it reasons as its template has it, or was asked to. */
+  enabled: boolean;
+  /** Most tokens of the think block, ≥ 1; it is closed there. Null: no limit of its own. */
+  budgetTokens: number | null;
+  /** Under the names templates use; empty where the request asks for nothing. */
+  templateVariables: Readonly<Record<string, string | number | boolean>>;
+  /** Which earlier reasoning stays in the prompt; null leaves that to the template. */
+  history: ReasoningHistory | null;
+}
+
+type Level = "low" | "medium" | "high" | "max";
+
+/**
+ * How much of its full length a level's reasoning may have. The reference gives one figure: low is 40 %. `medium` lies
+ * halfway from there to `high`, which like `max` and like no level at all is full length.
+ */
+const LEVEL_SHARE: Readonly<Record<Level, number>> = { low: 0.4, medium: 0.7, high: 1, max: 1 };
+
+/**
+ * Reads the request's wishes. Full length of a think block is not known beforehand; taken is what bounds it: the
+ * output the request allows, and the reference's limit for custom efforts.
+ * @param model `reasons`: it has a think block. `maxTokens`: the request's output cap.
+ * @throws AppError BAD_REQUEST naming the field: both forms at once, or a model that can't do what is asked.
+ */
+export function reasoningOf(
+  p: ReasoningParameters,
+  model: { reasons: boolean; maxTokens: number },
+): ReasoningSettings {
+  const { thinking, reasoning_effort: effort } = p;
+  if (thinking != null && effort != null) {
+    throw badRequest("thinking", "Set thinking or reasoning_effort, not both.");
+  }
+  if (thinking?.type === "disabled" && thinking.budget_tokens != null) {
+    throw badRequest("thinking.budget_tokens", "thinking.budget_tokens needs thinking.type enabled.");
+  }
+  const history = p.reasoning_history ?? null;
+  if (!model.reasons) {
+    refuseWishes(p);
+    return { enabled: false, budgetTokens: null, templateVariables: {}, history: null };
+  }
+  if (thinking != null) {
+    if (thinking.type === "disabled") return { ...switchedOff(), history };
+    return { ...switchedOn(thinking.budget_tokens ?? null), history };
+  }
+  if (effort == null) return { enabled: true, budgetTokens: null, templateVariables: {}, history };
+  if (effort === "none" || effort === false) return { ...switchedOff(), history };
+  if (typeof effort === "number") return { ...switchedOn(effort), history };
+  const level = effort === true ? "medium" : effort;
+  return { ...switchedOn(levelBudget(level, model.maxTokens), level), history };
+}
+
+/** Of a model without a think block only its absence can be asked. */
+function refuseWishes({
+  thinking,
+  reasoning_effort: effort,
+  reasoning_history: history,
+}: ReasoningParameters): void {
+  const refuse = (field: string): never => {
+    throw badRequest(field, `${field}: this model does not reason.`);
+  };
+  if (effort != null && effort !== "none" && effort !== false) refuse("reasoning_effort");
+  if (thinking?.type === "enabled") refuse("thinking");
+  if (history != null && history !== "disabled") refuse("reasoning_history");
+}
+
+function levelBudget(level: Level, maxTokens: number): number | null {
+  const share = LEVEL_SHARE[level];
+  if (share === 1) return null;
+  return Math.max(1, Math.floor(share * Math.min(maxTokens, MAX_EFFORT_TOKENS + 1)));
+}
+
+function switchedOff(): Omit<ReasoningSettings, "history"> {
+  return {
+    enabled: false,
+    budgetTokens: null,
+    templateVariables: { enable_thinking: false, thinking: false },
+  };
+}
+
+function switchedOn(budgetTokens: number | null, level?: Level): Omit<ReasoningSettings, "history"> {
+  const variables: Record<string, string | number | boolean> = { enable_thinking: true, thinking: true };
+  if (budgetTokens !== null) variables.thinking_budget = budgetTokens;
+  // Templates that know levels end at high.
+  if (level !== undefined) variables.reasoning_effort = level === "max" ? "high" : level;
+  return { enabled: true, budgetTokens, templateVariables: variables };
+}

@@ -1,0 +1,17 @@
+import { randomBytes } from "node:crypto";
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const RANDOM_CHARS = 24;
+/** Bytes from here on would make the first letters likelier than the last. */
+const FAIR_BYTES = 256 - (256 % ALPHABET.length);
+
+/** A new identifier of a call: `call_` and 24 random letters and digits (142 bits). */
+export function newCallId(): string {
+  let id = "call_";
+  while (id.length < 5 + RANDOM_CHARS) {
+    for (const byte of randomBytes(RANDOM_CHARS)) {
+      if (byte < FAIR_BYTES && id.length < 5 + RANDOM_CHARS) id += ALPHABET[byte % ALPHABET.length];
+    }
+  }
+  return id;
+}

@@ -1,0 +1,114 @@
+import type { CallSyntax } from "./formats.ts";
+import { isObject } from "./json-limits.ts";
+import { ObjectScanner } from "./object-scanner.ts";
+
+const ARGUMENT_KEYS = ['"arguments"', '"parameters"'];
+const NAME_KEY = '"name"';
+/** Families put these beside name and arguments; they say nothing the reply needs. */
+const IGNORED_KEYS = ['"id"', '"type"'];
+const KEYS = [NAME_KEY, ...ARGUMENT_KEYS, ...IGNORED_KEYS];
+
+/** Reads one call, from what follows its beginning to the end of its JSON, character by character. */
+export class CallReader {
+  readonly syntax: CallSyntax;
+  /** The function's name once it is complete and one of the allowed. */
+  name: string | null = null;
+  /** This can't be a call any more; its object is still read to its end, so that nothing inside it is taken for one. */
+  rejected = false;
+  /** The call stands in a list whose bracket was seen. */
+  inList: boolean;
+  /** What has come of the arguments' JSON. */
+  argumentsRaw = "";
+  #phase: "list" | "tag" | "body" | "object";
+  readonly #names: readonly string[];
+  readonly #scanner = new ObjectScanner();
+  #tag = "";
+  #key = "";
+  #nameRaw = "";
+  #partBefore = "syntax";
+
+  constructor(syntax: CallSyntax, names: readonly string[], inList: boolean) {
+    this.syntax = syntax;
+    this.inList = inList;
+    this.#names = names;
+    this.#phase = syntax.head.kind === "tag" ? "tag" : syntax.list && !inList ? "list" : "body";
+  }
+
+  /** `broken`: the character can't belong to a call; it is not consumed. */
+  step(ch: string): "more" | "done" | "broken" {
+    if (this.#phase === "tag") return this.#tagStep(ch);
+    if (this.#phase === "object") return this.#objectStep(ch);
+    if (ch === " " || ch === "\n" || ch === "\r" || ch === "\t") return "more";
+    if (ch === "[" && this.#phase === "list") {
+      this.inList = true;
+      this.#phase = "body";
+      return "more";
+    }
+    this.#phase = "object";
+    return this.#objectStep(ch);
+  }
+
+  /** The arguments as the JSON text of an object; null when they are none. Only after `done`. */
+  arguments(): string | null {
+    const raw = this.argumentsRaw;
+    if (raw === "" || raw === "null") return "{}";
+    if (raw.startsWith("{")) return raw;
+    if (!raw.startsWith('"')) return null;
+    // Some models write the arguments as OpenAI sends them: JSON text inside a JSON string.
+    try {
+      const text = JSON.parse(raw) as string;
+      return isObject(JSON.parse(text)) ? text : null;
+    } catch {
+      return null;
+    }
+  }
+
+  #tagStep(ch: string): "more" | "broken" {
+    const nameEnd = this.syntax.head.kind === "tag" ? this.syntax.head.nameEnd : "";
+    const tag = this.#tag + ch;
+    const name = this.#names.find((candidate) => `${candidate}${nameEnd}`.startsWith(tag));
+    if (name === undefined) return "broken";
+    this.#tag = tag;
+    if (tag.length === name.length + nameEnd.length) {
+      this.name = name;
+      this.#phase = "body";
+    }
+    return "more";
+  }
+
+  #objectStep(ch: string): "more" | "done" | "broken" {
+    const state = this.#scanner.step(ch);
+    if (state === "broken") return state;
+    if (this.syntax.head.kind === "tag") {
+      this.argumentsRaw += ch;
+      return state;
+    }
+    const part = this.#scanner.part;
+    const first = part !== this.#partBefore;
+    this.#partBefore = part;
+    if (part === "key") this.#readKey(ch, first);
+    else if (part === "value") this.#readValue(ch, first);
+    if (state === "done" && this.name === null) this.rejected = true;
+    return state;
+  }
+
+  #readKey(ch: string, first: boolean): void {
+    this.#key = first ? ch : this.#key + ch;
+    if (!KEYS.some((key) => key.startsWith(this.#key))) this.rejected = true;
+  }
+
+  #readValue(ch: string, first: boolean): void {
+    if (this.#key === NAME_KEY) {
+      if (first && this.#nameRaw !== "") this.rejected = true;
+      this.#nameRaw += ch;
+      const name = this.#names.find((candidate) => `"${candidate}"`.startsWith(this.#nameRaw));
+      if (name === undefined) this.rejected = true;
+      else if (this.#nameRaw.length === name.length + 2) this.name = name;
+    } else if (ARGUMENT_KEYS.includes(this.#key)) {
+      // A second value under either key would leave open which one counts.
+      if (first && this.argumentsRaw !== "") this.rejected = true;
+      if (first && !/["{n]/.test(ch)) this.rejected = true;
+      this.argumentsRaw += ch;
+    }
+  }
+}

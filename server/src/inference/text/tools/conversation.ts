@@ -1,0 +1,193 @@
+import { Type } from "typebox";
+import { badRequest } from "../../../lib/errors.ts";
+import { optional } from "../parameters.ts";
+import { functionName, MAX_TOOLS } from "./definitions.ts";
+import { checkJsonLimits, isObject } from "./json-limits.ts";
+
+const callArguments = optional(Type.Union([Type.String(), Type.Record(Type.String(), Type.Unknown())]));
+
+/** Fields of a message that tools add, for the endpoint's schema; the roles they need are `tool` and `function`. */
+export const toolMessageFields = {
+  tool_calls: optional(
+    Type.Array(
+      Type.Object(
+        {
+          // Clients send back what they were given, `index` included.
+          index: optional(Type.Integer()),
+          id: optional(Type.String({ minLength: 1, maxLength: 256 })),
+          type: optional(Type.Literal("function")),
+          function: Type.Object(
+            { name: functionName, arguments: callArguments },
+            { additionalProperties: false },
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      { maxItems: MAX_TOOLS },
+    ),
+  ),
+  tool_call_id: optional(Type.String({ minLength: 1, maxLength: 256 })),
+  function_call: optional(
+    Type.Object({ name: functionName, arguments: callArguments }, { additionalProperties: false }),
+  ),
+};
+
+interface RawFunction {
+  name: string;
+  arguments?: string | Record<string, unknown> | null | undefined;
+}
+
+/** A message as checked by the endpoint's schema, its text parts already joined. */
+export interface RawMessage {
+  role: string;
+  content?: string | null | undefined;
+  name?: string | null | undefined;
+  tool_calls?: readonly { id?: string | null | undefined; function: RawFunction }[] | null | undefined;
+  tool_call_id?: string | null | undefined;
+  function_call?: RawFunction | null | undefined;
+  reasoning_content?: string | null | undefined;
+}
+
+/** A call an assistant made earlier. */
+export interface PastCall {
+  /** The client's, or made up from the position when it sent none. */
+  id: string;
+  name: string;
+  /** JSON text of an object. */
+  arguments: string;
+}
+
+/** One message of a conversation whose calls and results are matched. */
+export interface Turn {
+  role: "system" | "user" | "assistant" | "tool";
+  content: string;
+  /** The author's label; of a result the function's name. */
+  name?: string;
+  /** Of an assistant that made calls; never empty. */
+  calls?: readonly PastCall[];
+  /** Of a result: the call it answers. */
+  callId?: string;
+  reasoning?: string;
+}
+
+/**
+ * Matches results with calls: by `tool_call_id`, or in order where results carry none, as the reference's examples do.
+ * `developer` becomes its older name, a `function` message a result, a `function_call` a call.
+ * @throws AppError BAD_REQUEST naming the field of a message that has no place.
+ */
+export function conversationOf(messages: readonly RawMessage[]): Turn[] {
+  /** Calls without a result so far, oldest first. */
+  const open: PastCall[] = [];
+  const known = new Map<string, PastCall>();
+  return messages.map((message, i) => {
+    const path = `messages[${i}]`;
+    checkFields(message, path);
+    if (message.role === "tool" || message.role === "function") {
+      return resultTurn(message, path, open, known);
+    }
+    const role = message.role === "developer" ? "system" : (message.role as "system" | "user" | "assistant");
+    const turn: Turn = { role, content: message.content ?? "" };
+    if (message.name != null) turn.name = message.name;
+    if (message.reasoning_content) turn.reasoning = message.reasoning_content;
+    const calls = callsOf(message, path, i);
+    if (calls.length > 0) {
+      turn.calls = calls;
+      open.push(...calls);
+      for (const call of calls) known.set(call.id, call);
+    }
+    return turn;
+  });
+}
+
+function checkFields(message: RawMessage, path: string): void {
+  const { role } = message;
+  const refuse = (field: string, only: string): never => {
+    throw badRequest(`${path}.${field}`, `${path}.${field} belongs to ${only} messages only.`);
+  };
+  if (role !== "assistant") {
+    if (message.tool_calls?.length) refuse("tool_calls", "assistant");
+    if (message.function_call != null) refuse("function_call", "assistant");
+    if (message.reasoning_content) refuse("reasoning_content", "assistant");
+  }
+  if (role !== "tool" && message.tool_call_id != null) refuse("tool_call_id", "tool");
+  if (message.content != null) return;
+  const mayLack = message.tool_calls?.length || message.function_call != null || message.reasoning_content;
+  // A function's result was allowed to be null; null text of a reply stands beside its calls or reasoning.
+  if (role === "function" || (role === "assistant" && mayLack)) return;
+  throw badRequest(`${path}.content`, `${path}.content is required.`);
+}
+
+function callsOf(message: RawMessage, path: string, position: number): PastCall[] {
+  const calls = (message.tool_calls ?? []).map((call, j) => ({
+    id: call.id ?? `call_${position}_${j}`,
+    name: call.function.name,
+    arguments: argumentsText(call.function.arguments, `${path}.tool_calls[${j}].function.arguments`),
+  }));
+  if (message.function_call == null) return calls;
+  if (calls.length > 0) {
+    throw badRequest(`${path}.function_call`, `${path}: set tool_calls or function_call, not both.`);
+  }
+  const { name, arguments: given } = message.function_call;
+  return [
+    { id: `call_${position}_0`, name, arguments: argumentsText(given, `${path}.function_call.arguments`) },
+  ];
+}
+
+/** Arguments come as JSON text, as the API replies, or as an object. Nothing means no arguments. */
+function argumentsText(given: RawFunction["arguments"], path: string): string {
+  if (given == null || (typeof given === "string" && given.trim() === "")) return "{}";
+  if (typeof given !== "string") {
+    checkJsonLimits(given, path);
+    return JSON.stringify(given);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(given);
+  } catch {
+    value = undefined;
+  }
+  if (!isObject(value)) throw badRequest(path, `${path} must be the JSON text of an object.`);
+  checkJsonLimits(value, path);
+  return given;
+}
+
+function resultTurn(
+  message: RawMessage,
+  path: string,
+  open: PastCall[],
+  known: ReadonlyMap<string, PastCall>,
+): Turn {
+  const turn: Turn = { role: "tool", content: message.content ?? "" };
+  const call = answeredCall(message, path, open, known);
+  const name = call?.name ?? message.name;
+  if (name == null) {
+    const field = message.role === "function" ? "name" : "tool_call_id";
+    throw badRequest(`${path}.${field}`, `${path} answers no call of an earlier assistant message.`);
+  }
+  turn.name = name;
+  if (call !== undefined) turn.callId = call.id;
+  return turn;
+}
+
+function answeredCall(
+  message: RawMessage,
+  path: string,
+  open: PastCall[],
+  known: ReadonlyMap<string, PastCall>,
+): PastCall | undefined {
+  const id = message.tool_call_id;
+  if (id == null) {
+    const at = message.name == null ? 0 : open.findIndex((call) => call.name === message.name);
+    return at === -1 ? undefined : open.splice(at, 1)[0];
+  }
+  const call = known.get(id);
+  if (call === undefined) {
+    throw badRequest(
+      `${path}.tool_call_id`,
+      `${path}.tool_call_id names no call of an earlier assistant message.`,
+    );
+  }
+  const at = open.indexOf(call);
+  if (at !== -1) open.splice(at, 1);
+  return call;
+}

@@ -1,0 +1,46 @@
+import { beginOf, callFrame } from "./calls-text.ts";
+import { callableTools, type ToolRequest } from "./definitions.ts";
+import type { CallSyntax } from "./formats.ts";
+
+/** Most calls a grammar lets one reply make; without an end a weak model would never find one. */
+export const MAX_PARALLEL_CALLS = 16;
+
+/** What is needed of a grammar compiler. Everything given and returned is a GBNF expression. */
+export interface GrammarParts {
+  /** A terminal that matches exactly this text. */
+  literal(text: string): string;
+  /** Matches the JSON texts that the schema allows. */
+  schema(schema: unknown): string;
+  /** Names an expression, so that it is written once; returns the reference. */
+  rule(expression: string): string;
+}
+
+/**
+ * The GBNF expression for one or more calls (exactly one when a function is named or `parallel` is off) in the
+ * family's form, and nothing else.
+ * @param afterBegin the text up to and including `syntax.begin` has been generated already: where a model that may
+ *   choose has begun a call.
+ */
+export function callsGrammar(
+  syntax: CallSyntax,
+  request: ToolRequest,
+  parts: GrammarParts,
+  { afterBegin = false } = {},
+): string {
+  const literal = (text: string): string[] => (text === "" ? [] : [parts.literal(text)]);
+  const { beforeName, beforeArguments, after } = callFrame(syntax);
+  const choices = callableTools(request).map(
+    (tool) => `${parts.literal(tool.name + beforeArguments)} ${parts.schema(tool.parameters)}`,
+  );
+  const call = parts.rule([...literal(beforeName), `(${choices.join(" | ")})`, ...literal(after)].join(" "));
+  const several = request.parallel && request.choice.kind !== "named";
+  const begin = beginOf(syntax);
+  const next = literal(syntax.list ? syntax.separator : syntax.separator + begin);
+  const more = several ? [`(${[...next, call].join(" ")}){0,${MAX_PARALLEL_CALLS - 1}}`] : [];
+  return [
+    ...literal((afterBegin ? "" : begin) + (syntax.list ? "[" : "")),
+    call,
+    ...more,
+    ...literal(syntax.list ? "]" : ""),
+  ].join(" ");
+}

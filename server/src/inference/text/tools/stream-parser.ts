@@ -1,0 +1,294 @@
+import { newCallId } from "./call-ids.ts";
+import { CallReader } from "./call-reader.ts";
+import type { CallSyntax } from "./formats.ts";
+
+/** What the output of one choice consists of. `arguments` joined from `call-start` to `call-end` are JSON text. */
+export type ToolEvent =
+  | { type: "content"; text: string }
+  | { type: "call-start"; index: number; id: string; name: string }
+  | { type: "arguments"; index: number; text: string }
+  | { type: "call-end"; index: number };
+
+export interface ToolCallParserOptions {
+  /** The family's syntax first, then the others it may use. */
+  syntaxes: readonly CallSyntax[];
+  /** Functions that may be called; any other name stays content. */
+  names: readonly string[];
+  /** A grammar forces the output into the first syntax: arguments can be passed on before they are complete. */
+  constrained?: boolean;
+  /** False: the first call ends the reply. Default true. */
+  parallel?: boolean;
+  /** Last word on a complete call of unconstrained output, such as a check against a strict tool's schema. */
+  accept?: (name: string, argumentsJson: string) => boolean;
+  newId?: () => string;
+}
+
+/**
+ * Splits a choice's output into text and calls, as it comes.
+ *
+ * Unconstrained output becomes a call once its JSON is complete and valid and its name is known, so its arguments come
+ * as one event; what turns out to be none stays content, to the letter. Constrained output can't turn out otherwise:
+ * there the call starts with its name and the arguments follow as they come.
+ *
+ * Dropped is only what belongs to the calls' syntax, and white space around calls that is no other content.
+ * Text is held back only while it may still belong to a call. Constant work a character; what was read as a part
+ * of a call is never read again.
+ */
+export class ToolCallParser {
+  /** Calls so far. */
+  callCount = 0;
+  /** The one call of `parallel: false` is complete: nothing further is read, so the generation can be ended. */
+  complete = false;
+  readonly #options: ToolCallParserOptions;
+  readonly #markers: readonly string[];
+  readonly #newId: () => string;
+  /** `gap`: at the start and after calls, where white space decides nothing. `tail`: where a call's end is due. */
+  #state: "gap" | "content" | "call" | "list" | "tail" = "gap";
+  /** Not read yet. */
+  #input = "";
+  /** Read as part of a call that isn't certain yet. */
+  #held = "";
+  #reader: CallReader | null = null;
+  /** The syntax of the call just read, if that is what stands right before. */
+  #last: CallSyntax | null = null;
+  #lastRejected = false;
+  /** The open call was announced; then, how much of its arguments was sent. */
+  #started = false;
+  #sentChars = 0;
+  #events: ToolEvent[] = [];
+
+  constructor(options: ToolCallParserOptions) {
+    this.#options = options;
+    this.#markers = options.syntaxes.map((syntax) => syntax.begin);
+    this.#newId = options.newId ?? newCallId;
+  }
+
+  /** The next piece of the choice's text. */
+  push(text: string): ToolEvent[] {
+    if (this.complete) return [];
+    this.#input += text;
+    while (!this.complete && this.#step());
+    return this.#take();
+  }
+
+  /** The end of the choice's text: what was held back. A call that is cut off is ended if it had been announced. */
+  flush(): ToolEvent[] {
+    if (this.complete) return [];
+    // Constrained output is syntax for certain, even where it breaks off before the name.
+    const certain = this.#options.constrained === true;
+    if (this.#state === "call") {
+      if (this.#started) this.#end();
+      else if (!certain) this.#content(this.#held);
+    } else if (this.#state === "gap") {
+      if (!certain && !(this.callCount > 0 && isBlank(this.#input))) this.#content(this.#input);
+    } else if (this.#state === "content" || (this.#state === "list" && this.#lastRejected)) {
+      this.#content(this.#input);
+    }
+    this.#input = "";
+    return this.#take();
+  }
+
+  #take(): ToolEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  /** Reads on; false when the input is used up or more is needed to decide. */
+  #step(): boolean {
+    switch (this.#state) {
+      case "content":
+        return this.#contentStep();
+      case "gap":
+        return this.#gapStep();
+      case "call":
+        return this.#callStep();
+      case "list":
+        return this.#listStep();
+      case "tail":
+        return this.#tailStep();
+    }
+  }
+
+  #contentStep(): boolean {
+    const input = this.#input;
+    let first: CallSyntax | null = null;
+    let at = input.length;
+    for (const syntax of this.#options.syntaxes) {
+      const found = input.indexOf(syntax.begin);
+      if (found !== -1 && found < at) {
+        at = found;
+        first = syntax;
+      }
+    }
+    if (first === null) at = input.length - partialMarker(input, this.#markers);
+    this.#content(input.slice(0, at));
+    this.#input = input.slice(at);
+    if (first === null) return false;
+    this.#begin(first, first.begin.length, false);
+    return true;
+  }
+
+  #gapStep(): boolean {
+    const input = this.#input;
+    const last = this.#last;
+    let at = blankEnd(input, 0);
+    const separator = last === null || last.list ? "" : last.separator.trim();
+    if (separator !== "" && input.startsWith(separator, at)) at = blankEnd(input, at + separator.length);
+    if (at === input.length) return false;
+    const rest = input.slice(at);
+    if (rest.startsWith("{")) {
+      const bare = last === null ? this.#options.syntaxes.find((syntax) => syntax.bare) : last;
+      if (bare?.bare) {
+        this.#begin(bare, at, false);
+        return true;
+      }
+    }
+    const syntax = this.#options.syntaxes.find(({ begin }) => rest.startsWith(begin));
+    if (syntax !== undefined) {
+      this.#begin(syntax, at + syntax.begin.length, false);
+      return true;
+    }
+    if (this.#markers.some((marker) => marker.startsWith(rest))) return false;
+    this.#state = "content";
+    return true;
+  }
+
+  /** Takes `length` characters of the input as the beginning of a call. */
+  #begin(syntax: CallSyntax, length: number, inList: boolean): void {
+    this.#held = this.#input.slice(0, length);
+    this.#input = this.#input.slice(length);
+    this.#reader = new CallReader(syntax, this.#options.names, inList);
+    this.#state = "call";
+  }
+
+  #callStep(): boolean {
+    const reader = this.#reader!;
+    const input = this.#input;
+    for (let i = 0; i < input.length; i++) {
+      const ch = input[i]!;
+      const state = reader.step(ch);
+      if (state === "broken") {
+        this.#input = input.slice(i);
+        this.#giveBack();
+        this.#state = "content";
+        return true;
+      }
+      this.#held += ch;
+      if (reader.rejected) this.#giveBack();
+      else if (!this.#started && this.#options.constrained === true && reader.name !== null) {
+        this.#start(reader.name);
+      }
+      if (state === "done") {
+        this.#input = input.slice(i + 1);
+        this.#complete(reader);
+        return true;
+      }
+    }
+    this.#input = "";
+    if (this.#started) this.#sendArguments(reader);
+    return false;
+  }
+
+  #complete(reader: CallReader): void {
+    const json = reader.rejected ? null : reader.arguments();
+    const { accept, parallel = true } = this.#options;
+    const isCall =
+      json !== null && (this.#started || accept === undefined || accept(reader.name as string, json));
+    if (isCall) {
+      if (!this.#started) this.#start(reader.name as string);
+      this.#sendArguments(reader, json);
+      this.#end();
+      this.#held = "";
+    } else {
+      this.#giveBack();
+    }
+    this.#lastRejected = !isCall;
+    this.#last = reader.syntax;
+    if (isCall && !parallel) this.complete = true;
+    if (reader.inList) this.#state = "list";
+    else this.#state = isCall ? "tail" : "content";
+  }
+
+  #listStep(): boolean {
+    const at = blankEnd(this.#input, 0);
+    const ch = this.#input[at];
+    if (ch === undefined) return false;
+    if (ch === ",") {
+      this.#begin(this.#last!, at + 1, true);
+      return true;
+    }
+    if (ch === "]" && !this.#lastRejected) {
+      this.#input = this.#input.slice(at + 1);
+      this.#state = "tail";
+    } else {
+      this.#state = this.#lastRejected ? "content" : "gap";
+    }
+    return true;
+  }
+
+  #tailStep(): boolean {
+    const end = this.#last!.end;
+    const at = blankEnd(this.#input, 0);
+    const rest = this.#input.slice(at);
+    if (rest.startsWith(end)) this.#input = end === "" ? this.#input : rest.slice(end.length);
+    else if (end.startsWith(rest)) return false;
+    this.#state = "gap";
+    return true;
+  }
+
+  /** What was read is no call: it is content. A call already announced can only be ended. */
+  #giveBack(): void {
+    if (this.#started) this.#end();
+    else this.#content(this.#held);
+    this.#held = "";
+  }
+
+  #start(name: string): void {
+    this.#events.push({ type: "call-start", index: this.callCount, id: this.#newId(), name });
+    this.#started = true;
+    this.#sentChars = 0;
+  }
+
+  /** Sends what is new of the arguments; those that aren't plain JSON yet wait until they are complete. */
+  #sendArguments(reader: CallReader, complete?: string): void {
+    const json = complete ?? (reader.argumentsRaw.startsWith("{") ? reader.argumentsRaw : "");
+    const text = json.slice(this.#sentChars);
+    if (text === "") return;
+    this.#events.push({ type: "arguments", index: this.callCount, text });
+    this.#sentChars += text.length;
+  }
+
+  #end(): void {
+    this.#events.push({ type: "call-end", index: this.callCount });
+    this.callCount++;
+    this.#started = false;
+  }
+
+  #content(text: string): void {
+    if (text === "") return;
+    const last = this.#events.at(-1);
+    if (last?.type === "content") last.text += text;
+    else this.#events.push({ type: "content", text });
+  }
+}
+
+/** Length of the longest end of the text that is the beginning of a marker. */
+function partialMarker(text: string, markers: readonly string[]): number {
+  const longest = Math.max(...markers.map((marker) => marker.length - 1));
+  for (let length = Math.min(longest, text.length); length > 0; length--) {
+    const end = text.slice(text.length - length);
+    if (markers.some((marker) => marker.startsWith(end))) return length;
+  }
+  return 0;
+}
+
+function blankEnd(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && " \n\r\t".includes(text[at]!)) at++;
+  return at;
+}
+
+function isBlank(text: string): boolean {
+  return blankEnd(text, 0) === text.length;
+}
