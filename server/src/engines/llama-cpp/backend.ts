@@ -10,6 +10,10 @@ export interface Backend {
   held(slot: number): readonly number[];
   /** Drops all but the first `count` tokens of the slot's state; may have to drop more. Resolves to how many are left. */
   keep(slot: number, count: number): Promise<number>;
+  /** Whether `copy` works here. */
+  readonly canCopy: boolean;
+  /** Makes slot `to` hold the first `count` tokens of slot `from`. Resolves to how many it holds, 0 if it didn't work. */
+  copy(from: number, to: number, count: number): Promise<number>;
   /** Computes tokens without making one. */
   prefill(slot: number, tokens: readonly number[]): Promise<void>;
   /** Computes `tokens`, then makes one token at every `next()`. @param prompt the whole prompt, for penalties. */

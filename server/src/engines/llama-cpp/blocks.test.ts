@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { BLOCK_TOKENS, exactReuse, nextPiece, wholeBlocks } from "./blocks.ts";
-import { chooseSlot, Slot } from "./slots.ts";
+import { Slot } from "./slots.ts";
 
 const tokens = (most: number) => fc.integer({ min: 1, max: most });
 
@@ -64,17 +64,4 @@ it("reuses exactly only what a computation from nothing would have made the same
     }),
     { numRuns: 2000 },
   );
-});
-
-it("takes the slot that spares most, of equals the one unused for longest, and leaves a token to compute", () => {
-  const candidates = [
-    { held: [1, 2, 9], exactTokens: 0, lastUsed: 1 },
-    { held: [1, 2, 3, 4, 5], exactTokens: 0, lastUsed: 7 },
-    { held: [1, 2, 3, 4], exactTokens: 0, lastUsed: 5 },
-    { held: [], exactTokens: 0, lastUsed: 0 },
-  ];
-  expect(chooseSlot([1, 2, 3, 4], candidates, false)).toEqual({ chosen: candidates[2], reuse: 3 });
-  expect(chooseSlot([8, 8], candidates, false)).toEqual({ chosen: candidates[3], reuse: 0 });
-  expect(chooseSlot([1], candidates, false)?.reuse).toBe(0);
-  expect(chooseSlot([1], [], false)).toBeNull();
 });

@@ -59,6 +59,18 @@ describe("llama-cpp", () => {
     expect(second.end.usage.cachedTokens).toBeLessThan(second.end.usage.promptTokens);
   });
 
+  it("computes what two requests at the same time have in common once", async () => {
+    const shared = story("common", 300);
+    const [one, two] = await Promise.all([
+      run(textRequest(`${shared} One.`)),
+      run(textRequest(`${shared} Two.`, { sampling: { seed: 5 } })),
+    ]);
+    const sharedTokens = (await engine.tokenize(shared)).length;
+    const cached = [one, two].map((r) => r.end.usage.cachedTokens).sort((a, b) => a - b);
+    expect(cached[0]).toBe(0);
+    expect(cached[1]).toBeGreaterThanOrEqual(sharedTokens - 64);
+  });
+
   it("computes at least one token of a prompt it has computed before", async () => {
     const request = textRequest(story("again", 50));
     const first = await run(request);

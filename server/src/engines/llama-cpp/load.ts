@@ -117,5 +117,6 @@ async function warmUp(
     slices.record(tokens.length, clock.monotonicMs() - startMs);
     await backend.keep(0, 0);
   }
+  await backend.testCopying(tokens.slice(0, 16));
   return slices;
 }

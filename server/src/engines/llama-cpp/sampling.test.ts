@@ -24,10 +24,10 @@ describe("sampling", () => {
     const raw = (await model.createContext({ contextSize: 512, threads: 1 })).getSequence();
     backend = new LlamaBackend(model, context);
     logitsOf = async (tokens) => {
-      await raw.clearHistory();
-      const [last, ...before] = [...tokens].reverse() as Token[];
-      const input = [...before.reverse(), [last!, { generateNext: { logits: true } }] as const];
-      const result = await raw.controlledEvaluate(input as Parameters<typeof raw.controlledEvaluate>[0]);
+      await raw.adaptStateToTokens(tokens.slice(0, -1) as Token[], false);
+      const rest = tokens.slice(raw.nextTokenIndex) as Token[];
+      const last = [rest.pop()!, { generateNext: { logits: true } }] as const;
+      const result = await raw.controlledEvaluate([...rest, [...last]]);
       return result.at(-1)!.next.logits!;
     };
   });

@@ -13,15 +13,18 @@ const END = 0;
 /** Text of token t is "t ". A prompt's last token says how many tokens follow before the end token. */
 class FakeBackend implements Backend {
   readonly slots: number;
+  readonly canCopy: boolean;
   readonly #held: number[][];
   /** What was called, in order: `d0` decode in slot 0, `p1:64` 64 tokens of a prompt in slot 1. */
   readonly calls: string[] = [];
   readonly busy = new Set<number>();
   failNext: "prefill" | "decode" | "keep" | null = null;
+  copies = 0;
   onCall: (call: string) => void = () => {};
 
-  constructor(slots: number) {
+  constructor(slots: number, canCopy: boolean) {
     this.slots = slots;
+    this.canCopy = canCopy;
     this.#held = Array.from({ length: slots }, () => []);
   }
 
@@ -34,6 +37,13 @@ class FakeBackend implements Backend {
     expect(this.busy.size, "slots change hands only between batches").toBe(0);
     this.#held[slot]!.length = Math.min(count, this.#held[slot]!.length);
     return this.#held[slot]!.length;
+  }
+
+  async copy(from: number, to: number, count: number): Promise<number> {
+    expect(this.canCopy && from !== to && this.busy.size === 0).toBe(true);
+    this.copies++;
+    this.#held[to] = this.#held[from]!.slice(0, count);
+    return this.#held[to]!.length;
   }
 
   prefill(slot: number, tokens: readonly number[]): Promise<void> {
@@ -85,8 +95,8 @@ class FakeBackend implements Backend {
   }
 }
 
-function harness({ slots = 2, queueLimit = 100 } = {}) {
-  const backend = new FakeBackend(slots);
+function harness({ slots = 2, queueLimit = 100, canCopy = false } = {}) {
+  const backend = new FakeBackend(slots, canCopy);
   const events: GenerationEvent[] = [];
   const scheduler = new Scheduler({
     backend,
@@ -216,6 +226,29 @@ describe("the scheduler", () => {
     expect(of(3).at(-1)).toMatchObject({ usage: { promptTokens: 50, cachedTokens: 0, completionTokens: 8 } });
   });
 
+  it("computes a prompt once for all of its choices, and for others that begin with it", async () => {
+    const { backend, scheduler, idle, of } = harness({ slots: 4, canCopy: true });
+    scheduler.submit(spec(1, 1000, 3, { n: 3 }));
+    scheduler.submit({ ...spec(1, 1000, 4), id: 2 });
+    await idle();
+    const computed = backend.calls.map((call) => Number(call.split(":")[1] ?? 0)).reduce((a, b) => a + b);
+    expect(computed).toBe(1003);
+    expect(backend.copies).toBe(3);
+    expect(of(1).at(-1)).toMatchObject({ usage: { cachedTokens: 0, completionTokens: 12 } });
+    expect(of(2).at(-1)).toMatchObject({ usage: { cachedTokens: 999 } });
+  });
+
+  it("computes a prompt itself when the one who was computing it is gone", async () => {
+    const { backend, scheduler, idle, of } = harness({ slots: 2, canCopy: true });
+    scheduler.submit(spec(1, 1000, 3));
+    scheduler.submit({ ...spec(1, 1000, 3), id: 2 });
+    await until(() => backend.calls.length === 4);
+    scheduler.abort(1);
+    await idle();
+    expect(of(1).at(-1)).toMatchObject({ aborted: true });
+    expect(of(2).at(-1)).toMatchObject({ aborted: false, usage: { completionTokens: 4 } });
+  });
+
   it.each(["prefill", "decode", "keep"] as const)(
     "fails only the request whose %s fails, and trusts its slot no more",
     async (call) => {
@@ -242,22 +275,29 @@ describe("the scheduler", () => {
     });
     const many = fc.array(request, { minLength: 1, maxLength: 8 });
     await fc.assert(
-      fc.asyncProperty(many, fc.integer({ min: 1, max: 4 }), async (requests, slots) => {
-        const { backend, scheduler, of, idle } = harness({ slots });
-        requests.forEach((r, i) => {
-          const sampling = r.seeded ? { seed: 1 } : {};
-          const { maxTokens, n, stream } = r;
-          scheduler.submit(spec(i + 1, r.promptTokens, r.follow, { maxTokens, n, stream, sampling }));
-        });
-        backend.onCall = () =>
+      fc.asyncProperty(
+        many,
+        fc.integer({ min: 1, max: 4 }),
+        fc.boolean(),
+        async (requests, slots, canCopy) => {
+          const { backend, scheduler, of, idle } = harness({ slots, canCopy });
           requests.forEach((r, i) => {
-            if (r.abortAfter !== null && backend.calls.length >= r.abortAfter) scheduler.abort(i + 1);
+            const sampling = r.seeded ? { seed: 1 } : {};
+            const { maxTokens, n, stream } = r;
+            // Half of them begin alike.
+            const request = spec(i % 2, r.promptTokens, r.follow, { maxTokens, n, stream, sampling });
+            scheduler.submit({ ...request, id: i + 1 });
           });
-        await idle();
-        requests.forEach((r, i) => {
-          checkEvents(of(i + 1), r, r.abortAfter !== null);
-        });
-      }),
+          backend.onCall = () =>
+            requests.forEach((r, i) => {
+              if (r.abortAfter !== null && backend.calls.length >= r.abortAfter) scheduler.abort(i + 1);
+            });
+          await idle();
+          requests.forEach((r, i) => {
+            checkEvents(of(i + 1), r, r.abortAfter !== null);
+          });
+        },
+      ),
       { numRuns: 150 },
     );
   });

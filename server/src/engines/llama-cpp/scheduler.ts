@@ -5,7 +5,7 @@ import { BLOCK_TOKENS, nextPiece } from "./blocks.ts";
 import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
 import type { GenerationEvent } from "./protocol.ts";
 import type { SliceSizer } from "./slices.ts";
-import { chooseSlot, Slot } from "./slots.ts";
+import { COPY_GAIN_TOKENS, commonPrefix, placePrompt, Slot, type SlotState } from "./slots.ts";
 
 export interface SchedulerOptions {
   backend: Backend;
@@ -17,6 +17,8 @@ export interface SchedulerOptions {
   /** Lets the event loop turn once: messages come in, and the model's batch is wholly over. */
   turn: () => Promise<void>;
 }
+
+type PlacedSlot = SlotState & { slot: Slot };
 
 /** Every so many slices the oldest prompt gets one, so that a stream of short ones can't hold it up for ever. */
 const OLDEST_EVERY = 4;
@@ -66,11 +68,8 @@ export class Scheduler {
   #hasRoom(): boolean {
     let waiting = 0;
     for (const g of this.#generations.values()) if (g.running.size === 0) waiting++;
-    return waiting < this.#freeSlots().length + this.#options.queueLimit;
-  }
-
-  #freeSlots(): Slot[] {
-    return this.#slots.filter((slot) => slot.occupant === null);
+    const free = this.#slots.filter((slot) => slot.occupant === null).length;
+    return waiting < free + this.#options.queueLimit;
   }
 
   async #run(): Promise<void> {
@@ -95,35 +94,58 @@ export class Scheduler {
 
   /** Gives free slots away, one by one to the generation that has fewest; of equals, the oldest. */
   async #admit(): Promise<void> {
-    for (;;) {
-      const free = this.#freeSlots();
-      if (free.length === 0) return;
-      let next: Generation | null = null;
-      for (const g of this.#generations.values()) {
-        if (g.waiting.length > 0 && (next === null || g.running.size < next.running.size)) next = g;
-      }
+    while (this.#slots.some((slot) => slot.occupant === null)) {
+      const states = this.#slotStates();
+      const next = [...this.#generations.values()]
+        .filter((g) => g.waiting.length > 0 && !this.#isBeingComputed(g, states))
+        .reduce<Generation | null>((a, b) => (a === null || b.running.size < a.running.size ? b : a), null);
       if (next === null) return;
-      await this.#place(next.waiting.shift()!, free);
+      await this.#place(next, states);
     }
   }
 
-  async #place(choice: Choice, free: readonly Slot[]): Promise<void> {
-    const { generation } = choice;
-    const candidates = free.map((slot) => ({
+  #slotStates(): PlacedSlot[] {
+    return this.#slots.map((slot) => ({
       slot,
       held: slot.spoilt ? [] : this.#backend.held(slot.index),
       exactTokens: slot.exactTokens,
       lastUsed: slot.lastUsed,
+      free: slot.occupant === null,
     }));
-    const { chosen, reuse } = chooseSlot(generation.spec.prompt, candidates, generation.exact)!;
-    const { slot } = chosen;
+  }
+
+  /**
+   * Whether another choice is just computing much of the same prompt. To wait for it costs nothing: prompts are
+   * computed one after the other anyhow, and then the state is copied.
+   */
+  #isBeingComputed(generation: Generation, states: readonly SlotState[]): boolean {
+    if (!this.#backend.canCopy) return false;
+    const { prompt } = generation.spec;
+    return this.#slots.some(({ occupant, index }) => {
+      if (occupant === null || occupant.promptLeft === 0) return false;
+      const common = commonPrefix(occupant.generation.spec.prompt, prompt);
+      if (common - occupant.promptDone < 1 || common < COPY_GAIN_TOKENS) return false;
+      const elsewhere = states.filter((_, i) => i !== index).map((s) => commonPrefix(s.held, prompt));
+      return common - Math.max(0, ...elsewhere) >= COPY_GAIN_TOKENS;
+    });
+  }
+
+  async #place(generation: Generation, states: readonly PlacedSlot[]): Promise<void> {
+    const rules = { exact: generation.exact, canCopy: this.#backend.canCopy };
+    const placement = placePrompt(generation.spec.prompt, states, rules)!;
+    const { slot } = placement.slot;
+    const source = placement.copyFrom?.slot ?? slot;
+    const choice = generation.waiting.shift()!;
     slot.occupant = choice;
     slot.lastUsed = ++this.#uses;
     choice.slot = slot;
     generation.running.add(choice);
     try {
-      choice.promptDone = await this.#backend.keep(slot.index, reuse);
-      slot.cutTo(choice.promptDone);
+      choice.promptDone =
+        source === slot
+          ? await this.#backend.keep(slot.index, placement.reuse)
+          : await this.#backend.copy(source.index, slot.index, placement.reuse);
+      slot.takeOver(source, choice.promptDone);
       generation.started(choice.promptDone);
     } catch (error) {
       this.#fail(generation, error);

@@ -11,15 +11,14 @@ export interface SliceLimits {
 const MIN_TOKENS = 8;
 /** Weight of the newest measurement. */
 const NEWEST = 0.5;
-/** Blocks are tried again some time after they were found too slow: the machine may have been busy with something else. */
-const OPTIMISM = 0.97;
-
 /** Decides how many tokens of a prompt are computed at once, from how long it took so far. */
 export class SliceSizer {
   readonly #limits: SliceLimits;
   /** Milliseconds a token takes within whole blocks, and within less than a block. */
   #blockMs: number | null = null;
   #pieceMs: number | null = null;
+  /** What a token took within less than a block when blocks were last measured. */
+  #pieceMsThen: number | null = null;
 
   constructor(limits: SliceLimits) {
     this.#limits = limits;
@@ -28,7 +27,7 @@ export class SliceSizer {
   /** @param streams running streams that wait for the slice. */
   next(streams: number): number {
     const { targetMs, maxTokens } = this.#limits;
-    const blockMs = this.#blockMs ?? this.#pieceMs ?? targetMs / BLOCK_TOKENS;
+    const blockMs = this.#expectedBlockMs();
     const fitting = Math.min(targetMs / blockMs, maxTokens);
     if (fitting >= BLOCK_TOKENS) return wholeBlocks(Math.floor(fitting));
     if (streams === 0) return BLOCK_TOKENS;
@@ -41,10 +40,18 @@ export class SliceSizer {
     const ms = elapsedMs / tokens;
     if (tokens >= BLOCK_TOKENS) {
       this.#blockMs = mix(this.#blockMs, ms);
+      this.#pieceMsThen = null;
     } else if (tokens >= MIN_TOKENS) {
       this.#pieceMs = mix(this.#pieceMs, ms);
-      if (this.#blockMs !== null) this.#blockMs *= OPTIMISM;
+      this.#pieceMsThen ??= this.#pieceMs;
     }
+  }
+
+  /** While no blocks are computed, a machine that gets faster is seen by the pieces. */
+  #expectedBlockMs(): number {
+    if (this.#blockMs === null) return this.#pieceMs ?? this.#limits.targetMs / BLOCK_TOKENS;
+    if (this.#pieceMs === null || this.#pieceMsThen === null) return this.#blockMs;
+    return this.#blockMs * Math.min(1, this.#pieceMs / this.#pieceMsThen);
   }
 }
 

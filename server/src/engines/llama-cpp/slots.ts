@@ -16,9 +16,9 @@ export class Slot {
     this.index = index;
   }
 
-  /** All but the first `tokens` of the state were dropped. */
-  cutTo(tokens: number): void {
-    this.exactTokens = Math.min(this.exactTokens, wholeBlocks(tokens));
+  /** The slot now holds the first `tokens` of what `source` held. */
+  takeOver(source: Slot, tokens: number): void {
+    this.exactTokens = Math.min(source.exactTokens, wholeBlocks(tokens));
     this.spoilt = false;
   }
 
@@ -28,35 +28,66 @@ export class Slot {
   }
 }
 
-export interface SlotCandidate {
+export interface SlotState {
   /** Tokens whose state the slot holds. */
   held: readonly number[];
   exactTokens: number;
   lastUsed: number;
+  free: boolean;
 }
 
+export interface Placement<T> {
+  slot: T;
+  /** The slot whose state is copied to `slot` first, when it isn't `slot` itself. */
+  copyFrom: T | null;
+  /** How many of the prompt's first tokens need not be computed. */
+  reuse: number;
+}
+
+export interface PlacementRules {
+  /** Reuse only what gives the same result as a slot that holds nothing. */
+  exact: boolean;
+  /** State can be copied from one slot to another. */
+  canCopy: boolean;
+}
+
+/** Copying moves the whole context of a slot through memory: not worth it for fewer tokens. */
+export const COPY_GAIN_TOKENS = 64;
+
 /**
- * The candidate whose state spares most of the prompt; of equals the one unused for longest. At least one token is
- * always left to compute: without it there would be nothing to continue from.
- * @param exact spare only what gives the same result as a slot that holds nothing.
+ * Where to compute a prompt: in the free slot whose state spares most of it, of equals the one unused for longest. With
+ * copying, the state may come from any slot, and a slot that would lose much of what it holds is copied from instead.
+ * At least one token is always left to compute: without it there would be nothing to continue from.
  */
-export function chooseSlot<T extends SlotCandidate>(
+export function placePrompt<T extends SlotState>(
   prompt: readonly number[],
-  candidates: readonly T[],
-  exact: boolean,
-): { chosen: T; reuse: number } | null {
-  let best: { chosen: T; reuse: number } | null = null;
-  for (const chosen of candidates) {
-    const common = commonPrefix(prompt, chosen.held);
+  slots: readonly T[],
+  rules: PlacementRules,
+): Placement<T> | null {
+  const free = slots.filter((s) => s.free);
+  const own = mostSpared(prompt, free, rules);
+  if (own === null || !rules.canCopy) return own;
+  const source = mostSpared(prompt, slots, rules)!;
+  const best = source.reuse - own.reuse >= COPY_GAIN_TOKENS ? source : own;
+  const lost = best.slot.held.length - best.reuse;
+  if (best.reuse < COPY_GAIN_TOKENS || (best.slot.free && lost < COPY_GAIN_TOKENS)) return own;
+  const oldest = free.reduce((a, b) => (b.lastUsed < a.lastUsed ? b : a));
+  return oldest === best.slot ? best : { slot: oldest, copyFrom: best.slot, reuse: best.reuse };
+}
+
+function mostSpared<T extends SlotState>(
+  prompt: readonly number[],
+  slots: readonly T[],
+  { exact }: PlacementRules,
+): Placement<T> | null {
+  let best: Placement<T> | null = null;
+  for (const slot of slots) {
+    const common = commonPrefix(prompt, slot.held);
     const reuse = exact
-      ? exactReuse(common, prompt.length, chosen.exactTokens)
+      ? exactReuse(common, prompt.length, slot.exactTokens)
       : Math.min(common, prompt.length - 1);
-    if (
-      best === null ||
-      reuse > best.reuse ||
-      (reuse === best.reuse && chosen.lastUsed < best.chosen.lastUsed)
-    ) {
-      best = { chosen, reuse };
+    if (best === null || reuse > best.reuse || (reuse === best.reuse && slot.lastUsed < best.slot.lastUsed)) {
+      best = { slot, copyFrom: null, reuse };
     }
   }
   return best;
