@@ -80,6 +80,7 @@ class EchoEngine implements FakeEngine {
     this.capabilities = {
       rendersChat: false,
       sampling: ALL_SAMPLING,
+      features: [],
       exactUsageOnAbort: true,
       ...options.capabilities,
     };

@@ -8,9 +8,24 @@ export interface EngineCapabilities {
   rendersChat: boolean;
   /** Sampling fields the engine honours. A request that sets any other is refused before it reaches the engine. */
   sampling: readonly (keyof Sampling)[];
+  /** Optional fields of a request the engine honours; a request that needs any other is refused likewise. */
+  features: readonly Feature[];
   /** Usage of an aborted request is exact (true) or counted from the deltas that arrived (false). */
   exactUsageOnAbort: boolean;
 }
+
+/** The optional fields of GenerateRequest that not every engine has. */
+export type Feature =
+  | "grammar"
+  | "logprobs"
+  | "promptTokens"
+  | "promptLogprobs"
+  | "minTokens"
+  | "ignoreEos"
+  | "prediction"
+  | "cacheScope"
+  | "cacheMaxTokens"
+  | "thinking";
 
 /** What is known of the model once it is loaded. */
 export interface EngineModelInfo {
@@ -53,6 +68,23 @@ export interface Sampling {
   presencePenalty?: number;
   /** > 0; divides positive and multiplies negative logits of tokens seen in prompt or output. */
   repetitionPenalty?: number;
+  /** Locally typical sampling mass, 0–1 (Meister et al. 2022): keeps the tokens whose surprise is nearest the entropy. */
+  typicalP?: number;
+  /** Mirostat 2 (Basu et al. 2021) instead of top-k/top-p: target surprise τ in bits and learning rate η, both > 0. */
+  mirostat?: { target: number; learningRate: number };
+  /** Added to the logits of these tokens before everything else, −200–200; the end token is one like any other. */
+  logitBias?: readonly (readonly [token: number, bias: number])[];
+}
+
+/** A token as it was made or read, with what the model itself thought of it: before any sampling change. */
+export interface TokenInfo {
+  id: number;
+  /** Its bytes; not always whole characters. */
+  bytes: Uint8Array;
+  /** Natural logarithm of its probability; null for the first token of a prompt. */
+  logprob: number | null;
+  /** The most probable alternatives, best first; as many as asked for. */
+  top: readonly { id: number; bytes: Uint8Array; logprob: number }[];
 }
 
 export interface GenerateRequest {
@@ -68,6 +100,24 @@ export interface GenerateRequest {
   stop: readonly string[];
   /** False: the caller needs the text only at the end; the engine may deliver it as one delta a choice. */
   stream: boolean;
+  /** GBNF with the rule `root`; checked by the caller. What the model makes follows it, and ends when it is complete. */
+  grammar?: string;
+  /** Deliver `tokens` with the deltas, each with this many alternatives, 0–5. */
+  logprobs?: number;
+  /** Deliver the prompt's tokens; with `logprobs: true` also what the model thought of each. */
+  prompt?: { logprobs: boolean };
+  /** No end token before this many tokens were made. */
+  minTokens?: number;
+  /** End tokens are tokens like any other; only `maxTokens` and `stop` end a choice. */
+  ignoreEos?: boolean;
+  /** A guess of the output: what of it comes true costs less; the output is the same without it. */
+  prediction?: { kind: "text"; text: string } | { kind: "tokens"; tokens: readonly number[] };
+  /** Computed prompts are reused within a scope alone. Absent: one scope for all. */
+  cacheScope?: string;
+  /** Most tokens of the prompt that may be taken from, or kept for, other requests. 0: none. */
+  cacheMaxTokens?: number;
+  /** Thinking ends, by force of `close`, after this many tokens. `open` is true when the prompt has opened it already. */
+  thinking?: { open: string; close: string; opened: boolean; maxTokens: number };
 }
 
 export interface EngineUsage {
@@ -77,17 +127,21 @@ export interface EngineUsage {
   cachedTokens: number;
   /** Tokens made over all choices, the end token included as the model made it. */
   completionTokens: number;
+  /** Tokens of a prediction that came true and that did not; absent without one. */
+  prediction?: { acceptedTokens: number; rejectedTokens: number };
 }
 
 export type FinishReason = "stop" | "length";
 
 /**
- * The events of one generation, in this order: any number of `delta`; one `finish` a choice after its last delta;
+ * The events of one generation, in this order: `prompt` first where it was asked for; any number of `delta`; one `finish` a choice after its last delta;
  * exactly one `end`, last. After an abort the missing `finish` events are left out and `end.aborted` is true.
  * A failure throws EngineError from the iterator instead of `end`.
  */
 export type EngineEvent =
-  | { type: "delta"; choice: number; text: string }
+  | { type: "prompt"; tokens: readonly TokenInfo[] }
+  /** `tokens`, where asked for: those made since the choice's last delta; `text` may hold some of theirs back. */
+  | { type: "delta"; choice: number; text: string; tokens?: readonly TokenInfo[] }
   | { type: "finish"; choice: number; reason: FinishReason }
   | { type: "end"; usage: EngineUsage; aborted: boolean };
 

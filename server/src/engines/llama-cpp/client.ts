@@ -24,6 +24,7 @@ const CAPABILITIES: EngineCapabilities = {
     "presencePenalty",
     "repetitionPenalty",
   ],
+  features: [],
   exactUsageOnAbort: true,
 };
 

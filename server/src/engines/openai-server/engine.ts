@@ -93,6 +93,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     this.capabilities = {
       rendersChat: true,
       sampling: SAMPLING_OF[this.#dialect],
+      features: [],
       exactUsageOnAbort: false,
     };
     this.model = {
