@@ -42,12 +42,11 @@ async function work(hearth: Hearth, isOver: () => boolean): Promise<void> {
     const body = {
       model: MODEL,
       messages: [{ role: "user", content: `Tell me about the number ${randomInt(1000)}.` }],
-      max_tokens: randomInt(1, 24),
     };
     sent++;
     try {
-      if (turn % 2 === 0) await readWhole(hearth, body);
-      else await readStream(hearth, body);
+      if (turn % 2 === 0) await readWhole(hearth, { ...body, max_tokens: randomInt(1, 16) });
+      else await readStream(hearth, { ...body, max_tokens: randomInt(1, 160) });
     } catch {
       // The connection broke before a head came: nobody knows of this request.
     }
@@ -96,7 +95,7 @@ async function round(dataDir: string, apiKey: string): Promise<void> {
   const hearth = await startHearth({ dataDir, database: "embedded", env: { HEARTH_API_KEY: apiKey } });
   let over = false;
   const clients = Array.from({ length: WORKERS }, () => work(hearth, () => over));
-  const target = events + randomInt(1, 150);
+  const target = events + randomInt(1, 500);
   await until("some load", () => events >= target);
   const children = descendants(hearth.pid);
   over = true;

@@ -75,7 +75,15 @@ process.on("exit", killAll);
 process.on("disconnect", killAll);
 
 afterAll(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  const failures: unknown[] = [];
+  for (const cleanup of cleanups.splice(0).reverse()) {
+    try {
+      await cleanup();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 });
 
 /** Starts the platform as a user does, on a free port. It ends with the test file at the latest. */
