@@ -48,6 +48,8 @@ async function serve(engine: FakeEngine, response: ServerResponse, seen: SeenReq
         const usage = usageJson(event.usage);
         if (!request.stream) json(response, 200, { choices, usage });
         else response.end(`data: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`);
+      } else if (event.type === "prompt") {
+        throw new Error("nobody asked for the prompt");
       } else if (request.stream) {
         const { choice } = event;
         response.write(

@@ -32,7 +32,7 @@ export const fixtureKind: ProcessEngineKind<FixtureOptions> = {
 };
 
 class FixtureEngine implements Engine {
-  readonly capabilities = { rendersChat: false, sampling: [], exactUsageOnAbort: false };
+  readonly capabilities = { rendersChat: false, sampling: [], features: [], exactUsageOnAbort: false };
   readonly model;
   readonly loaded: Promise<void>;
   readonly #channel: EngineChannel;

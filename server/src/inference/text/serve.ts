@@ -156,6 +156,7 @@ class Reply<Body extends TextParameters> {
         else this.#complete(event.usage);
         return;
       }
+      if (event.type === "prompt") continue;
       if (event.type === "delta") this.#record.delta();
       if (!request.stream) this.#collect(event);
       else if (!this.#target.signal.aborted) await this.#pass(event);
