@@ -102,13 +102,14 @@ export class LlamaCppClient {
 
   async #health(): Promise<void> {
     let cancel = () => {};
-    const late = new Promise<never>((_, reject) => {
+    const answered = this.#ask<number>((id) => {
       cancel = this.#clock.after(HEALTH_TIMEOUT_MS, () =>
-        reject(new EngineError("timeout", "The model's process does not answer.")),
+        this.#reply(id)?.reject(new EngineError("timeout", "The model's process does not answer.")),
       );
+      return { type: "ping", id };
     });
     try {
-      await Promise.race([this.#ask<number>((id) => ({ type: "ping", id })), late]);
+      await answered;
     } finally {
       cancel();
     }

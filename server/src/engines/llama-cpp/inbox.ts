@@ -16,7 +16,9 @@ export class Inbox {
   put(event: EngineEvent): void {
     const last = this.#events.at(-1);
     if (event.type === "delta" && last?.type === "delta" && last.choice === event.choice) {
-      this.#events[this.#events.length - 1] = { ...last, text: last.text + event.text };
+      const joined = { ...last, text: last.text + event.text };
+      if (event.tokens !== undefined) joined.tokens = [...(last.tokens ?? []), ...event.tokens];
+      this.#events[this.#events.length - 1] = joined;
     } else {
       this.#events.push(event);
     }
