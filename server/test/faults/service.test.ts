@@ -201,7 +201,7 @@ describe("requests that never become whole", () => {
 describe("Ctrl-C", () => {
   test("lets what runs finish, takes nothing new, and leaves no process", async () => {
     const children = descendants(hearth.pid);
-    const stream = await running(120);
+    const stream = await running(200);
     const whole = post(hearth, CHAT, story(40));
     await until("both at work", async () => (await metric(hearth, "hearth_replica_outstanding")) === 2);
     hearth.interrupt();
