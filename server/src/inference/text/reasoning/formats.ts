@@ -44,7 +44,8 @@ export function promptOpensReasoning(prompt: string, format: ReasoningFormat): b
 export function withoutReasoning(prompt: string, format: ReasoningFormat): string {
   const end = prompt.trimEnd();
   if (end.endsWith(format.close)) return "";
-  return promptOpensReasoning(prompt, format) ? closingText(format) : format.open + closingText(format);
+  const opened = promptOpensReasoning(prompt, format);
+  return opened ? closingText(format) : `${format.open}\n${closingText(format)}`;
 }
 
 /** What ends a think block early: put into the output when the budget is spent. */

@@ -15,6 +15,8 @@ export class ReasoningSplitter {
   /** `opened` and `closed`: right behind a tag, where white space is dropped. */
   #state: "start" | "opened" | "reasoning" | "closed" | "content";
   #input = "";
+  /** White space before what came: dropped if that is a tag. */
+  #blank = "";
 
   /** @param opensInPrompt the prompt ends inside the block. */
   constructor(format: ReasoningFormat, opensInPrompt: boolean) {
@@ -34,22 +36,24 @@ export class ReasoningSplitter {
     if (this.#state === "opened") this.#dropBlank("reasoning");
     if (this.#state === "reasoning") this.#reasoning(pieces);
     if (this.#state === "closed") this.#dropBlank("content");
-    if (this.#state === "content") add(pieces, "content", this.#take(this.#input.length));
+    if (this.#state === "content") add(pieces, "content", this.#takeAll());
     return pieces;
   }
 
   /** The end of the output: what was held back. */
   flush(): ReasoningPiece[] {
     const pieces: ReasoningPiece[] = [];
-    const type = this.#state === "reasoning" || this.#state === "opened" ? "reasoning" : "content";
-    add(pieces, type, this.#take(this.#input.length));
+    add(pieces, this.#state === "reasoning" ? "reasoning" : "content", this.#takeAll());
     return pieces;
   }
 
   #start(): void {
     const { open } = this.#format;
     const rest = this.#input.trimStart();
+    this.#blank += this.#input.slice(0, this.#input.length - rest.length);
+    this.#input = rest;
     if (rest.startsWith(open)) {
+      this.#blank = "";
       this.#input = rest.slice(open.length);
       this.#state = "opened";
     } else if (!open.startsWith(rest)) {
@@ -65,19 +69,27 @@ export class ReasoningSplitter {
   #reasoning(pieces: ReasoningPiece[]): void {
     const { close } = this.#format;
     const at = this.#input.indexOf(close);
-    if (at === -1) {
-      const certain = this.#input.length - partialLength(this.#input, close);
-      add(pieces, "reasoning", this.#take(this.#input.slice(0, certain).trimEnd().length));
-      return;
+    const end = at === -1 ? this.#input.length - partialLength(this.#input, close) : at;
+    const text = this.#input.slice(0, end);
+    const visible = text.trimEnd();
+    if (visible !== "") {
+      add(pieces, "reasoning", this.#blank + visible);
+      this.#blank = "";
     }
-    add(pieces, "reasoning", this.#take(at).trimEnd());
-    this.#take(close.length);
-    this.#state = "closed";
+    if (at === -1) {
+      this.#blank += text.slice(visible.length);
+      this.#input = this.#input.slice(end);
+    } else {
+      this.#blank = "";
+      this.#input = this.#input.slice(end + close.length);
+      this.#state = "closed";
+    }
   }
 
-  #take(length: number): string {
-    const text = this.#input.slice(0, length);
-    this.#input = this.#input.slice(length);
+  #takeAll(): string {
+    const text = this.#blank + this.#input;
+    this.#blank = "";
+    this.#input = "";
     return text;
   }
 }

@@ -17,11 +17,13 @@ export class CallReader {
   rejected = false;
   /** The call stands in a list whose bracket was seen. */
   inList: boolean;
-  /** What has come of the arguments' JSON. */
-  argumentsRaw = "";
+  /** The arguments are an object, as they should be, so that what comes of them can be passed on. */
+  plain = false;
   #phase: "list" | "tag" | "body" | "object";
   readonly #names: readonly string[];
   readonly #scanner = new ObjectScanner();
+  #argumentsRaw = "";
+  #fresh = "";
   #tag = "";
   #key = "";
   #nameRaw = "";
@@ -50,9 +52,9 @@ export class CallReader {
 
   /** The arguments as the JSON text of an object; null when they are none. Only after `done`. */
   arguments(): string | null {
-    const raw = this.argumentsRaw;
+    const raw = this.#argumentsRaw;
     if (raw === "" || raw === "null") return "{}";
-    if (raw.startsWith("{")) return raw;
+    if (this.plain) return raw;
     if (!raw.startsWith('"')) return null;
     // Some models write the arguments as OpenAI sends them: JSON text inside a JSON string.
     try {
@@ -61,6 +63,19 @@ export class CallReader {
     } catch {
       return null;
     }
+  }
+
+  /** What came of plain arguments since the last time. */
+  takeFresh(): string {
+    const fresh = this.#fresh;
+    this.#fresh = "";
+    return fresh;
+  }
+
+  #addArguments(ch: string): void {
+    if (this.#argumentsRaw === "") this.plain = ch === "{";
+    this.#argumentsRaw += ch;
+    this.#fresh += ch;
   }
 
   #tagStep(ch: string): "more" | "broken" {
@@ -80,7 +95,7 @@ export class CallReader {
     const state = this.#scanner.step(ch);
     if (state === "broken") return state;
     if (this.syntax.head.kind === "tag") {
-      this.argumentsRaw += ch;
+      this.#addArguments(ch);
       return state;
     }
     const part = this.#scanner.part;
@@ -106,9 +121,8 @@ export class CallReader {
       else if (this.#nameRaw.length === name.length + 2) this.name = name;
     } else if (ARGUMENT_KEYS.includes(this.#key)) {
       // A second value under either key would leave open which one counts.
-      if (first && this.argumentsRaw !== "") this.rejected = true;
-      if (first && !/["{n]/.test(ch)) this.rejected = true;
-      this.argumentsRaw += ch;
+      if (first && (this.#argumentsRaw !== "" || !/["{n]/.test(ch))) this.rejected = true;
+      this.#addArguments(ch);
     }
   }
 }

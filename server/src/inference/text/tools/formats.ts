@@ -156,6 +156,8 @@ export interface ChosenFormat {
   native: boolean;
   /** A native template takes the arguments of earlier calls as values, or as their JSON text. */
   argumentsAs: "object" | "text";
+  /** The template takes system messages; where it doesn't, the text about tools goes to the user's first. */
+  takesSystem: boolean;
 }
 
 export function isToolFormatName(name: string): name is ToolFormatName {
@@ -182,6 +184,7 @@ export function formatFor(hint: string | undefined, chatTemplate: string | null)
       offersTools &&
       (hint === undefined || shown === undefined || shown === format),
     argumentsAs: joinsArguments(template) ? "text" : "object",
+    takesSystem: !/system role (?:is )?not supported/i.test(template),
   };
 }
 

@@ -16,7 +16,7 @@ export interface TemplateMessage {
 
 export interface ToolPrompt {
   messages: TemplateMessage[];
-  /** The template's variable `tools`; null: leave it undefined. */
+  /** The template's variable `tools`. Templates expect null, not absence, where there are none. */
   tools: JsonObject[] | null;
 }
 
@@ -29,7 +29,7 @@ export function toolPrompt(
   turns: readonly Turn[],
   request: ToolRequest | null,
 ): ToolPrompt {
-  if (!chosen.native) return { messages: plainMessages(chosen.format.syntax, turns, request), tools: null };
+  if (!chosen.native) return { messages: plainMessages(chosen, turns, request), tools: null };
   return {
     messages: nativeMessages(chosen, turns),
     tools: request === null ? null : request.tools.map(toolJson),
@@ -62,28 +62,30 @@ function nativeMessages({ format, argumentsAs }: ChosenFormat, turns: readonly T
 }
 
 function plainMessages(
-  syntax: CallSyntax,
+  { format: { syntax }, takesSystem }: ChosenFormat,
   turns: readonly Turn[],
   request: ToolRequest | null,
 ): TemplateMessage[] {
   const messages: TemplateMessage[] = [];
   let results: TemplateMessage | null = null;
   for (const turn of turns) {
-    if (turn.role !== "tool") {
-      results = null;
-      messages.push(plainMessage(turn, turn.calls === undefined ? "" : callsText(syntax, turn.calls)));
-    } else if (results === null) {
-      // Most templates know users and assistants only, and want them in turn.
-      results = { role: "user", content: resultText(turn) };
+    const content = turn.role === "tool" ? resultText(turn) : turn.content;
+    // Most templates know users and assistants only, and want them in turn.
+    if (results !== null && (turn.role === "tool" || turn.role === "user")) {
+      results.content += `\n${content}`;
+    } else if (turn.role === "tool") {
+      results = { role: "user", content };
       messages.push(results);
     } else {
-      results.content += `\n${resultText(turn)}`;
+      results = null;
+      messages.push(plainMessage(turn, turn.calls === undefined ? "" : callsText(syntax, turn.calls)));
     }
   }
   if (request === null) return messages;
   const text = systemText(syntax, request);
   const first = messages[0];
   if (first?.role === "system") first.content = first.content === "" ? text : `${first.content}\n\n${text}`;
+  else if (first?.role === "user" && !takesSystem) first.content = `${text}\n\n${first.content}`;
   else messages.unshift({ role: "system", content: text });
   return messages;
 }

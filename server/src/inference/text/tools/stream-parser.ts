@@ -46,15 +46,16 @@ export class ToolCallParser {
   #state: "gap" | "content" | "call" | "list" | "tail" = "gap";
   /** Not read yet. */
   #input = "";
+  /** White space and separators that are content only if content follows. */
+  #blank = "";
   /** Read as part of a call that isn't certain yet. */
   #held = "";
   #reader: CallReader | null = null;
   /** The syntax of the call just read, if that is what stands right before. */
   #last: CallSyntax | null = null;
   #lastRejected = false;
-  /** The open call was announced; then, how much of its arguments was sent. */
+  /** The open call was announced. */
   #started = false;
-  #sentChars = 0;
   #events: ToolEvent[] = [];
 
   constructor(options: ToolCallParserOptions) {
@@ -80,9 +81,10 @@ export class ToolCallParser {
       if (this.#started) this.#end();
       else if (!certain) this.#content(this.#held);
     } else if (this.#state === "gap") {
-      if (!certain && !(this.callCount > 0 && isBlank(this.#input))) this.#content(this.#input);
+      const rest = this.#blank + this.#input;
+      if (!certain && !(this.callCount > 0 && rest.trim() === "")) this.#content(rest);
     } else if (this.#state === "content" || (this.#state === "list" && this.#lastRejected)) {
-      this.#content(this.#input);
+      this.#content(this.#blank + this.#input);
     }
     this.#input = "";
     return this.#take();
@@ -130,33 +132,50 @@ export class ToolCallParser {
   }
 
   #gapStep(): boolean {
-    const input = this.#input;
+    this.#readBlank();
     const last = this.#last;
-    let at = blankEnd(input, 0);
     const separator = last === null || last.list ? "" : last.separator.trim();
-    if (separator !== "" && input.startsWith(separator, at)) at = blankEnd(input, at + separator.length);
-    if (at === input.length) return false;
-    const rest = input.slice(at);
-    if (rest.startsWith("{")) {
+    if (separator !== "" && this.#input.startsWith(separator) && this.#blank.trim() === "") {
+      this.#blank += separator;
+      this.#input = this.#input.slice(separator.length);
+      this.#readBlank();
+    }
+    const input = this.#input;
+    if (input === "") return false;
+    if (input.startsWith("{")) {
       const bare = last === null ? this.#options.syntaxes.find((syntax) => syntax.bare) : last;
       if (bare?.bare) {
-        this.#begin(bare, at, false);
+        this.#begin(bare, 0, false);
         return true;
       }
     }
-    const syntax = this.#options.syntaxes.find(({ begin }) => rest.startsWith(begin));
+    const syntax = this.#options.syntaxes.find(({ begin }) => input.startsWith(begin));
     if (syntax !== undefined) {
-      this.#begin(syntax, at + syntax.begin.length, false);
+      this.#begin(syntax, syntax.begin.length, false);
       return true;
     }
-    if (this.#markers.some((marker) => marker.startsWith(rest))) return false;
-    this.#state = "content";
+    if (this.#markers.some((marker) => marker.startsWith(input))) return false;
+    this.#toContent();
     return true;
+  }
+
+  #toContent(): void {
+    this.#content(this.#blank);
+    this.#blank = "";
+    this.#state = "content";
+  }
+
+  #readBlank(): void {
+    let end = 0;
+    while (end < this.#input.length && " \n\r\t".includes(this.#input[end]!)) end++;
+    this.#blank += this.#input.slice(0, end);
+    this.#input = this.#input.slice(end);
   }
 
   /** Takes `length` characters of the input as the beginning of a call. */
   #begin(syntax: CallSyntax, length: number, inList: boolean): void {
-    this.#held = this.#input.slice(0, length);
+    this.#held = this.#blank + this.#input.slice(0, length);
+    this.#blank = "";
     this.#input = this.#input.slice(length);
     this.#reader = new CallReader(syntax, this.#options.names, inList);
     this.#state = "call";
@@ -174,7 +193,7 @@ export class ToolCallParser {
         this.#state = "content";
         return true;
       }
-      this.#held += ch;
+      if (!this.#started || reader.rejected) this.#held += ch;
       if (reader.rejected) this.#giveBack();
       else if (!this.#started && this.#options.constrained === true && reader.name !== null) {
         this.#start(reader.name);
@@ -186,7 +205,7 @@ export class ToolCallParser {
       }
     }
     this.#input = "";
-    if (this.#started) this.#sendArguments(reader);
+    if (this.#started && reader.plain) this.#sendArguments(reader.takeFresh());
     return false;
   }
 
@@ -197,7 +216,7 @@ export class ToolCallParser {
       json !== null && (this.#started || accept === undefined || accept(reader.name as string, json));
     if (isCall) {
       if (!this.#started) this.#start(reader.name as string);
-      this.#sendArguments(reader, json);
+      this.#sendArguments(reader.plain ? reader.takeFresh() : json);
       this.#end();
       this.#held = "";
     } else {
@@ -211,28 +230,34 @@ export class ToolCallParser {
   }
 
   #listStep(): boolean {
-    const at = blankEnd(this.#input, 0);
-    const ch = this.#input[at];
+    this.#readBlank();
+    const ch = this.#input[0];
     if (ch === undefined) return false;
     if (ch === ",") {
-      this.#begin(this.#last!, at + 1, true);
-      return true;
-    }
-    if (ch === "]" && !this.#lastRejected) {
-      this.#input = this.#input.slice(at + 1);
+      this.#begin(this.#last!, 1, true);
+    } else if (this.#lastRejected) {
+      this.#toContent();
+    } else if (ch === "]") {
+      this.#input = this.#input.slice(1);
+      this.#blank = "";
       this.#state = "tail";
     } else {
-      this.#state = this.#lastRejected ? "content" : "gap";
+      this.#state = "gap";
     }
     return true;
   }
 
   #tailStep(): boolean {
+    this.#readBlank();
     const end = this.#last!.end;
-    const at = blankEnd(this.#input, 0);
-    const rest = this.#input.slice(at);
-    if (rest.startsWith(end)) this.#input = end === "" ? this.#input : rest.slice(end.length);
-    else if (end.startsWith(rest)) return false;
+    if (end !== "") {
+      if (this.#input.startsWith(end)) {
+        this.#input = this.#input.slice(end.length);
+        this.#blank = "";
+      } else if (end.startsWith(this.#input)) {
+        return false;
+      }
+    }
     this.#state = "gap";
     return true;
   }
@@ -247,16 +272,10 @@ export class ToolCallParser {
   #start(name: string): void {
     this.#events.push({ type: "call-start", index: this.callCount, id: this.#newId(), name });
     this.#started = true;
-    this.#sentChars = 0;
   }
 
-  /** Sends what is new of the arguments; those that aren't plain JSON yet wait until they are complete. */
-  #sendArguments(reader: CallReader, complete?: string): void {
-    const json = complete ?? (reader.argumentsRaw.startsWith("{") ? reader.argumentsRaw : "");
-    const text = json.slice(this.#sentChars);
-    if (text === "") return;
-    this.#events.push({ type: "arguments", index: this.callCount, text });
-    this.#sentChars += text.length;
+  #sendArguments(text: string): void {
+    if (text !== "") this.#events.push({ type: "arguments", index: this.callCount, text });
   }
 
   #end(): void {
@@ -281,14 +300,4 @@ function partialMarker(text: string, markers: readonly string[]): number {
     if (markers.some((marker) => marker.startsWith(end))) return length;
   }
   return 0;
-}
-
-function blankEnd(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && " \n\r\t".includes(text[at]!)) at++;
-  return at;
-}
-
-function isBlank(text: string): boolean {
-  return blankEnd(text, 0) === text.length;
 }

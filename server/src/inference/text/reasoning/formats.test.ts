@@ -1,0 +1,40 @@
+import { Template } from "@huggingface/jinja";
+import { expect, test } from "vitest";
+import {
+  promptOpensReasoning,
+  REASONING_FORMATS,
+  type ReasoningFormat,
+  reasoningFormatFor,
+  withoutReasoning,
+} from "./formats.ts";
+
+const think = REASONING_FORMATS[0] as ReasoningFormat;
+
+test("a model reasons when its template shows the tags or the catalog says so", () => {
+  expect(reasoningFormatFor(undefined, "{{ '<think>\\n' }}{% if '</think>' in content %}")?.name).toBe(
+    "think",
+  );
+  expect(reasoningFormatFor(undefined, "{{ '[THINK]' + m + '[/THINK]' }}")?.name).toBe("magistral");
+  expect(reasoningFormatFor(undefined, "{{ messages[0].content }}")).toBeNull();
+  expect(reasoningFormatFor(undefined, null)).toBeNull();
+  expect(reasoningFormatFor("none", "</think>")).toBeNull();
+  expect(reasoningFormatFor("seed", null)?.open).toBe("<seed:think>");
+  expect(() => reasoningFormatFor("nothing", null)).toThrow(RangeError);
+});
+
+test("switched off, every kind of template ends behind a closed block, and only one", () => {
+  const opening = new Template("A:{% if add_generation_prompt %}<think>\n{% endif %}");
+  const silent = new Template("A:");
+  const knowing = new Template("A:{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}");
+  for (const template of [opening, silent, knowing]) {
+    const prompt = template.render({ add_generation_prompt: true, enable_thinking: false });
+    const full = prompt + withoutReasoning(prompt, think);
+    expect(full).toBe("A:<think>\n\n</think>\n\n");
+  }
+});
+
+test("whether the output begins inside the block shows at the prompt's end", () => {
+  expect(promptOpensReasoning("User: <think>\n", think)).toBe(true);
+  expect(promptOpensReasoning("User: <think>\n\n</think>\n\n", think)).toBe(false);
+  expect(promptOpensReasoning("User: <think> no", think)).toBe(false);
+});

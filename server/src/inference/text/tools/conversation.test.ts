@@ -1,0 +1,156 @@
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import { describe, expect, test } from "vitest";
+import type { AppError } from "../../../lib/errors.ts";
+import { conversationOf, type RawMessage, toolMessageFields } from "./conversation.ts";
+
+const call = (name: string, id?: string, args: unknown = "{}") => ({
+  ...(id === undefined ? {} : { id }),
+  function: { name, arguments: args as string },
+});
+
+function refused(messages: readonly RawMessage[]): string | null {
+  try {
+    conversationOf(messages);
+  } catch (error) {
+    expect((error as AppError).code).toBe("BAD_REQUEST");
+    return (error as AppError).param;
+  }
+  return "nothing refused";
+}
+
+describe("results find their calls", () => {
+  test("by identifier, in any order", () => {
+    const turns = conversationOf([
+      { role: "user", content: "q" },
+      { role: "assistant", content: null, tool_calls: [call("a", "1"), call("b", "2")] },
+      { role: "tool", content: "of b", tool_call_id: "2" },
+      { role: "tool", content: "of a", tool_call_id: "1" },
+    ]);
+    expect(turns.slice(2).map((turn) => [turn.name, turn.callId])).toEqual([
+      ["b", "2"],
+      ["a", "1"],
+    ]);
+    expect(turns[1]).toEqual({
+      role: "assistant",
+      content: "",
+      calls: [
+        { id: "1", name: "a", arguments: "{}" },
+        { id: "2", name: "b", arguments: "{}" },
+      ],
+    });
+  });
+
+  test("without identifier in the order of the calls, as in the reference's examples", () => {
+    const turns = conversationOf([
+      { role: "assistant", content: "", tool_calls: [call("a"), call("b"), call("a", "x")] },
+      { role: "tool", content: "1" },
+      { role: "tool", content: "2", tool_call_id: "x" },
+      { role: "tool", content: "3", tool_call_id: null },
+    ]);
+    expect(turns.slice(1).map((turn) => turn.name)).toEqual(["a", "a", "b"]);
+    expect(new Set(turns.slice(1).map((turn) => turn.callId)).size).toBe(3);
+  });
+
+  test("by name where that is all there is; the older forms count", () => {
+    const turns = conversationOf([
+      { role: "assistant", content: null, function_call: { name: "f", arguments: { a: 1 } } },
+      { role: "function", name: "f", content: null },
+      { role: "function", name: "g", content: "alone" },
+      { role: "tool", name: "h", content: "alone" },
+    ]);
+    expect(turns[0]?.calls?.[0]).toMatchObject({ name: "f", arguments: '{"a":1}' });
+    expect(turns[1]).toEqual({ role: "tool", content: "", name: "f", callId: turns[0]?.calls?.[0]?.id });
+    expect(turns[2]).toEqual({ role: "tool", content: "alone", name: "g" });
+    expect(turns[3]?.name).toBe("h");
+  });
+
+  test("a result without a call is refused", () => {
+    const asked: RawMessage = { role: "assistant", content: null, tool_calls: [call("a", "1")] };
+    expect(refused([{ role: "tool", content: "r" }])).toBe("messages[0].tool_call_id");
+    expect(refused([asked, { role: "tool", content: "r", tool_call_id: "2" }])).toBe(
+      "messages[1].tool_call_id",
+    );
+    expect(refused([{ role: "tool", content: "r", tool_call_id: "1" }, asked])).toBe(
+      "messages[0].tool_call_id",
+    );
+    expect(refused([asked, { role: "tool", content: "r" }, { role: "tool", content: "r" }])).toBe(
+      "messages[2].tool_call_id",
+    );
+    expect(refused([{ role: "function", content: "r" }])).toBe("messages[0].name");
+  });
+});
+
+describe("messages", () => {
+  test("plain ones pass as they are, developer under its older name", () => {
+    expect(
+      conversationOf([
+        { role: "developer", content: "d" },
+        { role: "user", content: "u", name: "ann", tool_calls: null },
+        { role: "assistant", content: "a", reasoning_content: "r", tool_calls: [] },
+      ]),
+    ).toEqual([
+      { role: "system", content: "d" },
+      { role: "user", content: "u", name: "ann" },
+      { role: "assistant", content: "a", reasoning: "r" },
+    ]);
+  });
+
+  test("content may lack only beside calls, reasoning, or in an older function result", () => {
+    for (const role of ["system", "user", "assistant", "tool"]) {
+      expect(refused([{ role, content: null }])).toBe("messages[0].content");
+      expect(refused([{ role }])).toBe("messages[0].content");
+    }
+    expect(conversationOf([{ role: "assistant", reasoning_content: "r" }])[0]?.content).toBe("");
+  });
+
+  test("fields in messages of another role are refused", () => {
+    expect(refused([{ role: "user", content: "", tool_calls: [call("a")] }])).toBe("messages[0].tool_calls");
+    expect(refused([{ role: "user", content: "", function_call: { name: "a" } }])).toBe(
+      "messages[0].function_call",
+    );
+    expect(refused([{ role: "user", content: "", tool_call_id: "1" }])).toBe("messages[0].tool_call_id");
+    expect(refused([{ role: "user", content: "", reasoning_content: "x" }])).toBe(
+      "messages[0].reasoning_content",
+    );
+    expect(
+      refused([{ role: "assistant", content: "", tool_calls: [call("a")], function_call: { name: "a" } }]),
+    ).toBe("messages[0].function_call");
+  });
+
+  test("arguments are text or an object, and always an object in the end", () => {
+    const args = (given: unknown) =>
+      conversationOf([{ role: "assistant", tool_calls: [call("a", "1", given)] }])[0]?.calls?.[0]?.arguments;
+    expect(args('{"a": 1.0}')).toBe('{"a": 1.0}');
+    expect(args({ a: [1] })).toBe('{"a":[1]}');
+    expect(args("")).toBe("{}");
+    expect(args(null)).toBe("{}");
+    for (const bad of ["{", "[]", "7", '"x"', "null"]) {
+      expect(refused([{ role: "assistant", tool_calls: [call("a", "1", bad)] }])).toBe(
+        "messages[0].tool_calls[0].function.arguments",
+      );
+    }
+    const deep = `${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}`;
+    expect(refused([{ role: "assistant", tool_calls: [call("a", "1", deep)] }])).toBe(
+      "messages[0].tool_calls[0].function.arguments",
+    );
+  });
+});
+
+test("the schema takes a reply as SDKs send it back, and refuses malformed calls", () => {
+  const check = Compile(Type.Object(toolMessageFields, { additionalProperties: false }));
+  const echoed = { index: 0, id: "call_1", type: "function", function: { name: "a", arguments: "{}" } };
+  expect(check.Check({ tool_calls: [echoed], function_call: null, tool_call_id: null })).toBe(true);
+  expect(check.Check({ tool_calls: [{ function: { name: "a", arguments: { x: 1 } } }] })).toBe(true);
+  for (const bad of [
+    {},
+    { function: {} },
+    { function: { name: "a b" } },
+    { function: { name: "a", arguments: 5 } },
+    { ...echoed, type: "custom" },
+    { ...echoed, id: "" },
+  ]) {
+    expect(check.Check({ tool_calls: [bad] }), JSON.stringify(bad)).toBe(false);
+  }
+  expect(check.Check({ tool_calls: Array(200).fill(echoed) })).toBe(false);
+});

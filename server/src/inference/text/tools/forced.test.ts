@@ -1,0 +1,153 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Tool, ToolRequest } from "./definitions.ts";
+import { callsGrammar, type GrammarParts, MAX_PARALLEL_CALLS } from "./forced.ts";
+import { syntaxesOf, TOOL_FORMATS } from "./formats.ts";
+import { AssembledReply } from "./reply.ts";
+import { ToolCallParser } from "./stream-parser.ts";
+
+const tools: Tool[] = ["get_weather", "get", "get-time"].map((name) => ({
+  name,
+  description: null,
+  parameters: { type: "object", properties: {}, title: name },
+  strict: false,
+}));
+
+function request(change: Partial<ToolRequest> = {}): ToolRequest {
+  return { tools, choice: { kind: "any" }, parallel: true, ...change };
+}
+
+/** The few notions of GBNF that `callsGrammar` may use, written out so that texts can be drawn from them. */
+class Sampler implements GrammarParts {
+  readonly rules: string[] = [];
+  readonly #draw: (below: number) => number;
+
+  constructor(draw: (below: number) => number) {
+    this.#draw = draw;
+  }
+
+  literal(text: string): string {
+    return JSON.stringify(text);
+  }
+
+  schema(schema: unknown): string {
+    const name = (schema as { title: string }).title;
+    return `( ${["{}", `{"of": "${name}", "tag": "</tool_call>"}`].map((t) => this.literal(t)).join(" | ")} )`;
+  }
+
+  rule(expression: string): string {
+    return `rule-${this.rules.push(expression) - 1}`;
+  }
+
+  /** One text of the language. */
+  sample(expression: string): string {
+    const tokens = expression.match(/"(?:[^"\\]|\\.)*"|rule-\d+|\{0,\d+\}|[()|]/g) ?? [];
+    expect(tokens.join("").replaceAll(" ", "")).toBe(
+      expression.replace(/ (?=(?:[^"]*"[^"]*")*[^"]*$)/g, "").replaceAll(" ", ""),
+    );
+    let at = 0;
+    const alternatives = (): string => {
+      const options = [sequence()];
+      while (tokens[at] === "|") {
+        at++;
+        options.push(sequence());
+      }
+      return options[this.#draw(options.length)]!;
+    };
+    const item = (): string => {
+      const token = tokens[at++]!;
+      if (token === "(") {
+        const text = alternatives();
+        expect(tokens[at++]).toBe(")");
+        return text;
+      }
+      if (token.startsWith("rule-")) return this.sample(this.rules[Number(token.slice(5))]!);
+      return JSON.parse(token) as string;
+    };
+    const sequence = (): string => {
+      let text = "";
+      while (at < tokens.length && tokens[at] !== "|" && tokens[at] !== ")") {
+        const from = at;
+        const first = item();
+        const count = /^\{0,(\d+)\}$/.exec(tokens[at] ?? "");
+        if (count === null) {
+          text += first;
+          continue;
+        }
+        const times = this.#draw(Number(count[1]) + 1);
+        const after = at + 1;
+        for (let i = 0; i < times; i++) {
+          at = from;
+          text += item();
+        }
+        at = after;
+      }
+      return text;
+    };
+    return alternatives();
+  }
+}
+
+function sampled(
+  format: (typeof TOOL_FORMATS)[number],
+  draws: readonly number[],
+  r: ToolRequest,
+  afterBegin = false,
+) {
+  let next = 0;
+  const sampler = new Sampler((below) => (draws[next++ % draws.length] ?? 0) % below);
+  return sampler.sample(callsGrammar(format.syntax, r, sampler, { afterBegin }));
+}
+
+function parse(format: (typeof TOOL_FORMATS)[number], text: string, constrained: boolean): AssembledReply {
+  const parser = new ToolCallParser({
+    syntaxes: syntaxesOf(format),
+    names: tools.map((tool) => tool.name),
+    constrained,
+  });
+  const reply = new AssembledReply();
+  for (const ch of text) reply.add(parser.push(ch));
+  reply.add(parser.flush());
+  return reply;
+}
+
+describe.each(TOOL_FORMATS)("$name", (format) => {
+  const draws = fc.array(fc.nat(), { minLength: 1, maxLength: 30 });
+
+  test("every text the grammar allows is calls of allowed tools and nothing else", () => {
+    fc.assert(
+      fc.property(draws, fc.boolean(), (numbers, constrained) => {
+        const { content, calls } = parse(format, sampled(format, numbers, request()), constrained);
+        expect(content).toBe("");
+        expect(calls.length).toBeGreaterThanOrEqual(1);
+        expect(calls.length).toBeLessThanOrEqual(MAX_PARALLEL_CALLS);
+        for (const call of calls) expect([undefined, call.name]).toContain(JSON.parse(call.arguments).of);
+      }),
+    );
+  });
+
+  test("exactly one call where parallel calls are off, of the one tool that is named", () => {
+    fc.assert(
+      fc.property(draws, (numbers) => {
+        expect(
+          parse(format, sampled(format, numbers, request({ parallel: false })), true).calls,
+        ).toHaveLength(1);
+        const named = request({ choice: { kind: "named", name: "get" } });
+        expect(parse(format, sampled(format, numbers, named), true).calls.map((call) => call.name)).toEqual([
+          "get",
+        ]);
+      }),
+    );
+  });
+
+  test("after the model began a call itself, the grammar goes on from there", () => {
+    fc.assert(
+      fc.property(draws, (numbers) => {
+        const text = format.syntax.begin + sampled(format, numbers, request(), true);
+        const { content, calls } = parse(format, `Well. ${text}`, false);
+        expect(content).toBe("Well. ");
+        expect(calls.length).toBeGreaterThanOrEqual(1);
+      }),
+    );
+  });
+});

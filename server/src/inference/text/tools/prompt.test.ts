@@ -1,0 +1,176 @@
+import { Template } from "@huggingface/jinja";
+import { describe, expect, test } from "vitest";
+import { callsText } from "./calls-text.ts";
+import type { Turn } from "./conversation.ts";
+import { toolRequestOf } from "./definitions.ts";
+import { formatFor, isToolFormatName, syntaxesOf, TOOL_FORMATS } from "./formats.ts";
+import { systemText, toolPrompt } from "./prompt.ts";
+import { AssembledReply } from "./reply.ts";
+import { ToolCallParser } from "./stream-parser.ts";
+
+const request = toolRequestOf({
+  tools: [
+    {
+      type: "function",
+      function: {
+        name: "get_weather",
+        description: "Weather.",
+        parameters: { type: "object", properties: {} },
+      },
+    },
+    { type: "function", function: { name: "get_time" } },
+  ],
+})!;
+
+const turns: Turn[] = [
+  { role: "user", content: "q" },
+  {
+    role: "assistant",
+    content: "Wait.",
+    calls: [
+      { id: "call_x", name: "get_weather", arguments: '{"city": "Rome"}' },
+      { id: "call_y", name: "get_time", arguments: "{}" },
+    ],
+  },
+  { role: "tool", content: "</tool_response>", name: "get_weather", callId: "call_x" },
+  { role: "tool", content: "12:00", name: "get_time", callId: "call_y" },
+];
+
+const HERMES = `{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}{% endif %}{% for m in messages %}
+{{ m.role }}: {{ m.content }}{% if m.tool_calls %}{% for c in m.tool_calls %}<tool_call>{{ c.function.arguments | tojson }}</tool_call>
+{% endfor %}{% endif %}{% endfor %}`;
+const CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
+
+describe("the format of a model", () => {
+  test("shows in its chat template", () => {
+    const shown = (template: string | null) => {
+      const { format, native, argumentsAs } = formatFor(undefined, template);
+      return `${format.name} ${native} ${argumentsAs}`;
+    };
+    expect(shown(HERMES)).toBe("hermes true object");
+    expect(shown(CHATML)).toBe("generic false object");
+    expect(shown(null)).toBe("generic false object");
+    expect(shown("{% if tools %}{% endif %}[TOOL_CALLS]")).toBe("mistral true object");
+    expect(shown("{% if tools %}{% endif %}[TOOL_CALLS]x[ARGS]")).toBe("mistral-args true object");
+    expect(shown("{% if tools %}{% endif %}<function=x>")).toBe("function-tag true object");
+    expect(
+      shown('<|start_header_id|>{% if tools %}{{ \'{"name": "x", "parameters": {}}\' }}{% endif %}'),
+    ).toBe("llama3-json true object");
+    // Tools in a form not known here, or known but never offered: written by us.
+    expect(shown("{% if tools %}{% endif %}<tool_call><parameter=x>")).toBe("generic false object");
+    expect(shown("{{ 'the tools' }}{{ my_tools }}{{ x.tools }} tools <tool_call>")).toBe(
+      "hermes false object",
+    );
+    expect(shown("{{ 'functools[' }}")).toBe("firefunction false object");
+    expect(
+      shown("{% for t in tools %}<tool_call>{{ 'x' + t['function']['arguments'] + 'y' }}{% endfor %}"),
+    ).toBe("hermes true text");
+  });
+
+  test("is the catalog's hint where there is one", () => {
+    expect(formatFor("mistral", null)).toMatchObject({ format: { name: "mistral" }, native: false });
+    expect(formatFor("hermes", HERMES)).toMatchObject({ format: { name: "hermes" }, native: true });
+    expect(formatFor("generic", HERMES)).toMatchObject({ format: { name: "generic" }, native: false });
+    expect(formatFor("llama3-json", HERMES).native).toBe(false);
+    expect(() => formatFor("nothing", null)).toThrow(RangeError);
+    expect(isToolFormatName("hermes") && !isToolFormatName("nothing")).toBe(true);
+  });
+});
+
+describe("a template that knows tools", () => {
+  test("gets tools and messages as they are", () => {
+    const prompt = toolPrompt(formatFor(undefined, HERMES), turns, request);
+    expect(prompt.tools).toEqual([
+      {
+        type: "function",
+        function: {
+          name: "get_weather",
+          description: "Weather.",
+          parameters: { type: "object", properties: {} },
+        },
+      },
+      { type: "function", function: { name: "get_time", parameters: { type: "object", properties: {} } } },
+    ]);
+    expect(prompt.messages.map((message) => message.role)).toEqual(["user", "assistant", "tool", "tool"]);
+    expect(prompt.messages[1]?.tool_calls?.[0]).toEqual({
+      id: "call_x",
+      type: "function",
+      function: { name: "get_weather", arguments: { city: "Rome" } },
+    });
+    expect(prompt.messages[2]).toMatchObject({ tool_call_id: "call_x", name: "get_weather" });
+    const text = new Template(HERMES).render({ ...prompt });
+    expect(text).toContain('<tool_call>{"city": "Rome"}</tool_call>');
+  });
+
+  test("gets no tools when none may be used, and texts where it joins them", () => {
+    const chosen = { ...formatFor(undefined, HERMES), argumentsAs: "text" as const };
+    const prompt = toolPrompt(chosen, turns, null);
+    expect(prompt.tools).toBeNull();
+    expect(prompt.messages[1]?.tool_calls?.[0]?.function.arguments).toBe('{"city": "Rome"}');
+  });
+
+  test("gets identifiers of the length its family demands, the same for call and result", () => {
+    const { messages } = toolPrompt(formatFor(undefined, "{{ tools }}[TOOL_CALLS]"), turns, request);
+    expect(messages[1]?.tool_calls?.map((call) => call.id)).toEqual(["000000001", "000000002"]);
+    expect(messages.slice(2).map((message) => message.tool_call_id)).toEqual(["000000001", "000000002"]);
+  });
+});
+
+describe("any other template", () => {
+  const chosen = formatFor(undefined, CHATML);
+
+  test("gets plain messages: tools as system text, calls in the answer, results from the user", () => {
+    const { messages, tools } = toolPrompt(chosen, turns, request);
+    expect(tools).toBeNull();
+    expect(messages.map((message) => Object.keys(message).join())).toEqual(Array(4).fill("role,content"));
+    expect(messages.map((message) => message.role)).toEqual(["system", "user", "assistant", "user"]);
+    expect(messages[0]?.content).toContain('{"name":"get_weather","description":"Weather."');
+    expect(messages[2]?.content).toBe(
+      'Wait.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n</tool_call>\n' +
+        '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>',
+    );
+    // The results together, none able to end its own tag.
+    expect(messages[3]?.content.match(/<\/tool_response>/g)).toHaveLength(2);
+    expect(messages[3]?.content).toContain('{"name":"get_time","content":"12:00"}');
+  });
+
+  test("keeps the client's system text before ours, and adds none without tools", () => {
+    const system: Turn = { role: "system", content: "Be brief." };
+    const { messages } = toolPrompt(chosen, [system, ...turns], request);
+    expect(messages).toHaveLength(4);
+    expect(messages[0]?.content).toMatch(/^Be brief\.\n\nYou can call/);
+    expect(toolPrompt(chosen, [system], null).messages).toEqual([system]);
+    expect(system.content).toBe("Be brief.");
+  });
+
+  test("gets them from users and assistants in turn, and no system message where it refuses one", () => {
+    const refusing = formatFor(undefined, "{{ raise_exception('System role not supported') }}");
+    const { messages } = toolPrompt(refusing, [...turns, { role: "user", content: "And?" }], request);
+    expect(messages.map((message) => message.role)).toEqual(["user", "assistant", "user"]);
+    expect(messages[0]?.content).toMatch(/^You can call [\s\S]*\n\nq$/);
+    expect(messages[2]?.content).toMatch(/<\/tool_response>\nAnd\?$/);
+  });
+
+  test("every family's system text shows a form that its parser takes for a call", () => {
+    for (const format of TOOL_FORMATS) {
+      const example = callsText(format.syntax, [
+        { name: "function_name", arguments: '{"argument": "value"}' },
+      ]);
+      expect(systemText(format.syntax, request)).toContain(example);
+      const parser = new ToolCallParser({ syntaxes: syntaxesOf(format), names: ["function_name"] });
+      const reply = new AssembledReply();
+      reply.add(parser.push(example));
+      expect(reply.calls, format.name).toHaveLength(1);
+    }
+  });
+
+  test("the system text says what the request demands", () => {
+    const { syntax } = chosen.format;
+    expect(systemText(syntax, { ...request, choice: { kind: "named", name: "get_time" } })).toContain(
+      "Call the function get_time now.\nMake one call at most.",
+    );
+    expect(systemText(syntax, { ...request, choice: { kind: "any" } })).toContain("Call a function now.");
+    expect(systemText(syntax, { ...request, parallel: false })).toContain("Make one call at most.");
+    expect(systemText(syntax, request)).toContain("Several calls may follow");
+  });
+});
