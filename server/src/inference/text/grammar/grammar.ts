@@ -18,13 +18,21 @@ export interface Grammar {
 export function parseGbnf(source: string, limits: GbnfLimits = GBNF_LIMITS): Grammar {
   const { rules, places } = parseRules(source, limits);
   try {
-    const lowered = lower(rules, limits.maxElements);
-    checkGrammar(lowered);
-    checkAmbiguity(lowered);
-    return { rules, lowered, text: printRules(rules) };
+    return { rules, lowered: checkLowered(rules, limits.maxElements), text: printRules(rules) };
   } catch (error) {
     if (!(error instanceof LoweringError)) throw error;
     const at = error.at ?? (error.rule === undefined ? 0 : (places.get(error.rule) ?? 0));
     throw new GrammarError(source, at, error.message, error.expected);
   }
+}
+
+/**
+ * Checks what rules mean together.
+ * @throws LoweringError
+ */
+export function checkLowered(rules: Rules, maxElements = GBNF_LIMITS.maxElements): Lowered {
+  const lowered = lower(rules, maxElements);
+  checkGrammar(lowered);
+  checkAmbiguity(lowered);
+  return lowered;
 }

@@ -3,13 +3,13 @@ import type { Expr, Rules } from "./gbnf.ts";
 import { MAX_COUNT } from "./gbnf-parse.ts";
 
 /** A terminal (a set of characters, a token) or a rule, by number. */
-export type Symbol = { set: CharSet } | { token: number; negated: boolean } | { rule: number };
+export type GrammarSymbol = { set: CharSet } | { token: number; negated: boolean } | { rule: number };
 
 export interface LoweredRule {
   /** Of the written rule it belongs to. */
   name: string;
   /** Empty text is an alternative without symbols. */
-  alternatives: Symbol[][];
+  alternatives: GrammarSymbol[][];
   /** Made for a repetition; the place of its operator. */
   repetition: boolean;
   at?: number | undefined;
@@ -48,7 +48,7 @@ class Lowering {
   readonly #maxElements: number;
   readonly #rules: (LoweredRule | undefined)[] = [];
   readonly #numbers = new Map<string, number>();
-  readonly #chars = new Map<number, Symbol>();
+  readonly #chars = new Map<number, GrammarSymbol>();
   #elements = 0;
 
   constructor(source: Rules, maxElements: number) {
@@ -66,18 +66,18 @@ class Lowering {
     return { rules: this.#rules as LoweredRule[], root };
   }
 
-  #alternatives(expr: Expr, name: string): Symbol[][] {
+  #alternatives(expr: Expr, name: string): GrammarSymbol[][] {
     const options = expr.kind === "alt" ? expr.options : [expr];
     this.#count(options.length);
     return options.map((option) => this.#sequence(option, name));
   }
 
-  #sequence(expr: Expr, name: string): Symbol[] {
+  #sequence(expr: Expr, name: string): GrammarSymbol[] {
     if (expr.kind !== "seq") return this.#item(expr, name);
     return expr.items.flatMap((item) => this.#item(item, name));
   }
 
-  #item(expr: Expr, name: string): Symbol[] {
+  #item(expr: Expr, name: string): GrammarSymbol[] {
     switch (expr.kind) {
       case "text":
         return [...expr.text].map((char) => this.#char(char.codePointAt(0)!));
@@ -105,7 +105,7 @@ class Lowering {
     }
   }
 
-  #repeat(expr: Extract<Expr, { kind: "repeat" }>, name: string): Symbol[] {
+  #repeat(expr: Extract<Expr, { kind: "repeat" }>, name: string): GrammarSymbol[] {
     const { min, max, at } = expr;
     const before = this.#rules.length;
     const grouped = expr.item.kind === "alt" || expr.item.kind === "seq" || expr.item.kind === "repeat";
@@ -117,7 +117,7 @@ class Lowering {
       throw new LoweringError("the repetition is too large", `at most ${most} times`, at);
     }
     this.#count(item.length * Math.max(0, min - 1));
-    const result: Symbol[] = [];
+    const result: GrammarSymbol[] = [];
     for (let i = 0; i < min; i++) for (const symbol of item) result.push(symbol);
     const tail = this.#optionalTail(item, max === null ? null : max - min, name, at);
     if (tail !== null) result.push({ rule: tail });
@@ -125,7 +125,7 @@ class Lowering {
   }
 
   /** The rule for what may follow the least count; null when nothing may. */
-  #optionalTail(item: Symbol[], count: number | null, name: string, at?: number): number | null {
+  #optionalTail(item: GrammarSymbol[], count: number | null, name: string, at?: number): number | null {
     let last: number | null = null;
     for (let i = 0; i < (count ?? 1); i++) {
       const number = this.#add({ name, alternatives: [], repetition: true, at });
@@ -137,13 +137,13 @@ class Lowering {
     return last;
   }
 
-  #group(expr: Expr, name: string): Symbol[] {
+  #group(expr: Expr, name: string): GrammarSymbol[] {
     const number = this.#add({ name, alternatives: [], repetition: false });
     this.#rules[number]!.alternatives = this.#alternatives(expr, name);
     return [{ rule: number }];
   }
 
-  #char(codePoint: number): Symbol {
+  #char(codePoint: number): GrammarSymbol {
     this.#count(1);
     let symbol = this.#chars.get(codePoint);
     if (symbol === undefined) {

@@ -1,11 +1,11 @@
 import { contains } from "./char-set.ts";
-import { type Lowered, LoweringError, type Symbol } from "./lower.ts";
+import { type GrammarSymbol, type Lowered, LoweringError } from "./lower.ts";
 import { lengthOf, shortestLengths } from "./shortest.ts";
 
 /** A place in the grammar: what comes next, and what follows once the rule it is in has ended. Made once for each. */
 interface Place {
   /** Unmatched symbols of one alternative start at `at`; null at the end of the output. */
-  symbols: Symbol[] | null;
+  symbols: GrammarSymbol[] | null;
   at: number;
   after: Place | null;
   /** Least number of characters from here to the end of the output. */
@@ -18,7 +18,7 @@ export class Matcher {
   readonly #grammar: Lowered;
   readonly #shortest: number[];
   /** Numbers the alternatives, with room for their positions. */
-  readonly #offsets = new Map<Symbol[], number>();
+  readonly #offsets = new Map<GrammarSymbol[], number>();
   readonly #end: Place = { symbols: null, at: 0, after: null, rest: 0, children: new Map() };
   #places: Place[];
 
@@ -119,7 +119,7 @@ export class Matcher {
     );
   }
 
-  #place(symbols: Symbol[], at: number, after: Place): Place {
+  #place(symbols: GrammarSymbol[], at: number, after: Place): Place {
     const key = this.#offsets.get(symbols)! + at;
     let place = after.children.get(key);
     if (place === undefined) {

@@ -1,4 +1,4 @@
-import type { LoweredRule, Symbol } from "./lower.ts";
+import type { GrammarSymbol, LoweredRule } from "./lower.ts";
 
 interface Waiting {
   rule: number;
@@ -38,7 +38,7 @@ export function shortestLengths(rules: readonly LoweredRule[]): number[] {
   return shortest;
 }
 
-export function lengthOf(symbol: Symbol, shortest: readonly number[]): number {
+export function lengthOf(symbol: GrammarSymbol, shortest: readonly number[]): number {
   return "rule" in symbol ? shortest[symbol.rule]! : 1;
 }
 

@@ -1,0 +1,46 @@
+/** An exact decimal number: `units` ÷ 10^`scale`, with the least scale that is not below 0. */
+export interface Decimal {
+  units: bigint;
+  scale: number;
+}
+
+/** The decimal that a finite number is written as; exact in the sense of JSON texts. */
+export function toDecimal(value: number): Decimal {
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value))!;
+  const [, sign, whole, fraction = "", exponent = "0"] = match;
+  let units = BigInt(whole! + fraction);
+  let scale = fraction.length - Number(exponent);
+  while (scale < 0) {
+    units *= 10n;
+    scale++;
+  }
+  while (scale > 0 && units % 10n === 0n) {
+    units /= 10n;
+    scale--;
+  }
+  return { units: sign === "-" ? -units : units, scale };
+}
+
+export function unitsAt({ units, scale }: Decimal, targetScale: number): bigint {
+  return units * 10n ** BigInt(targetScale - scale);
+}
+
+export function compareDecimals(a: Decimal, b: Decimal): number {
+  const scale = Math.max(a.scale, b.scale);
+  const difference = unitsAt(a, scale) - unitsAt(b, scale);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+/** Exactly, where floating point would say that 0.07 is no multiple of 0.01. */
+export function isMultiple(value: number, of: number): boolean {
+  const [a, b] = [toDecimal(value), toDecimal(of)];
+  const scale = Math.max(a.scale, b.scale);
+  return unitsAt(a, scale) % unitsAt(b, scale) === 0n;
+}
+
+/** The greatest whole number not above the decimal. */
+export function floorDecimal({ units, scale }: Decimal): bigint {
+  const divisor = 10n ** BigInt(scale);
+  const quotient = units / divisor;
+  return units < 0n && units % divisor !== 0n ? quotient - 1n : quotient;
+}

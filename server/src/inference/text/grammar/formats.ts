@@ -1,0 +1,57 @@
+/**
+ * Formats as patterns of the whole text. Each allows only texts that full validators accept, not always all of them:
+ * of the URIs, for example, no scheme with an empty path.
+ */
+const MONTH_DAY =
+  "(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8])";
+const LEAP_YEAR = "\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00";
+const DATE = `(?:\\d{4}-(?:${MONTH_DAY})|(?:${LEAP_YEAR})-02-29)`;
+const TIME = "(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)";
+
+const BYTE = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
+const HEX = "[0-9a-fA-F]{1,4}";
+const IPV4 = `${BYTE}(?:\\.${BYTE}){3}`;
+const IPV6 = [
+  `(?:${HEX}:){7}${HEX}`,
+  `(?:${HEX}:){1,7}:`,
+  ...[1, 2, 3, 4, 5, 6].map((groups) => `(?:${HEX}:){${groups}}(?::${HEX}){1,${7 - groups}}`),
+  `::(?:${HEX}(?::${HEX}){0,6})?`,
+].join("|");
+
+const LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?";
+const ATOM = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,32}";
+const EMAIL = `${ATOM}(?:\\.${ATOM})*@(?:${LABEL}\\.)+${LABEL}`;
+
+const HEX_PAIR = "%[0-9a-fA-F]{2}";
+const UNRESERVED = "a-zA-Z0-9._~!$&'()*+,;=-";
+const PCHAR = `(?:[${UNRESERVED}:@]|${HEX_PAIR})`;
+const AUTHORITY = `(?:[${UNRESERVED}]|${HEX_PAIR})+(?::\\d{1,5})?`;
+const TAIL = `(?:\\?(?:${PCHAR}|[/?])*)?(?:#(?:${PCHAR}|[/?])*)?`;
+const URI = `[a-zA-Z][a-zA-Z0-9+.-]{0,20}:(?://${AUTHORITY}(?:/${PCHAR}*)*|${PCHAR}+(?:/${PCHAR}*)*)${TAIL}`;
+
+const SPAN = "(?:\\d{1,4}D)?";
+const DURATION = `P(?:\\d{1,4}[YMWD]|\\d{1,4}Y\\d{1,2}M${SPAN}|\\d{1,2}M\\d{1,4}D|${SPAN}T(?:\\d{1,4}[HMS]|\\d{1,4}H\\d{1,2}M(?:\\d{1,2}S)?|\\d{1,4}M\\d{1,2}S))`;
+
+export const FORMATS: ReadonlyMap<string, string> = new Map([
+  ["date", DATE],
+  ["time", TIME],
+  ["date-time", `${DATE}T${TIME}`],
+  ["duration", DURATION],
+  ["uuid", "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"],
+  ["email", EMAIL],
+  ["hostname", `${LABEL}(?:\\.${LABEL}){0,5}`],
+  ["ipv4", IPV4],
+  ["ipv6", IPV6],
+  ["uri", URI],
+]);
+
+/** Formats of numbers that bound them. */
+export const NUMBER_FORMATS: ReadonlyMap<string, readonly [number, number] | null> = new Map([
+  ["int32", [-(2 ** 31), 2 ** 31 - 1]],
+  ["uint32", [0, 2 ** 32 - 1]],
+  // Numbers without bounds have 15 digits at most.
+  ["int64", null],
+  ["uint64", [0, 2 ** 64]],
+  ["float", null],
+  ["double", null],
+]);

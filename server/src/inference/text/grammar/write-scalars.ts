@@ -1,0 +1,116 @@
+import { type Dfa, intersectMachines } from "./dfa.ts";
+import { dfaToExpr, wordsToExpr, writeInString, writePlain } from "./dfa-grammar.ts";
+import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
+import { type Expr, NEVER, seq, text } from "./gbnf.ts";
+import { lengthMachine, type Machine, patternMachine } from "./machine.ts";
+import { numberTexts } from "./number-grammar.ts";
+import { parsePattern, wholePattern } from "./pattern.ts";
+import { MAX_COUNTED, type RuleBook } from "./rule-book.ts";
+import type { JsonObject } from "./schema-document.ts";
+import { SchemaError } from "./schema-error.ts";
+import { numberConstraint } from "./values.ts";
+import { reportAll, strictest, type Writing } from "./writing.ts";
+
+/** Numbers that meet the bounds of all the schemas. */
+export function writeNumber(schemas: readonly JsonObject[], integer: boolean, writing: Writing): Expr {
+  const { book } = writing;
+  const constraint = numberConstraint(schemas, integer);
+  const bare = constraint.least === null && constraint.most === null;
+  if (bare && constraint.multiples.length === 0)
+    return book.base(constraint.integer ? "json-integer" : "json-number");
+  for (const schema of schemas) {
+    // A tenth has no exact double, so validators that divide doubles refuse some of its multiples.
+    const { multipleOf } = schema;
+    if (typeof multipleOf === "number" && !isDyadic(multipleOf)) writing.unenforced(schema, "multipleOf");
+  }
+  let texts = numberTexts(constraint);
+  if (texts === null) {
+    reportAll(schemas, ["multipleOf"], writing);
+    texts = numberTexts({ ...constraint, multiples: [] });
+  }
+  if (texts === null) {
+    reportAll(schemas, ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"], writing);
+    return book.base(integer ? "json-integer" : "json-number");
+  }
+  return textsToExpr(texts, book);
+}
+
+function isDyadic(value: number): boolean {
+  let scaled = value;
+  for (let i = 0; i < 60 && !Number.isInteger(scaled); i++) scaled *= 2;
+  return Number.isInteger(scaled) && (Number.isInteger(value) || String(value).length < 17);
+}
+
+function textsToExpr(texts: string[] | Dfa | "empty", book: RuleBook): Expr {
+  if (texts === "empty") return NEVER;
+  const words = texts.every((item) => typeof item === "string");
+  if (words) return wordsToExpr(texts as string[], book.name(), book.rules);
+  return dfaToExpr(texts as Dfa, book.name(), book.rules, writePlain);
+}
+
+/** Strings that meet the lengths, patterns and formats of all the schemas. */
+export function writeString(schemas: readonly JsonObject[], writing: Writing): Expr {
+  const { book } = writing;
+  const [min, max] = counts(schemas, "Length", writing);
+  if (max !== null && max < min) return NEVER;
+  const machines = textMachines(schemas, writing);
+  if (machines.length === 0) {
+    if (min === 0 && max === null) return book.base("json-string");
+    return seq(text('"'), book.counted(book.base("json-char"), min, max), text('"'));
+  }
+  const bounded = min > 0 || max !== null;
+  const lengths = bounded && Math.max(min, max ?? 0) <= 5_000 ? [lengthMachine(min, max)] : [];
+  let dfa = intersectMachines([...machines, ...lengths]);
+  if (dfa === null || (bounded && lengths.length === 0)) {
+    reportAll(schemas, ["minLength", "maxLength"], writing);
+    dfa = intersectMachines(machines);
+  }
+  if (dfa === "empty") return NEVER;
+  if (dfa === null) {
+    reportAll(schemas, ["pattern", "format"], writing);
+    return seq(text('"'), book.counted(book.base("json-char"), min, max), text('"'));
+  }
+  return seq(text('"'), dfaToExpr(dfa, book.name(), book.rules, writeInString), text('"'));
+}
+
+function textMachines(schemas: readonly JsonObject[], writing: Writing): Machine[] {
+  const machines: Machine[] = [];
+  for (const schema of schemas) {
+    const { pattern, format } = schema;
+    if (typeof pattern === "string") {
+      const machine = machineOf(pattern);
+      if (machine === null) writing.unenforced(schema, "pattern");
+      else machines.push(machine);
+    }
+    if (typeof format !== "string" || NUMBER_FORMATS.has(format)) continue;
+    const known = FORMATS.get(format);
+    if (known === undefined) writing.unenforced(schema, "format");
+    else machines.push(patternMachine(wholePattern(`(?:${known})`))!);
+  }
+  return machines;
+}
+
+/** Null where the pattern is too complex or not regular. */
+export function machineOf(pattern: string): Machine | null {
+  const parsed = parsePattern(pattern);
+  return parsed && patternMachine(parsed);
+}
+
+/**
+ * The bounds `min<unit>` and `max<unit>`; an upper one too large to count is reported.
+ * @throws SchemaError where so much is needed that nothing could hold it.
+ */
+export function counts(
+  schemas: readonly JsonObject[],
+  unit: string,
+  writing: Writing,
+): [number, number | null] {
+  const min = strictest(schemas, `min${unit}`, "most") ?? 0;
+  let max = strictest(schemas, `max${unit}`, "least");
+  if (min > MAX_COUNTED) throw new SchemaError("", `A min${unit} of more than ${MAX_COUNTED} cannot be met.`);
+  if (max !== null && max > MAX_COUNTED) {
+    reportAll(schemas, [`max${unit}`], writing);
+    max = null;
+  }
+  return [min, max];
+}
