@@ -54,6 +54,8 @@ class SchemaCompiler implements Writing {
   readonly book = new RuleBook();
   readonly check: InstanceCheck;
   readonly closedByDefault: boolean;
+  /** For values that are listed: what it is not certain of is not enforced. */
+  readonly #listCheck: InstanceCheck;
   readonly #document: SchemaDocument;
   readonly #branches: Branches;
   readonly #unenforced = new Set<string>();
@@ -68,6 +70,7 @@ class SchemaCompiler implements Writing {
     this.#document = document;
     this.#branches = new Branches(document, (pointer) => this.#unenforced.add(pointer));
     this.check = new InstanceCheck(document);
+    this.#listCheck = new InstanceCheck(document, (schema, keyword) => this.unenforced(schema, keyword));
   }
 
   compile(): CompiledSchema {
@@ -115,7 +118,7 @@ class SchemaCompiler implements Writing {
     this.#checkChoices(branch);
     const values = listedValues(schemas);
     if (values !== null) {
-      const fitting = values.filter((value) => schemas.every((schema) => this.check.fits(value, schema)));
+      const fitting = values.filter((value) => schemas.every((schema) => this.#listCheck.fits(value, schema)));
       const written = [...new Set(fitting.map(jsonText))];
       return written.length === 0 ? NEVER : wordsToExpr(written, this.book.name(), this.book.rules);
     }

@@ -89,11 +89,11 @@ export const writeInString: WriteChars = (chars) => {
     for (let code = lo; code <= hi; code++)
       byHigh.set(code >> 4, [...(byHigh.get(code >> 4) ?? []), code & 15]);
   }
-  const hex = (digits: number[]): Expr => set(charsOf(digits.map((digit) => digit.toString(16)).join("")));
+  const hex = (digits: number[]): Expr => writePlain(charsOf(digits.map((digit) => digit.toString(16)).join("")));
   const codes = [...byHigh].map(([high, lows]) => seq(hex([high]), hex(lows)));
   const escaped = alt(
-    set(charsOf(letters.map(([, letter]) => letter).join(""))),
+    writePlain(charsOf(letters.map(([, letter]) => letter).join(""))),
     codes.length === 0 ? NEVER : seq(text("u00"), alt(...codes)),
   );
-  return alt(set(subtract(chars, ESCAPED)), seq(text("\\"), escaped));
+  return alt(writePlain(subtract(chars, ESCAPED)), seq(text("\\"), escaped));
 };

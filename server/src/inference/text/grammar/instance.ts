@@ -1,4 +1,5 @@
 import { isMultiple } from "./decimal.ts";
+import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
 import { type Machine, patternMachine, runMachine } from "./machine.ts";
 import { parsePattern } from "./pattern.ts";
 import { isObject, type Json, type JsonObject, type Schema, type SchemaDocument } from "./schema-document.ts";
@@ -17,10 +18,13 @@ export function canonical(value: Json): string {
 /** Whether a value is valid, as JSON schema says. Formats and patterns that cannot be checked count as met. */
 export class InstanceCheck {
   readonly #document: SchemaDocument;
+  readonly #uncertain: (schema: JsonObject, keyword: string) => void;
   readonly #machines = new Map<string, Machine | null>();
 
-  constructor(document: SchemaDocument) {
+  /** @param uncertain is told of keywords that count as met without being known to be. */
+  constructor(document: SchemaDocument, uncertain: (schema: JsonObject, keyword: string) => void = () => {}) {
     this.#document = document;
+    this.#uncertain = uncertain;
   }
 
   fits(value: Json, schema: Schema, depth = 0): boolean {
@@ -33,14 +37,20 @@ export class InstanceCheck {
     );
   }
 
+  /** Whether the pattern is found in the text; true for patterns that are not supported. */
   matches(text: string, pattern: string): boolean {
+    const machine = this.#machine(pattern);
+    return machine === null || runMachine(machine, text);
+  }
+
+  #machine(pattern: string): Machine | null {
     let machine = this.#machines.get(pattern);
     if (machine === undefined) {
       const parsed = parsePattern(pattern);
       machine = parsed && patternMachine(parsed);
       this.#machines.set(pattern, machine);
     }
-    return machine === null || runMachine(machine, text);
+    return machine;
   }
 
   #fitsGeneral(value: Json, schema: JsonObject): boolean {
@@ -71,15 +81,23 @@ export class InstanceCheck {
 
   #fitsType(value: Json, schema: JsonObject, depth: number): boolean {
     if (typeof value === "number") return fitsNumber(value, schema);
-    if (typeof value === "string") {
-      const length = [...value].length;
-      return (
-        within(length, schema, "Length") &&
-        (!("pattern" in schema) || this.matches(value, schema["pattern"] as string))
-      );
-    }
+    if (typeof value === "string") return this.#fitsString(value, schema);
     if (Array.isArray(value)) return this.#fitsArray(value, schema, depth);
     return !isObject(value) || this.#fitsObject(value, schema, depth);
+  }
+
+  #fitsString(value: string, schema: JsonObject): boolean {
+    const { pattern, format } = schema;
+    if (typeof pattern === "string") {
+      if (!this.matches(value, pattern)) return false;
+      if (this.#machine(pattern) === null) this.#uncertain(schema, "pattern");
+    }
+    // A format's pattern does not know all that is valid.
+    if (typeof format === "string" && !NUMBER_FORMATS.has(format)) {
+      const known = FORMATS.get(format);
+      if (known === undefined || !this.matches(value, `^(?:${known})$`)) this.#uncertain(schema, "format");
+    }
+    return within([...value].length, schema, "Length");
   }
 
   #fitsArray(value: Json[], schema: JsonObject, depth: number): boolean {
