@@ -7,10 +7,15 @@ import { EngineError } from "./port.ts";
 export function fitToContext(promptTokens: number, maxTokens: number, contextLength: number): number {
   if (promptTokens === 0) throw new EngineError("invalid_prompt", "The prompt is empty: it has no tokens.");
   if (promptTokens > contextLength) {
-    throw new EngineError(
-      "context_exceeded",
-      `The prompt has ${promptTokens} tokens, but the model's context length is ${contextLength} tokens.`,
-    );
+    throw contextExceeded(promptTokens, contextLength);
   }
   return Math.min(maxTokens, contextLength - promptTokens);
+}
+
+/** Worded as OpenAI words it: clients tell this error from others by it. @param promptTokens a number, or "at least n". */
+export function contextExceeded(promptTokens: number | string, contextLength: number): EngineError {
+  return new EngineError(
+    "context_exceeded",
+    `This model's maximum context length is ${contextLength} tokens, but the prompt has ${promptTokens} tokens.`,
+  );
 }

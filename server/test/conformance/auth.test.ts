@@ -206,4 +206,12 @@ describe("with the key", () => {
       expect((await send(hearth, target)).status, target).toBe(404);
     }
   });
+
+  test("a target in absolute form reaches the same route, with the same need for a key", async () => {
+    const target = `http://127.0.0.1:${hearth.port}${CHAT}`;
+    const body = JSON.stringify(hello);
+    expectError(await raw("POST", target, [], body), "UNAUTHORIZED", null);
+    expect((await raw("POST", target, [`authorization: Bearer ${hearth.apiKey}`], body)).status).toBe(200);
+    expect((await raw("GET", `http://127.0.0.1:${hearth.port}/health`)).status).toBe(200);
+  });
 });

@@ -1,4 +1,5 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
+import { contextExceeded } from "../../engine/limits.ts";
 import { EngineError, type EngineInput } from "../../engine/port.ts";
 
 /** Turns an engine's input into token ids. Tokenizing blocks the process, so texts that can't fit are not tokenized. */
@@ -50,10 +51,7 @@ export class Tokenizer {
   tokenize(text: string): number[] {
     const leastTokens = Math.ceil(text.length / this.#longestToken);
     if (leastTokens > this.contextLength) {
-      throw new EngineError(
-        "context_exceeded",
-        `The prompt has at least ${leastTokens} tokens, but the model's context length is ${this.contextLength} tokens.`,
-      );
+      throw contextExceeded(`at least ${leastTokens}`, this.contextLength);
     }
     return this.#model.tokenize(text, true);
   }

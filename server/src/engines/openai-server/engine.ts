@@ -1,5 +1,6 @@
 /** Engine adapter for any server that speaks OpenAI's HTTP API: vLLM, SGLang, llama-server and their like. */
 import { Pool } from "undici";
+import { contextExceeded } from "../../engine/limits.ts";
 import {
   type Engine,
   type EngineCapabilities,
@@ -8,7 +9,7 @@ import {
   type EngineModelInfo,
   type GenerateRequest,
 } from "../../engine/port.ts";
-import { badReply, type ContextRefusal, contextExceeded, statusError, transportError } from "./errors.ts";
+import { badReply, type ContextRefusal, statusError, transportError } from "./errors.ts";
 import { Generation, type Upstream } from "./generation.ts";
 import { type Dialect, requestBody, SAMPLING_OF } from "./wire.ts";
 

@@ -1,4 +1,5 @@
 /** What can go wrong with a model server, as engine errors. Nothing the server wrote leaves here unless it is tame. */
+import { contextExceeded } from "../../engine/limits.ts";
 import { EngineError, type GenerateRequest } from "../../engine/port.ts";
 
 const MAX_PUBLIC_CHARS = 200;
@@ -66,13 +67,6 @@ function isContextError(error: Record<string, unknown>, message: string): boolea
     error["type"] === "exceed_context_size_error" ||
     error["code"] === "context_length_exceeded" ||
     /context (?:length|size|window)/i.test(message)
-  );
-}
-
-export function contextExceeded(promptTokens: number, contextTokens: number): EngineError {
-  return new EngineError(
-    "context_exceeded",
-    `The prompt has ${promptTokens} tokens; the model's context holds ${contextTokens}.`,
   );
 }
 

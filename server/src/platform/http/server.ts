@@ -112,7 +112,9 @@ function serveDirect<P>(
     sendError(res, uuidv7Hex(options.clock.now()), badRequest("host", "The host header is missing."));
     return true;
   }
-  const url = req.url as string;
+  // A client that takes the server for a proxy names it in the request line (RFC 9112 §3.2.2).
+  if (!req.url?.startsWith("/")) req.url = req.url?.replace(/^https?:\/\/[^/?]*/i, "") || "/";
+  const { url } = req;
   const query = url.indexOf("?");
   const route = direct.get(query === -1 ? url : url.slice(0, query));
   if (route === undefined) return false;
