@@ -5,7 +5,7 @@ import type { CallSyntax } from "./formats.ts";
 /** Most calls a grammar lets one reply make; without an end a weak model would never find one. */
 export const MAX_PARALLEL_CALLS = 16;
 
-/** What is needed of a grammar compiler. Everything given and returned is a GBNF expression. */
+/** What is needed of a grammar compiler. Each returns a GBNF expression that can stand in a sequence. */
 export interface GrammarParts {
   /** A terminal that matches exactly this text. */
   literal(text: string): string;
