@@ -2,4 +2,6 @@
 import { ensureInstalled, runTypeScript } from "./setup.mjs";
 
 ensureInstalled({ dev: true });
-await runTypeScript(process.argv[2]);
+// The file sees its arguments where it would without this one in between.
+process.argv.splice(1, 1);
+await runTypeScript(process.argv[1]);

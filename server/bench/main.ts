@@ -1,5 +1,5 @@
 /**
- * The benchmark: `npm run bench [-- --quick] [-- --only gateway|engine]`. Prints tables with ratios out of one
+ * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine]`. Prints tables with ratios out of one
  * alternated run and writes them to bench-results.json. Loopback only; ends what it started.
  */
 import { runEngine } from "./engine/run.ts";
@@ -7,19 +7,42 @@ import { runGateway } from "./gateway/run.ts";
 import { endAll, ROOT } from "./processes.ts";
 import { type Goal, machineFacts, met, printGoals, writeResults } from "./report.ts";
 
+/** How much is measured: `full` for figures worth quoting, `quick` for a first look, `smoke` to see that it runs. */
+const SIZES = {
+  full: {
+    gateway: { rounds: 3, compileMs: 2_000, warmUpMs: 300, measureMs: 1_500, budgetMs: 120_000 },
+    engine: {
+      rounds: 5,
+      decodeTokens: 160,
+      concurrentTokens: 64,
+      longPromptTokens: 3_000,
+      budgetMs: 100_000,
+    },
+  },
+  quick: {
+    gateway: { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 },
+    engine: { rounds: 1, decodeTokens: 96, concurrentTokens: 24, longPromptTokens: 1_000, budgetMs: 10_000 },
+  },
+  smoke: {
+    gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 100, budgetMs: 5_000 },
+    engine: { rounds: 1, decodeTokens: 8, concurrentTokens: 4, longPromptTokens: 300, budgetMs: 5_000 },
+  },
+} as const;
+
 interface Settings {
-  quick: boolean;
+  size: keyof typeof SIZES;
   only: string | null;
 }
 
 function readSettings(args: readonly string[]): Settings {
-  const settings: Settings = { quick: false, only: null };
+  const settings: Settings = { size: "full", only: null };
   for (let i = 0; i < args.length; i += 1) {
-    if (args[i] === "--quick") settings.quick = true;
+    if (args[i] === "--quick") settings.size = "quick";
+    else if (args[i] === "--smoke") settings.size = "smoke";
     else if (args[i] === "--only" && ["gateway", "engine"].includes(args[i + 1] ?? ""))
       settings.only = args[++i]!;
     else {
-      console.error(`unknown argument ${args[i]}; there are --quick and --only gateway|engine`);
+      console.error(`unknown argument ${args[i]}; there are --quick, --smoke and --only gateway|engine`);
       process.exit(2);
     }
   }
@@ -27,7 +50,7 @@ function readSettings(args: readonly string[]): Settings {
 }
 
 async function main(): Promise<void> {
-  const { quick, only } = readSettings(process.argv.slice(2));
+  const { size, only } = readSettings(process.argv.slice(2));
   const facts = machineFacts();
   console.log(
     `${facts.cpu}, ${facts.cores} cores, Node ${facts.node}, load average ${facts.loadAverageAtStart.toFixed(1)}`,
@@ -37,19 +60,12 @@ async function main(): Promise<void> {
   const results: Record<string, unknown> = {};
   const startedAt = new Date();
   if (only === null || only === "gateway") {
-    const size = quick
-      ? { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 }
-      : { rounds: 3, compileMs: 2_000, warmUpMs: 300, measureMs: 1_500, budgetMs: 120_000 };
-    const gateway = await runGateway(size);
+    const gateway = await runGateway(SIZES[size].gateway);
     results["gateway"] = gateway.results;
     goals.push(...gateway.goals);
   }
   if (only === null || only === "engine") {
-    const engine = await runEngine(
-      quick
-        ? { rounds: 1, decodeTokens: 96, concurrentTokens: 24, longPromptTokens: 1_000, budgetMs: 10_000 }
-        : { rounds: 5, decodeTokens: 160, concurrentTokens: 64, longPromptTokens: 3_000, budgetMs: 100_000 },
-    );
+    const engine = await runEngine(SIZES[size].engine);
     results["engine"] = engine.results;
     goals.push(...engine.goals);
   }
@@ -58,7 +74,7 @@ async function main(): Promise<void> {
   writeResults(new URL("bench-results.json", ROOT), {
     startedAt: startedAt.toISOString(),
     seconds,
-    quick,
+    size,
     machine: facts,
     goals: goals.map((goal) => ({ ...goal, pass: met(goal) })),
     results,

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -69,7 +69,7 @@ describe("the README", () => {
       "npm",
     ]);
     expect(blocks.filter((block) => block.language === "ts")).toHaveLength(1);
-    // `npm test` is what runs this, `npm run bench` has a test of its own beside the benchmark.
+    // `npm test` is what runs this.
     expect(blocks.filter((b) => b.language === "sh").map((b) => b.text.trim())).toEqual(
       expect.arrayContaining(["npm start", "npm test", "npm run bench"]),
     );
@@ -106,4 +106,18 @@ describe("the README", () => {
       expect(reply.headers.get("x-hearth-fallback-model") !== null).toBe(model !== "gpt-4o");
     }
   });
+
+  test("npm run bench measures everything it promises and writes it down", async () => {
+    const results = join(root, "bench-results.json");
+    const kept = existsSync(results) ? readFileSync(results) : null;
+    try {
+      await run("npm", ["run", "bench", "--", "--smoke"], { cwd: root });
+      const { goals } = JSON.parse(readFileSync(results, "utf8"));
+      expect(goals.length).toBeGreaterThanOrEqual(9);
+      expect(goals.filter((goal: { value: unknown }) => typeof goal.value !== "number")).toEqual([]);
+    } finally {
+      if (kept === null) rmSync(results, { force: true });
+      else writeFileSync(results, kept);
+    }
+  }, 180_000);
 });
