@@ -114,11 +114,13 @@ class SchemaCompiler implements Writing {
 
   #branch(branch: Branch): Expr {
     const { schemas } = branch;
-    if (schemas.length === 0) return this.book.base("json-value");
     this.#checkChoices(branch);
+    if (schemas.length === 0) return this.book.base("json-value");
     const values = listedValues(schemas);
     if (values !== null) {
-      const fitting = values.filter((value) => schemas.every((schema) => this.#listCheck.fits(value, schema)));
+      const fitting = values.filter((value) =>
+        schemas.every((schema) => this.#listCheck.fits(value, schema)),
+      );
       const written = [...new Set(fitting.map(jsonText))];
       return written.length === 0 ? NEVER : wordsToExpr(written, this.book.name(), this.book.rules);
     }

@@ -89,7 +89,8 @@ export const writeInString: WriteChars = (chars) => {
     for (let code = lo; code <= hi; code++)
       byHigh.set(code >> 4, [...(byHigh.get(code >> 4) ?? []), code & 15]);
   }
-  const hex = (digits: number[]): Expr => writePlain(charsOf(digits.map((digit) => digit.toString(16)).join("")));
+  const hex = (digits: number[]): Expr =>
+    writePlain(charsOf(digits.map((digit) => digit.toString(16)).join("")));
   const codes = [...byHigh].map(([high, lows]) => seq(hex([high]), hex(lows)));
   const escaped = alt(
     writePlain(charsOf(letters.map(([, letter]) => letter).join(""))),

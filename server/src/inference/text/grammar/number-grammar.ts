@@ -91,7 +91,8 @@ function shapeMachine(
   return patternMachine(wholePattern(`(?:0${point}|-?[1-9]\\d{0,${whole - 1}}${point}${below1})`))!;
 }
 
-function wholeDigits({ units, scale }: Decimal): number {
+/** Digits before the point, one at least. */
+export function wholeDigits({ units, scale }: Decimal): number {
   return String(units < 0n ? -units : units).padStart(scale + 1, "0").length - scale;
 }
 
@@ -199,8 +200,21 @@ export function areApart(a: NumberConstraint, b: NumberConstraint): boolean {
   return below(a.most, b.least) || below(b.most, a.least);
 }
 
-export function boundOf(value: number, exclusive: boolean): Bound {
+/** `inwards`: 1 for lower bounds, −1 for upper ones. */
+export function boundOf(value: number, exclusive: boolean, inwards: 1 | -1): Bound {
+  // Up there many whole numbers are read as one double, so the bound becomes the next double, which is allowed.
+  if (exclusive && Math.abs(value) >= 2 ** 53) {
+    return { value: toDecimal(nextDouble(value, inwards)), exclusive: false };
+  }
   return { value: toDecimal(value), exclusive };
+}
+
+/** The double next to one that is not 0, up (1) or down (−1). */
+function nextDouble(value: number, direction: 1 | -1): number {
+  const bits = new BigInt64Array(new Float64Array([value]).buffer);
+  bits[0]! += value > 0 === direction > 0 ? 1n : -1n;
+  const next = new Float64Array(bits.buffer)[0]!;
+  return Number.isFinite(next) ? next : value;
 }
 
 /** The stricter of two bounds. `inwards`: 1 for lower bounds, −1 for upper ones. */

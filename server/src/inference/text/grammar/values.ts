@@ -88,10 +88,10 @@ export function numberConstraint(branch: Schemas, integer: boolean): NumberConst
   let most: Bound | null = null;
   const multiples = new Map<number, ReturnType<typeof toDecimal>>();
   const atLeast = (value: number, exclusive: boolean): void => {
-    least = stricter(least, boundOf(value, exclusive), 1);
+    least = stricter(least, boundOf(value, exclusive, 1), 1);
   };
   const atMost = (value: number, exclusive: boolean): void => {
-    most = stricter(most, boundOf(value, exclusive), -1);
+    most = stricter(most, boundOf(value, exclusive, -1), -1);
   };
   let whole = integer;
   for (const schema of branch) {

@@ -3,7 +3,7 @@ import { dfaToExpr, wordsToExpr, writeInString, writePlain } from "./dfa-grammar
 import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
 import { type Expr, NEVER, seq, text } from "./gbnf.ts";
 import { lengthMachine, type Machine, patternMachine } from "./machine.ts";
-import { numberTexts } from "./number-grammar.ts";
+import { numberTexts, wholeDigits } from "./number-grammar.ts";
 import { parsePattern, wholePattern } from "./pattern.ts";
 import { MAX_COUNTED, type RuleBook } from "./rule-book.ts";
 import type { JsonObject } from "./schema-document.ts";
@@ -18,10 +18,15 @@ export function writeNumber(schemas: readonly JsonObject[], integer: boolean, wr
   const bare = constraint.least === null && constraint.most === null;
   if (bare && constraint.multiples.length === 0)
     return book.base(constraint.integer ? "json-integer" : "json-number");
+  // Above this, texts of multiples are read as doubles that are none.
+  const large = [constraint.least, constraint.most].some(
+    (bound) => bound !== null && wholeDigits(bound.value) > 14,
+  );
   for (const schema of schemas) {
     // A tenth has no exact double, so validators that divide doubles refuse some of its multiples.
     const { multipleOf } = schema;
-    if (typeof multipleOf === "number" && !isDyadic(multipleOf)) writing.unenforced(schema, "multipleOf");
+    if (typeof multipleOf === "number" && (large || !isDyadic(multipleOf)))
+      writing.unenforced(schema, "multipleOf");
   }
   let texts = numberTexts(constraint);
   if (texts === null) {
