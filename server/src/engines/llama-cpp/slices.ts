@@ -9,6 +9,8 @@ export interface SliceLimits {
 
 /** Less than this costs more in overhead than it gains in smoothness. */
 const MIN_TOKENS = 8;
+/** A block may take this much longer than the target: smaller slices would cost far more time in all. */
+const BLOCK_TOLERANCE = 1.2;
 /** Weight of the newest measurement. */
 const NEWEST = 0.5;
 /** Decides how many tokens of a prompt are computed at once, from how long it took so far. */
@@ -30,7 +32,7 @@ export class SliceSizer {
     const blockMs = this.#expectedBlockMs();
     const fitting = Math.min(targetMs / blockMs, maxTokens);
     if (fitting >= BLOCK_TOKENS) return wholeBlocks(Math.floor(fitting));
-    if (streams === 0) return BLOCK_TOKENS;
+    if (streams === 0 || fitting * BLOCK_TOLERANCE >= BLOCK_TOKENS) return BLOCK_TOKENS;
     const pieceMs = this.#pieceMs ?? blockMs;
     const tokens = Math.max(MIN_TOKENS, Math.min(BLOCK_TOKENS - 1, Math.floor(targetMs / pieceMs)));
     return tokens * pieceMs < BLOCK_TOKENS * blockMs ? tokens : BLOCK_TOKENS;
@@ -42,7 +44,8 @@ export class SliceSizer {
       this.#blockMs = mix(this.#blockMs, ms);
       this.#pieceMsThen = null;
     } else if (tokens >= MIN_TOKENS) {
-      this.#pieceMs = mix(this.#pieceMs, ms);
+      // Slower is believed at once: the deeper in the context, the longer a piece takes.
+      this.#pieceMs = Math.max(ms, mix(this.#pieceMs, ms));
       this.#pieceMsThen ??= this.#pieceMs;
     }
   }
