@@ -1,0 +1,163 @@
+/** A model that knows nothing: random weights under the tokenizer and chat template of the default model. */
+import { createCipheriv, createHash, randomUUID } from "node:crypto";
+import { copyFile, mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createModelService } from "../../src/control/models/service.ts";
+import { weightsPlace } from "../../src/fleet/weights/ensure.ts";
+import { noteVerified } from "../../src/fleet/weights/verify.ts";
+import { ggufHead, ggufTensor, readTokenizerSettings, setting, type Tensor } from "./gguf.ts";
+
+export interface RandomModelOptions {
+  /** Another seed, another model. Default 1. */
+  seed?: number;
+  /**
+   * Standard deviation of the logits, > 0. At 1, the default, each of the 49,152 tokens is about as probable as any
+   * other, whatever came before; at 10 a few tokens share nearly all of the probability.
+   */
+  logitSpread?: number;
+  layers?: number;
+  /** A multiple of 64. */
+  width?: number;
+}
+
+const HEAD_SIZE = 32;
+const CONTEXT_LENGTH = 8192;
+
+/**
+ * Path of the GGUF file, of some 25 MB. It is written on first use and found again by every later one, in this process
+ * or another; the same options always give the same bytes.
+ */
+export async function randomModel(options: RandomModelOptions = {}): Promise<string> {
+  const source = process.env["HEARTH_TEST_MODEL"];
+  if (source === undefined) throw new Error("HEARTH_TEST_MODEL is not set: the test run's set-up does that");
+  const { seed = 1, logitSpread = 1, layers = 1, width = 64 } = options;
+  const { raw, vocabularySize } = await readTokenizerSettings(source);
+  const weights = llamaWeights({ vocabularySize, layers, width, logitSpread });
+  const head = ggufHead(
+    [
+      setting.text("general.architecture", "llama"),
+      setting.text("general.name", "Random"),
+      setting.uint("llama.vocab_size", vocabularySize),
+      setting.uint("llama.context_length", CONTEXT_LENGTH),
+      setting.uint("llama.embedding_length", width),
+      setting.uint("llama.block_count", layers),
+      setting.uint("llama.feed_forward_length", 2 * width),
+      setting.uint("llama.attention.head_count", width / HEAD_SIZE),
+      setting.uint("llama.attention.head_count_kv", width / HEAD_SIZE),
+      setting.float("llama.attention.layer_norm_rms_epsilon", 1e-5),
+      setting.uint("llama.rope.dimension_count", HEAD_SIZE),
+      ...raw,
+    ],
+    weights,
+  );
+  const hash = createHash("sha256").update(head).update(JSON.stringify({ seed, weights })).digest("hex");
+  const path = join(tmpdir(), `hearth-test-models-${process.getuid?.() ?? 0}`, `${hash.slice(0, 32)}.gguf`);
+  if (!(await exists(path))) await write(path, head, weights, seed);
+  return path;
+}
+
+/**
+ * Makes `folder` a cache (`HEARTH_CACHE_DIR`) in which the random model stands in for the default model's weights: the
+ * whole platform, unchanged, then serves it under the default model's name. Gives the folder.
+ */
+export async function randomModelCache(folder: string, options: RandomModelOptions = {}): Promise<string> {
+  const catalogDir = fileURLToPath(new URL("../../../catalog", import.meta.url));
+  const weights = createModelService({ catalogDir }).serverless()[0]?.weights;
+  if (weights === undefined) throw new Error("the catalog has no default model");
+  const path = join(folder, weightsPlace(weights));
+  await mkdir(dirname(path), { recursive: true });
+  await copyFile(await randomModel(options), path);
+  if ((await stat(path)).size > weights.sizeBytes) throw new Error("larger than the default model");
+  // The file's size is compared at every start, its checksum only where no note says that it was right. What lies
+  // behind the last tensor is never read; most file systems give it no room either.
+  await truncate(path, weights.sizeBytes);
+  await noteVerified(path);
+  return folder;
+}
+
+interface Weights extends Tensor {
+  /** Standard deviation; null: all ones. */
+  spread: number | null;
+}
+
+interface Shape {
+  vocabularySize: number;
+  layers: number;
+  width: number;
+  logitSpread: number;
+}
+
+/** Each layer keeps the size of what goes through it, so that the logits spread as wanted. */
+function llamaWeights({ vocabularySize, layers, width, logitSpread }: Shape): Weights[] {
+  const norm = (name: string): Weights => ({ name: `${name}.weight`, shape: [width], spread: null });
+  const matrix = (name: string, columns: number, rows: number, spread = 1 / Math.sqrt(columns)): Weights => ({
+    name: `${name}.weight`,
+    shape: [columns, rows],
+    spread,
+  });
+  const layer = (index: number): Weights[] => {
+    const name = (part: string) => `blk.${index}.${part}`;
+    return [
+      norm(name("attn_norm")),
+      ...["q", "k", "v", "output"].map((part) => matrix(name(`attn_${part}`), width, width)),
+      norm(name("ffn_norm")),
+      matrix(name("ffn_gate"), width, 2 * width),
+      matrix(name("ffn_up"), width, 2 * width),
+      matrix(name("ffn_down"), 2 * width, width),
+    ];
+  };
+  return [
+    matrix("token_embd", width, vocabularySize, 1),
+    ...Array.from({ length: layers }, (_, index) => layer(index)).flat(),
+    norm("output_norm"),
+    matrix("output", width, vocabularySize, logitSpread / Math.sqrt(width)),
+  ];
+}
+
+/** Under another name first: whoever finds the file finds all of it. */
+async function write(path: string, head: Buffer, weights: readonly Weights[], seed: number): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const partial = `${path}.${randomUUID()}`;
+  try {
+    const file = await open(partial, "wx");
+    try {
+      await file.writeFile(head);
+      const words = wordsOf(seed);
+      for (const { shape, spread } of weights) {
+        const count = shape.reduce((product, length) => product * length, 1);
+        // A uniform distribution of this half-width has the standard deviation `spread`; its sums are normal anyway.
+        const halfWidth = (spread ?? 0) * Math.sqrt(3);
+        const values =
+          spread === null
+            ? new Float32Array(count).fill(1)
+            : Float32Array.from(words(count), (word) => (word / 2 ** 31 - 1) * halfWidth);
+        await file.writeFile(ggufTensor(values));
+      }
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
+
+/** Any number of 32-bit words that the seed determines: a block cipher that counts. */
+function wordsOf(seed: number): (count: number) => Uint32Array {
+  const key = createHash("sha256").update(`random model ${seed}`).digest().subarray(0, 16);
+  const cipher = createCipheriv("aes-128-ctr", key, Buffer.alloc(16));
+  return (count) => {
+    const bytes = new Uint8Array(cipher.update(new Uint8Array(4 * count)));
+    return new Uint32Array(bytes.buffer);
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
