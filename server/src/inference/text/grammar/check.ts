@@ -1,5 +1,4 @@
 import { type Lowered, type LoweredRule, LoweringError } from "./lower.ts";
-import { shortestLengths } from "./shortest.ts";
 
 /** Bounds on the engine's own check for left recursion, which visits rules again for every path to them. */
 const MAX_VISITS = 2_000_000;
@@ -19,7 +18,9 @@ export function checkGrammar(grammar: Lowered): void {
 function checkReachable({ rules, root }: Lowered): void {
   const seen = new Set([root]);
   for (const number of seen) {
-    for (const symbol of rules[number]!.alternatives.flat()) if ("rule" in symbol) seen.add(symbol.rule);
+    for (const symbols of rules[number]!.alternatives) {
+      for (const symbol of symbols) if ("rule" in symbol) seen.add(symbol.rule);
+    }
   }
   const lost = rules.find((_, number) => !seen.has(number));
   if (lost !== undefined) {
@@ -30,8 +31,7 @@ function checkReachable({ rules, root }: Lowered): void {
 /** No grammar of sense has a rule that needs more than this. */
 const MAX_SHORTEST = 1_000_000;
 
-function checkProductive({ rules, root }: Lowered): void {
-  const shortest = shortestLengths(rules);
+function checkProductive({ rules, root, shortest }: Lowered): void {
   const endless = rules.find((_, number) => shortest[number] === Number.POSITIVE_INFINITY);
   if (endless !== undefined) {
     const problem = `rule ${endless.name} never ends`;
@@ -57,8 +57,8 @@ function leftmost(rules: readonly LoweredRule[], nullable: readonly boolean[]): 
   });
 }
 
-function checkLeftRecursion({ rules }: Lowered): void {
-  const nullable = shortestLengths(rules).map((length) => length === 0);
+function checkLeftRecursion({ rules, shortest }: Lowered): void {
+  const nullable = shortest.map((length) => length === 0);
   const trueEdges = leftmost(rules, nullable);
   const direct = rules.map(({ alternatives }) => alternatives.some((symbols) => symbols.length === 0));
   // The engine takes only rules that have an empty alternative themselves for ones that can be empty.

@@ -74,9 +74,9 @@ type RawState = { accepts: boolean; targets: Int32Array };
 
 /** Drops the states that lead nowhere and joins those that accept the same. */
 function finish(states: readonly RawState[], atoms: readonly [number, number][]): Dfa | "empty" {
-  const useful = findUseful(states);
-  if (!useful[0]) return "empty";
-  const groups = joinEqual(states, useful);
+  const distances = distancesToEnd(states);
+  if (distances[0] === UNREACHED) return "empty";
+  const groups = joinEqual(states, distances);
   const numbers = new Map<number, number>([[groups[0]!, 0]]);
   const members = [0];
   const dfa: Dfa = [];
@@ -84,59 +84,106 @@ function finish(states: readonly RawState[], atoms: readonly [number, number][])
     const { accepts, targets } = states[members[at]!]!;
     const ranges = new Map<number, [number, number][]>();
     targets.forEach((target, atom) => {
-      if (target === -1 || !useful[target]) return;
+      if (target === -1 || distances[target] === UNREACHED) return;
       const group = groups[target]!;
       let number = numbers.get(group);
       if (number === undefined) {
         number = members.push(target) - 1;
         numbers.set(group, number);
       }
-      if (!ranges.has(number)) ranges.set(number, []);
-      ranges.get(number)!.push(atoms[atom]!);
+      const list = ranges.get(number);
+      if (list === undefined) ranges.set(number, [atoms[atom]!]);
+      else list.push(atoms[atom]!);
     });
     dfa.push({ accepts, edges: [...ranges].map(([to, list]) => ({ set: fromRanges(list), to })) });
   }
   return dfa;
 }
 
-function findUseful(states: readonly RawState[]): boolean[] {
+const UNREACHED = -1;
+
+/** The length of the shortest text that each state still needs; UNREACHED where it cannot end. */
+function distancesToEnd(states: readonly RawState[]): Int32Array {
   const sources: number[][] = states.map(() => []);
   states.forEach(({ targets }, number) => {
-    for (const target of new Set(targets)) if (target !== -1) sources[target]!.push(number);
+    let last = -1;
+    for (const target of targets) {
+      if (target !== -1 && target !== last) sources[target]!.push(number);
+      last = target;
+    }
   });
-  const useful = states.map((state) => state.accepts);
-  const queue = [...states.keys()].filter((number) => useful[number]);
+  const distances = new Int32Array(states.length).fill(UNREACHED);
+  const queue: number[] = [];
+  states.forEach((state, number) => {
+    if (!state.accepts) return;
+    distances[number] = 0;
+    queue.push(number);
+  });
   for (let at = 0; at < queue.length; at++) {
-    for (const source of sources[queue[at]!]!) {
-      if (useful[source]) continue;
-      useful[source] = true;
+    const number = queue[at]!;
+    for (const source of sources[number]!) {
+      if (distances[source] !== UNREACHED) continue;
+      distances[source] = distances[number]! + 1;
       queue.push(source);
     }
   }
-  return useful;
+  return distances;
 }
 
 /** Moore's refinement: states stay in one group as long as nothing tells them apart. */
-function joinEqual(states: readonly RawState[], useful: readonly boolean[]): number[] {
-  let groups: number[] = states.map((state, number) => (!useful[number] ? 0 : state.accepts ? 1 : 2));
-  for (let count = 0, rounds = 0; rounds < states.length; rounds++) {
-    const numbers = new Map<string, number>();
-    const next = states.map(({ targets }, number) => {
-      if (!useful[number]) return 0;
-      let key = `${groups[number]}`;
-      for (const target of targets) key += `,${target === -1 ? 0 : groups[target]}`;
-      let group = numbers.get(key);
-      if (group === undefined) {
-        group = numbers.size + 1;
-        numbers.set(key, group);
+function joinEqual(states: readonly RawState[], distances: Int32Array): Int32Array {
+  // States that accept the same end after the same number of characters, so they start apart by that.
+  let groups = distances.map((distance) => distance + 1);
+  let count = new Set(groups).size;
+  const columns = distinctColumns(states);
+  for (let rounds = 0; rounds < states.length; rounds++) {
+    const next = new Int32Array(states.length);
+    const pairs = new Map<number, number>();
+    for (const [number, { targets }] of states.entries()) {
+      if (distances[number] === UNREACHED) continue;
+      let group = groups[number]!;
+      for (const column of columns) {
+        const target = targets[column]!;
+        // Numbers the pairs of what was seen so far and the next target's group, one after the other.
+        const key = group * MAX_GROUPS + (target === -1 ? 0 : groups[target]!);
+        let pair = pairs.get(key);
+        if (pair === undefined) {
+          pair = pairs.size + MAX_GROUPS;
+          pairs.set(key, pair);
+        }
+        group = pair;
       }
-      return group;
+      next[number] = group;
+    }
+    const numbers = new Map<number, number>([[0, 0]]);
+    groups = next.map((group) => {
+      const known = numbers.get(group) ?? numbers.size;
+      numbers.set(group, known);
+      return known;
     });
-    groups = next;
     if (numbers.size === count) break;
     count = numbers.size;
-    // Long chains split one state a round; what is left joined is joined rightly only at the end, so large ones stay.
-    if (rounds * states.length * (states[0]?.targets.length ?? 0) > MAX_STEPS * 4) return [...states.keys()];
+    // Cut short, states that differ could be joined, so none are.
+    if (rounds * states.length * columns.length > MAX_STEPS * 4) return Int32Array.from(states.keys());
   }
   return groups;
+}
+
+/** More than there are groups. */
+const MAX_GROUPS = 2 ** 20;
+
+/** One atom of each kind that leads to the same states from everywhere. */
+function distinctColumns(states: readonly RawState[]): number[] {
+  const atoms = states[0]!.targets.length;
+  let kinds = new Int32Array(atoms);
+  for (const { targets } of states) {
+    const numbers = new Map<number, number>();
+    kinds = kinds.map((kind, atom) => {
+      const key = kind * MAX_GROUPS + targets[atom]! + 1;
+      const known = numbers.get(key) ?? numbers.size;
+      numbers.set(key, known);
+      return known;
+    });
+  }
+  return [...new Set(kinds)].map((kind) => kinds.indexOf(kind));
 }

@@ -36,6 +36,12 @@ export class GrammarError extends Error {
     this.column = column;
     this.expected = expected;
   }
+
+  /** From another thread. */
+  static from(fields: Pick<GrammarError, "line" | "column" | "expected" | "message">): GrammarError {
+    const { line, column, expected, message } = fields;
+    return Object.assign(new GrammarError("", 0, "", ""), { line, column, expected, message });
+  }
 }
 
 /** Everything an output can hold. */

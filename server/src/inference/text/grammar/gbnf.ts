@@ -26,18 +26,27 @@ export const ref = (name: string): Expr => ({ kind: "ref", name });
 /** One after the other; sequences in it are joined to it, adjacent literals too. */
 export function seq(...items: readonly Expr[]): Expr {
   const flat: Expr[] = [];
-  for (const item of items.flatMap((part) => (part.kind === "seq" ? part.items : [part]))) {
-    if (isNever(item)) return NEVER;
-    const last = flat.at(-1);
-    if (item.kind === "text" && last?.kind === "text") flat[flat.length - 1] = text(last.text + item.text);
-    else flat.push(item);
+  for (const item of items) {
+    if (item.kind !== "seq") append(flat, item);
+    else for (const inner of item.items) append(flat, inner);
   }
+  if (flat.some(isNever)) return NEVER;
   return flat.length === 1 ? flat[0]! : { kind: "seq", items: flat };
+}
+
+function append(flat: Expr[], item: Expr): void {
+  const last = flat.at(-1);
+  if (item.kind === "text" && last?.kind === "text") flat[flat.length - 1] = text(last.text + item.text);
+  else flat.push(item);
 }
 
 /** One of several; those that match nothing are left out. */
 export function alt(...options: readonly Expr[]): Expr {
-  const flat = options.flatMap((option) => (option.kind === "alt" ? option.options : [option]));
+  const flat: Expr[] = [];
+  for (const option of options) {
+    if (option.kind !== "alt") flat.push(option);
+    else for (const inner of option.options) flat.push(inner);
+  }
   return flat.length === 1 ? flat[0]! : { kind: "alt", options: flat };
 }
 

@@ -1,6 +1,7 @@
 import type { CharSet } from "./char-set.ts";
 import type { Expr, Rules } from "./gbnf.ts";
 import { MAX_COUNT } from "./gbnf-parse.ts";
+import { shortestLengths } from "./shortest.ts";
 
 /** A terminal (a set of characters, a token) or a rule, by number. */
 export type GrammarSymbol = { set: CharSet } | { token: number; negated: boolean } | { rule: number };
@@ -18,6 +19,8 @@ export interface LoweredRule {
 export interface Lowered {
   rules: LoweredRule[];
   root: number;
+  /** The length of the shortest text of every rule; infinite where there is none. */
+  shortest: number[];
 }
 
 /** What stops a grammar, and the offset in its source where that is known. */
@@ -63,7 +66,8 @@ class Lowering {
     }
     const root = this.#numbers.get("root");
     if (root === undefined) throw new LoweringError("there is no rule root", "a rule named root");
-    return { rules: this.#rules as LoweredRule[], root };
+    const rules = this.#rules as LoweredRule[];
+    return { rules, root, shortest: shortestLengths(rules) };
   }
 
   #alternatives(expr: Expr, name: string): GrammarSymbol[][] {

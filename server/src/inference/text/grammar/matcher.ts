@@ -1,6 +1,6 @@
 import { contains } from "./char-set.ts";
 import { type GrammarSymbol, type Lowered, LoweringError } from "./lower.ts";
-import { lengthOf, shortestLengths } from "./shortest.ts";
+import { lengthOf } from "./shortest.ts";
 
 /** A place in the grammar: what comes next, and what follows once the rule it is in has ended. Made once for each. */
 interface Place {
@@ -16,21 +16,20 @@ interface Place {
 /** Follows an output through a grammar, as the engine does: all places at which it can be, side by side. */
 export class Matcher {
   readonly #grammar: Lowered;
-  readonly #shortest: number[];
-  /** Numbers the alternatives, with room for their positions. */
+  /** Numbers the alternatives met so far, with room for their positions. */
   readonly #offsets = new Map<GrammarSymbol[], number>();
+  #positions = 0;
   readonly #end: Place = { symbols: null, at: 0, after: null, rest: 0, children: new Map() };
-  #places: Place[];
+  #places: Place[] = [];
 
   constructor(grammar: Lowered) {
     this.#grammar = grammar;
-    this.#shortest = shortestLengths(grammar.rules);
-    let offset = 0;
-    for (const symbols of grammar.rules.flatMap((rule) => rule.alternatives)) {
-      this.#offsets.set(symbols, offset);
-      offset += symbols.length + 1;
-    }
-    this.#places = this.#settle(this.#enter(grammar.root, this.#end));
+    this.restart();
+  }
+
+  /** Begins again at the start of the output. */
+  restart(): void {
+    this.#places = this.#settle(this.#enter(this.#grammar.root, this.#end));
   }
 
   /** Whether the output may end here. */
@@ -120,11 +119,17 @@ export class Matcher {
   }
 
   #place(symbols: GrammarSymbol[], at: number, after: Place): Place {
-    const key = this.#offsets.get(symbols)! + at;
+    let offset = this.#offsets.get(symbols);
+    if (offset === undefined) {
+      offset = this.#positions;
+      this.#positions += symbols.length;
+      this.#offsets.set(symbols, offset);
+    }
+    const key = offset + at;
     let place = after.children.get(key);
     if (place === undefined) {
       let rest = after.rest;
-      for (let i = at; i < symbols.length; i++) rest += lengthOf(symbols[i]!, this.#shortest);
+      for (let i = at; i < symbols.length; i++) rest += lengthOf(symbols[i]!, this.#grammar.shortest);
       place = { symbols, at, after, rest, children: new Map() };
       after.children.set(key, place);
     }
@@ -158,8 +163,9 @@ export function checkAmbiguity(grammar: Lowered): void {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
     return (seed >>> 8) % below;
   };
+  const matcher = new Matcher(grammar);
   for (let walk = 0; walk < WALKS; walk++) {
-    const matcher = new Matcher(grammar);
+    matcher.restart();
     for (let step = 0; step < STEPS && probed < MAX_PROBED; step++) {
       if (matcher.width > MAX_WIDTH) {
         throw new LoweringError(

@@ -99,11 +99,12 @@ export function wholeDigits({ units, scale }: Decimal): number {
 /** A machine over states that are made as they are met. */
 function lazyMachine<S>(
   start: S,
+  keyOf: (s: S) => number,
   step: (s: S, digit: string) => S | null,
   accepts: (s: S) => boolean,
 ): Machine {
   const states: S[] = [start];
-  const numbers = new Map([[JSON.stringify(start), 0]]);
+  const numbers = new Map([[keyOf(start), 0]]);
   return {
     start: 0,
     cuts: CUTS,
@@ -111,7 +112,7 @@ function lazyMachine<S>(
     step(state, codePoint) {
       const next = step(states[state]!, String.fromCodePoint(codePoint));
       if (next === null) return -1;
-      const key = JSON.stringify(next);
+      const key = keyOf(next);
       let number = numbers.get(key);
       if (number === undefined) {
         number = states.push(next) - 1;
@@ -163,13 +164,16 @@ function boundMachine(bound: Decimal, allows: (order: number) => boolean): Machi
     if (bound.units !== 0n && state.negative !== bound.units < 0n) return allows(state.negative ? -1 : 1);
     return allows(state.negative ? -order : order);
   };
-  return lazyMachine<Comparing>({ negative: false, whole: 0, fraction: 0, order: 0 }, step, accepts);
+  const key = (state: Comparing): number =>
+    (((state.whole + 1) * 512 + state.fraction) * 3 + state.order + 1) * 2 + Number(state.negative);
+  return lazyMachine({ negative: false, whole: 0, fraction: 0, order: 0 }, key, step, accepts);
 }
 
 /** Multiples of `units` ÷ 10^`scale`. */
 function multipleMachine(units: number, scale: number): Machine {
   return lazyMachine<{ rest: number; fraction: number }>(
     { rest: 0, fraction: -1 },
+    (state) => state.rest * 512 + state.fraction + 1,
     ({ rest, fraction }, char) => {
       if (char === "-") return { rest, fraction };
       if (char === ".") return { rest, fraction: 0 };

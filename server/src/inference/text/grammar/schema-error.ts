@@ -2,10 +2,13 @@
 export class SchemaError extends Error {
   /** JSON pointer to the part that it is about; empty for the whole. */
   readonly path: string;
+  /** The message without the path. */
+  readonly problem: string;
 
-  constructor(path: string, message: string) {
-    super(path === "" ? message : `${message} (at ${path})`);
+  constructor(path: string, problem: string) {
+    super(path === "" ? problem : `${problem} (at ${path})`);
     this.name = "SchemaError";
     this.path = path;
+    this.problem = problem;
   }
 }

@@ -2,7 +2,7 @@ import { toRanges } from "./char-set.ts";
 import { parseGbnf } from "./grammar.ts";
 import type { GrammarSymbol, Lowered } from "./lower.ts";
 import { Matcher } from "./matcher.ts";
-import { lengthOf, shortestLengths } from "./shortest.ts";
+import { lengthOf } from "./shortest.ts";
 
 /** Random numbers that a seed determines: whole, from 0 to below `n`. */
 export type Random = (n: number) => number;
@@ -23,7 +23,6 @@ export function randomOf(seed: number): Random {
  * shortest way out, so it always ends.
  */
 export function sample(grammar: Lowered, random: Random, wild: number): string {
-  const shortest = shortestLengths(grammar.rules);
   const stack: GrammarSymbol[] = [{ rule: grammar.root }];
   let output = "";
   for (let symbol = stack.pop(), choices = 0; symbol !== undefined; symbol = stack.pop()) {
@@ -33,7 +32,7 @@ export function sample(grammar: Lowered, random: Random, wild: number): string {
       let chosen = alternatives[random(alternatives.length)]!;
       if (choices++ > wild) {
         const length = (symbols: GrammarSymbol[]): number =>
-          symbols.reduce((sum, next) => sum + lengthOf(next, shortest), 0);
+          symbols.reduce((sum, next) => sum + lengthOf(next, grammar.shortest), 0);
         chosen = alternatives.toSorted((a, b) => length(a) - length(b))[0]!;
       }
       for (const next of chosen.toReversed()) stack.push(next);

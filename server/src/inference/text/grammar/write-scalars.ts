@@ -58,6 +58,9 @@ export function writeString(schemas: readonly JsonObject[], writing: Writing): E
   const { book } = writing;
   const [min, max] = counts(schemas, "Length", writing);
   if (max !== null && max < min) return NEVER;
+  const format = soleFormat(schemas);
+  if (format !== null)
+    return seq(text('"'), dfaToExpr(formatDfa(format), book.name(), book.rules, writeInString), text('"'));
   const machines = textMachines(schemas, writing);
   if (machines.length === 0) {
     if (min === 0 && max === null) return book.base("json-string");
@@ -76,6 +79,28 @@ export function writeString(schemas: readonly JsonObject[], writing: Writing): E
     return seq(text('"'), book.counted(book.base("json-char"), min, max), text('"'));
   }
   return seq(text('"'), dfaToExpr(dfa, book.name(), book.rules, writeInString), text('"'));
+}
+
+/** The format, where it alone is asked for and known. */
+function soleFormat(schemas: readonly JsonObject[]): string | null {
+  const keywords = ["format", "pattern", "minLength", "maxLength"];
+  const found = schemas.flatMap((schema) => keywords.filter((keyword) => keyword in schema));
+  if (found.length !== 1 || found[0] !== "format") return null;
+  const format = schemas.find((schema) => "format" in schema)!["format"] as string;
+  return FORMATS.has(format) ? format : null;
+}
+
+/** Made at first use; there are as many as there are formats. */
+const formatDfas = new Map<string, Dfa>();
+
+export function formatDfa(format: string): Dfa {
+  let dfa = formatDfas.get(format);
+  if (dfa === undefined) {
+    const machine = patternMachine(wholePattern(`(?:${FORMATS.get(format)})`))!;
+    dfa = intersectMachines([machine]) as Dfa;
+    formatDfas.set(format, dfa);
+  }
+  return dfa;
 }
 
 function textMachines(schemas: readonly JsonObject[], writing: Writing): Machine[] {
