@@ -11,6 +11,7 @@ import { createFleet, type Fleet } from "./fleet/service.ts";
 import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
 import { modelRoutes } from "./inference/models/routes.ts";
+import { startGrammarCompiler } from "./inference/text/grammar/compile.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
 import { createLimits } from "./metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "./metering/usage/service.ts";
@@ -72,6 +73,7 @@ async function startParts(
   const { log, clock = systemClock } = deps;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const models = createModels(config);
+  startGrammarCompiler();
   // Models load while the database starts.
   const fleet = createFleetOf(config, models, deps, clock);
   cleanUps.push((graceMs) => fleet.close(graceMs));

@@ -60,8 +60,8 @@ async function serve(text: string, response: ServerResponse): Promise<void> {
     else if (event.type === "delta") {
       if (!stream) content += event.text;
       else response.write(chunk({ delta: { content: event.text }, finish_reason: null }));
-    } else if (event.type === "prompt") {
-      throw new Error("nobody asked for the prompt");
+    } else if (event.type === "prompt" || event.type === "start") {
+      throw new Error("this engine has no such event");
     } else if (stream) {
       response.end(`${chunk({ delta: {}, finish_reason: reason })}data: [DONE]\n\n`);
     } else {

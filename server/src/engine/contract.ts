@@ -291,8 +291,8 @@ export async function collect(
     expect(end, "nothing follows the end").toBeNull();
     if (event.type === "end") {
       end = event;
-    } else if (event.type === "prompt") {
-      expect(finishes.size + texts.join("").length, "the prompt comes first").toBe(0);
+    } else if (event.type === "start" || event.type === "prompt") {
+      expect(finishes.size + texts.join("").length, `${event.type} comes before the text`).toBe(0);
     } else {
       expect(event.choice).toBeLessThan(request.n);
       expect(finishes.has(event.choice), "nothing follows a choice's finish").toBe(false);

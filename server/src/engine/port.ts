@@ -134,11 +134,13 @@ export interface EngineUsage {
 export type FinishReason = "stop" | "length";
 
 /**
- * The events of one generation, in this order: `prompt` first where it was asked for; any number of `delta`; one `finish` a choice after its last delta;
+ * The events of one generation, in this order: `start` or none; `prompt` where it was asked for; any number of `delta`; one `finish` a choice after its last delta;
  * exactly one `end`, last. After an abort the missing `finish` events are left out and `end.aborted` is true.
  * A failure throws EngineError from the iterator instead of `end`.
  */
 export type EngineEvent =
+  /** Once, before the first delta, from engines that know: so that a crash later doesn't hide what the prompt cost. */
+  | { type: "start"; promptTokens: number; cachedTokens: number }
   | { type: "prompt"; tokens: readonly TokenInfo[] }
   /** `tokens`, where asked for: those made since the choice's last delta; `text` may hold some of theirs back. */
   | { type: "delta"; choice: number; text: string; tokens?: readonly TokenInfo[] }

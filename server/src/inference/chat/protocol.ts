@@ -1,13 +1,10 @@
 import { type Static, Type } from "typebox";
-import type { ChatMessage } from "../../engine/port.ts";
 import { badRequest } from "../../lib/errors.ts";
-import { MAX_COUNT, optional, textParameters } from "../text/parameters.ts";
+import { MAX_COUNT, textParameters, textPart } from "../text/parameters.ts";
+import { optional } from "../text/schema.ts";
+import { conversationOf, type Turn, toolMessageFields } from "../text/tools/conversation.ts";
+import { toolParameters } from "../text/tools/definitions.ts";
 import { bodyParser } from "../text/validate.ts";
-
-const textPart = Type.Object(
-  { type: Type.Literal("text"), text: Type.String() },
-  { additionalProperties: false },
-);
 
 const message = Type.Object(
   {
@@ -16,14 +13,16 @@ const message = Type.Object(
       Type.Literal("developer"),
       Type.Literal("user"),
       Type.Literal("assistant"),
+      Type.Literal("tool"),
+      Type.Literal("function"),
     ]),
-    content: Type.Union([Type.String(), Type.Array(textPart, { minItems: 1 })]),
-    name: optional(Type.String({ pattern: "^[a-zA-Z0-9_]{1,64}$" })),
+    content: optional(Type.Union([Type.String(), Type.Array(textPart, { minItems: 1 })])),
+    name: optional(Type.String({ pattern: "^[a-zA-Z0-9_-]{1,64}$" })),
+    ...toolMessageFields,
+    reasoning_content: optional(Type.String()),
     // Fields of an assistant's reply that clients echo; only their empty forms mean nothing.
     refusal: Type.Optional(Type.Null()),
     audio: Type.Optional(Type.Null()),
-    function_call: Type.Optional(Type.Null()),
-    tool_calls: Type.Optional(Type.Union([Type.Null(), Type.Array(Type.Unknown(), { maxItems: 0 })])),
     index: optional(Type.Integer()),
   },
   { additionalProperties: false },
@@ -32,6 +31,7 @@ const message = Type.Object(
 export const chatCompletionRequest = Type.Object(
   {
     ...textParameters,
+    ...toolParameters,
     messages: Type.Array(message, { minItems: 1 }),
     // Fireworks' own SDK sends one with every request.
     prompt_truncate_len: optional(Type.Integer({ minimum: 1, maximum: MAX_COUNT })),
@@ -49,13 +49,17 @@ export function parseChatCompletionRequest(body: unknown): ChatCompletionRequest
   return parse(body);
 }
 
-/** The engine's messages: text parts joined, `developer` under its older name. */
-export function toEngineMessages(request: ChatCompletionRequest): ChatMessage[] {
-  return request.messages.map(({ role, content, name }) => {
-    const text = typeof content === "string" ? content : content.map((part) => part.text).join("");
-    const engineRole = role === "developer" ? "system" : role;
-    return name == null ? { role: engineRole, content: text } : { role: engineRole, content: text, name };
-  });
+/** The conversation: text parts joined, calls and results matched. @throws AppError BAD_REQUEST naming the field. */
+export function turnsOf(request: ChatCompletionRequest): Turn[] {
+  return conversationOf(
+    request.messages.map((message) => {
+      const { content } = message;
+      return {
+        ...message,
+        content: Array.isArray(content) ? content.map((part) => part.text).join("") : content,
+      };
+    }),
+  );
 }
 
 /** Says plainly what a schema error would only hint at: what kinds of content are not there yet. */
@@ -63,11 +67,6 @@ function refuseOtherContent(body: unknown): void {
   const messages = (body as { messages?: unknown } | null)?.messages;
   if (!Array.isArray(messages)) return;
   messages.forEach((item, i) => {
-    const role = (item as { role?: unknown } | null)?.role;
-    if (role === "tool" || role === "function") {
-      const path = `messages[${i}].role`;
-      throw badRequest(path, `${path}: the role ${role} is not supported yet.`);
-    }
     const content = (item as { content?: unknown } | null)?.content;
     if (!Array.isArray(content)) return;
     content.forEach((part, j) => {

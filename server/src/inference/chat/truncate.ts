@@ -1,18 +1,14 @@
-import type { ChatMessage } from "../../engine/port.ts";
-
-/** Tokens of a prompt made of these messages. */
-export type CountTokens = (messages: readonly ChatMessage[]) => Promise<number>;
-
 /**
  * Leaves out the oldest turns until the prompt has at most `limit` tokens. System messages at the start and the last
  * turn always stay, also when they alone are longer; what is left begins with a user's turn or is the last one.
  * Counts about log₂(turns) times.
  */
-export async function dropOldestTurns(
-  messages: readonly ChatMessage[],
+export async function dropOldestTurns<T extends { role: string }>(
+  messages: readonly T[],
   limit: number,
-  count: CountTokens,
-): Promise<readonly ChatMessage[]> {
+  /** Tokens of a prompt made of these messages. */
+  count: (messages: readonly T[]) => Promise<number>,
+): Promise<readonly T[]> {
   if ((await count(messages)) <= limit) return messages;
   const firstTurn = messages.findIndex(({ role }) => role !== "system");
   const last = messages.length - 1;

@@ -3,17 +3,20 @@ import type { EngineInput } from "../../engine/port.ts";
 import { textParameters } from "../text/parameters.ts";
 import { bodyParser } from "../text/validate.ts";
 
+/** Most prompts in one request. */
+const MAX_PROMPTS = 64;
+
 const tokenId = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 });
 
 export const completionRequest = Type.Object(
   {
     ...textParameters,
-    // A list is a batch; one entry is the same as the entry alone.
+    // A list of texts or of token lists is a batch: every entry gets its own `n` choices.
     prompt: Type.Union([
       Type.String(),
-      Type.Array(Type.String(), { minItems: 1, maxItems: 1 }),
+      Type.Array(Type.String(), { minItems: 1, maxItems: MAX_PROMPTS }),
       Type.Array(tokenId, { minItems: 1 }),
-      Type.Array(Type.Array(tokenId, { minItems: 1 }), { minItems: 1, maxItems: 1 }),
+      Type.Array(Type.Array(tokenId, { minItems: 1 }), { minItems: 1, maxItems: MAX_PROMPTS }),
     ]),
   },
   { additionalProperties: false },
@@ -24,9 +27,11 @@ export type CompletionRequest = Static<typeof completionRequest>;
 /** @throws AppError BAD_REQUEST naming the field. */
 export const parseCompletionRequest = bodyParser(completionRequest);
 
-export function toEngineInput(prompt: CompletionRequest["prompt"]): EngineInput {
-  if (typeof prompt === "string") return { kind: "text", text: prompt, addBos: true };
-  const first = prompt[0];
-  if (typeof first === "string") return { kind: "text", text: first, addBos: true };
-  return { kind: "tokens", tokens: Array.isArray(first) ? first : (prompt as number[]) };
+/** The prompts of a batch, or the one there is. */
+export function toEngineInputs(prompt: CompletionRequest["prompt"]): EngineInput[] {
+  if (typeof prompt === "string") return [{ kind: "text", text: prompt, addBos: true }];
+  if (typeof prompt[0] === "number") return [{ kind: "tokens", tokens: prompt as number[] }];
+  return (prompt as (string | number[])[]).map((one) =>
+    typeof one === "string" ? { kind: "text", text: one, addBos: true } : { kind: "tokens", tokens: one },
+  );
 }

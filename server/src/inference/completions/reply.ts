@@ -1,22 +1,28 @@
-import type { FinishReason } from "../../engine/port.ts";
-import { chunkJson, headJson, type ReplyFormat, usageJson } from "../text/reply.ts";
+import type { ReplyReason } from "../text/reader.ts";
+import { type ChoiceExtras, extrasJson, objectJson, type ReplyFormat } from "../text/reply.ts";
 
 const OBJECT = "text_completion";
 
 /** Text completion objects; a chunk differs from the whole only in holding one choice. */
 export const completionReply: ReplyFormat = {
   idPrefix: "cmpl-",
-  whole(head, choices, usage) {
-    const list = choices.map(({ text, reason }, i) => choiceJson(i, text, reason));
-    return `{${headJson(head, OBJECT)},"choices":[${list.join(",")}],"usage":${usageJson(usage)}}`;
+  whole(head, choices, tail) {
+    const list = choices.map(({ content, reason, extras }, i) => choiceJson(i, content, reason, extras));
+    return objectJson(head, OBJECT, list.join(","), tail);
   },
   opening: () => null,
-  delta: (head, choice, text, usage) => chunkJson(head, OBJECT, choiceJson(choice, text, null), usage),
-  finish: (head, choice, reason, usage) => chunkJson(head, OBJECT, choiceJson(choice, "", reason), usage),
-  usageOnly: (head, usage) => chunkJson(head, OBJECT, "", usage),
+  delta(head, choice, part, extras, tail) {
+    if (part.type !== "content") return null;
+    return objectJson(head, OBJECT, choiceJson(choice, part.text, null, extras), tail);
+  },
+  finish: (head, choice, reason, extras, tail) =>
+    objectJson(head, OBJECT, choiceJson(choice, "", reason, extras), tail),
+  usageOnly: (head, tail) => objectJson(head, OBJECT, "", tail),
 };
 
-function choiceJson(index: number, text: string, reason: FinishReason | null): string {
+function choiceJson(index: number, text: string, reason: ReplyReason | null, extras: ChoiceExtras): string {
   const finish = reason === null ? "null" : `"${reason}"`;
-  return `{"index":${index},"text":${JSON.stringify(text)},"logprobs":null,"finish_reason":${finish}}`;
+  // The contract wants the member even where nobody asked for it.
+  const logprobs = extras.logprobs === undefined ? ',"logprobs":null' : "";
+  return `{"index":${index},"text":${JSON.stringify(text)}${logprobs},"finish_reason":${finish}${extrasJson(extras)}}`;
 }

@@ -1,5 +1,9 @@
+import { badRequest } from "../../lib/errors.ts";
+import { plainPlan } from "../text/plan.ts";
+import { constraintOf } from "../text/response-format.ts";
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
-import { parseCompletionRequest, toEngineInput } from "./protocol.ts";
+import { unenforcedHeader } from "../text/unenforced.ts";
+import { parseCompletionRequest, toEngineInputs } from "./protocol.ts";
 import { completionReply } from "./reply.ts";
 
 /** POST completions. */
@@ -10,7 +14,18 @@ export function completionRoute(deps: TextRouteDeps) {
       name: "completions",
       promptField: "prompt",
       parse: parseCompletionRequest,
-      input: (body) => toEngineInput(body.prompt),
+      async plan(body) {
+        // A bare prompt says nothing about thinking: whoever writes it opens and closes the block.
+        if (body.reasoning_effort || body.thinking?.type === "enabled") {
+          const field = body.thinking == null ? "reasoning_effort" : "thinking";
+          throw badRequest(field, `${field} needs a chat template; use chat completions.`);
+        }
+        const constraint = await constraintOf(body.response_format);
+        return plainPlan(
+          toEngineInputs(body.prompt),
+          constraint && { grammar: constraint.grammar, headers: unenforcedHeader(constraint.unenforced) },
+        );
+      },
       format: completionReply,
     },
     deps,

@@ -1,13 +1,13 @@
 import { Template } from "@huggingface/jinja";
-import type { ChatMessage } from "../../engine/port.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
+import type { TemplateMessage } from "./tools/prompt.ts";
 
 /** Longest prompt a template may render, in characters; a template that loops stops here. */
 const MAX_PROMPT_CHARS = 8 * 1024 * 1024;
 
 export interface ChatTemplate {
-  /** The prompt for these messages, ending where the assistant's turn begins. @throws AppError BAD_REQUEST. */
-  render(messages: readonly ChatMessage[]): string;
+  /** `variables`: what the template may ask for besides. The prompt for these messages, ending where the assistant's turn begins. @throws AppError BAD_REQUEST. */
+  render(messages: readonly TemplateMessage[], variables: Readonly<Record<string, unknown>>): string;
 }
 
 /**
@@ -17,10 +17,11 @@ export interface ChatTemplate {
 export function compileChatTemplate(source: string, bosToken: string, eosToken: string): ChatTemplate {
   const template = parse(source);
   return {
-    render(messages) {
+    render(messages, variables) {
       let prompt: string;
       try {
         prompt = template.render({
+          ...variables,
           messages,
           add_generation_prompt: true,
           bos_token: bosToken,

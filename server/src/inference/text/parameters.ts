@@ -1,16 +1,24 @@
-import { type Static, type TSchema, Type } from "typebox";
+import { type Static, Type } from "typebox";
 import type { Sampling } from "../../engine/port.ts";
 import { badRequest } from "../../lib/errors.ts";
+import { reasoningParameters } from "./reasoning/effort.ts";
+import { responseFormat } from "./response-format.ts";
+import { optional } from "./schema.ts";
 
-/** A field that may be absent or null; both mean the default. */
-export function optional<T extends TSchema>(schema: T) {
-  return Type.Optional(Type.Union([schema, Type.Null()]));
-}
-
+/** Learning rate of mirostat when the request names none; 0, the contract's default, would learn nothing. */
+const DEFAULT_MIROSTAT_LR = 0.1;
 /** Output cap when the request names none. */
 export const DEFAULT_MAX_TOKENS = 2048;
 /** Largest count a client may ask for; far above any context, small enough to stay exact. */
 export const MAX_COUNT = 2 ** 31 - 1;
+
+/** Most tokens one request may bias; OpenAI's limit is the same. */
+const MAX_BIASES = 1024;
+
+export const textPart = Type.Object(
+  { type: Type.Literal("text"), text: Type.String() },
+  { additionalProperties: false },
+);
 
 /** The parameters chat and text completion have in common. Ranges are the contract's. */
 export const textParameters = {
@@ -34,6 +42,50 @@ export const textParameters = {
   presence_penalty: optional(Type.Number({ minimum: -2, maximum: 2 })),
   repetition_penalty: optional(Type.Number({ exclusiveMinimum: 0, maximum: 2 })),
   user: optional(Type.String({ maxLength: 512 })),
+  typical_p: optional(Type.Number({ exclusiveMinimum: 0, maximum: 1 })),
+  mirostat_target: optional(Type.Number({ exclusiveMinimum: 0, maximum: 100 })),
+  mirostat_lr: optional(Type.Number({ minimum: 0, maximum: 1 })),
+  logit_bias: optional(
+    Type.Record(Type.String({ pattern: "^\\d{1,9}$" }), Type.Number({ minimum: -200, maximum: 200 }), {
+      additionalProperties: false,
+      maxProperties: MAX_BIASES,
+    }),
+  ),
+  min_tokens: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
+  ignore_eos: optional(Type.Boolean()),
+  logprobs: optional(Type.Union([Type.Integer({ minimum: 0, maximum: 5 }), Type.Boolean()])),
+  top_logprobs: optional(Type.Integer({ minimum: 0, maximum: 5 })),
+  echo: optional(Type.Boolean()),
+  echo_last: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
+  raw_output: optional(Type.Boolean()),
+  return_token_ids: optional(Type.Boolean()),
+  perf_metrics_in_response: optional(Type.Boolean()),
+  context_length_exceeded_behavior: optional(Type.Union([Type.Literal("truncate"), Type.Literal("error")])),
+  prompt_cache_max_len: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
+  prompt_cache_isolation_key: optional(Type.String({ maxLength: 512 })),
+  // Hints about which replica holds the prompt; with one replica a model there is nothing to choose.
+  prompt_cache_key: optional(Type.String({ maxLength: 512 })),
+  prediction: optional(
+    Type.Union([
+      Type.String(),
+      Type.Object(
+        {
+          type: Type.Optional(Type.Literal("content")),
+          content: Type.Union([Type.String(), Type.Array(textPart, { minItems: 1 })]),
+        },
+        { additionalProperties: false },
+      ),
+    ]),
+  ),
+  speculation: optional(
+    Type.Union([Type.String(), Type.Array(Type.Integer({ minimum: 0, maximum: MAX_COUNT }))]),
+  ),
+  disable_speculation: optional(Type.Boolean()),
+  // Asks for a faster way to the same output.
+  rewrite_speculation: optional(Type.Boolean()),
+  response_format: optional(responseFormat),
+  service_tier: optional(Type.Union([Type.Literal("auto"), Type.Literal("default"), Type.Literal("flex")])),
+  ...reasoningParameters,
 };
 
 const commonSchema = Type.Object(textParameters);
@@ -44,43 +96,12 @@ export type TextParameters = Static<typeof commonSchema>;
  * refused by name: a parameter is honoured or refused, never dropped.
  */
 const NOT_YET: Readonly<Record<string, readonly unknown[]>> = {
-  context_length_exceeded_behavior: ["truncate"],
-  disable_speculation: [false],
-  echo: [false],
-  echo_last: [0],
   forced_generation: [],
-  function_call: ["none", "auto"],
-  functions: [[]],
   get_last_activation: [false],
-  ignore_eos: [false],
   images: [[]],
-  logit_bias: [{}],
-  logprobs: [false],
   metadata: [{}],
-  min_tokens: [0],
-  mirostat_lr: [0],
-  mirostat_target: [],
-  parallel_tool_calls: [true, false],
-  perf_metrics_in_response: [false],
-  prediction: [],
-  prompt_cache_isolation_key: [],
-  prompt_cache_key: [],
-  prompt_cache_max_len: [],
-  raw_output: [false],
-  reasoning_effort: ["none", false],
-  reasoning_history: [],
-  response_format: [{ type: "text" }],
-  return_token_ids: [false],
-  rewrite_speculation: [false],
   safe_tokenization: [false],
-  service_tier: ["auto", "default"],
-  speculation: [],
   store: [false],
-  thinking: [{ type: "disabled" }],
-  tool_choice: ["none", "auto"],
-  tools: [[]],
-  top_logprobs: [0],
-  typical_p: [1],
 };
 
 /** Compares with a neutral value, which is flat: a hostile value is never searched deeper than that. */
@@ -113,6 +134,12 @@ export function checkCombinations(p: TextParameters): void {
   if (p.stream_options != null && p.stream !== true) {
     throw badRequest("stream_options", "stream_options is only allowed together with stream: true.");
   }
+  if (p.prediction != null && p.speculation != null) {
+    throw badRequest("speculation", "Set prediction or speculation, not both.");
+  }
+  if (p.mirostat_lr && p.mirostat_target == null) {
+    throw badRequest("mirostat_lr", "mirostat_lr needs mirostat_target.");
+  }
 }
 
 export function maxTokensOf(p: TextParameters): number {
@@ -135,5 +162,11 @@ export function samplingOf(p: TextParameters): Sampling {
   if (p.frequency_penalty != null) sampling.frequencyPenalty = p.frequency_penalty;
   if (p.presence_penalty != null) sampling.presencePenalty = p.presence_penalty;
   if (p.repetition_penalty != null) sampling.repetitionPenalty = p.repetition_penalty;
+  if (p.typical_p != null && p.typical_p !== 1) sampling.typicalP = p.typical_p;
+  if (p.mirostat_target != null) {
+    sampling.mirostat = { target: p.mirostat_target, learningRate: p.mirostat_lr || DEFAULT_MIROSTAT_LR };
+  }
+  const biases = Object.entries(p.logit_bias ?? {});
+  if (biases.length > 0) sampling.logitBias = biases.map(([token, bias]) => [Number(token), bias]);
   return sampling;
 }

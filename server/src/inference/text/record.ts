@@ -29,6 +29,7 @@ export class RequestRecord implements UsageSource {
   completionTokens = 0;
   readonly #deps: RecordDeps;
   readonly #startMs: number;
+  #prediction: EngineUsage["prediction"];
 
   constructor(deps: RecordDeps, id: string, principal: Principal, endpoint: string) {
     this.#deps = deps;
@@ -53,7 +54,14 @@ export class RequestRecord implements UsageSource {
     this.timeToFirstTokenMs ??= this.#deps.clock.monotonicMs() - this.#startMs;
   }
 
-  usage({ promptTokens, cachedTokens, completionTokens }: EngineUsage): void {
+  /** What is known when the engine begins; a batch's prompts add up. */
+  started({ promptTokens, cachedTokens }: { promptTokens: number; cachedTokens: number }): void {
+    this.promptTokens += promptTokens;
+    this.cachedTokens += cachedTokens;
+  }
+
+  usage({ promptTokens, cachedTokens, completionTokens, prediction }: EngineUsage): void {
+    this.#prediction = prediction;
     this.promptTokens = promptTokens;
     this.cachedTokens = cachedTokens;
     this.completionTokens = completionTokens;
@@ -81,19 +89,30 @@ export class RequestRecord implements UsageSource {
     this.#deps.ledger.close(this, { outcome, status, durationMs }, spooled);
   }
 
-  /** The timings of a whole reply as headers, in seconds. */
-  timingHeaders(): readonly string[] {
+  /** The figures of a reply under their header names without `fireworks-`; durations in seconds. */
+  #figures(): [string, string][] {
     const seconds = (ms: number): string => (ms / 1000).toFixed(4);
     const totalMs = this.#deps.clock.monotonicMs() - this.#startMs;
-    return [
-      "fireworks-prompt-tokens",
-      String(this.promptTokens),
-      "fireworks-cached-prompt-tokens",
-      String(this.cachedTokens),
-      "fireworks-server-time-to-first-token",
-      seconds(this.timeToFirstTokenMs ?? totalMs),
-      "fireworks-server-processing-time",
-      seconds(totalMs),
+    const figures: [string, string][] = [
+      ["prompt-tokens", String(this.promptTokens)],
+      ["cached-prompt-tokens", String(this.cachedTokens)],
+      ["server-time-to-first-token", seconds(this.timeToFirstTokenMs ?? totalMs)],
+      ["server-processing-time", seconds(totalMs)],
     ];
+    if (this.#prediction !== undefined) {
+      const { acceptedTokens, rejectedTokens } = this.#prediction;
+      figures.push(["speculation-prompt-tokens", String(acceptedTokens + rejectedTokens)]);
+      figures.push(["speculation-prompt-matched-tokens", String(acceptedTokens)]);
+    }
+    return figures;
+  }
+
+  timingHeaders(): readonly string[] {
+    return this.#figures().flatMap(([name, value]) => [`fireworks-${name}`, value]);
+  }
+
+  /** The same figures as a JSON text, for the body. */
+  perfMetrics(): string {
+    return JSON.stringify(Object.fromEntries(this.#figures().map(([name, value]) => [name, Number(value)])));
   }
 }

@@ -1,4 +1,6 @@
-import type { EngineUsage, FinishReason } from "../../engine/port.ts";
+import type { EngineUsage } from "../../engine/port.ts";
+import type { Part, ReplyReason } from "./reader.ts";
+import type { ReplyCall } from "./tools/reply.ts";
 
 /** What every object of one reply repeats. */
 export interface ReplyHead {
@@ -10,33 +12,55 @@ export interface ReplyHead {
   model: string;
 }
 
-export interface WholeChoice {
-  text: string;
-  reason: FinishReason;
+/** Members of a choice that were asked for; as JSON texts where they are objects. */
+export interface ChoiceExtras {
+  logprobs?: string;
+  tokenIds?: readonly number[];
+  promptTokenIds?: readonly number[];
+  rawOutput?: string;
 }
 
-/** How an endpoint writes its replies as JSON texts. `usage` undefined leaves the field out, null says null. */
+export interface WholeChoice {
+  content: string;
+  reasoning: string;
+  calls: readonly ReplyCall[];
+  reason: ReplyReason;
+  extras: ChoiceExtras;
+}
+
+/** Members of a reply's last object besides its choices. `usage` undefined leaves the field out, null says null. */
+export interface Tail {
+  usage?: EngineUsage | null | undefined;
+  /** JSON text. */
+  perfMetrics?: string | undefined;
+}
+
+/** How an endpoint writes its replies as JSON texts. */
 export interface ReplyFormat {
   idPrefix: string;
-  whole(head: ReplyHead, choices: readonly WholeChoice[], usage: EngineUsage): string;
+  whole(head: ReplyHead, choices: readonly WholeChoice[], tail: Tail): string;
   /** The chunk that opens a choice, or null where the endpoint has none. */
-  opening(head: ReplyHead, choice: number, usage: null | undefined): string | null;
-  delta(head: ReplyHead, choice: number, text: string, usage: null | undefined): string;
-  finish(
-    head: ReplyHead,
-    choice: number,
-    reason: FinishReason,
-    usage: EngineUsage | null | undefined,
-  ): string;
+  opening(head: ReplyHead, choice: number, tail: Tail): string | null;
+  /** One part, or null where it has no chunk of its own. */
+  delta(head: ReplyHead, choice: number, part: Part, extras: ChoiceExtras, tail: Tail): string | null;
+  finish(head: ReplyHead, choice: number, reason: ReplyReason, extras: ChoiceExtras, tail: Tail): string;
   /** OpenAI's extra chunk: usage and no choices. */
-  usageOnly(head: ReplyHead, usage: EngineUsage): string;
+  usageOnly(head: ReplyHead, tail: Tail): string;
 }
 
+export const NO_EXTRAS: ChoiceExtras = {};
+
 export function usageJson(usage: EngineUsage): string {
-  const { promptTokens, completionTokens, cachedTokens } = usage;
+  const { promptTokens, completionTokens, cachedTokens, prediction } = usage;
+  const details =
+    prediction === undefined
+      ? ""
+      : `,"completion_tokens_details":{"accepted_prediction_tokens":${prediction.acceptedTokens},` +
+        `"rejected_prediction_tokens":${prediction.rejectedTokens}}`;
   return (
     `{"prompt_tokens":${promptTokens},"completion_tokens":${completionTokens},` +
-    `"total_tokens":${promptTokens + completionTokens},"prompt_tokens_details":{"cached_tokens":${cachedTokens}}}`
+    `"total_tokens":${promptTokens + completionTokens},` +
+    `"prompt_tokens_details":{"cached_tokens":${cachedTokens}}${details}}`
   );
 }
 
@@ -45,13 +69,22 @@ export function headJson(head: ReplyHead, object: string): string {
   return `"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)}`;
 }
 
-/** One chunk of a stream around its `choices` member. */
-export function chunkJson(
-  head: ReplyHead,
-  object: string,
-  choices: string,
-  usage: EngineUsage | null | undefined,
-): string {
-  const tail = usage === undefined ? "" : `,"usage":${usage === null ? "null" : usageJson(usage)}`;
-  return `{${headJson(head, object)},"choices":[${choices}]${tail}}`;
+/** A whole object or one chunk around its `choices` member. */
+export function objectJson(head: ReplyHead, object: string, choices: string, tail: Tail): string {
+  const { usage, perfMetrics } = tail;
+  const usageMember = usage === undefined ? "" : `,"usage":${usage === null ? "null" : usageJson(usage)}`;
+  const perfMember = perfMetrics === undefined ? "" : `,"perf_metrics":${perfMetrics}`;
+  return `{${headJson(head, object)},"choices":[${choices}]${usageMember}${perfMember}}`;
+}
+
+/** The members of a choice that were asked for, each with a comma before it. */
+export function extrasJson(extras: ChoiceExtras): string {
+  if (extras === NO_EXTRAS) return "";
+  const { logprobs, tokenIds, promptTokenIds, rawOutput } = extras;
+  return (
+    (logprobs === undefined ? "" : `,"logprobs":${logprobs}`) +
+    (tokenIds === undefined ? "" : `,"token_ids":${JSON.stringify(tokenIds)}`) +
+    (promptTokenIds === undefined ? "" : `,"prompt_token_ids":${JSON.stringify(promptTokenIds)}`) +
+    (rawOutput === undefined ? "" : `,"raw_output":${rawOutput}`)
+  );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { AppError } from "../../lib/errors.ts";
-import { parseChatCompletionRequest, toEngineMessages } from "../chat/protocol.ts";
-import { parseCompletionRequest, toEngineInput } from "../completions/protocol.ts";
+import { parseChatCompletionRequest, turnsOf } from "../chat/protocol.ts";
+import { parseCompletionRequest, toEngineInputs } from "../completions/protocol.ts";
 import { checkCombinations, samplingOf } from "./parameters.ts";
 
 const chat = (extra: object = {}): Record<string, unknown> => ({
@@ -27,8 +27,6 @@ describe("request bodies", () => {
     [{ messages: "Hi" }, "messages"],
     [{ messages: [{ content: "Hi" }] }, "messages[0].role"],
     [{ messages: [{ role: "robot", content: "Hi" }] }, "messages[0].role"],
-    [{ messages: [{ role: "tool", content: "Hi" }] }, "messages[0].role"],
-    [{ messages: [{ role: "user" }] }, "messages[0].content"],
     [{ messages: [{ role: "user", content: 5 }] }, "messages[0].content"],
     [{ messages: [{ role: "user", content: "x", extra: 1 }] }, "messages[0].extra"],
     [{ messages: [{ role: "user", content: [{ type: "text" }] }] }, "messages[0].content[0].text"],
@@ -50,9 +48,17 @@ describe("request bodies", () => {
     [{ stream_options: { x: 1 } }, "stream_options.x"],
     [{ unheard_of: 1 }, "unheard_of"],
     [{ constructor: 1 }, "constructor"],
-    [{ tools: [{ type: "function" }] }, "tools"],
-    [{ logprobs: true }, "logprobs"],
-    [{ response_format: { type: "json_object" } }, "response_format"],
+    [{ tools: [{ type: "function" }] }, "tools[0].function"],
+    [{ logprobs: 6 }, "logprobs"],
+    [{ top_logprobs: 1000 }, "top_logprobs"],
+    [{ logit_bias: { "5": 201 } }, "logit_bias[5]"],
+    [{ logit_bias: { five: 1 } }, "logit_bias.five"],
+    [{ response_format: { type: "xml" } }, "response_format.type"],
+    [{ mirostat_target: -1 }, "mirostat_target"],
+    [{ reasoning_effort: 20_000 }, "reasoning_effort"],
+    [{ forced_generation: "x" }, "forced_generation"],
+    [{ extra_body: { n: 0 } }, "n"],
+    [{ extra_body: 1 }, "extra_body"],
   ])("%j is refused by the name of the field", (extra, param) => {
     const refusal = refusalOf(() => parseChatCompletionRequest(JSON.parse(JSON.stringify(chat(extra)))));
     expect(refusal).toMatchObject({ code: "BAD_REQUEST", param });
@@ -66,18 +72,14 @@ describe("request bodies", () => {
     });
   });
 
-  test("parameters that ask for nothing are accepted, in every form clients send them", () => {
-    const body = parseChatCompletionRequest(
-      chat({
-        tools: [],
-        tool_choice: "none",
-        logprobs: null,
-        logit_bias: {},
-        response_format: { type: "text" },
-        n: null,
-      }),
-    );
+  test("parameters that ask for nothing are accepted where anything else is not", () => {
+    const body = parseChatCompletionRequest(chat({ store: false, metadata: {}, images: [], n: null }));
     expect(Object.keys(body).sort()).toEqual(["messages", "model", "n"]);
+  });
+
+  test("a literal extra_body is merged as SDKs would have", () => {
+    const body = parseChatCompletionRequest(chat({ top_k: 1, extra_body: { top_k: 5, min_p: 0.1 } }));
+    expect(samplingOf(body)).toEqual({ topK: 5, minP: 0.1 });
   });
 
   test("a field name with control characters is refused without echoing them", () => {
@@ -115,7 +117,7 @@ describe("request bodies", () => {
         ],
       }),
     );
-    expect(toEngineMessages(body)).toEqual([
+    expect(turnsOf(body)).toEqual([
       { role: "system", content: "ab" },
       { role: "assistant", content: "c" },
     ]);
@@ -127,10 +129,10 @@ describe("request bodies", () => {
     [[1, 2], { kind: "tokens", tokens: [1, 2] }],
     [[[1, 2]], { kind: "tokens", tokens: [1, 2] }],
   ])("the prompt %j is one input", (prompt, input) => {
-    expect(toEngineInput(parseCompletionRequest({ model: "m", prompt }).prompt)).toEqual(input);
+    expect(toEngineInputs(parseCompletionRequest({ model: "m", prompt }).prompt)).toEqual([input]);
   });
 
-  test.each([[[]], [["a", "b"]], [[1, -1]], [[[1], [2]]], [null], [{}]])(
+  test.each([[[]], [["a", 1]], [[1, -1]], [[[1], []]], [null], [{}]])(
     "the prompt %j is refused",
     (prompt) => {
       const refusal = refusalOf(() => parseCompletionRequest({ model: "m", prompt }));

@@ -10,10 +10,22 @@ export function bodyParser<T extends TSchema>(schema: T): (body: unknown) => Sta
     if (typeof body !== "object" || body === null || Array.isArray(body)) {
       throw badRequest("body", "The request body must be a JSON object.");
     }
-    refuseNotYet(body as Record<string, unknown>);
-    if (compiled.Check(body)) return body as Static<T>;
-    throw describe(compiled.Errors(body));
+    const merged = mergeExtraBody(body as Record<string, unknown>);
+    refuseNotYet(merged);
+    if (compiled.Check(merged)) return merged as Static<T>;
+    throw describe(compiled.Errors(merged));
   };
+}
+
+/** A literal `extra_body` holds further parameters, as SDKs would have merged them before sending. */
+function mergeExtraBody(body: Record<string, unknown>): Record<string, unknown> {
+  const extra = body.extra_body;
+  if (extra === undefined) return body;
+  if (typeof extra !== "object" || extra === null || Array.isArray(extra)) {
+    throw badRequest("extra_body", "extra_body must be an object.");
+  }
+  const { extra_body: _, ...rest } = body;
+  return { ...rest, ...extra };
 }
 
 interface SchemaError {

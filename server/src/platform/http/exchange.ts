@@ -40,6 +40,12 @@ export class Exchange<P> {
     this.signal = departure(req.socket);
   }
 
+  /** A header of the request, by its name in lower case; of several the first. */
+  header(name: string): string | undefined {
+    const value = this.#req.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  }
+
   /** Reads the body as JSON; see readJsonBody for the errors. Called once. */
   readJson(limitBytes: number, done: (error: AppError | null, body: unknown) => void): void {
     readJsonBody(this.#req, limitBytes, done);

@@ -1,0 +1,181 @@
+import type { ChatMessage, EngineModelInfo } from "../../engine/port.ts";
+import type { RoutedEngine } from "../../fleet/service.ts";
+import { badRequest } from "../../lib/errors.ts";
+import { callsConstraint } from "../text/calls-constraint.ts";
+import { type ChatTemplate, compileChatTemplate } from "../text/chat-template.ts";
+import { maxTokensOf } from "../text/parameters.ts";
+import type { Plan } from "../text/plan.ts";
+import { ChatReader } from "../text/reader.ts";
+import { reasoningOf } from "../text/reasoning/effort.ts";
+import {
+  closingText,
+  promptOpensReasoning,
+  type ReasoningFormat,
+  reasoningFormatFor,
+  withoutReasoning,
+} from "../text/reasoning/formats.ts";
+import { checkHistoryKept, historyVariables, withHistory } from "../text/reasoning/history.ts";
+import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
+import { constraintOf } from "../text/response-format.ts";
+import type { Turn } from "../text/tools/conversation.ts";
+import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
+import { type ChosenFormat, formatFor, syntaxesOf } from "../text/tools/formats.ts";
+import { toolPrompt } from "../text/tools/prompt.ts";
+import { ToolCallParser } from "../text/tools/stream-parser.ts";
+import { unenforcedHeader } from "../text/unenforced.ts";
+import { type ChatCompletionRequest, turnsOf } from "./protocol.ts";
+import { dropOldestTurns } from "./truncate.ts";
+
+/** What a model's chat template says about the model; worked out once a model. */
+interface Traits {
+  template: ChatTemplate;
+  tools: ChosenFormat;
+  /** Null: the model doesn't reason. */
+  reasoning: ReasoningFormat | null;
+}
+
+const traits = new WeakMap<EngineModelInfo, Traits>();
+
+function traitsOf(model: EngineModelInfo): Traits {
+  let known = traits.get(model);
+  if (known === undefined) {
+    const { chatTemplate, bosToken, eosToken } = model;
+    if (chatTemplate === null) throw badRequest("model", "This model has no chat template; use completions.");
+    known = {
+      template: compileChatTemplate(chatTemplate, bosToken, eosToken),
+      tools: formatFor(undefined, chatTemplate),
+      reasoning: reasoningFormatFor(undefined, chatTemplate),
+    };
+    traits.set(model, known);
+  }
+  return known;
+}
+
+/** @throws AppError BAD_REQUEST naming the field. */
+export async function planChat(body: ChatCompletionRequest, engine: RoutedEngine): Promise<Plan> {
+  const tools = toolRequestOf(body);
+  const turns = turnsOf(body);
+  if (engine.capabilities.rendersChat) return planForRenderer(body, engine, turns, tools);
+  const { template, tools: format, reasoning } = traitsOf(engine.model);
+  const settings = reasoningOf(body, { reasons: reasoning !== null, maxTokens: maxTokensOf(body) });
+  const kept = withHistory(turns, settings.history);
+  const variables = { ...settings.templateVariables, ...historyVariables(settings.history) };
+  const render = (some: readonly Turn[]): string => {
+    const { messages, tools: described } = toolPrompt(format, some, tools);
+    const prompt = template.render(messages, { ...variables, tools: described });
+    const silenced = reasoning !== null && !settings.enabled ? withoutReasoning(prompt, reasoning) : "";
+    return prompt + silenced;
+  };
+  const shown = await truncated(body, engine, kept, render);
+  const prompt = render(shown);
+  checkHistoryKept(prompt, shown, settings.history);
+  const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
+  const constraint = await constrain(body, tools, format);
+  const thinks = reasoning !== null && settings.enabled;
+  return {
+    // A template writes the start token itself where the model wants one.
+    inputs: [{ kind: "text", text: prompt, addBos: false }],
+    fragments: shown.map((turn) => turn.content),
+    ...(constraint === null ? {} : { grammar: constraint.grammar }),
+    ...(thinks && (settings.budgetTokens !== null || constraint !== null)
+      ? {
+          thinking: {
+            open: reasoning.open,
+            close: closingText(reasoning),
+            opened,
+            maxTokens: settings.budgetTokens ?? maxTokensOf(body),
+          },
+        }
+      : {}),
+    headers: unenforcedHeader(constraint?.unenforced ?? []),
+    reader: () =>
+      new ChatReader(
+        thinks ? new ReasoningSplitter(reasoning, opened) : null,
+        tools === null ? null : parserOf(tools, format, constraint !== null),
+      ),
+  };
+}
+
+/** What the output must follow: a schema or grammar of the client's, or the form of a call that is forced. */
+async function constrain(
+  body: ChatCompletionRequest,
+  tools: ToolRequest | null,
+  format: ChosenFormat,
+): Promise<{ grammar: string; unenforced: readonly string[] } | null> {
+  const constraint = await constraintOf(body.response_format);
+  if (tools === null) return constraint;
+  if (constraint !== null) {
+    throw badRequest(
+      "response_format",
+      "response_format can't be combined with tools; set tool_choice to none.",
+    );
+  }
+  return tools.choice.kind === "auto" ? null : callsConstraint(tools, format.format.syntax);
+}
+
+function parserOf(tools: ToolRequest, { format }: ChosenFormat, constrained: boolean): ToolCallParser {
+  return new ToolCallParser({
+    syntaxes: syntaxesOf(format),
+    names: tools.tools.map((tool) => tool.name),
+    constrained,
+    parallel: tools.parallel,
+  });
+}
+
+async function truncated(
+  body: ChatCompletionRequest,
+  engine: RoutedEngine,
+  turns: readonly Turn[],
+  render: (turns: readonly Turn[]) => string,
+): Promise<readonly Turn[]> {
+  const limit = body.prompt_truncate_len;
+  if (limit == null) return turns;
+  return dropOldestTurns(turns, limit, (some) => countTokens(engine, render(some), limit));
+}
+
+/** Tokens of a text. What surely fits is not counted: a token stands for at least one byte. */
+async function countTokens(engine: RoutedEngine, text: string, limit: number): Promise<number> {
+  const mostTokens = Buffer.byteLength(text);
+  return mostTokens <= limit ? mostTokens : (await engine.tokenize(text)).length;
+}
+
+/** Room for what an engine that renders chat itself writes around each message. */
+const FRAME_TOKENS = 16;
+
+/** For engines that render chat themselves: messages as they are, and nothing that needs the template. */
+async function planForRenderer(
+  body: ChatCompletionRequest,
+  engine: RoutedEngine,
+  turns: readonly Turn[],
+  tools: ToolRequest | null,
+): Promise<Plan> {
+  if (tools !== null) throw badRequest("tools", "The engine of this model does not support tools yet.");
+  if (turns.some((turn) => turn.role === "tool")) {
+    throw badRequest("messages", "The engine of this model does not support tool messages yet.");
+  }
+  reasoningOf(body, { reasons: false, maxTokens: maxTokensOf(body) });
+  const constraint = await constraintOf(body.response_format);
+  const framed = (some: readonly Turn[]): number => FRAME_TOKENS * (some.length + 1);
+  const limit = body.prompt_truncate_len;
+  const shown =
+    limit == null
+      ? turns
+      : await dropOldestTurns(turns, limit, async (some) => {
+          const text = some.map((turn) => turn.content).join("\n");
+          return (await countTokens(engine, text, limit - framed(some))) + framed(some);
+        });
+  const messages = shown.map(
+    ({ role, content, name }): ChatMessage => ({
+      role,
+      content,
+      ...(name === undefined ? {} : { name }),
+    }),
+  );
+  return {
+    inputs: [{ kind: "chat", messages }],
+    fragments: messages.map((message) => message.content),
+    ...(constraint === null ? {} : { grammar: constraint.grammar }),
+    headers: unenforcedHeader(constraint?.unenforced ?? []),
+    reader: () => new ChatReader(null, null),
+  };
+}

@@ -1,0 +1,24 @@
+import { badRequest } from "../../lib/errors.ts";
+import { GrammarBuilder } from "./grammar/compile.ts";
+import { type Constraint, named } from "./response-format.ts";
+import { callableTools, type ToolRequest } from "./tools/definitions.ts";
+import { callsGrammar } from "./tools/forced.ts";
+import type { CallSyntax } from "./tools/formats.ts";
+
+/**
+ * The grammar of a reply that must be calls. Unenforced pointers begin with the number of the tool.
+ * @throws AppError BAD_REQUEST naming the tool whose parameters can't be compiled, or not be enforced though `strict`.
+ */
+export async function callsConstraint(request: ToolRequest, syntax: CallSyntax): Promise<Constraint> {
+  const builder = new GrammarBuilder();
+  const constraint = await named("tools", () => builder.finish(callsGrammar(syntax, request, builder)));
+  const tools = callableTools(request);
+  for (const pointer of constraint.unenforced) {
+    const index = Number.parseInt(pointer.replace(/^\//, ""), 10);
+    const tool = tools[index];
+    if (tool?.strict !== true) continue;
+    const field = `tools[${request.tools.indexOf(tool)}].function.parameters`;
+    throw badRequest(field, `${field}: strict, but ${pointer} can't be enforced.`);
+  }
+  return constraint;
+}

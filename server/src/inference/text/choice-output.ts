@@ -1,0 +1,113 @@
+import type { FinishReason, TokenInfo } from "../../engine/port.ts";
+import type { Wishes } from "./engine-request.ts";
+import type { ChoiceReader, Part, ReplyReason } from "./reader.ts";
+import { type ChoiceExtras, NO_EXTRAS, type WholeChoice } from "./reply.ts";
+import { logprobsJson, TokenLog, textOf } from "./token-log.ts";
+import { AssembledReply } from "./tools/reply.ts";
+
+/** The prompt of a choice, where a reply shows it. */
+export interface ShownPrompt {
+  tokens: readonly TokenInfo[];
+  fragments: readonly string[];
+}
+
+/** One choice as it grows: its parts, its tokens, and what of both was asked for. */
+export class ChoiceOutput {
+  readonly #reader: ChoiceReader;
+  readonly #wishes: Wishes;
+  readonly #assembled = new AssembledReply();
+  readonly #log: TokenLog | null;
+  #prompt: ShownPrompt | null = null;
+  #promptIdsShown = false;
+  #reasoning = "";
+  #raw = "";
+  #reason: ReplyReason = "stop";
+
+  constructor(reader: ChoiceReader, wishes: Wishes) {
+    this.#reader = reader;
+    this.#wishes = wishes;
+    const needsTokens = wishes.logprobs !== null || wishes.tokenIds || wishes.rawOutput;
+    this.#log = needsTokens ? new TokenLog() : null;
+  }
+
+  /** Comes before any text. Gives what of it is part of the reply. */
+  prompt(prompt: ShownPrompt): readonly Part[] {
+    this.#prompt = prompt;
+    const { echo, logprobs } = this.#wishes;
+    if (echo === null) return [];
+    const shown = echo.last === 0 ? [] : prompt.tokens.slice(-echo.last);
+    if (logprobs !== null) this.#log?.add(shown);
+    const text = textOf(Buffer.concat(shown.map((token) => token.bytes)));
+    return this.#keep(text === "" ? [] : [{ type: "content", text }]);
+  }
+
+  text(text: string, tokens: readonly TokenInfo[] | undefined): readonly Part[] {
+    if (this.#wishes.rawOutput) this.#raw += text;
+    if (tokens !== undefined) this.#log?.add(tokens);
+    return this.#keep(this.#reader.push(text));
+  }
+
+  finish(reason: FinishReason): readonly Part[] {
+    const rest = this.#keep(this.#reader.flush());
+    this.#reason = this.#reader.reason(reason);
+    return rest;
+  }
+
+  get reason(): ReplyReason {
+    return this.#reason;
+  }
+
+  /** What was asked for about the tokens since the last call; for a chunk. `last`: the chunk that ends the choice. */
+  extras(last: boolean): ChoiceExtras {
+    if (this.#log === null && this.#prompt === null) return NO_EXTRAS;
+    return this.#extrasOf(this.#log?.take() ?? [], last);
+  }
+
+  whole(): WholeChoice {
+    const { content, calls } = this.#assembled;
+    const plain = this.#log === null && this.#prompt === null;
+    const extras = plain ? NO_EXTRAS : this.#extrasOf(this.#log?.all ?? [], true);
+    return { content, reasoning: this.#reasoning, calls, reason: this.#reason, extras };
+  }
+
+  #extrasOf(entries: ReturnType<TokenLog["take"]> | TokenLog["all"], last: boolean): ChoiceExtras {
+    const { logprobs, tokenIds, rawOutput } = this.#wishes;
+    const extras: ChoiceExtras = {};
+    if (logprobs !== null) extras.logprobs = logprobsJson(entries, logprobs);
+    if (tokenIds) {
+      extras.tokenIds = entries.map((entry) => entry.id);
+      if (!this.#promptIdsShown && this.#prompt !== null) {
+        extras.promptTokenIds = this.#prompt.tokens.map((token) => token.id);
+        this.#promptIdsShown = true;
+      }
+    }
+    if (rawOutput && last) extras.rawOutput = this.#rawJson();
+    return extras;
+  }
+
+  #rawJson(): string {
+    const { logprobs, echo } = this.#wishes;
+    const tokens = this.#prompt?.tokens ?? [];
+    const fragments = this.#prompt?.fragments ?? [];
+    // Echoed prompt tokens stand in the log before the completion's.
+    const all = this.#log?.all ?? [];
+    const made = echo !== null && logprobs !== null ? all.slice(Math.min(echo.last, tokens.length)) : all;
+    return JSON.stringify({
+      prompt_fragments:
+        fragments.length > 0 ? fragments : [textOf(Buffer.concat(tokens.map((token) => token.bytes)))],
+      prompt_token_ids: tokens.map((token) => token.id),
+      completion: this.#raw,
+      completion_token_ids: made.map((entry) => entry.id),
+      completion_logprobs:
+        logprobs === null ? null : JSON.parse(logprobsJson(made, { kind: "openai", top: logprobs.top })),
+    });
+  }
+
+  #keep(parts: readonly Part[]): readonly Part[] {
+    for (const part of parts) {
+      if (part.type === "reasoning") this.#reasoning += part.text;
+      else this.#assembled.add([part]);
+    }
+    return parts;
+  }
+}

@@ -1,0 +1,259 @@
+import { contextExceeded } from "../../engine/limits.ts";
+import {
+  EngineError,
+  type EngineEvent,
+  type EngineInput,
+  type EngineUsage,
+  type FinishReason,
+} from "../../engine/port.ts";
+import type { RoutedEngine } from "../../fleet/service.ts";
+import { toAppError } from "../../lib/errors.ts";
+import { ChoiceOutput } from "./choice-output.ts";
+import { toPublicError } from "./engine-errors.ts";
+import { engineRequest, type Wishes } from "./engine-request.ts";
+import { maxTokensOf, type TextParameters } from "./parameters.ts";
+import type { Plan } from "./plan.ts";
+import type { Part } from "./reader.ts";
+import type { RequestRecord } from "./record.ts";
+import { NO_EXTRAS, type ReplyHead, type Tail } from "./reply.ts";
+import type { ReplyStream, ReplyTarget, TextEndpoint, TextServices } from "./serve.ts";
+import { logprobFormOf } from "./token-log.ts";
+
+/** One reply in the making, whole or streamed. */
+export class Delivery<Body extends TextParameters> {
+  readonly #services: TextServices;
+  readonly #endpoint: TextEndpoint<Body>;
+  readonly #target: ReplyTarget;
+  readonly #record: RequestRecord;
+  readonly #body: Body;
+  readonly #head: ReplyHead;
+  readonly #wishes: Wishes;
+  readonly #choices: ChoiceOutput[] = [];
+  #headers: readonly string[];
+  #stream: ReplyStream | null = null;
+  /** The finish of a choice waits for the next event: the last one carries the usage. */
+  #heldFinish: number | null = null;
+
+  /** @throws AppError BAD_REQUEST for wishes that contradict each other. */
+  constructor(
+    services: TextServices,
+    endpoint: TextEndpoint<Body>,
+    target: ReplyTarget,
+    record: RequestRecord,
+    body: Body,
+    headers: readonly string[],
+  ) {
+    this.#services = services;
+    this.#endpoint = endpoint;
+    this.#target = target;
+    this.#record = record;
+    this.#body = body;
+    this.#headers = headers;
+    this.#wishes = wishesOf(body);
+    this.#head = {
+      id: endpoint.format.idPrefix + target.id,
+      created: Math.floor(record.startedAtMs / 1000),
+      model: record.model,
+    };
+  }
+
+  async run(): Promise<void> {
+    const engine = await this.#services.route(this.#record.model, this.#target.signal);
+    this.#record.replica = engine.replicaId;
+    try {
+      const plan = await this.#endpoint.plan(this.#body, engine);
+      if (plan.headers.length > 0) this.#headers = [...this.#headers, ...plan.headers];
+      const ends = await this.#generateAll(plan, engine);
+      const usage = sum(ends.map((end) => end.usage));
+      this.#record.usage(usage);
+      if (ends.some((end) => end.aborted)) this.#record.finish("cancelled", 499, null, () => {});
+      else this.#complete(usage);
+    } catch (thrown) {
+      if (this.#stream === null) throw thrown;
+      this.#breakOff(this.#stream, thrown);
+    }
+  }
+
+  /** All prompts of a batch at once; the first failure stops the others. */
+  async #generateAll(plan: Plan, engine: RoutedEngine): Promise<GenerationEnd[]> {
+    const { signal } = this.#target;
+    const [only] = plan.inputs;
+    if (plan.inputs.length === 1 && only !== undefined) {
+      return [await this.#generate(plan, only, engine, 0, signal)];
+    }
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    const n = this.#body.n ?? 1;
+    const all = plan.inputs.map((input, i) => this.#generate(plan, input, engine, i * n, either));
+    try {
+      return await Promise.all(all);
+    } catch (error) {
+      failed.abort();
+      await Promise.allSettled(all);
+      throw error;
+    }
+  }
+
+  /** @param first index of the prompt's first choice in the reply. */
+  async #generate(
+    plan: Plan,
+    input: EngineInput,
+    engine: RoutedEngine,
+    first: number,
+    signal: AbortSignal,
+  ): Promise<GenerationEnd> {
+    const { accountId } = this.#record;
+    const owner = { accountId, isolationKey: this.#target.header("x-prompt-cache-isolation-key") };
+    const request = engineRequest(this.#target.id, this.#body, plan, input, this.#wishes, owner, engine);
+    if (this.#body.context_length_exceeded_behavior === "error") {
+      await refuseOverflow(input, maxTokensOf(this.#body), engine);
+    }
+    for (let i = 0; i < request.n; i++)
+      this.#choices[first + i] = new ChoiceOutput(plan.reader(), this.#wishes);
+    for await (const event of engine.generate(request, signal)) {
+      if (event.type === "end") return event;
+      if (event.type === "start") {
+        this.#record.started(event);
+        continue;
+      }
+      if (event.type === "delta") this.#record.delta();
+      for (const choice of this.#choicesOf(event, first, request.n)) {
+        const parts = this.#take(event, choice, plan);
+        if (request.stream && !signal.aborted) await this.#pass(event, choice, parts);
+      }
+    }
+    throw new EngineError("bad_reply", "The engine ended without saying so.");
+  }
+
+  /** The choices an event is about: the prompt is every choice's. */
+  #choicesOf(event: ChoiceEvent, first: number, n: number): number[] {
+    return event.type === "prompt" ? Array.from({ length: n }, (_, i) => first + i) : [first + event.choice];
+  }
+
+  #take(event: ChoiceEvent, index: number, plan: Plan): readonly Part[] {
+    const choice = this.#choices[index] as ChoiceOutput;
+    if (event.type === "prompt") return choice.prompt({ tokens: event.tokens, fragments: plan.fragments });
+    return event.type === "delta" ? choice.text(event.text, event.tokens) : choice.finish(event.reason);
+  }
+
+  async #pass(event: ChoiceEvent, index: number, parts: readonly Part[]): Promise<void> {
+    // The prompt alone opens no stream: the engine may still refuse.
+    if (event.type === "prompt" && parts.length === 0) return;
+    const { format } = this.#endpoint;
+    const stream = this.#stream ?? (await this.#open());
+    this.#releaseFinish(stream, this.#chunkTail);
+    const choice = this.#choices[index] as ChoiceOutput;
+    let extras = parts.length > 0 ? choice.extras(false) : NO_EXTRAS;
+    for (const part of parts) {
+      const chunk = format.delta(this.#head, index, part, extras, this.#chunkTail);
+      if (chunk === null) continue;
+      stream.send(chunk);
+      extras = NO_EXTRAS;
+    }
+    if (event.type === "finish") this.#heldFinish = index;
+    if (stream.congested) await stream.drained();
+  }
+
+  /** The ledger knows of the request before its first byte is out, so that a crash can't hide it. */
+  async #open(): Promise<ReplyStream> {
+    await this.#record.ensureOpened();
+    if (this.#stream !== null) return this.#stream;
+    const stream = this.#target.openStream(this.#headers);
+    for (let choice = 0; choice < this.#choices.length; choice++) {
+      const opening = this.#endpoint.format.opening(this.#head, choice, this.#chunkTail);
+      if (opening !== null) stream.send(opening);
+    }
+    this.#stream = stream;
+    return stream;
+  }
+
+  /** OpenAI's layout says `usage: null` on every chunk but the extra one; the other leaves it out until the finish. */
+  get #chunkTail(): Tail {
+    return this.#body.stream_options?.include_usage === true ? USAGE_NULL : NO_TAIL;
+  }
+
+  #releaseFinish(stream: ReplyStream, tail: Tail): void {
+    const held = this.#heldFinish;
+    if (held === null) return;
+    this.#heldFinish = null;
+    const choice = this.#choices[held] as ChoiceOutput;
+    stream.send(this.#endpoint.format.finish(this.#head, held, choice.reason, choice.extras(true), tail));
+  }
+
+  /** The reply's last bytes leave only after its usage is spooled: what a client has seen whole is never lost. */
+  #complete(usage: EngineUsage): void {
+    const { format } = this.#endpoint;
+    this.#record.finish("ok", 200, null, () => {
+      const perfMetrics = this.#wishes.perfMetrics ? this.#record.perfMetrics() : undefined;
+      const stream = this.#stream;
+      if (stream === null) {
+        const choices = this.#choices.map((choice) => choice.whole());
+        const body = format.whole(this.#head, choices, { usage, perfMetrics });
+        this.#target.json(body, [...this.#headers, ...this.#record.timingHeaders()]);
+        return;
+      }
+      const extraChunk = this.#chunkTail === USAGE_NULL;
+      this.#releaseFinish(stream, extraChunk ? USAGE_NULL : { usage, perfMetrics });
+      if (extraChunk) stream.send(format.usageOnly(this.#head, { usage, perfMetrics }));
+      stream.end();
+    });
+  }
+
+  /** A failure after the first chunk: an error event, then the end. */
+  #breakOff(stream: ReplyStream, thrown: unknown): void {
+    const error =
+      thrown instanceof EngineError ? toPublicError(thrown, this.#endpoint.promptField) : toAppError(thrown);
+    const outcome = this.#target.signal.aborted ? "cancelled" : "error";
+    this.#record.finish(outcome, error.status, error, () => stream.fail(error));
+  }
+}
+
+const NO_TAIL: Tail = {};
+const USAGE_NULL: Tail = { usage: null };
+
+interface GenerationEnd {
+  usage: EngineUsage;
+  aborted: boolean;
+}
+
+type ChoiceEvent =
+  | Extract<EngineEvent, { type: "prompt" | "delta" }>
+  | { type: "finish"; choice: number; reason: FinishReason };
+
+function wishesOf(p: TextParameters): Wishes {
+  return {
+    logprobs: logprobFormOf(p),
+    tokenIds: p.return_token_ids === true,
+    rawOutput: p.raw_output === true,
+    echo:
+      p.echo_last != null
+        ? { last: p.echo_last }
+        : p.echo === true
+          ? { last: Number.MAX_SAFE_INTEGER }
+          : null,
+    perfMetrics: p.perf_metrics_in_response === true,
+  };
+}
+
+/** @throws EngineError `context_exceeded` when prompt and output together may not fit. */
+async function refuseOverflow(input: EngineInput, maxTokens: number, engine: RoutedEngine): Promise<void> {
+  const { contextLength } = engine.model;
+  if (contextLength === null || input.kind === "chat") {
+    throw new EngineError("unsupported", "The engine of this model does not tell its context length.");
+  }
+  const tokens = input.kind === "tokens" ? input.tokens : await engine.tokenize(input.text);
+  if (tokens.length + maxTokens <= contextLength) return;
+  throw contextExceeded(`${tokens.length} and the output may have ${maxTokens}`, contextLength);
+}
+
+function sum(usages: readonly EngineUsage[]): EngineUsage {
+  const [only] = usages;
+  if (usages.length === 1 && only !== undefined) return only;
+  const total: EngineUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+  for (const usage of usages) {
+    total.promptTokens += usage.promptTokens;
+    total.cachedTokens += usage.cachedTokens;
+    total.completionTokens += usage.completionTokens;
+  }
+  return total;
+}

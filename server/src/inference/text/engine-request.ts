@@ -1,0 +1,123 @@
+import type { EngineInput, Feature, GenerateRequest } from "../../engine/port.ts";
+import type { RoutedEngine } from "../../fleet/service.ts";
+import { AppError } from "../../lib/errors.ts";
+import { maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
+import type { Plan } from "./plan.ts";
+import type { LogprobForm } from "./token-log.ts";
+
+/** What a reply shows besides its text. */
+export interface Wishes {
+  logprobs: LogprobForm | null;
+  tokenIds: boolean;
+  rawOutput: boolean;
+  /** The prompt in front of the output: all of it, or its last so many tokens. */
+  echo: { last: number } | null;
+  perfMetrics: boolean;
+}
+
+/** Every prompt is the caller's own: what is computed for one account is reused for that account alone. */
+export interface CacheOwner {
+  accountId: string;
+  /** From the header of the same meaning as the body's `prompt_cache_isolation_key`. */
+  isolationKey: string | undefined;
+}
+
+/** The engine's request for one prompt. @throws AppError BAD_REQUEST for what the engine does not have, by its name. */
+export function engineRequest(
+  id: string,
+  p: TextParameters,
+  plan: Plan,
+  input: EngineInput,
+  wishes: Wishes,
+  owner: CacheOwner,
+  engine: RoutedEngine,
+): GenerateRequest {
+  const request: GenerateRequest = {
+    id,
+    input,
+    sampling: samplingOf(p),
+    n: p.n ?? 1,
+    maxTokens: maxTokensOf(p),
+    stop: stopsOf(p),
+    stream: p.stream === true,
+  };
+  refuseUnknownSampling(request, engine);
+  const features = new Features(engine);
+  if (plan.grammar !== undefined && features.need("grammar", "response_format"))
+    request.grammar = plan.grammar;
+  if (plan.thinking !== undefined && features.need("thinking", "reasoning_effort"))
+    request.thinking = plan.thinking;
+  if (
+    (wishes.logprobs !== null || wishes.tokenIds || wishes.rawOutput) &&
+    features.need("logprobs", "logprobs")
+  ) {
+    request.logprobs = wishes.logprobs?.top ?? 0;
+  }
+  if (
+    (wishes.echo !== null || wishes.tokenIds || wishes.rawOutput) &&
+    features.need("promptTokens", "echo")
+  ) {
+    const withLogprobs = wishes.echo !== null && wishes.logprobs !== null;
+    if (withLogprobs) features.need("promptLogprobs", "echo");
+    request.prompt = { logprobs: withLogprobs };
+  }
+  if (p.min_tokens && features.need("minTokens", "min_tokens")) request.minTokens = p.min_tokens;
+  if (p.ignore_eos && features.need("ignoreEos", "ignore_eos")) request.ignoreEos = true;
+  addPrediction(request, p, features);
+  addCache(request, p, owner, features);
+  return request;
+}
+
+class Features {
+  readonly #engine: RoutedEngine;
+
+  constructor(engine: RoutedEngine) {
+    this.#engine = engine;
+  }
+
+  has(feature: Feature): boolean {
+    return this.#engine.capabilities.features.includes(feature);
+  }
+
+  /** @throws AppError BAD_REQUEST naming the parameter. */
+  need(feature: Feature, param: string): true {
+    if (this.has(feature)) return true;
+    throw unsupported(param);
+  }
+}
+
+/** A prediction changes what the output costs, not what it is: an engine without it answers all the same. */
+function addPrediction(request: GenerateRequest, p: TextParameters, features: Features): void {
+  if (p.disable_speculation === true || !features.has("prediction")) return;
+  const { prediction, speculation } = p;
+  if (Array.isArray(speculation)) request.prediction = { kind: "tokens", tokens: speculation };
+  else if (speculation != null) request.prediction = { kind: "text", text: speculation };
+  else if (prediction != null) {
+    const content = typeof prediction === "string" ? prediction : prediction.content;
+    const text = typeof content === "string" ? content : content.map((part) => part.text).join("");
+    request.prediction = { kind: "text", text };
+  }
+}
+
+function addCache(request: GenerateRequest, p: TextParameters, owner: CacheOwner, features: Features): void {
+  const key = p.prompt_cache_isolation_key ?? owner.isolationKey;
+  if (features.has("cacheScope")) request.cacheScope = `${owner.accountId}\n${key ?? ""}`;
+  else if (key != null) throw unsupported("prompt_cache_isolation_key");
+  if (p.prompt_cache_max_len != null && features.need("cacheMaxTokens", "prompt_cache_max_len")) {
+    request.cacheMaxTokens = p.prompt_cache_max_len;
+  }
+}
+
+/** Sampling the engine doesn't have is refused by its request name, never dropped. */
+function refuseUnknownSampling(request: GenerateRequest, engine: RoutedEngine): void {
+  for (const field of Object.keys(request.sampling) as (keyof typeof request.sampling)[]) {
+    if (engine.capabilities.sampling.includes(field)) continue;
+    throw unsupported(
+      field === "mirostat" ? "mirostat_target" : field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
+    );
+  }
+}
+
+function unsupported(param: string): AppError {
+  return new AppError("BAD_REQUEST", `The engine of this model does not support ${param}.`, { param });
+}

@@ -1,0 +1,30 @@
+import type { EngineInput, GenerateRequest } from "../../engine/port.ts";
+import { type ChoiceReader, plainReader } from "./reader.ts";
+
+/** What an endpoint makes of one body for one model: what goes into the engine and how to read what comes out. */
+export interface Plan {
+  /** One, or a batch whose entries get their own choices. */
+  inputs: readonly EngineInput[];
+  /** Pieces the prompt was made of, for `raw_output`; empty where it came as a whole. */
+  fragments: readonly string[];
+  /** GBNF the output must follow. */
+  grammar?: string;
+  thinking?: NonNullable<GenerateRequest["thinking"]>;
+  /** Headers the reply carries, names and values alternating. */
+  headers: readonly string[];
+  reader(): ChoiceReader;
+}
+
+/** A plan for prompts that are answered with plain text. */
+export function plainPlan(
+  inputs: readonly EngineInput[],
+  constraint: { grammar: string; headers: readonly string[] } | null,
+): Plan {
+  return {
+    inputs,
+    fragments: [],
+    ...(constraint === null ? {} : { grammar: constraint.grammar }),
+    headers: constraint?.headers ?? [],
+    reader: () => plainReader,
+  };
+}

@@ -1,0 +1,93 @@
+import { type Static, Type } from "typebox";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { ANY_JSON_OBJECT, grammarForSchema, grammarFromGbnf } from "./grammar/compile.ts";
+import { GrammarError } from "./grammar/gbnf-parse.ts";
+import { SchemaError } from "./grammar/schema-error.ts";
+import { optional } from "./schema.ts";
+
+const jsonSchema = Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.String()]);
+
+/** `response_format`, for the schemas of chat and text completion. */
+export const responseFormat = Type.Object(
+  {
+    type: Type.Union([
+      Type.Literal("text"),
+      Type.Literal("json_object"),
+      Type.Literal("json_schema"),
+      Type.Literal("grammar"),
+    ]),
+    schema: optional(jsonSchema),
+    json_schema: optional(jsonSchema),
+    grammar: optional(Type.String()),
+  },
+  { additionalProperties: false },
+);
+export type ResponseFormat = Static<typeof responseFormat>;
+
+export interface Constraint {
+  /** GBNF with the rule `root`. */
+  grammar: string;
+  /** JSON pointers of the schema's keywords that are not enforced. */
+  unenforced: readonly string[];
+}
+
+/**
+ * What the output must look like; null where anything goes.
+ * @throws AppError BAD_REQUEST naming the field: broken schemas and grammars, with where and why.
+ */
+export async function constraintOf(format: ResponseFormat | null | undefined): Promise<Constraint | null> {
+  if (format == null || format.type === "text") return null;
+  if (format.type === "grammar") {
+    const path = "response_format.grammar";
+    if (format.grammar == null) throw badRequest(path, `${path} is required.`);
+    const source = format.grammar;
+    return named(path, async () => ({ grammar: await grammarFromGbnf(source), unenforced: [] }));
+  }
+  if (format.type === "json_object") {
+    if (format.schema == null) return { grammar: ANY_JSON_OBJECT, unenforced: [] };
+    const path = "response_format.schema";
+    return named(path, () => grammarForSchema(parsed(format.schema, path)));
+  }
+  const { schema, strict, path } = wrapped(format);
+  const constraint = await named(path, () => grammarForSchema(schema));
+  if (strict && constraint.unenforced.length > 0) {
+    throw badRequest(path, `strict: these keywords can't be enforced: ${constraint.unenforced.join(", ")}.`);
+  }
+  return constraint;
+}
+
+/** OpenAI's wrapper `{name, schema, strict}`, or the schema itself. */
+function wrapped(format: ResponseFormat): { schema: unknown; strict: boolean; path: string } {
+  const path = "response_format.json_schema";
+  const given = format.json_schema ?? format.schema;
+  if (given == null) throw badRequest(path, `${path} is required.`);
+  const value = parsed(given, path);
+  const isWrapper = typeof value === "object" && value !== null && "schema" in value && !("type" in value);
+  if (!isWrapper) return { schema: value, strict: false, path };
+  const { schema, strict } = value as { schema: unknown; strict?: unknown };
+  if (strict != null && typeof strict !== "boolean") {
+    throw badRequest(`${path}.strict`, `${path}.strict must be boolean.`);
+  }
+  return { schema, strict: strict === true, path: `${path}.schema` };
+}
+
+function parsed(schema: unknown, path: string): unknown {
+  if (typeof schema !== "string") return schema;
+  try {
+    return JSON.parse(schema);
+  } catch (cause) {
+    throw new AppError("BAD_REQUEST", `${path} is not valid JSON.`, { param: path, cause });
+  }
+}
+
+/** Errors of the compilers as refusals that name the field. */
+export async function named<T>(path: string, compile: () => Promise<T>): Promise<T> {
+  try {
+    return await compile();
+  } catch (error) {
+    if (error instanceof SchemaError || error instanceof GrammarError) {
+      throw new AppError("BAD_REQUEST", `${path}: ${error.message}`, { param: path, cause: error });
+    }
+    throw error;
+  }
+}
