@@ -1,12 +1,15 @@
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../../lib/clock.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { type CompileJob, type CompileResult, tooComplex } from "./compile-job.ts";
 
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-const ENTRY = new URL("./compile-worker.ts", import.meta.url);
+/** Node loads no TypeScript in a thread by `--import tsx`: tsx registers itself only in the main one. */
+const BOOT = `
+  import { register } from ${JSON.stringify(import.meta.resolve("tsx/esm/api"))};
+  register();
+  await import(${JSON.stringify(new URL("./compile-worker.ts", import.meta.url).href)});
+`;
+const ENTRY = new URL(`data:text/javascript,${encodeURIComponent(BOOT)}`);
 const MAX_HEAP_MB = 256;
 /** A thread that needs longer to start is given up; the next job starts another. */
 const START_TIMEOUT_MS = 30_000;
@@ -45,7 +48,7 @@ export class CompileThread {
   start(): void {
     if (this.#worker !== null) return;
     const worker = new Worker(ENTRY, {
-      execArgv: ["--import", TSX],
+      execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
       env: {},
     });
