@@ -91,7 +91,7 @@ export async function planChat(body: ChatCompletionRequest, engine: RoutedEngine
     reader: () =>
       new ChatReader(
         thinks ? new ReasoningSplitter(reasoning, opened) : null,
-        tools === null ? null : parserOf(tools, format, constraint !== null),
+        tools === null ? null : parserOf(tools, format),
       ),
   };
 }
@@ -102,7 +102,7 @@ async function constrain(
   tools: ToolRequest | null,
   format: ChosenFormat,
 ): Promise<{ grammar: string; unenforced: readonly string[] } | null> {
-  const constraint = await constraintOf(body.response_format);
+  const constraint = await constraintOf(body);
   if (tools === null) return constraint;
   if (constraint !== null) {
     throw badRequest(
@@ -110,14 +110,17 @@ async function constrain(
       "response_format can't be combined with tools; set tool_choice to none.",
     );
   }
-  return tools.choice.kind === "auto" ? null : callsConstraint(tools, format.format.syntax);
+  // A model that may choose is left alone, unless a tool demands that its schema holds.
+  if (tools.choice.kind === "auto" && !tools.tools.some((tool) => tool.strict)) return null;
+  return callsConstraint(tools, format.format.syntax);
 }
 
-function parserOf(tools: ToolRequest, { format }: ChosenFormat, constrained: boolean): ToolCallParser {
+function parserOf(tools: ToolRequest, { format }: ChosenFormat): ToolCallParser {
   return new ToolCallParser({
     syntaxes: syntaxesOf(format),
     names: tools.tools.map((tool) => tool.name),
-    constrained,
+    // Forced calls follow their grammar from the first character on.
+    constrained: tools.choice.kind !== "auto",
     parallel: tools.parallel,
   });
 }
@@ -154,7 +157,7 @@ async function planForRenderer(
     throw badRequest("messages", "The engine of this model does not support tool messages yet.");
   }
   reasoningOf(body, { reasons: false, maxTokens: maxTokensOf(body) });
-  const constraint = await constraintOf(body.response_format);
+  const constraint = await constraintOf(body);
   const framed = (some: readonly Turn[]): number => FRAME_TOKENS * (some.length + 1);
   const limit = body.prompt_truncate_len;
   const shown =

@@ -20,7 +20,7 @@ export function completionRoute(deps: TextRouteDeps) {
           const field = body.thinking == null ? "reasoning_effort" : "thinking";
           throw badRequest(field, `${field} needs a chat template; use chat completions.`);
         }
-        const constraint = await constraintOf(body.response_format);
+        const constraint = await constraintOf(body);
         return plainPlan(
           toEngineInputs(body.prompt),
           constraint && { grammar: constraint.grammar, headers: unenforcedHeader(constraint.unenforced) },

@@ -35,7 +35,7 @@ export class ChoiceOutput {
     this.#prompt = prompt;
     const { echo, logprobs } = this.#wishes;
     if (echo === null) return [];
-    const shown = echo.last === 0 ? [] : prompt.tokens.slice(-echo.last);
+    const shown = prompt.tokens.slice(-echo.last);
     if (logprobs !== null) this.#log?.add(shown);
     const text = textOf(Buffer.concat(shown.map((token) => token.bytes)));
     return this.#keep(text === "" ? [] : [{ type: "content", text }]);

@@ -225,12 +225,7 @@ function wishesOf(p: TextParameters): Wishes {
     logprobs: logprobFormOf(p),
     tokenIds: p.return_token_ids === true,
     rawOutput: p.raw_output === true,
-    echo:
-      p.echo_last != null
-        ? { last: p.echo_last }
-        : p.echo === true
-          ? { last: Number.MAX_SAFE_INTEGER }
-          : null,
+    echo: p.echo_last ? { last: p.echo_last } : p.echo === true ? { last: Number.MAX_SAFE_INTEGER } : null,
     perfMetrics: p.perf_metrics_in_response === true,
   };
 }

@@ -84,6 +84,7 @@ export const textParameters = {
   // Asks for a faster way to the same output.
   rewrite_speculation: optional(Type.Boolean()),
   response_format: optional(responseFormat),
+  forced_generation: optional(Type.String({ minLength: 1, maxLength: 65_536 })),
   service_tier: optional(Type.Union([Type.Literal("auto"), Type.Literal("default"), Type.Literal("flex")])),
   ...reasoningParameters,
 };
@@ -96,7 +97,6 @@ export type TextParameters = Static<typeof commonSchema>;
  * refused by name: a parameter is honoured or refused, never dropped.
  */
 const NOT_YET: Readonly<Record<string, readonly unknown[]>> = {
-  forced_generation: [],
   get_last_activation: [false],
   images: [[]],
   metadata: [{}],

@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 import { AppError, badRequest } from "../../lib/errors.ts";
-import { ANY_JSON_OBJECT, grammarForSchema, grammarFromGbnf } from "./grammar/compile.ts";
+import { ANY_JSON_OBJECT, GrammarBuilder, grammarForSchema, grammarFromGbnf } from "./grammar/compile.ts";
 import { GrammarError } from "./grammar/gbnf-parse.ts";
 import { SchemaError } from "./grammar/schema-error.ts";
 import { optional } from "./schema.ts";
@@ -31,12 +31,25 @@ export interface Constraint {
   unenforced: readonly string[];
 }
 
+/** The parameters that constrain the output. */
+export interface Constrained {
+  response_format?: ResponseFormat | null;
+  forced_generation?: string | null;
+}
+
 /**
  * What the output must look like; null where anything goes.
  * @throws AppError BAD_REQUEST naming the field: broken schemas and grammars, with where and why.
  */
-export async function constraintOf(format: ResponseFormat | null | undefined): Promise<Constraint | null> {
-  if (format == null || format.type === "text") return null;
+export async function constraintOf(p: Constrained): Promise<Constraint | null> {
+  const format = p.response_format ?? null;
+  if (p.forced_generation != null) {
+    if (format !== null)
+      throw badRequest("forced_generation", "Set forced_generation or response_format, not both.");
+    const builder = new GrammarBuilder();
+    return named("forced_generation", () => builder.finish(builder.literal(p.forced_generation as string)));
+  }
+  if (format === null || format.type === "text") return null;
   if (format.type === "grammar") {
     const path = "response_format.grammar";
     if (format.grammar == null) throw badRequest(path, `${path} is required.`);

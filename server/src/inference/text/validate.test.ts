@@ -56,7 +56,7 @@ describe("request bodies", () => {
     [{ response_format: { type: "xml" } }, "response_format.type"],
     [{ mirostat_target: -1 }, "mirostat_target"],
     [{ reasoning_effort: 20_000 }, "reasoning_effort"],
-    [{ forced_generation: "x" }, "forced_generation"],
+    [{ get_last_activation: true }, "get_last_activation"],
     [{ extra_body: { n: 0 } }, "n"],
     [{ extra_body: 1 }, "extra_body"],
   ])("%j is refused by the name of the field", (extra, param) => {
