@@ -140,7 +140,7 @@ describe("a field that is no good is named", () => {
     ],
     ["messages[0].name", { ...hello, messages: [{ role: "user", content: "x", name: "a\u0000b" }] }],
     ["messages[0].mood", { ...hello, messages: [{ role: "user", content: "x", mood: "good" }] }],
-    ["messages[0].role", { ...hello, messages: [{ role: "tool", content: "x", tool_call_id: "1" }] }],
+    ["messages[0].tool_call_id", { ...hello, messages: [{ role: "tool", content: "x", tool_call_id: "1" }] }],
     ["messages[1].content", { ...hello, messages: [...hello.messages, { role: "assistant", content: {} }] }],
     ["max_tokens", { ...hello, max_tokens: -1 }],
     ["max_tokens", { ...hello, max_tokens: 1.5 }],
@@ -185,7 +185,14 @@ describe("a field that is no good is named", () => {
     ["constructor", { ...hello, constructor: 1 }],
     ["toString", { ...hello, toString: 1 }],
     ["prompt", { ...hello, prompt: "x" }],
-    ["tools", { ...hello, tools: [{ type: "function", function: { name: "f" } }] }],
+    ["tools[0].function.name", { ...hello, tools: [{ type: "function", function: { name: "f g" } }] }],
+    [
+      "tools",
+      {
+        ...hello,
+        tools: Array.from({ length: 10_000 }, () => ({ type: "function", function: { name: "f" } })),
+      },
+    ],
   ];
 
   const brief = (body: object): string =>
@@ -204,7 +211,7 @@ describe("a field that is no good is named", () => {
     ["prompt", { prompt: 5 }],
     ["prompt", { prompt: {} }],
     ["prompt", { prompt: [] }],
-    ["prompt", { prompt: ["a", "b"] }],
+    ["prompt", { prompt: Array.from({ length: 65 }, () => "a") }],
     ["prompt", { prompt: [[]] }],
     ["prompt", { prompt: [1.5] }],
     ["prompt", { prompt: [-1] }],
