@@ -6,6 +6,7 @@ import { runEngine } from "./engine/run.ts";
 import { runGateway } from "./gateway/run.ts";
 import { endAll, ROOT } from "./processes.ts";
 import { type Goal, machineFacts, met, printGoals, writeResults } from "./report.ts";
+import { runText } from "./text/run.ts";
 
 /** How much is measured: `full` for figures worth quoting, `quick` for a first look, `smoke` to see that it runs. */
 const SIZES = {
@@ -18,16 +19,42 @@ const SIZES = {
       longPromptTokens: 3_000,
       budgetMs: 100_000,
     },
+    text: {
+      rounds: 5,
+      compileRounds: 3,
+      decodeTokens: 160,
+      predictedTokens: 400,
+      promptTokens: 1_000,
+      budgetMs: 150_000,
+    },
   },
   quick: {
     gateway: { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 },
     engine: { rounds: 1, decodeTokens: 96, concurrentTokens: 24, longPromptTokens: 1_000, budgetMs: 10_000 },
+    text: {
+      rounds: 1,
+      compileRounds: 1,
+      decodeTokens: 96,
+      predictedTokens: 400,
+      promptTokens: 1_000,
+      budgetMs: 30_000,
+    },
   },
   smoke: {
     gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 100, budgetMs: 5_000 },
     engine: { rounds: 1, decodeTokens: 8, concurrentTokens: 4, longPromptTokens: 300, budgetMs: 5_000 },
+    text: {
+      rounds: 1,
+      compileRounds: 1,
+      decodeTokens: 8,
+      predictedTokens: 32,
+      promptTokens: 200,
+      budgetMs: 5_000,
+    },
   },
 } as const;
+
+const PARTS = ["gateway", "engine", "text"];
 
 interface Settings {
   size: keyof typeof SIZES;
@@ -39,10 +66,9 @@ function readSettings(args: readonly string[]): Settings {
   for (let i = 0; i < args.length; i += 1) {
     if (args[i] === "--quick") settings.size = "quick";
     else if (args[i] === "--smoke") settings.size = "smoke";
-    else if (args[i] === "--only" && ["gateway", "engine"].includes(args[i + 1] ?? ""))
-      settings.only = args[++i]!;
+    else if (args[i] === "--only" && PARTS.includes(args[i + 1] ?? "")) settings.only = args[++i]!;
     else {
-      console.error(`unknown argument ${args[i]}; there are --quick, --smoke and --only gateway|engine`);
+      console.error(`unknown argument ${args[i]}; there are --quick, --smoke and --only ${PARTS.join("|")}`);
       process.exit(2);
     }
   }
@@ -68,6 +94,11 @@ async function main(): Promise<void> {
     const engine = await runEngine(SIZES[size].engine);
     results["engine"] = engine.results;
     goals.push(...engine.goals);
+  }
+  if (only === null || only === "text") {
+    const text = await runText(SIZES[size].text);
+    results["text"] = text.results;
+    goals.push(...text.goals);
   }
   printGoals(goals);
   const seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);

@@ -40,7 +40,7 @@ export function printGoals(goals: readonly Goal[]): void {
     ["goal", "measured", "limit", ""],
     goals.map((goal) => [
       goal.name,
-      goal.value === null ? "not measured" : `${number(goal.value)} ${goal.unit}`,
+      goal.value === null ? "not available" : `${number(goal.value)} ${goal.unit}`,
       `${goal.kind === "min" ? "≥" : "≤"} ${number(goal.limit)} ${goal.unit}`,
       met(goal) ? "pass" : "MISS",
     ]),

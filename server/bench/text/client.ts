@@ -1,0 +1,99 @@
+/** Completions with any parameters through the platform's HTTP API, and a refusal that says what the engine lacks. */
+import { SseParser } from "../../src/engines/openai-server/sse.ts";
+import { ENGINE_MODEL } from "../engine/client.ts";
+import type { Hearth } from "../hearth.ts";
+
+const TIMEOUT_MS = 120_000;
+const MAX_EVENT_CHARS = 1_000_000;
+
+export interface Answer {
+  /** Of all choices, one after the other. */
+  text: string;
+  choices: number;
+  /** From the request to the first text; in a whole reply to its end. */
+  firstMs: number;
+  totalMs: number;
+  promptTokens: number;
+  completionTokens: number;
+  cachedTokens: number;
+  /** Null where no prediction was used. */
+  prediction: { accepted: number; rejected: number } | null;
+}
+
+/** The engine has no such parameter (yet). */
+export class NotAvailable extends Error {
+  override readonly name = "NotAvailable";
+}
+
+/** Parameters besides the model. @throws NotAvailable; Error for every other refusal or failure. */
+export async function complete(hearth: Hearth, body: Record<string, unknown>): Promise<Answer> {
+  const startMs = performance.now();
+  const response = await fetch(`http://127.0.0.1:${hearth.port}/inference/v1/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${hearth.apiKey}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: ENGINE_MODEL, ...body }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (!response.ok) throw refusal(response.status, await response.text());
+  const answer: Answer = {
+    text: "",
+    choices: 0,
+    firstMs: Number.NaN,
+    totalMs: 0,
+    promptTokens: 0,
+    completionTokens: 0,
+    cachedTokens: 0,
+    prediction: null,
+  };
+  if (body["stream"] === true) {
+    const parser = new SseParser((data) => {
+      if (data !== "[DONE]") take(answer, JSON.parse(data), startMs);
+    }, MAX_EVENT_CHARS);
+    for await (const chunk of response.body!) parser.push(Buffer.from(chunk));
+  } else {
+    take(answer, (await response.json()) as Reply, startMs);
+  }
+  answer.totalMs = performance.now() - startMs;
+  return answer;
+}
+
+interface Reply {
+  error?: { message?: string; param?: string | null };
+  choices: { index: number; text: string }[];
+  usage?: {
+    prompt_tokens: number;
+    completion_tokens: number;
+    prompt_tokens_details?: { cached_tokens?: number };
+    completion_tokens_details?: { accepted_prediction_tokens: number; rejected_prediction_tokens: number };
+  } | null;
+}
+
+function take(answer: Answer, reply: Reply, startMs: number): void {
+  if (reply.error !== undefined) throw new Error(`the stream broke off: ${reply.error.message}`);
+  for (const { index, text } of reply.choices) {
+    answer.choices = Math.max(answer.choices, index + 1);
+    if (text !== "" && Number.isNaN(answer.firstMs)) answer.firstMs = performance.now() - startMs;
+    answer.text += text;
+  }
+  if (!reply.usage) return;
+  const { prompt_tokens_details, completion_tokens_details } = reply.usage;
+  answer.promptTokens = reply.usage.prompt_tokens;
+  answer.completionTokens = reply.usage.completion_tokens;
+  answer.cachedTokens = prompt_tokens_details?.cached_tokens ?? 0;
+  if (completion_tokens_details === undefined) return;
+  answer.prediction = {
+    accepted: completion_tokens_details.accepted_prediction_tokens,
+    rejected: completion_tokens_details.rejected_prediction_tokens,
+  };
+}
+
+function refusal(status: number, text: string): Error {
+  const message = `HTTP ${status}: ${text.slice(0, 500)}`;
+  const lacking = status === 400 && / does not support | is not supported yet /.test(text);
+  return lacking ? new NotAvailable(message) : new Error(message);
+}
+
+/** Tokens a second after the first text. */
+export function decodeRate({ completionTokens, totalMs, firstMs }: Answer): number {
+  return (completionTokens - 1) / ((totalMs - firstMs) / 1000);
+}

@@ -1,0 +1,37 @@
+/** Compiles schemas one after the other, each for the first time, as the server would: after its start, with its thread. */
+import { grammarForSchema, startGrammarCompiler } from "../../src/inference/text/grammar/compile.ts";
+import { schemas } from "./schemas.ts";
+
+export interface CompileOrder {
+  seed: number;
+  count: number;
+}
+
+export interface CompileRun {
+  times: { kind: string; ms: number }[];
+}
+
+async function run({ seed, count }: CompileOrder): Promise<CompileRun> {
+  const times: CompileRun["times"] = [];
+  for (const { kind, schema } of schemas(seed, count)) {
+    const startMs = performance.now();
+    await grammarForSchema(schema);
+    times.push({ kind, ms: performance.now() - startMs });
+  }
+  return { times };
+}
+
+process.on("disconnect", () => process.exit(0));
+process.on("message", (order: CompileOrder) => {
+  run(order).then(
+    (result) => process.send?.(result),
+    (error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    },
+  );
+});
+startGrammarCompiler();
+// Only the thread knows when it has started: by its first answer.
+await grammarForSchema({ type: "string", pattern: "^ready$" });
+process.send?.({ ready: true });

@@ -1,0 +1,82 @@
+/** The benchmark of text inference: what structured output, predictions, choices and log probabilities cost or save. */
+import { availableParallelism } from "node:os";
+import { type Hearth, startHearth } from "../hearth.ts";
+import type { Goal } from "../report.ts";
+import { choicesGoal, measureChoices } from "./choices.ts";
+import { NotAvailable } from "./client.ts";
+import { measureCompile } from "./compile.ts";
+import { logprobsGoal, measureLogprobs, measureStructured, structuredGoal } from "./decode.ts";
+import { measurePrediction, predictionGoals } from "./prediction.ts";
+
+export interface TextOptions {
+  rounds: number;
+  /** Processes that compile all schemas, one after the other. */
+  compileRounds: number;
+  /** Output of the requests whose rate is taken. */
+  decodeTokens: number;
+  /** Output of the requests with and without a prediction. */
+  predictedTokens: number;
+  /** The prompt that choices share. */
+  promptTokens: number;
+  /** No new round of a measure begins after this time, but for its first. */
+  budgetMs: number;
+}
+
+export interface TextBench {
+  options: TextOptions;
+  hearth: Hearth;
+  /** Runs the rounds of one measure. Round −1 is to warm up; it isn't to be counted. */
+  rounds(measure: (round: number) => Promise<void>): Promise<void>;
+}
+
+interface Measured {
+  results: unknown;
+  goals: Goal[];
+}
+
+export async function runText(options: TextOptions): Promise<Measured> {
+  const compile = await measureCompile(options.compileRounds);
+  const threads = Math.min(8, Math.max(1, Math.floor(availableParallelism() / 2)));
+  const hearth = await startHearth({ core: null, env: { HEARTH_ENGINE_THREADS: String(threads) } });
+  try {
+    const untilMs = performance.now() + options.budgetMs;
+    const bench: TextBench = {
+      options,
+      hearth,
+      async rounds(measure) {
+        for (let round = -1; round < options.rounds; round += 1) {
+          if (round > 0 && performance.now() > untilMs) break;
+          await measure(round);
+        }
+      },
+    };
+    const structured = await orNull(measureStructured(bench), [structuredGoal(null)]);
+    const prediction = await orNull(measurePrediction(bench), predictionGoals(null, null));
+    const choices = await orNull(measureChoices(bench), [choicesGoal(null)]);
+    const logprobs = await orNull(measureLogprobs(bench), [logprobsGoal(null)]);
+    return {
+      results: {
+        threads,
+        compile: compile.results,
+        structured: structured.results,
+        prediction: prediction.results,
+        choices: choices.results,
+        logprobs: logprobs.results,
+      },
+      goals: [structured, compile, prediction, choices, logprobs].flatMap(({ goals }) => goals),
+    };
+  } finally {
+    await hearth.dispose();
+  }
+}
+
+/** What the engine doesn't have can't be measured; everything else that fails fails the benchmark. */
+async function orNull(measured: Promise<Measured>, without: Goal[]): Promise<Measured> {
+  try {
+    return await measured;
+  } catch (error) {
+    if (!(error instanceof NotAvailable)) throw error;
+    console.log(`\n${without[0]!.name}: not available (${error.message})`);
+    return { results: null, goals: without };
+  }
+}
