@@ -117,17 +117,14 @@ export class Delivery<Body extends TextParameters> {
         continue;
       }
       if (event.type === "delta") this.#record.delta();
-      for (const choice of this.#choicesOf(event, first, request.n)) {
+      // The prompt is every choice's.
+      const [from, to] = event.type === "prompt" ? [0, request.n] : [event.choice, event.choice + 1];
+      for (let choice = first + from; choice < first + to; choice++) {
         const parts = this.#take(event, choice, plan);
         if (request.stream && !signal.aborted) await this.#pass(event, choice, parts);
       }
     }
     throw new EngineError("bad_reply", "The engine ended without saying so.");
-  }
-
-  /** The choices an event is about: the prompt is every choice's. */
-  #choicesOf(event: ChoiceEvent, first: number, n: number): number[] {
-    return event.type === "prompt" ? Array.from({ length: n }, (_, i) => first + i) : [first + event.choice];
   }
 
   #take(event: ChoiceEvent, index: number, plan: Plan): readonly Part[] {

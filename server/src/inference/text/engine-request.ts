@@ -1,4 +1,4 @@
-import type { EngineInput, Feature, GenerateRequest } from "../../engine/port.ts";
+import type { EngineInput, Feature, GenerateRequest, Sampling } from "../../engine/port.ts";
 import type { RoutedEngine } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
 import { maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
@@ -110,11 +110,10 @@ function addCache(request: GenerateRequest, p: TextParameters, owner: CacheOwner
 
 /** Sampling the engine doesn't have is refused by its request name, never dropped. */
 function refuseUnknownSampling(request: GenerateRequest, engine: RoutedEngine): void {
-  for (const field of Object.keys(request.sampling) as (keyof typeof request.sampling)[]) {
-    if (engine.capabilities.sampling.includes(field)) continue;
-    throw unsupported(
-      field === "mirostat" ? "mirostat_target" : field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`),
-    );
+  for (const field in request.sampling) {
+    if (engine.capabilities.sampling.includes(field as keyof Sampling)) continue;
+    const param = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    throw unsupported(field === "mirostat" ? "mirostat_target" : param);
   }
 }
 

@@ -166,7 +166,9 @@ export function samplingOf(p: TextParameters): Sampling {
   if (p.mirostat_target != null) {
     sampling.mirostat = { target: p.mirostat_target, learningRate: p.mirostat_lr || DEFAULT_MIROSTAT_LR };
   }
-  const biases = Object.entries(p.logit_bias ?? {});
-  if (biases.length > 0) sampling.logitBias = biases.map(([token, bias]) => [Number(token), bias]);
+  if (p.logit_bias != null) {
+    const biases = Object.entries(p.logit_bias);
+    if (biases.length > 0) sampling.logitBias = biases.map(([token, bias]) => [Number(token), bias]);
+  }
   return sampling;
 }

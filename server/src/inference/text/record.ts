@@ -89,30 +89,39 @@ export class RequestRecord implements UsageSource {
     this.#deps.ledger.close(this, { outcome, status, durationMs }, spooled);
   }
 
-  /** The figures of a reply under their header names without `fireworks-`; durations in seconds. */
-  #figures(): [string, string][] {
-    const seconds = (ms: number): string => (ms / 1000).toFixed(4);
+  /** Figures of a whole reply as headers, names and values alternating; durations in seconds. */
+  timingHeaders(): string[] {
     const totalMs = this.#deps.clock.monotonicMs() - this.#startMs;
-    const figures: [string, string][] = [
-      ["prompt-tokens", String(this.promptTokens)],
-      ["cached-prompt-tokens", String(this.cachedTokens)],
-      ["server-time-to-first-token", seconds(this.timeToFirstTokenMs ?? totalMs)],
-      ["server-processing-time", seconds(totalMs)],
+    const headers = [
+      "fireworks-prompt-tokens",
+      `${this.promptTokens}`,
+      "fireworks-cached-prompt-tokens",
+      `${this.cachedTokens}`,
+      "fireworks-server-time-to-first-token",
+      seconds(this.timeToFirstTokenMs ?? totalMs),
+      "fireworks-server-processing-time",
+      seconds(totalMs),
     ];
     if (this.#prediction !== undefined) {
       const { acceptedTokens, rejectedTokens } = this.#prediction;
-      figures.push(["speculation-prompt-tokens", String(acceptedTokens + rejectedTokens)]);
-      figures.push(["speculation-prompt-matched-tokens", String(acceptedTokens)]);
+      headers.push("fireworks-speculation-prompt-tokens", `${acceptedTokens + rejectedTokens}`);
+      headers.push("fireworks-speculation-prompt-matched-tokens", `${acceptedTokens}`);
     }
-    return figures;
+    return headers;
   }
 
-  timingHeaders(): readonly string[] {
-    return this.#figures().flatMap(([name, value]) => [`fireworks-${name}`, value]);
-  }
-
-  /** The same figures as a JSON text, for the body. */
+  /** The same figures as a JSON text, for the body: without the names' `fireworks-`. */
   perfMetrics(): string {
-    return JSON.stringify(Object.fromEntries(this.#figures().map(([name, value]) => [name, Number(value)])));
+    const headers = this.timingHeaders();
+    const metrics: Record<string, number> = {};
+    for (let i = 0; i < headers.length; i += 2) {
+      metrics[(headers[i] as string).slice("fireworks-".length)] = Number(headers[i + 1]);
+    }
+    return JSON.stringify(metrics);
   }
+}
+
+/** To 0.1 ms. */
+function seconds(ms: number): string {
+  return `${Math.round(ms * 10) / 10_000}`;
 }

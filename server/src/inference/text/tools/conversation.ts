@@ -101,20 +101,21 @@ export function conversationOf(messages: readonly RawMessage[]): Turn[] {
 
 function checkFields(message: RawMessage, path: string): void {
   const { role } = message;
-  const refuse = (field: string, only: string): never => {
-    throw badRequest(`${path}.${field}`, `${path}.${field} belongs to ${only} messages only.`);
-  };
   if (role !== "assistant") {
-    if (message.tool_calls?.length) refuse("tool_calls", "assistant");
-    if (message.function_call != null) refuse("function_call", "assistant");
-    if (message.reasoning_content) refuse("reasoning_content", "assistant");
+    if (message.tool_calls?.length) refuseField(path, "tool_calls", "assistant");
+    if (message.function_call != null) refuseField(path, "function_call", "assistant");
+    if (message.reasoning_content) refuseField(path, "reasoning_content", "assistant");
   }
-  if (role !== "tool" && message.tool_call_id != null) refuse("tool_call_id", "tool");
+  if (role !== "tool" && message.tool_call_id != null) refuseField(path, "tool_call_id", "tool");
   if (message.content != null) return;
   const mayLack = message.tool_calls?.length || message.function_call != null || message.reasoning_content;
   // A function's result was allowed to be null; null text of a reply stands beside its calls or reasoning.
   if (role === "function" || (role === "assistant" && mayLack)) return;
   throw badRequest(`${path}.content`, `${path}.content is required.`);
+}
+
+function refuseField(path: string, field: string, only: string): never {
+  throw badRequest(`${path}.${field}`, `${path}.${field} belongs to ${only} messages only.`);
 }
 
 function callsOf(message: RawMessage, path: string, position: number): PastCall[] {
