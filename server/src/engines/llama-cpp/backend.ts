@@ -1,4 +1,4 @@
-import type { Sampling } from "../../engine/port.ts";
+import type { GenerateRequest, Sampling, TokenInfo } from "../../engine/port.ts";
 
 /**
  * What the scheduler needs of the model. Calls made in the same turn of the event loop for different slots are
@@ -16,14 +16,45 @@ export interface Backend {
   copy(from: number, to: number, count: number): Promise<number>;
   /** Computes tokens without making one. */
   prefill(slot: number, tokens: readonly number[]): Promise<void>;
-  /** Computes `tokens`, then makes one token at every `next()`. @param prompt the whole prompt, for penalties. */
-  decode(slot: number, tokens: readonly number[], sampling: Sampling, prompt: readonly number[]): Decoder;
-  isEnd(token: number): boolean;
+  /** The same, and says what the model thought of `next`: of each the token that follows it. Only with that feature. */
+  score(
+    slot: number,
+    tokens: readonly number[],
+    next: readonly number[],
+    top: number,
+  ): Promise<readonly TokenInfo[]>;
+  /** A token about which nothing is thought. */
+  info(token: number): TokenInfo;
+  /** Computes `tokens`, then makes one token or more at every `next()`. @throws EngineError `invalid`: the grammar. */
+  decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder;
   detokenize(tokens: readonly number[], before: readonly number[]): string;
 }
 
+/** How a choice is made. */
+export interface DecodeSpec
+  extends Pick<GenerateRequest, "grammar" | "logprobs" | "minTokens" | "ignoreEos" | "thinking"> {
+  sampling: Sampling;
+  /** The whole prompt, for penalties. */
+  prompt: readonly number[];
+  /** Most tokens that are taken from the decoder, ≥ 1. */
+  maxTokens: number;
+  /** A guess of the output. */
+  prediction?: readonly number[];
+}
+
+export interface MadeToken {
+  token: number;
+  /** The model ends here. */
+  ends: boolean;
+  /** With `logprobs`. */
+  info?: TokenInfo;
+}
+
 export interface Decoder {
-  next(): Promise<number>;
+  /** Never empty. */
+  next(): Promise<readonly MadeToken[]>;
+  /** What came of a prediction so far. */
+  readonly prediction?: { acceptedTokens: number; rejectedTokens: number } | undefined;
   /** Ends it and frees what it holds; the slot's state stays. A call that runs is let finish first. Never fails. */
   end(): void;
 }

@@ -29,9 +29,10 @@ export function nextPiece(position: number, left: number, most: number): number 
 export function exactReuse(common: number, promptTokens: number, exact: number): number {
   const blocks = wholeBlocks(promptTokens);
   const whole = wholeBlocks(Math.min(common, exact));
+  const most = promptTokens - 1;
   // The state's own last piece serves only where the prompt's last piece begins at the same place.
-  const reuse = whole === blocks && exact === blocks ? common : Math.min(whole, blocks);
-  return reuse < promptTokens ? reuse : wholeBlocks(promptTokens - 1);
+  if (whole === blocks && exact === blocks && blocks <= most) return Math.min(common, most);
+  return Math.min(whole, wholeBlocks(most));
 }
 
 export function wholeBlocks(tokens: number): number {

@@ -7,6 +7,7 @@ import type { FromChild, ToChild } from "./protocol.ts";
 import { textRequest } from "./testing.ts";
 
 const model = { contextLength: 100, chatTemplate: null, bosToken: "", eosToken: "" };
+const capabilities = { rendersChat: false, sampling: [], features: [], exactUsageOnAbort: true };
 
 /** A channel whose other end is the test. */
 function setUp() {
@@ -26,7 +27,7 @@ function setUp() {
   const client = new LlamaCppClient(channel, clock);
   const loading = client.load({ modelPath: "/models/secret.gguf" });
   const loaded = async () => {
-    receive({ type: "loaded", model });
+    receive({ type: "loaded", model, capabilities });
     return await loading;
   };
   return {

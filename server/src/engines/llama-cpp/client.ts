@@ -1,10 +1,8 @@
 import {
   type Engine,
-  type EngineCapabilities,
   type EngineChannel,
   EngineError,
   type EngineEvent,
-  type EngineModelInfo,
   type GenerateRequest,
 } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -12,21 +10,7 @@ import { Inbox } from "./inbox.ts";
 import type { LlamaCppOptions } from "./options.ts";
 import type { Failure, FromChild, ToChild } from "./protocol.ts";
 
-const CAPABILITIES: EngineCapabilities = {
-  rendersChat: false,
-  sampling: [
-    "temperature",
-    "topP",
-    "topK",
-    "minP",
-    "seed",
-    "frequencyPenalty",
-    "presencePenalty",
-    "repetitionPenalty",
-  ],
-  features: [],
-  exactUsageOnAbort: true,
-};
+type Loaded = FromChild & { type: "loaded" };
 
 /** The child answers between two batches; a machine under heavy load may take long for one. */
 const HEALTH_TIMEOUT_MS = 10_000;
@@ -47,7 +31,7 @@ export class LlamaCppClient {
   readonly #clock: Clock;
   readonly #inboxes = new Map<number, Inbox>();
   readonly #replies = new Map<number, Pending<number[] | number>>();
-  #loading: Pending<EngineModelInfo> | null = null;
+  #loading: Pending<Loaded> | null = null;
   #gone: EngineError | null = null;
   #lastId = 0;
 
@@ -62,12 +46,12 @@ export class LlamaCppClient {
 
   /** @throws EngineError. */
   async load(options: LlamaCppOptions): Promise<LlamaCppEngine> {
-    const model = await new Promise<EngineModelInfo>((resolve, reject) => {
+    const { model, capabilities } = await new Promise<Loaded>((resolve, reject) => {
       this.#loading = { resolve, reject };
       this.#send({ type: "load", options });
     });
     return {
-      capabilities: CAPABILITIES,
+      capabilities,
       model,
       generate: (request, signal) => this.#generate(request, signal),
       tokenize: (text) => this.#ask<number[]>((id) => ({ type: "tokenize", id, text })),
@@ -140,7 +124,7 @@ export class LlamaCppClient {
         }
         return;
       case "loaded":
-        this.#loading?.resolve(message.model);
+        this.#loading?.resolve(message);
         this.#loading = null;
         return;
       case "load-failed":

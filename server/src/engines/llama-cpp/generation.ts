@@ -1,19 +1,19 @@
-import type { EngineEvent, FinishReason, Sampling } from "../../engine/port.ts";
+import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from "../../engine/port.ts";
 import { StopMatcher } from "../../engine/stop-matcher.ts";
-import type { Backend, Decoder } from "./backend.ts";
+import type { Backend, Decoder, DecodeSpec, MadeToken } from "./backend.ts";
 import type { Slot } from "./slots.ts";
 import { TokenText } from "./token-text.ts";
 
-export interface GenerationSpec {
+/** `prompt`: not empty, fits the context; `maxTokens`, ≥ 0: fits it after the prompt. */
+export interface GenerationSpec extends DecodeSpec {
   id: number;
-  /** Not empty, fits the context. */
-  prompt: readonly number[];
-  sampling: Sampling;
   n: number;
-  /** Fits the context after the prompt. */
-  maxTokens: number;
   stop: readonly string[];
   stream: boolean;
+  /** Deliver the prompt's tokens, scored or not. */
+  promptInfo?: { logprobs: boolean };
+  cacheScope?: string;
+  cacheMaxTokens?: number;
 }
 
 /** A request on its way: its choices, each computed in a slot of its own, and what it used so far. */
@@ -24,22 +24,60 @@ export class Generation {
   readonly running = new Set<Choice>();
   aborted = false;
   completionTokens = 0;
+  /** What the model thought of the prompt's tokens so far; null when that isn't asked for, or known already. */
+  scores: TokenInfo[] | null = null;
+  readonly #choices: readonly Choice[];
+  readonly #backend: Backend;
+  #promptInfo: readonly TokenInfo[] | null = null;
+  #opened = false;
   #cachedTokens: number | null = null;
   #unfinished: number;
 
   constructor(spec: GenerationSpec, backend: Backend) {
     this.spec = spec;
+    this.#backend = backend;
     const seed = spec.sampling.seed ?? Math.floor(Math.random() * 2 ** 31);
-    this.waiting = Array.from({ length: spec.n }, (_, index) => {
+    this.#choices = Array.from({ length: spec.n }, (_, index) => {
       const sampling = { ...spec.sampling, seed: seed + index };
       return new Choice(this, index, sampling, backend);
     });
+    this.waiting = [...this.#choices];
     this.#unfinished = spec.n;
+    if (spec.promptInfo?.logprobs === true) this.scores = [backend.info(spec.prompt[0]!)];
   }
 
-  /** A seed promises the same output again: then only state may be reused that doesn't change it. */
+  /** A seed and greedy sampling promise the same output again: then only state may be reused that doesn't change it. */
   get exact(): boolean {
-    return this.spec.sampling.seed !== undefined;
+    const { seed, temperature } = this.spec.sampling;
+    return seed !== undefined || temperature === 0;
+  }
+
+  /** Most tokens of other generations' state that may be reused. A prompt that is scored is computed whole. */
+  get takesFromOthers(): number {
+    if (this.scores !== null) return 0;
+    return this.spec.cacheMaxTokens ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** All tokens of the prompt are scored. */
+  scored(): void {
+    this.#promptInfo = this.scores;
+    this.scores = null;
+  }
+
+  /** The events before all others, once. */
+  opening(): EngineEvent[] {
+    if (this.#opened) return [];
+    this.#opened = true;
+    const { prompt, promptInfo } = this.spec;
+    const start: EngineEvent = {
+      type: "start",
+      promptTokens: prompt.length,
+      cachedTokens: this.#cachedTokens ?? 0,
+    };
+    if (promptInfo === undefined) return [start];
+    const tokens = this.#promptInfo ?? prompt.map((token) => this.#backend.info(token));
+    this.#promptInfo = null;
+    return [start, { type: "prompt", tokens }];
   }
 
   get done(): boolean {
@@ -62,9 +100,20 @@ export class Generation {
         promptTokens: this.spec.prompt.length,
         cachedTokens: this.#cachedTokens ?? 0,
         completionTokens: this.completionTokens,
+        ...this.#predictionUsage(),
       },
       aborted: !this.done,
     };
+  }
+
+  #predictionUsage(): Pick<EngineUsage, "prediction"> {
+    if (this.spec.prediction === undefined) return {};
+    let [acceptedTokens, rejectedTokens] = [0, 0];
+    for (const { decoder } of this.#choices) {
+      acceptedTokens += decoder?.prediction?.acceptedTokens ?? 0;
+      rejectedTokens += decoder?.prediction?.rejectedTokens ?? 0;
+    }
+    return { prediction: { acceptedTokens, rejectedTokens } };
   }
 }
 
@@ -79,16 +128,16 @@ export class Choice {
   /** Tokens of the prompt that the slot has computed. */
   promptDone = 0;
   made = 0;
-  readonly #backend: Backend;
   readonly #text: TokenText;
   readonly #matcher: StopMatcher;
   #collected = "";
+  /** Not delivered yet. */
+  #infos: TokenInfo[] = [];
 
   constructor(generation: Generation, index: number, sampling: Sampling, backend: Backend) {
     this.generation = generation;
     this.index = index;
     this.sampling = sampling;
-    this.#backend = backend;
     this.#text = new TokenText(
       (tokens, before) => backend.detokenize(tokens, before),
       generation.spec.prompt,
@@ -101,27 +150,35 @@ export class Choice {
   }
 
   /** Takes a token the model made. Returns what to deliver, and why the choice is at its end if it is. */
-  take(token: number): { events: EngineEvent[]; finish: FinishReason | null } {
+  take({ token, ends, info }: MadeToken): { events: EngineEvent[]; finish: FinishReason | null } {
     this.made++;
     this.generation.completionTokens++;
-    const isEnd = this.#backend.isEnd(token);
-    const text = isEnd ? "" : this.#matcher.push(this.#text.push(token));
-    const finish = this.#finishReason(isEnd);
+    if (info !== undefined) this.#infos.push(info);
+    const text = ends ? "" : this.#matcher.push(this.#text.push(token));
+    const finish = this.#finishReason(ends);
     const rest = finish === null ? "" : this.#matcher.flush();
     return { events: this.#deliver(text + rest, finish), finish };
   }
 
-  #finishReason(isEnd: boolean): FinishReason | null {
-    if (isEnd || this.#matcher.stopped) return "stop";
+  #finishReason(ends: boolean): FinishReason | null {
+    if (ends || this.#matcher.stopped) return "stop";
     return this.made >= this.generation.spec.maxTokens ? "length" : null;
   }
 
   #deliver(text: string, finish: FinishReason | null): EngineEvent[] {
-    const stream = this.generation.spec.stream;
-    if (!stream) this.#collected += text;
-    const due = stream ? text : finish === null ? "" : this.#collected;
-    const events: EngineEvent[] = due === "" ? [] : [{ type: "delta", choice: this.index, text: due }];
+    this.#collected += text;
+    const due = this.generation.spec.stream || finish !== null;
+    const events: EngineEvent[] = due ? this.#delta() : [];
     if (finish !== null) events.push({ type: "finish", choice: this.index, reason: finish });
     return events;
+  }
+
+  #delta(): EngineEvent[] {
+    const [text, tokens] = [this.#collected, this.#infos];
+    if (text === "" && tokens.length === 0) return [];
+    this.#collected = "";
+    this.#infos = [];
+    const scored = tokens.length > 0 ? { tokens } : {};
+    return [{ type: "delta", choice: this.index, text, ...scored }];
   }
 }

@@ -1,10 +1,10 @@
-import { fitToContext } from "../../engine/limits.ts";
 import { EngineError, type GenerateRequest } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { type LoadedModel, loadModel } from "./load.ts";
 import type { LlamaCppOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
-import type { Failure, FromChild, ToChild } from "./protocol.ts";
+import { type FromChild, type ToChild, toFailure } from "./protocol.ts";
+import { generationSpec } from "./request.ts";
 import { Scheduler } from "./scheduler.ts";
 
 /** The engine's side of the channel: answers the platform's messages with one loaded model. */
@@ -56,21 +56,19 @@ export class Host {
         turn: () => new Promise((resolve) => setImmediate(resolve)),
       });
       this.#loaded = { model, scheduler };
-      this.#outbox.message({ type: "loaded", model: model.info });
+      const { capabilities } = model.backend;
+      this.#outbox.message({ type: "loaded", model: model.info, capabilities });
     } catch (error) {
-      this.#outbox.message({ type: "load-failed", ...failure(error) });
+      this.#outbox.message({ type: "load-failed", ...toFailure(error) });
     }
   }
 
   #generate(id: number, request: GenerateRequest): void {
     try {
       const { model, scheduler } = this.#ready();
-      const prompt = model.tokenizer.prompt(request.input);
-      const maxTokens = fitToContext(prompt.length, request.maxTokens, model.contextLength);
-      const { sampling, n, stop, stream } = request;
-      scheduler.submit({ id, prompt, sampling, n, maxTokens, stop, stream });
+      scheduler.submit(generationSpec(id, request, model));
     } catch (error) {
-      this.#outbox.event({ id, event: { type: "error", ...failure(error) } });
+      this.#outbox.event({ id, event: { type: "error", ...toFailure(error) } });
     }
   }
 
@@ -78,7 +76,7 @@ export class Host {
     try {
       this.#outbox.message({ type: "tokens", id, tokens: this.#ready().model.tokenizer.tokenize(text) });
     } catch (error) {
-      this.#outbox.message({ type: "tokenize-failed", id, ...failure(error) });
+      this.#outbox.message({ type: "tokenize-failed", id, ...toFailure(error) });
     }
   }
 
@@ -86,12 +84,4 @@ export class Host {
     if (this.#loaded === null) throw new EngineError("unavailable", "The model is still being loaded.");
     return this.#loaded;
   }
-}
-
-function failure(error: unknown): Failure {
-  if (!(error instanceof EngineError)) {
-    return { code: "internal", message: "The model failed.", detail: String(error) };
-  }
-  const { code, message, cause } = error;
-  return cause === undefined ? { code, message } : { code, message, detail: String(cause) };
 }

@@ -1,7 +1,14 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
-import type { Sampling } from "../../engine/port.ts";
-import type { Backend, Decoder } from "./backend.ts";
+import type { EngineCapabilities, TokenInfo } from "../../engine/port.ts";
+import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
+import { capabilitiesOf } from "./capabilities.ts";
+import { Direct } from "./direct.ts";
+import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
+import { passesDirectTest } from "./direct-test.ts";
+import { Grammars } from "./grammars.ts";
 import { evaluateOptions } from "./sampling.ts";
+import { Scorer } from "./scores.ts";
+import { TokenBytes } from "./token-bytes.ts";
 
 /** Not in the library's public interface: used only where it exists and passes a test at the start. */
 interface CopyingSequence {
@@ -13,11 +20,18 @@ export class LlamaBackend implements Backend {
   readonly #model: LlamaModel;
   readonly #context: LlamaContext;
   readonly #sequences: LlamaContextSequence[];
+  readonly #grammars: Grammars;
+  readonly #bytes: TokenBytes;
+  readonly #endTokens: readonly number[];
   #canCopy = false;
+  #direct: Direct | null = null;
 
   constructor(model: LlamaModel, context: LlamaContext) {
     this.#model = model;
     this.#context = context;
+    this.#grammars = new Grammars(model.llama, model);
+    this.#bytes = new TokenBytes(model);
+    this.#endTokens = [...model.iterateAllTokens()].filter((token) => model.isEogToken(token));
     this.#sequences = Array.from({ length: context.totalSequences }, () => context.getSequence());
   }
 
@@ -69,27 +83,95 @@ export class LlamaBackend implements Backend {
   }
 
   async #greedily(slot: number, tokens: readonly number[]): Promise<number[]> {
-    const decoder = this.decode(slot, tokens, { temperature: 0 }, tokens);
-    const made = [await decoder.next(), await decoder.next()];
+    const spec = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 2 };
+    const decoder = this.#plainDecoder(slot, tokens, spec);
+    const made = [...(await decoder.next()), ...(await decoder.next())];
     decoder.end();
-    return made;
+    return made.map(({ token }) => token);
   }
 
   async prefill(slot: number, tokens: readonly number[]): Promise<void> {
     await this.#sequences[slot]!.evaluateWithoutGeneratingNewTokens([...tokens] as Token[]);
   }
 
-  decode(slot: number, tokens: readonly number[], sampling: Sampling, prompt: readonly number[]): Decoder {
-    const output: Token[] = [];
-    const history = { prompt: prompt as readonly Token[], output };
+  decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder {
+    if (this.#direct === null || isPlain(spec)) return this.#plainDecoder(slot, tokens, spec);
+    const grammar = spec.grammar === undefined ? null : this.#grammars.begin(spec.grammar);
+    return new DirectDecoder(this.#directParts(this.#direct, slot), tokens, spec, grammar);
+  }
+
+  /** @throws EngineError `invalid`. */
+  checkGrammar(text: string): void {
+    this.#grammars.parse(text);
+  }
+
+  async score(
+    slot: number,
+    tokens: readonly number[],
+    next: readonly number[],
+    top: number,
+  ): Promise<readonly TokenInfo[]> {
+    const direct = this.#direct!;
+    const scorer = new Scorer(direct, (token) => this.#bytes.of(token));
+    const infos: TokenInfo[] = [];
+    try {
+      await direct.compute(this.#sequences[slot]!, tokens, 0, async (logits, index) => {
+        infos.push(await scorer.score(logits, next[index]!, top));
+      });
+    } finally {
+      scorer.dispose();
+    }
+    return infos;
+  }
+
+  info(token: number): TokenInfo {
+    return { id: token, bytes: this.#bytes.of(token), logprob: null, top: [] };
+  }
+
+  /**
+   * Finds out whether the library's inner functions do what they are used for. Leaves slot 0 empty.
+   * @param tokens two at least.
+   */
+  async testDirect(tokens: readonly number[]): Promise<void> {
+    const direct = Direct.of(this.#model, this.#context, this.#sequences[0]!);
+    if (direct === null) return;
+    const parts = this.#directParts(direct, 0);
+    const continued = await this.#greedily(0, tokens);
+    const begin = (grammar: string) => this.#grammars.begin(grammar);
+    const passed = await passesDirectTest(parts, tokens, continued, begin, () => this.keep(0, 0));
+    await this.keep(0, 0);
+    if (passed) this.#direct = direct;
+  }
+
+  get capabilities(): EngineCapabilities {
+    return capabilitiesOf({ direct: this.#direct !== null, rewinds: !this.#sequences[0]!.needsCheckpoints });
+  }
+
+  #directParts(direct: Direct, slot: number): DirectDecoderParts {
+    return {
+      direct,
+      sequence: this.#sequences[slot]!,
+      contextSize: this.#context.contextSize,
+      endTokens: this.#endTokens,
+      isEnd: (token) => this.#model.isEogToken(token as Token),
+      bytes: (token) => this.#bytes.of(token),
+      encode: (text) => this.#model.tokenize(text, true),
+    };
+  }
+
+  #plainDecoder(slot: number, tokens: readonly number[], { sampling, prompt }: DecodeSpec): Decoder {
+    const output: number[] = [];
+    const history = { prompt, output };
     const options = evaluateOptions(sampling, history, this.#model, this.#context.contextSize);
     const tokensMade = this.#sequences[slot]!.evaluateWithMetadata([...tokens] as Token[], {}, options);
+    const model = this.#model;
     return {
       async next() {
         const { value, done } = await tokensMade.next();
         if (done || value === undefined) throw new Error("the model stopped without an end token");
-        output.push(value.token);
-        return value.token;
+        const { token } = value;
+        output.push(token);
+        return [{ token, ends: model.isEogToken(token) }];
       },
       end() {
         tokensMade.return().catch(() => {});
@@ -97,11 +179,23 @@ export class LlamaBackend implements Backend {
     };
   }
 
-  isEnd(token: number): boolean {
-    return this.#model.isEogToken(token as Token);
-  }
-
   detokenize(tokens: readonly number[], before: readonly number[]): string {
     return this.#model.detokenize(tokens as readonly Token[], false, before as readonly Token[]);
   }
+}
+
+/** Whether the library's public functions will do. */
+function isPlain(spec: DecodeSpec): boolean {
+  const { typicalP, mirostat, logitBias } = spec.sampling;
+  return (
+    spec.grammar === undefined &&
+    spec.logprobs === undefined &&
+    spec.minTokens === undefined &&
+    spec.ignoreEos !== true &&
+    spec.prediction === undefined &&
+    spec.thinking === undefined &&
+    typicalP === undefined &&
+    mirostat === undefined &&
+    logitBias === undefined
+  );
 }

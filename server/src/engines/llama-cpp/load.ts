@@ -118,5 +118,6 @@ async function warmUp(
     await backend.keep(0, 0);
   }
   await backend.testCopying(tokens.slice(0, 16));
+  await backend.testDirect(tokens.slice(0, 16));
   return slices;
 }

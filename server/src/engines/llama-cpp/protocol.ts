@@ -1,4 +1,11 @@
-import type { EngineErrorCode, EngineEvent, EngineModelInfo, GenerateRequest } from "../../engine/port.ts";
+import {
+  type EngineCapabilities,
+  EngineError,
+  type EngineErrorCode,
+  type EngineEvent,
+  type EngineModelInfo,
+  type GenerateRequest,
+} from "../../engine/port.ts";
 import type { LlamaCppOptions } from "./options.ts";
 
 /** What travels between the platform and the process that runs the model. Ids are the sender's, counted up from 1. */
@@ -11,7 +18,7 @@ export type ToChild =
   | { type: "close" };
 
 export type FromChild =
-  | { type: "loaded"; model: EngineModelInfo }
+  | { type: "loaded"; model: EngineModelInfo; capabilities: EngineCapabilities }
   | ({ type: "load-failed" } & Failure)
   /** Everything that happened since the last message, in order: one message a batch, however many streams run. */
   | { type: "events"; events: readonly GenerationEvent[] }
@@ -31,4 +38,13 @@ export interface Failure {
   message: string;
   /** For the log only. */
   detail?: string;
+}
+
+export function toFailure(error: unknown): Failure {
+  if (!(error instanceof EngineError)) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { code: "internal", message: "The model failed.", detail };
+  }
+  const { code, message, cause } = error;
+  return cause === undefined ? { code, message } : { code, message, detail: String(cause) };
 }

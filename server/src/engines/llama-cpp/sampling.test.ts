@@ -38,9 +38,10 @@ describe("sampling", () => {
 
   const make = async (sampling: Sampling, count: number): Promise<number[]> => {
     const done = await backend.keep(0, prompt().length - 1);
-    const decoder = backend.decode(0, prompt().slice(done), sampling, prompt());
+    const spec = { sampling, prompt: prompt(), maxTokens: count };
+    const decoder = backend.decode(0, prompt().slice(done), spec);
     const made: number[] = [];
-    while (made.length < count) made.push(await decoder.next());
+    while (made.length < count) made.push(...(await decoder.next()).map(({ token }) => token));
     decoder.end();
     return made;
   };

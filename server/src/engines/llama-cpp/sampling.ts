@@ -1,13 +1,15 @@
 import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } from "node-llama-cpp";
 import type { Sampling } from "../../engine/port.ts";
+import { type Biases, counts } from "./bias.ts";
+import type { SamplerConfig } from "./direct.ts";
 
 /** llama.cpp takes 2³² − 1 to mean "any seed"; so seeds are taken modulo that number. */
 const SEEDS = 0xffff_ffff;
 
 /** Tokens made so far, grown by the decoder. */
 export interface TokenHistory {
-  readonly prompt: readonly Token[];
-  readonly output: readonly Token[];
+  readonly prompt: readonly number[];
+  readonly output: readonly number[];
 }
 
 /** The port's sampling in the library's words. Read anew by the library at every token through the functions. */
@@ -24,7 +26,7 @@ export function evaluateOptions(
     // Null keeps the sampler out of the chain; 0 would sort the whole vocabulary at every token (2 ms of 8).
     topK: topK > 0 ? topK : (null as unknown as number),
     minP,
-    seed: ((seed % SEEDS) + SEEDS) % SEEDS,
+    seed: seedOf(seed),
     yieldEogToken: true,
     ...penalties(sampling, history, model, contextSize),
   };
@@ -51,26 +53,67 @@ function penalties(
         ...constant,
         frequencyPenalty,
         presencePenalty,
-        punishTokens: () => [...history.output],
+        punishTokens: () => [...history.output] as Token[],
       },
     };
   }
-  const repeatPenalty = { ...constant, punishTokens: () => [...history.prompt, ...history.output] };
+  const repeatPenalty = {
+    ...constant,
+    punishTokens: () => [...history.prompt, ...history.output] as Token[],
+  };
   if (!byCount) return { repeatPenalty };
   return {
     repeatPenalty,
     tokenBias: () => {
       const bias = TokenBias.for(model);
       for (const [token, count] of counts(history.output)) {
-        bias.set([token], { logit: -(count * frequencyPenalty + presencePenalty) });
+        bias.set([token as Token], { logit: -(count * frequencyPenalty + presencePenalty) });
       }
       return bias;
     },
   };
 }
 
-function counts(tokens: readonly Token[]): Map<Token, number> {
-  const result = new Map<Token, number>();
-  for (const token of tokens) result.set(token, (result.get(token) ?? 0) + 1);
-  return result;
+/** The same for llama.cpp's own sampler, as it is for the next token. @param noEnd no end token may come now. */
+export function samplerConfig(
+  sampling: Sampling,
+  history: TokenHistory,
+  biases: Biases,
+  contextSize: number,
+  noEnd: boolean,
+): SamplerConfig {
+  const { temperature = 1, topP = 1, topK = 0, minP = 0, seed = 0 } = sampling;
+  const config = { temperature, topP, minP, seed: seedOf(seed), ...biases.now(history, noEnd) };
+  return {
+    ...config,
+    ...(topK > 0 ? { topK } : {}),
+    ...penaltyConfig(sampling, history, contextSize),
+  };
+}
+
+function penaltyConfig(
+  sampling: Sampling,
+  history: TokenHistory,
+  contextSize: number,
+): Partial<SamplerConfig> {
+  const { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 } = sampling;
+  if (repetitionPenalty !== 1) {
+    return {
+      repeatPenalty: repetitionPenalty,
+      repeatPenaltyMaxTokens: contextSize,
+      repeatPenaltyTokens: Uint32Array.from([...history.prompt, ...history.output]),
+    };
+  }
+  if (frequencyPenalty === 0 && presencePenalty === 0) return {};
+  return {
+    repeatPenalty: 1,
+    repeatPenaltyFrequencyPenalty: frequencyPenalty,
+    repeatPenaltyPresencePenalty: presencePenalty,
+    repeatPenaltyMaxTokens: contextSize,
+    repeatPenaltyTokens: Uint32Array.from(history.output),
+  };
+}
+
+function seedOf(seed: number): number {
+  return ((seed % SEEDS) + SEEDS) % SEEDS;
 }

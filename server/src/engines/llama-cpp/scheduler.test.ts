@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { EngineEvent } from "../../engine/port.ts";
+import type { EngineEvent, TokenInfo } from "../../engine/port.ts";
 import { FakeClock } from "../../lib/clock.ts";
-import type { Backend, Decoder } from "./backend.ts";
+import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import type { GenerationSpec } from "./generation.ts";
 import type { GenerationEvent } from "./protocol.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -53,7 +53,16 @@ class FakeBackend implements Backend {
     });
   }
 
-  decode(slot: number, tokens: readonly number[], _: unknown, prompt: readonly number[]): Decoder {
+  async score(slot: number, tokens: readonly number[], next: readonly number[]): Promise<TokenInfo[]> {
+    await this.prefill(slot, tokens);
+    return next.map((id) => ({ ...this.info(id), logprob: -1 }));
+  }
+
+  info(id: number): TokenInfo {
+    return { id, bytes: new Uint8Array(), logprob: null, top: [] };
+  }
+
+  decode(slot: number, tokens: readonly number[], { prompt }: DecodeSpec): Decoder {
     let left = prompt.at(-1)!;
     let next: readonly number[] = tokens;
     return {
@@ -64,14 +73,10 @@ class FakeBackend implements Backend {
           if (next === tokens) expect(this.#held[slot]).toEqual(prompt);
           const made = left-- > 0 ? 1000 + left : END;
           next = [made];
-          return made;
+          return [{ token: made, ends: made === END }];
         }),
       end: () => {},
     };
-  }
-
-  isEnd(token: number): boolean {
-    return token === END;
   }
 
   detokenize(tokens: readonly number[]): string {

@@ -1,9 +1,9 @@
-import { EngineError } from "../../engine/port.ts";
+import { EngineError, type EngineEvent } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Backend } from "./backend.ts";
 import { BLOCK_TOKENS, nextPiece } from "./blocks.ts";
 import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
-import type { GenerationEvent } from "./protocol.ts";
+import { type GenerationEvent, toFailure } from "./protocol.ts";
 import type { SliceSizer } from "./slices.ts";
 import { COPY_GAIN_TOKENS, commonPrefix, placePrompt, Slot, type SlotState } from "./slots.ts";
 
@@ -50,7 +50,8 @@ export class Scheduler {
   /** @throws EngineError `overloaded` when the queue is full. */
   submit(spec: GenerationSpec): void {
     const generation = new Generation(spec, this.#backend);
-    if (spec.maxTokens === 0) {
+    if (spec.maxTokens === 0 && generation.scores === null) {
+      this.#generations.set(spec.id, generation);
       this.#finishEmpty(generation);
       return;
     }
@@ -95,23 +96,32 @@ export class Scheduler {
   /** Gives free slots away, one by one to the generation that has fewest; of equals, the oldest. */
   async #admit(): Promise<void> {
     while (this.#slots.some((slot) => slot.occupant === null)) {
-      const states = this.#slotStates();
-      const next = [...this.#generations.values()]
-        .filter((g) => g.waiting.length > 0 && !this.#isBeingComputed(g, states))
+      // The first choice alone computes a prompt that is to be scored.
+      const waiting = [...this.#generations.values()].filter(
+        (g) => g.waiting.length > 0 && (g.scores === null || g.running.size === 0),
+      );
+      if (waiting.length === 0) return;
+      const held = this.#slots.map((slot) => this.#backend.held(slot.index));
+      const next = waiting
+        .filter((g) => !this.#isBeingComputed(g, this.#slotStates(g, held)))
         .reduce<Generation | null>((a, b) => (a === null || b.running.size < a.running.size ? b : a), null);
       if (next === null) return;
-      await this.#place(next, states);
+      await this.#place(next, this.#slotStates(next, held));
     }
   }
 
-  #slotStates(): PlacedSlot[] {
-    return this.#slots.map((slot) => ({
-      slot,
-      held: slot.spoilt ? [] : this.#backend.held(slot.index),
-      exactTokens: slot.exactTokens,
-      lastUsed: slot.lastUsed,
-      free: slot.occupant === null,
-    }));
+  /** The slots as `generation` may use them. */
+  #slotStates(generation: Generation, held: readonly (readonly number[])[]): PlacedSlot[] {
+    return this.#slots.map((slot, index) => {
+      const usable = slot.usableBy(generation);
+      return {
+        slot,
+        held: usable < held[index]!.length ? held[index]!.slice(0, usable) : held[index]!,
+        exactTokens: slot.exactTokens,
+        lastUsed: slot.lastUsed,
+        free: slot.occupant === null,
+      };
+    });
   }
 
   /**
@@ -121,9 +131,11 @@ export class Scheduler {
   #isBeingComputed(generation: Generation, states: readonly SlotState[]): boolean {
     if (!this.#backend.canCopy) return false;
     const { prompt } = generation.spec;
-    return this.#slots.some(({ occupant, index }) => {
+    return this.#slots.some((slot) => {
+      const { occupant, index } = slot;
       if (occupant === null || occupant.promptLeft === 0) return false;
-      const common = commonPrefix(occupant.generation.spec.prompt, prompt);
+      const usable = slot.usableBy(generation);
+      const common = Math.min(usable, commonPrefix(occupant.generation.spec.prompt, prompt));
       if (common - occupant.promptDone < 1 || common < COPY_GAIN_TOKENS) return false;
       const elsewhere = states.filter((_, i) => i !== index).map((s) => commonPrefix(s.held, prompt));
       return common - Math.max(0, ...elsewhere) >= COPY_GAIN_TOKENS;
@@ -145,7 +157,7 @@ export class Scheduler {
         source === slot
           ? await this.#backend.keep(slot.index, placement.reuse)
           : await this.#backend.copy(source.index, slot.index, placement.reuse);
-      slot.takeOver(source, choice.promptDone);
+      slot.takeOver(source, choice.promptDone, generation);
       generation.started(choice.promptDone);
     } catch (error) {
       this.#fail(generation, error);
@@ -173,60 +185,95 @@ export class Scheduler {
   /** Computes a slice of the prompt; the one that completes it makes the first token too. */
   async #fill(choice: Choice, streams: number): Promise<void> {
     const { generation } = choice;
-    const { prompt } = generation.spec;
+    const { spec } = generation;
     const slot = choice.slot!;
     const { slices, clock } = this.#options;
-    const most = generation.exact ? Math.max(BLOCK_TOKENS, slices.next(streams)) : slices.next(streams);
-    const position = choice.promptDone;
-    const tokens = nextPiece(position, choice.promptLeft, most);
-    const slice = prompt.slice(position, position + tokens);
-    choice.promptDone += tokens;
-    const startMs = clock.monotonicMs();
-    if (choice.promptLeft === 0) {
-      choice.decoder = this.#backend.decode(slot.index, slice, choice.sampling, prompt);
-      await this.#decode(choice);
-    } else {
-      try {
-        await this.#backend.prefill(slot.index, slice);
-      } catch (error) {
-        this.#fail(generation, error);
+    if (generation.scores !== null && choice.promptLeft === 1) {
+      generation.scored();
+      if (spec.maxTokens === 0) {
+        this.#finishEmpty(generation);
+        return;
       }
     }
+    const most = generation.exact ? Math.max(BLOCK_TOKENS, slices.next(streams)) : slices.next(streams);
+    const position = choice.promptDone;
+    if (generation.scores !== null) {
+      await this.#score(choice, nextPiece(position, choice.promptLeft - 1, most));
+      return;
+    }
+    const tokens = nextPiece(position, choice.promptLeft, most);
+    const slice = spec.prompt.slice(position, position + tokens);
+    choice.promptDone += tokens;
+    const startMs = clock.monotonicMs();
+    try {
+      if (choice.promptLeft > 0) {
+        await this.#backend.prefill(slot.index, slice);
+      } else {
+        choice.decoder = this.#backend.decode(slot.index, slice, { ...spec, sampling: choice.sampling });
+      }
+    } catch (error) {
+      this.#fail(generation, error);
+      return;
+    }
+    if (choice.decoder !== null) await this.#decode(choice);
     slot.computed(position, tokens);
     slices.record(tokens, clock.monotonicMs() - startMs);
+  }
+
+  /** Computes a slice of the prompt and what the model thought of it. How long that takes says nothing of others. */
+  async #score(choice: Choice, tokens: number): Promise<void> {
+    const { generation } = choice;
+    const { prompt, logprobs = 0 } = generation.spec;
+    const slot = choice.slot!;
+    const position = choice.promptDone;
+    choice.promptDone += tokens;
+    const slice = prompt.slice(position, choice.promptDone);
+    const next = prompt.slice(position + 1, choice.promptDone + 1);
+    try {
+      generation.scores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
+      slot.computed(position, tokens);
+    } catch (error) {
+      this.#fail(generation, error);
+    }
   }
 
   async #decode(choice: Choice): Promise<void> {
     const { generation } = choice;
     const { id } = generation.spec;
     try {
-      const token = await choice.decoder!.next();
-      // Another choice of it may have failed in the same batch.
-      if (!this.#generations.has(id)) return;
-      const { events, finish } = choice.take(token);
-      for (const event of events) this.#options.emit({ id, event });
-      if (finish === null) return;
-      generation.finished();
-      this.#release(choice);
-      if (generation.done) this.#end(generation, generation.endEvent());
+      for (const made of await choice.decoder!.next()) {
+        // Another choice of it may have failed in the same batch.
+        if (!this.#generations.has(id)) return;
+        const { events, finish } = choice.take(made);
+        this.#emit(generation, events);
+        if (finish === null) continue;
+        generation.finished();
+        this.#release(choice);
+        if (generation.done) this.#end(generation, generation.endEvent());
+        return;
+      }
     } catch (error) {
       this.#fail(generation, error);
     }
   }
 
   #finishEmpty(generation: Generation): void {
-    const { id } = generation.spec;
-    for (const choice of generation.waiting) {
-      this.#options.emit({ id, event: { type: "finish", choice: choice.index, reason: "length" } });
+    for (let choice = 0; choice < generation.spec.n; choice++) {
+      this.#emit(generation, [{ type: "finish", choice, reason: "length" }]);
       generation.finished();
     }
-    this.#options.emit({ id, event: generation.endEvent() });
+    this.#end(generation, generation.endEvent());
+  }
+
+  #emit(generation: Generation, events: readonly EngineEvent[]): void {
+    const { id } = generation.spec;
+    for (const event of generation.opening()) this.#options.emit({ id, event });
+    for (const event of events) this.#options.emit({ id, event });
   }
 
   #fail(generation: Generation, error: unknown): void {
-    const detail = error instanceof Error ? error.message : String(error);
     for (const choice of generation.running) choice.slot!.spoilt = true;
-    this.#end(generation, { type: "error", code: "internal", message: "The model failed.", detail });
+    this.#end(generation, { type: "error", ...toFailure(error) });
   }
 
   #end(generation: Generation, event: GenerationEvent["event"]): void {

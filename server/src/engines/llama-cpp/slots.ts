@@ -1,5 +1,5 @@
 import { BLOCK_TOKENS, exactReuse, wholeBlocks } from "./blocks.ts";
-import type { Choice } from "./generation.ts";
+import type { Choice, Generation } from "./generation.ts";
 
 /** One context sequence: who is computed in it, and what is known of the state it holds. */
 export class Slot {
@@ -11,15 +11,28 @@ export class Slot {
   spoilt = false;
   /** Leading tokens of the state that were computed as whole blocks. */
   exactTokens = 0;
+  /** The generation that computed the state last. */
+  #owner: Generation | null = null;
 
   constructor(index: number) {
     this.index = index;
   }
 
-  /** The slot now holds the first `tokens` of what `source` held. */
-  takeOver(source: Slot, tokens: number): void {
+  /** The slot now holds the first `tokens` of what `source` held, and `owner` goes on with it. */
+  takeOver(source: Slot, tokens: number, owner: Generation): void {
     this.exactTokens = Math.min(source.exactTokens, wholeBlocks(tokens));
     this.spoilt = false;
+    this.#owner = owner;
+  }
+
+  /** How many of the first tokens that the slot holds `generation` may use. */
+  usableBy(generation: Generation): number {
+    const owner = this.#owner;
+    if (this.spoilt || owner === null) return 0;
+    if (owner === generation) return Number.POSITIVE_INFINITY;
+    const { cacheScope, cacheMaxTokens = Number.POSITIVE_INFINITY } = owner.spec;
+    if (generation.spec.cacheScope !== cacheScope) return 0;
+    return Math.min(cacheMaxTokens, generation.takesFromOthers);
   }
 
   /** `tokens` were computed at once, `position` tokens after the beginning. */

@@ -1,6 +1,11 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
 import { contextExceeded } from "../../engine/limits.ts";
-import { EngineError, type EngineInput } from "../../engine/port.ts";
+import {
+  EngineError,
+  type EngineErrorCode,
+  type EngineInput,
+  type GenerateRequest,
+} from "../../engine/port.ts";
 
 /** Turns an engine's input into token ids. Tokenizing blocks the process, so texts that can't fit are not tokenized. */
 export class Tokenizer {
@@ -34,12 +39,7 @@ export class Tokenizer {
       }
       case "tokens":
         for (const id of input.tokens) {
-          if (!Number.isInteger(id) || id < 0 || id >= this.#vocabularySize) {
-            throw new EngineError(
-              "invalid_prompt",
-              `The prompt has a token id that the model doesn't have: ${id}.`,
-            );
-          }
+          if (!this.#knows(id)) throw unknownToken("invalid_prompt", "The prompt", id);
         }
         return input.tokens;
       case "chat":
@@ -56,9 +56,37 @@ export class Tokenizer {
     return this.#model.tokenize(text, true);
   }
 
+  /** @throws EngineError `invalid` when one of the tokens of a bias doesn't exist. */
+  checkBias(tokens: readonly number[]): void {
+    for (const id of tokens) {
+      if (!this.#knows(id)) throw unknownToken("invalid", "A logit bias", id);
+    }
+  }
+
+  /** The first `most` tokens of a predicted output. @throws EngineError `invalid` when one of them doesn't exist. */
+  prediction(prediction: NonNullable<GenerateRequest["prediction"]>, most: number): readonly number[] {
+    if (prediction.kind === "text") {
+      const text = prediction.text.slice(0, most * this.#longestToken);
+      return this.#model.tokenize(text, true).slice(0, most);
+    }
+    const tokens = prediction.tokens.slice(0, most);
+    for (const id of tokens) {
+      if (!this.#knows(id)) throw unknownToken("invalid", "The prediction", id);
+    }
+    return tokens;
+  }
+
+  #knows(id: number): boolean {
+    return Number.isInteger(id) && id >= 0 && id < this.#vocabularySize;
+  }
+
   /** Ordinary tokens to compute something with. */
   anyTokens(count: number): number[] {
     const some = this.#model.tokenize("Once upon a time there was a little house by the sea. ");
     return Array.from({ length: count }, (_, i): Token => some[i % some.length]!);
   }
+}
+
+function unknownToken(code: EngineErrorCode, what: string, id: number): EngineError {
+  return new EngineError(code, `${what} has a token id that the model doesn't have: ${id}.`);
 }

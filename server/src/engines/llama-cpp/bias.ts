@@ -1,0 +1,64 @@
+import type { Sampling } from "../../engine/port.ts";
+import type { TokenHistory } from "./sampling.ts";
+
+export interface Bias {
+  tokenBiasKeys?: Uint32Array;
+  tokenBiasValues?: Float32Array;
+}
+
+/** Never chosen while anything else may be; not infinite, as it may be all that a grammar leaves. */
+const SUPPRESSED = -1e9;
+
+/** What is added to logits before everything else: asked for, by penalties that no sampler has, and for end tokens. */
+export class Biases {
+  readonly #asked: ReadonlyMap<number, number>;
+  readonly #endTokens: readonly number[];
+  readonly #penalties: { frequency: number; presence: number } | null;
+  readonly #plain: Bias;
+  readonly #withoutEnd: Bias;
+
+  constructor(sampling: Sampling, endTokens: readonly number[]) {
+    const { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 } = sampling;
+    const counted = frequencyPenalty !== 0 || presencePenalty !== 0;
+    const asked = new Map<number, number>();
+    for (const [token, bias] of sampling.logitBias ?? []) asked.set(token, (asked.get(token) ?? 0) + bias);
+    this.#asked = asked;
+    this.#endTokens = endTokens;
+    // llama.cpp has one history for all penalties, but they are about different ones.
+    this.#penalties =
+      counted && repetitionPenalty !== 1 ? { frequency: frequencyPenalty, presence: presencePenalty } : null;
+    this.#plain = arrays(asked);
+    this.#withoutEnd = arrays(this.#suppressEnd(asked));
+  }
+
+  /** @param noEnd end tokens must not come now. */
+  now(history: TokenHistory, noEnd: boolean): Bias {
+    if (this.#penalties === null) return noEnd ? this.#withoutEnd : this.#plain;
+    const { frequency, presence } = this.#penalties;
+    const biases = new Map(this.#asked);
+    for (const [token, count] of counts(history.output)) {
+      biases.set(token, (biases.get(token) ?? 0) - count * frequency - presence);
+    }
+    return arrays(noEnd ? this.#suppressEnd(biases) : biases);
+  }
+
+  #suppressEnd(biases: ReadonlyMap<number, number>): Map<number, number> {
+    const result = new Map(biases);
+    for (const token of this.#endTokens) result.set(token, SUPPRESSED);
+    return result;
+  }
+}
+
+export function counts(tokens: readonly number[]): Map<number, number> {
+  const result = new Map<number, number>();
+  for (const token of tokens) result.set(token, (result.get(token) ?? 0) + 1);
+  return result;
+}
+
+function arrays(biases: ReadonlyMap<number, number>): Bias {
+  if (biases.size === 0) return {};
+  return {
+    tokenBiasKeys: Uint32Array.from(biases.keys()),
+    tokenBiasValues: Float32Array.from(biases.values()),
+  };
+}

@@ -1,0 +1,33 @@
+import type { EngineCapabilities } from "../../engine/port.ts";
+
+/**
+ * What the engine honours with a model.
+ * @param found whether the library's inner functions can be used, and whether a slot's state can be cut off anywhere.
+ */
+export function capabilitiesOf(found: { direct: boolean; rewinds: boolean }): EngineCapabilities {
+  const { direct, rewinds } = found;
+  return {
+    rendersChat: false,
+    sampling: [
+      "temperature",
+      "topP",
+      "topK",
+      "minP",
+      "seed",
+      "frequencyPenalty",
+      "presencePenalty",
+      "repetitionPenalty",
+      ...(direct ? (["typicalP", "mirostat", "logitBias"] as const) : []),
+    ],
+    features: [
+      "promptTokens",
+      "cacheScope",
+      "cacheMaxTokens",
+      ...(direct
+        ? (["grammar", "logprobs", "promptLogprobs", "minTokens", "ignoreEos", "thinking"] as const)
+        : []),
+      ...(direct && rewinds ? (["prediction"] as const) : []),
+    ],
+    exactUsageOnAbort: true,
+  };
+}

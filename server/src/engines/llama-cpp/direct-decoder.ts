@@ -1,0 +1,143 @@
+import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
+import type { Decoder, DecodeSpec, MadeToken } from "./backend.ts";
+import { Biases } from "./bias.ts";
+import type { Direct, Logits, Sampler } from "./direct.ts";
+import { Distribution, needsDistribution } from "./distribution.ts";
+import { Drafts } from "./drafts.ts";
+import { samplerConfig } from "./sampling.ts";
+import { Scorer } from "./scores.ts";
+import { Thinking } from "./thinking.ts";
+
+export interface DirectDecoderParts {
+  direct: Direct;
+  sequence: LlamaContextSequence;
+  contextSize: number;
+  endTokens: readonly number[];
+  isEnd(token: number): boolean;
+  bytes(token: number): Uint8Array;
+  encode(text: string): readonly number[];
+}
+
+/** Makes the tokens of a choice that asks for more than plain sampling. */
+export class DirectDecoder implements Decoder {
+  readonly #parts: DirectDecoderParts;
+  readonly #spec: DecodeSpec;
+  readonly #output: number[] = [];
+  readonly #biases: Biases;
+  readonly #sampler: Sampler;
+  readonly #distribution: Distribution | null;
+  readonly #scorer: Scorer | null;
+  readonly #thinking: Thinking | null;
+  readonly #drafts: Drafts | null;
+  readonly #grammar: LlamaGrammarEvaluationState | null;
+  /** Tokens to compute next; what follows the last of them is made. */
+  #feed: readonly number[];
+  /** Tokens that must come next. */
+  #forced: number[];
+
+  /** @param grammar at its start. */
+  constructor(
+    parts: DirectDecoderParts,
+    tokens: readonly number[],
+    spec: DecodeSpec,
+    grammar: LlamaGrammarEvaluationState | null,
+  ) {
+    const { direct, bytes, encode } = parts;
+    this.#parts = parts;
+    this.#spec = spec;
+    this.#feed = tokens;
+    this.#grammar = grammar;
+    this.#biases = new Biases(spec.sampling, parts.endTokens);
+    this.#sampler = direct.sampler();
+    this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
+    this.#scorer = spec.logprobs === undefined ? null : new Scorer(direct, bytes);
+    this.#thinking =
+      spec.thinking === undefined
+        ? null
+        : new Thinking({ block: spec.thinking, constrained: grammar !== null, bytes, encode });
+    this.#drafts = spec.prediction === undefined ? null : new Drafts(spec.prediction);
+    this.#forced = [...(this.#thinking?.begin() ?? [])];
+  }
+
+  get prediction(): Decoder["prediction"] {
+    return this.#drafts ?? undefined;
+  }
+
+  async next(): Promise<readonly MadeToken[]> {
+    const { direct, sequence } = this.#parts;
+    const room = this.#spec.maxTokens - this.#output.length - 1;
+    const drafted = this.#forced.length === 0;
+    const ahead = drafted ? (this.#drafts?.next(room) ?? []) : this.#forced.slice(0, room);
+    const firstAt = this.#feed.length - 1;
+    const made: MadeToken[] = [];
+    let asExpected = true;
+    await direct.compute(sequence, [...this.#feed, ...ahead], firstAt, async (logits, index) => {
+      if (!asExpected) return;
+      const one = await this.#make(logits);
+      made.push(one);
+      asExpected = !one.ends && one.token === ahead[index - firstAt];
+    });
+    await this.#forget(ahead.length - (made.length - 1));
+    if (drafted && ahead.length > 0) this.#drafts!.turnedOut(ahead.length, made.length - 1);
+    this.#feed = [made.at(-1)!.token];
+    return made;
+  }
+
+  end(): void {
+    this.#sampler.dispose();
+    this.#scorer?.dispose();
+  }
+
+  async #make(logits: Logits): Promise<MadeToken> {
+    const token = this.#forced.shift() ?? (await this.#pick(logits));
+    this.#output.push(token);
+    this.#drafts?.made(token);
+    const follow = this.#thinking?.made(token) ?? [];
+    if (follow.length > 0) this.#forced = [...follow];
+    const made: MadeToken = { token, ends: this.#ends(token) };
+    if (this.#scorer !== null) made.info = await this.#scorer.score(logits, token, this.#spec.logprobs!);
+    return made;
+  }
+
+  /** With a grammar the end token says that it is complete, and there is nothing to go on with. */
+  #ends(token: number): boolean {
+    return this.#parts.isEnd(token) && (this.#spec.ignoreEos !== true || this.#constraint !== null);
+  }
+
+  /** The grammar, where it applies now. */
+  get #constraint(): LlamaGrammarEvaluationState | null {
+    return this.#thinking === null || this.#thinking.outside ? this.#grammar : null;
+  }
+
+  async #pick(logits: Logits): Promise<number> {
+    const token = await this.#sample(logits);
+    if (this.#thinking === null || this.#thinking.outside) return token;
+    const instead = this.#thinking.instead(token, this.#parts.isEnd(token));
+    if (instead === null) return token;
+    if (instead.length === 0) return this.#sample(logits);
+    this.#forced = instead.slice(1);
+    return instead[0]!;
+  }
+
+  async #sample(logits: Logits): Promise<number> {
+    const { sampling, prompt, minTokens = 0 } = this.#spec;
+    const history = { prompt, output: this.#output };
+    const noEnd = this.#output.length < minTokens;
+    const config = samplerConfig(sampling, history, this.#biases, this.#parts.contextSize, noEnd);
+    const grammar = this.#constraint;
+    if (this.#distribution === null) return this.#sampler.pick(logits, config, grammar);
+    // Greedily, so that bias and penalties are all that is done to the logits.
+    const all = await this.#sampler.all(logits, { ...config, temperature: 0 }, grammar?.clone() ?? null);
+    const token = this.#distribution.pick(all);
+    if (grammar !== null && !this.#parts.isEnd(token)) this.#parts.direct.accept(grammar, token);
+    return token;
+  }
+
+  /** Drops the last tokens of the slot's state, computed for guesses that were wrong. */
+  async #forget(count: number): Promise<void> {
+    if (count === 0) return;
+    const { sequence } = this.#parts;
+    const end = sequence.nextTokenIndex;
+    await sequence.eraseContextTokenRanges([{ start: end - count, end }]);
+  }
+}

@@ -1,0 +1,66 @@
+import type { LlamaGrammarEvaluationState } from "node-llama-cpp";
+import type { DecodeSpec, MadeToken } from "./backend.ts";
+import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
+
+/** More than any logit. */
+const CERTAIN = 1e4;
+
+/**
+ * Whether the library's inner functions do what is expected of them.
+ * @param continued the two tokens that greedily follow `tokens`.
+ * @param empty empties the slot.
+ */
+export async function passesDirectTest(
+  parts: DirectDecoderParts,
+  tokens: readonly number[],
+  continued: readonly number[],
+  begin: (grammar: string) => LlamaGrammarEvaluationState,
+  empty: () => Promise<unknown>,
+): Promise<boolean> {
+  const make = async (spec: Partial<DecodeSpec>, grammar: LlamaGrammarEvaluationState | null = null) => {
+    await empty();
+    const whole = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 8, ...spec };
+    const decoder = new DirectDecoder(parts, tokens, whole, grammar);
+    try {
+      const made: MadeToken[] = [];
+      while (made.length < 2) made.push(...(await decoder.next()));
+      return made.slice(0, 2);
+    } finally {
+      decoder.end();
+    }
+  };
+  try {
+    const [first, second] = continued;
+    const scored = await make({ logprobs: 2 });
+    if (ids(scored) !== ids(continued) || !scored.every(isPlausible)) return false;
+    const wrong = parts.endTokens[0] ?? tokens[0]!;
+    const guessed = await make({ prediction: [first!, second!, wrong, wrong] });
+    if (ids(guessed) !== ids(continued) || parts.sequence.nextTokenIndex > tokens.length + 2) return false;
+    const [end] = parts.endTokens;
+    if (end === undefined) return true;
+    const ended = await make({ sampling: { temperature: 0, logitBias: [[end, CERTAIN]] } });
+    const held = await make({ minTokens: 2, sampling: { temperature: 0, logitBias: [[end, CERTAIN]] } });
+    if (ended[0]!.token !== end || held.some(({ token }) => parts.isEnd(token))) return false;
+    const ruled = await make({}, begin('root ::= "?"'));
+    return Buffer.from(parts.bytes(ruled[0]!.token)).toString() === "?" && ruled[1]!.ends;
+  } catch {
+    return false;
+  }
+}
+
+function ids(made: readonly (MadeToken | number)[]): string {
+  return made.map((one) => (typeof one === "number" ? one : one.token)).join();
+}
+
+/** The best token comes first, and probabilities are probabilities. */
+function isPlausible({ token, info }: MadeToken): boolean {
+  if (info === undefined || info.logprob === null) return false;
+  const [best, next] = info.top;
+  return (
+    best?.id === token &&
+    Math.abs(best.logprob - info.logprob) < 1e-3 &&
+    next !== undefined &&
+    next.logprob <= best.logprob &&
+    Math.exp(best.logprob) + Math.exp(next.logprob) < 1.001
+  );
+}

@@ -1,0 +1,130 @@
+import type { Sampling } from "../../engine/port.ts";
+
+/** Candidates, best first, their logits beside them. */
+interface Candidates {
+  tokens: readonly number[];
+  logits: readonly number[];
+}
+
+/** Whether the sampling needs the samplers of this file. Greedily all of them pick the best token. */
+export function needsDistribution({ temperature = 1, typicalP = 1, mirostat }: Sampling): boolean {
+  return temperature > 0 && (typicalP < 1 || mirostat !== undefined);
+}
+
+/**
+ * Locally typical sampling and Mirostat 2, which the library doesn't have. In llama.cpp's order: top-k, typical, top-p,
+ * min-p, temperature, chance; or temperature and Mirostat. Bias and penalties come before.
+ */
+export class Distribution {
+  readonly #sampling: Sampling;
+  readonly #random: () => number;
+  /** Mirostat's μ: the most surprise in bits that a token may have. */
+  #maxSurprise: number;
+
+  constructor(sampling: Sampling) {
+    this.#sampling = sampling;
+    this.#random = randomNumbers(sampling.seed ?? 0);
+    this.#maxSurprise = 2 * (sampling.mirostat?.target ?? 0);
+  }
+
+  /** @param sorted `[token, logit, …]`, best first; −∞ is never picked. */
+  pick(sorted: readonly number[]): number {
+    const all = unflatten(sorted);
+    const { temperature = 1, mirostat } = this.#sampling;
+    if (mirostat !== undefined) return this.#mirostat(heat(all, temperature), mirostat);
+    const { topK = 0, typicalP = 1, topP = 1, minP = 0 } = this.#sampling;
+    let left = topK > 0 ? first(all, topK) : all;
+    if (typicalP < 1) left = typical(left, typicalP);
+    if (topP < 1) left = first(left, nucleusSize(softmax(left.logits), topP));
+    if (minP > 0) left = first(left, left.logits.filter((l) => l >= left.logits[0]! + Math.log(minP)).length);
+    const { tokens, logits } = heat(left, temperature);
+    return tokens[draw(softmax(logits), this.#random())]!;
+  }
+
+  #mirostat(all: Candidates, { target, learningRate }: NonNullable<Sampling["mirostat"]>): number {
+    const within = softmax(all.logits).filter((p) => -Math.log2(p) <= this.#maxSurprise).length;
+    const left = first(all, Math.max(1, within));
+    const probabilities = softmax(left.logits);
+    const picked = draw(probabilities, this.#random());
+    this.#maxSurprise -= learningRate * (-Math.log2(probabilities[picked]!) - target);
+    return left.tokens[picked]!;
+  }
+}
+
+/** The tokens whose surprise is nearest the entropy, until they have the mass together. */
+function typical({ tokens, logits }: Candidates, mass: number): Candidates {
+  const probabilities = softmax(logits);
+  const surprise = (i: number) => -Math.log(probabilities[i]!);
+  let entropy = 0;
+  for (const p of probabilities) if (p > 0) entropy -= p * Math.log(p);
+  // Best first means least surprising first: the nearest lie side by side, around where the surprise passes the entropy.
+  let right = probabilities.findIndex((_, i) => surprise(i) >= entropy);
+  if (right < 0) right = probabilities.length;
+  let left = right;
+  let sum = 0;
+  while (sum <= mass && (left > 0 || right < probabilities.length)) {
+    const leftGap = left > 0 ? entropy - surprise(left - 1) : Number.POSITIVE_INFINITY;
+    const rightGap = right < probabilities.length ? surprise(right) - entropy : Number.POSITIVE_INFINITY;
+    sum += leftGap <= rightGap ? probabilities[--left]! : probabilities[right++]!;
+  }
+  return { tokens: tokens.slice(left, right), logits: logits.slice(left, right) };
+}
+
+/** How many of the first together have the mass. */
+function nucleusSize(probabilities: readonly number[], mass: number): number {
+  let sum = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    sum += probabilities[i]!;
+    if (sum >= mass) return i + 1;
+  }
+  return probabilities.length;
+}
+
+function softmax(logits: readonly number[]): number[] {
+  const weights = logits.map((logit) => Math.exp(logit - logits[0]!));
+  const sum = weights.reduce((a, b) => a + b, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+function draw(probabilities: readonly number[], random: number): number {
+  let sum = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    sum += probabilities[i]!;
+    if (random < sum) return i;
+  }
+  // Rounding may leave the sum below 1: then it is the last that can come at all.
+  return Math.max(
+    0,
+    probabilities.findLastIndex((p) => p > 0),
+  );
+}
+
+function first({ tokens, logits }: Candidates, count: number): Candidates {
+  return { tokens: tokens.slice(0, count), logits: logits.slice(0, count) };
+}
+
+function heat({ tokens, logits }: Candidates, temperature: number): Candidates {
+  return { tokens, logits: logits.map((logit) => logit / temperature) };
+}
+
+function unflatten(sorted: readonly number[]): Candidates {
+  const tokens: number[] = [];
+  const logits: number[] = [];
+  for (let i = 0; i + 1 < sorted.length && sorted[i + 1] !== Number.NEGATIVE_INFINITY; i += 2) {
+    tokens.push(sorted[i]!);
+    logits.push(sorted[i + 1]!);
+  }
+  return { tokens, logits };
+}
+
+/** Evenly distributed numbers in [0, 1): a Weyl sequence, its steps well mixed. */
+function randomNumbers(seed: number): () => number {
+  let state = Math.trunc(seed) >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = state;
+    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,30 @@
+import { fitToContext } from "../../engine/limits.ts";
+import type { GenerateRequest } from "../../engine/port.ts";
+import type { GenerationSpec } from "./generation.ts";
+import type { LoadedModel } from "./load.ts";
+
+/** A request in the scheduler's words. @throws EngineError when it can't be computed. */
+export function generationSpec(id: number, request: GenerateRequest, model: LoadedModel): GenerationSpec {
+  const { tokenizer, backend, contextLength } = model;
+  const prompt = tokenizer.prompt(request.input);
+  const maxTokens = fitToContext(prompt.length, request.maxTokens, contextLength);
+  if (request.grammar !== undefined) backend.checkGrammar(request.grammar);
+  tokenizer.checkBias((request.sampling.logitBias ?? []).map(([token]) => token));
+  const { sampling, n, stop, stream, grammar, logprobs, minTokens, ignoreEos, thinking } = request;
+  const { cacheScope, cacheMaxTokens } = request;
+  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, cacheScope, cacheMaxTokens };
+  return {
+    ...given(spec),
+    ...(request.prompt === undefined ? {} : { promptInfo: request.prompt }),
+    ...(request.prediction === undefined
+      ? {}
+      : { prediction: tokenizer.prediction(request.prediction, maxTokens) }),
+    ...{ id, prompt, sampling, n, maxTokens, stop, stream },
+  };
+}
+
+/** Without the fields that are undefined. */
+function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
