@@ -25,19 +25,19 @@ const SIZES = {
       decodeTokens: 160,
       predictedTokens: 400,
       promptTokens: 1_000,
-      budgetMs: 150_000,
+      budgetMs: 40_000,
     },
   },
   quick: {
     gateway: { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 },
     engine: { rounds: 1, decodeTokens: 96, concurrentTokens: 24, longPromptTokens: 1_000, budgetMs: 10_000 },
     text: {
-      rounds: 1,
+      rounds: 3,
       compileRounds: 1,
       decodeTokens: 96,
       predictedTokens: 400,
       promptTokens: 1_000,
-      budgetMs: 30_000,
+      budgetMs: 6_000,
     },
   },
   smoke: {
@@ -49,7 +49,7 @@ const SIZES = {
       decodeTokens: 8,
       predictedTokens: 32,
       promptTokens: 200,
-      budgetMs: 5_000,
+      budgetMs: 2_000,
     },
   },
 } as const;

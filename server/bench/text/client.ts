@@ -10,8 +10,7 @@ export interface Answer {
   /** Of all choices, one after the other. */
   text: string;
   choices: number;
-  /** From the request to the first text; in a whole reply to its end. */
-  firstMs: number;
+  /** From the request to the last byte. */
   totalMs: number;
   promptTokens: number;
   completionTokens: number;
@@ -38,7 +37,6 @@ export async function complete(hearth: Hearth, body: Record<string, unknown>): P
   const answer: Answer = {
     text: "",
     choices: 0,
-    firstMs: Number.NaN,
     totalMs: 0,
     promptTokens: 0,
     completionTokens: 0,
@@ -47,11 +45,11 @@ export async function complete(hearth: Hearth, body: Record<string, unknown>): P
   };
   if (body["stream"] === true) {
     const parser = new SseParser((data) => {
-      if (data !== "[DONE]") take(answer, JSON.parse(data), startMs);
+      if (data !== "[DONE]") take(answer, JSON.parse(data) as Reply);
     }, MAX_EVENT_CHARS);
     for await (const chunk of response.body!) parser.push(Buffer.from(chunk));
   } else {
-    take(answer, (await response.json()) as Reply, startMs);
+    take(answer, (await response.json()) as Reply);
   }
   answer.totalMs = performance.now() - startMs;
   return answer;
@@ -68,11 +66,10 @@ interface Reply {
   } | null;
 }
 
-function take(answer: Answer, reply: Reply, startMs: number): void {
+function take(answer: Answer, reply: Reply): void {
   if (reply.error !== undefined) throw new Error(`the stream broke off: ${reply.error.message}`);
   for (const { index, text } of reply.choices) {
     answer.choices = Math.max(answer.choices, index + 1);
-    if (text !== "" && Number.isNaN(answer.firstMs)) answer.firstMs = performance.now() - startMs;
     answer.text += text;
   }
   if (!reply.usage) return;
@@ -91,9 +88,4 @@ function refusal(status: number, text: string): Error {
   const message = `HTTP ${status}: ${text.slice(0, 500)}`;
   const lacking = status === 400 && / does not support | is not supported yet /.test(text);
   return lacking ? new NotAvailable(message) : new Error(message);
-}
-
-/** Tokens a second after the first text. */
-export function decodeRate({ completionTokens, totalMs, firstMs }: Answer): number {
-  return (completionTokens - 1) / ((totalMs - firstMs) / 1000);
 }

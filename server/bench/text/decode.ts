@@ -1,7 +1,7 @@
 /** What output costs a token beside plain output: structured, and with log probabilities. */
 import { type Goal, number, printTable } from "../report.ts";
 import { median, type Summary, shuffled, spreadPercent, summarize } from "../stats.ts";
-import { complete, decodeRate } from "./client.ts";
+import { complete } from "./client.ts";
 import type { TextBench } from "./run.ts";
 
 /** A list that is longer than any output measured here, so that nothing ends early. */
@@ -48,7 +48,10 @@ const UNASKED: Task = { name: "prompt doesn't, temperature 1", prompt: STORY, te
 
 type Sides<Side extends string> = Record<Side, number[]>;
 
-/** Tokens a second of each side, in alternated rounds of which the first isn't counted. */
+/**
+ * Tokens a second of each side over the whole request, in alternated rounds. The first isn't counted: it fills the
+ * caches of prompt and grammar, so that what remains is decoding.
+ */
 async function rates<Side extends string>(
   bench: TextBench,
   task: Task,
@@ -69,7 +72,7 @@ async function rates<Side extends string>(
       if (answer.completionTokens < bench.options.decodeTokens) {
         throw new Error(`${task.name}, ${side}: ended after ${answer.completionTokens} tokens`);
       }
-      if (round >= 0) result[side].push(decodeRate(answer));
+      if (round >= 0) result[side].push(answer.completionTokens / (answer.totalMs / 1000));
     }
   });
   return result;

@@ -18,7 +18,7 @@ export interface TextOptions {
   predictedTokens: number;
   /** The prompt that choices share. */
   promptTokens: number;
-  /** No new round of a measure begins after this time, but for its first. */
+  /** A measure that has taken this long begins no new round, its first left aside. */
   budgetMs: number;
 }
 
@@ -39,11 +39,11 @@ export async function runText(options: TextOptions): Promise<Measured> {
   const threads = Math.min(8, Math.max(1, Math.floor(availableParallelism() / 2)));
   const hearth = await startHearth({ core: null, env: { HEARTH_ENGINE_THREADS: String(threads) } });
   try {
-    const untilMs = performance.now() + options.budgetMs;
     const bench: TextBench = {
       options,
       hearth,
       async rounds(measure) {
+        const untilMs = performance.now() + options.budgetMs;
         for (let round = -1; round < options.rounds; round += 1) {
           if (round > 0 && performance.now() > untilMs) break;
           await measure(round);
