@@ -21,7 +21,9 @@ export function ensureInstalled({ dev }) {
   const fresh = existsSync(marker) && statSync(marker).mtimeMs >= statSync(at("package-lock.json")).mtimeMs;
   if (fresh && (!dev || existsSync(at("node_modules/vitest")))) return;
   console.log("Installing dependencies (CPU build; once) …");
-  const result = spawnSync("npm", ["ci", "--no-fund", "--no-audit", ...(dev ? [] : ["--omit=dev"])], {
+  // Not `npm ci`: it refuses a lock file without the prebuilts of other platforms, which not every registry mirror has.
+  const args = ["install", "--no-save", "--no-fund", "--no-audit", ...(dev ? [] : ["--omit=dev"])];
+  const result = spawnSync("npm", args, {
     cwd: rootDir,
     stdio: "inherit",
     // The engine comes prebuilt in its package: never compile, never fetch sources.
