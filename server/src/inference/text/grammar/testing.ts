@@ -33,7 +33,7 @@ export function sample(grammar: Lowered, random: Random, wild: number): string {
       if (choices++ > wild) {
         const length = (symbols: GrammarSymbol[]): number =>
           symbols.reduce((sum, next) => sum + lengthOf(next, grammar.shortest), 0);
-        chosen = alternatives.toSorted((a, b) => length(a) - length(b))[0]!;
+        chosen = alternatives.toSorted((a, b) => length(a) - length(b) || a.length - b.length)[0]!;
       }
       for (const next of chosen.toReversed()) stack.push(next);
     }
