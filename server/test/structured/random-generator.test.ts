@@ -1,0 +1,154 @@
+/**
+ * The guarantee of structured output, held against the worst generator there is: a model for which any token is about
+ * as probable as any other. Schemas are made up, compiled, and written to by the real engine.
+ */
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormatsModule from "ajv-formats";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { collect } from "../../src/engine/contract.ts";
+import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
+import { grammarForSchema } from "../../src/inference/text/grammar/compile.ts";
+import { parseGbnf } from "../../src/inference/text/grammar/grammar.ts";
+import type { GrammarSymbol, Lowered } from "../../src/inference/text/grammar/lower.ts";
+import { Matcher } from "../../src/inference/text/grammar/matcher.ts";
+import { SchemaError } from "../../src/inference/text/grammar/schema-error.ts";
+import { randomModel } from "../harness/random-model.ts";
+import { type Schema, schemaDocument } from "./schemas.ts";
+
+const addFormats = addFormatsModule as unknown as (ajv: Ajv2020) => void;
+const never = new AbortController().signal;
+
+/** Fits the engine's context. */
+const MOST_BYTES = 1_900;
+
+let replica: TestReplica;
+
+beforeAll(async () => {
+  replica = await launchReplica({ modelPath: await randomModel(), slots: 8, contextSize: 2048, threads: 1 });
+});
+afterAll(() => replica?.dispose());
+
+interface Case {
+  schema: Schema;
+  seed: number;
+  /** Tokens beyond what the shortest output needs at most. */
+  spareTokens: number;
+}
+
+const aCase: fc.Arbitrary<Case> = fc.record({
+  schema: schemaDocument,
+  seed: fc.integer({ min: 0, max: 2 ** 31 }),
+  spareTokens: fc.integer({ min: 0, max: 24 }),
+});
+
+interface Output {
+  text: string;
+  reason: string;
+  /** As the engine was asked to keep to. */
+  maxTokens: number;
+  completionTokens: number;
+  matcher: Matcher;
+  isValid: (value: unknown) => boolean;
+}
+
+function shortestBytes(grammar: Lowered): number {
+  return Buffer.byteLength(new Matcher(grammar).shortestEnd()!);
+}
+
+/** Bytes of the longest text; infinite where there is none. */
+function longestBytes({ rules, root }: Lowered): number {
+  const known = new Map<number, number>();
+  const ofSymbol = (symbol: GrammarSymbol): number => {
+    if ("rule" in symbol) return ofRule(symbol.rule);
+    return "set" in symbol
+      ? Buffer.byteLength(String.fromCodePoint(symbol.set.at(-1)!))
+      : Number.POSITIVE_INFINITY;
+  };
+  const ofRule = (rule: number): number => {
+    const found = known.get(rule);
+    if (found !== undefined) return found;
+    // Whoever comes here again while this is being found out has gone in a circle.
+    known.set(rule, Number.POSITIVE_INFINITY);
+    const lengths = rules[rule]!.alternatives.map((symbols) =>
+      symbols.reduce((sum, symbol) => sum + ofSymbol(symbol), 0),
+    );
+    const longest = Math.max(...lengths);
+    known.set(rule, longest);
+    return longest;
+  };
+  return ofRule(root);
+}
+
+function expectFinished({ text, matcher, isValid }: Output): void {
+  expect(matcher.accept(text) && matcher.canEnd, text).toBe(true);
+  expect(isValid(JSON.parse(text)), text).toBe(true);
+}
+
+/**
+ * One output; null where no value fits the schema or it holds what can't be enforced.
+ * @param budget most bytes the output may need; a byte is a token at most.
+ */
+async function write(
+  { schema, seed, spareTokens }: Case,
+  budget: (grammar: Lowered) => number,
+): Promise<Output | null> {
+  const compiled = await grammarForSchema(schema).catch((error) => {
+    if (error instanceof SchemaError) return null;
+    throw error;
+  });
+  if (compiled === null || compiled.unenforced.length > 0) return null;
+  const { grammar } = compiled;
+  const { lowered } = parseGbnf(grammar);
+  const matcher = new Matcher(lowered);
+  const bytes = budget(lowered);
+  if (bytes > MOST_BYTES) return null;
+  // One token is the end.
+  const maxTokens = bytes + 1 + spareTokens;
+  const request = textRequest("Reply:", { grammar, maxTokens, sampling: { temperature: 1, seed } });
+  const { texts, finishes, end } = await collect(replica.engine, request, never);
+  const ajv = new Ajv2020({ strict: false });
+  addFormats(ajv);
+  const isValid = ajv.compile(schema as object);
+  const { completionTokens } = end.usage;
+  return { text: texts[0]!, reason: finishes[0]!, maxTokens, completionTokens, matcher, isValid };
+}
+
+test("a finished output is valid, one that is cut off is the beginning of a valid one", async () => {
+  const seen = { stop: 0, length: 0 };
+  await fc.assert(
+    fc.asyncProperty(fc.array(aCase, { minLength: 10, maxLength: 10 }), async (cases) => {
+      const outputs = await Promise.all(cases.map((one) => write(one, shortestBytes)));
+      for (const output of outputs.filter((output) => output !== null)) {
+        const { text, reason, maxTokens, completionTokens, matcher } = output;
+        seen[reason as keyof typeof seen]++;
+        if (reason === "stop") {
+          expect(completionTokens).toBeLessThanOrEqual(maxTokens);
+          expectFinished(output);
+        } else {
+          expect(completionTokens).toBe(maxTokens);
+          expect(matcher.accept(text), text).toBe(true);
+        }
+      }
+    }),
+    { numRuns: 25 },
+  );
+  expect(seen.stop).toBeGreaterThan(50);
+  expect(seen.length).toBeGreaterThan(50);
+}, 180_000);
+
+test("an output finishes whenever the longest that fits the schema is within the budget", async () => {
+  let finished = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(aCase, { minLength: 10, maxLength: 10 }), async (cases) => {
+      const outputs = await Promise.all(cases.map((one) => write({ ...one, spareTokens: 0 }, longestBytes)));
+      for (const output of outputs.filter((output) => output !== null)) {
+        expect(output.reason, output.text).toBe("stop");
+        expectFinished(output);
+        finished++;
+      }
+    }),
+    { numRuns: 30 },
+  );
+  expect(finished).toBeGreaterThan(15);
+}, 180_000);
