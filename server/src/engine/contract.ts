@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describeFeatures } from "./feature-contract.ts";
 import {
   type Engine,
   EngineError,
   type EngineEvent,
   type EngineInput,
   type GenerateRequest,
+  type TokenInfo,
 } from "./port.ts";
 
 /** One engine under test, and what only its own adapter's tests can know or do. */
@@ -26,6 +28,8 @@ export interface ContractOptions {
   prompt?: string;
   /** How a text is put to the engine. Default: as a text prompt. */
   input?: (text: string) => EngineInput;
+  /** False for an engine that takes grammars and does not follow them. Default true. */
+  followsGrammars?: boolean;
   /** Choice i of n with seed s is what seed s + i gives alone. Default: true when the engine honours seeds. */
   choiceSeeds?: boolean;
   /** Milliseconds a test may take. Default 60,000. */
@@ -51,12 +55,13 @@ export function describeEngineContract(
     describeAborts(use, request);
     describeSampling(use, request, options);
     describeRefusals(use, options);
+    describeFeatures(use, request, options);
     describeEndings(makeSubject, request);
   });
 }
 
-type MakeRequest = (overrides?: Partial<GenerateRequest>) => GenerateRequest;
-type Use = () => ContractSubject;
+export type MakeRequest = (overrides?: Partial<GenerateRequest>) => GenerateRequest;
+export type Use = () => ContractSubject;
 
 function sharedSubject(makeSubject: () => Promise<ContractSubject>): Use {
   let subject: ContractSubject;
@@ -272,6 +277,10 @@ function describeEndings(makeSubject: () => Promise<ContractSubject>, request: M
 export interface CollectedGeneration {
   /** Text of each choice. */
   texts: string[];
+  /** Tokens of each choice, where they were asked for. */
+  tokens: TokenInfo[][];
+  /** The prompt's tokens, where they were asked for. */
+  prompt: readonly TokenInfo[] | null;
   /** Finish reasons in the order of the choices; shorter than `n` after an abort. */
   finishes: string[];
   end: EngineEvent & { type: "end" };
@@ -285,28 +294,40 @@ export async function collect(
   onEvent: (event: EngineEvent) => void | Promise<void> = () => {},
 ): Promise<CollectedGeneration> {
   const texts = new Array<string>(request.n).fill("");
+  const tokens = texts.map((): TokenInfo[] => []);
   const finishes = new Map<number, string>();
+  const seen = new Set<string>();
+  let prompt: CollectedGeneration["prompt"] = null;
   let end: CollectedGeneration["end"] | null = null;
   for await (const event of engine.generate(request, signal)) {
     expect(end, "nothing follows the end").toBeNull();
     if (event.type === "end") {
       end = event;
     } else if (event.type === "start" || event.type === "prompt") {
-      expect(finishes.size + texts.join("").length, `${event.type} comes before the text`).toBe(0);
+      const later = event.type === "start" ? ["start", "prompt"] : ["prompt"];
+      for (const type of [...later, "delta", "finish"]) {
+        expect(seen, `${event.type} comes once and before ${type}`).not.toContain(type);
+      }
+      if (event.type === "prompt") prompt = event.tokens;
     } else {
       expect(event.choice).toBeLessThan(request.n);
       expect(finishes.has(event.choice), "nothing follows a choice's finish").toBe(false);
       if (event.type === "finish") finishes.set(event.choice, event.reason);
-      else texts[event.choice] += event.text;
+      else {
+        texts[event.choice] += event.text;
+        tokens[event.choice]!.push(...(event.tokens ?? []));
+      }
     }
+    seen.add(event.type);
     await onEvent(event);
   }
   if (end === null) throw new Error("the generation gave no end");
   if (!end.aborted) expect(finishes.size).toBe(request.n);
-  return { texts, finishes: [...finishes].sort(([a], [b]) => a - b).map(([, reason]) => reason), end };
+  const reasons = [...finishes].sort(([a], [b]) => a - b).map(([, reason]) => reason);
+  return { texts, tokens, prompt, finishes: reasons, end };
 }
 
-function run(engine: Engine, request: GenerateRequest): Promise<CollectedGeneration> {
+export function run(engine: Engine, request: GenerateRequest): Promise<CollectedGeneration> {
   return collect(engine, request, never);
 }
 

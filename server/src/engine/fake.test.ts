@@ -11,17 +11,22 @@ const options = {
     return Array.from({ length: 2000 }, (_, i) => `word${start + i}`).join(" ");
   },
   gate: () => new Promise<void>((resolve) => setImmediate(resolve)),
+  prefixCache: true,
 };
 
-describeEngineContract("the fake engine", async () => {
-  const engine = createFakeEngine(options);
-  return {
-    engine,
-    activeGenerations: () => engine.active,
-    breakDown: () => engine.crash(),
-    dispose: () => engine.close(),
-  };
-});
+describeEngineContract(
+  "the fake engine",
+  async () => {
+    const engine = createFakeEngine(options);
+    return {
+      engine,
+      activeGenerations: () => engine.active,
+      breakDown: () => engine.crash(),
+      dispose: () => engine.close(),
+    };
+  },
+  { followsGrammars: false },
+);
 
 const never = new AbortController().signal;
 const request = (overrides: Partial<GenerateRequest> = {}): GenerateRequest => ({
@@ -76,7 +81,34 @@ describe("the fake engine", () => {
     expect(first).toBeUndefined();
     clock.advance(1);
     await turns();
-    expect(first).toEqual({ type: "delta", choice: 0, text: "say" });
+    expect(first).toMatchObject({ type: "start", cachedTokens: 0 });
+    expect((await events.next()).value).toEqual({ type: "delta", choice: 0, text: "say" });
+  });
+
+  it("ends, goes on and leaves out tokens by large biases", async () => {
+    const engine = createFakeEngine();
+    const [say, it] = await engine.tokenize("say it");
+    const biased = async (...logitBias: [number, number][]) => {
+      const sampling = { temperature: 0, logitBias };
+      return (await collect(engine, request({ sampling, maxTokens: 6 }), never)).texts[0];
+    };
+    expect(await biased([0, 200])).toBe("");
+    expect(await biased([say!, -200])).toBe(" it back");
+    expect(await biased([it!, 100])).toBe(" it it it it it it");
+    expect(await biased([0, -200])).toMatch(/^say it back.+/);
+  });
+
+  it("closes a think block after its budget and goes on with the answer", async () => {
+    const think = { open: "<t>", close: "</t>", opened: false, maxTokens: 2 };
+    const say = async (reply: string, more: Partial<typeof think> = {}) => {
+      const engine = createFakeEngine({ reply: () => reply });
+      return (await collect(engine, request({ thinking: { ...think, ...more } }), never)).texts[0];
+    };
+    expect(await say("<t>one two three</t>done")).toBe("<t>one two</t>done");
+    expect(await say("one two three</t>done", { opened: true, maxTokens: 0 })).toBe("</t>done");
+    expect(await say("one two three done", { opened: true })).toBe("one two</t> three done");
+    expect(await say("<t>one</t>done")).toBe("<t>one</t>done");
+    expect(await say("no thoughts")).toBe("no thoughts");
   });
 
   it("refuses what goes beyond maxConcurrent as overloaded", async () => {

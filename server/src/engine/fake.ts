@@ -1,4 +1,6 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { FakeCache } from "./fake-cache.ts";
+import { FakeChoice, FakeVocabulary, infoOf } from "./fake-choice.ts";
 import { fitToContext } from "./limits.ts";
 import {
   type Engine,
@@ -8,9 +10,9 @@ import {
   type EngineEvent,
   type EngineInput,
   type EngineModelInfo,
+  type EngineUsage,
   type GenerateRequest,
 } from "./port.ts";
-import { StopMatcher } from "./stop-matcher.ts";
 
 export interface FakeEngineOptions {
   /**
@@ -29,6 +31,8 @@ export interface FakeEngineOptions {
   maxConcurrent?: number;
   /** Tokens of a prompt reported as cached. Default: none. */
   cachedTokens?: (promptTokens: number) => number;
+  /** Instead, report what a cache of the last prompts would spare, with its scopes and limits. Default false. */
+  prefixCache?: boolean;
   capabilities?: Partial<EngineCapabilities>;
   model?: Partial<EngineModelInfo>;
 }
@@ -51,6 +55,22 @@ const ALL_SAMPLING: EngineCapabilities["sampling"] = [
   "frequencyPenalty",
   "presencePenalty",
   "repetitionPenalty",
+  "typicalP",
+  "mirostat",
+  "logitBias",
+];
+
+const ALL_FEATURES: EngineCapabilities["features"] = [
+  "grammar",
+  "logprobs",
+  "promptTokens",
+  "promptLogprobs",
+  "minTokens",
+  "ignoreEos",
+  "prediction",
+  "cacheScope",
+  "cacheMaxTokens",
+  "thinking",
 ];
 
 const REQUESTS_KEPT = 1000;
@@ -59,7 +79,11 @@ const CHAT_TEMPLATE =
   "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}" +
   "{% if add_generation_prompt %}assistant: {% endif %}";
 
-/** A deterministic engine without a model. A token is up to six characters of a word with the white space before it. */
+/**
+ * A deterministic engine without a model. A token is up to six characters of a word with the white space before it;
+ * token 0 is the end token. Grammars are taken and not followed; of the sampling, temperature, seed and large logit
+ * biases (±100 and beyond) change what is said.
+ */
 export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
   return new EchoEngine(options);
 }
@@ -70,7 +94,8 @@ class EchoEngine implements FakeEngine {
   readonly requests: GenerateRequest[] = [];
   readonly #options: FakeEngineOptions;
   readonly #clock: Clock;
-  readonly #vocabulary = new Vocabulary();
+  readonly #vocabulary = new FakeVocabulary();
+  readonly #cache = new FakeCache();
   readonly #gone = new AbortController();
   #active = 0;
 
@@ -80,7 +105,7 @@ class EchoEngine implements FakeEngine {
     this.capabilities = {
       rendersChat: false,
       sampling: ALL_SAMPLING,
-      features: [],
+      features: ALL_FEATURES,
       exactUsageOnAbort: true,
       ...options.capabilities,
     };
@@ -130,38 +155,54 @@ class EchoEngine implements FakeEngine {
 
   async *#run(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     const prompt = this.#promptText(request.input);
-    const promptTokens = this.#vocabulary.encode(prompt).length;
+    const promptTokens = this.#vocabulary.encode(prompt);
     const contextLength = this.model.contextLength ?? Number.POSITIVE_INFINITY;
-    const maxTokens = fitToContext(promptTokens, request.maxTokens, contextLength);
+    const maxTokens = fitToContext(promptTokens.length, request.maxTokens, contextLength);
     const failure = this.#options.failure?.(request);
-    const choices = Array.from(
-      { length: request.n },
-      (_, index) => new Choice(index, this.#reply(request, prompt, index), request, maxTokens),
-    );
-    const usage = {
-      promptTokens,
-      cachedTokens: this.#options.cachedTokens?.(promptTokens) ?? 0,
-      completionTokens: 0,
-    };
+    const choices = Array.from({ length: request.n }, (_, index) => {
+      const reply = this.#reply(request, prompt, index);
+      return new FakeChoice(index, reply, request, maxTokens, this.#vocabulary);
+    });
+    const cachedTokens = this.#cachedTokens(request, promptTokens);
+    const usage = (): EngineUsage => ({
+      promptTokens: promptTokens.length,
+      cachedTokens,
+      completionTokens: choices.reduce((sum, c) => sum + c.made, 0),
+      ...predictionUsage(choices, request),
+    });
     let open = choices;
     for (let token = 0; open.length > 0; token++) {
       for (const choice of open) {
         await this.#pause(request, choice.index, token, signal);
         this.#assertAlive();
-        if (failure !== undefined && usage.completionTokens >= failure.afterTokens) {
+        if (failure !== undefined && usage().completionTokens >= failure.afterTokens) {
           throw new EngineError(failure.code, "The engine failed as it was told to.");
         }
         if (signal.aborted) {
-          yield { type: "end", usage, aborted: true };
+          yield { type: "end", usage: usage(), aborted: true };
           return;
         }
-        const events = choice.step();
-        usage.completionTokens = choices.reduce((sum, c) => sum + c.made, 0);
-        yield* events;
+        if (token === 0 && choice.index === 0) yield* this.#opening(request, promptTokens, cachedTokens);
+        yield* choice.step();
       }
       open = open.filter((c) => !c.finished);
     }
-    yield { type: "end", usage, aborted: false };
+    yield { type: "end", usage: usage(), aborted: false };
+  }
+
+  #opening({ prompt, logprobs = 0 }: GenerateRequest, ids: number[], cachedTokens: number): EngineEvent[] {
+    const start: EngineEvent = { type: "start", promptTokens: ids.length, cachedTokens };
+    if (prompt === undefined) return [start];
+    const tokens = ids.map((id, i) => {
+      const info = infoOf(id, this.#vocabulary, prompt.logprobs ? logprobs : 0);
+      return prompt.logprobs && i > 0 ? info : { ...info, logprob: null, top: [] };
+    });
+    return [start, { type: "prompt", tokens }];
+  }
+
+  #cachedTokens(request: GenerateRequest, promptTokens: readonly number[]): number {
+    if (this.#options.prefixCache === true) return this.#cache.use(request, promptTokens);
+    return this.#options.cachedTokens?.(promptTokens.length) ?? 0;
   }
 
   /** Waits for the delay and the gate, but not longer than the request and the engine live. */
@@ -201,81 +242,14 @@ class EchoEngine implements FakeEngine {
   }
 }
 
-/** One choice on its way: the tokens of its reply, then the end token. */
-class Choice {
-  readonly index: number;
-  readonly #tokens: string[];
-  readonly #matcher: StopMatcher;
-  readonly #maxTokens: number;
-  readonly #stream: boolean;
-  #text = "";
-  made = 0;
-  finished = false;
-
-  constructor(index: number, reply: string, request: GenerateRequest, maxTokens: number) {
-    this.index = index;
-    this.#tokens = splitTokens(reply);
-    this.#matcher = new StopMatcher(request.stop);
-    this.#maxTokens = maxTokens;
-    this.#stream = request.stream;
-  }
-
-  step(): EngineEvent[] {
-    if (this.made === this.#maxTokens) return this.#finish("length");
-    const token = this.#tokens[this.made++];
-    if (token === undefined) return this.#finish("stop");
-    const events = this.#deliver(this.#matcher.push(token));
-    if (this.#matcher.stopped) return [...events, ...this.#finish("stop")];
-    return this.made === this.#maxTokens ? [...events, ...this.#finish("length")] : events;
-  }
-
-  #finish(reason: "stop" | "length"): EngineEvent[] {
-    this.finished = true;
-    const rest = this.#deliver(this.#matcher.flush());
-    const whole = this.#stream || this.#text === "" ? [] : [this.#delta(this.#text)];
-    return [...rest, ...whole, { type: "finish", choice: this.index, reason }];
-  }
-
-  #deliver(text: string): EngineEvent[] {
-    if (text === "") return [];
-    if (this.#stream) return [this.#delta(text)];
-    this.#text += text;
-    return [];
-  }
-
-  #delta(text: string): EngineEvent {
-    return { type: "delta", choice: this.index, text };
-  }
-}
-
-/** Gives every piece of text a number when it is first seen. */
-class Vocabulary {
-  readonly #ids = new Map<string, number>();
-  readonly #texts: string[] = [];
-
-  encode(text: string): number[] {
-    return splitTokens(text).map((piece) => {
-      const known = this.#ids.get(piece);
-      if (known !== undefined) return known;
-      this.#ids.set(piece, this.#texts.length);
-      return this.#texts.push(piece) - 1;
-    });
-  }
-
-  decode(tokens: readonly number[]): string {
-    return tokens
-      .map((id) => {
-        const text = this.#texts[id];
-        if (text === undefined)
-          throw new EngineError("invalid_prompt", "The prompt has a token id that doesn't exist.");
-        return text;
-      })
-      .join("");
-  }
-}
-
-function splitTokens(text: string): string[] {
-  return text.match(/\s*\S{1,6}|\s+$/gu) ?? [];
+function predictionUsage(
+  choices: readonly FakeChoice[],
+  { prediction }: GenerateRequest,
+): Pick<EngineUsage, "prediction"> {
+  if (prediction === undefined) return {};
+  const acceptedTokens = choices.reduce((sum, c) => sum + c.predicted, 0);
+  const rejectedTokens = choices.reduce((sum, c) => sum + c.mispredicted, 0);
+  return { prediction: { acceptedTokens, rejectedTokens } };
 }
 
 function lastUserAt(prompt: string): number {

@@ -9,7 +9,8 @@ const modelPath = process.env["HEARTH_TEST_MODEL"]!;
 const never = new AbortController().signal;
 const END = 2;
 
-interface Result extends CollectedGeneration {
+interface Result extends Omit<CollectedGeneration, "tokens" | "prompt"> {
+  /** Of the first choice. */
   tokens: TokenInfo[];
   prompt: readonly TokenInfo[];
 }
@@ -52,13 +53,8 @@ describe("llama-cpp's optional features", () => {
   });
 
   const run = async (request: GenerateRequest): Promise<Result> => {
-    const tokens: TokenInfo[] = [];
-    let prompt: readonly TokenInfo[] = [];
-    const result = await collect(engine, request, never, (event: EngineEvent) => {
-      if (event.type === "delta" && event.choice === 0) tokens.push(...(event.tokens ?? []));
-      if (event.type === "prompt") prompt = event.tokens;
-    });
-    return { ...result, tokens, prompt };
+    const result = await collect(engine, request, never);
+    return { ...result, tokens: result.tokens[0]!, prompt: result.prompt ?? [] };
   };
   const ask = (text: string, overrides: Partial<GenerateRequest> = {}) =>
     textRequest(`<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`, overrides);

@@ -48,8 +48,10 @@ async function serve(engine: FakeEngine, response: ServerResponse, seen: SeenReq
         const usage = usageJson(event.usage);
         if (!request.stream) json(response, 200, { choices, usage });
         else response.end(`data: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`);
-      } else if (event.type === "prompt" || event.type === "start") {
-        throw new Error("the fake behind it has no such event");
+      } else if (event.type === "prompt") {
+        throw new Error("nobody asked for the prompt");
+      } else if (event.type === "start") {
+        // Such a server doesn't tell.
       } else if (request.stream) {
         const { choice } = event;
         response.write(
