@@ -37,7 +37,7 @@ const SIZES = {
       decodeTokens: 96,
       predictedTokens: 400,
       promptTokens: 1_000,
-      budgetMs: 6_000,
+      budgetMs: 8_000,
     },
   },
   smoke: {

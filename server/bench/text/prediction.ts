@@ -42,6 +42,7 @@ function pick(below: number): number {
 export async function measurePrediction(bench: TextBench): Promise<{ results: unknown; goals: Goal[] }> {
   const times: Record<"plain" | Edit, number[]> = { plain: [], passages: [], "single words": [] };
   const accepted: Record<Edit, number[]> = { passages: [], "single words": [] };
+  const rejected: Record<Edit, number[]> = { passages: [], "single words": [] };
   const outputs = new Map<string, string>();
   let differing = 0;
   await bench.rounds(async (round) => {
@@ -57,6 +58,7 @@ export async function measurePrediction(bench: TextBench): Promise<{ results: un
       if (side === "plain") continue;
       if (answer.prediction === null) throw new NotAvailable("the prediction was not used");
       accepted[side].push(answer.prediction.accepted);
+      rejected[side].push(answer.prediction.rejected);
     }
   });
   const faster = (edit: Edit) => median(times.plain) / median(times[edit]);
@@ -64,7 +66,7 @@ export async function measurePrediction(bench: TextBench): Promise<{ results: un
   const edits = Object.keys(EDITS) as Edit[];
   printTable(
     `Predicted output, ${bench.options.predictedTokens} tokens, ${100 * CHANGED} % of the words changed`,
-    ["", "without, ms", "±%", "with, ms", "±%", "tokens accepted", "× faster"],
+    ["", "without, ms", "±%", "with, ms", "±%", "accepted", "rejected", "× faster"],
     edits.map((edit) => [
       `changed: ${edit}`,
       number(plain.median),
@@ -72,11 +74,17 @@ export async function measurePrediction(bench: TextBench): Promise<{ results: un
       number(median(times[edit])),
       number(spreadPercent(summarize(times[edit]))),
       number(median(accepted[edit])),
+      number(median(rejected[edit])),
       number(faster(edit)),
     ]),
   );
   return {
-    results: { plain, ...Object.fromEntries(edits.map((edit) => [edit, summarize(times[edit])])), accepted },
+    results: {
+      plain,
+      ...Object.fromEntries(edits.map((edit) => [edit, summarize(times[edit])])),
+      accepted,
+      rejected,
+    },
     goals: predictionGoals(faster("passages"), differing),
   };
 }
