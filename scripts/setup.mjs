@@ -17,12 +17,20 @@ export function ensureInstalled({ dev }) {
     console.error(`Hearth needs Node 20.19 or later; this is ${process.versions.node}.`);
     process.exit(1);
   }
+  // A checkout somebody develops in keeps its tools, whatever is run.
+  const hasTools = existsSync(at("node_modules/vitest"));
   const marker = at("node_modules/.package-lock.json");
   const fresh = existsSync(marker) && statSync(marker).mtimeMs >= statSync(at("package-lock.json")).mtimeMs;
-  if (fresh && (!dev || existsSync(at("node_modules/vitest")))) return;
+  if (fresh && (!dev || hasTools)) return;
   console.log("Installing dependencies (CPU build; once) …");
   // Not `npm ci`: it refuses a lock file without the prebuilts of other platforms, which not every registry mirror has.
-  const args = ["install", "--no-save", "--no-fund", "--no-audit", ...(dev ? [] : ["--omit=dev"])];
+  const args = [
+    "install",
+    "--no-save",
+    "--no-fund",
+    "--no-audit",
+    ...(dev || hasTools ? [] : ["--omit=dev"]),
+  ];
   const result = spawnSync("npm", args, {
     cwd: rootDir,
     stdio: "inherit",
