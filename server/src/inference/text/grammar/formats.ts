@@ -23,7 +23,7 @@ const ATOM = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,32}";
 const EMAIL = `${ATOM}(?:\\.${ATOM})*@(?:${LABEL}\\.)+${LABEL}`;
 
 const HEX_PAIR = "%[0-9a-fA-F]{2}";
-const UNRESERVED = "a-zA-Z0-9._~!$&'()*+,;=-";
+const UNRESERVED = "a-zA-Z0-9._~!$&'()*+,;=\\-";
 const PCHAR = `(?:[${UNRESERVED}:@]|${HEX_PAIR})`;
 const AUTHORITY = `(?:[${UNRESERVED}]|${HEX_PAIR})+(?::\\d{1,5})?`;
 const TAIL = `(?:\\?(?:${PCHAR}|[/?])*)?(?:#(?:${PCHAR}|[/?])*)?`;

@@ -19,6 +19,7 @@ export function canonical(value: Json): string {
 export class InstanceCheck {
   readonly #document: SchemaDocument;
   readonly #uncertain: (schema: JsonObject, keyword: string) => void;
+  readonly #lists = new Map<JsonObject, Set<string>>();
   readonly #machines = new Map<string, Machine | null>();
 
   /** @param uncertain is told of keywords that count as met without being known to be. */
@@ -61,7 +62,16 @@ export class InstanceCheck {
         return false;
     }
     if ("const" in schema && canonical(schema["const"]!) !== canonical(value)) return false;
-    return !Array.isArray(values) || values.some((item) => canonical(item) === canonical(value));
+    return !Array.isArray(values) || this.#listOf(schema, values).has(canonical(value));
+  }
+
+  #listOf(schema: JsonObject, values: readonly Json[]): Set<string> {
+    let list = this.#lists.get(schema);
+    if (list === undefined) {
+      list = new Set(values.map(canonical));
+      this.#lists.set(schema, list);
+    }
+    return list;
   }
 
   #fitsCombinations(value: Json, schema: JsonObject, depth: number): boolean {

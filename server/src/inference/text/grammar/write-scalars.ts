@@ -40,10 +40,9 @@ export function writeNumber(schemas: readonly JsonObject[], integer: boolean, wr
   return textsToExpr(texts, book);
 }
 
+/** Whether doubles hold the number and its multiples as they are written. */
 function isDyadic(value: number): boolean {
-  let scaled = value;
-  for (let i = 0; i < 60 && !Number.isInteger(scaled); i++) scaled *= 2;
-  return Number.isInteger(scaled) && (Number.isInteger(value) || String(value).length < 17);
+  return Number.isInteger(value * 2 ** 20);
 }
 
 function textsToExpr(texts: string[] | Dfa | "empty", book: RuleBook): Expr {
