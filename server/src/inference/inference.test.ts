@@ -1,32 +1,18 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { silentLog, type TestDatabase, testDatabase } from "../../test/harness/database.ts";
 import { type Json, openStream, post, type Reply, stream } from "../../test/harness/http.ts";
-import type { Principal } from "../control/api-keys/service.ts";
 import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake.ts";
-import type { RoutedEngine } from "../fleet/service.ts";
-import { systemClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
-import { createUsageLedger, type UsageLedger, type UsageRow } from "../metering/usage/service.ts";
-import { createHttpServer, type HttpServer } from "../platform/http/server.ts";
-import { createLog } from "../platform/telemetry/log.ts";
-import { createMetrics } from "../platform/telemetry/metrics.ts";
-import { chatCompletionRoute } from "./chat/routes.ts";
-import { completionRoute } from "./completions/routes.ts";
+import type { UsageRow } from "../metering/usage/service.ts";
+import { startInference, type TestInference } from "./testing.ts";
 
 const MODEL = "accounts/fireworks/models/echo";
 const CHAT = "/inference/v1/chat/completions";
 const COMPLETIONS = "/v1/completions";
 
-let database: TestDatabase;
-let ledger: UsageLedger;
-let server: HttpServer;
-let folder: string;
+let inference: TestInference;
+let target: TestInference["target"];
 let engine: FakeEngine;
-const target = { port: 0, apiKey: "k" };
 
 /** The engine that answers from now on. */
 function use(options: FakeEngineOptions): FakeEngine {
@@ -42,8 +28,8 @@ const chat = (extra: object = {}): object => ({
 });
 
 async function rows(): Promise<UsageRow[]> {
-  await ledger.flush();
-  return ledger.list({ accountId: "local" });
+  await inference.ledger.flush();
+  return inference.ledger.list({ accountId: "local" });
 }
 
 async function rowOf(reply: Pick<Reply, "headers">): Promise<UsageRow | undefined> {
@@ -51,43 +37,18 @@ async function rowOf(reply: Pick<Reply, "headers">): Promise<UsageRow | undefine
 }
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "hearth-inference-"));
-  database = await testDatabase();
-  ledger = createUsageLedger({ database, clock: systemClock, log: silentLog, folder });
-  const log = createLog("silent");
-  const deps = {
-    clock: systemClock,
-    log,
-    metrics: createMetrics(),
-    ledger,
-    services: {
-      resolveModel(name: string) {
-        if (name === MODEL) return { name: MODEL, fallbackUsed: false };
-        if (name === "big") return { name: MODEL, fallbackUsed: true };
-        throw new AppError("NOT_FOUND", "Model not found.", { param: "model" });
-      },
-      async route() {
-        return Object.assign(engine, { replicaId: "replica-0" }) as unknown as RoutedEngine;
-      },
-      admit: () => () => {},
+  inference = await startInference(
+    () => engine,
+    (name) => {
+      if (name === MODEL) return { name: MODEL, fallbackUsed: false };
+      if (name === "big") return { name: MODEL, fallbackUsed: true };
+      throw new AppError("NOT_FOUND", "Model not found.", { param: "model" });
     },
-  };
-  server = await createHttpServer<Principal>({
-    clock: systemClock,
-    log,
-    authenticate: () => ({ accountId: "local", keyId: "key", role: "admin" }) as Principal,
-    direct: [chatCompletionRoute(deps), completionRoute(deps)],
-    register: () => {},
-  });
-  target.port = await server.listen(0, "127.0.0.1");
+  );
+  target = inference.target;
 });
 
-afterAll(async () => {
-  await server.close(1000);
-  await ledger.shutDown();
-  await database.drop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => inference.close());
 
 describe("whole replies", () => {
   test("a chat reply has OpenAI's shape, the engine's usage and the timing headers", async () => {

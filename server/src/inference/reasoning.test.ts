@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Json, post, stream } from "../../test/harness/http.ts";
+import { createFakeEngine, type FakeEngine } from "../engine/fake.ts";
+import { startInference, type TestInference } from "./testing.ts";
+
+/** The template of a model that reasons and knows tools, as Qwen's are. */
+const TEMPLATE =
+  "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}" +
+  "{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n{% if false %}</think>{% endif %}";
+const CHAT = "/v1/chat/completions";
+
+let inference: TestInference;
+let target: TestInference["target"];
+let engine: FakeEngine;
+
+function answer(text: string): FakeEngine {
+  engine = createFakeEngine({ reply: () => text, model: { chatTemplate: TEMPLATE } });
+  return engine;
+}
+
+const chat = (extra: object = {}): object => ({
+  model: "m",
+  messages: [{ role: "user", content: "What is 6 times 7?" }],
+  ...extra,
+});
+const choiceOf = async (extra: object = {}): Promise<Json> =>
+  (await post(target, CHAT, chat(extra))).json.choices[0];
+const lastRequest = () => engine.requests.at(-1);
+
+beforeAll(async () => {
+  inference = await startInference(
+    () => engine,
+    () => ({ name: "accounts/fireworks/models/thinker", fallbackUsed: false }),
+  );
+  target = inference.target;
+});
+
+afterAll(() => inference.close());
+
+describe("reasoning", () => {
+  test("stands beside the content, in whole replies and in streams", async () => {
+    answer("<think>\nsix sevens\n</think>\n\n42");
+    expect((await choiceOf()).message).toEqual({
+      role: "assistant",
+      content: "42",
+      reasoning_content: "six sevens",
+    });
+    const { chunks } = await stream(target, CHAT, chat());
+    const deltas = chunks.map((chunk) => chunk.choices[0].delta);
+    expect(deltas.map((delta) => delta.reasoning_content ?? "").join("")).toBe("six sevens");
+    expect(deltas.map((delta) => delta.content ?? "").join("")).toBe("42");
+    const lastThought = deltas.findLastIndex((delta) => delta.reasoning_content);
+    expect(deltas.findIndex((delta) => delta.content)).toBeGreaterThan(-1);
+    expect(deltas.slice(1, lastThought).some((delta) => delta.content)).toBe(false);
+  });
+
+  test("keeps its tags in completions and in raw_output", async () => {
+    answer("<think>a</think>b");
+    const raw = await choiceOf({ raw_output: true });
+    expect(raw.raw_output.completion).toBe("<think>a</think>b");
+    const completion = await post(target, "/v1/completions", { model: "m", prompt: "x" });
+    expect(completion.json.choices[0].text).toBe("<think>a</think>b");
+  });
+
+  test.each([
+    [{ reasoning_effort: "none" }],
+    [{ reasoning_effort: false }],
+    [{ thinking: { type: "disabled" } }],
+  ])("%j closes the think block in the prompt", async (extra) => {
+    answer("42");
+    expect((await choiceOf(extra)).message).toEqual({ role: "assistant", content: "42" });
+    const { input, thinking } = lastRequest() ?? {};
+    expect((input as { text: string }).text).toMatch(/<think>\n\n<\/think>\n\n$/);
+    expect(thinking).toBeUndefined();
+  });
+
+  test.each([
+    [{ reasoning_effort: 50 }, 50],
+    [{ reasoning_effort: "low", max_tokens: 1000 }, 400],
+    [{ reasoning_effort: true, max_tokens: 1000 }, 700],
+    [{ thinking: { type: "enabled", budget_tokens: 2000 } }, 2000],
+  ])("%j bounds the think block to %i tokens", async (extra, maxTokens) => {
+    answer("<think>a</think>b");
+    await choiceOf(extra);
+    expect(lastRequest()?.thinking).toEqual({
+      open: "<think>",
+      close: "\n</think>\n\n",
+      opened: false,
+      maxTokens,
+    });
+  });
+
+  test("JSON mode leaves the think block free and constrains what follows", async () => {
+    answer('<think>hm</think>{"a": 1}');
+    const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
+    const { message } = await choiceOf({ response_format: { type: "json_object", schema } });
+    expect(message).toEqual({ role: "assistant", content: '{"a": 1}', reasoning_content: "hm" });
+    expect(lastRequest()?.grammar).toContain("root ::=");
+    expect(lastRequest()?.thinking).toMatchObject({ open: "<think>" });
+  });
+
+  test("a call after the think block is a call", async () => {
+    answer('<think>hm</think><tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>');
+    const tools = [
+      { type: "function", function: { name: "add", parameters: { type: "object", properties: {} } } },
+    ];
+    const choice = await choiceOf({ tools });
+    expect(choice.finish_reason).toBe("tool_calls");
+    expect(choice.message).toMatchObject({ content: null, reasoning_content: "hm" });
+    expect(choice.message.tool_calls[0].function).toEqual({ name: "add", arguments: '{"a": 1}' });
+  });
+
+  test("a call of a function that was not offered never reaches the client as one", async () => {
+    const text = '<tool_call>\n{"name": "rm", "arguments": {}}\n</tool_call>';
+    answer(text);
+    const tools = [{ type: "function", function: { name: "add" } }];
+    const choice = await choiceOf({ tools });
+    expect(choice.message).toEqual({ role: "assistant", content: text });
+    expect(choice.finish_reason).toBe("stop");
+  });
+
+  test("earlier reasoning stays in the prompt where it is asked for", async () => {
+    answer("ok");
+    const messages = [
+      { role: "user", content: "a" },
+      { role: "assistant", content: "b", reasoning_content: "because" },
+      { role: "user", content: "c" },
+    ];
+    const promptOf = () => (lastRequest()?.input as { text: string } | undefined)?.text;
+    await choiceOf({ messages, reasoning_history: "preserved" });
+    expect(promptOf()).toContain("<think>because</think>b");
+    await choiceOf({ messages, reasoning_history: "disabled" });
+    expect(promptOf()).not.toContain("because");
+  });
+
+  test.each([
+    [{ reasoning_effort: "low", thinking: { type: "enabled" } }, "thinking"],
+    [{ reasoning_effort: 0 }, "reasoning_effort"],
+    [{ reasoning_effort: "extreme" }, "reasoning_effort"],
+    [{ thinking: { type: "enabled", budget_tokens: 5 } }, "thinking.budget_tokens"],
+  ])("%j is refused by name", async (extra, param) => {
+    answer("x");
+    const reply = await post(target, CHAT, chat(extra));
+    expect(reply.status).toBe(400);
+    expect(reply.json.error.param).toBe(param);
+  });
+});
