@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { randomModel } from "../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collect, describeEngineContract } from "../../engine/contract.ts";
 import type { EngineEvent, GenerateRequest } from "../../engine/port.ts";
 import type { LlamaCppEngine } from "./kind.ts";
@@ -213,6 +214,25 @@ describe("a llama-cpp process", () => {
     replica.child.kill("SIGTERM");
     await expect(replica.engine.health()).resolves.toBeUndefined();
     await replica.dispose();
+  });
+
+  it("refuses a model whose chat template is broken when it is loaded, not at the first request", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "hearth-template-"));
+    try {
+      const bytes = await readFile(await randomModel());
+      // The first loop of the template loses its keyword; the length stays.
+      const at = bytes.indexOf("{% for ", bytes.indexOf("tokenizer.chat_template"));
+      expect(at).toBeGreaterThan(0);
+      bytes.write("{% fro ", at);
+      const path = join(folder, "broken.gguf");
+      await writeFile(path, bytes);
+      await expect(launchReplica({ modelPath: path })).rejects.toMatchObject({
+        code: "invalid",
+        message: "The model's chat template is broken.",
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("says in public words why a model can't be loaded", async () => {

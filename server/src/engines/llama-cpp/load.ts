@@ -1,5 +1,6 @@
 import { access, constants } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
+import { Template } from "@huggingface/jinja";
 import { getLlama, InsufficientMemoryError, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 import { EngineError, type EngineModelInfo } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -31,6 +32,7 @@ export async function loadModel(options: LlamaCppOptions, clock: Clock): Promise
   try {
     return await load(options, clock);
   } catch (error) {
+    if (error instanceof EngineError) throw error;
     if (error instanceof InsufficientMemoryError) {
       throw new EngineError("unavailable", "There is not enough memory for the model.", error);
     }
@@ -56,6 +58,7 @@ async function load(given: LlamaCppOptions, clock: Clock): Promise<LoadedModel> 
     trainedTokens: model.trainContextSize,
     bytesPerToken: await contextBytesPerToken(model),
   });
+  checkChatTemplate(model);
   const context = await model.createContext({
     sequences: options.slots,
     contextSize,
@@ -73,11 +76,37 @@ async function load(given: LlamaCppOptions, clock: Clock): Promise<LoadedModel> 
   return { info: describe(model, contextLength), contextLength, options, backend, tokenizer, slices };
 }
 
-function describe(model: LlamaModel, contextLength: number): EngineModelInfo {
+function chatTemplateOf(model: LlamaModel): string | null {
   const template: unknown = model.fileInfo.metadata.tokenizer?.chat_template;
+  return typeof template === "string" ? template : null;
+}
+
+/**
+ * A broken template is refused here rather than at the first request, and one that never ends costs this process its
+ * time to load, not the platform its event loop.
+ * @throws EngineError `invalid`.
+ */
+function checkChatTemplate(model: LlamaModel): void {
+  const source = chatTemplateOf(model);
+  if (source === null) return;
+  try {
+    const { bosString, eosString } = model.tokens;
+    new Template(source).render({
+      messages: [{ role: "user", content: "Hello" }],
+      add_generation_prompt: true,
+      bos_token: bosString ?? "",
+      eos_token: eosString ?? "",
+      tools: null,
+    });
+  } catch (error) {
+    throw new EngineError("invalid", "The model's chat template is broken.", error);
+  }
+}
+
+function describe(model: LlamaModel, contextLength: number): EngineModelInfo {
   return {
     contextLength,
-    chatTemplate: typeof template === "string" ? template : null,
+    chatTemplate: chatTemplateOf(model),
     bosToken: model.tokens.bosString ?? "",
     eosToken: model.tokens.eosString ?? "",
   };
