@@ -1,4 +1,4 @@
-import { printExpr, text } from "./gbnf.ts";
+import { printExpr, text } from "../../../engine/grammar/gbnf.ts";
 import type { Parts } from "./parts.ts";
 
 /** Compiles parts; see GrammarCompiler. */

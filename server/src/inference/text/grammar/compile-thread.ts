@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../../lib/clock.ts";
-import { AppError } from "../../../lib/errors.ts";
+import { AppError, toAppError } from "../../../lib/errors.ts";
 import { type CompileJob, type CompileResult, tooComplex } from "./compile-job.ts";
 
 /** Node loads no TypeScript in a thread by `--import tsx`: tsx registers itself only in the main one. */
@@ -116,6 +116,17 @@ export class CompileThread {
     running?.resolve(result);
   }
 
+  /** Too much time or memory is the job's fault, anything else ours. */
+  #fail(running: Queued, cause: Error | null): void {
+    const code = cause === null ? undefined : (cause as NodeJS.ErrnoException).code;
+    if (cause === null || code === "ERR_WORKER_OUT_OF_MEMORY" || cause instanceof RangeError) {
+      this.#finish(tooComplex(running.job.kind));
+      return;
+    }
+    this.#running = null;
+    running.reject(toAppError(cause));
+  }
+
   /** The thread is of no more use. What it ran is refused; what waits gets a new thread, or fails if none can start. */
   #lose(cause: Error | null): void {
     const worker = this.#worker;
@@ -124,7 +135,7 @@ export class CompileThread {
     this.#ready = false;
     this.#cancelTimeout();
     void worker?.terminate();
-    if (this.#running !== null) this.#finish(tooComplex(this.#running.job.kind));
+    if (this.#running !== null) this.#fail(this.#running, cause);
     if (!started) {
       const error = new AppError("UNAVAILABLE", "Schemas cannot be compiled at the moment.", { cause });
       for (const queued of this.#queue.splice(0)) queued.reject(error);

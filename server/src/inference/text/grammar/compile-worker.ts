@@ -16,7 +16,7 @@ const WARM_UP = {
   additionalProperties: { type: "integer", multipleOf: 5 },
 };
 for (const format of FORMATS.keys()) formatDfa(format);
-for (let i = 0; i < 30; i++) runJob({ kind: "schema", text: JSON.stringify(WARM_UP) });
+for (let i = 0; i < 60; i++) runJob({ kind: "schema", text: JSON.stringify(WARM_UP) });
 
 parentPort!.on("message", (job: CompileJob) => parentPort!.postMessage(runJob(job)));
 parentPort!.postMessage("ready");

@@ -1,19 +1,23 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { FakeClock, systemClock } from "../../../lib/clock.ts";
 import { GrammarBuilder } from "./builder.ts";
 import { ANY_JSON_OBJECT, GrammarCompiler, type GrammarCompilerOptions } from "./compile.ts";
-import { GrammarError } from "./gbnf-parse.ts";
+import { GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
 import { SchemaError } from "./schema-error.ts";
-import { allows } from "./testing.ts";
+import { allows } from "../../../engine/grammar/testing.ts";
 
 const open: GrammarCompiler[] = [];
 
-function compilerWith(options: Partial<GrammarCompilerOptions> = {}): GrammarCompiler {
-  // Of the time limit a busy machine may make more.
+function compilerWith(options: Partial<GrammarCompilerOptions>): GrammarCompiler {
+  // A busy machine may make more of the time limit.
   const compiler = new GrammarCompiler({ timeoutMs: 20_000, ...options });
   open.push(compiler);
   return compiler;
 }
+
+/** For the tests that need nothing special: a thread takes a while to start. */
+const shared = new GrammarCompiler({ timeoutMs: 20_000 });
+afterAll(() => shared.close());
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((compiler) => compiler.close()));
@@ -23,7 +27,7 @@ const COSTLY = { type: "string", pattern: "^(a|b)*a(a|b){9}$" };
 
 describe("the compiler of schemas", () => {
   test("gives the same grammar at once and in the thread", async () => {
-    const compiler = compilerWith();
+    const compiler = shared;
     const simple = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
     const inline = await compiler.forSchema(simple);
     const { grammar } = await compiler.forParts({
@@ -37,7 +41,7 @@ describe("the compiler of schemas", () => {
   });
 
   test("tells the pointer of what is wrong, from the thread as well", async () => {
-    const compiler = compilerWith();
+    const compiler = shared;
     const broken = { type: "object", properties: { "a/b": { type: "text" } } };
     await expect(compiler.forSchema(broken)).rejects.toMatchObject({ path: "/properties/a~1b/type" });
     const impossible = { type: "array", minItems: 1, items: { type: "integer", minimum: 3, maximum: 2 } };
@@ -47,7 +51,7 @@ describe("the compiler of schemas", () => {
   });
 
   test("tells line, column and what was expected of a broken grammar", async () => {
-    const compiler = compilerWith();
+    const compiler = shared;
     const refusal = await compiler.fromGbnf('root ::= "a"\nb ::= [z-a]').catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(GrammarError);
     expect(refusal).toMatchObject({ line: 2, column: 8, expected: "the lower character first" });
@@ -95,7 +99,7 @@ describe("the compiler of schemas", () => {
   });
 
   test("a deep or large schema is refused before anything is made of it", async () => {
-    const compiler = compilerWith();
+    const compiler = shared;
     let deep: unknown = { type: "string" };
     for (let i = 0; i < 10_000; i++) deep = { type: "array", items: deep };
     await expect(compiler.forSchema(deep)).rejects.toThrow("nested deeper");
@@ -109,7 +113,7 @@ describe("the compiler of schemas", () => {
 
 describe("grammars put together", () => {
   const builder = (): GrammarBuilder => {
-    const compiler = compilerWith();
+    const compiler = shared;
     return new GrammarBuilder((parts) => compiler.forParts(parts));
   };
 

@@ -3,8 +3,8 @@ import { systemClock } from "../../../lib/clock.ts";
 import { GrammarBuilder as Builder } from "./builder.ts";
 import { type CompileJob, type CompileResult, runJob } from "./compile-job.ts";
 import { CompileThread, type CompileThreadOptions } from "./compile-thread.ts";
-import { printRules } from "./gbnf.ts";
-import { GBNF_LIMITS, GrammarError } from "./gbnf-parse.ts";
+import { printRules } from "../../../engine/grammar/gbnf.ts";
+import { GBNF_LIMITS, GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
 import type { Parts } from "./parts.ts";
 import { ResultCache } from "./result-cache.ts";
 import { RuleBook } from "./rule-book.ts";
@@ -25,7 +25,7 @@ export interface GrammarCompilerOptions extends CompileThreadOptions {
 
 const OPTIONS: GrammarCompilerOptions = {
   clock: systemClock,
-  timeoutMs: 500,
+  timeoutMs: 1_000,
   maxQueued: 256,
   maxCached: 1_000,
   maxCachedBytes: 16 * 1024 * 1024,

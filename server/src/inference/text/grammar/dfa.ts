@@ -1,4 +1,4 @@
-import { type CharSet, fromRanges, intersect, UNICODE } from "./char-set.ts";
+import { type CharSet, fromRanges, intersect, UNICODE } from "../../../engine/grammar/char-set.ts";
 import type { Machine } from "./machine.ts";
 
 export interface DfaState {

@@ -1,12 +1,13 @@
 /** Schemas as people send them, of every supported keyword; for tests and the benchmark. */
 export const VARIED_SCHEMAS: readonly unknown[] = Array.from({ length: 200 }, (_, i) => schemaOf(i));
 
-function schemaOf(i: number): unknown {
+function schemaOf(i: number): object {
   const kinds = [record, tagged, event, tree, union, service, choice, merged, table, settings];
-  return kinds[i % kinds.length]!(i);
+  // The comment makes every one a text of its own.
+  return { $comment: `schema ${i}`, ...kinds[i % kinds.length]!(i) };
 }
 
-function record(i: number): unknown {
+function record(i: number): object {
   const types = ["string", "integer", "boolean", "number", ["string", "null"]];
   const names = Array.from({ length: 2 + (i % 23) }, (_, at) => `field_${at}_${i}`);
   const properties = Object.fromEntries(
@@ -15,7 +16,7 @@ function record(i: number): unknown {
   return { type: "object", properties, required: names.filter((_, at) => (at + i) % 3 > 0) };
 }
 
-function tagged(i: number): unknown {
+function tagged(i: number): object {
   const tags = {
     type: "array",
     items: { type: "string", minLength: 1, maxLength: 20 + i },
@@ -26,7 +27,7 @@ function tagged(i: number): unknown {
   return { type: "object", properties: { tags, score }, required: ["tags", "score"] };
 }
 
-function event(i: number): unknown {
+function event(i: number): object {
   return {
     type: "object",
     properties: {
@@ -39,7 +40,7 @@ function event(i: number): unknown {
   };
 }
 
-function tree(i: number): unknown {
+function tree(i: number): object {
   const value = { type: "integer", minimum: -i, maximum: i * 100 };
   const node = {
     type: "object",
@@ -49,7 +50,7 @@ function tree(i: number): unknown {
   return { $defs: { node }, $ref: "#/$defs/node" };
 }
 
-function union(i: number): unknown {
+function union(i: number): object {
   const option = (kind: string, rest: object) => ({
     type: "object",
     properties: { kind: { const: kind }, ...rest },
@@ -63,7 +64,7 @@ function union(i: number): unknown {
   return { [i % 2 ? "oneOf" : "anyOf"]: options };
 }
 
-function service(i: number): unknown {
+function service(i: number): object {
   return {
     type: "object",
     properties: {
@@ -81,7 +82,7 @@ function service(i: number): unknown {
   };
 }
 
-function choice(i: number): unknown {
+function choice(i: number): object {
   return {
     type: "array",
     items: { enum: Array.from({ length: 3 + i }, (_, at) => `value-${at}`) },
@@ -89,7 +90,7 @@ function choice(i: number): unknown {
   };
 }
 
-function merged(i: number): unknown {
+function merged(i: number): object {
   const base = {
     type: "object",
     properties: { a: { type: "string", pattern: `foo|bar${i}` } },
@@ -98,7 +99,7 @@ function merged(i: number): unknown {
   return { allOf: [base, { properties: { b: { type: "integer", multipleOf: 1 + (i % 12) } } }] };
 }
 
-function table(i: number): unknown {
+function table(i: number): object {
   const row = {
     type: "array",
     prefixItems: [{ type: "string" }, { type: "integer" }, true].slice(0, 1 + (i % 3)),
@@ -111,7 +112,7 @@ function table(i: number): unknown {
   };
 }
 
-function settings(i: number): unknown {
+function settings(i: number): object {
   const names = Array.from({ length: 5 + (i % 4) }, (_, at) => `option${at}`);
   return {
     type: "object",

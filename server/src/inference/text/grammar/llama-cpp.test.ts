@@ -4,10 +4,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ANY_JSON_OBJECT } from "./compile.ts";
 import { compileSchema } from "./compile-schema.ts";
 import { VARIED_SCHEMAS } from "./fixture-schemas.ts";
-import { GrammarError } from "./gbnf-parse.ts";
-import { parseGbnf } from "./grammar.ts";
-import { Matcher } from "./matcher.ts";
-import { randomOf, sample } from "./testing.ts";
+import { GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
+import { parseGbnf } from "../../../engine/grammar/grammar.ts";
+import { Matcher } from "../../../engine/grammar/matcher.ts";
+import { randomOf, sample } from "../../../engine/grammar/testing.ts";
 
 let llama: Llama;
 

@@ -1,4 +1,4 @@
-import { charsOf, contains, UNICODE } from "./char-set.ts";
+import { charsOf, contains, UNICODE } from "../../../engine/grammar/char-set.ts";
 import { ANY_CHAR, type Pattern } from "./pattern.ts";
 
 /**

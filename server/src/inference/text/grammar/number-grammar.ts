@@ -1,4 +1,4 @@
-import { charsOf } from "./char-set.ts";
+import { charsOf } from "../../../engine/grammar/char-set.ts";
 import { compareDecimals, type Decimal, floorDecimal, toDecimal } from "./decimal.ts";
 import { type Dfa, intersectMachines } from "./dfa.ts";
 import { type Machine, patternMachine } from "./machine.ts";

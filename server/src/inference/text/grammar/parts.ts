@@ -2,10 +2,10 @@ import { compileSchema } from "./compile-schema.ts";
 import { type Dfa, intersectMachines } from "./dfa.ts";
 import { dfaToExpr, writePlain } from "./dfa-grammar.ts";
 import { mapRefs } from "./finish-rules.ts";
-import { printRules, type Rules } from "./gbnf.ts";
-import { GBNF_LIMITS, GrammarError, parseRules } from "./gbnf-parse.ts";
-import { checkLowered } from "./grammar.ts";
-import { LoweringError } from "./lower.ts";
+import { EMPTY, printRules, type Rules } from "../../../engine/grammar/gbnf.ts";
+import { GBNF_LIMITS, GrammarError, parseRules } from "../../../engine/grammar/gbnf-parse.ts";
+import { checkLowered } from "../../../engine/grammar/grammar.ts";
+import { LoweringError } from "../../../engine/grammar/lower.ts";
 import { notMachine, patternMachine } from "./machine.ts";
 import type { Pattern } from "./pattern.ts";
 import { SchemaError } from "./schema-error.ts";
@@ -65,8 +65,13 @@ function addGrammar(rules: Rules, name: string, grammar: string): void {
     rules.set(rename(inner), mapRefs(expr, rename));
 }
 
-/** Any text, the empty one too, that holds none of the literals. */
+/** Any text, the empty one too, that holds none of the literals; only the empty one if a literal is empty. */
 function addTextWithout(rules: Rules, name: string, literals: readonly string[]): void {
+  // Every text holds the empty one, so none is left.
+  if (literals.includes("")) {
+    rules.set(name, EMPTY);
+    return;
+  }
   const exactly = (char: string): Pattern => ({
     kind: "set",
     set: [char.codePointAt(0)!, char.codePointAt(0)!],

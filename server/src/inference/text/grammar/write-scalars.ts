@@ -1,7 +1,7 @@
 import { type Dfa, intersectMachines } from "./dfa.ts";
 import { dfaToExpr, wordsToExpr, writeInString, writePlain } from "./dfa-grammar.ts";
 import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
-import { type Expr, NEVER, seq, text } from "./gbnf.ts";
+import { type Expr, NEVER, seq, text } from "../../../engine/grammar/gbnf.ts";
 import { lengthMachine, type Machine, patternMachine } from "./machine.ts";
 import { numberTexts, wholeDigits } from "./number-grammar.ts";
 import { parsePattern, wholePattern } from "./pattern.ts";

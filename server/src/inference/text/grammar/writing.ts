@@ -1,4 +1,4 @@
-import type { Expr } from "./gbnf.ts";
+import type { Expr } from "../../../engine/grammar/gbnf.ts";
 import type { InstanceCheck } from "./instance.ts";
 import type { RuleBook } from "./rule-book.ts";
 import type { JsonObject, Schema } from "./schema-document.ts";
