@@ -123,7 +123,7 @@ describe("the model list", () => {
       },
       {
         ...{ id: SERVED, object: "model", created: 1730332800, owned_by: "fireworks", kind: "HF_BASE_MODEL" },
-        ...{ supports_chat: true, supports_image_input: false, supports_tools: false, context_length: 8192 },
+        ...{ supports_chat: true, supports_image_input: false, supports_tools: true, context_length: 8192 },
       },
     ]);
   });
