@@ -16,23 +16,20 @@ const NEW_WORDS =
     " ",
   );
 
-/** Edits come in passages; single words all over the text are the hardest to follow. */
-const EDITS = { passages: { longest: 8 }, "single words": { longest: 1 } } as const;
+/** Words in a row that are changed: a line or a clause, as in edits; single words all over are the hardest to follow. */
+const EDITS = { lines: 8, "single words": 1 } as const;
 type Edit = keyof typeof EDITS;
 
-/** The text with `CHANGED` of its words replaced, in runs of 1 to `longest` words. */
-export function changed(text: string, longest: number): string {
+/** The text with `CHANGED` of its words replaced, `run` in a row each time. */
+function changed(text: string, run: number): string {
   const pieces = text.split(/(\s+)/);
   const words = pieces.flatMap((piece, i) => (/\S/.test(piece) ? [i] : []));
-  const goal = Math.round(words.length * CHANGED);
-  const replaced = new Set<number>();
-  while (replaced.size < goal) {
-    const start = pick(words.length);
-    for (let i = start; i < start + 1 + pick(longest) && i < words.length && replaced.size < goal; i += 1) {
-      replaced.add(words[i]!);
-    }
+  const runs = Math.max(1, Math.round((words.length * CHANGED) / run));
+  const places = shuffled(Array.from({ length: Math.floor(words.length / run) }, (_, i) => i * run));
+  for (const place of places.slice(0, runs)) {
+    for (const word of words.slice(place, place + run)) pieces[word] = NEW_WORDS[pick(NEW_WORDS.length)]!;
   }
-  return pieces.map((piece, i) => (replaced.has(i) ? NEW_WORDS[pick(NEW_WORDS.length)]! : piece)).join("");
+  return pieces.join("");
 }
 
 function pick(below: number): number {
@@ -40,9 +37,9 @@ function pick(below: number): number {
 }
 
 export async function measurePrediction(bench: TextBench): Promise<{ results: unknown; goals: Goal[] }> {
-  const times: Record<"plain" | Edit, number[]> = { plain: [], passages: [], "single words": [] };
-  const accepted: Record<Edit, number[]> = { passages: [], "single words": [] };
-  const rejected: Record<Edit, number[]> = { passages: [], "single words": [] };
+  const times: Record<"plain" | Edit, number[]> = { plain: [], lines: [], "single words": [] };
+  const accepted: Record<Edit, number[]> = { lines: [], "single words": [] };
+  const rejected: Record<Edit, number[]> = { lines: [], "single words": [] };
   const outputs = new Map<string, string>();
   let differing = 0;
   await bench.rounds(async (round) => {
@@ -51,7 +48,7 @@ export async function measurePrediction(bench: TextBench): Promise<{ results: un
     outputs.set(prompt, output);
     if (round < 0) return;
     for (const side of shuffled(Object.keys(times) as (keyof typeof times)[])) {
-      const prediction = side === "plain" ? null : changed(output, EDITS[side].longest);
+      const prediction = side === "plain" ? null : changed(output, EDITS[side]);
       const answer = await write(bench, prompt, prediction);
       times[side].push(answer.totalMs);
       if (answer.text !== output) differing += 1;
@@ -85,7 +82,7 @@ export async function measurePrediction(bench: TextBench): Promise<{ results: un
       accepted,
       rejected,
     },
-    goals: predictionGoals(faster("passages"), differing),
+    goals: predictionGoals(faster("lines"), differing),
   };
 }
 

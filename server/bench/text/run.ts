@@ -1,5 +1,4 @@
 /** The benchmark of text inference: what structured output, predictions, choices and log probabilities cost or save. */
-import { availableParallelism } from "node:os";
 import { type Hearth, startHearth } from "../hearth.ts";
 import type { Goal } from "../report.ts";
 import { choicesGoal, measureChoices } from "./choices.ts";
@@ -36,8 +35,7 @@ interface Measured {
 
 export async function runText(options: TextOptions): Promise<Measured> {
   const compile = await measureCompile(options.compileRounds);
-  const threads = Math.min(8, Math.max(1, Math.floor(availableParallelism() / 2)));
-  const hearth = await startHearth({ core: null, env: { HEARTH_ENGINE_THREADS: String(threads) } });
+  const hearth = await startHearth({ core: null });
   try {
     const bench: TextBench = {
       options,
@@ -56,7 +54,6 @@ export async function runText(options: TextOptions): Promise<Measured> {
     const logprobs = await orNull(measureLogprobs(bench), [logprobsGoal(null)]);
     return {
       results: {
-        threads,
         compile: compile.results,
         structured: structured.results,
         prediction: prediction.results,
