@@ -1,6 +1,6 @@
-import { compileSchema } from "./compile-schema.ts";
 import { GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
 import { parseGbnf } from "../../../engine/grammar/grammar.ts";
+import { compileSchema } from "./compile-schema.ts";
 import { joinParts } from "./parts.ts";
 import { SchemaError } from "./schema-error.ts";
 

@@ -3,12 +3,12 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormatsModule from "ajv-formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compileSchema } from "./compile-schema.ts";
 import { parseGbnf } from "../../../engine/grammar/grammar.ts";
+import { allows, randomOf, sample } from "../../../engine/grammar/testing.ts";
+import { compileSchema } from "./compile-schema.ts";
 import { jsonText } from "./json-text.ts";
 import type { Json } from "./schema-document.ts";
 import { SchemaError } from "./schema-error.ts";
-import { allows, randomOf, sample } from "../../../engine/grammar/testing.ts";
 
 const addFormats = addFormatsModule as unknown as (ajv: Ajv | Ajv2020) => void;
 

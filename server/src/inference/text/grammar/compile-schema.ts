@@ -1,11 +1,11 @@
+import { alt, type Expr, NEVER, printRules, ref, text } from "../../../engine/grammar/gbnf.ts";
+import { checkLowered } from "../../../engine/grammar/grammar.ts";
+import { LoweringError } from "../../../engine/grammar/lower.ts";
 import { type Branch, Branches } from "./branches.ts";
 import { wordsToExpr } from "./dfa-grammar.ts";
 import { findProductive, finishRules } from "./finish-rules.ts";
-import { alt, type Expr, NEVER, printRules, ref, text } from "../../../engine/grammar/gbnf.ts";
-import { checkLowered } from "../../../engine/grammar/grammar.ts";
 import { InstanceCheck } from "./instance.ts";
 import { jsonText } from "./json-text.ts";
-import { LoweringError } from "../../../engine/grammar/lower.ts";
 import { RuleBook, refsOf } from "./rule-book.ts";
 import {
   isObject,

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
+import { allows } from "../../../engine/grammar/testing.ts";
 import { FakeClock, systemClock } from "../../../lib/clock.ts";
 import { GrammarBuilder } from "./builder.ts";
 import { ANY_JSON_OBJECT, GrammarCompiler, type GrammarCompilerOptions } from "./compile.ts";
-import { GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
 import { SchemaError } from "./schema-error.ts";
-import { allows } from "../../../engine/grammar/testing.ts";
 
 const open: GrammarCompiler[] = [];
 

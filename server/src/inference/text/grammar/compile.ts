@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
+import { printRules } from "../../../engine/grammar/gbnf.ts";
+import { GBNF_LIMITS, GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { GrammarBuilder as Builder } from "./builder.ts";
 import { type CompileJob, type CompileResult, runJob } from "./compile-job.ts";
 import { CompileThread, type CompileThreadOptions } from "./compile-thread.ts";
-import { printRules } from "../../../engine/grammar/gbnf.ts";
-import { GBNF_LIMITS, GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
 import type { Parts } from "./parts.ts";
 import { ResultCache } from "./result-cache.ts";
 import { RuleBook } from "./rule-book.ts";

@@ -1,6 +1,24 @@
-import { type CharSet, charsOf, contains, fromRanges, intersect, subtract, toRanges } from "../../../engine/grammar/char-set.ts";
+import {
+  type CharSet,
+  charsOf,
+  contains,
+  fromRanges,
+  intersect,
+  subtract,
+  toRanges,
+} from "../../../engine/grammar/char-set.ts";
+import {
+  alt,
+  EMPTY,
+  type Expr,
+  NEVER,
+  type Rules,
+  ref,
+  seq,
+  set,
+  text,
+} from "../../../engine/grammar/gbnf.ts";
 import type { Dfa } from "./dfa.ts";
-import { alt, EMPTY, type Expr, NEVER, type Rules, ref, seq, set, text } from "../../../engine/grammar/gbnf.ts";
 
 /** What stands for a character out of the set in the output. */
 export type WriteChars = (chars: CharSet) => Expr;

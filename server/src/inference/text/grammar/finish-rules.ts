@@ -1,4 +1,13 @@
-import { alt, EMPTY, type Expr, isNever, NEVER, type Rules, repeat, seq } from "../../../engine/grammar/gbnf.ts";
+import {
+  alt,
+  EMPTY,
+  type Expr,
+  isNever,
+  NEVER,
+  type Rules,
+  repeat,
+  seq,
+} from "../../../engine/grammar/gbnf.ts";
 import { refsOf } from "./rule-book.ts";
 
 /**

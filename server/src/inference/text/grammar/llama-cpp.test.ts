@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { getLlama, type Llama } from "node-llama-cpp";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ANY_JSON_OBJECT } from "./compile.ts";
-import { compileSchema } from "./compile-schema.ts";
-import { VARIED_SCHEMAS } from "./fixture-schemas.ts";
 import { GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
 import { parseGbnf } from "../../../engine/grammar/grammar.ts";
 import { Matcher } from "../../../engine/grammar/matcher.ts";
 import { randomOf, sample } from "../../../engine/grammar/testing.ts";
+import { ANY_JSON_OBJECT } from "./compile.ts";
+import { compileSchema } from "./compile-schema.ts";
+import { VARIED_SCHEMAS } from "./fixture-schemas.ts";
 
 let llama: Llama;
 

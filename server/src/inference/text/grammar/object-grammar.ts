@@ -1,4 +1,14 @@
-import { alt, EMPTY, type Expr, isNever, NEVER, ref, repeat, seq, text } from "../../../engine/grammar/gbnf.ts";
+import {
+  alt,
+  EMPTY,
+  type Expr,
+  isNever,
+  NEVER,
+  ref,
+  repeat,
+  seq,
+  text,
+} from "../../../engine/grammar/gbnf.ts";
 import { COMMA, type RuleBook } from "./rule-book.ts";
 
 /** A pair after its opening quote: the rest of the name, the colon, the value. */

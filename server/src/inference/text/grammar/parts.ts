@@ -1,11 +1,11 @@
-import { compileSchema } from "./compile-schema.ts";
-import { type Dfa, intersectMachines } from "./dfa.ts";
-import { dfaToExpr, writePlain } from "./dfa-grammar.ts";
-import { mapRefs } from "./finish-rules.ts";
 import { EMPTY, printRules, type Rules } from "../../../engine/grammar/gbnf.ts";
 import { GBNF_LIMITS, GrammarError, parseRules } from "../../../engine/grammar/gbnf-parse.ts";
 import { checkLowered } from "../../../engine/grammar/grammar.ts";
 import { LoweringError } from "../../../engine/grammar/lower.ts";
+import { compileSchema } from "./compile-schema.ts";
+import { type Dfa, intersectMachines } from "./dfa.ts";
+import { dfaToExpr, writePlain } from "./dfa-grammar.ts";
+import { mapRefs } from "./finish-rules.ts";
 import { notMachine, patternMachine } from "./machine.ts";
 import type { Pattern } from "./pattern.ts";
 import { SchemaError } from "./schema-error.ts";

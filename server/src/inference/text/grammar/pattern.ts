@@ -1,4 +1,13 @@
-import { type CharSet, charsOf, complement, fromRanges, NOTHING, range, UNICODE, union } from "../../../engine/grammar/char-set.ts";
+import {
+  type CharSet,
+  charsOf,
+  complement,
+  fromRanges,
+  NOTHING,
+  range,
+  UNICODE,
+  union,
+} from "../../../engine/grammar/char-set.ts";
 
 /** A regular expression without what is not regular: no look-around, no back references. */
 export type Pattern =

@@ -1,5 +1,15 @@
 import { charsOf, range, subtract, UNICODE, union } from "../../../engine/grammar/char-set.ts";
-import { alt, type Expr, optional, type Rules, ref, repeat, seq, set, text } from "../../../engine/grammar/gbnf.ts";
+import {
+  alt,
+  type Expr,
+  optional,
+  type Rules,
+  ref,
+  repeat,
+  seq,
+  set,
+  text,
+} from "../../../engine/grammar/gbnf.ts";
 import { MAX_COUNT } from "../../../engine/grammar/gbnf-parse.ts";
 
 const HEX = set(union(range(0x30, 0x39), range(0x41, 0x46), range(0x61, 0x66)));

@@ -1,6 +1,6 @@
+import { alt, EMPTY, type Expr, isNever, NEVER, repeat, seq, text } from "../../../engine/grammar/gbnf.ts";
 import { intersectMachines } from "./dfa.ts";
 import { dfaToExpr, writeInString } from "./dfa-grammar.ts";
-import { alt, EMPTY, type Expr, isNever, NEVER, repeat, seq, text } from "../../../engine/grammar/gbnf.ts";
 import { itemSchemas } from "./instance.ts";
 import { stringText } from "./json-text.ts";
 import { exceptMachine, type Machine, notMachine } from "./machine.ts";

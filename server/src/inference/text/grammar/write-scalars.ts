@@ -1,7 +1,7 @@
+import { type Expr, NEVER, ref, seq, text } from "../../../engine/grammar/gbnf.ts";
 import { type Dfa, intersectMachines } from "./dfa.ts";
 import { dfaToExpr, wordsToExpr, writeInString, writePlain } from "./dfa-grammar.ts";
 import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
-import { type Expr, NEVER, seq, text } from "../../../engine/grammar/gbnf.ts";
 import { lengthMachine, type Machine, patternMachine } from "./machine.ts";
 import { numberTexts, wholeDigits } from "./number-grammar.ts";
 import { parsePattern, wholePattern } from "./pattern.ts";
@@ -58,8 +58,7 @@ export function writeString(schemas: readonly JsonObject[], writing: Writing): E
   const [min, max] = counts(schemas, "Length", writing);
   if (max !== null && max < min) return NEVER;
   const format = soleFormat(schemas);
-  if (format !== null)
-    return seq(text('"'), dfaToExpr(formatDfa(format), book.name(), book.rules, writeInString), text('"'));
+  if (format !== null) return writeFormat(format, book);
   const machines = textMachines(schemas, writing);
   if (machines.length === 0) {
     if (min === 0 && max === null) return book.base("json-string");
@@ -78,6 +77,15 @@ export function writeString(schemas: readonly JsonObject[], writing: Writing): E
     return seq(text('"'), book.counted(book.base("json-char"), min, max), text('"'));
   }
   return seq(text('"'), dfaToExpr(dfa, book.name(), book.rules, writeInString), text('"'));
+}
+
+/** In rules that are the same in every grammar, so that grammars put together share them. */
+function writeFormat(format: string, book: RuleBook): Expr {
+  const name = `json-format-${format}`;
+  if (!book.rules.has(name)) {
+    book.rules.set(name, dfaToExpr(formatDfa(format), name, book.rules, writeInString));
+  }
+  return seq(text('"'), ref(name), text('"'));
 }
 
 /** The format, where it alone is asked for and known. */
