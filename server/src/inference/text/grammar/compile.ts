@@ -25,7 +25,7 @@ export interface GrammarCompilerOptions extends CompileThreadOptions {
 
 const OPTIONS: GrammarCompilerOptions = {
   clock: systemClock,
-  timeoutMs: 1_000,
+  timeoutMs: 2_000,
   maxQueued: 256,
   maxCached: 1_000,
   maxCachedBytes: 16 * 1024 * 1024,

@@ -1,0 +1,142 @@
+import { type Lowered, type LoweredRule, LoweringError } from "./lower.ts";
+
+/** Bounds on the engine's own check for left recursion, which visits rules again for every path to them. */
+const MAX_VISITS = 2_000_000;
+const MAX_LEFT_DEPTH = 5_000;
+
+/**
+ * Refuses what would make the engine loop, crash or wait for ever: left recursion, rules without a finite output,
+ * rules that are never used.
+ * @throws LoweringError
+ */
+export function checkGrammar(grammar: Lowered): void {
+  checkReachable(grammar);
+  checkProductive(grammar);
+  checkLeftRecursion(grammar);
+}
+
+function checkReachable({ rules, root }: Lowered): void {
+  const seen = new Set([root]);
+  for (const number of seen) {
+    for (const symbols of rules[number]!.alternatives) {
+      for (const symbol of symbols) if ("rule" in symbol) seen.add(symbol.rule);
+    }
+  }
+  const lost = rules.find((_, number) => !seen.has(number));
+  if (lost !== undefined) {
+    throw new LoweringError(`rule ${lost.name} is never used`, "a use of it", undefined, lost.name);
+  }
+}
+
+/** No grammar of sense has a rule that needs more than this. */
+const MAX_SHORTEST = 1_000_000;
+
+function checkProductive({ rules, root, shortest }: Lowered): void {
+  const endless = rules.find((_, number) => shortest[number] === Number.POSITIVE_INFINITY);
+  if (endless !== undefined) {
+    const problem = `rule ${endless.name} never ends`;
+    throw new LoweringError(problem, "an alternative without recursion", endless.at, endless.name);
+  }
+  if (shortest[root]! > MAX_SHORTEST) {
+    throw new LoweringError("every output is too long", `one of at most ${MAX_SHORTEST} characters`);
+  }
+}
+
+/** Rules that can stand first in a rule, once for every place where they do. */
+function leftmost(rules: readonly LoweredRule[], nullable: readonly boolean[]): number[][] {
+  return rules.map(({ alternatives }) => {
+    const first: number[] = [];
+    for (const symbols of alternatives) {
+      for (const symbol of symbols) {
+        if (!("rule" in symbol)) break;
+        first.push(symbol.rule);
+        if (!nullable[symbol.rule]) break;
+      }
+    }
+    return first;
+  });
+}
+
+function checkLeftRecursion({ rules, shortest }: Lowered): void {
+  const nullable = shortest.map((length) => length === 0);
+  const trueEdges = leftmost(rules, nullable);
+  const direct = rules.map(({ alternatives }) => alternatives.some((symbols) => symbols.length === 0));
+  // The engine takes only rules that have an empty alternative themselves for ones that can be empty.
+  const engineEdges = leftmost(rules, direct);
+  const refuse = (number: number): never => {
+    const rule = rules[number]!;
+    if (rule.repetition) {
+      throw new LoweringError("what is repeated can be empty", "something that cannot", rule.at, rule.name);
+    }
+    const expected = "another item before the recursion";
+    throw new LoweringError(`rule ${rule.name} is left-recursive`, expected, rule.at, rule.name);
+  };
+  for (const cycle of components(trueEdges)) {
+    const number = cycle.find((rule) => !rules[rule]!.repetition) ?? cycle[0]!;
+    if (cycle.length > 1) refuse(number);
+    if (!trueEdges[number]!.includes(number)) continue;
+    // A repetition only repeats itself at its own end, which the engine follows without growing.
+    if (!rules[number]!.repetition || engineEdges[number]!.includes(number)) refuse(number);
+  }
+  checkEngineWalk(rules, engineEdges);
+}
+
+/** The engine's recursive walk over what stands first takes no long time and no deep stack. */
+function checkEngineWalk(rules: readonly LoweredRule[], edges: readonly number[][]): void {
+  const visits = new Float64Array(rules.length);
+  const depth = new Int32Array(rules.length);
+  let total = 0;
+  // Components come in the order in which everything first in a rule precedes the rule.
+  for (const [rule] of components(edges) as [number][]) {
+    visits[rule] = 1;
+    for (const first of edges[rule]!) {
+      visits[rule]! += visits[first]!;
+      depth[rule] = Math.max(depth[rule]!, depth[first]! + 1);
+    }
+    total += visits[rule]!;
+    if (total > MAX_VISITS || depth[rule]! > MAX_LEFT_DEPTH) {
+      const { name, at } = rules[rule]!;
+      throw new LoweringError("too many rules begin with rules", "fewer alternatives", at, name);
+    }
+  }
+}
+
+/** Strongly connected components (Tarjan), without recursion; a component comes after those that it leads to. */
+export function components(edges: readonly (readonly number[])[]): number[][] {
+  const index = new Int32Array(edges.length).fill(-1);
+  const low = new Int32Array(edges.length);
+  const open = new Uint8Array(edges.length);
+  const stack: number[] = [];
+  const found: number[][] = [];
+  let next = 0;
+  for (let start = 0; start < edges.length; start++) {
+    if (index[start] !== -1) continue;
+    const work: { node: number; edge: number }[] = [{ node: start, edge: 0 }];
+    while (work.length > 0) {
+      const frame = work.at(-1)!;
+      const { node } = frame;
+      if (frame.edge === 0 && index[node] === -1) {
+        index[node] = low[node] = next++;
+        open[node] = 1;
+        stack.push(node);
+      }
+      const target = edges[node]![frame.edge++];
+      if (target !== undefined) {
+        if (index[target] === -1) work.push({ node: target, edge: 0 });
+        else if (open[target]) low[node] = Math.min(low[node]!, index[target]!);
+        continue;
+      }
+      work.pop();
+      const parent = work.at(-1);
+      if (parent) low[parent.node] = Math.min(low[parent.node]!, low[node]!);
+      if (low[node] === index[node]) found.push(popComponent(stack, open, node));
+    }
+  }
+  return found;
+}
+
+function popComponent(stack: number[], open: Uint8Array, root: number): number[] {
+  const component = stack.splice(stack.lastIndexOf(root));
+  for (const node of component) open[node] = 0;
+  return component;
+}

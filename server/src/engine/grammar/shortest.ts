@@ -1,0 +1,78 @@
+import type { GrammarSymbol, LoweredRule } from "./lower.ts";
+
+interface Waiting {
+  rule: number;
+  length: number;
+  missing: number;
+}
+
+/**
+ * The number of characters in the shortest text of every rule; infinite where there is none. Knuth's generalisation of
+ * Dijkstra's algorithm: the shortest rule not yet known is settled next.
+ */
+export function shortestLengths(rules: readonly LoweredRule[]): number[] {
+  const shortest = rules.map(() => Number.POSITIVE_INFINITY);
+  const users: Waiting[][] = rules.map(() => []);
+  const heap = new Heap();
+  rules.forEach(({ alternatives }, rule) => {
+    for (const symbols of alternatives) {
+      const waiting: Waiting = { rule, length: 0, missing: 0 };
+      for (const symbol of symbols) {
+        if (!("rule" in symbol)) waiting.length++;
+        else {
+          waiting.missing++;
+          users[symbol.rule]!.push(waiting);
+        }
+      }
+      if (waiting.missing === 0) heap.push(waiting);
+    }
+  });
+  for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
+    if (shortest[next.rule] !== Number.POSITIVE_INFINITY) continue;
+    shortest[next.rule] = next.length;
+    for (const user of users[next.rule]!) {
+      user.length += next.length;
+      if (--user.missing === 0) heap.push(user);
+    }
+  }
+  return shortest;
+}
+
+export function lengthOf(symbol: GrammarSymbol, shortest: readonly number[]): number {
+  return "rule" in symbol ? shortest[symbol.rule]! : 1;
+}
+
+/** A binary heap, least length first. */
+class Heap {
+  readonly #items: Waiting[] = [];
+
+  push(item: Waiting): void {
+    const items = this.#items;
+    let at = items.push(item) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (items[parent]!.length <= item.length) break;
+      items[at] = items[parent]!;
+      at = parent;
+    }
+    items[at] = item;
+  }
+
+  pop(): Waiting | undefined {
+    const items = this.#items;
+    const first = items[0];
+    const last = items.pop();
+    if (last === undefined || items.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= items.length) break;
+      if (child + 1 < items.length && items[child + 1]!.length < items[child]!.length) child++;
+      if (items[child]!.length >= last.length) break;
+      items[at] = items[child]!;
+      at = child;
+    }
+    items[at] = last;
+    return first;
+  }
+}
