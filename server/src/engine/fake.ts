@@ -71,6 +71,7 @@ const ALL_FEATURES: EngineCapabilities["features"] = [
   "cacheScope",
   "cacheMaxTokens",
   "thinking",
+  "plainText",
 ];
 
 const REQUESTS_KEPT = 1000;

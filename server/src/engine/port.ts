@@ -25,7 +25,8 @@ export type Feature =
   | "prediction"
   | "cacheScope"
   | "cacheMaxTokens"
-  | "thinking";
+  | "thinking"
+  | "plainText";
 
 /** What is known of the model once it is loaded. */
 export interface EngineModelInfo {
@@ -45,8 +46,11 @@ export interface ChatMessage {
 }
 
 export type EngineInput =
-  /** Special tokens inside the text are recognised. `addBos`: put the model's start token first if the model wants one. */
-  | { kind: "text"; text: string; addBos: boolean }
+  /**
+   * Special tokens inside the text are recognised, but not within the ranges of `plain`: start and end offsets in UTF-16
+   * units, in order and apart. `addBos`: put the model's start token first if the model wants one.
+   */
+  | { kind: "text"; text: string; addBos: boolean; plain?: readonly (readonly [number, number])[] }
   | { kind: "tokens"; tokens: readonly number[] }
   /** Only for engines with `rendersChat`. */
   | { kind: "chat"; messages: readonly ChatMessage[] };

@@ -328,7 +328,6 @@ const LATER: Record<string, readonly unknown[]> = {
   get_last_activation: [true],
   images: [["data:image/png;base64,AAAA"]],
   metadata: [{ a: "b" }],
-  safe_tokenization: [true],
   service_tier: ["priority"],
 };
 

@@ -21,6 +21,7 @@ export function capabilitiesOf(found: { direct: boolean; rewinds: boolean }): En
     ],
     features: [
       "promptTokens",
+      "plainText",
       "cacheScope",
       "cacheMaxTokens",
       ...(direct

@@ -32,7 +32,7 @@ export class Tokenizer {
   prompt(input: EngineInput): readonly number[] {
     switch (input.kind) {
       case "text": {
-        const tokens = this.tokenize(input.text);
+        const tokens = this.tokenize(input.text, input.plain);
         const { bos, shouldPrependBosToken } = this.#model.tokens;
         const wantsBos = input.addBos && shouldPrependBosToken && bos !== null && tokens[0] !== bos;
         return wantsBos ? [bos, ...tokens] : tokens;
@@ -47,13 +47,25 @@ export class Tokenizer {
     }
   }
 
-  /** @throws EngineError `context_exceeded` when the text is certainly longer than the context. */
-  tokenize(text: string): number[] {
+  /**
+   * @param plain ranges in which special tokens are only text.
+   * @throws EngineError `context_exceeded` when the text is certainly longer than the context.
+   */
+  tokenize(text: string, plain: readonly (readonly [number, number])[] = []): number[] {
     const leastTokens = Math.ceil(text.length / this.#longestToken);
     if (leastTokens > this.contextLength) {
       throw contextExceeded(`at least ${leastTokens}`, this.contextLength);
     }
-    return this.#model.tokenize(text, true);
+    const tokens: number[] = [];
+    let done = 0;
+    for (const [start, end] of plain) {
+      tokens.push(...this.#model.tokenize(text.slice(done, start), true));
+      tokens.push(...this.#model.tokenize(text.slice(start, end), false));
+      done = end;
+    }
+    // The common case without a copy: one piece, all of it.
+    const rest = this.#model.tokenize(text.slice(done), true);
+    return done === 0 ? rest : [...tokens, ...rest];
   }
 
   /** @throws EngineError `invalid` when one of the tokens of a bias doesn't exist. */

@@ -20,10 +20,11 @@ import { constraintOf } from "../text/response-format.ts";
 import type { Turn } from "../text/tools/conversation.ts";
 import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
 import { type ChosenFormat, formatFor, syntaxesOf } from "../text/tools/formats.ts";
-import { toolPrompt } from "../text/tools/prompt.ts";
+import { type TemplateMessage, toolPrompt } from "../text/tools/prompt.ts";
 import { ToolCallParser } from "../text/tools/stream-parser.ts";
 import { unenforcedHeader } from "../text/unenforced.ts";
 import { type ChatCompletionRequest, turnsOf } from "./protocol.ts";
+import { renderSafely, type SafePrompt } from "./safe-prompt.ts";
 import { dropOldestTurns } from "./truncate.ts";
 
 /** What a model's chat template says about the model; worked out once a model. */
@@ -60,21 +61,28 @@ export async function planChat(body: ChatCompletionRequest, engine: RoutedEngine
   const settings = reasoningOf(body, { reasons: reasoning !== null, maxTokens: maxTokensOf(body) });
   const kept = withHistory(turns, settings.history);
   const variables = { ...settings.templateVariables, ...historyVariables(settings.history) };
-  const render = (some: readonly Turn[]): string => {
-    const { messages, tools: described } = toolPrompt(format, some, tools);
+  const render = (messages: readonly TemplateMessage[], described: readonly object[] | null): string => {
     const prompt = template.render(messages, { ...variables, tools: described });
     const silenced = reasoning !== null && !settings.enabled ? withoutReasoning(prompt, reasoning) : "";
     return prompt + silenced;
   };
-  const shown = await truncated(body, engine, kept, render);
-  const prompt = render(shown);
+  const show = (some: readonly Turn[]): SafePrompt => {
+    const { messages, tools: described } = toolPrompt(format, some, tools);
+    if (body.safe_tokenization) return renderSafely(messages, (marked) => render(marked, described));
+    return { text: render(messages, described), plain: [] };
+  };
+  // Cutting a prompt to a length and keeping its texts apart don't go together: the latter is about safety.
+  const shown = body.safe_tokenization
+    ? kept
+    : await truncated(body, engine, kept, (some) => show(some).text);
+  const { text: prompt, plain } = show(shown);
   checkHistoryKept(prompt, shown, settings.history);
   const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
   const constraint = await constrain(body, tools, format);
   const thinks = reasoning !== null && settings.enabled;
   return {
     // A template writes the start token itself where the model wants one.
-    inputs: [{ kind: "text", text: prompt, addBos: false }],
+    inputs: [{ kind: "text", text: prompt, addBos: false, ...(plain.length > 0 ? { plain } : {}) }],
     fragments: shown.map((turn) => turn.content),
     ...(constraint === null ? {} : { grammar: constraint.grammar }),
     ...(thinks && (settings.budgetTokens !== null || constraint !== null)
@@ -156,6 +164,8 @@ async function planForRenderer(
   if (turns.some((turn) => turn.role === "tool")) {
     throw badRequest("messages", "The engine of this model does not support tool messages yet.");
   }
+  if (body.safe_tokenization)
+    throw badRequest("safe_tokenization", "The engine of this model does not support safe_tokenization.");
   reasoningOf(body, { reasons: false, maxTokens: maxTokensOf(body) });
   const constraint = await constraintOf(body);
   const framed = (some: readonly Turn[]): number => FRAME_TOKENS * (some.length + 1);

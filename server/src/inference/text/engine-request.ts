@@ -61,6 +61,7 @@ export function engineRequest(
     if (withLogprobs) features.need("promptLogprobs", "echo");
     request.prompt = { logprobs: withLogprobs };
   }
+  if (input.kind === "text" && input.plain !== undefined) features.need("plainText", "safe_tokenization");
   if (p.min_tokens && features.need("minTokens", "min_tokens")) request.minTokens = p.min_tokens;
   if (p.ignore_eos && features.need("ignoreEos", "ignore_eos")) request.ignoreEos = true;
   addPrediction(request, p, features);

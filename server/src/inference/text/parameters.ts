@@ -81,6 +81,7 @@ export const textParameters = {
     Type.Union([Type.String(), Type.Array(Type.Integer({ minimum: 0, maximum: MAX_COUNT }))]),
   ),
   disable_speculation: optional(Type.Boolean()),
+  safe_tokenization: optional(Type.Boolean()),
   // Asks for a faster way to the same output.
   rewrite_speculation: optional(Type.Boolean()),
   response_format: optional(responseFormat),
@@ -100,7 +101,6 @@ const NOT_YET: Readonly<Record<string, readonly unknown[]>> = {
   get_last_activation: [false],
   images: [[]],
   metadata: [{}],
-  safe_tokenization: [false],
   store: [false],
 };
 

@@ -1,0 +1,40 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { TemplateMessage } from "../text/tools/prompt.ts";
+import { renderSafely } from "./safe-prompt.ts";
+
+const chatml = (messages: readonly TemplateMessage[]): string =>
+  messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join("");
+
+describe("a prompt whose texts are kept apart", () => {
+  it("is the prompt as ever, and the ranges are exactly the texts", () => {
+    const message = fc.record({ role: fc.constantFrom("user", "assistant"), content: fc.string() });
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 6 }), (messages) => {
+        const { text, plain } = renderSafely(messages, chatml);
+        expect(text).toBe(chatml(messages));
+        expect(plain.map(([start, end]) => text.slice(start, end))).toEqual(
+          messages.map((one) => one.content),
+        );
+      }),
+    );
+  });
+
+  it("leaves out what the template leaves out", () => {
+    const messages = [
+      { role: "user", content: "a" },
+      { role: "user", content: "b" },
+    ];
+    const { text, plain } = renderSafely(messages, ([, second]) => `<${second?.content}>`);
+    expect(text).toBe("<b>");
+    expect(plain).toEqual([[1, 2]]);
+  });
+
+  it("refuses a template that shuffles", () => {
+    const messages = [
+      { role: "user", content: "a" },
+      { role: "user", content: "b" },
+    ];
+    expect(() => renderSafely(messages, (some) => chatml([...some].reverse()))).toThrow(/order/);
+  });
+});
