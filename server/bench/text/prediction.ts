@@ -11,6 +11,8 @@ const PROMPTS = [
   "A letter to my sister about the new house in the mountains.\n\nDear Clara,\n\nwe arrived on Monday, and",
 ];
 const CHANGED = 0.2;
+/** Left alone, it says the same sentence again and again, and no edited text is like that. */
+const SAMPLING = { temperature: 0, repetition_penalty: 1.15 };
 const NEW_WORDS =
   "copper violin harvest seven quietly orange ladder beyond winter pencil gravel twenty marble often".split(
     " ",
@@ -89,7 +91,7 @@ export async function measurePrediction(bench: TextBench): Promise<{ results: un
 function write(bench: TextBench, prompt: string, prediction: string | null): Promise<Answer> {
   return complete(bench.hearth, {
     prompt,
-    temperature: 0,
+    ...SAMPLING,
     max_tokens: bench.options.predictedTokens,
     ignore_eos: true,
     ...(prediction === null ? {} : { prediction: { type: "content", content: prediction } }),
