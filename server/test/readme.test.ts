@@ -119,5 +119,5 @@ describe("the README", () => {
       if (kept === null) rmSync(results, { force: true });
       else writeFileSync(results, kept);
     }
-  }, 180_000);
+  }, 420_000);
 });
