@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
+import { GrammarError } from "../../engine/grammar/gbnf-parse.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { ANY_JSON_OBJECT, GrammarBuilder, grammarForSchema, grammarFromGbnf } from "./grammar/compile.ts";
-import { GrammarError } from "./grammar/gbnf-parse.ts";
 import { SchemaError } from "./grammar/schema-error.ts";
 import { optional } from "./schema.ts";
 
