@@ -3,7 +3,7 @@ import type { Decoder, DecodeSpec, MadeToken } from "./backend.ts";
 import { Biases } from "./bias.ts";
 import type { Direct, Logits, Sampler } from "./direct.ts";
 import { Distribution, needsDistribution } from "./distribution.ts";
-import { Drafts } from "./drafts.ts";
+import { type BatchCosts, Drafts } from "./drafts.ts";
 import { samplerConfig } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
 import { Thinking } from "./thinking.ts";
@@ -13,6 +13,7 @@ export interface DirectDecoderParts {
   sequence: LlamaContextSequence;
   contextSize: number;
   endTokens: readonly number[];
+  costs: BatchCosts;
   isEnd(token: number): boolean;
   bytes(token: number): Uint8Array;
   encode(text: string): readonly number[];
@@ -55,7 +56,7 @@ export class DirectDecoder implements Decoder {
       spec.thinking === undefined
         ? null
         : new Thinking({ block: spec.thinking, constrained: grammar !== null, bytes, encode });
-    this.#drafts = spec.prediction === undefined ? null : new Drafts(spec.prediction);
+    this.#drafts = spec.prediction === undefined ? null : new Drafts(spec.prediction, parts.costs);
     this.#forced = [...(this.#thinking?.begin() ?? [])];
   }
 

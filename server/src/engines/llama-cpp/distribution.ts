@@ -2,8 +2,8 @@ import type { Sampling } from "../../engine/port.ts";
 
 /** Candidates, best first, their logits beside them. */
 interface Candidates {
-  tokens: readonly number[];
-  logits: readonly number[];
+  tokens: Uint32Array;
+  logits: Float64Array;
 }
 
 /** Whether the sampling needs the samplers of this file. Greedily all of them pick the best token. */
@@ -36,13 +36,17 @@ export class Distribution {
     let left = topK > 0 ? first(all, topK) : all;
     if (typicalP < 1) left = typical(left, typicalP);
     if (topP < 1) left = first(left, nucleusSize(softmax(left.logits), topP));
-    if (minP > 0) left = first(left, left.logits.filter((l) => l >= left.logits[0]! + Math.log(minP)).length);
+    if (minP > 0)
+      left = first(
+        left,
+        count(left.logits, (l) => l >= left.logits[0]! + Math.log(minP)),
+      );
     const { tokens, logits } = heat(left, temperature);
     return tokens[draw(softmax(logits), this.#random())]!;
   }
 
   #mirostat(all: Candidates, { target, learningRate }: NonNullable<Sampling["mirostat"]>): number {
-    const within = softmax(all.logits).filter((p) => -Math.log2(p) <= this.#maxSurprise).length;
+    const within = count(softmax(all.logits), (p) => -Math.log2(p) <= this.#maxSurprise);
     const left = first(all, Math.max(1, within));
     const probabilities = softmax(left.logits);
     const picked = draw(probabilities, this.#random());
@@ -58,7 +62,7 @@ function typical({ tokens, logits }: Candidates, mass: number): Candidates {
   let entropy = 0;
   for (const p of probabilities) if (p > 0) entropy -= p * Math.log(p);
   // Best first means least surprising first: the nearest lie side by side, around where the surprise passes the entropy.
-  let right = probabilities.findIndex((_, i) => surprise(i) >= entropy);
+  let right = probabilities.findIndex((p) => -Math.log(p) >= entropy);
   if (right < 0) right = probabilities.length;
   let left = right;
   let sum = 0;
@@ -67,11 +71,11 @@ function typical({ tokens, logits }: Candidates, mass: number): Candidates {
     const rightGap = right < probabilities.length ? surprise(right) - entropy : Number.POSITIVE_INFINITY;
     sum += leftGap <= rightGap ? probabilities[--left]! : probabilities[right++]!;
   }
-  return { tokens: tokens.slice(left, right), logits: logits.slice(left, right) };
+  return { tokens: tokens.subarray(left, right), logits: logits.subarray(left, right) };
 }
 
 /** How many of the first together have the mass. */
-function nucleusSize(probabilities: readonly number[], mass: number): number {
+function nucleusSize(probabilities: Float64Array, mass: number): number {
   let sum = 0;
   for (let i = 0; i < probabilities.length; i++) {
     sum += probabilities[i]!;
@@ -80,13 +84,24 @@ function nucleusSize(probabilities: readonly number[], mass: number): number {
   return probabilities.length;
 }
 
-function softmax(logits: readonly number[]): number[] {
-  const weights = logits.map((logit) => Math.exp(logit - logits[0]!));
-  const sum = weights.reduce((a, b) => a + b, 0);
-  return weights.map((weight) => weight / sum);
+function softmax(logits: Float64Array): Float64Array {
+  const weights = new Float64Array(logits.length);
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) {
+    weights[i] = Math.exp(logits[i]! - logits[0]!);
+    sum += weights[i]!;
+  }
+  for (let i = 0; i < weights.length; i++) weights[i]! /= sum;
+  return weights;
 }
 
-function draw(probabilities: readonly number[], random: number): number {
+/** How many of the first, as far as they fit. */
+function count(values: Float64Array, fits: (value: number) => boolean): number {
+  const end = values.findIndex((value) => !fits(value));
+  return end < 0 ? values.length : end;
+}
+
+function draw(probabilities: Float64Array, random: number): number {
   let sum = 0;
   for (let i = 0; i < probabilities.length; i++) {
     sum += probabilities[i]!;
@@ -100,7 +115,7 @@ function draw(probabilities: readonly number[], random: number): number {
 }
 
 function first({ tokens, logits }: Candidates, count: number): Candidates {
-  return { tokens: tokens.slice(0, count), logits: logits.slice(0, count) };
+  return { tokens: tokens.subarray(0, count), logits: logits.subarray(0, count) };
 }
 
 function heat({ tokens, logits }: Candidates, temperature: number): Candidates {
@@ -108,13 +123,14 @@ function heat({ tokens, logits }: Candidates, temperature: number): Candidates {
 }
 
 function unflatten(sorted: readonly number[]): Candidates {
-  const tokens: number[] = [];
-  const logits: number[] = [];
-  for (let i = 0; i + 1 < sorted.length && sorted[i + 1] !== Number.NEGATIVE_INFINITY; i += 2) {
-    tokens.push(sorted[i]!);
-    logits.push(sorted[i + 1]!);
+  const all = { tokens: new Uint32Array(sorted.length / 2), logits: new Float64Array(sorted.length / 2) };
+  let count = 0;
+  while (2 * count < sorted.length && sorted[2 * count + 1] !== Number.NEGATIVE_INFINITY) {
+    all.tokens[count] = sorted[2 * count]!;
+    all.logits[count] = sorted[2 * count + 1]!;
+    count++;
   }
-  return { tokens, logits };
+  return first(all, count);
 }
 
 /** Evenly distributed numbers in [0, 1): a Weyl sequence, its steps well mixed. */

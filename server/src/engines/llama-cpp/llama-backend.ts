@@ -1,10 +1,12 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { EngineCapabilities, TokenInfo } from "../../engine/port.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { Direct } from "./direct.ts";
 import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
 import { passesDirectTest } from "./direct-test.ts";
+import { BatchCosts } from "./drafts.ts";
 import { Grammars } from "./grammars.ts";
 import { evaluateOptions } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
@@ -14,6 +16,9 @@ import { TokenBytes } from "./token-bytes.ts";
 interface CopyingSequence {
   _copyStateFromOtherSequence?(other: LlamaContextSequence, upToTokenIndex: number): Promise<boolean>;
 }
+
+/** Rising, the first 1. */
+const BATCHES_MEASURED = [1, 8, 24];
 
 /** The scheduler's view of a node-llama-cpp context: a slot is a context sequence. */
 export class LlamaBackend implements Backend {
@@ -25,6 +30,11 @@ export class LlamaBackend implements Backend {
   readonly #endTokens: readonly number[];
   #canCopy = false;
   #direct: Direct | null = null;
+  /** Until it is measured: several tokens cost no more than one. */
+  #costs = new BatchCosts([
+    { tokens: 1, ms: 1 },
+    { tokens: 2, ms: 1 },
+  ]);
 
   constructor(model: LlamaModel, context: LlamaContext) {
     this.#model = model;
@@ -143,6 +153,31 @@ export class LlamaBackend implements Backend {
     if (passed) this.#direct = direct;
   }
 
+  /**
+   * Measures what guessed tokens cost. Leaves slot 0 empty.
+   * @param tokens the most to be computed at once.
+   */
+  async measureBatches(tokens: readonly number[], clock: Clock): Promise<void> {
+    if (this.#direct === null) return;
+    const sampler = this.#direct.sampler();
+    const measured: { tokens: number; ms: number }[] = [];
+    for (const count of BATCHES_MEASURED) {
+      let ms = Number.POSITIVE_INFINITY;
+      // The quicker of two: what else the machine did is not the model's cost.
+      for (let round = 0; round < 2; round++) {
+        const startMs = clock.monotonicMs();
+        await this.#direct.compute(this.#sequences[0]!, tokens.slice(0, count), 0, async (logits) => {
+          await sampler.pick(logits, { temperature: 0 }, null);
+        });
+        ms = Math.min(ms, clock.monotonicMs() - startMs);
+      }
+      measured.push({ tokens: count, ms });
+    }
+    sampler.dispose();
+    await this.keep(0, 0);
+    this.#costs = new BatchCosts(measured);
+  }
+
   get capabilities(): EngineCapabilities {
     return capabilitiesOf({ direct: this.#direct !== null, rewinds: !this.#sequences[0]!.needsCheckpoints });
   }
@@ -153,6 +188,7 @@ export class LlamaBackend implements Backend {
       sequence: this.#sequences[slot]!,
       contextSize: this.#context.contextSize,
       endTokens: this.#endTokens,
+      costs: this.#costs,
       isEnd: (token) => this.#model.isEogToken(token as Token),
       bytes: (token) => this.#bytes.of(token),
       encode: (text) => this.#model.tokenize(text, true),

@@ -148,5 +148,6 @@ async function warmUp(
   }
   await backend.testCopying(tokens.slice(0, 16));
   await backend.testDirect(tokens.slice(0, 16));
+  await backend.measureBatches(tokens, clock);
   return slices;
 }

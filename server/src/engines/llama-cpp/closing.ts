@@ -1,0 +1,130 @@
+import { type CharSet, intersect, NOTHING, UNICODE } from "../../engine/grammar/char-set.ts";
+import type { Lowered } from "../../engine/grammar/lower.ts";
+import { Matcher } from "../../engine/grammar/matcher.ts";
+
+export interface ClosingSpec {
+  grammar: Lowered;
+  /** Bytes of a token. */
+  bytes(token: number): Uint8Array;
+  /** Tokens that make up these bytes, at most one for each; null where the vocabulary can't write them. */
+  spell(bytes: Uint8Array): readonly number[] | null;
+  endToken: number;
+}
+
+/** An output that can be at more places than this at once isn't followed: every token would cost too much. */
+const MAX_WIDTH = 256;
+/** Longer endings aren't spelt to find out whether their tokens are few enough: it would take too long. */
+const MAX_SPELT_BYTES = 2_048;
+
+/**
+ * Sees to it that an output which follows a grammar ends within its tokens. Once the shortest ending and the end token
+ * fit what is left, they fit after every token: one after which they wouldn't is replaced by them. A byte is at most a
+ * token, so the ending's bytes are counted, and its tokens only where the bytes are too many.
+ */
+export class Closing {
+  readonly #spec: ClosingSpec;
+  readonly #matcher: Matcher;
+  /** The beginning of a character that the last token has left unfinished. */
+  #cut: Uint8Array = new Uint8Array();
+  #fits: boolean | null = null;
+  /** The output is no longer followed. */
+  #lost = false;
+
+  constructor(spec: ClosingSpec) {
+    this.#spec = spec;
+    this.#matcher = new Matcher(spec.grammar);
+  }
+
+  /**
+   * The model would make `token` next, which the grammar allows and which doesn't end the output.
+   * @param left tokens that can be made after it, ≥ 0.
+   * @returns the ending to make in its stead, the end token last; null when the token may come.
+   */
+  instead(token: number, left: number): readonly number[] | null {
+    if (this.#lost) return null;
+    try {
+      return this.#instead(token, left);
+    } catch {
+      // The matcher's limits. What it can't follow is at most cut off.
+      this.#lost = true;
+      return null;
+    }
+  }
+
+  #instead(token: number, left: number): readonly number[] | null {
+    const [position, cut] = [this.#matcher.position, this.#cut];
+    const fitted = this.#fits ?? this.#endFits(left + 1);
+    if (!this.#advance(token)) {
+      this.#lost = true;
+      return null;
+    }
+    this.#fits = this.#endFits(left);
+    if (this.#fits || !fitted) return null;
+    this.#matcher.position = position;
+    this.#cut = cut;
+    this.#lost = true;
+    const ending = this.#spell();
+    return ending === null ? null : [...ending, this.#spec.endToken];
+  }
+
+  #advance(token: number): boolean {
+    const bytes = Buffer.concat([this.#cut, this.#spec.bytes(token)]);
+    const whole = wholeCharacters(bytes);
+    this.#cut = bytes.subarray(whole);
+    const text = decoder.decode(bytes.subarray(0, whole));
+    return this.#matcher.accept(text) && this.#matcher.width <= MAX_WIDTH;
+  }
+
+  /** Whether the shortest ending and the end token are at most so many tokens. */
+  #endFits(tokens: number): boolean {
+    const bytes = this.#matcher.rest(this.#first) - this.#cut.length;
+    if (bytes + 1 <= tokens) return true;
+    if (tokens < 1 || bytes > MAX_SPELT_BYTES) return false;
+    const ending = this.#spell();
+    return ending !== null && ending.length + 1 <= tokens;
+  }
+
+  /** What the next character is one of, if it has begun. */
+  get #first(): CharSet | undefined {
+    return this.#cut.length === 0 ? undefined : charactersFrom(this.#cut);
+  }
+
+  #spell(): readonly number[] | null {
+    const ending = this.#matcher.shortestEnd(this.#first);
+    return ending === null ? null : this.#spec.spell(Buffer.from(ending).subarray(this.#cut.length));
+  }
+}
+
+/** Throws for what is no UTF-8. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** How many of the bytes are whole characters; those after them begin one. */
+function wholeCharacters(bytes: Uint8Array): number {
+  for (let at = bytes.length - 1; at >= Math.max(0, bytes.length - 3); at--) {
+    if (isContinuation(bytes[at]!)) continue;
+    return at + characterBytes(bytes[at]!) > bytes.length ? at : bytes.length;
+  }
+  return bytes.length;
+}
+
+/** Of the character that begins with this byte. */
+function characterBytes(first: number): number {
+  return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/** The characters that begin with these bytes: one at least, but not all of one. */
+function charactersFrom(bytes: Uint8Array): CharSet {
+  const [first = 0, ...more] = bytes;
+  const length = characterBytes(first);
+  let low = first & (0xff >> (length + 1));
+  for (const byte of more) low = low * 64 + (byte & 0x3f);
+  const span = 64 ** (length - bytes.length);
+  // Shorter ones are not written so.
+  const least = [0, 0, 0x80, 0x800, 0x10000][length]!;
+  const [lowest, highest] = [Math.max(low * span, least), low * span + span - 1];
+  return lowest > highest ? NOTHING : intersect([lowest, highest], UNICODE);
+}
+
+export function isContinuation(byte: number): boolean {
+  return (byte & 0xc0) === 0x80;
+}

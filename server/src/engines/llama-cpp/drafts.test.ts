@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BatchCosts, Drafts } from "./drafts.ts";
+
+/** Several tokens at the price of one; and each at its own. */
+const cheap = new BatchCosts([
+  { tokens: 1, ms: 10 },
+  { tokens: 24, ms: 12 },
+]);
+const dear = new BatchCosts([
+  { tokens: 1, ms: 10 },
+  { tokens: 24, ms: 240 },
+]);
+
+/** Batches needed to make `output`. */
+function batches(output: readonly number[], drafts: Drafts): number {
+  let made = 0;
+  for (let count = 1; ; count++) {
+    const guess = drafts.next(output.length - made - 1);
+    let right = 0;
+    do drafts.made(output[made]!);
+    while (guess[right] === output[made++] && ++right <= guess.length && made < output.length);
+    drafts.turnedOut(guess.length, Math.min(right, guess.length));
+    if (made >= output.length) return count;
+  }
+}
+
+const numbers = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
+
+describe("a prediction", () => {
+  it("that comes true needs few batches", () => {
+    const drafts = new Drafts(numbers(0, 400), cheap);
+    expect(batches(numbers(0, 400), drafts)).toBeLessThan(40);
+    expect(drafts.rejectedTokens).toBe(0);
+    expect(drafts.acceptedTokens).toBeGreaterThan(360);
+  });
+
+  it("that is left out of, added to or replaced in parts is found again", () => {
+    const prediction = numbers(0, 400);
+    const changed = {
+      "left out": [...numbers(0, 100), ...numbers(180, 220)],
+      added: [...numbers(0, 200), ...numbers(1000, 40), ...numbers(200, 200)],
+      replaced: [...numbers(0, 150), ...numbers(1000, 80), ...numbers(230, 170)],
+      moved: [...numbers(200, 200), ...numbers(0, 200)],
+    };
+    for (const output of Object.values(changed)) {
+      expect(batches(output, new Drafts(prediction, cheap))).toBeLessThan(output.length / 2);
+    }
+  });
+
+  it("is not used where it would cost more than it spares", () => {
+    const wrong = new Drafts(numbers(0, 400), dear);
+    expect(batches(numbers(0, 400), wrong)).toBe(400);
+    const never = new Drafts(numbers(0, 400), cheap);
+    expect(batches(numbers(1000, 400), never)).toBeGreaterThan(390);
+    expect(never.rejectedTokens).toBeLessThan(250);
+  });
+
+  it("never gives more than is asked for, nor what isn't in it", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(5), { maxLength: 40 }),
+        fc.array(fc.nat(5), { maxLength: 40 }),
+        fc.nat(10),
+        (prediction, output, most) => {
+          const drafts = new Drafts(prediction, cheap);
+          for (const token of output) {
+            const guess = drafts.next(most);
+            expect(guess.length).toBeLessThanOrEqual(most);
+            expect(prediction.join().includes(guess.join())).toBe(true);
+            drafts.made(token);
+          }
+        },
+      ),
+    );
+  });
+});
+
+it("costs between and beyond the measured follow the line", () => {
+  const costs = new BatchCosts([
+    { tokens: 1, ms: 10 },
+    { tokens: 8, ms: 24 },
+    { tokens: 24, ms: 40 },
+  ]);
+  expect([1, 2, 8, 16, 24, 40].map((tokens) => costs.of(tokens).toFixed(3)).map(Number)).toEqual([
+    1, 1.2, 2.4, 3.2, 4, 5.6,
+  ]);
+});
