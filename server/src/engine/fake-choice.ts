@@ -39,7 +39,7 @@ export class FakeChoice {
   }
 
   get mispredicted(): number {
-    return Math.min(this.made, this.#prediction.length) - this.predicted;
+    return this.#prediction.length - this.predicted;
   }
 
   step(): EngineEvent[] {

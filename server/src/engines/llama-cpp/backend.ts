@@ -46,6 +46,8 @@ export interface MadeToken {
   token: number;
   /** The model ends here. */
   ends: boolean;
+  /** It was made to: with a grammar, as its tokens would have been used up otherwise. */
+  closed?: boolean;
   /** With `logprobs`. */
   info?: TokenInfo;
 }

@@ -1,6 +1,7 @@
-import { type CharSet, intersect, NOTHING, UNICODE } from "../../engine/grammar/char-set.ts";
+import type { CharSet } from "../../engine/grammar/char-set.ts";
 import type { Lowered } from "../../engine/grammar/lower.ts";
 import { Matcher } from "../../engine/grammar/matcher.ts";
+import { charactersFrom, wholeCharacters } from "./utf8.ts";
 
 export interface ClosingSpec {
   grammar: Lowered;
@@ -97,34 +98,3 @@ export class Closing {
 
 /** Throws for what is no UTF-8. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** How many of the bytes are whole characters; those after them begin one. */
-function wholeCharacters(bytes: Uint8Array): number {
-  for (let at = bytes.length - 1; at >= Math.max(0, bytes.length - 3); at--) {
-    if (isContinuation(bytes[at]!)) continue;
-    return at + characterBytes(bytes[at]!) > bytes.length ? at : bytes.length;
-  }
-  return bytes.length;
-}
-
-/** Of the character that begins with this byte. */
-function characterBytes(first: number): number {
-  return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-/** The characters that begin with these bytes: one at least, but not all of one. */
-function charactersFrom(bytes: Uint8Array): CharSet {
-  const [first = 0, ...more] = bytes;
-  const length = characterBytes(first);
-  let low = first & (0xff >> (length + 1));
-  for (const byte of more) low = low * 64 + (byte & 0x3f);
-  const span = 64 ** (length - bytes.length);
-  // Shorter ones are not written so.
-  const least = [0, 0, 0x80, 0x800, 0x10000][length]!;
-  const [lowest, highest] = [Math.max(low * span, least), low * span + span - 1];
-  return lowest > highest ? NOTHING : intersect([lowest, highest], UNICODE);
-}
-
-export function isContinuation(byte: number): boolean {
-  return (byte & 0xc0) === 0x80;
-}

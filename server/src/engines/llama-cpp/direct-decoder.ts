@@ -1,7 +1,9 @@
 import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
+import { EngineError } from "../../engine/port.ts";
 import type { Decoder, DecodeSpec, MadeToken } from "./backend.ts";
 import { Biases } from "./bias.ts";
-import type { Direct, Logits, Sampler } from "./direct.ts";
+import type { Closing } from "./closing.ts";
+import type { Direct, Logits, Sampler, SamplerConfig } from "./direct.ts";
 import { Distribution, needsDistribution } from "./distribution.ts";
 import { type BatchCosts, Drafts } from "./drafts.ts";
 import { samplerConfig } from "./sampling.ts";
@@ -31,23 +33,28 @@ export class DirectDecoder implements Decoder {
   readonly #thinking: Thinking | null;
   readonly #drafts: Drafts | null;
   readonly #grammar: LlamaGrammarEvaluationState | null;
+  readonly #closing: Closing | null;
   /** Tokens to compute next; what follows the last of them is made. */
   #feed: readonly number[];
   /** Tokens that must come next. */
   #forced: number[];
+  /** What must come next ends the choice. */
+  #closed = false;
 
-  /** @param grammar at its start. */
+  /** @param grammar at its start; `closing` too. */
   constructor(
     parts: DirectDecoderParts,
     tokens: readonly number[],
     spec: DecodeSpec,
     grammar: LlamaGrammarEvaluationState | null,
+    closing: Closing | null,
   ) {
     const { direct, bytes, encode } = parts;
     this.#parts = parts;
     this.#spec = spec;
     this.#feed = tokens;
     this.#grammar = grammar;
+    this.#closing = closing;
     this.#biases = new Biases(spec.sampling, parts.endTokens);
     this.#sampler = direct.sampler();
     this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
@@ -67,8 +74,8 @@ export class DirectDecoder implements Decoder {
   async next(): Promise<readonly MadeToken[]> {
     const { direct, sequence } = this.#parts;
     const room = this.#spec.maxTokens - this.#output.length - 1;
-    const drafted = this.#forced.length === 0;
-    const ahead = drafted ? (this.#drafts?.next(room) ?? []) : this.#forced.slice(0, room);
+    const forced = this.#forced.slice(0, room);
+    const ahead = forced.length > 0 ? forced : (this.#drafts?.next(room) ?? []);
     const firstAt = this.#feed.length - 1;
     const made: MadeToken[] = [];
     let asExpected = true;
@@ -79,7 +86,6 @@ export class DirectDecoder implements Decoder {
       asExpected = !one.ends && one.token === ahead[index - firstAt];
     });
     await this.#forget(ahead.length - (made.length - 1));
-    if (drafted && ahead.length > 0) this.#drafts!.turnedOut(ahead.length, made.length - 1);
     this.#feed = [made.at(-1)!.token];
     return made;
   }
@@ -96,6 +102,7 @@ export class DirectDecoder implements Decoder {
     const follow = this.#thinking?.made(token) ?? [];
     if (follow.length > 0) this.#forced = [...follow];
     const made: MadeToken = { token, ends: this.#ends(token) };
+    if (made.ends && this.#closed) made.closed = true;
     if (this.#scorer !== null) made.info = await this.#scorer.score(logits, token, this.#spec.logprobs!);
     return made;
   }
@@ -112,12 +119,23 @@ export class DirectDecoder implements Decoder {
 
   async #pick(logits: Logits): Promise<number> {
     const token = await this.#sample(logits);
-    if (this.#thinking === null || this.#thinking.outside) return token;
+    if (this.#thinking === null || this.#thinking.outside) return this.#close(token);
     const instead = this.#thinking.instead(token, this.#parts.isEnd(token));
     if (instead === null) return token;
-    if (instead.length === 0) return this.#sample(logits);
+    if (instead.length === 0) return this.#close(await this.#sample(logits));
     this.#forced = instead.slice(1);
     return instead[0]!;
+  }
+
+  /** The token, or where it would leave too few for the grammar's end, the first of those that end it. */
+  #close(token: number): number {
+    if (this.#closing === null || this.#parts.isEnd(token)) return token;
+    const left = this.#spec.maxTokens - this.#output.length - 1;
+    const ending = this.#closing.instead(token, left);
+    if (ending === null) return token;
+    this.#closed = true;
+    this.#forced = ending.slice(1);
+    return ending[0]!;
   }
 
   async #sample(logits: Logits): Promise<number> {
@@ -126,6 +144,19 @@ export class DirectDecoder implements Decoder {
     const noEnd = this.#output.length < minTokens;
     const config = samplerConfig(sampling, history, this.#biases, this.#parts.contextSize, noEnd);
     const grammar = this.#constraint;
+    const token = await this.#draw(logits, config, grammar);
+    // llama.cpp picks the first token of all where none may follow, and that may be an end token.
+    if (grammar !== null && this.#parts.isEnd(token) && !this.#parts.direct.acceptsNext(grammar, token)) {
+      throw new EngineError("invalid", "The grammar can't be completed: nothing may follow the text so far.");
+    }
+    return token;
+  }
+
+  async #draw(
+    logits: Logits,
+    config: SamplerConfig,
+    grammar: LlamaGrammarEvaluationState | null,
+  ): Promise<number> {
     if (this.#distribution === null) return this.#sampler.pick(logits, config, grammar);
     // Greedily, so that bias and penalties are all that is done to the logits.
     const all = await this.#sampler.all(logits, { ...config, temperature: 0 }, grammar?.clone() ?? null);

@@ -20,7 +20,7 @@ export async function passesDirectTest(
   const make = async (spec: Partial<DecodeSpec>, grammar: LlamaGrammarEvaluationState | null = null) => {
     await empty();
     const whole = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 8, ...spec };
-    const decoder = new DirectDecoder(parts, tokens, whole, grammar);
+    const decoder = new DirectDecoder(parts, tokens, whole, grammar, null);
     try {
       const made: MadeToken[] = [];
       while (made.length < 2) made.push(...(await decoder.next()));

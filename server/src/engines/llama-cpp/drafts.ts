@@ -50,8 +50,8 @@ export class Drafts {
   #reached = 0;
   #hitRate = FIRST_HIT_RATE;
   #last: number | null = null;
+  /** Tokens of the prediction that came true, whether guessing them paid off or not. */
   acceptedTokens = 0;
-  rejectedTokens = 0;
 
   constructor(prediction: readonly number[], costs: BatchCosts) {
     this.#prediction = prediction;
@@ -64,17 +64,15 @@ export class Drafts {
     }
   }
 
+  get rejectedTokens(): number {
+    return Math.max(0, this.#prediction.length - this.acceptedTokens);
+  }
+
   /** What may come next, at most `most` tokens; often none. */
   next(most: number): readonly number[] {
     if (this.#at === null) return [];
     const length = this.#costs.bestLength(this.#hitRate);
     return this.#prediction.slice(this.#at, this.#at + Math.min(most, length));
-  }
-
-  /** How a guess turned out: `accepted` of its `guessed` tokens came true. */
-  turnedOut(guessed: number, accepted: number): void {
-    this.acceptedTokens += accepted;
-    this.rejectedTokens += guessed - accepted;
   }
 
   /** A token was made, guessed or not: that it would have been right counts as well. */
@@ -83,6 +81,7 @@ export class Drafts {
     if (expected !== undefined) this.#hitRate += NEWEST * ((expected === token ? 1 : 0) - this.#hitRate);
     if (this.#at !== null && expected === token) {
       this.#reached = ++this.#at;
+      this.acceptedTokens++;
     } else {
       // One token in place of another is the likeliest change; two in a row that are known say more.
       const replaced = this.#at === null ? null : this.#at + 1;

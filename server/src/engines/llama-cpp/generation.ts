@@ -150,14 +150,14 @@ export class Choice {
   }
 
   /** Takes a token the model made. Returns what to deliver, and why the choice is at its end if it is. */
-  take({ token, ends, info }: MadeToken): { events: EngineEvent[]; finish: FinishReason | null } {
+  take({ token, ends, closed, info }: MadeToken): { events: EngineEvent[]; finish: FinishReason | null } {
     this.made++;
     this.generation.completionTokens++;
     if (info !== undefined) this.#infos.push(info);
     const text = ends ? "" : this.#matcher.push(this.#text.push(token));
     const finish = this.#finishReason(ends);
     const rest = finish === null ? "" : this.#matcher.flush();
-    return { events: this.#deliver(text + rest, finish), finish };
+    return { events: this.#deliver(text + rest, finish, closed === true), finish };
   }
 
   #finishReason(ends: boolean): FinishReason | null {
@@ -165,11 +165,14 @@ export class Choice {
     return this.made >= this.generation.spec.maxTokens ? "length" : null;
   }
 
-  #deliver(text: string, finish: FinishReason | null): EngineEvent[] {
+  #deliver(text: string, finish: FinishReason | null, closed: boolean): EngineEvent[] {
     this.#collected += text;
     const due = this.generation.spec.stream || finish !== null;
     const events: EngineEvent[] = due ? this.#delta() : [];
-    if (finish !== null) events.push({ type: "finish", choice: this.index, reason: finish });
+    if (finish !== null) {
+      const how = closed ? { closed } : {};
+      events.push({ type: "finish", choice: this.index, reason: finish, ...how });
+    }
     return events;
   }
 

@@ -1,15 +1,23 @@
 import { type Llama, LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel } from "node-llama-cpp";
+import { GBNF_LIMITS, parseRules } from "../../engine/grammar/gbnf-parse.ts";
+import { type Lowered, lower } from "../../engine/grammar/lower.ts";
 import { EngineError } from "../../engine/port.ts";
 
 /** Parsed grammars kept; one is some times its text. */
 const KEPT = 64;
 const KEPT_CHARACTERS = 4 * 1024 ** 2;
 
+interface Kept {
+  grammar: LlamaGrammar;
+  /** The same, to be followed outside of llama.cpp; null where it can't be, absent until it is wanted. */
+  lowered?: Lowered | null;
+}
+
 /** Parses grammars once; keeps those used last. */
 export class Grammars {
   readonly #llama: Llama;
   readonly #model: LlamaModel;
-  readonly #kept = new Map<string, LlamaGrammar>();
+  readonly #kept = new Map<string, Kept>();
   #characters = 0;
 
   constructor(llama: Llama, model: LlamaModel) {
@@ -19,23 +27,36 @@ export class Grammars {
 
   /** A fresh run through the grammar. @throws EngineError `invalid` when llama.cpp doesn't take it. */
   begin(text: string): LlamaGrammarEvaluationState {
-    return new LlamaGrammarEvaluationState({ model: this.#model, grammar: this.parse(text) });
+    return new LlamaGrammarEvaluationState({ model: this.#model, grammar: this.parse(text).grammar });
+  }
+
+  /** The grammar's rules; null where they are beyond what is followed here. @throws EngineError as `parse`. */
+  rules(text: string): Lowered | null {
+    const kept = this.parse(text);
+    if (kept.lowered === undefined) {
+      try {
+        kept.lowered = lower(parseRules(text, GBNF_LIMITS).rules, GBNF_LIMITS.maxElements);
+      } catch {
+        kept.lowered = null;
+      }
+    }
+    return kept.lowered;
   }
 
   /** @throws EngineError `invalid` when llama.cpp doesn't take it. */
-  parse(text: string): LlamaGrammar {
+  parse(text: string): Kept {
     try {
-      const grammar = this.#kept.get(text) ?? new LlamaGrammar(this.#llama, { grammar: text });
-      this.#keep(text, grammar);
-      return grammar;
+      const kept = this.#kept.get(text) ?? { grammar: new LlamaGrammar(this.#llama, { grammar: text }) };
+      this.#keep(text, kept);
+      return kept;
     } catch (error) {
       throw new EngineError("invalid", "The grammar is not one that the model's engine can use.", error);
     }
   }
 
-  #keep(text: string, grammar: LlamaGrammar): void {
+  #keep(text: string, kept: Kept): void {
     if (!this.#kept.delete(text)) this.#characters += text.length;
-    this.#kept.set(text, grammar);
+    this.#kept.set(text, kept);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= KEPT && this.#characters <= KEPT_CHARACTERS) break;
       this.#kept.delete(oldest);

@@ -3,6 +3,7 @@ import type { EngineCapabilities, TokenInfo } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import { capabilitiesOf } from "./capabilities.ts";
+import { Closing } from "./closing.ts";
 import { Direct } from "./direct.ts";
 import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
 import { passesDirectTest } from "./direct-test.ts";
@@ -106,8 +107,19 @@ export class LlamaBackend implements Backend {
 
   decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder {
     if (this.#direct === null || isPlain(spec)) return this.#plainDecoder(slot, tokens, spec);
-    const grammar = spec.grammar === undefined ? null : this.#grammars.begin(spec.grammar);
-    return new DirectDecoder(this.#directParts(this.#direct, slot), tokens, spec, grammar);
+    const parts = this.#directParts(this.#direct, slot);
+    if (spec.grammar === undefined) return new DirectDecoder(parts, tokens, spec, null, null);
+    const grammar = this.#grammars.begin(spec.grammar);
+    return new DirectDecoder(parts, tokens, spec, grammar, this.#closing(spec.grammar));
+  }
+
+  /** Null where outputs can't be ended by the grammar. */
+  #closing(text: string): Closing | null {
+    const grammar = this.#grammars.rules(text);
+    const endToken = this.#model.tokens.eos ?? this.#endTokens[0];
+    if (grammar === null || endToken === undefined) return null;
+    const bytes = (token: number) => this.#bytes.of(token);
+    return new Closing({ grammar, bytes, spell: (text) => this.#bytes.spell(text), endToken });
   }
 
   /** @throws EngineError `invalid`. */

@@ -1,4 +1,5 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
+import { isContinuation } from "./utf8.ts";
 
 const REPLACEMENT = "\uFFFD";
 const encoder = new TextEncoder();
@@ -11,6 +12,8 @@ export class TokenBytes {
   readonly #known = new Map<number, Uint8Array>();
   /** A token to stand before others: some tokenizers leave out the space before the first word. */
   readonly #before: readonly Token[];
+  /** Tokens of one byte, by their byte; found when they are first needed. */
+  #singles: ReadonlyMap<number, number> | null = null;
 
   constructor(model: LlamaModel) {
     this.#model = model;
@@ -26,6 +29,45 @@ export class TokenBytes {
       this.#known.set(token, bytes);
     }
     return bytes;
+  }
+
+  /**
+   * Tokens for these bytes, none of them special, at most one for each byte; null where the vocabulary has none. The
+   * bytes may begin within a character.
+   */
+  spell(bytes: Uint8Array): readonly number[] | null {
+    let begun = 0;
+    while (begun < bytes.length && isContinuation(bytes[begun]!)) begun++;
+    const rest = bytes.subarray(begun);
+    const tokens = [...this.#one(bytes.subarray(0, begun)), ...(this.#asText(rest) ?? this.#one(rest))];
+    return tokens.includes(undefined) ? null : (tokens as number[]);
+  }
+
+  /** As the tokenizer does it; null where it puts a space before the text or changes it otherwise. */
+  #asText(bytes: Uint8Array): readonly number[] | null {
+    const text = Buffer.from(bytes).toString();
+    for (const options of [[], ["trimLeadingSpace"]] as const) {
+      const tokens = this.#model.tokenize(text, false, ...options);
+      const made = Buffer.concat(tokens.map((token) => this.of(token)));
+      if (tokens.length <= bytes.length && made.equals(bytes)) return tokens;
+    }
+    return null;
+  }
+
+  #one(bytes: Uint8Array): (number | undefined)[] {
+    if (bytes.length === 0) return [];
+    this.#singles ??= this.#findSingles();
+    return [...bytes].map((byte) => this.#singles!.get(byte));
+  }
+
+  #findSingles(): Map<number, number> {
+    const singles = new Map<number, number>();
+    for (const [token, piece] of this.#pieces.entries()) {
+      if (piece.length !== 1 && !piece.startsWith("<0x")) continue;
+      const bytes = this.of(token);
+      if (bytes.length === 1) singles.set(bytes[0]!, token);
+    }
+    return singles;
   }
 
   #find(token: number): Uint8Array {

@@ -1,0 +1,159 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseGbnf } from "../../engine/grammar/grammar.ts";
+import { Matcher } from "../../engine/grammar/matcher.ts";
+import { randomOf } from "../../engine/grammar/testing.ts";
+import { Closing } from "./closing.ts";
+import { charactersFrom, wholeCharacters } from "./utf8.ts";
+
+const END = 1_000;
+/** Every byte is a token, and so are these: of several characters, of parts of some, and of both. */
+const LONGER = ['{"a":', '"}', '","b":[', "[[[", "]]", "abcdef", "日", "本日", "0000"].map((text) =>
+  Buffer.from(text),
+);
+const PARTS = [[0xe6, 0x97], [0x97, 0xa5], [0xa5, 0x22], [0x61, 0xf0, 0x9f], [0x98, 0x80, 0x61], [0xc3]];
+const VOCABULARY: readonly Buffer[] = [
+  ...Array.from({ length: 256 }, (_, byte) => Buffer.of(byte)),
+  ...LONGER,
+  ...PARTS.map((bytes) => Buffer.from(bytes)),
+];
+
+/** The longest token that fits, again and again. */
+function spell(bytes: Uint8Array): number[] {
+  const tokens: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const rest = Buffer.from(bytes.subarray(at));
+    let best = rest[0]!;
+    for (const [token, own] of VOCABULARY.entries()) {
+      if (own.length > VOCABULARY[best]!.length && own.equals(rest.subarray(0, own.length))) best = token;
+    }
+    tokens.push(best);
+    at += VOCABULARY[best]!.length;
+  }
+  return tokens;
+}
+
+const closingOf = (grammar: string) =>
+  new Closing({
+    grammar: parseGbnf(grammar).lowered,
+    bytes: (token) => VOCABULARY[token]!,
+    spell,
+    endToken: END,
+  });
+
+interface Output {
+  tokens: number[];
+  text: string;
+  reason: "stop" | "length" | "closed";
+}
+
+/** Makes any tokens that the grammar allows, and an end where it allows one. */
+function generate(grammar: string, maxTokens: number, seed: number): Output {
+  const random = randomOf(seed);
+  const closing = closingOf(grammar);
+  const matcher = new Matcher(parseGbnf(grammar).lowered);
+  const tokens: number[] = [];
+  let cut = Buffer.alloc(0);
+  const text = () => Buffer.concat(tokens.flatMap((token) => VOCABULARY[token] ?? [])).toString();
+  const take = (token: number): boolean => {
+    const all = Buffer.concat([cut, VOCABULARY[token]!]);
+    const whole = wholeCharacters(all);
+    const before = matcher.position;
+    const rest = all.subarray(whole);
+    const begun = all.subarray(0, whole).toString();
+    const allowed =
+      !begun.includes("\uFFFD") &&
+      matcher.accept(begun) &&
+      (rest.length === 0 || matcher.rest(charactersFrom(rest)) < Number.POSITIVE_INFINITY);
+    if (allowed) cut = rest;
+    else matcher.position = before;
+    return allowed;
+  };
+  while (tokens.length < maxTokens) {
+    const before = [matcher.position, cut] as const;
+    if (cut.length === 0 && matcher.canEnd && random(4) === 0) {
+      return { tokens: [...tokens, END], text: text(), reason: "stop" };
+    }
+    const choices = VOCABULARY.map((_, token) => token).filter((token) => {
+      [matcher.position, cut] = [...before];
+      return take(token);
+    });
+    [matcher.position, cut] = [...before];
+    if (choices.length === 0) return { tokens: [...tokens, END], text: text(), reason: "stop" };
+    const token = choices[random(choices.length)]!;
+    const ending = closing.instead(token, maxTokens - tokens.length - 1);
+    if (ending !== null) {
+      tokens.push(...ending);
+      return { tokens, text: text(), reason: "closed" };
+    }
+    take(token);
+    tokens.push(token);
+  }
+  return { tokens, text: text(), reason: "length" };
+}
+
+const GRAMMARS = [
+  'root ::= "{\\"a\\":" value "}"\nvalue ::= "[" (value ("," value)*)? "]" | "\\"" [^"\\\\]* "\\"" | [0-9]{1,9} | root',
+  'root ::= [日本é😀a]{2,30} "abcdef"?',
+  'root ::= ("日" | "本日" "ab" | [😀-😄] [à-ü]{3} | "abcdefabcdef")*',
+  'root ::= "x" .* "]]"',
+];
+
+describe("an output within a grammar", () => {
+  it("ends, complete and within its tokens, wherever its shortest ending fits", () => {
+    const seen = { stop: 0, closed: 0, length: 0 };
+    fc.assert(
+      fc.property(fc.constantFrom(...GRAMMARS), fc.integer(), fc.nat(60), (grammar, seed, maxTokens) => {
+        const { lowered } = parseGbnf(grammar);
+        const matcher = new Matcher(lowered);
+        const needed = spell(Buffer.from(matcher.shortestEnd()!)).length + 1;
+        const { tokens, text, reason } = generate(grammar, maxTokens, seed);
+        seen[reason]++;
+        expect(tokens.length).toBeLessThanOrEqual(maxTokens);
+        if (needed <= maxTokens) expect(reason, text).not.toBe("length");
+        if (reason !== "length") expect(matcher.accept(text) && matcher.canEnd, text).toBe(true);
+      }),
+      { numRuns: 400 },
+    );
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(10);
+  });
+
+  it("is left alone while its ending fits, and ended no token too early", () => {
+    const closing = closingOf('root ::= "[" [a-z]* "]"');
+    const [open, letter] = ["[".charCodeAt(0), "a".charCodeAt(0)];
+    expect([closing.instead(open, 4), closing.instead(letter, 3), closing.instead(letter, 2)]).toEqual([
+      null,
+      null,
+      null,
+    ]);
+    expect(closing.instead(letter, 1)).toEqual(["]".charCodeAt(0), END]);
+  });
+
+  it("is ended by tokens of several bytes where its bytes are too many", () => {
+    const closing = closingOf('root ::= "x" [0-9]* "abcdef" "abcdef"');
+    expect(closing.instead("x".charCodeAt(0), 3)).toBeNull();
+    const [one] = spell(Buffer.from("abcdef"));
+    expect(closing.instead("7".charCodeAt(0), 2)).toEqual([one, one, END]);
+  });
+
+  it("is cut off when nothing that it could be fits", () => {
+    const closing = closingOf('root ::= "ghijklmn" [a-z]*');
+    for (const [at, char] of [..."ghij"].entries())
+      expect(closing.instead(char.charCodeAt(0), 3 - at)).toBeNull();
+  });
+
+  it("fits later than at its beginning, where the model takes fewer tokens than expected, and is ended then", () => {
+    const closing = closingOf('root ::= ("日日日" | "a" "abcdef" ) [a-z]*');
+    expect(closing.instead("a".charCodeAt(0), 2)).toBeNull();
+    expect(closing.instead("a".charCodeAt(0), 1)).not.toBeNull();
+  });
+
+  it("that can't be followed is let go on", () => {
+    const wide = closingOf('root ::= "a" [a-z]*');
+    expect(wide.instead("b".charCodeAt(0), 9)).toBeNull();
+    expect(wide.instead("a".charCodeAt(0), 0)).toBeNull();
+    const broken = closingOf('root ::= "a" [a-zé]*');
+    expect(broken.instead(0xa5, 9)).toBeNull();
+    expect(broken.instead("a".charCodeAt(0), 0)).toBeNull();
+  });
+});

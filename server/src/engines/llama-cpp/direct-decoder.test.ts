@@ -1,0 +1,103 @@
+import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DecodeSpec } from "./backend.ts";
+import { LlamaBackend } from "./llama-backend.ts";
+
+const modelPath = process.env["HEARTH_TEST_MODEL"]!;
+
+// A backend that hasn't measured what guesses cost takes them to be free, and guesses as much as it can.
+describe("the decoder of everything but plain sampling", () => {
+  let llama: Llama;
+  let model: LlamaModel;
+  let backend: LlamaBackend;
+
+  beforeAll(async () => {
+    llama = await getLlama({
+      gpu: false,
+      build: "never",
+      skipDownload: true,
+      maxThreads: 1,
+      logLevel: LlamaLogLevel.error,
+    });
+    model = await llama.loadModel({ modelPath });
+    const context = await model.createContext({ contextSize: 512, sequences: 2, threads: 1 });
+    backend = new LlamaBackend(model, context);
+    await backend.testDirect(model.tokenize("Once upon a time there was"));
+  });
+  afterAll(() => llama?.dispose());
+
+  const prompt = () => model.tokenize("Three animals of the forest:", true);
+
+  const make = async (spec: Partial<DecodeSpec>, slot = 0) => {
+    const maxTokens = spec.maxTokens ?? 40;
+    await backend.keep(slot, 0);
+    const whole = { sampling: { temperature: 0 }, prompt: prompt(), ...spec, maxTokens };
+    const decoder = backend.decode(slot, prompt(), whole);
+    const made: number[] = [];
+    let calls = 0;
+    while (made.length < maxTokens) {
+      const tokens = await decoder.next();
+      calls++;
+      made.push(...tokens.map(({ token }) => token));
+      if (tokens.at(-1)!.ends) break;
+      const held = backend.held(slot);
+      expect(held, "the slot holds what was made, but for the last token").toEqual([
+        ...prompt(),
+        ...made.slice(0, -1),
+      ]);
+    }
+    decoder.end();
+    return { made, calls };
+  };
+
+  it.each<[string, DecodeSpec["sampling"]]>([
+    ["greedily", { temperature: 0 }],
+    [
+      "with a seed and penalties",
+      { temperature: 1.2, seed: 6, topP: 0.9, frequencyPenalty: 0.3, repetitionPenalty: 1.1 },
+    ],
+    ["by mirostat", { temperature: 1, seed: 6, mirostat: { target: 3, learningRate: 0.1 } }],
+  ])("makes the same whatever is predicted, %s", async (_, sampling) => {
+    const plain = await make({ sampling, ignoreEos: true });
+    expect(plain.calls).toBe(plain.made.length);
+    const { made } = plain;
+    const edited = [...made.slice(0, 12), 100, 101, ...made.slice(16)];
+    for (const prediction of [made, edited, made.slice(20), made.toReversed(), [5, 6]]) {
+      const predicted = await make({ sampling, ignoreEos: true, prediction });
+      expect(predicted.made).toEqual(made);
+      if (prediction === made) expect(predicted.calls).toBeLessThan(8);
+      if (prediction === edited) expect(predicted.calls).toBeLessThan(16);
+    }
+  });
+
+  it("makes the same by a grammar whatever is predicted", async () => {
+    const grammar = 'root ::= "[" [a-z]{3,9} (", " [a-z]{3,9}){4} "]"';
+    const { made } = await make({ grammar });
+    expect(model.detokenize(made as never[])).toMatch(/^\[[a-z]{3,9}(, [a-z]{3,9}){4}\]$/);
+    expect((await make({ grammar, prediction: made })).made).toEqual(made);
+    expect((await make({ grammar, prediction: made.map((t, i) => (i % 4 ? t : 99)) })).made).toEqual(made);
+  });
+
+  it("computes forced tokens at once", async () => {
+    const thinking = { open: "<think>", close: "</think> So it is", opened: true, maxTokens: 3 };
+    const { made, calls } = await make({ thinking, maxTokens: 20, ignoreEos: true });
+    const close = model.tokenize(thinking.close, true);
+    expect(made.slice(3, 3 + close.length)).toEqual(close);
+    expect(calls).toBeLessThanOrEqual(20 - close.length + 1);
+  });
+
+  it("computes two at the same time as it does one", async () => {
+    const [one, other] = [{ logprobs: 2, ignoreEos: true }, { minTokens: 40 }];
+    const apart = [await make(one, 0), await make(other, 1)];
+    expect(await Promise.all([make(one, 0), make(other, 1)])).toEqual(apart);
+  });
+
+  it("fails alone where nothing can follow, and goes on", async () => {
+    // After "a" comes a character of none.
+    const grammar = 'root ::= "a" [^\\x00-\\U0010FFFF]';
+    for (const temperature of [0, 1]) {
+      await expect(make({ grammar, sampling: { temperature, seed: 1 } })).rejects.toThrow();
+    }
+    expect((await make({ logprobs: 0, maxTokens: 2 })).made.length).toBe(2);
+  });
+});

@@ -1,0 +1,57 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { contains } from "../../engine/grammar/char-set.ts";
+import { charactersFrom, wholeCharacters } from "./utf8.ts";
+
+/** Characters of every length. */
+const character = fc.oneof(
+  ...[
+    [0x20, 0x7f],
+    [0x80, 0x7ff],
+    [0x800, 0xd7ff],
+    [0xe000, 0xffff],
+    [0x10000, 0x10ffff],
+  ].map(([min, max]) => fc.integer({ min: min!, max: max! })),
+);
+
+describe("UTF-8 that is cut anywhere", () => {
+  it("is whole characters and the beginning of one that may become what it was", () => {
+    fc.assert(
+      fc.property(fc.array(character, { minLength: 1, maxLength: 6 }), fc.nat(24), (codePoints, length) => {
+        const text = String.fromCodePoint(...codePoints);
+        const bytes = Buffer.from(text).subarray(0, length);
+        const whole = wholeCharacters(bytes);
+        const begun = bytes.subarray(0, whole).toString();
+        expect(text.startsWith(begun)).toBe(true);
+        const rest = bytes.subarray(whole);
+        const next = text.slice(begun.length).codePointAt(0);
+        if (rest.length > 0) expect(contains(charactersFrom(rest), next!)).toBe(true);
+      }),
+    );
+  });
+
+  it("leads to the characters that begin so, and to no other", () => {
+    fc.assert(
+      fc.property(character, character, fc.integer({ min: 1, max: 3 }), (one, other, length) => {
+        const [bytes, others] = [one, other].map((codePoint) => Buffer.from(String.fromCodePoint(codePoint)));
+        if (length >= bytes!.length) return;
+        const begun = bytes!.subarray(0, length);
+        expect(contains(charactersFrom(begun), other)).toBe(begun.equals(others!.subarray(0, length)));
+      }),
+    );
+  });
+
+  it.each([
+    [[0xc0]],
+    [[0xc1]],
+    [[0xe0, 0x80]],
+    [[0xf0, 0x8f]],
+    [[0xed, 0xa0]],
+    [[0xf4, 0x90]],
+    [[0xf5]],
+    [[0xff]],
+    [[0xa5]],
+  ])("leads nowhere from %j", (bytes) => {
+    expect(charactersFrom(Uint8Array.from(bytes))).toEqual([]);
+  });
+});
