@@ -104,7 +104,10 @@ export interface GenerateRequest {
   stop: readonly string[];
   /** False: the caller needs the text only at the end; the engine may deliver it as one delta a choice. */
   stream: boolean;
-  /** GBNF with the rule `root`; checked by the caller. What the model makes follows it, and ends when it is complete. */
+  /**
+   * GBNF with the rule `root`; checked by the caller. What the model makes follows it, and ends when it is complete.
+   * An engine that can ends it by force, complete, before `maxTokens` cuts it off: see `closed`.
+   */
   grammar?: string;
   /** Deliver `tokens` with the deltas, each with this many alternatives, 0–5. */
   logprobs?: number;
@@ -148,7 +151,8 @@ export type EngineEvent =
   | { type: "prompt"; tokens: readonly TokenInfo[] }
   /** `tokens`, where asked for: those made since the choice's last delta; `text` may hold some of theirs back. */
   | { type: "delta"; choice: number; text: string; tokens?: readonly TokenInfo[] }
-  | { type: "finish"; choice: number; reason: FinishReason }
+  /** `closed`: with a grammar, the engine wrote its shortest ending early, as `maxTokens` was nearly used up. */
+  | { type: "finish"; choice: number; reason: FinishReason; closed?: boolean }
   | { type: "end"; usage: EngineUsage; aborted: boolean };
 
 export interface Engine {

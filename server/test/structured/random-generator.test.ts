@@ -7,11 +7,11 @@ import addFormatsModule from "ajv-formats";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect } from "../../src/engine/contract.ts";
-import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
-import { grammarForSchema } from "../../src/inference/text/grammar/compile.ts";
 import { parseGbnf } from "../../src/engine/grammar/grammar.ts";
 import type { GrammarSymbol, Lowered } from "../../src/engine/grammar/lower.ts";
 import { Matcher } from "../../src/engine/grammar/matcher.ts";
+import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
+import { grammarForSchema } from "../../src/inference/text/grammar/compile.ts";
 import { SchemaError } from "../../src/inference/text/grammar/schema-error.ts";
 import { randomModel } from "../harness/random-model.ts";
 import { type Schema, schemaDocument } from "./schemas.ts";
@@ -32,14 +32,14 @@ afterAll(() => replica?.dispose());
 interface Case {
   schema: Schema;
   seed: number;
-  /** Tokens beyond what the shortest output needs at most. */
+  /** Tokens beyond what the output needs at most; too few for it, if negative. */
   spareTokens: number;
 }
 
 const aCase: fc.Arbitrary<Case> = fc.record({
   schema: schemaDocument,
   seed: fc.integer({ min: 0, max: 2 ** 31 }),
-  spareTokens: fc.integer({ min: 0, max: 24 }),
+  spareTokens: fc.integer({ min: -12, max: 24 }),
 });
 
 interface Output {
@@ -48,6 +48,9 @@ interface Output {
   /** As the engine was asked to keep to. */
   maxTokens: number;
   completionTokens: number;
+  /** The end token not counted. */
+  shortestTokens: number;
+  closed: boolean;
   matcher: Matcher;
   isValid: (value: unknown) => boolean;
 }
@@ -104,37 +107,48 @@ async function write(
   const bytes = budget(lowered);
   if (bytes > MOST_BYTES) return null;
   // One token is the end.
-  const maxTokens = bytes + 1 + spareTokens;
+  const maxTokens = Math.max(1, bytes + 1 + spareTokens);
   const request = textRequest("Reply:", { grammar, maxTokens, sampling: { temperature: 1, seed } });
-  const { texts, finishes, end } = await collect(replica.engine, request, never);
+  let closed = false;
+  const { texts, finishes, end } = await collect(replica.engine, request, never, (event) => {
+    if (event.type === "finish") closed = event.closed === true;
+  });
   const ajv = new Ajv2020({ strict: false });
   addFormats(ajv);
-  const isValid = ajv.compile(schema as object);
-  const { completionTokens } = end.usage;
-  return { text: texts[0]!, reason: finishes[0]!, maxTokens, completionTokens, matcher, isValid };
+  return {
+    text: texts[0]!,
+    reason: finishes[0]!,
+    maxTokens,
+    completionTokens: end.usage.completionTokens,
+    shortestTokens: (await replica.engine.tokenize(matcher.shortestEnd()!)).length,
+    closed,
+    matcher,
+    isValid: ajv.compile(schema as object),
+  };
 }
 
-test("a finished output is valid, one that is cut off is the beginning of a valid one", async () => {
-  const seen = { stop: 0, length: 0 };
+test("an output is finished and valid whenever the shortest fits, or else the beginning of a valid one", async () => {
+  const seen = { stop: 0, closed: 0, length: 0 };
   await fc.assert(
     fc.asyncProperty(fc.array(aCase, { minLength: 10, maxLength: 10 }), async (cases) => {
       const outputs = await Promise.all(cases.map((one) => write(one, shortestBytes)));
       for (const output of outputs.filter((output) => output !== null)) {
-        const { text, reason, maxTokens, completionTokens, matcher } = output;
-        seen[reason as keyof typeof seen]++;
+        const { text, reason, maxTokens, completionTokens, shortestTokens, closed, matcher } = output;
+        seen[closed ? "closed" : (reason as keyof typeof seen)]++;
+        if (shortestTokens + 1 <= maxTokens) expect(reason, text).toBe("stop");
         if (reason === "stop") {
           expect(completionTokens).toBeLessThanOrEqual(maxTokens);
           expectFinished(output);
         } else {
           expect(completionTokens).toBe(maxTokens);
+          expect(closed).toBe(false);
           expect(matcher.accept(text), text).toBe(true);
         }
       }
     }),
     { numRuns: 25 },
   );
-  expect(seen.stop).toBeGreaterThan(50);
-  expect(seen.length).toBeGreaterThan(50);
+  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(10);
 }, 180_000);
 
 test("an output finishes whenever the longest that fits the schema is within the budget", async () => {
@@ -144,6 +158,7 @@ test("an output finishes whenever the longest that fits the schema is within the
       const outputs = await Promise.all(cases.map((one) => write({ ...one, spareTokens: 0 }, longestBytes)));
       for (const output of outputs.filter((output) => output !== null)) {
         expect(output.reason, output.text).toBe("stop");
+        expect(output.closed).toBe(false);
         expectFinished(output);
         finished++;
       }

@@ -38,7 +38,7 @@ function checkProductive({ rules, root, shortest }: Lowered): void {
     throw new LoweringError(problem, "an alternative without recursion", endless.at, endless.name);
   }
   if (shortest[root]! > MAX_SHORTEST) {
-    throw new LoweringError("every output is too long", `one of at most ${MAX_SHORTEST} characters`);
+    throw new LoweringError("every output is too long", `one of at most ${MAX_SHORTEST} bytes`);
   }
 }
 

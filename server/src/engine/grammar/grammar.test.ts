@@ -198,14 +198,31 @@ describe("the matcher", () => {
     const { lowered } = parseGbnf('root ::= "{" ("a" [0-9]{3} | "bc" root) "}" ("\\n" "end")?');
     const matcher = new Matcher(lowered);
     expect(matcher.shortestEnd()).toBe("{a000}");
-    expect(matcher.rest).toBe(6);
+    expect(matcher.rest()).toBe(6);
     expect(matcher.accept("{bc{a1")).toBe(true);
-    expect(matcher.rest).toBe(4);
+    expect(matcher.rest()).toBe(4);
     expect(matcher.shortestEnd()).toBe("00}}");
     expect(matcher.accept("x")).toBe(false);
     expect(matcher.accept("22}}")).toBe(true);
     expect(matcher.canEnd).toBe(true);
     expect(matcher.shortestEnd()).toBe("");
+  });
+
+  test("counts the end in bytes, and finds it also in the middle of a character", () => {
+    const matcher = new Matcher(parseGbnf('root ::= "x" ("日" "本" | [à-üА-я] "abc" | "abcdefg")').lowered);
+    expect(matcher.shortestEnd()).toBe("xàabc");
+    expect(matcher.rest()).toBe(6);
+    expect(matcher.accept("x")).toBe(true);
+    expect(matcher.shortestEnd([0x400, 0x43f])).toBe("Аabc");
+    expect(matcher.rest([0x6000, 0x6fff])).toBe(6);
+    expect(matcher.shortestEnd([0x6000, 0x6fff])).toBe("日本");
+    expect(matcher.rest([0x30, 0x39])).toBe(Number.POSITIVE_INFINITY);
+    expect(matcher.shortestEnd([0x30, 0x39])).toBeNull();
+    const before = matcher.position;
+    expect(matcher.accept("日本")).toBe(true);
+    expect(matcher.rest([0x30, 0x39])).toBe(Number.POSITIVE_INFINITY);
+    matcher.position = before;
+    expect(matcher.rest()).toBe(5);
   });
 
   test("whatever was generated so far can be ended, in as many characters as it says", () => {
@@ -217,8 +234,8 @@ describe("the matcher", () => {
         const output = sample(lowered, randomOf(seed), 40).slice(0, length);
         const matcher = new Matcher(lowered);
         expect(matcher.accept(output)).toBe(true);
-        const { rest } = matcher;
-        const end = matcher.shortestEnd();
+        const rest = matcher.rest();
+        const end = matcher.shortestEnd()!;
         expect(end).toHaveLength(rest);
         expect(matcher.accept(end)).toBe(true);
         expect(matcher.canEnd).toBe(true);

@@ -19,7 +19,7 @@ export interface LoweredRule {
 export interface Lowered {
   rules: LoweredRule[];
   root: number;
-  /** The length of the shortest text of every rule; infinite where there is none. */
+  /** Bytes of the shortest text of every rule; infinite where there is none. */
   shortest: number[];
 }
 

@@ -1,4 +1,4 @@
-import { type CharSet, contains } from "./char-set.ts";
+import { type CharSet, contains, intersect } from "./char-set.ts";
 import { type GrammarSymbol, type Lowered, LoweringError } from "./lower.ts";
 import { lengthOf } from "./shortest.ts";
 
@@ -17,10 +17,13 @@ interface Place {
   symbols: GrammarSymbol[] | null;
   at: number;
   after: Place | null;
-  /** Least number of characters from here to the end of the output. */
+  /** Least number of bytes from here to the end of the output. */
   rest: number;
   children: Map<number, Place>;
 }
+
+/** Where an output is in a grammar. */
+export type Position = readonly Place[];
 
 /** Follows an output through a grammar, as the engine does: all places at which it can be, side by side. */
 export class Matcher {
@@ -29,7 +32,7 @@ export class Matcher {
   readonly #offsets = new Map<GrammarSymbol[], number>();
   #positions = 0;
   readonly #end: Place = { symbols: null, at: 0, after: null, rest: 0, children: new Map() };
-  #places: Place[] = [];
+  #places: Position = [];
   #visited = 0;
 
   constructor(grammar: Lowered) {
@@ -57,9 +60,21 @@ export class Matcher {
     return this.#visited;
   }
 
-  /** Characters that the output still needs, at least. */
-  get rest(): number {
-    return Math.min(...this.#places.map((place) => place.rest));
+  /** Where it is now; given back, it goes on from there. */
+  get position(): Position {
+    return this.#places;
+  }
+
+  set position(position: Position) {
+    this.#places = position;
+  }
+
+  /**
+   * Bytes that the output still needs, at least; infinite where it cannot go on so.
+   * @param first what the next character is one of; absent: any, and the output may end.
+   */
+  rest(first?: CharSet): number {
+    return this.#nearest(first)?.rest ?? Number.POSITIVE_INFINITY;
   }
 
   /** Takes the text in; false, and nothing is taken, where the grammar does not allow it. */
@@ -86,17 +101,37 @@ export class Matcher {
     });
   }
 
-  /** The shortest text with which the output can end. */
-  shortestEnd(): string {
-    let [place] = this.#places.toSorted((a, b) => a.rest - b.rest);
-    let text = "";
+  /** The shortest text, in bytes, with which the output can end; null where it cannot. `first` as for `rest`. */
+  shortestEnd(first?: CharSet): string | null {
+    const nearest = this.#nearest(first);
+    if (nearest === null) return null;
+    let text = nearest.char;
+    let place: Place | undefined = nearest.place;
     while (place !== undefined && place.symbols !== null) {
-      // Settled places stand before characters.
-      const { set } = place.symbols[place.at] as { set: CharSet };
-      text += String.fromCodePoint(pleasant(set));
-      [place] = this.#settle([this.#next(place)]).toSorted((a, b) => a.rest - b.rest);
+      text += String.fromCodePoint(pleasant(terminal(place)));
+      place = least(this.#settle([this.#next(place)]));
     }
     return text;
+  }
+
+  /** The place from which the end is nearest, and the character that leads there where one is asked for. */
+  #nearest(first: CharSet | undefined): { char: string; place: Place; rest: number } | null {
+    if (first === undefined) {
+      const place = least(this.#places);
+      return place === undefined ? null : { char: "", place, rest: place.rest };
+    }
+    let nearest: { char: string; place: Place; rest: number } | null = null;
+    for (const place of this.#places) {
+      const [codePoint] = place.symbols === null ? [] : intersect(terminal(place), first);
+      if (codePoint === undefined) continue;
+      const char = String.fromCodePoint(codePoint);
+      const after = least(this.#settle([this.#next(place)]));
+      const rest = Buffer.byteLength(char) + (after?.rest ?? Number.POSITIVE_INFINITY);
+      if (after !== undefined && rest < (nearest?.rest ?? Number.POSITIVE_INFINITY)) {
+        nearest = { char, place: after, rest };
+      }
+    }
+    return nearest;
   }
 
   #step(places: readonly Place[], codePoint: number): Place[] {
@@ -154,7 +189,18 @@ export class Matcher {
   }
 }
 
-/** A character of the set, one that reads well if there is one. */
+/** What a settled place stands before. */
+function terminal(place: Place): CharSet {
+  return (place.symbols![place.at] as { set: CharSet }).set;
+}
+
+function least(places: readonly Place[]): Place | undefined {
+  let best: Place | undefined;
+  for (const place of places) if (best === undefined || place.rest < best.rest) best = place;
+  return best;
+}
+
+/** A shortest character of the set, one that reads well if there is one. */
 function pleasant(set: readonly number[]): number {
   for (const char of [0x30, 0x61, 0x41]) if (contains(set, char)) return char;
   return set[0]!;

@@ -1,3 +1,4 @@
+import type { CharSet } from "./char-set.ts";
 import type { GrammarSymbol, LoweredRule } from "./lower.ts";
 
 interface Waiting {
@@ -7,7 +8,7 @@ interface Waiting {
 }
 
 /**
- * The number of characters in the shortest text of every rule; infinite where there is none. Knuth's generalisation of
+ * The bytes, in UTF-8, of the shortest text of every rule; infinite where there is none. Knuth's generalisation of
  * Dijkstra's algorithm: the shortest rule not yet known is settled next.
  */
 export function shortestLengths(rules: readonly LoweredRule[]): number[] {
@@ -18,7 +19,7 @@ export function shortestLengths(rules: readonly LoweredRule[]): number[] {
     for (const symbols of alternatives) {
       const waiting: Waiting = { rule, length: 0, missing: 0 };
       for (const symbol of symbols) {
-        if (!("rule" in symbol)) waiting.length++;
+        if (!("rule" in symbol)) waiting.length += bytesOf(symbol.set);
         else {
           waiting.missing++;
           users[symbol.rule]!.push(waiting);
@@ -39,7 +40,14 @@ export function shortestLengths(rules: readonly LoweredRule[]): number[] {
 }
 
 export function lengthOf(symbol: GrammarSymbol, shortest: readonly number[]): number {
-  return "rule" in symbol ? shortest[symbol.rule]! : 1;
+  return "rule" in symbol ? shortest[symbol.rule]! : bytesOf(symbol.set);
+}
+
+/** Bytes of the set's shortest character, which is its lowest. */
+function bytesOf(set: CharSet): number {
+  const [lowest] = set;
+  if (lowest === undefined) return Number.POSITIVE_INFINITY;
+  return lowest < 0x80 ? 1 : lowest < 0x800 ? 2 : lowest < 0x10000 ? 3 : 4;
 }
 
 /** A binary heap, least length first. */

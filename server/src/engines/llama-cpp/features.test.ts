@@ -101,6 +101,58 @@ describe("llama-cpp's optional features", () => {
       expect(stopped.finishes).toEqual(["stop"]);
     });
 
+    it("is completed by force where maxTokens would cut it off, also several choices of it at once", async () => {
+      const list = 'root ::= "[" item ("," item)* "]"\nitem ::= "\\"" [a-zé日 ]{1,30} "\\""';
+      for (const more of [
+        { sampling: { temperature: 1, seed: 3 } },
+        { sampling: { temperature: 1, seed: 4, typicalP: 0.9 }, stream: false },
+        { ignoreEos: true, minTokens: 5, logprobs: 1 },
+        { prediction: { kind: "text", text: '["one","two","three","four"]' } as const },
+      ]) {
+        for (const maxTokens of [5, 8, 24]) {
+          const closed: unknown[] = [];
+          const result = await collect(
+            engine,
+            ask("List many words.", { grammar: list, maxTokens, n: 3, ...more }),
+            never,
+            (event) => {
+              if (event.type === "finish") closed.push(event.closed);
+            },
+          );
+          expect(result.finishes).toEqual(["stop", "stop", "stop"]);
+          for (const text of result.texts) expect(JSON.parse(text)).toBeInstanceOf(Array);
+          expect(closed.length).toBe(3);
+          expect(closed.every((one) => one === true || one === undefined)).toBe(true);
+          if (maxTokens === 5) expect(closed).toContain(true);
+          expect(result.end.usage.completionTokens).toBeLessThanOrEqual(3 * maxTokens);
+        }
+      }
+    });
+
+    it("that is completed by force ends by a stop text all the same, and what is scored is what was made", async () => {
+      const grammar = 'root ::= "(" [a-z]* ")."';
+      const request = ask("A word", { grammar, maxTokens: 6, logprobs: 1 });
+      const whole = await run(request);
+      expect(whole.texts[0]).toMatch(/^\([a-z]*\)\.$/);
+      expect(Buffer.concat(whole.tokens.slice(0, -1).map(({ bytes }) => bytes)).toString()).toBe(
+        whole.texts[0],
+      );
+      expect(whole.tokens.length).toBe(whole.end.usage.completionTokens);
+      const stopped = await run({ ...request, stop: [")"] });
+      expect(stopped.finishes).toEqual(["stop"]);
+      expect(stopped.texts[0]).toBe(whole.texts[0]!.slice(0, -2));
+    });
+
+    it("is completed by force after a think block, with what that has left", async () => {
+      const grammar = 'root ::= "{\\"answer\\":\\"" [a-z ]* "\\"}"';
+      const thinking = { open: "<think>", close: "</think>", opened: true, maxTokens: 10 };
+      const result = await run(ask("What is 2+2?", { thinking, grammar, maxTokens: 32 }));
+      expect(result.texts[0]).toMatch(/<\/think>\s*\{"answer":"[a-z ]*"\}$/);
+      expect(result.finishes).toEqual(["stop"]);
+      const tooFew = await run(ask("What is 2+2?", { thinking, grammar, maxTokens: 12 }));
+      expect(tooFew.finishes).toEqual(["length"]);
+    });
+
     it("is followed by letters outside ASCII that are several tokens", async () => {
       const grammar = 'root ::= [\\u3040-\\u309f\\U0001F600-\\U0001F64F]{3,5} "é"';
       const { texts } = await run(ask("Hello", { grammar, maxTokens: 60 }));
