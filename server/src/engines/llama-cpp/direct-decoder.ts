@@ -21,6 +21,10 @@ export interface DirectDecoderParts {
   encode(text: string): readonly number[];
 }
 
+/** Tokens held against a grammar before all are. */
+const BEST_TRIED = 64;
+const MORE_GOES = 2;
+
 /** Makes the tokens of a choice that asks for more than plain sampling. */
 export class DirectDecoder implements Decoder {
   readonly #parts: DirectDecoderParts;
@@ -157,12 +161,40 @@ export class DirectDecoder implements Decoder {
     config: SamplerConfig,
     grammar: LlamaGrammarEvaluationState | null,
   ): Promise<number> {
-    if (this.#distribution === null) return this.#sampler.pick(logits, config, grammar);
+    if (this.#distribution === null) {
+      const quick = grammar === null ? null : await this.#drawQuickly(logits, config, grammar);
+      return quick ?? this.#sampler.pick(logits, config, grammar);
+    }
     // Greedily, so that bias and penalties are all that is done to the logits.
     const all = await this.#sampler.all(logits, { ...config, temperature: 0 }, grammar?.clone() ?? null);
     const token = this.#distribution.pick(all);
     if (grammar !== null && !this.#parts.isEnd(token)) this.#parts.direct.accept(grammar, token);
     return token;
+  }
+
+  /**
+   * To hold a grammar against all tokens takes nearly as long as to compute one. So the best are tried one by one, or
+   * chance is given some more goes: what it comes to has the same distribution. Null when none was allowed.
+   */
+  async #drawQuickly(
+    logits: Logits,
+    config: SamplerConfig,
+    grammar: LlamaGrammarEvaluationState,
+  ): Promise<number | null> {
+    const { direct, isEnd } = this.#parts;
+    const allowed = (token: number): boolean => {
+      if (!direct.acceptsNext(grammar, token)) return false;
+      if (!isEnd(token)) direct.accept(grammar, token);
+      return true;
+    };
+    for (let goes = 0; goes < (config.temperature > 0 ? MORE_GOES : 1); goes++) {
+      const token = await this.#sampler.pick(logits, config, null);
+      if (allowed(token)) return token;
+    }
+    if (config.temperature > 0) return null;
+    const ranked = { ...config, temperature: 1, topP: 1, minP: 0, topK: BEST_TRIED };
+    const best = await this.#sampler.look(logits, ranked, { tokens: [], top: BEST_TRIED });
+    return best.logits.find((token, i) => i % 2 === 0 && allowed(token)) ?? null;
   }
 
   /** Drops the last tokens of the slot's state, computed for guesses that were wrong. */
