@@ -107,6 +107,17 @@ describe("the README", () => {
     }
   });
 
+  test("what npm start started ends with npm, however npm ends", async () => {
+    const origin = await start("npm start");
+    (starts.at(-1) as ChildProcess).kill("SIGKILL");
+    await until("nobody answers any more", () =>
+      fetch(`${origin}/health`).then(
+        () => false,
+        () => true,
+      ),
+    );
+  });
+
   test("npm run bench measures everything it promises and writes it down", async () => {
     const results = join(root, "bench-results.json");
     const kept = existsSync(results) ? readFileSync(results) : null;
