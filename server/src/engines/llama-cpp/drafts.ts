@@ -2,10 +2,12 @@
 const LENGTHS = [2, 3, 5, 7, 11, 15, 23, 31];
 /** Guessing must promise this much more speed: the estimates are rough. */
 const LEAST_GAIN = 1.05;
-/** Most predictions begin right. */
-const FIRST_HIT_RATE = 0.9;
-/** Weight of the newest token in the rate. */
-const NEWEST = 0.06;
+/** So many misses in a row until a place that is further away than this many tokens is believed. */
+const FAITHFUL = 12;
+const NEARBY = 24;
+/** What is assumed at first: so many hits of so many tokens. */
+const FIRST_HITS = 9;
+const FIRST_TOKENS = 10;
 
 /** What it costs to compute several tokens at once, as measured: a multiple of what one costs. */
 export class BatchCosts {
@@ -48,7 +50,13 @@ export class Drafts {
   #at: number | null = 0;
   /** The place after the last token that came true. */
   #reached = 0;
-  #hitRate = FIRST_HIT_RATE;
+  /** The last token was where it was expected. What follows another says little of what follows this. */
+  #onTrack = true;
+  /** In a row. */
+  #missed = 0;
+  /** On track alone. */
+  #hits = FIRST_HITS;
+  #tokens = FIRST_TOKENS;
   #last: number | null = null;
   /** Tokens of the prediction that came true, whether guessing them paid off or not. */
   acceptedTokens = 0;
@@ -70,30 +78,43 @@ export class Drafts {
 
   /** What may come next, at most `most` tokens; often none. */
   next(most: number): readonly number[] {
-    if (this.#at === null) return [];
-    const length = this.#costs.bestLength(this.#hitRate);
+    if (this.#at === null || !this.#onTrack) return [];
+    const length = this.#costs.bestLength(this.#hits / this.#tokens);
     return this.#prediction.slice(this.#at, this.#at + Math.min(most, length));
   }
 
   /** A token was made, guessed or not: that it would have been right counts as well. */
   made(token: number): void {
     const expected = this.#at === null ? undefined : this.#prediction[this.#at];
-    if (expected !== undefined) this.#hitRate += NEWEST * ((expected === token ? 1 : 0) - this.#hitRate);
-    if (this.#at !== null && expected === token) {
+    const hit = expected === token;
+    if (this.#onTrack && expected !== undefined) {
+      this.#tokens++;
+      if (hit) this.#hits++;
+    }
+    if (this.#at !== null && hit) {
       this.#reached = ++this.#at;
+      this.#onTrack = true;
+      this.#missed = 0;
       this.acceptedTokens++;
     } else {
-      // One token in place of another is the likeliest change; two in a row that are known say more.
-      const replaced = this.#at === null ? null : this.#at + 1;
-      this.#at = this.#find(token) ?? replaced;
+      this.#onTrack = false;
+      this.#missed++;
+      this.#at = this.#afterMiss(token);
     }
     this.#last = token;
   }
 
-  /** The next place in the prediction where the last two tokens stand, or else the first. */
-  #find(token: number): number | null {
+  /**
+   * Where to go on: where the last two tokens stand next to each other; but one token in place of another is the
+   * likeliest change, and two tokens far away may be a coincidence.
+   */
+  #afterMiss(token: number): number | null {
+    const replaced = this.#at === null ? null : this.#at + 1;
     const places = this.#after.get(`${this.#last} ${token}`);
-    if (places === undefined) return null;
-    return places.find((place) => place > this.#reached) ?? places[0]!;
+    if (places === undefined) return replaced;
+    const found = places.find((place) => place > this.#reached) ?? places[0]!;
+    return replaced !== null && this.#missed < FAITHFUL && Math.abs(found - replaced) > NEARBY
+      ? replaced
+      : found;
   }
 }
