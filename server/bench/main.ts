@@ -41,7 +41,7 @@ const SIZES = {
     },
   },
   smoke: {
-    gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 100, budgetMs: 5_000 },
+    gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
     engine: { rounds: 1, decodeTokens: 8, concurrentTokens: 4, longPromptTokens: 300, budgetMs: 5_000 },
     text: {
       rounds: 1,

@@ -196,7 +196,7 @@ function report(samples: Samples): void {
 
 function goals(samples: Samples): Goal[] {
   const [one, sixteen, sixtyFour] = CASES.map(({ name }) => name) as [string, string, string];
-  const value = (number: number): number | null => (Number.isNaN(number) ? null : number);
+  const value = (number: number): number | null => (Number.isFinite(number) ? number : null);
   const rate = (testCase: string) =>
     middle(samples, testCase, "hearth", "perSecond") /
     middle(samples, testCase, "portkey 1.15.2", "perSecond");

@@ -33,6 +33,7 @@ export const chatCompletionRequest = Type.Object(
     ...textParameters,
     ...toolParameters,
     messages: Type.Array(message, { minItems: 1 }),
+    safe_tokenization: optional(Type.Boolean()),
     // Fireworks' own SDK sends one with every request.
     prompt_truncate_len: optional(Type.Integer({ minimum: 1, maximum: MAX_COUNT })),
   },

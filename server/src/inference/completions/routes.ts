@@ -1,4 +1,3 @@
-import type { EngineInput } from "../../engine/port.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { plainPlan } from "../text/plan.ts";
 import { constraintOf } from "../text/response-format.ts";
@@ -23,7 +22,7 @@ export function completionRoute(deps: TextRouteDeps) {
         }
         const constraint = await constraintOf(body);
         return plainPlan(
-          toEngineInputs(body.prompt).map((input) => (body.safe_tokenization ? allPlain(input) : input)),
+          toEngineInputs(body.prompt),
           constraint && { grammar: constraint.grammar, headers: unenforcedHeader(constraint.unenforced) },
         );
       },
@@ -31,9 +30,4 @@ export function completionRoute(deps: TextRouteDeps) {
     },
     deps,
   );
-}
-
-/** A bare prompt is the user's text as a whole. */
-function allPlain(input: EngineInput): EngineInput {
-  return input.kind === "text" ? { ...input, plain: [[0, input.text.length]] } : input;
 }

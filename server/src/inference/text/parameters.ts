@@ -81,7 +81,6 @@ export const textParameters = {
     Type.Union([Type.String(), Type.Array(Type.Integer({ minimum: 0, maximum: MAX_COUNT }))]),
   ),
   disable_speculation: optional(Type.Boolean()),
-  safe_tokenization: optional(Type.Boolean()),
   // Asks for a faster way to the same output.
   rewrite_speculation: optional(Type.Boolean()),
   response_format: optional(responseFormat),
