@@ -20,7 +20,8 @@ function settled(blockMs: number, pieceMs: number, streams: number): { tokens: n
 
 it("uses whole blocks as long as one takes not much longer than the target", () => {
   expect(settled(4, 9, 3)).toEqual({ tokens: 64, worstMs: 256 });
-  expect(settled(1, 2, 3)).toEqual({ tokens: 256, worstMs: 256 });
+  // Several blocks have to fit twice while streams wait: their time grows with the depth.
+  expect(settled(1, 2, 3)).toEqual({ tokens: 128, worstMs: 128 });
 });
 
 it("uses smaller slices on a slower machine while streams wait, and whole blocks when none does", () => {

@@ -31,7 +31,12 @@ export class SliceSizer {
     const { targetMs, maxTokens } = this.#limits;
     const blockMs = this.#expectedBlockMs();
     const fitting = Math.min(targetMs / blockMs, maxTokens);
-    if (fitting >= BLOCK_TOKENS) return wholeBlocks(Math.floor(fitting));
+    if (fitting >= BLOCK_TOKENS) {
+      // What a block takes grows with its depth, and the estimate lags: with streams waiting, several blocks at once have
+      // to fit twice. Without that a stream was seen to wait 695 ms, for two blocks where one was meant.
+      const sure = streams === 0 ? fitting : Math.max(BLOCK_TOKENS, fitting / 2);
+      return wholeBlocks(Math.floor(sure));
+    }
     if (streams === 0 || fitting * BLOCK_TOLERANCE >= BLOCK_TOKENS) return BLOCK_TOKENS;
     const pieceMs = this.#pieceMs ?? blockMs;
     const tokens = Math.max(MIN_TOKENS, Math.min(BLOCK_TOKENS - 1, Math.floor(targetMs / pieceMs)));
