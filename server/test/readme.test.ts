@@ -108,6 +108,7 @@ describe("the README", () => {
   });
 
   test("what npm start started ends with npm, however npm ends", async () => {
+    dataDir = tempFolder();
     const origin = await start("npm start");
     (starts.at(-1) as ChildProcess).kill("SIGKILL");
     await until("nobody answers any more", () =>
