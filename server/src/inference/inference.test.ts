@@ -102,6 +102,25 @@ describe("whole replies", () => {
     expect(reply.json.error).toMatchObject({ code: "BAD_REQUEST", param: "top_k" });
   });
 
+  test.each([
+    [{ logprobs: 2 }, "logprobs"],
+    [{ return_token_ids: true }, "return_token_ids"],
+    [{ raw_output: true }, "raw_output"],
+    [{ echo: true }, "echo"],
+    [{ echo_last: 2 }, "echo_last"],
+    [{ forced_generation: "x" }, "forced_generation"],
+    [{ response_format: { type: "json_object" } }, "response_format"],
+    [{ min_tokens: 2 }, "min_tokens"],
+    [{ ignore_eos: true }, "ignore_eos"],
+    [{ prompt_cache_isolation_key: "k" }, "prompt_cache_isolation_key"],
+    [{ prompt_cache_max_len: 1 }, "prompt_cache_max_len"],
+  ])("%j is refused by its own name where the engine lacks what it needs", async (extra, param) => {
+    use({ capabilities: { features: [] } });
+    const reply = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", ...extra });
+    expect(reply.status).toBe(400);
+    expect(reply.json.error).toMatchObject({ code: "BAD_REQUEST", param });
+  });
+
   test("what a message says is text to the template, whatever it looks like", async () => {
     const engine = use({});
     const text = "{{ 7 * 7 }}{% for x in range(10**9) %}a{% endfor %} {{ messages.__class__ }}";

@@ -43,22 +43,21 @@ export function engineRequest(
   };
   refuseUnknownSampling(request, engine);
   const features = new Features(engine);
-  if (plan.grammar !== undefined && features.need("grammar", "response_format"))
-    request.grammar = plan.grammar;
-  if (plan.thinking !== undefined && features.need("thinking", "reasoning_effort"))
+  const grammarParam = p.forced_generation == null ? "response_format" : "forced_generation";
+  if (plan.grammar !== undefined && features.need("grammar", grammarParam)) request.grammar = plan.grammar;
+  const thinkingParam = p.thinking == null ? "reasoning_effort" : "thinking";
+  if (plan.thinking !== undefined && features.need("thinking", thinkingParam))
     request.thinking = plan.thinking;
-  if (
-    (wishes.logprobs !== null || wishes.tokenIds || wishes.rawOutput) &&
-    features.need("logprobs", "logprobs")
-  ) {
+  const idsParam = wishes.tokenIds ? "return_token_ids" : wishes.rawOutput ? "raw_output" : null;
+  const tokensParam = wishes.logprobs === null ? idsParam : "logprobs";
+  if (tokensParam !== null && features.need("logprobs", tokensParam)) {
     request.logprobs = wishes.logprobs?.top ?? 0;
   }
-  if (
-    (wishes.echo !== null || wishes.tokenIds || wishes.rawOutput) &&
-    features.need("promptTokens", "echo")
-  ) {
+  const echoParam = p.echo_last ? "echo_last" : "echo";
+  const promptParam = wishes.echo === null ? idsParam : echoParam;
+  if (promptParam !== null && features.need("promptTokens", promptParam)) {
     const withLogprobs = wishes.echo !== null && wishes.logprobs !== null;
-    if (withLogprobs) features.need("promptLogprobs", "echo");
+    if (withLogprobs) features.need("promptLogprobs", echoParam);
     request.prompt = { logprobs: withLogprobs };
   }
   if (input.kind === "text" && input.plain !== undefined) features.need("plainText", "safe_tokenization");
