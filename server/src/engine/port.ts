@@ -25,6 +25,8 @@ export type Feature =
   | "prediction"
   | "cacheScope"
   | "cacheMaxTokens"
+  | "adapter"
+  | "disableSpeculation"
   | "thinking"
   | "plainText";
 
@@ -123,8 +125,22 @@ export interface GenerateRequest {
   cacheScope?: string;
   /** Most tokens of the prompt that may be taken from, or kept for, other requests. 0: none. */
   cacheMaxTokens?: number;
+  /** The `id` of a loaded adapter the request runs with. Absent: the model as it is. */
+  adapter?: string;
+  /** No draft model and no n-gram lookup, whatever the engine is set up with. The output is the same. */
+  disableSpeculation?: boolean;
   /** Thinking ends, by force of `close`, after this many tokens. `open` is true when the prompt has opened it already. */
   thinking?: { open: string; close: string; opened: boolean; maxTokens: number };
+}
+
+/** A LoRA adapter to be added to the model's weights, as the engine's own kind of file. */
+export interface AdapterSource {
+  /** Chosen by the caller, unique within the engine; what `GenerateRequest.adapter` names. */
+  id: string;
+  /** Local path of the adapter's file. */
+  path: string;
+  /** Factor of its effect. Default 1. */
+  scale?: number;
 }
 
 export interface EngineUsage {
@@ -166,6 +182,13 @@ export interface Engine {
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<EngineEvent>;
   /** Token ids of a text; special tokens in it are recognised. @throws EngineError `unsupported` where the engine can't. */
   tokenize(text: string): Promise<number[]>;
+  /**
+   * Loads an adapter, so that requests may name it; requests in flight go on. Idempotent for the same id and path.
+   * @throws EngineError `unsupported` where the engine can't; `invalid` with a public message when the file doesn't fit.
+   */
+  loadAdapter?(adapter: AdapterSource): Promise<void>;
+  /** Requests that run with it finish; later ones that name it are refused. Idempotent. */
+  unloadAdapter?(id: string): Promise<void>;
   /** Resolves while the engine answers; rejects with EngineError otherwise. */
   health(): Promise<void>;
   /** Ends all work; generations in flight fail with `unavailable`. Idempotent. */

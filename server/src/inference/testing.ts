@@ -39,7 +39,7 @@ export async function startInference(
   const server = await createHttpServer<Principal>({
     clock: systemClock,
     log,
-    authenticate: () => ({ accountId: "local", keyId: "key", role: "admin" }),
+    authenticate: () => ({ accountId: "local", keyId: "key", userId: "u", role: "admin", isOperator: true }),
     direct: [chatCompletionRoute(deps), completionRoute(deps)],
     register: () => {},
   });

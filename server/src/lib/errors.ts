@@ -12,6 +12,8 @@ export const ERROR_TABLE = {
   NOT_FOUND: { status: 404, type: "invalid_request_error" },
   METHOD_NOT_ALLOWED: { status: 405, type: "invalid_request_error" },
   REQUEST_TIMEOUT: { status: 408, type: "server_error" },
+  ALREADY_EXISTS: { status: 409, type: "invalid_request_error" },
+  ABORTED: { status: 409, type: "invalid_request_error" },
   FAILED_PRECONDITION: { status: 412, type: "invalid_request_error" },
   PAYLOAD_TOO_LARGE: { status: 413, type: "invalid_request_error" },
   RATE_LIMIT_EXCEEDED: { status: 429, type: "rate_limit_error" },

@@ -2,6 +2,8 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
 import { accountStore } from "./store.ts";
 
+export { authorize, notFound, type Principal, type Right, type Role } from "./principal.ts";
+
 export interface Account {
   id: string;
   createdAtMs: number;

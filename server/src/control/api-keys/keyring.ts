@@ -1,13 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
-
-/** Who a request speaks for. */
-export interface Principal {
-  accountId: string;
-  keyId: string;
-  role: "admin" | "user";
-}
+import type { Principal } from "../accounts/service.ts";
 
 export interface KeyringEntry {
   /** HMAC-SHA256 of the key, hexadecimal. */
@@ -31,7 +25,7 @@ const MAX_REMEMBERED = 1_024;
 const MAX_KEY_CHARS = 256;
 const NOBODY: Entry = {
   digest: Buffer.alloc(32),
-  principal: { accountId: "", keyId: "", role: "user" },
+  principal: { accountId: "", keyId: "", userId: "", role: "inference-user", isOperator: false },
   usableUntilMs: Number.NEGATIVE_INFINITY,
 };
 

@@ -4,12 +4,12 @@ import { AppError } from "../../lib/errors.ts";
 import { newApiKey, uuidv7Hex } from "../../lib/ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
-import type { Accounts } from "../accounts/service.ts";
+import type { Accounts, Principal } from "../accounts/service.ts";
 import { readKeyFile, writeKeyFile } from "./key-file.ts";
-import { Keyring, type Principal } from "./keyring.ts";
+import { Keyring } from "./keyring.ts";
 import { API_KEYS_CHANNEL, type ApiKeyRow, apiKeyStore } from "./store.ts";
 
-export type { Principal } from "./keyring.ts";
+export type { Principal } from "../accounts/service.ts";
 
 export interface BootstrapOptions {
   accountId: string;
@@ -29,7 +29,7 @@ export interface BootstrapResult {
 export interface NewKey {
   accountId: string;
   name: string;
-  role: Principal["role"];
+  role: "admin" | "user";
   /** Null: never. */
   expiresAtMs: number | null;
 }
@@ -131,7 +131,14 @@ export async function createApiKeys(deps: {
 function entryOf(row: ApiKeyRow): Parameters<Keyring["replace"]>[0][number] {
   return {
     digest: row.digest,
-    principal: { accountId: row.accountId, keyId: row.id, role: row.role },
+    // The bootstrap key is the operator's.
+    principal: {
+      accountId: row.accountId,
+      keyId: row.id,
+      userId: row.role,
+      role: row.role,
+      isOperator: row.name === "bootstrap",
+    },
     expiresAtMs: row.expiresAt?.getTime() ?? null,
     disabled: row.disabledAt !== null,
   };
