@@ -12,6 +12,7 @@ import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
 import { modelRoutes } from "./inference/models/routes.ts";
 import { startGrammarCompiler } from "./inference/text/grammar/compile.ts";
+import { startTemplateRenderer } from "./inference/text/template/chat-template.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
 import { createLimits } from "./metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "./metering/usage/service.ts";
@@ -74,6 +75,7 @@ async function startParts(
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const models = createModels(config);
   startGrammarCompiler();
+  startTemplateRenderer();
   // Models load while the database starts.
   const fleet = createFleetOf(config, models, deps, clock);
   cleanUps.push((graceMs) => fleet.close(graceMs));

@@ -2,7 +2,6 @@ import type { ChatMessage, EngineModelInfo } from "../../engine/port.ts";
 import type { RoutedEngine } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { callsConstraint } from "../text/calls-constraint.ts";
-import { type ChatTemplate, compileChatTemplate } from "../text/chat-template.ts";
 import { maxTokensOf } from "../text/parameters.ts";
 import type { Plan } from "../text/plan.ts";
 import { ChatReader } from "../text/reader.ts";
@@ -17,6 +16,7 @@ import {
 import { checkHistoryKept, historyVariables, withHistory } from "../text/reasoning/history.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
 import { constraintOf } from "../text/response-format.ts";
+import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.ts";
 import type { Turn } from "../text/tools/conversation.ts";
 import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
 import { type ChosenFormat, formatFor, syntaxesOf } from "../text/tools/formats.ts";
@@ -40,12 +40,12 @@ const traits = new WeakMap<EngineModelInfo, Traits>();
 function traitsOf(model: EngineModelInfo): Traits {
   let known = traits.get(model);
   if (known === undefined) {
-    const { chatTemplate, bosToken, eosToken } = model;
-    if (chatTemplate === null) throw badRequest("model", "This model has no chat template; use completions.");
+    const { chatTemplate: source, bosToken, eosToken } = model;
+    if (source === null) throw badRequest("model", "This model has no chat template; use completions.");
     known = {
-      template: compileChatTemplate(chatTemplate, bosToken, eosToken),
-      tools: formatFor(undefined, chatTemplate),
-      reasoning: reasoningFormatFor(undefined, chatTemplate),
+      template: chatTemplate(source, bosToken, eosToken),
+      tools: formatFor(undefined, source),
+      reasoning: reasoningFormatFor(undefined, source),
     };
     traits.set(model, known);
   }
@@ -61,21 +61,24 @@ export async function planChat(body: ChatCompletionRequest, engine: RoutedEngine
   const settings = reasoningOf(body, { reasons: reasoning !== null, maxTokens: maxTokensOf(body) });
   const kept = withHistory(turns, settings.history);
   const variables = { ...settings.templateVariables, ...historyVariables(settings.history) };
-  const render = (messages: readonly TemplateMessage[], described: readonly object[] | null): string => {
-    const prompt = template.render(messages, { ...variables, tools: described });
+  const render = async (
+    messages: readonly TemplateMessage[],
+    described: readonly object[] | null,
+  ): Promise<string> => {
+    const prompt = await template.render(messages, { ...variables, tools: described });
     const silenced = reasoning !== null && !settings.enabled ? withoutReasoning(prompt, reasoning) : "";
     return prompt + silenced;
   };
-  const show = (some: readonly Turn[]): SafePrompt => {
+  const show = async (some: readonly Turn[]): Promise<SafePrompt> => {
     const { messages, tools: described } = toolPrompt(format, some, tools);
     if (body.safe_tokenization) return renderSafely(messages, (marked) => render(marked, described));
-    return { text: render(messages, described), plain: [] };
+    return { text: await render(messages, described), plain: [] };
   };
   // Cutting a prompt to a length and keeping its texts apart don't go together: the latter is about safety.
   const shown = body.safe_tokenization
     ? kept
-    : await truncated(body, engine, kept, (some) => show(some).text);
-  const { text: prompt, plain } = show(shown);
+    : await truncated(body, engine, kept, async (some) => (await show(some)).text);
+  const { text: prompt, plain } = await show(shown);
   checkHistoryKept(prompt, shown, settings.history);
   const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
   const constraint = await constrain(body, tools, format);
@@ -137,11 +140,11 @@ async function truncated(
   body: ChatCompletionRequest,
   engine: RoutedEngine,
   turns: readonly Turn[],
-  render: (turns: readonly Turn[]) => string,
+  render: (turns: readonly Turn[]) => Promise<string>,
 ): Promise<readonly Turn[]> {
   const limit = body.prompt_truncate_len;
   if (limit == null) return turns;
-  return dropOldestTurns(turns, limit, (some) => countTokens(engine, render(some), limit));
+  return dropOldestTurns(turns, limit, async (some) => countTokens(engine, await render(some), limit));
 }
 
 /** Tokens of a text. What surely fits is not counted: a token stands for at least one byte. */

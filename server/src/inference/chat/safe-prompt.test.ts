@@ -3,16 +3,16 @@ import { describe, expect, it } from "vitest";
 import type { TemplateMessage } from "../text/tools/prompt.ts";
 import { renderSafely } from "./safe-prompt.ts";
 
-const chatml = (messages: readonly TemplateMessage[]): string =>
+const chatml = async (messages: readonly TemplateMessage[]): Promise<string> =>
   messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join("");
 
 describe("a prompt whose texts are kept apart", () => {
-  it("is the prompt as ever, and the ranges are exactly the texts", () => {
+  it("is the prompt as ever, and the ranges are exactly the texts", async () => {
     const message = fc.record({ role: fc.constantFrom("user", "assistant"), content: fc.string() });
-    fc.assert(
-      fc.property(fc.array(message, { maxLength: 6 }), (messages) => {
-        const { text, plain } = renderSafely(messages, chatml);
-        expect(text).toBe(chatml(messages));
+    await fc.assert(
+      fc.asyncProperty(fc.array(message, { maxLength: 6 }), async (messages) => {
+        const { text, plain } = await renderSafely(messages, chatml);
+        expect(text).toBe(await chatml(messages));
         expect(plain.map(([start, end]) => text.slice(start, end))).toEqual(
           messages.map((one) => one.content),
         );
@@ -20,21 +20,21 @@ describe("a prompt whose texts are kept apart", () => {
     );
   });
 
-  it("leaves out what the template leaves out", () => {
+  it("leaves out what the template leaves out", async () => {
     const messages = [
       { role: "user", content: "a" },
       { role: "user", content: "b" },
     ];
-    const { text, plain } = renderSafely(messages, ([, second]) => `<${second?.content}>`);
+    const { text, plain } = await renderSafely(messages, async ([, second]) => `<${second?.content}>`);
     expect(text).toBe("<b>");
     expect(plain).toEqual([[1, 2]]);
   });
 
-  it("refuses a template that shuffles", () => {
+  it("refuses a template that shuffles", async () => {
     const messages = [
       { role: "user", content: "a" },
       { role: "user", content: "b" },
     ];
-    expect(() => renderSafely(messages, (some) => chatml([...some].reverse()))).toThrow(/order/);
+    await expect(renderSafely(messages, (some) => chatml([...some].reverse()))).rejects.toThrow(/order/);
   });
 });

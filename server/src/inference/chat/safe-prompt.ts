@@ -13,13 +13,13 @@ export interface SafePrompt {
  * so it can't have changed or hidden one. Marks are random: no text can hold one.
  * @throws AppError BAD_REQUEST naming `safe_tokenization` for a template that shows a text twice, or in another order.
  */
-export function renderSafely(
+export async function renderSafely(
   messages: readonly TemplateMessage[],
-  render: (messages: readonly TemplateMessage[]) => string,
-): SafePrompt {
+  render: (messages: readonly TemplateMessage[]) => Promise<string>,
+): Promise<SafePrompt> {
   const secret = randomUUID();
   const marked = messages.map((message, i) => ({ ...message, content: `${secret}:${i};` }));
-  const pieces = render(marked).split(new RegExp(`${secret}:(\\d+);`));
+  const pieces = (await render(marked)).split(new RegExp(`${secret}:(\\d+);`));
   const prompt: SafePrompt = { text: pieces[0] as string, plain: [] };
   let last = -1;
   for (let i = 1; i < pieces.length; i += 2) {

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { printRules } from "../../../engine/grammar/gbnf.ts";
 import { GBNF_LIMITS, GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
-import { systemClock } from "../../../lib/clock.ts";
+import { type Clock, systemClock } from "../../../lib/clock.ts";
+import { JobLimitError, JobThread } from "../../../platform/process/job-thread.ts";
 import { GrammarBuilder as Builder } from "./builder.ts";
-import { type CompileJob, type CompileResult, runJob } from "./compile-job.ts";
-import { CompileThread, type CompileThreadOptions } from "./compile-thread.ts";
+import { type CompileJob, type CompileResult, runJob, tooComplex } from "./compile-job.ts";
 import type { Parts } from "./parts.ts";
 import { ResultCache } from "./result-cache.ts";
 import { RuleBook } from "./rule-book.ts";
@@ -18,7 +18,12 @@ export interface CompiledGrammar {
   unenforced: readonly string[];
 }
 
-export interface GrammarCompilerOptions extends CompileThreadOptions {
+export interface GrammarCompilerOptions {
+  clock: Clock;
+  /** For one job, from when it begins. */
+  timeoutMs: number;
+  /** Jobs waiting for their turn. */
+  maxQueued: number;
   maxCached: number;
   maxCachedBytes: number;
 }
@@ -61,13 +66,17 @@ const COSTLY = new RegExp(
 
 /** Compiles schemas and checks grammars: cached, each text once at a time, costly ones in a thread. */
 export class GrammarCompiler {
-  readonly #thread: CompileThread;
+  readonly #thread: JobThread<CompileJob, CompileResult>;
   readonly #cache: ResultCache;
   readonly #running = new Map<string, Promise<CompileResult>>();
 
   constructor(options: Partial<GrammarCompilerOptions> = {}) {
     const settled = { ...OPTIONS, ...options };
-    this.#thread = new CompileThread(settled);
+    this.#thread = new JobThread({
+      ...settled,
+      entry: new URL("./compile-worker.ts", import.meta.url),
+      work: "Schemas are compiled",
+    });
     this.#cache = new ResultCache(settled.maxCached, settled.maxCachedBytes);
   }
 
@@ -119,6 +128,10 @@ export class GrammarCompiler {
     if (running === undefined) {
       running = this.#thread
         .run(job)
+        .catch((error: unknown) => {
+          if (error instanceof JobLimitError) return tooComplex(job.kind);
+          throw error;
+        })
         .then((result) => this.#cache.set(key, result))
         .finally(() => this.#running.delete(key));
       this.#running.set(key, running);

@@ -1,30 +1,29 @@
 import { Worker } from "node:worker_threads";
-import type { Clock } from "../../../lib/clock.ts";
-import { AppError, toAppError } from "../../../lib/errors.ts";
-import { type CompileJob, type CompileResult, tooComplex } from "./compile-job.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { AppError, toAppError } from "../../lib/errors.ts";
 
-/** Node loads no TypeScript in a thread by `--import tsx`: tsx registers itself only in the main one. */
-const BOOT = `
-  import { register } from ${JSON.stringify(import.meta.resolve("tsx/esm/api"))};
-  register();
-  await import(${JSON.stringify(new URL("./compile-worker.ts", import.meta.url).href)});
-`;
-const ENTRY = new URL(`data:text/javascript,${encodeURIComponent(BOOT)}`);
 const MAX_HEAP_MB = 256;
 /** A thread that needs longer to start is given up; the next job starts another. */
 const START_TIMEOUT_MS = 30_000;
 
-export interface CompileThreadOptions {
+export interface JobThreadOptions {
   clock: Clock;
+  /** The module run in the thread: posts "ready" once, then answers each message, in order, with one. */
+  entry: URL;
+  /** What the jobs do, for public messages: "Schemas are compiled". */
+  work: string;
   /** For one job, from when it begins. */
   timeoutMs: number;
   /** Jobs waiting for their turn. */
   maxQueued: number;
 }
 
-interface Queued {
-  job: CompileJob;
-  resolve(result: CompileResult): void;
+/** A job took more time or memory than it may. */
+export class JobLimitError extends Error {}
+
+interface Queued<Job, Result> {
+  job: Job;
+  resolve(result: Result): void;
   reject(error: unknown): void;
 }
 
@@ -32,29 +31,29 @@ interface Queued {
  * Runs jobs one after the other in a thread of its own. A job that takes too long or too much memory ends with the
  * thread, and the next one gets a new thread. The thread keeps no process alive.
  */
-export class CompileThread {
-  readonly #options: CompileThreadOptions;
-  readonly #queue: Queued[] = [];
+export class JobThread<Job, Result> {
+  readonly #options: JobThreadOptions;
+  readonly #queue: Queued<Job, Result>[] = [];
   #worker: Worker | null = null;
   #ready = false;
-  #running: Queued | null = null;
+  #running: Queued<Job, Result> | null = null;
   #cancelTimeout: () => void = () => {};
 
-  constructor(options: CompileThreadOptions) {
+  constructor(options: JobThreadOptions) {
     this.#options = options;
   }
 
   /** Starts the thread, so that the first job need not wait for it. */
   start(): void {
     if (this.#worker !== null) return;
-    const worker = new Worker(ENTRY, {
+    const worker = new Worker(bootOf(this.#options.entry), {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
       env: {},
     });
     this.#worker = worker;
     worker.unref();
-    worker.on("message", (message: CompileResult | "ready") => {
+    worker.on("message", (message: Result | "ready") => {
       if (worker !== this.#worker) return;
       if (message === "ready") this.#ready = true;
       else this.#finish(message);
@@ -71,10 +70,10 @@ export class CompileThread {
     );
   }
 
-  /** @throws AppError UNAVAILABLE when too many jobs wait, or the thread cannot be started. */
-  run(job: CompileJob): Promise<CompileResult> {
+  /** @throws JobLimitError; AppError UNAVAILABLE when too many jobs wait, or the thread cannot be started. */
+  run(job: Job): Promise<Result> {
     if (this.#queue.length >= this.#options.maxQueued) {
-      const message = "Too many schemas are being compiled; try again later.";
+      const message = `${this.#options.work} one after the other, and too many wait; try again later.`;
       return Promise.reject(new AppError("UNAVAILABLE", message, { retryAfterS: 1 }));
     }
     return new Promise((resolve, reject) => {
@@ -109,7 +108,7 @@ export class CompileThread {
     this.#cancelTimeout = this.#options.clock.after(this.#options.timeoutMs, () => this.#lose(null));
   }
 
-  #finish(result: CompileResult): void {
+  #finish(result: Result): void {
     this.#cancelTimeout();
     const running = this.#running;
     this.#running = null;
@@ -117,14 +116,11 @@ export class CompileThread {
   }
 
   /** Too much time or memory is the job's fault, anything else ours. */
-  #fail(running: Queued, cause: Error | null): void {
+  #fail(running: Queued<Job, Result>, cause: Error | null): void {
     const code = cause === null ? undefined : (cause as NodeJS.ErrnoException).code;
-    if (cause === null || code === "ERR_WORKER_OUT_OF_MEMORY" || cause instanceof RangeError) {
-      this.#finish(tooComplex(running.job.kind));
-      return;
-    }
+    const isTooMuch = cause === null || code === "ERR_WORKER_OUT_OF_MEMORY" || cause instanceof RangeError;
     this.#running = null;
-    running.reject(toAppError(cause));
+    running.reject(isTooMuch ? new JobLimitError() : toAppError(cause));
   }
 
   /** The thread is of no more use. What it ran is refused; what waits gets a new thread, or fails if none can start. */
@@ -137,11 +133,21 @@ export class CompileThread {
     void worker?.terminate();
     if (this.#running !== null) this.#fail(this.#running, cause);
     if (!started) {
-      const error = new AppError("UNAVAILABLE", "Schemas cannot be compiled at the moment.", { cause });
+      const error = new AppError("UNAVAILABLE", "Some of the work can't be done at the moment.", { cause });
       for (const queued of this.#queue.splice(0)) queued.reject(error);
     }
     if (this.#queue.length === 0) return;
     this.start();
     this.#worker!.ref();
   }
+}
+
+/** Node loads no TypeScript in a thread by `--import tsx`: tsx registers itself only in the main one. */
+function bootOf(entry: URL): URL {
+  const boot = `
+    import { register } from ${JSON.stringify(import.meta.resolve("tsx/esm/api"))};
+    register();
+    await import(${JSON.stringify(entry.href)});
+  `;
+  return new URL(`data:text/javascript,${encodeURIComponent(boot)}`);
 }

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import type { TemplateMessage } from "../tools/prompt.ts";
+import { chatTemplate } from "./chat-template.ts";
+
+const PLAIN = "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>";
+const messages = [{ role: "user", content: "{{ 1 + 1 }}" }] as unknown as TemplateMessage[];
+
+const render = (source: string, variables: Record<string, unknown> = {}): Promise<string> =>
+  chatTemplate(source, "<s>", "</s>").render(messages, variables);
+
+describe("a chat template", () => {
+  test("shows messages as values: what looks like a template in them is text", async () => {
+    expect(await render(PLAIN)).toBe("<s><user>{{ 1 + 1 }}<assistant>");
+  });
+
+  test("sees the variables of the request", async () => {
+    expect(await render("{{ tools | length }}{{ mode }}", { tools: [1, 2], mode: "x" })).toBe("2x");
+  });
+
+  test.each([
+    ["raises", "{{ raise_exception('no') }}", "BAD_REQUEST", /does not accept/],
+    ["is broken", "{% for %}", "INTERNAL", /broken/],
+    [
+      "shows too much",
+      "{% set ns = namespace(s='0123456789') %}{% for i in range(20) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
+      "BAD_REQUEST",
+      /too long/,
+    ],
+  ])("that %s refuses the request, not the server", async (_what, source, code, message) => {
+    await expect(render(source)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  test("that never ends is given up, and others render meanwhile and afterwards", async () => {
+    const endless = chatTemplate(
+      "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+      "",
+      "",
+    );
+    const first = endless.render(messages, {});
+    await expect(first).rejects.toMatchObject({ code: "BAD_REQUEST", param: "messages" });
+    // From now on it waits in a lane of its own.
+    let isOver = false;
+    const second = endless.render(messages, {}).finally(() => {
+      isOver = true;
+    });
+    expect(await render(PLAIN)).toContain("<assistant>");
+    expect(isOver).toBe(false);
+    await expect(second).rejects.toMatchObject({ code: "BAD_REQUEST", param: "messages" });
+  });
+
+  test("that grows a value without end is given up", async () => {
+    const bomb = `{% set ns = namespace(a=[1]) %}${"{% set ns.a = [ns.a, ns.a] %}".repeat(60)}{{ ns.a | tojson }}`;
+    await expect(render(bomb)).rejects.toMatchObject({ code: "BAD_REQUEST", param: "messages" });
+    expect(await render(PLAIN)).toContain("<assistant>");
+  });
+});
