@@ -1,7 +1,10 @@
 import { AppError } from "../../lib/errors.ts";
 
-/** `custom` and what a role may do beyond this table: see `users`. */
-export type Role = "admin" | "user" | "contributor" | "inference-user";
+/** The account of the public models; exists in every installation, and only the platform's operator changes it. */
+export const LIBRARY_ACCOUNT = "fireworks";
+
+export const ROLES = ["admin", "user", "contributor", "inference-user"] as const;
+export type Role = (typeof ROLES)[number];
 
 /** Who a request speaks for. */
 export interface Principal {
@@ -27,14 +30,39 @@ const RIGHTS: Readonly<Record<Role, readonly Right[]>> = {
 /**
  * Lets the principal act in an account, or not.
  * @param what what is asked for, as the message of a refusal names it: `Model accounts/a/models/m`.
- * @throws AppError NOT_FOUND for another account, the same as for what doesn't exist; FORBIDDEN when the role lacks the right.
+ * @param createdBy who made the existing thing that is to change; null when nobody knows. A contributor changes only
+ * their own. Left out when something new is made.
+ * @throws AppError NOT_FOUND for another account, the same as for what doesn't exist; FORBIDDEN when the role lacks the
+ * right, and for any change of the library account.
  */
-export function authorize(principal: Principal, accountId: string, right: Right, what: string): void {
+export function authorize(
+  principal: Principal,
+  accountId: string,
+  right: Right,
+  what: string,
+  createdBy?: string | null,
+): void {
   if (principal.isOperator) return;
+  if (accountId === LIBRARY_ACCOUNT && (right === "write" || right === "admin")) {
+    throw new AppError("FORBIDDEN", `The account ${LIBRARY_ACCOUNT} is read-only.`);
+  }
   if (principal.accountId !== accountId) throw notFound(what);
   if (!RIGHTS[principal.role].includes(right)) {
     throw new AppError("FORBIDDEN", `The role ${principal.role} does not allow this.`);
   }
+  if (principal.role === "contributor" && createdBy !== undefined && createdBy !== principal.userId) {
+    throw new AppError("FORBIDDEN", "A contributor changes only what they made.");
+  }
+}
+
+/** Whether the principal may see a thing of the account: its own account's, what is public, everything as the operator. */
+export function canSee(principal: Principal, accountId: string, isPublic: boolean): boolean {
+  return isPublic || visibility(principal, accountId) === "all";
+}
+
+/** What of an account's things a list shows the principal. */
+export function visibility(principal: Principal, accountId: string): "all" | "public" {
+  return principal.isOperator || principal.accountId === accountId ? "all" : "public";
 }
 
 /** The one answer for what doesn't exist and for what may not be seen. */

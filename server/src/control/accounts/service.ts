@@ -2,7 +2,17 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
 import { accountStore } from "./store.ts";
 
-export { authorize, notFound, type Principal, type Right, type Role } from "./principal.ts";
+export {
+  authorize,
+  canSee,
+  LIBRARY_ACCOUNT,
+  notFound,
+  type Principal,
+  type Right,
+  ROLES,
+  type Role,
+  visibility,
+} from "./principal.ts";
 
 export interface Account {
   id: string;
