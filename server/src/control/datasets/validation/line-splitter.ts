@@ -1,0 +1,61 @@
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/**
+ * Cuts a stream of bytes into lines at LF or CRLF, however the stream was cut into chunks. A byte order mark at the
+ * start of the file is dropped. Never holds more than one line, nor more of one than `maxLineBytes`.
+ */
+export class LineSplitter {
+  readonly #maxLineBytes: number;
+  readonly #onLine: (line: Buffer | null, number: number) => void;
+  #parts: Buffer[] = [];
+  #sizeBytes = 0;
+  #number = 1;
+
+  /** @param onLine gets each line without its end, null in place of one that is too long, and its number from 1. */
+  constructor(maxLineBytes: number, onLine: (line: Buffer | null, number: number) => void) {
+    this.#maxLineBytes = maxLineBytes;
+    this.#onLine = onLine;
+  }
+
+  /** The chunk may be kept until the line it holds is complete: don't write to it again. */
+  push(chunk: Buffer): void {
+    let from = 0;
+    for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
+      this.#add(chunk.subarray(from, at));
+      this.#flush();
+      from = at + 1;
+    }
+    this.#add(chunk.subarray(from));
+  }
+
+  /** The end of the file, which also ends a last line without a newline. */
+  end(): void {
+    if (this.#sizeBytes > 0) this.#flush();
+  }
+
+  #add(part: Buffer): void {
+    if (part.length === 0) return;
+    this.#sizeBytes += part.length;
+    if (this.#sizeBytes <= this.#limitBytes) this.#parts.push(part);
+    else this.#parts = [];
+  }
+
+  /** What surrounds a line is no part of it. */
+  get #limitBytes(): number {
+    return this.#maxLineBytes + 1 + (this.#number === 1 ? BOM.length : 0);
+  }
+
+  #flush(): void {
+    const number = this.#number;
+    const tooLong = this.#sizeBytes > this.#limitBytes;
+    let line = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#sizeBytes = 0;
+    this.#number++;
+    if (line.at(-1) === RETURN) line = line.subarray(0, -1);
+    if (number === 1 && line.subarray(0, BOM.length).equals(BOM)) line = line.subarray(BOM.length);
+    this.#onLine(tooLong || line.length > this.#maxLineBytes ? null : line, number);
+  }
+}
