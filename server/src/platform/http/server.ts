@@ -20,6 +20,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** `always`: no key needed. `loopback`: none needed from this machine. Absent: a key is needed. */
     open?: "always" | "loopback";
+    /** The body may take as long as it needs; whoever reads it ends the connection of a client that falls silent. */
+    longBody?: true;
   }
 }
 
@@ -61,11 +63,15 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
   for (const route of options.direct) for (const path of route.paths) direct.set(path, route);
   let server!: Server;
   const sockets = new Set<Socket>();
+  /** Connections in the middle of a `longBody` request. */
+  const longBodies = new WeakSet<Socket>();
   const app = Fastify({
     logger: false,
     genReqId: () => uuidv7Hex(options.clock.now()),
-    clientErrorHandler: (fault, socket) =>
-      refuseBrokenRequest(fault, socket, MAX_HEADER_BYTES, options.clock),
+    clientErrorHandler(fault, socket) {
+      if (fault.code === "ERR_HTTP_REQUEST_TIMEOUT" && longBodies.has(socket)) return;
+      refuseBrokenRequest(fault, socket, MAX_HEADER_BYTES, options.clock);
+    },
     serverFactory: (framework) => {
       server = createServer(serverSettings(options), (req, res) => {
         if (!serveDirect(options, direct, req, res)) framework(req, res);
@@ -81,6 +87,12 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     },
   });
   guard(app, options);
+  app.addHook("onRequest", async ({ is404, routeOptions, raw }, reply) => {
+    if (is404 || routeOptions.config.longBody !== true) return;
+    const { socket } = raw;
+    longBodies.add(socket);
+    reply.raw.on("close", () => longBodies.delete(socket));
+  });
   options.register(app);
   await app.ready();
   return {

@@ -1,0 +1,203 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import type { AppError } from "../../lib/errors.ts";
+import type { Blobs } from "./blobs.ts";
+
+export async function* chunksOf(...chunks: (string | Buffer)[]): AsyncGenerator<Uint8Array> {
+  for (const chunk of chunks) yield Buffer.from(chunk as string);
+}
+
+export async function contentOf(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+async function refusal(work: Promise<unknown>): Promise<AppError> {
+  const thrown = await work.then(
+    () => null,
+    (error: unknown) => error,
+  );
+  expect(thrown).toMatchObject({ name: "AppError" });
+  return thrown as AppError;
+}
+
+const NO_LIMIT = { maxBytes: 1_000_000_000 };
+const { signal } = new AbortController();
+
+/** What every adapter promises. `setUp` gives an empty store. */
+export function blobsContract(setUp: () => Promise<Blobs>): void {
+  describe("a store of blobs", () => {
+    contentTests(setUp);
+    refusalTests(setUp);
+    keyTests(setUp);
+    lendingTests(setUp);
+  });
+}
+
+function contentTests(setUp: () => Promise<Blobs>): void {
+  test("gives back what was written, whole and in part, with its size and checksum", async () => {
+    const blobs = await setUp();
+    const content = randomBytes(300_000);
+    const written = await blobs.write(
+      "a/b/file.bin",
+      chunksOf(content.subarray(0, 7), content.subarray(7)),
+      NO_LIMIT,
+    );
+    expect(written).toEqual({
+      sizeBytes: content.length,
+      sha256: createHash("sha256").update(content).digest("hex"),
+    });
+    expect(await blobs.stat("a/b/file.bin")).toEqual({ sizeBytes: content.length });
+    expect(content.equals(await contentOf(await blobs.read("a/b/file.bin")))).toBe(true);
+    const part = await contentOf(await blobs.read("a/b/file.bin", { start: 100_000, end: 100_009 }));
+    expect(part.equals(content.subarray(100_000, 100_010))).toBe(true);
+  });
+
+  test("holds empty blobs", async () => {
+    const blobs = await setUp();
+    await blobs.write("a/empty", chunksOf(), { maxBytes: 10, exactBytes: 0 });
+    expect(await blobs.stat("a/empty")).toEqual({ sizeBytes: 0 });
+    expect(await contentOf(await blobs.read("a/empty"))).toHaveLength(0);
+  });
+}
+
+function refusalTests(setUp: () => Promise<Blobs>): void {
+  test.each([
+    ["too many bytes", { maxBytes: 3 }, "PAYLOAD_TOO_LARGE"],
+    ["more bytes than declared", { maxBytes: 100, exactBytes: 3 }, "BAD_REQUEST"],
+    ["fewer bytes than declared", { maxBytes: 100, exactBytes: 5 }, "BAD_REQUEST"],
+  ])("%s change nothing", async (_, limits, code) => {
+    const blobs = await setUp();
+    await blobs.write("a/file", chunksOf("old"), NO_LIMIT);
+    expect((await refusal(blobs.write("a/file", chunksOf("ne", "w!"), limits))).code).toBe(code);
+    expect((await contentOf(await blobs.read("a/file"))).toString()).toBe("old");
+    expect(await blobs.list("")).toHaveLength(1);
+  });
+
+  test("a source that breaks off changes nothing, and its error comes through", async () => {
+    const blobs = await setUp();
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from("half");
+      throw new Error("gone");
+    }
+    await expect(blobs.write("a/file", broken(), NO_LIMIT)).rejects.toThrow("gone");
+    expect(await blobs.stat("a/file")).toBeNull();
+    expect(await blobs.list("")).toEqual([]);
+  });
+}
+
+function keyTests(setUp: () => Promise<Blobs>): void {
+  test("lists what lies below a prefix by key, and deletes it, and nothing beside it", async () => {
+    const blobs = await setUp();
+    for (const key of ["m/a/2", "m/a/1", "m/ab/1", "m/b", "n"])
+      await blobs.write(key, chunksOf(key), NO_LIMIT);
+    expect(await blobs.list("m/a/")).toEqual([
+      { key: "m/a/1", sizeBytes: 5 },
+      { key: "m/a/2", sizeBytes: 5 },
+    ]);
+    expect(await blobs.list("x/")).toEqual([]);
+    await blobs.deletePrefix("m/a/");
+    await blobs.deletePrefix("x/");
+    await blobs.delete("n");
+    await blobs.delete("n");
+    await blobs.delete("m/ab");
+    expect((await blobs.list("")).map(({ key }) => key)).toEqual(["m/ab/1", "m/b"]);
+  });
+
+  test("moves a blob onto another", async () => {
+    const blobs = await setUp();
+    await blobs.write("a/from", chunksOf("new"), NO_LIMIT);
+    await blobs.write("b/to", chunksOf("old one"), NO_LIMIT);
+    await blobs.move("a/from", "b/to");
+    expect(await blobs.list("")).toEqual([{ key: "b/to", sizeBytes: 3 }]);
+    expect((await refusal(blobs.move("a/from", "b/to"))).code).toBe("NOT_FOUND");
+    expect((await contentOf(await blobs.read("b/to"))).toString()).toBe("new");
+  });
+
+  test("of two writers at once one wins with its whole content", async () => {
+    const blobs = await setUp();
+    const contents = ["a".repeat(100_000), "b".repeat(50_000)];
+    await Promise.all(contents.map((content) => blobs.write("w/file", chunksOf(content), NO_LIMIT)));
+    expect(contents).toContain((await contentOf(await blobs.read("w/file"))).toString());
+  });
+
+  test("no key leads out of the store, whatever it is made of", async () => {
+    const blobs = await setUp();
+    const bad = [
+      "",
+      "/etc/passwd",
+      "..",
+      "a/../b",
+      "a//b",
+      "a/",
+      "./a",
+      "a\\b",
+      "a\0",
+      "C:x",
+      "a/\n",
+      "ä",
+      "a".repeat(201),
+      "a/".repeat(500),
+    ];
+    const part = fc.oneof(fc.constantFrom("..", ".", "/", "\\", "\0", "a", "~", "%2e", ":"), fc.string());
+    for (const key of [
+      ...bad,
+      ...fc.sample(
+        fc.array(part).map((parts) => parts.join("")),
+        100,
+      ),
+    ]) {
+      const outcome = await blobs.stat(key).catch((error: AppError) => error.code);
+      expect(outcome === null || outcome === "BAD_REQUEST", JSON.stringify(key)).toBe(true);
+    }
+    for (const key of bad) {
+      expect((await refusal(blobs.write(key, chunksOf("x"), NO_LIMIT))).code).toBe("BAD_REQUEST");
+      await refusal(blobs.deletePrefix(key === "" ? "/" : `${key}/`));
+    }
+    await refusal(blobs.deletePrefix("no-slash"));
+  });
+}
+
+function lendingTests(setUp: () => Promise<Blobs>): void {
+  const cacheDir = mkdtempSync(join(tmpdir(), "hearth-blob-cache-"));
+  afterAll(() => rmSync(cacheDir, { recursive: true, force: true }));
+
+  test("what is not there is not found", async () => {
+    const blobs = await setUp();
+    await blobs.write("a/file", chunksOf("x"), NO_LIMIT);
+    for (const key of ["b", "a", "a/file/x"]) {
+      expect(await blobs.stat(key)).toBeNull();
+      expect((await refusal(blobs.read(key))).code).toBe("NOT_FOUND");
+      expect((await refusal(blobs.localPath(key, cacheDir, signal))).code).toBe("NOT_FOUND");
+    }
+  });
+
+  test("lends a blob or a folder of them as files of this host, also to several at once", async () => {
+    const blobs = await setUp();
+    await blobs.write("m/x/config.json", chunksOf("{}"), NO_LIMIT);
+    await blobs.write("m/x/original/params.json", chunksOf("[]"), NO_LIMIT);
+    const paths = await Promise.all(
+      [1, 2, 3].map(() => blobs.localPath("m/x/config.json", cacheDir, signal)),
+    );
+    expect(paths.map((path) => readFileSync(path, "utf8"))).toEqual(["{}", "{}", "{}"]);
+    const folders = await Promise.all([1, 2].map(() => blobs.localFolder("m/x/", cacheDir, signal)));
+    for (const folder of folders) {
+      expect(readdirSync(folder).sort()).toEqual(["config.json", "original"]);
+      expect(readFileSync(join(folder, "original/params.json"), "utf8")).toBe("[]");
+    }
+  });
+
+  test("a blob that was replaced is lent as it is now", async () => {
+    const blobs = await setUp();
+    await blobs.write("r/file", chunksOf("one"), NO_LIMIT);
+    await blobs.localPath("r/file", cacheDir, signal);
+    await blobs.write("r/file", chunksOf("two"), NO_LIMIT);
+    expect(readFileSync(await blobs.localPath("r/file", cacheDir, signal), "utf8")).toBe("two");
+  });
+}

@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import type { Written } from "./blobs.ts";
+
+/** Kept free for everything else that lives on the disk, the database first of all. */
+const RESERVE_BYTES = 512 * 1024 ** 2;
+
+export function isMissing(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** @throws AppError UNAVAILABLE when so many more bytes would fill the disk. */
+export async function requireSpace(folder: string, neededBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize - neededBytes < RESERVE_BYTES) throw diskFull();
+}
+
+/** A full disk as an error that may be shown. Everything else stays as it is. */
+export function fromDisk(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT" ? diskFull(error) : error;
+}
+
+function diskFull(cause?: unknown): AppError {
+  return new AppError("UNAVAILABLE", "There is not enough disk space for this file.", { cause });
+}
+
+/** Puts a finished file in its place, in the place of another, so that it is still there after a power cut. */
+export async function putInPlace(file: string, path: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    try {
+      await rename(file, path);
+      break;
+    } catch (error) {
+      // Whoever deleted the last other file of the folder took the folder with it.
+      if (!isMissing(error) || tries === 3) throw error;
+    }
+  }
+  const folder = await open(dirname(path), "r");
+  await folder.sync().finally(() => folder.close());
+}
+
+/** Removes a file and the folders that it leaves empty, up to `top`. */
+export async function removeWithEmptyFolders(path: string, top: string): Promise<void> {
+  await rm(path, { force: true, recursive: true });
+  for (let folder = dirname(path); folder.length > top.length; folder = dirname(folder)) {
+    const isEmpty = await rmdir(folder).then(
+      () => true,
+      () => false,
+    );
+    if (!isEmpty) return;
+  }
+}
+
+/** The files below a folder as paths relative to it, in order; none when there is no such folder. */
+export async function filesBelow(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    return files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/**
+ * Writes a stream to a new file and has it reach the disk.
+ * @throws AppError PAYLOAD_TOO_LARGE above `maxBytes`, BAD_REQUEST when it isn't `exactBytes` long.
+ */
+export async function writeStream(
+  file: FileHandle,
+  source: AsyncIterable<Uint8Array>,
+  limits: { maxBytes: number; exactBytes?: number },
+): Promise<Written> {
+  const measured = measure(source, limits);
+  for await (const chunk of measured.chunks) await file.writeFile(chunk);
+  await file.sync();
+  return measured.result();
+}
+
+/** Passes chunks on while counting and hashing; ends with an error as soon as they are too many or too few. */
+export function measure(
+  source: AsyncIterable<Uint8Array>,
+  limits: { maxBytes: number; exactBytes?: number },
+): { chunks: AsyncIterable<Uint8Array>; result(): Written } {
+  const hash = createHash("sha256");
+  const { exactBytes } = limits;
+  const maxBytes = Math.min(limits.maxBytes, exactBytes ?? Number.POSITIVE_INFINITY);
+  let sizeBytes = 0;
+  async function* chunks(): AsyncIterable<Uint8Array> {
+    for await (const chunk of source) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > maxBytes) {
+        if (exactBytes !== undefined) throw wrongSize(exactBytes);
+        throw new AppError("PAYLOAD_TOO_LARGE", `The file is larger than ${maxBytes} bytes.`);
+      }
+      hash.update(chunk);
+      yield chunk;
+    }
+    if (exactBytes !== undefined && sizeBytes !== exactBytes) throw wrongSize(exactBytes);
+  }
+  return { chunks: chunks(), result: () => ({ sizeBytes, sha256: hash.digest("hex") }) };
+}
+
+export function wrongSize(declaredBytes: number): AppError {
+  return badRequest("body", `The file does not have the declared size of ${declaredBytes} bytes.`);
+}

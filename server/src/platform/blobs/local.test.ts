@@ -1,0 +1,46 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { FakeClock } from "../../lib/clock.ts";
+import { blobsContract, chunksOf } from "./contract.ts";
+import { createLocalBlobs } from "./local.ts";
+import { SignedUrls } from "./signed-urls.ts";
+
+const top = mkdtempSync(join(tmpdir(), "hearth-blobs-"));
+afterAll(() => rmSync(top, { recursive: true, force: true }));
+
+const clock = new FakeClock();
+let folders = 0;
+
+function localStore() {
+  const folder = join(top, String(folders++));
+  mkdirSync(folder);
+  const urls = new SignedUrls(Buffer.alloc(32, 7), clock);
+  return { folder, ...createLocalBlobs({ folder, clock, urls, origin: () => "http://127.0.0.1" }) };
+}
+
+blobsContract(async () => localStore().blobs);
+
+describe("the store in a folder", () => {
+  test("leaves nothing lying about", async () => {
+    const { blobs, folder } = localStore();
+    await blobs.write("a/b/c", chunksOf("x"), { maxBytes: 9 });
+    await blobs.write("a/b/d", chunksOf("x".repeat(10)), { maxBytes: 9 }).catch(() => {});
+    await blobs.delete("a/b/c");
+    expect(readdirSync(folder, { recursive: true }).sort()).toEqual(["objects", "uploads"]);
+  });
+
+  test("a name can't be a blob and a folder of blobs", async () => {
+    const { blobs } = localStore();
+    await blobs.write("a/b", chunksOf("x"), { maxBytes: 9 });
+    await expect(blobs.write("a/b/c", chunksOf("x"), { maxBytes: 9 })).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+    });
+    await blobs.write("c/d", chunksOf("x"), { maxBytes: 9 });
+    await expect(blobs.write("c", chunksOf("x"), { maxBytes: 9 })).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+    });
+    expect(await blobs.list("")).toHaveLength(2);
+  });
+});

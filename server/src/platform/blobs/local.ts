@@ -1,0 +1,138 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { type Blobs, checkKey, checkPrefix } from "./blobs.ts";
+import {
+  filesBelow,
+  fromDisk,
+  isMissing,
+  putInPlace,
+  removeWithEmptyFolders,
+  requireSpace,
+  writeStream,
+} from "./disk.ts";
+import type { SignedUrls } from "./signed-urls.ts";
+import { Uploads } from "./uploads.ts";
+
+export interface LocalBlobsOptions {
+  /** Absolute. `objects` holds the blobs, `uploads` what is not whole yet; both on one file system. */
+  folder: string;
+  clock: Clock;
+  urls: SignedUrls;
+  /** What URLs begin with: `http://host:port`. */
+  origin(): string;
+}
+
+/** Longest time that a write may take before its remains count as left behind. */
+const WRITE_LIMIT_MS = 24 * 3_600_000;
+
+/** Blobs in a folder of this host. `uploads` takes what comes by signed URL. */
+export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; uploads: Uploads } {
+  const { urls, origin, clock } = options;
+  const objects = join(options.folder, "objects");
+  const uploadsFolder = join(options.folder, "uploads");
+  const pathOf = (key: string): string => {
+    checkKey(key);
+    return join(objects, key);
+  };
+  const publish = (file: string, key: string): Promise<void> => place(file, pathOf(key));
+  const sizeAt = async (path: string): Promise<number | null> => {
+    const stats = await stat(path).catch(unlessMissing);
+    return stats?.isFile() ? stats.size : null;
+  };
+
+  const blobs: Blobs = {
+    async write(key, source, limits) {
+      const path = pathOf(key);
+      await mkdir(uploadsFolder, { recursive: true, mode: 0o700 });
+      // Named like an upload that expires, so that the remains of a crash are swept with those.
+      const partial = join(
+        uploadsFolder,
+        `${clock.now() + WRITE_LIMIT_MS}-write-${randomBytes(8).toString("hex")}`,
+      );
+      try {
+        await requireSpace(uploadsFolder, limits.exactBytes ?? 0);
+        const file = await open(partial, "wx", 0o600);
+        const written = await writeStream(file, source, limits).finally(() => file.close());
+        await place(partial, path);
+        return written;
+      } catch (error) {
+        throw fromDisk(error);
+      } finally {
+        await rm(partial, { force: true });
+      }
+    },
+    async read(key, range) {
+      const file = await open(pathOf(key), "r").catch(unlessMissing);
+      const isFile = (await file?.stat())?.isFile() === true;
+      if (file !== null && isFile) return file.createReadStream(range);
+      await file?.close();
+      throw missing();
+    },
+    async stat(key) {
+      const sizeBytes = await sizeAt(pathOf(key));
+      return sizeBytes === null ? null : { sizeBytes };
+    },
+    async list(prefix) {
+      checkPrefix(prefix);
+      const names = await filesBelow(join(objects, prefix.slice(0, -1)));
+      const found = await Promise.all(
+        names.map(async (name) => ({
+          key: prefix + name,
+          sizeBytes: await sizeAt(join(objects, prefix, name)),
+        })),
+      );
+      return found.filter((blob) => blob.sizeBytes !== null) as { key: string; sizeBytes: number }[];
+    },
+    async move(from, to) {
+      const source = pathOf(from);
+      if ((await sizeAt(source)) === null) throw missing();
+      await place(source, pathOf(to));
+      await removeWithEmptyFolders(source, objects);
+    },
+    async delete(key) {
+      const path = pathOf(key);
+      if ((await sizeAt(path)) !== null) await removeWithEmptyFolders(path, objects);
+    },
+    async deletePrefix(prefix) {
+      checkPrefix(prefix);
+      await removeWithEmptyFolders(join(objects, prefix.slice(0, -1)), objects);
+    },
+    async localPath(key) {
+      if ((await sizeAt(pathOf(key))) === null) throw missing();
+      return pathOf(key);
+    },
+    async localFolder(prefix) {
+      checkPrefix(prefix);
+      return join(objects, prefix.slice(0, -1));
+    },
+    uploadUrl: async (key, { sizeBytes, expiresInMs }) => origin() + urls.upload(key, sizeBytes, expiresInMs),
+    downloadUrl: async (key, { expiresInMs, filename }) =>
+      origin() + urls.download(key, filename ?? key.slice(key.lastIndexOf("/") + 1), expiresInMs),
+  };
+  return { blobs, uploads: new Uploads({ folder: uploadsFolder, clock, publish }) };
+}
+
+/** @throws AppError BAD_REQUEST when a part of the path is taken by a blob, or the path by a folder of blobs. */
+async function place(file: string, path: string): Promise<void> {
+  try {
+    await putInPlace(file, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EISDIR" && code !== "ENOTDIR" && code !== "EEXIST" && code !== "ENOTEMPTY") throw error;
+    throw new AppError("BAD_REQUEST", "A stored file and a folder would have the same name.", {
+      param: "key",
+    });
+  }
+}
+
+function unlessMissing(error: unknown): null {
+  if (isMissing(error)) return null;
+  throw error;
+}
+
+function missing(): AppError {
+  return new AppError("NOT_FOUND", "There is no such file.");
+}

@@ -1,0 +1,141 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import type { Blobs, ByteRange } from "./blobs.ts";
+import { requestOrigin } from "./origin.ts";
+import type { SignedUrls } from "./signed-urls.ts";
+import type { Received, Uploads } from "./uploads.ts";
+
+export interface BlobRoutesDeps {
+  blobs: Pick<Blobs, "read" | "stat">;
+  uploads: Uploads;
+  urls: SignedUrls;
+}
+
+/** Longest silence of a client in the middle of an upload. */
+const STALL_TIMEOUT_MS = 60_000;
+/** More than this is not read of a body that was refused. */
+const MAX_UNWANTED_BYTES = 16 * 1024 ** 2;
+const HOST = /^[A-Za-z0-9.:[\]_-]{1,260}$/;
+
+/**
+ * Signed URLs: `GET` with `Range`, and `PUT` of a whole file or in pieces, as Google's storage has it. A piece says
+ * `Content-Range: bytes 0-99/1000`; the answer is 308 with `Range: bytes=0-99`, what has arrived, and 200 for the last
+ * piece. A `Content-Range` with a star for the bytes, and no body, asks how far the upload is; `POST` with
+ * `x-goog-resumable: start` answers with the URL itself as the place to send the pieces to.
+ */
+export function blobRoutes(app: FastifyInstance, deps: BlobRoutesDeps): void {
+  app.register(async (scope) => {
+    // Bodies go to disk as they come.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    const config = { open: "always", longBody: true } as const;
+    scope.get("/blobs/*", { config }, (request, reply) => download(deps, request, reply));
+    scope.put("/blobs/*", { config }, (request, reply) => upload(deps, request, reply));
+    scope.post("/blobs/*", { config }, (request, reply) => start(deps, request, reply));
+  });
+}
+
+/** Lets URLs that are made while a request is handled begin as that request's own did. */
+export function rememberOrigin(app: FastifyInstance): void {
+  app.addHook("preHandler", (request, _reply, done) => {
+    const { host, "x-forwarded-proto": scheme } = request.headers;
+    if (host === undefined || !HOST.test(host)) return done();
+    requestOrigin.run(`${scheme === "https" ? "https" : "http"}://${host}`, done);
+  });
+}
+
+function keyOf(request: FastifyRequest): string {
+  return (request.params as { "*": string })["*"];
+}
+
+async function upload(deps: BlobRoutesDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+  const ticket = deps.urls.readUpload(keyOf(request), request.query as Record<string, unknown>);
+  const range = contentRange(request.headers["content-range"], ticket.sizeBytes);
+  if (range === null) return answer(reply, await deps.uploads.received(ticket));
+  const length = request.headers["content-length"];
+  const rangeBytes = range.end - range.start + 1;
+  if (length !== undefined && Number(length) !== rangeBytes) {
+    throw badRequest("content-length", `The body has ${length} bytes, but ${rangeBytes} are expected.`);
+  }
+  request.raw.setTimeout(STALL_TIMEOUT_MS);
+  const body = request.raw.iterator({ destroyOnReturn: false });
+  const received = await deps.uploads.receive(ticket, range, body).finally(() => drain(request));
+  return answer(reply, received);
+}
+
+/** A client reads its answer only after it has sent everything: what is left is read away, up to a limit. */
+function drain({ raw }: FastifyRequest): void {
+  let leftBytes = MAX_UNWANTED_BYTES;
+  raw.on("error", () => {});
+  raw.on("data", (chunk: Buffer) => {
+    leftBytes -= chunk.length;
+    if (leftBytes < 0) raw.destroy();
+  });
+}
+
+async function start(deps: BlobRoutesDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+  deps.urls.readUpload(keyOf(request), request.query as Record<string, unknown>);
+  if (request.headers["x-goog-resumable"] !== "start")
+    throw badRequest("x-goog-resumable", "POST starts a resumable upload: this header must say start.");
+  reply.code(201).header("location", (requestOrigin.getStore() ?? "") + request.url);
+  return {};
+}
+
+function answer(reply: FastifyReply, received: Received): object {
+  if (!received.isWhole) {
+    reply.code(308);
+    if (received.receivedBytes > 0) reply.header("range", `bytes=0-${received.receivedBytes - 1}`);
+  }
+  return {};
+}
+
+/** The bytes that the body is said to hold; null for the question how far it is. */
+function contentRange(header: string | undefined, sizeBytes: number): ByteRange | null {
+  if (header === undefined) return { start: 0, end: sizeBytes - 1 };
+  const match = /^bytes (?:\*|(\d{1,16})-(\d{1,16}))\/(\d{1,16}|\*)$/.exec(header);
+  if (match === null) throw badRequest("content-range", "The header must be like bytes 0-99/1000.");
+  const [, start, end, total] = match;
+  if (total !== "*" && Number(total) !== sizeBytes)
+    throw badRequest("content-range", `The file was declared with ${sizeBytes} bytes.`);
+  if (start === undefined) return null;
+  const range = { start: Number(start), end: Number(end) };
+  if (range.start > range.end || range.end >= sizeBytes)
+    throw badRequest("content-range", `There are no such bytes in a file of ${sizeBytes}.`);
+  return range;
+}
+
+async function download(
+  deps: BlobRoutesDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const ticket = deps.urls.readDownload(keyOf(request), request.query as Record<string, unknown>);
+  const found = await deps.blobs.stat(ticket.key);
+  if (found === null) throw new AppError("NOT_FOUND", "There is no such file.");
+  const range = requestedRange(request.headers.range, found.sizeBytes);
+  reply
+    .header("accept-ranges", "bytes")
+    .header("content-disposition", `attachment; filename="${ticket.filename.replaceAll(/[^\w.+=@-]/g, "_")}"`)
+    .header("x-content-type-options", "nosniff")
+    .type("application/octet-stream");
+  if (range === "unsatisfiable") {
+    return reply.code(416).header("content-range", `bytes */${found.sizeBytes}`).send();
+  }
+  if (range !== null)
+    reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${found.sizeBytes}`);
+  const lengthBytes = range === null ? found.sizeBytes : range.end - range.start + 1;
+  return reply
+    .header("content-length", lengthBytes)
+    .send(await deps.blobs.read(ticket.key, range ?? undefined));
+}
+
+/** One range; several at once and what is none are answered with the whole file, as RFC 9110 §14.2 allows. */
+function requestedRange(header: string | undefined, sizeBytes: number): ByteRange | "unsatisfiable" | null {
+  const match = /^bytes=(\d{0,16})-(\d{0,16})$/.exec(header ?? "");
+  if (match === null || match[0] === "bytes=-") return null;
+  const [, first = "", last = ""] = match;
+  const start = first === "" ? Math.max(0, sizeBytes - Number(last)) : Number(first);
+  const end = first === "" || last === "" ? sizeBytes - 1 : Math.min(Number(last), sizeBytes - 1);
+  if (first !== "" && last !== "" && Number(last) < start) return null;
+  return start > end ? "unsatisfiable" : { start, end };
+}
