@@ -1,6 +1,7 @@
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
-import { type AppError, badRequest } from "../../lib/errors.ts";
+import { badRequest } from "../../lib/errors.ts";
+import { schemaError } from "../../lib/schema-error.ts";
 import { refuseNotYet } from "./parameters.ts";
 
 /** A body checker compiled once from its schema. @throws AppError BAD_REQUEST naming the first offending field. */
@@ -13,7 +14,7 @@ export function bodyParser<T extends TSchema>(schema: T): (body: unknown) => Sta
     const merged = mergeExtraBody(body as Record<string, unknown>);
     refuseNotYet(merged);
     if (compiled.Check(merged)) return merged as Static<T>;
-    throw describe(compiled.Errors(merged));
+    throw schemaError(compiled.Errors(merged));
   };
 }
 
@@ -26,68 +27,4 @@ function mergeExtraBody(body: Record<string, unknown>): Record<string, unknown> 
   }
   const { extra_body: _, ...rest } = body;
   return { ...rest, ...extra };
-}
-
-interface SchemaError {
-  keyword: string;
-  instancePath: string;
-  message: string;
-  params: object;
-}
-
-/** The most telling of a schema's errors (the validator stops at eight): unknown and missing fields, then the deepest path. */
-function describe(errors: Iterable<SchemaError>): AppError {
-  const all = [...errors];
-  for (const { keyword, instancePath, params } of all) {
-    if (keyword === "additionalProperties") {
-      const [name] = (params as { additionalProperties: string[] }).additionalProperties as [string];
-      const path = fieldPath(instancePath, clip(name));
-      return badRequest(path, `Unknown field: ${path}.`);
-    }
-    if (keyword === "required") {
-      const name = (params as { requiredProperties: string[] }).requiredProperties[0] as string;
-      return badRequest(
-        fieldPath(instancePath, name),
-        `The field ${fieldPath(instancePath, name)} is required.`,
-      );
-    }
-  }
-  const telling = all.filter((e) => e.keyword !== "anyOf" && (e.params as { type?: string }).type !== "null");
-  const depth = (e: SchemaError): number => e.instancePath.split("/").length;
-  const deepest = telling.reduce(
-    (a, b) => (depth(b) > depth(a) ? b : a),
-    telling[0] ?? (all[0] as SchemaError),
-  );
-  const path = fieldPath(deepest.instancePath) || "body";
-  return badRequest(
-    path,
-    `${path} ${wording(telling.filter((e) => e.instancePath === deepest.instancePath))}.`,
-  );
-}
-
-/** One sentence's end out of the errors of one field, whose alternatives each added theirs. */
-function wording(errors: readonly SchemaError[]): string {
-  const broken = errors.find((e) => e.keyword !== "type" && e.keyword !== "const");
-  if (broken !== undefined) return broken.message;
-  const values = errors
-    .filter((e) => e.keyword === "const")
-    .map((e) => (e.params as { allowedValue: unknown }).allowedValue);
-  if (values.length > 0) return `must be one of ${values.join(", ")}`;
-  return `must be ${errors.map((e) => (e.params as { type: string }).type).join(" or ")}`;
-}
-
-/** `/messages/0/content` → `messages[0].content`. */
-function fieldPath(pointer: string, last?: string): string {
-  const parts = pointer.split("/").slice(1);
-  if (last !== undefined) parts.push(last);
-  return parts.reduce((path, part) => {
-    if (/^\d+$/.test(part)) return `${path}[${part}]`;
-    const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
-    return path === "" ? name : `${path}.${name}`;
-  }, "");
-}
-
-/** A name from the client as it may be echoed: short, without control characters. */
-function clip(name: string): string {
-  return name.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?").slice(0, 64);
 }

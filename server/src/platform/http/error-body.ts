@@ -1,5 +1,58 @@
 import type { ServerResponse } from "node:http";
-import { type AppError, ERROR_TABLE } from "../../lib/errors.ts";
+import { type AppError, ERROR_TABLE, type ErrorCode } from "../../lib/errors.ts";
+
+/**
+ * The number of gRPC's status for each code; 405, 408, 413 and 502, which gRPC doesn't know, have its nearest.
+ */
+const GRPC_NUMBERS: Readonly<Record<ErrorCode, number>> = {
+  BAD_REQUEST: 3,
+  UNAUTHORIZED: 16,
+  PAYMENT_REQUIRED: 8,
+  FORBIDDEN: 7,
+  NOT_FOUND: 5,
+  METHOD_NOT_ALLOWED: 12,
+  REQUEST_TIMEOUT: 4,
+  ALREADY_EXISTS: 6,
+  ABORTED: 10,
+  FAILED_PRECONDITION: 9,
+  PAYLOAD_TOO_LARGE: 8,
+  RATE_LIMIT_EXCEEDED: 8,
+  INTERNAL: 13,
+  BAD_GATEWAY: 14,
+  UNAVAILABLE: 14,
+  DEADLINE_EXCEEDED: 4,
+  UNKNOWN: 2,
+};
+
+export interface ErrorReply {
+  status: number;
+  /** JSON. */
+  body: string;
+}
+
+/** How an error looks on a path: the control plane has gRPC's shape, all else the data plane's. */
+export function errorReply(url: string, error: AppError): ErrorReply {
+  if (!isControlPlane(url)) return { status: error.status, body: errorBody(error) };
+  const details =
+    error.param === null
+      ? []
+      : [
+          {
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            fieldViolations: [{ field: error.param, description: error.message }],
+          },
+        ];
+  return {
+    // As gRPC's gateways map it; 412 is the data plane's.
+    status: error.code === "FAILED_PRECONDITION" ? 400 : error.status,
+    body: JSON.stringify({ code: GRPC_NUMBERS[error.code], message: error.message, details }),
+  };
+}
+
+/** Whether a path belongs to the resources; also decides for what is refused before any route is found. */
+function isControlPlane(url: string): boolean {
+  return /^\/v1\/(?:accounts|validateModelConfig)(?![^/?:#])/.test(url);
+}
 
 /** The data plane's error body: `{error: {message, type, code, param, object}}`. */
 export function errorBody(error: AppError): string {
@@ -22,7 +75,7 @@ const UNREAD_BODY_TIMEOUT_MS = 2_000;
  * rest of an unread body away: a connection closed on unread bytes would take the reply with it.
  */
 export function sendError(res: ServerResponse, requestId: string, error: AppError): void {
-  const body = errorBody(error);
+  const { status, body } = errorReply(res.req.url ?? "", error);
   const headers = [
     "content-type",
     "application/json; charset=utf-8",
@@ -38,6 +91,6 @@ export function sendError(res: ServerResponse, requestId: string, error: AppErro
     res.shouldKeepAlive = true;
     res.on("finish", () => res.req.socket.setTimeout(UNREAD_BODY_TIMEOUT_MS));
   }
-  res.writeHead(error.status, headers);
+  res.writeHead(status, headers);
   res.end(body);
 }

@@ -10,7 +10,7 @@ const STALL_TIMEOUT_MS = 60_000;
 const departures = new WeakMap<Socket, AbortSignal>();
 
 /** A signal for the end of a connection; made once for all its requests, as making one costs 4 µs. */
-function departure(socket: Socket): AbortSignal {
+export function departure(socket: Socket): AbortSignal {
   const known = departures.get(socket);
   if (known !== undefined) return known;
   const abort = new AbortController();

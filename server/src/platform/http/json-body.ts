@@ -7,18 +7,20 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
  * @throws AppError (through `done`) PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that
  * are not UTF-8, broken JSON, or a half surrogate. A body that breaks off is what refuseBrokenRequest says, or
  * REQUEST_TIMEOUT when the client has left.
+ * @param check sees the text of a body that parsed, and may throw an AppError too.
  */
 export function readJsonBody(
   req: IncomingMessage,
   limitBytes: number,
   done: (error: AppError | null, value: unknown) => void,
+  check: (text: string) => void = () => {},
 ): void {
   const refused = refuseHead(req, limitBytes);
   if (refused !== null) {
     done(refused, undefined);
     return;
   }
-  new BodyReader(req, limitBytes, done);
+  new BodyReader(req, limitBytes, done, check);
 }
 
 /** Gathers a body. A class, as closures made for every request cost more than the reading. */
@@ -26,6 +28,7 @@ class BodyReader {
   readonly #req: IncomingMessage;
   readonly #limitBytes: number;
   #done: ((error: AppError | null, value: unknown) => void) | null;
+  readonly #check: (text: string) => void;
   #chunks: Buffer[] = [];
   #sizeBytes = 0;
 
@@ -33,7 +36,9 @@ class BodyReader {
     req: IncomingMessage,
     limitBytes: number,
     done: (error: AppError | null, value: unknown) => void,
+    check: (text: string) => void,
   ) {
+    this.#check = check;
     this.#req = req;
     this.#limitBytes = limitBytes;
     this.#done = done;
@@ -58,7 +63,7 @@ class BodyReader {
     const [only] = this.#chunks;
     try {
       const whole = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
-      this.#settle(null, parseJson(whole));
+      this.#settle(null, parseJson(whole, this.#check));
     } catch (error) {
       this.#settle(toAppError(error), undefined);
     }
@@ -101,7 +106,7 @@ function tooLarge(limitBytes: number): AppError {
 }
 
 /** Exported for tests. */
-export function parseJson(bytes: Buffer): unknown {
+export function parseJson(bytes: Buffer, check: (text: string) => void = () => {}): unknown {
   if (!isUtf8(bytes)) throw badRequest("body", "The request body is not valid UTF-8.");
   const text = bytes.toString("utf8");
   let value: unknown;
@@ -111,6 +116,7 @@ export function parseJson(bytes: Buffer): unknown {
     // The parser's own message quotes the text around the fault: it stays in the log's cause.
     throw new AppError("BAD_REQUEST", "The request body is not valid JSON.", { param: "body", cause });
   }
+  check(text);
   // A half surrogate can only come from an escape, so the scan is rare.
   if (/\\u[dD][89a-fA-F]/.test(text)) refuseHalfSurrogates(value, "", 0);
   return value;

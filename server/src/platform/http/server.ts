@@ -6,8 +6,9 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
 import { refuseBrokenRequest } from "./broken-request.ts";
-import { errorBody, sendError } from "./error-body.ts";
+import { errorReply, sendError } from "./error-body.ts";
 import { Exchange } from "./exchange.ts";
+import { wrongMethod } from "./resources.ts";
 
 /** Largest request head; larger ones are refused by the parser. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -67,6 +68,8 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
   const longBodies = new WeakSet<Socket>();
   const app = Fastify({
     logger: false,
+    // A route's own pattern limits its parameters; too long a one is no path, not an error of its own.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     genReqId: () => uuidv7Hex(options.clock.now()),
     clientErrorHandler(fault, socket) {
       if (fault.code === "ERR_HTTP_REQUEST_TIMEOUT" && longBodies.has(socket)) return;
@@ -132,7 +135,7 @@ function serveDirect<P>(
   if (route === undefined) return false;
   const id = uuidv7Hex(options.clock.now());
   try {
-    const principal = options.authenticate(req.headers.authorization);
+    const principal = options.authenticate(credentials(req));
     if (req.method !== "POST") throw wrongMethod("POST");
     route.handle(new Exchange(id, principal, req, res));
   } catch (thrown) {
@@ -150,7 +153,7 @@ function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
   app.addHook("onRequest", async (request) => {
     const open = request.is404 ? undefined : request.routeOptions.config.open;
     if (open === "always" || (open === "loopback" && isFromThisMachine(request))) return;
-    (request as { principal?: P }).principal = options.authenticate(request.headers.authorization);
+    (request as { principal?: P }).principal = options.authenticate(credentials(request));
   });
   app.setErrorHandler((thrown: unknown, request, reply) => {
     const error = fromFramework(thrown);
@@ -166,18 +169,21 @@ function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
   });
 }
 
+/** The key of a request as an `Authorization` header; gRPC clients send it as `x-api-key`. */
+function credentials({ headers }: Pick<IncomingMessage, "headers">): string | undefined {
+  const key = headers["x-api-key"];
+  return headers.authorization ?? (typeof key === "string" ? `Bearer ${key}` : undefined);
+}
+
 function answer(reply: FastifyReply, request: FastifyRequest, error: AppError): FastifyReply {
   if (error.retryAfterS !== null) reply.header("retry-after", String(error.retryAfterS));
   if (error.code === "UNAUTHORIZED") reply.header("www-authenticate", "Bearer");
+  const { status, body } = errorReply(request.url, error);
   return reply
-    .code(error.status)
+    .code(status)
     .header("x-request-id", request.id)
     .type("application/json; charset=utf-8")
-    .send(errorBody(error));
-}
-
-function wrongMethod(allowed: string): AppError {
-  return new AppError("METHOD_NOT_ALLOWED", `This path answers only to ${allowed}.`);
+    .send(body);
 }
 
 /** A proxy's requests come from this machine too, but they are not the operator's own. */

@@ -1,0 +1,25 @@
+import { badRequest } from "./errors.ts";
+
+/** Longest duration of the wire, as in protobuf: about 10,000 years. */
+const MAX_DURATION_S = 315_576_000_000;
+const DURATION = /^(\d{1,12})(\.\d{1,9})?s$/;
+
+/**
+ * Reads a duration of the wire, seconds with an `s`: `600s`, `0.25s`. Parts of a millisecond are rounded.
+ * @param param the field a refusal names.
+ * @throws AppError BAD_REQUEST.
+ */
+export function parseDuration(text: string, param = "duration"): number {
+  const [, whole, fraction = ""] = DURATION.exec(text) ?? [];
+  if (whole === undefined || Number(whole) > MAX_DURATION_S) {
+    throw badRequest(param, `${param} must be a duration in seconds such as 600s or 0.5s.`);
+  }
+  return Number(whole) * 1000 + Math.round(Number(`0${fraction}`) * 1000);
+}
+
+/** @param ms at least 0. */
+export function formatDuration(ms: number): string {
+  const whole = Math.floor(ms / 1000);
+  const rest = Math.round(ms - whole * 1000);
+  return rest === 0 ? `${whole}s` : `${whole}.${String(rest).padStart(3, "0").replace(/0+$/, "")}s`;
+}

@@ -1,0 +1,130 @@
+import type { TObject } from "typebox";
+import { badRequest } from "./errors.ts";
+import { camelPath, echo } from "./field-names.ts";
+
+const MAX_PATHS = 100;
+const MAX_LENGTH = 4_000;
+
+/** What a mask sees of a schema. */
+interface Shape {
+  properties?: Record<string, Shape>;
+  patternProperties?: Record<string, Shape>;
+  additionalProperties?: Shape | boolean;
+  readOnly?: boolean;
+}
+
+/**
+ * The paths of a PATCH that change: those of `updateMask` (a comma list in camelCase or snake_case, `*` for all), or
+ * the fields present in the body, down to the single fields of messages; maps and lists count as one. Output-only
+ * fields are left out.
+ * @param schema the resource, output-only fields marked `readOnly`.
+ * @throws AppError BAD_REQUEST naming updateMask for an unknown path.
+ */
+export function updatePaths(updateMask: string | undefined, body: object, schema: TObject): string[] {
+  const shape = schema as unknown as Shape;
+  if (updateMask === undefined || updateMask === "") return presentPaths(body, shape, "");
+  const paths = parseMask("updateMask", updateMask, schema);
+  const wanted = paths ?? Object.keys(shape.properties ?? {}).map((name) => [name]);
+  return wanted.filter((path) => !isReadOnly(path, shape)).map((path) => path.join("."));
+}
+
+/**
+ * A copy of `current` in which every path of `paths` has the body's value. A path that is absent from the body, or
+ * null there, is removed: the field goes back to its default.
+ */
+export function mergePatch<T extends object>(current: T, body: object, paths: readonly string[]): T {
+  const merged = structuredClone(current);
+  for (const path of paths) {
+    const names = path.split(".");
+    const value = names.reduce<unknown>((at, name) => own(at, name), body);
+    put(merged, names, value ?? undefined);
+  }
+  return merged;
+}
+
+/**
+ * Reads a mask. Null stands for everything: an empty mask or `*`.
+ * @param param the parameter that a refusal names.
+ * @throws AppError BAD_REQUEST.
+ */
+export function parseMask(param: string, mask: string, schema: TObject): string[][] | null {
+  if (mask.length > MAX_LENGTH) throw badRequest(param, `${param} is longer than ${MAX_LENGTH} characters.`);
+  const parts = mask.split(",").map((part) => part.trim());
+  if (parts.includes("*") || mask.trim() === "") return null;
+  if (parts.length > MAX_PATHS) throw badRequest(param, `${param} names more than ${MAX_PATHS} fields.`);
+  return parts.map((part) => resolvePath(param, part, schema as unknown as Shape));
+}
+
+/** A copy of `value` with the fields of the mask alone. */
+export function applyMask(paths: readonly (readonly string[])[], value: object): object {
+  const picked = {};
+  for (const names of paths) {
+    const found = names.reduce<unknown>((at, name) => own(at, name), value);
+    if (found !== undefined) put(picked, names, found);
+  }
+  return picked;
+}
+
+function presentPaths(body: object, shape: Shape, prefix: string): string[] {
+  return Object.entries(body).flatMap(([name, value]) => {
+    const field = shape.properties?.[name];
+    if (value === undefined || field?.readOnly) return [];
+    const isMessage = field?.properties !== undefined && typeof value === "object" && value !== null;
+    const path = prefix + name;
+    return isMessage && Object.keys(value).length > 0 ? presentPaths(value, field, `${path}.`) : [path];
+  });
+}
+
+function resolvePath(param: string, path: string, shape: Shape): string[] {
+  const names: string[] = [];
+  let at: Shape = shape;
+  for (const part of path.split(".")) {
+    const name = at.properties === undefined ? part : camelPath(part);
+    const next = step(at, name);
+    if (next === null) throw badRequest(param, `${param}: ${echo(path) || "an empty path"} is not a field.`);
+    names.push(name);
+    at = next;
+  }
+  return names;
+}
+
+/** The shape of a field of a message, or of a value of a map. */
+function step(shape: Shape, name: string): Shape | null {
+  if (name === "" || name === "__proto__") return null;
+  const { properties, patternProperties, additionalProperties } = shape;
+  if (properties !== undefined && Object.hasOwn(properties, name)) return properties[name]!;
+  const value = Object.values(patternProperties ?? {})[0] ?? additionalProperties;
+  return typeof value === "object" ? value : null;
+}
+
+function isReadOnly(path: readonly string[], shape: Shape): boolean {
+  let at: Shape | null = shape;
+  for (const name of path) {
+    at = at === null ? null : step(at, name);
+    if (at?.readOnly) return true;
+  }
+  return false;
+}
+
+function own(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string, unknown>)[name];
+}
+
+function put(target: object, names: readonly string[], value: unknown): void {
+  let at = target as Record<string, unknown>;
+  for (const name of names.slice(0, -1)) {
+    const next = own(at, name);
+    if (typeof next === "object" && next !== null) {
+      at = next as Record<string, unknown>;
+      continue;
+    }
+    if (value === undefined) return;
+    const made = {};
+    at[name] = made;
+    at = made;
+  }
+  const last = names.at(-1)!;
+  if (value === undefined) delete at[last];
+  else at[last] = value;
+}

@@ -1,0 +1,155 @@
+import { parseDuration } from "./durations.ts";
+import { camelPath, echo } from "./field-names.ts";
+import { type Comparator, type FilterNode, type FilterValue, parseFilter } from "./filter.ts";
+import { filterError } from "./filter-lexer.ts";
+import { parseTimestamp } from "./timestamps.ts";
+
+export type FieldType =
+  | "string"
+  | "int"
+  | "number"
+  | "boolean"
+  | "timestamp"
+  | "duration"
+  | "enum"
+  | "strings"
+  | "map";
+
+export interface FilterField {
+  type: FieldType;
+  /** The names of an enum. */
+  values?: readonly string[];
+}
+
+/** What one comparison asks of a field's value. An absent value passes none but `equals ""` and `equals false`. */
+export type FilterTest =
+  | { kind: "present" }
+  /** Text: whole, with any characters between the pieces, or `contains`, which ignores case. */
+  | { kind: "text"; pieces: string[]; contains: boolean }
+  /** Text, an integer or a timestamp as text, a number, a duration in milliseconds, a boolean. */
+  | { kind: "value"; comparator: Exclude<Comparator, "!=" | ":">; value: string | number | boolean }
+  /** An element of a list. */
+  | { kind: "member"; text: string };
+
+/** A filter whose fields exist and whose values have the fields' types. */
+export type CheckedFilter =
+  | { op: "and" | "or"; terms: CheckedFilter[] }
+  | { op: "not"; term: CheckedFilter }
+  | { op: "test"; field: string; key: string | null; test: FilterTest };
+
+type Fields = Readonly<Record<string, FilterField>>;
+
+/**
+ * Parses a filter and checks it against the fields. Null for an empty one.
+ * @param fields by camelCase name; the filter may say snake_case.
+ * @throws AppError BAD_REQUEST naming filter, with the position and what was expected there.
+ */
+export function checkFilter(text: string, fields: Fields): CheckedFilter | null {
+  const node = parseFilter(text);
+  return node === null ? null : check(node, fields);
+}
+
+/** Recursion is bounded by the parser's limit on parentheses. */
+function check(node: FilterNode, fields: Fields): CheckedFilter {
+  if (node.op === "not") return { op: "not", term: check(node.term, fields) };
+  if (node.op !== "compare") return { op: node.op, terms: node.terms.map((term) => check(term, fields)) };
+  const { field, key } = resolve(node.path, node.position, fields);
+  const type = key === null ? fields[field]! : { type: "string" as const };
+  const { comparator, value } = node;
+  const negated = comparator === "!=";
+  const test = testOf(type, negated ? "=" : comparator, value, node.position);
+  // A map has a key, which is to say that the key has a value.
+  const checked: CheckedFilter =
+    test.kind === "member" && type.type === "map"
+      ? { op: "test", field, key: test.text, test: { kind: "present" } }
+      : { op: "test", field, key, test };
+  return negated ? { op: "not", term: checked } : checked;
+}
+
+function resolve(path: string[], position: number, fields: Fields): { field: string; key: string | null } {
+  const whole = camelPath(path.join("."));
+  if (Object.hasOwn(fields, whole) && !path.some((part) => part.includes("."))) {
+    return { field: whole, key: null };
+  }
+  const parent = camelPath(path.slice(0, -1).join("."));
+  if (Object.hasOwn(fields, parent) && fields[parent]!.type === "map") {
+    return { field: parent, key: path.at(-1)! };
+  }
+  throw filterError(position, `${echo(path.join("."))} is not a field to filter by`);
+}
+
+function testOf(
+  field: FilterField,
+  comparator: Exclude<Comparator, "!=">,
+  value: FilterValue,
+  position: number,
+): FilterTest {
+  const { type } = field;
+  const text = value.pieces.join("*");
+  if (comparator === ":" && !value.quoted && text === "*") return { kind: "present" };
+  if (type === "strings" || type === "map") {
+    if (comparator !== ":") throw filterError(position, `expected : after a ${COLLECTIONS[type]}`);
+    return { kind: "member", text: withoutWildcard(value) };
+  }
+  if (type === "string" && (comparator === ":" || comparator === "=")) {
+    return { kind: "text", pieces: value.pieces, contains: comparator === ":" };
+  }
+  const unordered = type === "enum" || type === "boolean";
+  if (unordered && comparator !== "=" && comparator !== ":") {
+    throw filterError(position, `expected =, != or : after a field of type ${type}`);
+  }
+  return {
+    kind: "value",
+    comparator: comparator === ":" ? "=" : comparator,
+    value: READERS[type](withoutWildcard(value), value.position, field),
+  };
+}
+
+const COLLECTIONS = { strings: "list", map: "map" } as const;
+
+function withoutWildcard({ pieces, position }: FilterValue): string {
+  if (pieces.length > 1) throw filterError(position, "a wildcard works only with = and != on text");
+  return pieces[0]!;
+}
+
+type Reader = (text: string, position: number, field: FilterField) => string | number | boolean;
+
+const MIN_INT64 = -(2n ** 63n);
+const MAX_INT64 = 2n ** 63n - 1n;
+
+const READERS: Readonly<Record<Exclude<FieldType, "strings" | "map">, Reader>> = {
+  string: (text) => text,
+  int(text, position) {
+    const isInt = /^-?\d{1,19}$/.test(text);
+    const value = isInt ? BigInt(text) : null;
+    if (value === null || value < MIN_INT64 || value > MAX_INT64) {
+      throw filterError(position, "expected a whole number of at most 64 bits");
+    }
+    return String(value);
+  },
+  number(text, position) {
+    const value = /^-?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+    if (!Number.isFinite(value)) throw filterError(position, "expected a number");
+    return value;
+  },
+  boolean(text, position) {
+    if (text !== "true" && text !== "false") throw filterError(position, "expected true or false");
+    return text === "true";
+  },
+  timestamp(text, position) {
+    const value = parseTimestamp(text);
+    if (value === null) throw filterError(position, "expected a time such as 2025-01-31T12:00:00Z");
+    return value;
+  },
+  duration(text, position) {
+    try {
+      return parseDuration(text);
+    } catch {
+      throw filterError(position, "expected a duration in seconds such as 600s");
+    }
+  },
+  enum(text, position, { values = [] }) {
+    if (!values.includes(text)) throw filterError(position, `expected one of ${values.join(", ")}`);
+    return text;
+  },
+};

@@ -1,0 +1,39 @@
+import { badRequest } from "./errors.ts";
+import { camelPath, echo } from "./field-names.ts";
+
+export interface OrderTerm {
+  /** camelCase, with dots for nested fields. */
+  field: string;
+  descending: boolean;
+}
+
+/** More than this orders nothing that a person can follow. */
+const MAX_TERMS = 5;
+const MAX_LENGTH = 500;
+
+/**
+ * Reads `createTime desc,displayName`; names may be snake_case.
+ * @param fields the names that can be ordered by.
+ * @throws AppError BAD_REQUEST naming orderBy.
+ */
+export function parseOrderBy(text: string, fields: ReadonlySet<string>): OrderTerm[] {
+  if (text.length > MAX_LENGTH)
+    throw badRequest("orderBy", `orderBy is longer than ${MAX_LENGTH} characters.`);
+  const terms = text.split(",").map((part) => parseTerm(part.trim(), fields));
+  if (terms.length > MAX_TERMS) throw badRequest("orderBy", `orderBy names more than ${MAX_TERMS} fields.`);
+  const names = new Set(terms.map((term) => term.field));
+  if (names.size < terms.length) throw badRequest("orderBy", "orderBy names a field twice.");
+  return terms;
+}
+
+function parseTerm(part: string, fields: ReadonlySet<string>): OrderTerm {
+  const [name = "", direction = "asc", ...rest] = part.split(/\s+/);
+  const field = camelPath(name);
+  if (!fields.has(field)) {
+    throw badRequest("orderBy", `orderBy: ${echo(name) || "an empty term"} is not a field to order by.`);
+  }
+  if (rest.length > 0 || (direction !== "asc" && direction !== "desc")) {
+    throw badRequest("orderBy", `orderBy: after ${field} only asc or desc may stand.`);
+  }
+  return { field, descending: direction === "desc" };
+}

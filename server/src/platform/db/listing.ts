@@ -1,0 +1,140 @@
+import { and, getTableColumns, getTableName, type InferSelectModel, type SQL } from "drizzle-orm";
+import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
+import { type Static, Type } from "typebox";
+import { badRequest } from "../../lib/errors.ts";
+import { checkFilter, type FieldType } from "../../lib/filter-check.ts";
+import { parseOrderBy } from "../../lib/order-by.ts";
+import { openPageToken, sealPageToken } from "../../lib/page-token.ts";
+import type { Database } from "./database.ts";
+import { type FieldSql, filterSql } from "./filter-sql.ts";
+import { afterSql, type KeysetTerm, orderSql, positionSql } from "./keyset.ts";
+import { countMatches, storedCount } from "./listing-counts.ts";
+
+export type { FieldType } from "../../lib/filter-check.ts";
+
+/** The query parameters of every list. */
+export const ListQuerySchema = Type.Object({
+  /** Above 200 counts as 200; 0 as absent, 50. */
+  pageSize: Type.Optional(Type.Integer()),
+  pageToken: Type.Optional(Type.String()),
+  filter: Type.Optional(Type.String()),
+  orderBy: Type.Optional(Type.String()),
+});
+export type ListQuery = Static<typeof ListQuerySchema>;
+
+export interface Page<Row> {
+  rows: Row[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+  /** All rows that match, counted when the first page was read; see `countMatches` for large filtered lists. */
+  totalSize: number;
+}
+
+/** A field that clients filter and order by. */
+export interface ListField extends FieldSql {
+  type: FieldType;
+  /** The names of an enum. */
+  values?: readonly string[];
+  /** A column that gives the same order faster, for fields that are computed from it. */
+  orderBy?: PgColumn;
+}
+
+export interface ListingOptions<T extends PgTable> {
+  db: Database["db"];
+  table: T;
+  /** By wire name, camelCase with dots: `baseModelDetails.parameterCount`. */
+  fields: Readonly<Record<string, ListField>>;
+  /** As clients write it: `createTime desc`. Wants an index on the scope's column, the order's and `key`, all in one direction. */
+  defaultOrder: string;
+  /** Unique within a scope; breaks ties. */
+  key: PgColumn;
+  /** Shared by all processes of an installation. */
+  tokenSecret: Buffer;
+}
+
+export type List<Row> = (
+  query: ListQuery,
+  where: SQL | undefined,
+  scope: string,
+  countKey?: string,
+) => Promise<Page<Row>>;
+
+const DEFAULT_PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 200;
+
+/**
+ * A list of a table's rows, page by page. Pages follow each other by value, not by number: rows that come or go in
+ * between neither repeat nor hide others.
+ * The returned function takes the client's query, the restriction `where`, its name `scope` (a page token works in its
+ * own scope alone) and `countKey`, see `storedCount`.
+ * @throws AppError BAD_REQUEST naming pageSize, pageToken, filter or orderBy.
+ */
+export function createListing<T extends PgTable>(options: ListingOptions<T>): List<InferSelectModel<T>> {
+  const { db, table, fields, tokenSecret } = options;
+  const orderable = new Set(
+    Object.keys(fields).filter((name) => !["strings", "map"].includes(fields[name]!.type)),
+  );
+
+  function termsOf(orderBy: string): KeysetTerm[] {
+    const terms = parseOrderBy(orderBy, orderable).map(({ field, descending }) => {
+      const { sql: value, type, orderBy: column } = fields[field]!;
+      return { field: { sql: column ?? value, type }, descending };
+    });
+    if (terms.some(({ field }) => field.sql === options.key)) return terms;
+    // In the direction of the last term, so that one index serves both directions.
+    return [...terms, { field: { sql: options.key, type: "string" }, descending: terms.at(-1)!.descending }];
+  }
+
+  async function list(query: ListQuery, where: SQL | undefined, scope: string, countKey?: string) {
+    const pageSize = pageSizeOf(query.pageSize);
+    const filter = checkFilter(query.filter ?? "", fields);
+    const terms = termsOf(query.orderBy || options.defaultOrder);
+    const context = JSON.stringify([
+      getTableName(table),
+      scope,
+      query.filter ?? "",
+      query.orderBy || options.defaultOrder,
+    ]);
+    const token = query.pageToken ? (openPageToken(tokenSecret, context, query.pageToken) as Position) : null;
+    const matching = and(where, filter === null ? undefined : filterSql(filter, fields));
+    const counted =
+      filter === null && token === null && countKey !== undefined ? storedCount(db, table, countKey) : null;
+    const [read, stored] = await Promise.all([
+      db
+        .select({
+          row: getTableColumns(table),
+          position: Object.fromEntries(positionSql(terms).map((s, i) => [i, s])),
+        })
+        .from(table as PgTable)
+        .where(and(matching, token === null ? undefined : afterSql(terms, token.position)))
+        .orderBy(orderSql(terms))
+        .limit(pageSize + 1),
+      counted,
+    ]);
+    const page = read.slice(0, pageSize);
+    const isLast = read.length <= pageSize;
+    const totalSize =
+      token?.totalSize ?? stored ?? (isLast ? page.length : await countMatches(db, table, matching));
+    const position = Object.values(page.at(-1)?.position ?? {}) as (string | null)[];
+    return {
+      rows: page.map(({ row }) => row as InferSelectModel<T>),
+      nextPageToken: isLast
+        ? ""
+        : sealPageToken(tokenSecret, context, { position, totalSize } satisfies Position),
+      totalSize,
+    };
+  }
+  return list;
+}
+
+/** What a page token holds: where the next page begins. */
+interface Position {
+  position: (string | null)[];
+  totalSize: number;
+}
+
+function pageSizeOf(pageSize: number | undefined): number {
+  if (pageSize !== undefined && !(pageSize >= 0))
+    throw badRequest("pageSize", "pageSize must not be negative.");
+  return Math.min(pageSize || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
+}

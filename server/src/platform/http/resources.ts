@@ -1,0 +1,151 @@
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance } from "fastify";
+import type { Static, TObject, TSchema } from "typebox";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { applyMask, parseMask } from "../../lib/field-mask.ts";
+import { departure } from "./exchange.ts";
+import { readJsonBody } from "./json-body.ts";
+import { bodyReader, queryReader } from "./resource-input.ts";
+import { refuseAmbiguousJson } from "./strict-json.ts";
+
+/** Who a request speaks for; the domain that knows fills it in by declaration merging. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
+export interface Caller {}
+
+export interface ResourceCall<Query, Body> {
+  principal: Caller;
+  /** The path's segments by the contract's names: `account_id`. */
+  params: Record<string, string>;
+  query: Query;
+  /** Checked against the schema, without output-only fields. In a PATCH a null stands for "back to the default". */
+  body: Body;
+  requestId: string;
+  /** Fires when the client is gone. One signal a connection: whoever listens must leave when the request is over. */
+  signal: AbortSignal;
+}
+
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
+export interface ResourceRoute {
+  /** As in the contract. */
+  operationId: string;
+  method: Method;
+  /** In the contract's notation: `/v1/accounts/{account_id}/models/{model_id}:prepare`. */
+  path: string;
+  query?: TSchema;
+  /** Of a request that carries one; without it only an empty body is taken. */
+  body?: TSchema;
+  /** Of a GET: the resource, or the items of the list; its fields can be picked with `readMask`. */
+  resource?: TObject;
+  /** The JSON answer, sent with 200. */
+  handle(call: ResourceCall<never, never>): Promise<object>;
+}
+
+interface TypedRoute<Q extends TSchema, B extends TSchema> extends Omit<ResourceRoute, "handle"> {
+  query?: Q;
+  body?: B;
+  handle(call: ResourceCall<Static<Q>, Static<B>>): Promise<object>;
+}
+
+/** Gives `handle` the types of the route's schemas. */
+export function defineRoute<Q extends TSchema = TObject, B extends TSchema = TObject>(
+  route: TypedRoute<Q, B>,
+): ResourceRoute {
+  return route as unknown as ResourceRoute;
+}
+
+const MAX_BODY_BYTES = 1_000_000;
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+
+/**
+ * Serves resources. Every route reads its request strictly (see bodyReader and refuseAmbiguousJson) and answers with
+ * JSON; the other methods of its path answer 405. To be called once, with all routes.
+ */
+export function registerResources(app: FastifyInstance, routes: readonly ResourceRoute[]): void {
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, payload, done) =>
+      readJsonBody(payload as IncomingMessage, MAX_BODY_BYTES, done, refuseAmbiguousJson),
+    );
+    const methods = new Map<string, string[]>();
+    for (const route of routes) {
+      addRoute(scope, route);
+      const url = frameworkPath(route.path);
+      methods.set(url, [...(methods.get(url) ?? []), route.method]);
+    }
+    for (const [url, allowed] of methods) addOtherMethods(scope, url, allowed);
+  });
+}
+
+function addRoute(app: FastifyInstance, route: ResourceRoute): void {
+  const readBody = bodyReader(route.body, route.method === "PATCH");
+  const readQuery = queryReader(route.query);
+  app.route({
+    method: route.method,
+    url: frameworkPath(route.path),
+    async handler(request, reply) {
+      const given = request.query as Record<string, unknown>;
+      const mask = readMaskOf(route, given["readMask"] ?? given["read_mask"]);
+      const answer = await route.handle({
+        principal: (request as unknown as { principal: Caller }).principal,
+        params: request.params as Record<string, string>,
+        query: readQuery(given) as never,
+        body: readBody(request.body) as never,
+        requestId: request.id,
+        signal: departure(request.raw.socket),
+      });
+      reply.header("x-request-id", request.id).type("application/json; charset=utf-8");
+      return JSON.stringify(mask === null ? answer : pick(mask, answer));
+    },
+  });
+}
+
+function addOtherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
+  const allow = [...allowed, ...(allowed.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
+  app.options(url, (_request, reply) => reply.code(204).header("allow", allow).send());
+  app.route({
+    method: METHODS.filter((method) => !allowed.includes(method)),
+    url,
+    // Before the body: nobody wants to hear what is wrong with it.
+    onRequest(_request, reply, done) {
+      reply.header("allow", allow);
+      done(wrongMethod(allow));
+    },
+    handler: () => {},
+  });
+}
+
+export function wrongMethod(allowed: string): AppError {
+  return new AppError("METHOD_NOT_ALLOWED", `This path answers only to ${allowed}.`);
+}
+
+/** What an id looks like; anything else in a path is no path. */
+const ID = "^[A-Za-z0-9_](?:[A-Za-z0-9._~-]{0,126})";
+
+/** `/a/{id}:verb` as the framework writes it. */
+function frameworkPath(path: string): string {
+  return path
+    .replaceAll(":", "::")
+    .replaceAll(
+      /\{(\w+)\}(?=(::)?)/g,
+      (_, name: string, verb?: string) => `:${name}(${ID}${verb ? "" : "$"})`,
+    );
+}
+
+function readMaskOf({ resource }: ResourceRoute, value: unknown): string[][] | null {
+  if (value === undefined || value === "") return null;
+  if (resource === undefined) throw badRequest("readMask", "readMask is not supported here.");
+  if (typeof value !== "string") throw badRequest("readMask", "readMask is given twice.");
+  return parseMask("readMask", value, resource);
+}
+
+/** Picks from a resource, or from each item of a list. */
+function pick(mask: readonly (readonly string[])[], answer: object): object {
+  if (!Object.hasOwn(answer, "nextPageToken")) return applyMask(mask, answer);
+  return Object.fromEntries(
+    Object.entries(answer).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.map((item: object) => applyMask(mask, item)) : value,
+    ]),
+  );
+}

@@ -1,0 +1,45 @@
+import { badRequest } from "../../lib/errors.ts";
+import { echo } from "../../lib/field-names.ts";
+
+/** Deepest nesting of a body; no request of the contract comes near it. */
+const MAX_DEPTH = 50;
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/gs;
+
+/**
+ * Refuses what JSON allows and a resource's body must not have: a field given twice, of which parsers keep either, a
+ * nesting that nothing needs, and text that the database can't hold.
+ * @param text JSON that parses.
+ * @throws AppError BAD_REQUEST.
+ */
+export function refuseAmbiguousJson(text: string): void {
+  /** The names seen in each open object; null for a list. */
+  const open: (Set<string> | null)[] = [];
+  let expectsName = false;
+  for (const [token] of text.matchAll(TOKEN)) {
+    const names = open.at(-1);
+    if (token === "{" || token === "[") {
+      if (open.length === MAX_DEPTH) {
+        throw badRequest("body", `The request body is nested deeper than ${MAX_DEPTH} levels.`);
+      }
+      open.push(token === "{" ? new Set() : null);
+      expectsName = token === "{";
+    } else if (token === "}" || token === "]") {
+      open.pop();
+      expectsName = false;
+    } else if (token === ",") {
+      expectsName = names instanceof Set;
+    } else {
+      if (/\\u0000/.test(token) && JSON.parse(token).includes("\0")) {
+        throw badRequest("body", "The request body holds a text with the character U+0000.");
+      }
+      if (expectsName && names instanceof Set) takeName(JSON.parse(token), names);
+      expectsName = false;
+    }
+  }
+}
+
+function takeName(name: string, names: Set<string>): void {
+  if (names.has(name)) throw badRequest(echo(name), `The field ${echo(name)} is given twice.`);
+  if (name === "__proto__") throw badRequest(name, "Unknown field: __proto__.");
+  names.add(name);
+}
