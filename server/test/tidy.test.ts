@@ -7,20 +7,23 @@ import { describe, expect, test } from "vitest";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const src = join(root, "server/src");
 
+const DOMAINS = ["inference", "control", "training", "fleet", "metering"];
+
 /** What the files of a layer may import besides their own folder. `main.ts` and `app.ts` may import everything. */
 const ARROWS: Record<string, readonly string[]> = {
   lib: [],
   platform: ["lib"],
   engine: ["lib"],
   engines: ["engine", "lib"],
-  fleet: ["engine", "platform", "lib"],
+  fleet: ["engine", "platform", "model-files", "lib"],
   metering: ["engine", "platform", "lib"],
-  inference: ["inference", "control", "training", "fleet", "metering", "engine", "platform", "lib"],
-  control: ["inference", "control", "training", "fleet", "metering", "engine", "platform", "lib"],
-  training: ["inference", "control", "training", "fleet", "metering", "engine", "platform", "lib"],
+  "model-files": ["lib"],
+  inference: [...DOMAINS, "engine", "platform", "model-files", "lib"],
+  control: [...DOMAINS, "engine", "platform", "model-files", "lib"],
+  training: [...DOMAINS, "engine", "platform", "model-files", "lib"],
 };
 /** Layers whose folders are domains: one uses another through its `service.ts` alone. */
-const DOMAIN_LAYERS = new Set(["fleet", "metering", "inference", "control", "training"]);
+const DOMAIN_LAYERS = new Set(DOMAINS);
 
 interface SourceFile {
   /** Path below server/src. */

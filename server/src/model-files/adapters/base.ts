@@ -1,0 +1,90 @@
+/** The model an adapter is for: the names and sizes of its matrices. */
+import { stat } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { familyOf } from "../convert/decoder.ts";
+import { FAMILIES } from "../convert/families.ts";
+import { type DecoderShape, layerModules, type Module } from "../convert/modules.ts";
+import { ModelFileError } from "../errors.ts";
+import { FileBytes } from "../file-bytes.ts";
+import { ggufOf } from "../folder.ts";
+import { type GgufHeader, readGguf } from "../gguf/reader.ts";
+import { readConfig } from "../huggingface/config.ts";
+
+export interface BaseModel {
+  /** llama.cpp's name of the architecture. */
+  architecture: string;
+  /** By name: "layers.0.self_attn.q_proj". */
+  modules: ReadonlyMap<string, Module>;
+  layers: number;
+}
+
+/**
+ * @param path a Hugging Face folder, a folder with one GGUF file, or a GGUF file.
+ * @throws ModelFileError when it is of an architecture that adapters are not supported for.
+ */
+export async function readBase(path: string): Promise<BaseModel> {
+  if (!(await stat(path)).isDirectory()) return ofGguf(dirname(path), basename(path));
+  const gguf = await ggufOf(path);
+  if (gguf !== null) return ofGguf(path, gguf);
+  const config = await readConfig(path);
+  const family = familyOf(config);
+  return baseOf(family.name, layerModules(family, config), config.layers);
+}
+
+async function ofGguf(folder: string, name: string): Promise<BaseModel> {
+  const file = await FileBytes.open(folder, name);
+  try {
+    return ofHeader(name, await readGguf(file));
+  } finally {
+    await file.close();
+  }
+}
+
+function ofHeader(file: string, header: GgufHeader): BaseModel {
+  const architecture = header.settings.get("general.architecture");
+  const family = FAMILIES.find(({ name }) => name === architecture);
+  if (family === undefined) {
+    const names = FAMILIES.map(({ name }) => name).join(", ");
+    throw new ModelFileError(file, `adapters are supported for these architectures: ${names}.`);
+  }
+  const shape = shapeOf(file, header, family.name);
+  const modules = layerModules(family, shape);
+  for (const { tensor, rows, columns } of modules) {
+    const found = header.tensors.get(`${tensor}.weight`);
+    if (found === undefined) throw new ModelFileError(file, `the tensor "${tensor}.weight" is missing.`);
+    if (found.shape[0] !== columns || found.shape[1] !== rows) {
+      throw new ModelFileError(
+        file,
+        `the tensor "${tensor}.weight" doesn't have the shape its settings give.`,
+      );
+    }
+  }
+  return baseOf(family.name, modules, shape.layers);
+}
+
+function shapeOf(file: string, header: GgufHeader, architecture: string): DecoderShape {
+  const optional = (name: string): number | undefined => {
+    const value = header.settings.get(`${architecture}.${name}`);
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 2 ** 20) return value;
+    throw new ModelFileError(file, `has an unsupported value of ${architecture}.${name}.`);
+  };
+  const required = (name: string): number => {
+    const value = optional(name);
+    if (value === undefined) throw new ModelFileError(file, `${architecture}.${name} is missing.`);
+    return value;
+  };
+  const [width, heads] = [required("embedding_length"), required("attention.head_count")];
+  return {
+    layers: Math.min(required("block_count"), header.tensors.size),
+    width,
+    feedForwardWidth: required("feed_forward_length"),
+    heads,
+    kvHeads: optional("attention.head_count_kv") ?? heads,
+    headSize: optional("attention.key_length") ?? width / heads,
+  };
+}
+
+function baseOf(architecture: string, modules: readonly Module[], layers: number): BaseModel {
+  return { architecture, layers, modules: new Map(modules.map((module) => [module.name, module])) };
+}

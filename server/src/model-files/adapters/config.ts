@@ -1,0 +1,97 @@
+/** What `adapter_config.json` asks for: honoured, or refused by name where it would change what the adapter does. */
+import { type JsonObject, readJsonFile } from "../json.ts";
+
+export const ADAPTER_CONFIG = "adapter_config.json";
+const MAX_CONFIG_BYTES = 1024 ** 2;
+const [MIN_RANK, MAX_RANK] = [4, 64];
+
+const SUPPORTED_TARGETS = [
+  "q_proj",
+  "k_proj",
+  "v_proj",
+  "o_proj",
+  "up_proj",
+  "w1",
+  "down_proj",
+  "w2",
+  "gate_proj",
+  "w3",
+  "block_sparse_moe.gate",
+];
+
+/** Fields that must be absent, false or empty, as the adapter would compute something else with them. */
+const REFUSED_FIELDS = [
+  "use_dora",
+  "use_qalora",
+  "lora_bias",
+  "modules_to_save",
+  "rank_pattern",
+  "alpha_pattern",
+  "layer_replication",
+  "fan_in_fan_out",
+  "target_parameters",
+  "trainable_token_indices",
+  "alora_invocation_tokens",
+  "arrow_config",
+];
+/** Ways to start training that change the base model's weights too; the adapter doesn't fit the original ones then. */
+const CHANGES_BASE = /^(pissa|olora|loftq|corda)/i;
+
+export interface AdapterConfig {
+  rank: number;
+  alpha: number;
+  /** Factor of the adapter's product: alpha by the rank, or by its square root (rsLoRA). */
+  scale: number;
+  /** Last parts of the modules' names, each once. */
+  targetModules: string[];
+  /** False: only some of the layers have it. */
+  everyLayer: boolean;
+  /** Free text: where it was trained. */
+  baseModelName: string | null;
+}
+
+/** @throws ModelFileError naming the field. */
+export async function readAdapterConfig(folder: string): Promise<AdapterConfig> {
+  const json = await readJsonFile(folder, ADAPTER_CONFIG, MAX_CONFIG_BYTES);
+  const type = json.text("peft_type");
+  if (type !== "LORA") throw json.fail("peft_type", "must be LORA.");
+  const task = json.optionalText("task_type");
+  if (task !== undefined && task !== "CAUSAL_LM") throw json.fail("task_type", "must be CAUSAL_LM.");
+  for (const field of REFUSED_FIELDS) {
+    if (!isEmpty(json.raw(field))) throw json.fail(field, "is not supported.");
+  }
+  if ((json.optionalText("bias") ?? "none") !== "none") throw json.fail("bias", "must be none.");
+  const start = json.raw("init_lora_weights");
+  if (typeof start === "string" && CHANGES_BASE.test(start)) {
+    throw json.fail(
+      "init_lora_weights",
+      "changes the base model's weights: convert the adapter to plain LoRA first.",
+    );
+  }
+  const rank = json.integer("r", MIN_RANK, MAX_RANK);
+  const alpha = json.optionalPositive("lora_alpha") ?? 8;
+  return {
+    rank,
+    alpha,
+    scale: alpha / (json.optionalBoolean("use_rslora") === true ? Math.sqrt(rank) : rank),
+    targetModules: targetsOf(json),
+    everyLayer: isEmpty(json.raw("layers_to_transform")) && isEmpty(json.raw("exclude_modules")),
+    baseModelName: json.optionalText("base_model_name_or_path") ?? null,
+  };
+}
+
+function targetsOf(json: JsonObject): string[] {
+  const targets = json.strings("target_modules").map((path) => {
+    const target = SUPPORTED_TARGETS.find((name) => path === name || path.endsWith(`.${name}`));
+    if (target !== undefined) return target;
+    const name = JSON.stringify(path.slice(0, 100));
+    throw json.fail("target_modules", `names ${name}; these are supported: ${SUPPORTED_TARGETS.join(", ")}.`);
+  });
+  if (targets.length === 0) throw json.fail("target_modules", "must name at least one module.");
+  return [...new Set(targets)];
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === false) return true;
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}

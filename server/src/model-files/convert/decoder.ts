@@ -1,0 +1,174 @@
+/** The plan of converting a model that continues text: every tensor it must have, under its new name. */
+import { ModelFileError } from "../errors.ts";
+import { type Setting, setting } from "../gguf/writer.ts";
+import type { DecoderConfig } from "../huggingface/config.ts";
+import { FAMILIES, type Family, SUPPORTED_CLASSES } from "./families.ts";
+import { layerModules, type Module } from "./modules.ts";
+import type { ConversionPlan, PlannedTensor, RowOrder } from "./plan.ts";
+import { ropeOf } from "./rope.ts";
+
+/** @throws ModelFileError naming what is not supported. */
+export function familyOf(config: DecoderConfig): Family {
+  const family = FAMILIES.find(({ classes }) => classes.includes(config.architecture));
+  if (family === undefined) {
+    throw config.json.fail(
+      "architectures",
+      `names ${JSON.stringify(config.architecture.slice(0, 80))}, which is not supported; these are: ${SUPPORTED_CLASSES.join(", ")}.`,
+    );
+  }
+  return family;
+}
+
+export function planDecoder(config: DecoderConfig): ConversionPlan {
+  const family = familyOf(config);
+  checkActivation(config, family);
+  if (config.headSize % 2 !== 0) throw config.json.fail("head_dim", "must be even.");
+  if (config.heads % config.kvHeads !== 0) {
+    throw config.json.fail("num_key_value_heads", "must divide num_attention_heads.");
+  }
+  const rope = ropeOf(config, family.name, rotatedOf(config, family));
+  const tied = config.json.optionalBoolean("tie_word_embeddings") ?? family.tiedByDefault;
+  if (family.alwaysTied && !tied)
+    throw config.json.fail("tie_word_embeddings", "must be true for this architecture.");
+  const contextLength = contextOf(config, family);
+  return {
+    architecture: family.name,
+    settings: [...settingsOf(config, family, contextLength), ...rope.settings],
+    tensors: [...embeddings(config, tied, family), ...layerTensors(config, family), ...rope.tensors],
+    isRedundant: (name) => name.endsWith(".rotary_emb.inv_freq") || (tied && name === "lm_head.weight"),
+    contextLength,
+  };
+}
+
+function checkActivation(config: DecoderConfig, family: Family): void {
+  for (const key of ["hidden_act", "hidden_activation"]) {
+    const name = config.json.optionalText(key);
+    if (name !== undefined && !family.activations.includes(name)) {
+      throw config.json.fail(key, `must be ${family.activations[0]} for this architecture.`);
+    }
+  }
+}
+
+function rotatedOf(config: DecoderConfig, family: Family): number {
+  const share =
+    config.json.optionalPositive("partial_rotary_factor") ??
+    config.ropeScaling?.optionalPositive("partial_rotary_factor") ??
+    1;
+  if (share === 1) return config.headSize;
+  const rotated = Math.floor(share * config.headSize);
+  if (!family.partialRotary || share > 1 || rotated < 2 || rotated % 2 !== 0) {
+    throw config.json.fail("partial_rotary_factor", "is not supported for this architecture.");
+  }
+  return rotated;
+}
+
+/** The engine looks at all of the context: where the model doesn't, only as much is offered as both see alike. */
+function contextOf(config: DecoderConfig, family: Family): number {
+  const window = config.json.optionalInteger("sliding_window", 1, 2 ** 31 - 1);
+  if (window === undefined || family.window === "none" || family.window === "written")
+    return config.contextLength;
+  if (family.window === "cut-if-used" && config.json.optionalBoolean("use_sliding_window") !== true) {
+    return config.contextLength;
+  }
+  return Math.min(window, config.contextLength);
+}
+
+function settingsOf(config: DecoderConfig, family: Family, contextLength: number): Setting[] {
+  const key = (name: string) => `${family.name}.${name}`;
+  const settings = [
+    setting.text("general.architecture", family.name),
+    setting.text("general.type", "model"),
+    setting.uint(key("vocab_size"), config.vocabularySize),
+    setting.uint(key("context_length"), contextLength),
+    setting.uint(key("embedding_length"), config.width),
+    setting.uint(key("block_count"), config.layers),
+    setting.uint(key("feed_forward_length"), config.feedForwardWidth),
+    setting.uint(key("attention.head_count"), config.heads),
+    setting.uint(key("attention.head_count_kv"), config.kvHeads),
+    setting.uint(key("attention.key_length"), config.headSize),
+    setting.uint(key("attention.value_length"), config.headSize),
+    setting.float(key("attention.layer_norm_rms_epsilon"), config.normEpsilon),
+  ];
+  if (family.name === "gemma2") settings.push(...gemma2Settings(config, key));
+  return settings;
+}
+
+function gemma2Settings(config: DecoderConfig, key: (name: string) => string): Setting[] {
+  const { json } = config;
+  // The engine knows these two ways to scale the attention, the second for the largest model alone.
+  const expected = config.layers === 46 ? config.width / config.heads : config.headSize;
+  if ((json.optionalPositive("query_pre_attn_scalar") ?? 256) !== expected) {
+    throw json.fail("query_pre_attn_scalar", `must be ${expected} for this size of model.`);
+  }
+  return [
+    setting.float(key("attn_logit_softcapping"), json.positive("attn_logit_softcapping")),
+    setting.float(key("final_logit_softcapping"), json.positive("final_logit_softcapping")),
+    setting.uint(key("attention.sliding_window"), json.integer("sliding_window", 1, 2 ** 31 - 1)),
+  ];
+}
+
+function embeddings(config: DecoderConfig, tied: boolean, family: Family): PlannedTensor[] {
+  const shape = [config.vocabularySize, config.width];
+  const tensors: PlannedTensor[] = [
+    { name: "token_embd.weight", from: { kind: "stored", name: "model.embed_tokens.weight", shape } },
+    norm("output_norm", "model.norm", config.width, family),
+  ];
+  if (!tied) tensors.push({ name: "output.weight", from: { kind: "stored", name: "lm_head.weight", shape } });
+  return tensors;
+}
+
+function norm(name: string, stored: string, length: number, family: Family): PlannedTensor {
+  return {
+    name: `${name}.weight`,
+    from: { kind: "stored", name: `${stored}.weight`, shape: [length], plus: family.normOffset },
+  };
+}
+
+function layerTensors(config: DecoderConfig, family: Family): PlannedTensor[] {
+  const tensors = layerModules(family, config).flatMap((module): PlannedTensor[] => {
+    const weight = stored(module, "weight", [module.rows, module.columns]);
+    return hasBias(config, family, module.name) ? [weight, stored(module, "bias", [module.rows])] : [weight];
+  });
+  for (let layer = 0; layer < config.layers; layer++) tensors.push(...layerNorms(config, family, layer));
+  return tensors;
+}
+
+function stored(module: Module, part: "weight" | "bias", shape: readonly number[]): PlannedTensor {
+  const order: { rowOrder?: RowOrder } = module.rowOrder === undefined ? {} : { rowOrder: module.rowOrder };
+  return {
+    name: `${module.tensor}.${part}`,
+    from: { kind: "stored", name: `model.${module.name}.${part}`, shape, ...order },
+  };
+}
+
+function hasBias(config: DecoderConfig, family: Family, module: string): boolean {
+  const isAttention = module.includes(".self_attn.");
+  const configured = (key: string) => config.json.optionalBoolean(key) === true;
+  if (family.biases !== "configured") {
+    if (configured("attention_bias") || configured("mlp_bias")) {
+      throw new ModelFileError(config.json.file, "asks for biases that this architecture doesn't have here.");
+    }
+    return family.biases === "qkv" && isAttention && !module.endsWith(".o_proj");
+  }
+  return configured(isAttention ? "attention_bias" : "mlp_bias");
+}
+
+function layerNorms(config: DecoderConfig, family: Family, layer: number): PlannedTensor[] {
+  const of = (name: string, source: string, length = config.width) =>
+    norm(`blk.${layer}.${name}`, `model.layers.${layer}.${source}`, length, family);
+  const tensors = [of("attn_norm", "input_layernorm")];
+  if (family.postNorms) {
+    tensors.push(
+      of("post_attention_norm", "post_attention_layernorm"),
+      of("ffn_norm", "pre_feedforward_layernorm"),
+      of("post_ffw_norm", "post_feedforward_layernorm"),
+    );
+  } else tensors.push(of("ffn_norm", "post_attention_layernorm"));
+  if (family.headNorms) {
+    tensors.push(
+      of("attn_q_norm", "self_attn.q_norm", config.headSize),
+      of("attn_k_norm", "self_attn.k_norm", config.headSize),
+    );
+  }
+  return tensors;
+}

@@ -1,0 +1,111 @@
+/** The rotary position embedding: what the configuration may ask for, as settings and tensors of a GGUF file. */
+import { type Setting, setting } from "../gguf/writer.ts";
+import type { DecoderConfig } from "../huggingface/config.ts";
+import type { JsonObject } from "../json.ts";
+import type { PlannedTensor } from "./plan.ts";
+
+export interface Rope {
+  settings: Setting[];
+  tensors: PlannedTensor[];
+}
+
+/**
+ * @param rotated how many numbers of a head are turned.
+ * @throws ModelFileError naming a kind of scaling that is not supported.
+ */
+export function ropeOf(config: DecoderConfig, architecture: string, rotated: number): Rope {
+  const key = (name: string) => `${architecture}.rope.${name}`;
+  const settings = [
+    setting.uint(key("dimension_count"), rotated),
+    setting.float(key("freq_base"), config.ropeTheta),
+  ];
+  const scaling = config.ropeScaling;
+  const type = scaling?.optionalText("rope_type") ?? scaling?.optionalText("type") ?? "default";
+  if (scaling === null || type === "default") return { settings, tensors: [] };
+  switch (type) {
+    case "linear":
+      settings.push(setting.text(key("scaling.type"), "linear"));
+      settings.push(setting.float(key("scaling.factor"), scaling.positive("factor")));
+      return { settings, tensors: [] };
+    case "llama3":
+      return { settings, tensors: [frequencies(llama3Factors(config.ropeTheta, scaling, rotated))] };
+    case "yarn":
+      return { settings: [...settings, ...yarn(config, scaling, key)], tensors: [] };
+    case "longrope":
+    case "su":
+      return longrope(config, scaling, { key, settings, rotated });
+    default:
+      throw scaling.fail("rope_type", `${JSON.stringify(type.slice(0, 40))} is not supported.`);
+  }
+}
+
+function frequencies(values: readonly number[], name = "rope_freqs"): PlannedTensor {
+  return { name: `${name}.weight`, from: { kind: "values", values: Float32Array.from(values) } };
+}
+
+/**
+ * By what each frequency is divided: those of short waves by nothing, of long waves by `factor`, between them by what
+ * leads smoothly from one to the other.
+ */
+export function llama3Factors(theta: number, scaling: JsonObject, rotated: number): number[] {
+  const factor = scaling.positive("factor");
+  const low = scaling.positive("low_freq_factor");
+  const high = scaling.positive("high_freq_factor");
+  const trained = scaling.positive("original_max_position_embeddings");
+  if (high <= low) throw scaling.fail("high_freq_factor", "must be above low_freq_factor.");
+  return Array.from({ length: rotated / 2 }, (_, i) => {
+    const wave = 2 * Math.PI * theta ** ((2 * i) / rotated);
+    if (wave < trained / high) return 1;
+    if (wave > trained / low) return factor;
+    const share = (trained / wave - low) / (high - low);
+    return 1 / ((1 - share) / factor + share);
+  });
+}
+
+function yarn(config: DecoderConfig, scaling: JsonObject, key: (name: string) => string): Setting[] {
+  for (const field of ["attention_factor", "mscale", "mscale_all_dim", "truncate"]) {
+    if (scaling.raw(field) !== undefined) throw scaling.fail(field, "is not supported.");
+  }
+  const trained =
+    scaling.optionalInteger("original_max_position_embeddings", 1, 2 ** 31 - 1) ?? config.contextLength;
+  return [
+    setting.text(key("scaling.type"), "yarn"),
+    setting.float(key("scaling.factor"), scaling.positive("factor")),
+    setting.uint(key("scaling.original_context_length"), trained),
+    setting.float(key("scaling.yarn_beta_fast"), scaling.optionalPositive("beta_fast") ?? 32),
+    setting.float(key("scaling.yarn_beta_slow"), scaling.optionalPositive("beta_slow") ?? 1),
+  ];
+}
+
+/** One list of factors for prompts within the context it was trained for first, another for longer ones. */
+function longrope(
+  config: DecoderConfig,
+  scaling: JsonObject,
+  { key, settings, rotated }: { key: (name: string) => string; settings: Setting[]; rotated: number },
+): Rope {
+  const trained =
+    config.json.optionalInteger("original_max_position_embeddings", 2, 2 ** 31 - 1) ??
+    scaling.integer("original_max_position_embeddings", 2, 2 ** 31 - 1);
+  const factors = (name: string) => {
+    const values = scaling.numbers(name);
+    if (values.length !== rotated / 2) throw scaling.fail(name, `must have ${rotated / 2} numbers.`);
+    return values;
+  };
+  const stretch = config.contextLength / trained;
+  // The formula of Phi-3's authors.
+  const attention =
+    scaling.optionalPositive("attention_factor") ??
+    (stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(trained)));
+  return {
+    settings: [
+      ...settings,
+      setting.text(key("scaling.type"), "longrope"),
+      setting.uint(key("scaling.original_context_length"), trained),
+      setting.float(key("scaling.attn_factor"), attention),
+    ],
+    tensors: [
+      frequencies(factors("long_factor"), "rope_factors_long"),
+      frequencies(factors("short_factor"), "rope_factors_short"),
+    ],
+  };
+}

@@ -1,0 +1,65 @@
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { padded } from "./types.ts";
+import { ggufHead, type Setting, type TensorHead, tensorBytes } from "./writer.ts";
+
+export interface TensorToWrite extends TensorHead {
+  /** The tensor's numbers as the file has them, in pieces small enough for memory. */
+  data(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+export interface WriteOptions {
+  signal: AbortSignal;
+  /** Bytes of tensors written so far, of how many. */
+  onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/**
+ * Writes the file whole or not at all: under another name first. What was at `path` is replaced.
+ * @throws what `data` throws, and the signal's reason.
+ */
+export async function writeGguf(
+  path: string,
+  settings: readonly Setting[],
+  tensors: readonly TensorToWrite[],
+  options: WriteOptions,
+): Promise<void> {
+  const partial = `${path}.${randomUUID()}.partial`;
+  try {
+    const file = await open(partial, "wx");
+    try {
+      await file.writeFile(ggufHead(settings, tensors));
+      await writeTensors(file, tensors, options);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    options.signal.throwIfAborted();
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
+
+async function writeTensors(
+  file: FileHandle,
+  tensors: readonly TensorToWrite[],
+  { signal, onProgress }: WriteOptions,
+): Promise<void> {
+  const totalBytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+  let doneBytes = 0;
+  for (const tensor of tensors) {
+    const endBytes = doneBytes + tensorBytes(tensor);
+    for await (const piece of tensor.data()) {
+      signal.throwIfAborted();
+      await file.writeFile(piece);
+      doneBytes += piece.byteLength;
+      onProgress?.(doneBytes, totalBytes);
+    }
+    // A wrong count here would shift all that follows.
+    if (doneBytes !== endBytes) throw new Error(`the tensor ${tensor.name} has another size than planned`);
+    const size = tensorBytes(tensor);
+    await file.writeFile(Buffer.alloc(padded(size) - size));
+  }
+}

@@ -1,0 +1,179 @@
+import { ModelFileError } from "./errors.ts";
+import { readSmallFile } from "./file-bytes.ts";
+
+const MAX_DEPTH = 64;
+
+/** An object of a JSON file whose fields are read with their types checked; the errors name file and field. */
+export class JsonObject {
+  readonly file: string;
+  /** Where in the file, as a prefix of its fields' names: "" or "rope_scaling.". */
+  readonly #path: string;
+  readonly #value: Readonly<Record<string, unknown>>;
+
+  constructor(file: string, value: unknown, path = "") {
+    if (!isRecord(value))
+      throw new ModelFileError(file, `${path.slice(0, -1) || "its JSON"} must be an object.`);
+    this.file = file;
+    this.#path = path;
+    this.#value = value;
+  }
+
+  keys(): string[] {
+    return Object.keys(this.#value);
+  }
+
+  /** The field as it stands; undefined where it is absent or null. */
+  raw(key: string): unknown {
+    return Object.hasOwn(this.#value, key) ? (this.#value[key] ?? undefined) : undefined;
+  }
+
+  fail(key: string, problem: string): ModelFileError {
+    return new ModelFileError(this.file, `${this.#path}${key} ${problem}`);
+  }
+
+  /** A whole number from `least` to `most`. */
+  integer(key: string, least: number, most: number): number {
+    return this.#required(key, this.optionalInteger(key, least, most));
+  }
+
+  optionalInteger(key: string, least: number, most: number): number | undefined {
+    const value = this.raw(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
+      throw this.fail(key, `must be an integer between ${least} and ${most}, inclusive.`);
+    }
+    return value;
+  }
+
+  /** A finite number > 0. */
+  positive(key: string): number {
+    return this.#required(key, this.optionalPositive(key));
+  }
+
+  optionalPositive(key: string): number | undefined {
+    const value = this.raw(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) {
+      throw this.fail(key, "must be a number above 0.");
+    }
+    return value;
+  }
+
+  text(key: string): string {
+    return this.#required(key, this.optionalText(key));
+  }
+
+  optionalText(key: string): string | undefined {
+    const value = this.raw(key);
+    if (value === undefined || typeof value === "string") return value;
+    throw this.fail(key, "must be a string.");
+  }
+
+  optionalBoolean(key: string): boolean | undefined {
+    const value = this.raw(key);
+    if (value === undefined || typeof value === "boolean") return value;
+    throw this.fail(key, "must be true or false.");
+  }
+
+  array(key: string): readonly unknown[] {
+    return this.#required(key, this.optionalArray(key));
+  }
+
+  optionalArray(key: string): readonly unknown[] | undefined {
+    const value = this.raw(key);
+    if (value === undefined || Array.isArray(value)) return value;
+    throw this.fail(key, "must be a list.");
+  }
+
+  numbers(key: string): number[] {
+    return this.array(key).map((item) => {
+      if (typeof item !== "number" || !Number.isFinite(item))
+        throw this.fail(key, "must be a list of numbers.");
+      return item;
+    });
+  }
+
+  strings(key: string): string[] {
+    return this.array(key).map((item) => {
+      if (typeof item !== "string") throw this.fail(key, "must be a list of strings.");
+      return item;
+    });
+  }
+
+  object(key: string): JsonObject {
+    return this.#required(key, this.optionalObject(key));
+  }
+
+  optionalObject(key: string): JsonObject | undefined {
+    const value = this.raw(key);
+    return value === undefined ? undefined : this.within(key, value);
+  }
+
+  /** A value found in this object, as an object of its own. `place` is its name for messages: "added_tokens[3]". */
+  within(place: string, value: unknown): JsonObject {
+    return new JsonObject(this.file, value, `${this.#path}${place}.`);
+  }
+
+  #required<T>(key: string, value: T | undefined): T {
+    if (value === undefined) throw this.fail(key, "is missing.");
+    return value;
+  }
+}
+
+/** @throws ModelFileError: missing, too large, not UTF-8, not JSON, a key twice in one object, no object. */
+export async function readJsonFile(folder: string, name: string, maxBytes: number): Promise<JsonObject> {
+  return parseJson(name, await readSmallFile(folder, name, maxBytes));
+}
+
+export function parseJson(file: string, bytes: Uint8Array): JsonObject {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new ModelFileError(file, "is not UTF-8 text.");
+  }
+  checkKeys(file, text);
+  try {
+    return new JsonObject(file, JSON.parse(text));
+  } catch (error) {
+    if (error instanceof ModelFileError) throw error;
+    throw new ModelFileError(file, "is not valid JSON.");
+  }
+}
+
+/**
+ * JSON.parse takes the last of two equal keys, other readers the first: a file with both is refused. What isn't JSON is
+ * left for the parser to find.
+ */
+function checkKeys(file: string, text: string): void {
+  const open: (Set<string> | null)[] = [];
+  // Strings, and the brackets and colons around them; nothing else matters here.
+  for (const match of text.matchAll(/"((?:[^"\\]|\\.)*)"(\s*:)?|[{}[\]]/gs)) {
+    const mark = match[0];
+    if (mark === "{" || mark === "[") {
+      if (open.push(mark === "{" ? new Set() : null) > MAX_DEPTH) {
+        throw new ModelFileError(file, "is nested too deeply.");
+      }
+    } else if (mark === "}" || mark === "]") open.pop();
+    else if (match[2] !== undefined) {
+      const keys = open.at(-1);
+      // Equal keys may be escaped differently.
+      const key = (match[1] as string).includes("\\") ? unescaped(match[1] as string) : (match[1] as string);
+      if (keys?.has(key))
+        throw new ModelFileError(file, `has the key ${JSON.stringify(key.slice(0, 100))} twice.`);
+      keys?.add(key);
+    }
+  }
+}
+
+function unescaped(inner: string): string {
+  try {
+    return JSON.parse(`"${inner}"`) as string;
+  } catch {
+    return inner;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

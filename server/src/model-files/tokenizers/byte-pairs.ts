@@ -1,0 +1,93 @@
+/** Byte-level BPE, as GPT-2, Llama 3, Qwen and newer Mistral models have it, from `tokenizer.json`. */
+import { type Setting, setting } from "../gguf/writer.ts";
+import type { JsonObject } from "../json.ts";
+import { parts } from "./pipeline.ts";
+import {
+  readAddedTokens,
+  readMerges,
+  readVocabulary,
+  TOKENIZER_JSON,
+  TokenTable,
+  TokenType,
+} from "./tokens.ts";
+
+/** How texts are cut before merging: an expression, and whether a whole piece that is a token needs no merges. */
+interface Cut {
+  /** llama.cpp's name of it. */
+  name: string;
+  pattern: string;
+  ignoreMerges: boolean;
+}
+
+const WORDS_3_DIGITS =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const CASED =
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+SUFFIX|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*SUFFIX|DIGITS| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
+
+const CUTS: readonly Cut[] = [
+  { name: "llama-bpe", pattern: WORDS_3_DIGITS, ignoreMerges: true },
+  { name: "smaug-bpe", pattern: WORDS_3_DIGITS, ignoreMerges: false },
+  { name: "qwen2", pattern: WORDS_3_DIGITS.replace("{1,3}", ""), ignoreMerges: false },
+  {
+    name: "tekken",
+    pattern: CASED.replaceAll("SUFFIX", "").replace("DIGITS", "\\p{N}"),
+    ignoreMerges: true,
+  },
+  {
+    name: "gpt-4o",
+    pattern: CASED.replaceAll("SUFFIX", CONTRACTIONS).replace("DIGITS", "\\p{N}{1,3}"),
+    ignoreMerges: false,
+  },
+];
+
+/** @throws ModelFileError naming what is not supported. */
+export function bytePairTokens(json: JsonObject, size: number): { table: TokenTable; settings: Setting[] } {
+  const model = json.object("model");
+  const table = new TokenTable(size, TOKENIZER_JSON);
+  for (const [text, id] of readVocabulary(model)) table.set(id, text, TokenType.normal);
+  for (const { id, text, special } of readAddedTokens(json)) {
+    table.set(id, text, special ? TokenType.control : TokenType.userDefined);
+  }
+  const merges = readMerges(model);
+  return {
+    table,
+    settings: [
+      setting.text("tokenizer.ggml.model", "gpt2"),
+      setting.text("tokenizer.ggml.pre", cutOf(json, model)),
+      // A space parts the two; within a token it is written as another character.
+      setting.texts(
+        "tokenizer.ggml.merges",
+        merges.map(([left, right]) => `${left} ${right}`),
+      ),
+    ],
+  };
+}
+
+/** llama.cpp's name for the way texts are cut. */
+function cutOf(json: JsonObject, model: JsonObject): string {
+  for (const part of parts(json, "normalizer")) {
+    // Texts arrive composed nearly always; the engine leaves them as they are.
+    if (part.text("type") !== "NFC") throw part.fail("type", "is a normalizer that is not supported.");
+  }
+  const steps = parts(json, "pre_tokenizer");
+  const bytes = steps.at(-1);
+  if (bytes?.text("type") !== "ByteLevel") throw json.fail("pre_tokenizer", "must end with ByteLevel.");
+  if (bytes.optionalBoolean("add_prefix_space") ?? true) {
+    throw bytes.fail("add_prefix_space", "true is not supported.");
+  }
+  const cutsWords = bytes.optionalBoolean("use_regex") ?? true;
+  const [first, ...more] = steps.slice(0, -1);
+  const ignoreMerges = model.optionalBoolean("ignore_merges") ?? false;
+  if (more.length === 0) {
+    if (first === undefined && cutsWords) return "gpt-2";
+    if (first?.text("type") === "Digits" && first.optionalBoolean("individual_digits") && cutsWords)
+      return "smollm";
+    const pattern =
+      first?.text("type") === "Split" && !cutsWords ? first.object("pattern").optionalText("Regex") : null;
+    const cuts = CUTS.filter((cut) => cut.pattern === pattern);
+    const cut = cuts.find((cut) => cut.ignoreMerges === ignoreMerges) ?? cuts[0];
+    if (cut !== undefined) return cut.name;
+  }
+  throw json.fail("pre_tokenizer", "cuts texts in a way that is not supported.");
+}

@@ -1,0 +1,144 @@
+/** Start and end tokens, and the chat template: from the files around the tokenizer. */
+import { readdir } from "node:fs/promises";
+import { ModelFileError } from "../errors.ts";
+import { readSmallFile } from "../file-bytes.ts";
+import { type Setting, setting } from "../gguf/writer.ts";
+import { type JsonObject, readJsonFile } from "../json.ts";
+import { parts } from "./pipeline.ts";
+import type { TokenTable } from "./tokens.ts";
+
+const MAX_CONFIG_BYTES = 16 * 1024 ** 2;
+const MAX_TEMPLATE_BYTES = 1024 ** 2;
+const TEMPLATE_FILE = "chat_template.jinja";
+
+/** The files that may stand beside a tokenizer; those that don't exist are null. */
+export interface TokenizerFiles {
+  config: JsonObject;
+  tokenizerConfig: JsonObject | null;
+  generationConfig: JsonObject | null;
+  chatTemplate: string | null;
+}
+
+export interface SpecialTokens {
+  bos: number | null;
+  /** All that end a reply, the most usual first; at least one. */
+  ends: number[];
+  unknown: number | null;
+  padding: number | null;
+  addBos: boolean;
+  addEos: boolean;
+}
+
+export async function readTokenizerFiles(folder: string, config: JsonObject): Promise<TokenizerFiles> {
+  const names = new Set(await readdir(folder));
+  const optional = async (name: string) =>
+    names.has(name) ? await readJsonFile(folder, name, MAX_CONFIG_BYTES) : null;
+  const tokenizerConfig = await optional("tokenizer_config.json");
+  const chatTemplate = names.has(TEMPLATE_FILE)
+    ? (await readSmallFile(folder, TEMPLATE_FILE, MAX_TEMPLATE_BYTES)).toString("utf8")
+    : configuredTemplate(tokenizerConfig);
+  return {
+    config,
+    tokenizerConfig,
+    generationConfig: await optional("generation_config.json"),
+    chatTemplate,
+  };
+}
+
+/** One template, or the one of several that is called default. */
+function configuredTemplate(json: JsonObject | null): string | null {
+  const template = json?.raw("chat_template");
+  if (json === null || template === undefined) return null;
+  if (!Array.isArray(template)) return checkLength(json, json.text("chat_template"));
+  for (const [index, item] of template.entries()) {
+    const named = json.within(`chat_template[${index}]`, item);
+    if (named.text("name") === "default") return checkLength(json, named.text("template"));
+  }
+  return null;
+}
+
+function checkLength(json: JsonObject, template: string): string {
+  if (template.length <= MAX_TEMPLATE_BYTES) return template;
+  throw json.fail("chat_template", `is longer than ${MAX_TEMPLATE_BYTES} characters.`);
+}
+
+/** @throws ModelFileError when no token ends a reply. */
+export function specialTokens(
+  files: TokenizerFiles,
+  table: TokenTable,
+  tokenizer: JsonObject | null,
+): SpecialTokens {
+  const named = (key: string) => namedToken(files.tokenizerConfig, key, table);
+  const configured = (json: JsonObject | null, key: string) => ids(json, key, table);
+  const bos = named("bos_token") ?? configured(files.config, "bos_token_id")[0] ?? null;
+  const eos = named("eos_token");
+  const ends = new Set([
+    ...(eos === null ? [] : [eos]),
+    ...configured(files.generationConfig, "eos_token_id"),
+    ...configured(files.config, "eos_token_id"),
+  ]);
+  if (ends.size === 0)
+    throw new ModelFileError("config.json", "eos_token_id is missing: nothing would end a reply.");
+  const [first, last] = addedAround(tokenizer);
+  const isText = (id: number | null, text: string | undefined) => id !== null && table.get(id)?.text === text;
+  const adds = (key: string) => files.tokenizerConfig?.optionalBoolean(key);
+  return {
+    bos,
+    ends: [...ends],
+    unknown: named("unk_token"),
+    padding: named("pad_token"),
+    addBos: bos !== null && (adds("add_bos_token") ?? isText(bos, first)),
+    addEos: adds("add_eos_token") ?? isText(eos, last),
+  };
+}
+
+export function specialSettings(special: SpecialTokens): Setting[] {
+  const [eos, turn, message, ...more] = special.ends;
+  // The engine has room for three.
+  if (more.length > 0)
+    throw new ModelFileError("generation_config.json", "eos_token_id has more than 3 tokens.");
+  const id = (name: string, value: number | null | undefined) =>
+    value === null || value === undefined ? [] : [setting.uint(`tokenizer.ggml.${name}_token_id`, value)];
+  return [
+    ...id("bos", special.bos ?? eos),
+    ...id("eos", eos),
+    ...id("eot", turn),
+    ...id("eom", message),
+    ...id("unknown", special.unknown),
+    ...id("padding", special.padding),
+    setting.boolean("tokenizer.ggml.add_bos_token", special.addBos),
+    setting.boolean("tokenizer.ggml.add_eos_token", special.addEos),
+  ];
+}
+
+/** A token named by its text, plain or as an object. */
+function namedToken(json: JsonObject | null, key: string, table: TokenTable): number | null {
+  const value = json?.raw(key);
+  if (json === null || value === undefined) return null;
+  const text = typeof value === "string" ? value : json.object(key).text("content");
+  const id = table.id(text);
+  if (id === undefined) throw json.fail(key, "is not in the vocabulary.");
+  return id;
+}
+
+/** One id or several. */
+function ids(json: JsonObject | null, key: string, table: TokenTable): number[] {
+  const value = json?.raw(key);
+  if (json === null || value === undefined) return [];
+  const list = Array.isArray(value) ? value : [value];
+  for (const id of list) {
+    if (!Number.isInteger(id) || table.get(id) === undefined)
+      throw json.fail(key, "is not in the vocabulary.");
+  }
+  return list as number[];
+}
+
+/** Texts of the special tokens that the tokenizer itself puts before and behind every text. */
+function addedAround(tokenizer: JsonObject | null): [first: string | undefined, last: string | undefined] {
+  const steps = tokenizer === null ? [] : parts(tokenizer, "post_processor");
+  const template = steps.find((step) => step.text("type") === "TemplateProcessing");
+  if (template === undefined) return [undefined, undefined];
+  const items = template.array("single").map((item, index) => template.within(`single[${index}]`, item));
+  const special = (item: JsonObject | undefined) => item?.optionalObject("SpecialToken")?.text("id");
+  return [special(items[0]), items.length > 1 ? special(items.at(-1)) : undefined];
+}

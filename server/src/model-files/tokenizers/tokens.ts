@@ -1,0 +1,111 @@
+/** What every tokenizer is to llama.cpp: a list of texts, each with its type. */
+import { ModelFileError } from "../errors.ts";
+import type { JsonObject } from "../json.ts";
+
+/** llama.cpp's numbers. */
+export const TokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+export type TokenType = (typeof TokenType)[keyof typeof TokenType];
+
+export interface Token {
+  text: string;
+  type: TokenType;
+}
+
+/** A token that was given besides the vocabulary; found in a text before anything else. */
+export interface AddedToken {
+  id: number;
+  text: string;
+  /** Controls the model; not part of what is said. */
+  special: boolean;
+}
+
+export const TOKENIZER_JSON = "tokenizer.json";
+
+/** Texts in the order of their ids, at most one per id. */
+export class TokenTable {
+  readonly #tokens: (Token | undefined)[];
+  readonly #ids = new Map<string, number>();
+  readonly #file: string;
+
+  constructor(size: number, file: string) {
+    this.#tokens = new Array(size);
+    this.#file = file;
+  }
+
+  get size(): number {
+    return this.#tokens.length;
+  }
+
+  /** A later token takes the id's place. @throws ModelFileError when the id is not below the size of the vocabulary. */
+  set(id: number, text: string, type: TokenType): void {
+    if (!Number.isInteger(id) || id < 0 || id >= this.#tokens.length) {
+      throw new ModelFileError(
+        this.#file,
+        `has the token id ${id}; the model's vocabulary in config.json has ${this.#tokens.length} tokens.`,
+      );
+    }
+    const before = this.#tokens[id];
+    if (before !== undefined) this.#ids.delete(before.text);
+    const other = this.#ids.get(text);
+    if (other !== undefined) {
+      throw new ModelFileError(this.#file, `has the same token under the ids ${other} and ${id}.`);
+    }
+    this.#tokens[id] = { text, type };
+    this.#ids.set(text, id);
+  }
+
+  id(text: string): number | undefined {
+    return this.#ids.get(text);
+  }
+
+  get(id: number): Token | undefined {
+    return this.#tokens[id];
+  }
+
+  /** All of them; ids without a token get a text of their own, as no two may be equal. */
+  filled(): Token[] {
+    return Array.from(
+      this.#tokens,
+      (token, id) => token ?? { text: this.#unusedText(id), type: TokenType.unused },
+    );
+  }
+
+  #unusedText(id: number): string {
+    let text = `[PAD${id}]`;
+    while (this.#ids.has(text)) text = `[${text}]`;
+    return text;
+  }
+}
+
+/** @throws ModelFileError */
+export function readAddedTokens(json: JsonObject): AddedToken[] {
+  return (json.optionalArray("added_tokens") ?? []).map((item, index) => {
+    const entry = json.within(`added_tokens[${index}]`, item);
+    return {
+      id: entry.integer("id", 0, 2 ** 31 - 1),
+      text: entry.text("content"),
+      special: entry.optionalBoolean("special") ?? false,
+    };
+  });
+}
+
+/** Token → id. */
+export function readVocabulary(model: JsonObject): [text: string, id: number][] {
+  const vocabulary = model.object("vocab");
+  return vocabulary.keys().map((text) => [text, vocabulary.integer(text, 0, 2 ** 31 - 1)]);
+}
+
+/** Pairs in the order of their rank, written as one text or as two. */
+export function readMerges(model: JsonObject): [left: string, right: string][] {
+  return model.array("merges").map((merge) => {
+    const pair = typeof merge === "string" ? merge.split(" ") : merge;
+    if (
+      !Array.isArray(pair) ||
+      pair.length !== 2 ||
+      pair.some((part) => typeof part !== "string" || part === "")
+    ) {
+      throw model.fail("merges", "must be pairs of tokens.");
+    }
+    return pair as [string, string];
+  });
+}

@@ -1,0 +1,95 @@
+/** All tensors of a Hugging Face folder, from one safetensors file or from several with an index. */
+import { readdir } from "node:fs/promises";
+import { ModelFileError } from "./errors.ts";
+import { FileBytes, plainName } from "./file-bytes.ts";
+import { readJsonFile } from "./json.ts";
+import { quoted, readSafetensors, type StoredTensor } from "./safetensors.ts";
+
+const MAX_INDEX_BYTES = 32 * 1024 ** 2;
+const MAX_SHARDS = 1000;
+const PICKLE = /\.(bin|pt|pth|ckpt|pkl|pickle)$/i;
+const WHOLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+export interface Weights {
+  tensors: ReadonlyMap<string, StoredTensor>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens every file; `close` them after use. @throws ModelFileError, also when there are only pickles.
+ */
+export async function openWeights(folder: string): Promise<Weights> {
+  const names = await readdir(folder);
+  if (names.includes(INDEX)) return await openSharded(folder);
+  if (names.includes(WHOLE)) return await openFile(folder, WHOLE);
+  throw missingWeights(names, WHOLE);
+}
+
+export async function openFile(folder: string, name: string): Promise<Weights> {
+  return openAll(folder, [name], () => {});
+}
+
+/** Why there are no weights: pickles are refused as such. */
+export function missingWeights(names: readonly string[], wanted: string): ModelFileError {
+  const pickle = names.find((name) => PICKLE.test(name));
+  if (pickle === undefined) return new ModelFileError(wanted, "is missing.");
+  return new ModelFileError(
+    pickle,
+    "is a pickle: loading it could run any program hidden in it. Save the weights as safetensors and upload those.",
+  );
+}
+
+async function openSharded(folder: string): Promise<Weights> {
+  const index = await readJsonFile(folder, INDEX, MAX_INDEX_BYTES);
+  const map = index.object("weight_map");
+  const placeOf = new Map(map.keys().map((tensor) => [tensor, map.text(tensor)]));
+  const shards = [...new Set(placeOf.values())];
+  if (shards.length === 0 || shards.length > MAX_SHARDS) {
+    throw new ModelFileError(INDEX, `must name 1 to ${MAX_SHARDS} files in weight_map.`);
+  }
+  for (const shard of shards) {
+    if (!plainName(shard).endsWith(".safetensors")) {
+      throw new ModelFileError(INDEX, `names ${quoted(shard)}, which is no safetensors file.`);
+    }
+  }
+  return openAll(folder, shards, (tensors) => {
+    for (const [name, shard] of placeOf) {
+      if (tensors.get(name)?.file.name !== shard) {
+        throw new ModelFileError(INDEX, `says that ${quoted(name)} is in ${quoted(shard)}, but it is not.`);
+      }
+    }
+  });
+}
+
+async function openAll(
+  folder: string,
+  names: readonly string[],
+  check: (tensors: ReadonlyMap<string, StoredTensor>) => void,
+): Promise<Weights> {
+  const files: FileBytes[] = [];
+  const close = async () => {
+    await Promise.all(files.map((file) => file.close()));
+  };
+  try {
+    const tensors = new Map<string, StoredTensor>();
+    for (const name of names) {
+      const file = await FileBytes.open(folder, name);
+      files.push(file);
+      for (const tensor of await readSafetensors(file)) {
+        if (tensors.has(tensor.name)) {
+          throw new ModelFileError(
+            name,
+            `has the tensor ${quoted(tensor.name)}, which is in another file too.`,
+          );
+        }
+        tensors.set(tensor.name, tensor);
+      }
+    }
+    check(tensors);
+    return { tensors, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
