@@ -27,6 +27,29 @@ describe("settings", () => {
     expect(config.attachedEngines.get("accounts/local/models/m")).toBe("http://127.0.0.1:8000/v1");
   });
 
+  test("the file store is a folder of a bucket, the rest as AWS has it", () => {
+    const read = (value: string, env = {}) => readConfig({ HEARTH_BLOB_STORE: value, ...env }).blobStore;
+    expect(readConfig({}).blobStore).toBeNull();
+    expect(read("s3://my.bucket")).toEqual({
+      bucket: "my.bucket",
+      prefix: "",
+      endpoint: null,
+      region: "us-east-1",
+    });
+    expect(read("s3://my-bucket/a/b/?endpoint=http://127.0.0.1:9000/&region=eu-west-1")).toEqual({
+      bucket: "my-bucket",
+      prefix: "a/b/",
+      endpoint: "http://127.0.0.1:9000",
+      region: "eu-west-1",
+    });
+    expect(
+      read("s3://my-bucket", { AWS_ENDPOINT_URL_S3: "https://minio", AWS_REGION: "here" }),
+    ).toMatchObject({
+      endpoint: "https://minio",
+      region: "here",
+    });
+  });
+
   test.each([
     ["HEARTH_PORT", "80a"],
     ["HEARTH_PORT", "65536"],
@@ -43,6 +66,13 @@ describe("settings", () => {
     ["HEARTH_ATTACHED_ENGINES", "accounts/local/models/m=ftp://x"],
     ["HEARTH_ENGINE_THREADS", "0"],
     ["HEARTH_LOG_LEVEL", "loud"],
+    ["HEARTH_BLOB_STORE", "/var/blobs"],
+    ["HEARTH_BLOB_STORE", "s3://"],
+    ["HEARTH_BLOB_STORE", "s3://UPPER/x"],
+    ["HEARTH_BLOB_STORE", "s3://bucket/a b"],
+    ["HEARTH_BLOB_STORE", "s3://bucket?secret=geheim"],
+    ["HEARTH_BLOB_STORE", "s3://bucket?endpoint=minio"],
+    ["HEARTH_PUBLIC_URL", "hearth.example"],
     ["HF_ENDPOINT", "hub"],
     ["HEARTH_PROT", "8080"],
   ])("%s=%s stops the start with one line that names the setting and keeps its value", (name, value) => {

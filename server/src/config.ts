@@ -24,9 +24,23 @@ export interface Config {
   /** Threads of one embedded engine; null: chosen from the machine. */
   readonly engineThreads: number | null;
   readonly hubEndpoint: string;
+  /** Where files of models and datasets lie; null: in the data folder. */
+  readonly blobStore: S3Location | null;
+  /** What signed URLs begin with; null: as the request did that asks for them. */
+  readonly publicUrl: string | null;
   readonly logLevel: LogLevel;
   /** The whole environment, for programs the platform runs for itself (proxy settings, say). */
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A folder of a bucket, of Amazon or of a server that speaks the same protocol. */
+export interface S3Location {
+  bucket: string;
+  /** Empty, or ends with a slash. */
+  prefix: string;
+  /** Null: Amazon's own. */
+  endpoint: string | null;
+  region: string;
 }
 
 /** A setting that can't be used. `message` is one line that names it. */
@@ -51,6 +65,8 @@ const NAMES = [
   "HEARTH_FALLBACK_MODEL",
   "HEARTH_ATTACHED_ENGINES",
   "HEARTH_ENGINE_THREADS",
+  "HEARTH_BLOB_STORE",
+  "HEARTH_PUBLIC_URL",
   "HEARTH_LOG_LEVEL",
 ];
 
@@ -82,6 +98,8 @@ export function readConfig(env: Env = process.env): Config {
     attachedEngines: read("HEARTH_ATTACHED_ENGINES", pairs(modelName, httpUrl), new Map()),
     engineThreads: read<number | null>("HEARTH_ENGINE_THREADS", integer(1, 256), null),
     hubEndpoint: read("HF_ENDPOINT", httpUrl, "https://huggingface.co"),
+    blobStore: read<S3Location | null>("HEARTH_BLOB_STORE", s3Location(env), null),
+    publicUrl: read<string | null>("HEARTH_PUBLIC_URL", httpUrl, null),
     logLevel: read("HEARTH_LOG_LEVEL", oneOf<LogLevel>("silent", "error", "warn", "info", "debug"), "warn"),
     env,
   });
@@ -141,6 +159,28 @@ const httpUrl: Parse<string> = (value, name) => {
   if (url !== null && /^https?:$/.test(url.protocol)) return value.replace(/\/+$/, "");
   throw new ConfigError(name, "must be an http or https URL");
 };
+
+/** `s3://bucket/prefix?endpoint=https://host&region=eu-west-1`; what is not given comes from AWS's usual variables. */
+const s3Location =
+  (env: Env): Parse<S3Location> =>
+  (value, name) => {
+    const url = URL.canParse(value) ? new URL(value) : null;
+    const prefix = url?.pathname.replace(/^\/+|\/+$/g, "") ?? "";
+    const isGood =
+      url?.protocol === "s3:" &&
+      /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(url.hostname) &&
+      /^[A-Za-z0-9._=/-]{0,200}$/.test(prefix) &&
+      [...url.searchParams.keys()].every((key) => key === "endpoint" || key === "region");
+    if (!isGood) throw new ConfigError(name, "must be s3://bucket/prefix?endpoint=https://host&region=name");
+    const endpoint =
+      url.searchParams.get("endpoint") ?? env["AWS_ENDPOINT_URL_S3"] ?? env["AWS_ENDPOINT_URL"];
+    return {
+      bucket: url.hostname,
+      prefix: prefix === "" ? "" : `${prefix}/`,
+      endpoint: endpoint === undefined ? null : httpUrl(endpoint, name),
+      region: url.searchParams.get("region") ?? env["AWS_REGION"] ?? env["AWS_DEFAULT_REGION"] ?? "us-east-1",
+    };
+  };
 
 /** The value may hold a password: the message never repeats it. */
 const postgresUrl: Parse<string> = (value, name) => {

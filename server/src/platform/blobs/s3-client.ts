@@ -1,0 +1,45 @@
+import { S3Client } from "@aws-sdk/client-s3";
+
+/** Where a bucket is. */
+export interface S3Server {
+  /** Base address; null: Amazon's own. */
+  endpoint: string | null;
+  region: string;
+}
+
+export interface S3Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** @param access `environment`: AWS's usual variables, else what the machine has a right to; `none`: public buckets only. */
+export function createS3Client(
+  { endpoint, region }: S3Server,
+  access: S3Credentials | { environment: Env } | "none",
+): S3Client {
+  return new S3Client({
+    region,
+    // Servers other than Amazon's rarely have a host name a bucket, nor the newer checksums.
+    ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    ...credentialsOf(access),
+  });
+}
+
+function credentialsOf(access: S3Credentials | { environment: Env } | "none"): object {
+  if (access === "none") return { signer: { sign: async (request: unknown) => request } };
+  if (!("environment" in access)) return { credentials: access };
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+  } = access.environment;
+  if (accessKeyId === undefined || secretAccessKey === undefined) return {};
+  return {
+    credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
+  };
+}

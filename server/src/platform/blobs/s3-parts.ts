@@ -1,0 +1,76 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  type S3Client,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
+import { ask } from "./s3-errors.ts";
+
+interface Place {
+  Bucket: string;
+  Key: string;
+}
+
+/** S3 takes no more parts of one object. */
+const MAX_PARTS = 10_000;
+/** After so many parts the next ones are twice as large, so that any length fits. */
+const PARTS_OF_ONE_SIZE = 2_000;
+
+/** Stores a stream of any length as one object, whole or not at all. At most two parts are in memory. */
+export async function putStream(
+  client: S3Client,
+  place: Place,
+  source: AsyncIterable<Uint8Array>,
+  partBytes: number,
+): Promise<void> {
+  const parts = cut(source, partBytes);
+  const first = await parts.next();
+  const second = first.done ? first : await parts.next();
+  if (second.done) {
+    const Body = first.value ?? Buffer.alloc(0);
+    await ask(client.send(new PutObjectCommand({ ...place, Body })));
+    return;
+  }
+  const { UploadId } = await ask(client.send(new CreateMultipartUploadCommand(place)));
+  const upload = { ...place, UploadId };
+  try {
+    const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
+    const send = async (Body: Buffer): Promise<void> => {
+      const PartNumber = Parts.length + 1;
+      if (PartNumber > MAX_PARTS) throw new RangeError("the file is too large for S3");
+      const { ETag } = await ask(client.send(new UploadPartCommand({ ...upload, PartNumber, Body })));
+      Parts.push({ PartNumber, ETag });
+    };
+    await send(first.value as Buffer);
+    await send(second.value);
+    for await (const part of parts) await send(part);
+    await ask(client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } })));
+  } catch (error) {
+    await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {});
+    throw error;
+  }
+}
+
+async function* cut(source: AsyncIterable<Uint8Array>, partBytes: number): AsyncGenerator<Buffer, undefined> {
+  let chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  let wantedBytes = partBytes;
+  let count = 0;
+  for await (const chunk of source) {
+    chunks.push(chunk);
+    sizeBytes += chunk.length;
+    if (sizeBytes < wantedBytes) continue;
+    const whole = Buffer.concat(chunks, sizeBytes);
+    let at = 0;
+    while (sizeBytes - at >= wantedBytes) {
+      yield whole.subarray(at, at + wantedBytes);
+      at += wantedBytes;
+      if (++count % PARTS_OF_ONE_SIZE === 0) wantedBytes *= 2;
+    }
+    chunks = [whole.subarray(at)];
+    sizeBytes -= at;
+  }
+  if (sizeBytes > 0) yield Buffer.concat(chunks, sizeBytes);
+}
