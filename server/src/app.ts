@@ -5,6 +5,7 @@ import { type Config, ConfigError } from "./config.ts";
 import { createAccounts } from "./control/accounts/service.ts";
 import { createApiKeys } from "./control/api-keys/service.ts";
 import { createModelService, type ModelService } from "./control/models/service.ts";
+import { createUsers } from "./control/users/service.ts";
 import { llamaCppKind } from "./engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
 import { createFleet, type Fleet } from "./fleet/service.ts";
@@ -18,6 +19,7 @@ import { createLimits } from "./metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "./metering/usage/service.ts";
 import { type Database, openDatabase } from "./platform/db/database.ts";
 import { startEmbeddedPostgres } from "./platform/db/embedded.ts";
+import { platformSecret } from "./platform/db/secrets.ts";
 import { createHttpServer, type HttpServer } from "./platform/http/server.ts";
 import type { Log } from "./platform/telemetry/log.ts";
 import { createMetrics, type Metrics } from "./platform/telemetry/metrics.ts";
@@ -82,8 +84,10 @@ async function startParts(
   fleet.start();
 
   const database = await openData(config, log, cleanUps);
-  const accounts = createAccounts({ database, clock });
-  const apiKeys = await createApiKeys({ database, accounts, clock, log });
+  const tokenSecret = await platformSecret(database, "page-token");
+  const accounts = createAccounts({ database, clock, tokenSecret });
+  const users = createUsers({ database, accounts, clock, tokenSecret });
+  const apiKeys = await createApiKeys({ database, users, clock, log, tokenSecret });
   cleanUps.push(() => apiKeys.close());
   const keyFile = join(config.dataDir, "api-key");
   const { apiKey } = await apiKeys.bootstrap({ accountId: config.accountId, apiKey: config.apiKey, keyFile });

@@ -6,6 +6,9 @@ export const LIBRARY_ACCOUNT = "fireworks";
 export const ROLES = ["admin", "user", "contributor", "inference-user"] as const;
 export type Role = (typeof ROLES)[number];
 
+/** Every change of who may do what is announced here, in the same transaction, so that all processes hear of it. */
+export const PRINCIPALS_CHANNEL = "hearth_principals";
+
 /** Who a request speaks for. */
 export interface Principal {
   accountId: string;
@@ -15,6 +18,11 @@ export interface Principal {
   role: Role;
   /** Runs the platform: may act in every account, the library's included. */
   isOperator: boolean;
+}
+
+declare module "../../platform/http/resources.ts" {
+  /** The routes of resources know who calls. */
+  interface Caller extends Principal {}
 }
 
 /** `read` and `write` resources, `admin`ister users and other people's keys, run `inference`. */
@@ -63,6 +71,11 @@ export function canSee(principal: Principal, accountId: string, isPublic: boolea
 /** What of an account's things a list shows the principal. */
 export function visibility(principal: Principal, accountId: string): "all" | "public" {
   return principal.isOperator || principal.accountId === accountId ? "all" : "public";
+}
+
+/** Administers users and keys, other people's included. */
+export function isAdmin(principal: Principal): boolean {
+  return principal.isOperator || RIGHTS[principal.role].includes("admin");
 }
 
 /** The one answer for what doesn't exist and for what may not be seen. */

@@ -1,45 +1,118 @@
 import type { Clock } from "../../lib/clock.ts";
+import { checkDisplayName } from "../../lib/display-text.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
-import { accountStore } from "./store.ts";
+import type { ListQuery } from "../../platform/db/listing.ts";
+import { checkEmail, idFromEmail } from "./email.ts";
+import { canSee, LIBRARY_ACCOUNT, notFound, type Principal } from "./principal.ts";
+import type { Account, AccountBody } from "./schema.ts";
+import { type AccountRow, accountStore } from "./store.ts";
 
+export { checkEmail, idFromEmail } from "./email.ts";
 export {
   authorize,
   canSee,
+  isAdmin,
   LIBRARY_ACCOUNT,
   notFound,
+  PRINCIPALS_CHANNEL,
   type Principal,
   type Right,
   ROLES,
   type Role,
   visibility,
 } from "./principal.ts";
-
-export interface Account {
-  id: string;
-  createdAtMs: number;
-}
+export { type Account, Status } from "./schema.ts";
 
 export interface Accounts {
   /** Makes the account when it doesn't exist. Safe to call from several processes at once. */
-  ensure(id: string): Promise<Account>;
-  get(id: string): Promise<Account | null>;
+  ensure(accountId: string): Promise<void>;
+  exists(accountId: string): Promise<boolean>;
+  /**
+   * A new tenant; for the operator alone. Without an id it gets one from the email address.
+   * @throws AppError FORBIDDEN, BAD_REQUEST, ALREADY_EXISTS.
+   */
+  create(principal: Principal, accountId: string | undefined, body: AccountBody): Promise<Account>;
+  /** One's own account, the library's, any as the operator. @throws AppError NOT_FOUND. */
+  get(principal: Principal, accountId: string): Promise<Account>;
+  /** One's own account; all as the operator. Sorted by name, as accounts can't be ordered. */
+  list(
+    principal: Principal,
+    query: ListQuery,
+  ): Promise<{ accounts: Account[]; nextPageToken: string; totalSize: number }>;
 }
 
-export function createAccounts(deps: { database: Pick<Database, "db">; clock: Clock }): Accounts {
-  const store = accountStore(deps.database);
+export function createAccounts(deps: {
+  database: Pick<Database, "db">;
+  clock: Clock;
+  tokenSecret: Buffer;
+}): Accounts {
+  const store = accountStore(deps.database, deps.tokenSecret);
 
-  async function get(id: string): Promise<Account | null> {
+  async function insert(id: string, body: AccountBody): Promise<boolean> {
+    const now = new Date(deps.clock.now());
+    const { displayName = "", email = "", accountType = "DEVELOPER" } = body;
+    return store.insertIfAbsent({ id, displayName, email, accountType, createTime: now, updateTime: now });
+  }
+
+  async function find(id: string): Promise<Account> {
     const row = await store.get(id);
-    return row === null ? null : { id: row.id, createdAtMs: row.createdAt.getTime() };
+    if (row === null) throw notFound(`Account accounts/${id}`);
+    return toAccount(row);
   }
 
   return {
-    get,
-    async ensure(id) {
-      await store.insertIfAbsent({ id, createdAt: new Date(deps.clock.now()) });
-      const account = await get(id);
-      if (account === null) throw new Error(`Account ${id} was deleted while it was being made.`);
-      return account;
+    async ensure(accountId) {
+      await insert(accountId, {});
     },
+    exists: async (accountId) => (await store.get(accountId)) !== null,
+    async create(principal, accountId, body) {
+      if (!principal.isOperator) {
+        throw new AppError("FORBIDDEN", "Only the operator of the platform makes accounts.");
+      }
+      if (body.email === undefined) throw badRequest("email", "email is required.");
+      checkEmail("email", body.email);
+      checkDisplayName("displayName", body.displayName ?? "");
+      if (accountId !== undefined) {
+        checkNewId("accountId", accountId);
+        if (await insert(accountId, body)) return find(accountId);
+        throw new AppError("ALREADY_EXISTS", `Account accounts/${accountId} already exists.`, {
+          param: "accountId",
+        });
+      }
+      let id = idFromEmail(body.email);
+      while (!(await insert(id, body))) id = `${idFromEmail(body.email)}-${randomId()}`;
+      return find(id);
+    },
+    async get(principal, accountId) {
+      if (!canSee(principal, accountId, accountId === LIBRARY_ACCOUNT)) {
+        throw notFound(`Account accounts/${accountId}`);
+      }
+      return find(accountId);
+    },
+    async list(principal, query) {
+      if (query.orderBy) throw badRequest("orderBy", "Accounts are always sorted by name.");
+      const page = await store.list(query, principal.isOperator ? null : principal.accountId);
+      return {
+        accounts: page.rows.map(toAccount),
+        nextPageToken: page.nextPageToken,
+        totalSize: page.totalSize,
+      };
+    },
+  };
+}
+
+function toAccount(row: AccountRow): Account {
+  return {
+    name: `accounts/${row.id}`,
+    displayName: row.displayName,
+    createTime: row.createTime.toISOString(),
+    accountType: row.accountType,
+    email: row.email,
+    state: row.state,
+    status: { code: "OK", message: "" },
+    suspendState: row.suspendState,
+    updateTime: row.updateTime.toISOString(),
   };
 }

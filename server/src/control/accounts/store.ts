@@ -1,16 +1,36 @@
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
-import { accounts } from "./table.ts";
+import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { ACCOUNT_TYPES, accounts, SUSPEND_STATES } from "./table.ts";
 
 export type AccountRow = typeof accounts.$inferSelect;
 
 export interface AccountStore {
   /** True when the row is new. */
-  insertIfAbsent(row: AccountRow): Promise<boolean>;
+  insertIfAbsent(row: typeof accounts.$inferInsert): Promise<boolean>;
   get(id: string): Promise<AccountRow | null>;
+  /** All accounts, or the one with the id. */
+  list(query: ListQuery, id: string | null): Promise<Page<AccountRow>>;
 }
 
-export function accountStore({ db }: Pick<Database, "db">): AccountStore {
+export function accountStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): AccountStore {
+  const list = createListing({
+    db,
+    table: accounts,
+    fields: {
+      name: { sql: sql`('accounts/' || ${accounts.id})`, type: "string", orderBy: accounts.id },
+      displayName: { sql: sql`${accounts.displayName}`, type: "string" },
+      email: { sql: sql`${accounts.email}`, type: "string" },
+      accountType: { sql: sql`${accounts.accountType}`, type: "enum", values: ACCOUNT_TYPES },
+      state: { sql: sql`${accounts.state}`, type: "enum", values: ["READY"] },
+      suspendState: { sql: sql`${accounts.suspendState}`, type: "enum", values: SUSPEND_STATES },
+      createTime: { sql: sql`${accounts.createTime}`, type: "timestamp" },
+      updateTime: { sql: sql`${accounts.updateTime}`, type: "timestamp" },
+    },
+    defaultOrder: "name",
+    key: accounts.id,
+    tokenSecret,
+  });
   return {
     async insertIfAbsent(row) {
       const inserted = await db
@@ -24,5 +44,6 @@ export function accountStore({ db }: Pick<Database, "db">): AccountStore {
       const [row] = await db.select().from(accounts).where(eq(accounts.id, id));
       return row ?? null;
     },
+    list: (query, id) => list(query, id === null ? undefined : eq(accounts.id, id), `accounts ${id ?? "-"}`),
   };
 }

@@ -1,6 +1,24 @@
 import { pgTable, text, timestamp } from "drizzle-orm/pg-core";
 
+export const ACCOUNT_TYPES = ["ACCOUNT_TYPE_UNSPECIFIED", "ENTERPRISE", "DEVELOPER", "BUSINESS"] as const;
+export const SUSPEND_STATES = [
+  "UNSUSPENDED",
+  "FAILED_PAYMENTS",
+  "CREDIT_DEPLETED",
+  "MONTHLY_SPEND_LIMIT_EXCEEDED",
+  "BLOCKED_BY_ABUSE_RULE",
+] as const;
+
 export const accounts = pgTable("accounts", {
   id: text().primaryKey(),
-  createdAt: timestamp("created_at", { withTimezone: true }).notNull(),
+  displayName: text("display_name").notNull().default(""),
+  /** Empty for the accounts that the platform makes itself. */
+  email: text().notNull().default(""),
+  accountType: text("account_type", { enum: ACCOUNT_TYPES }).notNull().default("DEVELOPER"),
+  state: text({ enum: ["READY"] })
+    .notNull()
+    .default("READY"),
+  suspendState: text("suspend_state", { enum: SUSPEND_STATES }).notNull().default("UNSUSPENDED"),
+  createTime: timestamp("create_time", { withTimezone: true }).notNull(),
+  updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
 });

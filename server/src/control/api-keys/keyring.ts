@@ -9,14 +9,21 @@ export interface KeyringEntry {
   principal: Principal;
   /** Null: never. */
   expiresAtMs: number | null;
-  disabled: boolean;
+}
+
+/** When a key was last used. */
+export interface KeyUse {
+  keyId: string;
+  usedAtMs: number;
 }
 
 interface Entry {
   digest: Buffer;
   principal: Principal;
-  /** Usable while the clock is below it: disabled keys have none. */
+  /** Usable while the clock is below it. */
   usableUntilMs: number;
+  /** 0: not since it was last taken note of. */
+  usedAtMs: number;
 }
 
 /** `Authorization` headers whose key was found, remembered until the keys change: the digest costs more than the rest. */
@@ -27,6 +34,7 @@ const NOBODY: Entry = {
   digest: Buffer.alloc(32),
   principal: { accountId: "", keyId: "", userId: "", role: "inference-user", isOperator: false },
   usableUntilMs: Number.NEGATIVE_INFINITY,
+  usedAtMs: 0,
 };
 
 /** All keys of the installation in memory: checking one asks no database and takes the same steps whatever is wrong. */
@@ -43,31 +51,45 @@ export class Keyring {
   }
 
   /** What is stored of a key. */
-  digestOf(key: string): string {
-    return Buffer.from(this.#hmac(key), "latin1").toString("hex");
-  }
+  readonly digestOf = (key: string): string => Buffer.from(this.#hmac(key), "latin1").toString("hex");
 
   /** Takes the place of all keys known so far. */
   replace(entries: readonly KeyringEntry[]): void {
     const next = new Map<string, Entry>();
-    for (const { digest, principal, expiresAtMs, disabled } of entries) {
+    for (const { digest, principal, expiresAtMs } of entries) {
       const bytes = Buffer.from(digest, "hex");
-      const usableUntilMs = disabled ? Number.NEGATIVE_INFINITY : (expiresAtMs ?? Number.POSITIVE_INFINITY);
-      next.set(bytes.toString("latin1"), {
+      const name = bytes.toString("latin1");
+      next.set(name, {
         digest: bytes,
         principal: Object.freeze({ ...principal }),
-        usableUntilMs,
+        usableUntilMs: expiresAtMs ?? Number.POSITIVE_INFINITY,
+        usedAtMs: this.#entries.get(name)?.usedAtMs ?? 0,
       });
     }
     this.#entries = next;
     this.#remembered.clear();
   }
 
-  /** @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, disabled or expired. */
+  /** @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, deleted or expired. */
   authenticate(authorization: string | undefined): Principal {
     const entry = this.#remembered.get(authorization as string) ?? this.#find(authorization);
-    if (this.#clock.now() < entry.usableUntilMs) return entry.principal;
+    const nowMs = this.#clock.now();
+    if (nowMs < entry.usableUntilMs) {
+      entry.usedAtMs = nowMs;
+      return entry.principal;
+    }
     throw new AppError("UNAUTHORIZED", "The API key is missing or not valid.");
+  }
+
+  /** The keys used since the last call. */
+  takeUses(): KeyUse[] {
+    const uses: KeyUse[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.usedAtMs === 0) continue;
+      uses.push({ keyId: entry.principal.keyId, usedAtMs: entry.usedAtMs });
+      entry.usedAtMs = 0;
+    }
+    return uses;
   }
 
   #find(authorization: string | undefined): Entry {

@@ -1,204 +1,98 @@
-import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
-import { AppError } from "../../lib/errors.ts";
-import { newApiKey, uuidv7Hex } from "../../lib/ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
-import type { Accounts, Principal } from "../accounts/service.ts";
-import { readKeyFile, writeKeyFile } from "./key-file.ts";
+import type { ListQuery } from "../../platform/db/listing.ts";
+import { platformSecret } from "../../platform/db/secrets.ts";
+import { PRINCIPALS_CHANNEL, type Principal } from "../accounts/service.ts";
+import type { Users } from "../users/service.ts";
+import { type BootstrapOptions, type BootstrapResult, bootstrapKey } from "./bootstrap.ts";
+import { keepFresh } from "./freshness.ts";
 import { Keyring } from "./keyring.ts";
-import { API_KEYS_CHANNEL, type ApiKeyRow, apiKeyStore } from "./store.ts";
+import { keyResources } from "./resource.ts";
+import type { ApiKey, ApiKeyBody } from "./schema.ts";
+import { type ApiKeyStore, apiKeyStore } from "./store.ts";
+import { recordUses } from "./uses.ts";
 
 export type { Principal } from "../accounts/service.ts";
-
-export interface BootstrapOptions {
-  accountId: string;
-  /** From the settings; null when none is set. */
-  apiKey: string | null;
-  /** Where a generated key is kept, mode 0600. */
-  keyFile: string;
-}
-
-export interface BootstrapResult {
-  /** The key, when this start generated it and people need to see it; else null. */
-  apiKey: string | null;
-  /** Whether the key is new to the database. */
-  created: boolean;
-}
-
-export interface NewKey {
-  accountId: string;
-  name: string;
-  role: "admin" | "user";
-  /** Null: never. */
-  expiresAtMs: number | null;
-}
 
 export interface ApiKeys {
   /**
    * Who `authorization`, a header's value, speaks for. Asks no database.
-   * @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, disabled or expired.
+   * @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, deleted or expired.
    */
   authenticate(authorization: string | undefined): Principal;
-  /** Sees to an admin key of the account: the given one, the one in the key file, or a new one. */
+  /** Sees to a key of the account's operator: the given one, the one in the key file, or a new one. */
   bootstrap(options: BootstrapOptions): Promise<BootstrapResult>;
-  /** The only moment the key itself is to be had. It works in this process once the promise settles. */
-  create(key: NewKey): Promise<{ id: string; key: string }>;
-  /** Ends a key for good; here at once, in other processes as soon as they hear of it. Idempotent. */
-  disable(accountId: string, id: string): Promise<void>;
+  /**
+   * A key of the user, or one's own when that is null; other people's for admins. Its answer is the only one that holds
+   * the key, which works in this process from then on and in others within a second.
+   * @throws AppError NOT_FOUND, FORBIDDEN, BAD_REQUEST, FAILED_PRECONDITION when the account has too many.
+   */
+  create(principal: Principal, accountId: string, userId: string | null, body: ApiKeyBody): Promise<ApiKey>;
+  /** The user's keys; when that is null, one's own, or as an admin all of the account. */
+  list(
+    principal: Principal,
+    accountId: string,
+    userId: string | null,
+    query: ListQuery,
+  ): Promise<{ apiKeys: ApiKey[]; nextPageToken: string; totalSize: number }>;
+  get(principal: Principal, accountId: string, userId: string, keyId: string): Promise<ApiKey>;
+  /** Ends a key for good; here at once, in other processes within a second. */
+  delete(principal: Principal, accountId: string, userId: string | null, keyId: string): Promise<void>;
   /** Ends listening and refreshing. The database stays open. */
   close(): Promise<void>;
 }
 
-/** How long a key may go on working elsewhere after it was disabled, when the notification got lost. */
+/** How long a key may go on working elsewhere after it was deleted, when the notification got lost. */
 const REFRESH_MS = 15_000;
-const PREFIX_CHARS = 8;
 
 /** Loads all keys and keeps them fresh. */
 export async function createApiKeys(deps: {
   database: Database;
-  accounts: Accounts;
+  users: Users;
   clock: Clock;
   log: DatabaseLog;
+  /** Seals page tokens. */
+  tokenSecret: Buffer;
 }): Promise<ApiKeys> {
-  const { database, accounts, clock, log } = deps;
-  const store = apiKeyStore(database);
-  const pepper = await store.secret("api-key-pepper", randomBytes(32).toString("base64url"));
-  const keyring = new Keyring(Buffer.from(pepper, "base64url"), clock);
-  const snapshot = keepFresh(async () => keyring.replace((await store.list()).map(entryOf)), clock, log);
+  const { database, users, clock, log } = deps;
+  const store = apiKeyStore(database, deps.tokenSecret);
+  const keyring = new Keyring(await platformSecret(database, "api-key-pepper"), clock);
+  const snapshot = keepFresh(() => load(keyring, store, users), {
+    everyMs: REFRESH_MS,
+    clock,
+    onFailure: (err) =>
+      log.warn({ err }, "API keys could not be reloaded; the last known ones stay in force"),
+  });
   await snapshot.refresh();
-  const unlisten = await database.listen(API_KEYS_CHANNEL, snapshot.poke);
-
-  function rowOf(key: string, wanted: NewKey): ApiKeyRow {
-    const nowMs = clock.now();
-    return {
-      id: uuidv7Hex(nowMs),
-      accountId: wanted.accountId,
-      name: wanted.name,
-      prefix: key.slice(0, PREFIX_CHARS),
-      digest: keyring.digestOf(key),
-      role: wanted.role,
-      createdAt: new Date(nowMs),
-      expiresAt: wanted.expiresAtMs === null ? null : new Date(wanted.expiresAtMs),
-      disabledAt: null,
-    };
-  }
-
-  async function ensureAdminKey(key: string, accountId: string, origin: string): Promise<boolean> {
-    await accounts.ensure(accountId);
-    const wanted = rowOf(key, { accountId, name: "bootstrap", role: "admin", expiresAtMs: null });
-    const created = await store.insertIfAbsent(wanted);
-    const row = created ? wanted : await store.getByDigest(wanted.digest);
-    if (row?.accountId !== accountId) throw new Error(`The key in ${origin} belongs to another account.`);
-    if (row.role !== "admin") throw new Error(`The key in ${origin} is not an admin key.`);
-    if (row.disabledAt !== null) throw new Error(`The key in ${origin} is disabled.`);
-    await snapshot.refresh();
-    return created;
-  }
+  users.onChange(snapshot.refresh);
+  const unlisten = await database.listen(PRINCIPALS_CHANNEL, snapshot.poke);
+  const uses = recordUses(keyring, store, clock, log);
+  const resourceDeps = { store, users, clock, digestOf: keyring.digestOf, refresh: snapshot.refresh };
 
   return {
     authenticate: (authorization) => keyring.authenticate(authorization),
-    async bootstrap({ accountId, apiKey, keyFile }) {
-      if (apiKey !== null) {
-        return { apiKey: null, created: await ensureAdminKey(apiKey, accountId, "HEARTH_API_KEY") };
-      }
-      const known = readKeyFile(keyFile);
-      // The file first: a crash in between leaves a key that the next start makes good.
-      const key = known ?? writeKeyFile(keyFile, newApiKey());
-      const created = await ensureAdminKey(key, accountId, keyFile);
-      return { apiKey: known === null ? key : null, created };
-    },
-    async create(wanted) {
-      if ((await accounts.get(wanted.accountId)) === null)
-        throw new AppError("NOT_FOUND", "No such account.");
-      const key = newApiKey();
-      const row = rowOf(key, wanted);
-      if (!(await store.insertIfAbsent(row))) throw new Error("A fresh key is taken already.");
-      await snapshot.refresh();
-      return { id: row.id, key };
-    },
-    async disable(accountId, id) {
-      await store.disable(accountId, id, new Date(clock.now()));
-      await snapshot.refresh();
-    },
+    bootstrap: (options) => bootstrapKey(options, resourceDeps),
+    ...keyResources(resourceDeps),
     async close() {
       snapshot.stop();
+      await uses.stop();
       await unlisten();
     },
   };
 }
 
-function entryOf(row: ApiKeyRow): Parameters<Keyring["replace"]>[0][number] {
-  return {
-    digest: row.digest,
-    // The bootstrap key is the operator's.
-    principal: {
-      accountId: row.accountId,
-      keyId: row.id,
-      userId: row.role,
-      role: row.role,
-      isOperator: row.name === "bootstrap",
-    },
-    expiresAtMs: row.expiresAt?.getTime() ?? null,
-    disabled: row.disabledAt !== null,
-  };
-}
-
-interface Freshness {
-  /** Settles after a load that began after the call. */
-  refresh(): Promise<void>;
-  /** The same in the background; a failure is logged and made good by the next load. */
-  poke(): void;
-  stop(): void;
-}
-
-/** Runs `load` on demand, never two at once, and every 15 seconds. */
-function keepFresh(load: () => Promise<void>, clock: Clock, log: DatabaseLog): Freshness {
-  let running: Promise<void> | null = null;
-  let next: Promise<void> | null = null;
-  let stopped = false;
-  let cancelTimer = (): void => {};
-
-  function begin(): Promise<void> {
-    const begun = load().finally(() => {
-      if (running === begun) running = null;
-    });
-    running = begun;
-    return begun;
-  }
-
-  function refresh(): Promise<void> {
-    if (running === null) return begin();
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = null;
-        return begin();
-      });
-    return next;
-  }
-
-  function poke(): void {
-    if (stopped) return;
-    refresh().catch((error: unknown) => {
-      if (!stopped)
-        log.warn({ err: error }, "API keys could not be reloaded; the last known ones stay in force");
-    });
-  }
-
-  function schedule(): void {
-    cancelTimer = clock.after(REFRESH_MS, () => {
-      poke();
-      schedule();
-    });
-  }
-  schedule();
-  return {
-    refresh,
-    poke,
-    stop() {
-      stopped = true;
-      cancelTimer();
-    },
-  };
+/** Keys and their users are read one after the other: a key without its user, just deleted, is none. */
+async function load(keyring: Keyring, store: ApiKeyStore, users: Users): Promise<void> {
+  const keys = await store.all();
+  const members = new Map(
+    (await users.members()).map((member) => [`${member.accountId}/${member.userId}`, member]),
+  );
+  keyring.replace(
+    keys.flatMap(({ id, accountId, userId, digest, expireTime }) => {
+      const member = members.get(`${accountId}/${userId}`);
+      if (member === undefined) return [];
+      return [{ digest, principal: { ...member, keyId: id }, expiresAtMs: expireTime?.getTime() ?? null }];
+    }),
+  );
 }

@@ -1,56 +1,117 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
-import { apiKeys, platformSecrets } from "./table.ts";
+import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { PRINCIPALS_CHANNEL } from "../accounts/service.ts";
+import type { KeyUse } from "./keyring.ts";
+import { apiKeys } from "./table.ts";
 
 export type ApiKeyRow = typeof apiKeys.$inferSelect;
+export type KeyringRow = Pick<ApiKeyRow, "id" | "accountId" | "userId" | "digest" | "expireTime">;
 
-/** Every change of a key is announced here, in the same transaction, so that all processes reload their keys. */
-export const API_KEYS_CHANNEL = "hearth_api_keys";
-const notifyAll = sql`select pg_notify(${API_KEYS_CHANNEL}, '')`;
+const announce = sql`select pg_notify(${PRINCIPALS_CHANNEL}, '')`;
+const FOREIGN_KEY_VIOLATION = "23503";
 
 export interface ApiKeyStore {
-  /** Stores `candidate` under `name` unless a value is there already; returns the one that counts from now on. */
-  secret(name: string, candidate: string): Promise<string>;
-  list(): Promise<ApiKeyRow[]>;
+  /** Every key that was not deleted. */
+  all(): Promise<KeyringRow[]>;
+  /** Also a deleted one. */
   getByDigest(digest: string): Promise<ApiKeyRow | null>;
-  /** False when the digest is taken. */
-  insertIfAbsent(row: ApiKeyRow): Promise<boolean>;
-  /** False when the account has no such key, or it is disabled already. */
-  disable(accountId: string, id: string, disabledAt: Date): Promise<boolean>;
+  /** Null for a deleted one too. */
+  get(accountId: string, id: string): Promise<ApiKeyRow | null>;
+  /** How many keys of the account were not deleted. */
+  count(accountId: string): Promise<number>;
+  /** Those that were not deleted, of one user or of all. */
+  list(query: ListQuery, accountId: string, userId: string | null): Promise<Page<ApiKeyRow>>;
+  /** "taken": the digest is known. "no user": the user is gone. */
+  insert(row: ApiKeyRow): Promise<"done" | "taken" | "no user">;
+  /** False when the account has no such key, or it is deleted already. */
+  delete(accountId: string, id: string, deleteTime: Date): Promise<boolean>;
+  /** Later uses that are known already stay. */
+  recordUses(uses: readonly KeyUse[]): Promise<void>;
 }
 
-export function apiKeyStore({ db }: Pick<Database, "db">): ApiKeyStore {
-  return {
-    async secret(name, candidate) {
-      await db.insert(platformSecrets).values({ name, value: candidate }).onConflictDoNothing();
-      const [row] = await db.select().from(platformSecrets).where(eq(platformSecrets.name, name));
-      if (row === undefined) throw new Error(`The platform secret ${name} can't be stored.`);
-      return row.value;
+export function apiKeyStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): ApiKeyStore {
+  const list = createListing({
+    db,
+    table: apiKeys,
+    fields: {
+      keyId: { sql: sql`${apiKeys.id}`, type: "string" },
+      displayName: { sql: sql`${apiKeys.displayName}`, type: "string" },
+      prefix: { sql: sql`${apiKeys.prefix}`, type: "string" },
+      createTime: { sql: sql`${apiKeys.createTime}`, type: "timestamp", orderBy: apiKeys.createTime },
+      expireTime: { sql: sql`${apiKeys.expireTime}`, type: "timestamp" },
+      lastUsed: { sql: sql`${apiKeys.lastUsedTime}`, type: "timestamp" },
+      annotations: { sql: sql`${apiKeys.annotations}`, type: "map" },
     },
-    list: () => db.select().from(apiKeys),
+    defaultOrder: "createTime desc",
+    key: apiKeys.id,
+    tokenSecret,
+  });
+  const live = (accountId: string) => and(eq(apiKeys.accountId, accountId), isNull(apiKeys.deleteTime));
+
+  return {
+    all: () =>
+      db
+        .select({
+          id: apiKeys.id,
+          accountId: apiKeys.accountId,
+          userId: apiKeys.userId,
+          digest: apiKeys.digest,
+          expireTime: apiKeys.expireTime,
+        })
+        .from(apiKeys)
+        .where(isNull(apiKeys.deleteTime)),
     async getByDigest(digest) {
       const [row] = await db.select().from(apiKeys).where(eq(apiKeys.digest, digest));
       return row ?? null;
     },
-    insertIfAbsent: (row) =>
-      db.transaction(async (tx) => {
-        const inserted = await tx
-          .insert(apiKeys)
-          .values(row)
-          .onConflictDoNothing({ target: apiKeys.digest })
-          .returning({ id: apiKeys.id });
-        if (inserted.length === 1) await tx.execute(notifyAll);
-        return inserted.length === 1;
-      }),
-    disable: (accountId, id, disabledAt) =>
+    async get(accountId, id) {
+      const [row] = await db
+        .select()
+        .from(apiKeys)
+        .where(and(live(accountId), eq(apiKeys.id, id)));
+      return row ?? null;
+    },
+    count: (accountId) => db.$count(apiKeys, live(accountId)),
+    list(query, accountId, userId) {
+      const ofUser = userId === null ? undefined : eq(apiKeys.userId, userId);
+      return list(query, and(live(accountId), ofUser), `keys ${accountId} ${userId ?? "-"}`);
+    },
+    insert: (row) => insertKey(db, row),
+    delete: (accountId, id, deleteTime) =>
       db.transaction(async (tx) => {
         const changed = await tx
           .update(apiKeys)
-          .set({ disabledAt })
-          .where(and(eq(apiKeys.accountId, accountId), eq(apiKeys.id, id), isNull(apiKeys.disabledAt)))
+          .set({ deleteTime })
+          .where(and(live(accountId), eq(apiKeys.id, id)))
           .returning({ id: apiKeys.id });
-        if (changed.length === 1) await tx.execute(notifyAll);
+        if (changed.length === 1) await tx.execute(announce);
         return changed.length === 1;
       }),
+    async recordUses(uses) {
+      const values = JSON.stringify(uses.map(({ keyId, usedAtMs }) => [keyId, usedAtMs]));
+      await db.execute(sql`
+        update ${apiKeys} set last_used_time = greatest(last_used_time, to_timestamp((used->>1)::numeric / 1000))
+        from jsonb_array_elements(${values}::jsonb) as used where ${apiKeys.id} = used->>0`);
+    },
   };
+}
+
+async function insertKey(db: Database["db"], row: ApiKeyRow): Promise<"done" | "taken" | "no user"> {
+  try {
+    return await db.transaction(async (tx) => {
+      const inserted = await tx
+        .insert(apiKeys)
+        .values(row)
+        .onConflictDoNothing({ target: apiKeys.digest })
+        .returning({ id: apiKeys.id });
+      if (inserted.length === 0) return "taken";
+      await tx.execute(announce);
+      return "done";
+    });
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as { code?: string };
+    if (code === FOREIGN_KEY_VIOLATION) return "no user";
+    throw error;
+  }
 }

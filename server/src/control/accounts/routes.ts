@@ -1,0 +1,33 @@
+import { ListQuerySchema } from "../../platform/db/listing.ts";
+import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
+import { AccountBody, CreateAccountQuery } from "./schema.ts";
+import type { Accounts } from "./service.ts";
+
+export function accountRoutes(accounts: Accounts): ResourceRoute[] {
+  return [
+    defineRoute({
+      operationId: "listAccounts",
+      method: "GET",
+      path: "/v1/accounts",
+      query: ListQuerySchema,
+      resource: AccountBody,
+      handle: ({ principal, query }) => accounts.list(principal, query),
+    }),
+    // Beyond the contract: one installation holds several tenants.
+    defineRoute({
+      operationId: "createAccount",
+      method: "POST",
+      path: "/v1/accounts",
+      query: CreateAccountQuery,
+      body: AccountBody,
+      handle: ({ principal, query, body }) => accounts.create(principal, query.accountId, body),
+    }),
+    defineRoute({
+      operationId: "getAccount",
+      method: "GET",
+      path: "/v1/accounts/{account_id}",
+      resource: AccountBody,
+      handle: ({ principal, params }) => accounts.get(principal, params["account_id"]!),
+    }),
+  ];
+}

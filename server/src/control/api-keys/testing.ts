@@ -1,0 +1,84 @@
+import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
+import { type Reply, type SendOptions, send } from "../../../test/harness/http.ts";
+import { FakeClock } from "../../lib/clock.ts";
+import { newApiKey } from "../../lib/ids.ts";
+import { platformSecret } from "../../platform/db/secrets.ts";
+import { type ResourceRoute, registerResources } from "../../platform/http/resources.ts";
+import { createHttpServer } from "../../platform/http/server.ts";
+import { createLog } from "../../platform/telemetry/log.ts";
+import { accountRoutes } from "../accounts/routes.ts";
+import { type Accounts, createAccounts, type Principal, type Role } from "../accounts/service.ts";
+import { userRoutes } from "../users/routes.ts";
+import { createUsers, type Users } from "../users/service.ts";
+import { apiKeyRoutes } from "./routes.ts";
+import { type ApiKeys, createApiKeys } from "./service.ts";
+
+/** Somebody with a key. */
+export interface Someone {
+  key: string;
+  principal: Principal;
+}
+
+export interface Tenants {
+  database: TestDatabase;
+  clock: FakeClock;
+  accounts: Accounts;
+  users: Users;
+  keys: ApiKeys;
+  /** The user of the account `local` that runs the platform. */
+  operator: Someone;
+  /** A new user of the account, which is made when it doesn't exist. */
+  someone(accountId: string, userId: string, role: Role): Promise<Someone>;
+  /** One request with the key; null: without one. */
+  call(key: string | null, method: string, path: string, body?: unknown, more?: SendOptions): Promise<Reply>;
+  close(): Promise<void>;
+}
+
+/** Accounts, users and keys on a fresh database, and over HTTP together with `routes`. */
+export async function startTenants(
+  routes: (tenants: Omit<Tenants, "call" | "close">) => readonly ResourceRoute[] = () => [],
+): Promise<Tenants> {
+  const database = await testDatabase();
+  const clock = new FakeClock();
+  const tokenSecret = await platformSecret(database, "page-token");
+  const accounts = createAccounts({ database, clock, tokenSecret });
+  const users = createUsers({ database, accounts, clock, tokenSecret });
+  const keys = await createApiKeys({ database, users, clock, log: silentLog, tokenSecret });
+  const apiKey = newApiKey();
+  await keys.bootstrap({ accountId: "local", apiKey, keyFile: "unused" });
+  const operator = { key: apiKey, principal: keys.authenticate(`Bearer ${apiKey}`) };
+
+  async function someone(accountId: string, userId: string, role: Role): Promise<Someone> {
+    await accounts.ensure(accountId);
+    const email = `${userId}@${accountId}.example`;
+    await users.create(operator.principal, accountId, userId, { role, email });
+    const { key = "" } = await keys.create(operator.principal, accountId, userId, {});
+    return { key, principal: keys.authenticate(`Bearer ${key}`) };
+  }
+
+  const tenants = { database, clock, accounts, users, keys, operator, someone };
+  const server = await createHttpServer<Principal>({
+    clock,
+    log: createLog("silent"),
+    authenticate: keys.authenticate,
+    direct: [],
+    register(app) {
+      registerResources(app, [
+        ...accountRoutes(accounts),
+        ...userRoutes(users),
+        ...apiKeyRoutes(keys),
+        ...routes(tenants),
+      ]);
+    },
+  });
+  const port = await server.listen(0, "127.0.0.1");
+  return {
+    ...tenants,
+    call: (key, method, path, body, more) => send({ port, apiKey: key }, path, { method, body, ...more }),
+    async close() {
+      await server.close(1_000);
+      await keys.close();
+      await database.drop();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import type { Clock } from "../../lib/clock.ts";
+import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { Keyring } from "./keyring.ts";
+import type { ApiKeyStore } from "./store.ts";
+
+const RECORD_USES_MS = 60_000;
+
+/** Writes down which keys were used, once a minute and at the end. */
+export function recordUses(
+  keyring: Keyring,
+  store: ApiKeyStore,
+  clock: Clock,
+  log: DatabaseLog,
+): { stop(): Promise<void> } {
+  let cancel = (): void => {};
+  async function record(): Promise<void> {
+    const uses = keyring.takeUses();
+    if (uses.length === 0) return;
+    await store.recordUses(uses).catch((err: unknown) => {
+      log.warn({ err }, "the last uses of API keys could not be written down");
+    });
+  }
+  function schedule(): void {
+    cancel = clock.after(RECORD_USES_MS, () => {
+      void record();
+      schedule();
+    });
+  }
+  schedule();
+  return {
+    stop() {
+      cancel();
+      return record();
+    },
+  };
+}

@@ -1,0 +1,176 @@
+import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { updatePaths } from "../../lib/field-mask.ts";
+import { randomId } from "../../lib/resource-ids.ts";
+import type { Database } from "../../platform/db/database.ts";
+import type { ListQuery } from "../../platform/db/listing.ts";
+import { type Accounts, authorize, notFound, type Principal } from "../accounts/service.ts";
+import { fieldsOfNew, idOfNew, patchedFields } from "./fields.ts";
+import { createMembers, type Members, newUserRow } from "./members.ts";
+import { type User, UserBody } from "./schema.ts";
+import { type Change, type UserRow, userStore } from "./store.ts";
+
+export type { Member } from "./members.ts";
+export type { User } from "./schema.ts";
+
+export interface Users extends Members {
+  /**
+   * For admins. The id is the given one or comes from the email address; service accounts need one given.
+   * @throws AppError FORBIDDEN, NOT_FOUND (the account), BAD_REQUEST, ALREADY_EXISTS.
+   */
+  create(principal: Principal, accountId: string, userId: string | undefined, body: UserBody): Promise<User>;
+  get(principal: Principal, accountId: string, userId: string): Promise<User>;
+  list(
+    principal: Principal,
+    accountId: string,
+    query: ListQuery,
+  ): Promise<{ users: User[]; nextPageToken: string; totalSize: number }>;
+  /**
+   * For admins; one's own display name for everybody. In force in this process once the promise settles, in others as
+   * soon as they hear of it.
+   * @throws AppError FAILED_PRECONDITION for the account's last admin and the operator, who stay admins.
+   */
+  update(
+    principal: Principal,
+    accountId: string,
+    userId: string,
+    body: UserBody,
+    updateMask: string | undefined,
+  ): Promise<User>;
+  /** For admins. Takes the user's keys along. @throws AppError FAILED_PRECONDITION as update does. */
+  delete(principal: Principal, accountId: string, userId: string): Promise<void>;
+  /** Calls `listener` after every change made here, before the change's promise settles. */
+  onChange(listener: () => Promise<void>): void;
+}
+
+export function createUsers(deps: {
+  database: Pick<Database, "db">;
+  accounts: Pick<Accounts, "ensure" | "exists">;
+  clock: Clock;
+  tokenSecret: Buffer;
+}): Users {
+  const { accounts, clock } = deps;
+  const store = userStore(deps.database, deps.tokenSecret);
+  const listeners: (() => Promise<void>)[] = [];
+
+  async function changed(): Promise<void> {
+    for (const listener of listeners) await listener();
+  }
+
+  async function get(principal: Principal, accountId: string, userId: string): Promise<User> {
+    authorize(principal, accountId, "read", titleOf(accountId, userId));
+    const row = await store.get(accountId, userId);
+    if (row === null) throw notFound(titleOf(accountId, userId));
+    return toUser(row);
+  }
+
+  /** @returns the row once it is stored; an id that was only suggested gives way to a longer one when it is taken. */
+  async function insert(wanted: UserRow, isIdGiven: boolean): Promise<UserRow> {
+    for (let row = wanted; ; row = { ...wanted, id: `${wanted.id}-${randomId()}` }) {
+      if (await store.insertIfAbsent(row)) return row;
+      if ((await store.get(row.accountId, row.id)) === null) throw emailTaken();
+      if (!isIdGiven) continue;
+      const title = titleOf(row.accountId, row.id);
+      throw new AppError("ALREADY_EXISTS", `${title} already exists.`, { param: "userId" });
+    }
+  }
+
+  async function change(accountId: string, userId: string, apply: Change): Promise<void> {
+    const result = await store.change(accountId, userId, apply);
+    if (result === "missing") throw notFound(titleOf(accountId, userId));
+    if (result === "email taken") throw emailTaken();
+    await changed();
+  }
+
+  return {
+    ...createMembers(store, accounts, clock),
+    get,
+    async create(principal, accountId, userId, body) {
+      const account = `Account accounts/${accountId}`;
+      authorize(principal, accountId, "admin", account);
+      if (!(await accounts.exists(accountId))) throw notFound(account);
+      const id = idOfNew(userId, body);
+      const wanted = newUserRow(clock, {
+        accountId,
+        id,
+        isOperator: false,
+        ...fieldsOfNew(accountId, id, body),
+      });
+      const row = await insert(wanted, userId !== undefined);
+      await changed();
+      return toUser(row);
+    },
+    async list(principal, accountId, query) {
+      authorize(principal, accountId, "read", `Account accounts/${accountId}`);
+      const page = await store.list(query, accountId);
+      return { users: page.rows.map(toUser), nextPageToken: page.nextPageToken, totalSize: page.totalSize };
+    },
+    async update(principal, accountId, userId, body, updateMask) {
+      const paths = updatePaths(updateMask, body, UserBody);
+      const isOwnName =
+        principal.accountId === accountId &&
+        principal.userId === userId &&
+        paths.every((path) => path === "displayName");
+      authorize(principal, accountId, isOwnName ? "read" : "admin", titleOf(accountId, userId));
+      await change(accountId, userId, (row, admins) => {
+        const next = { ...row, ...patchedFields(row, body, paths), updateTime: new Date(clock.now()) };
+        if (!isOwnName) guard(principal, row, next, admins);
+        return next;
+      });
+      return get(principal, accountId, userId);
+    },
+    async delete(principal, accountId, userId) {
+      authorize(principal, accountId, "admin", titleOf(accountId, userId));
+      await change(accountId, userId, (row, admins) => {
+        guard(principal, row, null, admins);
+        return null;
+      });
+    },
+    onChange(listener) {
+      listeners.push(listener);
+    },
+  };
+}
+
+/** What may not happen to a user; looked at while nobody else changes the account's admins. */
+function guard(principal: Principal, row: UserRow, next: UserRow | null, admins: readonly string[]): void {
+  // Somebody else may have taken the role from who asks, a moment ago.
+  if (!principal.isOperator && !admins.includes(principal.userId)) {
+    throw new AppError("FORBIDDEN", "Only admins manage users.");
+  }
+  if (row.isOperator && !principal.isOperator) {
+    throw new AppError("FORBIDDEN", "Only the operator of the platform changes this user.");
+  }
+  if (row.role !== "admin" || next?.role === "admin") return;
+  if (row.isOperator) {
+    throw new AppError("FAILED_PRECONDITION", "The operator of the platform stays an admin.");
+  }
+  if (admins.length === 1) {
+    throw new AppError("FAILED_PRECONDITION", "An account keeps at least one admin; make another one first.");
+  }
+}
+
+function emailTaken(): AppError {
+  return new AppError("ALREADY_EXISTS", "Another user of the account has this email address.", {
+    param: "email",
+  });
+}
+
+function titleOf(accountId: string, userId: string): string {
+  return `User accounts/${accountId}/users/${userId}`;
+}
+
+function toUser(row: UserRow): User {
+  return {
+    name: `accounts/${row.accountId}/users/${row.id}`,
+    displayName: row.displayName,
+    serviceAccount: row.serviceAccount,
+    createTime: row.createTime.toISOString(),
+    role: row.role,
+    email: row.email,
+    state: row.state,
+    status: { code: "OK", message: "" },
+    updateTime: row.updateTime.toISOString(),
+    permissionPreset: "",
+  };
+}
