@@ -70,10 +70,15 @@ export function errorBody(error: AppError): string {
 /** Longest silence inside the body of a request that was refused before it was read. */
 const UNREAD_BODY_TIMEOUT_MS = 2_000;
 
-/**
- * Sends an error as the whole reply. The caller has made sure that no byte of the reply was sent before. Node reads the
- * rest of an unread body away: a connection closed on unread bytes would take the reply with it.
- */
+/** To be called before a refusal is sent. Node reads the rest of the body away: a connection closed on unread bytes would take the reply with it. */
+export function letBodyPass(res: ServerResponse): void {
+  if (res.req.complete) return;
+  // Also for a client that asked to close: Node would do it at once.
+  res.shouldKeepAlive = true;
+  res.on("finish", () => res.req.socket.setTimeout(UNREAD_BODY_TIMEOUT_MS));
+}
+
+/** Sends an error as the whole reply. The caller has made sure that no byte of the reply was sent before. */
 export function sendError(res: ServerResponse, requestId: string, error: AppError): void {
   const { status, body } = errorReply(res.req.url ?? "", error);
   const headers = [
@@ -86,11 +91,7 @@ export function sendError(res: ServerResponse, requestId: string, error: AppErro
   ];
   if (error.retryAfterS !== null) headers.push("retry-after", String(error.retryAfterS));
   if (error.code === "UNAUTHORIZED") headers.push("www-authenticate", "Bearer");
-  if (!res.req.complete) {
-    // Also for a client that asked to close: Node would do it at once.
-    res.shouldKeepAlive = true;
-    res.on("finish", () => res.req.socket.setTimeout(UNREAD_BODY_TIMEOUT_MS));
-  }
+  letBodyPass(res);
   res.writeHead(status, headers);
   res.end(body);
 }

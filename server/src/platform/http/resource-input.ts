@@ -55,7 +55,8 @@ function readValue(value: unknown, shape: Shape | undefined, keepNull: boolean):
   if (typeof value === "object" && value !== null) {
     const entries = Object.entries(value).flatMap(([name, field]) => {
       const inner = fieldShape(shape, name);
-      if (inner?.readOnly || (field === null && !keepNull)) return [];
+      // A null doesn't hide a name that nobody knows.
+      if (inner?.readOnly || (field === null && inner !== undefined && !keepNull)) return [];
       return [[name, readValue(field, inner, keepNull)]];
     });
     return Object.fromEntries(entries);

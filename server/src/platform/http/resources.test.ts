@@ -1,24 +1,43 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
 import { Type } from "typebox";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { post, send, type Target } from "../../../test/harness/http.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  type Json,
+  type Reply,
+  rawReply,
+  type SendOptions,
+  send,
+  type Target,
+} from "../../../test/harness/http.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { AppError } from "../../lib/errors.ts";
+import { AppError, type ErrorCode } from "../../lib/errors.ts";
 import { createLog } from "../telemetry/log.ts";
-import { defineRoute, registerResources } from "./resources.ts";
+import { defineRoute, defineUploadRoute, type ResourceRoute, registerResources } from "./resources.ts";
 import { createHttpServer, type HttpServer } from "./server.ts";
+
+const THINGS = "/v1/accounts/a/things";
+const MAX_UPLOAD_BYTES = 200_000;
 
 const Thing = Type.Object({
   name: Type.Optional(Type.String({ readOnly: true })),
-  displayName: Type.Optional(Type.String({ maxLength: 63 })),
-  sizeBytes: Type.Optional(Type.String({ format: "int64", pattern: "^\\d+$" })),
+  displayName: Type.Optional(Type.String({ maxLength: 20 })),
+  sizeBytes: Type.Optional(Type.String({ format: "int64", pattern: "^\\d{1,19}$" })),
   nested: Type.Optional(
-    Type.Object({ count: Type.Optional(Type.Integer()), by: Type.Optional(Type.String({ readOnly: true })) }),
+    Type.Object({
+      count: Type.Optional(Type.Integer()),
+      by: Type.Optional(Type.String({ readOnly: true })),
+    }),
   ),
+  parts: Type.Optional(Type.Array(Type.Object({ id: Type.Optional(Type.String()) }))),
   labels: Type.Optional(Type.Record(Type.String(), Type.String())),
 });
 
 let server: HttpServer;
 let target: Target;
+/** What the last route was called with. */
+let called: Json;
+let failure: AppError | null;
 
 beforeAll(async () => {
   server = await createHttpServer({
@@ -29,106 +48,459 @@ beforeAll(async () => {
       return { accountId: "a" };
     },
     direct: [],
-    register(app) {
-      registerResources(app, [
-        defineRoute({
-          operationId: "listThings",
-          method: "GET",
-          path: "/v1/accounts/{account_id}/things",
-          query: Type.Object({
-            pageSize: Type.Optional(Type.Integer()),
-            showDeleted: Type.Optional(Type.Boolean()),
-          }),
-          resource: Thing,
-          async handle({ query, params }) {
-            return {
-              things: [{ name: params["account_id"], displayName: JSON.stringify(query) }],
-              nextPageToken: "",
-              totalSize: 1,
-            };
-          },
-        }),
-        defineRoute({
-          operationId: "createThing",
-          method: "POST",
-          path: "/v1/accounts/{account_id}/things",
-          body: Thing,
-          async handle({ body, principal }) {
-            return { body, principal };
-          },
-        }),
-        defineRoute({
-          operationId: "getThing",
-          method: "GET",
-          path: "/v1/accounts/{account_id}/things/{thing_id}",
-          resource: Thing,
-          async handle({ params }) {
-            return { name: params["thing_id"], nested: { count: 1, by: "x" } };
-          },
-        }),
-        defineRoute({
-          operationId: "updateThing",
-          method: "PATCH",
-          path: "/v1/accounts/{account_id}/things/{thing_id}",
-          body: Thing,
-          async handle({ body }) {
-            return body;
-          },
-        }),
-        defineRoute({
-          operationId: "pokeThing",
-          method: "POST",
-          path: "/v1/accounts/{account_id}/things/{thing_id}:poke",
-          async handle() {
-            throw new AppError("FAILED_PRECONDITION", "Not now.");
-          },
-        }),
-      ]);
-    },
+    register: (app) => registerResources(app, routes()),
   });
   target = { port: await server.listen(0, "127.0.0.1"), apiKey: "key" };
 });
 afterAll(() => server.close(0));
+beforeEach(() => {
+  called = null;
+  failure = null;
+});
 
-describe("x", () => {
-  test("y", async () => {
-    const say = async (m: string, p: string, body?: unknown, o = {}) => {
-      const r = await send(target, p, { method: m, ...(body === undefined ? {} : { body }), ...o });
-      console.log(m, p, r.status, r.text, r.headers.allow ?? "");
-    };
-    await say("GET", "/v1/accounts/a/things?pageSize=3&showDeleted=true&foo=1");
-    await say("GET", "/v1/accounts/a/things?page_size=x");
-    await say("GET", "/v1/accounts/a/things?readMask=name");
-    await say("GET", "/v1/accounts/a/things/t1?readMask=nested.by");
-    await say("GET", "/v1/accounts/a/things/t1?readMask=nested.nope");
-    await say("POST", "/v1/accounts/a/things", {
-      name: "x",
+function routes(): ResourceRoute[] {
+  const note = (call: object): void => {
+    called = { ...call, left: (call as { signal: AbortSignal }).signal.aborted };
+    if (failure !== null) throw failure;
+  };
+  return [
+    defineRoute({
+      operationId: "listThings",
+      method: "GET",
+      path: "/v1/accounts/{account_id}/things",
+      query: Type.Object({
+        pageSize: Type.Optional(Type.Integer()),
+        showDeleted: Type.Optional(Type.Boolean()),
+        tags: Type.Optional(Type.Array(Type.String())),
+      }),
+      resource: Thing,
+      async handle(call) {
+        note(call);
+        return {
+          things: [{ name: "one", displayName: "One" }, { name: "two" }],
+          nextPageToken: "",
+          totalSize: 2,
+        };
+      },
+    }),
+    defineRoute({
+      operationId: "createThing",
+      method: "POST",
+      path: "/v1/accounts/{account_id}/things",
+      body: Thing,
+      async handle(call) {
+        note(call);
+        return call.body;
+      },
+    }),
+    defineRoute({
+      operationId: "getThing",
+      method: "GET",
+      path: "/v1/accounts/{account_id}/things/{thing_id}",
+      resource: Thing,
+      async handle(call) {
+        note(call);
+        return {
+          name: call.params["thing_id"],
+          nested: { count: 1, by: "x" },
+          labels: { "a.b": "c", k: "v" },
+        };
+      },
+    }),
+    defineRoute({
+      operationId: "updateThing",
+      method: "PATCH",
+      path: "/v1/accounts/{account_id}/things/{thing_id}",
+      body: Thing,
+      async handle(call) {
+        note(call);
+        return call.body;
+      },
+    }),
+    defineRoute({
+      operationId: "pokeThing",
+      method: "POST",
+      path: "/v1/accounts/{account_id}/things/{thing_id}:poke",
+      async handle(call) {
+        note(call);
+        return {};
+      },
+    }),
+    defineUploadRoute({
+      operationId: "uploadThing",
+      method: "POST",
+      path: "/v1/accounts/{account_id}/things/{thing_id}:upload",
+      upload: { maxBytes: MAX_UPLOAD_BYTES },
+      async handle(call) {
+        note(call);
+        const { filename, content } = await call.body.file();
+        const hash = createHash("sha256");
+        for await (const chunk of content) hash.update(chunk);
+        return { filename, sha256: hash.digest("hex") };
+      },
+    }),
+  ];
+}
+
+const call = (method: string, path: string, body?: unknown, options: SendOptions = {}): Promise<Reply> =>
+  send(target, path, { method, ...(body === undefined ? {} : { body }), ...options });
+
+/** Checks a refusal: gRPC's number, the field in the message's details. */
+function expectRefusal(reply: Reply, status: number, code: number, field: string | null): void {
+  expect(reply.status, reply.text).toBe(status);
+  expect(reply.headers["content-type"]).toMatch(/^application\/json/);
+  expect(reply.json).toEqual({ code, message: expect.stringMatching(/\S/), details: expect.any(Array) });
+  const fields = reply.json.details.flatMap((detail: Json) =>
+    detail.fieldViolations.map((v: Json) => v.field),
+  );
+  expect(fields).toEqual(field === null ? [] : [field]);
+}
+
+describe("a request reaches its route", () => {
+  test("with the path's ids by the contract's names, the principal and the request's id", async () => {
+    const reply = await call("GET", `${THINGS}/t-1_x.y`);
+    expect(reply.status).toBe(200);
+    expect(called.params).toEqual({ account_id: "a", thing_id: "t-1_x.y" });
+    expect(called.principal).toEqual({ accountId: "a" });
+    expect(reply.headers["x-request-id"]).toBe(called.requestId);
+    expect(called.left).toBe(false);
+  });
+
+  test("with typed query parameters, also in snake_case and without those nobody knows", async () => {
+    await call("GET", `${THINGS}?page_size=3&showDeleted=true&tags=a&tags=b&surprise=1`);
+    expect(called.query).toEqual({ pageSize: 3, showDeleted: true, tags: ["a", "b"] });
+  });
+
+  test("with a body that lacks output-only fields and nulls, and has 64-bit integers as text", async () => {
+    await call("POST", THINGS, {
+      name: "mine",
       displayName: null,
       sizeBytes: 5,
-      nested: { count: 2, by: "y" },
+      nested: { count: 2, by: "me" },
+      parts: [{ id: "x" }],
       labels: { a: "b" },
     });
-    await say("POST", "/v1/accounts/a/things", { foo: 1 });
-    await say("POST", "/v1/accounts/a/things", { nested: { foo: 1 } });
-    await say("POST", "/v1/accounts/a/things", '{"displayName":"a","displayName":"b"}');
-    await say("POST", "/v1/accounts/a/things", "<html>");
-    await say("POST", "/v1/accounts/a/things", { displayName: "a\u0000" });
-    await say("PATCH", "/v1/accounts/a/things/t", { displayName: null });
-    await say("POST", "/v1/accounts/a/things/t:poke", {});
-    await say("POST", "/v1/accounts/a/things/t:poke");
-    await say("POST", "/v1/accounts/a/things/t:poke", { a: 1 });
-    await say("POST", "/v1/accounts/a/things/t:nope");
-    await say("DELETE", "/v1/accounts/a/things/t");
-    await say("OPTIONS", "/v1/accounts/a/things/t");
-    await say("HEAD", "/v1/accounts/a/things/t");
-    await say("GET", "/v1/accounts/a/things/" + "t".repeat(300));
-    await say("GET", "/v1/accounts/a/things/%00");
-    await say("GET", "/v1/accounts/a/nothing");
-    await say("GET", "/nothing");
-    target.apiKey = null;
-    await say("GET", "/v1/accounts/a/things");
-    await say("GET", "/v1/accounts/a/things", undefined, { headers: { "x-api-key": "key" } });
-    target.apiKey = "key";
-    await say("POST", "/v1/accounts/a/things", `{"a":"${"x".repeat(1_100_000)}"}`);
+    expect(called.body).toEqual({
+      sizeBytes: "5",
+      nested: { count: 2 },
+      parts: [{ id: "x" }],
+      labels: { a: "b" },
+    });
+  });
+
+  test("with a null in a PATCH, which stands for the default", async () => {
+    await call("PATCH", `${THINGS}/t`, { displayName: null, name: null, nested: { count: null } });
+    expect(called.body).toEqual({ displayName: null, nested: { count: null } });
+  });
+
+  test.each([undefined, "", {}])("a verb without fields takes %j", async (body) => {
+    const reply = await call("POST", `${THINGS}/t:poke`, body);
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.json).toEqual({});
+  });
+
+  test("with a colon that is percent-encoded", async () => {
+    expect((await call("POST", `${THINGS}/t%3Apoke`, {})).status).toBe(200);
+  });
+
+  test("with its key in x-api-key", async () => {
+    const options = { headers: { "x-api-key": "key" } };
+    expect((await send({ ...target, apiKey: null }, THINGS, options)).status).toBe(200);
+    const wrong = await send({ ...target, apiKey: "wrong" }, THINGS, options);
+    expectRefusal(wrong, 401, 16, null);
+  });
+});
+
+describe("readMask", () => {
+  test.each([
+    [
+      `${THINGS}?readMask=name`,
+      { things: [{ name: "one" }, { name: "two" }], nextPageToken: "", totalSize: 2 },
+    ],
+    [`${THINGS}/t?readMask=name,nested.by`, { name: "t", nested: { by: "x" } }],
+    [`${THINGS}/t?read_mask=labels.k,display_name`, { labels: { k: "v" } }],
+  ])("%s picks fields", async (path, expected) => {
+    expect((await call("GET", path)).json).toEqual(expected);
+  });
+
+  test.each(["", "*", "name,*"])("%j means everything", async (mask) => {
+    expect((await call("GET", `${THINGS}/t?readMask=${mask}`)).json).toEqual(
+      (await call("GET", `${THINGS}/t`)).json,
+    );
+  });
+
+  test.each([
+    "nope",
+    "nested.nope",
+    "name,",
+    "name.x",
+    "parts.id",
+    "__proto__",
+    "labels.__proto__",
+    "constructor",
+  ])("%s is refused", async (mask) => {
+    expectRefusal(await call("GET", `${THINGS}/t?readMask=${mask}`), 400, 3, "readMask");
+    expect(called).toBe(null);
+  });
+
+  test("is refused where it picks nothing", async () => {
+    expectRefusal(await call("POST", `${THINGS}/t:poke?readMask=name`), 400, 3, "readMask");
+  });
+});
+
+describe("what is refused, with the field's name", () => {
+  test.each<[string, string, unknown, string]>([
+    ["an unknown field", "POST", { surprise: 1 }, "surprise"],
+    ["an unknown field of a message", "POST", { nested: { surprise: 1 } }, "nested.surprise"],
+    ["an unknown field in a list", "POST", { parts: [{}, { surprise: 1 }] }, "parts[1].surprise"],
+    ["an unknown field in a PATCH", "PATCH", { surprise: null }, "surprise"],
+    ["a wrong type", "POST", { nested: { count: "2" } }, "nested.count"],
+    ["too long a text", "POST", { displayName: "x".repeat(21) }, "displayName"],
+    ["an integer beyond 53 bits that is a number", "POST", { sizeBytes: 2 ** 60 }, "sizeBytes"],
+    ["a field given twice", "POST", '{"displayName":"a","displayName":"b"}', "displayName"],
+    ["a field given twice, once escaped", "POST", '{"nested":{"count":1,"c\\u006funt":2}}', "count"],
+    ["__proto__", "POST", '{"labels":{"__proto__":"x"}}', "__proto__"],
+    ["a list", "POST", [], "body"],
+    ["a text", "POST", '"x"', "body"],
+    ["HTML", "POST", "<html></html>", "body"],
+    ["half an object", "POST", '{"displayName":', "body"],
+    ["bytes that are no text", "POST", Buffer.from([0x22, 0xff, 0x22]), "body"],
+    ["a byte order mark", "POST", `\ufeff{}`, "body"],
+    ["U+0000", "POST", { displayName: "a\0" }, "body"],
+    ["U+0000 in a name", "POST", { labels: { "a\0": "" } }, "body"],
+    ["half a surrogate", "POST", '{"displayName":"\\ud800"}', "displayName"],
+    ["deep nesting", "POST", `{"labels":${"[".repeat(60)}${"]".repeat(60)}}`, "body"],
+    ["very deep nesting", "POST", `{"labels":${"[".repeat(200_000)}${"]".repeat(200_000)}}`, "body"],
+  ])("%s", async (_, method, body, field) => {
+    const path = method === "PATCH" ? `${THINGS}/t` : THINGS;
+    expectRefusal(
+      await call(method, path, body, { headers: { "content-type": "application/json" } }),
+      400,
+      3,
+      field,
+    );
+    expect(called).toBe(null);
+  });
+
+  test.each<[string, string]>([
+    ["pageSize=x", "pageSize"],
+    ["pageSize=1.5", "pageSize"],
+    ["pageSize=1&pageSize=2", "pageSize"],
+    ["pageSize=1&page_size=2", "pageSize"],
+    ["showDeleted=yes", "showDeleted"],
+    ["tags=%00", "tags"],
+  ])("the parameter %s", async (query, field) => {
+    expectRefusal(await call("GET", `${THINGS}?${query}`), 400, 3, field);
+  });
+
+  test("a body where none belongs", async () => {
+    expectRefusal(await call("POST", `${THINGS}/t:poke`, { force: true }), 400, 3, "force");
+  });
+
+  test.each(["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])(
+    "a body of the type %s",
+    async (type) => {
+      const options = { headers: { "content-type": type } };
+      expectRefusal(await call("POST", THINGS, "{}", options), 400, 3, "content-type");
+    },
+  );
+
+  test("an encoded body", async () => {
+    const options = { headers: { "content-encoding": "gzip" } };
+    expectRefusal(await call("POST", THINGS, "{}", options), 400, 3, "content-encoding");
+  });
+
+  test("a body above a megabyte", async () => {
+    expectRefusal(await call("POST", THINGS, { displayName: "x".repeat(1_000_000) }), 413, 8, "body");
+  });
+
+  test("any JSON whatever gives an answer of the contract", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.json(), fc.string()), async (body) => {
+        const reply = await call("POST", THINGS, body, { headers: { "content-type": "application/json" } });
+        if (reply.status !== 200) {
+          expect(reply.status).toBe(400);
+          expect(reply.json).toMatchObject({
+            code: 3,
+            message: expect.any(String),
+            details: expect.any(Array),
+          });
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe("a refusal arrives whole, though the body is on its way", () => {
+  const head = (method: string, ...headers: string[]): string =>
+    [`${method} ${THINGS} HTTP/1.1`, "host: x", "authorization: Bearer key", ...headers, "", ""].join("\r\n");
+
+  test.each<[string, string, number]>([
+    ["a body that is announced", head("POST", "content-length: 20000000"), 413],
+    ["a client that will close", head("POST", "content-length: 20000000", "connection: close"), 413],
+    ["a wrong method", head("DELETE", "content-length: 20000000", "connection: close"), 405],
+    ["a wrong key", head("POST", "content-length: 20000000").replace("Bearer key", "Bearer x"), 401],
+  ])("%s", async (_, request, status) => {
+    for (let i = 0; i < 5; i++) {
+      const reply = await rawReply(target.port, [request, Buffer.alloc(20_000_000, 97)]);
+      expect(reply.status).toBe(status);
+      expect(reply.json.message).toMatch(/\S/);
+    }
+  });
+});
+
+describe("paths and methods", () => {
+  test.each([
+    `${THINGS}/t:nope`,
+    `${THINGS}/`,
+    `${THINGS}/t/parts`,
+    `${THINGS}/..%2ft`,
+    `${THINGS}/%00`,
+    `${THINGS}/${"t".repeat(128)}`,
+    `${THINGS}/-t`,
+    "/v1/accounts//things",
+    "/v1/accounts",
+    "/v1/accounts/",
+    "/v1/validateModelConfig",
+  ])("%s is no path", async (path) => {
+    expectRefusal(await call("GET", path), 404, 5, null);
+  });
+
+  test.each([`${THINGS}/%`, `${THINGS}/%ff`])("%s is a malformed one", async (path) => {
+    expectRefusal(await call("GET", path), 400, 3, null);
+  });
+
+  test.each(["/v1/accountsx", "/v1/models", "/nothing", "/inference/v1/accounts"])(
+    "%s keeps the data plane's error shape",
+    async (path) => {
+      const reply = await call("GET", path);
+      expect(reply.status).toBe(404);
+      expect(reply.json.error).toMatchObject({ code: "NOT_FOUND", object: "error" });
+    },
+  );
+
+  test.each([
+    ["DELETE", THINGS, "GET, POST, HEAD, OPTIONS"],
+    ["PUT", `${THINGS}/t`, "GET, PATCH, HEAD, OPTIONS"],
+    ["GET", `${THINGS}/t:poke`, "POST, OPTIONS"],
+    ["PATCH", `${THINGS}/t:upload`, "POST, OPTIONS"],
+  ])("%s %s answers 405 and says what is allowed", async (method, path, allow) => {
+    const reply = await call(method, path, method === "GET" ? undefined : "<not even JSON>");
+    expectRefusal(reply, 405, 12, null);
+    expect(reply.headers.allow).toBe(allow);
+  });
+
+  test("OPTIONS says what is allowed, HEAD answers like GET without the body", async () => {
+    const options = await call("OPTIONS", THINGS);
+    expect(options).toMatchObject({ status: 204, text: "", headers: { allow: "GET, POST, HEAD, OPTIONS" } });
+    const head = await call("HEAD", THINGS);
+    const get = await call("GET", THINGS);
+    expect(head).toMatchObject({ status: 200, text: "" });
+    expect(head.headers["content-length"]).toBe(get.headers["content-length"]);
+  });
+
+  test("nothing is said without a key: not what exists, not what is allowed", async () => {
+    for (const [method, path] of [
+      ["GET", THINGS],
+      ["DELETE", THINGS],
+      ["OPTIONS", THINGS],
+      ["GET", "/v1/accounts/a/nothing"],
+    ] as const) {
+      const reply = await send({ ...target, apiKey: null }, path, { method });
+      expectRefusal(reply, 401, 16, null);
+      expect(reply.headers).toMatchObject({ "www-authenticate": "Bearer" });
+      expect(reply.headers.allow).toBeUndefined();
+    }
+  });
+});
+
+describe("errors of a route", () => {
+  test.each<[ErrorCode, number, number]>([
+    ["BAD_REQUEST", 400, 3],
+    ["FORBIDDEN", 403, 7],
+    ["NOT_FOUND", 404, 5],
+    ["ALREADY_EXISTS", 409, 6],
+    ["ABORTED", 409, 10],
+    ["FAILED_PRECONDITION", 400, 9],
+    ["RATE_LIMIT_EXCEEDED", 429, 8],
+    ["PAYMENT_REQUIRED", 402, 8],
+    ["UNAVAILABLE", 503, 14],
+    ["DEADLINE_EXCEEDED", 504, 4],
+    ["INTERNAL", 500, 13],
+  ])("%s is HTTP %i with gRPC's number %i", async (code, status, number) => {
+    failure = new AppError(code, "No.", { param: "x.y", retryAfterS: 7 });
+    const reply = await call("GET", THINGS);
+    expectRefusal(reply, status, number, "x.y");
+    expect(reply.headers["retry-after"]).toBe("7");
+    expect(reply.headers["x-request-id"]).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  test("anything else is INTERNAL and says nothing about itself", async () => {
+    failure = new Error("secret") as AppError;
+    const reply = await call("GET", THINGS);
+    expectRefusal(reply, 500, 13, null);
+    expect(reply.text).not.toContain("secret");
+  });
+});
+
+describe("uploads", () => {
+  const form = (...parts: [name: string, filename: string | null, content: string][]): SendOptions => ({
+    headers: { "content-type": "multipart/form-data; boundary=frontier" },
+    method: "POST",
+    body: `${parts
+      .map(
+        ([name, filename, content]) =>
+          `--frontier\r\ncontent-disposition: form-data; name="${name}"` +
+          `${filename === null ? "" : `; filename="${filename}"`}\r\n\r\n${content}\r\n`,
+      )
+      .join("")}--frontier--\r\n`,
+  });
+  const upload = (options: SendOptions): Promise<Reply> => send(target, `${THINGS}/t:upload`, options);
+
+  test.each([0, 1, 70_000, MAX_UPLOAD_BYTES])("a file of %i bytes arrives whole", async (sizeBytes) => {
+    const content = "x".repeat(sizeBytes);
+    const reply = await upload(form(["note", null, "hi"], ["file", "a.jsonl", content]));
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.json).toEqual({
+      filename: "a.jsonl",
+      sha256: createHash("sha256").update(content).digest("hex"),
+    });
+  });
+
+  test("one that is too large is refused, announced or not", async () => {
+    const large = form(["file", "a", "x".repeat(MAX_UPLOAD_BYTES + 1)]);
+    expectRefusal(await upload(large), 413, 8, "file");
+    const larger = form(["file", "a", "x".repeat(MAX_UPLOAD_BYTES + 100_000)]);
+    expectRefusal(await upload(larger), 413, 8, "file");
+  });
+
+  test.each<[string, SendOptions, string]>([
+    ["no file", form(["note", null, "hi"]), "file"],
+    ["two files", form(["file", "a", "1"], ["file", "b", "2"]), "file"],
+    [
+      "many fields",
+      form(...Array.from({ length: 20 }, () => ["n", null, ""] as [string, null, string])),
+      "file",
+    ],
+    [
+      "no end",
+      { ...form(), body: '--frontier\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nx' },
+      "file",
+    ],
+    [
+      "no boundary",
+      { ...form(["file", "a", "1"]), headers: { "content-type": "multipart/form-data" } },
+      "file",
+    ],
+    ["JSON", { method: "POST", body: {} }, "content-type"],
+    ["nothing", { method: "POST" }, "content-type"],
+  ])("%s instead of a file is refused", async (_, options, field) => {
+    expectRefusal(await upload(options), 400, 3, field);
+  });
+
+  test("a refusal comes before the file is looked at, and arrives though the file is on its way", async () => {
+    failure = new AppError("NOT_FOUND", "Thing not found.");
+    expectRefusal(await upload(form(["file", "a", "x".repeat(3_000_000)])), 404, 5, null);
   });
 });

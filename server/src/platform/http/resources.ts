@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import multipart from "@fastify/multipart";
 import type { FastifyInstance } from "fastify";
 import type { Static, TObject, TSchema } from "typebox";
 import { AppError, badRequest } from "../../lib/errors.ts";
@@ -7,6 +8,7 @@ import { departure } from "./exchange.ts";
 import { readJsonBody } from "./json-body.ts";
 import { bodyReader, queryReader } from "./resource-input.ts";
 import { refuseAmbiguousJson } from "./strict-json.ts";
+import { drainUpload, type Upload, uploadOf } from "./upload.ts";
 
 /** Who a request speaks for; the domain that knows fills it in by declaration merging. */
 // biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
@@ -35,6 +37,8 @@ export interface ResourceRoute {
   query?: TSchema;
   /** Of a request that carries one; without it only an empty body is taken. */
   body?: TSchema;
+  /** The body is multipart/form-data with one file instead: `call.body` is an Upload. */
+  upload?: { maxBytes: number };
   /** Of a GET: the resource, or the items of the list; its fields can be picked with `readMask`. */
   resource?: TObject;
   /** The JSON answer, sent with 200. */
@@ -45,6 +49,17 @@ interface TypedRoute<Q extends TSchema, B extends TSchema> extends Omit<Resource
   query?: Q;
   body?: B;
   handle(call: ResourceCall<Static<Q>, Static<B>>): Promise<object>;
+}
+
+/** A route whose body is a file. */
+export function defineUploadRoute<Q extends TSchema = TObject>(
+  route: Omit<ResourceRoute, "handle" | "query" | "body"> & {
+    query?: Q;
+    upload: { maxBytes: number };
+    handle(call: ResourceCall<Static<Q>, Upload>): Promise<object>;
+  },
+): ResourceRoute {
+  return route as unknown as ResourceRoute;
 }
 
 /** Gives `handle` the types of the route's schemas. */
@@ -64,36 +79,48 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 export function registerResources(app: FastifyInstance, routes: readonly ResourceRoute[]): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser("*", (_request, payload, done) =>
-      readJsonBody(payload as IncomingMessage, MAX_BODY_BYTES, done, refuseAmbiguousJson),
-    );
+    scope.addContentTypeParser("*", ({ headers }, payload, done) => {
+      if (headers["content-length"] === "0") return done(null);
+      readJsonBody(payload as IncomingMessage, MAX_BODY_BYTES, done, refuseAmbiguousJson);
+    });
     const methods = new Map<string, string[]>();
     for (const route of routes) {
-      addRoute(scope, route);
       const url = frameworkPath(route.path);
       methods.set(url, [...(methods.get(url) ?? []), route.method]);
+      if (route.upload === undefined) addRoute(scope, route);
     }
     for (const [url, allowed] of methods) addOtherMethods(scope, url, allowed);
+  });
+  app.register(async (scope) => {
+    // A file is read by the route that takes it, when it knows that it wants it.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    await scope.register(multipart);
+    for (const route of routes) if (route.upload !== undefined) addRoute(scope, route);
   });
 }
 
 function addRoute(app: FastifyInstance, route: ResourceRoute): void {
+  const { upload } = route;
   const readBody = bodyReader(route.body, route.method === "PATCH");
   const readQuery = queryReader(route.query);
   app.route({
     method: route.method,
     url: frameworkPath(route.path),
+    config: upload === undefined ? {} : { longBody: true },
     async handler(request, reply) {
       const given = request.query as Record<string, unknown>;
       const mask = readMaskOf(route, given["readMask"] ?? given["read_mask"]);
-      const answer = await route.handle({
+      const call: ResourceCall<unknown, unknown> = {
         principal: (request as unknown as { principal: Caller }).principal,
         params: request.params as Record<string, string>,
-        query: readQuery(given) as never,
-        body: readBody(request.body) as never,
+        query: readQuery(given),
+        body: upload === undefined ? readBody(request.body) : uploadOf(request, upload.maxBytes),
         requestId: request.id,
         signal: departure(request.raw.socket),
-      });
+      };
+      const handled = route.handle(call as ResourceCall<never, never>);
+      const answer = await (upload === undefined ? handled : handled.finally(() => drainUpload(request)));
       reply.header("x-request-id", request.id).type("application/json; charset=utf-8");
       return JSON.stringify(mask === null ? answer : pick(mask, answer));
     },

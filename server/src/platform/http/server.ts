@@ -6,7 +6,7 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
 import { refuseBrokenRequest } from "./broken-request.ts";
-import { errorReply, sendError } from "./error-body.ts";
+import { errorReply, letBodyPass, sendError } from "./error-body.ts";
 import { Exchange } from "./exchange.ts";
 import { wrongMethod } from "./resources.ts";
 
@@ -71,6 +71,7 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     // A route's own pattern limits its parameters; too long a one is no path, not an error of its own.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     genReqId: () => uuidv7Hex(options.clock.now()),
+    frameworkErrors: (fault, request, reply) => refuseUrl(options, fault, request, reply),
     clientErrorHandler(fault, socket) {
       if (fault.code === "ERR_HTTP_REQUEST_TIMEOUT" && longBodies.has(socket)) return;
       refuseBrokenRequest(fault, socket, MAX_HEADER_BYTES, options.clock);
@@ -169,6 +170,21 @@ function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
   });
 }
 
+/** A URL that can't be decoded reaches no hook: who asks is checked here. */
+function refuseUrl<P>(
+  options: HttpServerOptions<P>,
+  fault: Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  try {
+    options.authenticate(credentials(request));
+    answer(reply, request, fromFramework(fault));
+  } catch (thrown) {
+    answer(reply, request, toAppError(thrown));
+  }
+}
+
 /** The key of a request as an `Authorization` header; gRPC clients send it as `x-api-key`. */
 function credentials({ headers }: Pick<IncomingMessage, "headers">): string | undefined {
   const key = headers["x-api-key"];
@@ -178,6 +194,7 @@ function credentials({ headers }: Pick<IncomingMessage, "headers">): string | un
 function answer(reply: FastifyReply, request: FastifyRequest, error: AppError): FastifyReply {
   if (error.retryAfterS !== null) reply.header("retry-after", String(error.retryAfterS));
   if (error.code === "UNAUTHORIZED") reply.header("www-authenticate", "Bearer");
+  letBodyPass(reply.raw);
   const { status, body } = errorReply(request.url, error);
   return reply
     .code(status)
