@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AppError } from "../../lib/errors.ts";
-import { type AttachedModel, createModelService, type ModelServiceOptions } from "./service.ts";
+import type { AttachedModel } from "./catalog-schema.ts";
+import { createModelService, type ModelServiceOptions } from "./resolver.ts";
 
 const catalogDir = fileURLToPath(new URL("../../../../catalog", import.meta.url));
 const SERVED = "accounts/fireworks/models/smollm2-135m-instruct";
