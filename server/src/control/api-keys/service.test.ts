@@ -2,27 +2,37 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
-import { FakeClock } from "../../lib/clock.ts";
+import { silentLog } from "../../../test/harness/database.ts";
+import type { FakeClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newApiKey } from "../../lib/ids.ts";
+import { type Database, openDatabase } from "../../platform/db/database.ts";
+import { platformSecret } from "../../platform/db/secrets.ts";
 import { createAccounts } from "../accounts/service.ts";
+import { createUsers, type Users } from "../users/service.ts";
 import { type ApiKeys, createApiKeys } from "./service.ts";
+import { type Someone, startTenants, type Tenants } from "./testing.ts";
 
-let database: TestDatabase;
+interface Gateway {
+  keys: ApiKeys;
+  users: Users;
+}
+
+let t: Tenants;
+let clock: FakeClock;
 let folder: string;
-const clock = new FakeClock();
-const opened: ApiKeys[] = [];
+let alice: Someone;
+const opened: { keys: ApiKeys; database: Database }[] = [];
 
-async function gateway(): Promise<ApiKeys> {
-  const keys = await createApiKeys({
-    database,
-    accounts: createAccounts({ database, clock }),
-    clock,
-    log: silentLog,
-  });
-  opened.push(keys);
-  return keys;
+/** A process of its own as far as the database can tell: it shares no connection with the others. */
+async function gateway(): Promise<Gateway> {
+  const database = await openDatabase({ url: t.database.url, log: silentLog, maxConnections: 2 });
+  const tokenSecret = await platformSecret(database, "page-token");
+  const accounts = createAccounts({ database, clock, tokenSecret });
+  const users = createUsers({ database, accounts, clock, tokenSecret });
+  const keys = await createApiKeys({ database, users, clock, log: silentLog, tokenSecret });
+  opened.push({ keys, database });
+  return { keys, users };
 }
 
 function refusal(keys: ApiKeys, authorization: string | undefined): AppError {
@@ -48,146 +58,231 @@ function accepts(keys: ApiKeys, key: string): boolean {
   }
 }
 
+/** A new key of alice's. */
+async function newKey(keys: ApiKeys, body: object = {}): Promise<{ keyId: string; key: string }> {
+  const { keyId, key = "" } = await keys.create(alice.principal, "acme", null, body);
+  return { keyId, key };
+}
+
+function inMs(ms: number): string {
+  return new Date(clock.now() + ms).toISOString();
+}
+
 beforeAll(async () => {
-  database = await testDatabase();
+  t = await startTenants();
+  clock = t.clock;
   folder = mkdtempSync(join(tmpdir(), "hearth-keys-"));
-  await createAccounts({ database, clock }).ensure("acme");
+  alice = await t.someone("acme", "alice", "user");
 });
 afterAll(async () => {
-  for (const keys of opened) await keys.close();
-  await database.drop();
+  for (const { keys, database } of opened) {
+    await keys.close();
+    await database.close();
+  }
+  await t.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
 describe("authentication", () => {
-  test("a key speaks for its account with its role, whatever the case of the scheme", async () => {
-    const keys = await gateway();
-    const { id, key } = await keys.create({ accountId: "acme", name: "ci", role: "user", expiresAtMs: null });
+  test("a key speaks for its user with the user's role, whatever the case of the scheme", async () => {
+    const { keyId, key } = await newKey(t.keys);
     for (const scheme of ["Bearer", "bearer", "BEARER"]) {
-      expect(keys.authenticate(`${scheme} ${key}`)).toMatchObject({
+      expect(t.keys.authenticate(`${scheme} ${key}`)).toEqual({
         accountId: "acme",
-        keyId: id,
+        keyId,
+        userId: "alice",
         role: "user",
+        isOperator: false,
       });
     }
   });
 
-  test("absent, malformed, unknown, disabled and expired keys are refused in the same words", async () => {
-    const keys = await gateway();
-    const disabled = await keys.create({ accountId: "acme", name: "old", role: "user", expiresAtMs: null });
-    await keys.disable("acme", disabled.id);
-    const expiring = await keys.create({
-      accountId: "acme",
-      name: "short",
-      role: "user",
-      expiresAtMs: clock.now() + 1_000,
-    });
-    expect(accepts(keys, expiring.key)).toBe(true);
+  test("absent, malformed, unknown, deleted and expired keys are refused in the same words", async () => {
+    const deleted = await newKey(t.keys);
+    await t.keys.delete(alice.principal, "acme", null, deleted.keyId);
+    const expiring = await newKey(t.keys, { expireTime: inMs(1_000) });
+    expect(accepts(t.keys, expiring.key)).toBe(true);
     clock.advance(1_000);
     const refused = [
       undefined,
       "",
       "Bearer",
       "Bearer ",
-      `Basic ${expiring.key}`,
-      `Bearer${expiring.key}`,
+      `Basic ${alice.key}`,
+      `Bearer${alice.key}`,
       `Bearer ${newApiKey()}`,
-      `Bearer ${disabled.key}`,
+      `Bearer ${deleted.key}`,
       `Bearer ${expiring.key}`,
-      `Bearer ${disabled.key} ${disabled.key}`,
+      `Bearer ${alice.key} ${alice.key}`,
       `Bearer ${"x".repeat(60_000)}`,
       "Bearer \u0000\ud800",
-    ].map((authorization) => refusal(keys, authorization));
+    ].map((authorization) => refusal(t.keys, authorization));
     expect(new Set(refused.map((error) => `${error.code} ${error.status} ${error.message}`)).size).toBe(1);
     expect(refused[0]?.status).toBe(401);
   });
 
-  test("a key that one gateway makes or disables works or fails in all of them, without a restart", async () => {
+  test("the database never holds a key, only its digest under a pepper", async () => {
+    const { key } = await newKey(t.keys);
+    const rows = await t.database.sql`select row_to_json(k)::text as text from api_keys k`;
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.some((row) => String(row["text"]).includes(key))).toBe(false);
+  });
+});
+
+describe("several processes", () => {
+  test("a key that one makes or deletes works or fails in all of them, without a restart", async () => {
     const [one, two] = [await gateway(), await gateway()];
-    const { id, key } = await one.create({ accountId: "acme", name: "ci", role: "user", expiresAtMs: null });
-    await eventually(() => accepts(two, key));
-    await two.disable("acme", id);
-    expect(accepts(two, key)).toBe(false);
-    await eventually(() => !accepts(one, key));
+    const { keyId, key } = await newKey(one.keys);
+    expect(accepts(one.keys, key)).toBe(true);
+    await eventually(() => accepts(two.keys, key));
+    await two.keys.delete(alice.principal, "acme", null, keyId);
+    expect(accepts(two.keys, key)).toBe(false);
+    await eventually(() => !accepts(one.keys, key));
+  });
+
+  test("a role that one changes, and a user that one deletes, count at once there and soon elsewhere", async () => {
+    const [one, two] = [await gateway(), await gateway()];
+    const { key } = await t.someone("acme", "zoe", "user");
+    const roleIn = ({ keys }: Gateway) => keys.authenticate(`Bearer ${key}`).role;
+    await eventually(() => accepts(one.keys, key) && accepts(two.keys, key));
+    await one.users.update(t.operator.principal, "acme", "zoe", { role: "inference-user" }, undefined);
+    expect(roleIn(one)).toBe("inference-user");
+    await eventually(() => roleIn(two) === "inference-user");
+    await one.users.delete(t.operator.principal, "acme", "zoe");
+    expect(accepts(one.keys, key)).toBe(false);
+    await eventually(() => !accepts(two.keys, key));
   });
 
   test("a change whose notification got lost is seen after the periodic reload", async () => {
-    const keys = await gateway();
-    const { id, key } = await keys.create({ accountId: "acme", name: "ci", role: "user", expiresAtMs: null });
-    await database.sql`update api_keys set disabled_at = now() where id = ${id}`;
+    const { keys } = await gateway();
+    const { keyId, key } = await newKey(t.keys);
+    await eventually(() => accepts(keys, key));
+    await t.database.sql`update api_keys set delete_time = now() where id = ${keyId}`;
     expect(accepts(keys, key)).toBe(true);
     clock.advance(15_000);
     await eventually(() => !accepts(keys, key));
   });
 
-  test("an account can't disable another account's key", async () => {
-    const keys = await gateway();
-    const { id, key } = await keys.create({ accountId: "acme", name: "ci", role: "user", expiresAtMs: null });
-    await keys.disable("mallory", id);
-    expect(accepts(keys, key)).toBe(true);
+  test("a user that comes back under the same id gets none of the old keys", async () => {
+    const old = await t.someone("acme", "phoenix", "user");
+    await t.users.delete(t.operator.principal, "acme", "phoenix");
+    const fresh = await t.someone("acme", "phoenix", "admin");
+    expect([accepts(t.keys, old.key), accepts(t.keys, fresh.key)]).toEqual([false, true]);
   });
 
-  test("the database never holds a key, only its digest under a pepper", async () => {
-    const keys = await gateway();
-    const { key } = await keys.create({ accountId: "acme", name: "ci", role: "user", expiresAtMs: null });
-    const rows = await database.sql`select row_to_json(k)::text as text from api_keys k`;
-    expect(rows.some((row) => String(row["text"]).includes(key))).toBe(false);
+  test("a key made while its user is deleted never works", async () => {
+    const { key } = await t.someone("acme", "racer", "user");
+    const principal = t.keys.authenticate(`Bearer ${key}`);
+    const [made, gone] = await Promise.allSettled([
+      t.keys.create(principal, "acme", null, {}),
+      t.users.delete(t.operator.principal, "acme", "racer"),
+    ]);
+    expect(gone.status).toBe("fulfilled");
+    if (made.status === "fulfilled") expect(accepts(t.keys, made.value.key ?? "")).toBe(false);
+    else expect(made.reason).toMatchObject({ code: "NOT_FOUND" });
   });
 });
 
+describe("last use", () => {
+  const lastUsed = async (keyId: string) =>
+    (await t.keys.get(alice.principal, "acme", "alice", keyId)).lastUsed;
+
+  test("it is written down once a minute, not with every request, and an unused key has none", async () => {
+    const { keyId, key } = await newKey(t.keys);
+    const unused = await newKey(t.keys);
+    t.keys.authenticate(`Bearer ${key}`);
+    const usedAt = inMs(0);
+    expect(await lastUsed(keyId)).toBeUndefined();
+    clock.advance(60_000);
+    await eventuallyAsync(async () => (await lastUsed(keyId)) === usedAt);
+    expect(await lastUsed(unused.keyId)).toBeUndefined();
+  });
+
+  test("a process that ends writes it down; an earlier use never takes the place of a later one", async () => {
+    const { keys } = await gateway();
+    const { keyId, key } = await newKey(keys);
+    await eventually(() => accepts(t.keys, key));
+    keys.authenticate(`Bearer ${key}`);
+    clock.advance(5_000);
+    t.keys.authenticate(`Bearer ${key}`);
+    const usedAt = inMs(0);
+    clock.advance(60_000);
+    await eventuallyAsync(async () => (await lastUsed(keyId)) === usedAt);
+    await keys.close();
+    expect(await lastUsed(keyId)).toBe(usedAt);
+  });
+
+  async function eventuallyAsync(check: () => Promise<boolean>): Promise<void> {
+    while (!(await check())) await new Promise((resolve) => setImmediate(resolve));
+  }
+});
+
 describe("bootstrap", () => {
-  test("the first start makes an admin key and a file only its owner can read; the second start recognises both", async () => {
-    const keys = await gateway();
+  test("the first start makes the operator's key and a file only its owner can read; the second recognises both", async () => {
     const keyFile = join(folder, "first", "api-key");
-    const first = await keys.bootstrap({ accountId: "local", apiKey: null, keyFile });
+    const first = await t.keys.bootstrap({ accountId: "one", apiKey: null, keyFile });
     expect(first.created).toBe(true);
-    expect(readFileSync(keyFile, "utf8").trim()).toBe(first.apiKey);
+    expect(t.keys.authenticate(`Bearer ${first.apiKey}`)).toMatchObject({
+      accountId: "one",
+      role: "admin",
+      isOperator: true,
+    });
+    expect(readFileSync(keyFile, "utf8")).toBe(`${first.apiKey}\n`);
     expect(statSync(keyFile).mode & 0o777).toBe(0o600);
     expect(readdirSync(join(folder, "first"))).toEqual(["api-key"]);
-    expect(keys.authenticate(`Bearer ${first.apiKey}`)).toMatchObject({ accountId: "local", role: "admin" });
-
-    const again = await (await gateway()).bootstrap({ accountId: "local", apiKey: null, keyFile });
-    expect(again).toEqual({ apiKey: null, created: false });
+    const second = await (await gateway()).keys.bootstrap({ accountId: "one", apiKey: null, keyFile });
+    expect(second).toEqual({ apiKey: null, created: false });
   });
 
-  test("two first starts at once agree on one key", async () => {
+  test("two processes that start at once on nothing agree on one operator and one key", async () => {
+    const [one, two] = [await gateway(), await gateway()];
     const keyFile = join(folder, "race", "api-key");
-    const gateways = await Promise.all([gateway(), gateway()]);
-    await Promise.all(gateways.map((keys) => keys.bootstrap({ accountId: "local", apiKey: null, keyFile })));
+    const options = { accountId: "race", apiKey: null, keyFile };
+    await Promise.all([one.keys.bootstrap(options), two.keys.bootstrap(options)]);
     const key = readFileSync(keyFile, "utf8").trim();
-    expect(gateways.map((keys) => keys.authenticate(`Bearer ${key}`).accountId)).toEqual(["local", "local"]);
+    await eventually(() => accepts(one.keys, key) && accepts(two.keys, key));
+    const operators = (await one.users.members()).filter((member) => member.accountId === "race");
+    expect(operators).toMatchObject([{ role: "admin", isOperator: true }]);
   });
 
-  test("a given key is taken for the account and leaves no file", async () => {
-    const keys = await gateway();
+  test("a key from the settings is the operator's, is never shown and leaves no file", async () => {
     const apiKey = newApiKey();
     const keyFile = join(folder, "given", "api-key");
-    expect(await keys.bootstrap({ accountId: "local", apiKey, keyFile })).toEqual({
-      apiKey: null,
-      created: true,
-    });
-    expect(await keys.bootstrap({ accountId: "local", apiKey, keyFile })).toEqual({
-      apiKey: null,
-      created: false,
-    });
-    expect(keys.authenticate(`Bearer ${apiKey}`)).toMatchObject({ accountId: "local", role: "admin" });
+    const options = { accountId: "two", apiKey, keyFile };
+    expect(await t.keys.bootstrap(options)).toEqual({ apiKey: null, created: true });
+    expect(await t.keys.bootstrap(options)).toEqual({ apiKey: null, created: false });
+    expect(t.keys.authenticate(`Bearer ${apiKey}`)).toMatchObject({ accountId: "two", isOperator: true });
     expect(existsSync(keyFile)).toBe(false);
   });
 
-  test("a key of another account, a user's key and a disabled key stop the start with a reason that doesn't show the key", async () => {
-    const keys = await gateway();
+  test("neither a key called bootstrap nor a user called operator makes an operator", async () => {
+    await t.someone("three", "operator", "admin");
+    const admin = await t.someone("three", "root", "admin");
+    const { key = "" } = await t.keys.create(admin.principal, "three", "operator", {
+      displayName: "bootstrap",
+    });
     const apiKey = newApiKey();
-    const keyFile = join(folder, "conflict", "api-key");
-    await keys.bootstrap({ accountId: "local", apiKey, keyFile });
-    const user = await keys.create({ accountId: "acme", name: "ci", role: "user", expiresAtMs: null });
-    const dead = await keys.create({ accountId: "acme", name: "ci", role: "admin", expiresAtMs: null });
-    await keys.disable("acme", dead.id);
+    await t.keys.bootstrap({ accountId: "three", apiKey, keyFile: join(folder, "unused") });
+    expect(t.keys.authenticate(`Bearer ${key}`)).toMatchObject({ userId: "operator", isOperator: false });
+    expect(t.keys.authenticate(`Bearer ${apiKey}`).userId).not.toBe("operator");
+    expect(t.keys.authenticate(`Bearer ${apiKey}`).isOperator).toBe(true);
+  });
+
+  test("another account's, another user's and a deleted key stop the start with a reason that doesn't show the key", async () => {
+    const operatorOf = async (accountId: string) => {
+      const apiKey = newApiKey();
+      await t.keys.bootstrap({ accountId, apiKey, keyFile: join(folder, "unused") });
+      return { apiKey, principal: t.keys.authenticate(`Bearer ${apiKey}`) };
+    };
+    const foreign = await operatorOf("four");
+    const dead = await operatorOf("acme");
+    await t.keys.delete(dead.principal, "acme", null, dead.principal.keyId);
     for (const [key, reason] of [
-      [apiKey, "belongs to another account"],
-      [user.key, "is not an admin key"],
-      [dead.key, "is disabled"],
+      [foreign.apiKey, "belongs to another account"],
+      [alice.key, "is not the operator's"],
+      [dead.apiKey, "was deleted"],
     ] as const) {
-      const error = await keys.bootstrap({ accountId: "acme", apiKey: key, keyFile }).then(
+      const error = await t.keys.bootstrap({ accountId: "acme", apiKey: key, keyFile: "unused" }).then(
         () => null,
         (thrown: Error) => thrown,
       );
@@ -197,10 +292,9 @@ describe("bootstrap", () => {
   });
 
   test("a key file that holds something else stops the start and stays as it is", async () => {
-    const keys = await gateway();
     const keyFile = join(folder, "broken");
     writeFileSync(keyFile, "not a key\n");
-    await expect(keys.bootstrap({ accountId: "local", apiKey: null, keyFile })).rejects.toThrow(
+    await expect(t.keys.bootstrap({ accountId: "one", apiKey: null, keyFile })).rejects.toThrow(
       /holds no API key/,
     );
     expect(readFileSync(keyFile, "utf8")).toBe("not a key\n");

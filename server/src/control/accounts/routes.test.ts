@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+
+const ACCOUNTS = "/v1/accounts";
+
+let t: Tenants;
+let admin: Someone;
+
+beforeAll(async () => {
+  t = await startTenants();
+  admin = await t.someone("acme", "root", "admin");
+  await t.someone("evil", "mallory", "admin");
+});
+afterAll(() => t.close());
+
+const namesOf = (reply: { json: { accounts: { name: string }[] } }) =>
+  reply.json.accounts.map(({ name }) => name);
+
+describe("reading", () => {
+  test("an account sees itself and the library; another one answers like a missing one", async () => {
+    const own = await t.call(admin.key, "GET", `${ACCOUNTS}/acme`);
+    expect(own.json).toEqual({
+      name: "accounts/acme",
+      displayName: "",
+      createTime: "2026-01-01T00:00:00.000Z",
+      accountType: "DEVELOPER",
+      email: "",
+      state: "READY",
+      status: { code: "OK", message: "" },
+      suspendState: "UNSUSPENDED",
+      updateTime: "2026-01-01T00:00:00.000Z",
+    });
+    expect((await t.call(admin.key, "GET", `${ACCOUNTS}/fireworks`)).json.name).toBe("accounts/fireworks");
+    expect((await t.call(admin.key, "GET", `${ACCOUNTS}/acme?readMask=name,state`)).json).toEqual({
+      name: "accounts/acme",
+      state: "READY",
+    });
+    const foreign = await t.call(admin.key, "GET", `${ACCOUNTS}/evil`);
+    const missing = await t.call(admin.key, "GET", `${ACCOUNTS}/none`);
+    expect([foreign.status, foreign.text]).toEqual([404, missing.text.replaceAll("none", "evil")]);
+    expect(foreign.json.code).toBe(5);
+  });
+
+  test("an account lists itself, the operator all, sorted by name and page by page", async () => {
+    expect(namesOf(await t.call(admin.key, "GET", ACCOUNTS))).toEqual(["accounts/acme"]);
+    expect(namesOf(await t.call(admin.key, "GET", `${ACCOUNTS}?filter=name="accounts/evil"`))).toEqual([]);
+    const all = namesOf(await t.call(t.operator.key, "GET", ACCOUNTS));
+    expect(all).toEqual(["accounts/acme", "accounts/evil", "accounts/fireworks", "accounts/local"]);
+    const first = await t.call(t.operator.key, "GET", `${ACCOUNTS}?pageSize=3`);
+    const token = first.json.nextPageToken;
+    const second = await t.call(t.operator.key, "GET", `${ACCOUNTS}?pageSize=3&pageToken=${token}`);
+    expect([...namesOf(first), ...namesOf(second)]).toEqual(all);
+    expect((await t.call(admin.key, "GET", `${ACCOUNTS}?pageToken=${token}`)).status).toBe(400);
+  });
+
+  test("accounts can't be ordered", async () => {
+    const reply = await t.call(t.operator.key, "GET", `${ACCOUNTS}?orderBy=email`);
+    expect(reply.status).toBe(400);
+    expect(reply.text).toContain("orderBy");
+  });
+});
+
+describe("creating", () => {
+  test("the operator makes an account, its first admin and that admin's key, and the admin takes over", async () => {
+    const body = { email: "owner@new.example", displayName: "New", accountType: "ENTERPRISE" };
+    const made = await t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=new`, body);
+    expect(made.json).toMatchObject({ name: "accounts/new", ...body });
+    const user = { role: "admin", email: "owner@new.example" };
+    expect((await t.call(t.operator.key, "POST", `${ACCOUNTS}/new/users?userId=owner`, user)).status).toBe(
+      200,
+    );
+    const { json } = await t.call(t.operator.key, "POST", `${ACCOUNTS}/new/users/owner/apiKeys`, {
+      apiKey: {},
+    });
+    expect((await t.call(json.key, "GET", `${ACCOUNTS}/new`)).json).toEqual(made.json);
+    const colleague = { role: "user", email: "colleague@new.example" };
+    expect((await t.call(json.key, "POST", `${ACCOUNTS}/new/users`, colleague)).status).toBe(200);
+  });
+
+  test("without an id the address gives one", async () => {
+    const names: string[] = [];
+    for (const email of ["Team@one.example", "team@two.example"]) {
+      names.push((await t.call(t.operator.key, "POST", ACCOUNTS, { email })).json.name);
+    }
+    expect(names).toEqual(["accounts/team", expect.stringMatching(/^accounts\/team-[a-z0-9]{16}$/)]);
+  });
+
+  test("nobody else makes accounts, not even an admin of the operator's account", async () => {
+    const deputy = await t.someone("local", "deputy", "admin");
+    for (const who of [admin, deputy]) {
+      const reply = await t.call(who.key, "POST", `${ACCOUNTS}?accountId=mine`, { email: "a@b.example" });
+      expect([reply.status, reply.json.code]).toEqual([403, 7]);
+    }
+  });
+
+  test("an id that is taken answers 409, also when two ask at once", async () => {
+    const create = (id: string) =>
+      t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=${id}`, { email: "a@b.example" });
+    expect((await create("fireworks")).status).toBe(409);
+    const both = await Promise.all([create("twice"), create("twice")]);
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
+  });
+
+  test.each([
+    ["no address", {}, "email"],
+    ["a broken address", { email: "x" }, "email"],
+    ["an unknown type", { email: "a@b.example", accountType: "GOLD" }, "accountType"],
+    ["a huge name", { email: "a@b.example", displayName: "x".repeat(64) }, "displayName"],
+    ["an unknown field", { email: "a@b.example", admin: true }, "admin"],
+    [
+      "alerts, which it doesn't have",
+      { email: "a@b.example", notificationSettings: {} },
+      "notificationSettings",
+    ],
+  ])("%s is refused by name", async (_what, body, field) => {
+    const reply = await t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=wrong`, body);
+    expect([reply.status, reply.json.code]).toEqual([400, 3]);
+    expect(reply.text).toContain(field);
+  });
+});
+
+test("without a key every path answers 401", async () => {
+  for (const [method, path] of [
+    ["GET", ACCOUNTS],
+    ["POST", ACCOUNTS],
+    ["GET", `${ACCOUNTS}/acme`],
+    ["GET", `${ACCOUNTS}/fireworks`],
+  ] as const) {
+    expect((await t.call(null, method, path)).status).toBe(401);
+  }
+});

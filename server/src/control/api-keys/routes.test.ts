@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newApiKey } from "../../lib/ids.ts";
+import { type Someone, startTenants, type Tenants } from "./testing.ts";
+
+const KEYS = "/v1/accounts/acme/apiKeys";
+const ofUser = (userId: string) => `/v1/accounts/acme/users/${userId}/apiKeys`;
+
+let t: Tenants;
+let admin: Someone;
+let alice: Someone;
+let bob: Someone;
+let mallory: Someone;
+
+beforeAll(async () => {
+  t = await startTenants();
+  admin = await t.someone("acme", "root", "admin");
+  alice = await t.someone("acme", "alice", "user");
+  bob = await t.someone("acme", "bob", "inference-user");
+  mallory = await t.someone("evil", "mallory", "admin");
+});
+afterAll(() => t.close());
+
+async function make(
+  who: Someone,
+  path: string,
+  apiKey: object = {},
+): Promise<{ keyId: string; key: string }> {
+  const reply = await t.call(who.key, "POST", path, { apiKey });
+  expect(reply.status, reply.text).toBe(200);
+  return reply.json;
+}
+
+async function works(key: string): Promise<boolean> {
+  return (await t.call(key, "GET", "/v1/accounts")).status === 200;
+}
+
+const idsOf = (reply: { json: { apiKeys: { keyId: string }[] } }) =>
+  reply.json.apiKeys.map(({ keyId }) => keyId);
+
+describe("making keys", () => {
+  test("a key is shown once, with all it was given; it works at once and is listed by its prefix", async () => {
+    const reply = await t.call(alice.key, "POST", KEYS, {
+      apiKey: { displayName: "ci", expireTime: "2030-01-01T00:00:00Z", annotations: { team: "search" } },
+    });
+    expect(reply.status).toBe(200);
+    const { key, keyId } = reply.json;
+    expect(reply.json).toEqual({
+      keyId,
+      key,
+      displayName: "ci",
+      createTime: "2026-01-01T00:00:00.000Z",
+      secure: true,
+      email: "alice@acme.example",
+      prefix: key.slice(0, 8),
+      expireTime: "2030-01-01T00:00:00.000Z",
+      annotations: { team: "search" },
+    });
+    expect(await works(key)).toBe(true);
+    const { key: _, ...shown } = reply.json;
+    expect((await t.call(alice.key, "GET", `${ofUser("alice")}/${keyId}`)).json).toEqual(shown);
+    const listed = await t.call(alice.key, "GET", `${KEYS}?filter=displayName="ci"`);
+    expect(listed.json).toEqual({ apiKeys: [shown], nextPageToken: "", totalSize: 1 });
+    expect(listed.text + JSON.stringify(listed.headers)).not.toContain(key);
+  });
+
+  test("without a name it is called default; what the platform decides is ignored", async () => {
+    const given = {
+      keyId: "mine",
+      key: "fw_mine",
+      prefix: "x",
+      secure: false,
+      email: "x@y.z",
+      lastUsed: "never",
+    };
+    const made = await make(alice, KEYS, { ...given, createTime: "1999-01-01T00:00:00Z" });
+    expect(made).toMatchObject({ displayName: "default", secure: true, email: "alice@acme.example" });
+    expect([made.keyId, made.key]).not.toContain("mine");
+    expect(await works("fw_mine")).toBe(false);
+  });
+
+  test("a key ends when it expires", async () => {
+    const expireTime = new Date(t.clock.now() + 10_000).toISOString();
+    const { key } = await make(alice, KEYS, { expireTime });
+    expect(await works(key)).toBe(true);
+    t.clock.advance(10_000);
+    expect(await works(key)).toBe(false);
+  });
+
+  test.each([
+    ["a body without apiKey", {}, "apiKey"],
+    ["an unknown field", { apiKey: { role: "admin" } }, "apiKey.role"],
+    ["another user's name", { apiKey: {}, userId: "root" }, "userId"],
+    ["an expiry in the past", { apiKey: { expireTime: "2020-01-01T00:00:00Z" } }, "apiKey.expireTime"],
+    ["an expiry that is no time", { apiKey: { expireTime: "tomorrow" } }, "apiKey.expireTime"],
+    ["an expiry on 30 February", { apiKey: { expireTime: "2030-02-30T00:00:00Z" } }, "apiKey.expireTime"],
+    ["a huge name", { apiKey: { displayName: "x".repeat(100_000) } }, "apiKey.displayName"],
+    ["a name that runs backwards", { apiKey: { displayName: "a\u202eb" } }, "apiKey.displayName"],
+    ["a name with NUL", { apiKey: { displayName: "a\u0000b" } }, "body"],
+    [
+      "a label with a mark that reorders text",
+      { apiKey: { annotations: { a: "\u202e" } } },
+      "apiKey.annotations",
+    ],
+    ["labels that are no texts", { apiKey: { annotations: { a: 1 } } }, "apiKey.annotations"],
+  ])("%s is refused by name", async (_what, body, field) => {
+    const reply = await t.call(alice.key, "POST", KEYS, body);
+    expect(reply.status, reply.text).toBe(400);
+    expect(reply.json.code).toBe(3);
+    expect(reply.text).toContain(field);
+  });
+});
+
+describe("whose keys", () => {
+  test("everybody, an inference-user too, makes, lists and deletes their own keys by both paths", async () => {
+    for (const path of [KEYS, ofUser("bob")]) {
+      const { keyId, key } = await make(bob, path);
+      expect(idsOf(await t.call(bob.key, "GET", path))).toContain(keyId);
+      expect((await t.call(bob.key, "POST", `${path}:delete`, { keyId })).json).toEqual({});
+      expect(await works(key)).toBe(false);
+      expect(idsOf(await t.call(bob.key, "GET", path))).not.toContain(keyId);
+      expect((await t.call(bob.key, "POST", `${path}:delete`, { keyId })).status).toBe(404);
+    }
+  });
+
+  test("a user sees and ends no other user's keys", async () => {
+    const { keyId, key } = await make(bob, KEYS);
+    expect(idsOf(await t.call(alice.key, "GET", `${KEYS}?pageSize=200`))).not.toContain(keyId);
+    expect((await t.call(alice.key, "GET", ofUser("bob"))).status).toBe(403);
+    expect((await t.call(alice.key, "POST", ofUser("bob"), { apiKey: {} })).status).toBe(403);
+    const missing = await t.call(alice.key, "POST", `${KEYS}:delete`, { keyId: "0".repeat(32) });
+    const attempts = [
+      await t.call(alice.key, "POST", `${KEYS}:delete`, { keyId }),
+      await t.call(alice.key, "POST", `${ofUser("alice")}:delete`, { keyId }),
+      await t.call(alice.key, "POST", `${ofUser("bob")}:delete`, { keyId }),
+      await t.call(alice.key, "GET", `${ofUser("alice")}/${keyId}`),
+      await t.call(alice.key, "GET", `${ofUser("bob")}/${keyId}`),
+    ];
+    for (const reply of attempts) expect([reply.status, reply.text]).toEqual([404, missing.text]);
+    expect(await works(key)).toBe(true);
+  });
+
+  test("an admin makes, lists and ends other users' keys; a key is reached by its own user's path alone", async () => {
+    const { keyId, key } = await make(admin, ofUser("bob"), { displayName: "from root" });
+    expect((await t.call(key, "GET", "/v1/accounts/acme/users/bob")).json.role).toBe("inference-user");
+    expect(idsOf(await t.call(admin.key, "GET", `${KEYS}?pageSize=200`))).toContain(keyId);
+    expect(idsOf(await t.call(admin.key, "GET", ofUser("bob")))).toContain(keyId);
+    expect(idsOf(await t.call(admin.key, "GET", ofUser("alice")))).not.toContain(keyId);
+    expect((await t.call(admin.key, "GET", `${ofUser("alice")}/${keyId}`)).status).toBe(404);
+    expect((await t.call(admin.key, "POST", `${ofUser("alice")}:delete`, { keyId })).status).toBe(404);
+    expect((await t.call(admin.key, "POST", ofUser("nobody"), { apiKey: {} })).status).toBe(404);
+    expect((await t.call(admin.key, "GET", ofUser("nobody"))).status).toBe(404);
+    expect((await t.call(admin.key, "POST", `${KEYS}:delete`, { keyId })).status).toBe(200);
+    expect(await works(key)).toBe(false);
+  });
+
+  test("another account's keys answer like missing ones, to its admin and for every path", async () => {
+    const { keyId, key } = await make(alice, KEYS);
+    const missing = (await t.call(mallory.key, "GET", "/v1/accounts/none/users/x/apiKeys/y")).text;
+    const attempts = [
+      await t.call(mallory.key, "GET", `${ofUser("alice")}/${keyId}`),
+      await t.call(mallory.key, "POST", `${KEYS}:delete`, { keyId }),
+      await t.call(mallory.key, "POST", `${ofUser("alice")}:delete`, { keyId }),
+      await t.call(mallory.key, "POST", "/v1/accounts/evil/apiKeys:delete", { keyId }),
+      await t.call(mallory.key, "POST", "/v1/accounts/evil/users/mallory/apiKeys:delete", { keyId }),
+    ];
+    for (const reply of attempts) expect([reply.status, reply.text]).toEqual([404, missing]);
+    for (const path of [KEYS, ofUser("alice")]) {
+      expect((await t.call(mallory.key, "GET", path)).status).toBe(404);
+      expect((await t.call(mallory.key, "POST", path, { apiKey: {} })).status).toBe(404);
+    }
+    expect(await works(key)).toBe(true);
+  });
+
+  test("the operator makes a first key in any account, but has none of their own there", async () => {
+    const { key } = await make(t.operator, "/v1/accounts/evil/users/mallory/apiKeys");
+    expect(t.keys.authenticate(`Bearer ${key}`)).toMatchObject({ accountId: "evil", userId: "mallory" });
+    const reply = await t.call(t.operator.key, "POST", KEYS, { apiKey: {} });
+    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+  });
+
+  test("an admin of the operator's account gets no key of the operator and takes none away", async () => {
+    const deputy = await t.someone("local", "deputy", "admin");
+    const operators = "/v1/accounts/local/users/operator/apiKeys";
+    const { keyId } = t.operator.principal;
+    expect((await t.call(deputy.key, "POST", operators, { apiKey: {} })).status).toBe(403);
+    expect((await t.call(deputy.key, "POST", `${operators}:delete`, { keyId })).status).toBe(403);
+    expect((await t.call(deputy.key, "POST", "/v1/accounts/local/apiKeys:delete", { keyId })).status).toBe(
+      403,
+    );
+    expect(await works(t.operator.key)).toBe(true);
+  });
+});
+
+describe("without a valid key", () => {
+  test("no path of keys answers anything but 401, and a key in the address is none", async () => {
+    const { key, keyId } = await make(alice, KEYS);
+    for (const [method, path] of [
+      ["GET", KEYS],
+      ["POST", KEYS],
+      ["POST", `${KEYS}:delete`],
+      ["GET", ofUser("alice")],
+      ["POST", `${ofUser("alice")}:delete`],
+      ["GET", `${ofUser("alice")}/${keyId}`],
+      ["GET", `${KEYS}?api_key=${key}&key=${key}&Authorization=${key}`],
+      ["GET", `${ofUser("alice")}/${key}`],
+    ] as const) {
+      for (const credential of [null, newApiKey()]) {
+        const reply = await t.call(credential, method, path, method === "POST" ? {} : undefined);
+        expect(reply.status, path).toBe(401);
+        expect(reply.text).not.toContain(key);
+      }
+    }
+  });
+
+  test("a key that stands in the address is not repeated in the answer", async () => {
+    const { key } = await make(alice, KEYS);
+    const reply = await t.call(alice.key, "GET", `${ofUser("alice")}/${key}`);
+    expect(reply.status).toBe(404);
+    expect(reply.text).not.toContain(key);
+  });
+});
+
+test("keys are listed page by page, newest first", async () => {
+  const carol = await t.someone("acme", "carol", "user");
+  const made = [carol.principal.keyId];
+  for (let i = 0; i < 4; i++) {
+    t.clock.advance(1_000);
+    made.push((await make(carol, KEYS)).keyId);
+  }
+  const seen: string[] = [];
+  for (let token = ""; ; ) {
+    const { json } = await t.call(carol.key, "GET", `${KEYS}?pageSize=2&pageToken=${token}`);
+    expect(json.totalSize).toBe(5);
+    seen.push(...idsOf({ json }));
+    token = json.nextPageToken;
+    if (token === "") break;
+  }
+  expect(seen).toEqual(made.reverse());
+});

@@ -1,0 +1,155 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Role } from "../accounts/service.ts";
+import { startTenants, type Tenants } from "../api-keys/testing.ts";
+
+let t: Tenants;
+beforeAll(async () => {
+  t = await startTenants();
+});
+afterAll(() => t.close());
+
+async function rolesIn(accountId: string): Promise<Record<string, Role>> {
+  const members = (await t.users.members()).filter((member) => member.accountId === accountId);
+  return Object.fromEntries(members.map(({ userId, role }) => [userId, role]));
+}
+
+/** `CODE message` of the refusal; null when it went through. */
+async function refusal(work: Promise<unknown>): Promise<string | null> {
+  return work.then(
+    () => null,
+    (error) => `${error.code} ${error.message}`,
+  );
+}
+
+describe("an account keeps an admin", () => {
+  test("the last one is neither demoted nor deleted, not even by the operator", async () => {
+    const root = await t.someone("solo", "root", "admin");
+    await t.someone("solo", "alice", "user");
+    for (const who of [root.principal, t.operator.principal]) {
+      expect(await refusal(t.users.update(who, "solo", "root", { role: "user" }, undefined))).toMatch(
+        /^FAILED_PRECONDITION/,
+      );
+      expect(await refusal(t.users.delete(who, "solo", "root"))).toMatch(/^FAILED_PRECONDITION/);
+    }
+    await t.users.update(root.principal, "solo", "alice", { role: "admin" }, undefined);
+    await t.users.delete(root.principal, "solo", "root");
+    expect(await rolesIn("solo")).toEqual({ alice: "admin" });
+  });
+
+  test("two admins who demote or delete each other at once: one of them stays", async () => {
+    for (let round = 0; round < 10; round++) {
+      const accountId = `duel-${round}`;
+      const a = await t.someone(accountId, "a", "admin");
+      const b = await t.someone(accountId, "b", "admin");
+      const outcomes = await Promise.all([
+        refusal(t.users.update(a.principal, accountId, "b", { role: "user" }, undefined)),
+        refusal(
+          round % 2 === 0
+            ? t.users.update(b.principal, accountId, "a", { role: "user" }, undefined)
+            : t.users.delete(b.principal, accountId, "a"),
+        ),
+      ]);
+      expect(outcomes.filter((outcome) => outcome === null)).toHaveLength(1);
+      expect(Object.values(await rolesIn(accountId))).toContain("admin");
+    }
+  });
+
+  test("who was an admin a moment ago gives nobody a role, themselves least", async () => {
+    const root = await t.someone("stale", "root", "admin");
+    const former = await t.someone("stale", "former", "admin");
+    await t.users.update(root.principal, "stale", "former", { role: "user" }, undefined);
+    // As another process sees it that has not heard of the change yet.
+    const stale = former.principal;
+    for (const work of [
+      () => t.users.update(stale, "stale", "former", { role: "admin" }, undefined),
+      () => t.users.update(stale, "stale", "former", { role: "admin", displayName: "x" }, "role"),
+      () => t.users.delete(stale, "stale", "root"),
+    ]) {
+      expect(await refusal(work())).toMatch(/^FORBIDDEN/);
+    }
+    expect(await rolesIn("stale")).toEqual({ root: "admin", former: "user" });
+  });
+});
+
+describe("the operator", () => {
+  test("another admin changes nothing about the operator's user; the operator stays an admin", async () => {
+    const deputy = await t.someone("local", "deputy", "admin");
+    for (const work of [
+      () => t.users.update(deputy.principal, "local", "operator", { role: "user" }, undefined),
+      () => t.users.update(deputy.principal, "local", "operator", { email: "deputy@x.example" }, undefined),
+      () => t.users.delete(deputy.principal, "local", "operator"),
+    ]) {
+      expect(await refusal(work())).toMatch(/^FORBIDDEN/);
+    }
+    const { principal } = t.operator;
+    for (const work of [
+      () => t.users.update(principal, "local", "operator", { role: "user" }, undefined),
+      () => t.users.delete(principal, "local", "operator"),
+    ]) {
+      expect(await refusal(work())).toMatch(/^FAILED_PRECONDITION/);
+    }
+    const renamed = await t.users.update(principal, "local", "operator", { displayName: "Ops" }, undefined);
+    expect(renamed).toMatchObject({ displayName: "Ops", role: "admin" });
+  });
+});
+
+describe("no request raises its own role", () => {
+  test("whatever a body and a mask hold, roles of those who are no admin stay as they are", async () => {
+    const people = await Promise.all(
+      (["user", "contributor", "inference-user"] as const).map((role) =>
+        t.someone("closed", `a-${role}`, role),
+      ),
+    );
+    await t.someone("closed", "root", "admin");
+    const before = await rolesIn("closed");
+    const body = fc.record(
+      {
+        role: fc.constantFrom("admin", "user", "custom", ""),
+        displayName: fc.constantFrom("x", "admin"),
+        email: fc.constantFrom("x@y.example", "root@closed.example"),
+        serviceAccount: fc.boolean(),
+        permissionPreset: fc.constantFrom("", "admin"),
+        isOperator: fc.constant(true),
+        is_operator: fc.constant(true),
+        name: fc.constant("accounts/closed/users/root"),
+      },
+      { requiredKeys: [] },
+    );
+    const mask = fc.option(
+      fc
+        .subarray(["role", "displayName", "display_name", "email", "serviceAccount", "isOperator", "*"])
+        .map((paths) => paths.join(",")),
+      { nil: undefined },
+    );
+    const who = fc.constantFrom(...people);
+    const whom = fc.constantFrom(...Object.keys(before), "operator");
+    await fc.assert(
+      fc.asyncProperty(who, whom, body, mask, async ({ principal }, userId, changes, updateMask) => {
+        await refusal(t.users.update(principal, "closed", userId, changes, updateMask));
+        expect(await rolesIn("closed")).toEqual(before);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("users are created and deleted by admins alone", async () => {
+    for (const role of ["user", "contributor", "inference-user"] as const) {
+      const { principal } = await t.someone("plain", `a-${role}`, role);
+      const body = { role: "admin", email: "new@x.example" };
+      expect(await refusal(t.users.create(principal, "plain", "new", body))).toMatch(/^FORBIDDEN/);
+      expect(await refusal(t.users.delete(principal, "plain", `a-${role}`))).toMatch(/^FORBIDDEN/);
+    }
+  });
+});
+
+test("a page of users holds what its filter and order ask for", async () => {
+  await t.someone("listed", "root", "admin");
+  for (const id of ["u1", "u2", "u3"]) await t.someone("listed", id, "user");
+  const list = (query: object) => t.users.list(t.operator.principal, "listed", query);
+  const names = async (query: object) => (await list(query)).users.map(({ name }) => name.split("/").at(-1));
+  expect(await names({ filter: 'role = "user"', orderBy: "name desc" })).toEqual(["u3", "u2", "u1"]);
+  expect(await names({ filter: 'email = "u2@listed.example"' })).toEqual(["u2"]);
+  expect(await refusal(list({ filter: 'role = "king"' }))).toMatch(/^BAD_REQUEST/);
+  expect(await refusal(list({ filter: "isOperator = true" }))).toMatch(/^BAD_REQUEST/);
+});
