@@ -2,13 +2,11 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Config, ConfigError } from "./config.ts";
-import { createAccounts } from "./control/accounts/service.ts";
-import { createApiKeys } from "./control/api-keys/service.ts";
 import { createModelService, type ModelService } from "./control/models/service.ts";
-import { createUsers } from "./control/users/service.ts";
+import { createControlPlane } from "./control-plane.ts";
 import { llamaCppKind } from "./engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
-import { createFleet, type Fleet } from "./fleet/service.ts";
+import { alwaysOn, createFleet, type Fleet } from "./fleet/service.ts";
 import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
 import { modelRoutes } from "./inference/models/routes.ts";
@@ -17,9 +15,10 @@ import { startTemplateRenderer } from "./inference/text/template/chat-template.t
 import { type Clock, systemClock } from "./lib/clock.ts";
 import { createLimits } from "./metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "./metering/usage/service.ts";
+import { blobRoutes, rememberOrigin } from "./platform/blobs/routes.ts";
 import { type Database, openDatabase } from "./platform/db/database.ts";
 import { startEmbeddedPostgres } from "./platform/db/embedded.ts";
-import { platformSecret } from "./platform/db/secrets.ts";
+import { registerResources } from "./platform/http/resources.ts";
 import { createHttpServer, type HttpServer } from "./platform/http/server.ts";
 import type { Log } from "./platform/telemetry/log.ts";
 import { createMetrics, type Metrics } from "./platform/telemetry/metrics.ts";
@@ -79,16 +78,15 @@ async function startParts(
   startGrammarCompiler();
   startTemplateRenderer();
   // Models load while the database starts.
-  const fleet = createFleetOf(config, models, deps, clock);
+  const fleet = createFleetOf(config, deps, clock);
   cleanUps.push((graceMs) => fleet.close(graceMs));
-  fleet.start();
+  deployServed(fleet, config, models);
 
   const database = await openData(config, log, cleanUps);
-  const tokenSecret = await platformSecret(database, "page-token");
-  const accounts = createAccounts({ database, clock, tokenSecret });
-  const users = createUsers({ database, accounts, clock, tokenSecret });
-  const apiKeys = await createApiKeys({ database, users, clock, log, tokenSecret });
-  cleanUps.push(() => apiKeys.close());
+  let ownUrl = "";
+  const control = await createControlPlane({ config, database, clock, log, ownUrl: () => ownUrl });
+  cleanUps.push(() => control.close());
+  const { apiKeys } = control;
   const keyFile = join(config.dataDir, "api-key");
   const { apiKey } = await apiKeys.bootstrap({ accountId: config.accountId, apiKey: config.apiKey, keyFile });
   const ledger = createUsageLedger({ database, clock, log, folder: join(config.dataDir, "usage-spool") });
@@ -104,7 +102,7 @@ async function startParts(
       const { model, fallbackUsed } = models.resolve(name);
       return { name: model.name, fallbackUsed };
     },
-    route: fleet.route,
+    route: (model: string, signal: AbortSignal) => fleet.route({ deployment: model }, signal),
     admit: limits.admit,
   };
   const textDeps = { clock, log, metrics, ledger, services };
@@ -114,11 +112,15 @@ async function startParts(
     authenticate: apiKeys.authenticate,
     direct: [chatCompletionRoute(textDeps), completionRoute(textDeps)],
     register(app) {
-      systemRoutes(app, { metrics, isDraining: () => draining });
+      rememberOrigin(app);
+      systemRoutes(app, { metrics, isDraining: () => draining, resources: control.routes });
       modelRoutes(app, models);
+      blobRoutes(app, control.blobStore);
+      registerResources(app, control.routes);
     },
   });
   const port = await listen(http, config);
+  ownUrl = `http://${config.host}:${port}`;
   cleanUps.push((graceMs) => {
     draining = true;
     return http.close(graceMs);
@@ -131,7 +133,7 @@ function createModels(config: Config): ModelService {
     catalogDir: CATALOG_DIR,
     aliases: Object.fromEntries(config.modelAliases),
     fallbackModel: config.fallbackModel ?? undefined,
-    extraModels: [...config.attachedEngines.keys()].map((name) => ({
+    extraModels: [...config.attachedEngines.keys(), ...config.launchedEngines.keys()].map((name) => ({
       name,
       displayName: lastPart(name),
       supportsChat: true,
@@ -141,25 +143,12 @@ function createModels(config: Config): ModelService {
   });
 }
 
-function createFleetOf(config: Config, models: ModelService, deps: AppDeps, clock: Clock): Fleet {
+function createFleetOf(config: Config, deps: AppDeps, clock: Clock): Fleet {
   const bars = new Map<string, ReturnType<typeof progressBar>>();
   return createFleet({
-    models: [
-      ...models.serverless().map((model) => ({
-        name: model.name,
-        engine: model.engine as string,
-        weights: model.weights ?? null,
-        options: (modelPath: string | null) => ({
-          modelPath,
-          ...(config.engineThreads === null ? {} : { threads: config.engineThreads }),
-        }),
-      })),
-      ...[...config.attachedEngines].map(([name, baseUrl]) => ({
-        name,
-        attach: () => createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name) }),
-      })),
-    ],
     kinds: { "llama-cpp": llamaCppKind },
+    openServer: createOpenAiServerEngine,
+    host: { accelerators: config.accelerators, region: config.region },
     cacheDir: config.cacheDir,
     hubEndpoint: config.hubEndpoint,
     env: config.env,
@@ -171,6 +160,25 @@ function createFleetOf(config: Config, models: ModelService, deps: AppDeps, cloc
       bar(receivedBytes, totalBytes);
     },
   });
+}
+
+/** The models that the platform itself serves: those of the catalog and those of the settings. */
+function deployServed(fleet: Fleet, config: Config, models: ModelService): void {
+  const threads = config.engineThreads === null ? {} : { threads: config.engineThreads };
+  for (const model of models.serverless()) {
+    const options = (modelPath: string | null) => ({ modelPath, ...threads });
+    fleet.apply(
+      alwaysOn(model.name, { kind: model.engine as string, weights: model.weights ?? null, options }),
+    );
+  }
+  for (const [name, baseUrl] of config.attachedEngines) {
+    fleet.apply(
+      alwaysOn(name, { attach: () => createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name) }) }),
+    );
+  }
+  for (const [name, command] of config.launchedEngines) {
+    fleet.apply(alwaysOn(name, { command, weights: null, upstreamModel: lastPart(name) }));
+  }
 }
 
 async function openData(
