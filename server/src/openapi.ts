@@ -1,5 +1,6 @@
 import { chatCompletionRequest } from "./inference/chat/protocol.ts";
 import { completionRequest } from "./inference/completions/protocol.ts";
+import type { ResourceRoute } from "./platform/http/resources.ts";
 
 interface Operation {
   paths: readonly string[];
@@ -56,8 +57,12 @@ const OPERATIONS: readonly Operation[] = [
 const ERROR_REF = { $ref: "#/components/responses/Error" };
 
 /** The OpenAPI 3.1 description of what this server answers, made from the very schemas that check the requests. */
-export function openApiDocument(): object {
+export function openApiDocument(resources: readonly ResourceRoute[]): object {
   const paths: Record<string, Record<string, object>> = {};
+  for (const route of resources) {
+    paths[route.path] ??= {};
+    paths[route.path]![route.method.toLowerCase()] = describeResource(route);
+  }
   for (const operation of OPERATIONS) {
     for (const [i, path] of operation.paths.entries()) {
       paths[path] ??= {};
@@ -67,17 +72,15 @@ export function openApiDocument(): object {
   return {
     openapi: "3.1.0",
     info: { title: "Hearth", version: "0.1.0", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
-    security: [{ BearerAuth: [] }],
+    security: [{ BearerAuth: [] }, { ApiKeyHeader: [] }],
     paths,
     components: {
-      securitySchemes: { BearerAuth: { type: "http", scheme: "bearer" } },
-      schemas: { ErrorResponse: errorSchema },
-      responses: {
-        Error: {
-          description: "The request failed.",
-          content: { "application/json": { schema: { $ref: "#/components/schemas/ErrorResponse" } } },
-        },
+      securitySchemes: {
+        BearerAuth: { type: "http", scheme: "bearer" },
+        ApiKeyHeader: { type: "apiKey", in: "header", name: "x-api-key" },
       },
+      schemas: { ErrorResponse: errorSchema, RpcStatus: rpcStatusSchema },
+      responses: { Error: failure("ErrorResponse"), ResourceError: failure("RpcStatus") },
     },
   };
 }
@@ -99,6 +102,71 @@ function describe(operation: Operation, path: string, alias: number): object {
     responses: { "200": { description: "Success.", content }, "4XX": ERROR_REF, "5XX": ERROR_REF },
   };
 }
+
+function describeResource({ operationId, path, query, body, upload, resource }: ResourceRoute): object {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  const { properties = {}, required = [] } = (query ?? {}) as ObjectSchema;
+  const inQuery = Object.entries({
+    ...properties,
+    ...(resource === undefined ? {} : { readMask: { type: "string" } }),
+  });
+  const content =
+    upload !== undefined
+      ? { "multipart/form-data": { schema: uploadSchema } }
+      : body !== undefined
+        ? { "application/json": { schema: body } }
+        : null;
+  const error = { $ref: "#/components/responses/ResourceError" };
+  return {
+    operationId,
+    summary: operationId
+      .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+      .replace(/^./, (c) => c.toUpperCase()),
+    parameters: [
+      ...inPath,
+      ...inQuery.map(([name, schema]) => ({ name, in: "query", required: required.includes(name), schema })),
+    ],
+    ...(content === null ? {} : { requestBody: { content } }),
+    responses: {
+      "200": { description: "Success.", content: { "application/json": {} } },
+      "4XX": error,
+      "5XX": error,
+    },
+  };
+}
+
+interface ObjectSchema {
+  properties?: Record<string, object>;
+  required?: readonly string[];
+}
+
+function failure(schema: string): object {
+  return {
+    description: "The request failed.",
+    content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
+  };
+}
+
+const uploadSchema = {
+  type: "object",
+  required: ["file"],
+  properties: { file: { type: "string", format: "binary" } },
+};
+
+const rpcStatusSchema = {
+  type: "object",
+  required: ["code", "message", "details"],
+  properties: {
+    code: { type: "integer" },
+    message: { type: "string" },
+    details: { type: "array", items: { type: "object" } },
+  },
+};
 
 const errorSchema = {
   type: "object",

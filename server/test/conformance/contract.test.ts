@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
 import { type Json, openStream, post, rawReply, send, stream } from "../harness/http.ts";
 import { contract, expectError, expectShape } from "./contract.ts";
+import { contract as controlPlane } from "./control-plane-contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
 const COMPLETIONS = "/inference/v1/completions";
@@ -33,6 +34,11 @@ afterAll(() => {
 
 /** An attached engine that does what its prompt says. */
 async function misbehave(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method === "GET") {
+    // Whether it is there.
+    response.end("{}");
+    return;
+  }
   let text = "";
   for await (const piece of request) text += piece;
   seen = text === "" ? null : JSON.parse(text);
@@ -131,8 +137,9 @@ describe("the server's own description", () => {
 
   test("names only paths of the contract, and the platform's own few", async () => {
     const own = (await send(hearth, "/openapi.json")).json;
-    const known = new Set(["get /health", "get /metrics", "get /openapi.json"]);
-    for (const [path, operations] of Object.entries<Json>(contract.paths)) {
+    const known = new Set(["get /health", "get /metrics", "get /openapi.json", "post /v1/accounts"]);
+    const both = { ...contract.paths, ...controlPlane.paths };
+    for (const [path, operations] of Object.entries<Json>(both)) {
       for (const method of Object.keys(operations)) {
         for (const one of [path, ...(operations[method]["x-aliases"] ?? [])]) known.add(`${method} ${one}`);
       }

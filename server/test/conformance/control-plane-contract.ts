@@ -1,0 +1,157 @@
+/** The control plane's contract as a client that checks every answer. */
+import { readFileSync } from "node:fs";
+import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { expect } from "vitest";
+import { type Json, type Reply, type SendOptions, send, type Target } from "../harness/http.ts";
+
+export const contract = JSON.parse(
+  readFileSync(new URL("../../../contract/control-plane.openapi.json", import.meta.url), "utf8"),
+) as Json;
+
+export interface Operation {
+  operationId: string;
+  /** In capitals. */
+  method: string;
+  /** `/v1/accounts/{account_id}/models/{model_id}:prepare`. */
+  path: string;
+  /** The resource it belongs to: `models`. */
+  tag: string;
+  summary: string;
+}
+
+export const operations: ReadonlyMap<string, Operation> = new Map(
+  Object.entries<Json>(contract.paths).flatMap(([path, methods]) =>
+    Object.entries<Json>(methods).map(([method, { operationId, tags, summary }]) => [
+      operationId,
+      { operationId, method: method.toUpperCase(), path, tag: tags[0], summary },
+    ]),
+  ),
+);
+
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+(addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
+ajv.addFormat("int64", { type: "string", validate: /^-?(?:0|[1-9]\d{0,18})$/ });
+// RFC 3339 in UTC, as the contract has it.
+ajv.addFormat("date-time", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/);
+ajv.addSchema(closed(contract), "control-plane");
+
+/** A field that the contract doesn't name is an error in an answer. */
+function closed(value: Json): Json {
+  if (Array.isArray(value)) return value.map(closed);
+  if (typeof value !== "object" || value === null) return value;
+  const copy = Object.fromEntries(Object.entries(value).map(([name, field]) => [name, closed(field)]));
+  const isMessage = copy["type"] === "object" && copy["properties"] !== undefined;
+  return isMessage ? { additionalProperties: false, ...copy } : copy;
+}
+
+/** Fails, with what is wrong, unless `value` is a `schema` of the contract. */
+export function expectShape(schema: string, value: unknown): void {
+  expectValid(ajv.getSchema(`control-plane#/components/schemas/${schema}`), schema, value);
+}
+
+/** Fails, with what is wrong, unless `value` is what the operation answers. */
+export function expectAnswer(operationId: string, value: unknown): void {
+  const { method, path } = operation(operationId);
+  const pointer = [
+    "paths",
+    path,
+    method.toLowerCase(),
+    "responses",
+    "200",
+    "content",
+    "application/json",
+    "schema",
+  ]
+    .map((part) => encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1")))
+    .join("/");
+  expectValid(ajv.getSchema(`control-plane#/${pointer}`), operationId, value);
+}
+
+function expectValid(check: ValidateFunction | undefined, what: string, value: unknown): void {
+  if (check === undefined) throw new Error(`the contract has no ${what}`);
+  const right = check(value);
+  const problems = (check.errors ?? []).map(
+    ({ instancePath, message, params }: ErrorObject) =>
+      `${instancePath} ${message} ${JSON.stringify(params)}`,
+  );
+  expect(right ? [] : problems, `${what}: ${JSON.stringify(value)}`).toEqual([]);
+}
+
+function operation(operationId: string): Operation {
+  const found = operations.get(operationId);
+  if (found === undefined) throw new Error(`the contract has no operation ${operationId}`);
+  return found;
+}
+
+/** The operations that were answered with success since the file began. */
+const exercised = new Set<string>();
+
+export interface CallOptions extends Omit<SendOptions, "method"> {
+  /** The path's ids, by the contract's names: `{ account_id: "a" }`. */
+  params?: Record<string, string>;
+  query?: Record<string, string | number | boolean>;
+}
+
+/**
+ * Sends one request of an operation and checks the answer against the contract: its shape, or an error's shape and
+ * number. What the answer is about is the test's to check.
+ */
+export async function call(target: Target, operationId: string, options: CallOptions = {}): Promise<Reply> {
+  const { params = {}, query = {}, ...rest } = options;
+  const { method, path } = operation(operationId);
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const id = params[name];
+    if (id === undefined) throw new Error(`${operationId} needs ${name}`);
+    return encodeURIComponent(id);
+  });
+  const search = new URLSearchParams(
+    Object.entries(query).map(([name, value]) => [name, String(value)] as [string, string]),
+  );
+  const reply = await send(target, search.size === 0 ? filled : `${filled}?${search}`, { method, ...rest });
+  if (reply.status === 200) {
+    expectAnswer(operationId, reply.json);
+    exercised.add(operationId);
+  } else {
+    expectErrorShape(reply);
+  }
+  return reply;
+}
+
+/** The same, for calls that have to succeed: the answer's body. */
+export async function succeed(target: Target, operationId: string, options?: CallOptions): Promise<Json> {
+  const reply = await call(target, operationId, options);
+  expect(reply.status, reply.text).toBe(200);
+  return reply.json;
+}
+
+/** Fails unless every operation of the resource was answered with success in this file, so that none is forgotten. */
+export function expectAllExercised(tag: string): void {
+  const all = [...operations.values()].filter((one) => one.tag === tag).map((one) => one.operationId);
+  expect(all.length, `operations of ${tag}`).toBeGreaterThan(0);
+  expect(all.filter((operationId) => !exercised.has(operationId))).toEqual([]);
+}
+
+/** Checks a refusal: gRPC's code by name, its number and HTTP status, and the field it names, null for none. */
+export function expectRefusal(reply: Reply, code: string, field: string | null): void {
+  const { "x-grpc-number": numbers, "x-http-status": statuses } = contract.components.schemas.StatusCode;
+  expectErrorShape(reply);
+  expect({ status: reply.status, code: reply.json.code }, reply.text).toEqual({
+    status: statuses[code],
+    code: numbers[code],
+  });
+  const fields = reply.json.details.flatMap((detail: Json) =>
+    (detail.fieldViolations ?? []).map((violation: Json) => violation.field),
+  );
+  expect(fields, reply.text).toEqual(field === null ? [] : [field]);
+}
+
+function expectErrorShape(reply: Reply): void {
+  expect(reply.status, reply.text).toBeGreaterThanOrEqual(400);
+  expectShape("RpcStatus", reply.json);
+  expect(reply.json.message, reply.text).toMatch(/\S/);
+  // Nothing of the inside leaves: no stack, no path of the machine, no raw control character.
+  expect(reply.text).not.toMatch(
+    /node_modules|\bat [\w.]+ \(|\/(?:root|home|usr|var|tmp)\/|[\u0000-\u001f\u007f]/,
+  );
+}
