@@ -27,6 +27,30 @@ describe("settings", () => {
     expect(config.attachedEngines.get("accounts/local/models/m")).toBe("http://127.0.0.1:8000/v1");
   });
 
+  test("launched engines are commands, accelerators are counted", () => {
+    const command = ["vllm", "serve", "--port", "{port}", '--extra={"a": 1}', "{name}"];
+    const config = readConfig({
+      HEARTH_LAUNCHED_ENGINES: JSON.stringify({ "accounts/local/models/m": command }),
+      HEARTH_ACCELERATORS: "NVIDIA_H100_80GB=8,AMD_MI300X_192GB=2",
+      HEARTH_REGION: "EU_PARIS_1",
+    });
+    expect([...config.launchedEngines]).toEqual([["accounts/local/models/m", command]]);
+    expect([...config.accelerators]).toEqual([
+      ["NVIDIA_H100_80GB", 8],
+      ["AMD_MI300X_192GB", 2],
+    ]);
+    expect(config.region).toBe("EU_PARIS_1");
+  });
+
+  test("no model is both attached and launched", () => {
+    const model = "accounts/local/models/m";
+    const env = {
+      HEARTH_ATTACHED_ENGINES: `${model}=http://127.0.0.1:1/v1`,
+      HEARTH_LAUNCHED_ENGINES: JSON.stringify({ [model]: ["x", "{port}"] }),
+    };
+    expect(() => readConfig(env)).toThrow(/^HEARTH_LAUNCHED_ENGINES: .*attached/);
+  });
+
   test("the file store is a folder of a bucket, the rest as AWS has it", () => {
     const read = (value: string, env = {}) => readConfig({ HEARTH_BLOB_STORE: value, ...env }).blobStore;
     expect(readConfig({}).blobStore).toBeNull();
@@ -64,6 +88,16 @@ describe("settings", () => {
     ["HEARTH_MODEL_ALIASES", "a=accounts/x/models/y,a=accounts/x/models/z"],
     ["HEARTH_FALLBACK_MODEL", "gpt-4o"],
     ["HEARTH_ATTACHED_ENGINES", "accounts/local/models/m=ftp://x"],
+    ["HEARTH_LAUNCHED_ENGINES", "vllm serve"],
+    ["HEARTH_LAUNCHED_ENGINES", '["vllm"]'],
+    ["HEARTH_LAUNCHED_ENGINES", '{"m":["vllm","{port}"]}'],
+    ["HEARTH_LAUNCHED_ENGINES", '{"accounts/a/models/m":["vllm"]}'],
+    ["HEARTH_LAUNCHED_ENGINES", '{"accounts/a/models/m":"vllm {port}"}'],
+    ["HEARTH_LAUNCHED_ENGINES", '{"accounts/a/models/m":["vllm","{port}","{model}"]}'],
+    ["HEARTH_ACCELERATORS", "8"],
+    ["HEARTH_ACCELERATORS", "H100=8"],
+    ["HEARTH_ACCELERATORS", "NVIDIA_H100_80GB=0"],
+    ["HEARTH_REGION", "paris"],
     ["HEARTH_ENGINE_THREADS", "0"],
     ["HEARTH_LOG_LEVEL", "loud"],
     ["HEARTH_BLOB_STORE", "/var/blobs"],

@@ -21,6 +21,12 @@ export interface Config {
   readonly fallbackModel: string | null;
   /** Model name → base URL of an OpenAI-compatible server. */
   readonly attachedEngines: ReadonlyMap<string, string>;
+  /** Model name → program and arguments that start an OpenAI-compatible server; may hold `{port}` and `{name}`. */
+  readonly launchedEngines: ReadonlyMap<string, readonly string[]>;
+  /** Accelerator type → how many of them the host has for replicas. */
+  readonly accelerators: ReadonlyMap<string, number>;
+  /** Where the host is, as a placement label. */
+  readonly region: string | null;
   /** Threads of one embedded engine; null: chosen from the machine. */
   readonly engineThreads: number | null;
   readonly hubEndpoint: string;
@@ -64,7 +70,10 @@ const NAMES = [
   "HEARTH_MODEL_ALIASES",
   "HEARTH_FALLBACK_MODEL",
   "HEARTH_ATTACHED_ENGINES",
+  "HEARTH_LAUNCHED_ENGINES",
   "HEARTH_ENGINE_THREADS",
+  "HEARTH_ACCELERATORS",
+  "HEARTH_REGION",
   "HEARTH_BLOB_STORE",
   "HEARTH_PUBLIC_URL",
   "HEARTH_LOG_LEVEL",
@@ -81,6 +90,12 @@ export function readConfig(env: Env = process.env): Config {
     const value = env[name];
     return value === undefined || value === "" ? otherwise : parse(value, name);
   };
+  const attachedEngines = read("HEARTH_ATTACHED_ENGINES", pairs(modelName, httpUrl), new Map());
+  const launchedEngines = read("HEARTH_LAUNCHED_ENGINES", commands, new Map());
+  for (const name of launchedEngines.keys()) {
+    if (attachedEngines.has(name))
+      throw new ConfigError("HEARTH_LAUNCHED_ENGINES", `${name} is an attached engine too`);
+  }
   return Object.freeze({
     port: read("HEARTH_PORT", integer(0, 65_535), 8080),
     host: read(
@@ -95,7 +110,10 @@ export function readConfig(env: Env = process.env): Config {
     databaseUrl: read<string | null>("DATABASE_URL", postgresUrl, null),
     modelAliases: read("HEARTH_MODEL_ALIASES", pairs(alias, modelName), new Map()),
     fallbackModel: read<string | null>("HEARTH_FALLBACK_MODEL", modelName, null),
-    attachedEngines: read("HEARTH_ATTACHED_ENGINES", pairs(modelName, httpUrl), new Map()),
+    attachedEngines,
+    launchedEngines,
+    accelerators: read("HEARTH_ACCELERATORS", pairs(acceleratorType, integer(1, 1024)), new Map()),
+    region: read<string | null>("HEARTH_REGION", region, null),
     engineThreads: read<number | null>("HEARTH_ENGINE_THREADS", integer(1, 256), null),
     hubEndpoint: read("HF_ENDPOINT", httpUrl, "https://huggingface.co"),
     blobStore: read<S3Location | null>("HEARTH_BLOB_STORE", s3Location(env), null),
@@ -154,6 +172,37 @@ const alias = matching(
   "a model alias of letters, digits and . _ : / -",
 );
 
+const acceleratorType = matching(
+  /^(?:NVIDIA|AMD)_[A-Z0-9]{1,20}_\d{1,4}GB$/,
+  "types and numbers of accelerators, such as NVIDIA_H100_80GB=8",
+);
+const region = matching(/^[A-Z][A-Z0-9_]{0,62}$/, "a region such as EU_PARIS_1");
+
+/** A JSON object: model name → array of program and arguments. */
+const commands: Parse<ReadonlyMap<string, readonly string[]>> = (value, name) => {
+  const bad = new ConfigError(
+    name,
+    'must be a JSON object such as {"accounts/a/models/m": ["program", "{port}"]}',
+  );
+  let json: unknown;
+  try {
+    json = JSON.parse(value);
+  } catch {
+    throw bad;
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) throw bad;
+  return new Map(
+    Object.entries(json).map(([model, command]) => {
+      const isCommand = Array.isArray(command) && command.every((word) => typeof word === "string");
+      if (!isCommand || !command.join(" ").includes("{port}")) throw bad;
+      if (/\{(?!port\}|name\})[a-z]+\}/.test(command.join(" "))) {
+        throw new ConfigError(name, "knows the placeholders {port} and {name} alone");
+      }
+      return [modelName(model, name), command];
+    }),
+  );
+};
+
 const httpUrl: Parse<string> = (value, name) => {
   const url = URL.canParse(value) ? new URL(value) : null;
   if (url !== null && /^https?:$/.test(url.protocol)) return value.replace(/\/+$/, "");
@@ -190,9 +239,9 @@ const postgresUrl: Parse<string> = (value, name) => {
 
 /** `key=value` pairs, comma separated. */
 const pairs =
-  (key: Parse<string>, item: Parse<string>): Parse<ReadonlyMap<string, string>> =>
+  <T>(key: Parse<string>, item: Parse<T>): Parse<ReadonlyMap<string, T>> =>
   (value, name) => {
-    const map = new Map<string, string>();
+    const map = new Map<string, T>();
     for (const pair of value.split(",")) {
       const at = pair.indexOf("=");
       if (at === -1) throw new ConfigError(name, "must be name=value pairs, separated by commas");

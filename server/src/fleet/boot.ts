@@ -1,55 +1,57 @@
-import { type Engine, EngineError, type ProcessEngineKind } from "../engine/port.ts";
-import type { Clock } from "../lib/clock.ts";
-import { type LocalProcess, launchLocalProcess } from "./launchers/local-process.ts";
-import type { Boot, Running } from "./replica.ts";
-import { ensureWeights, type Weights, type WeightsOptions, type WeightsProgress } from "./weights/ensure.ts";
+import { stat } from "node:fs/promises";
+import { type Engine, EngineError } from "../engine/port.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Grant, Inventory } from "./inventory.ts";
+import { type LaunchOptions, launcherOf } from "./launch.ts";
+import type { Boot, Phase, Running } from "./replica.ts";
+import type { Accelerators, DeploymentSpec, Fetched } from "./spec.ts";
+import { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure.ts";
 
-export interface ProcessBootOptions {
-  kind: ProcessEngineKind<never>;
-  /** The kind's options, once the weights lie at `weightsPath`; null for a model without weights. */
-  options: (weightsPath: string | null) => unknown;
-  weights: Weights | null;
-  weightsOptions: Omit<WeightsOptions, "signal" | "onProgress"> & { clock: Clock };
-  onProgress: (progress: WeightsProgress) => void;
-  /** Longest time from the start of the process to the loaded model. */
-  loadTimeoutMs: number;
+export interface BootOptions extends LaunchOptions {
+  /** For weights: outside the data folder, shared by every server of the user. */
+  cacheDir: string;
+  /** Base address of the hub that `hf:` sources mean. */
+  hubEndpoint: string;
+  inventory: Inventory;
+  onProgress: (model: string, progress: WeightsProgress) => void;
 }
 
-/** Gets the weights, starts the process, loads the model. */
-export function processBoot(boot: ProcessBootOptions): Boot {
-  const { kind, weights, weightsOptions } = boot;
+type OnPhase = (phase: Phase) => void;
+
+/**
+ * How a replica of a spec is brought up: accelerators, weights, process, model, in this order. The accelerators are given
+ * back when it has ended.
+ */
+export function bootOf(spec: DeploymentSpec, options: BootOptions): Boot {
+  const { engine, accelerators = null } = spec;
+  if ("attach" in engine) return attachedBoot(() => engine.attach());
+  const launch = launcherOf(engine, options);
   return async (signal, onPhase) => {
-    let path: string | null = null;
-    if (weights !== null) {
-      const onProgress = (progress: WeightsProgress) => {
-        const percent = Math.floor((progress.receivedBytes / progress.totalBytes) * 100);
-        onPhase(`The model's weights are being fetched: ${percent} % so far.`);
-        boot.onProgress(progress);
-      };
-      ({ path } = await ensureWeights(weights, { ...weightsOptions, signal, onProgress }));
-    }
-    signal.throwIfAborted();
-    onPhase("The model is being loaded.");
-    const child = launchLocalProcess(kind, weightsOptions);
+    const grant = await placed(accelerators, options.inventory, signal, onPhase);
     try {
-      const engine = await loaded(
-        child,
-        kind.connect(child.channel, boot.options(path) as never),
-        boot,
-        signal,
-      );
-      return running(child, engine);
+      onPhase({ step: "initializing", message: "The model is starting." });
+      const path = await fetched(spec.model, engine.weights, options, signal, onPhase);
+      if (path !== null) await checkMemory(path, options.inventory);
+      signal.throwIfAborted();
+      onPhase({ step: "initializing", message: "The model is being loaded." });
+      return releasing(await launch(path, grant.env, signal), grant);
     } catch (error) {
-      await child.stop(0);
+      grant.release();
       throw error;
     }
   };
 }
 
-/** An engine that somebody else runs: always there, its failures are told by each request. */
-export function attachedBoot(open: () => Engine): Boot {
+/** An engine that somebody else runs. */
+function attachedBoot(open: () => Engine): Boot {
   return async () => {
     const engine = open();
+    try {
+      await engine.health();
+    } catch (error) {
+      await engine.close();
+      throw new EngineError("unavailable", "The model's server does not answer.", error);
+    }
     const stop = async () => {
       await engine.close();
       return "detached";
@@ -58,40 +60,61 @@ export function attachedBoot(open: () => Engine): Boot {
   };
 }
 
-/** Waits for the hand-shake, but not longer than the process, the time and the wish for it last. */
-async function loaded(
-  child: LocalProcess,
-  connecting: Promise<Engine>,
-  boot: ProcessBootOptions,
+/** Waits for the accelerators, for ever where this host can't have them: only another spec helps. */
+async function placed(
+  accelerators: Accelerators | null,
+  inventory: Inventory,
   signal: AbortSignal,
-): Promise<Engine> {
-  let onAbort = () => {};
-  let cancel = () => {};
-  const given = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const timeout = () => reject(new EngineError("timeout", "The model took too long to load."));
-    cancel = boot.weightsOptions.clock.after(boot.loadTimeoutMs, timeout);
-    child.exited.then((reason) => {
-      reject(new EngineError("unavailable", "The model's engine ended while loading.", new Error(reason)));
+  onPhase: OnPhase,
+): Promise<Grant> {
+  const lack = accelerators === null ? null : inventory.lacks(accelerators);
+  if (lack !== null) {
+    onPhase({ step: "unplaceable", message: lack });
+    await new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
-  });
-  try {
-    return await Promise.race([connecting, given]);
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", onAbort);
   }
+  return inventory.take(accelerators, signal, (message) => onPhase({ step: "pending", message }));
 }
 
-function running(child: LocalProcess, engine: Engine): Running {
+async function fetched(
+  model: string,
+  weights: Fetched | Weights | null,
+  { cacheDir, hubEndpoint, env, log, clock, onProgress }: BootOptions,
+  signal: AbortSignal,
+  onPhase: OnPhase,
+): Promise<string | null> {
+  if (weights === null) return null;
+  const tell = (message: string) => onPhase({ step: "downloading", message });
+  if ("fetch" in weights) return weights.fetch(signal, tell);
+  const { path } = await ensureWeights(weights, {
+    ...{ cacheDir, hubEndpoint, env, log, clock, signal },
+    onProgress(progress) {
+      const percent = Math.floor((progress.receivedBytes / progress.totalBytes) * 100);
+      tell(`The model's weights are being fetched: ${percent} % so far.`);
+      onProgress(model, progress);
+    },
+  });
+  return path;
+}
+
+/** A file of weights larger than the memory would only make the whole machine crawl. */
+async function checkMemory(path: string, inventory: Inventory): Promise<void> {
+  const { memoryBytes } = inventory.status();
+  const stats = await stat(path).catch(() => null);
+  if (stats === null || stats.size <= memoryBytes) return;
+  const inGb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  const message = `The model needs more than ${inGb(stats.size)} of memory; this host has ${inGb(memoryBytes)}.`;
+  throw new AppError("FAILED_PRECONDITION", message);
+}
+
+function releasing(running: Running, grant: Grant): Running {
   return {
-    engine,
-    pid: child.pid ?? null,
-    lost: new Promise((resolve) => child.channel.onClose(() => resolve())),
+    ...running,
     async stop(graceMs) {
-      await child.stop(graceMs);
-      return child.exited;
+      const reason = await running.stop(graceMs);
+      grant.release();
+      return reason;
     },
   };
 }

@@ -4,7 +4,8 @@ import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../en
 import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
-import { backoffMs, Replica, type ReplicaOptions } from "./replica.ts";
+import { backoffMs } from "./backoff.ts";
+import { Replica, type ReplicaOptions } from "./replica.ts";
 import { MissingWeightsError } from "./weights/errors.ts";
 
 const request: GenerateRequest = {
@@ -21,11 +22,16 @@ const request: GenerateRequest = {
 function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = {}) {
   const clock = new FakeClock();
   const states: string[] = [];
+  const meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
   const boots: { engine: FakeEngine; end: () => void; stopped: number[] }[] = [];
   const replica = new Replica({
     id: "m/replicas/0",
     model: "m",
-    watchHealth: false,
+    deployment: "m",
+    revision: "1",
+    whenHung: "restart",
+    meter,
+    onRoom: () => {},
     clock,
     random: () => 1,
     log: createLog("silent"),
@@ -47,7 +53,7 @@ function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = 
     },
     ...more,
   });
-  return { clock, states, boots, replica };
+  return { clock, states, boots, replica, meter };
 }
 
 /** Lets everything that is already decided happen. */
@@ -192,7 +198,7 @@ describe("supervision", () => {
   });
 
   it("an engine that leaves its checks unanswered is stopped and started anew", async () => {
-    const { replica, clock, boots } = setUp({ watchHealth: true });
+    const { replica, clock, boots } = setUp();
     replica.start();
     await settle();
     for (let i = 0; i < 10; i++) {
@@ -234,12 +240,12 @@ describe("outstanding work", () => {
     await settle();
     const iterator = begin(replica);
     await iterator.next();
-    expect(replica.outstanding).toBe(1);
+    expect(replica.load).toBe(1);
     const events = await collect(iterator);
     expect(events.at(-1)!.type).toBe("end");
-    expect(replica.outstanding).toBe(0);
+    expect(replica.load).toBe(0);
     await iterator.return?.();
-    expect(replica.outstanding).toBe(0);
+    expect(replica.load).toBe(0);
   });
 
   it("an aborted, a failed, a left and a never used request leave none", async () => {
@@ -259,7 +265,7 @@ describe("outstanding work", () => {
     await left.next();
     await left.return?.();
     await begin(replica).return?.();
-    expect(replica.outstanding).toBe(0);
+    expect(replica.load).toBe(0);
   });
 
   it("a request to a replica that isn't ready is refused as unavailable", async () => {
@@ -273,6 +279,6 @@ describe("outstanding work", () => {
     await settle();
     expect(() => begin(replica)).toThrow(expect.objectContaining({ code: "unavailable" }));
     await expect(collect(running)).rejects.toMatchObject({ code: "unavailable" });
-    expect(replica.outstanding).toBe(0);
+    expect(replica.load).toBe(0);
   });
 });

@@ -2,14 +2,34 @@ import { type Engine, EngineError, type EngineEvent, type GenerateRequest } from
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
+import { type BackoffLimits, backoffMs } from "./backoff.ts";
+import { watchHealth } from "./health.ts";
+import { type Meter, Metered } from "./metered.ts";
 import { MissingWeightsError, reasonOf } from "./weights/errors.ts";
 
-export type ReplicaState = "missing-weights" | "starting" | "ready" | "backoff" | "stopping" | "stopped";
+export type ReplicaState =
+  /** Waits for accelerators that other replicas have. */
+  | "pending"
+  /** This host can't have it as it is: it lacks the accelerators. */
+  | "unplaceable"
+  | "missing-weights"
+  | "starting"
+  | "ready"
+  /** Its engine, which somebody else runs, doesn't answer. */
+  | "unhealthy"
+  | "backoff"
+  | "stopping"
+  | "stopped";
+
+/** How far a replica has come, for people. */
+export type ReplicaStage = "pending" | "downloading" | "initializing" | "ready" | "draining";
 
 export interface ReplicaStatus {
   id: string;
   model: string;
+  deployment: string;
   state: ReplicaState;
+  stage: ReplicaStage;
   /** Why the replica isn't ready, safe to show; null when it is. */
   message: string | null;
   /** Generations running on it. */
@@ -29,21 +49,34 @@ export interface Running {
   stop(graceMs: number): Promise<string>;
 }
 
-/** Brings an engine up; called again after each end. `onPhase` tells in a public sentence what it is doing. */
-export type Boot = (signal: AbortSignal, onPhase: (message: string) => void) => Promise<Running>;
+/** What a start is doing. */
+export interface Phase {
+  step: "pending" | "unplaceable" | "downloading" | "initializing";
+  /** A public sentence. */
+  message: string;
+}
+
+/** Brings an engine up; called again after each end. */
+export type Boot = (signal: AbortSignal, onPhase: (phase: Phase) => void) => Promise<Running>;
 
 export interface ReplicaOptions {
   id: string;
   model: string;
+  deployment: string;
+  /** Of what it runs; two replicas of one revision are alike. */
+  revision: string;
   boot: Boot;
-  /** An engine that doesn't answer for long is stopped and started anew. Not for engines that somebody else runs. */
-  watchHealth: boolean;
+  /** What happens to an engine that doesn't answer: it is started anew or, where somebody else runs it, left alone. */
+  whenHung: "restart" | "suspend";
+  meter: Meter;
   clock: Clock;
   /** 0–1, for the jitter of restarts. */
   random: () => number;
   log: Log;
-  /** Called at every change of state and when the last generation has ended. */
+  /** Called at every change of state or stage. */
   onChange: () => void;
+  /** Called when a generation has ended or a reservation was given up: there may be room for another request. */
+  onRoom: () => void;
 }
 
 const RESTART = { baseMs: 500, capMs: 30_000 };
@@ -51,24 +84,39 @@ const WEIGHTS_RETRY = { baseMs: 5_000, capMs: 60_000 };
 /** A replica that was ready this long starts over with short waits. */
 const STABLE_MS = 60_000;
 const STOP_GRACE_MS = 5_000;
-const HEALTH_INTERVAL_MS = 10_000;
-/** Checks without an answer after which an engine counts as hung: generous, for a busy machine answers late. */
-const MAX_HEALTH_MISSES = 3;
-
-/** Wait before attempt `failures` + 1: doubling from `baseMs` to `capMs`, of that 50–100 % by chance. */
-export function backoffMs(failures: number, { baseMs, capMs }: typeof RESTART, random: number): number {
-  return Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 30)) * (0.5 + random / 2);
-}
+/** Before an engine is killed it gets time: a busy machine answers late. One that is left alone may return any time. */
+const HEALTH = {
+  restart: { intervalMs: 10_000, maxMisses: 3 },
+  suspend: { intervalMs: 5_000, maxMisses: 2 },
+};
+const STAGES: Readonly<Record<ReplicaState, ReplicaStage>> = {
+  pending: "pending",
+  unplaceable: "pending",
+  "missing-weights": "downloading",
+  starting: "initializing",
+  ready: "ready",
+  unhealthy: "initializing",
+  backoff: "initializing",
+  stopping: "draining",
+  stopped: "draining",
+};
+const STOPPING = "The replica is being stopped.";
+/** How long a request that was given this replica may take until it begins. */
+const RESERVATION_MS = 10_000;
 
 /** Keeps one engine running: starts it, watches it, starts it anew with growing waits, for as long as it takes. */
 export class Replica {
   readonly id: string;
+  readonly revision: string;
   readonly #options: ReplicaOptions;
   readonly #closing = new AbortController();
   #state: ReplicaState = "starting";
+  #step: Phase["step"] = "initializing";
   #message: string | null = "The model is starting.";
   #running: Running | null = null;
+  #isDraining = false;
   #outstanding = 0;
+  #load = 0;
   #starts = 0;
   #failures = 0;
   #retryAtMs = 0;
@@ -77,6 +125,7 @@ export class Replica {
 
   constructor(options: ReplicaOptions) {
     this.id = options.id;
+    this.revision = options.revision;
     this.#options = options;
   }
 
@@ -84,20 +133,39 @@ export class Replica {
     return this.#state;
   }
 
-  get outstanding(): number {
-    return this.#outstanding;
+  /** Generations that run on it or were given to it, a request for n choices counted n times. */
+  get load(): number {
+    return this.#load;
   }
 
-  /** The engine while it is ready, else null. */
+  /** The engine while it runs, else null. */
   get engine(): Engine | null {
     return this.#running?.engine ?? null;
+  }
+
+  /** May be given requests. */
+  get isRoutable(): boolean {
+    return this.#state === "ready" && !this.#isDraining;
+  }
+
+  /** A replica that drains is given no more requests; those that it has go on. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  set isDraining(value: boolean) {
+    if (this.#isDraining === value) return;
+    this.#isDraining = value;
+    this.#options.onChange();
   }
 
   status(): ReplicaStatus {
     return {
       id: this.id,
       model: this.#options.model,
+      deployment: this.#options.deployment,
       state: this.#state,
+      stage: this.#stage(),
       message: this.#message,
       outstanding: this.#outstanding,
       restarts: Math.max(0, this.#starts - 1),
@@ -119,9 +187,9 @@ export class Replica {
 
   /** Ends the engine now; generations in flight fail with `unavailable`. Idempotent. */
   async stop(): Promise<void> {
-    if (this.#supervising === null) this.#enter("stopped", "The server is stopping.");
-    else if (this.#state !== "stopped") this.#enter("stopping", "The server is stopping.");
-    this.#closing.abort(new EngineError("unavailable", "The server is stopping."));
+    if (this.#supervising === null) this.#enter("stopped", STOPPING);
+    else if (this.#state !== "stopped") this.#enter("stopping", STOPPING);
+    this.#closing.abort(new EngineError("unavailable", STOPPING));
     this.#wake();
     await this.#supervising;
   }
@@ -134,27 +202,56 @@ export class Replica {
     if (this.engine === null) throw new EngineError("unavailable", "The model is restarting.");
     const inner = this.engine.generate(request, signal)[Symbol.asyncIterator]();
     this.#outstanding++;
-    return new Released(inner, () => {
-      if (--this.#outstanding === 0) this.#options.onChange();
+    this.#load += request.n;
+    return new Metered(inner, this.#options.meter, () => {
+      this.#outstanding--;
+      this.#load -= request.n;
+      this.#options.onRoom();
     });
+  }
+
+  /** Counts a request that was given this replica until it begins or is given up; it can't wait for ever to do so. */
+  reserve(): () => void {
+    this.#load++;
+    let isOver = false;
+    const release = () => {
+      if (isOver) return;
+      isOver = true;
+      cancel();
+      this.#load--;
+      this.#options.onRoom();
+    };
+    const cancel = this.#options.clock.after(RESERVATION_MS, release);
+    return release;
   }
 
   async #supervise(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      this.#enter("starting", "The model is starting.");
+      this.#phase({ step: "initializing", message: "The model is starting." });
       this.#starts++;
       try {
-        const running = await this.#options.boot(signal, (message) => {
-          if (this.#state === "starting") this.#message = message;
-        });
+        const running = await this.#options.boot(signal, (phase) => this.#phase(phase));
         await this.#serve(running);
       } catch (error) {
         if (!signal.aborted) this.#fail(error);
       }
       if (!signal.aborted) await this.#pause();
     }
-    this.#enter("stopped", "The server is stopping.");
+    this.#enter("stopped", STOPPING);
+  }
+
+  #phase({ step, message }: Phase): void {
+    if (this.#closing.signal.aborted) return;
+    const isNew = step !== this.#step;
+    this.#step = step;
+    const isChanged = this.#enter(step === "pending" || step === "unplaceable" ? step : "starting", message);
+    if (isNew && !isChanged) this.#options.onChange();
+  }
+
+  #stage(): ReplicaStage {
+    if (this.#isDraining) return "draining";
+    return this.#state === "starting" && this.#step === "downloading" ? "downloading" : STAGES[this.#state];
   }
 
   /** Returns when the engine has ended. */
@@ -168,7 +265,7 @@ export class Replica {
       this.#running = running;
       this.#enter("ready", null);
       log.info({ replica: this.id, pid: running.pid }, "replica ready");
-      const stopWatching = this.#options.watchHealth ? this.#watch(running) : () => {};
+      const stopWatching = this.#watch(running);
       await Promise.race([running.lost, closed]);
       stopWatching();
       this.#running = null;
@@ -196,7 +293,7 @@ export class Replica {
     this.#retryAfter(RESTART, isPublic ? error.message : "The model's engine can't be started.");
   }
 
-  #retryAfter(waits: typeof RESTART, message: string): void {
+  #retryAfter(waits: BackoffLimits, message: string): void {
     const waitMs = backoffMs(++this.#failures, waits, this.#options.random());
     this.#retryAtMs = this.#options.clock.monotonicMs() + waitMs;
     const isOften = waits === RESTART && this.#failures >= 3;
@@ -215,75 +312,32 @@ export class Replica {
     });
   }
 
-  #enter(state: ReplicaState, message: string | null): void {
+  /** True when that is another state. */
+  #enter(state: ReplicaState, message: string | null): boolean {
     this.#message = message;
-    if (this.#state === state) return;
+    if (this.#state === state) return false;
     this.#state = state;
     this.#options.onChange();
+    return true;
   }
 
-  /** Stops an engine that leaves several checks unanswered; its end is then handled like any other. */
+  /** The end of an engine that hangs is then handled like any other. */
   #watch(running: Running): () => void {
-    const { clock, log } = this.#options;
-    let isAnswered = true;
-    let misses = 0;
-    let cancel = () => {};
-    const check = () => {
-      misses = isAnswered ? 0 : misses + 1;
-      if (misses >= MAX_HEALTH_MISSES) {
+    const { clock, log, whenHung } = this.#options;
+    return watchHealth({
+      clock,
+      ...HEALTH[whenHung],
+      check: () => running.engine.health(),
+      onChange: (isHealthy) => {
+        if (this.#running !== running) return;
+        if (isHealthy) {
+          this.#enter("ready", null);
+          return;
+        }
         log.error({ replica: this.id }, "engine does not answer");
-        void running.stop(0);
-        return;
-      }
-      isAnswered = false;
-      running.engine.health().then(
-        () => {
-          isAnswered = true;
-        },
-        () => {},
-      );
-      cancel = clock.after(HEALTH_INTERVAL_MS, check);
-    };
-    cancel = clock.after(HEALTH_INTERVAL_MS, check);
-    return () => cancel();
-  }
-}
-
-/**
- * The same iterator, calling `onEnd` once when it is exhausted, left or broken. A class, because a generator or closures
- * of its own would make every token dearer.
- */
-class Released<T> implements AsyncIterator<T> {
-  readonly #inner: AsyncIterator<T>;
-  readonly #onEnd: () => void;
-  #isOver = false;
-
-  constructor(inner: AsyncIterator<T>, onEnd: () => void) {
-    this.#inner = inner;
-    this.#onEnd = onEnd;
-  }
-
-  async next(): Promise<IteratorResult<T>> {
-    try {
-      const result = await this.#inner.next();
-      if (result.done) this.#release();
-      return result;
-    } catch (error) {
-      this.#release();
-      throw error;
-    }
-  }
-
-  async return(value?: unknown): Promise<IteratorResult<T>> {
-    try {
-      return (await this.#inner.return?.(value)) ?? { done: true, value };
-    } finally {
-      this.#release();
-    }
-  }
-
-  #release(): void {
-    if (!this.#isOver) this.#onEnd();
-    this.#isOver = true;
+        if (whenHung === "restart") void running.stop(0);
+        else this.#enter("unhealthy", "The model's server does not answer.");
+      },
+    });
   }
 }

@@ -6,27 +6,39 @@ import {
   type EngineModelInfo,
   type GenerateRequest,
 } from "../engine/port.ts";
-import type { ReplicaPool } from "./pool.ts";
 import type { Replica } from "./replica.ts";
+import type { Hints } from "./routing/router.ts";
+
+/** Where another replica comes from when the first is gone. */
+export interface ReplicaSource {
+  /** One that can take the request now, else null. */
+  pick(hints: Hints): Replica | null;
+  /** Waits for one. @throws AppError UNAVAILABLE; the signal's reason. */
+  reroute(hints: Hints, signal: AbortSignal): Promise<RoutedEngine>;
+}
 
 /**
  * The replica that one request was given. A request whose replica ends before the request has reached it goes to
- * another one that is ready. One that has reached an engine is never sent again: what killed this engine may have
+ * another one. One that has reached an engine is never sent again: what killed this engine may have
  * been the request itself, and clients repeat a 503 by themselves.
  */
-export class RoutedEngine implements Omit<Engine, "close"> {
+export class RoutedEngine implements Omit<Engine, "close" | "loadAdapter" | "unloadAdapter"> {
   readonly capabilities: EngineCapabilities;
   readonly model: EngineModelInfo;
-  readonly #pool: ReplicaPool;
+  readonly #source: ReplicaSource;
+  readonly #hints: Hints;
   #replica: Replica;
+  readonly #release: () => void;
 
-  /** @param replica is ready. */
-  constructor(pool: ReplicaPool, replica: Replica) {
+  /** @param replica is ready. @param release gives up what was reserved for the request; called once it has begun. */
+  constructor(source: ReplicaSource, hints: Hints, replica: Replica, release: () => void) {
     const { capabilities, model } = replica.engine!;
     this.capabilities = capabilities;
     this.model = model;
-    this.#pool = pool;
+    this.#source = source;
+    this.#hints = hints;
     this.#replica = replica;
+    this.#release = release;
   }
 
   /** Read it when the request has ended: it names the replica that did the work. */
@@ -35,11 +47,10 @@ export class RoutedEngine implements Omit<Engine, "close"> {
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<EngineEvent> {
+    const { adapter } = this.#hints;
+    const own = adapter === undefined ? request : { ...request, adapter };
     return {
-      [Symbol.asyncIterator]: () => {
-        this.#present();
-        return this.#replica.begin(request, signal);
-      },
+      [Symbol.asyncIterator]: () => (this.#isPresent() ? this.#begin(own, signal) : this.#later(own, signal)),
     };
   }
 
@@ -51,9 +62,34 @@ export class RoutedEngine implements Omit<Engine, "close"> {
     await this.#present().health();
   }
 
+  #begin(request: GenerateRequest, signal: AbortSignal): AsyncIterator<EngineEvent> {
+    const events = this.#replica.begin(request, signal);
+    this.#release();
+    return events;
+  }
+
+  async *#later(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    this.#release();
+    const other = await this.#source.reroute(this.#hints, signal);
+    if (other.#replica.revision !== this.#replica.revision) {
+      // The request was prepared for the other one: its prompt may be rendered by another template.
+      throw new EngineError("unavailable", "The model was replaced; send the request again.");
+    }
+    this.#replica = other.#replica;
+    yield* other.generate(request, signal);
+  }
+
   #present(): Engine {
-    if (this.#replica.engine === null) this.#replica = this.#pool.pick() ?? this.#replica;
-    if (this.#replica.engine === null) throw new EngineError("unavailable", "The model is restarting.");
-    return this.#replica.engine;
+    if (!this.#isPresent()) throw new EngineError("unavailable", "The model is restarting.");
+    return this.#replica.engine!;
+  }
+
+  /** Moves to another replica that is alike when this one is gone. */
+  #isPresent(): boolean {
+    if (this.#replica.engine !== null) return true;
+    const other = this.#source.pick(this.#hints);
+    if (other === null || other.revision !== this.#replica.revision) return false;
+    this.#replica = other;
+    return true;
   }
 }

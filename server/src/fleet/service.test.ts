@@ -10,11 +10,14 @@ import { AppError } from "../lib/errors.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { type FixtureOptions, fixtureKind } from "./launchers/fixture-kind.ts";
 import {
+  alwaysOn,
   createFleet,
+  DEFAULT_SCALING,
+  type DeploymentSpec,
   type Fleet,
   type FleetOptions,
-  type ProcessModel,
   type RoutedEngine,
+  type Weights,
 } from "./service.ts";
 
 const fleets: Fleet[] = [];
@@ -29,10 +32,10 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function fleetOf(models: FleetOptions["models"], more: Partial<FleetOptions> = {}): Fleet {
+function fleetOf(specs: readonly DeploymentSpec[], more: Partial<FleetOptions> = {}): Fleet {
   const fleet = createFleet({
-    models,
     kinds: { fixture: fixtureKind },
+    openServer: () => createFakeEngine(),
     cacheDir: dir,
     hubEndpoint: "http://127.0.0.1:9",
     env: { PATH: process.env["PATH"] },
@@ -41,23 +44,28 @@ function fleetOf(models: FleetOptions["models"], more: Partial<FleetOptions> = {
     ...more,
   });
   fleets.push(fleet);
-  fleet.start();
+  for (const spec of specs) fleet.apply(spec);
   return fleet;
 }
 
+/** A deployment of real processes that is always on. */
 const model = (
   name: string,
-  more: Partial<ProcessModel> = {},
+  more: { replicas?: number; weights?: Weights } = {},
   options: Partial<FixtureOptions> = {},
-): ProcessModel => ({
-  name,
-  engine: "fixture",
-  weights: null,
-  options: (path) => ({ path, ...options }),
-  ...more,
-});
+): DeploymentSpec =>
+  alwaysOn(
+    name,
+    { kind: "fixture", weights: more.weights ?? null, options: (path) => ({ path, ...options }) },
+    more.replicas,
+  );
+
+const process0 = { kind: "fixture", weights: null, options: () => ({}) };
+const attached = alwaysOn("m", { attach: () => createFakeEngine() });
 
 const never = () => new AbortController().signal;
+
+const route = (fleet: Fleet, deployment: string, signal = never()) => fleet.route({ deployment }, signal);
 
 function request(text: string): GenerateRequest {
   const input = { kind: "text", text, addBos: false } as const;
@@ -94,7 +102,7 @@ async function until(test: () => boolean): Promise<void> {
 describe("processes", () => {
   it("a request waits for the start and is answered", async () => {
     const fleet = fleetOf([model("m")]);
-    const engine = await fleet.route("m", never());
+    const engine = await route(fleet, "m");
     expect(await generate(engine, "hello")).toMatchObject([
       { type: "delta", text: "hello" },
       { type: "finish" },
@@ -109,7 +117,7 @@ describe("processes", () => {
 
   it("a replica that is killed fails its requests as unavailable, starts anew and leaves the others alone", async () => {
     const fleet = fleetOf([model("a"), model("b")]);
-    const [a, b] = [await fleet.route("a", never()), await fleet.route("b", never())];
+    const [a, b] = [await route(fleet, "a"), await route(fleet, "b")];
     const abort = new AbortController();
     const [lost, kept] = [await hold(a), await hold(b, abort.signal)];
     const { pid } = fleet.status()[0]!;
@@ -117,7 +125,7 @@ describe("processes", () => {
     await expect(lost.next()).rejects.toMatchObject({ code: "unavailable" });
     await until(() => fleet.status()[0]!.state === "ready" && fleet.status()[0]!.pid !== pid);
     expect(fleet.status()[0]).toMatchObject({ restarts: 1, outstanding: 0 });
-    expect(await generate(await fleet.route("a", never()), "again")).toHaveLength(3);
+    expect(await generate(await route(fleet, "a"), "again")).toHaveLength(3);
     expect(fleet.status()[1]).toMatchObject({ state: "ready", restarts: 0, outstanding: 1 });
     abort.abort();
     expect((await kept.next()).value).toMatchObject({ type: "end", aborted: true });
@@ -127,9 +135,9 @@ describe("processes", () => {
     const fleet = fleetOf([model("m", { replicas: 2 })]);
     await until(() => fleet.status().every(({ state }) => state === "ready"));
     const abort = new AbortController();
-    for (let i = 0; i < 4; i++) await hold(await fleet.route("m", never()), abort.signal);
+    for (let i = 0; i < 4; i++) await hold(await route(fleet, "m"), abort.signal);
     expect(fleet.status().map(({ outstanding }) => outstanding)).toEqual([2, 2]);
-    const routed = await fleet.route("m", never());
+    const routed = await route(fleet, "m");
     const victim = fleet.status().findIndex(({ id }) => id === routed.replicaId);
     process.kill(fleet.status()[victim]!.pid!, "SIGKILL");
     await until(() => fleet.status()[victim]!.state !== "ready");
@@ -140,7 +148,7 @@ describe("processes", () => {
 
   it("an engine that dies while loading is told as unavailable with a time to come back", async () => {
     const fleet = fleetOf([model("m", {}, { fails: true })]);
-    const error = await failureOf(fleet.route("m", never()));
+    const error = await failureOf(route(fleet, "m"));
     expect(error.code).toBe("UNAVAILABLE");
     expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
     await until(() => fleet.status()[0]!.restarts >= 1);
@@ -153,19 +161,19 @@ describe("processes", () => {
     writeFileSync(join(dir, "weights", "own"), content);
     const weights = { file: "w.gguf", sha256, sizeBytes: content.length, sources: ["file:own"] };
     const fleet = fleetOf([model("m", { weights })]);
-    const engine = await fleet.route("m", never());
+    const engine = await route(fleet, "m");
     expect(engine.model.chatTemplate).toBe(join(dir, "weights", sha256, "w.gguf"));
   });
 
   it("missing weights don't keep the server from starting and requests say what is missing", async () => {
     const weights = { file: "w.gguf", sha256: "0".repeat(64), sizeBytes: 1, sources: ["file:absent"] };
     const fleet = fleetOf([model("m", { weights }), model("n")]);
-    const error = await failureOf(fleet.route("m", never()));
+    const error = await failureOf(route(fleet, "m"));
     expect(error.message).toContain("w.gguf is missing: put it at weights/000");
     expect(error.message).not.toContain(dir);
     expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
     expect(fleet.status()[0]).toMatchObject({ state: "missing-weights", message: error.message });
-    await fleet.route("n", never());
+    await route(fleet, "n");
   });
 });
 
@@ -173,24 +181,24 @@ describe("waiting for a start", () => {
   it("ends at the deadline, saying that the model is still starting", async () => {
     const clock = new FakeClock();
     const fleet = fleetOf([model("m")], { clock, coldStartMs: 1000 });
-    const routing = failureOf(fleet.route("m", never()));
+    const routing = failureOf(route(fleet, "m"));
     clock.advance(1000);
     const error = await routing;
-    expect(error.message).toBe("m is not ready yet. The model is being loaded.");
+    expect(error.message).toMatch(/^m is not ready yet\. The model is /);
     expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
   });
 
   it("ends when the client gives up", async () => {
     const abort = new AbortController();
-    const routing = fleetOf([model("m")]).route("m", abort.signal);
+    const routing = route(fleetOf([model("m")]), "m", abort.signal);
     abort.abort(new Error("gone"));
     await expect(routing).rejects.toThrow("gone");
   });
 
   it("is bounded: the thousand-and-first request is sent away at once", async () => {
     const fleet = fleetOf([model("m")]);
-    const waiting = Array.from({ length: 1000 }, () => fleet.route("m", never()));
-    expect((await failureOf(fleet.route("m", never()))).retryAfterS).toBeGreaterThanOrEqual(1);
+    const waiting = Array.from({ length: 1000 }, () => route(fleet, "m"));
+    expect((await failureOf(route(fleet, "m"))).retryAfterS).toBeGreaterThanOrEqual(1);
     await Promise.all(waiting);
   });
 });
@@ -198,8 +206,8 @@ describe("waiting for a start", () => {
 describe("attached engines", () => {
   it("go through the same door", async () => {
     const engine = createFakeEngine();
-    const fleet = fleetOf([{ name: "m", attach: () => engine }]);
-    const routed = await fleet.route("m", never());
+    const fleet = fleetOf([alwaysOn("m", { attach: () => engine })]);
+    const routed = await route(fleet, "m");
     expect((await generate(routed, "user: hi")).at(-1)).toMatchObject({ type: "end" });
     expect(fleet.status()).toMatchObject([{ id: "m/replicas/0", state: "ready", pid: null }]);
     await fleet.close(0);
@@ -208,7 +216,7 @@ describe("attached engines", () => {
 
   it("a failure of the engine reaches the caller as it is", async () => {
     const attach = () => createFakeEngine({ failure: () => ({ code: "overloaded", afterTokens: 1 }) });
-    const routed = await fleetOf([{ name: "m", attach }]).route("m", never());
+    const routed = await route(fleetOf([alwaysOn("m", { attach })]), "m");
     await expect(generate(routed, "a b c")).rejects.toMatchObject({ code: "overloaded" });
   });
 });
@@ -216,7 +224,7 @@ describe("attached engines", () => {
 describe("closing", () => {
   it("lets running work finish, takes no new work and leaves no process", async () => {
     const fleet = fleetOf([model("m")]);
-    const engine = await fleet.route("m", never());
+    const engine = await route(fleet, "m");
     const abort = new AbortController();
     const running = await hold(engine, abort.signal);
     const pid = fleet.status()[0]!.pid!;
@@ -224,19 +232,19 @@ describe("closing", () => {
     const closing = fleet.close(600_000).then(() => {
       isClosed = true;
     });
-    expect((await failureOf(fleet.route("m", never()))).message).toBe("The server is stopping.");
+    expect((await failureOf(route(fleet, "m"))).message).toBe("The server is stopping.");
     expect(isClosed).toBe(false);
     abort.abort();
     expect((await running.next()).value).toMatchObject({ type: "end" });
     await running.next();
     await closing;
     expect(() => process.kill(pid, 0)).toThrow();
-    expect(fleet.status()[0]!.state).toBe("stopped");
+    expect(fleet.status()).toEqual([]);
   });
 
   it("work that doesn't finish in the grace fails as unavailable", async () => {
     const fleet = fleetOf([model("m")]);
-    const running = await hold(await fleet.route("m", never()));
+    const running = await hold(await route(fleet, "m"));
     const lost = expect(running.next()).rejects.toMatchObject({ code: "unavailable" });
     await fleet.close(1);
     await lost;
@@ -244,29 +252,39 @@ describe("closing", () => {
 
   it("a replica that is still starting is ended and whoever waits for it is told", async () => {
     const fleet = fleetOf([model("m")]);
-    const waiting = failureOf(fleet.route("m", never()));
+    const waiting = failureOf(route(fleet, "m"));
     await fleet.close(600_000);
     expect((await waiting).message).toBe("The server is stopping.");
   });
 
-  it("a fleet that was never started closes", async () => {
-    const options = { kinds: {}, cacheDir: dir, hubEndpoint: "", env: {}, log: createLog("silent") };
-    await createFleet({ ...options, models: [{ name: "m", attach: () => createFakeEngine() }] }).close(1000);
+  it("a fleet that has nothing to run closes", async () => {
+    await fleetOf([]).close(1000);
   });
 });
 
-describe("a fleet that can't work is refused at the start", () => {
+describe("a spec that no fleet can carry out is refused", () => {
   const weights = { file: "w", sha256: "0".repeat(64), sizeBytes: 1, sources: ["ftp:x"] };
-  it.each<[string, FleetOptions["models"], RegExp]>([
-    ["an unknown engine", [model("m", { engine: "nope" })], /m: there is no engine nope/],
-    ["the same model twice", [model("m"), model("m")], /m is in the fleet twice/],
-    ["no replica", [model("m", { replicas: 0 })], /m: replicas must be/],
-    ["a bad weights source", [model("m", { weights })], /starts with none of/],
-  ])("%s", (_what, models, message) => {
-    expect(() => fleetOf(models)).toThrow(message);
+  const command = (...argv: string[]) => alwaysOn("m", { command: argv, weights: null, upstreamModel: "m" });
+  const targets = (loadTargets: Record<string, number>) => ({
+    ...model("m"),
+    scaling: { ...DEFAULT_SCALING, loadTargets },
+  });
+  it.each<[string, DeploymentSpec, RegExp]>([
+    ["an unknown engine", alwaysOn("m", { ...process0, kind: "nope" }), /m: there is no engine nope/],
+    ["more replicas than there can be", model("m", { replicas: 65 }), /m: replicas must be/],
+    ["a least above the most", { ...model("m"), minReplicas: 2 }, /m: replicas must be/],
+    ["two replicas of what is attached", { ...attached, maxReplicas: 2 }, /m: an attached engine is one/],
+    ["a bad weights source", model("m", { weights }), /starts with none of/],
+    ["an empty command", command(), /m: the command is empty/],
+    ["a command with an unknown placeholder", command("x", "{host}"), /m: the command has no \{host\}/],
+    ["a command that wants weights it has not", command("x", "{model}"), /m: the command has no \{model\}/],
+    ["an unknown load target", targets({ qps: 1 }), /m: qps=1 is no load target/],
+    ["a load target of nothing", targets({ default: 0 }), /m: default=0 is no load target/],
+  ])("%s", (_what, spec, message) => {
+    expect(() => fleetOf([spec])).toThrow(message);
   });
 
   it("a model that nothing serves is answered as unavailable", async () => {
-    expect((await failureOf(fleetOf([]).route("m", never()))).code).toBe("UNAVAILABLE");
+    expect((await failureOf(route(fleetOf([]), "m"))).code).toBe("UNAVAILABLE");
   });
 });

@@ -1,42 +1,41 @@
-import type { Engine, ProcessEngineKind } from "../engine/port.ts";
+import type { ProcessEngineKind } from "../engine/port.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
-import { attachedBoot, type ProcessBootOptions, processBoot } from "./boot.ts";
-import { type PoolOptions, ReplicaPool } from "./pool.ts";
-import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
+import { type BootOptions, bootOf } from "./boot.ts";
+import { Deployment, type Observation } from "./deployment.ts";
+import { type HostStatus, Inventory, type InventoryOptions } from "./inventory.ts";
+import type { OpenServer } from "./launch.ts";
+import type { ReplicaStatus } from "./replica.ts";
 import type { RoutedEngine } from "./routed-engine.ts";
-import type { Weights, WeightsProgress } from "./weights/ensure.ts";
-import { parseWeightsSource } from "./weights/source.ts";
+import type { Hints } from "./routing/router.ts";
+import { checkSpec, type DeploymentSpec } from "./spec.ts";
+import type { WeightsProgress } from "./weights/ensure.ts";
 
-export type { ReplicaState, ReplicaStatus } from "./replica.ts";
+export type { AdapterStatus } from "./adapters.ts";
+export type { Observation } from "./deployment.ts";
+export type { HostStatus } from "./inventory.ts";
+export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
 export type { RoutedEngine } from "./routed-engine.ts";
+export type { PromptPrefix } from "./routing/prefixes.ts";
+export { LOAD_TARGETS } from "./scaling/autoscaler.ts";
+export {
+  type Accelerators,
+  type AdapterSpec,
+  alwaysOn,
+  DEFAULT_SCALING,
+  type DeploymentSpec,
+  type Fetched,
+  MAX_REPLICAS,
+  type Scaling,
+} from "./spec.ts";
 export type { Weights, WeightsProgress } from "./weights/ensure.ts";
 export { parseWeightsSource } from "./weights/source.ts";
 
-/** A model that the platform runs itself, in processes of its own. */
-export interface ProcessModel {
-  /** Full model name. */
-  name: string;
-  /** A key of the fleet's `kinds`. */
-  engine: string;
-  weights: Weights | null;
-  /** 1–64. Default 1. */
-  replicas?: number;
-  /** The options of the engine kind, once the weights lie at `weightsPath`; null for a model without weights. */
-  options(weightsPath: string | null): unknown;
-}
-
-/** A model that somebody else runs. */
-export interface AttachedEngine {
-  /** Full model name. */
-  name: string;
-  attach(): Engine;
-}
-
 export interface FleetOptions {
-  models: readonly (ProcessModel | AttachedEngine)[];
   kinds: Readonly<Record<string, ProcessEngineKind<never>>>;
+  /** For servers that a command starts. */
+  openServer: OpenServer;
   /** Outside the data folder, shared by every server of the user. */
   cacheDir: string;
   /** Base address of the hub that `hf:` sources mean. */
@@ -44,110 +43,146 @@ export interface FleetOptions {
   /** The server's environment. Engines get the harmless part of it, downloads the proxy settings besides. */
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
+  /** What the host has for replicas. Default: no accelerators. */
+  host?: InventoryOptions;
   clock?: Clock;
   /** 0–1. Default `Math.random`. */
   random?: () => number;
-  /** Longest time a request waits for a replica that is starting. Default 30,000. */
+  /** Longest time a request waits for a replica that can take it. Default 30,000. */
   coldStartMs?: number;
   /** Longest time from the start of a process to its loaded model. Default 600,000. */
   loadTimeoutMs?: number;
   onProgress?: (model: string, progress: WeightsProgress) => void;
 }
 
+/** What a request is to be routed by. */
+export interface RouteRequest extends Hints {
+  /** The deployment's id. */
+  deployment: string;
+}
+
 export interface Fleet {
-  /** Brings every replica up, in the background. Never fails: what is wrong stands in `status()`. Idempotent. */
-  start(): void;
   /**
-   * A ready replica of the model with the least outstanding work; waits for one that is starting. Call once a request.
-   * @throws AppError UNAVAILABLE with `retryAfterS`; the signal's reason when it is aborted.
+   * What should run from now on; replaces what was said of the same id before. Starts it in the background and never
+   * fails for what happens then: that stands in `observe`.
+   * @throws Error naming the deployment when the spec makes no sense.
    */
-  route(model: string, signal: AbortSignal): Promise<RoutedEngine>;
-  /** Every replica, in a fixed order. */
+  apply(spec: DeploymentSpec): void;
+  /** Takes no new requests, lets what runs finish for at most `graceMs`; resolves once nothing of it is left. */
+  remove(id: string, options: { graceMs: number }): Promise<void>;
+  /**
+   * A replica for one request; waits for one that starts, has room or loads the adapter, within a limit.
+   * With an adapter, what the engine is asked runs with it.
+   * @throws AppError UNAVAILABLE with `retryAfterS`; FAILED_PRECONDITION when the adapter isn't to be had; the signal's
+   * reason when it is aborted.
+   */
+  route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine>;
+  /** Null when there is no such deployment. */
+  observe(id: string): Observation | null;
+  /** Calls `listener` soon after what `observe` gives has changed, single requests aside. The returned function ends it. */
+  onChange(listener: (id: string) => void): () => void;
+  /** Every replica, those of a deployment in a fixed order. */
   status(): ReplicaStatus[];
+  host(): HostStatus;
   /** Takes no new work, lets what runs finish for at most `graceMs`, then ends every engine. Idempotent. */
   close(graceMs: number): Promise<void>;
 }
 
-const MAX_REPLICAS = 64;
-
-/** @throws Error naming the model when its engine, its weights' sources or its replicas can't be used. */
 export function createFleet(options: FleetOptions): Fleet {
-  const clock = options.clock ?? systemClock;
-  const poolOptions: PoolOptions = { clock, coldStartMs: options.coldStartMs ?? 30_000 };
-  const pools = new Map<string, ReplicaPool>();
-  for (const model of options.models) {
-    if (pools.has(model.name)) throw new Error(`${model.name} is in the fleet twice.`);
-    pools.set(model.name, createPool(model, options, poolOptions));
-  }
-  let closing: Promise<void> | null = null;
-
-  return {
-    start() {
-      for (const pool of pools.values()) pool.start();
-    },
-    async route(model, signal) {
-      const pool = pools.get(model);
-      if (pool === undefined) throw new AppError("UNAVAILABLE", `No engine serves ${model} here.`);
-      return pool.route(signal);
-    },
-    status: () => [...pools.values()].flatMap((pool) => pool.status()),
-    close(graceMs) {
-      closing ??= Promise.all([...pools.values()].map((pool) => pool.close(graceMs))).then(() => {});
-      return closing;
-    },
-  };
+  return new DynamicFleet(options);
 }
 
-function createPool(
-  model: ProcessModel | AttachedEngine,
-  options: FleetOptions,
-  poolOptions: PoolOptions,
-): ReplicaPool {
-  const isAttached = "attach" in model;
-  const count = isAttached ? 1 : (model.replicas ?? 1);
-  if (!Number.isInteger(count) || count < 1 || count > MAX_REPLICAS) {
-    throw new Error(`${model.name}: replicas must be 1–${MAX_REPLICAS}.`);
-  }
-  const boot = isAttached
-    ? attachedBoot(() => model.attach())
-    : processBoot(bootOptions(model, options, poolOptions));
-  return new ReplicaPool(model.name, poolOptions, (onChange) =>
-    Array.from({ length: count }, (_, index) =>
-      createReplica(model.name, index, boot, !isAttached, onChange),
-    ),
-  );
+class DynamicFleet implements Fleet {
+  readonly #options: FleetOptions;
+  readonly #inventory: Inventory;
+  readonly #boot: BootOptions;
+  readonly #deployments = new Map<string, Deployment>();
+  /** Removed, but not gone yet. */
+  readonly #leaving = new Set<Deployment>();
+  readonly #listeners = new Set<(id: string) => void>();
+  readonly #changed = new Set<string>();
+  #closing: Promise<void> | null = null;
 
-  function createReplica(
-    name: string,
-    index: number,
-    start: Boot,
-    watchHealth: boolean,
-    onChange: () => void,
-  ): Replica {
-    return new Replica({
-      id: `${name}/replicas/${index}`,
-      model: name,
-      boot: start,
-      watchHealth,
-      clock: poolOptions.clock,
-      random: options.random ?? Math.random,
-      log: options.log,
-      onChange,
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#inventory = new Inventory(options.host);
+    this.#boot = {
+      ...options,
+      clock: options.clock ?? systemClock,
+      loadTimeoutMs: options.loadTimeoutMs ?? 600_000,
+      inventory: this.#inventory,
+      onProgress: (model, progress) => options.onProgress?.(model, progress),
+    };
+  }
+
+  apply(spec: DeploymentSpec): void {
+    checkSpec(spec, this.#options.kinds);
+    if (this.#closing !== null) return;
+    const existing = this.#deployments.get(spec.id);
+    if (existing === undefined) this.#deployments.set(spec.id, this.#create(spec));
+    else existing.apply(spec);
+  }
+
+  async remove(id: string, { graceMs }: { graceMs: number }): Promise<void> {
+    const deployment = this.#deployments.get(id);
+    if (deployment === undefined) return;
+    this.#deployments.delete(id);
+    this.#leaving.add(deployment);
+    await deployment.close(graceMs, `${id} is being deleted.`);
+    this.#leaving.delete(deployment);
+  }
+
+  async route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine> {
+    const deployment = this.#deployments.get(request.deployment);
+    if (deployment !== undefined) return deployment.route(request, signal);
+    throw new AppError("UNAVAILABLE", `No engine serves ${request.deployment} here.`);
+  }
+
+  observe(id: string): Observation | null {
+    return this.#deployments.get(id)?.observe() ?? null;
+  }
+
+  onChange(listener: (id: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  status(): ReplicaStatus[] {
+    return this.#all().flatMap((deployment) => deployment.observe().replicas);
+  }
+
+  host(): HostStatus {
+    return this.#inventory.status();
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= Promise.all(
+      this.#all().map((deployment) => deployment.close(graceMs, "The server is stopping.")),
+    ).then(() => {});
+    return this.#closing;
+  }
+
+  #all(): Deployment[] {
+    return [...this.#deployments.values(), ...this.#leaving];
+  }
+
+  #create(spec: DeploymentSpec): Deployment {
+    const { log, random = Math.random, coldStartMs = 30_000 } = this.#options;
+    return new Deployment(spec, {
+      ...{ clock: this.#boot.clock, random, log, coldStartMs },
+      bootOf: (current) => bootOf(current, this.#boot),
+      onChange: () => this.#announce(spec.id),
     });
   }
-}
 
-function bootOptions(model: ProcessModel, options: FleetOptions, { clock }: PoolOptions): ProcessBootOptions {
-  const kind = options.kinds[model.engine];
-  if (kind === undefined) throw new Error(`${model.name}: there is no engine ${model.engine}.`);
-  for (const source of model.weights?.sources ?? []) parseWeightsSource(source);
-  const { cacheDir, hubEndpoint, env, log } = options;
-  return {
-    kind,
-    options: (weightsPath) => model.options(weightsPath),
-    weights: model.weights,
-    weightsOptions: { cacheDir, hubEndpoint, env, log, clock },
-    onProgress: (progress) => options.onProgress?.(model.name, progress),
-    loadTimeoutMs: options.loadTimeoutMs ?? 600_000,
-  };
+  /** Once for all changes of a turn. */
+  #announce(id: string): void {
+    this.#changed.add(id);
+    if (this.#changed.size > 1) return;
+    queueMicrotask(() => {
+      const ids = [...this.#changed];
+      this.#changed.clear();
+      for (const changed of ids) for (const listener of this.#listeners) listener(changed);
+    });
+  }
 }

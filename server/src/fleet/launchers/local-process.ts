@@ -1,12 +1,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
-import type { Readable } from "node:stream";
-import { StringDecoder } from "node:string_decoder";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { EngineChannel, ProcessEngineKind } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { childEnv } from "../child-env.ts";
+import { readLines } from "./output.ts";
 
 export interface LocalProcess {
   channel: EngineChannel;
@@ -25,8 +24,6 @@ export interface LocalProcessOptions {
   clock: Clock;
 }
 
-/** Longest line of a child's output that is logged as one. */
-const MAX_LINE_LENGTH = 2000;
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const GUARD = new URL("./child-guard.ts", import.meta.url).href;
 
@@ -93,23 +90,4 @@ function channelOf(child: ChildProcess, exited: Promise<string>): EngineChannel 
       else listener(closedBecause);
     },
   };
-}
-
-/** Cuts a stream into lines; one that is too long comes in pieces. */
-function readLines(stream: Readable, onLine: (line: string) => void): void {
-  const decoder = new StringDecoder("utf8");
-  let rest = "";
-  stream.on("data", (chunk: Buffer) => {
-    const lines = (rest + decoder.write(chunk)).split("\n");
-    rest = lines.pop()!;
-    for (; rest.length > MAX_LINE_LENGTH; rest = rest.slice(MAX_LINE_LENGTH))
-      lines.push(rest.slice(0, MAX_LINE_LENGTH));
-    for (const line of lines) {
-      for (let at = 0; at < line.length; at += MAX_LINE_LENGTH) onLine(line.slice(at, at + MAX_LINE_LENGTH));
-    }
-  });
-  stream.on("end", () => {
-    if (rest !== "") onLine(rest);
-  });
-  stream.on("error", () => {});
 }

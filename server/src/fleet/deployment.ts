@@ -1,0 +1,241 @@
+import type { Clock } from "../lib/clock.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Log } from "../platform/telemetry/log.ts";
+import { type AdapterStatus, Adapters } from "./adapters.ts";
+import type { Meter } from "./metered.ts";
+import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
+import { type Blueprint, ReplicaSet } from "./replica-set.ts";
+import { type ReplicaSource, RoutedEngine } from "./routed-engine.ts";
+import { type Hints, Router } from "./routing/router.ts";
+import { WaitingRoom } from "./routing/waiting.ts";
+import { Scaler, type ScalerPolicy } from "./scaling/scaler.ts";
+import type { DeploymentSpec } from "./spec.ts";
+
+export interface DeploymentOptions {
+  clock: Clock;
+  random: () => number;
+  log: Log;
+  /** Longest time a request waits for a replica that can take it. */
+  coldStartMs: number;
+  bootOf: (spec: DeploymentSpec) => Boot;
+  /** Called when what `observe` gives has changed, single requests aside. */
+  onChange: () => void;
+}
+
+export interface Observation {
+  /** What the fixed number, the bounds and the load ask for. */
+  desiredReplicas: number;
+  replicas: ReplicaStatus[];
+  /** By id. */
+  adapters: Record<string, AdapterStatus>;
+  /** Wall clock; null when none has come since this process knows it. */
+  lastRequestAtMs: number | null;
+  /** Why not every desired replica is ready, in a public sentence; null when they are. */
+  message: string | null;
+}
+
+/** Requests that may wait at the same time. */
+const MAX_WAITING = 1000;
+const RETRY_S = 5;
+const DEFAULT_CONCURRENCY = 8;
+/** A replica's own queue is kept short where there may be others: what waits here can still go to one that is added. */
+const QUEUE_FACTOR = 4;
+/** Longest time that running generations keep a replica that is to go. */
+const DRAIN_GRACE_MS = 600_000;
+const NOTHING_RESERVED = () => {};
+
+/** One deployment: its replicas, its load, and which request goes where. */
+export class Deployment implements ReplicaSource {
+  readonly #options: DeploymentOptions;
+  readonly #set: ReplicaSet;
+  readonly #scaler: Scaler;
+  readonly #adapters: Adapters;
+  readonly #router = new Router();
+  readonly #waiting: WaitingRoom;
+  readonly #meter: Meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
+  #spec: DeploymentSpec;
+  #blueprint: Blueprint;
+  #isElastic: boolean;
+  #closedBecause: string | null = null;
+
+  constructor(spec: DeploymentSpec, options: DeploymentOptions) {
+    const { clock } = options;
+    this.#spec = spec;
+    this.#isElastic = isElastic(spec);
+    this.#options = options;
+    this.#blueprint = this.#blueprintOf(spec);
+    this.#waiting = new WaitingRoom(clock, MAX_WAITING);
+    this.#adapters = new Adapters({ ...options, onChange: () => this.#changed() });
+    this.#set = new ReplicaSet({
+      id: spec.id,
+      clock,
+      drainGraceMs: DRAIN_GRACE_MS,
+      onChange: () => this.#replicasChanged(),
+      onRoom: () => this.#waiting.retry(),
+    });
+    this.#scaler = new Scaler({
+      clock,
+      policy: policyOf(spec),
+      idleMs: Math.max(0, clock.now() - (spec.lastUsedMs ?? clock.now())),
+      read: () => ({ ...this.#meter, concurrentRequests: this.#set.load + this.#waiting.size }),
+      onTarget: () => this.#set.want(this.#scaler.target, this.#blueprint),
+    });
+    this.#adapters.want(spec.adapters);
+    this.#set.want(this.#scaler.target, this.#blueprint);
+  }
+
+  apply(spec: DeploymentSpec): void {
+    if (spec.revision !== this.#spec.revision) {
+      this.#blueprint = this.#blueprintOf(spec);
+      this.#adapters.forgive();
+    }
+    this.#spec = spec;
+    this.#isElastic = isElastic(spec);
+    this.#scaler.policy = policyOf(spec);
+    // What is new is loaded at once, so that its faults show before it is asked for.
+    if (this.#adapters.want(spec.adapters)) this.#scaler.touch();
+    this.#set.want(this.#scaler.target, this.#blueprint);
+  }
+
+  /**
+   * An engine that can take the request now or, with patience, soon.
+   * @throws AppError UNAVAILABLE with `retryAfterS`, FAILED_PRECONDITION for the adapter; the signal's reason.
+   */
+  async route(hints: Hints, signal: AbortSignal): Promise<RoutedEngine> {
+    signal.throwIfAborted();
+    this.#assertOpen();
+    this.#meter.requests++;
+    this.#scaler.touch();
+    return this.#claim(hints) ?? this.reroute(hints, signal);
+  }
+
+  async reroute(hints: Hints, signal: AbortSignal): Promise<RoutedEngine> {
+    signal.throwIfAborted();
+    const routed = this.#claim(hints);
+    if (routed !== null) return routed;
+    const unavailable = () => this.#unavailable(hints);
+    if (this.#waiting.isFull) throw unavailable();
+    return this.#waiting.wait(() => this.#claim(hints), this.#options.coldStartMs, signal, unavailable);
+  }
+
+  pick(hints: Hints): Replica | null {
+    const { routable } = this.#set;
+    const { adapter } = hints;
+    const limit = this.#isElastic ? QUEUE_FACTOR * concurrencyOf(this.#spec) : Number.POSITIVE_INFINITY;
+    // Most deployments have one replica: that request has no choice to make.
+    if (routable.length === 1 && adapter === undefined) {
+      return routable[0]!.load < limit ? routable[0]! : null;
+    }
+    const fit = routable.filter(
+      ({ load, engine }) =>
+        load < limit && (adapter === undefined || this.#adapters.isLoaded(engine!, adapter)),
+    );
+    if (fit.length === 0) return null;
+    const { sessionAffinity } = this.#spec;
+    return this.#router.pick(fit, hints, { slots: concurrencyOf(this.#spec), sessionAffinity });
+  }
+
+  observe(): Observation {
+    const { clock } = this.#options;
+    const idleMs = clock.monotonicMs() - this.#scaler.lastUsedMs;
+    return {
+      desiredReplicas: this.#scaler.target,
+      replicas: this.#set.status(),
+      adapters: this.#adapters.statuses(),
+      lastRequestAtMs: this.#meter.requests === 0 ? null : clock.now() - idleMs,
+      message: this.#problem(),
+    };
+  }
+
+  /** Takes no new requests; what runs may finish within `graceMs`. Resolves once no replica is left. Idempotent. */
+  async close(graceMs: number, because: string): Promise<void> {
+    this.#closedBecause ??= because;
+    this.#scaler.stop();
+    this.#waiting.retry();
+    await this.#set.close(graceMs);
+    this.#adapters.close();
+  }
+
+  /** Gives a request its replica and counts it there. Null when it is worth waiting for one. */
+  #claim(hints: Hints): RoutedEngine | null {
+    this.#assertOpen();
+    if (hints.adapter !== undefined) this.#adapters.check(hints.adapter);
+    const replica = this.pick(hints);
+    if (replica !== null) {
+      const release = this.#isElastic ? replica.reserve() : NOTHING_RESERVED;
+      return new RoutedEngine(this, hints, replica, release);
+    }
+    if (this.#set.routable.length > 0 || this.#starting() !== undefined) return null;
+    throw this.#unavailable(hints);
+  }
+
+  #assertOpen(): void {
+    if (this.#closedBecause === null) return;
+    throw new AppError("UNAVAILABLE", this.#closedBecause, { retryAfterS: RETRY_S });
+  }
+
+  #starting(): Replica | undefined {
+    return this.#set.live.find((replica) => replica.state === "starting");
+  }
+
+  /** Tells of the replica that will be tried first. */
+  #unavailable({ adapter }: Hints): AppError {
+    const { id } = this.#spec;
+    const later = (message: string) => new AppError("UNAVAILABLE", message, { retryAfterS: RETRY_S });
+    const { routable, live } = this.#set;
+    if (adapter !== undefined && !routable.some(({ engine }) => this.#adapters.isLoaded(engine!, adapter)))
+      return later(`${adapter} is still being loaded.`);
+    if (routable.length > 0) return later(`${id} has all the requests it can take.`);
+    const starting = this.#starting();
+    if (starting !== undefined) return later(`${id} is not ready yet. ${starting.status().message}`);
+    if (live.length === 0) return later(`${id} has no replicas.`);
+    const errors = live.map((replica) => replica.unavailable());
+    return errors.reduce((soonest, error) => (error.retryAfterS! < soonest.retryAfterS! ? error : soonest));
+  }
+
+  #problem(): string | null {
+    const missing = this.#set.live.filter((replica) => replica.state !== "ready");
+    const worst = missing.find((replica) => replica.state !== "starting") ?? missing[0];
+    return worst?.status().message ?? null;
+  }
+
+  #replicasChanged(): void {
+    this.#adapters.attach(this.#set.routable.map(({ engine }) => engine!));
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#waiting.retry();
+    this.#options.onChange();
+  }
+
+  #blueprintOf(spec: DeploymentSpec): Blueprint {
+    const { bootOf, clock, random, log } = this.#options;
+    const boot = bootOf(spec);
+    const { id: deployment, model, revision } = spec;
+    const whenHung = "attach" in spec.engine ? "suspend" : "restart";
+    const meter = this.#meter;
+    return {
+      revision,
+      create: (id, onChange, onRoom) =>
+        new Replica({
+          ...{ id, deployment, model, revision, boot, whenHung, meter, clock, random, log },
+          ...{ onChange, onRoom },
+        }),
+    };
+  }
+}
+
+function concurrencyOf(spec: DeploymentSpec): number {
+  return spec.concurrency ?? DEFAULT_CONCURRENCY;
+}
+
+/** May have another number of replicas than one. */
+function isElastic(spec: DeploymentSpec): boolean {
+  return !("attach" in spec.engine) && (spec.maxReplicas > 1 || spec.minReplicas === 0);
+}
+
+function policyOf(spec: DeploymentSpec): ScalerPolicy {
+  const { minReplicas, maxReplicas, fixedReplicas, scaling } = spec;
+  return { minReplicas, maxReplicas, fixedReplicas, ...scaling, concurrency: concurrencyOf(spec) };
+}

@@ -1,0 +1,13 @@
+/** Fills `{…}` in each argument; nothing else in them means anything. @throws Error for a placeholder that there isn't. */
+export function fillTemplate(
+  command: readonly string[],
+  values: Readonly<Record<string, string | null>>,
+): string[] {
+  return command.map((argument) =>
+    argument.replace(/\{([a-z]+)\}/g, (whole, name: string) => {
+      const value = values[name];
+      if (value == null) throw new Error(`the command has no ${whole} here`);
+      return value;
+    }),
+  );
+}

@@ -1,0 +1,184 @@
+import type { Clock } from "../lib/clock.ts";
+import type { Replica, ReplicaStatus } from "./replica.ts";
+import { type Member, nextStep } from "./rollout.ts";
+
+export interface ReplicaSetOptions {
+  /** The deployment's id: replicas are named after it. */
+  id: string;
+  clock: Clock;
+  /** Longest time that running generations keep a replica that is to go. */
+  drainGraceMs: number;
+  /** Called when `routable` or a status may have changed. */
+  onChange: () => void;
+  /** Called when a replica may take another request. */
+  onRoom: () => void;
+}
+
+/** What a new replica is made of. */
+export interface Blueprint {
+  revision: string;
+  /** Not started yet. `onChange` and `onRoom` are the replica's. */
+  create(id: string, onChange: () => void, onRoom: () => void): Replica;
+}
+
+class Slot implements Member {
+  readonly index: number;
+  readonly replica: Replica;
+  /** Monotonic; until when its generations may run. */
+  drainUntilMs = Number.POSITIVE_INFINITY;
+  isStopping = false;
+
+  constructor(index: number, replica: Replica) {
+    this.index = index;
+    this.replica = replica;
+  }
+
+  get revision(): string {
+    return this.replica.revision;
+  }
+
+  get isRoutable(): boolean {
+    return this.replica.isRoutable;
+  }
+
+  get isBlocked(): boolean {
+    return this.replica.state === "pending";
+  }
+
+  get isDraining(): boolean {
+    return this.replica.isDraining;
+  }
+
+  get load(): number {
+    return this.replica.load;
+  }
+}
+
+/** The replicas of a deployment: brought to the wanted number and revision, drained before they are stopped. */
+export class ReplicaSet {
+  readonly #options: ReplicaSetOptions;
+  #slots: Slot[] = [];
+  #blueprint: Blueprint | null = null;
+  #target = 0;
+  #graceMs: number;
+  #routable: readonly Replica[] = [];
+  #isStepping = false;
+  #cancelTimer: () => void = () => {};
+  #onEmpty: (() => void)[] = [];
+
+  constructor(options: ReplicaSetOptions) {
+    this.#options = options;
+    this.#graceMs = options.drainGraceMs;
+  }
+
+  /** Those that may be given requests, in a stable order. Replaced, never changed. */
+  get routable(): readonly Replica[] {
+    return this.#routable;
+  }
+
+  /** Those that are to stay, ready or not. */
+  get live(): readonly Replica[] {
+    return this.#slots.filter((slot) => !slot.isDraining).map((slot) => slot.replica);
+  }
+
+  /** The slots in use: generations that run and requests that are about to begin. */
+  get load(): number {
+    return this.#slots.reduce((sum, slot) => sum + slot.load, 0);
+  }
+
+  status(): ReplicaStatus[] {
+    return this.#slots.map((slot) => slot.replica.status());
+  }
+
+  /** What should run from now on. */
+  want(target: number, blueprint: Blueprint): void {
+    this.#target = target;
+    this.#blueprint = blueprint;
+    this.#step();
+  }
+
+  /** Drains and stops every replica, the running generations after at most `graceMs`; resolves once all are gone. */
+  close(graceMs: number): Promise<void> {
+    this.#graceMs = graceMs;
+    this.#target = 0;
+    const untilMs = this.#options.clock.monotonicMs() + graceMs;
+    for (const slot of this.#slots) slot.drainUntilMs = Math.min(slot.drainUntilMs, untilMs);
+    return new Promise((resolve) => {
+      this.#onEmpty.push(resolve);
+      this.#step();
+    });
+  }
+
+  /** Changes that a step makes call back here; they are part of it. */
+  #step(): void {
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    const { revision } = this.#blueprint ?? { revision: "" };
+    const members = this.#slots.filter((slot) => !slot.isStopping);
+    const { drain, revive, add } = nextStep(members, this.#target, revision);
+    for (const slot of drain) this.#drain(slot);
+    for (const slot of revive) this.#revive(slot);
+    for (let i = 0; i < add; i++) this.#add();
+    this.#sweep();
+    this.#routable = this.#slots.filter((slot) => slot.isRoutable).map((slot) => slot.replica);
+    this.#isStepping = false;
+    this.#options.onChange();
+  }
+
+  #add(): void {
+    const { create } = this.#blueprint!;
+    const index = firstFree(this.#slots);
+    const replica = create(
+      `${this.#options.id}/replicas/${index}`,
+      () => this.#step(),
+      () => this.#madeRoom(replica),
+    );
+    this.#slots = [...this.#slots, new Slot(index, replica)].sort((a, b) => a.index - b.index);
+    replica.start();
+  }
+
+  #drain(slot: Slot): void {
+    slot.drainUntilMs = this.#options.clock.monotonicMs() + this.#graceMs;
+    slot.replica.isDraining = true;
+  }
+
+  #revive(slot: Slot): void {
+    slot.drainUntilMs = Number.POSITIVE_INFINITY;
+    slot.replica.isDraining = false;
+  }
+
+  #madeRoom(replica: Replica): void {
+    if (replica.isDraining) this.#step();
+    else this.#options.onRoom();
+  }
+
+  /** Stops what has drained or has had its time, and looks again when the next one's time is up. */
+  #sweep(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#cancelTimer();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const slot of this.#slots) {
+      if (slot.isStopping || !slot.isDraining) continue;
+      if (slot.load === 0 || slot.drainUntilMs <= nowMs) this.#stop(slot);
+      else nextMs = Math.min(nextMs, slot.drainUntilMs);
+    }
+    if (Number.isFinite(nextMs))
+      this.#cancelTimer = this.#options.clock.after(nextMs - nowMs, () => this.#step());
+    if (this.#slots.length === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
+  }
+
+  #stop(slot: Slot): void {
+    slot.isStopping = true;
+    void slot.replica.stop().then(() => {
+      this.#slots = this.#slots.filter((other) => other !== slot);
+      this.#step();
+    });
+  }
+}
+
+/** The smallest number that no replica has: names stay the same over restarts of the platform. */
+function firstFree(slots: readonly Slot[]): number {
+  for (let index = 0; ; index++) {
+    if (!slots.some((slot) => slot.index === index)) return index;
+  }
+}

@@ -1,0 +1,84 @@
+import type { Engine } from "../../engine/port.ts";
+import { type Candidate, replicaOfSession } from "./affinity.ts";
+import { blocksOf, PrefixMemory, type PromptPrefix } from "./prefixes.ts";
+
+/** What routing may take into account of a request. */
+export interface Hints {
+  adapter?: string | undefined;
+  sessionKey?: string | undefined;
+  promptPrefix?: PromptPrefix | undefined;
+}
+
+export interface Routable extends Candidate {
+  /** Not null while it may be routed to. */
+  readonly engine: Engine | null;
+}
+
+export interface RouterPolicy {
+  /** What a replica computes at the same time. */
+  slots: number;
+  /** Keep the requests with one session key together. */
+  sessionAffinity: boolean;
+}
+
+/** Gives each request one of several replicas. */
+export class Router {
+  #turn = 0;
+  /** By engine: one that is started anew has forgotten its prompts. */
+  readonly #memories = new WeakMap<Engine, PrefixMemory>();
+
+  /** @param replicas at least one. */
+  pick<R extends Routable>(replicas: readonly R[], hints: Hints, policy: RouterPolicy): R {
+    if (replicas.length === 1) return replicas[0]!;
+    if (policy.sessionAffinity && hints.sessionKey !== undefined) {
+      return replicaOfSession(replicas, hints.sessionKey, policy.slots);
+    }
+    const leastBusy = this.#leastBusy(replicas);
+    if (hints.promptPrefix === undefined) return leastBusy;
+    const blocks = blocksOf(hints.promptPrefix, hints.adapter ?? "");
+    if (blocks.length === 0) return leastBusy;
+    const picked = this.#knower(replicas, blocks, leastBusy, policy.slots);
+    this.#memoryOf(picked).remember(blocks);
+    return picked;
+  }
+
+  /** Those that are equal take turns. */
+  #leastBusy<R extends Routable>(replicas: readonly R[]): R {
+    const first = this.#turn++ % replicas.length;
+    let best = replicas[first]!;
+    for (let i = 1; i < replicas.length; i++) {
+      const replica = replicas[(first + i) % replicas.length]!;
+      if (replica.load < best.load) best = replica;
+    }
+    return best;
+  }
+
+  /** The replica that knows the most of the prompt, unless it is much busier than the least busy one. */
+  #knower<R extends Routable>(
+    replicas: readonly R[],
+    blocks: readonly number[],
+    leastBusy: R,
+    slots: number,
+  ): R {
+    let best = leastBusy;
+    let known = this.#memoryOf(leastBusy).match(blocks);
+    for (const replica of replicas) {
+      if (replica.load - leastBusy.load > slots / 2) continue;
+      const count = this.#memoryOf(replica).match(blocks);
+      if (count > known || (count === known && replica.load < best.load)) {
+        best = replica;
+        known = count;
+      }
+    }
+    return best;
+  }
+
+  #memoryOf({ engine }: Routable): PrefixMemory {
+    let memory = this.#memories.get(engine!);
+    if (memory === undefined) {
+      memory = new PrefixMemory();
+      this.#memories.set(engine!, memory);
+    }
+    return memory;
+  }
+}

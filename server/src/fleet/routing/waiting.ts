@@ -1,0 +1,63 @@
+import type { Clock } from "../../lib/clock.ts";
+
+/** Requests that can't be served yet, first come, first served. */
+export class WaitingRoom {
+  readonly #clock: Clock;
+  readonly #capacity: number;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(clock: Clock, capacity: number) {
+    this.#clock = clock;
+    this.#capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  get isFull(): boolean {
+    return this.#waiters.size >= this.#capacity;
+  }
+
+  /**
+   * What `attempt` gives once it is not null; it is made again at each `retry`. Rejects with what it throws, with
+   * `onTimeout()` after `timeoutMs`, and with the signal's reason.
+   */
+  wait<T>(
+    attempt: () => T | null,
+    timeoutMs: number,
+    signal: AbortSignal,
+    onTimeout: () => Error,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiters.delete(retry);
+        cancel();
+        signal.removeEventListener("abort", onAbort);
+      };
+      const fail = (error: unknown) => {
+        leave();
+        reject(error);
+      };
+      const retry = () => {
+        try {
+          const result = attempt();
+          if (result === null) return;
+          leave();
+          resolve(result);
+        } catch (error) {
+          fail(error);
+        }
+      };
+      const onAbort = () => fail(signal.reason);
+      const cancel = this.#clock.after(timeoutMs, () => fail(onTimeout()));
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiters.add(retry);
+    });
+  }
+
+  /** Something has changed: everyone tries again, in the order in which they came. */
+  retry(): void {
+    for (const retry of this.#waiters) retry();
+  }
+}

@@ -1,0 +1,77 @@
+/** How many replicas a load needs. Pure: no clock, no memory. */
+
+/** What a deployment has to do, on average over some time. */
+export interface Load {
+  /** Generations that run or wait for a replica; a request for n choices counts n times. */
+  concurrentRequests: number;
+  requestsPerS: number;
+  generatedTokensPerS: number;
+  promptTokensPerS: number;
+}
+
+/** Load a deployment is kept below, a replica: the key says what is measured, see `LOAD_TARGETS`. */
+export type LoadTargets = Readonly<Record<string, number>>;
+
+type Need = (load: Load, target: number, concurrency: number) => number;
+
+/**
+ * Replicas that keep each replica's share of the load at the target. `default` is a fraction of what a replica computes at
+ * the same time (its slots); every other target is an amount a replica.
+ */
+const NEEDS: Readonly<Record<string, Need>> = {
+  default: (load, target, concurrency) => load.concurrentRequests / (target * concurrency),
+  concurrent_requests: (load, target) => load.concurrentRequests / target,
+  requests_per_second: (load, target) => load.requestsPerS / target,
+  tokens_generated_per_second: (load, target) => load.generatedTokensPerS / target,
+  prompt_tokens_per_second: (load, target) => load.promptTokensPerS / target,
+};
+
+/** The keys of load targets. `default` is a fraction in (0, 1]; the others are above 0. */
+export const LOAD_TARGETS: readonly string[] = Object.keys(NEEDS);
+
+/** What the rounding of a fraction such as 8 / (0.8 · 10) may add; it must not cost a replica. */
+const ROUNDING = 1e-9;
+
+/** Whole replicas that the load needs, the most over all targets; 0 for no load. */
+export function replicasFor(load: Load, targets: LoadTargets, concurrency: number): number {
+  let most = 0;
+  for (const [key, target] of Object.entries(targets)) {
+    most = Math.max(most, NEEDS[key]!(load, target, concurrency));
+  }
+  return Math.ceil(most - ROUNDING);
+}
+
+export interface ScalingPolicy {
+  /** 0 ≤ min ≤ max. */
+  minReplicas: number;
+  maxReplicas: number;
+  /** Replaces all other rules. */
+  fixedReplicas: number | null;
+  /** Idle time after which no replica is left, where `minReplicas` is 0. */
+  scaleToZeroWindowMs: number;
+}
+
+export interface Demand {
+  /** Replicas wanted so far. */
+  current: number;
+  /** What the load over the scale-up window needs. */
+  needed: number;
+  /** The most that was needed at any time within the scale-down window. */
+  recentPeak: number;
+  /** Since the last sign of a request; 0 while one runs. */
+  idleMs: number;
+}
+
+/**
+ * The replicas wanted from now on: more as soon as the load over the scale-up window needs them, fewer only when none of
+ * the needs within the scale-down window was higher. So a change up is followed by none down for at least that window.
+ * From zero to one is not decided here: a request does that at once.
+ */
+export function nextTarget(policy: ScalingPolicy, demand: Demand): number {
+  const { minReplicas, maxReplicas, fixedReplicas, scaleToZeroWindowMs } = policy;
+  const { current, needed, recentPeak, idleMs } = demand;
+  if (fixedReplicas !== null) return fixedReplicas;
+  if (minReplicas === 0 && (current === 0 || idleMs >= scaleToZeroWindowMs)) return 0;
+  const wanted = Math.max(needed, Math.min(current, recentPeak));
+  return Math.min(maxReplicas, Math.max(minReplicas, 1, wanted));
+}

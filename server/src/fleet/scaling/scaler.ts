@@ -1,0 +1,112 @@
+import type { Clock } from "../../lib/clock.ts";
+import { type LoadTargets, nextTarget, replicasFor, type ScalingPolicy } from "./autoscaler.ts";
+import { LoadWindow, Peak, type Reading } from "./load-history.ts";
+
+export interface ScalerPolicy extends ScalingPolicy {
+  scaleUpWindowMs: number;
+  scaleDownWindowMs: number;
+  loadTargets: LoadTargets;
+  /** Slots of one replica. */
+  concurrency: number;
+}
+
+export interface ScalerOptions {
+  clock: Clock;
+  policy: ScalerPolicy;
+  /** How long ago the deployment was last used. */
+  idleMs: number;
+  read: () => Reading;
+  /** Called when `target` has changed. */
+  onTarget: () => void;
+}
+
+/** The load is looked at ten times a scale-up window, but neither more nor less often than this. */
+const LOOKS_PER_WINDOW = 10;
+const [MIN_LOOK_MS, MAX_LOOK_MS] = [100, 1000];
+
+/** Keeps the number of replicas that a deployment should have, from its load as time goes by. */
+export class Scaler {
+  readonly #options: ScalerOptions;
+  readonly #load = new LoadWindow();
+  readonly #peak = new Peak();
+  #policy: ScalerPolicy;
+  #target: number;
+  /** Monotonic. */
+  #lastUsedMs: number;
+  #cancel: (() => void) | null = null;
+
+  constructor(options: ScalerOptions) {
+    this.#options = options;
+    this.#policy = options.policy;
+    this.#lastUsedMs = options.clock.monotonicMs() - options.idleMs;
+    this.#load.add(options.clock.monotonicMs(), options.read(), 0);
+    this.#target = this.#bounded(1);
+    this.#schedule();
+  }
+
+  /** Replicas wanted. */
+  get target(): number {
+    return this.#target;
+  }
+
+  /** Monotonic time of the last sign of a request. */
+  get lastUsedMs(): number {
+    return this.#lastUsedMs;
+  }
+
+  /** What holds from now on. */
+  set policy(policy: ScalerPolicy) {
+    this.#policy = policy;
+    this.#aim(this.#bounded(this.#target));
+    this.#schedule();
+  }
+
+  /** A request has come: a deployment that was scaled to zero starts a replica at once. */
+  touch(): void {
+    this.#lastUsedMs = this.#options.clock.monotonicMs();
+    if (this.#target === 0) this.#aim(this.#bounded(1));
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
+  /** A deployment whose number can't change isn't looked at. */
+  #schedule(): void {
+    this.stop();
+    const { minReplicas, maxReplicas, fixedReplicas, scaleUpWindowMs } = this.#policy;
+    if (fixedReplicas !== null || minReplicas === maxReplicas) return;
+    const lookMs = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, scaleUpWindowMs / LOOKS_PER_WINDOW));
+    this.#cancel = this.#options.clock.after(lookMs, () => {
+      this.#look();
+      this.#schedule();
+    });
+  }
+
+  #look(): void {
+    const { scaleUpWindowMs, scaleDownWindowMs, loadTargets, concurrency } = this.#policy;
+    const nowMs = this.#options.clock.monotonicMs();
+    const reading = this.#options.read();
+    if (reading.concurrentRequests > 0) this.#lastUsedMs = nowMs;
+    const needed = replicasFor(this.#load.add(nowMs, reading, scaleUpWindowMs), loadTargets, concurrency);
+    const recentPeak = this.#peak.add(nowMs, needed, scaleDownWindowMs);
+    const idleMs = nowMs - this.#lastUsedMs;
+    this.#aim(nextTarget(this.#policy, { current: this.#target, needed, recentPeak, idleMs }));
+  }
+
+  /** The next number to this one that the policy allows; it then counts as needed for the scale-down window. */
+  #bounded(current: number): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    const idleMs = nowMs - this.#lastUsedMs;
+    const target = nextTarget(this.#policy, { current, needed: 0, recentPeak: current, idleMs });
+    this.#peak.add(nowMs, target, this.#policy.scaleDownWindowMs);
+    return target;
+  }
+
+  #aim(target: number): void {
+    if (target === this.#target) return;
+    this.#target = target;
+    this.#options.onTarget();
+  }
+}
