@@ -1,4 +1,4 @@
-import { parseLine } from "./json-line.ts";
+import { type JsonObject, parseLine } from "./json-line.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { checkRow, type DatasetFormat, type Row, type RowKind } from "./row.ts";
 import { RowError } from "./row-error.ts";
@@ -17,6 +17,14 @@ export const VALIDATION_LIMITS: ValidationLimits = {
   maxLineBytes: 16 * 1024 * 1024,
   maxFaults: 20,
 };
+
+export interface ValidatorOptions {
+  /** What the rows must be; null: what the first row is. */
+  format: DatasetFormat | null;
+  limits?: ValidationLimits;
+  /** Whether a good row counts. Default: all do. */
+  keep?: (row: JsonObject, line: Buffer) => boolean;
+}
 
 export interface Fault {
   file: string;
@@ -42,6 +50,7 @@ export interface ValidationReport {
 export class DatasetValidator {
   readonly #limits: ValidationLimits;
   readonly #declared: DatasetFormat | null;
+  readonly #keep: (row: JsonObject, line: Buffer) => boolean;
   readonly #faults: Fault[] = [];
   #file = "";
   #splitter: LineSplitter | null = null;
@@ -51,10 +60,10 @@ export class DatasetValidator {
   #tokens = 0;
   #turns = 0;
 
-  /** @param format what the rows must be; null: what the first row is. */
-  constructor(format: DatasetFormat | null, limits: ValidationLimits = VALIDATION_LIMITS) {
+  constructor({ format, limits = VALIDATION_LIMITS, keep = () => true }: ValidatorOptions) {
     this.#declared = format;
     this.#limits = limits;
+    this.#keep = keep;
   }
 
   /** Enough is known: what is pushed from here on is ignored. */
@@ -97,7 +106,9 @@ export class DatasetValidator {
     if (this.isDone || (line !== null && isBlank(line))) return;
     try {
       if (line === null) throw new RowError(`is longer than ${this.#limits.maxLineBytes} bytes`);
-      this.#count(checkRow(parseLine(line)));
+      const row = parseLine(line);
+      const checked = checkRow(row);
+      if (this.#keep(row, line)) this.#count(checked);
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       this.#faults.push({ file: this.#file, line: number, problem: error.message });
@@ -130,7 +141,7 @@ function refuseOtherFormat(row: Row, format: DatasetFormat): void {
   throw new RowError(`is a ${row.kind} row, which a dataset of the format ${format} can't hold`);
 }
 
-function isBlank(line: Buffer): boolean {
+export function isBlank(line: Buffer): boolean {
   for (const byte of line) if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false;
   return true;
 }

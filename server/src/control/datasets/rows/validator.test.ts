@@ -13,7 +13,10 @@ interface Setup {
 }
 
 function validate(content: string | Buffer, setup: Setup = {}): ValidationReport {
-  const validator = new DatasetValidator(setup.format ?? null, { ...VALIDATION_LIMITS, ...setup.limits });
+  const validator = new DatasetValidator({
+    format: setup.format ?? null,
+    limits: { ...VALIDATION_LIMITS, ...setup.limits },
+  });
   validator.beginFile("train.jsonl");
   validator.push(Buffer.from(content as string));
   return validator.finish();
@@ -47,7 +50,7 @@ describe("files", () => {
   });
 
   test("line numbers count blank lines, and begin again in each file", () => {
-    const validator = new DatasetValidator(null);
+    const validator = new DatasetValidator({ format: null });
     validator.beginFile("a.jsonl");
     validator.push(Buffer.from("\n\nnope\n"));
     validator.beginFile("b.jsonl");
@@ -109,7 +112,7 @@ describe("files", () => {
       fc.property(rows, fc.boolean(), fc.array(fc.nat(40)), (parts, withMark, sizes) => {
         const pieces = parts.flat().map((part) => Buffer.from(part as string));
         const bytes = Buffer.concat([Buffer.from(withMark ? "\ufeff" : ""), ...pieces]);
-        const validator = new DatasetValidator(null, limits);
+        const validator = new DatasetValidator({ format: null, limits });
         validator.beginFile("train.jsonl");
         let from = 0;
         for (const size of sizes) {

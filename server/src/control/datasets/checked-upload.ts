@@ -1,0 +1,61 @@
+import { AppError } from "../../lib/errors.ts";
+import type { Blobs } from "../../platform/blobs/blobs.ts";
+import { fileKey, formatOf, newFileId, sortedFiles, uploadKey } from "./files.ts";
+import { chunkJob, type RowCheck } from "./rows/row-checks.ts";
+import type { Fault, ValidationReport } from "./rows/validator.ts";
+import type { DatasetRow } from "./store.ts";
+
+/** The dataset's files, those that have just come by signed URL given a new place. The others stay where they are. */
+export async function planMoves(blobs: Blobs, row: DatasetRow): Promise<DatasetRow["files"]> {
+  const files = { ...row.files };
+  const missing: string[] = [];
+  for (const [name, file] of sortedFiles(row)) {
+    const found = file.uploadId === null ? null : await blobs.stat(uploadKey(row, file.uploadId));
+    if (found !== null) {
+      if (found.sizeBytes !== file.sizeBytes) missing.push(name);
+      else files[name] = { ...file, blobId: newFileId() };
+    } else if (file.blobId === null || (await blobs.stat(fileKey(row, file.blobId))) === null) {
+      missing.push(name);
+    }
+  }
+  if (missing.length > 0) {
+    throw new AppError("FAILED_PRECONDITION", `Not uploaded yet, or not whole: ${missing.join(", ")}.`);
+  }
+  return files;
+}
+
+/** Takes uploads to their new places, out of reach of the URLs that wrote them. To be repeated when it fails. */
+export async function moveUploads(blobs: Blobs, row: DatasetRow): Promise<void> {
+  for (const { uploadId, blobId } of Object.values(row.files)) {
+    if (uploadId === null || blobId === null) continue;
+    const upload = uploadKey(row, uploadId);
+    if ((await blobs.stat(upload)) !== null) await blobs.move(upload, fileKey(row, blobId));
+  }
+}
+
+/** Reads all rows of a dataset whose files are in their places. */
+export async function checkFiles(blobs: Blobs, check: RowCheck, row: DatasetRow): Promise<ValidationReport> {
+  await check({ kind: "begin", format: formatOf(row), filter: null });
+  for (const [name, file] of sortedFiles(row)) {
+    await check({ kind: "file", name });
+    for await (const bytes of await blobs.read(fileKey(row, file.blobId!))) {
+      if ((await check(chunkJob(bytes as Buffer))).isDone) break;
+    }
+  }
+  const { report } = await check({ kind: "finish" });
+  return report!;
+}
+
+/** What is wrong, in words for the client; null when nothing is. */
+export function problemOf(report: ValidationReport): string | null {
+  if (report.faults.length === 0) return report.problem;
+  const lines = report.faults.map(({ file, line, problem }: Fault) => `${file}, line ${line}: ${problem}.`);
+  if (report.isPartial) lines.push("There may be more: reading ended here.");
+  return lines.join("\n");
+}
+
+/** Removes what lies under the dataset but belongs to none of its files: replaced and unused uploads. */
+export async function removeUnused(blobs: Blobs, row: DatasetRow, prefix: string): Promise<void> {
+  const used = new Set(Object.values(row.files).map(({ blobId }) => fileKey(row, blobId!)));
+  for (const { key } of await blobs.list(prefix)) if (!used.has(key)) await blobs.delete(key);
+}

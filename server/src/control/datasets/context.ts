@@ -1,0 +1,62 @@
+import type { Clock } from "../../lib/clock.ts";
+import { uuidv7Hex } from "../../lib/ids.ts";
+import type { Blobs } from "../../platform/blobs/blobs.ts";
+import { authorize, notFound, type Principal, type Right } from "../accounts/service.ts";
+import { datasetTitle } from "./names.ts";
+import type { Given, Provenance } from "./resource.ts";
+import type { RowChecks } from "./rows/row-checks.ts";
+import type { DatasetRow, DatasetStore } from "./store.ts";
+
+/** What the parts of the service share. */
+export interface Context {
+  store: DatasetStore;
+  clock: Clock;
+  blobs: Blobs;
+  checks: RowChecks;
+}
+
+/**
+ * The dataset, when the principal may do this to it.
+ * @throws AppError NOT_FOUND, also for another account's; FORBIDDEN.
+ */
+export async function findDataset(
+  { store }: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  right: Right,
+): Promise<DatasetRow> {
+  const title = datasetTitle(accountId, id);
+  authorize(principal, accountId, right, title);
+  const row = await store.get(accountId, id);
+  if (row === null) throw notFound(title);
+  if (right !== "read") authorize(principal, accountId, right, title, row.createdBy);
+  return row;
+}
+
+/** A dataset without files. */
+export function newRow(
+  { clock }: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  given: Given & Pick<Provenance, "origin"> & { sourceUid: string | null },
+): DatasetRow {
+  const now = new Date(clock.now());
+  return {
+    accountId,
+    id,
+    uid: uuidv7Hex(clock.now()),
+    state: "UPLOADING",
+    estimatedTokenCount: 0,
+    averageTurnCount: 0,
+    statusCode: "OK",
+    statusMessage: "",
+    files: {},
+    createdBy: principal.userId,
+    createTime: now,
+    updateTime: now,
+    revision: 0,
+    ...given,
+  };
+}

@@ -1,0 +1,147 @@
+import { AppError, badRequest } from "../../lib/errors.ts";
+import type { Principal } from "../accounts/service.ts";
+import { problemOf } from "./checked-upload.ts";
+import { type Context, findDataset, newRow } from "./context.ts";
+import { chunkSizes, type DerivedFile, writeChunks, writeFiltered } from "./derived.ts";
+import { blobPrefix, fileKey, formatOf, newFileId, storedFile } from "./files.ts";
+import { datasetName, datasetTitle, referencedId } from "./names.ts";
+import { givenOrigin, readGiven } from "./resource.ts";
+import { compileRowFilter } from "./rows/row-filter.ts";
+import type { CreateDatasetRequest, SplitDatasetRequest, SplitDatasetResponse } from "./schema.ts";
+import type { DatasetRow } from "./store.ts";
+import { readyColumns } from "./uploads.ts";
+
+const MAX_ID_LENGTH = 63;
+
+/** Makes a READY dataset of those rows of another that pass a filter. */
+export async function createFiltered(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  { datasetId, dataset, filter = "", sourceDatasetId = "" }: CreateDatasetRequest,
+): Promise<DatasetRow> {
+  compileRowFilter(filter);
+  const sourceId = referencedId("sourceDatasetId", sourceDatasetId, accountId);
+  const source = await findReady(context, principal, accountId, sourceId);
+  const marker = givenOrigin(dataset);
+  if (marker !== null) {
+    throw badRequest(
+      `dataset.${marker}`,
+      `dataset.${marker}: the origin of a filtered dataset is transformed.`,
+    );
+  }
+  const given = readGiven(dataset, accountId, "dataset.");
+  const transformed = { sourceDatasetId: source.id, filter, originalFormat: source.format };
+  const row = newRow(context, principal, accountId, datasetId, {
+    ...given,
+    origin: { transformed },
+    sourceUid: source.uid,
+  });
+  const blobId = newFileId();
+  const [made] = await make(context, [row], async () => {
+    const file = await context.checks.run((check) => {
+      const options = {
+        source,
+        format: formatOf(given) ?? formatOf(source),
+        filter,
+        key: fileKey(row, blobId),
+      };
+      return writeFiltered(context.blobs, check, options);
+    });
+    const problem = problemOf(file.report);
+    if (problem !== null) throw badRequest("filter", problem);
+    return [finished(row, blobId, file)];
+  });
+  return made!;
+}
+
+/** Cuts a READY dataset into READY datasets `<id>-chunk-<n>` of so many rows each, all or none. */
+export async function splitDataset(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  { chunkSize = 0, parent }: SplitDatasetRequest,
+): Promise<SplitDatasetResponse> {
+  const source = await findReady(context, principal, accountId, id, "write");
+  if (parent !== undefined && parent !== "" && parent !== `accounts/${accountId}`) {
+    throw badRequest("parent", "parent must be the account of the dataset.");
+  }
+  const sizes = chunkSizes(source.exampleCount, chunkSize);
+  const chunks = sizes.map((_, i) => {
+    const { format, exampleCount, sourceJobName } = source;
+    const chunkId = chunkIdOf(id, i + 1);
+    return newRow(context, principal, accountId, chunkId, {
+      displayName: "",
+      ...{ format, exampleCount, sourceJobName },
+      origin: { splitted: { sourceDatasetId: id } },
+      sourceUid: source.uid,
+    });
+  });
+  const blobIds = chunks.map(newFileId);
+  await make(context, chunks, async () => {
+    const keyOf = (i: number): string => fileKey(chunks[i]!, blobIds[i]!);
+    const files = await context.checks.run((check) =>
+      writeChunks(context.blobs, check, source, sizes, keyOf),
+    );
+    return chunks.map((chunk, i) => finished(chunk, blobIds[i]!, files[i]!));
+  });
+  return {
+    chunkDatasetNames: chunks.map((chunk) => datasetName(accountId, chunk.id)),
+    chunksCreated: chunks.length,
+    totalExamples: String(source.exampleCount),
+  };
+}
+
+/** An id that is too long loses its end. */
+function chunkIdOf(id: string, number: number): string {
+  const suffix = `-chunk-${number}`;
+  return id.slice(0, MAX_ID_LENGTH - suffix.length).replace(/-+$/, "") + suffix;
+}
+
+async function findReady(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  right: "read" | "write" = "read",
+): Promise<DatasetRow> {
+  const row = await findDataset(context, principal, accountId, id, right);
+  if (row.state === "READY") return row;
+  throw new AppError("FAILED_PRECONDITION", `${datasetTitle(accountId, id)} is not READY.`);
+}
+
+function finished(row: DatasetRow, blobId: string, { sizeBytes, report }: DerivedFile): DatasetRow {
+  return { ...row, ...readyColumns(report), files: { [`${row.id}.jsonl`]: storedFile(blobId, sizeBytes) } };
+}
+
+/** Stores new datasets once `write` has written their files. What a crash leaves is swept. @throws AppError ALREADY_EXISTS. */
+async function make(
+  { store, blobs, clock }: Context,
+  rows: readonly DatasetRow[],
+  write: () => Promise<DatasetRow[]>,
+): Promise<DatasetRow[]> {
+  const [{ accountId }] = rows as [DatasetRow];
+  const [taken] = await store.taken(
+    accountId,
+    rows.map(({ id }) => id),
+  );
+  if (taken !== undefined) throw alreadyExists(accountId, taken);
+  const since = new Date(clock.now());
+  await store.addRemains(rows.map(({ uid }) => ({ uid, accountId, since })));
+  try {
+    const made = await write();
+    if (!(await store.insert(made))) throw alreadyExists(accountId, rows[0]!.id);
+    return made;
+  } catch (error) {
+    for (const row of rows) await blobs.deletePrefix(blobPrefix(row));
+    await store.forgetRemains(rows.map(({ uid }) => uid));
+    throw error;
+  }
+}
+
+export function alreadyExists(accountId: string, id: string): AppError {
+  return new AppError("ALREADY_EXISTS", `${datasetTitle(accountId, id)} already exists.`, {
+    param: "datasetId",
+  });
+}

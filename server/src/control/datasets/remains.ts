@@ -1,0 +1,52 @@
+import type { Context } from "./context.ts";
+import { blobPrefix } from "./files.ts";
+
+/** How long a signed URL for an upload works. */
+export const UPLOAD_URL_MS = 6 * 3_600_000;
+/** Until nothing can be written under a deleted dataset any more, and nothing is being made that takes so long. */
+const SETTLE_MS = 2 * UPLOAD_URL_MS;
+const SWEEP_INTERVAL_MS = 3_600_000;
+
+export interface Sweeper {
+  /** Removes what is left of deleted datasets, and of those that were never finished. */
+  sweep(): Promise<void>;
+  /** Sweeps from now on, until `stop`. */
+  start(): void;
+  stop(): void;
+}
+
+/** @param onFailure hears why a sweep failed; the next one tries again. */
+export function createSweeper(
+  { store, clock, blobs }: Pick<Context, "store" | "clock" | "blobs">,
+  onFailure: (error: unknown) => void,
+): Sweeper {
+  let cancel: (() => void) | null = null;
+
+  async function sweep(): Promise<void> {
+    for (;;) {
+      const remains = await store.remainsBefore(new Date(clock.now() - SETTLE_MS));
+      if (remains.length === 0) return;
+      for (const row of remains) await blobs.deletePrefix(blobPrefix(row));
+      await store.forgetRemains(remains.map(({ uid }) => uid));
+    }
+  }
+
+  function schedule(delayMs: number): void {
+    cancel = clock.after(delayMs, () => {
+      sweep()
+        .catch(onFailure)
+        .finally(() => {
+          if (cancel !== null) schedule(SWEEP_INTERVAL_MS);
+        });
+    });
+  }
+
+  return {
+    sweep,
+    start: () => schedule(0),
+    stop() {
+      cancel?.();
+      cancel = null;
+    },
+  };
+}

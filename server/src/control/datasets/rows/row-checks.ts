@@ -1,0 +1,81 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { JobLimitError, JobThread } from "../../../platform/process/job-thread.ts";
+import type { CheckJob, CheckReply } from "./worker.ts";
+
+/** Threads at once: each takes a core. */
+const MAX_RUNNING = 2;
+const MAX_WAITING = 64;
+/** For one piece of a file. */
+const PIECE_TIMEOUT_MS = 60_000;
+
+export type RowCheck = (job: CheckJob) => Promise<CheckReply>;
+
+/** Checks rows in threads, as a large file must not hold up the process, nor a hostile one take its memory. */
+export class RowChecks {
+  readonly #clock: Clock;
+  readonly #threads = new Set<JobThread<CheckJob, CheckReply>>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Runs `work` with a thread of its own, when there is one to spare.
+   * @throws AppError UNAVAILABLE when too many wait; BAD_REQUEST when the rows take too much memory or time to read;
+   * what `work` throws.
+   */
+  async run<T>(work: (check: RowCheck) => Promise<T>): Promise<T> {
+    await this.#enter();
+    const thread = new JobThread<CheckJob, CheckReply>({
+      clock: this.#clock,
+      entry: new URL("./worker.ts", import.meta.url),
+      work: "Rows are checked",
+      timeoutMs: PIECE_TIMEOUT_MS,
+      maxQueued: 1,
+    });
+    this.#threads.add(thread);
+    try {
+      return await work((job) => thread.run(job));
+    } catch (error) {
+      if (!(error instanceof JobLimitError)) throw error;
+      throw new AppError("BAD_REQUEST", "The dataset has rows that take too much memory or time to read.");
+    } finally {
+      this.#threads.delete(thread);
+      await thread.close();
+      this.#leave();
+    }
+  }
+
+  /** Ends what is running. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#threads].map((thread) => thread.close()));
+  }
+
+  async #enter(): Promise<void> {
+    if (this.#running < MAX_RUNNING) {
+      this.#running++;
+      return;
+    }
+    if (this.#waiting.length >= MAX_WAITING) {
+      throw new AppError("UNAVAILABLE", "Too many datasets are being checked; try again later.", {
+        retryAfterS: 10,
+      });
+    }
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The place goes to who waits longest. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#running--;
+    else next();
+  }
+}
+
+/** The bytes of a view, as the rest of what it views would be copied into the thread too. */
+export function chunkJob(bytes: Uint8Array): CheckJob {
+  return { kind: "chunk", bytes: new Uint8Array(bytes) };
+}

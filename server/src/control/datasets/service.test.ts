@@ -1,0 +1,312 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ACME, chatRow, chatRows, jsonl, ROOT, type Setup, setUp } from "./testing.ts";
+
+let setup: Setup;
+beforeAll(async () => {
+  setup = await setUp();
+});
+afterAll(() => setup.close());
+
+let count = 0;
+const newId = (): string => `data-${count++}`;
+
+async function create(id: string, dataset: object = {}) {
+  return setup.call("POST", ROOT, { datasetId: id, dataset });
+}
+
+describe("a dataset", () => {
+  test("is made empty, with all fields, and read back the same", async () => {
+    const id = newId();
+    const made = await create(id, { displayName: "Größe", exampleCount: "3", format: "CHAT" });
+    expect(made).toEqual({
+      status: 200,
+      body: {
+        name: `accounts/acme/datasets/${id}`,
+        displayName: "Größe",
+        createTime: "2026-01-01T00:00:00.000Z",
+        updateTime: "2026-01-01T00:00:00.000Z",
+        createdBy: "alice@example.com",
+        state: "UPLOADING",
+        status: { code: "OK", message: "" },
+        format: "CHAT",
+        exampleCount: "3",
+        estimatedTokenCount: "0",
+        averageTurnCount: 0,
+        externalUrl: "",
+        sourceJobName: "",
+        userUploaded: {},
+      },
+    });
+    expect(await setup.call("GET", `${ROOT}/${id}`)).toEqual(made);
+  });
+
+  test("ignores output-only fields and takes 64-bit numbers", async () => {
+    const made = await create(newId(), { state: "READY", createdBy: "x", name: "y", exampleCount: 7 });
+    expect(made.body).toMatchObject({
+      state: "UPLOADING",
+      createdBy: "alice@example.com",
+      exampleCount: "7",
+    });
+  });
+
+  test("is made once", async () => {
+    const id = newId();
+    await create(id);
+    const again = await create(id);
+    expect(again.status).toBe(409);
+    expect(again.body).toMatchObject({ code: 6 });
+  });
+
+  test.each<[string, object, string]>([
+    ["an id with capitals", { datasetId: "Data", dataset: {} }, "datasetId"],
+    ["no id", { dataset: {} }, "datasetId"],
+    ["no dataset", { datasetId: "a1" }, "dataset"],
+    ["an unknown field", { datasetId: "a1", dataset: { colour: "red" } }, "colour"],
+    ["an unknown format", { datasetId: "a1", dataset: { format: "SONG" } }, "format"],
+    ["too many examples", { datasetId: "a1", dataset: { exampleCount: "3000001" } }, "dataset.exampleCount"],
+    ["a negative count", { datasetId: "a1", dataset: { exampleCount: "-1" } }, "exampleCount"],
+    ["data elsewhere", { datasetId: "a1", dataset: { externalUrl: "gs://b/f" } }, "dataset.externalUrl"],
+    [
+      "two origins",
+      { datasetId: "a1", dataset: { userUploaded: {}, evalProtocol: {} } },
+      "dataset.evalProtocol",
+    ],
+    [
+      "an evaluation without a job",
+      { datasetId: "a1", dataset: { evaluationResult: {} } },
+      "evaluationJobId",
+    ],
+    ["a filter without a source", { datasetId: "a1", dataset: {}, filter: "a=1" }, "filter"],
+    ["a job that is no name", { datasetId: "a1", dataset: { sourceJobName: "j" } }, "dataset.sourceJobName"],
+    ["a control character", { datasetId: "a1", dataset: { displayName: "a\u0007" } }, "dataset.displayName"],
+  ])("with %s is refused by the field", async (_name, body, field) => {
+    const { status, body: error } = await setup.call("POST", ROOT, body);
+    expect(status).toBe(400);
+    expect(error.code).toBe(3);
+    expect(JSON.stringify(error.details)).toContain(field);
+  });
+
+  test("names of other accounts in its fields answer as missing", async () => {
+    for (const dataset of [
+      { sourceJobName: "accounts/other/supervisedFineTuningJobs/j" },
+      { transformed: { sourceDatasetId: "accounts/other/datasets/d" } },
+      { splitted: { sourceDatasetId: "not-there" } },
+    ]) {
+      expect((await create(newId(), dataset)).status).toBe(404);
+    }
+  });
+
+  test("keeps the origin it is given", async () => {
+    const source = newId();
+    await create(source);
+    const evaluated = await create(newId(), { evaluationResult: { evaluationJobId: "j1" } });
+    expect(evaluated.body.evaluationResult).toEqual({ evaluationJobId: "j1" });
+    expect(evaluated.body.userUploaded).toBeUndefined();
+    const split = await create(newId(), {
+      splitted: { sourceDatasetId: `accounts/acme/datasets/${source}` },
+    });
+    expect(split.body.splitted).toEqual({ sourceDatasetId: source });
+  });
+
+  test("is gone with its files once deleted, and its id is free again", async () => {
+    const id = newId();
+    await setup.ready(id, chatRows(3));
+    expect(await setup.blobs.list("datasets/")).not.toEqual([]);
+    const before = await setup.blobs.list("datasets/");
+    expect(await setup.call("DELETE", `${ROOT}/${id}`)).toEqual({ status: 200, body: {} });
+    expect((await setup.blobs.list("datasets/")).length).toBe(before.length - 1);
+    expect((await setup.call("GET", `${ROOT}/${id}`)).status).toBe(404);
+    expect((await setup.call("DELETE", `${ROOT}/${id}`)).status).toBe(404);
+    expect((await create(id)).body.state).toBe("UPLOADING");
+  });
+
+  test("is not deleted while a job needs it", async () => {
+    const id = newId();
+    await create(id);
+    setup.jobs.set(`accounts/acme/datasets/${id}`, "accounts/acme/supervisedFineTuningJobs/j");
+    const refused = await setup.call("DELETE", `${ROOT}/${id}`);
+    expect(refused).toMatchObject({ status: 400, body: { code: 9 } });
+    expect(refused.body.message).toContain("supervisedFineTuningJobs/j");
+    setup.jobs.clear();
+    expect((await setup.call("DELETE", `${ROOT}/${id}`)).status).toBe(200);
+  });
+});
+
+describe("changes", () => {
+  test("touch the fields of the body, or of the mask", async () => {
+    const id = newId();
+    await create(id, { displayName: "a", exampleCount: "5" });
+    setup.clock.advance(1_000);
+    const changed = await setup.call("PATCH", `${ROOT}/${id}`, { displayName: "b", format: "RL" });
+    expect(changed.body).toMatchObject({ displayName: "b", format: "RL", exampleCount: "5" });
+    expect(changed.body.updateTime > changed.body.createTime).toBe(true);
+    const masked = await setup.call("PATCH", `${ROOT}/${id}?updateMask=display_name`, {
+      displayName: "c",
+      format: "CHAT",
+    });
+    expect(masked.body).toMatchObject({ displayName: "c", format: "RL" });
+    const reset = await setup.call("PATCH", `${ROOT}/${id}?updateMask=displayName,exampleCount`, {});
+    expect(reset.body).toMatchObject({ displayName: "", exampleCount: "0" });
+  });
+
+  test("of a READY dataset reach its display name alone", async () => {
+    const id = newId();
+    await setup.ready(id, chatRows(3));
+    const path = `${ROOT}/${id}`;
+    const { body: ready } = await setup.call("GET", path);
+    expect((await setup.call("PATCH", path, { ...ready, displayName: "new" })).body.displayName).toBe("new");
+    for (const change of [{ format: "RL" }, { exampleCount: "4" }]) {
+      const refused = await setup.call("PATCH", path, change);
+      expect(refused).toMatchObject({ status: 400, body: { code: 9 } });
+      expect(JSON.stringify(refused.body.details)).toContain(Object.keys(change)[0]);
+    }
+    expect((await setup.call("GET", path)).body).toMatchObject({ format: "CHAT", exampleCount: "3" });
+  });
+
+  test("of the origin, of unknown fields and by unknown masks are refused", async () => {
+    const id = newId();
+    await create(id);
+    const path = `${ROOT}/${id}`;
+    expect((await setup.call("PATCH", path, { evalProtocol: {} })).status).toBe(400);
+    expect((await setup.call("PATCH", path, { sourceJobName: "accounts/acme/dpoJobs/j" })).status).toBe(400);
+    expect((await setup.call("PATCH", path, { externalUrl: "s3://b/f" })).status).toBe(400);
+    expect((await setup.call("PATCH", path, { colour: "red" })).status).toBe(400);
+    expect((await setup.call("PATCH", `${path}?updateMask=colour`, {})).status).toBe(400);
+  });
+
+  test("by two writers at once are all kept", async () => {
+    const id = newId();
+    await create(id);
+    const answers = await Promise.all([
+      setup.call("PATCH", `${ROOT}/${id}`, { displayName: "x" }),
+      setup.call("PATCH", `${ROOT}/${id}`, { exampleCount: "9" }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect((await setup.call("GET", `${ROOT}/${id}`)).body).toMatchObject({
+      displayName: "x",
+      exampleCount: "9",
+    });
+  });
+});
+
+describe("lists", () => {
+  test("give pages, filters, orders and masks", async () => {
+    const who = "lister/lena/user";
+    const root = "/v1/accounts/lister/datasets";
+    for (const [i, name] of ["one", "two", "three"].entries()) {
+      setup.clock.advance(1_000);
+      const dataset = { displayName: name, exampleCount: String(i * 10) };
+      await setup.call("POST", root, { datasetId: `d-${name}`, dataset }, who);
+    }
+    const names = (answer: { body: { datasets: { displayName: string }[] } }): string[] =>
+      answer.body.datasets.map(({ displayName }) => displayName);
+    const all = await setup.call("GET", root, undefined, who);
+    expect(names(all)).toEqual(["three", "two", "one"]);
+    expect(all.body).toMatchObject({ nextPageToken: "", totalSize: 3 });
+    const page = await setup.call("GET", `${root}?pageSize=2&orderBy=exampleCount`, undefined, who);
+    expect(names(page)).toEqual(["one", "two"]);
+    const token = encodeURIComponent(page.body.nextPageToken);
+    const next = `${root}?pageSize=2&orderBy=exampleCount&pageToken=${token}`;
+    expect(names(await setup.call("GET", next, undefined, who))).toEqual(["three"]);
+    const filter = encodeURIComponent('exampleCount > 5 AND displayName = "t*" AND state = UPLOADING');
+    expect(names(await setup.call("GET", `${root}?filter=${filter}&orderBy=name`, undefined, who))).toEqual([
+      "three",
+      "two",
+    ]);
+    const masked = await setup.call("GET", `${root}?readMask=displayName`, undefined, who);
+    expect(masked.body.datasets[0]).toEqual({ displayName: "three" });
+    expect((await setup.call("GET", `${root}?filter=colour=red`, undefined, who)).status).toBe(400);
+    expect((await setup.call("GET", `${root}?pageToken=forged`, undefined, who)).status).toBe(400);
+  });
+
+  test("can be filtered by origin", async () => {
+    const who = "origins/oda/user";
+    const root = "/v1/accounts/origins/datasets";
+    const dataset = { evaluationResult: { evaluationJobId: "job-7" } };
+    await setup.call("POST", root, { datasetId: "a", dataset }, who);
+    await setup.call("POST", root, { datasetId: "b", dataset: {} }, who);
+    const filter = encodeURIComponent("evaluationResult.evaluationJobId = job-7");
+    const found = await setup.call("GET", `${root}?filter=${filter}`, undefined, who);
+    expect(found.body.datasets).toHaveLength(1);
+    expect(found.body.totalSize).toBe(1);
+  });
+});
+
+describe("who may what", () => {
+  const verbs = (id: string): [string, string, unknown][] => [
+    ["GET", `${ROOT}/${id}`, undefined],
+    ["PATCH", `${ROOT}/${id}`, { displayName: "x" }],
+    ["DELETE", `${ROOT}/${id}`, undefined],
+    ["POST", `${ROOT}/${id}:getUploadEndpoint`, { filenameToSize: { "a.jsonl": "5" } }],
+    ["POST", `${ROOT}/${id}:validateUpload`, {}],
+    ["GET", `${ROOT}/${id}:getDownloadEndpoint`, undefined],
+    ["POST", `${ROOT}/${id}:splitDataset`, { chunkSize: 200 }],
+  ];
+
+  test("without a key nothing answers", async () => {
+    for (const [method, path, body] of [...verbs("any"), ["GET", ROOT, undefined] as const]) {
+      expect((await setup.call(method, path, body, null)).status).toBe(401);
+    }
+  });
+
+  test("another account's dataset answers exactly like a missing one", async () => {
+    const id = newId();
+    await setup.ready(id, chatRows(3));
+    for (const [method, path, body] of verbs(id)) {
+      const foreign = await setup.call(method, path, body, "other/olga/admin");
+      const missing = await setup.call(method, path.replace(id, "gone"), body);
+      expect(foreign.status).toBe(404);
+      expect(JSON.stringify(foreign.body).replaceAll(id, "gone")).toBe(JSON.stringify(missing.body));
+    }
+    expect((await setup.call("GET", ROOT, undefined, "other/olga/admin")).status).toBe(404);
+    const made = await setup.call("POST", ROOT, { datasetId: newId(), dataset: {} }, "other/olga/admin");
+    expect(made.status).toBe(404);
+    expect((await setup.upload(id, "x", "a.jsonl", "other/olga/admin")).status).toBe(404);
+  });
+
+  test("a role that only runs inference reads but changes nothing", async () => {
+    const id = newId();
+    await create(id);
+    const who = "acme/ines/inference-user";
+    for (const [method, path, body] of verbs(id).filter(([method]) => method !== "GET")) {
+      expect((await setup.call(method, path, body, who)).status).toBe(403);
+    }
+    expect((await setup.upload(id, "x", "a.jsonl", who)).status).toBe(403);
+    expect((await setup.call("GET", `${ROOT}/${id}`, undefined, who)).status).toBe(200);
+  });
+
+  test("a contributor changes what they made and nothing else", async () => {
+    const id = newId();
+    await create(id);
+    const own = newId();
+    const who = "acme/carl/contributor";
+    await setup.call("POST", ROOT, { datasetId: own, dataset: {} }, who);
+    expect((await setup.call("DELETE", `${ROOT}/${id}`, undefined, who)).status).toBe(403);
+    expect((await setup.call("DELETE", `${ROOT}/${own}`, undefined, who)).status).toBe(200);
+  });
+});
+
+test("what is left of deleted datasets is removed for good once no URL can write there", async () => {
+  const id = newId();
+  await create(id);
+  const sizes = { filenameToSize: { "a.jsonl": "5" } };
+  const endpoint = await setup.call("POST", `${ROOT}/${id}:getUploadEndpoint`, sizes);
+  const url = endpoint.body.filenameToSignedUrls["a.jsonl"];
+  await setup.call("DELETE", `${ROOT}/${id}`);
+  const before = await setup.blobs.list("datasets/");
+  expect(await setup.put(url, "12345")).toBe(200);
+  await setup.datasets.sweep();
+  expect(await setup.blobs.list("datasets/")).toHaveLength(before.length + 1);
+  setup.clock.advance(24 * 3_600_000);
+  await setup.datasets.sweep();
+  expect(await setup.blobs.list("datasets/")).toEqual(before);
+});
+
+test("rows are given back as they were uploaded", async () => {
+  const id = newId();
+  const rows = [chatRow(1), chatRow(2), chatRow(3)];
+  await setup.ready(id, rows);
+  const { body } = await setup.call("GET", `${ROOT}/${id}:getDownloadEndpoint`, undefined, ACME);
+  const response = await fetch(body.filenameToSignedUrls["train.jsonl"]);
+  expect(await response.text()).toBe(jsonl(rows));
+});

@@ -1,0 +1,197 @@
+import type { Clock } from "../../lib/clock.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { checkNewId } from "../../lib/resource-ids.ts";
+import type { Blobs } from "../../platform/blobs/blobs.ts";
+import type { Database } from "../../platform/db/database.ts";
+import type { ListQuery } from "../../platform/db/listing.ts";
+import { authorize, notFound, type Principal } from "../accounts/service.ts";
+import { type Context, findDataset, newRow } from "./context.ts";
+import { alreadyExists, createFiltered, splitDataset } from "./derivations.ts";
+import { downloadUrls } from "./downloads.ts";
+import { blobPrefix } from "./files.ts";
+import { datasetName, datasetTitle } from "./names.ts";
+import { createSweeper } from "./remains.ts";
+import { patched, readGiven, readOrigin, toDataset } from "./resource.ts";
+import { RowChecks } from "./rows/row-checks.ts";
+import type {
+  CreateDatasetRequest,
+  Dataset,
+  DatasetBody,
+  GetUploadEndpointRequest,
+  SignedUrls,
+  SplitDatasetRequest,
+  SplitDatasetResponse,
+  UploadedFile,
+} from "./schema.ts";
+import { type DatasetRow, datasetStore } from "./store.ts";
+import { type FormFile, UploadChecks, uploadFile, uploadUrls } from "./uploads.ts";
+
+export type { Dataset } from "./schema.ts";
+
+/** All but `list` throw NOT_FOUND for what is not there or another account's; what writes, FORBIDDEN by role. */
+export interface Datasets {
+  /**
+   * An empty dataset in the state UPLOADING; with `sourceDatasetId` a READY one, of those rows that pass the filter.
+   * @throws AppError BAD_REQUEST naming the field, ALREADY_EXISTS, FAILED_PRECONDITION when the source is not READY.
+   */
+  create(principal: Principal, accountId: string, request: CreateDatasetRequest): Promise<Dataset>;
+  get(principal: Principal, accountId: string, id: string): Promise<Dataset>;
+  list(
+    principal: Principal,
+    accountId: string,
+    query: ListQuery,
+  ): Promise<{ datasets: Dataset[]; nextPageToken: string; totalSize: number }>;
+  /** @throws AppError BAD_REQUEST naming the field; FAILED_PRECONDITION for anything but displayName when READY. */
+  update(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    body: DatasetBody,
+    updateMask: string | undefined,
+  ): Promise<Dataset>;
+  /** @throws AppError FAILED_PRECONDITION while a job needs it. */
+  delete(principal: Principal, accountId: string, id: string): Promise<void>;
+  /**
+   * Takes a file of at most 150 MB, in place of one of the same name.
+   * @param open gives the file, once it is wanted
+   * @throws AppError BAD_REQUEST, PAYLOAD_TOO_LARGE, FAILED_PRECONDITION when READY.
+   */
+  upload(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    open: () => Promise<FormFile>,
+  ): Promise<UploadedFile>;
+  /** URLs that take files of these sizes. @throws AppError BAD_REQUEST, FAILED_PRECONDITION when READY. */
+  uploadUrls(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    request: GetUploadEndpointRequest,
+  ): Promise<SignedUrls>;
+  /**
+   * Checks all rows and makes the dataset READY, when it is not yet.
+   * @throws AppError BAD_REQUEST with the faults by file and line, FAILED_PRECONDITION while files are missing, ABORTED when
+   * files change meanwhile, UNAVAILABLE when too many are being checked.
+   */
+  validateUpload(principal: Principal, accountId: string, id: string): Promise<void>;
+  /** @param lineage also the files of the datasets it was made of @throws AppError FAILED_PRECONDITION unless READY. */
+  downloadUrls(principal: Principal, accountId: string, id: string, lineage: boolean): Promise<SignedUrls>;
+  /** @throws AppError BAD_REQUEST, ALREADY_EXISTS, FAILED_PRECONDITION unless READY. */
+  split(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    request: SplitDatasetRequest,
+  ): Promise<SplitDatasetResponse>;
+  /** Removes the files of datasets that are gone, now and then from here on. */
+  start(): void;
+  /** The same at once. */
+  sweep(): Promise<void>;
+  /** Ends checks that are running; their datasets stay as they are. */
+  close(): Promise<void>;
+}
+
+export interface DatasetsDeps {
+  database: Pick<Database, "db">;
+  clock: Clock;
+  blobs: Blobs;
+  /** Of page tokens. */
+  tokenSecret: Buffer;
+  users: {
+    emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  };
+  /** The name of a job that needs the dataset, null when none does. Default: none ever does. */
+  usedBy?: (name: string) => Promise<string | null>;
+  /** Hears why files could not be removed; it is tried again. */
+  onSweepFailure: (error: unknown) => void;
+}
+
+export function createDatasets(deps: DatasetsDeps): Datasets {
+  const { clock, blobs, users, usedBy = async () => null } = deps;
+  const store = datasetStore(deps.database, deps.tokenSecret);
+  const checks = new RowChecks(clock);
+  const context: Context = { store, clock, blobs, checks };
+  const uploadChecks = new UploadChecks(context);
+  const sweeper = createSweeper(context, deps.onSweepFailure);
+
+  async function answer(accountId: string, rows: readonly DatasetRow[]): Promise<Dataset[]> {
+    const emails = await users.emailsOf(
+      accountId,
+      rows.map(({ createdBy }) => createdBy),
+    );
+    return rows.map((row) => toDataset(row, emails.get(row.createdBy) ?? ""));
+  }
+
+  async function answerOne(row: DatasetRow): Promise<Dataset> {
+    return (await answer(row.accountId, [row]))[0]!;
+  }
+
+  return {
+    async create(principal, accountId, request) {
+      authorize(principal, accountId, "write", `Account accounts/${accountId}`);
+      checkNewId("datasetId", request.datasetId);
+      if (request.sourceDatasetId)
+        return answerOne(await createFiltered(context, principal, accountId, request));
+      if (request.filter) throw badRequest("filter", "filter needs a sourceDatasetId to filter.");
+      return answerOne(await createEmpty(context, principal, accountId, request));
+    },
+    get: async (principal, accountId, id) =>
+      answerOne(await findDataset(context, principal, accountId, id, "read")),
+    async list(principal, accountId, query) {
+      authorize(principal, accountId, "read", `Account accounts/${accountId}`);
+      const { rows, nextPageToken, totalSize } = await store.list(query, accountId);
+      return { datasets: await answer(accountId, rows), nextPageToken, totalSize };
+    },
+    async update(principal, accountId, id, body, updateMask) {
+      await findDataset(context, principal, accountId, id, "write");
+      const changed = await store.change(accountId, id, (row) => ({
+        ...row,
+        ...patched(row, body, updateMask),
+        updateTime: new Date(clock.now()),
+      }));
+      if (changed === null) throw notFound(datasetTitle(accountId, id));
+      return answerOne(changed);
+    },
+    async delete(principal, accountId, id) {
+      await findDataset(context, principal, accountId, id, "write");
+      const title = datasetTitle(accountId, id);
+      const deleted = await store.delete(accountId, id, new Date(clock.now()), async () => {
+        const job = await usedBy(datasetName(accountId, id));
+        if (job !== null) throw new AppError("FAILED_PRECONDITION", `${title} is in use by ${job}.`);
+      });
+      if (deleted === null) throw notFound(title);
+      await blobs.deletePrefix(blobPrefix(deleted));
+    },
+    upload: (principal, accountId, id, open) => uploadFile(context, principal, accountId, id, open),
+    uploadUrls: (principal, accountId, id, request) => uploadUrls(context, principal, accountId, id, request),
+    validateUpload: (principal, accountId, id) => uploadChecks.run(principal, accountId, id),
+    downloadUrls: (principal, accountId, id, lineage) =>
+      downloadUrls(context, principal, accountId, id, lineage),
+    split: (principal, accountId, id, request) => splitDataset(context, principal, accountId, id, request),
+    start: sweeper.start,
+    sweep: sweeper.sweep,
+    async close() {
+      sweeper.stop();
+      await checks.close();
+    },
+  };
+}
+
+async function createEmpty(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  { datasetId, dataset }: CreateDatasetRequest,
+): Promise<DatasetRow> {
+  const { origin, sourceId } = readOrigin(dataset, accountId);
+  const source =
+    sourceId === null ? null : await findDataset(context, principal, accountId, sourceId, "read");
+  const row = newRow(context, principal, accountId, datasetId, {
+    ...readGiven(dataset, accountId, "dataset."),
+    origin,
+    sourceUid: source?.uid ?? null,
+  });
+  if (!(await context.store.insert([row]))) throw alreadyExists(accountId, datasetId);
+  return row;
+}

@@ -1,0 +1,157 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
+import { FakeClock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { Blobs } from "../../platform/blobs/blobs.ts";
+import { createLocalBlobs } from "../../platform/blobs/local.ts";
+import { blobRoutes } from "../../platform/blobs/routes.ts";
+import { SignedUrls } from "../../platform/blobs/signed-urls.ts";
+import { registerResources } from "../../platform/http/resources.ts";
+import { createHttpServer } from "../../platform/http/server.ts";
+import { createLog } from "../../platform/telemetry/log.ts";
+import type { Principal, Role } from "../accounts/service.ts";
+import { datasetRoutes } from "./routes.ts";
+import { createDatasets, type Datasets } from "./service.ts";
+
+export interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  body: any;
+}
+
+/** Datasets behind a real server, on a real database and real files. */
+export interface Setup {
+  database: TestDatabase;
+  clock: FakeClock;
+  blobs: Blobs;
+  datasets: Datasets;
+  /** Jobs by the dataset that they need. */
+  jobs: Map<string, string>;
+  origin: string;
+  /** @param who `<account>/<user>/<role>`; null for nobody. Default: a user of acme. */
+  call(method: string, path: string, body?: unknown, who?: string | null): Promise<Answer>;
+  /** Sends a file in a form. */
+  upload(id: string, content: string | Blob, filename?: string, who?: string): Promise<Answer>;
+  put(url: string, content: string): Promise<number>;
+  /** An UPLOADING dataset with one file of these rows. */
+  uploaded(id: string, rows: readonly unknown[]): Promise<void>;
+  /** A READY one. */
+  ready(id: string, rows: readonly unknown[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const ACME = "acme/alice/user";
+export const ROOT = "/v1/accounts/acme/datasets";
+
+export function chatRow(n: number, more: object = {}): object {
+  return {
+    messages: [
+      { role: "user", content: `q${n}` },
+      { role: "assistant", content: "a" },
+    ],
+    ...more,
+  };
+}
+
+export function chatRows(count: number): object[] {
+  return Array.from({ length: count }, (_, i) => chatRow(i));
+}
+
+export function jsonl(rows: readonly unknown[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+}
+
+export async function setUp(wrap: (blobs: Blobs) => Blobs = (blobs) => blobs): Promise<Setup> {
+  const folder = mkdtempSync(join(tmpdir(), "hearth-datasets-"));
+  const database = await testDatabase();
+  const clock = new FakeClock();
+  const urls = new SignedUrls(Buffer.alloc(32, 1), clock);
+  let origin = "";
+  const local = createLocalBlobs({ folder, clock, urls, origin: () => origin });
+  const blobs = wrap(local.blobs);
+  const jobs = new Map<string, string>();
+  const datasets = createDatasets({
+    database,
+    clock,
+    blobs,
+    tokenSecret: Buffer.alloc(32, 2),
+    users: { emailsOf: async (_account, ids) => new Map(ids.map((id) => [id, `${id}@example.com`])) },
+    usedBy: async (name) => jobs.get(name) ?? null,
+    onSweepFailure: (error) => {
+      throw error;
+    },
+  });
+  const server = await createHttpServer<Principal>({
+    clock,
+    log: createLog("silent"),
+    authenticate: principalOf,
+    direct: [],
+    register(app) {
+      blobRoutes(app, { blobs: local.blobs, uploads: local.uploads, urls });
+      registerResources(app, datasetRoutes(datasets));
+    },
+  });
+  origin = `http://127.0.0.1:${await server.listen(0, "127.0.0.1")}`;
+  const requests = requestsTo(origin);
+  return {
+    ...{ database, clock, blobs, datasets, jobs, origin },
+    ...requests,
+    async close() {
+      await server.close(0);
+      await datasets.close();
+      await database.drop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function principalOf(authorization: string | undefined): Principal {
+  const [, accountId, userId, role] = /^Bearer (.+)\/(.+)\/(.+)$/.exec(authorization ?? "") ?? [];
+  if (accountId === undefined) throw new AppError("UNAUTHORIZED", "No key.");
+  return { accountId, userId: userId!, keyId: "k", role: role as Role, isOperator: userId === "operator" };
+}
+
+type Requests = Pick<Setup, "call" | "upload" | "put" | "uploaded" | "ready">;
+
+function requestsTo(origin: string): Requests {
+  async function send(method: string, path: string, who: string | null, init: RequestInit): Promise<Answer> {
+    const headers = new Headers(init.headers);
+    if (who !== null) headers.set("authorization", `Bearer ${who}`);
+    const response = await fetch(origin + path, { method, ...init, headers });
+    return { status: response.status, body: await response.json() };
+  }
+
+  const requests: Requests = {
+    call: (method, path, body, who = ACME) =>
+      send(method, path, who, {
+        ...(body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      }),
+    upload(id, content, filename = "train.jsonl", who = ACME) {
+      const form = new FormData();
+      form.append("file", typeof content === "string" ? new Blob([content]) : content, filename);
+      return send("POST", `${ROOT}/${id}:upload`, who, { body: form });
+    },
+    async put(url, content) {
+      const response = await fetch(url, { method: "PUT", body: content });
+      await response.arrayBuffer();
+      return response.status;
+    },
+    async uploaded(id, rows) {
+      must(await requests.call("POST", ROOT, { datasetId: id, dataset: {} }));
+      must(await requests.upload(id, jsonl(rows)));
+    },
+    async ready(id, rows) {
+      await requests.uploaded(id, rows);
+      must(await requests.call("POST", `${ROOT}/${id}:validateUpload`, {}));
+    },
+  };
+  return requests;
+}
+
+function must({ status, body }: Answer): void {
+  if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
+}
