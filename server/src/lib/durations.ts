@@ -17,9 +17,11 @@ export function parseDuration(text: string, param = "duration"): number {
   return Number(whole) * 1000 + Math.round(Number(`0${fraction}`) * 1000);
 }
 
-/** @param ms at least 0. */
+/** @param ms at least 0; rounded to whole milliseconds. */
 export function formatDuration(ms: number): string {
-  const whole = Math.floor(ms / 1000);
-  const rest = Math.round(ms - whole * 1000);
-  return rest === 0 ? `${whole}s` : `${whole}.${String(rest).padStart(3, "0").replace(/0+$/, "")}s`;
+  const wholeMs = Math.round(ms);
+  const fraction = String(wholeMs % 1000)
+    .padStart(3, "0")
+    .replace(/0+$/, "");
+  return `${Math.floor(wholeMs / 1000)}${fraction === "" ? "" : "."}${fraction}s`;
 }
