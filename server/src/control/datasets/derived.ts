@@ -31,7 +31,8 @@ export async function writeFiltered(
   async function* kept(): AsyncGenerator<Uint8Array> {
     await check({ kind: "begin", format, filter });
     for (const [name, file] of sortedFiles(source)) {
-      await check({ kind: "file", name });
+      // Also the last line of the file before.
+      yield (await check({ kind: "file", name })).kept;
       for await (const bytes of await blobs.read(fileKey(source, file.blobId!))) {
         yield (await check(chunkJob(bytes as Buffer))).kept;
       }

@@ -39,7 +39,7 @@ export async function uploadFile(
   const { blobs, clock } = context;
   const row = await findDataset(context, principal, accountId, id, "write");
   if (row.state === "READY") throw immutable(row, "file");
-  const { filename, content } = await open();
+  const { filename, content } = await open().catch(tooLarge);
   checkFileName("file", filename);
   withFiles("file", row, { [filename]: storedFile("", 0) });
   const blobId = newFileId();
@@ -142,7 +142,7 @@ export class UploadChecks {
   }
 
   async #check(seen: DatasetRow): Promise<void> {
-    const { blobs, checks } = this.#context;
+    const { store, blobs, checks } = this.#context;
     if (Object.keys(seen.files).length === 0) {
       const message = "No file was uploaded: use :upload or :getUploadEndpoint first.";
       throw new AppError("FAILED_PRECONDITION", message);
@@ -150,7 +150,13 @@ export class UploadChecks {
     const files = await planMoves(blobs, seen);
     const row = await this.#change(seen, { files });
     await moveUploads(blobs, row);
-    const report = await checks.run((check) => checkFiles(blobs, check, row));
+    const report = await checks
+      .run((check) => checkFiles(blobs, check, row))
+      .catch(async (error: unknown) => {
+        // A file that was replaced meanwhile can't be read any more.
+        requireUnchanged(row, await store.get(row.accountId, row.id));
+        throw error;
+      });
     const problem = problemOf(report);
     if (problem !== null) {
       await this.#change(row, { statusCode: "INVALID_ARGUMENT", statusMessage: problem });
@@ -160,11 +166,10 @@ export class UploadChecks {
     await removeUnused(blobs, ready, blobPrefix(ready));
   }
 
-  /** @throws AppError ABORTED when somebody else changed the dataset since it was read. */
   async #change(seen: DatasetRow, columns: Partial<DatasetRow>): Promise<DatasetRow> {
     const { store, clock } = this.#context;
     const changed = await store.change(seen.accountId, seen.id, (row) => {
-      if (row.uid !== seen.uid || row.revision !== seen.revision) throw changedMeanwhile();
+      requireUnchanged(seen, row);
       return { ...row, ...columns, updateTime: new Date(clock.now()) };
     });
     if (changed === null) throw notFound(datasetTitle(seen.accountId, seen.id));
@@ -172,8 +177,11 @@ export class UploadChecks {
   }
 }
 
-function changedMeanwhile(): AppError {
-  return new AppError("ABORTED", "The dataset was changed while it was being checked: check it again.");
+/** @throws AppError ABORTED when somebody else changed the dataset since it was seen; NOT_FOUND when it is gone. */
+function requireUnchanged(seen: DatasetRow, row: DatasetRow | null): void {
+  if (row?.uid !== seen.uid) throw notFound(datasetTitle(seen.accountId, seen.id));
+  if (row.revision === seen.revision) return;
+  throw new AppError("ABORTED", "The dataset was changed while it was being checked: check it again.");
 }
 
 /** What makes a dataset of checked rows READY. */

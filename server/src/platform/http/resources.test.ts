@@ -460,12 +460,17 @@ describe("uploads", () => {
 
   test.each([0, 1, 70_000, MAX_UPLOAD_BYTES])("a file of %i bytes arrives whole", async (sizeBytes) => {
     const content = "x".repeat(sizeBytes);
-    const reply = await upload(form(["note", null, "hi"], ["file", "a.jsonl", content]));
+    const reply = await upload(form(["file", "a.jsonl", content]));
     expect(reply.status, reply.text).toBe(200);
     expect(reply.json).toEqual({
       filename: "a.jsonl",
       sha256: createHash("sha256").update(content).digest("hex"),
     });
+  });
+
+  test("a path in the file's name reaches the route as it is", async () => {
+    const reply = await upload(form(["file", "../a/b.jsonl", "1"]));
+    expect((reply.json as { filename: string }).filename).toBe("../a/b.jsonl");
   });
 
   test("one that is too large is refused, announced or not", async () => {
@@ -477,6 +482,9 @@ describe("uploads", () => {
 
   test.each<[string, SendOptions, string]>([
     ["no file", form(["note", null, "hi"]), "file"],
+    ["a field before the file", form(["note", null, "hi"], ["file", "a", "1"]), "file"],
+    ["a field after the file", form(["file", "a", "1"], ["note", null, "hi"]), "file"],
+    ["a file by another name", form(["data", "a", "1"]), "file"],
     ["two files", form(["file", "a", "1"], ["file", "b", "2"]), "file"],
     [
       "many fields",

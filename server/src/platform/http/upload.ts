@@ -1,6 +1,7 @@
-import type { MultipartFile } from "@fastify/multipart";
+import type { Multipart, MultipartFile } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import { AppError, badRequest } from "../../lib/errors.ts";
+import { echo } from "../../lib/field-names.ts";
 
 /** The body of a multipart request with one file. */
 export interface Upload {
@@ -32,14 +33,14 @@ export function uploadOf(request: FastifyRequest, maxBytes: number): Upload {
       if (Number(request.headers["content-length"] ?? 0) > maxBytes + FRAME_BYTES) throw tooLarge(maxBytes);
       request.raw.setTimeout(STALL_TIMEOUT_MS);
       const parts = request.parts({
+        // A path in a file's name is for the route to refuse, not to be cut off in silence.
+        preservePath: true,
         limits: { files: 1, fields: 8, parts: 9, fieldSize: 1_000, headerPairs: 50, fileSize: maxBytes },
       });
-      for (;;) {
-        const { value: part, done } = await parts.next().catch(broken);
-        if (done) throw badRequest("file", "The request has no part with a file.");
-        if (part.type === "file")
-          return { filename: part.filename, content: contentOf(part, parts, maxBytes) };
-      }
+      const { value: part, done } = await parts.next().catch(broken);
+      if (done) throw badRequest("file", "The request has no part with a file.");
+      if (part.type !== "file" || part.fieldname !== "file") throw otherPart(part.fieldname);
+      return { filename: part.filename, content: contentOf(part, parts, maxBytes) };
     },
   };
 }
@@ -58,7 +59,7 @@ export function drainUpload({ raw }: FastifyRequest): void {
 
 async function* contentOf(
   { file }: MultipartFile,
-  parts: AsyncIterator<unknown>,
+  parts: AsyncIterator<Multipart>,
   maxBytes: number,
 ): AsyncGenerator<Uint8Array> {
   try {
@@ -67,7 +68,12 @@ async function* contentOf(
     broken(cause);
   }
   if (file.truncated) throw tooLarge(maxBytes);
-  while (!(await parts.next().catch(broken)).done);
+  const { value: next, done } = await parts.next().catch(broken);
+  if (!done) throw otherPart(next.fieldname);
+}
+
+function otherPart(name: string): AppError {
+  return badRequest("file", `The form has the part ${echo(name)}, but it takes one file, in the part file.`);
 }
 
 function broken(cause: unknown): never {

@@ -1,0 +1,176 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chunkSizes } from "./derived.ts";
+import { type Answer, chatRow, chatRows, jsonl, ROOT, type Setup, setUp } from "./testing.ts";
+
+let setup: Setup;
+beforeAll(async () => {
+  setup = await setUp();
+});
+afterAll(() => setup.close());
+
+let count = 0;
+const newId = (): string => `src-${count++}`;
+const get = async (id: string) => (await setup.call("GET", `${ROOT}/${id}`)).body;
+
+async function contentOf(id: string): Promise<string> {
+  const { body } = await setup.call("GET", `${ROOT}/${id}:getDownloadEndpoint`);
+  const texts = Object.values<string>(body.filenameToSignedUrls).map(async (url) =>
+    (await fetch(url)).text(),
+  );
+  return (await Promise.all(texts)).join("");
+}
+
+describe("a filtered dataset", () => {
+  const make = (id: string, source: string, filter?: string, dataset: object = {}): Promise<Answer> =>
+    setup.call("POST", ROOT, { datasetId: id, dataset, sourceDatasetId: source, filter });
+
+  test("holds the rows that pass, READY at once, and says where they are from", async () => {
+    const source = newId();
+    const rows = Array.from({ length: 10 }, (_, i) => chatRow(i, { score: i / 10 }));
+    await setup.ready(source, rows);
+    const id = newId();
+    const { status, body } = await make(id, source, "score >= 0.5", { displayName: "good" });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      state: "READY",
+      displayName: "good",
+      exampleCount: "5",
+      format: "CHAT",
+      transformed: { sourceDatasetId: source, filter: "score >= 0.5", originalFormat: "CHAT" },
+    });
+    expect(body.userUploaded).toBeUndefined();
+    expect(await get(id)).toEqual(body);
+    expect(await contentOf(id)).toBe(jsonl(rows.slice(5)));
+  });
+
+  test("without a filter is a copy; files with a byte order mark and without a last newline become one", async () => {
+    const source = newId();
+    await setup.uploaded(source, []);
+    const lines = chatRows(4).map((row) => JSON.stringify(row));
+    await setup.upload(source, `\ufeff${lines[0]}\r\n\r\n${lines[1]}`, "train.jsonl");
+    await setup.upload(source, `\ufeff${lines[2]}\n${lines[3]}`, "tune.jsonl");
+    await setup.call("POST", `${ROOT}/${source}:validateUpload`, {});
+    const id = newId();
+    expect((await make(id, `accounts/acme/datasets/${source}`)).body.exampleCount).toBe("4");
+    expect(await contentOf(id)).toBe(`${lines.join("\n")}\n`);
+  });
+
+  test("is not made from too few rows, a bad filter, a foreign, missing or unfinished source, and leaves nothing", async () => {
+    const source = newId();
+    await setup.ready(source, chatRows(5));
+    const unfinished = newId();
+    await setup.uploaded(unfinished, chatRows(5));
+    const before = await setup.blobs.list("datasets/");
+    const id = newId();
+    const few = await make(id, source, 'messages : "x"');
+    expect(few).toMatchObject({ status: 400, body: { code: 3 } });
+    expect(few.body.message).toContain("too few examples: 0");
+    expect((await make(id, source, "score >")).body.message).toContain("position");
+    expect((await make(id, source, "", { evalProtocol: {} })).status).toBe(400);
+    expect((await make(id, "accounts/other/datasets/x")).status).toBe(404);
+    expect((await make(id, "gone")).status).toBe(404);
+    expect((await make(id, "../gone")).status).toBe(400);
+    expect(await make(id, unfinished)).toMatchObject({ status: 400, body: { code: 9 } });
+    expect((await make(source, source)).status).toBe(409);
+    expect(await setup.blobs.list("datasets/")).toEqual(before);
+    expect((await get(id)).code).toBe(5);
+  });
+});
+
+describe("a split dataset", () => {
+  const split = (id: string, body: object): Promise<Answer> =>
+    setup.call("POST", `${ROOT}/${id}:splitDataset`, body);
+
+  test("becomes READY datasets of so many rows, in order, with counts of their own", async () => {
+    const id = newId();
+    const rows = [
+      ...chatRows(400),
+      ...Array.from({ length: 101 }, (_, i) => chatRow(i, { long: "x".repeat(900) })),
+    ];
+    await setup.ready(id, rows);
+    const { status, body } = await split(id, { chunkSize: 250, parent: "accounts/acme" });
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      chunkDatasetNames: [1, 2, 3].map((n) => `accounts/acme/datasets/${id}-chunk-${n}`),
+      chunksCreated: 3,
+      totalExamples: "501",
+    });
+    const chunks = [1, 2, 3].map((n) => `${id}-chunk-${n}`);
+    const datasets = await Promise.all(chunks.map(get));
+    expect(datasets.map(({ exampleCount }) => exampleCount)).toEqual(["250", "248", "3"]);
+    for (const dataset of datasets) {
+      expect(dataset).toMatchObject({ state: "READY", format: "CHAT", splitted: { sourceDatasetId: id } });
+    }
+    expect((await Promise.all(chunks.map(contentOf))).join("")).toBe(jsonl(rows));
+    const sum = datasets.reduce((total, dataset) => total + Number(dataset.estimatedTokenCount), 0);
+    expect(sum).toBe(Number((await get(id)).estimatedTokenCount));
+  });
+
+  test("is split all or not at all", async () => {
+    const id = newId();
+    await setup.ready(id, chatRows(450));
+    await setup.call("POST", ROOT, { datasetId: `${id}-chunk-2`, dataset: {} });
+    const before = await setup.blobs.list("datasets/");
+    expect((await split(id, { chunkSize: 200 })).status).toBe(409);
+    expect((await get(`${id}-chunk-1`)).code).toBe(5);
+    expect((await split(id, { chunkSize: 199 })).status).toBe(400);
+    expect((await split(id, {})).status).toBe(400);
+    expect((await split(id, { chunkSize: 200, parent: "accounts/other" })).status).toBe(400);
+    expect(await setup.blobs.list("datasets/")).toEqual(before);
+  });
+
+  test("gives chunks ids that are short enough", async () => {
+    const id = `l${"o".repeat(61)}g`;
+    await setup.ready(id, chatRows(201));
+    const { body } = await split(id, { chunkSize: 200 });
+    expect(body.chunkDatasetNames[0]).toBe(`accounts/acme/datasets/l${"o".repeat(54)}-chunk-1`);
+    expect((await get(`l${"o".repeat(54)}-chunk-1`)).state).toBe("READY");
+  });
+
+  test("has chunks of at least three rows and at most the size, which are all rows", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 3, max: 100_000 }),
+        fc.integer({ min: 200, max: 10_000 }),
+        (total, size) => {
+          const sizes = chunkSizes(total, size);
+          expect(sizes.reduce((sum, rows) => sum + rows, 0)).toBe(total);
+          for (const rows of sizes) expect(rows >= 3 && rows <= size).toBe(true);
+        },
+      ),
+    );
+    expect(() => chunkSizes(3_000_000, 200)).toThrow(/chunkSize gives 15000 chunks/);
+  });
+});
+
+describe("downloads", () => {
+  test("need a READY dataset", async () => {
+    const id = newId();
+    await setup.uploaded(id, chatRows(3));
+    const { status, body } = await setup.call("GET", `${ROOT}/${id}:getDownloadEndpoint`);
+    expect([status, body.code]).toEqual([400, 9]);
+  });
+
+  test("reach back to what a dataset was made of, as far as it is there", async () => {
+    const first = newId();
+    await setup.ready(first, chatRows(5));
+    const second = newId();
+    await setup.call("POST", ROOT, { datasetId: second, dataset: {}, sourceDatasetId: first });
+    const third = newId();
+    await setup.call("POST", ROOT, { datasetId: third, dataset: {}, sourceDatasetId: second });
+    const lineage = async (): Promise<string[]> => {
+      const answer = await setup.call("GET", `${ROOT}/${third}:getDownloadEndpoint?downloadLineage=true`);
+      return Object.keys(answer.body.filenameToSignedUrls);
+    };
+    expect(await lineage()).toEqual([
+      `${third}/${third}.jsonl`,
+      `${second}/${second}.jsonl`,
+      `${first}/train.jsonl`,
+    ]);
+    await setup.call("DELETE", `${ROOT}/${first}`);
+    // Another dataset of that id is no ancestor.
+    await setup.ready(first, chatRows(3));
+    expect(await lineage()).toEqual([`${third}/${third}.jsonl`, `${second}/${second}.jsonl`]);
+  });
+});
