@@ -4,6 +4,8 @@ import { accountRoutes } from "./control/accounts/routes.ts";
 import { createAccounts } from "./control/accounts/service.ts";
 import { apiKeyRoutes } from "./control/api-keys/routes.ts";
 import { type ApiKeys, createApiKeys } from "./control/api-keys/service.ts";
+import { datasetRoutes } from "./control/datasets/routes.ts";
+import { createDatasets } from "./control/datasets/service.ts";
 import { userRoutes } from "./control/users/routes.ts";
 import { createUsers } from "./control/users/service.ts";
 import type { Clock } from "./lib/clock.ts";
@@ -45,10 +47,26 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     ownUrl: deps.ownUrl,
     clock,
   });
+  const datasets = createDatasets({
+    database,
+    clock,
+    blobs: blobStore.blobs,
+    tokenSecret,
+    users,
+    onSweepFailure: (error) => log.warn({ err: error }, "Files of deleted datasets can't be removed yet"),
+  });
+  datasets.start();
   return {
     apiKeys,
     blobStore,
-    routes: [...accountRoutes(accounts), ...userRoutes(users), ...apiKeyRoutes(apiKeys)],
-    close: () => apiKeys.close(),
+    routes: [
+      ...accountRoutes(accounts),
+      ...userRoutes(users),
+      ...apiKeyRoutes(apiKeys),
+      ...datasetRoutes(datasets),
+    ],
+    async close() {
+      await Promise.all([apiKeys.close(), datasets.close()]);
+    },
   };
 }
