@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseModelName } from "./lib/resource-names.ts";
+import { s3ServerOf } from "./platform/blobs/s3-server.ts";
 import type { LogLevel } from "./platform/telemetry/log.ts";
 
 /** Everything that can be set from outside, parsed once. The only reader of `process.env`. */
@@ -221,13 +222,13 @@ const s3Location =
       /^[A-Za-z0-9._=/-]{0,200}$/.test(prefix) &&
       [...url.searchParams.keys()].every((key) => key === "endpoint" || key === "region");
     if (!isGood) throw new ConfigError(name, "must be s3://bucket/prefix?endpoint=https://host&region=name");
-    const endpoint =
-      url.searchParams.get("endpoint") ?? env["AWS_ENDPOINT_URL_S3"] ?? env["AWS_ENDPOINT_URL"];
+    const usual = s3ServerOf(env);
+    const endpoint = url.searchParams.get("endpoint") ?? usual.endpoint;
     return {
       bucket: url.hostname,
       prefix: prefix === "" ? "" : `${prefix}/`,
-      endpoint: endpoint === undefined ? null : httpUrl(endpoint, name),
-      region: url.searchParams.get("region") ?? env["AWS_REGION"] ?? env["AWS_DEFAULT_REGION"] ?? "us-east-1",
+      endpoint: endpoint === null ? null : httpUrl(endpoint, name),
+      region: url.searchParams.get("region") ?? usual.region,
     };
   };
 

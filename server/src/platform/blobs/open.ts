@@ -5,7 +5,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Blobs } from "./blobs.ts";
 import { createLocalBlobs } from "./local.ts";
 import { requestOrigin } from "./origin.ts";
-import type { S3Server } from "./s3-client.ts";
+import type { S3Server } from "./s3-server.ts";
 import { SignedUrls } from "./signed-urls.ts";
 import { Uploads } from "./uploads.ts";
 

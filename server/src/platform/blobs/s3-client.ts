@@ -1,11 +1,5 @@
 import { S3Client } from "@aws-sdk/client-s3";
-
-/** Where a bucket is. */
-export interface S3Server {
-  /** Base address; null: Amazon's own. */
-  endpoint: string | null;
-  region: string;
-}
+import type { S3Server } from "./s3-server.ts";
 
 export interface S3Credentials {
   accessKeyId: string;
@@ -22,6 +16,8 @@ export function createS3Client(
 ): S3Client {
   return new S3Client({
     region,
+    // A bucket may be in another region than we think.
+    followRegionRedirects: true,
     // Servers other than Amazon's rarely have a host name a bucket, nor the newer checksums.
     ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
     requestChecksumCalculation: "WHEN_REQUIRED",
