@@ -132,46 +132,59 @@ export function parseJson(file: string, bytes: Uint8Array): JsonObject {
   } catch {
     throw new ModelFileError(file, "is not UTF-8 text.");
   }
-  checkKeys(file, text);
+  let value: unknown;
   try {
-    return new JsonObject(file, JSON.parse(text));
-  } catch (error) {
-    if (error instanceof ModelFileError) throw error;
+    value = JSON.parse(text);
+  } catch {
     throw new ModelFileError(file, "is not valid JSON.");
   }
+  checkKeys(file, text);
+  return new JsonObject(file, value);
 }
 
 /**
- * JSON.parse takes the last of two equal keys, other readers the first: a file with both is refused. What isn't JSON is
- * left for the parser to find.
+ * JSON.parse takes the last of two equal keys, other readers the first: a file with both is refused.
+ * @param text valid JSON.
  */
 function checkKeys(file: string, text: string): void {
   const open: (Set<string> | null)[] = [];
-  // Strings, and the brackets and colons around them; nothing else matters here.
-  for (const match of text.matchAll(/"((?:[^"\\]|\\.)*)"(\s*:)?|[{}[\]]/gs)) {
-    const mark = match[0];
+  for (let at = 0; at < text.length; at++) {
+    const mark = text[at];
     if (mark === "{" || mark === "[") {
       if (open.push(mark === "{" ? new Set() : null) > MAX_DEPTH) {
         throw new ModelFileError(file, "is nested too deeply.");
       }
     } else if (mark === "}" || mark === "]") open.pop();
-    else if (match[2] !== undefined) {
+    else if (mark === '"') {
+      const end = endOfString(text, at);
       const keys = open.at(-1);
-      // Equal keys may be escaped differently.
-      const key = (match[1] as string).includes("\\") ? unescaped(match[1] as string) : (match[1] as string);
-      if (keys?.has(key))
-        throw new ModelFileError(file, `has the key ${JSON.stringify(key.slice(0, 100))} twice.`);
-      keys?.add(key);
+      if (keys && isKey(text, end)) {
+        // Equal keys may be escaped differently.
+        const key = JSON.parse(text.slice(at, end)) as string;
+        if (keys.has(key)) throw new ModelFileError(file, `has the key ${quoted(key)} twice.`);
+        keys.add(key);
+      }
+      at = end - 1;
     }
   }
 }
 
-function unescaped(inner: string): string {
-  try {
-    return JSON.parse(`"${inner}"`) as string;
-  } catch {
-    return inner;
-  }
+/** The place behind the closing quote of the string that opens at `start`. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+  return at + 1;
+}
+
+function isKey(text: string, end: number): boolean {
+  let at = end;
+  while (/\s/.test(text[at] ?? "")) at++;
+  return text[at] === ":";
+}
+
+/** Texts come from uploads: cut and escaped before they stand in a message. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

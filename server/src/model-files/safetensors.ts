@@ -4,7 +4,7 @@
  */
 import { ModelFileError } from "./errors.ts";
 import type { FileBytes } from "./file-bytes.ts";
-import { parseJson } from "./json.ts";
+import { parseJson, quoted } from "./json.ts";
 import { WEIGHT_BYTES, type WeightType } from "./numbers.ts";
 
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
@@ -104,9 +104,4 @@ function checkPlaces(file: FileBytes, tensors: readonly StoredTensor[], dataStar
 
 function isWeightType(type: string): type is WeightType {
   return Object.hasOwn(WEIGHT_BYTES, type);
-}
-
-/** Names come from uploads: cut and escaped before they stand in a message. */
-export function quoted(name: string): string {
-  return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
 }

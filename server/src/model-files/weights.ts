@@ -2,8 +2,8 @@
 import { readdir } from "node:fs/promises";
 import { ModelFileError } from "./errors.ts";
 import { FileBytes, plainName } from "./file-bytes.ts";
-import { readJsonFile } from "./json.ts";
-import { quoted, readSafetensors, type StoredTensor } from "./safetensors.ts";
+import { quoted, readJsonFile } from "./json.ts";
+import { readSafetensors, type StoredTensor } from "./safetensors.ts";
 
 const MAX_INDEX_BYTES = 32 * 1024 ** 2;
 const MAX_SHARDS = 1000;

@@ -6,19 +6,24 @@ import { encode, readRows } from "../convert/tensors.ts";
 import { ModelFileError } from "../errors.ts";
 import { type TensorToWrite, type WriteOptions, writeGguf } from "../gguf/file.ts";
 import { setting } from "../gguf/writer.ts";
-import { quoted, type StoredTensor } from "../safetensors.ts";
+import { quoted } from "../json.ts";
+import type { StoredTensor } from "../safetensors.ts";
 import { missingWeights, openFile, type Weights } from "../weights.ts";
 import { type BaseModel, readBase } from "./base.ts";
 import { ADAPTER_CONFIG, type AdapterConfig, readAdapterConfig } from "./config.ts";
 
 const WEIGHTS_FILE = "adapter_model.safetensors";
 
-export interface AdapterFacts {
+/** What an adapter says of itself. */
+export interface AdapterDescription {
   rank: number;
   alpha: number;
   targetModules: string[];
-  /** What the adapter's author called the model it was trained on. */
+  /** What its author called the model it was trained on. */
   baseModelName: string | null;
+}
+
+export interface AdapterFacts extends AdapterDescription {
   /** llama.cpp's name of the base model's architecture. */
   baseArchitecture: string;
   parameterCount: number;
@@ -38,10 +43,7 @@ interface Pair {
  */
 export async function checkAdapter(folder: string, base: string): Promise<AdapterFacts> {
   return withPairs(folder, base, async ({ config, model, pairs }) => ({
-    rank: config.rank,
-    alpha: config.alpha,
-    targetModules: config.targetModules,
-    baseModelName: config.baseModelName,
+    ...described(config),
     baseArchitecture: model.architecture,
     parameterCount: pairs.reduce((sum, { a, b }) => sum + numbersIn(a) + numbersIn(b), 0),
   }));
@@ -70,6 +72,31 @@ export async function convertAdapter(
   });
 }
 
+/** Checks what can be without the base model. @throws ModelFileError */
+export async function readAdapter(
+  folder: string,
+): Promise<{ description: AdapterDescription; tensors: StoredTensor[] }> {
+  const config = await readAdapterConfig(folder);
+  const weights = await openAdapterWeights(folder);
+  try {
+    const tensors = [...weights.tensors.values()];
+    for (const { name } of tensors) partsOf(name);
+    return { description: described(config), tensors };
+  } finally {
+    await weights.close();
+  }
+}
+
+function described({ rank, alpha, targetModules, baseModelName }: AdapterConfig): AdapterDescription {
+  return { rank, alpha, targetModules, baseModelName };
+}
+
+async function openAdapterWeights(folder: string): Promise<Weights> {
+  const names = await readdir(folder);
+  if (!names.includes(WEIGHTS_FILE)) throw missingWeights(names, WEIGHTS_FILE);
+  return openFile(folder, WEIGHTS_FILE);
+}
+
 interface Opened {
   config: AdapterConfig;
   model: BaseModel;
@@ -80,9 +107,7 @@ async function withPairs<T>(folder: string, base: string, use: (opened: Opened) 
   const config = await readAdapterConfig(folder);
   const model = await readBase(base);
   checkTargets(config, model);
-  const names = await readdir(folder);
-  if (!names.includes(WEIGHTS_FILE)) throw missingWeights(names, WEIGHTS_FILE);
-  const weights = await openFile(folder, WEIGHTS_FILE);
+  const weights = await openAdapterWeights(folder);
   try {
     return await use({ config, model, pairs: pairsOf(config, model, weights) });
   } finally {

@@ -1,5 +1,5 @@
 /** What `adapter_config.json` asks for: honoured, or refused by name where it would change what the adapter does. */
-import { type JsonObject, readJsonFile } from "../json.ts";
+import { type JsonObject, quoted, readJsonFile } from "../json.ts";
 
 export const ADAPTER_CONFIG = "adapter_config.json";
 const MAX_CONFIG_BYTES = 1024 ** 2;
@@ -84,8 +84,10 @@ function targetsOf(json: JsonObject): string[] {
   const targets = json.strings("target_modules").map((path) => {
     const target = SUPPORTED_TARGETS.find((name) => path === name || path.endsWith(`.${name}`));
     if (target !== undefined) return target;
-    const name = JSON.stringify(path.slice(0, 100));
-    throw json.fail("target_modules", `names ${name}; these are supported: ${SUPPORTED_TARGETS.join(", ")}.`);
+    throw json.fail(
+      "target_modules",
+      `names ${quoted(path)}; these are supported: ${SUPPORTED_TARGETS.join(", ")}.`,
+    );
   });
   if (targets.length === 0) throw json.fail("target_modules", "must name at least one module.");
   return [...new Set(targets)];

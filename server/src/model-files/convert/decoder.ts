@@ -2,6 +2,7 @@
 import { ModelFileError } from "../errors.ts";
 import { type Setting, setting } from "../gguf/writer.ts";
 import type { DecoderConfig } from "../huggingface/config.ts";
+import { quoted } from "../json.ts";
 import { FAMILIES, type Family, SUPPORTED_CLASSES } from "./families.ts";
 import { layerModules, type Module } from "./modules.ts";
 import type { ConversionPlan, PlannedTensor, RowOrder } from "./plan.ts";
@@ -13,7 +14,7 @@ export function familyOf(config: DecoderConfig): Family {
   if (family === undefined) {
     throw config.json.fail(
       "architectures",
-      `names ${JSON.stringify(config.architecture.slice(0, 80))}, which is not supported; these are: ${SUPPORTED_CLASSES.join(", ")}.`,
+      `names ${quoted(config.architecture)}, which is not supported; these are: ${SUPPORTED_CLASSES.join(", ")}.`,
     );
   }
   return family;
@@ -99,6 +100,13 @@ function gemma2Settings(config: DecoderConfig, key: (name: string) => string): S
   const expected = config.layers === 46 ? config.width / config.heads : config.headSize;
   if ((json.optionalPositive("query_pre_attn_scalar") ?? 256) !== expected) {
     throw json.fail("query_pre_attn_scalar", `must be ${expected} for this size of model.`);
+  }
+  const kinds = json.optionalArray("layer_types") ?? [];
+  if (kinds.some((kind, layer) => kind !== (layer % 2 === 0 ? "sliding_attention" : "full_attention"))) {
+    throw json.fail("layer_types", "must alternate, a sliding window first.");
+  }
+  if (json.optionalBoolean("use_bidirectional_attention")) {
+    throw json.fail("use_bidirectional_attention", "is not supported.");
   }
   return [
     setting.float(key("attn_logit_softcapping"), json.positive("attn_logit_softcapping")),

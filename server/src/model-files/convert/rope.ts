@@ -1,7 +1,7 @@
 /** The rotary position embedding: what the configuration may ask for, as settings and tensors of a GGUF file. */
 import { type Setting, setting } from "../gguf/writer.ts";
 import type { DecoderConfig } from "../huggingface/config.ts";
-import type { JsonObject } from "../json.ts";
+import { type JsonObject, quoted } from "../json.ts";
 import type { PlannedTensor } from "./plan.ts";
 
 export interface Rope {
@@ -35,7 +35,7 @@ export function ropeOf(config: DecoderConfig, architecture: string, rotated: num
     case "su":
       return longrope(config, scaling, { key, settings, rotated });
     default:
-      throw scaling.fail("rope_type", `${JSON.stringify(type.slice(0, 40))} is not supported.`);
+      throw scaling.fail("rope_type", `${quoted(type)} is not supported.`);
   }
 }
 

@@ -3,8 +3,9 @@ import { ModelFileError } from "../errors.ts";
 import type { TensorToWrite } from "../gguf/file.ts";
 import type { WrittenKind } from "../gguf/types.ts";
 import { fittingKind } from "../gguf/writer.ts";
+import { quoted } from "../json.ts";
 import { toFloats, toHalves, toQ8, WEIGHT_BYTES } from "../numbers.ts";
-import { quoted, type StoredTensor } from "../safetensors.ts";
+import type { StoredTensor } from "../safetensors.ts";
 import type { Weights } from "../weights.ts";
 import type { ConversionPlan, PlannedTensor, RowOrder, TensorOrigin } from "./plan.ts";
 

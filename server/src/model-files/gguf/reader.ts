@@ -1,6 +1,6 @@
 import { ModelFileError } from "../errors.ts";
 import type { FileBytes } from "../file-bytes.ts";
-import { quoted } from "../safetensors.ts";
+import { quoted } from "../json.ts";
 import { ALIGNMENT_BYTES, GGUF_MAGIC, padded, TENSOR_KINDS, VALUE_TYPES, type ValueType } from "./types.ts";
 
 export type GgufValue = string | number | bigint | boolean | GgufValue[];

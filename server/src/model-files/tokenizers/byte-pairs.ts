@@ -1,14 +1,15 @@
 /** Byte-level BPE, as GPT-2, Llama 3, Qwen and newer Mistral models have it, from `tokenizer.json`. */
-import { type Setting, setting } from "../gguf/writer.ts";
+import { setting } from "../gguf/writer.ts";
 import type { JsonObject } from "../json.ts";
 import { parts } from "./pipeline.ts";
 import {
-  readAddedTokens,
+  type AddedToken,
   readMerges,
   readVocabulary,
   TOKENIZER_JSON,
   TokenTable,
   TokenType,
+  type Vocabulary,
 } from "./tokens.ts";
 
 /** How texts are cut before merging: an expression, and whether a whole piece that is a token needs no merges. */
@@ -42,11 +43,11 @@ const CUTS: readonly Cut[] = [
 ];
 
 /** @throws ModelFileError naming what is not supported. */
-export function bytePairTokens(json: JsonObject, size: number): { table: TokenTable; settings: Setting[] } {
+export function bytePairTokens(json: JsonObject, size: number, added: readonly AddedToken[]): Vocabulary {
   const model = json.object("model");
   const table = new TokenTable(size, TOKENIZER_JSON);
   for (const [text, id] of readVocabulary(model)) table.set(id, text, TokenType.normal);
-  for (const { id, text, special } of readAddedTokens(json)) {
+  for (const { id, text, special } of added) {
     table.set(id, text, special ? TokenType.control : TokenType.userDefined);
   }
   const merges = readMerges(model);

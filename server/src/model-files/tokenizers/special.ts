@@ -30,19 +30,36 @@ export interface SpecialTokens {
 }
 
 export async function readTokenizerFiles(folder: string, config: JsonObject): Promise<TokenizerFiles> {
-  const names = new Set(await readdir(folder));
-  const optional = async (name: string) =>
-    names.has(name) ? await readJsonFile(folder, name, MAX_CONFIG_BYTES) : null;
-  const tokenizerConfig = await optional("tokenizer_config.json");
-  const chatTemplate = names.has(TEMPLATE_FILE)
-    ? (await readSmallFile(folder, TEMPLATE_FILE, MAX_TEMPLATE_BYTES)).toString("utf8")
-    : configuredTemplate(tokenizerConfig);
+  const names = await readdir(folder);
+  const tokenizerConfig = await readTokenizerConfig(folder, names);
   return {
     config,
     tokenizerConfig,
-    generationConfig: await optional("generation_config.json"),
-    chatTemplate,
+    generationConfig: await readOptional(folder, names, "generation_config.json"),
+    chatTemplate: await readTemplate(folder, names, tokenizerConfig),
   };
+}
+
+export function readTokenizerConfig(folder: string, names: readonly string[]): Promise<JsonObject | null> {
+  return readOptional(folder, names, "tokenizer_config.json");
+}
+
+/** From a file of its own, else from `tokenizer_config.json`. @param names of the folder's files. */
+export async function readTemplate(
+  folder: string,
+  names: readonly string[],
+  tokenizerConfig: JsonObject | null,
+): Promise<string | null> {
+  if (!names.includes(TEMPLATE_FILE)) return configuredTemplate(tokenizerConfig);
+  return (await readSmallFile(folder, TEMPLATE_FILE, MAX_TEMPLATE_BYTES)).toString("utf8");
+}
+
+async function readOptional(
+  folder: string,
+  names: readonly string[],
+  name: string,
+): Promise<JsonObject | null> {
+  return names.includes(name) ? await readJsonFile(folder, name, MAX_CONFIG_BYTES) : null;
 }
 
 /** One template, or the one of several that is called default. */

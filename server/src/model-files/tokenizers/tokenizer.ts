@@ -1,10 +1,12 @@
 /** The tokenizer of a Hugging Face folder as settings of a GGUF file. */
 import { readdir } from "node:fs/promises";
-import { ModelFileError } from "../errors.ts";
+import { readSmallFile } from "../file-bytes.ts";
 import { type Setting, setting } from "../gguf/writer.ts";
 import type { DecoderConfig } from "../huggingface/config.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
 import { bytePairTokens } from "./byte-pairs.ts";
+import { pieceTokens } from "./pieces.ts";
+import { SENTENCEPIECE_FILE, sentencePieceTokens } from "./sentencepiece.ts";
 import {
   readTokenizerFiles,
   type SpecialTokens,
@@ -12,7 +14,7 @@ import {
   specialTokens,
   type TokenizerFiles,
 } from "./special.ts";
-import { TOKENIZER_JSON, type TokenTable } from "./tokens.ts";
+import { readAddedTokens, TOKENIZER_JSON, type TokenTable, type Vocabulary } from "./tokens.ts";
 
 const MAX_TOKENIZER_BYTES = 64 * 1024 ** 2;
 
@@ -27,23 +29,21 @@ export interface Tokenizer {
 export async function readTokenizer(folder: string, config: DecoderConfig): Promise<Tokenizer> {
   const files = await readTokenizerFiles(folder, config.json);
   const names = await readdir(folder);
-  if (!names.includes(TOKENIZER_JSON)) throw new ModelFileError(TOKENIZER_JSON, "is missing.");
-  const json = await readJsonFile(folder, TOKENIZER_JSON, MAX_TOKENIZER_BYTES);
-  const { table, settings } = vocabularyOf(json, config.vocabularySize);
-  return complete(table, settings, files, json);
-}
-
-function vocabularyOf(json: JsonObject, size: number) {
-  const type = json.object("model").text("type");
-  if (type !== "BPE") {
-    throw json.fail("model.type", `${JSON.stringify(type.slice(0, 40))} is not supported; BPE is.`);
+  if (!names.includes(TOKENIZER_JSON) && names.includes(SENTENCEPIECE_FILE)) {
+    const bytes = await readSmallFile(folder, SENTENCEPIECE_FILE, MAX_TOKENIZER_BYTES);
+    const added = readAddedTokens(null, files.tokenizerConfig);
+    return complete(sentencePieceTokens(bytes, config.vocabularySize, added), files, null);
   }
-  return bytePairTokens(json, size);
+  const json = await readJsonFile(folder, TOKENIZER_JSON, MAX_TOKENIZER_BYTES);
+  const model = json.object("model");
+  if (model.text("type") !== "BPE") throw model.fail("type", "must be BPE; no other kind is supported.");
+  const tokensOf = model.optionalBoolean("byte_fallback") ? pieceTokens : bytePairTokens;
+  const added = readAddedTokens(json, files.tokenizerConfig);
+  return complete(tokensOf(json, config.vocabularySize, added), files, json);
 }
 
 function complete(
-  table: TokenTable,
-  settings: Setting[],
+  { table, settings }: Vocabulary,
   files: TokenizerFiles,
   json: JsonObject | null,
 ): Tokenizer {

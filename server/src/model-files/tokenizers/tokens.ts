@@ -1,6 +1,7 @@
 /** What every tokenizer is to llama.cpp: a list of texts, each with its type. */
 import { ModelFileError } from "../errors.ts";
-import type { JsonObject } from "../json.ts";
+import type { Setting } from "../gguf/writer.ts";
+import { type JsonObject, quoted } from "../json.ts";
 
 /** llama.cpp's numbers. */
 export const TokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -17,6 +18,12 @@ export interface AddedToken {
   text: string;
   /** Controls the model; not part of what is said. */
   special: boolean;
+}
+
+export interface Vocabulary {
+  table: TokenTable;
+  /** Of the GGUF file, besides the tokens themselves. */
+  settings: Setting[];
 }
 
 export const TOKENIZER_JSON = "tokenizer.json";
@@ -77,16 +84,23 @@ export class TokenTable {
   }
 }
 
-/** @throws ModelFileError */
-export function readAddedTokens(json: JsonObject): AddedToken[] {
-  return (json.optionalArray("added_tokens") ?? []).map((item, index) => {
-    const entry = json.within(`added_tokens[${index}]`, item);
-    return {
-      id: entry.integer("id", 0, 2 ** 31 - 1),
-      text: entry.text("content"),
-      special: entry.optionalBoolean("special") ?? false,
-    };
+/** Those of `tokenizer.json`, and those that only `tokenizer_config.json` has, by id. @throws ModelFileError */
+export function readAddedTokens(json: JsonObject | null, config: JsonObject | null): AddedToken[] {
+  const tokens = (json?.optionalArray("added_tokens") ?? []).map((item, index) => {
+    const entry = (json as JsonObject).within(`added_tokens[${index}]`, item);
+    return addedToken(entry.integer("id", 0, 2 ** 31 - 1), entry);
   });
+  const ids = new Set(tokens.map(({ id }) => id));
+  const decoder = config?.optionalObject("added_tokens_decoder");
+  for (const key of decoder?.keys() ?? []) {
+    if (!/^\d{1,9}$/.test(key)) throw (decoder as JsonObject).fail(quoted(key), "is no token id.");
+    if (!ids.has(Number(key))) tokens.push(addedToken(Number(key), (decoder as JsonObject).object(key)));
+  }
+  return tokens;
+}
+
+function addedToken(id: number, entry: JsonObject): AddedToken {
+  return { id, text: entry.text("content"), special: entry.optionalBoolean("special") ?? false };
 }
 
 /** Token → id. */

@@ -1,0 +1,197 @@
+/** What a folder of uploaded files holds, found out by reading all of it that the platform will rely on. */
+import { readdir } from "node:fs/promises";
+import { Template } from "@huggingface/jinja";
+import { type AdapterDescription, readAdapter } from "./adapters/adapter.ts";
+import { familyOf, planDecoder } from "./convert/decoder.ts";
+import { FAMILIES } from "./convert/families.ts";
+import { bindTensors } from "./convert/tensors.ts";
+import { ModelFileError } from "./errors.ts";
+import { FileBytes } from "./file-bytes.ts";
+import { ggufOf } from "./folder.ts";
+import { type GgufHeader, type GgufValue, readGguf } from "./gguf/reader.ts";
+import { readConfig } from "./huggingface/config.ts";
+import { readJsonFile } from "./json.ts";
+import { readTemplate, readTokenizerConfig } from "./tokenizers/special.ts";
+import { readTokenizer } from "./tokenizers/tokenizer.ts";
+import { missingWeights, openWeights } from "./weights.ts";
+
+export interface ModelFacts {
+  format: "huggingface" | "gguf" | "peft";
+  /** As the files call it: "LlamaForCausalLM", in GGUF files "llama"; of adapters "". */
+  architecture: string;
+  /** Numbers in all tensors. */
+  parameterCount: number;
+  /** Tokens of prompt and output together; null where the files don't say. */
+  contextLength: number | null;
+  /** What most of the numbers are stored as: "BF16", "Q4_K" … */
+  weightType: string;
+  chatTemplate: string | null;
+  /** A guess: the chat template does something with tools. */
+  supportsTools: boolean;
+  /** Texts of the start and the end token; null without one. */
+  bosToken: string | null;
+  eosToken: string | null;
+  /** A mixture of experts. */
+  moe: boolean;
+  /** Training can start from these files. */
+  tunable: boolean;
+  /** Adapters can be converted for it. */
+  supportsLora: boolean;
+  /** GPUs of 80 GB that hold the weights at 16 bits, with room to work: a power of two. */
+  worldSize: number;
+  /** Of adapters alone. */
+  adapter: AdapterDescription | null;
+}
+
+const GPU_BYTES = 64e9;
+const MAX_CONVERSATION_BYTES = 2 * 1024 ** 2;
+const CONVERSATION_FILE = "fireworks.json";
+
+/** @throws ModelFileError naming the file, and what is wrong or not supported. */
+export async function inspect(folder: string): Promise<ModelFacts> {
+  const names = await readdir(folder);
+  const facts = await inspectFormat(folder, names);
+  const chatTemplate = names.includes(CONVERSATION_FILE) ? await conversation(folder) : facts.chatTemplate;
+  if (chatTemplate !== null) checkTemplate(chatTemplate, names);
+  return { ...facts, chatTemplate, supportsTools: chatTemplate !== null && /\btools\b/.test(chatTemplate) };
+}
+
+type FormatFacts = Omit<ModelFacts, "supportsTools">;
+
+async function inspectFormat(folder: string, names: readonly string[]): Promise<FormatFacts> {
+  if (names.includes("adapter_config.json")) return inspectAdapter(folder, names);
+  const gguf = await ggufOf(folder);
+  if (gguf !== null) return inspectGguf(folder, gguf);
+  if (names.includes("config.json")) return inspectFolder(folder);
+  throw missingWeights(names, "config.json");
+}
+
+async function inspectFolder(folder: string): Promise<FormatFacts> {
+  const config = await readConfig(folder);
+  const plan = planDecoder(config);
+  const { special, chatTemplate, table } = await readTokenizer(folder, config);
+  const weights = await openWeights(folder);
+  try {
+    bindTensors(plan, weights, "F16");
+    const tensors = [...weights.tensors.values()].filter(({ name }) => !plan.isRedundant(name));
+    const parameterCount = count(tensors);
+    return {
+      format: "huggingface",
+      architecture: config.architecture,
+      parameterCount,
+      contextLength: plan.contextLength,
+      weightType: mostOf(tensors.map(({ type, sizeBytes }) => [type, sizeBytes])),
+      chatTemplate,
+      bosToken: special.bos === null ? null : (table.get(special.bos)?.text ?? null),
+      eosToken: table.get(special.ends[0] as number)?.text ?? null,
+      moe: false,
+      tunable: true,
+      supportsLora: !familyOf(config).fused,
+      worldSize: worldSize(parameterCount),
+      adapter: null,
+    };
+  } finally {
+    await weights.close();
+  }
+}
+
+async function inspectGguf(folder: string, name: string): Promise<FormatFacts> {
+  const file = await FileBytes.open(folder, name);
+  try {
+    return factsOfGguf(name, await readGguf(file));
+  } finally {
+    await file.close();
+  }
+}
+
+function factsOfGguf(name: string, { settings, tensors }: GgufHeader): FormatFacts {
+  const architecture = settings.get("general.architecture");
+  if (typeof architecture !== "string") throw new ModelFileError(name, "general.architecture is missing.");
+  if ((settings.get("general.type") ?? "model") !== "model")
+    throw new ModelFileError(name, "is not a whole model.");
+  const tokens = settings.get("tokenizer.ggml.tokens");
+  if (!Array.isArray(tokens) || tokens.length === 0) throw new ModelFileError(name, "has no tokenizer.");
+  if (!tensors.has("token_embd.weight"))
+    throw new ModelFileError(name, 'the tensor "token_embd.weight" is missing.');
+  const tokenOf = (kind: string) => {
+    const id = settings.get(`tokenizer.ggml.${kind}_token_id`);
+    return typeof id === "number" && typeof tokens[id] === "string" ? tokens[id] : null;
+  };
+  const template = settings.get("tokenizer.chat_template");
+  const all = [...tensors.values()];
+  const parameterCount = count(all);
+  return {
+    format: "gguf",
+    architecture,
+    parameterCount,
+    contextLength: wholeNumber(settings.get(`${architecture}.context_length`)),
+    weightType: mostOf(all.map(({ kind, sizeBytes }) => [kind, sizeBytes])),
+    chatTemplate: typeof template === "string" ? template : null,
+    bosToken: tokenOf("bos"),
+    eosToken: tokenOf("eos"),
+    moe: (wholeNumber(settings.get(`${architecture}.expert_count`)) ?? 0) > 0,
+    tunable: false,
+    supportsLora: FAMILIES.some((family) => family.name === architecture && !family.fused),
+    worldSize: worldSize(parameterCount),
+    adapter: null,
+  };
+}
+
+async function inspectAdapter(folder: string, names: readonly string[]): Promise<FormatFacts> {
+  const { description, tensors } = await readAdapter(folder);
+  const parameterCount = count(tensors);
+  return {
+    format: "peft",
+    architecture: "",
+    parameterCount,
+    contextLength: null,
+    weightType: mostOf(tensors.map(({ type, sizeBytes }) => [type, sizeBytes])),
+    chatTemplate: await readTemplate(folder, names, await readTokenizerConfig(folder, names)),
+    bosToken: null,
+    eosToken: null,
+    moe: false,
+    tunable: false,
+    supportsLora: false,
+    worldSize: 1,
+    adapter: description,
+  };
+}
+
+/** The chat template of `fireworks.json`. */
+async function conversation(folder: string): Promise<string> {
+  const json = await readJsonFile(folder, CONVERSATION_FILE, MAX_CONVERSATION_BYTES);
+  const config = json.object("conversation_config");
+  if (config.text("style") !== "jinja") throw config.fail("style", "must be jinja.");
+  return config.object("args").text("template");
+}
+
+function checkTemplate(source: string, names: readonly string[]): void {
+  try {
+    new Template(source);
+  } catch {
+    const file = [CONVERSATION_FILE, "chat_template.jinja", "tokenizer_config.json"].find((name) =>
+      names.includes(name),
+    );
+    throw new ModelFileError(file ?? "tokenizer.chat_template", "the chat template is not valid Jinja.");
+  }
+}
+
+function count(tensors: readonly { shape: readonly number[] }[]): number {
+  return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0);
+}
+
+/** The kind that takes the most room. */
+function mostOf(sizes: readonly (readonly [kind: string, sizeBytes: number])[]): string {
+  const sums = new Map<string, number>();
+  for (const [kind, sizeBytes] of sizes) sums.set(kind, (sums.get(kind) ?? 0) + sizeBytes);
+  return [...sums].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "F32";
+}
+
+function wholeNumber(value: GgufValue | undefined): number | null {
+  if (typeof value === "bigint") return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : null;
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : null;
+}
+
+function worldSize(parameterCount: number): number {
+  return 2 ** Math.max(0, Math.ceil(Math.log2((2 * parameterCount) / GPU_BYTES)));
+}

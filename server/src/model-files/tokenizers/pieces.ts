@@ -1,0 +1,144 @@
+/**
+ * SentencePiece-style BPE, as Llama 2, Mistral, Gemma and Phi-3 have it: pieces of text with "▁" for a space, and bytes
+ * for what has no piece. llama.cpp joins the two neighbours whose piece has the best score; `tokenizer.json` says which
+ * pair to join before which, so a piece's score is the rank of its pairs.
+ */
+import { ModelFileError } from "../errors.ts";
+import { type Setting, setting } from "../gguf/writer.ts";
+import type { JsonObject } from "../json.ts";
+import { parts } from "./pipeline.ts";
+import {
+  type AddedToken,
+  readMerges,
+  readVocabulary,
+  TOKENIZER_JSON,
+  TokenTable,
+  TokenType,
+  type Vocabulary,
+} from "./tokens.ts";
+
+export const SPACE = "▁";
+/** Below that of any piece that is made of others. */
+const LEAST_SCORE = -1e9;
+
+/** @throws ModelFileError naming what is not supported. */
+export function pieceTokens(json: JsonObject, size: number, added: readonly AddedToken[]): Vocabulary {
+  const model = json.object("model");
+  const vocabulary = readVocabulary(model);
+  const ranks = ranksOf(model, new Set(added.map(({ text }) => text)), vocabulary);
+  const table = new TokenTable(size, TOKENIZER_JSON);
+  const scores = new Array<number>(size).fill(0);
+  for (const [text, id] of vocabulary) {
+    table.set(id, text, pieceType(text, model.optionalText("unk_token")));
+    const rank = ranks.get(text);
+    scores[id] = rank === undefined ? LEAST_SCORE : -rank;
+  }
+  addPieces(table, added);
+  checkBytes(table, TOKENIZER_JSON);
+  return { table, settings: pieceSettings(scores, prependsSpace(json)) };
+}
+
+export function pieceSettings(scores: readonly number[], prependsSpace: boolean): Setting[] {
+  return [
+    setting.text("tokenizer.ggml.model", "llama"),
+    setting.text("tokenizer.ggml.pre", "default"),
+    setting.floats("tokenizer.ggml.scores", scores),
+    setting.boolean("tokenizer.ggml.add_space_prefix", prependsSpace),
+  ];
+}
+
+export function addPieces(table: TokenTable, added: readonly AddedToken[]): void {
+  for (const { id, text, special } of added) {
+    if (table.get(id)?.type === TokenType.unknown) continue;
+    // Found in the text as it was given, where a space is a space.
+    if (special) table.set(id, text, TokenType.control);
+    else table.set(id, text.replaceAll(SPACE, " "), TokenType.userDefined);
+  }
+}
+
+/** The engine has nothing else for what isn't in the vocabulary: each byte as such, or as the character it is. */
+export function checkBytes(table: TokenTable, file: string): void {
+  for (let byte = 0; byte < 256; byte++) {
+    const names = byte < 128 ? [byteText(byte), String.fromCharCode(byte)] : [byteText(byte)];
+    if (names.every((name) => table.id(name) === undefined)) {
+      throw new ModelFileError(file, `the token "${byteText(byte)}" is missing.`);
+    }
+  }
+}
+
+export function byteText(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+}
+
+function pieceType(text: string, unknown: string | undefined): TokenType {
+  if (text === unknown) return TokenType.unknown;
+  return /^<0x[0-9A-F]{2}>$/.test(text) ? TokenType.byte : TokenType.normal;
+}
+
+/**
+ * The rank of each piece that is made of two. An order of pairs is an order of pieces only when all pairs of a piece
+ * follow each other, and none of its pairs is left out. Added tokens are found before any joining.
+ */
+function ranksOf(
+  model: JsonObject,
+  added: ReadonlySet<string>,
+  vocabulary: readonly (readonly [text: string, id: number])[],
+): Map<string, number> {
+  const fail = (problem: string) =>
+    model.fail("merges", `can't be expressed as the scores of a SentencePiece model: ${problem}.`);
+  const ranks = new Map<string, number>();
+  const pairs = new Set<string>();
+  let before = "";
+  for (const [rank, [left, right]] of readMerges(model).entries()) {
+    const piece = left + right;
+    if (ranks.has(piece) && piece !== before && !added.has(piece)) throw fail("a piece has two ranks");
+    if (!ranks.has(piece)) ranks.set(piece, rank);
+    pairs.add(`${left} ${right}`);
+    before = piece;
+  }
+  const known = new Set(vocabulary.map(([text]) => text));
+  for (const piece of known) {
+    if (added.has(piece)) continue;
+    let left = "";
+    for (const character of piece) {
+      const right = piece.slice(left.length);
+      if (left !== "" && known.has(left) && known.has(right) && !pairs.has(`${left} ${right}`)) {
+        throw fail("a pair of pieces is missing");
+      }
+      left += character;
+    }
+  }
+  return ranks;
+}
+
+/** Whether a text gets a space in front. @throws ModelFileError for steps that change texts in any other way. */
+function prependsSpace(json: JsonObject): boolean {
+  let prepends = false;
+  let replaces = false;
+  for (const step of parts(json, "normalizer")) {
+    const type = step.text("type");
+    if (type === "Prepend" && step.text("prepend") === SPACE) prepends = true;
+    else if (type === "Replace" && step.text("content") === SPACE && onSpace(step)) replaces = true;
+    else throw step.fail("type", "is a normalizer that is not supported.");
+  }
+  for (const step of parts(json, "pre_tokenizer")) {
+    const type = step.text("type");
+    if (
+      type === "Metaspace" &&
+      step.text("replacement") === SPACE &&
+      !(step.optionalBoolean("split") ?? true)
+    ) {
+      replaces = true;
+      prepends = step.optionalText("prepend_scheme") !== "never";
+    } else if (!(type === "Split" && replaces && onSpace(step))) {
+      // A split at spaces finds none where they were replaced.
+      throw step.fail("type", "is a pre_tokenizer that is not supported.");
+    }
+  }
+  if (!replaces) throw json.fail("normalizer", `must replace spaces by "${SPACE}".`);
+  return prepends;
+}
+
+function onSpace(step: JsonObject): boolean {
+  return step.object("pattern").optionalText("String") === " ";
+}

@@ -1,0 +1,97 @@
+/** `tokenizer.model`: SentencePiece's own file, a protocol-buffer message. Read where there is no `tokenizer.json`. */
+import { ModelFileError } from "../errors.ts";
+import { addPieces, checkBytes, pieceSettings } from "./pieces.ts";
+import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./tokens.ts";
+
+export const SENTENCEPIECE_FILE = "tokenizer.model";
+const TYPES: readonly number[] = Object.values(TokenType);
+const BPE = 2;
+
+/** Numbers of the fields that matter, message by message. */
+const MODEL = { piece: 1, trainer: 2, normalizer: 3 };
+const PIECE = { text: 1, score: 2, type: 3 };
+const TRAINER = { modelType: 3 };
+const NORMALIZER = { characterMap: 2, prependsSpace: 3, removesSpaces: 4 };
+
+/** A field's number and its value: a whole number, or bytes. */
+type Field = readonly [number: number, value: number | Buffer];
+
+/** @throws ModelFileError when the file is damaged or of a kind other than BPE. */
+export function sentencePieceTokens(bytes: Buffer, size: number, added: readonly AddedToken[]): Vocabulary {
+  const table = new TokenTable(size, SENTENCEPIECE_FILE);
+  const scores = new Array<number>(size).fill(0);
+  let [prepends, removes, modelType, id] = [1, 1, 1, 0];
+  for (const [field, value] of fieldsOf(bytes)) {
+    if (!Buffer.isBuffer(value)) continue;
+    if (field === MODEL.piece) {
+      const piece = pieceOf(value);
+      table.set(id, piece.text, piece.type);
+      scores[id++] = piece.score;
+    } else if (field === MODEL.trainer) {
+      modelType = numberIn(value, TRAINER.modelType) ?? modelType;
+    } else if (field === MODEL.normalizer) {
+      prepends = numberIn(value, NORMALIZER.prependsSpace) ?? prepends;
+      removes = numberIn(value, NORMALIZER.removesSpaces) ?? removes;
+      const map = fieldsOf(value).find(([field]) => field === NORMALIZER.characterMap)?.[1];
+      if (Buffer.isBuffer(map) && map.length > 0)
+        throw fail("changes characters before it cuts, which is not supported.");
+    }
+  }
+  if (modelType !== BPE) throw fail("is of a kind other than BPE, which is not supported.");
+  if (removes !== 0) throw fail("removes extra spaces, which is not supported.");
+  addPieces(table, added);
+  checkBytes(table, SENTENCEPIECE_FILE);
+  return { table, settings: pieceSettings(scores, prepends !== 0) };
+}
+
+function pieceOf(bytes: Buffer): { text: string; score: number; type: TokenType } {
+  let [text, score, type]: [string, number, number] = ["", 0, TokenType.normal];
+  for (const [field, value] of fieldsOf(bytes)) {
+    if (field === PIECE.text && Buffer.isBuffer(value)) text = value.toString("utf8");
+    if (field === PIECE.score && Buffer.isBuffer(value) && value.length === 4) score = value.readFloatLE(0);
+    if (field === PIECE.type && !Buffer.isBuffer(value)) type = value;
+  }
+  if (!TYPES.includes(type)) throw fail("has a piece of an unknown type.");
+  return { text, score, type: type as TokenType };
+}
+
+function numberIn(bytes: Buffer, wanted: number): number | undefined {
+  const value = fieldsOf(bytes).findLast(([field]) => field === wanted)?.[1];
+  return Buffer.isBuffer(value) ? undefined : value;
+}
+
+/** The fields of a message, in order; numbers of a fixed size as their bytes. */
+function fieldsOf(bytes: Buffer): Field[] {
+  const fields: Field[] = [];
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (at >= bytes.length) throw fail("is damaged.");
+      const byte = bytes[at++] as number;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+    throw fail("is damaged.");
+  };
+  const take = (size: number): Buffer => {
+    if (size > bytes.length - at) throw fail("is damaged.");
+    at += size;
+    return bytes.subarray(at - size, at);
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const field = Math.floor(tag / 8);
+    const wire = tag % 8;
+    if (wire === 0) fields.push([field, varint()]);
+    else if (wire === 1) fields.push([field, take(8)]);
+    else if (wire === 2) fields.push([field, take(varint())]);
+    else if (wire === 5) fields.push([field, take(4)]);
+    else throw fail("is damaged.");
+  }
+  return fields;
+}
+
+function fail(problem: string): ModelFileError {
+  return new ModelFileError(SENTENCEPIECE_FILE, problem);
+}
