@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["server/**/*.test.ts"],
+    include: ["server/**/*.test.ts", "packages/**/*.test.ts"],
     globalSetup: ["server/test/harness/global-setup.ts"],
     pool: "forks",
     // Two cores: more files at once only makes real engines and databases slower than their time-outs.

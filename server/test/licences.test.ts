@@ -29,9 +29,13 @@ describe("licences", () => {
 
   test("the list in the documentation names every direct dependency with its licence", () => {
     const list = read("docs/licences.md");
-    const { dependencies, optionalDependencies, devDependencies } = JSON.parse(read("server/package.json"));
-    const direct = Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies });
-    const missing = direct.filter((name) => {
+    const direct = ["server", "packages/sdk", "packages/cli"].flatMap((folder) => {
+      const manifest = JSON.parse(read(`${folder}/package.json`));
+      const { dependencies, optionalDependencies, devDependencies } = manifest;
+      return Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies });
+    });
+    const foreign = direct.filter((name) => !name.startsWith("@hearth/"));
+    const missing = foreign.filter((name) => {
       const entry = packages.find(([path]) => path === `node_modules/${name}`)?.[1];
       return !list.includes(`| \`${name}\` | ${entry?.license ?? "not stated"} |`);
     });
