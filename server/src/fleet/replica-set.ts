@@ -113,16 +113,22 @@ export class ReplicaSet {
   #step(): void {
     if (this.#isStepping) return;
     this.#isStepping = true;
+    while (this.#hasStepped());
+    this.#sweep();
+    this.#routable = this.#slots.filter((slot) => slot.isRoutable).map((slot) => slot.replica);
+    this.#isStepping = false;
+    this.#options.onChange();
+  }
+
+  /** False when there is nothing more to do for now. */
+  #hasStepped(): boolean {
     const { revision } = this.#blueprint ?? { revision: "" };
     const members = this.#slots.filter((slot) => !slot.isStopping);
     const { drain, revive, add } = nextStep(members, this.#target, revision);
     for (const slot of drain) this.#drain(slot);
     for (const slot of revive) this.#revive(slot);
     for (let i = 0; i < add; i++) this.#add();
-    this.#sweep();
-    this.#routable = this.#slots.filter((slot) => slot.isRoutable).map((slot) => slot.replica);
-    this.#isStepping = false;
-    this.#options.onChange();
+    return drain.length + revive.length + add > 0;
   }
 
   #add(): void {

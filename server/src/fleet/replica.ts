@@ -28,6 +28,8 @@ export interface ReplicaStatus {
   id: string;
   model: string;
   deployment: string;
+  /** Of what it runs; see ReplicaOptions. */
+  revision: string;
   state: ReplicaState;
   stage: ReplicaStage;
   /** Why the replica isn't ready, safe to show; null when it is. */
@@ -164,6 +166,7 @@ export class Replica {
       id: this.id,
       model: this.#options.model,
       deployment: this.#options.deployment,
+      revision: this.revision,
       state: this.#state,
       stage: this.#stage(),
       message: this.#message,

@@ -30,9 +30,11 @@ export function nextStep<M extends Member>(members: readonly M[], target: number
   const oldServing = leastUseful(old.filter((member) => member.isRoutable));
   const kept = Math.max(0, target - current.filter((member) => member.isRoutable).length);
   const surplus = Math.max(0, oldServing.length - kept);
-  // Without accelerators for both, an old one makes way first.
+  // Without accelerators for both, an old one makes way first; the next when the new one serves.
   const isLeaving = members.some((member) => member.isDraining && isOld(member));
-  const makesWay = surplus === 0 && !isLeaving && current.some((member) => member.isBlocked) ? 1 : 0;
+  const waiting = current.filter((member) => !member.isRoutable);
+  const isStuck = waiting.length > 0 && waiting.every((member) => member.isBlocked);
+  const makesWay = surplus === 0 && isStuck && !isLeaving ? 1 : 0;
   const drain = [
     ...old.filter((member) => !member.isRoutable),
     ...oldServing.slice(0, surplus + makesWay),

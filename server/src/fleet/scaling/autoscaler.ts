@@ -38,7 +38,7 @@ export function replicasFor(load: Load, targets: LoadTargets, concurrency: numbe
   for (const [key, target] of Object.entries(targets)) {
     most = Math.max(most, NEEDS[key]!(load, target, concurrency));
   }
-  return Math.ceil(most - ROUNDING);
+  return Math.max(0, Math.ceil(most - ROUNDING));
 }
 
 export interface ScalingPolicy {

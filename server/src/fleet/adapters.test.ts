@@ -1,0 +1,213 @@
+import { describe, expect, it } from "vitest";
+import { createFakeEngine } from "../engine/fake.ts";
+import { type AdapterSource, type Engine, EngineError } from "../engine/port.ts";
+import { FakeClock } from "../lib/clock.ts";
+import { AppError } from "../lib/errors.ts";
+import { createLog } from "../platform/telemetry/log.ts";
+import { Adapters } from "./adapters.ts";
+import type { AdapterSpec } from "./spec.ts";
+
+/** An engine that takes adapters; `load` may be replaced. */
+function engineOf(load: (adapter: AdapterSource) => Promise<void> = async () => {}) {
+  const loaded = new Map<string, AdapterSource>();
+  const engine: Engine = Object.assign(createFakeEngine(), {
+    async loadAdapter(adapter: AdapterSource) {
+      await load(adapter);
+      loaded.set(adapter.id, adapter);
+    },
+    async unloadAdapter(id: string) {
+      loaded.delete(id);
+    },
+  });
+  return { engine, loaded };
+}
+
+function setUp() {
+  const clock = new FakeClock();
+  const adapters = new Adapters({ clock, random: () => 1, log: createLog("silent"), onChange: () => {} });
+  return { clock, adapters };
+}
+
+function spec(id: string, more: Partial<AdapterSpec> = {}): AdapterSpec & { fetches: number } {
+  const own = {
+    id,
+    fetches: 0,
+    async fetch() {
+      own.fetches++;
+      return `/adapters/${id}`;
+    },
+    ...more,
+  };
+  return own;
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 100; i++) await Promise.resolve();
+}
+
+describe("an adapter", () => {
+  it("is fetched once and loaded by every engine, also by one that comes later", async () => {
+    const { adapters } = setUp();
+    const [a, b, c] = [engineOf(), engineOf(), engineOf()];
+    const lora = spec("lora", { scale: 0.5 });
+    adapters.want([lora]);
+    expect(adapters.statuses()).toEqual({ lora: { state: "loading", message: null } });
+    adapters.attach([a.engine, b.engine]);
+    await settle();
+    adapters.attach([a.engine, b.engine, c.engine]);
+    await settle();
+    for (const { engine, loaded } of [a, b, c]) {
+      expect(loaded.get("lora")).toEqual({ id: "lora", path: "/adapters/lora", scale: 0.5 });
+      expect(adapters.isLoaded(engine, "lora")).toBe(true);
+    }
+    expect(lora.fetches).toBe(1);
+    expect(adapters.statuses()).toEqual({ lora: { state: "loaded", message: null } });
+    adapters.check("lora");
+  });
+
+  it("that isn't wanted any more is unloaded", async () => {
+    const { adapters } = setUp();
+    const { engine, loaded } = engineOf();
+    adapters.want([spec("a"), spec("b")]);
+    adapters.attach([engine]);
+    await settle();
+    adapters.want([spec("b")]);
+    expect(adapters.isLoaded(engine, "a")).toBe(false);
+    expect(() => adapters.check("a")).toThrow(expect.objectContaining({ code: "FAILED_PRECONDITION" }));
+    await settle();
+    expect([...loaded.keys()]).toEqual(["b"]);
+    expect(adapters.statuses()).toEqual({ b: { state: "loaded", message: null } });
+  });
+
+  it("that is wanted again while it loads is loaded", async () => {
+    const { adapters } = setUp();
+    const { engine, loaded } = engineOf();
+    adapters.want([spec("a")]);
+    adapters.attach([engine]);
+    adapters.want([]);
+    adapters.want([spec("a")]);
+    await settle();
+    expect([...loaded.keys()]).toEqual(["a"]);
+    expect(adapters.statuses()).toMatchObject({ a: { state: "loaded" } });
+  });
+
+  it("that doesn't fit fails with the reason, for good, and harms no other", async () => {
+    const { adapters, clock } = setUp();
+    let attempts = 0;
+    const { engine } = engineOf(async ({ id }) => {
+      if (id !== "bad") return;
+      attempts++;
+      throw new EngineError("invalid", "Its rank is 3.");
+    });
+    adapters.want([spec("bad"), spec("good")]);
+    adapters.attach([engine]);
+    await settle();
+    expect(adapters.statuses()).toEqual({
+      bad: { state: "failed", message: "Its rank is 3." },
+      good: { state: "loaded", message: null },
+    });
+    expect(() => adapters.check("bad")).toThrow("bad could not be loaded: Its rank is 3.");
+    clock.advance(600_000);
+    await settle();
+    expect(attempts).toBe(1);
+    adapters.forgive();
+    adapters.attach([engine]);
+    await settle();
+    expect(attempts).toBe(2);
+  });
+
+  it("that can't be fetched now is tried again, with growing waits", async () => {
+    const { adapters, clock } = setUp();
+    const { engine } = engineOf();
+    const failures = [new AppError("UNAVAILABLE", "The store is down."), new Error("ENOENT /secret")];
+    const lora = spec("lora", {
+      async fetch() {
+        const failure = failures.shift();
+        if (failure !== undefined) throw failure;
+        return "/here";
+      },
+    });
+    adapters.want([lora]);
+    adapters.attach([engine]);
+    await settle();
+    expect(adapters.statuses()).toEqual({ lora: { state: "failed", message: "The store is down." } });
+    clock.advance(5_000);
+    await settle();
+    expect(adapters.statuses()).toEqual({ lora: { state: "failed", message: "The adapter can't be had." } });
+    clock.advance(9_999);
+    await settle();
+    expect(adapters.statuses().lora!.state).toBe("failed");
+    clock.advance(1);
+    await settle();
+    expect(adapters.statuses()).toEqual({ lora: { state: "loaded", message: null } });
+  });
+
+  it("isn't blamed for an engine that goes while it loads", async () => {
+    const { adapters, clock } = setUp();
+    const dying = engineOf(async () => {
+      throw new EngineError("unavailable", "The model's process has ended.");
+    });
+    adapters.want([spec("lora")]);
+    adapters.attach([dying.engine]);
+    await settle();
+    expect(adapters.statuses()).toEqual({ lora: { state: "loading", message: null } });
+    adapters.attach([engineOf().engine]);
+    clock.advance(5_000);
+    await settle();
+    expect(adapters.statuses()).toEqual({ lora: { state: "loaded", message: null } });
+  });
+
+  it("fails where the engine takes none", async () => {
+    const { adapters } = setUp();
+    adapters.want([spec("lora")]);
+    adapters.attach([createFakeEngine()]);
+    await settle();
+    expect(adapters.statuses().lora).toEqual({
+      state: "failed",
+      message: "The engine of this model takes no adapters.",
+    });
+  });
+
+  it("stays loaded, as far as is known, while no replica runs", async () => {
+    const { adapters } = setUp();
+    adapters.want([spec("lora")]);
+    adapters.attach([engineOf().engine]);
+    await settle();
+    adapters.attach([]);
+    expect(adapters.statuses().lora!.state).toBe("loaded");
+    adapters.check("lora");
+  });
+});
+
+it("many adapters are loaded a few at a time", async () => {
+  const { adapters } = setUp();
+  let [busy, most] = [0, 0];
+  const { engine, loaded } = engineOf(async () => {
+    most = Math.max(most, ++busy);
+    await Promise.resolve();
+    busy--;
+  });
+  adapters.want(Array.from({ length: 50 }, (_, i) => spec(`lora-${i}`)));
+  adapters.attach([engine]);
+  for (let i = 0; i < 20; i++) await settle();
+  expect(loaded.size).toBe(50);
+  expect(most).toBeLessThanOrEqual(4);
+});
+
+it("what is being fetched is given up when it isn't wanted any more", async () => {
+  const { adapters } = setUp();
+  let signal: AbortSignal | null = null;
+  const lora = spec("lora", {
+    fetch(given) {
+      signal = given;
+      return new Promise((_, reject) => given.addEventListener("abort", () => reject(given.reason)));
+    },
+  });
+  adapters.want([lora]);
+  adapters.attach([engineOf().engine]);
+  await settle();
+  adapters.close();
+  await settle();
+  expect(signal!.aborted).toBe(true);
+  expect(adapters.statuses()).toEqual({});
+});

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { type Grant, Inventory } from "./inventory.ts";
+
+const never = new AbortController().signal;
+const H100 = "NVIDIA_H100_80GB";
+const A100 = "NVIDIA_A100_80GB";
+const MI300 = "AMD_MI300X_192GB";
+const host = (...accelerators: [string, number][]) => new Inventory({ accelerators: new Map(accelerators) });
+const devicesOf = (grant: Grant) => Object.entries(grant.env)[0];
+
+/** What `take` gives, or what it says while it waits. */
+function take(inventory: Inventory, type: string, count: number, signal = never) {
+  const waits: string[] = [];
+  const grant = inventory.take({ type, count }, signal, (message) => waits.push(message));
+  return { grant, waits };
+}
+
+describe("accelerators", () => {
+  it("are given to one replica at a time, which sees no others", async () => {
+    const inventory = host([H100, 4]);
+    const [a, b] = [await take(inventory, H100, 2).grant, await take(inventory, H100, 1).grant];
+    expect(devicesOf(a)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1"]);
+    expect(devicesOf(b)).toEqual(["CUDA_VISIBLE_DEVICES", "2"]);
+    expect(inventory.status().accelerators).toEqual([{ type: H100, total: 4, free: 1 }]);
+    a.release();
+    a.release();
+    expect(inventory.status().accelerators).toEqual([{ type: H100, total: 4, free: 3 }]);
+    expect(devicesOf(await take(inventory, H100, 3).grant)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1,3"]);
+  });
+
+  it("are numbered by maker, in the order declared", async () => {
+    const inventory = host([H100, 2], [MI300, 1], [A100, 2]);
+    expect(devicesOf(await take(inventory, A100, 2).grant)).toEqual(["CUDA_VISIBLE_DEVICES", "2,3"]);
+    expect(devicesOf(await take(inventory, MI300, 1).grant)).toEqual(["HIP_VISIBLE_DEVICES", "0"]);
+  });
+
+  it("that are taken are waited for, first come, first served", async () => {
+    const inventory = host([H100, 2]);
+    const one = await take(inventory, H100, 1).grant;
+    const [two, later] = [take(inventory, H100, 2), take(inventory, H100, 1)];
+    expect(two.waits).toEqual([`Waiting for 2 ${H100}; 1 of this host's are free.`]);
+    expect(later.waits).toHaveLength(1);
+    one.release();
+    const both = await two.grant;
+    expect(devicesOf(both)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1"]);
+    both.release();
+    expect(devicesOf(await later.grant)).toEqual(["CUDA_VISIBLE_DEVICES", "0"]);
+  });
+
+  it("are kept from nobody by one who gave up waiting", async () => {
+    const inventory = host([H100, 1]);
+    const first = await take(inventory, H100, 1).grant;
+    const leave = new AbortController();
+    const [second, third] = [take(inventory, H100, 1, leave.signal), take(inventory, H100, 1)];
+    leave.abort(new Error("gone"));
+    await expect(second.grant).rejects.toThrow("gone");
+    first.release();
+    expect(devicesOf(await third.grant)).toEqual(["CUDA_VISIBLE_DEVICES", "0"]);
+  });
+
+  it("that the host doesn't have are said to be missing", () => {
+    expect(host().lacks({ type: A100, count: 1 })).toBe(
+      `This host has no accelerators; a replica needs 1 ${A100}.`,
+    );
+    expect(host([H100, 2]).lacks({ type: H100, count: 4 })).toBe(
+      `A replica needs 4 ${H100}; this host has 2 ${H100}.`,
+    );
+    expect(host([H100, 2], [MI300, 1]).lacks({ type: A100, count: 1 })).toBe(
+      `A replica needs 1 ${A100}; this host has 2 ${H100}, 1 ${MI300}.`,
+    );
+    expect(host([H100, 2]).lacks({ type: H100, count: 2 })).toBeNull();
+  });
+
+  it("aren't waited for by those who need none", async () => {
+    const grant = await host().take(null, never, () => {});
+    expect(grant.env).toEqual({});
+    grant.release();
+  });
+});
+
+it("the host is described", () => {
+  const status = new Inventory({ region: "EU_PARIS_1" }).status();
+  expect(status).toMatchObject({ region: "EU_PARIS_1", accelerators: [] });
+  expect(status.cpuCount).toBeGreaterThanOrEqual(1);
+  expect(status.memoryBytes).toBeGreaterThan(1e8);
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { FakeClock } from "../../lib/clock.ts";
+import { WaitingRoom } from "./waiting.ts";
+
+const never = new AbortController().signal;
+const late = () => new Error("too late");
+
+function setUp() {
+  const clock = new FakeClock();
+  return { clock, room: new WaitingRoom(clock, 2) };
+}
+
+describe("whoever waits", () => {
+  it("is served in the order of coming, as far as there is something to give", async () => {
+    const { room } = setUp();
+    let free = 0;
+    const served: string[] = [];
+    const wait = (name: string) =>
+      room.wait(() => (free-- > 0 ? served.push(name) : null), 1000, never, late);
+    const all = [wait("a"), wait("b")];
+    expect(room.size).toBe(2);
+    expect(room.isFull).toBe(true);
+    free = 1;
+    room.retry();
+    expect(served).toEqual(["a"]);
+    expect(room.size).toBe(1);
+    free = 5;
+    room.retry();
+    expect(await Promise.all(all)).toEqual([1, 2]);
+    expect(served).toEqual(["a", "b"]);
+  });
+
+  it("gets the failure of an attempt", async () => {
+    const { room } = setUp();
+    let isHopeless = false;
+    const attempt = () => {
+      if (isHopeless) throw new Error("hopeless");
+      return null;
+    };
+    const waiting = room.wait(attempt, 1000, never, late);
+    isHopeless = true;
+    room.retry();
+    await expect(waiting).rejects.toThrow("hopeless");
+    expect(room.size).toBe(0);
+  });
+
+  it("waits no longer than the limit", async () => {
+    const { clock, room } = setUp();
+    const waiting = room.wait(() => null, 1000, never, late);
+    clock.advance(999);
+    expect(room.size).toBe(1);
+    clock.advance(1);
+    await expect(waiting).rejects.toThrow("too late");
+    expect(room.size).toBe(0);
+  });
+
+  it("may leave, and is then given nothing", async () => {
+    const { room } = setUp();
+    const leave = new AbortController();
+    let attempts = 0;
+    const waiting = room.wait(() => ++attempts, 1000, leave.signal, late);
+    leave.abort(new Error("gone"));
+    room.retry();
+    await expect(waiting).rejects.toThrow("gone");
+    expect(attempts).toBe(0);
+  });
+});

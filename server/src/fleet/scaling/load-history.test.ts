@@ -1,0 +1,74 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { LoadWindow, Peak, type Reading } from "./load-history.ts";
+
+const reading = (more: Partial<Reading>): Reading => ({
+  ...{ concurrentRequests: 0, requests: 0, generatedTokens: 0, promptTokens: 0 },
+  ...more,
+});
+
+describe("averages over a window", () => {
+  it("approach a constant load as the window fills, and stay there", () => {
+    const window = new LoadWindow();
+    const averages = [0, 1000, 2000, 3000, 4000, 5000].map((atMs) =>
+      window.add(atMs, reading({ concurrentRequests: 6, generatedTokens: atMs / 10 }), 3000),
+    );
+    expect(averages.map(({ concurrentRequests }) => concurrentRequests)).toEqual([0, 2, 4, 6, 6, 6]);
+    expect(averages.map(({ generatedTokensPerS }) => Math.round(generatedTokensPerS))).toEqual([
+      0, 33, 67, 100, 100, 100,
+    ]);
+  });
+
+  it("forget what has left the window", () => {
+    const window = new LoadWindow();
+    window.add(0, reading({}), 1000);
+    window.add(500, reading({ concurrentRequests: 10, requests: 100 }), 1000);
+    window.add(1500, reading({ requests: 100 }), 1000);
+    expect(window.add(2500, reading({ requests: 100 }), 1000)).toEqual({
+      ...{ concurrentRequests: 0, requestsPerS: 0, generatedTokensPerS: 0, promptTokensPerS: 0 },
+    });
+  });
+
+  it("without a window are what is going on now", () => {
+    const window = new LoadWindow();
+    window.add(0, reading({}), 0);
+    expect(window.add(500, reading({ concurrentRequests: 3, promptTokens: 50 }), 0)).toMatchObject({
+      concurrentRequests: 3,
+      promptTokensPerS: 100,
+    });
+  });
+
+  it("lie between the lowest and the highest reading", () => {
+    const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 5000 }), fc.nat(100)), { minLength: 1 });
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 20_000 }), (readings, windowMs) => {
+        const window = new LoadWindow();
+        let atMs = 0;
+        window.add(atMs, reading({}), windowMs);
+        for (const [stepMs, concurrentRequests] of readings) {
+          atMs += stepMs;
+          const average = window.add(atMs, reading({ concurrentRequests }), windowMs).concurrentRequests;
+          expect(average).toBeGreaterThanOrEqual(0);
+          expect(average).toBeLessThanOrEqual(Math.max(...readings.map(([, value]) => value)) + 1e-9);
+        }
+      }),
+    );
+  });
+});
+
+it("the peak is the highest value of the window", () => {
+  const steps = fc.array(fc.tuple(fc.nat(50), fc.nat(20)));
+  fc.assert(
+    fc.property(steps, fc.nat(200), (values, windowMs) => {
+      const peak = new Peak();
+      const seen: { atMs: number; value: number }[] = [];
+      let atMs = 0;
+      for (const [stepMs, value] of values) {
+        atMs += stepMs;
+        seen.push({ atMs, value });
+        const inside = seen.filter((entry) => entry.atMs >= atMs - windowMs);
+        expect(peak.add(atMs, value, windowMs)).toBe(Math.max(...inside.map((entry) => entry.value)));
+      }
+    }),
+  );
+});
