@@ -160,7 +160,8 @@ function checkKeys(file: string, text: string): void {
       const keys = open.at(-1);
       if (keys && isKey(text, end)) {
         // Equal keys may be escaped differently.
-        const key = JSON.parse(text.slice(at, end)) as string;
+        const inner = text.slice(at + 1, end - 1);
+        const key = inner.includes("\\") ? (JSON.parse(`"${inner}"`) as string) : inner;
         if (keys.has(key)) throw new ModelFileError(file, `has the key ${quoted(key)} twice.`);
         keys.add(key);
       }

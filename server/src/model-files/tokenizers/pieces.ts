@@ -77,7 +77,7 @@ function pieceType(text: string, unknown: string | undefined): TokenType {
 
 /**
  * The rank of each piece that is made of two. An order of pairs is an order of pieces only when all pairs of a piece
- * follow each other, and none of its pairs is left out. Added tokens are found before any joining.
+ * follow each other, and no pair is left out. Added tokens are found before any joining.
  */
 function ranksOf(
   model: JsonObject,
@@ -86,29 +86,38 @@ function ranksOf(
 ): Map<string, number> {
   const fail = (problem: string) =>
     model.fail("merges", `can't be expressed as the scores of a SentencePiece model: ${problem}.`);
+  const known = new Set(vocabulary.map(([text]) => text));
   const ranks = new Map<string, number>();
-  const pairs = new Set<string>();
+  let pairs = 0;
   let before = "";
+  const cutsOfPiece = new Set<number>();
   for (const [rank, [left, right]] of readMerges(model).entries()) {
     const piece = left + right;
-    if (ranks.has(piece) && piece !== before && !added.has(piece)) throw fail("a piece has two ranks");
-    if (!ranks.has(piece)) ranks.set(piece, rank);
-    pairs.add(`${left} ${right}`);
-    before = piece;
-  }
-  const known = new Set(vocabulary.map(([text]) => text));
-  for (const piece of known) {
     if (added.has(piece)) continue;
-    let left = "";
-    for (const character of piece) {
-      const right = piece.slice(left.length);
-      if (left !== "" && known.has(left) && known.has(right) && !pairs.has(`${left} ${right}`)) {
-        throw fail("a pair of pieces is missing");
-      }
-      left += character;
-    }
+    if (piece !== before) cutsOfPiece.clear();
+    if ((ranks.has(piece) && piece !== before) || cutsOfPiece.has(left.length))
+      throw fail("a piece has two ranks");
+    if (!known.has(piece) || !known.has(left) || !known.has(right))
+      throw fail("a pair is not of the vocabulary");
+    if (piece !== before) ranks.set(piece, rank);
+    cutsOfPiece.add(left.length);
+    before = piece;
+    pairs++;
   }
+  for (const piece of known) if (!added.has(piece)) pairs -= cutsOf(piece, known);
+  if (pairs !== 0) throw fail("a pair of pieces is missing");
   return ranks;
+}
+
+/** In how many ways a piece is made of two others. */
+function cutsOf(piece: string, known: ReadonlySet<string>): number {
+  let cuts = 0;
+  let at = 0;
+  for (const character of piece) {
+    if (at > 0 && known.has(piece.slice(0, at)) && known.has(piece.slice(at))) cuts++;
+    at += character.length;
+  }
+  return cuts;
 }
 
 /** Whether a text gets a space in front. @throws ModelFileError for steps that change texts in any other way. */

@@ -26,6 +26,9 @@ export interface Vocabulary {
   settings: Setting[];
 }
 
+/** In UTF-16 units; the longest of real vocabularies are runs of 128 spaces. */
+const MAX_TOKEN_LENGTH = 512;
+
 export const TOKENIZER_JSON = "tokenizer.json";
 
 /** Texts in the order of their ids, at most one per id. */
@@ -106,7 +109,10 @@ function addedToken(id: number, entry: JsonObject): AddedToken {
 /** Token → id. */
 export function readVocabulary(model: JsonObject): [text: string, id: number][] {
   const vocabulary = model.object("vocab");
-  return vocabulary.keys().map((text) => [text, vocabulary.integer(text, 0, 2 ** 31 - 1)]);
+  return vocabulary.keys().map((text) => {
+    if (text.length > MAX_TOKEN_LENGTH) throw vocabulary.fail(quoted(text), "is too long for a token.");
+    return [text, vocabulary.integer(text, 0, 2 ** 31 - 1)];
+  });
 }
 
 /** Pairs in the order of their rank, written as one text or as two. */

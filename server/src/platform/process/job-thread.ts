@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError, toAppError } from "../../lib/errors.ts";
+import { threadEntry } from "../../lib/thread-entry.ts";
 
 const MAX_HEAP_MB = 256;
 /** A thread that needs longer to start is given up; the next job starts another. */
@@ -46,7 +47,7 @@ export class JobThread<Job, Result> {
   /** Starts the thread, so that the first job need not wait for it. */
   start(): void {
     if (this.#worker !== null) return;
-    const worker = new Worker(bootOf(this.#options.entry), {
+    const worker = new Worker(threadEntry(this.#options.entry), {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
       env: {},
@@ -140,14 +141,4 @@ export class JobThread<Job, Result> {
     this.start();
     this.#worker!.ref();
   }
-}
-
-/** Node loads no TypeScript in a thread by `--import tsx`: tsx registers itself only in the main one. */
-function bootOf(entry: URL): URL {
-  const boot = `
-    import { register } from ${JSON.stringify(import.meta.resolve("tsx/esm/api"))};
-    register();
-    await import(${JSON.stringify(entry.href)});
-  `;
-  return new URL(`data:text/javascript,${encodeURIComponent(boot)}`);
 }

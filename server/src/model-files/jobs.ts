@@ -1,0 +1,36 @@
+/** What runs in a thread of its own: reading hostile and large files takes time and memory that requests must not miss. */
+import { type AdapterFacts, checkAdapter, convertAdapter } from "./adapters/adapter.ts";
+import { type ConvertOptions, convertToGguf } from "./convert/convert.ts";
+import type { WriteOptions } from "./gguf/file.ts";
+import { inspect, type ModelFacts } from "./inspect.ts";
+
+export type Job =
+  | { kind: "inspect"; folder: string }
+  | { kind: "convert"; folder: string; outFile: string; type: ConvertOptions["type"] }
+  | { kind: "check-adapter"; folder: string; base: string }
+  | { kind: "convert-adapter"; folder: string; base: string; outFile: string };
+
+export type JobResult = ModelFacts | AdapterFacts | undefined;
+
+/** What the thread says. */
+export type JobMessage =
+  | { kind: "progress"; doneBytes: number; totalBytes: number }
+  | { kind: "done"; result: JobResult }
+  /** ModelFileError. */
+  | { kind: "refused"; file: string; reason: string }
+  | { kind: "failed"; error: unknown };
+
+export async function runJob(job: Job, options: WriteOptions): Promise<JobResult> {
+  switch (job.kind) {
+    case "inspect":
+      return inspect(job.folder);
+    case "check-adapter":
+      return checkAdapter(job.folder, job.base);
+    case "convert":
+      await convertToGguf(job.folder, job.outFile, { ...options, type: job.type });
+      return undefined;
+    case "convert-adapter":
+      await convertAdapter(job.folder, job.base, job.outFile, options);
+      return undefined;
+  }
+}
