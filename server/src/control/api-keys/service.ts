@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
+import { keepFresh } from "../../lib/freshness.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
@@ -6,7 +7,6 @@ import { platformSecret } from "../../platform/db/secrets.ts";
 import { PRINCIPALS_CHANNEL, type Principal } from "../accounts/service.ts";
 import type { Users } from "../users/service.ts";
 import { type BootstrapOptions, type BootstrapResult, bootstrapKey } from "./bootstrap.ts";
-import { keepFresh } from "./freshness.ts";
 import { Keyring } from "./keyring.ts";
 import { keyResources } from "./resource.ts";
 import type { ApiKey, ApiKeyBody } from "./schema.ts";

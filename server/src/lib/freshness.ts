@@ -1,4 +1,4 @@
-import type { Clock } from "../../lib/clock.ts";
+import type { Clock } from "./clock.ts";
 
 export interface Freshness {
   /** Settles after a load that began after the call. */
