@@ -34,6 +34,11 @@ export async function findDataset(
   return row;
 }
 
+/** @throws AppError NOT_FOUND when the dataset that was seen is gone, also when its id is used again. */
+export function requireSame(seen: DatasetRow, row: DatasetRow | null): asserts row is DatasetRow {
+  if (row?.uid !== seen.uid) throw notFound(datasetTitle(seen.accountId, seen.id));
+}
+
 /** A dataset without files. */
 export function newRow(
   { clock }: Context,

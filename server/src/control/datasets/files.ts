@@ -10,6 +10,8 @@ export const MAX_FORM_FILE_BYTES = 157_286_400;
 /** The most that an S3 store takes in one PUT. */
 export const MAX_FILE_BYTES = 5 * 1024 ** 3;
 export const MAX_FILES = 100;
+/** Of all files together: what 3,000,000 examples of some 18 KB take, and half an hour to check. */
+export const MAX_DATASET_BYTES = 50 * 1024 ** 3;
 
 /** Of one dataset, each with an identifier of its own, so that one upload never writes over another. */
 type Place = Pick<DatasetRow, "accountId" | "uid">;
@@ -65,8 +67,14 @@ export function withFiles(
   added: Readonly<Record<string, DatasetFile>>,
 ): Record<string, DatasetFile> {
   const files = { ...row.files, ...added };
-  if (Object.keys(files).length <= MAX_FILES) return files;
-  throw badRequest(field, `${field}: a dataset has at most ${MAX_FILES} files.`);
+  if (Object.keys(files).length > MAX_FILES) {
+    throw badRequest(field, `${field}: a dataset has at most ${MAX_FILES} files.`);
+  }
+  const sizeBytes = Object.values(files).reduce((sum, file) => sum + file.sizeBytes, 0);
+  if (sizeBytes > MAX_DATASET_BYTES) {
+    throw badRequest(field, `${field}: a dataset has at most ${MAX_DATASET_BYTES} bytes.`);
+  }
+  return files;
 }
 
 /** What the rows are said to be; null when nothing is. */

@@ -4,8 +4,8 @@ import { checkNewId } from "../../lib/resource-ids.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
-import { authorize, notFound, type Principal } from "../accounts/service.ts";
-import { type Context, findDataset, newRow } from "./context.ts";
+import { authorize, type Principal } from "../accounts/service.ts";
+import { type Context, findDataset, newRow, requireSame } from "./context.ts";
 import { alreadyExists, createFiltered, splitDataset } from "./derivations.ts";
 import { downloadUrls } from "./downloads.ts";
 import { blobPrefix } from "./files.ts";
@@ -144,23 +144,23 @@ export function createDatasets(deps: DatasetsDeps): Datasets {
       return { datasets: await answer(accountId, rows), nextPageToken, totalSize };
     },
     async update(principal, accountId, id, body, updateMask) {
-      await findDataset(context, principal, accountId, id, "write");
-      const changed = await store.change(accountId, id, (row) => ({
-        ...row,
-        ...patched(row, body, updateMask),
-        updateTime: new Date(clock.now()),
-      }));
-      if (changed === null) throw notFound(datasetTitle(accountId, id));
+      const seen = await findDataset(context, principal, accountId, id, "write");
+      const changed = await store.change(accountId, id, (row) => {
+        requireSame(seen, row);
+        return { ...row, ...patched(row, body, updateMask), updateTime: new Date(clock.now()) };
+      });
+      requireSame(seen, changed);
       return answerOne(changed);
     },
     async delete(principal, accountId, id) {
-      await findDataset(context, principal, accountId, id, "write");
+      const seen = await findDataset(context, principal, accountId, id, "write");
       const title = datasetTitle(accountId, id);
-      const deleted = await store.delete(accountId, id, new Date(clock.now()), async () => {
+      const deleted = await store.delete(accountId, id, new Date(clock.now()), async (row) => {
+        requireSame(seen, row);
         const job = await usedBy(datasetName(accountId, id));
         if (job !== null) throw new AppError("FAILED_PRECONDITION", `${title} is in use by ${job}.`);
       });
-      if (deleted === null) throw notFound(title);
+      requireSame(seen, deleted);
       await blobs.deletePrefix(blobPrefix(deleted));
     },
     upload: (principal, accountId, id, open) => uploadFile(context, principal, accountId, id, open),

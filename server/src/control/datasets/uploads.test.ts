@@ -253,6 +253,10 @@ describe("signed URLs", () => {
     ["a size above 5 GiB", { "a.jsonl": "10737418240" }],
     ["a size of more than 64 bits", { "a.jsonl": "99999999999999999999" }],
     ["a negative size", { "a.jsonl": "-5" }],
+    [
+      "more than 50 GiB",
+      Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`f${i}.jsonl`, 5 * 1024 ** 3])),
+    ],
     ["no file", {}],
     ["101 files", Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`f${i}.jsonl`, "5"]))],
   ])("are not given out for %s", async (_name, sizes) => {

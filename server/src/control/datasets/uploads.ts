@@ -1,9 +1,9 @@
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { parseMask } from "../../lib/field-mask.ts";
 import { echo } from "../../lib/field-names.ts";
-import { notFound, type Principal } from "../accounts/service.ts";
+import type { Principal } from "../accounts/service.ts";
 import { checkFiles, moveUploads, planMoves, problemOf, removeUnused } from "./checked-upload.ts";
-import { type Context, findDataset } from "./context.ts";
+import { type Context, findDataset, requireSame } from "./context.ts";
 import {
   blobPrefix,
   checkFileName,
@@ -15,7 +15,6 @@ import {
   uploadKey,
   withFiles,
 } from "./files.ts";
-import { datasetTitle } from "./names.ts";
 import { UPLOAD_URL_MS } from "./remains.ts";
 import { immutable } from "./resource.ts";
 import type { ValidationReport } from "./rows/validator.ts";
@@ -105,12 +104,12 @@ async function addFiles(
 ): Promise<void> {
   let replaced: DatasetFile[] = [];
   const changed = await store.change(seen.accountId, seen.id, (row) => {
-    if (row.uid !== seen.uid) throw notFound(datasetTitle(row.accountId, row.id));
+    requireSame(seen, row);
     if (row.state === "READY") throw immutable(row, field);
     replaced = Object.keys(files).flatMap((name) => row.files[name] ?? []);
     return { ...row, files: withFiles(field, row, files), updateTime: new Date(clock.now()) };
   });
-  if (changed === null) throw notFound(datasetTitle(seen.accountId, seen.id));
+  requireSame(seen, changed);
   for (const { uploadId, blobId } of replaced) {
     if (uploadId !== null) await blobs.delete(uploadKey(seen, uploadId));
     if (blobId !== null) await blobs.delete(fileKey(seen, blobId));
@@ -172,14 +171,14 @@ export class UploadChecks {
       requireUnchanged(seen, row);
       return { ...row, ...columns, updateTime: new Date(clock.now()) };
     });
-    if (changed === null) throw notFound(datasetTitle(seen.accountId, seen.id));
+    requireSame(seen, changed);
     return changed;
   }
 }
 
 /** @throws AppError ABORTED when somebody else changed the dataset since it was seen; NOT_FOUND when it is gone. */
 function requireUnchanged(seen: DatasetRow, row: DatasetRow | null): void {
-  if (row?.uid !== seen.uid) throw notFound(datasetTitle(seen.accountId, seen.id));
+  requireSame(seen, row);
   if (row.revision === seen.revision) return;
   throw new AppError("ABORTED", "The dataset was changed while it was being checked: check it again.");
 }

@@ -4,8 +4,8 @@ import { JobLimitError, JobThread } from "../../../platform/process/job-thread.t
 import type { CheckJob, CheckReply } from "./worker.ts";
 
 /** Threads at once: each takes a core. */
-const MAX_RUNNING = 2;
-const MAX_WAITING = 64;
+export const MAX_RUNNING = 2;
+export const MAX_WAITING = 64;
 /** For one piece of a file. */
 const PIECE_TIMEOUT_MS = 60_000;
 
@@ -17,6 +17,7 @@ export class RowChecks {
   readonly #threads = new Set<JobThread<CheckJob, CheckReply>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  #closed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -29,6 +30,10 @@ export class RowChecks {
    */
   async run<T>(work: (check: RowCheck) => Promise<T>): Promise<T> {
     await this.#enter();
+    if (this.#closed) {
+      this.#leave();
+      throw new AppError("UNAVAILABLE", "The server is shutting down.");
+    }
     const thread = new JobThread<CheckJob, CheckReply>({
       clock: this.#clock,
       entry: new URL("./worker.ts", import.meta.url),
@@ -49,8 +54,9 @@ export class RowChecks {
     }
   }
 
-  /** Ends what is running. */
+  /** Ends what is running, and what waits. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#threads].map((thread) => thread.close()));
   }
 

@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { systemClock } from "../../../lib/clock.ts";
+import { JobLimitError } from "../../../platform/process/job-thread.ts";
+import { chunkJob, MAX_RUNNING, MAX_WAITING, RowChecks } from "./row-checks.ts";
+
+const row = JSON.stringify({ messages: [{ role: "user", content: "a" }] });
+
+test("rows are checked in a thread, and those that pass a filter come back as lines", async () => {
+  const checks = new RowChecks(systemClock);
+  const replies = await checks.run(async (check) => [
+    await check({ kind: "begin", format: null, filter: "n > 1" }),
+    await check({ kind: "file", name: "a.jsonl" }),
+    await check(chunkJob(Buffer.from(`{"n":1,${row.slice(1)}\n{"n":2,${row.slice(1)}`))),
+    await check({ kind: "finish" }),
+  ]);
+  expect(replies.map(({ kept }) => Buffer.from(kept).toString()).join("")).toBe(`{"n":2,${row.slice(1)}\n`);
+  expect(replies.at(-1)!.report).toMatchObject({ faults: [], exampleCount: 1, format: "RL" });
+});
+
+test("a piece of a larger buffer is sent alone", () => {
+  const job = chunkJob(Buffer.alloc(1_000).subarray(10, 20));
+  expect(job.kind === "chunk" && job.bytes.buffer.byteLength).toBe(10);
+});
+
+test("only so many run at once, so many wait, and the next is refused", async () => {
+  const checks = new RowChecks(systemClock);
+  let running = 0;
+  let most = 0;
+  let open: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++running);
+    await gate;
+    running--;
+  };
+  const accepted = Array.from({ length: MAX_RUNNING + MAX_WAITING }, () => checks.run(work));
+  await expect(checks.run(work)).rejects.toMatchObject({ code: "UNAVAILABLE", retryAfterS: 10 });
+  open();
+  await Promise.all(accepted);
+  expect(most).toBe(MAX_RUNNING);
+});
+
+test("rows that take too much are the client's fault, and the place is free again", async () => {
+  const checks = new RowChecks(systemClock);
+  for (let i = 0; i <= MAX_RUNNING; i++) {
+    const tooMuch = checks.run(() => Promise.reject(new JobLimitError()));
+    await expect(tooMuch).rejects.toMatchObject({ code: "BAD_REQUEST" });
+  }
+  expect(await checks.run(async () => "done")).toBe("done");
+});
+
+test("closing ends what runs and what waits", async () => {
+  const checks = new RowChecks(systemClock);
+  const work = checks.run(async (check) => {
+    for (;;) await check({ kind: "begin", format: null, filter: null });
+  });
+  const all = [
+    work,
+    ...Array.from({ length: MAX_RUNNING }, () => checks.run((check) => check({ kind: "finish" }))),
+  ];
+  const ends = Promise.allSettled(all);
+  await checks.close();
+  expect((await ends)[0]).toMatchObject({ status: "rejected", reason: { code: "UNAVAILABLE" } });
+  await expect(checks.run(async () => {})).rejects.toMatchObject({ code: "UNAVAILABLE" });
+});
