@@ -17,8 +17,8 @@ export function orderSql(terms: readonly KeysetTerm[]): SQL {
 }
 
 /** The values that place a row in the order, as text without loss. */
-export function positionSql(terms: readonly KeysetTerm[]): SQL<string | null>[] {
-  return terms.map(({ field }) => sql<string | null>`${comparable(field)}::text`);
+export function positionSql(terms: readonly KeysetTerm[]): Record<string, SQL<string | null>> {
+  return Object.fromEntries(terms.map(({ field }, i) => [i, sql<string | null>`${comparable(field)}::text`]));
 }
 
 /** True for the rows that come after `position` in the order. */

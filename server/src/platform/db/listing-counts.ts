@@ -15,26 +15,43 @@ export async function storedCount(db: Database["db"], table: PgTable, key: strin
   return row?.count ?? 0;
 }
 
-/** Matches are counted one by one up to here, which takes a few milliseconds. */
-const MAX_COUNTED = 10_000;
+/** Lists of up to this many rows are looked at one by one, which takes about three milliseconds. */
+export const MAX_COUNTED_ROWS = 5_000;
+
+export interface Counting {
+  /** Restricts what is listed, whatever the client asks. */
+  scope: SQL | undefined;
+  filter: SQL | undefined;
+  /** How many rows the scope has, when that is stored. */
+  scopeSize: number | null;
+}
 
 /**
- * How many rows match: exactly up to 10,000, else PostgreSQL's estimate, which is never less. Counting all of a million
- * would take a thousand times as long as the page it stands on.
+ * How many rows match: exactly, as long as the scope has at most 5,000 rows or there is no filter and its size is
+ * stored; else PostgreSQL's estimate. Counting a filter's matches among a million rows takes a second, a thousand times
+ * as long as the page that the number stands on.
  */
 export async function countMatches(
   db: Database["db"],
   table: PgTable,
-  matching: SQL | undefined,
+  { scope, filter, scopeSize }: Counting,
 ): Promise<number> {
-  const where = matching === undefined ? sql`` : sql` where ${matching}`;
-  const rows = sql`select 1 from ${table}${where}`;
-  const [counted] = await db.execute<{ count: string }>(
-    sql`select count(*) as count from (${rows} limit ${MAX_COUNTED + 1}) as matches`,
-  );
-  const count = Number(counted!.count);
-  if (count <= MAX_COUNTED) return count;
-  const [plan] = await db.execute<{ "QUERY PLAN": unknown }>(sql`explain (format json) ${rows}`);
+  if (scopeSize !== null && filter === undefined) return scopeSize;
+  if (scopeSize === null || scopeSize <= MAX_COUNTED_ROWS) {
+    const rows = db
+      .select()
+      .from(table)
+      .where(scope)
+      .limit(MAX_COUNTED_ROWS + 1);
+    // Under the table's own name, as the filter's columns say it.
+    const [counted] = await db.execute<{ matches: string; seen: string }>(
+      sql`select count(*) filter (where ${filter ?? sql`true`}) as matches, count(*) as seen
+        from (${rows}) as ${sql.identifier(getTableName(table))}`,
+    );
+    if (Number(counted!.seen) <= MAX_COUNTED_ROWS) return Number(counted!.matches);
+  }
+  const matching = db.select({ one: sql`1` }).from(table).where(and(scope, filter));
+  const [plan] = await db.execute<{ "QUERY PLAN": unknown }>(sql`explain (format json) ${matching}`);
   const [{ Plan }] = plan!["QUERY PLAN"] as [{ Plan: { "Plan Rows": number } }];
-  return Math.max(count, Plan["Plan Rows"]);
+  return Plan["Plan Rows"];
 }

@@ -458,13 +458,27 @@ describe("totalSize", () => {
     expect(totals).toEqual([4, 4, 4, 4]);
   });
 
-  test("is exact up to 10,000 matches, and above an estimate that is no less", async () => {
-    await database.sql`insert into things (account_id, id, size, create_time, spec)
-      select 'a', 't' || i, i, '2026-01-01', '{}' from generate_series(1, 15000) as i`;
-    await database.sql`analyze things`;
-    expect(await total({ filter: "size <= 9999" })).toBe(9_999);
-    const estimate = await total({ filter: "size > 0" });
-    expect(estimate).toBeGreaterThan(10_000);
-    expect(await total({}, "a")).toBe(15_000);
+  test("is exact, filtered or not, in lists of up to 5,000 rows", async () => {
+    await fill(5_000);
+    for (const countKey of ["a", undefined]) {
+      expect(await total({}, countKey)).toBe(5_000);
+      expect(await total({ filter: "size <= 4321" }, countKey)).toBe(4_321);
+    }
   });
+
+  test("is exact in larger ones without a filter; with one an estimate that is no less than what was seen", async () => {
+    await fill(15_000);
+    expect(await total({}, "a")).toBe(15_000);
+    const estimate = await total({ filter: "size > 5000" }, "a");
+    expect(estimate).toBeGreaterThan(9_000);
+    expect(estimate).toBeLessThan(11_000);
+    expect(await total({ filter: "displayName = x OR size > 0", pageSize: 200 }, "a")).toBeGreaterThan(200);
+    expect(await total({ filter: "size <= 7" }, "a")).toBe(7);
+  });
+
+  const fill = async (count: number): Promise<void> => {
+    await database.sql`insert into things (account_id, id, size, create_time, spec)
+      select 'a', 't' || i, i, '2026-01-01', '{}' from generate_series(1, ${count}::int) as i`;
+    await database.sql`analyze things`;
+  };
 });

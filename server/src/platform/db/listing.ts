@@ -26,7 +26,7 @@ export interface Page<Row> {
   rows: Row[];
   /** Empty on the last page. */
   nextPageToken: string;
-  /** All rows that match, counted when the first page was read; see `countMatches` for large filtered lists. */
+  /** All rows that match, counted when the first page was read; an estimate for filters on large lists, see `countMatches`. */
   totalSize: number;
 }
 
@@ -96,25 +96,26 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
       query.orderBy || options.defaultOrder,
     ]);
     const token = query.pageToken ? (openPageToken(tokenSecret, context, query.pageToken) as Position) : null;
-    const matching = and(where, filter === null ? undefined : filterSql(filter, fields));
-    const counted =
-      filter === null && token === null && countKey !== undefined ? storedCount(db, table, countKey) : null;
-    const [read, stored] = await Promise.all([
+    const filterCondition = filter === null ? undefined : filterSql(filter, fields);
+    const after = token === null ? undefined : afterSql(terms, token.position);
+    const isStored = token === null && countKey !== undefined;
+    const [read, scopeSize] = await Promise.all([
       db
-        .select({
-          row: getTableColumns(table),
-          position: Object.fromEntries(positionSql(terms).map((s, i) => [i, s])),
-        })
+        .select({ row: getTableColumns(table), position: positionSql(terms) })
         .from(table as PgTable)
-        .where(and(matching, token === null ? undefined : afterSql(terms, token.position)))
+        .where(and(where, filterCondition, after))
         .orderBy(orderSql(terms))
         .limit(pageSize + 1),
-      counted,
+      isStored ? storedCount(db, table, countKey) : null,
     ]);
     const page = read.slice(0, pageSize);
     const isLast = read.length <= pageSize;
-    const totalSize =
-      token?.totalSize ?? stored ?? (isLast ? page.length : await countMatches(db, table, matching));
+    const count = async (): Promise<number> => {
+      if (isLast) return page.length;
+      const counted = await countMatches(db, table, { scope: where, filter: filterCondition, scopeSize });
+      return Math.max(counted, read.length);
+    };
+    const totalSize = token?.totalSize ?? (await count());
     const position = Object.values(page.at(-1)?.position ?? {}) as (string | null)[];
     return {
       rows: page.map(({ row }) => row as InferSelectModel<T>),
