@@ -40,6 +40,9 @@ export function schemaError(errors: Iterable<SchemaError>): AppError {
 /** One sentence's end out of the errors of one field, whose alternatives each added theirs. */
 function wording(errors: readonly SchemaError[]): string {
   const broken = errors.find((e) => e.keyword !== "type" && e.keyword !== "const");
+  if (broken?.keyword === "enum") {
+    return `must be one of ${(broken.params as { allowedValues: unknown[] }).allowedValues.join(", ")}`;
+  }
   if (broken !== undefined) return broken.message;
   const values = errors
     .filter((e) => e.keyword === "const")

@@ -22,6 +22,7 @@ const MAX_UPLOAD_BYTES = 200_000;
 const Thing = Type.Object({
   name: Type.Optional(Type.String({ readOnly: true })),
   displayName: Type.Optional(Type.String({ maxLength: 20 })),
+  kind: Type.Optional(Type.Enum(["KIND_UNSPECIFIED", "LARGE"])),
   sizeBytes: Type.Optional(Type.String({ format: "int64", pattern: "^\\d{1,19}$" })),
   nested: Type.Optional(
     Type.Object({
@@ -291,6 +292,12 @@ describe("what is refused, with the field's name", () => {
     ["tags=%00", "tags"],
   ])("the parameter %s", async (query, field) => {
     expectRefusal(await call("GET", `${THINGS}?${query}`), 400, 3, field);
+  });
+
+  test("an unknown name of an enum, with those that are known", async () => {
+    const reply = await call("POST", THINGS, { kind: "SMALL" });
+    expectRefusal(reply, 400, 3, "kind");
+    expect(reply.json.message).toBe("kind must be one of KIND_UNSPECIFIED, LARGE.");
   });
 
   test("a body where none belongs", async () => {
