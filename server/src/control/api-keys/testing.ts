@@ -22,6 +22,8 @@ export interface Someone {
 export interface Tenants {
   database: TestDatabase;
   clock: FakeClock;
+  /** For services with lists. */
+  tokenSecret: Buffer;
   accounts: Accounts;
   users: Users;
   keys: ApiKeys;
@@ -36,7 +38,9 @@ export interface Tenants {
 
 /** Accounts, users and keys on a fresh database, and over HTTP together with `routes`. */
 export async function startTenants(
-  routes: (tenants: Omit<Tenants, "call" | "close">) => readonly ResourceRoute[] = () => [],
+  routes: (
+    tenants: Omit<Tenants, "call" | "close">,
+  ) => readonly ResourceRoute[] | Promise<readonly ResourceRoute[]> = () => [],
 ): Promise<Tenants> {
   const database = await testDatabase();
   const clock = new FakeClock();
@@ -56,7 +60,8 @@ export async function startTenants(
     return { key, principal: keys.authenticate(`Bearer ${key}`) };
   }
 
-  const tenants = { database, clock, accounts, users, keys, operator, someone };
+  const tenants = { database, clock, tokenSecret, accounts, users, keys, operator, someone };
+  const more = await routes(tenants);
   const server = await createHttpServer<Principal>({
     clock,
     log: createLog("silent"),
@@ -67,7 +72,7 @@ export async function startTenants(
         ...accountRoutes(accounts),
         ...userRoutes(users),
         ...apiKeyRoutes(keys),
-        ...routes(tenants),
+        ...more,
       ]);
     },
   });

@@ -1,0 +1,99 @@
+import { checkDisplayName, checkText } from "../../lib/display-text.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
+import type { Principal } from "../accounts/service.ts";
+import type { ShapeFields, ShapeSpec } from "./schema.ts";
+import { checkDeploymentSize } from "./size.ts";
+
+const MAX_DESCRIPTION_CHARS = 999;
+
+/** What shapes ask of models. */
+export interface ShapeModels {
+  /** @throws AppError NOT_FOUND for a model that doesn't exist or that the principal may not see. */
+  get(principal: Principal, accountId: string, modelId: string): Promise<ShapeModel>;
+}
+
+/** A model as far as shapes look at it, in the words of the control plane. */
+export interface ShapeModel {
+  kind?: string;
+  contextLength?: number;
+  supportsLora?: boolean;
+  baseModelDetails?: { modelType?: string; parameterCount?: string };
+  peftDetails?: { baseModel?: string };
+}
+
+/** @throws AppError NOT_FOUND, or BAD_REQUEST naming the field for what is no full name. */
+export async function findModel(
+  models: ShapeModels,
+  principal: Principal,
+  field: string,
+  name: string,
+): Promise<ShapeModel> {
+  const parsed = parseModelName(name);
+  if (parsed === null || fullModelName(parsed) !== name) {
+    throw badRequest(field, `${field} must be a model's name, accounts/{account}/models/{model}.`);
+  }
+  return models.get(principal, parsed.accountId, parsed.modelId);
+}
+
+export function isAddon(model: ShapeModel): boolean {
+  return model.peftDetails?.baseModel !== undefined && model.peftDetails.baseModel !== "";
+}
+
+/**
+ * Checks a shape against its model.
+ * @returns what is stored of it.
+ * @throws AppError BAD_REQUEST naming the field, NOT_FOUND for models that the principal can't see.
+ */
+export async function checkShape(
+  models: ShapeModels,
+  principal: Principal,
+  fields: ShapeFields,
+): Promise<ShapeSpec> {
+  checkDisplayName("displayName", fields.displayName ?? "");
+  checkText("description", fields.description ?? "", MAX_DESCRIPTION_CHARS);
+  checkSpeculation(fields);
+  if (!fields.baseModel) throw badRequest("baseModel", "baseModel is required.");
+  const model = await findModel(models, principal, "baseModel", fields.baseModel);
+  if (isAddon(model)) throw badRequest("baseModel", "baseModel must be a base model, not an addon.");
+  if (fields.draftModel) await findModel(models, principal, "draftModel", fields.draftModel);
+  if (fields.enableAddons && model.supportsLora === false) {
+    throw badRequest("enableAddons", "The base model takes no addons.");
+  }
+  const longest = model.contextLength || Number.POSITIVE_INFINITY;
+  if ((fields.maxContextLength ?? 0) > longest) {
+    throw badRequest("maxContextLength", `maxContextLength is above the model's ${longest} tokens.`);
+  }
+  const { modelType = "", parameterCount = "0" } = model.baseModelDetails ?? {};
+  if (!fields.disableDeploymentSizeValidation) checkDeploymentSize({ ...fields, parameterCount });
+  return { ...fields, baseModel: fields.baseModel, modelType, parameterCount };
+}
+
+function checkSpeculation(fields: ShapeFields): void {
+  const { draftModel, ngramSpeculationLength, draftTokenCount, disableSpeculativeDecoding } = fields;
+  if (draftModel && ngramSpeculationLength) {
+    throw badRequest("ngramSpeculationLength", "Set draftModel or ngramSpeculationLength, not both.");
+  }
+  const chosen = draftModel ? "draftModel" : ngramSpeculationLength ? "ngramSpeculationLength" : null;
+  if (chosen !== null && disableSpeculativeDecoding) {
+    throw badRequest("disableSpeculativeDecoding", `disableSpeculativeDecoding contradicts ${chosen}.`);
+  }
+  if (chosen !== null && draftTokenCount === undefined) {
+    throw badRequest("draftTokenCount", `draftTokenCount is required with ${chosen}.`);
+  }
+  if (chosen === null && draftTokenCount) {
+    throw badRequest("draftTokenCount", "draftTokenCount needs draftModel or ngramSpeculationLength.");
+  }
+}
+
+/** What was written of a stored shape, without what the model said. */
+export function fieldsOf({ modelType, parameterCount, ...fields }: ShapeSpec): ShapeFields {
+  return fields;
+}
+
+export function notValidated(what: string): AppError {
+  return new AppError(
+    "FAILED_PRECONDITION",
+    `${what} is not validated; skipShapeValidation takes it anyway.`,
+  );
+}

@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { checkNewId } from "../../lib/resource-ids.ts";
+import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import { LIBRARY_ACCOUNT, type Principal } from "../accounts/service.ts";
+import { checkShape, type ShapeModels } from "./fields.ts";
+import { ShapeFields, type ShapeSpec } from "./schema.ts";
+import type { ShapeStore } from "./store.ts";
+
+const LibraryShape = Type.Object(
+  { id: Type.String(), ...ShapeFields.properties },
+  { additionalProperties: false },
+);
+const LibraryFile = Type.Object({ shapes: Type.Array(LibraryShape) }, { additionalProperties: false });
+
+const PLATFORM: Principal = {
+  accountId: LIBRARY_ACCOUNT,
+  keyId: "",
+  userId: "",
+  role: "admin",
+  isOperator: true,
+};
+
+interface LibraryDeps {
+  store: ShapeStore;
+  models: ShapeModels;
+  clock: Clock;
+  log: DatabaseLog;
+}
+
+/** See `DeploymentShapes.importLibrary`. */
+export async function importShapes(folder: string, deps: LibraryDeps): Promise<void> {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  for (const file of files.sort()) {
+    for (const { id, ...fields } of readShapes(folder, file)) await importShape(id, fields, deps);
+  }
+}
+
+function readShapes(folder: string, file: string): readonly (ShapeFields & { id: string })[] {
+  const content: unknown = JSON.parse(readFileSync(join(folder, file), "utf8"));
+  if (Value.Check(LibraryFile, content)) return content.shapes;
+  const [defect] = Value.Errors(LibraryFile, content);
+  throw new Error(`catalog/shapes/${file}: ${defect?.instancePath} ${defect?.message}`);
+}
+
+async function importShape(id: string, fields: ShapeFields, deps: LibraryDeps): Promise<void> {
+  const { store, models, clock, log } = deps;
+  let spec: ShapeSpec;
+  try {
+    checkNewId("id", id);
+    spec = await checkShape(models, PLATFORM, fields);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    // An attached engine may serve the model, and do less than the shape wants.
+    log.info(
+      { shape: id, reason: error.message },
+      "a deployment shape of the library does not fit its model here",
+    );
+    return;
+  }
+  const catalogDigest = createHash("sha256").update(JSON.stringify(spec)).digest("hex");
+  const now = new Date(clock.now());
+  const row = {
+    accountId: LIBRARY_ACCOUNT,
+    id,
+    spec,
+    createdBy: "",
+    catalogDigest,
+    createTime: now,
+    updateTime: now,
+  };
+  if (await store.insertIfAbsent(row, true)) return;
+  const known = await store.get(LIBRARY_ACCOUNT, id);
+  // What the operator made or changed is theirs from then on.
+  if (known === null || known.catalogDigest === null || known.catalogDigest === catalogDigest) return;
+  // When another process is first, it has done the same.
+  await store.addVersion(known, { spec, isPublic: true, catalogDigest, now });
+}

@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Principal } from "../accounts/service.ts";
+import { loadCatalog } from "../models/catalog.ts";
+import type { ShapeModel } from "./service.ts";
+import { type ShapeTenants, startShapes } from "./testing.ts";
+
+const CATALOG = fileURLToPath(new URL("../../../../catalog", import.meta.url));
+const BASE = "accounts/fireworks/models/smollm2-135m-instruct";
+
+let t: ShapeTenants;
+let alice: Principal;
+let mallory: Principal;
+let folder: string;
+
+beforeAll(async () => {
+  const models = loadCatalog(CATALOG).map(({ name, kind, contextLength, weights }): [string, ShapeModel] => [
+    name,
+    { ...(kind && { kind }), ...(contextLength && { contextLength }), supportsLora: weights !== undefined },
+  ]);
+  t = await startShapes(Object.fromEntries(models));
+  alice = (await t.someone("acme", "alice", "user")).principal;
+  mallory = (await t.someone("evil", "mallory", "admin")).principal;
+  folder = mkdtempSync(join(tmpdir(), "hearth-shapes-"));
+});
+afterAll(async () => {
+  await t.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function refusal(work: Promise<unknown>): Promise<string | null> {
+  return work.then(
+    () => null,
+    (error) => `${error.code ?? ""} ${error.message}`,
+  );
+}
+
+const mark = (id: string, version: string, marks: object) =>
+  t.shapes.updateVersion(alice, "acme", id, version, marks, undefined);
+
+describe("what a deployment takes over", () => {
+  const NAME = "accounts/acme/deploymentShapes/preset";
+
+  test("is what the newest validated version sets, and nothing that it leaves open", async () => {
+    const body = { baseModel: BASE, displayName: "P", enableAddons: false, maxContextLength: 512 };
+    await t.shapes.create(alice, "acme", "preset", body);
+    expect(await t.shapes.resolve(alice, NAME)).toEqual({
+      version: `${NAME}/versions/1`,
+      preset: { baseModel: BASE, enableAddons: false, maxContextLength: 512 },
+    });
+    await t.shapes.update(alice, "acme", "preset", { precision: "FP8" }, {});
+    const { version, preset } = await t.shapes.resolve(alice, NAME);
+    expect([version, preset.precision]).toEqual([`${NAME}/versions/2`, "FP8"]);
+    expect((await t.shapes.resolve(alice, `${NAME}/versions/1`)).preset.precision).toBeUndefined();
+  });
+
+  test("is not what is no longer validated, unless that is asked for", async () => {
+    await mark("preset", "2", { validated: false });
+    expect((await t.shapes.resolve(alice, NAME)).version).toBe(`${NAME}/versions/1`);
+    expect((await t.shapes.resolve(alice, NAME, true)).version).toBe(`${NAME}/versions/2`);
+    expect(await refusal(t.shapes.resolve(alice, `${NAME}/versions/2`))).toMatch(/^FAILED_PRECONDITION/);
+    expect((await t.shapes.resolve(alice, `${NAME}/versions/2`, true)).preset.precision).toBe("FP8");
+    await mark("preset", "1", { validated: false });
+    expect(await refusal(t.shapes.resolve(alice, NAME))).toMatch(/^FAILED_PRECONDITION/);
+  });
+
+  test("is for other accounts the newest public one, and never more, whatever they skip", async () => {
+    const missing = await refusal(t.shapes.resolve(mallory, NAME.replace("preset", "nothing")));
+    expect(missing).toMatch(/^NOT_FOUND/);
+    const hidden = async (name: string) =>
+      [
+        await refusal(t.shapes.resolve(mallory, name)),
+        await refusal(t.shapes.resolve(mallory, name, true)),
+      ].map((text) => text?.replace("preset", "nothing").replace("/versions/2", ""));
+    expect(await hidden(NAME)).toEqual([missing, missing]);
+    await mark("preset", "1", { validated: true, public: true });
+    expect(await hidden(`${NAME}/versions/2`)).toEqual([missing, missing]);
+    expect((await t.shapes.resolve(mallory, NAME, true)).version).toBe(`${NAME}/versions/1`);
+  });
+
+  test.each([
+    "preset",
+    "accounts/acme/deployments/preset",
+    `${NAME}/versions/x`,
+    `${NAME}/`,
+    "",
+    "a/".repeat(9_000),
+  ])("needs a full name: %s", async (name) => {
+    expect(await refusal(t.shapes.resolve(alice, name))).toMatch(/^BAD_REQUEST deploymentShape/);
+  });
+});
+
+test("a version is called validated only while its model allows it", async () => {
+  await t.shapes.create(alice, "acme", "stale", { baseModel: BASE });
+  await mark("stale", "1", { validated: false });
+  await t.database.sql`
+    update deployment_shape_versions set spec = jsonb_set(spec, '{maxContextLength}', '99999999')
+    where shape_id = 'stale'`;
+  expect(await refusal(mark("stale", "1", { validated: true }))).toMatch(/^BAD_REQUEST maxContextLength/);
+  expect((await t.shapes.getVersion(alice, "acme", "stale", "1")).validated).toBe(false);
+});
+
+describe("the library", () => {
+  const listed = async (who: Principal) =>
+    (await t.shapes.list(who, "fireworks", { pageSize: 200 })).deploymentShapes;
+
+  test("every shape of the catalog fits its model, and every account sees and uses it", async () => {
+    await t.shapes.importLibrary(join(CATALOG, "shapes"));
+    const names = (await listed(alice)).map(({ name }) => name);
+    expect(names).toContain("accounts/fireworks/deploymentShapes/smollm2-135m-instruct-minimal");
+    expect(names.length).toBeGreaterThan(5);
+    for (const name of names) await t.shapes.resolve(mallory, name);
+    const small = await t.shapes.list(alice, "fireworks", { targetModel: BASE });
+    expect(small.deploymentShapes.map(({ presetType }) => presetType).sort()).toEqual([
+      "FAST",
+      "MINIMAL",
+      "THROUGHPUT",
+    ]);
+  });
+
+  test("imports what changed as a new version, from two processes at once only once, and leaves the operator's alone", async () => {
+    const write = (displayName: string) =>
+      writeFileSync(
+        join(folder, "x.json"),
+        JSON.stringify({ shapes: ["a", "b"].map((id) => ({ id: `x-${id}`, baseModel: BASE, displayName })) }),
+      );
+    const start = () => Promise.all([t.shapes.importLibrary(folder), t.shapes.importLibrary(folder)]);
+    write("one");
+    await start();
+    await start();
+    await t.shapes.update(t.operator.principal, "fireworks", "x-b", { displayName: "mine" }, {});
+    write("two");
+    await start();
+    const shown = (await listed(alice)).filter(({ name }) => name.includes("/x-"));
+    expect(shown.map(({ displayName }) => displayName).sort()).toEqual(["one", "two"]);
+    const versions = async (id: string) =>
+      (await t.shapes.listVersions(t.operator.principal, "fireworks", id, {})).totalSize;
+    expect([await versions("x-a"), await versions("x-b")]).toEqual([2, 2]);
+    expect((await t.shapes.get(t.operator.principal, "fireworks", "x-b", false)).displayName).toBe("mine");
+  });
+
+  test("a shape that an installation's model doesn't fit is left out; a broken file stops the start by name", async () => {
+    writeFileSync(
+      join(folder, "x.json"),
+      JSON.stringify({ shapes: [{ id: "too-long", baseModel: BASE, maxContextLength: 99_999_999 }] }),
+    );
+    await t.shapes.importLibrary(folder);
+    expect((await listed(alice)).map(({ name }) => name)).not.toContain(
+      "accounts/fireworks/deploymentShapes/too-long",
+    );
+    writeFileSync(join(folder, "x.json"), JSON.stringify({ shapes: [{ id: "a", baseModel: 3 }] }));
+    expect(await refusal(t.shapes.importLibrary(folder))).toContain(
+      "catalog/shapes/x.json: /shapes/0/baseModel",
+    );
+  });
+
+  test("is changed by the operator alone", async () => {
+    const id = "smollm2-135m-instruct-fast";
+    for (const who of [alice, mallory]) {
+      expect(await refusal(t.shapes.update(who, "fireworks", id, { displayName: "x" }, {}))).toMatch(
+        /^FORBIDDEN/,
+      );
+      expect(await refusal(t.shapes.delete(who, "fireworks", id))).toMatch(/^FORBIDDEN/);
+      expect(await refusal(t.shapes.create(who, "fireworks", "mine", { baseModel: BASE }))).toMatch(
+        /^FORBIDDEN/,
+      );
+    }
+  });
+});

@@ -1,0 +1,119 @@
+import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
+import { checkNewId, randomId } from "../../lib/resource-ids.ts";
+import { type Accounts, authorize, notFound, type Principal, visibility } from "../accounts/service.ts";
+import { checkShape, fieldsOf, findModel, isAddon, notValidated, type ShapeModels } from "./fields.ts";
+import { shapeName } from "./names.ts";
+import { ShapeBody, type ShapeSpec } from "./schema.ts";
+import type { DeploymentShapes } from "./service.ts";
+import type { ShapeRow, ShapeStore } from "./store.ts";
+import { toShape } from "./view.ts";
+
+/** Two changes of one shape at once: the second starts again on what the first left, this often. */
+const MAX_ATTEMPTS = 5;
+
+export function shapeResource(deps: {
+  store: ShapeStore;
+  accounts: Pick<Accounts, "exists">;
+  models: ShapeModels;
+  clock: Clock;
+}): Pick<DeploymentShapes, "create" | "get" | "list" | "update" | "delete"> {
+  const { store, models, clock } = deps;
+
+  /** For a change: only who may see all of it gets that far. */
+  async function own(principal: Principal, accountId: string, id: string): Promise<ShapeRow> {
+    const title = `Deployment shape ${shapeName(accountId, id)}`;
+    authorize(principal, accountId, "write", title);
+    const row = await store.get(accountId, id);
+    if (row === null) throw notFound(title);
+    authorize(principal, accountId, "write", title, row.createdBy);
+    return row;
+  }
+
+  return {
+    async create(principal, accountId, id = randomId(), body) {
+      const account = `Account accounts/${accountId}`;
+      authorize(principal, accountId, "write", account);
+      if (!(await deps.accounts.exists(accountId))) throw notFound(account);
+      checkNewId("deploymentShapeId", id);
+      const spec = await checkShape(models, principal, body);
+      const now = new Date(clock.now());
+      const row = {
+        accountId,
+        id,
+        spec,
+        createdBy: principal.userId,
+        catalogDigest: null,
+        createTime: now,
+        updateTime: now,
+      };
+      if (await store.insertIfAbsent(row, false)) return toShape(row, spec);
+      throw new AppError("ALREADY_EXISTS", `Deployment shape ${shapeName(accountId, id)} already exists.`, {
+        param: "deploymentShapeId",
+      });
+    },
+    async get(principal, accountId, id, skipValidation) {
+      const title = `Deployment shape ${shapeName(accountId, id)}`;
+      const row = await store.get(accountId, id);
+      const spec = row === null ? null : visible(principal, row);
+      if (row === null || spec === null) throw notFound(title);
+      if (spec === row.spec && !skipValidation) {
+        const newest = await store.getVersion(accountId, id, row.version);
+        if (newest?.validated === false) throw notValidated(title);
+      }
+      return toShape(row, spec);
+    },
+    async list(principal, accountId, { targetModel, ...query }) {
+      const view = visibility(principal, accountId);
+      const target = targetModel ? await targetOf(models, principal, targetModel) : null;
+      const { rows, ...page } = await store.list(query, accountId, view, target);
+      return {
+        deploymentShapes: rows.map((row) => toShape(row, visible(principal, row) ?? row.spec)),
+        ...page,
+      };
+    },
+    async update(principal, accountId, id, body, { updateMask, fromLatestValidated = false }) {
+      const paths = updatePaths(updateMask, body, ShapeBody);
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        const row = await own(principal, accountId, id);
+        const base = fromLatestValidated ? await latestValidated(store, row) : row.spec;
+        const spec = await checkShape(models, principal, mergePatch(fieldsOf(base), body, paths));
+        const now = new Date(clock.now());
+        if (await store.addVersion(row, { spec, isPublic: false, catalogDigest: null, now })) {
+          return toShape({ ...row, updateTime: now }, spec);
+        }
+      }
+      throw new AppError("ABORTED", "The shape is being changed by others; try again.");
+    },
+    async delete(principal, accountId, id) {
+      await own(principal, accountId, id);
+      await store.delete(accountId, id);
+    },
+  };
+}
+
+/** What the principal sees of the shape; null: nothing. */
+function visible(principal: Principal, row: ShapeRow): ShapeSpec | null {
+  return visibility(principal, row.accountId) === "all" ? row.spec : row.publicSpec;
+}
+
+async function latestValidated(store: ShapeStore, { accountId, id }: ShapeRow): Promise<ShapeSpec> {
+  const version = await store.latestValidated(accountId, id, "all");
+  if (version !== null) return version.spec;
+  throw new AppError("FAILED_PRECONDITION", "The shape has no validated version.", {
+    param: "fromLatestValidated",
+  });
+}
+
+/** An addon runs on its base model's shapes, those that take addons. */
+async function targetOf(
+  models: ShapeModels,
+  principal: Principal,
+  name: string,
+): Promise<{ baseModel: string; takesAddons: boolean }> {
+  const model = await findModel(models, principal, "targetModel", name);
+  return isAddon(model)
+    ? { baseModel: model.peftDetails?.baseModel ?? "", takesAddons: true }
+    : { baseModel: name, takesAddons: false };
+}

@@ -1,0 +1,33 @@
+import { silentLog } from "../../../test/harness/database.ts";
+import { canSee, notFound } from "../accounts/service.ts";
+import { startTenants, type Tenants } from "../api-keys/testing.ts";
+import { deploymentShapeRoutes } from "./routes.ts";
+import { createDeploymentShapes, type DeploymentShapes, type ShapeModel } from "./service.ts";
+
+export interface ShapeTenants extends Tenants {
+  shapes: DeploymentShapes;
+}
+
+/** Shapes over HTTP; models are what `models` says, those of `fireworks` public. */
+export async function startShapes(models: Readonly<Record<string, ShapeModel>>): Promise<ShapeTenants> {
+  let shapes!: DeploymentShapes;
+  const tenants = await startTenants((t) => {
+    shapes = createDeploymentShapes({
+      database: t.database,
+      accounts: t.accounts,
+      clock: t.clock,
+      log: silentLog,
+      tokenSecret: t.tokenSecret,
+      models: {
+        async get(principal, accountId, modelId) {
+          const name = `accounts/${accountId}/models/${modelId}`;
+          const model = models[name];
+          if (model !== undefined && canSee(principal, accountId, accountId === "fireworks")) return model;
+          throw notFound(`Model ${name}`);
+        },
+      },
+    });
+    return deploymentShapeRoutes(shapes);
+  });
+  return { ...tenants, shapes };
+}

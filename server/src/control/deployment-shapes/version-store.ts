@@ -1,0 +1,95 @@
+import { and, desc, eq, sql } from "drizzle-orm";
+import type { Database } from "../../platform/db/database.ts";
+import type { ListQuery, Page } from "../../platform/db/listing.ts";
+import { versionListing } from "./listing-store.ts";
+import { deploymentShapes as shapes, deploymentShapeVersions as versions } from "./table.ts";
+
+export type VersionRow = typeof versions.$inferSelect;
+
+/** Whose eyes look: the account's own, or everybody's, who see what is validated and public. */
+export type View = "all" | "public";
+
+export interface VersionStore {
+  getVersion(accountId: string, shapeId: string, version: number): Promise<VersionRow | null>;
+  /** The newest validated version in that view. */
+  latestValidated(accountId: string, shapeId: string, view: View): Promise<VersionRow | null>;
+  listVersions(query: ListQuery, accountId: string, shapeId: string, view: View): Promise<Page<VersionRow>>;
+  /** False when there is no such version. */
+  mark(
+    accountId: string,
+    shapeId: string,
+    version: number,
+    marks: { validated: boolean; public: boolean },
+  ): Promise<boolean>;
+}
+
+export function versionStore(db: Database["db"], tokenSecret: Buffer): VersionStore {
+  const listVersions = versionListing(db, tokenSecret);
+  const isVersionOf = (accountId: string, shapeId: string) =>
+    and(eq(versions.accountId, accountId), eq(versions.shapeId, shapeId));
+
+  return {
+    async getVersion(accountId, shapeId, version) {
+      const [row] = await db
+        .select()
+        .from(versions)
+        .where(and(isVersionOf(accountId, shapeId), eq(versions.version, version)));
+      return row ?? null;
+    },
+    async latestValidated(accountId, shapeId, view) {
+      const [row] = await db
+        .select()
+        .from(versions)
+        .where(
+          and(
+            isVersionOf(accountId, shapeId),
+            versions.validated,
+            view === "all" ? undefined : versions.public,
+          ),
+        )
+        .orderBy(desc(versions.version))
+        .limit(1);
+      return row ?? null;
+    },
+    listVersions(query, accountId, shapeId, view) {
+      const seen = view === "all" ? undefined : and(versions.validated, versions.public);
+      const where = and(isVersionOf(accountId, shapeId), seen);
+      return listVersions(query, where, JSON.stringify([accountId, shapeId, view]));
+    },
+    mark: (accountId, shapeId, version, marks) =>
+      db.transaction(async (tx) => {
+        // The shape first, as everywhere: changes of one shape wait for each other.
+        await tx
+          .select({ id: shapes.id })
+          .from(shapes)
+          .where(and(eq(shapes.accountId, accountId), eq(shapes.id, shapeId)))
+          .for("update");
+        const changed = await tx
+          .update(versions)
+          .set(marks)
+          .where(and(isVersionOf(accountId, shapeId), eq(versions.version, version)))
+          .returning({ version: versions.version });
+        if (changed.length === 0) return false;
+        await markNewest(tx, accountId, shapeId);
+        return true;
+      }),
+  };
+}
+
+/** Brings up to date what is derived from all versions of a shape. */
+export async function markNewest(
+  tx: Pick<Database["db"], "execute">,
+  accountId: string,
+  shapeId: string,
+): Promise<void> {
+  const ofShape = sql`v.account_id = ${accountId} and v.shape_id = ${shapeId}`;
+  await tx.execute(sql`
+    update ${versions} as v set latest_validated = (v.version = newest.version)
+    from (select coalesce(max(v.version), 0) as version from ${versions} as v where ${ofShape} and v.validated) as newest
+    where ${ofShape} and v.latest_validated <> (v.version = newest.version)`);
+  await tx.execute(sql`
+    update ${shapes} as s set public_spec = (
+      select v.spec from ${versions} as v where ${ofShape} and v.validated and v.public
+      order by v.version desc limit 1)
+    where s.account_id = ${accountId} and s.id = ${shapeId}`);
+}
