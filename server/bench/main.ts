@@ -1,7 +1,8 @@
 /**
- * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine]`. Prints tables with ratios out of one
+ * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control]`. Prints tables with ratios out of one
  * alternated run and writes them to bench-results.json. Loopback only; ends what it started.
  */
+import { runControl } from "./control/run.ts";
 import { runEngine } from "./engine/run.ts";
 import { runGateway } from "./gateway/run.ts";
 import { endAll, ROOT } from "./processes.ts";
@@ -27,6 +28,7 @@ const SIZES = {
       promptTokens: 1_000,
       budgetMs: 40_000,
     },
+    control: { listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 } },
   },
   quick: {
     gateway: { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 },
@@ -39,6 +41,7 @@ const SIZES = {
       promptTokens: 1_000,
       budgetMs: 8_000,
     },
+    control: { listing: { rows: 100_000, samples: 40, budgetMs: 3_000 } },
   },
   smoke: {
     gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
@@ -51,10 +54,11 @@ const SIZES = {
       promptTokens: 200,
       budgetMs: 2_000,
     },
+    control: { listing: { rows: 2_000, samples: 3, budgetMs: 1_000 } },
   },
 } as const;
 
-const PARTS = ["gateway", "engine", "text"];
+const PARTS = ["gateway", "engine", "text", "control"];
 
 interface Settings {
   size: keyof typeof SIZES;
@@ -99,6 +103,11 @@ async function main(): Promise<void> {
     const text = await runText(SIZES[size].text);
     results["text"] = text.results;
     goals.push(...text.goals);
+  }
+  if (only === null || only === "control") {
+    const control = await runControl(SIZES[size].control);
+    results["control"] = control.results;
+    goals.push(...control.goals);
   }
   printGoals(goals);
   const seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);
