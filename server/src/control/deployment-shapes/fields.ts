@@ -2,24 +2,21 @@ import { checkDisplayName, checkText } from "../../lib/display-text.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
 import type { Principal } from "../accounts/service.ts";
+import type { ModelDescription } from "../models/service.ts";
 import type { ShapeFields, ShapeSpec } from "./schema.ts";
 import { checkDeploymentSize } from "./size.ts";
 
 const MAX_DESCRIPTION_CHARS = 999;
 
-/** What shapes ask of models. */
+/** A model as far as shapes look at it. */
+export type ShapeModel = Pick<
+  ModelDescription,
+  "kind" | "baseModel" | "supportsLora" | "contextLength" | "modelType" | "parameterCount"
+>;
+
 export interface ShapeModels {
   /** @throws AppError NOT_FOUND for a model that doesn't exist or that the principal may not see. */
-  get(principal: Principal, accountId: string, modelId: string): Promise<ShapeModel>;
-}
-
-/** A model as far as shapes look at it, in the words of the control plane. */
-export interface ShapeModel {
-  kind?: string;
-  contextLength?: number;
-  supportsLora?: boolean;
-  baseModelDetails?: { modelType?: string; parameterCount?: string };
-  peftDetails?: { baseModel?: string };
+  describe(principal: Principal, name: string): Promise<ShapeModel>;
 }
 
 /** @throws AppError NOT_FOUND, or BAD_REQUEST naming the field for what is no full name. */
@@ -33,11 +30,7 @@ export async function findModel(
   if (parsed === null || fullModelName(parsed) !== name) {
     throw badRequest(field, `${field} must be a model's name, accounts/{account}/models/{model}.`);
   }
-  return models.get(principal, parsed.accountId, parsed.modelId);
-}
-
-export function isAddon(model: ShapeModel): boolean {
-  return model.peftDetails?.baseModel !== undefined && model.peftDetails.baseModel !== "";
+  return models.describe(principal, name);
 }
 
 /**
@@ -55,18 +48,18 @@ export async function checkShape(
   checkSpeculation(fields);
   if (!fields.baseModel) throw badRequest("baseModel", "baseModel is required.");
   const model = await findModel(models, principal, "baseModel", fields.baseModel);
-  if (isAddon(model)) throw badRequest("baseModel", "baseModel must be a base model, not an addon.");
+  if (model.kind !== "base") throw badRequest("baseModel", "baseModel must be a base model.");
   if (fields.draftModel) await findModel(models, principal, "draftModel", fields.draftModel);
-  if (fields.enableAddons && model.supportsLora === false) {
+  if (fields.enableAddons && !model.supportsLora) {
     throw badRequest("enableAddons", "The base model takes no addons.");
   }
-  const longest = model.contextLength || Number.POSITIVE_INFINITY;
+  const longest = model.contextLength ?? Number.POSITIVE_INFINITY;
   if ((fields.maxContextLength ?? 0) > longest) {
     throw badRequest("maxContextLength", `maxContextLength is above the model's ${longest} tokens.`);
   }
-  const { modelType = "", parameterCount = "0" } = model.baseModelDetails ?? {};
+  const parameterCount = String(model.parameterCount ?? 0);
   if (!fields.disableDeploymentSizeValidation) checkDeploymentSize({ ...fields, parameterCount });
-  return { ...fields, baseModel: fields.baseModel, modelType, parameterCount };
+  return { ...fields, baseModel: fields.baseModel, modelType: model.modelType, parameterCount };
 }
 
 function checkSpeculation(fields: ShapeFields): void {

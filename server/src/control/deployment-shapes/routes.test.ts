@@ -13,15 +13,11 @@ let mallory: Someone;
 
 beforeAll(async () => {
   t = await startShapes({
-    [BASE]: {
-      kind: "HF_BASE_MODEL",
-      contextLength: 8192,
-      supportsLora: true,
-      baseModelDetails: { modelType: "llama", parameterCount: "70000000000" },
-    },
-    "accounts/fireworks/models/fused": { kind: "HF_BASE_MODEL", supportsLora: false },
-    "accounts/evil/models/private": { kind: "HF_BASE_MODEL" },
-    [ADDON]: { kind: "HF_PEFT_ADDON", peftDetails: { baseModel: BASE } },
+    [BASE]: { contextLength: 8192, modelType: "llama", parameterCount: 70_000_000_000n },
+    "accounts/fireworks/models/fused": { supportsLora: false },
+    "accounts/evil/models/private": {},
+    [ADDON]: { kind: "addon", baseModel: BASE },
+    "accounts/fireworks/models/painter": { kind: "other" },
   });
   admin = await t.someone("acme", "root", "admin");
   alice = await t.someone("acme", "alice", "user");
@@ -117,6 +113,7 @@ describe("a shape", () => {
     ["no model", { baseModel: undefined }, "baseModel"],
     ["a short model name", { baseModel: "fireworks/small" }, "baseModel"],
     ["an addon for its model", { baseModel: ADDON }, "baseModel"],
+    ["a model that runs nowhere here", { baseModel: "accounts/fireworks/models/painter" }, "baseModel"],
     ["an unknown accelerator", { acceleratorType: "NVIDIA_T1000" }, "acceleratorType"],
     ["an unknown precision", { precision: "FP1" }, "precision"],
     ["fewer accelerators than none", { acceleratorCount: -1 }, "acceleratorCount"],

@@ -17,9 +17,13 @@ let mallory: Principal;
 let folder: string;
 
 beforeAll(async () => {
-  const models = loadCatalog(CATALOG).map(({ name, kind, contextLength, weights }): [string, ShapeModel] => [
+  const models = loadCatalog(CATALOG).map(({ name, kind, contextLength, weights }) => [
     name,
-    { ...(kind && { kind }), ...(contextLength && { contextLength }), supportsLora: weights !== undefined },
+    {
+      kind: kind === "HF_BASE_MODEL" ? "base" : "other",
+      contextLength: contextLength ?? null,
+      supportsLora: weights !== undefined,
+    } satisfies Partial<ShapeModel>,
   ]);
   t = await startShapes(Object.fromEntries(models));
   alice = (await t.someone("acme", "alice", "user")).principal;

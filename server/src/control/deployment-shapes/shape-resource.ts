@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { type Accounts, authorize, notFound, type Principal, visibility } from "../accounts/service.ts";
-import { checkShape, fieldsOf, findModel, isAddon, notValidated, type ShapeModels } from "./fields.ts";
+import { checkShape, fieldsOf, findModel, notValidated, type ShapeModels } from "./fields.ts";
 import { shapeName } from "./names.ts";
 import { ShapeBody, type ShapeSpec } from "./schema.ts";
 import type { DeploymentShapes } from "./service.ts";
@@ -113,7 +113,7 @@ async function targetOf(
   name: string,
 ): Promise<{ baseModel: string; takesAddons: boolean }> {
   const model = await findModel(models, principal, "targetModel", name);
-  return isAddon(model)
-    ? { baseModel: model.peftDetails?.baseModel ?? "", takesAddons: true }
-    : { baseModel: name, takesAddons: false };
+  return model.baseModel === null
+    ? { baseModel: name, takesAddons: false }
+    : { baseModel: model.baseModel, takesAddons: true };
 }

@@ -8,8 +8,19 @@ export interface ShapeTenants extends Tenants {
   shapes: DeploymentShapes;
 }
 
+const UNKNOWN: ShapeModel = {
+  kind: "base",
+  baseModel: null,
+  supportsLora: true,
+  contextLength: null,
+  modelType: "",
+  parameterCount: null,
+};
+
 /** Shapes over HTTP; models are what `models` says, those of `fireworks` public. */
-export async function startShapes(models: Readonly<Record<string, ShapeModel>>): Promise<ShapeTenants> {
+export async function startShapes(
+  models: Readonly<Record<string, Partial<ShapeModel>>>,
+): Promise<ShapeTenants> {
   let shapes!: DeploymentShapes;
   const tenants = await startTenants((t) => {
     shapes = createDeploymentShapes({
@@ -19,10 +30,12 @@ export async function startShapes(models: Readonly<Record<string, ShapeModel>>):
       log: silentLog,
       tokenSecret: t.tokenSecret,
       models: {
-        async get(principal, accountId, modelId) {
-          const name = `accounts/${accountId}/models/${modelId}`;
+        async describe(principal, name) {
+          const accountId = name.split("/")[1] ?? "";
           const model = models[name];
-          if (model !== undefined && canSee(principal, accountId, accountId === "fireworks")) return model;
+          if (model !== undefined && canSee(principal, accountId, accountId === "fireworks")) {
+            return { ...UNKNOWN, ...model };
+          }
           throw notFound(`Model ${name}`);
         },
       },
