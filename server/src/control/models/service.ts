@@ -1,8 +1,182 @@
+import type { Clock } from "../../lib/clock.ts";
+import type { Blobs } from "../../platform/blobs/blobs.ts";
+import type { S3Server } from "../../platform/blobs/s3-server.ts";
+import type { Database } from "../../platform/db/database.ts";
+import type { ListQuery } from "../../platform/db/listing.ts";
+import type { Log } from "../../platform/telemetry/log.ts";
+import type { Principal } from "../accounts/service.ts";
+import { loadCatalog } from "./catalog.ts";
+import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog-schema.ts";
+import type { Context } from "./context.ts";
+import { ModelResource, type Neighbours } from "./crud.ts";
+import {
+  type DeployableModel,
+  deployableModel,
+  describeModel,
+  type ModelDescription,
+} from "./description.ts";
+import { ModelFileWork } from "./file-work.ts";
+import { Imports } from "./imports.ts";
+import { libraryRows } from "./library.ts";
+import { importModel, prepareModel } from "./lifecycle.ts";
+import type {
+  CreateModelRequest,
+  DownloadEndpoint,
+  GetUploadEndpointRequest,
+  ImportModelRequest,
+  Model,
+  ModelBody,
+  Operation,
+  PrepareModelRequest,
+  ValidateModelConfigRequest,
+  ValidateUploadQuery,
+} from "./schema.ts";
+import { modelStore } from "./store.ts";
+import { downloadEndpoint, UploadChecks, uploadEndpoint } from "./uploads.ts";
+import { ModelWeights, type OnPhase } from "./weights.ts";
+
 export { CatalogError } from "./catalog.ts";
 export type { AttachedModel, CatalogModel, CatalogWeights, ModelEntry, ModelKind } from "./catalog-schema.ts";
+export type { DeployableModel, ModelDescription } from "./description.ts";
 export {
   createModelService,
   type ModelService,
   type ModelServiceOptions,
   type ResolvedModel,
 } from "./resolver.ts";
+export type { DeployedModelRef, Model } from "./schema.ts";
+
+/** All but `list` throw NOT_FOUND for what is not there or may not be seen; what writes, FORBIDDEN by role. */
+export interface Models {
+  /** An empty model in the state UPLOADING. @throws AppError BAD_REQUEST naming the field, ALREADY_EXISTS. */
+  create(principal: Principal, accountId: string, request: CreateModelRequest): Promise<Model>;
+  get(principal: Principal, accountId: string, id: string): Promise<Model>;
+  /** The account's models; of another account the public ones. */
+  list(
+    principal: Principal,
+    accountId: string,
+    query: ListQuery,
+  ): Promise<{ models: Model[]; nextPageToken: string; totalSize: number }>;
+  /** @throws AppError BAD_REQUEST naming the field. */
+  update(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    body: ModelBody,
+    updateMask: string | undefined,
+  ): Promise<Model>;
+  /** @throws AppError FAILED_PRECONDITION while it is deployed. */
+  delete(principal: Principal, accountId: string, id: string): Promise<void>;
+  /** URLs that take files of these sizes. @throws AppError BAD_REQUEST, FAILED_PRECONDITION unless UPLOADING. */
+  uploadEndpoint(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    request: GetUploadEndpointRequest,
+  ): Promise<object>;
+  /**
+   * Checks the uploaded files, fills in what they say and the client didn't, and makes the model READY. Gives warnings.
+   * @throws AppError BAD_REQUEST naming the file, FAILED_PRECONDITION while files are missing, ABORTED when the model
+   * changes meanwhile.
+   */
+  validateUpload(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    query: ValidateUploadQuery,
+  ): Promise<string[]>;
+  /** URLs that give the files. @throws AppError FORBIDDEN for another account's, FAILED_PRECONDITION without files. */
+  downloadEndpoint(principal: Principal, accountId: string, id: string): Promise<DownloadEndpoint>;
+  /** Begins to make weights for a precision. @throws AppError BAD_REQUEST, FAILED_PRECONDITION. */
+  prepare(principal: Principal, accountId: string, id: string, request: PrepareModelRequest): Promise<void>;
+  /** @throws AppError BAD_REQUEST, FAILED_PRECONDITION, ABORTED while another import runs, ALREADY_EXISTS. */
+  import(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    request: ImportModelRequest,
+  ): Promise<Operation>;
+  /** Whether a model with this configuration could be run. @throws AppError BAD_REQUEST. */
+  validateConfig(request: ValidateModelConfigRequest): void;
+
+  /** Any model that the principal may see, by full or short name. */
+  describe(principal: Principal, name: string): Promise<ModelDescription>;
+  /** The same for one that can be run. @throws AppError FAILED_PRECONDITION for what can't be, or not yet. */
+  deployable(principal: Principal, name: string): Promise<DeployableModel>;
+  /** The catalog. */
+  library(): readonly CatalogModel[];
+  /** Models of attached engines. */
+  attached(): readonly AttachedModel[];
+
+  /** Takes up the work on models' files. */
+  start(): Promise<void>;
+  /** Works off what is due now; for tests. */
+  tick(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ModelsDeps extends Neighbours {
+  database: Pick<Database, "db" | "listen">;
+  clock: Clock;
+  log: Log;
+  blobs: Blobs;
+  /** Of page tokens. */
+  tokenSecret: Buffer;
+  catalogDir: string;
+  attached: readonly AttachedModel[];
+  /** Absolute: weights in the engine's form, made from uploads. */
+  folder: string;
+  /** Brings catalog weights to this host. */
+  fetchWeights(weights: CatalogWeights, signal: AbortSignal, onPhase: OnPhase): Promise<string>;
+  /** Where imports come from. */
+  s3: S3Server;
+}
+
+/** Brings the table's part that shows the library up to date. @throws CatalogError. */
+export async function createModels(deps: ModelsDeps): Promise<Models> {
+  const { clock, blobs, attached } = deps;
+  const catalog = loadCatalog(deps.catalogDir);
+  const byName = new Map(catalog.map((model) => [model.name, model]));
+  const store = modelStore(deps.database, deps.tokenSecret, () => clock.now());
+  await store.syncLibrary(libraryRows(catalog, attached, clock.now()));
+  const weights = new ModelWeights({
+    blobs,
+    folder: deps.folder,
+    get: store.get,
+    catalogWeights: (name) => byName.get(name)?.weights ?? null,
+    fetchCatalog: deps.fetchWeights,
+  });
+  const context: Context = { store, clock, blobs, weights };
+  const resource = new ModelResource(context, deps);
+  const imports = new Imports({ blobs, server: deps.s3 });
+  const checks = new UploadChecks(context);
+  const work = new ModelFileWork({ context, imports, checks, database: deps.database, log: deps.log });
+  const catalogOf = (name: string): CatalogModel | undefined => byName.get(name);
+
+  return {
+    create: (...request) => resource.create(...request),
+    get: (...request) => resource.get(...request),
+    list: (...request) => resource.list(...request),
+    update: (...request) => resource.update(...request),
+    delete: (...request) => resource.delete(...request),
+    uploadEndpoint: (...request) => uploadEndpoint(context, ...request),
+    validateUpload: (...request) => checks.validate(...request),
+    downloadEndpoint: (...request) => downloadEndpoint(context, ...request),
+    prepare: (principal, accountId, id, { precision }) =>
+      prepareModel(context, principal, accountId, id, precision),
+    import: (...request) => importModel(context, imports, resource, ...request),
+    validateConfig(_request) {
+      throw new Error("not yet");
+    },
+    describe: (principal, name) => describeModel(context, catalogOf, principal, name),
+    deployable: (principal, name) => deployableModel(context, catalogOf, principal, name),
+    library: () => catalog,
+    attached: () => attached,
+    start: () => work.start(),
+    tick: () => work.tick(),
+    async close() {
+      checks.close();
+      await work.close();
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { checkNewId } from "../../lib/resource-ids.ts";
+import { fullModelName } from "../../lib/resource-names.ts";
+import type { ListQuery } from "../../platform/db/listing.ts";
+import { authorize, canSee, notFound, type Principal, visibility } from "../accounts/service.ts";
+import { type Context, changeableModel, newRow, seeModel, seeNamed } from "./context.ts";
+import { blobPrefix } from "./files.ts";
+import { type Given, patched, readGiven } from "./given.ts";
+import { modelTitle } from "./names.ts";
+import { isBase, toModel } from "./resource.ts";
+import type { CreateModelRequest, DeployedModelRef, Model, ModelBody } from "./schema.ts";
+import type { ModelRow } from "./store.ts";
+
+/** What models need of other resources. */
+export interface Neighbours {
+  accounts: { exists(accountId: string): Promise<boolean> };
+  users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
+  /** Where a model is deployed, as far as the principal may see it. Absent: nowhere. */
+  modelRefs?: (principal: Principal, name: string) => Promise<readonly DeployedModelRef[]>;
+  /** A public sentence why a model can't be deleted, null when it can. Absent: it always can. */
+  inUse?: (name: string) => Promise<string | null>;
+}
+
+/** Models as clients list and change them. */
+export class ModelResource {
+  readonly #context: Context;
+  readonly #neighbours: Neighbours;
+
+  constructor(context: Context, neighbours: Neighbours) {
+    this.#context = context;
+    this.#neighbours = neighbours;
+  }
+
+  async create(principal: Principal, accountId: string, request: CreateModelRequest): Promise<Model> {
+    const account = `Account accounts/${accountId}`;
+    authorize(principal, accountId, "write", account);
+    if (!(await this.#neighbours.accounts.exists(accountId))) throw notFound(account);
+    if (request.cluster) throw badRequest("cluster", "cluster: there are no clusters of your own here.");
+    checkNewId("modelId", request.modelId);
+    const given = await this.#withNames(principal, readGiven(request.model ?? {}, "model."), "model.");
+    const row = newRow(this.#context, principal, accountId, request.modelId, given);
+    if (!(await this.#context.store.insert(row))) throw alreadyExists(accountId, request.modelId);
+    return this.answer(principal, row);
+  }
+
+  async get(principal: Principal, accountId: string, id: string): Promise<Model> {
+    return this.answer(principal, await seeModel(this.#context, principal, accountId, id));
+  }
+
+  async list(
+    principal: Principal,
+    accountId: string,
+    query: ListQuery,
+  ): Promise<{ models: Model[]; nextPageToken: string; totalSize: number }> {
+    const show = visibility(principal, accountId);
+    const { rows, nextPageToken, totalSize } = await this.#context.store.list(query, accountId, show);
+    const emails = await this.#emails(principal, accountId, rows);
+    const models = rows.map((row) => toModel(row, emails.get(row.createdBy) ?? "", []));
+    return { models, nextPageToken, totalSize };
+  }
+
+  async update(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    body: ModelBody,
+    updateMask: string | undefined,
+  ): Promise<Model> {
+    const seen = await changeableModel(this.#context, principal, accountId, id);
+    const wish = (row: ModelRow): Given => patched(row, toModel(row, "", []), body, updateMask);
+    await this.#withNames(principal, wish(seen), "");
+    const row = await this.#context.store.change(accountId, id, (current) => ({
+      ...current,
+      ...wish(current),
+      updateTime: new Date(this.#context.clock.now()),
+    }));
+    if (row === null) throw notFound(modelTitle(accountId, id));
+    return this.answer(principal, row);
+  }
+
+  async delete(principal: Principal, accountId: string, id: string): Promise<void> {
+    const { store, blobs, weights } = this.#context;
+    const title = modelTitle(accountId, id);
+    const seen = await changeableModel(this.#context, principal, accountId, id);
+    const row = await store.delete(accountId, id, async (current) => {
+      if (current.uid !== seen.uid) throw notFound(title);
+      if (current.catalogDigest !== null) {
+        throw new AppError(
+          "FAILED_PRECONDITION",
+          `${title} comes with the platform; it can be hidden: set public to false.`,
+        );
+      }
+      const use = await this.#neighbours.inUse?.(fullModelName({ accountId, modelId: id }));
+      if (use) throw new AppError("FAILED_PRECONDITION", use);
+    });
+    if (row === null) throw notFound(title);
+    // What can't be removed now is removed with what comes later.
+    await blobs.deletePrefix(blobPrefix(row)).catch(() => {});
+    await weights.remove(row.uid).catch(() => {});
+  }
+
+  /** One model as the principal sees it. */
+  async answer(principal: Principal, row: ModelRow): Promise<Model> {
+    const name = fullModelName({ accountId: row.accountId, modelId: row.id });
+    const [emails, refs] = await Promise.all([
+      this.#emails(principal, row.accountId, [row]),
+      this.#neighbours.modelRefs?.(principal, name) ?? [],
+    ]);
+    return toModel(row, emails.get(row.createdBy) ?? "", refs);
+  }
+
+  /** People's addresses are their account's business. */
+  async #emails(
+    principal: Principal,
+    accountId: string,
+    rows: readonly ModelRow[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const ids = [...new Set(rows.map(({ createdBy }) => createdBy))].filter((id) => id !== "");
+    if (ids.length === 0 || !canSee(principal, accountId, false)) return new Map();
+    return this.#neighbours.users.emailsOf(accountId, ids);
+  }
+
+  /** The models that a body names, by their full names. @throws AppError NOT_FOUND, BAD_REQUEST naming the field. */
+  async #withNames(principal: Principal, given: Given, at: string): Promise<Given> {
+    const spec = { ...given.spec };
+    const find = async (field: string, name: string): Promise<string> => {
+      const row = await seeNamed(this.#context, principal, name);
+      if (!isBase(row)) throw badRequest(at + field, `${at}${field} must be a base model.`);
+      return fullModelName({ accountId: row.accountId, modelId: row.id });
+    };
+    if (spec.peftDetails?.baseModel) {
+      const baseModel = await find("peftDetails.baseModel", spec.peftDetails.baseModel);
+      spec.peftDetails = { ...spec.peftDetails, baseModel };
+    }
+    if (spec.defaultDraftModel)
+      spec.defaultDraftModel = await find("defaultDraftModel", spec.defaultDraftModel);
+    return { ...given, spec };
+  }
+}
+
+export function alreadyExists(accountId: string, id: string): AppError {
+  return new AppError("ALREADY_EXISTS", `${modelTitle(accountId, id)} already exists.`, { param: "modelId" });
+}

@@ -1,0 +1,113 @@
+import { AppError, toAppError } from "../../lib/errors.ts";
+import type { Database } from "../../platform/db/database.ts";
+import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
+import type { Log } from "../../platform/telemetry/log.ts";
+import { type Context, failed, OK } from "./context.ts";
+import type { Imports } from "./imports.ts";
+import { FILE_WORK, type FileWork, type ModelRow } from "./store.ts";
+import type { UploadChecks } from "./uploads.ts";
+
+export interface FileWorkDeps {
+  context: Context;
+  imports: Imports;
+  checks: UploadChecks;
+  database: Pick<Database, "db" | "listen">;
+  log: Log;
+}
+
+/** Failures after which a preparation is given up. */
+const MAX_FAILURES = 5;
+
+/** Long work on models' files, which outlives the request that asks for it. */
+export class ModelFileWork {
+  readonly #deps: FileWorkDeps;
+  readonly #workers: Reconciler[];
+
+  constructor(deps: FileWorkDeps) {
+    this.#deps = deps;
+    const { database, log } = deps;
+    const worker = (work: FileWork, step: (item: WorkItem) => Promise<null>): Reconciler =>
+      new Reconciler({
+        database,
+        clock: deps.context.clock,
+        log,
+        kind: FILE_WORK[work],
+        concurrency: 2,
+        step,
+      });
+    this.#workers = [
+      worker("prepare", (item) => this.#prepare(item)),
+      worker("import", (item) => this.#import(item)),
+      worker("remove", (item) => this.#remove(item)),
+    ];
+  }
+
+  async start(): Promise<void> {
+    for (const worker of this.#workers) await worker.start();
+  }
+
+  /** Works off what is due now. */
+  async tick(): Promise<void> {
+    for (const worker of this.#workers) await worker.tick();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+  }
+
+  async #prepare({ key, failures, signal }: WorkItem): Promise<null> {
+    const { store, weights } = this.#deps.context;
+    const row = await store.getByUid(key);
+    if (row === null || row.preparing === null) return null;
+    const precision = row.preparing;
+    try {
+      await weights.convert(row, precision, signal, () => {});
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof AppError) && failures < MAX_FAILURES) throw error;
+      await this.#change(row, { state: "READY", preparing: null, ...this.#failure(error) });
+      return null;
+    }
+    const precisions = [...new Set([...row.precisions, precision])];
+    await this.#change(row, { state: "READY", preparing: null, precisions, ...OK });
+    return null;
+  }
+
+  async #import({ key, signal }: WorkItem): Promise<null> {
+    const { context, imports, checks } = this.#deps;
+    const row = await context.store.getByUid(key);
+    if (row === null || row.state !== "UPLOADING") return null;
+    try {
+      const files = await imports.run(row, signal);
+      const imported = await this.#change(row, { files });
+      if (imported !== null) await checks.check(imported);
+    } catch (error) {
+      signal.throwIfAborted();
+      await this.#change(row, this.#failure(error));
+    }
+    return null;
+  }
+
+  async #remove({ key }: WorkItem): Promise<null> {
+    const { blobs, weights } = this.#deps.context;
+    await blobs.deletePrefix(`models/${key}/`);
+    await weights.remove(key.slice(key.indexOf("/") + 1));
+    return null;
+  }
+
+  #failure(error: unknown): ReturnType<typeof failed> {
+    const failure = toAppError(error);
+    if (failure.status >= 500)
+      this.#deps.log.warn({ err: failure.cause ?? failure }, "work on a model failed");
+    return failed(failure);
+  }
+
+  /** Null when the model is gone. */
+  async #change(seen: ModelRow, change: Partial<ModelRow>): Promise<ModelRow | null> {
+    const { store, clock } = this.#deps.context;
+    const next = await store.change(seen.accountId, seen.id, (row) =>
+      row.uid === seen.uid ? { ...row, ...change, updateTime: new Date(clock.now()) } : row,
+    );
+    return next?.uid === seen.uid ? next : null;
+  }
+}

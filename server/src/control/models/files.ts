@@ -1,0 +1,93 @@
+import { badRequest } from "../../lib/errors.ts";
+import { echo } from "../../lib/field-names.ts";
+import type { ModelRow } from "./store.ts";
+
+export const MAX_FILES = 1_000;
+/** Of one file, and of all files of a model. */
+export const MAX_FILE_BYTES = 500e9;
+export const MAX_MODEL_BYTES = 2e12;
+
+/** Where a model's files lie: each model has a place of its own, also after its id was used again. */
+type Place = Pick<ModelRow, "accountId" | "uid">;
+
+export function blobPrefix({ accountId, uid }: Place): string {
+  return `models/${accountId}/${uid}/`;
+}
+
+/** Where a signed URL takes a file. */
+export function uploadKey(place: Place, name: string): string {
+  return `${blobPrefix(place)}uploads/${name}`;
+}
+
+/** Below it lie the files that are checked and used, where no URL leads. */
+export function filePrefix(place: Place): string {
+  return `${blobPrefix(place)}files/`;
+}
+
+const PART = /^[A-Za-z0-9._+=@-]{1,100}$/;
+const MAX_DEPTH = 4;
+const PICKLE = /\.(bin|pt|pth|pkl|pickle|ckpt|joblib|dill)$/i;
+const ARCHIVE = /\.(zip|tar|tgz|gz|bz2|xz|zst|7z|rar|whl|npz)$/i;
+
+/**
+ * A file's name relative to the model's folder.
+ * @throws AppError BAD_REQUEST naming `field`.
+ */
+export function checkFileName(field: string, name: string): void {
+  const fail = (why: string): never => {
+    throw badRequest(field, `${field}: ${echo(name) || "an empty name"} ${why}`);
+  };
+  const parts = name.split("/");
+  if (/^[/\\]|^[A-Za-z]:|\\/.test(name) || parts.some((part) => part === ".." || part === ".")) {
+    fail("leads out of the model's folder.");
+  }
+  if (parts.length > MAX_DEPTH || !parts.every((part) => PART.test(part))) {
+    fail(`is no file name that is taken here: letters, digits and ._+=@-, at most ${MAX_DEPTH} parts.`);
+  }
+  if (PICKLE.test(name)) {
+    fail("is a pickle, which can run code when it is read; save the weights as safetensors.");
+  }
+  if (ARCHIVE.test(name)) fail("is an archive; upload the files themselves.");
+}
+
+/**
+ * The declared files with others put in, sizes in bytes.
+ * @throws AppError BAD_REQUEST naming `field` for too many or too large ones and for names that get in each other's way.
+ */
+export function withFiles(
+  field: string,
+  files: Readonly<Record<string, number>>,
+  added: Readonly<Record<string, number>>,
+): Record<string, number> {
+  for (const [name, sizeBytes] of Object.entries(added)) {
+    checkFileName(field, name);
+    if (sizeBytes > MAX_FILE_BYTES)
+      throw badRequest(field, `${field}: ${echo(name)} is larger than ${MAX_FILE_BYTES} bytes.`);
+  }
+  const all = { ...files, ...added };
+  const names = Object.keys(all);
+  if (names.length > MAX_FILES) throw badRequest(field, `${field}: a model has at most ${MAX_FILES} files.`);
+  const totalBytes = Object.values(all).reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+  if (totalBytes > MAX_MODEL_BYTES)
+    throw badRequest(field, `${field}: a model has at most ${MAX_MODEL_BYTES} bytes.`);
+  refuseClashes(field, names);
+  return all;
+}
+
+/** Names that are one on some file systems, and a file where another name has a folder. */
+function refuseClashes(field: string, names: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const other = seen.get(name.toLowerCase());
+    if (other !== undefined)
+      throw badRequest(field, `${field}: ${echo(name)} and ${echo(other)} differ in case alone.`);
+    seen.set(name.toLowerCase(), name);
+  }
+  for (const name of names) {
+    for (let at = name.indexOf("/"); at !== -1; at = name.indexOf("/", at + 1)) {
+      const folder = seen.get(name.slice(0, at).toLowerCase());
+      if (folder !== undefined)
+        throw badRequest(field, `${field}: ${echo(folder)} can't be a file and a folder.`);
+    }
+  }
+}

@@ -1,0 +1,212 @@
+import { isDeepStrictEqual } from "node:util";
+import { checkDisplayName, checkText } from "../../lib/display-text.ts";
+import { badRequest } from "../../lib/errors.ts";
+import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
+import { echo } from "../../lib/field-names.ts";
+import {
+  type BaseModelDetails,
+  type ConversationConfig,
+  ModelBody,
+  ModelSpec,
+  type PeftDetails,
+  type ResourceKind,
+} from "./schema.ts";
+import type { ModelRow } from "./store.ts";
+
+/** The columns that a client fills. */
+export type Given = Pick<ModelRow, "displayName" | "kind" | "public" | "spec">;
+
+const MAX_DESCRIPTION_CHARS = 999;
+const MAX_URL_CHARS = 2_000;
+const MAX_TEMPLATE_CHARS = 200_000;
+const MAX_LABEL_CHARS = 200;
+const MAX_CONTEXT_TOKENS = 100_000_000;
+const MAX_DRAFT_TOKENS = 32;
+const RANKS = { min: 4, max: 64 };
+const TARGET_MODULES: ReadonlySet<string> = new Set([
+  "q_proj",
+  "k_proj",
+  "v_proj",
+  "o_proj",
+  "up_proj",
+  "w1",
+  "down_proj",
+  "w2",
+  "gate_proj",
+  "w3",
+  "block_sparse_moe.gate",
+]);
+const UPLOADED_KINDS: readonly ResourceKind[] = ["HF_BASE_MODEL", "HF_PEFT_ADDON"];
+const SPEC_FIELDS = Object.keys(ModelSpec.properties) as (keyof ModelSpec)[];
+
+/**
+ * The columns of a body.
+ * @param at what the fields' names begin with in refusals: `model.`
+ * @throws AppError BAD_REQUEST naming the field.
+ */
+export function readGiven(body: ModelBody, at: string): Given {
+  const { displayName = "", kind = "KIND_UNSPECIFIED" } = body;
+  const spec = Object.fromEntries(
+    SPEC_FIELDS.filter((field) => body[field] !== undefined).map((field) => [field, body[field]]),
+  ) as ModelSpec;
+  checkDisplayName(`${at}displayName`, displayName);
+  checkTexts(spec, at);
+  checkNumbers(spec, at);
+  const refuse = (field: keyof ModelBody, why: string): void => {
+    if (body[field]) throw badRequest(at + field, `${at}${field}: ${why}`);
+  };
+  refuse("teftDetails", "the kind HF_TEFT_ADDON can't be run here.");
+  refuse("snapshotType", "the kind SNAPSHOT_MODEL can't be run here.");
+  refuse("supportsImageInput", "uploaded models read no images here.");
+  if (spec.conversationConfig !== undefined)
+    checkConversation(spec.conversationConfig, `${at}conversationConfig`);
+  const named = kind === "KIND_UNSPECIFIED" ? "HF_PEFT_ADDON" : kind;
+  checkDetails(spec, named, at);
+  return { displayName, kind: named, public: body.public ?? false, spec };
+}
+
+/** What can be changed later; of the details, what they are for stays. */
+const CHANGEABLE: ReadonlySet<string> = new Set(
+  ["displayName", "public", ...SPEC_FIELDS].filter((field) => !/Details$/.test(field)),
+);
+
+/**
+ * The columns as a PATCH makes them. A field that keeps its value is no change.
+ * @param current the resource as the client sees it
+ * @throws AppError BAD_REQUEST naming the field.
+ */
+export function patched(
+  row: ModelRow,
+  current: object,
+  body: ModelBody,
+  updateMask: string | undefined,
+): Given {
+  const paths = updatePaths(updateMask, body, ModelBody);
+  const next: ModelBody = mergePatch<ModelBody>(current, body, paths);
+  for (const field of new Set(paths.map((path) => path.split(".")[0] as keyof ModelBody))) {
+    if (CHANGEABLE.has(field) || isDeepStrictEqual(next[field] ?? "", (current as ModelBody)[field] ?? ""))
+      continue;
+    throw badRequest(field, `${field} is set when the model is made, and stays.`);
+  }
+  const changed = [...new Set(paths.map((path) => path.split(".")[0]!))].filter((field) =>
+    CHANGEABLE.has(field),
+  );
+  const kept: ModelBody = { ...row.spec, displayName: row.displayName, public: row.public, kind: row.kind };
+  for (const field of changed as (keyof ModelBody)[]) {
+    if (next[field] === undefined) delete kept[field];
+    else Object.assign(kept, { [field]: next[field] });
+  }
+  checkContext(row, kept.contextLength ?? 0);
+  return row.catalogDigest === null ? readGiven(kept, "") : readLibrary(kept);
+}
+
+/** @throws AppError BAD_REQUEST for a context that the model's files don't allow. */
+export function checkContext({ facts }: Pick<ModelRow, "facts">, contextLength: number): void {
+  const most = facts?.contextLength ?? Number.POSITIVE_INFINITY;
+  if (contextLength > most)
+    throw badRequest("contextLength", `contextLength: the model's files allow at most ${most} tokens.`);
+}
+
+/** Entries of the catalog are of any kind; their texts are the operator's. */
+function readLibrary({
+  displayName = "",
+  public: isPublic = false,
+  kind = "CUSTOM_MODEL",
+  ...rest
+}: ModelBody): Given {
+  checkDisplayName("displayName", displayName);
+  checkTexts(rest, "");
+  checkNumbers(rest, "");
+  return { displayName, public: isPublic, kind, spec: rest as ModelSpec };
+}
+
+function checkTexts(spec: ModelSpec, at: string): void {
+  checkText(`${at}description`, spec.description ?? "", MAX_DESCRIPTION_CHARS);
+  for (const field of ["githubUrl", "huggingFaceUrl"] as const) checkUrl(`${at}${field}`, spec[field] ?? "");
+}
+
+/** Links are shown to people, who follow them. */
+function checkUrl(field: string, text: string): void {
+  checkText(field, text, MAX_URL_CHARS);
+  if (text === "" || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))) return;
+  throw badRequest(field, `${field} must be an http or https URL.`);
+}
+
+function checkNumbers(spec: ModelSpec, at: string): void {
+  const within = (field: keyof ModelSpec, max: number): void => {
+    const value = spec[field] as number | undefined;
+    if (value === undefined || (value >= 0 && value <= max)) return;
+    throw badRequest(at + field, `${at}${field} must be from 0 to ${max}.`);
+  };
+  within("contextLength", MAX_CONTEXT_TOKENS);
+  within("trainingContextLength", MAX_CONTEXT_TOKENS);
+  within("defaultDraftTokenCount", MAX_DRAFT_TOKENS);
+  const { defaultDraftModel = "", defaultDraftTokenCount = 0 } = spec;
+  if (defaultDraftModel !== "" && defaultDraftTokenCount === 0) {
+    const field = `${at}defaultDraftTokenCount`;
+    throw badRequest(field, `${field} is required when there is a defaultDraftModel.`);
+  }
+}
+
+function checkConversation({ style = "", system = "", template = "" }: ConversationConfig, at: string): void {
+  if (style !== "jinja") {
+    throw badRequest(
+      `${at}.style`,
+      `${at}.style: the supported style is jinja, not ${echo(style) || "none"}.`,
+    );
+  }
+  if (system !== "") {
+    throw badRequest(`${at}.system`, `${at}.system: write the default system prompt into the template.`);
+  }
+  if (template === "") throw badRequest(`${at}.template`, `${at}.template is required by the style jinja.`);
+  checkText(`${at}.template`, template, MAX_TEMPLATE_CHARS);
+}
+
+function checkDetails(spec: ModelSpec, kind: ResourceKind, at: string): void {
+  if (!UPLOADED_KINDS.includes(kind)) {
+    const why = `models of the kind ${kind} can't be run here; there are ${UPLOADED_KINDS.join(" and ")}.`;
+    throw badRequest(`${at}kind`, `${at}kind: ${why}`);
+  }
+  const other = kind === "HF_BASE_MODEL" ? "peftDetails" : "baseModelDetails";
+  if (spec[other] !== undefined) {
+    throw badRequest(at + other, `${at}${other} does not belong to the kind ${kind}.`);
+  }
+  if (kind === "HF_BASE_MODEL") checkBase(spec.baseModelDetails ?? {}, `${at}baseModelDetails`);
+  else checkPeft(spec.peftDetails ?? {}, `${at}peftDetails`);
+}
+
+function checkBase(details: BaseModelDetails, at: string): void {
+  const { worldSize = 0, checkpointFormat, modelType = "" } = details;
+  if (worldSize < 0 || worldSize > 1_024) {
+    throw badRequest(`${at}.worldSize`, `${at}.worldSize must be from 0 to 1024.`);
+  }
+  if (checkpointFormat === "UNINITIALIZED") {
+    throw badRequest(
+      `${at}.checkpointFormat`,
+      `${at}.checkpointFormat: models without weights can't be run.`,
+    );
+  }
+  checkText(`${at}.modelType`, modelType, MAX_LABEL_CHARS);
+  for (const [i, file] of (details.huggingfaceFiles ?? []).entries())
+    checkText(`${at}.huggingfaceFiles[${i}]`, file, MAX_LABEL_CHARS);
+  for (const field of ["supportsFireattention", "supportsMtp"] as const) {
+    if (details[field]) throw badRequest(`${at}.${field}`, `${at}.${field}: the engines here don't have it.`);
+  }
+}
+
+function checkPeft(details: PeftDetails, at: string): void {
+  const { baseModel = "", r = 0, targetModules = [], mergeAddonModelName = "" } = details;
+  if (baseModel === "") throw badRequest(`${at}.baseModel`, `${at}.baseModel is required for HF_PEFT_ADDON.`);
+  if (r !== 0 && (r < RANKS.min || r > RANKS.max)) {
+    throw badRequest(`${at}.r`, `${at}.r must be between ${RANKS.min} and ${RANKS.max}, inclusive.`);
+  }
+  for (const module of targetModules) {
+    if (TARGET_MODULES.has(module)) continue;
+    const known = [...TARGET_MODULES].join(", ");
+    throw badRequest(`${at}.targetModules`, `${at}.targetModules: ${echo(module)} is not one of ${known}.`);
+  }
+  if (mergeAddonModelName !== "") {
+    const field = `${at}.mergeAddonModelName`;
+    throw badRequest(field, `${field}: addons are not merged here; load them side by side.`);
+  }
+}

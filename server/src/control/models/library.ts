@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import { parseModelName } from "../../lib/resource-names.ts";
+import type { AttachedModel, CatalogModel } from "./catalog-schema.ts";
+import type { ModelRow } from "./store.ts";
+
+/**
+ * The rows that show the catalog's models and those of attached engines, which take the place of a catalog model of the
+ * same name. They can be seen by everybody.
+ */
+export function libraryRows(
+  catalog: readonly CatalogModel[],
+  attached: readonly AttachedModel[],
+  nowMs: number,
+): ModelRow[] {
+  const rows = new Map<string, ModelRow>();
+  for (const model of catalog) rows.set(model.name, rowOf(model, "catalog", nowMs));
+  for (const model of attached) rows.set(model.name, rowOf(model, "attached", nowMs));
+  return [...rows.values()];
+}
+
+function rowOf(model: CatalogModel | AttachedModel, format: "catalog" | "attached", nowMs: number): ModelRow {
+  const name = parseModelName(model.name)!;
+  const weights = "weights" in model ? model.weights : undefined;
+  const isBase = model.kind === "HF_BASE_MODEL";
+  const row = {
+    accountId: name.accountId,
+    id: name.modelId,
+    // Other weights are another thing to run.
+    uid: fingerprint({ format, name: model.name, weights: weights?.sha256 ?? "" }),
+    displayName: model.displayName,
+    kind: model.kind ?? ("CUSTOM_MODEL" as const),
+    state: "READY" as const,
+    public: true,
+    spec: {
+      ...(isBase ? { baseModelDetails: { checkpointFormat: "NATIVE" as const } } : {}),
+      ...(model.supportsChat ? { conversationConfig: { style: "jinja" } } : {}),
+      ...(model.contextLength === undefined ? {} : { contextLength: model.contextLength }),
+      supportsImageInput: model.supportsImageInput,
+      supportsTools: model.supportsTools,
+      supportsLora: isBase && weights !== undefined,
+    },
+    facts: {
+      format,
+      contextLength: model.contextLength ?? null,
+      tunable: false,
+      serverless: format === "attached" || (model as CatalogModel).serverless,
+    },
+    files: {},
+    precisions: [],
+    preparing: null,
+    importedFrom: "",
+    statusCode: "OK",
+    statusMessage: "",
+    createdBy: "",
+    revision: 1,
+  };
+  return {
+    ...row,
+    catalogDigest: fingerprint(row),
+    createTime: new Date(model.createTime === undefined ? nowMs : Date.parse(model.createTime)),
+    updateTime: new Date(nowMs),
+  };
+}
+
+function fingerprint(value: object): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
+}

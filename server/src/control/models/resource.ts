@@ -1,0 +1,83 @@
+import { fullModelName } from "../../lib/resource-names.ts";
+import { ALL_PRECISIONS } from "./precisions.ts";
+import type { BaseModelDetails, DeployedModelRef, Model, PeftDetails } from "./schema.ts";
+import type { ModelRow } from "./store.ts";
+
+/** The resource as clients see it. @param email the maker's */
+export function toModel(row: ModelRow, email: string, refs: readonly DeployedModelRef[]): Model {
+  const { spec, facts } = row;
+  const isConverted = facts?.format === "huggingface";
+  return {
+    name: fullModelName({ accountId: row.accountId, modelId: row.id }),
+    displayName: row.displayName,
+    description: spec.description ?? "",
+    createTime: row.createTime.toISOString(),
+    updateTime: row.updateTime.toISOString(),
+    createdBy: email,
+    state: row.state,
+    status: { code: row.statusCode, message: row.statusMessage },
+    kind: row.kind,
+    githubUrl: spec.githubUrl ?? "",
+    huggingFaceUrl: spec.huggingFaceUrl ?? "",
+    ...(isBase(row) ? { baseModelDetails: baseModelDetails(row) } : {}),
+    ...(row.kind === "HF_PEFT_ADDON" ? { peftDetails: peftDetails(row) } : {}),
+    public: row.public,
+    ...(spec.conversationConfig === undefined ? {} : { conversationConfig: spec.conversationConfig }),
+    contextLength: spec.contextLength ?? 0,
+    supportsImageInput: spec.supportsImageInput ?? false,
+    supportsTools: spec.supportsTools ?? false,
+    importedFrom: row.importedFrom,
+    fineTuningJob: "",
+    defaultDraftModel: spec.defaultDraftModel ?? "",
+    defaultDraftTokenCount: spec.defaultDraftTokenCount ?? 0,
+    deployedModelRefs: refs,
+    cluster: "",
+    ...(spec.deprecationDate === undefined ? {} : { deprecationDate: spec.deprecationDate }),
+    calibrated: isConverted && row.precisions.length > 1,
+    tunable: facts?.tunable ?? false,
+    supportsLora: spec.supportsLora ?? false,
+    useHfApplyChatTemplate: spec.useHfApplyChatTemplate ?? false,
+    defaultSamplingParams: {},
+    rlTunable: false,
+    trainingContextLength: spec.trainingContextLength ?? 0,
+    supportsServerless: facts?.serverless ?? false,
+    supervisedLoraTunable: false,
+    supervisedFullParameterTunable: false,
+    rlLoraTunable: false,
+    rlFullParameterTunable: false,
+    precisions: row.precisions,
+    supportedPrecisions: row.precisions,
+    supportedPrecisionsWithCalibration: isConverted ? [...ALL_PRECISIONS] : row.precisions,
+  };
+}
+
+export function isBase(row: Pick<ModelRow, "kind">): boolean {
+  return row.kind === "HF_BASE_MODEL";
+}
+
+function baseModelDetails({ spec, precisions }: ModelRow): Required<BaseModelDetails> {
+  return {
+    worldSize: 1,
+    checkpointFormat: "CHECKPOINT_FORMAT_UNSPECIFIED",
+    huggingfaceFiles: [],
+    parameterCount: "0",
+    moe: false,
+    tunable: false,
+    modelType: "",
+    supportsFireattention: false,
+    supportsMtp: false,
+    ...spec.baseModelDetails,
+    defaultPrecision: precisions[0] ?? "PRECISION_UNSPECIFIED",
+  };
+}
+
+function peftDetails({ spec }: ModelRow): Required<PeftDetails> {
+  return {
+    baseModel: "",
+    r: 0,
+    targetModules: [],
+    baseModelType: "",
+    mergeAddonModelName: "",
+    ...spec.peftDetails,
+  };
+}

@@ -1,0 +1,431 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectAnswer } from "../../../test/conformance/control-plane-contract.ts";
+import { fullModelName } from "../../lib/resource-names.ts";
+import type { Someone } from "../api-keys/testing.ts";
+import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
+
+let t: ModelsSetup;
+let carol: Someone;
+let reader: Someone;
+const uses = new Map<string, string>();
+
+beforeAll(async () => {
+  t = await startModels({
+    inUse: async (name) => uses.get(name) ?? null,
+    modelRefs: async (_principal, name) => [
+      {
+        name: "accounts/acme/deployedModels/d",
+        deployment: name,
+        state: "DEPLOYED",
+        default: true,
+        public: false,
+      },
+    ],
+  });
+  carol = await t.someone("acme", "carol", "contributor");
+  reader = await t.someone("acme", "reader", "inference-user");
+});
+afterAll(() => t.close());
+
+const base = (more: object = {}) => ({ kind: "HF_BASE_MODEL", ...more });
+
+describe("creating", () => {
+  test("a base model waits for its files, and says who made it", async () => {
+    const model = base({
+      displayName: "Mine",
+      description: "line\nline",
+      githubUrl: "https://github.com/x/y",
+    });
+    const made = await t.succeed("POST", MODELS, { modelId: "mine", model });
+    expectAnswer("createModel", made);
+    expect(made).toMatchObject({
+      ...model,
+      name: "accounts/acme/models/mine",
+      state: "UPLOADING",
+      status: { code: "OK", message: "" },
+      public: false,
+      createdBy: "alice@acme.example",
+      createTime: "2026-01-01T00:00:00.000Z",
+      baseModelDetails: { worldSize: 1, parameterCount: "0" },
+      contextLength: 0,
+      supportsTools: false,
+      precisions: [],
+    });
+    const got = await t.succeed("GET", `${MODELS}/mine`);
+    expectAnswer("getModel", got);
+    expect(got).toEqual(made);
+    expect(got.deployedModelRefs).toHaveLength(1);
+    expect(await t.succeed("GET", `${MODELS}/mine?readMask=state,base_model_details.worldSize`)).toEqual({
+      state: "UPLOADING",
+      baseModelDetails: { worldSize: 1 },
+    });
+  });
+
+  test("an addon is the default kind, and names a base model that can be seen", async () => {
+    const model = {
+      peftDetails: { baseModel: "fireworks/smollm2-135m-instruct", r: 8, targetModules: ["q_proj"] },
+    };
+    const made = await t.succeed("POST", MODELS, { modelId: "addon", model });
+    expectAnswer("createModel", made);
+    expect(made).toMatchObject({ kind: "HF_PEFT_ADDON", peftDetails: { baseModel: DEFAULT_MODEL, r: 8 } });
+    expect(made.baseModelDetails).toBeUndefined();
+  });
+
+  test("an id that is taken answers 409 and changes nothing", async () => {
+    await t.succeed("POST", MODELS, { modelId: "taken", model: base({ displayName: "first" }) });
+    const again = await t.call(t.alice.key, "POST", MODELS, { modelId: "taken", model: base() });
+    expect([again.status, again.json.code]).toEqual([409, 6]);
+    expect((await t.succeed("GET", `${MODELS}/taken`)).displayName).toBe("first");
+  });
+
+  test("of many at once with one id, one wins", async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        t.call(t.alice.key, "POST", MODELS, { modelId: "race", model: base() }),
+      ),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(409)]);
+  });
+
+  test.each<[string, object, string]>([
+    ["a bad id", { modelId: "Bad_Id", model: base() }, "modelId"],
+    ["no id", { model: base() }, "modelId"],
+    ["a cluster", { modelId: "x", cluster: "c", model: base() }, "cluster"],
+    ["an unknown field", { modelId: "x", model: base({ colour: "red" }) }, "model.colour"],
+    ["an unknown kind", { modelId: "x", model: { kind: "GGUF" } }, "model.kind"],
+    ["a kind that can't be run", { modelId: "x", model: { kind: "FLUMINA_BASE_MODEL" } }, "model.kind"],
+    [
+      "a kind without code here",
+      { modelId: "x", model: { kind: "HF_TEFT_ADDON", teftDetails: {} } },
+      "model.teftDetails",
+    ],
+    ["no details of the default kind", { modelId: "x" }, "model.peftDetails.baseModel"],
+    ["details of another kind", { modelId: "x", model: base({ peftDetails: {} }) }, "model.peftDetails"],
+    ["a long name", { modelId: "x", model: base({ displayName: "n".repeat(64) }) }, "model.displayName"],
+    [
+      "a name that can't be shown",
+      { modelId: "x", model: base({ displayName: "a\u202eb" }) },
+      "model.displayName",
+    ],
+    [
+      "a long description",
+      { modelId: "x", model: base({ description: "n".repeat(1_000) }) },
+      "model.description",
+    ],
+    [
+      "a link that runs",
+      { modelId: "x", model: base({ huggingFaceUrl: "javascript:alert(1)" }) },
+      "model.huggingFaceUrl",
+    ],
+    ["images", { modelId: "x", model: base({ supportsImageInput: true }) }, "model.supportsImageInput"],
+    ["a negative context", { modelId: "x", model: base({ contextLength: -1 }) }, "model.contextLength"],
+    [
+      "a style that isn't",
+      { modelId: "x", model: base({ conversationConfig: { style: "alpaca" } }) },
+      "model.conversationConfig.style",
+    ],
+    [
+      "a style without template",
+      { modelId: "x", model: base({ conversationConfig: { style: "jinja" } }) },
+      "model.conversationConfig.template",
+    ],
+    [
+      "a kernel that isn't",
+      { modelId: "x", model: base({ baseModelDetails: { supportsMtp: true } }) },
+      "model.baseModelDetails.supportsMtp",
+    ],
+    [
+      "a draft without count",
+      { modelId: "x", model: base({ defaultDraftModel: DEFAULT_MODEL }) },
+      "model.defaultDraftTokenCount",
+    ],
+    [
+      "a small rank",
+      { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, r: 3 } } },
+      "model.peftDetails.r",
+    ],
+    [
+      "a large rank",
+      { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, r: 65 } } },
+      "model.peftDetails.r",
+    ],
+    [
+      "a strange module",
+      { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, targetModules: ["lm_head"] } } },
+      "model.peftDetails.targetModules",
+    ],
+    [
+      "a base that is none",
+      { modelId: "x", model: { peftDetails: { baseModel: "accounts/acme/models/addon" } } },
+      "model.peftDetails.baseModel",
+    ],
+  ])("%s is refused by its name", async (_, body, field) => {
+    const reply = await t.call(t.alice.key, "POST", MODELS, body);
+    expect([reply.status, reply.json.code, fieldOf(reply)], reply.text).toEqual([400, 3, field]);
+  });
+});
+
+describe("other accounts", () => {
+  test("see nothing of a private model, wherever they name it", async () => {
+    await t.succeed("POST", MODELS, { modelId: "secret", model: base() });
+    const { key } = t.mallory;
+    const name = fullModelName({ accountId: "acme", modelId: "secret" });
+    const theirs = "/v1/accounts/evil/models";
+    const replies = [
+      await t.call(key, "GET", `${MODELS}/secret`),
+      await t.call(key, "PATCH", `${MODELS}/secret`, { public: true }),
+      await t.call(key, "DELETE", `${MODELS}/secret`),
+      await t.call(key, "POST", `${MODELS}/secret:getUploadEndpoint`, {
+        filenameToSize: { "config.json": "2" },
+      }),
+      await t.call(key, "GET", `${MODELS}/secret:validateUpload`),
+      await t.call(key, "GET", `${MODELS}/secret:getDownloadEndpoint`),
+      await t.call(key, "POST", `${MODELS}/secret:prepare`, {}),
+      await t.call(key, "POST", `${MODELS}/secret:import`, { awsS3Source: { s3Bucket: "bucket" } }),
+      await t.call(key, "POST", theirs, { modelId: "x", model: { peftDetails: { baseModel: name } } }),
+      await t.call(key, "POST", theirs, {
+        modelId: "x",
+        model: base({ defaultDraftModel: name, defaultDraftTokenCount: 2 }),
+      }),
+      await t.call(key, "POST", `${theirs}/copy:import`, { sourceModel: name }),
+    ];
+    for (const reply of replies) {
+      expect(reply.status, reply.text).toBe(404);
+      expect(reply.json.message).toBe(`Model ${name} not found.`);
+    }
+    const missing = await t.call(key, "GET", `${MODELS}/no-such`);
+    expect(missing.text.replaceAll("no-such", "secret")).toBe(replies[0]?.text);
+    expect((await t.call(key, "GET", MODELS)).json).toEqual({ models: [], nextPageToken: "", totalSize: 0 });
+    expect((await t.call(key, "POST", MODELS, { modelId: "x", model: base() })).status).toBe(404);
+    expect((await t.call(null, "GET", MODELS)).status).toBe(401);
+  });
+
+  test("see a public model, but not its maker's address, and can't change it or take its files", async () => {
+    await t.succeed("POST", MODELS, { modelId: "shown", model: base({ public: true }) });
+    const { key } = t.mallory;
+    const got = await t.call(key, "GET", `${MODELS}/shown`);
+    expect(got.json).toMatchObject({ public: true, createdBy: "" });
+    const { models } = (await t.call(key, "GET", MODELS)).json;
+    expect(models.map((model: { name: string }) => model.name)).toEqual(["accounts/acme/models/shown"]);
+    expect((await t.call(key, "PATCH", `${MODELS}/shown`, { displayName: "x" })).status).toBe(404);
+    expect((await t.call(key, "GET", `${MODELS}/shown:getDownloadEndpoint`)).status).toBe(403);
+    await t.succeed("PATCH", `${MODELS}/shown`, { public: false });
+    expect((await t.call(key, "GET", `${MODELS}/shown`)).status).toBe(404);
+  });
+
+  test("contributors change what they made and nothing else; readers change nothing", async () => {
+    await t.succeed("POST", MODELS, { modelId: "alices", model: base() });
+    expect((await t.call(carol.key, "POST", MODELS, { modelId: "carols", model: base() })).status).toBe(200);
+    expect((await t.call(carol.key, "PATCH", `${MODELS}/carols`, { displayName: "c" })).status).toBe(200);
+    expect((await t.call(carol.key, "PATCH", `${MODELS}/alices`, { displayName: "c" })).status).toBe(403);
+    expect((await t.call(carol.key, "DELETE", `${MODELS}/alices`)).status).toBe(403);
+    expect((await t.call(reader.key, "POST", MODELS, { modelId: "x", model: base() })).status).toBe(403);
+    expect((await t.call(reader.key, "GET", `${MODELS}/alices`)).status).toBe(200);
+  });
+});
+
+describe("the library", () => {
+  const LIBRARY = "/v1/accounts/fireworks/models";
+
+  test("is the catalog: everybody lists, filters and reads it", async () => {
+    const list = (await t.call(t.mallory.key, "GET", `${LIBRARY}?pageSize=200`)).json;
+    expectAnswer("listModels", list);
+    expect(list.totalSize).toBe(t.models.library().filter(({ name }) => name.includes("/fireworks/")).length);
+    const filter = encodeURIComponent('supportsServerless = true AND state = READY AND name:"smollm2"');
+    const { models } = (await t.call(t.mallory.key, "GET", `${LIBRARY}?filter=${filter}`)).json;
+    expect(models).toHaveLength(1);
+    expect(models[0]).toMatchObject({
+      name: DEFAULT_MODEL,
+      state: "READY",
+      public: true,
+      supportsServerless: true,
+      supportsTools: true,
+      contextLength: 8192,
+    });
+  });
+
+  test("is changed by the operator alone, and by nobody's deleting", async () => {
+    const one = `${LIBRARY}/smollm2-135m-instruct`;
+    expect((await t.call(t.mallory.key, "PATCH", one, { displayName: "x" })).status).toBe(403);
+    expect((await t.call(t.mallory.key, "POST", LIBRARY, { modelId: "x", model: base() })).status).toBe(403);
+    const changed = await t.call(t.operator.key, "PATCH", one, { description: "Small" });
+    expect(changed.json, changed.text).toMatchObject({
+      description: "Small",
+      displayName: "SmolLM2 135M Instruct",
+    });
+    const reply = await t.call(t.operator.key, "DELETE", one);
+    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+  });
+
+  test("is imported as a model of the account's own", async () => {
+    const done = await t.succeed("POST", `${MODELS}/smollm2-135m-instruct:import`, {});
+    expectAnswer("importModel", done);
+    expect(done).toMatchObject({
+      done: true,
+      response: { state: "READY", importedFrom: DEFAULT_MODEL, public: false },
+    });
+    const named = await t.succeed("POST", `${MODELS}/small:import`, { sourceModel: DEFAULT_MODEL });
+    expect(named.response.name).toBe("accounts/acme/models/small");
+    expect(
+      (await t.call(t.alice.key, "POST", `${MODELS}/small:import`, { sourceModel: DEFAULT_MODEL })).status,
+    ).toBe(409);
+    const none = await t.call(t.alice.key, "POST", `${MODELS}/llama-v3p1-8b-instruct:import`, {});
+    expect([none.status, none.json.code]).toEqual([400, 9]);
+    expect((await t.call(t.alice.key, "POST", `${MODELS}/no-such:import`, {})).status).toBe(404);
+    const { signal } = new AbortController();
+    const found = await t.models.deployable(t.alice.principal, "acme/small");
+    expect(found).toMatchObject({
+      kind: "base",
+      engine: "llama-cpp",
+      supportsLora: true,
+      supportsChat: true,
+    });
+    expect(await found.fetch({ signal, onPhase() {} })).toBe(process.env["HEARTH_TEST_MODEL"]);
+  });
+
+  test("says of a model without weights that it can't be run, but what it is", async () => {
+    const name = "fireworks/llama-v3p1-8b-instruct";
+    expect(await t.models.describe(t.mallory.principal, name)).toMatchObject({
+      kind: "base",
+      contextLength: 131072,
+    });
+    await expect(t.models.deployable(t.mallory.principal, name)).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+    });
+    await expect(t.models.describe(t.mallory.principal, "acme/secret")).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+    await expect(t.models.describe(t.mallory.principal, "../x")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+});
+
+describe("changing", () => {
+  test("touches the fields of the body, or of the mask, and no others", async () => {
+    const one = `${MODELS}/changing`;
+    await t.succeed("POST", MODELS, {
+      modelId: "changing",
+      model: base({ displayName: "a", description: "b" }),
+    });
+    t.clock.advance(1_000);
+    const changed = await t.succeed("PATCH", one, {
+      displayName: "c",
+      name: "accounts/evil/models/x",
+      state: "READY",
+    });
+    expectAnswer("updateModel", changed);
+    expect(changed).toMatchObject({
+      displayName: "c",
+      description: "b",
+      state: "UPLOADING",
+      name: "accounts/acme/models/changing",
+    });
+    expect(changed.updateTime).not.toBe(changed.createTime);
+    const masked = await t.succeed("PATCH", `${one}?updateMask=description,display_name`, {
+      displayName: "d",
+      public: true,
+    });
+    expect(masked).toMatchObject({ displayName: "d", description: "", public: false });
+    const template = { style: "jinja", template: "{{ messages }}" };
+    expect((await t.succeed("PATCH", one, { conversationConfig: template })).conversationConfig).toEqual(
+      template,
+    );
+    const nested = await t.succeed("PATCH", `${one}?updateMask=conversationConfig.template`, {
+      conversationConfig: { template: "x" },
+    });
+    expect(nested.conversationConfig).toEqual({ style: "jinja", template: "x" });
+    expect((await t.succeed("PATCH", one, { conversationConfig: null })).conversationConfig).toBeUndefined();
+  });
+
+  test("a whole resource that was read can be sent back", async () => {
+    await t.succeed("POST", MODELS, {
+      modelId: "whole",
+      model: base({ baseModelDetails: { modelType: "mine" } }),
+    });
+    const read = await t.succeed("GET", `${MODELS}/whole`);
+    const { updateTime: _, ...same } = await t.succeed("PATCH", `${MODELS}/whole`, {
+      ...read,
+      displayName: "new",
+    });
+    expect(same).toEqual({ ...read, displayName: "new", updateTime: undefined });
+  });
+
+  test.each<[string, object, string]>([
+    ["the kind", { kind: "HF_PEFT_ADDON" }, "kind"],
+    ["the details", { baseModelDetails: { worldSize: 2 } }, "baseModelDetails"],
+    ["an unknown path", { colour: "red" }, "colour"],
+  ])("%s stays", async (_, body, field) => {
+    const reply = await t.call(t.alice.key, "PATCH", `${MODELS}/mine`, body);
+    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
+  });
+
+  test("several writers at once all get in, each with its own field", async () => {
+    await t.succeed("POST", MODELS, { modelId: "shared", model: base() });
+    await Promise.all([
+      t.succeed("PATCH", `${MODELS}/shared`, { displayName: "a" }),
+      t.succeed("PATCH", `${MODELS}/shared`, { description: "b" }),
+      t.succeed("PATCH", `${MODELS}/shared`, { githubUrl: "https://c.example" }),
+      t.succeed("PATCH", `${MODELS}/shared`, { supportsTools: true }),
+    ]);
+    expect(await t.succeed("GET", `${MODELS}/shared`)).toMatchObject({
+      displayName: "a",
+      description: "b",
+      githubUrl: "https://c.example",
+      supportsTools: true,
+    });
+  });
+});
+
+describe("listing and deleting", () => {
+  test("pages through filtered models in the order asked for", async () => {
+    const ids = ["p1", "p2", "p3", "p4", "p5"];
+    for (const [i, modelId] of ids.entries()) {
+      t.clock.advance(1_000);
+      await t.succeed("POST", MODELS, {
+        modelId,
+        model: base({ description: "paged", contextLength: 100 - i }),
+      });
+    }
+    const seen: string[] = [];
+    let pageToken = "";
+    do {
+      const query = new URLSearchParams({
+        pageSize: "2",
+        filter: "description = paged AND kind = HF_BASE_MODEL",
+        orderBy: "contextLength",
+        pageToken,
+      });
+      const page = await t.succeed("GET", `${MODELS}?${query}`);
+      expectAnswer("listModels", page);
+      expect(page.totalSize).toBe(5);
+      seen.push(...page.models.map((model: { name: string }) => model.name.split("/").at(-1)));
+      expect(
+        page.models.every((model: { deployedModelRefs: [] }) => model.deployedModelRefs.length === 0),
+      ).toBe(true);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    expect(seen).toEqual(ids.toReversed());
+    for (const filter of [
+      "baseModelDetails.parameterCount >= 1000 OR peftDetails.r = 8",
+      'peftDetails.baseModel = "accounts/fireworks/models/smollm2-135m-instruct"',
+      'create_time > "2025-01-01T00:00:00Z" AND NOT public = true',
+    ]) {
+      const { models } = await t.succeed("GET", `${MODELS}?filter=${encodeURIComponent(filter)}`);
+      expect(models.length, filter).toBeGreaterThan(0);
+    }
+  });
+
+  test("a deployed model stays, until it isn't deployed", async () => {
+    await t.succeed("POST", MODELS, { modelId: "used", model: base() });
+    uses.set("accounts/acme/models/used", "Model used is deployed on accounts/acme/deployments/d.");
+    const reply = await t.call(t.alice.key, "DELETE", `${MODELS}/used`);
+    expect([reply.status, reply.json.code, reply.json.message]).toEqual([
+      400,
+      9,
+      uses.get("accounts/acme/models/used"),
+    ]);
+    uses.clear();
+    expect(await t.succeed("DELETE", `${MODELS}/used`)).toEqual({});
+    expect((await t.call(t.alice.key, "GET", `${MODELS}/used`)).status).toBe(404);
+    expect((await t.call(t.alice.key, "DELETE", `${MODELS}/used`)).status).toBe(404);
+  });
+});

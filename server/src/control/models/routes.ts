@@ -1,0 +1,127 @@
+import { Type } from "typebox";
+import { ListQuerySchema } from "../../platform/db/listing.ts";
+import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
+import {
+  CreateModelRequest,
+  DownloadEndpoint,
+  GetUploadEndpointRequest,
+  ImportModelRequest,
+  ModelBody,
+  PrepareModelRequest,
+  UpdateModelQuery,
+  ValidateModelConfigRequest,
+  ValidateUploadQuery,
+} from "./schema.ts";
+import type { Models } from "./service.ts";
+
+const PATH = "/v1/accounts/{account_id}/models";
+const ONE = `${PATH}/{model_id}`;
+
+export function modelResourceRoutes(models: Models): ResourceRoute[] {
+  const id = (params: Record<string, string>): [string, string] => [
+    params["account_id"]!,
+    params["model_id"]!,
+  ];
+  return [
+    defineRoute({
+      operationId: "listModels",
+      method: "GET",
+      path: PATH,
+      query: ListQuerySchema,
+      resource: ModelBody,
+      handle: ({ principal, params, query }) => models.list(principal, params["account_id"]!, query),
+    }),
+    defineRoute({
+      operationId: "createModel",
+      method: "POST",
+      path: PATH,
+      body: CreateModelRequest,
+      handle: ({ principal, params, body }) => models.create(principal, params["account_id"]!, body),
+    }),
+    defineRoute({
+      operationId: "getModel",
+      method: "GET",
+      path: ONE,
+      resource: ModelBody,
+      handle: ({ principal, params }) => models.get(principal, ...id(params)),
+    }),
+    defineRoute({
+      operationId: "updateModel",
+      method: "PATCH",
+      path: ONE,
+      query: UpdateModelQuery,
+      body: ModelBody,
+      handle: ({ principal, params, query, body }) =>
+        models.update(principal, ...id(params), body, query.updateMask),
+    }),
+    defineRoute({
+      operationId: "deleteModel",
+      method: "DELETE",
+      path: ONE,
+      async handle({ principal, params }) {
+        await models.delete(principal, ...id(params));
+        return {};
+      },
+    }),
+    ...fileRoutes(models, id),
+  ];
+}
+
+function fileRoutes(
+  models: Models,
+  id: (params: Record<string, string>) => [string, string],
+): ResourceRoute[] {
+  return [
+    defineRoute({
+      operationId: "getModelUploadEndpoint",
+      method: "POST",
+      path: `${ONE}:getUploadEndpoint`,
+      body: GetUploadEndpointRequest,
+      handle: ({ principal, params, body }) => models.uploadEndpoint(principal, ...id(params), body),
+    }),
+    defineRoute({
+      operationId: "validateModelUpload",
+      method: "GET",
+      path: `${ONE}:validateUpload`,
+      query: ValidateUploadQuery,
+      handle: async ({ principal, params, query }) => ({
+        warnings: await models.validateUpload(principal, ...id(params), query),
+      }),
+    }),
+    defineRoute({
+      operationId: "getModelDownloadEndpoint",
+      method: "GET",
+      path: `${ONE}:getDownloadEndpoint`,
+      resource: DownloadEndpoint,
+      handle: ({ principal, params }) => models.downloadEndpoint(principal, ...id(params)),
+    }),
+    defineRoute({
+      operationId: "prepareModel",
+      method: "POST",
+      path: `${ONE}:prepare`,
+      body: PrepareModelRequest,
+      async handle({ principal, params, body }) {
+        await models.prepare(principal, ...id(params), body);
+        return {};
+      },
+    }),
+    defineRoute({
+      operationId: "importModel",
+      method: "POST",
+      path: `${ONE}:import`,
+      body: ImportModelRequest,
+      handle: ({ principal, params, body }) => models.import(principal, ...id(params), body),
+    }),
+    defineRoute({
+      operationId: "validateModelConfig",
+      method: "POST",
+      path: "/v1/validateModelConfig",
+      query: Type.Object({}),
+      body: ValidateModelConfigRequest,
+      async handle({ body }) {
+        models.validateConfig(body);
+        return {};
+      },
+    }),
+  ];
+}

@@ -1,0 +1,177 @@
+import { and, eq, isNotNull, ne, notInArray, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../../platform/db/database.ts";
+import { createListing, type ListField, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { addWork } from "../../platform/reconcile/reconciler.ts";
+import { CHECKPOINT_FORMATS, MODEL_KINDS, MODEL_STATES } from "./schema.ts";
+import { models } from "./table.ts";
+
+export type ModelRow = typeof models.$inferSelect;
+
+/** Work on models' files, by the row's uid. */
+export const FILE_WORK = {
+  prepare: "model-prepare",
+  import: "model-import",
+  remove: "model-remove",
+} as const;
+export type FileWork = keyof typeof FILE_WORK;
+
+/** URLs that were given out may still bring files until then, and what began to come goes on. */
+const REMOVE_AFTER_MS = 48 * 3_600_000;
+
+export interface ModelStore {
+  /** False when the id is taken. */
+  insert(row: ModelRow, work?: FileWork): Promise<boolean>;
+  get(accountId: string, id: string): Promise<ModelRow | null>;
+  getByUid(uid: string): Promise<ModelRow | null>;
+  list(query: ListQuery, accountId: string, show: "all" | "public"): Promise<Page<ModelRow>>;
+  /**
+   * Puts what `change` makes of the row in its place, and gives it; null when there is none. Nobody else changes it
+   * meanwhile. `change` may throw. @param work is begun with it.
+   */
+  change(
+    accountId: string,
+    id: string,
+    change: (row: ModelRow) => ModelRow,
+    work?: FileWork,
+  ): Promise<ModelRow | null>;
+  /** Deletes the row unless `check` throws, and has its files removed once nobody can write them any more. Null when there is none. */
+  delete(accountId: string, id: string, check: (row: ModelRow) => Promise<void>): Promise<ModelRow | null>;
+  /** Makes the rows of the catalog and the settings what is given: others of theirs go, people's own models stay. */
+  syncLibrary(rows: readonly ModelRow[]): Promise<void>;
+}
+
+export function modelStore({ db }: Pick<Database, "db">, tokenSecret: Buffer, now: () => number): ModelStore {
+  const list = modelListing(db, tokenSecret);
+  const is = (accountId: string, id: string) => and(eq(models.accountId, accountId), eq(models.id, id));
+
+  return {
+    insert: (row, work) =>
+      db.transaction(async (tx) => {
+        const inserted = await tx
+          .insert(models)
+          .values(row)
+          .onConflictDoNothing()
+          .returning({ id: models.id });
+        if (inserted.length === 1 && work !== undefined) await addWork(tx, FILE_WORK[work], [row.uid], now());
+        return inserted.length === 1;
+      }),
+    async get(accountId, id) {
+      const [row] = await db.select().from(models).where(is(accountId, id));
+      return row ?? null;
+    },
+    async getByUid(uid) {
+      const [row] = await db.select().from(models).where(eq(models.uid, uid));
+      return row ?? null;
+    },
+    list(query, accountId, show) {
+      const own = eq(models.accountId, accountId);
+      if (show === "all") return list(query, own, `models ${accountId}`, accountId);
+      return list(query, and(own, models.public), `public models ${accountId}`);
+    },
+    change: (accountId, id, change, work) =>
+      db.transaction(async (tx) => {
+        const [row] = await tx.select().from(models).where(is(accountId, id)).for("update");
+        if (row === undefined) return null;
+        const next = { ...change(row), revision: row.revision + 1 };
+        await tx.update(models).set(next).where(is(accountId, id));
+        if (work !== undefined) await addWork(tx, FILE_WORK[work], [row.uid], now());
+        return next;
+      }),
+    delete: (accountId, id, check) =>
+      db.transaction(async (tx) => {
+        const [row] = await tx.select().from(models).where(is(accountId, id)).for("update");
+        if (row === undefined) return null;
+        await check(row);
+        await tx.delete(models).where(is(accountId, id));
+        await addWork(tx, FILE_WORK.remove, [`${accountId}/${row.uid}`], now() + REMOVE_AFTER_MS);
+        return row;
+      }),
+    syncLibrary: (rows) =>
+      db.transaction(async (tx) => {
+        const names = rows.map(({ accountId, id }) => `${accountId}/${id}`);
+        const name = sql`(${models.accountId} || '/' || ${models.id})`;
+        const isGone = names.length === 0 ? undefined : notInArray(name, names);
+        await tx.delete(models).where(and(isNotNull(models.catalogDigest), isGone));
+        for (const row of rows) {
+          const { createTime: _, public: _kept, createdBy: _maker, ...fresh } = row;
+          await tx
+            .insert(models)
+            .values(row)
+            .onConflictDoUpdate({
+              target: [models.accountId, models.id],
+              set: { ...fresh, revision: sql`${models.revision} + 1` },
+              setWhere: and(
+                isNotNull(models.catalogDigest),
+                ne(models.catalogDigest, row.catalogDigest ?? ""),
+              ) as SQL,
+            });
+        }
+      }),
+  };
+}
+
+function modelListing(db: Database["db"], tokenSecret: Buffer) {
+  const at = (...path: string[]): SQL => sql`(${models.spec} #>> ${`{${path.join(",")}}`}::text[])`;
+  const text = (...path: string[]): ListField => ({ sql: at(...path), type: "string" });
+  const int = (...path: string[]): ListField => ({ sql: sql`${at(...path)}::bigint`, type: "int" });
+  const flag = (...path: string[]): ListField => ({ sql: sql`${at(...path)}::boolean`, type: "boolean" });
+  const fact = (name: string): ListField => ({
+    sql: sql`(${models.facts} ->> ${name}::text)::boolean`,
+    type: "boolean",
+  });
+  return createListing({
+    db,
+    table: models,
+    fields: {
+      name: {
+        sql: sql`('accounts/' || ${models.accountId} || '/models/' || ${models.id})`,
+        type: "string",
+        orderBy: models.id,
+      },
+      displayName: { sql: models.displayName, type: "string" },
+      description: text("description"),
+      kind: { sql: models.kind, type: "enum", values: MODEL_KINDS },
+      state: { sql: models.state, type: "enum", values: MODEL_STATES },
+      "status.code": { sql: models.statusCode, type: "string" },
+      "status.message": { sql: models.statusMessage, type: "string" },
+      public: { sql: models.public, type: "boolean" },
+      githubUrl: text("githubUrl"),
+      huggingFaceUrl: text("huggingFaceUrl"),
+      "baseModelDetails.worldSize": int("baseModelDetails", "worldSize"),
+      "baseModelDetails.checkpointFormat": {
+        sql: at("baseModelDetails", "checkpointFormat"),
+        type: "enum",
+        values: CHECKPOINT_FORMATS,
+      },
+      "baseModelDetails.parameterCount": int("baseModelDetails", "parameterCount"),
+      "baseModelDetails.moe": flag("baseModelDetails", "moe"),
+      "baseModelDetails.tunable": flag("baseModelDetails", "tunable"),
+      "baseModelDetails.modelType": text("baseModelDetails", "modelType"),
+      "peftDetails.baseModel": text("peftDetails", "baseModel"),
+      "peftDetails.r": int("peftDetails", "r"),
+      "peftDetails.targetModules": {
+        sql: sql`(${models.spec} #> '{peftDetails,targetModules}')`,
+        type: "strings",
+      },
+      "peftDetails.baseModelType": text("peftDetails", "baseModelType"),
+      "conversationConfig.style": text("conversationConfig", "style"),
+      contextLength: int("contextLength"),
+      trainingContextLength: int("trainingContextLength"),
+      supportsImageInput: flag("supportsImageInput"),
+      supportsTools: flag("supportsTools"),
+      supportsLora: flag("supportsLora"),
+      useHfApplyChatTemplate: flag("useHfApplyChatTemplate"),
+      supportsServerless: fact("serverless"),
+      tunable: fact("tunable"),
+      importedFrom: { sql: models.importedFrom, type: "string" },
+      defaultDraftModel: text("defaultDraftModel"),
+      defaultDraftTokenCount: int("defaultDraftTokenCount"),
+      precisions: { sql: models.precisions, type: "strings" },
+      createTime: { sql: models.createTime, type: "timestamp" },
+      updateTime: { sql: models.updateTime, type: "timestamp" },
+    },
+    defaultOrder: "createTime desc",
+    key: models.id,
+    tokenSecret,
+  });
+}

@@ -1,0 +1,144 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
+import type { Json, Reply } from "../../../test/harness/http.ts";
+import type { Blobs } from "../../platform/blobs/blobs.ts";
+import { createLocalBlobs } from "../../platform/blobs/local.ts";
+import { blobRoutes } from "../../platform/blobs/routes.ts";
+import { SignedUrls } from "../../platform/blobs/signed-urls.ts";
+import { createHttpServer } from "../../platform/http/server.ts";
+import { createLog } from "../../platform/telemetry/log.ts";
+import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { modelResourceRoutes } from "./routes.ts";
+import { createModels, type Models, type ModelsDeps } from "./service.ts";
+
+export const MODELS = "/v1/accounts/acme/models";
+/** Of the catalog, with weights. */
+export const DEFAULT_MODEL = "accounts/fireworks/models/smollm2-135m-instruct";
+
+export interface ModelsSetup extends Tenants {
+  models: Models;
+  blobs: Blobs;
+  /** A user of acme. */
+  alice: Someone;
+  /** An admin of another account. */
+  mallory: Someone;
+  /** Where weights in the engine's form lie. */
+  folder: string;
+  /** Removed at the end. */
+  newFolder(): string;
+  deps: ModelsDeps;
+  /** One request as Alice that has to succeed: the answer's body. */
+  succeed(method: string, path: string, body?: unknown): Promise<Json>;
+  /** Makes a model and sends it a folder's files. */
+  upload(id: string, folder: string, model?: object): Promise<void>;
+}
+
+/** Models on a real database and real files, over HTTP. */
+export async function startModels(more: Partial<ModelsDeps> = {}): Promise<ModelsSetup> {
+  const top = mkdtempSync(join(tmpdir(), "hearth-models-"));
+  let deps!: ModelsDeps;
+  let models!: Models;
+  let origin = "";
+  let blobServer!: Awaited<ReturnType<typeof createHttpServer>>;
+  const tenants = await startTenants(async ({ database, clock, tokenSecret, accounts, users }) => {
+    const log = createLog("silent");
+    const urls = new SignedUrls(Buffer.alloc(32, 1), clock);
+    const local = createLocalBlobs({ folder: join(top, "blobs"), clock, urls, origin: () => origin });
+    blobServer = await createHttpServer({
+      clock,
+      log,
+      authenticate: () => ({}),
+      direct: [],
+      register: (app) => blobRoutes(app, { ...local, urls }),
+    });
+    origin = `http://127.0.0.1:${await blobServer.listen(0, "127.0.0.1")}`;
+    deps = {
+      database,
+      clock,
+      log,
+      tokenSecret,
+      accounts,
+      users,
+      blobs: local.blobs,
+      catalogDir: fileURLToPath(new URL("../../../../catalog", import.meta.url)),
+      attached: [],
+      folder: join(top, "models"),
+      fetchWeights: async () => process.env["HEARTH_TEST_MODEL"] as string,
+      s3: { endpoint: null, region: "us-east-1" },
+      ...more,
+    };
+    models = await createModels(deps);
+    return modelResourceRoutes(models);
+  });
+  const alice = await tenants.someone("acme", "alice", "user");
+  const mallory = await tenants.someone("evil", "mallory", "admin");
+
+  async function succeed(method: string, path: string, body?: unknown): Promise<Json> {
+    const reply = await tenants.call(alice.key, method, path, body);
+    expect(reply.status, reply.text).toBe(200);
+    return reply.json;
+  }
+
+  return {
+    ...tenants,
+    models,
+    blobs: deps.blobs,
+    deps,
+    alice,
+    mallory,
+    folder: deps.folder,
+    newFolder() {
+      mkdirSync(join(top, "folders"), { recursive: true });
+      return mkdtempSync(join(top, "folders", "f-"));
+    },
+    succeed,
+    async upload(id, folder, model = { kind: "HF_BASE_MODEL" }) {
+      await succeed("POST", MODELS, { modelId: id, model });
+      await sendFiles(succeed, `${MODELS}/${id}`, folder);
+    },
+    async close() {
+      await models.close();
+      await blobServer.close(0);
+      await tenants.close();
+      rmSync(top, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Sends all files of a folder by signed URLs, as a client does. */
+export async function sendFiles(
+  succeed: ModelsSetup["succeed"],
+  path: string,
+  folder: string,
+): Promise<void> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  const names = files.map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  const filenameToSize = Object.fromEntries(
+    names.map((name) => [name, String(statSync(join(folder, name)).size)]),
+  );
+  const { filenameToSignedUrls } = await succeed("POST", `${path}:getUploadEndpoint`, { filenameToSize });
+  for (const [name, url] of Object.entries<string>(filenameToSignedUrls)) {
+    expect(await put(url, readFileSync(join(folder, name)))).toBe(200);
+  }
+}
+
+/** The status that an upload is answered with. */
+export async function put(url: string, body: Buffer | string): Promise<number> {
+  const response = await fetch(url, {
+    method: "PUT",
+    body: body as never,
+    headers: { "content-type": "application/octet-stream" },
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** The field that a refusal names. */
+export function fieldOf(reply: Reply): string | null {
+  return reply.json.details?.[0]?.fieldViolations?.[0]?.field ?? null;
+}

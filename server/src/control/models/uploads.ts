@@ -1,0 +1,163 @@
+import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
+import { applyMask, parseMask } from "../../lib/field-mask.ts";
+import { SharedWork } from "../../lib/shared-work.ts";
+import { canSee, type Principal } from "../accounts/service.ts";
+import { type Context, changeableModel, failed, OK, seeModel } from "./context.ts";
+import { blobPrefix, filePrefix, uploadKey, withFiles } from "./files.ts";
+import { modelTitle } from "./names.ts";
+import {
+  type DownloadEndpoint,
+  type GetUploadEndpointRequest,
+  UploadEndpoint,
+  type ValidateUploadQuery,
+} from "./schema.ts";
+import type { ModelRow } from "./store.ts";
+import { checkFiles, sealFiles } from "./validation.ts";
+
+/** How long a URL takes an upload, and how long it gives a file. */
+export const UPLOAD_URL_MS = 24 * 3_600_000;
+const DOWNLOAD_URL_MS = 3_600_000;
+
+/** URLs that take files of these sizes, in place of declared ones of the same names. */
+export async function uploadEndpoint(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  request: GetUploadEndpointRequest,
+): Promise<object> {
+  const mask = parseMask("readMask", request.readMask ?? "", UploadEndpoint);
+  await changeableModel(context, principal, accountId, id);
+  const sizes = Object.fromEntries(
+    Object.entries(request.filenameToSize).map(([name, sizeBytes]) => [name, Number(sizeBytes)]),
+  );
+  if (Object.keys(sizes).length === 0) throw badRequest("filenameToSize", "filenameToSize names no file.");
+  const row = await context.store.change(accountId, id, (current) => {
+    refuseUnlessUploading(current);
+    const files = withFiles("filenameToSize", current.files, sizes);
+    return { ...current, files, updateTime: new Date(context.clock.now()) };
+  });
+  if (row === null) throw gone(accountId, id);
+  const resumable = request.enableResumableUpload ?? false;
+  const urls = await Promise.all(
+    Object.entries(sizes).map(async ([name, sizeBytes]) => {
+      const options = { sizeBytes, expiresInMs: UPLOAD_URL_MS, resumable };
+      return [name, await context.blobs.uploadUrl(uploadKey(row, name), options)] as const;
+    }),
+  );
+  const answer: UploadEndpoint = {
+    filenameToSignedUrls: Object.fromEntries(urls),
+    // What lies in the store is reached by signed URLs alone.
+    filenameToUnsignedUris: {},
+  };
+  return mask === null ? answer : applyMask(mask, answer);
+}
+
+/** URLs that give the files, to the account that owns them. */
+export async function downloadEndpoint(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+): Promise<DownloadEndpoint> {
+  const row = await seeModel(context, principal, accountId, id);
+  if (!canSee(principal, accountId, false)) {
+    throw new AppError("FORBIDDEN", "A public model can be used by everybody; its files are its account's.");
+  }
+  if (row.facts === null || Object.keys(row.files).length === 0) {
+    throw new AppError("FAILED_PRECONDITION", `${modelTitle(accountId, id)} has no checked files here.`);
+  }
+  const urls = await Promise.all(
+    Object.keys(row.files).map(async (filename) => {
+      const options = {
+        expiresInMs: DOWNLOAD_URL_MS,
+        filename: filename.slice(filename.lastIndexOf("/") + 1),
+      };
+      return [filename, await context.blobs.downloadUrl(filePrefix(row) + filename, options)] as const;
+    }),
+  );
+  return { filenameToSignedUrls: Object.fromEntries(urls) };
+}
+
+/** Checks uploads, each model's once at a time: who asks meanwhile gets the same answer. */
+export class UploadChecks {
+  readonly #context: Context;
+  readonly #work = new SharedWork<string[]>();
+  readonly #closing = new AbortController();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Makes the model READY, and gives warnings. */
+  async validate(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    { skipHfConfigValidation, trustRemoteCode, configOnly }: ValidateUploadQuery,
+  ): Promise<string[]> {
+    const refuse = (param: string, why: string): never => {
+      throw badRequest(param, `${param}: ${why}`);
+    };
+    if (skipHfConfigValidation)
+      refuse("skipHfConfigValidation", "a model runs by its configuration; it is checked.");
+    if (trustRemoteCode) refuse("trustRemoteCode", "code in an upload is never run.");
+    if (configOnly)
+      refuse("configOnly", "all files are checked; use validateModelConfig for a configuration alone.");
+    const row = await changeableModel(this.#context, principal, accountId, id);
+    if (row.state !== "UPLOADING") return [];
+    return this.check(row);
+  }
+
+  /** @throws AppError with what is wrong, which the resource then says as well. */
+  check(row: ModelRow): Promise<string[]> {
+    return this.#work.run(row.uid, this.#closing.signal, (signal) => this.#check(row, signal));
+  }
+
+  /** Ends checks that are running; their models stay as they are. */
+  close(): void {
+    this.#closing.abort(new AppError("UNAVAILABLE", "The server is shutting down."));
+  }
+
+  async #check(seen: ModelRow, signal: AbortSignal): Promise<string[]> {
+    const { blobs, weights } = this.#context;
+    try {
+      await sealFiles(blobs, seen);
+      const { warnings, ...found } = await checkFiles(weights, seen, signal);
+      await this.#change(seen, (row) => {
+        if (row.revision === seen.revision) return { ...found, ...OK, state: "READY" };
+        throw new AppError(
+          "ABORTED",
+          `${modelTitle(row.accountId, row.id)} changed while it was checked; try again.`,
+        );
+      });
+      // What was uploaded beside the declared files is nobody's.
+      await blobs.deletePrefix(`${blobPrefix(seen)}uploads/`);
+      return warnings;
+    } catch (error) {
+      signal.throwIfAborted();
+      const refusal = toAppError(error);
+      if (refusal.code === "BAD_REQUEST") await this.#change(seen, () => failed(refusal));
+      throw refusal;
+    }
+  }
+
+  async #change(seen: ModelRow, change: (row: ModelRow) => Partial<ModelRow>): Promise<void> {
+    const { store, clock } = this.#context;
+    const changed = await store.change(seen.accountId, seen.id, (row) => {
+      if (row.uid !== seen.uid) throw gone(row.accountId, row.id);
+      return { ...row, ...change(row), updateTime: new Date(clock.now()) };
+    });
+    if (changed === null) throw gone(seen.accountId, seen.id);
+  }
+}
+
+export function refuseUnlessUploading(row: ModelRow): void {
+  if (row.state === "UPLOADING") return;
+  const title = modelTitle(row.accountId, row.id);
+  throw new AppError("FAILED_PRECONDITION", `${title} is ${row.state}: its files don't change any more.`);
+}
+
+function gone(accountId: string, id: string): AppError {
+  return new AppError("NOT_FOUND", `${modelTitle(accountId, id)} not found.`);
+}

@@ -1,0 +1,203 @@
+import { access, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError } from "../../lib/errors.ts";
+import { fullModelName } from "../../lib/resource-names.ts";
+import { SharedWork } from "../../lib/shared-work.ts";
+import { convertAdapter, convertToGguf, ModelFileError } from "../../model-files/service.ts";
+import type { Blobs } from "../../platform/blobs/blobs.ts";
+import type { CatalogWeights } from "./catalog-schema.ts";
+import { filePrefix } from "./files.ts";
+import { readModelName } from "./names.ts";
+import { weightType } from "./precisions.ts";
+import type { Precision } from "./schema.ts";
+import type { ModelRow } from "./store.ts";
+
+export type OnPhase = (message: string) => void;
+
+export interface WeightsDeps {
+  blobs: Blobs;
+  /** Absolute. Weights in the engine's form, made from uploads; safe to delete. */
+  folder: string;
+  get(accountId: string, id: string): Promise<ModelRow | null>;
+  /** By full name; null when the catalog has no weights for it. */
+  catalogWeights(name: string): CatalogWeights | null;
+  /** Brings catalog weights to this host. */
+  fetchCatalog(weights: CatalogWeights, signal: AbortSignal, onPhase: OnPhase): Promise<string>;
+}
+
+/** Brings models' files to this host, in the form the engine runs. What is made is kept, and made once at a time. */
+export class ModelWeights {
+  readonly #deps: WeightsDeps;
+  readonly #work = new SharedWork<void>();
+
+  constructor(deps: WeightsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * A base model's or an addon's GGUF file.
+   * @param precision as prepared; null: the model's own.
+   * @throws AppError FAILED_PRECONDITION when it can't be had.
+   */
+  async fetch(
+    row: ModelRow,
+    precision: Precision | null,
+    signal: AbortSignal,
+    onPhase: OnPhase,
+  ): Promise<string> {
+    if (precision !== null && !row.precisions.includes(precision)) {
+      throw unusable(row, `is not prepared for the precision ${precision}.`);
+    }
+    if (row.importedFrom !== "") return this.#importedFile(row, signal, onPhase);
+    switch (row.facts?.format) {
+      case "catalog":
+        return this.#catalogFile(row, signal, onPhase);
+      case "gguf":
+        return this.#uploadedGguf(row, signal, onPhase);
+      case "huggingface":
+        return this.convert(row, precision ?? "FP16", signal, onPhase);
+      case "peft":
+        return this.#adapter(row, signal, onPhase);
+      default:
+        throw unusable(row, "has no weights here.");
+    }
+  }
+
+  /** The weights of an upload in Hugging Face's form, stored for `precision`. */
+  async convert(row: ModelRow, precision: Precision, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    const type = weightType(precision);
+    return this.#make(row, `${type}.gguf`, signal, onPhase, async (path, shared, report) => {
+      const folder = await this.uploadedFolder(row, shared, report);
+      const onProgress = percents((percent) => report(`Converting the weights to ${type}: ${percent} %`));
+      await convertToGguf(folder, path, { type, signal: shared, onProgress });
+    });
+  }
+
+  /** An upload's files, as a folder of this host. */
+  uploadedFolder(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    onPhase("Fetching the uploaded files");
+    return this.#deps.blobs.localFolder(filePrefix(row), this.#place(row), signal);
+  }
+
+  /** What an addon of this base model is checked against: its folder or its GGUF file. */
+  async baseFiles(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    const isUpload = row.facts?.format === "huggingface" || row.facts?.format === "gguf";
+    if (isUpload && row.importedFrom === "") return this.uploadedFolder(row, signal, onPhase);
+    return this.fetch(row, null, signal, onPhase);
+  }
+
+  /** Whether there is anything to fetch. */
+  has(row: ModelRow): boolean {
+    if (row.importedFrom !== "") return this.#deps.catalogWeights(row.importedFrom) !== null;
+    if (row.facts?.format === "catalog") return this.#deps.catalogWeights(nameOf(row)) !== null;
+    return row.facts !== null && row.facts.format !== "attached";
+  }
+
+  /** The model of that name, whoever may see it. */
+  find(name: string): Promise<ModelRow | null> {
+    const { accountId, modelId } = readModelName(name);
+    return this.#deps.get(accountId, modelId);
+  }
+
+  /** The base model of an addon. @throws AppError FAILED_PRECONDITION when it is gone or not ready. */
+  async baseOf(row: ModelRow): Promise<ModelRow> {
+    const name = row.spec.peftDetails?.baseModel ?? "";
+    const base = await this.find(name);
+    if (base !== null && base.state !== "UPLOADING") return base;
+    throw unusable(
+      row,
+      `needs its base model ${name}, which is ${base === null ? "gone" : "not uploaded yet"}.`,
+    );
+  }
+
+  /** Forgets what was made of the model's files. */
+  async remove(uid: string): Promise<void> {
+    await rm(this.#place({ uid }), { recursive: true, force: true });
+  }
+
+  /** Everything of one model on this host. */
+  #place({ uid }: Pick<ModelRow, "uid">): string {
+    return join(this.#deps.folder, uid);
+  }
+
+  async #catalogFile(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    const weights = this.#deps.catalogWeights(nameOf(row));
+    if (weights === null) throw unusable(row, "is in the library without weights: it can't be run here.");
+    return this.#deps.fetchCatalog(weights, signal, onPhase);
+  }
+
+  async #importedFile(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    const weights = this.#deps.catalogWeights(row.importedFrom);
+    if (weights === null)
+      throw unusable(row, `was imported from ${row.importedFrom}, which the library lacks now.`);
+    return this.#deps.fetchCatalog(weights, signal, onPhase);
+  }
+
+  async #uploadedGguf(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    const name = Object.keys(row.files).find((file) => file.toLowerCase().endsWith(".gguf"));
+    if (name === undefined) throw unusable(row, "has no GGUF file.");
+    onPhase("Fetching the uploaded file");
+    return this.#deps.blobs.localPath(filePrefix(row) + name, this.#place(row), signal);
+  }
+
+  async #adapter(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    const base = await this.baseOf(row);
+    return this.#make(row, `adapter-${base.uid}.gguf`, signal, onPhase, async (path, shared, report) => {
+      const files = await this.baseFiles(base, shared, report);
+      const folder = await this.uploadedFolder(row, shared, report);
+      report("Converting the adapter");
+      await convertAdapter(folder, files, path, { signal: shared });
+    });
+  }
+
+  async #make(
+    row: ModelRow,
+    file: string,
+    signal: AbortSignal,
+    onPhase: OnPhase,
+    make: (path: string, signal: AbortSignal, report: OnPhase) => Promise<void>,
+  ): Promise<string> {
+    const path = join(this.#place(row), file);
+    await this.#work.run(
+      path,
+      signal,
+      async (shared, report) => {
+        if (await exists(path)) return;
+        await mkdir(this.#place(row), { recursive: true, mode: 0o700 });
+        try {
+          await make(path, shared, report);
+        } catch (error) {
+          throw error instanceof ModelFileError ? unusable(row, `can't be run. ${error.message}`) : error;
+        }
+      },
+      onPhase,
+    );
+    return path;
+  }
+}
+
+function nameOf({ accountId, id }: ModelRow): string {
+  return fullModelName({ accountId, modelId: id });
+}
+
+function unusable(row: ModelRow, why: string): AppError {
+  return new AppError("FAILED_PRECONDITION", `Model ${nameOf(row)} ${why}`);
+}
+
+/** Reports each whole percent once. */
+function percents(report: (percent: number) => void): (doneBytes: number, totalBytes: number) => void {
+  let last = -1;
+  return (doneBytes, totalBytes) => {
+    const percent = Math.floor((100 * doneBytes) / Math.max(1, totalBytes));
+    if (percent === last) return;
+    last = percent;
+    report(percent);
+  };
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
