@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
 import { post, type Reply, rawReply, send } from "../harness/http.ts";
 import { expectError } from "./contract.ts";
+import { expectRefusal } from "./control-plane-contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
 const hello = { model: MODEL, messages: [{ role: "user", content: "Hello" }], max_tokens: 1 };
@@ -40,7 +41,6 @@ const TARGETS = [
   "/verifyApiKey",
   "/openapi.json",
   "/console",
-  "/v1/accounts/local/models",
   ...PATHS.map((path) => `//inference//v1//${path}`),
   ...PATHS.map((path) => `/inference/v1/${path}/`),
   ...PATHS.map((path) => `/inference%2Fv1%2F${path.replaceAll("/", "%2f")}`),
@@ -121,6 +121,19 @@ describe("without a key", () => {
   });
 });
 
+test.each([
+  "/v1/accounts",
+  "/v1/accounts/local/models",
+  "/v1/accounts/none/nothing:verb",
+  "/v1/validateModelConfig",
+])("%s answers 401 without a key, in the control plane's shape", async (target) => {
+  for (const method of ["GET", "POST", "DELETE", "OPTIONS"]) {
+    const reply = await raw(method, target);
+    expectRefusal(reply, "UNAUTHENTICATED", null);
+    expect(reply.headers["www-authenticate"]).toBe("Bearer");
+  }
+});
+
 describe("a header that is no good", () => {
   const key = (): string => hearth.apiKey;
   const other = `fw_${"0".repeat(32)}`;
@@ -164,12 +177,17 @@ describe("a header that is no good", () => {
   );
 
   test("a key anywhere else does not count", async () => {
-    for (const headers of [
-      [`x-api-key: ${key()}`],
-      [`cookie: Authorization=Bearer ${key()}`],
-      [`api-key: ${key()}`],
-    ]) {
+    for (const headers of [[`cookie: Authorization=Bearer ${key()}`], [`api-key: ${key()}`]]) {
       expectError(await raw("GET", `/v1/models?Authorization=${key()}`, headers), "UNAUTHORIZED", null);
+    }
+  });
+
+  test("x-api-key is another place for it, which Authorization goes before", async () => {
+    for (const target of ["/v1/models", "/v1/accounts/local"]) {
+      expect((await raw("GET", target, [`x-api-key: ${key()}`])).status).toBe(200);
+      expect((await raw("GET", target, [`x-api-key: ${other}`])).status).toBe(401);
+      const both = [`x-api-key: ${key()}`, `authorization: Bearer ${other}`];
+      expect((await raw("GET", target, both)).status).toBe(401);
     }
   });
 

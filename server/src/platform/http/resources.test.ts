@@ -4,6 +4,7 @@ import { Type } from "typebox";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type Json,
+  post,
   type Reply,
   rawReply,
   type SendOptions,
@@ -48,7 +49,7 @@ beforeAll(async () => {
       if (authorization !== "Bearer key") throw new AppError("UNAUTHORIZED", "No.");
       return { accountId: "a" };
     },
-    direct: [],
+    direct: [{ paths: ["/direct"], handle: (exchange) => exchange.json("{}", []) }],
     register: (app) => registerResources(app, routes()),
   });
   target = { port: await server.listen(0, "127.0.0.1"), apiKey: "key" };
@@ -204,9 +205,17 @@ describe("a request reaches its route", () => {
     expect((await call("POST", `${THINGS}/t%3Apoke`, {})).status).toBe(200);
   });
 
+  test("with a body whose type nobody said", async () => {
+    const request = `POST ${THINGS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key\r\ncontent-length: 20\r\n\r\n`;
+    expect((await rawReply(target.port, [request, '{"displayName": "x"}'])).json).toEqual({
+      displayName: "x",
+    });
+  });
+
   test("with its key in x-api-key", async () => {
     const options = { headers: { "x-api-key": "key" } };
     expect((await send({ ...target, apiKey: null }, THINGS, options)).status).toBe(200);
+    expect((await post({ ...target, apiKey: null }, "/direct", {}, options)).status).toBe(200);
     const wrong = await send({ ...target, apiKey: "wrong" }, THINGS, options);
     expectRefusal(wrong, 401, 16, null);
   });
