@@ -90,8 +90,8 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
       };
     } catch (error) {
       over.abort();
-      log.error({ program: argv[0], tail: child.tail() }, "command failed to start");
       await Promise.all([engine.close(), child.stop(0)]);
+      log.error({ program: argv[0], tail: child.tail() }, "command failed to start");
       throw error;
     }
   };

@@ -165,7 +165,9 @@ export class ReplicaSet {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const slot of this.#slots) {
       if (slot.isStopping || !slot.isDraining) continue;
-      if (slot.load === 0 || slot.drainUntilMs <= nowMs) this.#stop(slot);
+      // One whose engine has ended has nothing left to finish.
+      const isDone = slot.load === 0 || slot.replica.engine === null;
+      if (isDone || slot.drainUntilMs <= nowMs) this.#stop(slot);
       else nextMs = Math.min(nextMs, slot.drainUntilMs);
     }
     if (Number.isFinite(nextMs))

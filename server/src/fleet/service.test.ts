@@ -221,6 +221,116 @@ describe("attached engines", () => {
   });
 });
 
+/** Clients that send one request after the other until they are told to stop; what failed is kept. */
+function startLoad(fleet: Fleet, deployment: string, clients: number) {
+  const failures: unknown[] = [];
+  const templates = new Set<string | null>();
+  let isOver = false;
+  let replies = 0;
+  const running = Array.from({ length: clients }, async () => {
+    while (!isOver) {
+      try {
+        const engine = await route(fleet, deployment);
+        const events = await generate(engine, "wait 20");
+        expect(events.at(-1)).toMatchObject({ type: "end", aborted: false });
+        templates.add(engine.model.chatTemplate);
+        replies++;
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  });
+  return {
+    failures,
+    templates,
+    replies: () => replies,
+    async stop() {
+      isOver = true;
+      await Promise.all(running);
+    },
+  };
+}
+
+describe("a deployment under load", () => {
+  /** Between none and three replicas, and quick to change its mind. */
+  const elastic = (more: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
+    ...model("d"),
+    minReplicas: 0,
+    maxReplicas: 3,
+    concurrency: 2,
+    scaling: {
+      ...{ scaleUpWindowMs: 200, scaleDownWindowMs: 300, scaleToZeroWindowMs: 500 },
+      loadTargets: { default: 0.8 },
+    },
+    lastUsedMs: 0,
+    ...more,
+  });
+  const ready = (fleet: Fleet) => fleet.status().filter(({ stage }) => stage === "ready").length;
+
+  it("grows from nothing to three replicas and shrinks to nothing again; no request fails", async () => {
+    const fleet = fleetOf([elastic()]);
+    expect(fleet.observe("d")).toMatchObject({ desiredReplicas: 0, replicas: [], lastRequestAtMs: null });
+    const load = startLoad(fleet, "d", 30);
+    await until(() => ready(fleet) === 3);
+    const pids = fleet.status().map(({ pid }) => pid!);
+    const replies = load.replies();
+    await until(() => load.replies() > replies + 100);
+    await load.stop();
+    const rest = startLoad(fleet, "d", 1);
+    await until(() => fleet.status().length === 1);
+    await rest.stop();
+    await until(() => fleet.status().length === 0);
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow();
+    // And again.
+    expect(await generate(await route(fleet, "d"), "back")).toHaveLength(3);
+    expect([...load.failures, ...rest.failures]).toEqual([]);
+  });
+
+  it("is moved to another revision replica by replica; no request fails", async () => {
+    const revision = (path: string) =>
+      elastic({
+        ...{ revision: path, minReplicas: 2, maxReplicas: 2 },
+        engine: { kind: "fixture", weights: { fetch: async () => path }, options: () => ({ path }) },
+      });
+    const fleet = fleetOf([revision("old")]);
+    await until(() => ready(fleet) === 2);
+    const load = startLoad(fleet, "d", 6);
+    await until(() => load.replies() > 20);
+    expect([...load.templates]).toEqual(["old"]);
+    fleet.apply(revision("new"));
+    let fewest = 2;
+    const pids = fleet.status().map(({ pid }) => pid);
+    await until(() => {
+      fewest = Math.min(fewest, ready(fleet));
+      return ready(fleet) === 2 && fleet.status().every(({ pid }) => pid !== null && !pids.includes(pid));
+    });
+    load.templates.clear();
+    const replies = load.replies();
+    await until(() => load.replies() > replies + 20);
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect([...load.templates]).toEqual(["new"]);
+    expect(fewest).toBe(2);
+  });
+
+  it("that is removed finishes what runs, refuses what comes and leaves no process", async () => {
+    const fleet = fleetOf([elastic()]);
+    const abort = new AbortController();
+    const running = await hold(await route(fleet, "d"), abort.signal);
+    const { pid } = fleet.status()[0]!;
+    const removing = fleet.remove("d", { graceMs: 600_000 });
+    expect((await failureOf(route(fleet, "d"))).message).toBe("No engine serves d here.");
+    expect(fleet.observe("d")).toBeNull();
+    expect(fleet.status()).toMatchObject([{ stage: "draining", outstanding: 1 }]);
+    abort.abort();
+    expect((await running.next()).value).toMatchObject({ type: "end" });
+    await running.next();
+    await removing;
+    expect(fleet.status()).toEqual([]);
+    expect(() => process.kill(pid!, 0)).toThrow();
+  });
+});
+
 describe("closing", () => {
   it("lets running work finish, takes no new work and leaves no process", async () => {
     const fleet = fleetOf([model("m")]);

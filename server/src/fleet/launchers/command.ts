@@ -28,6 +28,8 @@ export interface CommandOptions {
 }
 
 const TAIL_LINES = 20;
+/** Whoever left the group may keep its output open for ever. */
+const LAST_WORDS_MS = 500;
 
 /**
  * Runs "$@" in this group of processes until standard input, a pipe from us, ends: the kernel closes it however we die.
@@ -78,7 +80,10 @@ export function launchCommand(argv: readonly string[], options: CommandOptions):
     child.once("error", (error) => resolve(`not started: ${error.message}`));
     child.once("exit", (code, signal) => {
       killGroup();
-      resolve(signal === null ? `exit code ${code}` : `signal ${signal}`);
+      const reason = signal === null ? `exit code ${code}` : `signal ${signal}`;
+      // Its last words may still be on their way.
+      child.once("close", () => resolve(reason));
+      options.clock.after(LAST_WORDS_MS, () => resolve(reason));
     });
   });
   return {

@@ -13,10 +13,13 @@ const acts: Record<string, (told: Told) => void> = {
   hang: () => {
     for (;;);
   },
-  /** One delta for each; the text `hold` keeps the request open. */
-  generate({ id, text }) {
+  /** One delta for each; the text `hold` keeps the request open, `wait N` ends it N milliseconds later. */
+  generate({ id, text = "" }) {
     process.send?.({ type: "delta", id, text });
-    if (text !== "hold") process.send?.({ type: "end", id });
+    const waitMs = /^wait (\d+)$/.exec(text)?.[1];
+    const end = () => process.send?.({ type: "end", id });
+    if (waitMs !== undefined) setTimeout(end, Number(waitMs));
+    else if (text !== "hold") end();
   },
   finish: ({ id }) => process.send?.({ type: "end", id }),
 };

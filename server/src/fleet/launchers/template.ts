@@ -5,7 +5,7 @@ export function fillTemplate(
 ): string[] {
   return command.map((argument) =>
     argument.replace(/\{([a-z]+)\}/g, (whole, name: string) => {
-      const value = values[name];
+      const value = Object.hasOwn(values, name) ? values[name] : null;
       if (value == null) throw new Error(`the command has no ${whole} here`);
       return value;
     }),

@@ -1,0 +1,371 @@
+import { describe, expect, it } from "vitest";
+import { createFakeEngine, type FakeEngine } from "../engine/fake.ts";
+import { type AdapterSource, EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
+import { FakeClock } from "../lib/clock.ts";
+import { createLog } from "../platform/telemetry/log.ts";
+import { Deployment } from "./deployment.ts";
+import type { Boot, Running } from "./replica.ts";
+import type { RoutedEngine } from "./routed-engine.ts";
+import type { Hints } from "./routing/router.ts";
+import { DEFAULT_SCALING, type DeploymentSpec } from "./spec.ts";
+
+interface FakeBoot {
+  /** Lets the start succeed. */
+  up(): void;
+  /** Ends the engine as a crash does. */
+  end(): void;
+  engine: FakeEngine;
+  isStopped: boolean;
+}
+
+const never = () => new AbortController().signal;
+
+const SPEC: DeploymentSpec = {
+  ...{ id: "d", model: "m", revision: "1", concurrency: 2, sessionAffinity: false, adapters: [] },
+  ...{ minReplicas: 0, maxReplicas: 3, fixedReplicas: null, scaling: DEFAULT_SCALING },
+  engine: { kind: "fake", weights: null, options: () => ({}) },
+};
+
+/** A deployment whose engines are fakes in this process; they are up at once unless `isSlow`. */
+function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs = 30_000 } = {}) {
+  const clock = new FakeClock();
+  const boots: FakeBoot[] = [];
+  const adapters = { fail: null as Error | null, gate: Promise.resolve() };
+  const boot: Boot = (signal) =>
+    new Promise((resolve, reject) => {
+      const engine = Object.assign(createFakeEngine({ gate: () => gate }), {
+        async loadAdapter(_adapter: AdapterSource) {
+          await adapters.gate;
+          if (adapters.fail !== null) throw adapters.fail;
+        },
+        async unloadAdapter() {},
+      });
+      let end = () => {};
+      const lost = new Promise<void>((lose) => {
+        end = lose;
+      });
+      const stop = async () => {
+        own.isStopped = true;
+        end();
+        return "stopped";
+      };
+      const running: Running = { engine, pid: 1, lost, stop };
+      const own: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
+      signal.addEventListener("abort", () => reject(signal.reason));
+      boots.push(own);
+      if (!isSlow) own.up();
+    });
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  let changes = 0;
+  const options = { clock, random: () => 0, log: createLog("silent"), coldStartMs, bootOf: () => boot };
+  const spec = { ...SPEC, ...more };
+  const deployment = new Deployment(spec, { ...options, onChange: () => changes++ });
+  const route = (hints: Hints = {}, signal = never()) => deployment.route(hints, signal);
+  return { clock, boots, adapters, deployment, spec, route, changes: () => changes, finishAll: () => open() };
+}
+
+/** Lets everything that is already decided happen. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 100; i++) await Promise.resolve();
+}
+
+/** Lets time pass, and what happens in it happen. */
+async function pass(clock: FakeClock, ms: number): Promise<void> {
+  for (let leftMs = ms; leftMs > 0; leftMs -= 5000) {
+    clock.advance(Math.min(5000, leftMs));
+    await settle();
+  }
+}
+
+const request = (n = 1): GenerateRequest => ({
+  ...{ id: "r", sampling: { temperature: 0 }, maxTokens: 10, stop: [], stream: true },
+  ...{ n, input: { kind: "text", text: "one two three", addBos: false } },
+});
+
+/** Begins a request, which then waits for the engine's gate. */
+function begin(engine: RoutedEngine, n = 1) {
+  const events: EngineEvent[] = [];
+  const done = (async () => {
+    for await (const event of engine.generate(request(n), never())) events.push(event);
+    return events;
+  })();
+  done.catch(() => {});
+  return done;
+}
+
+const stages = (deployment: Deployment) => deployment.observe().replicas.map(({ stage }) => stage);
+
+describe("a request that has to wait", () => {
+  it("starts a replica where there is none and gets it", async () => {
+    const { deployment, route, boots } = setUp({ lastUsedMs: 0 }, { isSlow: true });
+    expect(deployment.observe().desiredReplicas).toBe(0);
+    const routing = route();
+    await settle();
+    expect(deployment.observe()).toMatchObject({ desiredReplicas: 1, replicas: [{ stage: "initializing" }] });
+    boots[0]!.up();
+    expect((await routing).replicaId).toBe("d/replicas/0");
+  });
+
+  it("is told when to come back after the limit", async () => {
+    const { clock, route } = setUp({}, { isSlow: true, coldStartMs: 1000 });
+    const routing = route();
+    await settle();
+    clock.advance(1000);
+    await expect(routing).rejects.toMatchObject({
+      ...{ code: "UNAVAILABLE", retryAfterS: 5 },
+      message: "d is not ready yet. The model is starting.",
+    });
+  });
+
+  it("is one of a thousand at most", async () => {
+    const { route } = setUp({}, { isSlow: true });
+    for (let i = 0; i < 1000; i++) route().catch(() => {});
+    await expect(route()).rejects.toMatchObject({ code: "UNAVAILABLE", retryAfterS: 5 });
+  });
+
+  it("isn't held where nothing can come", async () => {
+    for (const more of [{ fixedReplicas: 0 }, { maxReplicas: 0 }]) {
+      await expect(setUp(more).route()).rejects.toMatchObject({
+        ...{ code: "UNAVAILABLE", message: "d has no replicas." },
+      });
+    }
+  });
+
+  it("is given to a replica only as it has room: none is sent on to be refused", async () => {
+    const { route, boots, finishAll } = setUp({ maxReplicas: 1 }, { isSlow: true });
+    const routing = Array.from({ length: 50 }, () => route().then((engine) => begin(engine)));
+    await settle();
+    boots[0]!.up();
+    await settle();
+    // Four times what it computes at the same time.
+    expect(boots[0]!.engine.active).toBe(8);
+    finishAll();
+    const all = await Promise.all(await Promise.all(routing));
+    expect(all).toHaveLength(50);
+    expect(boots[0]!.engine.requests).toHaveLength(50);
+  });
+
+  it("counts from when it was given a replica, but not for ever when it never begins", async () => {
+    const { route, clock, deployment } = setUp({ maxReplicas: 1 });
+    await settle();
+    const given = await Promise.all(Array.from({ length: 8 }, () => route()));
+    expect(new Set(given.map(({ replicaId }) => replicaId)).size).toBe(1);
+    const ninth = route();
+    await settle();
+    expect(deployment.observe().replicas[0]!.outstanding).toBe(0);
+    clock.advance(10_000);
+    expect((await ninth).replicaId).toBe("d/replicas/0");
+  });
+});
+
+describe("a request that was given a replica that is gone when it begins", () => {
+  it("goes to another, also to one that has to start first", async () => {
+    const { route, boots, deployment, spec, finishAll } = setUp({ minReplicas: 1 });
+    await settle();
+    const engine = await route();
+    deployment.apply({ ...spec, minReplicas: 0, fixedReplicas: 0 });
+    // What was reserved for it keeps the replica, but not when it crashes.
+    expect(stages(deployment)).toEqual(["draining"]);
+    boots[0]!.end();
+    await settle();
+    deployment.apply({ ...spec, minReplicas: 1 });
+    const events = begin(engine);
+    await settle();
+    finishAll();
+    expect((await events).at(-1)).toMatchObject({ type: "end", aborted: false });
+  });
+
+  it("is turned away where the new one runs something else", async () => {
+    const { route, boots, deployment, spec } = setUp({ minReplicas: 1 });
+    await settle();
+    const engine = await route();
+    deployment.apply({ ...spec, minReplicas: 1, revision: "2" });
+    await settle();
+    boots[0]!.end();
+    await settle();
+    await expect(begin(engine)).rejects.toMatchObject({ code: "unavailable" });
+  });
+});
+
+describe("a replica that goes", () => {
+  it("is given nothing more, finishes what it has and is then stopped", async () => {
+    const { route, boots, deployment, spec, finishAll } = setUp({ minReplicas: 2 });
+    await settle();
+    const events = begin(await route());
+    await settle();
+    const busy = boots.findIndex(({ engine }) => engine.active === 1);
+    deployment.apply({ ...spec, fixedReplicas: 0 });
+    await settle();
+    expect(boots.map(({ isStopped }) => isStopped)).toEqual([0, 1].map((i) => i !== busy));
+    expect(stages(deployment)).toEqual(["draining"]);
+    await expect(route()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    finishAll();
+    expect((await events).at(-1)).toMatchObject({ type: "end", aborted: false });
+    await settle();
+    expect(deployment.observe().replicas).toEqual([]);
+  });
+
+  it("is stopped after the grace when its work doesn't end", async () => {
+    const { route, boots, deployment, spec, clock } = setUp({ minReplicas: 1 });
+    await settle();
+    void begin(await route());
+    await settle();
+    deployment.apply({ ...spec, fixedReplicas: 0 });
+    await pass(clock, 599_999);
+    expect(boots[0]!.isStopped).toBe(false);
+    await pass(clock, 1);
+    expect(boots[0]!.isStopped).toBe(true);
+    expect(deployment.observe().replicas).toEqual([]);
+  });
+
+  it("stays when it is needed again", async () => {
+    const { route, boots, deployment, spec } = setUp({ minReplicas: 1 });
+    await settle();
+    void begin(await route());
+    await settle();
+    deployment.apply({ ...spec, fixedReplicas: 0 });
+    expect(stages(deployment)).toEqual(["draining"]);
+    deployment.apply({ ...spec, fixedReplicas: 1 });
+    expect(stages(deployment)).toEqual(["ready"]);
+    await route();
+    expect(boots).toHaveLength(1);
+  });
+});
+
+describe("a crash", () => {
+  it("of one replica leaves the requests to the others", async () => {
+    const { route, boots, deployment } = setUp({ minReplicas: 2 });
+    await settle();
+    boots[0]!.end();
+    await settle();
+    expect(deployment.observe()).toMatchObject({
+      ...{ desiredReplicas: 2, replicas: [{ state: "backoff" }, { state: "ready" }] },
+      message: "The model's engine stopped; it is being restarted.",
+    });
+    for (let i = 0; i < 4; i++) expect((await route()).replicaId).toBe("d/replicas/1");
+  });
+});
+
+describe("an adapter", () => {
+  const adapter = { id: "lora", fetch: async () => "/lora" };
+
+  it("is what the requests run with that were routed for it", async () => {
+    const { route, boots, finishAll } = setUp({ minReplicas: 1, adapters: [adapter] });
+    await settle();
+    finishAll();
+    await begin(await route({ adapter: "lora" }));
+    await begin(await route());
+    expect(boots[0]!.engine.requests.map((seen) => seen.adapter)).toEqual(["lora", undefined]);
+  });
+
+  it("that is being loaded is waited for", async () => {
+    const { route, adapters, deployment, spec } = setUp({ minReplicas: 1 });
+    let open = () => {};
+    adapters.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await settle();
+    deployment.apply({ ...spec, adapters: [adapter] });
+    let isRouted = false;
+    const routing = route({ adapter: "lora" }).then(() => {
+      isRouted = true;
+    });
+    await route();
+    await settle();
+    expect(isRouted).toBe(false);
+    open();
+    await routing;
+  });
+
+  it("that can't be loaded is refused with the reason, the model itself is not", async () => {
+    const { route, adapters, deployment } = setUp({ minReplicas: 1, adapters: [adapter] });
+    adapters.fail = new EngineError("invalid", "Its rank is 3.");
+    await settle();
+    await expect(route({ adapter: "lora" })).rejects.toMatchObject({
+      ...{ code: "FAILED_PRECONDITION", message: "lora could not be loaded: Its rank is 3." },
+    });
+    await expect(route({ adapter: "other" })).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+    await route();
+    expect(deployment.observe().adapters).toEqual({ lora: { state: "failed", message: "Its rank is 3." } });
+  });
+
+  it("is loaded again by a replica that was started anew, before requests for it go there", async () => {
+    const { route, boots, clock } = setUp({ minReplicas: 1, maxReplicas: 1, adapters: [adapter] });
+    await settle();
+    boots[0]!.end();
+    await settle();
+    clock.advance(1000);
+    await settle();
+    expect(boots).toHaveLength(2);
+    await route({ adapter: "lora" });
+  });
+
+  it("that is new wakes a deployment that was scaled to zero", async () => {
+    const { deployment, spec } = setUp({ lastUsedMs: 0 });
+    expect(deployment.observe().desiredReplicas).toBe(0);
+    deployment.apply({ ...spec, adapters: [adapter] });
+    await settle();
+    expect(deployment.observe().adapters).toMatchObject({ lora: { state: "loaded" } });
+  });
+});
+
+describe("an engine that somebody else runs", () => {
+  it("gets no requests while it doesn't answer, and is not closed for it", async () => {
+    const engine = { attach: () => createFakeEngine() };
+    const { deployment, route, clock, boots } = setUp({ engine, minReplicas: 1, maxReplicas: 1 });
+    await settle();
+    let isAnswering = false;
+    boots[0]!.engine.health = async () => {
+      if (!isAnswering) throw new EngineError("unavailable", "Refused.");
+    };
+    await pass(clock, 20_000);
+    const message = "The model's server does not answer.";
+    expect(deployment.observe()).toMatchObject({ message, replicas: [{ state: "unhealthy" }] });
+    await expect(route()).rejects.toMatchObject({ code: "UNAVAILABLE", message });
+    expect(boots[0]!.isStopped).toBe(false);
+    isAnswering = true;
+    await pass(clock, 10_000);
+    await route();
+  });
+});
+
+it("a deployment that is closed refuses requests, also those that wait, and ends what runs after the grace", async () => {
+  const { deployment, route, boots, clock } = setUp({ maxReplicas: 1 });
+  await settle();
+  for (let i = 0; i < 8; i++) void begin(await route());
+  const waiting = route();
+  await settle();
+  const closing = deployment.close(1000, "Going.");
+  await expect(waiting).rejects.toMatchObject({ code: "UNAVAILABLE", message: "Going." });
+  await expect(route()).rejects.toMatchObject({ message: "Going." });
+  expect(boots[0]!.isStopped).toBe(false);
+  clock.advance(1000);
+  await closing;
+  expect(boots[0]!.isStopped).toBe(true);
+});
+
+it("changes are told, single requests aside", async () => {
+  const { deployment, spec, route, changes, finishAll } = setUp({ minReplicas: 1 });
+  await settle();
+  const before = changes();
+  finishAll();
+  await begin(await route());
+  expect(changes()).toBe(before);
+  deployment.apply({ ...spec, minReplicas: 2 });
+  expect(changes()).toBeGreaterThan(before);
+});
+
+it("the last request is known", async () => {
+  const { deployment, route, clock, finishAll } = setUp({ minReplicas: 1 });
+  await settle();
+  finishAll();
+  expect(deployment.observe().lastRequestAtMs).toBeNull();
+  clock.advance(5000);
+  await begin(await route());
+  const atMs = clock.now();
+  clock.advance(7000);
+  expect(deployment.observe().lastRequestAtMs).toBe(atMs);
+});

@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { pino } from "pino";
+import { afterEach, describe, expect, it } from "vitest";
+import type { EngineEvent } from "../engine/port.ts";
+import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
+import { createLog, type Log } from "../platform/telemetry/log.ts";
+import { alwaysOn, createFleet, type DeploymentSpec, type Fleet, type FleetOptions } from "./service.ts";
+
+const SERVER = fileURLToPath(new URL("./launchers/fixture-server.ts", import.meta.url));
+const fleets: Fleet[] = [];
+const servers: Server[] = [];
+
+afterEach(async () => {
+  await Promise.all(fleets.splice(0).map((fleet) => fleet.close(0)));
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+function fleetOf(spec: DeploymentSpec, more: Partial<FleetOptions> = {}): Fleet {
+  const fleet = createFleet({
+    kinds: {},
+    openServer: createOpenAiServerEngine,
+    cacheDir: "/nowhere",
+    hubEndpoint: "http://127.0.0.1:9",
+    env: { PATH: process.env["PATH"] },
+    log: createLog("silent"),
+    ...more,
+  });
+  fleets.push(fleet);
+  fleet.apply(spec);
+  return fleet;
+}
+
+/** A model on a real server process; `more` are its last arguments. */
+const launched = (...more: string[]): DeploymentSpec =>
+  alwaysOn("m", {
+    command: [process.execPath, "--import", "tsx", SERVER, "{port}", ...more],
+    weights: null,
+    upstreamModel: "m",
+  });
+
+const route = (fleet: Fleet) => fleet.route({ deployment: "m" }, new AbortController().signal);
+
+async function ask(fleet: Fleet, content: string, stream = true): Promise<string> {
+  const engine = await route(fleet);
+  const input = { kind: "chat", messages: [{ role: "user", content }] } as const;
+  const request = { id: "r", input, sampling: {}, n: 1, maxTokens: 10, stop: [], stream };
+  const events: EngineEvent[] = [];
+  for await (const event of engine.generate(request, new AbortController().signal)) events.push(event);
+  return events.map((event) => (event.type === "delta" ? event.text : "")).join("");
+}
+
+async function until(test: () => boolean): Promise<void> {
+  while (!test()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A log, and what was written to it. */
+function keptLog(): { log: Log; text: () => string } {
+  let text = "";
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      text += chunk;
+      done();
+    },
+  });
+  return { log: pino({ level: "debug" }, sink), text: () => text };
+}
+
+describe("a server that a command starts", () => {
+  it("is waited for, asked, started anew when it ends, and gone when the fleet is", async () => {
+    const fleet = fleetOf(launched());
+    const first = await ask(fleet, "hello");
+    expect(first).toMatch(/^hello from \d+ and \d+$/);
+    expect(await ask(fleet, "hello", false)).toBe(first);
+    await expect(ask(fleet, "exit")).rejects.toMatchObject({ code: "unavailable" });
+    await until(() => fleet.status()[0]!.restarts === 1 && fleet.status()[0]!.state === "ready");
+    const second = await ask(fleet, "again");
+    const pids = [first, second].flatMap((reply) => reply.match(/\d+/g)!.map(Number));
+    expect(new Set(pids).size).toBe(4);
+    await fleet.close(0);
+    await until(() => pids.every((pid) => !isRunning(pid)));
+  });
+
+  it("that fails tells the log what it said, and clients nothing of it", async () => {
+    const { log, text } = keptLog();
+    const fleet = fleetOf(launched("fails"), { log });
+    const error = await route(fleet).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: "UNAVAILABLE", message: "The model's engine ended while loading." });
+    expect(text()).toMatch(/"tail":\["CUDA out of memory"\]/);
+    expect(JSON.stringify(fleet.observe("m"))).not.toContain("CUDA");
+  });
+
+  it("has nothing of what it says of requests logged", async () => {
+    const { log, text } = keptLog();
+    const fleet = fleetOf(launched(), { log });
+    await ask(fleet, "a secret prompt");
+    await expect(ask(fleet, "exit a secret prompt")).rejects.toThrow();
+    await until(() => fleet.status()[0]!.restarts === 1);
+    expect(text()).toContain("replica ready");
+    expect(text()).not.toContain("secret");
+  });
+
+  it("that doesn't come up in time is ended", async () => {
+    const command = [process.execPath, "-e", "setInterval(() => {}, 1000)", "{port}"];
+    const spec = alwaysOn("m", { command, weights: null, upstreamModel: "m" });
+    const fleet = fleetOf(spec, { loadTimeoutMs: 100 });
+    await expect(route(fleet)).rejects.toMatchObject({ message: "The model took too long to load." });
+  });
+});
+
+describe("a server that somebody else runs", () => {
+  it("that isn't there yet gets no requests, and gets them when it is", async () => {
+    const server = createServer((_request, response) => void response.end("{}"));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const baseUrl = `http://127.0.0.1:${port}/v1`;
+    const attach = () => createOpenAiServerEngine({ baseUrl, upstreamModel: "m" });
+    const fleet = fleetOf(alwaysOn("m", { attach }), { random: () => 0 });
+    await expect(route(fleet)).rejects.toMatchObject({
+      ...{ code: "UNAVAILABLE", message: "The model's server does not answer." },
+    });
+    server.listen(port, "127.0.0.1");
+    await until(() => fleet.status()[0]!.state === "ready");
+    await route(fleet);
+  });
+});
+
+describe("accelerators", () => {
+  const H100 = "NVIDIA_H100_80GB";
+  const host = { accelerators: new Map([[H100, 2]]) };
+  const asking = (count: number, more: Partial<DeploymentSpec> = {}): DeploymentSpec => ({
+    ...launched(),
+    accelerators: { type: H100, count },
+    ...more,
+  });
+
+  it("that the host doesn't have leave the deployment pending, which says so to everyone", async () => {
+    const fleet = fleetOf(asking(1));
+    const message = `This host has no accelerators; a replica needs 1 ${H100}.`;
+    await until(() => fleet.observe("m")!.message === message);
+    expect(fleet.observe("m")).toMatchObject({ replicas: [{ stage: "pending", state: "unplaceable" }] });
+    await expect(route(fleet)).rejects.toMatchObject({ code: "UNAVAILABLE", message });
+    // Another spec helps.
+    fleet.apply({ ...launched(), revision: "2" });
+    expect(await ask(fleet, "hello")).toMatch(/^hello/);
+  });
+
+  it("are given back by replicas that go, to those that wait", async () => {
+    const fleet = fleetOf(asking(2), { host });
+    await route(fleet);
+    expect(fleet.host().accelerators).toEqual([{ type: H100, total: 2, free: 0 }]);
+    fleet.apply({ ...asking(2), id: "other" });
+    const waiting = `Waiting for 2 ${H100}; 0 of this host's are free.`;
+    await until(() => fleet.observe("other")!.message === waiting);
+    expect(fleet.observe("other")!.replicas).toMatchObject([{ stage: "pending", state: "pending" }]);
+    await fleet.remove("m", { graceMs: 0 });
+    await until(() => fleet.observe("other")!.replicas[0]!.stage === "ready");
+    expect(fleet.host().accelerators).toEqual([{ type: H100, total: 2, free: 0 }]);
+  });
+
+  it("that are all in use are freed by a replica of the old revision for one of the new", async () => {
+    const fleet = fleetOf(asking(2), { host });
+    const first = await ask(fleet, "hello");
+    fleet.apply(asking(2, { revision: "2" }));
+    await until(() => {
+      const [replica, ...others] = fleet.status();
+      return others.length === 0 && replica!.stage === "ready" && replica!.id !== "m/replicas/0";
+    });
+    expect(await ask(fleet, "hello")).not.toBe(first);
+  });
+});
+
+it("weights that don't fit the memory are said to, and nothing is started", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "hearth-launch-"));
+  const path = join(dir, "huge.gguf");
+  // A hole: it takes no room on the disk.
+  writeFileSync(path, "");
+  truncateSync(path, 2 ** 43);
+  const spec = alwaysOn("m", {
+    ...{ command: ["/no/such", "{port}"], upstreamModel: "m" },
+    weights: { fetch: async () => path },
+  });
+  const fleet = fleetOf(spec);
+  await until(() => fleet.observe("m")!.message?.startsWith("The model needs more than 8796.1 GB") === true);
+  rmSync(dir, { recursive: true });
+});

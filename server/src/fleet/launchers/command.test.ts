@@ -1,0 +1,131 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { FakeClock, systemClock } from "../../lib/clock.ts";
+import { createLog } from "../../platform/telemetry/log.ts";
+import { type CommandOptions, type CommandProcess, launchCommand, releasePort, takePort } from "./command.ts";
+import { fillTemplate } from "./template.ts";
+
+const running: CommandProcess[] = [];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((child) => child.stop(0)));
+});
+
+function launch(argv: readonly string[], more: Partial<CommandOptions> = {}): CommandProcess {
+  const options = {
+    env: { PATH: process.env["PATH"] },
+    extraEnv: {},
+    log: createLog("silent"),
+    clock: systemClock,
+    ...more,
+  };
+  const child = launchCommand(argv, options);
+  running.push(child);
+  return child;
+}
+
+const node = (script: string, ...args: string[]) => [process.execPath, "-e", script, ...args];
+
+async function until(test: () => boolean): Promise<void> {
+  while (!test()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/** The processes of a group that still run. */
+function membersOf(group: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+        const [state, , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        return state !== "Z" && Number(pgrp) === group;
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+describe("a command", () => {
+  it("gets its arguments as they are, without a shell to read them", async () => {
+    const odd = ["$HOME", "`id`", "a b", "'; exit 1 #", "*", ""];
+    const child = launch(node("console.log(JSON.stringify(process.argv.slice(1)))", "--", ...odd));
+    expect(await child.exited).toBe("exit code 0");
+    expect(JSON.parse(child.tail()[0]!)).toEqual(odd);
+  });
+
+  it("gets the harmless part of the environment and what it is given", async () => {
+    const env = { PATH: process.env["PATH"], HOME: "/home/x", DATABASE_URL: "postgres://u:p@h/d" };
+    const script = "console.log(JSON.stringify(process.env))";
+    const child = launch(node(script), { env, extraEnv: { CUDA_VISIBLE_DEVICES: "1" } });
+    await child.exited;
+    const seen = JSON.parse(child.tail()[0]!);
+    expect(seen).toMatchObject({ HOME: "/home/x", CUDA_VISIBLE_DEVICES: "1" });
+    expect(seen).not.toHaveProperty("DATABASE_URL");
+  });
+
+  it("that fails leaves its last words", async () => {
+    const child = launch(
+      node("for (let i = 0; i < 50; i++) console.error('line ' + i); process.exitCode = 3"),
+    );
+    expect(await child.exited).toBe("exit code 3");
+    expect(child.tail()).toEqual(Array.from({ length: 20 }, (_, i) => `line ${30 + i}`));
+    child.forget();
+    expect(child.tail()).toEqual([]);
+  });
+
+  it("that doesn't exist ends at once", async () => {
+    const child = launch(["/no/such/program"]);
+    expect(await child.exited).toBe("exit code 127");
+  });
+
+  const stubbornFamily = `
+    process.on("SIGTERM", () => {});
+    require("node:child_process").spawn(process.execPath, ["-e", "process.on('SIGTERM', () => {}); console.log('up'); setInterval(() => {}, 1000)"], { stdio: "inherit" });
+    setInterval(() => {}, 1000);`;
+
+  it("ends when it is asked to, with all it has started", async () => {
+    // Time stands still, so the grace never ends.
+    const child = launch(
+      node(`${stubbornFamily} process.removeAllListeners("SIGTERM").on("SIGTERM", () => process.exit(0))`),
+      { clock: new FakeClock() },
+    );
+    await until(() => child.tail().includes("up"));
+    await child.stop(1000);
+    await child.stop(1000);
+    expect(await child.exited).toBe("exit code 0");
+    await until(() => membersOf(child.pid!).length === 0);
+  });
+
+  it("that doesn't want to end is killed after the grace, with all it has started", async () => {
+    const child = launch(node(stubbornFamily));
+    await until(() => child.tail().includes("up"));
+    await child.stop(20);
+    await until(() => membersOf(child.pid!).length === 0);
+  });
+
+  it("is gone soon after its server was killed with SIGKILL, with all it has started", async () => {
+    const fixture = fileURLToPath(new URL("./fixture-command-parent.ts", import.meta.url));
+    const parent = fork(fixture, node(stubbornFamily), { execArgv: ["--import", "tsx"] });
+    const [{ pid }] = (await once(parent, "message")) as [{ pid: number }];
+    await until(() => membersOf(pid).length >= 4);
+    parent.kill("SIGKILL");
+    await until(() => membersOf(pid).length === 0);
+  });
+});
+
+it("a template's placeholders are filled wherever they are, and nothing else is changed", () => {
+  const filled = fillTemplate(["{model}", "--port={port}", '{"a": {}}', "$PORT"], { port: "1", model: "/m" });
+  expect(filled).toEqual(["/m", "--port=1", '{"a": {}}', "$PORT"]);
+  expect(() => fillTemplate(["{model}"], { model: null })).toThrow("the command has no {model} here");
+  expect(() => fillTemplate(["{constructor}"], {})).toThrow("the command has no {constructor} here");
+});
+
+it("no port is given out twice", async () => {
+  const ports = await Promise.all(Array.from({ length: 50 }, takePort));
+  expect(new Set(ports).size).toBe(50);
+  ports.forEach(releasePort);
+});

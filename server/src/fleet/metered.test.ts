@@ -1,0 +1,39 @@
+import { expect, it } from "vitest";
+import type { EngineEvent } from "../engine/port.ts";
+import { Metered } from "./metered.ts";
+
+async function* events(...all: EngineEvent[]): AsyncGenerator<EngineEvent> {
+  yield* all;
+}
+
+const delta: EngineEvent = { type: "delta", choice: 0, text: "x" };
+const end = (completionTokens: number): EngineEvent => ({
+  ...{ type: "end", aborted: false },
+  usage: { promptTokens: 7, cachedTokens: 3, completionTokens },
+});
+
+function setUp(...all: EngineEvent[]) {
+  const meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
+  let ends = 0;
+  const metered = new Metered(events(...all), meter, () => ends++);
+  return { meter, metered, ends: () => ends };
+}
+
+it("tokens are counted as they come, and right at the end", async () => {
+  const { meter, metered } = setUp(delta, delta, end(5));
+  await metered.next();
+  expect(meter.generatedTokens).toBe(1);
+  await metered.next();
+  expect(meter.generatedTokens).toBe(2);
+  await metered.next();
+  expect(meter).toMatchObject({ generatedTokens: 5, promptTokens: 7 });
+});
+
+it("the end is told once, however it comes", async () => {
+  const { metered, ends } = setUp(end(0));
+  await metered.next();
+  expect(ends()).toBe(0);
+  await metered.next();
+  await metered.return();
+  expect(ends()).toBe(1);
+});
