@@ -1,0 +1,48 @@
+/** For tests only: what llama.cpp, as the engine has it, makes of a converted file. In this process, as that is quick. */
+import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
+
+export interface Candidate {
+  token: number;
+  logprob: number;
+}
+
+const CANDIDATES = 5;
+let llama: Promise<Llama> | undefined;
+
+/** After each token of a prompt of up to 256 the most probable next ones. @param lora path of an adapter. */
+export async function nextTokens(
+  path: string,
+  prompt: readonly number[],
+  lora?: string,
+): Promise<Candidate[][]> {
+  llama ??= getLlama({
+    gpu: false,
+    build: "never",
+    skipDownload: true,
+    maxThreads: 1,
+    logLevel: LlamaLogLevel.disabled,
+  });
+  const model = await (await llama).loadModel({ modelPath: path });
+  try {
+    const context = await model.createContext({ contextSize: 256, ...(lora === undefined ? {} : { lora }) });
+    const input = prompt.map((token) => [token, { generateNext: { probabilities: true } }] as const);
+    // The library's tokens are numbers with a mark of the type checker's.
+    const found = await context.getSequence().controlledEvaluate(input as never);
+    return found.map((item) =>
+      [...(item?.next.probabilities ?? new Map())]
+        .slice(0, CANDIDATES)
+        .map(([token, probability]) => ({ token, logprob: Math.log(probability) })),
+    );
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** Over all candidates. @param expected log-probabilities of all tokens, by position. */
+export function largestDifference(found: readonly Candidate[][], expected: readonly Float64Array[]): number {
+  const differences = found.flatMap((candidates, position) =>
+    candidates.map(({ token, logprob }) => Math.abs(logprob - (expected[position]?.[token] ?? Number.NaN))),
+  );
+  const isComplete = differences.length === CANDIDATES * expected.length && !differences.some(Number.isNaN);
+  return isComplete ? Math.max(...differences) : Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,51 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ModelFileError } from "./errors.ts";
+import { parseJson } from "./json.ts";
+
+const parse = (text: string) => parseJson("x.json", Buffer.from(text));
+
+test("what is valid and has no key twice is read as JSON.parse reads it", () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 })), (value) => {
+      const read = parse(JSON.stringify({ value })).raw("value");
+      expect(read).toEqual(JSON.parse(JSON.stringify(value)));
+    }),
+  );
+});
+
+test("a key that is there twice is refused, however it is written, and however deep", () => {
+  for (const text of ['{"a":1,"a":2}', '{"b":[{"a":{},"\\u0061" :2}]}', '{"x\\"":1,"y":"{","x\\"":2}']) {
+    expect(() => parse(text)).toThrow(/^x\.json: has the key .* twice\.$/);
+  }
+});
+
+test("equal keys of different objects, and texts that look like keys, are no matter", () => {
+  expect(() => parse('{"a":{"a":1},"b":["a","a",{"a":"\\"a\\":"}]}')).not.toThrow();
+});
+
+test("anything else is refused with the file's name", () => {
+  for (const text of [
+    "",
+    "[]",
+    "null",
+    '"a"',
+    "{",
+    '{"a":}',
+    "<html>",
+    `{"a":${"[".repeat(100)}${"]".repeat(100)}}`,
+  ]) {
+    expect(() => parse(text)).toThrow(ModelFileError);
+  }
+  expect(() => parseJson("x.json", Buffer.from([0x7b, 0xff, 0x7d]))).toThrow("x.json: is not UTF-8 text.");
+});
+
+test("fields of the wrong kind are refused by name, the place included", () => {
+  const json = parse('{"a":{"size":1.5,"__proto__":1},"list":[1,"x"],"none":null}');
+  expect(() => json.object("a").integer("size", 0, 9)).toThrow(
+    "x.json: a.size must be an integer between 0 and 9, inclusive.",
+  );
+  expect(() => json.object("a").text("toString")).toThrow("a.toString is missing.");
+  expect(() => json.strings("list")).toThrow("list must be a list of strings.");
+  expect(json.optionalText("none")).toBeUndefined();
+});
