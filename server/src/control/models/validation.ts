@@ -57,7 +57,7 @@ export async function checkFiles(
   const quiet = (): void => {};
   try {
     const folder = await weights.uploadedFolder(row, signal, quiet);
-    const found = await inspect(folder);
+    const found = await inspect(folder, signal);
     if (isBase(row)) return baseModel(row, found);
     if (found.format !== "peft") {
       const why = "The files are those of a base model: make the model with the kind HF_BASE_MODEL.";
@@ -68,7 +68,7 @@ export async function checkFiles(
       const name = row.spec.peftDetails?.baseModel;
       throw new AppError("FAILED_PRECONDITION", `The base model ${name} does not support LoRA addons.`);
     }
-    const adapter = await checkAdapter(folder, await weights.baseFiles(base, signal, quiet));
+    const adapter = await checkAdapter(folder, await weights.baseFiles(base, signal, quiet), signal);
     return addon(row, base, found, adapter);
   } catch (error) {
     if (!(error instanceof ModelFileError)) throw error;

@@ -1,0 +1,190 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectAnswer } from "../../../test/conformance/control-plane-contract.ts";
+import { type TestS3, testS3 } from "../../../test/harness/s3.ts";
+import { writeTinyModel } from "../../model-files/testing.ts";
+import { createS3Client } from "../../platform/blobs/s3-client.ts";
+import { createModels } from "./service.ts";
+import { fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
+
+let s3: TestS3;
+let t: ModelsSetup;
+const KEYS = { accessKeyId: "S3RVER", accessSecret: "S3RVER" };
+
+beforeAll(async () => {
+  s3 = await testS3();
+  t = await startModels({ s3: { endpoint: s3.endpoint, region: "us-east-1" } });
+  const folder = t.newFolder();
+  await writeTinyModel(folder);
+  for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"]) {
+    await store(`models/tiny/${name}`, readFileSync(join(folder, name)));
+    await store(`models/other/${name}`, "other");
+  }
+});
+afterAll(async () => {
+  await t.close();
+  await s3.stop();
+});
+
+async function store(key: string, body: Buffer | string): Promise<void> {
+  const client = createS3Client({ endpoint: s3.endpoint, region: "us-east-1" }, { environment: s3.env });
+  await client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: key, Body: body }));
+  client.destroy();
+}
+
+async function made(id: string): Promise<string> {
+  await t.succeed("POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
+  return `${MODELS}/${id}`;
+}
+
+describe("an import from S3", () => {
+  test("brings the folder's files, checks them and makes the model READY", async () => {
+    const one = await made("from-s3");
+    const awsS3Source = { s3Bucket: s3.bucket, s3Path: "/models/tiny/", ...KEYS };
+    const operation = await t.succeed("POST", `${one}:import`, { awsS3Source });
+    expectAnswer("importModel", operation);
+    expect(operation.done).toBe(false);
+    expect(JSON.stringify(operation)).not.toContain("S3RVER");
+    expect((await t.succeed("GET", one)).state).toBe("UPLOADING");
+    const again = await t.call(t.alice.key, "POST", `${one}:import`, { awsS3Source });
+    expect([again.status, again.json.code]).toEqual([409, 10]);
+    await t.models.tick();
+    expect(await t.succeed("GET", one)).toMatchObject({
+      state: "READY",
+      baseModelDetails: {
+        huggingfaceFiles: ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"],
+      },
+    });
+    const late = await t.call(t.alice.key, "POST", `${one}:import`, { awsS3Source });
+    expect([late.status, late.json.code]).toEqual([400, 9]);
+    const rows = await t.database.sql`select to_jsonb(models) as row from models`;
+    const work = await t.database.sql`select to_jsonb(work_items) as row from work_items`;
+    expect(JSON.stringify([rows, work])).not.toContain("S3RVER");
+  });
+
+  test.each<[string, object, string, RegExp]>([
+    ["files that are no model", { s3Path: "models/other" }, "INVALID_ARGUMENT", /config\.json/],
+    ["a folder without files", { s3Path: "nothing" }, "FAILED_PRECONDITION", /no files/],
+    ["a bucket that isn't", { s3Bucket: "no-such-bucket" }, "FAILED_PRECONDITION", /no such bucket/],
+    ["keys that aren't", { accessKeyId: "someone" }, "FAILED_PRECONDITION", /refused/],
+  ])("of %s fails where the model says why, and can be begun again", async (what, more, code, message) => {
+    const one = await made(what.replaceAll(/\W/g, "-"));
+    const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS, ...more };
+    await t.succeed("POST", `${one}:import`, { awsS3Source });
+    await t.models.tick();
+    const { state, status } = await t.succeed("GET", one);
+    expect({ state, code: status.code }).toEqual({ state: "UPLOADING", code });
+    expect(status.message).toMatch(message);
+    await t.succeed("POST", `${one}:import`, {
+      awsS3Source: { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS },
+    });
+    await t.models.tick();
+    expect(await t.succeed("GET", one)).toMatchObject({ state: "READY", status: { code: "OK" } });
+  });
+
+  test("takes no pickles and no names that lead out of the folder", async () => {
+    for (const [i, name] of ["pytorch_model.bin", "a b.json", "deep/er/than/it/may/be.json"].entries()) {
+      await store(`bad-${i}/${name}`, "x");
+      const one = await made(`bad-${i}`);
+      await t.succeed("POST", `${one}:import`, {
+        awsS3Source: { s3Bucket: s3.bucket, s3Path: `bad-${i}`, ...KEYS },
+      });
+      await t.models.tick();
+      expect((await t.succeed("GET", one)).status.code).toBe("INVALID_ARGUMENT");
+    }
+    expect((await t.blobs.list("models/")).filter(({ key }) => /bin$|be\.json$/.test(key))).toEqual([]);
+  });
+
+  test("that its process did not survive says so", async () => {
+    const one = await made("interrupted");
+    const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS };
+    await t.succeed("POST", `${one}:import`, { awsS3Source });
+    // Another process takes the work over; it does not have the keys to the bucket.
+    const heir = await createModels(t.deps);
+    await heir.tick();
+    await heir.close();
+    expect((await t.succeed("GET", one)).status).toEqual({
+      code: "ABORTED",
+      message: "The import was interrupted: start it again.",
+    });
+  });
+
+  test.each<[string, object, string]>([
+    ["no bucket", { awsS3Source: {} }, "awsS3Source.s3Bucket"],
+    [
+      "an address as a bucket",
+      { awsS3Source: { s3Bucket: "169.254.169.254/latest" } },
+      "awsS3Source.s3Bucket",
+    ],
+    [
+      "a path with a control character",
+      { awsS3Source: { s3Bucket: "bucket", s3Path: "a\u0001" } },
+      "awsS3Source.s3Path",
+    ],
+    [
+      "a role",
+      { awsS3Source: { s3Bucket: "bucket", roleArn: "arn:aws:iam::1:role/x" } },
+      "awsS3Source.roleArn",
+    ],
+    [
+      "half of the keys",
+      { awsS3Source: { s3Bucket: "bucket", accessKeyId: "a" } },
+      "awsS3Source.accessSecret",
+    ],
+    ["Azure", { azureBlobSource: { storageAccount: "a", container: "b" } }, "azureBlobSource"],
+    ["two sources", { awsS3Source: { s3Bucket: "bucket" }, sourceModel: "a/b" }, "sourceModel"],
+    ["an addon of the library", { sourceModel: "fireworks/eagle-llama-v3-8b-instruct-v2" }, "sourceModel"],
+  ])("with %s is refused by its name", async (_, body, field) => {
+    const reply = await t.call(t.alice.key, "POST", `${MODELS}/interrupted:import`, body);
+    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
+  });
+});
+
+describe("two starts", () => {
+  test("show the catalog once; people's own models and the operator's words stay", async () => {
+    const count = async () => Number((await t.database.sql`select count(*) from models`)[0]!["count"]);
+    const before = await count();
+    const one = "/v1/accounts/fireworks/models/smollm2-135m-instruct";
+    await t.call(t.operator.key, "PATCH", one, { description: "Small" });
+    const attached = [
+      {
+        name: "accounts/acme/models/attached",
+        displayName: "Attached",
+        supportsChat: true,
+        supportsImageInput: false,
+        supportsTools: false,
+      },
+    ];
+    const second = await createModels({ ...t.deps, attached });
+    expect(await count()).toBe(before + 1);
+    expect((await t.call(t.operator.key, "GET", one)).json.description).toBe("Small");
+    const found = await second.describe(t.alice.principal, "acme/attached");
+    expect(found).toMatchObject({ kind: "base", supportsChat: true });
+    await expect(second.deployable(t.alice.principal, "acme/attached")).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+    });
+    await second.close();
+    await (await createModels(t.deps)).close();
+    expect(await count()).toBe(before);
+  });
+
+  test("of a row that a catalog model would take, the row stays", async () => {
+    await made("mine-first");
+    const attached = [
+      {
+        name: "accounts/acme/models/mine-first",
+        displayName: "Attached",
+        supportsChat: true,
+        supportsImageInput: false,
+        supportsTools: false,
+      },
+    ];
+    await (await createModels({ ...t.deps, attached })).close();
+    expect(await t.succeed("GET", `${MODELS}/mine-first`)).toMatchObject({
+      kind: "HF_BASE_MODEL",
+      state: "UPLOADING",
+    });
+  });
+});

@@ -1,0 +1,497 @@
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectAnswer } from "../../../test/conformance/control-plane-contract.ts";
+import { randomModel } from "../../../test/harness/random-model.ts";
+import { launchReplica, textRequest } from "../../engines/llama-cpp/testing.ts";
+import { SMOLLM2_135M_SHAPE, writeTinyAdapter, writeTinyModel } from "../../model-files/testing.ts";
+import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, put, sendFiles, startModels } from "./testing.ts";
+
+let t: ModelsSetup;
+let tiny: string;
+const { signal } = new AbortController();
+
+beforeAll(async () => {
+  t = await startModels();
+  tiny = t.newFolder();
+  await writeTinyModel(tiny, { shards: 2, type: "BF16" });
+});
+afterAll(() => t.close());
+
+const validate = (id: string) => t.call(t.alice.key, "GET", `${MODELS}/${id}:validateUpload`);
+
+/** The text that a GGUF file's model continues "Once" with. */
+async function answerOf(modelPath: string, loraPath?: string): Promise<string> {
+  const replica = await launchReplica({ modelPath, contextSize: 256, slots: 1 });
+  try {
+    if (loraPath !== undefined) {
+      await replica.engine.loadAdapter?.({ id: "lora", path: loraPath });
+    }
+    let text = "";
+    const adapter = loraPath === undefined ? {} : { adapter: "lora" };
+    for await (const event of replica.engine.generate(textRequest("Once", adapter), signal)) {
+      if (event.type === "delta") text += event.text;
+    }
+    return text;
+  } finally {
+    await replica.dispose();
+  }
+}
+
+describe("an upload in Hugging Face's form", () => {
+  test("becomes a READY model that says what its files say, and really answers", async () => {
+    await t.upload("tiny", tiny);
+    const done = await t.succeed("GET", `${MODELS}/tiny:validateUpload`);
+    expectAnswer("validateModelUpload", done);
+    expect(done).toEqual({ warnings: [] });
+    const model = await t.succeed("GET", `${MODELS}/tiny`);
+    expectAnswer("getModel", model);
+    expect(model).toMatchObject({
+      state: "READY",
+      status: { code: "OK" },
+      contextLength: 512,
+      supportsLora: true,
+      supportsTools: false,
+      conversationConfig: { style: "jinja" },
+      baseModelDetails: {
+        checkpointFormat: "HUGGINGFACE",
+        huggingfaceFiles: readdirSync(tiny).sort(),
+        modelType: "LlamaForCausalLM",
+        worldSize: 1,
+        defaultPrecision: "FP16",
+      },
+      precisions: ["FP16"],
+      supportedPrecisionsWithCalibration: ["FP16", "FP8"],
+      calibrated: false,
+    });
+    expect(Number(model.baseModelDetails.parameterCount)).toBeGreaterThan(10_000);
+
+    const found = await t.models.deployable(t.alice.principal, "acme/tiny");
+    const phases: string[] = [];
+    const paths = await Promise.all(
+      [1, 2, 3].map(() => found.fetch({ signal, onPhase: (message) => phases.push(message) })),
+    );
+    expect(new Set(paths).size).toBe(1);
+    expect(phases).toContain("Converting the weights to F16: 100 %");
+    expect(await answerOf(paths[0]!)).not.toBe("");
+    const again: string[] = [];
+    await found.fetch({ signal, onPhase: (message) => again.push(message) });
+    expect(again).toEqual([]);
+  });
+
+  test("is prepared for FP8 beside FP16, and then has both", async () => {
+    const found = await t.models.deployable(t.alice.principal, "acme/tiny");
+    await expect(found.fetch({ precision: "FP8", signal, onPhase() {} })).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+    });
+    const prepared = await t.succeed("POST", `${MODELS}/tiny:prepare`, {});
+    expectAnswer("prepareModel", prepared);
+    expect((await t.succeed("GET", `${MODELS}/tiny`)).state).toBe("PREPARING");
+    const busy = await t.call(t.alice.key, "POST", `${MODELS}/tiny:prepare`, { precision: "FP8_V2" });
+    expect([busy.status, busy.json.code]).toEqual([400, 9]);
+    await t.models.tick();
+    expect(await t.succeed("GET", `${MODELS}/tiny`)).toMatchObject({
+      state: "READY",
+      precisions: ["FP16", "FP8"],
+      calibrated: true,
+    });
+    const both = await t.models.deployable(t.alice.principal, "acme/tiny");
+    const path = await both.fetch({ precision: "FP8", signal, onPhase() {} });
+    expect(path).not.toBe(await both.fetch({ precision: "FP16", signal, onPhase() {} }));
+    expect(await answerOf(path)).not.toBe("");
+    expect(await t.succeed("POST", `${MODELS}/tiny:prepare`, { precision: "FP8" })).toEqual({});
+    const other = await t.call(t.alice.key, "POST", `${MODELS}/tiny:prepare`, { precision: "NF4" });
+    expect([other.status, fieldOf(other)]).toEqual([400, "precision"]);
+  });
+
+  test("keeps what its maker said, within what the files allow", async () => {
+    await t.upload("said", tiny, {
+      kind: "HF_BASE_MODEL",
+      contextLength: 128,
+      supportsTools: true,
+      supportsLora: false,
+      conversationConfig: { style: "jinja", template: "mine" },
+      baseModelDetails: { modelType: "my-own" },
+    });
+    await t.succeed("GET", `${MODELS}/said:validateUpload`);
+    expect(await t.succeed("GET", `${MODELS}/said`)).toMatchObject({
+      contextLength: 128,
+      supportsTools: true,
+      supportsLora: false,
+      conversationConfig: { template: "mine" },
+      baseModelDetails: { modelType: "my-own" },
+    });
+    expect((await t.models.describe(t.alice.principal, "acme/said")).chatTemplate).toBe("mine");
+    const longer = await t.call(t.alice.key, "PATCH", `${MODELS}/said`, { contextLength: 513 });
+    expect([longer.status, fieldOf(longer)], longer.text).toEqual([400, "contextLength"]);
+    await t.upload("long", tiny, { kind: "HF_BASE_MODEL", contextLength: 1_024 });
+    expect(fieldOf(await validate("long"))).toBe("contextLength");
+  });
+
+  test("without a chat template is a model that does not chat, and says so", async () => {
+    const folder = t.newFolder();
+    await writeTinyModel(folder, { chatTemplate: null });
+    await t.upload("mute", folder);
+    const { warnings } = await t.succeed("GET", `${MODELS}/mute:validateUpload`);
+    expect(warnings).toEqual(["There is no chat template: chat completions are off for this model."]);
+    expect((await t.models.describe(t.alice.principal, "acme/mute")).supportsChat).toBe(false);
+  });
+
+  test.each<[string, (folder: string) => void, RegExp]>([
+    ["no configuration", (folder) => rmSync(join(folder, "config.json")), /config\.json/],
+    [
+      "a configuration that is none",
+      (folder) => writeFileSync(join(folder, "config.json"), "<html>"),
+      /config\.json/,
+    ],
+    [
+      "an unknown architecture",
+      (folder) => patchJson(folder, "config.json", { architectures: ["MambaForCausalLM"] }),
+      /Mamba/,
+    ],
+    [
+      "a quantized checkpoint",
+      (folder) => patchJson(folder, "config.json", { quantization_config: {} }),
+      /quantization_config/,
+    ],
+    ["no tokenizer", (folder) => rmSync(join(folder, "tokenizer.json")), /tokenizer/],
+    [
+      "weights of another size",
+      (folder) => patchJson(folder, "config.json", { intermediate_size: 128 }),
+      /mlp|shape/,
+    ],
+    [
+      "weights cut short",
+      (folder) =>
+        writeFileSync(
+          join(folder, "model.safetensors"),
+          readFileSync(join(folder, "model.safetensors")).subarray(0, 5_000),
+        ),
+      /model\.safetensors/,
+    ],
+    [
+      "an overflowing header",
+      (folder) => writeFileSync(join(folder, "model.safetensors"), Buffer.alloc(64, 255)),
+      /model\.safetensors/,
+    ],
+  ])("with %s is refused by the file's name, and can be made good", async (what, spoil, message) => {
+    const id = what.replaceAll(/\W/g, "-");
+    const folder = t.newFolder();
+    await writeTinyModel(folder);
+    spoil(folder);
+    await t.upload(id, folder);
+    const reply = await validate(id);
+    expect([reply.status, reply.json.code], reply.text).toEqual([400, 3]);
+    expect(reply.json.message).toMatch(message);
+    expect(reply.text).not.toContain(folder);
+    const { state, status } = await t.succeed("GET", `${MODELS}/${id}`);
+    expect({ state, status }).toEqual({
+      state: "UPLOADING",
+      status: { code: "INVALID_ARGUMENT", message: reply.json.message },
+    });
+    await expect(t.models.deployable(t.alice.principal, `acme/${id}`)).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+    });
+    await writeTinyModel(folder);
+    await sendFiles(t.succeed, `${MODELS}/${id}`, folder);
+    expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
+  });
+});
+
+function patchJson(folder: string, name: string, fields: object): void {
+  const path = join(folder, name);
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), ...fields }));
+}
+
+describe("an upload of a GGUF file", () => {
+  test("is run as it is", async () => {
+    const folder = t.newFolder();
+    const source = await randomModel();
+    copyFileSync(source, join(folder, "weights.gguf"));
+    await t.upload("gguf", folder);
+    await t.succeed("GET", `${MODELS}/gguf:validateUpload`);
+    const model = await t.succeed("GET", `${MODELS}/gguf`);
+    expect(model).toMatchObject({
+      state: "READY",
+      contextLength: 8192,
+      supportsLora: true,
+      baseModelDetails: { checkpointFormat: "NATIVE", huggingfaceFiles: [], modelType: "llama" },
+    });
+    expect(model.conversationConfig.template).toContain("message");
+    const path = await (await t.models.deployable(t.alice.principal, "acme/gguf")).fetch({
+      signal,
+      onPhase() {},
+    });
+    expect(readFileSync(path).equals(readFileSync(source))).toBe(true);
+    const reply = await t.call(t.alice.key, "POST", `${MODELS}/gguf:prepare`, {});
+    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+  });
+
+  test("that is none is refused", async () => {
+    const folder = t.newFolder();
+    writeFileSync(join(folder, "weights.gguf"), Buffer.concat([Buffer.from("GGUF"), Buffer.alloc(100, 255)]));
+    await t.upload("bad-gguf", folder);
+    const reply = await validate("bad-gguf");
+    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "weights.gguf"]);
+  });
+});
+
+describe("an addon", () => {
+  const addon = (baseModel: string, more: object = {}) => ({ peftDetails: { baseModel, ...more } });
+
+  test("is checked against its base model and changes what it says", async () => {
+    const folder = t.newFolder();
+    await writeTinyAdapter(folder, { seed: 5, rank: 8 });
+    await t.upload("lora", folder, addon("acme/tiny"));
+    expect(await t.succeed("GET", `${MODELS}/lora:validateUpload`)).toEqual({ warnings: [] });
+    const model = await t.succeed("GET", `${MODELS}/lora`);
+    expectAnswer("getModel", model);
+    expect(model).toMatchObject({
+      kind: "HF_PEFT_ADDON",
+      state: "READY",
+      contextLength: 512,
+      supportsLora: false,
+      precisions: [],
+      peftDetails: {
+        baseModel: "accounts/acme/models/tiny",
+        r: 8,
+        targetModules: ["q_proj", "v_proj"],
+        baseModelType: "LlamaForCausalLM",
+      },
+    });
+    expect(await t.models.describe(t.alice.principal, "acme/lora")).toMatchObject({
+      kind: "addon",
+      baseModel: "accounts/acme/models/tiny",
+      supportsChat: true,
+    });
+    const fetched = async (name: string) =>
+      (await t.models.deployable(t.alice.principal, name)).fetch({ signal, onPhase() {} });
+    const [base, lora] = [await fetched("acme/tiny"), await fetched("acme/lora")];
+    expect(await answerOf(base, lora)).not.toBe(await answerOf(base));
+    const prepared = await t.call(t.alice.key, "POST", `${MODELS}/lora:prepare`, {});
+    expect([prepared.status, prepared.json.code]).toEqual([400, 9]);
+  });
+
+  test("to a model of the library is checked against the library's weights", async () => {
+    const folder = t.newFolder();
+    await writeTinyAdapter(folder, { shape: SMOLLM2_135M_SHAPE });
+    writeFileSync(
+      join(folder, "fireworks.json"),
+      JSON.stringify({ conversation_config: { style: "jinja", args: { template: "own" } } }),
+    );
+    await t.upload("library-lora", folder, addon(DEFAULT_MODEL));
+    await t.succeed("GET", `${MODELS}/library-lora:validateUpload`);
+    const found = await t.models.deployable(t.alice.principal, "acme/library-lora");
+    expect(found).toMatchObject({ chatTemplate: "own", baseModel: DEFAULT_MODEL });
+    expect(existsSync(await found.fetch({ signal, onPhase() {} }))).toBe(true);
+  });
+
+  test.each<[string, object, object, string | null, RegExp]>([
+    ["of another base model", { shape: SMOLLM2_135M_SHAPE }, {}, "adapter_model.safetensors", /shape/],
+    ["of a rank too large", { rank: 128 }, {}, "adapter_config.json", /4 and 64/],
+    [
+      "of a module that can't be",
+      { config: { target_modules: ["lm_head"] } },
+      {},
+      "adapter_config.json",
+      /lm_head/,
+    ],
+    ["of another rank than it was said", { rank: 8 }, { r: 16 }, "peftDetails.r", /r 8/],
+    [
+      "of other modules than it was said",
+      {},
+      { targetModules: ["k_proj"] },
+      "peftDetails.targetModules",
+      /q_proj/,
+    ],
+  ])("%s is refused", async (what, files, details, field, message) => {
+    const folder = t.newFolder();
+    await writeTinyAdapter(folder, files);
+    const id = what.replaceAll(/\W/g, "-");
+    await t.upload(id, folder, addon("acme/tiny", details));
+    const reply = await validate(id);
+    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
+    expect(reply.json.message).toMatch(message);
+  });
+
+  test("and a base model are not taken for each other", async () => {
+    const folder = t.newFolder();
+    await writeTinyAdapter(folder);
+    await t.upload("not-base", folder);
+    expect((await validate("not-base")).json.message).toContain("HF_PEFT_ADDON");
+    await t.upload("not-addon", tiny, addon("acme/tiny"));
+    expect((await validate("not-addon")).json.message).toContain("HF_BASE_MODEL");
+  });
+
+  test("waits for a base model that has no weights, and outlives it without being run", async () => {
+    const folder = t.newFolder();
+    await writeTinyAdapter(folder);
+    await t.upload("weightless", folder, addon("fireworks/llama-v3p1-8b-instruct"));
+    const reply = await validate("weightless");
+    expect([reply.status, reply.json.code], reply.text).toEqual([400, 9]);
+    await t.upload("short-lived", tiny);
+    await t.succeed("GET", `${MODELS}/short-lived:validateUpload`);
+    await t.upload("orphan", folder, addon("acme/short-lived"));
+    await t.succeed("GET", `${MODELS}/orphan:validateUpload`);
+    await t.succeed("DELETE", `${MODELS}/short-lived`);
+    const orphan = await t.models.deployable(t.alice.principal, "acme/orphan");
+    await expect(orphan.fetch({ signal, onPhase() {} })).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+    });
+  });
+});
+
+describe("an upload", () => {
+  const endpoint = (id: string, body: object) =>
+    t.call(t.alice.key, "POST", `${MODELS}/${id}:getUploadEndpoint`, body);
+  const sizes = (names: Record<string, number | string>) => ({
+    filenameToSize: Object.fromEntries(Object.entries(names).map(([name, size]) => [name, String(size)])),
+  });
+  async function made(id: string): Promise<string> {
+    await t.succeed("POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
+    return id;
+  }
+
+  test("that has not arrived is named as what is missing", async () => {
+    const id = await made("missing");
+    expect((await validate(id)).json).toMatchObject({ code: 9 });
+    const { json } = await endpoint(
+      id,
+      sizes({ "config.json": 2, "b/model.safetensors": 5, "tokenizer.json": 3 }),
+    );
+    expectAnswer("getModelUploadEndpoint", json);
+    expect(Object.keys(json.filenameToSignedUrls).sort()).toEqual([
+      "b/model.safetensors",
+      "config.json",
+      "tokenizer.json",
+    ]);
+    await put(json.filenameToSignedUrls["config.json"], "{}");
+    const reply = await validate(id);
+    expect([reply.status, reply.json.code, reply.json.message]).toEqual([
+      400,
+      9,
+      "Not uploaded yet: b/model.safetensors, tokenizer.json.",
+    ]);
+    const masked = await endpoint(id, { ...sizes({ "config.json": 2 }), readMask: "filenameToUnsignedUris" });
+    expect(masked.json).toEqual({ filenameToUnsignedUris: {} });
+  });
+
+  test("can be resumed, and is refused at another size", async () => {
+    const id = await made("resumed");
+    const { json } = await endpoint(id, { ...sizes({ "config.json": 4 }), enableResumableUpload: true });
+    const url = json.filenameToSignedUrls["config.json"];
+    const piece = await fetch(url, {
+      method: "PUT",
+      body: "{ ",
+      headers: { "content-range": "bytes 0-1/4" },
+    });
+    expect([piece.status, piece.headers.get("range")]).toEqual([308, "bytes=0-1"]);
+    expect(await put(url, "{   }")).toBe(400);
+    const rest = await fetch(url, { method: "PUT", body: " }", headers: { "content-range": "bytes 2-3/4" } });
+    expect(rest.status).toBe(200);
+    expect(await put(url, "{!!}")).toBe(409);
+  });
+
+  test("is sealed when it is checked: old URLs change nothing any more", async () => {
+    const id = await made("sealed");
+    const config = readFileSync(join(tiny, "config.json"));
+    const early = await endpoint(id, sizes({ "config.json": config.length }));
+    await sendFiles(t.succeed, `${MODELS}/${id}`, tiny);
+    await t.succeed("GET", `${MODELS}/${id}:validateUpload`);
+    const evil = Buffer.alloc(config.length, 32);
+    expect(await put(early.json.filenameToSignedUrls["config.json"], evil)).toBe(200);
+    const { filenameToSignedUrls } = await t.succeed("GET", `${MODELS}/${id}:getDownloadEndpoint`);
+    expectAnswer("getModelDownloadEndpoint", { filenameToSignedUrls });
+    expect(Object.keys(filenameToSignedUrls).sort()).toEqual(readdirSync(tiny).sort());
+    const got = await fetch(filenameToSignedUrls["config.json"]);
+    expect(Buffer.from(await got.arrayBuffer()).equals(config)).toBe(true);
+    const late = await endpoint(id, sizes({ "config.json": 2 }));
+    expect([late.status, late.json.code]).toEqual([400, 9]);
+    expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
+  });
+
+  test.each([
+    "../config.json",
+    "a/../../b",
+    "/etc/passwd",
+    "C:\\x",
+    "a\\b",
+    "a//b",
+    "",
+    ".",
+    "a/b/c/d/e",
+    "a b.json",
+    "a\nb",
+    "ü.json",
+    "x".repeat(200),
+    "pytorch_model.bin",
+    "optimizer.pt",
+    "consolidated.00.PTH",
+    "model.ckpt",
+    "weights.zip",
+    "weights.tar.gz",
+    "weights.tar",
+  ])("of a file named %j is refused before a URL is made", async (name) => {
+    const id = "names";
+    await t.call(t.alice.key, "POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
+    const reply = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
+    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize"]);
+    expect((await validate(id)).json.message).toContain("No files were declared");
+  });
+
+  test.each<[string, Record<string, number | string>]>([
+    ["no file", {}],
+    ["a file of 10^18 bytes", { "a.safetensors": "1000000000000000000" }],
+    [
+      "files of more than 2 TB together",
+      Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`${i}.safetensors`, 5e11])),
+    ],
+    ["1,001 files", Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`f${i}`, 1]))],
+    ["names that differ in case alone", { "Config.json": 2, "config.json": 2 }],
+    ["a file and a folder of one name", { a: 2, "a/b": 2 }],
+  ])("of %s is refused", async (_, names) => {
+    await t.call(t.alice.key, "POST", MODELS, { modelId: "sizes", model: { kind: "HF_BASE_MODEL" } });
+    const reply = await endpoint("sizes", sizes(names));
+    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize"]);
+  });
+
+  test.each(["-1", "1.5", "1e3", "ten", ""])("of a size %j is refused", async (size) => {
+    await t.call(t.alice.key, "POST", MODELS, { modelId: "sizes", model: { kind: "HF_BASE_MODEL" } });
+    const reply = await endpoint("sizes", { filenameToSize: { "config.json": size } });
+    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize.config.json"]);
+  });
+
+  test.each(["skipHfConfigValidation", "trustRemoteCode", "configOnly"])(
+    "is not checked less when %s asks for it",
+    async (param) => {
+      const reply = await t.call(t.alice.key, "GET", `${MODELS}/tiny:validateUpload?${param}=true`);
+      expect([reply.status, fieldOf(reply)]).toEqual([400, param]);
+    },
+  );
+
+  test("checked several times at once is checked once", async () => {
+    await t.upload("at-once", tiny);
+    const replies = await Promise.all([1, 2, 3].map(() => validate("at-once")));
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  test("leaves nothing behind when its model is deleted, late uploads included; the id begins anew", async () => {
+    await t.upload("deleted", tiny);
+    const { json } = await endpoint("deleted", sizes({ "late.json": 2 }));
+    await t.succeed("DELETE", `${MODELS}/deleted`);
+    const ours = async () =>
+      (await t.database.sql`select uid from models where account_id = 'acme'`).map((row) => row["uid"]);
+    const strays = async () => {
+      const uids = await ours();
+      return (await t.blobs.list("models/acme/")).filter(({ key }) => !uids.includes(key.split("/")[2]));
+    };
+    expect(await strays()).toEqual([]);
+    expect(await put(json.filenameToSignedUrls["late.json"], "{}")).toBe(200);
+    expect(await strays()).toHaveLength(1);
+    t.clock.advance(48 * 3_600_000);
+    await t.models.tick();
+    expect(await strays()).toEqual([]);
+    await made("deleted");
+    expect((await validate("deleted")).json.message).toContain("No files were declared");
+  });
+});
