@@ -18,6 +18,8 @@ export interface Principal {
   role: Role;
   /** Runs the platform: may act in every account, the library's included. */
   isOperator: boolean;
+  /** Full name of the one deployment that may be asked, on its direct route. */
+  deployment?: string;
 }
 
 declare module "../../platform/http/resources.ts" {

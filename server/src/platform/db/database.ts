@@ -28,6 +28,9 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** What `db.transaction` hands to its function. */
+export type Transaction = Parameters<Parameters<Database["db"]["transaction"]>[0]>[0];
+
 const CONNECT_LIMIT_S = 10;
 const CLOSE_LIMIT_S = 5;
 const MIGRATION_LOCK_WAIT_S = 120;

@@ -1,0 +1,121 @@
+import { and, eq, not, type SQL, sql } from "drizzle-orm";
+import { AppError } from "../../lib/errors.ts";
+import { randomId } from "../../lib/resource-ids.ts";
+import { parseModelName } from "../../lib/resource-names.ts";
+import type { Transaction } from "../../platform/db/database.ts";
+import { type DeploymentRow, deploymentName, type LoadedModels } from "../deployments/service.ts";
+import { type DeployedModelRow, insertRow, lockAccount, passDefault } from "./store.ts";
+import { deployedModels } from "./table.ts";
+
+/** Keeps deployed models in step with their deployments. */
+export const loadedModels: LoadedModels = {
+  async created(tx, row) {
+    if (row.spec.disableAutoDeploy !== true) await insertRow(tx, ownModel(row), null);
+  },
+  async moved(tx, row) {
+    await lockAccount(tx, row.accountId);
+    switch (row.state) {
+      case "CREATING":
+        await set(tx, onDeployment(row), { isHidden: false, state: "DEPLOYING", ...WELL });
+        return passDefaults(tx, row);
+      case "READY":
+      case "UPDATING":
+        // An addon is deployed once every replica has loaded it, which is looked at elsewhere.
+        return set(tx, and(own(row), not(deployedModels.isAddon)), { state: "DEPLOYED", ...WELL });
+      case "FAILED": {
+        const { statusCode, statusMessage } = row;
+        return set(tx, onDeployment(row), { state: "DEPLOYING", statusCode, statusMessage });
+      }
+      case "DELETING":
+        await set(tx, onDeployment(row), { state: "UNDEPLOYING", isDefault: false });
+        return passDefaults(tx, row);
+      case "DELETED":
+        return set(tx, onDeployment(row), { isHidden: true });
+    }
+  },
+  async checkDeletable(tx, row) {
+    await lockAccount(tx, row.accountId);
+    const defaults = await tx
+      .select({ model: deployedModels.model })
+      .from(deployedModels)
+      .where(and(onDeployment(row), deployedModels.isDefault, hasOthers()));
+    const [first] = defaults;
+    if (first === undefined) return;
+    throw new AppError(
+      "FAILED_PRECONDITION",
+      `The deployment is the default one of ${first.model}, which others serve too. ` +
+        "Delete those first, make another one the default, or pass ignoreChecks.",
+    );
+  },
+  async purged(tx, row) {
+    await tx.delete(deployedModels).where(onDeployment(row));
+  },
+};
+
+const WELL = { statusCode: "", statusMessage: "" };
+
+/** The model that a new deployment serves, under a name of its own. */
+function ownModel(row: DeploymentRow): DeployedModelRow {
+  return {
+    accountId: row.accountId,
+    id: idFor(row.baseModel),
+    model: row.baseModel,
+    servedModel: row.servedModel,
+    deployment: deploymentName(row),
+    serverless: false,
+    isAddon: row.baseModel !== row.servedModel,
+    isMerged: row.baseModel !== row.servedModel,
+    isDefault: false,
+    isPublic: false,
+    isHidden: false,
+    state: "DEPLOYING",
+    ...WELL,
+    displayName: "",
+    description: "",
+    createdBy: row.createdBy,
+    createTime: row.createTime,
+    updateTime: row.createTime,
+    lastUsedTime: row.createTime,
+  };
+}
+
+/** `{model}-{suffix}`, at most 63 characters. */
+export function idFor(model: string): string {
+  const id =
+    parseModelName(model)
+      ?.modelId.toLowerCase()
+      .replaceAll(/[^a-z0-9-]/g, "-") ?? "model";
+  return `${id.slice(0, 63 - 9)}-${randomId().slice(0, 8)}`;
+}
+
+function onDeployment(row: DeploymentRow): SQL | undefined {
+  return eq(deployedModels.deployment, deploymentName(row));
+}
+
+function own(row: DeploymentRow): SQL | undefined {
+  return and(onDeployment(row), eq(deployedModels.model, row.baseModel));
+}
+
+/** Somebody else in the account could answer for the same model. */
+function hasOthers(): SQL {
+  return sql`exists (
+    select 1 from deployed_models other
+    where other.account_id = ${deployedModels.accountId} and other.model = ${deployedModels.model}
+      and other.id <> ${deployedModels.id} and not other.is_hidden and other.state <> 'UNDEPLOYING')`;
+}
+
+async function set(
+  tx: Transaction,
+  where: SQL | undefined,
+  values: Partial<DeployedModelRow>,
+): Promise<void> {
+  await tx.update(deployedModels).set(values).where(where);
+}
+
+async function passDefaults(tx: Transaction, row: DeploymentRow): Promise<void> {
+  const models = await tx
+    .select({ accountId: deployedModels.accountId, model: deployedModels.model })
+    .from(deployedModels)
+    .where(and(onDeployment(row), not(deployedModels.isHidden)));
+  for (const model of models) await passDefault(tx, model);
+}

@@ -1,0 +1,204 @@
+import { checkDisplayName, checkText } from "../../lib/display-text.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { authorize, notFound, type Principal } from "../accounts/service.ts";
+import {
+  type DeploymentRow,
+  type Deployments,
+  deploymentName,
+  type ModelSource,
+  modelNameOf,
+  parseDeploymentName,
+} from "../deployments/service.ts";
+import type { DeployableModel } from "../models/service.ts";
+import { idFor } from "./loaded-store.ts";
+import type { CreateQuery, DeployedModelBody } from "./schema.ts";
+import type { ServerlessDeployments } from "./serverless.ts";
+import type { DeployedModelRow, DeployedModelStore, Limits } from "./store.ts";
+
+export interface LoadingContext {
+  store: DeployedModelStore;
+  models: ModelSource;
+  deployments: Pick<Deployments, "find">;
+  serverless: ServerlessDeployments;
+  nowMs(): number;
+}
+
+const LIMITS: Limits = { addonsPerAccount: 100, addonsPerDeployment: 100 };
+const MAX_DESCRIPTION_CHARS = 999;
+
+/** Where a model is to be loaded. */
+type Place = Pick<DeployedModelRow, "deployment" | "servedModel" | "serverless" | "isAddon" | "isMerged">;
+
+/**
+ * Loads a model onto a deployment of the account, or an addon onto the serverless one of its base model.
+ * @throws AppError BAD_REQUEST naming the field, NOT_FOUND, FAILED_PRECONDITION, ALREADY_EXISTS, RATE_LIMIT_EXCEEDED at
+ * the limits.
+ */
+export async function loadModel(
+  context: LoadingContext,
+  principal: Principal,
+  accountId: string,
+  query: CreateQuery,
+  body: DeployedModelBody,
+): Promise<DeployedModelRow> {
+  authorize(principal, accountId, "write", `Account accounts/${accountId}`);
+  checkTexts(body);
+  const model = await context.models.deployable(principal, modelNameOf("model", body.model, accountId));
+  const place = body.deployment
+    ? await dedicatedPlace(context, principal, accountId, query, body, model)
+    : serverlessPlace(context, query, body, model);
+  const row = newRow(context, principal, accountId, body, model, place);
+  switch (await context.store.insert(row, row.isAddon ? LIMITS : null)) {
+    case "done":
+      return row;
+    case "taken":
+      throw new AppError("ALREADY_EXISTS", `${row.model} is loaded on ${row.deployment} already.`, {
+        param: "model",
+      });
+    case "account full":
+      throw full(`An account loads at most ${LIMITS.addonsPerAccount} LoRA addons.`);
+    case "deployment full":
+      throw full(`A deployment takes at most ${LIMITS.addonsPerDeployment} LoRA addons.`);
+  }
+}
+
+/** @throws AppError BAD_REQUEST naming the field. */
+export function checkTexts({ displayName = "", description = "" }: DeployedModelBody): void {
+  checkDisplayName("displayName", displayName);
+  checkText("description", description, MAX_DESCRIPTION_CHARS);
+}
+
+function serverlessPlace(
+  { serverless }: LoadingContext,
+  { replaceMergedAddon }: CreateQuery,
+  body: DeployedModelBody,
+  model: DeployableModel,
+): Place {
+  if (body.serverless === false) {
+    throw badRequest("deployment", "deployment is required for what is not serverless.");
+  }
+  if (replaceMergedAddon) throw notHotReloading();
+  if (model.kind !== "addon" || model.baseModel === null) {
+    throw badRequest(
+      "deployment",
+      "deployment is required: only LoRA addons are loaded onto serverless deployments.",
+    );
+  }
+  const deployment = serverless.nameOf(model.baseModel);
+  if (deployment === null) {
+    const message = `${model.baseModel} has no serverless deployment; deploy it and name the deployment.`;
+    throw new AppError("FAILED_PRECONDITION", message, { param: "deployment" });
+  }
+  return { deployment, servedModel: model.baseModel, serverless: true, isAddon: true, isMerged: false };
+}
+
+async function dedicatedPlace(
+  context: LoadingContext,
+  principal: Principal,
+  accountId: string,
+  query: CreateQuery,
+  body: DeployedModelBody,
+  model: DeployableModel,
+): Promise<Place> {
+  if (model.baseModel !== null && body.deployment === context.serverless.nameOf(model.baseModel)) {
+    return serverlessPlace(context, query, body, model);
+  }
+  if (body.serverless) throw badRequest("serverless", "Set serverless or deployment, not both.");
+  const row = await deploymentOf(context, principal, accountId, body.deployment as string);
+  if (row.state === "FAILED" || row.state === "DELETING" || row.state === "DELETED") {
+    throw new AppError("FAILED_PRECONDITION", `${deploymentName(row)} is ${row.state}.`, {
+      param: "deployment",
+    });
+  }
+  const place = { deployment: deploymentName(row), servedModel: row.servedModel, serverless: false };
+  if (model.kind === "base") {
+    if (query.replaceMergedAddon) throw notHotReloading();
+    if (model.name === row.baseModel) return { ...place, isAddon: false, isMerged: false };
+    throw badRequest("model", `The deployment serves ${row.baseModel}; it takes LoRA addons to that.`);
+  }
+  if (model.baseModel !== row.servedModel) {
+    throw badRequest(
+      "model",
+      `${model.name} is an addon to ${model.baseModel}; the deployment serves ${row.servedModel}.`,
+    );
+  }
+  return { ...place, isAddon: true, isMerged: await isMergedThere(context, query, row, model) };
+}
+
+/** Whether the addon becomes part of the weights of the deployment. @throws AppError when it takes no addon. */
+async function isMergedThere(
+  { store }: LoadingContext,
+  { replaceMergedAddon = false }: CreateQuery,
+  row: DeploymentRow,
+  model: DeployableModel,
+): Promise<boolean> {
+  if (model.name === row.baseModel) return true;
+  if (row.spec.enableHotReloadLatestAddon) {
+    const loaded = await store.ofDeployment(deploymentName(row));
+    const merged = loaded.find(({ isMerged, state }) => isMerged && state !== "UNDEPLOYING");
+    if (merged === undefined || replaceMergedAddon) return true;
+    const message = `${merged.model} is merged into the deployment; set replaceMergedAddon to put this one in its place.`;
+    throw new AppError("FAILED_PRECONDITION", message, { param: "replaceMergedAddon" });
+  }
+  if (replaceMergedAddon) throw notHotReloading();
+  if (row.spec.enableAddons) return false;
+  const message =
+    row.baseModel === row.servedModel
+      ? "The deployment was made without enableAddons; update it first."
+      : `The deployment is ${row.baseModel}'s own; deploy ${row.servedModel} with enableAddons for several addons.`;
+  throw new AppError("FAILED_PRECONDITION", message, { param: "deployment" });
+}
+
+/** A full or short name, or an id of the account's own. Another account's answers as missing. */
+async function deploymentOf(
+  { deployments }: LoadingContext,
+  principal: Principal,
+  accountId: string,
+  text: string,
+): Promise<DeploymentRow> {
+  const key = parseDeploymentName(text.includes("/") ? text : `${accountId}/${text}`);
+  if (key === null) {
+    const example = `accounts/${accountId}/deployments/my-deployment`;
+    throw badRequest("deployment", `deployment must be a name such as ${example}.`);
+  }
+  if (key.accountId !== accountId) throw notFound(`Deployment ${deploymentName(key)}`);
+  return deployments.find(principal, key.accountId, key.id);
+}
+
+function newRow(
+  { nowMs }: LoadingContext,
+  principal: Principal,
+  accountId: string,
+  body: DeployedModelBody,
+  model: DeployableModel,
+  place: Place,
+): DeployedModelRow {
+  const now = new Date(nowMs());
+  return {
+    accountId,
+    id: idFor(model.name),
+    model: model.name,
+    ...place,
+    isDefault: body.default ?? false,
+    isPublic: body.public ?? false,
+    isHidden: false,
+    state: place.isAddon ? "DEPLOYING" : "DEPLOYED",
+    statusCode: "",
+    statusMessage: "",
+    displayName: body.displayName ?? "",
+    description: body.description ?? "",
+    createdBy: principal.userId,
+    createTime: now,
+    updateTime: now,
+    lastUsedTime: now,
+  };
+}
+
+function notHotReloading(): AppError {
+  const message = "replaceMergedAddon goes with deployments that were made with enableHotReloadLatestAddon.";
+  return badRequest("replaceMergedAddon", message);
+}
+
+function full(message: string): AppError {
+  return new AppError("RATE_LIMIT_EXCEEDED", message);
+}

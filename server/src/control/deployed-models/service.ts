@@ -1,0 +1,245 @@
+import type { Clock } from "../../lib/clock.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
+import { parseModelName } from "../../lib/resource-names.ts";
+import type { Database } from "../../platform/db/database.ts";
+import {
+  authorize,
+  canSee,
+  LIBRARY_ACCOUNT,
+  notFound,
+  type Principal,
+  visibility,
+} from "../accounts/service.ts";
+import { type Deployments, type ModelSource, modelNameOf } from "../deployments/service.ts";
+import { checkTexts, type LoadingContext, loadModel } from "./loading.ts";
+import { type CreateQuery, DeployedModelBody, type ListQuery } from "./schema.ts";
+import type { ServerlessDeployments } from "./serverless.ts";
+import {
+  type DeployedModelRow,
+  type DeployedModelStore,
+  deployedModelStore,
+  type RowChange,
+} from "./store.ts";
+import { type DeployedModelRef, deployedModelName, deployedModelRef, deployedModelView } from "./view.ts";
+
+export { fleetIdOf, stepDeployedModel } from "./lifecycle.ts";
+export { loadedModels } from "./loaded-store.ts";
+export { nameServerless, type ServerlessDeployments } from "./serverless.ts";
+export { DEPLOYED_MODEL_WORK, type DeployedModelRow, type DeployedModelStore } from "./store.ts";
+export { type DeployedModelRef, deployedModelName } from "./view.ts";
+
+/** All but `list` throw NOT_FOUND for what is not there or another account's; what writes, FORBIDDEN by role. */
+export interface DeployedModels {
+  /** @throws AppError see loadModel. */
+  create(
+    principal: Principal,
+    accountId: string,
+    query: CreateQuery,
+    body: DeployedModelBody,
+  ): Promise<object>;
+  get(principal: Principal, accountId: string, id: string): Promise<object>;
+  /** Of another account, what is public. */
+  list(principal: Principal, accountId: string, query: ListQuery): Promise<object>;
+  /** @throws AppError BAD_REQUEST for what can't be changed, FAILED_PRECONDITION for a default without a successor. */
+  update(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    updateMask: string | undefined,
+    body: DeployedModelBody,
+  ): Promise<object>;
+  /** Requests that run may finish. @throws AppError FAILED_PRECONDITION for the default while there are others. */
+  delete(principal: Principal, accountId: string, id: string): Promise<void>;
+  /** Where a model is deployed, as far as the principal may know. */
+  refs(principal: Principal, model: string): Promise<DeployedModelRef[]>;
+  /** A public sentence why the model can't be deleted; null when it can. */
+  inUse(model: string): Promise<string | null>;
+  /** What the platform runs for everybody, as deployed models of the library. */
+  syncServerless(models: readonly string[]): Promise<void>;
+  /** Calls `listener` after every change made here, before the change's promise settles. */
+  onChange(listener: () => Promise<void>): void;
+  store: DeployedModelStore;
+}
+
+export interface DeployedModelsDeps {
+  database: Pick<Database, "db">;
+  clock: Clock;
+  tokenSecret: Buffer;
+  users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
+  models: ModelSource;
+  deployments: Pick<Deployments, "find" | "inUse">;
+  serverless: ServerlessDeployments;
+}
+
+export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
+  const { clock, users, models, deployments, serverless } = deps;
+  const store = deployedModelStore(deps.database, deps.tokenSecret);
+  const listeners: (() => Promise<void>)[] = [];
+  const context: LoadingContext = { store, models, deployments, serverless, nowMs: () => clock.now() };
+
+  async function changed(): Promise<void> {
+    for (const listener of listeners) await listener();
+  }
+
+  async function answer(accountId: string, rows: readonly DeployedModelRow[]): Promise<object[]> {
+    const emails = await users.emailsOf(
+      accountId,
+      rows.map(({ createdBy }) => createdBy),
+    );
+    return rows.map((row) => deployedModelView(row, emails.get(row.createdBy) ?? ""));
+  }
+
+  async function find(principal: Principal, accountId: string, id: string): Promise<DeployedModelRow> {
+    const row = await store.get(accountId, id);
+    if (row === null || row.isHidden || !canSee(principal, accountId, row.isPublic)) {
+      throw notFound(titleOf(accountId, id));
+    }
+    return row;
+  }
+
+  /** Changes what the principal may change. */
+  async function change(
+    principal: Principal,
+    found: DeployedModelRow,
+    apply: RowChange,
+  ): Promise<DeployedModelRow> {
+    const { accountId, id, createdBy } = found;
+    authorize(principal, accountId, "write", titleOf(accountId, id), createdBy);
+    if (accountId === LIBRARY_ACCOUNT && found.serverless && !found.isAddon) {
+      throw new AppError("FAILED_PRECONDITION", "The platform's settings say what is serverless.");
+    }
+    const row = await store.change(accountId, id, new Date(clock.now()), apply);
+    if (row === null) throw notFound(titleOf(accountId, id));
+    await changed();
+    return row;
+  }
+
+  return {
+    async create(principal, accountId, query, body) {
+      const made = await loadModel(context, principal, accountId, query, body);
+      await changed();
+      return (await answer(accountId, [await find(principal, accountId, made.id)]))[0] as object;
+    },
+    get: async (principal, accountId, id) =>
+      (await answer(accountId, [await find(principal, accountId, id)]))[0] as object,
+    async list(principal, accountId, query) {
+      const page = await store.list(query, accountId, visibility(principal, accountId) === "public");
+      const { nextPageToken, totalSize } = page;
+      return { deployedModels: await answer(accountId, page.rows), nextPageToken, totalSize };
+    },
+    async update(principal, accountId, id, updateMask, body) {
+      const found = await find(principal, accountId, id);
+      const paths = updatePaths(updateMask, body, DeployedModelBody);
+      const row = await change(principal, found, (before, others) => {
+        if (before.state === "UNDEPLOYING") throw notFound(titleOf(accountId, id));
+        const next = patched(before, mergePatch(bodyOf(before), body, paths));
+        if (before.isDefault && !next.isDefault) throw keepsDefault(before, others);
+        return { ...next, updateTime: new Date(clock.now()) };
+      });
+      return (await answer(accountId, [row]))[0] as object;
+    },
+    async delete(principal, accountId, id) {
+      await change(principal, await find(principal, accountId, id), (row, others) => {
+        if (row.isDefault && others > 0) throw keepsDefault(row, others);
+        return { ...row, state: "UNDEPLOYING", isDefault: false, updateTime: new Date(clock.now()) };
+      });
+    },
+    refs: (principal, model) => refsOf(store, principal, model),
+    inUse: (model) => whyInUse(store, deployments, model),
+    syncServerless(names) {
+      const rows = names.map((model) =>
+        serverlessRow(model, serverless.nameOf(model) ?? "", new Date(clock.now())),
+      );
+      return store.syncServerless(LIBRARY_ACCOUNT, rows);
+    },
+    onChange(listener) {
+      listeners.push(listener);
+    },
+    store,
+  };
+}
+
+async function refsOf(
+  store: DeployedModelStore,
+  principal: Principal,
+  model: string,
+): Promise<DeployedModelRef[]> {
+  const rows = await store.ofModel(model);
+  return rows.filter((row) => canSee(principal, row.accountId, row.isPublic)).map(deployedModelRef);
+}
+
+async function whyInUse(
+  store: DeployedModelStore,
+  deployments: Pick<Deployments, "inUse">,
+  model: string,
+): Promise<string | null> {
+  const [row] = await store.ofModel(model);
+  if (row === undefined)
+    return (await deployments.inUse(model)) ? `${model} is needed by a deployment.` : null;
+  // Who else deploys a public model is not its owner's business.
+  const isOwn = row.accountId === parseModelName(model)?.accountId;
+  return `${model} is deployed${isOwn ? `: ${deployedModelName(row)} on ${row.deployment}` : ""}.`;
+}
+
+function titleOf(accountId: string, id: string): string {
+  return `Deployed model ${deployedModelName({ accountId, id })}`;
+}
+
+function bodyOf(row: DeployedModelRow): DeployedModelBody {
+  const { displayName, description, model, deployment, serverless, isDefault, isPublic } = row;
+  return { displayName, description, model, deployment, serverless, default: isDefault, public: isPublic };
+}
+
+/** @throws AppError BAD_REQUEST for another model or deployment. */
+function patched(row: DeployedModelRow, body: DeployedModelBody): DeployedModelRow {
+  checkTexts(body);
+  if (modelNameOf("model", body.model, row.accountId) !== row.model) throw immutable("model");
+  if (body.deployment !== row.deployment && !(row.serverless && !body.deployment))
+    throw immutable("deployment");
+  if ((body.serverless ?? false) !== row.serverless) throw immutable("serverless");
+  return {
+    ...row,
+    displayName: body.displayName ?? "",
+    description: body.description ?? "",
+    isDefault: body.default ?? false,
+    isPublic: body.public ?? false,
+  };
+}
+
+function immutable(field: string): AppError {
+  return badRequest(field, `${field} can't be changed; load the model anew instead.`);
+}
+
+/** A model's name always leads to one of its deployments. */
+function keepsDefault({ model }: DeployedModelRow, others: number): AppError {
+  const way =
+    others > 0
+      ? "make another one the default, or delete the others first"
+      : "it is the only one, and stays the default as long as it is there";
+  return new AppError("FAILED_PRECONDITION", `It is the default of ${model}: ${way}.`);
+}
+
+function serverlessRow(model: string, deployment: string, now: Date): DeployedModelRow {
+  const id = deployment.slice(deployment.lastIndexOf("/") + 1);
+  return {
+    ...{ accountId: LIBRARY_ACCOUNT, id, model, servedModel: model, deployment },
+    ...{
+      serverless: true,
+      isAddon: false,
+      isMerged: false,
+      isDefault: true,
+      isPublic: true,
+      isHidden: false,
+    },
+    ...{
+      state: "DEPLOYED",
+      statusCode: "",
+      statusMessage: "",
+      displayName: "",
+      description: "",
+      createdBy: "",
+    },
+    ...{ createTime: now, updateTime: now, lastUsedTime: now },
+  };
+}

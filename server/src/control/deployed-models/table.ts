@@ -1,0 +1,60 @@
+import { sql } from "drizzle-orm";
+import {
+  boolean,
+  check,
+  index,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+
+const time = (name: string) => timestamp(name, { withTimezone: true });
+
+/** A model that requests may name, on the deployment that answers: the deployment's own one or an addon. */
+export const deployedModels = pgTable(
+  "deployed_models",
+  {
+    accountId: text("account_id").notNull(),
+    id: text().notNull(),
+    /** Full name. */
+    model: text().notNull(),
+    /** Full name of the model whose weights it runs with: the addon's base, else the same. */
+    servedModel: text("served_model").notNull(),
+    /** Full name; of serverless ones the platform's. */
+    deployment: text().notNull(),
+    serverless: boolean().notNull(),
+    /** An addon to the deployment's weights. */
+    isAddon: boolean("is_addon").notNull(),
+    /** The addon works in every request of the deployment, as if its weights were the model's. */
+    isMerged: boolean("is_merged").notNull(),
+    /** Answers for the model where a request names no deployment. One for each account and model. */
+    isDefault: boolean("is_default").notNull(),
+    isPublic: boolean("is_public").notNull(),
+    /** The deployment is deleted, but may come back. */
+    isHidden: boolean("is_hidden").notNull(),
+    state: text({ enum: ["UNDEPLOYING", "DEPLOYING", "DEPLOYED", "UPDATING"] }).notNull(),
+    /** Empty while all is well. */
+    statusCode: text("status_code").notNull(),
+    statusMessage: text("status_message").notNull(),
+    displayName: text("display_name").notNull(),
+    description: text().notNull(),
+    createdBy: text("created_by").notNull(),
+    createTime: time("create_time").notNull(),
+    updateTime: time("update_time").notNull(),
+    /** Last request, or creation; at most a minute late. */
+    lastUsedTime: time("last_used_time").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.id] }),
+    index("deployed_models_account_id_create_time_index").on(t.accountId, t.createTime, t.id),
+    index("deployed_models_model_index").on(t.model),
+    uniqueIndex("deployed_models_deployment_index").on(t.deployment, t.model, t.accountId),
+    uniqueIndex("deployed_models_default_index").on(t.accountId, t.model).where(sql`${t.isDefault}`),
+    check(
+      "deployed_models_state_check",
+      sql`${t.state} in ('UNDEPLOYING', 'DEPLOYING', 'DEPLOYED', 'UPDATING')`,
+    ),
+  ],
+);

@@ -1,0 +1,50 @@
+import type { Clock } from "../../lib/clock.ts";
+import { authorize, notFound, type Principal, type Right } from "../accounts/service.ts";
+import type { DirectRouteKeys } from "./direct-route.ts";
+import type { ModelSource, SizeCheck } from "./model-fit.ts";
+import { titleOf } from "./names.ts";
+import type { ShapeSource } from "./shapes.ts";
+import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
+
+/** What everything about deployments needs. */
+export interface Context {
+  store: DeploymentStore;
+  clock: Clock;
+  models: ModelSource;
+  shapes: ShapeSource;
+  checkSize: SizeCheck;
+  keys: DirectRouteKeys;
+  /** Of the settings; null: not said. */
+  hostRegion: string | null;
+  /** Tells whoever serves requests in this process, and waits for it. */
+  changed(): Promise<void>;
+}
+
+/** @throws AppError NOT_FOUND, the same for another account's; FORBIDDEN. */
+export async function findDeployment(
+  { store }: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  right: Right,
+): Promise<DeploymentRow> {
+  const title = titleOf(accountId, id);
+  authorize(principal, accountId, right, title);
+  const row = await store.get(accountId, id);
+  if (row === null) throw notFound(title);
+  if (right === "write") authorize(principal, accountId, right, title, row.createdBy);
+  return row;
+}
+
+/** Changes a deployment that was found, and waits until this process serves accordingly. @throws AppError NOT_FOUND. */
+export async function changeDeployment(
+  { store, clock, changed }: Context,
+  { accountId, id }: DeploymentRow,
+  change: (row: DeploymentRow, now: Date) => Change | null,
+): Promise<DeploymentRow> {
+  const now = new Date(clock.now());
+  const row = await store.change(accountId, id, now, (before) => change(before, now));
+  if (row === null) throw notFound(titleOf(accountId, id));
+  await changed();
+  return row;
+}

@@ -1,0 +1,380 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Json, Reply } from "../../../test/harness/http.ts";
+import type { Someone } from "../api-keys/testing.ts";
+import { LIBRARY, SERVED, type ServingTest, startServing } from "../serving/testing.ts";
+
+const DAY_MS = 86_400_000;
+
+let test: ServingTest;
+let alice: Someone;
+let bob: Someone;
+let count = 0;
+
+beforeAll(async () => {
+  test = await startServing();
+  alice = await test.someone("acme", "alice", "user");
+  bob = await test.someone("other", "bob", "admin");
+});
+afterAll(() => test.close());
+beforeEach(() => {
+  test.fleet.stage = "ready";
+});
+
+const path = (id = "", rest = ""): string =>
+  `/v1/accounts/acme/deployments${id === "" ? "" : `/${id}`}${rest}`;
+const nameOf = (id: string): string => `accounts/acme/deployments/${id}`;
+const as = (who: Someone, method: string, where: string, body?: unknown): Promise<Reply> =>
+  test.call(who.key, method, where, body);
+const get = async (id: string): Promise<Json> => (await as(alice, "GET", path(id))).json;
+
+async function create(body: object = {}, query = ""): Promise<Json> {
+  const id = `d${++count}`;
+  const reply = await as(alice, "POST", `${path()}?deploymentId=${id}${query}`, {
+    baseModel: LIBRARY,
+    ...body,
+  });
+  expect(reply.status, reply.text).toBe(200);
+  return { ...reply.json, id };
+}
+
+/** A deployment that is READY. */
+async function ready(body: object = {}, query = ""): Promise<Json> {
+  const { id } = await create(body, query);
+  await test.settle();
+  const made = await get(id);
+  expect(made.state).toBe("READY");
+  return { ...made, id };
+}
+
+function refused(reply: Reply, field: string, status = 400): void {
+  expect(reply.status, reply.text).toBe(status);
+  expect(JSON.stringify(reply.json)).toContain(field);
+}
+
+describe("create", () => {
+  it("shows every field, with the defaults of the contract", async () => {
+    const made = await create();
+    expect(made).toMatchObject({
+      name: nameOf(made.id),
+      state: "CREATING",
+      status: { code: "OK", message: "" },
+      baseModel: LIBRARY,
+      minReplicaCount: 0,
+      maxReplicaCount: 1,
+      unusedAutoDeleteDuration: "604800s",
+      acceleratorType: "ACCELERATOR_TYPE_UNSPECIFIED",
+      precision: "PRECISION_UNSPECIFIED",
+      placement: { multiRegion: "GLOBAL" },
+      createdBy: "alice@acme.example",
+      directRouteHandle: "",
+      autoscalingPolicy: {
+        scaleUpWindow: "30s",
+        scaleDownWindow: "600s",
+        scaleToZeroWindow: "3600s",
+        loadTargets: { default: 0.8 },
+        scalingSchedules: {},
+      },
+    });
+  });
+
+  it("the upper bound of replicas defaults to the lower one, and to 1 at least", async () => {
+    expect(await create({ minReplicaCount: 3 })).toMatchObject({ minReplicaCount: 3, maxReplicaCount: 3 });
+    expect(await create({ maxReplicaCount: 0 })).toMatchObject({ minReplicaCount: 0, maxReplicaCount: 0 });
+  });
+
+  it("makes an id when none is given, and refuses one that is taken", async () => {
+    const made = await as(alice, "POST", path(), { baseModel: LIBRARY });
+    expect(made.json.name).toMatch(/^accounts\/acme\/deployments\/[a-z][a-z0-9]{15}$/);
+    const { id } = await create();
+    const again = await as(alice, "POST", `${path()}?deploymentId=${id}`, { baseModel: LIBRARY });
+    expect(again.status).toBe(409);
+    refused(
+      await as(alice, "POST", `${path()}?deploymentId=Not-An-Id`, { baseModel: LIBRARY }),
+      "deploymentId",
+    );
+  });
+
+  it("with validateOnly shows what would be made, and makes nothing", async () => {
+    const reply = await as(alice, "POST", `${path()}?deploymentId=only&validateOnly=true`, {
+      baseModel: "fireworks/library",
+      minReplicaCount: 2,
+    });
+    expect(reply.json).toMatchObject({ name: nameOf("only"), baseModel: LIBRARY, maxReplicaCount: 2 });
+    expect((await as(alice, "GET", path("only"))).status).toBe(404);
+    refused(
+      await as(alice, "POST", `${path()}?validateOnly=true`, { baseModel: LIBRARY, isNim: true }),
+      "isNim",
+    );
+  });
+
+  it.each<[string, object, string]>([
+    ["no model", { baseModel: undefined }, "baseModel"],
+    ["a name that is none", { baseModel: "accounts/a/datasets/b" }, "baseModel"],
+    ["bounds the wrong way round", { minReplicaCount: 2, maxReplicaCount: 1 }, "maxReplicaCount"],
+    ["too many replicas", { minReplicaCount: 65 }, "minReplicaCount"],
+    ["negative replicas", { minReplicaCount: -1 }, "minReplicaCount"],
+    ["a scale-up window above an hour", { autoscalingPolicy: { scaleUpWindow: "3601s" } }, "scaleUpWindow"],
+    [
+      "a scale-to-zero window below five minutes",
+      { autoscalingPolicy: { scaleToZeroWindow: "299s" } },
+      "scaleToZero",
+    ],
+    ["a duration that is none", { unusedAutoDeleteDuration: "1h" }, "unusedAutoDeleteDuration"],
+    ["an unknown load target", { autoscalingPolicy: { loadTargets: { cpu: 1 } } }, "loadTargets"],
+    ["a fraction above one", { autoscalingPolicy: { loadTargets: { default: 1.5 } } }, "loadTargets.default"],
+    ["schedules", { autoscalingPolicy: { scalingSchedules: { night: {} } } }, "scalingSchedules"],
+    [
+      "two ways to draft",
+      { draftModel: LIBRARY, ngramSpeculationLength: 3, draftTokenCount: 4 },
+      "ngramSpec",
+    ],
+    ["a draft model without a token count", { draftModel: LIBRARY }, "draftTokenCount"],
+    ["a token count without a draft", { draftTokenCount: 4 }, "draftTokenCount"],
+    ["an unknown accelerator", { acceleratorType: "NVIDIA_GTX" }, "acceleratorType"],
+    ["more context than the model has", { maxContextLength: 4097 }, "maxContextLength"],
+    ["two places", { placement: { region: "EU_PARIS_1", multiRegion: "US" } }, "placement"],
+    ["a direct route without keys", { directRouteType: "INTERNET" }, "directRouteApiKeys"],
+    ["keys without a direct route", { directRouteApiKeys: ["abcdefgh1"] }, "directRouteApiKeys"],
+    [
+      "a private link",
+      { directRouteType: "AWS_PRIVATELINK", directRouteApiKeys: ["abcdefgh"] },
+      "directRouteType",
+    ],
+    ["a guessable key", { directRouteType: "INTERNET", directRouteApiKeys: ["a"] }, "directRouteApiKeys[0]"],
+    [
+      "two kinds of addons",
+      { enableAddons: true, enableHotReloadLatestAddon: true },
+      "enableHotReloadLatestAddon",
+    ],
+    ["hot loading", { enableHotLoad: true }, "enableHotLoad"],
+    ["multi-token prediction", { enableMtp: true }, "enableMtp"],
+    ["a NIM container", { isNim: true }, "isNim"],
+    ["revocable replicas", { maxWithRevocableReplicaCount: 2 }, "maxWithRevocableReplicaCount"],
+    ["a template", { deploymentTemplate: "x" }, "deploymentTemplate"],
+    ["a long display name", { displayName: "x".repeat(64) }, "displayName"],
+    ["an unknown field", { colour: "red" }, "colour"],
+    ["a time that is none", { expireTime: "soon" }, "expireTime"],
+  ])("refuses %s by name", async (_what, body, field) => {
+    refused(await as(alice, "POST", path(), { baseModel: LIBRARY, ...body }), field);
+  });
+
+  it("takes the neutral value of what it refuses otherwise: clients send back what they read", async () => {
+    const { id, ...made } = await create();
+    const again = await as(alice, "POST", path(), made);
+    expect(again.status, again.text).toBe(200);
+  });
+
+  it("takes a draft model over from the model, unless that is switched off or another is chosen", async () => {
+    const model = test.models.add("accounts/fireworks/models/drafted", {
+      defaultDraftModel: SERVED,
+      defaultDraftTokenCount: 3,
+    });
+    expect(await create({ baseModel: model })).toMatchObject({ draftModel: SERVED, draftTokenCount: 3 });
+    const off = await create({ baseModel: model }, "&disableSpeculativeDecoding=true");
+    expect(off).toMatchObject({ draftModel: "", draftTokenCount: 0 });
+    expect(await create({ baseModel: model, draftTokenCount: 0 })).toMatchObject({ draftModel: "" });
+    const own = await create({ baseModel: model, ngramSpeculationLength: 2, draftTokenCount: 5 });
+    expect(own).toMatchObject({ draftModel: "", ngramSpeculationLength: 2, draftTokenCount: 5 });
+  });
+
+  it("refuses a precision that the model is not prepared for, with those there are", async () => {
+    expect(await create({ precision: "FP8" })).toMatchObject({ precision: "FP8" });
+    const reply = await as(alice, "POST", path(), { baseModel: LIBRARY, precision: "NF4" });
+    refused(reply, "precision");
+    expect(reply.json.message).toContain("FP16, FP8");
+  });
+});
+
+describe("who may", () => {
+  it("another account's deployments and models answer like missing ones, wherever they are named", async () => {
+    const { id } = await ready();
+    const secret = test.models.add("accounts/other/models/secret");
+    const missing = await as(bob, "GET", path("nothing"));
+    for (const [method, rest, body] of [
+      ["GET", "", undefined],
+      ["PATCH", "", { displayName: "mine" }],
+      ["DELETE", "?hard=true", undefined],
+      ["PATCH", ":scale", { replicaCount: 0 }],
+      ["POST", ":undelete", {}],
+      ["GET", ":metrics", undefined],
+      ["GET", "/shards", undefined],
+      ["GET", "/events", undefined],
+      ["GET", "/ledger", undefined],
+      ["DELETE", "/ledger", undefined],
+      ["GET", "/terminationMessage", undefined],
+    ] as const) {
+      const reply = await as(bob, method, path(id, rest), body);
+      expect([reply.status, reply.json.message], `${method} ${rest}`).toEqual([
+        404,
+        missing.json.message.replace("nothing", id),
+      ]);
+    }
+    expect((await as(bob, "GET", path())).status).toBe(404);
+    expect((await as(bob, "POST", path(), { baseModel: LIBRARY })).status).toBe(404);
+    expect((await get(id)).state).toBe("READY");
+    for (const field of [{ baseModel: secret }, { draftModel: secret, draftTokenCount: 2 }]) {
+      const reply = await as(alice, "POST", path(), { baseModel: LIBRARY, ...field });
+      expect(reply.status, reply.text).toBe(404);
+    }
+    refused(
+      await as(alice, "PATCH", path(id), { draftModel: secret, draftTokenCount: 2 }),
+      "draftModel",
+      404,
+    );
+  });
+
+  it("contributors change what they made, and those who only infer change nothing", async () => {
+    const { id } = await ready();
+    const carl = await test.someone("acme", "carl", "contributor");
+    const ines = await test.someone("acme", "ines", "inference-user");
+    expect((await as(carl, "GET", path(id))).status).toBe(200);
+    expect((await as(carl, "PATCH", path(id), { displayName: "x" })).status).toBe(403);
+    expect((await as(ines, "POST", path(), { baseModel: LIBRARY })).status).toBe(403);
+    const own = await as(carl, "POST", path(), { baseModel: LIBRARY });
+    expect((await as(carl, "DELETE", `/v1/${own.json.name}`)).status).toBe(200);
+  });
+});
+
+describe("the life of a deployment", () => {
+  it("is CREATING while its first replica starts, with what that does in its status, then READY", async () => {
+    test.fleet.stage = "downloading";
+    const { id } = await create();
+    const name = nameOf(id);
+    test.fleet.set(name, { message: "The weights are being fetched: 40 %." });
+    await test.settle();
+    expect(await get(id)).toMatchObject({
+      state: "CREATING",
+      status: { code: "OK", message: "The weights are being fetched: 40 %." },
+      desiredReplicaCount: 1,
+      replicaCount: 0,
+      replicaStats: { downloadingModelReplicaCount: 1, readyReplicaCount: 0 },
+    });
+    test.fleet.set(name, {
+      replicas: [test.fleet.replica(test.fleet.specs.get(name)!, 0, "ready")],
+      message: null,
+    });
+    test.clock.advance(1_000);
+    await test.settle();
+    expect(await get(id)).toMatchObject({
+      state: "READY",
+      replicaCount: 1,
+      status: { code: "OK", message: "" },
+    });
+    const { json } = await as(alice, "GET", path(id, "/events"));
+    expect(json.events.map((event: Json) => [event.type, event.message])).toEqual([
+      ["CREATED", "Created by alice."],
+      ["STATE", "CREATING"],
+      ["SCALING", "Replicas wanted: 1 instead of 0."],
+      ["REPLICAS", "1 downloading. The weights are being fetched: 40 %."],
+      ["REPLICAS", "1 ready."],
+      ["STATE", "READY"],
+    ]);
+  });
+
+  it("replicas that wait for accelerators the host lacks say so, and it does not pretend to be ready", async () => {
+    test.fleet.stage = "pending";
+    const { id } = await create({ acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2 });
+    expect(test.fleet.specs.get(nameOf(id))?.accelerators).toEqual({ type: "NVIDIA_H100_80GB", count: 2 });
+    test.fleet.set(nameOf(id), { message: "This host has no accelerators." });
+    await test.settle();
+    expect(await get(id)).toMatchObject({
+      state: "CREATING",
+      status: { code: "RESOURCE_EXHAUSTED", message: "This host has no accelerators." },
+      replicaStats: { pendingSchedulingReplicaCount: 1 },
+    });
+    test.fleet.stage = "ready";
+    const freed = await as(alice, "PATCH", path(id), { acceleratorType: null, acceleratorCount: null });
+    expect(freed.status, freed.text).toBe(200);
+    expect(test.fleet.specs.get(nameOf(id))?.accelerators).toBeNull();
+    await test.settle();
+    expect((await get(id)).state).toBe("READY");
+  });
+
+  it("fails with the reason when replicas keep failing to start, and is had back by undelete", async () => {
+    test.fleet.stage = "initializing";
+    const { id } = await create();
+    const spec = test.fleet.specs.get(nameOf(id))!;
+    const broken = test.fleet.replica(spec, 0, "initializing", { restarts: 4 });
+    test.fleet.set(nameOf(id), { replicas: [broken], message: "The weights file is damaged." });
+    await test.settle();
+    expect(await get(id)).toMatchObject({
+      state: "FAILED",
+      status: { code: "INTERNAL", message: "The weights file is damaged." },
+    });
+    expect(test.fleet.specs.has(nameOf(id))).toBe(false);
+    const { json } = await as(alice, "GET", path(id, "/terminationMessage"));
+    expect(json).toEqual({ message: "The weights file is damaged." });
+    test.fleet.stage = "ready";
+    expect((await as(alice, "POST", path(id, ":undelete"), {})).json.state).toBe("CREATING");
+    await test.settle();
+    expect((await get(id)).state).toBe("READY");
+  });
+
+  it("a soft delete ends what runs and can be undone; the list shows it only on request", async () => {
+    const { id } = await ready({ displayName: "kept" });
+    expect((await as(alice, "DELETE", path(id))).json).toEqual({});
+    await test.settle();
+    const gone = await get(id);
+    expect(gone).toMatchObject({ state: "DELETED", displayName: "kept", replicaCount: 0 });
+    expect(Date.parse(gone.purgeTime) - Date.parse(gone.deleteTime)).toBe(7 * DAY_MS);
+    expect(test.fleet.specs.has(nameOf(id))).toBe(false);
+    const listed = async (query: string): Promise<string[]> =>
+      (await as(alice, "GET", `${path()}?pageSize=200${query}`)).json.deployments.map(
+        (one: Json) => one.name,
+      );
+    expect(await listed("")).not.toContain(nameOf(id));
+    expect(await listed("&showDeleted=true")).toContain(nameOf(id));
+    refused(await as(alice, "PATCH", path(id), { displayName: "x" }), "deleted");
+    expect((await as(alice, "POST", path(id, ":undelete"), {})).json).toMatchObject({ state: "CREATING" });
+    await test.settle();
+    expect(await get(id)).toMatchObject({ state: "READY", displayName: "kept", replicaCount: 1 });
+    expect((await get(id)).purgeTime).toBeUndefined();
+    refused(await as(alice, "POST", path(id, ":undelete"), {}), "READY");
+  });
+
+  it("what is deleted is purged when its time has come, and at once when deleted hard", async () => {
+    const { id } = await ready();
+    await as(alice, "DELETE", path(id));
+    await test.settle();
+    test.clock.advance(7 * DAY_MS - 1);
+    await test.settle();
+    expect((await get(id)).state).toBe("DELETED");
+    test.clock.advance(1);
+    await test.settle();
+    expect((await as(alice, "GET", path(id))).status).toBe(404);
+
+    const hard = await ready();
+    await as(alice, "DELETE", `${path(hard.id)}?hard=true`);
+    await test.settle();
+    expect((await as(alice, "GET", path(hard.id))).status).toBe(404);
+    const again = await as(alice, "POST", `${path()}?deploymentId=${hard.id}`, { baseModel: LIBRARY });
+    expect(again.status).toBe(200);
+    const soft = await ready();
+    await as(alice, "DELETE", path(soft.id));
+    await test.settle();
+    await as(alice, "DELETE", `${path(soft.id)}?hard=true`);
+    await test.settle();
+    expect((await as(alice, "GET", path(soft.id))).status).toBe(404);
+  });
+
+  it("goes when it was not used for long, not before, and never when that is switched off", async () => {
+    const unused = await ready({ unusedAutoDeleteDuration: "7200s" });
+    const kept = await ready({ unusedAutoDeleteDuration: "0s" });
+    const used = await ready({ unusedAutoDeleteDuration: "7200s" });
+    test.clock.advance(3_600_000);
+    test.serving.resolve(alice.principal, `${LIBRARY}#${nameOf(used.id)}`);
+    test.clock.advance(3_599_999);
+    await test.settle();
+    expect((await get(unused.id)).state).toBe("READY");
+    test.clock.advance(1);
+    await test.settle();
+    expect((await get(unused.id)).state).toBe("DELETED");
+    expect((await get(kept.id)).state).toBe("READY");
+    expect((await get(used.id)).state).toBe("READY");
+    test.clock.advance(3_600_000);
+    await test.settle();
+    expect((await get(used.id)).state).toBe("DELETED");
+    const { json } = await as(alice, "GET", path(unused.id, "/events"));
+    expect(json.events.map((event: Json) => event.type)).toContain("UNUSED");
+  });
+});

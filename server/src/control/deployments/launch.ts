@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import type { DeploymentSpec, Fleet } from "../../fleet/service.ts";
+import { replicaBounds, scalingOf } from "./autoscaling.ts";
+import { deploymentName } from "./names.ts";
+import type { DeploymentRow } from "./store.ts";
+
+export type FleetObservation = NonNullable<ReturnType<Fleet["observe"]>>;
+export type FetchFile = (signal: AbortSignal, onPhase: (message: string) => void) => Promise<string>;
+
+/** What a replica of a deployment runs; how, is the business of whoever knows the engines. */
+export interface Workload {
+  /** Full name. */
+  model: string;
+  precision: string | null;
+  weights: FetchFile;
+  draft: FetchFile | null;
+  /** Tokens drafted a step, by the draft model or by n-gram lookup; null: the engine's own choice. */
+  draftTokens: number | null;
+  /** Tokens of the output's end that are looked up in what came before; null: no lookup. */
+  ngramLength: number | null;
+  /** Tokens; null: the model's own. */
+  contextLength: number | null;
+  /** Room for longer prompts, for fewer at a time. */
+  longPrompt: boolean;
+  withAdapters: boolean;
+}
+
+export interface LaunchDeps {
+  /** The model's file, in the engine's form, on this host. */
+  fetchModel(name: string, precision: string | null): FetchFile;
+  /** How a workload is run here. @param slots requests at the same time. */
+  engineFor(workload: Workload, slots: number): DeploymentSpec["engine"];
+}
+
+const SLOTS = 8;
+const LONG_PROMPT_SLOTS = 4;
+const NO_ACCELERATOR = "ACCELERATOR_TYPE_UNSPECIFIED";
+const NO_PRECISION = "PRECISION_UNSPECIFIED";
+/** Where only the number is asked for, as the contract has it. */
+const DEFAULT_ACCELERATOR = "NVIDIA_A100_80GB";
+
+/** What the fleet is to run for a deployment. */
+export function fleetSpec(
+  row: DeploymentRow,
+  adapters: DeploymentSpec["adapters"],
+  deps: LaunchDeps,
+): DeploymentSpec {
+  const { spec } = row;
+  const { min, max } = replicaBounds(spec);
+  const made = makeOf(row);
+  const slots = made.longPrompt ? LONG_PROMPT_SLOTS : SLOTS;
+  const workload = {
+    ...made,
+    weights: deps.fetchModel(made.model, made.precision),
+    draft: made.draftModel === null ? null : deps.fetchModel(made.draftModel, null),
+  };
+  return {
+    id: deploymentName(row),
+    model: made.model,
+    revision: revisionOf(row),
+    engine: deps.engineFor(workload, slots),
+    minReplicas: min,
+    maxReplicas: max,
+    fixedReplicas: row.fixedReplicas,
+    scaling: scalingOf(spec),
+    concurrency: slots,
+    sessionAffinity: spec.enableSessionAffinity ?? false,
+    adapters,
+    accelerators: made.accelerators,
+    lastUsedMs: row.lastUsedTime.getTime(),
+  };
+}
+
+/** Changes with everything that replicas are made of. */
+export function revisionOf(row: DeploymentRow): string {
+  return createHash("sha256")
+    .update(JSON.stringify(makeOf(row)))
+    .digest("hex")
+    .slice(0, 16);
+}
+
+/** What replicas are made of: the same for specs that mean the same. */
+function makeOf({ spec, servedModel, baseModel }: DeploymentRow) {
+  const drafts = spec.draftTokenCount !== 0;
+  const draftModel = (drafts && spec.draftModel) || null;
+  const ngramLength = (drafts && spec.ngramSpeculationLength) || null;
+  const isTyped = (spec.acceleratorType ?? NO_ACCELERATOR) !== NO_ACCELERATOR;
+  const type = isTyped ? (spec.acceleratorType as string) : DEFAULT_ACCELERATOR;
+  return {
+    model: servedModel,
+    precision: (spec.precision ?? NO_PRECISION) === NO_PRECISION ? null : (spec.precision as string),
+    draftModel,
+    draftTokens: draftModel === null && ngramLength === null ? null : (spec.draftTokenCount ?? null),
+    ngramLength,
+    contextLength: spec.maxContextLength || null,
+    longPrompt: spec.autoTune?.longPrompt ?? false,
+    withAdapters:
+      (spec.enableAddons ?? false) || (spec.enableHotReloadLatestAddon ?? false) || servedModel !== baseModel,
+    // Only where they are asked for: else the host's processors compute.
+    accelerators: isTyped || spec.acceleratorCount ? { type, count: spec.acceleratorCount || 1 } : null,
+  };
+}

@@ -1,0 +1,146 @@
+import { Type } from "typebox";
+import { ListQuerySchema } from "../../platform/db/listing.ts";
+import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
+import {
+  CreateQuery,
+  DeleteQuery,
+  DeploymentBody,
+  ListQuery,
+  MetricsQuery,
+  ScaleBody,
+  ShardBody,
+  UpdateQuery,
+} from "./schema.ts";
+import type { Deployments } from "./service.ts";
+
+const PATH = "/v1/accounts/{account_id}/deployments";
+const ONE = `${PATH}/{deployment_id}`;
+
+export function deploymentRoutes(deployments: Deployments): ResourceRoute[] {
+  return [...resourceRoutes(deployments), ...verbRoutes(deployments), ...detailRoutes(deployments)];
+}
+
+function resourceRoutes(deployments: Deployments): ResourceRoute[] {
+  return [
+    defineRoute({
+      operationId: "listDeployments",
+      method: "GET",
+      path: PATH,
+      query: ListQuery,
+      resource: DeploymentBody,
+      handle: ({ principal, params, query }) => deployments.list(principal, params["account_id"]!, query),
+    }),
+    defineRoute({
+      operationId: "createDeployment",
+      method: "POST",
+      path: PATH,
+      query: CreateQuery,
+      body: DeploymentBody,
+      handle: ({ principal, params, query, body }) =>
+        deployments.create(principal, params["account_id"]!, query, body),
+    }),
+    defineRoute({
+      operationId: "getDeployment",
+      method: "GET",
+      path: ONE,
+      resource: DeploymentBody,
+      handle: ({ principal, params }) =>
+        deployments.get(principal, params["account_id"]!, params["deployment_id"]!),
+    }),
+    defineRoute({
+      operationId: "updateDeployment",
+      method: "PATCH",
+      path: ONE,
+      query: UpdateQuery,
+      body: DeploymentBody,
+      handle: ({ principal, params, query, body }) =>
+        deployments.update(principal, params["account_id"]!, params["deployment_id"]!, query, body),
+    }),
+    defineRoute({
+      operationId: "deleteDeployment",
+      method: "DELETE",
+      path: ONE,
+      query: DeleteQuery,
+      async handle({ principal, params, query }) {
+        await deployments.delete(principal, params["account_id"]!, params["deployment_id"]!, query);
+        return {};
+      },
+    }),
+  ];
+}
+
+function verbRoutes(deployments: Deployments): ResourceRoute[] {
+  return [
+    defineRoute({
+      operationId: "getDeploymentMetrics",
+      method: "GET",
+      path: `${ONE}:metrics`,
+      query: MetricsQuery,
+      resource: Type.Object({ metrics: Type.Record(Type.String(), Type.Number()) }),
+      handle: ({ principal, params, query }) =>
+        deployments.metrics(principal, params["account_id"]!, params["deployment_id"]!, query.timeRange),
+    }),
+    defineRoute({
+      operationId: "scaleDeployment",
+      method: "PATCH",
+      path: `${ONE}:scale`,
+      body: ScaleBody,
+      async handle({ principal, params, body }) {
+        await deployments.scale(principal, params["account_id"]!, params["deployment_id"]!, body);
+        return {};
+      },
+    }),
+    defineRoute({
+      operationId: "undeleteDeployment",
+      method: "POST",
+      path: `${ONE}:undelete`,
+      handle: ({ principal, params }) =>
+        deployments.undelete(principal, params["account_id"]!, params["deployment_id"]!),
+    }),
+  ];
+}
+
+function detailRoutes(deployments: Deployments): ResourceRoute[] {
+  return [
+    defineRoute({
+      operationId: "listDeploymentShards",
+      method: "GET",
+      path: `${ONE}/shards`,
+      query: ListQuerySchema,
+      resource: ShardBody,
+      handle: ({ principal, params, query }) =>
+        deployments.shards(principal, params["account_id"]!, params["deployment_id"]!, query),
+    }),
+    defineRoute({
+      operationId: "getTerminationMessage",
+      method: "GET",
+      path: `${ONE}/terminationMessage`,
+      handle: ({ principal, params }) =>
+        deployments.terminationMessage(principal, params["account_id"]!, params["deployment_id"]!),
+    }),
+    defineRoute({
+      operationId: "getLedger",
+      method: "GET",
+      path: `${ONE}/ledger`,
+      handle: ({ principal, params }) =>
+        deployments.ledger(principal, params["account_id"]!, params["deployment_id"]!),
+    }),
+    defineRoute({
+      operationId: "resetLedger",
+      method: "DELETE",
+      path: `${ONE}/ledger`,
+      async handle({ principal, params }) {
+        await deployments.resetLedger(principal, params["account_id"]!, params["deployment_id"]!);
+        return {};
+      },
+    }),
+    // Beyond the contract: what has happened, and when.
+    defineRoute({
+      operationId: "listDeploymentEvents",
+      method: "GET",
+      path: `${ONE}/events`,
+      handle: ({ principal, params }) =>
+        deployments.events(principal, params["account_id"]!, params["deployment_id"]!),
+    }),
+  ];
+}

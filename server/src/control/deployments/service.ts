@@ -1,0 +1,314 @@
+import type { Clock } from "../../lib/clock.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { requestOrigin } from "../../platform/blobs/origin.ts";
+import type { Database } from "../../platform/db/database.ts";
+import type { ListQuery as Query } from "../../platform/db/listing.ts";
+import { authorize, type Principal } from "../accounts/service.ts";
+import { replicaBounds } from "./autoscaling.ts";
+import { type Context, changeDeployment, findDeployment } from "./context.ts";
+import { DirectRouteKeys } from "./direct-route.ts";
+import type { FleetObservation } from "./launch.ts";
+import { stateEvent } from "./lifecycle.ts";
+import type { ModelSource, SizeCheck } from "./model-fit.ts";
+import { parseDeploymentName, titleOf } from "./names.ts";
+import type {
+  CreateQuery,
+  DeleteQuery,
+  DeploymentBody,
+  ListQuery,
+  ScaleBody,
+  UpdateQuery,
+} from "./schema.ts";
+import type { ShapeSource } from "./shapes.ts";
+import { type DeploymentRow, deploymentStore, type LoadedModels } from "./store.ts";
+import { eventView, metricsView, type RequestFigures, shardViews, timeRangeMs } from "./timeline.ts";
+import { deploymentView } from "./view.ts";
+import { createDeployment, refuseDeleted, updateDeployment } from "./writing.ts";
+
+export { DirectRouteKeys } from "./direct-route.ts";
+export {
+  type FetchFile,
+  type FleetObservation,
+  fleetSpec,
+  type LaunchDeps,
+  type Workload,
+} from "./launch.ts";
+export { stepDeployment } from "./lifecycle.ts";
+export { type ModelSource, modelNameOf } from "./model-fit.ts";
+export { deploymentName, parseDeploymentName } from "./names.ts";
+export {
+  DEPLOYMENT_WORK,
+  type DeploymentRow,
+  type DeploymentStore,
+  type LoadedModels,
+  SERVING_CHANNEL,
+} from "./store.ts";
+
+/** All but `list` throw NOT_FOUND for what is not there or another account's; what writes, FORBIDDEN by role. */
+export interface Deployments {
+  /** With `validateOnly`, what would be made. @throws AppError see createDeployment. */
+  create(principal: Principal, accountId: string, query: CreateQuery, body: DeploymentBody): Promise<object>;
+  get(principal: Principal, accountId: string, id: string): Promise<object>;
+  list(principal: Principal, accountId: string, query: ListQuery): Promise<object>;
+  /** @throws AppError see updateDeployment. */
+  update(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    query: UpdateQuery,
+    body: DeploymentBody,
+  ): Promise<object>;
+  /**
+   * Sets the number of replicas until the bounds are changed.
+   * @throws AppError BAD_REQUEST above maxReplicaCount, FAILED_PRECONDITION when deleted.
+   */
+  scale(principal: Principal, accountId: string, id: string, body: ScaleBody): Promise<void>;
+  /**
+   * Ends it once what runs has finished; it can be had back for a week, unless deleted hard. Idempotent.
+   * @throws AppError FAILED_PRECONDITION for the default of a model that others serve too, without ignoreChecks.
+   */
+  delete(principal: Principal, accountId: string, id: string, query: DeleteQuery): Promise<void>;
+  /** Starts a DELETED or FAILED one again. @throws AppError FAILED_PRECONDITION for any other. */
+  undelete(principal: Principal, accountId: string, id: string): Promise<object>;
+  metrics(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    timeRange: string | undefined,
+  ): Promise<object>;
+  /** @throws AppError BAD_REQUEST for a filter or an order: there is one. */
+  shards(principal: Principal, accountId: string, id: string, query: Query): Promise<object>;
+  /** Why replicas last failed to run; empty when they never did. */
+  terminationMessage(principal: Principal, accountId: string, id: string): Promise<object>;
+  /** Weights that were loaded while running. Here none are: always empty. */
+  ledger(principal: Principal, accountId: string, id: string): Promise<object>;
+  /** Forgets these. */
+  resetLedger(principal: Principal, accountId: string, id: string): Promise<void>;
+  /** The newest 200 events, oldest first. */
+  events(principal: Principal, accountId: string, id: string): Promise<object>;
+  /** @throws AppError NOT_FOUND. */
+  find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow>;
+  /** Whether a deployment, of any account, needs the model. */
+  inUse(model: string): Promise<boolean>;
+  /** Whether it is there, and neither deleted nor about to be. @param name full. */
+  isLive(name: string): Promise<boolean>;
+  /** Writes down what happened to the models loaded on it. @param name full. */
+  note(name: string, message: string): Promise<void>;
+  /** Calls `listener` after every change made here, before the change's promise settles. */
+  onChange(listener: () => Promise<void>): void;
+  store: ReturnType<typeof deploymentStore>;
+  keys: DirectRouteKeys;
+}
+
+export interface DeploymentsDeps {
+  database: Pick<Database, "db">;
+  clock: Clock;
+  tokenSecret: Buffer;
+  /** For the digests of direct routes' keys. */
+  keySecret: Buffer;
+  users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
+  models: ModelSource;
+  shapes: ShapeSource;
+  checkSize: SizeCheck;
+  loaded: LoadedModels;
+  hostRegion: string | null;
+  /** What runs of a deployment in this process. */
+  observe(name: string): FleetObservation | null;
+  /** Of the requests that replicas whose ids begin so have served since then. */
+  requestFigures(replicaPrefix: string, sinceMs: number): Promise<RequestFigures>;
+}
+
+const MAX_EVENTS = 200;
+
+export function createDeployments(deps: DeploymentsDeps): Deployments {
+  const { clock, users, observe, hostRegion } = deps;
+  const store = deploymentStore(deps.database, deps.tokenSecret, deps.loaded);
+  const keys = new DirectRouteKeys(deps.keySecret);
+  const listeners: (() => Promise<void>)[] = [];
+  const context: Context = {
+    ...{ store, clock, keys, hostRegion },
+    ...{ models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
+    async changed() {
+      for (const listener of listeners) await listener();
+    },
+  };
+
+  async function answer(accountId: string, rows: readonly DeploymentRow[]): Promise<object[]> {
+    const emails = await users.emailsOf(
+      accountId,
+      rows.map(({ createdBy }) => createdBy),
+    );
+    const host = (requestOrigin.getStore() ?? "").replace(/^https?:\/\//, "");
+    return rows.map((row) => {
+      const seen = observe(`accounts/${row.accountId}/deployments/${row.id}`);
+      return deploymentView(row, { seen, host, hostRegion, createdBy: emails.get(row.createdBy) ?? "" });
+    });
+  }
+
+  async function answerOne(row: DeploymentRow): Promise<object> {
+    return (await answer(row.accountId, [row]))[0] as object;
+  }
+
+  function find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow> {
+    return findDeployment(context, principal, accountId, id, "read");
+  }
+
+  return {
+    create: async (principal, accountId, query, body) =>
+      answerOne(await createDeployment(context, principal, accountId, query, body)),
+    get: async (principal, accountId, id) => answerOne(await find(principal, accountId, id)),
+    async list(principal, accountId, query) {
+      authorize(principal, accountId, "read", `Account accounts/${accountId}`);
+      const page = await store.list(query, accountId, query.showDeleted ?? false);
+      const { nextPageToken, totalSize } = page;
+      return { deployments: await answer(accountId, page.rows), nextPageToken, totalSize };
+    },
+    update: async (principal, accountId, id, query, body) =>
+      answerOne(await updateDeployment(context, principal, accountId, id, query, body)),
+    scale: (principal, accountId, id, body) => scale(context, principal, accountId, id, body),
+    delete: (principal, accountId, id, query) => remove(context, principal, accountId, id, query),
+    undelete: async (principal, accountId, id) =>
+      answerOne(await undelete(context, principal, accountId, id)),
+    ...detailsOf(context, deps),
+    find,
+    inUse: (model) => store.isUsed(model),
+    async isLive(name) {
+      const key = parseDeploymentName(name);
+      const row = key === null ? null : await store.get(key.accountId, key.id);
+      return row !== null && row.state !== "DELETING" && row.state !== "DELETED";
+    },
+    async note(name, message) {
+      const key = parseDeploymentName(name);
+      if (key === null) return;
+      const events = [{ type: "MODEL", message }];
+      await store.change(key.accountId, key.id, new Date(clock.now()), (row) => ({
+        row,
+        events,
+        quiet: true,
+      }));
+    },
+    onChange(listener) {
+      listeners.push(listener);
+    },
+    store,
+    keys,
+  };
+}
+
+type Details = "metrics" | "shards" | "terminationMessage" | "ledger" | "resetLedger" | "events";
+
+/** What is read of one deployment besides itself. */
+function detailsOf(
+  context: Context,
+  { clock, observe, requestFigures }: DeploymentsDeps,
+): Pick<Deployments, Details> {
+  function find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow> {
+    return findDeployment(context, principal, accountId, id, "read");
+  }
+
+  return {
+    async metrics(principal, accountId, id, timeRange) {
+      const rangeMs = timeRangeMs(timeRange);
+      await find(principal, accountId, id);
+      const prefix = `accounts/${accountId}/deployments/${id}/`;
+      return metricsView(await requestFigures(prefix, clock.now() - rangeMs), rangeMs);
+    },
+    async shards(principal, accountId, id, query) {
+      for (const field of ["filter", "orderBy", "pageToken"] as const) {
+        if (query[field]) throw badRequest(field, `${field} is not supported: a deployment has one shard.`);
+      }
+      const row = await find(principal, accountId, id);
+      const shards = shardViews(row, observe(`accounts/${accountId}/deployments/${id}`));
+      return { deploymentShards: shards, nextPageToken: "", totalSize: shards.length };
+    },
+    async terminationMessage(principal, accountId, id) {
+      const row = await find(principal, accountId, id);
+      return { message: row.statusMessage };
+    },
+    async ledger(principal, accountId, id) {
+      await find(principal, accountId, id);
+      return { ledger: [] };
+    },
+    async resetLedger(principal, accountId, id) {
+      await findDeployment(context, principal, accountId, id, "write");
+    },
+    async events(principal, accountId, id) {
+      await find(principal, accountId, id);
+      return { events: (await context.store.events(accountId, id, MAX_EVENTS)).map(eventView) };
+    },
+  };
+}
+
+async function scale(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  { replicaCount }: ScaleBody,
+): Promise<void> {
+  const found = await findDeployment(context, principal, accountId, id, "write");
+  if (replicaCount === undefined) throw badRequest("replicaCount", "replicaCount is required.");
+  await changeDeployment(context, found, (row, now) => {
+    refuseDeleted(row);
+    const { max } = replicaBounds(row.spec);
+    if (replicaCount > max) {
+      throw badRequest("replicaCount", `replicaCount must not be above maxReplicaCount, ${max}.`);
+    }
+    const message = `Set to ${replicaCount} replicas.`;
+    return {
+      row: { ...row, fixedReplicas: replicaCount, updateTime: now },
+      events: [{ type: "SCALING", message }],
+    };
+  });
+}
+
+async function remove(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  { hard = false, ignoreChecks = false }: DeleteQuery,
+): Promise<void> {
+  const found = await findDeployment(context, principal, accountId, id, "write");
+  await changeDeployment(context, found, (row, now) => {
+    const isGoing = row.state === "DELETING" || row.state === "DELETED";
+    if (isGoing && !hard) return null;
+    const purgeTime = hard ? now : row.purgeTime;
+    if (isGoing) return { row: { ...row, purgeTime, updateTime: now } };
+    const next = {
+      ...row,
+      state: "DELETING" as const,
+      statusCode: "",
+      statusMessage: "",
+      purgeTime,
+      updateTime: now,
+    };
+    const event = { type: "DELETED", message: `Deleted by ${principal.userId}.` };
+    return { row: next, events: [event, stateEvent(next)], checkDeletable: !ignoreChecks };
+  });
+}
+
+async function undelete(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+): Promise<DeploymentRow> {
+  const found = await findDeployment(context, principal, accountId, id, "write");
+  return changeDeployment(context, found, (row, now) => {
+    const isPurged = row.purgeTime !== null && row.purgeTime <= now;
+    if ((row.state !== "DELETED" && row.state !== "FAILED") || isPurged) {
+      const message = `${titleOf(accountId, id)} is ${row.state}; only what is DELETED or FAILED is undeleted.`;
+      throw new AppError("FAILED_PRECONDITION", message);
+    }
+    const next: DeploymentRow = {
+      ...row,
+      state: "CREATING",
+      ...{ statusCode: "", statusMessage: "", deleteTime: null, purgeTime: null },
+      // It counts as used now: or it would go again at once.
+      ...{ updateTime: now, lastUsedTime: now },
+    };
+    const event = { type: "UNDELETED", message: `Undeleted by ${principal.userId}.` };
+    return { row: next, events: [event, stateEvent(next)] };
+  });
+}

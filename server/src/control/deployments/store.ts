@@ -1,0 +1,243 @@
+import { and, desc, eq, lt, ne, or, type SQL, sql } from "drizzle-orm";
+import type { Database, Transaction } from "../../platform/db/database.ts";
+import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { addWork } from "../../platform/reconcile/reconciler.ts";
+import { ACCELERATOR_TYPES, PRECISIONS } from "../deployment-shapes/service.ts";
+import { STATES } from "./schema.ts";
+import { deploymentEvents, deployments } from "./table.ts";
+
+export type DeploymentRow = typeof deployments.$inferSelect;
+
+/** Every change of a deployment or deployed model is announced here, in the same transaction. */
+export const SERVING_CHANNEL = "hearth_serving";
+/** The reconciler's kind; the key is `{account}/{deployment}`. */
+export const DEPLOYMENT_WORK = "deployment";
+
+export interface DeploymentEvent {
+  time: Date;
+  type: string;
+  message: string;
+}
+
+/** Models loaded on deployments: told of what happens to these, in the same transaction. */
+export interface LoadedModels {
+  created(tx: Transaction, row: DeploymentRow): Promise<void>;
+  /** State or status is another. */
+  moved(tx: Transaction, row: DeploymentRow): Promise<void>;
+  /** @throws AppError FAILED_PRECONDITION when another deployment has to go, or to become a model's default, first. */
+  checkDeletable(tx: Transaction, row: DeploymentRow): Promise<void>;
+  purged(tx: Transaction, row: DeploymentRow): Promise<void>;
+}
+
+export interface Change {
+  row: DeploymentRow;
+  events?: readonly Omit<DeploymentEvent, "time">[];
+  /** Whether models that must go last keep it from going. */
+  checkDeletable?: boolean;
+  /** Nobody has to act on it. Not for changes of the state or of what is wanted. */
+  quiet?: boolean;
+}
+
+export interface DeploymentStore {
+  get(accountId: string, id: string): Promise<DeploymentRow | null>;
+  list(query: ListQuery, accountId: string, showDeleted: boolean): Promise<Page<DeploymentRow>>;
+  /** All that are not deleted, of every account. */
+  live(): Promise<DeploymentRow[]>;
+  /** False when the id is taken. */
+  insert(row: DeploymentRow, events: Change["events"]): Promise<boolean>;
+  /**
+   * Puts what `change` makes of the row in its place; no other change comes in between. Null changes nothing. `change`
+   * may throw.
+   * @returns the row as it is now; null when there is none.
+   */
+  change(
+    accountId: string,
+    id: string,
+    now: Date,
+    change: (row: DeploymentRow) => Change | null,
+  ): Promise<DeploymentRow | null>;
+  /** Deletes it for good. */
+  purge(accountId: string, id: string): Promise<void>;
+  touch(accountId: string, id: string, usedAt: Date): Promise<void>;
+  events(accountId: string, id: string, limit: number): Promise<DeploymentEvent[]>;
+  /** Whether any that is not deleted serves the model, loads its weights, or drafts with it. */
+  isUsed(model: string): Promise<boolean>;
+}
+
+/** More of them say nothing new. */
+const MAX_EVENTS = 1_000;
+
+export function deploymentStore(
+  { db }: Pick<Database, "db">,
+  tokenSecret: Buffer,
+  loaded: LoadedModels,
+): DeploymentStore {
+  const list = createListing({
+    db,
+    table: deployments,
+    fields: listFields(),
+    defaultOrder: "createTime desc",
+    key: deployments.id,
+    tokenSecret,
+  });
+
+  return {
+    async get(accountId, id) {
+      const [row] = await db.select().from(deployments).where(isOne(accountId, id));
+      return row ?? null;
+    },
+    list(query, accountId, showDeleted) {
+      const own = eq(deployments.accountId, accountId);
+      const scope = `deployments ${accountId} ${showDeleted}`;
+      return list(query, showDeleted ? own : and(own, ne(deployments.state, "DELETED")), scope);
+    },
+    live: () => db.select().from(deployments).where(ne(deployments.state, "DELETED")),
+    insert: (row, events) => db.transaction((tx) => insertRow(tx, loaded, row, events)),
+    change: (accountId, id, now, change) =>
+      db.transaction(async (tx) => {
+        const [row] = await tx.select().from(deployments).where(isOne(accountId, id)).for("update");
+        return row === undefined ? null : changeRow(tx, loaded, row, now, change(row));
+      }),
+    purge: (accountId, id) =>
+      db.transaction(async (tx) => {
+        const [row] = await tx.delete(deployments).where(isOne(accountId, id)).returning();
+        if (row === undefined) return;
+        await tx.delete(deploymentEvents).where(ofDeployment(accountId, id));
+        await loaded.purged(tx, row);
+        await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, '')`);
+      }),
+    async touch(accountId, id, usedAt) {
+      await db
+        .update(deployments)
+        .set({ lastUsedTime: usedAt })
+        .where(and(isOne(accountId, id), lt(deployments.lastUsedTime, usedAt)));
+    },
+    async events(accountId, id, limit) {
+      const { time, type, message } = deploymentEvents;
+      const rows = await db
+        .select({ time, type, message })
+        .from(deploymentEvents)
+        .where(ofDeployment(accountId, id))
+        .orderBy(desc(deploymentEvents.seq))
+        .limit(limit);
+      return rows.reverse();
+    },
+    async isUsed(model) {
+      const { baseModel, servedModel, spec, state } = deployments;
+      const needsIt = or(
+        eq(baseModel, model),
+        eq(servedModel, model),
+        sql`${spec}->>'draftModel' = ${model}`,
+      );
+      const rows = await db
+        .select({ id: deployments.id })
+        .from(deployments)
+        .where(and(needsIt, ne(state, "DELETED")))
+        .limit(1);
+      return rows.length > 0;
+    },
+  };
+}
+
+async function insertRow(
+  tx: Transaction,
+  loaded: LoadedModels,
+  row: DeploymentRow,
+  events: Change["events"],
+): Promise<boolean> {
+  const inserted = await tx
+    .insert(deployments)
+    .values(row)
+    .onConflictDoNothing()
+    .returning({ id: deployments.id });
+  if (inserted.length === 0) return false;
+  await loaded.created(tx, row);
+  await note(tx, row, row.createTime, events);
+  await announce(tx, row, row.createTime);
+  return true;
+}
+
+async function changeRow(
+  tx: Transaction,
+  loaded: LoadedModels,
+  row: DeploymentRow,
+  now: Date,
+  change: Change | null,
+): Promise<DeploymentRow> {
+  if (change === null) return row;
+  if (change.checkDeletable) await loaded.checkDeletable(tx, row);
+  const next = change.row;
+  await tx.update(deployments).set(next).where(isOne(row.accountId, row.id));
+  if (next.state !== row.state || next.statusMessage !== row.statusMessage) await loaded.moved(tx, next);
+  await note(tx, next, now, change.events);
+  if (!change.quiet) await announce(tx, next, now);
+  return next;
+}
+
+function isOne(accountId: string, id: string): SQL | undefined {
+  return and(eq(deployments.accountId, accountId), eq(deployments.id, id));
+}
+
+function ofDeployment(accountId: string, id: string): SQL | undefined {
+  return and(eq(deploymentEvents.accountId, accountId), eq(deploymentEvents.deploymentId, id));
+}
+
+async function note(
+  tx: Transaction,
+  { accountId, id }: DeploymentRow,
+  time: Date,
+  events: Change["events"] = [],
+): Promise<void> {
+  if (events.length === 0) return;
+  const rows = events.map((event) => ({ ...event, accountId, deploymentId: id, time }));
+  await tx.insert(deploymentEvents).values(rows);
+  await tx.execute(sql`
+    delete from deployment_events where account_id = ${accountId} and deployment_id = ${id} and seq <= (
+      select seq from deployment_events where account_id = ${accountId} and deployment_id = ${id}
+      order by seq desc offset ${MAX_EVENTS} limit 1)`);
+}
+
+/** Tells all processes, and has the deployment looked at. */
+async function announce(tx: Transaction, { accountId, id }: DeploymentRow, now: Date): Promise<void> {
+  await addWork(tx, DEPLOYMENT_WORK, [`${accountId}/${id}`], now.getTime());
+  await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, '')`);
+}
+
+function listFields() {
+  const t = deployments;
+  const inSpec = (field: string): SQL => sql`(${t.spec}->>${sql.raw(`'${field}'`)})`;
+  const countOf = (field: string, otherwise: SQL): SQL =>
+    sql`coalesce(${inSpec(field)}::integer, ${otherwise})`;
+  const min = countOf("minReplicaCount", sql`0`);
+  return {
+    name: { sql: sql`('accounts/' || ${t.accountId} || '/deployments/' || ${t.id})`, type: "string" },
+    displayName: { sql: sql`coalesce(${inSpec("displayName")}, '')`, type: "string" },
+    description: { sql: sql`coalesce(${inSpec("description")}, '')`, type: "string" },
+    createTime: { sql: sql`${t.createTime}`, type: "timestamp" },
+    updateTime: { sql: sql`${t.updateTime}`, type: "timestamp" },
+    deleteTime: { sql: sql`${t.deleteTime}`, type: "timestamp" },
+    purgeTime: { sql: sql`${t.purgeTime}`, type: "timestamp" },
+    state: { sql: sql`${t.state}`, type: "enum", values: STATES },
+    baseModel: { sql: sql`${t.baseModel}`, type: "string" },
+    annotations: { sql: sql`(${t.spec}->'annotations')`, type: "map" },
+    minReplicaCount: { sql: min, type: "int" },
+    maxReplicaCount: { sql: countOf("maxReplicaCount", sql`greatest(${min}, 1)`), type: "int" },
+    replicaCount: { sql: sql`(${t.observed}->>'ready')::integer`, type: "int" },
+    desiredReplicaCount: { sql: sql`(${t.observed}->>'desiredReplicas')::integer`, type: "int" },
+    acceleratorType: {
+      sql: sql`coalesce(${inSpec("acceleratorType")}, 'ACCELERATOR_TYPE_UNSPECIFIED')`,
+      type: "enum",
+      values: ACCELERATOR_TYPES,
+    },
+    acceleratorCount: { sql: countOf("acceleratorCount", sql`0`), type: "int" },
+    precision: {
+      sql: sql`coalesce(${inSpec("precision")}, 'PRECISION_UNSPECIFIED')`,
+      type: "enum",
+      values: PRECISIONS,
+    },
+    enableAddons: { sql: sql`coalesce(${inSpec("enableAddons")}::boolean, false)`, type: "boolean" },
+    draftModel: { sql: sql`coalesce(${inSpec("draftModel")}, '')`, type: "string" },
+    deploymentShape: { sql: sql`coalesce(${inSpec("deploymentShape")}, '')`, type: "string" },
+    directRouteType: { sql: sql`coalesce(${inSpec("directRouteType")}, '')`, type: "string" },
+  } as const satisfies Parameters<typeof createListing>[0]["fields"];
+}

@@ -1,0 +1,73 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+} from "drizzle-orm/pg-core";
+import type { DirectRouteKey, Observation, StoredSpec } from "./schema.ts";
+
+const time = (name: string) => timestamp(name, { withTimezone: true });
+
+export const deployments = pgTable(
+  "deployments",
+  {
+    accountId: text("account_id").notNull(),
+    id: text().notNull(),
+    state: text({ enum: ["CREATING", "READY", "UPDATING", "FAILED", "DELETING", "DELETED"] }).notNull(),
+    /** Result of the latest operation; empty while all is well. */
+    statusCode: text("status_code").notNull(),
+    statusMessage: text("status_message").notNull(),
+    /** Full name of the model as it was asked for; a LoRA addon's where one is deployed alone. */
+    baseModel: text("base_model").notNull(),
+    /** Full name of the model whose weights the replicas load: the addon's base, else the same. */
+    servedModel: text("served_model").notNull(),
+    createdBy: text("created_by").notNull(),
+    createTime: time("create_time").notNull(),
+    updateTime: time("update_time").notNull(),
+    deleteTime: time("delete_time"),
+    /** When the rows go. In the past while a hard deletion is under way. */
+    purgeTime: time("purge_time"),
+    /** Last request, or creation; at most a minute late. */
+    lastUsedTime: time("last_used_time").notNull(),
+    /** Set by `:scale`; null: the autoscaler decides. */
+    fixedReplicas: integer("fixed_replicas"),
+    /** What clients have set, without what they left at its default. */
+    spec: jsonb().$type<StoredSpec>().notNull(),
+    directRouteKeys: jsonb("direct_route_keys").$type<DirectRouteKey[]>().notNull(),
+    /** What was last seen running. */
+    observed: jsonb().$type<Observation>().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.accountId, t.id] }),
+    index("deployments_account_id_create_time_index").on(t.accountId, t.createTime, t.id),
+    index("deployments_base_model_index").on(t.baseModel),
+    index("deployments_served_model_index").on(t.servedModel),
+    index("deployments_draft_model_index")
+      .on(sql`(${t.spec}->>'draftModel')`)
+      .where(sql`${t.spec} ? 'draftModel'`),
+    check(
+      "deployments_state_check",
+      sql`${t.state} in ('CREATING', 'READY', 'UPDATING', 'FAILED', 'DELETING', 'DELETED')`,
+    ),
+  ],
+);
+
+/** What happened to a deployment, oldest first by `seq`. Goes with it. */
+export const deploymentEvents = pgTable(
+  "deployment_events",
+  {
+    accountId: text("account_id").notNull(),
+    deploymentId: text("deployment_id").notNull(),
+    seq: bigint({ mode: "number" }).notNull().generatedAlwaysAsIdentity(),
+    time: time("time").notNull(),
+    type: text().notNull(),
+    message: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountId, t.deploymentId, t.seq] })],
+);

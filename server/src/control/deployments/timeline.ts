@@ -1,0 +1,66 @@
+import { badRequest } from "../../lib/errors.ts";
+import type { FleetObservation } from "./launch.ts";
+import { deploymentName } from "./names.ts";
+import type { DeploymentEvent, DeploymentRow } from "./store.ts";
+import { observationOf, statsOf } from "./view.ts";
+
+/** Figures of requests that a deployment's replicas have served. */
+export interface RequestFigures {
+  requests: number;
+  errors: number;
+  promptTokens: number;
+  cachedPromptTokens: number;
+  generatedTokens: number;
+  /** Of requests that got a token. Null: there were none. */
+  timeToFirstTokenMeanMs: number | null;
+  durationMeanMs: number | null;
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const MAX_RANGE_MS = 30 * 86_400_000;
+
+/** `10m`, `2h`: at most 30 days. @throws AppError BAD_REQUEST naming timeRange. */
+export function timeRangeMs(text = "10m"): number {
+  const [, count, unit] = /^([1-9]\d{0,6})([smhd])$/.exec(text) ?? [];
+  const ms = Number(count) * (UNITS_MS[unit ?? ""] ?? Number.NaN);
+  if (ms <= MAX_RANGE_MS) return ms;
+  throw badRequest("timeRange", "timeRange must be a time such as 90s, 10m, 2h or 7d, and at most 30d.");
+}
+
+/** Seconds and tokens; means are left out while there is nothing to take them of. */
+export function metricsView(figures: RequestFigures, rangeMs: number): { metrics: Record<string, number> } {
+  const { timeToFirstTokenMeanMs, durationMeanMs } = figures;
+  return {
+    metrics: {
+      requests: figures.requests,
+      errors: figures.errors,
+      prompt_tokens: figures.promptTokens,
+      cached_prompt_tokens: figures.cachedPromptTokens,
+      generated_tokens: figures.generatedTokens,
+      requests_per_second: figures.requests / (rangeMs / 1000),
+      tokens_generated_per_second: figures.generatedTokens / (rangeMs / 1000),
+      ...(timeToFirstTokenMeanMs === null ? {} : { time_to_first_token_mean: timeToFirstTokenMeanMs / 1000 }),
+      ...(durationMeanMs === null ? {} : { time_to_last_token_mean: durationMeanMs / 1000 }),
+    },
+  };
+}
+
+/** A deployment on one host has one shard: all of its replicas. */
+export function shardViews(row: DeploymentRow, seen: FleetObservation | null): object[] {
+  if (row.state === "DELETED") return [];
+  const observed = seen === null ? row.observed : observationOf(seen);
+  return [
+    {
+      name: `${deploymentName(row)}/shards/shard-0`,
+      createTime: row.createTime.toISOString(),
+      updateTime: row.updateTime.toISOString(),
+      state: row.state,
+      status: { code: row.statusCode || "OK", message: row.statusMessage || observed.message },
+      replicaStats: statsOf(observed),
+    },
+  ];
+}
+
+export function eventView({ time, type, message }: DeploymentEvent): object {
+  return { time: time.toISOString(), type, message };
+}

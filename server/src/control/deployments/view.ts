@@ -1,0 +1,123 @@
+import { formatDuration } from "../../lib/durations.ts";
+import { policyView, replicaBounds, unusedAutoDeleteMs } from "./autoscaling.ts";
+import { NO_DIRECT_ROUTE } from "./fields.ts";
+import type { FleetObservation } from "./launch.ts";
+import { deploymentName } from "./names.ts";
+import { placementView, regionOf } from "./placement.ts";
+import type { Observation } from "./schema.ts";
+import type { DeploymentRow } from "./store.ts";
+
+export interface ViewContext {
+  /** What runs now, as far as this process knows; else what was last seen counts. */
+  seen: FleetObservation | null;
+  createdBy: string;
+  hostRegion: string | null;
+  /** Host and port under which the client reached the platform. */
+  host: string;
+}
+
+/** A deployment as clients see it: every field, also those that are not set. */
+export function deploymentView(row: DeploymentRow, context: ViewContext): object {
+  const { spec } = row;
+  const seen = context.seen === null ? row.observed : observationOf(context.seen);
+  const bounds = replicaBounds(spec);
+  return {
+    name: deploymentName(row),
+    displayName: spec.displayName ?? "",
+    description: spec.description ?? "",
+    createTime: row.createTime.toISOString(),
+    ...times(row),
+    state: row.state,
+    status: statusOf(row, seen),
+    annotations: spec.annotations ?? {},
+    minReplicaCount: bounds.min,
+    maxReplicaCount: bounds.max,
+    maxWithRevocableReplicaCount: 0,
+    desiredReplicaCount: seen.desiredReplicas,
+    replicaCount: seen.ready,
+    autoscalingPolicy: policyView(spec),
+    baseModel: row.baseModel,
+    acceleratorCount: spec.acceleratorCount ?? 0,
+    acceleratorType: spec.acceleratorType ?? "ACCELERATOR_TYPE_UNSPECIFIED",
+    precision: spec.precision ?? "PRECISION_UNSPECIFIED",
+    cluster: "",
+    enableAddons: spec.enableAddons ?? false,
+    draftTokenCount: spec.draftTokenCount ?? 0,
+    draftModel: spec.draftModel ?? "",
+    ngramSpeculationLength: spec.ngramSpeculationLength ?? 0,
+    enableSessionAffinity: spec.enableSessionAffinity ?? false,
+    directRouteApiKeys: row.directRouteKeys.map(({ shown }) => shown),
+    numPeftDeviceCached: spec.numPeftDeviceCached ?? 0,
+    directRouteType: spec.directRouteType ?? NO_DIRECT_ROUTE,
+    directRouteHandle: directRouteHandle(row, context.host),
+    deploymentTemplate: "",
+    autoTune: { longPrompt: spec.autoTune?.longPrompt ?? false },
+    placement: placementView(row),
+    region: regionOf(spec, context.hostRegion),
+    maxContextLength: spec.maxContextLength ?? 0,
+    updateTime: row.updateTime.toISOString(),
+    disableDeploymentSizeValidation: spec.disableDeploymentSizeValidation ?? false,
+    enableHotLoad: false,
+    hotLoadBucketType: "BUCKET_TYPE_UNSPECIFIED",
+    enableHotReloadLatestAddon: spec.enableHotReloadLatestAddon ?? false,
+    deploymentShape: spec.deploymentShape ?? "",
+    activeModelVersion: "",
+    targetModelVersion: "",
+    replicaStats: statsOf(seen),
+    hotLoadBucketUrl: "",
+    pricingPlanId: "",
+    hotLoadTrainerJob: "",
+    createdBy: context.createdBy,
+    isNim: false,
+    enableMtp: false,
+    unusedAutoDeleteDuration: formatDuration(unusedAutoDeleteMs(spec) ?? 0),
+    maxPeftBatchSize: 0,
+  };
+}
+
+function times({ spec, deleteTime, purgeTime }: DeploymentRow): object {
+  return {
+    ...(spec.expireTime === undefined ? {} : { expireTime: spec.expireTime }),
+    ...(purgeTime === null ? {} : { purgeTime: purgeTime.toISOString() }),
+    ...(deleteTime === null ? {} : { deleteTime: deleteTime.toISOString() }),
+  };
+}
+
+/** What went wrong, or, while nothing did, how far it is. */
+function statusOf(row: DeploymentRow, seen: Observation): { code: string; message: string } {
+  if (row.statusCode !== "") return { code: row.statusCode, message: row.statusMessage };
+  const isLive = row.state === "CREATING" || row.state === "READY" || row.state === "UPDATING";
+  if (!isLive) return { code: "OK", message: "" };
+  // Replicas that nobody starts are waiting for something the host doesn't have.
+  const isWaiting = seen.pending > 0 && seen.ready === 0;
+  return { code: isWaiting ? "RESOURCE_EXHAUSTED" : "OK", message: seen.message };
+}
+
+export function statsOf(seen: Observation): object {
+  return {
+    pendingSchedulingReplicaCount: seen.pending,
+    downloadingModelReplicaCount: seen.downloading,
+    initializingReplicaCount: seen.initializing,
+    readyReplicaCount: seen.ready,
+    revocableReplicaCount: 0,
+    partialReplicaCount: 0,
+  };
+}
+
+export function observationOf({ desiredReplicas, replicas, message }: FleetObservation): Observation {
+  const count = (stage: string): number => replicas.filter((replica) => replica.stage === stage).length;
+  return {
+    desiredReplicas,
+    pending: count("pending"),
+    downloading: count("downloading"),
+    initializing: count("initializing"),
+    ready: count("ready"),
+    message: message ?? "",
+  };
+}
+
+/** `host/direct/{account}/{deployment}`; what a client puts in front of `/v1/chat/completions`. */
+function directRouteHandle(row: DeploymentRow, host: string): string {
+  const hasRoute = (row.spec.directRouteType ?? NO_DIRECT_ROUTE) !== NO_DIRECT_ROUTE;
+  return hasRoute ? `${host}/direct/${row.accountId}/${row.id}` : "";
+}

@@ -1,0 +1,258 @@
+import { isDeepStrictEqual } from "node:util";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
+import { checkNewId, randomId } from "../../lib/resource-ids.ts";
+import { authorize, type Principal } from "../accounts/service.ts";
+import { type Context, changeDeployment, findDeployment } from "./context.ts";
+import { checkFields } from "./fields.ts";
+import { revisionOf } from "./launch.ts";
+import { stateEvent } from "./lifecycle.ts";
+import {
+  type ChosenModel,
+  checkAgainstModel,
+  chooseModel,
+  modelNameOf,
+  withModelDefaults,
+} from "./model-fit.ts";
+import { titleOf } from "./names.ts";
+import { placementView, regionOf } from "./placement.ts";
+import { type CreateQuery, DeploymentBody, type StoredSpec, type UpdateQuery } from "./schema.ts";
+import { withShape } from "./shapes.ts";
+import type { Change, DeploymentRow } from "./store.ts";
+
+/** @throws AppError BAD_REQUEST naming the field, NOT_FOUND (a model, say), FAILED_PRECONDITION, ALREADY_EXISTS. */
+export async function createDeployment(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  query: CreateQuery,
+  body: DeploymentBody,
+): Promise<DeploymentRow> {
+  authorize(principal, accountId, "write", `Account accounts/${accountId}`);
+  const id = query.deploymentId ?? randomId();
+  if (query.deploymentId !== undefined) checkNewId("deploymentId", id);
+  const named = { ...body, baseModel: modelNameOf("baseModel", body.baseModel, accountId) };
+  const checked = await checkBody(context, principal, accountId, named, {
+    given: new Set(Object.keys(body)),
+    isNew: true,
+    disableSpeculation: query.disableSpeculativeDecoding ?? false,
+    allowUnvalidatedShape: query.skipShapeValidation ?? false,
+  });
+  const row = newRow(context, principal, accountId, id, checked);
+  if (query.disableAutoDeploy) row.spec.disableAutoDeploy = true;
+  if (query.validateOnly) {
+    if ((await context.store.get(accountId, id)) !== null) throw taken(accountId, id);
+    return row;
+  }
+  const event = { type: "CREATED", message: `Created by ${principal.userId}.` };
+  if (!(await context.store.insert(row, [event, stateEvent(row)]))) throw taken(accountId, id);
+  await context.changed();
+  return row;
+}
+
+/**
+ * Changes the fields of the mask, or those of the body. What runs is replaced when it has to be, a replica at a time.
+ * @throws AppError as createDeployment, and FAILED_PRECONDITION for a deployment that is deleted.
+ */
+export async function updateDeployment(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  query: UpdateQuery,
+  body: DeploymentBody,
+): Promise<DeploymentRow> {
+  const paths = updatePaths(query.updateMask, body, DeploymentBody);
+  const given = new Set(paths.map((path) => path.split(".")[0] as string));
+  for (let attempt = 1; ; attempt++) {
+    const found = await findDeployment(context, principal, accountId, id, "write");
+    refuseDeleted(found);
+    const wanted = withoutImmutable(found, mergePatch(bodyOf(found), body, paths), context.hostRegion);
+    const checked = await checkBody(context, principal, accountId, wanted, {
+      given,
+      isNew: false,
+      disableSpeculation: true,
+      allowUnvalidatedShape: query.skipShapeValidation ?? false,
+    });
+    let isOvertaken = false;
+    const row = await changeDeployment(context, found, (current, now) => {
+      // Models were looked up without a lock: what another writer has changed meanwhile is taken into account by starting over.
+      isOvertaken = JSON.stringify(bodyOf(current)) !== JSON.stringify(bodyOf(found));
+      if (isOvertaken) return null;
+      refuseDeleted(current);
+      return changeTo(context, current, checked, given, now);
+    });
+    if (!isOvertaken) return row;
+    if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the deployment; try again.");
+  }
+}
+
+/** Writers that keep overtaking each other are told at some point. */
+const MAX_ATTEMPTS = 5;
+
+interface Checked {
+  spec: StoredSpec;
+  keys: readonly string[];
+  /** Null when nothing that depends on the model changes. */
+  served: ChosenModel | null;
+}
+
+interface CheckOptions {
+  /** Fields the client sets now. */
+  given: ReadonlySet<string>;
+  isNew: boolean;
+  /** The model's own draft settings are not taken over. */
+  disableSpeculation: boolean;
+  allowUnvalidatedShape: boolean;
+}
+
+async function checkBody(
+  context: Context,
+  principal: Principal,
+  accountId: string,
+  body: DeploymentBody,
+  options: CheckOptions,
+): Promise<Checked> {
+  const { shapes, hostRegion } = context;
+  const { given, isNew, allowUnvalidatedShape } = options;
+  const { draftModel } = body;
+  const named = draftModel ? { ...body, draftModel: modelNameOf("draftModel", draftModel, accountId) } : body;
+  const needsShape =
+    isNew || given.has("deploymentShape") || [...given].some((field) => OF_THE_MODEL.has(field));
+  const shaped = needsShape
+    ? await withShape(shapes, principal, named, given, allowUnvalidatedShape)
+    : { body: named, disableSpeculation: true };
+  const spec = checkFields(shaped.body, hostRegion);
+  const keys = shaped.body.directRouteApiKeys ?? [];
+  if (!needsShape) return { spec, keys, served: null };
+  const disableSpeculation = options.disableSpeculation || shaped.disableSpeculation;
+  const { whole, chosen } = await fitModel(context, principal, shaped.body, disableSpeculation);
+  return { spec: checkFields(whole, hostRegion), keys, served: chosen };
+}
+
+/** Fields that have to go with the model. */
+const OF_THE_MODEL = new Set([
+  ...[
+    "deploymentShape",
+    "acceleratorCount",
+    "acceleratorType",
+    "precision",
+    "enableAddons",
+    "draftTokenCount",
+  ],
+  ...["draftModel", "ngramSpeculationLength", "maxContextLength", "disableDeploymentSizeValidation"],
+  ...["enableHotReloadLatestAddon"],
+]);
+
+async function fitModel(
+  { models, checkSize }: Context,
+  principal: Principal,
+  body: DeploymentBody,
+  disableSpeculation: boolean,
+): Promise<{ whole: DeploymentBody; chosen: ChosenModel }> {
+  const chosen = await chooseModel(models, principal, "baseModel", body.baseModel as string);
+  const whole = withModelDefaults(body, chosen, disableSpeculation);
+  if (whole.draftModel) {
+    const draft = await chooseModel(models, principal, "draftModel", whole.draftModel);
+    if (draft.model.kind !== "base") throw badRequest("draftModel", "draftModel must be a base model here.");
+  }
+  checkAgainstModel(whole, chosen, checkSize);
+  return { whole, chosen };
+}
+
+function newRow(
+  { clock, keys }: Context,
+  principal: Principal,
+  accountId: string,
+  id: string,
+  checked: Checked,
+): DeploymentRow {
+  const chosen = checked.served as ChosenModel;
+  const now = new Date(clock.now());
+  return {
+    accountId,
+    id,
+    state: "CREATING",
+    statusCode: "",
+    statusMessage: "",
+    baseModel: chosen.model.name,
+    servedModel: chosen.served.name,
+    createdBy: principal.userId,
+    createTime: now,
+    updateTime: now,
+    deleteTime: null,
+    purgeTime: null,
+    lastUsedTime: now,
+    fixedReplicas: null,
+    spec: checked.spec,
+    directRouteKeys: keys.keep(checked.keys, []),
+    observed: { desiredReplicas: 0, pending: 0, downloading: 0, initializing: 0, ready: 0, message: "" },
+  };
+}
+
+function changeTo(
+  { keys }: Context,
+  row: DeploymentRow,
+  { spec, keys: given }: Checked,
+  fields: ReadonlySet<string>,
+  now: Date,
+): Change {
+  const { disableAutoDeploy } = row.spec;
+  const next: DeploymentRow = {
+    ...row,
+    spec: disableAutoDeploy ? { ...spec, disableAutoDeploy } : spec,
+    directRouteKeys: keys.keep(given, row.directRouteKeys),
+    updateTime: now,
+  };
+  // New bounds take the place of a number of replicas that was set by hand.
+  if (fields.has("minReplicaCount") || fields.has("maxReplicaCount")) next.fixedReplicas = null;
+  const isRebuilt = revisionOf(next) !== revisionOf(row);
+  if (row.state === "FAILED") Object.assign(next, { state: "CREATING", statusCode: "", statusMessage: "" });
+  else if (row.state === "READY" && isRebuilt) next.state = "UPDATING";
+  const event = { type: "UPDATED", message: `Changed: ${[...fields].sort().join(", ") || "nothing"}.` };
+  return { row: next, events: next.state === row.state ? [event] : [event, stateEvent(next)] };
+}
+
+/** A row as the body that would make it. */
+function bodyOf({ spec, baseModel, directRouteKeys }: DeploymentRow): DeploymentBody {
+  const { disableAutoDeploy: _, ...fields } = spec;
+  const shown = directRouteKeys.map((key) => key.shown);
+  return { ...fields, baseModel, ...(shown.length > 0 ? { directRouteApiKeys: shown } : {}) };
+}
+
+/** Clients send what they read: a value that is the same changes nothing. */
+function withoutImmutable(
+  row: DeploymentRow,
+  wanted: DeploymentBody,
+  hostRegion: string | null,
+): DeploymentBody {
+  const { baseModel, placement, region, ...rest } = wanted;
+  if (modelNameOf("baseModel", baseModel, row.accountId) !== row.baseModel) {
+    throw badRequest("baseModel", "baseModel can't be changed; create another deployment.");
+  }
+  const isSamePlace = isDeepStrictEqual(placement ?? placementView(row), placementView(row));
+  if (!isSamePlace) throw badRequest("placement", "placement can't be changed; create another deployment.");
+  if (region !== undefined && region !== regionOf(row.spec, hostRegion)) {
+    throw badRequest("region", "region can't be changed; create another deployment.");
+  }
+  const { placement: place, region: label } = row.spec;
+  return {
+    ...rest,
+    baseModel: row.baseModel,
+    ...(place === undefined ? {} : { placement: place }),
+    ...(label === undefined ? {} : { region: label }),
+  };
+}
+
+export function refuseDeleted(row: DeploymentRow): void {
+  if (row.state !== "DELETING" && row.state !== "DELETED") return;
+  throw new AppError(
+    "FAILED_PRECONDITION",
+    `${titleOf(row.accountId, row.id)} is deleted; undelete it first.`,
+  );
+}
+
+function taken(accountId: string, id: string): AppError {
+  const message = `${titleOf(accountId, id)} already exists; a deleted one is kept for a while, unless it is deleted hard.`;
+  return new AppError("ALREADY_EXISTS", message, { param: "deploymentId" });
+}

@@ -1,0 +1,43 @@
+import type { Clock } from "../../lib/clock.ts";
+import type { Principal } from "../accounts/service.ts";
+import type { ModelDescription } from "../models/service.ts";
+
+/** Owners change what a model is called or which chat template it brings; that late it is noticed. */
+const MAX_AGE_MS = 60_000;
+/** The platform itself: whoever deployed a model was allowed to see it then. */
+const PLATFORM: Principal = { accountId: "", keyId: "", userId: "", role: "admin", isOperator: true };
+
+/** What is known of the models that are deployed. */
+export class Descriptions {
+  readonly #describe: (principal: Principal, name: string) => Promise<ModelDescription>;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, { description: ModelDescription; atMs: number }>();
+
+  constructor(describe: (principal: Principal, name: string) => Promise<ModelDescription>, clock: Clock) {
+    this.#describe = describe;
+    this.#clock = clock;
+  }
+
+  /** Looks up those of the models that are new or were looked up long ago. A model that is gone is left out. */
+  async refresh(names: ReadonlySet<string>): Promise<void> {
+    const nowMs = this.#clock.now();
+    for (const name of this.#known.keys()) if (!names.has(name)) this.#known.delete(name);
+    const stale = [...names].filter((name) => nowMs - (this.#known.get(name)?.atMs ?? 0) >= MAX_AGE_MS);
+    for (const name of stale) {
+      const description = await this.#describe(PLATFORM, name).catch(() => null);
+      if (description !== null) this.#known.set(name, { description, atMs: nowMs });
+    }
+  }
+
+  get(name: string): ModelDescription | undefined {
+    return this.#known.get(name)?.description;
+  }
+
+  /** By model, of those that bring one. */
+  chatTemplates(): Map<string, string> {
+    const templates = [...this.#known].flatMap(([name, { description }]) =>
+      description.chatTemplate === null ? [] : [[name, description.chatTemplate] as const],
+    );
+    return new Map(templates);
+  }
+}

@@ -1,0 +1,95 @@
+import type { AdapterSpec, DeploymentSpec, Fleet } from "../../fleet/service.ts";
+import type { Log } from "../../platform/telemetry/log.ts";
+import { type DeployedModelRow, deployedModelName, fleetIdOf } from "../deployed-models/service.ts";
+import {
+  type DeploymentRow,
+  deploymentName,
+  type FetchFile,
+  fleetSpec,
+  type LaunchDeps,
+} from "../deployments/service.ts";
+
+export interface FleetSideDeps extends LaunchDeps {
+  fleet: Pick<Fleet, "apply" | "remove" | "observe">;
+  log: Log;
+  /** What the platform runs for everybody, without its addons; applied by whoever made it. */
+  serverless: readonly DeploymentSpec[];
+}
+
+const REMOVE_GRACE_MS = 30_000;
+const RUNNING: ReadonlySet<DeploymentRow["state"]> = new Set(["CREATING", "READY", "UPDATING"]);
+
+/** Brings what the database wants to the fleet of this process: deployments, and the addons on all. */
+export class FleetSide {
+  readonly #deps: FleetSideDeps;
+  /** What was applied, by the fleet's id: what is the same is not applied again. */
+  readonly #applied = new Map<string, string>();
+
+  constructor(deps: FleetSideDeps) {
+    this.#deps = deps;
+    for (const { id } of deps.serverless) this.#applied.set(id, "[]");
+  }
+
+  update(deployments: readonly DeploymentRow[], deployedModels: readonly DeployedModelRow[]): void {
+    const addons = addonsByFleetId(deployedModels);
+    const wanted = new Set<string>();
+    for (const spec of this.#deps.serverless) {
+      wanted.add(spec.id);
+      const rows = addons.get(spec.id) ?? [];
+      this.#apply(spec.id, rows, [], (adapters) => ({ ...spec, adapters }));
+    }
+    for (const row of deployments) {
+      const id = deploymentName(row);
+      // What is being deleted is drained and removed by its own step.
+      if (row.state === "DELETING") wanted.add(id);
+      if (!RUNNING.has(row.state)) continue;
+      wanted.add(id);
+      const { spec, fixedReplicas, servedModel } = row;
+      const parts = [spec, fixedReplicas, servedModel];
+      this.#apply(id, addons.get(id) ?? [], parts, (adapters) => fleetSpec(row, adapters, this.#deps));
+    }
+    for (const id of this.#applied.keys()) if (!wanted.has(id)) this.#remove(id);
+  }
+
+  #apply(
+    id: string,
+    addons: readonly DeployedModelRow[],
+    parts: readonly unknown[],
+    specOf: (adapters: readonly AdapterSpec[]) => DeploymentSpec,
+  ): void {
+    const names = addons.map(deployedModelName).sort();
+    const signature = JSON.stringify([...parts, ...names]);
+    const { fleet } = this.#deps;
+    // What came back from the deleted is new to the fleet.
+    if (this.#applied.get(id) === signature && fleet.observe(id) !== null) return;
+    try {
+      fleet.apply(specOf(addons.map((row) => this.#adapterOf(row))));
+      this.#applied.set(id, signature);
+    } catch (error) {
+      this.#deps.log.error({ deployment: id, err: error }, "a deployment can't be run");
+    }
+  }
+
+  #adapterOf(row: DeployedModelRow): AdapterSpec {
+    const fetch: FetchFile = this.#deps.fetchModel(row.model, null);
+    return { id: deployedModelName(row), fetch };
+  }
+
+  #remove(id: string): void {
+    this.#applied.delete(id);
+    const { fleet, log } = this.#deps;
+    fleet.remove(id, { graceMs: REMOVE_GRACE_MS }).catch((error) => {
+      log.error({ deployment: id, err: error }, "a deployment can't be removed");
+    });
+  }
+}
+
+function addonsByFleetId(rows: readonly DeployedModelRow[]): Map<string, DeployedModelRow[]> {
+  const addons = new Map<string, DeployedModelRow[]>();
+  for (const row of rows) {
+    if (!row.isAddon || row.state === "UNDEPLOYING") continue;
+    const id = fleetIdOf(row);
+    addons.set(id, [...(addons.get(id) ?? []), row]);
+  }
+  return addons;
+}

@@ -1,0 +1,183 @@
+import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { parseModelName } from "../../lib/resource-names.ts";
+import type { Principal } from "../accounts/service.ts";
+import { type DeployedModelRow, deployedModelName, fleetIdOf } from "../deployed-models/service.ts";
+import type { DeploymentRow } from "../deployments/service.ts";
+import { formsOf, namesOn } from "./names.ts";
+
+/** Where a request goes. */
+export interface Route {
+  /** What is billed, and named in the answer. */
+  model: string;
+  /** As the fleet knows it. */
+  deployment: string;
+  /** Absent: the model as it is. */
+  adapter?: string;
+  /** Whose requests may reuse what was computed for each other: one account's, or all of the deployment's. */
+  isolation: "account" | "deployment";
+  /** Requests of one session go to one replica. */
+  sessionAffinity: boolean;
+  /** The model stands in for one of the library that is not served here. */
+  fallbackUsed: boolean;
+  /** Takes the place of the chat template in the weights' files; null: there is none. */
+  chatTemplate: string | null;
+}
+
+/** When something was used last, for what goes when nobody needs it. */
+export interface Use {
+  accountId: string;
+  deployedModel: string;
+  /** Null: serverless. */
+  deployment: string | null;
+  usedAtMs: number;
+}
+
+/** One deployed model under one name. */
+interface Entry {
+  accountId: string;
+  isPublic: boolean;
+  own: Route;
+  /** For other accounts. */
+  foreign: Route;
+  /** Why nobody can use it. */
+  failure: string | null;
+  use: Use;
+}
+
+/** What a name stands for: for each account its own, for others what the owner has published. */
+interface Named {
+  byAccount: Map<string, Entry>;
+  owner: Entry | null;
+}
+
+export interface RouteTableInput {
+  /** By full name. */
+  deployments: ReadonlyMap<string, DeploymentRow>;
+  deployedModels: readonly DeployedModelRow[];
+  /** Full names that the library serves: these names mean the library's models, whoever deploys them too. */
+  served: ReadonlySet<string>;
+  /** Of models that bring one, by full name. */
+  chatTemplates: ReadonlyMap<string, string>;
+  /** By the deployed model's name; kept from table to table. */
+  uses: Map<string, Use>;
+}
+
+/** Everything that requests may name, in memory. */
+export class RouteTable {
+  readonly #names = new Map<string, Named>();
+
+  constructor(input: RouteTableInput) {
+    const merged = mergedAddons(input.deployedModels);
+    for (const row of input.deployedModels) {
+      if (row.state === "UNDEPLOYING") continue;
+      const deployment = row.serverless ? null : input.deployments.get(row.deployment);
+      if (deployment === undefined) continue;
+      this.#add(row, deployment, merged.get(row.deployment) ?? null, input);
+    }
+  }
+
+  /**
+   * Where a request for `name` goes; null for what nobody has, or the principal may not use.
+   * @throws AppError FAILED_PRECONDITION with the reason, for what could not be loaded.
+   */
+  find(principal: Principal, name: string, clock: Clock): Route | null {
+    const named = this.#names.get(name);
+    if (named === undefined) return null;
+    const own = named.byAccount.get(principal.accountId);
+    const entry = own ?? named.owner;
+    if (entry === null) return null;
+    if (own === undefined && !entry.isPublic && !principal.isOperator) return null;
+    if (entry.failure !== null) throw new AppError("FAILED_PRECONDITION", entry.failure, { param: "model" });
+    entry.use.usedAtMs = clock.now();
+    return own === undefined ? entry.foreign : entry.own;
+  }
+
+  /** Names under which the principal may call what is deployed: one for each deployed model. */
+  callable(principal: Principal): { name: string; model: string }[] {
+    const found = new Map<Use, { name: string; model: string }>();
+    for (const [name, { byAccount, owner }] of this.#names) {
+      const own = byAccount.get(principal.accountId);
+      const entry = own ?? owner;
+      if (entry === null || (own === undefined && !entry.isPublic && !principal.isOperator)) continue;
+      const known = found.get(entry.use);
+      // The model's own name where that leads there, else the one with the deployment.
+      const isBetter = known === undefined || (known.name.includes("#") && !name.includes("#"));
+      if (name === entry.own.model && isBetter && !name.includes("/deployedModels/")) {
+        found.set(entry.use, { name, model: modelOf(name) });
+      }
+    }
+    return [...found.values()];
+  }
+
+  #add(
+    row: DeployedModelRow,
+    deployment: DeploymentRow | null,
+    merged: DeployedModelRow | null,
+    { served, chatTemplates, uses }: RouteTableInput,
+  ): void {
+    const name = deployedModelName(row);
+    const addon = row.isAddon ? row : merged;
+    const route: Omit<Route, "model"> = {
+      deployment: fleetIdOf(row),
+      ...(addon === null ? {} : { adapter: deployedModelName(addon) }),
+      isolation: row.serverless ? "account" : "deployment",
+      sessionAffinity: deployment?.spec.enableSessionAffinity ?? false,
+      fallbackUsed: false,
+      chatTemplate: chatTemplates.get(row.model) ?? null,
+    };
+    const use = uses.get(name) ?? newUse(row, name);
+    uses.set(name, use);
+    const common = {
+      accountId: row.accountId,
+      isPublic: row.isPublic,
+      failure: row.state === "DEPLOYING" && row.statusMessage !== "" ? row.statusMessage : null,
+      use,
+    };
+    const entry = (model: string): Entry => ({
+      ...common,
+      own: { ...route, model },
+      foreign: { ...route, model, isolation: "account" },
+    });
+    this.#put([name], entry(name), true);
+    this.#put(namesOn(row.model, row.deployment), entry(`${row.model}#${row.deployment}`), true);
+    if (!row.isDefault || (served.has(row.model) && !row.serverless)) return;
+    const isLibrary = row.serverless && !row.isAddon;
+    const isOwner = isLibrary || parseModelName(row.model)?.accountId === row.accountId;
+    this.#put(formsOf(row.model), entry(row.model), isOwner);
+  }
+
+  #put(names: readonly string[], entry: Entry, isOwner: boolean): void {
+    for (const name of names) {
+      const named = this.#names.get(name) ?? { byAccount: new Map(), owner: null };
+      named.byAccount.set(entry.accountId, entry);
+      if (isOwner && (named.owner === null || entry.isPublic)) named.owner = entry;
+      this.#names.set(name, named);
+    }
+  }
+}
+
+/** By deployment: the addon that is part of its weights, as soon as it works. */
+function mergedAddons(rows: readonly DeployedModelRow[]): Map<string, DeployedModelRow> {
+  const merged = new Map<string, DeployedModelRow>();
+  for (const row of rows) {
+    if (!row.isMerged || row.state !== "DEPLOYED") continue;
+    const other = merged.get(row.deployment);
+    if (other === undefined || other.createTime < row.createTime) merged.set(row.deployment, row);
+  }
+  return merged;
+}
+
+function newUse(row: DeployedModelRow, name: string): Use {
+  return {
+    accountId: row.accountId,
+    deployedModel: name,
+    deployment: row.serverless ? null : row.deployment,
+    usedAtMs: 0,
+  };
+}
+
+function modelOf(name: string): string {
+  const hash = name.indexOf("#");
+  return hash === -1 ? name : name.slice(0, hash);
+}

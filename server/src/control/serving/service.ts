@@ -1,0 +1,318 @@
+import type { Fleet } from "../../fleet/service.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { echo } from "../../lib/field-names.ts";
+import { type Freshness, keepFresh } from "../../lib/freshness.ts";
+import type { Database } from "../../platform/db/database.ts";
+import { addWork, Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
+import type { Principal } from "../accounts/service.ts";
+import {
+  DEPLOYED_MODEL_WORK,
+  type DeployedModelRow,
+  type DeployedModels,
+  deployedModelName,
+  fleetIdOf,
+  stepDeployedModel,
+} from "../deployed-models/service.ts";
+import {
+  DEPLOYMENT_WORK,
+  type DeploymentRow,
+  type Deployments,
+  deploymentName,
+  SERVING_CHANNEL,
+  stepDeployment,
+} from "../deployments/service.ts";
+import type { ModelDescription, ModelEntry, ModelService } from "../models/service.ts";
+import { Descriptions } from "./descriptions.ts";
+import { FleetSide, type FleetSideDeps } from "./fleet-side.ts";
+import { nameOnDirectRoute } from "./names.ts";
+import { type Route, RouteTable } from "./route-table.ts";
+import { Uses } from "./uses.ts";
+
+export type { Route } from "./route-table.ts";
+
+export interface ServingDeps extends Omit<FleetSideDeps, "fleet"> {
+  database: Database;
+  clock: Clock;
+  fleet: Pick<Fleet, "apply" | "remove" | "observe" | "onChange">;
+  deployments: Deployments;
+  deployedModels: DeployedModels;
+  /** The library: what is served from it, aliases, the fallback. */
+  library: ModelService;
+  describe(principal: Principal, name: string): Promise<ModelDescription>;
+}
+
+/** A request to a deployment's direct route. */
+export interface DirectRequest {
+  principal: Principal;
+  /** The path without what names the deployment. */
+  path: string;
+}
+
+/** How long this process may go by what it knew, when a notification was lost. */
+const REFRESH_MS = 15_000;
+const FLUSH_MS = 60_000;
+/** Changes of replicas are told on at most that often. */
+const TELL_MS = 250;
+const DIRECT_PATH = /^\/direct\/([^/]{1,63})\/([^/]{1,63})(\/.*)$/;
+
+/**
+ * What deployments and deployed models mean to this process: what its fleet runs, and where requests go. All of it is in
+ * memory: no request waits for the database.
+ */
+export class Serving {
+  readonly #deps: ServingDeps;
+  readonly #fleetSide: FleetSide;
+  readonly #descriptions: Descriptions;
+  readonly #uses: Uses;
+  readonly #reconcilers: Reconciler[];
+  readonly #fresh: Freshness;
+  readonly #served: ReadonlySet<string>;
+  /** Routes to what the platform runs for everybody, by model. */
+  readonly #serverless = new Map<string, Route>();
+  readonly #toTell = new Set<string>();
+  #table: RouteTable;
+  /** By full name. */
+  #deployments: ReadonlyMap<string, DeploymentRow> = new Map();
+  #deployedModels: readonly DeployedModelRow[] = [];
+  #stops: (() => unknown)[] = [];
+  #cancelFlush = (): void => {};
+  #cancelTelling = (): void => {};
+
+  constructor(deps: ServingDeps) {
+    const { clock, log, database } = deps;
+    this.#deps = deps;
+    this.#fleetSide = new FleetSide(deps);
+    this.#descriptions = new Descriptions(deps.describe, clock);
+    this.#uses = new Uses(deps.deployedModels.store, deps.deployments.store);
+    this.#served = new Set(deps.library.list().map(({ id }) => id));
+    this.#table = this.#buildTable();
+    const onFailure = (err: unknown) =>
+      log.warn({ err }, "deployments can't be looked up; the last known stay");
+    this.#fresh = keepFresh(() => this.#load(), { everyMs: REFRESH_MS, clock, onFailure });
+    const common = { database, clock, log };
+    this.#reconcilers = [
+      new Reconciler({ ...common, kind: DEPLOYMENT_WORK, step: (item) => this.#stepDeployment(item) }),
+      new Reconciler({ ...common, kind: DEPLOYED_MODEL_WORK, step: (item) => this.#stepDeployedModel(item) }),
+    ];
+    for (const resource of [deps.deployments, deps.deployedModels]) resource.onChange(() => this.refresh());
+  }
+
+  /** Runs what should run, and keeps at it. */
+  async start(): Promise<void> {
+    const { database, clock, fleet } = this.#deps;
+    await this.refresh();
+    this.#stops.push(await database.listen(SERVING_CHANNEL, () => this.#fresh.poke()));
+    this.#stops.push(fleet.onChange((id) => this.#tellSoon(id)));
+    this.#flushLater();
+    const nowMs = clock.now();
+    await addWork(database.db, DEPLOYMENT_WORK, keysOf([...this.#deployments.values()]), nowMs);
+    await addWork(database.db, DEPLOYED_MODEL_WORK, keysOf(this.#deployedModels), nowMs);
+    for (const reconciler of this.#reconcilers) await reconciler.start();
+  }
+
+  /** Brings this process up to date with the database. */
+  refresh(): Promise<void> {
+    return this.#fresh.refresh();
+  }
+
+  /**
+   * Where a request of the principal for `name` goes: a model on its deployment, a deployed model, a model by itself, an
+   * alias, or the fallback.
+   * @throws AppError NOT_FOUND, the same for what others keep to themselves; FAILED_PRECONDITION with the reason for what
+   * could not be loaded.
+   */
+  resolve(principal: Principal, name: string): Route {
+    const { clock, library } = this.#deps;
+    if (principal.deployment !== undefined) return this.#resolveDirect(principal, principal.deployment, name);
+    const route = this.#table.find(principal, name, clock);
+    if (route !== null) return route;
+    if (name.includes("#") || name.includes("/deployedModels/")) throw unknown(name);
+    const { model, fallbackUsed } = library.resolve(name);
+    return this.#serverlessRoute(model.name, fallbackUsed);
+  }
+
+  /** The models that the principal may call, by name. */
+  callable(principal: Principal): ModelEntry[] {
+    const deployed = this.#table.callable(principal).map(({ name, model }) => this.#entryOf(name, model));
+    const all = new Map([...deployed, ...this.#deps.library.list()].map((entry) => [entry.id, entry]));
+    return [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** One of them, by any of its names. @throws AppError as `resolve`. */
+  describe(principal: Principal, name: string): ModelEntry {
+    const route = this.#table.find(principal, name, this.#deps.clock);
+    if (route === null) return this.#deps.library.get(name);
+    return this.#entryOf(route.model, route.model.split("#")[0] as string);
+  }
+
+  /**
+   * Who asks on a direct route, and for what; null for a path that is none.
+   * @throws AppError UNAUTHORIZED, the same for a wrong key and a deployment without such a route.
+   */
+  direct(path: string, authorization: string | undefined): DirectRequest | null {
+    const [, accountId, id, rest] = DIRECT_PATH.exec(path) ?? [];
+    if (accountId === undefined || id === undefined || rest === undefined) return null;
+    const deployment = deploymentName({ accountId, id });
+    const row = this.#deployments.get(deployment);
+    const key = /^Bearer (\S{1,300})$/i.exec(authorization ?? "")?.[1] ?? "";
+    const isOpen = row !== undefined && row.state !== "DELETING";
+    const isKey = this.#deps.deployments.keys.isOneOf(key, isOpen ? row.directRouteKeys : []);
+    if (!isKey) throw new AppError("UNAUTHORIZED", "The API key is missing or not valid.");
+    const principal = {
+      accountId,
+      keyId: "direct-route",
+      userId: "",
+      role: "inference-user",
+      isOperator: false,
+    } as const;
+    return { principal: { ...principal, deployment }, path: rest };
+  }
+
+  /** Takes every step that is due; for tests. */
+  async tick(): Promise<number> {
+    let steps = 0;
+    for (const reconciler of this.#reconcilers) steps += await reconciler.tick();
+    return steps;
+  }
+
+  /** What runs stays running: the fleet has an end of its own. */
+  async close(): Promise<void> {
+    this.#fresh.stop();
+    this.#cancelFlush();
+    this.#cancelTelling();
+    for (const stop of this.#stops.splice(0)) await stop();
+    for (const reconciler of this.#reconcilers) await reconciler.close();
+    await this.#uses.flush();
+  }
+
+  async #load(): Promise<void> {
+    const { deployments, deployedModels } = this.#deps;
+    const [live, loaded] = await Promise.all([deployments.store.live(), deployedModels.store.live()]);
+    this.#deployments = new Map(live.map((row) => [deploymentName(row), row]));
+    this.#deployedModels = loaded;
+    // First what runs: descriptions of models may take a moment.
+    this.#fleetSide.update(live, loaded);
+    await this.#descriptions.refresh(new Set(loaded.map(({ model }) => model)));
+    this.#uses.keep(new Set(loaded.map(deployedModelName)));
+    this.#table = this.#buildTable();
+  }
+
+  #buildTable(): RouteTable {
+    return new RouteTable({
+      deployments: this.#deployments,
+      deployedModels: this.#deployedModels,
+      served: this.#served,
+      chatTemplates: this.#descriptions.chatTemplates(),
+      uses: this.#uses.all,
+    });
+  }
+
+  #resolveDirect(principal: Principal, deployment: string, name: string): Route {
+    const route = this.#table.find(principal, nameOnDirectRoute(name, deployment), this.#deps.clock);
+    if (route?.deployment === deployment) return route;
+    throw unknown(name);
+  }
+
+  #serverlessRoute(model: string, fallbackUsed: boolean): Route {
+    const key = `${model}\n${fallbackUsed}`;
+    const known = this.#serverless.get(key);
+    if (known !== undefined) return known;
+    const isolation = "account" as const;
+    const route = {
+      model,
+      deployment: model,
+      isolation,
+      sessionAffinity: false,
+      fallbackUsed,
+      chatTemplate: null,
+    };
+    this.#serverless.set(key, route);
+    return route;
+  }
+
+  #entryOf(name: string, model: string): ModelEntry {
+    const known = this.#descriptions.get(model);
+    return {
+      id: name,
+      object: "model",
+      created: known === undefined ? 0 : Math.floor(Date.parse(known.createTime) / 1000),
+      owned_by: model.split("/")[1] ?? "",
+      kind: known?.kind === "addon" ? "HF_PEFT_ADDON" : "HF_BASE_MODEL",
+      supports_chat: known?.supportsChat ?? true,
+      supports_image_input: known?.supportsImageInput ?? false,
+      supports_tools: known?.supportsTools ?? false,
+      context_length: known?.contextLength ?? null,
+    };
+  }
+
+  #stepDeployment({ key }: WorkItem): Promise<number | null> {
+    const { clock, fleet, deployments } = this.#deps;
+    const [accountId, id] = key.split("/") as [string, string];
+    const observe = fleet.observe.bind(fleet);
+    const remove = (name: string, graceMs: number) => fleet.remove(name, { graceMs });
+    return stepDeployment(
+      {
+        ...{ store: deployments.store, clock, observe, remove },
+        ...{ apply: () => this.refresh(), noteUses: () => this.#uses.flush() },
+      },
+      accountId,
+      id,
+    );
+  }
+
+  #stepDeployedModel({ key }: WorkItem): Promise<number | null> {
+    const { clock, fleet, deployments, deployedModels } = this.#deps;
+    const [accountId, id] = key.split("/") as [string, string];
+    const observe = fleet.observe.bind(fleet);
+    return stepDeployedModel(
+      {
+        ...{ store: deployedModels.store, clock, observe },
+        ...{ apply: () => this.refresh(), noteUses: () => this.#uses.flush() },
+        isLive: (name) => deployments.isLive(name),
+        note: (name, message) => deployments.note(name, message),
+      },
+      accountId,
+      id,
+    );
+  }
+
+  /** Has everything looked at that may have changed with a deployment of the fleet. */
+  #tellSoon(id: string): void {
+    if (this.#toTell.size === 0) {
+      this.#cancelTelling = this.#deps.clock.after(TELL_MS, () => void this.#tell());
+    }
+    this.#toTell.add(id);
+  }
+
+  async #tell(): Promise<void> {
+    const { database, clock, log } = this.#deps;
+    const ids = new Set(this.#toTell);
+    this.#toTell.clear();
+    const deployments = [...ids].flatMap((id) => this.#deployments.get(id) ?? []);
+    const addons = this.#deployedModels.filter((row) => row.isAddon && ids.has(fleetIdOf(row)));
+    try {
+      await addWork(database.db, DEPLOYMENT_WORK, keysOf(deployments), clock.now());
+      await addWork(database.db, DEPLOYED_MODEL_WORK, keysOf(addons), clock.now());
+    } catch (err) {
+      log.warn({ err }, "a change of replicas can't be noted; it is looked at later");
+    }
+  }
+
+  #flushLater(): void {
+    const { clock, log } = this.#deps;
+    this.#cancelFlush = clock.after(FLUSH_MS, () => {
+      this.#uses.flush().catch((err) => log.warn({ err }, "times of use can't be noted"));
+      this.#flushLater();
+    });
+  }
+}
+
+/** Keys of work. */
+function keysOf(rows: readonly { accountId: string; id: string }[]): string[] {
+  return rows.map(({ accountId, id }) => `${accountId}/${id}`);
+}
+
+function unknown(name: string): AppError {
+  return new AppError("NOT_FOUND", `Model not found: ${echo(name)}`, { param: "model" });
+}

@@ -1,0 +1,217 @@
+import type { DeploymentSpec, Fleet, Observation, ReplicaStage, ReplicaStatus } from "../../fleet/service.ts";
+import { alwaysOn } from "../../fleet/service.ts";
+import { AppError } from "../../lib/errors.ts";
+import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
+import { createLog } from "../../platform/telemetry/log.ts";
+import { canSee, notFound, type Principal } from "../accounts/service.ts";
+import { startTenants, type Tenants } from "../api-keys/testing.ts";
+import { deployedModelRoutes } from "../deployed-models/routes.ts";
+import {
+  createDeployedModels,
+  type DeployedModels,
+  loadedModels,
+  nameServerless,
+} from "../deployed-models/service.ts";
+import { deploymentRoutes } from "../deployments/routes.ts";
+import { createDeployments, type Deployments } from "../deployments/service.ts";
+import type { DeployableModel, ModelEntry, ModelService } from "../models/service.ts";
+import { Serving } from "./service.ts";
+
+type Listener = (id: string) => void;
+
+/** A fleet that runs nothing: what is applied is ready at once, unless the test says otherwise. */
+export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "onChange"> {
+  readonly specs = new Map<string, DeploymentSpec>();
+  readonly removed: string[] = [];
+  /** What a new replica is at first. */
+  stage: ReplicaStage = "ready";
+  adapterState: "loading" | "loaded" | "failed" = "loaded";
+  adapterMessage: string | null = null;
+  readonly #seen = new Map<string, Observation>();
+  readonly #listeners = new Set<Listener>();
+
+  apply(spec: DeploymentSpec): void {
+    const before = this.specs.get(spec.id);
+    this.specs.set(spec.id, spec);
+    const isNew = before?.revision !== spec.revision;
+    const seen = this.#seen.get(spec.id);
+    const desired = spec.fixedReplicas ?? Math.max(spec.minReplicas, Math.min(1, spec.maxReplicas));
+    const adapters = Object.fromEntries(
+      spec.adapters.map(({ id }) => [
+        id,
+        seen?.adapters[id] ?? { state: this.adapterState, message: this.adapterMessage },
+      ]),
+    );
+    this.set(spec.id, {
+      desiredReplicas: desired,
+      adapters,
+      replicas:
+        isNew || seen === undefined || seen.replicas.length !== desired
+          ? Array.from({ length: desired }, (_, i) => this.replica(spec, i, this.stage))
+          : seen.replicas,
+    });
+  }
+
+  async remove(id: string): Promise<void> {
+    this.removed.push(id);
+    this.specs.delete(id);
+    this.#seen.delete(id);
+  }
+
+  observe(id: string): Observation | null {
+    return this.#seen.get(id) ?? null;
+  }
+
+  onChange(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What is seen of a deployment from now on. */
+  set(id: string, seen: Partial<Observation>): void {
+    const none = { desiredReplicas: 0, replicas: [], adapters: {}, lastRequestAtMs: null, message: null };
+    this.#seen.set(id, { ...none, ...this.#seen.get(id), ...seen });
+    for (const listener of this.#listeners) listener(id);
+  }
+
+  replica(
+    { id, model, revision }: DeploymentSpec,
+    index: number,
+    stage: ReplicaStage,
+    more: Partial<ReplicaStatus> = {},
+  ): ReplicaStatus {
+    return {
+      ...{ id: `${id}/replicas/${index}`, model, deployment: id, revision, stage, message: null },
+      state: stage === "ready" ? "ready" : "starting",
+      ...{ outstanding: 0, restarts: 0, pid: null },
+      ...more,
+    };
+  }
+}
+
+/** The library's model that is served, one that is not, and what the tests add. */
+export const SERVED = "accounts/fireworks/models/served";
+export const LIBRARY = "accounts/fireworks/models/library";
+
+export class FakeModels {
+  readonly all = new Map<string, DeployableModel>();
+
+  constructor() {
+    this.add(SERVED);
+    this.add(LIBRARY);
+  }
+
+  /** @param more an addon has a `baseModel`. */
+  add(name: string, more: Partial<DeployableModel> = {}): string {
+    this.all.set(name, {
+      ...{ name, uid: name, kind: more.baseModel ? "addon" : "base", baseModel: null, displayName: name },
+      ...{ isPublic: name.startsWith("accounts/fireworks/"), state: "READY", supportsLora: true },
+      ...{ contextLength: 4096, modelType: "llama", parameterCount: 1_000_000n, precisions: ["FP16", "FP8"] },
+      ...{ defaultDraftModel: null, defaultDraftTokenCount: null, supportsChat: true, supportsTools: false },
+      ...{
+        supportsImageInput: false,
+        chatTemplate: null,
+        createTime: "2025-01-01T00:00:00Z",
+        engine: "fake",
+      },
+      fetch: async () => "/nowhere",
+      ...more,
+    });
+    return name;
+  }
+
+  deployable = async (principal: Principal, name: string): Promise<DeployableModel> => {
+    const read = parseModelName(name);
+    const model = read === null ? undefined : this.all.get(fullModelName(read));
+    if (model === undefined || !canSee(principal, read!.accountId, model.isPublic))
+      throw notFound(`Model ${name}`);
+    if (model.state === "UPLOADING") throw new AppError("FAILED_PRECONDITION", `Model ${name} is not ready.`);
+    return model;
+  };
+}
+
+/** A library with one served model, the alias `gpt` for it, and no fallback. */
+function fakeLibrary(): ModelService {
+  const served = { id: SERVED, object: "model", created: 0, owned_by: "fireworks" } as ModelEntry;
+  const names = [SERVED, "fireworks/served", "gpt"];
+  const missing = (name: string) => new AppError("NOT_FOUND", `Model not found: ${name}`, { param: "model" });
+  return {
+    resolve(name) {
+      if (!names.includes(name)) throw missing(name);
+      return { model: { name: SERVED } as never, requestedName: name, fallbackUsed: false };
+    },
+    list: () => [served],
+    get(name) {
+      if (!names.includes(name)) throw missing(name);
+      return served;
+    },
+    serverless: () => [],
+  };
+}
+
+export interface ServingTest extends Tenants {
+  fleet: FakeFleet;
+  models: FakeModels;
+  deployments: Deployments;
+  deployedModels: DeployedModels;
+  serving: Serving;
+  /** Another process on the same database, with a fleet of its own; not started. */
+  another(fleet: FakeFleet): Serving;
+  /** Takes all steps that are due, and what they bring about. */
+  settle(): Promise<void>;
+}
+
+/** Deployments and deployed models over HTTP on a fresh database; only the fleet and the models are fakes. */
+export async function startServing(hostRegion: string | null = null): Promise<ServingTest> {
+  const fleet = new FakeFleet();
+  const models = new FakeModels();
+  let parts!: { deployments: Deployments; deployedModels: DeployedModels; serving: Serving };
+  let another!: ServingTest["another"];
+  const tenants = await startTenants(async ({ database, clock, tokenSecret, users }) => {
+    const common = { database, clock, tokenSecret, users, models };
+    const make = (own: FakeFleet) => {
+      const deployments = createDeployments({
+        ...common,
+        keySecret: tokenSecret,
+        shapes: { resolve: async () => Promise.reject(new AppError("NOT_FOUND", "Shape not found.")) },
+        checkSize: () => {},
+        loaded: loadedModels,
+        hostRegion,
+        observe: (name) => own.observe(name),
+        requestFigures: async () => ({
+          ...{ requests: 4, errors: 1, promptTokens: 40, cachedPromptTokens: 10, generatedTokens: 80 },
+          ...{ timeToFirstTokenMeanMs: 50, durationMeanMs: null },
+        }),
+      });
+      const serverless = nameServerless([SERVED]);
+      const deployedModels = createDeployedModels({ ...common, deployments, serverless });
+      const serving = new Serving({
+        ...{ database, clock, deployments, deployedModels, log: createLog("silent"), fleet: own },
+        library: fakeLibrary(),
+        describe: models.deployable,
+        serverless: [alwaysOn(SERVED, { kind: "fake", weights: null, options: () => ({}) })],
+        fetchModel: () => async () => "/nowhere",
+        engineFor: (workload) => ({ kind: "fake", weights: null, options: () => workload }),
+      });
+      return { deployments, deployedModels, serving };
+    };
+    parts = make(fleet);
+    another = (own) => make(own).serving;
+    await parts.deployedModels.syncServerless([SERVED]);
+    return [...deploymentRoutes(parts.deployments), ...deployedModelRoutes(parts.deployedModels)];
+  });
+  await parts.serving.refresh();
+  return {
+    ...tenants,
+    ...parts,
+    ...{ fleet, models, another },
+    async settle() {
+      await parts.serving.refresh();
+      while ((await parts.serving.tick()) > 0) await parts.serving.refresh();
+    },
+    async close() {
+      await parts.serving.close();
+      await tenants.close();
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import type { DeployedModelStore } from "../deployed-models/service.ts";
+import { type DeploymentStore, parseDeploymentName } from "../deployments/service.ts";
+import type { Use } from "./route-table.ts";
+
+/** Writes down when deployed models, and what they are deployed on, were used last. */
+export class Uses {
+  /** By deployed model. */
+  readonly all = new Map<string, Use>();
+  readonly #written = new Map<string, number>();
+  readonly #deployedModels: Pick<DeployedModelStore, "touch">;
+  readonly #deployments: Pick<DeploymentStore, "touch">;
+  #flushing: Promise<void> | null = null;
+
+  constructor(
+    deployedModels: Pick<DeployedModelStore, "touch">,
+    deployments: Pick<DeploymentStore, "touch">,
+  ) {
+    this.#deployedModels = deployedModels;
+    this.#deployments = deployments;
+  }
+
+  /** Drops what is not deployed any more. */
+  keep(names: ReadonlySet<string>): void {
+    for (const name of this.all.keys()) {
+      if (names.has(name)) continue;
+      this.all.delete(name);
+      this.#written.delete(name);
+    }
+  }
+
+  /** Never two at once: whoever waits for one knows that it is written. */
+  flush(): Promise<void> {
+    this.#flushing ??= this.#flush().finally(() => {
+      this.#flushing = null;
+    });
+    return this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    for (const [name, { accountId, deployment, usedAtMs }] of this.all) {
+      if (usedAtMs <= (this.#written.get(name) ?? 0)) continue;
+      const usedAt = new Date(usedAtMs);
+      await this.#deployedModels.touch(accountId, name.slice(name.lastIndexOf("/") + 1), usedAt);
+      const key = deployment === null ? null : parseDeploymentName(deployment);
+      if (key !== null) await this.#deployments.touch(key.accountId, key.id, usedAt);
+      this.#written.set(name, usedAtMs);
+    }
+  }
+}
