@@ -7,22 +7,20 @@ interface SchemaError {
   params: object;
 }
 
-/** A 400 out of the most telling of a schema's errors (the validator stops at eight): unknown and missing fields, then the deepest path. */
+/** A 400 out of the most telling of a schema's errors (the validator stops at eight): unknown fields, missing ones, then the deepest path. */
 export function schemaError(errors: Iterable<SchemaError>): AppError {
   const all = [...errors];
-  for (const { keyword, instancePath, params } of all) {
-    if (keyword === "additionalProperties") {
-      const [name] = (params as { additionalProperties: string[] }).additionalProperties as [string];
-      const path = fieldPath(instancePath, clip(name));
-      return badRequest(path, `Unknown field: ${path}.`);
-    }
-    if (keyword === "required") {
-      const name = (params as { requiredProperties: string[] }).requiredProperties[0] as string;
-      return badRequest(
-        fieldPath(instancePath, name),
-        `The field ${fieldPath(instancePath, name)} is required.`,
-      );
-    }
+  const unknown = all.find(({ keyword }) => keyword === "additionalProperties");
+  if (unknown !== undefined) {
+    const [name] = (unknown.params as { additionalProperties: string[] }).additionalProperties as [string];
+    const path = fieldPath(unknown.instancePath, clip(name));
+    return badRequest(path, `Unknown field: ${path}.`);
+  }
+  const missing = all.find(({ keyword }) => keyword === "required");
+  if (missing !== undefined) {
+    const [name] = (missing.params as { requiredProperties: string[] }).requiredProperties as [string];
+    const path = fieldPath(missing.instancePath, name);
+    return badRequest(path, `The field ${path} is required.`);
   }
   const telling = all.filter((e) => e.keyword !== "anyOf" && (e.params as { type?: string }).type !== "null");
   const depth = (e: SchemaError): number => e.instancePath.split("/").length;

@@ -1,0 +1,186 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { type Hearth, startHearth } from "../harness/hearth.ts";
+import { type Json, type Reply, send, type Target } from "../harness/http.ts";
+import { contract, expectRefusal, operations, succeed } from "./control-plane-contract.ts";
+
+/** One operation that the running server describes. */
+interface Served {
+  operationId: string;
+  method: string;
+  path: string;
+  /** As the server describes them. */
+  query: string[];
+  body: Json;
+}
+
+let hearth: Hearth;
+/** Of the contract alone. */
+let served: Served[];
+/** An admin of another account. */
+let stranger: Target;
+
+beforeAll(async () => {
+  hearth = await startHearth();
+  const { paths } = (await send(hearth, "/openapi.json")).json;
+  served = Object.entries<Json>(paths).flatMap(([path, methods]) =>
+    Object.entries<Json>(methods)
+      .filter(([, { operationId }]) => operations.has(operationId))
+      .map(([method, { operationId, parameters, requestBody }]) => ({
+        operationId,
+        method: method.toUpperCase(),
+        path,
+        query: parameters.filter((one: Json) => one.in === "query").map((one: Json) => one.name),
+        body: requestBody?.content["application/json"]?.schema,
+      })),
+  );
+  const account = { accountType: "ENTERPRISE", email: "them@example.com" };
+  const made = await send(hearth, "/v1/accounts?accountId=other", { method: "POST", body: account });
+  expect(made.status, made.text).toBe(200);
+  const user = { role: "admin", email: "them@example.com" };
+  await succeed(hearth, "createUser", {
+    params: { account_id: "other" },
+    query: { userId: "them" },
+    body: user,
+  });
+  const params = { account_id: "other", user_id: "them" };
+  const { key } = await succeed(hearth, "createUserApiKey", { params, body: { apiKey: {} } });
+  stranger = { port: hearth.port, apiKey: key };
+});
+
+/** A path with ids of the installation's own account; where `accountId` stands there is something. */
+const fill = ({ path }: Served, accountId = "local"): string =>
+  path.replace("{account_id}", accountId).replaceAll(/\{\w+\}/g, "admin");
+
+const ask = (
+  operation: Served,
+  query: string,
+  more: { body?: unknown; target?: Target; accountId?: string } = {},
+): Promise<Reply> =>
+  send(more.target ?? hearth, fill(operation, more.accountId) + query, {
+    method: operation.method,
+    ...(more.body === undefined ? {} : { body: more.body, headers: { "content-type": "application/json" } }),
+  });
+
+/** The lists that need no other id than the account's. */
+const lists = (): Served[] =>
+  served.filter(({ path, query }) => query.includes("pageToken") && (path.match(/\{/g) ?? []).length <= 1);
+const withBody = (): Served[] => served.filter(({ body }) => body !== undefined);
+
+describe("every list", () => {
+  test.each<[string, string, string]>([
+    ["a negative page size", "pageSize=-1", "pageSize"],
+    ["a page size that is none", "pageSize=many", "pageSize"],
+    ["a forged token", "pageToken=forged", "pageToken"],
+    ["a long token", `pageToken=${"A".repeat(9_000)}`, "pageToken"],
+    ["a filter by what isn't there", "filter=nope%20%3D%201", "filter"],
+    ["a filter of 4,000 parentheses", `filter=${"(".repeat(4_000)}`, "filter"],
+    ["a filter of a thousand terms", `filter=${"name%3Da%20".repeat(1_000)}`, "filter"],
+    ["a filter with U+0000", "filter=name%20%3D%20%00", "filter"],
+    ["an order by what isn't there", "orderBy=nope", "orderBy"],
+    ["a mask of what isn't there", "readMask=nope", "readMask"],
+  ])("refuses %s by name", async (_, query, field) => {
+    expect(lists().length).toBeGreaterThan(3);
+    for (const list of lists()) {
+      const reply = await ask(list, `?${query}`);
+      expect(reply.status, `${list.operationId}: ${reply.text}`).toBe(400);
+      expectRefusal(reply, "INVALID_ARGUMENT", field);
+    }
+  });
+
+  test("takes an empty page size, token, filter, order and mask for none, and ignores what it doesn't know", async () => {
+    for (const list of lists()) {
+      const reply = await ask(list, "?pageSize=0&pageToken=&filter=&orderBy=&readMask=&surprise=1");
+      expect(reply.status, `${list.operationId}: ${reply.text}`).toBe(200);
+    }
+  });
+});
+
+describe("every list, page by page,", () => {
+  test("is the list as a whole, and each page counts the same", async () => {
+    for (const list of lists()) {
+      const whole = (await ask(list, "?pageSize=200")).json;
+      const walked: unknown[] = [];
+      let pageToken = "";
+      do {
+        const page = (await ask(list, `?pageSize=1&pageToken=${pageToken}`)).json;
+        expect(page.totalSize, list.operationId).toBe(whole.totalSize);
+        walked.push(...itemsOf(page));
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+      expect(walked, list.operationId).toEqual(itemsOf(whole));
+      expect(walked.length, list.operationId).toBe(whole.totalSize);
+    }
+  });
+});
+
+const itemsOf = (page: Json): unknown[] => Object.values(page).find(Array.isArray) ?? [];
+
+describe("every body", () => {
+  test.each<[string, string, string]>([
+    ["an unknown field", '{"surprise":1}', "surprise"],
+    ["a field given twice", '{"surprise":1,"surprise":1}', "surprise"],
+    ["HTML", "<html>", "body"],
+    ["a list", "[]", "body"],
+    ["depth", `{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}}`, "body"],
+  ])("is refused for %s, by name", async (_, body, field) => {
+    expect(withBody().length).toBeGreaterThan(3);
+    for (const operation of withBody()) {
+      const reply = await ask(operation, "", { body });
+      expect(reply.status, `${operation.operationId}: ${reply.text}`).toBe(400);
+      expectRefusal(reply, "INVALID_ARGUMENT", field);
+    }
+  });
+
+  test("has only fields of the contract, and every query parameter is one of it too", () => {
+    for (const { operationId, method, path, query, body } of served) {
+      const { parameters = [], requestBody } = contract.paths[path][method.toLowerCase()];
+      const known = parameters.map((one: Json) => resolve(one).name);
+      expect(
+        query.filter((name) => !known.includes(name) && name !== "readMask"),
+        operationId,
+      ).toEqual([]);
+      const schema = requestBody?.content["application/json"]?.schema;
+      if (body !== undefined) expect(unknownFields(body, schema), operationId).toEqual([]);
+    }
+  });
+});
+
+describe("another account", () => {
+  test("answers like one that doesn't exist, whatever is asked of it", async () => {
+    for (const operation of served.filter(({ path }) => path.includes("{account_id}"))) {
+      const body = operation.method === "GET" || operation.method === "DELETE" ? {} : { body: {} };
+      const there = await ask(operation, "", { ...body, target: stranger });
+      const missing = await ask(operation, "", { ...body, target: stranger, accountId: "no-such-one" });
+      expect(there.status, `${operation.operationId}: ${there.text}`).toBeGreaterThanOrEqual(400);
+      expect(there.status, operation.operationId).not.toBe(403);
+      expect({ status: there.status, text: there.text }, operation.operationId).toEqual({
+        status: missing.status,
+        text: missing.text.replaceAll("no-such-one", "local"),
+      });
+    }
+  });
+});
+
+function resolve(schema: Json): Json {
+  if (schema?.$ref === undefined) return schema;
+  return schema.$ref
+    .slice(2)
+    .split("/")
+    .reduce((at: Json, name: string) => at[name], contract);
+}
+
+/** Paths of fields that `own` takes and the contract's schema doesn't have. */
+function unknownFields(own: Json, schema: Json, path = ""): string[] {
+  const target = resolve(schema);
+  const properties = Object.assign(
+    {},
+    target?.properties,
+    ...(target?.allOf ?? []).map((one: Json) => resolve(one).properties),
+  );
+  return Object.entries<Json>(own.properties ?? {}).flatMap(([name, field]) => {
+    const known = properties[name];
+    if (known === undefined) return [path + name];
+    const [inner, theirs] = field.type === "array" ? [field.items, resolve(known).items] : [field, known];
+    return unknownFields(inner, theirs, `${path}${name}.`);
+  });
+}
