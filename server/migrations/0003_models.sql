@@ -25,3 +25,12 @@ CREATE TABLE "models" (
 --> statement-breakpoint
 CREATE INDEX "models_account_id_create_time_index" ON "models" USING btree ("account_id","create_time","id");--> statement-breakpoint
 SELECT keep_listing_counts('models', 'account_id');
+--> statement-breakpoint
+CREATE TABLE "model_versions" (
+	"model_uid" text NOT NULL,
+	"id" text NOT NULL,
+	"snapshot" jsonb NOT NULL,
+	"create_time" timestamp with time zone NOT NULL,
+	CONSTRAINT "model_versions_model_uid_id_pk" PRIMARY KEY("model_uid","id"),
+	CONSTRAINT "model_versions_model_uid_models_uid_fk" FOREIGN KEY ("model_uid") REFERENCES "models"("uid") ON DELETE cascade ON UPDATE cascade
+);

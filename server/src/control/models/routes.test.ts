@@ -429,3 +429,36 @@ describe("listing and deleting", () => {
     expect((await t.call(t.alice.key, "DELETE", `${MODELS}/used`)).status).toBe(404);
   });
 });
+
+describe("versions", () => {
+  test("keep how a READY model looked, are counted, and go with it", async () => {
+    await t.succeed("POST", `${MODELS}/versioned:import`, { sourceModel: DEFAULT_MODEL });
+    const one = `${MODELS}/versioned`;
+    const made = await t.succeed("POST", `${one}/versions?versionId=v1`, {});
+    expectAnswer("createModelVersion", made);
+    expect(made).toMatchObject({
+      name: "accounts/acme/models/versioned/versions/v1",
+      snapshot: { state: "READY" },
+    });
+    expect((await t.call(t.alice.key, "POST", `${one}/versions?versionId=v1`, {})).status).toBe(409);
+    await t.succeed("POST", `${one}/versions`);
+    expect(await t.succeed("GET", `${one}/versions:count`)).toEqual({ count: 2 });
+    expect((await t.call(t.mallory.key, "GET", `${one}/versions:count`)).status).toBe(404);
+    const deploy = (version: string, deployment: string) =>
+      t.call(t.alice.key, "POST", `${one}/versions/${version}:deploy`, {
+        deployment,
+        rolloutStrategy: "ROLLOUT_STRATEGY_STANDARD",
+      });
+    // The neighbours of these tests say of every model that it is deployed on what has its name.
+    const done = await deploy("v1", "accounts/acme/models/versioned");
+    expectAnswer("deployModelVersion", done.json);
+    expect((await deploy("v2", "accounts/acme/models/versioned")).status).toBe(404);
+    const elsewhere = await deploy("v1", "accounts/acme/deployments/other");
+    expect([elsewhere.status, fieldOf(elsewhere)]).toEqual([400, "deployment"]);
+    await t.succeed("POST", MODELS, { modelId: "unversioned", model: base() });
+    expect((await t.call(t.alice.key, "POST", `${MODELS}/unversioned/versions`, {})).json.code).toBe(9);
+    await t.succeed("DELETE", one);
+    await t.succeed("POST", `${MODELS}/versioned:import`, { sourceModel: DEFAULT_MODEL });
+    expect(await t.succeed("GET", `${one}/versions:count`)).toEqual({ count: 0 });
+  });
+});

@@ -1,8 +1,9 @@
-import { Type } from "typebox";
 import { ListQuerySchema } from "../../platform/db/listing.ts";
 import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
 import {
   CreateModelRequest,
+  CreateVersionQuery,
+  DeployVersionRequest,
   DownloadEndpoint,
   GetUploadEndpointRequest,
   ImportModelRequest,
@@ -11,6 +12,7 @@ import {
   UpdateModelQuery,
   ValidateModelConfigRequest,
   ValidateUploadQuery,
+  VersionBody,
 } from "./schema.ts";
 import type { Models } from "./service.ts";
 
@@ -18,10 +20,7 @@ const PATH = "/v1/accounts/{account_id}/models";
 const ONE = `${PATH}/{model_id}`;
 
 export function modelResourceRoutes(models: Models): ResourceRoute[] {
-  const id = (params: Record<string, string>): [string, string] => [
-    params["account_id"]!,
-    params["model_id"]!,
-  ];
+  const id: IdOf = (params) => [params["account_id"]!, params["model_id"]!];
   return [
     defineRoute({
       operationId: "listModels",
@@ -64,13 +63,13 @@ export function modelResourceRoutes(models: Models): ResourceRoute[] {
       },
     }),
     ...fileRoutes(models, id),
+    ...versionRoutes(models, id),
   ];
 }
 
-function fileRoutes(
-  models: Models,
-  id: (params: Record<string, string>) => [string, string],
-): ResourceRoute[] {
+type IdOf = (params: Record<string, string>) => [string, string];
+
+function fileRoutes(models: Models, id: IdOf): ResourceRoute[] {
   return [
     defineRoute({
       operationId: "getModelUploadEndpoint",
@@ -116,12 +115,41 @@ function fileRoutes(
       operationId: "validateModelConfig",
       method: "POST",
       path: "/v1/validateModelConfig",
-      query: Type.Object({}),
       body: ValidateModelConfigRequest,
       async handle({ body }) {
         models.validateConfig(body);
         return {};
       },
+    }),
+  ];
+}
+
+function versionRoutes(models: Models, id: IdOf): ResourceRoute[] {
+  return [
+    defineRoute({
+      operationId: "createModelVersion",
+      method: "POST",
+      path: `${ONE}/versions`,
+      query: CreateVersionQuery,
+      body: VersionBody,
+      handle: ({ principal, params, query }) =>
+        models.createVersion(principal, ...id(params), query.versionId),
+    }),
+    defineRoute({
+      operationId: "getModelVersionCount",
+      method: "GET",
+      path: `${ONE}/versions:count`,
+      handle: async ({ principal, params }) => ({
+        count: await models.countVersions(principal, ...id(params)),
+      }),
+    }),
+    defineRoute({
+      operationId: "deployModelVersion",
+      method: "POST",
+      path: `${ONE}/versions/{version_id}:deploy`,
+      body: DeployVersionRequest,
+      handle: ({ principal, params, body }) =>
+        models.deployVersion(principal, ...id(params), params["version_id"]!, body),
     }),
   ];
 }

@@ -211,6 +211,30 @@ export const ValidateModelConfigRequest = Type.Object({
 });
 export type ValidateModelConfigRequest = Static<typeof ValidateModelConfigRequest>;
 
+export const CreateVersionQuery = Type.Object({ versionId: text });
+/** All of it is output. */
+export const VersionBody = Type.Object({
+  name: outputText,
+  createTime: outputText,
+  snapshot: Type.Optional(Type.Object({}, { additionalProperties: true, readOnly: true })),
+});
+export const DeployVersionRequest = Type.Object({
+  deployment: Type.String(),
+  rolloutStrategy: Type.Enum([
+    "ROLLOUT_STRATEGY_UNSPECIFIED",
+    "ROLLOUT_STRATEGY_STANDARD",
+    "ROLLOUT_STRATEGY_HOT_RELOAD",
+  ]),
+});
+export type DeployVersionRequest = Static<typeof DeployVersionRequest>;
+
+export interface ModelVersion {
+  /** `accounts/{account}/models/{model}/versions/{version}`. */
+  name: string;
+  createTime: string;
+  snapshot: Model;
+}
+
 export interface DeployedModelRef {
   /** `accounts/{account}/deployedModels/{id}`. */
   name: string;

@@ -21,11 +21,13 @@ import { libraryRows } from "./library.ts";
 import { importModel, prepareModel } from "./lifecycle.ts";
 import type {
   CreateModelRequest,
+  DeployVersionRequest,
   DownloadEndpoint,
   GetUploadEndpointRequest,
   ImportModelRequest,
   Model,
   ModelBody,
+  ModelVersion,
   Operation,
   PrepareModelRequest,
   ValidateModelConfigRequest,
@@ -33,6 +35,7 @@ import type {
 } from "./schema.ts";
 import { modelStore } from "./store.ts";
 import { downloadEndpoint, UploadChecks, uploadEndpoint } from "./uploads.ts";
+import { ModelVersions } from "./versions.ts";
 import { ModelWeights, type OnPhase } from "./weights.ts";
 
 export { CatalogError } from "./catalog.ts";
@@ -96,6 +99,22 @@ export interface Models {
     id: string,
     request: ImportModelRequest,
   ): Promise<Operation>;
+  /** How the model looks now, to be kept. @throws AppError BAD_REQUEST, ALREADY_EXISTS, FAILED_PRECONDITION. */
+  createVersion(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    versionId: string | undefined,
+  ): Promise<ModelVersion>;
+  countVersions(principal: Principal, accountId: string, id: string): Promise<number>;
+  /** @throws AppError NOT_FOUND, FAILED_PRECONDITION unless the model is deployed there. */
+  deployVersion(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    versionId: string,
+    request: DeployVersionRequest,
+  ): Promise<Operation>;
   /** Whether a model with this configuration could be run. @throws AppError BAD_REQUEST. */
   validateConfig(request: ValidateModelConfigRequest): void;
 
@@ -148,6 +167,7 @@ export async function createModels(deps: ModelsDeps): Promise<Models> {
   });
   const context: Context = { store, clock, blobs, weights };
   const resource = new ModelResource(context, deps);
+  const versions = new ModelVersions(context, resource);
   const imports = new Imports({ blobs, server: deps.s3 });
   const checks = new UploadChecks(context);
   const work = new ModelFileWork({ context, imports, checks, database: deps.database, log: deps.log });
@@ -165,6 +185,9 @@ export async function createModels(deps: ModelsDeps): Promise<Models> {
     prepare: (principal, accountId, id, { precision }) =>
       prepareModel(context, principal, accountId, id, precision),
     import: (...request) => importModel(context, imports, resource, ...request),
+    createVersion: (...request) => versions.create(...request),
+    countVersions: (...request) => versions.count(...request),
+    deployVersion: (...request) => versions.deploy(...request),
     validateConfig(_request) {
       throw new Error("not yet");
     },

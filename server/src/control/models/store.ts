@@ -3,9 +3,10 @@ import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListField, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
 import { CHECKPOINT_FORMATS, MODEL_KINDS, MODEL_STATES } from "./schema.ts";
-import { models } from "./table.ts";
+import { models, modelVersions } from "./table.ts";
 
 export type ModelRow = typeof models.$inferSelect;
+export type VersionRow = typeof modelVersions.$inferSelect;
 
 /** Work on models' files, by the row's uid. */
 export const FILE_WORK = {
@@ -36,6 +37,10 @@ export interface ModelStore {
   ): Promise<ModelRow | null>;
   /** Deletes the row unless `check` throws, and has its files removed once nobody can write them any more. Null when there is none. */
   delete(accountId: string, id: string, check: (row: ModelRow) => Promise<void>): Promise<ModelRow | null>;
+  /** False when the id is taken. */
+  insertVersion(row: VersionRow): Promise<boolean>;
+  hasVersion(uid: string, id: string): Promise<boolean>;
+  countVersions(uid: string): Promise<number>;
   /** Makes the rows of the catalog and the settings what is given: others of theirs go, people's own models stay. */
   syncLibrary(rows: readonly ModelRow[]): Promise<void>;
 }
@@ -86,6 +91,17 @@ export function modelStore({ db }: Pick<Database, "db">, tokenSecret: Buffer, no
         await addWork(tx, FILE_WORK.remove, [`${accountId}/${row.uid}`], now() + REMOVE_AFTER_MS);
         return row;
       }),
+    async insertVersion(row) {
+      const inserted = await db
+        .insert(modelVersions)
+        .values(row)
+        .onConflictDoNothing()
+        .returning({ id: modelVersions.id });
+      return inserted.length === 1;
+    },
+    hasVersion: async (uid, id) =>
+      (await db.$count(modelVersions, and(eq(modelVersions.modelUid, uid), eq(modelVersions.id, id)))) > 0,
+    countVersions: (uid) => db.$count(modelVersions, eq(modelVersions.modelUid, uid)),
     syncLibrary: (rows) =>
       db.transaction(async (tx) => {
         const names = rows.map(({ accountId, id }) => `${accountId}/${id}`);

@@ -1,5 +1,5 @@
 import { bigint, boolean, index, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
-import type { ModelSpec, Precision } from "./schema.ts";
+import type { Model, ModelSpec, Precision } from "./schema.ts";
 import { MODEL_KINDS, MODEL_STATES } from "./schema.ts";
 
 /** What was found out from a model's files, or is in the catalog. */
@@ -51,4 +51,18 @@ export const models = pgTable(
     primaryKey({ columns: [t.accountId, t.id] }),
     index("models_account_id_create_time_index").on(t.accountId, t.createTime, t.id),
   ],
+);
+
+/** How a model looked at a moment. */
+export const modelVersions = pgTable(
+  "model_versions",
+  {
+    modelUid: text("model_uid")
+      .notNull()
+      .references(() => models.uid, { onDelete: "cascade", onUpdate: "cascade" }),
+    id: text().notNull(),
+    snapshot: jsonb().$type<Model>().notNull(),
+    createTime: timestamp("create_time", { withTimezone: true }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.modelUid, t.id] })],
 );
