@@ -143,6 +143,23 @@ describe("no request raises its own role", () => {
   });
 });
 
+test("an account that is full takes no more users and keys", async () => {
+  const root = await t.someone("full", "root", "admin");
+  await t.database.sql`
+    insert into users (account_id, id, display_name, email, role, service_account, is_operator, create_time, update_time)
+    select 'full', 'u' || i, '', '', 'user', false, false, now(), now() from generate_series(2, 10000) as i`;
+  const body = { role: "user" };
+  expect(await refusal(t.users.create(root.principal, "full", "one-more", body))).toMatch(
+    /^FAILED_PRECONDITION/,
+  );
+  await t.users.delete(root.principal, "full", "u2");
+  expect(await refusal(t.users.create(root.principal, "full", "one-more", body))).toBeNull();
+  await t.database.sql`
+    insert into api_keys (id, account_id, user_id, display_name, prefix, digest, annotations, create_time)
+    select 'k' || i, 'full', 'root', '', '', 'd' || i, '{}', now() from generate_series(2, 10000) as i`;
+  expect(await refusal(t.keys.create(root.principal, "full", null, {}))).toMatch(/^FAILED_PRECONDITION/);
+});
+
 test("a page of users holds what its filter and order ask for", async () => {
   await t.someone("listed", "root", "admin");
   for (const id of ["u1", "u2", "u3"]) await t.someone("listed", id, "user");

@@ -13,6 +13,9 @@ import { type Change, type UserRow, userStore } from "./store.ts";
 export type { Member } from "./members.ts";
 export type { User } from "./schema.ts";
 
+/** Who they are is kept in the memory of every process. */
+const MAX_USERS_PER_ACCOUNT = 10_000;
+
 export interface Users extends Members {
   /**
    * For admins. The id is the given one or comes from the email address; service accounts need one given.
@@ -89,6 +92,9 @@ export function createUsers(deps: {
       const account = `Account accounts/${accountId}`;
       authorize(principal, accountId, "admin", account);
       if (!(await accounts.exists(accountId))) throw notFound(account);
+      if ((await store.count(accountId)) >= MAX_USERS_PER_ACCOUNT) {
+        throw new AppError("FAILED_PRECONDITION", `An account has at most ${MAX_USERS_PER_ACCOUNT} users.`);
+      }
       const id = idOfNew(userId, body);
       const wanted = newUserRow(clock, {
         accountId,

@@ -20,6 +20,7 @@ export interface UserStore {
   all(): Promise<Pick<UserRow, "accountId" | "id" | "role" | "isOperator">[]>;
   emails(accountId: string, ids: readonly string[]): Promise<{ id: string; email: string }[]>;
   list(query: ListQuery, accountId: string): Promise<Page<UserRow>>;
+  count(accountId: string): Promise<number>;
   /** False when the id, the email address or the account's place of the operator is taken. */
   insertIfAbsent(row: UserRow): Promise<boolean>;
   /**
@@ -70,6 +71,7 @@ export function userStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): Us
         .select({ id: users.id, email: users.email })
         .from(users)
         .where(and(eq(users.accountId, accountId), inArray(users.id, [...ids]))),
+    count: (accountId) => db.$count(users, eq(users.accountId, accountId)),
     list: (query, accountId) => list(query, eq(users.accountId, accountId), `users ${accountId}`),
     insertIfAbsent: (row) =>
       db.transaction(async (tx) => {
