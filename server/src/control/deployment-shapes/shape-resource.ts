@@ -68,10 +68,11 @@ export function shapeResource(deps: {
       const view = visibility(principal, accountId);
       const target = targetModel ? await targetOf(models, principal, targetModel) : null;
       const { rows, ...page } = await store.list(query, accountId, view, target);
-      return {
-        deploymentShapes: rows.map((row) => toShape(row, visible(principal, row) ?? row.spec)),
-        ...page,
-      };
+      const shown = rows.flatMap((row) => {
+        const spec = visible(principal, row);
+        return spec === null ? [] : [toShape(row, spec)];
+      });
+      return { deploymentShapes: shown, ...page };
     },
     async update(principal, accountId, id, body, { updateMask, fromLatestValidated = false }) {
       const paths = updatePaths(updateMask, body, ShapeBody);
