@@ -1,11 +1,13 @@
 /** What runs in a thread of its own: reading hostile and large files takes time and memory that requests must not miss. */
 import { type AdapterFacts, checkAdapter, convertAdapter } from "./adapters/adapter.ts";
+import { checkConfig } from "./check-config.ts";
 import { type ConvertOptions, convertToGguf } from "./convert/convert.ts";
 import type { WriteOptions } from "./gguf/file.ts";
 import { inspect, type ModelFacts } from "./inspect.ts";
 
 export type Job =
   | { kind: "inspect"; folder: string }
+  | { kind: "check-config"; configJson: string; tokenizerConfigJson: string | null }
   | { kind: "convert"; folder: string; outFile: string; type: ConvertOptions["type"] }
   | { kind: "check-adapter"; folder: string; base: string }
   | { kind: "convert-adapter"; folder: string; base: string; outFile: string };
@@ -24,6 +26,9 @@ export async function runJob(job: Job, options: WriteOptions): Promise<JobResult
   switch (job.kind) {
     case "inspect":
       return inspect(job.folder);
+    case "check-config":
+      await checkConfig(job.configJson, job.tokenizerConfigJson);
+      return undefined;
     case "check-adapter":
       return checkAdapter(job.folder, job.base);
     case "convert":

@@ -28,6 +28,12 @@ export async function inspect(folder: string, signal?: AbortSignal): Promise<Mod
   return (await run({ kind: "inspect", folder }, { signal })) as ModelFacts;
 }
 
+/** Whether a model of this configuration could be run. @throws ModelFileError naming the field. */
+export async function checkModelConfig(configJson: string, tokenizerConfigJson?: string): Promise<void> {
+  const job = { configJson, tokenizerConfigJson: tokenizerConfigJson ?? null };
+  await run({ kind: "check-config", ...job }, { signal: undefined });
+}
+
 /**
  * Converts a Hugging Face folder into one GGUF file, written whole or not at all; what was there is replaced.
  * @throws ModelFileError; the signal's reason; errors of the file system.

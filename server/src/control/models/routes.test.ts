@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectAnswer } from "../../../test/conformance/control-plane-contract.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
+import { TINY_LLAMA } from "../../model-files/testing.ts";
 import type { Someone } from "../api-keys/testing.ts";
 import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
 
@@ -460,5 +461,28 @@ describe("versions", () => {
     await t.succeed("DELETE", one);
     await t.succeed("POST", `${MODELS}/versioned:import`, { sourceModel: DEFAULT_MODEL });
     expect(await t.succeed("GET", `${one}/versions:count`)).toEqual({ count: 0 });
+  });
+});
+
+describe("a configuration alone", () => {
+  const config = (more: object = {}) => ({ configJson: JSON.stringify({ ...TINY_LLAMA, ...more }) });
+
+  test("passes when a model could be run with it", async () => {
+    const tokenizerConfigJson = JSON.stringify({ chat_template: "{{ messages }}" });
+    const done = await t.succeed("POST", "/v1/validateModelConfig", { ...config(), tokenizerConfigJson });
+    expectAnswer("validateModelConfig", done);
+  });
+
+  test.each<[object, string]>([
+    [{ configJson: "<html>" }, "configJson"],
+    [config({ architectures: ["MambaForCausalLM"] }), "configJson"],
+    [config({ hidden_size: -1 }), "configJson"],
+    [{ ...config(), tokenizerConfigJson: "[" }, "tokenizerConfigJson"],
+    [{ ...config(), tokenizerConfigJson: '{"chat_template": "{% if %}"}' }, "tokenizerConfigJson"],
+    [{}, "configJson"],
+  ])("%j is refused by the text with the fault", async (body, field) => {
+    const reply = await t.call(t.alice.key, "POST", "/v1/validateModelConfig", body);
+    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
+    expect(reply.text).not.toContain("/tmp");
   });
 });

@@ -117,7 +117,7 @@ function fileRoutes(models: Models, id: IdOf): ResourceRoute[] {
       path: "/v1/validateModelConfig",
       body: ValidateModelConfigRequest,
       async handle({ body }) {
-        models.validateConfig(body);
+        await models.validateConfig(body);
         return {};
       },
     }),

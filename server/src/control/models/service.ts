@@ -35,6 +35,7 @@ import type {
 } from "./schema.ts";
 import { modelStore } from "./store.ts";
 import { downloadEndpoint, UploadChecks, uploadEndpoint } from "./uploads.ts";
+import { validateConfig } from "./validation.ts";
 import { ModelVersions } from "./versions.ts";
 import { ModelWeights, type OnPhase } from "./weights.ts";
 
@@ -116,7 +117,7 @@ export interface Models {
     request: DeployVersionRequest,
   ): Promise<Operation>;
   /** Whether a model with this configuration could be run. @throws AppError BAD_REQUEST. */
-  validateConfig(request: ValidateModelConfigRequest): void;
+  validateConfig(request: ValidateModelConfigRequest): Promise<void>;
 
   /** Any model that the principal may see, by full or short name. */
   describe(principal: Principal, name: string): Promise<ModelDescription>;
@@ -188,9 +189,7 @@ export async function createModels(deps: ModelsDeps): Promise<Models> {
     createVersion: (...request) => versions.create(...request),
     countVersions: (...request) => versions.count(...request),
     deployVersion: (...request) => versions.deploy(...request),
-    validateConfig(_request) {
-      throw new Error("not yet");
-    },
+    validateConfig,
     describe: (principal, name) => describeModel(context, catalogOf, principal, name),
     deployable: (principal, name) => deployableModel(context, catalogOf, principal, name),
     library: () => catalog,

@@ -2,6 +2,7 @@ import { checkText } from "../../lib/display-text.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import {
   checkAdapter,
+  checkModelConfig,
   type ModelFacts as FileFacts,
   inspect,
   ModelFileError,
@@ -11,7 +12,7 @@ import { filePrefix, uploadKey } from "./files.ts";
 import { checkContext } from "./given.ts";
 import { FIRST_PRECISIONS, GGUF_PRECISIONS } from "./precisions.ts";
 import { isBase } from "./resource.ts";
-import type { ConversationConfig, ModelSpec } from "./schema.ts";
+import type { ConversationConfig, ModelSpec, ValidateModelConfigRequest } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 import type { ModelFacts } from "./table.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -71,9 +72,24 @@ export async function checkFiles(
     const adapter = await checkAdapter(folder, await weights.baseFiles(base, signal, quiet), signal);
     return addon(row, base, found, adapter);
   } catch (error) {
-    if (!(error instanceof ModelFileError)) throw error;
-    throw badRequest(error.file, error.message);
+    throw refused(error);
   }
+}
+
+/** @throws AppError BAD_REQUEST naming the text with the fault. */
+export async function validateConfig(request: ValidateModelConfigRequest): Promise<void> {
+  try {
+    await checkModelConfig(request.configJson, request.tokenizerConfigJson);
+  } catch (error) {
+    const refusal = refused(error);
+    if (!(refusal instanceof AppError) || refusal.code !== "BAD_REQUEST") throw refusal;
+    const field = refusal.param === "config.json" ? "configJson" : "tokenizerConfigJson";
+    throw badRequest(field, refusal.message);
+  }
+}
+
+function refused(error: unknown): unknown {
+  return error instanceof ModelFileError ? badRequest(error.file, error.message) : error;
 }
 
 function baseModel(row: ModelRow, found: FileFacts): Validated {
