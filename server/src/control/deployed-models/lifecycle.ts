@@ -59,6 +59,12 @@ export function fleetIdOf({ serverless, servedModel, deployment }: DeployedModel
   return serverless ? servedModel : deployment;
 }
 
+/** Whether `row` was loaded after `other`. Never both ways round, and for two rows always one. */
+export function isNewer(row: DeployedModelRow, other: DeployedModelRow): boolean {
+  const apartMs = row.createTime.getTime() - other.createTime.getTime();
+  return apartMs === 0 ? row.id > other.id : apartMs > 0;
+}
+
 async function adapterOf(
   { observe, apply }: LifecycleDeps,
   row: DeployedModelRow,
@@ -114,7 +120,7 @@ async function unloadUnused(
 async function retirePredecessors({ store, clock }: LifecycleDeps, row: DeployedModelRow): Promise<void> {
   const now = new Date(clock.now());
   for (const other of await store.ofDeployment(row.deployment)) {
-    if (!other.isMerged || other.createTime >= row.createTime || other.state === "UNDEPLOYING") continue;
+    if (!other.isMerged || !isNewer(row, other) || other.state === "UNDEPLOYING") continue;
     await store.change(other.accountId, other.id, now, (before) => ({
       ...before,
       state: "UNDEPLOYING",

@@ -3,8 +3,9 @@ import { AppError } from "../../lib/errors.ts";
 import { randomId } from "../../lib/resource-ids.ts";
 import { parseModelName } from "../../lib/resource-names.ts";
 import type { Transaction } from "../../platform/db/database.ts";
+import { addWork } from "../../platform/reconcile/reconciler.ts";
 import { type DeploymentRow, deploymentName, type LoadedModels } from "../deployments/service.ts";
-import { type DeployedModelRow, insertRow, lockAccount, passDefault } from "./store.ts";
+import { DEPLOYED_MODEL_WORK, type DeployedModelRow, insertRow, lockAccount, passDefault } from "./store.ts";
 import { deployedModels } from "./table.ts";
 
 /** Keeps deployed models in step with their deployments. */
@@ -17,6 +18,7 @@ export const loadedModels: LoadedModels = {
     switch (row.state) {
       case "CREATING":
         await set(tx, onDeployment(row), { isHidden: false, state: "DEPLOYING", ...WELL });
+        await poke(tx, row);
         return passDefaults(tx, row);
       case "READY":
       case "UPDATING":
@@ -110,6 +112,13 @@ async function set(
   values: Partial<DeployedModelRow>,
 ): Promise<void> {
   await tx.update(deployedModels).set(values).where(where);
+}
+
+/** Has the addons looked at that come back with their deployment. */
+async function poke(tx: Transaction, row: DeploymentRow): Promise<void> {
+  const rows = await tx.select({ id: deployedModels.id }).from(deployedModels).where(onDeployment(row));
+  const keys = rows.map(({ id }) => `${row.accountId}/${id}`);
+  await addWork(tx, DEPLOYED_MODEL_WORK, keys, row.updateTime.getTime());
 }
 
 async function passDefaults(tx: Transaction, row: DeploymentRow): Promise<void> {

@@ -23,7 +23,7 @@ import {
 } from "./store.ts";
 import { type DeployedModelRef, deployedModelName, deployedModelRef, deployedModelView } from "./view.ts";
 
-export { fleetIdOf, stepDeployedModel } from "./lifecycle.ts";
+export { fleetIdOf, isNewer, stepDeployedModel } from "./lifecycle.ts";
 export { loadedModels } from "./loaded-store.ts";
 export { nameServerless, type ServerlessDeployments } from "./serverless.ts";
 export { DEPLOYED_MODEL_WORK, type DeployedModelRow, type DeployedModelStore } from "./store.ts";

@@ -378,3 +378,266 @@ describe("the life of a deployment", () => {
     expect(json.events.map((event: Json) => event.type)).toContain("UNUSED");
   });
 });
+
+describe("update", () => {
+  it("changes the fields that are sent, and no others", async () => {
+    const { id } = await ready({ displayName: "one", description: "kept", minReplicaCount: 1 });
+    const reply = await as(alice, "PATCH", path(id), {
+      displayName: "two",
+      autoscalingPolicy: { scaleDownWindow: "60s" },
+    });
+    expect(reply.json).toMatchObject({
+      displayName: "two",
+      description: "kept",
+      minReplicaCount: 1,
+      autoscalingPolicy: { scaleUpWindow: "30s", scaleDownWindow: "60s" },
+    });
+    const reset = await as(alice, "PATCH", `${path(id)}?updateMask=display_name,autoscaling_policy`, {
+      displayName: "three",
+      description: "not in the mask",
+    });
+    expect(reset.json).toMatchObject({
+      displayName: "three",
+      description: "kept",
+      autoscalingPolicy: { scaleDownWindow: "600s" },
+    });
+  });
+
+  it("clients may send back all they read", async () => {
+    const { id, ...read } = await ready({
+      placement: { region: "EU_PARIS_1" },
+      directRouteType: "INTERNET",
+      directRouteApiKeys: ["first-key-1", "second-key-2"],
+    });
+    const reply = await as(alice, "PATCH", path(id), { ...read, displayName: "same otherwise" });
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.json).toEqual({ ...read, displayName: "same otherwise", updateTime: reply.json.updateTime });
+    expect(test.fleet.observe(nameOf(id))?.replicas).toHaveLength(1);
+    expect((await get(id)).state).toBe("READY");
+  });
+
+  it("refuses another model or place, and takes the same", async () => {
+    const { id } = await ready({ region: "EU_PARIS_1" });
+    refused(await as(alice, "PATCH", path(id), { baseModel: SERVED }), "baseModel");
+    refused(await as(alice, "PATCH", path(id), { placement: { region: "US_IOWA_1" } }), "placement");
+    refused(await as(alice, "PATCH", path(id), { region: "US_IOWA_1" }), "region");
+    expect((await as(alice, "PATCH", path(id), { baseModel: LIBRARY, region: "EU_PARIS_1" })).status).toBe(
+      200,
+    );
+  });
+
+  it("what changes the replicas makes it UPDATING until all run the new revision; anything else does not", async () => {
+    const { id } = await ready();
+    const name = nameOf(id);
+    const old = test.fleet.specs.get(name)!;
+    expect((await as(alice, "PATCH", path(id), { minReplicaCount: 1 })).json.state).toBe("READY");
+    expect(test.fleet.specs.get(name)).toMatchObject({ revision: old.revision, minReplicas: 1 });
+    test.fleet.stage = "initializing";
+    expect((await as(alice, "PATCH", path(id), { maxContextLength: 1024 })).json.state).toBe("UPDATING");
+    const spec = test.fleet.specs.get(name)!;
+    expect(spec.revision).not.toBe(old.revision);
+    const [before, after] = [test.fleet.replica(old, 0, "ready"), test.fleet.replica(spec, 1, "ready")];
+    test.fleet.set(name, { replicas: [before, test.fleet.replica(spec, 1, "initializing")] });
+    await test.settle();
+    expect((await get(id)).state).toBe("UPDATING");
+    test.fleet.set(name, { replicas: [test.fleet.replica(old, 0, "draining"), after] });
+    test.clock.advance(1_000);
+    await test.settle();
+    expect((await get(id)).state).toBe("UPDATING");
+    test.fleet.set(name, { replicas: [after] });
+    test.clock.advance(1_000);
+    await test.settle();
+    expect((await get(id)).state).toBe("READY");
+  });
+
+  it("two writers of different fields both get through", async () => {
+    const { id } = await ready();
+    const replies = await Promise.all([
+      as(alice, "PATCH", path(id), { displayName: "both" }),
+      as(alice, "PATCH", path(id), { description: "of them" }),
+      as(alice, "PATCH", path(id), { minReplicaCount: 1 }),
+      as(alice, "PATCH", path(id), { annotations: { team: "x" } }),
+    ]);
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(await get(id)).toMatchObject({
+      displayName: "both",
+      description: "of them",
+      minReplicaCount: 1,
+      annotations: { team: "x" },
+    });
+  });
+
+  it("of creators of one id exactly one wins", async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        as(alice, "POST", `${path()}?deploymentId=race`, { baseModel: LIBRARY }),
+      ),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
+  });
+});
+
+describe("scale", () => {
+  it("sets the number of replicas until the bounds are changed", async () => {
+    const { id } = await ready({ maxReplicaCount: 4 });
+    expect((await as(alice, "PATCH", path(id, ":scale"), { replicaCount: 3 })).json).toEqual({});
+    expect(test.fleet.specs.get(nameOf(id))?.fixedReplicas).toBe(3);
+    await test.settle();
+    expect(await get(id)).toMatchObject({ desiredReplicaCount: 3, replicaCount: 3 });
+    await as(alice, "PATCH", path(id, ":scale"), { replicaCount: 0 });
+    await test.settle();
+    expect(await get(id)).toMatchObject({ state: "READY", replicaCount: 0 });
+    await as(alice, "PATCH", path(id), { maxReplicaCount: 2 });
+    expect(test.fleet.specs.get(nameOf(id))).toMatchObject({ fixedReplicas: null, maxReplicas: 2 });
+  });
+
+  it("refuses what is above the bound, and no number", async () => {
+    const { id } = await ready();
+    refused(await as(alice, "PATCH", path(id, ":scale"), { replicaCount: 2 }), "replicaCount");
+    refused(await as(alice, "PATCH", path(id, ":scale"), {}), "replicaCount");
+    refused(await as(alice, "PATCH", path(id, ":scale"), { replicaCount: -1 }), "replicaCount");
+  });
+});
+
+describe("what the fleet is told", () => {
+  it("windows, load targets, affinity, draft, context and room for long prompts", async () => {
+    const { id } = await ready({
+      minReplicaCount: 1,
+      maxReplicaCount: 3,
+      autoscalingPolicy: { scaleUpWindow: "1s", loadTargets: { tokens_generated_per_second: 200 } },
+      enableSessionAffinity: true,
+      draftModel: SERVED,
+      draftTokenCount: 4,
+      maxContextLength: 2048,
+      autoTune: { longPrompt: true },
+      precision: "FP8",
+    });
+    const spec = test.fleet.specs.get(nameOf(id))!;
+    expect(spec).toMatchObject({
+      ...{ model: LIBRARY, minReplicas: 1, maxReplicas: 3, sessionAffinity: true, concurrency: 4 },
+      scaling: {
+        ...{ scaleUpWindowMs: 1_000, scaleDownWindowMs: 600_000, scaleToZeroWindowMs: 3_600_000 },
+        loadTargets: { tokens_generated_per_second: 200 },
+      },
+    });
+    const engine = spec.engine as { options(path: string | null): Json };
+    expect(engine.options(null)).toMatchObject({
+      ...{ model: LIBRARY, precision: "FP8", draftModel: SERVED, draftTokens: 4, ngramLength: null },
+      ...{ contextLength: 2048, longPrompt: true },
+    });
+  });
+
+  it("after a start of the process everything that is not deleted runs again", async () => {
+    const { id } = await ready();
+    const gone = await ready();
+    await as(alice, "DELETE", path(gone.id));
+    await test.settle();
+    const { FakeFleet } = await import("../serving/testing.ts");
+    const fleet = new FakeFleet();
+    const serving = test.another(fleet);
+    await serving.start();
+    expect(fleet.specs.has(nameOf(id))).toBe(true);
+    expect(fleet.specs.has(nameOf(gone.id))).toBe(false);
+    expect(serving.resolve(alice.principal, `fireworks/library#acme/${id}`).deployment).toBe(nameOf(id));
+    await serving.close();
+  });
+});
+
+describe("direct routes", () => {
+  it("have a handle and keys of their own, of which no answer shows more than tells them apart", async () => {
+    const keys = ["correct-horse-battery", "staple-0123456789"];
+    const made = await ready({ directRouteType: "INTERNET", directRouteApiKeys: keys });
+    expect(made.directRouteHandle).toMatch(new RegExp(`^.*/direct/acme/${made.id}$`));
+    expect(made.directRouteApiKeys).toHaveLength(2);
+    expect(JSON.stringify(made)).not.toMatch(/correct-horse|staple-01/);
+    const authorization = `Bearer ${keys[1]}`;
+    const found = test.serving.direct(`/direct/acme/${made.id}/v1/chat/completions`, authorization);
+    expect(found).toMatchObject({ path: "/v1/chat/completions", principal: { deployment: nameOf(made.id) } });
+    const route = test.serving.resolve(found!.principal, "fireworks/library");
+    expect(route).toMatchObject({ deployment: nameOf(made.id) });
+    const [kept] = made.directRouteApiKeys;
+    await as(alice, "PATCH", path(made.id), { directRouteApiKeys: [kept] });
+    expect(() => test.serving.direct(`/direct/acme/${made.id}/v1/x`, authorization)).toThrow("API key");
+    expect(test.serving.direct(`/direct/acme/${made.id}/v1/x`, `Bearer ${keys[0]}`)).not.toBeNull();
+  });
+
+  it("take no other key, reach no other deployment, and answer alike where there is none", async () => {
+    const key = "correct-horse-battery";
+    const one = await ready({ directRouteType: "INTERNET", directRouteApiKeys: [key] });
+    const other = await ready();
+    for (const [id, authorization] of [
+      [one.id, `Bearer ${alice.key}`],
+      [one.id, undefined],
+      [other.id, `Bearer ${key}`],
+      ["nothing", `Bearer ${key}`],
+    ]) {
+      expect(() => test.serving.direct(`/direct/acme/${id}/v1/x`, authorization)).toThrow(
+        expect.objectContaining({ code: "UNAUTHORIZED" }),
+      );
+    }
+    const { principal } = test.serving.direct(`/direct/acme/${one.id}/v1/x`, `Bearer ${key}`)!;
+    for (const name of [SERVED, "gpt", `${LIBRARY}#${nameOf(other.id)}`, "fireworks/served"]) {
+      expect(() => test.serving.resolve(principal, name), name).toThrow(
+        expect.objectContaining({ code: "NOT_FOUND" }),
+      );
+    }
+    expect(test.serving.direct("/v1/chat/completions", `Bearer ${key}`)).toBeNull();
+  });
+});
+
+describe("details", () => {
+  it("metrics of a time range, shards, the ledger and the timeline", async () => {
+    const { id } = await ready();
+    expect((await as(alice, "GET", path(id, ":metrics?timeRange=1m"))).json.metrics).toEqual({
+      ...{ requests: 4, errors: 1, prompt_tokens: 40, cached_prompt_tokens: 10, generated_tokens: 80 },
+      ...{
+        requests_per_second: 4 / 60,
+        tokens_generated_per_second: 80 / 60,
+        time_to_first_token_mean: 0.05,
+      },
+    });
+    refused(await as(alice, "GET", path(id, ":metrics?timeRange=1y")), "timeRange");
+    const { json } = await as(alice, "GET", path(id, "/shards"));
+    expect(json).toMatchObject({
+      deploymentShards: [{ name: `${nameOf(id)}/shards/shard-0`, state: "READY" }],
+      totalSize: 1,
+    });
+    expect((await as(alice, "GET", path(id, "/ledger"))).json).toEqual({ ledger: [] });
+    expect((await as(alice, "DELETE", path(id, "/ledger"))).json).toEqual({});
+    expect((await as(alice, "GET", path(id, "/terminationMessage"))).json).toEqual({ message: "" });
+    refused(await as(alice, "GET", path(id, "/shards?filter=state%3DREADY")), "filter");
+  });
+
+  it("lists filter and order by what deployments are", async () => {
+    const mark = `mark-${++count}`;
+    for (const minReplicaCount of [2, 1]) await ready({ displayName: mark, minReplicaCount });
+    await ready({ displayName: mark, annotations: { team: "x" } });
+    const list = async (filter: string, more = ""): Promise<number[]> => {
+      const query = `filter=${encodeURIComponent(`displayName="${mark}" ${filter}`)}${more}`;
+      const { json } = await as(alice, "GET", `${path()}?${query}`);
+      return json.deployments.map((one: Json) => one.minReplicaCount);
+    };
+    expect(await list("", "&orderBy=minReplicaCount")).toEqual([0, 1, 2]);
+    expect(await list("AND maxReplicaCount > 1")).toEqual([2]);
+    expect(await list('AND annotations.team = "x" AND state = READY')).toEqual([0]);
+    expect(await list("AND replicaCount >= 1", "&orderBy=minReplicaCount%20desc")).toEqual([2, 1, 0]);
+    expect(await list("AND state = FAILED")).toEqual([]);
+  });
+});
+
+describe("a host that says where it is", () => {
+  it("takes what fits there and refuses the rest", async () => {
+    const there = await startServing("EU_PARIS_1");
+    try {
+      const { key } = await there.someone("acme", "alice", "user");
+      const make = (body: object) => there.call(key, "POST", path(), { baseModel: LIBRARY, ...body });
+      expect((await make({})).json.region).toBe("EU_PARIS_1");
+      expect((await make({ placement: { multiRegion: "EUROPE" } })).status).toBe(200);
+      expect((await make({ placement: { regions: ["US_IOWA_1", "EU_PARIS_1"] } })).status).toBe(200);
+      refused(await make({ region: "US_IOWA_1" }), "region");
+      refused(await make({ placement: { multiRegion: "US" } }), "placement");
+    } finally {
+      await there.close();
+    }
+  });
+});

@@ -2,7 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { parseModelName } from "../../lib/resource-names.ts";
 import type { Principal } from "../accounts/service.ts";
-import { type DeployedModelRow, deployedModelName, fleetIdOf } from "../deployed-models/service.ts";
+import { type DeployedModelRow, deployedModelName, fleetIdOf, isNewer } from "../deployed-models/service.ts";
 import type { DeploymentRow } from "../deployments/service.ts";
 import { formsOf, namesOn } from "./names.ts";
 
@@ -163,7 +163,7 @@ function mergedAddons(rows: readonly DeployedModelRow[]): Map<string, DeployedMo
   for (const row of rows) {
     if (!row.isMerged || row.state !== "DEPLOYED") continue;
     const other = merged.get(row.deployment);
-    if (other === undefined || other.createTime < row.createTime) merged.set(row.deployment, row);
+    if (other === undefined || isNewer(row, other)) merged.set(row.deployment, row);
   }
   return merged;
 }
