@@ -36,6 +36,10 @@ export const CatalogModel = Type.Object(
     license: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     /** When the weights were published, RFC 3339. */
     createTime: Type.Optional(Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" })),
+    /** The architecture's name, as configurations have it: `llama`. */
+    modelType: Type.Optional(Type.String({ pattern: "^[a-z0-9_]{1,63}$" })),
+    /** All parameters, of all experts too. */
+    parameterCount: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
     /** Most tokens of prompt and output together. */
     contextLength: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000_000 })),
     supportsChat: Type.Boolean(),
@@ -61,6 +65,8 @@ export interface AttachedModel {
   name: string;
   displayName: string;
   kind?: ModelKind;
+  modelType?: string;
+  parameterCount?: number;
   /** When it was attached, RFC 3339. */
   createTime?: string;
   contextLength?: number;

@@ -32,7 +32,11 @@ function rowOf(model: CatalogModel | AttachedModel, format: "catalog" | "attache
     state: "READY" as const,
     public: true,
     spec: {
-      ...(isBase ? { baseModelDetails: { checkpointFormat: "NATIVE" as const } } : {}),
+      baseModelDetails: {
+        ...(weights === undefined ? {} : { checkpointFormat: "NATIVE" as const }),
+        ...(model.modelType === undefined ? {} : { modelType: model.modelType }),
+        ...(model.parameterCount === undefined ? {} : { parameterCount: String(model.parameterCount) }),
+      },
       ...(model.supportsChat ? { conversationConfig: { style: "jinja" } } : {}),
       ...(model.contextLength === undefined ? {} : { contextLength: model.contextLength }),
       supportsImageInput: model.supportsImageInput,

@@ -289,6 +289,8 @@ describe("the library", () => {
     expect(await t.models.describe(t.mallory.principal, name)).toMatchObject({
       kind: "base",
       contextLength: 131072,
+      modelType: "llama",
+      parameterCount: 8030261248n,
     });
     await expect(t.models.deployable(t.mallory.principal, name)).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
