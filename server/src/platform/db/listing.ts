@@ -1,4 +1,4 @@
-import { and, getTableColumns, getTableName, type InferSelectModel, type SQL } from "drizzle-orm";
+import { and, getTableColumns, getTableName, type InferSelectModel, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 import { type Static, Type } from "typebox";
 import { badRequest } from "../../lib/errors.ts";
@@ -8,7 +8,7 @@ import { openPageToken, sealPageToken } from "../../lib/page-token.ts";
 import type { Database } from "./database.ts";
 import { type FieldSql, filterSql } from "./filter-sql.ts";
 import { afterSql, type KeysetTerm, orderSql, positionSql } from "./keyset.ts";
-import { countMatches, storedCount } from "./listing-counts.ts";
+import { countMatches, storedCountSql } from "./listing-counts.ts";
 
 export type { FieldType } from "../../lib/filter-check.ts";
 
@@ -66,7 +66,7 @@ const MAX_PAGE_SIZE = 200;
  * A list of a table's rows, page by page. Pages follow each other by value, not by number: rows that come or go in
  * between neither repeat nor hide others.
  * The returned function takes the client's query, the restriction `where`, its name `scope` (a page token works in its
- * own scope alone) and `countKey`, see `storedCount`.
+ * own scope alone) and `countKey`, see `storedCountSql`.
  * @throws AppError BAD_REQUEST naming pageSize, pageToken, filter or orderBy.
  */
 export function createListing<T extends PgTable>(options: ListingOptions<T>): List<InferSelectModel<T>> {
@@ -99,19 +99,22 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     const filterCondition = filter === null ? undefined : filterSql(filter, fields);
     const after = token === null ? undefined : afterSql(terms, token.position);
     const isStored = token === null && countKey !== undefined;
-    const [read, scopeSize] = await Promise.all([
-      db
-        .select({ row: getTableColumns(table), position: positionSql(terms) })
-        .from(table as PgTable)
-        .where(and(where, filterCondition, after))
-        .orderBy(orderSql(terms))
-        .limit(pageSize + 1),
-      isStored ? storedCount(db, table, countKey) : null,
-    ]);
+    const read = await db
+      .select({
+        row: getTableColumns(table),
+        position: positionSql(terms),
+        scopeSize: isStored ? storedCountSql(table, countKey) : sql<null>`null`,
+      })
+      .from(table as PgTable)
+      .where(and(where, filterCondition, after))
+      .orderBy(orderSql(terms))
+      .limit(pageSize + 1);
     const page = read.slice(0, pageSize);
     const isLast = read.length <= pageSize;
     const count = async (): Promise<number> => {
       if (isLast) return page.length;
+      const stored = read[0]!.scopeSize;
+      const scopeSize = stored === null ? null : Number(stored);
       const counted = await countMatches(db, table, { scope: where, filter: filterCondition, scopeSize });
       return Math.max(counted, read.length);
     };
