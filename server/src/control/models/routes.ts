@@ -19,7 +19,7 @@ import type { Models } from "./service.ts";
 const PATH = "/v1/accounts/{account_id}/models";
 const ONE = `${PATH}/{model_id}`;
 
-export function modelRoutes(models: Models): ResourceRoute[] {
+export function modelResourceRoutes(models: Models): ResourceRoute[] {
   const id: IdOf = (params) => [params["account_id"]!, params["model_id"]!];
   return [
     defineRoute({

@@ -11,7 +11,7 @@ import { SignedUrls } from "../../platform/blobs/signed-urls.ts";
 import { createHttpServer } from "../../platform/http/server.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
 import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
-import { modelRoutes } from "./routes.ts";
+import { modelResourceRoutes } from "./routes.ts";
 import { createModels, type Models, type ModelsDeps } from "./service.ts";
 
 export const MODELS = "/v1/accounts/acme/models";
@@ -71,7 +71,7 @@ export async function startModels(more: Partial<ModelsDeps> = {}): Promise<Model
       ...more,
     };
     models = await createModels(deps);
-    return modelRoutes(models);
+    return modelResourceRoutes(models);
   });
   const alice = await tenants.someone("acme", "alice", "user");
   const mallory = await tenants.someone("evil", "mallory", "admin");
