@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describeAdapters } from "./adapter-contract.ts";
 import { describeFeatures } from "./feature-contract.ts";
 import {
   type Engine,
@@ -18,6 +19,8 @@ export interface ContractSubject {
   breakDown(): void | Promise<void>;
   /** Frees everything; called once, also after `breakDown`. */
   dispose(): Promise<void>;
+  /** Files for an engine that has adapters: two that change what it writes, and one that it can't use. */
+  adapters?: { paths: readonly [string, string]; broken: string };
 }
 
 export interface ContractOptions {
@@ -56,6 +59,7 @@ export function describeEngineContract(
     describeSampling(use, request, options);
     describeRefusals(use, options);
     describeFeatures(use, request, options);
+    describeAdapters(use, request);
     describeEndings(makeSubject, request);
   });
 }

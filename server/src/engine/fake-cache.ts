@@ -3,7 +3,7 @@ import type { GenerateRequest } from "./port.ts";
 const PROMPTS_KEPT = 100;
 
 interface Kept {
-  scope: string | undefined;
+  scope: string;
   tokens: readonly number[];
 }
 
@@ -13,14 +13,15 @@ export class FakeCache {
 
   /** How many of a prompt's tokens are known; the prompt is kept. */
   use(request: GenerateRequest, prompt: readonly number[]): number {
-    const { cacheScope, cacheMaxTokens = prompt.length } = request;
+    const { cacheMaxTokens = prompt.length } = request;
+    const scope = JSON.stringify([request.cacheScope, request.adapter]);
     let common = 0;
-    for (const { scope, tokens } of this.#kept) {
-      if (scope !== cacheScope) continue;
-      const end = prompt.findIndex((token, i) => token !== tokens[i]);
+    for (const kept of this.#kept) {
+      if (kept.scope !== scope) continue;
+      const end = prompt.findIndex((token, i) => token !== kept.tokens[i]);
       common = Math.max(common, end < 0 ? prompt.length : end);
     }
-    this.#kept.push({ scope: cacheScope, tokens: prompt.slice(0, cacheMaxTokens) });
+    this.#kept.push({ scope, tokens: prompt.slice(0, cacheMaxTokens) });
     if (this.#kept.length > PROMPTS_KEPT) this.#kept.shift();
     return Math.min(common, cacheMaxTokens, prompt.length - 1);
   }

@@ -3,6 +3,7 @@ import { FakeCache } from "./fake-cache.ts";
 import { FakeChoice, FakeVocabulary, infoOf } from "./fake-choice.ts";
 import { fitToContext } from "./limits.ts";
 import {
+  type AdapterSource,
   type Engine,
   type EngineCapabilities,
   EngineError,
@@ -17,7 +18,7 @@ import {
 export interface FakeEngineOptions {
   /**
    * The whole text of a choice. Default: what the last user message said (of a text prompt: the text), its words
-   * rotated by seed + choice unless the temperature is 0.
+   * rotated by seed + choice unless the temperature is 0; with an adapter, its id and a colon before that.
    */
   reply?: (request: GenerateRequest, choice: number) => string;
   /** Waits this long before every token. Default 0. */
@@ -33,6 +34,8 @@ export interface FakeEngineOptions {
   cachedTokens?: (promptTokens: number) => number;
   /** Instead, report what a cache of the last prompts would spare, with its scopes and limits. Default false. */
   prefixCache?: boolean;
+  /** Awaited before an adapter is loaded; what it throws, an EngineError `invalid` for a bad file, is the outcome. */
+  onLoadAdapter?: (adapter: AdapterSource) => Promise<void> | void;
   capabilities?: Partial<EngineCapabilities>;
   model?: Partial<EngineModelInfo>;
 }
@@ -42,6 +45,8 @@ export interface FakeEngine extends Engine {
   readonly requests: readonly GenerateRequest[];
   /** Generations that are working now. */
   readonly active: number;
+  /** Ids of the loaded adapters. */
+  readonly adapters: readonly string[];
   /** As if the process died: generations in flight, new ones and `health` fail with `unavailable`. */
   crash(): void;
 }
@@ -70,6 +75,7 @@ const ALL_FEATURES: EngineCapabilities["features"] = [
   "prediction",
   "cacheScope",
   "cacheMaxTokens",
+  "adapter",
   "thinking",
   "plainText",
 ];
@@ -98,6 +104,7 @@ class EchoEngine implements FakeEngine {
   readonly #vocabulary = new FakeVocabulary();
   readonly #cache = new FakeCache();
   readonly #gone = new AbortController();
+  readonly #adapters = new Set<string>();
   #active = 0;
 
   constructor(options: FakeEngineOptions) {
@@ -123,10 +130,30 @@ class EchoEngine implements FakeEngine {
     return this.#active;
   }
 
+  get adapters(): readonly string[] {
+    return [...this.#adapters];
+  }
+
+  async loadAdapter(adapter: AdapterSource): Promise<void> {
+    this.#assertAlive();
+    if (this.#adapters.has(adapter.id)) return;
+    await this.#options.onLoadAdapter?.(adapter);
+    this.#assertAlive();
+    this.#adapters.add(adapter.id);
+  }
+
+  async unloadAdapter(id: string): Promise<void> {
+    this.#assertAlive();
+    this.#adapters.delete(id);
+  }
+
   async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     this.#assertAlive();
     if (this.#active >= (this.#options.maxConcurrent ?? Number.POSITIVE_INFINITY)) {
       throw new EngineError("overloaded", "The model's queue is full.");
+    }
+    if (request.adapter !== undefined && !this.#adapters.has(request.adapter)) {
+      throw new EngineError("invalid", `No adapter "${request.adapter}" is loaded.`);
     }
     if (this.requests.push(request) > REQUESTS_KEPT) this.requests.shift();
     this.#active++;
@@ -224,7 +251,7 @@ class EchoEngine implements FakeEngine {
   #reply(request: GenerateRequest, prompt: string, choice: number): string {
     if (this.#options.reply !== undefined) return this.#options.reply(request, choice);
     const said = /(?:^|\n)user: ([\s\S]*?)\n(?:assistant: )?$/.exec(prompt.slice(lastUserAt(prompt)))?.[1];
-    const text = said ?? prompt;
+    const text = (request.adapter === undefined ? "" : `${request.adapter}: `) + (said ?? prompt);
     const { temperature = 1, seed = 0 } = request.sampling;
     if (temperature === 0) return text;
     const words = text.split(" ");

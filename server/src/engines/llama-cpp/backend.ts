@@ -14,6 +14,10 @@ export interface Backend {
   readonly canCopy: boolean;
   /** Makes slot `to` hold the first `count` tokens of slot `from`. Resolves to how many it holds, 0 if it didn't work. */
   copy(from: number, to: number, count: number): Promise<number>;
+  /** What is computed from now on is computed with this adapter; null: with none. */
+  use(adapter: number | null): void;
+  /** Empties the slot, and overwrites what it held. @param from a slot that holds something sound, if there is one. */
+  renew(slot: number, from: number | null): Promise<void>;
   /** Computes tokens without making one. */
   prefill(slot: number, tokens: readonly number[]): Promise<void>;
   /** The same, and says what the model thought of `next`: of each the token that follows it. Only with that feature. */
@@ -40,6 +44,8 @@ export interface DecodeSpec
   maxTokens: number;
   /** A guess of the output. */
   prediction?: readonly number[];
+  /** The adapter's key: what it makes is then looked at before it is trusted. */
+  adapter?: number;
 }
 
 export interface MadeToken {
@@ -53,8 +59,10 @@ export interface MadeToken {
 }
 
 export interface Decoder {
-  /** Never empty. */
+  /** Never empty. @throws EngineError `invalid`: the adapter makes something of it that is no number. */
   next(): Promise<readonly MadeToken[]>;
+  /** With an adapter: everything the slot holds is numbers. */
+  readonly sound?: boolean;
   /** What came of a prediction so far. */
   readonly prediction?: { acceptedTokens: number; rejectedTokens: number } | undefined;
   /** Ends it and frees what it holds; the slot's state stays. A call that runs is let finish first. Never fails. */

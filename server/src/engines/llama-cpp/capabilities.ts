@@ -2,10 +2,15 @@ import type { EngineCapabilities } from "../../engine/port.ts";
 
 /**
  * What the engine honours with a model.
- * @param found whether the library's inner functions can be used, and whether a slot's state can be cut off anywhere.
+ * @param found whether the library's inner functions can be used, whether a slot's state can be cut off anywhere, and
+ * whether adapters can be used.
  */
-export function capabilitiesOf(found: { direct: boolean; rewinds: boolean }): EngineCapabilities {
-  const { direct, rewinds } = found;
+export function capabilitiesOf(found: {
+  direct: boolean;
+  rewinds: boolean;
+  adapters: boolean;
+}): EngineCapabilities {
+  const { direct, rewinds, adapters } = found;
   return {
     rendersChat: false,
     sampling: [
@@ -28,6 +33,7 @@ export function capabilitiesOf(found: { direct: boolean; rewinds: boolean }): En
         ? (["grammar", "logprobs", "promptLogprobs", "minTokens", "ignoreEos", "thinking"] as const)
         : []),
       ...(direct && rewinds ? (["prediction"] as const) : []),
+      ...(adapters ? (["adapter"] as const) : []),
     ],
     exactUsageOnAbort: true,
   };

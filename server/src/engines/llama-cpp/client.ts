@@ -20,6 +20,9 @@ export interface LlamaCppEngine extends Engine {
   activeGenerations(): Promise<number>;
 }
 
+/** Tokens, how many generations there are, or that it is done. */
+type Reply = number[] | number | undefined;
+
 interface Pending<T> {
   resolve(value: T): void;
   reject(error: EngineError): void;
@@ -30,7 +33,7 @@ export class LlamaCppClient {
   readonly #channel: EngineChannel;
   readonly #clock: Clock;
   readonly #inboxes = new Map<number, Inbox>();
-  readonly #replies = new Map<number, Pending<number[] | number>>();
+  readonly #replies = new Map<number, Pending<Reply>>();
   #loading: Pending<Loaded> | null = null;
   #gone: EngineError | null = null;
   #lastId = 0;
@@ -55,6 +58,8 @@ export class LlamaCppClient {
       model,
       generate: (request, signal) => this.#generate(request, signal),
       tokenize: (text) => this.#ask<number[]>((id) => ({ type: "tokenize", id, text })),
+      loadAdapter: (adapter) => this.#ask<undefined>((id) => ({ type: "load-adapter", id, adapter })),
+      unloadAdapter: (adapter) => this.#ask<undefined>((id) => ({ type: "unload-adapter", id, adapter })),
       health: () => this.#health(),
       activeGenerations: () => this.#ask<number>((id) => ({ type: "ping", id })),
       close: () => this.#close(),
@@ -99,11 +104,11 @@ export class LlamaCppClient {
     }
   }
 
-  #ask<T extends number[] | number>(message: (id: number) => ToChild): Promise<T> {
+  #ask<T extends Reply>(message: (id: number) => ToChild): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#assertPresent();
       const id = ++this.#lastId;
-      this.#replies.set(id, { resolve: resolve as (value: number[] | number) => void, reject });
+      this.#replies.set(id, { resolve: resolve as (value: Reply) => void, reject });
       this.#send(message(id));
     });
   }
@@ -134,7 +139,10 @@ export class LlamaCppClient {
       case "tokens":
         this.#reply(message.id)?.resolve(message.tokens);
         return;
-      case "tokenize-failed":
+      case "done":
+        this.#reply(message.id)?.resolve(undefined);
+        return;
+      case "failed":
         this.#reply(message.id)?.reject(toEngineError(message));
         return;
       case "pong":
@@ -142,7 +150,7 @@ export class LlamaCppClient {
     }
   }
 
-  #reply(id: number): Pending<number[] | number> | undefined {
+  #reply(id: number): Pending<Reply> | undefined {
     const pending = this.#replies.get(id);
     this.#replies.delete(id);
     return pending;

@@ -38,12 +38,15 @@ export class DirectDecoder implements Decoder {
   readonly #drafts: Drafts | null;
   readonly #grammar: LlamaGrammarEvaluationState | null;
   readonly #closing: Closing | null;
+  /** With an adapter. */
+  readonly #guard: Sampler | null;
   /** Tokens to compute next; what follows the last of them is made. */
   #feed: readonly number[];
   /** Tokens that must come next. */
   #forced: number[];
   /** What must come next ends the choice. */
   #closed = false;
+  sound = false;
 
   /** @param grammar at its start; `closing` too. */
   constructor(
@@ -61,6 +64,7 @@ export class DirectDecoder implements Decoder {
     this.#closing = closing;
     this.#biases = new Biases(spec.sampling, parts.endTokens);
     this.#sampler = direct.sampler();
+    this.#guard = spec.adapter === undefined ? null : direct.sampler();
     this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
     this.#scorer = spec.logprobs === undefined ? null : new Scorer(direct, bytes);
     this.#thinking =
@@ -83,7 +87,9 @@ export class DirectDecoder implements Decoder {
     const firstAt = this.#feed.length - 1;
     const made: MadeToken[] = [];
     let asExpected = true;
+    this.sound = false;
     await direct.compute(sequence, [...this.#feed, ...ahead], firstAt, async (logits, index) => {
+      await this.#assertSound(logits);
       if (!asExpected) return;
       const one = await this.#make(logits);
       made.push(one);
@@ -91,11 +97,18 @@ export class DirectDecoder implements Decoder {
     });
     await this.#forget(ahead.length - (made.length - 1));
     this.#feed = [made.at(-1)!.token];
+    this.sound = this.#guard !== null;
     return made;
+  }
+
+  async #assertSound(logits: Logits): Promise<void> {
+    if (this.#guard === null || (await this.#guard.isSound(logits))) return;
+    throw new EngineError("invalid", "The adapter's weights are out of range: with them the model fails.");
   }
 
   end(): void {
     this.#sampler.dispose();
+    this.#guard?.dispose();
     this.#scorer?.dispose();
   }
 

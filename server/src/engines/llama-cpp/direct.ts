@@ -157,6 +157,14 @@ export class Sampler {
     return token;
   }
 
+  /** Whether the logits are numbers: all of them or none are. Then none is the best, and llama.cpp picks the first of all. */
+  async isSound(logits: Logits): Promise<boolean> {
+    const config = { temperature: 0 };
+    if ((await this.pick(logits, config, null)) > 0) return true;
+    const { logits: first } = await this.look(logits, config, { tokens: [0], top: 0 });
+    return first.every(Number.isFinite);
+  }
+
   /**
    * Logits as `[token, logit, …]`: of `tokens` and the best, or of the `top` best. `weight`: the sum of
    * e^(logit − best logit) over all the sampler left.

@@ -3,6 +3,7 @@ import { StopMatcher } from "../../engine/stop-matcher.ts";
 import type { Backend, Decoder, DecodeSpec, MadeToken } from "./backend.ts";
 import type { Slot } from "./slots.ts";
 import { TokenText } from "./token-text.ts";
+import type { Adapter } from "./turns.ts";
 
 /** `prompt`: not empty, fits the context; `maxTokens`, ≥ 0: fits it after the prompt. */
 export interface GenerationSpec extends DecodeSpec {
@@ -44,6 +45,10 @@ export class Generation {
     this.waiting = [...this.#choices];
     this.#unfinished = spec.n;
     if (spec.promptInfo?.logprobs === true) this.scores = [backend.info(spec.prompt[0]!)];
+  }
+
+  get adapter(): Adapter {
+    return this.spec.adapter ?? null;
   }
 
   /** A seed and greedy sampling promise the same output again: then only state may be reused that doesn't change it. */

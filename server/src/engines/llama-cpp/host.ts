@@ -1,18 +1,26 @@
 import { EngineError, type GenerateRequest } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { Adapters } from "./adapters.ts";
 import { type LoadedModel, loadModel } from "./load.ts";
 import type { LlamaCppOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type FromChild, type ToChild, toFailure } from "./protocol.ts";
 import { generationSpec } from "./request.ts";
 import { Scheduler } from "./scheduler.ts";
+import { Turns } from "./turns.ts";
+
+interface Loaded {
+  model: LoadedModel;
+  scheduler: Scheduler;
+  adapters: Adapters;
+}
 
 /** The engine's side of the channel: answers the platform's messages with one loaded model. */
 export class Host {
   readonly #outbox: Outbox;
   readonly #clock: Clock;
   readonly #exit: () => void;
-  #loaded: { model: LoadedModel; scheduler: Scheduler } | null = null;
+  #loaded: Loaded | null = null;
 
   constructor(send: (message: FromChild) => void, clock: Clock, exit: () => void) {
     this.#outbox = new Outbox(send);
@@ -32,7 +40,22 @@ export class Host {
         this.#loaded?.scheduler.abort(message.id);
         return;
       case "tokenize":
-        this.#tokenize(message.id, message.text);
+        void this.#answer(message.id, async ({ model }) => {
+          const tokens = model.tokenizer.tokenize(message.text);
+          return { type: "tokens", id: message.id, tokens };
+        });
+        return;
+      case "load-adapter":
+        void this.#answer(message.id, async ({ adapters }) => {
+          await adapters.load(message.adapter);
+          return { type: "done", id: message.id };
+        });
+        return;
+      case "unload-adapter":
+        void this.#answer(message.id, async ({ adapters }) => {
+          await adapters.unload(message.adapter);
+          return { type: "done", id: message.id };
+        });
         return;
       case "ping": {
         const active = this.#loaded?.scheduler.active ?? 0;
@@ -47,15 +70,7 @@ export class Host {
   async #load(options: LlamaCppOptions): Promise<void> {
     try {
       const model = await loadModel(options, this.#clock);
-      const scheduler = new Scheduler({
-        backend: model.backend,
-        queueLimit: model.options.queueLimit,
-        slices: model.slices,
-        clock: this.#clock,
-        emit: (event) => this.#outbox.event(event),
-        turn: () => new Promise((resolve) => setImmediate(resolve)),
-      });
-      this.#loaded = { model, scheduler };
+      this.#loaded = this.#serve(model);
       const { capabilities } = model.backend;
       this.#outbox.message({ type: "loaded", model: model.info, capabilities });
     } catch (error) {
@@ -63,24 +78,53 @@ export class Host {
     }
   }
 
+  #serve(model: LoadedModel): Loaded {
+    const { backend, slices, options } = model;
+    const scheduler = new Scheduler({
+      backend,
+      queueLimit: options.queueLimit,
+      slices,
+      turns: new Turns(options.sliceTargetMs),
+      clock: this.#clock,
+      emit: ({ id, event }) => {
+        if (event.type === "end" || event.type === "error") adapters.leave(id);
+        this.#outbox.event({ id, event });
+      },
+      turn: () => new Promise((resolve) => setImmediate(resolve)),
+    });
+    const adapters = new Adapters({
+      limit: options.maxAdapters,
+      async load({ path, scale = 1 }) {
+        const { loras } = backend;
+        if (loras === null) throw new EngineError("unsupported", "This engine can't load adapters.");
+        await loras.check(path);
+        return scheduler.between(() => loras.load(path, scale));
+      },
+      free: (key) => scheduler.between(async () => backend.loras?.free(key)),
+    });
+    return { model, scheduler, adapters };
+  }
+
   #generate(id: number, request: GenerateRequest): void {
     try {
-      const { model, scheduler } = this.#ready();
-      scheduler.submit(generationSpec(id, request, model));
+      const { model, scheduler, adapters } = this.#ready();
+      const adapter = request.adapter === undefined ? undefined : adapters.enter(id, request.adapter);
+      scheduler.submit(generationSpec(id, request, adapter, model));
     } catch (error) {
+      this.#loaded?.adapters.leave(id);
       this.#outbox.event({ id, event: { type: "error", ...toFailure(error) } });
     }
   }
 
-  #tokenize(id: number, text: string): void {
+  async #answer(id: number, make: (loaded: Loaded) => Promise<FromChild>): Promise<void> {
     try {
-      this.#outbox.message({ type: "tokens", id, tokens: this.#ready().model.tokenizer.tokenize(text) });
+      this.#outbox.message(await make(this.#ready()));
     } catch (error) {
-      this.#outbox.message({ type: "tokenize-failed", id, ...toFailure(error) });
+      this.#outbox.message({ type: "failed", id, ...toFailure(error) });
     }
   }
 
-  #ready(): { model: LoadedModel; scheduler: Scheduler } {
+  #ready(): Loaded {
     if (this.#loaded === null) throw new EngineError("unavailable", "The model is still being loaded.");
     return this.#loaded;
   }

@@ -2,6 +2,7 @@ import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node
 import type { EngineCapabilities, TokenInfo } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
+import { BLOCK_TOKENS } from "./blocks.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { Closing } from "./closing.ts";
 import { Direct } from "./direct.ts";
@@ -9,6 +10,8 @@ import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
 import { passesDirectTest } from "./direct-test.ts";
 import { BatchCosts } from "./drafts.ts";
 import { Grammars } from "./grammars.ts";
+import { passesLoraTest } from "./lora-test.ts";
+import { Loras } from "./loras.ts";
 import { evaluateOptions } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
 import { TokenBytes } from "./token-bytes.ts";
@@ -18,6 +21,8 @@ interface CopyingSequence {
   _copyStateFromOtherSequence?(other: LlamaContextSequence, upToTokenIndex: number): Promise<boolean>;
 }
 
+/** Fewer at once than the kernel takes that looks at everything in a slot's memory. */
+const RENEWED_AT_ONCE = BLOCK_TOKENS - 1;
 /** Rising, the first 1. */
 const BATCHES_MEASURED = [1, 8, 24];
 
@@ -29,6 +34,8 @@ export class LlamaBackend implements Backend {
   readonly #grammars: Grammars;
   readonly #bytes: TokenBytes;
   readonly #endTokens: readonly number[];
+  /** Null where adapters can't be used. */
+  loras: Loras | null = null;
   #canCopy = false;
   #direct: Direct | null = null;
   /** Until it is measured: several tokens cost no more than one. */
@@ -99,6 +106,24 @@ export class LlamaBackend implements Backend {
     const made = [...(await decoder.next()), ...(await decoder.next())];
     decoder.end();
     return made.map(({ token }) => token);
+  }
+
+  use(adapter: number | null): void {
+    this.loras?.use(adapter);
+  }
+
+  async renew(slot: number, from: number | null): Promise<void> {
+    const sequence = this.#sequences[slot]!;
+    // Guesses that were dropped may lie behind what is held.
+    let left = Math.min(this.#context.contextSize, sequence.nextTokenIndex + BLOCK_TOKENS);
+    if (from === null || !this.#canCopy || (await this.copy(from, slot, this.held(from).length)) === 0) {
+      await this.keep(slot, 0);
+      this.use(null);
+      for (const any = this.#model.tokens.bos ?? 0; left > 0; left -= RENEWED_AT_ONCE) {
+        await this.prefill(slot, new Array<number>(Math.min(left, RENEWED_AT_ONCE)).fill(any));
+      }
+    }
+    await this.keep(slot, 0);
   }
 
   async prefill(slot: number, tokens: readonly number[]): Promise<void> {
@@ -190,8 +215,28 @@ export class LlamaBackend implements Backend {
     this.#costs = new BatchCosts(measured);
   }
 
+  /**
+   * Finds out whether adapters can be used. Leaves slot 0 empty.
+   * @param tokens two at least.
+   */
+  async testAdapters(tokens: readonly number[]): Promise<void> {
+    const loras = Loras.of(this.#model, this.#context);
+    if (loras === null || this.#direct === null) return;
+    const logprob = async () => {
+      await this.keep(0, 0);
+      return (await this.score(0, tokens, tokens, 0)).at(-1)!.logprob!;
+    };
+    const passed = await passesLoraTest(loras, logprob);
+    await this.keep(0, 0);
+    if (passed) this.loras = loras;
+  }
+
   get capabilities(): EngineCapabilities {
-    return capabilitiesOf({ direct: this.#direct !== null, rewinds: !this.#sequences[0]!.needsCheckpoints });
+    return capabilitiesOf({
+      direct: this.#direct !== null,
+      rewinds: !this.#sequences[0]!.needsCheckpoints,
+      adapters: this.loras !== null,
+    });
   }
 
   #directParts(direct: Direct, slot: number): DirectDecoderParts {
@@ -242,6 +287,7 @@ function isPlain(spec: DecodeSpec): boolean {
     spec.ignoreEos !== true &&
     spec.prediction === undefined &&
     spec.thinking === undefined &&
+    spec.adapter === undefined &&
     typicalP === undefined &&
     mirostat === undefined &&
     logitBias === undefined

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collect, describeEngineContract } from "../../engine/contract.ts";
 import type { EngineEvent, GenerateRequest } from "../../engine/port.ts";
+import { SMOLLM2_135M_SHAPE } from "../../model-files/testing.ts";
+import { adapterFor } from "./adapter-fixture.ts";
 import type { LlamaCppEngine } from "./kind.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 
@@ -12,12 +14,22 @@ const modelPath = process.env["HEARTH_TEST_MODEL"]!;
 const never = new AbortController().signal;
 
 describeEngineContract("llama-cpp", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "hearth-llama-"));
+  const strong = { shape: SMOLLM2_135M_SHAPE, strength: 4 };
+  const [red, blue] = [
+    await adapterFor(modelPath, folder, "red", { ...strong, seed: 1 }),
+    await adapterFor(modelPath, folder, "blue", { ...strong, seed: 2 }),
+  ];
   const replica = await launchReplica({ modelPath, slots: 4, contextSize: 2048, threads: 1 });
   return {
+    adapters: { paths: [red, blue], broken: modelPath },
     engine: replica.engine,
     activeGenerations: () => replica.engine.activeGenerations(),
     breakDown: () => void replica.child.kill("SIGKILL"),
-    dispose: () => replica.dispose(),
+    async dispose() {
+      await replica.dispose();
+      await rm(folder, { recursive: true });
+    },
   };
 });
 

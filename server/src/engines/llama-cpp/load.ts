@@ -149,5 +149,6 @@ async function warmUp(
   await backend.testCopying(tokens.slice(0, 16));
   await backend.testDirect(tokens.slice(0, 16));
   await backend.measureBatches(tokens, clock);
+  if (options.maxAdapters > 0) await backend.testAdapters(tokens.slice(0, 2));
   return slices;
 }

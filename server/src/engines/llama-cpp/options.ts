@@ -13,6 +13,8 @@ export interface LlamaCppOptions {
   queueLimit?: number;
   /** How long running streams may wait for a slice of another's prompt; an aim, not a bound. Default 320. */
   sliceTargetMs?: number;
+  /** Adapters that may be loaded at the same time, 0–1,000. Each costs its own size in memory. Default 100. */
+  maxAdapters?: number;
 }
 
 export interface ResolvedOptions {
@@ -23,6 +25,7 @@ export interface ResolvedOptions {
   threads: number;
   queueLimit: number;
   sliceTargetMs: number;
+  maxAdapters: number;
 }
 
 const MIN_CONTEXT_MEMORY_BYTES = 512 * 1024 ** 2;
@@ -42,6 +45,7 @@ export function resolveOptions(
     threads: options.threads ?? clamp(Math.floor(machine.cores / 2), 1, 8),
     queueLimit: Math.max(0, options.queueLimit ?? 64),
     sliceTargetMs: options.sliceTargetMs ?? 320,
+    maxAdapters: clamp(options.maxAdapters ?? 100, 0, 1_000),
   };
 }
 

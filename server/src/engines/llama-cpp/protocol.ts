@@ -1,4 +1,5 @@
 import {
+  type AdapterSource,
   type EngineCapabilities,
   EngineError,
   type EngineErrorCode,
@@ -14,6 +15,8 @@ export type ToChild =
   | { type: "generate"; id: number; request: GenerateRequest }
   | { type: "abort"; id: number }
   | { type: "tokenize"; id: number; text: string }
+  | { type: "load-adapter"; id: number; adapter: AdapterSource }
+  | { type: "unload-adapter"; id: number; adapter: string }
   | { type: "ping"; id: number }
   | { type: "close" };
 
@@ -23,7 +26,10 @@ export type FromChild =
   /** Everything that happened since the last message, in order: one message a batch, however many streams run. */
   | { type: "events"; events: readonly GenerationEvent[] }
   | { type: "tokens"; id: number; tokens: number[] }
-  | ({ type: "tokenize-failed"; id: number } & Failure)
+  /** An adapter is loaded, or no longer. */
+  | { type: "done"; id: number }
+  /** Any of these. */
+  | ({ type: "failed"; id: number } & Failure)
   /** `active`: generations that hold a slot or wait for one. */
   | { type: "pong"; id: number; active: number };
 

@@ -3,8 +3,17 @@ import type { GenerateRequest } from "../../engine/port.ts";
 import type { GenerationSpec } from "./generation.ts";
 import type { LoadedModel } from "./load.ts";
 
-/** A request in the scheduler's words. @throws EngineError when it can't be computed. */
-export function generationSpec(id: number, request: GenerateRequest, model: LoadedModel): GenerationSpec {
+/**
+ * A request in the scheduler's words.
+ * @param adapter the key of its adapter, if it has one.
+ * @throws EngineError when it can't be computed.
+ */
+export function generationSpec(
+  id: number,
+  request: GenerateRequest,
+  adapter: number | undefined,
+  model: LoadedModel,
+): GenerationSpec {
   const { tokenizer, backend, contextLength } = model;
   const prompt = tokenizer.prompt(request.input);
   const maxTokens = fitToContext(prompt.length, request.maxTokens, contextLength);
@@ -12,7 +21,7 @@ export function generationSpec(id: number, request: GenerateRequest, model: Load
   tokenizer.checkBias((request.sampling.logitBias ?? []).map(([token]) => token));
   const { sampling, n, stop, stream, grammar, logprobs, minTokens, ignoreEos, thinking } = request;
   const { cacheScope, cacheMaxTokens } = request;
-  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, cacheScope, cacheMaxTokens };
+  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, cacheScope, cacheMaxTokens, adapter };
   return {
     ...given(spec),
     ...(request.prompt === undefined ? {} : { promptInfo: request.prompt }),

@@ -7,6 +7,7 @@ import type { GenerationSpec } from "./generation.ts";
 import type { GenerationEvent } from "./protocol.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SliceSizer } from "./slices.ts";
+import { Turns } from "./turns.ts";
 
 const END = 0;
 
@@ -15,8 +16,11 @@ class FakeBackend implements Backend {
   readonly slots: number;
   readonly canCopy: boolean;
   readonly #held: number[][];
-  /** What was called, in order: `d0` decode in slot 0, `p1:64` 64 tokens of a prompt in slot 1. */
+  /** What was called, in order: `d0` decode in slot 0, `p1:64` 64 tokens of a prompt in slot 1, `a7` adapter 7. */
   readonly calls: string[] = [];
+  adapter: number | null = null;
+  /** What each slot's state was computed with. */
+  readonly #with: (number | null)[];
   readonly busy = new Set<number>();
   failNext: "prefill" | "decode" | "keep" | null = null;
   copies = 0;
@@ -26,6 +30,7 @@ class FakeBackend implements Backend {
     this.slots = slots;
     this.canCopy = canCopy;
     this.#held = Array.from({ length: slots }, () => []);
+    this.#with = Array.from({ length: slots }, () => null);
   }
 
   held(slot: number): readonly number[] {
@@ -36,6 +41,7 @@ class FakeBackend implements Backend {
     this.#failIf("keep");
     expect(this.busy.size, "slots change hands only between batches").toBe(0);
     this.#held[slot]!.length = Math.min(count, this.#held[slot]!.length);
+    if (count === 0) this.#with[slot] = null;
     return this.#held[slot]!.length;
   }
 
@@ -43,10 +49,23 @@ class FakeBackend implements Backend {
     expect(this.canCopy && from !== to && this.busy.size === 0).toBe(true);
     this.copies++;
     this.#held[to] = this.#held[from]!.slice(0, count);
+    this.#with[to] = this.#with[from]!;
     return this.#held[to]!.length;
   }
 
+  use(adapter: number | null): void {
+    expect(this.busy.size, "adapters change only between batches").toBe(0);
+    if (adapter !== this.adapter) this.calls.push(`a${adapter ?? ""}`);
+    this.adapter = adapter;
+  }
+
+  async renew(slot: number): Promise<void> {
+    this.calls.push(`r${slot}`);
+    await this.keep(slot, 0);
+  }
+
   prefill(slot: number, tokens: readonly number[]): Promise<void> {
+    this.#computeWith(slot);
     return this.#call(slot, `p${slot}:${tokens.length}`, () => {
       this.#failIf("prefill");
       this.#held[slot]!.push(...tokens);
@@ -62,25 +81,34 @@ class FakeBackend implements Backend {
     return { id, bytes: new Uint8Array(), logprob: null, top: [] };
   }
 
-  decode(slot: number, tokens: readonly number[], { prompt }: DecodeSpec): Decoder {
+  decode(slot: number, tokens: readonly number[], { prompt, adapter }: DecodeSpec): Decoder {
     let left = prompt.at(-1)!;
     let next: readonly number[] = tokens;
     return {
-      next: () =>
-        this.#call(slot, tokens === next ? `p${slot}:${tokens.length}` : `d${slot}`, () => {
+      sound: true,
+      next: () => {
+        expect(this.adapter).toBe(adapter ?? null);
+        this.#computeWith(slot);
+        return this.#call(slot, tokens === next ? `p${slot}:${tokens.length}` : `d${slot}`, () => {
           this.#failIf("decode");
           this.#held[slot]!.push(...next);
           if (next === tokens) expect(this.#held[slot]).toEqual(prompt);
           const made = left-- > 0 ? 1000 + left : END;
           next = [made];
           return [{ token: made, ends: made === END }];
-        }),
+        });
+      },
       end: () => {},
     };
   }
 
   detokenize(tokens: readonly number[]): string {
     return tokens.map((t) => `${t} `).join("");
+  }
+
+  #computeWith(slot: number): void {
+    if (this.#held[slot]!.length === 0) this.#with[slot] = this.adapter;
+    expect(this.#with[slot], "a state is of one adapter").toBe(this.adapter);
   }
 
   async #call<T>(slot: number, call: string, compute: () => T): Promise<T> {
@@ -107,6 +135,7 @@ function harness({ slots = 2, queueLimit = 100, canCopy = false } = {}) {
     backend,
     queueLimit,
     slices: new SliceSizer({ targetMs: 100, maxTokens: 256 }),
+    turns: new Turns(100),
     clock: new FakeClock(),
     emit: (event) => events.push(event),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
@@ -268,6 +297,59 @@ describe("the scheduler", () => {
     },
   );
 
+  it("computes streams of one adapter together, and lets each adapter have its turn", async () => {
+    const { backend, scheduler, idle } = harness({ slots: 6 });
+    [1, 2, 3, 1, 2, undefined].forEach((adapter, i) => {
+      scheduler.submit(spec(i + 1, 3, 60, adapter === undefined ? {} : { adapter }));
+    });
+    const sinceAllRun = () => backend.calls.slice(backend.calls.findLastIndex((c) => c.startsWith("p")));
+    await until(() => sinceAllRun().length > 60);
+    const log = sinceAllRun();
+    const order = log.filter((c) => c.startsWith("a"));
+    expect(order.length).toBeGreaterThan(12);
+    for (let i = 0; i + 4 <= order.length; i++) {
+      expect(new Set(order.slice(i, i + 4)).size, "none comes twice before each came once").toBe(4);
+    }
+    expect(log.join(" ")).toMatch(/d0 d3|d3 d0/);
+    expect(log.join(" ")).toMatch(/d1 d4|d4 d1/);
+    await idle();
+  });
+
+  it("reuses nothing that another adapter computed, and what may be bad of it is overwritten first", async () => {
+    const { backend, scheduler, idle, of } = harness({ slots: 1 });
+    scheduler.submit(spec(1, 300, 3, { adapter: 7 }));
+    await idle();
+    scheduler.submit({ ...spec(1, 300, 3), id: 2 });
+    await idle();
+    expect(of(2).at(-1)).toMatchObject({ usage: { cachedTokens: 0 } });
+    expect(backend.calls.filter((c) => c.startsWith("r"))).toEqual([]);
+    // Aborted within its prompt: nobody knows what came of it.
+    backend.onCall = (call) => {
+      if (call.startsWith("p0")) scheduler.abort(3);
+    };
+    scheduler.submit({ ...spec(1, 900, 3, { adapter: 7 }), id: 3 });
+    await idle();
+    backend.onCall = () => {};
+    scheduler.submit({ ...spec(1, 900, 3, { adapter: 7 }), id: 4 });
+    await idle();
+    expect(backend.calls.filter((c) => c.startsWith("r"))).toEqual(["r0"]);
+    expect(of(4).at(-1)).toMatchObject({ usage: { cachedTokens: 0 } });
+  });
+
+  it("does other work with the model between two steps, also when there are none", async () => {
+    const { backend, scheduler, idle } = harness();
+    const work = async () => {
+      expect(backend.busy.size).toBe(0);
+      return 5;
+    };
+    expect(await scheduler.between(work)).toBe(5);
+    scheduler.submit(spec(1, 300, 20));
+    await until(() => backend.calls.length > 3);
+    expect(await Promise.all([scheduler.between(work), scheduler.between(work)])).toEqual([5, 5]);
+    await expect(scheduler.between(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    await idle();
+  });
+
   it("gives every request its own text, whole and in order, whatever is asked and aborted at the same time", async () => {
     const request = fc.record({
       promptTokens: fc.integer({ min: 1, max: 300 }),
@@ -277,6 +359,7 @@ describe("the scheduler", () => {
       stream: fc.boolean(),
       abortAfter: fc.option(fc.integer({ min: 0, max: 20 })),
       seeded: fc.boolean(),
+      adapter: fc.constantFrom(undefined, undefined, 1, 2, 3),
     });
     const many = fc.array(request, { minLength: 1, maxLength: 8 });
     await fc.assert(
@@ -289,8 +372,15 @@ describe("the scheduler", () => {
           requests.forEach((r, i) => {
             const sampling = r.seeded ? { seed: 1 } : {};
             const { maxTokens, n, stream } = r;
+            const adapter = r.adapter === undefined ? {} : { adapter: r.adapter };
             // Half of them begin alike.
-            const request = spec(i % 2, r.promptTokens, r.follow, { maxTokens, n, stream, sampling });
+            const request = spec(i % 2, r.promptTokens, r.follow, {
+              maxTokens,
+              n,
+              stream,
+              sampling,
+              ...adapter,
+            });
             scheduler.submit({ ...request, id: i + 1 });
           });
           backend.onCall = () =>

@@ -6,12 +6,14 @@ import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
 import { type GenerationEvent, toFailure } from "./protocol.ts";
 import type { SliceSizer } from "./slices.ts";
 import { COPY_GAIN_TOKENS, commonPrefix, placePrompt, Slot, type SlotState } from "./slots.ts";
+import type { Adapter, Turns } from "./turns.ts";
 
 export interface SchedulerOptions {
   backend: Backend;
   /** Generations that may wait while none of their choices has a slot. */
   queueLimit: number;
   slices: SliceSizer;
+  turns: Turns;
   clock: Clock;
   emit: (event: GenerationEvent) => void;
   /** Lets the event loop turn once: messages come in, and the model's batch is wholly over. */
@@ -25,13 +27,15 @@ const OLDEST_EVERY = 4;
 
 /**
  * Computes generations in steps. A step is one token of every running stream, in one batch, and then at most one slice
- * of one prompt. Between two steps nothing is computed: that is where slots are given away and aborts act.
+ * of one prompt. Between two steps nothing is computed: that is where slots are given away and aborts act. Streams with
+ * different adapters can't share a batch: then a step is that of one adapter, and the slice comes when each had its turn.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #backend: Backend;
   readonly #generations = new Map<number, Generation>();
   readonly #slots: readonly Slot[];
+  readonly #work: (() => Promise<void>)[] = [];
   #uses = 0;
   #slicesMade = 0;
   #running = false;
@@ -66,6 +70,14 @@ export class Scheduler {
     if (generation !== undefined) generation.aborted = true;
   }
 
+  /** Does something with the model while nothing is computed. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#work.push(() => work().then(resolve, reject));
+      void this.#run();
+    });
+  }
+
   #hasRoom(): boolean {
     let waiting = 0;
     for (const g of this.#generations.values()) if (g.running.size === 0) waiting++;
@@ -76,10 +88,11 @@ export class Scheduler {
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    while (this.#generations.size > 0) {
+    while (this.#generations.size > 0 || this.#work.length > 0) {
       // First of all: requests and aborts that arrived together are seen together.
       await this.#options.turn();
       this.#sweep();
+      await this.#work.shift()?.();
       await this.#admit();
       await this.#step();
     }
@@ -153,6 +166,7 @@ export class Scheduler {
     choice.slot = slot;
     generation.running.add(choice);
     try {
+      if (slot.suspect) await this.#renew(slot);
       choice.promptDone =
         source === slot
           ? await this.#backend.keep(slot.index, placement.reuse)
@@ -164,13 +178,37 @@ export class Scheduler {
     }
   }
 
+  async #renew(slot: Slot): Promise<void> {
+    const sound = this.#slots.find((s) => !s.suspect && s.proven && this.#backend.held(s.index).length > 0);
+    await this.#backend.renew(slot.index, sound?.index ?? null);
+    slot.suspect = false;
+  }
+
   async #step(): Promise<void> {
     const choices = this.#slots.flatMap((slot) => slot.occupant ?? []);
     const streams = choices.filter((c) => c.decoder !== null);
-    await Promise.all(streams.map((c) => this.#decode(c)));
+    if (streams.length > 0 && !(await this.#advance(streams))) return;
     // After the streams and not with them: in one call llama.cpp would take them apart again, and cut up the block.
     const filling = this.#pickPrompt(choices.filter((c) => c.slot !== null && c.decoder === null));
     if (filling !== null) await this.#fill(filling, streams.length);
+  }
+
+  /** A token of every stream with one adapter. Whether those with the others have had their turns as well. */
+  async #advance(streams: readonly Choice[]): Promise<boolean> {
+    const { turns, clock } = this.#options;
+    const { adapter, last } = turns.next([...new Set(streams.map((c) => c.generation.adapter))]);
+    const now = streams.filter((c) => c.generation.adapter === adapter);
+    const changed = this.#use(adapter);
+    const startMs = clock.monotonicMs();
+    await Promise.all(now.map((c) => this.#decode(c)));
+    turns.record(now.length, changed, clock.monotonicMs() - startMs);
+    return last;
+  }
+
+  /** Whether that changes what was in effect. */
+  #use(adapter: Adapter): boolean {
+    this.#backend.use(adapter);
+    return this.#options.turns.use(adapter);
   }
 
   /** The prompt with least left to compute goes first: nobody ends later, the short ones end sooner. */
@@ -204,6 +242,7 @@ export class Scheduler {
     const tokens = nextPiece(position, choice.promptLeft, most);
     const slice = spec.prompt.slice(position, position + tokens);
     choice.promptDone += tokens;
+    const changed = this.#use(generation.adapter);
     const startMs = clock.monotonicMs();
     try {
       if (choice.promptLeft > 0) {
@@ -217,7 +256,7 @@ export class Scheduler {
     }
     if (choice.decoder !== null) await this.#decode(choice);
     slot.computed(position, tokens);
-    slices.record(tokens, clock.monotonicMs() - startMs);
+    if (!changed) slices.record(tokens, clock.monotonicMs() - startMs);
   }
 
   /** Computes a slice of the prompt and what the model thought of it. How long that takes says nothing of others. */
@@ -229,6 +268,7 @@ export class Scheduler {
     choice.promptDone += tokens;
     const slice = prompt.slice(position, choice.promptDone);
     const next = prompt.slice(position + 1, choice.promptDone + 1);
+    this.#use(generation.adapter);
     try {
       generation.scores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
       slot.computed(position, tokens);
@@ -287,6 +327,7 @@ export class Scheduler {
     const slot = choice.slot;
     if (slot === null || !choice.generation.running.delete(choice)) return;
     slot.lastUsed = ++this.#uses;
+    if (!slot.proven) slot.suspect = true;
     slot.occupant = null;
     choice.slot = null;
     choice.decoder?.end();

@@ -9,6 +9,11 @@ export class Slot {
   lastUsed = 0;
   /** A call failed: what the slot holds is unknown. */
   spoilt = false;
+  /**
+   * An adapter was computed with here, and not proven to have made numbers of everything. Left to the next, one that is
+   * no number would make the same of what is computed beside it, even where it isn't looked at.
+   */
+  suspect = false;
   /** Leading tokens of the state that were computed as whole blocks. */
   exactTokens = 0;
   /** The generation that computed the state last. */
@@ -22,14 +27,23 @@ export class Slot {
   takeOver(source: Slot, tokens: number, owner: Generation): void {
     this.exactTokens = Math.min(source.exactTokens, wholeBlocks(tokens));
     this.spoilt = false;
+    if (source !== this) this.suspect = !source.proven;
     this.#owner = owner;
+  }
+
+  /** Nothing is computed here with an adapter, or what came of it last is a number: then all before was, too. */
+  get proven(): boolean {
+    const { occupant } = this;
+    return occupant === null || occupant.generation.adapter === null || occupant.decoder?.sound === true;
   }
 
   /** How many of the first tokens that the slot holds `generation` may use. */
   usableBy(generation: Generation): number {
     const owner = this.#owner;
-    if (this.spoilt || owner === null) return 0;
+    if (this.spoilt || this.suspect || owner === null) return 0;
     if (owner === generation) return Number.POSITIVE_INFINITY;
+    // What an adapter was computed with is nobody's but its own.
+    if (owner.adapter !== generation.adapter) return 0;
     const { cacheScope, cacheMaxTokens = Number.POSITIVE_INFINITY } = owner.spec;
     if (generation.spec.cacheScope !== cacheScope) return 0;
     return Math.min(cacheMaxTokens, generation.takesFromOthers);

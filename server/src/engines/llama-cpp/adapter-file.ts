@@ -1,0 +1,114 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { EngineError } from "../../engine/port.ts";
+import { assertNumbers } from "./adapter-numbers.ts";
+import { type GgufHead, type GgufTensor, parseGgufHead } from "./gguf-head.ts";
+
+/** What of the base model an adapter has to fit. */
+export interface AdapterBase {
+  architecture: string;
+  /** Shapes by name, columns first. */
+  tensors: ReadonlyMap<string, readonly number[]>;
+}
+
+export const MAX_RANK = 512;
+const MAX_HEAD_BYTES = 8 * 1024 ** 2;
+/** The matrices that llama.cpp's graphs apply an adapter to. On any other it would have no effect, and nobody would know. */
+const TARGET = /^(blk\.\d{1,4}\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))|output|token_embd)\.weight$/;
+const TOKENS = "token_embd.weight";
+const TENSOR = /^(.+)\.lora_(a|b)$/;
+
+/**
+ * Makes sure that llama.cpp, which ends the process over some bad files, can be given this one: that it is a LoRA for
+ * this model, each of its tensors fits, lies within the file and holds numbers.
+ * @throws EngineError `invalid` with a public message.
+ */
+export async function checkAdapterFile(path: string, base: AdapterBase): Promise<void> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch (error) {
+    throw new EngineError("invalid", "The adapter's file does not exist or can't be read.", error);
+  }
+  try {
+    const sizeBytes = (await file.stat()).size;
+    const head = await readHead(file, sizeBytes);
+    checkSettings(head, base);
+    checkTensors(head, base);
+    for (const tensor of head.tensors) {
+      if (head.dataOffset + tensor.offset + tensor.sizeBytes > sizeBytes) {
+        throw refused(`The adapter's file is cut off: ${tensor.name} is beyond its end.`);
+      }
+      await assertNumbers(file, head.dataOffset + tensor.offset, tensor);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function readHead(file: FileHandle, sizeBytes: number): Promise<GgufHead> {
+  const length = Math.min(sizeBytes, MAX_HEAD_BYTES);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+  try {
+    return parseGgufHead(buffer.subarray(0, bytesRead));
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    throw new EngineError("invalid", "The adapter's file is damaged or no GGUF file of version 3.", error);
+  }
+}
+
+function checkSettings({ settings }: GgufHead, base: AdapterBase): void {
+  if (settings.get("general.type") !== "adapter" || settings.get("adapter.type") !== "lora") {
+    throw refused("The adapter's file holds no LoRA adapter.");
+  }
+  const architecture = settings.get("general.architecture");
+  if (architecture !== base.architecture) {
+    throw refused(`The adapter was made for a model of another architecture than ${base.architecture}.`);
+  }
+  const alpha = settings.get("adapter.lora.alpha");
+  if (typeof alpha !== "number" || !Number.isFinite(alpha)) {
+    throw refused("The adapter's file doesn't say its alpha.");
+  }
+  if (settings.has("adapter.alora.invocation_tokens")) {
+    throw refused("The adapter is one that certain tokens activate (aLoRA); that is not supported.");
+  }
+}
+
+function checkTensors({ tensors }: GgufHead, base: AdapterBase): void {
+  const pairs = new Map<string, { a?: GgufTensor; b?: GgufTensor }>();
+  for (const tensor of tensors) {
+    const [, target, part] = TENSOR.exec(tensor.name) ?? [];
+    if (target === undefined || !TARGET.test(target)) {
+      throw refused(`The adapter changes a part that can't be changed: ${JSON.stringify(tensor.name)}.`);
+    }
+    pairs.set(target, { ...pairs.get(target), [part as "a" | "b"]: tensor });
+  }
+  if (pairs.size === 0) throw refused("The adapter has no tensors.");
+  for (const [target, { a, b }] of pairs) {
+    if (a === undefined || b === undefined) throw refused(`The adapter has only half of ${target}.`);
+    checkPair(target, a, b, base);
+  }
+}
+
+function checkPair(target: string, a: GgufTensor, b: GgufTensor, base: AdapterBase): void {
+  const shape = base.tensors.get(target);
+  if (shape === undefined) throw refused(`The adapter changes ${target}, which the model doesn't have.`);
+  // Where the output matrix is the embedding's, llama.cpp would apply the adapter to both, and can't to the former.
+  if (target === TOKENS && !base.tensors.has("output.weight")) {
+    throw refused("The adapter changes the token embedding, which this model also makes its output with.");
+  }
+  const [columns, rows] = shape;
+  // Of the embedding, columns are picked rather than multiplied with: its halves lie the other way round.
+  const [rank, ...fits] =
+    target === TOKENS
+      ? [a.shape[0]!, a.shape[1] === rows, b.shape[0] === a.shape[0], b.shape[1] === columns]
+      : [a.shape[1]!, a.shape[0] === columns, b.shape[0] === a.shape[1], b.shape[1] === rows];
+  if (shape.length !== 2 || a.shape.length !== 2 || b.shape.length !== 2 || fits.includes(false)) {
+    const have = `${a.shape.join("×")} and ${b.shape.join("×")}`;
+    throw refused(`The adapter doesn't fit the model: ${target} is ${shape.join("×")}, its change ${have}.`);
+  }
+  if (rank > MAX_RANK) throw refused(`The adapter's rank is ${rank}; at most ${MAX_RANK} is supported.`);
+}
+
+function refused(message: string): EngineError {
+  return new EngineError("invalid", message);
+}

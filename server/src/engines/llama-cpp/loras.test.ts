@@ -1,0 +1,281 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { randomModel } from "../../../test/harness/random-model.ts";
+import { type CollectedGeneration, collect } from "../../engine/contract.ts";
+import type { Engine, GenerateRequest } from "../../engine/port.ts";
+import { adapterFor, mergeAdapter, tinyModel } from "./adapter-fixture.ts";
+import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
+
+const never = new AbortController().signal;
+const STORY = "one two three four five six seven eight nine ten ";
+
+function run(engine: Engine, request: GenerateRequest): Promise<CollectedGeneration> {
+  return collect(engine, request, never);
+}
+
+describe("an adapter on a llama-cpp model", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("makes what a model makes whose weights it was added to, by its scale", async () => {
+    const base = await randomModel({ logitSpread: 6 });
+    const shape = { layers: 1, width: 64, feedForwardWidth: 128, heads: 2, kvHeads: 2, headSize: 32 };
+    const targetModules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    const path = await adapterFor(base, folder, "whole", { shape, targetModules, rank: 4 });
+    const options = { slots: 2, contextSize: 1024, threads: 1 };
+    const replica = await launchReplica({ modelPath: base, ...options });
+    const request = textRequest(STORY.repeat(12), { maxTokens: 32, logprobs: 3, ignoreEos: true });
+    try {
+      for (const scale of [1, -0.5]) {
+        const merged = join(folder, "merged.gguf");
+        await mergeAdapter(base, path, merged, scale);
+        const reference = await launchReplica({ modelPath: merged, ...options });
+        const id = `scale ${scale}`;
+        await replica.engine.loadAdapter!({ id, path, scale });
+        for (const prompt of [undefined, { logprobs: true }]) {
+          const asked = prompt === undefined ? request : { ...request, prompt };
+          const [made, expected] = [
+            await run(replica.engine, { ...asked, adapter: id }),
+            await run(reference.engine, asked),
+          ];
+          expectAlike(made.tokens[0]!, expected.tokens[0]!);
+          expectAlike(made.prompt ?? [], expected.prompt ?? []);
+          expect(made.texts).not.toEqual((await run(replica.engine, asked)).texts);
+        }
+        await reference.dispose();
+      }
+    } finally {
+      await replica.dispose();
+    }
+  });
+});
+
+describe("adapters on one llama-cpp model", () => {
+  const IDS = ["red", "green", "blue"];
+  let folder: string;
+  let base: string;
+  let paths: string[];
+  let replica: TestReplica;
+  let engine: Engine;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
+    base = await tinyModel(folder);
+    paths = [];
+    for (const [seed, id] of IDS.entries())
+      paths.push(await adapterFor(base, folder, id, { seed: seed + 1 }));
+    replica = await launchReplica({ modelPath: base, slots: 4, threads: 1, maxAdapters: 4 });
+    engine = replica.engine;
+    for (const [i, id] of IDS.entries()) await engine.loadAdapter!({ id, path: paths[i]! });
+  });
+  afterAll(async () => {
+    await replica?.dispose();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const request = (overrides: Partial<GenerateRequest> = {}) =>
+    textRequest(STORY, { maxTokens: 24, ignoreEos: true, ...overrides });
+
+  it("never get into each other's way, nor into the model's, whatever runs at the same time", async () => {
+    const GRAMMAR = 'root ::= "<" [a-z]{2,12} ">"';
+    const asked = fc.record({
+      adapter: fc.constantFrom(undefined, ...IDS),
+      prompt: fc.constantFrom(STORY, `${STORY}eleven`, STORY.repeat(5), `${STORY.repeat(5)}!`, "Other"),
+      maxTokens: fc.integer({ min: 0, max: 20 }),
+      sampling: fc.constantFrom(
+        { temperature: 0 },
+        { temperature: 1, seed: 4 },
+        { temperature: 0.8, seed: 9 },
+      ),
+      n: fc.integer({ min: 1, max: 2 }),
+      more: fc.constantFrom<Partial<GenerateRequest>>(
+        {},
+        { logprobs: 2 },
+        { grammar: GRAMMAR },
+        { prediction: { kind: "text", text: STORY } },
+        { prompt: { logprobs: true }, logprobs: 1 },
+        { stop: ["e"] },
+      ),
+      delay: fc.integer({ min: 0, max: 30 }),
+      abort: fc.boolean(),
+    });
+    const alone = new Map<string, CollectedGeneration>();
+    await fc.assert(
+      fc.asyncProperty(fc.array(asked, { minLength: 2, maxLength: 10 }), async (many) => {
+        const requests = many.map(({ adapter, prompt, more, delay: _, abort: __, ...rest }) =>
+          textRequest(prompt, { ...rest, ...more, ...(adapter === undefined ? {} : { adapter }) }),
+        );
+        for (const one of requests) {
+          const key = JSON.stringify(one);
+          if (!alone.has(key)) alone.set(key, await run(engine, one));
+        }
+        const together = await Promise.all(
+          requests.map(async (one, i) => {
+            for (let turn = 0; turn < many[i]!.delay; turn++) await new Promise(setImmediate);
+            const abort = new AbortController();
+            const result = collect(engine, one, abort.signal, (event) => {
+              if (many[i]!.abort && event.type === "delta") abort.abort();
+            });
+            return result;
+          }),
+        );
+        together.forEach((made, i) => {
+          const expected = alone.get(JSON.stringify(requests[i]!))!;
+          if (made.end.aborted) {
+            made.texts.forEach((text, choice) => {
+              expect(expected.texts[choice]!.startsWith(text)).toBe(true);
+            });
+            return;
+          }
+          expect(made.texts).toEqual(expected.texts);
+          made.tokens.forEach((tokens, choice) => {
+            expectAlike(tokens, expected.tokens[choice]!);
+          });
+          expectAlike(made.prompt ?? [], expected.prompt ?? []);
+        });
+      }),
+      { numRuns: 40 },
+    );
+    expect(new Set(IDS.map((id) => textOf(alone, id))).size, "the adapters differ").toBe(IDS.length);
+  });
+
+  it("reuse what they computed themselves, and nothing of each other's or the model's", async () => {
+    const input = { kind: "text", text: `A prompt of its own. ${STORY.repeat(4)}`, addBos: true } as const;
+    const cached = async (adapter?: string) => {
+      const of = adapter === undefined ? {} : { adapter };
+      return (await run(engine, request({ input, ...of, maxTokens: 2 }))).end.usage.cachedTokens;
+    };
+    expect(await cached()).toBe(0);
+    expect(await cached("red")).toBe(0);
+    expect(await cached("red")).toBeGreaterThan(100);
+    expect(await cached("green")).toBe(0);
+    expect(await cached("green")).toBeGreaterThan(100);
+    expect(await cached()).toBeGreaterThan(100);
+  });
+
+  it("keep what runs with them when they are unloaded, and nothing is left to who comes after under their name", async () => {
+    const id = "changing";
+    const long = request({ adapter: id, maxTokens: 300 });
+    await engine.loadAdapter!({ id, path: paths[0]! });
+    const red = await run(engine, long);
+    let unloaded: Promise<void> | null = null;
+    const running = await collect(engine, long, never, (event) => {
+      if (event.type === "delta") unloaded ??= engine.unloadAdapter!(id);
+    });
+    await unloaded;
+    expect(running.texts).toEqual(red.texts);
+    await expect(run(engine, long)).rejects.toMatchObject({
+      code: "invalid",
+      message: expect.stringContaining(id),
+    });
+    await engine.loadAdapter!({ id, path: paths[1]! });
+    const green = await run(engine, long);
+    expect(green.end.usage.cachedTokens).toBe(0);
+    expect(green.texts).toEqual((await run(engine, { ...long, adapter: "green" })).texts);
+    await engine.unloadAdapter!(id);
+    await engine.unloadAdapter!(id);
+  });
+
+  it("are as many as allowed, and one more is refused until one is gone", async () => {
+    await engine.loadAdapter!({ id: "fourth", path: paths[0]! });
+    const fifth = { id: "fifth", path: paths[1]! };
+    await expect(engine.loadAdapter!(fifth)).rejects.toMatchObject({ code: "overloaded", retryable: true });
+    await engine.loadAdapter!({ id: "fourth", path: paths[0]! });
+    await expect(engine.loadAdapter!({ id: "fourth", path: paths[1]! })).rejects.toMatchObject({
+      code: "invalid",
+    });
+    await engine.unloadAdapter!("fourth");
+    await engine.loadAdapter!(fifth);
+    await engine.unloadAdapter!("fifth");
+  });
+
+  it("load and unload while requests run, and none of those notices", async () => {
+    const alone = await run(engine, request({ adapter: "blue", maxTokens: 200 }));
+    let loads = 0;
+    const [beside] = await Promise.all([
+      run(engine, request({ adapter: "blue", maxTokens: 200 })),
+      (async () => {
+        for (; loads < 20; loads++) {
+          await engine.loadAdapter!({ id: `passing ${loads}`, path: paths[loads % 3]! });
+          await engine.unloadAdapter!(`passing ${loads}`);
+        }
+      })(),
+    ]);
+    expect(beside.texts).toEqual(alone.texts);
+    expect(loads).toBe(20);
+  });
+
+  it("can't do harm with weights out of range: their requests fail, and nothing of it stays behind", async () => {
+    await engine.loadAdapter!({ id: "wild", path: paths[0]!, scale: 1e30 });
+    const input = { kind: "text", text: STORY.repeat(6), addBos: true } as const;
+    const plain = await run(engine, request({ input }));
+    for (const sampling of [{ temperature: 0 }, { temperature: 1, seed: 2 }]) {
+      const wild = request({ input, sampling, adapter: "wild", n: 4 });
+      await expect(run(engine, wild)).rejects.toMatchObject({ code: "invalid", message: /out of range/ });
+      const after = await Promise.all(Array.from({ length: 4 }, () => run(engine, request({ input }))));
+      expect(after.map(({ texts }) => texts)).toEqual(new Array(4).fill(plain.texts));
+    }
+    await engine.unloadAdapter!("wild");
+  });
+
+  it("never end the process, whatever is in their files", { timeout: 120_000 }, async () => {
+    const good = await readFile(paths[2]!);
+    const path = join(folder, "mutated.gguf");
+    const outcomes = { loaded: 0, refused: 0 };
+    const change = fc.record({ at: fc.nat(2_000), value: fc.nat(255), length: fc.constantFrom(1, 1, 1, 8) });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(change, { minLength: 1, maxLength: 3 }),
+        fc.nat(good.length),
+        async (changes, cut) => {
+          const bytes = Buffer.from(cut % 5 === 0 ? good.subarray(0, cut) : good);
+          for (const { at, value, length } of changes)
+            bytes.fill(value, Math.min(at, bytes.length), Math.min(at + length, bytes.length));
+          await writeFile(path, bytes);
+          const id = "mutated";
+          const error = await engine.loadAdapter!({ id, path }).catch((thrown: unknown) => thrown);
+          if (error === undefined) {
+            outcomes.loaded++;
+            await run(engine, request({ adapter: id, maxTokens: 2 })).catch((thrown: unknown) => {
+              expect(thrown).toMatchObject({ code: "invalid" });
+            });
+          } else {
+            outcomes.refused++;
+            expect(error).toMatchObject({ code: "invalid" });
+            expect((error as Error).message).not.toContain(folder);
+          }
+          await engine.unloadAdapter!(id);
+        },
+      ),
+      { numRuns: 150 },
+    );
+    await engine.health();
+    expect(outcomes.loaded).toBeGreaterThan(0);
+    expect(outcomes.refused).toBeGreaterThan(0);
+  });
+});
+
+interface Scored {
+  id: number;
+  logprob: number | null;
+}
+
+/** The same tokens, about as probable. */
+function expectAlike(made: readonly Scored[], expected: readonly Scored[]): void {
+  expect(made.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
+  made.forEach(({ logprob }, i) => {
+    expect(Math.abs((logprob ?? 0) - (expected[i]!.logprob ?? 0))).toBeLessThan(0.02);
+  });
+}
+
+/** What one of the adapters made of the story, greedily. */
+function textOf(alone: ReadonlyMap<string, CollectedGeneration>, adapter: string): string {
+  const own = [...alone].filter(([key]) => key.includes(`"adapter":"${adapter}"`));
+  return JSON.stringify(own.map(([, { texts }]) => texts));
+}
