@@ -4,13 +4,13 @@ import { fileURLToPath } from "node:url";
 import { type Config, ConfigError } from "./config.ts";
 import { createModelService, type ModelService } from "./control/models/service.ts";
 import { createControlPlane } from "./control-plane.ts";
-import { llamaCppKind } from "./engines/llama-cpp/kind.ts";
-import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
-import { alwaysOn, createFleet, type Fleet } from "./fleet/service.ts";
+import type { Fleet } from "./fleet/service.ts";
+import { attachedModels, servedSpecs, setUpFleet } from "./fleet-setup.ts";
 import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
 import { modelRoutes } from "./inference/models/routes.ts";
 import { startGrammarCompiler } from "./inference/text/grammar/compile.ts";
+import type { TextServices } from "./inference/text/serve.ts";
 import { startTemplateRenderer } from "./inference/text/template/chat-template.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
 import { createLimits } from "./metering/limits/service.ts";
@@ -22,7 +22,7 @@ import { registerResources } from "./platform/http/resources.ts";
 import { createHttpServer, type HttpServer } from "./platform/http/server.ts";
 import type { Log } from "./platform/telemetry/log.ts";
 import { createMetrics, type Metrics } from "./platform/telemetry/metrics.ts";
-import { progressBar, type Terminal } from "./progress-bar.ts";
+import type { Terminal } from "./progress-bar.ts";
 import { systemRoutes } from "./system-routes.ts";
 
 export interface App {
@@ -78,31 +78,44 @@ async function startParts(
   startGrammarCompiler();
   startTemplateRenderer();
   // Models load while the database starts.
-  const fleet = createFleetOf(config, deps, clock);
+  const fleet = setUpFleet(config, { ...deps, clock });
   cleanUps.push((graceMs) => fleet.close(graceMs));
-  deployServed(fleet, config, models);
+  const served = servedSpecs(config, models);
+  for (const spec of served) fleet.apply(spec);
 
   const database = await openData(config, log, cleanUps);
   let ownUrl = "";
-  const control = await createControlPlane({ config, database, clock, log, ownUrl: () => ownUrl });
+  const ledger = createUsageLedger({ database, clock, log, folder: join(config.dataDir, "usage-spool") });
+  cleanUps.push(() => ledger.shutDown());
+  const control = await createControlPlane({
+    ...{
+      config,
+      database,
+      clock,
+      log,
+      fleet,
+      ledger,
+      served,
+      library: models,
+      attached: attachedModels(config),
+    },
+    ownUrl: () => ownUrl,
+  });
   cleanUps.push(() => control.close());
   const { apiKeys } = control;
   const keyFile = join(config.dataDir, "api-key");
   const { apiKey } = await apiKeys.bootstrap({ accountId: config.accountId, apiKey: config.apiKey, keyFile });
-  const ledger = createUsageLedger({ database, clock, log, folder: join(config.dataDir, "usage-spool") });
-  cleanUps.push(() => ledger.shutDown());
 
+  await control.start();
   await settled(fleet, clock, deps.signal);
   const metrics = createMetrics();
   exposeState(metrics, ledger, fleet);
   let draining = false;
   const limits = createLimits();
-  const services = {
-    resolveModel(name: string) {
-      const { model, fallbackUsed } = models.resolve(name);
-      return { name: model.name, fallbackUsed };
-    },
-    route: (model: string, signal: AbortSignal) => fleet.route({ deployment: model }, signal),
+  const { serving } = control;
+  const services: TextServices = {
+    resolve: (principal, name) => serving.resolve(principal, name),
+    route: (request, signal) => fleet.route(request, signal),
     admit: limits.admit,
   };
   const textDeps = { clock, log, metrics, ledger, services };
@@ -111,10 +124,11 @@ async function startParts(
     log,
     authenticate: apiKeys.authenticate,
     direct: [chatCompletionRoute(textDeps), completionRoute(textDeps)],
+    elsewhere: (path, authorization) => serving.direct(path, authorization),
     register(app) {
       rememberOrigin(app);
       systemRoutes(app, { metrics, isDraining: () => draining, resources: control.routes });
-      modelRoutes(app, models);
+      modelRoutes(app, serving);
       blobRoutes(app, control.blobStore);
       registerResources(app, control.routes);
     },
@@ -133,52 +147,8 @@ function createModels(config: Config): ModelService {
     catalogDir: CATALOG_DIR,
     aliases: Object.fromEntries(config.modelAliases),
     fallbackModel: config.fallbackModel ?? undefined,
-    extraModels: [...config.attachedEngines.keys(), ...config.launchedEngines.keys()].map((name) => ({
-      name,
-      displayName: lastPart(name),
-      supportsChat: true,
-      supportsImageInput: false,
-      supportsTools: false,
-    })),
+    extraModels: attachedModels(config),
   });
-}
-
-function createFleetOf(config: Config, deps: AppDeps, clock: Clock): Fleet {
-  const bars = new Map<string, ReturnType<typeof progressBar>>();
-  return createFleet({
-    kinds: { "llama-cpp": llamaCppKind },
-    openServer: createOpenAiServerEngine,
-    host: { accelerators: config.accelerators, region: config.region },
-    cacheDir: config.cacheDir,
-    hubEndpoint: config.hubEndpoint,
-    env: config.env,
-    log: deps.log,
-    clock,
-    onProgress(model, { receivedBytes, totalBytes }) {
-      const bar = bars.get(model) ?? progressBar(`Fetching ${lastPart(model)}`, deps.terminal);
-      bars.set(model, bar);
-      bar(receivedBytes, totalBytes);
-    },
-  });
-}
-
-/** The models that the platform itself serves: those of the catalog and those of the settings. */
-function deployServed(fleet: Fleet, config: Config, models: ModelService): void {
-  const threads = config.engineThreads === null ? {} : { threads: config.engineThreads };
-  for (const model of models.serverless()) {
-    const options = (modelPath: string | null) => ({ modelPath, ...threads });
-    fleet.apply(
-      alwaysOn(model.name, { kind: model.engine as string, weights: model.weights ?? null, options }),
-    );
-  }
-  for (const [name, baseUrl] of config.attachedEngines) {
-    fleet.apply(
-      alwaysOn(name, { attach: () => createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name) }) }),
-    );
-  }
-  for (const [name, command] of config.launchedEngines) {
-    fleet.apply(alwaysOn(name, { command, weights: null, upstreamModel: lastPart(name) }));
-  }
 }
 
 async function openData(
@@ -252,8 +222,4 @@ async function listen(http: HttpServer, config: Config): Promise<number> {
     if (code === "EACCES") throw new ConfigError("HEARTH_PORT", `port ${config.port} needs more rights`);
     throw error;
   }
-}
-
-function lastPart(modelName: string): string {
-  return modelName.slice(modelName.lastIndexOf("/") + 1);
 }

@@ -1,24 +1,57 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Config } from "./config.ts";
 import { accountRoutes } from "./control/accounts/routes.ts";
-import { createAccounts } from "./control/accounts/service.ts";
+import { createAccounts, LIBRARY_ACCOUNT, type Principal } from "./control/accounts/service.ts";
 import { apiKeyRoutes } from "./control/api-keys/routes.ts";
 import { type ApiKeys, createApiKeys } from "./control/api-keys/service.ts";
 import { datasetRoutes } from "./control/datasets/routes.ts";
 import { createDatasets } from "./control/datasets/service.ts";
+import { deployedModelRoutes } from "./control/deployed-models/routes.ts";
+import { createDeployedModels, loadedModels, nameServerless } from "./control/deployed-models/service.ts";
+import { deploymentShapeRoutes } from "./control/deployment-shapes/routes.ts";
+import { checkDeploymentSize, createDeploymentShapes } from "./control/deployment-shapes/service.ts";
+import { deploymentRoutes } from "./control/deployments/routes.ts";
+import { createDeployments } from "./control/deployments/service.ts";
+import { modelResourceRoutes } from "./control/models/routes.ts";
+import {
+  type AttachedModel,
+  type CatalogWeights,
+  createModels,
+  type ModelService,
+} from "./control/models/service.ts";
+import { Serving } from "./control/serving/service.ts";
 import { userRoutes } from "./control/users/routes.ts";
 import { createUsers } from "./control/users/service.ts";
+import { type DeploymentSpec, ensureWeights, type Fleet } from "./fleet/service.ts";
+import { engineFor } from "./fleet-setup.ts";
 import type { Clock } from "./lib/clock.ts";
+import type { UsageLedger } from "./metering/usage/service.ts";
 import { type BlobStore, openBlobStore } from "./platform/blobs/open.ts";
 import type { Database } from "./platform/db/database.ts";
 import { platformSecret } from "./platform/db/secrets.ts";
 import type { ResourceRoute } from "./platform/http/resources.ts";
 import type { Log } from "./platform/telemetry/log.ts";
 
+const CATALOG_DIR = fileURLToPath(new URL("../../catalog", import.meta.url));
+const DEFAULT_REGION = "us-east-1";
+
+/** The platform itself, where nobody asks. */
+const PLATFORM: Principal = {
+  accountId: LIBRARY_ACCOUNT,
+  keyId: "",
+  userId: "",
+  role: "admin",
+  isOperator: true,
+};
+
 export interface ControlPlane {
   apiKeys: ApiKeys;
   blobStore: BlobStore;
+  serving: Serving;
   routes: readonly ResourceRoute[];
+  /** Begins the work that is done for resources: what should run is brought up. */
+  start(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,13 +60,19 @@ export interface ControlPlaneDeps {
   database: Database;
   clock: Clock;
   log: Log;
+  fleet: Fleet;
+  ledger: UsageLedger;
+  /** What the platform runs for everybody. */
+  served: readonly DeploymentSpec[];
+  library: ModelService;
+  attached: readonly AttachedModel[];
   /** Where this server listens, as `http://host:port`. */
   ownUrl(): string;
 }
 
 /** Puts the resources together, in the order in which they need each other. */
 export async function createControlPlane(deps: ControlPlaneDeps): Promise<ControlPlane> {
-  const { config, database, clock, log } = deps;
+  const { config, database, clock, log, fleet, ledger, served, library } = deps;
   const tokenSecret = await platformSecret(database, "page-token");
   const accounts = createAccounts({ database, clock, tokenSecret });
   const users = createUsers({ database, accounts, clock, tokenSecret });
@@ -56,17 +95,79 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     onSweepFailure: (error) => log.warn({ err: error }, "Files of deleted datasets can't be removed yet"),
   });
   datasets.start();
+  const models = await createModels({
+    ...{ database, clock, log, blobs: blobStore.blobs, tokenSecret, accounts, users },
+    catalogDir: CATALOG_DIR,
+    attached: deps.attached,
+    folder: join(config.dataDir, "models"),
+    fetchWeights: (weights, signal, onPhase) => fetchWeights(deps, weights, signal, onPhase),
+    s3: { endpoint: config.blobStore?.endpoint ?? null, region: config.blobStore?.region ?? DEFAULT_REGION },
+    modelRefs: (principal, name) => deployedModels.refs(principal, name),
+    inUse: (name) => deployedModels.inUse(name),
+  });
+  const shapes = createDeploymentShapes({ database, accounts, models, clock, log, tokenSecret });
+  await shapes.importLibrary(join(CATALOG_DIR, "shapes"));
+  const deployments = createDeployments({
+    ...{ database, clock, tokenSecret, users, models, shapes },
+    keySecret: await platformSecret(database, "direct-route-keys"),
+    checkSize: checkDeploymentSize,
+    loaded: loadedModels,
+    hostRegion: config.region,
+    observe: (name) => fleet.observe(name),
+    requestFigures: (replicaPrefix, sinceMs) => ledger.figures(replicaPrefix, sinceMs),
+  });
+  const deployedModels = createDeployedModels({
+    ...{ database, clock, tokenSecret, users, models, deployments },
+    serverless: nameServerless(served.map(({ id }) => id)),
+  });
+  const serving = new Serving({
+    ...{ database, clock, log, fleet, deployments, deployedModels, library, serverless: served },
+    describe: (principal, name) => models.describe(principal, name),
+    engineFor: (workload, slots) => engineFor(config, workload, slots),
+    fetchModel: (name, precision) => async (signal, onPhase) => {
+      const model = await models.deployable(PLATFORM, name);
+      return model.fetch({ signal, onPhase, ...(precision === null ? {} : { precision }) });
+    },
+  });
   return {
     apiKeys,
     blobStore,
+    serving,
     routes: [
       ...accountRoutes(accounts),
       ...userRoutes(users),
       ...apiKeyRoutes(apiKeys),
       ...datasetRoutes(datasets),
+      ...modelResourceRoutes(models),
+      ...deploymentShapeRoutes(shapes),
+      ...deploymentRoutes(deployments),
+      ...deployedModelRoutes(deployedModels),
     ],
+    async start() {
+      await models.start();
+      await serving.start();
+    },
     async close() {
-      await Promise.all([apiKeys.close(), datasets.close()]);
+      await serving.close();
+      await Promise.all([apiKeys.close(), datasets.close(), models.close()]);
     },
   };
+}
+
+async function fetchWeights(
+  { config, clock, log }: ControlPlaneDeps,
+  weights: CatalogWeights,
+  signal: AbortSignal,
+  onPhase: (message: string) => void,
+): Promise<string> {
+  const { cacheDir, hubEndpoint, env } = config;
+  const { path } = await ensureWeights(weights, {
+    ...{ cacheDir, hubEndpoint, env, clock, log, signal },
+    onProgress({ receivedBytes, totalBytes }) {
+      onPhase(
+        `The model's weights are being fetched: ${Math.floor((receivedBytes / totalBytes) * 100)} % so far.`,
+      );
+    },
+  });
+  return path;
 }

@@ -29,7 +29,7 @@ export {
   MAX_REPLICAS,
   type Scaling,
 } from "./spec.ts";
-export type { Weights, WeightsProgress } from "./weights/ensure.ts";
+export { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure.ts";
 export { parseWeightsSource } from "./weights/source.ts";
 
 export interface FleetOptions {
@@ -48,7 +48,7 @@ export interface FleetOptions {
   clock?: Clock;
   /** 0–1. Default `Math.random`. */
   random?: () => number;
-  /** Longest time a request waits for a replica that can take it. Default 30,000. */
+  /** Longest time a request waits for a replica that can take it. Default 120,000. */
   coldStartMs?: number;
   /** Longest time from the start of a process to its loaded model. Default 600,000. */
   loadTimeoutMs?: number;
@@ -167,7 +167,7 @@ class DynamicFleet implements Fleet {
   }
 
   #create(spec: DeploymentSpec): Deployment {
-    const { log, random = Math.random, coldStartMs = 30_000 } = this.#options;
+    const { log, random = Math.random, coldStartMs = 120_000 } = this.#options;
     return new Deployment(spec, {
       ...{ clock: this.#boot.clock, random, log, coldStartMs },
       bootOf: (current) => bootOf(current, this.#boot),

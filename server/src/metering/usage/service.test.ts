@@ -102,6 +102,30 @@ describe("usage ledger", () => {
     await ledger.shutDown();
   });
 
+  test("figures are those of the replicas asked for, since the time asked for", async () => {
+    const { ledger } = open();
+    const at = Date.UTC(2026, 0, 1);
+    const of = (changes: Partial<Request & UsageSource>, end: UsageEnd = OK) => {
+      const row = request({ ...changes, id: uuidv7Hex(at) });
+      ledger.open(row);
+      return closed(ledger, row, end);
+    };
+    await of({ replica: "a_1/replicas/0" });
+    await of(
+      { replica: "a_1/replicas/1", timeToFirstTokenMs: null },
+      { ...OK, outcome: "error", durationMs: 99 },
+    );
+    await of({ replica: "ax1/replicas/0" });
+    await of({ replica: null });
+    await of({ replica: "a_1/replicas/0", startedAtMs: at - 1 });
+    await ledger.flush();
+    expect(await ledger.figures("a_1/", at)).toEqual({
+      ...{ requests: 2, errors: 1, promptTokens: 14, cachedPromptTokens: 6, generatedTokens: 10 },
+      ...{ timeToFirstTokenMeanMs: 1.25, durationMeanMs: 12.34 },
+    });
+    expect(await ledger.figures("nobody/", at)).toMatchObject({ requests: 0, durationMeanMs: null });
+  });
+
   test("nobody hears that a request is recorded before it is in the spool", async () => {
     const { ledger, folder } = open();
     const one = request();

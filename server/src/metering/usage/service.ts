@@ -7,9 +7,10 @@ import { ownIdentity, type ProcessIdentity } from "../../platform/process/identi
 import { Flusher } from "./flusher.ts";
 import { encodeUsage, type UsageEnd, type UsageRow, type UsageSource } from "./record.ts";
 import { SEGMENT_LIMIT_BYTES, Spool } from "./spool.ts";
-import { type UsageFilter, usageStore } from "./store.ts";
+import { type UsageFigures, type UsageFilter, usageStore } from "./store.ts";
 
 export type { Outcome, UsageEnd, UsageRow, UsageSource } from "./record.ts";
+export type { UsageFigures } from "./store.ts";
 
 export interface UsageLedgerOptions {
   database: Pick<Database, "sql" | "db">;
@@ -54,6 +55,8 @@ export interface UsageLedger {
   /** Settles when every row closed before the call is in the database. Rejects when the database doesn't take them. */
   flush(): Promise<void>;
   list(filter: UsageFilter, limit?: number): Promise<UsageRow[]>;
+  /** Of the requests begun since then whose replica's id begins with `replicaPrefix`; the last moments may be missing. */
+  figures(replicaPrefix: string, sinceMs: number): Promise<UsageFigures>;
   stats(): UsageStats;
   /** Flushes for at most five seconds; what remains is taken up by the next start. Call it when no request is left. */
   shutDown(): Promise<void>;
@@ -231,6 +234,10 @@ class Ledger implements UsageLedger {
 
   list(filter: UsageFilter, limit = MAX_LIST_ROWS): Promise<UsageRow[]> {
     return this.#store.list(filter, limit);
+  }
+
+  figures(replicaPrefix: string, sinceMs: number): Promise<UsageFigures> {
+    return this.#store.figures(replicaPrefix, sinceMs);
   }
 
   stats(): UsageStats {

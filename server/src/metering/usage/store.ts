@@ -1,4 +1,5 @@
-import { and, asc, eq, type SQL } from "drizzle-orm";
+import { and, asc, eq, gte, like, sql as raw, type SQL } from "drizzle-orm";
+import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../platform/db/database.ts";
 import type { UsageRow } from "./record.ts";
 import { usageRecords } from "./table.ts";
@@ -8,7 +9,22 @@ export interface UsageFilter {
   id?: string;
 }
 
+/** Sums and means over requests. */
+export interface UsageFigures {
+  requests: number;
+  /** Those that failed on our side. */
+  errors: number;
+  promptTokens: number;
+  cachedPromptTokens: number;
+  generatedTokens: number;
+  /** Of requests that got a token. Null: there were none. */
+  timeToFirstTokenMeanMs: number | null;
+  durationMeanMs: number | null;
+}
+
 export interface UsageStore {
+  /** Of the requests begun since then whose replica's id begins with `replicaPrefix`. */
+  figures(replicaPrefix: string, sinceMs: number): Promise<UsageFigures>;
   /** Rows as `encodeUsage` writes them, at most 1,000. Rows whose identifier is known already change nothing. */
   insert(rows: readonly string[]): Promise<void>;
   /** By start, oldest first. */
@@ -32,6 +48,31 @@ export function usageStore({ sql, db }: Pick<Database, "sql" | "db">): UsageStor
           to_timestamp((r->>13)::float8 / 1000)
         from jsonb_array_elements(${`[${rows.join(",")}]`}::text::jsonb) as r
         on conflict (id) do nothing`;
+    },
+    async figures(replicaPrefix, sinceMs) {
+      const tokens = (column: AnyPgColumn) => raw<number>`coalesce(sum(${column}), 0)`.mapWith(Number);
+      const gotToken = raw`where ${usageRecords.timeToFirstTokenMs} is not null`;
+      const [figures] = await db
+        .select({
+          requests: raw<number>`count(*)`.mapWith(Number),
+          errors:
+            raw<number>`count(*) filter (where ${usageRecords.outcome} in ('error', 'interrupted'))`.mapWith(
+              Number,
+            ),
+          promptTokens: tokens(usageRecords.promptTokens),
+          cachedPromptTokens: tokens(usageRecords.cachedTokens),
+          generatedTokens: tokens(usageRecords.completionTokens),
+          timeToFirstTokenMeanMs: raw<number | null>`avg(${usageRecords.timeToFirstTokenMs})`,
+          durationMeanMs: raw<number | null>`avg(${usageRecords.durationMs}) filter (${gotToken})`,
+        })
+        .from(usageRecords)
+        .where(
+          and(
+            gte(usageRecords.startedAt, new Date(sinceMs)),
+            like(usageRecords.replica, `${replicaPrefix.replaceAll(/[\\%_]/g, "\\$&")}%`),
+          ),
+        );
+      return figures as UsageFigures;
     },
     async list(filter, limit) {
       const conditions: SQL[] = [];

@@ -1,0 +1,95 @@
+import type { Config } from "./config.ts";
+import type { Workload } from "./control/deployments/service.ts";
+import type { AttachedModel, ModelService } from "./control/models/service.ts";
+import { type LlamaCppOptions, llamaCppKind } from "./engines/llama-cpp/kind.ts";
+import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
+import { alwaysOn, createFleet, type DeploymentSpec, type Fleet } from "./fleet/service.ts";
+import type { Clock } from "./lib/clock.ts";
+import type { Log } from "./platform/telemetry/log.ts";
+import { progressBar, type Terminal } from "./progress-bar.ts";
+
+/** The fleet of this host, with nothing to run yet. */
+export function setUpFleet(config: Config, deps: { log: Log; terminal: Terminal; clock: Clock }): Fleet {
+  const bars = new Map<string, ReturnType<typeof progressBar>>();
+  return createFleet({
+    kinds: { "llama-cpp": llamaCppKind },
+    openServer: createOpenAiServerEngine,
+    host: { accelerators: config.accelerators, region: config.region },
+    cacheDir: config.cacheDir,
+    hubEndpoint: config.hubEndpoint,
+    env: config.env,
+    log: deps.log,
+    clock: deps.clock,
+    onProgress(model, { receivedBytes, totalBytes }) {
+      const bar = bars.get(model) ?? progressBar(`Fetching ${lastPart(model)}`, deps.terminal);
+      bars.set(model, bar);
+      bar(receivedBytes, totalBytes);
+    },
+  });
+}
+
+/** The models that the platform itself serves: those of the catalog and those of the settings. */
+export function servedSpecs(config: Config, models: ModelService): DeploymentSpec[] {
+  return [
+    ...models.serverless().map((model) =>
+      alwaysOn(model.name, {
+        kind: model.engine as string,
+        weights: model.weights ?? null,
+        options: (modelPath) => ({ modelPath, ...threadsOf(config) }),
+      }),
+    ),
+    ...[...config.attachedEngines].map(([name, baseUrl]) =>
+      alwaysOn(name, { attach: () => createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name) }) }),
+    ),
+    ...[...config.launchedEngines].map(([name, command]) =>
+      alwaysOn(name, { command, weights: null, upstreamModel: lastPart(name) }),
+    ),
+  ];
+}
+
+/** How a deployment's replica is run on this host: by the embedded engine. */
+export function engineFor(config: Config, workload: Workload, slots: number): DeploymentSpec["engine"] {
+  const { weights, draft, draftTokens, ngramLength, contextLength } = workload;
+  let draftPath: string | null = null;
+  return {
+    kind: "llama-cpp",
+    weights: {
+      async fetch(signal, onPhase) {
+        if (draft !== null) draftPath = await draft(signal, onPhase);
+        return weights(signal, onPhase);
+      },
+    },
+    options: (modelPath): LlamaCppOptions => ({
+      modelPath: modelPath as string,
+      slots,
+      ...threadsOf(config),
+      ...(contextLength === null ? {} : { contextSize: contextLength }),
+      ...(workload.withAdapters ? {} : { maxAdapters: 0 }),
+      ...(draftPath === null ? {} : { draft: { modelPath: draftPath, ...tokensOf(draftTokens) } }),
+      ...(ngramLength === null ? {} : { ngram: { length: ngramLength, ...tokensOf(draftTokens) } }),
+    }),
+  };
+}
+
+function threadsOf({ engineThreads }: Config): { threads?: number } {
+  return engineThreads === null ? {} : { threads: engineThreads };
+}
+
+function tokensOf(tokens: number | null): { tokens?: number } {
+  return tokens === null ? {} : { tokens };
+}
+
+/** Models of servers that the settings name. */
+export function attachedModels(config: Config): AttachedModel[] {
+  return [...config.attachedEngines.keys(), ...config.launchedEngines.keys()].map((name) => ({
+    name,
+    displayName: lastPart(name),
+    supportsChat: true,
+    supportsImageInput: false,
+    supportsTools: false,
+  }));
+}
+
+function lastPart(modelName: string): string {
+  return modelName.slice(modelName.lastIndexOf("/") + 1);
+}
