@@ -1,6 +1,14 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
 import { openDatabase } from "./database.ts";
+
+function tablesOfMigrations(): string[] {
+  const folder = new URL("../../../migrations/", import.meta.url);
+  const files = readdirSync(folder).filter((name) => name.endsWith(".sql"));
+  const text = files.map((name) => readFileSync(new URL(name, folder), "utf8")).join();
+  return [...text.matchAll(/^CREATE TABLE "(\w+)"/gm)].map(([, name]) => name as string).sort();
+}
 
 describe("database", () => {
   let database: TestDatabase;
@@ -13,12 +21,7 @@ describe("database", () => {
     await Promise.all(Array.from({ length: 10 }, () => database.migrate()));
     const tables =
       await database.sql`select table_name from information_schema.tables where table_schema = 'public'`;
-    expect(tables.map((row) => row["table_name"]).sort()).toEqual([
-      "accounts",
-      "api_keys",
-      "platform_secrets",
-      "usage_records",
-    ]);
+    expect(tables.map((row) => row["table_name"]).sort()).toEqual(tablesOfMigrations());
     const applied = await database.sql`select hash from drizzle.__drizzle_migrations`;
     expect(new Set(applied.map((row) => row["hash"])).size).toBe(applied.length);
   });

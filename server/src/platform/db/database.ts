@@ -11,6 +11,8 @@ export interface DatabaseOptions {
   log: DatabaseLog;
   /** Connections beside the one that listens, 1–100. Default 10. */
   maxConnections?: number;
+  /** A statement that takes longer is cancelled by the server. Default 30 s, which a filter among millions of rows can reach. */
+  statementTimeoutMs?: number;
 }
 
 export interface Database {
@@ -32,6 +34,7 @@ export interface Database {
 export type Transaction = Parameters<Parameters<Database["db"]["transaction"]>[0]>[0];
 
 const CONNECT_LIMIT_S = 10;
+const STATEMENT_TIMEOUT_MS = 30_000;
 const CLOSE_LIMIT_S = 5;
 const MIGRATION_LOCK_WAIT_S = 120;
 /** Any number will do, as long as no other program uses it on the same database. */
@@ -42,7 +45,7 @@ const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../migrations", import.me
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, log } = options;
   const connect = connector(url, log);
-  const sql = connect(options.maxConnections ?? 10);
+  const sql = connect(options.maxConnections ?? 10, options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS);
   try {
     await sql`select 1`;
   } catch (error) {
@@ -53,7 +56,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const listener = new Listener({
     // Never closed for age or idleness: what arrives in between would be lost.
     connect: (onnotify, onclose) =>
-      connect(1, { onnotify, onclose, idle_timeout: null, max_lifetime: null, fetch_types: false }),
+      connect(1, 0, { onnotify, onclose, idle_timeout: null, max_lifetime: null, fetch_types: false }),
     onFailure: (error) => log.warn({ reason: reason(error) }, "Can't listen to the database; trying again"),
   });
   let closing: Promise<void> | null = null;
@@ -69,7 +72,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
-type Connect = (maxConnections: number, extra?: object) => postgres.Sql;
+/** @param statementTimeoutMs 0: none. */
+type Connect = (maxConnections: number, statementTimeoutMs: number, extra?: object) => postgres.Sql;
 
 function connector(url: string, log: DatabaseLog): Connect {
   let target: URL;
@@ -87,14 +91,14 @@ function connector(url: string, log: DatabaseLog): Connect {
   target.searchParams.delete("host");
   target.searchParams.delete("port");
   const address = socketFolder?.startsWith("/") ? { path: `${socketFolder}/.s.PGSQL.${port}` } : {};
-  return (maxConnections, extra) =>
+  return (maxConnections, statementTimeoutMs, extra) =>
     postgres(target.href, {
       ...address,
       max: maxConnections,
       connect_timeout: CONNECT_LIMIT_S,
       // The driver prints notices to standard output by default.
       onnotice: (notice) => log.debug({ source: "postgres" }, notice["message"] ?? "notice"),
-      connection: { application_name: "hearth" },
+      connection: { application_name: "hearth", statement_timeout: statementTimeoutMs },
       ...extra,
     });
 }
@@ -127,7 +131,7 @@ function reason(error: unknown): string {
 
 async function migrate(connect: Connect, url: string): Promise<void> {
   // The lock belongs to a connection, so all of it goes over one.
-  const sql = connect(1);
+  const sql = connect(1, 0);
   try {
     await sql.unsafe(`set lock_timeout = '${MIGRATION_LOCK_WAIT_S}s'`);
     await sql`select pg_advisory_lock(${MIGRATION_LOCK}::bigint)`;

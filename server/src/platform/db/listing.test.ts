@@ -3,8 +3,9 @@ import { eq, sql } from "drizzle-orm";
 import { bigint, boolean, doublePrecision, jsonb, pgTable, text } from "drizzle-orm/pg-core";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
+import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
 import type { CheckedFilter, FilterTest } from "../../lib/filter-check.ts";
+import { openDatabase } from "./database.ts";
 import { filterSql } from "./filter-sql.ts";
 import { createListing, type List, type ListField, type ListQuery } from "./listing.ts";
 
@@ -395,6 +396,21 @@ describe("pages", () => {
   ])("%j is refused by name", async (query, param) => {
     await expect(list(query, where, "a")).rejects.toMatchObject({ code: "BAD_REQUEST", param });
   });
+});
+
+test("a list that the database gives up on says so", async () => {
+  await insert(thing("a"));
+  const hurried = await openDatabase({ url: database.url, log: silentLog, statementTimeoutMs: 100 });
+  const slow = createListing({
+    db: hurried.db,
+    table: things,
+    fields: { ...FIELDS, slow: { sql: sql`(select pg_sleep(600)::text)`, type: "string" } },
+    key: things.id,
+    defaultOrder: "createTime desc",
+    tokenSecret: randomBytes(32),
+  });
+  await expect(slow({ filter: "slow = x" }, where, "a")).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  await hurried.close();
 });
 
 function sorted(all: readonly Thing[], terms: readonly { field: string; descending: boolean }[]): Thing[] {

@@ -1,7 +1,7 @@
 import { and, getTableColumns, getTableName, type InferSelectModel, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 import { type Static, Type } from "typebox";
-import { badRequest } from "../../lib/errors.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
 import { checkFilter, type FieldType } from "../../lib/filter-check.ts";
 import { parseOrderBy } from "../../lib/order-by.ts";
 import { openPageToken, sealPageToken } from "../../lib/page-token.ts";
@@ -61,6 +61,7 @@ export type List<Row> = (
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 200;
+const QUERY_CANCELED = "57014";
 
 /**
  * A list of a table's rows, page by page. Pages follow each other by value, not by number: rows that come or go in
@@ -99,7 +100,7 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     const filterCondition = filter === null ? undefined : filterSql(filter, fields);
     const after = token === null ? undefined : afterSql(terms, token.position);
     const isStored = token === null && countKey !== undefined;
-    const read = await db
+    const reading = db
       .select({
         row: getTableColumns(table),
         position: positionSql(terms),
@@ -109,6 +110,7 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
       .where(and(where, filterCondition, after))
       .orderBy(orderSql(terms))
       .limit(pageSize + 1);
+    const read = await reading.catch(refuseTimeout);
     const page = read.slice(0, pageSize);
     const isLast = read.length <= pageSize;
     const count = async (): Promise<number> => {
@@ -129,6 +131,16 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     };
   }
   return list;
+}
+
+/** What the database gave up on is the filter's or the order's doing, not a failure. */
+function refuseTimeout(error: Error): never {
+  const { code } = (error.cause ?? error) as { code?: unknown };
+  if (code !== QUERY_CANCELED) throw error;
+  throw new AppError(
+    "DEADLINE_EXCEEDED",
+    "The list took too long: ask for less with filter, or without orderBy.",
+  );
 }
 
 /** What a page token holds: where the next page begins. */
