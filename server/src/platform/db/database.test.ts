@@ -6,7 +6,7 @@ import { openDatabase } from "./database.ts";
 function tablesOfMigrations(): string[] {
   const folder = new URL("../../../migrations/", import.meta.url);
   const files = readdirSync(folder).filter((name) => name.endsWith(".sql"));
-  const text = files.map((name) => readFileSync(new URL(name, folder), "utf8")).join();
+  const text = files.map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n");
   return [...text.matchAll(/^CREATE TABLE "(\w+)"/gm)].map(([, name]) => name as string).sort();
 }
 
