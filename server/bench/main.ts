@@ -28,7 +28,11 @@ const SIZES = {
       promptTokens: 1_000,
       budgetMs: 40_000,
     },
-    control: { listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 } },
+    control: {
+      coldStart: { rounds: 5 },
+      scale: { clients: 24, maxTokens: 24, requestsAtThree: 200 },
+      listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 },
+    },
   },
   quick: {
     gateway: { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 },
@@ -41,7 +45,11 @@ const SIZES = {
       promptTokens: 1_000,
       budgetMs: 8_000,
     },
-    control: { listing: { rows: 100_000, samples: 40, budgetMs: 3_000 } },
+    control: {
+      coldStart: { rounds: 3 },
+      scale: { clients: 24, maxTokens: 16, requestsAtThree: 60 },
+      listing: { rows: 100_000, samples: 40, budgetMs: 3_000 },
+    },
   },
   smoke: {
     gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
@@ -54,7 +62,11 @@ const SIZES = {
       promptTokens: 200,
       budgetMs: 2_000,
     },
-    control: { listing: { rows: 2_000, samples: 3, budgetMs: 1_000 } },
+    control: {
+      coldStart: { rounds: 1 },
+      scale: { clients: 12, maxTokens: 8, requestsAtThree: 12 },
+      listing: { rows: 2_000, samples: 3, budgetMs: 1_000 },
+    },
   },
 } as const;
 
