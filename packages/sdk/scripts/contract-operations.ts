@@ -1,0 +1,159 @@
+/** The contract's operations: how each is called, and where the client offers it. */
+import { docOf, propertyName, refName, type Schema, typeOf } from "./contract-types.ts";
+
+export interface Contract {
+  paths: Record<string, Record<string, RawOperation>>;
+  components: { schemas: Record<string, Schema>; parameters?: Record<string, Parameter> };
+}
+
+interface Parameter {
+  $ref?: string;
+  name: string;
+  in: string;
+  required?: boolean;
+  description?: string;
+  schema: Schema;
+}
+
+interface RawOperation {
+  operationId: string;
+  summary?: string;
+  tags?: string[];
+  parameters?: Parameter[];
+  requestBody?: { content: Record<string, { schema: Schema }> };
+  responses: Record<string, { content?: Record<string, { schema: Schema }> }>;
+  "x-path-greedy"?: boolean;
+}
+
+export interface Operation {
+  id: string;
+  summary: string;
+  tag: string;
+  method: string;
+  path: string;
+  query: Parameter[];
+  /** Media type and schema. */
+  body: { type: string; schema: Schema } | null;
+  answers: Record<string, { schema: Schema }>;
+  isGreedy: boolean;
+}
+
+/** Verbs that may be sent twice: the second changes nothing that the first has not. */
+const REPEATABLE_VERBS =
+  /:(getUploadEndpoint|delete|batchDelete|cancel|estimateCost|prepare)$|\/validateModelConfig$/;
+
+/** Names in the client that don't follow from the operation's own. */
+const METHOD_NAMES: Record<string, string> = {
+  listUserApiKeys: "listForUser",
+  createUserApiKey: "createForUser",
+  deleteUserApiKey: "deleteForUser",
+  getUserApiKey: "getForUser",
+  createEvaluatorV2: "createV2",
+  executeRlorTrainStep: "executeTrainStep",
+  splitDataset: "split",
+  uploadDatasetFile: "uploadFile",
+};
+
+export function operationsOf(contract: Contract): Operation[] {
+  return Object.entries(contract.paths).flatMap(([path, methods]) =>
+    Object.entries(methods)
+      .filter(([, raw]) => raw.operationId !== undefined)
+      .map(([method, raw]) => {
+        const parameters = (raw.parameters ?? []).map((one) =>
+          one.$ref === undefined ? one : (contract.components.parameters?.[refName(one.$ref)] as Parameter),
+        );
+        const [type, content] = Object.entries(raw.requestBody?.content ?? {})[0] ?? [];
+        return {
+          id: raw.operationId,
+          summary: raw.summary ?? "",
+          tag: raw.tags?.[0] ?? "",
+          method: method.toUpperCase(),
+          path,
+          query: parameters.filter((one) => one.in === "query" && one.name !== "Authorization"),
+          body: type === undefined || content === undefined ? null : { type, schema: content.schema },
+          answers: raw.responses["200"]?.content ?? {},
+          isGreedy: raw["x-path-greedy"] === true,
+        };
+      }),
+  );
+}
+
+/** The field of a page that holds the items; null for what is no list in pages. */
+export function itemsField(operation: Operation, contract: Contract): string | null {
+  const schema = operation.answers["application/json"]?.schema;
+  const page = schema?.$ref === undefined ? undefined : contract.components.schemas[refName(schema.$ref)];
+  if (page?.properties?.["nextPageToken"] === undefined) return null;
+  const lists = Object.entries(page.properties).filter(([, field]) => field.type === "array");
+  return lists.length === 1 ? (lists[0]?.[0] as string) : null;
+}
+
+/** A row of the table that drives the client. What is the default is left out. */
+export function tableRow(operation: Operation, contract: Contract): string {
+  const { method, path, query, body, answers, isGreedy } = operation;
+  const items = itemsField(operation, contract);
+  const row: Record<string, unknown> = { method, path };
+  if (query.length > 0) row["query"] = query.map((one) => one.name);
+  if (body !== null) row["body"] = body.type === "multipart/form-data" ? "form" : "json";
+  if (items !== null) row["items"] = items;
+  const idField = newIdField(operation, contract);
+  if (idField !== null) row["newId"] = idField;
+  if (method === "POST" && REPEATABLE_VERBS.test(path)) row["repeatable"] = true;
+  if (isGreedy) row["greedy"] = true;
+  const otherAnswers = Object.keys(answers).filter((type) => !/json|event-stream/.test(type));
+  if (otherAnswers.length > 0) row["accept"] = Object.keys(answers).join(", ");
+  return `${docOf(operation.summary)}${operation.id}: ${JSON.stringify(row)},`;
+}
+
+/** Where a create operation takes the new thing's id. */
+function newIdField(operation: Operation, contract: Contract): string | null {
+  if (operation.method !== "POST" || !/^create/.test(operation.id)) return null;
+  const inQuery = operation.query.find((one) => /[a-z]Id$/.test(one.name));
+  if (inQuery !== undefined) return inQuery.name;
+  const ref = operation.body?.schema.$ref;
+  const body = ref === undefined ? undefined : contract.components.schemas[refName(ref)];
+  const field = Object.entries(body?.properties ?? {}).find(
+    ([name, one]) =>
+      /[a-z]Id$/.test(name) && (one.$ref?.endsWith("/ResourceId") || body?.required?.includes(name)),
+  );
+  return field?.[0] ?? null;
+}
+
+/** What a call of the operation takes and gives, as members of an interface. */
+export function callTypes(operation: Operation, contract: Contract): string {
+  const { query, body, answers } = operation;
+  const fields = query.map((one) => {
+    const optional = one.required !== true;
+    const type = typeOf(one.schema, "types.");
+    return `${docOf(one.description)}${propertyName(one.name)}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
+  });
+  const parts = fields.length > 0 ? [`{ ${fields.join("\n")} }`] : [];
+  if (body !== null) parts.unshift(wrapUnion(typeOf(body.schema, "types.")));
+  const results = Object.entries(answers)
+    .filter(([type]) => type !== "text/event-stream")
+    .map(([, answer]) => typeOf(answer.schema, "types."));
+  const items = itemsField(operation, contract);
+  const result = [...new Set(results)].join(" | ") || "Record<string, never>";
+  const item = items === null ? "" : ` item: Item<${result}, "${items}">;`;
+  const named = isNamed(operation) ? " named: true;" : "";
+  return `${operation.id}: { params: ${parts.join(" & ") || "object"}; result: ${result};${item}${named} };`;
+}
+
+function wrapUnion(type: string): string {
+  return type.includes(" | ") && !type.startsWith("{") && !type.startsWith("WithRequired")
+    ? `(${type})`
+    : type;
+}
+
+/** Whether the path holds more than the account: a call then begins with the thing's name. */
+export function isNamed({ path }: Operation): boolean {
+  return /\{\w+\}/.test(path.replace("/v1/accounts/{account_id}/", "/"));
+}
+
+/** The client's name of an operation among those of its tag: `getModelDownloadEndpoint` → `getDownloadEndpoint`. */
+export function methodName({ id, tag }: Operation): string {
+  const known = METHOD_NAMES[id];
+  if (known !== undefined) return known;
+  const plural = tag.charAt(0).toUpperCase() + tag.slice(1);
+  const name = [plural, plural.replace(/s$/, "")].reduce((text, noun) => text.replace(noun, ""), id);
+  return name;
+}

@@ -1,0 +1,206 @@
+import { OPERATIONS, type OperationTypes } from "../generated/operations.ts";
+import { ConflictError, InputError, NotFoundError } from "./errors.ts";
+import { Listing, type Page } from "./listing.ts";
+import { checkNewId, greedyPath, resourcePath } from "./names.ts";
+import { EventStream, type LastEvent } from "./stream.ts";
+import { type Answer, type CallOptions, type HttpRequest, parseJson, type Transport } from "./transport.ts";
+
+export type OperationId = keyof OperationTypes;
+
+/** How an operation is called. Generated from the contract. */
+export interface Operation {
+  method: string;
+  path: string;
+  /** Names of the parameters that go into the query; all others are the body. */
+  query?: readonly string[];
+  body?: "json" | "form";
+  /** Of a list: the field of a page that holds the items. */
+  items?: string;
+  /** Of what makes a thing: the parameter with its id. */
+  newId?: string;
+  /** Whether this POST may be sent twice. */
+  repeatable?: boolean;
+  /** Whether the path takes a name with its slashes. */
+  greedy?: boolean;
+  accept?: string;
+}
+
+/** Options of calls whose path holds an account. */
+export interface ResourceCallOptions extends CallOptions {
+  /** The account that short names mean in this call. Default: the client's. */
+  accountId?: string | undefined;
+}
+
+type Params = Readonly<Record<string, unknown>>;
+
+/** Calls operations of the contract by their ids. */
+export class Caller {
+  readonly transport: Transport;
+  readonly #account: () => Promise<string>;
+
+  constructor(transport: Transport, account: () => Promise<string>) {
+    this.transport = transport;
+    this.#account = account;
+  }
+
+  /** @throws as `Transport.send`, and InputError for a wrong name or id */
+  async call(
+    id: OperationId,
+    name: string | undefined,
+    params: Params,
+    options: ResourceCallOptions = {},
+  ): Promise<unknown> {
+    const operation: Operation = OPERATIONS[id];
+    const request = await this.#request(operation, name, params, options);
+    let isDoubtful = false;
+    request.onDoubt = () => {
+      isDoubtful = true;
+    };
+    try {
+      return this.#decoded(operation, await this.transport.send(request));
+    } catch (error) {
+      if (!isDoubtful) throw error;
+      return await this.#resolve(operation, name, params, options, error);
+    }
+  }
+
+  list(
+    id: OperationId,
+    name: string | undefined,
+    params: Params,
+    options: ResourceCallOptions = {},
+  ): Listing<unknown> {
+    const { items = "" } = OPERATIONS[id] as Operation;
+    const { pageToken, ...others } = params;
+    const fetch = async (token: string | undefined): Promise<Page<unknown>> => {
+      const page = (await this.call(id, name, { ...others, pageToken: token }, options)) as Params;
+      return {
+        items: (page[items] as unknown[] | undefined) ?? [],
+        nextPageToken: (page["nextPageToken"] as string | undefined) ?? "",
+        totalSize: (page["totalSize"] as number | undefined) ?? null,
+      };
+    };
+    return new Listing(fetch, pageToken as string | undefined);
+  }
+
+  async stream<Event>(
+    id: OperationId,
+    params: Params,
+    lastEvent: LastEvent,
+    options: CallOptions = {},
+  ): Promise<EventStream<Event>> {
+    const operation: Operation = OPERATIONS[id];
+    const request = await this.#request(operation, undefined, { ...params, stream: true }, options);
+    request.accept = "text/event-stream";
+    return new EventStream<Event>(await this.transport.open(request), this.transport, lastEvent);
+  }
+
+  async #request(
+    operation: Operation,
+    name: string | undefined,
+    params: Params,
+    options: ResourceCallOptions,
+  ): Promise<HttpRequest> {
+    const { method, newId, body, query = [] } = operation;
+    if (newId !== undefined && params[newId] !== undefined) checkNewId(newId, String(params[newId]));
+    const fields = Object.entries(params).filter(
+      ([key, value]) => value !== undefined && !query.includes(key),
+    );
+    if (body === undefined && fields.length > 0)
+      throw new InputError(fields[0]?.[0] ?? "", `There is no parameter ${fields[0]?.[0]} here.`);
+    const isRepeatable = method !== "POST" || operation.repeatable === true || mayResolve(operation, params);
+    return {
+      method,
+      path: (await this.#path(operation, name, options)) + queryText(params, query),
+      body: body === undefined ? undefined : body === "form" ? form(fields) : Object.fromEntries(fields),
+      accept: operation.accept,
+      repeatable: isRepeatable ? "always" : "unprocessed",
+      options,
+    };
+  }
+
+  async #path(
+    { path, greedy }: Operation,
+    name: string | undefined,
+    { accountId }: ResourceCallOptions,
+  ): Promise<string> {
+    if (greedy) return greedyPath(path, name ?? "");
+    return resourcePath(path, name, async () => accountId?.replace(/^accounts\//, "") ?? this.#account());
+  }
+
+  /**
+   * The last try failed, but an earlier one may have done the work. Deleting what is gone is done; making what is there
+   * is done when it is what should be made.
+   */
+  async #resolve(
+    operation: Operation,
+    name: string | undefined,
+    params: Params,
+    options: ResourceCallOptions,
+    error: unknown,
+  ): Promise<unknown> {
+    if (operation.method === "DELETE" && error instanceof NotFoundError) return {};
+    if (!mayResolve(operation, params) || !(error instanceof ConflictError)) throw error;
+    const path = `${await this.#path(operation, name, options)}/${params[operation.newId as string]}`;
+    const answer = await this.transport.send({ method: "GET", path, repeatable: "always", options });
+    const thing = this.#decoded(operation, answer);
+    if (holds(thing, wanted(operation, params))) return thing;
+    throw error;
+  }
+
+  #decoded({ accept }: Operation, { bytes, contentType }: Answer): unknown {
+    if (accept !== undefined && !contentType.includes("json")) {
+      return contentType.startsWith("text/plain")
+        ? new TextDecoder().decode(bytes)
+        : new Blob([bytes as Uint8Array<ArrayBuffer>], { type: contentType });
+    }
+    if (bytes.length === 0) return {};
+    const value = parseJson(bytes);
+    if (typeof value === "object" && value !== null) return value;
+    const isPage = contentType.includes("html") || bytes[0] === 0x3c;
+    throw this.transport.invalidResponse(200, isPage ? "a web page" : "something else than JSON");
+  }
+}
+
+/** Whether a try that ended in doubt can be cleared up by looking at the thing of that id. */
+function mayResolve({ newId, path }: Operation, params: Params): boolean {
+  return newId !== undefined && params[newId] !== undefined && !path.endsWith("V2");
+}
+
+/** The fields that the thing was to have: the body itself, or the message in it. */
+function wanted({ query = [], newId = "" }: Operation, params: Params): Params {
+  const fields = Object.entries(params).filter(([key, value]) => value !== undefined && !query.includes(key));
+  if (query.includes(newId)) return Object.fromEntries(fields);
+  const message = params[newId.replace(/Id$/, "")];
+  return typeof message === "object" && message !== null ? (message as Params) : {};
+}
+
+/** Whether all that is wanted is so. What the thing doesn't show can't be told. */
+function holds(thing: unknown, wantedFields: unknown): boolean {
+  if (typeof wantedFields !== "object" || wantedFields === null) return thing === wantedFields;
+  return Object.entries(wantedFields).every(([key, value]) => {
+    const found = (thing as Record<string, unknown> | null)?.[key];
+    return value === undefined || found === undefined || holds(found, value);
+  });
+}
+
+function queryText(params: Params, names: readonly string[]): string {
+  const query = new URLSearchParams();
+  for (const name of names) {
+    const value = params[name];
+    for (const one of Array.isArray(value) ? value : [value])
+      if (one !== undefined) query.append(name, String(one));
+  }
+  return query.size === 0 ? "" : `?${query}`;
+}
+
+function form(fields: readonly (readonly [string, unknown])[]): FormData {
+  const data = new FormData();
+  for (const [name, value] of fields) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one instanceof Blob) data.append(name, one);
+      else if (one !== null) data.append(name, typeof one === "object" ? JSON.stringify(one) : String(one));
+    }
+  }
+  return data;
+}

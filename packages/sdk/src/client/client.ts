@@ -1,0 +1,76 @@
+import { createInference, type Inference } from "../inference/inference.ts";
+import { createResources, type Resources } from "../resources/resources.ts";
+import { Caller } from "./caller.ts";
+import { InputError } from "./errors.ts";
+import { type FireworksOptions, readSettings } from "./settings.ts";
+import { type CallOptions, parseJson, Transport, type World } from "./transport.ts";
+
+/** A request beside the client's methods. */
+export interface RawRequest {
+  method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
+  /** With its query: `/v1/accounts?pageSize=5`. */
+  path: string;
+  /** Sent as JSON. */
+  body?: unknown;
+}
+
+/** Its members come from the contract's operations. */
+const Surface = class {
+  constructor(caller: Caller) {
+    Object.assign(this, createResources(caller), createInference(caller));
+  }
+} as unknown as new (
+  caller: Caller,
+) => Resources & Inference;
+
+/**
+ * A client of one host with one key: every operation of the API is a method.
+ * @throws InputError from the constructor for options that can't work
+ */
+export class Fireworks extends Surface {
+  readonly #transport: Transport;
+  #accountId: Promise<string> | undefined;
+
+  constructor(options: FireworksOptions = {}, world?: World) {
+    const settings = readSettings(options);
+    const transport = new Transport(settings, world);
+    super(new Caller(transport, () => this.accountId()));
+    this.#transport = transport;
+    if (settings.accountId !== null) this.#accountId = Promise.resolve(settings.accountId);
+  }
+
+  /** The address of the host, without the API's own paths. */
+  get baseURL(): string {
+    return this.#transport.origin;
+  }
+
+  /** The account that short names mean: the one of the options, else the key's, which the host is asked for once. */
+  accountId(): Promise<string> {
+    this.#accountId ??= this.#accountOfKey().catch((error: unknown) => {
+      this.#accountId = undefined;
+      throw error;
+    });
+    return this.#accountId;
+  }
+
+  /**
+   * The JSON that answers a request which no method offers. A POST is sent again only when the server did nothing with it.
+   */
+  async request({ method, path, body }: RawRequest, options?: CallOptions): Promise<unknown> {
+    if (!path.startsWith("/")) throw new InputError("path", "path must begin with /.");
+    const repeatable = method === "POST" ? "unprocessed" : "always";
+    const { bytes } = await this.#transport.send({ method, path, body, repeatable, options });
+    return parseJson(bytes);
+  }
+
+  async #accountOfKey(): Promise<string> {
+    const { headers } = await this.#transport.send({
+      method: "GET",
+      path: "/verifyApiKey",
+      repeatable: "always",
+    });
+    const accountId = headers.get("x-fireworks-account-id");
+    if (accountId !== null) return accountId;
+    throw new InputError("accountId", `${this.baseURL} doesn't say whose the key is: pass accountId.`);
+  }
+}

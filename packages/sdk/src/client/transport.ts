@@ -1,0 +1,278 @@
+import { Deadline, pause } from "./deadline.ts";
+import {
+  apiError,
+  ConnectionError,
+  FireworksError,
+  InputError,
+  InvalidResponseError,
+  readErrorBody,
+  TimeoutError,
+} from "./errors.ts";
+import { delayMs, leavesDoubt, mayRepeat, type Repeatable, readCause, readRetryAfterMs } from "./retry.ts";
+import { type Settings, wholeNumber } from "./settings.ts";
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Ends the call; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** As the client's option. */
+  timeoutMs?: number | undefined;
+  /** As the client's option. */
+  maxRetries?: number | undefined;
+  headers?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface HttpRequest {
+  method: string;
+  /** With its query. */
+  path: string;
+  /** Sent as JSON, or as the form it is. */
+  body?: unknown;
+  accept?: string | undefined;
+  repeatable: Repeatable;
+  /** Called when a try broke off after the server may have done what was asked, and another one follows. */
+  onDoubt?: () => void;
+  options?: CallOptions | undefined;
+}
+
+export interface Answer {
+  headers: Headers;
+  /** In lower case, without parameters. */
+  contentType: string;
+  bytes: Uint8Array;
+}
+
+export interface OpenAnswer {
+  headers: Headers;
+  /** The body as it comes; fails like the call itself. */
+  chunks: AsyncGenerator<Uint8Array, void, undefined>;
+  /** Ends the request. */
+  close(): void;
+}
+
+/** What the transport needs of the world. Tests have their own. */
+export interface World {
+  nowMs(): number;
+  random(): number;
+  pause(ms: number, signal: AbortSignal | undefined): Promise<void>;
+}
+
+/** Longest answer that is read as a whole. */
+const MAX_ANSWER_BYTES = 256 * 1024 ** 2;
+
+/** Sends requests to one host with one key, tries again what may be, and turns every failure into an error of the SDK. */
+export class Transport {
+  readonly #settings: Settings;
+  readonly #world: World;
+
+  constructor(settings: Settings, world: World = { nowMs: Date.now, random: Math.random, pause }) {
+    this.#settings = settings;
+    this.#world = world;
+  }
+
+  /** Of the host, as in messages. */
+  get origin(): string {
+    return this.#settings.origin;
+  }
+
+  /** @throws ApiError, ConnectionError, InvalidResponseError; the signal's reason when that aborts. */
+  send(request: HttpRequest): Promise<Answer> {
+    return this.#try(request, async (response, deadline) => {
+      const bytes = await this.#readAll(response);
+      deadline.close();
+      if (!response.ok) throw this.#refusal(response, bytes);
+      return { headers: response.headers, contentType: contentType(response), bytes };
+    });
+  }
+
+  /** An answer in events, to be read to its end or closed. @throws as `send` does. */
+  open(request: HttpRequest): Promise<OpenAnswer> {
+    return this.#try(request, async (response, deadline) => {
+      if (response.ok && contentType(response) === "text/event-stream")
+        return {
+          headers: response.headers,
+          chunks: this.#chunks(response, deadline),
+          close: () => deadline.abort(),
+        };
+      const bytes = await this.#readAll(response);
+      throw response.ok ? this.#notTheApi(response, bytes) : this.#refusal(response, bytes);
+    });
+  }
+
+  /** For answers that this API never gives. */
+  invalidResponse(status: number, what: string): InvalidResponseError {
+    return new InvalidResponseError(
+      status,
+      `${this.origin} answered ${status} with ${what}. Is it the address of the API?`,
+    );
+  }
+
+  /** Text of the server, to be shown. */
+  withoutKey(text: string): string {
+    return text.replaceAll(this.#settings.apiKey, "…");
+  }
+
+  async #try<T>(
+    request: HttpRequest,
+    read: (response: Response, deadline: Deadline) => Promise<T>,
+  ): Promise<T> {
+    const { maxRetries = this.#settings.maxRetries, signal } = request.options ?? {};
+    wholeNumber("maxRetries", maxRetries, 0, 20);
+    for (let retry = 0; ; retry++) {
+      try {
+        return await this.#attempt(request, read);
+      } catch (error) {
+        if (retry >= maxRetries || !mayRepeat(error, request.repeatable)) throw error;
+        if (leavesDoubt(error)) request.onDoubt?.();
+        const waitMs = delayMs(retry, error, this.#world.random);
+        this.#log(request, `again in ${Math.round(waitMs)} ms`);
+        await this.#world.pause(waitMs, signal);
+      }
+    }
+  }
+
+  async #attempt<T>(
+    request: HttpRequest,
+    read: (response: Response, deadline: Deadline) => Promise<T>,
+  ): Promise<T> {
+    const { signal, timeoutMs = this.#settings.timeoutMs } = request.options ?? {};
+    wholeNumber("timeoutMs", timeoutMs, 1, 2 ** 31 - 1);
+    signal?.throwIfAborted();
+    const deadline = new Deadline(timeoutMs, signal);
+    try {
+      const response = await this.#settings.fetch(this.origin + request.path, {
+        method: request.method,
+        headers: this.#headers(request),
+        body: encoded(request.body),
+        signal: deadline.signal,
+      });
+      this.#log(request, String(response.status));
+      if (response.redirected && request.method !== "GET") throw this.#redirected(response);
+      return await read(response, deadline);
+    } catch (error) {
+      deadline.close();
+      throw this.#failure(error, deadline);
+    }
+  }
+
+  #headers({ body, accept = "application/json", options }: HttpRequest): Headers {
+    const headers = new Headers({ accept });
+    for (const [name, value] of Object.entries({ ...this.#settings.headers, ...options?.headers })) {
+      try {
+        headers.set(name, value);
+      } catch {
+        throw new InputError("headers", "A header's name or value holds characters that no header may have.");
+      }
+    }
+    if (body !== undefined && !(body instanceof FormData)) headers.set("content-type", "application/json");
+    headers.set("authorization", `Bearer ${this.#settings.apiKey}`);
+    return headers;
+  }
+
+  async #readAll(response: Response): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let sizeBytes = 0;
+    for await (const chunk of bodyOf(response)) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > MAX_ANSWER_BYTES)
+        throw this.invalidResponse(response.status, `more than ${MAX_ANSWER_BYTES} bytes`);
+      chunks.push(chunk);
+    }
+    const bytes = new Uint8Array(sizeBytes);
+    let offset = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, offset);
+      offset += chunk.length;
+    }
+    return bytes;
+  }
+
+  async *#chunks(response: Response, deadline: Deadline): OpenAnswer["chunks"] {
+    try {
+      for await (const chunk of bodyOf(response)) {
+        deadline.extend();
+        yield chunk;
+      }
+    } catch (error) {
+      throw this.#failure(error, deadline);
+    } finally {
+      deadline.abort();
+    }
+  }
+
+  #refusal(response: Response, bytes: Uint8Array): FireworksError {
+    const { status, headers } = response;
+    const said = readErrorBody(parseJson(bytes));
+    // A gateway in between speaks in pages when the API is away, which is no reason to doubt the address.
+    if (said === null && status < 500 && status !== 429) return this.#notTheApi(response, bytes);
+    return apiError({
+      code: said?.code ?? "",
+      message: said === null ? `${this.origin} answered ${status}.` : this.withoutKey(said.message),
+      param: said?.param ?? null,
+      details: said?.details ?? [],
+      status,
+      requestId: headers.get("x-request-id"),
+      retryAfterMs: readRetryAfterMs(headers.get("retry-after"), this.#world.nowMs()),
+    });
+  }
+
+  #notTheApi(response: Response, bytes: Uint8Array): InvalidResponseError {
+    const isPage = /html/.test(contentType(response)) || bytes[0] === 0x3c;
+    return this.invalidResponse(
+      response.status,
+      isPage ? "a web page" : "something else than an API's answer",
+    );
+  }
+
+  #redirected(response: Response): InvalidResponseError {
+    return this.invalidResponse(response.status, `a redirect to ${new URL(response.url).origin}`);
+  }
+
+  #failure(error: unknown, deadline: Deadline): unknown {
+    const { signal, isOver, timeoutMs } = deadline;
+    if (isOver) return new TimeoutError(`${this.origin} did not answer within ${timeoutMs} ms.`);
+    if (signal.aborted) return signal.reason;
+    if (error instanceof FireworksError) return error;
+    // What fetch says may quote the request: only the system's own name for it is passed on.
+    const { maybeSent, code } = readCause(error);
+    const what = maybeSent ? `The connection to ${this.origin} broke` : `${this.origin} can't be reached`;
+    return new ConnectionError(`${what}${code === null ? "" : ` (${code})`}.`, maybeSent);
+  }
+
+  #log({ method, path }: HttpRequest, what: string): void {
+    this.#settings.log?.(`${method} ${this.origin}${path.replace(/\?.*/, "")}: ${what}`);
+  }
+}
+
+/** Undefined for what is no JSON. */
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+function contentType(response: Response): string {
+  return (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+/** `for await` over a stream itself works in Node, but not in every browser. */
+async function* bodyOf(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+function encoded(body: unknown): FormData | string | null {
+  if (body === undefined) return null;
+  return body instanceof FormData ? body : JSON.stringify(body);
+}

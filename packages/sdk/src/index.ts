@@ -1,0 +1,10 @@
+export type { Operation, OperationId, ResourceCallOptions } from "./client/caller.ts";
+export { Fireworks, type RawRequest } from "./client/client.ts";
+export * from "./client/errors.ts";
+export { Listing, type Page } from "./client/listing.ts";
+export { checkNewId, idOf } from "./client/names.ts";
+export type { FireworksOptions } from "./client/settings.ts";
+export { EventStream } from "./client/stream.ts";
+export type { CallOptions } from "./client/transport.ts";
+export { OPERATIONS, type OperationTypes } from "./generated/operations.ts";
+export type * as types from "./generated/types.ts";
