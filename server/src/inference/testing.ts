@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLog, testDatabase } from "../../test/harness/database.ts";
 import type { Principal } from "../control/api-keys/service.ts";
+import type { Route } from "../control/serving/service.ts";
 import type { FakeEngine } from "../engine/fake.ts";
-import type { RoutedEngine } from "../fleet/service.ts";
+import type { RoutedEngine, RouteRequest } from "../fleet/service.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createUsageLedger, type UsageLedger } from "../metering/usage/service.ts";
 import { createHttpServer } from "../platform/http/server.ts";
@@ -18,21 +19,31 @@ export interface TestInference {
   /** For the requests of `test/harness/http.ts`. */
   target: { port: number; apiKey: string };
   ledger: UsageLedger;
+  /** What the fleet was asked for, newest last. */
+  routed: RouteRequest[];
   close(): Promise<void>;
 }
 
 /** The text endpoints over HTTP with the real ledger; only the engine is the test's own. */
 export async function startInference(
   engine: () => FakeEngine,
-  resolveModel: TextServices["resolveModel"],
+  resolve: (name: string) => { name: string; fallbackUsed: boolean } & Partial<Route>,
 ): Promise<TestInference> {
   const folder = mkdtempSync(join(tmpdir(), "hearth-inference-"));
   const database = await testDatabase();
   const ledger = createUsageLedger({ database, clock: systemClock, log: silentLog, folder });
   const log = createLog("silent");
+  const routed: RouteRequest[] = [];
   const services: TextServices = {
-    resolveModel,
-    route: async () => Object.assign(engine(), { replicaId: "replica-0" }) as unknown as RoutedEngine,
+    resolve(_principal, name) {
+      const { name: model, ...more } = resolve(name);
+      const isolation = "account" as const;
+      return { model, deployment: model, isolation, sessionAffinity: false, chatTemplate: null, ...more };
+    },
+    async route(request) {
+      routed.push(request);
+      return Object.assign(engine(), { replicaId: "replica-0" }) as unknown as RoutedEngine;
+    },
     admit: () => () => {},
   };
   const deps = { clock: systemClock, log, metrics: createMetrics(), ledger, services };
@@ -46,6 +57,7 @@ export async function startInference(
   return {
     target: { port: await server.listen(0, "127.0.0.1"), apiKey: "k" },
     ledger,
+    routed,
     async close() {
       await server.close(1000);
       await ledger.shutDown();

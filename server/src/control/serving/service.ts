@@ -100,7 +100,8 @@ export class Serving {
 
   /** Runs what should run, and keeps at it. */
   async start(): Promise<void> {
-    const { database, clock, fleet } = this.#deps;
+    const { database, clock, fleet, deployedModels, serverless } = this.#deps;
+    await deployedModels.syncServerless(serverless.map(({ id }) => id));
     await this.refresh();
     this.#stops.push(await database.listen(SERVING_CHANNEL, () => this.#fresh.poke()));
     this.#stops.push(fleet.onChange((id) => this.#tellSoon(id)));

@@ -35,29 +35,42 @@ interface Traits {
   reasoning: ReasoningFormat | null;
 }
 
-const traits = new WeakMap<EngineModelInfo, Traits>();
+/** By the model and the template: addons bring their own. */
+const traits = new WeakMap<EngineModelInfo, Map<string, Traits>>();
 
-function traitsOf(model: EngineModelInfo): Traits {
-  let known = traits.get(model);
+function traitsOf(model: EngineModelInfo, own: string | null): Traits {
+  const { chatTemplate: ofModel, bosToken, eosToken } = model;
+  const source = own ?? ofModel;
+  if (source === null) throw badRequest("model", "This model has no chat template; use completions.");
+  const ofThis = traits.get(model) ?? new Map<string, Traits>();
+  traits.set(model, ofThis);
+  let known = ofThis.get(source);
   if (known === undefined) {
-    const { chatTemplate: source, bosToken, eosToken } = model;
-    if (source === null) throw badRequest("model", "This model has no chat template; use completions.");
     known = {
       template: chatTemplate(source, bosToken, eosToken),
       tools: formatFor(undefined, source),
       reasoning: reasoningFormatFor(undefined, source),
     };
-    traits.set(model, known);
+    // Owners may change their templates: what is not asked for any more has to go at some point.
+    if (ofThis.size >= MAX_TEMPLATES) ofThis.clear();
+    ofThis.set(source, known);
   }
   return known;
 }
 
+/** Of one model: as many as addons fit on it, and then some. */
+const MAX_TEMPLATES = 256;
+
 /** @throws AppError BAD_REQUEST naming the field. */
-export async function planChat(body: ChatCompletionRequest, engine: RoutedEngine): Promise<Plan> {
+export async function planChat(
+  body: ChatCompletionRequest,
+  engine: RoutedEngine,
+  ownTemplate: string | null,
+): Promise<Plan> {
   const tools = toolRequestOf(body);
   const turns = turnsOf(body);
   if (engine.capabilities.rendersChat) return planForRenderer(body, engine, turns, tools);
-  const { template, tools: format, reasoning } = traitsOf(engine.model);
+  const { template, tools: format, reasoning } = traitsOf(engine.model, ownTemplate);
   const settings = reasoningOf(body, { reasons: reasoning !== null, maxTokens: maxTokensOf(body) });
   const kept = withHistory(turns, settings.history);
   const variables = { ...settings.templateVariables, ...historyVariables(settings.history) };

@@ -79,3 +79,17 @@ function refuseOtherContent(body: unknown): void {
     });
   });
 }
+
+/** More of a prompt tells no replica from another. */
+const MAX_PREFIX_CHARS = 16_384;
+
+/** The messages one after the other: those that begin alike become prompts that begin alike. */
+export function chatPrefix({ messages }: ChatCompletionRequest): string {
+  let prefix = "";
+  for (const { role, content } of messages) {
+    if (prefix.length >= MAX_PREFIX_CHARS) break;
+    const text = typeof content === "string" ? content : (content ?? []).map((part) => part.text).join("");
+    prefix += `${role}\n${text}\n`;
+  }
+  return prefix;
+}

@@ -1,6 +1,6 @@
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { planChat } from "./plan.ts";
-import { parseChatCompletionRequest } from "./protocol.ts";
+import { chatPrefix, parseChatCompletionRequest } from "./protocol.ts";
 import { chatReply } from "./reply.ts";
 
 /** POST chat/completions. */
@@ -11,6 +11,7 @@ export function chatCompletionRoute(deps: TextRouteDeps) {
       name: "chat/completions",
       promptField: "messages",
       parse: parseChatCompletionRequest,
+      prefix: chatPrefix,
       plan: planChat,
       format: chatReply,
     },

@@ -35,3 +35,9 @@ export function toEngineInputs(prompt: CompletionRequest["prompt"]): EngineInput
     typeof one === "string" ? { kind: "text", text: one, addBos: true } : { kind: "tokens", tokens: one },
   );
 }
+
+/** Of a batch its first one. */
+export function promptPrefix({ prompt }: CompletionRequest): string | readonly number[] {
+  if (typeof prompt === "string" || typeof prompt[0] === "number") return prompt as string | number[];
+  return prompt[0] as string | number[];
+}

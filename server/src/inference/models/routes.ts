@@ -1,9 +1,18 @@
-import type { FastifyInstance } from "fastify";
-import type { ModelService } from "../../control/models/service.ts";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Principal } from "../../control/api-keys/service.ts";
+import type { ModelEntry } from "../../control/models/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 
+/** What a principal may call. */
+export interface CallableModels {
+  /** By name. */
+  callable(principal: Principal): ModelEntry[];
+  /** One, by any of its names. @throws AppError NOT_FOUND with param `model`, FAILED_PRECONDITION. */
+  describe(principal: Principal, name: string): ModelEntry;
+}
+
 /** GET models and one model, in OpenAI's shapes. A model's name holds slashes, so its route is greedy. */
-export function modelRoutes(app: FastifyInstance, models: ModelService): void {
+export function modelRoutes(app: FastifyInstance, models: CallableModels): void {
   for (const prefix of ["/inference/v1", "/v1"]) {
     app.get(`${prefix}/models`, async (request) => {
       const { page_size } = request.query as { page_size?: string };
@@ -12,9 +21,17 @@ export function modelRoutes(app: FastifyInstance, models: ModelService): void {
       }
       return {
         object: "list",
-        data: models.list().slice(0, page_size === undefined ? undefined : Number(page_size)),
+        data: models
+          .callable(principalOf(request))
+          .slice(0, page_size === undefined ? undefined : Number(page_size)),
       };
     });
-    app.get(`${prefix}/models/*`, async (request) => models.get((request.params as { "*": string })["*"]));
+    app.get(`${prefix}/models/*`, async (request) =>
+      models.describe(principalOf(request), (request.params as { "*": string })["*"]),
+    );
   }
+}
+
+function principalOf(request: FastifyRequest): Principal {
+  return (request as unknown as { principal: Principal }).principal;
 }

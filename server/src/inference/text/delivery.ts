@@ -1,3 +1,4 @@
+import type { Route } from "../../control/serving/service.ts";
 import { contextExceeded } from "../../engine/limits.ts";
 import {
   EngineError,
@@ -6,7 +7,7 @@ import {
   type EngineUsage,
   type FinishReason,
 } from "../../engine/port.ts";
-import type { RoutedEngine } from "../../fleet/service.ts";
+import type { RoutedEngine, RouteRequest } from "../../fleet/service.ts";
 import { toAppError } from "../../lib/errors.ts";
 import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
@@ -26,6 +27,7 @@ export class Delivery<Body extends TextParameters> {
   readonly #target: ReplyTarget;
   readonly #record: RequestRecord;
   readonly #body: Body;
+  readonly #route: Route;
   readonly #head: ReplyHead;
   readonly #wishes: Wishes;
   readonly #choices: ChoiceOutput[] = [];
@@ -41,14 +43,15 @@ export class Delivery<Body extends TextParameters> {
     target: ReplyTarget,
     record: RequestRecord,
     body: Body,
-    headers: readonly string[],
+    route: Route,
   ) {
     this.#services = services;
     this.#endpoint = endpoint;
     this.#target = target;
     this.#record = record;
     this.#body = body;
-    this.#headers = headers;
+    this.#route = route;
+    this.#headers = route.fallbackUsed ? ["x-hearth-fallback-model", route.model] : [];
     this.#wishes = wishesOf(body);
     this.#head = {
       id: endpoint.format.idPrefix + target.id,
@@ -58,10 +61,10 @@ export class Delivery<Body extends TextParameters> {
   }
 
   async run(): Promise<void> {
-    const engine = await this.#services.route(this.#record.model, this.#target.signal);
+    const engine = await this.#services.route(this.#routeRequest(), this.#target.signal);
     this.#record.replica = engine.replicaId;
     try {
-      const plan = await this.#endpoint.plan(this.#body, engine);
+      const plan = await this.#endpoint.plan(this.#body, engine, this.#route.chatTemplate);
       if (plan.headers.length > 0) this.#headers = [...this.#headers, ...plan.headers];
       const ends = await this.#generateAll(plan, engine);
       const usage = sum(ends.map((end) => end.usage));
@@ -72,6 +75,22 @@ export class Delivery<Body extends TextParameters> {
       if (this.#stream === null) throw thrown;
       this.#breakOff(this.#stream, thrown);
     }
+  }
+
+  /** What tells replicas apart: the prompt they have computed before, and the session where one is named. */
+  #routeRequest(): RouteRequest {
+    const { deployment, adapter, sessionAffinity } = this.#route;
+    const { prompt_cache_key, user } = this.#body;
+    const session = sessionAffinity
+      ? (this.#target.header("x-session-affinity") ?? prompt_cache_key ?? user ?? undefined)
+      : undefined;
+    return {
+      deployment,
+      adapter,
+      // Two accounts may call their sessions alike.
+      sessionKey: session === undefined ? undefined : `${this.#record.accountId}\n${session}`,
+      promptPrefix: this.#endpoint.prefix(this.#body),
+    };
   }
 
   /** All prompts of a batch at once; the first failure stops the others. */
@@ -102,7 +121,7 @@ export class Delivery<Body extends TextParameters> {
     first: number,
     signal: AbortSignal,
   ): Promise<GenerationEnd> {
-    const { accountId } = this.#record;
+    const accountId = this.#route.isolation === "account" ? this.#record.accountId : null;
     const owner = { accountId, isolationKey: this.#target.header("x-prompt-cache-isolation-key") };
     const request = engineRequest(this.#target.id, this.#body, plan, input, this.#wishes, owner, engine);
     if (this.#body.context_length_exceeded_behavior === "error") {

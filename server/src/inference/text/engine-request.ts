@@ -15,9 +15,10 @@ export interface Wishes {
   perfMetrics: boolean;
 }
 
-/** Every prompt is the caller's own: what is computed for one account is reused for that account alone. */
+/** Who may reuse what is computed. */
 export interface CacheOwner {
-  accountId: string;
+  /** That account's requests alone; null: all that the deployment answers. */
+  accountId: string | null;
   /** From the header of the same meaning as the body's `prompt_cache_isolation_key`. */
   isolationKey: string | undefined;
 }
@@ -101,7 +102,7 @@ function addPrediction(request: GenerateRequest, p: TextParameters, features: Fe
 
 function addCache(request: GenerateRequest, p: TextParameters, owner: CacheOwner, features: Features): void {
   const key = p.prompt_cache_isolation_key ?? owner.isolationKey;
-  if (features.has("cacheScope")) request.cacheScope = `${owner.accountId}\n${key ?? ""}`;
+  if (features.has("cacheScope")) request.cacheScope = `${owner.accountId ?? ""}\n${key ?? ""}`;
   else if (key != null) throw unsupported("prompt_cache_isolation_key");
   if (p.prompt_cache_max_len != null && features.need("cacheMaxTokens", "prompt_cache_max_len")) {
     request.cacheMaxTokens = p.prompt_cache_max_len;

@@ -63,7 +63,7 @@ export const textParameters = {
   context_length_exceeded_behavior: optional(Type.Union([Type.Literal("truncate"), Type.Literal("error")])),
   prompt_cache_max_len: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
   prompt_cache_isolation_key: optional(Type.String({ maxLength: 512 })),
-  // Hints about which replica holds the prompt; with one replica a model there is nothing to choose.
+  // Names a session for deployments that keep these together; beats `user`.
   prompt_cache_key: optional(Type.String({ maxLength: 512 })),
   prediction: optional(
     Type.Union([

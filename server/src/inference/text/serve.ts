@@ -1,6 +1,7 @@
 import type { Principal } from "../../control/api-keys/service.ts";
+import type { Route } from "../../control/serving/service.ts";
 import { EngineError } from "../../engine/port.ts";
-import type { RoutedEngine } from "../../fleet/service.ts";
+import type { PromptPrefix, RoutedEngine, RouteRequest } from "../../fleet/service.ts";
 import { type AppError, toAppError } from "../../lib/errors.ts";
 import { Delivery } from "./delivery.ts";
 import { toPublicError } from "./engine-errors.ts";
@@ -37,16 +38,21 @@ export interface TextEndpoint<Body extends TextParameters> {
   promptField: string;
   /** @throws AppError BAD_REQUEST naming the field. */
   parse(body: unknown): Body;
-  /** @throws AppError BAD_REQUEST naming the field. */
-  plan(body: Body, engine: RoutedEngine): Promise<Plan>;
+  /** The start of the prompt, as far as requests that share it look alike here. */
+  prefix(body: Body): PromptPrefix;
+  /**
+   * @param chatTemplate takes the place of the engine's; null: there is none.
+   * @throws AppError BAD_REQUEST naming the field.
+   */
+  plan(body: Body, engine: RoutedEngine, chatTemplate: string | null): Promise<Plan>;
   format: ReplyFormat;
 }
 
 export interface TextServices {
-  /** @throws AppError NOT_FOUND. */
-  resolveModel(name: string): { name: string; fallbackUsed: boolean };
-  /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE. */
-  route(model: string, signal: AbortSignal): Promise<RoutedEngine>;
+  /** Where requests for `name` go. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
+  resolve(principal: Principal, name: string): Route;
+  /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE, FAILED_PRECONDITION. */
+  route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine>;
   /** Lets a request in; the returned function lets it out. @throws AppError RATE_LIMIT_EXCEEDED. */
   admit(principal: Principal, model: string, n: number): () => void;
 }
@@ -62,12 +68,11 @@ export async function serveText<Body extends TextParameters>(
   try {
     const body = endpoint.parse(rawBody);
     checkCombinations(body);
-    const model = services.resolveModel(body.model);
-    record.model = model.name;
-    const release = services.admit(record.principal, model.name, body.n ?? 1);
+    const route = services.resolve(record.principal, body.model);
+    record.model = route.model;
+    const release = services.admit(record.principal, route.model, body.n ?? 1);
     try {
-      const headers = model.fallbackUsed ? ["x-hearth-fallback-model", model.name] : [];
-      await new Delivery(services, endpoint, target, record, body, headers).run();
+      await new Delivery(services, endpoint, target, record, body, route).run();
     } finally {
       release();
     }

@@ -42,6 +42,11 @@ export interface HttpServerOptions<P> {
   /** Gives the principal of an `Authorization` header. @throws AppError UNAUTHORIZED. */
   authenticate(authorization: string | undefined): P;
   direct: readonly DirectRoute<P>[];
+  /**
+   * Other addresses of the direct routes, with keys of their own: which of their paths is meant, and who asks. Null for
+   * paths that are none of these. @throws AppError UNAUTHORIZED.
+   */
+  elsewhere?(path: string, authorization: string | undefined): { path: string; principal: P } | null;
   /** Registers every other route. */
   register(app: FastifyInstance): void;
   /** Overrides of the time limits, for tests. */
@@ -132,13 +137,12 @@ function serveDirect<P>(
   if (!req.url?.startsWith("/")) req.url = req.url?.replace(/^https?:\/\/[^/?]*/i, "") || "/";
   const { url } = req;
   const query = url.indexOf("?");
-  const route = direct.get(query === -1 ? url : url.slice(0, query));
-  if (route === undefined) return false;
   const id = uuidv7Hex(options.clock.now());
   try {
-    const principal = options.authenticate(credentials(req));
+    const asked = askedFor(options, direct, req, query === -1 ? url : url.slice(0, query));
+    if (asked === null) return false;
     if (req.method !== "POST") throw wrongMethod("POST");
-    route.handle(new Exchange(id, principal, req, res));
+    asked.route.handle(new Exchange(id, asked.principal, req, res));
   } catch (thrown) {
     const error = toAppError(thrown);
     logFailure(options.log, id, error);
@@ -146,6 +150,22 @@ function serveDirect<P>(
     if (!res.headersSent) sendError(res, id, error);
   }
   return true;
+}
+
+/** A request's direct route and who asks; null for what the framework serves. @throws AppError UNAUTHORIZED, NOT_FOUND. */
+function askedFor<P>(
+  options: HttpServerOptions<P>,
+  direct: ReadonlyMap<string, DirectRoute<P>>,
+  req: IncomingMessage,
+  path: string,
+): { route: DirectRoute<P>; principal: P } | null {
+  const route = direct.get(path);
+  if (route !== undefined) return { route, principal: options.authenticate(credentials(req)) };
+  const other = options.elsewhere?.(path, credentials(req)) ?? null;
+  if (other === null) return null;
+  const meant = direct.get(other.path);
+  if (meant === undefined) throw new AppError("NOT_FOUND", "No such path.");
+  return { route: meant, principal: other.principal };
 }
 
 /** The door in front of every framework route: who asks, and how errors look. */

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { post } from "../../test/harness/http.ts";
+import type { Route } from "../control/serving/service.ts";
+import { createFakeEngine, type FakeEngine } from "../engine/fake.ts";
+import { AppError } from "../lib/errors.ts";
+import { startInference, type TestInference } from "./testing.ts";
+
+const CHAT = "/inference/v1/chat/completions";
+const COMPLETIONS = "/v1/completions";
+const DEPLOYMENT = "accounts/acme/deployments/d";
+
+let inference: TestInference;
+let engine: FakeEngine;
+/** What the model that is asked for resolves to. */
+let route: Partial<Route>;
+
+beforeAll(async () => {
+  inference = await startInference(
+    () => engine,
+    (name) => {
+      if (name === "broken")
+        throw new AppError("FAILED_PRECONDITION", "Its tensors don't fit.", { param: "model" });
+      return { name, fallbackUsed: false, deployment: DEPLOYMENT, ...route };
+    },
+  );
+});
+afterAll(() => inference.close());
+beforeEach(() => {
+  engine = createFakeEngine({});
+  route = {};
+});
+
+const chat = (body: object = {}, headers: Record<string, string> = {}) =>
+  post(
+    inference.target,
+    CHAT,
+    { model: "m", messages: [{ role: "user", content: "hello" }], ...body },
+    { headers },
+  );
+const lastRouted = () => inference.routed.at(-1);
+
+describe("where a request goes", () => {
+  test("to the deployment and adapter its model stands for, billed and echoed under that model's name", async () => {
+    route = { adapter: "accounts/acme/deployedModels/l" };
+    const reply = await chat();
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.json.model).toBe("m");
+    expect(lastRouted()).toMatchObject({ deployment: DEPLOYMENT, adapter: "accounts/acme/deployedModels/l" });
+  });
+
+  test("an addon that could not be loaded answers 412 with the reason", async () => {
+    const reply = await chat({ model: "broken" });
+    expect(reply.status).toBe(412);
+    expect(reply.json.error).toMatchObject({
+      code: "FAILED_PRECONDITION",
+      message: "Its tensors don't fit.",
+    });
+  });
+
+  test("a session is named by header, prompt_cache_key or user, in this order, and only where they are kept together", async () => {
+    await chat({ user: "u" }, { "x-session-affinity": "h" });
+    expect(lastRouted()?.sessionKey).toBeUndefined();
+    route = { sessionAffinity: true };
+    await chat();
+    expect(lastRouted()?.sessionKey).toBeUndefined();
+    await chat({ user: "u" });
+    expect(lastRouted()?.sessionKey).toBe("local\nu");
+    await chat({ user: "u", prompt_cache_key: "p" });
+    expect(lastRouted()?.sessionKey).toBe("local\np");
+    await chat({ user: "u", prompt_cache_key: "p" }, { "x-session-affinity": "h" });
+    expect(lastRouted()?.sessionKey).toBe("local\nh");
+  });
+
+  test("prompts that begin alike show it, in chat, texts, tokens and batches", async () => {
+    const system = { role: "system", content: "You are kind. ".repeat(100) };
+    const prefixOf = async (messages: object[]): Promise<string> => {
+      await chat({ messages });
+      return lastRouted()?.promptPrefix as string;
+    };
+    const one = await prefixOf([system, { role: "user", content: "a" }]);
+    const two = await prefixOf([system, { role: "user", content: [{ type: "text", text: "b" }] }]);
+    expect(one.slice(0, -2)).toBe(two.slice(0, -2));
+    expect(one).toContain(system.content);
+    const completion = async (prompt: unknown) => {
+      await post(inference.target, COMPLETIONS, { model: "m", prompt, max_tokens: 1 });
+      return lastRouted()?.promptPrefix;
+    };
+    expect(await completion("once")).toBe("once");
+    expect(await completion(["once", "twice"])).toBe("once");
+    expect(await completion([1, 2])).toEqual([1, 2]);
+    expect(await completion([[1, 2], [3]])).toEqual([1, 2]);
+  });
+});
+
+describe("what is computed for one request is reused", () => {
+  test("for its account alone, or for all of a deployment, and never beyond its isolation key", async () => {
+    await chat();
+    expect(engine.requests.at(-1)?.cacheScope).toBe("local\n");
+    route = { isolation: "deployment" };
+    await chat();
+    expect(engine.requests.at(-1)?.cacheScope).toBe("\n");
+    await chat({ prompt_cache_isolation_key: "k" });
+    expect(engine.requests.at(-1)?.cacheScope).toBe("\nk");
+  });
+});
+
+describe("an addon's own chat template", () => {
+  test("takes the place of the model's, for that addon alone", async () => {
+    const prompt = async (): Promise<string> => {
+      expect((await chat()).status).toBe(200);
+      return (engine.requests.at(-1)!.input as { text: string }).text;
+    };
+    const plain = await prompt();
+    route = { chatTemplate: "{% for m in messages %}<<{{ m.content }}>>{% endfor %}" };
+    expect(await prompt()).toBe("<<hello>>");
+    route = {};
+    expect(await prompt()).toBe(plain);
+  });
+});
