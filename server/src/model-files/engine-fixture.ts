@@ -1,5 +1,5 @@
 /** For tests only: what llama.cpp, as the engine has it, makes of a converted file. In this process, as that is quick. */
-import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
+import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 
 export interface Candidate {
   token: number;
@@ -9,12 +9,8 @@ export interface Candidate {
 const CANDIDATES = 5;
 let llama: Promise<Llama> | undefined;
 
-/** After each token of a prompt of up to 256 the most probable next ones. @param lora path of an adapter. */
-export async function nextTokens(
-  path: string,
-  prompt: readonly number[],
-  lora?: string,
-): Promise<Candidate[][]> {
+/** @throws when llama.cpp can't load the file. */
+export async function withModel<T>(path: string, use: (model: LlamaModel) => Promise<T>): Promise<T> {
   llama ??= getLlama({
     gpu: false,
     build: "never",
@@ -24,6 +20,15 @@ export async function nextTokens(
   });
   const model = await (await llama).loadModel({ modelPath: path });
   try {
+    return await use(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** After each token of a prompt of up to 256 the most probable next ones. @param lora path of an adapter. */
+export function nextTokens(path: string, prompt: readonly number[], lora?: string): Promise<Candidate[][]> {
+  return withModel(path, async (model) => {
     const context = await model.createContext({ contextSize: 256, ...(lora === undefined ? {} : { lora }) });
     const input = prompt.map((token) => [token, { generateNext: { probabilities: true } }] as const);
     // The library's tokens are numbers with a mark of the type checker's.
@@ -33,9 +38,7 @@ export async function nextTokens(
         .slice(0, CANDIDATES)
         .map(([token, probability]) => ({ token, logprob: Math.log(probability) })),
     );
-  } finally {
-    await model.dispose();
-  }
+  });
 }
 
 /** Over all candidates. @param expected log-probabilities of all tokens, by position. */

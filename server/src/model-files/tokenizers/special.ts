@@ -138,16 +138,17 @@ function namedToken(json: JsonObject | null, key: string, table: TokenTable): nu
   return id;
 }
 
-/** One id or several. */
+/** One id or several; those without a token are left out, as they can never come up. */
 function ids(json: JsonObject | null, key: string, table: TokenTable): number[] {
   const value = json?.raw(key);
   if (json === null || value === undefined) return [];
-  const list = Array.isArray(value) ? value : [value];
-  for (const id of list) {
-    if (!Number.isInteger(id) || table.get(id) === undefined)
-      throw json.fail(key, "is not in the vocabulary.");
-  }
-  return list as number[];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.filter((id): id is number => {
+    if (typeof id !== "number" || !Number.isInteger(id)) {
+      throw json.fail(key, "must be a token id, or a list of them.");
+    }
+    return table.get(id) !== undefined;
+  });
 }
 
 /** Texts of the special tokens that the tokenizer itself puts before and behind every text. */

@@ -16,7 +16,7 @@ import {
 } from "./special.ts";
 import { readAddedTokens, TOKENIZER_JSON, type TokenTable, type Vocabulary } from "./tokens.ts";
 
-const MAX_TOKENIZER_BYTES = 64 * 1024 ** 2;
+const MAX_TOKENIZER_BYTES = 48 * 1024 ** 2;
 
 export interface Tokenizer {
   table: TokenTable;

@@ -1,0 +1,133 @@
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { convertToGguf } from "./convert/convert.ts";
+import { inspect } from "./inspect.ts";
+import { TINY_TEMPLATE, writeJson, writeTinyAdapter, writeTinyModel } from "./testing.ts";
+
+const signal = new AbortController().signal;
+let root: string;
+let folder: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "hearth-inspect-"));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+beforeEach(async () => {
+  folder = await mkdtemp(join(root, "model-"));
+});
+
+/** Two embeddings, and in each of two layers attention, three matrices and two norms; one norm more. */
+const PARAMETERS = 2 * 288 * 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64 + 2 * 64) + 64;
+
+describe("the facts", () => {
+  test("of a Hugging Face folder", async () => {
+    await writeTinyModel(folder, { type: "BF16", shards: 2 });
+    await writeFile(join(folder, "README.md"), "# hello");
+    await mkdir(join(folder, "original"));
+    expect(await inspect(folder)).toEqual({
+      format: "huggingface",
+      architecture: "LlamaForCausalLM",
+      parameterCount: PARAMETERS,
+      contextLength: 512,
+      weightType: "BF16",
+      chatTemplate: TINY_TEMPLATE,
+      supportsTools: false,
+      bosToken: "<|begin|>",
+      eosToken: "<|end|>",
+      moe: false,
+      tunable: true,
+      supportsLora: true,
+      worldSize: 1,
+      adapter: null,
+    });
+  });
+
+  test("count a matrix that is input and output once", async () => {
+    await writeTinyModel(folder, { config: { tie_word_embeddings: true } });
+    expect((await inspect(folder)).parameterCount).toBe(PARAMETERS - 288 * 64);
+  });
+
+  test("of the GGUF file made of it", async () => {
+    const source = await mkdtemp(join(root, "model-"));
+    await writeTinyModel(source);
+    await convertToGguf(source, join(folder, "any name.gguf"), { type: "Q8_0", signal });
+    expect(await inspect(folder)).toEqual({
+      ...(await inspect(source)),
+      format: "gguf",
+      architecture: "llama",
+      weightType: "Q8_0",
+      tunable: false,
+    });
+  });
+
+  test("of an adapter, with the chat template beside it", async () => {
+    await writeTinyAdapter(folder, { rank: 4, alpha: 6 });
+    await writeJson(folder, "fireworks.json", {
+      conversation_config: { style: "jinja", args: { template: "{{ tools }}" } },
+    });
+    expect(await inspect(folder)).toMatchObject({
+      format: "peft",
+      parameterCount: 2 * 4 * (64 + 64 + 64 + 32),
+      contextLength: null,
+      chatTemplate: "{{ tools }}",
+      supportsTools: true,
+      adapter: { rank: 4, alpha: 6, targetModules: ["q_proj", "v_proj"], baseModelName: "tiny" },
+    });
+  });
+
+  test("of the default model", async () => {
+    await copyFile(process.env["HEARTH_TEST_MODEL"] as string, join(folder, "model.gguf"));
+    expect(await inspect(folder)).toMatchObject({
+      architecture: "llama",
+      parameterCount: 134_515_008,
+      contextLength: 8192,
+      eosToken: "<|im_end|>",
+    });
+  });
+});
+
+describe("a folder is refused", () => {
+  const refusal = () =>
+    inspect(folder).then(
+      () => "accepted",
+      (error: Error) => error.message,
+    );
+
+  test("without a model in it", async () => {
+    expect(await refusal()).toBe("config.json: is missing.");
+    await writeFile(join(folder, "pytorch_model.bin"), "");
+    expect(await refusal()).toMatch(/^pytorch_model\.bin: is a pickle/);
+  });
+
+  test("with several GGUF files, or one that is no whole model", async () => {
+    await writeFile(join(folder, "a-00001-of-00002.gguf"), "GGUF");
+    expect(await refusal()).toBe("a-00001-of-00002.gguf: ends within its header.");
+    await writeFile(join(folder, "a-00002-of-00002.gguf"), "GGUF");
+    expect(await refusal()).toMatch(/^a-00002-of-00002\.gguf: is a second GGUF file/);
+  });
+
+  test("when weights, tokenizer or configuration don't fit each other", async () => {
+    await writeTinyModel(folder);
+    await rm(join(folder, "tokenizer.json"));
+    expect(await refusal()).toBe("tokenizer.json: is missing.");
+    await writeTinyModel(folder, { shards: 2 });
+    await rm(join(folder, "model-00002-of-00002.safetensors"));
+    expect(await refusal()).toBe("model-00002-of-00002.safetensors: is missing.");
+  });
+
+  test("with links in place of files", async () => {
+    await writeTinyModel(folder);
+    await rm(join(folder, "config.json"));
+    await symlink("/etc/hostname", join(folder, "config.json"));
+    expect(await refusal()).toBe("config.json: is a symbolic link.");
+  });
+
+  test("with a chat template that is none", async () => {
+    await writeTinyModel(folder, { chatTemplate: "{% for %}" });
+    expect(await refusal()).toBe("tokenizer_config.json: the chat template is not valid Jinja.");
+    await writeTinyModel(folder);
+    await writeJson(folder, "fireworks.json", { conversation_config: { style: "alpaca", args: {} } });
+    expect(await refusal()).toBe("fireworks.json: conversation_config.style must be jinja.");
+  });
+});

@@ -1,0 +1,79 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchReplica, textRequest } from "../engines/llama-cpp/testing.ts";
+import { checkAdapter, convertAdapter, convertToGguf, inspect, ModelFileError } from "./service.ts";
+import { writeTinyAdapter, writeTinyModel } from "./testing.ts";
+
+const signal = new AbortController().signal;
+let root: string;
+let model: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "hearth-model-files-"));
+  model = join(root, "model");
+  await writeTinyModel(model);
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+test("an uploaded model answers in the engine, with its own template and end token", async () => {
+  const path = join(root, "model.gguf");
+  const steps: number[] = [];
+  await convertToGguf(model, path, {
+    type: "Q8_0",
+    signal,
+    onProgress: (done, total) => steps.push(done / total),
+  });
+  expect(steps.at(-1)).toBe(1);
+  const { engine, dispose } = await launchReplica({
+    modelPath: path,
+    slots: 1,
+    contextSize: 256,
+    threads: 1,
+  });
+  try {
+    expect(engine.model).toMatchObject({ contextLength: 256, bosToken: "<|begin|>", eosToken: "<|end|>" });
+    expect(engine.model.chatTemplate).toContain("assistant:");
+    let finished = "";
+    for await (const event of engine.generate(textRequest("Hello", { maxTokens: 5 }), signal)) {
+      if (event.type === "finish") finished = event.reason;
+    }
+    expect(finished).toBe("length");
+  } finally {
+    await dispose();
+  }
+});
+
+test("adapters are checked and converted, and many jobs at once all come to an end", async () => {
+  const adapter = join(root, "adapter");
+  await writeTinyAdapter(adapter);
+  const jobs = Array.from({ length: 5 }, () => checkAdapter(adapter, model));
+  await convertAdapter(adapter, model, join(root, "adapter.gguf"), { signal });
+  expect((await Promise.all(jobs)).map(({ rank }) => rank)).toEqual([8, 8, 8, 8, 8]);
+  expect(await readdir(root)).toContain("adapter.gguf");
+});
+
+test("a refusal comes out of the thread as what it is", async () => {
+  const folder = await mkdtemp(join(root, "empty-"));
+  const error = await inspect(folder).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(ModelFileError);
+  expect(error).toMatchObject({
+    file: "config.json",
+    reason: "is missing.",
+    message: "config.json: is missing.",
+  });
+  await expect(inspect(join(root, "nowhere"))).rejects.toThrow(/ENOENT/);
+});
+
+test("a conversion that is given up leaves nothing behind, and says why it was", async () => {
+  const folder = await mkdtemp(join(root, "aborted-"));
+  const reason = new Error("no longer wanted");
+  await expect(
+    convertToGguf(model, join(folder, "x.gguf"), { type: "F16", signal: AbortSignal.abort(reason) }),
+  ).rejects.toBe(reason);
+  const abort = new AbortController();
+  const given = convertToGguf(model, join(folder, "x.gguf"), { type: "F16", signal: abort.signal });
+  abort.abort(reason);
+  await expect(given).rejects.toBe(reason);
+  expect(await readdir(folder)).toEqual([]);
+});
