@@ -2,11 +2,13 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collect } from "../../engine/contract.ts";
 import type { Engine, GenerateRequest } from "../../engine/port.ts";
 import { adapterFor, mergeAdapter, tinyModel } from "./adapter-fixture.ts";
+import { LlamaBackend } from "./llama-backend.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 
 const never = new AbortController().signal;
@@ -211,16 +213,19 @@ describe("adapters on one llama-cpp model", () => {
     expect(loads).toBe(20);
   });
 
-  it("can't do harm with weights out of range: their requests fail, and nothing of it stays behind", async () => {
+  it("can't do harm with weights out of range: their requests fail, and others' go on", async () => {
     await engine.loadAdapter!({ id: "wild", path: paths[0]!, scale: 1e30 });
-    const input = { kind: "text", text: STORY.repeat(6), addBos: true } as const;
-    const plain = await run(engine, request({ input }));
+    const plain = await run(engine, request({ maxTokens: 100 }));
+    const beside = run(engine, request({ maxTokens: 100 }));
     for (const sampling of [{ temperature: 0 }, { temperature: 1, seed: 2 }]) {
-      const wild = request({ input, sampling, adapter: "wild", n: 4 });
-      await expect(run(engine, wild)).rejects.toMatchObject({ code: "invalid", message: /out of range/ });
-      const after = await Promise.all(Array.from({ length: 4 }, () => run(engine, request({ input }))));
-      expect(after.map(({ texts }) => texts)).toEqual(new Array(4).fill(plain.texts));
+      const wild = request({ sampling, adapter: "wild", n: 2 });
+      await expect(run(engine, wild)).rejects.toMatchObject({
+        code: "invalid",
+        message: expect.stringContaining("out of range"),
+      });
     }
+    expect((await beside).texts).toEqual(plain.texts);
+    expect((await run(engine, request({ maxTokens: 100 }))).texts).toEqual(plain.texts);
     await engine.unloadAdapter!("wild");
   });
 
@@ -258,6 +263,61 @@ describe("adapters on one llama-cpp model", () => {
     await engine.health();
     expect(outcomes.loaded).toBeGreaterThan(0);
     expect(outcomes.refused).toBeGreaterThan(0);
+  });
+});
+
+describe("a slot in which an adapter made something that is no number", () => {
+  let folder: string;
+  let llama: Llama;
+  let backend: LlamaBackend;
+  let wild: number;
+  const long = Array.from({ length: 400 }, (_, i) => i % 200);
+  // Not in whole blocks, so that the kernel looks beyond its end.
+  const short = long.slice(0, 150).toReversed();
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
+    const base = await tinyModel(folder);
+    const none = { gpu: false, build: "never", skipDownload: true, maxThreads: 1 } as const;
+    llama = await getLlama({ ...none, logLevel: LlamaLogLevel.error });
+    const model = await llama.loadModel({ modelPath: base });
+    backend = new LlamaBackend(
+      model,
+      await model.createContext({ contextSize: 512, sequences: 2, threads: 1 }),
+    );
+    const tokens = short.slice(0, 16);
+    await backend.testCopying(tokens);
+    await backend.testDirect(tokens);
+    await backend.testAdapters(tokens);
+    wild = await backend.loras!.load(await adapterFor(base, folder, "wild"), 1e30);
+  });
+  afterAll(async () => {
+    await llama?.dispose();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const logprobs = async (slot: number) => {
+    await backend.keep(slot, 0);
+    return (await backend.score(slot, short, short, 0)).map(({ logprob }) => logprob);
+  };
+
+  it.each([
+    ["is good again after it was renewed from another", 1],
+    ["is good again after it was renewed without another", null],
+  ])("%s", async (_, from) => {
+    expect(backend.canCopy).toBe(true);
+    await backend.keep(0, 0);
+    await backend.renew(0, null);
+    const [clean] = [await logprobs(0), await logprobs(1)];
+    expect(clean.every(Number.isFinite)).toBe(true);
+    await backend.keep(0, 0);
+    backend.use(wild);
+    await backend.prefill(0, long);
+    backend.use(null);
+    expect((await logprobs(0)).every(Number.isFinite), "what is to be mended is broken").toBe(false);
+    await backend.renew(0, from);
+    expect(backend.held(0)).toEqual([]);
+    expect(await logprobs(0)).toEqual(clean);
   });
 });
 
