@@ -1,0 +1,60 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { type TinyAdapterOptions, writeTinyAdapter, writeTinyModel } from "../../src/model-files/testing.ts";
+import { type Json, send, type Target } from "./http.ts";
+
+/** One request that has to succeed: the answer's body. */
+export async function succeed(target: Target, method: string, path: string, body?: unknown): Promise<Json> {
+  const reply = await send(target, path, { method, body });
+  expect(reply.status, `${method} ${path}: ${reply.text}`).toBe(200);
+  return reply.json;
+}
+
+/** A base model of a few layers with random weights, uploaded like anybody's. Gives its full name. */
+export function uploadTinyModel(target: Target, accountId: string, id: string, seed = 1): Promise<string> {
+  const model = { kind: "HF_BASE_MODEL", supportsLora: true };
+  return upload(target, accountId, id, model, (folder) => writeTinyModel(folder, { seed }));
+}
+
+/** A LoRA addon of random weights to such a model, or to one of another `shape`. Gives its full name. */
+export function uploadTinyAddon(
+  target: Target,
+  accountId: string,
+  id: string,
+  baseModel: string,
+  options: TinyAdapterOptions = {},
+): Promise<string> {
+  const rank = options.rank ?? 8;
+  const model = {
+    kind: "HF_PEFT_ADDON",
+    peftDetails: { baseModel, r: rank, targetModules: ["q_proj", "v_proj"] },
+  };
+  return upload(target, accountId, id, model, (folder) => writeTinyAdapter(folder, { ...options, rank }));
+}
+
+async function upload(
+  target: Target,
+  accountId: string,
+  id: string,
+  model: object,
+  write: (folder: string) => Promise<void>,
+): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "hearth-upload-"));
+  try {
+    await write(folder);
+    const models = `/v1/accounts/${accountId}/models`;
+    await succeed(target, "POST", models, { modelId: id, model });
+    const files = new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]));
+    const filenameToSize = Object.fromEntries([...files].map(([name, { length }]) => [name, String(length)]));
+    const urls = await succeed(target, "POST", `${models}/${id}:getUploadEndpoint`, { filenameToSize });
+    for (const [name, url] of Object.entries<string>(urls.filenameToSignedUrls)) {
+      expect((await fetch(url, { method: "PUT", body: files.get(name) as never })).status).toBe(200);
+    }
+    await succeed(target, "GET", `${models}/${id}:validateUpload`);
+    return `accounts/${accountId}/models/${id}`;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
