@@ -32,9 +32,7 @@ export class ModelResource {
   }
 
   async create(principal: Principal, accountId: string, request: CreateModelRequest): Promise<Model> {
-    const account = `Account accounts/${accountId}`;
-    authorize(principal, accountId, "write", account);
-    if (!(await this.#neighbours.accounts.exists(accountId))) throw notFound(account);
+    await this.requireAccount(principal, accountId);
     if (request.cluster) throw badRequest("cluster", "cluster: there are no clusters of your own here.");
     checkNewId("modelId", request.modelId);
     const given = await this.#withNames(principal, readGiven(request.model ?? {}, "model."), "model.");
@@ -97,6 +95,13 @@ export class ModelResource {
     // What can't be removed now is removed with what comes later.
     await blobs.deletePrefix(blobPrefix(row)).catch(() => {});
     await weights.remove(row.uid).catch(() => {});
+  }
+
+  /** @throws AppError NOT_FOUND, FORBIDDEN unless the principal may make models in the account, and it exists. */
+  async requireAccount(principal: Principal, accountId: string): Promise<void> {
+    const account = `Account accounts/${accountId}`;
+    authorize(principal, accountId, "write", account);
+    if (!(await this.#neighbours.accounts.exists(accountId))) throw notFound(account);
   }
 
   /** One model as the principal sees it. */

@@ -97,6 +97,8 @@ export function patched(
     else Object.assign(kept, { [field]: next[field] });
   }
   checkContext(row, kept.contextLength ?? 0);
+  if (changed.includes("supportsLora") && kept.supportsLora && row.facts?.supportsLora === false)
+    throw badRequest("supportsLora", "supportsLora: addons can't be loaded on these files.");
   return row.catalogDigest === null ? readGiven(kept, "") : readLibrary(kept);
 }
 

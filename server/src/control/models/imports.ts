@@ -14,6 +14,7 @@ export interface S3Wish {
 }
 
 const MAX_PATH_CHARS = 500;
+const MAX_WAITING = 100;
 
 /** @throws AppError BAD_REQUEST naming the field. */
 export function readS3Wish(source: NonNullable<ImportModelRequest["awsS3Source"]>): S3Wish {
@@ -44,12 +45,21 @@ export class Imports {
     this.#deps = deps;
   }
 
-  has(uid: string): boolean {
-    return this.#wishes.has(uid);
+  /** What is being imported into the model. */
+  wishOf(uid: string): S3Wish | undefined {
+    return this.#wishes.get(uid);
   }
 
+  /** @throws AppError UNAVAILABLE when too many wait. */
   add(uid: string, wish: S3Wish): void {
+    if (this.#wishes.size >= MAX_WAITING) {
+      throw new AppError("UNAVAILABLE", "Too many imports are waiting.", { retryAfterS: 60 });
+    }
     this.#wishes.set(uid, wish);
+  }
+
+  forget(uid: string): void {
+    this.#wishes.delete(uid);
   }
 
   /**
@@ -77,7 +87,7 @@ export class Imports {
       throw toAppError(error);
     } finally {
       source.close();
-      this.#wishes.delete(row.uid);
+      this.forget(row.uid);
     }
   }
 }

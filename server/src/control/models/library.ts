@@ -46,6 +46,7 @@ function rowOf(model: CatalogModel | AttachedModel, format: "catalog" | "attache
     facts: {
       format,
       contextLength: model.contextLength ?? null,
+      supportsLora: isBase && weights !== undefined,
       tunable: false,
       serverless: format === "attached" || (model as CatalogModel).serverless,
     },

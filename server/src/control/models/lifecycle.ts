@@ -1,7 +1,7 @@
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { checkNewId } from "../../lib/resource-ids.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
-import { authorize, LIBRARY_ACCOUNT, notFound, type Principal } from "../accounts/service.ts";
+import { LIBRARY_ACCOUNT, notFound, type Principal } from "../accounts/service.ts";
 import { type Context, changeableModel, newRow, OK, seeNamed } from "./context.ts";
 import { alreadyExists, type ModelResource } from "./crud.ts";
 import { type Imports, operationOf, readS3Wish } from "./imports.ts";
@@ -54,6 +54,7 @@ export async function importModel(
   }
   if (request.awsS3Source === undefined) {
     const source = request.sourceModel || fullModelName({ accountId: LIBRARY_ACCOUNT, modelId: id });
+    await resource.requireAccount(principal, accountId);
     const row = await copyOfLibrary(context, principal, accountId, id, source);
     return operationOf(row, true, await resource.answer(principal, row));
   }
@@ -62,14 +63,20 @@ export async function importModel(
   const seen = await changeableModel(context, principal, accountId, id);
   const begin = (row: ModelRow): ModelRow => {
     refuseUnlessUploading(row);
-    if (imports.has(row.uid))
+    if (imports.wishOf(row.uid) !== undefined)
       throw new AppError("ABORTED", `${modelTitle(accountId, id)} is being imported already.`);
     imports.add(row.uid, wish);
     return { ...row, ...OK, updateTime: new Date(context.clock.now()) };
   };
-  const row = await context.store.change(accountId, id, begin, "import");
-  if (row === null) throw notFound(modelTitle(accountId, id));
-  return operationOf(row ?? seen, false);
+  try {
+    const row = await context.store.change(accountId, id, begin, "import");
+    if (row === null) throw notFound(modelTitle(accountId, id));
+    return operationOf(row, false);
+  } catch (error) {
+    // Also when it was added and the change then failed.
+    if (imports.wishOf(seen.uid) === wish) imports.forget(seen.uid);
+    throw error;
+  }
 }
 
 /** A model of the account that runs with the library's weights. */
@@ -80,7 +87,6 @@ async function copyOfLibrary(
   id: string,
   sourceName: string,
 ): Promise<ModelRow> {
-  authorize(principal, accountId, "write", modelTitle(accountId, id));
   checkNewId("modelId", id);
   const source = await seeNamed(context, principal, sourceName);
   if (source.facts?.format !== "catalog" || !isBase(source) || source.importedFrom !== "") {

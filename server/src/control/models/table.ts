@@ -8,6 +8,8 @@ export interface ModelFacts {
   format: "huggingface" | "gguf" | "peft" | "catalog" | "attached";
   /** Tokens that the files allow; null when they don't say. */
   contextLength: number | null;
+  /** Addons can be converted for it. */
+  supportsLora: boolean;
   /** Fine-tuning can be done. */
   tunable: boolean;
   /** The platform itself runs a deployment of it. */

@@ -188,6 +188,6 @@ function conversationOf({ format, chatTemplate }: FileFacts, warnings: string[])
   }
 }
 
-function factsOf({ format, contextLength, tunable }: FileFacts): ModelFacts {
-  return { format, contextLength, tunable, serverless: false };
+function factsOf({ format, contextLength, supportsLora, tunable }: FileFacts): ModelFacts {
+  return { format, contextLength, supportsLora, tunable, serverless: false };
 }

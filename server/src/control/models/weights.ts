@@ -5,12 +5,15 @@ import { fullModelName } from "../../lib/resource-names.ts";
 import { SharedWork } from "../../lib/shared-work.ts";
 import { convertAdapter, convertToGguf, ModelFileError } from "../../model-files/service.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
+import { fromDisk, requireSpace } from "../../platform/blobs/disk.ts";
 import type { CatalogWeights } from "./catalog-schema.ts";
 import { filePrefix } from "./files.ts";
 import { readModelName } from "./names.ts";
-import { weightType } from "./precisions.ts";
+import { type WeightType, weightType } from "./precisions.ts";
 import type { Precision } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
+
+const BYTES_PER_PARAMETER: Readonly<Record<WeightType, number>> = { F16: 2, Q8_0: 34 / 32 };
 
 export type OnPhase = (message: string) => void;
 
@@ -68,6 +71,10 @@ export class ModelWeights {
     const type = weightType(precision);
     return this.#make(row, `${type}.gguf`, signal, onPhase, async (path, shared, report) => {
       const folder = await this.uploadedFolder(row, shared, report);
+      await requireSpace(
+        this.#deps.folder,
+        BYTES_PER_PARAMETER[type] * Number(row.spec.baseModelDetails?.parameterCount ?? 0),
+      );
       const onProgress = percents((percent) => report(`Converting the weights to ${type}: ${percent} %`));
       await convertToGguf(folder, path, { type, signal: shared, onProgress });
     });
@@ -167,7 +174,8 @@ export class ModelWeights {
         try {
           await make(path, shared, report);
         } catch (error) {
-          throw error instanceof ModelFileError ? unusable(row, `can't be run. ${error.message}`) : error;
+          if (error instanceof ModelFileError) throw unusable(row, `can't be run. ${error.message}`);
+          throw fromDisk(error);
         }
       },
       onPhase,

@@ -11,7 +11,7 @@ export interface BlobRoutesDeps {
   urls: SignedUrls;
 }
 
-/** Longest silence of a client in the middle of an upload. */
+/** Longest silence of a client in the middle of a file. */
 const STALL_TIMEOUT_MS = 60_000;
 /** More than this is not read of a body that was refused. */
 const MAX_UNWANTED_BYTES = 16 * 1024 ** 2;
@@ -29,7 +29,10 @@ export function blobRoutes(app: FastifyInstance, deps: BlobRoutesDeps): void {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     const config = { open: "always", longBody: true } as const;
-    scope.get("/blobs/*", { config }, (request, reply) => download(deps, request, reply));
+    // The method is signed as well: HEAD would be another one.
+    scope.get("/blobs/*", { config, exposeHeadRoute: false }, (request, reply) =>
+      download(deps, request, reply),
+    );
     scope.put("/blobs/*", { config }, (request, reply) => upload(deps, request, reply));
     scope.post("/blobs/*", { config }, (request, reply) => start(deps, request, reply));
   });
@@ -51,7 +54,7 @@ function keyOf(request: FastifyRequest): string {
 async function upload(deps: BlobRoutesDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
   const ticket = deps.urls.readUpload(keyOf(request), request.query as Record<string, unknown>);
   const range = contentRange(request.headers["content-range"], ticket.sizeBytes);
-  if (range === null) return answer(reply, await deps.uploads.received(ticket));
+  if (range === null) return answer(reply, await deps.uploads.resume(ticket));
   const length = request.headers["content-length"];
   const rangeBytes = range.end - range.start + 1;
   if (length !== undefined && Number(length) !== rangeBytes) {
@@ -123,6 +126,7 @@ async function download(
   }
   if (range !== null)
     reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${found.sizeBytes}`);
+  reply.raw.setTimeout(STALL_TIMEOUT_MS, () => reply.raw.destroy());
   const lengthBytes = range === null ? found.sizeBytes : range.end - range.start + 1;
   return reply
     .header("content-length", lengthBytes)

@@ -7,6 +7,10 @@ export interface S3Credentials {
   sessionToken?: string;
 }
 
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Longest silence of the server. */
+const STALL_TIMEOUT_MS = 60_000;
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** @param access `environment`: AWS's usual variables, else what the machine has a right to; `none`: public buckets only. */
@@ -20,6 +24,7 @@ export function createS3Client(
     followRegionRedirects: true,
     // Servers other than Amazon's rarely have a host name a bucket, nor the newer checksums.
     ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: STALL_TIMEOUT_MS },
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     ...credentialsOf(access),

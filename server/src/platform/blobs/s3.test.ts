@@ -100,7 +100,7 @@ describe("the store on S3", () => {
     expect(await blobs.stat("a/b")).toBeNull();
     expect(await uploads.receive(ticket, { start: 2, end: 3 }, chunksOf("ll"))).toEqual({ isWhole: true });
     expect((await contentOf(await blobs.read("a/b"))).toString()).toBe("hell");
-    expect(await uploads.received(ticket)).toEqual({ isWhole: true });
+    expect(await uploads.resume(ticket)).toEqual({ isWhole: true });
   });
 
   test("that refuses or is not there says so without its answer", async () => {

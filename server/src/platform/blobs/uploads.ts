@@ -32,8 +32,15 @@ export class Uploads {
     this.#options = options;
   }
 
-  /** How far the upload is. */
-  async received(ticket: UploadTicket): Promise<Received> {
+  /** How far the upload is; one that had all its bytes but did not come to its end is finished. */
+  async resume(ticket: UploadTicket): Promise<Received> {
+    const received = await this.#received(ticket);
+    if (received.isWhole || received.receivedBytes < ticket.sizeBytes || this.#busy.has(ticket.id))
+      return received;
+    return this.receive(ticket, { start: ticket.sizeBytes, end: ticket.sizeBytes - 1 }, nothing());
+  }
+
+  async #received(ticket: UploadTicket): Promise<Received> {
     const file = this.#file(ticket);
     if ((await sizeOf(`${file}.done`)) !== null) return { isWhole: true };
     return { isWhole: false, receivedBytes: (await sizeOf(file)) ?? 0 };
@@ -54,7 +61,7 @@ export class Uploads {
       throw new AppError("ABORTED", "Another request is uploading this file at the moment.");
     this.#busy.add(ticket.id);
     try {
-      const before = await this.received(ticket);
+      const before = await this.#received(ticket);
       if (before.isWhole)
         throw new AppError("ALREADY_EXISTS", "The file was uploaded with this URL; it works only once.");
       if (range.start > before.receivedBytes) return before;
@@ -125,6 +132,8 @@ async function appendExactly(
   await file.truncate(start);
   throw wrongSize(lengthBytes);
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 async function sizeOf(path: string): Promise<number | null> {
   try {
