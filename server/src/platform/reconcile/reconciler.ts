@@ -34,6 +34,7 @@ export interface ReconcilerOptions {
   random?: () => number;
 }
 
+const CONCURRENCY = 4;
 /** How long a dead worker's work lies. */
 const LEASE_MS = 30_000;
 /** Wait before a failed step is taken again: doubling, of that 50–100 % by chance. */
@@ -88,14 +89,20 @@ export class Reconciler {
     this.#askedAgain = true;
     this.#claiming ??= this.#claim().finally(() => {
       this.#claiming = null;
+      // It may have been asked when it had looked already.
+      if (this.#askedAgain && this.#hasRoom()) return this.#fill();
     });
     return this.#claiming;
   }
 
+  #hasRoom(): boolean {
+    return this.#running.size < (this.#options.concurrency ?? CONCURRENCY) && !this.#closing.signal.aborted;
+  }
+
   async #claim(): Promise<void> {
-    const { clock, log, kind, concurrency = 4, leaseMs = LEASE_MS } = this.#options;
+    const { clock, log, kind, concurrency = CONCURRENCY, leaseMs = LEASE_MS } = this.#options;
     try {
-      while (this.#askedAgain && this.#running.size < concurrency && !this.#closing.signal.aborted) {
+      while (this.#askedAgain && this.#hasRoom()) {
         this.#askedAgain = false;
         const nowMs = clock.now();
         const free = concurrency - this.#running.size;
