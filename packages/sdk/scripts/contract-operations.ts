@@ -40,7 +40,7 @@ export interface Operation {
 
 /** Verbs that may be sent twice: the second changes nothing that the first has not. */
 const REPEATABLE_VERBS =
-  /:(getUploadEndpoint|delete|batchDelete|cancel|estimateCost|prepare)$|\/validateModelConfig$/;
+  /:(getUploadEndpoint|validateUpload|delete|batchDelete|cancel|estimateCost|prepare)$|\/validateModelConfig$/;
 
 /** Names in the client that don't follow from the operation's own. */
 const METHOD_NAMES: Record<string, string> = {

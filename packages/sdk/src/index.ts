@@ -8,3 +8,4 @@ export { EventStream } from "./client/stream.ts";
 export type { CallOptions } from "./client/transport.ts";
 export { OPERATIONS, type OperationTypes } from "./generated/operations.ts";
 export type * as types from "./generated/types.ts";
+export type { Method, Resources } from "./resources/resources.ts";

@@ -176,7 +176,7 @@ function wanted({ query = [], newId = "" }: Operation, params: Params): Params {
 }
 
 /** Whether all that is wanted is so. What the thing doesn't show can't be told. */
-function holds(thing: unknown, wantedFields: unknown): boolean {
+export function holds(thing: unknown, wantedFields: unknown): boolean {
   if (typeof wantedFields !== "object" || wantedFields === null) return thing === wantedFields;
   return Object.entries(wantedFields).every(([key, value]) => {
     const found = (thing as Record<string, unknown> | null)?.[key];

@@ -201,6 +201,7 @@ export const OPERATIONS = {
     method: "POST",
     path: "/v1/accounts/{account_id}/datasets/{dataset_id}:validateUpload",
     body: "json",
+    repeatable: true,
   },
   /** List deployments */
   listDeployments: {
@@ -625,6 +626,7 @@ export const OPERATIONS = {
     method: "POST",
     path: "/v1/accounts/{account_id}/evaluators/{evaluator_id}:validateUpload",
     body: "json",
+    repeatable: true,
   },
   /** List evaluator versions */
   listEvaluatorVersions: {

@@ -1,1 +1,16 @@
 export * from "../index.ts";
+export {
+  type DownloadDatasetOptions,
+  type DownloadOptions,
+  downloadDataset,
+  downloadModel,
+} from "./download.ts";
+export { FileError } from "./files.ts";
+export type { TransferOptions, TransferProgress } from "./transfers.ts";
+export {
+  type UploadDatasetOptions,
+  type UploadModelOptions,
+  type UploadOptions,
+  uploadDataset,
+  uploadModel,
+} from "./upload.ts";
