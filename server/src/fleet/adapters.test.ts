@@ -7,19 +7,16 @@ import { createLog } from "../platform/telemetry/log.ts";
 import { Adapters } from "./adapters.ts";
 import type { AdapterSpec } from "./spec.ts";
 
-/** An engine that takes adapters; `load` may be replaced. */
+/** An engine that takes adapters, and what it was given; `load` may fail. */
 function engineOf(load: (adapter: AdapterSource) => Promise<void> = async () => {}) {
-  const loaded = new Map<string, AdapterSource>();
-  const engine: Engine = Object.assign(createFakeEngine(), {
-    async loadAdapter(adapter: AdapterSource) {
+  const given = new Map<string, AdapterSource>();
+  const engine = createFakeEngine({
+    async onLoadAdapter(adapter) {
       await load(adapter);
-      loaded.set(adapter.id, adapter);
-    },
-    async unloadAdapter(id: string) {
-      loaded.delete(id);
+      given.set(adapter.id, adapter);
     },
   });
-  return { engine, loaded };
+  return { engine, given };
 }
 
 function setUp() {
@@ -56,8 +53,8 @@ describe("an adapter", () => {
     await settle();
     adapters.attach([a.engine, b.engine, c.engine]);
     await settle();
-    for (const { engine, loaded } of [a, b, c]) {
-      expect(loaded.get("lora")).toEqual({ id: "lora", path: "/adapters/lora", scale: 0.5 });
+    for (const { engine, given } of [a, b, c]) {
+      expect(given.get("lora")).toEqual({ id: "lora", path: "/adapters/lora", scale: 0.5 });
       expect(adapters.isLoaded(engine, "lora")).toBe(true);
     }
     expect(lora.fetches).toBe(1);
@@ -67,7 +64,7 @@ describe("an adapter", () => {
 
   it("that isn't wanted any more is unloaded", async () => {
     const { adapters } = setUp();
-    const { engine, loaded } = engineOf();
+    const { engine } = engineOf();
     adapters.want([spec("a"), spec("b")]);
     adapters.attach([engine]);
     await settle();
@@ -75,19 +72,19 @@ describe("an adapter", () => {
     expect(adapters.isLoaded(engine, "a")).toBe(false);
     expect(() => adapters.check("a")).toThrow(expect.objectContaining({ code: "FAILED_PRECONDITION" }));
     await settle();
-    expect([...loaded.keys()]).toEqual(["b"]);
+    expect(engine.adapters).toEqual(["b"]);
     expect(adapters.statuses()).toEqual({ b: { state: "loaded", message: null } });
   });
 
   it("that is wanted again while it loads is loaded", async () => {
     const { adapters } = setUp();
-    const { engine, loaded } = engineOf();
+    const { engine } = engineOf();
     adapters.want([spec("a")]);
     adapters.attach([engine]);
     adapters.want([]);
     adapters.want([spec("a")]);
     await settle();
-    expect([...loaded.keys()]).toEqual(["a"]);
+    expect(engine.adapters).toEqual(["a"]);
     expect(adapters.statuses()).toMatchObject({ a: { state: "loaded" } });
   });
 
@@ -160,7 +157,9 @@ describe("an adapter", () => {
   it("fails where the engine takes none", async () => {
     const { adapters } = setUp();
     adapters.want([spec("lora")]);
-    adapters.attach([createFakeEngine()]);
+    const engine: Engine = createFakeEngine();
+    Object.assign(engine, { loadAdapter: undefined });
+    adapters.attach([engine]);
     await settle();
     expect(adapters.statuses().lora).toEqual({
       state: "failed",
@@ -182,7 +181,7 @@ describe("an adapter", () => {
 it("many adapters are loaded a few at a time", async () => {
   const { adapters } = setUp();
   let [busy, most] = [0, 0];
-  const { engine, loaded } = engineOf(async () => {
+  const { engine } = engineOf(async () => {
     most = Math.max(most, ++busy);
     await Promise.resolve();
     busy--;
@@ -190,7 +189,7 @@ it("many adapters are loaded a few at a time", async () => {
   adapters.want(Array.from({ length: 50 }, (_, i) => spec(`lora-${i}`)));
   adapters.attach([engine]);
   for (let i = 0; i < 20; i++) await settle();
-  expect(loaded.size).toBe(50);
+  expect(engine.adapters).toHaveLength(50);
   expect(most).toBeLessThanOrEqual(4);
 });
 

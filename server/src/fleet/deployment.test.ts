@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createFakeEngine, type FakeEngine } from "../engine/fake.ts";
-import { type AdapterSource, EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
+import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { Deployment } from "./deployment.ts";
@@ -33,12 +33,12 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
   const adapters = { fail: null as Error | null, gate: Promise.resolve() };
   const boot: Boot = (signal) =>
     new Promise((resolve, reject) => {
-      const engine = Object.assign(createFakeEngine({ gate: () => gate }), {
-        async loadAdapter(_adapter: AdapterSource) {
+      const engine = createFakeEngine({
+        gate: () => gate,
+        async onLoadAdapter() {
           await adapters.gate;
           if (adapters.fail !== null) throw adapters.fail;
         },
-        async unloadAdapter() {},
       });
       let end = () => {};
       const lost = new Promise<void>((lose) => {

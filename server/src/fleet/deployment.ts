@@ -102,11 +102,10 @@ export class Deployment implements ReplicaSource {
    * @throws AppError UNAVAILABLE with `retryAfterS`, FAILED_PRECONDITION for the adapter; the signal's reason.
    */
   async route(hints: Hints, signal: AbortSignal): Promise<RoutedEngine> {
-    signal.throwIfAborted();
     this.#assertOpen();
     this.#meter.requests++;
     this.#scaler.touch();
-    return this.#claim(hints) ?? this.reroute(hints, signal);
+    return this.reroute(hints, signal);
   }
 
   async reroute(hints: Hints, signal: AbortSignal): Promise<RoutedEngine> {
