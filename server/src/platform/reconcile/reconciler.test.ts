@@ -26,7 +26,16 @@ function reconciler(
   options: Partial<ReconcilerOptions> = {},
 ): Reconciler {
   const log = createLog("silent");
-  const made = new Reconciler({ database, clock, log, kind: "test", random: () => 1, step, ...options });
+  const made = new Reconciler({
+    database,
+    clock,
+    log,
+    kind: "test",
+    leaseMs: 30_000,
+    random: () => 1,
+    step,
+    ...options,
+  });
   open.push(made);
   return made;
 }

@@ -28,7 +28,7 @@ export interface ReconcilerOptions {
   step(item: WorkItem): Promise<number | null>;
   /** Steps at the same time. Default 4. */
   concurrency?: number;
-  /** How long a dead worker's work lies before another takes it. Default 30,000. */
+  /** How long a dead worker's work lies before another takes it. Default 10,000. */
   leaseMs?: number;
   /** 0–1, for the jitter of retries. Default `Math.random`. */
   random?: () => number;
@@ -36,7 +36,7 @@ export interface ReconcilerOptions {
 
 const CONCURRENCY = 4;
 /** How long a dead worker's work lies. */
-const LEASE_MS = 30_000;
+const LEASE_MS = 10_000;
 /** Wait before a failed step is taken again: doubling, of that 50–100 % by chance. */
 const RETRY = { baseMs: 1_000, capMs: 60_000 };
 /** Looks for work that often even without word of any: notifications may be lost. */
