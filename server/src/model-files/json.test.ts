@@ -40,6 +40,14 @@ test("anything else is refused with the file's name", () => {
   expect(() => parseJson("x.json", Buffer.from([0x7b, 0xff, 0x7d]))).toThrow("x.json: is not UTF-8 text.");
 });
 
+test("a file of too many parts is refused before it is parsed", () => {
+  for (const part of ["{}", "[]", '{"a":0}']) {
+    expect(() => parse(`{"a":[${`${part},`.repeat(2_000_000)}0]}`)).toThrow(
+      "x.json: has more than 2000000 parts.",
+    );
+  }
+});
+
 test("fields of the wrong kind are refused by name, the place included", () => {
   const json = parse('{"a":{"size":1.5,"__proto__":1},"list":[1,"x"],"none":null}');
   expect(() => json.object("a").integer("size", 0, 9)).toThrow(

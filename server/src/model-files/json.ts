@@ -2,6 +2,8 @@ import { ModelFileError } from "./errors.ts";
 import { readSmallFile } from "./file-bytes.ts";
 
 const MAX_DEPTH = 64;
+/** Objects, lists and keys in a file; the largest vocabularies have 900,000. Bounds the memory that parsing takes. */
+const MAX_PARTS = 2_000_000;
 
 /** An object of a JSON file whose fields are read with their types checked; the errors name file and field. */
 export class JsonObject {
@@ -133,8 +135,8 @@ export function parseJson(file: string, bytes: Uint8Array): JsonObject {
     throw new ModelFileError(file, "is not UTF-8 text.");
   }
   try {
-    // First, as it takes no memory: a file that is nothing but brackets would take a hundred times its size.
-    checkKeys(file, text);
+    // Parsed, a file that is nothing but brackets would take twenty times its size.
+    checkParts(file, text);
     return new JsonObject(file, JSON.parse(text));
   } catch (error) {
     if (error instanceof ModelFileError) throw error;
@@ -143,14 +145,17 @@ export function parseJson(file: string, bytes: Uint8Array): JsonObject {
 }
 
 /**
- * JSON.parse takes the last of two equal keys, other readers the first: a file with both is refused. What is no JSON is
- * left for the parser to find.
+ * JSON.parse takes the last of two equal keys, other readers the first: a file with both is refused, as is one too deep
+ * or of too many parts. What is no JSON is left for the parser to find.
  */
-function checkKeys(file: string, text: string): void {
+function checkParts(file: string, text: string): void {
   const open: (Set<string> | null)[] = [];
+  let parts = 0;
   for (let at = 0; at < text.length; at++) {
     const mark = text[at];
+    if (parts > MAX_PARTS) throw new ModelFileError(file, `has more than ${MAX_PARTS} parts.`);
     if (mark === "{" || mark === "[") {
+      parts++;
       if (open.push(mark === "{" ? new Set() : null) > MAX_DEPTH) {
         throw new ModelFileError(file, "is nested too deeply.");
       }
@@ -164,6 +169,7 @@ function checkKeys(file: string, text: string): void {
         const key = inner.includes("\\") ? (JSON.parse(`"${inner}"`) as string) : inner;
         if (keys.has(key)) throw new ModelFileError(file, `has the key ${quoted(key)} twice.`);
         keys.add(key);
+        parts++;
       }
       at = end - 1;
     }

@@ -74,7 +74,7 @@ export function toQ8(floats: Float32Array): Buffer {
     const perStep = largest === 0 ? 0 : 127 / largest;
     for (let i = 0; i < Q8_0_BLOCK; i++) {
       const scaled = (floats[from + i] as number) * perStep;
-      bytes[at + 2 + i] = Math.sign(scaled) * Math.floor(Math.abs(scaled) + 0.5);
+      bytes[at + 2 + i] = (scaled < 0 ? scaled - 0.5 : scaled + 0.5) | 0;
     }
   }
   return bytes;

@@ -15,7 +15,10 @@ export { ModelFileError } from "./errors.ts";
 export type { WriteOptions } from "./gguf/file.ts";
 export type { ModelFacts } from "./inspect.ts";
 
-/** Of one thread; the largest vocabularies take a quarter of it. */
+/**
+ * Of one thread. What the readers admit takes less: a thread that reaches its limit within a call of the runtime's own,
+ * such as JSON.parse, may take the process with it.
+ */
 const MAX_HEAP_MB = 2048;
 const MAX_RUNNING = 2;
 const MAX_WAITING = 64;

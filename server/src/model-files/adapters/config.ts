@@ -33,9 +33,11 @@ const REFUSED_FIELDS = [
   "trainable_token_indices",
   "alora_invocation_tokens",
   "arrow_config",
+  "kasa_config",
+  "use_bdlora",
 ];
 /** Ways to start training that change the base model's weights too; the adapter doesn't fit the original ones then. */
-const CHANGES_BASE = /^(pissa|olora|loftq|corda)/i;
+const CHANGES_BASE = /^(pissa|olora|loftq|corda|lora_ga)/i;
 
 export interface AdapterConfig {
   rank: number;
@@ -44,6 +46,8 @@ export interface AdapterConfig {
   scale: number;
   /** Last parts of the modules' names, each once. */
   targetModules: string[];
+  /** Whether a module of the base model, as `modules.ts` names it, is one of those. */
+  isTarget(name: string): boolean;
   /** False: only some of the layers have it. */
   everyLayer: boolean;
   /** Free text: where it was trained. */
@@ -70,18 +74,20 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
   }
   const rank = json.integer("r", MIN_RANK, MAX_RANK);
   const alpha = json.optionalPositive("lora_alpha") ?? 8;
+  const paths = json.strings("target_modules");
   return {
     rank,
     alpha,
     scale: alpha / (json.optionalBoolean("use_rslora") === true ? Math.sqrt(rank) : rank),
-    targetModules: targetsOf(json),
+    targetModules: targetsOf(json, paths),
+    isTarget: (name) => paths.some((path) => `.model.${name}`.endsWith(`.${path}`)),
     everyLayer: isEmpty(json.raw("layers_to_transform")) && isEmpty(json.raw("exclude_modules")),
     baseModelName: json.optionalText("base_model_name_or_path") ?? null,
   };
 }
 
-function targetsOf(json: JsonObject): string[] {
-  const targets = json.strings("target_modules").map((path) => {
+function targetsOf(json: JsonObject, paths: readonly string[]): string[] {
+  const targets = paths.map((path) => {
     const target = SUPPORTED_TARGETS.find((name) => path === name || path.endsWith(`.${name}`));
     if (target !== undefined) return target;
     throw json.fail(

@@ -23,12 +23,13 @@ export interface GgufHeader {
 
 /** A header is read in one piece; this is tried first, then four times as much, up to the most. */
 const FIRST_READ_BYTES = 4 * 1024 ** 2;
-const MAX_HEADER_BYTES = 256 * 1024 ** 2;
+const MAX_HEADER_BYTES = 128 * 1024 ** 2;
 const MAX_SETTINGS = 65_536;
 const MAX_TENSORS = 65_536;
 const MAX_DIMENSIONS = 4;
 const MAX_LENGTH = 2 ** 31 - 1;
-const MAX_ITEMS = 4_000_000;
+/** In the lists of all settings together; the largest vocabularies take 1,600,000. */
+const MAX_ITEMS = 8_000_000;
 const MAX_NAME_BYTES = 64 * 1024;
 
 const SCALAR_BYTES = {
@@ -68,6 +69,7 @@ class Cursor {
   readonly file: FileBytes;
   readonly #bytes: Buffer;
   #at = 0;
+  #items = 0;
 
   constructor(file: FileBytes, bytes: Buffer) {
     this.file = file;
@@ -99,6 +101,13 @@ class Cursor {
     const value = this.#bytes.readBigUInt64LE(this.#take(8));
     if (value > BigInt(most)) throw this.fail(`has ${what} beyond what is possible or supported.`);
     return Number(value);
+  }
+
+  /** The length of a list. */
+  items(): number {
+    const length = this.count(MAX_ITEMS - this.#items, "a list");
+    this.#items += length;
+    return length;
   }
 
   text(mostBytes = MAX_HEADER_BYTES): string {
@@ -174,7 +183,7 @@ function readValue(cursor: Cursor, type: ValueType, depth = 0): GgufValue {
   if (type !== "array") return cursor.scalar(type);
   if (depth > 1) throw cursor.fail("has a setting of lists nested too deeply.");
   const itemType = valueType(cursor);
-  const length = cursor.count(MAX_ITEMS, "a list");
+  const length = cursor.items();
   const items: GgufValue[] = [];
   for (let left = length; left > 0; left--) items.push(readValue(cursor, itemType, depth + 1));
   return items;

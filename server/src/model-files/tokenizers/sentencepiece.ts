@@ -6,6 +6,8 @@ import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./token
 export const SENTENCEPIECE_FILE = "tokenizer.model";
 const TYPES: readonly number[] = Object.values(TokenType);
 const BPE = 2;
+/** In one message. */
+const MAX_FIELDS = 2_000_000;
 
 /** Numbers of the fields that matter, message by message. */
 const MODEL = { piece: 1, trainer: 2, normalizer: 3 };
@@ -80,6 +82,7 @@ function fieldsOf(bytes: Buffer): Field[] {
     return bytes.subarray(at - size, at);
   };
   while (at < bytes.length) {
+    if (fields.length >= MAX_FIELDS) throw fail(`has more than ${MAX_FIELDS} fields.`);
     const tag = varint();
     const field = Math.floor(tag / 8);
     const wire = tag % 8;

@@ -29,6 +29,9 @@ export interface Vocabulary {
 /** In UTF-16 units; the longest of real vocabularies are runs of 128 spaces. */
 const MAX_TOKEN_LENGTH = 512;
 
+/** The largest vocabularies have 600,000. */
+const MAX_MERGES = 2_000_000;
+
 export const TOKENIZER_JSON = "tokenizer.json";
 
 /** Texts in the order of their ids, at most one per id. */
@@ -117,7 +120,9 @@ export function readVocabulary(model: JsonObject): [text: string, id: number][] 
 
 /** Pairs in the order of their rank, written as one text or as two. */
 export function readMerges(model: JsonObject): [left: string, right: string][] {
-  return model.array("merges").map((merge) => {
+  const merges = model.array("merges");
+  if (merges.length > MAX_MERGES) throw model.fail("merges", `must be at most ${MAX_MERGES} pairs.`);
+  return merges.map((merge) => {
     const pair = typeof merge === "string" ? merge.split(" ") : merge;
     if (
       !Array.isArray(pair) ||
