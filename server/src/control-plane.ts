@@ -28,13 +28,13 @@ import { engineFor } from "./fleet-setup.ts";
 import type { Clock } from "./lib/clock.ts";
 import type { UsageLedger } from "./metering/usage/service.ts";
 import { type BlobStore, openBlobStore } from "./platform/blobs/open.ts";
+import { s3ServerOf } from "./platform/blobs/s3-server.ts";
 import type { Database } from "./platform/db/database.ts";
 import { platformSecret } from "./platform/db/secrets.ts";
 import type { ResourceRoute } from "./platform/http/resources.ts";
 import type { Log } from "./platform/telemetry/log.ts";
 
 const CATALOG_DIR = fileURLToPath(new URL("../../catalog", import.meta.url));
-const DEFAULT_REGION = "us-east-1";
 
 /** The platform itself, where nobody asks. */
 const PLATFORM: Principal = {
@@ -101,7 +101,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     attached: deps.attached,
     folder: join(config.dataDir, "models"),
     fetchWeights: (weights, signal, onPhase) => fetchWeights(deps, weights, signal, onPhase),
-    s3: { endpoint: config.blobStore?.endpoint ?? null, region: config.blobStore?.region ?? DEFAULT_REGION },
+    s3: config.blobStore ?? s3ServerOf(config.env),
     modelRefs: (principal, name) => deployedModels.refs(principal, name),
     inUse: (name) => deployedModels.inUse(name),
   });

@@ -3,6 +3,8 @@ import { expectAnswer } from "../../../test/conformance/control-plane-contract.t
 import { fullModelName } from "../../lib/resource-names.ts";
 import { TINY_LLAMA } from "../../model-files/testing.ts";
 import type { Someone } from "../api-keys/testing.ts";
+import { loadCatalog } from "./catalog.ts";
+import { createModels } from "./service.ts";
 import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
 
 let t: ModelsSetup;
@@ -231,7 +233,9 @@ describe("the library", () => {
   test("is the catalog: everybody lists, filters and reads it", async () => {
     const list = (await t.call(t.mallory.key, "GET", `${LIBRARY}?pageSize=200`)).json;
     expectAnswer("listModels", list);
-    expect(list.totalSize).toBe(t.models.library().filter(({ name }) => name.includes("/fireworks/")).length);
+    expect(list.totalSize).toBe(
+      loadCatalog(t.deps.catalogDir).filter(({ name }) => name.includes("/fireworks/")).length,
+    );
     const filter = encodeURIComponent('supportsServerless = true AND state = READY AND name:"smollm2"');
     const { models } = (await t.call(t.mallory.key, "GET", `${LIBRARY}?filter=${filter}`)).json;
     expect(models).toHaveLength(1);
@@ -282,6 +286,22 @@ describe("the library", () => {
       supportsChat: true,
     });
     expect(await found.fetch({ signal, onPhase() {} })).toBe(process.env["HEARTH_TEST_MODEL"]);
+  });
+
+  test("whose weights can't be had says so, and nothing of the machine", async () => {
+    const offline = await createModels({
+      ...t.deps,
+      fetchWeights: async () => {
+        throw new Error("/root/.cache: nothing there");
+      },
+    });
+    const found = await offline.deployable(t.alice.principal, DEFAULT_MODEL);
+    const { signal } = new AbortController();
+    await expect(found.fetch({ signal, onPhase() {} })).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.not.stringContaining("/root"),
+    });
+    await offline.close();
   });
 
   test("says of a model without weights that it can't be run, but what it is", async () => {

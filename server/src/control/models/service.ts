@@ -123,10 +123,6 @@ export interface Models {
   describe(principal: Principal, name: string): Promise<ModelDescription>;
   /** The same for one that can be run. @throws AppError FAILED_PRECONDITION for what can't be, or not yet. */
   deployable(principal: Principal, name: string): Promise<DeployableModel>;
-  /** The catalog. */
-  library(): readonly CatalogModel[];
-  /** Models of attached engines. */
-  attached(): readonly AttachedModel[];
 
   /** Takes up the work on models' files. */
   start(): Promise<void>;
@@ -192,8 +188,6 @@ export async function createModels(deps: ModelsDeps): Promise<Models> {
     validateConfig,
     describe: (principal, name) => describeModel(context, catalogOf, principal, name),
     deployable: (principal, name) => deployableModel(context, catalogOf, principal, name),
-    library: () => catalog,
-    attached: () => attached,
     start: () => work.start(),
     tick: () => work.tick(),
     async close() {

@@ -130,14 +130,30 @@ export class ModelWeights {
   async #catalogFile(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
     const weights = this.#deps.catalogWeights(nameOf(row));
     if (weights === null) throw unusable(row, "is in the library without weights: it can't be run here.");
-    return this.#deps.fetchCatalog(weights, signal, onPhase);
+    return this.#fromCatalog(nameOf(row), weights, signal, onPhase);
   }
 
   async #importedFile(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
     const weights = this.#deps.catalogWeights(row.importedFrom);
     if (weights === null)
       throw unusable(row, `was imported from ${row.importedFrom}, which the library lacks now.`);
-    return this.#deps.fetchCatalog(weights, signal, onPhase);
+    return this.#fromCatalog(row.importedFrom, weights, signal, onPhase);
+  }
+
+  async #fromCatalog(
+    name: string,
+    weights: CatalogWeights,
+    signal: AbortSignal,
+    onPhase: OnPhase,
+  ): Promise<string> {
+    try {
+      return await this.#deps.fetchCatalog(weights, signal, onPhase);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof AppError) throw error;
+      const message = `The weights of ${name} are not on this host and can't be fetched at the moment.`;
+      throw new AppError("UNAVAILABLE", message, { cause: error });
+    }
   }
 
   async #uploadedGguf(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
