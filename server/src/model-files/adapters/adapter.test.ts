@@ -191,6 +191,11 @@ describe("an adapter is refused, by name,", () => {
       /is not of the target_modules/,
     );
     expect(await refusal({ ...q, config: { layers_to_transform: [0] } }, pair(0))).toBe("accepted");
+    const first = { ...q, config: { target_modules: ["model.layers.0.self_attn.q_proj"] } };
+    expect(await refusal(first, pair(0))).toBe("accepted");
+    expect(await refusal(first, [...pair(0), ...pair(1)])).toMatch(
+      /layers\.1.* is not of the target_modules/,
+    );
     const head = { ...pair(0)[0]!, name: "base_model.model.lm_head.weight" };
     expect(await refusal(q, [...pair(0), ...pair(1), head])).toMatch(
       /lm_head\.weight is not one that is supported/,

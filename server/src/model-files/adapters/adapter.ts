@@ -132,8 +132,7 @@ function pairsOf(config: AdapterConfig, model: BaseModel, { tensors }: Weights):
     const { name, part } = partsOf(tensor.name);
     const module = model.modules.get(name);
     if (module === undefined) throw invalid(tensor.name, "is not one of the base model's.");
-    if (!config.targetModules.includes(lastPart(name)))
-      throw invalid(tensor.name, "is not of the target_modules.");
+    if (!config.isTarget(name)) throw invalid(tensor.name, "is not of the target_modules.");
     const expected = part === "A" ? [config.rank, module.columns] : [module.rows, config.rank];
     if (tensor.shape.length !== 2 || tensor.shape.some((length, i) => length !== expected[i])) {
       throw invalid(
@@ -153,14 +152,14 @@ function pairsOf(config: AdapterConfig, model: BaseModel, { tensors }: Weights):
   });
 }
 
-/** All modules of the targets' names, or those that have a tensor where the adapter is for some layers only. */
+/** All modules that are targets, or those that have a tensor where the adapter is for some layers only. */
 function wantedModules(
   config: AdapterConfig,
   model: BaseModel,
   found: ReadonlyMap<string, unknown>,
 ): Module[] {
   return [...model.modules.values()].filter(({ name }) =>
-    config.everyLayer ? config.targetModules.includes(lastPart(name)) : found.has(name),
+    config.everyLayer ? config.isTarget(name) : found.has(name),
   );
 }
 
