@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Config, ConfigError } from "./config.ts";
 import { createModelService, type ModelService } from "./control/models/service.ts";
 import { createControlPlane } from "./control-plane.ts";
-import type { Fleet } from "./fleet/service.ts";
+import type { DeploymentSpec, Fleet } from "./fleet/service.ts";
 import { attachedModels, servedSpecs, setUpFleet } from "./fleet-setup.ts";
 import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
@@ -107,7 +107,7 @@ async function startParts(
   const { apiKey } = await apiKeys.bootstrap({ accountId: config.accountId, apiKey: config.apiKey, keyFile });
 
   await control.start();
-  await settled(fleet, clock, deps.signal);
+  await settled(fleet, served, clock, deps.signal);
   const metrics = createMetrics();
   exposeState(metrics, ledger, fleet);
   let draining = false;
@@ -168,9 +168,18 @@ async function openData(
   return database;
 }
 
-/** Waits until every model is ready or known not to be: a model that can't be had doesn't keep the platform down. */
-async function settled(fleet: Fleet, clock: Clock, signal: AbortSignal): Promise<void> {
-  while (fleet.status().some((replica) => replica.state === "starting")) {
+/**
+ * Waits until every model that is served for everybody is ready or known not to be: a model that can't be had doesn't
+ * keep the platform down, and neither do deployments of its users.
+ */
+async function settled(
+  fleet: Fleet,
+  served: readonly DeploymentSpec[],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const ids = new Set(served.map(({ id }) => id));
+  while (fleet.status().some(({ deployment, state }) => ids.has(deployment) && state === "starting")) {
     signal.throwIfAborted();
     await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
   }

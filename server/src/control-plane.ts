@@ -108,7 +108,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const shapes = createDeploymentShapes({ database, accounts, models, clock, log, tokenSecret });
   await shapes.importLibrary(join(CATALOG_DIR, "shapes"));
   const deployments = createDeployments({
-    ...{ database, clock, tokenSecret, users, models, shapes },
+    ...{ database, clock, tokenSecret, accounts, users, models, shapes },
     keySecret: await platformSecret(database, "direct-route-keys"),
     checkSize: checkDeploymentSize,
     loaded: loadedModels,

@@ -10,6 +10,7 @@ import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
 export interface Context {
   store: DeploymentStore;
   clock: Clock;
+  accounts: { exists(accountId: string): Promise<boolean> };
   models: ModelSource;
   shapes: ShapeSource;
   checkSize: SizeCheck;

@@ -2,7 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { unusedAutoDeleteMs } from "./autoscaling.ts";
 import { type FleetObservation, revisionOf } from "./launch.ts";
 import { deploymentName } from "./names.ts";
-import type { Observation } from "./schema.ts";
+import { NOTHING_SEEN, type Observation } from "./schema.ts";
 import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
 import { observationOf } from "./view.ts";
 
@@ -24,7 +24,9 @@ export const PURGE_AFTER_MS = 7 * DAY_MS;
 const DRAIN_MS = 30_000;
 /** How often a deployment is looked at without a change of its replicas. */
 const LOOK_MS = 5 * 60_000;
+/** The fleet tells of what it does; these only make up for what was missed. */
 const SOON_MS = 1_000;
+const WAIT_MS = 10_000;
 /** Starts after the first after which a deployment that never served counts as failed. */
 const MAX_RESTARTS = 4;
 
@@ -66,7 +68,9 @@ async function stepLive(deps: LifecycleDeps, row: DeploymentRow): Promise<number
   // Another process has it, or it was deleted a moment ago.
   if (seen === null) return SOON_MS;
   await note(deps, row, seen);
-  return row.state === "READY" ? Math.min(LOOK_MS, leftMs) : SOON_MS;
+  if (row.state === "READY") return Math.min(LOOK_MS, leftMs);
+  // What waits for room on the host may wait for long.
+  return seen.replicas.every(({ stage }) => stage === "pending") ? WAIT_MS : SOON_MS;
 }
 
 /** Milliseconds until it goes because nobody uses it. */
@@ -178,16 +182,7 @@ async function finishDeletion(deps: LifecycleDeps, { accountId, id }: Deployment
   const row = await deps.store.change(accountId, id, now, (before) => {
     if (before.state !== "DELETING") return null;
     const purgeTime = before.purgeTime ?? new Date(now.getTime() + PURGE_AFTER_MS);
-    const gone = {
-      ...before.observed,
-      desiredReplicas: 0,
-      pending: 0,
-      downloading: 0,
-      initializing: 0,
-      ready: 0,
-    };
-    const observed = { ...gone, message: "" };
-    const next = { ...before, state: "DELETED" as const, deleteTime: now, purgeTime, observed };
+    const next = { ...before, state: "DELETED" as const, deleteTime: now, purgeTime, observed: NOTHING_SEEN };
     return { row: next, events: [stateEvent(next)] };
   });
   return row === null ? null : purgeWhenDue(deps, row);

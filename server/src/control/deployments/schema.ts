@@ -134,7 +134,7 @@ export interface DirectRouteKey {
   digest: string;
 }
 
-/** What was seen running; all zero and empty before anything was. */
+/** What was seen running. */
 export interface Observation {
   desiredReplicas: number;
   /** By stage; draining ones are in none. */
@@ -142,9 +142,21 @@ export interface Observation {
   downloading: number;
   initializing: number;
   ready: number;
+  /** Of these, those that have ended or could not be started, and are tried again. */
+  failing: number;
   /** Why not all desired replicas are ready; empty when they are. */
   message: string;
 }
+
+export const NOTHING_SEEN: Observation = {
+  desiredReplicas: 0,
+  pending: 0,
+  downloading: 0,
+  initializing: 0,
+  ready: 0,
+  failing: 0,
+  message: "",
+};
 
 export const CreateQuery = Type.Object({
   deploymentId: text,

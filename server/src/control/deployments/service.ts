@@ -106,6 +106,7 @@ export interface DeploymentsDeps {
   tokenSecret: Buffer;
   /** For the digests of direct routes' keys. */
   keySecret: Buffer;
+  accounts: { exists(accountId: string): Promise<boolean> };
   users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
   models: ModelSource;
   shapes: ShapeSource;
@@ -127,7 +128,7 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   const listeners: (() => Promise<void>)[] = [];
   const context: Context = {
     ...{ store, clock, keys, hostRegion },
-    ...{ models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
+    ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
     async changed() {
       for (const listener of listeners) await listener();
     },

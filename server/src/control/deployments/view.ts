@@ -88,9 +88,10 @@ function statusOf(row: DeploymentRow, seen: Observation): { code: string; messag
   if (row.statusCode !== "") return { code: row.statusCode, message: row.statusMessage };
   const isLive = row.state === "CREATING" || row.state === "READY" || row.state === "UPDATING";
   if (!isLive) return { code: "OK", message: "" };
+  const { pending, failing, ready, message } = seen;
+  if (ready > 0) return { code: "OK", message };
   // Replicas that nobody starts are waiting for something the host doesn't have.
-  const isWaiting = seen.pending > 0 && seen.ready === 0;
-  return { code: isWaiting ? "RESOURCE_EXHAUSTED" : "OK", message: seen.message };
+  return { code: failing > 0 ? "UNAVAILABLE" : pending > 0 ? "RESOURCE_EXHAUSTED" : "OK", message };
 }
 
 export function statsOf(seen: Observation): object {
@@ -104,6 +105,8 @@ export function statsOf(seen: Observation): object {
   };
 }
 
+const FAILING: ReadonlySet<string> = new Set(["missing-weights", "backoff", "unhealthy"]);
+
 export function observationOf({ desiredReplicas, replicas, message }: FleetObservation): Observation {
   const count = (stage: string): number => replicas.filter((replica) => replica.stage === stage).length;
   return {
@@ -112,6 +115,7 @@ export function observationOf({ desiredReplicas, replicas, message }: FleetObser
     downloading: count("downloading"),
     initializing: count("initializing"),
     ready: count("ready"),
+    failing: replicas.filter(({ state }) => FAILING.has(state)).length,
     message: message ?? "",
   };
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
-import { authorize, type Principal } from "../accounts/service.ts";
+import { authorize, notFound, type Principal } from "../accounts/service.ts";
 import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { checkFields } from "./fields.ts";
 import { revisionOf } from "./launch.ts";
@@ -16,7 +16,13 @@ import {
 } from "./model-fit.ts";
 import { titleOf } from "./names.ts";
 import { placementView, regionOf } from "./placement.ts";
-import { type CreateQuery, DeploymentBody, type StoredSpec, type UpdateQuery } from "./schema.ts";
+import {
+  type CreateQuery,
+  DeploymentBody,
+  NOTHING_SEEN,
+  type StoredSpec,
+  type UpdateQuery,
+} from "./schema.ts";
 import { withShape } from "./shapes.ts";
 import type { Change, DeploymentRow } from "./store.ts";
 
@@ -29,6 +35,7 @@ export async function createDeployment(
   body: DeploymentBody,
 ): Promise<DeploymentRow> {
   authorize(principal, accountId, "write", `Account accounts/${accountId}`);
+  if (!(await context.accounts.exists(accountId))) throw notFound(`Account accounts/${accountId}`);
   const id = query.deploymentId ?? randomId();
   if (query.deploymentId !== undefined) checkNewId("deploymentId", id);
   const named = { ...body, baseModel: modelNameOf("baseModel", body.baseModel, accountId) };
@@ -186,7 +193,7 @@ function newRow(
     fixedReplicas: null,
     spec: checked.spec,
     directRouteKeys: keys.keep(checked.keys, []),
-    observed: { desiredReplicas: 0, pending: 0, downloading: 0, initializing: 0, ready: 0, message: "" },
+    observed: NOTHING_SEEN,
   };
 }
 

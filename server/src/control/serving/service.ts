@@ -92,7 +92,11 @@ export class Serving {
     this.#fresh = keepFresh(() => this.#load(), { everyMs: REFRESH_MS, clock, onFailure });
     const common = { database, clock, log };
     this.#reconcilers = [
-      new Reconciler({ ...common, kind: DEPLOYMENT_WORK, step: (item) => this.#stepDeployment(item) }),
+      // Deletions wait for running requests, and nobody for deletions.
+      new Reconciler({
+        ...{ ...common, kind: DEPLOYMENT_WORK, concurrency: 16 },
+        step: (item) => this.#stepDeployment(item),
+      }),
       new Reconciler({ ...common, kind: DEPLOYED_MODEL_WORK, step: (item) => this.#stepDeployedModel(item) }),
     ];
     for (const resource of [deps.deployments, deps.deployedModels]) resource.onChange(() => this.refresh());
@@ -247,11 +251,11 @@ export class Serving {
     };
   }
 
-  #stepDeployment({ key }: WorkItem): Promise<number | null> {
+  #stepDeployment({ key, signal }: WorkItem): Promise<number | null> {
     const { clock, fleet, deployments } = this.#deps;
     const [accountId, id] = key.split("/") as [string, string];
     const observe = fleet.observe.bind(fleet);
-    const remove = (name: string, graceMs: number) => fleet.remove(name, { graceMs });
+    const remove = (name: string, graceMs: number) => unlessAborted(signal, fleet.remove(name, { graceMs }));
     return stepDeployment(
       {
         ...{ store: deployments.store, clock, observe, remove },
@@ -306,6 +310,20 @@ export class Serving {
       this.#uses.flush().catch((err) => log.warn({ err }, "times of use can't be noted"));
       this.#flushLater();
     });
+  }
+}
+
+/** Waits no longer than the signal allows. */
+async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let leave = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", leave);
   }
 }
 

@@ -167,8 +167,8 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
   const models = new FakeModels();
   let parts!: { deployments: Deployments; deployedModels: DeployedModels; serving: Serving };
   let another!: ServingTest["another"];
-  const tenants = await startTenants(async ({ database, clock, tokenSecret, users }) => {
-    const common = { database, clock, tokenSecret, users, models };
+  const tenants = await startTenants(async ({ database, clock, tokenSecret, accounts, users }) => {
+    const common = { database, clock, tokenSecret, accounts, users, models };
     const make = (own: FakeFleet) => {
       const deployments = createDeployments({
         ...common,

@@ -1,0 +1,275 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { until } from "../../../test/harness/hearth.ts";
+import type { Someone } from "../api-keys/testing.ts";
+import type { DeployedModelRow } from "../deployed-models/service.ts";
+import { RouteTable } from "./route-table.ts";
+import { FakeFleet, LIBRARY, SERVED, type ServingTest, startServing } from "./testing.ts";
+
+let test: ServingTest;
+let alice: Someone;
+let bob: Someone;
+
+beforeAll(async () => {
+  test = await startServing();
+  alice = await test.someone("acme", "alice", "user");
+  bob = await test.someone("other", "bob", "user");
+});
+afterAll(() => test.close());
+beforeEach(() => {
+  test.fleet.stage = "ready";
+});
+
+async function deploy(who: Someone, body: object): Promise<string> {
+  const account = who.principal.accountId;
+  const made = await test.call(who.key, "POST", `/v1/accounts/${account}/deployments`, body);
+  expect(made.status, made.text).toBe(200);
+  await test.settle();
+  return made.json.name;
+}
+
+const resolve = (who: Someone, name: string) => test.serving.resolve(who.principal, name);
+const shortOf = (name: string): string => name.replace(/^accounts\/([^/]+)\/\w+\//, "$1/");
+
+describe("names", () => {
+  it("every way to write a model on a deployment leads there, and is billed and echoed in full", async () => {
+    const deployment = await deploy(alice, { baseModel: LIBRARY });
+    for (const model of [LIBRARY, shortOf(LIBRARY)]) {
+      for (const place of [deployment, shortOf(deployment)]) {
+        expect(resolve(alice, `${model}#${place}`)).toEqual({
+          model: `${LIBRARY}#${deployment}`,
+          deployment,
+          isolation: "deployment",
+          sessionAffinity: false,
+          fallbackUsed: false,
+          chatTemplate: null,
+        });
+      }
+    }
+    expect(resolve(alice, LIBRARY)).toMatchObject({ model: LIBRARY, deployment });
+    expect(resolve(alice, shortOf(LIBRARY))).toMatchObject({ model: LIBRARY, deployment });
+  });
+
+  it("a model that the library serves is that one by its name, and the account's own by the deployment's", async () => {
+    const deployment = await deploy(alice, { baseModel: SERVED });
+    for (const name of [SERVED, shortOf(SERVED), "gpt", `${SERVED}#accounts/fireworks/deployments/served`]) {
+      expect(resolve(alice, name), name).toMatchObject({ deployment: SERVED, isolation: "account" });
+    }
+    expect(resolve(alice, `${SERVED}#${deployment}`).deployment).toBe(deployment);
+  });
+
+  it("a library model that several accounts deploy is each one's own", async () => {
+    const model = test.models.add("accounts/fireworks/models/popular");
+    const [hers, his] = [await deploy(alice, { baseModel: model }), await deploy(bob, { baseModel: model })];
+    expect(resolve(alice, model).deployment).toBe(hers);
+    expect(resolve(bob, model).deployment).toBe(his);
+    expect(() => resolve(bob, `${model}#${hers}`)).toThrow("not found");
+    const carl = await test.someone("third", "carl", "admin");
+    expect(() => resolve(carl, model)).toThrow("not found");
+  });
+
+  it("what is not there and what others keep to themselves answer alike", async () => {
+    const deployment = await deploy(alice, { baseModel: LIBRARY });
+    const own = (await test.call(alice.key, "GET", "/v1/accounts/acme/deployedModels")).json.deployedModels[0]
+      .name;
+    const message = (name: string): string => {
+      try {
+        resolve(bob, name);
+      } catch (error) {
+        expect(error).toMatchObject({ code: "NOT_FOUND", param: "model" });
+        return (error as Error).message;
+      }
+      throw new Error(`${name} is found`);
+    };
+    for (const name of [
+      ...[`${LIBRARY}#${deployment}`, `${LIBRARY}#accounts/acme/deployments/nothing`, own],
+      ...["accounts/acme/deployedModels/nothing", "nothing", "#", "a#b#c", "", "x".repeat(512)],
+    ]) {
+      expect(message(name).slice(0, 16)).toBe("Model not found:");
+    }
+  });
+
+  it("no text breaks the lookup, and none but the names lead anywhere", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^[a#/.]{0,20}$/)), (name) => {
+        expect(() => resolve(bob, name)).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+      }),
+    );
+  });
+
+  it("a failed deployment answers with its reason, in all of its names", async () => {
+    test.fleet.stage = "initializing";
+    const made = await test.call(alice.key, "POST", "/v1/accounts/acme/deployments", {
+      baseModel: test.models.add("accounts/acme/models/broken"),
+    });
+    const { name } = made.json;
+    const broken = test.fleet.replica(test.fleet.specs.get(name)!, 0, "initializing", { restarts: 9 });
+    test.fleet.set(name, { replicas: [broken], message: "The weights file is damaged." });
+    await test.settle();
+    for (const form of ["acme/broken", `acme/broken#${shortOf(name)}`]) {
+      expect(() => resolve(alice, form)).toThrow(
+        expect.objectContaining({ code: "FAILED_PRECONDITION", message: "The weights file is damaged." }),
+      );
+    }
+  });
+
+  it("a model's own chat template goes with its requests", async () => {
+    const model = test.models.add("accounts/acme/models/templated", { chatTemplate: "{{ messages }}" });
+    await deploy(alice, { baseModel: model });
+    expect(resolve(alice, model).chatTemplate).toBe("{{ messages }}");
+  });
+
+  it("the list of callable models names each of them once, in the way that needs least", async () => {
+    const model = test.models.add("accounts/acme/models/twice", {
+      displayName: "Twice",
+      supportsTools: true,
+    });
+    const [, second] = [await deploy(alice, { baseModel: model }), await deploy(alice, { baseModel: model })];
+    const entries = test.serving.callable(alice.principal).filter(({ id }) => id.startsWith(model));
+    expect(entries.map(({ id }) => id)).toEqual([model, `${model}#${second}`]);
+    expect(entries[0]).toMatchObject({ owned_by: "acme", supports_tools: true, context_length: 4096 });
+    expect(test.serving.describe(alice.principal, shortOf(model))).toEqual(entries[0]);
+    expect(() => test.serving.describe(bob.principal, model)).toThrow("not found");
+    expect(test.serving.callable(bob.principal).map(({ id }) => id)).not.toContain(model);
+  });
+});
+
+describe("several processes", () => {
+  it("hear of each other's deployments and addons, and run and route them too", async () => {
+    const fleet = new FakeFleet();
+    const other = test.another(fleet);
+    await other.start();
+    try {
+      const deployment = await deploy(alice, { baseModel: LIBRARY, enableAddons: true });
+      await until("the other has it", () => fleet.specs.has(deployment));
+      const lora = test.models.add("accounts/acme/models/heard", { baseModel: LIBRARY });
+      const made = await test.call(alice.key, "POST", "/v1/accounts/acme/deployedModels", {
+        model: lora,
+        deployment,
+      });
+      await until("the addon", () => fleet.specs.get(deployment)?.adapters.length === 1);
+      const known = () => {
+        try {
+          return other.resolve(alice.principal, lora);
+        } catch {
+          return null;
+        }
+      };
+      expect(await until("its route", known)).toMatchObject({ deployment, adapter: made.json.name });
+      await test.call(alice.key, "DELETE", `/v1/${deployment}?ignoreChecks=true`);
+      await test.settle();
+      await until("its end", () => !fleet.specs.has(deployment));
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+describe("a fleet that can't run a deployment", () => {
+  it("harms no other", async () => {
+    const { apply } = test.fleet;
+    let refuse = true;
+    test.fleet.apply = function (spec) {
+      if (refuse && spec.model === "accounts/acme/models/impossible") throw new Error("no");
+      apply.call(this, spec);
+    };
+    const impossible = await deploy(alice, { baseModel: test.models.add("accounts/acme/models/impossible") });
+    const fine = await deploy(alice, { baseModel: LIBRARY });
+    expect(test.fleet.specs.has(fine)).toBe(true);
+    const state = async () => (await test.call(alice.key, "GET", `/v1/${impossible}`)).json.state;
+    expect(await state()).toBe("CREATING");
+    refuse = false;
+    test.clock.advance(1_000);
+    await test.settle();
+    expect(await state()).toBe("READY");
+  });
+});
+
+describe("the route table", () => {
+  const row = (more: Partial<DeployedModelRow>): DeployedModelRow => ({
+    ...{
+      accountId: "a",
+      id: "x",
+      model: LIBRARY,
+      servedModel: LIBRARY,
+      deployment: "accounts/a/deployments/d",
+    },
+    ...{
+      serverless: true,
+      isAddon: true,
+      isMerged: false,
+      isDefault: true,
+      isPublic: false,
+      isHidden: false,
+    },
+    ...{
+      state: "DEPLOYED",
+      statusCode: "",
+      statusMessage: "",
+      displayName: "",
+      description: "",
+      createdBy: "",
+    },
+    ...{ createTime: new Date(0), updateTime: new Date(0), lastUsedTime: new Date(0) },
+    ...more,
+  });
+
+  it("lets an account reach its own and what is public, whatever others load", () => {
+    const accounts = fc.constantFrom("a", "b", "c");
+    const models = fc.constantFrom(
+      "accounts/a/models/m",
+      "accounts/b/models/m",
+      "accounts/fireworks/models/m",
+    );
+    const rows = fc.uniqueArray(
+      fc.record({
+        accountId: accounts,
+        model: models,
+        isPublic: fc.boolean(),
+        deployment: fc.constantFrom("d", "e"),
+      }),
+      {
+        selector: ({ accountId, model, deployment }) => `${accountId} ${model} ${deployment}`,
+        maxLength: 12,
+      },
+    );
+    fc.assert(
+      fc.property(rows, accounts, (some, accountId) => {
+        const seen = new Set<string>();
+        const deployedModels = some.map((one, i) => {
+          const isDefault = !seen.has(`${one.accountId} ${one.model}`);
+          seen.add(`${one.accountId} ${one.model}`);
+          const deployment = `accounts/fireworks/deployments/${one.deployment}`;
+          return row({ ...one, id: `x${i}`, isDefault, deployment, servedModel: one.deployment });
+        });
+        const table = new RouteTable({
+          ...{ deployments: new Map(), deployedModels, served: new Set() },
+          ...{ chatTemplates: new Map(), uses: new Map() },
+        });
+        const principal = { ...bob.principal, accountId };
+        const mayUse = deployedModels.filter((one) => one.isPublic || one.accountId === accountId);
+        const reached = (name: string) => table.find(principal, name, test.clock)?.adapter;
+        for (const one of deployedModels) {
+          const name = `accounts/${one.accountId}/deployedModels/${one.id}`;
+          expect(reached(name) === name).toBe(mayUse.includes(one));
+          const onDeployment = reached(`${one.model}#${one.deployment}`);
+          const ofOwn = mayUse.filter(
+            ({ model, deployment }) => model === one.model && deployment === one.deployment,
+          );
+          const names = ofOwn.map(({ accountId, id }) => `accounts/${accountId}/deployedModels/${id}`);
+          expect(onDeployment === undefined ? names.length === 0 : names.includes(onDeployment)).toBe(true);
+          const own = deployedModels.find(
+            (x) => x.accountId === accountId && x.model === one.model && x.isDefault,
+          );
+          if (own !== undefined)
+            expect(reached(one.model)).toBe(`accounts/${accountId}/deployedModels/${own.id}`);
+          else
+            expect([
+              undefined,
+              ...mayUse.map(({ accountId, id }) => `accounts/${accountId}/deployedModels/${id}`),
+            ]).toContain(reached(one.model));
+        }
+      }),
+    );
+  });
+});
