@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import type { DeploymentSpec, Fleet } from "../../fleet/service.ts";
+import type { DeploymentSpec } from "../../fleet/service.ts";
 import { replicaBounds, scalingOf } from "./autoscaling.ts";
 import { deploymentName } from "./names.ts";
 import type { DeploymentRow } from "./store.ts";
 
-export type FleetObservation = NonNullable<ReturnType<Fleet["observe"]>>;
+export type { Observation as FleetObservation } from "../../fleet/service.ts";
+
 export type FetchFile = (signal: AbortSignal, onPhase: (message: string) => void) => Promise<string>;
 
 /** What a replica of a deployment runs; how, is the business of whoever knows the engines. */

@@ -127,7 +127,7 @@ export function deploymentStore(
       const needsIt = or(
         eq(baseModel, model),
         eq(servedModel, model),
-        sql`${spec}->>'draftModel' = ${model}`,
+        sql`(${spec} ? 'draftModel' and ${spec}->>'draftModel' = ${model})`,
       );
       const rows = await db
         .select({ id: deployments.id })
