@@ -1,11 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Template } from "@huggingface/jinja";
 import { planDecoder } from "./convert/decoder.ts";
-import { ModelFileError } from "./errors.ts";
-import { readConfig } from "./huggingface/config.ts";
-import { readTemplate, readTokenizerConfig } from "./tokenizers/special.ts";
+import { parseConfig } from "./huggingface/config.ts";
+import { parseJson } from "./json.ts";
+import { checkTemplate, configuredTemplate } from "./tokenizers/template.ts";
 
 const TOKENIZER_CONFIG = "tokenizer_config.json";
 
@@ -14,25 +10,9 @@ const TOKENIZER_CONFIG = "tokenizer_config.json";
  * @param tokenizerConfigJson null: not given.
  * @throws ModelFileError naming the field that is wrong or not supported.
  */
-export async function checkConfig(configJson: string, tokenizerConfigJson: string | null): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "hearth-config-"));
-  try {
-    await writeFile(join(folder, "config.json"), configJson);
-    planDecoder(await readConfig(folder));
-    if (tokenizerConfigJson === null) return;
-    await writeFile(join(folder, TOKENIZER_CONFIG), tokenizerConfigJson);
-    const names = [TOKENIZER_CONFIG];
-    const template = await readTemplate(folder, names, await readTokenizerConfig(folder, names));
-    if (template !== null) checkTemplate(template);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function checkTemplate(source: string): void {
-  try {
-    new Template(source);
-  } catch {
-    throw new ModelFileError(TOKENIZER_CONFIG, "the chat template is not valid Jinja.");
-  }
+export function checkConfig(configJson: string, tokenizerConfigJson: string | null): void {
+  planDecoder(parseConfig(parseJson("config.json", Buffer.from(configJson))));
+  if (tokenizerConfigJson === null) return;
+  const template = configuredTemplate(parseJson(TOKENIZER_CONFIG, Buffer.from(tokenizerConfigJson)));
+  if (template !== null) checkTemplate(template, TOKENIZER_CONFIG);
 }

@@ -1,6 +1,5 @@
 /** What a folder of uploaded files holds, found out by reading all of it that the platform will rely on. */
 import { readdir } from "node:fs/promises";
-import { Template } from "@huggingface/jinja";
 import { type AdapterDescription, readAdapter } from "./adapters/adapter.ts";
 import { familyOf, planDecoder } from "./convert/decoder.ts";
 import { FAMILIES } from "./convert/families.ts";
@@ -11,7 +10,8 @@ import { ggufOf } from "./folder.ts";
 import { type GgufHeader, type GgufValue, readGguf } from "./gguf/reader.ts";
 import { readConfig } from "./huggingface/config.ts";
 import { readJsonFile } from "./json.ts";
-import { readTemplate, readTokenizerConfig } from "./tokenizers/special.ts";
+import { readTokenizerConfig } from "./tokenizers/special.ts";
+import { checkTemplate, readTemplate, TEMPLATE_FILE } from "./tokenizers/template.ts";
 import { readTokenizer } from "./tokenizers/tokenizer.ts";
 import { missingWeights, openWeights } from "./weights.ts";
 
@@ -52,7 +52,7 @@ export async function inspect(folder: string): Promise<ModelFacts> {
   const names = await readdir(folder);
   const facts = await inspectFormat(folder, names);
   const chatTemplate = names.includes(CONVERSATION_FILE) ? await conversation(folder) : facts.chatTemplate;
-  if (chatTemplate !== null) checkTemplate(chatTemplate, names);
+  if (chatTemplate !== null) checkTemplate(chatTemplate, templateFile(names));
   return { ...facts, chatTemplate, supportsTools: chatTemplate !== null && /\btools\b/.test(chatTemplate) };
 }
 
@@ -157,23 +157,19 @@ async function inspectAdapter(folder: string, names: readonly string[]): Promise
   };
 }
 
+function templateFile(names: readonly string[]): string {
+  const file = [CONVERSATION_FILE, TEMPLATE_FILE, "tokenizer_config.json"].find((name) =>
+    names.includes(name),
+  );
+  return file ?? names.find((name) => /\.gguf$/i.test(name)) ?? "tokenizer.chat_template";
+}
+
 /** The chat template of `fireworks.json`. */
 async function conversation(folder: string): Promise<string> {
   const json = await readJsonFile(folder, CONVERSATION_FILE, MAX_CONVERSATION_BYTES);
   const config = json.object("conversation_config");
   if (config.text("style") !== "jinja") throw config.fail("style", "must be jinja.");
   return config.object("args").text("template");
-}
-
-function checkTemplate(source: string, names: readonly string[]): void {
-  try {
-    new Template(source);
-  } catch {
-    const file = [CONVERSATION_FILE, "chat_template.jinja", "tokenizer_config.json"].find((name) =>
-      names.includes(name),
-    );
-    throw new ModelFileError(file ?? "tokenizer.chat_template", "the chat template is not valid Jinja.");
-  }
 }
 
 function count(tensors: readonly { shape: readonly number[] }[]): number {

@@ -27,7 +27,7 @@ export async function runJob(job: Job, options: WriteOptions): Promise<JobResult
     case "inspect":
       return inspect(job.folder);
     case "check-config":
-      await checkConfig(job.configJson, job.tokenizerConfigJson);
+      checkConfig(job.configJson, job.tokenizerConfigJson);
       return undefined;
     case "check-adapter":
       return checkAdapter(job.folder, job.base);

@@ -8,7 +8,7 @@ export const WEIGHT_BYTES: Readonly<Record<WeightType, number>> = { F32: 4, F16:
 /** Numbers in a block of Q8_0. */
 export const Q8_0_BLOCK = 32;
 /** A 16-bit scale and 32 bytes. */
-export const Q8_0_BLOCK_BYTES = 34;
+const Q8_0_BLOCK_BYTES = 34;
 
 const word = new DataView(new ArrayBuffer(4));
 const HALF_TO_FLOAT = Float32Array.from({ length: 65536 }, (_, half) => halfToFloat(half));

@@ -3,8 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchReplica, textRequest } from "../engines/llama-cpp/testing.ts";
-import { checkAdapter, convertAdapter, convertToGguf, inspect, ModelFileError } from "./service.ts";
-import { writeTinyAdapter, writeTinyModel } from "./testing.ts";
+import {
+  checkAdapter,
+  checkModelConfig,
+  convertAdapter,
+  convertToGguf,
+  inspect,
+  ModelFileError,
+} from "./service.ts";
+import { TINY_LLAMA, TINY_TEMPLATE, writeTinyAdapter, writeTinyModel } from "./testing.ts";
 
 const signal = new AbortController().signal;
 let root: string;
@@ -76,4 +83,15 @@ test("a conversion that is given up leaves nothing behind, and says why it was",
   abort.abort(reason);
   await expect(given).rejects.toBe(reason);
   expect(await readdir(folder)).toEqual([]);
+});
+
+test("a configuration can be judged before its files are there", async () => {
+  const config = JSON.stringify(TINY_LLAMA);
+  await checkModelConfig(config);
+  await checkModelConfig(config, JSON.stringify({ chat_template: TINY_TEMPLATE }));
+  await expect(checkModelConfig("[]")).rejects.toThrow("config.json: its JSON must be an object.");
+  await expect(checkModelConfig(config.replace("silu", "relu"))).rejects.toThrow(/config\.json: hidden_act/);
+  await expect(checkModelConfig(config, JSON.stringify({ chat_template: "{% if" }))).rejects.toThrow(
+    "tokenizer_config.json: the chat template is not valid Jinja.",
+  );
 });

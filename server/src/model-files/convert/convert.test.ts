@@ -257,6 +257,10 @@ describe("what can't be converted is refused by name", () => {
     [{ num_key_value_heads: 3 }, /num_key_value_heads must divide/],
     [{ num_hidden_layers: 1e9 }, /num_hidden_layers must be an integer between 1 and 512/],
     [{ head_dim: 15 }, /head_dim must be even/],
+    [
+      { architectures: ["Phi3ForCausalLM"], head_dim: 32 },
+      /head_dim must be hidden_size by num_attention_heads/,
+    ],
     [{ rms_norm_eps: "x" }, /rms_norm_eps must be a number above 0/],
     [{ vocab_size: undefined }, /vocab_size is missing/],
     [{ rope_scaling: { type: "dynamic", factor: 2 } }, /rope_scaling.rope_type "dynamic" is not supported/],

@@ -27,6 +27,9 @@ export function planDecoder(config: DecoderConfig): ConversionPlan {
   if (config.heads % config.kvHeads !== 0) {
     throw config.json.fail("num_key_value_heads", "must divide num_attention_heads.");
   }
+  if (family.fused && config.heads * config.headSize !== config.width) {
+    throw config.json.fail("head_dim", "must be hidden_size by num_attention_heads for this architecture.");
+  }
   const rope = ropeOf(config, family.name, rotatedOf(config, family));
   const tied = config.json.optionalBoolean("tie_word_embeddings") ?? family.tiedByDefault;
   if (family.alwaysTied && !tied)

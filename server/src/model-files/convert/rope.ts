@@ -47,7 +47,7 @@ function frequencies(values: readonly number[], name = "rope_freqs"): PlannedTen
  * By what each frequency is divided: those of short waves by nothing, of long waves by `factor`, between them by what
  * leads smoothly from one to the other.
  */
-export function llama3Factors(theta: number, scaling: JsonObject, rotated: number): number[] {
+function llama3Factors(theta: number, scaling: JsonObject, rotated: number): number[] {
   const factor = scaling.positive("factor");
   const low = scaling.positive("low_freq_factor");
   const high = scaling.positive("high_freq_factor");

@@ -47,7 +47,7 @@ function findTensor(origin: StoredOrigin, weights: Weights): StoredTensor {
 }
 
 /** @throws ModelFileError giving both shapes. */
-export function checkShape(tensor: StoredTensor, shape: readonly number[]): void {
+function checkShape(tensor: StoredTensor, shape: readonly number[]): void {
   if (tensor.shape.length === shape.length && tensor.shape.every((length, i) => length === shape[i])) return;
   throw new ModelFileError(
     tensor.file.name,
@@ -55,13 +55,9 @@ export function checkShape(tensor: StoredTensor, shape: readonly number[]): void
   );
 }
 
-/** Numbers made here; always 32-bit floats. */
-export function ownTensor(
-  name: string,
-  values: Float32Array,
-  shape: readonly number[] = [values.length],
-): TensorToWrite {
-  return { name, shape, kind: "F32", data: () => [bytesOf(values)] };
+/** Numbers that no file has; always 32-bit floats. */
+function ownTensor(name: string, values: Float32Array): TensorToWrite {
+  return { name, shape: [values.length], kind: "F32", data: () => [bytesOf(values)] };
 }
 
 function storedTensor(

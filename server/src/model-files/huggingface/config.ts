@@ -29,7 +29,11 @@ export interface DecoderConfig {
 
 /** @throws ModelFileError naming the field. */
 export async function readConfig(folder: string): Promise<DecoderConfig> {
-  const json = await readJsonFile(folder, "config.json", MAX_CONFIG_BYTES);
+  return parseConfig(await readJsonFile(folder, "config.json", MAX_CONFIG_BYTES));
+}
+
+/** @throws ModelFileError naming the field. */
+export function parseConfig(json: JsonObject): DecoderConfig {
   const architectures = json.strings("architectures");
   if (architectures.length !== 1) throw json.fail("architectures", "must name one architecture.");
   if (json.raw("quantization_config") !== undefined) {

@@ -66,7 +66,7 @@ export function checkBytes(table: TokenTable, file: string): void {
   }
 }
 
-export function byteText(byte: number): string {
+function byteText(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
 }
 

@@ -1,15 +1,13 @@
 /** Start and end tokens, and the chat template: from the files around the tokenizer. */
 import { readdir } from "node:fs/promises";
 import { ModelFileError } from "../errors.ts";
-import { readSmallFile } from "../file-bytes.ts";
 import { type Setting, setting } from "../gguf/writer.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
 import { parts } from "./pipeline.ts";
+import { readTemplate } from "./template.ts";
 import type { TokenTable } from "./tokens.ts";
 
 const MAX_CONFIG_BYTES = 16 * 1024 ** 2;
-const MAX_TEMPLATE_BYTES = 1024 ** 2;
-const TEMPLATE_FILE = "chat_template.jinja";
 
 /** The files that may stand beside a tokenizer; those that don't exist are null. */
 export interface TokenizerFiles {
@@ -44,39 +42,12 @@ export function readTokenizerConfig(folder: string, names: readonly string[]): P
   return readOptional(folder, names, "tokenizer_config.json");
 }
 
-/** From a file of its own, else from `tokenizer_config.json`. @param names of the folder's files. */
-export async function readTemplate(
-  folder: string,
-  names: readonly string[],
-  tokenizerConfig: JsonObject | null,
-): Promise<string | null> {
-  if (!names.includes(TEMPLATE_FILE)) return configuredTemplate(tokenizerConfig);
-  return (await readSmallFile(folder, TEMPLATE_FILE, MAX_TEMPLATE_BYTES)).toString("utf8");
-}
-
 async function readOptional(
   folder: string,
   names: readonly string[],
   name: string,
 ): Promise<JsonObject | null> {
   return names.includes(name) ? await readJsonFile(folder, name, MAX_CONFIG_BYTES) : null;
-}
-
-/** One template, or the one of several that is called default. */
-function configuredTemplate(json: JsonObject | null): string | null {
-  const template = json?.raw("chat_template");
-  if (json === null || template === undefined) return null;
-  if (!Array.isArray(template)) return checkLength(json, json.text("chat_template"));
-  for (const [index, item] of template.entries()) {
-    const named = json.within(`chat_template[${index}]`, item);
-    if (named.text("name") === "default") return checkLength(json, named.text("template"));
-  }
-  return null;
-}
-
-function checkLength(json: JsonObject, template: string): string {
-  if (template.length <= MAX_TEMPLATE_BYTES) return template;
-  throw json.fail("chat_template", `is longer than ${MAX_TEMPLATE_BYTES} characters.`);
 }
 
 /** @throws ModelFileError when no token ends a reply. */

@@ -45,10 +45,6 @@ export class TokenTable {
     this.#file = file;
   }
 
-  get size(): number {
-    return this.#tokens.length;
-  }
-
   /** A later token takes the id's place. @throws ModelFileError when the id is not below the size of the vocabulary. */
   set(id: number, text: string, type: TokenType): void {
     if (!Number.isInteger(id) || id < 0 || id >= this.#tokens.length) {

@@ -1,0 +1,46 @@
+/** The chat template of a Hugging Face folder. */
+import { Template } from "@huggingface/jinja";
+import { ModelFileError } from "../errors.ts";
+import { readSmallFile } from "../file-bytes.ts";
+import type { JsonObject } from "../json.ts";
+
+const MAX_TEMPLATE_BYTES = 1024 ** 2;
+export const TEMPLATE_FILE = "chat_template.jinja";
+
+/** From a file of its own, else from `tokenizer_config.json`. @param names of the folder's files. */
+export async function readTemplate(
+  folder: string,
+  names: readonly string[],
+  tokenizerConfig: JsonObject | null,
+): Promise<string | null> {
+  if (!names.includes(TEMPLATE_FILE)) {
+    return tokenizerConfig === null ? null : configuredTemplate(tokenizerConfig);
+  }
+  return (await readSmallFile(folder, TEMPLATE_FILE, MAX_TEMPLATE_BYTES)).toString("utf8");
+}
+
+/** One template, or the one of several that is called default. */
+export function configuredTemplate(json: JsonObject): string | null {
+  const template = json.raw("chat_template");
+  if (template === undefined) return null;
+  if (!Array.isArray(template)) return checkLength(json, json.text("chat_template"));
+  for (const [index, item] of template.entries()) {
+    const named = json.within(`chat_template[${index}]`, item);
+    if (named.text("name") === "default") return checkLength(json, named.text("template"));
+  }
+  return null;
+}
+
+function checkLength(json: JsonObject, template: string): string {
+  if (template.length <= MAX_TEMPLATE_BYTES) return template;
+  throw json.fail("chat_template", `is longer than ${MAX_TEMPLATE_BYTES} characters.`);
+}
+
+/** @param file where it came from. @throws ModelFileError when it can't be parsed. */
+export function checkTemplate(source: string, file: string): void {
+  try {
+    new Template(source);
+  } catch {
+    throw new ModelFileError(file, "the chat template is not valid Jinja.");
+  }
+}
