@@ -1,5 +1,5 @@
+import type { Observation as FleetObservation } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { FleetObservation } from "../deployments/service.ts";
 import type { DeployedModelRow, DeployedModelStore } from "./store.ts";
 import { deployedModelName } from "./view.ts";
 

@@ -4,8 +4,6 @@ import { replicaBounds, scalingOf } from "./autoscaling.ts";
 import { deploymentName } from "./names.ts";
 import type { DeploymentRow } from "./store.ts";
 
-export type { Observation as FleetObservation } from "../../fleet/service.ts";
-
 export type FetchFile = (signal: AbortSignal, onPhase: (message: string) => void) => Promise<string>;
 
 /** What a replica of a deployment runs; how, is the business of whoever knows the engines. */

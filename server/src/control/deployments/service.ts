@@ -1,3 +1,4 @@
+import type { Observation as FleetObservation } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { requestOrigin } from "../../platform/blobs/origin.ts";
@@ -7,7 +8,6 @@ import { authorize, type Principal } from "../accounts/service.ts";
 import { replicaBounds } from "./autoscaling.ts";
 import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { DirectRouteKeys } from "./direct-route.ts";
-import type { FleetObservation } from "./launch.ts";
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, SizeCheck } from "./model-fit.ts";
 import { parseDeploymentName, titleOf } from "./names.ts";
@@ -28,7 +28,6 @@ import { createDeployment, refuseDeleted, updateDeployment } from "./writing.ts"
 export { DirectRouteKeys } from "./direct-route.ts";
 export {
   type FetchFile,
-  type FleetObservation,
   fleetSpec,
   type LaunchDeps,
   type Workload,

@@ -1,5 +1,5 @@
+import type { Observation as FleetObservation } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
-import type { FleetObservation } from "./launch.ts";
 import { deploymentName } from "./names.ts";
 import type { DeploymentEvent, DeploymentRow } from "./store.ts";
 import { observationOf, statsOf } from "./view.ts";

@@ -1,7 +1,7 @@
+import type { Observation as FleetObservation } from "../../fleet/service.ts";
 import { formatDuration } from "../../lib/durations.ts";
 import { policyView, replicaBounds, unusedAutoDeleteMs } from "./autoscaling.ts";
 import { NO_DIRECT_ROUTE } from "./fields.ts";
-import type { FleetObservation } from "./launch.ts";
 import { deploymentName } from "./names.ts";
 import { placementView, regionOf } from "./placement.ts";
 import type { Observation } from "./schema.ts";
