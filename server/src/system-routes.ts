@@ -19,7 +19,7 @@ export function systemRoutes(
   const document = openApiDocument(deps.resources ?? []);
   app.get("/openapi.json", async () => document);
   app.get("/verifyApiKey", async (request, reply) => {
-    const { accountId } = (request as unknown as { principal: Principal }).principal;
-    return reply.header("x-fireworks-account-id", accountId).send({});
+    const { accountId, userId } = (request as unknown as { principal: Principal }).principal;
+    return reply.header("x-fireworks-account-id", accountId).header("x-fireworks-user-id", userId).send({});
   });
 }

@@ -1,0 +1,18 @@
+import { VERSION } from "../version.ts";
+import type { Run } from "./command.ts";
+
+export const version: Run = async ({ out }) => {
+  if (out.format === "json") await out.thing({ version: VERSION });
+  else await out.raw(`firectl ${VERSION}\n`);
+};
+
+export const upgrade: Run = async ({ out }) => {
+  await out.raw(
+    [
+      `This is firectl ${VERSION}. It is upgraded by what it came with:`,
+      "  from npm:           npm install --global firectl@latest",
+      "  from a repository:  git pull, then npm install",
+      "",
+    ].join("\n"),
+  );
+};

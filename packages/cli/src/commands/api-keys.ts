@@ -1,0 +1,40 @@
+import { CliError } from "../errors.ts";
+import type { Run } from "./command.ts";
+import { listParams, optionsOf, printList, requestFields, targetName } from "./crud.ts";
+import { ownUser } from "./identity.ts";
+
+export const createApiKey: Run = async (context) => {
+  const client = await context.client();
+  const made = await client.apiKeys.create({ apiKey: await requestFields(context) }, optionsOf(context));
+  const { keyId, displayName, key, secure, ...others } = made;
+  await context.out.thing({ keyId, displayName, key, secure, ...others });
+  await context.out.notice("Be sure to save this key. It will not be shown again.");
+};
+
+export const deleteApiKey: Run = async (context) => {
+  const keyId = targetName(context);
+  await (await context.client()).apiKeys.delete({ keyId }, optionsOf(context));
+  await context.out.done(`Deleted API key ${keyId}.`);
+};
+
+export const getApiKey: Run = async (context) => {
+  const keyId = targetName(context);
+  const client = await context.client();
+  const { items } = await client.apiKeys.list({ filter: `keyId = "${keyId}"` }, optionsOf(context)).page();
+  const found = items.find((key) => key.keyId === keyId);
+  if (found === undefined)
+    throw new CliError(`There is no API key ${keyId}.`, 'See "firectl list api-key --all-users".');
+  await context.out.thing({ ...found });
+};
+
+/** A host that doesn't say who is asking lists what it shows that person. */
+export const listApiKeys: Run = async (context) => {
+  const client = await context.client();
+  const isAll = context.flags.get("all-users") === true || context.isDryRun;
+  const user = isAll ? null : await ownUser(context);
+  const listing =
+    user === null
+      ? client.apiKeys.list(listParams(context), optionsOf(context))
+      : client.apiKeys.listForUser(user, listParams(context), optionsOf(context));
+  await printList(context, listing as never);
+};

@@ -1,0 +1,195 @@
+import type { Listing } from "@hearth/sdk";
+import { NotFoundError } from "@hearth/sdk";
+import type { FlagValue } from "../args/flags.ts";
+import { UsageError } from "../errors.ts";
+import { ListJson } from "../output/json.ts";
+import { Table } from "../output/table.ts";
+import type { Thing } from "../output/text.ts";
+import type { Run } from "./command.ts";
+import type { Context } from "./context.ts";
+import { checkNewId, fullName, readName } from "./names.ts";
+import type { Resource, ResourceCommand, VerbName } from "./resource.ts";
+import { waitFor } from "./wait.ts";
+
+interface CallOptions {
+  signal: AbortSignal;
+}
+
+/** What the client has for every kind that the commands are about, as far as the kind has it. */
+interface Methods {
+  get(name: string, params: object, options: CallOptions): Promise<Thing>;
+  list(params: object, options: CallOptions): Listing<Thing>;
+  create(params: object, options: CallOptions): Promise<Thing>;
+  update(name: string, params: object, options: CallOptions): Promise<Thing>;
+  delete(name: string, params: object, options: CallOptions): Promise<Thing>;
+  undelete(name: string, params: object, options: CallOptions): Promise<Thing>;
+  scale(name: string, params: object, options: CallOptions): Promise<Thing>;
+}
+
+/** Items of a page when all are listed; the most that a page has. */
+const ALL_PAGE_SIZE = 200;
+
+/** What each verb does with a kind that needs nothing of its own. */
+export const RUNS: Readonly<Record<VerbName, Run>> = {
+  get: async (context) => context.out.thing(await getThing(context, targetName(context))),
+  list,
+  create: async (context) => context.out.thing(await createThing(context, await requestFields(context))),
+  update,
+  async delete(context) {
+    const name = targetName(context);
+    await (await methodsOf(context)).delete(name, {}, optionsOf(context));
+    await context.out.done(`Deleted ${resourceOf(context).title} ${name}.`);
+  },
+  async undelete(context) {
+    const name = targetName(context);
+    const made = await (await methodsOf(context)).undelete(name, {}, optionsOf(context));
+    await context.out.thing(await settled(context, made));
+  },
+  async scale(context) {
+    const name = targetName(context);
+    const fields = await requestFields(context);
+    if (Object.keys(fields).length === 0)
+      throw new UsageError("--replica-count says to how many replicas to scale.");
+    await (await methodsOf(context)).scale(name, fields, optionsOf(context));
+    await context.out.thing(await getThing(context, name));
+  },
+};
+
+export function resourceOf({ command }: Context): Resource {
+  return (command as ResourceCommand).resource;
+}
+
+export function optionsOf({ world }: Context): CallOptions {
+  return { signal: world.signal };
+}
+
+/** The name of the thing that the command is about: its first argument. */
+export function targetName(context: Context): string {
+  const { title, collection, idPattern } = resourceOf(context);
+  return readName(title, collection, context.args[0] as string, idPattern);
+}
+
+/** The fields that the flags set, by the paths that the flags have. */
+export async function requestFields(context: Context): Promise<Record<string, unknown>> {
+  const fields: Record<string, unknown> = {};
+  for (const { name, field, names } of context.command.flags) {
+    const value = context.flags.get(name);
+    if (value === undefined || field === undefined) continue;
+    const isNamed = names !== undefined && value !== "";
+    setField(fields, field, isNamed ? await fullName(context, names, value as string) : value);
+  }
+  return fields;
+}
+
+export function setField(target: Record<string, unknown>, path: string, value: FlagValue): void {
+  const keys = path.split(".");
+  const last = keys.pop() as string;
+  let inner = target;
+  for (const key of keys) {
+    inner[key] ??= {};
+    inner = inner[key] as Record<string, unknown>;
+  }
+  inner[last] = value;
+}
+
+/** Makes a thing; its id comes from the first argument or a flag. Waits when that is wished. */
+export async function createThing(context: Context, fields: Record<string, unknown>): Promise<Thing> {
+  const { newId = "", envelope, title } = resourceOf(context);
+  const { [newId]: id = undefined, ...thing } = fields;
+  if (id !== undefined) checkNewId(title, id as string);
+  const params = {
+    ...(envelope === undefined ? thing : { [envelope]: thing }),
+    ...(id !== undefined && { [newId]: id }),
+  };
+  const made = await (await methodsOf(context)).create(params, optionsOf(context));
+  return settled(context, made);
+}
+
+/** The thing as it is when its states have come to an end, with `--wait`; else as it is. */
+export async function settled(context: Context, thing: Thing): Promise<Thing> {
+  if (context.flags.get("wait") !== true) return thing;
+  const name = String(thing["name"]);
+  return waitFor(context, resourceOf(context), name, () => getThing(context, name));
+}
+
+/** Waits until the thing can't be found any more. */
+export async function gone(
+  context: Context,
+  resource: Resource,
+  name: string,
+  get: () => Promise<Thing>,
+): Promise<void> {
+  await waitFor(context, resource, name, () =>
+    get().catch((error: unknown) => {
+      if (error instanceof NotFoundError) return null;
+      throw error;
+    }),
+  );
+}
+
+async function getThing(context: Context, name: string): Promise<Thing> {
+  return (await methodsOf(context)).get(name, {}, optionsOf(context));
+}
+
+async function update(context: Context): Promise<void> {
+  const name = targetName(context);
+  const fields = await requestFields(context);
+  if (Object.keys(fields).length === 0) {
+    const flags = context.command.flags
+      .filter(({ field }) => field !== undefined)
+      .map((flag) => `--${flag.name}`);
+    throw new UsageError("Nothing is to be changed.", `Add at least one of ${flags.join(", ")}.`);
+  }
+  const changed = await (await methodsOf(context)).update(name, fields, optionsOf(context));
+  await context.out.thing(await settled(context, changed));
+}
+
+async function list(context: Context): Promise<void> {
+  await printList(context, (await methodsOf(context)).list(listParams(context), optionsOf(context)));
+}
+
+export function listParams(context: Context): Record<string, unknown> {
+  const names = {
+    filter: "filter",
+    "order-by": "orderBy",
+    "page-size": "pageSize",
+    "page-token": "pageToken",
+  };
+  const fields = Object.entries(names).map(([flag, name]) => [name, context.flags.get(flag)] as const);
+  const ofKind = context.command.flags.flatMap(({ name, field }) =>
+    field === undefined ? [] : [[field, context.flags.get(name)] as const],
+  );
+  const pageSize = context.flags.get("page-size");
+  if (typeof pageSize === "number" && pageSize < 1) throw new UsageError("--page-size must be at least 1.");
+  const all = context.flags.get("no-paginate") === true ? { pageSize: ALL_PAGE_SIZE } : {};
+  return { ...all, ...Object.fromEntries([...fields, ...ofKind].filter(([, value]) => value !== undefined)) };
+}
+
+/** Prints one page or, with `--no-paginate`, all; never holds more than one. */
+export async function printList(context: Context, listing: Listing<Thing>): Promise<void> {
+  const { out } = context;
+  const { columns, collection } = resourceOf(context);
+  const isText = out.format === "text";
+  const writer = isText ? new Table(columns) : new ListJson(collection);
+  let count = 0;
+  let last = { nextPageToken: "", totalSize: null as number | null };
+  for await (const page of listing.pages()) {
+    count += page.items.length;
+    last = page;
+    if (page.items.length > 0) await out.raw(writer.page(page.items));
+    if (context.flags.get("no-paginate") !== true) break;
+  }
+  const { nextPageToken, totalSize } = last;
+  if (writer instanceof ListJson)
+    await out.raw(writer.end({ nextPageToken, ...(totalSize !== null && { totalSize }) }));
+  else if (count === 0) await out.notice(`No ${resourceOf(context).words[1]?.replaceAll("-", " ")}.`);
+  if (isText && nextPageToken !== "") {
+    const all = totalSize === null ? "There are more" : `${count} of ${totalSize}`;
+    await out.notice(`${all}. Next page: --page-token ${nextPageToken}. All: --no-paginate.`);
+  }
+}
+
+async function methodsOf(context: Context): Promise<Methods> {
+  const client = await context.client();
+  return client[resourceOf(context).collection] as unknown as Methods;
+}

@@ -1,0 +1,49 @@
+import { UsageError } from "../errors.ts";
+import type { Run } from "./command.ts";
+import type { Context } from "./context.ts";
+import { createThing, requestFields } from "./crud.ts";
+import { fullName } from "./names.ts";
+
+export const createSftJob: Run = async (context) => {
+  if (context.flags.has("draft-base-model")) {
+    throw new UsageError("--draft-base-model: draft models are not tuned by jobs of this API.");
+  }
+  require(context, "dataset", ["dataset"]);
+  require(context, "model", ["base-model", "warm-start-from"]);
+  await createJob(context, await requestFields(context));
+};
+
+export const createRftJob: Run = async (context) => {
+  require(context, "dataset", ["dataset"]);
+  require(context, "model", ["base-model", "model-id", "warm-start-from"]);
+  require(context, "evaluator", ["evaluator", "reward-endpoint"]);
+  const endpoint = context.text("reward-endpoint");
+  const evaluator = endpoint === undefined ? {} : { evaluator: await evaluatorOf(context, endpoint) };
+  await createJob(context, { ...(await requestFields(context)), ...evaluator });
+};
+
+async function createJob(context: Context, fields: Record<string, unknown>): Promise<void> {
+  const wandb = fields["wandbConfig"] as Record<string, unknown> | undefined;
+  if (wandb !== undefined) {
+    const runId = wandb["runId"] ?? context.world.env["WANDB_RUN_ID"];
+    fields["wandbConfig"] = { enabled: true, ...wandb, ...(runId !== undefined && { runId }) };
+  }
+  await context.out.thing(await createThing(context, fields));
+}
+
+/** @throws UsageError unless exactly one of the flags is there */
+function require({ flags }: Context, what: string, names: readonly string[]): void {
+  const given = names.filter((name) => flags.has(name));
+  const all = names.map((name) => `--${name}`).join(" or ");
+  if (given.length === 0) throw new UsageError(`The job needs a ${what}: ${all}.`);
+  if (given.length > 1) throw new UsageError(`The job takes one ${what}: ${all}.`);
+}
+
+/** The evaluator behind an address such as `https://host/v1/evaluations/my-evaluator`. */
+async function evaluatorOf(context: Context, endpoint: string): Promise<string> {
+  const id = /^https?:\/\/[^?#]*\/([^/?#]+)\/?$/.exec(endpoint)?.[1];
+  if (id !== undefined) return fullName(context, "evaluators", id);
+  throw new UsageError(
+    "--reward-endpoint must be an address such as https://host/v1/evaluations/my-evaluator.",
+  );
+}

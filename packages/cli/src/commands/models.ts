@@ -1,0 +1,120 @@
+import { ConflictError, idOf, type types } from "@hearth/sdk";
+import { CliError, UsageError } from "../errors.ts";
+import { transfer, uploadState } from "../transfers/transfer.ts";
+import type { Run } from "./command.ts";
+import type { Context } from "./context.ts";
+import { optionsOf, requestFields } from "./crud.ts";
+import { checkNewId, readName } from "./names.ts";
+import { MODEL } from "./resources/models.ts";
+import { waitFor } from "./wait.ts";
+
+export const createModel: Run = async (context) => {
+  const [id = "", path = ""] = context.args;
+  const modelId = checkNewId("model", id);
+  const source = readS3Address(path);
+  if (source === null) refuseS3Flags(context);
+  const model = (await requestFields(context)) as types.Model;
+  if (source !== null) return importFromS3(context, modelId, model, source);
+  const client = await context.client();
+  const { uploadModel } = await import("@hearth/sdk/node");
+  const made = await transfer(context, "Uploading", (options) =>
+    uploadModel(client, path, { ...options, modelId, model, stateFolder: uploadState(context) }),
+  );
+  await context.out.thing({ ...made });
+};
+
+/** Null for a path of this machine. */
+function readS3Address(path: string): { s3Bucket: string; s3Path: string } | null {
+  if (!path.startsWith("s3://")) return null;
+  const [, s3Bucket = "", s3Path = ""] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(path) ?? [];
+  if (s3Bucket !== "") return { s3Bucket, s3Path };
+  throw new UsageError(`An address in S3 looks like s3://my-bucket/path/to/model/.`);
+}
+
+function refuseS3Flags({ flags }: Context): void {
+  const given = ["aws-access-key-id", "aws-secret-access-key", "wait"].find((name) => flags.has(name));
+  if (given !== undefined)
+    throw new UsageError(`--${given} is for models in S3: the path must be like s3://my-bucket/path/.`);
+}
+
+async function importFromS3(
+  context: Context,
+  modelId: string,
+  model: types.Model,
+  source: { s3Bucket: string; s3Path: string },
+): Promise<void> {
+  const client = await context.client();
+  const [accessKeyId, accessSecret] = [
+    context.text("aws-access-key-id"),
+    context.text("aws-secret-access-key"),
+  ];
+  const isOneMissing = (accessKeyId === undefined) !== (accessSecret === undefined);
+  if (isOneMissing) throw new UsageError("--aws-access-key-id and --aws-secret-access-key go together.");
+  const fields: types.Model = {
+    kind: model.peftDetails === undefined ? "HF_BASE_MODEL" : "HF_PEFT_ADDON",
+    ...model,
+  };
+  await client.models.create({ modelId, model: fields }, optionsOf(context)).catch(async (error: unknown) => {
+    if (!(error instanceof ConflictError)) throw error;
+    // One whose import failed is taken up again.
+    const found = await client.models.get(modelId, {}, optionsOf(context));
+    if (found.state !== "UPLOADING") throw error;
+  });
+  await client.models.import(
+    modelId,
+    { awsS3Source: { ...source, accessKeyId, accessSecret } },
+    optionsOf(context),
+  );
+  await printModel(context, modelId);
+}
+
+/** What has another name than in the library needs a server that takes `sourceModel`. */
+export const importModel: Run = async (context) => {
+  const [from = ""] = context.args;
+  const name = readName("model", "models", from);
+  const modelId = checkNewId("model", context.text("model-id") ?? idOf(name));
+  const isSameId = modelId === idOf(name) && !isElsewhere(name);
+  const sourceModel = name.startsWith("accounts/") ? name : `accounts/fireworks/models/${name}`;
+  const client = await context.client();
+  await client.models.import(modelId, isSameId ? {} : ({ sourceModel } as object), optionsOf(context));
+  await printModel(context, modelId);
+};
+
+function isElsewhere(name: string): boolean {
+  return name.startsWith("accounts/") && !name.startsWith("accounts/fireworks/");
+}
+
+export const prepareModel: Run = async (context) => {
+  const name = readName("model", "models", context.args[0] as string);
+  const request = (await requestFields(context)) as types.PrepareModelRequest;
+  const client = await context.client();
+  await client.models.prepare(name, request, optionsOf(context));
+  const model = await printModel(context, name);
+  const wanted = request.precision ?? "FP8";
+  if (context.flags.get("wait") === true && model.precisions?.includes(wanted) === false) {
+    throw new CliError(
+      `${name} was not prepared for ${wanted}: ${model.status?.message || "the host doesn't say why."}`,
+    );
+  }
+};
+
+export const downloadModel: Run = async (context) => {
+  const [from = "", folder = ""] = context.args;
+  const name = readName("model", "models", from);
+  const client = await context.client();
+  const { downloadModel: download } = await import("@hearth/sdk/node");
+  const paths = await transfer(context, "Downloading", (options) => download(client, name, folder, options));
+  if (context.out.format === "json") await context.out.thing({ files: paths });
+  else await context.out.raw(paths.map((path) => `${path}\n`).join(""));
+};
+
+/** With `--wait`, as it is in the end. */
+async function printModel(context: Context, name: string): Promise<types.Model> {
+  const client = await context.client();
+  const get = async (): Promise<types.Model & Record<string, unknown>> => ({
+    ...(await client.models.get(name, {}, optionsOf(context))),
+  });
+  const model = context.flags.get("wait") === true ? await waitFor(context, MODEL, name, get) : await get();
+  await context.out.thing(model);
+  return model;
+}

@@ -1,0 +1,165 @@
+import type { Flag } from "../../args/flags.ts";
+import type { Resource } from "../resource.ts";
+import { ROLES } from "./values.ts";
+
+const ROLE: Flag = {
+  name: "role",
+  type: "string",
+  field: "role",
+  values: ROLES,
+  help: "What the user may do. Default: user.",
+};
+const NAME: Flag = {
+  name: "display-name",
+  type: "string",
+  field: "displayName",
+  help: "The display name of the user.",
+};
+const ANY_ID = /^[A-Za-z0-9][\w.-]{0,127}$/;
+
+export const USER: Resource = {
+  collection: "users",
+  title: "user",
+  words: ["user", "users"],
+  columns: [
+    ["NAME", "name"],
+    ["ROLE", "role"],
+    ["EMAIL", "email"],
+    ["STATE", "state"],
+    ["CREATE TIME", "createTime"],
+    ["DISPLAY NAME", "displayName"],
+  ],
+  newId: "userId",
+  verbs: [
+    {
+      verb: "create",
+      summary: "Add a user to the account.",
+      args: [],
+      flags: [
+        { name: "email", type: "string", field: "email", help: "The user's address (required)." },
+        ROLE,
+        NAME,
+        {
+          name: "user-id",
+          type: "string",
+          field: "userId",
+          help: "The id of the user. Default: made from the address.",
+        },
+      ],
+      examples: [
+        'firectl create user --email="alice@example.com"',
+        'firectl create user --email="alice@example.com" --role=admin',
+      ],
+      load: () => import("../users.ts").then(({ createUser }) => createUser),
+    },
+    { verb: "get", summary: "Print a user.", examples: ["firectl get user alice"] },
+    { verb: "list", summary: "List the users of the account.", examples: ["firectl list users"] },
+    {
+      verb: "update",
+      summary: "Change a user's role or display name.",
+      flags: [NAME, { ...ROLE, aliases: ["user"], help: "What the user may do. Also: --user." }],
+      examples: [
+        'firectl update user alice --role="admin"',
+        'firectl update user alice --display-name="Alice Cullen"',
+      ],
+    },
+    { verb: "delete", summary: "Remove a user from the account.", examples: ["firectl delete user alice"] },
+  ],
+};
+
+export const API_KEY: Resource = {
+  collection: "apiKeys",
+  title: "API key",
+  words: ["api-key", "api-keys"],
+  idPattern: ANY_ID,
+  columns: [
+    ["KEY ID", "keyId"],
+    ["PREFIX", "prefix"],
+    ["EMAIL", "email"],
+    ["CREATE TIME", "createTime"],
+    ["LAST USED", "lastUsed"],
+    ["EXPIRE TIME", "expireTime"],
+    ["DISPLAY NAME", "displayName"],
+  ],
+  envelope: "apiKey",
+  verbs: [
+    {
+      verb: "create",
+      summary: "Make an API key of yours. It is shown once.",
+      args: [],
+      flags: [
+        { name: "key-name", type: "string", field: "displayName", help: "The display name of the key." },
+      ],
+      examples: ['firectl create api-key --key-name "quick-start"'],
+      load: () => import("../api-keys.ts").then(({ createApiKey }) => createApiKey),
+    },
+    {
+      verb: "get",
+      summary: "Print what is known of an API key.",
+      args: [{ name: "key-id" }],
+      examples: ["firectl get api-key key_42vAYeb7rwt9zzg1"],
+      load: () => import("../api-keys.ts").then(({ getApiKey }) => getApiKey),
+    },
+    {
+      verb: "list",
+      summary: "List your API keys; as an admin, with --all-users, everybody's.",
+      flags: [{ name: "all-users", type: "bool", help: "List the keys of all users of the account." }],
+      examples: ["firectl list api-key", "firectl list api-key --all-users"],
+      load: () => import("../api-keys.ts").then(({ listApiKeys }) => listApiKeys),
+    },
+    {
+      verb: "delete",
+      summary: "Delete an API key. It ends at once.",
+      args: [{ name: "key-id" }],
+      examples: ["firectl delete api-key key_42vAYeb7rwt9zzg1"],
+      load: () => import("../api-keys.ts").then(({ deleteApiKey }) => deleteApiKey),
+    },
+  ],
+};
+
+export const QUOTA: Resource = {
+  collection: "quotas",
+  title: "quota",
+  words: ["quota", "quotas"],
+  idPattern: ANY_ID,
+  columns: [
+    ["NAME", "name"],
+    ["VALUE", "value"],
+    ["MAX VALUE", "maxValue"],
+    ["USAGE", "usage"],
+    ["UPDATE TIME", "updateTime"],
+  ],
+  verbs: [
+    { verb: "get", summary: "Print a quota.", examples: ["firectl get quota monthly-spend-usd"] },
+    { verb: "list", summary: "List the quotas of the account.", examples: ["firectl list quotas"] },
+    {
+      verb: "update",
+      summary: "Set a quota, up to its highest value.",
+      flags: [{ name: "value", type: "int64", field: "value", help: "The new value." }],
+      examples: ["firectl update quota monthly-spend-usd --value 50"],
+    },
+  ],
+};
+
+export const RESERVATION: Resource = {
+  collection: "reservations",
+  title: "reservation",
+  words: ["reservation", "reservations"],
+  idPattern: ANY_ID,
+  columns: [
+    ["NAME", "name"],
+    ["REGION", "region"],
+    ["ACCELERATOR TYPE", "acceleratorType"],
+    ["RESERVED COUNT", "reservedCount"],
+    ["START TIME", "startTime"],
+    ["END TIME", "endTime"],
+  ],
+  verbs: [
+    { verb: "get", summary: "Print a reservation.", examples: ["firectl get reservation my-reservation"] },
+    {
+      verb: "list",
+      summary: "List the reservations of the account.",
+      examples: ["firectl list reservations"],
+    },
+  ],
+};

@@ -1,0 +1,64 @@
+import { openClient } from "../client.ts";
+import { DEFAULT_PROFILE, ProfileFile } from "../config/profiles.ts";
+import { readSettings } from "../config/settings.ts";
+import { CliError } from "../errors.ts";
+import { printable, type Thing } from "../output/text.ts";
+import { readSecret } from "../prompt.ts";
+import type { Run } from "./command.ts";
+import type { Context } from "./context.ts";
+import { identify } from "./identity.ts";
+
+export const signIn: Run = async (context) => {
+  const { host } = await readSettings(context.world, context.flags, { isNew: true });
+  const given = context.text("api-key");
+  const apiKey = given ?? (await readSecret(context.world, `API key for ${printable(host.value)}: `));
+  await keep(context, apiKey, context.args[0] ?? context.text("account"));
+};
+
+export const setApiKey: Run = async (context) =>
+  keep(context, context.args[0] as string, context.text("account"));
+
+/** Checks a key and puts it in the profile. */
+async function keep(context: Context, apiKey: string, wantedAccount: string | undefined): Promise<void> {
+  const { world } = context;
+  if (!/^[\x21-\x7e]{1,4096}$/.test(apiKey)) {
+    throw new CliError("That is no API key.", 'Keys are made by an admin, or with "firectl create api-key".');
+  }
+  const settings = await readSettings(world, context.flags, { isNew: true });
+  const { accountId: own, userId } = await identify(world, settings, apiKey);
+  const accountId = wantedAccount?.replace(/^accounts\//, "") ?? own;
+  if (accountId !== own) {
+    // Who runs the platform acts in every account: only the host knows whether the key may.
+    await openClient(world, settings, apiKey).accounts.get(accountId, {}, { signal: world.signal });
+  }
+  const file = new ProfileFile(world.home);
+  await file.write(settings.profile, { apiKey, apiBase: settings.host.value, accountId });
+  const who = userId === null ? "" : ` as ${userId}`;
+  const where = settings.profile === DEFAULT_PROFILE ? "" : ` in profile ${settings.profile}`;
+  await context.out.done(
+    `Signed in to accounts/${accountId}${who} at ${settings.host.value}${where}. Kept in ${file.path}.`,
+  );
+  if (world.env["FIREWORKS_API_KEY"]) {
+    await context.out.notice("FIREWORKS_API_KEY is set, and commands without --profile use that key.");
+  }
+}
+
+export const whoAmI: Run = async (context) => {
+  const settings = await context.settings();
+  const { host, apiKey, accountId, profile } = settings;
+  if (apiKey === null) {
+    throw new CliError(`Not signed in to ${host.value}.`, 'Run "firectl signin", or set FIREWORKS_API_KEY.');
+  }
+  const key = await identify(context.world, settings, apiKey.value);
+  const account = accountId?.value ?? key.accountId;
+  const shown: Thing = {
+    account: `accounts/${account}`,
+    ...(account !== key.accountId && { accountOfKey: `accounts/${key.accountId}` }),
+    ...(key.userId !== null && { user: `accounts/${key.accountId}/users/${key.userId}` }),
+    host: host.value,
+    profile,
+    keyFrom: apiKey.from,
+    hostFrom: host.from,
+  };
+  await context.out.thing(shown);
+};

@@ -1,0 +1,85 @@
+import type { Command } from "./command.ts";
+import { commandsOf } from "./resource.ts";
+import { API_KEY, QUOTA, RESERVATION, USER } from "./resources/account.ts";
+import { DEPLOYED_MODEL, DEPLOYMENT, LORA_COMMANDS } from "./resources/deployments.ts";
+import { MODEL, MODEL_COMMANDS } from "./resources/models.ts";
+import { DATASET, RFT_JOB, SFT_JOB } from "./resources/training.ts";
+
+const RESOURCES = [
+  ...[MODEL, DATASET, DEPLOYMENT, DEPLOYED_MODEL, SFT_JOB, RFT_JOB],
+  ...[USER, API_KEY, QUOTA, RESERVATION],
+];
+
+/** About the program and who uses it. */
+const OWN_COMMANDS: readonly Command[] = [
+  {
+    words: [["signin"]],
+    summary: "Keep an API key, and the host it is for, for all commands to come. Asks for the key.",
+    args: [{ name: "account-id", isOptional: true }],
+    flags: [],
+    isLocal: true,
+    examples: [
+      "firectl signin",
+      "firectl signin my-team",
+      "firectl signin --profile office --api-base https://hearth.example.com",
+    ],
+    load: () => import("./session.ts").then(({ signIn }) => signIn),
+  },
+  {
+    words: [["whoami"]],
+    summary: "Print which account, user and host commands work with, and where that is set.",
+    args: [],
+    flags: [],
+    isLocal: true,
+    examples: ["firectl whoami"],
+    load: () => import("./session.ts").then(({ whoAmI }) => whoAmI),
+  },
+  {
+    words: [["set-api-key"]],
+    summary: "Keep an API key for all commands to come. It is checked first.",
+    args: [{ name: "api-key" }],
+    flags: [],
+    isLocal: true,
+    examples: ["firectl set-api-key fw_3ZLd…"],
+    load: () => import("./session.ts").then(({ setApiKey }) => setApiKey),
+  },
+  {
+    words: [["version"]],
+    summary: "Print the version of firectl.",
+    args: [],
+    flags: [],
+    isLocal: true,
+    examples: ["firectl version"],
+    load: () => import("./about.ts").then(({ version }) => version),
+  },
+  {
+    words: [["upgrade"]],
+    summary: "Say how to get the latest version.",
+    args: [],
+    flags: [],
+    isLocal: true,
+    examples: ["firectl upgrade"],
+    load: () => import("./about.ts").then(({ upgrade }) => upgrade),
+  },
+  {
+    words: [["completion"]],
+    summary: "Print a script that completes commands and flags in bash, zsh or fish.",
+    args: [{ name: "shell" }],
+    flags: [],
+    isLocal: true,
+    examples: [
+      "source <(firectl completion bash)",
+      "firectl completion zsh > ~/.zfunc/_firectl",
+      "firectl completion fish > ~/.config/fish/completions/firectl.fish",
+    ],
+    load: () => import("./completion.ts").then(({ completion }) => completion),
+  },
+];
+
+/** Everything that `firectl` can do. */
+export const COMMANDS: readonly Command[] = [
+  ...RESOURCES.flatMap(commandsOf),
+  ...MODEL_COMMANDS,
+  ...LORA_COMMANDS,
+  ...OWN_COMMANDS,
+];

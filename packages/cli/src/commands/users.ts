@@ -1,0 +1,16 @@
+import { UsageError } from "../errors.ts";
+import type { Run } from "./command.ts";
+import { createThing, requestFields } from "./crud.ts";
+
+export const createUser: Run = async (context) => {
+  const fields = await requestFields(context);
+  const email = String(fields["email"] ?? "");
+  if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
+    throw new UsageError(
+      email === ""
+        ? "firectl create user needs --email."
+        : "--email must be an address such as alice@example.com.",
+    );
+  }
+  await context.out.thing(await createThing(context, { role: "user", ...fields }));
+};

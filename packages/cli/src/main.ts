@@ -1,0 +1,76 @@
+import { checkArgs, type ParsedLine, parseLine } from "./args/parse.ts";
+import type { Command } from "./commands/command.ts";
+import { GLOBAL_FLAGS } from "./commands/global-flags.ts";
+import { COMMANDS } from "./commands/table.ts";
+import type { Settings } from "./config/settings.ts";
+import { EXIT, Interrupted, UsageError } from "./errors.ts";
+import type { World } from "./world.ts";
+
+/** Runs a command line. Resolves with the exit code; never rejects but when standard error is gone. */
+export async function run(argv: readonly string[], world: World): Promise<number> {
+  let settings: Settings | null = null;
+  try {
+    const line = parseLine(argv, COMMANDS, GLOBAL_FLAGS);
+    if (line.wantsHelp || line.words.length === 0) {
+      await world.stdout.write(await helpFor(line));
+      return EXIT.ok;
+    }
+    const { command } = line;
+    if (command === null) throw incomplete(line);
+    checkArgs(command, line.args);
+    checkFlags(command, line);
+    const { Context } = await import("./commands/context.ts");
+    const context = new Context(world, command, line.args, line.flags);
+    try {
+      await (await command.load())(context);
+    } catch (error) {
+      settings = await context.settings().catch(() => null);
+      throw error;
+    }
+    return EXIT.ok;
+  } catch (error) {
+    return await fail(world, error, settings);
+  }
+}
+
+async function helpFor({ command, words }: ParsedLine): Promise<string> {
+  const { programHelp, groupHelp, commandHelp } = await import("./help.ts");
+  if (command !== null) return commandHelp(command);
+  return words.length === 0 ? programHelp(COMMANDS) : groupHelp(words, COMMANDS);
+}
+
+function incomplete({ words }: ParsedLine): UsageError {
+  const line = ["firectl", ...words].join(" ");
+  const things = COMMANDS.filter((command) => command.words[0]?.includes(words[0] as string));
+  const names = things.map((command) => command.words[1]?.[0]).join(", ");
+  return new UsageError(`${line} what? It knows ${names}.`, `Run "${line} --help".`);
+}
+
+function checkFlags({ words, isLocal }: Command, { flags }: ParsedLine): void {
+  if (isLocal === true && flags.has("dry-run")) {
+    throw new UsageError(`firectl ${words[0]?.[0]} has no request that --dry-run could show.`);
+  }
+}
+
+/** Says what went wrong, and what to do, on standard error. */
+async function fail(world: World, error: unknown, settings: Settings | null): Promise<number> {
+  const { explain } = await import("./explain.ts");
+  const { DryRunEnd } = await import("./client.ts");
+  if (error instanceof DryRunEnd) return EXIT.ok;
+  // Nobody reads any more: `firectl list models | head`.
+  if ((error as NodeJS.ErrnoException | null)?.code === "EPIPE") return EXIT.ok;
+  const cause = world.signal.aborted && !(error instanceof Interrupted) ? new Interrupted() : error;
+  const { message, next, exitCode } = explain(cause, settings);
+  const { printable } = await import("./output/text.ts");
+  const lines = [
+    exitCode === EXIT.interrupted ? message : `Error: ${message}`,
+    ...(next === undefined ? [] : [next]),
+  ];
+  await world.stderr.write(
+    lines
+      .flatMap((line) => line.split("\n"))
+      .map((line) => `${printable(line)}\n`)
+      .join(""),
+  );
+  return exitCode;
+}

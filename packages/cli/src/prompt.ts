@@ -1,0 +1,60 @@
+import { CliError, Interrupted } from "./errors.ts";
+import type { World } from "./world.ts";
+
+/** Longest line that is read. */
+const MAX_CHARS = 8_192;
+const KEYS = { enter: /[\r\n]/, interrupt: "\u0003", end: "\u0004", erase: /[\b\u007f]/, line: "\u0015" };
+
+/**
+ * Asks for something that others shouldn't see: in a terminal it shows stars; else it is the first line of standard input.
+ * @throws Interrupted on Ctrl-C; CliError when there is nothing to read
+ */
+export async function readSecret(world: World, question: string): Promise<string> {
+  const { stdin, stderr } = world;
+  const secret = stdin.isTTY ? await readKeys(world, question) : await readLine(stdin);
+  if (secret !== "") return secret;
+  if (stdin.isTTY) await stderr.write("\n");
+  throw new CliError("No API key was given.", "Run it again, or pipe the key: firectl signin < key-file.");
+}
+
+async function readLine(stdin: NodeJS.ReadStream): Promise<string> {
+  let text = "";
+  stdin.setEncoding("utf8");
+  for await (const chunk of stdin) {
+    text += chunk;
+    if (text.includes("\n") || text.length > MAX_CHARS) break;
+  }
+  return (text.split("\n")[0] as string).trim();
+}
+
+async function readKeys({ stdin, stderr, signal }: World, question: string): Promise<string> {
+  await stderr.write(question);
+  stdin.setRawMode(true);
+  stdin.setEncoding("utf8");
+  stdin.resume();
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      let secret = "";
+      const interrupted = (): void => reject(new Interrupted());
+      signal.addEventListener("abort", interrupted, { once: true });
+      stdin.on("end", () => resolve(secret));
+      stdin.on("data", (keys: string) => {
+        for (const key of keys) {
+          if (key === KEYS.interrupt) return interrupted();
+          if (KEYS.enter.test(key) || key === KEYS.end) return resolve(secret.trim());
+          secret = KEYS.erase.test(key)
+            ? secret.slice(0, -1)
+            : key === KEYS.line
+              ? ""
+              : (secret + key).slice(0, MAX_CHARS);
+        }
+        void stderr.write(`\r\u001b[K${question}${"*".repeat(Math.min(secret.length, 20))}`);
+      });
+    });
+  } finally {
+    stdin.removeAllListeners("data");
+    stdin.setRawMode(false);
+    stdin.pause();
+    await stderr.write("\n");
+  }
+}

@@ -1,0 +1,91 @@
+import type { TransferProgress } from "@hearth/sdk/node";
+import { StatusLine } from "../output/status-line.ts";
+import type { World } from "../world.ts";
+
+const REDRAW_MS = 100;
+/** The speed is the mean of so much time. */
+const SPEED_WINDOW_MS = 5_000;
+const CELLS = 24;
+
+/** How far a transfer is: a bar in a terminal, else a line when it begins and when its files are checked. */
+export class TransferBar {
+  readonly #line: StatusLine;
+  readonly #world: World;
+  readonly #verb: string;
+  #drawnMs = Number.NEGATIVE_INFINITY;
+  #samples: { atMs: number; bytes: number }[] = [];
+  #writing: Promise<void> = Promise.resolve();
+
+  /** @param verb `Uploading`, `Downloading` */
+  constructor(world: World, verb: string, isQuiet: boolean) {
+    this.#line = new StatusLine(world.stderr, isQuiet);
+    this.#world = world;
+    this.#verb = verb;
+  }
+
+  readonly onProgress = (progress: TransferProgress): void => {
+    const nowMs = this.#world.nowMs();
+    const isLast = progress.phase === "validating" || progress.doneBytes === progress.totalBytes;
+    if (!isLast && nowMs - this.#drawnMs < REDRAW_MS) return;
+    this.#drawnMs = nowMs;
+    this.#sample(nowMs, progress.doneBytes);
+    const [news, detail] =
+      progress.phase === "validating"
+        ? ["Checking what was uploaded.", ""]
+        : [`${this.#verb} ${sizeText(progress.totalBytes)}`, barText(progress, this.#bytesPerSecond())];
+    this.#writing = this.#writing.then(() => this.#line.show(news, detail));
+  };
+
+  async end(): Promise<void> {
+    await this.#writing;
+    await this.#line.clear();
+  }
+
+  #sample(atMs: number, bytes: number): void {
+    this.#samples = this.#samples.filter(
+      (sample) => atMs - sample.atMs <= SPEED_WINDOW_MS && sample.bytes <= bytes,
+    );
+    this.#samples.push({ atMs, bytes });
+  }
+
+  /** Null until there is enough to tell. */
+  #bytesPerSecond(): number | null {
+    const [first, last] = [this.#samples[0], this.#samples.at(-1)];
+    if (first === undefined || last === undefined || last.atMs - first.atMs < 2 * REDRAW_MS) return null;
+    return ((last.bytes - first.bytes) / (last.atMs - first.atMs)) * 1000;
+  }
+}
+
+/** ` [=====>    ]  45%  85 MB/s  12 s left  model.safetensors` */
+export function barText(
+  { doneBytes, totalBytes, file }: TransferProgress,
+  bytesPerSecond: number | null,
+): string {
+  const share = totalBytes === 0 ? 1 : doneBytes / totalBytes;
+  const full = Math.floor(share * CELLS);
+  const cells = `${"=".repeat(full)}${full < CELLS ? ">" : ""}`.padEnd(CELLS);
+  const percent = `${Math.floor(share * 100)}%`.padStart(4);
+  const isMoving = bytesPerSecond !== null && bytesPerSecond > 0;
+  const speed = isMoving ? `  ${sizeText(bytesPerSecond)}/s` : "";
+  const left = isMoving ? `  ${timeText((totalBytes - doneBytes) / bytesPerSecond)} left` : "";
+  return `  [${cells}] ${percent}${speed}${left}  ${file}`;
+}
+
+/** `1.5 GB`: units of 1000. */
+export function sizeText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${value >= 99.5 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+function timeText(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

@@ -1,0 +1,53 @@
+import { homedir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A place to write to. */
+export interface Sink {
+  /** Settles when more may be written. */
+  write(text: string): Promise<void>;
+  readonly isTerminal: boolean;
+  /** Characters of a line; 80 when that is unknown. */
+  readonly columns: number;
+}
+
+/** What the program has of its surroundings; the only file that reads them. */
+export interface World {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly fetch: typeof globalThis.fetch;
+  /** Aborts on Ctrl-C. */
+  readonly signal: AbortSignal;
+  nowMs(): number;
+  /** Rejects when the signal aborts. */
+  pause(ms: number): Promise<void>;
+}
+
+export function realWorld(signal: AbortSignal): World {
+  return {
+    env: process.env,
+    home: process.env["HOME"] || homedir(),
+    stdin: process.stdin,
+    stdout: sink(process.stdout),
+    stderr: sink(process.stderr),
+    fetch: (...args) => globalThis.fetch(...args),
+    signal,
+    nowMs: () => performance.now(),
+    pause: (ms) => sleep(ms, undefined, { signal }),
+  };
+}
+
+function sink(stream: NodeJS.WriteStream): Sink {
+  return {
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        stream.write(text, (error) => (error == null ? resolve() : reject(error)));
+      }),
+    isTerminal: stream.isTTY === true,
+    get columns() {
+      return stream.columns || 80;
+    },
+  };
+}
