@@ -1,3 +1,5 @@
+import "./dataset.ts";
+
 export * from "../index.ts";
 export {
   type DownloadDatasetOptions,

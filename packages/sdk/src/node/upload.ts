@@ -78,9 +78,17 @@ export async function uploadModel(
 export async function uploadDataset(
   client: Fireworks,
   path: string,
+  options: UploadDatasetOptions,
+): Promise<types.Dataset> {
+  return uploadDatasetFiles(client, await filesAt(path), options);
+}
+
+/** @throws FileError also when a file is not the one any more that was found */
+export async function uploadDatasetFiles(
+  client: Fireworks,
+  files: readonly LocalFile[],
   { datasetId, dataset = {}, ...options }: UploadDatasetOptions,
 ): Promise<types.Dataset> {
-  const files = await filesAt(path);
   const call = callOptions(options);
   const made = await client.datasets.create({ datasetId, dataset }, call).catch(async (error: unknown) => {
     const found = await unfinished(error, () => client.datasets.get(datasetId, {}, call));
