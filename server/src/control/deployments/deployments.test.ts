@@ -299,7 +299,7 @@ describe("the life of a deployment", () => {
     await test.settle();
     expect(await get(id)).toMatchObject({
       state: "FAILED",
-      status: { code: "INTERNAL", message: "The weights file is damaged." },
+      status: { code: "FAILED_PRECONDITION", message: "The weights file is damaged." },
     });
     expect(test.fleet.specs.has(nameOf(id))).toBe(false);
     const { json } = await as(alice, "GET", path(id, "/terminationMessage"));
@@ -474,6 +474,49 @@ describe("update", () => {
       ),
     );
     expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
+  });
+});
+
+describe("shapes", () => {
+  const shape = "accounts/acme/deploymentShapes/fast";
+
+  it("give a deployment what they set, under the version's name; what they set can't be set otherwise", async () => {
+    test.shapes.set(shape, {
+      baseModel: LIBRARY,
+      precision: "FP8",
+      maxContextLength: 1024,
+      enableAddons: true,
+    });
+    const made = await ready({ deploymentShape: shape });
+    expect(made).toMatchObject({
+      ...{
+        deploymentShape: `${shape}/versions/1`,
+        precision: "FP8",
+        maxContextLength: 1024,
+        enableAddons: true,
+      },
+    });
+    const body = { baseModel: LIBRARY, deploymentShape: shape };
+    expect((await as(alice, "POST", path(), { ...body, precision: "FP8" })).status).toBe(200);
+    refused(await as(alice, "POST", path(), { ...body, precision: "FP16" }), "precision");
+    refused(await as(alice, "PATCH", path(made.id), { maxContextLength: 512 }), "maxContextLength");
+    expect((await as(alice, "PATCH", path(made.id), { minReplicaCount: 1 })).status).toBe(200);
+    const freed = await as(alice, "PATCH", path(made.id), { deploymentShape: null, maxContextLength: 512 });
+    expect(freed.json).toMatchObject({ deploymentShape: "", precision: "FP8", maxContextLength: 512 });
+  });
+
+  it("are refused for another model, unknown, or not validated, unless that is skipped", async () => {
+    test.shapes.set("accounts/acme/deploymentShapes/other", { baseModel: SERVED });
+    test.shapes.set("accounts/acme/deploymentShapes/draft", { baseModel: LIBRARY });
+    const make = (name: string, query = "") =>
+      as(alice, "POST", `${path()}${query}`, {
+        baseModel: LIBRARY,
+        deploymentShape: `accounts/acme/deploymentShapes/${name}`,
+      });
+    refused(await make("other"), "deploymentShape");
+    expect((await make("nothing")).status).toBe(404);
+    refused(await make("draft"), "not validated");
+    expect((await make("draft", "?skipShapeValidation=true")).status).toBe(200);
   });
 });
 

@@ -110,7 +110,7 @@ function stateAfter(
   if (state !== "READY" && !isReady && keepsFailing) {
     return {
       state: "FAILED",
-      statusCode: "INTERNAL",
+      statusCode: "FAILED_PRECONDITION",
       statusMessage: seen.message ?? "Its replicas don't start.",
     };
   }

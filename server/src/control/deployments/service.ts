@@ -10,7 +10,7 @@ import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { DirectRouteKeys } from "./direct-route.ts";
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, SizeCheck } from "./model-fit.ts";
-import { parseDeploymentName, titleOf } from "./names.ts";
+import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
 import type {
   CreateQuery,
   DeleteQuery,
@@ -21,7 +21,14 @@ import type {
 } from "./schema.ts";
 import type { ShapeSource } from "./shapes.ts";
 import { type DeploymentRow, deploymentStore, type LoadedModels } from "./store.ts";
-import { eventView, metricsView, type RequestFigures, shardViews, timeRangeMs } from "./timeline.ts";
+import {
+  eventView,
+  metricsView,
+  type RequestFigures,
+  shardViews,
+  terminationMessage,
+  timeRangeMs,
+} from "./timeline.ts";
 import { deploymentView } from "./view.ts";
 import { createDeployment, refuseDeleted, updateDeployment } from "./writing.ts";
 
@@ -58,7 +65,7 @@ export interface Deployments {
     body: DeploymentBody,
   ): Promise<object>;
   /**
-   * Sets the number of replicas until the bounds are changed.
+   * Sets the number of replicas until the bounds are set again.
    * @throws AppError BAD_REQUEST above maxReplicaCount, FAILED_PRECONDITION when deleted.
    */
   scale(principal: Principal, accountId: string, id: string, body: ScaleBody): Promise<void>;
@@ -77,7 +84,7 @@ export interface Deployments {
   ): Promise<object>;
   /** @throws AppError BAD_REQUEST for a filter or an order: there is one. */
   shards(principal: Principal, accountId: string, id: string, query: Query): Promise<object>;
-  /** Why replicas last failed to run; empty when they never did. */
+  /** Why it failed, or its replicas do; else empty. */
   terminationMessage(principal: Principal, accountId: string, id: string): Promise<object>;
   /** Weights that were loaded while running. Here none are: always empty. */
   ledger(principal: Principal, accountId: string, id: string): Promise<object>;
@@ -140,7 +147,7 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
     );
     const host = (requestOrigin.getStore() ?? "").replace(/^https?:\/\//, "");
     return rows.map((row) => {
-      const seen = observe(`accounts/${row.accountId}/deployments/${row.id}`);
+      const seen = observe(deploymentName(row));
       return deploymentView(row, { seen, host, hostRegion, createdBy: emails.get(row.createdBy) ?? "" });
     });
   }
@@ -209,21 +216,20 @@ function detailsOf(
   return {
     async metrics(principal, accountId, id, timeRange) {
       const rangeMs = timeRangeMs(timeRange);
-      await find(principal, accountId, id);
-      const prefix = `accounts/${accountId}/deployments/${id}/`;
-      return metricsView(await requestFigures(prefix, clock.now() - rangeMs), rangeMs);
+      const name = deploymentName(await find(principal, accountId, id));
+      return metricsView(await requestFigures(`${name}/`, clock.now() - rangeMs), rangeMs);
     },
     async shards(principal, accountId, id, query) {
       for (const field of ["filter", "orderBy", "pageToken"] as const) {
         if (query[field]) throw badRequest(field, `${field} is not supported: a deployment has one shard.`);
       }
       const row = await find(principal, accountId, id);
-      const shards = shardViews(row, observe(`accounts/${accountId}/deployments/${id}`));
+      const shards = shardViews(row, observe(deploymentName(row)));
       return { deploymentShards: shards, nextPageToken: "", totalSize: shards.length };
     },
     async terminationMessage(principal, accountId, id) {
       const row = await find(principal, accountId, id);
-      return { message: row.statusMessage };
+      return { message: terminationMessage(row, observe(deploymentName(row))) };
     },
     async ledger(principal, accountId, id) {
       await find(principal, accountId, id);

@@ -61,6 +61,11 @@ export function shardViews(row: DeploymentRow, seen: FleetObservation | null): o
   ];
 }
 
+export function terminationMessage(row: DeploymentRow, seen: FleetObservation | null): string {
+  const { failing, message } = seen === null ? row.observed : observationOf(seen);
+  return row.statusMessage || (failing > 0 ? message : "");
+}
+
 export function eventView({ time, type, message }: DeploymentEvent): object {
   return { time: time.toISOString(), type, message };
 }

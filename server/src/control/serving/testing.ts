@@ -12,6 +12,7 @@ import {
   loadedModels,
   nameServerless,
 } from "../deployed-models/service.ts";
+import type { ShapePreset } from "../deployment-shapes/service.ts";
 import { deploymentRoutes } from "../deployments/routes.ts";
 import { createDeployments, type Deployments } from "../deployments/service.ts";
 import type { DeployableModel, ModelEntry, ModelService } from "../models/service.ts";
@@ -152,6 +153,8 @@ function fakeLibrary(): ModelService {
 export interface ServingTest extends Tenants {
   fleet: FakeFleet;
   models: FakeModels;
+  /** By name; those called draft are not validated. */
+  shapes: Map<string, ShapePreset>;
   deployments: Deployments;
   deployedModels: DeployedModels;
   serving: Serving;
@@ -165,6 +168,7 @@ export interface ServingTest extends Tenants {
 export async function startServing(hostRegion: string | null = null): Promise<ServingTest> {
   const fleet = new FakeFleet();
   const models = new FakeModels();
+  const shapes: ServingTest["shapes"] = new Map();
   let parts!: { deployments: Deployments; deployedModels: DeployedModels; serving: Serving };
   let another!: ServingTest["another"];
   const tenants = await startTenants(async ({ database, clock, tokenSecret, accounts, users }) => {
@@ -173,7 +177,16 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
       const deployments = createDeployments({
         ...common,
         keySecret: tokenSecret,
-        shapes: { resolve: async () => Promise.reject(new AppError("NOT_FOUND", "Shape not found.")) },
+        shapes: {
+          async resolve(_principal, name, skipValidation) {
+            const preset = shapes.get(name) ?? shapes.get(name.replace(/\/versions\/1$/, ""));
+            if (preset === undefined) throw notFound(`Shape ${name}`);
+            if (name.includes("draft") && !skipValidation) {
+              throw new AppError("FAILED_PRECONDITION", "It is not validated.", { param: "deploymentShape" });
+            }
+            return { version: name.includes("/versions/") ? name : `${name}/versions/1`, preset };
+          },
+        },
         checkSize: () => {},
         loaded: loadedModels,
         hostRegion,
@@ -204,7 +217,7 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
   return {
     ...tenants,
     ...parts,
-    ...{ fleet, models, another },
+    ...{ fleet, models, shapes, another },
     async settle() {
       await parts.serving.refresh();
       while ((await parts.serving.tick()) > 0) await parts.serving.refresh();
