@@ -1,0 +1,143 @@
+import { divideRounded, parseDollars } from "./amounts.ts";
+import { type PriceEntry, PriceError, readPriceFile, type UsageKind, validityOf } from "./price-file.ts";
+
+/** What was used; the token counts and `quantity` (see `USAGE_KINDS`) are whole and not negative. */
+export interface Amounts {
+  promptTokens: number;
+  /** Of the prompt's. */
+  cachedTokens: number;
+  completionTokens: number;
+  /** What the kind counts when it isn't the tokens above: milliseconds, images, tokens of training. */
+  quantity: number;
+}
+
+/** Micro-dollars for `per` of each. */
+export interface Price {
+  readonly input: bigint;
+  readonly cachedInput: bigint;
+  readonly output: bigint;
+  readonly quantity: bigint;
+  readonly per: bigint;
+}
+
+export interface PricesOptions {
+  /** Files of prices. */
+  files: readonly string[];
+  /** Its entries take the place of all others for the same kind of the same thing; null: there is none. */
+  overrideFile: string | null;
+  /** Of a model by its full name; null when unknown. Not expected to change. */
+  parameterCount(model: string): number | null;
+}
+
+export interface Prices {
+  /**
+   * What is in force at `atMs` for a model (an accelerator's type, for `gpu_seconds`): its own price, else that of the
+   * smallest class of sizes it fits in, else that of the kind. Null: it costs nothing.
+   */
+  priceOf(kind: UsageKind, subject: string, atMs: number): Price | null;
+}
+
+/** One price and when it is in force. */
+interface Term {
+  from: number;
+  to: number;
+  price: Price;
+}
+
+const MAX_KNOWN = 4_096;
+
+/** @throws PriceError naming the file and the entry, for defects and for two prices of one thing at one time. */
+export function loadPrices({ files, overrideFile, parameterCount }: PricesOptions): Prices {
+  const terms = new Map<string, Term[]>();
+  for (const file of files) addEntries(terms, readPriceFile(file), file);
+  if (overrideFile !== null) {
+    const entries = readPriceFile(overrideFile);
+    for (const entry of entries) terms.delete(keyOf(entry));
+    addEntries(terms, entries, overrideFile);
+  }
+  const classes = [...terms.keys()].filter((key) => key.includes(" ≤"));
+  const sizes = classes.map((key) => ({ key, max: Number(key.split(" ≤")[1]), kind: key.split(" ")[0] }));
+  sizes.sort((a, b) => a.max - b.max);
+  /** Where to look for the price of a thing, best first. Bounded: emptied when full. */
+  const known = new Map<string, Term[][]>();
+
+  function candidates(kind: UsageKind, subject: string): Term[][] {
+    const parameters = parameterCount(subject);
+    const fitting = sizes.filter(
+      (size) => size.kind === kind && parameters !== null && parameters <= size.max,
+    );
+    const keys = [`${kind} ${subject}`, ...fitting.map(({ key }) => key), kind];
+    return keys.flatMap((key) => (terms.has(key) ? [terms.get(key) as Term[]] : []));
+  }
+
+  return {
+    priceOf(kind, subject, atMs) {
+      const key = `${kind} ${subject}`;
+      let found = known.get(key);
+      if (found === undefined) {
+        found = candidates(kind, subject);
+        if (known.size >= MAX_KNOWN) known.clear();
+        known.set(key, found);
+      }
+      for (const list of found) {
+        for (const term of list) if (term.from <= atMs && atMs < term.to) return term.price;
+      }
+      return null;
+    },
+  };
+}
+
+/** Micro-dollars of what was used, rounded once, to the nearest; see `divideRounded`. */
+export function costOf(price: Price | null, amounts: Amounts): bigint {
+  if (price === null) return 0n;
+  const { promptTokens, completionTokens, quantity } = amounts;
+  const cachedTokens = Math.min(amounts.cachedTokens, promptTokens);
+  const total =
+    BigInt(promptTokens - cachedTokens) * price.input +
+    BigInt(cachedTokens) * price.cachedInput +
+    BigInt(completionTokens) * price.output +
+    BigInt(quantity) * price.quantity;
+  return divideRounded(total, price.per);
+}
+
+function addEntries(terms: Map<string, Term[]>, entries: readonly PriceEntry[], file: string): void {
+  for (const [i, entry] of entries.entries()) {
+    const term = { ...validityOf(entry), price: priceOf(entry) };
+    const list = terms.get(keyOf(entry)) ?? [];
+    if (list.some((other) => term.from < other.to && other.from < term.to))
+      throw new PriceError(file, `prices.${i} has another price for the same time`);
+    terms.set(keyOf(entry), [...list, term]);
+  }
+}
+
+/** What a price is for. */
+function keyOf({ kind, model, accelerator, maxParameters }: PriceEntry): string {
+  if (maxParameters !== undefined) return `${kind} ≤${maxParameters}`;
+  const subject = model ?? accelerator;
+  return subject === undefined ? kind : `${kind} ${subject}`;
+}
+
+const MILLION = 1_000_000n;
+const MINUTE_MS = 60_000n;
+const HOUR_MS = 3_600_000n;
+
+function priceOf(entry: PriceEntry): Price {
+  const rate = (text = "0"): bigint => parseDollars("price", text);
+  const none = { input: 0n, cachedInput: 0n, output: 0n, quantity: 0n };
+  switch (entry.kind) {
+    case "text":
+    case "embeddings": {
+      const cachedInput = rate(entry.cachedInput ?? entry.input);
+      return { ...none, input: rate(entry.input), cachedInput, output: rate(entry.output), per: MILLION };
+    }
+    case "training":
+      return { ...none, quantity: rate(entry.input), per: MILLION };
+    case "audio":
+      return { ...none, quantity: rate(entry.perMinute), per: MINUTE_MS };
+    case "images":
+      return { ...none, quantity: rate(entry.perImage), per: 1n };
+    case "gpu_seconds":
+    case "cpu_seconds":
+      return { ...none, quantity: rate(entry.perHour), per: HOUR_MS };
+  }
+}
