@@ -18,7 +18,7 @@ export interface DatabaseOptions {
 export interface Database {
   /** Shares its connections with `db`. Timestamps arrive as PostgreSQL's text. */
   sql: postgres.Sql;
-  db: PostgresJsDatabase;
+  db: PostgresJsDatabase & { $client: postgres.Sql };
   /**
    * Calls `fn` for every notification on `channel`, and once with an empty payload whenever listening starts or starts
    * again after a lost connection, as notifications may have been missed meanwhile. The returned function ends it.

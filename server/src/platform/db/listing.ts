@@ -7,6 +7,7 @@ import { parseOrderBy } from "../../lib/order-by.ts";
 import { openPageToken, sealPageToken } from "../../lib/page-token.ts";
 import type { Database } from "./database.ts";
 import { type FieldSql, filterSql } from "./filter-sql.ts";
+import { keptStatements } from "./kept-statements.ts";
 import { afterSql, type KeysetTerm, orderSql, positionSql } from "./keyset.ts";
 import { countMatches, storedCountSql } from "./listing-counts.ts";
 
@@ -76,6 +77,18 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     Object.keys(fields).filter((name) => !["strings", "map"].includes(fields[name]!.type)),
   );
 
+  const columns = getTableColumns(table);
+  const columnList = Object.entries(columns);
+  const run = keptStatements(db.$client);
+
+  function rowOf(values: readonly unknown[]): InferSelectModel<T> {
+    const row = columnList.map(([name, column], i) => {
+      const value = values[i];
+      return [name, value === null ? null : column.mapFromDriverValue(value)];
+    });
+    return Object.fromEntries(row);
+  }
+
   function termsOf(orderBy: string): KeysetTerm[] {
     const terms = parseOrderBy(orderBy, orderable).map(({ field, descending }) => {
       const { sql: value, type, orderBy: column } = fields[field]!;
@@ -100,9 +113,9 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     const filterCondition = filter === null ? undefined : filterSql(filter, fields);
     const after = token === null ? undefined : afterSql(terms, token.position);
     const isStored = token === null && countKey !== undefined;
-    const reading = db
+    const statement = db
       .select({
-        row: getTableColumns(table),
+        row: columns,
         position: positionSql(terms),
         scopeSize: isStored ? storedCountSql(table, countKey) : sql<null>`null`,
       })
@@ -110,20 +123,21 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
       .where(and(where, filterCondition, after))
       .orderBy(orderSql(terms))
       .limit(pageSize + 1);
-    const read = await reading.catch(refuseTimeout);
+    const read = await run(statement.toSQL()).catch(refuseTimeout);
     const page = read.slice(0, pageSize);
     const isLast = read.length <= pageSize;
     const count = async (): Promise<number> => {
       if (isLast) return page.length;
-      const stored = read[0]!.scopeSize;
+      const stored = read[0]!.at(-1);
       const scopeSize = stored === null ? null : Number(stored);
       const counted = await countMatches(db, table, { scope: where, filter: filterCondition, scopeSize });
       return Math.max(counted, read.length);
     };
     const totalSize = token?.totalSize ?? (await count());
-    const position = Object.values(page.at(-1)?.position ?? {}) as (string | null)[];
+    // After the columns: the position, then the scope's size.
+    const position = page.at(-1)?.slice(columnList.length, -1) as (string | null)[];
     return {
-      rows: page.map(({ row }) => row as InferSelectModel<T>),
+      rows: page.map(rowOf),
       nextPageToken: isLast
         ? ""
         : sealPageToken(tokenSecret, context, { position, totalSize } satisfies Position),
