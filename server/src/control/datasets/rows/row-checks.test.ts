@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { systemClock } from "../../../lib/clock.ts";
-import { JobLimitError } from "../../../platform/process/job-thread.ts";
+import { JobLimitError } from "../../../platform/process/job-process.ts";
 import { chunkJob, MAX_RUNNING, MAX_WAITING, RowChecks } from "./row-checks.ts";
 
 const row = JSON.stringify({ messages: [{ role: "user", content: "a" }] });

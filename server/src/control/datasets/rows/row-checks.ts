@@ -1,9 +1,9 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { AppError } from "../../../lib/errors.ts";
-import { JobLimitError, JobThread } from "../../../platform/process/job-thread.ts";
+import { JobLimitError, JobProcess } from "../../../platform/process/job-process.ts";
 import type { CheckJob, CheckReply } from "./worker.ts";
 
-/** Threads at once: each takes a core. */
+/** Processes at once: each takes a core. */
 export const MAX_RUNNING = 2;
 export const MAX_WAITING = 64;
 /** For one piece of a file. */
@@ -11,10 +11,10 @@ const PIECE_TIMEOUT_MS = 60_000;
 
 export type RowCheck = (job: CheckJob) => Promise<CheckReply>;
 
-/** Checks rows in threads, as a large file must not hold up the process, nor a hostile one take its memory. */
+/** Checks rows in processes of their own, as a large file must not hold up the process, nor a hostile one take its memory. */
 export class RowChecks {
   readonly #clock: Clock;
-  readonly #threads = new Set<JobThread<CheckJob, CheckReply>>();
+  readonly #processes = new Set<JobProcess<CheckJob, CheckReply>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #closed = false;
@@ -24,7 +24,7 @@ export class RowChecks {
   }
 
   /**
-   * Runs `work` with a thread of its own, when there is one to spare.
+   * Runs `work` with a process of its own, when there is one to spare.
    * @throws AppError UNAVAILABLE when too many wait; BAD_REQUEST when the rows take too much memory or time to read;
    * what `work` throws.
    */
@@ -34,22 +34,22 @@ export class RowChecks {
       this.#leave();
       throw new AppError("UNAVAILABLE", "The server is shutting down.");
     }
-    const thread = new JobThread<CheckJob, CheckReply>({
+    const process = new JobProcess<CheckJob, CheckReply>({
       clock: this.#clock,
       entry: new URL("./worker.ts", import.meta.url),
       work: "Rows are checked",
       timeoutMs: PIECE_TIMEOUT_MS,
       maxQueued: 1,
     });
-    this.#threads.add(thread);
+    this.#processes.add(process);
     try {
-      return await work((job) => thread.run(job));
+      return await work((job) => process.run(job));
     } catch (error) {
       if (!(error instanceof JobLimitError)) throw error;
       throw new AppError("BAD_REQUEST", "The dataset has rows that take too much memory or time to read.");
     } finally {
-      this.#threads.delete(thread);
-      await thread.close();
+      this.#processes.delete(process);
+      await process.close();
       this.#leave();
     }
   }
@@ -57,7 +57,7 @@ export class RowChecks {
   /** Ends what is running, and what waits. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#threads].map((thread) => thread.close()));
+    await Promise.all([...this.#processes].map((process) => process.close()));
   }
 
   async #enter(): Promise<void> {
@@ -81,7 +81,7 @@ export class RowChecks {
   }
 }
 
-/** The bytes of a view, as the rest of what it views would be copied into the thread too. */
+/** The bytes of a view, as the rest of what it views would be copied too. */
 export function chunkJob(bytes: Uint8Array): CheckJob {
   return { kind: "chunk", bytes: new Uint8Array(bytes) };
 }

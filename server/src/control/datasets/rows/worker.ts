@@ -1,4 +1,4 @@
-import { parentPort } from "node:worker_threads";
+import { serveJobs } from "../../../platform/process/serve-jobs.ts";
 import type { DatasetFormat } from "./row.ts";
 import { compileRowFilter } from "./row-filter.ts";
 import { DatasetValidator, type ValidationReport } from "./validator.ts";
@@ -44,10 +44,8 @@ function run(job: CheckJob): ValidationReport | null {
   return job.kind === "finish" ? validator.finish() : null;
 }
 
-parentPort!.on("message", (job: CheckJob) => {
+serveJobs((job: CheckJob): CheckReply => {
   kept = [];
   const report = run(job);
-  const reply: CheckReply = { isDone: validator.isDone, kept: Buffer.concat(kept), report };
-  parentPort!.postMessage(reply);
+  return { isDone: validator.isDone, kept: Buffer.concat(kept), report };
 });
-parentPort!.postMessage("ready");

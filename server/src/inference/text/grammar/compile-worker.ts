@@ -1,5 +1,5 @@
-import { parentPort } from "node:worker_threads";
-import { type CompileJob, runJob } from "./compile-job.ts";
+import { serveJobs } from "../../../platform/process/serve-jobs.ts";
+import { runJob } from "./compile-job.ts";
 import { FORMATS } from "./formats.ts";
 import { formatDfa } from "./write-scalars.ts";
 
@@ -18,5 +18,4 @@ const WARM_UP = {
 for (const format of FORMATS.keys()) formatDfa(format);
 for (let i = 0; i < 60; i++) runJob({ kind: "schema", text: JSON.stringify(WARM_UP) });
 
-parentPort!.on("message", (job: CompileJob) => parentPort!.postMessage(runJob(job)));
-parentPort!.postMessage("ready");
+serveJobs(runJob);

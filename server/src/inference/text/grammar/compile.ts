@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { printRules } from "../../../engine/grammar/gbnf.ts";
 import { GBNF_LIMITS, GrammarError } from "../../../engine/grammar/gbnf-parse.ts";
 import { type Clock, systemClock } from "../../../lib/clock.ts";
-import { JobLimitError, JobThread } from "../../../platform/process/job-thread.ts";
+import { JobLimitError, JobProcess } from "../../../platform/process/job-process.ts";
 import { GrammarBuilder as Builder } from "./builder.ts";
 import { type CompileJob, type CompileResult, runJob, tooComplex } from "./compile-job.ts";
 import type { Parts } from "./parts.ts";
@@ -43,10 +43,10 @@ const PARTS_LIMITS: SchemaLimits = {
   maxNodes: 100_000,
 };
 
-/** What is as small and simple as this is compiled at once, in less time than a thread takes to answer. */
+/** What is as small and simple as this is compiled at once, in less time than another process takes to answer. */
 const INLINE_VALUES = 150;
 const INLINE_LENGTH = 4_000;
-/** Keywords that need automata or multiply branches. A property of such a name only costs the way to the thread. */
+/** Keywords that need automata or multiply branches. A property of such a name only costs the way there. */
 const COSTLY = new RegExp(
   `"(?:${[
     ...[
@@ -64,15 +64,15 @@ const COSTLY = new RegExp(
   ].join("|")})":`,
 );
 
-/** Compiles schemas and checks grammars: cached, each text once at a time, costly ones in a thread. */
+/** Compiles schemas and checks grammars: cached, each text once at a time, costly ones in a process of their own. */
 export class GrammarCompiler {
-  readonly #thread: JobThread<CompileJob, CompileResult>;
+  readonly #process: JobProcess<CompileJob, CompileResult>;
   readonly #cache: ResultCache;
   readonly #running = new Map<string, Promise<CompileResult>>();
 
   constructor(options: Partial<GrammarCompilerOptions> = {}) {
     const settled = { ...OPTIONS, ...options };
-    this.#thread = new JobThread({
+    this.#process = new JobProcess({
       ...settled,
       entry: new URL("./compile-worker.ts", import.meta.url),
       work: "Schemas are compiled",
@@ -80,13 +80,13 @@ export class GrammarCompiler {
     this.#cache = new ResultCache(settled.maxCached, settled.maxCachedBytes);
   }
 
-  /** Starts the thread ahead of the first request. */
+  /** Starts the process ahead of the first request. */
   start(): void {
-    this.#thread.start();
+    this.#process.start();
   }
 
   close(): Promise<void> {
-    return this.#thread.close();
+    return this.#process.close();
   }
 
   get cached(): { count: number; sizeBytes: number } {
@@ -126,7 +126,7 @@ export class GrammarCompiler {
     if (inline) return this.#cache.set(key, runJob(job));
     let running = this.#running.get(key);
     if (running === undefined) {
-      running = this.#thread
+      running = this.#process
         .run(job)
         .catch((error: unknown) => {
           if (error instanceof JobLimitError) return tooComplex(job.kind);

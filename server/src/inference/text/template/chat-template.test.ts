@@ -48,8 +48,21 @@ describe("a chat template", () => {
     await expect(second).rejects.toMatchObject({ code: "BAD_REQUEST", param: "messages" });
   });
 
-  test("that grows a value without end is given up", async () => {
-    const bomb = `{% set ns = namespace(a=[1]) %}${"{% set ns.a = [ns.a, ns.a] %}".repeat(60)}{{ ns.a | tojson }}`;
+  test.each([
+    [
+      "a nesting",
+      `{% set ns = namespace(a=[1]) %}${"{% set ns.a = [ns.a, ns.a] %}".repeat(60)}{{ ns.a | tojson }}`,
+    ],
+    [
+      "the parts of a text",
+      "{% set ns = namespace(s='a,b,c,d,e,') %}{% for i in range(25) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s.split(',') | length }}",
+    ],
+    [
+      "a text",
+      "{% set ns = namespace(s='aaaaaaaaaa') %}{% for i in range(22) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s | replace('a', 'bbbbbbbbbbbbbbbbbbbb') | length }}",
+    ],
+    ["a list", "{{ (range(20000000) | sort) | length }}"],
+  ])("that grows %s without end is given up", async (_what, bomb) => {
     await expect(render(bomb)).rejects.toMatchObject({ code: "BAD_REQUEST", param: "messages" });
     expect(await render(PLAIN)).toContain("<assistant>");
   });

@@ -1,6 +1,6 @@
 import { systemClock } from "../../../lib/clock.ts";
 import { AppError, badRequest } from "../../../lib/errors.ts";
-import { JobLimitError, JobThread } from "../../../platform/process/job-thread.ts";
+import { JobLimitError, JobProcess } from "../../../platform/process/job-process.ts";
 import type { TemplateMessage } from "../tools/prompt.ts";
 import type { RenderJob, RenderResult } from "./render-job.ts";
 
@@ -8,15 +8,15 @@ import type { RenderJob, RenderResult } from "./render-job.ts";
 const TIMEOUT_MS = 2_000;
 const MAX_QUEUED = 1_000;
 
-const lane = (): JobThread<RenderJob, RenderResult> =>
-  new JobThread({
+const newLane = (): JobProcess<RenderJob, RenderResult> =>
+  new JobProcess({
     clock: systemClock,
     entry: new URL("./render-worker.ts", import.meta.url),
     work: "Prompts are rendered",
     timeoutMs: TIMEOUT_MS,
     maxQueued: MAX_QUEUED,
   });
-const lanes = { all: lane(), slow: lane() };
+const lanes = { all: newLane(), slow: newLane() };
 
 export interface ChatTemplate {
   /**
@@ -27,9 +27,9 @@ export interface ChatTemplate {
   render(messages: readonly TemplateMessage[], variables: Readonly<Record<string, unknown>>): Promise<string>;
 }
 
-/** A model's Jinja chat template. It is rendered in a thread; one that once took too long shares a thread with its like alone. */
+/** A model's Jinja chat template. It is rendered in another process; one that once took too long shares it with its like alone. */
 export function chatTemplate(source: string, bosToken: string, eosToken: string): ChatTemplate {
-  let thread = lanes.all;
+  let lane = lanes.all;
   return {
     async render(messages, variables) {
       const all = {
@@ -39,9 +39,9 @@ export function chatTemplate(source: string, bosToken: string, eosToken: string)
         bos_token: bosToken,
         eos_token: eosToken,
       };
-      const result = await thread.run({ source, variables: all }).catch((error: unknown) => {
+      const result = await lane.run({ source, variables: all }).catch((error: unknown) => {
         if (!(error instanceof JobLimitError)) throw error;
-        thread = lanes.slow;
+        lane = lanes.slow;
         throw badRequest("messages", "The model's chat template takes too long with these messages.");
       });
       if ("prompt" in result) return result.prompt;

@@ -1,5 +1,4 @@
-import { parentPort } from "node:worker_threads";
-import { type RenderJob, renderTemplate } from "./render-job.ts";
+import { serveJobs } from "../../../platform/process/serve-jobs.ts";
+import { renderTemplate } from "./render-job.ts";
 
-parentPort!.on("message", (job: RenderJob) => parentPort!.postMessage(renderTemplate(job)));
-parentPort!.postMessage("ready");
+serveJobs(renderTemplate);
