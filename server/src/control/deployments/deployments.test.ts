@@ -46,6 +46,12 @@ async function ready(body: object = {}, query = ""): Promise<Json> {
   return { ...made, id };
 }
 
+/** A policy with one schedule. */
+const schedules = (more: object) => {
+  const peak = { minReplicaCount: 1, schedule: "0 8 * * *", duration: "3600s", timezone: "UTC", ...more };
+  return { autoscalingPolicy: { scalingSchedules: { peak } } };
+};
+
 function refused(reply: Reply, field: string, status = 400): void {
   expect(reply.status, reply.text).toBe(status);
   expect(JSON.stringify(reply.json)).toContain(field);
@@ -122,7 +128,15 @@ describe("create", () => {
     ["a duration that is none", { unusedAutoDeleteDuration: "1h" }, "unusedAutoDeleteDuration"],
     ["an unknown load target", { autoscalingPolicy: { loadTargets: { cpu: 1 } } }, "loadTargets"],
     ["a fraction above one", { autoscalingPolicy: { loadTargets: { default: 1.5 } } }, "loadTargets.default"],
-    ["schedules", { autoscalingPolicy: { scalingSchedules: { night: {} } } }, "scalingSchedules"],
+    ["a schedule without a time zone", schedules({ timezone: undefined }), "scalingSchedules.peak.timezone"],
+    ["a schedule in no zone", schedules({ timezone: "Mars/Base" }), "scalingSchedules.peak.timezone"],
+    ["a schedule that is no cron", schedules({ schedule: "at eight" }), "scalingSchedules.peak.schedule"],
+    ["a schedule that is over at once", schedules({ duration: "299s" }), "scalingSchedules.peak.duration"],
+    [
+      "a schedule above the bound",
+      schedules({ minReplicaCount: 2 }),
+      "scalingSchedules.peak.minReplicaCount",
+    ],
     [
       "two ways to draft",
       { draftModel: LIBRARY, ngramSpeculationLength: 3, draftTokenCount: 4 },
@@ -517,6 +531,33 @@ describe("shapes", () => {
     expect((await make("nothing")).status).toBe(404);
     refused(await make("draft"), "not validated");
     expect((await make("draft", "?skipShapeValidation=true")).status).toBe(200);
+  });
+});
+
+describe("schedules", () => {
+  it("raise the lower bound while they are active, and not when they are disabled", async () => {
+    const eight = new Date(test.clock.now() + DAY_MS).setUTCHours(8, 0, 0, 0);
+    const made = await ready({ maxReplicaCount: 3, ...schedules({ minReplicaCount: 2 }) });
+    expect(made.autoscalingPolicy.scalingSchedules.peak).toMatchObject({
+      schedule: "0 8 * * *",
+      timezone: "UTC",
+    });
+    const minimum = async (): Promise<number | undefined> => {
+      await test.serving.refresh();
+      return test.fleet.specs.get(made.name)?.minReplicas;
+    };
+    test.clock.advance(eight - 1 - test.clock.now());
+    expect(await minimum()).toBe(0);
+    test.clock.advance(1);
+    expect(await minimum()).toBe(2);
+    test.clock.advance(3_599_999);
+    expect(await minimum()).toBe(2);
+    test.clock.advance(1);
+    expect(await minimum()).toBe(0);
+    test.clock.advance(DAY_MS - 3_600_000);
+    expect(await minimum()).toBe(2);
+    await as(alice, "PATCH", path(made.id), schedules({ disabled: true }));
+    expect(await minimum()).toBe(0);
   });
 });
 

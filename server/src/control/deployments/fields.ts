@@ -44,10 +44,6 @@ export function checkFields(body: DeploymentBody, hostRegion: string | null): St
       throw badRequest(field, `${field} is not supported: ${why}.`);
     delete spec[field as keyof typeof spec];
   }
-  if (Object.keys(spec.autoscalingPolicy?.scalingSchedules ?? {}).length > 0) {
-    const field = "autoscalingPolicy.scalingSchedules";
-    throw badRequest(field, `${field} is not supported: replicas follow the load, not the clock.`);
-  }
   checkDisplayName("displayName", spec.displayName ?? "");
   checkText("description", spec.description ?? "", MAX_DESCRIPTION_CHARS);
   checkAnnotations("annotations", spec.annotations ?? {});

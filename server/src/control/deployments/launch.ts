@@ -38,14 +38,14 @@ const NO_PRECISION = "PRECISION_UNSPECIFIED";
 /** Where only the number is asked for, as the contract has it. */
 const DEFAULT_ACCELERATOR = "NVIDIA_A100_80GB";
 
-/** What the fleet is to run for a deployment. */
+/** What the fleet is to run for a deployment. @param minReplicas at this time, see minReplicasAt. */
 export function fleetSpec(
   row: DeploymentRow,
   adapters: DeploymentSpec["adapters"],
   deps: LaunchDeps,
+  minReplicas: number,
 ): DeploymentSpec {
   const { spec } = row;
-  const { min, max } = replicaBounds(spec);
   const made = makeOf(row);
   const slots = made.longPrompt ? LONG_PROMPT_SLOTS : SLOTS;
   const workload = {
@@ -58,8 +58,8 @@ export function fleetSpec(
     model: made.model,
     revision: revisionOf(row),
     engine: deps.engineFor(workload, slots),
-    minReplicas: min,
-    maxReplicas: max,
+    minReplicas,
+    maxReplicas: replicaBounds(spec).max,
     fixedReplicas: row.fixedReplicas,
     scaling: scalingOf(spec),
     concurrency: slots,

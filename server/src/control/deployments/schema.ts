@@ -27,12 +27,22 @@ const DIRECT_ROUTE_TYPES = [
   ...["DIRECT_ROUTE_TYPE_UNSPECIFIED", "INTERNET", "GCP_PRIVATE_SERVICE_CONNECT", "AWS_PRIVATELINK"],
 ];
 
+export const ScalingSchedule = Type.Object({
+  minReplicaCount: count,
+  schedule: text,
+  duration: text,
+  timezone: text,
+  description: text,
+  disabled: flag,
+});
+export type ScalingSchedule = Static<typeof ScalingSchedule>;
+
 export const AutoscalingPolicy = Type.Object({
   scaleUpWindow: text,
   scaleDownWindow: text,
   scaleToZeroWindow: text,
   loadTargets: Type.Optional(Type.Record(Type.String(), Type.Number())),
-  scalingSchedules: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  scalingSchedules: Type.Optional(Type.Record(Type.String(), ScalingSchedule)),
 });
 
 export const Placement = Type.Object({

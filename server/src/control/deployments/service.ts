@@ -32,6 +32,7 @@ import {
 import { deploymentView } from "./view.ts";
 import { createDeployment, refuseDeleted, updateDeployment } from "./writing.ts";
 
+export { minReplicasAt } from "./autoscaling.ts";
 export { DirectRouteKeys } from "./direct-route.ts";
 export {
   type FetchFile,

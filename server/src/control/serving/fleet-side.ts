@@ -1,4 +1,5 @@
 import type { AdapterSpec, DeploymentSpec, Fleet } from "../../fleet/service.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { type DeployedModelRow, deployedModelName, fleetIdOf } from "../deployed-models/service.ts";
 import {
@@ -7,9 +8,11 @@ import {
   type FetchFile,
   fleetSpec,
   type LaunchDeps,
+  minReplicasAt,
 } from "../deployments/service.ts";
 
 export interface FleetSideDeps extends LaunchDeps {
+  clock: Clock;
   fleet: Pick<Fleet, "apply" | "remove" | "observe">;
   log: Log;
   /** What the platform runs for everybody, without its addons; applied by whoever made it. */
@@ -45,8 +48,10 @@ export class FleetSide {
       if (!RUNNING.has(row.state)) continue;
       wanted.add(id);
       const { spec, fixedReplicas, servedModel } = row;
-      const parts = [spec, fixedReplicas, servedModel];
-      this.#apply(id, addons.get(id) ?? [], parts, (adapters) => fleetSpec(row, adapters, this.#deps));
+      // Schedules raise it for a time.
+      const min = minReplicasAt(spec, this.#deps.clock.now());
+      const parts = [spec, fixedReplicas, servedModel, min];
+      this.#apply(id, addons.get(id) ?? [], parts, (adapters) => fleetSpec(row, adapters, this.#deps, min));
     }
     for (const id of this.#applied.keys()) if (!wanted.has(id)) this.#remove(id);
   }

@@ -1,5 +1,4 @@
 import type { Fleet } from "../../fleet/service.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { echo } from "../../lib/field-names.ts";
 import { type Freshness, keepFresh } from "../../lib/freshness.ts";
@@ -33,7 +32,6 @@ export type { Route } from "./route-table.ts";
 
 export interface ServingDeps extends Omit<FleetSideDeps, "fleet"> {
   database: Database;
-  clock: Clock;
   fleet: Pick<Fleet, "apply" | "remove" | "observe" | "onChange">;
   deployments: Deployments;
   deployedModels: DeployedModels;
