@@ -363,7 +363,8 @@ describe("published", () => {
       // What one account computes is not for others to time.
       expect(route).toMatchObject({ deployment: name, adapter: made.name, isolation: "account" });
     }
-    expect((await as(bob, "GET", `/v1/${made.name}`)).json.public).toBe(true);
+    expect((await as(bob, "GET", `/v1/${made.name}`)).json).toMatchObject({ public: true, createdBy: "" });
+    expect((await get(made.name)).createdBy).toBe("alice@acme.example");
     expect((await as(bob, "GET", PATH)).json.deployedModels.map((one: Json) => one.name)).toEqual([
       made.name,
     ]);

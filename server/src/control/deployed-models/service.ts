@@ -82,13 +82,8 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
     for (const listener of listeners) await listener();
   }
 
-  async function answer(accountId: string, rows: readonly DeployedModelRow[]): Promise<object[]> {
-    const emails = await users.emailsOf(
-      accountId,
-      rows.map(({ createdBy }) => createdBy),
-    );
-    return rows.map((row) => deployedModelView(row, emails.get(row.createdBy) ?? ""));
-  }
+  const answer = (principal: Principal, accountId: string, rows: readonly DeployedModelRow[]) =>
+    viewsFor(users, principal, accountId, rows);
 
   async function find(principal: Principal, accountId: string, id: string): Promise<DeployedModelRow> {
     const row = await store.get(accountId, id);
@@ -119,14 +114,14 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
     async create(principal, accountId, query, body) {
       const made = await loadModel(context, principal, accountId, query, body);
       await changed();
-      return (await answer(accountId, [await find(principal, accountId, made.id)]))[0] as object;
+      return (await answer(principal, accountId, [await find(principal, accountId, made.id)]))[0] as object;
     },
     get: async (principal, accountId, id) =>
-      (await answer(accountId, [await find(principal, accountId, id)]))[0] as object,
+      (await answer(principal, accountId, [await find(principal, accountId, id)]))[0] as object,
     async list(principal, accountId, query) {
       const page = await store.list(query, accountId, visibility(principal, accountId) === "public");
       const { nextPageToken, totalSize } = page;
-      return { deployedModels: await answer(accountId, page.rows), nextPageToken, totalSize };
+      return { deployedModels: await answer(principal, accountId, page.rows), nextPageToken, totalSize };
     },
     async update(principal, accountId, id, updateMask, body) {
       const found = await find(principal, accountId, id);
@@ -137,7 +132,7 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
         if (before.isDefault && !next.isDefault) throw keepsDefault(before, others);
         return { ...next, updateTime: new Date(clock.now()) };
       });
-      return (await answer(accountId, [row]))[0] as object;
+      return (await answer(principal, accountId, [row]))[0] as object;
     },
     async delete(principal, accountId, id) {
       await change(principal, await find(principal, accountId, id), (row, others) => {
@@ -158,6 +153,18 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
     },
     store,
   };
+}
+
+/** Who made something public is not for others to know. */
+async function viewsFor(
+  users: DeployedModelsDeps["users"],
+  principal: Principal,
+  accountId: string,
+  rows: readonly DeployedModelRow[],
+): Promise<object[]> {
+  const makers = visibility(principal, accountId) === "all" ? rows.map(({ createdBy }) => createdBy) : [];
+  const emails = await users.emailsOf(accountId, makers);
+  return rows.map((row) => deployedModelView(row, emails.get(row.createdBy) ?? ""));
 }
 
 async function refsOf(
