@@ -19,7 +19,7 @@ export function openClient(world: World, { host, accountId }: Settings, apiKey: 
 }
 
 /** A client that prints its first request, secrets left out, and ends there. */
-export function openDryRun({ world, out, flags, command }: Context, settings: Settings): Fireworks {
+export function openDryRun({ out, flags, command }: Context, settings: Settings): Fireworks {
   const secrets = command.flags
     .filter(({ isSecret }) => isSecret === true)
     .flatMap(({ name }) => flags.get(name) ?? []);

@@ -88,7 +88,7 @@ function oneOf(flag: Flag, text: string, values: readonly string[]): string {
 }
 
 function wrongValue(flag: Flag, text: string, expected: string): UsageError {
-  return new UsageError(`--${flag.name} must be ${expected}, not ${flag.isSecret ? "that" : quoted(text)}.`);
+  return new UsageError(`--${flag.name} must be ${expected}, not ${quoted(text)}.`);
 }
 
 /** As JSON has it, shortened: nothing of it reaches a terminal raw. */

@@ -71,6 +71,7 @@ export function targetName(context: Context): string {
 
 /** The fields that the flags set, by the paths that the flags have. */
 export async function requestFields(context: Context): Promise<Record<string, unknown>> {
+  checkIds(context);
   const fields: Record<string, unknown> = {};
   for (const { name, field, names } of context.command.flags) {
     const value = context.flags.get(name);
@@ -79,6 +80,17 @@ export async function requestFields(context: Context): Promise<Record<string, un
     setField(fields, field, isNamed ? await fullName(context, names, value as string) : value);
   }
   return fields;
+}
+
+/** Ids are checked before the first of them is looked up. @throws UsageError */
+function checkIds(context: Context): void {
+  const { newId, title } = (context.command as Partial<ResourceCommand>).resource ?? {};
+  for (const { name, field, names } of context.command.flags) {
+    const value = context.text(name);
+    if (value === undefined || value === "") continue;
+    if (names !== undefined) readName(names.slice(0, -1), names, value);
+    if (field !== undefined && field === newId) checkNewId(title ?? "thing", value);
+  }
 }
 
 export function setField(target: Record<string, unknown>, path: string, value: FlagValue): void {
@@ -94,9 +106,8 @@ export function setField(target: Record<string, unknown>, path: string, value: F
 
 /** Makes a thing; its id comes from the first argument or a flag. Waits when that is wished. */
 export async function createThing(context: Context, fields: Record<string, unknown>): Promise<Thing> {
-  const { newId = "", envelope, title } = resourceOf(context);
+  const { newId = "", envelope } = resourceOf(context);
   const { [newId]: id = undefined, ...thing } = fields;
-  if (id !== undefined) checkNewId(title, id as string);
   const params = {
     ...(envelope === undefined ? thing : { [envelope]: thing }),
     ...(id !== undefined && { [newId]: id }),

@@ -2,7 +2,7 @@ import { UsageError } from "../errors.ts";
 import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
 import { createThing, requestFields } from "./crud.ts";
-import { fullName } from "./names.ts";
+import { fullName, readName } from "./names.ts";
 
 export const createDeployment: Run = async (context) => {
   const [positional] = context.args;
@@ -15,6 +15,7 @@ export const createDeployment: Run = async (context) => {
     );
   }
   checkSpeculation(context);
+  readName("model", "models", model);
   const fields = await requestFields(context);
   await context.out.thing(
     await createThing(context, { ...fields, baseModel: await fullName(context, "models", model) }),

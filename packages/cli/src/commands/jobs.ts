@@ -8,15 +8,15 @@ export const createSftJob: Run = async (context) => {
   if (context.flags.has("draft-base-model")) {
     throw new UsageError("--draft-base-model: draft models are not tuned by jobs of this API.");
   }
-  require(context, "dataset", ["dataset"]);
-  require(context, "model", ["base-model", "warm-start-from"]);
+  requireOne(context, ["dataset"]);
+  requireOne(context, ["base-model", "warm-start-from"]);
   await createJob(context, await requestFields(context));
 };
 
 export const createRftJob: Run = async (context) => {
-  require(context, "dataset", ["dataset"]);
-  require(context, "model", ["base-model", "model-id", "warm-start-from"]);
-  require(context, "evaluator", ["evaluator", "reward-endpoint"]);
+  requireOne(context, ["dataset"]);
+  requireOne(context, ["base-model", "model-id", "warm-start-from"]);
+  requireOne(context, ["evaluator", "reward-endpoint"]);
   const endpoint = context.text("reward-endpoint");
   const evaluator = endpoint === undefined ? {} : { evaluator: await evaluatorOf(context, endpoint) };
   await createJob(context, { ...(await requestFields(context)), ...evaluator });
@@ -32,11 +32,11 @@ async function createJob(context: Context, fields: Record<string, unknown>): Pro
 }
 
 /** @throws UsageError unless exactly one of the flags is there */
-function require({ flags }: Context, what: string, names: readonly string[]): void {
+function requireOne({ flags }: Context, names: readonly string[]): void {
   const given = names.filter((name) => flags.has(name));
   const all = names.map((name) => `--${name}`).join(" or ");
-  if (given.length === 0) throw new UsageError(`The job needs a ${what}: ${all}.`);
-  if (given.length > 1) throw new UsageError(`The job takes one ${what}: ${all}.`);
+  if (given.length === 0) throw new UsageError(`The job needs ${all}.`);
+  if (given.length > 1) throw new UsageError(`The job takes ${all}, not both.`);
 }
 
 /** The evaluator behind an address such as `https://host/v1/evaluations/my-evaluator`. */

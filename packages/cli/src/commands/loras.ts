@@ -8,6 +8,7 @@ import { DEPLOYED_MODEL } from "./resources/deployments.ts";
 import { waitFor } from "./wait.ts";
 
 export const loadLora: Run = async (context) => {
+  readName("model", "models", context.args[0] as string);
   const fields = await requestFields(context);
   const model = await ownModel(context);
   const client = await context.client();

@@ -13,7 +13,7 @@ export const createModel: Run = async (context) => {
   const modelId = checkNewId("model", id);
   const source = readS3Address(path);
   if (source === null) refuseS3Flags(context);
-  const model = (await requestFields(context)) as types.Model;
+  const model = await modelFields(context);
   if (source !== null) return importFromS3(context, modelId, model, source);
   const client = await context.client();
   const { uploadModel } = await import("@hearth/sdk/node");
@@ -22,6 +22,12 @@ export const createModel: Run = async (context) => {
   );
   await context.out.thing({ ...made });
 };
+
+/** What has a base model is an addon; what else it is, its files say. */
+async function modelFields(context: Context): Promise<types.Model> {
+  const fields = (await requestFields(context)) as types.Model;
+  return fields.peftDetails === undefined ? fields : { kind: "HF_PEFT_ADDON", ...fields };
+}
 
 /** Null for a path of this machine. */
 function readS3Address(path: string): { s3Bucket: string; s3Path: string } | null {
@@ -50,10 +56,7 @@ async function importFromS3(
   ];
   const isOneMissing = (accessKeyId === undefined) !== (accessSecret === undefined);
   if (isOneMissing) throw new UsageError("--aws-access-key-id and --aws-secret-access-key go together.");
-  const fields: types.Model = {
-    kind: model.peftDetails === undefined ? "HF_BASE_MODEL" : "HF_PEFT_ADDON",
-    ...model,
-  };
+  const fields: types.Model = { kind: "HF_BASE_MODEL", ...model };
   await client.models.create({ modelId, model: fields }, optionsOf(context)).catch(async (error: unknown) => {
     if (!(error instanceof ConflictError)) throw error;
     // One whose import failed is taken up again.

@@ -26,19 +26,23 @@ export function withValues(
   section: string,
   values: Readonly<Record<string, string | null>>,
 ): string {
-  const lines = text.split(/\r?\n/);
-  const start = lines.findIndex((line) => SECTION.exec(line)?.[1]?.trim() === section);
-  const before = start === -1 ? lines : lines.slice(0, start);
-  const rest = start === -1 ? [] : lines.slice(start + 1);
-  const next = rest.findIndex((line) => SECTION.test(line));
-  const own = next === -1 ? rest : rest.slice(0, next);
-  const after = next === -1 ? [] : rest.slice(next);
-  const kept = own.filter((line) => line.trim() !== "" && !((ENTRY.exec(line)?.[1] ?? "") in values));
   const added = Object.entries(values).flatMap(([key, value]) =>
     value === null ? [] : [`${key} = ${value}`],
   );
-  const blocks = [before, [`[${section}]`, ...added, ...kept], after].map((block) => block.join("\n").trim());
-  return `${blocks.filter((block) => block !== "").join("\n\n")}\n`;
+  const lines: string[] = [];
+  let current = "";
+  let isPlaced = false;
+  for (const line of text.trimEnd().split(/\r?\n/)) {
+    const heading = SECTION.exec(line)?.[1]?.trim();
+    current = heading ?? current;
+    if (current === section && Object.hasOwn(values, ENTRY.exec(line)?.[1] ?? "")) continue;
+    lines.push(line);
+    if (heading !== section || isPlaced) continue;
+    lines.push(...added);
+    isPlaced = true;
+  }
+  if (!isPlaced) lines.push(...(lines.join("") === "" ? [] : [""]), `[${section}]`, ...added);
+  return `${lines.join("\n").trimStart()}\n`;
 }
 
 function unquoted(value: string): string {

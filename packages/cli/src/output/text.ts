@@ -28,17 +28,21 @@ export function scalarText(value: unknown): string {
   return printable(typeof value === "string" ? value : String(value));
 }
 
-function lines(thing: Thing, indent: string): string[] {
+/** Fields whose keys are the user's own words. */
+const MAPS = new Set(["annotations", "loadTargets", "defaultSamplingParams"]);
+
+function lines(thing: Thing, indent: string, isMap = false): string[] {
   return Object.entries(thing).flatMap(([field, value]) => {
     if (isNothing(value)) return [];
-    const start = `${indent}${printable(label(field))}:`;
+    const start = `${indent}${printable(isMap ? field : label(field))}:`;
     if (Array.isArray(value)) {
       const isPlain = value.every((one) => typeof one !== "object" || one === null);
       return isPlain
         ? [`${start} [${value.map(scalarText).join(", ")}]`]
         : [start, ...listLines(value, indent)];
     }
-    if (typeof value === "object" && value !== null) return [start, ...lines(value as Thing, `${indent}  `)];
+    if (typeof value === "object" && value !== null)
+      return [start, ...lines(value as Thing, `${indent}  `, MAPS.has(field))];
     return [`${start} ${scalarText(value)}`];
   });
 }

@@ -29,10 +29,9 @@ export class TransferBar {
     if (!isLast && nowMs - this.#drawnMs < REDRAW_MS) return;
     this.#drawnMs = nowMs;
     this.#sample(nowMs, progress.doneBytes);
-    const [news, detail] =
-      progress.phase === "validating"
-        ? ["Checking what was uploaded.", ""]
-        : [`${this.#verb} ${sizeText(progress.totalBytes)}`, barText(progress, this.#bytesPerSecond())];
+    const isChecked = progress.phase === "validating";
+    const news = isChecked ? "Checking what was uploaded" : this.#verb;
+    const detail = isChecked ? "" : barText(progress, this.#bytesPerSecond());
     this.#writing = this.#writing.then(() => this.#line.show(news, detail));
   };
 
@@ -56,7 +55,7 @@ export class TransferBar {
   }
 }
 
-/** ` [=====>    ]  45%  85 MB/s  12 s left  model.safetensors` */
+/** `  [=====>    ]  45% of 2.7 GB  85 MB/s  12 s left  model.safetensors` */
 export function barText(
   { doneBytes, totalBytes, file }: TransferProgress,
   bytesPerSecond: number | null,
@@ -68,7 +67,7 @@ export function barText(
   const isMoving = bytesPerSecond !== null && bytesPerSecond > 0;
   const speed = isMoving ? `  ${sizeText(bytesPerSecond)}/s` : "";
   const left = isMoving ? `  ${timeText((totalBytes - doneBytes) / bytesPerSecond)} left` : "";
-  return `  [${cells}] ${percent}${speed}${left}  ${file}`;
+  return `  [${cells}] ${percent} of ${sizeText(totalBytes)}${speed}${left}  ${file}`;
 }
 
 /** `1.5 GB`: units of 1000. */

@@ -1,0 +1,124 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { Flag } from "../args/flags.ts";
+import { checkArgs, parseLine } from "../args/parse.ts";
+import { firectl, words } from "../testing.ts";
+import { GLOBAL_FLAGS } from "./global-flags.ts";
+import type { ResourceCommand } from "./resource.ts";
+import { ACCELERATOR_TYPES, DIRECT_ROUTE_TYPES, PRECISIONS, REGIONS } from "./resources/values.ts";
+import { COMMANDS } from "./table.ts";
+
+interface Schema {
+  $ref?: string;
+  type?: string;
+  enum?: string[];
+  properties?: Record<string, Schema>;
+  allOf?: Schema[];
+  additionalProperties?: unknown;
+}
+
+const contract = JSON.parse(
+  readFileSync(new URL("../../../../contract/control-plane.openapi.json", import.meta.url), "utf8"),
+) as { components: { schemas: Record<string, Schema> } };
+const schemas = contract.components.schemas;
+
+const commandName = ({ words: all }: (typeof COMMANDS)[number]): string =>
+  all.map(([word]) => word).join(" ");
+
+/** The schema of a field at a path; undefined when there is none. */
+function fieldAt(schema: Schema | undefined, path: string): Schema | undefined {
+  return path
+    .split(".")
+    .reduce<Schema | undefined>((inner, key) => resolved(inner)?.properties?.[key], schema);
+}
+
+function resolved(schema: Schema | undefined): Schema | undefined {
+  return schema?.$ref === undefined ? schema : schemas[schema.$ref.split("/").at(-1) as string];
+}
+
+const SCHEMA_OF: Record<string, string> = {
+  models: "Model",
+  datasets: "Dataset",
+  deployments: "Deployment",
+  deployedModels: "DeployedModel",
+  supervisedFineTuningJobs: "SupervisedFineTuningJob",
+  reinforcementFineTuningJobs: "ReinforcementFineTuningJob",
+  users: "User",
+  apiKeys: "ApiKey",
+  quotas: "Quota",
+  reservations: "Reservation",
+};
+/** Query parameters. */
+const PARAMETERS = [
+  ...["deploymentId", "disableSpeculativeDecoding", "showDeleted", "userId"],
+  ...["supervisedFineTuningJobId", "reinforcementFineTuningJobId", "replicaCount"],
+];
+
+describe.each(COMMANDS.map((command) => [commandName(command), command] as const))(
+  "firectl %s",
+  (name, command) => {
+    test("has examples that it understands", () => {
+      expect(command.examples.length).toBeGreaterThan(0);
+      for (const example of command.examples) {
+        const line = example.replace(/^source <\((.*)\)$/, "$1").replace(/ > .*$/, "");
+        const [program, ...argv] = words(line);
+        const parsed = parseLine(argv, COMMANDS, GLOBAL_FLAGS);
+        expect(program).toBe("firectl");
+        expect(parsed.command === null ? "" : commandName(parsed.command)).toBe(name);
+        checkArgs(command, parsed.args);
+      }
+    });
+
+    test("has help with its summary, flags and examples", async () => {
+      const { code, stdout } = await firectl([...name.split(" "), "--help"]);
+      expect(code).toBe(0);
+      expect(stdout).toContain(command.summary);
+      expect(stdout).toContain(command.examples[0]);
+      for (const flag of [...command.flags, ...GLOBAL_FLAGS]) expect(stdout).toContain(`--${flag.name}`);
+      expect(await firectl(["help", ...name.split(" ")])).toEqual(await firectl([...name.split(" "), "-h"]));
+    });
+
+    test("has no two flags of a name, and a sentence about each", () => {
+      const all: readonly Flag[] = [...command.flags, ...GLOBAL_FLAGS];
+      const names = all.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])]);
+      expect(new Set(names).size).toBe(names.length);
+      for (const { help } of all) expect(help).toMatch(/[.)]$/);
+    });
+
+    test("sets fields that the contract has", () => {
+      const { resource } = command as ResourceCommand;
+      if (resource === undefined) return;
+      const schema = schemas[SCHEMA_OF[resource.collection] as string];
+      expect(schema).toBeDefined();
+      const fields = command.flags.flatMap(({ field }) => field ?? []);
+      const unknown = fields.filter(
+        (field) => !PARAMETERS.includes(field) && fieldAt(schema, field) === undefined,
+      );
+      expect(unknown).toEqual([]);
+      const columns = resource.columns.filter(([, field]) => fieldAt(schema, field) === undefined);
+      expect(columns).toEqual([]);
+    });
+
+    test("can be loaded", async () => {
+      expect(typeof (await command.load())).toBe("function");
+    });
+  },
+);
+
+test.each([
+  ["Precision", PRECISIONS],
+  ["AcceleratorType", ACCELERATOR_TYPES],
+  ["DirectRouteType", DIRECT_ROUTE_TYPES],
+  ["Region", REGIONS],
+])("%s: flags take what the contract has", (name, values) => {
+  const known = schemas[name]?.enum?.filter((value) => !value.endsWith("_UNSPECIFIED")) ?? [];
+  expect([...values].sort()).toEqual([...known].sort());
+});
+
+test("firectl alone says what there is, and groups of commands say theirs", async () => {
+  expect((await firectl([])).stdout).toContain("load-lora");
+  expect((await firectl("create --help")).stdout).toContain("deployed-model");
+  const { code, stderr } = await firectl("create");
+  expect(code).toBe(2);
+  expect(stderr).toContain("firectl create what? It knows model, dataset");
+});

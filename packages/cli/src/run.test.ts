@@ -1,0 +1,438 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { describe, expect, test } from "vitest";
+import { apiError, fakeApi, firectl, tempFolder } from "./testing.ts";
+
+const A = "/v1/accounts/acme";
+const deployment = (state: string, more: object = {}) => ({
+  name: "accounts/acme/deployments/d",
+  state,
+  ...more,
+});
+/** Answers one after the other; the last one again and again. */
+const inTurn = (answers: unknown[]) => () => (answers.length > 1 ? answers.shift() : answers[0]);
+
+describe("names of models", () => {
+  test("a bare id is the account's own model, else the library's", async () => {
+    const api = fakeApi({
+      [`GET ${A}/models/mine`]: {},
+      "GET /v1/accounts/fireworks/models/shared": {},
+      [`POST ${A}/deployments`]: deployment("CREATING"),
+    });
+    for (const id of ["mine", "shared"]) expect((await firectl(`create deployment ${id}`, api)).code).toBe(0);
+    const made = api.requests.filter(({ method }) => method === "POST").map(({ body }) => body);
+    expect(made).toEqual([
+      { baseModel: "accounts/acme/models/mine" },
+      { baseModel: "accounts/fireworks/models/shared" },
+    ]);
+  });
+
+  test("what neither has is refused with where to look", async () => {
+    const { code, stderr } = await firectl("create deployment nothing", fakeApi({}));
+    expect(code).toBe(1);
+    expect(stderr).toContain("Neither accounts/acme nor the library has a model nothing.");
+    expect(stderr).toContain("firectl list models");
+  });
+
+  test.each([
+    ["create model My_Model /tmp"],
+    ["create model 1st /tmp"],
+    ["create dataset -- -x /tmp/x"],
+    [`create dataset ${"x".repeat(64)} /tmp/x`],
+    ["create deployment m --deployment-id x-"],
+    ["create user --email a@b --user-id A"],
+    ["create sftj --dataset d --base-model m --job-id 1"],
+    ["import model m --model-id -x"],
+    ["get deployment a_b"],
+    ["get deployment accounts/acme/models/x"],
+    ["get deployment a/b/c"],
+    ["delete dataset ../x"],
+    ["load-lora 'a b'"],
+    ["update user alice@example.com --role user"],
+    ["create sftj --base-model mistralai/Mixtral-8x7B-Instruct-v0.1 --dataset d"],
+  ])("%s: an id against the rules is refused before any request", async (line) => {
+    const api = fakeApi({});
+    const { code, stderr } = await firectl(line, api);
+    expect(stderr).toMatch(/^Error: .*(can't be the id|is no name)/);
+    expect(code).toBe(2);
+    expect(api.requests).toEqual([]);
+  });
+});
+
+describe("what goes together is checked before any request", () => {
+  test.each([
+    ["create deployment", "needs one model"],
+    ["create deployment a --model-id b", "needs one model"],
+    ["create deployment m --draft-model d", "--draft-model needs --draft-token-count"],
+    ["create deployment m --ngram-speculation-length 3", "needs --draft-token-count"],
+    [
+      "create deployment m --draft-model d --ngram-speculation-length 3 --draft-token-count 4",
+      "can't be used together",
+    ],
+    ["create user", "needs --email"],
+    ["create user --email alice", "must be an address"],
+    ["create sftj --base-model m", "needs --dataset"],
+    ["create sftj --dataset d", "needs --base-model or --warm-start-from"],
+    ["create sftj --dataset d --base-model m --warm-start-from l", "not both"],
+    ["create sftj --dataset d --base-model m --draft-base-model x", "not tuned by jobs"],
+    ["create rftj --dataset d --base-model m", "needs --evaluator or --reward-endpoint"],
+    [
+      "create rftj --dataset d --base-model m --reward-endpoint nonsense",
+      "--reward-endpoint must be an address",
+    ],
+    ["create model m s3:// --wait", "looks like s3://my-bucket"],
+    ["create model m s3://b/p --aws-access-key-id x", "go together"],
+    ["create model m /tmp --aws-access-key-id x", "is for models in S3"],
+    ["update model m", "Add at least one of --context-length"],
+    ["scale deployment d", "--replica-count says"],
+    ["list models --page-size 0", "must be at least 1"],
+    ["whoami --dry-run", "no request that --dry-run could show"],
+    ["completion tcsh", "It knows bash, zsh, fish"],
+    ["completion bahs", "Did you mean bash?"],
+  ])("%s", async (line, expected) => {
+    const api = fakeApi({});
+    const { code, stderr } = await firectl(line, api);
+    expect(stderr).toContain(expected);
+    expect(code).toBe(2);
+    expect(api.requests).toEqual([]);
+  });
+});
+
+describe("--wait", () => {
+  test("asks less and less often until the deployment is ready, and prints it as it is then", async () => {
+    const pauses: number[] = [];
+    const creating = deployment("CREATING", { status: { code: "OK", message: "Loading." } });
+    const api = fakeApi({
+      [`GET ${A}/models/m`]: {},
+      [`POST ${A}/deployments`]: deployment("CREATING"),
+      [`GET ${A}/deployments/d`]: inTurn([
+        ...Array(12).fill(creating),
+        deployment("READY", { replicaCount: 1 }),
+      ]),
+    });
+    const ran = await firectl("create deployment m --wait", { ...api, onPause: (ms) => pauses.push(ms) });
+    expect(ran).toEqual({
+      code: 0,
+      stdout: "Name: accounts/acme/deployments/d\nState: READY\nReplica Count: 1\n",
+      stderr: "accounts/acme/deployments/d: CREATING, Loading.\n",
+    });
+    expect(pauses[0]).toBeLessThan(pauses[5] as number);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(5_000);
+  });
+
+  test("fails with what the deployment says of its failure", async () => {
+    const failed = deployment("FAILED", { status: { code: "INTERNAL", message: "Out of memory." } });
+    const api = fakeApi({
+      [`POST ${A}/deployments/d:undelete`]: deployment("CREATING"),
+      [`GET ${A}/deployments/d`]: failed,
+    });
+    const { code, stdout, stderr } = await firectl("undelete deployment d --wait", api);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain("accounts/acme/deployments/d is FAILED: Out of memory.");
+  });
+
+  test("ends after --wait-timeout with how to go on", async () => {
+    const api = fakeApi({
+      [`PATCH ${A}/deployments/d`]: deployment("UPDATING"),
+      [`GET ${A}/deployments/d`]: deployment("UPDATING"),
+    });
+    const { code, stderr } = await firectl(
+      "update deployment d --max-replica-count 2 --wait --wait-timeout 90s",
+      api,
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain("is still UPDATING after 90 s.");
+    expect(stderr).toContain('"firectl get deployment accounts/acme/deployments/d"');
+  });
+
+  test("ends with 130 on Ctrl-C, and says that the deployment goes on", async () => {
+    const interrupt = new AbortController();
+    const api = fakeApi({
+      [`POST ${A}/deployments/d:undelete`]: deployment("CREATING"),
+      [`GET ${A}/deployments/d`]: deployment("CREATING"),
+    });
+    const { code, stderr } = await firectl("undelete deployment d --wait", {
+      ...api,
+      signal: interrupt.signal,
+      onPause: () => interrupt.abort(),
+    });
+    expect(code).toBe(130);
+    expect(stderr).toContain("It goes on. See how far it is");
+  });
+
+  test("of an import that failed, says what the model's status says", async () => {
+    const model = {
+      name: `accounts/acme/models/m`,
+      state: "UPLOADING",
+      status: { code: "NOT_FOUND", message: "No such bucket." },
+    };
+    const api = fakeApi({
+      [`POST ${A}/models`]: model,
+      [`POST ${A}/models/m:import`]: {},
+      [`GET ${A}/models/m`]: model,
+    });
+    const { code, stderr } = await firectl("create model m s3://bucket/m --wait", api);
+    expect(code).toBe(1);
+    expect(stderr).toContain("No such bucket.");
+  });
+
+  test("of unload-lora lasts until the deployed model is gone", async () => {
+    const loaded = {
+      name: "accounts/acme/deployedModels/l-1",
+      state: "DEPLOYED",
+      deployment: "accounts/acme/deployments/d",
+    };
+    const api = fakeApi({
+      [`GET ${A}/deployedModels`]: { deployedModels: [loaded], nextPageToken: "" },
+      [`DELETE ${A}/deployedModels/l-1`]: {},
+      [`GET ${A}/deployedModels/l-1`]: inTurn([
+        { ...loaded, state: "UNDEPLOYING" },
+        apiError(404, 5, "gone"),
+      ]),
+    });
+    const { code, stdout } = await firectl("unload-lora l --wait", api);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "Unloaded accounts/acme/deployedModels/l-1.\n" });
+  });
+});
+
+describe("unload-lora", () => {
+  const loaded = (id: string, at: string) => ({
+    name: `accounts/acme/deployedModels/${id}`,
+    state: "DEPLOYED",
+    deployment: at,
+  });
+
+  test("without --deployment refuses to choose between several", async () => {
+    const deployedModels = [
+      loaded("1", "accounts/acme/deployments/a"),
+      loaded("2", "accounts/acme/deployments/b"),
+    ];
+    const api = fakeApi({ [`GET ${A}/deployedModels`]: { deployedModels, nextPageToken: "" } });
+    const { code, stderr } = await firectl("unload-lora l", api);
+    expect(code).toBe(1);
+    expect(stderr).toContain("loaded on accounts/acme/deployments/a, accounts/acme/deployments/b.");
+    expect(stderr).toContain("--deployment");
+    expect(api.requests).toHaveLength(1);
+  });
+
+  test("says when the model is not loaded", async () => {
+    const api = fakeApi({ [`GET ${A}/deployedModels`]: { deployedModels: [], nextPageToken: "" } });
+    expect((await firectl("unload-lora l", api)).stderr).toContain("accounts/acme/models/l is not loaded.");
+  });
+});
+
+describe("lists", () => {
+  const page = (ids: string[], nextPageToken: string) => ({
+    models: ids.map((id) => ({ name: `accounts/acme/models/${id}`, state: "READY" })),
+    nextPageToken,
+    totalSize: 3,
+  });
+  const api = () =>
+    fakeApi({
+      [`GET ${A}/models`]: page(["a", "b"], "next"),
+      [`GET ${A}/models?pageSize=200`]: page(["a", "b"], "next"),
+      [`GET ${A}/models?pageSize=200&pageToken=next`]: page(["c"], ""),
+      [`GET ${A}/models?pageToken=next`]: page(["c"], ""),
+    });
+
+  test("are one page, and how to get the next", async () => {
+    const { stdout, stderr } = await firectl("list models", api());
+    expect(stdout.split("\n")).toHaveLength(4);
+    expect(stderr).toBe("2 of 3. Next page: --page-token next. All: --no-paginate.\n");
+    expect((await firectl("list models --page-token next", api())).stdout).toContain(
+      "accounts/acme/models/c",
+    );
+  });
+
+  test("are all pages with --no-paginate", async () => {
+    const { stdout, stderr } = await firectl("list models --no-paginate", api());
+    expect(stdout).toMatch(/^NAME .*\n.*\/a .*\n.*\/b .*\n.*\/c .*\n$/);
+    expect(stderr).toBe("");
+  });
+
+  test("in JSON are what the API answers", async () => {
+    expect(JSON.parse((await firectl("list models -o json", api())).stdout)).toEqual(
+      page(["a", "b"], "next"),
+    );
+    expect(JSON.parse((await firectl("list models -o json --no-paginate", api())).stdout)).toEqual(
+      page(["a", "b", "c"], ""),
+    );
+  });
+
+  test("a host that answers the same page for ever is left", async () => {
+    const looping = fakeApi({ [`GET ${A}/models`]: page(["a"], "next") });
+    const { code, stderr } = await firectl("list models --no-paginate", looping);
+    expect(code).toBe(1);
+    expect(stderr).toContain("leads to itself");
+  });
+});
+
+describe("keys and who one is", () => {
+  const verify = (user: string | null) =>
+    new Response("{}", {
+      headers: {
+        "content-type": "application/json",
+        "x-fireworks-account-id": "acme",
+        ...(user && { "x-fireworks-user-id": user }),
+      },
+    });
+
+  test("a new key is printed as the reference has it, with a warning", async () => {
+    const made = {
+      createTime: "2026-01-01T00:00:00Z",
+      keyId: "key_1",
+      displayName: "quick",
+      secure: true,
+      key: "fw_new",
+    };
+    const { stdout, stderr } = await firectl(
+      "create api-key --key-name quick",
+      fakeApi({ [`POST ${A}/apiKeys`]: made }),
+    );
+    expect(stdout).toMatch(/^Key Id: key_1\nDisplay Name: quick\nKey: fw_new\nSecure: true\n/);
+    expect(stderr).toBe("Be sure to save this key. It will not be shown again.\n");
+  });
+
+  test("one's own keys are listed, everybody's with --all-users", async () => {
+    const api = fakeApi({
+      "GET /verifyApiKey": () => verify("alice"),
+      [`GET ${A}/users/alice/apiKeys`]: { apiKeys: [{ keyId: "own" }], nextPageToken: "" },
+      [`GET ${A}/apiKeys`]: { apiKeys: [{ keyId: "own" }, { keyId: "other" }], nextPageToken: "" },
+    });
+    expect((await firectl("list api-keys", api)).stdout).not.toContain("other");
+    expect((await firectl("list api-keys --all-users", api)).stdout).toContain("other");
+  });
+
+  test("a host that doesn't say who one is lists what it shows", async () => {
+    const api = fakeApi({
+      "GET /verifyApiKey": () => verify(null),
+      [`GET ${A}/apiKeys`]: { apiKeys: [{ keyId: "own" }], nextPageToken: "" },
+    });
+    expect((await firectl("list api-keys", api)).stdout).toContain("own");
+  });
+
+  test("set-api-key checks a key, keeps it, and commands use it from then on", async () => {
+    const home = tempFolder();
+    const api = fakeApi({ "GET /verifyApiKey": () => verify("alice"), [`GET ${A}/models`]: { models: [] } });
+    const ran = await firectl("set-api-key fw_mine", { ...api, home, env: {} });
+    expect(ran).toMatchObject({ code: 0, stderr: "" });
+    expect(ran.stdout).toContain("Signed in to accounts/acme as alice at http://127.0.0.1:8080.");
+    expect((await firectl("list models", { ...api, home, env: {} })).code).toBe(0);
+    expect(api.requests.at(-1)?.headers.get("authorization")).toBe("Bearer fw_mine");
+    const shown = (await firectl("whoami -o json", { ...api, home, env: {} })).stdout;
+    expect(JSON.parse(shown)).toMatchObject({
+      account: "accounts/acme",
+      user: "accounts/acme/users/alice",
+      profile: "default",
+    });
+    expect(shown).not.toContain("fw_mine");
+  });
+
+  test("a wrong key is not kept", async () => {
+    const home = tempFolder();
+    const api = fakeApi({ "GET /verifyApiKey": () => apiError(401, 16, "The API key is wrong.") });
+    const { code, stderr } = await firectl("set-api-key fw_wrong", { ...api, home, env: {} });
+    expect(code).toBe(1);
+    expect(stderr).toContain("The API key is wrong.");
+    expect(() => readFileSync(join(home, ".fireworks/auth.ini"))).toThrow(/ENOENT/);
+  });
+
+  test("signin to an account that the key isn't for is refused by the host", async () => {
+    const api = fakeApi({ "GET /verifyApiKey": () => verify("alice") });
+    const home = tempFolder();
+    const { code } = await firectl("signin other-team --api-key fw_mine", { ...api, home, env: {} });
+    expect(code).toBe(1);
+    expect(api.requests.map(({ path }) => path)).toEqual(["/verifyApiKey", "/v1/accounts/other-team"]);
+  });
+
+  test("without a key, commands say how to sign in", async () => {
+    const { code, stderr } = await firectl("list models", { ...fakeApi({}), env: {} });
+    expect(code).toBe(1);
+    expect(stderr).toContain("There is no API key for http://127.0.0.1:8080.");
+    expect(stderr).toContain("firectl signin");
+  });
+});
+
+describe("errors say the cause and the next step", () => {
+  test.each([
+    [
+      401,
+      16,
+      "The API key is wrong.",
+      'The key is from FIREWORKS_API_KEY. Sign in again with "firectl signin"',
+    ],
+    [403, 7, "Your role may not do that.", "Ask an admin of the account."],
+    [404, 5, "Model accounts/acme/models/m not found.", "Commands work in accounts/acme"],
+    [409, 6, "There is one already.", "Choose another id"],
+    [404, 5, "No such path.", "A newer version of it may."],
+  ])("%i", async (status, code, message, next) => {
+    const api = fakeApi({ [`DELETE ${A}/models/m`]: () => apiError(status, code, message) });
+    const ran = await firectl("delete model m", api);
+    expect(ran).toMatchObject({ code: 1, stdout: "" });
+    expect(ran.stderr).toContain(message === "No such path." ? "doesn't offer this" : `Error: ${message}\n`);
+    expect(ran.stderr).toContain(next);
+  });
+
+  test("a host that answers a web page is said to be the wrong one", async () => {
+    const page = () =>
+      new Response("<!doctype html><title>Hello</title>", { headers: { "content-type": "text/html" } });
+    for (const line of ["list models", "get model m", "whoami", "set-api-key fw_x"]) {
+      const { code, stderr } = await firectl(line, {
+        ...fakeApi({}),
+        fetch: async () => page(),
+        home: tempFolder(),
+      });
+      expect(code).toBe(1);
+      expect(stderr).toContain("http://127.0.0.1:8080");
+      expect(stderr).toMatch(/--api-base/);
+      expect(stderr).not.toContain("<title>");
+    }
+  });
+
+  test("no message holds the key", async () => {
+    const api = fakeApi({ [`GET ${A}/models/m`]: () => apiError(400, 3, "The key fw_test is odd.") });
+    expect((await firectl("get model m", api)).stderr).not.toContain("fw_test");
+  });
+
+  test("text of a host can't steer the terminal", async () => {
+    const api = fakeApi({ [`GET ${A}/models/m`]: () => apiError(400, 3, "\u001b[2Jgone") });
+    expect((await firectl("get model m", api)).stderr).toContain("\\u001b[2Jgone");
+  });
+});
+
+describe("files that can't be used", () => {
+  const files = tempFolder();
+  mkdirSync(join(files, "folder"));
+  writeFileSync(join(files, "empty"), "");
+
+  test.each([
+    ["create dataset d FILES/nothing.jsonl", /nothing\.jsonl does not exist/],
+    ["create dataset d FILES/folder", /folder is a folder, where a JSONL file belongs/],
+    ["create model m FILES/nothing", /nothing does not exist/],
+    ["create model m FILES/folder", /folder holds no files/],
+  ])("%s", async (line, expected) => {
+    const api = fakeApi({});
+    const { code, stderr } = await firectl(line.replace("FILES", files), { ...api, home: files });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(expected);
+    expect(api.requests).toEqual([]);
+  });
+});
+
+test("a pipe gives the key to signin", async () => {
+  const { readSecret } = await import("./prompt.ts");
+  const world = (text: string) => ({ stdin: Readable.from([text.slice(0, 3), text.slice(3)]) }) as never;
+  const piped = (text: string) => {
+    const stdin = Readable.from([Buffer.from(text)]) as unknown as NodeJS.ReadStream;
+    return readSecret({ ...(world("") as object), stdin } as never, "?");
+  };
+  expect(await piped("fw_piped\nmore\n")).toBe("fw_piped");
+  await expect(piped("\n")).rejects.toThrow("No API key was given.");
+});
+
+test("version says the package's version", async () => {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  expect((await firectl("version")).stdout).toBe(`firectl ${version}\n`);
+  expect((await firectl("upgrade")).stdout).toContain("npm install --global firectl@latest");
+});
