@@ -137,7 +137,13 @@ describe("the server's own description", () => {
 
   test("names only paths of the contract, and the platform's own few", async () => {
     const own = (await send(hearth, "/openapi.json")).json;
-    const known = new Set(["get /health", "get /metrics", "get /openapi.json", "post /v1/accounts"]);
+    const known = new Set([
+      "get /health",
+      "get /metrics",
+      "get /openapi.json",
+      "post /v1/accounts",
+      "get /v1/accounts/{account_id}/deployments/{deployment_id}/events",
+    ]);
     const both = { ...contract.paths, ...controlPlane.paths };
     for (const [path, operations] of Object.entries<Json>(both)) {
       for (const method of Object.keys(operations)) {
