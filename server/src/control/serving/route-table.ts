@@ -37,12 +37,21 @@ export interface Use {
 interface Entry {
   accountId: string;
   isPublic: boolean;
+  /** Full name. */
+  model: string;
   own: Route;
   /** For other accounts. */
   foreign: Route;
   /** Why nobody can use it. */
   failure: string | null;
   use: Use;
+}
+
+/** A model under one of its names. */
+export interface Callable {
+  name: string;
+  /** The model's own full name. */
+  model: string;
 }
 
 /** What a name stands for: for each account its own, for others what the owner has published. */
@@ -82,32 +91,36 @@ export class RouteTable {
    * @throws AppError FAILED_PRECONDITION with the reason, for what could not be loaded.
    */
   find(principal: Principal, name: string, clock: Clock): Route | null {
-    const named = this.#names.get(name);
-    if (named === undefined) return null;
-    const own = named.byAccount.get(principal.accountId);
-    const entry = own ?? named.owner;
+    const entry = this.#entry(principal, this.#names.get(name));
     if (entry === null) return null;
-    if (own === undefined && !entry.isPublic && !principal.isOperator) return null;
     if (entry.failure !== null) throw new AppError("FAILED_PRECONDITION", entry.failure, { param: "model" });
     entry.use.usedAtMs = clock.now();
-    return own === undefined ? entry.foreign : entry.own;
+    return entry.accountId === principal.accountId ? entry.own : entry.foreign;
   }
 
-  /** Names under which the principal may call what is deployed: one for each deployed model. */
-  callable(principal: Principal): { name: string; model: string }[] {
-    const found = new Map<Use, { name: string; model: string }>();
-    for (const [name, { byAccount, owner }] of this.#names) {
-      const own = byAccount.get(principal.accountId);
-      const entry = own ?? owner;
-      if (entry === null || (own === undefined && !entry.isPublic && !principal.isOperator)) continue;
-      const known = found.get(entry.use);
-      // The model's own name where that leads there, else the one with the deployment.
-      const isBetter = known === undefined || (known.name.includes("#") && !name.includes("#"));
-      if (name === entry.own.model && isBetter && !name.includes("/deployedModels/")) {
-        found.set(entry.use, { name, model: modelOf(name) });
-      }
+  /** What a name stands for; null as `find` has it. */
+  describe(principal: Principal, name: string): Callable | null {
+    const entry = this.#entry(principal, this.#names.get(name));
+    return entry === null ? null : { name: entry.own.model, model: entry.model };
+  }
+
+  /** What the principal may call of what is deployed: by the model's own name where that leads there, else with the deployment. */
+  callable(principal: Principal): Callable[] {
+    const found = new Map<Use, Callable>();
+    for (const [name, named] of this.#names) {
+      const entry = this.#entry(principal, named);
+      if (entry === null || entry.failure !== null || name !== entry.own.model) continue;
+      const isBetter = !name.includes("#") || !found.has(entry.use);
+      if (isBetter && !name.includes("/deployedModels/")) found.set(entry.use, { name, model: entry.model });
     }
     return [...found.values()];
+  }
+
+  #entry(principal: Principal, named: Named | undefined): Entry | null {
+    if (named === undefined) return null;
+    const own = named.byAccount.get(principal.accountId);
+    if (own !== undefined) return own;
+    return named.owner !== null && (named.owner.isPublic || principal.isOperator) ? named.owner : null;
   }
 
   #add(
@@ -131,6 +144,7 @@ export class RouteTable {
     const common = {
       accountId: row.accountId,
       isPublic: row.isPublic,
+      model: row.model,
       failure: row.state === "DEPLOYING" && row.statusMessage !== "" ? row.statusMessage : null,
       use,
     };
@@ -175,9 +189,4 @@ function newUse(row: DeployedModelRow, name: string): Use {
     deployment: row.serverless ? null : row.deployment,
     usedAtMs: 0,
   };
-}
-
-function modelOf(name: string): string {
-  const hash = name.indexOf("#");
-  return hash === -1 ? name : name.slice(0, hash);
 }

@@ -25,7 +25,7 @@ import type { ModelDescription, ModelEntry, ModelService } from "../models/servi
 import { Descriptions } from "./descriptions.ts";
 import { FleetSide, type FleetSideDeps } from "./fleet-side.ts";
 import { nameOnDirectRoute } from "./names.ts";
-import { type Route, RouteTable } from "./route-table.ts";
+import { type Callable, type Route, RouteTable } from "./route-table.ts";
 import { Uses } from "./uses.ts";
 
 export type { Route } from "./route-table.ts";
@@ -137,16 +137,15 @@ export class Serving {
 
   /** The models that the principal may call, by name. */
   callable(principal: Principal): ModelEntry[] {
-    const deployed = this.#table.callable(principal).map(({ name, model }) => this.#entryOf(name, model));
+    const deployed = this.#table.callable(principal).map((one) => this.#entryOf(one));
     const all = new Map([...deployed, ...this.#deps.library.list()].map((entry) => [entry.id, entry]));
     return [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** One of them, by any of its names. @throws AppError as `resolve`. */
+  /** One of them, by any of its names. @throws AppError NOT_FOUND with param `model`. */
   describe(principal: Principal, name: string): ModelEntry {
-    const route = this.#table.find(principal, name, this.#deps.clock);
-    if (route === null) return this.#deps.library.get(name);
-    return this.#entryOf(route.model, route.model.split("#")[0] as string);
+    const known = this.#table.describe(principal, name);
+    return known === null ? this.#deps.library.get(name) : this.#entryOf(known);
   }
 
   /**
@@ -234,7 +233,7 @@ export class Serving {
     return route;
   }
 
-  #entryOf(name: string, model: string): ModelEntry {
+  #entryOf({ name, model }: Callable): ModelEntry {
     const known = this.#descriptions.get(model);
     return {
       id: name,

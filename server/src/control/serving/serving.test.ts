@@ -129,6 +129,12 @@ describe("names", () => {
     expect(entries.map(({ id }) => id)).toEqual([model, `${model}#${second}`]);
     expect(entries[0]).toMatchObject({ owned_by: "acme", supports_tools: true, context_length: 4096 });
     expect(test.serving.describe(alice.principal, shortOf(model))).toEqual(entries[0]);
+    const [own] = (await test.call(alice.key, "GET", "/v1/accounts/acme/deployedModels?pageSize=1")).json
+      .deployedModels;
+    expect(test.serving.describe(alice.principal, own.name)).toMatchObject({
+      id: own.name,
+      supports_tools: true,
+    });
     expect(() => test.serving.describe(bob.principal, model)).toThrow("not found");
     expect(test.serving.callable(bob.principal).map(({ id }) => id)).not.toContain(model);
   });
