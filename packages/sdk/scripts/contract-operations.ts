@@ -127,7 +127,8 @@ export function callTypes(operation: Operation, contract: Contract): string {
     return `${docOf(one.description)}${propertyName(one.name)}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`;
   });
   const parts = fields.length > 0 ? [`{ ${fields.join("\n")} }`] : [];
-  if (body !== null) parts.unshift(wrapUnion(typeOf(body.schema, "types.")));
+  if (body !== null && !isEmpty(body.schema, contract))
+    parts.unshift(wrapUnion(typeOf(body.schema, "types.")));
   const results = Object.entries(answers)
     .filter(([type]) => type !== "text/event-stream")
     .map(([, answer]) => typeOf(answer.schema, "types."));
@@ -136,6 +137,12 @@ export function callTypes(operation: Operation, contract: Contract): string {
   const item = items === null ? "" : ` item: Item<${result}, "${items}">;`;
   const named = isNamed(operation) ? " named: true;" : "";
   return `${operation.id}: { params: ${parts.join(" & ") || "object"}; result: ${result};${item}${named} };`;
+}
+
+function isEmpty(schema: Schema, contract: Contract): boolean {
+  const { properties, additionalProperties } =
+    schema.$ref === undefined ? schema : (contract.components.schemas[refName(schema.$ref)] ?? schema);
+  return additionalProperties === false && Object.keys(properties ?? {}).length === 0;
 }
 
 function wrapUnion(type: string): string {

@@ -1224,7 +1224,7 @@ export interface OperationTypes {
     result: types.FileUploadResponse;
     named: true;
   };
-  validateDatasetUpload: { params: types.ValidateDatasetUploadRequest; result: types.Empty; named: true };
+  validateDatasetUpload: { params: object; result: types.Empty; named: true };
   listDeployments: {
     params: {
       pageSize?: number | undefined;
@@ -1265,7 +1265,7 @@ export interface OperationTypes {
     named: true;
   };
   scaleDeployment: { params: types.ScaleDeploymentRequest; result: types.Empty; named: true };
-  undeleteDeployment: { params: types.UndeleteDeploymentRequest; result: types.Deployment; named: true };
+  undeleteDeployment: { params: object; result: types.Deployment; named: true };
   getLedger: { params: object; result: types.GetLedgerResponse; named: true };
   resetLedger: { params: object; result: types.Empty; named: true };
   listDeploymentShards: {
@@ -1384,16 +1384,8 @@ export interface OperationTypes {
     named: true;
   };
   deleteSupervisedFineTuningJob: { params: object; result: types.Empty; named: true };
-  cancelSupervisedFineTuningJob: {
-    params: types.CancelSupervisedFineTuningJobRequest;
-    result: types.Empty;
-    named: true;
-  };
-  resumeSupervisedFineTuningJob: {
-    params: types.ResumeSupervisedFineTuningJobRequest;
-    result: types.SupervisedFineTuningJob;
-    named: true;
-  };
+  cancelSupervisedFineTuningJob: { params: object; result: types.Empty; named: true };
+  resumeSupervisedFineTuningJob: { params: object; result: types.SupervisedFineTuningJob; named: true };
   listReinforcementFineTuningJobs: {
     params: {
       pageSize?: number | undefined;
@@ -1422,13 +1414,9 @@ export interface OperationTypes {
     named: true;
   };
   deleteReinforcementFineTuningJob: { params: object; result: types.Empty; named: true };
-  cancelReinforcementFineTuningJob: {
-    params: types.CancelReinforcementFineTuningJobRequest;
-    result: types.Empty;
-    named: true;
-  };
+  cancelReinforcementFineTuningJob: { params: object; result: types.Empty; named: true };
   debugReinforcementFineTuningJob: {
-    params: types.DebugReinforcementFineTuningJobRequest;
+    params: object;
     result: types.DebugReinforcementFineTuningJobResponse;
     named: true;
   };
@@ -1437,11 +1425,7 @@ export interface OperationTypes {
     result: types.GetReinforcementFineTuningJobMetricsFileResponse;
     named: true;
   };
-  resumeReinforcementFineTuningJob: {
-    params: types.ResumeReinforcementFineTuningJobRequest;
-    result: types.ReinforcementFineTuningJob;
-    named: true;
-  };
+  resumeReinforcementFineTuningJob: { params: object; result: types.ReinforcementFineTuningJob; named: true };
   listRlorTrainerJobs: {
     params: {
       pageSize?: number | undefined;
@@ -1462,13 +1446,9 @@ export interface OperationTypes {
   };
   getRlorTrainerJob: { params: { readMask?: string | undefined }; result: types.RlorTrainerJob; named: true };
   deleteRlorTrainerJob: { params: object; result: types.Empty; named: true };
-  cancelRlorTrainerJob: { params: types.CancelRlorTrainerJobRequest; result: types.Empty; named: true };
+  cancelRlorTrainerJob: { params: object; result: types.Empty; named: true };
   executeRlorTrainStep: { params: types.ExecuteRlorTrainStepRequest; result: types.Empty; named: true };
-  resumeRlorTrainerJob: {
-    params: types.ResumeRlorTrainerJobRequest;
-    result: types.RlorTrainerJob;
-    named: true;
-  };
+  resumeRlorTrainerJob: { params: object; result: types.RlorTrainerJob; named: true };
   listRlorTrainerJobCheckpoints: {
     params: { pageSize?: number | undefined; pageToken?: string | undefined };
     result: types.ListRlorTrainerJobCheckpointsResponse;
@@ -1497,9 +1477,9 @@ export interface OperationTypes {
   };
   getDpoJob: { params: { readMask?: string | undefined }; result: types.DpoJob; named: true };
   deleteDpoJob: { params: object; result: types.Empty; named: true };
-  cancelDpoJob: { params: types.CancelDpoJobRequest; result: types.Empty; named: true };
+  cancelDpoJob: { params: object; result: types.Empty; named: true };
   getDpoJobMetricsFileEndpoint: { params: object; result: types.GetDpoJobMetricsFileResponse; named: true };
-  resumeDpoJob: { params: types.ResumeDpoJobRequest; result: types.DpoJob; named: true };
+  resumeDpoJob: { params: object; result: types.DpoJob; named: true };
   listEvaluators: {
     params: {
       pageSize?: number | undefined;
@@ -1536,7 +1516,7 @@ export interface OperationTypes {
     result: types.GetEvaluatorUploadEndpointResponse;
     named: true;
   };
-  validateEvaluatorUpload: { params: types.ValidateEvaluatorUploadRequest; result: types.Empty; named: true };
+  validateEvaluatorUpload: { params: object; result: types.Empty; named: true };
   listEvaluatorVersions: {
     params: {
       pageSize?: number | undefined;
@@ -1560,7 +1540,7 @@ export interface OperationTypes {
     result: types.EvaluatorVersion;
     named: true;
   };
-  rollbackEvaluator: { params: types.RollbackEvaluatorRequest; result: types.EvaluatorVersion; named: true };
+  rollbackEvaluator: { params: object; result: types.EvaluatorVersion; named: true };
   listEvaluationJobs: {
     params: {
       pageSize?: number | undefined;
@@ -1575,7 +1555,7 @@ export interface OperationTypes {
   createEvaluationJob: { params: types.CreateEvaluationJobRequest; result: types.EvaluationJob };
   getEvaluationJob: { params: { readMask?: string | undefined }; result: types.EvaluationJob; named: true };
   deleteEvaluationJob: { params: object; result: types.Empty; named: true };
-  cancelEvaluationJob: { params: types.Empty; result: types.Empty; named: true };
+  cancelEvaluationJob: { params: object; result: types.Empty; named: true };
   getEvaluationJobExecutionLogEndpoint: {
     params: object;
     result: types.GetEvaluationJobExecutionLogEndpointResponse;
@@ -1602,7 +1582,7 @@ export interface OperationTypes {
     named: true;
   };
   deleteBatchInferenceJob: { params: object; result: types.Empty; named: true };
-  cancelBatchInferenceJob: { params: types.Empty; result: types.Empty; named: true };
+  cancelBatchInferenceJob: { params: object; result: types.Empty; named: true };
   listSecrets: {
     params: {
       pageSize?: number | undefined;
@@ -1670,7 +1650,7 @@ export interface OperationTypes {
     named: true;
   };
   deleteBatchJob: { params: object; result: types.Empty; named: true };
-  cancelBatchJob: { params: types.CancelBatchJobRequest; result: types.Empty; named: true };
+  cancelBatchJob: { params: object; result: types.Empty; named: true };
   getBatchJobLogs: {
     params: {
       ranks?: readonly number[] | undefined;

@@ -1,0 +1,75 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { apiError, ConnectionError, InvalidResponseError, TimeoutError } from "./errors.ts";
+import { delayMs, leavesDoubt, mayRepeat, readCause, readRetryAfterMs } from "./retry.ts";
+
+function failure(status: number, retryAfterMs: number | null = null) {
+  return apiError({ status, code: "", message: "", param: null, details: [], requestId: null, retryAfterMs });
+}
+
+test("what may be done twice is repeated after everything that passes", () => {
+  for (const status of [408, 429, 500, 502, 503, 504])
+    expect(mayRepeat(failure(status), "always")).toBe(true);
+  for (const status of [400, 401, 403, 404, 409, 412, 501])
+    expect(mayRepeat(failure(status), "always")).toBe(false);
+  expect(mayRepeat(new ConnectionError(""), "always")).toBe(true);
+  expect(mayRepeat(new TimeoutError(""), "always")).toBe(true);
+  expect(mayRepeat(new InvalidResponseError(200, ""), "always")).toBe(false);
+  expect(mayRepeat(new Error(), "always")).toBe(false);
+});
+
+test("what must not be done twice is repeated only when nothing was done", () => {
+  for (const status of [429, 503]) expect(mayRepeat(failure(status), "unprocessed")).toBe(true);
+  for (const status of [408, 500, 502, 504]) expect(mayRepeat(failure(status), "unprocessed")).toBe(false);
+  expect(mayRepeat(new ConnectionError("", true), "unprocessed")).toBe(false);
+  expect(mayRepeat(new ConnectionError("", false), "unprocessed")).toBe(true);
+});
+
+test("a server that asks for more than a minute is not waited for", () => {
+  expect(mayRepeat(failure(429, 60_000), "always")).toBe(true);
+  expect(mayRepeat(failure(429, 60_001), "always")).toBe(false);
+});
+
+test("whoever was answered that nothing was done knows it", () => {
+  for (const status of [429, 503, 404]) expect(leavesDoubt(failure(status))).toBe(false);
+  for (const status of [500, 502, 504]) expect(leavesDoubt(failure(status))).toBe(true);
+  expect(leavesDoubt(new ConnectionError("", false))).toBe(false);
+  expect(leavesDoubt(new TimeoutError(""))).toBe(true);
+});
+
+test("pauses double up to eight seconds, with jitter, and are never shorter than asked for", () => {
+  fc.assert(
+    fc.property(
+      fc.nat(20),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      fc.option(fc.nat(60_000)),
+      (retry, chance, asked) => {
+        const ms = delayMs(retry, failure(429, asked), () => chance);
+        const full = Math.min(8_000, 500 * 2 ** retry);
+        expect(ms).toBeGreaterThanOrEqual(Math.max(full / 2, asked ?? 0));
+        expect(ms).toBeLessThanOrEqual(Math.max(full, asked ?? 0));
+      },
+    ),
+  );
+});
+
+test("retry-after is read as seconds and as a date", () => {
+  const now = Date.parse("2026-01-31T12:00:00Z");
+  expect(readRetryAfterMs("2", now)).toBe(2_000);
+  expect(readRetryAfterMs("0.5", now)).toBe(500);
+  expect(readRetryAfterMs("Sat, 31 Jan 2026 12:00:07 GMT", now)).toBe(7_000);
+  expect(readRetryAfterMs("Sat, 31 Jan 2026 11:00:00 GMT", now)).toBe(0);
+  expect(readRetryAfterMs("soon", now)).toBeNull();
+  expect(readRetryAfterMs(null, now)).toBeNull();
+});
+
+test("a request that found no listener was never sent, behind however many causes", () => {
+  const refused = Object.assign(new Error(), { code: "ECONNREFUSED" });
+  expect(readCause(new TypeError("fetch failed", { cause: refused }))).toEqual({
+    code: "ECONNREFUSED",
+    maybeSent: false,
+  });
+  expect(readCause(new TypeError("x", { cause: new AggregateError([refused]) })).maybeSent).toBe(false);
+  expect(readCause(Object.assign(new Error(), { code: "ECONNRESET" })).maybeSent).toBe(true);
+  expect(readCause(new TypeError("fetch failed"))).toEqual({ code: null, maybeSent: true });
+});

@@ -1,0 +1,65 @@
+import type { World } from "./transport.ts";
+
+/** A request as `fetch` was asked for it. */
+export interface Sent {
+  method: string;
+  /** Path and query. */
+  path: string;
+  headers: Headers;
+  /** Of JSON. */
+  body: unknown;
+  form: FormData | null;
+}
+
+/** What a request is answered: an answer, or what `fetch` fails with. */
+export type Reply = Response | Error | ((sent: Sent, signal: AbortSignal) => Response | Promise<Response>);
+
+/** A `fetch` that answers from a script, in order; a request beyond its end fails the test. */
+export function scriptedFetch(...replies: readonly Reply[]): { fetch: typeof fetch; sent: Sent[] } {
+  const sent: Sent[] = [];
+  const scripted = async (url: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
+    const { pathname, search } = new URL(String(url));
+    const one: Sent = {
+      method: init.method ?? "GET",
+      path: pathname + search,
+      headers: new Headers(init.headers),
+      body: typeof init.body === "string" ? JSON.parse(init.body) : null,
+      form: init.body instanceof FormData ? init.body : null,
+    };
+    const reply = replies[sent.length];
+    sent.push(one);
+    if (reply === undefined) throw new Error(`unexpected request: ${one.method} ${one.path}`);
+    if (reply instanceof Error) throw reply;
+    return reply instanceof Response ? reply : reply(one, init.signal as AbortSignal);
+  };
+  return { fetch: scripted, sent };
+}
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { "content-type": "application/json", ...headers },
+  });
+}
+
+export function controlError(status: number, code: number, message: string): Response {
+  return json({ code, message, details: [] }, status, { "x-request-id": "r1" });
+}
+
+export function systemError(code: string): Error {
+  return new TypeError("fetch failed", { cause: Object.assign(new Error(code), { code }) });
+}
+
+/** A world in which pauses pass at once; what they would have been is kept. */
+export function quickWorld(): World & { pausesMs: number[] } {
+  const pausesMs: number[] = [];
+  return {
+    pausesMs,
+    nowMs: () => Date.parse("2026-01-31T12:00:00Z"),
+    random: () => 1,
+    async pause(ms, signal) {
+      signal?.throwIfAborted();
+      pausesMs.push(ms);
+    },
+  };
+}
