@@ -111,8 +111,15 @@ async function startParts(
   const metrics = createMetrics();
   exposeState(metrics, ledger, fleet);
   let draining = false;
-  const limits = createLimits();
   const { serving } = control;
+  const limits = await createLimits({
+    clock,
+    share: { database, log },
+    requestsPerMinute: config.requestsPerMinute,
+    parametersOf: (model) => serving.parametersOf(model),
+    isOverloaded: (deployment) => fleet.isOverloaded(deployment),
+  });
+  cleanUps.push(() => limits.close());
   const services: TextServices = {
     resolve: (principal, name) => serving.resolve(principal, name),
     route: (request, signal) => fleet.route(request, signal),

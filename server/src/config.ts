@@ -35,6 +35,8 @@ export interface Config {
   readonly blobStore: S3Location | null;
   /** What signed URLs begin with; null: as the request did that asks for them. */
   readonly publicUrl: string | null;
+  /** Of one account. */
+  readonly requestsPerMinute: number;
   readonly logLevel: LogLevel;
   /** The whole environment, for programs the platform runs for itself (proxy settings, say). */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -77,6 +79,7 @@ const NAMES = [
   "HEARTH_REGION",
   "HEARTH_BLOB_STORE",
   "HEARTH_PUBLIC_URL",
+  "HEARTH_REQUESTS_PER_MINUTE",
   "HEARTH_LOG_LEVEL",
 ];
 
@@ -119,6 +122,7 @@ export function readConfig(env: Env = process.env): Config {
     hubEndpoint: read("HF_ENDPOINT", httpUrl, "https://huggingface.co"),
     blobStore: read<S3Location | null>("HEARTH_BLOB_STORE", s3Location(env), null),
     publicUrl: read<string | null>("HEARTH_PUBLIC_URL", httpUrl, null),
+    requestsPerMinute: read("HEARTH_REQUESTS_PER_MINUTE", integer(1, 999_999_999), 6_000),
     logLevel: read("HEARTH_LOG_LEVEL", oneOf<LogLevel>("silent", "error", "warn", "info", "debug"), "warn"),
     env,
   });

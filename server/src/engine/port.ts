@@ -127,6 +127,8 @@ export interface GenerateRequest {
   cacheMaxTokens?: number;
   /** The `id` of a loaded adapter the request runs with. Absent: the model as it is. */
   adapter?: string;
+  /** Waits until no others wait. An engine whose queue has no order of its own need not heed it. */
+  priority?: "low";
   /** No draft model and no n-gram lookup, whatever the engine is set up with. The output is the same. */
   disableSpeculation?: boolean;
   /** Thinking ends, by force of `close`, after this many tokens. `open` is true when the prompt has opened it already. */

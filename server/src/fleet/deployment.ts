@@ -37,6 +37,8 @@ export interface Observation {
 /** Requests that may wait at the same time. */
 const MAX_WAITING = 1000;
 const RETRY_S = 5;
+/** So many times what the replicas compute at the same time makes what comes last wait for long. */
+const OVERLOAD_FACTOR = 8;
 const DEFAULT_CONCURRENCY = 8;
 /** A replica's own queue is kept short where there may be others: what waits here can still go to one that is added. */
 const QUEUE_FACTOR = 4;
@@ -114,7 +116,8 @@ export class Deployment implements ReplicaSource {
     if (routed !== null) return routed;
     const unavailable = () => this.#unavailable(hints);
     if (this.#waiting.isFull) throw unavailable();
-    return this.#waiting.wait(() => this.#claim(hints), this.#options.coldStartMs, signal, unavailable);
+    const claim = () => this.#claim(hints);
+    return this.#waiting.wait(claim, this.#options.coldStartMs, signal, unavailable, hints.priority);
   }
 
   pick(hints: Hints): Replica | null {
@@ -144,6 +147,13 @@ export class Deployment implements ReplicaSource {
       lastRequestAtMs: this.#meter.requests === 0 ? null : clock.now() - idleMs,
       message: this.#problem(),
     };
+  }
+
+  /** Whether what is asked now waits for long. Of other people's servers nobody knows how much they take at a time. */
+  get isOverloaded(): boolean {
+    if (this.#spec.concurrency === undefined && !("kind" in this.#spec.engine)) return false;
+    const atOnce = concurrencyOf(this.#spec) * Math.max(1, this.#set.routable.length);
+    return this.#set.load + this.#waiting.size >= OVERLOAD_FACTOR * atOnce;
   }
 
   /** Takes no new requests; what runs may finish within `graceMs`. Resolves once no replica is left. Idempotent. */

@@ -79,6 +79,8 @@ export interface Fleet {
   route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine>;
   /** Null when there is no such deployment. */
   observe(id: string): Observation | null;
+  /** Whether requests wait for long there, as far as this gateway knows. */
+  isOverloaded(id: string): boolean;
   /** Calls `listener` soon after what `observe` gives has changed, single requests aside. The returned function ends it. */
   onChange(listener: (id: string) => void): () => void;
   /** Every replica, those of a deployment in a fixed order. */
@@ -140,6 +142,10 @@ class DynamicFleet implements Fleet {
 
   observe(id: string): Observation | null {
     return this.#deployments.get(id)?.observe() ?? null;
+  }
+
+  isOverloaded(id: string): boolean {
+    return this.#deployments.get(id)?.isOverloaded ?? false;
   }
 
   onChange(listener: (id: string) => void): () => void {

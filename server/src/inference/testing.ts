@@ -7,6 +7,7 @@ import type { Route } from "../control/serving/service.ts";
 import type { FakeEngine } from "../engine/fake.ts";
 import type { RoutedEngine, RouteRequest } from "../fleet/service.ts";
 import { systemClock } from "../lib/clock.ts";
+import { createLimits } from "../metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "../metering/usage/service.ts";
 import { createHttpServer } from "../platform/http/server.ts";
 import { createLog } from "../platform/telemetry/log.ts";
@@ -34,6 +35,7 @@ export async function startInference(
   const ledger = createUsageLedger({ database, clock: systemClock, log: silentLog, folder });
   const log = createLog("silent");
   const routed: RouteRequest[] = [];
+  const limits = await createLimits({ clock: systemClock });
   const services: TextServices = {
     resolve(_principal, name) {
       const { name: model, ...more } = resolve(name);
@@ -44,7 +46,7 @@ export async function startInference(
       routed.push(request);
       return Object.assign(engine(), { replicaId: "replica-0" }) as unknown as RoutedEngine;
     },
-    admit: () => () => {},
+    admit: limits.admit,
   };
   const deps = { clock: systemClock, log, metrics: createMetrics(), ledger, services };
   const server = await createHttpServer<Principal>({

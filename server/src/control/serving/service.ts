@@ -135,6 +135,13 @@ export class Serving {
     return this.#serverlessRoute(model.name, fallbackUsed);
   }
 
+  /** Parameters of the model of a route; null: unknown. */
+  parametersOf(model: string): number | null {
+    const hash = model.indexOf("#");
+    const name = hash === -1 ? model : model.slice(0, hash);
+    return Number(this.#descriptions.get(name)?.parameterCount ?? 0) || null;
+  }
+
   /** The models that the principal may call, by name. */
   callable(principal: Principal): ModelEntry[] {
     const deployed = this.#table.callable(principal).map((one) => this.#entryOf(one));

@@ -7,6 +7,8 @@ export interface Hints {
   adapter?: string | undefined;
   sessionKey?: string | undefined;
   promptPrefix?: PromptPrefix | undefined;
+  /** Of those that wait, it comes after the others. */
+  priority?: "low" | undefined;
 }
 
 export interface Routable extends Candidate {

@@ -1,10 +1,11 @@
 import type { Clock } from "../../lib/clock.ts";
 
-/** Requests that can't be served yet, first come, first served. */
+/** Requests that can't be served yet, first come, first served; those of low priority after the others. */
 export class WaitingRoom {
   readonly #clock: Clock;
   readonly #capacity: number;
   readonly #waiters = new Set<() => void>();
+  readonly #low = new Set<() => void>();
 
   constructor(clock: Clock, capacity: number) {
     this.#clock = clock;
@@ -12,11 +13,11 @@ export class WaitingRoom {
   }
 
   get size(): number {
-    return this.#waiters.size;
+    return this.#waiters.size + this.#low.size;
   }
 
   get isFull(): boolean {
-    return this.#waiters.size >= this.#capacity;
+    return this.size >= this.#capacity;
   }
 
   /**
@@ -28,10 +29,12 @@ export class WaitingRoom {
     timeoutMs: number,
     signal: AbortSignal,
     onTimeout: () => Error,
+    priority?: "low",
   ): Promise<T> {
+    const waiters = priority === "low" ? this.#low : this.#waiters;
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.#waiters.delete(retry);
+        waiters.delete(retry);
         cancel();
         signal.removeEventListener("abort", onAbort);
       };
@@ -52,12 +55,13 @@ export class WaitingRoom {
       const onAbort = () => fail(signal.reason);
       const cancel = this.#clock.after(timeoutMs, () => fail(onTimeout()));
       signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiters.add(retry);
+      waiters.add(retry);
     });
   }
 
   /** Something has changed: everyone tries again, in the order in which they came. */
   retry(): void {
     for (const retry of this.#waiters) retry();
+    for (const retry of this.#low) retry();
   }
 }

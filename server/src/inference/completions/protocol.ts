@@ -36,6 +36,10 @@ export function toEngineInputs(prompt: CompletionRequest["prompt"]): EngineInput
   );
 }
 
+export function promptCount({ prompt }: CompletionRequest): number {
+  return typeof prompt === "string" || typeof prompt[0] === "number" ? 1 : prompt.length;
+}
+
 /** Of a batch its first one. */
 export function promptPrefix({ prompt }: CompletionRequest): string | readonly number[] {
   if (typeof prompt === "string" || typeof prompt[0] === "number") return prompt as string | number[];

@@ -3,7 +3,7 @@ import { plainPlan } from "../text/plan.ts";
 import { constraintOf } from "../text/response-format.ts";
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { unenforcedHeader } from "../text/unenforced.ts";
-import { parseCompletionRequest, promptPrefix, toEngineInputs } from "./protocol.ts";
+import { parseCompletionRequest, promptCount, promptPrefix, toEngineInputs } from "./protocol.ts";
 import { completionReply } from "./reply.ts";
 
 /** POST completions. */
@@ -14,6 +14,7 @@ export function completionRoute(deps: TextRouteDeps) {
       name: "completions",
       promptField: "prompt",
       parse: parseCompletionRequest,
+      prompts: promptCount,
       prefix: promptPrefix,
       async plan(body) {
         // A bare prompt says nothing about thinking: whoever writes it opens and closes the block.

@@ -9,6 +9,7 @@ import {
 } from "../../engine/port.ts";
 import type { RoutedEngine, RouteRequest } from "../../fleet/service.ts";
 import { toAppError } from "../../lib/errors.ts";
+import type { Admission } from "../../metering/limits/service.ts";
 import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { engineRequest, type Wishes } from "./engine-request.ts";
@@ -28,6 +29,7 @@ export class Delivery<Body extends TextParameters> {
   readonly #record: RequestRecord;
   readonly #body: Body;
   readonly #route: Route;
+  readonly #admission: Admission;
   readonly #head: ReplyHead;
   readonly #wishes: Wishes;
   readonly #choices: ChoiceOutput[] = [];
@@ -44,6 +46,7 @@ export class Delivery<Body extends TextParameters> {
     record: RequestRecord,
     body: Body,
     route: Route,
+    admission: Admission,
   ) {
     this.#services = services;
     this.#endpoint = endpoint;
@@ -51,6 +54,7 @@ export class Delivery<Body extends TextParameters> {
     this.#record = record;
     this.#body = body;
     this.#route = route;
+    this.#admission = admission;
     this.#headers = route.fallbackUsed ? ["x-hearth-fallback-model", route.model] : [];
     this.#wishes = wishesOf(body);
     this.#head = {
@@ -90,6 +94,7 @@ export class Delivery<Body extends TextParameters> {
       // Two accounts may call their sessions alike.
       sessionKey: session === undefined ? undefined : `${this.#record.accountId}\n${session}`,
       promptPrefix: this.#endpoint.prefix(this.#body),
+      priority: this.#admission.isOverLimit ? "low" : undefined,
     };
   }
 
@@ -124,6 +129,7 @@ export class Delivery<Body extends TextParameters> {
     const accountId = this.#route.isolation === "account" ? this.#record.accountId : null;
     const owner = { accountId, isolationKey: this.#target.header("x-prompt-cache-isolation-key") };
     const request = engineRequest(this.#target.id, this.#body, plan, input, this.#wishes, owner, engine);
+    if (this.#admission.isOverLimit) request.priority = "low";
     if (this.#body.context_length_exceeded_behavior === "error") {
       await refuseOverflow(input, maxTokensOf(this.#body), engine);
     }
@@ -174,7 +180,8 @@ export class Delivery<Body extends TextParameters> {
   async #open(): Promise<ReplyStream> {
     await this.#record.ensureOpened();
     if (this.#stream !== null) return this.#stream;
-    const stream = this.#target.openStream(this.#headers);
+    const limits = this.#admission.headers(this.#record, false);
+    const stream = this.#target.openStream([...this.#headers, ...limits]);
     for (let choice = 0; choice < this.#choices.length; choice++) {
       const opening = this.#endpoint.format.opening(this.#head, choice, this.#chunkTail);
       if (opening !== null) stream.send(opening);
@@ -205,7 +212,8 @@ export class Delivery<Body extends TextParameters> {
       if (stream === null) {
         const choices = this.#choices.map((choice) => choice.whole());
         const body = format.whole(this.#head, choices, { usage, perfMetrics });
-        this.#target.json(body, [...this.#headers, ...this.#record.timingHeaders()]);
+        const limits = this.#admission.headers(this.#record, true);
+        this.#target.json(body, [...this.#headers, ...limits, ...this.#record.timingHeaders()]);
         return;
       }
       const extraChunk = this.#chunkTail === USAGE_NULL;

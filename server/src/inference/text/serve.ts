@@ -3,9 +3,10 @@ import type { Route } from "../../control/serving/service.ts";
 import { EngineError } from "../../engine/port.ts";
 import type { PromptPrefix, RoutedEngine, RouteRequest } from "../../fleet/service.ts";
 import { type AppError, toAppError } from "../../lib/errors.ts";
+import type { Admission, Ask } from "../../metering/limits/service.ts";
 import { Delivery } from "./delivery.ts";
 import { toPublicError } from "./engine-errors.ts";
-import { checkCombinations, type TextParameters } from "./parameters.ts";
+import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { Plan } from "./plan.ts";
 import type { RequestRecord } from "./record.ts";
 import type { ReplyFormat } from "./reply.ts";
@@ -38,6 +39,8 @@ export interface TextEndpoint<Body extends TextParameters> {
   promptField: string;
   /** @throws AppError BAD_REQUEST naming the field. */
   parse(body: unknown): Body;
+  /** Prompts of a batch. Absent: always one. */
+  prompts?(body: Body): number;
   /** The start of the prompt, as far as requests that share it look alike here. */
   prefix(body: Body): PromptPrefix;
   /**
@@ -53,8 +56,8 @@ export interface TextServices {
   resolve(principal: Principal, name: string): Route;
   /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE, FAILED_PRECONDITION. */
   route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine>;
-  /** Lets a request in; the returned function lets it out. @throws AppError RATE_LIMIT_EXCEEDED. */
-  admit(principal: Principal, model: string, n: number): () => void;
+  /** Lets a request in. @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED. */
+  admit(principal: Principal, route: Route, ask: Ask): Admission;
 }
 
 /** Serves one request whose body has arrived. Never throws: every failure is answered and recorded. */
@@ -69,12 +72,16 @@ export async function serveText<Body extends TextParameters>(
     const body = endpoint.parse(rawBody);
     checkCombinations(body);
     const route = services.resolve(record.principal, body.model);
-    record.model = route.model;
-    const release = services.admit(record.principal, route.model, body.n ?? 1);
+    record.routeTo(route);
+    const admission = services.admit(record.principal, route, {
+      n: (body.n ?? 1) * (endpoint.prompts?.(body) ?? 1),
+      bodySizeBytes: Number(target.header("content-length") ?? 0),
+      maxTokens: maxTokensOf(body),
+    });
     try {
-      await new Delivery(services, endpoint, target, record, body, route).run();
+      await new Delivery(services, endpoint, target, record, body, route, admission).run();
     } finally {
-      release();
+      admission.settle(record);
     }
   } catch (thrown) {
     refuse(

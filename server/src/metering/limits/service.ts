@@ -1,48 +1,104 @@
-import { AppError } from "../../lib/errors.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Database } from "../../platform/db/database.ts";
+import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import { Registry } from "./registry.ts";
+import { Sharing } from "./sharing.ts";
+import { limitsStore } from "./store.ts";
 
 export interface LimitsOptions {
+  clock: Clock;
+  /** Shares what is used with the other gateways on the database, and keeps it over restarts. Absent: neither. */
+  share?: { database: Pick<Database, "sql">; log: DatabaseLog };
+  /** Most requests an account may make in a minute, over all models; see `setCaps`. Default 6,000. */
+  requestsPerMinute?: number;
   /** Requests one account may have in flight; a request for n choices counts n times. Default 1,000. */
   maxInFlight?: number;
+  /** Of a model, by its full name; null: unknown. Default: unknown. */
+  parametersOf?: (model: string) => number | null;
+  /** Whether what is asked of the deployment waits for long. Default: never. */
+  isOverloaded?: (deployment: string) => boolean;
+}
+
+/** Where a request goes. */
+export interface Destination {
+  /** Full name. */
+  model: string;
+  deployment: string;
+  /** `deployment`: the account's own deployment, which nobody else can crowd: it has no limits but those of keys. */
+  isolation: "account" | "deployment";
+}
+
+/** What a request will use at most, or presumably. */
+export interface Ask {
+  /** Choices. */
+  n: number;
+  /** Bytes of its body. */
+  bodySizeBytes: number;
+  /** Most tokens a choice. */
+  maxTokens: number;
+}
+
+export interface TokenUse {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/** A request that was let in. */
+export interface Admission {
+  /** Beyond the guaranteed limits: others go first. */
+  readonly isOverLimit: boolean;
+  /**
+   * The reply's headers on its account's limits, names and values alternating.
+   * @param use so far. @param isWhole nothing will be added to it.
+   */
+  headers(use: TokenUse, isWhole: boolean): readonly string[];
+  /** The request is over, however it went. Again: does nothing. */
+  settle(use: TokenUse): void;
+}
+
+/** Requests in a minute that an account may make otherwise than by default. */
+export interface AccountCaps {
+  /** Null: the default. */
+  requestsPerMinute: number | null;
+  /** By the key's id. */
+  keys: ReadonlyMap<string, number>;
 }
 
 export interface Limits {
   /**
-   * Lets a request for `n` choices in, or not. The returned function gives its place back; calling it again does nothing.
-   * @throws AppError RATE_LIMIT_EXCEEDED when the account has too many in flight.
+   * Lets a request in, or not. Asks no database.
+   * @throws AppError RATE_LIMIT_EXCEEDED with `retryAfterS`: too many requests in flight or in this minute, too many
+   * tokens on this day, or beyond the guaranteed limits while the deployment is overloaded.
    */
-  admit(principal: { readonly accountId: string }, model: string, n: number): () => void;
+  admit(
+    principal: { readonly accountId: string; readonly keyId: string },
+    destination: Destination,
+    ask: Ask,
+  ): Admission;
   /** Of one account, for metrics. */
   inFlight(accountId: string): number;
+  /** Takes the place of what was set before; by account. */
+  setCaps(caps: ReadonlyMap<string, AccountCaps>): void;
+  /** Tells the other gateways and hears of them, as happens all the time by itself. */
+  share(): Promise<void>;
+  /** Tells what was not told yet. */
+  close(): Promise<void>;
 }
 
-const MAX_IN_FLIGHT = 1_000;
-
-/** Bounds what one account may ask at once, so that it can't take the whole platform for itself. */
-export function createLimits(options: LimitsOptions = {}): Limits {
-  const most = options.maxInFlight ?? MAX_IN_FLIGHT;
-  const accounts = new Map<string, number>();
+/**
+ * Bounds what one account may ask, so that it can't take the whole platform for itself: hard limits, and guaranteed ones
+ * beyond which others go first.
+ */
+export async function createLimits(options: LimitsOptions): Promise<Limits> {
+  const { clock, share } = options;
+  const registry = new Registry(options);
+  const sharing = share && new Sharing(registry, limitsStore(share.database), clock, share.log);
+  await sharing?.start();
   return {
-    inFlight: (accountId) => accounts.get(accountId) ?? 0,
-    admit({ accountId }, _model, n) {
-      const before = accounts.get(accountId) ?? 0;
-      if (before + n > most) {
-        throw new AppError(
-          "RATE_LIMIT_EXCEEDED",
-          `The account has too many requests in flight; ${most} may be.`,
-          {
-            retryAfterS: 1,
-          },
-        );
-      }
-      accounts.set(accountId, before + n);
-      let held = true;
-      return () => {
-        if (!held) return;
-        held = false;
-        const left = (accounts.get(accountId) ?? n) - n;
-        if (left > 0) accounts.set(accountId, left);
-        else accounts.delete(accountId);
-      };
-    },
+    admit: (principal, destination, ask) => registry.admit(principal, destination, ask),
+    inFlight: (accountId) => registry.accounts.get(accountId)?.inFlight ?? 0,
+    setCaps: (caps) => registry.setCaps(caps),
+    share: async () => sharing?.share(),
+    close: async () => sharing?.close(),
   };
 }

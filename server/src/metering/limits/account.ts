@@ -1,0 +1,176 @@
+import { Cap, type CapState, type Others } from "./cap.ts";
+import { Guarantee } from "./guarantee.ts";
+
+/** A minute, at least. */
+export const MINIMUM = { requests: 60, promptTokens: 60_000, generatedTokens: 6_000 } as const;
+
+/** Tokens an account may use in a day (UTC), by the size of the models. */
+export const TOKENS_PER_DAY = [
+  { belowParameters: 40e9, tokens: 2_500_000_000, models: "models below 40B parameters" },
+  { belowParameters: 100e9, tokens: 1_250_000_000, models: "models of 40B to 100B parameters" },
+  {
+    belowParameters: Number.POSITIVE_INFINITY,
+    tokens: 600_000_000,
+    models: "models of 100B parameters and more",
+  },
+] as const;
+
+export const DAY_MS = 86_400_000;
+
+/** Index into `TOKENS_PER_DAY`. @param parameters null: unknown, which counts as small. */
+export function sizeClassOf(parameters: number | null): number {
+  return TOKENS_PER_DAY.findIndex(({ belowParameters }) => (parameters ?? 0) < belowParameters);
+}
+
+/** Requests, prompt tokens, generated tokens. */
+export type Amounts = [requests: number, promptTokens: number, generatedTokens: number];
+
+/** What other gateways must know of an account. All but `sustainedMinutes` are sums over the life of the gateway. */
+export interface AccountState {
+  cap: CapState;
+  /** To the guaranteed limits. */
+  charged: Amounts;
+  used: Amounts;
+  sustainedMinutes: Amounts;
+  /** Since the Unix epoch, UTC. */
+  day: number;
+  /** On that day, by size of the model. */
+  dayTokens: number[];
+}
+
+/** What an account asks a completion to be when nothing is known of it. */
+const FIRST_GUESS_TOKENS = 256;
+/** Weight of the newest request in the average. */
+const GUESS_WEIGHT = 1 / 16;
+
+/** All that is counted for one account. */
+export class Account {
+  readonly cap: Cap;
+  readonly guarantees: readonly [Guarantee, Guarantee, Guarantee];
+  /** Of the keys that have a limit of their own. */
+  readonly keys = new Map<string, Cap>();
+  inFlight = 0;
+  /** Tokens that a choice is expected to have. */
+  guessTokens = FIRST_GUESS_TOKENS;
+  /** Has something to tell other gateways. */
+  isDirty = false;
+  readonly #charged: Amounts = [0, 0, 0];
+  readonly #used: Amounts = [0, 0, 0];
+  #day: number;
+  /** By all gateways. */
+  #dayTokens = [0, 0, 0];
+  #ownDayTokens = [0, 0, 0];
+
+  /** @param nowMs monotonic. @param day UTC, since the Unix epoch. */
+  constructor(requestsPerMinute: number, nowMs: number, day: number) {
+    this.cap = new Cap(requestsPerMinute);
+    const most = mostOf(requestsPerMinute);
+    this.guarantees = [
+      new Guarantee(MINIMUM.requests, most, nowMs),
+      new Guarantee(MINIMUM.promptTokens, most, nowMs),
+      new Guarantee(MINIMUM.generatedTokens, most, nowMs),
+    ];
+    this.#day = day;
+  }
+
+  set requestsPerMinute(limit: number) {
+    this.cap.limit = limit;
+    for (const guarantee of this.guarantees) guarantee.most = mostOf(limit);
+  }
+
+  get isOver(): boolean {
+    const [requests, promptTokens, generatedTokens] = this.guarantees;
+    return requests.isExhausted || promptTokens.isExhausted || generatedTokens.isExhausted;
+  }
+
+  roll(nowMs: number): void {
+    for (const guarantee of this.guarantees) guarantee.roll(nowMs);
+  }
+
+  /** @param what 0–2 as in Amounts. @param amount below 0: given back. */
+  charge(what: 0 | 1 | 2, amount: number): void {
+    this.guarantees[what].charge(amount);
+    this.#charged[what] += amount;
+  }
+
+  use(what: 0 | 1 | 2, amount: number): void {
+    this.guarantees[what].use(amount);
+    this.#used[what] += amount;
+    this.isDirty = true;
+  }
+
+  /** Takes what a choice had into account for what others will have. */
+  learn(tokens: number): void {
+    this.guessTokens += (tokens - this.guessTokens) * GUESS_WEIGHT;
+  }
+
+  tokensOn(day: number, sizeClass: number): number {
+    this.#turn(day);
+    return this.#dayTokens[sizeClass]!;
+  }
+
+  addTokens(day: number, sizeClass: number, tokens: number): void {
+    this.#turn(day);
+    this.#dayTokens[sizeClass]! += tokens;
+    this.#ownDayTokens[sizeClass]! += tokens;
+  }
+
+  /** Nothing is left of it that anybody would miss. */
+  isSpent(day: number): boolean {
+    return this.inFlight === 0 && day > this.#day;
+  }
+
+  /** To be told, see `Cap.claim`. */
+  claim(nowMs: number, others: Others): AccountState {
+    const sustained = this.guarantees.map(({ sustainedMinutes }) => sustainedMinutes) as Amounts;
+    return {
+      cap: this.cap.claim(nowMs, others),
+      charged: [...this.#charged],
+      used: [...this.#used],
+      sustainedMinutes: sustained,
+      day: this.#day,
+      dayTokens: [...this.#ownDayTokens],
+    };
+  }
+
+  /** What another gateway has told, and told before. See `Cap.hear`. */
+  hear(
+    nowMs: number,
+    gateway: string,
+    state: AccountState,
+    known: AccountState | null,
+    isOld: boolean,
+  ): void {
+    this.roll(nowMs);
+    this.cap.hear(nowMs, gateway, state.cap, known?.cap ?? null, isOld);
+    if (!isOld) {
+      for (const what of [0, 1, 2] as const) {
+        this.guarantees[what].charge(state.charged[what] - (known?.charged[what] ?? 0));
+        this.guarantees[what].use(Math.max(0, state.used[what] - (known?.used[what] ?? 0)));
+      }
+    }
+    if (state.day !== this.#day) return;
+    const before = known?.day === state.day ? known.dayTokens : [];
+    state.dayTokens.forEach((tokens, size) => {
+      this.#dayTokens[size]! += Math.max(0, tokens - (before[size] ?? 0));
+    });
+  }
+
+  /** Goes on where other gateways are, or were. */
+  adopt(sustainedMinutes: readonly number[]): void {
+    for (const [what, guarantee] of this.guarantees.entries()) guarantee.adopt(sustainedMinutes[what] ?? 0);
+  }
+
+  /** Days only come: a clock that steps back stays on the day it was. */
+  #turn(day: number): void {
+    if (day <= this.#day) return;
+    this.#day = day;
+    this.#dayTokens = [0, 0, 0];
+    this.#ownDayTokens = [0, 0, 0];
+  }
+}
+
+/** The guarantees grow alike, and that of requests no further than their cap. */
+function mostOf(requestsPerMinute: number): number {
+  return Math.max(1, requestsPerMinute / MINIMUM.requests);
+}

@@ -1,0 +1,113 @@
+import type { Clock } from "../../lib/clock.ts";
+import { type Account, DAY_MS } from "./account.ts";
+import type { Admission, TokenUse } from "./service.ts";
+
+const NO_HEADERS: readonly string[] = [];
+
+/** A request without limits but that of requests in flight. */
+export class InFlight implements Admission {
+  readonly isOverLimit: boolean = false;
+  protected readonly account: Account;
+  readonly #n: number;
+  #isHeld = true;
+
+  constructor(account: Account, n: number) {
+    this.account = account;
+    this.#n = n;
+    account.inFlight += n;
+  }
+
+  headers(_use: TokenUse, _isWhole: boolean): readonly string[] {
+    return NO_HEADERS;
+  }
+
+  settle(use: TokenUse): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.account.inFlight -= this.#n;
+    this.over(use);
+  }
+
+  protected over(_use: TokenUse): void {}
+}
+
+export interface Expected {
+  n: number;
+  promptTokens: number;
+  /** A choice. */
+  maxTokens: number;
+  /** See sizeClassOf. */
+  size: number;
+  isOver: boolean;
+}
+
+/** A request within its account's limits, charged with what it is expected to use until that is known. */
+export class Admitted extends InFlight {
+  override readonly isOverLimit: boolean;
+  readonly #clock: Clock;
+  readonly #expected: Expected;
+  /** To the guaranteed limits. */
+  #promptTokens = 0;
+  #generatedTokens = 0;
+
+  constructor(account: Account, clock: Clock, expected: Expected) {
+    super(account, expected.n);
+    this.#clock = clock;
+    this.#expected = expected;
+    const { n, promptTokens, maxTokens, isOver } = expected;
+    this.isOverLimit = isOver;
+    account.use(0, n);
+    if (isOver) return;
+    account.charge(0, n);
+    this.#charge(promptTokens, n * Math.min(maxTokens, Math.ceil(account.guessTokens)));
+  }
+
+  override headers(use: TokenUse, isWhole: boolean): readonly string[] {
+    const { account } = this;
+    account.roll(this.#clock.monotonicMs());
+    this.#charge(
+      // Engines that don't tell the prompt's tokens at the start tell them at the end.
+      use.promptTokens > 0 ? use.promptTokens : this.#promptTokens,
+      isWhole ? use.completionTokens : this.#generatedTokens,
+    );
+    const [requests, promptTokens, generatedTokens] = account.guarantees;
+    const mostRequests = Math.min(requests.limit, account.cap.limit);
+    return [
+      "x-ratelimit-limit-requests",
+      `${Math.floor(mostRequests)}`,
+      "x-ratelimit-limit-tokens-prompt",
+      `${Math.floor(promptTokens.limit)}`,
+      "x-ratelimit-limit-tokens-generated",
+      `${Math.floor(generatedTokens.limit)}`,
+      "x-ratelimit-remaining-requests",
+      `${Math.min(requests.remaining, mostRequests)}`,
+      "x-ratelimit-remaining-tokens-prompt",
+      `${promptTokens.remaining}`,
+      "x-ratelimit-remaining-tokens-generated",
+      `${generatedTokens.remaining}`,
+      "x-ratelimit-over-limit",
+      this.isOverLimit ? "yes" : "no",
+    ];
+  }
+
+  protected override over({ promptTokens, completionTokens }: TokenUse): void {
+    const { account } = this;
+    account.roll(this.#clock.monotonicMs());
+    this.#charge(promptTokens, completionTokens);
+    account.use(1, promptTokens);
+    account.use(2, completionTokens);
+    const day = Math.floor(this.#clock.now() / DAY_MS);
+    account.addTokens(day, this.#expected.size, promptTokens + completionTokens);
+    // A request that failed tells nothing of those that won't.
+    if (completionTokens > 0) account.learn(completionTokens / this.#expected.n);
+  }
+
+  /** Brings what is charged to so much. */
+  #charge(promptTokens: number, generatedTokens: number): void {
+    if (this.isOverLimit) return;
+    this.account.charge(1, promptTokens - this.#promptTokens);
+    this.account.charge(2, generatedTokens - this.#generatedTokens);
+    this.#promptTokens = promptTokens;
+    this.#generatedTokens = generatedTokens;
+  }
+}
