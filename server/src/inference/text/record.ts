@@ -21,6 +21,11 @@ export class RequestRecord implements UsageSource {
   readonly startedAtMs: number;
   /** Full model name once resolved; empty before. */
   model = "";
+  deployment = "";
+  readonly kind = "text";
+  pricedAs = "";
+  /** Text counts nothing but tokens. */
+  readonly quantity = 0;
   replica: string | null = null;
   timeToFirstTokenMs: number | null = null;
   promptTokens = 0;
@@ -47,6 +52,20 @@ export class RequestRecord implements UsageSource {
 
   get keyId(): string {
     return this.principal.keyId;
+  }
+
+  get userId(): string {
+    return this.principal.userId;
+  }
+
+  /**
+   * Where the request goes. On the platform's own deployments its tokens are paid for, addons at the price of their base
+   * model; an account's own deployments are paid for by their time.
+   */
+  routeTo({ model, deployment }: { model: string; deployment: string }): void {
+    this.model = model;
+    if (deployment.includes("/deployments/")) this.deployment = deployment;
+    else this.pricedAs = deployment;
   }
 
   delta(): void {

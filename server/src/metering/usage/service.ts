@@ -4,8 +4,9 @@ import { AppError } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import { ownIdentity, type ProcessIdentity } from "../../platform/process/identity.ts";
+import type { Prices } from "../money/service.ts";
 import { Flusher } from "./flusher.ts";
-import { encodeUsage, type UsageEnd, type UsageRow, type UsageSource } from "./record.ts";
+import { costOfUsage, encodeUsage, type UsageEnd, type UsageRow, type UsageSource } from "./record.ts";
 import { SEGMENT_LIMIT_BYTES, Spool } from "./spool.ts";
 import { type UsageFigures, type UsageFilter, usageStore } from "./store.ts";
 
@@ -16,6 +17,8 @@ export interface UsageLedgerOptions {
   database: Pick<Database, "sql" | "db">;
   clock: Clock;
   log: DatabaseLog;
+  /** What usage costs; absent: nothing does. */
+  prices?: Prices;
   /** Holds the spools of all processes on this data folder; made when absent. */
   folder: string;
   /** Most bytes that may wait for the database before new requests are refused. Default 256 MiB. */
@@ -32,6 +35,9 @@ export interface UsageStats {
   /** False while requests are refused: the spool is full, or the disk doesn't take writes. */
   accepting: boolean;
 }
+
+/** @param startedAtMs decides which month it is charged to. */
+export type ClosedListener = (accountId: string, costMicros: bigint, startedAtMs: number) => void;
 
 /**
  * One row for every request, whatever happens. A request's row is in the spool before anyone hears that the request
@@ -52,6 +58,8 @@ export interface UsageLedger {
    * once the row can't be lost any more; the reply's last bytes belong there. Closing twice is harmless.
    */
   close(request: UsageSource, end: UsageEnd, spooled: () => void): void;
+  /** Calls `listener` with the cost of everything that is closed from now on. It must be quick and not throw. */
+  onClosed(listener: ClosedListener): void;
   /** Settles when every row closed before the call is in the database. Rejects when the database doesn't take them. */
   flush(): Promise<void>;
   list(filter: UsageFilter, limit?: number): Promise<UsageRow[]>;
@@ -75,6 +83,7 @@ const INTERRUPTED_STATUS = 500;
 interface InFlight {
   /** What the spool holds of it; empty: nothing yet. */
   spooledCompletionTokens: number;
+  spooledQuantity: number;
   spooled: boolean;
 }
 
@@ -91,6 +100,8 @@ class Ledger implements UsageLedger {
   readonly #spool: Spool;
   readonly #flusher: Flusher;
   readonly #store: ReturnType<typeof usageStore>;
+  readonly #prices: Prices | null;
+  readonly #closedListeners: ClosedListener[] = [];
   #cancelTimer = (): void => {};
   #nextTouchMs = 0;
   #nextScanMs = 0;
@@ -102,6 +113,7 @@ class Ledger implements UsageLedger {
     const { clock, log, database } = options;
     this.#clock = clock;
     this.#log = log;
+    this.#prices = options.prices ?? null;
     this.#maxSpoolBytes = options.maxSpoolBytes ?? MAX_SPOOL_BYTES;
     const identity = options.identity ?? ownIdentity();
     const name = `${identity.pid}-${randomBytes(6).toString("hex")}`;
@@ -126,7 +138,7 @@ class Ledger implements UsageLedger {
         cause: this.#spool.failure ?? new Error("the usage spool is full"),
       });
     }
-    this.#inFlight.set(request, { spooled: false, spooledCompletionTokens: 0 });
+    this.#inFlight.set(request, { spooled: false, spooledCompletionTokens: 0, spooledQuantity: 0 });
   }
 
   ensureOpened(request: UsageSource, done: () => void): void {
@@ -136,16 +148,28 @@ class Ledger implements UsageLedger {
   }
 
   close(request: UsageSource, end: UsageEnd, spooled: () => void): void {
-    if (!this.#inFlight.delete(request)) spooled();
-    else this.#spool.close(encodeUsage(request, end.outcome, end.status, end.durationMs), spooled);
+    if (!this.#inFlight.delete(request)) {
+      spooled();
+      return;
+    }
+    const costMicros = costOfUsage(this.#prices, request);
+    this.#spool.close(encodeUsage(request, end.outcome, end.status, end.durationMs, costMicros), spooled);
+    for (const listener of this.#closedListeners)
+      listener(request.accountId, costMicros, request.startedAtMs);
+  }
+
+  onClosed(listener: ClosedListener): void {
+    this.#closedListeners.push(listener);
   }
 
   /** The row it becomes should we die now. */
   #interrupted(request: UsageSource, state: InFlight): string {
     state.spooled = true;
     state.spooledCompletionTokens = request.completionTokens;
+    state.spooledQuantity = request.quantity;
     const durationMs = this.#clock.now() - request.startedAtMs;
-    return encodeUsage(request, "interrupted", INTERRUPTED_STATUS, durationMs);
+    const costMicros = costOfUsage(this.#prices, request);
+    return encodeUsage(request, "interrupted", INTERRUPTED_STATUS, durationMs, costMicros);
   }
 
   #snapshot(): string {
@@ -171,7 +195,10 @@ class Ledger implements UsageLedger {
   /** Once in 100 ms: what changed goes to the spool, the spool to the disk, closed rows to the database. */
   #checkpoint(): void {
     for (const [request, state] of this.#inFlight) {
-      if (state.spooled && state.spooledCompletionTokens === request.completionTokens) continue;
+      const isKnown =
+        state.spooledCompletionTokens === request.completionTokens &&
+        state.spooledQuantity === request.quantity;
+      if (state.spooled && isKnown) continue;
       this.#spool.open(this.#interrupted(request, state), null);
     }
     this.#spool.commit();

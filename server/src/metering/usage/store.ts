@@ -31,23 +31,60 @@ export interface UsageStore {
   list(filter: UsageFilter, limit: number): Promise<UsageRow[]>;
 }
 
-/** Whether the rows themselves are at fault (SQLSTATE classes 22 and 23), so that trying again can't help. */
+/** Whether the rows themselves are at fault (SQLSTATE classes 22, 23 and 54), so that trying again can't help. */
 export function isRowFault(error: unknown): boolean {
-  return /^2[23]/.test(String((error as { code?: unknown }).code ?? ""));
+  return /^(2[23]|54)/.test(String((error as { code?: unknown }).code ?? ""));
 }
 
 export function usageStore({ sql, db }: Pick<Database, "sql" | "db">): UsageStore {
   return {
     async insert(rows) {
-      // The spool's text goes to the server as it is: no row is parsed or taken apart here.
+      // The spool's text goes to the server as it is: no row is parsed or taken apart here. What is really new, and
+      // that alone, is added to the sums in the same statement; in an order, so that no process waits for one that
+      // waits for it. Lines of older versions end after the start.
       await sql`
-        insert into usage_records (id, account_id, key_id, endpoint, model, replica, prompt_tokens, cached_tokens,
-          completion_tokens, time_to_first_token_ms, duration_ms, outcome, status, started_at)
-        select (r->>0)::uuid, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::integer, (r->>7)::integer,
-          (r->>8)::integer, (r->>9)::float8, (r->>10)::float8, r->>11, (r->>12)::smallint,
-          to_timestamp((r->>13)::float8 / 1000)
-        from jsonb_array_elements(${`[${rows.join(",")}]`}::text::jsonb) as r
-        on conflict (id) do nothing`;
+        with inserted as (
+          insert into usage_records (id, account_id, key_id, endpoint, model, replica, prompt_tokens, cached_tokens,
+            completion_tokens, time_to_first_token_ms, duration_ms, outcome, status, started_at, user_id, deployment,
+            kind, quantity, cost_micros)
+          select (r->>0)::uuid, r->>1, r->>2, r->>3, r->>4, r->>5, (r->>6)::integer, (r->>7)::integer,
+            (r->>8)::integer, (r->>9)::float8, (r->>10)::float8, r->>11, (r->>12)::smallint,
+            to_timestamp((r->>13)::float8 / 1000), coalesce(r->>14, ''), coalesce(r->>15, ''),
+            coalesce(r->>16, 'text'), coalesce((r->>17)::bigint, 0), coalesce((r->>18)::bigint, 0)
+          from jsonb_array_elements(${`[${rows.join(",")}]`}::text::jsonb) as r
+          on conflict (id) do nothing
+          returning *
+        ), by_hour as (
+          select account_id, user_id, key_id, model, deployment, kind, date_trunc('hour', started_at, 'UTC') as hour,
+            count(*) filter (where kind not in ('gpu_seconds', 'cpu_seconds')) as requests,
+            sum(prompt_tokens) as prompt_tokens, sum(cached_tokens) as cached_tokens,
+            sum(completion_tokens) as completion_tokens, sum(quantity) as quantity, sum(cost_micros) as cost_micros
+          from inserted group by account_id, user_id, key_id, model, deployment, kind, hour
+        ), hourly as (
+          insert into usage_hourly as known (account_id, user_id, key_id, model, deployment, kind, hour, requests,
+            prompt_tokens, cached_tokens, completion_tokens, quantity, cost_micros)
+          select * from by_hour order by account_id, hour, model, deployment, key_id, user_id, kind
+          on conflict (account_id, hour, model, deployment, key_id, user_id, kind) do update set
+            requests = known.requests + excluded.requests,
+            prompt_tokens = known.prompt_tokens + excluded.prompt_tokens,
+            cached_tokens = known.cached_tokens + excluded.cached_tokens,
+            completion_tokens = known.completion_tokens + excluded.completion_tokens,
+            quantity = known.quantity + excluded.quantity,
+            cost_micros = known.cost_micros + excluded.cost_micros
+        )
+        insert into usage_daily as known (account_id, user_id, key_id, model, deployment, kind, day, requests,
+          prompt_tokens, cached_tokens, completion_tokens, quantity, cost_micros)
+        select account_id, user_id, key_id, model, deployment, kind, date_trunc('day', hour, 'UTC') as day,
+          sum(requests), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(quantity), sum(cost_micros)
+        from by_hour group by account_id, user_id, key_id, model, deployment, kind, day
+        order by account_id, day, model, deployment, key_id, user_id, kind
+        on conflict (account_id, day, model, deployment, key_id, user_id, kind) do update set
+          requests = known.requests + excluded.requests,
+          prompt_tokens = known.prompt_tokens + excluded.prompt_tokens,
+          cached_tokens = known.cached_tokens + excluded.cached_tokens,
+          completion_tokens = known.completion_tokens + excluded.completion_tokens,
+          quantity = known.quantity + excluded.quantity,
+          cost_micros = known.cost_micros + excluded.cost_micros`;
     },
     async figures(replicaPrefix, sinceMs) {
       const tokens = (column: AnyPgColumn) => raw<number>`coalesce(sum(${column}), 0)`.mapWith(Number);

@@ -1,19 +1,22 @@
 import { sql } from "drizzle-orm";
 import {
+  bigint,
   check,
   doublePrecision,
   index,
   integer,
   pgTable,
+  primaryKey,
   smallint,
   text,
   timestamp,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { UsageKind } from "../money/service.ts";
 
 export const OUTCOMES = ["ok", "cancelled", "error", "rejected", "interrupted"] as const;
 
-/** One row for every request, written once and never changed. */
+/** One row for every request, and for every minute of a deployment's replica. Written once and never changed. */
 export const usageRecords = pgTable(
   "usage_records",
   {
@@ -33,6 +36,12 @@ export const usageRecords = pgTable(
     /** The HTTP status that was sent, 100–599; 499 when the client left before one was. */
     status: smallint().notNull(),
     startedAt: timestamp("started_at", { withTimezone: true }).notNull(),
+    userId: text("user_id").notNull().default(""),
+    /** Empty: the platform's own. */
+    deployment: text().notNull().default(""),
+    kind: text().$type<UsageKind>().notNull().default("text"),
+    quantity: bigint({ mode: "number" }).notNull().default(0),
+    costMicros: bigint("cost_micros", { mode: "bigint" }).notNull().default(sql`0`),
   },
   (t) => [
     index("usage_records_account_id_started_at_index").on(t.accountId, t.startedAt),
@@ -42,5 +51,51 @@ export const usageRecords = pgTable(
       "usage_records_outcome_check",
       sql`${t.outcome} in ('ok', 'cancelled', 'error', 'rejected', 'interrupted')`,
     ),
+  ],
+);
+
+/** What usage is summed up by, besides the time. */
+const dimensions = {
+  accountId: text("account_id").notNull(),
+  userId: text("user_id").notNull(),
+  keyId: text("key_id").notNull(),
+  model: text().notNull(),
+  deployment: text().notNull(),
+  kind: text().$type<UsageKind>().notNull(),
+};
+
+const sums = {
+  /** Replicas' minutes are none. */
+  requests: bigint({ mode: "bigint" }).notNull(),
+  promptTokens: bigint("prompt_tokens", { mode: "bigint" }).notNull(),
+  cachedTokens: bigint("cached_tokens", { mode: "bigint" }).notNull(),
+  completionTokens: bigint("completion_tokens", { mode: "bigint" }).notNull(),
+  quantity: bigint({ mode: "bigint" }).notNull(),
+  costMicros: bigint("cost_micros", { mode: "bigint" }).notNull(),
+};
+
+/** The ledger by hours of UTC: at any moment its exact sums, as a row comes with its share of them in one transaction. */
+export const usageHourly = pgTable(
+  "usage_hourly",
+  { ...dimensions, hour: timestamp({ withTimezone: true }).notNull(), ...sums },
+  (t) => [
+    primaryKey({
+      name: "usage_hourly_pk",
+      columns: [t.accountId, t.hour, t.model, t.deployment, t.keyId, t.userId, t.kind],
+    }),
+    index("usage_hourly_hour_index").using("brin", t.hour),
+  ],
+);
+
+/** The same by days of UTC. */
+export const usageDaily = pgTable(
+  "usage_daily",
+  { ...dimensions, day: timestamp({ withTimezone: true }).notNull(), ...sums },
+  (t) => [
+    primaryKey({
+      name: "usage_daily_pk",
+      columns: [t.accountId, t.day, t.model, t.deployment, t.keyId, t.userId, t.kind],
+    }),
+    index("usage_daily_day_index").using("brin", t.day),
   ],
 );
