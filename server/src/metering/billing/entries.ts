@@ -1,0 +1,48 @@
+import type { LedgerAccount, TransactionKind } from "./table.ts";
+
+export interface Entry {
+  ledgerAccount: LedgerAccount;
+  /** Positive: a debit. */
+  micros: bigint;
+}
+
+/** What a kind of transaction does: from where the money comes, and what the customer's balance gets of it. */
+const KINDS: Readonly<Record<TransactionKind, { counterpart: LedgerAccount; sign: 1n | -1n | 0n }>> = {
+  usage: { counterpart: "revenue", sign: -1n },
+  waived_usage: { counterpart: "revenue", sign: 0n },
+  reservation: { counterpart: "revenue", sign: -1n },
+  payment: { counterpart: "payments", sign: 1n },
+  credit_purchase: { counterpart: "payments", sign: 1n },
+  credit_grant: { counterpart: "adjustments", sign: 1n },
+  adjustment: { counterpart: "adjustments", sign: -1n },
+};
+
+/** How a transaction of `amount` > 0 changes what the customer has (positive) or owes (negative). */
+export function changeOf(kind: TransactionKind, amount: bigint): bigint {
+  return KINDS[kind].sign * amount;
+}
+
+/**
+ * The entries of a transaction; they add up to zero. A customer never has credits and owes at once: what comes in pays
+ * what is owed first, what is used takes credits first.
+ * @param net what the customer had before. @param amount > 0.
+ */
+export function entriesOf(net: bigint, kind: TransactionKind, amount: bigint): Entry[] {
+  const after = net + changeOf(kind, amount);
+  const entries: Entry[] = [
+    { ledgerAccount: "balance", micros: owed(after) - owed(net) },
+    { ledgerAccount: "credits", micros: owed(-net) - owed(-after) },
+    { ledgerAccount: KINDS[kind].counterpart, micros: after - net },
+  ];
+  if (kind === "waived_usage") {
+    entries.push(
+      { ledgerAccount: "revenue", micros: -amount },
+      { ledgerAccount: "adjustments", micros: amount },
+    );
+  }
+  return entries.filter(({ micros }) => micros !== 0n);
+}
+
+function owed(net: bigint): bigint {
+  return net < 0n ? -net : 0n;
+}

@@ -1,0 +1,132 @@
+import { and, asc, eq, gt, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../../platform/db/database.ts";
+import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { lockAccount } from "./ledger-store.ts";
+import { billingAccounts, billingCharges, invoices } from "./table.ts";
+
+export type InvoiceRow = typeof invoices.$inferSelect;
+
+export interface InvoiceLine {
+  /** A kind of usage, `reservation` or `adjustment`. */
+  kind: string;
+  subject: string;
+  /** First day of the month in which it was used; earlier than the invoice's for what became known late. */
+  month: Date;
+  micros: bigint;
+}
+
+/** Reservations are invoiced apart from usage. */
+export type InvoiceKind = "usage" | "reservations";
+
+export interface InvoiceStore {
+  /** Accounts with charges before `end` that are on no invoice. */
+  accountsToInvoice(kind: InvoiceKind, end: Date): Promise<string[]>;
+  /** Puts all charges before the period's end that are on no invoice on a new one. Null: it exists, or there are none. */
+  issue(
+    kind: InvoiceKind,
+    invoice: Omit<InvoiceRow, "totalMicros" | "invoicedBeforeMicros">,
+  ): Promise<InvoiceRow | null>;
+  get(accountId: string, id: string): Promise<InvoiceRow | null>;
+  list(query: ListQuery, accountId: string): Promise<Page<InvoiceRow>>;
+  lines(accountId: string, id: string): Promise<InvoiceLine[]>;
+  /** Accounts that have not paid an invoice that was due before. */
+  overdue(now: Date): Promise<Set<string>>;
+}
+
+export function invoiceStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): InvoiceStore {
+  const list = createListing({
+    db,
+    table: invoices,
+    fields: {
+      name: { sql: sql`${invoices.id}`, type: "string" },
+      periodStart: { sql: sql`${invoices.periodStart}`, type: "timestamp", orderBy: invoices.periodStart },
+      createTime: { sql: sql`${invoices.createTime}`, type: "timestamp" },
+      dueTime: { sql: sql`${invoices.dueTime}`, type: "timestamp" },
+    },
+    defaultOrder: "periodStart desc",
+    key: invoices.id,
+    tokenSecret,
+  });
+  return {
+    async accountsToInvoice(kind, end) {
+      const rows = await db
+        .selectDistinct({ accountId: billingCharges.accountId })
+        .from(billingCharges)
+        .where(openCharges(kind, end));
+      return rows.map(({ accountId }) => accountId);
+    },
+    issue: (kind, invoice) => db.transaction((tx) => issue(tx, kind, invoice)),
+    async get(accountId, id) {
+      const [row] = await db
+        .select()
+        .from(invoices)
+        .where(and(eq(invoices.accountId, accountId), eq(invoices.id, id)));
+      return row ?? null;
+    },
+    list: (query, accountId) => list(query, eq(invoices.accountId, accountId), `invoices ${accountId}`),
+    lines(accountId, id) {
+      const month = sql<Date>`date_trunc('month', ${billingCharges.hour}, 'UTC')`.mapWith(
+        billingCharges.hour,
+      );
+      return db
+        .select({
+          kind: billingCharges.kind,
+          subject: billingCharges.subject,
+          month,
+          micros: sql<bigint>`sum(${billingCharges.micros})`.mapWith(BigInt),
+        })
+        .from(billingCharges)
+        .where(and(eq(billingCharges.accountId, accountId), eq(billingCharges.invoiceId, id)))
+        .groupBy(billingCharges.kind, billingCharges.subject, month)
+        .orderBy(asc(month), asc(billingCharges.kind), asc(billingCharges.subject));
+    },
+    async overdue(now) {
+      const rows = await db
+        .selectDistinct({ accountId: invoices.accountId })
+        .from(invoices)
+        .innerJoin(billingAccounts, eq(billingAccounts.accountId, invoices.accountId))
+        .where(
+          and(
+            lt(invoices.dueTime, now),
+            gt(
+              sql`${invoices.invoicedBeforeMicros} + ${invoices.totalMicros}`,
+              billingAccounts.receivedMicros,
+            ),
+          ),
+        );
+      return new Set(rows.map(({ accountId }) => accountId));
+    },
+  };
+}
+
+function openCharges(kind: InvoiceKind, end: Date): SQL | undefined {
+  return and(
+    isNull(billingCharges.invoiceId),
+    eq(billingCharges.waived, false),
+    lt(billingCharges.hour, end),
+    kind === "reservations" ? eq(billingCharges.kind, "reservation") : ne(billingCharges.kind, "reservation"),
+  );
+}
+
+async function issue(
+  tx: Parameters<typeof lockAccount>[0],
+  kind: InvoiceKind,
+  invoice: Omit<InvoiceRow, "totalMicros" | "invoicedBeforeMicros">,
+): Promise<InvoiceRow | null> {
+  const { accountId, id, periodEnd } = invoice;
+  await lockAccount(tx, accountId, invoice.createTime);
+  const before = await tx.select().from(invoices).where(eq(invoices.accountId, accountId));
+  if (before.some((one) => one.id === id)) return null;
+  const open = and(eq(billingCharges.accountId, accountId), openCharges(kind, periodEnd));
+  const [sum] = await tx
+    .select({ micros: sql<bigint>`coalesce(sum(${billingCharges.micros}), 0)`.mapWith(BigInt) })
+    .from(billingCharges)
+    .where(open);
+  const totalMicros = sum?.micros ?? 0n;
+  if (totalMicros === 0n) return null;
+  const invoicedBeforeMicros = before.reduce((micros, one) => micros + one.totalMicros, 0n);
+  const row = { ...invoice, totalMicros, invoicedBeforeMicros };
+  await tx.insert(invoices).values(row);
+  await tx.update(billingCharges).set({ invoiceId: id }).where(open);
+  return row;
+}

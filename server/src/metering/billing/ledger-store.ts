@@ -1,0 +1,251 @@
+import { and, eq, gte, inArray, lt, ne, sql } from "drizzle-orm";
+import { AppError } from "../../lib/errors.ts";
+import { uuidv7Hex } from "../../lib/ids.ts";
+import type { Database, Transaction } from "../../platform/db/database.ts";
+import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { changeOf, entriesOf } from "./entries.ts";
+import {
+  billingAccounts,
+  billingCharges,
+  ledgerEntries,
+  ledgerTransactions,
+  TRANSACTION_KINDS,
+  type TransactionKind,
+} from "./table.ts";
+
+export type BillingAccountRow = typeof billingAccounts.$inferSelect;
+export type TransactionRow = typeof ledgerTransactions.$inferSelect;
+
+export interface Charge {
+  hour: Date;
+  kind: string;
+  subject: string;
+  /** > 0. */
+  micros: bigint;
+}
+
+export interface NewTransaction extends Omit<TransactionRow, "id"> {
+  /** What it is for, when the customer is charged. They add up to the amount. */
+  charges: readonly Charge[];
+}
+
+/** What something cost so far, in all. */
+export interface CostTotal extends Omit<Charge, "hour"> {
+  /** Of the cost, what reserved capacity served. */
+  reservedMicros: bigint;
+}
+
+/** What one account used in one hour. */
+export interface HourOfUsage {
+  accountId: string;
+  hour: Date;
+  totals: readonly CostTotal[];
+}
+
+export interface LedgerStore {
+  /**
+   * Writes a transaction with all that belongs to it, or nothing. The same key again changes nothing and gives what was
+   * written then.
+   * @throws AppError ALREADY_EXISTS when the key stands for something else.
+   */
+  post(transaction: NewTransaction): Promise<TransactionRow>;
+  /** Charges what was not charged yet. @param isWaived nobody is to pay for it. */
+  postUsage(usage: HourOfUsage, now: Date, isWaived: boolean): Promise<void>;
+  /** What was charged for usage in these hours, one charge for each account, hour, kind and subject. */
+  posted(from: Date, to: Date): Promise<(Charge & { accountId: string })[]>;
+  /** Null: nothing happened to it yet. */
+  account(accountId: string): Promise<BillingAccountRow | null>;
+  /** Sets what a customer or the operator may set. */
+  setTerms(
+    accountId: string,
+    terms: Partial<Pick<BillingAccountRow, "spendLimitMicros" | "tier">>,
+    now: Date,
+  ): Promise<void>;
+  get(accountId: string, id: string, kinds: readonly TransactionKind[]): Promise<TransactionRow | null>;
+  list(query: ListQuery, accountId: string, kinds: readonly TransactionKind[]): Promise<Page<TransactionRow>>;
+}
+
+const QUALIFYING: ReadonlySet<TransactionKind> = new Set(["payment", "credit_purchase"]);
+const NOT_USAGE = ["reservation", "adjustment"];
+
+export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): LedgerStore {
+  const list = createListing({
+    db,
+    table: ledgerTransactions,
+    fields: {
+      name: { sql: sql`${ledgerTransactions.id}`, type: "string" },
+      kind: { sql: sql`${ledgerTransactions.kind}`, type: "enum", values: TRANSACTION_KINDS },
+      reference: { sql: sql`${ledgerTransactions.reference}`, type: "string" },
+      description: { sql: sql`${ledgerTransactions.description}`, type: "string" },
+      createTime: {
+        sql: sql`${ledgerTransactions.createTime}`,
+        type: "timestamp",
+        orderBy: ledgerTransactions.createTime,
+      },
+    },
+    defaultOrder: "createTime desc",
+    key: ledgerTransactions.id,
+    tokenSecret,
+  });
+  const ofKinds = (accountId: string, kinds: readonly TransactionKind[]) =>
+    and(eq(ledgerTransactions.accountId, accountId), inArray(ledgerTransactions.kind, [...kinds]));
+
+  return {
+    post: (transaction) => db.transaction((tx) => post(tx, transaction)),
+    postUsage: (usage, now, isWaived) => db.transaction((tx) => postUsage(tx, usage, now, isWaived)),
+    posted: (from, to) =>
+      db
+        .select({ ...postedColumns, accountId: billingCharges.accountId })
+        .from(billingCharges)
+        .where(and(gte(billingCharges.hour, from), lt(billingCharges.hour, to), isUsage))
+        .groupBy(billingCharges.accountId, billingCharges.hour, billingCharges.kind, billingCharges.subject),
+    async account(accountId) {
+      const [row] = await db.select().from(billingAccounts).where(eq(billingAccounts.accountId, accountId));
+      return row ?? null;
+    },
+    async setTerms(accountId, terms, now) {
+      const values = { ...terms, updateTime: now };
+      await db
+        .insert(billingAccounts)
+        .values({ accountId, ...values })
+        .onConflictDoUpdate({ target: billingAccounts.accountId, set: values });
+    },
+    async get(accountId, id, kinds) {
+      const [row] = await db
+        .select()
+        .from(ledgerTransactions)
+        .where(and(ofKinds(accountId, kinds), eq(ledgerTransactions.id, id)));
+      return row ?? null;
+    },
+    list: (query, accountId, kinds) =>
+      list(query, ofKinds(accountId, kinds), `transactions ${accountId} ${kinds.join()}`),
+  };
+}
+
+const isUsage = and(...NOT_USAGE.map((kind) => ne(billingCharges.kind, kind)));
+const postedColumns = {
+  hour: billingCharges.hour,
+  kind: billingCharges.kind,
+  subject: billingCharges.subject,
+  micros: sql<bigint>`sum(${billingCharges.micros})`.mapWith(BigInt),
+};
+
+/** What happens to one account happens in a row: whoever holds its row goes first. */
+export async function lockAccount(tx: Transaction, accountId: string, now: Date): Promise<BillingAccountRow> {
+  await tx.insert(billingAccounts).values({ accountId, updateTime: now }).onConflictDoNothing();
+  const [row] = await tx
+    .select()
+    .from(billingAccounts)
+    .where(eq(billingAccounts.accountId, accountId))
+    .for("update");
+  return row as BillingAccountRow;
+}
+
+async function post(tx: Transaction, given: NewTransaction): Promise<TransactionRow> {
+  const account = await lockAccount(tx, given.accountId, given.createTime);
+  const [known] = await tx
+    .select()
+    .from(ledgerTransactions)
+    .where(eq(ledgerTransactions.idempotencyKey, given.idempotencyKey));
+  if (known !== undefined) {
+    const isSame =
+      known.accountId === given.accountId &&
+      known.kind === given.kind &&
+      known.amountMicros === given.amountMicros;
+    if (isSame) return known;
+    throw new AppError("ALREADY_EXISTS", "The requestId was used for something else.", {
+      param: "requestId",
+    });
+  }
+  return (await write(tx, account, given)).row;
+}
+
+/** Writes a transaction for the account whose row is held; gives the row as it is then. */
+async function write(
+  tx: Transaction,
+  account: BillingAccountRow,
+  { charges, ...given }: NewTransaction,
+): Promise<{ row: TransactionRow; account: BillingAccountRow }> {
+  const { accountId, kind, amountMicros, createTime } = given;
+  const row = { ...given, id: uuidv7Hex(createTime.getTime()) };
+  await tx.insert(ledgerTransactions).values(row);
+  const entries = entriesOf(account.netMicros, kind, amountMicros);
+  await tx
+    .insert(ledgerEntries)
+    .values(entries.map((entry) => ({ ...entry, accountId, transactionId: row.id })));
+  if (charges.length > 0) {
+    const waived = kind === "waived_usage";
+    await tx
+      .insert(billingCharges)
+      .values(charges.map((charge) => ({ ...charge, accountId, waived, transactionId: row.id })));
+  }
+  const change = changeOf(kind, amountMicros);
+  const after = {
+    ...account,
+    netMicros: account.netMicros + change,
+    receivedMicros: account.receivedMicros + (change > 0n ? change : 0n),
+    chargedMicros: account.chargedMicros - (change < 0n ? change : 0n),
+    qualifyingMicros: account.qualifyingMicros + (QUALIFYING.has(kind) ? amountMicros : 0n),
+    updateTime: createTime,
+  };
+  await tx.update(billingAccounts).set(after).where(eq(billingAccounts.accountId, accountId));
+  return { row, account: after };
+}
+
+async function postUsage(
+  tx: Transaction,
+  { accountId, hour, totals }: HourOfUsage,
+  now: Date,
+  isWaived: boolean,
+): Promise<void> {
+  let account = await lockAccount(tx, accountId, now);
+  // Read under the lock: another process may have charged it a moment ago.
+  const known = await tx
+    .select({ ...postedColumns, waived: billingCharges.waived })
+    .from(billingCharges)
+    .where(and(eq(billingCharges.accountId, accountId), eq(billingCharges.hour, hour), isUsage))
+    .groupBy(billingCharges.hour, billingCharges.kind, billingCharges.subject, billingCharges.waived);
+  const knownMicros = sumOf(known);
+  for (const [kind, parts] of Object.entries(split(totals, known, isWaived))) {
+    const amountMicros = sumOf(parts);
+    if (amountMicros === 0n) continue;
+    const written = await write(tx, account, {
+      ...{ accountId, kind: kind as TransactionKind, amountMicros, createTime: now },
+      ...{ reference: "", createdBy: "", description: `Usage from ${hour.toISOString()}` },
+      idempotencyKey: `${kind}/${accountId}/${hour.toISOString()}/${knownMicros}`,
+      charges: parts.map((part) => ({ ...part, hour })),
+    });
+    account = written.account;
+  }
+}
+
+type Part = Omit<Charge, "hour">;
+
+/** What is new in the totals. What was charged once is never taken back. */
+function split(
+  totals: readonly CostTotal[],
+  known: readonly (Charge & { waived: boolean })[],
+  isWaived: boolean,
+): { usage: Part[]; waived_usage: Part[] } {
+  const parts: { usage: Part[]; waived_usage: Part[] } = { usage: [], waived_usage: [] };
+  for (const { kind, subject, micros, reservedMicros } of totals) {
+    const same = known.filter((one) => one.kind === kind && one.subject === subject);
+    const fresh = micros - sumOf(same);
+    if (fresh <= 0n) continue;
+    const missing = isWaived ? fresh : reservedMicros - sumOf(same.filter(({ waived }) => waived));
+    const toWaive = clamp(missing, fresh);
+    if (fresh > toWaive) parts.usage.push({ kind, subject, micros: fresh - toWaive });
+    if (toWaive > 0n) parts.waived_usage.push({ kind, subject, micros: toWaive });
+  }
+  return parts;
+}
+
+function sumOf(parts: readonly { micros: bigint }[]): bigint {
+  return parts.reduce((sum, { micros }) => sum + micros, 0n);
+}
+
+/** From 0 to `most`. */
+export function clamp(value: bigint, most: bigint): bigint {
+  if (value < 0n) return 0n;
+  return value > most ? most : value;
+}

@@ -1,0 +1,259 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
+import { FakeClock } from "../../lib/clock.ts";
+import { type Billing, type Booking, createBilling } from "./service.ts";
+import { SPEND_REFRESH_MS } from "./spend.ts";
+import { FakeSuspensions, FakeUsage } from "./testing.ts";
+
+const DOLLAR = 1_000_000n;
+const DAY_MS = 24 * 3_600_000;
+
+let database: TestDatabase;
+let clock: FakeClock;
+let usage: FakeUsage;
+let suspensions: FakeSuspensions;
+let gateways: Billing[];
+let accounts = 0;
+let accountId: string;
+
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  await Promise.all((gateways ?? []).map((one) => one.close()));
+  gateways = [];
+  clock = new FakeClock(Date.UTC(2026, 10, 20, 9, 30));
+  usage = new FakeUsage();
+  suspensions = new FakeSuspensions();
+  accountId = `account-${accounts++}`;
+});
+afterAll(() => Promise.all(gateways.map((one) => one.close())));
+
+async function startGateway(enabled = true) {
+  const own = usage.gateway(clock);
+  const common = { database, clock, log: silentLog, suspensions, tokenSecret: Buffer.alloc(32) };
+  const billing = createBilling({ ...common, enabled, usage: own });
+  gateways.push(billing);
+  await billing.start();
+  return { billing, close: own.close, flush: own.flush };
+}
+
+function booking(kind: Booking["kind"], dollars: bigint, requestId: string | null = null): Booking {
+  const amountMicros = dollars * DOLLAR;
+  return { accountId, kind, amountMicros, requestId, reference: "", description: "", createdBy: "" };
+}
+
+/** Whether a request is let in. */
+function isOpen({ check }: Billing): boolean {
+  try {
+    check(accountId);
+    return true;
+  } catch (error) {
+    expect(error).toMatchObject({ code: "PAYMENT_REQUIRED" });
+    return false;
+  }
+}
+
+describe("spending", () => {
+  test("ends at the tier's limit, begins again with credits for a higher tier, and at the month's turn", async () => {
+    const { billing, close } = await startGateway();
+    close(accountId, 50n * DOLLAR - 1n);
+    expect(isOpen(billing)).toBe(true);
+    close(accountId, 1n);
+    expect(isOpen(billing)).toBe(false);
+    await billing.settle();
+    expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([false, true]);
+    expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
+
+    await billing.book(booking("credit_purchase", 50n));
+    expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
+    expect((await billing.standing(accountId)).limit).toMatchObject({
+      tier: "TIER_2",
+      limitMicros: 500n * DOLLAR,
+    });
+    close(accountId, 450n * DOLLAR);
+    await billing.settle();
+    expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
+
+    clock.advance(11 * DAY_MS);
+    expect(isOpen(billing)).toBe(true);
+    await billing.settle();
+    expect(suspensions.states.has(accountId)).toBe(false);
+    expect((await billing.standing(accountId)).spentMicros).toBe(0n);
+  });
+
+  test("credits for free qualify for no tier", async () => {
+    const { billing } = await startGateway();
+    await billing.book(booking("credit_grant", 5_000n));
+    expect((await billing.standing(accountId)).limit.tier).toBe("TIER_1");
+  });
+
+  test("a lower limit of one's own holds, a higher one than the tier's doesn't; the operator's tier goes before", async () => {
+    const { billing, close } = await startGateway();
+    close(accountId, 10n * DOLLAR);
+    await billing.setTerms(accountId, { spendLimitMicros: 10n * DOLLAR });
+    expect(isOpen(billing)).toBe(false);
+    await billing.setTerms(accountId, { spendLimitMicros: 90n * DOLLAR });
+    expect((await billing.standing(accountId)).limit.limitMicros).toBe(50n * DOLLAR);
+    await billing.setTerms(accountId, { spendLimitMicros: null, tier: "UNLIMITED" });
+    close(accountId, 1_000_000n * DOLLAR);
+    await billing.settle();
+    expect(isOpen(billing)).toBe(true);
+  });
+
+  test("warnings come once each, at 50, 80 and 100 %", async () => {
+    const { billing, close } = await startGateway();
+    const percents = async () => (await billing.alerts(accountId)).map(({ percent }) => percent).sort();
+    close(accountId, 25n * DOLLAR - 1n);
+    await billing.settle();
+    expect(await percents()).toEqual([]);
+    close(accountId, 1n);
+    await billing.settle();
+    await billing.settle();
+    expect(await percents()).toEqual([50]);
+    close(accountId, 25n * DOLLAR);
+    await billing.settle();
+    expect(await percents()).toEqual([100, 50, 80]);
+  });
+
+  test("with billing off nobody is limited, nobody owes, and suspensions for money end", async () => {
+    suspensions.states.set(accountId, "MONTHLY_SPEND_LIMIT_EXCEEDED").set("bad", "BLOCKED_BY_ABUSE_RULE");
+    const { billing, close, flush } = await startGateway(false);
+    close(accountId, 1_000n * DOLLAR);
+    await flush();
+    clock.advance(3_600_000);
+    await billing.settle();
+    expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
+    const { owedMicros, spentMicros } = await billing.standing(accountId);
+    expect([owedMicros, spentMicros]).toEqual([0n, 1_000n * DOLLAR]);
+    expect(() => billing.check("bad")).toThrow(/suspended by the operator/);
+  });
+
+  test("a gateway that starts again knows what was spent, and others hear of it at their next refresh", async () => {
+    const first = await startGateway();
+    const second = await startGateway();
+    first.close(accountId, 50n * DOLLAR);
+    await first.flush();
+    expect(isOpen(second.billing)).toBe(true);
+    await second.billing.settle();
+    expect(isOpen(second.billing)).toBe(false);
+    expect(isOpen((await startGateway()).billing)).toBe(false);
+  });
+
+  test("parallel load on two gateways overshoots by at most what was in flight and what the refresh had not told yet", async () => {
+    const [first, second] = [await startGateway(), await startGateway()];
+    const [limit, largest, parallel] = [50n * DOLLAR, 3n * DOLLAR, 4];
+    let spent = 0n;
+    let untold = 0n;
+    for (let round = 0; round < 20; round++) {
+      for (const gateway of [first, second]) {
+        // All ask before any has ended.
+        const admitted = Array.from({ length: parallel }).filter(() => isOpen(gateway.billing)).length;
+        for (let i = 0; i < admitted; i++) {
+          gateway.close(accountId, largest);
+          spent += largest;
+          untold += largest;
+        }
+      }
+      const inFlight = BigInt(2 * parallel) * largest;
+      expect(spent <= limit + inFlight + untold).toBe(true);
+      if (round % 2 === 1) {
+        for (const gateway of [first, second]) await gateway.flush();
+        for (const gateway of [first, second]) await gateway.billing.settle();
+        untold = 0n;
+      }
+    }
+    expect(spent >= limit).toBe(true);
+    expect(spent <= limit + BigInt(2 * 2 * parallel) * largest).toBe(true);
+    expect([isOpen(first.billing), isOpen(second.billing)]).toEqual([false, false]);
+  });
+
+  test("one gateway overshoots by at most what was in flight", async () => {
+    const { billing, close } = await startGateway();
+    let spent = 0n;
+    for (let round = 0; round < 30; round++) {
+      const admitted = Array.from({ length: 10 }).filter(() => isOpen(billing)).length;
+      for (let i = 0; i < admitted; i++) {
+        close(accountId, DOLLAR);
+        spent += DOLLAR;
+      }
+      if (round % 7 === 0) clock.advance(SPEND_REFRESH_MS);
+    }
+    expect(spent >= 50n * DOLLAR && spent <= 59n * DOLLAR).toBe(true);
+  });
+});
+
+describe("invoices", () => {
+  test("hold a month's charges by what was used, and what comes in pays the oldest first", async () => {
+    const { billing, close, flush } = await startGateway();
+    await billing.setTerms(accountId, { tier: "UNLIMITED" });
+    await billing.book(booking("credit_purchase", 20n));
+    close(accountId, 83n * DOLLAR);
+    await flush();
+    clock.advance(15 * DAY_MS);
+    await billing.settle();
+    const november = await billing.getInvoice(accountId, "2026-11");
+    expect(november).toMatchObject({ totalMicros: 83n * DOLLAR, paidMicros: 20n * DOLLAR, isPastDue: false });
+    expect(november?.lines).toEqual([
+      {
+        kind: "text",
+        subject: "accounts/fireworks/models/m",
+        month: new Date("2026-11-01T00:00:00Z"),
+        micros: 83n * DOLLAR,
+      },
+    ]);
+    close(accountId, 5n * DOLLAR);
+    // Of the month that is invoiced already.
+    close(accountId, 2n * DOLLAR, Date.UTC(2026, 10, 30, 23, 59));
+    await flush();
+    await billing.settle();
+    clock.advance(30 * DAY_MS);
+    await billing.settle();
+    const december = await billing.getInvoice(accountId, "2026-12");
+    expect(december?.lines.map(({ month, micros }) => [month.getUTCMonth(), micros])).toEqual([
+      [10, 2n * DOLLAR],
+      [11, 5n * DOLLAR],
+    ]);
+    await billing.book(booking("payment", 64n));
+    const { rows } = await billing.listInvoices({}, accountId);
+    expect(rows.map(({ id, paidMicros }) => [id, paidMicros])).toEqual([
+      ["2026-12", DOLLAR],
+      ["2026-11", 83n * DOLLAR],
+    ]);
+  });
+
+  test("are issued once, whoever looks and however the clock steps", async () => {
+    const { billing, close, flush } = await startGateway();
+    const other = (await startGateway()).billing;
+    close(accountId, DOLLAR);
+    await flush();
+    clock.advance(12 * DAY_MS);
+    await Promise.all([billing.settle(), other.settle(), billing.settle()]);
+    clock.advance(-20 * DAY_MS);
+    await billing.settle();
+    clock.advance(20 * DAY_MS);
+    await other.settle();
+    const { rows } = await billing.listInvoices({}, accountId);
+    expect(rows.map(({ id, totalMicros }) => [id, totalMicros])).toEqual([["2026-11", DOLLAR]]);
+    expect((await billing.standing(accountId)).owedMicros).toBe(DOLLAR);
+  });
+
+  test("that are not paid in time suspend the account until they are", async () => {
+    const { billing, close, flush } = await startGateway();
+    close(accountId, 10n * DOLLAR);
+    await flush();
+    clock.advance(12 * DAY_MS);
+    await billing.settle();
+    clock.advance(15 * DAY_MS);
+    await billing.settle();
+    expect(suspensions.states.get(accountId)).toBe("FAILED_PAYMENTS");
+    expect((await billing.getInvoice(accountId, "2026-11"))?.isPastDue).toBe(true);
+    expect(isOpen(billing)).toBe(false);
+    await billing.book(booking("payment", 9n));
+    expect(isOpen(billing)).toBe(false);
+    await Promise.all([billing.book(booking("payment", 1n, "x")), billing.book(booking("payment", 1n, "x"))]);
+    expect(isOpen(billing)).toBe(true);
+    expect((await billing.standing(accountId)).creditMicros).toBe(0n);
+  });
+});
