@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth, until } from "../harness/hearth.ts";
 import { type Json, post, type Reply, send } from "../harness/http.ts";
 import { uploadTinyAddon, uploadTinyModel } from "../harness/models.ts";
@@ -277,8 +277,4 @@ describe("every operation", () => {
     expectAllExercised("deployments");
     expectAllExercised("deployedModels");
   });
-});
-
-afterAll(async () => {
-  await hearth.stop();
 });
