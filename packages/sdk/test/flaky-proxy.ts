@@ -82,8 +82,8 @@ function passOn(fault: Fault, request: IncomingMessage, response: ServerResponse
   const upstream = http.request({ host: "127.0.0.1", port, method, path: url, headers, agent: false });
   upstream.on("error", () => request.socket.destroy());
   upstream.on("response", (from) => passAnswer(fault, from, response));
-  if (fault === "cut-body") cutBody(request, upstream);
-  else request.pipe(upstream);
+  if (fault !== "cut-body") request.pipe(upstream);
+  else cutBody(request, upstream, Math.floor(Number(headers["content-length"] ?? 0) / 2));
   response.on("close", () => upstream.destroy());
 }
 
@@ -107,8 +107,8 @@ function passAnswer(fault: Fault, from: IncomingMessage, response: ServerRespons
   });
 }
 
-function cutBody(request: IncomingMessage, upstream: http.ClientRequest): void {
-  const half = Number(request.headers["content-length"] ?? 0) / 2;
+function cutBody(request: IncomingMessage, upstream: http.ClientRequest, half: number): void {
+  if (half === 0) request.socket.destroy();
   let passed = 0;
   request.on("data", (chunk: Buffer) => {
     const part = chunk.subarray(0, Math.max(0, half - passed));
