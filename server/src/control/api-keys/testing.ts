@@ -3,6 +3,7 @@ import { type Reply, type SendOptions, send } from "../../../test/harness/http.t
 import { FakeClock } from "../../lib/clock.ts";
 import { newApiKey } from "../../lib/ids.ts";
 import { platformSecret } from "../../platform/db/secrets.ts";
+import type { RecordOperation } from "../../platform/http/operation-record.ts";
 import { type ResourceRoute, registerResources } from "../../platform/http/resources.ts";
 import { createHttpServer } from "../../platform/http/server.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
@@ -36,11 +37,12 @@ export interface Tenants {
   close(): Promise<void>;
 }
 
-/** Accounts, users and keys on a fresh database, and over HTTP together with `routes`. */
+/** Accounts, users and keys on a fresh database, and over HTTP together with `routes`; `record` hears of changes. */
 export async function startTenants(
   routes: (
     tenants: Omit<Tenants, "call" | "close">,
   ) => readonly ResourceRoute[] | Promise<readonly ResourceRoute[]> = () => [],
+  record: (database: TestDatabase, clock: FakeClock) => RecordOperation | undefined = () => undefined,
 ): Promise<Tenants> {
   const database = await testDatabase();
   const clock = new FakeClock();
@@ -68,12 +70,8 @@ export async function startTenants(
     authenticate: keys.authenticate,
     direct: [],
     register(app) {
-      registerResources(app, [
-        ...accountRoutes(accounts),
-        ...userRoutes(users),
-        ...apiKeyRoutes(keys),
-        ...more,
-      ]);
+      const all = [...accountRoutes(accounts), ...userRoutes(users), ...apiKeyRoutes(keys), ...more];
+      registerResources(app, all, record(database, clock));
     },
   });
   const port = await server.listen(0, "127.0.0.1");

@@ -1,11 +1,13 @@
 import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
 import multipart from "@fastify/multipart";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static, TObject, TSchema } from "typebox";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { applyMask, parseMask } from "../../lib/field-mask.ts";
 import { departure } from "./exchange.ts";
 import { readJsonBody } from "./json-body.ts";
+import { type RecordOperation, recorded } from "./operation-record.ts";
 import { bodyReader, queryReader } from "./resource-input.ts";
 import { refuseAmbiguousJson } from "./strict-json.ts";
 import { drainUpload, type Upload, uploadOf } from "./upload.ts";
@@ -41,8 +43,21 @@ export interface ResourceRoute {
   upload?: { maxBytes: number };
   /** Of a GET: the resource, or the items of the list; its fields can be picked with `readMask`. */
   resource?: TObject;
-  /** The JSON answer, sent with 200. */
+  /** The JSON answer, sent with 200; a `FileAnswer` is sent as it is. */
   handle(call: ResourceCall<never, never>): Promise<object>;
+}
+
+/** An answer that is a file, sent as its pieces come. `pieces` is ended early when the client leaves or stops reading. */
+export class FileAnswer {
+  readonly filename: string;
+  readonly contentType: string;
+  readonly pieces: AsyncIterable<string>;
+
+  constructor(filename: string, contentType: string, pieces: AsyncIterable<string>) {
+    this.filename = filename;
+    this.contentType = contentType;
+    this.pieces = pieces;
+  }
 }
 
 interface TypedRoute<Q extends TSchema, B extends TSchema> extends Omit<ResourceRoute, "handle"> {
@@ -70,13 +85,20 @@ export function defineRoute<Q extends TSchema = TObject, B extends TSchema = TOb
 }
 
 const MAX_BODY_BYTES = 1_000_000;
+/** A client that reads nothing for so long has left. */
+const STALL_TIMEOUT_MS = 30_000;
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /**
  * Serves resources. Every route reads its request strictly (see bodyReader and refuseAmbiguousJson) and answers with
  * JSON; the other methods of its path answer 405. To be called once, with all routes.
+ * @param record is told of every request that could change something.
  */
-export function registerResources(app: FastifyInstance, routes: readonly ResourceRoute[]): void {
+export function registerResources(
+  app: FastifyInstance,
+  routes: readonly ResourceRoute[],
+  record?: RecordOperation,
+): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", ({ headers }, payload, done) => {
@@ -87,7 +109,7 @@ export function registerResources(app: FastifyInstance, routes: readonly Resourc
     for (const route of routes) {
       const url = frameworkPath(route.path);
       methods.set(url, [...(methods.get(url) ?? []), route.method]);
-      if (route.upload === undefined) addRoute(scope, route);
+      if (route.upload === undefined) addRoute(scope, route, record);
     }
     for (const [url, allowed] of methods) addOtherMethods(scope, url, allowed);
   });
@@ -96,12 +118,13 @@ export function registerResources(app: FastifyInstance, routes: readonly Resourc
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     await scope.register(multipart);
-    for (const route of routes) if (route.upload !== undefined) addRoute(scope, route);
+    for (const route of routes) if (route.upload !== undefined) addRoute(scope, route, record);
   });
 }
 
-function addRoute(app: FastifyInstance, route: ResourceRoute): void {
+function addRoute(app: FastifyInstance, route: ResourceRoute, record?: RecordOperation): void {
   const { upload } = route;
+  const observe = route.method === "GET" ? undefined : record;
   const readBody = bodyReader(route.body, route.method === "PATCH");
   const readQuery = queryReader(route.query);
   app.route({
@@ -111,20 +134,36 @@ function addRoute(app: FastifyInstance, route: ResourceRoute): void {
     async handler(request, reply) {
       const given = request.query as Record<string, unknown>;
       const mask = readMaskOf(route, given["readMask"] ?? given["read_mask"]);
-      const call: ResourceCall<unknown, unknown> = {
+      const known = {
         principal: (request as unknown as { principal: Caller }).principal,
         params: request.params as Record<string, string>,
-        query: readQuery(given),
-        body: upload === undefined ? readBody(request.body) : uploadOf(request, upload.maxBytes),
         requestId: request.id,
-        signal: departure(request.raw.socket),
       };
-      const handled = route.handle(call as ResourceCall<never, never>);
-      const answer = await (upload === undefined ? handled : handled.finally(() => drainUpload(request)));
+      const run = async (): Promise<object> => {
+        const call: ResourceCall<unknown, unknown> = {
+          ...known,
+          query: readQuery(given),
+          body: upload === undefined ? readBody(request.body) : uploadOf(request, upload.maxBytes),
+          signal: departure(request.raw.socket),
+        };
+        const handled = route.handle(call as ResourceCall<never, never>);
+        return upload === undefined ? handled : handled.finally(() => drainUpload(request));
+      };
+      const answer = await (observe === undefined ? run() : recorded(observe, route, known, run));
+      if (answer instanceof FileAnswer) return sendFile(reply.header("x-request-id", request.id), answer);
       reply.header("x-request-id", request.id).type("application/json; charset=utf-8");
       return JSON.stringify(mask === null ? answer : pick(mask, answer));
     },
   });
+}
+
+function sendFile(reply: FastifyReply, { filename, contentType, pieces }: FileAnswer): FastifyReply {
+  reply.raw.setTimeout(STALL_TIMEOUT_MS, () => reply.raw.destroy());
+  return reply
+    .header("content-disposition", `attachment; filename="${filename}"`)
+    .header("x-content-type-options", "nosniff")
+    .type(contentType)
+    .send(Readable.from(pieces));
 }
 
 function addOtherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { silentLog } from "../../../test/harness/database.ts";
+import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { auditRoutes } from "./routes.ts";
+import { type Audit, createAudit } from "./service.ts";
+
+const LOG = "/v1/accounts/acme/auditLogs";
+
+let t: Tenants;
+let audit: Audit;
+let admin: Someone;
+let member: Someone;
+let stranger: Someone;
+
+beforeAll(async () => {
+  t = await startTenants(
+    ({ database, clock, tokenSecret }) => {
+      audit = createAudit({ database, clock, log: silentLog, tokenSecret });
+      return auditRoutes(audit);
+    },
+    () => audit.record,
+  );
+  admin = await t.someone("acme", "root", "admin");
+  member = await t.someone("acme", "bob", "user");
+  stranger = await t.someone("evil", "mallory", "admin");
+});
+afterAll(() => t.close());
+
+const entries = async (filter = "") =>
+  (await t.call(t.operator.key, "GET", `${LOG}?pageSize=200&filter=${encodeURIComponent(filter)}`)).json
+    .auditLogs;
+
+test("every request that could change something leaves who, what, with which key and how it ended", async () => {
+  const before = (await entries()).length;
+  const user = { role: "user", email: "new@acme.example" };
+  const made = await t.call(admin.key, "POST", "/v1/accounts/acme/users?userId=new", user);
+  const refused = await t.call(member.key, "POST", "/v1/accounts/acme/users?userId=more", user);
+  const bad = await t.call(admin.key, "POST", "/v1/accounts/acme/users?userId=bad", { surprise: 1 });
+  await t.call(t.operator.key, "PATCH", "/v1/accounts/acme/users/new", { displayName: "New" });
+  await t.call(admin.key, "GET", "/v1/accounts/acme/users");
+  expect([made.status, refused.status, bad.status]).toEqual([200, 403, 400]);
+  const all = await entries();
+  expect(all.length).toBe(before + 4);
+  expect(all).toEqual(
+    expect.arrayContaining([
+      {
+        name: expect.stringMatching(/^accounts\/acme\/auditLogs\/[0-9a-f]{32}$/),
+        createTime: "2026-01-01T00:00:00.000Z",
+        actor: "accounts/acme/users/root",
+        keyId: admin.principal.keyId,
+        operation: "createUser",
+        resource: "accounts/acme/users/new",
+        outcome: "OK",
+        requestId: made.headers["x-request-id"],
+      },
+      expect.objectContaining({
+        actor: "accounts/acme/users/bob",
+        resource: "accounts/acme/users",
+        outcome: "FORBIDDEN",
+      }),
+      expect.objectContaining({ actor: "accounts/acme/users/root", outcome: "BAD_REQUEST" }),
+      expect.objectContaining({
+        actor: "accounts/local/users/operator",
+        operation: "updateUser",
+        outcome: "OK",
+      }),
+    ]),
+  );
+  expect(await entries('outcome = "FORBIDDEN" AND actor:bob')).toHaveLength(1);
+});
+
+test("holds no keys, and strangers leave nothing in it", async () => {
+  const before = (await entries()).length;
+  const { json } = await t.call(admin.key, "POST", "/v1/accounts/acme/apiKeys", {
+    apiKey: { displayName: "secret-label" },
+  });
+  expect(json.key).toMatch(/^fw_/);
+  expect((await t.call(stranger.key, "DELETE", "/v1/accounts/acme/users/new")).status).toBe(404);
+  const all = await entries();
+  expect(all.length).toBe(before + 1);
+  expect(JSON.stringify(all)).not.toMatch(/fw_|secret-label/);
+  const own = await t.call(stranger.key, "GET", "/v1/accounts/evil/auditLogs");
+  expect(own.json.auditLogs).toMatchObject([{ operation: "deleteUser", outcome: "NOT_FOUND" }]);
+});
+
+test("is for the account's admins, and pages like every list", async () => {
+  expect((await t.call(null, "GET", LOG)).status).toBe(401);
+  expect((await t.call(member.key, "GET", LOG)).status).toBe(403);
+  expect((await t.call(stranger.key, "GET", LOG)).status).toBe(404);
+  const first = (await t.call(admin.key, "GET", `${LOG}?pageSize=2&readMask=name`)).json;
+  const next = (
+    await t.call(admin.key, "GET", `${LOG}?pageSize=2&readMask=name&pageToken=${first.nextPageToken}`)
+  ).json;
+  const names = [...first.auditLogs, ...next.auditLogs].map(({ name }: { name: string }) => name);
+  expect(new Set(names).size).toBe(4);
+  expect((await t.call(admin.key, "GET", `${LOG}?filter=secret=1`)).status).toBe(400);
+});
+
+test("nobody changes or deletes what is in it", async () => {
+  for (const change of [
+    "update audit_log set outcome = 'OK'",
+    "delete from audit_log",
+    "truncate audit_log",
+  ]) {
+    await expect(t.database.sql.unsafe(change)).rejects.toThrow(/append-only/);
+  }
+});
