@@ -28,11 +28,12 @@ async function readLine(stdin: NodeJS.ReadStream): Promise<string> {
 }
 
 async function readKeys({ stdin, stderr, signal }: World, question: string): Promise<string> {
-  await stderr.write(question);
+  // First of all, so that nothing is shown of what is typed early.
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
   stdin.resume();
   try {
+    await stderr.write(question);
     return await new Promise<string>((resolve, reject) => {
       let secret = "";
       const interrupted = (): void => reject(new Interrupted());

@@ -119,7 +119,13 @@ describe("JSON of a list", () => {
 describe("the line of what is going on", () => {
   const open = (isTerminal: boolean, isQuiet = false) => {
     let text = "";
-    const sink = { isTerminal, columns: 20, write: async (more: string) => void (text += more) };
+    const sink = {
+      isTerminal,
+      columns: 20,
+      async write(more: string) {
+        text += more;
+      },
+    };
     return { line: new StatusLine(sink, isQuiet), written: () => text };
   };
 

@@ -181,7 +181,7 @@ export const DEPLOYMENT: Resource = {
       examples: [
         "firectl create deployment my-model --wait",
         "firectl create deployment accounts/fireworks/models/smollm2-135m-instruct --enable-addons",
-        "firectl create deployment my-model --min-replica-count 2 --max-replica-count 3 --scale-down-window 1h30m",
+        "firectl create deployment my-model --min-replica-count 2 --max-replica-count 3 --scale-down-window 10m30s",
       ],
       load: () => import("../deployments.ts").then(({ createDeployment }) => createDeployment),
     },

@@ -1,0 +1,343 @@
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { writeTinyAdapter, writeTinyModel } from "../../../server/src/model-files/testing.ts";
+import { type Hearth, startHearth } from "../../../server/test/harness/hearth.ts";
+import { post } from "../../../server/test/harness/http.ts";
+import { startFlakyProxy } from "../../sdk/test/flaky-proxy.ts";
+import { builtFirectl, type Firectl, type Ran, startGate, tempFolder } from "./harness.ts";
+
+let hearth: Hearth;
+let firectl: Firectl;
+const files = tempFolder();
+const row = `${JSON.stringify({
+  messages: [
+    { role: "user", content: "x".repeat(900) },
+    { role: "assistant", content: "y" },
+  ],
+})}\n`;
+
+beforeAll(async () => {
+  hearth = await startHearth();
+  firectl = await builtFirectl({ FIREWORKS_API_BASE: hearth.origin, FIREWORKS_API_KEY: hearth.apiKey });
+  await writeTinyModel(join(files, "tiny"), { shards: 3 });
+  await writeTinyAdapter(join(files, "lora"));
+  writeFileSync(join(files, "data.jsonl"), row.repeat(10));
+  writeFileSync(join(files, "large.jsonl"), row.repeat(24_000));
+}, 180_000);
+
+/** A line that must work; gives what it printed. */
+async function ok(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await firectl.run(args);
+  expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+  return stdout;
+}
+
+async function json(...args: string[]): Promise<Record<string, unknown>> {
+  return JSON.parse(await ok(...args, "-o", "json")) as Record<string, unknown>;
+}
+
+async function refused(...args: string[]): Promise<Ran> {
+  const ran = await firectl.run(args);
+  expect(ran.code).toBe(1);
+  expect(ran.stdout).toBe("");
+  return ran;
+}
+
+describe("against the platform", () => {
+  test("a model is uploaded, deployed, asked, tuned by an addon, downloaded and deleted", async () => {
+    expect(await ok("create", "model", "tiny", join(files, "tiny"))).toContain(
+      "Name: accounts/local/models/tiny\n",
+    );
+    expect(await ok("get", "model", "tiny")).toContain("\nState: READY\n");
+    const deployed = await json(
+      ...["create", "deployment", "tiny", "--deployment-id", "first", "--enable-addons"],
+      ...["--min-replica-count", "1", "--scale-to-zero-window", "1h30m", "--wait"],
+    );
+    expect(deployed).toMatchObject({ state: "READY", autoscalingPolicy: { scaleToZeroWindow: "5400s" } });
+
+    await ok("create", "model", "addon", join(files, "lora"), "--base-model", "tiny");
+    expect(await ok("load-lora", "addon", "--deployment", "first", "--wait")).toContain(
+      "\nState: DEPLOYED\n",
+    );
+    const body = {
+      model: "accounts/local/models/addon#accounts/local/deployments/first",
+      prompt: "the",
+      max_tokens: 4,
+    };
+    const reply = await post(hearth, "/inference/v1/completions", body);
+    expect(reply.status).toBe(200);
+    expect(await ok("get", "model", "tiny")).toMatch(
+      /Deployed Model Refs:\n {2}\[\{\n {4}Name: accounts\/local\/deployedModels\/tiny-/,
+    );
+    expect(await ok("list", "deployed-models")).toMatch(
+      /^NAME .*\n.*\/addon-.* DEPLOYED .*\n.*\/tiny-.* DEPLOYED .*\n$/,
+    );
+    expect(await ok("unload-lora", "addon", "--wait")).toMatch(
+      /^Unloaded accounts\/local\/deployedModels\/addon-/,
+    );
+
+    const target = join(files, "downloaded");
+    await ok("download", "model", "tiny", target);
+    for (const name of readdirSync(join(files, "tiny"))) {
+      expect(readFileSync(join(target, name)).equals(readFileSync(join(files, "tiny", name)))).toBe(true);
+    }
+    expect((await refused("delete", "model", "tiny")).stderr).toContain("accounts/local/deployments/first");
+    await ok("update", "deployment", "first", "--display-name", "First");
+    await ok("delete", "deployment", "first");
+    expect(await ok("list", "deployments", "--show-deleted")).toMatch(/\/first +DELET.* First\n$/);
+    expect(await ok("undelete", "deployment", "first", "--wait")).toContain("State: READY");
+    expect(await json("scale", "deployment", "first", "--replica-count", "0")).toMatchObject({
+      desiredReplicaCount: 0,
+    });
+    await ok("delete", "deployment", "first");
+    for (const model of ["addon", "tiny"]) await ok("delete", "model", model);
+  });
+
+  test("a folder of links, as Hugging Face's cache has it, is uploaded as what they lead to", async () => {
+    const [snapshot, blobs] = [join(files, "snapshot"), join(files, "blobs")];
+    await writeTinyModel(blobs);
+    mkdirSync(snapshot);
+    for (const name of readdirSync(blobs)) symlinkSync(join("../blobs", name), join(snapshot, name));
+    expect(await ok("create", "model", "linked", snapshot, "--quiet")).toContain("State: READY");
+  });
+
+  test("datasets, users and keys are made, changed, listed and deleted", async () => {
+    expect(
+      await ok("create", "dataset", "rows", join(files, "data.jsonl"), "--display-name", "Rows"),
+    ).toMatch(/Example Count: 10\n/);
+    expect(await json("update", "dataset", "rows", "--display-name", "Others")).toMatchObject({
+      displayName: "Others",
+    });
+    expect(await ok("list", "datasets", "--filter", 'displayName = "Others"')).toContain(
+      "accounts/local/datasets/rows  READY",
+    );
+    await ok("delete", "dataset", "rows");
+    expect((await refused("get", "dataset", "rows")).stderr).toContain("not found");
+
+    await ok("create", "user", "--email=alice@example.com", "--role=admin");
+    expect(await json("update", "user", "alice", "--role", "user")).toMatchObject({ role: "user" });
+    await ok("delete", "user", "alice");
+
+    const { keyId } = await json("create", "api-key", "--key-name", "second");
+    expect(await ok("list", "api-key")).toContain(String(keyId));
+    expect(await ok("get", "api-key", String(keyId))).toContain("Display Name: second");
+    await ok("delete", "api-key", String(keyId));
+    expect(await ok("list", "api-key", "--all-users")).not.toContain(String(keyId));
+  });
+
+  test("what the server doesn't have yet is said to be so", async () => {
+    for (const line of [
+      ["list", "quotas"],
+      ["list", "reservations"],
+      ["list", "sftj"],
+    ]) {
+      const { code, stderr } = await firectl.run(line);
+      if (code !== 0) expect(stderr).toContain(`${hearth.origin} doesn't offer this.`);
+    }
+  });
+
+  test("a key that was taken back is said to be no good any more, and whence it came", async () => {
+    const { keyId, key } = await json("create", "api-key", "--key-name", "short");
+    const env = { FIREWORKS_API_KEY: "" };
+    expect((await firectl.run(["signin"], { env, input: `${key}\n` })).code).toBe(0);
+    expect((await firectl.run(["list", "models"], { env })).code).toBe(0);
+    await ok("delete", "api-key", String(keyId));
+    const { code, stderr } = await firectl.run(["list", "models"], { env });
+    expect(code).toBe(1);
+    expect(stderr).toContain("The key is from profile default");
+    expect(stderr).toContain("firectl signin");
+    expect(stderr).not.toContain(String(key));
+  });
+
+  test("files that can't be used are named, and nothing is made", async () => {
+    const name = Buffer.concat([Buffer.from(`${files}/latin/`), Buffer.from([0x6d, 0xe9, 0x2e, 0x6a])]);
+    mkdirSync(join(files, "latin"));
+    writeFileSync(name, "{}");
+    expect((await refused("create", "model", "latin", join(files, "latin"))).stderr).toContain(
+      "is not UTF-8",
+    );
+    symlinkSync("nowhere", join(files, "dangling"));
+    expect((await refused("create", "dataset", "dangling", join(files, "dangling"))).stderr).toContain(
+      "dangling does not exist",
+    );
+    writeFileSync(join(files, "secret.jsonl"), row.repeat(3));
+    chmodSync(join(files, "secret.jsonl"), 0);
+    // Root may read everything, so that somebody else has to try.
+    const other = { env: { HOME: files }, ...(process.getuid?.() === 0 && { uid: 65_534 }) };
+    const { code, stderr } = await firectl.run(
+      ["create", "dataset", "secret", join(files, "secret.jsonl")],
+      other,
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain("secret.jsonl may not be used by you (EACCES)");
+    expect(stderr).toContain("Check who may read");
+    expect((await refused("get", "model", "latin")).stderr).toContain("not found");
+  });
+
+  test("rows and files that the platform refuses can be mended, and the same command goes on", async () => {
+    const path = join(files, "broken.jsonl");
+    writeFileSync(path, `${row}${row}no JSON\n`);
+    const { stderr } = await refused("create", "dataset", "mended", path);
+    expect(stderr).toContain("Mend the files and run the same command again.");
+    writeFileSync(path, row.repeat(3));
+    expect(await ok("create", "dataset", "mended", path)).toContain("State: READY");
+
+    const broken = join(files, "broken");
+    await writeTinyModel(broken);
+    renameSync(join(broken, "config.json"), join(files, "config.json"));
+    expect((await refused("create", "model", "mended", broken)).stderr).toContain("config.json");
+    renameSync(join(files, "config.json"), join(broken, "config.json"));
+    expect(await ok("create", "model", "mended", broken)).toContain("State: READY");
+  });
+
+  test("a download that the disk doesn't take leaves nothing behind", async () => {
+    await ok("create", "model", "huge", await largeModel());
+    const target = join(files, "small-disk");
+    // A limit on files stands for a full disk: both end a write in the middle.
+    const { code, stderr } = await runIn("ulimit -f 1000", ["download", "model", "huge", target]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/model\.safetensors can't be written/);
+    expect(readdirSync(target).filter((name) => name.includes("safetensors"))).toEqual([]);
+    await ok("download", "model", "huge", target);
+    expect(readdirSync(target)).toEqual(readdirSync(join(files, "large")));
+  });
+});
+
+/** About 25 MB in one file of weights. */
+async function largeModel(): Promise<string> {
+  const folder = join(files, "large");
+  rmSync(folder, { recursive: true, force: true });
+  await writeTinyModel(folder, { config: { hidden_size: 512, intermediate_size: 1536 } });
+  return folder;
+}
+
+/** Runs a line in a shell that did something before. */
+async function runIn(before: string, args: readonly string[]): Promise<Ran> {
+  const { execFile } = await import("node:child_process");
+  const script = `${before}; exec "$@"`;
+  return new Promise((resolve) => {
+    const argv = ["-c", script, "bash", process.execPath, firectl.program, ...args];
+    execFile("bash", argv, { env: firectl.env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+describe("in a terminal", () => {
+  test("signin asks for the key, shows stars, and Ctrl-C leaves everything as it was", async () => {
+    const env = { HOME: join(firectl.folder, "home2"), FIREWORKS_API_KEY: "" };
+    const left = firectl.open(["signin"], { env });
+    await left.shows(/API key for .*: $/);
+    left.type("fw_half\u0003");
+    expect(await left.exited).toBe(130);
+    expect(left.output).not.toContain("fw_half");
+
+    const terminal = firectl.open(["signin"], { env });
+    await terminal.shows(/API key for .*: $/);
+    terminal.type(`x\u007f${hearth.apiKey}`);
+    await terminal.shows(/\*{20}/);
+    terminal.type("\r");
+    expect(await terminal.exited).toBe(0);
+    expect(terminal.output).not.toContain(hearth.apiKey);
+    expect(terminal.output).toContain("Signed in to accounts/local as operator");
+    expect((await firectl.run(["whoami"], { env })).stdout).toContain("Key From: profile default");
+  });
+
+  test("signin says when nothing was typed, and when the key is wrong", async () => {
+    const env = { HOME: join(firectl.folder, "home3"), FIREWORKS_API_KEY: "" };
+    const nothing = firectl.open(["signin"], { env });
+    await nothing.shows(/: $/);
+    nothing.type("\r");
+    expect(await nothing.exited).toBe(1);
+    expect(nothing.output).toContain("No API key was given.");
+    const wrong = firectl.open(["signin"], { env });
+    await wrong.shows(/: $/);
+    wrong.type("fw_wrong\r");
+    expect(await wrong.exited).toBe(1);
+    expect(wrong.output).toContain("Sign in again");
+  });
+
+  test("an upload shows a bar; Ctrl-C ends it, and the same command goes on where it was", async () => {
+    const gate = await startGate(hearth.port, 14_000_000);
+    const proxy = await startFlakyProxy({ port: Number(new URL(gate.origin).port) });
+    const env = { FIREWORKS_API_BASE: proxy.origin };
+    const line = ["create", "dataset", "interrupted", join(files, "large.jsonl")];
+    const first = firectl.open(line, { env });
+    await first.shows(/Uploading {2}\[=+> *\] +[1-9]\d*% of 23\.\d MB/);
+    await first.shows(/(4|5|6)\d% of/);
+    first.type("\u0003");
+    expect(await first.exited).toBe(130);
+    expect(first.output).toContain("run the same command again to go on");
+
+    gate.open();
+    const second = firectl.open(line, { env });
+    expect(await second.exited).toBe(0);
+    expect(second.output).toContain("Name: accounts/local/datasets/interrupted");
+    const starts = proxy.seen
+      .filter(({ method, path }) => method === "PUT" && path.startsWith("/blobs/"))
+      .map(({ headers }) => headers["content-range"] ?? "from the start");
+    expect(starts[0]).toBe("from the start");
+    expect(starts[1]).toMatch(/^bytes \*\//);
+    expect(starts.at(-1)).toMatch(/^bytes [1-9]\d{6,}-/);
+    await proxy.close();
+  });
+
+  test("--quiet shows no bar", async () => {
+    const terminal = firectl.open(["create", "dataset", "quiet", join(files, "large.jsonl"), "--quiet"]);
+    expect(await terminal.exited).toBe(0);
+    expect(terminal.output).toMatch(/^Name: accounts\/local\/datasets\/quiet/);
+  });
+});
+
+describe("over a network that loses things", () => {
+  test("commands come through, once each", async () => {
+    const proxy = await startFlakyProxy(hearth);
+    const env = { FIREWORKS_API_BASE: proxy.origin };
+    proxy.plan(["unavailable", "drop", "delay", "cut-answer"]);
+    expect((await firectl.run(["list", "models", "-a", "fireworks"], { env })).code).toBe(0);
+    proxy.plan(["drop", "lose-answer"], ({ method }) => method === "POST");
+    const made = await firectl.run(["create", "user", "--email", "bob@example.com", "--user-id", "bob"], {
+      env,
+    });
+    expect(made).toMatchObject({ code: 0, stderr: "" });
+    proxy.plan(["lose-answer"], ({ method }) => method === "DELETE");
+    expect((await firectl.run(["delete", "user", "bob"], { env })).code).toBe(0);
+    await proxy.close();
+  });
+
+  test("an upload arrives whole though connections break in the middle of it", async () => {
+    const proxy = await startFlakyProxy(hearth);
+    const env = { FIREWORKS_API_BASE: proxy.origin };
+    const isLarge = (headers: Record<string, unknown>) => Number(headers["content-length"]) > 1_000_000;
+    proxy.plan(["cut-body", "cut-body", "unavailable", "lose-answer"], ({ headers }) => isLarge(headers));
+    const folder = await largeModel();
+    const made = await firectl.run(["create", "model", "battered", folder], { env });
+    expect(made).toMatchObject({ code: 0 });
+    const target = join(files, "battered");
+    proxy.plan(["cut-answer", "drop", "cut-answer"], ({ path }) => path.startsWith("/blobs/"));
+    expect(await firectl.run(["download", "model", "battered", target], { env })).toMatchObject({ code: 0 });
+    for (const name of readdirSync(folder)) {
+      expect(readFileSync(join(target, name)).equals(readFileSync(join(folder, name)))).toBe(true);
+    }
+    await proxy.close();
+  });
+
+  test("a host that isn't there, or is a web server, is named with what to do", async () => {
+    const gone = await startFlakyProxy(hearth);
+    await gone.close();
+    const ran = await firectl.run(["list", "models"], { env: { FIREWORKS_API_BASE: gone.origin } });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain(`${gone.origin} can't be reached (ECONNREFUSED)`);
+    expect(ran.stderr).toContain("The address is from FIREWORKS_API_BASE. Is it running there?");
+  });
+});
