@@ -11,6 +11,17 @@ import { SEGMENT_LIMIT_BYTES, Spool } from "./spool.ts";
 import { type UsageFigures, type UsageFilter, usageStore } from "./store.ts";
 
 export type { Outcome, UsageEnd, UsageRow, UsageSource } from "./record.ts";
+export {
+  GROUPINGS,
+  type Grouping,
+  type HourlyCost,
+  REPORT_FIELDS,
+  type ReportQuery,
+  type ReportRow,
+  type UsageReports,
+  type UsageSums,
+  usageReports,
+} from "./report-store.ts";
 export type { UsageFigures } from "./store.ts";
 
 export interface UsageLedgerOptions {

@@ -1,0 +1,203 @@
+import type { Clock } from "../../lib/clock.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { checkFilter } from "../../lib/filter-check.ts";
+import { openPageToken, sealPageToken } from "../../lib/page-token.ts";
+import { parseTimestamp } from "../../lib/timestamps.ts";
+import { formatDollars } from "../../metering/money/service.ts";
+import {
+  type Grouping,
+  REPORT_FIELDS,
+  type ReportQuery,
+  type ReportRow,
+  type UsageReports,
+  type UsageSums,
+} from "../../metering/usage/service.ts";
+import { authorize, type Principal } from "../accounts/service.ts";
+import { csvLine } from "./csv.ts";
+import type { ExportQuery, Usage, UsageFigures, UsagePage, UsageQuery } from "./schema.ts";
+
+export interface UsageDeps {
+  reports: UsageReports;
+  clock: Clock;
+  tokenSecret: Buffer;
+}
+
+export interface UsageService {
+  /** @throws AppError BAD_REQUEST naming the parameter; NOT_FOUND for another account; FORBIDDEN for `allAccounts`. */
+  query(principal: Principal, accountId: string, query: UsageQuery): Promise<UsagePage>;
+  /** The same as CSV, all groups. @throws AppError also RATE_LIMIT_EXCEEDED while others are being exported. */
+  export(principal: Principal, accountId: string, query: ExportQuery): Promise<AsyncIterable<string>>;
+}
+
+const HOUR_MS = 3_600_000;
+const MAX_RANGE_MS = 400 * 24 * HOUR_MS;
+const DEFAULT_PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 200;
+const MAX_EXPORT_ROWS = 1_000_000;
+/** Each holds a connection to the database while its client reads. */
+const MAX_EXPORTS = 2;
+
+interface Position {
+  after: string[];
+  total: UsageFigures;
+  totalSize: number;
+}
+
+export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageService {
+  let exports = 0;
+
+  function read(principal: Principal, accountId: string, query: ExportQuery): ReportQuery {
+    authorize(principal, accountId, "read", `Account accounts/${accountId}`);
+    if (query.allAccounts === true && !principal.isOperator)
+      throw new AppError("FORBIDDEN", "Only the operator sees the usage of all accounts.");
+    const filter = checkFilter(query.filter ?? "", REPORT_FIELDS);
+    const ofAccount = query.allAccounts === true ? null : accountId;
+    return { ...rangeOf(query, clock.now()), accountId: ofAccount, groupBy: groupsOf(query), filter };
+  }
+
+  return {
+    async query(principal, accountId, query) {
+      const report = read(principal, accountId, query);
+      const { fromMs, toMs, groupBy } = report;
+      const pageSize = pageSizeOf(query.pageSize);
+      const context = JSON.stringify([
+        "usage",
+        report.accountId,
+        query.startTime,
+        query.endTime,
+        groupBy,
+        query.filter,
+      ]);
+      const token = query.pageToken
+        ? (openPageToken(tokenSecret, context, query.pageToken) as Position & {
+            fromMs: number;
+            toMs: number;
+          })
+        : null;
+      // Without times in the query the pages still belong together.
+      const range = token === null ? { fromMs, toMs } : { fromMs: token.fromMs, toMs: token.toMs };
+      const rows = await reports.rows({ ...report, ...range }, token?.after ?? null, pageSize + 1);
+      const page = rows.slice(0, pageSize);
+      const first = token ?? (await totalOf(reports, report));
+      const { total, totalSize } = first;
+      const position = { after: page.at(-1)?.group ?? [], total, totalSize, ...range };
+      return {
+        usage: page.map((row) => usageOf(groupBy, row)),
+        total,
+        startTime: timeText(range.fromMs),
+        endTime: timeText(range.toMs),
+        nextPageToken: rows.length > pageSize ? sealPageToken(tokenSecret, context, position) : "",
+        totalSize,
+      };
+    },
+
+    async export(principal, accountId, query) {
+      const report = read(principal, accountId, query);
+      const { groups } = await reports.total(report);
+      if (groups > MAX_EXPORT_ROWS) {
+        const message = `An export has at most ${MAX_EXPORT_ROWS} rows, this one has ${groups}; take a shorter time or fewer groups.`;
+        throw badRequest("groupBy", message);
+      }
+      if (exports >= MAX_EXPORTS) {
+        throw new AppError("RATE_LIMIT_EXCEEDED", `At most ${MAX_EXPORTS} exports run at a time.`, {
+          retryAfterS: 5,
+        });
+      }
+      return lines(report);
+    },
+  };
+
+  async function* lines(report: ReportQuery): AsyncGenerator<string> {
+    exports++;
+    try {
+      yield csvLine([...report.groupBy, ...FIGURE_NAMES]);
+      for await (const rows of reports.stream(report)) {
+        yield rows.map((row) => csvLine([...row.group, ...Object.values(figuresOf(row))])).join("");
+      }
+    } finally {
+      exports--;
+    }
+  }
+}
+
+async function totalOf(
+  reports: UsageReports,
+  query: ReportQuery,
+): Promise<{ total: UsageFigures; totalSize: number }> {
+  const { groups, ...sums } = await reports.total(query);
+  return { total: figuresOf(sums), totalSize: query.groupBy.length === 0 ? 1 : groups };
+}
+
+function rangeOf({ startTime, endTime }: ExportQuery, nowMs: number): { fromMs: number; toMs: number } {
+  const now = new Date(nowMs);
+  const toMs = hourOf("endTime", endTime) ?? (Math.floor(nowMs / HOUR_MS) + 1) * HOUR_MS;
+  const fromMs = hourOf("startTime", startTime) ?? Date.UTC(now.getUTCFullYear(), now.getUTCMonth());
+  if (fromMs >= toMs) throw badRequest("startTime", "startTime must lie before endTime.");
+  if (toMs - fromMs > MAX_RANGE_MS) throw badRequest("startTime", "A report covers at most 400 days.");
+  return { fromMs, toMs };
+}
+
+function hourOf(param: string, text: string | undefined): number | null {
+  if (text === undefined || text === "") return null;
+  const time = parseTimestamp(text);
+  if (time === null) throw badRequest(param, `${param} must be a time like 2026-01-31T12:00:00Z.`);
+  if (!time.endsWith(":00:00.000000Z"))
+    throw badRequest(param, `${param} must be a full hour, as usage is kept by the hour.`);
+  return Date.parse(time);
+}
+
+function groupsOf({ groupBy = [] }: ExportQuery): Grouping[] {
+  if (new Set(groupBy).size < groupBy.length) throw badRequest("groupBy", "groupBy names something twice.");
+  return groupBy;
+}
+
+function pageSizeOf(pageSize: number | undefined): number {
+  if (pageSize === undefined || pageSize === 0) return DEFAULT_PAGE_SIZE;
+  if (pageSize < 0) throw badRequest("pageSize", "pageSize must not be negative.");
+  return Math.min(pageSize, MAX_PAGE_SIZE);
+}
+
+function usageOf(groupBy: readonly Grouping[], row: ReportRow): Usage {
+  return { ...Object.fromEntries(groupBy.map((name, i) => [name, row.group[i]])), ...figuresOf(row) };
+}
+
+const FIGURE_NAMES = [
+  "requests",
+  "promptTokens",
+  "cachedPromptTokens",
+  "generatedTokens",
+  "audioSeconds",
+  "images",
+  "acceleratorSeconds",
+  "cpuSeconds",
+  "trainingTokens",
+  "cost",
+] as const;
+
+/** In the order of `FIGURE_NAMES`. */
+function figuresOf(sums: UsageSums): UsageFigures {
+  return {
+    requests: String(sums.requests),
+    promptTokens: String(sums.promptTokens),
+    cachedPromptTokens: String(sums.cachedTokens),
+    generatedTokens: String(sums.completionTokens),
+    audioSeconds: seconds(sums.audioMs),
+    images: String(sums.images),
+    acceleratorSeconds: seconds(sums.gpuMs),
+    cpuSeconds: seconds(sums.cpuMs),
+    trainingTokens: String(sums.trainingTokens),
+    cost: formatDollars(sums.costMicros),
+  };
+}
+
+/** To the millisecond: `90`, `0.25`. */
+function seconds(ms: bigint): string {
+  const fraction = String(ms % 1_000n)
+    .padStart(3, "0")
+    .replace(/0+$/, "");
+  return `${ms / 1_000n}${fraction === "" ? "" : `.${fraction}`}`;
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString().replace(".000Z", "Z");
+}

@@ -1,0 +1,241 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { silentLog } from "../../../test/harness/database.ts";
+import {
+  createUsageLedger,
+  type UsageLedger,
+  type UsageSource,
+  usageReports,
+} from "../../metering/usage/service.ts";
+import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { csvLine } from "./csv.ts";
+import { usageRoutes } from "./routes.ts";
+import { createUsage } from "./service.ts";
+
+const JULY = Date.UTC(2025, 6, 1);
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const RANGE = "startTime=2025-07-01T00:00:00Z&endTime=2025-08-01T00:00:00Z";
+const USAGE = "/v1/accounts/acme/usage";
+
+let tenants: Tenants;
+let ledger: UsageLedger;
+let folder: string;
+let alice: Someone;
+let mallory: Someone;
+let ids = 0;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "hearth-usage-api-"));
+  tenants = await startTenants(({ database, clock, tokenSecret }) =>
+    usageRoutes(createUsage({ reports: usageReports(database), clock, tokenSecret })),
+  );
+  alice = await tenants.someone("acme", "alice", "user");
+  mallory = await tenants.someone("evil", "mallory", "admin");
+  const prices = {
+    priceOf: () => ({ input: 2n, cachedInput: 1n, output: 3n, quantity: 1n, per: 1n }),
+  };
+  const { database, clock } = tenants;
+  ledger = createUsageLedger({ database, clock, log: silentLog, folder, prices });
+  await use({ model: "m1", startedAtMs: JULY, promptTokens: 10, cachedTokens: 4, completionTokens: 1 });
+  await use({ model: "m1", startedAtMs: JULY + HOUR_MS });
+  await use({ model: "m2", startedAtMs: JULY + DAY_MS, userId: "bob", keyId: "k2" });
+  // The last and the first moment of the month.
+  await use({ model: "m2", startedAtMs: JULY + 31 * DAY_MS - 1 });
+  await use({ model: "m2", startedAtMs: JULY + 31 * DAY_MS });
+  await use({ model: "m2", startedAtMs: JULY - 1 });
+  const time = { deployment: "accounts/acme/deployments/d", kind: "gpu_seconds", promptTokens: 0 } as const;
+  await use({ ...time, model: "m3", quantity: 60_250, startedAtMs: JULY });
+  await use({ accountId: "evil", model: "=1+1", userId: "mallory", startedAtMs: JULY });
+  await ledger.flush();
+});
+afterAll(async () => {
+  await ledger.shutDown();
+  await tenants.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function use(changes: Partial<UsageSource>): Promise<void> {
+  const one: UsageSource = {
+    id: (++ids).toString(16).padStart(32, "0"),
+    ...{ accountId: "acme", keyId: "k1", userId: "alice", endpoint: "chat.completions", model: "m" },
+    ...{ deployment: "", kind: "text", pricedAs: "m", replica: null },
+    ...{ promptTokens: 1, cachedTokens: 0, completionTokens: 0, quantity: 0 },
+    ...{ timeToFirstTokenMs: null, startedAtMs: JULY },
+    ...changes,
+  };
+  ledger.open(one);
+  await new Promise<void>((resolve) =>
+    ledger.close(one, { outcome: "ok", status: 200, durationMs: 1 }, resolve),
+  );
+}
+
+interface Page {
+  usage: Record<string, string>[];
+  total: Record<string, string>;
+  nextPageToken: string;
+  totalSize: number;
+  startTime: string;
+  endTime: string;
+}
+
+async function ask(query: string, who = alice, path = USAGE): Promise<Page> {
+  const reply = await tenants.call(who.key, "GET", `${path}?${query}`);
+  expect(reply.status, reply.text).toBe(200);
+  return reply.json as Page;
+}
+
+describe("usage over REST", () => {
+  test("figures are those of the account in the range, to the token and the micro-dollar", async () => {
+    const page = await ask(RANGE);
+    const figures = {
+      ...{ requests: "4", promptTokens: "13", cachedPromptTokens: "4", generatedTokens: "1" },
+      ...{
+        audioSeconds: "0",
+        images: "0",
+        acceleratorSeconds: "60.25",
+        cpuSeconds: "0",
+        trainingTokens: "0",
+      },
+      cost: "0.060275",
+    };
+    expect(page).toEqual({
+      ...{ usage: [figures], total: figures, nextPageToken: "", totalSize: 1 },
+      ...{ startTime: "2025-07-01T00:00:00Z", endTime: "2025-08-01T00:00:00Z" },
+    });
+  });
+
+  test("groups come in order with what they are grouped by", async () => {
+    const page = await ask(`${RANGE}&groupBy=model&groupBy=day`);
+    expect(page.usage.map(({ model, day, requests }) => [model, day, requests])).toEqual([
+      ["m1", "2025-07-01T00:00:00Z", "2"],
+      ["m2", "2025-07-02T00:00:00Z", "1"],
+      ["m2", "2025-07-31T00:00:00Z", "1"],
+      ["m3", "2025-07-01T00:00:00Z", "0"],
+    ]);
+    const hours = await ask(`${RANGE}&groupBy=hour&groupBy=user&groupBy=key&filter=model=m1`);
+    expect(hours.usage).toMatchObject([
+      { hour: "2025-07-01T00:00:00Z", user: "accounts/acme/users/alice", key: "k1" },
+      { hour: "2025-07-01T01:00:00Z", user: "accounts/acme/users/alice", key: "k1" },
+    ]);
+  });
+
+  test("a range that begins and ends within days counts their hours exactly", async () => {
+    const cut = "startTime=2025-07-01T01:00:00Z&endTime=2025-07-31T23:00:00Z&groupBy=model";
+    const page = await ask(cut);
+    expect(page.usage.map(({ model, requests }) => [model, requests])).toEqual([
+      ["m1", "1"],
+      ["m2", "1"],
+    ]);
+    const inADay = await ask("startTime=2025-07-01T00:00:00%2B00:00&endTime=2025-07-01T01:00:00Z");
+    expect(inADay.total["requests"]).toBe("1");
+  });
+
+  test("pages follow each other without gaps, with the total of all on each", async () => {
+    const query = `${RANGE}&groupBy=model&groupBy=hour&pageSize=2`;
+    const first = await ask(query);
+    const second = await ask(`${query}&pageToken=${first.nextPageToken}`);
+    const third = await ask(`${query}&pageToken=${second.nextPageToken}`);
+    const all = [first, second, third].flatMap((page) =>
+      page.usage.map((row) => `${row["model"]} ${row["hour"]}`),
+    );
+    const whole = await ask(`${RANGE}&groupBy=model&groupBy=hour`);
+    expect(all).toEqual(whole.usage.map((row) => `${row["model"]} ${row["hour"]}`));
+    expect([first.totalSize, second.totalSize, third.totalSize]).toEqual([5, 5, 5]);
+    expect(third.total).toEqual(first.total);
+    expect(third.nextPageToken).toBe("");
+    const elsewhere = await tenants.call(
+      alice.key,
+      "GET",
+      `${USAGE}?${RANGE}&groupBy=model&pageToken=${first.nextPageToken}`,
+    );
+    expect([elsewhere.status, elsewhere.text]).toEqual([400, expect.stringContaining("pageToken")]);
+  });
+
+  test("another account's usage answers as a missing one; the operator sees each and all together", async () => {
+    const foreign = await tenants.call(mallory.key, "GET", `${USAGE}?${RANGE}`);
+    const missing = await tenants.call(mallory.key, "GET", `/v1/accounts/nobody/usage?${RANGE}`);
+    expect([foreign.status, missing.status]).toEqual([404, 404]);
+    const all = `${RANGE}&groupBy=account&allAccounts=true`;
+    expect((await tenants.call(alice.key, "GET", `${USAGE}?${all}`)).status).toBe(403);
+    expect((await tenants.call(null, "GET", `${USAGE}?${RANGE}`)).status).toBe(401);
+    const page = await ask(all, tenants.operator);
+    expect(page.usage.map(({ account, requests }) => [account, requests])).toEqual([
+      ["accounts/acme", "4"],
+      ["accounts/evil", "1"],
+    ]);
+    expect((await ask(RANGE, tenants.operator)).total["requests"]).toBe("4");
+  });
+
+  test.each([
+    ["startTime", "startTime=yesterday"],
+    ["startTime", "startTime=2025-07-01T00:30:00Z"],
+    ["endTime", "endTime=2025-07-01T00:00:00.5Z"],
+    ["startTime", "startTime=2025-08-01T00:00:00Z&endTime=2025-07-01T00:00:00Z"],
+    ["startTime", "startTime=2024-01-01T00:00:00Z&endTime=2025-12-01T00:00:00Z"],
+    ["groupBy", `${RANGE}&groupBy=colour`],
+    ["groupBy", `${RANGE}&groupBy=model&groupBy=model`],
+    ["filter", `${RANGE}&filter=colour=red`],
+    ["filter", `${RANGE}&filter=kind=air`],
+    ["pageSize", `${RANGE}&pageSize=-1`],
+    ["pageToken", `${RANGE}&pageToken=x`],
+  ])("a bad %s is refused by name: %s", async (param, query) => {
+    const reply = await tenants.call(alice.key, "GET", `${USAGE}?${query}`);
+    expect([reply.status, reply.text]).toEqual([400, expect.stringContaining(param)]);
+  });
+
+  test("without times the report is of this month so far", async () => {
+    expect(await ask("")).toMatchObject({
+      startTime: "2026-01-01T00:00:00Z",
+      endTime: "2026-01-01T01:00:00Z",
+      total: { requests: "0", cost: "0.00" },
+    });
+  });
+});
+
+describe("usage as CSV", () => {
+  test("has a line for each group, whole", async () => {
+    const reply = await tenants.call(alice.key, "GET", `${USAGE}:export?${RANGE}&groupBy=model`);
+    expect(reply.status).toBe(200);
+    expect(reply.text.split("\r\n")).toEqual([
+      "model,requests,promptTokens,cachedPromptTokens,generatedTokens,audioSeconds,images,acceleratorSeconds,cpuSeconds,trainingTokens,cost",
+      "m1,2,11,4,1,0,0,0,0,0,0.000021",
+      "m2,2,2,0,0,0,0,0,0,0,0.000004",
+      "m3,0,0,0,0,0,0,60.25,0,0,0.06025",
+      "",
+    ]);
+  });
+
+  test("runs nothing in a spreadsheet and keeps separators within their cell", async () => {
+    const reply = await tenants.call(
+      mallory.key,
+      "GET",
+      `/v1/accounts/evil/usage:export?${RANGE}&groupBy=model`,
+    );
+    expect(reply.text.split("\r\n")[1]).toMatch(/^'=1\+1,1,/);
+    expect(["+1", "-1", "@x", "\tx", "\rx", 'a"b', "a,b"].map((cell) => csvLine([cell]))).toEqual(
+      ["'+1", "'-1", "'@x", "'\tx", `"'\rx"`, '"a""b"', '"a,b"'].map((cell) => `${cell}\r\n`),
+    );
+  });
+
+  test("more at a time than the database has connections to spare are refused, and the places come back", async () => {
+    const usage = createUsage({
+      reports: usageReports(tenants.database),
+      clock: tenants.clock,
+      tokenSecret: tenants.tokenSecret,
+    });
+    const query = { startTime: "2025-07-01T00:00:00Z", groupBy: ["model" as const] };
+    const begin = async () => (await usage.export(alice.principal, "acme", query))[Symbol.asyncIterator]();
+    const running = [await begin()];
+    await running[0]!.next();
+    running.push(await begin());
+    await running[1]!.next();
+    await expect(begin()).rejects.toMatchObject({ code: "RATE_LIMIT_EXCEEDED", retryAfterS: 5 });
+    for (const one of running) await one.return?.();
+    const last = await begin();
+    await last.next();
+    await last.return?.();
+  });
+});

@@ -1,0 +1,212 @@
+import { sql as raw, type SQL } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
+import type { CheckedFilter } from "../../lib/filter-check.ts";
+import type { Database } from "../../platform/db/database.ts";
+import { filterSql } from "../../platform/db/filter-sql.ts";
+import { USAGE_KINDS } from "../money/service.ts";
+
+/** What a report can be grouped by. */
+export const GROUPINGS = ["account", "user", "key", "model", "deployment", "kind", "hour", "day"] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
+export interface ReportQuery {
+  /** Null: all accounts. */
+  accountId: string | null;
+  /** Full hours of UTC, milliseconds since the Unix epoch. */
+  fromMs: number;
+  /** Exclusive. */
+  toMs: number;
+  /** Without repetition; empty: one row for everything. */
+  groupBy: readonly Grouping[];
+  /** Over `REPORT_FIELDS`. */
+  filter: CheckedFilter | null;
+}
+
+/** Sums over what was used; whole numbers, however large. */
+export interface UsageSums {
+  requests: bigint;
+  promptTokens: bigint;
+  /** Of the prompts'. */
+  cachedTokens: bigint;
+  completionTokens: bigint;
+  audioMs: bigint;
+  images: bigint;
+  /** Times the number of accelerators. */
+  gpuMs: bigint;
+  cpuMs: bigint;
+  trainingTokens: bigint;
+  costMicros: bigint;
+}
+
+export interface ReportRow extends UsageSums {
+  /** In the order of `groupBy`. Times as RFC 3339. */
+  group: string[];
+}
+
+/** What an account used of one thing in one hour. */
+export interface HourlyCost {
+  accountId: string;
+  hour: Date;
+  kind: string;
+  /** A model; a deployment, where its time is paid for. */
+  subject: string;
+  costMicros: bigint;
+}
+
+/** Reads the sums of the ledger. They hold everything that has reached the database. */
+export interface UsageReports {
+  /** Groups in their order, at most `limit`, those after the group `after`. */
+  rows(query: ReportQuery, after: readonly string[] | null, limit: number): Promise<ReportRow[]>;
+  total(query: ReportQuery): Promise<UsageSums & { groups: number }>;
+  /** All groups in their order, some hundred at a time. Holds a connection meanwhile. */
+  stream(query: ReportQuery): AsyncIterable<ReportRow[]>;
+  /** From one full hour to before another. */
+  hourlyCosts(from: Date, to: Date): Promise<HourlyCost[]>;
+  /** The same by account. */
+  costs(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>>;
+}
+
+const DAY_MS = 86_400_000;
+const CURSOR_ROWS = 500;
+const TIME_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS"Z"';
+
+const utc = (time: SQL): SQL => raw`to_char(${time} at time zone 'UTC', ${raw.raw(`'${TIME_FORMAT}'`)})`;
+
+/** Ids in rows, full names outside; what nobody or nothing in particular used is empty. */
+const GROUP_SQL: Readonly<Record<Grouping, SQL>> = {
+  account: raw`('accounts/' || account_id)`,
+  user: raw`(case user_id when '' then '' else 'accounts/' || account_id || '/users/' || user_id end)`,
+  key: raw`key_id`,
+  model: raw`model`,
+  deployment: raw`deployment`,
+  kind: raw`kind`,
+  hour: utc(raw`at`),
+  day: utc(raw`date_trunc('day', at, 'UTC')`),
+};
+
+/** What a report's filter may name. */
+export const REPORT_FIELDS = {
+  account: { type: "string", sql: GROUP_SQL.account },
+  user: { type: "string", sql: GROUP_SQL.user },
+  key: { type: "string", sql: GROUP_SQL.key },
+  model: { type: "string", sql: GROUP_SQL.model },
+  deployment: { type: "string", sql: GROUP_SQL.deployment },
+  kind: { type: "enum", sql: GROUP_SQL.kind, values: USAGE_KINDS },
+} as const;
+
+const ofKind = (kind: string): SQL =>
+  raw`coalesce(sum(quantity) filter (where kind = ${raw.raw(`'${kind}'`)}), 0)::text`;
+const sumOf = (column: string): SQL => raw`coalesce(sum(${raw.raw(column)}), 0)::text`;
+const SUMS: Readonly<Record<keyof UsageSums, SQL>> = {
+  requests: sumOf("requests"),
+  promptTokens: sumOf("prompt_tokens"),
+  cachedTokens: sumOf("cached_tokens"),
+  completionTokens: sumOf("completion_tokens"),
+  audioMs: ofKind("audio"),
+  images: ofKind("images"),
+  gpuMs: ofKind("gpu_seconds"),
+  cpuMs: ofKind("cpu_seconds"),
+  trainingTokens: ofKind("training"),
+  costMicros: sumOf("cost_micros"),
+};
+const SUM_NAMES = Object.keys(SUMS) as (keyof UsageSums)[];
+const SUMS_SQL = raw.join(
+  SUM_NAMES.map((name) => raw`${SUMS[name]} as ${raw.raw(`"${name}"`)}`),
+  raw`, `,
+);
+
+export function usageReports({ sql, db }: Pick<Database, "sql" | "db">): UsageReports {
+  const dialect = new PgDialect();
+  async function costs(from: Date, to: Date): Promise<Map<string, bigint>> {
+    const range = { accountId: null, filter: null, fromMs: from.getTime(), toMs: to.getTime() };
+    const rows = await db.execute<{ account_id: string; cost: string }>(
+      raw`select account_id, sum(cost_micros)::text as cost from (${summed({ ...range, groupBy: [] })}) as used group by 1`,
+    );
+    return new Map(rows.map(({ account_id, cost }) => [account_id, BigInt(cost)]));
+  }
+  return {
+    costs,
+    async rows(query, after, limit) {
+      const rows = await db.execute<RawRow>(groupedSql(query, after, limit));
+      return rows.map((row) => readRow(query, row));
+    },
+    async total(query) {
+      const keys = raw.join([raw`1`, ...query.groupBy.map((name) => GROUP_SQL[name])], raw`, `);
+      const [row] = await db.execute<RawRow>(
+        raw`with used as (${filteredSql(query)})
+          select ${SUMS_SQL}, (select count(*) from (select distinct ${keys} from used) as groups)::text as groups
+          from used`,
+      );
+      return { ...readSums(row as RawRow), groups: Number((row as RawRow)["groups"]) };
+    },
+    async *stream(query) {
+      const { sql: text, params } = dialect.sqlToQuery(groupedSql(query, null, null));
+      for await (const rows of sql.unsafe<RawRow[]>(text, params as never[]).cursor(CURSOR_ROWS)) {
+        yield rows.map((row) => readRow(query, row));
+      }
+    },
+    async hourlyCosts(from, to) {
+      const rows = await sql<
+        { account_id: string; hour_ms: string; kind: string; subject: string; cost: string }[]
+      >`
+        select account_id, (extract(epoch from hour) * 1000)::bigint::text as hour_ms, kind,
+          case when kind in ('gpu_seconds', 'cpu_seconds') then deployment else model end as subject,
+          sum(cost_micros)::text as cost
+        from usage_hourly where hour >= ${from} and hour < ${to} group by 1, 2, 3, 4 order by 1, 2, 3, 4`;
+      return rows.map(({ account_id, hour_ms, kind, subject, cost }) => ({
+        ...{ accountId: account_id, hour: new Date(Number(hour_ms)), kind, subject },
+        costMicros: BigInt(cost),
+      }));
+    },
+  };
+}
+
+type RawRow = Record<string, string>;
+
+/** Rows of sums with their time in `at`: of full days by day, of what is left by hour. */
+function summed({ fromMs, toMs, groupBy, accountId }: ReportQuery): SQL {
+  const account = accountId === null ? raw`true` : raw`account_id = ${accountId}`;
+  const columns = raw.raw(
+    "account_id, user_id, key_id, model, deployment, kind, requests, prompt_tokens, cached_tokens, completion_tokens, quantity, cost_micros",
+  );
+  const time = (ms: number): SQL => raw`${new Date(ms).toISOString()}::timestamptz`;
+  const hours = (from: number, to: number): SQL =>
+    raw`select ${columns}, hour as at from usage_hourly where ${account} and hour >= ${time(from)} and hour < ${time(to)}`;
+  const firstDayMs = Math.ceil(fromMs / DAY_MS) * DAY_MS;
+  const endDayMs = Math.floor(toMs / DAY_MS) * DAY_MS;
+  if (groupBy.includes("hour") || firstDayMs >= endDayMs) return hours(fromMs, toMs);
+  const days = raw`select ${columns}, day as at from usage_daily
+    where ${account} and day >= ${time(firstDayMs)} and day < ${time(endDayMs)}`;
+  const parts = [days];
+  if (fromMs < firstDayMs) parts.push(hours(fromMs, firstDayMs));
+  if (endDayMs < toMs) parts.push(hours(endDayMs, toMs));
+  return raw.join(parts, raw` union all `);
+}
+
+function filteredSql(query: ReportQuery): SQL {
+  const where = query.filter === null ? raw`true` : filterSql(query.filter, REPORT_FIELDS);
+  return raw`select * from (${summed(query)}) as summed where ${where}`;
+}
+
+/** @param limit null: all. */
+function groupedSql(query: ReportQuery, after: readonly string[] | null, limit: number | null): SQL {
+  const keys = query.groupBy.map((name) => GROUP_SQL[name]);
+  const list = raw.join(keys, raw`, `);
+  const named = keys.map((key, i) => raw`${key} as ${raw.raw(`g${i}`)}, `);
+  // Without groups there is still one row, of zeros when there is nothing.
+  if (keys.length === 0) return raw`select ${SUMS_SQL} from (${filteredSql(query)}) as used`;
+  const values = (after ?? []).map((value) => raw`${value}::text`);
+  const beyond = after === null ? raw`true` : raw`(${list}) > (${raw.join(values, raw`, `)})`;
+  return raw`select ${raw.join(named)} ${SUMS_SQL} from (${filteredSql(query)}) as used where ${beyond}
+    group by ${list} order by ${list} ${limit === null ? raw`` : raw`limit ${limit}`}`;
+}
+
+function readRow({ groupBy }: ReportQuery, row: RawRow): ReportRow {
+  return { group: groupBy.map((_, i) => row[`g${i}`] as string), ...readSums(row) };
+}
+
+function readSums(row: RawRow): UsageSums {
+  return Object.fromEntries(
+    SUM_NAMES.map((name) => [name, BigInt(row[name] as string)]),
+  ) as unknown as UsageSums;
+}
