@@ -65,7 +65,8 @@ export class Serving {
   readonly #uses: Uses;
   readonly #reconcilers: Reconciler[];
   readonly #fresh: Freshness;
-  readonly #served: ReadonlySet<string>;
+  /** What the library serves, as it describes it itself. */
+  readonly #served: ReadonlyMap<string, ModelEntry>;
   /** Routes to what the platform runs for everybody, by model. */
   readonly #serverless = new Map<string, Route>();
   readonly #toTell = new Set<string>();
@@ -83,7 +84,7 @@ export class Serving {
     this.#fleetSide = new FleetSide(deps);
     this.#descriptions = new Descriptions(deps.describe, clock);
     this.#uses = new Uses(deps.deployedModels.store, deps.deployments.store);
-    this.#served = new Set(deps.library.list().map(({ id }) => id));
+    this.#served = new Map(deps.library.list().map((entry) => [entry.id, entry]));
     this.#table = this.#buildTable();
     const onFailure = (err: unknown) =>
       log.warn({ err }, "deployments can't be looked up; the last known stay");
@@ -145,7 +146,7 @@ export class Serving {
   /** The models that the principal may call, by name. */
   callable(principal: Principal): ModelEntry[] {
     const deployed = this.#table.callable(principal).map((one) => this.#entryOf(one));
-    const all = new Map([...deployed, ...this.#deps.library.list()].map((entry) => [entry.id, entry]));
+    const all = new Map([...deployed, ...this.#served.values()].map((entry) => [entry.id, entry]));
     return [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
@@ -211,7 +212,7 @@ export class Serving {
     return new RouteTable({
       deployments: this.#deployments,
       deployedModels: this.#deployedModels,
-      served: this.#served,
+      served: new Set(this.#served.keys()),
       chatTemplates: this.#descriptions.chatTemplates(),
       uses: this.#uses.all,
     });
@@ -241,6 +242,8 @@ export class Serving {
   }
 
   #entryOf({ name, model }: Callable): ModelEntry {
+    const served = this.#served.get(name);
+    if (served !== undefined) return served;
     const known = this.#descriptions.get(model);
     return {
       id: name,
