@@ -73,8 +73,12 @@ const unload = (deployedModel: Json): Promise<Json> =>
     params: { ...account, deployed_model_id: deployedModel.name.split("/")[3] },
   });
 
-const removed = (id: string): Promise<Json> =>
-  succeed(hearth, "deleteDeployment", { params: one(id), query: { hard: true, ignoreChecks: true } });
+/** Deletes it for good, and waits for that. */
+async function removed(id: string): Promise<void> {
+  await succeed(hearth, "deleteDeployment", { params: one(id), query: { hard: true, ignoreChecks: true } });
+  const isGone = async () => (await call(hearth, "getDeployment", { params: one(id) })).status === 404;
+  await until(`${id} is gone`, isGone);
+}
 
 describe("a deployment", () => {
   test("is made, answers to all of its names, is scaled, changed, deleted and had back", async () => {
@@ -123,10 +127,6 @@ describe("a deployment", () => {
     await inState("whole", "READY");
     expect(await textOf(base)).toBe(text);
     await removed("whole");
-    await until(
-      "it is gone",
-      async () => (await call(hearth, "getDeployment", { params: one("whole") })).status === 404,
-    );
   });
 
   test("tells what it does and did: metrics, shards, events, ledger", async () => {
@@ -244,14 +244,17 @@ describe("LoRA addons", () => {
 
   test("one is merged, and replaced by another while requests go on", async () => {
     await deployed("hot", { enableHotReloadLatestAddon: true });
-    const plain = await textOf(base);
+    const model = `${base}#${nameOf("hot")}`;
+    const plain = await textOf(model);
+    const changed = (from: string) =>
+      until("another text", async () => {
+        const text = await textOf(model);
+        return text !== from && text;
+      });
     await load(addons[0]!, "hot");
-    const first = await textOf(base);
+    const first = await changed(plain);
     await load(addons[1]!, "hot", { replaceMergedAddon: true });
-    const second = await until("the second", async () => {
-      const text = await textOf(base);
-      return text !== first && text;
-    });
+    const second = await changed(first);
     expect(new Set([plain, first, second]).size).toBe(3);
     await removed("hot");
   });
