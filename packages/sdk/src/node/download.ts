@@ -35,7 +35,7 @@ export async function downloadModel(
     {},
     callOptions(options),
   );
-  return saveFiles(filenameToSignedUrls, folder, options);
+  return saveFiles(filenameToSignedUrls, folder, new Transfer(options));
 }
 
 /** Writes a dataset's files into a folder, as `downloadModel` does. */
@@ -51,20 +51,20 @@ export async function downloadDataset(
     request,
     callOptions(options),
   );
-  return saveFiles(filenameToSignedUrls, folder, options);
+  return saveFiles(filenameToSignedUrls, folder, new Transfer(options));
 }
 
 function callOptions({ accountId, signal }: DownloadOptions): ResourceCallOptions {
   return { accountId, signal };
 }
 
-async function saveFiles(
+/** @returns the files' paths */
+export async function saveFiles(
   urls: Readonly<Record<string, string>>,
   folder: string,
-  options: DownloadOptions,
+  transfer: Transfer,
 ): Promise<string[]> {
   const files = Object.entries(urls).map(([name, url]) => ({ name, url, path: placeOf(folder, name) }));
-  const transfer = new Transfer(options);
   await transfer.each(files, (file) => saveFile(file, transfer));
   return files.map(({ path }) => path);
 }

@@ -2,6 +2,7 @@ import { pause } from "../client/deadline.ts";
 import { FireworksError } from "../client/errors.ts";
 import { delayMs, mayRepeat } from "../client/retry.ts";
 import { wholeNumber } from "../client/settings.ts";
+import type { World } from "../client/transport.ts";
 
 /** How far files are on their way. */
 export interface TransferProgress {
@@ -35,13 +36,18 @@ export class Transfer {
   readonly signal: AbortSignal;
   readonly #stop = new AbortController();
   readonly #options: TransferOptions;
+  readonly #world: Pick<World, "random" | "pause">;
   readonly #totals = new Map<string, number>();
   readonly #done = new Map<string, number>();
   #totalBytes = 0;
   #doneBytes = 0;
 
-  constructor(options: TransferOptions) {
+  constructor(
+    options: TransferOptions,
+    world: Pick<World, "random" | "pause"> = { random: Math.random, pause },
+  ) {
     this.#options = options;
+    this.#world = world;
     this.signal =
       options.signal === undefined ? this.#stop.signal : AbortSignal.any([options.signal, this.#stop.signal]);
   }
@@ -97,7 +103,7 @@ export class Transfer {
         this.signal.throwIfAborted();
         if (!(error instanceof FireworksError) || failures >= maxRetries || !mayRepeat(error, "always"))
           throw error;
-        await pause(delayMs(failures, error, Math.random), this.signal);
+        await this.#world.pause(delayMs(failures, error, this.#world.random), this.signal);
         failures++;
       }
     }

@@ -51,10 +51,11 @@ export async function uploadFile(
       await sendFrom(arrivedBytes, file, session, transfer);
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
-      // The server has it all, or hasn't noticed yet that the last connection broke. It says which when it is asked; where
-      // it can't be, a URL that works once has been used by the try before.
-      if (session.isResumable) throw new ConnectionError(error.message);
-      if (!mayHaveArrived) throw error;
+      // By a URL that works once, the try before has brought everything, but its answer was lost.
+      if (mayHaveArrived && !session.isResumable && error.code === "ALREADY_EXISTS") return;
+      if (!mayHaveArrived && !session.isResumable) throw error;
+      // The store hasn't noticed yet that the last connection broke; or it has everything, and says so when it is asked.
+      throw new ConnectionError(error.message);
     } finally {
       mayHaveArrived = true;
     }
