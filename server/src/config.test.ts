@@ -42,6 +42,12 @@ describe("settings", () => {
     expect(config.region).toBe("EU_PARIS_1");
   });
 
+  test("a file of prices is a path, made absolute", () => {
+    expect(readConfig({}).pricesFile).toBeNull();
+    expect(readConfig({ HEARTH_PRICES: "/etc/prices.json" }).pricesFile).toBe("/etc/prices.json");
+    expect(() => readConfig({ HEARTH_PRICES: "/etc/" })).toThrow(/^HEARTH_PRICES: /);
+  });
+
   test("no model is both attached and launched", () => {
     const model = "accounts/local/models/m";
     const env = {

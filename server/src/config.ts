@@ -31,6 +31,8 @@ export interface Config {
   /** Threads of one embedded engine; null: chosen from the machine. */
   readonly engineThreads: number | null;
   readonly hubEndpoint: string;
+  /** Absolute. A file of prices that come before the shipped ones; null: there is none. */
+  readonly pricesFile: string | null;
   /** Where files of models and datasets lie; null: in the data folder. */
   readonly blobStore: S3Location | null;
   /** What signed URLs begin with; null: as the request did that asks for them. */
@@ -77,6 +79,7 @@ const NAMES = [
   "HEARTH_ENGINE_THREADS",
   "HEARTH_ACCELERATORS",
   "HEARTH_REGION",
+  "HEARTH_PRICES",
   "HEARTH_BLOB_STORE",
   "HEARTH_PUBLIC_URL",
   "HEARTH_REQUESTS_PER_MINUTE",
@@ -120,6 +123,7 @@ export function readConfig(env: Env = process.env): Config {
     region: read<string | null>("HEARTH_REGION", region, null),
     engineThreads: read<number | null>("HEARTH_ENGINE_THREADS", integer(1, 256), null),
     hubEndpoint: read("HF_ENDPOINT", httpUrl, "https://huggingface.co"),
+    pricesFile: read<string | null>("HEARTH_PRICES", filePath, null),
     blobStore: read<S3Location | null>("HEARTH_BLOB_STORE", s3Location(env), null),
     publicUrl: read<string | null>("HEARTH_PUBLIC_URL", httpUrl, null),
     requestsPerMinute: read("HEARTH_REQUESTS_PER_MINUTE", integer(1, 999_999_999), 6_000),
@@ -156,6 +160,11 @@ const oneOf =
 
 const folder: Parse<string> = (value, name) => {
   if (value.includes("\0")) throw new ConfigError(name, "must be a folder's path");
+  return resolve(value);
+};
+
+const filePath: Parse<string> = (value, name) => {
+  if (value.includes("\0") || value.endsWith("/")) throw new ConfigError(name, "must be a file's path");
   return resolve(value);
 };
 

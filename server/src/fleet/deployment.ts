@@ -221,7 +221,7 @@ export class Deployment implements ReplicaSource {
   #blueprintOf(spec: DeploymentSpec): Blueprint {
     const { bootOf, clock, random, log } = this.#options;
     const boot = bootOf(spec);
-    const { id: deployment, model, revision } = spec;
+    const { id: deployment, model, revision, accelerators = null } = spec;
     const whenHung = "attach" in spec.engine ? "suspend" : "restart";
     const meter = this.#meter;
     return {
@@ -229,7 +229,7 @@ export class Deployment implements ReplicaSource {
       create: (id, onChange, onRoom) =>
         new Replica({
           ...{ id, deployment, model, revision, boot, whenHung, meter, clock, random, log },
-          ...{ onChange, onRoom },
+          ...{ accelerators, onChange, onRoom },
         }),
     };
   }

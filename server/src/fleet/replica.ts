@@ -5,6 +5,7 @@ import type { Log } from "../platform/telemetry/log.ts";
 import { type BackoffLimits, backoffMs } from "./backoff.ts";
 import { watchHealth } from "./health.ts";
 import { type Meter, Metered } from "./metered.ts";
+import type { Accelerators } from "./spec.ts";
 import { MissingWeightsError, reasonOf } from "./weights/errors.ts";
 
 export type ReplicaState =
@@ -39,6 +40,8 @@ export interface ReplicaStatus {
   /** Starts after the first, since the server started. */
   restarts: number;
   pid: number | null;
+  /** What it was given; null: none. */
+  accelerators: Accelerators | null;
 }
 
 /** An engine that runs. */
@@ -68,6 +71,8 @@ export interface ReplicaOptions {
   /** Of what it runs; two replicas of one revision are alike. */
   revision: string;
   boot: Boot;
+  /** What the start gives it. */
+  accelerators?: Accelerators | null;
   /** What happens to an engine that doesn't answer: it is started anew or, where somebody else runs it, left alone. */
   whenHung: "restart" | "suspend";
   meter: Meter;
@@ -173,6 +178,7 @@ export class Replica {
       outstanding: this.#outstanding,
       restarts: Math.max(0, this.#starts - 1),
       pid: this.#running?.pid ?? null,
+      accelerators: this.#options.accelerators ?? null,
     };
   }
 

@@ -84,7 +84,7 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
     return {
       ...{ id: `${id}/replicas/${index}`, model, deployment: id, revision, stage, message: null },
       state: stage === "ready" ? "ready" : "starting",
-      ...{ outstanding: 0, restarts: 0, pid: null },
+      ...{ outstanding: 0, restarts: 0, pid: null, accelerators: null },
       ...more,
     };
   }

@@ -11,6 +11,7 @@ import { SEGMENT_LIMIT_BYTES, Spool } from "./spool.ts";
 import { type UsageFigures, type UsageFilter, usageStore } from "./store.ts";
 
 export type { Outcome, UsageEnd, UsageRow, UsageSource } from "./record.ts";
+export { meterReplicas, type ReplicaTime, type ServingReplica } from "./replica-time.ts";
 export {
   GROUPINGS,
   type Grouping,
