@@ -40,6 +40,8 @@ export function realWorld(signal: AbortSignal): World {
 }
 
 function sink(stream: NodeJS.WriteStream): Sink {
+  // Whoever writes is told; an error without a listener would end the program with its stack.
+  stream.on("error", () => {});
   return {
     write: (text) =>
       new Promise((resolve, reject) => {

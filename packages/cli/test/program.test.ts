@@ -1,0 +1,132 @@
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { builtFirectl, type Firectl, tempFolder } from "./harness.ts";
+
+const exec = promisify(execFile);
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const HEAP_MB = 24;
+const MODELS = 10_000;
+const PAGE = 200;
+
+/** Answers lists of models, 10,000 of them, about 4 kB each. */
+const host = http.createServer((request, response) => {
+  const url = new URL(request.url ?? "/", "http://host");
+  const start = Number(url.searchParams.get("pageToken") ?? 0);
+  const models = Array.from({ length: PAGE }, (_, i) => ({
+    name: `accounts/acme/models/m-${start + i}`,
+    state: "READY",
+    description: "x".repeat(4_000),
+  }));
+  const next = start + PAGE < MODELS ? String(start + PAGE) : "";
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify({ models, nextPageToken: next, totalSize: MODELS }));
+});
+let firectl: Firectl;
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => host.listen(0, "127.0.0.1", resolve));
+  firectl = await builtFirectl({
+    FIREWORKS_API_BASE: `http://127.0.0.1:${(host.address() as AddressInfo).port}`,
+    FIREWORKS_API_KEY: "fw_x",
+    FIREWORKS_ACCOUNT_ID: "acme",
+  });
+});
+
+afterAll(() => {
+  host.closeAllConnections();
+  host.close();
+});
+
+describe("10,000 models", () => {
+  test.each([
+    ["text", /m-9999 /],
+    ["json", /"totalSize": 10000\n\}\n$/],
+  ])("are listed as %s in less memory than they take", async (format, last) => {
+    const node = [`--max-old-space-size=${HEAP_MB}`, "--max-semi-space-size=1"];
+    const { code, stdout, stderr } = await firectl.run(["list", "models", "--no-paginate", "-o", format], {
+      node,
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(last);
+    expect(MODELS * 4_000).toBeGreaterThan(HEAP_MB * 1_000_000);
+  });
+
+  test("end silently when nobody reads on", async () => {
+    const { stdout, stderr } = await exec(
+      "bash",
+      ["-c", `"${process.execPath}" "${firectl.program}" list models --no-paginate -o json | head -2`],
+      { env: firectl.env },
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: '{\n  "models": [\n', stderr: "" });
+  });
+});
+
+describe("completion", () => {
+  test.each([
+    ["cr", ["create"]],
+    ["create dep", ["deployed-model", "deployed-models", "deployment", "deployments"]],
+    ["create deployment --direct", ["--direct-route-api-keys", "--direct-route-type"]],
+    ["create deployment my-model --wai", ["--wait", "--wait-timeout"]],
+    ["load-lora --dep", ["--deployment"]],
+  ])("of bash knows what follows firectl %s", async (line, expected) => {
+    const words = ["firectl", ...line.split(" ")];
+    const script = `
+      source <("${process.execPath}" "${firectl.program}" completion bash)
+      COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
+      _firectl; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout } = await exec("bash", ["-c", script], { env: firectl.env, cwd: firectl.folder });
+    expect(
+      stdout
+        .split("\n")
+        .filter((word) => word !== "")
+        .sort(),
+    ).toEqual(expected);
+  });
+
+  test("of zsh and fish is a script for them", async () => {
+    expect((await firectl.run(["completion", "zsh"])).stdout).toMatch(/^#compdef firectl\n/);
+    const fish = (await firectl.run(["completion", "fish"])).stdout;
+    expect(fish).toContain("complete -c firectl -f -n '__fish_use_subcommand'");
+    expect(fish).toContain("-l min-replica-count");
+  });
+});
+
+describe("the program", () => {
+  test("runs by npx in the repository, built when its sources are newer", async () => {
+    const built = join(root, "packages/cli/dist/firectl.mjs");
+    const run = async (): Promise<string> =>
+      (await exec("npx", ["--no-install", "firectl", "version"], { cwd: root })).stdout;
+    expect(await run()).toMatch(/^firectl \d/);
+    const before = statSync(built).mtimeMs;
+    await run();
+    expect(statSync(built).mtimeMs).toBe(before);
+  });
+
+  test("is packed as one file with its launcher, and runs where nothing else is", async () => {
+    const folder = tempFolder();
+    const { stdout } = await exec("npm", ["pack", "--json", "--pack-destination", folder], {
+      cwd: join(root, "packages/cli"),
+    });
+    const [{ files, filename }] = JSON.parse(stdout.slice(stdout.indexOf("[\n"))) as [
+      { files: { path: string }[]; filename: string },
+    ];
+    expect(files.map(({ path }) => path).sort()).toEqual([
+      "README.md",
+      "bin/firectl.mjs",
+      "dist/firectl.mjs",
+      "package.json",
+    ]);
+    await exec("tar", ["-xzf", filename], { cwd: folder });
+    const bin = join(folder, "package/bin/firectl.mjs");
+    expect((await exec(process.execPath, [bin, "--help"], { cwd: folder })).stdout).toContain(
+      "firectl <command>",
+    );
+    expect(existsSync(join(folder, "package/node_modules"))).toBe(false);
+  });
+});
