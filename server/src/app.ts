@@ -120,6 +120,7 @@ async function startParts(
     isOverloaded: (deployment) => fleet.isOverloaded(deployment),
   });
   cleanUps.push(() => limits.close());
+  control.quotas.onChange(() => limits.setCaps(control.quotas.requestCaps()));
   const services: TextServices = {
     resolve: (principal, name) => serving.resolve(principal, name),
     route: (request, signal) => fleet.route(request, signal),

@@ -8,18 +8,28 @@ import { type ApiKeys, createApiKeys } from "./control/api-keys/service.ts";
 import { datasetRoutes } from "./control/datasets/routes.ts";
 import { createDatasets } from "./control/datasets/service.ts";
 import { deployedModelRoutes } from "./control/deployed-models/routes.ts";
-import { createDeployedModels, loadedModels, nameServerless } from "./control/deployed-models/service.ts";
+import {
+  createDeployedModels,
+  type DeployedModels,
+  loadedModels,
+  nameServerless,
+} from "./control/deployed-models/service.ts";
 import { deploymentShapeRoutes } from "./control/deployment-shapes/routes.ts";
 import { checkDeploymentSize, createDeploymentShapes } from "./control/deployment-shapes/service.ts";
 import { deploymentRoutes } from "./control/deployments/routes.ts";
-import { createDeployments } from "./control/deployments/service.ts";
+import { createDeployments, type FetchFile } from "./control/deployments/service.ts";
 import { modelResourceRoutes } from "./control/models/routes.ts";
 import {
   type AttachedModel,
   type CatalogWeights,
   createModels,
   type ModelService,
+  type Models,
 } from "./control/models/service.ts";
+import { quotaRoutes } from "./control/quotas/routes.ts";
+import { createQuotas, type Quotas } from "./control/quotas/service.ts";
+import { reservationRoutes } from "./control/reservations/routes.ts";
+import { createReservations } from "./control/reservations/service.ts";
 import { Serving } from "./control/serving/service.ts";
 import { userRoutes } from "./control/users/routes.ts";
 import { createUsers } from "./control/users/service.ts";
@@ -49,6 +59,7 @@ export interface ControlPlane {
   apiKeys: ApiKeys;
   blobStore: BlobStore;
   serving: Serving;
+  quotas: Quotas;
   routes: readonly ResourceRoute[];
   /** Begins the work that is done for resources: what should run is brought up. */
   start(): Promise<void>;
@@ -77,23 +88,18 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const accounts = createAccounts({ database, clock, tokenSecret });
   const users = createUsers({ database, accounts, clock, tokenSecret });
   const apiKeys = await createApiKeys({ database, users, clock, log, tokenSecret });
-  const blobStore = await openBlobStore({
-    folder: join(config.dataDir, "blobs"),
-    s3: config.blobStore,
-    env: config.env,
-    secret: await platformSecret(database, "signed-url"),
-    publicUrl: config.publicUrl,
-    ownUrl: deps.ownUrl,
-    clock,
+  const blobStore = await openBlobs(deps);
+  const quotas = await createQuotas({
+    ...{ database, clock, log, tokenSecret, accounts },
+    ...{ requestsPerMinute: config.requestsPerMinute, region: config.region },
+    sources: {
+      models: { usageOf: async (id) => (await models.list(PLATFORM, id, { pageSize: 1 })).totalSize },
+      loras: { usageOf: (id) => countAddons(deployedModels, id) },
+    },
+    acceleratorsOf: (accountId) => deployments.acceleratorsOf(accountId),
   });
-  const datasets = createDatasets({
-    database,
-    clock,
-    blobs: blobStore.blobs,
-    tokenSecret,
-    users,
-    onSweepFailure: (error) => log.warn({ err: error }, "Files of deleted datasets can't be removed yet"),
-  });
+  const reservations = createReservations({ database, clock, tokenSecret, accounts, users });
+  const datasets = openDatasets(deps, { blobs: blobStore.blobs, tokenSecret, users });
   datasets.start();
   const models = await createModels({
     ...{ database, clock, log, blobs: blobStore.blobs, tokenSecret, accounts, users },
@@ -104,6 +110,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     s3: config.blobStore ?? s3ServerOf(config.env),
     modelRefs: (principal, name) => deployedModels.refs(principal, name),
     inUse: (name) => deployedModels.inUse(name),
+    withinQuota: (accountId, make) => quotas.within(accountId, "models", 1, make),
   });
   const shapes = createDeploymentShapes({ database, accounts, models, clock, log, tokenSecret });
   await shapes.importLibrary(join(CATALOG_DIR, "shapes"));
@@ -115,24 +122,24 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     hostRegion: config.region,
     observe: (name) => fleet.observe(name),
     requestFigures: (replicaPrefix, sinceMs) => ledger.figures(replicaPrefix, sinceMs),
+    acceleratorQuota: (...args) => quotas.withinAccelerators(...args),
   });
   const deployedModels = createDeployedModels({
     ...{ database, clock, tokenSecret, users, models, deployments },
     serverless: nameServerless(served.map(({ id }) => id)),
+    addonsPerAccount: (accountId) => quotas.valueOf(accountId, "loras"),
   });
   const serving = new Serving({
     ...{ database, clock, log, fleet, deployments, deployedModels, library, serverless: served },
     describe: (principal, name) => models.describe(principal, name),
     engineFor: (workload, slots) => engineFor(config, workload, slots),
-    fetchModel: (name, precision) => async (signal, onPhase) => {
-      const model = await models.deployable(PLATFORM, name);
-      return model.fetch({ signal, onPhase, ...(precision === null ? {} : { precision }) });
-    },
+    fetchModel: (name, precision) => fetcherOf(models, name, precision),
   });
   return {
     apiKeys,
     blobStore,
     serving,
+    quotas,
     routes: [
       ...accountRoutes(accounts),
       ...userRoutes(users),
@@ -142,6 +149,8 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
       ...deploymentShapeRoutes(shapes),
       ...deploymentRoutes(deployments),
       ...deployedModelRoutes(deployedModels),
+      ...quotaRoutes(quotas),
+      ...reservationRoutes(reservations),
     ],
     async start() {
       await models.start();
@@ -149,9 +158,43 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     },
     async close() {
       await serving.close();
-      await Promise.all([apiKeys.close(), datasets.close(), models.close()]);
+      await Promise.all([apiKeys.close(), quotas.close(), datasets.close(), models.close()]);
     },
   };
+}
+
+async function openBlobs({ config, database, clock, ownUrl }: ControlPlaneDeps): Promise<BlobStore> {
+  return openBlobStore({
+    folder: join(config.dataDir, "blobs"),
+    s3: config.blobStore,
+    env: config.env,
+    secret: await platformSecret(database, "signed-url"),
+    publicUrl: config.publicUrl,
+    ownUrl,
+    clock,
+  });
+}
+
+function openDatasets(
+  { database, clock, log }: ControlPlaneDeps,
+  more: Pick<Parameters<typeof createDatasets>[0], "blobs" | "tokenSecret" | "users">,
+) {
+  return createDatasets({
+    ...{ database, clock, ...more },
+    onSweepFailure: (error) => log.warn({ err: error }, "Files of deleted datasets can't be removed yet"),
+  });
+}
+
+function fetcherOf(models: Models, name: string, precision: string | null): FetchFile {
+  return async (signal, onPhase) => {
+    const model = await models.deployable(PLATFORM, name);
+    return model.fetch({ signal, onPhase, ...(precision === null ? {} : { precision }) });
+  };
+}
+
+async function countAddons({ store }: DeployedModels, accountId: string): Promise<number> {
+  const loaded = await store.live();
+  return loaded.filter((row) => row.isAddon && row.accountId === accountId).length;
 }
 
 async function fetchWeights(

@@ -21,9 +21,12 @@ export interface LoadingContext {
   deployments: Pick<Deployments, "find">;
   serverless: ServerlessDeployments;
   nowMs(): number;
+  /** LoRA addons that an account may load. Default 100. */
+  addonsPerAccount?: ((accountId: string) => number) | undefined;
 }
 
-const LIMITS: Limits = { addonsPerAccount: 100, addonsPerDeployment: 100 };
+const ADDONS_PER_ACCOUNT = 100;
+const ADDONS_PER_DEPLOYMENT = 100;
 const MAX_DESCRIPTION_CHARS = 999;
 
 /** Where a model is to be loaded. */
@@ -48,7 +51,11 @@ export async function loadModel(
     ? await dedicatedPlace(context, principal, accountId, query, body, model)
     : serverlessPlace(context, query, body, model);
   const row = newRow(context, principal, accountId, body, model, place);
-  switch (await context.store.insert(row, row.isAddon ? LIMITS : null)) {
+  const limits: Limits = {
+    addonsPerAccount: context.addonsPerAccount?.(accountId) ?? ADDONS_PER_ACCOUNT,
+    addonsPerDeployment: ADDONS_PER_DEPLOYMENT,
+  };
+  switch (await context.store.insert(row, row.isAddon ? limits : null)) {
     case "done":
       return row;
     case "taken":
@@ -56,9 +63,9 @@ export async function loadModel(
         param: "model",
       });
     case "account full":
-      throw full(`An account loads at most ${LIMITS.addonsPerAccount} LoRA addons.`);
+      throw full(`An account loads at most ${limits.addonsPerAccount} LoRA addons.`);
     case "deployment full":
-      throw full(`A deployment takes at most ${LIMITS.addonsPerDeployment} LoRA addons.`);
+      throw full(`A deployment takes at most ${limits.addonsPerDeployment} LoRA addons.`);
   }
 }
 

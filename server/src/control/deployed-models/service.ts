@@ -70,13 +70,15 @@ export interface DeployedModelsDeps {
   models: ModelSource;
   deployments: Pick<Deployments, "find" | "inUse">;
   serverless: ServerlessDeployments;
+  /** LoRA addons that an account may load. Default 100. */
+  addonsPerAccount?: (accountId: string) => number;
 }
 
 export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
   const { clock, users, models, deployments, serverless } = deps;
   const store = deployedModelStore(deps.database, deps.tokenSecret);
   const listeners: (() => Promise<void>)[] = [];
-  const context: LoadingContext = { store, models, deployments, serverless, nowMs: () => clock.now() };
+  const context: LoadingContext = { ...deps, store, nowMs: () => clock.now() };
 
   async function changed(): Promise<void> {
     for (const listener of listeners) await listener();

@@ -3,6 +3,7 @@ import { authorize, notFound, type Principal, type Right } from "../accounts/ser
 import type { DirectRouteKeys } from "./direct-route.ts";
 import type { ModelSource, SizeCheck } from "./model-fit.ts";
 import { titleOf } from "./names.ts";
+import type { AcceleratorQuota } from "./quota.ts";
 import type { ShapeSource } from "./shapes.ts";
 import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
 
@@ -15,6 +16,7 @@ export interface Context {
   shapes: ShapeSource;
   checkSize: SizeCheck;
   keys: DirectRouteKeys;
+  acceleratorQuota: AcceleratorQuota | undefined;
   /** Of the settings; null: not said. */
   hostRegion: string | null;
   /** Tells whoever serves requests in this process, and waits for it. */

@@ -70,6 +70,13 @@ export function fleetSpec(
   };
 }
 
+/** What all replicas together may come to hold; null: the host's processors compute. */
+export function acceleratorsOf(row: DeploymentRow): { type: string; count: number } | null {
+  const { accelerators } = makeOf(row);
+  if (accelerators === null) return null;
+  return { type: accelerators.type, count: accelerators.count * replicaBounds(row.spec).max };
+}
+
 /** Changes with everything that replicas are made of. */
 export function revisionOf(row: DeploymentRow): string {
   return createHash("sha256")

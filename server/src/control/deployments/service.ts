@@ -11,6 +11,7 @@ import { DirectRouteKeys } from "./direct-route.ts";
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, SizeCheck } from "./model-fit.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
+import { type AcceleratorQuota, heldAccelerators, withinQuota } from "./quota.ts";
 import type {
   CreateQuery,
   DeleteQuery,
@@ -20,7 +21,7 @@ import type {
   UpdateQuery,
 } from "./schema.ts";
 import type { ShapeSource } from "./shapes.ts";
-import { type DeploymentRow, deploymentStore, type LoadedModels } from "./store.ts";
+import { type Change, type DeploymentRow, deploymentStore, type LoadedModels } from "./store.ts";
 import {
   eventView,
   metricsView,
@@ -43,6 +44,7 @@ export {
 export { stepDeployment } from "./lifecycle.ts";
 export { type ModelSource, modelNameOf } from "./model-fit.ts";
 export { deploymentName, parseDeploymentName } from "./names.ts";
+export { MULTI_REGIONS, REGIONS } from "./schema.ts";
 export {
   DEPLOYMENT_WORK,
   type DeploymentRow,
@@ -103,6 +105,8 @@ export interface Deployments {
   note(name: string, message: string): Promise<void>;
   /** Calls `listener` after every change made here, before the change's promise settles. */
   onChange(listener: () => Promise<void>): void;
+  /** By type: accelerators that the account's deployments hold, or may grow to. */
+  acceleratorsOf(accountId: string): Promise<ReadonlyMap<string, number>>;
   store: ReturnType<typeof deploymentStore>;
   keys: DirectRouteKeys;
 }
@@ -124,6 +128,8 @@ export interface DeploymentsDeps {
   observe(name: string): FleetObservation | null;
   /** Of the requests that replicas whose ids begin so have served since then. */
   requestFigures(replicaPrefix: string, sinceMs: number): Promise<RequestFigures>;
+  /** Absent: accounts may hold what there is. */
+  acceleratorQuota?: AcceleratorQuota;
 }
 
 const MAX_EVENTS = 200;
@@ -136,6 +142,7 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   const context: Context = {
     ...{ store, clock, keys, hostRegion },
     ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
+    acceleratorQuota: deps.acceleratorQuota,
     async changed() {
       for (const listener of listeners) await listener();
     },
@@ -195,6 +202,7 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
         quiet: true,
       }));
     },
+    acceleratorsOf: (accountId) => heldAccelerators(store, accountId),
     onChange(listener) {
       listeners.push(listener);
     },
@@ -302,7 +310,7 @@ async function undelete(
   id: string,
 ): Promise<DeploymentRow> {
   const found = await findDeployment(context, principal, accountId, id, "write");
-  return changeDeployment(context, found, (row, now) => {
+  const change = (row: DeploymentRow, now: Date): Change => {
     const isPurged = row.purgeTime !== null && row.purgeTime <= now;
     if ((row.state !== "DELETED" && row.state !== "FAILED") || isPurged) {
       const message = `${titleOf(accountId, id)} is ${row.state}; only what is DELETED or FAILED is undeleted.`;
@@ -317,5 +325,6 @@ async function undelete(
     };
     const event = { type: "UNDELETED", message: `Undeleted by ${principal.userId}.` };
     return { row: next, events: [event, stateEvent(next)] };
-  });
+  };
+  return withinQuota(context, found, found, () => changeDeployment(context, found, change));
 }

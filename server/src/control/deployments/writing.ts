@@ -16,6 +16,7 @@ import {
 } from "./model-fit.ts";
 import { titleOf } from "./names.ts";
 import { placementView, regionOf } from "./placement.ts";
+import { withinQuota } from "./quota.ts";
 import {
   type CreateQuery,
   DeploymentBody,
@@ -52,7 +53,10 @@ export async function createDeployment(
     return row;
   }
   const event = { type: "CREATED", message: `Created by ${principal.userId}.` };
-  if (!(await context.store.insert(row, [event, stateEvent(row)]))) throw taken(accountId, id);
+  const isNew = await withinQuota(context, null, row, () =>
+    context.store.insert(row, [event, stateEvent(row)]),
+  );
+  if (!isNew) throw taken(accountId, id);
   await context.changed();
   return row;
 }
@@ -82,13 +86,15 @@ export async function updateDeployment(
       allowUnvalidatedShape: query.skipShapeValidation ?? false,
     });
     let isOvertaken = false;
-    const row = await changeDeployment(context, found, (current, now) => {
+    const change = (current: DeploymentRow, now: Date): Change | null => {
       // Models were looked up without a lock: what another writer has changed meanwhile is taken into account by starting over.
       isOvertaken = JSON.stringify(bodyOf(current)) !== JSON.stringify(bodyOf(found));
       if (isOvertaken) return null;
       refuseDeleted(current);
       return changeTo(context, current, checked, given, now);
-    });
+    };
+    const next = changeTo(context, found, checked, given, found.updateTime).row;
+    const row = await withinQuota(context, found, next, () => changeDeployment(context, found, change));
     if (!isOvertaken) return row;
     if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the deployment; try again.");
   }

@@ -33,7 +33,7 @@ import type {
   ValidateModelConfigRequest,
   ValidateUploadQuery,
 } from "./schema.ts";
-import { modelStore } from "./store.ts";
+import { type ModelStore, modelStore } from "./store.ts";
 import { downloadEndpoint, UploadChecks, uploadEndpoint } from "./uploads.ts";
 import { validateConfig } from "./validation.ts";
 import { ModelVersions } from "./versions.ts";
@@ -146,6 +146,8 @@ export interface ModelsDeps extends Neighbours {
   fetchWeights(weights: CatalogWeights, signal: AbortSignal, onPhase: OnPhase): Promise<string>;
   /** Where imports come from. */
   s3: S3Server;
+  /** Makes a model of the account, unless it would then have more than it may. Absent: as many as it likes. */
+  withinQuota?: <T>(accountId: string, make: () => Promise<T>) => Promise<T>;
 }
 
 /** Brings the table's part that shows the library up to date. @throws CatalogError. */
@@ -162,7 +164,10 @@ export async function createModels(deps: ModelsDeps): Promise<Models> {
     catalogWeights: (name) => byName.get(name)?.weights ?? null,
     fetchCatalog: deps.fetchWeights,
   });
-  const context: Context = { store, clock, blobs, weights };
+  const { withinQuota = (_accountId, make) => make() } = deps;
+  const insert: ModelStore["insert"] = (row, work) =>
+    withinQuota(row.accountId, () => store.insert(row, work));
+  const context: Context = { store: { ...store, insert }, clock, blobs, weights };
   const resource = new ModelResource(context, deps);
   const versions = new ModelVersions(context, resource);
   const imports = new Imports({ blobs, server: deps.s3 });

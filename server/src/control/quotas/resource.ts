@@ -1,0 +1,150 @@
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
+import type { ListQuery } from "../../platform/db/listing.ts";
+import { authorize, notFound, type Principal } from "../accounts/service.ts";
+import { acceleratorQuotaId, keyOfQuota, MAX_INT64, type QuotaId } from "./kinds.ts";
+import { type Quota, QuotaBody, type UpdateQuotaQuery } from "./schema.ts";
+import type { QuotasDeps } from "./service.ts";
+import type { QuotaRow, QuotaStore } from "./store.ts";
+
+/** Keys of one account with a limit of their own. */
+const MAX_KEY_QUOTAS = 200;
+const ACCELERATOR = /^(?:nvidia|amd)-/;
+
+/** Quotas as clients see and change them. */
+export class QuotaResource {
+  readonly #deps: QuotasDeps;
+  readonly #store: QuotaStore;
+  readonly #defaults: ReadonlyMap<string, bigint>;
+  readonly #refresh: () => Promise<void>;
+
+  constructor(
+    deps: QuotasDeps,
+    store: QuotaStore,
+    defaults: ReadonlyMap<string, bigint>,
+    refresh: () => Promise<void>,
+  ) {
+    this.#deps = deps;
+    this.#store = store;
+    this.#defaults = defaults;
+    this.#refresh = refresh;
+  }
+
+  async list(principal: Principal, accountId: string, query: ListQuery) {
+    await this.#prepare(principal, accountId);
+    const { rows, nextPageToken, totalSize } = await this.#store.list(query, accountId);
+    return { quotas: await this.#answer(accountId, rows), nextPageToken, totalSize };
+  }
+
+  async get(principal: Principal, accountId: string, id: string): Promise<Quota> {
+    await this.#prepare(principal, accountId);
+    const row = await this.#store.get(accountId, id);
+    if (row === null) throw notFound(titleOf(accountId, id));
+    return (await this.#answer(accountId, [row]))[0]!;
+  }
+
+  async update(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    { allowMissing, updateMask }: UpdateQuotaQuery,
+    body: QuotaBody,
+  ): Promise<Quota> {
+    await this.#prepare(principal, accountId);
+    authorize(principal, accountId, "admin", titleOf(accountId, id));
+    const paths = updatePaths(updateMask, body, QuotaBody);
+    const { sources, clock } = this.#deps;
+    const change = (row: QuotaRow): QuotaRow => {
+      const { value, maxValue } = mergePatch<QuotaBody>(bodyOf(row), body, paths);
+      const next = { ...row, updateTime: new Date(clock.now()) };
+      if (paths.includes("maxValue") && maxValue !== bodyOf(row).maxValue) {
+        if (!principal.isOperator) {
+          throw new AppError("FORBIDDEN", "Only the operator of the platform changes maxValue.");
+        }
+        next.maxValue = maxValue === undefined ? null : amount("maxValue", maxValue);
+      }
+      if (paths.includes("value")) next.value = value === undefined ? null : amount("value", value);
+      if (next.value !== null && paths.includes("value") && next.value > mostOf(next)) {
+        throw badRequest("value", `value must be at most maxValue, ${mostOf(next)}.`);
+      }
+      return next;
+    };
+    if (allowMissing && keyOfQuota(id) !== null) await this.#addKey(accountId, id);
+    const row = await this.#store.change(accountId, id, change);
+    if (row === null) throw notFound(titleOf(accountId, id));
+    await sources[id as QuotaId]?.onSet?.(accountId, row.value);
+    await this.#refresh();
+    return (await this.#answer(accountId, [row]))[0]!;
+  }
+
+  /** @throws AppError NOT_FOUND. */
+  async #prepare(principal: Principal, accountId: string): Promise<void> {
+    const account = `Account accounts/${accountId}`;
+    authorize(principal, accountId, "read", account);
+    const { accounts, sources, clock } = this.#deps;
+    if (!(await accounts.exists(accountId))) throw notFound(account);
+    const defaults = new Map(this.#defaults);
+    for (const [id, { maxOf }] of Object.entries(sources)) {
+      if (maxOf !== undefined) defaults.set(id, (await maxOf(accountId)) ?? MAX_INT64);
+    }
+    await this.#store.ensure(accountId, defaults, new Date(clock.now()));
+  }
+
+  async #addKey(accountId: string, id: string): Promise<void> {
+    if ((await this.#store.get(accountId, id)) !== null) return;
+    if ((await this.#store.countLike(accountId, "requests-per-minute-key-%")) >= MAX_KEY_QUOTAS) {
+      throw new AppError("FAILED_PRECONDITION", `An account limits at most ${MAX_KEY_QUOTAS} keys.`);
+    }
+    const defaults = new Map([[id, BigInt(this.#deps.requestsPerMinute)]]);
+    await this.#store.ensure(accountId, defaults, new Date(this.#deps.clock.now()));
+  }
+
+  async #answer(accountId: string, rows: readonly QuotaRow[]): Promise<Quota[]> {
+    const { sources, acceleratorsOf, region } = this.#deps;
+    const accelerators = new Map(
+      [...(await acceleratorsOf(accountId))].map(([type, count]) => [
+        acceleratorQuotaId(type, region),
+        count,
+      ]),
+    );
+    return Promise.all(
+      rows.map(async (row) => {
+        const usage = ACCELERATOR.test(row.id)
+          ? (accelerators.get(row.id) ?? 0)
+          : await sources[row.id as QuotaId]?.usageOf?.(accountId);
+        return {
+          name: `accounts/${accountId}/quotas/${row.id}`,
+          value: String(valueIn(row)),
+          maxValue: String(mostOf(row)),
+          ...(usage === undefined ? {} : { usage }),
+          updateTime: row.updateTime.toISOString(),
+        };
+      }),
+    );
+  }
+}
+
+function mostOf({ maxValue, defaultValue }: QuotaRow): bigint {
+  return maxValue ?? defaultValue;
+}
+
+/** What is in force. */
+export function valueIn(row: QuotaRow): bigint {
+  const most = mostOf(row);
+  return row.value === null || row.value > most ? most : row.value;
+}
+
+function bodyOf(row: QuotaRow): QuotaBody {
+  return { value: String(valueIn(row)), maxValue: String(mostOf(row)) };
+}
+
+/** @throws AppError BAD_REQUEST naming the field. */
+function amount(field: string, text: string): bigint {
+  const value = BigInt(text);
+  if (value >= 0n && value <= MAX_INT64) return value;
+  throw badRequest(field, `${field} must be from 0 to ${MAX_INT64}.`);
+}
+
+function titleOf(accountId: string, id: string): string {
+  return `Quota accounts/${accountId}/quotas/${id}`;
+}

@@ -1,0 +1,31 @@
+import { type Static, Type } from "typebox";
+
+const readOnly = { readOnly: true } as const;
+const int64 = { format: "int64", pattern: "^-?\\d{1,19}$" } as const;
+
+export const QuotaBody = Type.Object({
+  name: Type.Optional(Type.String(readOnly)),
+  value: Type.Optional(Type.String(int64)),
+  maxValue: Type.Optional(Type.String(int64)),
+  usage: Type.Optional(Type.Number(readOnly)),
+  updateTime: Type.Optional(Type.String(readOnly)),
+});
+export type QuotaBody = Static<typeof QuotaBody>;
+
+export const UpdateQuotaQuery = Type.Object({
+  allowMissing: Type.Optional(Type.Boolean()),
+  updateMask: Type.Optional(Type.String()),
+});
+export type UpdateQuotaQuery = Static<typeof UpdateQuotaQuery>;
+
+/** What clients see. */
+export interface Quota {
+  /** `accounts/{account}/quotas/{quota}`. */
+  name: string;
+  /** In force, at most `maxValue`; int64. */
+  value: string;
+  maxValue: string;
+  /** Absent where nothing is counted. */
+  usage?: number;
+  updateTime: string;
+}

@@ -1,0 +1,80 @@
+import { and, count, eq, isNotNull, like, or, sql } from "drizzle-orm";
+import type { Database } from "../../platform/db/database.ts";
+import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { quotas } from "./table.ts";
+
+export type QuotaRow = typeof quotas.$inferSelect;
+
+/** Announces that somebody's quota has changed. */
+export const QUOTAS_CHANNEL = "hearth_quotas";
+
+export interface QuotaStore {
+  /** Sees that there is a row with this default of every id. */
+  ensure(accountId: string, defaults: ReadonlyMap<string, bigint>, now: Date): Promise<void>;
+  get(accountId: string, id: string): Promise<QuotaRow | null>;
+  list(query: ListQuery, accountId: string): Promise<Page<QuotaRow>>;
+  /** Puts what `change` makes of the row in its place; nobody else changes it meanwhile. Null: there is none. */
+  change(accountId: string, id: string, change: (row: QuotaRow) => QuotaRow): Promise<QuotaRow | null>;
+  countLike(accountId: string, pattern: string): Promise<number>;
+  /** Of all accounts, where somebody has set something. */
+  set(): Promise<QuotaRow[]>;
+}
+
+const most = sql`coalesce(${quotas.maxValue}, ${quotas.defaultValue})`;
+
+export function quotaStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): QuotaStore {
+  const list = createListing({
+    db,
+    table: quotas,
+    fields: {
+      name: {
+        sql: sql`('accounts/' || ${quotas.accountId} || '/quotas/' || ${quotas.id})`,
+        type: "string",
+        orderBy: quotas.id,
+      },
+      value: { sql: sql`least(coalesce(${quotas.value}, ${most}), ${most})`, type: "int" },
+      maxValue: { sql: most, type: "int" },
+      updateTime: { sql: sql`${quotas.updateTime}`, type: "timestamp" },
+    },
+    defaultOrder: "name",
+    key: quotas.id,
+    tokenSecret,
+  });
+  const isOne = (accountId: string, id: string) => and(eq(quotas.accountId, accountId), eq(quotas.id, id));
+  return {
+    async ensure(accountId, defaults, updateTime) {
+      const rows = [...defaults].map(([id, defaultValue]) => ({ accountId, id, defaultValue, updateTime }));
+      await db
+        .insert(quotas)
+        .values(rows)
+        .onConflictDoUpdate({
+          target: [quotas.accountId, quotas.id],
+          set: { defaultValue: sql`excluded.default_value` },
+          setWhere: sql`${quotas.defaultValue} <> excluded.default_value`,
+        });
+    },
+    async get(accountId, id) {
+      const [row] = await db.select().from(quotas).where(isOne(accountId, id));
+      return row ?? null;
+    },
+    list: (query, accountId) => list(query, eq(quotas.accountId, accountId), accountId),
+    change: (accountId, id, change) =>
+      db.transaction(async (tx) => {
+        const [row] = await tx.select().from(quotas).where(isOne(accountId, id)).for("update");
+        if (row === undefined) return null;
+        const [changed] = await tx.update(quotas).set(change(row)).where(isOne(accountId, id)).returning();
+        await tx.execute(sql`select pg_notify(${QUOTAS_CHANNEL}, '')`);
+        return changed!;
+      }),
+    async countLike(accountId, pattern) {
+      const ofKind = and(eq(quotas.accountId, accountId), like(quotas.id, pattern));
+      const [row] = await db.select({ count: count() }).from(quotas).where(ofKind);
+      return row!.count;
+    },
+    set: () =>
+      db
+        .select()
+        .from(quotas)
+        .where(or(isNotNull(quotas.value), isNotNull(quotas.maxValue))),
+  };
+}

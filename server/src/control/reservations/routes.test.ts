@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Reply } from "../../../test/harness/http.ts";
+import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { reservationRoutes } from "./routes.ts";
+import { createReservations, type Reservations } from "./service.ts";
+
+const PATH = "/v1/accounts/acme/reservations";
+const H100 = { acceleratorType: "NVIDIA_H100_80GB", reservedCount: 12 };
+
+let t: Tenants;
+let reservations: Reservations;
+let alice: Someone;
+let stranger: Someone;
+
+beforeAll(async () => {
+  t = await startTenants((tenants) => {
+    reservations = createReservations(tenants);
+    return reservationRoutes(reservations);
+  });
+  alice = await t.someone("acme", "alice", "admin");
+  stranger = await t.someone("other", "bob", "admin");
+});
+afterAll(() => t.close());
+
+const create = (id: string, body: object, who = t.operator): Promise<Reply> =>
+  t.call(who.key, "POST", `${PATH}?reservationId=${id}`, body);
+
+function refused(reply: Reply, status: number, words: string): void {
+  expect(reply.status, reply.text).toBe(status);
+  expect(reply.text).toContain(words);
+}
+
+describe("reservations", () => {
+  it("are made by the operator, from the next midnight for a year unless it is said otherwise", async () => {
+    t.clock.advance(3_600_000);
+    const made = await create("first", { ...H100, displayName: "Rack 1" });
+    expect(made.status, made.text).toBe(200);
+    expect(made.json).toMatchObject({
+      ...H100,
+      name: "accounts/acme/reservations/first",
+      displayName: "Rack 1",
+      region: "REGION_UNSPECIFIED",
+      startTime: "2026-01-02T00:00:00.000Z",
+      endTime: "2027-01-02T00:00:00.000Z",
+    });
+    const read = await t.call(alice.key, "GET", `${PATH}/first`);
+    expect(read.json).toEqual(made.json);
+    refused(await create("first", H100), 409, "already exists");
+  });
+
+  it("are listed, filtered and ordered for their account alone", async () => {
+    t.clock.advance(1_000);
+    await create("second", { acceleratorType: "AMD_MI300X_192GB", reservedCount: 2, region: "US_IOWA_1" });
+    const { json } = await t.call(alice.key, "GET", PATH);
+    expect(json.reservations.map(({ name }: { name: string }) => name.split("/").at(-1))).toEqual([
+      ...["second", "first"],
+    ]);
+    const filter = encodeURIComponent("reservedCount > 2 AND acceleratorType = NVIDIA_H100_80GB");
+    const some = await t.call(alice.key, "GET", `${PATH}?filter=${filter}`);
+    expect(some.json.totalSize).toBe(1);
+    for (const path of [PATH, `${PATH}/first`, `${PATH}/none`]) {
+      refused(await t.call(stranger.key, "GET", path), 404, "not found");
+    }
+    refused(await t.call(alice.key, "GET", `${PATH}/none`), 404, "not found");
+    refused(await t.call(null, "GET", PATH), 401, "");
+  });
+
+  it("are not made by customers, in unknown accounts or from bad fields", async () => {
+    refused(await create("mine", H100, alice), 403, "operator");
+    refused(await create("mine", H100, stranger), 404, "not found");
+    const nowhere = await t.call(t.operator.key, "POST", "/v1/accounts/nobody/reservations", H100);
+    refused(nowhere, 404, "not found");
+    const bad: [object, string][] = [
+      [{ reservedCount: 1 }, "acceleratorType"],
+      [{ ...H100, acceleratorType: "NVIDIA_POTATO" }, "acceleratorType"],
+      [{ acceleratorType: "NVIDIA_H100_80GB" }, "reservedCount"],
+      [{ ...H100, reservedCount: 0 }, "reservedCount"],
+      [{ ...H100, reservedCount: -3 }, "reservedCount"],
+      [{ ...H100, reservedCount: 1e9 }, "reservedCount"],
+      [{ ...H100, startTime: "tomorrow" }, "startTime"],
+      [{ ...H100, startTime: "2026-02-01T00:00:00Z", endTime: "2026-02-01T00:00:00Z" }, "endTime"],
+      [{ ...H100, startTime: "2020-01-01T00:00:00Z", endTime: "2021-01-01T00:00:00Z" }, "endTime"],
+      [{ ...H100, price: "1" }, "price"],
+    ];
+    for (const [body, field] of bad) refused(await create("bad", body), 400, field);
+    refused(await create("Bad_Id", H100), 400, "reservationId");
+  });
+
+  it("are told to whoever bills them, as far as they are in force at the time", async () => {
+    const at = (from: string, to: string) => reservations.between(new Date(from), new Date(to));
+    expect(await at("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")).toEqual([]);
+    const [first, ...more] = await at("2026-12-31T00:00:00Z", "2026-12-31T01:00:00Z");
+    expect([first, ...more].map((one) => one?.name.split("/").at(-1)).sort()).toEqual(["first", "second"]);
+    expect(first).toMatchObject({ accountId: "acme", count: expect.any(Number) });
+    expect(await at("2027-01-02T00:00:00Z", "2027-02-01T00:00:00Z")).toEqual([]);
+  });
+});
