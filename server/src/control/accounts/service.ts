@@ -25,7 +25,15 @@ export {
 } from "./principal.ts";
 export { type Account, Status } from "./schema.ts";
 
+type SuspendState = AccountRow["suspendState"];
+
 export interface Accounts {
+  /** Who is suspended, and why; for whoever watches what accounts spend. */
+  suspensions: {
+    all(): Promise<ReadonlyMap<string, SuspendState>>;
+    /** False when the account was not in the state `from` any more. */
+    change(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean>;
+  };
   /** Makes the account when it doesn't exist. Safe to call from several processes at once. */
   ensure(accountId: string): Promise<void>;
   exists(accountId: string): Promise<boolean>;
@@ -63,6 +71,10 @@ export function createAccounts(deps: {
   }
 
   return {
+    suspensions: {
+      all: store.suspendStates,
+      change: (id, from, to) => store.changeSuspendState(id, from, to, new Date(deps.clock.now())),
+    },
     async ensure(accountId) {
       await insert(accountId, {});
     },

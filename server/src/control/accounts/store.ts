@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, ne, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { ACCOUNT_TYPES, accounts, SUSPEND_STATES } from "./table.ts";
@@ -9,6 +9,15 @@ export interface AccountStore {
   /** True when the row is new. */
   insertIfAbsent(row: typeof accounts.$inferInsert): Promise<boolean>;
   get(id: string): Promise<AccountRow | null>;
+  /** Of the accounts that are suspended. */
+  suspendStates(): Promise<Map<string, AccountRow["suspendState"]>>;
+  /** False when it is not in the state `from` any more. */
+  changeSuspendState(
+    id: string,
+    from: AccountRow["suspendState"],
+    to: AccountRow["suspendState"],
+    updateTime: Date,
+  ): Promise<boolean>;
   /** All accounts, or the one with the id. */
   list(query: ListQuery, id: string | null): Promise<Page<AccountRow>>;
 }
@@ -43,6 +52,21 @@ export function accountStore({ db }: Pick<Database, "db">, tokenSecret: Buffer):
     async get(id) {
       const [row] = await db.select().from(accounts).where(eq(accounts.id, id));
       return row ?? null;
+    },
+    async suspendStates() {
+      const rows = await db
+        .select({ id: accounts.id, suspendState: accounts.suspendState })
+        .from(accounts)
+        .where(ne(accounts.suspendState, "UNSUSPENDED"));
+      return new Map(rows.map(({ id, suspendState }) => [id, suspendState]));
+    },
+    async changeSuspendState(id, from, to, updateTime) {
+      const changed = await db
+        .update(accounts)
+        .set({ suspendState: to, updateTime })
+        .where(and(eq(accounts.id, id), eq(accounts.suspendState, from)))
+        .returning({ id: accounts.id });
+      return changed.length === 1;
     },
     list: (query, id) => list(query, id === null ? undefined : eq(accounts.id, id), `accounts ${id ?? "-"}`),
   };

@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Database, Transaction } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
-import { changeOf, entriesOf } from "./entries.ts";
+import { changeOf, type Entry, entriesOf } from "./entries.ts";
 import {
   billingAccounts,
   billingCharges,
@@ -63,6 +63,8 @@ export interface LedgerStore {
   ): Promise<void>;
   get(accountId: string, id: string, kinds: readonly TransactionKind[]): Promise<TransactionRow | null>;
   list(query: ListQuery, accountId: string, kinds: readonly TransactionKind[]): Promise<Page<TransactionRow>>;
+  /** Of each of the transactions, by its id. */
+  entries(ids: readonly string[]): Promise<Map<string, Entry[]>>;
 }
 
 const QUALIFYING: ReadonlySet<TransactionKind> = new Set(["payment", "credit_purchase"]);
@@ -119,6 +121,15 @@ export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
     },
     list: (query, accountId, kinds) =>
       list(query, ofKinds(accountId, kinds), `transactions ${accountId} ${kinds.join()}`),
+    async entries(ids) {
+      const rows = await db
+        .select()
+        .from(ledgerEntries)
+        .where(inArray(ledgerEntries.transactionId, [...ids]));
+      const byId = new Map<string, Entry[]>();
+      for (const row of rows) byId.set(row.transactionId, [...(byId.get(row.transactionId) ?? []), row]);
+      return byId;
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
+import type { Entry } from "./entries.ts";
 import { type InvoiceLine, type InvoiceRow, invoiceStore } from "./invoice-store.ts";
 import { type BillingAccountRow, clamp, ledgerStore, type TransactionRow } from "./ledger-store.ts";
 import { hourOf } from "./months.ts";
@@ -14,6 +15,7 @@ import { type SpendAlertRow, spendStore } from "./spend-store.ts";
 import type { Tier, TransactionKind } from "./table.ts";
 import { type SpendLimit, spendLimitOf } from "./tiers.ts";
 
+export type { Entry } from "./entries.ts";
 export type { InvoiceLine, InvoiceRow } from "./invoice-store.ts";
 export type { TransactionRow } from "./ledger-store.ts";
 export type { HourlyCost, PaymentProvider, SuspendState, Suspensions, UsageCosts } from "./ports.ts";
@@ -80,6 +82,8 @@ export interface Billing {
     id: string,
     kinds: readonly TransactionKind[],
   ): Promise<TransactionRow | null>;
+  /** What they did, by their ids. */
+  entries(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Entry[]>>;
   listTransactions(
     query: ListQuery,
     accountId: string,
@@ -134,6 +138,7 @@ export function createBilling(deps: BillingDeps): Billing {
     },
     getTransaction: ledger.get,
     listTransactions: ledger.list,
+    entries: ledger.entries,
     async standing(accountId) {
       const row = await ledger.account(accountId);
       const { netMicros, spendLimitMicros, tier } = row ?? NO_ACCOUNT;

@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { silentLog } from "../../../test/harness/database.ts";
+import { type Billing, createBilling } from "../../metering/billing/service.ts";
+import { FakeUsage } from "../../metering/billing/testing.ts";
+import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { billingRoutes } from "./routes.ts";
+import { BillingResource, spendQuota } from "./service.ts";
+
+const ACCOUNT = "/v1/accounts/acme";
+const DAY_MS = 24 * 3_600_000;
+const DOLLAR = 1_000_000n;
+
+let t: Tenants;
+let billing: Billing;
+let use: (accountId: string, costMicros: bigint) => Promise<void>;
+let admin: Someone;
+let member: Someone;
+let stranger: Someone;
+
+beforeAll(async () => {
+  t = await startTenants(async ({ database, clock, tokenSecret, accounts }) => {
+    const usage = new FakeUsage().gateway(clock);
+    const { suspensions } = accounts;
+    billing = createBilling({
+      database,
+      clock,
+      log: silentLog,
+      enabled: true,
+      usage,
+      suspensions,
+      tokenSecret,
+    });
+    await billing.start();
+    use = async (accountId, costMicros) => {
+      usage.close(accountId, costMicros);
+      await usage.flush();
+    };
+    return billingRoutes(new BillingResource({ billing, accounts }));
+  });
+  admin = await t.someone("acme", "root", "admin");
+  member = await t.someone("acme", "bob", "user");
+  stranger = await t.someone("evil", "mallory", "admin");
+});
+afterAll(async () => {
+  await billing.close();
+  await t.close();
+});
+
+const book = (what: string, body: unknown, who = t.operator) =>
+  t.call(who.key, "POST", `${ACCOUNT}/${what}`, body);
+const summary = async () => (await t.call(admin.key, "GET", `${ACCOUNT}/billing`)).json;
+
+describe("money", () => {
+  test("the reference's example: $500 of credits on a bill of $750 leave $250 to pay, and the receipt says so", async () => {
+    await use("acme", 750n * DOLLAR);
+    t.clock.advance(3_600_000);
+    await billing.settle();
+    expect(await summary()).toMatchObject({
+      name: "accounts/acme/billing",
+      enabled: true,
+      tier: "TIER_1",
+      monthToDateUsd: "750.00",
+      spendLimitUsd: "50.00",
+      outstandingBalanceUsd: "750.00",
+      suspendState: "MONTHLY_SPEND_LIMIT_EXCEEDED",
+      spendAlerts: [{ percent: 100 }, { percent: 80 }, { percent: 50, spentUsd: "750.00" }],
+    });
+    const receipt = await book("credits", { amountUsd: "500", reference: "bank 17", requestId: "r1" });
+    expect(receipt.json).toMatchObject({
+      name: expect.stringMatching(/^accounts\/acme\/credits\/[0-9a-f]{32}$/),
+      ...{
+        kind: "credit_purchase",
+        amountUsd: "500.00",
+        appliedToBalanceUsd: "500.00",
+        addedToCreditsUsd: "0.00",
+      },
+      ...{ reference: "bank 17", createdBy: "accounts/local/users/operator" },
+    });
+    expect(await summary()).toMatchObject({
+      ...{ tier: "TIER_3", outstandingBalanceUsd: "250.00", creditBalanceUsd: "0.00" },
+      suspendState: "UNSUSPENDED",
+    });
+    expect((await t.call(admin.key, "GET", `/v1/${receipt.json.name}`)).json).toEqual(receipt.json);
+  });
+
+  test("a month ends with an invoice that says what was used, and that a payment pays", async () => {
+    t.clock.advance(32 * DAY_MS);
+    await billing.settle();
+    const listed = (await t.call(admin.key, "GET", `${ACCOUNT}/invoices`)).json;
+    expect(listed).toMatchObject({ totalSize: 1, invoices: [{ state: "OPEN", amountDueUsd: "250.00" }] });
+    await book("payments", { amountUsd: "250.00" });
+    const invoice = await t.call(admin.key, "GET", `${ACCOUNT}/invoices/2026-01`);
+    expect(invoice.json).toMatchObject({
+      ...{ name: "accounts/acme/invoices/2026-01", state: "PAID", totalUsd: "750.00", paidUsd: "750.00" },
+      lines: [
+        {
+          kind: "text",
+          subject: "accounts/fireworks/models/m",
+          month: "2026-01-01T00:00:00.000Z",
+          amountUsd: "750.00",
+        },
+      ],
+    });
+    const { transactions } = (await t.call(admin.key, "GET", `${ACCOUNT}/transactions`)).json;
+    expect(transactions.map(({ kind }: { kind: string }) => kind)).toEqual([
+      "payment",
+      "credit_purchase",
+      "usage",
+    ]);
+  });
+
+  test("a booking with the same requestId is the same booking, also when both come at once", async () => {
+    const body = { amountUsd: "1.000001", granted: true, requestId: "same" };
+    const [one, two] = await Promise.all([book("credits", body), book("credits", body)]);
+    expect(one.json.name).toBe(two.json.name);
+    expect((await summary()).creditBalanceUsd).toBe("1.000001");
+    expect((await book("credits", { ...body, amountUsd: "2" })).status).toBe(409);
+    expect((await book("adjustments", { amountUsd: "1.000001", description: "A mistake" })).status).toBe(200);
+    expect(await summary()).toMatchObject({ creditBalanceUsd: "0.00", outstandingBalanceUsd: "0.00" });
+  });
+
+  test("the operator gives a tier and takes it back", async () => {
+    const set = (tier: string | null) => t.call(t.operator.key, "PATCH", `${ACCOUNT}/billing`, { tier });
+    const { json } = await set("UNLIMITED");
+    expect([json.tier, json.spendLimitUsd]).toEqual(["UNLIMITED", undefined]);
+    expect((await set(null)).json.tier).toBe("TIER_3");
+  });
+
+  test("the quota's limit is the account's, in whole dollars", async () => {
+    const quota = spendQuota(billing);
+    expect(await quota.maxOf("acme")).toBe(5_000n);
+    await quota.onSet("acme", 7n);
+    expect((await summary()).spendLimitUsd).toBe("7.00");
+    await quota.onSet("acme", null);
+    expect((await summary()).spendLimitUsd).toBe("5000.00");
+    expect(await quota.usageOf("acme")).toBe(0);
+  });
+});
+
+describe("bad input", () => {
+  test.each([
+    ["a negative amount", { amountUsd: "-5" }, "amountUsd"],
+    ["nothing", { amountUsd: "0.00" }, "amountUsd"],
+    ["a huge amount", { amountUsd: "1000000000" }, "amountUsd"],
+    ["a currency", { amountUsd: "$5" }, "amountUsd"],
+    ["an exponent", { amountUsd: "1e3" }, "amountUsd"],
+    ["too many decimals", { amountUsd: "0.0000001" }, "amountUsd"],
+    ["a number", { amountUsd: 5 }, "amountUsd"],
+    ["no amount", {}, "amountUsd"],
+    ["a request id with spaces", { amountUsd: "5", requestId: "a b" }, "requestId"],
+    ["a huge text", { amountUsd: "5", description: "x".repeat(501) }, "description"],
+    ["control characters", { amountUsd: "5", reference: "a\u0001" }, "reference"],
+    ["card data", { amountUsd: "5", cardNumber: "4111111111111111" }, "cardNumber"],
+  ])("%s is refused by name, and books nothing", async (_what, body, field) => {
+    const before = await summary();
+    for (const what of ["payments", "credits", "adjustments"]) {
+      const reply = await book(what, body);
+      expect([reply.status, reply.json.code]).toEqual([400, 3]);
+      expect(reply.text).toContain(field);
+    }
+    expect(await summary()).toEqual(before);
+  });
+
+  test("only admins see it, only the operator books, and strangers find nothing", async () => {
+    for (const path of [
+      "billing",
+      "payments",
+      "credits",
+      "adjustments",
+      "transactions",
+      "invoices",
+      "invoices/2026-01",
+    ]) {
+      expect((await t.call(null, "GET", `${ACCOUNT}/${path}`)).status).toBe(401);
+      expect((await t.call(member.key, "GET", `${ACCOUNT}/${path}`)).status).toBe(403);
+      expect((await t.call(stranger.key, "GET", `${ACCOUNT}/${path}`)).status).toBe(404);
+      expect((await t.call(t.operator.key, "GET", `/v1/accounts/none/${path}`)).status).toBe(404);
+    }
+    for (const what of ["payments", "credits", "adjustments"]) {
+      expect((await book(what, { amountUsd: "5" }, admin)).status).toBe(403);
+      expect((await book(what, { amountUsd: "5" }, stranger)).status).toBe(404);
+      expect((await t.call(admin.key, "GET", `${ACCOUNT}/${what}/none`)).status).toBe(404);
+    }
+    expect((await t.call(admin.key, "PATCH", `${ACCOUNT}/billing`, { tier: "UNLIMITED" })).status).toBe(403);
+    expect((await t.call(admin.key, "GET", `${ACCOUNT}/invoices/none`)).status).toBe(404);
+  });
+});

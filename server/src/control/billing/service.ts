@@ -1,0 +1,207 @@
+import { checkText } from "../../lib/display-text.ts";
+import { AppError, badRequest } from "../../lib/errors.ts";
+import {
+  type Billing,
+  type Booking,
+  type Entry,
+  type Invoice,
+  type InvoiceLine,
+  TRANSACTION_KINDS,
+  type TransactionKind,
+  type TransactionRow,
+} from "../../metering/billing/service.ts";
+import { formatDollars, parseDollars } from "../../metering/money/service.ts";
+import type { ListQuery } from "../../platform/db/listing.ts";
+import { type Account, type Accounts, authorize, notFound, type Principal } from "../accounts/service.ts";
+import type { BillingSummary, BillingTerms, BookingBody, InvoiceBody, TransactionBody } from "./schema.ts";
+
+export interface BillingResourceDeps {
+  billing: Billing;
+  accounts: Pick<Accounts, "get">;
+}
+
+/** The transactions that a collection shows. */
+export const COLLECTIONS = {
+  payments: ["payment"],
+  credits: ["credit_purchase", "credit_grant"],
+  adjustments: ["adjustment"],
+  transactions: TRANSACTION_KINDS,
+} as const satisfies Record<string, readonly TransactionKind[]>;
+export type Collection = keyof typeof COLLECTIONS;
+
+const MAX_TEXT_CHARS = 500;
+
+/** Money as an account's admins see it, and as the operator books it. */
+export class BillingResource {
+  readonly #deps: BillingResourceDeps;
+
+  constructor(deps: BillingResourceDeps) {
+    this.#deps = deps;
+  }
+
+  async summary(principal: Principal, accountId: string): Promise<BillingSummary> {
+    const account = await this.#account(principal, accountId);
+    const { billing } = this.#deps;
+    const [standing, alerts] = await Promise.all([billing.standing(accountId), billing.alerts(accountId)]);
+    const { limitMicros, maxMicros, tier } = standing.limit;
+    return {
+      name: `accounts/${accountId}/billing`,
+      enabled: standing.enabled,
+      tier,
+      monthToDateUsd: formatDollars(standing.spentMicros),
+      ...(limitMicros === null ? {} : { spendLimitUsd: formatDollars(limitMicros) }),
+      ...(maxMicros === null ? {} : { maxSpendLimitUsd: formatDollars(maxMicros) }),
+      creditBalanceUsd: formatDollars(standing.creditMicros),
+      outstandingBalanceUsd: formatDollars(standing.owedMicros),
+      suspendState: account.suspendState,
+      spendAlerts: alerts.map((alert) => ({
+        month: alert.month.toISOString(),
+        percent: alert.percent,
+        limitUsd: formatDollars(alert.limitMicros),
+        spentUsd: formatDollars(alert.spentMicros),
+        createTime: alert.createTime.toISOString(),
+      })),
+    };
+  }
+
+  /** @throws AppError FORBIDDEN for all but the operator. */
+  async setTerms(principal: Principal, accountId: string, body: BillingTerms): Promise<BillingSummary> {
+    await this.#account(principal, accountId);
+    onlyOperator(principal);
+    if (body.tier !== undefined) await this.#deps.billing.setTerms(accountId, { tier: body.tier ?? null });
+    return this.summary(principal, accountId);
+  }
+
+  /** @throws AppError FORBIDDEN for all but the operator, BAD_REQUEST, ALREADY_EXISTS. */
+  async book(
+    principal: Principal,
+    accountId: string,
+    kind: Booking["kind"],
+    body: BookingBody,
+  ): Promise<TransactionBody> {
+    await this.#account(principal, accountId);
+    onlyOperator(principal);
+    const { amountUsd, reference = "", description = "", requestId = null } = body;
+    if (amountUsd === undefined) throw badRequest("amountUsd", "amountUsd is required.");
+    const amountMicros = parseDollars("amountUsd", amountUsd);
+    if (amountMicros === 0n) throw badRequest("amountUsd", "amountUsd must be more than nothing.");
+    checkText("reference", reference, MAX_TEXT_CHARS);
+    checkText("description", description, MAX_TEXT_CHARS);
+    const createdBy = `accounts/${principal.accountId}/users/${principal.userId}`;
+    const row = await this.#deps.billing.book({
+      ...{ accountId, kind, amountMicros, requestId, reference, description, createdBy },
+    });
+    return (await this.#bodies([row], collectionOf(kind)))[0]!;
+  }
+
+  async listTransactions(principal: Principal, accountId: string, collection: Collection, query: ListQuery) {
+    await this.#account(principal, accountId);
+    const page = await this.#deps.billing.listTransactions(query, accountId, COLLECTIONS[collection]);
+    return {
+      [collection]: await this.#bodies(page.rows, collection),
+      nextPageToken: page.nextPageToken,
+      totalSize: page.totalSize,
+    };
+  }
+
+  async getTransaction(
+    principal: Principal,
+    accountId: string,
+    collection: Collection,
+    id: string,
+  ): Promise<TransactionBody> {
+    await this.#account(principal, accountId);
+    const row = await this.#deps.billing.getTransaction(accountId, id, COLLECTIONS[collection]);
+    if (row === null) throw notFound(`accounts/${accountId}/${collection}/${id}`);
+    return (await this.#bodies([row], collection))[0]!;
+  }
+
+  async listInvoices(principal: Principal, accountId: string, query: ListQuery) {
+    await this.#account(principal, accountId);
+    const { rows, nextPageToken, totalSize } = await this.#deps.billing.listInvoices(query, accountId);
+    return { invoices: rows.map(toInvoice), nextPageToken, totalSize };
+  }
+
+  async getInvoice(principal: Principal, accountId: string, id: string): Promise<InvoiceBody> {
+    await this.#account(principal, accountId);
+    const invoice = await this.#deps.billing.getInvoice(accountId, id);
+    if (invoice === null) throw notFound(`Invoice accounts/${accountId}/invoices/${id}`);
+    return { ...toInvoice(invoice), lines: invoice.lines.map(toLine) };
+  }
+
+  /** For admins of the account. @throws AppError NOT_FOUND, FORBIDDEN. */
+  async #account(principal: Principal, accountId: string): Promise<Account> {
+    authorize(principal, accountId, "admin", `Account accounts/${accountId}`);
+    return this.#deps.accounts.get(principal, accountId);
+  }
+
+  async #bodies(rows: readonly TransactionRow[], collection: Collection): Promise<TransactionBody[]> {
+    const entries = await this.#deps.billing.entries(rows.map(({ id }) => id));
+    return rows.map((row) => toTransaction(row, entries.get(row.id) ?? [], collection));
+  }
+}
+
+/** What the quota `monthly-spend-usd` stands for; in whole dollars. */
+export function spendQuota(billing: Billing) {
+  const DOLLAR = 1_000_000n;
+  return {
+    /** Null: unlimited. */
+    async maxOf(accountId: string): Promise<bigint | null> {
+      const { maxMicros } = (await billing.standing(accountId)).limit;
+      return maxMicros === null ? null : maxMicros / DOLLAR;
+    },
+    /** @param value null: the tier's. */
+    onSet: (accountId: string, value: bigint | null): Promise<void> =>
+      billing.setTerms(accountId, { spendLimitMicros: value === null ? null : value * DOLLAR }),
+    async usageOf(accountId: string): Promise<number> {
+      return Number((await billing.standing(accountId)).spentMicros) / Number(DOLLAR);
+    },
+  };
+}
+
+function onlyOperator({ isOperator }: Principal): void {
+  if (!isOperator) throw new AppError("FORBIDDEN", "Only the operator of the platform books money.");
+}
+
+function collectionOf(kind: Booking["kind"]): Collection {
+  if (kind === "payment") return "payments";
+  return kind === "adjustment" ? "adjustments" : "credits";
+}
+
+function toTransaction(
+  row: TransactionRow,
+  entries: readonly Entry[],
+  collection: Collection,
+): TransactionBody {
+  const of = (name: Entry["ledgerAccount"]): bigint => {
+    const micros = entries.find(({ ledgerAccount }) => ledgerAccount === name)?.micros ?? 0n;
+    return micros < 0n ? -micros : 0n;
+  };
+  const { id, accountId, kind, amountMicros, reference, description, createdBy, createTime } = row;
+  return {
+    name: `accounts/${accountId}/${collection}/${id}`,
+    ...{ kind, amountUsd: formatDollars(amountMicros) },
+    appliedToBalanceUsd: formatDollars(of("balance")),
+    addedToCreditsUsd: formatDollars(of("credits")),
+    ...{ reference, description, createdBy, createTime: createTime.toISOString() },
+  };
+}
+
+function toInvoice(invoice: Invoice): InvoiceBody {
+  const { accountId, id, totalMicros, paidMicros, isPastDue } = invoice;
+  return {
+    name: `accounts/${accountId}/invoices/${id}`,
+    state: isPastDue ? "PAST_DUE" : paidMicros === totalMicros ? "PAID" : "OPEN",
+    periodStart: invoice.periodStart.toISOString(),
+    periodEnd: invoice.periodEnd.toISOString(),
+    totalUsd: formatDollars(totalMicros),
+    paidUsd: formatDollars(paidMicros),
+    amountDueUsd: formatDollars(totalMicros - paidMicros),
+    createTime: invoice.createTime.toISOString(),
+    dueTime: invoice.dueTime.toISOString(),
+  };
+}
+
+function toLine({ kind, subject, month, micros }: InvoiceLine) {
+  return { kind, subject, month: month.toISOString(), amountUsd: formatDollars(micros) };
+}
