@@ -1,5 +1,5 @@
 /**
- * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control]`. Prints tables with ratios out of one
+ * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage]`. Prints tables with ratios out of one
  * alternated run and writes them to bench-results.json. Loopback only; ends what it started.
  */
 import { runControl } from "./control/run.ts";
@@ -8,6 +8,7 @@ import { runGateway } from "./gateway/run.ts";
 import { endAll, ROOT } from "./processes.ts";
 import { type Goal, machineFacts, met, printGoals, writeResults } from "./report.ts";
 import { runText } from "./text/run.ts";
+import { runUsage } from "./usage/run.ts";
 
 /** How much is measured: `full` for figures worth quoting, `quick` for a first look, `smoke` to see that it runs. */
 const SIZES = {
@@ -33,6 +34,7 @@ const SIZES = {
       scale: { clients: 24, maxTokens: 24, requestsAtThree: 200 },
       listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 },
     },
+    usage: { rows: 10_000_000, samples: 9, batches: 100 },
   },
   quick: {
     gateway: { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 },
@@ -50,6 +52,7 @@ const SIZES = {
       scale: { clients: 24, maxTokens: 16, requestsAtThree: 60 },
       listing: { rows: 100_000, samples: 40, budgetMs: 3_000 },
     },
+    usage: { rows: 1_000_000, samples: 5, batches: 30 },
   },
   smoke: {
     gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
@@ -67,10 +70,11 @@ const SIZES = {
       scale: { clients: 12, maxTokens: 8, requestsAtThree: 12 },
       listing: { rows: 2_000, samples: 3, budgetMs: 1_000 },
     },
+    usage: { rows: 20_000, samples: 3, batches: 3 },
   },
 } as const;
 
-const PARTS = ["gateway", "engine", "text", "control"];
+const PARTS = ["gateway", "engine", "text", "control", "usage"];
 
 interface Settings {
   size: keyof typeof SIZES;
@@ -120,6 +124,11 @@ async function main(): Promise<void> {
     const control = await runControl(SIZES[size].control);
     results["control"] = control.results;
     goals.push(...control.goals);
+  }
+  if (only === null || only === "usage") {
+    const usage = await runUsage(SIZES[size].usage);
+    results["usage"] = usage.results;
+    goals.push(...usage.goals);
   }
   printGoals(goals);
   const seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);

@@ -152,7 +152,7 @@ export function usageReports({ sql, db }: Pick<Database, "sql" | "db">): UsageRe
         select account_id, (extract(epoch from hour) * 1000)::bigint::text as hour_ms, kind,
           case when kind in ('gpu_seconds', 'cpu_seconds') then deployment else model end as subject,
           sum(cost_micros)::text as cost
-        from usage_hourly where hour >= ${from} and hour < ${to} group by 1, 2, 3, 4 order by 1, 2, 3, 4`;
+        from usage_hourly where hour >= ${from.toISOString()} and hour < ${to.toISOString()} group by 1, 2, 3, 4 order by 1, 2, 3, 4`;
       return rows.map(({ account_id, hour_ms, kind, subject, cost }) => ({
         ...{ accountId: account_id, hour: new Date(Number(hour_ms)), kind, subject },
         costMicros: BigInt(cost),

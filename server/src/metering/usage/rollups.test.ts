@@ -7,7 +7,7 @@ import { silentLog, type TestDatabase, testDatabase } from "../../../test/harnes
 import { FakeClock } from "../../lib/clock.ts";
 import { type Prices, USAGE_KINDS } from "../money/service.ts";
 import { encodeUsage } from "./record.ts";
-import { createUsageLedger, type UsageLedger, type UsageSource } from "./service.ts";
+import { createUsageLedger, type UsageLedger, type UsageSource, usageReports } from "./service.ts";
 import { usageStore } from "./store.ts";
 
 let database: TestDatabase;
@@ -135,6 +135,40 @@ describe("usage rollups", () => {
       { userId: "", deployment: "", kind: "text", quantity: 0, costMicros: 0n, promptTokens: 1_000 },
     ]);
     await expectExactRollups();
+  });
+
+  test("costs are told by hour and thing, and by account; of a deployment's time the thing is the deployment", async () => {
+    const store = usageStore(database);
+    const deployment = "accounts/acme/deployments/d";
+    const row = (cost: bigint, changes: Partial<UsageSource>) =>
+      encodeUsage(source(changes), "ok", 200, 1, cost);
+    await store.insert([
+      row(1n, { model: "m1", startedAtMs: NEW_YEAR - 1 }),
+      row(2n, { model: "m1" }),
+      row(4n, { model: "m1", keyId: "key2" }),
+      row(8n, { model: "m2", deployment, kind: "gpu_seconds", startedAtMs: NEW_YEAR + 3_600_000 }),
+      row(16n, { accountId: "other", model: "m1", startedAtMs: NEW_YEAR + 24 * 3_600_000 }),
+      row(32n, { accountId: "other", model: "m1", startedAtMs: NEW_YEAR + 25 * 3_600_000 }),
+    ]);
+    const reports = usageReports(database);
+    const [from, to] = [new Date(NEW_YEAR), new Date(NEW_YEAR + 25 * 3_600_000)];
+    expect(await reports.hourlyCosts(from, to)).toEqual([
+      { accountId: "acme", hour: from, kind: "text", subject: "m1", costMicros: 6n },
+      {
+        ...{ accountId: "acme", hour: new Date(NEW_YEAR + 3_600_000), kind: "gpu_seconds" },
+        ...{ subject: deployment, costMicros: 8n },
+      },
+      {
+        ...{ accountId: "other", hour: new Date(NEW_YEAR + 24 * 3_600_000), kind: "text" },
+        ...{ subject: "m1", costMicros: 16n },
+      },
+    ]);
+    expect(await reports.costs(from, to)).toEqual(
+      new Map([
+        ["acme", 14n],
+        ["other", 16n],
+      ]),
+    );
   });
 
   test("usage from before the rollups is in them", async () => {
