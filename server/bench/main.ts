@@ -1,7 +1,8 @@
 /**
- * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage]`. Prints tables with ratios out of one
+ * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage|cli]`. Prints tables with ratios out of one
  * alternated run and writes them to bench-results.json. Loopback only; ends what it started.
  */
+import { runCli } from "./cli/run.ts";
 import { runControl } from "./control/run.ts";
 import { runEngine } from "./engine/run.ts";
 import { runGateway } from "./gateway/run.ts";
@@ -35,6 +36,7 @@ const SIZES = {
       listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 },
     },
     usage: { rows: 10_000_000, samples: 9, batches: 100 },
+    cli: { start: { runs: 21 }, list: { models: 10_000 }, upload: { sizeBytes: 1e9, rounds: 5 } },
   },
   quick: {
     gateway: { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 },
@@ -53,6 +55,7 @@ const SIZES = {
       listing: { rows: 100_000, samples: 40, budgetMs: 3_000 },
     },
     usage: { rows: 1_000_000, samples: 5, batches: 30 },
+    cli: { start: { runs: 7 }, list: { models: 10_000 }, upload: { sizeBytes: 2e8, rounds: 3 } },
   },
   smoke: {
     gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
@@ -71,10 +74,11 @@ const SIZES = {
       listing: { rows: 2_000, samples: 3, budgetMs: 1_000 },
     },
     usage: { rows: 20_000, samples: 3, batches: 3 },
+    cli: { start: { runs: 1 }, list: { models: 1_000 }, upload: { sizeBytes: 2e7, rounds: 1 } },
   },
 } as const;
 
-const PARTS = ["gateway", "engine", "text", "control", "usage"];
+const PARTS = ["gateway", "engine", "text", "control", "usage", "cli"];
 
 interface Settings {
   size: keyof typeof SIZES;
@@ -129,6 +133,11 @@ async function main(): Promise<void> {
     const usage = await runUsage(SIZES[size].usage);
     results["usage"] = usage.results;
     goals.push(...usage.goals);
+  }
+  if (only === null || only === "cli") {
+    const cli = await runCli(SIZES[size].cli);
+    results["cli"] = cli.results;
+    goals.push(...cli.goals);
   }
   printGoals(goals);
   const seconds = Math.round((Date.now() - startedAt.getTime()) / 1000);
