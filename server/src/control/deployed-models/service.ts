@@ -75,7 +75,7 @@ export interface DeployedModelsDeps {
 }
 
 export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
-  const { clock, users, models, deployments, serverless } = deps;
+  const { clock, users, deployments, serverless } = deps;
   const store = deployedModelStore(deps.database, deps.tokenSecret);
   const listeners: (() => Promise<void>)[] = [];
   const context: LoadingContext = { ...deps, store, nowMs: () => clock.now() };
