@@ -1,0 +1,60 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConfigError } from "./config.ts";
+import type { ModelService } from "./control/models/service.ts";
+import type { Fleet } from "./fleet/service.ts";
+import type { Clock } from "./lib/clock.ts";
+import { loadPrices, PriceError, type Prices } from "./metering/money/service.ts";
+import { meterReplicas, type ReplicaTime, type UsageLedger } from "./metering/usage/service.ts";
+import type { Log } from "./platform/telemetry/log.ts";
+
+const PRICES_DIR = fileURLToPath(new URL("../../catalog/prices", import.meta.url));
+
+/** The shipped prices and, before them, the operator's. @throws ConfigError for a file that can't be used. */
+export function pricesOf(overrideFile: string | null, models: Pick<ModelService, "resolve">): Prices {
+  const files = readdirSync(PRICES_DIR).filter((name) => name.endsWith(".json"));
+  try {
+    return loadPrices({
+      files: files.sort().map((name) => join(PRICES_DIR, name)),
+      overrideFile,
+      parameterCount(model) {
+        try {
+          return models.resolve(model).model.parameterCount ?? null;
+        } catch {
+          return null;
+        }
+      },
+    });
+  } catch (error) {
+    if (error instanceof PriceError) throw new ConfigError("HEARTH_PRICES", error.message);
+    throw error;
+  }
+}
+
+const DEPLOYMENT = /^accounts\/([^/]+)\/deployments\/[^/]+$/;
+
+/** Meters the replicas of accounts' deployments; those that the platform runs for everybody are paid for by the token. */
+export function meterDeployments(
+  ledger: UsageLedger,
+  fleet: Pick<Fleet, "status" | "onChange">,
+  { clock, log }: { clock: Clock; log: Log },
+): ReplicaTime {
+  const meter = meterReplicas({
+    ...{ ledger, clock, log },
+    serving: () =>
+      fleet.status().flatMap(({ id, deployment, model, state, accelerators }) => {
+        const accountId = DEPLOYMENT.exec(deployment)?.[1];
+        if (accountId === undefined || state !== "ready") return [];
+        return [{ id, accountId, deployment, model, accelerators }];
+      }),
+  });
+  const unlisten = fleet.onChange(() => meter.look());
+  return {
+    look: meter.look,
+    stop() {
+      unlisten();
+      meter.stop();
+    },
+  };
+}
