@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Config, ConfigError } from "./config.ts";
 import { createModelService, type ModelService } from "./control/models/service.ts";
-import { createControlPlane } from "./control-plane.ts";
+import { type ControlPlane, createControlPlane } from "./control-plane.ts";
 import type { DeploymentSpec, Fleet } from "./fleet/service.ts";
 import { attachedModels, servedSpecs, setUpFleet } from "./fleet-setup.ts";
 import { chatCompletionRoute } from "./inference/chat/routes.ts";
@@ -112,20 +112,7 @@ async function startParts(
   exposeState(metrics, ledger, fleet);
   let draining = false;
   const { serving } = control;
-  const limits = await createLimits({
-    clock,
-    share: { database, log },
-    requestsPerMinute: config.requestsPerMinute,
-    parametersOf: (model) => serving.parametersOf(model),
-    isOverloaded: (deployment) => fleet.isOverloaded(deployment),
-  });
-  cleanUps.push(() => limits.close());
-  control.quotas.onChange(() => limits.setCaps(control.quotas.requestCaps()));
-  const services: TextServices = {
-    resolve: (principal, name) => serving.resolve(principal, name),
-    route: (request, signal) => fleet.route(request, signal),
-    admit: limits.admit,
-  };
+  const services = await openTextServices({ config, clock, log, database, fleet, control }, cleanUps);
   const textDeps = { clock, log, metrics, ledger, services };
   const http = await createHttpServer({
     clock,
@@ -138,7 +125,7 @@ async function startParts(
       systemRoutes(app, { metrics, isDraining: () => draining, resources: control.routes });
       modelRoutes(app, serving);
       blobRoutes(app, control.blobStore);
-      registerResources(app, control.routes);
+      registerResources(app, control.routes, control.audit.record);
     },
   });
   const port = await listen(http, config);
@@ -148,6 +135,31 @@ async function startParts(
     return http.close(graceMs);
   });
   return { port, apiKey, keyFile, models: models.list().map((model) => model.id) };
+}
+
+async function openTextServices(
+  deps: { config: Config; clock: Clock; log: Log; database: Database; fleet: Fleet; control: ControlPlane },
+  cleanUps: ((graceMs: number) => Promise<void>)[],
+): Promise<TextServices> {
+  const { config, clock, log, database, fleet, control } = deps;
+  const { serving, quotas, billing } = control;
+  const limits = await createLimits({
+    clock,
+    share: { database, log },
+    requestsPerMinute: config.requestsPerMinute,
+    parametersOf: (model) => serving.parametersOf(model),
+    isOverloaded: (deployment) => fleet.isOverloaded(deployment),
+  });
+  cleanUps.push(() => limits.close());
+  quotas.onChange(() => limits.setCaps(quotas.requestCaps()));
+  return {
+    resolve: (principal, name) => serving.resolve(principal, name),
+    route: (request, signal) => fleet.route(request, signal),
+    admit(principal, route, ask) {
+      billing.check(principal.accountId);
+      return limits.admit(principal, route, ask);
+    },
+  };
 }
 
 function createModels(config: Config): ModelService {

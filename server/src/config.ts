@@ -33,6 +33,8 @@ export interface Config {
   readonly hubEndpoint: string;
   /** Absolute. A file of prices that come before the shipped ones; null: there is none. */
   readonly pricesFile: string | null;
+  /** Whether usage is owed and limited, not just written down. */
+  readonly billing: boolean;
   /** Where files of models and datasets lie; null: in the data folder. */
   readonly blobStore: S3Location | null;
   /** What signed URLs begin with; null: as the request did that asks for them. */
@@ -80,6 +82,7 @@ const NAMES = [
   "HEARTH_ACCELERATORS",
   "HEARTH_REGION",
   "HEARTH_PRICES",
+  "HEARTH_BILLING",
   "HEARTH_BLOB_STORE",
   "HEARTH_PUBLIC_URL",
   "HEARTH_REQUESTS_PER_MINUTE",
@@ -126,6 +129,7 @@ export function readConfig(env: Env = process.env): Config {
     pricesFile: read<string | null>("HEARTH_PRICES", filePath, null),
     blobStore: read<S3Location | null>("HEARTH_BLOB_STORE", s3Location(env), null),
     publicUrl: read<string | null>("HEARTH_PUBLIC_URL", httpUrl, null),
+    billing: read("HEARTH_BILLING", oneOf("on", "off"), "off") === "on",
     requestsPerMinute: read("HEARTH_REQUESTS_PER_MINUTE", integer(1, 999_999_999), 6_000),
     logLevel: read("HEARTH_LOG_LEVEL", oneOf<LogLevel>("silent", "error", "warn", "info", "debug"), "warn"),
     env,

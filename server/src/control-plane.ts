@@ -1,24 +1,24 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "./config.ts";
-import { accountRoutes } from "./control/accounts/routes.ts";
-import { createAccounts, LIBRARY_ACCOUNT, type Principal } from "./control/accounts/service.ts";
-import { apiKeyRoutes } from "./control/api-keys/routes.ts";
+import {
+  type Accounts,
+  createAccounts,
+  LIBRARY_ACCOUNT,
+  type Principal,
+} from "./control/accounts/service.ts";
 import { type ApiKeys, createApiKeys } from "./control/api-keys/service.ts";
-import { datasetRoutes } from "./control/datasets/routes.ts";
+import { type Audit, createAudit } from "./control/audit/service.ts";
+import { BillingResource, spendQuota } from "./control/billing/service.ts";
 import { createDatasets } from "./control/datasets/service.ts";
-import { deployedModelRoutes } from "./control/deployed-models/routes.ts";
 import {
   createDeployedModels,
   type DeployedModels,
   loadedModels,
   nameServerless,
 } from "./control/deployed-models/service.ts";
-import { deploymentShapeRoutes } from "./control/deployment-shapes/routes.ts";
 import { checkDeploymentSize, createDeploymentShapes } from "./control/deployment-shapes/service.ts";
-import { deploymentRoutes } from "./control/deployments/routes.ts";
 import { createDeployments, type FetchFile } from "./control/deployments/service.ts";
-import { modelResourceRoutes } from "./control/models/routes.ts";
 import {
   type AttachedModel,
   type CatalogWeights,
@@ -26,17 +26,16 @@ import {
   type ModelService,
   type Models,
 } from "./control/models/service.ts";
-import { quotaRoutes } from "./control/quotas/routes.ts";
 import { createQuotas, type Quotas } from "./control/quotas/service.ts";
-import { reservationRoutes } from "./control/reservations/routes.ts";
 import { createReservations } from "./control/reservations/service.ts";
 import { Serving } from "./control/serving/service.ts";
-import { userRoutes } from "./control/users/routes.ts";
 import { createUsers } from "./control/users/service.ts";
+import { controlRoutes } from "./control-routes.ts";
 import { type DeploymentSpec, ensureWeights, type Fleet } from "./fleet/service.ts";
 import { engineFor } from "./fleet-setup.ts";
 import type { Clock } from "./lib/clock.ts";
-import type { UsageLedger } from "./metering/usage/service.ts";
+import { type Billing, createBilling } from "./metering/billing/service.ts";
+import { type UsageLedger, usageReports } from "./metering/usage/service.ts";
 import { type BlobStore, openBlobStore } from "./platform/blobs/open.ts";
 import { s3ServerOf } from "./platform/blobs/s3-server.ts";
 import type { Database } from "./platform/db/database.ts";
@@ -60,6 +59,8 @@ export interface ControlPlane {
   blobStore: BlobStore;
   serving: Serving;
   quotas: Quotas;
+  billing: Billing;
+  audit: Audit;
   routes: readonly ResourceRoute[];
   /** Begins the work that is done for resources: what should run is brought up. */
   start(): Promise<void>;
@@ -89,25 +90,23 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const users = createUsers({ database, accounts, clock, tokenSecret });
   const apiKeys = await createApiKeys({ database, users, clock, log, tokenSecret });
   const blobStore = await openBlobs(deps);
+  const audit = createAudit({ database, clock, log, tokenSecret });
+  const billing = openBilling(deps, accounts, tokenSecret);
   const quotas = await createQuotas({
     ...{ database, clock, log, tokenSecret, accounts },
     ...{ requestsPerMinute: config.requestsPerMinute, region: config.region },
     sources: {
       models: { usageOf: async (id) => (await models.list(PLATFORM, id, { pageSize: 1 })).totalSize },
       loras: { usageOf: (id) => countAddons(deployedModels, id) },
+      "monthly-spend-usd": spendQuota(billing),
     },
     acceleratorsOf: (accountId) => deployments.acceleratorsOf(accountId),
   });
   const reservations = createReservations({ database, clock, tokenSecret, accounts, users });
   const datasets = openDatasets(deps, { blobs: blobStore.blobs, tokenSecret, users });
   datasets.start();
-  const models = await createModels({
-    ...{ database, clock, log, blobs: blobStore.blobs, tokenSecret, accounts, users },
-    catalogDir: CATALOG_DIR,
-    attached: deps.attached,
-    folder: join(config.dataDir, "models"),
-    fetchWeights: (weights, signal, onPhase) => fetchWeights(deps, weights, signal, onPhase),
-    s3: config.blobStore ?? s3ServerOf(config.env),
+  const models = await openModels(deps, {
+    ...{ blobs: blobStore.blobs, tokenSecret, accounts, users },
     modelRefs: (principal, name) => deployedModels.refs(principal, name),
     inUse: (name) => deployedModels.inUse(name),
     withinQuota: (accountId, make) => quotas.within(accountId, "models", 1, make),
@@ -134,33 +133,43 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     describe: (principal, name) => models.describe(principal, name),
     engineFor: (workload, slots) => engineFor(config, workload, slots),
     fetchModel: (name, precision) => fetcherOf(models, name, precision),
+    isSuspended: billing.isSuspended,
   });
   return {
     apiKeys,
     blobStore,
     serving,
     quotas,
-    routes: [
-      ...accountRoutes(accounts),
-      ...userRoutes(users),
-      ...apiKeyRoutes(apiKeys),
-      ...datasetRoutes(datasets),
-      ...modelResourceRoutes(models),
-      ...deploymentShapeRoutes(shapes),
-      ...deploymentRoutes(deployments),
-      ...deployedModelRoutes(deployedModels),
-      ...quotaRoutes(quotas),
-      ...reservationRoutes(reservations),
-    ],
+    billing,
+    audit,
+    routes: controlRoutes({
+      ...{ accounts, users, apiKeys, datasets, models, shapes },
+      ...{ deployments, deployedModels, quotas, reservations },
+      ...{ billing: new BillingResource({ billing, accounts }), audit },
+    }),
     async start() {
       await models.start();
+      await billing.start();
       await serving.start();
+      billing.onSuspension(() => void serving.refresh().catch(() => {}));
     },
     async close() {
       await serving.close();
-      await Promise.all([apiKeys.close(), quotas.close(), datasets.close(), models.close()]);
+      await Promise.all([apiKeys.close(), billing.close(), quotas.close(), datasets.close(), models.close()]);
     },
   };
+}
+
+function openBilling(
+  { config, database, clock, log, ledger }: ControlPlaneDeps,
+  accounts: Accounts,
+  tokenSecret: Buffer,
+): Billing {
+  const reports = usageReports(database);
+  return createBilling({
+    ...{ database, clock, log, tokenSecret, enabled: config.billing, suspensions: accounts.suspensions },
+    usage: { ...reports, onClosed: (listener) => ledger.onClosed(listener), flush: () => ledger.flush() },
+  });
 }
 
 async function openBlobs({ config, database, clock, ownUrl }: ControlPlaneDeps): Promise<BlobStore> {
@@ -172,6 +181,23 @@ async function openBlobs({ config, database, clock, ownUrl }: ControlPlaneDeps):
     publicUrl: config.publicUrl,
     ownUrl,
     clock,
+  });
+}
+
+function openModels(
+  deps: ControlPlaneDeps,
+  more: Pick<
+    Parameters<typeof createModels>[0],
+    "blobs" | "tokenSecret" | "accounts" | "users" | "modelRefs" | "inUse" | "withinQuota"
+  >,
+): Promise<Models> {
+  const { config, database, clock, log, attached } = deps;
+  return createModels({
+    ...{ database, clock, log, attached, ...more },
+    catalogDir: CATALOG_DIR,
+    folder: join(config.dataDir, "models"),
+    fetchWeights: (weights, signal, onPhase) => fetchWeights(deps, weights, signal, onPhase),
+    s3: config.blobStore ?? s3ServerOf(config.env),
   });
 }
 

@@ -15,6 +15,8 @@ export interface FleetSideDeps extends LaunchDeps {
   clock: Clock;
   fleet: Pick<Fleet, "apply" | "remove" | "observe">;
   log: Log;
+  /** Whether what the account runs is to stand still. */
+  isSuspended(accountId: string): boolean;
   /** What the platform runs for everybody, without its addons; applied by whoever made it. */
   serverless: readonly DeploymentSpec[];
 }
@@ -47,11 +49,14 @@ export class FleetSide {
       if (row.state === "DELETING") wanted.add(id);
       if (!RUNNING.has(row.state)) continue;
       wanted.add(id);
-      const { spec, fixedReplicas, servedModel } = row;
+      const { spec, servedModel } = row;
+      const fixedReplicas = this.#deps.isSuspended(row.accountId) ? 0 : row.fixedReplicas;
       // Schedules raise it for a time.
       const min = minReplicasAt(spec, this.#deps.clock.now());
       const parts = [spec, fixedReplicas, servedModel, min];
-      this.#apply(id, addons.get(id) ?? [], parts, (adapters) => fleetSpec(row, adapters, this.#deps, min));
+      this.#apply(id, addons.get(id) ?? [], parts, (adapters) =>
+        fleetSpec({ ...row, fixedReplicas }, adapters, this.#deps, min),
+      );
     }
     for (const id of this.#applied.keys()) if (!wanted.has(id)) this.#remove(id);
   }

@@ -31,6 +31,26 @@ async function deploy(who: Someone, body: object): Promise<string> {
 const resolve = (who: Someone, name: string) => test.serving.resolve(who.principal, name);
 const shortOf = (name: string): string => name.replace(/^accounts\/([^/]+)\/\w+\//, "$1/");
 
+describe("a suspended account", () => {
+  it("runs no replicas until it is suspended no more; others go on", async () => {
+    const own = await deploy(alice, { baseModel: LIBRARY });
+    const other = await deploy(bob, { baseModel: LIBRARY });
+    test.suspended.add("acme");
+    await test.settle();
+    expect([own, other].map((id) => test.fleet.specs.get(id)?.fixedReplicas)).toEqual([0, null]);
+    test.suspended.clear();
+    await test.settle();
+    expect(test.fleet.specs.get(own)?.fixedReplicas).toBeNull();
+    for (const [who, name] of [
+      [alice, own],
+      [bob, other],
+    ] as const) {
+      expect((await test.call(who.key, "DELETE", `/v1/${name}`)).status).toBe(200);
+    }
+    await test.settle();
+  });
+});
+
 describe("names", () => {
   it("every way to write a model on a deployment leads there, and is billed and echoed in full", async () => {
     const deployment = await deploy(alice, { baseModel: LIBRARY });

@@ -153,6 +153,8 @@ function fakeLibrary(): ModelService {
 export interface ServingTest extends Tenants {
   fleet: FakeFleet;
   models: FakeModels;
+  /** Accounts that are suspended. */
+  suspended: Set<string>;
   /** By name; those called draft are not validated. */
   shapes: Map<string, ShapePreset>;
   deployments: Deployments;
@@ -169,6 +171,7 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
   const fleet = new FakeFleet();
   const models = new FakeModels();
   const shapes: ServingTest["shapes"] = new Map();
+  const suspended = new Set<string>();
   let parts!: { deployments: Deployments; deployedModels: DeployedModels; serving: Serving };
   let another!: ServingTest["another"];
   const tenants = await startTenants(async ({ database, clock, tokenSecret, accounts, users }) => {
@@ -202,6 +205,7 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
         ...{ database, clock, deployments, deployedModels, log: createLog("silent"), fleet: own },
         library: fakeLibrary(),
         describe: models.deployable,
+        isSuspended: (accountId) => suspended.has(accountId),
         serverless: [alwaysOn(SERVED, { kind: "fake", weights: null, options: () => ({}) })],
         fetchModel: () => async () => "/nowhere",
         engineFor: (workload) => ({ kind: "fake", weights: null, options: () => workload }),
@@ -217,7 +221,7 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
   return {
     ...tenants,
     ...parts,
-    ...{ fleet, models, shapes, another },
+    ...{ fleet, models, shapes, another, suspended },
     async settle() {
       await parts.serving.refresh();
       while ((await parts.serving.tick()) > 0) await parts.serving.refresh();
