@@ -53,7 +53,7 @@ async function fill({ sql }: Database, rows: number): Promise<void> {
   await sql.unsafe(
     `insert into usage_records (id, account_id, key_id, user_id, endpoint, model, replica, prompt_tokens,
        cached_tokens, completion_tokens, time_to_first_token_ms, duration_ms, outcome, status, started_at, cost_micros)
-     select gen_random_uuid(), 'account-' || a, 'key-' || a || '-' || k, 'user-' || k / 3, 'chat.completions',
+     select uuidv7(), 'account-' || a, 'key-' || a || '-' || k, 'user-' || k / 3, 'chat.completions',
        'accounts/fireworks/models/model-' || m, 'r', 100 + n % 900, n % 100, n % 300, 20, 900, 'ok', 200,
        timestamptz '2025-07-01Z' + (n::float8 * ${seconds} / ${rows}) * interval '1 second', n % 1000
      from (select n, (random() * ${ACCOUNTS - 1})::int as a, (random() * ${KEYS - 1})::int as k,

@@ -51,7 +51,7 @@ async function runAndKill(after: number, seen: Seen): Promise<void> {
   for (const line of readFileSync(notesFile, "latin1").split("\n")) sets[line[0] ?? ""]?.add(line.slice(2));
 }
 
-test("processes killed at any moment lose no acknowledged request, hide no stream and double nothing", async () => {
+test("processes killed at any moment lose no acknowledged request, hide no stream and double nothing, in the sums neither", async () => {
   const seen: Seen = { begun: new Set(), announced: new Set(), acknowledged: new Set() };
   // Odd numbers: the kills fall anywhere between two flushes. Pairs: two processes at once on one folder.
   for (const after of [1, 37, 411, 1_003]) {
@@ -72,6 +72,16 @@ test("processes killed at any moment lose no acknowledged request, hide no strea
   expect([...seen.announced].filter((id) => !found.has(id))).toEqual([]);
   expect(rows.filter((row) => !seen.begun.has(row.id))).toEqual([]);
   expect(rows.filter((row) => row.promptTokens !== Number.parseInt(row.id.slice(-4), 16))).toEqual([]);
+  const [sums] = await database.sql`
+    select sum(requests)::int as requests, sum(prompt_tokens)::int as prompts, sum(completion_tokens)::int as completions
+    from usage_hourly`;
+  const total = (count: (row: (typeof rows)[number]) => number) =>
+    rows.reduce((sum, row) => sum + count(row), 0);
+  expect(sums).toEqual({
+    requests: rows.length,
+    prompts: total((row) => row.promptTokens),
+    completions: total((row) => row.completionTokens),
+  });
   const interrupted = rows.filter((row) => row.outcome === "interrupted");
   expect(interrupted.length).toBeGreaterThan(0);
   expect(interrupted.filter((row) => seen.acknowledged.has(row.id))).toEqual([]);

@@ -122,6 +122,8 @@ describe("usage ledger", () => {
       { ...OK, outcome: "error", durationMs: 99 },
     );
     await of({ replica: "ax1/replicas/0" });
+    // The replica's own time.
+    await of({ replica: "a_1/replicas/0", kind: "cpu_seconds", quantity: 60_000 });
     await of({ replica: null });
     await of({ replica: "a_1/replicas/0", startedAtMs: at - 1 });
     await ledger.flush();

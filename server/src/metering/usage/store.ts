@@ -1,4 +1,4 @@
-import { and, asc, eq, gte, like, sql as raw, type SQL } from "drizzle-orm";
+import { and, asc, eq, gte, like, notInArray, sql as raw, type SQL } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../platform/db/database.ts";
 import type { UsageRow } from "./record.ts";
@@ -106,6 +106,7 @@ export function usageStore({ sql, db }: Pick<Database, "sql" | "db">): UsageStor
         .where(
           and(
             gte(usageRecords.startedAt, new Date(sinceMs)),
+            notInArray(usageRecords.kind, ["gpu_seconds", "cpu_seconds"]),
             like(usageRecords.replica, `${replicaPrefix.replaceAll(/[\\%_]/g, "\\$&")}%`),
           ),
         );
