@@ -358,6 +358,29 @@ it("changes are told, single requests aside", async () => {
   expect(changes()).toBeGreaterThan(before);
 });
 
+describe("a deployment is overloaded", () => {
+  it("while what comes last would wait for long", async () => {
+    const { boots, deployment, route } = setUp({ minReplicas: 1, maxReplicas: 1 }, { isSlow: true });
+    const waiting = Array.from({ length: 15 }, () => route());
+    expect(deployment.isOverloaded).toBe(false);
+    waiting.push(route());
+    expect(deployment.isOverloaded).toBe(true);
+    boots[0]!.up();
+    await Promise.all(waiting);
+    expect(deployment.isOverloaded).toBe(false);
+  });
+
+  it("never when nobody knows how much its servers take", async () => {
+    const { deployment, spec, route } = setUp({ minReplicas: 1, maxReplicas: 1 }, { isSlow: true });
+    const { concurrency: _, ...unknown } = spec;
+    deployment.apply({ ...unknown, engine: { attach: () => createFakeEngine() } });
+    const waiting = Array.from({ length: 200 }, () => route().catch(() => {}));
+    expect(deployment.isOverloaded).toBe(false);
+    await deployment.close(0, "over");
+    await Promise.all(waiting);
+  });
+});
+
 it("the last request is known", async () => {
   const { deployment, route, clock, finishAll } = setUp({ minReplicas: 1 });
   await settle();

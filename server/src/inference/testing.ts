@@ -7,7 +7,7 @@ import type { Route } from "../control/serving/service.ts";
 import type { FakeEngine } from "../engine/fake.ts";
 import type { RoutedEngine, RouteRequest } from "../fleet/service.ts";
 import { systemClock } from "../lib/clock.ts";
-import { createLimits } from "../metering/limits/service.ts";
+import { createLimits, type LimitsOptions } from "../metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "../metering/usage/service.ts";
 import { createHttpServer } from "../platform/http/server.ts";
 import { createLog } from "../platform/telemetry/log.ts";
@@ -29,13 +29,14 @@ export interface TestInference {
 export async function startInference(
   engine: () => FakeEngine,
   resolve: (name: string) => { name: string; fallbackUsed: boolean } & Partial<Route>,
+  limitsOptions: Partial<LimitsOptions> = {},
 ): Promise<TestInference> {
   const folder = mkdtempSync(join(tmpdir(), "hearth-inference-"));
   const database = await testDatabase();
   const ledger = createUsageLedger({ database, clock: systemClock, log: silentLog, folder });
   const log = createLog("silent");
   const routed: RouteRequest[] = [];
-  const limits = await createLimits({ clock: systemClock });
+  const limits = await createLimits({ clock: systemClock, ...limitsOptions });
   const services: TextServices = {
     resolve(_principal, name) {
       const { name: model, ...more } = resolve(name);

@@ -30,6 +30,24 @@ describe("whoever waits", () => {
     expect(served).toEqual(["a", "b"]);
   });
 
+  it("comes after all others when of low priority, and counts like them", async () => {
+    const { room } = setUp();
+    let free = 0;
+    const served: string[] = [];
+    const wait = (name: string, priority?: "low") =>
+      room.wait(() => (free-- > 0 ? served.push(name) : null), 1000, never, late, priority);
+    const all = [wait("low", "low"), wait("a")];
+    expect(room.isFull).toBe(true);
+    free = 1;
+    room.retry();
+    expect(served).toEqual(["a"]);
+    free = 1;
+    room.retry();
+    await Promise.all(all);
+    expect(served).toEqual(["a", "low"]);
+    expect(room.size).toBe(0);
+  });
+
   it("gets the failure of an attempt", async () => {
     const { room } = setUp();
     let isHopeless = false;
