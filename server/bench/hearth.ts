@@ -30,7 +30,14 @@ export async function startHearth(options: {
   const child = startNode(new URL("scripts/start.mjs", ROOT), [], {
     core: options.core,
     nodeArgs: [...flagsOfNpmStart(), ...(options.nodeArgs ?? [])],
-    env: { HEARTH_PORT: String(port), HEARTH_DATA_DIR: dataDir, HEARTH_API_KEY: apiKey, ...options.env },
+    env: {
+      HEARTH_PORT: String(port),
+      HEARTH_DATA_DIR: dataDir,
+      HEARTH_API_KEY: apiKey,
+      // Limits are checked, and out of reach.
+      HEARTH_REQUESTS_PER_MINUTE: "999999999",
+      ...options.env,
+    },
   });
   const dispose = async () => {
     await end(child);
