@@ -8,7 +8,6 @@ export interface ListOptions {
   models: number;
 }
 
-const FEW = 400;
 /** About as much as the platform says of a model. */
 const DESCRIPTION = "x".repeat(2_000);
 
@@ -16,18 +15,20 @@ export async function measureList(
   { models }: ListOptions,
   home: string,
 ): Promise<{ results: unknown; goals: Goal[] }> {
-  const few = await peakOf(FEW, home);
+  // Enough to have filled what node keeps for itself.
+  const fewModels = models / 4;
+  const few = await peakOf(fewModels, home);
   const many = await peakOf(models, home);
   printTable(
     "firectl list models --no-paginate -o json",
     ["models", "memory at most, MB"],
     [
-      [number(FEW), number(few / 1e6)],
+      [number(fewModels), number(few / 1e6)],
       [number(models), number(many / 1e6)],
     ],
   );
   const goal: Goal = {
-    name: `memory to list ${number(models)} models / to list ${number(FEW)}`,
+    name: `memory to list ${number(models)} models / to list ${number(fewModels)}`,
     value: many / few,
     limit: 1.5,
     kind: "max",
