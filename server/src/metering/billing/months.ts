@@ -6,6 +6,7 @@ export function monthOf(ms: number): { startMs: number; endMs: number } {
 }
 
 export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
 
 export function hourOf(ms: number): number {
   return Math.floor(ms / HOUR_MS) * HOUR_MS;

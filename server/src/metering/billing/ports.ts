@@ -1,3 +1,5 @@
+import type { Prices } from "../money/service.ts";
+
 /** As the contract has it, of accounts. */
 export type SuspendState =
   | "UNSUSPENDED"
@@ -22,6 +24,39 @@ export interface HourlyCost {
   /** A model; a deployment, where its accelerators are paid for. */
   subject: string;
   costMicros: bigint;
+}
+
+/** What the accelerators of one type cost a deployment in one hour. */
+export interface AcceleratorTime {
+  accountId: string;
+  hour: Date;
+  acceleratorType: string;
+  deployment: string;
+  /** Times the accelerators. */
+  durationMs: bigint;
+  costMicros: bigint;
+}
+
+/** Accelerators that an account pays for in a time, whether it uses them or not. */
+export interface ReservedCapacity {
+  accountId: string;
+  /** Full name of the reservation. */
+  name: string;
+  acceleratorType: string;
+  count: number;
+  /** Inclusive. */
+  startTime: Date;
+  /** Exclusive. */
+  endTime: Date;
+}
+
+export interface Reserving {
+  /** Those in force at any time within. */
+  between(from: Date, to: Date): Promise<readonly ReservedCapacity[]>;
+  /** In a fixed order. */
+  acceleratorTime(accountIds: readonly string[], from: Date, to: Date): Promise<readonly AcceleratorTime[]>;
+  /** What a reservation costs. */
+  prices: Pick<Prices, "priceOf">;
 }
 
 /** What usage costs. */

@@ -2,8 +2,9 @@ import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import type { CostTotal, HourOfUsage, LedgerStore } from "./ledger-store.ts";
-import { HOUR_MS, hourOf, monthOf } from "./months.ts";
-import type { HourlyCost, UsageCosts } from "./ports.ts";
+import { DAY_MS, HOUR_MS, hourOf, monthOf } from "./months.ts";
+import type { HourlyCost, Reserving, UsageCosts } from "./ports.ts";
+import { reservationCharges, reservedKey, reservedShares } from "./reserved.ts";
 
 export interface PostingDeps {
   clock: Clock;
@@ -11,11 +12,12 @@ export interface PostingDeps {
   /** False: usage is written down, and nobody owes it. */
   enabled: boolean;
   usage: Pick<UsageCosts, "hourlyCosts">;
-  ledger: Pick<LedgerStore, "posted" | "postUsage">;
+  ledger: Pick<LedgerStore, "posted" | "postUsage" | "post">;
+  /** Null: nothing is reserved. */
+  reserving: Reserving | null;
   invoices: Pick<InvoiceStore, "accountsToInvoice" | "issue">;
 }
 
-const DAY_MS = 24 * HOUR_MS;
 /** What is looked at every time: most of what comes late comes within this time. */
 const RECENT_MS = 2 * DAY_MS;
 /** What is looked at once a day. */
@@ -50,7 +52,23 @@ export class Posting {
     const [costs, posted] = await Promise.all([usage.hourlyCosts(from, to), ledger.posted(from, to)]);
     const known = new Map(posted.map((one) => [keyOf(one), one.micros]));
     const fresh = costs.filter((one) => one.costMicros > (known.get(keyOf(one)) ?? 0n));
-    for (const hour of byHour(fresh)) await ledger.postUsage(hour, new Date(clock.now()), !enabled);
+    const shares = enabled ? await this.#settleReservations(from, to) : new Map<string, bigint>();
+    for (const hour of byHour(fresh, shares)) {
+      await ledger.postUsage(hour, new Date(clock.now()), !enabled);
+    }
+  }
+
+  /** Charges reservations, and tells what of the cost they serve. */
+  async #settleReservations(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>> {
+    const { reserving, ledger } = this.#deps;
+    const reserved = (await reserving?.between(from, to)) ?? [];
+    if (reserving === null || reserved.length === 0) return new Map();
+    for (const one of reserved) {
+      const charges = reservationCharges(one, reserving.prices, from.getTime(), to.getTime());
+      for (const charge of charges) await ledger.post(charge);
+    }
+    const accountIds = [...new Set(reserved.map(({ accountId }) => accountId))];
+    return reservedShares(await reserving.acceleratorTime(accountIds, from, to), reserved);
   }
 
   async #issueInvoices(nowMs: number): Promise<void> {
@@ -81,12 +99,13 @@ function keyOf({ accountId, hour, kind, subject }: Omit<HourlyCost, "costMicros"
   return JSON.stringify([accountId, hour.getTime(), kind, subject]);
 }
 
-function byHour(costs: readonly HourlyCost[]): HourOfUsage[] {
+function byHour(costs: readonly HourlyCost[], shares: ReadonlyMap<string, bigint>): HourOfUsage[] {
   const hours = new Map<string, HourOfUsage & { totals: CostTotal[] }>();
   for (const { accountId, hour, kind, subject, costMicros } of costs) {
     const key = `${accountId} ${hour.getTime()}`;
     const one = hours.get(key) ?? { accountId, hour, totals: [] };
-    one.totals.push({ kind, subject, micros: costMicros, reservedMicros: 0n });
+    const share = kind === "gpu_seconds" ? shares.get(reservedKey(accountId, hour, subject)) : undefined;
+    one.totals.push({ kind, subject, micros: costMicros, reservedMicros: share ?? 0n });
     hours.set(key, one);
   }
   return [...hours.values()];

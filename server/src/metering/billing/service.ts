@@ -8,7 +8,13 @@ import type { Entry } from "./entries.ts";
 import { type InvoiceLine, type InvoiceRow, invoiceStore } from "./invoice-store.ts";
 import { type BillingAccountRow, clamp, ledgerStore, type TransactionRow } from "./ledger-store.ts";
 import { hourOf } from "./months.ts";
-import { manualPayments, type PaymentProvider, type Suspensions, type UsageCosts } from "./ports.ts";
+import {
+  manualPayments,
+  type PaymentProvider,
+  type Reserving,
+  type Suspensions,
+  type UsageCosts,
+} from "./ports.ts";
 import { Posting } from "./posting.ts";
 import { Spend } from "./spend.ts";
 import { type SpendAlertRow, spendStore } from "./spend-store.ts";
@@ -18,7 +24,14 @@ import { type SpendLimit, spendLimitOf } from "./tiers.ts";
 export type { Entry } from "./entries.ts";
 export type { InvoiceLine, InvoiceRow } from "./invoice-store.ts";
 export type { TransactionRow } from "./ledger-store.ts";
-export type { HourlyCost, PaymentProvider, SuspendState, Suspensions, UsageCosts } from "./ports.ts";
+export type {
+  HourlyCost,
+  PaymentProvider,
+  Reserving,
+  SuspendState,
+  Suspensions,
+  UsageCosts,
+} from "./ports.ts";
 export type { SpendAlertRow } from "./spend-store.ts";
 export { TIERS, type Tier, TRANSACTION_KINDS, type TransactionKind } from "./table.ts";
 export type { SpendLimit } from "./tiers.ts";
@@ -31,6 +44,8 @@ export interface BillingDeps {
   enabled: boolean;
   usage: UsageCosts;
   suspensions: Suspensions;
+  /** Absent: nothing is reserved. */
+  reserving?: Reserving;
   /** Seals page tokens. */
   tokenSecret: Buffer;
   /** Default: the operator says what was paid. */
@@ -109,7 +124,7 @@ export function createBilling(deps: BillingDeps): Billing {
   const invoices = invoiceStore(database, deps.tokenSecret);
   const store = spendStore(database);
   const spend = new Spend({ ...deps, store, invoices });
-  const posting = new Posting({ ...deps, ledger, invoices });
+  const posting = new Posting({ reserving: null, ...deps, ledger, invoices });
   const work = keepFresh(() => posting.run(), {
     everyMs: POST_EVERY_MS,
     clock,

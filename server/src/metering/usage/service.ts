@@ -10,6 +10,7 @@ import { costOfUsage, encodeUsage, type UsageEnd, type UsageRow, type UsageSourc
 import { SEGMENT_LIMIT_BYTES, Spool } from "./spool.ts";
 import { type UsageFigures, type UsageFilter, usageStore } from "./store.ts";
 
+export { acceleratorTime } from "./accelerator-store.ts";
 export type { Outcome, UsageEnd, UsageRow, UsageSource } from "./record.ts";
 export { meterReplicas, type ReplicaTime, type ServingReplica } from "./replica-time.ts";
 export {

@@ -1,0 +1,117 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
+import { FakeClock } from "../../lib/clock.ts";
+import { HOUR_MS } from "./months.ts";
+import type { AcceleratorTime, ReservedCapacity } from "./ports.ts";
+import { reservationCharges, reservedKey, reservedShares } from "./reserved.ts";
+import { createBilling } from "./service.ts";
+import { FakeSuspensions } from "./testing.ts";
+
+const HOUR = new Date("2026-11-20T09:00:00Z");
+const H100 = "NVIDIA_H100_80GB";
+/** $5 an hour. */
+const prices = {
+  priceOf: () => ({ input: 0n, cachedInput: 0n, output: 0n, quantity: 5_000_000n, per: BigInt(HOUR_MS) }),
+};
+
+const reserve = (count: number, more: Partial<ReservedCapacity> = {}): ReservedCapacity => ({
+  ...{ accountId: "acme", name: "accounts/acme/reservations/r", acceleratorType: H100, count },
+  ...{ startTime: new Date("2026-11-01T00:00:00Z"), endTime: new Date("2026-12-01T00:00:00Z") },
+  ...more,
+});
+const ran = (deployment: string, accelerators: number): AcceleratorTime => ({
+  ...{ accountId: "acme", hour: HOUR, acceleratorType: H100, deployment },
+  ...{ durationMs: BigInt(accelerators * HOUR_MS), costMicros: BigInt(accelerators) * 5_000_000n },
+});
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.drop());
+
+test("the reference's example: of 16 accelerators, 12 are reserved and 4 are billed on demand", () => {
+  const shares = reservedShares([ran("a", 8), ran("b", 8)], [reserve(12)]);
+  expect([shares.get(reservedKey("acme", HOUR, "a")), shares.get(reservedKey("acme", HOUR, "b"))]).toEqual([
+    40_000_000n,
+    20_000_000n,
+  ]);
+});
+
+test("other accounts, other types and other times serve nothing; half an hour serves half", () => {
+  const share = (more: Partial<ReservedCapacity>) =>
+    reservedShares([ran("a", 2)], [reserve(2, more)]).get(reservedKey("acme", HOUR, "a"));
+  expect(share({ accountId: "other" })).toBe(0n);
+  expect(share({ acceleratorType: "NVIDIA_A100_80GB" })).toBe(0n);
+  expect(share({ startTime: new Date("2026-11-20T10:00:00Z") })).toBe(0n);
+  expect(share({ endTime: new Date("2026-11-20T09:30:00Z") })).toBe(5_000_000n);
+});
+
+test("no share is more than the cost, and all together no more than what is reserved", () => {
+  const uses = fc.array(fc.nat(20), { maxLength: 5 });
+  fc.assert(
+    fc.property(uses, fc.array(fc.nat(10), { maxLength: 3 }), (counts, reserved) => {
+      const times = counts.map((count, i) => ran(`d${i}`, count));
+      const shares = reservedShares(
+        times,
+        reserved.map((count) => reserve(count)),
+      );
+      let sum = 0n;
+      for (const { deployment, costMicros } of times) {
+        const share = shares.get(reservedKey("acme", HOUR, deployment)) ?? 0n;
+        expect(share <= costMicros).toBe(true);
+        sum += share;
+      }
+      const total = (list: readonly number[]) => list.reduce((all, one) => all + one, 0);
+      expect(sum).toBe(BigInt(Math.min(total(counts), total(reserved))) * 5_000_000n);
+    }),
+  );
+});
+
+test("a reservation is charged day by day, used or not, for the time it lasts", () => {
+  const short = reserve(2, { endTime: new Date("2026-11-02T12:00:00Z") });
+  const [from, to] = [Date.UTC(2026, 9, 30), Date.UTC(2026, 10, 5, 1)];
+  expect(reservationCharges(short, prices, from, to).map(({ amountMicros }) => amountMicros)).toEqual([
+    240_000_000n,
+    120_000_000n,
+  ]);
+});
+
+test("a month with a reservation ends with two invoices: the reservation's, and what it didn't serve", async () => {
+  const clock = new FakeClock(Date.UTC(2026, 10, 20, 12));
+  const both = [ran("a", 8), ran("b", 8)];
+  const billing = createBilling({
+    ...{ database, clock, log: silentLog, enabled: true, tokenSecret: Buffer.alloc(32) },
+    suspensions: new FakeSuspensions(),
+    usage: {
+      onClosed: () => {},
+      flush: async () => {},
+      costs: async () => new Map(),
+      hourlyCosts: async (from, to) =>
+        both
+          .filter(({ hour }) => hour >= from && hour < to)
+          .map(({ deployment, ...one }) => ({ ...one, kind: "gpu_seconds", subject: deployment })),
+    },
+    reserving: {
+      prices,
+      between: async () => [
+        reserve(12, {
+          startTime: new Date("2026-11-20T00:00:00Z"),
+          endTime: new Date("2026-11-21T00:00:00Z"),
+        }),
+      ],
+      acceleratorTime: async () => both,
+    },
+  });
+  await billing.start();
+  await billing.settle();
+  clock.advance(14 * 24 * HOUR_MS);
+  await billing.settle();
+  const { rows } = await billing.listInvoices({ orderBy: "name" }, "acme");
+  expect(rows.map(({ id, totalMicros }) => [id, totalMicros])).toEqual([
+    ["2026-11", 20_000_000n],
+    ["2026-11-reservations", BigInt(12 * 24) * 5_000_000n],
+  ]);
+  await billing.close();
+});

@@ -1,0 +1,34 @@
+import type { Database } from "../../platform/db/database.ts";
+
+/** What the accelerators of one type cost a deployment in one hour. */
+export interface AcceleratorTime {
+  accountId: string;
+  hour: Date;
+  acceleratorType: string;
+  deployment: string;
+  /** Times the accelerators. */
+  durationMs: bigint;
+  costMicros: bigint;
+}
+
+/** Of these accounts, from one full hour to before another, in a fixed order. */
+export async function acceleratorTime(
+  { sql }: Pick<Database, "sql">,
+  accountIds: readonly string[],
+  from: Date,
+  to: Date,
+): Promise<AcceleratorTime[]> {
+  const rows = await sql<
+    Record<"account_id" | "hour_ms" | "endpoint" | "deployment" | "ms" | "cost", string>[]
+  >`
+    select account_id, (extract(epoch from date_trunc('hour', started_at, 'UTC')) * 1000)::bigint::text as hour_ms,
+      endpoint, deployment, sum(quantity)::text as ms, sum(cost_micros)::text as cost
+    from usage_records
+    where account_id = any(${accountIds as string[]}) and started_at >= ${from} and started_at < ${to}
+      and kind = 'gpu_seconds'
+    group by 1, 2, 3, 4 order by 1, 2, 3, 4`;
+  return rows.map(({ account_id, hour_ms, endpoint, deployment, ms, cost }) => ({
+    ...{ accountId: account_id, hour: new Date(Number(hour_ms)), acceleratorType: endpoint, deployment },
+    ...{ durationMs: BigInt(ms), costMicros: BigInt(cost) },
+  }));
+}
