@@ -24,6 +24,7 @@ import type { Log } from "./platform/telemetry/log.ts";
 import { createMetrics, type Metrics } from "./platform/telemetry/metrics.ts";
 import type { Terminal } from "./progress-bar.ts";
 import { systemRoutes } from "./system-routes.ts";
+import { meterDeployments, pricesOf } from "./usage-setup.ts";
 
 export interface App {
   port: number;
@@ -75,6 +76,7 @@ async function startParts(
   const { log, clock = systemClock } = deps;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const models = createModels(config);
+  const prices = pricesOf(config.pricesFile, models);
   startGrammarCompiler();
   startTemplateRenderer();
   // Models load while the database starts.
@@ -85,8 +87,11 @@ async function startParts(
 
   const database = await openData(config, log, cleanUps);
   let ownUrl = "";
-  const ledger = createUsageLedger({ database, clock, log, folder: join(config.dataDir, "usage-spool") });
+  const folder = join(config.dataDir, "usage-spool");
+  const ledger = createUsageLedger({ database, clock, log, folder, prices });
   cleanUps.push(() => ledger.shutDown());
+  const meter = meterDeployments(ledger, fleet, { clock, log });
+  cleanUps.push(async () => meter.stop());
   const control = await createControlPlane({
     ...{
       config,

@@ -29,6 +29,7 @@ import {
 import { createQuotas, type Quotas } from "./control/quotas/service.ts";
 import { createReservations } from "./control/reservations/service.ts";
 import { Serving } from "./control/serving/service.ts";
+import { createUsage } from "./control/usage/service.ts";
 import { createUsers } from "./control/users/service.ts";
 import { controlRoutes } from "./control-routes.ts";
 import { type DeploymentSpec, ensureWeights, type Fleet } from "./fleet/service.ts";
@@ -146,6 +147,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
       ...{ accounts, users, apiKeys, datasets, models, shapes },
       ...{ deployments, deployedModels, quotas, reservations },
       ...{ billing: new BillingResource({ billing, accounts }), audit },
+      usage: createUsage({ reports: usageReports(database), clock, tokenSecret }),
     }),
     async start() {
       await models.start();

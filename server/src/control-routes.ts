@@ -9,6 +9,7 @@ import { deploymentRoutes } from "./control/deployments/routes.ts";
 import { modelResourceRoutes } from "./control/models/routes.ts";
 import { quotaRoutes } from "./control/quotas/routes.ts";
 import { reservationRoutes } from "./control/reservations/routes.ts";
+import { usageRoutes } from "./control/usage/routes.ts";
 import { userRoutes } from "./control/users/routes.ts";
 import type { ResourceRoute } from "./platform/http/resources.ts";
 
@@ -25,6 +26,7 @@ const ROUTES = {
   reservations: reservationRoutes,
   billing: billingRoutes,
   audit: auditRoutes,
+  usage: usageRoutes,
 };
 
 /** What serves the resources. */

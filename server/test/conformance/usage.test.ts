@@ -1,0 +1,48 @@
+import { beforeAll, expect, test } from "vitest";
+import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { send } from "../harness/http.ts";
+
+const USAGE = "/v1/accounts/local/usage";
+
+let hearth: Hearth;
+
+beforeAll(async () => {
+  hearth = await startHearth({});
+});
+
+test("what requests used is in the report at its price, to the token, and in the export", async () => {
+  let [prompt, completion] = [0, 0];
+  for (const text of ["Hi", "How are you?"]) {
+    const reply = await send(hearth, "/inference/v1/chat/completions", {
+      body: { model: MODEL, messages: [{ role: "user", content: text }], max_tokens: 4 },
+    });
+    expect(reply.status, reply.text).toBe(200);
+    prompt += reply.json.usage.prompt_tokens;
+    completion += reply.json.usage.completion_tokens;
+  }
+  const report = await soon(
+    () => send(hearth, `${USAGE}?groupBy=model&groupBy=kind`).then(({ json }) => json),
+    ({ total }) => total.requests === "2",
+  );
+  const micros = (prompt + completion) * 0.2;
+  expect(report.usage).toHaveLength(1);
+  expect(report.usage[0]).toMatchObject({
+    ...{ model: MODEL, kind: "text", requests: "2" },
+    ...{ promptTokens: String(prompt), generatedTokens: String(completion), acceleratorSeconds: "0" },
+  });
+  // Two costs of $0.20 a million tokens, each rounded to a micro-dollar.
+  expect(Math.abs(Number(report.total.cost) * 1e6 - micros)).toBeLessThanOrEqual(1);
+  expect(Number(report.total.cost)).toBeGreaterThan(0);
+  const csv = await send(hearth, `${USAGE}:export?groupBy=model`);
+  expect(csv.text).toContain(`\r\n${MODEL},2,${prompt},`);
+  expect(csv.headers["content-type"]).toContain("text/csv");
+});
+
+/** Rows reach the database a moment after the reply. */
+async function soon<T>(look: () => Promise<T>, done: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await look();
+    if (done(value)) return value;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
