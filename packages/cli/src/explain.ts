@@ -12,6 +12,7 @@ import {
   UnavailableError,
 } from "@hearth/sdk";
 import { FileError } from "@hearth/sdk/node";
+import type { Command } from "./commands/command.ts";
 import type { Settings } from "./config/settings.ts";
 import { CliError, EXIT } from "./errors.ts";
 
@@ -25,15 +26,18 @@ export interface Explanation {
 /** What Hearth says of operations that it doesn't have. */
 const NO_ROUTE = "No such path.";
 
-/** @param settings what the command worked with; null when it didn't come that far */
-export function explain(error: unknown, settings: Settings | null): Explanation {
+/**
+ * @param settings what the command worked with; null when it didn't come that far
+ * @param command null: it is not known
+ */
+export function explain(error: unknown, settings: Settings | null, command: Command | null): Explanation {
   const failed = (message: string, next?: string): Explanation => ({ message, next, exitCode: EXIT.failed });
   if (error instanceof CliError) return error;
   if (error instanceof InputError) return { message: error.message, exitCode: EXIT.usage };
   if (error instanceof NotFoundError && error.message === NO_ROUTE) {
     return failed(`${settings?.host.value ?? "The host"} doesn't offer this.`, "A newer version of it may.");
   }
-  if (error instanceof ApiError) return failed(said(error), nextAfter(error, settings));
+  if (error instanceof ApiError) return failed(said(error), nextAfter(error, settings, command));
   if (error instanceof InvalidResponseError || error instanceof ConnectionError) {
     return failed(error.message, nextAfterSilence(error, settings));
   }
@@ -51,6 +55,7 @@ const AFTER_FILE_ERRORS: Readonly<Record<string, string>> = {
   EPERM: "Check who may read and write it.",
   EISDIR: "Name a file.",
   ENOTDIR: "Check the path.",
+  EEXIST: "Choose another place.",
   ELOOP: "Mend the links.",
   ENOSPC: "Make room and run the same command again.",
   EDQUOT: "Make room and run the same command again.",
@@ -63,7 +68,7 @@ function said(error: ApiError): string {
   return `${text}${request}`;
 }
 
-function nextAfter(error: ApiError, settings: Settings | null): string | undefined {
+function nextAfter(error: ApiError, settings: Settings | null, command: Command | null): string | undefined {
   const key = settings?.apiKey;
   if (error instanceof AuthenticationError) {
     const used = key == null ? "" : `The key is from ${key.from}. `;
@@ -80,8 +85,16 @@ function nextAfter(error: ApiError, settings: Settings | null): string | undefin
     return `Check the name: "firectl list …" shows what there is.${where}`;
   }
   if (error instanceof ConflictError) return "Choose another id, or delete what is there.";
+  const flag = flagOf(command, error.param);
+  if (flag !== undefined) return `It is set by --${flag}.`;
   if (error instanceof RateLimitError || error instanceof UnavailableError) return "Try again in a moment.";
   return undefined;
+}
+
+/** The flag that sets the field that the API complains about. */
+export function flagOf(command: Command | null, param: string | null): string | undefined {
+  const isIt = (field: string): boolean => param === field || param?.endsWith(`.${field}`) === true;
+  return command?.flags.find(({ field }) => field !== undefined && isIt(field))?.name;
 }
 
 function nextAfterSilence(error: Error, settings: Settings | null): string {

@@ -9,13 +9,14 @@ import type { World } from "./world.ts";
 /** Runs a command line. Resolves with the exit code; never rejects but when standard error is gone. */
 export async function run(argv: readonly string[], world: World): Promise<number> {
   let settings: Settings | null = null;
+  let command: Command | null = null;
   try {
     const line = parseLine(argv, COMMANDS, GLOBAL_FLAGS);
     if (line.wantsHelp || line.words.length === 0) {
       await world.stdout.write(await helpFor(line));
       return EXIT.ok;
     }
-    const { command } = line;
+    command = line.command;
     if (command === null) throw incomplete(line);
     checkArgs(command, line.args);
     checkFlags(command, line);
@@ -29,7 +30,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
     }
     return EXIT.ok;
   } catch (error) {
-    return await fail(world, error, settings);
+    return await fail(world, error, settings, command);
   }
 }
 
@@ -53,14 +54,19 @@ function checkFlags({ words, isLocal }: Command, { flags }: ParsedLine): void {
 }
 
 /** Says what went wrong, and what to do, on standard error. */
-async function fail(world: World, error: unknown, settings: Settings | null): Promise<number> {
+async function fail(
+  world: World,
+  error: unknown,
+  settings: Settings | null,
+  command: Command | null,
+): Promise<number> {
   const { explain } = await import("./explain.ts");
   const { DryRunEnd } = await import("./client.ts");
   if (error instanceof DryRunEnd) return EXIT.ok;
   // Nobody reads any more: `firectl list models | head`.
   if ((error as NodeJS.ErrnoException | null)?.code === "EPIPE") return EXIT.ok;
   const cause = world.signal.aborted && !(error instanceof Interrupted) ? new Interrupted() : error;
-  const { message, next, exitCode } = explain(cause, settings);
+  const { message, next, exitCode } = explain(cause, settings, command);
   const { printable } = await import("./output/text.ts");
   const lines = [
     exitCode === EXIT.interrupted ? message : `Error: ${message}`,

@@ -390,6 +390,16 @@ describe("errors say the cause and the next step", () => {
     }
   });
 
+  test("a field that the host complains about is said by its flag", async () => {
+    const details = [
+      { fieldViolations: [{ field: "autoscalingPolicy.scaleDownWindow", description: "too long" }] },
+    ];
+    const refusal = () => Response.json({ code: 3, message: "It is too long.", details }, { status: 400 });
+    const api = fakeApi({ [`PATCH ${A}/deployments/d`]: refusal });
+    const { stderr } = await firectl("update deployment d --scale-down-window 9h", api);
+    expect(stderr).toBe("Error: It is too long.\nIt is set by --scale-down-window.\n");
+  });
+
   test("no message holds the key", async () => {
     const api = fakeApi({ [`GET ${A}/models/m`]: () => apiError(400, 3, "The key fw_test is odd.") });
     expect((await firectl("get model m", api)).stderr).not.toContain("fw_test");
@@ -411,6 +421,7 @@ describe("files that can't be used", () => {
     ["create dataset d FILES/folder", /folder is a folder, where a JSONL file belongs/],
     ["create model m FILES/nothing", /nothing does not exist/],
     ["create model m FILES/folder", /folder holds no files/],
+    ["download model m FILES/empty", /empty is a file, where a folder belongs/],
   ])("%s", async (line, expected) => {
     const api = fakeApi({});
     const { code, stderr } = await firectl(line.replace("FILES", files), { ...api, home: files });

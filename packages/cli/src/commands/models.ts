@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { ConflictError, idOf, type types } from "@hearth/sdk";
 import { CliError, UsageError } from "../errors.ts";
 import { transfer, uploadState } from "../transfers/transfer.ts";
@@ -104,6 +105,10 @@ export const prepareModel: Run = async (context) => {
 export const downloadModel: Run = async (context) => {
   const [from = "", folder = ""] = context.args;
   const name = readName("model", "models", from);
+  const there = await stat(folder).catch(() => null);
+  if (there?.isDirectory() === false) {
+    throw new CliError(`${folder} is a file, where a folder belongs.`, "Choose another place.");
+  }
   const client = await context.client();
   const { downloadModel: download } = await import("@hearth/sdk/node");
   const paths = await transfer(context, "Downloading", (options) => download(client, name, folder, options));

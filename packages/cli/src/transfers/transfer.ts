@@ -3,6 +3,7 @@ import { BadRequestError } from "@hearth/sdk";
 import type { TransferOptions } from "@hearth/sdk/node";
 import type { Context } from "../commands/context.ts";
 import { CliError, Interrupted } from "../errors.ts";
+import { flagOf } from "../explain.ts";
 import { TransferBar } from "./bar.ts";
 
 /** Where it is kept how far uploads are. */
@@ -25,7 +26,8 @@ export async function transfer<T>(
   } catch (error) {
     await bar.end();
     if (world.signal.aborted) throw interrupted(verb);
-    if (verb === "Uploading" && error instanceof BadRequestError) {
+    const isOfFiles = error instanceof BadRequestError && flagOf(context.command, error.param) === undefined;
+    if (verb === "Uploading" && isOfFiles) {
       throw new CliError(error.message, "Mend the files and run the same command again.");
     }
     throw error;
