@@ -44,3 +44,4 @@ const published = {
 mkdirSync(dist, { recursive: true });
 writeFileSync(join(dist, "package.json"), `${JSON.stringify(published, null, 2)}\n`);
 cpSync(join(folder, "../../LICENSE"), join(dist, "LICENSE"));
+cpSync(join(folder, "../../docs/sdk.md"), join(dist, "README.md"));

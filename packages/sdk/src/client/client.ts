@@ -31,6 +31,7 @@ export class Fireworks extends Surface {
   readonly #transport: Transport;
   #accountId: Promise<string> | undefined;
 
+  /** @param world for tests */
   constructor(options: FireworksOptions = {}, world?: World) {
     const settings = readSettings(options);
     const transport = new Transport(settings, world);

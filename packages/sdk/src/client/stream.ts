@@ -43,11 +43,12 @@ async function* readEvents<Event>(
       const event = parsed(one, transport);
       const type = (event as { type?: unknown }).type ?? one.event;
       const failure =
-        one.event === "error" || type === "error" || "error" in event ? readErrorBody(event) : null;
+        one.event === "error" || type === "error" || "error" in event
+          ? readErrorBody(transport.readJson(one.data))
+          : null;
       if (failure !== null)
         throw apiError({
           ...failure,
-          message: transport.withoutKey(failure.message),
           status: 200,
           requestId: headers.get("x-request-id"),
           retryAfterMs: null,

@@ -107,9 +107,9 @@ export class Transport {
     );
   }
 
-  /** Text of the server, to be shown. */
-  withoutKey(text: string): string {
-    return text.replaceAll(this.#settings.apiKey, "…");
+  /** What the server says, as it may be shown; undefined for what is no JSON. */
+  readJson(text: string): unknown {
+    return parseJson(text.replaceAll(this.#settings.apiKey, "…"));
   }
 
   async #try<T>(
@@ -202,12 +202,12 @@ export class Transport {
 
   #refusal(response: Response, bytes: Uint8Array): FireworksError {
     const { status, headers } = response;
-    const said = readErrorBody(parseJson(bytes));
+    const said = readErrorBody(this.readJson(new TextDecoder().decode(bytes)));
     // A gateway in between speaks in pages when the API is away, which is no reason to doubt the address.
     if (said === null && status < 500 && status !== 429) return this.#notTheApi(response, bytes);
     return apiError({
       code: said?.code ?? "",
-      message: said === null ? `${this.origin} answered ${status}.` : this.withoutKey(said.message),
+      message: said?.message ?? `${this.origin} answered ${status}.`,
       param: said?.param ?? null,
       details: said?.details ?? [],
       status,
@@ -245,9 +245,9 @@ export class Transport {
 }
 
 /** Undefined for what is no JSON. */
-export function parseJson(bytes: Uint8Array): unknown {
+export function parseJson(json: Uint8Array | string): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return JSON.parse(typeof json === "string" ? json : new TextDecoder().decode(json));
   } catch {
     return undefined;
   }

@@ -3,7 +3,14 @@ import type { Fireworks } from "../client/client.ts";
 import { ConflictError, FireworksError, InputError, NotFoundError } from "../client/errors.ts";
 import { idOf } from "../client/names.ts";
 import type * as types from "../generated/types.ts";
-import { deploymentFields, type LLMOptions, libraryName, NEW_DEPLOYMENT, scriptName } from "./llm-options.ts";
+import {
+  deploymentFields,
+  given,
+  type LLMOptions,
+  libraryName,
+  NEW_DEPLOYMENT,
+  scriptName,
+} from "./llm-options.ts";
 import { poll, type WaitOptions } from "./polling.ts";
 import { quoted, signatureId } from "./signature.ts";
 
@@ -64,18 +71,19 @@ export class Placing {
     }
   }
 
-  /** What exists of it already, nothing being made: the own deployment's name, or null. */
+  /** What exists of it already; nothing is made. */
   async find(): Promise<Pick<Place, "deploymentName" | "deployedModelName">> {
     const model = await this.model();
+    const name = model.name ?? "";
     const base = model.peftDetails?.baseModel || null;
     const type = await this.#type(model, base);
-    if (type === "on-demand") {
-      const found = await this.#existing(model.name ?? "");
-      const isLive = found !== null && LIVE.includes(found.state ?? "");
-      return { deploymentName: isLive ? (found.name ?? null) : null, deployedModelName: null };
-    }
-    const loaded = base === null ? null : await this.#loadedOn(model.name ?? "", null);
-    return { deploymentName: null, deployedModelName: loaded?.name ?? null };
+    const found = type === "on-demand" ? await this.#existing(name) : null;
+    const isLive = LIVE.includes(found?.state ?? "");
+    const place = { deploymentName: isLive ? (found?.name ?? null) : null, deployedModelName: null };
+    if (base === null || type === "on-demand") return place;
+    const host = type === "serverless" ? null : await this.#existingBase(base);
+    if (type !== "serverless" && host === null) return place;
+    return { ...place, deployedModelName: (await this.#loadedOn(name, host?.name ?? null))?.name ?? null };
   }
 
   /** Waits until requests can be served; a deployment that has scaled to zero counts. @throws DeploymentFailedError */
@@ -136,16 +144,20 @@ export class Placing {
   }
 
   async #baseDeployment(baseModel: string): Promise<types.Deployment> {
-    const { baseDeploymentName } = this.#options;
     const wanted = { enableAddons: true };
-    if (baseDeploymentName !== undefined)
-      return this.#reuse(await this.#get(baseDeploymentName), baseModel, wanted);
-    const isBase = `baseModel = ${quoted(baseModel)}`;
-    // Somebody's deployment is not changed for an addon, unless it is one that this signature made.
-    const found =
-      (await this.#newest(`${isBase} AND enableAddons = true`)) ??
-      (await this.#newest(`${isBase} AND displayName = ${quoted(this.#displayName)}`));
+    const found = await this.#existingBase(baseModel);
     return found === null ? this.#create(baseModel, wanted) : this.#reuse(found, baseModel, wanted);
+  }
+
+  /** By its name, else by the signature; else one with room for addons that is already what is asked for. */
+  async #existingBase(baseModel: string): Promise<types.Deployment | null> {
+    const { baseDeploymentName } = this.#options;
+    if (baseDeploymentName !== undefined) return this.#get(baseDeploymentName);
+    const isBase = `baseModel = ${quoted(baseModel)}`;
+    const own = await this.#newest(`${isBase} AND displayName = ${quoted(this.#displayName)}`);
+    if (own !== null) return own;
+    const other = await this.#newest(`${isBase} AND enableAddons = true`);
+    return other !== null && holds(other, deploymentFields(this.#options)) ? other : null;
   }
 
   async #newest(filter: string): Promise<types.Deployment | null> {
@@ -193,7 +205,10 @@ export class Placing {
     const live = LIVE.includes(found.state ?? "")
       ? found
       : await this.#client.deployments.undelete(name, {}, this.#call());
-    const fields = { ...deploymentFields(this.#options), ...wanted };
+    const { deploymentName, deploymentDisplayName } = this.#options;
+    // Found by its name, it may be called otherwise.
+    const displayName = deploymentName === undefined ? undefined : deploymentDisplayName;
+    const fields = given({ ...deploymentFields(this.#options), ...wanted, displayName });
     // Keys are not shown: whether they are the same can't be told.
     if (holds(live, fields) && fields.directRouteApiKeys === undefined) return live;
     return this.#client.deployments.update(name, fields, this.#call());
