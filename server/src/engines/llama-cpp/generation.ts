@@ -15,6 +15,7 @@ export interface GenerationSpec extends DecodeSpec {
   promptInfo?: { logprobs: boolean };
   cacheScope?: string;
   cacheMaxTokens?: number;
+  priority?: "low";
 }
 
 /** A request on its way: its choices, each computed in a slot of its own, and what it used so far. */

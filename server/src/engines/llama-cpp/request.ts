@@ -20,8 +20,9 @@ export function generationSpec(
   if (request.grammar !== undefined) backend.checkGrammar(request.grammar);
   tokenizer.checkBias((request.sampling.logitBias ?? []).map(([token]) => token));
   const { sampling, n, stop, stream, grammar, logprobs, minTokens, ignoreEos, thinking } = request;
-  const { cacheScope, cacheMaxTokens } = request;
-  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, cacheScope, cacheMaxTokens, adapter };
+  const { cacheScope, cacheMaxTokens, priority } = request;
+  const cache = { cacheScope, cacheMaxTokens };
+  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, ...cache, priority, adapter };
   return {
     ...given(spec),
     ...(request.prompt === undefined ? {} : { promptInfo: request.prompt }),

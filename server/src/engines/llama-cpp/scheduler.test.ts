@@ -230,6 +230,17 @@ describe("the scheduler", () => {
     await idle();
   });
 
+  it("gives what is free to those of low priority last, and to them when nobody else waits", async () => {
+    const { scheduler, events, idle } = harness({ slots: 1 });
+    scheduler.submit(spec(1, 3, 3));
+    scheduler.submit(spec(2, 3, 3, { priority: "low" }));
+    scheduler.submit(spec(3, 3, 3));
+    scheduler.submit(spec(4, 3, 3));
+    await idle();
+    const ended = events.filter(({ event }) => event.type === "end").map(({ id }) => id);
+    expect(ended).toEqual([1, 3, 4, 2]);
+  });
+
   it("refuses a request when the queue is full, and takes one again when it isn't", async () => {
     const { scheduler, idle } = harness({ slots: 1, queueLimit: 2 });
     for (let id = 1; id <= 3; id++) scheduler.submit(spec(id, 3, 3));

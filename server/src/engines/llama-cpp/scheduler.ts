@@ -24,6 +24,8 @@ type PlacedSlot = SlotState & { slot: Slot };
 
 /** Every so many slices the oldest prompt gets one, so that a stream of short ones can't hold it up for ever. */
 const OLDEST_EVERY = 4;
+/** Above all numbers of slots. */
+const LOW_RANK = 1_000_000;
 
 /**
  * Computes generations in steps. A step is one token of every running stream, in one batch, and then at most one slice
@@ -106,7 +108,10 @@ export class Scheduler {
     }
   }
 
-  /** Gives free slots away, one by one to the generation that has fewest; of equals, the oldest. */
+  /**
+   * Gives free slots away, one by one to the generation that has fewest; of equals, the oldest. Those of low priority get
+   * what the others can't use.
+   */
   async #admit(): Promise<void> {
     while (this.#slots.some((slot) => slot.occupant === null)) {
       // The first choice alone computes a prompt that is to be scored.
@@ -117,7 +122,7 @@ export class Scheduler {
       const held = this.#slots.map((slot) => this.#backend.held(slot.index));
       const next = waiting
         .filter((g) => !this.#isBeingComputed(g, this.#slotStates(g, held)))
-        .reduce<Generation | null>((a, b) => (a === null || b.running.size < a.running.size ? b : a), null);
+        .reduce<Generation | null>((a, b) => (a === null || rankOf(b) < rankOf(a) ? b : a), null);
       if (next === null) return;
       await this.#place(next, this.#slotStates(next, held));
     }
@@ -332,4 +337,9 @@ export class Scheduler {
     choice.slot = null;
     choice.decoder?.end();
   }
+}
+
+/** The lowest is next. */
+function rankOf({ spec, running }: Generation): number {
+  return running.size + (spec.priority === "low" ? LOW_RANK : 0);
 }
