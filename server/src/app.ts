@@ -100,6 +100,7 @@ async function startParts(
       log,
       fleet,
       ledger,
+      prices,
       served,
       library: models,
       attached: attachedModels(config),

@@ -27,7 +27,7 @@ import {
   type Models,
 } from "./control/models/service.ts";
 import { createQuotas, type Quotas } from "./control/quotas/service.ts";
-import { createReservations } from "./control/reservations/service.ts";
+import { createReservations, type Reservations } from "./control/reservations/service.ts";
 import { Serving } from "./control/serving/service.ts";
 import { createUsage } from "./control/usage/service.ts";
 import { createUsers } from "./control/users/service.ts";
@@ -36,7 +36,8 @@ import { type DeploymentSpec, ensureWeights, type Fleet } from "./fleet/service.
 import { engineFor } from "./fleet-setup.ts";
 import type { Clock } from "./lib/clock.ts";
 import { type Billing, createBilling } from "./metering/billing/service.ts";
-import { type UsageLedger, usageReports } from "./metering/usage/service.ts";
+import type { Prices } from "./metering/money/service.ts";
+import { acceleratorTime, type UsageLedger, usageReports } from "./metering/usage/service.ts";
 import { type BlobStore, openBlobStore } from "./platform/blobs/open.ts";
 import { s3ServerOf } from "./platform/blobs/s3-server.ts";
 import type { Database } from "./platform/db/database.ts";
@@ -75,6 +76,7 @@ export interface ControlPlaneDeps {
   log: Log;
   fleet: Fleet;
   ledger: UsageLedger;
+  prices: Prices;
   /** What the platform runs for everybody. */
   served: readonly DeploymentSpec[];
   library: ModelService;
@@ -92,7 +94,8 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const apiKeys = await createApiKeys({ database, users, clock, log, tokenSecret });
   const blobStore = await openBlobs(deps);
   const audit = createAudit({ database, clock, log, tokenSecret });
-  const billing = openBilling(deps, accounts, tokenSecret);
+  const reservations = createReservations({ database, clock, tokenSecret, accounts, users });
+  const billing = openBilling(deps, { accounts, reservations, tokenSecret });
   const quotas = await createQuotas({
     ...{ database, clock, log, tokenSecret, accounts },
     ...{ requestsPerMinute: config.requestsPerMinute, region: config.region },
@@ -103,7 +106,6 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     },
     acceleratorsOf: (accountId) => deployments.acceleratorsOf(accountId),
   });
-  const reservations = createReservations({ database, clock, tokenSecret, accounts, users });
   const datasets = openDatasets(deps, { blobs: blobStore.blobs, tokenSecret, users });
   datasets.start();
   const models = await openModels(deps, {
@@ -163,14 +165,22 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
 }
 
 function openBilling(
-  { config, database, clock, log, ledger }: ControlPlaneDeps,
-  accounts: Accounts,
-  tokenSecret: Buffer,
+  { config, database, clock, log, ledger, prices }: ControlPlaneDeps,
+  more: { accounts: Accounts; reservations: Reservations; tokenSecret: Buffer },
 ): Billing {
+  const { accounts, reservations, tokenSecret } = more;
   const reports = usageReports(database);
   return createBilling({
     ...{ database, clock, log, tokenSecret, enabled: config.billing, suspensions: accounts.suspensions },
     usage: { ...reports, onClosed: (listener) => ledger.onClosed(listener), flush: () => ledger.flush() },
+    reserving: {
+      prices,
+      async between(from, to) {
+        const all = await reservations.between(from, to);
+        return all.filter(({ region }) => [config.region ?? region, "REGION_UNSPECIFIED"].includes(region));
+      },
+      acceleratorTime: (accountIds, from, to) => acceleratorTime(database, accountIds, from, to),
+    },
   });
 }
 

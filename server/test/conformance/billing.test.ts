@@ -39,6 +39,13 @@ test("at its spending limit an account gets 402 with the reason, until it may sp
   expect((await send(hearth, ACCOUNT)).json.suspendState).toBe("UNSUSPENDED");
 });
 
+test("a request's cost counts as soon as it has ended", async () => {
+  const spent = async () => Number((await send(hearth, `${ACCOUNT}/billing`)).json.monthToDateUsd);
+  const before = await spent();
+  expect((await chat()).status).toBe(200);
+  expect(await spent()).toBeGreaterThan(before);
+});
+
 test("what changed is in the audit log, with the key", async () => {
   const { auditLogs } = (await send(hearth, `${ACCOUNT}/auditLogs`)).json;
   expect(auditLogs.map(({ operation }: { operation: string }) => operation)).toEqual([
