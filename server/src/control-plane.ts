@@ -102,6 +102,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     sources: {
       models: { usageOf: async (id) => (await models.list(PLATFORM, id, { pageSize: 1 })).totalSize },
       loras: { usageOf: (id) => countAddons(deployedModels, id) },
+      "gpu-hours-per-month": { usageOf: (id) => gpuHours(deps, id) },
       "monthly-spend-usd": spendQuota(billing),
     },
     acceleratorsOf: (accountId) => deployments.acceleratorsOf(accountId),
@@ -228,6 +229,14 @@ function fetcherOf(models: Models, name: string, precision: string | null): Fetc
     const model = await models.deployable(PLATFORM, name);
     return model.fetch({ signal, onPhase, ...(precision === null ? {} : { precision }) });
   };
+}
+
+/** Of an account's accelerators, in this month of UTC; what is not in the database yet is missing. */
+async function gpuHours({ database, clock }: ControlPlaneDeps, accountId: string): Promise<number> {
+  const now = new Date(clock.now());
+  const [fromMs, toMs] = [0, 1].map((more) => Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + more));
+  const month = { accountId, fromMs: fromMs!, toMs: toMs!, groupBy: [], filter: null };
+  return Number((await usageReports(database).total(month)).gpuMs) / 3_600_000;
 }
 
 async function countAddons({ store }: DeployedModels, accountId: string): Promise<number> {
