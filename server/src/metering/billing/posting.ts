@@ -2,9 +2,9 @@ import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import type { CostTotal, HourOfUsage, LedgerStore } from "./ledger-store.ts";
-import { DAY_MS, HOUR_MS, hourOf, monthOf } from "./months.ts";
+import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";
 import type { HourlyCost, Reserving, UsageCosts } from "./ports.ts";
-import { reservationCharges, reservedKey, reservedShares } from "./reserved.ts";
+import { reservationCharge, reservedKey, reservedShares } from "./reserved.ts";
 
 export interface PostingDeps {
   clock: Clock;
@@ -41,7 +41,11 @@ export class Posting {
   async run(): Promise<void> {
     const nowMs = this.#deps.clock.now();
     const isFull = nowMs >= this.#nextFullMs || nowMs < this.#nextFullMs - DAY_MS;
-    await this.#postUsage(hourOf(nowMs - (isFull ? ALL_MS : RECENT_MS)), hourOf(nowMs));
+    const endMs = hourOf(nowMs);
+    // Day by day, so that memory holds one day's sums at most.
+    for (let dayMs = dayOf(nowMs - (isFull ? ALL_MS : RECENT_MS)); dayMs < endMs; dayMs += DAY_MS) {
+      await this.#postUsage(dayMs, Math.min(dayMs + DAY_MS, endMs));
+    }
     if (isFull) this.#nextFullMs = nowMs + DAY_MS;
     await this.#issueInvoices(nowMs);
   }
@@ -60,12 +64,12 @@ export class Posting {
 
   /** Charges reservations, and tells what of the cost they serve. */
   async #settleReservations(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>> {
-    const { reserving, ledger } = this.#deps;
+    const { reserving, ledger, clock } = this.#deps;
     const reserved = (await reserving?.between(from, to)) ?? [];
     if (reserving === null || reserved.length === 0) return new Map();
     for (const one of reserved) {
-      const charges = reservationCharges(one, reserving.prices, from.getTime(), to.getTime());
-      for (const charge of charges) await ledger.post(charge);
+      const charge = reservationCharge(one, reserving.prices, from.getTime(), new Date(clock.now()));
+      if (charge !== null && to.getTime() - from.getTime() === DAY_MS) await ledger.post(charge);
     }
     const accountIds = [...new Set(reserved.map(({ accountId }) => accountId))];
     return reservedShares(await reserving.acceleratorTime(accountIds, from, to), reserved);

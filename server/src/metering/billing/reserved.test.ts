@@ -4,7 +4,7 @@ import { silentLog, type TestDatabase, testDatabase } from "../../../test/harnes
 import { FakeClock } from "../../lib/clock.ts";
 import { HOUR_MS } from "./months.ts";
 import type { AcceleratorTime, ReservedCapacity } from "./ports.ts";
-import { reservationCharges, reservedKey, reservedShares } from "./reserved.ts";
+import { reservationCharge, reservedKey, reservedShares } from "./reserved.ts";
 import { createBilling } from "./service.ts";
 import { FakeSuspensions } from "./testing.ts";
 
@@ -71,11 +71,8 @@ test("no share is more than the cost, and all together no more than what is rese
 
 test("a reservation is charged day by day, used or not, for the time it lasts", () => {
   const short = reserve(2, { endTime: new Date("2026-11-02T12:00:00Z") });
-  const [from, to] = [Date.UTC(2026, 9, 30), Date.UTC(2026, 10, 5, 1)];
-  expect(reservationCharges(short, prices, from, to).map(({ amountMicros }) => amountMicros)).toEqual([
-    240_000_000n,
-    120_000_000n,
-  ]);
+  const on = (day: number) => reservationCharge(short, prices, Date.UTC(2026, 10, day), HOUR)?.amountMicros;
+  expect([0, 1, 2, 3].map(on)).toEqual([undefined, 240_000_000n, 120_000_000n, undefined]);
 });
 
 test("a month with a reservation ends with two invoices: the reservation's, and what it didn't serve", async () => {

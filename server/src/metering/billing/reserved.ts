@@ -33,30 +33,27 @@ export function reservedKey(accountId: string, hour: Date, deployment: string): 
   return JSON.stringify([accountId, hour.getTime(), deployment]);
 }
 
-/** What the reservation costs on the days of UTC that begin and end within; used or not. */
-export function reservationCharges(
+/** What the reservation costs on a day of UTC, used or not; null: nothing. */
+export function reservationCharge(
   reservation: ReservedCapacity,
   prices: Pick<Prices, "priceOf">,
-  fromMs: number,
-  toMs: number,
-): NewTransaction[] {
+  dayMs: number,
+  now: Date,
+): NewTransaction | null {
   const { accountId, name, acceleratorType } = reservation;
-  const charges: NewTransaction[] = [];
-  for (let dayMs = Math.ceil(fromMs / DAY_MS) * DAY_MS; dayMs + DAY_MS <= toMs; dayMs += DAY_MS) {
-    const price = prices.priceOf("gpu_seconds", acceleratorType, dayMs);
-    const ms = heldMs(reservation, dayMs, dayMs + DAY_MS);
-    const micros = price === null ? 0n : divideRounded(price.quantity * ms, price.per);
-    if (micros === 0n) continue;
-    const day = new Date(dayMs);
-    charges.push({
-      ...{ accountId, kind: "reservation", amountMicros: micros, reference: "", createdBy: "" },
-      description: `${name} on ${day.toISOString().slice(0, 10)}`,
-      idempotencyKey: `reservation/${name}/${day.toISOString().slice(0, 10)}`,
-      createTime: new Date(toMs),
-      charges: [{ hour: day, kind: "reservation", subject: name, micros }],
-    });
-  }
-  return charges;
+  const price = prices.priceOf("gpu_seconds", acceleratorType, dayMs);
+  const ms = heldMs(reservation, dayMs, dayMs + DAY_MS);
+  const micros = price === null ? 0n : divideRounded(price.quantity * ms, price.per);
+  if (micros === 0n) return null;
+  const hour = new Date(dayMs);
+  const date = hour.toISOString().slice(0, 10);
+  return {
+    ...{ accountId, kind: "reservation", amountMicros: micros, reference: "", createdBy: "" },
+    description: `${name} on ${date}`,
+    idempotencyKey: `reservation/${name}/${date}`,
+    createTime: now,
+    charges: [{ hour, kind: "reservation", subject: name, micros }],
+  };
 }
 
 /** Milliseconds times accelerators that it holds within. */
