@@ -222,6 +222,14 @@ describe("unload-lora", () => {
   });
 });
 
+test("create sftj --quiet prints errors alone", async () => {
+  const job = { name: "accounts/acme/supervisedFineTuningJobs/j", state: "JOB_STATE_CREATING" };
+  const api = fakeApi({ [`GET ${A}/models/m`]: {}, [`POST ${A}/supervisedFineTuningJobs`]: job });
+  const line = "create sftj --base-model m --dataset d";
+  expect((await firectl(line, api)).stdout).toContain(`Name: ${job.name}`);
+  expect(await firectl(`${line} --quiet`, api)).toEqual({ code: 0, stdout: "", stderr: "" });
+});
+
 describe("lists", () => {
   const page = (ids: string[], nextPageToken: string) => ({
     models: ids.map((id) => ({ name: `accounts/acme/models/${id}`, state: "READY" })),

@@ -1,5 +1,4 @@
 import type { Listing } from "@hearth/sdk";
-import { NotFoundError } from "@hearth/sdk";
 import type { FlagValue } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
 import { ListJson } from "../output/json.ts";
@@ -121,21 +120,6 @@ export async function settled(context: Context, thing: Thing): Promise<Thing> {
   if (context.flags.get("wait") !== true) return thing;
   const name = String(thing["name"]);
   return waitFor(context, resourceOf(context), name, () => getThing(context, name));
-}
-
-/** Waits until the thing can't be found any more. */
-export async function gone(
-  context: Context,
-  resource: Resource,
-  name: string,
-  get: () => Promise<Thing>,
-): Promise<void> {
-  await waitFor(context, resource, name, () =>
-    get().catch((error: unknown) => {
-      if (error instanceof NotFoundError) return null;
-      throw error;
-    }),
-  );
 }
 
 async function getThing(context: Context, name: string): Promise<Thing> {

@@ -28,7 +28,8 @@ async function createJob(context: Context, fields: Record<string, unknown>): Pro
     const runId = wandb["runId"] ?? context.world.env["WANDB_RUN_ID"];
     fields["wandbConfig"] = { enabled: true, ...wandb, ...(runId !== undefined && { runId }) };
   }
-  await context.out.thing(await createThing(context, fields));
+  const made = await createThing(context, fields);
+  if (!context.isQuiet) await context.out.thing(made);
 }
 
 /** @throws UsageError unless exactly one of the flags is there */

@@ -1,8 +1,9 @@
-import type { types } from "@hearth/sdk";
+import { NotFoundError, type types } from "@hearth/sdk";
 import { CliError } from "../errors.ts";
+import type { Thing } from "../output/text.ts";
 import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
-import { gone, optionsOf, requestFields } from "./crud.ts";
+import { optionsOf, requestFields } from "./crud.ts";
 import { fullName, readName } from "./names.ts";
 import { DEPLOYED_MODEL } from "./resources/deployments.ts";
 import { waitFor } from "./wait.ts";
@@ -13,25 +14,38 @@ export const loadLora: Run = async (context) => {
   const model = await ownModel(context);
   const client = await context.client();
   const made = await client.deployedModels.create({ ...fields, model }, optionsOf(context));
-  const name = String(made.name);
-  const get = (): Promise<object> => client.deployedModels.get(name, {}, optionsOf(context));
-  const isWaited = context.flags.get("wait") === true;
-  await context.out.thing({
-    ...(isWaited ? await waitFor(context, DEPLOYED_MODEL, name, async () => ({ ...(await get()) })) : made),
-  });
+  await context.out.thing(isWaited(context) ? await settled(context, String(made.name)) : { ...made });
 };
 
 export const unloadLora: Run = async (context) => {
   const client = await context.client();
   const name = String((await loaded(context)).name);
   await client.deployedModels.delete(name, {}, optionsOf(context));
-  if (context.flags.get("wait") === true) {
-    await gone(context, DEPLOYED_MODEL, name, async () => ({
-      ...(await client.deployedModels.get(name, {}, optionsOf(context))),
-    }));
-  }
-  await context.out.done(`${context.flags.get("wait") === true ? "Unloaded" : "Unloading"} ${name}.`);
+  if (isWaited(context)) await gone(context, name);
+  await context.out.done(`${isWaited(context) ? "Unloaded" : "Unloading"} ${name}.`);
 };
+
+function isWaited({ flags }: Context): boolean {
+  return flags.get("wait") === true;
+}
+
+async function get(context: Context, name: string): Promise<Thing> {
+  return { ...(await (await context.client()).deployedModels.get(name, {}, optionsOf(context))) };
+}
+
+function settled(context: Context, name: string): Promise<Thing> {
+  return waitFor(context, DEPLOYED_MODEL, name, () => get(context, name));
+}
+
+/** Waits until it can't be found any more. */
+async function gone(context: Context, name: string): Promise<void> {
+  await waitFor(context, DEPLOYED_MODEL, name, () =>
+    get(context, name).catch((error: unknown) => {
+      if (error instanceof NotFoundError) return null;
+      throw error;
+    }),
+  );
+}
 
 /** A LoRA is the account's own: the library has base models. */
 async function ownModel(context: Context): Promise<string> {

@@ -32,11 +32,11 @@ export interface Resource {
   readonly newId?: string;
   /** The field of a create request that holds the thing; default: the request is the thing. */
   readonly envelope?: string;
-  /** States that `--wait` waits for; `failsByStatus`: a status that is not OK says that no other state will come. */
+  /** States that `--wait` waits for; `stuck`: one that ends only when nothing goes wrong, which the status says. */
   readonly states?: {
     readonly done: readonly string[];
     readonly failed: readonly string[];
-    readonly failsByStatus?: boolean;
+    readonly stuck?: string;
   };
   readonly verbs: readonly Verb[];
 }

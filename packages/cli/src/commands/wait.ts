@@ -31,7 +31,7 @@ export async function waitFor<T extends Thing | null>(
       const thing = await get();
       const state = String(thing?.["state"] ?? "");
       if (thing === null || states?.done.includes(state)) return thing;
-      if (states?.failed.includes(state) || (states?.failsByStatus === true && hasFailed(thing))) {
+      if (states?.failed.includes(state) || (state === states?.stuck && hasFailed(thing))) {
         throw new CliError(`${name} is ${state}: ${messageOf(thing) || "the host doesn't say why."}`);
       }
       const passedMs = world.nowMs() - startMs;

@@ -63,7 +63,7 @@ export const MODEL: Resource = {
   ],
   newId: "modelId",
   envelope: "model",
-  states: { done: ["READY"], failed: [], failsByStatus: true },
+  states: { done: ["READY"], failed: [], stuck: "UPLOADING" },
   verbs: [
     {
       verb: "create",

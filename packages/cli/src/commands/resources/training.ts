@@ -145,7 +145,7 @@ function trainingFlags(at: string): readonly Flag[] {
       help: "The dataset to evaluate with. Default: a part of --dataset.",
     },
     ...WANDB,
-    QUIET,
+    { name: "quiet", type: "bool", help: "Print errors alone." },
     ...waitFlags("the job is done"),
   ];
 }
