@@ -23,10 +23,15 @@ export interface FakeHost {
   onPause?: (ms: number) => void;
 }
 
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A folder that goes when the file's tests are over. */
 export function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "firectl-"));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
