@@ -14,8 +14,8 @@ export interface Backend {
   readonly canCopy: boolean;
   /** Makes slot `to` hold the first `count` tokens of slot `from`. Resolves to how many it holds, 0 if it didn't work. */
   copy(from: number, to: number, count: number): Promise<number>;
-  /** What is computed from now on is computed with this adapter; null: with none. */
-  use(adapter: number | null): void;
+  /** What is computed from now on is computed with this adapter; null: with none. Whether that is a change. */
+  use(adapter: number | null): boolean;
   /** Empties the slot, and overwrites what it held. @param from a slot that holds something sound, if there is one. */
   renew(slot: number, from: number | null): Promise<void>;
   /** Computes tokens without making one. */

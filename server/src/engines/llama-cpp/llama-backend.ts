@@ -108,8 +108,8 @@ export class LlamaBackend implements Backend {
     return made.map(({ token }) => token);
   }
 
-  use(adapter: number | null): void {
-    this.loras?.use(adapter);
+  use(adapter: number | null): boolean {
+    return this.loras?.use(adapter) ?? false;
   }
 
   async renew(slot: number, from: number | null): Promise<void> {

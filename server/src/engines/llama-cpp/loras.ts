@@ -64,15 +64,16 @@ export class Loras {
     return this.#lastKey;
   }
 
-  /** What is computed from now on is computed with this adapter; null: with none. Costs a rebuilt graph, if it changes. */
-  use(key: number | null): void {
-    if (key === this.#inEffect) return;
+  /** What is computed from now on is computed with this adapter; null: with none. Whether that is a change: it costs a rebuilt graph. */
+  use(key: number | null): boolean {
+    if (key === this.#inEffect) return false;
     const loaded = key === null ? [] : [this.#loaded.get(key)!];
     this.#context._ctx!.setLoras!(
       loaded.map(({ lora }) => lora),
       loaded.map(({ scale }) => scale),
     );
     this.#inEffect = key;
+    return true;
   }
 
   async free(key: number): Promise<void> {

@@ -11,7 +11,7 @@ export interface LlamaCppOptions {
   threads?: number;
   /** Requests that may wait for a slot; one more is refused as `overloaded`. Default 64. */
   queueLimit?: number;
-  /** How long running streams may wait for a slice of another's prompt; an aim, not a bound. Default 320. */
+  /** How long running streams may wait for others: a slice of a prompt, or streams with other adapters. An aim, not a bound. Default 320. */
   sliceTargetMs?: number;
   /** Adapters that may be loaded at the same time, 0–1,000. Each costs its own size in memory. Default 100. */
   maxAdapters?: number;

@@ -201,19 +201,15 @@ export class Scheduler {
   /** A token of every stream with one adapter. Whether those with the others have had their turns as well. */
   async #advance(streams: readonly Choice[]): Promise<boolean> {
     const { turns, clock } = this.#options;
-    const { adapter, last } = turns.next([...new Set(streams.map((c) => c.generation.adapter))]);
-    const now = streams.filter((c) => c.generation.adapter === adapter);
-    const changed = this.#use(adapter);
-    const startMs = clock.monotonicMs();
-    await Promise.all(now.map((c) => this.#decode(c)));
-    turns.record(now.length, changed, clock.monotonicMs() - startMs);
-    return last;
-  }
-
-  /** Whether that changes what was in effect. */
-  #use(adapter: Adapter): boolean {
+    const counts = new Map<Adapter, number>();
+    for (const { generation } of streams) {
+      counts.set(generation.adapter, (counts.get(generation.adapter) ?? 0) + 1);
+    }
+    const adapter = turns.next(counts);
     this.#backend.use(adapter);
-    return this.#options.turns.use(adapter);
+    const startMs = clock.monotonicMs();
+    await Promise.all(streams.map((c) => (c.generation.adapter === adapter ? this.#decode(c) : null)));
+    return turns.computed(counts, clock.monotonicMs() - startMs);
   }
 
   /** The prompt with least left to compute goes first: nobody ends later, the short ones end sooner. */
@@ -247,7 +243,7 @@ export class Scheduler {
     const tokens = nextPiece(position, choice.promptLeft, most);
     const slice = spec.prompt.slice(position, position + tokens);
     choice.promptDone += tokens;
-    const changed = this.#use(generation.adapter);
+    const changes = this.#backend.use(generation.adapter);
     const startMs = clock.monotonicMs();
     try {
       if (choice.promptLeft > 0) {
@@ -261,7 +257,7 @@ export class Scheduler {
     }
     if (choice.decoder !== null) await this.#decode(choice);
     slot.computed(position, tokens);
-    if (!changed) slices.record(tokens, clock.monotonicMs() - startMs);
+    if (!changes) slices.record(tokens, clock.monotonicMs() - startMs);
   }
 
   /** Computes a slice of the prompt and what the model thought of it. How long that takes says nothing of others. */
@@ -273,7 +269,7 @@ export class Scheduler {
     choice.promptDone += tokens;
     const slice = prompt.slice(position, choice.promptDone);
     const next = prompt.slice(position + 1, choice.promptDone + 1);
-    this.#use(generation.adapter);
+    this.#backend.use(generation.adapter);
     try {
       generation.scores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
       slot.computed(position, tokens);

@@ -2,17 +2,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Adapter, Turns } from "./turns.ts";
 
-/** Rounds are computed in `roundMs`, the first of each turn in `changeMs` more. Gives whose they were. */
-function play(turns: Turns, adapters: readonly Adapter[], rounds: number, roundMs: number, changeMs: number) {
-  return Array.from({ length: rounds }, () => {
-    const { adapter, last } = turns.next(adapters);
-    const changed = turns.use(adapter);
-    turns.record(1, changed, roundMs + (changed ? changeMs : 0));
-    return { adapter, last };
+type Streams = ReadonlyMap<Adapter, number>;
+
+/** Each batch takes as long as `batchMs` says. Gives whose they were, and where each had had their turn. */
+function play(turns: Turns, streams: Streams, batches: number, batchMs: (streams: number) => number) {
+  return Array.from({ length: batches }, () => {
+    const adapter = turns.next(streams);
+    return { adapter, last: turns.computed(streams, batchMs(streams.get(adapter)!)) };
   });
 }
 
-/** Lengths of the runs of one adapter. */
+/** How long the turns were, in batches. */
 function lengths(played: readonly { adapter: Adapter }[]): number[] {
   const result: number[] = [];
   played.forEach(({ adapter }, i) => {
@@ -23,48 +23,62 @@ function lengths(played: readonly { adapter: Adapter }[]): number[] {
 }
 
 describe("the turns of adapters", () => {
-  it("are no matter where there is one: every round is the last of all", () => {
-    const played = play(new Turns(320), [null], 20, 10, 0);
+  it("are no matter where there is one: after every batch it is the others' turn", () => {
+    const played = play(new Turns(320), new Map([[null, 5]]), 20, () => 10);
     expect(played.every(({ last }) => last)).toBe(true);
   });
 
-  it("are as long as it takes for changes to cost little", () => {
-    expect(lengths(play(new Turns(10_000), [1, 2], 200, 10, 8)).at(-2)).toBe(8);
-    expect(lengths(play(new Turns(10_000), [1, 2], 200, 100, 8)).at(-2)).toBe(1);
+  it("take the rotation's time together", () => {
+    const streams = new Map([1, 2, 3, 4].map((adapter) => [adapter, 1]));
+    const played = play(new Turns(320), streams, 40, () => 16);
+    expect(lengths(played)).toEqual(new Array(8).fill(5));
+    expect(played.flatMap(({ last }, i) => (last ? [i] : []))).toEqual([19, 39]);
   });
 
-  it("are shorter where the others would wait too long, but never nothing", () => {
-    const adapters = [1, 2, 3, 4, 5, 6, 7, 8];
-    expect(lengths(play(new Turns(320), adapters, 200, 10, 8)).at(-2)).toBe(3);
-    expect(lengths(play(new Turns(320), adapters, 200, 300, 8)).at(-2)).toBe(1);
+  it("are of no more than some batches, however quick those are", () => {
+    const streams = new Map([1, 2].map((adapter) => [adapter, 1]));
+    expect(lengths(play(new Turns(320), streams, 32, () => 0))).toEqual(new Array(4).fill(8));
   });
 
-  it("get over one measurement that was far off", () => {
-    const turns = new Turns(320);
-    play(turns, [1, 2], 2, 10, 5_000);
-    expect(turns.rounds(2)).toBe(1);
-    expect(lengths(play(turns, [1, 2], 200, 10, 8)).at(-2)).toBeGreaterThan(4);
+  it("are of one batch each where that takes longer", () => {
+    const streams = new Map([1, 2, 3].map((adapter) => [adapter, 2]));
+    expect(lengths(play(new Turns(320), streams, 30, () => 400))).toEqual(new Array(30).fill(1));
+  });
+
+  it("let all streams advance at about the same rate, however many share an adapter", () => {
+    const streams: Streams = new Map([
+      [null, 7],
+      [1, 1],
+    ]);
+    // A batch of seven takes as long as five of one.
+    const played = play(new Turns(320), streams, 1_000, (count) => (count === 7 ? 50 : 10));
+    const batches = played.filter(({ adapter }) => adapter === null).length;
+    expect(batches / (1_000 - batches)).toBeGreaterThan(0.7);
+    expect(batches / (1_000 - batches)).toBeLessThan(2);
   });
 
   it("come round: none has a second before each that is there has had one, whoever comes and goes", () => {
     const present = fc.uniqueArray(fc.constantFrom<Adapter>(null, 1, 2, 3, 4), { minLength: 1 });
+    const step = fc.record({ present, ms: fc.constantFrom(1, 30, 200) });
     fc.assert(
-      fc.property(fc.array(present, { minLength: 1, maxLength: 60 }), fc.nat(20), (steps, changeMs) => {
+      fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
         const turns = new Turns(100);
-        /** Rounds each has waited since it came or had one. */
+        /** Of those who are there and wait: how many turns the others had since. */
         const waited = new Map<Adapter, number>();
-        let longest = 0;
-        for (const adapters of steps) {
-          longest = Math.max(longest, turns.rounds(adapters.length));
-          const { adapter, last } = turns.next(adapters);
-          turns.record(1, turns.use(adapter), 10 + changeMs);
-          expect(adapters).toContain(adapter);
-          for (const other of waited.keys()) if (!adapters.includes(other)) waited.delete(other);
-          for (const other of adapters) waited.set(other, (waited.get(other) ?? 0) + 1);
-          waited.set(adapter, 0);
-          // Two turns of each of the others, of the longest there may be.
-          for (const rounds of waited.values()) expect(rounds).toBeLessThanOrEqual(2 * 4 * longest);
-          if (adapters.length === 1) expect(last).toBe(true);
+        let before: Adapter | undefined;
+        for (const { present, ms } of steps) {
+          const streams = new Map(present.map((adapter) => [adapter, 1]));
+          const adapter = turns.next(streams);
+          const last = turns.computed(streams, ms);
+          expect(present).toContain(adapter);
+          if (present.length === 1) expect(last).toBe(true);
+          for (const other of waited.keys()) if (!streams.has(other)) waited.delete(other);
+          for (const other of present) {
+            const others = (waited.get(other) ?? 0) + (adapter === before ? 0 : 1);
+            waited.set(other, other === adapter ? 0 : others);
+            expect(others).toBeLessThanOrEqual(2 * 4);
+          }
+          before = adapter;
         }
       }),
     );
