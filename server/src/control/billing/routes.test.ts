@@ -65,6 +65,7 @@ describe("money", () => {
       suspendState: "MONTHLY_SPEND_LIMIT_EXCEEDED",
       spendAlerts: [{ percent: 100 }, { percent: 80 }, { percent: 50, spentUsd: "750.00" }],
     });
+    t.clock.advance(1_000);
     const receipt = await book("credits", { amountUsd: "500", reference: "bank 17", requestId: "r1" });
     expect(receipt.json).toMatchObject({
       name: expect.stringMatching(/^accounts\/acme\/credits\/[0-9a-f]{32}$/),
@@ -131,6 +132,9 @@ describe("money", () => {
     expect(await quota.maxOf("acme")).toBe(5_000n);
     await quota.onSet("acme", 7n);
     expect((await summary()).spendLimitUsd).toBe("7.00");
+    await quota.onSet("acme", 2n ** 63n - 1n);
+    expect((await summary()).spendLimitUsd).toBe("5000.00");
+    await quota.onSet("acme", 8n);
     await quota.onSet("acme", null);
     expect((await summary()).spendLimitUsd).toBe("5000.00");
     expect(await quota.usageOf("acme")).toBe(0);

@@ -144,6 +144,8 @@ export class BillingResource {
 /** What the quota `monthly-spend-usd` stands for; in whole dollars. */
 export function spendQuota(billing: Billing) {
   const DOLLAR = 1_000_000n;
+  /** More than that limits nobody, and its micro-dollars would not fit the database. */
+  const MAX_DOLLARS = 1_000_000_000_000n;
   return {
     /** Null: unlimited. */
     async maxOf(accountId: string): Promise<bigint | null> {
@@ -152,7 +154,9 @@ export function spendQuota(billing: Billing) {
     },
     /** @param value null: the tier's. */
     onSet: (accountId: string, value: bigint | null): Promise<void> =>
-      billing.setTerms(accountId, { spendLimitMicros: value === null ? null : value * DOLLAR }),
+      billing.setTerms(accountId, {
+        spendLimitMicros: value === null || value > MAX_DOLLARS ? null : value * DOLLAR,
+      }),
     async usageOf(accountId: string): Promise<number> {
       return Number((await billing.standing(accountId)).spentMicros) / Number(DOLLAR);
     },

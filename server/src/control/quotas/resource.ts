@@ -61,6 +61,9 @@ export class QuotaResource {
         if (!principal.isOperator) {
           throw new AppError("FORBIDDEN", "Only the operator of the platform changes maxValue.");
         }
+        if (sources[id as QuotaId]?.maxOf !== undefined) {
+          throw badRequest("maxValue", "maxValue follows from the account's tier; see its billing.");
+        }
         next.maxValue = maxValue === undefined ? null : amount("maxValue", maxValue);
       }
       if (paths.includes("value")) next.value = value === undefined ? null : amount("value", value);

@@ -139,6 +139,7 @@ describe("a change", () => {
 
   it("of what can be spent goes no further than the tier, and tells whoever keeps the accounts", async () => {
     refused(await patch("monthly-spend-usd", { value: "501" }), 400, "at most maxValue, 500");
+    refused(await patch("monthly-spend-usd", { maxValue: "501" }, t.operator), 400, "account's tier");
     await patch("monthly-spend-usd", { value: "20" });
     await patch("monthly-spend-usd", { value: "0" });
     await patch("monthly-spend-usd", {}, admin, "?updateMask=value");
