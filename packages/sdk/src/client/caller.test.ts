@@ -52,6 +52,16 @@ test("a parameter that the operation doesn't have is refused by its name", async
   expect(sent).toHaveLength(0);
 });
 
+test("a thing without a name, and an account that is none, are refused before any request", async () => {
+  const { client, sent } = clientOf();
+  // @ts-expect-error: a name is needed
+  await expect(client.models.get()).rejects.toBeInstanceOf(InputError);
+  await expect(client.models.list({}, { accountId: "a/b" }).page()).rejects.toMatchObject({
+    param: "accountId",
+  });
+  expect(sent).toHaveLength(0);
+});
+
 test("an id against the rules is refused before any request", async () => {
   const { client, sent } = clientOf();
   await expect(client.models.create({ modelId: "No_Good" })).rejects.toMatchObject({ param: "modelId" });

@@ -2,8 +2,9 @@ import { OPERATIONS, type OperationTypes } from "../generated/operations.ts";
 import { ConflictError, InputError, NotFoundError } from "./errors.ts";
 import { Listing, type Page } from "./listing.ts";
 import { checkNewId, greedyPath, resourcePath } from "./names.ts";
+import { accountOf } from "./settings.ts";
 import { EventStream, type LastEvent } from "./stream.ts";
-import { type Answer, type CallOptions, type HttpRequest, parseJson, type Transport } from "./transport.ts";
+import type { Answer, CallOptions, HttpRequest, Transport } from "./transport.ts";
 
 export type OperationId = keyof OperationTypes;
 
@@ -125,7 +126,7 @@ export class Caller {
     { accountId }: ResourceCallOptions,
   ): Promise<string> {
     if (greedy) return greedyPath(path, name ?? "");
-    return resourcePath(path, name, async () => accountId?.replace(/^accounts\//, "") ?? this.#account());
+    return resourcePath(path, name, async () => accountOf(accountId) ?? this.#account());
   }
 
   /**
@@ -148,17 +149,13 @@ export class Caller {
     throw error;
   }
 
-  #decoded({ accept }: Operation, { bytes, contentType }: Answer): unknown {
+  #decoded({ accept }: Operation, { bytes, contentType }: Pick<Answer, "bytes" | "contentType">): unknown {
     if (accept !== undefined && !contentType.includes("json")) {
       return contentType.startsWith("text/plain")
         ? new TextDecoder().decode(bytes)
         : new Blob([bytes as Uint8Array<ArrayBuffer>], { type: contentType });
     }
-    if (bytes.length === 0) return {};
-    const value = parseJson(bytes);
-    if (typeof value === "object" && value !== null) return value;
-    const isPage = contentType.includes("html") || bytes[0] === 0x3c;
-    throw this.transport.invalidResponse(200, isPage ? "a web page" : "something else than JSON");
+    return this.transport.decode({ bytes, contentType });
   }
 }
 
@@ -191,7 +188,8 @@ function queryText(params: Params, names: readonly string[]): string {
     for (const one of Array.isArray(value) ? value : [value])
       if (one !== undefined) query.append(name, String(one));
   }
-  return query.size === 0 ? "" : `?${query}`;
+  const text = query.toString();
+  return text === "" ? "" : `?${text}`;
 }
 
 function form(fields: readonly (readonly [string, unknown])[]): FormData {

@@ -3,7 +3,7 @@ import { createResources, type Resources } from "../resources/resources.ts";
 import { Caller } from "./caller.ts";
 import { InputError } from "./errors.ts";
 import { type FireworksOptions, readSettings } from "./settings.ts";
-import { type CallOptions, parseJson, Transport, type World } from "./transport.ts";
+import { type CallOptions, Transport, type World } from "./transport.ts";
 
 /** A request beside the client's methods. */
 export interface RawRequest {
@@ -60,8 +60,7 @@ export class Fireworks extends Surface {
   async request({ method, path, body }: RawRequest, options?: CallOptions): Promise<unknown> {
     if (!path.startsWith("/")) throw new InputError("path", "path must begin with /.");
     const repeatable = method === "POST" ? "unprocessed" : "always";
-    const { bytes } = await this.#transport.send({ method, path, body, repeatable, options });
-    return parseJson(bytes);
+    return this.#transport.decode(await this.#transport.send({ method, path, body, repeatable, options }));
   }
 
   async #accountOfKey(): Promise<string> {

@@ -74,7 +74,8 @@ function originOf(baseURL: string): string {
   return url.origin + url.pathname.replace(/\/+$/, "").replace(/(\/inference)?(\/v1)?$/, "");
 }
 
-function accountOf(name: string | undefined): string | null {
+/** An account's id, of its full name too. @throws InputError */
+export function accountOf(name: string | undefined): string | null {
   if (name === undefined) return null;
   const id = name.replace(/^accounts\//, "");
   if (/^[A-Za-z0-9_][A-Za-z0-9._~-]{0,126}$/.test(id)) return id;

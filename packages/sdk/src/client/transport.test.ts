@@ -238,4 +238,6 @@ test("a request of one's own is answered its JSON", async () => {
   });
   expect(sent[0]).toMatchObject({ method: "POST", path: "/v1/accounts?accountId=x", body: { email: "e" } });
   await expect(client.request({ method: "GET", path: "https://evil" })).rejects.toThrow(InputError);
+  const page = clientOf([new Response("<html>")]).client;
+  await expect(page.request({ method: "GET", path: "/" })).rejects.toBeInstanceOf(InvalidResponseError);
 });

@@ -99,6 +99,13 @@ export class Transport {
     });
   }
 
+  /** The object that an answer holds; an empty one for an empty answer. @throws InvalidResponseError */
+  decode({ bytes, contentType: type }: Pick<Answer, "bytes" | "contentType">): object {
+    const value = bytes.length === 0 ? {} : parseJson(bytes);
+    if (typeof value === "object" && value !== null) return value;
+    throw this.invalidResponse(200, isPage(type, bytes) ? "a web page" : "something else than JSON");
+  }
+
   /** For answers that this API never gives. */
   invalidResponse(status: number, what: string): InvalidResponseError {
     return new InvalidResponseError(
@@ -217,11 +224,8 @@ export class Transport {
   }
 
   #notTheApi(response: Response, bytes: Uint8Array): InvalidResponseError {
-    const isPage = /html/.test(contentType(response)) || bytes[0] === 0x3c;
-    return this.invalidResponse(
-      response.status,
-      isPage ? "a web page" : "something else than an API's answer",
-    );
+    const what = isPage(contentType(response), bytes) ? "a web page" : "something else than an API's answer";
+    return this.invalidResponse(response.status, what);
   }
 
   #redirected(response: Response): InvalidResponseError {
@@ -251,6 +255,10 @@ export function parseJson(json: Uint8Array | string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function isPage(type: string, bytes: Uint8Array): boolean {
+  return type.includes("html") || bytes[0] === 0x3c;
 }
 
 function contentType(response: Response): string {

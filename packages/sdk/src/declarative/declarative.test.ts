@@ -137,10 +137,11 @@ test("serverless hosting that a model lacks is refused, and nothing is made", as
   expect(sent.map(({ method }) => method)).toEqual(["GET"]);
 });
 
-const addon = json({
-  name: "accounts/team/models/lora",
-  peftDetails: { baseModel: "accounts/fireworks/models/b" },
-});
+const addon = () =>
+  json({
+    name: "accounts/team/models/lora",
+    peftDetails: { baseModel: "accounts/fireworks/models/b" },
+  });
 
 test("an addon is loaded onto a shared deployment of its base model, which is made for it", async () => {
   const deployment = {
@@ -151,7 +152,7 @@ test("an addon is loaded onto a shared deployment of its base model, which is ma
   const loaded = { name: "accounts/team/deployedModels/l", state: "DEPLOYED" };
   const none = () => json({ deployments: [] });
   const { client, sent } = clientOf(
-    addon,
+    addon(),
     json({ supportsServerless: false }),
     none,
     none,
@@ -180,6 +181,52 @@ test("an addon is loaded onto a shared deployment of its base model, which is ma
   expect(llm.baseDeploymentName).toBe("accounts/team/deployments/d");
   expect(llm.peftBaseModel).toBe("accounts/fireworks/models/b");
   expect(llm.addonsEnabled).toBe(true);
+});
+
+test("an addon goes onto somebody else's deployment only if that is as it was asked for, and changes nothing", async () => {
+  const theirs = {
+    ...{ name: "accounts/team/deployments/theirs", baseModel: "accounts/fireworks/models/b", state: "READY" },
+    ...{ enableAddons: true, maxReplicaCount: 1 },
+  };
+  const loaded = () =>
+    json({ deployedModels: [{ name: "accounts/team/deployedModels/l", state: "DEPLOYED" }] });
+  const [none, found] = [json({ deployments: [] }), json({ deployments: [theirs] })];
+  const { client, sent } = clientOf(addon(), none, found, loaded);
+  const options = { client, model: "team/lora", deploymentType: "on-demand-lora" } as const;
+  const llm = await new LLM(options).apply();
+  expect(llm.baseDeploymentName).toBe(theirs.name);
+  expect(sent.map(({ method }) => method)).toEqual(["GET", "GET", "GET", "GET"]);
+
+  const own = json({ ...theirs, name: "accounts/team/deployments/own" });
+  const next = clientOf(addon(), json({ deployments: [] }), json({ deployments: [theirs] }), own, loaded());
+  const larger = await new LLM({ ...options, client: next.client, maxReplicaCount: 4 }).apply();
+  expect(larger.baseDeploymentName).toBe("accounts/team/deployments/own");
+  expect(next.sent[3]).toMatchObject({ method: "POST", body: { maxReplicaCount: 4, enableAddons: true } });
+});
+
+test("an addon that is shared is unloaded, and the deployment of its base model stays", async () => {
+  const { client, sent } = clientOf(
+    addon(),
+    json({ deployments: [{ name: "accounts/team/deployments/own" }] }),
+    json({ deployedModels: [{ name: "accounts/team/deployedModels/l" }] }),
+    json({}),
+  );
+  await new LLM({ client, model: "team/lora", deploymentType: "on-demand-lora" }).deleteDeployment();
+  expect(sent.at(-1)).toMatchObject({ method: "DELETE", path: "/v1/accounts/team/deployedModels/l" });
+});
+
+test("what was deleted by somebody else is made again by the request after the one that finds out", async () => {
+  const model = () => json({ name: "n", supportsServerless: true });
+  const { client, sent } = clientOf(
+    model(),
+    json({ code: 5, message: "Gone." }, 404),
+    model(),
+    json({ choices: [] }),
+  );
+  const llm = new LLM({ client, model: "m", deploymentType: "auto" });
+  await expect(llm.completions.create({ prompt: "x" })).rejects.toThrow("Gone.");
+  await llm.completions.create({ prompt: "x" });
+  expect(sent).toHaveLength(4);
 });
 
 test("work that is shared is done once, and ends when nobody waits for it any more", async () => {

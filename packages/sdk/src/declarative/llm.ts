@@ -1,4 +1,5 @@
 import { Fireworks } from "../client/client.ts";
+import { NotFoundError } from "../client/errors.ts";
 import type { EventStream } from "../client/stream.ts";
 import type { CallOptions } from "../client/transport.ts";
 import type * as types from "../generated/types.ts";
@@ -196,7 +197,11 @@ export class LLM {
       const result = await send(
         { ...(temperature !== undefined && { temperature }), ...request, model: this.modelId },
         { ...call, headers: { ...call.headers, ...extraHeaders } },
-      );
+      ).catch((error: unknown) => {
+        // Somebody has deleted what served it: the next request makes it again.
+        if (error instanceof NotFoundError) this.#isReady = false;
+        throw error;
+      });
       if (enableMetrics && !isStream(result)) {
         this.#lastTokenTimesMs.count++;
         this.#lastTokenTimesMs.sum += performance.now() - startMs;

@@ -94,12 +94,15 @@ export class Transfer {
   /** Goes on with a file until it is through: after failures that pass, with growing pauses. */
   async persist(file: string, attempt: () => Promise<void>): Promise<void> {
     const maxRetries = wholeNumber("maxRetries", this.#options.maxRetries ?? 5, 0, 20);
+    let bestBytes = this.doneOf(file);
     for (let failures = 0; ; ) {
-      const beforeBytes = this.doneOf(file);
       try {
         return await attempt();
       } catch (error) {
-        if (this.doneOf(file) - beforeBytes >= MIN_PROGRESS_BYTES) failures = 0;
+        if (this.doneOf(file) - bestBytes >= MIN_PROGRESS_BYTES) {
+          bestBytes = this.doneOf(file);
+          failures = 0;
+        }
         this.signal.throwIfAborted();
         if (!(error instanceof FireworksError) || failures >= maxRetries || !mayRepeat(error, "always"))
           throw error;

@@ -45,6 +45,6 @@ function method(caller: Caller, id: OperationId): (...args: never[]) => unknown 
   const run = operation.items === undefined ? caller.call.bind(caller) : caller.list.bind(caller);
   const isNamed = /\{\w+\}/.test(operation.path.replace("/v1/accounts/{account_id}/", "/"));
   return isNamed
-    ? (name: string, params = {}, options = {}) => run(id, name, params, options)
+    ? (name = "", params = {}, options = {}) => run(id, name, params, options)
     : (params = {}, options = {}) => run(id, undefined, params, options);
 }
