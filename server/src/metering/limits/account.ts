@@ -56,6 +56,8 @@ export class Account {
   isDirty = false;
   readonly #charged: Amounts = [0, 0, 0];
   readonly #used: Amounts = [0, 0, 0];
+  /** Monotonic; here or elsewhere. */
+  #usedAtMs: number;
   #day: number;
   /** By all gateways. */
   #dayTokens = [0, 0, 0];
@@ -70,6 +72,7 @@ export class Account {
       new Guarantee(MINIMUM.promptTokens, most, nowMs),
       new Guarantee(MINIMUM.generatedTokens, most, nowMs),
     ];
+    this.#usedAtMs = nowMs;
     this.#day = day;
   }
 
@@ -83,7 +86,9 @@ export class Account {
     return requests.isExhausted || promptTokens.isExhausted || generatedTokens.isExhausted;
   }
 
+  /** Brings it up to the time, at which it is in use. */
   roll(nowMs: number): void {
+    this.#usedAtMs = nowMs;
     for (const guarantee of this.guarantees) guarantee.roll(nowMs);
   }
 
@@ -116,8 +121,8 @@ export class Account {
   }
 
   /** Nothing is left of it that anybody would miss. */
-  isSpent(day: number): boolean {
-    return this.inFlight === 0 && day > this.#day;
+  isSpent(nowMs: number): boolean {
+    return this.inFlight === 0 && nowMs - this.#usedAtMs > DAY_MS;
   }
 
   /** To be told, see `Cap.claim`. */

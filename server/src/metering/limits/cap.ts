@@ -29,6 +29,8 @@ export class Cap {
   #admitted = 0;
   /** At the last claim. */
   #claimedAt = 0;
+  /** More than the ceiling was asked for. */
+  #isWanted = false;
   /** Null: not told, and nothing admitted since. */
   #ceiling: number | null = null;
   /** Of the others, by gateway: what they may admit beyond what is counted. */
@@ -43,8 +45,10 @@ export class Cap {
     const gateways = others.ids.size + 1;
     if (gateways === 1) return count <= this.limit;
     if (!others.areHeard) return count <= this.limit / gateways;
-    this.#ceiling ??= this.#admitted + Math.floor(this.#left(nowMs) / (2 * gateways));
-    return count <= this.limit && this.#admitted + n <= this.#ceiling;
+    this.#ceiling ??= this.#admitted + partOf(this.#left(nowMs), 2 * gateways);
+    if (count > this.limit) return false;
+    this.#isWanted = this.#admitted + n > this.#ceiling;
+    return !this.#isWanted;
   }
 
   add(nowMs: number, n: number): void {
@@ -70,9 +74,10 @@ export class Cap {
   /** What is to be told: a part of what is left while it is needed. More than before is in force from `settle` on. */
   claim(nowMs: number, others: Others): CapState {
     for (const gateway of this.#open.keys()) if (!others.ids.has(gateway)) this.#open.delete(gateway);
-    const isNeeded = this.#admitted > this.#claimedAt;
+    const isNeeded = this.#admitted > this.#claimedAt || this.#isWanted;
     this.#claimedAt = this.#admitted;
-    const part = isNeeded && others.ids.size > 0 ? Math.floor(this.#left(nowMs) / (others.ids.size + 1)) : 0;
+    this.#isWanted = false;
+    const part = isNeeded && others.ids.size > 0 ? partOf(this.#left(nowMs), others.ids.size + 1) : 0;
     const ceiling = this.#admitted + part;
     this.#ceiling = Math.min(this.#ceiling ?? ceiling, ceiling);
     return { admitted: this.#admitted, ceiling, inWindow: this.#window.count(nowMs) };
@@ -88,4 +93,9 @@ export class Cap {
     for (const open of this.#open.values()) left -= open;
     return Math.max(0, left);
   }
+}
+
+/** The last few can't be divided: then gateways that ask at once may each let in one too many. */
+function partOf(left: number, parts: number): number {
+  return Math.min(left, Math.max(1, Math.floor(left / parts)));
 }

@@ -50,11 +50,11 @@ export class Registry {
     }
   }
 
-  /** Forgets accounts that nobody asked for since yesterday. */
+  /** Forgets accounts that were not in use for a day. */
   prune(): void {
-    const day = Math.floor(this.#options.clock.now() / DAY_MS);
+    const nowMs = this.#options.clock.monotonicMs();
     for (const [accountId, account] of this.accounts) {
-      if (account.isSpent(day)) this.accounts.delete(accountId);
+      if (account.isSpent(nowMs)) this.accounts.delete(accountId);
     }
   }
 
@@ -68,12 +68,14 @@ export class Registry {
       throw refusal(`The account has too many requests in flight; ${this.#maxInFlight} may be.`, 1);
     }
     const key = account.keys.get(principal.keyId);
-    if (key !== undefined) this.#checkCap(key, nowMs, n, "The API key");
+    if (key !== undefined) this.#checkCap(account, key, nowMs, n, "The API key");
     if (destination.isolation === "deployment") {
       key?.add(nowMs, n);
+      account.isDirty ||= key !== undefined;
+      account.roll(nowMs);
       return new InFlight(account, n);
     }
-    this.#checkCap(account.cap, nowMs, n, "The account");
+    this.#checkCap(account, account.cap, nowMs, n, "The account");
     const day = Math.floor(clock.now() / DAY_MS);
     const size = sizeClassOf(this.#options.parametersOf?.(destination.model) ?? null);
     checkDay(account, day, size, clock.now());
@@ -92,8 +94,10 @@ export class Registry {
   }
 
   /** @throws AppError RATE_LIMIT_EXCEEDED. */
-  #checkCap(cap: Cap, nowMs: number, n: number, whose: string): void {
+  #checkCap(account: Account, cap: Cap, nowMs: number, n: number, whose: string): void {
     if (cap.fits(nowMs, n, this.others)) return;
+    // Another gateway may have a part that it doesn't need.
+    account.isDirty = true;
     throw refusal(`${whose} may make ${cap.limit} requests per minute.`, cap.retryAfterS(nowMs, n));
   }
 }

@@ -119,6 +119,24 @@ describe("two gateways on one database", () => {
     expect(offer(second, 1, other)).toBe(0);
     expect(() => second.admit(other, SERVERLESS, ASK)).toThrow("tokens a day");
   });
+
+  test("let all of a limit be used that is smaller than they are many, also on an account's own deployment", async () => {
+    const caps = new Map<string, AccountCaps>([
+      ["acme", { requestsPerMinute: null, keys: new Map([["key-1", 2]]) }],
+    ]);
+    const [first, second] = [await gateway(), await gateway()];
+    for (const limits of [first, second]) limits.setCaps(caps);
+    for (const limits of [first, second]) await limits.share();
+    const own = { ...SERVERLESS, isolation: "deployment" } as const;
+    const ask = () => first.admit(ACME, own, ASK).settle({ promptTokens: 0, completionTokens: 0 });
+    ask();
+    await first.share();
+    ask();
+    for (const limits of [first, second]) await limits.share();
+    expect(() => second.admit(ACME, own, ASK)).toThrow("The API key may make 2");
+    clock.advance(61_000);
+    second.admit(ACME, own, ASK);
+  });
 });
 
 describe("a gateway that starts", () => {
@@ -148,6 +166,18 @@ describe("a gateway that starts", () => {
     const second = await gateway();
     expect(offer(second, LIMIT + 1)).toBe(LIMIT);
   });
+});
+
+test("a minute that crosses midnight is one minute", async () => {
+  const limits = await gateway();
+  clock.advance(86_398_000);
+  await limits.share();
+  expect(offer(limits, LIMIT)).toBe(LIMIT);
+  clock.advance(4_000);
+  await limits.share();
+  clock.advance(2_000);
+  await limits.share();
+  expect(offer(limits, 1)).toBe(0);
 });
 
 test("gateways that lost sight of each other keep to their parts", async () => {

@@ -25,7 +25,7 @@ export class Sharing {
   readonly #log: DatabaseLog;
   readonly #gateway = randomBytes(8).toString("hex");
   /** What each other gateway told last, by gateway and subject. */
-  readonly #known = new Map<string, Told["state"]>();
+  readonly #known = new Map<string, { state: Told["state"]; heardAtMs: number }>();
   /** The database's clock; what was told before is known. */
   #heardUntilMs = 0;
   /** Monotonic. */
@@ -110,6 +110,9 @@ export class Sharing {
     if (nowMs < this.#nextPruneMs) return;
     this.#nextPruneMs = nowMs + PRUNE_MS;
     this.#registry.prune();
+    for (const [name, { heardAtMs }] of this.#known) {
+      if (nowMs - heardAtMs > KEPT_MS) this.#known.delete(name);
+    }
     await this.#store.prune();
   }
 
@@ -125,9 +128,9 @@ export class Sharing {
 
   #take({ subject, gateway, state, ageMs }: Told, isOld: boolean): void {
     const name = `${gateway} ${subject}`;
-    const before = this.#known.get(name) ?? null;
-    this.#known.set(name, state);
+    const before = this.#known.get(name)?.state ?? null;
     const nowMs = this.#clock.monotonicMs();
+    this.#known.set(name, { state, heardAtMs: nowMs });
     const [accountId = "", keyId] = subject.split("/");
     const isNew = !this.#registry.accounts.has(accountId);
     const account = this.#registry.account(accountId);
