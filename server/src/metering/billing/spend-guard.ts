@@ -20,10 +20,16 @@ export interface SpendSnapshot {
   defaultLimitMicros: bigint | null;
 }
 
-/** What requests cost since the sums were read, by account: of the sums' month, and of a later one. */
-interface Pending {
-  current: Map<string, bigint>;
-  later: Map<string, bigint>;
+/** What requests cost: in the sums' month, and in a later one. */
+interface Costs {
+  current: bigint;
+  later: bigint;
+}
+
+/** An account with what it has spent so far. */
+interface Running extends Costs {
+  limitMicros: bigint | null;
+  state: SuspendState;
 }
 
 /**
@@ -33,11 +39,12 @@ interface Pending {
  */
 export class SpendGuard {
   readonly #clock: Clock;
-  #snapshot: SpendSnapshot = { monthStartMs: 0, accounts: new Map(), defaultLimitMicros: null };
+  #monthStartMs = 0;
   #monthEndMs = 0;
-  #pending = emptyPending();
-  /** What the refresh that runs now will find in the database. */
-  #settling = emptyPending();
+  #defaultLimitMicros: bigint | null = null;
+  #accounts = new Map<string, Running>();
+  /** What has ended since the last refresh began: it may be missing in the sums that the refresh reads. */
+  #since = new Map<string, Costs>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -45,36 +52,45 @@ export class SpendGuard {
 
   /** A request has ended. */
   readonly closed = (accountId: string, costMicros: bigint, startedAtMs: number): void => {
-    if (costMicros === 0n || startedAtMs < this.#snapshot.monthStartMs) return;
-    const { current, later } = this.#pending;
-    add(startedAtMs < this.#monthEndMs ? current : later, accountId, costMicros);
+    if (costMicros === 0n || startedAtMs < this.#monthStartMs) return;
+    const month = startedAtMs < this.#monthEndMs ? "current" : "later";
+    this.#account(accountId)[month] += costMicros;
+    const since = this.#since.get(accountId);
+    if (since !== undefined) since[month] += costMicros;
+    else this.#since.set(accountId, { current: 0n, later: 0n, [month]: costMicros });
   };
 
-  /** What has ended until now will be in the next snapshot. */
+  /** What has ended until now will be in the next snapshot. When the refresh fails, what is known stays. */
   beginRefresh(): void {
-    for (const name of ["current", "later"] as const) {
-      for (const [accountId, micros] of this.#pending[name]) add(this.#settling[name], accountId, micros);
-    }
-    this.#pending = emptyPending();
+    this.#since = new Map();
   }
 
-  /** To be called after `beginRefresh`; without it, the refresh has failed and what is known stays. */
-  endRefresh(snapshot: SpendSnapshot): void {
-    const isOtherMonth = snapshot.monthStartMs !== this.#snapshot.monthStartMs;
-    this.#snapshot = snapshot;
-    this.#monthEndMs = monthOf(snapshot.monthStartMs).endMs;
-    this.#settling = emptyPending();
-    // What ended meanwhile may be counted twice until the next refresh, and never not at all.
-    if (isOtherMonth) this.#pending = { current: this.#pending.later, later: new Map() };
+  /** What has ended since `beginRefresh` may be counted twice until the next refresh, and never not at all. */
+  endRefresh({ monthStartMs, accounts, defaultLimitMicros }: SpendSnapshot): void {
+    const isOtherMonth = monthStartMs !== this.#monthStartMs;
+    if (isOtherMonth) {
+      for (const costs of this.#since.values()) Object.assign(costs, { current: costs.later, later: 0n });
+    }
+    this.#monthStartMs = monthStartMs;
+    this.#monthEndMs = monthOf(monthStartMs).endMs;
+    this.#defaultLimitMicros = defaultLimitMicros;
+    this.#accounts = new Map();
+    for (const [accountId, { limitMicros, state, spentMicros }] of accounts) {
+      this.#accounts.set(accountId, { limitMicros, state, current: spentMicros, later: 0n });
+    }
+    for (const [accountId, { current, later }] of this.#since) {
+      const account = this.#account(accountId);
+      account.current += current;
+      account.later += later;
+    }
   }
 
   /** @throws AppError PAYMENT_REQUIRED with the reason. */
   check(accountId: string): void {
-    const account = this.#snapshot.accounts.get(accountId);
-    const limitMicros = account === undefined ? this.#snapshot.defaultLimitMicros : account.limitMicros;
-    if (account !== undefined && REASONS[account.state] !== undefined) {
-      throw new AppError("PAYMENT_REQUIRED", REASONS[account.state] as string);
-    }
+    const account = this.#accounts.get(accountId);
+    const reason = account && REASONS[account.state];
+    if (reason !== undefined) throw new AppError("PAYMENT_REQUIRED", reason);
+    const limitMicros = account === undefined ? this.#defaultLimitMicros : account.limitMicros;
     if (limitMicros === null || this.spent(accountId) < limitMicros) return;
     throw new AppError(
       "PAYMENT_REQUIRED",
@@ -84,15 +100,23 @@ export class SpendGuard {
 
   /** Micro-dollars in this month. */
   spent(accountId: string): bigint {
-    const known = (part: "current" | "later") =>
-      (this.#settling[part].get(accountId) ?? 0n) + (this.#pending[part].get(accountId) ?? 0n);
-    if (this.#clock.now() >= this.#monthEndMs) return known("later");
-    return (this.#snapshot.accounts.get(accountId)?.spentMicros ?? 0n) + known("current");
+    const account = this.#accounts.get(accountId);
+    if (account === undefined) return 0n;
+    return this.#clock.now() >= this.#monthEndMs ? account.later : account.current;
   }
 
   /** Whether what the account runs is to stand still. */
   isSuspended(accountId: string): boolean {
-    return (this.#snapshot.accounts.get(accountId)?.state ?? "UNSUSPENDED") !== "UNSUSPENDED";
+    return (this.#accounts.get(accountId)?.state ?? "UNSUSPENDED") !== "UNSUSPENDED";
+  }
+
+  #account(accountId: string): Running {
+    let account = this.#accounts.get(accountId);
+    if (account === undefined) {
+      account = { limitMicros: this.#defaultLimitMicros, state: "UNSUSPENDED", current: 0n, later: 0n };
+      this.#accounts.set(accountId, account);
+    }
+    return account;
   }
 }
 
@@ -102,11 +126,3 @@ const REASONS: Partial<Record<SuspendState, string>> = {
   CREDIT_DEPLETED: "The account is suspended: its credits are used up.",
   BLOCKED_BY_ABUSE_RULE: "The account is suspended by the operator of the platform.",
 };
-
-function emptyPending(): Pending {
-  return { current: new Map(), later: new Map() };
-}
-
-function add(sums: Map<string, bigint>, accountId: string, micros: bigint): void {
-  sums.set(accountId, (sums.get(accountId) ?? 0n) + micros);
-}

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { FakeClock } from "../../lib/clock.ts";
+import { SpendGuard } from "./spend-guard.ts";
+
+const NOVEMBER = Date.UTC(2026, 10);
+const DECEMBER = Date.UTC(2026, 11);
+
+function start() {
+  const clock = new FakeClock(DECEMBER - 1_000);
+  const guard = new SpendGuard(clock);
+  const read = (spentMicros: bigint, monthStartMs = NOVEMBER) =>
+    guard.endRefresh({
+      monthStartMs,
+      defaultLimitMicros: 100n,
+      accounts: new Map([["acme", { limitMicros: 100n, spentMicros, state: "UNSUSPENDED" as const }]]),
+    });
+  guard.beginRefresh();
+  read(0n);
+  return { clock, guard, read, close: (micros: bigint) => guard.closed("acme", micros, clock.now()) };
+}
+
+test("refreshes that fail lose nothing, and what ends during one is kept", () => {
+  const { guard, read, close } = start();
+  close(10n);
+  guard.beginRefresh();
+  close(5n);
+  guard.beginRefresh();
+  expect(guard.spent("acme")).toBe(15n);
+  close(3n);
+  read(15n);
+  expect(guard.spent("acme")).toBe(18n);
+});
+
+test("a request that crosses the month's end counts where it began, on either side of the refresh", () => {
+  const { clock, guard, read, close } = start();
+  const begunMs = clock.now();
+  clock.advance(1_000);
+  expect(guard.spent("acme")).toBe(0n);
+  close(4n);
+  guard.closed("acme", 50n, begunMs);
+  expect(guard.spent("acme")).toBe(4n);
+  guard.beginRefresh();
+  close(2n);
+  read(4n, DECEMBER);
+  guard.closed("acme", 50n, begunMs);
+  expect(guard.spent("acme")).toBe(6n);
+});
+
+test("accounts that nobody has heard of have the default limit", () => {
+  const { guard, clock } = start();
+  guard.closed("new", 99n, clock.now());
+  guard.check("new");
+  guard.closed("new", 1n, clock.now());
+  expect(() => guard.check("new")).toThrow(expect.objectContaining({ code: "PAYMENT_REQUIRED" }));
+});
