@@ -19,4 +19,10 @@ export { DeploymentFailedError } from "./declarative/placing.ts";
 export type { WaitOptions } from "./declarative/polling.ts";
 export { OPERATIONS, type OperationTypes } from "./generated/operations.ts";
 export type * as types from "./generated/types.ts";
+export {
+  type TranscriptionEvent,
+  TranscriptionStream,
+  type TranscriptionStreamOptions,
+  type WebSocketLike,
+} from "./inference/transcription-stream.ts";
 export type { Method, Resources } from "./resources/resources.ts";

@@ -181,7 +181,8 @@ export function holds(thing: unknown, wantedFields: unknown): boolean {
   });
 }
 
-function queryText(params: Params, names: readonly string[]): string {
+/** The parameters of these names as a query with its `?`; empty without any. */
+export function queryText(params: Params, names: readonly string[]): string {
   const query = new URLSearchParams();
   for (const name of names) {
     const value = params[name];

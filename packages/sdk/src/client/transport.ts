@@ -99,6 +99,13 @@ export class Transport {
     });
   }
 
+  /** The key is in it, as a WebSocket has no headers: for `new WebSocket` alone. @param path without the key */
+  webSocketUrl(path: string): string {
+    const url = new URL(this.origin.replace(/^http/, "ws") + path);
+    url.searchParams.set("Authorization", this.#settings.apiKey);
+    return url.href;
+  }
+
   /** The object that an answer holds; an empty one for an empty answer. @throws InvalidResponseError */
   decode({ bytes, contentType: type }: Pick<Answer, "bytes" | "contentType">): object {
     const value = bytes.length === 0 ? {} : parseJson(bytes);

@@ -1,8 +1,10 @@
-import type { Caller, ResourceCallOptions } from "../client/caller.ts";
+import { type Caller, queryText, type ResourceCallOptions } from "../client/caller.ts";
 import type { EventStream, LastEvent } from "../client/stream.ts";
 import type { CallOptions } from "../client/transport.ts";
+import { OPERATIONS, type OperationTypes } from "../generated/operations.ts";
 import type * as types from "../generated/types.ts";
 import { methods } from "../resources/resources.ts";
+import { TranscriptionStream, type TranscriptionStreamOptions } from "./transcription-stream.ts";
 
 /** Makes an answer as a whole, or in events with `stream: true`. */
 export interface StreamingMethod<Params, Whole, Event> {
@@ -55,7 +57,17 @@ export function createInference(caller: Caller) {
     /** What can be called now, as OpenAI's API lists it. */
     servedModels: methods(caller, { list: "listInferenceModels", get: "getInferenceModel" }),
     audio: {
-      transcriptions: methods(caller, { create: "createTranscription" }),
+      transcriptions: {
+        ...methods(caller, { create: "createTranscription" }),
+        /** Speech as it is spoken, over a WebSocket. */
+        stream(
+          params: OperationTypes["streamTranscription"]["params"] = {},
+          options: TranscriptionStreamOptions = {},
+        ): Promise<TranscriptionStream> {
+          const { path, query } = OPERATIONS.streamTranscription;
+          return TranscriptionStream.open(caller.transport, path + queryText({ ...params }, query), options);
+        },
+      },
       translations: methods(caller, { create: "createTranslation" }),
       /** Audio calls for later. The name of `create` is the path of the call: `v1/audio/transcriptions`. */
       batches: methods(caller, { create: "createBatchRequest", get: "getBatchStatus" }),
