@@ -44,6 +44,8 @@ export interface DecodeSpec
   maxTokens: number;
   /** A guess of the output. */
   prediction?: readonly number[];
+  /** False: nothing is guessed, whatever the engine is set up with. */
+  speculate?: false;
   /** The adapter's key: what it makes is then looked at before it is trusted. */
   adapter?: number;
 }

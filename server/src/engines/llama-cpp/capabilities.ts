@@ -29,6 +29,7 @@ export function capabilitiesOf(found: {
       "plainText",
       "cacheScope",
       "cacheMaxTokens",
+      "disableSpeculation",
       ...(direct
         ? (["grammar", "logprobs", "promptLogprobs", "minTokens", "ignoreEos", "thinking"] as const)
         : []),

@@ -5,9 +5,9 @@ import { Biases } from "./bias.ts";
 import type { Closing } from "./closing.ts";
 import type { Direct, Logits, Sampler, SamplerConfig } from "./direct.ts";
 import { Distribution, needsDistribution } from "./distribution.ts";
-import { type BatchCosts, Drafts } from "./drafts.ts";
 import { samplerConfig } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
+import type { Speculation } from "./speculation.ts";
 import { Thinking } from "./thinking.ts";
 
 export interface DirectDecoderParts {
@@ -15,7 +15,6 @@ export interface DirectDecoderParts {
   sequence: LlamaContextSequence;
   contextSize: number;
   endTokens: readonly number[];
-  costs: BatchCosts;
   isEnd(token: number): boolean;
   bytes(token: number): Uint8Array;
   encode(text: string): readonly number[];
@@ -35,7 +34,7 @@ export class DirectDecoder implements Decoder {
   readonly #distribution: Distribution | null;
   readonly #scorer: Scorer | null;
   readonly #thinking: Thinking | null;
-  readonly #drafts: Drafts | null;
+  readonly #speculation: Speculation | null;
   readonly #grammar: LlamaGrammarEvaluationState | null;
   readonly #closing: Closing | null;
   /** With an adapter. */
@@ -55,6 +54,7 @@ export class DirectDecoder implements Decoder {
     spec: DecodeSpec,
     grammar: LlamaGrammarEvaluationState | null,
     closing: Closing | null,
+    speculation: Speculation | null = null,
   ) {
     const { direct, bytes, encode } = parts;
     this.#parts = parts;
@@ -71,19 +71,19 @@ export class DirectDecoder implements Decoder {
       spec.thinking === undefined
         ? null
         : new Thinking({ block: spec.thinking, constrained: grammar !== null, bytes, encode });
-    this.#drafts = spec.prediction === undefined ? null : new Drafts(spec.prediction, parts.costs);
+    this.#speculation = speculation;
     this.#forced = [...(this.#thinking?.begin() ?? [])];
   }
 
   get prediction(): Decoder["prediction"] {
-    return this.#drafts ?? undefined;
+    return this.#speculation ?? undefined;
   }
 
   async next(): Promise<readonly MadeToken[]> {
     const { direct, sequence } = this.#parts;
     const room = this.#spec.maxTokens - this.#output.length - 1;
     const forced = this.#forced.slice(0, room);
-    const ahead = forced.length > 0 ? forced : (this.#drafts?.next(room) ?? []);
+    const ahead = forced.length > 0 ? forced : ((await this.#speculation?.next(room)) ?? []);
     const firstAt = this.#feed.length - 1;
     const made: MadeToken[] = [];
     let asExpected = true;
@@ -109,13 +109,14 @@ export class DirectDecoder implements Decoder {
   end(): void {
     this.#sampler.dispose();
     this.#guard?.dispose();
+    this.#speculation?.end?.();
     this.#scorer?.dispose();
   }
 
   async #make(logits: Logits): Promise<MadeToken> {
     const token = this.#forced.shift() ?? (await this.#pick(logits));
     this.#output.push(token);
-    this.#drafts?.made(token);
+    this.#speculation?.made(token);
     const follow = this.#thinking?.made(token) ?? [];
     if (follow.length > 0) this.#forced = [...follow];
     const made: MadeToken = { token, ends: this.#ends(token) };

@@ -1,7 +1,13 @@
 import type { LlamaGrammarEvaluationState } from "node-llama-cpp";
 import type { DecodeSpec, MadeToken } from "./backend.ts";
 import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
+import { BatchCosts, Drafts } from "./drafts.ts";
 
+/** Guessing always pays off. */
+const FREE_GUESSES = new BatchCosts([
+  { tokens: 1, ms: 1 },
+  { tokens: 2, ms: 1 },
+]);
 /** More than any logit. */
 const CERTAIN = 1e4;
 
@@ -18,9 +24,10 @@ export async function passesDirectTest(
   empty: () => Promise<unknown>,
 ): Promise<boolean> {
   const make = async (spec: Partial<DecodeSpec>, grammar: LlamaGrammarEvaluationState | null = null) => {
+    const guesses = spec.prediction === undefined ? null : new Drafts(spec.prediction, FREE_GUESSES);
     await empty();
     const whole = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 8, ...spec };
-    const decoder = new DirectDecoder(parts, tokens, whole, grammar, null);
+    const decoder = new DirectDecoder(parts, tokens, whole, grammar, null, guesses);
     try {
       const made: MadeToken[] = [];
       while (made.length < 2) made.push(...(await decoder.next()));

@@ -1,3 +1,5 @@
+import type { Speculation } from "./speculation.ts";
+
 /** How many tokens to guess at once; what lies between is not worth a choice. */
 const LENGTHS = [2, 3, 5, 7, 11, 15, 23, 31];
 /** Guessing must promise this much more speed: the estimates are rough. */
@@ -41,7 +43,7 @@ export class BatchCosts {
 }
 
 /** Guesses what comes next from a prediction of the whole output, also where the output left it and came back. */
-export class Drafts {
+export class Drafts implements Speculation {
   readonly #prediction: readonly number[];
   readonly #costs: BatchCosts;
   /** Where two tokens stand next to each other in the prediction: the places after them. */

@@ -113,7 +113,8 @@ export class Generation {
   }
 
   #predictionUsage(): Pick<EngineUsage, "prediction"> {
-    if (this.spec.prediction === undefined) return {};
+    const isGuessed = this.#choices.some(({ decoder }) => decoder?.prediction !== undefined);
+    if (this.spec.prediction === undefined && !isGuessed) return {};
     let [acceptedTokens, rejectedTokens] = [0, 0];
     for (const { decoder } of this.#choices) {
       acceptedTokens += decoder?.prediction?.acceptedTokens ?? 0;

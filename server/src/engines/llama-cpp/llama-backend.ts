@@ -8,12 +8,15 @@ import { Closing } from "./closing.ts";
 import { Direct } from "./direct.ts";
 import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
 import { passesDirectTest } from "./direct-test.ts";
-import { BatchCosts } from "./drafts.ts";
+import type { DraftModel } from "./draft-model.ts";
+import { BatchCosts, Drafts } from "./drafts.ts";
 import { Grammars } from "./grammars.ts";
+import { Lookup, type LookupOptions } from "./lookup.ts";
 import { passesLoraTest } from "./lora-test.ts";
 import { Loras } from "./loras.ts";
 import { evaluateOptions } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
+import type { Speculation } from "./speculation.ts";
 import { TokenBytes } from "./token-bytes.ts";
 
 /** Not in the library's public interface: used only where it exists and passes a test at the start. */
@@ -36,6 +39,8 @@ export class LlamaBackend implements Backend {
   readonly #endTokens: readonly number[];
   /** Null where adapters can't be used. */
   loras: Loras | null = null;
+  /** How what comes next is guessed; null: not at all. */
+  speculation: { draft: DraftModel } | { lookup: LookupOptions } | null = null;
   #canCopy = false;
   #direct: Direct | null = null;
   /** Until it is measured: several tokens cost no more than one. */
@@ -131,11 +136,23 @@ export class LlamaBackend implements Backend {
   }
 
   decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder {
-    if (this.#direct === null || isPlain(spec)) return this.#plainDecoder(slot, tokens, spec);
+    const guesses = this.#speculationFor(slot, spec);
+    if (this.#direct === null || (guesses === null && isPlain(spec))) {
+      return this.#plainDecoder(slot, tokens, spec);
+    }
     const parts = this.#directParts(this.#direct, slot);
-    if (spec.grammar === undefined) return new DirectDecoder(parts, tokens, spec, null, null);
+    if (spec.grammar === undefined) return new DirectDecoder(parts, tokens, spec, null, null, guesses);
     const grammar = this.#grammars.begin(spec.grammar);
-    return new DirectDecoder(parts, tokens, spec, grammar, this.#closing(spec.grammar));
+    return new DirectDecoder(parts, tokens, spec, grammar, this.#closing(spec.grammar), guesses);
+  }
+
+  /** A prediction knows best. */
+  #speculationFor(slot: number, { prediction, prompt, speculate }: DecodeSpec): Speculation | null {
+    if (prediction !== undefined) return new Drafts(prediction, this.#costs);
+    if (this.speculation === null || speculate === false) return null;
+    return "draft" in this.speculation
+      ? this.speculation.draft.begin(slot, prompt)
+      : new Lookup(prompt, this.speculation.lookup, this.#costs);
   }
 
   /** Null where outputs can't be ended by the grammar. */
@@ -245,7 +262,6 @@ export class LlamaBackend implements Backend {
       sequence: this.#sequences[slot]!,
       contextSize: this.#context.contextSize,
       endTokens: this.#endTokens,
-      costs: this.#costs,
       isEnd: (token) => this.#model.isEogToken(token as Token),
       bytes: (token) => this.#bytes.of(token),
       encode: (text) => this.#model.tokenize(text, true),

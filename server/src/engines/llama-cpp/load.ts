@@ -1,10 +1,17 @@
 import { access, constants } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { Template } from "@huggingface/jinja";
-import { getLlama, InsufficientMemoryError, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
+import {
+  getLlama,
+  InsufficientMemoryError,
+  type Llama,
+  LlamaLogLevel,
+  type LlamaModel,
+} from "node-llama-cpp";
 import { EngineError, type EngineModelInfo } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
+import { DraftModel } from "./draft-model.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { SliceSizer } from "./slices.ts";
@@ -73,7 +80,27 @@ async function load(given: LlamaCppOptions, clock: Clock): Promise<LoadedModel> 
   const tokenizer = new Tokenizer(model, contextLength);
   const backend = new LlamaBackend(model, context);
   const slices = await warmUp(backend, tokenizer, options, clock);
+  await speculateWith(backend, llama, model, options, contextLength);
   return { info: describe(model, contextLength), contextLength, options, backend, tokenizer, slices };
+}
+
+/** @throws EngineError `invalid` for a draft model that doesn't go with the model. */
+async function speculateWith(
+  backend: LlamaBackend,
+  llama: Llama,
+  model: LlamaModel,
+  { draft, ngram, slots, threads }: ResolvedOptions,
+  contextLength: number,
+): Promise<void> {
+  if (draft === null && ngram === null) return;
+  if (!backend.capabilities.features.includes("prediction")) {
+    throw new EngineError("unsupported", "This engine can't speculate with this model.");
+  }
+  if (draft === null) backend.speculation = { lookup: ngram! };
+  else
+    backend.speculation = {
+      draft: await DraftModel.load(llama, model, draft, { slots, contextLength, threads }),
+    };
 }
 
 function chatTemplateOf(model: LlamaModel): string | null {

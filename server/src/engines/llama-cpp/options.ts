@@ -11,10 +11,17 @@ export interface LlamaCppOptions {
   threads?: number;
   /** Requests that may wait for a slot; one more is refused as `overloaded`. Default 64. */
   queueLimit?: number;
-  /** How long running streams may wait for others: a slice of a prompt, or streams with other adapters. An aim, not a bound. Default 320. */
+  /**
+   * How long running streams may wait for a slice of another's prompt; twice as long for streams with other adapters. An
+   * aim, not a bound. Default 320.
+   */
   sliceTargetMs?: number;
   /** Adapters that may be loaded at the same time, 0–1,000. Each costs its own size in memory. Default 100. */
   maxAdapters?: number;
+  /** A smaller model with the same tokens that guesses what comes next. Not with `ngram`. */
+  draft?: { modelPath: string; tokens?: number };
+  /** What followed the same `length` tokens earlier is guessed to follow again. */
+  ngram?: { length: number; tokens?: number };
 }
 
 export interface ResolvedOptions {
@@ -26,8 +33,13 @@ export interface ResolvedOptions {
   queueLimit: number;
   sliceTargetMs: number;
   maxAdapters: number;
+  draft: { modelPath: string; tokens: number } | null;
+  ngram: { length: number; tokens: number | null } | null;
 }
 
+const DRAFT_TOKENS = 4;
+const MAX_GUESSED = 32;
+const MAX_LOOKED_FOR = 16;
 const MIN_CONTEXT_MEMORY_BYTES = 512 * 1024 ** 2;
 /** Contexts are made in multiples of this many tokens. */
 const CONTEXT_STEP = 256;
@@ -46,6 +58,11 @@ export function resolveOptions(
     queueLimit: Math.max(0, options.queueLimit ?? 64),
     sliceTargetMs: options.sliceTargetMs ?? 320,
     maxAdapters: clamp(options.maxAdapters ?? 100, 0, 1_000),
+    draft:
+      options.draft === undefined
+        ? null
+        : { ...options.draft, tokens: clamp(options.draft.tokens ?? DRAFT_TOKENS, 1, MAX_GUESSED) },
+    ngram: options.ngram === undefined ? null : ngramOf(options.ngram),
   };
 }
 
@@ -63,6 +80,13 @@ export function contextTokens(
   );
   if (wanted <= affordable) return wanted;
   return Math.min(wanted, Math.max(CONTEXT_STEP, affordable - (affordable % CONTEXT_STEP)));
+}
+
+function ngramOf({ length, tokens }: { length: number; tokens?: number }): ResolvedOptions["ngram"] {
+  return {
+    length: clamp(length, 1, MAX_LOOKED_FOR),
+    tokens: tokens === undefined ? null : clamp(tokens, 1, MAX_GUESSED),
+  };
 }
 
 function clamp(value: number, least: number, most: number): number {

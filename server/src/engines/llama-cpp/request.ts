@@ -25,6 +25,7 @@ export function generationSpec(
   const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, ...cache, priority, adapter };
   return {
     ...given(spec),
+    ...(request.disableSpeculation ? { speculate: false as const } : {}),
     ...(request.prompt === undefined ? {} : { promptInfo: request.prompt }),
     ...(request.prediction === undefined
       ? {}

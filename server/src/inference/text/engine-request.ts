@@ -89,7 +89,11 @@ class Features {
 
 /** A prediction changes what the output costs, not what it is: an engine without it answers all the same. */
 function addPrediction(request: GenerateRequest, p: TextParameters, features: Features): void {
-  if (p.disable_speculation === true || !features.has("prediction")) return;
+  if (p.disable_speculation === true) {
+    if (features.has("disableSpeculation")) request.disableSpeculation = true;
+    return;
+  }
+  if (!features.has("prediction")) return;
   const { prediction, speculation } = p;
   if (Array.isArray(speculation)) request.prediction = { kind: "tokens", tokens: speculation };
   else if (speculation != null) request.prediction = { kind: "text", text: speculation };

@@ -1,0 +1,66 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BatchCosts } from "./drafts.ts";
+import { Lookup } from "./lookup.ts";
+
+const costs = (ofMany: number) =>
+  new BatchCosts([
+    { tokens: 1, ms: 10 },
+    { tokens: 24, ms: ofMany },
+  ]);
+
+describe("looking up what comes next", () => {
+  it("guesses what followed the same tokens last, in the prompt or the output", () => {
+    const lookup = new Lookup([1, 2, 3, 4, 5, 1, 2], { length: 2, tokens: 3 }, costs(10));
+    expect(lookup.next(10)).toEqual([3, 4, 5]);
+    expect(lookup.next(2)).toEqual([3, 4]);
+    for (const token of [9, 9, 1, 2]) lookup.made(token);
+    expect(lookup.next(10)).toEqual([9, 9, 1]);
+  });
+
+  it("guesses nothing where the tokens are new, or fewer than are looked for", () => {
+    expect(new Lookup([1, 2, 3], { length: 2, tokens: 3 }, costs(10)).next(10)).toEqual([]);
+    expect(new Lookup([], { length: 2, tokens: 3 }, costs(10)).next(10)).toEqual([]);
+  });
+
+  it("guesses nothing of its own accord where guessing costs more than it saves", () => {
+    const prompt = [1, 2, 3, 1, 2];
+    expect(new Lookup(prompt, { length: 2, tokens: null }, costs(12)).next(10).length).toBeGreaterThan(0);
+    expect(new Lookup(prompt, { length: 2, tokens: null }, costs(240)).next(10)).toEqual([]);
+  });
+
+  it("only ever guesses a piece of the text that follows its own last tokens, and counts what comes true", () => {
+    const token = fc.integer({ min: 0, max: 3 });
+    fc.assert(
+      fc.property(
+        fc.array(token),
+        fc.array(token),
+        fc.integer({ min: 1, max: 4 }),
+        (prompt, output, length) => {
+          const lookup = new Lookup(prompt, { length, tokens: 4 }, costs(10));
+          const text = [...prompt];
+          let [accepted, guessed] = [0, 0];
+          let pending: readonly number[] = [];
+          for (const made of output) {
+            if (pending.length === 0) {
+              pending = lookup.next(4);
+              guessed += pending.length;
+              const end = text.slice(-length).join();
+              const places = text.map((_, i) => text.slice(i - length, i).join() === end && i >= length);
+              const found = text.map((_, i) => text.slice(i, i + pending.length).join());
+              if (pending.length > 0) {
+                expect(found.some((piece, i) => places[i] && piece === pending.join())).toBe(true);
+              }
+            }
+            lookup.made(made);
+            text.push(made);
+            if (pending[0] === made) accepted++;
+            pending = pending[0] === made ? pending.slice(1) : [];
+          }
+          expect(lookup.acceptedTokens).toBe(accepted);
+          expect(lookup.acceptedTokens + lookup.rejectedTokens).toBe(guessed - pending.length);
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
+import { convertToGguf } from "../../model-files/service.ts";
+import { writeTinyModel } from "../../model-files/testing.ts";
+import type { LlamaCppOptions } from "./kind.ts";
+import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
+
+let folder: string;
+const paths = { model: "", other: "", foreign: process.env["HEARTH_TEST_MODEL"]! };
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "hearth-speculation-"));
+  for (const [name, seed] of [
+    ["model", 7],
+    ["other", 8],
+  ] as const) {
+    await writeTinyModel(join(folder, name), { seed });
+    paths[name] = join(folder, `${name}.gguf`);
+    await convertToGguf(join(folder, name), paths[name], {
+      type: "F16",
+      signal: new AbortController().signal,
+    });
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function events(replica: TestReplica, request: GenerateRequest): Promise<EngineEvent[]> {
+  const all: EngineEvent[] = [];
+  for await (const event of replica.engine.generate(request, new AbortController().signal)) all.push(event);
+  return all;
+}
+
+async function ask(replica: TestReplica, text: string, more: Partial<GenerateRequest> = {}) {
+  const all = await events(replica, textRequest(text, { maxTokens: 48, ignoreEos: true, ...more }));
+  const end = all.at(-1);
+  if (end?.type !== "end") throw new Error("no end");
+  const made = all.map((event) => (event.type === "delta" ? event.text : "")).join("");
+  return { made, guesses: end.usage.prediction };
+}
+
+async function using<T>(
+  options: Partial<LlamaCppOptions>,
+  work: (replica: TestReplica) => Promise<T>,
+): Promise<T> {
+  const replica = await launchReplica({
+    modelPath: paths.model,
+    slots: 4,
+    contextSize: 512,
+    threads: 1,
+    ...options,
+  });
+  try {
+    return await work(replica);
+  } finally {
+    await replica.dispose();
+  }
+}
+
+const PROMPTS = ["one two one two one two one", "a b c", "x".repeat(300)];
+
+/** What the prompts become, side by side and one by one; greedily, as rounding may decide a close draw. */
+async function make(replica: TestReplica, more: Partial<GenerateRequest> = {}) {
+  const made = await Promise.all(PROMPTS.map((prompt) => ask(replica, prompt, more)));
+  for (const prompt of PROMPTS) made.push(await ask(replica, prompt, more));
+  return { texts: made.map((one) => one.made), areGuessed: made.map(({ guesses }) => guesses !== undefined) };
+}
+
+describe("speculation", () => {
+  it.each<[string, () => Partial<LlamaCppOptions>]>([
+    ["the model itself", () => ({ draft: { modelPath: paths.model, tokens: 5 } })],
+    ["a model that knows nothing", () => ({ draft: { modelPath: paths.other } })],
+    ["looking up", () => ({ ngram: { length: 2, tokens: 4 } })],
+  ])("by %s changes nothing of what is made", async (_by, options) => {
+    const plain = await using({}, (replica) => make(replica));
+    expect(plain.areGuessed).not.toContain(true);
+    await using(options(), async (replica) => {
+      const guessed = await make(replica);
+      expect(guessed.texts).toEqual(plain.texts);
+      expect(guessed.areGuessed).not.toContain(false);
+      expect(await make(replica, { disableSpeculation: true })).toEqual(plain);
+    });
+  });
+
+  it("by the model itself comes true, and the counts say so", async () => {
+    await using({ draft: { modelPath: paths.model, tokens: 5 } }, async (replica) => {
+      const { guesses } = await ask(replica, "a b c");
+      expect(guesses!.acceptedTokens).toBeGreaterThan(30);
+      expect(guesses!.rejectedTokens).toBeLessThan(5);
+    });
+  });
+
+  it("with a model of other tokens is refused when it is loaded", async () => {
+    const failure = await using({ draft: { modelPath: paths.foreign } }, async () => null).catch(
+      (error) => error,
+    );
+    expect(failure).toBeInstanceOf(EngineError);
+    expect(failure).toMatchObject({ code: "invalid", message: expect.stringContaining("draft model") });
+  });
+});
