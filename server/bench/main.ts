@@ -33,6 +33,10 @@ const SIZES = {
     control: {
       coldStart: { rounds: 5 },
       scale: { clients: 24, maxTokens: 24, requestsAtThree: 200 },
+      lora: {
+        ...{ adapters: 50, clients: [1, 4, 8], requests: 3, rounds: 4 },
+        ...{ promptTokens: 128, outputTokens: 32 },
+      },
       listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 },
     },
     usage: { rows: 10_000_000, samples: 9, batches: 100 },
@@ -52,6 +56,10 @@ const SIZES = {
     control: {
       coldStart: { rounds: 3 },
       scale: { clients: 24, maxTokens: 16, requestsAtThree: 60 },
+      lora: {
+        ...{ adapters: 50, clients: [4], requests: 2, rounds: 2 },
+        ...{ promptTokens: 128, outputTokens: 32 },
+      },
       listing: { rows: 100_000, samples: 40, budgetMs: 3_000 },
     },
     usage: { rows: 1_000_000, samples: 5, batches: 30 },
@@ -71,6 +79,10 @@ const SIZES = {
     control: {
       coldStart: { rounds: 1 },
       scale: { clients: 12, maxTokens: 8, requestsAtThree: 12 },
+      lora: {
+        ...{ adapters: 3, clients: [2], requests: 1, rounds: 1 },
+        ...{ promptTokens: 32, outputTokens: 4 },
+      },
       listing: { rows: 2_000, samples: 3, budgetMs: 1_000 },
     },
     usage: { rows: 20_000, samples: 3, batches: 3 },

@@ -84,7 +84,7 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
 }
 
 /** The default model's weights, where the platform keeps them. */
-function findModel(): string {
+export function findModel(): string {
   const folder = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "hearth", "weights");
   for (const digest of readdirSync(folder)) {
     const file = readdirSync(join(folder, digest)).find((name) => name.endsWith(".gguf"));

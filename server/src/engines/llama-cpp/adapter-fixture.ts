@@ -1,4 +1,4 @@
-/** For tests only: tiny models and adapters as files of the engine's own kind. */
+/** For tests and benchmarks only: tiny models and adapters as files of the engine's own kind. */
 import { copyFile, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { convertAdapter, convertToGguf } from "../../model-files/service.ts";

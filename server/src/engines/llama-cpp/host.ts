@@ -84,7 +84,7 @@ export class Host {
       backend,
       queueLimit: options.queueLimit,
       slices,
-      turns: new Turns(options.sliceTargetMs),
+      turns: new Turns(2 * options.sliceTargetMs),
       clock: this.#clock,
       emit: ({ id, event }) => {
         if (event.type === "end" || event.type === "error") adapters.leave(id);

@@ -1,4 +1,4 @@
-/** For tests only: a replica of the real engine, launched the plain way. */
+/** For tests and benchmarks only: a replica of the real engine, launched the plain way. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import type { EngineChannel, GenerateRequest } from "../../engine/port.ts";
