@@ -8,6 +8,7 @@ import { randomModel } from "../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collect } from "../../engine/contract.ts";
 import type { Engine, GenerateRequest, TokenInfo } from "../../engine/port.ts";
 import { adapterFor, mergeAdapter, tinyModel } from "./adapter-fixture.ts";
+import type { LlamaCppOptions } from "./kind.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 
@@ -207,6 +208,24 @@ describe("adapters on one llama-cpp model", () => {
     ]);
     expect(beside.texts).toEqual(alone.texts);
     expect(loads).toBe(20);
+  });
+
+  it.each<[string, () => Partial<LlamaCppOptions>]>([
+    ["the model without one", () => ({ draft: { modelPath: base, tokens: 3 } })],
+    ["looking up", () => ({ ngram: { length: 2, tokens: 4 } })],
+  ])("make the same when what comes next is guessed by %s", async (_, options) => {
+    const guessing = await launchReplica({ modelPath: base, slots: 4, threads: 1, ...options() });
+    try {
+      for (const [i, id] of IDS.entries()) await guessing.engine.loadAdapter!({ id, path: paths[i]! });
+      const asked = IDS.map((adapter) => request({ adapter, maxTokens: 60, logprobs: 3 }));
+      const guessed = await Promise.all(asked.map((one) => run(guessing.engine, one)));
+      for (const [i, one] of asked.entries()) {
+        expectAlike(guessed[i]!.tokens[0]!, (await run(engine, one)).tokens[0]!);
+        expect(guessed[i]!.end.usage.prediction).toBeDefined();
+      }
+    } finally {
+      await guessing.dispose();
+    }
   });
 
   it("can't do harm with weights out of range: their requests fail, and others' go on", async () => {
