@@ -61,6 +61,8 @@ export interface MadeToken {
 }
 
 export interface Decoder {
+  /** What has to be done before `next()` and takes time of its own: done for all first, their tokens share a batch. */
+  prepare?(): Promise<void>;
   /** Never empty. @throws EngineError `invalid`: the adapter makes something of it that is no number. */
   next(): Promise<readonly MadeToken[]>;
   /** With an adapter: everything the slot holds is numbers. */

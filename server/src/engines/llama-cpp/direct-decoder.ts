@@ -41,6 +41,8 @@ export class DirectDecoder implements Decoder {
   readonly #guard: Sampler | null;
   /** Tokens to compute next; what follows the last of them is made. */
   #feed: readonly number[];
+  /** What may come after those; null: not asked yet. */
+  #ahead: readonly number[] | null = null;
   /** Tokens that must come next. */
   #forced: number[];
   /** What must come next ends the choice. */
@@ -79,11 +81,17 @@ export class DirectDecoder implements Decoder {
     return this.#speculation ?? undefined;
   }
 
-  async next(): Promise<readonly MadeToken[]> {
-    const { direct, sequence } = this.#parts;
+  async prepare(): Promise<void> {
     const room = this.#spec.maxTokens - this.#output.length - 1;
     const forced = this.#forced.slice(0, room);
-    const ahead = forced.length > 0 ? forced : ((await this.#speculation?.next(room)) ?? []);
+    this.#ahead = forced.length > 0 ? forced : ((await this.#speculation?.next(room)) ?? []);
+  }
+
+  async next(): Promise<readonly MadeToken[]> {
+    const { direct, sequence } = this.#parts;
+    if (this.#ahead === null) await this.prepare();
+    const ahead = this.#ahead!;
+    this.#ahead = null;
     const firstAt = this.#feed.length - 1;
     const made: MadeToken[] = [];
     let asExpected = true;

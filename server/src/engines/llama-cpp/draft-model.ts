@@ -152,6 +152,8 @@ export class ModelDrafts implements Speculation {
     await this.#direct.compute(this.#sequence, tokens, tokens.length - 1, async (logits) => {
       token = await sampler.pick(logits, { temperature: 0 }, null);
     });
+    // The batch is wholly over a turn later: who asked earlier would not share the next one with the others.
+    await new Promise((resolve) => setImmediate(resolve));
     return token;
   }
 }

@@ -234,7 +234,7 @@ export class LlamaBackend implements Backend {
 
   /**
    * Finds out whether adapters can be used. Leaves slot 0 empty.
-   * @param tokens two at least.
+   * @param tokens one will do.
    */
   async testAdapters(tokens: readonly number[]): Promise<void> {
     const loras = Loras.of(this.#model, this.#context);

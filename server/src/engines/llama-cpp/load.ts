@@ -173,9 +173,9 @@ async function warmUp(
     slices.record(tokens.length, clock.monotonicMs() - startMs);
     await backend.keep(0, 0);
   }
-  await backend.testCopying(tokens.slice(0, 16));
-  await backend.testDirect(tokens.slice(0, 16));
+  await backend.testCopying(tokens.slice(0, 4));
+  await backend.testDirect(tokens.slice(0, 4));
   await backend.measureBatches(tokens, clock);
-  if (options.maxAdapters > 0) await backend.testAdapters(tokens.slice(0, 2));
+  if (options.maxAdapters > 0) await backend.testAdapters(tokens.slice(0, 1));
   return slices;
 }

@@ -208,7 +208,9 @@ export class Scheduler {
     const adapter = turns.next(counts);
     this.#backend.use(adapter);
     const startMs = clock.monotonicMs();
-    await Promise.all(streams.map((c) => (c.generation.adapter === adapter ? this.#decode(c) : null)));
+    const now = streams.filter((c) => c.generation.adapter === adapter);
+    await Promise.all(now.map((c) => this.#prepare(c)));
+    await Promise.all(now.map((c) => this.#decode(c)));
     return turns.computed(counts, clock.monotonicMs() - startMs);
   }
 
@@ -278,9 +280,18 @@ export class Scheduler {
     }
   }
 
+  async #prepare({ generation, decoder }: Choice): Promise<void> {
+    try {
+      await decoder!.prepare?.();
+    } catch (error) {
+      this.#fail(generation, error);
+    }
+  }
+
   async #decode(choice: Choice): Promise<void> {
     const { generation } = choice;
     const { id } = generation.spec;
+    if (!this.#generations.has(id)) return;
     try {
       for (const made of await choice.decoder!.next()) {
         // Another choice of it may have failed in the same batch.
