@@ -14,7 +14,8 @@ const MATRIX = /^blk\.0\.(attn_output|ffn_down)\.weight$/;
  * @param logprob of one and the same token after the same prompt, computed anew each time.
  */
 export async function passesLoraTest(loras: Loras, logprob: () => Promise<number>): Promise<boolean> {
-  const folder = await mkdtemp(join(tmpdir(), "hearth-adapter-"));
+  const folder = await mkdtemp(join(tmpdir(), "hearth-adapter-")).catch(() => null);
+  if (folder === null) return false;
   const keys: number[] = [];
   const withAdapter = async (key: number | null) => {
     loras.use(key);
