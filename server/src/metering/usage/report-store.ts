@@ -53,11 +53,15 @@ export interface HourlyCost {
   costMicros: bigint;
 }
 
+export type UsageTotal = UsageSums & { groups: number };
+
 /** Reads the sums of the ledger. They hold everything that has reached the database. */
 export interface UsageReports {
   /** Groups in their order, at most `limit`, those after the group `after`. */
   rows(query: ReportQuery, after: readonly string[] | null, limit: number): Promise<ReportRow[]>;
-  total(query: ReportQuery): Promise<UsageSums & { groups: number }>;
+  total(query: ReportQuery): Promise<UsageTotal>;
+  /** The first rows and the total of one moment. */
+  begin(query: ReportQuery, limit: number): Promise<{ rows: ReportRow[]; total: UsageTotal }>;
   /** All groups in their order, some hundred at a time. Holds a connection meanwhile. */
   stream(query: ReportQuery): AsyncIterable<ReportRow[]>;
   /** From one full hour to before another. */
@@ -126,19 +130,13 @@ export function usageReports({ sql, db }: Pick<Database, "sql" | "db">): UsageRe
   }
   return {
     costs,
-    async rows(query, after, limit) {
-      const rows = await db.execute<RawRow>(groupedSql(query, after, limit));
-      return rows.map((row) => readRow(query, row));
-    },
-    async total(query) {
-      const keys = raw.join([raw`1`, ...query.groupBy.map((name) => GROUP_SQL[name])], raw`, `);
-      const [row] = await db.execute<RawRow>(
-        raw`with used as (${filteredSql(query)})
-          select ${SUMS_SQL}, (select count(*) from (select distinct ${keys} from used) as groups)::text as groups
-          from used`,
-      );
-      return { ...readSums(row as RawRow), groups: Number((row as RawRow)["groups"]) };
-    },
+    rows: (query, after, limit) => rowsOf(db, query, after, limit),
+    total: (query) => totalOf(db, query),
+    begin: (query, limit) =>
+      db.transaction(
+        async (tx) => ({ rows: await rowsOf(tx, query, null, limit), total: await totalOf(tx, query) }),
+        { isolationLevel: "repeatable read", accessMode: "read only" },
+      ),
     async *stream(query) {
       const { sql: text, params } = dialect.sqlToQuery(groupedSql(query, null, null));
       for await (const rows of sql.unsafe<RawRow[]>(text, params as never[]).cursor(CURSOR_ROWS)) {
@@ -162,6 +160,27 @@ export function usageReports({ sql, db }: Pick<Database, "sql" | "db">): UsageRe
 }
 
 type RawRow = Record<string, string>;
+type Queries = Pick<Database["db"], "execute">;
+
+async function rowsOf(
+  db: Queries,
+  query: ReportQuery,
+  after: readonly string[] | null,
+  limit: number,
+): Promise<ReportRow[]> {
+  const rows = await db.execute<RawRow>(groupedSql(query, after, limit));
+  return rows.map((row) => readRow(query, row));
+}
+
+async function totalOf(db: Queries, query: ReportQuery): Promise<UsageTotal> {
+  const keys = raw.join([raw`1`, ...query.groupBy.map((name) => GROUP_SQL[name])], raw`, `);
+  const [row] = await db.execute<RawRow>(
+    raw`with used as (${filteredSql(query)})
+      select ${SUMS_SQL}, (select count(*) from (select distinct ${keys} from used) as groups)::text as groups
+      from used`,
+  );
+  return { ...readSums(row as RawRow), groups: Number((row as RawRow)["groups"]) };
+}
 
 /** Rows of sums with their time in `at`: of full days by day, of what is left by hour. */
 function summed({ fromMs, toMs, groupBy, accountId }: ReportQuery): SQL {

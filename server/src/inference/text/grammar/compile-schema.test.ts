@@ -1,8 +1,8 @@
 import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import addFormatsModule from "ajv-formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { exactly } from "../../../../test/harness/exact-ajv.ts";
 import { parseGbnf } from "../../../engine/grammar/grammar.ts";
 import { allows, randomOf, sample } from "../../../engine/grammar/testing.ts";
 import { compileSchema } from "./compile-schema.ts";
@@ -10,13 +10,9 @@ import { jsonText } from "./json-text.ts";
 import type { Json } from "./schema-document.ts";
 import { SchemaError } from "./schema-error.ts";
 
-const addFormats = addFormatsModule as unknown as (ajv: Ajv | Ajv2020) => void;
-
 function validator(schema: unknown, draft: "2020" | "7" = "2020") {
-  const settings = { strict: false, allErrors: true, multipleOfPrecision: 9, validateFormats: true };
-  const ajv = draft === "7" ? new Ajv(settings) : new Ajv2020(settings);
-  addFormats(ajv);
-  return ajv.compile(schema as object);
+  const settings = { strict: false, allErrors: true };
+  return exactly(draft === "7" ? new Ajv(settings) : new Ajv2020(settings)).compile(schema as object);
 }
 
 /** The schema without the keywords that were named as not enforced. */
