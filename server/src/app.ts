@@ -13,9 +13,9 @@ import { startGrammarCompiler } from "./inference/text/grammar/compile.ts";
 import type { TextServices } from "./inference/text/serve.ts";
 import { startTemplateRenderer } from "./inference/text/template/chat-template.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
-import { createLimits } from "./metering/limits/service.ts";
+import { createLimits, type LimitsStore, openLimitsStore } from "./metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "./metering/usage/service.ts";
-import { blobRoutes, rememberOrigin } from "./platform/blobs/routes.ts";
+import { blobRoutes } from "./platform/blobs/routes.ts";
 import { type Database, openDatabase } from "./platform/db/database.ts";
 import { startEmbeddedPostgres } from "./platform/db/embedded.ts";
 import { registerResources } from "./platform/http/resources.ts";
@@ -127,7 +127,6 @@ async function startParts(
     direct: [chatCompletionRoute(textDeps), completionRoute(textDeps)],
     elsewhere: (path, authorization) => serving.direct(path, authorization),
     register(app) {
-      rememberOrigin(app);
       systemRoutes(app, { metrics, isDraining: () => draining, resources: control.routes });
       modelRoutes(app, serving);
       blobRoutes(app, control.blobStore);
@@ -151,7 +150,7 @@ async function openTextServices(
   const { serving, quotas, billing } = control;
   const limits = await createLimits({
     clock,
-    share: { database, log },
+    share: { store: await openShared(config, database, log), log },
     requestsPerMinute: config.requestsPerMinute,
     parametersOf: (model) => serving.parametersOf(model),
     isOverloaded: (deployment) => fleet.isOverloaded(deployment),
@@ -166,6 +165,14 @@ async function openTextServices(
       return limits.admit(principal, route, ask);
     },
   };
+}
+
+async function openShared(config: Config, database: Database, log: Log): Promise<LimitsStore> {
+  try {
+    return await openLimitsStore({ database, redisUrl: config.redisUrl, log });
+  } catch (error) {
+    throw new ConfigError("HEARTH_REDIS_URL", (error as Error).message);
+  }
 }
 
 function createModels(config: Config): ModelService {

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "../../../server/src/lib/clock.ts";
 import type { Blobs } from "../../../server/src/platform/blobs/blobs.ts";
 import { createLocalBlobs } from "../../../server/src/platform/blobs/local.ts";
-import { requestOrigin } from "../../../server/src/platform/blobs/origin.ts";
-import { blobRoutes, rememberOrigin } from "../../../server/src/platform/blobs/routes.ts";
+import { blobRoutes } from "../../../server/src/platform/blobs/routes.ts";
 import { SignedUrls } from "../../../server/src/platform/blobs/signed-urls.ts";
 import { createHttpServer } from "../../../server/src/platform/http/server.ts";
 import { createLog } from "../../../server/src/platform/telemetry/log.ts";
@@ -30,7 +29,7 @@ export async function startStore(origin: () => string): Promise<Store> {
   const urls = new SignedUrls(Buffer.alloc(32, 7), systemClock);
   const { blobs, uploads } = createLocalBlobs({
     ...{ folder, clock: systemClock, urls },
-    origin: () => requestOrigin.getStore() ?? origin(),
+    origin,
   });
   const server = await createHttpServer({
     ...{ clock: systemClock, log: createLog("silent"), headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
@@ -39,7 +38,6 @@ export async function startStore(origin: () => string): Promise<Store> {
     },
     direct: [],
     register(app) {
-      rememberOrigin(app);
       blobRoutes(app, { blobs, uploads, urls });
     },
   });

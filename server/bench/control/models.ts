@@ -19,7 +19,7 @@ export async function addModels(sql: postgres.Sql, rows: number): Promise<void> 
             'parameterCount', ((i % 9973) * 10000000::bigint)::text, 'moe', false)),
         '{"format": "huggingface", "contextLength": 4096, "tunable": true, "serverless": false}',
         '{"config.json": 700, "model.safetensors": 269060552}', '["FP16"]',
-        null, '', 'OK', '', null, 'admin',
+        null, '', 'OK', '', null, 'operator',
         timestamptz '2025-01-01' + i * interval '1 second', timestamptz '2025-01-01' + i * interval '1 second', 1
       from generate_series(1, $2::int) as i`,
     [ACCOUNT, rows],

@@ -20,6 +20,7 @@ export async function downloadUrls(
   accountId: string,
   id: string,
   lineage: boolean,
+  origin: string,
 ): Promise<SignedUrls> {
   const row = await findDataset(context, principal, accountId, id, "read");
   if (row.state !== "READY") {
@@ -28,7 +29,7 @@ export async function downloadUrls(
   const urls: Record<string, string> = {};
   for (const source of lineage ? await withAncestors(context, row) : [row]) {
     for (const [name, file] of sortedFiles(source)) {
-      const options = { expiresInMs: DOWNLOAD_URL_MS, filename: name };
+      const options = { expiresInMs: DOWNLOAD_URL_MS, filename: name, origin };
       const url = await context.blobs.downloadUrl(fileKey(source, file.blobId!), options);
       urls[lineage ? `${source.id}/${name}` : name] = url;
     }

@@ -88,8 +88,8 @@ function fileRoutes(datasets: Datasets): ResourceRoute[] {
       method: "POST",
       path: `${DATASET}:getUploadEndpoint`,
       body: GetUploadEndpointRequest,
-      handle: ({ principal, params, body }) =>
-        datasets.uploadUrls(principal, params["account_id"]!, params["dataset_id"]!, body),
+      handle: ({ principal, params, body, origin }) =>
+        datasets.uploadUrls(principal, params["account_id"]!, params["dataset_id"]!, body, origin),
     }),
     defineRoute({
       operationId: "validateDatasetUpload",
@@ -106,12 +106,13 @@ function fileRoutes(datasets: Datasets): ResourceRoute[] {
       path: `${DATASET}:getDownloadEndpoint`,
       query: DownloadEndpointQuery,
       resource: SignedUrls,
-      handle: ({ principal, params, query }) =>
+      handle: ({ principal, params, query, origin }) =>
         datasets.downloadUrls(
           principal,
           params["account_id"]!,
           params["dataset_id"]!,
           query.downloadLineage === true,
+          origin,
         ),
     }),
   ];

@@ -62,12 +62,17 @@ export interface Datasets {
     id: string,
     open: () => Promise<FormFile>,
   ): Promise<UploadedFile>;
-  /** URLs that take files of these sizes. @throws AppError BAD_REQUEST, FAILED_PRECONDITION when READY. */
+  /**
+   * URLs that take files of these sizes.
+   * @param origin what they begin with where they are ours
+   * @throws AppError BAD_REQUEST, FAILED_PRECONDITION when READY.
+   */
   uploadUrls(
     principal: Principal,
     accountId: string,
     id: string,
     request: GetUploadEndpointRequest,
+    origin: string,
   ): Promise<SignedUrls>;
   /**
    * Checks all rows and makes the dataset READY, when it is not yet.
@@ -76,7 +81,13 @@ export interface Datasets {
    */
   validateUpload(principal: Principal, accountId: string, id: string): Promise<void>;
   /** @param lineage also the files of the datasets it was made of @throws AppError FAILED_PRECONDITION unless READY. */
-  downloadUrls(principal: Principal, accountId: string, id: string, lineage: boolean): Promise<SignedUrls>;
+  downloadUrls(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    lineage: boolean,
+    origin: string,
+  ): Promise<SignedUrls>;
   /** @throws AppError BAD_REQUEST, ALREADY_EXISTS, FAILED_PRECONDITION unless READY. */
   split(
     principal: Principal,
@@ -164,10 +175,9 @@ export function createDatasets(deps: DatasetsDeps): Datasets {
       await blobs.deletePrefix(blobPrefix(deleted));
     },
     upload: (principal, accountId, id, open) => uploadFile(context, principal, accountId, id, open),
-    uploadUrls: (principal, accountId, id, request) => uploadUrls(context, principal, accountId, id, request),
+    uploadUrls: (...request) => uploadUrls(context, ...request),
     validateUpload: (principal, accountId, id) => uploadChecks.run(principal, accountId, id),
-    downloadUrls: (principal, accountId, id, lineage) =>
-      downloadUrls(context, principal, accountId, id, lineage),
+    downloadUrls: (...request) => downloadUrls(context, ...request),
     split: (principal, accountId, id, request) => splitDataset(context, principal, accountId, id, request),
     start: sweeper.start,
     sweep: sweeper.sweep,

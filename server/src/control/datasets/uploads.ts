@@ -73,6 +73,7 @@ export async function uploadUrls(
   accountId: string,
   id: string,
   { filenameToSize, readMask }: GetUploadEndpointRequest,
+  origin: string,
 ): Promise<SignedUrls> {
   const row = await findDataset(context, principal, accountId, id, "write");
   if (row.state === "READY") throw immutable(row, "filenameToSize");
@@ -89,7 +90,7 @@ export async function uploadUrls(
   }
   await addFiles(context, row, "filenameToSize", files);
   const urls = Object.entries(files).map(async ([name, { uploadId, sizeBytes }]) => {
-    const options = { sizeBytes, expiresInMs: UPLOAD_URL_MS, resumable: false };
+    const options = { sizeBytes, expiresInMs: UPLOAD_URL_MS, resumable: false, origin };
     return [name, await context.blobs.uploadUrl(uploadKey(row, uploadId!), options)];
   });
   return { filenameToSignedUrls: Object.fromEntries(await Promise.all(urls)) };

@@ -17,6 +17,8 @@ export interface Context {
   checkSize: SizeCheck;
   keys: DirectRouteKeys;
   acceleratorQuota: AcceleratorQuota | undefined;
+  /** @throws AppError where the account may not run more than it does. */
+  checkGrowth(accountId: string): void;
   /** Of the settings; null: not said. */
   hostRegion: string | null;
   /** Tells whoever serves requests in this process, and waits for it. */

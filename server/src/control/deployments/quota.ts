@@ -1,3 +1,4 @@
+import { replicaBounds } from "./autoscaling.ts";
 import type { Context } from "./context.ts";
 import { acceleratorsOf } from "./launch.ts";
 import type { DeploymentRow, DeploymentStore } from "./store.ts";
@@ -15,16 +16,17 @@ export type AcceleratorQuota = <T>(
 
 /**
  * Does `work`, which makes the deployment what `row` says. What takes no more than before always may.
- * @throws AppError RATE_LIMIT_EXCEEDED.
+ * @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED.
  */
 export async function withinQuota<T>(
-  { store, acceleratorQuota }: Context,
+  { store, acceleratorQuota, checkGrowth }: Context,
   before: DeploymentRow | null,
   row: DeploymentRow,
   work: () => Promise<T>,
 ): Promise<T> {
   const needed = acceleratorsOf(row);
   const held = before === null || !isHolding(before) ? null : acceleratorsOf(before);
+  if (before === null || !isHolding(before) || hasMoreReplicas(before, row)) checkGrowth(row.accountId);
   const isMore = needed !== null && (held?.type !== needed.type || held.count < needed.count);
   if (!isMore || acceleratorQuota === undefined) return work();
   const others = async () => (await heldAccelerators(store, row.accountId, row.id)).get(needed.type) ?? 0;
@@ -44,6 +46,11 @@ export async function heldAccelerators(
     if (own !== null) held.set(own.type, (held.get(own.type) ?? 0) + own.count);
   }
   return held;
+}
+
+function hasMoreReplicas(before: DeploymentRow, row: DeploymentRow): boolean {
+  const [old, next] = [replicaBounds(before.spec), replicaBounds(row.spec)];
+  return next.min > old.min || next.max > old.max;
 }
 
 function isHolding({ state }: DeploymentRow): boolean {

@@ -28,7 +28,8 @@ function resourceRoutes(deployments: Deployments): ResourceRoute[] {
       path: PATH,
       query: ListQuery,
       resource: DeploymentBody,
-      handle: ({ principal, params, query }) => deployments.list(principal, params["account_id"]!, query),
+      handle: ({ principal, params, query, origin }) =>
+        deployments.list(principal, params["account_id"]!, query, origin),
     }),
     defineRoute({
       operationId: "createDeployment",
@@ -36,16 +37,16 @@ function resourceRoutes(deployments: Deployments): ResourceRoute[] {
       path: PATH,
       query: CreateQuery,
       body: DeploymentBody,
-      handle: ({ principal, params, query, body }) =>
-        deployments.create(principal, params["account_id"]!, query, body),
+      handle: ({ principal, params, query, body, origin }) =>
+        deployments.create(principal, params["account_id"]!, query, body, origin),
     }),
     defineRoute({
       operationId: "getDeployment",
       method: "GET",
       path: ONE,
       resource: DeploymentBody,
-      handle: ({ principal, params }) =>
-        deployments.get(principal, params["account_id"]!, params["deployment_id"]!),
+      handle: ({ principal, params, origin }) =>
+        deployments.get(principal, params["account_id"]!, params["deployment_id"]!, origin),
     }),
     defineRoute({
       operationId: "updateDeployment",
@@ -53,8 +54,8 @@ function resourceRoutes(deployments: Deployments): ResourceRoute[] {
       path: ONE,
       query: UpdateQuery,
       body: DeploymentBody,
-      handle: ({ principal, params, query, body }) =>
-        deployments.update(principal, params["account_id"]!, params["deployment_id"]!, query, body),
+      handle: ({ principal, params, query, body, origin }) =>
+        deployments.update(principal, params["account_id"]!, params["deployment_id"]!, query, body, origin),
     }),
     defineRoute({
       operationId: "deleteDeployment",
@@ -94,8 +95,8 @@ function verbRoutes(deployments: Deployments): ResourceRoute[] {
       operationId: "undeleteDeployment",
       method: "POST",
       path: `${ONE}:undelete`,
-      handle: ({ principal, params }) =>
-        deployments.undelete(principal, params["account_id"]!, params["deployment_id"]!),
+      handle: ({ principal, params, origin }) =>
+        deployments.undelete(principal, params["account_id"]!, params["deployment_id"]!, origin),
     }),
   ];
 }

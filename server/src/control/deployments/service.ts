@@ -1,7 +1,6 @@
 import type { Observation as FleetObservation } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
-import { requestOrigin } from "../../platform/blobs/origin.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery as Query } from "../../platform/db/listing.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
@@ -53,12 +52,21 @@ export {
   SERVING_CHANNEL,
 } from "./store.ts";
 
-/** All but `list` throw NOT_FOUND for what is not there or another account's; what writes, FORBIDDEN by role. */
+/**
+ * All but `list` throw NOT_FOUND for what is not there or another account's; what writes, FORBIDDEN by role. `origin` is
+ * how the client reached the platform, `https://host`, for the addresses in answers.
+ */
 export interface Deployments {
   /** With `validateOnly`, what would be made. @throws AppError see createDeployment. */
-  create(principal: Principal, accountId: string, query: CreateQuery, body: DeploymentBody): Promise<object>;
-  get(principal: Principal, accountId: string, id: string): Promise<object>;
-  list(principal: Principal, accountId: string, query: ListQuery): Promise<object>;
+  create(
+    principal: Principal,
+    accountId: string,
+    query: CreateQuery,
+    body: DeploymentBody,
+    origin: string,
+  ): Promise<object>;
+  get(principal: Principal, accountId: string, id: string, origin: string): Promise<object>;
+  list(principal: Principal, accountId: string, query: ListQuery, origin: string): Promise<object>;
   /** @throws AppError see updateDeployment. */
   update(
     principal: Principal,
@@ -66,6 +74,7 @@ export interface Deployments {
     id: string,
     query: UpdateQuery,
     body: DeploymentBody,
+    origin: string,
   ): Promise<object>;
   /**
    * Sets the number of replicas until the bounds are set again.
@@ -78,7 +87,7 @@ export interface Deployments {
    */
   delete(principal: Principal, accountId: string, id: string, query: DeleteQuery): Promise<void>;
   /** Starts a DELETED or FAILED one again. @throws AppError FAILED_PRECONDITION for any other. */
-  undelete(principal: Principal, accountId: string, id: string): Promise<object>;
+  undelete(principal: Principal, accountId: string, id: string, origin: string): Promise<object>;
   metrics(
     principal: Principal,
     accountId: string,
@@ -130,6 +139,8 @@ export interface DeploymentsDeps {
   requestFigures(replicaPrefix: string, sinceMs: number): Promise<RequestFigures>;
   /** Absent: accounts may hold what there is. */
   acceleratorQuota?: AcceleratorQuota;
+  /** @throws AppError where the account may not run more than it does. Absent: it always may. */
+  checkGrowth?: (accountId: string) => void;
 }
 
 const MAX_EVENTS = 200;
@@ -143,25 +154,30 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
     ...{ store, clock, keys, hostRegion },
     ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
     acceleratorQuota: deps.acceleratorQuota,
+    checkGrowth: deps.checkGrowth ?? (() => {}),
     async changed() {
       for (const listener of listeners) await listener();
     },
   };
 
-  async function answer(accountId: string, rows: readonly DeploymentRow[]): Promise<object[]> {
+  async function answer(
+    accountId: string,
+    rows: readonly DeploymentRow[],
+    origin: string,
+  ): Promise<object[]> {
     const emails = await users.emailsOf(
       accountId,
       rows.map(({ createdBy }) => createdBy),
     );
-    const host = (requestOrigin.getStore() ?? "").replace(/^https?:\/\//, "");
+    const host = origin.replace(/^https?:\/\//, "");
     return rows.map((row) => {
       const seen = observe(deploymentName(row));
       return deploymentView(row, { seen, host, hostRegion, createdBy: emails.get(row.createdBy) ?? "" });
     });
   }
 
-  async function answerOne(row: DeploymentRow): Promise<object> {
-    return (await answer(row.accountId, [row]))[0] as object;
+  async function answerOne(row: DeploymentRow, origin: string): Promise<object> {
+    return (await answer(row.accountId, [row], origin))[0] as object;
   }
 
   function find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow> {
@@ -169,21 +185,21 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   }
 
   return {
-    create: async (principal, accountId, query, body) =>
-      answerOne(await createDeployment(context, principal, accountId, query, body)),
-    get: async (principal, accountId, id) => answerOne(await find(principal, accountId, id)),
-    async list(principal, accountId, query) {
+    create: async (principal, accountId, query, body, origin) =>
+      answerOne(await createDeployment(context, principal, accountId, query, body), origin),
+    get: async (principal, accountId, id, origin) => answerOne(await find(principal, accountId, id), origin),
+    async list(principal, accountId, query, origin) {
       authorize(principal, accountId, "read", `Account accounts/${accountId}`);
       const page = await store.list(query, accountId, query.showDeleted ?? false);
       const { nextPageToken, totalSize } = page;
-      return { deployments: await answer(accountId, page.rows), nextPageToken, totalSize };
+      return { deployments: await answer(accountId, page.rows, origin), nextPageToken, totalSize };
     },
-    update: async (principal, accountId, id, query, body) =>
-      answerOne(await updateDeployment(context, principal, accountId, id, query, body)),
+    update: async (principal, accountId, id, query, body, origin) =>
+      answerOne(await updateDeployment(context, principal, accountId, id, query, body), origin),
     scale: (principal, accountId, id, body) => scale(context, principal, accountId, id, body),
     delete: (principal, accountId, id, query) => remove(context, principal, accountId, id, query),
-    undelete: async (principal, accountId, id) =>
-      answerOne(await undelete(context, principal, accountId, id)),
+    undelete: async (principal, accountId, id, origin) =>
+      answerOne(await undelete(context, principal, accountId, id), origin),
     ...detailsOf(context, deps),
     find,
     inUse: (model) => store.isUsed(model),
@@ -265,7 +281,8 @@ async function scale(
   if (replicaCount === undefined) throw badRequest("replicaCount", "replicaCount is required.");
   await changeDeployment(context, found, (row, now) => {
     refuseDeleted(row);
-    const { max } = replicaBounds(row.spec);
+    const { min, max } = replicaBounds(row.spec);
+    if (replicaCount > (row.fixedReplicas ?? min)) context.checkGrowth(accountId);
     if (replicaCount > max) {
       throw badRequest("replicaCount", `replicaCount must not be above maxReplicaCount, ${max}.`);
     }

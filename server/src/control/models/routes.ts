@@ -76,7 +76,8 @@ function fileRoutes(models: Models, id: IdOf): ResourceRoute[] {
       method: "POST",
       path: `${ONE}:getUploadEndpoint`,
       body: GetUploadEndpointRequest,
-      handle: ({ principal, params, body }) => models.uploadEndpoint(principal, ...id(params), body),
+      handle: ({ principal, params, body, origin }) =>
+        models.uploadEndpoint(principal, ...id(params), body, origin),
     }),
     defineRoute({
       operationId: "validateModelUpload",
@@ -92,7 +93,7 @@ function fileRoutes(models: Models, id: IdOf): ResourceRoute[] {
       method: "GET",
       path: `${ONE}:getDownloadEndpoint`,
       resource: DownloadEndpoint,
-      handle: ({ principal, params }) => models.downloadEndpoint(principal, ...id(params)),
+      handle: ({ principal, params, origin }) => models.downloadEndpoint(principal, ...id(params), origin),
     }),
     defineRoute({
       operationId: "prepareModel",

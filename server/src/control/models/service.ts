@@ -71,12 +71,17 @@ export interface Models {
   ): Promise<Model>;
   /** @throws AppError FAILED_PRECONDITION while it is deployed. */
   delete(principal: Principal, accountId: string, id: string): Promise<void>;
-  /** URLs that take files of these sizes. @throws AppError BAD_REQUEST, FAILED_PRECONDITION unless UPLOADING. */
+  /**
+   * URLs that take files of these sizes.
+   * @param origin what they begin with where they are ours
+   * @throws AppError BAD_REQUEST, FAILED_PRECONDITION unless UPLOADING.
+   */
   uploadEndpoint(
     principal: Principal,
     accountId: string,
     id: string,
     request: GetUploadEndpointRequest,
+    origin: string,
   ): Promise<object>;
   /**
    * Checks the uploaded files, fills in what they say and the client didn't, and makes the model READY. Gives warnings.
@@ -90,7 +95,12 @@ export interface Models {
     query: ValidateUploadQuery,
   ): Promise<string[]>;
   /** URLs that give the files. @throws AppError FORBIDDEN for another account's, FAILED_PRECONDITION without files. */
-  downloadEndpoint(principal: Principal, accountId: string, id: string): Promise<DownloadEndpoint>;
+  downloadEndpoint(
+    principal: Principal,
+    accountId: string,
+    id: string,
+    origin: string,
+  ): Promise<DownloadEndpoint>;
   /** Begins to make weights for a precision. @throws AppError BAD_REQUEST, FAILED_PRECONDITION. */
   prepare(principal: Principal, accountId: string, id: string, request: PrepareModelRequest): Promise<void>;
   /** @throws AppError BAD_REQUEST, FAILED_PRECONDITION, ABORTED while another import runs, ALREADY_EXISTS. */

@@ -25,6 +25,7 @@ export async function uploadEndpoint(
   accountId: string,
   id: string,
   request: GetUploadEndpointRequest,
+  origin: string,
 ): Promise<object> {
   const mask = parseMask("readMask", request.readMask ?? "", UploadEndpoint);
   await changeableModel(context, principal, accountId, id);
@@ -41,7 +42,7 @@ export async function uploadEndpoint(
   const resumable = request.enableResumableUpload ?? false;
   const urls = await Promise.all(
     Object.entries(sizes).map(async ([name, sizeBytes]) => {
-      const options = { sizeBytes, expiresInMs: UPLOAD_URL_MS, resumable };
+      const options = { sizeBytes, expiresInMs: UPLOAD_URL_MS, resumable, origin };
       return [name, await context.blobs.uploadUrl(uploadKey(row, name), options)] as const;
     }),
   );
@@ -59,6 +60,7 @@ export async function downloadEndpoint(
   principal: Principal,
   accountId: string,
   id: string,
+  origin: string,
 ): Promise<DownloadEndpoint> {
   const row = await seeModel(context, principal, accountId, id);
   if (!canSee(principal, accountId, false)) {
@@ -71,6 +73,7 @@ export async function downloadEndpoint(
     Object.keys(row.files).map(async (filename) => {
       const options = {
         expiresInMs: DOWNLOAD_URL_MS,
+        origin,
         filename: filename.slice(filename.lastIndexOf("/") + 1),
       };
       return [filename, await context.blobs.downloadUrl(filePrefix(row) + filename, options)] as const;

@@ -19,11 +19,17 @@ export interface Members {
   find(accountId: string, userId: string): Promise<Member | null>;
   /** Every user of the installation. */
   members(): Promise<Member[]>;
-  /** The addresses of those of the users that exist, by user id. */
+  /**
+   * The addresses of those of the users that exist, by user id. As `members` saw them last, which the keys' snapshot asks
+   * after every change: lists would have to ask the database a second time for every page.
+   */
   emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 export function createMembers(store: UserStore, accounts: Pick<Accounts, "ensure">, clock: Clock): Members {
+  /** By account and user; null for who is known not to exist. */
+  let emails = new Map<string, string | null>();
+
   return {
     async ensureOperator(accountId) {
       await accounts.ensure(accountId);
@@ -39,10 +45,27 @@ export function createMembers(store: UserStore, accounts: Pick<Accounts, "ensure
       const row = await store.get(accountId, userId);
       return row === null ? null : toMember(row);
     },
-    members: async () => (await store.all()).map(toMember),
+    async members() {
+      const rows = await store.all();
+      emails = new Map(rows.map(({ accountId, id, email }) => [`${accountId}/${id}`, email]));
+      return rows.map(toMember);
+    },
     async emailsOf(accountId, userIds) {
-      const rows = userIds.length === 0 ? [] : await store.emails(accountId, [...new Set(userIds)]);
-      return new Map(rows.map(({ id, email }) => [id, email]));
+      const ids = [...new Set(userIds)];
+      const known = emails;
+      const unknown = ids.filter((id) => !known.has(`${accountId}/${id}`));
+      if (unknown.length > 0) {
+        const found = new Map(
+          (await store.emails(accountId, unknown)).map(({ id, email }) => [id, email] as const),
+        );
+        for (const id of unknown) known.set(`${accountId}/${id}`, found.get(id) ?? null);
+      }
+      return new Map(
+        ids.flatMap((id) => {
+          const email = known.get(`${accountId}/${id}`) ?? null;
+          return email === null ? [] : [[id, email] as const];
+        }),
+      );
     },
   };
 }

@@ -17,7 +17,7 @@ export interface UserStore {
   get(accountId: string, id: string): Promise<UserRow | null>;
   operatorOf(accountId: string): Promise<UserRow | null>;
   /** Every user of the installation. */
-  all(): Promise<Pick<UserRow, "accountId" | "id" | "role" | "isOperator">[]>;
+  all(): Promise<Pick<UserRow, "accountId" | "id" | "role" | "isOperator" | "email">[]>;
   emails(accountId: string, ids: readonly string[]): Promise<{ id: string; email: string }[]>;
   list(query: ListQuery, accountId: string): Promise<Page<UserRow>>;
   count(accountId: string): Promise<number>;
@@ -64,7 +64,13 @@ export function userStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): Us
     },
     all: () =>
       db
-        .select({ accountId: users.accountId, id: users.id, role: users.role, isOperator: users.isOperator })
+        .select({
+          accountId: users.accountId,
+          id: users.id,
+          role: users.role,
+          isOperator: users.isOperator,
+          email: users.email,
+        })
         .from(users),
     emails: (accountId, ids) =>
       db

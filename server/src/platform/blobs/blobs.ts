@@ -14,6 +14,16 @@ export interface ByteRange {
   end: number;
 }
 
+/** A URL for an upload. */
+export interface UploadUrlOptions {
+  sizeBytes: number;
+  expiresInMs: number;
+  /** It may come in pieces: see `routes.ts`. */
+  resumable: boolean;
+  /** What a URL of ours begins with, as `https://host`. Absent or empty: as this server calls itself. */
+  origin?: string;
+}
+
 /**
  * Files of any size under keys such as `models/acme/m1/config.json`. A blob is there whole or not at all.
  * Keys are checked by `checkKey`; a prefix is empty or ends with a slash.
@@ -43,16 +53,13 @@ export interface Blobs {
   localPath(key: string, cacheDir: string, signal: AbortSignal): Promise<string>;
   /** The same for all blobs below a prefix, as a folder; they must not change any more. */
   localFolder(prefix: string, cacheDir: string, signal: AbortSignal): Promise<string>;
-  /**
-   * A URL that takes one upload of exactly `sizeBytes` by PUT, without a key.
-   * @param options.resumable it may come in pieces: see `routes.ts`.
-   */
-  uploadUrl(
-    key: string,
-    options: { sizeBytes: number; expiresInMs: number; resumable: boolean },
-  ): Promise<string>;
+  /** A URL that takes one upload of exactly `sizeBytes` by PUT, without a key. */
+  uploadUrl(key: string, options: UploadUrlOptions): Promise<string>;
   /** A URL that answers GET without a key. @param options.filename what a browser saves it as. */
-  downloadUrl(key: string, options: { expiresInMs: number; filename?: string }): Promise<string>;
+  downloadUrl(
+    key: string,
+    options: { expiresInMs: number; filename?: string } & Pick<UploadUrlOptions, "origin">,
+  ): Promise<string>;
 }
 
 const SEGMENT = /^[A-Za-z0-9._+=@-]{1,200}$/;

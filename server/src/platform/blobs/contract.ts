@@ -120,13 +120,6 @@ function keyTests(setUp: () => Promise<Blobs>): void {
     expect((await contentOf(await blobs.read("b/to"))).toString()).toBe("new");
   });
 
-  test("of two writers at once one wins with its whole content", async () => {
-    const blobs = await setUp();
-    const contents = ["a".repeat(100_000), "b".repeat(50_000)];
-    await Promise.all(contents.map((content) => blobs.write("w/file", chunksOf(content), NO_LIMIT)));
-    expect(contents).toContain((await contentOf(await blobs.read("w/file"))).toString());
-  });
-
   test("no key leads out of the store, whatever it is made of", async () => {
     const blobs = await setUp();
     const bad = [

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { FakeClock } from "../../lib/clock.ts";
-import { blobsContract, chunksOf } from "./contract.ts";
+import { blobsContract, chunksOf, contentOf } from "./contract.ts";
 import { createLocalBlobs } from "./local.ts";
 import { SignedUrls } from "./signed-urls.ts";
 
@@ -29,6 +29,15 @@ describe("the store in a folder", () => {
     await blobs.write("a/b/d", chunksOf("x".repeat(10)), { maxBytes: 9 }).catch(() => {});
     await blobs.delete("a/b/c");
     expect(readdirSync(folder, { recursive: true }).sort()).toEqual(["objects", "uploads"]);
+  });
+
+  // On S3 this is S3's own guarantee, which the server of the tests doesn't give.
+  test("of two writers at once one wins with its whole content", async () => {
+    const { blobs } = localStore();
+    const contents = ["a".repeat(100_000), "b".repeat(50_000)];
+    const limits = { maxBytes: 1e9 };
+    await Promise.all(contents.map((content) => blobs.write("w/file", chunksOf(content), limits)));
+    expect(contents).toContain((await contentOf(await blobs.read("w/file"))).toString());
   });
 
   test("a name can't be a blob and a folder of blobs", async () => {

@@ -21,8 +21,8 @@ export interface LocalBlobsOptions {
   folder: string;
   clock: Clock;
   urls: SignedUrls;
-  /** What URLs begin with: `http://host:port`. */
-  origin(): string;
+  /** What URLs begin with: `http://host:port`. @param asked see UploadUrlOptions */
+  origin(asked: string | undefined): string;
 }
 
 /** Longest time that a write may take before its remains count as left behind. */
@@ -108,9 +108,10 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
       checkPrefix(prefix);
       return join(objects, prefix.slice(0, -1));
     },
-    uploadUrl: async (key, { sizeBytes, expiresInMs }) => origin() + urls.upload(key, sizeBytes, expiresInMs),
-    downloadUrl: async (key, { expiresInMs, filename }) =>
-      origin() + urls.download(key, filename ?? key.slice(key.lastIndexOf("/") + 1), expiresInMs),
+    uploadUrl: async (key, { sizeBytes, expiresInMs, origin: asked }) =>
+      origin(asked) + urls.upload(key, sizeBytes, expiresInMs),
+    downloadUrl: async (key, { expiresInMs, filename, origin: asked }) =>
+      origin(asked) + urls.download(key, filename ?? key.slice(key.lastIndexOf("/") + 1), expiresInMs),
   };
   return { blobs, uploads: new Uploads({ folder: uploadsFolder, clock, publish }) };
 }

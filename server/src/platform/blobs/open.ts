@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import type { Blobs } from "./blobs.ts";
 import { createLocalBlobs } from "./local.ts";
-import { requestOrigin } from "./origin.ts";
 import type { S3Server } from "./s3-server.ts";
 import { SignedUrls } from "./signed-urls.ts";
 import { Uploads } from "./uploads.ts";
@@ -17,9 +16,9 @@ export interface BlobStoreOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** Signs URLs: 32 random bytes, the same in every process and after every start. */
   secret: Buffer;
-  /** What signed URLs begin with, as `https://host`; null: as the request did that asks for them. */
+  /** What signed URLs begin with, as `https://host`; null: as whoever asks for them says. */
   publicUrl: string | null;
-  /** What they begin with where no request asks. */
+  /** What they begin with where nobody says. */
   ownUrl(): string;
   clock: Clock;
 }
@@ -34,7 +33,7 @@ export interface BlobStore {
 export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStore> {
   const { folder, s3, clock } = options;
   const urls = new SignedUrls(options.secret, clock);
-  const origin = (): string => options.publicUrl ?? requestOrigin.getStore() ?? options.ownUrl();
+  const origin = (asked = ""): string => options.publicUrl ?? (asked || options.ownUrl());
   if (s3 === null) return { urls, ...createLocalBlobs({ folder, clock, urls, origin }) };
   // Only when it is used: S3's client takes 80 ms to load.
   const [{ createS3Blobs }, { createS3Client }] = await Promise.all([
@@ -44,7 +43,8 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
   const blobs = createS3Blobs({
     ...s3,
     client: createS3Client(s3, { environment: options.env }),
-    ownUploadUrl: (key, sizeBytes, expiresInMs) => origin() + urls.upload(key, sizeBytes, expiresInMs),
+    ownUploadUrl: (key, { sizeBytes, expiresInMs, origin: asked }) =>
+      origin(asked) + urls.upload(key, sizeBytes, expiresInMs),
   });
   const uploads = new Uploads({
     folder: join(folder, "uploads"),

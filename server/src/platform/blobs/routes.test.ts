@@ -6,13 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rawExchange } from "../../../test/harness/http.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
+import { originOf } from "../http/origin.ts";
 import { createHttpServer, type HttpServer } from "../http/server.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { Blobs } from "./blobs.ts";
 import { chunksOf, contentOf } from "./contract.ts";
 import { createLocalBlobs } from "./local.ts";
-import { requestOrigin } from "./origin.ts";
-import { blobRoutes, rememberOrigin } from "./routes.ts";
+import { blobRoutes } from "./routes.ts";
 import { SignedUrls } from "./signed-urls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hearth-blob-routes-"));
@@ -27,7 +27,7 @@ beforeAll(async () => {
     folder,
     clock,
     urls,
-    origin: () => requestOrigin.getStore() ?? `http://127.0.0.1:${port}`,
+    origin: (asked) => asked || `http://127.0.0.1:${port}`,
   });
   blobs = store.blobs;
   mkdirSync(join(folder, "objects"));
@@ -41,10 +41,9 @@ beforeAll(async () => {
     },
     direct: [],
     register(app) {
-      rememberOrigin(app);
       blobRoutes(app, { blobs, uploads: store.uploads, urls });
-      app.get("/url", { config: { open: "always" } }, async () => ({
-        url: await blobs.downloadUrl("f", { expiresInMs: 1_000 }),
+      app.get("/url", { config: { open: "always" } }, async ({ headers }) => ({
+        url: await blobs.downloadUrl("f", { expiresInMs: 1_000, origin: originOf(headers) }),
       }));
     },
   });

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError, badRequest } from "../../lib/errors.ts";
+import { originOf } from "../http/origin.ts";
 import type { Blobs, ByteRange } from "./blobs.ts";
-import { requestOrigin } from "./origin.ts";
 import type { SignedUrls } from "./signed-urls.ts";
 import type { Received, Uploads } from "./uploads.ts";
 
@@ -15,7 +15,6 @@ export interface BlobRoutesDeps {
 const STALL_TIMEOUT_MS = 60_000;
 /** More than this is not read of a body that was refused. */
 const MAX_UNWANTED_BYTES = 16 * 1024 ** 2;
-const HOST = /^[A-Za-z0-9.:[\]_-]{1,260}$/;
 
 /**
  * Signed URLs: `GET` with `Range`, and `PUT` of a whole file or in pieces, as Google's storage has it. A piece says
@@ -35,15 +34,6 @@ export function blobRoutes(app: FastifyInstance, deps: BlobRoutesDeps): void {
     );
     scope.put("/blobs/*", { config }, (request, reply) => upload(deps, request, reply));
     scope.post("/blobs/*", { config }, (request, reply) => start(deps, request, reply));
-  });
-}
-
-/** Lets URLs that are made while a request is handled begin as that request's own did. */
-export function rememberOrigin(app: FastifyInstance): void {
-  app.addHook("preHandler", (request, _reply, done) => {
-    const { host, "x-forwarded-proto": scheme } = request.headers;
-    if (host === undefined || !HOST.test(host)) return done();
-    requestOrigin.run(`${scheme === "https" ? "https" : "http"}://${host}`, done);
   });
 }
 
@@ -80,7 +70,7 @@ async function start(deps: BlobRoutesDeps, request: FastifyRequest, reply: Fasti
   deps.urls.readUpload(keyOf(request), request.query as Record<string, unknown>);
   if (request.headers["x-goog-resumable"] !== "start")
     throw badRequest("x-goog-resumable", "POST starts a resumable upload: this header must say start.");
-  reply.code(201).header("location", (requestOrigin.getStore() ?? "") + request.url);
+  reply.code(201).header("location", originOf(request.headers) + request.url);
   return {};
 }
 

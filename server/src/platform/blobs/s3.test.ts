@@ -30,7 +30,7 @@ function s3Store(partBytes?: number) {
     client: createS3Client({ endpoint: s3.endpoint, region: "eu-west-1" }, { environment: s3.env }),
     bucket: "bucket",
     prefix: `some/prefix-${prefixes++}/`,
-    ownUploadUrl: (key, sizeBytes) => `own:${key}:${sizeBytes}`,
+    ownUploadUrl: (key, { sizeBytes }) => `own:${key}:${sizeBytes}`,
     ...(partBytes === undefined ? {} : { partBytes }),
   });
 }

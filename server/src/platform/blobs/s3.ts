@@ -16,7 +16,7 @@ import {
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { AppError } from "../../lib/errors.ts";
 import { SharedWork } from "../../lib/shared-work.ts";
-import { type Blobs, checkKey, checkPrefix } from "./blobs.ts";
+import { type Blobs, checkKey, checkPrefix, type UploadUrlOptions } from "./blobs.ts";
 import { fromDisk, measure, putInPlace } from "./disk.ts";
 import { ask, missing, unlessMissing } from "./s3-errors.ts";
 import { putStream } from "./s3-parts.ts";
@@ -30,7 +30,7 @@ export interface S3Place {
 
 export interface S3Options extends S3Place {
   /** A URL of our own, for uploads that S3's signed URLs can't take. */
-  ownUploadUrl(key: string, sizeBytes: number, expiresInMs: number): string;
+  ownUploadUrl(key: string, options: UploadUrlOptions): string;
   /** Bytes of one part of a large object, 5 MiB to 5 GiB. Default 16 MiB. */
   partBytes?: number;
 }
@@ -99,8 +99,9 @@ export function createS3Blobs(options: S3Options): Blobs {
       for (const object of objects) await lend(object, join(folder, object.key.slice(below.length)), signal);
       return folder;
     },
-    async uploadUrl(key, { sizeBytes, expiresInMs, resumable }) {
-      if (resumable || sizeBytes > MAX_SINGLE_BYTES) return options.ownUploadUrl(key, sizeBytes, expiresInMs);
+    async uploadUrl(key, wanted) {
+      const { sizeBytes, expiresInMs, resumable } = wanted;
+      if (resumable || sizeBytes > MAX_SINGLE_BYTES) return options.ownUploadUrl(key, wanted);
       const command = new PutObjectCommand({ ...at(key), ContentLength: sizeBytes });
       return getSignedUrl(client, command, {
         expiresIn: Math.ceil(expiresInMs / 1_000),

@@ -16,9 +16,12 @@ export function orderSql(terms: readonly KeysetTerm[]): SQL {
   );
 }
 
-/** The values that place a row in the order, as text without loss. */
-export function positionSql(terms: readonly KeysetTerm[]): Record<string, SQL<string | null>> {
-  return Object.fromEntries(terms.map(({ field }, i) => [i, sql<string | null>`${comparable(field)}::text`]));
+/** The values that place a row in the order, as text without loss: a column each. */
+export function positionSql(terms: readonly KeysetTerm[]): SQL {
+  return sql.join(
+    terms.map(({ field }) => sql`${comparable(field)}::text`),
+    sql`, `,
+  );
 }
 
 /** True for the rows that come after `position` in the order. */

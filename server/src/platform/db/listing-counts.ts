@@ -1,6 +1,5 @@
 import { and, eq, getTableName, type SQL, sql } from "drizzle-orm";
 import type { PgTable } from "drizzle-orm/pg-core";
-import type { Database } from "./database.ts";
 import { listingCounts } from "./table.ts";
 
 /**
@@ -31,26 +30,24 @@ export interface Counting {
  * as long as the page that the number stands on.
  */
 export async function countMatches(
-  db: Database["db"],
+  run: (statement: SQL) => Promise<unknown[][]>,
   table: PgTable,
   { scope, filter, scopeSize }: Counting,
 ): Promise<number> {
   if (scopeSize !== null && filter === undefined) return scopeSize;
   if (scopeSize === null || scopeSize <= MAX_COUNTED_ROWS) {
-    const rows = db
-      .select()
-      .from(table)
-      .where(scope)
-      .limit(MAX_COUNTED_ROWS + 1);
+    const rows = sql`select * from ${table} where ${scope ?? sql`true`} limit ${MAX_COUNTED_ROWS + 1}`;
     // Under the table's own name, as the filter's columns say it.
-    const [counted] = await db.execute<{ matches: string; seen: string }>(
-      sql`select count(*) filter (where ${filter ?? sql`true`}) as matches, count(*) as seen
+    const [counted] = await run(
+      sql`select count(*) filter (where ${filter ?? sql`true`}), count(*)
         from (${rows}) as ${sql.identifier(getTableName(table))}`,
     );
-    if (Number(counted!.seen) <= MAX_COUNTED_ROWS) return Number(counted!.matches);
+    const [matches, seen] = counted!.map(Number) as [number, number];
+    if (seen <= MAX_COUNTED_ROWS) return matches;
   }
-  const matching = db.select({ one: sql`1` }).from(table).where(and(scope, filter));
-  const [plan] = await db.execute<{ "QUERY PLAN": unknown }>(sql`explain (format json) ${matching}`);
-  const [{ Plan }] = plan!["QUERY PLAN"] as [{ Plan: { "Plan Rows": number } }];
+  const [plan] = await run(
+    sql`explain (format json) select 1 from ${table} where ${and(scope, filter) ?? sql`true`}`,
+  );
+  const [[{ Plan }]] = plan as [[{ Plan: { "Plan Rows": number } }]];
   return Plan["Plan Rows"];
 }

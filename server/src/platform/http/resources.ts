@@ -8,6 +8,7 @@ import { applyMask, parseMask } from "../../lib/field-mask.ts";
 import { departure } from "./exchange.ts";
 import { readJsonBody } from "./json-body.ts";
 import { type RecordOperation, recorded } from "./operation-record.ts";
+import { originOf } from "./origin.ts";
 import { bodyReader, queryReader } from "./resource-input.ts";
 import { refuseAmbiguousJson } from "./strict-json.ts";
 import { drainUpload, type Upload, uploadOf } from "./upload.ts";
@@ -24,6 +25,8 @@ export interface ResourceCall<Query, Body> {
   /** Checked against the schema, without output-only fields. In a PATCH a null stands for "back to the default". */
   body: Body;
   requestId: string;
+  /** What URLs that are given to the client begin with, see `originOf`. */
+  origin: string;
   /** Fires when the client is gone. One signal a connection: whoever listens must leave when the request is over. */
   signal: AbortSignal;
 }
@@ -138,6 +141,7 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: RecordOpe
         principal: (request as unknown as { principal: Caller }).principal,
         params: request.params as Record<string, string>,
         requestId: request.id,
+        origin: originOf(request.headers),
       };
       const run = async (): Promise<object> => {
         const call: ResourceCall<unknown, unknown> = {
