@@ -9,6 +9,7 @@ import {
 } from "./control/accounts/service.ts";
 import { type ApiKeys, createApiKeys } from "./control/api-keys/service.ts";
 import { type Audit, createAudit } from "./control/audit/service.ts";
+import { refuseSuspended } from "./control/billing/routes.ts";
 import { BillingResource, spendQuota } from "./control/billing/service.ts";
 import { createDatasets } from "./control/datasets/service.ts";
 import {
@@ -126,6 +127,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     observe: (name) => fleet.observe(name),
     requestFigures: (replicaPrefix, sinceMs) => ledger.figures(replicaPrefix, sinceMs),
     acceleratorQuota: (...args) => quotas.withinAccelerators(...args),
+    checkGrowth: billing.check,
   });
   const deployedModels = createDeployedModels({
     ...{ database, clock, tokenSecret, users, models, deployments },
@@ -146,12 +148,15 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     quotas,
     billing,
     audit,
-    routes: controlRoutes({
-      ...{ accounts, users, apiKeys, datasets, models, shapes },
-      ...{ deployments, deployedModels, quotas, reservations },
-      ...{ billing: new BillingResource({ billing, accounts }), audit },
-      usage: createUsage({ reports: usageReports(database), clock, tokenSecret }),
-    }),
+    routes: refuseSuspended(
+      controlRoutes({
+        ...{ accounts, users, apiKeys, datasets, models, shapes },
+        ...{ deployments, deployedModels, quotas, reservations },
+        ...{ billing: new BillingResource({ billing, accounts }), audit },
+        usage: createUsage({ reports: usageReports(database), clock, tokenSecret }),
+      }),
+      billing.check,
+    ),
     async start() {
       await models.start();
       await billing.start();
@@ -172,7 +177,8 @@ function openBilling(
   const { accounts, reservations, tokenSecret } = more;
   const reports = usageReports(database);
   return createBilling({
-    ...{ database, clock, log, tokenSecret, enabled: config.billing, suspensions: accounts.suspensions },
+    ...{ database, clock, log, tokenSecret, enabled: config.billing },
+    ...{ suspensions: accounts.suspensions, spendThresholds: accounts.spendThresholds },
     usage: { ...reports, onClosed: (listener) => ledger.onClosed(listener), flush: () => ledger.flush() },
     reserving: {
       prices,

@@ -13,6 +13,11 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
+const alertsAt = (...monthlySpendThresholds: object[]) => ({
+  email: "a@b.example",
+  notificationSettings: { monthlySpendThresholds },
+});
+
 const namesOf = (reply: { json: { accounts: { name: string }[] } }) =>
   reply.json.accounts.map(({ name }) => name);
 
@@ -107,10 +112,18 @@ describe("creating", () => {
     ["an unknown type", { email: "a@b.example", accountType: "GOLD" }, "accountType"],
     ["a huge name", { email: "a@b.example", displayName: "x".repeat(64) }, "displayName"],
     ["an unknown field", { email: "a@b.example", admin: true }, "admin"],
+    ["alerts in yen", alertsAt({ currencyCode: "JPY", units: "1" }), "currencyCode"],
+    ["alerts without a currency", alertsAt({ units: "1" }), "currencyCode"],
+    ["alerts at nothing", alertsAt({ currencyCode: "USD" }), "monthlySpendThresholds[0]"],
+    ["alerts below nothing", alertsAt({ currencyCode: "USD", units: "-1" }), "monthlySpendThresholds[0]"],
+    ["huge alerts", alertsAt({ currencyCode: "USD", units: "9".repeat(18) }), "monthlySpendThresholds[0]"],
+    ["alerts with signs that differ", alertsAt({ currencyCode: "USD", units: "1", nanos: -1000 }), "nanos"],
+    ["alerts at parts of micro-dollars", alertsAt({ currencyCode: "USD", nanos: 1 }), "nanos"],
+    ["alerts in words", alertsAt({ currencyCode: "USD", units: "$5" }), "units"],
     [
-      "alerts, which it doesn't have",
-      { email: "a@b.example", notificationSettings: {} },
-      "notificationSettings",
+      "too many alerts",
+      alertsAt(...Array.from({ length: 21 }, () => ({ currencyCode: "USD", units: "1" }))),
+      "Thresholds",
     ],
   ])("%s is refused by name", async (_what, body, field) => {
     const reply = await t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=wrong`, body);
@@ -119,11 +132,50 @@ describe("creating", () => {
   });
 });
 
+describe("changing", () => {
+  const change = (who: Someone, body: unknown, account = "acme", mask = "") =>
+    t.call(who.key, "PATCH", `${ACCOUNTS}/${account}?updateMask=${mask}`, body);
+
+  test("admins set name, address and what spending they hear of; the rest stays, and a mask takes it back", async () => {
+    const usd = (units: string, nanos: number) => ({ currencyCode: "USD", units, nanos });
+    const notificationSettings = { monthlySpendThresholds: [usd("100", 0), usd("2", 500_000_000)] };
+    await change(admin, { displayName: "Acme", email: "money@acme.example" });
+    const changed = await change(admin, { notificationSettings });
+    expect(changed.json).toMatchObject({
+      ...{ name: "accounts/acme", displayName: "Acme", email: "money@acme.example" },
+      notificationSettings: { monthlySpendThresholds: [usd("2", 500_000_000), usd("100", 0)] },
+    });
+    expect(await t.accounts.spendThresholds()).toEqual(new Map([["acme", [2_500_000n, 100_000_000n]]]));
+    // What is read may be sent back.
+    expect((await change(admin, changed.json)).json).toEqual(changed.json);
+    const none = await change(admin, {}, "acme", "notification_settings,display_name");
+    expect(none.json).toMatchObject({ displayName: "", email: "money@acme.example" });
+    expect(none.json).not.toHaveProperty("notificationSettings");
+  });
+
+  test("is for admins, of the type for the operator, and what only the platform sets stays", async () => {
+    const member = await t.someone("acme", "bob", "user");
+    expect((await change(member, { displayName: "x" })).status).toBe(403);
+    expect((await change(admin, { accountType: "ENTERPRISE" })).status).toBe(403);
+    expect((await change(t.operator, { accountType: "ENTERPRISE" })).json.accountType).toBe("ENTERPRISE");
+    expect((await change(admin, { displayName: "x" }, "fireworks")).status).toBe(403);
+    expect((await change(admin, { displayName: "x" }, "evil")).status).toBe(404);
+    expect((await change(t.operator, { displayName: "x" }, "none")).status).toBe(404);
+    expect((await change(t.operator, { displayName: "Operator" }, "local")).status).toBe(200);
+    expect((await change(admin, { email: "" })).status).toBe(400);
+    expect((await change(admin, { email: "x" })).status).toBe(400);
+    expect((await change(admin, { suspendState: "UNSUSPENDED", state: "DELETING" })).json.state).toBe(
+      "READY",
+    );
+  });
+});
+
 test("without a key every path answers 401", async () => {
   for (const [method, path] of [
     ["GET", ACCOUNTS],
     ["POST", ACCOUNTS],
     ["GET", `${ACCOUNTS}/acme`],
+    ["PATCH", `${ACCOUNTS}/acme`],
     ["GET", `${ACCOUNTS}/fireworks`],
   ] as const) {
     expect((await t.call(null, method, path)).status).toBe(401);

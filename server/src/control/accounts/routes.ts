@@ -1,6 +1,6 @@
 import { ListQuerySchema } from "../../platform/db/listing.ts";
 import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
-import { AccountBody, CreateAccountQuery } from "./schema.ts";
+import { AccountBody, CreateAccountQuery, UpdateAccountQuery } from "./schema.ts";
 import type { Accounts } from "./service.ts";
 
 export function accountRoutes(accounts: Accounts): ResourceRoute[] {
@@ -21,6 +21,16 @@ export function accountRoutes(accounts: Accounts): ResourceRoute[] {
       query: CreateAccountQuery,
       body: AccountBody,
       handle: ({ principal, query, body }) => accounts.create(principal, query.accountId, body),
+    }),
+    // Beyond the contract, which has what it changes.
+    defineRoute({
+      operationId: "updateAccount",
+      method: "PATCH",
+      path: "/v1/accounts/{account_id}",
+      query: UpdateAccountQuery,
+      body: AccountBody,
+      handle: ({ principal, params, query, body }) =>
+        accounts.update(principal, params["account_id"]!, query.updateMask, body),
     }),
     defineRoute({
       operationId: "getAccount",

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { NotificationSettings } from "./notifications.ts";
 import { ACCOUNT_TYPES, SUSPEND_STATES } from "./table.ts";
 
 const readOnly = { readOnly: true } as const;
@@ -16,10 +17,12 @@ export const AccountBody = Type.Object({
   status: Type.Optional(Status),
   suspendState: Type.Optional(Type.Enum(SUSPEND_STATES, readOnly)),
   updateTime: Type.Optional(Type.String(readOnly)),
+  notificationSettings: Type.Optional(NotificationSettings),
 });
 export type AccountBody = Static<typeof AccountBody>;
 
 export const CreateAccountQuery = Type.Object({ accountId: Type.Optional(Type.String()) });
+export const UpdateAccountQuery = Type.Object({ updateMask: Type.Optional(Type.String()) });
 
 /** What clients see. */
 export interface Account {
@@ -33,4 +36,6 @@ export interface Account {
   status: { code: "OK"; message: "" };
   suspendState: (typeof SUSPEND_STATES)[number];
   updateTime: string;
+  /** Absent: nothing is set. */
+  notificationSettings?: NotificationSettings;
 }

@@ -1,12 +1,14 @@
 import type { Clock } from "../../lib/clock.ts";
 import { checkDisplayName } from "../../lib/display-text.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
+import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { checkEmail, idFromEmail } from "./email.ts";
-import { canSee, LIBRARY_ACCOUNT, notFound, type Principal } from "./principal.ts";
-import type { Account, AccountBody } from "./schema.ts";
+import { readThresholds, showThresholds } from "./notifications.ts";
+import { authorize, canSee, LIBRARY_ACCOUNT, notFound, type Principal } from "./principal.ts";
+import { type Account, AccountBody } from "./schema.ts";
 import { type AccountRow, accountStore } from "./store.ts";
 
 export { checkEmail, idFromEmail } from "./email.ts";
@@ -34,6 +36,8 @@ export interface Accounts {
     /** False when the account was not in the state `from` any more. */
     change(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean>;
   };
+  /** Micro-dollars at which accounts want to hear what they have spent in a month, where they have said so. */
+  spendThresholds(): Promise<ReadonlyMap<string, readonly bigint[]>>;
   /** Makes the account when it doesn't exist. Safe to call from several processes at once. */
   ensure(accountId: string): Promise<void>;
   exists(accountId: string): Promise<boolean>;
@@ -42,6 +46,16 @@ export interface Accounts {
    * @throws AppError FORBIDDEN, BAD_REQUEST, ALREADY_EXISTS.
    */
   create(principal: Principal, accountId: string | undefined, body: AccountBody): Promise<Account>;
+  /**
+   * For the account's admins; `accountType` for the operator alone.
+   * @throws AppError NOT_FOUND, FORBIDDEN, BAD_REQUEST naming the field.
+   */
+  update(
+    principal: Principal,
+    accountId: string,
+    updateMask: string | undefined,
+    body: AccountBody,
+  ): Promise<Account>;
   /** One's own account, the library's, any as the operator. @throws AppError NOT_FOUND. */
   get(principal: Principal, accountId: string): Promise<Account>;
   /** One's own account; all as the operator. Sorted by name, as accounts can't be ordered. */
@@ -60,8 +74,7 @@ export function createAccounts(deps: {
 
   async function insert(id: string, body: AccountBody): Promise<boolean> {
     const now = new Date(deps.clock.now());
-    const { displayName = "", email = "", accountType = "DEVELOPER" } = body;
-    return store.insertIfAbsent({ id, displayName, email, accountType, createTime: now, updateTime: now });
+    return store.insertIfAbsent({ id, ...fieldsOf(body), createTime: now, updateTime: now });
   }
 
   async function find(id: string): Promise<Account> {
@@ -78,14 +91,14 @@ export function createAccounts(deps: {
     async ensure(accountId) {
       await insert(accountId, {});
     },
+    spendThresholds: store.spendThresholds,
     exists: async (accountId) => (await store.get(accountId)) !== null,
     async create(principal, accountId, body) {
       if (!principal.isOperator) {
         throw new AppError("FORBIDDEN", "Only the operator of the platform makes accounts.");
       }
-      if (body.email === undefined) throw badRequest("email", "email is required.");
-      checkEmail("email", body.email);
-      checkDisplayName("displayName", body.displayName ?? "");
+      const { email } = fieldsOf(body);
+      checkEmailGiven(email);
       if (accountId !== undefined) {
         checkNewId("accountId", accountId);
         if (await insert(accountId, body)) return find(accountId);
@@ -93,9 +106,26 @@ export function createAccounts(deps: {
           param: "accountId",
         });
       }
-      let id = idFromEmail(body.email);
-      while (!(await insert(id, body))) id = `${idFromEmail(body.email)}-${randomId()}`;
+      let id = idFromEmail(email);
+      while (!(await insert(id, body))) id = `${idFromEmail(email)}-${randomId()}`;
       return find(id);
+    },
+    async update(principal, accountId, updateMask, body) {
+      const title = `Account accounts/${accountId}`;
+      authorize(principal, accountId, "admin", title);
+      const paths = updatePaths(updateMask, body, AccountBody);
+      const row = await store.change(accountId, (before) => {
+        const fields = fieldsOf(mergePatch(toAccount(before) as AccountBody, body, paths));
+        // The platform's own accounts have no address.
+        if (fields.email !== before.email) checkEmailGiven(fields.email);
+        const next = { ...before, ...fields, updateTime: new Date(deps.clock.now()) };
+        if (next.accountType !== before.accountType && !principal.isOperator) {
+          throw new AppError("FORBIDDEN", "Only the operator of the platform changes accountType.");
+        }
+        return next;
+      });
+      if (row === null) throw notFound(title);
+      return toAccount(row);
     },
     async get(principal, accountId) {
       if (!canSee(principal, accountId, accountId === LIBRARY_ACCOUNT)) {
@@ -115,6 +145,23 @@ export function createAccounts(deps: {
   };
 }
 
+/** What a client may set. @throws AppError BAD_REQUEST naming the field. */
+function fieldsOf({
+  displayName = "",
+  email = "",
+  accountType = "DEVELOPER",
+  notificationSettings = {},
+}: AccountBody) {
+  checkDisplayName("displayName", displayName);
+  const spendThresholdsMicros = readThresholds(notificationSettings);
+  return { displayName, email, accountType, spendThresholdsMicros };
+}
+
+function checkEmailGiven(email: string): void {
+  if (email === "") throw badRequest("email", "email is required.");
+  checkEmail("email", email);
+}
+
 function toAccount(row: AccountRow): Account {
   return {
     name: `accounts/${row.id}`,
@@ -126,5 +173,8 @@ function toAccount(row: AccountRow): Account {
     status: { code: "OK", message: "" },
     suspendState: row.suspendState,
     updateTime: row.updateTime.toISOString(),
+    ...(row.spendThresholdsMicros.length === 0
+      ? {}
+      : { notificationSettings: showThresholds(row.spendThresholdsMicros) }),
   };
 }

@@ -11,6 +11,10 @@ export interface AccountStore {
   get(id: string): Promise<AccountRow | null>;
   /** Of the accounts that are suspended. */
   suspendStates(): Promise<Map<string, AccountRow["suspendState"]>>;
+  /** Of the accounts that have set any. */
+  spendThresholds(): Promise<Map<string, bigint[]>>;
+  /** Puts what `change` makes of the row in its place; nobody else changes it meanwhile. Null: there is none. */
+  change(id: string, change: (row: AccountRow) => AccountRow): Promise<AccountRow | null>;
   /** False when it is not in the state `from` any more. */
   changeSuspendState(
     id: string,
@@ -60,6 +64,20 @@ export function accountStore({ db }: Pick<Database, "db">, tokenSecret: Buffer):
         .where(ne(accounts.suspendState, "UNSUSPENDED"));
       return new Map(rows.map(({ id, suspendState }) => [id, suspendState]));
     },
+    async spendThresholds() {
+      const rows = await db
+        .select({ id: accounts.id, micros: accounts.spendThresholdsMicros })
+        .from(accounts)
+        .where(ne(accounts.spendThresholdsMicros, []));
+      return new Map(rows.map(({ id, micros }) => [id, micros]));
+    },
+    change: (id, change) =>
+      db.transaction(async (tx) => {
+        const [row] = await tx.select().from(accounts).where(eq(accounts.id, id)).for("update");
+        if (row === undefined) return null;
+        const [changed] = await tx.update(accounts).set(change(row)).where(eq(accounts.id, id)).returning();
+        return changed!;
+      }),
     async changeSuspendState(id, from, to, updateTime) {
       const changed = await db
         .update(accounts)

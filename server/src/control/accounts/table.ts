@@ -1,4 +1,5 @@
-import { pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { bigint, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 
 export const ACCOUNT_TYPES = ["ACCOUNT_TYPE_UNSPECIFIED", "ENTERPRISE", "DEVELOPER", "BUSINESS"] as const;
 export const SUSPEND_STATES = [
@@ -19,6 +20,11 @@ export const accounts = pgTable("accounts", {
     .notNull()
     .default("READY"),
   suspendState: text("suspend_state", { enum: SUSPEND_STATES }).notNull().default("UNSUSPENDED"),
+  /** What the account's spending in a month is told at. */
+  spendThresholdsMicros: bigint("spend_thresholds_micros", { mode: "bigint" })
+    .array()
+    .notNull()
+    .default(sql`'{}'`),
   createTime: timestamp("create_time", { withTimezone: true }).notNull(),
   updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
 });

@@ -1,5 +1,5 @@
 import { ListQuerySchema } from "../../platform/db/listing.ts";
-import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
+import { defineRoute, type ResourceCall, type ResourceRoute } from "../../platform/http/resources.ts";
 import {
   BillingSummary,
   BillingTerms,
@@ -11,6 +11,40 @@ import {
 import type { BillingResource, Collection } from "./service.ts";
 
 const ACCOUNT = "/v1/accounts/{account_id}";
+
+/**
+ * What may be asked for in a suspended account although it makes or begins something: what costs nothing, pays, ends
+ * something, or judges itself what would grow.
+ */
+const FREE = new Set([
+  ...["createAccount", "createUser", "createApiKey", "createUserApiKey"],
+  ...["deleteApiKey", "deleteUserApiKey", "resetLedger", "scaleDeployment", "validateModelConfig"],
+  ...["createPayment", "createCredit", "createAdjustment", "createReservation", "createDeploymentShape"],
+]);
+
+/**
+ * The routes, where those that make or begin something are refused in suspended accounts.
+ * @param check throws for one that may not spend. Strangers don't hear of it.
+ */
+export function refuseSuspended(
+  routes: readonly ResourceRoute[],
+  check: (accountId: string) => void,
+): ResourceRoute[] {
+  return routes.map((route) => {
+    const { operationId, method } = route;
+    if (method !== "POST" || FREE.has(operationId) || /^(?:cancel|batchDelete)/.test(operationId))
+      return route;
+    return {
+      ...route,
+      async handle(call) {
+        const { principal, params } = call as ResourceCall<unknown, unknown>;
+        const accountId = params["account_id"]!;
+        if (principal.isOperator || principal.accountId === accountId) check(accountId);
+        return route.handle(call);
+      },
+    };
+  });
+}
 
 /** Beyond the contract. */
 export function billingRoutes(billing: BillingResource): ResourceRoute[] {

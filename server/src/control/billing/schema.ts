@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { TIERS, TRANSACTION_KINDS } from "../../metering/billing/service.ts";
+import { PAYMENT_TERMS, TIERS, TRANSACTION_KINDS } from "../../metering/billing/service.ts";
 
 /** US dollars as decimal text: `12.50`, `0.000015`. */
 const Usd = Type.String();
@@ -7,9 +7,12 @@ const Usd = Type.String();
 const SpendAlert = Type.Object({
   /** First day of the month. */
   month: Type.String(),
-  /** 50, 80 or 100. */
-  percent: Type.Integer(),
-  limitUsd: Usd,
+  /** Of the limit: 50, 80 or 100. Absent: the account asked to hear of the amount. */
+  percent: Type.Optional(Type.Integer()),
+  /** The amount that was reached. */
+  thresholdUsd: Usd,
+  /** As it was then; absent: unlimited. */
+  limitUsd: Type.Optional(Usd),
   spentUsd: Usd,
   createTime: Type.String(),
 });
@@ -20,6 +23,8 @@ export const BillingSummary = Type.Object({
   /** Whether usage is owed and limited here. */
   enabled: Type.Boolean(),
   tier: Type.Enum([...TIERS]),
+  /** `PREPAID`: the service ends with the credits. */
+  paymentTerms: Type.Enum([...PAYMENT_TERMS]),
   /** What was used this month, UTC. */
   monthToDateUsd: Usd,
   /** In force; absent: unlimited. Set as the quota `monthly-spend-usd`. */
@@ -38,6 +43,10 @@ export type BillingSummary = Static<typeof BillingSummary>;
 export const BillingTerms = Type.Object({
   /** Null: the one that the account qualifies for. */
   tier: Type.Optional(Type.Enum([...TIERS])),
+  /** Null: `POSTPAID`. */
+  paymentTerms: Type.Optional(Type.Enum([...PAYMENT_TERMS])),
+  /** `BLOCKED_BY_ABUSE_RULE` stops the account until `UNSUSPENDED`, or null, takes that back. */
+  suspendState: Type.Optional(Type.String()),
 });
 export type BillingTerms = Static<typeof BillingTerms>;
 
@@ -82,8 +91,11 @@ const InvoiceLine = Type.Object({
   kind: Type.String(),
   /** What was used: a model, a deployment. */
   subject: Type.String(),
-  /** In which month. */
+  /** In which month; earlier than the invoice's for what became known late. */
   month: Type.String(),
+  /** The first hour in which it was used, and the end of the last. */
+  startTime: Type.String(),
+  endTime: Type.String(),
   amountUsd: Usd,
 });
 

@@ -30,6 +30,7 @@ export const COLLECTIONS = {
 export type Collection = keyof typeof COLLECTIONS;
 
 const MAX_TEXT_CHARS = 500;
+const BLOCKED = "BLOCKED_BY_ABUSE_RULE";
 
 /** Money as an account's admins see it, and as the operator books it. */
 export class BillingResource {
@@ -48,6 +49,7 @@ export class BillingResource {
       name: `accounts/${accountId}/billing`,
       enabled: standing.enabled,
       tier,
+      paymentTerms: standing.paymentTerms,
       monthToDateUsd: formatDollars(standing.spentMicros),
       ...(limitMicros === null ? {} : { spendLimitUsd: formatDollars(limitMicros) }),
       ...(maxMicros === null ? {} : { maxSpendLimitUsd: formatDollars(maxMicros) }),
@@ -56,19 +58,32 @@ export class BillingResource {
       suspendState: account.suspendState,
       spendAlerts: alerts.map((alert) => ({
         month: alert.month.toISOString(),
-        percent: alert.percent,
-        limitUsd: formatDollars(alert.limitMicros),
+        ...(alert.percent === 0 ? {} : { percent: alert.percent }),
+        thresholdUsd: formatDollars(alert.thresholdMicros),
+        ...(alert.limitMicros === null ? {} : { limitUsd: formatDollars(alert.limitMicros) }),
         spentUsd: formatDollars(alert.spentMicros),
         createTime: alert.createTime.toISOString(),
       })),
     };
   }
 
-  /** @throws AppError FORBIDDEN for all but the operator. */
+  /** @throws AppError FORBIDDEN for all but the operator, BAD_REQUEST. */
   async setTerms(principal: Principal, accountId: string, body: BillingTerms): Promise<BillingSummary> {
-    await this.#account(principal, accountId);
+    const account = await this.#account(principal, accountId);
     onlyOperator(principal);
-    if (body.tier !== undefined) await this.#deps.billing.setTerms(accountId, { tier: body.tier ?? null });
+    const { tier, paymentTerms } = body;
+    const suspendState = body.suspendState ?? "UNSUSPENDED";
+    // What the platform finds out by itself is nobody's to set; it is sent back by who has read it.
+    if (!["UNSUSPENDED", BLOCKED, account.suspendState].includes(suspendState)) {
+      throw badRequest("suspendState", `suspendState is set to ${BLOCKED} or UNSUSPENDED.`);
+    }
+    const terms = {
+      ...(tier === undefined ? {} : { tier: tier ?? null }),
+      ...(paymentTerms === undefined ? {} : { paymentTerms: paymentTerms ?? "POSTPAID" }),
+    };
+    const { billing } = this.#deps;
+    if (Object.keys(terms).length > 0) await billing.setTerms(accountId, terms);
+    if (body.suspendState !== undefined) await billing.setBlocked(accountId, suspendState === BLOCKED);
     return this.summary(principal, accountId);
   }
 
@@ -206,6 +221,12 @@ function toInvoice(invoice: Invoice): InvoiceBody {
   };
 }
 
-function toLine({ kind, subject, month, micros }: InvoiceLine) {
-  return { kind, subject, month: month.toISOString(), amountUsd: formatDollars(micros) };
+function toLine({ month, startTime, endTime, micros, ...what }: InvoiceLine) {
+  return {
+    ...what,
+    month: month.toISOString(),
+    startTime: startTime.toISOString(),
+    endTime: endTime.toISOString(),
+    amountUsd: formatDollars(micros),
+  };
 }

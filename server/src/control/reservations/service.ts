@@ -55,7 +55,8 @@ export interface ReservationsDeps {
   users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
 }
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const MAX_DESCRIPTION_CHARS = 999;
 
 export function createReservations({
@@ -122,8 +123,11 @@ function newRow(
   const nextMidnight = new Date((Math.floor(nowMs / DAY_MS) + 1) * DAY_MS);
   const startTime = timeOf("startTime", body.startTime) ?? nextMidnight;
   const endTime = timeOf("endTime", body.endTime) ?? yearAfter(startTime);
+  if (startTime.getTime() < Math.floor(nowMs / HOUR_MS) * HOUR_MS) {
+    // What ran then is charged: it would be paid for twice.
+    throw badRequest("startTime", "startTime must not be before this hour.");
+  }
   if (endTime <= startTime) throw badRequest("endTime", "endTime must be after startTime.");
-  if (endTime.getTime() <= nowMs) throw badRequest("endTime", "endTime is over.");
   const now = new Date(nowMs);
   return {
     ...{ accountId, id, displayName, description, acceleratorType, reservedCount, startTime, endTime },

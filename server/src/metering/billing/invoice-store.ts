@@ -1,8 +1,8 @@
-import { and, asc, eq, gt, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, gte, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { lockAccount } from "./ledger-store.ts";
-import { billingAccounts, billingCharges, invoices } from "./table.ts";
+import { billingAccounts, billingCharges, invoices, ledgerTransactions } from "./table.ts";
 
 export type InvoiceRow = typeof invoices.$inferSelect;
 
@@ -12,16 +12,24 @@ export interface InvoiceLine {
   subject: string;
   /** First day of the month in which it was used; earlier than the invoice's for what became known late. */
   month: Date;
+  /** The first hour in which it was used, and the end of the last. */
+  startTime: Date;
+  endTime: Date;
   micros: bigint;
 }
 
 /** Reservations are invoiced apart from usage. */
 export type InvoiceKind = "usage" | "reservations";
 
+type Period = Pick<InvoiceRow, "periodStart" | "periodEnd">;
+
 export interface InvoiceStore {
-  /** Accounts with charges before `end` that are on no invoice. */
-  accountsToInvoice(kind: InvoiceKind, end: Date): Promise<string[]>;
-  /** Puts all charges before the period's end that are on no invoice on a new one. Null: it exists, or there are none. */
+  /** Accounts with charges for an invoice of the period. */
+  accountsToInvoice(kind: InvoiceKind, period: Period): Promise<string[]>;
+  /**
+   * Puts the period's charges that are on no invoice on a new one, and older ones that were known when it ended.
+   * Null: it exists, or there are none.
+   */
   issue(
     kind: InvoiceKind,
     invoice: Omit<InvoiceRow, "totalMicros" | "invoicedBeforeMicros">,
@@ -48,11 +56,11 @@ export function invoiceStore({ db }: Pick<Database, "db">, tokenSecret: Buffer):
     tokenSecret,
   });
   return {
-    async accountsToInvoice(kind, end) {
+    async accountsToInvoice(kind, period) {
       const rows = await db
         .selectDistinct({ accountId: billingCharges.accountId })
         .from(billingCharges)
-        .where(openCharges(kind, end));
+        .where(openCharges(kind, period));
       return rows.map(({ accountId }) => accountId);
     },
     issue: (kind, invoice) => db.transaction((tx) => issue(tx, kind, invoice)),
@@ -73,6 +81,8 @@ export function invoiceStore({ db }: Pick<Database, "db">, tokenSecret: Buffer):
           kind: billingCharges.kind,
           subject: billingCharges.subject,
           month,
+          startTime: sql<Date>`min(${billingCharges.hour})`.mapWith(billingCharges.hour),
+          endTime: sql<Date>`max(${billingCharges.hour}) + interval '1 hour'`.mapWith(billingCharges.hour),
           micros: sql<bigint>`sum(${billingCharges.micros})`.mapWith(BigInt),
         })
         .from(billingCharges)
@@ -99,11 +109,16 @@ export function invoiceStore({ db }: Pick<Database, "db">, tokenSecret: Buffer):
   };
 }
 
-function openCharges(kind: InvoiceKind, end: Date): SQL | undefined {
+function openCharges(kind: InvoiceKind, { periodStart, periodEnd }: Period): SQL | undefined {
+  const wasKnown = sql`exists (
+    select from ${ledgerTransactions}
+    where ${ledgerTransactions.id} = ${billingCharges.transactionId}
+      and ${lt(ledgerTransactions.createTime, periodEnd)})`;
   return and(
+    or(gte(billingCharges.hour, periodStart), wasKnown),
     isNull(billingCharges.invoiceId),
     eq(billingCharges.waived, false),
-    lt(billingCharges.hour, end),
+    lt(billingCharges.hour, periodEnd),
     kind === "reservations" ? eq(billingCharges.kind, "reservation") : ne(billingCharges.kind, "reservation"),
   );
 }
@@ -113,11 +128,11 @@ async function issue(
   kind: InvoiceKind,
   invoice: Omit<InvoiceRow, "totalMicros" | "invoicedBeforeMicros">,
 ): Promise<InvoiceRow | null> {
-  const { accountId, id, periodEnd } = invoice;
+  const { accountId, id } = invoice;
   await lockAccount(tx, accountId, invoice.createTime);
   const before = await tx.select().from(invoices).where(eq(invoices.accountId, accountId));
   if (before.some((one) => one.id === id)) return null;
-  const open = and(eq(billingCharges.accountId, accountId), openCharges(kind, periodEnd));
+  const open = and(eq(billingCharges.accountId, accountId), openCharges(kind, invoice));
   const [sum] = await tx
     .select({ micros: sql<bigint>`coalesce(sum(${billingCharges.micros}), 0)`.mapWith(BigInt) })
     .from(billingCharges)

@@ -1,5 +1,5 @@
-import { and, eq, gte, inArray, lt, ne, sql } from "drizzle-orm";
-import { AppError } from "../../lib/errors.ts";
+import { and, eq, gte, inArray, lt, ne, type SQL, sql } from "drizzle-orm";
+import { AppError, badRequest } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Database, Transaction } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
@@ -53,12 +53,16 @@ export interface LedgerStore {
   postUsage(usage: HourOfUsage, now: Date, isWaived: boolean): Promise<void>;
   /** What was charged for usage in these hours, one charge for each account, hour, kind and subject. */
   posted(from: Date, to: Date): Promise<(Charge & { accountId: string })[]>;
+  /** The same in all by account. */
+  charged(from: Date, to: Date): Promise<Map<string, bigint>>;
+  /** Which reservations were charged for which days: their names, a space and the day's first millisecond. */
+  reservedDays(from: Date, to: Date): Promise<Set<string>>;
   /** Null: nothing happened to it yet. */
   account(accountId: string): Promise<BillingAccountRow | null>;
   /** Sets what a customer or the operator may set. */
   setTerms(
     accountId: string,
-    terms: Partial<Pick<BillingAccountRow, "spendLimitMicros" | "tier">>,
+    terms: Partial<Pick<BillingAccountRow, "spendLimitMicros" | "tier" | "paymentTerms">>,
     now: Date,
   ): Promise<void>;
   get(accountId: string, id: string, kinds: readonly TransactionKind[]): Promise<TransactionRow | null>;
@@ -67,6 +71,8 @@ export interface LedgerStore {
   entries(ids: readonly string[]): Promise<Map<string, Entry[]>>;
 }
 
+/** What the database's sums hold: some nine trillion dollars. */
+const MAX_MICROS = 2n ** 63n - 1n;
 const QUALIFYING: ReadonlySet<TransactionKind> = new Set(["payment", "credit_purchase"]);
 const NOT_USAGE = ["reservation", "adjustment"];
 
@@ -99,8 +105,23 @@ export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
       db
         .select({ ...postedColumns, accountId: billingCharges.accountId })
         .from(billingCharges)
-        .where(and(gte(billingCharges.hour, from), lt(billingCharges.hour, to), isUsage))
+        .where(and(within(from, to), isUsage))
         .groupBy(billingCharges.accountId, billingCharges.hour, billingCharges.kind, billingCharges.subject),
+    async charged(from, to) {
+      const rows = await db
+        .select({ accountId: billingCharges.accountId, micros: postedColumns.micros })
+        .from(billingCharges)
+        .where(and(within(from, to), isUsage))
+        .groupBy(billingCharges.accountId);
+      return new Map(rows.map(({ accountId, micros }) => [accountId, micros]));
+    },
+    async reservedDays(from, to) {
+      const rows = await db
+        .select({ subject: billingCharges.subject, day: billingCharges.hour })
+        .from(billingCharges)
+        .where(and(within(from, to), eq(billingCharges.kind, "reservation")));
+      return new Set(rows.map(({ subject, day }) => `${subject} ${day.getTime()}`));
+    },
     async account(accountId) {
       const [row] = await db.select().from(billingAccounts).where(eq(billingAccounts.accountId, accountId));
       return row ?? null;
@@ -133,7 +154,13 @@ export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
   };
 }
 
-const isUsage = and(...NOT_USAGE.map((kind) => ne(billingCharges.kind, kind)));
+/** Charges for these hours. */
+export function within(from: Date, to: Date): SQL | undefined {
+  return and(gte(billingCharges.hour, from), lt(billingCharges.hour, to));
+}
+
+/** Charges for what was used. */
+export const isUsage = and(...NOT_USAGE.map((kind) => ne(billingCharges.kind, kind)));
 const postedColumns = {
   hour: billingCharges.hour,
   kind: billingCharges.kind,
@@ -199,6 +226,9 @@ async function write(
     qualifyingMicros: account.qualifyingMicros + (QUALIFYING.has(kind) ? amountMicros : 0n),
     updateTime: createTime,
   };
+  if (after.receivedMicros > MAX_MICROS || after.chargedMicros > MAX_MICROS) {
+    throw badRequest("amountUsd", "amountUsd is more than the account's books can hold.");
+  }
   await tx.update(billingAccounts).set(after).where(eq(billingAccounts.accountId, accountId));
   return { row, account: after };
 }

@@ -181,6 +181,17 @@ test("two payments at once both count; the same one twice counts once, and its k
   });
 });
 
+test("more than the books can hold is refused by name", async () => {
+  const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
+  const most = 2n ** 63n - 1n;
+  await ledger.post(given(accountId, "payment", most, "1"));
+  await expect(ledger.post(given(accountId, "payment", 1n, "2"))).rejects.toMatchObject({
+    ...{ code: "BAD_REQUEST", param: "amountUsd" },
+  });
+  await ledger.post(given(accountId, "adjustment", most, "3"));
+  expect((await ledger.account(accountId))?.netMicros).toBe(0n);
+});
+
 /** Something that happens to one of three customers; `crashAt` counts the statements until the process dies. */
 const step = fc.record({
   who: fc.nat(2),

@@ -66,6 +66,8 @@ export interface UsageCosts {
   /** Settles when everything that has ended before the call is in the sums. */
   flush(): Promise<void>;
   hourlyCosts(from: Date, to: Date): Promise<HourlyCost[]>;
+  /** Null: there is no usage. */
+  firstDay(): Promise<Date | null>;
   /** By account. */
   costs(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>>;
 }

@@ -11,17 +11,15 @@ export interface PostingDeps {
   log: DatabaseLog;
   /** False: usage is written down, and nobody owes it. */
   enabled: boolean;
-  usage: Pick<UsageCosts, "hourlyCosts">;
-  ledger: Pick<LedgerStore, "posted" | "postUsage" | "post">;
+  usage: Pick<UsageCosts, "hourlyCosts" | "costs" | "firstDay">;
+  ledger: Pick<LedgerStore, "posted" | "charged" | "reservedDays" | "postUsage" | "post">;
   /** Null: nothing is reserved. */
   reserving: Reserving | null;
   invoices: Pick<InvoiceStore, "accountsToInvoice" | "issue">;
 }
 
-/** What is looked at every time: most of what comes late comes within this time. */
-const RECENT_MS = 2 * DAY_MS;
-/** What is looked at once a day. */
-const ALL_MS = 62 * DAY_MS;
+/** What is looked at every time: most of what comes late comes within this time. What is older, once a day. */
+export const RECENT_MS = 2 * DAY_MS;
 /** How long after a month's end its invoices wait for what is still on its way. */
 const CLOSE_AFTER_MS = HOUR_MS;
 const DUE_AFTER_MS = 14 * DAY_MS;
@@ -40,39 +38,76 @@ export class Posting {
 
   async run(): Promise<void> {
     const nowMs = this.#deps.clock.now();
-    const isFull = nowMs >= this.#nextFullMs || nowMs < this.#nextFullMs - DAY_MS;
-    const endMs = hourOf(nowMs);
-    // Day by day, so that memory holds one day's sums at most.
-    for (let dayMs = dayOf(nowMs - (isFull ? ALL_MS : RECENT_MS)); dayMs < endMs; dayMs += DAY_MS) {
-      await this.#postUsage(dayMs, Math.min(dayMs + DAY_MS, endMs));
+    const recentMs = dayOf(nowMs - RECENT_MS);
+    if (nowMs >= this.#nextFullMs || nowMs < this.#nextFullMs - DAY_MS) {
+      await this.#catchUp(recentMs);
+      this.#nextFullMs = nowMs + DAY_MS;
     }
-    if (isFull) this.#nextFullMs = nowMs + DAY_MS;
+    await this.#post(recentMs, hourOf(nowMs));
     await this.#issueInvoices(nowMs);
   }
 
-  async #postUsage(fromMs: number, toMs: number): Promise<void> {
-    const { usage, ledger, clock, enabled } = this.#deps;
-    const [from, to] = [new Date(fromMs), new Date(toMs)];
-    const [costs, posted] = await Promise.all([usage.hourlyCosts(from, to), ledger.posted(from, to)]);
-    const known = new Map(posted.map((one) => [keyOf(one), one.micros]));
-    const fresh = costs.filter((one) => one.costMicros > (known.get(keyOf(one)) ?? 0n));
-    const shares = enabled ? await this.#settleReservations(from, to) : new Map<string, bigint>();
-    for (const hour of byHour(fresh, shares)) {
-      await ledger.postUsage(hour, new Date(clock.now()), !enabled);
+  /** However late usage came: months whose sums are not what was charged of them are looked at day by day. */
+  async #catchUp(endMs: number): Promise<void> {
+    const { usage, ledger, reserving } = this.#deps;
+    const reserved = (await reserving?.between(new Date(0), new Date(endMs))) ?? [];
+    const first = [await usage.firstDay(), ...reserved.map(({ startTime }) => startTime)];
+    const firstMs = Math.min(...first.map((date) => date?.getTime() ?? endMs));
+    for (let fromMs = dayOf(firstMs); fromMs < endMs; fromMs = monthOf(fromMs).endMs) {
+      const toMs = Math.min(monthOf(fromMs).endMs, endMs);
+      const [from, to] = [new Date(fromMs), new Date(toMs)];
+      await this.#chargeReservations(fromMs, toMs);
+      const [costs, charged] = await Promise.all([usage.costs(from, to), ledger.charged(from, to)]);
+      const isLate = [...costs].some(([accountId, cost]) => cost > (charged.get(accountId) ?? 0n));
+      if (isLate) await this.#post(fromMs, toMs);
     }
   }
 
-  /** Charges reservations, and tells what of the cost they serve. */
-  async #settleReservations(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>> {
-    const { reserving, ledger, clock } = this.#deps;
+  /** Day by day, so that memory holds one day's sums at most. @param fromMs the beginning of a day. */
+  async #post(fromMs: number, toMs: number): Promise<void> {
+    await this.#chargeReservations(fromMs, dayOf(toMs));
+    for (let dayMs = fromMs; dayMs < toMs; dayMs += DAY_MS) {
+      await this.#postUsage(new Date(dayMs), new Date(Math.min(dayMs + DAY_MS, toMs)));
+    }
+  }
+
+  async #postUsage(from: Date, to: Date): Promise<void> {
+    const { usage, ledger, clock, enabled } = this.#deps;
+    const [costs, posted] = await Promise.all([usage.hourlyCosts(from, to), ledger.posted(from, to)]);
+    const known = new Map(posted.map((one) => [keyOf(one), one.micros]));
+    const fresh = costs.filter((one) => one.costMicros > (known.get(keyOf(one)) ?? 0n));
+    if (fresh.length === 0) return;
+    const shares = enabled ? await this.#reservedShares(from, to) : new Map<string, bigint>();
+    const failures: unknown[] = [];
+    for (const hour of byHour(fresh, shares)) {
+      // What goes wrong with one account is not to hold up the others.
+      await ledger.postUsage(hour, new Date(clock.now()), !enabled).catch((error) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #reservedShares(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>> {
+    const { reserving } = this.#deps;
     const reserved = (await reserving?.between(from, to)) ?? [];
     if (reserving === null || reserved.length === 0) return new Map();
-    for (const one of reserved) {
-      const charge = reservationCharge(one, reserving.prices, from.getTime(), new Date(clock.now()));
-      if (charge !== null && to.getTime() - from.getTime() === DAY_MS) await ledger.post(charge);
-    }
     const accountIds = [...new Set(reserved.map(({ accountId }) => accountId))];
     return reservedShares(await reserving.acceleratorTime(accountIds, from, to), reserved);
+  }
+
+  /** Of full days, used or not. */
+  async #chargeReservations(fromMs: number, toMs: number): Promise<void> {
+    const { reserving, ledger, clock, enabled } = this.#deps;
+    const [from, to] = [new Date(fromMs), new Date(toMs)];
+    const reserved = enabled ? ((await reserving?.between(from, to)) ?? []) : [];
+    if (reserving === null || reserved.length === 0) return;
+    const charged = await ledger.reservedDays(from, to);
+    for (const one of reserved) {
+      for (let dayMs = fromMs; dayMs < toMs; dayMs += DAY_MS) {
+        if (charged.has(`${one.name} ${dayMs}`)) continue;
+        const charge = reservationCharge(one, reserving.prices, dayMs, new Date(clock.now()));
+        if (charge !== null) await ledger.post(charge);
+      }
+    }
   }
 
   async #issueInvoices(nowMs: number): Promise<void> {
@@ -82,7 +117,7 @@ export class Posting {
     for (const kind of ["usage", "reservations"] as const) {
       const month = periodStart.toISOString().slice(0, 7);
       const id = kind === "usage" ? month : `${month}-${kind}`;
-      for (const accountId of await invoices.accountsToInvoice(kind, periodEnd)) {
+      for (const accountId of await invoices.accountsToInvoice(kind, { periodStart, periodEnd })) {
         const createTime = new Date(nowMs);
         const dueTime = new Date(nowMs + DUE_AFTER_MS);
         const issued = await invoices.issue(kind, {

@@ -84,6 +84,7 @@ test("a month with a reservation ends with two invoices: the reservation's, and 
     usage: {
       onClosed: () => {},
       flush: async () => {},
+      firstDay: async () => null,
       costs: async () => new Map(),
       hourlyCosts: async (from, to) =>
         both

@@ -13,6 +13,7 @@ let clock: FakeClock;
 let usage: FakeUsage;
 let suspensions: FakeSuspensions;
 let gateways: Billing[];
+let thresholds: Map<string, bigint[]>;
 let accounts = 0;
 let accountId: string;
 
@@ -26,6 +27,7 @@ beforeEach(async () => {
   clock = new FakeClock(Date.UTC(2026, 10, 20, 9, 30));
   usage = new FakeUsage();
   suspensions = new FakeSuspensions();
+  thresholds = new Map();
   accountId = `account-${accounts++}`;
 });
 afterAll(() => Promise.all(gateways.map((one) => one.close())));
@@ -33,7 +35,8 @@ afterAll(() => Promise.all(gateways.map((one) => one.close())));
 async function startGateway(enabled = true) {
   const own = usage.gateway(clock);
   const common = { database, clock, log: silentLog, suspensions, tokenSecret: Buffer.alloc(32) };
-  const billing = createBilling({ ...common, enabled, usage: own });
+  const spendThresholds = async () => thresholds;
+  const billing = createBilling({ ...common, enabled, usage: own, spendThresholds });
   gateways.push(billing);
   await billing.start();
   return { billing, close: own.close, flush: own.flush };
@@ -115,6 +118,89 @@ describe("spending", () => {
     close(accountId, 25n * DOLLAR);
     await billing.settle();
     expect(await percents()).toEqual([100, 50, 80]);
+  });
+
+  test("amounts that an account asked to hear of are told beside the warnings, also where nobody is limited", async () => {
+    const { billing, close } = await startGateway();
+    const off = await startGateway(false);
+    thresholds.set(accountId, [3n * DOLLAR, 45n * DOLLAR]).set("somebody", [DOLLAR]);
+    const told = async () =>
+      (await billing.alerts(accountId)).map(({ percent, thresholdMicros }) => [
+        percent,
+        thresholdMicros / DOLLAR,
+      ]);
+    close(accountId, 3n * DOLLAR - 1n);
+    await billing.settle();
+    expect(await told()).toEqual([]);
+    close(accountId, 1n);
+    await billing.settle();
+    await off.billing.settle();
+    expect(await told()).toEqual([[0, 3n]]);
+    await billing.setTerms(accountId, { tier: "UNLIMITED" });
+    close(accountId, 42n * DOLLAR);
+    await billing.settle();
+    expect(await told()).toEqual([
+      [0, 45n],
+      [0, 3n],
+    ]);
+    clock.advance(11 * DAY_MS);
+    off.close(accountId, 5n * DOLLAR);
+    await off.flush();
+    await off.billing.settle();
+    expect((await told()).length).toBe(3);
+  });
+
+  test("paid for in advance ends with the credits, at once here and soon elsewhere, and begins again with new ones", async () => {
+    const [{ billing, close, flush }, other] = [await startGateway(), await startGateway()];
+    await billing.setTerms(accountId, { paymentTerms: "PREPAID" });
+    expect([isOpen(billing), suspensions.states.get(accountId)]).toEqual([false, "CREDIT_DEPLETED"]);
+    await billing.book(booking("credit_grant", 10n));
+    expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
+    close(accountId, 10n * DOLLAR - 1n);
+    expect(isOpen(billing)).toBe(true);
+    close(accountId, 1n);
+    expect(isOpen(billing)).toBe(false);
+    expect(() => billing.check(accountId)).toThrow(/credits are used up/);
+    await flush();
+    await other.billing.settle();
+    expect([isOpen(other.billing), other.billing.isSuspended(accountId)]).toEqual([false, true]);
+    // Whether the hour is charged yet makes no difference, nor does the month.
+    for (const ms of [3_600_000, 11 * DAY_MS]) {
+      clock.advance(ms);
+      await billing.settle();
+      expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
+    }
+    await billing.book(booking("payment", 5n));
+    expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
+    close(accountId, 3n * DOLLAR);
+    await billing.settle();
+    await billing.book(booking("adjustment", 2n));
+    expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
+    await billing.setTerms(accountId, { paymentTerms: "POSTPAID" });
+    expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
+  });
+
+  test("stopped by the operator begins again when the operator says so, and not with money or time", async () => {
+    const [{ billing, close }, other] = [await startGateway(), await startGateway()];
+    await billing.setBlocked(accountId, true);
+    await billing.setBlocked(accountId, true);
+    await billing.book(booking("payment", 5_000n));
+    clock.advance(31 * DAY_MS);
+    await other.billing.settle();
+    expect([isOpen(billing), isOpen(other.billing), billing.isSuspended(accountId)]).toEqual([
+      ...[false, false, true],
+    ]);
+    expect(() => billing.check(accountId)).toThrow(/suspended by the operator/);
+    await billing.setBlocked(accountId, false);
+    expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
+    // What else there is to suspend it for counts at once.
+    await billing.setBlocked(accountId, true);
+    await billing.setTerms(accountId, { spendLimitMicros: DOLLAR });
+    close(accountId, DOLLAR);
+    await billing.setBlocked(accountId, false);
+    expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
+    await billing.setBlocked(accountId, false);
+    expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
   });
 
   test("with billing off nobody is limited, nobody owes, and suspensions for money end", async () => {
@@ -200,6 +286,8 @@ describe("invoices", () => {
         kind: "text",
         subject: "accounts/fireworks/models/m",
         month: new Date("2026-11-01T00:00:00Z"),
+        startTime: new Date("2026-11-20T09:00:00Z"),
+        endTime: new Date("2026-11-20T10:00:00Z"),
         micros: 83n * DOLLAR,
       },
     ]);
@@ -207,8 +295,9 @@ describe("invoices", () => {
     // Of the month that is invoiced already.
     close(accountId, 2n * DOLLAR, Date.UTC(2026, 10, 30, 23, 59));
     await flush();
+    clock.advance(DAY_MS);
     await billing.settle();
-    clock.advance(30 * DAY_MS);
+    clock.advance(29 * DAY_MS);
     await billing.settle();
     const december = await billing.getInvoice(accountId, "2026-12");
     expect(december?.lines.map(({ month, micros }) => [month.getUTCMonth(), micros])).toEqual([
@@ -220,6 +309,34 @@ describe("invoices", () => {
     expect(rows.map(({ id, paidMicros }) => [id, paidMicros])).toEqual([
       ["2026-12", DOLLAR],
       ["2026-11", 83n * DOLLAR],
+    ]);
+  });
+
+  test("hold usage however late it came, with the hour in which it was used, and however far ahead a clock was", async () => {
+    const { billing, close, flush } = await startGateway();
+    close(accountId, DOLLAR);
+    await flush();
+    clock.advance(3_600_000);
+    await billing.settle();
+    close(accountId, 2n * DOLLAR, Date.UTC(2024, 1, 29, 23, 59));
+    close(accountId, 3n * DOLLAR, Date.UTC(2026, 6, 1, 5));
+    close(accountId, 4n * DOLLAR, Date.UTC(2026, 10, 30, 23));
+    await flush();
+    await billing.settle();
+    expect((await billing.standing(accountId)).owedMicros).toBe(DOLLAR);
+    clock.advance(DAY_MS);
+    await billing.settle();
+    expect((await billing.standing(accountId)).owedMicros).toBe(6n * DOLLAR);
+    clock.advance(12 * DAY_MS);
+    await billing.settle();
+    const { totalMicros, lines } = (await billing.getInvoice(accountId, "2026-11"))!;
+    expect([totalMicros, lines.map(({ startTime, micros }) => [startTime.toISOString(), micros])]).toEqual([
+      10n * DOLLAR,
+      [
+        ["2024-02-29T23:00:00.000Z", 2n * DOLLAR],
+        ["2026-07-01T05:00:00.000Z", 3n * DOLLAR],
+        ["2026-11-20T09:00:00.000Z", 5n * DOLLAR],
+      ],
     ]);
   });
 

@@ -5,8 +5,14 @@ import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
 import type { Entry } from "./entries.ts";
-import { type InvoiceLine, type InvoiceRow, invoiceStore } from "./invoice-store.ts";
-import { type BillingAccountRow, clamp, ledgerStore, type TransactionRow } from "./ledger-store.ts";
+import { type InvoiceLine, type InvoiceRow, type InvoiceStore, invoiceStore } from "./invoice-store.ts";
+import {
+  type BillingAccountRow,
+  clamp,
+  type LedgerStore,
+  ledgerStore,
+  type TransactionRow,
+} from "./ledger-store.ts";
 import { hourOf } from "./months.ts";
 import {
   manualPayments,
@@ -18,7 +24,7 @@ import {
 import { Posting } from "./posting.ts";
 import { Spend } from "./spend.ts";
 import { type SpendAlertRow, spendStore } from "./spend-store.ts";
-import type { Tier, TransactionKind } from "./table.ts";
+import type { PaymentTerms, Tier, TransactionKind } from "./table.ts";
 import { type SpendLimit, spendLimitOf } from "./tiers.ts";
 
 export type { Entry } from "./entries.ts";
@@ -33,7 +39,14 @@ export type {
   UsageCosts,
 } from "./ports.ts";
 export type { SpendAlertRow } from "./spend-store.ts";
-export { TIERS, type Tier, TRANSACTION_KINDS, type TransactionKind } from "./table.ts";
+export {
+  PAYMENT_TERMS,
+  type PaymentTerms,
+  TIERS,
+  type Tier,
+  TRANSACTION_KINDS,
+  type TransactionKind,
+} from "./table.ts";
 export type { SpendLimit } from "./tiers.ts";
 
 export interface BillingDeps {
@@ -44,6 +57,8 @@ export interface BillingDeps {
   enabled: boolean;
   usage: UsageCosts;
   suspensions: Suspensions;
+  /** Micro-dollars at which accounts want to hear what they have spent in a month. Absent: at none. */
+  spendThresholds?: () => Promise<ReadonlyMap<string, readonly bigint[]>>;
   /** Absent: nothing is reserved. */
   reserving?: Reserving;
   /** Seals page tokens. */
@@ -77,6 +92,7 @@ export interface Standing {
   /** What the customer has set. */
   spendLimitMicros: bigint | null;
   isTierSet: boolean;
+  paymentTerms: PaymentTerms;
 }
 
 export interface Invoice extends InvoiceRow {
@@ -106,7 +122,12 @@ export interface Billing {
   ): Promise<Page<TransactionRow>>;
   standing(accountId: string): Promise<Standing>;
   /** Null: as the tier has it. Takes effect on every gateway within a second. */
-  setTerms(accountId: string, terms: { spendLimitMicros?: bigint | null; tier?: Tier | null }): Promise<void>;
+  setTerms(
+    accountId: string,
+    terms: { spendLimitMicros?: bigint | null; tier?: Tier | null; paymentTerms?: PaymentTerms },
+  ): Promise<void>;
+  /** Suspends the account until that is taken back, or takes it back. @throws AppError ABORTED. */
+  setBlocked(accountId: string, isBlocked: boolean): Promise<void>;
   alerts(accountId: string): Promise<SpendAlertRow[]>;
   getInvoice(accountId: string, id: string): Promise<(Invoice & { lines: InvoiceLine[] }) | null>;
   listInvoices(query: ListQuery, accountId: string): Promise<Page<Invoice>>;
@@ -123,7 +144,12 @@ export function createBilling(deps: BillingDeps): Billing {
   const ledger = ledgerStore(database, deps.tokenSecret);
   const invoices = invoiceStore(database, deps.tokenSecret);
   const store = spendStore(database);
-  const spend = new Spend({ ...deps, store, invoices });
+  const spend = new Spend({
+    reserving: null,
+    spendThresholds: async () => new Map(),
+    ...deps,
+    ...{ store, invoices },
+  });
   const posting = new Posting({ reserving: null, ...deps, ledger, invoices });
   const work = keepFresh(() => posting.run(), {
     everyMs: POST_EVERY_MS,
@@ -156,7 +182,7 @@ export function createBilling(deps: BillingDeps): Billing {
     entries: ledger.entries,
     async standing(accountId) {
       const row = await ledger.account(accountId);
-      const { netMicros, spendLimitMicros, tier } = row ?? NO_ACCOUNT;
+      const { netMicros, spendLimitMicros, tier, paymentTerms } = row ?? NO_ACCOUNT;
       return {
         enabled,
         creditMicros: netMicros > 0n ? netMicros : 0n,
@@ -165,24 +191,16 @@ export function createBilling(deps: BillingDeps): Billing {
         limit: spendLimitOf(row ?? NO_ACCOUNT),
         spendLimitMicros,
         isTierSet: tier !== null,
+        paymentTerms,
       };
     },
     async setTerms(accountId, terms) {
       await ledger.setTerms(accountId, terms, now());
       await spend.changed();
     },
+    setBlocked: (accountId, isBlocked) => spend.setBlocked(accountId, isBlocked),
     alerts: store.alerts,
-    async getInvoice(accountId, id) {
-      const row = await invoices.get(accountId, id);
-      if (row === null) return null;
-      const invoice = withPayments(row, await ledger.account(accountId), now());
-      return { ...invoice, lines: await invoices.lines(accountId, id) };
-    },
-    async listInvoices(query, accountId) {
-      const page = await invoices.list(query, accountId);
-      const account = await ledger.account(accountId);
-      return { ...page, rows: page.rows.map((row) => withPayments(row, account, now())) };
-    },
+    ...invoicesOf(invoices, ledger, now),
     async settle() {
       await work.refresh();
       await spend.refresh();
@@ -198,7 +216,30 @@ export function createBilling(deps: BillingDeps): Billing {
   };
 }
 
-const NO_ACCOUNT = { netMicros: 0n, qualifyingMicros: 0n, spendLimitMicros: null, tier: null };
+const NO_ACCOUNT = {
+  ...{ netMicros: 0n, qualifyingMicros: 0n, spendLimitMicros: null, tier: null },
+  paymentTerms: "POSTPAID" as const,
+};
+
+function invoicesOf(
+  invoices: InvoiceStore,
+  ledger: LedgerStore,
+  now: () => Date,
+): Pick<Billing, "getInvoice" | "listInvoices"> {
+  return {
+    async getInvoice(accountId, id) {
+      const row = await invoices.get(accountId, id);
+      if (row === null) return null;
+      const invoice = withPayments(row, await ledger.account(accountId), now());
+      return { ...invoice, lines: await invoices.lines(accountId, id) };
+    },
+    async listInvoices(query, accountId) {
+      const page = await invoices.list(query, accountId);
+      const account = await ledger.account(accountId);
+      return { ...page, rows: page.rows.map((row) => withPayments(row, account, now())) };
+    },
+  };
+}
 
 /** What came in pays the oldest invoice first. */
 function withPayments(row: InvoiceRow, account: BillingAccountRow | null, now: Date): Invoice {

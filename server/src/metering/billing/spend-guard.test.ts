@@ -8,11 +8,13 @@ const DECEMBER = Date.UTC(2026, 11);
 function start() {
   const clock = new FakeClock(DECEMBER - 1_000);
   const guard = new SpendGuard(clock);
-  const read = (spentMicros: bigint, monthStartMs = NOVEMBER) =>
+  const read = (spentMicros: bigint, monthStartMs = NOVEMBER, creditMicros: bigint | null = null) =>
     guard.endRefresh({
       monthStartMs,
       defaultLimitMicros: 100n,
-      accounts: new Map([["acme", { limitMicros: 100n, spentMicros, state: "UNSUSPENDED" as const }]]),
+      accounts: new Map([
+        ["acme", { limitMicros: 100n, spentMicros, creditMicros, state: "UNSUSPENDED" as const }],
+      ]),
     });
   guard.beginRefresh();
   read(0n);
@@ -44,6 +46,27 @@ test("a request that crosses the month's end counts where it began, on either si
   read(4n, DECEMBER);
   guard.closed("acme", 50n, begunMs);
   expect(guard.spent("acme")).toBe(6n);
+});
+
+test("what was paid in advance is used up by what ends here, on either side of the month's end", () => {
+  const { clock, guard, read, close } = start();
+  const depleted = () => expect(() => guard.check("acme")).toThrow(/credits are used up/);
+  read(40n, NOVEMBER, 10n);
+  close(4n);
+  guard.check("acme");
+  clock.advance(1_000);
+  close(5n);
+  guard.check("acme");
+  close(1n);
+  depleted();
+  guard.beginRefresh();
+  close(2n);
+  read(6n, DECEMBER, 3n);
+  guard.check("acme");
+  close(1n);
+  depleted();
+  read(0n, DECEMBER, 0n);
+  depleted();
 });
 
 test("accounts that nobody has heard of have the default limit", () => {

@@ -9,6 +9,8 @@ export interface AccountSpend {
   limitMicros: bigint | null;
   /** In the month, as the database knows it. */
   spentMicros: bigint;
+  /** What is left of what was paid in advance; null: there are invoices. */
+  creditMicros: bigint | null;
   state: SuspendState;
 }
 
@@ -29,6 +31,8 @@ interface Costs {
 /** An account with what it has spent so far. */
 interface Running extends Costs {
   limitMicros: bigint | null;
+  /** Of `current` and `later` together, how much is paid for in advance; null: there are invoices. */
+  paidMicros: bigint | null;
   state: SuspendState;
 }
 
@@ -75,8 +79,9 @@ export class SpendGuard {
     this.#monthEndMs = monthOf(monthStartMs).endMs;
     this.#defaultLimitMicros = defaultLimitMicros;
     this.#accounts = new Map();
-    for (const [accountId, { limitMicros, state, spentMicros }] of accounts) {
-      this.#accounts.set(accountId, { limitMicros, state, current: spentMicros, later: 0n });
+    for (const [accountId, { limitMicros, state, spentMicros, creditMicros }] of accounts) {
+      const paidMicros = creditMicros === null ? null : spentMicros + creditMicros;
+      this.#accounts.set(accountId, { limitMicros, paidMicros, state, current: spentMicros, later: 0n });
     }
     for (const [accountId, { current, later }] of this.#since) {
       const account = this.#account(accountId);
@@ -88,7 +93,7 @@ export class SpendGuard {
   /** @throws AppError PAYMENT_REQUIRED with the reason. */
   check(accountId: string): void {
     const account = this.#accounts.get(accountId);
-    const reason = account && REASONS[account.state];
+    const reason = account && reasonOf(account);
     if (reason !== undefined) throw new AppError("PAYMENT_REQUIRED", reason);
     const limitMicros = account === undefined ? this.#defaultLimitMicros : account.limitMicros;
     if (limitMicros === null || this.spent(accountId) < limitMicros) return;
@@ -113,11 +118,17 @@ export class SpendGuard {
   #account(accountId: string): Running {
     let account = this.#accounts.get(accountId);
     if (account === undefined) {
-      account = { limitMicros: this.#defaultLimitMicros, state: "UNSUSPENDED", current: 0n, later: 0n };
+      const limitMicros = this.#defaultLimitMicros;
+      account = { limitMicros, paidMicros: null, state: "UNSUSPENDED", current: 0n, later: 0n };
       this.#accounts.set(accountId, account);
     }
     return account;
   }
+}
+
+function reasonOf({ state, paidMicros, current, later }: Running): string | undefined {
+  const isDepleted = paidMicros !== null && current + later >= paidMicros;
+  return REASONS[state] ?? (isDepleted ? REASONS.CREDIT_DEPLETED : undefined);
 }
 
 /** Reasons that a new month doesn't end; the spending limit has its own. */

@@ -1,6 +1,6 @@
-import { and, desc, eq, gte, lt, sql } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
-import type { BillingAccountRow } from "./ledger-store.ts";
+import { type BillingAccountRow, isUsage, within } from "./ledger-store.ts";
 import { billingAccounts, billingCharges, spendAlerts } from "./table.ts";
 
 export type SpendAlertRow = typeof spendAlerts.$inferSelect;
@@ -12,6 +12,11 @@ export interface SpendStore {
   accounts(): Promise<BillingAccountRow[]>;
   /** Of the usage in this time, what nobody owes, by account. */
   waived(from: Date, to: Date): Promise<Map<string, bigint>>;
+  /**
+   * Of the accounts that pay in advance: what they would have if nothing of the usage in this time had been charged. It
+   * is of one moment, so that usage that is being charged meanwhile counts neither twice nor not at all.
+   */
+  prepaid(from: Date, to: Date): Promise<Map<string, bigint>>;
   /** True when it is new. */
   addAlert(alert: SpendAlertRow): Promise<boolean>;
   /** The newest, at most 100. */
@@ -31,10 +36,22 @@ export function spendStore({ db }: Pick<Database, "db">): SpendStore {
           micros: sql<bigint>`sum(${billingCharges.micros})`.mapWith(BigInt),
         })
         .from(billingCharges)
-        .where(
-          and(gte(billingCharges.hour, from), lt(billingCharges.hour, to), eq(billingCharges.waived, true)),
-        )
+        .where(and(within(from, to), eq(billingCharges.waived, true)))
         .groupBy(billingCharges.accountId);
+      return new Map(rows.map(({ accountId, micros }) => [accountId, micros]));
+    },
+    async prepaid(from, to) {
+      const charged = db
+        .select({ micros: sql`coalesce(sum(${billingCharges.micros}), 0)` })
+        .from(billingCharges)
+        .where(and(within(from, to), eq(billingCharges.accountId, billingAccounts.accountId), isUsage));
+      const rows = await db
+        .select({
+          accountId: billingAccounts.accountId,
+          micros: sql<bigint>`${billingAccounts.netMicros} + (${charged})`.mapWith(BigInt),
+        })
+        .from(billingAccounts)
+        .where(eq(billingAccounts.paymentTerms, "PREPAID"));
       return new Map(rows.map(({ accountId, micros }) => [accountId, micros]));
     },
     async addAlert(alert) {
@@ -50,7 +67,7 @@ export function spendStore({ db }: Pick<Database, "db">): SpendStore {
         .select()
         .from(spendAlerts)
         .where(eq(spendAlerts.accountId, accountId))
-        .orderBy(desc(spendAlerts.createTime), desc(spendAlerts.percent))
+        .orderBy(desc(spendAlerts.createTime), desc(spendAlerts.percent), desc(spendAlerts.thresholdMicros))
         .limit(MAX_ALERTS),
     async announce() {
       await db.execute(sql`select pg_notify(${SPEND_CHANNEL}, '')`);

@@ -1,12 +1,15 @@
 import type { Clock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
 import { keepFresh } from "../../lib/freshness.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
-import { formatDollars } from "../money/service.ts";
+import { SpendAlerts } from "./alerts.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import { clamp } from "./ledger-store.ts";
-import { monthOf } from "./months.ts";
-import type { SuspendState, Suspensions, UsageCosts } from "./ports.ts";
+import { dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";
+import type { Reserving, SuspendState, Suspensions, UsageCosts } from "./ports.ts";
+import { RECENT_MS } from "./posting.ts";
+import { reservedShares } from "./reserved.ts";
 import { type AccountSpend, SpendGuard } from "./spend-guard.ts";
 import { SPEND_CHANNEL, type SpendStore } from "./spend-store.ts";
 import { spendLimitOf } from "./tiers.ts";
@@ -19,14 +22,18 @@ export interface SpendDeps {
   enabled: boolean;
   usage: UsageCosts;
   suspensions: Suspensions;
+  /** See BillingDeps. */
+  spendThresholds: () => Promise<ReadonlyMap<string, readonly bigint[]>>;
+  /** Null: nothing is reserved. */
+  reserving: Reserving | null;
   store: SpendStore;
   invoices: Pick<InvoiceStore, "overdue">;
 }
 
 /** How much later than others this process may hear of what was spent elsewhere. */
 export const SPEND_REFRESH_MS = 5_000;
-const MAX_WARNED = 10_000;
-const WARNING_PERCENTS = [50, 80, 100];
+/** How often a change is tried while others change the same. */
+const MAX_ATTEMPTS = 5;
 
 /** Watches what accounts spend: refuses requests, warns, suspends, and ends suspensions. */
 export class Spend {
@@ -34,14 +41,14 @@ export class Spend {
   readonly #deps: SpendDeps;
   readonly #listeners: (() => void)[] = [];
   readonly #fresh;
-  /** Alerts that are in the database for sure. Bounded: emptied when full. */
-  readonly #warned = new Set<string>();
+  readonly #alerts: SpendAlerts;
   #suspended = "";
   #unlisten = async (): Promise<void> => {};
 
   constructor(deps: SpendDeps) {
     this.#deps = deps;
     this.guard = new SpendGuard(deps.clock);
+    this.#alerts = new SpendAlerts(deps);
     this.#fresh = keepFresh(() => this.#load(), {
       everyMs: SPEND_REFRESH_MS,
       clock: deps.clock,
@@ -60,6 +67,17 @@ export class Spend {
   async changed(): Promise<void> {
     await this.#fresh.refresh();
     await this.#deps.store.announce();
+  }
+
+  /** @throws AppError ABORTED when others keep changing it. */
+  async setBlocked(accountId: string, isBlocked: boolean): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const state = (await this.#deps.suspensions.all()).get(accountId) ?? "UNSUSPENDED";
+      if ((state === BLOCKED) === isBlocked) return;
+      // What else there is to suspend it for is found out at once.
+      if (await this.#move(accountId, state, isBlocked ? BLOCKED : "UNSUSPENDED")) return this.changed();
+      if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the account; try again.");
+    }
   }
 
   refresh(): Promise<void> {
@@ -84,23 +102,22 @@ export class Spend {
   }
 
   async #load(): Promise<void> {
-    const { clock, enabled, usage, suspensions } = this.#deps;
+    const { clock, enabled, usage, suspensions, spendThresholds } = this.#deps;
     const { startMs, endMs } = monthOf(clock.now());
+    const [month, end] = [new Date(startMs), new Date(endMs)];
     const states = new Map(await suspensions.all());
-    const accounts = new Map<string, AccountSpend>();
+    const thresholds = await spendThresholds();
     if (enabled) {
       this.guard.beginRefresh();
       await usage.flush();
-      for (const [accountId, spend] of await this.#spending(new Date(startMs), new Date(endMs))) {
-        const state = states.get(accountId) ?? "UNSUSPENDED";
-        accounts.set(accountId, { ...spend, state: await this.#judge(accountId, spend, state) });
-        await this.#warn(accountId, spend, new Date(startMs));
-        states.delete(accountId);
-      }
     }
-    for (const [accountId, state] of states) {
-      const judged = await this.#judge(accountId, NOTHING_SPENT, state);
-      accounts.set(accountId, { ...NOTHING_SPENT, limitMicros: this.#defaultLimit(), state: judged });
+    const known = enabled ? await this.#spending(month, end) : await this.#costs(month, end, thresholds);
+    const accounts = new Map<string, AccountSpend>();
+    for (const accountId of new Set([...known.keys(), ...states.keys()])) {
+      const spend = known.get(accountId) ?? { ...NOTHING_SPENT, limitMicros: this.#defaultLimit() };
+      const state = await this.#judge(accountId, spend, states.get(accountId) ?? "UNSUSPENDED");
+      accounts.set(accountId, { ...spend, state });
+      await this.#alerts.warn(accountId, month, spend, thresholds.get(accountId) ?? []);
     }
     this.guard.endRefresh({ monthStartMs: startMs, accounts, defaultLimitMicros: this.#defaultLimit() });
     this.#tell(accounts);
@@ -110,26 +127,74 @@ export class Spend {
     return this.#deps.enabled ? spendLimitOf(NO_TERMS).limitMicros : null;
   }
 
+  /** Of those who want to hear of it, where nobody is limited. */
+  async #costs(from: Date, to: Date, wanted: ReadonlyMap<string, unknown>): Promise<Map<string, Spending>> {
+    if (wanted.size === 0) return new Map();
+    const costs = await this.#deps.usage.costs(from, to);
+    return new Map(
+      [...wanted.keys()].map((id) => [id, { ...NOTHING_SPENT, spentMicros: costs.get(id) ?? 0n }]),
+    );
+  }
+
   async #spending(from: Date, to: Date): Promise<Map<string, Spending>> {
     const { usage, store, invoices, clock } = this.#deps;
-    const [costs, waived, terms, overdue] = await Promise.all([
+    const now = new Date(clock.now());
+    const [costs, waived, reserved, credits, terms, overdue] = await Promise.all([
       usage.costs(from, to),
       store.waived(from, to),
+      this.#reserved(from, to),
+      this.#credits(to),
       store.accounts(),
-      invoices.overdue(new Date(clock.now())),
+      invoices.overdue(now),
     ]);
     const byAccount = new Map(terms.map((row) => [row.accountId, row]));
+    const spendingOf = (accountId: string): Spending => {
+      const cost = costs.get(accountId) ?? 0n;
+      const served = reserved.get(accountId) ?? 0n;
+      const credit = credits.get(accountId);
+      return {
+        spentMicros: clamp(cost - (waived.get(accountId) ?? 0n) - served, cost),
+        limitMicros: spendLimitOf(byAccount.get(accountId) ?? NO_TERMS).limitMicros,
+        creditMicros: credit === undefined ? null : credit + served,
+        isOverdue: overdue.has(accountId),
+      };
+    };
     return new Map(
-      [...new Set([...costs.keys(), ...byAccount.keys()])].map((accountId) => {
-        const cost = costs.get(accountId) ?? 0n;
-        return [
-          accountId,
-          {
-            spentMicros: clamp(cost - (waived.get(accountId) ?? 0n), cost),
-            limitMicros: spendLimitOf(byAccount.get(accountId) ?? NO_TERMS).limitMicros,
-            isOverdue: overdue.has(accountId),
-          },
-        ];
+      [...new Set([...costs.keys(), ...byAccount.keys()])].map((accountId) => [
+        accountId,
+        spendingOf(accountId),
+      ]),
+    );
+  }
+
+  /** Of those who pay in advance: credits less what was used and is not charged yet. */
+  async #credits(to: Date): Promise<Map<string, bigint>> {
+    const { store, usage, clock } = this.#deps;
+    // What is older is charged.
+    const from = new Date(dayOf(clock.now() - RECENT_MS));
+    const prepaid = await store.prepaid(from, to);
+    if (prepaid.size === 0) return prepaid;
+    const costs = await usage.costs(from, to);
+    return new Map([...prepaid].map(([id, micros]) => [id, micros - (costs.get(id) ?? 0n)]));
+  }
+
+  /** What reserved capacity serves of the hours that are not charged yet. */
+  async #reserved(monthStart: Date, to: Date): Promise<Map<string, bigint>> {
+    const { reserving, store, clock } = this.#deps;
+    const from = new Date(Math.max(monthStart.getTime(), hourOf(clock.now()) - HOUR_MS));
+    const reservations = (await reserving?.between(from, to)) ?? [];
+    if (reserving === null || reservations.length === 0) return new Map();
+    const accountIds = [...new Set(reservations.map(({ accountId }) => accountId))];
+    const [times, waived] = await Promise.all([
+      reserving.acceleratorTime(accountIds, from, to),
+      store.waived(from, to),
+    ]);
+    return new Map(
+      accountIds.map((accountId) => {
+        const own = times.filter((time) => time.accountId === accountId);
+        const shares = [...reservedShares(own, reservations).values()];
+        const served = shares.reduce((sum, share) => sum + share, 0n);
+        return [accountId, clamp(served - (waived.get(accountId) ?? 0n), served)];
       }),
     );
   }
@@ -137,37 +202,13 @@ export class Spend {
   /** Moves the account to the state it should be in; gives the one it is in. */
   async #judge(accountId: string, spend: Spending, state: SuspendState): Promise<SuspendState> {
     const next = stateFor(spend, state);
-    if (next === state) return state;
-    if (!(await this.#deps.suspensions.change(accountId, state, next))) return state;
-    const { spentMicros, limitMicros } = spend;
-    const figures = { spent: formatDollars(spentMicros), limit: formatDollars(limitMicros ?? 0n) };
-    this.#deps.log.warn({ accountId, from: state, to: next, ...figures }, "An account's suspension changes");
-    return next;
+    return next !== state && (await this.#move(accountId, state, next)) ? next : state;
   }
 
-  async #warn(accountId: string, { spentMicros, limitMicros }: Spending, month: Date): Promise<void> {
-    const { store, clock, log } = this.#deps;
-    if (limitMicros === null || limitMicros === 0n) return;
-    for (const percent of WARNING_PERCENTS) {
-      const key = `${accountId} ${month.getTime()} ${limitMicros} ${percent}`;
-      if (spentMicros * 100n < limitMicros * BigInt(percent) || this.#warned.has(key)) continue;
-      const alert = {
-        accountId,
-        month,
-        percent,
-        limitMicros,
-        spentMicros,
-        createTime: new Date(clock.now()),
-      };
-      if (await store.addAlert(alert)) {
-        log.warn(
-          { accountId, percent, spent: formatDollars(spentMicros), limit: formatDollars(limitMicros) },
-          "An account nears its spending limit",
-        );
-      }
-      if (this.#warned.size >= MAX_WARNED) this.#warned.clear();
-      this.#warned.add(key);
-    }
+  async #move(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean> {
+    const isMoved = await this.#deps.suspensions.change(accountId, from, to);
+    if (isMoved) this.#deps.log.warn({ accountId, from, to }, "An account's suspension changes");
+    return isMoved;
   }
 
   #tell(accounts: ReadonlyMap<string, AccountSpend>): void {
@@ -179,18 +220,19 @@ export class Spend {
   }
 }
 
-interface Spending {
-  spentMicros: bigint;
-  limitMicros: bigint | null;
-  isOverdue: boolean;
-}
+type Spending = Omit<AccountSpend, "state"> & { isOverdue: boolean };
 
+const BLOCKED = "BLOCKED_BY_ABUSE_RULE";
 const NO_TERMS = { tier: null, qualifyingMicros: 0n, spendLimitMicros: null };
-const NOTHING_SPENT: Spending = { spentMicros: 0n, limitMicros: null, isOverdue: false };
+const NOTHING_SPENT: Spending = { spentMicros: 0n, limitMicros: null, creditMicros: null, isOverdue: false };
 
-function stateFor({ spentMicros, limitMicros, isOverdue }: Spending, state: SuspendState): SuspendState {
-  if (state === "BLOCKED_BY_ABUSE_RULE") return state;
+function stateFor(
+  { spentMicros, limitMicros, creditMicros, isOverdue }: Spending,
+  state: SuspendState,
+): SuspendState {
+  if (state === BLOCKED) return state;
   if (isOverdue) return "FAILED_PAYMENTS";
+  if (creditMicros !== null && creditMicros <= 0n) return "CREDIT_DEPLETED";
   if (limitMicros !== null && spentMicros >= limitMicros) return "MONTHLY_SPEND_LIMIT_EXCEEDED";
   return "UNSUSPENDED";
 }

@@ -42,6 +42,10 @@ export type TransactionKind = (typeof TRANSACTION_KINDS)[number];
 export const TIERS = ["TIER_1", "TIER_2", "TIER_3", "TIER_4", "UNLIMITED"] as const;
 export type Tier = (typeof TIERS)[number];
 
+/** `PREPAID`: nothing is left to be invoiced; when the credits are used up, so is the service. */
+export const PAYMENT_TERMS = ["POSTPAID", "PREPAID"] as const;
+export type PaymentTerms = (typeof PAYMENT_TERMS)[number];
+
 const micros = (name: string) => bigint(name, { mode: "bigint" });
 const time = (name: string) => timestamp(name, { withTimezone: true });
 
@@ -60,6 +64,8 @@ export const billingAccounts = pgTable(
     spendLimitMicros: micros("spend_limit_micros"),
     /** Set by the operator; null: the one that the account qualifies for. */
     tier: text({ enum: TIERS }),
+    /** Set by the operator. */
+    paymentTerms: text("payment_terms", { enum: PAYMENT_TERMS }).notNull().default("POSTPAID"),
     updateTime: time("update_time").notNull(),
   },
   (t) => [
@@ -69,6 +75,7 @@ export const billingAccounts = pgTable(
       "billing_accounts_tier_check",
       sql`${t.tier} in ('TIER_1', 'TIER_2', 'TIER_3', 'TIER_4', 'UNLIMITED')`,
     ),
+    check("billing_accounts_payment_terms_check", sql`${t.paymentTerms} in ('POSTPAID', 'PREPAID')`),
   ],
 );
 
@@ -172,16 +179,20 @@ export const billingCharges = pgTable(
   ],
 );
 
-/** Warnings: once a month for each limit and percentage. */
+/** Warnings: once a month for each amount. */
 export const spendAlerts = pgTable(
   "spend_alerts",
   {
     accountId: text("account_id").notNull(),
     month: time("month").notNull(),
+    /** Of the limit; 0: the customer asked to hear of the amount. */
     percent: integer().notNull(),
-    limitMicros: micros("limit_micros").notNull(),
+    /** The amount that was reached. */
+    thresholdMicros: micros("threshold_micros").notNull(),
+    /** As it was then; null: unlimited. */
+    limitMicros: micros("limit_micros"),
     spentMicros: micros("spent_micros").notNull(),
     createTime: time("create_time").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.accountId, t.month, t.limitMicros, t.percent] })],
+  (t) => [primaryKey({ columns: [t.accountId, t.month, t.percent, t.thresholdMicros] })],
 );

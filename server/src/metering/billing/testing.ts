@@ -16,6 +16,11 @@ export class FakeUsage {
     return {
       onClosed: (listener) => void listeners.push(listener),
       flush: async () => void this.#rows.push(...waiting.splice(0)),
+      firstDay: async () =>
+        this.#rows.reduce<Date | null>(
+          (first, { hour }) => (first === null || hour < first ? hour : first),
+          null,
+        ),
       hourlyCosts: async (from, to) => sumUp(within(from, to)),
       async costs(from, to) {
         const sums = new Map<string, bigint>();

@@ -64,6 +64,8 @@ export interface UsageReports {
   begin(query: ReportQuery, limit: number): Promise<{ rows: ReportRow[]; total: UsageTotal }>;
   /** All groups in their order, some hundred at a time. Holds a connection meanwhile. */
   stream(query: ReportQuery): AsyncIterable<ReportRow[]>;
+  /** The first one with usage; null: there is none. */
+  firstDay(): Promise<Date | null>;
   /** From one full hour to before another. */
   hourlyCosts(from: Date, to: Date): Promise<HourlyCost[]>;
   /** The same by account. */
@@ -142,6 +144,11 @@ export function usageReports({ sql, db }: Pick<Database, "sql" | "db">): UsageRe
       for await (const rows of sql.unsafe<RawRow[]>(text, params as never[]).cursor(CURSOR_ROWS)) {
         yield rows.map((row) => readRow(query, row));
       }
+    },
+    async firstDay() {
+      const [row] = await sql<{ ms: string | null }[]>`
+        select (extract(epoch from min(day)) * 1000)::bigint::text as ms from usage_daily`;
+      return row?.ms == null ? null : new Date(Number(row.ms));
     },
     async hourlyCosts(from, to) {
       const rows = await sql<
