@@ -235,6 +235,8 @@ export class EngineError extends Error {
 export interface ProcessEngineKind<Options> {
   /** Module run in the child process. */
   entry: URL;
+  /** Large packages of JavaScript that it uses: loaded before the loader of TypeScript, which makes each import dear. */
+  preload?: readonly URL[];
   /** Environment added to the child's. */
   env: Readonly<Record<string, string>>;
   /** Sends the options, waits until the model is loaded. @throws EngineError with a public message when it can't be. */

@@ -42,7 +42,7 @@ export function launcherOf(engine: ProcessEngine | CommandEngine, options: Launc
 function processLauncher(engine: ProcessEngine, options: LaunchOptions): Launch {
   const kind = options.kinds[engine.kind]!;
   return async (path, env, signal) => {
-    const child = launchLocalProcess({ entry: kind.entry, env: { ...kind.env, ...env } }, options);
+    const child = launchLocalProcess({ ...kind, env: { ...kind.env, ...env } }, options);
     try {
       const connecting = kind.connect(child.channel, engine.options(path) as never);
       return {

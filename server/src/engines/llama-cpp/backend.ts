@@ -30,7 +30,7 @@ export interface Backend {
   /** A token about which nothing is thought. */
   info(token: number): TokenInfo;
   /** Computes `tokens`, then makes one token or more at every `next()`. @throws EngineError `invalid`: the grammar. */
-  decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder;
+  decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder | Promise<Decoder>;
   detokenize(tokens: readonly number[], before: readonly number[]): string;
 }
 

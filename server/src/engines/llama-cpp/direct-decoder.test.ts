@@ -1,11 +1,15 @@
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../lib/clock.ts";
 import type { DecodeSpec } from "./backend.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 
 const modelPath = process.env["HEARTH_TEST_MODEL"]!;
 
-// A backend that hasn't measured what guesses cost takes them to be free, and guesses as much as it can.
+/** By this clock any number of tokens takes as long as one: the backend guesses as much as it can. */
+let readings = 0;
+const clock = { ...systemClock, monotonicMs: () => ++readings };
+
 describe("the decoder of everything but plain sampling", () => {
   let llama: Llama;
   let model: LlamaModel;
@@ -21,7 +25,7 @@ describe("the decoder of everything but plain sampling", () => {
     });
     model = await llama.loadModel({ modelPath });
     const context = await model.createContext({ contextSize: 512, sequences: 2, threads: 1 });
-    backend = new LlamaBackend(model, context);
+    backend = new LlamaBackend(model, context, clock);
     await backend.testDirect(model.tokenize("Once upon a time there was"));
   });
   afterAll(() => llama?.dispose());
@@ -32,7 +36,7 @@ describe("the decoder of everything but plain sampling", () => {
     const maxTokens = spec.maxTokens ?? 40;
     await backend.keep(slot, 0);
     const whole = { sampling: { temperature: 0 }, prompt: prompt(), ...spec, maxTokens };
-    const decoder = backend.decode(slot, prompt(), whole);
+    const decoder = await backend.decode(slot, prompt(), whole);
     const made: number[] = [];
     let calls = 0;
     while (made.length < maxTokens) {

@@ -97,7 +97,7 @@ export class DirectDecoder implements Decoder {
     let asExpected = true;
     this.sound = false;
     await direct.compute(sequence, [...this.#feed, ...ahead], firstAt, async (logits, index) => {
-      await this.#assertSound(logits);
+      await this.#guard?.assertSound(logits);
       if (!asExpected) return;
       const one = await this.#make(logits);
       made.push(one);
@@ -107,11 +107,6 @@ export class DirectDecoder implements Decoder {
     this.#feed = [made.at(-1)!.token];
     this.sound = this.#guard !== null;
     return made;
-  }
-
-  async #assertSound(logits: Logits): Promise<void> {
-    if (this.#guard === null || (await this.#guard.isSound(logits))) return;
-    throw new EngineError("invalid", "The adapter's weights are out of range: with them the model fails.");
   }
 
   end(): void {

@@ -14,20 +14,20 @@ const CERTAIN = 1e4;
 /**
  * Whether the library's inner functions do what is expected of them.
  * @param continued the two tokens that greedily follow `tokens`.
- * @param empty empties the slot.
+ * @param keep drops all but so many of the slot's tokens, and says how many are left.
  */
 export async function passesDirectTest(
   parts: DirectDecoderParts,
   tokens: readonly number[],
   continued: readonly number[],
   begin: (grammar: string) => LlamaGrammarEvaluationState,
-  empty: () => Promise<unknown>,
+  keep: (count: number) => Promise<number>,
 ): Promise<boolean> {
   const make = async (spec: Partial<DecodeSpec>, grammar: LlamaGrammarEvaluationState | null = null) => {
     const guesses = spec.prediction === undefined ? null : new Drafts(spec.prediction, FREE_GUESSES);
-    await empty();
+    const feed = tokens.slice(await keep(tokens.length - 1));
     const whole = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 8, ...spec };
-    const decoder = new DirectDecoder(parts, tokens, whole, grammar, null, guesses);
+    const decoder = new DirectDecoder(parts, feed, whole, grammar, null, guesses);
     try {
       const made: MadeToken[] = [];
       while (made.length < 2) made.push(...(await decoder.next()));

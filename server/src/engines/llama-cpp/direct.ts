@@ -4,6 +4,7 @@ import type {
   LlamaGrammarEvaluationState,
   LlamaModel,
 } from "node-llama-cpp";
+import { EngineError } from "../../engine/port.ts";
 
 /**
  * The library's inner functions, which its public ones are made of. They allow what those don't: to look at the
@@ -157,12 +158,16 @@ export class Sampler {
     return token;
   }
 
-  /** Whether the logits are numbers: all of them or none are. Then none is the best, and llama.cpp picks the first of all. */
-  async isSound(logits: Logits): Promise<boolean> {
+  /**
+   * The logits are numbers: all of them or none are. Then none is the best, and llama.cpp picks the first of all.
+   * @throws EngineError `invalid` otherwise.
+   */
+  async assertSound(logits: Logits): Promise<void> {
     const config = { temperature: 0 };
-    if ((await this.pick(logits, config, null)) > 0) return true;
+    if ((await this.pick(logits, config, null)) > 0) return;
     const { logits: first } = await this.look(logits, config, { tokens: [0], top: 0 });
-    return first.every(Number.isFinite);
+    if (first.every(Number.isFinite)) return;
+    throw new EngineError("invalid", "The adapter's weights are out of range: with them the model fails.");
   }
 
   /**

@@ -5,7 +5,7 @@ import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { Closing } from "./closing.ts";
-import { Direct } from "./direct.ts";
+import { Direct, type Sampler } from "./direct.ts";
 import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
 import { passesDirectTest } from "./direct-test.ts";
 import type { DraftModel } from "./draft-model.ts";
@@ -26,13 +26,19 @@ interface CopyingSequence {
 
 /** Fewer at once than the kernel takes that looks at everything in a slot's memory. */
 const RENEWED_AT_ONCE = BLOCK_TOKENS - 1;
-/** Rising, the first 1. */
-const BATCHES_MEASURED = [1, 8, 24];
+/** Rising, the first 1. Streams wait meanwhile, once in a replica's life. */
+const BATCHES_MEASURED = [1, 8, 16];
+/** A second token costs as much as the first. */
+const NO_GUESSES = new BatchCosts([
+  { tokens: 1, ms: 1 },
+  { tokens: 2, ms: 2 },
+]);
 
 /** The scheduler's view of a node-llama-cpp context: a slot is a context sequence. */
 export class LlamaBackend implements Backend {
   readonly #model: LlamaModel;
   readonly #context: LlamaContext;
+  readonly #clock: Clock;
   readonly #sequences: LlamaContextSequence[];
   readonly #grammars: Grammars;
   readonly #bytes: TokenBytes;
@@ -43,15 +49,13 @@ export class LlamaBackend implements Backend {
   speculation: { draft: DraftModel } | { lookup: LookupOptions } | null = null;
   #canCopy = false;
   #direct: Direct | null = null;
-  /** Until it is measured: several tokens cost no more than one. */
-  #costs = new BatchCosts([
-    { tokens: 1, ms: 1 },
-    { tokens: 2, ms: 1 },
-  ]);
+  /** What guessed tokens cost; null: nobody has asked yet. */
+  #costs: BatchCosts | null = null;
 
-  constructor(model: LlamaModel, context: LlamaContext) {
+  constructor(model: LlamaModel, context: LlamaContext, clock: Clock) {
     this.#model = model;
     this.#context = context;
+    this.#clock = clock;
     this.#grammars = new Grammars(model.llama, model);
     this.#bytes = new TokenBytes(model);
     this.#endTokens = [...model.iterateAllTokens()].filter((token) => model.isEogToken(token));
@@ -135,8 +139,8 @@ export class LlamaBackend implements Backend {
     await this.#sequences[slot]!.evaluateWithoutGeneratingNewTokens([...tokens] as Token[]);
   }
 
-  decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder {
-    const guesses = this.#speculationFor(slot, spec);
+  async decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Promise<Decoder> {
+    const guesses = await this.#speculationFor(slot, spec);
     if (this.#direct === null || (guesses === null && isPlain(spec))) {
       return this.#plainDecoder(slot, tokens, spec);
     }
@@ -147,12 +151,15 @@ export class LlamaBackend implements Backend {
   }
 
   /** A prediction knows best. */
-  #speculationFor(slot: number, { prediction, prompt, speculate }: DecodeSpec): Speculation | null {
-    if (prediction !== undefined) return new Drafts(prediction, this.#costs);
+  async #speculationFor(
+    slot: number,
+    { prediction, prompt, speculate }: DecodeSpec,
+  ): Promise<Speculation | null> {
+    if (prediction !== undefined) return new Drafts(prediction, await this.#costsIn(slot));
     if (this.speculation === null || speculate === false) return null;
     return "draft" in this.speculation
       ? this.speculation.draft.begin(slot, prompt)
-      : new Lookup(prompt, this.speculation.lookup, this.#costs);
+      : new Lookup(prompt, this.speculation.lookup, await this.#costsIn(slot));
   }
 
   /** Null where outputs can't be ended by the grammar. */
@@ -202,34 +209,44 @@ export class LlamaBackend implements Backend {
     const parts = this.#directParts(direct, 0);
     const continued = await this.#greedily(0, tokens);
     const begin = (grammar: string) => this.#grammars.begin(grammar);
-    const passed = await passesDirectTest(parts, tokens, continued, begin, () => this.keep(0, 0));
+    const passed = await passesDirectTest(parts, tokens, continued, begin, (count) => this.keep(0, count));
     await this.keep(0, 0);
     if (passed) this.#direct = direct;
   }
 
-  /**
-   * Measures what guessed tokens cost. Leaves slot 0 empty.
-   * @param tokens the most to be computed at once.
-   */
-  async measureBatches(tokens: readonly number[], clock: Clock): Promise<void> {
-    if (this.#direct === null) return;
+  /** Measured at the first guesses: most replicas never make any. Leaves the slot as it was. */
+  async #costsIn(slot: number): Promise<BatchCosts> {
+    if (this.#costs !== null) return this.#costs;
+    const sequence = this.#sequences[slot]!;
+    const end = sequence.nextTokenIndex + BATCHES_MEASURED.at(-1)!;
+    // Too near to the context's end to measure, or to gain much by guessing.
+    if (this.#direct === null || end >= this.#context.contextSize) return NO_GUESSES;
     const sampler = this.#direct.sampler();
+    try {
+      this.#costs = await this.#measure(this.#direct, sequence, sampler);
+      return this.#costs;
+    } finally {
+      sampler.dispose();
+    }
+  }
+
+  async #measure(direct: Direct, sequence: LlamaContextSequence, sampler: Sampler): Promise<BatchCosts> {
+    const start = sequence.nextTokenIndex;
     const measured: { tokens: number; ms: number }[] = [];
     for (const count of BATCHES_MEASURED) {
+      const tokens = new Array<number>(count).fill(this.#model.tokens.bos ?? 0);
       let ms = Number.POSITIVE_INFINITY;
       // The quicker of two: what else the machine did is not the model's cost.
       for (let round = 0; round < 2; round++) {
-        const startMs = clock.monotonicMs();
-        await this.#direct.compute(this.#sequences[0]!, tokens.slice(0, count), 0, async (logits) => {
-          await sampler.pick(logits, { temperature: 0 }, null);
-        });
-        ms = Math.min(ms, clock.monotonicMs() - startMs);
+        const startMs = this.#clock.monotonicMs();
+        // Looked at, as any with an adapter: what is no number would do harm to those computed beside it.
+        await direct.compute(sequence, tokens, 0, (logits) => sampler.assertSound(logits));
+        ms = Math.min(ms, this.#clock.monotonicMs() - startMs);
+        await sequence.eraseContextTokenRanges([{ start, end: sequence.nextTokenIndex }]);
       }
       measured.push({ tokens: count, ms });
     }
-    sampler.dispose();
-    await this.keep(0, 0);
-    this.#costs = new BatchCosts(measured);
+    return new BatchCosts(measured);
   }
 
   /**

@@ -1,17 +1,12 @@
 import { access, constants } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { Template } from "@huggingface/jinja";
-import {
-  getLlama,
-  InsufficientMemoryError,
-  type Llama,
-  LlamaLogLevel,
-  type LlamaModel,
-} from "node-llama-cpp";
+import { InsufficientMemoryError, type Llama, type LlamaModel } from "node-llama-cpp";
 import { EngineError, type EngineModelInfo } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
 import { DraftModel } from "./draft-model.ts";
+import { openLibrary } from "./library.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { SliceSizer } from "./slices.ts";
@@ -53,13 +48,7 @@ export async function loadModel(options: LlamaCppOptions, clock: Clock): Promise
 
 async function load(given: LlamaCppOptions, clock: Clock): Promise<LoadedModel> {
   const options = resolveOptions(given, { cores: availableParallelism(), memoryBytes: totalmem() });
-  const llama = await getLlama({
-    gpu: false,
-    build: "never",
-    skipDownload: true,
-    maxThreads: options.threads,
-    logLevel: LlamaLogLevel.error,
-  });
+  const llama = await openLibrary(options.threads);
   const model = await llama.loadModel({ modelPath: options.modelPath });
   const contextSize = contextTokens(options, {
     trainedTokens: model.trainContextSize,
@@ -78,9 +67,10 @@ async function load(given: LlamaCppOptions, clock: Clock): Promise<LoadedModel> 
   // The library pads the size; what lies beyond the asked for is not offered.
   const contextLength = Math.min(contextSize, context.contextSize);
   const tokenizer = new Tokenizer(model, contextLength);
-  const backend = new LlamaBackend(model, context);
-  const slices = await warmUp(backend, tokenizer, options, clock);
+  const backend = new LlamaBackend(model, context, clock);
+  await testInner(backend, tokenizer, options);
   await speculateWith(backend, llama, model, options, contextLength);
+  const slices = new SliceSizer({ targetMs: options.sliceTargetMs, maxTokens: BATCH_TOKENS });
   return { info: describe(model, contextLength), contextLength, options, backend, tokenizer, slices };
 }
 
@@ -154,28 +144,14 @@ async function contextBytesPerToken(model: LlamaModel): Promise<number> {
   return ((await estimate(large)) - (await estimate(small))) / (large - small);
 }
 
-/** Computes a block: reads the weights in and tells how fast the machine is. */
-async function warmUp(
+/** Finds out which of the library's inner functions can be used. On the way all of the model is read. */
+async function testInner(
   backend: LlamaBackend,
   tokenizer: Tokenizer,
-  options: ResolvedOptions,
-  clock: Clock,
-): Promise<SliceSizer> {
-  const slices = new SliceSizer({
-    targetMs: options.sliceTargetMs,
-    maxTokens: BATCH_TOKENS,
-  });
-  const tokens = tokenizer.anyTokens(Math.min(BLOCK_TOKENS, tokenizer.contextLength - 1));
-  // Twice: the first time reads the weights from disk.
-  for (let round = 0; round < 2; round++) {
-    const startMs = clock.monotonicMs();
-    await backend.prefill(0, tokens);
-    slices.record(tokens.length, clock.monotonicMs() - startMs);
-    await backend.keep(0, 0);
-  }
-  await backend.testCopying(tokens.slice(0, 4));
-  await backend.testDirect(tokens.slice(0, 4));
-  await backend.measureBatches(tokens, clock);
-  if (options.maxAdapters > 0) await backend.testAdapters(tokens.slice(0, 1));
-  return slices;
+  { maxAdapters }: ResolvedOptions,
+): Promise<void> {
+  const tokens = tokenizer.anyTokens(3);
+  await backend.testCopying(tokens);
+  await backend.testDirect(tokens.slice(0, 2));
+  if (maxAdapters > 0) await backend.testAdapters(tokens.slice(0, 1));
 }

@@ -1,6 +1,7 @@
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Sampling } from "../../engine/port.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 
 const modelPath = process.env["HEARTH_TEST_MODEL"]!;
@@ -22,7 +23,7 @@ describe("sampling", () => {
     model = await llama.loadModel({ modelPath });
     const context = await model.createContext({ contextSize: 512, sequences: 1, threads: 1 });
     const raw = (await model.createContext({ contextSize: 512, threads: 1 })).getSequence();
-    backend = new LlamaBackend(model, context);
+    backend = new LlamaBackend(model, context, systemClock);
     logitsOf = async (tokens) => {
       await raw.adaptStateToTokens(tokens.slice(0, -1) as Token[], false);
       const rest = tokens.slice(raw.nextTokenIndex) as Token[];
@@ -39,7 +40,7 @@ describe("sampling", () => {
   const make = async (sampling: Sampling, count: number): Promise<number[]> => {
     const done = await backend.keep(0, prompt().length - 1);
     const spec = { sampling, prompt: prompt(), maxTokens: count };
-    const decoder = backend.decode(0, prompt().slice(done), spec);
+    const decoder = await backend.decode(0, prompt().slice(done), spec);
     const made: number[] = [];
     while (made.length < count) made.push(...(await decoder.next()).map(({ token }) => token));
     decoder.end();

@@ -246,12 +246,16 @@ export class Scheduler {
     const slice = spec.prompt.slice(position, position + tokens);
     choice.promptDone += tokens;
     const changes = this.#backend.use(generation.adapter);
-    const startMs = clock.monotonicMs();
+    let startMs = clock.monotonicMs();
     try {
       if (choice.promptLeft > 0) {
         await this.#backend.prefill(slot.index, slice);
       } else {
-        choice.decoder = this.#backend.decode(slot.index, slice, { ...spec, sampling: choice.sampling });
+        choice.decoder = await this.#backend.decode(slot.index, slice, {
+          ...spec,
+          sampling: choice.sampling,
+        });
+        startMs = clock.monotonicMs();
       }
     } catch (error) {
       this.#fail(generation, error);

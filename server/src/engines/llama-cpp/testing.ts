@@ -14,7 +14,7 @@ export interface TestReplica {
 /** Rejects as `connect` does; the process is gone then. */
 export async function launchReplica(options: LlamaCppOptions): Promise<TestReplica> {
   const child = fork(llamaCppKind.entry, [], {
-    execArgv: ["--import", "tsx"],
+    execArgv: [...llamaCppKind.preload.map(String), "tsx"].flatMap((module) => ["--import", module]),
     env: { ...process.env, ...llamaCppKind.env },
     serialization: "advanced",
   });

@@ -16,14 +16,18 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((child) => child.stop(0)));
 });
 
-function launch(more: Partial<LocalProcessOptions> = {}, env: Record<string, string> = {}): LocalProcess {
+function launch(
+  more: Partial<LocalProcessOptions> = {},
+  env: Record<string, string> = {},
+  preload: URL[] = [],
+): LocalProcess {
   const options = {
     env: { PATH: process.env["PATH"] },
     log: createLog("silent"),
     clock: systemClock,
     ...more,
   };
-  const child = launchLocalProcess({ entry, env }, options);
+  const child = launchLocalProcess({ entry, preload, env }, options);
   running.push(child);
   return child;
 }
@@ -65,19 +69,20 @@ describe("an engine process", () => {
     expect(await answer).toEqual(sent);
   });
 
-  it("gets the kind's environment and none of the server's secrets", async () => {
+  it("gets the kind's environment and what it preloads, and none of the server's secrets", async () => {
     const secrets = {
       DATABASE_URL: "postgres://u:p@h/d",
       HEARTH_API_KEY: "fw_secret",
       HTTPS_PROXY: "http://u:p@h",
     };
     const env = { PATH: process.env["PATH"], HOME: "/home/x", ...secrets };
-    const child = launch({ env }, { UV_THREADPOOL_SIZE: "1" });
+    const preload = new URL('data:text/javascript,process.env.PRELOADED = "yes"');
+    const child = launch({ env }, { UV_THREADPOOL_SIZE: "1" }, [preload]);
     await ready(child);
     const answer = message<Record<string, string>>(child, (received: object) => "PATH" in received);
     child.channel.send({ type: "env" });
     const childEnv = await answer;
-    expect(childEnv).toMatchObject({ UV_THREADPOOL_SIZE: "1", HOME: "/home/x" });
+    expect(childEnv).toMatchObject({ UV_THREADPOOL_SIZE: "1", HOME: "/home/x", PRELOADED: "yes" });
     for (const name of Object.keys(secrets)) expect(childEnv).not.toHaveProperty(name);
   });
 

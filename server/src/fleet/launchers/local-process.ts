@@ -29,11 +29,11 @@ const GUARD = new URL("./child-guard.ts", import.meta.url).href;
 
 /** Runs an engine kind's module in a child process. It ends with its channel, so it never outlives this process. */
 export function launchLocalProcess(
-  kind: Pick<ProcessEngineKind<unknown>, "entry" | "env">,
+  kind: Pick<ProcessEngineKind<unknown>, "entry" | "preload" | "env">,
   options: LocalProcessOptions,
 ): LocalProcess {
   const child = fork(fileURLToPath(kind.entry), [], {
-    execArgv: ["--import", TSX, "--import", GUARD],
+    execArgv: [...(kind.preload ?? []).map(String), TSX, GUARD].flatMap((module) => ["--import", module]),
     env: { ...childEnv(options.env), ...kind.env },
     serialization: "advanced",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
