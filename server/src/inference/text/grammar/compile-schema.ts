@@ -9,6 +9,7 @@ import { jsonText } from "./json-text.ts";
 import { RuleBook, refsOf } from "./rule-book.ts";
 import {
   isObject,
+  type Json,
   type JsonObject,
   measureJson,
   SCHEMA_LIMITS,
@@ -54,8 +55,6 @@ class SchemaCompiler implements Writing {
   readonly book = new RuleBook();
   readonly check: InstanceCheck;
   readonly closedByDefault: boolean;
-  /** For values that are listed: what it is not certain of is not enforced. */
-  readonly #listCheck: InstanceCheck;
   readonly #document: SchemaDocument;
   readonly #branches: Branches;
   readonly #unenforced = new Set<string>();
@@ -70,7 +69,6 @@ class SchemaCompiler implements Writing {
     this.#document = document;
     this.#branches = new Branches(document, (pointer) => this.#unenforced.add(pointer));
     this.check = new InstanceCheck(document);
-    this.#listCheck = new InstanceCheck(document, (schema, keyword) => this.unenforced(schema, keyword));
   }
 
   compile(): CompiledSchema {
@@ -118,9 +116,7 @@ class SchemaCompiler implements Writing {
     if (schemas.length === 0) return this.book.base("json-value");
     const values = listedValues(schemas);
     if (values !== null) {
-      const fitting = values.filter((value) =>
-        schemas.every((schema) => this.#listCheck.fits(value, schema)),
-      );
+      const fitting = values.filter((value) => this.#mayFit(value, schemas));
       const written = [...new Set(fitting.map(jsonText))];
       return written.length === 0 ? NEVER : wordsToExpr(written, this.book.name(), this.book.rules);
     }
@@ -132,6 +128,15 @@ class SchemaCompiler implements Writing {
       for (const key of ["$dynamicRef", "$recursiveRef"]) if (key in schema) this.unenforced(schema, key);
     }
     return alt(...[...writtenTypes(schemas)].map((type) => this.#typed(type, schemas)));
+  }
+
+  /** A value that is listed; what it is not certain of is not enforced. */
+  #mayFit(value: Json, schemas: readonly JsonObject[]): boolean {
+    const verdicts = schemas.map((schema) => this.check.fits(value, schema));
+    if (verdicts.includes(null)) return false;
+    for (const doubt of verdicts.flatMap((verdict) => verdict ?? []))
+      this.unenforced(doubt.schema, doubt.keyword);
+    return true;
   }
 
   #typed(type: TypeName, schemas: readonly JsonObject[]): Expr {

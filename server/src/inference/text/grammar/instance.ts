@@ -4,8 +4,10 @@ import { type Machine, patternMachine, runMachine } from "./machine.ts";
 import { parsePattern } from "./pattern.ts";
 import { isObject, type Json, type JsonObject, type Schema, type SchemaDocument } from "./schema-document.ts";
 
-/** References and combinations followed for one value. */
+/** References and combinations followed for one value; what lies deeper is doubtful. */
 const MAX_DEPTH = 64;
+/** Schemas looked at for one value; the same. */
+const MAX_STEPS = 50_000;
 
 /** Texts that are the same exactly if the values are equal. */
 export function canonical(value: Json): string {
@@ -15,43 +17,84 @@ export function canonical(value: Json): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
 }
 
-/** Whether a value is valid, as JSON schema says. Formats and patterns that cannot be checked count as met. */
+/** A keyword that counts as met without being known to be. */
+export interface Doubt {
+  schema: JsonObject;
+  keyword: string;
+}
+
+/** Whether a value fits: null is no, no doubts yes, otherwise it fits if these keywords are met. */
+export type Verdict = readonly Doubt[] | null;
+
+const YES: Verdict = [];
+
+function verdictOf(fits: boolean): Verdict {
+  return fits ? YES : null;
+}
+
+/** All of them; stops at the first no. */
+function every<T>(items: Iterable<T>, judge: (item: T) => Verdict): Verdict {
+  const doubts: Doubt[] = [];
+  for (const item of items) {
+    const verdict = judge(item);
+    if (verdict === null) return null;
+    doubts.push(...verdict);
+  }
+  return doubts;
+}
+
+/** At least one; stops at the first yes. */
+function some<T>(items: Iterable<T>, judge: (item: T) => Verdict): Verdict {
+  const doubts: Doubt[] = [];
+  for (const item of items) {
+    const verdict = judge(item);
+    if (verdict?.length === 0) return YES;
+    doubts.push(...(verdict ?? []));
+  }
+  return doubts.length === 0 ? null : doubts;
+}
+
+/** Whether a value is valid, as JSON schema says, as far as that can be told. */
 export class InstanceCheck {
   readonly #document: SchemaDocument;
-  readonly #uncertain: (schema: JsonObject, keyword: string) => void;
   readonly #lists = new Map<JsonObject, Set<string>>();
   readonly #machines = new Map<string, Machine | null>();
+  #steps = 0;
 
-  /** @param uncertain is told of keywords that count as met without being known to be. */
-  constructor(document: SchemaDocument, uncertain: (schema: JsonObject, keyword: string) => void = () => {}) {
+  constructor(document: SchemaDocument) {
     this.#document = document;
-    this.#uncertain = uncertain;
   }
 
-  fits(value: Json, schema: Schema, depth = 0): boolean {
-    if (typeof schema === "boolean") return schema;
-    if (depth > MAX_DEPTH) return false;
-    return (
-      this.#fitsGeneral(value, schema) &&
-      this.#fitsCombinations(value, schema, depth + 1) &&
-      this.#fitsType(value, schema, depth + 1)
+  fits(value: Json, schema: Schema): Verdict {
+    this.#steps = 0;
+    return this.#fits(value, schema, 0);
+  }
+
+  #fits(value: Json, schema: Schema, depth: number): Verdict {
+    if (typeof schema === "boolean") return verdictOf(schema);
+    this.#steps++;
+    if (depth > MAX_DEPTH || this.#steps > MAX_STEPS) {
+      return Object.keys(schema).map((keyword) => ({ schema, keyword }));
+    }
+    return every(
+      [
+        () => verdictOf(this.#fitsGeneral(value, schema)),
+        () => this.#fitsCombinations(value, schema, depth + 1),
+        () => this.#fitsType(value, schema, depth + 1),
+      ],
+      (judge) => judge(),
     );
   }
 
-  /** Whether the pattern is found in the text; true for patterns that are not supported. */
-  matches(text: string, pattern: string): boolean {
-    const machine = this.#machine(pattern);
-    return machine === null || runMachine(machine, text);
-  }
-
-  #machine(pattern: string): Machine | null {
+  /** Whether the pattern is found in the text; null for patterns that are not supported. */
+  #matches(text: string, pattern: string): boolean | null {
     let machine = this.#machines.get(pattern);
     if (machine === undefined) {
       const parsed = parsePattern(pattern);
       machine = parsed && patternMachine(parsed);
       this.#machines.set(pattern, machine);
     }
-    return machine;
+    return machine && runMachine(machine, text);
   }
 
   #fitsGeneral(value: Json, schema: JsonObject): boolean {
@@ -74,78 +117,169 @@ export class InstanceCheck {
     return list;
   }
 
-  #fitsCombinations(value: Json, schema: JsonObject, depth: number): boolean {
-    const fits = (part: Schema): boolean => this.fits(value, part, depth);
+  #fitsCombinations(value: Json, schema: JsonObject, depth: number): Verdict {
+    const fits = (part: Schema): Verdict => this.#fits(value, part, depth);
     const list = (key: string): Schema[] => (schema[key] as Schema[] | undefined) ?? [];
+    const unless = (verdict: Verdict, keyword: string): Verdict =>
+      verdict === null ? YES : verdict.length === 0 ? null : [{ schema, keyword }];
+    const judges: (() => Verdict)[] = [];
     if (typeof schema["$ref"] === "string") {
-      if (!fits(this.#document.resolve(schema["$ref"], this.#document.pointerOf(schema)))) return false;
+      const target = this.#document.resolve(schema["$ref"], this.#document.pointerOf(schema));
+      judges.push(() => fits(target));
     }
-    if (!list("allOf").every(fits)) return false;
-    if ("anyOf" in schema && !list("anyOf").some(fits)) return false;
-    if ("oneOf" in schema && list("oneOf").filter(fits).length !== 1) return false;
-    if ("not" in schema && fits(schema["not"] as Schema)) return false;
-    if (!("if" in schema)) return true;
-    const branch = fits(schema["if"] as Schema) ? schema["then"] : schema["else"];
-    return branch === undefined || fits(branch as Schema);
+    judges.push(() => every(list("allOf"), fits));
+    if ("anyOf" in schema) judges.push(() => some(list("anyOf"), fits));
+    if ("oneOf" in schema) judges.push(() => exactlyOne(list("oneOf").map(fits), schema));
+    if ("not" in schema) judges.push(() => unless(fits(schema["not"] as Schema), "not"));
+    if ("if" in schema) {
+      judges.push(() => {
+        const condition = fits(schema["if"] as Schema);
+        if (condition !== null && condition.length > 0) return [{ schema, keyword: "if" }];
+        const branch = condition === null ? schema["else"] : schema["then"];
+        return branch === undefined ? YES : fits(branch as Schema);
+      });
+    }
+    return every(judges, (judge) => judge());
   }
 
-  #fitsType(value: Json, schema: JsonObject, depth: number): boolean {
-    if (typeof value === "number") return fitsNumber(value, schema);
+  #fitsType(value: Json, schema: JsonObject, depth: number): Verdict {
+    const dynamic = ["$dynamicRef", "$recursiveRef"].filter((key) => key in schema);
+    if (dynamic.length > 0) return dynamic.map((keyword) => ({ schema, keyword }));
+    if (typeof value === "number") return verdictOf(fitsNumber(value, schema));
     if (typeof value === "string") return this.#fitsString(value, schema);
     if (Array.isArray(value)) return this.#fitsArray(value, schema, depth);
-    return !isObject(value) || this.#fitsObject(value, schema, depth);
+    return isObject(value) ? this.#fitsObject(value, schema, depth) : YES;
   }
 
-  #fitsString(value: string, schema: JsonObject): boolean {
+  #fitsString(value: string, schema: JsonObject): Verdict {
+    if (!within([...value].length, schema, "Length")) return null;
     const { pattern, format } = schema;
+    const doubts: Doubt[] = [];
     if (typeof pattern === "string") {
-      if (!this.matches(value, pattern)) return false;
-      if (this.#machine(pattern) === null) this.#uncertain(schema, "pattern");
+      const found = this.#matches(value, pattern);
+      if (found === false) return null;
+      if (found === null) doubts.push({ schema, keyword: "pattern" });
     }
     // A format's pattern does not know all that is valid.
     if (typeof format === "string" && !NUMBER_FORMATS.has(format)) {
       const known = FORMATS.get(format);
-      if (known === undefined || !this.matches(value, `^(?:${known})$`)) this.#uncertain(schema, "format");
+      if (known === undefined || this.#matches(value, `^(?:${known})$`) !== true)
+        doubts.push({ schema, keyword: "format" });
     }
-    return within([...value].length, schema, "Length");
+    return doubts;
   }
 
-  #fitsArray(value: Json[], schema: JsonObject, depth: number): boolean {
-    if (!within(value.length, schema, "Items")) return false;
-    if (schema["uniqueItems"] === true && new Set(value.map(canonical)).size < value.length) return false;
-    if (
-      !value.every((item, index) => itemSchemas(schema, index).every((part) => this.fits(item, part, depth)))
-    )
-      return false;
-    if (!("contains" in schema)) return true;
-    const found = value.filter((item) => this.fits(item, schema["contains"] as Schema, depth)).length;
-    return found >= Number(schema["minContains"] ?? 1) && found <= Number(schema["maxContains"] ?? Infinity);
-  }
-
-  #fitsObject(value: JsonObject, schema: JsonObject, depth: number): boolean {
-    if (!within(Object.keys(value).length, schema, "Properties")) return false;
-    if (((schema["required"] as string[] | undefined) ?? []).some((name) => !Object.hasOwn(value, name)))
-      return false;
-    if ("propertyNames" in schema) {
-      const names = schema["propertyNames"] as Schema;
-      if (!Object.keys(value).every((name) => this.fits(name, names, depth))) return false;
-    }
-    return Object.entries(value).every(([name, item]) =>
-      this.propertySchemas(schema, name).every((part) => this.fits(item, part, depth)),
+  #fitsArray(value: Json[], schema: JsonObject, depth: number): Verdict {
+    if (!within(value.length, schema, "Items")) return null;
+    if (schema["uniqueItems"] === true && new Set(value.map(canonical)).size < value.length) return null;
+    return every(
+      [
+        () =>
+          every(value.entries(), ([index, item]) =>
+            every(itemSchemas(schema, index), (part) => this.#fits(item, part, depth)),
+          ),
+        () => this.#contains(value, schema, depth),
+        () => (value.length > 0 ? unevaluated(schema, "unevaluatedItems") : YES),
+      ],
+      (judge) => judge(),
     );
   }
 
-  /** What one schema says about the property: its own, by pattern, or as additional. */
-  propertySchemas(schema: JsonObject, name: string): Schema[] {
-    const { properties, patternProperties, additionalProperties } = schema;
-    const found: Schema[] = [];
-    if (isObject(properties) && Object.hasOwn(properties, name)) found.push(properties[name] as Schema);
-    for (const [pattern, part] of Object.entries(isObject(patternProperties) ? patternProperties : {})) {
-      if (this.matches(name, pattern)) found.push(part as Schema);
-    }
-    if (found.length === 0 && additionalProperties !== undefined) found.push(additionalProperties as Schema);
-    return found;
+  #contains(value: Json[], schema: JsonObject, depth: number): Verdict {
+    if (!("contains" in schema)) return YES;
+    const verdicts = value.map((item) => this.#fits(item, schema["contains"] as Schema, depth));
+    const certain = verdicts.filter((verdict) => verdict?.length === 0).length;
+    const possible = verdicts.filter((verdict) => verdict !== null).length;
+    const least = Number(schema["minContains"] ?? 1);
+    const most = Number(schema["maxContains"] ?? Number.POSITIVE_INFINITY);
+    if (possible < least || certain > most) return null;
+    return certain >= least && possible <= most ? YES : [{ schema, keyword: "contains" }];
   }
+
+  #fitsObject(value: JsonObject, schema: JsonObject, depth: number): Verdict {
+    const names = Object.keys(value);
+    if (!within(names.length, schema, "Properties")) return null;
+    if (requiredNames(schema, value).some((name) => !Object.hasOwn(value, name))) return null;
+    const fits = (part: Schema): Verdict => this.#fits(value, part, depth);
+    return every(
+      [
+        () =>
+          "propertyNames" in schema
+            ? every(names, (name) => this.#fits(name, schema["propertyNames"] as Schema, depth))
+            : YES,
+        () => every(dependentSchemas(schema, value), fits),
+        () => every(names, (name) => this.#fitsProperty(value[name]!, schema, name, depth)),
+        () => (names.length > 0 ? unevaluated(schema, "unevaluatedProperties") : YES),
+      ],
+      (judge) => judge(),
+    );
+  }
+
+  #fitsProperty(value: Json, schema: JsonObject, name: string, depth: number): Verdict {
+    const { sure, perhaps } = this.#property(schema, name);
+    const fits = (part: Schema): Verdict => this.#fits(value, part, depth);
+    const verdict = every(sure, fits);
+    if (verdict === null || every(perhaps, fits)?.length === 0) return verdict;
+    return [...verdict, { schema, keyword: "patternProperties" }];
+  }
+
+  /** What one schema says about the property, or may say: its own, by pattern, or as additional. */
+  propertySchemas(schema: JsonObject, name: string): Schema[] {
+    const { sure, perhaps } = this.#property(schema, name);
+    return [...sure, ...perhaps];
+  }
+
+  /** The same without what it only may say. */
+  certainPropertySchemas(schema: JsonObject, name: string): Schema[] {
+    return this.#property(schema, name).sure;
+  }
+
+  /** `perhaps`: by patterns that are not supported, and as additional where only such a pattern could match. */
+  #property(schema: JsonObject, name: string): { sure: Schema[]; perhaps: Schema[] } {
+    const { properties, patternProperties, additionalProperties } = schema;
+    const sure: Schema[] = [];
+    const perhaps: Schema[] = [];
+    if (isObject(properties) && Object.hasOwn(properties, name)) sure.push(properties[name] as Schema);
+    for (const [pattern, part] of Object.entries(isObject(patternProperties) ? patternProperties : {})) {
+      const found = this.#matches(name, pattern);
+      if (found !== false) (found ? sure : perhaps).push(part as Schema);
+    }
+    if (sure.length === 0 && additionalProperties !== undefined)
+      (perhaps.length === 0 ? sure : perhaps).push(additionalProperties as Schema);
+    return { sure, perhaps };
+  }
+}
+
+/** Of the options of a `oneOf`. */
+function exactlyOne(verdicts: readonly Verdict[], schema: JsonObject): Verdict {
+  const possible = verdicts.filter((verdict) => verdict !== null);
+  const certain = possible.filter((verdict) => verdict.length === 0).length;
+  if (certain > 1 || possible.length === 0) return null;
+  const only = possible.length === 1;
+  return [...(certain === 0 ? possible.flat() : []), ...(only ? [] : [{ schema, keyword: "oneOf" }])];
+}
+
+/** What other keywords evaluate is not kept track of. */
+function unevaluated(schema: JsonObject, keyword: string): readonly Doubt[] {
+  return keyword in schema && schema[keyword] !== true ? [{ schema, keyword }] : [];
+}
+
+function requiredNames(schema: JsonObject, value: JsonObject): string[] {
+  const names = [...((schema["required"] as string[] | undefined) ?? [])];
+  for (const key of ["dependentRequired", "dependencies"]) {
+    for (const [name, needed] of Object.entries(isObject(schema[key]) ? schema[key] : {})) {
+      if (Array.isArray(needed) && Object.hasOwn(value, name)) names.push(...(needed as string[]));
+    }
+  }
+  return names;
+}
+
+function dependentSchemas(schema: JsonObject, value: JsonObject): Schema[] {
+  return ["dependentSchemas", "dependencies"].flatMap((key) =>
+    Object.entries(isObject(schema[key]) ? schema[key] : {})
+      .filter(([name, part]) => !Array.isArray(part) && Object.hasOwn(value, name))
+      .map(([, part]) => part as Schema),
+  );
 }
 
 /** What one schema says about the item at `index`, in the keywords of either draft. */

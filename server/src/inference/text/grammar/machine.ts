@@ -1,4 +1,4 @@
-import { charsOf, contains, UNICODE } from "../../../engine/grammar/char-set.ts";
+import { contains, UNICODE } from "../../../engine/grammar/char-set.ts";
 import { ANY_CHAR, type Pattern } from "./pattern.ts";
 
 /**
@@ -216,7 +216,8 @@ export function exceptMachine(words: readonly string[]): Machine {
     start: 0,
     step: (state, codePoint) => tree[state]!.next.get(codePoint) ?? free,
     accepts: (state) => !tree[state]!.word,
-    cuts: cutsOf(charsOf(words.join(""))),
+    // Every character by itself: joined to ranges, neighbours would count as one.
+    cuts: [...new Set(words.join(""))].flatMap((char) => [char.codePointAt(0)!, char.codePointAt(0)! + 1]),
   };
 }
 

@@ -68,7 +68,16 @@ const ONE = [
 const SINGLE = [...ONE, "contains", "not", "if", "then", "else"];
 const LISTS = ["anyOf", "oneOf", "allOf", "prefixItems"];
 const MAPS = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-const COUNTS = ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"];
+const COUNTS = [
+  "minContains",
+  "maxContains",
+  "minLength",
+  "maxLength",
+  "minItems",
+  "maxItems",
+  "minProperties",
+  "maxProperties",
+];
 const NUMBERS = ["minimum", "maximum"];
 
 /** A schema with all its parts checked and found by reference. */
@@ -125,6 +134,9 @@ export class SchemaDocument {
     if (Array.isArray(schema["items"])) this.#checkList(schema["items"], `${path}/items`, true);
     else if ("items" in schema) this.#check(schema["items"], `${path}/items`);
     for (const key of MAPS) if (key in schema) this.#checkMap(schema[key], `${path}/${key}`);
+    for (const key of ["dependentRequired", "dependencies"]) {
+      if (key in schema) this.#checkDependencies(schema[key], `${path}/${key}`, key === "dependencies");
+    }
     return schema;
   }
 
@@ -133,6 +145,16 @@ export class SchemaDocument {
       throw new SchemaError(path, "This must be a list of schemas, not an empty one.");
     }
     for (const [index, item] of list.entries()) this.#check(item, `${path}/${index}`);
+  }
+
+  /** Lists of names by name; in older drafts schemas too. */
+  #checkDependencies(map: unknown, path: string, mayBeSchemas: boolean): void {
+    if (!isObject(map)) throw new SchemaError(path, "This must be an object of lists of property names.");
+    for (const [key, item] of Object.entries(map)) {
+      const at = `${path}/${escapePointer(key)}`;
+      if (mayBeSchemas && !Array.isArray(item)) this.#check(item, at);
+      else if (!isNames(item)) throw new SchemaError(at, "This must be a list of property names.");
+    }
   }
 
   #checkMap(map: unknown, path: string): void {
@@ -159,12 +181,8 @@ function checkKeywords(schema: JsonObject, path: string): void {
   if ("enum" in schema && !(Array.isArray(schema["enum"]) && schema["enum"].length > 0)) {
     fail("enum", "An enum must be a list with at least one value.");
   }
-  if (
-    required !== undefined &&
-    !(Array.isArray(required) && required.every((name) => typeof name === "string"))
-  ) {
+  if (required !== undefined && !isNames(required))
     fail("required", "Required must be a list of property names.");
-  }
   if ("$ref" in schema && typeof schema["$ref"] !== "string") fail("$ref", "A reference must be a text.");
   if (pattern !== undefined && !isPattern(pattern))
     fail("pattern", "The pattern is not a regular expression.");
@@ -189,6 +207,10 @@ function checkKeywords(schema: JsonObject, path: string): void {
     if (key in schema && typeof schema[key] !== "boolean") fail(key, "This must be true or false.");
   }
   if ("format" in schema && typeof schema["format"] !== "string") fail("format", "A format must be a text.");
+}
+
+function isNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === "string");
 }
 
 function isPattern(source: Json): source is string {

@@ -1,6 +1,6 @@
 import { toDecimal } from "./decimal.ts";
 import { NUMBER_FORMATS } from "./formats.ts";
-import { canonical } from "./instance.ts";
+import { canonical, type Verdict } from "./instance.ts";
 import { areApart, type Bound, boundOf, type NumberConstraint, stricter } from "./number-grammar.ts";
 import type { Json, JsonObject, Schema } from "./schema-document.ts";
 
@@ -113,8 +113,9 @@ export function numberConstraint(branch: Schemas, integer: boolean): NumberConst
 }
 
 export interface Apartness {
-  fits(value: Json, schema: Schema): boolean;
+  fits(value: Json, schema: Schema): Verdict;
   propertySchemas(schema: JsonObject, name: string): Schema[];
+  certainPropertySchemas(schema: JsonObject, name: string): Schema[];
 }
 
 /**
@@ -132,9 +133,11 @@ export function areBranchesApart(written: Schemas, other: Schemas, check: Apartn
   );
   if (common.length === 0) return true;
   const values = listedValues(written);
-  if (values !== null) return values.every((value) => !other.every((schema) => check.fits(value, schema)));
+  const excludes = (branch: Schemas, value: Json): boolean =>
+    branch.some((schema) => check.fits(value, schema) === null);
+  if (values !== null) return values.every((value) => excludes(other, value));
   const others = listedValues(other);
-  if (others !== null) return others.every((value) => !written.every((schema) => check.fits(value, schema)));
+  if (others !== null) return others.every((value) => excludes(written, value));
   if (common.every((type) => type === "number" || type === "integer")) {
     return areApart(numberConstraint(written, false), numberConstraint(other, false));
   }
@@ -154,7 +157,7 @@ function areObjectsApart(written: Schemas, other: Schemas, check: Apartness, dep
     if (closed && !always.has(name) && parts(written, name).length === 0) return true;
   }
   for (const name of always) {
-    const theirs = parts(other, name);
+    const theirs = other.flatMap((schema) => check.certainPropertySchemas(schema, name));
     if (theirs.includes(false)) return true;
     if (depth < 3 && arePropertiesApart(parts(written, name), theirs, check, depth)) return true;
   }

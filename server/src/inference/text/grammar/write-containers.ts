@@ -23,8 +23,12 @@ export function writeArray(schemas: readonly JsonObject[], writing: Writing): Ex
       if (schema["uniqueItems"] === true) writing.unenforced(schema, "uniqueItems");
   }
   reportAll(schemas, ["contains"], writing);
+  reportUnevaluated(schemas, "unevaluatedItems", writing);
   const { book } = writing;
-  const at = (index: number): Expr => writing.value(schemas.flatMap((schema) => itemSchemas(schema, index)));
+  const at = (index: number): Expr => {
+    const said = schemas.flatMap((schema) => itemSchemas(schema, index));
+    return writing.value(said.length > 0 ? said : keywordsOf(schemas, "unevaluatedItems"));
+  };
   const first = Math.min(places, max ?? places);
   // From the last place back: what may follow once `index` items are written.
   let following: Expr = EMPTY;
@@ -61,6 +65,7 @@ const MAX_PATTERNS = 4;
 /** Objects that fit all the schemas. */
 export function writeObject(schemas: readonly JsonObject[], writing: Writing): Expr {
   reportAll(schemas, ["propertyNames", "dependentRequired", "dependentSchemas", "dependencies"], writing);
+  reportUnevaluated(schemas, "unevaluatedProperties", writing);
   const [min, max] = counts(schemas, "Properties", writing);
   const required = new Set(schemas.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []));
   const names = new Set(
@@ -69,7 +74,7 @@ export function writeObject(schemas: readonly JsonObject[], writing: Writing): E
       .concat([...required]),
   );
   const pairs: Pair[] = [...names].map((name) => {
-    const value = writing.value(schemas.flatMap((schema) => writing.check.propertySchemas(schema, name)));
+    const value = writing.value(propertyOf(schemas, name, writing));
     const key = text(stringText(name).slice(1) + COLON);
     return { expr: seq(key, value), required: required.has(name) };
   });
@@ -80,6 +85,28 @@ export function writeObject(schemas: readonly JsonObject[], writing: Writing): E
   if (object !== null) return object;
   reportAll(schemas, ["minProperties", "maxProperties"], writing);
   return objectExpr({ pairs, extra, min: 0, max: null }, writing.book)!;
+}
+
+/** What the schemas say about a property. Nobody having evaluated it, it is one of those left over. */
+function propertyOf(schemas: readonly JsonObject[], name: string, { check }: Writing): Schema[] {
+  const said = schemas.flatMap((schema) => check.propertySchemas(schema, name));
+  return said.length > 0 ? said : keywordsOf(schemas, "unevaluatedProperties");
+}
+
+function keywordsOf(schemas: readonly JsonObject[], keyword: string): Schema[] {
+  return schemas.flatMap((schema) => (keyword in schema ? [schema[keyword] as Schema] : []));
+}
+
+/**
+ * A schema counts as evaluated what it or its own parts do. Where ways to fit are put together that is known only of a
+ * schema by itself, or of one that has the parts.
+ */
+function reportUnevaluated(schemas: readonly JsonObject[], keyword: string, writing: Writing): void {
+  for (const schema of schemas) {
+    const hasParts = ["$ref", "allOf", "anyOf", "oneOf"].some((key) => key in schema);
+    if (keyword in schema && schema[keyword] !== true && schemas.length > 1 && !hasParts)
+      writing.unenforced(schema, keyword);
+  }
 }
 
 /** The pairs whose name is none of `names`, after the opening quote. */

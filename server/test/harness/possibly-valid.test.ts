@@ -1,0 +1,40 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { expect, test } from "vitest";
+import { possiblyValid } from "./possibly-valid.ts";
+
+function allows(schema: object, unenforced: readonly string[], value: unknown): boolean {
+  return new Ajv2020({ strict: false }).compile(possiblyValid(schema, unenforced) as object)(value);
+}
+
+const either = { oneOf: [{ type: "string", not: { enum: ["a", "b"] } }, { enum: ["a", 1] }] };
+
+test("what nothing is named for is as valid as it is", () => {
+  for (const [value, valid] of [
+    ["a", true],
+    ["b", false],
+    ["c", true],
+    [1, true],
+    [2, false],
+  ] as const) {
+    expect(allows(either, [], value), `${value}`).toBe(valid);
+  }
+});
+
+test("a keyword may count as met for one value and as broken for another", () => {
+  const schema = { type: "array", items: either };
+  expect(allows(schema, ["/items/oneOf/0/not"], ["a", "b", "c", 1])).toBe(true);
+  expect(allows(schema, ["/items/oneOf/0/not"], [2])).toBe(false);
+});
+
+test("of options that surely both fit, none may", () => {
+  const both = { oneOf: [{ pattern: "x" }, { type: "number" }] };
+  expect(allows(both, ["/oneOf/0/pattern"], 1)).toBe(false);
+  expect(allows(both, ["/oneOf/0/pattern"], "a")).toBe(true);
+  expect(allows(both, ["/oneOf"], 1)).toBe(true);
+});
+
+test("references keep the side they are on", () => {
+  const schema = { $defs: { x: { pattern: "x" } }, not: { $ref: "#/$defs/x" }, type: "string" };
+  expect(allows(schema, ["/$defs/x/pattern"], "x")).toBe(true);
+  expect(allows(schema, [], "x")).toBe(false);
+});
