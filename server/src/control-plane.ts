@@ -98,18 +98,16 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const reservations = createReservations({ database, clock, tokenSecret, accounts, users });
   const billing = openBilling(deps, { accounts, reservations, tokenSecret });
   const quotas = await createQuotas({
-    ...{ database, clock, log, tokenSecret, accounts },
+    ...{ database, clock, log, tokenSecret, accounts, existingKeys: apiKeys.existing },
     ...{ requestsPerMinute: config.requestsPerMinute, region: config.region },
     sources: {
       models: { usageOf: async (id) => (await models.list(PLATFORM, id, { pageSize: 1 })).totalSize },
       loras: { usageOf: (id) => countAddons(deployedModels, id) },
-      "gpu-hours-per-month": { usageOf: (id) => gpuHours(deps, id) },
-      "monthly-spend-usd": spendQuota(billing),
+      ...quotaSources(deps, billing),
     },
     acceleratorsOf: (accountId) => deployments.acceleratorsOf(accountId),
   });
   const datasets = openDatasets(deps, { blobs: blobStore.blobs, tokenSecret, users });
-  datasets.start();
   const models = await openModels(deps, {
     ...{ blobs: blobStore.blobs, tokenSecret, accounts, users },
     modelRefs: (principal, name) => deployedModels.refs(principal, name),
@@ -158,7 +156,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
       billing.check,
     ),
     async start() {
-      await models.start();
+      await Promise.all([datasets.start(), models.start()]);
       await billing.start();
       await serving.start();
       billing.onSuspension(() => void serving.refresh().catch(() => {}));
@@ -225,7 +223,7 @@ function openDatasets(
   more: Pick<Parameters<typeof createDatasets>[0], "blobs" | "tokenSecret" | "users">,
 ) {
   return createDatasets({
-    ...{ database, clock, ...more },
+    ...{ database, clock, log, ...more },
     onSweepFailure: (error) => log.warn({ err: error }, "Files of deleted datasets can't be removed yet"),
   });
 }
@@ -234,6 +232,15 @@ function fetcherOf(models: Models, name: string, precision: string | null): Fetc
   return async (signal, onPhase) => {
     const model = await models.deployable(PLATFORM, name);
     return model.fetch({ signal, onPhase, ...(precision === null ? {} : { precision }) });
+  };
+}
+
+function quotaSources(deps: ControlPlaneDeps, billing: Billing) {
+  return {
+    // Nothing of the kind is served yet, so that there are none.
+    "concurrent-streaming-connections": { usageOf: async () => 0 },
+    "gpu-hours-per-month": { usageOf: (accountId: string) => gpuHours(deps, accountId) },
+    "monthly-spend-usd": spendQuota(billing),
   };
 }
 

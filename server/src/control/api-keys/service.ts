@@ -39,6 +39,8 @@ export interface ApiKeys {
   get(principal: Principal, accountId: string, userId: string, keyId: string): Promise<ApiKey>;
   /** Ends a key for good; here at once, in other processes within a second. */
   delete(principal: Principal, accountId: string, userId: string | null, keyId: string): Promise<void>;
+  /** Those of the ids that are keys of the account. */
+  existing(accountId: string, keyIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Ends listening and refreshing. The database stays open. */
   close(): Promise<void>;
 }
@@ -72,6 +74,7 @@ export async function createApiKeys(deps: {
 
   return {
     authenticate: (authorization) => keyring.authenticate(authorization),
+    existing: store.existing,
     bootstrap: (options) => bootstrapKey(options, resourceDeps),
     ...keyResources(resourceDeps),
     async close() {

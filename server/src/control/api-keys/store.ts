@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { PRINCIPALS_CHANNEL } from "../accounts/service.ts";
@@ -18,6 +18,8 @@ export interface ApiKeyStore {
   getByDigest(digest: string): Promise<ApiKeyRow | null>;
   /** Null for a deleted one too. */
   get(accountId: string, id: string): Promise<ApiKeyRow | null>;
+  /** Those of the ids that are keys of the account and were not deleted. */
+  existing(accountId: string, ids: readonly string[]): Promise<Set<string>>;
   /** How many keys of the account were not deleted. */
   count(accountId: string): Promise<number>;
   /** Those that were not deleted, of one user or of all. */
@@ -71,6 +73,13 @@ export function apiKeyStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
         .from(apiKeys)
         .where(and(live(accountId), eq(apiKeys.id, id)));
       return row ?? null;
+    },
+    async existing(accountId, ids) {
+      const rows = await db
+        .select({ id: apiKeys.id })
+        .from(apiKeys)
+        .where(and(live(accountId), inArray(apiKeys.id, [...ids])));
+      return new Set(rows.map(({ id }) => id));
     },
     count: (accountId) => db.$count(apiKeys, live(accountId)),
     list(query, accountId, userId) {

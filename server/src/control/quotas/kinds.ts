@@ -17,7 +17,7 @@ const DEFAULTS = {
 
 export type QuotaId = keyof typeof DEFAULTS | "requests-per-minute";
 
-const KEY_PREFIX = "requests-per-minute-key-";
+export const KEY_QUOTA_PREFIX = "requests-per-minute-key-";
 const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /** `nvidia-h100-80gb-eu-paris-1`; `…-global` where the platform doesn't say where it is. */
@@ -37,6 +37,6 @@ export function defaultQuotas(requestsPerMinute: number, region: string | null):
 
 /** The key whose limit the quota is; null: of no key. */
 export function keyOfQuota(id: string): string | null {
-  const keyId = id.startsWith(KEY_PREFIX) ? id.slice(KEY_PREFIX.length) : "";
+  const keyId = id.startsWith(KEY_QUOTA_PREFIX) ? id.slice(KEY_QUOTA_PREFIX.length) : "";
   return KEY_ID.test(keyId) ? keyId : null;
 }

@@ -2,7 +2,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
-import { acceleratorQuotaId, keyOfQuota, MAX_INT64, type QuotaId } from "./kinds.ts";
+import { acceleratorQuotaId, KEY_QUOTA_PREFIX, keyOfQuota, MAX_INT64, type QuotaId } from "./kinds.ts";
 import { type Quota, QuotaBody, type UpdateQuotaQuery } from "./schema.ts";
 import type { QuotasDeps } from "./service.ts";
 import type { QuotaRow, QuotaStore } from "./store.ts";
@@ -72,7 +72,8 @@ export class QuotaResource {
       }
       return next;
     };
-    if (allowMissing && keyOfQuota(id) !== null) await this.#addKey(accountId, id);
+    const keyId = keyOfQuota(id);
+    if (allowMissing && keyId !== null) await this.#addKey(accountId, id, keyId);
     const row = await this.#store.change(accountId, id, change);
     if (row === null) throw notFound(titleOf(accountId, id));
     await sources[id as QuotaId]?.onSet?.(accountId, row.value);
@@ -91,11 +92,25 @@ export class QuotaResource {
       if (maxOf !== undefined) defaults.set(id, (await maxOf(accountId)) ?? MAX_INT64);
     }
     await this.#store.ensure(accountId, defaults, new Date(clock.now()));
+    await this.#forgetKeys(accountId);
   }
 
-  async #addKey(accountId: string, id: string): Promise<void> {
+  /** Limits of keys go with their keys. */
+  async #forgetKeys(accountId: string): Promise<void> {
+    const ids = await this.#store.idsLike(accountId, KEY_QUOTA_PREFIX);
+    if (ids.length === 0) return;
+    const keyIds = await this.#deps.existingKeys(
+      accountId,
+      ids.map((id) => keyOfQuota(id) ?? ""),
+    );
+    const gone = ids.filter((id) => !keyIds.has(keyOfQuota(id) ?? ""));
+    if (gone.length > 0) await this.#store.remove(accountId, gone);
+  }
+
+  async #addKey(accountId: string, id: string, keyId: string): Promise<void> {
     if ((await this.#store.get(accountId, id)) !== null) return;
-    if ((await this.#store.countLike(accountId, "requests-per-minute-key-%")) >= MAX_KEY_QUOTAS) {
+    if (!(await this.#deps.existingKeys(accountId, [keyId])).has(keyId)) return;
+    if ((await this.#store.idsLike(accountId, KEY_QUOTA_PREFIX)).length >= MAX_KEY_QUOTAS) {
       throw new AppError("FAILED_PRECONDITION", `An account limits at most ${MAX_KEY_QUOTAS} keys.`);
     }
     const defaults = new Map([[id, BigInt(this.#deps.requestsPerMinute)]]);

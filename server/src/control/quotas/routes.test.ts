@@ -33,6 +33,7 @@ beforeAll(async () => {
       ...{ ...tenants, log: silentLog, requestsPerMinute: 6_000, region: "EU_PARIS_1" },
       sources: { "monthly-spend-usd": spend, models: { usageOf: async () => models } },
       acceleratorsOf: async () => accelerators,
+      existingKeys: tenants.keys.existing,
     };
     quotas = await createQuotas(deps);
     another = await createQuotas(deps);
@@ -169,20 +170,35 @@ describe("limits of requests", () => {
     expect(() => admit(keyId)).toThrow("The API key may make 1");
     admit("key-of-another");
     expect(() => admit("key-of-another")).toThrow("The account may make 2");
+    const bob = await t.someone("acme", "bob", "user");
+    const ofBob = `requests-per-minute-key-${bob.principal.keyId}`;
+    expect((await patch(ofBob, { value: "5" }, admin, "?allowMissing=true")).json.value).toBe("5");
+    await t.keys.delete(t.operator.principal, "acme", "bob", bob.principal.keyId);
+    refused(await get(ofBob), 404, "not found");
     await patch(`requests-per-minute-key-${keyId}`, {}, admin, "?updateMask=value");
     await patch("requests-per-minute", {}, admin, "?updateMask=value");
     expect(quotas.requestCaps().get("acme")).toBeUndefined();
     refused(await patch("requests-per-minute-key-", { value: "1" }, admin, "?allowMissing=true"), 404, "");
+    const ghost = "requests-per-minute-key-none";
+    refused(await patch(ghost, { value: "1" }, admin, "?allowMissing=true"), 404, "not found");
+    const foreign = `requests-per-minute-key-${stranger.principal.keyId}`;
+    refused(await patch(foreign, { value: "1" }, admin, "?allowMissing=true"), 404, "not found");
     refused(await patch("anything", { value: "1" }, admin, "?allowMissing=true"), 404, "");
   });
 });
 
 describe("what is made within a quota", () => {
-  const make = () => quotas.within("acme", "models", 1, async () => ++models);
+  const make = (_: unknown = null, i = 0) =>
+    (i % 2 === 0 ? quotas : another).within("acme", "models", 1, async () => {
+      const before = models;
+      await t.database.sql`select 1`;
+      models = before + 1;
+      return models;
+    });
 
-  it("is never more than the quota, even when much is made at once, and a failure takes no place", async () => {
+  it("is never more than the quota, even when much is made at once by two gateways, and a failure takes no place", async () => {
     await patch("models", { value: "3" });
-    const all = await Promise.allSettled(Array.from({ length: 10 }, make));
+    const all = await Promise.allSettled(Array.from({ length: 40 }, make));
     expect(all.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
     expect(models).toBe(3);
     await expect(make()).rejects.toMatchObject({
@@ -195,6 +211,21 @@ describe("what is made within a quota", () => {
     });
     await expect(failing).rejects.toThrow("no");
     expect(await make()).toBe(3);
+  });
+
+  it("waits for others without taking all connections of the database", async () => {
+    const made = Array.from({ length: 30 }, (_, i) =>
+      quotas.within(`many-${i}`, "models", 1, async () => t.database.sql`select 1`),
+    );
+    expect(await Promise.all(made)).toHaveLength(30);
+  });
+
+  it("goes by what another gateway has set a moment ago", async () => {
+    models = 5;
+    const set = { value: "6" };
+    await another.update(admin.principal, "acme", "models", { updateMask: "value" }, set);
+    expect(await make()).toBe(6);
+    await expect(make()).rejects.toMatchObject({ code: "RATE_LIMIT_EXCEEDED" });
   });
 
   it("goes for accelerators of a type by what the other deployments hold", async () => {

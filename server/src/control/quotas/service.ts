@@ -10,6 +10,7 @@ import { acceleratorQuotaId, defaultQuotas, keyOfQuota, type QuotaId } from "./k
 import { QuotaResource, valueIn } from "./resource.ts";
 import type { Quota, QuotaBody, UpdateQuotaQuery } from "./schema.ts";
 import { QUOTAS_CHANNEL, type QuotaRow, quotaStore } from "./store.ts";
+import { Turns } from "./turns.ts";
 
 export type { QuotaId } from "./kinds.ts";
 
@@ -29,6 +30,8 @@ export interface QuotasDeps {
   log: DatabaseLog;
   tokenSecret: Buffer;
   accounts: { exists(accountId: string): Promise<boolean> };
+  /** Those of the ids that are keys of the account. */
+  existingKeys: (accountId: string, keyIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** The platform's limit for an account. */
   requestsPerMinute: number;
   /** Where the platform is; null: not said. */
@@ -61,7 +64,7 @@ export interface Quotas {
   valueOf(accountId: string, id: QuotaId): number;
   /**
    * Does `work`, by which the account comes to have `more` of something, unless that exceeds its quota. One after the
-   * other for an account.
+   * other for an account, over all processes on the database.
    * @throws AppError RATE_LIMIT_EXCEEDED naming the quota.
    */
   within<T>(accountId: string, id: QuotaId, more: number, work: () => Promise<T>): Promise<T>;
@@ -81,6 +84,8 @@ export interface Quotas {
 }
 
 const REFRESH_MS = 15_000;
+/** Each holds a connection while its work needs others: so few that there are always others. */
+const MAX_HELD_CONNECTIONS = 3;
 
 /** Loads what accounts have set and keeps it fresh. */
 export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
@@ -108,25 +113,24 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   const unlisten = await database.listen(QUOTAS_CHANNEL, fresh.poke);
   const defaults = defaultQuotas(deps.requestsPerMinute, deps.region);
   const resource = new QuotaResource(deps, store, defaults, fresh.refresh);
-  const turns = new Map<string, Promise<unknown>>();
+  const turns = new Turns(MAX_HELD_CONNECTIONS);
 
   function limitOf(accountId: string, id: string): number {
-    const row = byAccount.get(accountId)?.get(id);
-    return Number(row === undefined ? (defaults.get(id) ?? 0n) : valueIn(row));
+    return limitIn(byAccount.get(accountId)?.get(id) ?? null, id);
   }
 
-  async function oneByOne<T>(accountId: string, work: () => Promise<T>): Promise<T> {
-    const turn = (turns.get(accountId) ?? Promise.resolve()).catch(() => {}).then(work);
-    turns.set(accountId, turn);
-    try {
-      return await turn;
-    } finally {
-      if (turns.get(accountId) === turn) turns.delete(accountId);
-    }
+  function limitIn(row: QuotaRow | null, id: string): number {
+    const isSet = row !== null && (row.value !== null || row.maxValue !== null);
+    return Number(isSet ? valueIn(row) : (defaults.get(id) ?? 0n));
   }
 
-  function refuseAbove(accountId: string, id: string, wanted: number): void {
-    const limit = limitOf(accountId, id);
+  function oneByOne<T>(accountId: string, work: () => Promise<T>): Promise<T> {
+    return turns.take(accountId, () => store.exclusively(accountId, work));
+  }
+
+  async function refuseAbove(accountId: string, id: string, wanted: number): Promise<void> {
+    // Not what is known here, which another process may have changed a moment ago.
+    const limit = limitIn(await store.get(accountId, id), id);
     if (wanted <= limit) return;
     throw new AppError(
       "RATE_LIMIT_EXCEEDED",
@@ -142,14 +146,14 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
     within: (accountId, id, more, work) =>
       oneByOne(accountId, async () => {
         const used = (await deps.sources[id]?.usageOf?.(accountId)) ?? 0;
-        refuseAbove(accountId, id, used + more);
+        await refuseAbove(accountId, id, used + more);
         return work();
       }),
     withinAccelerators: (accountId, type, count, others, work) =>
       oneByOne(accountId, async () => {
-        refuseAbove(accountId, acceleratorQuotaId(type, deps.region), (await others()) + count);
+        await refuseAbove(accountId, acceleratorQuotaId(type, deps.region), (await others()) + count);
         const hours = (await deps.sources["gpu-hours-per-month"]?.usageOf?.(accountId)) ?? 0;
-        refuseAbove(accountId, "gpu-hours-per-month", Math.floor(hours) + 1);
+        await refuseAbove(accountId, "gpu-hours-per-month", Math.floor(hours) + 1);
         return work();
       }),
     requestCaps: () => new Map([...byAccount].map(([accountId, rows]) => [accountId, capsOf(rows)])),

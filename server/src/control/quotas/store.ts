@@ -1,4 +1,4 @@
-import { and, count, eq, isNotNull, like, or, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, like, or, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { quotas } from "./table.ts";
@@ -15,7 +15,11 @@ export interface QuotaStore {
   list(query: ListQuery, accountId: string): Promise<Page<QuotaRow>>;
   /** Puts what `change` makes of the row in its place; nobody else changes it meanwhile. Null: there is none. */
   change(accountId: string, id: string, change: (row: QuotaRow) => QuotaRow): Promise<QuotaRow | null>;
-  countLike(accountId: string, pattern: string): Promise<number>;
+  /** Those that begin so. */
+  idsLike(accountId: string, prefix: string): Promise<string[]>;
+  remove(accountId: string, ids: readonly string[]): Promise<void>;
+  /** Does `work` while no process does the same for the account. Holds a connection meanwhile. */
+  exclusively<T>(accountId: string, work: () => Promise<T>): Promise<T>;
   /** Of all accounts, where somebody has set something. */
   set(): Promise<QuotaRow[]>;
 }
@@ -66,10 +70,26 @@ export function quotaStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): Q
         await tx.execute(sql`select pg_notify(${QUOTAS_CHANNEL}, '')`);
         return changed!;
       }),
-    async countLike(accountId, pattern) {
-      const ofKind = and(eq(quotas.accountId, accountId), like(quotas.id, pattern));
-      const [row] = await db.select({ count: count() }).from(quotas).where(ofKind);
-      return row!.count;
+    async idsLike(accountId, prefix) {
+      const ofKind = and(eq(quotas.accountId, accountId), like(quotas.id, `${prefix}%`));
+      const rows = await db.select({ id: quotas.id }).from(quotas).where(ofKind);
+      return rows.map(({ id }) => id);
+    },
+    async remove(accountId, ids) {
+      await db.delete(quotas).where(and(eq(quotas.accountId, accountId), inArray(quotas.id, [...ids])));
+    },
+    async exclusively(accountId, work) {
+      let done: { result: Awaited<ReturnType<typeof work>> } | null = null;
+      try {
+        await db.transaction(async (tx) => {
+          await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`quotas ${accountId}`}, 0))`);
+          done = { result: await work() };
+        });
+      } catch (error) {
+        // What was done stays done, also when the lock was lost.
+        if (done === null) throw error;
+      }
+      return (done as unknown as { result: Awaited<ReturnType<typeof work>> }).result;
     },
     set: () =>
       db
