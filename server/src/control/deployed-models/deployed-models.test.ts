@@ -223,7 +223,9 @@ describe("loading a LoRA addon", () => {
     for (const { name: loaded } of own) await as(alice, "DELETE", `/v1/${loaded}`);
     await test.settle();
     for (let i = 0; i < 100; i++) await load(addon(), name);
-    refused(await as(alice, "POST", PATH, { model: addon(), deployment: name }), "at most 100", 429);
+    const full = "quotas/loras is 100";
+    refused(await as(alice, "POST", PATH, { model: addon(), deployment: name }), full, 429);
+    refused(await as(alice, "POST", "/v1/accounts/acme/deployments", { baseModel: addon() }), full, 429);
     for (const { name: loaded } of await loadedOn(name)) await as(alice, "DELETE", `/v1/${loaded}`);
     await as(alice, "DELETE", `/v1/${name}?hard=true&ignoreChecks=true`);
     await test.settle();

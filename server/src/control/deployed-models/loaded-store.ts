@@ -8,51 +8,62 @@ import { type DeploymentRow, deploymentName, type LoadedModels } from "../deploy
 import { DEPLOYED_MODEL_WORK, type DeployedModelRow, insertRow, lockAccount, passDefault } from "./store.ts";
 import { deployedModels } from "./table.ts";
 
-/** Keeps deployed models in step with their deployments. */
-export const loadedModels: LoadedModels = {
-  async created(tx, row) {
-    if (row.spec.disableAutoDeploy !== true) await insertRow(tx, ownModel(row), null);
-  },
-  async moved(tx, row) {
-    await lockAccount(tx, row.accountId);
-    switch (row.state) {
-      case "CREATING":
-        await set(tx, onDeployment(row), { isHidden: false, state: "DEPLOYING", ...WELL });
-        await poke(tx, row);
-        return passDefaults(tx, row);
-      case "READY":
-      case "UPDATING":
-        // An addon is deployed once every replica has loaded it, which is looked at elsewhere.
-        return set(tx, and(own(row), not(deployedModels.isAddon)), { state: "DEPLOYED", ...WELL });
-      case "FAILED": {
-        const { statusCode, statusMessage } = row;
-        return set(tx, onDeployment(row), { state: "DEPLOYING", statusCode, statusMessage });
+/** Keeps deployed models in step with their deployments. @param addonsPerAccount what an account may load. */
+export function loadedModels(addonsPerAccount: (accountId: string) => number): LoadedModels {
+  return {
+    async created(tx, row) {
+      if (row.spec.disableAutoDeploy === true) return;
+      const own = ownModel(row);
+      const limits = { addonsPerAccount: addonsPerAccount(row.accountId), addonsPerDeployment: 1 };
+      const inserted = await insertRow(tx, own, own.isAddon ? limits : null);
+      if (inserted === "account full") throw tooManyAddons(row.accountId, limits.addonsPerAccount);
+    },
+    async moved(tx, row) {
+      await lockAccount(tx, row.accountId);
+      switch (row.state) {
+        case "CREATING":
+          await set(tx, onDeployment(row), { isHidden: false, state: "DEPLOYING", ...WELL });
+          await poke(tx, row);
+          return passDefaults(tx, row);
+        case "READY":
+        case "UPDATING":
+          // An addon is deployed once every replica has loaded it, which is looked at elsewhere.
+          return set(tx, and(own(row), not(deployedModels.isAddon)), { state: "DEPLOYED", ...WELL });
+        case "FAILED": {
+          const { statusCode, statusMessage } = row;
+          return set(tx, onDeployment(row), { state: "DEPLOYING", statusCode, statusMessage });
+        }
+        case "DELETING":
+          await set(tx, onDeployment(row), { state: "UNDEPLOYING", isDefault: false });
+          return passDefaults(tx, row);
+        case "DELETED":
+          return set(tx, onDeployment(row), { isHidden: true });
       }
-      case "DELETING":
-        await set(tx, onDeployment(row), { state: "UNDEPLOYING", isDefault: false });
-        return passDefaults(tx, row);
-      case "DELETED":
-        return set(tx, onDeployment(row), { isHidden: true });
-    }
-  },
-  async checkDeletable(tx, row) {
-    await lockAccount(tx, row.accountId);
-    const defaults = await tx
-      .select({ model: deployedModels.model })
-      .from(deployedModels)
-      .where(and(onDeployment(row), deployedModels.isDefault, hasOthers()));
-    const [first] = defaults;
-    if (first === undefined) return;
-    throw new AppError(
-      "FAILED_PRECONDITION",
-      `The deployment is the default one of ${first.model}, which others serve too. ` +
-        "Delete those first, make another one the default, or pass ignoreChecks.",
-    );
-  },
-  async purged(tx, row) {
-    await tx.delete(deployedModels).where(onDeployment(row));
-  },
-};
+    },
+    async checkDeletable(tx, row) {
+      await lockAccount(tx, row.accountId);
+      const defaults = await tx
+        .select({ model: deployedModels.model })
+        .from(deployedModels)
+        .where(and(onDeployment(row), deployedModels.isDefault, hasOthers()));
+      const [first] = defaults;
+      if (first === undefined) return;
+      throw new AppError(
+        "FAILED_PRECONDITION",
+        `The deployment is the default one of ${first.model}, which others serve too. ` +
+          "Delete those first, make another one the default, or pass ignoreChecks.",
+      );
+    },
+    async purged(tx, row) {
+      await tx.delete(deployedModels).where(onDeployment(row));
+    },
+  };
+}
+
+export function tooManyAddons(accountId: string, limit: number): AppError {
+  const message = `accounts/${accountId}/quotas/loras is ${limit}: no more LoRA addons are loaded.`;
+  return new AppError("RATE_LIMIT_EXCEEDED", message);
+}
 
 const WELL = { statusCode: "", statusMessage: "" };
 

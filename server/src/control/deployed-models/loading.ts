@@ -10,7 +10,7 @@ import {
   parseDeploymentName,
 } from "../deployments/service.ts";
 import type { DeployableModel } from "../models/service.ts";
-import { idFor } from "./loaded-store.ts";
+import { idFor, tooManyAddons } from "./loaded-store.ts";
 import type { CreateQuery, DeployedModelBody } from "./schema.ts";
 import type { ServerlessDeployments } from "./serverless.ts";
 import type { DeployedModelRow, DeployedModelStore, Limits } from "./store.ts";
@@ -63,9 +63,12 @@ export async function loadModel(
         param: "model",
       });
     case "account full":
-      throw full(`An account loads at most ${limits.addonsPerAccount} LoRA addons.`);
+      throw tooManyAddons(accountId, limits.addonsPerAccount);
     case "deployment full":
-      throw full(`A deployment takes at most ${limits.addonsPerDeployment} LoRA addons.`);
+      throw new AppError(
+        "RATE_LIMIT_EXCEEDED",
+        `A deployment takes at most ${limits.addonsPerDeployment} LoRA addons.`,
+      );
   }
 }
 
@@ -204,8 +207,4 @@ function newRow(
 function notHotReloading(): AppError {
   const message = "replaceMergedAddon goes with deployments that were made with enableHotReloadLatestAddon.";
   return badRequest("replaceMergedAddon", message);
-}
-
-function full(message: string): AppError {
-  return new AppError("RATE_LIMIT_EXCEEDED", message);
 }

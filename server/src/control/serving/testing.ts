@@ -191,7 +191,7 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
           },
         },
         checkSize: () => {},
-        loaded: loadedModels,
+        loaded: loadedModels(() => 100),
         hostRegion,
         observe: (name) => own.observe(name),
         requestFigures: async () => ({
