@@ -33,7 +33,10 @@ const NO_ROUTE = "No such path.";
 export function explain(error: unknown, settings: Settings | null, command: Command | null): Explanation {
   const failed = (message: string, next?: string): Explanation => ({ message, next, exitCode: EXIT.failed });
   if (error instanceof CliError) return error;
-  if (error instanceof InputError) return { message: error.message, exitCode: EXIT.usage };
+  if (error instanceof InputError) {
+    const next = error.param === "accountId" ? "Say the account with --account." : undefined;
+    return { message: error.message, next, exitCode: EXIT.usage };
+  }
   if (error instanceof NotFoundError && error.message === NO_ROUTE) {
     return failed(`${settings?.host.value ?? "The host"} doesn't offer this.`, "A newer version of it may.");
   }
@@ -41,7 +44,7 @@ export function explain(error: unknown, settings: Settings | null, command: Comm
   if (error instanceof InvalidResponseError || error instanceof ConnectionError) {
     return failed(error.message, nextAfterSilence(error, settings));
   }
-  if (error instanceof FileError) return failed(error.message, AFTER_FILE_ERRORS[error.code ?? ""]);
+  if (error instanceof FileError) return failed(error.message, nextAfterFile(error));
   const { code, path } = error as NodeJS.ErrnoException;
   if (code !== undefined && path !== undefined)
     return failed(`${path} can't be used (${code}).`, AFTER_FILE_ERRORS[code]);
@@ -61,6 +64,12 @@ const AFTER_FILE_ERRORS: Readonly<Record<string, string>> = {
   EDQUOT: "Make room and run the same command again.",
   EROFS: "Choose another place.",
 };
+
+/** Arguments come decoded: of what is not UTF-8, replacement characters are left. */
+function nextAfterFile({ path, code }: FileError): string | undefined {
+  if (code === "ENOENT" && path.includes("\ufffd")) return "Its name seems not to be UTF-8: rename it.";
+  return AFTER_FILE_ERRORS[code ?? ""];
+}
 
 function said(error: ApiError): string {
   const request = error.requestId === null || error.status < 500 ? "" : ` (request ${error.requestId})`;

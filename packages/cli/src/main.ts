@@ -6,12 +6,20 @@ import type { Settings } from "./config/settings.ts";
 import { EXIT, Interrupted, UsageError } from "./errors.ts";
 import type { World } from "./world.ts";
 
+/** What the completion of shells asks with; nobody types it. */
+const COMPLETE = "__complete";
+
 /** Runs a command line. Resolves with the exit code; never rejects but when standard error is gone. */
 export async function run(argv: readonly string[], world: World): Promise<number> {
   let settings: Settings | null = null;
   let command: Command | null = null;
   try {
-    const line = parseLine(argv, COMMANDS, GLOBAL_FLAGS);
+    if (argv[0] === COMPLETE) {
+      const { completions } = await import("./commands/completing.ts");
+      await world.stdout.write(completions(argv.slice(1)));
+      return EXIT.ok;
+    }
+    const line = parseLine(argv[0] === "--version" ? ["version"] : argv, COMMANDS, GLOBAL_FLAGS);
     if (line.wantsHelp || line.words.length === 0) {
       await world.stdout.write(await helpFor(line));
       return EXIT.ok;

@@ -72,6 +72,10 @@ describe("what goes together is checked before any request", () => {
     ],
     ["create user", "needs --email"],
     ["create user --email alice", "must be an address"],
+    ["update billing", "Add at least one of --tier"],
+    ["get usage --group-by nonsense", "It can be account, user, key"],
+    ["list models --api-base nonsense", 'must be like http://127.0.0.1:8080, not "nonsense"'],
+    ["list models --api-base ftp://host", "The address of --api-base must be like"],
     ["create sftj --base-model m", "needs --dataset"],
     ["create sftj --dataset d", "needs --base-model or --warm-start-from"],
     ["create sftj --dataset d --base-model m --warm-start-from l", "not both"],
@@ -259,6 +263,31 @@ describe("lists", () => {
     expect(stderr).toBe("");
   });
 
+  test("usage is reported by groups, page by page, with what they come to", async () => {
+    const report = (day: string, nextPageToken: string) => ({
+      usage: [{ day, requests: "2", cost: "0.10" }],
+      ...{ total: { requests: "4", cost: "0.20" }, startTime: "A", endTime: "B" },
+      ...{ nextPageToken, totalSize: 2 },
+    });
+    const usage = () =>
+      fakeApi({
+        [`GET ${A}/usage?groupBy=day`]: report("one", "next"),
+        [`GET ${A}/usage?groupBy=day&pageSize=200`]: report("one", "next"),
+        [`GET ${A}/usage?groupBy=day&pageSize=200&pageToken=next`]: report("two", ""),
+      });
+    const { stdout, stderr } = await firectl("get usage --group-by day", usage());
+    expect(stdout).toMatch(/^DAY +REQUESTS .*COST USD\none +2 .*0\.10\n$/);
+    expect(stderr).toBe(
+      "From A to B: 4 requests, $0.20.\n1 of 2. Next page: --page-token next. All: --no-paginate.\n",
+    );
+    const all = JSON.parse((await firectl("get usage --group-by day --no-paginate -o json", usage())).stdout);
+    expect(all).toMatchObject({
+      usage: [{ day: "one" }, { day: "two" }],
+      total: { cost: "0.20" },
+      totalSize: 2,
+    });
+  });
+
   test("in JSON are what the API answers", async () => {
     expect(JSON.parse((await firectl("list models -o json", api())).stdout)).toEqual(
       page(["a", "b"], "next"),
@@ -386,8 +415,9 @@ describe("errors say the cause and the next step", () => {
     const page = () =>
       new Response("<!doctype html><title>Hello</title>", { headers: { "content-type": "text/html" } });
     for (const line of ["list models", "get model m", "whoami", "set-api-key fw_x"]) {
+      // Without an account, the first request is the one that asks for it.
       const { code, stderr } = await firectl(line, {
-        ...fakeApi({}),
+        env: { FIREWORKS_API_KEY: "fw_test" },
         fetch: async () => page(),
         home: tempFolder(),
       });
@@ -427,6 +457,8 @@ describe("files that can't be used", () => {
   test.each([
     ["create dataset d FILES/nothing.jsonl", /nothing\.jsonl does not exist/],
     ["create dataset d FILES/folder", /folder is a folder, where a JSONL file belongs/],
+    ["create dataset d FILES/latin\ufffd1", /seems not to be UTF-8: rename it/],
+    ["create model m FILES/empty", /empty is a file, where a folder of a model's files belongs/],
     ["create model m FILES/nothing", /nothing does not exist/],
     ["create model m FILES/folder", /folder holds no files/],
     ["download model m FILES/empty", /empty is a file, where a folder belongs/],
@@ -452,6 +484,7 @@ test("a pipe gives the key to signin", async () => {
 
 test("version says the package's version", async () => {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  expect((await firectl("version")).stdout).toBe(`firectl ${version}\n`);
+  for (const line of ["version", "--version"])
+    expect((await firectl(line)).stdout).toBe(`firectl ${version}\n`);
   expect((await firectl("upgrade")).stdout).toContain("npm install --global firectl@latest");
 });

@@ -1,11 +1,12 @@
-import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { completions } from "../src/commands/completing.ts";
 import { builtFirectl, type Firectl, tempFolder } from "./harness.ts";
 
 const exec = promisify(execFile);
@@ -68,32 +69,58 @@ describe("10,000 models", () => {
 });
 
 describe("completion", () => {
-  test.each([
+  test.each<[string, string[]]>([
     ["cr", ["create"]],
-    ["create dep", ["deployed-model", "deployed-models", "deployment", "deployments"]],
+    ["create dep", ["deployed-model", "deployment"]],
     ["create deployment --direct", ["--direct-route-api-keys", "--direct-route-type"]],
     ["create deployment my-model --wai", ["--wait", "--wait-timeout"]],
+    ["create deployment --wait --pre", ["--precision"]],
+    ["-a fireworks get mod", ["model"]],
     ["load-lora --dep", ["--deployment"]],
-  ])("of bash knows what follows firectl %s", async (line, expected) => {
-    const words = ["firectl", ...line.split(" ")];
-    const script = `
-      source <("${process.execPath}" "${firectl.program}" completion bash)
-      COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
-      _firectl; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { stdout } = await exec("bash", ["-c", script], { env: firectl.env, cwd: firectl.folder });
-    expect(
-      stdout
-        .split("\n")
-        .filter((word) => word !== "")
-        .sort(),
-    ).toEqual(expected);
+    ["create sf", ["sftj"]],
+    ["list models -o ", ["json", "text"]],
+    ["list models --output=j", ["--output=json"]],
+    ["list models --output = j", ["--output=json"]],
+    ["create deployment --accelerator-type NVIDIA_H", ["NVIDIA_H100_80GB", "NVIDIA_H200_141GB"]],
+    ["completion ", ["bash", "fish", "zsh"]],
+    ["create dataset my-dataset ", [":files"]],
+    ["download model my-model d", [":folders"]],
+    ["nonsense ", []],
+  ])("knows what follows firectl %s", (line, expected) => {
+    const found = completions(line.split(" "))
+      .split("\n")
+      .map((one) => one.split("\t")[0] as string);
+    expect(found.filter((word) => word !== "").sort()).toEqual(expected);
   });
 
-  test("of zsh and fish is a script for them", async () => {
-    expect((await firectl.run(["completion", "zsh"])).stdout).toMatch(/^#compdef firectl\n/);
-    const fish = (await firectl.run(["completion", "fish"])).stdout;
-    expect(fish).toContain("complete -c firectl -f -n '__fish_use_subcommand'");
-    expect(fish).toContain("-l min-replica-count");
+  // Others than bash are not everywhere.
+  const shells = ["bash", "zsh", "fish"].filter((shell) => spawnSync(shell, ["--version"]).status === 0);
+
+  test.each(shells)("of %s is a script that it takes", async (shell) => {
+    const { stdout } = await firectl.run(["completion", shell]);
+    writeFileSync(join(firectl.folder, "script"), stdout);
+    expect((await exec(shell, ["-n", join(firectl.folder, "script")])).stderr).toBe("");
+  });
+
+  test.each([
+    ["cr", ["create"]],
+    ["create deployment my-model --wai", ["--wait", "--wait-timeout"]],
+    ["list models --output = j", ["json"]],
+    ["create dataset my-dataset firec", ["firectl", "firectl.mjs"]],
+  ])("in bash offers what follows firectl %s", async (line, expected) => {
+    const words = ["firectl", ...line.split(" ")];
+    writeFileSync(
+      join(firectl.folder, "firectl"),
+      `#!/bin/sh\nexec "${process.execPath}" "${firectl.program}" "$@"\n`,
+      { mode: 0o755 },
+    );
+    const script = `
+      source <(firectl completion bash)
+      COMP_WORDS=(${words.join(" ")}); COMP_CWORD=${words.length - 1}
+      _firectl; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const env = { ...firectl.env, PATH: `${firectl.folder}:${firectl.env["PATH"]}` };
+    const { stdout } = await exec("bash", ["-c", script], { env, cwd: firectl.folder });
+    expect(stdout.trim().split("\n").sort()).toEqual(expected);
   });
 });
 
@@ -124,13 +151,15 @@ describe("the sources", () => {
 
 describe("the program", () => {
   test("runs by npx in the repository, built when its sources are newer", async () => {
-    const built = join(root, "packages/cli/dist/firectl.mjs");
-    const run = async (): Promise<string> =>
-      (await exec("npx", ["--no-install", "firectl", "version"], { cwd: root })).stdout;
-    expect(await run()).toMatch(/^firectl \d/);
-    const before = statSync(built).mtimeMs;
-    await run();
-    expect(statSync(built).mtimeMs).toBe(before);
+    const { stdout } = await exec("npx", ["--no-install", "firectl", "version"], { cwd: root });
+    expect(stdout).toMatch(/^firectl \d/);
+    const builtMs = new Set<number>();
+    for (let i = 0; i < 3; i++) {
+      await exec(process.execPath, [join(root, "packages/cli/bin/firectl.mjs"), "version"]);
+      builtMs.add(statSync(join(root, "packages/cli/dist/firectl.mjs")).mtimeMs);
+    }
+    // Another test file may have begun to build it before it was there.
+    expect(builtMs.size).toBeLessThan(3);
   });
 
   test("is packed as one file with its launcher, and runs where nothing else is", async () => {

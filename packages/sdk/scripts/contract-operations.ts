@@ -52,6 +52,7 @@ const METHOD_NAMES: Record<string, string> = {
   executeRlorTrainStep: "executeTrainStep",
   splitDataset: "split",
   uploadDatasetFile: "uploadFile",
+  listDeploymentEvents: "listEvents",
 };
 
 export function operationsOf(contract: Contract): Operation[] {
@@ -78,13 +79,14 @@ export function operationsOf(contract: Contract): Operation[] {
   );
 }
 
-/** The field of a page that holds the items; null for what is no list in pages. */
+/** The field of a page that holds the items; null for what is no list in pages, or says more than its items. */
 export function itemsField(operation: Operation, contract: Contract): string | null {
   const schema = operation.answers["application/json"]?.schema;
   const page = schema?.$ref === undefined ? undefined : contract.components.schemas[refName(schema.$ref)];
-  if (page?.properties?.["nextPageToken"] === undefined) return null;
-  const lists = Object.entries(page.properties).filter(([, field]) => field.type === "array");
-  return lists.length === 1 ? (lists[0]?.[0] as string) : null;
+  const { nextPageToken, totalSize: _, ...others } = page?.properties ?? {};
+  const [name, ...more] = Object.keys(others);
+  const isList = nextPageToken !== undefined && more.length === 0;
+  return isList && name !== undefined && others[name]?.type === "array" ? name : null;
 }
 
 /** A row of the table that drives the client. What is the default is left out. */

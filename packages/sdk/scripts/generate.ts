@@ -21,12 +21,18 @@ const HEADER = "// Generated from contract/*.openapi.json by scripts/generate.ts
 /** The generated files' texts by their paths below the repository's root. */
 export function generate(): Record<string, string> {
   const control = readContract("control-plane");
+  const platform = readContract("platform");
   const inference = readContract("inference");
-  const operations = [control, inference].flatMap((contract) =>
+  // Its own operations take and give things of the control plane too.
+  platform.components = {
+    ...control.components,
+    schemas: { ...control.components.schemas, ...platform.components.schemas },
+  };
+  const operations = [control, platform, inference].flatMap((contract) =>
     operationsOf(contract).map((operation) => ({ operation, contract })),
   );
   const types = `${HEADER}
-${typesOf({ ...control.components.schemas, ...inference.components.schemas })}`;
+${typesOf({ ...platform.components.schemas, ...inference.components.schemas })}`;
   const table = `${HEADER}
 import type * as types from "./types.ts";
 
@@ -46,7 +52,10 @@ ${operations.map(({ operation, contract }) => callTypes(operation, contract)).jo
   return {
     [`${folder}/types.ts`]: formatted(types, "types.ts"),
     [`${folder}/operations.ts`]: formatted(table, "operations.ts"),
-    [`${folder}/resources.ts`]: formatted(resources(operationsOf(control)), "resources.ts"),
+    [`${folder}/resources.ts`]: formatted(
+      resources([control, platform].flatMap(operationsOf)),
+      "resources.ts",
+    ),
   };
 }
 

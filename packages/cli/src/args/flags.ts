@@ -37,7 +37,10 @@ export function readFlag(flag: Flag, text: string | undefined, before: FlagValue
     case "strings":
       return [
         ...((before as readonly string[] | undefined) ?? []),
-        ...text.split(",").map((one) => one.trim()),
+        ...text
+          .split(",")
+          .map((one) => one.trim())
+          .map((one) => (flag.values === undefined ? one : oneOf(flag, one, flag.values))),
       ];
     case "int32":
       return readNumber(flag, text, /^[-+]?\d{1,10}$/, "a whole number");

@@ -2,10 +2,16 @@ import { CliError } from "../errors.ts";
 import type { Run } from "./command.ts";
 import { listParams, optionsOf, printList, requestFields, targetName } from "./crud.ts";
 import { ownUser } from "./identity.ts";
+import { readName } from "./names.ts";
 
 export const createApiKey: Run = async (context) => {
   const client = await context.client();
-  const made = await client.apiKeys.create({ apiKey: await requestFields(context) }, optionsOf(context));
+  const params = { apiKey: await requestFields(context) };
+  const user = context.text("user");
+  const made =
+    user === undefined
+      ? await client.apiKeys.create(params, optionsOf(context))
+      : await client.apiKeys.createForUser(readName("user", "users", user), params, optionsOf(context));
   const { keyId, displayName, key, secure, ...others } = made;
   await context.out.thing({ keyId, displayName, key, secure, ...others });
   await context.out.notice("Be sure to save this key. It will not be shown again.");

@@ -4,6 +4,8 @@ import type { Context } from "./context.ts";
 export interface Argument {
   readonly name: string;
   readonly isOptional?: boolean;
+  /** What a shell completes it with. */
+  readonly completes?: "files" | "folders" | readonly string[];
 }
 
 /** What `firectl` can do, as data; what does it is loaded when it is wanted. */

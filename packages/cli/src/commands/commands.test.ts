@@ -5,7 +5,15 @@ import { checkArgs, parseLine } from "../args/parse.ts";
 import { firectl, words } from "../testing.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import type { ResourceCommand } from "./resource.ts";
-import { ACCELERATOR_TYPES, DIRECT_ROUTE_TYPES, PRECISIONS, REGIONS } from "./resources/values.ts";
+import {
+  ACCELERATOR_TYPES,
+  BILLING_TIERS,
+  DIRECT_ROUTE_TYPES,
+  PAYMENT_TERMS,
+  PRECISIONS,
+  REGIONS,
+  USAGE_GROUPINGS,
+} from "./resources/values.ts";
 import { COMMANDS } from "./table.ts";
 
 interface Schema {
@@ -17,10 +25,12 @@ interface Schema {
   additionalProperties?: unknown;
 }
 
-const contract = JSON.parse(
-  readFileSync(new URL("../../../../contract/control-plane.openapi.json", import.meta.url), "utf8"),
-) as { components: { schemas: Record<string, Schema> } };
-const schemas = contract.components.schemas;
+function schemasOf(name: string): Record<string, Schema> {
+  const path = new URL(`../../../../contract/${name}.openapi.json`, import.meta.url);
+  return JSON.parse(readFileSync(path, "utf8")).components.schemas;
+}
+
+const schemas = { ...schemasOf("control-plane"), ...schemasOf("platform") };
 
 const commandName = ({ words: all }: (typeof COMMANDS)[number]): string =>
   all.map(([word]) => word).join(" ");
@@ -47,11 +57,22 @@ const SCHEMA_OF: Record<string, string> = {
   apiKeys: "ApiKey",
   quotas: "Quota",
   reservations: "Reservation",
+  accounts: "Account",
+  invoices: "Invoice",
+  transactions: "Transaction",
+  payments: "Transaction",
+  credits: "Transaction",
+  adjustments: "Transaction",
+  auditLogs: "AuditLog",
+  billing: "BillingTerms",
 };
 /** Query parameters. */
 const PARAMETERS = [
   ...["deploymentId", "disableSpeculativeDecoding", "showDeleted", "userId"],
   ...["supervisedFineTuningJobId", "reinforcementFineTuningJobId", "replicaCount"],
+  ...["accountId", "reservationId", "allowMissing"],
+  // Of a booking alone, not of its receipt.
+  ...["requestId", "granted"],
 ];
 
 describe.each(COMMANDS.map((command) => [commandName(command), command] as const))(
@@ -106,6 +127,9 @@ describe.each(COMMANDS.map((command) => [commandName(command), command] as const
 );
 
 test.each([
+  ["BillingTier", BILLING_TIERS],
+  ["PaymentTerms", PAYMENT_TERMS],
+  ["UsageGrouping", USAGE_GROUPINGS],
   ["Precision", PRECISIONS],
   ["AcceleratorType", ACCELERATOR_TYPES],
   ["DirectRouteType", DIRECT_ROUTE_TYPES],

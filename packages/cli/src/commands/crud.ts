@@ -1,4 +1,4 @@
-import type { Listing } from "@hearth/sdk";
+import type { Listing, Page } from "@hearth/sdk";
 import type { FlagValue } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
 import { ListJson } from "../output/json.ts";
@@ -126,15 +126,18 @@ async function getThing(context: Context, name: string): Promise<Thing> {
   return (await methodsOf(context)).get(name, {}, optionsOf(context));
 }
 
+/** @throws UsageError when no flag sets a field */
+export function requireFields<Fields extends object>(context: Context, fields: Fields): Fields {
+  if (Object.keys(fields).length > 0) return fields;
+  const flags = context.command.flags
+    .filter(({ field }) => field !== undefined)
+    .map((flag) => `--${flag.name}`);
+  throw new UsageError("Nothing is to be changed.", `Add at least one of ${flags.join(", ")}.`);
+}
+
 async function update(context: Context): Promise<void> {
   const name = targetName(context);
-  const fields = await requestFields(context);
-  if (Object.keys(fields).length === 0) {
-    const flags = context.command.flags
-      .filter(({ field }) => field !== undefined)
-      .map((flag) => `--${flag.name}`);
-    throw new UsageError("Nothing is to be changed.", `Add at least one of ${flags.join(", ")}.`);
-  }
+  const fields = requireFields(context, await requestFields(context));
   const changed = await (await methodsOf(context)).update(name, fields, optionsOf(context));
   await context.out.thing(await settled(context, changed));
 }
@@ -178,10 +181,17 @@ export async function printList(context: Context, listing: Listing<Thing>): Prom
   if (writer instanceof ListJson)
     await out.raw(writer.end({ nextPageToken, ...(totalSize !== null && { totalSize }) }));
   else if (count === 0) await out.notice(`No ${resourceOf(context).words[1]?.replaceAll("-", " ")}.`);
-  if (isText && nextPageToken !== "") {
-    const all = totalSize === null ? "There are more" : `${count} of ${totalSize}`;
-    await out.notice(`${all}. Next page: --page-token ${nextPageToken}. All: --no-paginate.`);
-  }
+  if (isText) await noteNextPage(context, last, count);
+}
+
+export async function noteNextPage(
+  { out }: Context,
+  { nextPageToken, totalSize }: Pick<Page<unknown>, "nextPageToken" | "totalSize">,
+  count: number,
+): Promise<void> {
+  if (nextPageToken === "") return;
+  const all = totalSize === null ? "There are more" : `${count} of ${totalSize}`;
+  await out.notice(`${all}. Next page: --page-token ${nextPageToken}. All: --no-paginate.`);
 }
 
 async function methodsOf(context: Context): Promise<Methods> {

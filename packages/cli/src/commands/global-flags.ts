@@ -29,6 +29,17 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   },
 ];
 
+/** How much of a list is wanted. */
+export const PAGE_FLAGS: readonly Flag[] = [
+  {
+    name: "page-size",
+    type: "int32",
+    help: "How many to list at most. Default: 50, or what the host allows.",
+  },
+  { name: "page-token", type: "string", help: "The page to list." },
+  { name: "no-paginate", type: "bool", help: "List all pages." },
+];
+
 export const QUIET: Flag = { name: "quiet", type: "bool", help: "Print errors and the result alone." };
 
 export function waitFlags(until: string): readonly Flag[] {

@@ -16,6 +16,7 @@ export const createModel: Run = async (context) => {
   if (source === null) refuseS3Flags(context);
   const model = await modelFields(context);
   if (source !== null) return importFromS3(context, modelId, model, source);
+  await checkFiles(path);
   const client = await context.client();
   const { uploadModel } = await import("@hearth/sdk/node");
   const made = await transfer(context, "Uploading", (options) =>
@@ -23,6 +24,14 @@ export const createModel: Run = async (context) => {
   );
   await context.out.thing({ ...made });
 };
+
+/** One file is a whole model only as GGUF. */
+async function checkFiles(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found?.isFile() && !path.endsWith(".gguf")) {
+    throw new CliError(`${path} is a file, where a folder of a model's files belongs.`, "Name its folder.");
+  }
+}
 
 /** What has a base model is an addon; what else it is, its files say. */
 async function modelFields(context: Context): Promise<types.Model> {
@@ -39,7 +48,7 @@ function readS3Address(path: string): { s3Bucket: string; s3Path: string } | nul
 }
 
 function refuseS3Flags({ flags }: Context): void {
-  const given = ["aws-access-key-id", "aws-secret-access-key", "wait"].find((name) => flags.has(name));
+  const given = ["aws-access-key-id", "aws-secret-access-key"].find((name) => flags.has(name));
   if (given !== undefined)
     throw new UsageError(`--${given} is for models in S3: the path must be like s3://my-bucket/path/.`);
 }

@@ -315,6 +315,61 @@ describe("lines of the reference send what they mean", () => {
       "GET",
       `${A}/deployedModels?filter=model+%3D+%22accounts%2Facme%2Fmodels%2Fmy-model%22+AND+deployment+%3D+%22accounts%2Facme%2Fdeployments%2Fabcd1234%22`,
     ],
+    // beyond the reference: accounts, keys of others, quotas' bounds, reservations, money, usage
+    [
+      'create account --account-id team --email "owner@team.example"',
+      "POST",
+      "/v1/accounts?accountId=team",
+      { email: "owner@team.example" },
+    ],
+    ["get account", "GET", "/v1/accounts/acme"],
+    ["get account accounts/team", "GET", "/v1/accounts/team"],
+    [
+      "create user --service-account --user-id robot",
+      "POST",
+      `${A}/users?userId=robot`,
+      { role: "user", serviceAccount: true },
+    ],
+    [
+      "create api-key --key-name first --user alice --expire-time 2027-01-31T00:00:00Z",
+      "POST",
+      `${A}/users/alice/apiKeys`,
+      { apiKey: { displayName: "first", expireTime: "2027-01-31T00:00:00Z" } },
+    ],
+    [
+      "update quota loras --value 5 --max-value 10 --allow-missing",
+      "PATCH",
+      `${A}/quotas/loras?allowMissing=true`,
+      { value: "5", maxValue: "10" },
+    ],
+    [
+      "create reservation --accelerator-type nvidia_h100_80gb --reserved-count 12 --region EU_PARIS_1",
+      "POST",
+      `${A}/reservations`,
+      { acceleratorType: "NVIDIA_H100_80GB", reservedCount: 12, region: "EU_PARIS_1" },
+    ],
+    ["get billing", "GET", `${A}/billing`],
+    [
+      "update billing --tier automatic --payment-terms prepaid",
+      "PATCH",
+      `${A}/billing`,
+      { tier: null, paymentTerms: "PREPAID" },
+    ],
+    [
+      "create payment --amount-usd 250 --reference bank --request-id bank-17",
+      "POST",
+      `${A}/payments`,
+      { amountUsd: "250", reference: "bank", requestId: "bank-17" },
+    ],
+    ["create credit --amount-usd 5 --granted", "POST", `${A}/credits`, { amountUsd: "5", granted: true }],
+    ["get invoice 2026-11", "GET", `${A}/invoices/2026-11`],
+    ["list transactions", "GET", `${A}/transactions`],
+    ["list audit-logs --page-size 20", "GET", `${A}/auditLogs?pageSize=20`],
+    [
+      "get usage --group-by model,day --group-by kind --start-time 2026-01-01T00:00:00Z",
+      "GET",
+      `${A}/usage?startTime=2026-01-01T00%3A00%3A00Z&groupBy=model&groupBy=day&groupBy=kind`,
+    ],
     // lists
     [
       "list models --filter 'state=READY' --order-by 'createTime desc' --page-size 10 --page-token t",

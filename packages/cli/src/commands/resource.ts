@@ -2,6 +2,7 @@ import type { Resources } from "@hearth/sdk";
 import type { Flag } from "../args/flags.ts";
 import type { Column } from "../output/table.ts";
 import type { Argument, Command, Run } from "./command.ts";
+import { PAGE_FLAGS } from "./global-flags.ts";
 
 export type VerbName = "create" | "get" | "list" | "update" | "delete" | "undelete" | "scale";
 
@@ -60,13 +61,7 @@ const LIST_FLAGS: readonly Flag[] = [
     type: "string",
     help: 'Fields to order by, with commas; " desc" behind a field turns it round.',
   },
-  {
-    name: "page-size",
-    type: "int32",
-    help: "How many to list at most. Default: 50, or what the host allows.",
-  },
-  { name: "page-token", type: "string", help: "The page to list." },
-  { name: "no-paginate", type: "bool", help: "List all pages." },
+  ...PAGE_FLAGS,
 ];
 
 /** The commands of a kind. */

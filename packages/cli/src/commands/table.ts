@@ -1,14 +1,19 @@
 import type { Command } from "./command.ts";
 import { commandsOf } from "./resource.ts";
-import { API_KEY, QUOTA, RESERVATION, USER } from "./resources/account.ts";
+import { ACCOUNT, API_KEY, QUOTA, RESERVATION, USER } from "./resources/account.ts";
+import { BILLING_RESOURCES, USAGE_COMMAND } from "./resources/billing.ts";
 import { DEPLOYED_MODEL, DEPLOYMENT, LORA_COMMANDS } from "./resources/deployments.ts";
 import { MODEL, MODEL_COMMANDS } from "./resources/models.ts";
 import { DATASET, RFT_JOB, SFT_JOB } from "./resources/training.ts";
 
 const RESOURCES = [
   ...[MODEL, DATASET, DEPLOYMENT, DEPLOYED_MODEL, SFT_JOB, RFT_JOB],
-  ...[USER, API_KEY, QUOTA, RESERVATION],
+  ...[USER, API_KEY, QUOTA, RESERVATION, ACCOUNT],
+  ...BILLING_RESOURCES,
 ];
+
+/** Shells that completion is there for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 /** About the program and who uses it. */
 const OWN_COMMANDS: readonly Command[] = [
@@ -64,7 +69,7 @@ const OWN_COMMANDS: readonly Command[] = [
   {
     words: [["completion"]],
     summary: "Print a script that completes commands and flags in bash, zsh or fish.",
-    args: [{ name: "shell" }],
+    args: [{ name: "shell", completes: SHELLS }],
     flags: [],
     isLocal: true,
     examples: [
@@ -79,6 +84,7 @@ const OWN_COMMANDS: readonly Command[] = [
 /** Everything that `firectl` can do. */
 export const COMMANDS: readonly Command[] = [
   ...RESOURCES.flatMap(commandsOf),
+  USAGE_COMMAND,
   ...MODEL_COMMANDS,
   ...LORA_COMMANDS,
   ...OWN_COMMANDS,

@@ -5,7 +5,8 @@ import { createThing, requestFields } from "./crud.ts";
 export const createUser: Run = async (context) => {
   const fields = await requestFields(context);
   const email = String(fields["email"] ?? "");
-  if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
+  const isMachine = fields["serviceAccount"] === true && email === "";
+  if (!isMachine && !/^[^\s@]+@[^\s@]+$/.test(email)) {
     throw new UsageError(
       email === ""
         ? "firectl create user needs --email."

@@ -1,4 +1,4 @@
-import type { FlagValues } from "../args/flags.ts";
+import { type FlagValues, quoted } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
 import type { World } from "../world.ts";
 import { checkProfileName, DEFAULT_PROFILE, type Profile, ProfileFile } from "./profiles.ts";
@@ -48,6 +48,7 @@ export async function readSettings(
     value: DEFAULT_HOST,
     from: "the default",
   };
+  checkHost(host);
   const apiKey = pick("api-key", "FIREWORKS_API_KEY", "apiKey");
   const isStored = apiKey !== null && apiKey.from === stored("apiKey")?.from;
   const isOthers = isStored && isForOther(profile.apiBase, host.value);
@@ -67,6 +68,11 @@ function noProfile(name: string, path: string): never {
     `There is no profile ${name} in ${path}.`,
     `Make it with "firectl signin --profile ${name} --api-base https://…".`,
   );
+}
+
+function checkHost({ value, from }: Sourced): void {
+  if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return;
+  throw new UsageError(`The address of ${from} must be like http://127.0.0.1:8080, not ${quoted(value)}.`);
 }
 
 function checkAccount(account: Sourced): Sourced {

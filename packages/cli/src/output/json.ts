@@ -27,7 +27,8 @@ export class ListJson {
   end(beside: Thing): string {
     const start = this.#isEmpty ? `{\n  ${JSON.stringify(this.#items)}: []` : "\n  ]";
     const fields = Object.entries(beside).map(
-      ([key, value]) => `,\n  ${JSON.stringify(key)}: ${JSON.stringify(value)}`,
+      ([key, value]) =>
+        `,\n  ${JSON.stringify(key)}: ${JSON.stringify(value, null, 2).replaceAll("\n", "\n  ")}`,
     );
     return `${start}${fields.join("")}\n}\n`;
   }

@@ -64,13 +64,15 @@ export class Fireworks extends Surface {
   }
 
   async #accountOfKey(): Promise<string> {
-    const { headers } = await this.#transport.send({
+    const answer = await this.#transport.send({
       method: "GET",
       path: "/verifyApiKey",
       repeatable: "always",
     });
-    const accountId = headers.get("x-fireworks-account-id");
+    const accountId = answer.headers.get("x-fireworks-account-id");
     if (accountId !== null) return accountId;
+    // A web page says more of what is wrong than the missing header.
+    this.#transport.decode(answer);
     throw new InputError("accountId", `${this.baseURL} doesn't say whose the key is: pass accountId.`);
   }
 }

@@ -976,6 +976,104 @@ export const OPERATIONS = {
     body: "json",
     repeatable: true,
   },
+  /** Create an account; the operator's */
+  createAccount: {
+    method: "POST",
+    path: "/v1/accounts",
+    query: ["accountId"],
+    body: "json",
+    newId: "accountId",
+  },
+  /** Update an account */
+  updateAccount: { method: "PATCH", path: "/v1/accounts/{account_id}", query: ["updateMask"], body: "json" },
+  /** What was used, by groups */
+  queryUsage: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/usage",
+    query: ["startTime", "endTime", "groupBy", "filter", "pageSize", "pageToken", "allAccounts"],
+  },
+  /** The same as CSV, all groups */
+  exportUsage: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/usage:export",
+    query: ["startTime", "endTime", "groupBy", "filter", "allAccounts"],
+    accept: "text/csv",
+  },
+  /** Balances, tier and spending */
+  getBilling: { method: "GET", path: "/v1/accounts/{account_id}/billing" },
+  /** Set the terms; the operator's */
+  updateBilling: { method: "PATCH", path: "/v1/accounts/{account_id}/billing", body: "json" },
+  /** List invoices */
+  listInvoices: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/invoices",
+    query: ["pageSize", "pageToken", "filter", "orderBy", "readMask"],
+    items: "invoices",
+  },
+  /** Get invoice */
+  getInvoice: { method: "GET", path: "/v1/accounts/{account_id}/invoices/{invoice_id}" },
+  /** List payments */
+  listPayments: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/payments",
+    query: ["pageSize", "pageToken", "filter", "orderBy", "readMask"],
+    items: "payments",
+  },
+  /** Book a payment; the operator's */
+  createPayment: { method: "POST", path: "/v1/accounts/{account_id}/payments", body: "json" },
+  /** Get payment */
+  getPayment: { method: "GET", path: "/v1/accounts/{account_id}/payments/{transaction_id}" },
+  /** List credits */
+  listCredits: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/credits",
+    query: ["pageSize", "pageToken", "filter", "orderBy", "readMask"],
+    items: "credits",
+  },
+  /** Book a credit; the operator's */
+  createCredit: { method: "POST", path: "/v1/accounts/{account_id}/credits", body: "json" },
+  /** Get credit */
+  getCredit: { method: "GET", path: "/v1/accounts/{account_id}/credits/{transaction_id}" },
+  /** List adjustments */
+  listAdjustments: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/adjustments",
+    query: ["pageSize", "pageToken", "filter", "orderBy", "readMask"],
+    items: "adjustments",
+  },
+  /** Book an adjustment; the operator's */
+  createAdjustment: { method: "POST", path: "/v1/accounts/{account_id}/adjustments", body: "json" },
+  /** Get adjustment */
+  getAdjustment: { method: "GET", path: "/v1/accounts/{account_id}/adjustments/{transaction_id}" },
+  /** List transactions */
+  listTransactions: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/transactions",
+    query: ["pageSize", "pageToken", "filter", "orderBy", "readMask"],
+    items: "transactions",
+  },
+  /** Get transaction */
+  getTransaction: { method: "GET", path: "/v1/accounts/{account_id}/transactions/{transaction_id}" },
+  /** List requests that could change something */
+  listAuditLogs: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/auditLogs",
+    query: ["pageSize", "pageToken", "filter", "orderBy", "readMask"],
+    items: "auditLogs",
+  },
+  /** Sell reserved capacity; the operator's */
+  createReservation: {
+    method: "POST",
+    path: "/v1/accounts/{account_id}/reservations",
+    query: ["reservationId"],
+    body: "json",
+    newId: "reservationId",
+  },
+  /** What happened to a deployment */
+  listDeploymentEvents: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/deployments/{deployment_id}/events",
+  },
   /** Chat completion */
   createChatCompletion: { method: "POST", path: "/inference/v1/chat/completions", body: "json" },
   /** Text completion */
@@ -1778,6 +1876,123 @@ export interface OperationTypes {
     params: WithRequired<types.AwsIamRoleBinding, "principal" | "role">;
     result: types.Empty;
   };
+  createAccount: {
+    params: types.Account & {
+      /** Default: made from the address. */ accountId?: string | undefined;
+    };
+    result: types.Account;
+  };
+  updateAccount: {
+    params: types.Account & { updateMask?: string | undefined };
+    result: types.Account;
+    named: true;
+  };
+  queryUsage: {
+    params: {
+      /** Full hours. Default: the beginning of this month, UTC. */ startTime?: string | undefined;
+      /** Exclusive. Default: the end of this hour. */
+      endTime?: string | undefined;
+      /** Without any: one row. */
+      groupBy?: readonly types.UsageGrouping[] | undefined;
+      filter?: string | undefined;
+      pageSize?: number | undefined;
+      pageToken?: string | undefined;
+      /** Of every account; the operator's. */
+      allAccounts?: boolean | undefined;
+    };
+    result: types.UsageReport;
+  };
+  exportUsage: {
+    params: {
+      startTime?: string | undefined;
+      endTime?: string | undefined;
+      groupBy?: readonly types.UsageGrouping[] | undefined;
+      filter?: string | undefined;
+      allAccounts?: boolean | undefined;
+    };
+    result: Blob;
+  };
+  getBilling: { params: object; result: types.Billing };
+  updateBilling: { params: types.BillingTerms; result: types.Billing };
+  listInvoices: {
+    params: {
+      pageSize?: number | undefined;
+      pageToken?: string | undefined;
+      filter?: string | undefined;
+      orderBy?: string | undefined;
+      readMask?: string | undefined;
+    };
+    result: types.ListInvoicesResponse;
+    item: Item<types.ListInvoicesResponse, "invoices">;
+  };
+  getInvoice: { params: object; result: types.Invoice; named: true };
+  listPayments: {
+    params: {
+      pageSize?: number | undefined;
+      pageToken?: string | undefined;
+      filter?: string | undefined;
+      orderBy?: string | undefined;
+      readMask?: string | undefined;
+    };
+    result: types.ListPaymentsResponse;
+    item: Item<types.ListPaymentsResponse, "payments">;
+  };
+  createPayment: { params: types.Booking; result: types.Transaction };
+  getPayment: { params: object; result: types.Transaction; named: true };
+  listCredits: {
+    params: {
+      pageSize?: number | undefined;
+      pageToken?: string | undefined;
+      filter?: string | undefined;
+      orderBy?: string | undefined;
+      readMask?: string | undefined;
+    };
+    result: types.ListCreditsResponse;
+    item: Item<types.ListCreditsResponse, "credits">;
+  };
+  createCredit: { params: types.CreditBooking; result: types.Transaction };
+  getCredit: { params: object; result: types.Transaction; named: true };
+  listAdjustments: {
+    params: {
+      pageSize?: number | undefined;
+      pageToken?: string | undefined;
+      filter?: string | undefined;
+      orderBy?: string | undefined;
+      readMask?: string | undefined;
+    };
+    result: types.ListAdjustmentsResponse;
+    item: Item<types.ListAdjustmentsResponse, "adjustments">;
+  };
+  createAdjustment: { params: types.Booking; result: types.Transaction };
+  getAdjustment: { params: object; result: types.Transaction; named: true };
+  listTransactions: {
+    params: {
+      pageSize?: number | undefined;
+      pageToken?: string | undefined;
+      filter?: string | undefined;
+      orderBy?: string | undefined;
+      readMask?: string | undefined;
+    };
+    result: types.ListTransactionsResponse;
+    item: Item<types.ListTransactionsResponse, "transactions">;
+  };
+  getTransaction: { params: object; result: types.Transaction; named: true };
+  listAuditLogs: {
+    params: {
+      pageSize?: number | undefined;
+      pageToken?: string | undefined;
+      filter?: string | undefined;
+      orderBy?: string | undefined;
+      readMask?: string | undefined;
+    };
+    result: types.ListAuditLogsResponse;
+    item: Item<types.ListAuditLogsResponse, "auditLogs">;
+  };
+  createReservation: {
+    params: types.Reservation & { reservationId?: string | undefined };
+    result: types.Reservation;
+  };
+  listDeploymentEvents: { params: object; result: types.DeploymentEvents; named: true };
   createChatCompletion: { params: types.ChatCompletionRequest; result: types.ChatCompletionResponse };
   createCompletion: { params: types.CompletionRequest; result: types.CompletionResponse };
   createEmbedding: { params: types.EmbeddingRequest; result: types.EmbeddingResponse };

@@ -9,6 +9,10 @@ export const RESOURCES = {
     validateModelConfig: "validateModelConfig",
     /** Get account · `GET /v1/accounts/{account_id}` */
     get: "getAccount",
+    /** Create an account; the operator's · `POST /v1/accounts` */
+    create: "createAccount",
+    /** Update an account · `PATCH /v1/accounts/{account_id}` */
+    update: "updateAccount",
   },
   users: {
     /** List users · `GET /v1/accounts/{account_id}/users` */
@@ -113,6 +117,8 @@ export const RESOURCES = {
     listShards: "listDeploymentShards",
     /** Get termination message · `GET /v1/accounts/{account_id}/deployments/{deployment_id}/terminationMessage` */
     getTerminationMessage: "getTerminationMessage",
+    /** What happened to a deployment · `GET /v1/accounts/{account_id}/deployments/{deployment_id}/events` */
+    listEvents: "listDeploymentEvents",
   },
   deployedModels: {
     /** List loaded LoRA addons · `GET /v1/accounts/{account_id}/deployedModels` */
@@ -301,6 +307,8 @@ export const RESOURCES = {
     list: "listReservations",
     /** Get one reservation · `GET /v1/accounts/{account_id}/reservations/{reservation_id}` */
     get: "getReservation",
+    /** Sell reserved capacity; the operator's · `POST /v1/accounts/{account_id}/reservations` */
+    create: "createReservation",
   },
   batchJobs: {
     /** List batch jobs · `GET /v1/accounts/{account_id}/batchJobs` */
@@ -393,5 +401,57 @@ export const RESOURCES = {
     create: "createAwsIamRoleBinding",
     /** Delete AWS IAM role binding · `POST /v1/accounts/{account_id}/awsIamRoleBindings:delete` */
     delete: "deleteAwsIamRoleBinding",
+  },
+  usage: {
+    /** What was used, by groups · `GET /v1/accounts/{account_id}/usage` */
+    query: "queryUsage",
+    /** The same as CSV, all groups · `GET /v1/accounts/{account_id}/usage:export` */
+    export: "exportUsage",
+  },
+  billing: {
+    /** Balances, tier and spending · `GET /v1/accounts/{account_id}/billing` */
+    get: "getBilling",
+    /** Set the terms; the operator's · `PATCH /v1/accounts/{account_id}/billing` */
+    update: "updateBilling",
+  },
+  invoices: {
+    /** List invoices · `GET /v1/accounts/{account_id}/invoices` */
+    list: "listInvoices",
+    /** Get invoice · `GET /v1/accounts/{account_id}/invoices/{invoice_id}` */
+    get: "getInvoice",
+  },
+  payments: {
+    /** List payments · `GET /v1/accounts/{account_id}/payments` */
+    list: "listPayments",
+    /** Book a payment; the operator's · `POST /v1/accounts/{account_id}/payments` */
+    create: "createPayment",
+    /** Get payment · `GET /v1/accounts/{account_id}/payments/{transaction_id}` */
+    get: "getPayment",
+  },
+  credits: {
+    /** List credits · `GET /v1/accounts/{account_id}/credits` */
+    list: "listCredits",
+    /** Book a credit; the operator's · `POST /v1/accounts/{account_id}/credits` */
+    create: "createCredit",
+    /** Get credit · `GET /v1/accounts/{account_id}/credits/{transaction_id}` */
+    get: "getCredit",
+  },
+  adjustments: {
+    /** List adjustments · `GET /v1/accounts/{account_id}/adjustments` */
+    list: "listAdjustments",
+    /** Book an adjustment; the operator's · `POST /v1/accounts/{account_id}/adjustments` */
+    create: "createAdjustment",
+    /** Get adjustment · `GET /v1/accounts/{account_id}/adjustments/{transaction_id}` */
+    get: "getAdjustment",
+  },
+  transactions: {
+    /** List transactions · `GET /v1/accounts/{account_id}/transactions` */
+    list: "listTransactions",
+    /** Get transaction · `GET /v1/accounts/{account_id}/transactions/{transaction_id}` */
+    get: "getTransaction",
+  },
+  auditLogs: {
+    /** List requests that could change something · `GET /v1/accounts/{account_id}/auditLogs` */
+    list: "listAuditLogs",
   },
 } as const;

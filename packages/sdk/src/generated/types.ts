@@ -1887,6 +1887,236 @@ export interface WandbConfig {
   url?: string | undefined;
 }
 
+export type UsageGrouping =
+  | "account"
+  | "user"
+  | "key"
+  | "model"
+  | "deployment"
+  | "kind"
+  | "hour"
+  | "day"
+  | (string & {});
+
+/** Numbers as decimal texts, so that none is rounded. */
+export interface UsageFigures {
+  requests: string;
+  promptTokens: string;
+  /** Of promptTokens. */
+  cachedPromptTokens: string;
+  generatedTokens: string;
+  audioSeconds: string;
+  images: string;
+  acceleratorSeconds: string;
+  cpuSeconds: string;
+  trainingTokens: string;
+  /** US dollars. */
+  cost: string;
+}
+
+export interface UsageGroup {
+  account?: string | undefined;
+  user?: string | undefined;
+  key?: string | undefined;
+  model?: string | undefined;
+  deployment?: string | undefined;
+  kind?: string | undefined;
+  hour?: string | undefined;
+  day?: string | undefined;
+  requests: string;
+  promptTokens: string;
+  /** Of promptTokens. */
+  cachedPromptTokens: string;
+  generatedTokens: string;
+  audioSeconds: string;
+  images: string;
+  acceleratorSeconds: string;
+  cpuSeconds: string;
+  trainingTokens: string;
+  /** US dollars. */
+  cost: string;
+}
+
+export interface UsageReport {
+  usage: readonly UsageGroup[];
+  /** Of all groups, on every page. */
+  total: UsageFigures;
+  startTime: string;
+  endTime: string;
+  nextPageToken: string;
+  totalSize: number;
+}
+
+export type BillingTier = "TIER_1" | "TIER_2" | "TIER_3" | "TIER_4" | "UNLIMITED" | (string & {});
+
+export type PaymentTerms = "POSTPAID" | "PREPAID" | (string & {});
+
+export interface Billing {
+  name?: string | undefined;
+  /** Whether usage is owed and limited here. */
+  enabled?: boolean | undefined;
+  tier?: BillingTier | undefined;
+  paymentTerms?: PaymentTerms | undefined;
+  /** US dollars as decimal text. */
+  monthToDateUsd?: string | undefined;
+  /** In force; absent: unlimited. */
+  spendLimitUsd?: string | undefined;
+  /** The tier's; absent: unlimited. */
+  maxSpendLimitUsd?: string | undefined;
+  /** US dollars as decimal text. */
+  creditBalanceUsd?: string | undefined;
+  /** Charged and not paid. */
+  outstandingBalanceUsd?: string | undefined;
+  suspendState?: SuspendState | undefined;
+  spendAlerts?: readonly SpendAlert[] | undefined;
+}
+
+export interface SpendAlert {
+  month?: string | undefined;
+  percent?: number | undefined;
+  /** US dollars as decimal text. */
+  thresholdUsd?: string | undefined;
+  /** US dollars as decimal text. */
+  limitUsd?: string | undefined;
+  /** US dollars as decimal text. */
+  spentUsd?: string | undefined;
+  createTime?: string | undefined;
+}
+
+export interface BillingTerms {
+  /** Null: the one that the account qualifies for. */
+  tier?: BillingTier | null | undefined;
+  /** Null: `POSTPAID`. */
+  paymentTerms?: PaymentTerms | null | undefined;
+  /** `BLOCKED_BY_ABUSE_RULE` stops the account until `UNSUSPENDED` or null. */
+  suspendState?: SuspendState | null | undefined;
+}
+
+export interface Invoice {
+  name?: string | undefined;
+  state?: "OPEN" | "PAID" | "PAST_DUE" | (string & {}) | undefined;
+  periodStart?: string | undefined;
+  /** Exclusive. */
+  periodEnd?: string | undefined;
+  /** US dollars as decimal text. */
+  totalUsd?: string | undefined;
+  /** US dollars as decimal text. */
+  paidUsd?: string | undefined;
+  /** US dollars as decimal text. */
+  amountDueUsd?: string | undefined;
+  createTime?: string | undefined;
+  dueTime?: string | undefined;
+  /** Of a single invoice alone. */
+  lines?: readonly InvoiceLine[] | undefined;
+}
+
+export interface InvoiceLine {
+  kind?: string | undefined;
+  /** A model, a deployment. */
+  subject?: string | undefined;
+  month?: string | undefined;
+  /** US dollars as decimal text. */
+  amountUsd?: string | undefined;
+}
+
+export interface ListInvoicesResponse {
+  invoices?: readonly Invoice[] | undefined;
+  nextPageToken?: string | undefined;
+  totalSize?: number | undefined;
+}
+
+/** A movement of money, and its receipt. */
+export interface Transaction {
+  name?: string | undefined;
+  kind?: string | undefined;
+  /** US dollars as decimal text. */
+  amountUsd?: string | undefined;
+  /** What of it paid for what was owed. */
+  appliedToBalanceUsd?: string | undefined;
+  /** US dollars as decimal text. */
+  addedToCreditsUsd?: string | undefined;
+  reference?: string | undefined;
+  description?: string | undefined;
+  createdBy?: string | undefined;
+  createTime?: string | undefined;
+}
+
+export interface Booking {
+  /** US dollars as decimal text. */
+  amountUsd: string;
+  /** Where the money was seen. */
+  reference?: string | undefined;
+  description?: string | undefined;
+  /** The same again books nothing again. */
+  requestId?: string | undefined;
+}
+
+export interface CreditBooking {
+  /** US dollars as decimal text. */
+  amountUsd: string;
+  /** Where the money was seen. */
+  reference?: string | undefined;
+  description?: string | undefined;
+  /** The same again books nothing again. */
+  requestId?: string | undefined;
+  /** Given for free. */
+  granted?: boolean | undefined;
+}
+
+export interface ListPaymentsResponse {
+  payments?: readonly Transaction[] | undefined;
+  nextPageToken?: string | undefined;
+  totalSize?: number | undefined;
+}
+
+export interface ListCreditsResponse {
+  credits?: readonly Transaction[] | undefined;
+  nextPageToken?: string | undefined;
+  totalSize?: number | undefined;
+}
+
+export interface ListAdjustmentsResponse {
+  adjustments?: readonly Transaction[] | undefined;
+  nextPageToken?: string | undefined;
+  totalSize?: number | undefined;
+}
+
+export interface ListTransactionsResponse {
+  transactions?: readonly Transaction[] | undefined;
+  nextPageToken?: string | undefined;
+  totalSize?: number | undefined;
+}
+
+export interface AuditLog {
+  name?: string | undefined;
+  createTime?: string | undefined;
+  /** The user's full name. */
+  actor?: string | undefined;
+  keyId?: string | undefined;
+  operation?: string | undefined;
+  /** What was changed, or the collection that it was to be made in. */
+  resource?: string | undefined;
+  /** `OK`, or the refusal's code. */
+  outcome?: string | undefined;
+  requestId?: string | undefined;
+}
+
+export interface ListAuditLogsResponse {
+  auditLogs?: readonly AuditLog[] | undefined;
+  nextPageToken?: string | undefined;
+  totalSize?: number | undefined;
+}
+
+export interface DeploymentEvent {
+  type?: string | undefined;
+  message?: string | undefined;
+  createTime?: string | undefined;
+}
+
+export interface DeploymentEvents {
+  events?: readonly DeploymentEvent[] | undefined;
+}
+
 /** Chat completion input. */
 export interface ChatCompletionRequest {
   /** Model, short, #deployment or deployedModels form. */

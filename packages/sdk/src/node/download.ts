@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { ResourceCallOptions } from "../client/caller.ts";
 import type { Fireworks } from "../client/client.ts";
@@ -86,7 +86,7 @@ interface RemoteFile {
 async function saveFile(file: RemoteFile, transfer: Transfer): Promise<void> {
   const partial = `${file.path}.${randomBytes(6).toString("hex")}.part`;
   try {
-    await mkdir(dirname(file.path), { recursive: true });
+    await makeFolder(dirname(file.path));
     const handle = await open(partial, "wx");
     try {
       await transfer.persist(file.name, () => receive(file, handle, transfer));
@@ -99,6 +99,17 @@ async function saveFile(file: RemoteFile, transfer: Transfer): Promise<void> {
     await rm(partial, { force: true });
     throw fileError(file.path, error);
   }
+}
+
+/** With the folders above it. Node's own way never ends where the system says ENOENT of a folder that is there, as in `/proc`. */
+async function makeFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found?.isDirectory()) return;
+  if (found === null && dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    // Made by another transfer meanwhile.
+    if (error.code !== "EEXIST" || found !== null) throw error;
+  });
 }
 
 /** Goes on behind what was written before. */

@@ -1,6 +1,6 @@
 import type { Flag } from "../../args/flags.ts";
 import type { Resource } from "../resource.ts";
-import { ROLES } from "./values.ts";
+import { ACCELERATOR_TYPES, ANY_ID, REGIONS, ROLES } from "./values.ts";
 
 const ROLE: Flag = {
   name: "role",
@@ -15,7 +15,52 @@ const NAME: Flag = {
   field: "displayName",
   help: "The display name of the user.",
 };
-const ANY_ID = /^[A-Za-z0-9][\w.-]{0,127}$/;
+
+export const ACCOUNT: Resource = {
+  collection: "accounts",
+  title: "account",
+  words: ["account", "accounts"],
+  columns: [
+    ["NAME", "name"],
+    ["TYPE", "accountType"],
+    ["EMAIL", "email"],
+    ["SUSPEND STATE", "suspendState"],
+    ["CREATE TIME", "createTime"],
+    ["DISPLAY NAME", "displayName"],
+  ],
+  newId: "accountId",
+  verbs: [
+    {
+      verb: "create",
+      summary: "Make an account; for whoever runs the platform.",
+      args: [],
+      flags: [
+        {
+          name: "email",
+          type: "string",
+          field: "email",
+          help: "The address of whom the account is for (required).",
+        },
+        { name: "account-id", type: "string", field: "accountId", help: "Default: made from the address." },
+        {
+          name: "display-name",
+          type: "string",
+          field: "displayName",
+          help: "The display name of the account.",
+        },
+      ],
+      examples: ['firectl create account --account-id acme --email="owner@acme.example"'],
+    },
+    {
+      verb: "get",
+      summary: "Print an account.",
+      args: [{ name: "account-id", isOptional: true }],
+      examples: ["firectl get account", "firectl get account acme"],
+      load: () => import("../accounts.ts").then(({ getAccount }) => getAccount),
+    },
+    { verb: "list", summary: "List the accounts that you see.", examples: ["firectl list accounts"] },
+  ],
+};
 
 export const USER: Resource = {
   collection: "users",
@@ -44,6 +89,12 @@ export const USER: Resource = {
           type: "string",
           field: "userId",
           help: "The id of the user. Default: made from the address.",
+        },
+        {
+          name: "service-account",
+          type: "bool",
+          field: "serviceAccount",
+          help: "The user is a machine: it needs --user-id and no address.",
         },
       ],
       examples: [
@@ -85,12 +136,22 @@ export const API_KEY: Resource = {
   verbs: [
     {
       verb: "create",
-      summary: "Make an API key of yours. It is shown once.",
+      summary: "Make an API key. It is shown once.",
       args: [],
       flags: [
         { name: "key-name", type: "string", field: "displayName", help: "The display name of the key." },
+        { name: "user", type: "string", help: "Whose key it is, as an admin. Default: yours." },
+        {
+          name: "expire-time",
+          type: "string",
+          field: "expireTime",
+          help: "When it ends, such as 2027-01-31T00:00:00Z. Default: never.",
+        },
       ],
-      examples: ['firectl create api-key --key-name "quick-start"'],
+      examples: [
+        'firectl create api-key --key-name "quick-start"',
+        'firectl create api-key --key-name "first" --user alice',
+      ],
       load: () => import("../api-keys.ts").then(({ createApiKey }) => createApiKey),
     },
     {
@@ -135,8 +196,25 @@ export const QUOTA: Resource = {
     {
       verb: "update",
       summary: "Set a quota, up to its highest value.",
-      flags: [{ name: "value", type: "int64", field: "value", help: "The new value." }],
-      examples: ["firectl update quota monthly-spend-usd --value 50"],
+      flags: [
+        { name: "value", type: "int64", field: "value", help: "The new value." },
+        {
+          name: "max-value",
+          type: "int64",
+          field: "maxValue",
+          help: "The most that the value may be; for whoever runs the platform.",
+        },
+        {
+          name: "allow-missing",
+          type: "bool",
+          field: "allowMissing",
+          help: "Make it where it is not there, such as one of a single key.",
+        },
+      ],
+      examples: [
+        "firectl update quota monthly-spend-usd --value 50",
+        "firectl update quota requests-per-minute-key-key_42vAYeb7rwt9zzg1 --value 60 --allow-missing",
+      ],
     },
   ],
 };
@@ -154,7 +232,43 @@ export const RESERVATION: Resource = {
     ["START TIME", "startTime"],
     ["END TIME", "endTime"],
   ],
+  newId: "reservationId",
   verbs: [
+    {
+      verb: "create",
+      summary: "Reserve accelerators for an account; for whoever runs the platform.",
+      args: [],
+      flags: [
+        {
+          name: "accelerator-type",
+          type: "string",
+          field: "acceleratorType",
+          values: ACCELERATOR_TYPES,
+          help: "The type of GPU (required).",
+        },
+        { name: "reserved-count", type: "int32", field: "reservedCount", help: "How many (required)." },
+        {
+          name: "region",
+          type: "string",
+          field: "region",
+          values: REGIONS,
+          help: "Where. Default: anywhere.",
+        },
+        {
+          name: "start-time",
+          type: "string",
+          field: "startTime",
+          help: "Such as 2026-12-01T00:00:00Z. Default: the next midnight, UTC.",
+        },
+        { name: "end-time", type: "string", field: "endTime", help: "Default: a year later." },
+        { name: "display-name", type: "string", field: "displayName", help: "The display name." },
+        { name: "description", type: "string", field: "description", help: "The description." },
+        { name: "reservation-id", type: "string", field: "reservationId", help: "Default: a random id." },
+      ],
+      examples: [
+        "firectl create reservation -a acme --accelerator-type NVIDIA_H100_80GB --reserved-count 12",
+      ],
+    },
     { verb: "get", summary: "Print a reservation.", examples: ["firectl get reservation my-reservation"] },
     {
       verb: "list",

@@ -68,7 +68,7 @@ export const MODEL: Resource = {
     {
       verb: "create",
       summary: "Create a model from a folder of files, or from a folder of an S3 bucket.",
-      args: [{ name: "model-id" }, { name: "path" }],
+      args: [{ name: "model-id" }, { name: "path", completes: "files" }],
       flags: [
         {
           name: "base-model",
@@ -150,7 +150,7 @@ export const MODEL_COMMANDS: readonly Command[] = [
   {
     words: [["download"], MODEL.words],
     summary: "Download the files of a model.",
-    args: [{ name: "model-id" }, { name: "folder" }],
+    args: [{ name: "model-id" }, { name: "folder", completes: "folders" }],
     flags: [QUIET],
     examples: ["firectl download model my-model /path/to/checkpoint/"],
     load: () => import("../models.ts").then(({ downloadModel }) => downloadModel),

@@ -20,7 +20,7 @@ export const DATASET: Resource = {
     {
       verb: "create",
       summary: "Create a dataset from a JSONL file.",
-      args: [{ name: "dataset-id" }, { name: "path" }],
+      args: [{ name: "dataset-id" }, { name: "path", completes: "files" }],
       flags: [
         {
           name: "display-name",

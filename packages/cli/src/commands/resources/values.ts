@@ -50,4 +50,15 @@ export const REGIONS: readonly string[] = [
   ...["EU_ICELAND_DEV_1", "US_ARIZONA_2", "US_ARIZONA_3", "US_TEXAS_3"],
 ];
 
+/** Ids that hosts make up. */
+export const ANY_ID = /^[A-Za-z0-9][\w.-]{0,127}$/;
+
+export const BILLING_TIERS: readonly string[] = ["TIER_1", "TIER_2", "TIER_3", "TIER_4", "UNLIMITED"];
+
+export const PAYMENT_TERMS: readonly string[] = ["POSTPAID", "PREPAID"];
+
+export const USAGE_GROUPINGS: readonly string[] = [
+  ...["account", "user", "key", "model", "deployment", "kind", "hour", "day"],
+];
+
 export const ROLES: readonly string[] = ["admin", "user", "contributor", "inference-user"];
