@@ -42,6 +42,14 @@ describe("settings", () => {
     expect(config.region).toBe("EU_PARIS_1");
   });
 
+  test("the audit log keeps its entries for a year and a month, or as long as is said", () => {
+    expect(readConfig({}).auditRetentionDays).toBe(400);
+    expect(readConfig({ HEARTH_AUDIT_RETENTION_DAYS: "30" }).auditRetentionDays).toBe(30);
+    for (const HEARTH_AUDIT_RETENTION_DAYS of ["0", "-1", "forever", "1.5", "36501"]) {
+      expect(() => readConfig({ HEARTH_AUDIT_RETENTION_DAYS })).toThrow(/^HEARTH_AUDIT_RETENTION_DAYS: /);
+    }
+  });
+
   test("a file of prices is a path, made absolute", () => {
     expect(readConfig({}).pricesFile).toBeNull();
     expect(readConfig({ HEARTH_PRICES: "/etc/prices.json" }).pricesFile).toBe("/etc/prices.json");

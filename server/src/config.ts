@@ -35,6 +35,8 @@ export interface Config {
   readonly pricesFile: string | null;
   /** Whether usage is owed and limited, not just written down. */
   readonly billing: boolean;
+  /** How long the audit log keeps its entries. */
+  readonly auditRetentionDays: number;
   /** Where files of models and datasets lie; null: in the data folder. */
   readonly blobStore: S3Location | null;
   /** What signed URLs begin with; null: as the request did that asks for them. */
@@ -83,6 +85,7 @@ const NAMES = [
   "HEARTH_REGION",
   "HEARTH_PRICES",
   "HEARTH_BILLING",
+  "HEARTH_AUDIT_RETENTION_DAYS",
   "HEARTH_BLOB_STORE",
   "HEARTH_PUBLIC_URL",
   "HEARTH_REQUESTS_PER_MINUTE",
@@ -130,6 +133,7 @@ export function readConfig(env: Env = process.env): Config {
     blobStore: read<S3Location | null>("HEARTH_BLOB_STORE", s3Location(env), null),
     publicUrl: read<string | null>("HEARTH_PUBLIC_URL", httpUrl, null),
     billing: read("HEARTH_BILLING", oneOf("on", "off"), "off") === "on",
+    auditRetentionDays: read("HEARTH_AUDIT_RETENTION_DAYS", integer(1, 36_500), 400),
     requestsPerMinute: read("HEARTH_REQUESTS_PER_MINUTE", integer(1, 999_999_999), 6_000),
     logLevel: read("HEARTH_LOG_LEVEL", oneOf<LogLevel>("silent", "error", "warn", "info", "debug"), "warn"),
     env,

@@ -94,7 +94,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const users = createUsers({ database, accounts, clock, tokenSecret });
   const apiKeys = await createApiKeys({ database, users, clock, log, tokenSecret });
   const blobStore = await openBlobs(deps);
-  const audit = createAudit({ database, clock, log, tokenSecret });
+  const audit = createAudit({ database, clock, log, tokenSecret, retentionDays: config.auditRetentionDays });
   const reservations = createReservations({ database, clock, tokenSecret, accounts, users });
   const billing = openBilling(deps, { accounts, reservations, tokenSecret });
   const quotas = await createQuotas({
@@ -116,11 +116,12 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   });
   const shapes = createDeploymentShapes({ database, accounts, models, clock, log, tokenSecret });
   await shapes.importLibrary(join(CATALOG_DIR, "shapes"));
+  const addonsPerAccount = (accountId: string): number => quotas.valueOf(accountId, "loras");
   const deployments = createDeployments({
     ...{ database, clock, tokenSecret, accounts, users, models, shapes },
     keySecret: await platformSecret(database, "direct-route-keys"),
     checkSize: checkDeploymentSize,
-    loaded: loadedModels,
+    loaded: loadedModels(addonsPerAccount),
     hostRegion: config.region,
     observe: (name) => fleet.observe(name),
     requestFigures: (replicaPrefix, sinceMs) => ledger.figures(replicaPrefix, sinceMs),
@@ -130,7 +131,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const deployedModels = createDeployedModels({
     ...{ database, clock, tokenSecret, users, models, deployments },
     serverless: nameServerless(served.map(({ id }) => id)),
-    addonsPerAccount: (accountId) => quotas.valueOf(accountId, "loras"),
+    addonsPerAccount,
   });
   const serving = new Serving({
     ...{ database, clock, log, fleet, deployments, deployedModels, library, serverless: served },
@@ -162,7 +163,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
       billing.onSuspension(() => void serving.refresh().catch(() => {}));
     },
     async close() {
-      await serving.close();
+      await Promise.all([serving.close(), audit.close()]);
       await Promise.all([apiKeys.close(), billing.close(), quotas.close(), datasets.close(), models.close()]);
     },
   };

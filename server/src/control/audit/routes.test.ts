@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
+import { FakeClock } from "../../lib/clock.ts";
 import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
 import { auditRoutes } from "./routes.ts";
 import { type Audit, createAudit } from "./service.ts";
@@ -15,7 +17,7 @@ let stranger: Someone;
 beforeAll(async () => {
   t = await startTenants(
     ({ database, clock, tokenSecret }) => {
-      audit = createAudit({ database, clock, log: silentLog, tokenSecret });
+      audit = createAudit({ database, clock, log: silentLog, tokenSecret, retentionDays: 30 });
       return auditRoutes(audit);
     },
     () => audit.record,
@@ -24,7 +26,10 @@ beforeAll(async () => {
   member = await t.someone("acme", "bob", "user");
   stranger = await t.someone("evil", "mallory", "admin");
 });
-afterAll(() => t.close());
+afterAll(async () => {
+  audit.close();
+  await t.close();
+});
 
 const entries = async (filter = "") =>
   (await t.call(t.operator.key, "GET", `${LOG}?pageSize=200&filter=${encodeURIComponent(filter)}`)).json
@@ -96,7 +101,42 @@ test("is for the account's admins, and pages like every list", async () => {
   expect((await t.call(admin.key, "GET", `${LOG}?filter=secret=1`)).status).toBe(400);
 });
 
+test("what is used as a name and looks like a key is not written down", async () => {
+  const key = `fw_${"secret".repeat(6)}`;
+  await t.call(admin.key, "DELETE", `/v1/accounts/acme/users/${key}`);
+  const [entry] = await entries('operation = "deleteUser"');
+  expect(entry.resource).toBe("accounts/acme/users/fw_…");
+});
+
+test("entries go when they have expired, those of all accounts, and no clock that is ahead takes more", async () => {
+  const [now] = await t.database.sql<{ ms: number }[]>`select extract(epoch from now())::float8 * 1000 as ms`;
+  const nowMs = Math.min(now!.ms, t.clock.now());
+  const at = async (ageDays: number) => {
+    const time = new Date(nowMs - ageDays * 24 * 3_600_000);
+    const id = time.getTime().toString(16).padStart(12, "0") + randomBytes(10).toString("hex");
+    await t.database.sql`insert into audit_log values (
+      ${id}, ${`aged-${ageDays}`}, 'acme', 'root', 'key', 'createUser', 'accounts/acme/users/x', 'OK', 'r', ${time.toISOString()})`;
+  };
+  const left = async () =>
+    (await t.database.sql`select account_id from audit_log where account_id like 'aged-%' order by 1`).map(
+      (row) => row["account_id"],
+    );
+  for (const days of [31, 29, 400]) await at(days);
+  await audit.expire();
+  expect(await left()).toEqual(["aged-29"]);
+  const ahead = createAudit({
+    ...{ database: t.database, log: silentLog, tokenSecret: t.tokenSecret, retentionDays: 30 },
+    clock: new FakeClock(now!.ms + 100 * 365 * 24 * 3_600_000),
+  });
+  await t.database.sql`insert into audit_log values (
+    'ffffffffffff', 'aged-0', 'acme', 'root', 'key', 'createUser', 'accounts/acme/users/x', 'OK', 'r', now())`;
+  await ahead.expire();
+  ahead.close();
+  expect(await left()).toContain("aged-0");
+});
+
 test("nobody changes or deletes what is in it", async () => {
+  await t.database.sql`select set_config('hearth.audit_expired_before', '2020-01-01', false)`;
   for (const change of [
     "update audit_log set outcome = 'OK'",
     "delete from audit_log",

@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
+import { keepFresh } from "../../lib/freshness.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
@@ -17,7 +18,16 @@ export interface Audit {
     accountId: string,
     query: ListQuery,
   ): Promise<{ auditLogs: AuditEntry[]; nextPageToken: string; totalSize: number }>;
+  /** Removes what has expired; happens by itself. */
+  expire(): Promise<void>;
+  close(): void;
 }
+
+const EXPIRE_EVERY_MS = 3_600_000;
+const EXPIRE_AT_ONCE = 5_000;
+const DAY_MS = 24 * 3_600_000;
+/** A key where a name should be: somebody's mistake. */
+const KEY = /\bfw_[\w-]{8,}/g;
 
 export function createAudit(deps: {
   database: Pick<Database, "db">;
@@ -25,11 +35,26 @@ export function createAudit(deps: {
   log: DatabaseLog;
   /** Seals page tokens. */
   tokenSecret: Buffer;
+  /** How long entries are kept. */
+  retentionDays: number;
 }): Audit {
-  const { clock, log } = deps;
+  const { clock, log, retentionDays } = deps;
   const store = auditStore(deps.database, deps.tokenSecret);
+  const expiry = keepFresh(
+    async () => {
+      const expired = new Date(clock.now() - retentionDays * DAY_MS);
+      while ((await store.expire(expired, retentionDays * DAY_MS, EXPIRE_AT_ONCE)) === EXPIRE_AT_ONCE);
+    },
+    {
+      everyMs: EXPIRE_EVERY_MS,
+      clock,
+      onFailure: (err) => log.warn({ err }, "Expired entries of the audit log can't be removed yet"),
+    },
+  );
+  expiry.poke();
   return {
-    async record({ principal, accountId, operationId, resource, outcome, requestId }) {
+    async record({ principal, accountId, operationId, resource: named, outcome, requestId }) {
+      const resource = named.replaceAll(KEY, "fw_…");
       const nowMs = clock.now();
       const row = {
         id: uuidv7Hex(nowMs),
@@ -49,6 +74,8 @@ export function createAudit(deps: {
       const { rows, nextPageToken, totalSize } = await store.list(query, accountId);
       return { auditLogs: rows.map(toEntry), nextPageToken, totalSize };
     },
+    expire: expiry.refresh,
+    close: expiry.stop,
   };
 }
 

@@ -7,7 +7,18 @@ export type AuditRow = typeof auditLog.$inferSelect;
 
 export interface AuditStore {
   append(row: AuditRow): Promise<void>;
+  /**
+   * Removes the oldest entries from before `expired`, at most `limit`. A clock that is ahead of the database's removes
+   * no more than that one would.
+   * @returns how many.
+   */
+  expire(expired: Date, retentionMs: number, limit: number): Promise<number>;
   list(query: ListQuery, accountId: string): Promise<Page<AuditRow>>;
+}
+
+/** Ids sort by time: those of entries from before are smaller. */
+function firstIdOf(time: Date): string {
+  return time.getTime().toString(16).padStart(12, "0");
 }
 
 export function auditStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): AuditStore {
@@ -33,6 +44,19 @@ export function auditStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): A
     async append(row) {
       await db.insert(auditLog).values(row);
     },
+    expire: (expired, retentionMs, limit) =>
+      db.transaction(async (tx) => {
+        const before = sql`least(${expired.toISOString()}::timestamptz, now() - ${`${retentionMs} ms`}::interval)`;
+        // The one deletion that the table's trigger lets through.
+        await tx.execute(sql`select set_config('hearth.audit_expired_before', (${before})::text, true)`);
+        const rows = await tx.execute(sql`
+          delete from ${auditLog} where ${id} in (
+            select ${id} from ${auditLog}
+            where ${id} < ${firstIdOf(expired)} and ${auditLog.createTime} < ${before}
+            order by ${id} limit ${limit} for update skip locked)
+          returning ${id}`);
+        return rows.length;
+      }),
     list: (query, accountId) => list(query, eq(owner, accountId), `audit ${accountId}`),
   };
 }

@@ -82,6 +82,7 @@ function fileRoutes(models: Models, id: IdOf): ResourceRoute[] {
     defineRoute({
       operationId: "validateModelUpload",
       method: "GET",
+      changes: true,
       path: `${ONE}:validateUpload`,
       query: ValidateUploadQuery,
       handle: async ({ principal, params, query }) => ({

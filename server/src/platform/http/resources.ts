@@ -37,6 +37,8 @@ export interface ResourceRoute {
   /** As in the contract. */
   operationId: string;
   method: Method;
+  /** Of a GET that changes something, as the contract has it. */
+  changes?: true;
   /** In the contract's notation: `/v1/accounts/{account_id}/models/{model_id}:prepare`. */
   path: string;
   query?: TSchema;
@@ -127,7 +129,7 @@ export function registerResources(
 
 function addRoute(app: FastifyInstance, route: ResourceRoute, record?: RecordOperation): void {
   const { upload } = route;
-  const observe = route.method === "GET" ? undefined : record;
+  const observe = route.method === "GET" && !route.changes ? undefined : record;
   const readBody = bodyReader(route.body, route.method === "PATCH");
   const readQuery = queryReader(route.query);
   app.route({
