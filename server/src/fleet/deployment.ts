@@ -103,10 +103,11 @@ export class Deployment implements ReplicaSource {
    * An engine that can take the request now or, with patience, soon.
    * @throws AppError UNAVAILABLE with `retryAfterS`, FAILED_PRECONDITION for the adapter; the signal's reason.
    */
-  async route(hints: Hints, signal: AbortSignal): Promise<RoutedEngine> {
-    this.#assertOpen();
-    this.#meter.requests++;
-    this.#scaler.touch();
+  route(hints: Hints, signal: AbortSignal): Promise<RoutedEngine> {
+    if (this.#closedBecause === null) {
+      this.#meter.requests++;
+      this.#scaler.touch();
+    }
     return this.reroute(hints, signal);
   }
 

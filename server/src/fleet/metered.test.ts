@@ -30,10 +30,25 @@ it("tokens are counted as they come, and right at the end", async () => {
 });
 
 it("the end is told once, however it comes", async () => {
-  const { metered, ends } = setUp(end(0));
-  await metered.next();
-  expect(ends()).toBe(0);
-  await metered.next();
+  const whole = setUp(delta, end(1));
+  await whole.metered.next();
+  expect(whole.ends()).toBe(0);
+  await whole.metered.next();
+  expect(whole.ends()).toBe(1);
+  await whole.metered.next();
+  await whole.metered.return();
+  expect(whole.ends()).toBe(1);
+
+  const left = setUp(delta, delta, end(2));
+  await left.metered.next();
+  await left.metered.return();
+  await left.metered.next();
+  expect(left.ends()).toBe(1);
+
+  let ends = 0;
+  const broken: AsyncIterator<EngineEvent> = { next: () => Promise.reject(new Error("gone")) };
+  const metered = new Metered(broken, { requests: 0, generatedTokens: 0, promptTokens: 0 }, () => ends++);
+  await expect(metered.next()).rejects.toThrow("gone");
   await metered.return();
-  expect(ends()).toBe(1);
+  expect(ends).toBe(1);
 });

@@ -8,8 +8,8 @@ export interface Meter {
 }
 
 /**
- * The events of one generation as they are, counted into a meter; `onEnd` is called once when they are exhausted, left or
- * broken. A class, because a generator or closures of its own would make every token dearer.
+ * The events of one generation as they are, counted into a meter; `onEnd` is called once at the last of them, or when they
+ * are left or broken. A class without async methods, as these would make every token dearer.
  */
 export class Metered implements AsyncIterator<EngineEvent> {
   readonly #inner: AsyncIterator<EngineEvent>;
@@ -25,24 +25,23 @@ export class Metered implements AsyncIterator<EngineEvent> {
     this.#onEnd = onEnd;
   }
 
-  async next(): Promise<IteratorResult<EngineEvent>> {
-    try {
-      const result = await this.#inner.next();
-      if (result.done) this.#release();
-      else this.#count(result.value);
-      return result;
-    } catch (error) {
-      this.#release();
-      throw error;
-    }
+  next(): Promise<IteratorResult<EngineEvent>> {
+    return this.#inner.next().then(
+      (result) => {
+        if (result.done) this.#release();
+        else this.#count(result.value);
+        return result;
+      },
+      (error) => {
+        this.#release();
+        throw error;
+      },
+    );
   }
 
-  async return(value?: unknown): Promise<IteratorResult<EngineEvent>> {
-    try {
-      return (await this.#inner.return?.(value)) ?? { done: true, value };
-    } finally {
-      this.#release();
-    }
+  return(value?: unknown): Promise<IteratorResult<EngineEvent>> {
+    const left = this.#inner.return?.(value) ?? Promise.resolve({ done: true, value });
+    return this.#isOver ? left : left.finally(() => this.#release());
   }
 
   #count(event: EngineEvent): void {
@@ -52,11 +51,13 @@ export class Metered implements AsyncIterator<EngineEvent> {
     } else if (event.type === "end") {
       this.#meter.generatedTokens += event.usage.completionTokens - this.#counted;
       this.#meter.promptTokens += event.usage.promptTokens;
+      this.#release();
     }
   }
 
   #release(): void {
-    if (!this.#isOver) this.#onEnd();
+    if (this.#isOver) return;
     this.#isOver = true;
+    this.#onEnd();
   }
 }

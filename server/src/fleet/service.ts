@@ -134,10 +134,10 @@ class DynamicFleet implements Fleet {
     this.#leaving.delete(deployment);
   }
 
-  async route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine> {
+  route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine> {
     const deployment = this.#deployments.get(request.deployment);
     if (deployment !== undefined) return deployment.route(request, signal);
-    throw new AppError("UNAVAILABLE", `No engine serves ${request.deployment} here.`);
+    return Promise.reject(new AppError("UNAVAILABLE", `No engine serves ${request.deployment} here.`));
   }
 
   observe(id: string): Observation | null {

@@ -107,12 +107,13 @@ function refuseWishes({
   reasoning_effort: effort,
   reasoning_history: history,
 }: ReasoningParameters): void {
-  const refuse = (field: string): never => {
-    throw badRequest(field, `${field}: this model does not reason.`);
-  };
   if (effort != null && effort !== "none" && effort !== false) refuse("reasoning_effort");
   if (thinking?.type === "enabled") refuse("thinking");
   if (history != null && history !== "disabled") refuse("reasoning_history");
+}
+
+function refuse(field: string): never {
+  throw badRequest(field, `${field}: this model does not reason.`);
 }
 
 function levelBudget(level: Level, maxTokens: number): number | null {

@@ -80,6 +80,7 @@ export interface ToolRequest {
  * @throws AppError BAD_REQUEST naming the field.
  */
 export function toolRequestOf(p: ToolParameters): ToolRequest | null {
+  if (p.tools == null && p.functions == null && p.tool_choice == null && p.function_call == null) return null;
   if (p.tools != null && p.functions != null) {
     throw badRequest("functions", "Set tools or functions, not both.");
   }
