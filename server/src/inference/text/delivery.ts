@@ -70,10 +70,9 @@ export class Delivery<Body extends TextParameters> {
     try {
       const plan = await this.#endpoint.plan(this.#body, engine, this.#route.chatTemplate);
       if (plan.headers.length > 0) this.#headers = [...this.#headers, ...plan.headers];
-      const ends = await this.#generateAll(plan, engine);
-      const usage = sum(ends.map((end) => end.usage));
+      const { usage, aborted } = await this.#generateAll(plan, engine);
       this.#record.usage(usage);
-      if (ends.some((end) => end.aborted)) this.#record.finish("cancelled", 499, null, () => {});
+      if (aborted) this.#record.finish("cancelled", 499, null, () => {});
       else this.#complete(usage);
     } catch (thrown) {
       if (this.#stream === null) throw thrown;
@@ -98,19 +97,21 @@ export class Delivery<Body extends TextParameters> {
     };
   }
 
-  /** All prompts of a batch at once; the first failure stops the others. */
-  async #generateAll(plan: Plan, engine: RoutedEngine): Promise<GenerationEnd[]> {
-    const { signal } = this.#target;
+  #generateAll(plan: Plan, engine: RoutedEngine): Promise<GenerationEnd> {
     const [only] = plan.inputs;
-    if (plan.inputs.length === 1 && only !== undefined) {
-      return [await this.#generate(plan, only, engine, 0, signal)];
-    }
+    if (plan.inputs.length > 1 || only === undefined) return this.#generateBatch(plan, engine);
+    return this.#generate(plan, only, engine, 0, this.#target.signal);
+  }
+
+  /** All prompts of a batch at once; the first failure stops the others. */
+  async #generateBatch(plan: Plan, engine: RoutedEngine): Promise<GenerationEnd> {
     const failed = new AbortController();
-    const either = AbortSignal.any([signal, failed.signal]);
+    const either = AbortSignal.any([this.#target.signal, failed.signal]);
     const n = this.#body.n ?? 1;
     const all = plan.inputs.map((input, i) => this.#generate(plan, input, engine, i * n, either));
     try {
-      return await Promise.all(all);
+      const ends = await Promise.all(all);
+      return { usage: sum(ends.map((end) => end.usage)), aborted: ends.some((end) => end.aborted) };
     } catch (error) {
       failed.abort();
       await Promise.allSettled(all);
@@ -266,8 +267,6 @@ async function refuseOverflow(input: EngineInput, maxTokens: number, engine: Rou
 }
 
 function sum(usages: readonly EngineUsage[]): EngineUsage {
-  const [only] = usages;
-  if (usages.length === 1 && only !== undefined) return only;
   const total: EngineUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
   for (const usage of usages) {
     total.promptTokens += usage.promptTokens;
