@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
-import { type Reply, send } from "../harness/http.ts";
+import { type Json, type Reply, send } from "../harness/http.ts";
 
 const ACCOUNT = "/v1/accounts/local";
 
@@ -39,6 +39,57 @@ test("at its spending limit an account gets 402 with the reason, until it may sp
   expect((await send(hearth, ACCOUNT)).json.suspendState).toBe("UNSUSPENDED");
 });
 
+test("a suspended account begins nothing new; it reads, ends, scales down and pays", async () => {
+  const at = (path: string) => `${ACCOUNT}/${path}`;
+  const ask = (method: string, path: string, body: object = {}): Promise<Reply> =>
+    send(hearth, at(path), { method, body });
+  const gguf = { kind: "HF_BASE_MODEL", baseModelDetails: { checkpointFormat: "HUGGINGFACE" } };
+  expect((await ask("POST", "models", { modelId: "mine", model: gguf })).status).toBe(200);
+  const deployment = { baseModel: MODEL, minReplicaCount: 0, maxReplicaCount: 2 };
+  expect((await ask("POST", "deployments?deploymentId=own", deployment)).status).toBe(200);
+  const set = (suspendState: string): Promise<Reply> => ask("PATCH", "billing", { suspendState });
+  expect((await set("BLOCKED_BY_ABUSE_RULE")).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
+
+  expect((await chat()).status).toBe(402);
+  for (const [method, path, body] of [
+    ["POST", "models", { modelId: "more", model: gguf }],
+    ["POST", "models/mine:getUploadEndpoint", { filenameToSize: { "config.json": "2" } }],
+    ["POST", "models/mine:prepare", { precision: "FP16" }],
+    ["POST", "datasets", { datasetId: "more", dataset: {} }],
+    ["POST", "deployments", deployment],
+    ["POST", "deployedModels", { model: "accounts/local/models/mine", deployment: "own" }],
+    ["POST", "deployments/own:undelete", {}],
+    ["PATCH", "deployments/own:scale", { replicaCount: 1 }],
+    ["PATCH", "deployments/own", { maxReplicaCount: 3 }],
+  ] as const) {
+    const refused = await ask(method, path, body);
+    expect([refused.status, refused.json.code], `${method} ${path}: ${refused.text}`).toEqual([402, 8]);
+    expect(refused.json.message).toContain("suspended by the operator");
+  }
+  for (const [method, path, body] of [
+    ["PATCH", "deployments/own:scale", { replicaCount: 0 }],
+    ["PATCH", "deployments/own", { maxReplicaCount: 1 }],
+    ["PATCH", "models/mine", { displayName: "Mine" }],
+    ["DELETE", "models/mine", undefined],
+    ["DELETE", "deployments/own?hard=true", undefined],
+    ["POST", "users?userId=new", { role: "user", email: "new@local.example" }],
+    ["POST", "payments", { amountUsd: "1" }],
+    ["PATCH", "", { displayName: "Suspended" }],
+  ] as const) {
+    const reply = await send(hearth, at(path).replace(/\/$/, ""), {
+      method,
+      ...(body === undefined ? {} : { body }),
+    });
+    expect(reply.status, `${method} ${path}: ${reply.text}`).toBe(200);
+  }
+  for (const path of ["models", "deployments", "billing", "usage", "invoices", "quotas"]) {
+    expect((await send(hearth, at(path))).status, path).toBe(200);
+  }
+  expect((await set("CREDIT_DEPLETED")).status).toBe(400);
+  expect((await set("UNSUSPENDED")).json.suspendState).toBe("UNSUSPENDED");
+  expect((await chat()).status).toBe(200);
+});
+
 test("a request's cost counts as soon as it has ended", async () => {
   const spent = async () => Number((await send(hearth, `${ACCOUNT}/billing`)).json.monthToDateUsd);
   const before = await spent();
@@ -46,12 +97,38 @@ test("a request's cost counts as soon as it has ended", async () => {
   expect(await spent()).toBeGreaterThan(before);
 });
 
-test("what changed is in the audit log, with the key", async () => {
-  const { auditLogs } = (await send(hearth, `${ACCOUNT}/auditLogs`)).json;
-  expect(auditLogs.map(({ operation }: { operation: string }) => operation)).toEqual([
-    "updateQuota",
-    "createCredit",
-    "updateQuota",
-  ]);
-  expect(JSON.stringify(auditLogs)).not.toContain(hearth.apiKey);
+test("every operation that changes something is in the audit log, with who, what and the key, and nothing of its body", async () => {
+  const { paths } = (await send(hearth, "/openapi.json")).json;
+  const asked = new Set<string>();
+  for (const [path, methods] of Object.entries<Json>(paths)) {
+    for (const [method, { operationId }] of Object.entries<Json>(methods)) {
+      if (!/^\/v1\/(accounts|validate)/.test(path)) continue;
+      if (method === "get" && operationId !== "validateModelUpload") continue;
+      const url = path.replace("{account_id}", "local").replaceAll(/\{\w+\}/g, "no-such-one");
+      await send(hearth, url, { method: method.toUpperCase(), body: { displayName: "not-to-be-kept" } });
+      asked.add(operationId);
+    }
+  }
+  const written = new Map<string, Json>();
+  for (let pageToken = ""; ; ) {
+    const page = (await send(hearth, `${ACCOUNT}/auditLogs?pageSize=200&pageToken=${pageToken}`)).json;
+    for (const entry of page.auditLogs) written.set(entry.operation, entry);
+    expect(JSON.stringify(page)).not.toMatch(new RegExp(`not-to-be-kept|${hearth.apiKey}`));
+    pageToken = page.nextPageToken;
+    if (pageToken === "") break;
+  }
+  expect(asked.size).toBeGreaterThan(40);
+  expect([...asked].filter((operation) => !written.has(operation))).toEqual([]);
+  for (const entry of written.values()) {
+    expect(entry).toEqual({
+      name: expect.stringMatching(/^accounts\/local\/auditLogs\/[0-9a-f]{32}$/),
+      createTime: expect.any(String),
+      actor: "accounts/local/users/operator",
+      keyId: expect.stringMatching(/./),
+      operation: expect.stringMatching(/^[a-z]+[A-Z]/),
+      resource: expect.stringMatching(/./),
+      outcome: expect.stringMatching(/^[A-Z_]+$/),
+      requestId: expect.stringMatching(/./),
+    });
+  }
 });

@@ -162,6 +162,7 @@ describe("the server's own description", () => {
       "get /metrics",
       "get /openapi.json",
       "post /v1/accounts",
+      "patch /v1/accounts/{account_id}",
       "get /v1/accounts/{account_id}/deployments/{deployment_id}/events",
       ...OWN_OPERATIONS,
     ]);
