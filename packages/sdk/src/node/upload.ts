@@ -101,7 +101,11 @@ export async function uploadDatasetFiles(
       return (await client.datasets.getUploadEndpoint(datasetId, { filenameToSize }, call))
         .filenameToSignedUrls;
     },
-    validate: () => client.datasets.validateUpload(datasetId, {}, call),
+    // The check of a large dataset outlasts the request: asked again, the server waits on.
+    async validate() {
+      do await client.datasets.validateUpload(datasetId, {}, call);
+      while ((await get()).state === "UPLOADING");
+    },
     get,
   });
   return get();

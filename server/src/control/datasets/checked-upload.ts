@@ -34,11 +34,17 @@ export async function moveUploads(blobs: Blobs, row: DatasetRow): Promise<void> 
 }
 
 /** Reads all rows of a dataset whose files are in their places. */
-export async function checkFiles(blobs: Blobs, check: RowCheck, row: DatasetRow): Promise<ValidationReport> {
+export async function checkFiles(
+  blobs: Blobs,
+  check: RowCheck,
+  row: DatasetRow,
+  signal: AbortSignal,
+): Promise<ValidationReport> {
   await check({ kind: "begin", format: formatOf(row), filter: null });
   for (const [name, file] of sortedFiles(row)) {
     await check({ kind: "file", name });
     for await (const bytes of await blobs.read(fileKey(row, file.blobId!))) {
+      signal.throwIfAborted();
       if ((await check(chunkJob(bytes as Buffer))).isDone) break;
     }
   }

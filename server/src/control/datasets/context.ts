@@ -57,6 +57,7 @@ export function newRow(
     averageTurnCount: 0,
     statusCode: "OK",
     statusMessage: "",
+    checkId: null,
     files: {},
     createdBy: principal.userId,
     createTime: now,

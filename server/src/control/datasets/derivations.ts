@@ -5,11 +5,10 @@ import { type Context, findDataset, newRow } from "./context.ts";
 import { chunkSizes, type DerivedFile, writeChunks, writeFiltered } from "./derived.ts";
 import { blobPrefix, fileKey, formatOf, newFileId, storedFile } from "./files.ts";
 import { datasetName, datasetTitle, referencedId } from "./names.ts";
-import { givenOrigin, readGiven } from "./resource.ts";
+import { givenOrigin, readGiven, readyColumns } from "./resource.ts";
 import { compileRowFilter } from "./rows/row-filter.ts";
 import type { CreateDatasetRequest, SplitDatasetRequest, SplitDatasetResponse } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
-import { readyColumns } from "./uploads.ts";
 
 const MAX_ID_LENGTH = 63;
 

@@ -4,7 +4,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { notFound } from "../accounts/service.ts";
 import { datasetName, datasetTitle, referencedId } from "./names.ts";
-import { VALIDATION_LIMITS } from "./rows/validator.ts";
+import { VALIDATION_LIMITS, type ValidationReport } from "./rows/validator.ts";
 import { type Dataset, DatasetBody, type OriginField } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
 import type { DatasetOrigin } from "./table.ts";
@@ -132,6 +132,15 @@ export function patched(row: DatasetRow, body: DatasetBody, updateMask: string |
     if (row.state === "READY") throw immutable(row, field);
   }
   return readGiven(next, row.accountId, "");
+}
+
+/** What makes a dataset of checked rows READY. */
+export function readyColumns(report: ValidationReport): Partial<DatasetRow> {
+  const { format, exampleCount, estimatedTokenCount, averageTurnCount } = report;
+  return {
+    ...{ state: "READY", statusCode: "OK", statusMessage: "" },
+    ...{ format, exampleCount, estimatedTokenCount, averageTurnCount },
+  };
 }
 
 /** @param param what would have changed */

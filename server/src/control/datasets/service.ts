@@ -4,6 +4,7 @@ import { checkNewId } from "../../lib/resource-ids.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
+import type { Log } from "../../platform/telemetry/log.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import { type Context, findDataset, newRow, requireSame } from "./context.ts";
 import { alreadyExists, createFiltered, splitDataset } from "./derivations.ts";
@@ -24,7 +25,8 @@ import type {
   UploadedFile,
 } from "./schema.ts";
 import { type DatasetRow, datasetStore } from "./store.ts";
-import { type FormFile, UploadChecks, uploadFile, uploadUrls } from "./uploads.ts";
+import { UploadChecks } from "./upload-checks.ts";
+import { type FormFile, uploadFile, uploadUrls } from "./uploads.ts";
 
 export type { Dataset } from "./schema.ts";
 
@@ -75,9 +77,10 @@ export interface Datasets {
     origin: string,
   ): Promise<SignedUrls>;
   /**
-   * Checks all rows and makes the dataset READY, when it is not yet.
+   * Has all rows checked and the dataset made READY, when it is not yet. Returns when that is done, or after 20 seconds:
+   * asked again it waits on, and `status` tells the result.
    * @throws AppError BAD_REQUEST with the faults by file and line, FAILED_PRECONDITION while files are missing, ABORTED when
-   * files change meanwhile, UNAVAILABLE when too many are being checked.
+   * files change meanwhile.
    */
   validateUpload(principal: Principal, accountId: string, id: string): Promise<void>;
   /** @param lineage also the files of the datasets it was made of @throws AppError FAILED_PRECONDITION unless READY. */
@@ -95,17 +98,18 @@ export interface Datasets {
     id: string,
     request: SplitDatasetRequest,
   ): Promise<SplitDatasetResponse>;
-  /** Removes the files of datasets that are gone, now and then from here on. */
-  start(): void;
-  /** The same at once. */
+  /** Checks rows from here on, and removes the files of datasets that are gone, now and then. */
+  start(): Promise<void>;
+  /** Removes these files at once. */
   sweep(): Promise<void>;
-  /** Ends checks that are running; their datasets stay as they are. */
+  /** Ends checks that are running; they begin anew with the next start. */
   close(): Promise<void>;
 }
 
 export interface DatasetsDeps {
-  database: Pick<Database, "db">;
+  database: Pick<Database, "db" | "listen">;
   clock: Clock;
+  log: Log;
   blobs: Blobs;
   /** Of page tokens. */
   tokenSecret: Buffer;
@@ -120,10 +124,10 @@ export interface DatasetsDeps {
 
 export function createDatasets(deps: DatasetsDeps): Datasets {
   const { clock, blobs, users, usedBy = async () => null } = deps;
-  const store = datasetStore(deps.database, deps.tokenSecret);
+  const store = datasetStore(deps.database, deps.tokenSecret, () => clock.now());
   const checks = new RowChecks(clock);
   const context: Context = { store, clock, blobs, checks };
-  const uploadChecks = new UploadChecks(context);
+  const uploadChecks = new UploadChecks(context, deps);
   const sweeper = createSweeper(context, deps.onSweepFailure);
 
   async function answer(accountId: string, rows: readonly DatasetRow[]): Promise<Dataset[]> {
@@ -179,11 +183,14 @@ export function createDatasets(deps: DatasetsDeps): Datasets {
     validateUpload: (principal, accountId, id) => uploadChecks.run(principal, accountId, id),
     downloadUrls: (...request) => downloadUrls(context, ...request),
     split: (principal, accountId, id, request) => splitDataset(context, principal, accountId, id, request),
-    start: sweeper.start,
+    async start() {
+      sweeper.start();
+      await uploadChecks.start();
+    },
     sweep: sweeper.sweep,
     async close() {
       sweeper.stop();
-      await checks.close();
+      await Promise.all([uploadChecks.close(), checks.close()]);
     },
   };
 }

@@ -1,10 +1,14 @@
 import { and, eq, inArray, lt, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
+import { addWork } from "../../platform/reconcile/reconciler.ts";
 import { DATASET_FORMATS, DATASET_STATES, datasetRemains, datasets } from "./table.ts";
 
 export type DatasetRow = typeof datasets.$inferSelect;
 export type RemainsRow = typeof datasetRemains.$inferSelect;
+
+/** Checks of rows, by the dataset's uid. */
+export const CHECK_WORK = "dataset-check";
 
 const UNIQUE_VIOLATION = "23505";
 
@@ -25,6 +29,12 @@ export interface DatasetStore {
     id: string,
     change: (row: DatasetRow) => Omit<DatasetRow, "revision">,
   ): Promise<DatasetRow | null>;
+  /** Like `change`, with a check of the rows begun. Where `begin` gives null, nothing happens. */
+  beginCheck(
+    accountId: string,
+    id: string,
+    begin: (row: DatasetRow) => DatasetRow | null,
+  ): Promise<DatasetRow | null>;
   /** Makes remains of the dataset, unless `check` throws. Null when there is no such dataset. */
   delete(
     accountId: string,
@@ -42,7 +52,11 @@ export interface DatasetStore {
 const INSERT_BATCH = 500;
 const REMAINS_BATCH = 100;
 
-export function datasetStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): DatasetStore {
+export function datasetStore(
+  { db }: Pick<Database, "db">,
+  tokenSecret: Buffer,
+  now: () => number,
+): DatasetStore {
   const list = datasetListing(db, tokenSecret);
   const is = (accountId: string, id: string) => and(eq(datasets.accountId, accountId), eq(datasets.id, id));
 
@@ -87,6 +101,16 @@ export function datasetStore({ db }: Pick<Database, "db">, tokenSecret: Buffer):
         if (row === undefined) return null;
         const next = { ...change(row), revision: row.revision + 1 };
         await tx.update(datasets).set(next).where(is(accountId, id));
+        return next;
+      }),
+    beginCheck: (accountId, id, begin) =>
+      db.transaction(async (tx) => {
+        const [row] = await tx.select().from(datasets).where(is(accountId, id)).for("update");
+        const begun = row === undefined ? null : begin(row);
+        if (begun === null) return row ?? null;
+        const next = { ...begun, revision: begun.revision + 1 };
+        await tx.update(datasets).set(next).where(is(accountId, id));
+        await addWork(tx, CHECK_WORK, [next.uid], now());
         return next;
       }),
     delete: (accountId, id, since, check) =>

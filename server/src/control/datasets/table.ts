@@ -55,6 +55,8 @@ export const datasets = pgTable(
     statusCode: text("status_code").notNull(),
     statusMessage: text("status_message").notNull(),
     files: jsonb().$type<Record<string, DatasetFile>>().notNull(),
+    /** The check of its rows that waits or runs; null when none does. */
+    checkId: text("check_id"),
     /** A user's id. */
     createdBy: text("created_by").notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),

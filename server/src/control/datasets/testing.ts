@@ -30,6 +30,8 @@ export interface Setup {
   /** Jobs by the dataset that they need. */
   jobs: Map<string, string>;
   origin: string;
+  /** The same datasets as another process serves them, which is not started yet. @param wrap its view of the files */
+  anotherProcess(ownClock: FakeClock, wrap?: (blobs: Blobs) => Blobs): Datasets;
   /** @param who `<account>/<user>/<role>`; null for nobody. Default: a user of acme. */
   call(method: string, path: string, body?: unknown, who?: string | null): Promise<Answer>;
   /** Sends a file in a form. */
@@ -72,17 +74,18 @@ export async function setUp(wrap: (blobs: Blobs) => Blobs = (blobs) => blobs): P
   const local = createLocalBlobs({ folder, clock, urls, origin: () => origin });
   const blobs = wrap(local.blobs);
   const jobs = new Map<string, string>();
-  const datasets = createDatasets({
-    database,
-    clock,
-    blobs,
-    tokenSecret: Buffer.alloc(32, 2),
-    users: { emailsOf: async (_account, ids) => new Map(ids.map((id) => [id, `${id}@example.com`])) },
-    usedBy: async (name) => jobs.get(name) ?? null,
-    onSweepFailure: (error) => {
-      throw error;
-    },
-  });
+  const open = (ownClock: FakeClock, ownBlobs: Blobs): Datasets =>
+    createDatasets({
+      ...{ database, clock: ownClock, log: createLog("silent"), blobs: ownBlobs },
+      tokenSecret: Buffer.alloc(32, 2),
+      users: { emailsOf: async (_account, ids) => new Map(ids.map((id) => [id, `${id}@example.com`])) },
+      usedBy: async (name) => jobs.get(name) ?? null,
+      onSweepFailure: (error) => {
+        throw error;
+      },
+    });
+  const datasets = open(clock, blobs);
+  await datasets.start();
   const server = await createHttpServer<Principal>({
     clock,
     log: createLog("silent"),
@@ -97,6 +100,7 @@ export async function setUp(wrap: (blobs: Blobs) => Blobs = (blobs) => blobs): P
   const requests = requestsTo(origin);
   return {
     ...{ database, clock, blobs, datasets, jobs, origin },
+    anotherProcess: (ownClock, wrapOther = (own) => own) => open(ownClock, wrapOther(local.blobs)),
     ...requests,
     async close() {
       await server.close(0);

@@ -1,7 +1,9 @@
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FakeClock } from "../../lib/clock.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { MAX_FORM_FILE_BYTES } from "./files.ts";
+import type { Datasets } from "./service.ts";
 import { ACME, type Answer, chatRow, chatRows, jsonl, ROOT, type Setup, setUp } from "./testing.ts";
 
 let setup: Setup;
@@ -349,10 +351,59 @@ describe("checking", () => {
     expect((await get(id)).exampleCount).toBe("5");
   });
 
+  test("that takes long is answered before it is over, goes on, and can be waited for again", async () => {
+    const id = await newDataset();
+    await setup.upload(id, jsonl(chatRows(3)));
+    let read = (): void => {};
+    beforeRead = () =>
+      new Promise<void>((resolve) => {
+        read = resolve;
+      });
+    // A request looks at its check once a second of the clock, and has enough after 20.
+    const time = setInterval(() => setup.clock.advance(1_000), 10);
+    expect(await validate(id)).toEqual({ status: 200, body: {} });
+    clearInterval(time);
+    const dataset = await get(id);
+    expect(dataset.state).toBe("UPLOADING");
+    expect(dataset.status).toEqual({ code: "OK", message: "The rows are being checked." });
+    const second = validate(id);
+    read();
+    expect(await second).toEqual({ status: 200, body: {} });
+    expect((await get(id)).state).toBe("READY");
+  });
+
   test("of many datasets at once goes on one after the other", async () => {
     const ids = await Promise.all(Array.from({ length: 6 }, () => newDataset()));
     await Promise.all(ids.map((id) => setup.upload(id, jsonl(chatRows(3)))));
     const answers = await Promise.all(ids.map(validate));
     expect(answers.map(({ status }) => status)).toEqual(ids.map(() => 200));
   });
+});
+
+test("a check goes on in another process when the one that began it is gone", async () => {
+  const id = await newDataset();
+  await setup.upload(id, jsonl(chatRows(3)));
+  await setup.datasets.close();
+  let end = (): void => {};
+  // Its time stands still: it does not say any more that it is at it.
+  const stuck = new Promise<Datasets>((resolve) => {
+    const datasets = setup.anotherProcess(new FakeClock(setup.clock.now()), (blobs) => ({
+      ...blobs,
+      read: () => {
+        resolve(datasets);
+        return new Promise((_, reject) => {
+          end = () => reject(new Error("gone"));
+        });
+      },
+    }));
+    void datasets.start();
+  });
+  await validate(id);
+  const gone = await stuck;
+  setup.clock.advance(60_000);
+  const other = setup.anotherProcess(setup.clock);
+  await other.start();
+  await expect.poll(async () => (await get(id)).state, { timeout: 30_000 }).toBe("READY");
+  end();
+  await Promise.all([gone.close(), other.close()]);
 });

@@ -8,13 +8,19 @@ export const MAX_RUNNING = 2;
 export const MAX_WAITING = 64;
 /** For one piece of a file. */
 const PIECE_TIMEOUT_MS = 60_000;
+/** How long a process waits for more rows: to start one takes longer than to check a small dataset. */
+const IDLE_MS = 60_000;
 
 export type RowCheck = (job: CheckJob) => Promise<CheckReply>;
+
+type CheckProcess = JobProcess<CheckJob, CheckReply>;
 
 /** Checks rows in processes of their own, as a large file must not hold up the process, nor a hostile one take its memory. */
 export class RowChecks {
   readonly #clock: Clock;
-  readonly #processes = new Set<JobProcess<CheckJob, CheckReply>>();
+  readonly #processes = new Set<CheckProcess>();
+  /** Those with nothing to do, and what keeps them from being ended for it. */
+  readonly #idle: { process: CheckProcess; keep(): void }[] = [];
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #closed = false;
@@ -34,22 +40,16 @@ export class RowChecks {
       this.#leave();
       throw new AppError("UNAVAILABLE", "The server is shutting down.");
     }
-    const process = new JobProcess<CheckJob, CheckReply>({
-      clock: this.#clock,
-      entry: new URL("./worker.ts", import.meta.url),
-      work: "Rows are checked",
-      timeoutMs: PIECE_TIMEOUT_MS,
-      maxQueued: 1,
-    });
-    this.#processes.add(process);
+    const process = this.#take();
     try {
-      return await work((job) => process.run(job));
+      const result = await work((job) => process.run(job));
+      this.#putBack(process);
+      return result;
     } catch (error) {
+      await this.#end(process);
       if (!(error instanceof JobLimitError)) throw error;
       throw new AppError("BAD_REQUEST", "The dataset has rows that take too much memory or time to read.");
     } finally {
-      this.#processes.delete(process);
-      await process.close();
       this.#leave();
     }
   }
@@ -58,6 +58,36 @@ export class RowChecks {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#processes].map((process) => process.close()));
+  }
+
+  #take(): CheckProcess {
+    const idle = this.#idle.pop();
+    idle?.keep();
+    const process =
+      idle?.process ??
+      new JobProcess<CheckJob, CheckReply>({
+        clock: this.#clock,
+        entry: new URL("./worker.ts", import.meta.url),
+        work: "Rows are checked",
+        timeoutMs: PIECE_TIMEOUT_MS,
+        maxQueued: 1,
+      });
+    this.#processes.add(process);
+    return process;
+  }
+
+  #putBack(process: CheckProcess): void {
+    const keep = this.#clock.after(IDLE_MS, () => {
+      this.#idle.splice(this.#idle.indexOf(idle), 1);
+      void this.#end(process);
+    });
+    const idle = { process, keep };
+    this.#idle.push(idle);
+  }
+
+  async #end(process: CheckProcess): Promise<void> {
+    this.#processes.delete(process);
+    await process.close();
   }
 
   async #enter(): Promise<void> {
