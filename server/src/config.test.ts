@@ -65,6 +65,32 @@ describe("settings", () => {
     expect(() => readConfig(env)).toThrow(/^HEARTH_LAUNCHED_ENGINES: .*attached/);
   });
 
+  test("a Redis is named by a URL, and a bad one is refused without repeating it", () => {
+    expect(readConfig({}).redisUrl).toBeNull();
+    for (const url of [
+      "redis://127.0.0.1",
+      "rediss://u:p%20w@redis.example:6380/3",
+      "redis://:pw@[::1]:6379/",
+    ]) {
+      expect(readConfig({ HEARTH_REDIS_URL: url }).redisUrl).toBe(url);
+    }
+    const bad = [
+      "redis",
+      "redis://",
+      "http://u:secret@h",
+      "redis://u:secret@h/name",
+      "redis://u:secret%zz@h",
+    ];
+    for (const url of [
+      ...bad,
+      "redis://u:secret@h?db=1",
+      "redis://u:secret%FF@h",
+      "redis://u:secret@h:70000",
+    ]) {
+      expect(() => readConfig({ HEARTH_REDIS_URL: url })).toThrow(/^HEARTH_REDIS_URL: (?!.*secret)/);
+    }
+  });
+
   test("the file store is a folder of a bucket, the rest as AWS has it", () => {
     const read = (value: string, env = {}) => readConfig({ HEARTH_BLOB_STORE: value, ...env }).blobStore;
     expect(readConfig({}).blobStore).toBeNull();

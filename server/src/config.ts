@@ -17,6 +17,8 @@ export interface Config {
   readonly apiKey: string | null;
   /** null: the embedded PostgreSQL. */
   readonly databaseUrl: string | null;
+  /** Where gateways tell each other of their requests; null: in the database. */
+  readonly redisUrl: string | null;
   /** Alias → model name. */
   readonly modelAliases: ReadonlyMap<string, string>;
   readonly fallbackModel: string | null;
@@ -88,6 +90,7 @@ const NAMES = [
   "HEARTH_AUDIT_RETENTION_DAYS",
   "HEARTH_BLOB_STORE",
   "HEARTH_PUBLIC_URL",
+  "HEARTH_REDIS_URL",
   "HEARTH_REQUESTS_PER_MINUTE",
   "HEARTH_LOG_LEVEL",
 ];
@@ -121,6 +124,7 @@ export function readConfig(env: Env = process.env): Config {
     accountId: read("HEARTH_ACCOUNT_ID", accountId, "local"),
     apiKey: read<string | null>("HEARTH_API_KEY", apiKey, null),
     databaseUrl: read<string | null>("DATABASE_URL", postgresUrl, null),
+    redisUrl: read<string | null>("HEARTH_REDIS_URL", redisUrl, null),
     modelAliases: read("HEARTH_MODEL_ALIASES", pairs(alias, modelName), new Map()),
     fallbackModel: read<string | null>("HEARTH_FALLBACK_MODEL", modelName, null),
     attachedEngines,
@@ -258,6 +262,28 @@ const postgresUrl: Parse<string> = (value, name) => {
   if (URL.canParse(value) && /^postgres(?:ql)?:$/.test(new URL(value).protocol)) return value;
   throw new ConfigError(name, "must be a postgres:// URL");
 };
+
+/** Never repeats the value either. */
+const redisUrl: Parse<string> = (value, name) => {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  const isGood =
+    url !== null &&
+    /^rediss?:$/.test(url.protocol) &&
+    url.hostname !== "" &&
+    /^\/?\d{0,4}$/.test(url.pathname) &&
+    url.search + url.hash === "" &&
+    isDecodable(`${url.username}:${url.password}`);
+  if (isGood) return value;
+  throw new ConfigError(name, "must be redis://user:password@host:port/number, or rediss:// for TLS");
+};
+
+function isDecodable(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== "";
+  } catch {
+    return false;
+  }
+}
 
 /** `key=value` pairs, comma separated. */
 const pairs =

@@ -2,7 +2,9 @@ import { RequestWindow } from "./window.ts";
 
 /** What other gateways must know of a cap. */
 export interface CapState {
-  /** Ever, in this gateway. */
+  /** Of caps that a gateway makes anew for one subject, the later has the higher. */
+  born: number;
+  /** Ever, by this cap. */
   admitted: number;
   /** What `admitted` may become before the gateway tells anew. */
   ceiling: number;
@@ -10,12 +12,14 @@ export interface CapState {
   inWindow: number;
 }
 
-/** The other gateways on the database. */
+/** The other gateways. */
 export interface Others {
   readonly ids: ReadonlySet<string>;
-  /** False: they could not be heard lately, and each keeps to its part. */
+  /** False: what they may admit has not been known for long, and each keeps to its part of the limit. */
   readonly areHeard: boolean;
 }
+
+let capsBorn = 0;
 
 /**
  * At most so many requests in any minute, over all gateways: each admits up to a ceiling that it has told the others
@@ -25,6 +29,7 @@ export interface Others {
 export class Cap {
   /** Requests in a minute. */
   limit: number;
+  readonly #born = ++capsBorn;
   readonly #window = new RequestWindow();
   #admitted = 0;
   /** At the last claim. */
@@ -33,6 +38,8 @@ export class Cap {
   #isWanted = false;
   /** Null: not told, and nothing admitted since. */
   #ceiling: number | null = null;
+  /** Before the last claim. */
+  #lastCeiling: number | null = null;
   /** Of the others, by gateway: what they may admit beyond what is counted. */
   readonly #open = new Map<string, number>();
 
@@ -44,7 +51,7 @@ export class Cap {
     const count = this.#window.count(nowMs) + n;
     const gateways = others.ids.size + 1;
     if (gateways === 1) return count <= this.limit;
-    if (!others.areHeard) return count <= this.limit / gateways;
+    if (!others.areHeard) return count <= partOf(this.limit, gateways);
     this.#ceiling ??= this.#admitted + partOf(this.#left(nowMs), 2 * gateways);
     if (count > this.limit) return false;
     this.#isWanted = this.#admitted + n > this.#ceiling;
@@ -71,21 +78,34 @@ export class Cap {
     else this.#open.delete(gateway);
   }
 
-  /** What is to be told: a part of what is left while it is needed. More than before is in force from `settle` on. */
+  /** What is to be told: a part of what is left while it is needed. Less than before is in force at once. */
   claim(nowMs: number, others: Others): CapState {
     for (const gateway of this.#open.keys()) if (!others.ids.has(gateway)) this.#open.delete(gateway);
-    const isNeeded = this.#admitted > this.#claimedAt || this.#isWanted;
+    const ceiling = this.#admitted + this.#part(nowMs, others);
     this.#claimedAt = this.#admitted;
     this.#isWanted = false;
-    const part = isNeeded && others.ids.size > 0 ? partOf(this.#left(nowMs), others.ids.size + 1) : 0;
-    const ceiling = this.#admitted + part;
+    this.#lastCeiling = this.#ceiling;
     this.#ceiling = Math.min(this.#ceiling ?? ceiling, ceiling);
-    return { admitted: this.#admitted, ceiling, inWindow: this.#window.count(nowMs) };
+    return { born: this.#born, admitted: this.#admitted, ceiling, inWindow: this.#window.count(nowMs) };
   }
 
-  /** The claim was told. */
-  settle({ admitted, ceiling }: CapState): void {
-    this.#ceiling = ceiling > admitted || this.#admitted > admitted ? ceiling : null;
+  /** The claim was told, and all that was told before it is heard: as much of it is in force as others leave. */
+  settle(nowMs: number, { admitted, ceiling }: CapState): void {
+    const isOpen = ceiling > admitted || this.#admitted > admitted;
+    this.#ceiling = isOpen ? Math.min(ceiling, this.#admitted + this.#left(nowMs)) : null;
+  }
+
+  /** The claim was not told, or what others told is not known: what was in force stays so. */
+  withdraw(): void {
+    this.#ceiling = this.#lastCeiling;
+  }
+
+  #part(nowMs: number, others: Others): number {
+    const gateways = others.ids.size + 1;
+    if (gateways === 1) return 0;
+    if (!others.areHeard) return Math.max(0, partOf(this.limit, gateways) - this.#window.count(nowMs));
+    const isNeeded = this.#admitted > this.#claimedAt || this.#isWanted;
+    return isNeeded ? partOf(this.#left(nowMs), gateways) : 0;
   }
 
   #left(nowMs: number): number {

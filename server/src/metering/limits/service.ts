@@ -1,14 +1,18 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { LimitsStore } from "./port.ts";
+import { redisStore } from "./redis-store.ts";
 import { Registry } from "./registry.ts";
 import { Sharing } from "./sharing.ts";
-import { limitsStore } from "./store.ts";
+import { postgresStore } from "./store.ts";
+
+export type { LimitsStore } from "./port.ts";
 
 export interface LimitsOptions {
   clock: Clock;
-  /** Shares what is used with the other gateways on the database, and keeps it over restarts. Absent: neither. */
-  share?: { database: Pick<Database, "sql">; log: DatabaseLog };
+  /** Shares what is used with the other gateways on the store, and keeps it over restarts. Absent: neither. */
+  share?: { store: LimitsStore; log: DatabaseLog };
   /** Most requests an account may make in a minute, over all models; see `setCaps`. Default 6,000. */
   requestsPerMinute?: number;
   /** Requests one account may have in flight; a request for n choices counts n times. Default 1,000. */
@@ -81,8 +85,22 @@ export interface Limits {
   setCaps(caps: ReadonlyMap<string, AccountCaps>): void;
   /** Tells the other gateways and hears of them, as happens all the time by itself. */
   share(): Promise<void>;
-  /** Tells what was not told yet. */
+  /** Tells what was not told yet, and closes the store. */
   close(): Promise<void>;
+}
+
+/**
+ * Where gateways tell each other of their requests: in their database, or in a Redis.
+ * @throws Error when the Redis can't be used; the message says why and holds no secret.
+ */
+export async function openLimitsStore(options: {
+  database: Pick<Database, "sql">;
+  /** Null: in the database. */
+  redisUrl: string | null;
+  log: DatabaseLog;
+}): Promise<LimitsStore> {
+  const { database, redisUrl, log } = options;
+  return redisUrl === null ? postgresStore(database) : redisStore(redisUrl, log);
 }
 
 /**
@@ -92,7 +110,7 @@ export interface Limits {
 export async function createLimits(options: LimitsOptions): Promise<Limits> {
   const { clock, share } = options;
   const registry = new Registry(options);
-  const sharing = share && new Sharing(registry, limitsStore(share.database), clock, share.log);
+  const sharing = share && new Sharing(registry, share.store, clock, share.log);
   await sharing?.start();
   return {
     admit: (principal, destination, ask) => registry.admit(principal, destination, ask),

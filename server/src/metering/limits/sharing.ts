@@ -3,33 +3,46 @@ import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Cap, CapState } from "./cap.ts";
+import { Gateways } from "./gateways.ts";
+import { type Heard, KEPT_MS, type LimitsStore, type Told } from "./port.ts";
 import type { Registry } from "./registry.ts";
-import type { LimitsStore, Told } from "./store.ts";
 
 const SHARE_MS = 250;
-/** So often while no other gateway is there to hear it. */
-const ALONE_SHARE_MS = 2_000;
-/** Nothing heard for longer: the others' part is left to them. */
-const DEAF_MS = 5_000;
+/** While no other gateway is there to hear it. */
+const ALONE_TELL_MS = 2_000;
+/** Until the others have heard of a new gateway, and it of them. */
+const JOIN_MS = 3 * SHARE_MS;
 const PRUNE_MS = 60_000;
 const WINDOW_MS = 60_000;
 /** What was being written while we read is read again. */
 const OVERLAP_MS = 2_000;
-const KEPT_MS = 26 * 3_600_000;
 
-/** Keeps gateways on one database aware of each other's use, a quarter of a second late, and never while a request waits. */
+interface Claims {
+  states: Map<string, AccountState | CapState>;
+  caps: { account: Account; cap: Cap; state: CapState }[];
+}
+
+/**
+ * Keeps gateways aware of each other's use, a quarter of a second late, and never while a request waits. Each tells what it
+ * claims before it hears what others told: of two that claim at once, one at least hears of the other.
+ */
 export class Sharing {
   readonly #registry: Registry;
   readonly #store: LimitsStore;
   readonly #clock: Clock;
   readonly #log: DatabaseLog;
   readonly #gateway = randomBytes(8).toString("hex");
+  readonly #gateways: Gateways;
   /** What each other gateway told last, by gateway and subject. */
   readonly #known = new Map<string, { state: Told["state"]; heardAtMs: number }>();
-  /** The database's clock; what was told before is known. */
+  /** The store's clock; what was told before is known. */
   #heardUntilMs = 0;
-  /** Monotonic. */
-  #heardAtMs = 0;
+  #epoch: string | null = null;
+  /** Since the last whole exchange. */
+  #isNewEpoch = false;
+  /** The last exchange failed. */
+  #isTroubled = false;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
   #nextPruneMs = 0;
   #running: Promise<void> | null = null;
   #cancel = (): void => {};
@@ -39,74 +52,78 @@ export class Sharing {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#gateways = new Gateways(clock.monotonicMs());
   }
 
-  /** Hears what was told before this gateway began, and goes on by itself. */
+  /** Hears what was told before this gateway began, and goes on by itself. Waits until the others have heard of it. */
   async start(): Promise<void> {
     await this.share();
     this.#schedule();
+    if (this.#isAlone) return;
+    await new Promise<void>((resolve) => this.#clock.after(JOIN_MS, resolve));
+    await this.share().catch(() => {});
   }
 
-  /** Settles after a round that began after the call. */
+  /** Settles after an exchange that began after the call. */
   async share(): Promise<void> {
     await this.#running?.catch(() => {});
-    this.#running ??= this.#round().finally(() => {
-      this.#running = null;
-    });
-    return this.#running;
+    return this.#exchange(true);
   }
 
   async close(): Promise<void> {
     this.#cancel();
     await this.share().catch(() => {});
+    await this.#store.close(this.#gateway).catch(() => {});
+  }
+
+  get #isAlone(): boolean {
+    return this.#gateways.others.ids.size === 0;
   }
 
   #schedule(): void {
-    const delayMs = this.#registry.others.ids.size > 0 ? SHARE_MS : ALONE_SHARE_MS;
-    this.#cancel = this.#clock.after(delayMs, () => {
+    this.#cancel = this.#clock.after(SHARE_MS, () => {
       this.#schedule();
-      this.#checkHearing();
-      if (this.#running !== null) return;
-      this.share().catch((err) =>
-        this.#log.warn({ err }, "Gateways can't tell each other of their requests"),
-      );
+      this.#gateways.check(this.#clock.monotonicMs());
+      this.#registry.others = this.#gateways.others;
+      if (this.#running === null) this.#exchange(false).catch(() => {});
     });
   }
 
-  #checkHearing(): void {
-    if (this.#clock.monotonicMs() - this.#heardAtMs <= DEAF_MS) return;
-    this.#registry.others = { ids: this.#registry.others.ids, areHeard: false };
+  /** @param isAsked told is in any case. */
+  #exchange(isAsked: boolean): Promise<void> {
+    this.#running ??= this.#exchangeAll(isAsked)
+      .then(
+        () => this.#trouble(false),
+        (err: unknown) => {
+          this.#trouble(true, err);
+          throw err;
+        },
+      )
+      .finally(() => {
+        this.#running = null;
+      });
+    return this.#running;
   }
 
-  async #round(): Promise<void> {
-    await this.#hear();
-    const { accounts, others } = this.#registry;
+  #trouble(isTroubled: boolean, err?: unknown): void {
+    if (isTroubled === this.#isTroubled) return;
+    this.#isTroubled = isTroubled;
+    if (isTroubled) this.#log.warn({ err }, "Gateways can't tell each other of their requests");
+    else this.#log.info({}, "Gateways tell each other of their requests again");
+  }
+
+  async #exchangeAll(isAsked: boolean): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
-    const states = new Map<string, AccountState | CapState>();
-    const claims: { account: Account; cap: Cap; state: CapState }[] = [];
-    for (const [accountId, account] of accounts) {
-      if (!account.isDirty) continue;
-      account.isDirty = false;
-      const state = account.claim(nowMs, others);
-      states.set(accountId, state);
-      claims.push({ account, cap: account.cap, state: state.cap });
-      for (const [keyId, cap] of account.keys) {
-        const own = cap.claim(nowMs, others);
-        states.set(`${accountId}/${keyId}`, own);
-        claims.push({ account, cap, state: own });
+    if (this.#isTroubled || this.#isAlone) {
+      // Nothing is claimed, and so nothing given up, while the store can't be reached.
+      const heard = await this.#hear();
+      const isDue = isAsked || nowMs - this.#toldAtMs >= ALONE_TELL_MS;
+      if (!isDue && this.#isAlone && heard.gateways.length === 0) {
+        this.#meet(heard);
+        return;
       }
     }
-    try {
-      await this.#store.tell(this.#gateway, states);
-    } catch (error) {
-      for (const { account } of claims) account.isDirty = true;
-      throw error;
-    }
-    for (const { account, cap, state } of claims) {
-      cap.settle(state);
-      // A part that turns out not to be needed is given back the next time.
-      if (state.ceiling > state.admitted) account.isDirty = true;
-    }
+    await this.#tellAndHear(this.#claim());
     if (nowMs < this.#nextPruneMs) return;
     this.#nextPruneMs = nowMs + PRUNE_MS;
     this.#registry.prune();
@@ -116,38 +133,98 @@ export class Sharing {
     await this.#store.prune();
   }
 
-  async #hear(): Promise<void> {
-    const isFirst = this.#heardUntilMs === 0;
-    const sinceMs = isFirst ? 0 : this.#heardUntilMs - OVERLAP_MS;
-    const { told, gateways, nowMs } = await this.#store.hear(this.#gateway, sinceMs);
-    this.#heardUntilMs = nowMs;
-    this.#heardAtMs = this.#clock.monotonicMs();
-    this.#registry.others = { ids: new Set(gateways), areHeard: true };
-    for (const one of told) if (one.ageMs < KEPT_MS) this.#take(one, isFirst);
+  #claim(): Claims {
+    const { accounts, others } = this.#registry;
+    const nowMs = this.#clock.monotonicMs();
+    const states: Claims["states"] = new Map();
+    const caps: Claims["caps"] = [];
+    for (const [accountId, account] of accounts) {
+      if (!account.isDirty) continue;
+      account.isDirty = false;
+      const state = account.claim(nowMs, others);
+      states.set(accountId, state);
+      caps.push({ account, cap: account.cap, state: state.cap });
+      for (const [keyId, cap] of account.keys) {
+        const own = cap.claim(nowMs, others);
+        states.set(`${accountId}/${keyId}`, own);
+        caps.push({ account, cap, state: own });
+      }
+    }
+    return { states, caps };
+  }
+
+  async #tellAndHear({ states, caps }: Claims): Promise<void> {
+    let isKnown = false;
+    try {
+      await this.#store.tell(this.#gateway, states);
+      this.#toldAtMs = this.#clock.monotonicMs();
+      isKnown = this.#meet(await this.#hear());
+    } finally {
+      const nowMs = this.#clock.monotonicMs();
+      for (const { account, cap, state } of caps) {
+        if (isKnown) cap.settle(nowMs, state);
+        else cap.withdraw();
+        // A part that turns out not to be needed is given back the next time.
+        if (!isKnown || state.ceiling > state.admitted) account.isDirty = true;
+      }
+    }
+  }
+
+  /** @returns see Gateways.meet. */
+  #meet(heard: Heard): boolean {
+    const isKnown = this.#gateways.meet(this.#clock.monotonicMs(), heard, this.#isNewEpoch);
+    this.#isNewEpoch = false;
+    this.#registry.others = this.#gateways.others;
+    return isKnown;
+  }
+
+  async #hear(): Promise<Heard> {
+    const isFirst = this.#epoch === null;
+    let heard = await this.#store.hear(this.#gateway, isFirst ? 0 : this.#heardUntilMs - OVERLAP_MS);
+    if (!isFirst && heard.epoch !== this.#epoch) {
+      // Its clock may be another one too. And who starts now has to hear of everything that is still of interest.
+      this.#isNewEpoch = true;
+      for (const account of this.#registry.accounts.values()) account.isDirty = true;
+      heard = await this.#store.hear(this.#gateway, 0);
+    }
+    this.#epoch = heard.epoch;
+    this.#heardUntilMs = heard.nowMs;
+    for (const one of heard.told) if (one.ageMs < KEPT_MS) this.#take(one, isFirst);
+    return heard;
   }
 
   #take({ subject, gateway, state, ageMs }: Told, isOld: boolean): void {
     const name = `${gateway} ${subject}`;
-    const before = this.#known.get(name)?.state ?? null;
+    const before = this.#known.get(name)?.state;
+    const order = before === undefined ? null : compare(capOf(state), capOf(before));
+    if (order === "older") return;
+    const known = order === "later" ? before : null;
     const nowMs = this.#clock.monotonicMs();
     this.#known.set(name, { state, heardAtMs: nowMs });
     const [accountId = "", keyId] = subject.split("/");
     const isNew = !this.#registry.accounts.has(accountId);
     const account = this.#registry.account(accountId);
     if (keyId !== undefined) {
-      const cap = account.keys.get(keyId);
-      cap?.hear(nowMs, gateway, within(state as CapState, ageMs), before as CapState | null, isOld);
+      const cap = within(state as CapState, ageMs);
+      account.keys.get(keyId)?.hear(nowMs, gateway, cap, (known ?? null) as CapState | null, isOld);
       return;
     }
     const heard = state as AccountState;
-    const known = before as AccountState | null;
     const idleMinutes = Math.floor(ageMs / WINDOW_MS);
     if (isNew || isOld) account.adopt(heard.sustainedMinutes.map((minutes) => minutes - idleMinutes));
-    // A gateway forgets accounts that were not in use for a day, and then counts anew.
-    const isAnew = known !== null && heard.cap.admitted < known.cap.admitted;
     const told = { ...heard, cap: within(heard.cap, ageMs) };
-    account.hear(nowMs, gateway, told, isAnew ? null : known, isOld);
+    account.hear(nowMs, gateway, told, (known ?? null) as AccountState | null, isOld);
   }
+}
+
+function capOf(state: AccountState | CapState): CapState {
+  return "cap" in state ? state.cap : state;
+}
+
+/** `older`: the store has lost the newer word. `anew`: the gateway forgot what it had counted, and counts from nothing. */
+function compare(state: CapState, before: CapState): "older" | "later" | "anew" {
+  if (state.born !== before.born) return state.born > before.born ? "anew" : "older";
+  return state.admitted < before.admitted ? "older" : "later";
 }
 
 /** What was told long ago says nothing of the last minute. */

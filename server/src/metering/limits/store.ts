@@ -1,33 +1,8 @@
 import type { Database } from "../../platform/db/database.ts";
-import type { AccountState } from "./account.ts";
-import type { CapState } from "./cap.ts";
+import { KEPT_MS, LIVES_MS, type LimitsStore, type Told } from "./port.ts";
 
-/** By subject, see the table. */
-export type States = ReadonlyMap<string, AccountState | CapState>;
-
-export interface Told {
-  subject: string;
-  gateway: string;
-  state: AccountState | CapState;
-  /** How long ago. */
-  ageMs: number;
-}
-
-export interface LimitsStore {
-  /** What others told since `sinceMs` of the database's clock, and which of them live. */
-  hear(gateway: string, sinceMs: number): Promise<{ told: Told[]; gateways: string[]; nowMs: number }>;
-  /** Tells that the gateway lives, and its states. */
-  tell(gateway: string, states: States): Promise<void>;
-  /** Removes what is too old to matter to anyone. */
-  prune(): Promise<void>;
-}
-
-/** A gateway that was silent for longer is taken for dead. */
-const LIVES_S = 5;
-/** Today's tokens, wherever the day began. */
-const KEPT_H = 26;
-
-export function limitsStore({ sql }: Pick<Database, "sql">): LimitsStore {
+/** Gateways on one database leave word for each other in a table of it. */
+export function postgresStore({ sql }: Pick<Database, "sql">): LimitsStore {
   return {
     async hear(gateway, sinceMs) {
       const rows = await sql<
@@ -36,18 +11,20 @@ export function limitsStore({ sql }: Pick<Database, "sql">): LimitsStore {
         select subject, gateway, state, extract(epoch from updated_at)::float8 * 1000 as at,
           extract(epoch from now())::float8 * 1000 as now
         from limit_states
-        where updated_at >= to_timestamp(${sinceMs}::float8 / 1000) and gateway <> ${gateway}
+        where gateway <> ${gateway} and (updated_at >= to_timestamp(${sinceMs}::float8 / 1000)
+          or subject = '' and updated_at > now() - make_interval(secs => ${LIVES_MS / 1000}))
         union all select '', '', 'null', 0, extract(epoch from now())::float8 * 1000`;
-      const nowMs = rows[0]!.now;
       const others = rows.filter((row) => row.gateway !== "");
       return {
-        nowMs,
+        nowMs: rows[0]!.now,
+        // What is committed stays.
+        epoch: "",
         told: others
           .filter(({ subject }) => subject !== "")
           .map(({ at, now, ...told }) => ({ ...told, ageMs: now - at })),
         gateways: others
-          .filter(({ subject, at, now }) => subject === "" && now - at < LIVES_S * 1000)
-          .map((row) => row.gateway),
+          .filter(({ subject, at, now }) => subject === "" && now - at < LIVES_MS)
+          .map((row) => ({ id: row.gateway, toldAtMs: row.at })),
       };
     },
     async tell(gateway, states) {
@@ -58,7 +35,10 @@ export function limitsStore({ sql }: Pick<Database, "sql">): LimitsStore {
         on conflict (subject, gateway) do update set state = excluded.state, updated_at = excluded.updated_at`;
     },
     async prune() {
-      await sql`delete from limit_states where updated_at < now() - make_interval(hours => ${KEPT_H})`;
+      await sql`delete from limit_states where updated_at < now() - make_interval(secs => ${KEPT_MS / 1000})`;
+    },
+    async close(gateway) {
+      await sql`delete from limit_states where subject = '' and gateway = ${gateway}`;
     },
   };
 }

@@ -1,0 +1,40 @@
+import type { AccountState } from "./account.ts";
+import type { CapState } from "./cap.ts";
+
+/** By subject: `{account}`, or `{account}/{key}` for a key with a limit of its own. */
+export type States = ReadonlyMap<string, AccountState | CapState>;
+
+export interface Told {
+  subject: string;
+  gateway: string;
+  state: AccountState | CapState;
+  /** How long ago. */
+  ageMs: number;
+}
+
+/** All times are of the store's clock. */
+export interface Heard {
+  told: Told[];
+  /** The others that live, with when they told last. */
+  gateways: { id: string; toldAtMs: number }[];
+  nowMs: number;
+  /** Another one than before: the store may have lost what it was told. */
+  epoch: string;
+}
+
+/** Where gateways leave word for each other. What `tell` has settled for, whoever calls `hear` afterwards hears. */
+export interface LimitsStore {
+  /** What others told since `sinceMs`, and which of them live. */
+  hear(gateway: string, sinceMs: number): Promise<Heard>;
+  /** Tells that the gateway lives, and its states. */
+  tell(gateway: string, states: States): Promise<void>;
+  /** Removes what is too old to matter to anyone. */
+  prune(): Promise<void>;
+  /** The gateway is no more. */
+  close(gateway: string): Promise<void>;
+}
+
+/** A gateway that was silent for longer is taken for dead: twice the longest round. */
+export const LIVES_MS = 10_000;
+/** Today's tokens, wherever the day began. */
+export const KEPT_MS = 26 * 3_600_000;
