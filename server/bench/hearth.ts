@@ -21,13 +21,15 @@ const START_TIMEOUT_MS = 120_000;
 
 export async function startHearth(options: {
   core: number | null;
+  /** Default: what `npm start` runs. */
+  script?: URL;
   env?: Record<string, string>;
   nodeArgs?: readonly string[];
 }): Promise<Hearth> {
   const dataDir = await mkdtemp(join(tmpdir(), "hearth-bench-"));
   const port = await freePort();
   const apiKey = `fw_bench${randomBytes(16).toString("hex")}`;
-  const child = startNode(new URL("scripts/start.mjs", ROOT), [], {
+  const child = startNode(options.script ?? new URL("scripts/start.mjs", ROOT), [], {
     core: options.core,
     nodeArgs: [...flagsOfNpmStart(), ...(options.nodeArgs ?? [])],
     env: {

@@ -14,7 +14,10 @@ import { runUsage } from "./usage/run.ts";
 /** How much is measured: `full` for figures worth quoting, `quick` for a first look, `smoke` to see that it runs. */
 const SIZES = {
   full: {
-    gateway: { rounds: 3, compileMs: 2_000, warmUpMs: 300, measureMs: 1_500, budgetMs: 120_000 },
+    gateway: {
+      ...{ rounds: 3, compileRequests: 30_000, compileMs: 15_000 },
+      ...{ warmUpMs: 300, measureMs: 1_500, budgetMs: 140_000 },
+    },
     engine: {
       rounds: 5,
       decodeTokens: 160,
@@ -43,7 +46,10 @@ const SIZES = {
     cli: { start: { runs: 21 }, list: { models: 10_000 }, upload: { sizeBytes: 1e9, rounds: 5 } },
   },
   quick: {
-    gateway: { rounds: 1, compileMs: 1_000, warmUpMs: 200, measureMs: 600, budgetMs: 20_000 },
+    gateway: {
+      ...{ rounds: 1, compileRequests: 15_000, compileMs: 5_000 },
+      ...{ warmUpMs: 200, measureMs: 600, budgetMs: 25_000 },
+    },
     engine: { rounds: 1, decodeTokens: 96, concurrentTokens: 24, longPromptTokens: 1_000, budgetMs: 10_000 },
     text: {
       rounds: 3,
@@ -66,7 +72,10 @@ const SIZES = {
     cli: { start: { runs: 7 }, list: { models: 10_000 }, upload: { sizeBytes: 2e8, rounds: 3 } },
   },
   smoke: {
-    gateway: { rounds: 1, compileMs: 50, warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
+    gateway: {
+      ...{ rounds: 1, compileRequests: 100, compileMs: 50 },
+      ...{ warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
+    },
     engine: { rounds: 1, decodeTokens: 8, concurrentTokens: 4, longPromptTokens: 300, budgetMs: 5_000 },
     text: {
       rounds: 1,

@@ -10,6 +10,7 @@ import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
 import { modelRoutes } from "./inference/models/routes.ts";
 import { startGrammarCompiler } from "./inference/text/grammar/compile.ts";
+import type { TextRouteDeps } from "./inference/text/routes.ts";
 import type { TextServices } from "./inference/text/serve.ts";
 import { startTemplateRenderer } from "./inference/text/template/chat-template.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
@@ -43,6 +44,8 @@ export interface AppDeps {
   /** Gives a start up that takes long (a download, say). */
   signal: AbortSignal;
   clock?: Clock;
+  /** Changes what the text endpoints work with: how the benchmark leaves out what it measures. */
+  adaptText?: (own: TextRouteDeps) => TextRouteDeps;
 }
 
 const CATALOG_DIR = fileURLToPath(new URL("../../catalog", import.meta.url));
@@ -119,7 +122,8 @@ async function startParts(
   let draining = false;
   const { serving } = control;
   const services = await openTextServices({ config, clock, log, database, fleet, control }, cleanUps);
-  const textDeps = { clock, log, metrics, ledger, services };
+  const ownText = { clock, log, metrics, ledger, services };
+  const textDeps = deps.adaptText?.(ownText) ?? ownText;
   const http = await createHttpServer({
     clock,
     log,

@@ -67,18 +67,35 @@ export async function portkey(upstreamPort: number): Promise<Contender> {
   };
 }
 
-/** The platform as a user starts it: keys, limits, metering and its own PostgreSQL. */
-export async function hearth(upstreamPort: number): Promise<Contender> {
+/** The platform as a user starts it: keys, limits, metering, spend checks and its own PostgreSQL. */
+export function hearth(upstreamPort: number): Promise<Contender> {
+  return startPlatform("hearth", upstreamPort);
+}
+
+/** The same without limits, metering and spend checks. */
+export function unmeteredHearth(upstreamPort: number): Promise<Contender> {
+  return startPlatform("hearth unmetered", upstreamPort, new URL("./unmetered.ts", import.meta.url));
+}
+
+async function startPlatform(name: string, upstreamPort: number, script?: URL): Promise<Contender> {
   const server = await startHearth({
     core: GATEWAY_CORE,
-    env: { HEARTH_ATTACHED_ENGINES: `${MODEL}=http://127.0.0.1:${upstreamPort}/v1` },
+    ...(script === undefined ? {} : { script }),
+    env: {
+      HEARTH_ATTACHED_ENGINES: `${MODEL}=http://127.0.0.1:${upstreamPort}/v1`,
+      HEARTH_BILLING: "on",
+    },
   });
+  const headers = { authorization: `Bearer ${server.apiKey}` };
+  // What is spent is checked against a limit, and that is out of reach.
+  const terms = await fetch(`http://127.0.0.1:${server.port}/v1/accounts/local/billing`, {
+    method: "PATCH",
+    headers: { ...headers, "content-type": "application/json" },
+    body: JSON.stringify({ tier: "TIER_4" }),
+  });
+  if (!terms.ok) throw new Error(`the spending limit can't be set: ${await terms.text()}`);
   return {
-    name: "hearth",
-    process: server.process,
-    port: server.port,
+    ...{ name, process: server.process, port: server.port, headers, dispose: server.dispose },
     path: "/inference/v1/chat/completions",
-    headers: { authorization: `Bearer ${server.apiKey}` },
-    dispose: server.dispose,
   };
 }

@@ -13,6 +13,8 @@ export interface LoadOrder {
   body: string;
   connections: number;
   warmUpMs: number;
+  /** The measured time begins as soon as so many are answered. */
+  warmUpRequests?: number;
   measureMs: number;
 }
 
@@ -110,6 +112,10 @@ interface Run {
   latenciesMs: number[];
   measuring: boolean;
   stopped: boolean;
+  /** Answered before the measured time, and what is called at so many. */
+  warmUps: number;
+  warmUpRequests: number;
+  onWarm(): void;
   requests: number;
   failures: number;
   sample: string | null;
@@ -129,6 +135,8 @@ function openConnection(order: LoadOrder, run: Run): Socket {
     if (run.measuring) {
       run.requests += 1;
       run.latenciesMs.push(performance.now() - sentMs);
+    } else if (++run.warmUps === run.warmUpRequests) {
+      run.onWarm();
     }
     if (!reader.ok) {
       run.failures += 1;
@@ -166,12 +174,18 @@ export async function runLoad(
     latenciesMs: [],
     measuring: false,
     stopped: false,
+    warmUps: 0,
+    warmUpRequests: order.warmUpRequests ?? Number.POSITIVE_INFINITY,
+    onWarm() {},
     requests: 0,
     failures: 0,
     sample: null,
   };
+  const warm = new Promise<void>((resolve) => {
+    run.onWarm = resolve;
+  });
   const sockets = Array.from({ length: order.connections }, () => openConnection(order, run));
-  await sleep(order.warmUpMs);
+  await Promise.race([sleep(order.warmUpMs), warm]);
   const cpuBefore = process.cpuUsage();
   const startMs = performance.now();
   run.measuring = true;
