@@ -5,34 +5,46 @@ import { Slot } from "./slots.ts";
 
 const tokens = (most: number) => fc.integer({ min: 1, max: most });
 
-/** By which kernel each token of a prompt is computed: true for whole blocks. */
-function kernels(from: number, promptTokens: number, most: () => number): boolean[] {
-  const result: boolean[] = [];
+type Kernel = "block" | "piece" | "alone";
+
+const kernelOf = (tokens: number): Kernel =>
+  tokens >= BLOCK_TOKENS ? "block" : tokens > 1 ? "piece" : "alone";
+
+/** By which kernel each token of a prompt is computed. */
+function kernels(from: number, promptTokens: number, most: () => number, pieceMost: () => number): Kernel[] {
+  const result: Kernel[] = [];
   for (let at = from; at < promptTokens; ) {
-    const piece = nextPiece(at, promptTokens - at, most());
+    const piece = nextPiece(at, promptTokens - at, most(), pieceMost());
     expect(piece).toBeGreaterThan(0);
     expect(at + piece).toBeLessThanOrEqual(promptTokens);
-    for (let i = 0; i < piece; i++) result.push(piece >= BLOCK_TOKENS);
+    result.push(...new Array<Kernel>(piece).fill(kernelOf(piece)));
     at += piece;
   }
   return result;
 }
 
-it("computes every prompt as whole blocks and a rest, however large the pieces are", () => {
+it("computes every prompt as whole blocks and a rest with no token alone, however large the pieces are", () => {
+  const sizes = fc.array(fc.tuple(tokens(300), fc.integer({ min: 3, max: 63 })), { minLength: 1 });
   fc.assert(
-    fc.property(tokens(700), fc.array(tokens(300), { minLength: 1 }), (promptTokens, sizes) => {
+    fc.property(tokens(700), sizes, (promptTokens, sizes) => {
       let i = 0;
-      const most = () => Math.max(BLOCK_TOKENS, sizes[i++ % sizes.length]!);
-      const expected = Array.from({ length: promptTokens }, (_, at) => at < wholeBlocks(promptTokens));
-      expect(kernels(0, promptTokens, most)).toEqual(expected);
+      const most = () => Math.max(BLOCK_TOKENS, sizes[i++ % sizes.length]![0]);
+      const pieceMost = () => sizes[i % sizes.length]![1];
+      const whole = wholeBlocks(promptTokens);
+      const rest = kernelOf(promptTokens - whole);
+      const expected = Array.from({ length: promptTokens }, (_, at) => (at < whole ? "block" : rest));
+      expect(kernels(0, promptTokens, most, pieceMost)).toEqual(expected);
     }),
   );
 });
 
 it("never takes more than it is told to, unless that is less than nothing", () => {
+  const pieceMost = fc.integer({ min: 3, max: 63 });
   fc.assert(
-    fc.property(tokens(700), tokens(700), tokens(300), (position, left, most) => {
-      expect(nextPiece(position, left, most)).toBeLessThanOrEqual(most);
+    fc.property(tokens(700), tokens(700), tokens(300), pieceMost, (position, left, most, pieceMost) => {
+      const piece = nextPiece(position, left, most, pieceMost);
+      expect(piece).toBeLessThanOrEqual(Math.min(left, most));
+      if (piece < BLOCK_TOKENS) expect(piece).toBeLessThanOrEqual(pieceMost);
     }),
   );
 });
@@ -44,13 +56,17 @@ it("reuses exactly only what a computation from nothing would have made the same
     made: fc.integer({ min: 0, max: 200 }),
     sizes: fc.array(tokens(300), { minLength: 1, maxLength: 5 }),
   });
+  // With most weights a token alone is rounded like one in a piece.
+  const isBlock = (kernel: Kernel) => kernel === "block";
+  const one = () => BLOCK_TOKENS;
   fc.assert(
     fc.property(before, tokens(700), tokens(700), ({ promptTokens, made, sizes }, nextTokens, overlap) => {
       const slot = new Slot(0);
       const held: boolean[] = [];
       for (let i = 0; held.length < promptTokens; i++) {
         const position = held.length;
-        const piece = nextPiece(position, promptTokens - position, sizes[i % sizes.length]!);
+        const size = sizes[i % sizes.length]!;
+        const piece = nextPiece(position, promptTokens - position, size, Math.max(3, size));
         for (let k = 0; k < piece; k++) held.push(piece >= BLOCK_TOKENS);
         slot.computed(position, piece);
       }
@@ -59,8 +75,8 @@ it("reuses exactly only what a computation from nothing would have made the same
       const reuse = exactReuse(common, nextTokens, slot.exactTokens);
       expect(reuse).toBeLessThanOrEqual(common);
       expect(reuse).toBeLessThan(nextTokens);
-      const warm = [...held.slice(0, reuse), ...kernels(reuse, nextTokens, () => BLOCK_TOKENS)];
-      expect(warm).toEqual(kernels(0, nextTokens, () => BLOCK_TOKENS));
+      const left = kernels(reuse, nextTokens, one, one).map(isBlock);
+      expect([...held.slice(0, reuse), ...left]).toEqual(kernels(0, nextTokens, one, one).map(isBlock));
     }),
     { numRuns: 2000 },
   );

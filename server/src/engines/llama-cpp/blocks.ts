@@ -12,11 +12,14 @@ export const BLOCK_TOKENS = 64;
  * @param position tokens computed so far.
  * @param left tokens of the prompt to compute, ≥ 1.
  * @param most tokens to compute at once, ≥ 1. Less than a block: blocks are cut up, and the state isn't exact.
+ * @param pieceMost tokens of less than a block to compute at once, ≥ 3. What is left may be cut up: its kernel computes each
+ * token by itself. A token all alone may be rounded otherwise, though, so none is left over.
  */
-export function nextPiece(position: number, left: number, most: number): number {
+export function nextPiece(position: number, left: number, most: number, pieceMost: number): number {
   const toBlockEnd = BLOCK_TOKENS - (position % BLOCK_TOKENS);
   if (toBlockEnd < BLOCK_TOKENS || left < BLOCK_TOKENS || most < BLOCK_TOKENS) {
-    return Math.min(toBlockEnd, left, most, BLOCK_TOKENS - 1);
+    const tokens = Math.min(toBlockEnd, left, most, pieceMost, BLOCK_TOKENS - 1);
+    return tokens > 2 && left - tokens === 1 && tokens < toBlockEnd ? tokens - 1 : tokens;
   }
   return wholeBlocks(Math.min(left, most));
 }

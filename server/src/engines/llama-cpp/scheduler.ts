@@ -238,11 +238,12 @@ export class Scheduler {
     }
     const most = generation.exact ? Math.max(BLOCK_TOKENS, slices.next(streams)) : slices.next(streams);
     const position = choice.promptDone;
+    const pieceMost = slices.piece(streams, position);
     if (generation.scores !== null) {
-      await this.#score(choice, nextPiece(position, choice.promptLeft - 1, most));
+      await this.#score(choice, nextPiece(position, choice.promptLeft - 1, most, pieceMost));
       return;
     }
-    const tokens = nextPiece(position, choice.promptLeft, most);
+    const tokens = nextPiece(position, choice.promptLeft, most, pieceMost);
     const slice = spec.prompt.slice(position, position + tokens);
     choice.promptDone += tokens;
     const changes = this.#backend.use(generation.adapter);
@@ -263,7 +264,7 @@ export class Scheduler {
     }
     if (choice.decoder !== null) await this.#decode(choice);
     slot.computed(position, tokens);
-    if (!changes) slices.record(tokens, clock.monotonicMs() - startMs);
+    if (!changes) slices.record(tokens, clock.monotonicMs() - startMs, position);
   }
 
   /** Computes a slice of the prompt and what the model thought of it. How long that takes says nothing of others. */

@@ -11,7 +11,7 @@ function settled(blockMs: number, pieceMs: number, streams: number): { tokens: n
   let tokens = BLOCK_TOKENS;
   for (let i = 0; i < 60; i++) {
     const elapsedMs = tokens * (tokens >= BLOCK_TOKENS ? blockMs : pieceMs);
-    slices.record(tokens, elapsedMs);
+    slices.record(tokens, elapsedMs, 0);
     took.push(elapsedMs);
     tokens = slices.next(streams);
   }
@@ -36,12 +36,12 @@ it("doesn't cut up blocks where that would gain little or nothing", () => {
 
 it("tries blocks again after the machine was busy with something else", () => {
   const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
-  slices.record(64, 64 * 10);
+  slices.record(64, 64 * 10, 0);
   const pieces = (ms: number) => {
     for (let i = 0; i < 20; i++) {
       const tokens = slices.next(1);
       if (tokens >= BLOCK_TOKENS) return i;
-      slices.record(tokens, tokens * ms);
+      slices.record(tokens, tokens * ms, 0);
     }
     return null;
   };
@@ -49,14 +49,36 @@ it("tries blocks again after the machine was busy with something else", () => {
   expect(pieces(4), "faster").toBeGreaterThan(0);
 });
 
+it("cuts what is left of a prompt to what fits the target, however deep it is", () => {
+  // A token takes 5 ms at the beginning, and 7 more for every 3,000 before it.
+  const pieceMs = (depth: number) => 5 + (7 * depth) / 3000;
+  const depth = fc.integer({ min: 0, max: 8000 });
+  fc.assert(
+    fc.property(fc.array(depth, { minLength: 1, maxLength: 20 }), (depths) => {
+      const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+      for (const depth of depths) {
+        for (let left = 63; left > 0; ) {
+          const tokens = Math.min(left, slices.piece(1, depth + 63 - left));
+          const elapsedMs = tokens * pieceMs(depth + 63 - left);
+          expect(elapsedMs).toBeLessThan(330);
+          slices.record(tokens, elapsedMs, depth + 63 - left);
+          left -= tokens;
+        }
+      }
+      expect(slices.piece(0, depths[0]!)).toBe(63);
+    }),
+  );
+});
+
 it("always gives a slice of at least a token and at most the limit", () => {
   const measured = fc.tuple(fc.integer({ min: 1, max: 256 }), fc.double({ min: 0, max: 1e6, noNaN: true }));
   fc.assert(
     fc.property(fc.array(measured), fc.integer({ min: 0, max: 64 }), (records, streams) => {
       const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
-      for (const [tokens, ms] of records) slices.record(tokens, ms);
-      const next = slices.next(streams);
+      for (const [tokens, ms] of records) slices.record(tokens, ms, 5 * tokens);
+      const [next, piece] = [slices.next(streams), slices.piece(streams, 1000)];
       expect(Number.isInteger(next) && next >= 1 && next <= 256).toBe(true);
+      expect(Number.isInteger(piece) && piece >= 3 && piece <= 63).toBe(true);
     }),
   );
 });

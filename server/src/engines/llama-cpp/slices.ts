@@ -21,6 +21,8 @@ export class SliceSizer {
   #pieceMs: number | null = null;
   /** What a token took within less than a block when blocks were last measured. */
   #pieceMsThen: number | null = null;
+  /** How deep in its context the piece was that was measured last. */
+  #pieceDepth = 0;
 
   constructor(limits: SliceLimits) {
     this.#limits = limits;
@@ -43,7 +45,20 @@ export class SliceSizer {
     return tokens * pieceMs < BLOCK_TOKENS * blockMs ? tokens : BLOCK_TOKENS;
   }
 
-  record(tokens: number, elapsedMs: number): void {
+  /**
+   * Most tokens of what is left after the last whole block. Their kernel slows down with the depth, up to in proportion: far
+   * beyond where it was measured a few are tried first.
+   * @param depth tokens before them.
+   */
+  piece(streams: number, depth: number): number {
+    if (streams === 0) return BLOCK_TOKENS - 1;
+    if (this.#pieceMs === null) return MIN_TOKENS;
+    const ms = this.#pieceMs * Math.max(1, depth / this.#pieceDepth);
+    return Math.max(MIN_TOKENS, Math.min(BLOCK_TOKENS - 1, Math.floor(this.#limits.targetMs / ms)));
+  }
+
+  /** @param depth tokens before those that were computed. */
+  record(tokens: number, elapsedMs: number, depth: number): void {
     const ms = elapsedMs / tokens;
     if (tokens >= BLOCK_TOKENS) {
       this.#blockMs = mix(this.#blockMs, ms);
@@ -52,6 +67,7 @@ export class SliceSizer {
       // Slower is believed at once: the deeper in the context, the longer a piece takes.
       this.#pieceMs = Math.max(ms, mix(this.#pieceMs, ms));
       this.#pieceMsThen ??= this.#pieceMs;
+      this.#pieceDepth = depth + tokens;
     }
   }
 
