@@ -65,6 +65,17 @@ describe("settings", () => {
     expect(() => readConfig(env)).toThrow(/^HEARTH_LAUNCHED_ENGINES: .*attached/);
   });
 
+  test("what a server can do is told of servers that there are", () => {
+    const model = "accounts/local/models/m";
+    const env = {
+      HEARTH_ATTACHED_ENGINES: `${model}=http://127.0.0.1:1/v1`,
+      HEARTH_ENGINE_FEATURES: `${model}=vllm+tools`,
+    };
+    expect([...readConfig(env).engineFeatures]).toEqual([[model, ["vllm", "tools"]]]);
+    expect(() => readConfig({ HEARTH_ENGINE_FEATURES: `${model}=tools` })).toThrow(/neither an attached/);
+    expect(() => readConfig({ ...env, HEARTH_ENGINE_FEATURES: `${model}=magic` })).toThrow(/some of tools,/);
+  });
+
   test("a Redis is named by a URL, and a bad one is refused without repeating it", () => {
     expect(readConfig({}).redisUrl).toBeNull();
     for (const url of [

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { SERVER_FEATURES } from "./engines/openai-server/features.ts";
 import { parseModelName } from "./lib/resource-names.ts";
 import { s3ServerOf } from "./platform/blobs/s3-server.ts";
 import type { LogLevel } from "./platform/telemetry/log.ts";
@@ -26,6 +27,8 @@ export interface Config {
   readonly attachedEngines: ReadonlyMap<string, string>;
   /** Model name → program and arguments that start an OpenAI-compatible server; may hold `{port}` and `{name}`. */
   readonly launchedEngines: ReadonlyMap<string, readonly string[]>;
+  /** Model name of one of them → what its server can do beyond every one's abilities. */
+  readonly engineFeatures: ReadonlyMap<string, readonly string[]>;
   /** Accelerator type → how many of them the host has for replicas. */
   readonly accelerators: ReadonlyMap<string, number>;
   /** Where the host is, as a placement label. */
@@ -82,6 +85,7 @@ const NAMES = [
   "HEARTH_FALLBACK_MODEL",
   "HEARTH_ATTACHED_ENGINES",
   "HEARTH_LAUNCHED_ENGINES",
+  "HEARTH_ENGINE_FEATURES",
   "HEARTH_ENGINE_THREADS",
   "HEARTH_ACCELERATORS",
   "HEARTH_REGION",
@@ -112,6 +116,11 @@ export function readConfig(env: Env = process.env): Config {
     if (attachedEngines.has(name))
       throw new ConfigError("HEARTH_LAUNCHED_ENGINES", `${name} is an attached engine too`);
   }
+  const engineFeatures = read("HEARTH_ENGINE_FEATURES", pairs(modelName, serverFeatures), new Map());
+  for (const name of engineFeatures.keys()) {
+    if (!attachedEngines.has(name) && !launchedEngines.has(name))
+      throw new ConfigError("HEARTH_ENGINE_FEATURES", `${name} is neither an attached engine nor a launched one`);
+  }
   return Object.freeze({
     port: read("HEARTH_PORT", integer(0, 65_535), 8080),
     host: read(
@@ -129,6 +138,7 @@ export function readConfig(env: Env = process.env): Config {
     fallbackModel: read<string | null>("HEARTH_FALLBACK_MODEL", modelName, null),
     attachedEngines,
     launchedEngines,
+    engineFeatures,
     accelerators: read("HEARTH_ACCELERATORS", pairs(acceleratorType, integer(1, 1024)), new Map()),
     region: read<string | null>("HEARTH_REGION", region, null),
     engineThreads: read<number | null>("HEARTH_ENGINE_THREADS", integer(1, 256), null),
@@ -197,6 +207,12 @@ const alias = matching(
   /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/,
   "a model alias of letters, digits and . _ : / -",
 );
+
+const serverFeatures: Parse<readonly string[]> = (value, name) => {
+  const features = value.split("+");
+  if (features.every((feature) => SERVER_FEATURES.includes(feature))) return features;
+  throw new ConfigError(name, `must be some of ${SERVER_FEATURES.join(", ")}, with + between them`);
+};
 
 const acceleratorType = matching(
   /^(?:NVIDIA|AMD)_[A-Z0-9]{1,20}_\d{1,4}GB$/,

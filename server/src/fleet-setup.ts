@@ -39,10 +39,12 @@ export function servedSpecs(config: Config, models: ModelService): DeploymentSpe
       }),
     ),
     ...[...config.attachedEngines].map(([name, baseUrl]) =>
-      alwaysOn(name, { attach: () => createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name) }) }),
+      alwaysOn(name, {
+        attach: () => createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name), ...featuresOf(config, name) }),
+      }),
     ),
     ...[...config.launchedEngines].map(([name, command]) =>
-      alwaysOn(name, { command, weights: null, upstreamModel: lastPart(name) }),
+      alwaysOn(name, { command, weights: null, upstreamModel: lastPart(name), ...featuresOf(config, name) }),
     ),
   ];
 }
@@ -86,8 +88,13 @@ export function attachedModels(config: Config): AttachedModel[] {
     displayName: lastPart(name),
     supportsChat: true,
     supportsImageInput: false,
-    supportsTools: false,
+    supportsTools: config.engineFeatures.get(name)?.includes("tools") ?? false,
   }));
+}
+
+function featuresOf({ engineFeatures }: Config, name: string): { features?: readonly string[] } {
+  const features = engineFeatures.get(name);
+  return features === undefined ? {} : { features };
 }
 
 function lastPart(modelName: string): string {

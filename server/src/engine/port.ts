@@ -28,7 +28,12 @@ export type Feature =
   | "adapter"
   | "disableSpeculation"
   | "thinking"
-  | "plainText";
+  | "plainText"
+  /** Of engines that render chat: tools of a chat input; what is asked of its reasoning, and a limit of it; `json`. */
+  | "tools"
+  | "reasoning"
+  | "reasoningBudget"
+  | "json";
 
 /** What is known of the model once it is loaded. */
 export interface EngineModelInfo {
@@ -45,6 +50,29 @@ export interface ChatMessage {
   role: string;
   content: string;
   name?: string;
+  /** Of an assistant: the calls it made, arguments as JSON texts. */
+  calls?: readonly { id: string; name: string; arguments: string }[];
+  /** Of a tool's result: the call it answers. */
+  callId?: string;
+  /** Of an assistant: what it thought before. */
+  reasoning?: string;
+}
+
+/** The functions that a model may or must call. */
+export interface ChatTools {
+  /** `parameters`: a JSON schema whose top level is an object. */
+  functions: readonly { name: string; description: string | null; parameters: object; strict: boolean }[];
+  choice: "auto" | "required" | { name: string };
+  /** Whether one reply may hold several calls. */
+  parallel: boolean;
+}
+
+/** What is asked of a model that reasons; absent fields leave it to the model. */
+export interface ChatReasoning {
+  enabled: boolean;
+  effort?: "low" | "medium" | "high";
+  /** Most tokens of it. */
+  maxTokens?: number;
 }
 
 export type EngineInput =
@@ -55,7 +83,7 @@ export type EngineInput =
   | { kind: "text"; text: string; addBos: boolean; plain?: readonly (readonly [number, number])[] }
   | { kind: "tokens"; tokens: readonly number[] }
   /** Only for engines with `rendersChat`. */
-  | { kind: "chat"; messages: readonly ChatMessage[] };
+  | { kind: "chat"; messages: readonly ChatMessage[]; tools?: ChatTools; reasoning?: ChatReasoning };
 
 /** Absent fields mean the engine's neutral setting (no effect), never a hidden default. */
 export interface Sampling {
@@ -82,8 +110,11 @@ export interface Sampling {
   logitBias?: readonly (readonly [token: number, bias: number])[];
 }
 
+export const UNKNOWN_TOKEN = -1;
+
 /** A token as it was made or read, with what the model itself thought of it: before any sampling change. */
 export interface TokenInfo {
+  /** `UNKNOWN_TOKEN` from engines that tell texts alone. */
   id: number;
   /** Its bytes; not always whole characters. */
   bytes: Uint8Array;
@@ -111,6 +142,8 @@ export interface GenerateRequest {
    * An engine that can ends it by force, complete, before `maxTokens` cuts it off: see `closed`.
    */
   grammar?: string;
+  /** Instead of a grammar: JSON that fits the schema, or any object where it is null. How well is the engine's matter. */
+  json?: { schema: object | null };
   /** Deliver `tokens` with the deltas, each with this many alternatives, 0–5. */
   logprobs?: number;
   /** Deliver the prompt's tokens; with `logprobs: true` also what the model thought of each. */
@@ -156,6 +189,15 @@ export interface EngineUsage {
   prediction?: { acceptedTokens: number; rejectedTokens: number };
 }
 
+/** A piece of a call that an engine which reads the output itself has found in it. */
+export interface CallFragment {
+  /** Which call of the choice, from 0. */
+  call: number;
+  /** With the call's first piece, where the engine names them. */
+  id: string | null;
+  name: string | null;
+}
+
 export type FinishReason = "stop" | "length";
 
 /**
@@ -167,8 +209,17 @@ export type EngineEvent =
   /** Once, before the first delta, from engines that know: so that a crash later doesn't hide what the prompt cost. */
   | { type: "start"; promptTokens: number; cachedTokens: number }
   | { type: "prompt"; tokens: readonly TokenInfo[] }
-  /** `tokens`, where asked for: those made since the choice's last delta; `text` may hold some of theirs back. */
-  | { type: "delta"; choice: number; text: string; tokens?: readonly TokenInfo[] }
+  /**
+   * `tokens`, where asked for: those made since the choice's last delta; `text` may hold some of theirs back. `as`: what the
+   * text is, from engines that render chat; of a call, its arguments go on.
+   */
+  | {
+      type: "delta";
+      choice: number;
+      text: string;
+      tokens?: readonly TokenInfo[];
+      as?: "reasoning" | CallFragment;
+    }
   /** `closed`: with a grammar, the engine wrote its shortest ending early, as `maxTokens` was nearly used up. */
   | { type: "finish"; choice: number; reason: FinishReason; closed?: boolean }
   | { type: "end"; usage: EngineUsage; aborted: boolean };

@@ -11,6 +11,7 @@ import type { CommandEngine, ProcessEngine } from "./spec.ts";
 export type OpenServer = (options: {
   baseUrl: string;
   upstreamModel: string;
+  features?: readonly string[];
   contextLength?: number;
 }) => Engine;
 
@@ -63,7 +64,7 @@ function processLauncher(engine: ProcessEngine, options: LaunchOptions): Launch 
 
 /** A program that serves the OpenAI API on a port. */
 function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch {
-  const { upstreamModel, contextLength } = command;
+  const { upstreamModel, features, contextLength } = command;
   const { log, clock, openServer } = options;
   return async (path, extraEnv, signal) => {
     const port = await takePort();
@@ -73,6 +74,7 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
     const engine = openServer({
       baseUrl: `http://127.0.0.1:${port}/v1`,
       upstreamModel,
+      ...(features === undefined ? {} : { features }),
       ...(contextLength === undefined ? {} : { contextLength }),
     });
     const over = new AbortController();

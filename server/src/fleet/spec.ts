@@ -29,6 +29,8 @@ export interface CommandEngine {
   weights: Fetched | Weights | null;
   /** The model's name on that server. */
   upstreamModel: string;
+  /** What that server can do beyond every one's abilities, in the adapter's words. */
+  features?: readonly string[];
   /** Most tokens of prompt and output together, where known. */
   contextLength?: number;
 }

@@ -3,7 +3,10 @@
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
 
-const ONE = ["additionalProperties", "propertyNames", "additionalItems", "contains"];
+const ONE = [
+  ...["additionalProperties", "propertyNames", "additionalItems", "contains"],
+  ...["unevaluatedProperties", "unevaluatedItems"],
+];
 const LISTS = ["allOf", "anyOf", "prefixItems"];
 const MAPS = ["properties", "patternProperties"];
 

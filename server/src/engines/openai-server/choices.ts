@@ -1,12 +1,20 @@
 /** Turns replies and stream chunks into engine events and keeps the count of what arrived. */
-import { EngineError, type EngineEvent, type EngineUsage, type GenerateRequest } from "../../engine/port.ts";
+import {
+  EngineError,
+  type EngineEvent,
+  type EngineUsage,
+  type GenerateRequest,
+  type TokenInfo,
+} from "../../engine/port.ts";
 import { badReply, statusError } from "./errors.ts";
+import { tokensOf } from "./logprobs.ts";
 import {
   estimatePromptTokens,
   estimateTokens,
   finishOf,
   type Reply,
   type ReplyChoice,
+  type ReplyPart,
   usageOf,
 } from "./wire.ts";
 
@@ -81,17 +89,8 @@ export class Choices {
   #choice(choice: ReplyChoice, streamed: boolean): void {
     const index = choice?.index ?? 0;
     if (this.#finished[index] === undefined) throw badReply();
-    const part = streamed ? choice.delta : choice.message;
-    const text = (part === undefined || part === null ? choice.text : part.content) ?? "";
-    if (typeof text !== "string") throw badReply();
     if (this.#finished[index]) return;
-    if (text !== "") {
-      // A streamed delta is one token on every server known; a whole text can only be estimated.
-      this.#untoldTokens += streamed ? 1 : estimateTokens(text);
-      if (this.#request.maxTokens > 0) this.#emit({ type: "delta", choice: index, text });
-    } else if (typeof part?.reasoning_content === "string" && part.reasoning_content !== "") {
-      this.#untoldTokens += streamed ? 1 : estimateTokens(part.reasoning_content);
-    }
+    this.#text(index, choice, streamed);
     const reason = choice.finish_reason;
     if (reason === null || reason === undefined) return;
     if (typeof reason !== "string") throw badReply();
@@ -102,9 +101,60 @@ export class Choices {
     this.#emit({ type: "finish", choice: index, reason: finish });
   }
 
+  /** Reasoning, content and calls, in this order. A streamed delta is one token on every server known. */
+  #text(index: number, choice: ReplyChoice, streamed: boolean): void {
+    const part = (streamed ? choice.delta : choice.message) ?? null;
+    const pieces = part === null ? [{ text: textOf(choice.text) }] : piecesOf(part, streamed);
+    const texts = pieces.filter((piece) => piece.text !== "" || piece.as !== undefined);
+    const whole = texts.map((piece) => piece.text).join("");
+    if (texts.length > 0) this.#untoldTokens += streamed ? 1 : estimateTokens(whole);
+    if (this.#request.maxTokens === 0) return;
+    let tokens: TokenInfo[] =
+      this.#request.logprobs === undefined ? [] : tokensOf(choice.logprobs, choice.token_ids);
+    if (texts.length === 0 && tokens.length > 0) texts.push({ text: "" });
+    for (const piece of texts) {
+      this.#emit({ type: "delta", choice: index, ...piece, ...(tokens.length > 0 ? { tokens } : {}) });
+      tokens = [];
+    }
+  }
+
   #streamError(error: unknown): EngineError {
     const code = typeof error === "object" && error !== null ? (error as { code?: unknown }).code : undefined;
     const status = typeof code === "number" && code >= 400 && code <= 599 ? code : 500;
     return statusError(status, { error }, this.#request);
   }
+}
+
+type Piece = Pick<Extract<EngineEvent, { type: "delta" }>, "text" | "as">;
+
+/** @throws EngineError `bad_reply`. */
+function piecesOf(part: ReplyPart, streamed: boolean): Piece[] {
+  const calls = part.tool_calls ?? [];
+  if (!Array.isArray(calls)) throw badReply();
+  return [
+    ...reasoningOf(part),
+    { text: textOf(part.content) },
+    ...calls.map((call, position) => callPiece(call, position, streamed)),
+  ];
+}
+
+function reasoningOf(part: ReplyPart): Piece[] {
+  const text = textOf(part.reasoning_content ?? part.reasoning);
+  return text === "" ? [] : [{ text, as: "reasoning" }];
+}
+
+function callPiece(call: unknown, position: number, streamed: boolean): Piece {
+  const { index, id, function: called } = (call ?? {}) as Record<string, unknown>;
+  const { name, arguments: given } = (called ?? {}) as Record<string, unknown>;
+  const number = streamed ? (index ?? position) : position;
+  if (!Number.isInteger(number) || (number as number) < 0) throw badReply();
+  // Arguments are a text; some servers send the object itself with a whole reply.
+  const text = typeof given === "object" && given !== null ? JSON.stringify(given) : textOf(given);
+  return { text, as: { call: number as number, id: textOf(id) || null, name: textOf(name) || null } };
+}
+
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (typeof value !== "string") throw badReply();
+  return value;
 }

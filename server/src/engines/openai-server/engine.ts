@@ -10,6 +10,7 @@ import {
   type GenerateRequest,
 } from "../../engine/port.ts";
 import { badReply, type ContextRefusal, statusError, transportError } from "./errors.ts";
+import { capabilitiesOf } from "./features.ts";
 import { Generation, type Upstream } from "./generation.ts";
 import { type Dialect, requestBody, SAMPLING_OF } from "./wire.ts";
 
@@ -27,6 +28,8 @@ export interface OpenAiServerOptions {
    * OpenAI's own, for servers that refuse unknown fields.
    */
   dialect?: Dialect;
+  /** Of `SERVER_FEATURES`: what this server can do; requests for anything else are refused by name. Default: none. */
+  features?: readonly string[];
   /** Most connections, ≥ 1; a stream holds one for as long as it runs. Default 256. */
   connections?: number;
   /** Most requests waiting for a free connection; more are `overloaded`. Default: as many as connections. */
@@ -91,10 +94,11 @@ class OpenAiServerEngine implements Engine, Upstream {
     }
     this.maxReplyBytes = options.maxReplyBytes ?? 16 * 1024 * 1024;
     this.maxEventBytes = options.maxEventBytes ?? 1024 * 1024;
+    const more = capabilitiesOf(options.features ?? []);
     this.capabilities = {
       rendersChat: true,
-      sampling: SAMPLING_OF[this.#dialect],
-      features: [],
+      sampling: [...SAMPLING_OF[this.#dialect], ...more.sampling],
+      features: more.features,
       exactUsageOnAbort: false,
     };
     this.model = {

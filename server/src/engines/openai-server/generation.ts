@@ -208,11 +208,16 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
     this.#abortUpstream = abort;
   }
 
-  onHeaders(status: number, _headers: Buffer[], resume: () => void): boolean {
+  onHeaders(status: number, headers: Buffer[], resume: () => void): boolean {
     if (status < 200) return true;
     this.#status = status;
     this.#resumeUpstream = resume;
     if (this.#request.stream && status === 200) {
+      // A page of some proxy, say, might go on without end and never hold an event.
+      if (!mayBeEvents(headers)) {
+        this.#fail(badReply());
+        return true;
+      }
       this.#sse = new SseParser((data) => this.#onSse(data), this.#upstream.maxEventBytes);
     }
     return true;
@@ -327,4 +332,15 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
     this.#entered = false;
     this.#upstream.leave();
   }
+}
+
+/** Unless its content type says otherwise. `headers`: names and values alternating. */
+function mayBeEvents(headers: readonly Buffer[]): boolean {
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const name = headers[at]!;
+    if (name.length !== "content-type".length || name.toString("latin1").toLowerCase() !== "content-type")
+      continue;
+    return headers[at + 1]!.toString("latin1").trimStart().toLowerCase().startsWith("text/event-stream");
+  }
+  return true;
 }

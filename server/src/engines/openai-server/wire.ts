@@ -1,5 +1,13 @@
 /** Shapes on the wire of OpenAI-compatible model servers: request bodies out, the parts of replies that matter in. */
-import type { ChatMessage, EngineUsage, FinishReason, GenerateRequest, Sampling } from "../../engine/port.ts";
+import { createHash } from "node:crypto";
+import type {
+  ChatMessage,
+  EngineInput,
+  EngineUsage,
+  FinishReason,
+  GenerateRequest,
+  Sampling,
+} from "../../engine/port.ts";
 
 /** What the server understands beyond OpenAI's own fields; see `OpenAiServerOptions.dialect`. */
 export type Dialect = "extended" | "openai";
@@ -20,7 +28,7 @@ export const SAMPLING_OF: Readonly<Record<Dialect, readonly (keyof Sampling)[]>>
 /** Undefined fields are left out by JSON.stringify. */
 interface RequestBody {
   model: string;
-  messages?: readonly ChatMessage[];
+  messages?: readonly object[];
   prompt?: string | readonly number[];
   add_special_tokens?: false;
   max_tokens?: number;
@@ -38,6 +46,24 @@ interface RequestBody {
   repeat_last_n?: number;
   stream?: true;
   stream_options?: { include_usage: true; continuous_usage_stats?: true };
+  tools?: readonly object[];
+  tool_choice?: string | object;
+  parallel_tool_calls?: false;
+  reasoning_effort?: string;
+  chat_template_kwargs?: Record<string, unknown>;
+  thinking_token_budget?: number;
+  response_format?: object;
+  structured_outputs?: { grammar: string };
+  guided_grammar?: string;
+  grammar?: string;
+  ebnf?: string;
+  logprobs?: boolean | number;
+  top_logprobs?: number;
+  return_token_ids?: true;
+  logit_bias?: Record<string, number>;
+  min_tokens?: number;
+  ignore_eos?: true;
+  cache_salt?: string;
 }
 
 /**
@@ -59,7 +85,7 @@ export function requestBody(
     top_p: sampling.topP ?? 1,
   };
   if (input.kind === "chat") {
-    body.messages = input.messages;
+    addChat(body, dialect, input);
   } else if (input.kind === "text") {
     body.prompt = input.text;
     if (!input.addBos && dialect === "extended") body.add_special_tokens = false;
@@ -72,6 +98,8 @@ export function requestBody(
   if (request.stop.length > 0) body.stop = request.stop;
   if (sampling.seed !== undefined) body.seed = sampling.seed;
   addPenalties(body, dialect, sampling);
+  addConstraint(body, request);
+  addTokenWishes(body, dialect, request);
   if (dialect === "extended") {
     // −1 is "off" for all of them; 0 is refused by some.
     body.top_k = sampling.topK || -1;
@@ -85,6 +113,70 @@ export function requestBody(
         : { include_usage: true };
   }
   return JSON.stringify(body);
+}
+
+function addChat(body: RequestBody, dialect: Dialect, input: Extract<EngineInput, { kind: "chat" }>): void {
+  const { messages, tools, reasoning } = input;
+  body.messages = messages.map(messageJson);
+  if (tools !== undefined) {
+    body.tools = tools.functions.map(({ name, description, parameters, strict }) => ({
+      type: "function",
+      function: { name, description: description ?? undefined, parameters, strict: strict || undefined },
+    }));
+    const { choice } = tools;
+    body.tool_choice = typeof choice === "string" ? choice : { type: "function", function: choice };
+    if (!tools.parallel) body.parallel_tool_calls = false;
+  }
+  if (reasoning === undefined) return;
+  if (reasoning.effort !== undefined) body.reasoning_effort = reasoning.effort;
+  if (dialect === "openai") {
+    if (!reasoning.enabled) body.reasoning_effort = "none";
+    return;
+  }
+  // The names that chat templates use for the switch.
+  body.chat_template_kwargs = { enable_thinking: reasoning.enabled, thinking: reasoning.enabled };
+  if (reasoning.maxTokens !== undefined) body.thinking_token_budget = reasoning.maxTokens;
+}
+
+function messageJson({ role, content, name, calls, callId, reasoning }: ChatMessage): object {
+  return {
+    role,
+    content: content === "" && calls !== undefined ? null : content,
+    name,
+    tool_calls: calls?.map((call) => ({
+      id: call.id,
+      type: "function",
+      function: { name: call.name, arguments: call.arguments },
+    })),
+    tool_call_id: callId,
+    reasoning_content: reasoning,
+  };
+}
+
+function addConstraint(body: RequestBody, { grammar, json }: GenerateRequest): void {
+  if (grammar !== undefined) {
+    // In this order: vLLM, vLLM before 0.12, llama-server, SGLang. Each passes over the others' names.
+    Object.assign(body, { structured_outputs: { grammar }, guided_grammar: grammar, grammar, ebnf: grammar });
+  }
+  if (json === undefined) return;
+  body.response_format =
+    json.schema === null
+      ? { type: "json_object" }
+      : { type: "json_schema", json_schema: { name: "reply", schema: json.schema, strict: true } };
+}
+
+function addTokenWishes(body: RequestBody, dialect: Dialect, request: GenerateRequest): void {
+  const { logprobs, minTokens, ignoreEos, cacheScope, input, sampling } = request;
+  if (logprobs !== undefined) {
+    body.logprobs = input.kind === "chat" ? true : logprobs;
+    if (input.kind === "chat") body.top_logprobs = logprobs;
+    if (dialect === "extended") body.return_token_ids = true;
+  }
+  if (sampling.logitBias !== undefined) body.logit_bias = Object.fromEntries(sampling.logitBias);
+  if (minTokens !== undefined) body.min_tokens = minTokens;
+  if (ignoreEos) body.ignore_eos = true;
+  // Names of accounts stay here.
+  if (cacheScope !== undefined) body.cache_salt = createHash("sha256").update(cacheScope).digest("base64url");
 }
 
 function addPenalties(body: RequestBody, dialect: Dialect, sampling: Sampling): void {
@@ -110,9 +202,19 @@ export interface Reply {
 export interface ReplyChoice {
   index?: number;
   text?: unknown;
-  message?: { content?: unknown; reasoning_content?: unknown } | null;
-  delta?: { content?: unknown; reasoning_content?: unknown } | null;
+  message?: ReplyPart | null;
+  delta?: ReplyPart | null;
+  logprobs?: unknown;
+  token_ids?: unknown;
   finish_reason?: unknown;
+}
+
+export interface ReplyPart {
+  content?: unknown;
+  /** vLLM calls it `reasoning` since 0.12. */
+  reasoning_content?: unknown;
+  reasoning?: unknown;
+  tool_calls?: unknown;
 }
 
 export interface ReplyUsage {
@@ -158,5 +260,6 @@ export function estimatePromptTokens(request: GenerateRequest): number {
   let tokens = 0;
   // Each message costs about four tokens of markup in common templates.
   for (const message of input.messages) tokens += estimateTokens(message.content) + 4;
+  if (input.tools !== undefined) tokens += estimateTokens(JSON.stringify(input.tools.functions));
   return tokens;
 }

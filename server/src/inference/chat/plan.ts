@@ -1,4 +1,4 @@
-import type { ChatMessage, EngineModelInfo } from "../../engine/port.ts";
+import type { EngineModelInfo } from "../../engine/port.ts";
 import type { RoutedEngine } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { callsConstraint } from "../text/calls-constraint.ts";
@@ -23,9 +23,10 @@ import { type ChosenFormat, formatFor, syntaxesOf } from "../text/tools/formats.
 import { type TemplateMessage, toolPrompt } from "../text/tools/prompt.ts";
 import { ToolCallParser } from "../text/tools/stream-parser.ts";
 import { unenforcedHeader } from "../text/unenforced.ts";
+import { planForRenderer } from "./plan-for-renderer.ts";
 import { type ChatCompletionRequest, turnsOf } from "./protocol.ts";
 import { renderSafely, type SafePrompt } from "./safe-prompt.ts";
-import { dropOldestTurns } from "./truncate.ts";
+import { countTokens, dropOldestTurns } from "./truncate.ts";
 
 /** What a model's chat template says about the model; worked out once a model. */
 interface Traits {
@@ -69,7 +70,7 @@ export async function planChat(
 ): Promise<Plan> {
   const tools = toolRequestOf(body);
   const turns = turnsOf(body);
-  if (engine.capabilities.rendersChat) return planForRenderer(body, engine, turns, tools);
+  if (engine.capabilities.rendersChat) return await planForRenderer(body, engine, turns, tools);
   const { template, tools: format, reasoning } = traitsOf(engine.model, ownTemplate);
   const settings = reasoningOf(body, { reasons: reasoning !== null, maxTokens: maxTokensOf(body) });
   const kept = withHistory(turns, settings.history);
@@ -158,53 +159,4 @@ async function truncated(
   const limit = body.prompt_truncate_len;
   if (limit == null) return turns;
   return dropOldestTurns(turns, limit, async (some) => countTokens(engine, await render(some), limit));
-}
-
-/** Tokens of a text. What surely fits is not counted: a token stands for at least one byte. */
-async function countTokens(engine: RoutedEngine, text: string, limit: number): Promise<number> {
-  const mostTokens = Buffer.byteLength(text);
-  return mostTokens <= limit ? mostTokens : (await engine.tokenize(text)).length;
-}
-
-/** Room for what an engine that renders chat itself writes around each message. */
-const FRAME_TOKENS = 16;
-
-/** For engines that render chat themselves: messages as they are, and nothing that needs the template. */
-async function planForRenderer(
-  body: ChatCompletionRequest,
-  engine: RoutedEngine,
-  turns: readonly Turn[],
-  tools: ToolRequest | null,
-): Promise<Plan> {
-  if (tools !== null) throw badRequest("tools", "The engine of this model does not support tools yet.");
-  if (turns.some((turn) => turn.role === "tool")) {
-    throw badRequest("messages", "The engine of this model does not support tool messages yet.");
-  }
-  if (body.safe_tokenization)
-    throw badRequest("safe_tokenization", "The engine of this model does not support safe_tokenization.");
-  reasoningOf(body, { reasons: false, maxTokens: maxTokensOf(body) });
-  const constraint = await constraintOf(body);
-  const framed = (some: readonly Turn[]): number => FRAME_TOKENS * (some.length + 1);
-  const limit = body.prompt_truncate_len;
-  const shown =
-    limit == null
-      ? turns
-      : await dropOldestTurns(turns, limit, async (some) => {
-          const text = some.map((turn) => turn.content).join("\n");
-          return (await countTokens(engine, text, limit - framed(some))) + framed(some);
-        });
-  const messages = shown.map(
-    ({ role, content, name }): ChatMessage => ({
-      role,
-      content,
-      ...(name === undefined ? {} : { name }),
-    }),
-  );
-  return {
-    inputs: [{ kind: "chat", messages }],
-    fragments: messages.map((message) => message.content),
-    ...(constraint === null ? {} : { grammar: constraint.grammar }),
-    headers: unenforcedHeader(constraint?.unenforced ?? []),
-    reader: () => new ChatReader(null, null),
-  };
 }

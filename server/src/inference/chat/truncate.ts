@@ -1,3 +1,5 @@
+import type { RoutedEngine } from "../../fleet/service.ts";
+
 /**
  * Leaves out the oldest turns until the prompt has at most `limit` tokens. System messages at the start and the last
  * turn always stay, also when they alone are longer; what is left begins with a user's turn or is the last one.
@@ -25,4 +27,10 @@ export async function dropOldestTurns<T extends { role: string }>(
     else low = middle + 1;
   }
   return shortened[low]!;
+}
+
+/** Tokens of a text. What surely fits is not counted: a token stands for at least one byte. */
+export async function countTokens(engine: RoutedEngine, text: string, limit: number): Promise<number> {
+  const mostTokens = Buffer.byteLength(text);
+  return mostTokens <= limit ? mostTokens : (await engine.tokenize(text)).length;
 }

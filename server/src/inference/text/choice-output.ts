@@ -1,4 +1,4 @@
-import type { FinishReason, TokenInfo } from "../../engine/port.ts";
+import type { CallFragment, FinishReason, TokenInfo } from "../../engine/port.ts";
 import type { Wishes } from "./engine-request.ts";
 import type { ChoiceReader, Part, ReplyReason } from "./reader.ts";
 import { type ChoiceExtras, NO_EXTRAS, type WholeChoice } from "./reply.ts";
@@ -41,10 +41,14 @@ export class ChoiceOutput {
     return this.#keep(text === "" ? [] : [{ type: "content", text }]);
   }
 
-  text(text: string, tokens: readonly TokenInfo[] | undefined): readonly Part[] {
+  text(
+    text: string,
+    tokens: readonly TokenInfo[] | undefined,
+    as?: "reasoning" | CallFragment,
+  ): readonly Part[] {
     if (this.#wishes.rawOutput) this.#raw += text;
     if (tokens !== undefined) this.#log?.add(tokens);
-    return this.#keep(this.#reader.push(text));
+    return this.#keep(as === undefined ? this.#reader.push(text) : (this.#reader.passed?.(text, as) ?? []));
   }
 
   finish(reason: FinishReason): readonly Part[] {

@@ -8,7 +8,7 @@ import {
   type FinishReason,
 } from "../../engine/port.ts";
 import type { RoutedEngine, RouteRequest } from "../../fleet/service.ts";
-import { toAppError } from "../../lib/errors.ts";
+import { badRequest, toAppError } from "../../lib/errors.ts";
 import type { Admission } from "../../metering/limits/service.ts";
 import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
@@ -156,7 +156,9 @@ export class Delivery<Body extends TextParameters> {
   #take(event: ChoiceEvent, index: number, plan: Plan): readonly Part[] {
     const choice = this.#choices[index] as ChoiceOutput;
     if (event.type === "prompt") return choice.prompt({ tokens: event.tokens, fragments: plan.fragments });
-    return event.type === "delta" ? choice.text(event.text, event.tokens) : choice.finish(event.reason);
+    return event.type === "delta"
+      ? choice.text(event.text, event.tokens, event.as)
+      : choice.finish(event.reason);
   }
 
   async #pass(event: ChoiceEvent, index: number, parts: readonly Part[]): Promise<void> {
@@ -255,11 +257,14 @@ function wishesOf(p: TextParameters): Wishes {
   };
 }
 
-/** @throws EngineError `context_exceeded` when prompt and output together may not fit. */
+/** @throws EngineError `context_exceeded` when prompt and output together may not fit; AppError BAD_REQUEST where that is not known. */
 async function refuseOverflow(input: EngineInput, maxTokens: number, engine: RoutedEngine): Promise<void> {
   const { contextLength } = engine.model;
   if (contextLength === null || input.kind === "chat") {
-    throw new EngineError("unsupported", "The engine of this model does not tell its context length.");
+    throw badRequest(
+      "context_length_exceeded_behavior",
+      "context_length_exceeded_behavior: the engine of this model does not tell what fits its context.",
+    );
   }
   const tokens = input.kind === "tokens" ? input.tokens : await engine.tokenize(input.text);
   if (tokens.length + maxTokens <= contextLength) return;

@@ -46,6 +46,7 @@ export function engineRequest(
   const features = new Features(engine);
   const grammarParam = p.forced_generation == null ? "response_format" : "forced_generation";
   if (plan.grammar !== undefined && features.need("grammar", grammarParam)) request.grammar = plan.grammar;
+  if (plan.json !== undefined && features.need("json", "response_format")) request.json = plan.json;
   const thinkingParam = p.thinking == null ? "reasoning_effort" : "thinking";
   if (plan.thinking !== undefined && features.need("thinking", thinkingParam))
     request.thinking = plan.thinking;

@@ -9,6 +9,8 @@ export interface Plan {
   fragments: readonly string[];
   /** GBNF the output must follow. */
   grammar?: string;
+  /** Instead, for engines without grammars. */
+  json?: NonNullable<GenerateRequest["json"]>;
   thinking?: NonNullable<GenerateRequest["thinking"]>;
   /** Headers the reply carries, names and values alternating. */
   headers: readonly string[];

@@ -1,4 +1,4 @@
-import type { FinishReason } from "../../engine/port.ts";
+import type { CallFragment, FinishReason } from "../../engine/port.ts";
 import type { ReasoningSplitter } from "./reasoning/splitter.ts";
 import { finishReasonOf } from "./tools/reply.ts";
 import type { ToolCallParser, ToolEvent } from "./tools/stream-parser.ts";
@@ -11,6 +11,8 @@ export type ReplyReason = FinishReason | "tool_calls";
 /** Reads one choice's text as it comes. */
 export interface ChoiceReader {
   push(text: string): readonly Part[];
+  /** Text of which the engine says what it is; only engines that render chat do. */
+  passed?(text: string, as: "reasoning" | CallFragment): readonly Part[];
   /** The end of the text: what was held back. */
   flush(): readonly Part[];
   reason(reason: FinishReason): ReplyReason;

@@ -69,6 +69,21 @@ export async function constraintOf(p: Constrained): Promise<Constraint | null> {
   return constraint;
 }
 
+/** The schema asked for, already checked, or null for any JSON object; null altogether where no JSON is asked for. */
+export function jsonAskedFor({ response_format: format }: Constrained): { schema: object | null } | null {
+  if (format?.type === "json_object") {
+    return {
+      schema: format.schema == null ? null : schemaObject(parsed(format.schema, "response_format.schema")),
+    };
+  }
+  return format?.type === "json_schema" ? { schema: schemaObject(wrapped(format).schema) } : null;
+}
+
+/** `true`, a schema too, as an object: most servers know no other. */
+function schemaObject(schema: unknown): object {
+  return typeof schema === "object" && schema !== null ? schema : {};
+}
+
 /** OpenAI's wrapper `{name, schema, strict}`, or the schema itself. */
 function wrapped(format: ResponseFormat): { schema: unknown; strict: boolean; path: string } {
   const path = "response_format.json_schema";

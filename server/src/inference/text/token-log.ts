@@ -1,4 +1,4 @@
-import type { TokenInfo } from "../../engine/port.ts";
+import { type TokenInfo, UNKNOWN_TOKEN } from "../../engine/port.ts";
 import { badRequest } from "../../lib/errors.ts";
 import type { TextParameters } from "./parameters.ts";
 
@@ -69,11 +69,16 @@ function legacy(entries: readonly Entry[], top: number): object {
     Object.fromEntries(entry.top.map((other) => [textOf(other.bytes), other.logprob]));
   return {
     tokens: entries.map((entry) => entry.text),
-    token_ids: entries.map((entry) => entry.id),
+    token_ids: entries.some(({ id }) => id === UNKNOWN_TOKEN) ? null : entries.map(({ id }) => id),
     token_logprobs: entries.map((entry) => entry.logprob ?? 0),
     top_logprobs: top === 0 ? null : entries.map(named),
     text_offset: entries.map((entry) => entry.offset),
   };
+}
+
+/** Undefined members are left out. */
+function known(id: number): number | undefined {
+  return id === UNKNOWN_TOKEN ? undefined : id;
 }
 
 function openAi(entries: readonly Entry[]): object {
@@ -85,10 +90,10 @@ function openAi(entries: readonly Entry[]): object {
       top_logprobs: top.map((other) => ({
         token: textOf(other.bytes),
         logprob: other.logprob,
-        token_id: other.id,
+        token_id: known(other.id),
         bytes: [...other.bytes],
       })),
-      token_id: id,
+      token_id: known(id),
       text_offset: offset,
     })),
   };

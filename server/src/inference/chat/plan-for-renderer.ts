@@ -1,0 +1,138 @@
+import type { ChatMessage, ChatReasoning, ChatTools } from "../../engine/port.ts";
+import type { RoutedEngine } from "../../fleet/service.ts";
+import { badRequest } from "../../lib/errors.ts";
+import { maxTokensOf } from "../text/parameters.ts";
+import type { Plan } from "../text/plan.ts";
+import { type ReasoningSettings, reasoningOf } from "../text/reasoning/effort.ts";
+import { withHistory } from "../text/reasoning/history.ts";
+import { constraintOf, jsonAskedFor } from "../text/response-format.ts";
+import type { Turn } from "../text/tools/conversation.ts";
+import type { ToolRequest } from "../text/tools/definitions.ts";
+import { PassedReader } from "../text/tools/passed-reader.ts";
+import { unenforcedHeader } from "../text/unenforced.ts";
+import type { ChatCompletionRequest } from "./protocol.ts";
+import { countTokens, dropOldestTurns } from "./truncate.ts";
+
+/** Room for what an engine that renders chat itself writes around each message. */
+const FRAME_TOKENS = 16;
+
+/**
+ * For engines that render chat themselves: the conversation as it is, and whatever of the rest they say they can do.
+ * @throws AppError BAD_REQUEST naming the field.
+ */
+export async function planForRenderer(
+  body: ChatCompletionRequest,
+  engine: RoutedEngine,
+  turns: readonly Turn[],
+  tools: ToolRequest | null,
+): Promise<Plan> {
+  const { features } = engine.capabilities;
+  refuseUnrendered(body, engine, turns, tools);
+  const reasons = features.includes("reasoning");
+  const settings = reasoningOf(body, { reasons, maxTokens: maxTokensOf(body) });
+  const reasoning = reasoningAsked(body, settings, features.includes("reasoningBudget"));
+  const shown = await fitting(body, engine, withHistory(turns, reasons ? settings.history : "disabled"));
+  const messages = shown.map(messageOf);
+  const constraint = await constraintOf(body);
+  const json = features.includes("grammar") ? null : jsonAskedFor(body);
+  return {
+    inputs: [
+      {
+        kind: "chat",
+        messages,
+        ...(tools === null ? {} : { tools: toolsOf(tools) }),
+        ...(reasoning === null ? {} : { reasoning }),
+      },
+    ],
+    fragments: messages.map((message) => message.content),
+    // Where the engine takes no grammars, the schema itself; how well it is followed is for the engine.
+    ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
+    headers: unenforcedHeader(constraint?.unenforced ?? []),
+    reader: () =>
+      new PassedReader(tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel }),
+  };
+}
+
+function refuseUnrendered(
+  body: ChatCompletionRequest,
+  engine: RoutedEngine,
+  turns: readonly Turn[],
+  tools: ToolRequest | null,
+): void {
+  const refuse = (field: string): never => {
+    throw badRequest(field, `The engine of this model does not support ${field}.`);
+  };
+  const canCall = engine.capabilities.features.includes("tools");
+  if (tools !== null && !canCall) refuse(body.tools == null ? "functions" : "tools");
+  const withCalls = turns.findIndex((turn) => turn.role === "tool" || turn.calls !== undefined);
+  if (withCalls !== -1 && !canCall) {
+    throw badRequest(
+      `messages[${withCalls}]`,
+      "The engine of this model does not support calls and their results.",
+    );
+  }
+  if (tools !== null && body.response_format != null && body.response_format.type !== "text") {
+    throw badRequest(
+      "response_format",
+      "response_format can't be combined with tools; set tool_choice to none.",
+    );
+  }
+  if (body.safe_tokenization) refuse("safe_tokenization");
+  // Whether the engine's template keeps them can't be seen from here.
+  if (body.reasoning_history != null && body.reasoning_history !== "disabled") refuse("reasoning_history");
+}
+
+/** Null: nothing is. A budget that was asked for by its number must be one; that of a level is the engine's matter. */
+function reasoningAsked(
+  { reasoning_effort: effort, thinking }: ChatCompletionRequest,
+  { enabled, budgetTokens, templateVariables }: ReasoningSettings,
+  canLimit: boolean,
+): ChatReasoning | null {
+  if (effort == null && thinking == null) return null;
+  if (Object.keys(templateVariables).length === 0) return null;
+  const isNumber = typeof effort === "number" || thinking?.budget_tokens != null;
+  if (isNumber && !canLimit) {
+    const field = thinking == null ? "reasoning_effort" : "thinking.budget_tokens";
+    throw badRequest(field, `${field}: the engine of this model does not support a number of tokens.`);
+  }
+  const level = templateVariables["reasoning_effort"] as ChatReasoning["effort"];
+  return {
+    enabled,
+    ...(level === undefined ? {} : { effort: level }),
+    ...(budgetTokens === null || !canLimit ? {} : { maxTokens: budgetTokens }),
+  };
+}
+
+async function fitting(
+  body: ChatCompletionRequest,
+  engine: RoutedEngine,
+  turns: readonly Turn[],
+): Promise<readonly Turn[]> {
+  const limit = body.prompt_truncate_len;
+  if (limit == null) return turns;
+  return dropOldestTurns(turns, limit, async (some) => {
+    const framed = FRAME_TOKENS * (some.length + 1);
+    const text = some.map((turn) => turn.content).join("\n");
+    return (await countTokens(engine, text, limit - framed)) + framed;
+  });
+}
+
+function messageOf({ role, content, name, calls, callId, reasoning }: Turn): ChatMessage {
+  return {
+    role,
+    content,
+    // A result's name is that of the call it answers.
+    ...(name === undefined || role === "tool" ? {} : { name }),
+    ...(calls === undefined ? {} : { calls }),
+    ...(callId === undefined ? {} : { callId }),
+    ...(reasoning === undefined ? {} : { reasoning }),
+  };
+}
+
+function toolsOf({ tools, choice, parallel }: ToolRequest): ChatTools {
+  return {
+    functions: tools,
+    choice: choice.kind === "named" ? { name: choice.name } : choice.kind === "any" ? "required" : "auto",
+    parallel,
+  };
+}

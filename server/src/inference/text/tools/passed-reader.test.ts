@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { CallFragment } from "../../../engine/port.ts";
+import type { Part } from "../reader.ts";
+import { PassedReader } from "./passed-reader.ts";
+import { AssembledReply } from "./reply.ts";
+
+type Piece = { text: string; as?: "reasoning" | CallFragment };
+
+function read(reader: PassedReader, pieces: readonly Piece[]): Part[] {
+  const parts = pieces.flatMap(({ text, as }) =>
+    as === undefined ? reader.push(text) : reader.passed(text, as),
+  );
+  return [...parts, ...reader.flush()];
+}
+
+function assembled(parts: readonly Part[]) {
+  const reply = new AssembledReply();
+  let reasoning = "";
+  for (const part of parts) {
+    if (part.type === "reasoning") reasoning += part.text;
+    else reply.add([part]);
+  }
+  return { reasoning, content: reply.content, calls: reply.calls.map(({ id: _, ...call }) => call) };
+}
+
+const first = (name: string, text = "", call = 0): Piece => ({ text, as: { call, id: `id-${call}`, name } });
+const next = (text: string, call = 0): Piece => ({ text, as: { call, id: null, name: null } });
+
+test("whatever the pieces a reply comes in, put together it is the same", () => {
+  const text = fc.string({ unit: "grapheme" });
+  const call = fc.record({ name: fc.constantFrom("a", "b"), arguments: text });
+  /** The text in pieces, one of them at least. */
+  const cut = (whole: string, at: readonly number[]): string[] => {
+    const ends = [...new Set(at.map((n) => n % (whole.length + 1)))].sort((a, b) => a - b);
+    return [...ends, whole.length].map((end, i) => whole.slice(i === 0 ? 0 : ends[i - 1], end));
+  };
+  fc.assert(
+    fc.property(
+      fc.record({ reasoning: text, content: text, calls: fc.array(call, { maxLength: 3 }) }),
+      fc.array(fc.nat(), { maxLength: 6 }),
+      fc.boolean(),
+      (reply, at, nameLater) => {
+        const pieces: Piece[] = [
+          ...cut(reply.reasoning, at).map((text): Piece => ({ text, as: "reasoning" })),
+          ...cut(reply.content, at).map((text) => ({ text })),
+          ...reply.calls.flatMap(({ name, arguments: whole }, i) => {
+            const texts = cut(whole, at);
+            return texts.map((piece, j) =>
+              j === (nameLater ? texts.length - 1 : 0) ? first(name, piece, i) : next(piece, i),
+            );
+          }),
+        ];
+        const reader = new PassedReader({ names: ["a", "b"], parallel: true });
+        expect(assembled(read(reader, pieces))).toEqual(reply);
+        expect(reader.reason("stop")).toBe(reply.calls.length > 0 ? "tool_calls" : "stop");
+        expect(reader.reason("length")).toBe("length");
+      },
+    ),
+  );
+});
+
+test("the engine's identifiers stay; where it has none they are made", () => {
+  const [start] = read(new PassedReader({ names: ["a"], parallel: true }), [first("a", "{}")]);
+  expect(start).toMatchObject({ type: "call-start", id: "id-0", index: 0 });
+  const [made] = read(new PassedReader({ names: ["a"], parallel: true }), [
+    { text: "{}", as: { call: 0, id: null, name: "a" } },
+  ]);
+  expect(made).toMatchObject({ id: expect.stringMatching(/^call_\w{24}$/) });
+});
+
+test.each([null, { names: ["a"], parallel: true }])(
+  "a function that was not offered stays text",
+  (callable) => {
+    const reader = new PassedReader(callable);
+    const reply = assembled(read(reader, [{ text: "Well: " }, first("evil", '{"x"'), next(": 1}")]));
+    expect(reply).toEqual({
+      reasoning: "",
+      content: 'Well: {"name": "evil", "arguments": {"x": 1}}',
+      calls: [],
+    });
+    expect(reader.reason("stop")).toBe("stop");
+  },
+);
+
+test("where one call is allowed, the others don't come", () => {
+  const reader = new PassedReader({ names: ["a", "b"], parallel: false });
+  const reply = assembled(read(reader, [first("a", "{}"), first("b", "{", 1), next("}", 1)]));
+  expect(reply.calls).toEqual([{ name: "a", arguments: "{}" }]);
+  expect(reply.content).toBe("");
+});

@@ -1,0 +1,303 @@
+/** Model servers of other makers behind the platform: a process that speaks as vLLM does. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Hearth, rowOf, startHearth, until } from "../harness/hearth.ts";
+import { type Json, post } from "../harness/http.ts";
+import type { Script } from "../harness/vllm-server.ts";
+
+const ABLE = "accounts/local/models/able";
+const JSON_ONLY = "accounts/local/models/json-only";
+const PLAIN = "accounts/local/models/plain";
+const CHAT = "/inference/v1/chat/completions";
+
+let hearth: Hearth;
+let openai: OpenAI;
+let server: ChildProcess;
+let port: number;
+
+async function startServer(): Promise<void> {
+  const script = fileURLToPath(new URL("../harness/vllm-server.ts", import.meta.url));
+  server = spawn(process.execPath, ["--import", "tsx", script, `${port}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(server.stdout!, "data");
+}
+
+async function stopServer(): Promise<void> {
+  const gone = once(server, "exit");
+  server.kill("SIGKILL");
+  await gone;
+}
+
+beforeAll(async () => {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  port = (probe.address() as { port: number }).port;
+  await new Promise((resolve) => probe.close(resolve));
+  await startServer();
+  hearth = await startHearth({
+    env: {
+      HEARTH_ATTACHED_ENGINES: [ABLE, JSON_ONLY, PLAIN]
+        .map((name) => `${name}=http://127.0.0.1:${port}/v1`)
+        .join(),
+      HEARTH_ENGINE_FEATURES: `${ABLE}=vllm+tools+reasoning,${JSON_ONLY}=json`,
+    },
+  });
+  openai = new OpenAI({ baseURL: hearth.baseUrl, apiKey: hearth.apiKey, maxRetries: 0 });
+});
+afterAll(() => stopServer());
+
+const asked = (script: Script, more: object = {}): Json => ({
+  model: ABLE,
+  messages: [{ role: "user", content: JSON.stringify(script) }],
+  ...more,
+});
+
+const weather = {
+  type: "function" as const,
+  function: {
+    name: "weather",
+    description: "Looks out of the window",
+    parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+  },
+};
+
+/** The request as the server got it. */
+async function seen(more: object): Promise<Json> {
+  const reply = await post(hearth, CHAT, asked({ echo: true }, more));
+  expect(reply.status, reply.text).toBe(200);
+  return JSON.parse(reply.json.choices[0].message.content);
+}
+
+const script: Script = {
+  reasoning: "Let me think about Zürich 🌍.",
+  content: "I look it up.",
+  calls: [
+    { name: "weather", arguments: '{"city": "Zürich"}' },
+    { name: "weather", arguments: '{"city": "Bern", "note": "🌍"}' },
+  ],
+};
+
+const message = {
+  role: "assistant",
+  content: script.content,
+  reasoning_content: script.reasoning,
+  tool_calls: script.calls!.map((call, index) => ({
+    index,
+    id: `chatcmpl-tool-${index}`,
+    type: "function",
+    function: call,
+  })),
+};
+
+const usage = {
+  prompt_tokens: 21,
+  completion_tokens: 13,
+  total_tokens: 34,
+  prompt_tokens_details: { cached_tokens: 16 },
+};
+
+describe("what an attached server says", () => {
+  test("reaches the client whole: reasoning, text, calls, usage, and the ledger", async () => {
+    const reply = await post(hearth, CHAT, asked(script, { tools: [weather] }));
+    expect(reply.json.choices).toEqual([{ index: 0, message, finish_reason: "tool_calls" }]);
+    expect(reply.json.usage).toEqual(usage);
+    expect(reply.headers["fireworks-cached-prompt-tokens"]).toBe("16");
+    const row = await rowOf(hearth, reply.headers["x-request-id"] as string);
+    expect(row).toMatchObject({ promptTokens: 21, cachedTokens: 16, completionTokens: 13, status: 200 });
+  });
+
+  test("streams, and put together by OpenAI's SDK it is the same", async () => {
+    const stream = openai.chat.completions.stream(asked(script, { tools: [weather], stream: true }));
+    const final = await stream.finalChatCompletion();
+    const [choice] = final.choices;
+    expect(choice!.finish_reason).toBe("tool_calls");
+    expect(choice!.message.content).toBe(script.content);
+    expect(
+      choice!.message.tool_calls!.map((call) => ("function" in call ? { ...call.function } : null)),
+    ).toEqual(script.calls!.map((call) => expect.objectContaining(call)));
+    expect(final.usage).toMatchObject(usage);
+  });
+
+  test("log probabilities come in either form, with the tokens' ids where the server tells them", async () => {
+    const say: Script = { content: "ü" };
+    const one = await post(hearth, CHAT, asked(say, { logprobs: true, top_logprobs: 2 }));
+    expect(one.json.choices[0].logprobs.content).toEqual([
+      {
+        token: "ü",
+        logprob: -0.25,
+        bytes: [195, 188],
+        top_logprobs: [
+          { token: "ü", logprob: -0.25, bytes: [195, 188] },
+          { token: "other", logprob: -2, bytes: [...Buffer.from("other")] },
+        ],
+        token_id: 77,
+        text_offset: 0,
+      },
+    ]);
+    const older = await post(hearth, CHAT, asked(say, { logprobs: 1 }));
+    expect(older.json.choices[0].logprobs).toMatchObject({
+      tokens: ["ü"],
+      token_ids: [77],
+      token_logprobs: [-0.25],
+    });
+  });
+
+  test("calls of functions that were not offered, and second calls where one is wanted, are none", async () => {
+    const evil = await post(
+      hearth,
+      CHAT,
+      asked({ calls: [{ name: "evil", arguments: "{}" }] }, { tools: [weather] }),
+    );
+    expect(evil.json.choices[0].message).toEqual({
+      role: "assistant",
+      content: '{"name": "evil", "arguments": {}}',
+    });
+    const single = await post(hearth, CHAT, asked(script, { tools: [weather], parallel_tool_calls: false }));
+    expect(single.json.choices[0].message.tool_calls).toEqual([message.tool_calls[0]]);
+  });
+});
+
+describe("what an attached server is asked", () => {
+  test("tools, the choice among them, earlier calls, results and reasoning", async () => {
+    const past = { id: "c1", type: "function", function: { name: "weather", arguments: "{}" } };
+    const messages = [
+      { role: "user", content: "Weather?" },
+      { role: "assistant", content: null, tool_calls: [past], reasoning_content: "Look." },
+      { role: "tool", content: "Rain" },
+      { role: "user", content: JSON.stringify({ echo: true }) },
+    ];
+    const body = await seen({ messages, tools: [weather], tool_choice: "any" });
+    expect(body).toMatchObject({ model: "able", tools: [weather], tool_choice: "required" });
+    expect(body.messages.slice(1, 3)).toEqual([
+      { role: "assistant", content: null, tool_calls: [past], reasoning_content: "Look." },
+      { role: "tool", content: "Rain", tool_call_id: "c1" },
+    ]);
+    const named = { type: "function", function: { name: "weather" } };
+    expect((await seen({ tools: [weather], tool_choice: named })).tool_choice).toEqual(named);
+    expect(await seen({ tools: [weather], tool_choice: "none" })).not.toHaveProperty("tools");
+  });
+
+  test.each([
+    [
+      { reasoning_effort: "low" },
+      { reasoning_effort: "low", chat_template_kwargs: { enable_thinking: true, thinking: true } },
+    ],
+    [{ reasoning_effort: "none" }, { chat_template_kwargs: { enable_thinking: false, thinking: false } }],
+    [
+      { thinking: { type: "disabled" } },
+      { chat_template_kwargs: { enable_thinking: false, thinking: false } },
+    ],
+    [
+      { min_tokens: 3, ignore_eos: true },
+      { min_tokens: 3, ignore_eos: true },
+    ],
+    [{ logit_bias: { "5": -7.5 } }, { logit_bias: { "5": -7.5 } }],
+    [
+      { response_format: { type: "grammar", grammar: 'root ::= "a"' } },
+      { structured_outputs: { grammar: 'root ::= "a"\n' }, grammar: 'root ::= "a"\n' },
+    ],
+  ])("%j", async (asked, expected) => {
+    expect(await seen(asked)).toMatchObject(expected);
+  });
+
+  test("schemas become grammars where the server takes these, and are sent as they are where not", async () => {
+    const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
+    const response_format = { type: "json_schema", json_schema: { name: "x", schema, strict: true } };
+    const able = await seen({ response_format });
+    expect(able.structured_outputs.grammar).toContain("root ::=");
+    expect(able).not.toHaveProperty("response_format");
+    const sent = await seen({ model: JSON_ONLY, response_format });
+    expect(sent.response_format).toMatchObject({
+      type: "json_schema",
+      json_schema: { schema, strict: true },
+    });
+    expect(sent).not.toHaveProperty("grammar");
+    const any = await seen({ model: JSON_ONLY, response_format: { type: "json_object" } });
+    expect(any.response_format).toEqual({ type: "json_object" });
+    const grammar = { model: JSON_ONLY, response_format: { type: "grammar", grammar: 'root ::= "a"' } };
+    expect((await post(hearth, CHAT, asked({}, grammar))).json.error.param).toBe("response_format");
+    const broken = { model: JSON_ONLY, response_format: { type: "json_object", schema: { type: "x" } } };
+    expect((await post(hearth, CHAT, asked({}, broken))).json.error.param).toBe("response_format.schema");
+  });
+
+  test("accounts' prompts are kept apart by a salt that says nothing of them", async () => {
+    const [one, other] = [await seen({}), await seen({ prompt_cache_isolation_key: "k" })];
+    expect(one.cache_salt).toMatch(/^[\w-]{43}$/);
+    expect(other.cache_salt).not.toBe(one.cache_salt);
+  });
+
+  test.each([
+    ["tools", { tools: [weather] }],
+    [
+      "messages[0]",
+      {
+        messages: [
+          { role: "assistant", tool_calls: [{ function: { name: "x" } }] },
+          { role: "user", content: "x" },
+        ],
+      },
+    ],
+    ["reasoning_effort", { reasoning_effort: "low" }],
+    ["response_format", { response_format: { type: "json_object" } }],
+    ["logprobs", { logprobs: true }],
+    ["logit_bias", { logit_bias: { "5": 1 } }],
+    ["min_tokens", { min_tokens: 3 }],
+    ["ignore_eos", { ignore_eos: true }],
+    ["prompt_cache_isolation_key", { prompt_cache_isolation_key: "k" }],
+    ["return_token_ids", { return_token_ids: true }],
+    ["raw_output", { raw_output: true }],
+    ["echo", { echo: true }],
+    ["safe_tokenization", { safe_tokenization: true }],
+    ["typical_p", { typical_p: 0.5 }],
+    ["mirostat_target", { mirostat_target: 3 }],
+    ["context_length_exceeded_behavior", { context_length_exceeded_behavior: "error" }],
+  ])("a server that is not said to be able is not asked for %s", async (param, more) => {
+    const reply = await post(hearth, CHAT, asked({ content: "x" }, { model: PLAIN, ...more }));
+    expect(reply.status, reply.text).toBe(400);
+    expect(reply.json.error.param).toBe(param);
+  });
+
+  test("nor one that has reasoning without budgets for a number of tokens", async () => {
+    const reply = await post(hearth, CHAT, asked({ content: "x" }, { reasoning_effort: 500 }));
+    expect(reply.json.error).toMatchObject({ param: "reasoning_effort" });
+  });
+});
+
+describe("an attached server that goes wrong", () => {
+  test.each([
+    ["cut", 503],
+    ["html", 502],
+    ["garbage", 502],
+    ["error", 503],
+    ["unfinished", 502],
+  ] as const)("%s: a status before the first byte, an error event after it", async (wrong, status) => {
+    const before = await post(hearth, CHAT, asked({ wrong }, { stream: true }));
+    expect(before.status, before.text).toBe(status);
+    if (wrong === "html") return;
+    const after = await post(hearth, CHAT, asked({ wrong, reasoning: "Hm" }, { stream: true }));
+    expect(after.status).toBe(200);
+    expect(after.text).toContain('"error":');
+    expect(after.text).not.toContain("boom");
+  });
+
+  test.each([["cut", 503]] as const)("%s in a whole reply", async (wrong, status) => {
+    expect((await post(hearth, CHAT, asked({ wrong }))).status).toBe(status);
+  });
+
+  test("while it is down clients are told to come back, and once it is up it serves by itself", async () => {
+    await stopServer();
+    const down = await post(hearth, CHAT, asked({ content: "x" }));
+    expect(down.status).toBe(503);
+    expect(Number(down.headers["retry-after"])).toBeGreaterThan(0);
+    await startServer();
+    await until(
+      "the server is back",
+      async () => (await post(hearth, CHAT, asked({ content: "x" }))).status === 200,
+    );
+  });
+});
