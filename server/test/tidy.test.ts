@@ -26,16 +26,17 @@ const ARROWS: Record<string, readonly string[]> = {
 const DOMAIN_LAYERS = new Set(DOMAINS);
 
 interface SourceFile {
-  /** Path below server/src. */
+  /** Path below server/src, or below packages. */
   path: string;
   text: string;
 }
 
-function sourceFiles(folder: string): SourceFile[] {
+/** @param base what their paths are below; default: the folder itself */
+function sourceFiles(folder: string, base = folder): SourceFile[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
-    .map((file) => ({ path: relative(src, file), text: readFileSync(file, "utf8") }));
+    .map((file) => ({ path: relative(base, file), text: readFileSync(file, "utf8") }));
 }
 
 /** The import statements that break a rule. The rules are tested too: a check that finds nothing proves nothing. */
@@ -150,5 +151,57 @@ describe("the tree is tidy", () => {
     });
     expect(tsc.stdout).toBe("");
     expect(tsc.status).toBe(0);
+  });
+});
+
+/** What files of the published packages may import; the first rule for a path counts. */
+const PACKAGE_ARROWS: readonly (readonly [files: RegExp, may: RegExp])[] = [
+  [/^cli\/src\//, /^(cli\/(src\/|package\.json$)|node:|@hearth\/sdk(\/node)?$)/],
+  [/^sdk\/src\/node\//, /^(sdk\/src\/|node:)/],
+  // It runs in browsers.
+  [/^sdk\/src\//, /^sdk\/src\/(?!node\/)/],
+];
+
+const IMPORT = /(?:^(?:import|export)\b[^"';]*\sfrom|^import|\bimport\()\s*"([^"\n]+)"/gm;
+
+/** Imports that break a rule, and reading the environment where that has no place. */
+function findWrongInPackages(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, text }) => {
+    const may = PACKAGE_ARROWS.find(([which]) => which.test(path))?.[1];
+    const wrong = [...text.matchAll(IMPORT)]
+      .map(([, name = ""]) => (name.startsWith(".") ? join(dirname(path), name) : name))
+      .filter((target) => may?.test(target) !== true)
+      .map((target) => `${path} → ${target}`);
+    const readsEnv = /process\s*\.\s*env\b/.test(text) && path !== "cli/src/world.ts";
+    return readsEnv ? [...wrong, `${path}: process.env`] : wrong;
+  });
+}
+
+describe("the packages are tidy", () => {
+  const folder = join(root, "packages");
+  const files = ["cli/src", "sdk/src"]
+    .flatMap((part) => sourceFiles(join(folder, part), folder))
+    .filter(({ path }) => !isForTests(path) && !path.startsWith("sdk/src/generated/"));
+
+  test("firectl uses the SDK's entries and Node, the SDK's core neither, and only world.ts the environment", () => {
+    expect(files.length).toBeGreaterThan(50);
+    expect(findWrongInPackages(files)).toEqual([]);
+  });
+
+  test("a wrong import is found", () => {
+    const wrong = findWrongInPackages([
+      { path: "cli/src/a.ts", text: 'import { x } from "../../sdk/src/client/client.ts";' },
+      { path: "cli/src/commands/b.ts", text: 'const x = await import("../../../../server/src/main.ts");' },
+      { path: "cli/src/c.ts", text: 'import x from "commander";' },
+      { path: "sdk/src/client/d.ts", text: 'import { open } from "node:fs/promises";' },
+      { path: "sdk/src/client/e.ts", text: 'export { x } from "../node/files.ts";' },
+      { path: "sdk/src/node/f.ts", text: "const home = process.env.HOME;" },
+    ]);
+    expect(wrong).toHaveLength(6);
+  });
+
+  test("no file is longer than 400 lines", () => {
+    expect(files.filter(({ text }) => text.split("\n").length > 401).map(({ path }) => path)).toEqual([]);
+    expect(files.filter(({ path }) => /(^|\/)(shared|common|utils)\//.test(path))).toEqual([]);
   });
 });

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type IPty, spawn as spawnInTerminal } from "@lydell/node-pty";
 import { afterAll } from "vitest";
+import { run } from "../src/main.ts";
+import { realWorld } from "../src/world.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const WAIT_MS = 30_000;
@@ -39,6 +41,8 @@ export interface Firectl {
   folder: string;
   env: Record<string, string>;
   run(args: readonly string[], options?: Options): Promise<Ran>;
+  /** What the program does, in this process: for tests of many commands. */
+  runHere(args: readonly string[]): Promise<Ran>;
   /** Starts it in a terminal. */
   open(args: readonly string[], options?: Options): Terminal;
 }
@@ -67,8 +71,25 @@ export async function builtFirectl(env: Record<string, string> = {}): Promise<Fi
     env: all,
     run: (args, options = {}) =>
       runToEnd([program, ...args], { ...options, env: { ...all, ...options.env } }),
+    runHere: (args) => runHere(args, all),
     open: (args, options = {}) => new Terminal([program, ...args], { ...all, ...options.env }),
   };
+}
+
+async function runHere(args: readonly string[], env: Record<string, string>): Promise<Ran> {
+  const texts = { stdout: "", stderr: "" };
+  const sink = (name: "stdout" | "stderr") => ({
+    isTerminal: false,
+    columns: 80,
+    async write(text: string) {
+      texts[name] += text;
+    },
+  });
+  const code = await run(args, {
+    ...realWorld(new AbortController().signal),
+    ...{ env, home: env["HOME"] ?? "", stdout: sink("stdout"), stderr: sink("stderr") },
+  });
+  return { code, ...texts };
 }
 
 function runToEnd(argv: readonly string[], { env, input, cwd, uid, node = [] }: Options): Promise<Ran> {

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -121,31 +121,6 @@ describe("completion", () => {
     const env = { ...firectl.env, PATH: `${firectl.folder}:${firectl.env["PATH"]}` };
     const { stdout } = await exec("bash", ["-c", script], { env, cwd: firectl.folder });
     expect(stdout.trim().split("\n").sort()).toEqual(expected);
-  });
-});
-
-describe("the sources", () => {
-  const folder = join(root, "packages/cli/src");
-  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts") && !/(\.test|^testing)\.ts$/.test(path))
-    .map((path) => ({ path, text: readFileSync(join(folder, path), "utf8") }));
-
-  test("use the SDK and Node, and nothing of the server", () => {
-    const imported = sources.flatMap(({ text }) => [
-      ...text.matchAll(/(?:\sfrom |\bimport\(|^import )"([^"\n]+)"/gm),
-    ]);
-    const others = imported
-      .map(([, name = ""]) => name)
-      .filter((name) => !/^(@hearth\/sdk(\/node)?|node:.*)$/.test(name));
-    expect(others.length).toBeGreaterThan(20);
-    expect(others.filter((name) => !/^\.{1,2}\/(?!.*server)/.test(name))).toEqual([]);
-  });
-
-  test("read the environment in one place, and are short", () => {
-    expect(sources.filter(({ text }) => /process\.env/.test(text)).map(({ path }) => path)).toEqual([
-      "world.ts",
-    ]);
-    expect(sources.filter(({ text }) => text.split("\n").length > 401).map(({ path }) => path)).toEqual([]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -12,6 +13,8 @@ export type Fault =
   | "cut-answer"
   /** Half of the request's body arrives. */
   | "cut-body"
+  /** Half of the request's body arrives; then nothing more, until the client leaves. */
+  | "stall"
   | "unavailable"
   /** A page of some gateway in between. */
   | "page"
@@ -31,6 +34,8 @@ export interface FlakyProxy {
   seen: Seen[];
   /** The next requests that `which` lets through meet these, one each; then all pass. */
   plan(faults: readonly Fault[], which?: (request: Seen) => boolean): void;
+  /** Settles when the host has been sent half of a body that stalls. */
+  stalled(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -41,6 +46,7 @@ export async function startFlakyProxy(target: { port: number }): Promise<FlakyPr
   const seen: Seen[] = [];
   let faults: Fault[] = [];
   let which: (request: Seen) => boolean = () => true;
+  const stalls = new EventEmitter();
   const server = http.createServer((request, response) => {
     const one: Seen = {
       method: request.method ?? "",
@@ -50,8 +56,10 @@ export async function startFlakyProxy(target: { port: number }): Promise<FlakyPr
     };
     if (which(one)) one.fault = faults.shift() ?? "pass";
     seen.push(one);
-    if (one.fault === "delay") setTimeout(() => forward(one, request, response, target.port), DELAY_MS);
-    else forward(one, request, response, target.port);
+    const pass = (): void =>
+      forward(one, request, response, { port: target.port, onStall: () => stalls.emit("stall") });
+    if (one.fault === "delay") setTimeout(() => pass(), DELAY_MS);
+    else pass();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -61,6 +69,9 @@ export async function startFlakyProxy(target: { port: number }): Promise<FlakyPr
       faults = [...next];
       which = filter;
     },
+    async stalled() {
+      await once(stalls, "stall");
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -69,21 +80,41 @@ export async function startFlakyProxy(target: { port: number }): Promise<FlakyPr
   };
 }
 
-function forward({ fault }: Seen, request: IncomingMessage, response: ServerResponse, port: number): void {
+interface Host {
+  port: number;
+  onStall: () => void;
+}
+
+function forward({ fault }: Seen, request: IncomingMessage, response: ServerResponse, host: Host): void {
   if (fault === "drop") request.socket.destroy();
   else if (fault === "unavailable")
     answer(response, 503, "application/json", '{"code":14,"message":"Busy."}');
   else if (fault === "page") answer(response, 502, "text/html", "<html>Bad gateway</html>");
-  else passOn(fault, request, response, port);
+  else passOn(fault, request, response, host);
 }
 
-function passOn(fault: Fault, request: IncomingMessage, response: ServerResponse, port: number): void {
+function passOn(fault: Fault, request: IncomingMessage, response: ServerResponse, host: Host): void {
   const { method, url, headers } = request;
-  const upstream = http.request({ host: "127.0.0.1", port, method, path: url, headers, agent: false });
+  const upstream = http.request({
+    host: "127.0.0.1",
+    port: host.port,
+    method,
+    path: url,
+    headers,
+    agent: false,
+  });
   upstream.on("error", () => request.socket.destroy());
   upstream.on("response", (from) => passAnswer(fault, from, response));
-  if (fault !== "cut-body") request.pipe(upstream);
-  else cutBody(request, upstream, Math.floor(Number(headers["content-length"] ?? 0) / 2));
+  const half = Math.floor(Number(headers["content-length"] ?? 0) / 2);
+  if (fault === "cut-body") {
+    passHalf(request, upstream, half, () => {
+      upstream.destroy();
+      request.socket.destroy();
+    });
+  } else if (fault === "stall") {
+    // The rest is read all the same: else nobody would notice that the client leaves.
+    passHalf(request, upstream, half, host.onStall);
+  } else request.pipe(upstream);
   response.on("close", () => upstream.destroy());
 }
 
@@ -107,17 +138,25 @@ function passAnswer(fault: Fault, from: IncomingMessage, response: ServerRespons
   });
 }
 
-function cutBody(request: IncomingMessage, upstream: http.ClientRequest, half: number): void {
-  if (half === 0) request.socket.destroy();
+/** @param then called once, when half of the body is on its way to the host */
+function passHalf(
+  request: IncomingMessage,
+  upstream: http.ClientRequest,
+  half: number,
+  then: () => void,
+): void {
   let passed = 0;
+  let isOver = false;
+  const check = (): void => {
+    if (passed < half || isOver) return;
+    isOver = true;
+    then();
+  };
+  if (half === 0) check();
   request.on("data", (chunk: Buffer) => {
     const part = chunk.subarray(0, Math.max(0, half - passed));
     passed += part.length;
-    upstream.write(part, () => {
-      if (passed < half) return;
-      upstream.destroy();
-      request.socket.destroy();
-    });
+    if (part.length > 0) upstream.write(part, check);
   });
 }
 

@@ -15,6 +15,8 @@ export class TransferBar {
   #drawnMs = Number.NEGATIVE_INFINITY;
   #samples: { atMs: number; bytes: number }[] = [];
   #writing: Promise<void> = Promise.resolve();
+  /** What is not drawn yet, as too little time has passed since the last. */
+  #next: TransferProgress | null = null;
 
   /** @param verb `Uploading`, `Downloading` */
   constructor(world: World, verb: string, isQuiet: boolean) {
@@ -26,7 +28,11 @@ export class TransferBar {
   readonly onProgress = (progress: TransferProgress): void => {
     const nowMs = this.#world.nowMs();
     const isLast = progress.phase === "validating" || progress.doneBytes === progress.totalBytes;
-    if (!isLast && nowMs - this.#drawnMs < REDRAW_MS) return;
+    if (!isLast && nowMs - this.#drawnMs < REDRAW_MS) {
+      this.#drawLater(progress);
+      return;
+    }
+    this.#next = null;
     this.#drawnMs = nowMs;
     this.#sample(nowMs, progress.doneBytes);
     const isChecked = progress.phase === "validating";
@@ -36,8 +42,23 @@ export class TransferBar {
   };
 
   async end(): Promise<void> {
+    this.#next = null;
     await this.#writing;
     await this.#line.clear();
+  }
+
+  /** Perhaps nothing follows for a long time. */
+  #drawLater(progress: TransferProgress): void {
+    const isWaiting = this.#next !== null;
+    this.#next = progress;
+    if (isWaiting) return;
+    const draw = (): void => {
+      const next = this.#next;
+      this.#next = null;
+      if (next !== null) this.onProgress(next);
+    };
+    // It ends early with Ctrl-C, when nothing is to be drawn any more.
+    this.#world.pause(REDRAW_MS).then(draw, () => {});
   }
 
   #sample(atMs: number, bytes: number): void {
