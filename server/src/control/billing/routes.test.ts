@@ -2,13 +2,26 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
 import { type Billing, createBilling } from "../../metering/billing/service.ts";
 import { FakeUsage } from "../../metering/billing/testing.ts";
+import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
+import { authorize } from "../accounts/service.ts";
 import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
-import { billingRoutes } from "./routes.ts";
+import { billingRoutes, refuseSuspended } from "./routes.ts";
 import { BillingResource, spendQuota } from "./service.ts";
 
 const ACCOUNT = "/v1/accounts/acme";
 const DAY_MS = 24 * 3_600_000;
 const DOLLAR = 1_000_000n;
+
+/** Stands for everything that an account makes. */
+function thing(operationId: string, method: ResourceRoute["method"], path: string): ResourceRoute {
+  return defineRoute({
+    ...{ operationId, method, path },
+    async handle({ principal, params }) {
+      authorize(principal, params["account_id"]!, "write", "Account");
+      return {};
+    },
+  });
+}
 
 let t: Tenants;
 let billing: Billing;
@@ -28,6 +41,7 @@ beforeAll(async () => {
       enabled: true,
       usage,
       suspensions,
+      spendThresholds: accounts.spendThresholds,
       tokenSecret,
     });
     await billing.start();
@@ -35,7 +49,14 @@ beforeAll(async () => {
       usage.close(accountId, costMicros);
       await usage.flush();
     };
-    return billingRoutes(new BillingResource({ billing, accounts }));
+    const routes = [
+      ...billingRoutes(new BillingResource({ billing, accounts })),
+      thing("createThing", "POST", "/v1/accounts/{account_id}/things"),
+      thing("cancelThing", "POST", "/v1/accounts/{account_id}/things/{thing_id}:cancel"),
+      thing("updateThing", "PATCH", "/v1/accounts/{account_id}/things/{thing_id}"),
+      thing("deleteThing", "DELETE", "/v1/accounts/{account_id}/things/{thing_id}"),
+    ];
+    return refuseSuspended(routes, billing.check);
   });
   admin = await t.someone("acme", "root", "admin");
   member = await t.someone("acme", "bob", "user");
@@ -141,6 +162,75 @@ describe("money", () => {
   });
 });
 
+describe("suspension", () => {
+  const set = (body: object, who = t.operator) => t.call(who.key, "PATCH", `${ACCOUNT}/billing`, body);
+  const stateOf = async () => (await t.call(member.key, "GET", ACCOUNT)).json.suspendState;
+
+  test("by the operator lasts until the operator ends it, and begins nothing new meanwhile", async () => {
+    const blocked = await set({ suspendState: "BLOCKED_BY_ABUSE_RULE" });
+    expect(blocked.json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
+    await book("payments", { amountUsd: "100" });
+    expect(await stateOf()).toBe("BLOCKED_BY_ABUSE_RULE");
+    const things = `${ACCOUNT}/things`;
+    const refused = await t.call(member.key, "POST", things);
+    expect([refused.status, refused.json.code]).toEqual([402, 8]);
+    expect(refused.json.message).toBe("The account is suspended by the operator of the platform.");
+    expect((await t.call(t.operator.key, "POST", things)).status).toBe(402);
+    expect((await t.call(stranger.key, "POST", things)).status).toBe(404);
+    for (const [method, path] of [
+      ["POST", `${things}/a:cancel`],
+      ["PATCH", `${things}/a`],
+      ["DELETE", `${things}/a`],
+    ] as const) {
+      expect((await t.call(member.key, method, path)).status, path).toBe(200);
+    }
+    // Other terms leave it alone, and so does what was read.
+    expect((await set({ tier: null })).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
+    expect((await set({ suspendState: await stateOf() })).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
+    expect((await set({ suspendState: null })).json.suspendState).toBe("UNSUSPENDED");
+    expect((await t.call(member.key, "POST", things)).status).toBe(200);
+    for (const suspendState of ["FAILED_PAYMENTS", "CREDIT_DEPLETED", "blocked", ""]) {
+      const reply = await set({ suspendState });
+      expect([reply.status, reply.text.includes("suspendState")]).toEqual([400, true]);
+    }
+  });
+
+  test("for used up credits is of those who pay in advance, and ends with new ones", async () => {
+    await book("adjustments", { amountUsd: (await summary()).creditBalanceUsd });
+    const prepaid = await set({ paymentTerms: "PREPAID" });
+    expect(prepaid.json).toMatchObject({ paymentTerms: "PREPAID", suspendState: "CREDIT_DEPLETED" });
+    expect((await t.call(member.key, "POST", `${ACCOUNT}/things`)).status).toBe(402);
+    await book("credits", { amountUsd: "2" });
+    expect(await stateOf()).toBe("UNSUSPENDED");
+    await use("acme", 2n * DOLLAR);
+    await billing.settle();
+    expect(await stateOf()).toBe("CREDIT_DEPLETED");
+    expect((await set({ paymentTerms: null })).json).toMatchObject({
+      ...{ paymentTerms: "POSTPAID", suspendState: "UNSUSPENDED" },
+    });
+    expect((await set({ paymentTerms: "LATER" })).status).toBe(400);
+  });
+
+  test("at a limit ends by itself when the month turns", async () => {
+    await billing.setTerms("acme", { spendLimitMicros: DOLLAR });
+    expect(await stateOf()).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
+    t.clock.advance(31 * DAY_MS);
+    await billing.settle();
+    expect(await stateOf()).toBe("UNSUSPENDED");
+    await billing.setTerms("acme", { spendLimitMicros: null });
+  });
+
+  test("is announced: at parts of the limit, and at the amounts that an admin asked for", async () => {
+    const monthlySpendThresholds = [{ currencyCode: "USD", units: "1", nanos: 500_000_000 }];
+    await t.call(admin.key, "PATCH", ACCOUNT, { notificationSettings: { monthlySpendThresholds } });
+    await use("acme", 1_500_000n);
+    await billing.settle();
+    const [newest] = (await summary()).spendAlerts;
+    expect(newest).toMatchObject({ thresholdUsd: "1.50", spentUsd: "1.50", limitUsd: "5000.00" });
+    expect(newest).not.toHaveProperty("percent");
+  });
+});
+
 describe("bad input", () => {
   test.each([
     ["a negative amount", { amountUsd: "-5" }, "amountUsd"],
@@ -185,7 +275,9 @@ describe("bad input", () => {
       expect((await book(what, { amountUsd: "5" }, stranger)).status).toBe(404);
       expect((await t.call(admin.key, "GET", `${ACCOUNT}/${what}/none`)).status).toBe(404);
     }
-    expect((await t.call(admin.key, "PATCH", `${ACCOUNT}/billing`, { tier: "UNLIMITED" })).status).toBe(403);
+    for (const terms of [{ tier: "UNLIMITED" }, { paymentTerms: "POSTPAID" }, { suspendState: null }]) {
+      expect((await t.call(admin.key, "PATCH", `${ACCOUNT}/billing`, terms)).status).toBe(403);
+    }
     expect((await t.call(admin.key, "GET", `${ACCOUNT}/invoices/none`)).status).toBe(404);
   });
 });
