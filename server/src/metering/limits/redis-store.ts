@@ -18,25 +18,28 @@ const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
 
-/** Arguments: kept, gateway, then names and states by turns. */
-const TELL = `${NOW}
-redis.call('HSET', KEYS[3], ARGV[2], now)
-for i = 3, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-  redis.call('ZADD', KEYS[2], now, ARGV[i])
-end
-for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end`;
-
-/** Arguments: since, a new epoch. What the server has evicted in part is worth nothing. */
-const HEAR = `${NOW}
+/** The first argument is a new epoch: what the server has lost in part is worth nothing. */
+const EPOCH = `${NOW}
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch or redis.call('HGET', KEYS[3], 'epoch') ~= epoch or redis.call('EXISTS', KEYS[2]) == 0 then
   redis.call('DEL', unpack(KEYS))
-  epoch = ARGV[2]
+  epoch = ARGV[1]
   redis.call('HSET', KEYS[1], 'epoch', epoch)
   redis.call('HSET', KEYS[3], 'epoch', epoch)
+end`;
+
+/** More arguments: kept, gateway, then names and states by turns. */
+const TELL = `${EPOCH}
+redis.call('HSET', KEYS[3], ARGV[3], now)
+for i = 4, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  redis.call('ZADD', KEYS[2], now, ARGV[i])
 end
-local told = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[1], '+inf', 'WITHSCORES')
+for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end`;
+
+/** More arguments: since. */
+const HEAR = `${EPOCH}
+local told = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[2], '+inf', 'WITHSCORES')
 local states = {}
 for i = 1, #told, 2 do states[#states + 1] = redis.call('HGET', KEYS[1], told[i]) or '' end
 return {now, epoch, told, states, redis.call('HGETALL', KEYS[3])}`;
@@ -91,8 +94,7 @@ export async function redisStore(url: string, log: DatabaseLog): Promise<LimitsS
     client.eval(script, { keys: [STATES, TOLD, GATEWAYS], arguments: [...args] });
   const store: LimitsStore = {
     async hear(gateway, sinceMs) {
-      const newEpoch = randomBytes(8).toString("hex");
-      const answer = (await run(HEAR, [`${sinceMs}`, newEpoch])) as Answer;
+      const answer = (await run(HEAR, [newEpoch(), `${sinceMs}`])) as Answer;
       return heardOf(answer, gateway, connections);
     },
     async tell(gateway, states) {
@@ -100,7 +102,7 @@ export async function redisStore(url: string, log: DatabaseLog): Promise<LimitsS
       // Also the gateway itself, so that there is something told.
       all.unshift([`${gateway} `, "null"]);
       for (let i = 0; i < all.length; i += BATCH) {
-        await run(TELL, [`${KEPT_MS}`, gateway, ...all.slice(i, i + BATCH).flat()]);
+        await run(TELL, [newEpoch(), `${KEPT_MS}`, gateway, ...all.slice(i, i + BATCH).flat()]);
       }
     },
     async prune() {
@@ -123,6 +125,10 @@ export async function redisStore(url: string, log: DatabaseLog): Promise<LimitsS
   }
   isOpen = true;
   return store;
+}
+
+function newEpoch(): string {
+  return randomBytes(8).toString("hex");
 }
 
 function heardOf(

@@ -6,6 +6,7 @@ import { type TestRedis, testRedis } from "../../../test/harness/redis.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type AccountCaps, createLimits, type Limits, type LimitsStore, openLimitsStore } from "./service.ts";
+import { JOIN_MS } from "./sharing.ts";
 
 const MODEL = "accounts/fireworks/models/m";
 const SERVERLESS = { model: MODEL, deployment: MODEL, isolation: "account" } as const;
@@ -27,11 +28,20 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await wipe();
-  clock = new FakeClock();
+  clock = new JoiningClock();
 });
 afterEach(async () => {
   for (const limits of open.splice(0)) await limits.close();
 });
+
+/** Gateways join in no time, once the others have heard of them. */
+class JoiningClock extends FakeClock {
+  override after(delayMs: number, fn: () => void): () => void {
+    if (delayMs !== JOIN_MS) return super.after(delayMs, fn);
+    Promise.allSettled(open.map((limits) => limits.share())).then(fn);
+    return () => {};
+  }
+}
 
 /** What is between a gateway and its store. */
 interface Link {
@@ -44,13 +54,9 @@ const down = (): Promise<void> => Promise.reject(new Error("down"));
 
 async function gateway(link: Link = fine): Promise<Limits> {
   const store = over(link, await openLimitsStore({ database, redisUrl, log: silentLog }));
-  const starting = createLimits({ clock, share: { store, log: silentLog }, requestsPerMinute: LIMIT });
-  let isStarted = false;
-  starting.finally(() => (isStarted = true)).catch(() => {});
-  // It waits for the others to hear of it.
-  for (; !isStarted; clock.advance(10)) await new Promise((resolve) => setImmediate(resolve));
-  open.push(await starting);
-  return starting;
+  const limits = await createLimits({ clock, share: { store, log: silentLog }, requestsPerMinute: LIMIT });
+  open.push(limits);
+  return limits;
 }
 
 function over(link: Link, store: LimitsStore): LimitsStore {

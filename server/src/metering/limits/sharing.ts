@@ -11,7 +11,7 @@ const SHARE_MS = 250;
 /** While no other gateway is there to hear it. */
 const ALONE_TELL_MS = 2_000;
 /** Until the others have heard of a new gateway, and it of them. */
-const JOIN_MS = 3 * SHARE_MS;
+export const JOIN_MS = 3 * SHARE_MS;
 const PRUNE_MS = 60_000;
 const WINDOW_MS = 60_000;
 /** What was being written while we read is read again. */
