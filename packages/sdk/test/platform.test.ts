@@ -20,6 +20,7 @@ import {
   writeTinyModel,
 } from "../../../server/src/model-files/testing.ts";
 import { type Hearth, MODEL, startHearth } from "../../../server/test/harness/hearth.ts";
+import { pause } from "../src/client/deadline.ts";
 import {
   AuthenticationError,
   BadRequestError,
@@ -57,7 +58,10 @@ beforeAll(async () => {
   hearth = await startHearth();
   proxy = await startFlakyProxy(hearth);
   client = clientOf();
-  flaky = clientOf({ baseURL: proxy.origin, maxRetries: 8 });
+  flaky = new Fireworks(
+    { apiKey: hearth.apiKey, baseURL: proxy.origin, maxRetries: 8 },
+    { nowMs: Date.now, random: Math.random, pause: (ms, signal) => pause(ms / 10, signal) },
+  );
 });
 afterEach(() => {
   proxy.plan([]);

@@ -35,10 +35,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Pauses as short as a store needs to notice that a connection is gone. */
+/** Pauses of 20 ms at first, growing as ever: a store needs a moment to notice that a connection is gone. */
 const world = {
   random: () => 0,
-  pause: (_: number, signal?: AbortSignal) => sleep(20, undefined, { signal }),
+  pause: (ms: number, signal?: AbortSignal) => sleep(ms / 12.5, undefined, { signal }),
 };
 
 function transferOf(options: TransferOptions = {}): Transfer {

@@ -38,6 +38,11 @@ function bookings(
     verbs: [
       { verb: "create", args: [], ...create, flags: [...BOOKING, ...(create.flags ?? [])] },
       {
+        verb: "get",
+        summary: `Print one of the account's ${collection}.`,
+        examples: [`firectl get ${title} 01a1f8bf536876be`],
+      },
+      {
         verb: "list",
         summary: `List the account's ${collection}.`,
         examples: [`firectl list ${collection}`],
