@@ -28,3 +28,12 @@ DROP TRIGGER append_only ON "audit_log";
 CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON "audit_log" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 --> statement-breakpoint
 CREATE TRIGGER append_only_rows BEFORE DELETE ON "audit_log" FOR EACH ROW EXECUTE FUNCTION refuse_early_expiry();
+--> statement-breakpoint
+CREATE TABLE "billing_modes" (
+	"id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY NOT NULL,
+	"enabled" boolean NOT NULL,
+	"start_time" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+INSERT INTO "billing_modes" ("enabled", "start_time")
+	SELECT true, now() WHERE EXISTS (SELECT FROM "billing_charges" WHERE NOT "waived");

@@ -37,18 +37,24 @@ export class Posting {
   }
 
   async run(): Promise<void> {
+    const isWaived = !this.#deps.enabled;
     const nowMs = this.#deps.clock.now();
     const recentMs = dayOf(nowMs - RECENT_MS);
     if (nowMs >= this.#nextFullMs || nowMs < this.#nextFullMs - DAY_MS) {
-      await this.#catchUp(recentMs);
+      await this.#catchUp(recentMs, isWaived);
       this.#nextFullMs = nowMs + DAY_MS;
     }
-    await this.#post(recentMs, hourOf(nowMs));
+    await this.#post(recentMs, hourOf(nowMs), isWaived);
     await this.#issueInvoices(nowMs);
   }
 
+  /** Nobody is to pay for what there is so far. */
+  async waiveAll(): Promise<void> {
+    await this.#catchUp(dayOf(this.#deps.clock.now()) + DAY_MS, true);
+  }
+
   /** However late usage came: months whose sums are not what was charged of them are looked at day by day. */
-  async #catchUp(endMs: number): Promise<void> {
+  async #catchUp(endMs: number, isWaived: boolean): Promise<void> {
     const { usage, ledger, reserving } = this.#deps;
     const reserved = (await reserving?.between(new Date(0), new Date(endMs))) ?? [];
     const first = [await usage.firstDay(), ...reserved.map(({ startTime }) => startTime)];
@@ -56,32 +62,32 @@ export class Posting {
     for (let fromMs = dayOf(firstMs); fromMs < endMs; fromMs = monthOf(fromMs).endMs) {
       const toMs = Math.min(monthOf(fromMs).endMs, endMs);
       const [from, to] = [new Date(fromMs), new Date(toMs)];
-      await this.#chargeReservations(fromMs, toMs);
+      await this.#chargeReservations(fromMs, toMs, isWaived);
       const [costs, charged] = await Promise.all([usage.costs(from, to), ledger.charged(from, to)]);
       const isLate = [...costs].some(([accountId, cost]) => cost > (charged.get(accountId) ?? 0n));
-      if (isLate) await this.#post(fromMs, toMs);
+      if (isLate) await this.#post(fromMs, toMs, isWaived);
     }
   }
 
   /** Day by day, so that memory holds one day's sums at most. @param fromMs the beginning of a day. */
-  async #post(fromMs: number, toMs: number): Promise<void> {
-    await this.#chargeReservations(fromMs, dayOf(toMs));
+  async #post(fromMs: number, toMs: number, isWaived: boolean): Promise<void> {
+    await this.#chargeReservations(fromMs, dayOf(toMs), isWaived);
     for (let dayMs = fromMs; dayMs < toMs; dayMs += DAY_MS) {
-      await this.#postUsage(new Date(dayMs), new Date(Math.min(dayMs + DAY_MS, toMs)));
+      await this.#postUsage(new Date(dayMs), new Date(Math.min(dayMs + DAY_MS, toMs)), isWaived);
     }
   }
 
-  async #postUsage(from: Date, to: Date): Promise<void> {
-    const { usage, ledger, clock, enabled } = this.#deps;
+  async #postUsage(from: Date, to: Date, isWaived: boolean): Promise<void> {
+    const { usage, ledger, clock } = this.#deps;
     const [costs, posted] = await Promise.all([usage.hourlyCosts(from, to), ledger.posted(from, to)]);
     const known = new Map(posted.map((one) => [keyOf(one), one.micros]));
     const fresh = costs.filter((one) => one.costMicros > (known.get(keyOf(one)) ?? 0n));
     if (fresh.length === 0) return;
-    const shares = enabled ? await this.#reservedShares(from, to) : new Map<string, bigint>();
+    const shares = isWaived ? new Map<string, bigint>() : await this.#reservedShares(from, to);
     const failures: unknown[] = [];
     for (const hour of byHour(fresh, shares)) {
       // What goes wrong with one account is not to hold up the others.
-      await ledger.postUsage(hour, new Date(clock.now()), !enabled).catch((error) => failures.push(error));
+      await ledger.postUsage(hour, new Date(clock.now()), isWaived).catch((error) => failures.push(error));
     }
     if (failures.length > 0) throw failures[0];
   }
@@ -95,17 +101,17 @@ export class Posting {
   }
 
   /** Of full days, used or not. */
-  async #chargeReservations(fromMs: number, toMs: number): Promise<void> {
-    const { reserving, ledger, clock, enabled } = this.#deps;
+  async #chargeReservations(fromMs: number, toMs: number, isWaived: boolean): Promise<void> {
+    const { reserving, ledger, clock } = this.#deps;
     const [from, to] = [new Date(fromMs), new Date(toMs)];
-    const reserved = enabled ? ((await reserving?.between(from, to)) ?? []) : [];
+    const reserved = (await reserving?.between(from, to)) ?? [];
     if (reserving === null || reserved.length === 0) return;
     const charged = await ledger.reservedDays(from, to);
     for (const one of reserved) {
       for (let dayMs = fromMs; dayMs < toMs; dayMs += DAY_MS) {
         if (charged.has(`${one.name} ${dayMs}`)) continue;
         const charge = reservationCharge(one, reserving.prices, dayMs, new Date(clock.now()));
-        if (charge !== null) await ledger.post(charge);
+        if (charge !== null) await ledger.post(isWaived ? { ...charge, kind: "waived_usage" } : charge);
       }
     }
   }

@@ -75,35 +75,48 @@ test("a reservation is charged day by day, used or not, for the time it lasts", 
   expect([0, 1, 2, 3].map(on)).toEqual([undefined, 240_000_000n, 120_000_000n, undefined]);
 });
 
-test("a month with a reservation ends with two invoices: the reservation's, and what it didn't serve", async () => {
-  const clock = new FakeClock(Date.UTC(2026, 10, 20, 12));
+test("what a reservation serves is not spent, and its month ends with two invoices: its own, and of what it didn't serve", async () => {
+  const clock = new FakeClock(Date.UTC(2026, 10, 19, 12));
   const both = [ran("a", 8), ran("b", 8)];
+  const within = (from: Date, to: Date) => both.filter(({ hour }) => hour >= from && hour < to);
+  const suspensions = new FakeSuspensions();
   const billing = createBilling({
-    ...{ database, clock, log: silentLog, enabled: true, tokenSecret: Buffer.alloc(32) },
-    suspensions: new FakeSuspensions(),
+    ...{ database, clock, log: silentLog, enabled: true, tokenSecret: Buffer.alloc(32), suspensions },
     usage: {
       onClosed: () => {},
       flush: async () => {},
-      firstDay: async () => null,
-      costs: async () => new Map(),
+      firstDay: async () => HOUR,
+      costs: async (from, to) =>
+        new Map([["acme", within(from, to).reduce((sum, { costMicros }) => sum + costMicros, 0n)]]),
       hourlyCosts: async (from, to) =>
-        both
-          .filter(({ hour }) => hour >= from && hour < to)
-          .map(({ deployment, ...one }) => ({ ...one, kind: "gpu_seconds", subject: deployment })),
+        within(from, to).map(({ deployment, ...one }) => ({
+          ...{ ...one, kind: "gpu_seconds", subject: deployment },
+        })),
     },
     reserving: {
       prices,
-      between: async () => [
-        reserve(12, {
-          startTime: new Date("2026-11-20T00:00:00Z"),
-          endTime: new Date("2026-11-21T00:00:00Z"),
-        }),
-      ],
-      acceleratorTime: async () => both,
+      between: async (from, to) =>
+        [
+          reserve(12, {
+            startTime: new Date("2026-11-20T00:00:00Z"),
+            endTime: new Date("2026-11-21T00:00:00Z"),
+          }),
+        ].filter(({ startTime, endTime }) => startTime < to && endTime > from),
+      acceleratorTime: async (_accountIds, from, to) => within(from, to),
     },
   });
   await billing.start();
-  await billing.settle();
+  const texts = { reference: "", description: "", createdBy: "", requestId: null };
+  const credits = { accountId: "acme", kind: "credit_grant", amountMicros: 21_000_000n, ...texts } as const;
+  await billing.book(credits);
+  await billing.setTerms("acme", { paymentTerms: "PREPAID" });
+  // While the hour lasts, when it is over, and when it is charged: $60 of the $80 are served.
+  for (const hours of [21.5, 0.5, 1, 1]) {
+    clock.advance(hours * HOUR_MS);
+    await billing.settle();
+    expect((await billing.standing("acme")).spentMicros).toBe(20_000_000n);
+    expect(suspensions.states.get("acme")).toBeUndefined();
+  }
   clock.advance(14 * 24 * HOUR_MS);
   await billing.settle();
   const { rows } = await billing.listInvoices({ orderBy: "name" }, "acme");
@@ -111,5 +124,6 @@ test("a month with a reservation ends with two invoices: the reservation's, and 
     ["2026-11", 20_000_000n],
     ["2026-11-reservations", BigInt(12 * 24) * 5_000_000n],
   ]);
+  expect(suspensions.states.get("acme")).toBe("CREDIT_DEPLETED");
   await billing.close();
 });

@@ -340,6 +340,22 @@ describe("invoices", () => {
     ]);
   });
 
+  test("hold nothing from before billing was turned on, nor from while it was off", async () => {
+    const off = await startGateway(false);
+    off.close(accountId, DOLLAR, Date.UTC(2026, 7, 1));
+    off.close(accountId, 2n * DOLLAR);
+    await off.flush();
+    await off.billing.close();
+    const { billing, close, flush } = await startGateway();
+    expect((await billing.standing(accountId)).spentMicros).toBe(0n);
+    // Of the same hour.
+    close(accountId, 4n * DOLLAR);
+    await flush();
+    clock.advance(15 * DAY_MS);
+    await billing.settle();
+    expect((await billing.getInvoice(accountId, "2026-11"))?.totalMicros).toBe(4n * DOLLAR);
+  });
+
   test("are issued once, whoever looks and however the clock steps", async () => {
     const { billing, close, flush } = await startGateway();
     const other = (await startGateway()).billing;

@@ -13,6 +13,7 @@ import {
   ledgerStore,
   type TransactionRow,
 } from "./ledger-store.ts";
+import { modeStore } from "./mode-store.ts";
 import { hourOf } from "./months.ts";
 import {
   manualPayments,
@@ -156,6 +157,7 @@ export function createBilling(deps: BillingDeps): Billing {
     clock,
     onFailure: (err) => log.warn({ err }, "Usage can't be charged yet"),
   });
+  const modes = modeStore(database);
   const now = () => new Date(clock.now());
 
   return {
@@ -206,6 +208,7 @@ export function createBilling(deps: BillingDeps): Billing {
       await spend.refresh();
     },
     async start() {
+      await modes.enter(enabled, now(), () => posting.waiveAll());
       await spend.start();
       work.poke();
     },

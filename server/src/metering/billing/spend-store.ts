@@ -36,7 +36,7 @@ export function spendStore({ db }: Pick<Database, "db">): SpendStore {
           micros: sql<bigint>`sum(${billingCharges.micros})`.mapWith(BigInt),
         })
         .from(billingCharges)
-        .where(and(within(from, to), eq(billingCharges.waived, true)))
+        .where(and(within(from, to), eq(billingCharges.waived, true), isUsage))
         .groupBy(billingCharges.accountId);
       return new Map(rows.map(({ accountId, micros }) => [accountId, micros]));
     },

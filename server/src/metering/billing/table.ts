@@ -179,6 +179,13 @@ export const billingCharges = pgTable(
   ],
 );
 
+/** Since when usage is owed, or is not. */
+export const billingModes = pgTable("billing_modes", {
+  id: bigint({ mode: "bigint" }).primaryKey().generatedAlwaysAsIdentity(),
+  enabled: boolean().notNull(),
+  startTime: time("start_time").notNull(),
+});
+
 /** Warnings: once a month for each amount. */
 export const spendAlerts = pgTable(
   "spend_alerts",
