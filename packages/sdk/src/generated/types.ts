@@ -2015,6 +2015,10 @@ export interface InvoiceLine {
   /** A model, a deployment. */
   subject?: string | undefined;
   month?: string | undefined;
+  /** The first hour in which it was used. */
+  startTime?: string | undefined;
+  /** The end of the last hour. */
+  endTime?: string | undefined;
   /** US dollars as decimal text. */
   amountUsd?: string | undefined;
 }
