@@ -14,11 +14,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import {
-  SMOLLM2_135M_SHAPE,
-  writeTinyAdapter,
-  writeTinyModel,
-} from "../../../server/src/model-files/testing.ts";
+import { writeTinyAdapter, writeTinyModel } from "../../../server/src/model-files/testing.ts";
 import { type Hearth, MODEL, startHearth } from "../../../server/test/harness/hearth.ts";
 import { pause } from "../src/client/deadline.ts";
 import {
@@ -331,6 +327,14 @@ describe("uploads", () => {
   });
 });
 
+/** A model that is loaded in no time. */
+async function tinyModel(): Promise<string> {
+  const path = join(folder, "tiny");
+  await writeTinyModel(path);
+  const { name = "" } = await uploadModel(client, path, { modelId: newId("tiny"), stateFolder: null });
+  return name;
+}
+
 describe("models, datasets and addons as wishes", () => {
   const messages = [{ role: "user", content: "Say hello." }] as const;
 
@@ -348,7 +352,7 @@ describe("models, datasets and addons as wishes", () => {
   test("one deployment is made, however many ask at once; it is changed, found again and deleted", async () => {
     const options: LLMOptions = {
       client,
-      model: "smollm2-135m-instruct",
+      model: await tinyModel(),
       deploymentType: "on-demand",
       deploymentDisplayName: newId("shared"),
     };
@@ -389,12 +393,16 @@ describe("models, datasets and addons as wishes", () => {
 
   test("an addon is loaded where its base model is served, and answers otherwise than it", async () => {
     const adapter = join(folder, "adapter");
-    await writeTinyAdapter(adapter, { shape: SMOLLM2_135M_SHAPE, seed: 3 });
+    await writeTinyAdapter(adapter, { seed: 3 });
     const modelId = newId("lora");
-    const peftDetails = { baseModel: MODEL };
+    const baseModel = await tinyModel();
+    const peftDetails = { baseModel };
     await uploadModel(client, adapter, { modelId, model: { peftDetails }, stateFolder: null });
     const model = `accounts/local/models/${modelId}`;
-    const base = new LLM({ client, model: MODEL, deploymentType: "serverless", temperature: 0 });
+    const base = new LLM({
+      ...{ client, model: baseModel, deploymentType: "on-demand", deploymentDisplayName: newId("base") },
+      ...{ enableAddons: true, temperature: 0 },
+    });
     const shared = new LLM({ client, model, deploymentType: "on-demand-lora", temperature: 0 });
     const request = { messages, max_tokens: 8 };
     const [plain, changed] = [
@@ -403,8 +411,9 @@ describe("models, datasets and addons as wishes", () => {
     ];
     expect(changed.choices[0]?.message.content).not.toBe(plain.choices[0]?.message.content);
     expect(shared.modelId).toMatch(/^accounts\/local\/deployedModels\//);
-    expect(shared.peftBaseModel).toBe(MODEL);
+    expect(shared.peftBaseModel).toBe(baseModel);
     const { baseDeploymentName } = shared;
+    expect(baseDeploymentName).toBe(base.deploymentName);
     await shared.deleteDeployment();
     expect((await client.deployments.get(baseDeploymentName ?? "")).state).toBe("READY");
     await client.deployments.delete(baseDeploymentName ?? "", { ignoreChecks: true });
