@@ -29,6 +29,8 @@ export interface Config {
   readonly launchedEngines: ReadonlyMap<string, readonly string[]>;
   /** Model name of one of them → what its server can do beyond every one's abilities. */
   readonly engineFeatures: ReadonlyMap<string, readonly string[]>;
+  /** Accelerator type, or `CPU` for none → what runs deployments' replicas there instead of the embedded engine. */
+  readonly deploymentEngines: ReadonlyMap<string, DeploymentEngine>;
   /** Accelerator type → how many of them the host has for replicas. */
   readonly accelerators: ReadonlyMap<string, number>;
   /** Where the host is, as a placement label. */
@@ -51,6 +53,19 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** The whole environment, for programs the platform runs for itself (proxy settings, say). */
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A program that serves a deployment's model with the OpenAI API. */
+export interface DeploymentEngine {
+  /**
+   * Program and arguments. `{port}` and `{name}` as for launched engines; `{model}`, the model's files as they were
+   * uploaded, or `{gguf}`, its GGUF file; `{accelerators}`, how many the replica has.
+   */
+  command: readonly string[];
+  /** What the server can do beyond every one's abilities. */
+  features: readonly string[];
+  /** Requests that it computes at the same time. */
+  concurrency: number;
 }
 
 /** A folder of a bucket, of Amazon or of a server that speaks the same protocol. */
@@ -86,6 +101,7 @@ const NAMES = [
   "HEARTH_ATTACHED_ENGINES",
   "HEARTH_LAUNCHED_ENGINES",
   "HEARTH_ENGINE_FEATURES",
+  "HEARTH_DEPLOYMENT_ENGINES",
   "HEARTH_ENGINE_THREADS",
   "HEARTH_ACCELERATORS",
   "HEARTH_REGION",
@@ -119,7 +135,10 @@ export function readConfig(env: Env = process.env): Config {
   const engineFeatures = read("HEARTH_ENGINE_FEATURES", pairs(modelName, serverFeatures), new Map());
   for (const name of engineFeatures.keys()) {
     if (!attachedEngines.has(name) && !launchedEngines.has(name))
-      throw new ConfigError("HEARTH_ENGINE_FEATURES", `${name} is neither an attached engine nor a launched one`);
+      throw new ConfigError(
+        "HEARTH_ENGINE_FEATURES",
+        `${name} is neither an attached engine nor a launched one`,
+      );
   }
   return Object.freeze({
     port: read("HEARTH_PORT", integer(0, 65_535), 8080),
@@ -139,6 +158,7 @@ export function readConfig(env: Env = process.env): Config {
     attachedEngines,
     launchedEngines,
     engineFeatures,
+    deploymentEngines: read("HEARTH_DEPLOYMENT_ENGINES", deploymentEngines, new Map()),
     accelerators: read("HEARTH_ACCELERATORS", pairs(acceleratorType, integer(1, 1024)), new Map()),
     region: read<string | null>("HEARTH_REGION", region, null),
     engineThreads: read<number | null>("HEARTH_ENGINE_THREADS", integer(1, 256), null),
@@ -220,23 +240,66 @@ const acceleratorType = matching(
 );
 const region = matching(/^[A-Z][A-Z0-9_]{0,62}$/, "a region such as EU_PARIS_1");
 
+const DEFAULT_CONCURRENCY = 64;
+const MAX_CONCURRENCY = 4_096;
+
+/** A JSON object: accelerator type or `CPU` → what runs there. */
+const deploymentEngines: Parse<ReadonlyMap<string, DeploymentEngine>> = (value, name) => {
+  const fail = (problem: string): never => {
+    throw new ConfigError(name, problem);
+  };
+  const example = '{"NVIDIA_H100_80GB": {"command": ["vllm", "serve", "{model}", "--port", "{port}"]}}';
+  const json = jsonObject(value) ?? fail(`must be a JSON object such as ${example}`);
+  return new Map(
+    Object.entries(json).map(([type, engine]) => {
+      if (type !== "CPU") acceleratorType(type, name);
+      const { command, features = [], concurrency = DEFAULT_CONCURRENCY, ...unknown } = Object(engine);
+      if (Object.keys(unknown).length > 0) fail("knows command, features and concurrency alone");
+      if (!isTexts(command) || !isTexts(features)) fail(`must be a JSON object such as ${example}`);
+      const placeholders = new Set(command.join(" ").match(/\{[a-z]+\}/g));
+      if (!placeholders.has("{port}") || placeholders.has("{model}") === placeholders.has("{gguf}"))
+        fail("needs the placeholder {port}, and one of {model} and {gguf}, in each command");
+      for (const known of ["{port}", "{name}", "{model}", "{gguf}", "{accelerators}"])
+        placeholders.delete(known);
+      if (placeholders.size > 0) fail(`has no placeholder ${[...placeholders][0]}`);
+      if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY)
+        fail(`concurrency must be a whole number from 1 to ${MAX_CONCURRENCY}`);
+      return [
+        type,
+        {
+          command,
+          features: (features as string[]).flatMap((one) => serverFeatures(one, name)),
+          concurrency,
+        },
+      ];
+    }),
+  );
+};
+
+function jsonObject(text: string): object | null {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === "object" && json !== null && !Array.isArray(json) ? json : null;
+  } catch {
+    return null;
+  }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
+}
+
 /** A JSON object: model name → array of program and arguments. */
 const commands: Parse<ReadonlyMap<string, readonly string[]>> = (value, name) => {
   const bad = new ConfigError(
     name,
     'must be a JSON object such as {"accounts/a/models/m": ["program", "{port}"]}',
   );
-  let json: unknown;
-  try {
-    json = JSON.parse(value);
-  } catch {
-    throw bad;
-  }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw bad;
+  const json = jsonObject(value);
+  if (json === null) throw bad;
   return new Map(
     Object.entries(json).map(([model, command]) => {
-      const isCommand = Array.isArray(command) && command.every((word) => typeof word === "string");
-      if (!isCommand || !command.join(" ").includes("{port}")) throw bad;
+      if (!isTexts(command) || !command.join(" ").includes("{port}")) throw bad;
       if (/\{(?!port\}|name\})[a-z]+\}/.test(command.join(" "))) {
         throw new ConfigError(name, "knows the placeholders {port} and {name} alone");
       }

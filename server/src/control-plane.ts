@@ -19,7 +19,7 @@ import {
   nameServerless,
 } from "./control/deployed-models/service.ts";
 import { checkDeploymentSize, createDeploymentShapes } from "./control/deployment-shapes/service.ts";
-import { createDeployments, type FetchFile } from "./control/deployments/service.ts";
+import { createDeployments, type FetchFile, type LaunchDeps } from "./control/deployments/service.ts";
 import {
   type AttachedModel,
   type CatalogWeights,
@@ -34,7 +34,7 @@ import { createUsage } from "./control/usage/service.ts";
 import { createUsers } from "./control/users/service.ts";
 import { controlRoutes } from "./control-routes.ts";
 import { type DeploymentSpec, ensureWeights, type Fleet } from "./fleet/service.ts";
-import { engineFor } from "./fleet-setup.ts";
+import { engineFor, runnerFor } from "./fleet-setup.ts";
 import type { Clock } from "./lib/clock.ts";
 import { type Billing, createBilling } from "./metering/billing/service.ts";
 import type { Prices } from "./metering/money/service.ts";
@@ -121,6 +121,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     ...{ database, clock, tokenSecret, accounts, users, models, shapes },
     keySecret: await platformSecret(database, "direct-route-keys"),
     checkSize: checkDeploymentSize,
+    runnerFor: (acceleratorType) => runnerFor(config, acceleratorType),
     loaded: loadedModels(addonsPerAccount),
     hostRegion: config.region,
     observe: (name) => fleet.observe(name),
@@ -136,8 +137,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const serving = new Serving({
     ...{ database, clock, log, fleet, deployments, deployedModels, library, serverless: served },
     describe: (principal, name) => models.describe(principal, name),
-    engineFor: (workload, slots) => engineFor(config, workload, slots),
-    fetchModel: (name, precision) => fetcherOf(models, name, precision),
+    ...launching(config, models),
     isSuspended: billing.isSuspended,
   });
   return {
@@ -229,10 +229,22 @@ function openDatasets(
   });
 }
 
-function fetcherOf(models: Models, name: string, precision: string | null): FetchFile {
+function launching(config: Config, models: Models): LaunchDeps {
+  return {
+    engineFor: (workload) => engineFor(config, workload),
+    fetchModel: (name, precision) => fetcherOf(models, name, precision === null ? {} : { precision }),
+    fetchUpload: (name) => fetcherOf(models, name, { asUploaded: true }),
+  };
+}
+
+function fetcherOf(
+  models: Models,
+  name: string,
+  how: { precision?: string; asUploaded?: boolean },
+): FetchFile {
   return async (signal, onPhase) => {
     const model = await models.deployable(PLATFORM, name);
-    return model.fetch({ signal, onPhase, ...(precision === null ? {} : { precision }) });
+    return model.fetch({ signal, onPhase, ...how });
   };
 }
 

@@ -1,10 +1,11 @@
-import type { Config } from "./config.ts";
-import type { Workload } from "./control/deployments/service.ts";
+import type { Config, DeploymentEngine } from "./config.ts";
+import type { Runner, Workload } from "./control/deployments/service.ts";
 import type { AttachedModel, ModelService } from "./control/models/service.ts";
 import { type LlamaCppOptions, llamaCppKind } from "./engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
 import { alwaysOn, createFleet, type DeploymentSpec, type Fleet } from "./fleet/service.ts";
 import type { Clock } from "./lib/clock.ts";
+import { AppError } from "./lib/errors.ts";
 import type { Log } from "./platform/telemetry/log.ts";
 import { progressBar, type Terminal } from "./progress-bar.ts";
 
@@ -40,7 +41,8 @@ export function servedSpecs(config: Config, models: ModelService): DeploymentSpe
     ),
     ...[...config.attachedEngines].map(([name, baseUrl]) =>
       alwaysOn(name, {
-        attach: () => createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name), ...featuresOf(config, name) }),
+        attach: () =>
+          createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name), ...featuresOf(config, name) }),
       }),
     ),
     ...[...config.launchedEngines].map(([name, command]) =>
@@ -49,8 +51,62 @@ export function servedSpecs(config: Config, models: ModelService): DeploymentSpe
   ];
 }
 
-/** How a deployment's replica is run on this host: by the embedded engine. */
-export function engineFor(config: Config, workload: Workload, slots: number): DeploymentSpec["engine"] {
+const CPU = "CPU";
+const SLOTS = 8;
+const LONG_PROMPT_SLOTS = 4;
+
+type HowToRun = Required<Pick<DeploymentSpec, "engine" | "concurrency">>;
+
+/** How a deployment's replica is run on this host: by a program of the settings, or by the embedded engine. */
+export function engineFor(config: Config, workload: Workload): HowToRun {
+  const program = config.deploymentEngines.get(workload.accelerators?.type ?? CPU);
+  if (program !== undefined) {
+    return { engine: programFor(program, workload), concurrency: program.concurrency };
+  }
+  const slots = workload.longPrompt ? LONG_PROMPT_SLOTS : SLOTS;
+  return { engine: embedded(config, workload, slots), concurrency: slots };
+}
+
+/** What runs replicas on accelerators of a type; null: on the host's processors. */
+export function runnerFor(config: Config, acceleratorType: string | null): Runner {
+  const program = config.deploymentEngines.get(acceleratorType ?? CPU);
+  if (program === undefined) return "embedded";
+  return takesGguf(program) ? "gguf" : "upload";
+}
+
+function takesGguf({ command }: DeploymentEngine): boolean {
+  return command.some((argument) => argument.includes("{gguf}"));
+}
+
+function programFor(program: DeploymentEngine, workload: Workload): DeploymentSpec["engine"] {
+  const { model, accelerators, weights, uploaded } = workload;
+  const isGguf = takesGguf(program);
+  return {
+    command: program.command.map((argument) =>
+      argument.replaceAll("{gguf}", "{model}").replaceAll("{accelerators}", String(accelerators?.count ?? 0)),
+    ),
+    weights: {
+      async fetch(signal, onPhase) {
+        refuseUnlessPlain(workload, isGguf);
+        return (isGguf ? weights : uploaded)(signal, onPhase);
+      },
+    },
+    upstreamModel: lastPart(model),
+    features: program.features,
+  };
+}
+
+/** A deployment may be older than the settings: what it asks for is never left out in silence. */
+function refuseUnlessPlain(workload: Workload, isGguf: boolean): void {
+  const { draft, ngramLength, contextLength, longPrompt, withAdapters, precision } = workload;
+  const isPlain = draft === null && ngramLength === null && contextLength === null && !longPrompt;
+  if (isPlain && !withAdapters && (isGguf || precision === null)) return;
+  const message =
+    "The deployment asks for a draft, a context, a precision or addons, which the program that runs it here can't be told.";
+  throw new AppError("FAILED_PRECONDITION", message);
+}
+
+function embedded(config: Config, workload: Workload, slots: number): DeploymentSpec["engine"] {
   const { weights, draft, draftTokens, ngramLength, contextLength } = workload;
   let draftPath: string | null = null;
   return {

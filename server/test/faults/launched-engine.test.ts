@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Hearth, startHearth, until } from "../harness/hearth.ts";
-import { post, stream } from "../harness/http.ts";
+import { post, send, stream } from "../harness/http.ts";
+import { uploadTinyModel } from "../harness/models.ts";
 import { alive, descendants } from "./processes.ts";
 
 const SERVER = fileURLToPath(new URL("../../src/fleet/launchers/fixture-server.ts", import.meta.url));
@@ -12,7 +13,17 @@ let hearth: Hearth;
 
 beforeAll(async () => {
   const command = [process.execPath, "--import", "tsx", SERVER, "{port}"];
-  hearth = await startHearth({ env: { HEARTH_LAUNCHED_ENGINES: JSON.stringify({ [MODEL]: command }) } });
+  const engines = {
+    NVIDIA_H100_80GB: { command: [...command, "{model}"] },
+    NVIDIA_A100_80GB: { command: [...command, "fails", "{gguf}"] },
+  };
+  hearth = await startHearth({
+    env: {
+      HEARTH_LAUNCHED_ENGINES: JSON.stringify({ [MODEL]: command }),
+      HEARTH_DEPLOYMENT_ENGINES: JSON.stringify(engines),
+      HEARTH_ACCELERATORS: "NVIDIA_H100_80GB=2,NVIDIA_A100_80GB=1",
+    },
+  });
 });
 
 const saying = (content: string) => ({ model: MODEL, messages: [{ role: "user", content }] });
@@ -41,11 +52,60 @@ describe("a model server that the platform starts for itself", () => {
     );
     expect(alive(before)).toEqual([]);
   });
+});
 
-  test("is gone, with all it has started, soon after the platform was killed", async () => {
-    const all = descendants(hearth.pid);
-    expect(servers().length).toBeGreaterThan(0);
-    await hearth.kill9();
-    await until("the end of all children", () => alive(all).length === 0);
+describe("a deployment on accelerators that a program of the settings serves", () => {
+  const PATH = "/v1/accounts/local/deployments";
+  const deploy = async (id: string, body: object) =>
+    post(hearth, `${PATH}?deploymentId=${id}`, { baseModel: await model, ...body });
+  const get = async (id: string) => (await send(hearth, `${PATH}/${id}`)).json;
+  let model: Promise<string>;
+  beforeAll(() => {
+    model = uploadTinyModel(hearth, "local", "tiny");
   });
+
+  test("runs an uploaded model there from its own files, and sees its accelerators alone", async () => {
+    const made = await deploy("gpu", { acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2 });
+    expect(made.status, made.text).toBe(200);
+    await until("READY", async () => (await get("gpu")).state === "READY");
+    expect((await get("gpu")).replicaStats.readyReplicaCount).toBe(1);
+    const asked = { ...saying("files"), model: `${await model}#accounts/local/deployments/gpu` };
+    const reply = await post(hearth, CHAT, asked);
+    expect(reply.status, reply.text).toBe(200);
+    const files = "config.json,model.safetensors,tokenizer.json,tokenizer_config.json";
+    expect(reply.json.choices[0].message.content).toBe(`${files} on 0,1`);
+    const { json } = await send(hearth, `${PATH}/gpu/events`);
+    expect(json.events.map((event: { type: string }) => event.type)).toContain("STATE");
+  });
+
+  test.each([
+    ["enableAddons", true],
+    ["ngramSpeculationLength", 4],
+    ["maxContextLength", 128],
+    ["precision", "FP16"],
+    ["autoTune", { longPrompt: true }],
+  ])("is refused %s, which the program can't be told", async (field, value) => {
+    const more = field === "ngramSpeculationLength" ? { draftTokenCount: 4 } : {};
+    const wanted = { acceleratorType: "NVIDIA_H100_80GB", [field]: value, ...more };
+    const reply = await deploy("refused", wanted);
+    expect(reply.status, reply.text).toBe(400);
+    expect(reply.json.message).toContain(field);
+  });
+
+  test("says why its program doesn't come up", async () => {
+    const made = await deploy("broken", { acceleratorType: "NVIDIA_A100_80GB", precision: "FP16" });
+    expect(made.status, made.text).toBe(200);
+    const { status } = await until("a reason", async () => {
+      const deployment = await get("broken");
+      return deployment.status.code === "UNAVAILABLE" && deployment;
+    });
+    expect(status.message).toContain("ended while loading");
+  });
+});
+
+test("every server is gone, with all it has started, soon after the platform was killed", async () => {
+  const all = descendants(hearth.pid);
+  expect(servers().length).toBeGreaterThan(0);
+  await hearth.kill9();
+  await until("the end of all children", () => alive(all).length === 0);
 });

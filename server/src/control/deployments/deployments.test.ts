@@ -598,7 +598,7 @@ describe("what the fleet is told", () => {
     });
     const spec = test.fleet.specs.get(nameOf(id))!;
     expect(spec).toMatchObject({
-      ...{ model: LIBRARY, minReplicas: 1, maxReplicas: 3, sessionAffinity: true, concurrency: 4 },
+      ...{ model: LIBRARY, minReplicas: 1, maxReplicas: 3, sessionAffinity: true },
       scaling: {
         ...{ scaleUpWindowMs: 1_000, scaleDownWindowMs: 600_000, scaleToZeroWindowMs: 3_600_000 },
         loadTargets: { tokens_generated_per_second: 200 },

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import type { DeploymentSpec } from "../../fleet/service.ts";
+import type { Accelerators, DeploymentSpec } from "../../fleet/service.ts";
 import { replicaBounds, scalingOf } from "./autoscaling.ts";
 import { deploymentName } from "./names.ts";
+import type { StoredSpec } from "./schema.ts";
 import type { DeploymentRow } from "./store.ts";
 
 export type FetchFile = (signal: AbortSignal, onPhase: (message: string) => void) => Promise<string>;
@@ -12,6 +13,8 @@ export interface Workload {
   model: string;
   precision: string | null;
   weights: FetchFile;
+  /** The same as it was uploaded: a folder in Hugging Face's form, or a GGUF file. */
+  uploaded: FetchFile;
   draft: FetchFile | null;
   /** Tokens drafted a step, by the draft model or by n-gram lookup; null: the engine's own choice. */
   draftTokens: number | null;
@@ -22,17 +25,19 @@ export interface Workload {
   /** Room for longer prompts, for fewer at a time. */
   longPrompt: boolean;
   withAdapters: boolean;
+  /** Of each replica; null: the host's processors compute. */
+  accelerators: Accelerators | null;
 }
 
 export interface LaunchDeps {
   /** The model's file, in the engine's form, on this host. */
   fetchModel(name: string, precision: string | null): FetchFile;
-  /** How a workload is run here. @param slots requests at the same time. */
-  engineFor(workload: Workload, slots: number): DeploymentSpec["engine"];
+  /** The model's files as they were uploaded, on this host. */
+  fetchUpload(name: string): FetchFile;
+  /** How a workload is run here, and how many requests at the same time. */
+  engineFor(workload: Workload): Required<Pick<DeploymentSpec, "engine" | "concurrency">>;
 }
 
-const SLOTS = 8;
-const LONG_PROMPT_SLOTS = 4;
 const NO_ACCELERATOR = "ACCELERATOR_TYPE_UNSPECIFIED";
 const NO_PRECISION = "PRECISION_UNSPECIFIED";
 /** Where only the number is asked for, as the contract has it. */
@@ -47,22 +52,21 @@ export function fleetSpec(
 ): DeploymentSpec {
   const { spec } = row;
   const made = makeOf(row);
-  const slots = made.longPrompt ? LONG_PROMPT_SLOTS : SLOTS;
   const workload = {
     ...made,
     weights: deps.fetchModel(made.model, made.precision),
+    uploaded: deps.fetchUpload(made.model),
     draft: made.draftModel === null ? null : deps.fetchModel(made.draftModel, null),
   };
   return {
     id: deploymentName(row),
     model: made.model,
     revision: revisionOf(row),
-    engine: deps.engineFor(workload, slots),
+    ...deps.engineFor(workload),
     minReplicas,
     maxReplicas: replicaBounds(spec).max,
     fixedReplicas: row.fixedReplicas,
     scaling: scalingOf(spec),
-    concurrency: slots,
     sessionAffinity: spec.enableSessionAffinity ?? false,
     adapters,
     accelerators: made.accelerators,
@@ -90,8 +94,6 @@ function makeOf({ spec, servedModel, baseModel }: DeploymentRow) {
   const drafts = spec.draftTokenCount !== 0;
   const draftModel = (drafts && spec.draftModel) || null;
   const ngramLength = (drafts && spec.ngramSpeculationLength) || null;
-  const isTyped = (spec.acceleratorType ?? NO_ACCELERATOR) !== NO_ACCELERATOR;
-  const type = isTyped ? (spec.acceleratorType as string) : DEFAULT_ACCELERATOR;
   return {
     model: servedModel,
     precision: (spec.precision ?? NO_PRECISION) === NO_PRECISION ? null : (spec.precision as string),
@@ -102,7 +104,16 @@ function makeOf({ spec, servedModel, baseModel }: DeploymentRow) {
     longPrompt: spec.autoTune?.longPrompt ?? false,
     withAdapters:
       (spec.enableAddons ?? false) || (spec.enableHotReloadLatestAddon ?? false) || servedModel !== baseModel,
-    // Only where they are asked for: else the host's processors compute.
-    accelerators: isTyped || spec.acceleratorCount ? { type, count: spec.acceleratorCount || 1 } : null,
+    accelerators: replicaAccelerators(spec),
   };
+}
+
+/** Of each replica. Only where they are asked for: else, null, the host's processors compute. */
+export function replicaAccelerators({
+  acceleratorType,
+  acceleratorCount,
+}: Pick<StoredSpec, "acceleratorType" | "acceleratorCount">): Accelerators | null {
+  const isTyped = (acceleratorType ?? NO_ACCELERATOR) !== NO_ACCELERATOR;
+  const type = isTyped ? (acceleratorType as string) : DEFAULT_ACCELERATOR;
+  return isTyped || acceleratorCount ? { type, count: acceleratorCount || 1 } : null;
 }

@@ -8,7 +8,7 @@ import { replicaBounds } from "./autoscaling.ts";
 import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { DirectRouteKeys } from "./direct-route.ts";
 import { stateEvent } from "./lifecycle.ts";
-import type { ModelSource, SizeCheck } from "./model-fit.ts";
+import type { ModelSource, RunnerFor, SizeCheck } from "./model-fit.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
 import { type AcceleratorQuota, heldAccelerators, withinQuota } from "./quota.ts";
 import type {
@@ -41,7 +41,7 @@ export {
   type Workload,
 } from "./launch.ts";
 export { stepDeployment } from "./lifecycle.ts";
-export { type ModelSource, modelNameOf } from "./model-fit.ts";
+export { type ModelSource, modelNameOf, type Runner } from "./model-fit.ts";
 export { deploymentName, parseDeploymentName } from "./names.ts";
 export { MULTI_REGIONS, REGIONS } from "./schema.ts";
 export {
@@ -131,6 +131,8 @@ export interface DeploymentsDeps {
   models: ModelSource;
   shapes: ShapeSource;
   checkSize: SizeCheck;
+  /** Absent: the embedded engine everywhere. */
+  runnerFor?: RunnerFor;
   loaded: LoadedModels;
   hostRegion: string | null;
   /** What runs of a deployment in this process. */
@@ -153,6 +155,7 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   const context: Context = {
     ...{ store, clock, keys, hostRegion },
     ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
+    runnerFor: deps.runnerFor ?? (() => "embedded"),
     acceleratorQuota: deps.acceleratorQuota,
     checkGrowth: deps.checkGrowth ?? (() => {}),
     async changed() {

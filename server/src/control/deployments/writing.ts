@@ -5,11 +5,12 @@ import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
 import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { checkFields } from "./fields.ts";
-import { revisionOf } from "./launch.ts";
+import { replicaAccelerators, revisionOf } from "./launch.ts";
 import { stateEvent } from "./lifecycle.ts";
 import {
   type ChosenModel,
   checkAgainstModel,
+  checkAgainstRunner,
   chooseModel,
   modelNameOf,
   withModelDefaults,
@@ -154,22 +155,24 @@ const OF_THE_MODEL = new Set([
     "draftTokenCount",
   ],
   ...["draftModel", "ngramSpeculationLength", "maxContextLength", "disableDeploymentSizeValidation"],
-  ...["enableHotReloadLatestAddon"],
+  ...["enableHotReloadLatestAddon", "autoTune"],
 ]);
 
 async function fitModel(
-  { models, checkSize }: Context,
+  { models, checkSize, runnerFor }: Context,
   principal: Principal,
   body: DeploymentBody,
   disableSpeculation: boolean,
 ): Promise<{ whole: DeploymentBody; chosen: ChosenModel }> {
   const chosen = await chooseModel(models, principal, "baseModel", body.baseModel as string);
-  const whole = withModelDefaults(body, chosen, disableSpeculation);
+  const runner = runnerFor(replicaAccelerators(body)?.type ?? null);
+  const whole = withModelDefaults(body, chosen, disableSpeculation || runner !== "embedded");
   if (whole.draftModel) {
     const draft = await chooseModel(models, principal, "draftModel", whole.draftModel);
     if (draft.model.kind !== "base") throw badRequest("draftModel", "draftModel must be a base model here.");
   }
   checkAgainstModel(whole, chosen, checkSize);
+  checkAgainstRunner(whole, chosen, runner);
   return { whole, chosen };
 }
 

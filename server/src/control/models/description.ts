@@ -46,11 +46,13 @@ export interface DeployableModel extends ModelDescription {
   /**
    * Brings the model's file in the engine's form (GGUF; of addons the adapter's) to this host. It is made once and kept.
    * @param options.precision one of `precisions`; absent: the model's own.
+   * @param options.asUploaded instead as it was uploaded: a folder in Hugging Face's form, or a GGUF file.
    * @param options.onPhase hears what is being done, in words for clients.
    * @throws AppError with a public message; the signal's reason.
    */
   fetch(options: {
     precision?: string;
+    asUploaded?: boolean;
     signal: AbortSignal;
     onPhase(message: string): void;
   }): Promise<string>;
@@ -89,13 +91,15 @@ export async function deployableModel(
   return {
     ...description,
     kind,
-    fetch: ({ precision, signal, onPhase }) =>
-      context.weights.fetch(
-        row,
-        precision === undefined ? null : precisionOf(precision, fail),
-        signal,
-        onPhase,
-      ),
+    fetch: ({ precision, asUploaded = false, signal, onPhase }) =>
+      asUploaded
+        ? context.weights.fetchUpload(row, signal, onPhase)
+        : context.weights.fetch(
+            row,
+            precision === undefined ? null : precisionOf(precision, fail),
+            signal,
+            onPhase,
+          ),
   };
 }
 

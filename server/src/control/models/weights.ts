@@ -66,6 +66,12 @@ export class ModelWeights {
     }
   }
 
+  /** A model as it was uploaded: a folder in Hugging Face's form, or its GGUF file. @throws AppError as `fetch` does. */
+  fetchUpload(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    const isFolder = row.facts?.format === "huggingface" && row.importedFrom === "";
+    return isFolder ? this.uploadedFolder(row, signal, onPhase) : this.fetch(row, null, signal, onPhase);
+  }
+
   /** The weights of an upload in Hugging Face's form, stored for `precision`. */
   async convert(row: ModelRow, precision: Precision, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
     const type = weightType(precision);

@@ -208,7 +208,11 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
         isSuspended: (accountId) => suspended.has(accountId),
         serverless: [alwaysOn(SERVED, { kind: "fake", weights: null, options: () => ({}) })],
         fetchModel: () => async () => "/nowhere",
-        engineFor: (workload) => ({ kind: "fake", weights: null, options: () => workload }),
+        fetchUpload: () => async () => "/nowhere",
+        engineFor: (workload) => ({
+          engine: { kind: "fake", weights: null, options: () => workload },
+          concurrency: 8,
+        }),
       });
       return { deployments, deployedModels, serving };
     };

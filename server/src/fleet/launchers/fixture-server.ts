@@ -1,8 +1,9 @@
 /**
- * Run by the tests as a model server of its own: `fixture-server.ts PORT [fails]`. Answers chat with the last message and the
- * numbers of its processes.
+ * Run by the tests as a model server of its own: `fixture-server.ts PORT [fails | FOLDER]`. Answers chat with the last message
+ * and the numbers of its processes; the message "files" with those of its folder, and the accelerators it sees.
  */
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { createServer } from "node:http";
 
 const [port, how = ""] = process.argv.slice(2);
@@ -23,7 +24,11 @@ createServer(async (request, response) => {
   for await (const piece of request) text += piece;
   console.log(`Received ${text}`);
   const { messages, stream } = JSON.parse(text);
-  const content = `${messages.at(-1).content} from ${process.pid} and ${helper.pid}`;
+  const said = messages.at(-1).content;
+  const content =
+    said === "files"
+      ? `${readdirSync(how).sort()} on ${process.env["CUDA_VISIBLE_DEVICES"]}`
+      : `${said} from ${process.pid} and ${helper.pid}`;
   const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
   const base = { id: "x", object: "chat.completion", created: 1, model: "m" };
   if (content.startsWith("exit")) process.exit(4);
