@@ -104,6 +104,10 @@ describe("beyond the guaranteed limits", () => {
     const reply = await post(target, CHAT, chat());
     expect(reply.status).toBe(429);
     expect(reply.headers["retry-after"]).toBe("5");
+    expect(limitHeaders(reply.headers)).toMatchObject({
+      "x-ratelimit-over-limit": "yes",
+      "x-ratelimit-remaining-requests": "0",
+    });
     expect(reply.json.error).toMatchObject({ type: "rate_limit_error", code: "RATE_LIMIT_EXCEEDED" });
     await inference?.ledger.flush();
     const [row] = (await inference?.ledger.list({ accountId: "local" }))!.filter(

@@ -31,14 +31,19 @@ export interface AppErrorOptions {
   param?: string;
   /** Whole seconds after which the same request may succeed; sent as `retry-after`. */
   retryAfterS?: number;
+  /** More of the reply's headers, names and values alternating. Only requests for inference get them. */
+  headers?: readonly string[];
   /** What really happened; logged, never sent. */
   cause?: unknown;
 }
+
+const NO_HEADERS: readonly string[] = [];
 
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly param: string | null;
   readonly retryAfterS: number | null;
+  readonly headers: readonly string[];
 
   /** @param message one sentence safe to show to any client: no prompt, key, path or stack. */
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
@@ -47,6 +52,7 @@ export class AppError extends Error {
     this.code = code;
     this.param = options.param ?? null;
     this.retryAfterS = options.retryAfterS ?? null;
+    this.headers = options.headers ?? NO_HEADERS;
   }
 
   get status(): number {

@@ -7,11 +7,11 @@ export const MINIMUM = { requests: 60, promptTokens: 60_000, generatedTokens: 6_
 /** Tokens an account may use in a day (UTC), by the size of the models. */
 export const TOKENS_PER_DAY = [
   { belowParameters: 40e9, tokens: 2_500_000_000, models: "models below 40B parameters" },
-  { belowParameters: 100e9, tokens: 1_250_000_000, models: "models of 40B to 100B parameters" },
+  { belowParameters: 100e9 + 1, tokens: 1_250_000_000, models: "models of 40B to 100B parameters" },
   {
     belowParameters: Number.POSITIVE_INFINITY,
     tokens: 600_000_000,
-    models: "models of 100B parameters and more",
+    models: "models above 100B parameters",
   },
 ] as const;
 
@@ -166,9 +166,9 @@ export class Account {
     for (const [what, guarantee] of this.guarantees.entries()) guarantee.adopt(sustainedMinutes[what] ?? 0);
   }
 
-  /** Days only come: a clock that steps back stays on the day it was. */
+  /** A clock that steps back over midnight stays on the day it was; one that was days ahead is not believed for long. */
   #turn(day: number): void {
-    if (day <= this.#day) return;
+    if (day === this.#day || day === this.#day - 1) return;
     this.#day = day;
     this.#dayTokens = [0, 0, 0];
     this.#ownDayTokens = [0, 0, 0];

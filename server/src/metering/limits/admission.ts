@@ -1,5 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { type Account, DAY_MS } from "./account.ts";
+import type { Cap } from "./cap.ts";
+import { limitHeaders } from "./headers.ts";
 import type { Admission, TokenUse } from "./service.ts";
 
 const NO_HEADERS: readonly string[] = [];
@@ -32,6 +34,8 @@ export class InFlight implements Admission {
 }
 
 export interface Expected {
+  /** Its key's cap. */
+  key: Cap | undefined;
   n: number;
   promptTokens: number;
   /** A choice. */
@@ -64,30 +68,14 @@ export class Admitted extends InFlight {
 
   override headers(use: TokenUse, isWhole: boolean): readonly string[] {
     const { account } = this;
-    account.roll(this.#clock.monotonicMs());
+    const nowMs = this.#clock.monotonicMs();
+    account.roll(nowMs);
     this.#charge(
       // Engines that don't tell the prompt's tokens at the start tell them at the end.
       use.promptTokens > 0 ? use.promptTokens : this.#promptTokens,
       isWhole ? use.completionTokens : this.#generatedTokens,
     );
-    const [requests, promptTokens, generatedTokens] = account.guarantees;
-    const mostRequests = Math.min(requests.limit, account.cap.limit);
-    return [
-      "x-ratelimit-limit-requests",
-      `${Math.floor(mostRequests)}`,
-      "x-ratelimit-limit-tokens-prompt",
-      `${Math.floor(promptTokens.limit)}`,
-      "x-ratelimit-limit-tokens-generated",
-      `${Math.floor(generatedTokens.limit)}`,
-      "x-ratelimit-remaining-requests",
-      `${Math.min(requests.remaining, mostRequests)}`,
-      "x-ratelimit-remaining-tokens-prompt",
-      `${promptTokens.remaining}`,
-      "x-ratelimit-remaining-tokens-generated",
-      `${generatedTokens.remaining}`,
-      "x-ratelimit-over-limit",
-      this.isOverLimit ? "yes" : "no",
-    ];
+    return limitHeaders(account, this.#expected.key, nowMs, this.isOverLimit);
   }
 
   protected override over({ promptTokens, completionTokens }: TokenUse): void {

@@ -63,6 +63,11 @@ export class Cap {
     this.#window.add(nowMs, n);
   }
 
+  /** Of this minute, for all gateways. */
+  remaining(nowMs: number): number {
+    return Math.max(0, this.limit - this.#window.count(nowMs));
+  }
+
   /** Whole seconds until `n` may fit. */
   retryAfterS(nowMs: number, n: number): number {
     return Math.ceil(this.#window.waitMs(nowMs, Math.max(0, this.limit - n)) / 1000);

@@ -2,6 +2,7 @@ import { AppError } from "../../lib/errors.ts";
 import { Account, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account.ts";
 import { Admitted, InFlight } from "./admission.ts";
 import { Cap, type Others } from "./cap.ts";
+import { limitHeaders } from "./headers.ts";
 import type { AccountCaps, Admission, Ask, Destination, LimitsOptions } from "./service.ts";
 
 const MAX_IN_FLIGHT = 1_000;
@@ -9,6 +10,11 @@ const REQUESTS_PER_MINUTE = 6_000;
 const OVERLOAD_RETRY_S = 5;
 /** Texts have more bytes than that for a token as a rule; what a body has beside its prompt goes into it. */
 const BYTES_PER_TOKEN = 4;
+
+interface Refusal {
+  message: string;
+  retryAfterS: number;
+}
 
 /** The accounts that were in use lately, and who may ask. */
 export class Registry {
@@ -63,56 +69,64 @@ export class Registry {
     const { clock } = this.#options;
     const { n } = ask;
     const account = this.account(principal.accountId);
-    const nowMs = clock.monotonicMs();
-    if (account.inFlight + n > this.#maxInFlight) {
-      throw refusal(`The account has too many requests in flight; ${this.#maxInFlight} may be.`, 1);
-    }
     const key = account.keys.get(principal.keyId);
-    if (key !== undefined) this.#checkCap(account, key, nowMs, n, "The API key");
-    if (destination.isolation === "deployment") {
-      key?.add(nowMs, n);
-      account.isDirty ||= key !== undefined;
-      account.roll(nowMs);
-      return new InFlight(account, n);
-    }
-    this.#checkCap(account, account.cap, nowMs, n, "The account");
-    const day = Math.floor(clock.now() / DAY_MS);
-    const size = sizeClassOf(this.#options.parametersOf?.(destination.model) ?? null);
-    checkDay(account, day, size, clock.now());
+    const isOwn = destination.isolation === "deployment";
+    const nowMs = clock.monotonicMs();
     account.roll(nowMs);
-    const { isOver } = account;
-    if (isOver && this.#options.isOverloaded?.(destination.deployment)) {
-      throw refusal(
-        `${destination.model} is overloaded, and the account is beyond its guaranteed limits.`,
-        OVERLOAD_RETRY_S,
-      );
+    const refusal =
+      this.#refusal(account, key, nowMs, n) ??
+      (isOwn ? null : this.#refusalOfAll(account, destination, nowMs, n));
+    if (refusal !== null) {
+      const headers = isOwn ? [] : limitHeaders(account, key, nowMs, true);
+      const { message, retryAfterS } = refusal;
+      throw new AppError("RATE_LIMIT_EXCEEDED", message, { retryAfterS, headers });
     }
     key?.add(nowMs, n);
+    if (isOwn) {
+      account.isDirty ||= key !== undefined;
+      return new InFlight(account, n);
+    }
     account.cap.add(nowMs, n);
     const promptTokens = Math.ceil(ask.bodySizeBytes / BYTES_PER_TOKEN);
-    return new Admitted(account, clock, { n, promptTokens, maxTokens: ask.maxTokens, size, isOver });
+    const { isOver } = account;
+    const size = this.#sizeOf(destination);
+    return new Admitted(account, clock, { key, n, promptTokens, maxTokens: ask.maxTokens, size, isOver });
   }
 
-  /** @throws AppError RATE_LIMIT_EXCEEDED. */
-  #checkCap(account: Account, cap: Cap, nowMs: number, n: number, whose: string): void {
-    if (cap.fits(nowMs, n, this.others)) return;
+  /** Why a request may not go anywhere. */
+  #refusal(account: Account, key: Cap | undefined, nowMs: number, n: number): Refusal | null {
+    if (account.inFlight + n > this.#maxInFlight) {
+      const message = `The account has too many requests in flight; ${this.#maxInFlight} may be.`;
+      return { message, retryAfterS: 1 };
+    }
+    return key === undefined ? null : this.#refusalOfCap(account, key, nowMs, n, "The API key");
+  }
+
+  /** Why a request may not go to what is everybody's. */
+  #refusalOfAll(account: Account, destination: Destination, nowMs: number, n: number): Refusal | null {
+    const ofCap = this.#refusalOfCap(account, account.cap, nowMs, n, "The account");
+    if (ofCap !== null) return ofCap;
+    const wallMs = this.#options.clock.now();
+    const size = this.#sizeOf(destination);
+    const { tokens, models } = TOKENS_PER_DAY[size]!;
+    if (account.tokensOn(Math.floor(wallMs / DAY_MS), size) >= tokens) {
+      const message = `The account may use ${tokens} tokens a day (UTC) of ${models}.`;
+      return { message, retryAfterS: Math.ceil((DAY_MS - (wallMs % DAY_MS)) / 1000) };
+    }
+    if (!account.isOver || !this.#options.isOverloaded?.(destination.deployment)) return null;
+    const message = `${destination.model} is overloaded, and the account is beyond its guaranteed limits.`;
+    return { message, retryAfterS: OVERLOAD_RETRY_S };
+  }
+
+  #refusalOfCap(account: Account, cap: Cap, nowMs: number, n: number, whose: string): Refusal | null {
+    if (cap.fits(nowMs, n, this.others)) return null;
     // Another gateway may have a part that it doesn't need.
     account.isDirty = true;
-    throw refusal(`${whose} may make ${cap.limit} requests per minute.`, cap.retryAfterS(nowMs, n));
+    const message = `${whose} may make ${cap.limit} requests per minute.`;
+    return { message, retryAfterS: cap.retryAfterS(nowMs, n) };
   }
-}
 
-/** @throws AppError RATE_LIMIT_EXCEEDED. */
-function checkDay(account: Account, day: number, size: number, nowMs: number): void {
-  const { tokens, models } = TOKENS_PER_DAY[size]!;
-  if (account.tokensOn(day, size) < tokens) return;
-  const untilMidnightMs = DAY_MS - (nowMs % DAY_MS);
-  throw refusal(
-    `The account may use ${tokens} tokens a day (UTC) of ${models}.`,
-    Math.ceil(untilMidnightMs / 1000),
-  );
-}
-
-function refusal(message: string, retryAfterS: number): AppError {
-  return new AppError("RATE_LIMIT_EXCEEDED", message, { retryAfterS });
+  #sizeOf({ model }: Destination): number {
+    return sizeClassOf(this.#options.parametersOf?.(model) ?? null);
+  }
 }

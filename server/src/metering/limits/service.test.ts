@@ -17,6 +17,14 @@ async function start(options: Partial<LimitsOptions> = {}) {
   return { clock, limits, admit };
 }
 
+/** Its wall clock may be set. */
+class SteppingClock extends FakeClock {
+  stepMs = 0;
+  override now(): number {
+    return super.now() + this.stepMs;
+  }
+}
+
 function headersOf(admission: Admission, use = NOTHING, isWhole = true): Record<string, string> {
   const list = admission.headers(use, isWhole);
   const pairs = list.flatMap((name, i) => (i % 2 === 0 ? [[name, list[i + 1]!]] : []));
@@ -168,6 +176,36 @@ describe("guaranteed limits", () => {
     });
   });
 
+  test("the requests told are those of the narrowest limit, the hard one's and the key's too", async () => {
+    const { clock, limits, admit } = await start({ requestsPerMinute: 30 });
+    admit(5).settle(NOTHING);
+    clock.advance(20_000);
+    const requests = (admission: Admission) => {
+      const headers = headersOf(admission);
+      return [headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]];
+    };
+    expect(requests(admit())).toEqual(["30", "24"]);
+    const keys = new Map([["key-1", 10]]);
+    limits.setCaps(new Map<string, AccountCaps>([["acme", { requestsPerMinute: null, keys }]]));
+    expect(requests(admit(3))).toEqual(["10", "7"]);
+    expect(requests(limits.admit({ ...ACME, keyId: "key-2" }, SERVERLESS, ask()))).toEqual(["30", "20"]);
+  });
+
+  test("a refusal has the headers too, but for the account's own deployments", async () => {
+    const { limits, admit } = await start({ requestsPerMinute: 2 });
+    admit(2);
+    const { headers } = refusal(admit);
+    expect(headers).toHaveLength(14);
+    expect(headers.slice(-2)).toEqual(["x-ratelimit-over-limit", "yes"]);
+    expect(headers[headers.indexOf("x-ratelimit-remaining-requests") + 1]).toBe("0");
+    limits.setCaps(
+      new Map<string, AccountCaps>([["acme", { requestsPerMinute: null, keys: new Map([["key-1", 1]]) }]]),
+    );
+    const own = { ...SERVERLESS, isolation: "deployment" } as const;
+    limits.admit(ACME, own, ask());
+    expect(refusal(() => limits.admit(ACME, own, ask())).headers).toEqual([]);
+  });
+
   test("what one of them has exhausted says so, and is replenished continuously", async () => {
     const { clock, admit } = await start();
     for (let i = 0; i < 60; i++) admit().settle({ promptTokens: 1, completionTokens: 1 });
@@ -247,7 +285,8 @@ describe("tokens a day", () => {
     [null, 2_500_000_000],
     [39.9e9, 2_500_000_000],
     [40e9, 1_250_000_000],
-    [100e9, 600_000_000],
+    [100e9, 1_250_000_000],
+    [100.1e9, 600_000_000],
     [671e9, 600_000_000],
   ];
   test.each(sizes)("of a model with %d parameters are %i, until midnight", async (parameters, tokens) => {
@@ -264,12 +303,6 @@ describe("tokens a day", () => {
   });
 
   test("a request that crosses midnight counts for the day it ends on, and a clock that steps back begins no day anew", async () => {
-    class SteppingClock extends FakeClock {
-      stepMs = 0;
-      override now(): number {
-        return super.now() + this.stepMs;
-      }
-    }
     const clock = new SteppingClock();
     const limits = await createLimits({ clock });
     const admit = () => limits.admit(ACME, SERVERLESS, ask());
@@ -280,5 +313,19 @@ describe("tokens a day", () => {
     expect(refusal(admit).retryAfterS).toBe(86_399);
     clock.stepMs = -7_200_000;
     expect(refusal(admit).status).toBe(429);
+  });
+
+  test("a clock that was years ahead for a moment leaves no day that never ends", async () => {
+    const clock = new SteppingClock();
+    const limits = await createLimits({ clock });
+    const admit = () => limits.admit(ACME, SERVERLESS, ask());
+    clock.stepMs = 10 * 366 * 86_400_000;
+    admit().settle({ promptTokens: 2_500_000_000, completionTokens: 0 });
+    expect(refusal(admit).message).toContain("tokens a day");
+    clock.stepMs = 0;
+    admit().settle({ promptTokens: 2_500_000_000, completionTokens: 0 });
+    expect(refusal(admit).message).toContain("tokens a day");
+    clock.advance(86_400_000);
+    admit();
   });
 });

@@ -88,6 +88,7 @@ export function sendError(res: ServerResponse, requestId: string, error: AppErro
     String(Buffer.byteLength(body)),
     "x-request-id",
     requestId,
+    ...error.headers,
   ];
   if (error.retryAfterS !== null) headers.push("retry-after", String(error.retryAfterS));
   if (error.code === "UNAUTHORIZED") headers.push("www-authenticate", "Bearer");
