@@ -138,24 +138,25 @@ export class Spend {
 
   async #spending(from: Date, to: Date): Promise<Map<string, Spending>> {
     const { usage, store, invoices, clock } = this.#deps;
-    const now = new Date(clock.now());
-    const [costs, waived, reserved, credits, terms, overdue] = await Promise.all([
+    const openMs = hourOf(clock.now()) - HOUR_MS;
+    // Before the rest: what is waived meanwhile counts twice for a moment, and not the other way round.
+    const reserved = await this.#reserved(openMs, to);
+    const ofMonth = from.getTime() <= openMs ? reserved : await this.#reserved(from.getTime(), to);
+    const [costs, waived, credits, terms, overdue] = await Promise.all([
       usage.costs(from, to),
       store.waived(from, to),
-      this.#reserved(from, to),
-      this.#credits(to),
+      this.#credits(to, reserved),
       store.accounts(),
-      invoices.overdue(now),
+      invoices.overdue(new Date(clock.now())),
     ]);
     const byAccount = new Map(terms.map((row) => [row.accountId, row]));
     const spendingOf = (accountId: string): Spending => {
       const cost = costs.get(accountId) ?? 0n;
-      const served = reserved.get(accountId) ?? 0n;
-      const credit = credits.get(accountId);
+      const served = ofMonth.get(accountId) ?? 0n;
       return {
         spentMicros: clamp(cost - (waived.get(accountId) ?? 0n) - served, cost),
         limitMicros: spendLimitOf(byAccount.get(accountId) ?? NO_TERMS).limitMicros,
-        creditMicros: credit === undefined ? null : credit + served,
+        creditMicros: credits.get(accountId) ?? null,
         isOverdue: overdue.has(accountId),
       };
     };
@@ -168,20 +169,22 @@ export class Spend {
   }
 
   /** Of those who pay in advance: credits less what was used and is not charged yet. */
-  async #credits(to: Date): Promise<Map<string, bigint>> {
+  async #credits(to: Date, reserved: ReadonlyMap<string, bigint>): Promise<Map<string, bigint>> {
     const { store, usage, clock } = this.#deps;
     // What is older is charged.
     const from = new Date(dayOf(clock.now() - RECENT_MS));
     const prepaid = await store.prepaid(from, to);
     if (prepaid.size === 0) return prepaid;
     const costs = await usage.costs(from, to);
-    return new Map([...prepaid].map(([id, micros]) => [id, micros - (costs.get(id) ?? 0n)]));
+    return new Map(
+      [...prepaid].map(([id, micros]) => [id, micros - (costs.get(id) ?? 0n) + (reserved.get(id) ?? 0n)]),
+    );
   }
 
-  /** What reserved capacity serves of the hours that are not charged yet. */
-  async #reserved(monthStart: Date, to: Date): Promise<Map<string, bigint>> {
-    const { reserving, store, clock } = this.#deps;
-    const from = new Date(Math.max(monthStart.getTime(), hourOf(clock.now()) - HOUR_MS));
+  /** What reserved capacity serves of these hours and is not waived yet. */
+  async #reserved(fromMs: number, to: Date): Promise<Map<string, bigint>> {
+    const { reserving, store } = this.#deps;
+    const from = new Date(fromMs);
     const reservations = (await reserving?.between(from, to)) ?? [];
     if (reserving === null || reservations.length === 0) return new Map();
     const accountIds = [...new Set(reservations.map(({ accountId }) => accountId))];
