@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FlagValues } from "../args/flags.ts";
 import { UsageError } from "../errors.ts";
-import { tempFolder } from "../testing.ts";
+import { firectl, tempFolder } from "../testing.ts";
 import type { World } from "../world.ts";
 import { readIni, withValues } from "./ini.ts";
 import { ProfileFile } from "./profiles.ts";
@@ -147,6 +147,16 @@ describe("the file of profiles", () => {
     expect(readIni(text).get("later")?.get("x")).toBe("1");
     expect(await file.read("default")).toMatchObject({ apiKey: "fw_default" });
     expect(readdirSync(join(home, ".fireworks"))).toEqual(["auth.ini"]);
+  });
+
+  test("is named when something else is in its place", async () => {
+    const home = tempFolder();
+    mkdirSync(join(home, ".fireworks/auth.ini"), { recursive: true });
+    const { code, stderr } = await firectl("whoami", { home });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `Error: ${home}/.fireworks/auth.ini can't be used (EISDIR).\nName a file.\n`,
+    });
   });
 
   test("is made with its folder", async () => {

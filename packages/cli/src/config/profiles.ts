@@ -68,7 +68,8 @@ export class ProfileFile {
       );
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
-      throw error;
+      // A folder in its place is told without its path.
+      throw error instanceof Error ? Object.assign(error, { path: this.path }) : error;
     }
   }
 }
