@@ -13,23 +13,32 @@ import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 const modelPath = process.env["HEARTH_TEST_MODEL"]!;
 const never = new AbortController().signal;
 
-describeEngineContract("llama-cpp", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "hearth-llama-"));
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "hearth-llama-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+let adapters: Promise<[string, string]> | null = null;
+
+function makeAdapters(): Promise<[string, string]> {
   const strong = { shape: SMOLLM2_135M_SHAPE, strength: 4 };
-  const [red, blue] = [
-    await adapterFor(modelPath, folder, "red", { ...strong, seed: 1 }),
-    await adapterFor(modelPath, folder, "blue", { ...strong, seed: 2 }),
-  ];
+  adapters ??= Promise.all([
+    adapterFor(modelPath, folder, "red", { ...strong, seed: 1 }),
+    adapterFor(modelPath, folder, "blue", { ...strong, seed: 2 }),
+  ]);
+  return adapters;
+}
+
+describeEngineContract("llama-cpp", async () => {
+  const paths = await makeAdapters();
   const replica = await launchReplica({ modelPath, slots: 4, contextSize: 2048, threads: 1 });
   return {
-    adapters: { paths: [red, blue], broken: modelPath },
+    adapters: { paths, broken: modelPath },
     engine: replica.engine,
     activeGenerations: () => replica.engine.activeGenerations(),
     breakDown: () => void replica.child.kill("SIGKILL"),
-    async dispose() {
-      await replica.dispose();
-      await rm(folder, { recursive: true });
-    },
+    dispose: () => replica.dispose(),
   };
 });
 
@@ -112,7 +121,9 @@ describe("llama-cpp", () => {
   it("keeps a stream flowing while another prompt of 3,000 tokens is computed", async () => {
     const promptDone = new AbortController();
     let streamed = 0;
-    const stream = collect(engine, textRequest("Numbers: 1, 2, 3,", { maxTokens: 400 }), never, (event) => {
+    const enough = new AbortController();
+    const endless = textRequest("Numbers: 1, 2, 3,", { maxTokens: 3000, ignoreEos: true });
+    const stream = collect(engine, endless, enough.signal, (event) => {
       if (event.type === "delta") streamed++;
       if (streamed === streamedBefore + 6) promptDone.abort();
     });
@@ -124,6 +135,7 @@ describe("llama-cpp", () => {
     expect(other.end.usage.promptTokens).toBeGreaterThan(3000);
     expect(other.end.usage.completionTokens, "the stream moved on before the prompt was done").toBe(0);
     expect(streamed).toBeGreaterThanOrEqual(streamedBefore + 6);
+    enough.abort();
     await stream;
   });
 
@@ -209,11 +221,12 @@ describe("a llama-cpp process", () => {
   });
 
   it("lowers maxTokens to what fits after the prompt, and fills the context to its last token", async () => {
+    const modelPath = await randomModel();
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 256, threads: 1 });
     const { engine } = replica;
     const tokens = (await engine.tokenize(story("full", 240))).slice(0, 240);
     const input = { kind: "tokens", tokens } as const;
-    const result = await collect(engine, textRequest("", { input, maxTokens: 1000 }), never);
+    const result = await collect(engine, textRequest("", { input, maxTokens: 1000, ignoreEos: true }), never);
     expect(engine.model.contextLength).toBe(256);
     expect(result.finishes).toEqual(["length"]);
     expect(result.end.usage).toMatchObject({ promptTokens: 240, completionTokens: 16 });
@@ -221,6 +234,7 @@ describe("a llama-cpp process", () => {
   });
 
   it("doesn't end on signals meant for the platform", async () => {
+    const modelPath = await randomModel();
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 1024, threads: 1 });
     replica.child.kill("SIGINT");
     replica.child.kill("SIGTERM");
@@ -229,38 +243,28 @@ describe("a llama-cpp process", () => {
   });
 
   it("refuses a model whose chat template is broken when it is loaded, not at the first request", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "hearth-template-"));
-    try {
-      const bytes = await readFile(await randomModel());
-      // The first loop of the template loses its keyword; the length stays.
-      const at = bytes.indexOf("{% for ", bytes.indexOf("tokenizer.chat_template"));
-      expect(at).toBeGreaterThan(0);
-      bytes.write("{% fro ", at);
-      const path = join(folder, "broken.gguf");
-      await writeFile(path, bytes);
-      await expect(launchReplica({ modelPath: path })).rejects.toMatchObject({
-        code: "invalid",
-        message: "The model's chat template is broken.",
-      });
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    const bytes = await readFile(await randomModel());
+    // The first loop of the template loses its keyword; the length stays.
+    const at = bytes.indexOf("{% for ", bytes.indexOf("tokenizer.chat_template"));
+    expect(at).toBeGreaterThan(0);
+    bytes.write("{% fro ", at);
+    const path = join(folder, "broken.gguf");
+    await writeFile(path, bytes);
+    await expect(launchReplica({ modelPath: path })).rejects.toMatchObject({
+      code: "invalid",
+      message: "The model's chat template is broken.",
+    });
   });
 
   it("says in public words why a model can't be loaded", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "hearth-llama-"));
-    try {
-      const missing = join(folder, "missing.gguf");
-      const damaged = join(folder, "damaged.gguf");
-      await writeFile(damaged, "GGUF but not really".repeat(100));
-      for (const path of [missing, damaged]) {
-        const error = await launchReplica({ modelPath: path }).catch((thrown: unknown) => thrown);
-        expect(error).toMatchObject({ name: "EngineError", code: "invalid" });
-        expect((error as Error).message).toMatch(/weights file/);
-        expect((error as Error).message).not.toContain(folder);
-      }
-    } finally {
-      await rm(folder, { recursive: true });
+    const missing = join(folder, "missing.gguf");
+    const damaged = join(folder, "damaged.gguf");
+    await writeFile(damaged, "GGUF but not really".repeat(100));
+    for (const path of [missing, damaged]) {
+      const error = await launchReplica({ modelPath: path }).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ name: "EngineError", code: "invalid" });
+      expect((error as Error).message).toMatch(/weights file/);
+      expect((error as Error).message).not.toContain(folder);
     }
   });
 });

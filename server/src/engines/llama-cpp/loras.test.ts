@@ -6,9 +6,10 @@ import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collect } from "../../engine/contract.ts";
-import type { Engine, GenerateRequest, TokenInfo } from "../../engine/port.ts";
+import type { Engine, GenerateRequest } from "../../engine/port.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { adapterFor, mergeAdapter, tinyModel } from "./adapter-fixture.ts";
+import { expectAlike } from "./expect-alike.ts";
 import type { LlamaCppOptions } from "./kind.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
@@ -337,21 +338,6 @@ describe("a slot in which an adapter made something that is no number", () => {
     expect(await logprobs(0)).toEqual(clean);
   });
 });
-
-/** How far rounding may move a probability's logarithm: in batches of another size sums are added up in another order. */
-const ROUNDING = 0.03;
-
-/** The same tokens, about as probable; up to where two are, as good as equally, the best. */
-function expectAlike(made: readonly TokenInfo[], expected: readonly TokenInfo[]): void {
-  for (const [i, token] of made.entries()) {
-    const wanted = expected[i]!;
-    expect(Math.abs((token.logprob ?? 0) - (wanted.logprob ?? 0))).toBeLessThan(ROUNDING);
-    if (token.id === wanted.id) continue;
-    expect(wanted.top.map(({ id }) => id)).toContain(token.id);
-    return;
-  }
-  expect(made.length).toBe(expected.length);
-}
 
 /** What one of the adapters made of the story, greedily. */
 function textOf(alone: ReadonlyMap<string, CollectedGeneration>, adapter: string): string {

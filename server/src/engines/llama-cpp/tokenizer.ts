@@ -68,14 +68,14 @@ export class Tokenizer {
     return done === 0 ? rest : [...tokens, ...rest];
   }
 
-  /** @throws EngineError `invalid` when one of the tokens of a bias doesn't exist. */
+  /** @throws EngineError `invalid_bias` when one of the tokens of a bias doesn't exist. */
   checkBias(tokens: readonly number[]): void {
     for (const id of tokens) {
-      if (!this.#knows(id)) throw unknownToken("invalid", "A logit bias", id);
+      if (!this.#knows(id)) throw unknownToken("invalid_bias", "A logit bias", id);
     }
   }
 
-  /** The first `most` tokens of a predicted output. @throws EngineError `invalid` when one of them doesn't exist. */
+  /** The first `most` tokens of a predicted output. @throws EngineError `invalid_prediction` when one of them doesn't exist. */
   prediction(prediction: NonNullable<GenerateRequest["prediction"]>, most: number): readonly number[] {
     if (prediction.kind === "text") {
       const text = prediction.text.slice(0, most * this.#longestToken);
@@ -83,7 +83,7 @@ export class Tokenizer {
     }
     const tokens = prediction.tokens.slice(0, most);
     for (const id of tokens) {
-      if (!this.#knows(id)) throw unknownToken("invalid", "The prediction", id);
+      if (!this.#knows(id)) throw unknownToken("invalid_prediction", "The prediction", id);
     }
     return tokens;
   }
