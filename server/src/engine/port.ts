@@ -257,6 +257,9 @@ export type EngineErrorCode =
   | "invalid"
   /** The prompt itself can't be used: it is empty, or has a token id that doesn't exist. */
   | "invalid_prompt"
+  /** The same of the biases and of the prediction. */
+  | "invalid_bias"
+  | "invalid_prediction"
   | "unsupported"
   /** The engine died, is closing or can't be reached. Retryable on another replica. */
   | "unavailable"

@@ -327,7 +327,6 @@ describe("names", () => {
 const LATER: Record<string, readonly unknown[]> = {
   get_last_activation: [true],
   images: [["data:image/png;base64,AAAA"]],
-  metadata: [{ a: "b" }],
   service_tier: ["priority"],
 };
 
@@ -343,7 +342,7 @@ const NEUTRAL: Record<string, unknown> = {
   images: [],
   logit_bias: {},
   logprobs: false,
-  metadata: {},
+  metadata: { trace: "b7" },
   min_tokens: 0,
   mirostat_lr: 0,
   mirostat_target: null,

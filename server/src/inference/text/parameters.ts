@@ -12,6 +12,11 @@ export const DEFAULT_MAX_TOKENS = 2048;
 /** Largest count a client may ask for; far above any context, small enough to stay exact. */
 export const MAX_COUNT = 2 ** 31 - 1;
 
+/** Labels of one request, and their lengths; OpenAI's limits are the same. */
+const MAX_LABELS = 16;
+const MAX_LABEL_NAME = 64;
+const MAX_LABEL_CHARS = 512;
+
 /** Most tokens one request may bias; OpenAI's limit is the same. */
 const MAX_BIASES = 1024;
 
@@ -86,6 +91,14 @@ export const textParameters = {
   response_format: optional(responseFormat),
   forced_generation: optional(Type.String({ minLength: 1, maxLength: 65_536 })),
   service_tier: optional(Type.Union([Type.Literal("auto"), Type.Literal("default"), Type.Literal("flex")])),
+  // Labels to trace a request by.
+  metadata: optional(
+    Type.Record(
+      Type.String({ pattern: `^[^]{1,${MAX_LABEL_NAME}}$` }),
+      Type.String({ maxLength: MAX_LABEL_CHARS }),
+      { additionalProperties: false, maxProperties: MAX_LABELS },
+    ),
+  ),
   ...reasoningParameters,
 };
 
@@ -99,7 +112,6 @@ export type TextParameters = Static<typeof commonSchema>;
 const NOT_YET: Readonly<Record<string, readonly unknown[]>> = {
   get_last_activation: [false],
   images: [[]],
-  metadata: [{}],
   store: [false],
 };
 
@@ -129,6 +141,9 @@ export function refuseNotYet(body: Record<string, unknown>): void {
 export function checkCombinations(p: TextParameters): void {
   if (p.max_tokens != null && p.max_completion_tokens != null) {
     throw badRequest("max_completion_tokens", "Set max_tokens or max_completion_tokens, not both.");
+  }
+  if ((p.min_tokens ?? 0) > maxTokensOf(p)) {
+    throw badRequest("min_tokens", "min_tokens must not be more than max_tokens.");
   }
   if (p.stream_options != null && p.stream !== true) {
     throw badRequest("stream_options", "stream_options is only allowed together with stream: true.");

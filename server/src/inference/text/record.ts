@@ -32,6 +32,8 @@ export class RequestRecord implements UsageSource {
   cachedTokens = 0;
   /** The engine's own count at its end; before that the deltas that came, a token each. */
   completionTokens = 0;
+  /** The client's own, to trace the request by: in the log beside what is told there of it. */
+  labels: Readonly<Record<string, string>> | null = null;
   readonly #deps: RecordDeps;
   readonly #startMs: number;
   #prediction: EngineUsage["prediction"];
@@ -99,13 +101,21 @@ export class RequestRecord implements UsageSource {
     const durationMs = this.#deps.clock.monotonicMs() - this.#startMs;
     if (error !== null && error.status >= 500) {
       this.#deps.log.error(
-        { requestId: this.id, code: error.code, err: error.cause ?? error },
+        { requestId: this.id, ...this.#labelled(), code: error.code, err: error.cause ?? error },
         "request failed",
       );
     }
     const { endpoint, model, promptTokens, completionTokens } = this;
+    if (this.labels !== null) {
+      const told = { endpoint, model, status, promptTokens, completionTokens, durationMs };
+      this.#deps.log.info({ requestId: this.id, ...this.#labelled(), ...told }, "labelled request");
+    }
     this.#deps.metrics.observe({ endpoint, model, status, promptTokens, completionTokens, durationMs });
     this.#deps.ledger.close(this, { outcome, status, durationMs }, spooled);
+  }
+
+  #labelled(): { labels?: Readonly<Record<string, string>> } {
+    return this.labels === null ? {} : { labels: this.labels };
   }
 
   /** Figures of a whole reply as headers, names and values alternating; durations in seconds. */

@@ -71,6 +71,7 @@ export async function serveText<Body extends TextParameters>(
   try {
     const body = endpoint.parse(rawBody);
     checkCombinations(body);
+    record.labels = body.metadata ?? null;
     const route = services.resolve(record.principal, body.model);
     record.routeTo(route);
     const admission = services.admit(record.principal, route, {

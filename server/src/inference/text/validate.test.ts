@@ -74,7 +74,16 @@ describe("request bodies", () => {
 
   test("parameters that ask for nothing are accepted where anything else is not", () => {
     const body = parseChatCompletionRequest(chat({ store: false, metadata: {}, images: [], n: null }));
-    expect(Object.keys(body).sort()).toEqual(["messages", "model", "n"]);
+    expect(Object.keys(body).sort()).toEqual(["messages", "metadata", "model", "n"]);
+  });
+
+  test.each([
+    [{ a: 1 }, "metadata.a"],
+    [{ a: "x".repeat(513) }, "metadata.a"],
+    [{ ["x".repeat(65)]: "a" }, "metadata.xxx"],
+    [Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, ""])), "metadata"],
+  ])("labels of a request are few and short: not %j", (metadata, param) => {
+    expect(refusalOf(() => parseChatCompletionRequest(chat({ metadata }))).param).toContain(param);
   });
 
   test("a literal extra_body is merged as SDKs would have", () => {
@@ -97,6 +106,8 @@ describe("request bodies", () => {
   test.each([
     [{ max_tokens: 1, max_completion_tokens: 1 }, "max_completion_tokens"],
     [{ stream_options: { include_usage: true } }, "stream_options"],
+    [{ min_tokens: 6, max_tokens: 5 }, "min_tokens"],
+    [{ min_tokens: 2_049 }, "min_tokens"],
   ])("%j contradicts itself and is refused", (extra, param) => {
     const body = parseChatCompletionRequest(chat(extra));
     expect(refusalOf(() => checkCombinations(body))).toMatchObject({ code: "BAD_REQUEST", param });
@@ -113,7 +124,7 @@ describe("request bodies", () => {
               { type: "text", text: "b" },
             ],
           },
-          { role: "assistant", content: "c", refusal: null, tool_calls: [] },
+          { role: "assistant", content: "c", refusal: null, annotations: [], tool_calls: [] },
         ],
       }),
     );

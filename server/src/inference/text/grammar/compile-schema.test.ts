@@ -445,6 +445,7 @@ describe("the grammar of a schema", () => {
     [{ $ref: "#/$defs/missing" }, "/$ref"],
     [{ $ref: "https://example.com/schema" }, "/$ref"],
     [{ $ref: "#" }, ""],
+    [{ enum: [1, 2, 3], anyOf: [{ $ref: "#" }, { $ref: "#" }, { type: "string" }] }, ""],
     [{ $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } }, $ref: "#/$defs/a" }, ""],
     [
       {

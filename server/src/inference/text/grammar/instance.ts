@@ -7,7 +7,7 @@ import { isObject, type Json, type JsonObject, type Schema, type SchemaDocument 
 /** References and combinations followed for one value; what lies deeper is doubtful. */
 const MAX_DEPTH = 64;
 /** Schemas looked at for one value; the same. */
-const MAX_STEPS = 50_000;
+const MAX_STEPS = 20_000;
 
 /** Texts that are the same exactly if the values are equal. */
 export function canonical(value: Json): string {
@@ -70,8 +70,10 @@ export class InstanceCheck {
     return this.#fits(value, schema, 0);
   }
 
-  #fits(value: Json, schema: Schema, depth: number): Verdict {
+  /** @param active the schemas that are being asked about this value: one that needs itself is not met that way. */
+  #fits(value: Json, schema: Schema, depth: number, active: readonly JsonObject[] = []): Verdict {
     if (typeof schema === "boolean") return verdictOf(schema);
+    if (active.includes(schema)) return null;
     this.#steps++;
     if (depth > MAX_DEPTH || this.#steps > MAX_STEPS) {
       return Object.keys(schema).map((keyword) => ({ schema, keyword }));
@@ -79,8 +81,8 @@ export class InstanceCheck {
     return every(
       [
         () => verdictOf(this.#fitsGeneral(value, schema)),
-        () => this.#fitsCombinations(value, schema, depth + 1),
-        () => this.#fitsType(value, schema, depth + 1),
+        () => this.#fitsCombinations(value, schema, depth + 1, [...active, schema]),
+        () => this.#fitsType(value, schema, depth + 1, [...active, schema]),
       ],
       (judge) => judge(),
     );
@@ -117,8 +119,8 @@ export class InstanceCheck {
     return list;
   }
 
-  #fitsCombinations(value: Json, schema: JsonObject, depth: number): Verdict {
-    const fits = (part: Schema): Verdict => this.#fits(value, part, depth);
+  #fitsCombinations(value: Json, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
+    const fits = (part: Schema): Verdict => this.#fits(value, part, depth, active);
     const list = (key: string): Schema[] => (schema[key] as Schema[] | undefined) ?? [];
     const unless = (verdict: Verdict, keyword: string): Verdict =>
       verdict === null ? YES : verdict.length === 0 ? null : [{ schema, keyword }];
@@ -142,13 +144,13 @@ export class InstanceCheck {
     return every(judges, (judge) => judge());
   }
 
-  #fitsType(value: Json, schema: JsonObject, depth: number): Verdict {
+  #fitsType(value: Json, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
     const dynamic = ["$dynamicRef", "$recursiveRef"].filter((key) => key in schema);
     if (dynamic.length > 0) return dynamic.map((keyword) => ({ schema, keyword }));
     if (typeof value === "number") return verdictOf(fitsNumber(value, schema));
     if (typeof value === "string") return this.#fitsString(value, schema);
     if (Array.isArray(value)) return this.#fitsArray(value, schema, depth);
-    return isObject(value) ? this.#fitsObject(value, schema, depth) : YES;
+    return isObject(value) ? this.#fitsObject(value, schema, depth, active) : YES;
   }
 
   #fitsString(value: string, schema: JsonObject): Verdict {
@@ -196,11 +198,11 @@ export class InstanceCheck {
     return certain >= least && possible <= most ? YES : [{ schema, keyword: "contains" }];
   }
 
-  #fitsObject(value: JsonObject, schema: JsonObject, depth: number): Verdict {
+  #fitsObject(value: JsonObject, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
     const names = Object.keys(value);
     if (!within(names.length, schema, "Properties")) return null;
     if (requiredNames(schema, value).some((name) => !Object.hasOwn(value, name))) return null;
-    const fits = (part: Schema): Verdict => this.#fits(value, part, depth);
+    const fits = (part: Schema): Verdict => this.#fits(value, part, depth, active);
     return every(
       [
         () =>

@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import type { Principal } from "../../control/api-keys/service.ts";
+import { FakeClock } from "../../lib/clock.ts";
+import { AppError } from "../../lib/errors.ts";
+import { type RecordDeps, RequestRecord } from "./record.ts";
+
+const principal: Principal = { accountId: "a", keyId: "k", userId: "u", role: "admin", isOperator: false };
+
+function recorded(labels: Record<string, string> | null) {
+  const lines: object[] = [];
+  const log = (line: object) => lines.push(line);
+  const deps = {
+    clock: new FakeClock(),
+    log: { info: log, error: log },
+    metrics: { observe() {} },
+    ledger: { open() {}, close() {} },
+  } as unknown as RecordDeps;
+  const record = new RequestRecord(deps, "id", principal, "chat");
+  record.labels = labels;
+  return { record, lines };
+}
+
+test("what clients label is told in the log with its labels, how it went and what it cost", () => {
+  const { record, lines } = recorded({ trace: "b7" });
+  record.routeTo({ model: "m", deployment: "m" });
+  record.usage({ promptTokens: 3, cachedTokens: 0, completionTokens: 2 });
+  record.finish("ok", 200, null, () => {});
+  const told = { model: "m", status: 200, promptTokens: 3, completionTokens: 2 };
+  expect(lines).toEqual([expect.objectContaining({ requestId: "id", labels: { trace: "b7" }, ...told })]);
+});
+
+test("a failure is told with them too; without labels and failures nothing is", () => {
+  const failed = recorded({ trace: "b7" });
+  failed.record.finish("error", 500, new AppError("INTERNAL", "x"), () => {});
+  expect(failed.lines[0]).toMatchObject({ code: "INTERNAL", labels: { trace: "b7" } });
+  const plain = recorded(null);
+  plain.record.finish("ok", 200, null, () => {});
+  expect(plain.lines).toEqual([]);
+});
