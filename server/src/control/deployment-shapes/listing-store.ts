@@ -2,7 +2,8 @@ import { type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type List, type ListField } from "../../platform/db/listing.ts";
-import { ACCELERATOR_TYPES, PRECISIONS, PRESET_TYPES } from "./schema.ts";
+import { PRECISIONS } from "../models/service.ts";
+import { ACCELERATOR_TYPES, PRESET_TYPES } from "./schema.ts";
 import { deploymentShapes as shapes, deploymentShapeVersions as versions } from "./table.ts";
 
 /** The fields of a shape's body, wherever it is stored; what is not set counts as its default. */

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { ListQuerySchema } from "../../platform/db/listing.ts";
+import { PRECISIONS } from "../models/service.ts";
 
 const readOnly = { readOnly: true } as const;
 const text = Type.Optional(Type.String());
@@ -20,23 +21,6 @@ export const ACCELERATOR_TYPES = [
   "AMD_MI325X_256GB",
   "AMD_MI350X_288GB",
   "NVIDIA_B300_288GB",
-] as const;
-export const PRECISIONS = [
-  "PRECISION_UNSPECIFIED",
-  "FP16",
-  "FP8",
-  "FP8_MM",
-  "FP8_AR",
-  "FP8_MM_KV_ATTN",
-  "FP8_KV",
-  "FP8_MM_V2",
-  "FP8_V2",
-  "FP8_MM_KV_ATTN_V2",
-  "NF4",
-  "FP4",
-  "BF16",
-  "FP4_BLOCKSCALED_MM",
-  "FP4_MX_MOE",
 ] as const;
 export const PRESET_TYPES = [
   "PRESET_TYPE_UNSPECIFIED",

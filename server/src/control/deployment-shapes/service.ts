@@ -20,7 +20,7 @@ import { shapeStore } from "./store.ts";
 import { versionResource } from "./version-resource.ts";
 
 export type { ShapeModel, ShapeModels } from "./fields.ts";
-export { ACCELERATOR_TYPES, PRECISIONS, type ShapePreset } from "./schema.ts";
+export { ACCELERATOR_TYPES, type ShapePreset } from "./schema.ts";
 export { checkDeploymentSize } from "./size.ts";
 
 export interface DeploymentShapes {

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { ListQuerySchema } from "../../platform/db/listing.ts";
-import { ACCELERATOR_TYPES, PRECISIONS } from "../deployment-shapes/service.ts";
+import { ACCELERATOR_TYPES } from "../deployment-shapes/service.ts";
+import { PRECISIONS } from "../models/service.ts";
 
 const readOnly = { readOnly: true } as const;
 const text = Type.Optional(Type.String());

@@ -2,7 +2,8 @@ import { and, desc, eq, lt, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
-import { ACCELERATOR_TYPES, PRECISIONS } from "../deployment-shapes/service.ts";
+import { ACCELERATOR_TYPES } from "../deployment-shapes/service.ts";
+import { PRECISIONS } from "../models/service.ts";
 import { STATES } from "./schema.ts";
 import { deploymentEvents, deployments } from "./table.ts";
 

@@ -33,7 +33,8 @@ export async function prepareModel(
         "has one precision: only uploads of base models in Hugging Face's form can be prepared for others.",
       );
     }
-    return { ...row, state: "PREPARING", preparing: precision, updateTime: new Date(context.clock.now()) };
+    const updateTime = new Date(context.clock.now());
+    return { ...row, ...OK, state: "PREPARING", preparing: precision, updateTime };
   };
   if ((await context.store.change(accountId, id, begin, "prepare")) === null)
     throw notFound(modelTitle(accountId, id));

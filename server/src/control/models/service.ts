@@ -48,7 +48,7 @@ export {
   type ModelServiceOptions,
   type ResolvedModel,
 } from "./resolver.ts";
-export type { DeployedModelRef, Model } from "./schema.ts";
+export { type DeployedModelRef, type Model, PRECISIONS } from "./schema.ts";
 
 /** All but `list` throw NOT_FOUND for what is not there or may not be seen; what writes, FORBIDDEN by role. */
 export interface Models {
@@ -203,11 +203,15 @@ export async function createModels(deps: ModelsDeps): Promise<Models> {
     validateConfig,
     describe: (principal, name) => describeModel(context, catalogOf, principal, name),
     deployable: (principal, name) => deployableModel(context, catalogOf, principal, name),
-    start: () => work.start(),
+    async start() {
+      await weights.sweep(clock.now());
+      await work.start();
+    },
     tick: () => work.tick(),
     async close() {
       checks.close();
       await work.close();
+      await weights.close();
     },
   };
 }

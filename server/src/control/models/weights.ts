@@ -1,4 +1,4 @@
-import { access, mkdir, rm } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../lib/errors.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
@@ -12,6 +12,7 @@ import { readModelName } from "./names.ts";
 import { type WeightType, weightType } from "./precisions.ts";
 import type { Precision } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
+import { Workshop } from "./workshop.ts";
 
 const BYTES_PER_PARAMETER: Readonly<Record<WeightType, number>> = { F16: 2, Q8_0: 34 / 32 };
 
@@ -32,9 +33,20 @@ export interface WeightsDeps {
 export class ModelWeights {
   readonly #deps: WeightsDeps;
   readonly #work = new SharedWork<void>();
+  readonly #workshop: Workshop;
 
   constructor(deps: WeightsDeps) {
     this.#deps = deps;
+    this.#workshop = new Workshop(join(deps.folder, "making"));
+  }
+
+  /** Removes what killed processes have left unfinished. */
+  sweep(nowMs: number): Promise<void> {
+    return this.#workshop.sweep(nowMs);
+  }
+
+  close(): Promise<void> {
+    return this.#workshop.close();
   }
 
   /**
@@ -192,9 +204,8 @@ export class ModelWeights {
       signal,
       async (shared, report) => {
         if (await exists(path)) return;
-        await mkdir(this.#place(row), { recursive: true, mode: 0o700 });
         try {
-          await make(path, shared, report);
+          await this.#workshop.make(path, (partial) => make(partial, shared, report));
         } catch (error) {
           if (error instanceof ModelFileError) throw unusable(row, `can't be run. ${error.message}`);
           throw fromDisk(error);

@@ -51,9 +51,19 @@ async function upload(deps: BlobRoutesDeps, request: FastifyRequest, reply: Fast
     throw badRequest("content-length", `The body has ${length} bytes, but ${rangeBytes} are expected.`);
   }
   request.raw.setTimeout(STALL_TIMEOUT_MS);
-  const body = request.raw.iterator({ destroyOnReturn: false });
+  const body = arriving(request);
   const received = await deps.uploads.receive(ticket, range, body).finally(() => drain(request));
   return answer(reply, received);
+}
+
+/** @throws AppError REQUEST_TIMEOUT when the client leaves in the middle or falls silent. */
+async function* arriving({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> {
+  try {
+    yield* raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    throw new AppError("REQUEST_TIMEOUT", "The file did not arrive whole.", { param: "body", cause });
+  }
 }
 
 /** A client reads its answer only after it has sent everything: what is left is read away, up to a limit. */

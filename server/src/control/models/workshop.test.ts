@@ -1,0 +1,57 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { formatIdentity, ownIdentity } from "../../platform/process/identity.ts";
+import { Workshop } from "./workshop.ts";
+
+const top = mkdtempSync(join(tmpdir(), "hearth-workshop-"));
+afterAll(() => rmSync(top, { recursive: true, force: true }));
+
+const NOW_MS = Date.UTC(2026, 0, 10);
+
+/** A folder of somebody with something unfinished in it. */
+function left(folder: string, name: string, owner: string | null, changedMs = NOW_MS): void {
+  mkdirSync(join(folder, name), { recursive: true });
+  writeFileSync(join(folder, name, "weights"), "half of it");
+  if (owner !== null) writeFileSync(join(folder, name, "owner.json"), owner);
+  utimesSync(join(folder, name), changedMs / 1_000, changedMs / 1_000);
+}
+
+test("what is made is in its place whole, or nothing of it is left", async () => {
+  const folder = join(top, "making");
+  const workshop = new Workshop(folder);
+  await workshop.make(join(top, "a/file"), async (path) => writeFileSync(path, "whole"));
+  expect(readFileSync(join(top, "a/file"), "utf8")).toBe("whole");
+  const failing = workshop.make(join(top, "a/other"), async (path) => {
+    writeFileSync(path, "half");
+    throw new Error("no more");
+  });
+  await expect(failing).rejects.toThrow("no more");
+  expect(readdirSync(join(top, "a"))).toEqual(["file"]);
+  expect(
+    readdirSync(folder, { recursive: true }).filter((name) => !String(name).includes("owner")),
+  ).toHaveLength(1);
+  await workshop.close();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("what killed processes have left is removed, what others are at stays", async () => {
+  const folder = join(top, "shared");
+  const own = ownIdentity();
+  left(folder, "alive", formatIdentity(own));
+  left(folder, "killed", formatIdentity({ ...own, startedAt: "long ago" }));
+  left(folder, "elsewhere", formatIdentity({ ...own, place: "another host" }));
+  left(folder, "elsewhere-old", formatIdentity({ ...own, place: "another host" }), NOW_MS - 2 * 86_400_000);
+  left(folder, "beginning", null);
+  await new Workshop(folder).sweep(NOW_MS);
+  expect(readdirSync(folder).sort()).toEqual(["alive", "beginning", "elsewhere"]);
+});
