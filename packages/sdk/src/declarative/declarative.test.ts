@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Fireworks } from "../client/client.ts";
-import { InputError, TimeoutError } from "../client/errors.ts";
+import { ConnectionError, InputError, TimeoutError } from "../client/errors.ts";
 import { checkNewId } from "../client/names.ts";
 import { json, quickWorld, type Reply, scriptedFetch } from "../client/testing.ts";
 import { Dataset } from "./dataset.ts";
 import { apiDuration } from "./durations.ts";
-import { SupervisedFineTuningJob } from "./fine-tuning-job.ts";
+import { JobFailedError, SupervisedFineTuningJob } from "./fine-tuning-job.ts";
 import { LLM } from "./llm.ts";
 import { deploymentFields, type LLMOptions, libraryName } from "./llm-options.ts";
 import { poll } from "./polling.ts";
@@ -262,6 +262,15 @@ test("waiting ends with what was waited for, in time or not at all", async () =>
   await expect(poll("x was not there", async () => null, { timeoutMs: 0 })).rejects.toThrow(TimeoutError);
   expect(await poll("x", async () => 0, {})).toBe(0);
   await expect(poll("x", async () => null, { signal: AbortSignal.abort("bye") })).rejects.toBe("bye");
+});
+
+test("waiting outlasts a host that is away for a moment, and nothing else", async () => {
+  const away = new ConnectionError("host can't be reached.");
+  const looks = [Promise.reject(away), Promise.resolve(null), Promise.reject(away), Promise.resolve("x")];
+  for (const look of looks) look.catch(() => {});
+  expect(await poll("x", () => looks.shift() as Promise<string | null>, {})).toBe("x");
+  const failed = new JobFailedError("x failed.");
+  await expect(poll("x", () => Promise.reject(failed), {})).rejects.toBe(failed);
 });
 
 test("datasets have the same id for the same name and bytes, and another for any other", async () => {
