@@ -70,7 +70,7 @@ const SCHEMA_OF: Record<string, string> = {
 const PARAMETERS = [
   ...["deploymentId", "disableSpeculativeDecoding", "showDeleted", "userId"],
   ...["supervisedFineTuningJobId", "reinforcementFineTuningJobId", "replicaCount"],
-  ...["accountId", "reservationId", "allowMissing"],
+  ...["accountId", "reservationId", "allowMissing", "ignoreChecks", "hard"],
   // Of a booking alone, not of its receipt.
   ...["requestId", "granted"],
 ];

@@ -36,7 +36,8 @@ export const RUNS: Readonly<Record<VerbName, Run>> = {
   update,
   async delete(context) {
     const name = targetName(context);
-    await (await methodsOf(context)).delete(name, {}, optionsOf(context));
+    const params = await requestFields(context);
+    await (await methodsOf(context)).delete(name, params, optionsOf(context));
     await context.out.done(`Deleted ${resourceOf(context).title} ${name}.`);
   },
   async undelete(context) {

@@ -282,6 +282,11 @@ describe("lines of the reference send what they mean", () => {
     ["get deployment my-deployment", "GET", `${A}/deployments/my-deployment`],
     ["list deployments", "GET", `${A}/deployments`],
     ["delete deployment my-deployment", "DELETE", `${A}/deployments/my-deployment`],
+    [
+      "delete deployment d --ignore-checks --hard",
+      "DELETE",
+      `${A}/deployments/d?hard=true&ignoreChecks=true`,
+    ],
     ["undelete deployment my-deployment", "POST", `${A}/deployments/my-deployment:undelete`, {}],
     [
       "scale deployment my-deployment --replica-count 0",

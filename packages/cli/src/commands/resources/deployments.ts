@@ -218,7 +218,19 @@ export const DEPLOYMENT: Resource = {
     {
       verb: "delete",
       summary: "Delete a deployment. It can be undeleted for a while.",
-      examples: ["firectl delete deployment my-deployment"],
+      flags: [
+        {
+          name: "ignore-checks",
+          type: "bool",
+          field: "ignoreChecks",
+          help: "Also when its model is served elsewhere and this is the default.",
+        },
+        { name: "hard", type: "bool", field: "hard", help: "For ever: it can't be undeleted." },
+      ],
+      examples: [
+        "firectl delete deployment my-deployment",
+        "firectl delete deployment my-deployment --ignore-checks",
+      ],
     },
     {
       verb: "undelete",
