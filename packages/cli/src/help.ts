@@ -4,6 +4,8 @@ import { GLOBAL_FLAGS } from "./commands/global-flags.ts";
 
 const TYPE_NAMES: Readonly<Record<string, string>> = { loads: "key=value,…", bool: "" };
 
+const MAX_LINE_CHARS = 64;
+
 /** What the whole program can do. */
 export function programHelp(commands: readonly Command[]): string {
   const verbs = new Map<string, string[]>();
@@ -17,11 +19,22 @@ export function programHelp(commands: readonly Command[]): string {
   return sections([
     ["", ["Command line for Hearth and hosts that speak the same API."]],
     ["Usage", ["firectl <command> [flags]"]],
-    ["Things", columns([...verbs].map(([verb, nouns]) => [verb, nouns.join(", ")]))],
+    ["Things", columns([...verbs].flatMap(([verb, nouns]) => nounLines(verb, nouns)))],
     ["Commands", columns(single)],
     ["Global flags", flagLines(GLOBAL_FLAGS, "firectl")],
     ["", ['"firectl <command> --help" has the flags and examples of a command.']],
   ]);
+}
+
+/** The nouns in lines that fit a terminal, the verb in front of the first. */
+function nounLines(verb: string, nouns: readonly string[]): [start: string, line: string][] {
+  const lines = [""];
+  for (const noun of nouns) {
+    const last = lines.at(-1) as string;
+    if (last.length + noun.length > MAX_LINE_CHARS) lines.push(noun);
+    else lines[lines.length - 1] = last === "" ? noun : `${last}, ${noun}`;
+  }
+  return lines.map((line, i) => [i === 0 ? verb : "", i === lines.length - 1 ? line : `${line},`]);
 }
 
 /** What can follow some words: `firectl create`. */

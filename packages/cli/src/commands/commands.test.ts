@@ -58,6 +58,7 @@ const SCHEMA_OF: Record<string, string> = {
   quotas: "Quota",
   reservations: "Reservation",
   accounts: "Account",
+  deploymentShapes: "DeploymentShape",
   invoices: "Invoice",
   transactions: "Transaction",
   payments: "Transaction",
@@ -70,7 +71,7 @@ const SCHEMA_OF: Record<string, string> = {
 const PARAMETERS = [
   ...["deploymentId", "disableSpeculativeDecoding", "showDeleted", "userId"],
   ...["supervisedFineTuningJobId", "reinforcementFineTuningJobId", "replicaCount"],
-  ...["accountId", "reservationId", "allowMissing", "ignoreChecks", "hard"],
+  ...["accountId", "reservationId", "allowMissing", "ignoreChecks", "hard", "replaceMergedAddon"],
   // Of a booking alone, not of its receipt.
   ...["requestId", "granted"],
 ];

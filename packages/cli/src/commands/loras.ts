@@ -5,7 +5,7 @@ import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
 import { optionsOf, requestFields } from "./crud.ts";
 import { fullName, readName } from "./names.ts";
-import { DEPLOYED_MODEL } from "./resources/deployments.ts";
+import { DEPLOYED_MODEL } from "./resources/loras.ts";
 import { waitFor } from "./wait.ts";
 
 export const loadLora: Run = async (context) => {

@@ -2,13 +2,14 @@ import type { Command } from "./command.ts";
 import { commandsOf } from "./resource.ts";
 import { ACCOUNT, API_KEY, QUOTA, RESERVATION, USER } from "./resources/account.ts";
 import { BILLING_RESOURCES, USAGE_COMMAND } from "./resources/billing.ts";
-import { DEPLOYED_MODEL, DEPLOYMENT, LORA_COMMANDS } from "./resources/deployments.ts";
+import { DEPLOYMENT, DEPLOYMENT_SHAPE } from "./resources/deployments.ts";
+import { DEPLOYED_MODEL, LORA_COMMANDS } from "./resources/loras.ts";
 import { MODEL, MODEL_COMMANDS } from "./resources/models.ts";
 import { DATASET, RFT_JOB, SFT_JOB } from "./resources/training.ts";
 
 const RESOURCES = [
   ...[MODEL, DATASET, DEPLOYMENT, DEPLOYED_MODEL, SFT_JOB, RFT_JOB],
-  ...[USER, API_KEY, QUOTA, RESERVATION, ACCOUNT],
+  ...[USER, API_KEY, QUOTA, RESERVATION, ACCOUNT, DEPLOYMENT_SHAPE],
   ...BILLING_RESOURCES,
 ];
 

@@ -1,5 +1,4 @@
 import type { Flag } from "../../args/flags.ts";
-import type { Command } from "../command.ts";
 import { waitFlags } from "../global-flags.ts";
 import type { Resource } from "../resource.ts";
 import { ACCELERATOR_TYPES, DIRECT_ROUTE_TYPES, PRECISIONS, REGIONS } from "./values.ts";
@@ -79,6 +78,18 @@ const FIELDS: readonly Flag[] = [
     help: "Tune for prompts over 3000 tokens.",
   },
   {
+    name: "enable-hot-reload-latest-addon",
+    type: "bool",
+    field: "enableHotReloadLatestAddon",
+    help: "Merge one addon into the model, which load-lora can replace.",
+  },
+  {
+    name: "max-context-length",
+    type: "int32",
+    field: "maxContextLength",
+    help: "The longest prompt and reply, in tokens. Default: the model's.",
+  },
+  {
     name: "max-peft-batch-size",
     type: "int32",
     field: "maxPeftBatchSize",
@@ -149,6 +160,12 @@ const CREATE_FLAGS: readonly Flag[] = [
     help: "Don't speculate, though the model has a default draft model.",
   },
   { name: "model-id", type: "string", help: "The model to deploy, in place of <model>." },
+  {
+    name: "deployment-shape",
+    type: "string",
+    field: "deploymentShape",
+    help: "A preset's full name: what it says of hardware and settings goes.",
+  },
   {
     name: "region",
     type: "string",
@@ -254,105 +271,29 @@ export const DEPLOYMENT: Resource = {
   ],
 };
 
-/** Where and how a model is loaded. */
-const LOAD_FLAGS: readonly Flag[] = [
-  {
-    name: "deployment",
-    type: "string",
-    field: "deployment",
-    names: "deployments",
-    help: "The deployment to load it onto. Default: the serverless one of its base model.",
-  },
-  { name: "public", type: "bool", field: "public", help: "Let everybody with a key use it." },
-  ...waitFlags("the model is deployed"),
-];
-
-export const DEPLOYED_MODEL: Resource = {
-  collection: "deployedModels",
-  title: "deployed model",
-  words: ["deployed-model", "deployed-models"],
+/** Presets that deployments can be made by. */
+export const DEPLOYMENT_SHAPE: Resource = {
+  collection: "deploymentShapes",
+  title: "deployment shape",
+  words: ["deployment-shape", "deployment-shapes"],
   columns: [
     ["NAME", "name"],
-    ["STATE", "state"],
-    ["MODEL", "model"],
-    ["DEPLOYMENT", "deployment"],
-    ["DEFAULT", "default"],
-    ["PUBLIC", "public"],
+    ["BASE MODEL", "baseModel"],
+    ["ACCELERATOR TYPE", "acceleratorType"],
+    ["ACCELERATOR COUNT", "acceleratorCount"],
+    ["PRECISION", "precision"],
+    ["PRESET", "presetType"],
   ],
-  states: { done: ["DEPLOYED"], failed: [] },
   verbs: [
     {
-      verb: "create",
-      summary: "Load a model onto a deployment, as load-lora does.",
-      args: [{ name: "model-id" }],
-      flags: LOAD_FLAGS,
-      examples: ["firectl create deployed-model my-addon --deployment my-deployment"],
-      load: () => import("../loras.ts").then(({ loadLora }) => loadLora),
-    },
-    {
       verb: "get",
-      summary: "Print a deployed model.",
-      examples: ["firectl get deployed-model my-model-abcdef"],
+      summary: "Print a preset of deployments.",
+      examples: ["firectl get deployment-shape -a fireworks my-shape"],
     },
     {
       verb: "list",
-      summary: "List the deployed models of the account.",
-      examples: ["firectl list deployed-models"],
-    },
-    {
-      verb: "update",
-      summary: "Make a deployed model the default of its model, or publish it.",
-      flags: [
-        {
-          name: "default",
-          type: "bool",
-          field: "default",
-          help: "Requests for the model go here unless they say otherwise.",
-        },
-        { name: "public", type: "bool", field: "public", help: "Let everybody with a key use it." },
-        { name: "display-name", type: "string", field: "displayName", help: "The display name." },
-        { name: "description", type: "string", field: "description", help: "The description." },
-      ],
-      examples: [
-        "firectl update deployed-model my-model-abcdef --default",
-        "firectl update deployed-model my-model-abcdef --public=false",
-      ],
-    },
-    {
-      verb: "delete",
-      summary: "Unload a deployed model.",
-      examples: ["firectl delete deployed-model my-model-abcdef"],
+      summary: "List presets of deployments.",
+      examples: ["firectl list deployment-shapes -a fireworks"],
     },
   ],
 };
-
-/** What is done with LoRA addons. */
-export const LORA_COMMANDS: readonly Command[] = [
-  {
-    words: [["load-lora"]],
-    summary: "Load a LoRA addon onto a deployment, or serverless onto the one of its base model.",
-    args: [{ name: "model-id" }],
-    flags: LOAD_FLAGS,
-    examples: [
-      "firectl load-lora my-addon",
-      'firectl load-lora my-addon --deployment="my-deployment" --wait',
-    ],
-    load: () => import("../loras.ts").then(({ loadLora }) => loadLora),
-  },
-  {
-    words: [["unload-lora"]],
-    summary: "Unload a LoRA addon from a deployment.",
-    args: [{ name: "model-id" }],
-    flags: [
-      {
-        name: "deployment",
-        type: "string",
-        names: "deployments",
-        help: "The deployment to unload it from. Default: the only one it is on.",
-      },
-      ...waitFlags("the model is unloaded"),
-    ],
-    examples: ["firectl unload-lora my-addon", 'firectl unload-lora my-addon --deployment="my-deployment"'],
-    load: () => import("../loras.ts").then(({ unloadLora }) => unloadLora),
-  },
-];

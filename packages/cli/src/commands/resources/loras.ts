@@ -1,0 +1,113 @@
+import type { Flag } from "../../args/flags.ts";
+import type { Command } from "../command.ts";
+import { waitFlags } from "../global-flags.ts";
+import type { Resource } from "../resource.ts";
+
+/** Where and how a model is loaded. */
+const LOAD_FLAGS: readonly Flag[] = [
+  {
+    name: "deployment",
+    type: "string",
+    field: "deployment",
+    names: "deployments",
+    help: "The deployment to load it onto. Default: the serverless one of its base model.",
+  },
+  { name: "public", type: "bool", field: "public", help: "Let everybody with a key use it." },
+  {
+    name: "replace-merged-addon",
+    type: "bool",
+    field: "replaceMergedAddon",
+    help: "In place of the addon that is merged into the deployment now.",
+  },
+  ...waitFlags("the model is deployed"),
+];
+
+export const DEPLOYED_MODEL: Resource = {
+  collection: "deployedModels",
+  title: "deployed model",
+  words: ["deployed-model", "deployed-models"],
+  columns: [
+    ["NAME", "name"],
+    ["STATE", "state"],
+    ["MODEL", "model"],
+    ["DEPLOYMENT", "deployment"],
+    ["DEFAULT", "default"],
+    ["PUBLIC", "public"],
+  ],
+  states: { done: ["DEPLOYED"], failed: [] },
+  verbs: [
+    {
+      verb: "create",
+      summary: "Load a model onto a deployment, as load-lora does.",
+      args: [{ name: "model-id" }],
+      flags: LOAD_FLAGS,
+      examples: ["firectl create deployed-model my-addon --deployment my-deployment"],
+      load: () => import("../loras.ts").then(({ loadLora }) => loadLora),
+    },
+    {
+      verb: "get",
+      summary: "Print a deployed model.",
+      examples: ["firectl get deployed-model my-model-abcdef"],
+    },
+    {
+      verb: "list",
+      summary: "List the deployed models of the account.",
+      examples: ["firectl list deployed-models"],
+    },
+    {
+      verb: "update",
+      summary: "Make a deployed model the default of its model, or publish it.",
+      flags: [
+        {
+          name: "default",
+          type: "bool",
+          field: "default",
+          help: "Requests for the model go here unless they say otherwise.",
+        },
+        { name: "public", type: "bool", field: "public", help: "Let everybody with a key use it." },
+        { name: "display-name", type: "string", field: "displayName", help: "The display name." },
+        { name: "description", type: "string", field: "description", help: "The description." },
+      ],
+      examples: [
+        "firectl update deployed-model my-model-abcdef --default",
+        "firectl update deployed-model my-model-abcdef --public=false",
+      ],
+    },
+    {
+      verb: "delete",
+      summary: "Unload a deployed model.",
+      examples: ["firectl delete deployed-model my-model-abcdef"],
+    },
+  ],
+};
+
+/** What is done with LoRA addons. */
+export const LORA_COMMANDS: readonly Command[] = [
+  {
+    words: [["load-lora"]],
+    summary: "Load a LoRA addon onto a deployment, or serverless onto the one of its base model.",
+    args: [{ name: "model-id" }],
+    flags: LOAD_FLAGS,
+    examples: [
+      "firectl load-lora my-addon",
+      'firectl load-lora my-addon --deployment="my-deployment" --wait',
+    ],
+    load: () => import("../loras.ts").then(({ loadLora }) => loadLora),
+  },
+  {
+    words: [["unload-lora"]],
+    summary: "Unload a LoRA addon from a deployment.",
+    args: [{ name: "model-id" }],
+    flags: [
+      {
+        name: "deployment",
+        type: "string",
+        names: "deployments",
+        help: "The deployment to unload it from. Default: the only one it is on.",
+      },
+      ...waitFlags("the model is unloaded"),
+    ],
+    examples: ["firectl unload-lora my-addon", 'firectl unload-lora my-addon --deployment="my-deployment"'],
+    load: () => import("../loras.ts").then(({ unloadLora }) => unloadLora),
+  },
+];
