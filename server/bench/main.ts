@@ -1,11 +1,12 @@
 /**
- * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage|cli]`. Prints tables with ratios out of one
+ * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage|limits|cli]`. Prints tables with ratios out of one
  * alternated run and writes them to bench-results.json. Loopback only; ends what it started.
  */
 import { runCli } from "./cli/run.ts";
 import { runControl } from "./control/run.ts";
 import { runEngine } from "./engine/run.ts";
 import { runGateway } from "./gateway/run.ts";
+import { runLimits } from "./limits/run.ts";
 import { endAll, ROOT } from "./processes.ts";
 import { type Goal, machineFacts, met, printGoals, writeResults } from "./report.ts";
 import { runText } from "./text/run.ts";
@@ -43,6 +44,7 @@ const SIZES = {
       listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 },
     },
     usage: { rows: 10_000_000, samples: 9, batches: 100 },
+    limits: { loadMs: 150_000 },
     cli: { start: { runs: 21 }, list: { models: 10_000 }, upload: { sizeBytes: 1e9, rounds: 5 } },
   },
   quick: {
@@ -69,6 +71,7 @@ const SIZES = {
       listing: { rows: 100_000, samples: 40, budgetMs: 3_000 },
     },
     usage: { rows: 1_000_000, samples: 5, batches: 30 },
+    limits: { loadMs: 65_000 },
     cli: { start: { runs: 7 }, list: { models: 10_000 }, upload: { sizeBytes: 2e8, rounds: 3 } },
   },
   smoke: {
@@ -95,11 +98,12 @@ const SIZES = {
       listing: { rows: 2_000, samples: 3, budgetMs: 1_000 },
     },
     usage: { rows: 20_000, samples: 3, batches: 3 },
+    limits: { loadMs: 1_000 },
     cli: { start: { runs: 1 }, list: { models: 1_000 }, upload: { sizeBytes: 2e7, rounds: 1 } },
   },
 } as const;
 
-const PARTS = ["gateway", "engine", "text", "control", "usage", "cli"];
+const PARTS = ["gateway", "engine", "text", "control", "usage", "limits", "cli"];
 
 interface Settings {
   size: keyof typeof SIZES;
@@ -154,6 +158,11 @@ async function main(): Promise<void> {
     const usage = await runUsage(SIZES[size].usage);
     results["usage"] = usage.results;
     goals.push(...usage.goals);
+  }
+  if (only === null || only === "limits") {
+    const limits = await runLimits(SIZES[size].limits);
+    results["limits"] = limits.results;
+    goals.push(...limits.goals);
   }
   if (only === null || only === "cli") {
     const cli = await runCli(SIZES[size].cli);
