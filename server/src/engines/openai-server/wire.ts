@@ -138,7 +138,9 @@ function addChat(body: RequestBody, dialect: Dialect, input: Extract<EngineInput
   if (reasoning.maxTokens !== undefined) body.thinking_token_budget = reasoning.maxTokens;
 }
 
-function messageJson({ role, content, name, calls, callId, reasoning }: ChatMessage): object {
+function messageJson(message: ChatMessage): object {
+  const { role, content, name, calls, callId, reasoning } = message;
+  if (calls === undefined && callId === undefined && reasoning === undefined) return message;
   return {
     role,
     content: content === "" && calls !== undefined ? null : content,

@@ -1,4 +1,4 @@
-import type { ChatMessage, ChatReasoning, ChatTools } from "../../engine/port.ts";
+import type { ChatMessage, ChatReasoning, ChatTools, EngineInput } from "../../engine/port.ts";
 import type { RoutedEngine } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { maxTokensOf } from "../text/parameters.ts";
@@ -12,6 +12,8 @@ import { PassedReader } from "../text/tools/passed-reader.ts";
 import { unenforcedHeader } from "../text/unenforced.ts";
 import type { ChatCompletionRequest } from "./protocol.ts";
 import { countTokens, dropOldestTurns } from "./truncate.ts";
+
+type ChatInput = Extract<EngineInput, { kind: "chat" }>;
 
 /** Room for what an engine that renders chat itself writes around each message. */
 const FRAME_TOKENS = 16;
@@ -31,25 +33,26 @@ export async function planForRenderer(
   const reasons = features.includes("reasoning");
   const settings = reasoningOf(body, { reasons, maxTokens: maxTokensOf(body) });
   const reasoning = reasoningAsked(body, settings, features.includes("reasoningBudget"));
-  const shown = await fitting(body, engine, withHistory(turns, reasons ? settings.history : "disabled"));
+  const kept = withHistory(turns, reasons ? settings.history : "disabled");
+  const limit = body.prompt_truncate_len;
+  const shown = limit == null ? kept : await fitting(limit, engine, kept);
   const messages = shown.map(messageOf);
   const constraint = await constraintOf(body);
   const json = features.includes("grammar") ? null : jsonAskedFor(body);
+  const input: ChatInput = { kind: "chat", messages };
+  if (tools !== null) input.tools = toolsOf(tools);
+  if (reasoning !== null) input.reasoning = reasoning;
   return {
-    inputs: [
-      {
-        kind: "chat",
-        messages,
-        ...(tools === null ? {} : { tools: toolsOf(tools) }),
-        ...(reasoning === null ? {} : { reasoning }),
-      },
-    ],
+    inputs: [input],
     fragments: messages.map((message) => message.content),
     // Where the engine takes no grammars, the schema itself; how well it is followed is for the engine.
     ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
     headers: unenforcedHeader(constraint?.unenforced ?? []),
-    reader: () =>
-      new PassedReader(tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel }),
+    reader() {
+      return new PassedReader(
+        tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel },
+      );
+    },
   };
 }
 
@@ -59,9 +62,6 @@ function refuseUnrendered(
   turns: readonly Turn[],
   tools: ToolRequest | null,
 ): void {
-  const refuse = (field: string): never => {
-    throw badRequest(field, `The engine of this model does not support ${field}.`);
-  };
   const canCall = engine.capabilities.features.includes("tools");
   if (tools !== null && !canCall) refuse(body.tools == null ? "functions" : "tools");
   const withCalls = turns.findIndex((turn) => turn.role === "tool" || turn.calls !== undefined);
@@ -80,6 +80,10 @@ function refuseUnrendered(
   if (body.safe_tokenization) refuse("safe_tokenization");
   // Whether the engine's template keeps them can't be seen from here.
   if (body.reasoning_history != null && body.reasoning_history !== "disabled") refuse("reasoning_history");
+}
+
+function refuse(field: string): never {
+  throw badRequest(field, `The engine of this model does not support ${field}.`);
 }
 
 /** Null: nothing is. A budget that was asked for by its number must be one; that of a level is the engine's matter. */
@@ -103,13 +107,7 @@ function reasoningAsked(
   };
 }
 
-async function fitting(
-  body: ChatCompletionRequest,
-  engine: RoutedEngine,
-  turns: readonly Turn[],
-): Promise<readonly Turn[]> {
-  const limit = body.prompt_truncate_len;
-  if (limit == null) return turns;
+function fitting(limit: number, engine: RoutedEngine, turns: readonly Turn[]): Promise<readonly Turn[]> {
   return dropOldestTurns(turns, limit, async (some) => {
     const framed = FRAME_TOKENS * (some.length + 1);
     const text = some.map((turn) => turn.content).join("\n");
@@ -118,15 +116,13 @@ async function fitting(
 }
 
 function messageOf({ role, content, name, calls, callId, reasoning }: Turn): ChatMessage {
-  return {
-    role,
-    content,
-    // A result's name is that of the call it answers.
-    ...(name === undefined || role === "tool" ? {} : { name }),
-    ...(calls === undefined ? {} : { calls }),
-    ...(callId === undefined ? {} : { callId }),
-    ...(reasoning === undefined ? {} : { reasoning }),
-  };
+  const message: ChatMessage = { role, content };
+  // A result's name is that of the call it answers.
+  if (name !== undefined && role !== "tool") message.name = name;
+  if (calls !== undefined) message.calls = calls;
+  if (callId !== undefined) message.callId = callId;
+  if (reasoning !== undefined) message.reasoning = reasoning;
+  return message;
 }
 
 function toolsOf({ tools, choice, parallel }: ToolRequest): ChatTools {

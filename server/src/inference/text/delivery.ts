@@ -144,8 +144,10 @@ export class Delivery<Body extends TextParameters> {
       }
       if (event.type === "delta") this.#record.delta();
       // The prompt is every choice's.
-      const [from, to] = event.type === "prompt" ? [0, request.n] : [event.choice, event.choice + 1];
-      for (let choice = first + from; choice < first + to; choice++) {
+      const isForAll = event.type === "prompt";
+      const from = first + (isForAll ? 0 : event.choice);
+      const to = isForAll ? first + request.n : from + 1;
+      for (let choice = from; choice < to; choice++) {
         const parts = this.#take(event, choice, plan);
         if (request.stream && !signal.aborted) await this.#pass(event, choice, parts);
       }

@@ -80,16 +80,16 @@ export function conversationOf(messages: readonly RawMessage[]): Turn[] {
   const open: PastCall[] = [];
   const known = new Map<string, PastCall>();
   return messages.map((message, i) => {
-    const path = `messages[${i}]`;
-    checkFields(message, path);
+    checkFields(message, i);
     if (message.role === "tool" || message.role === "function") {
-      return resultTurn(message, path, open, known);
+      return resultTurn(message, `messages[${i}]`, open, known);
     }
     const role = message.role === "developer" ? "system" : (message.role as "system" | "user" | "assistant");
     const turn: Turn = { role, content: message.content ?? "" };
     if (message.name != null) turn.name = message.name;
     if (message.reasoning_content) turn.reasoning = message.reasoning_content;
-    const calls = callsOf(message, path, i);
+    if (message.tool_calls == null && message.function_call == null) return turn;
+    const calls = callsOf(message, `messages[${i}]`, i);
     if (calls.length > 0) {
       turn.calls = calls;
       open.push(...calls);
@@ -99,23 +99,26 @@ export function conversationOf(messages: readonly RawMessage[]): Turn[] {
   });
 }
 
-function checkFields(message: RawMessage, path: string): void {
+/** @param position among the messages. */
+function checkFields(message: RawMessage, position: number): void {
   const { role } = message;
   if (role !== "assistant") {
-    if (message.tool_calls?.length) refuseField(path, "tool_calls", "assistant");
-    if (message.function_call != null) refuseField(path, "function_call", "assistant");
-    if (message.reasoning_content) refuseField(path, "reasoning_content", "assistant");
+    if (message.tool_calls?.length) refuseField(position, "tool_calls", "assistant");
+    if (message.function_call != null) refuseField(position, "function_call", "assistant");
+    if (message.reasoning_content) refuseField(position, "reasoning_content", "assistant");
   }
-  if (role !== "tool" && message.tool_call_id != null) refuseField(path, "tool_call_id", "tool");
+  if (role !== "tool" && message.tool_call_id != null) refuseField(position, "tool_call_id", "tool");
   if (message.content != null) return;
   const mayLack = message.tool_calls?.length || message.function_call != null || message.reasoning_content;
   // A function's result was allowed to be null; null text of a reply stands beside its calls or reasoning.
   if (role === "function" || (role === "assistant" && mayLack)) return;
-  throw badRequest(`${path}.content`, `${path}.content is required.`);
+  const path = `messages[${position}].content`;
+  throw badRequest(path, `${path} is required.`);
 }
 
-function refuseField(path: string, field: string, only: string): never {
-  throw badRequest(`${path}.${field}`, `${path}.${field} belongs to ${only} messages only.`);
+function refuseField(position: number, field: string, only: string): never {
+  const path = `messages[${position}].${field}`;
+  throw badRequest(path, `${path} belongs to ${only} messages only.`);
 }
 
 function callsOf(message: RawMessage, path: string, position: number): PastCall[] {
