@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import { badRequest } from "../../lib/errors.ts";
 import { MAX_COUNT, textParameters, textPart } from "../text/parameters.ts";
 import { optional } from "../text/schema.ts";
-import { conversationOf, type Turn, toolMessageFields } from "../text/tools/conversation.ts";
+import { conversationOf, type RawMessage, type Turn, toolMessageFields } from "../text/tools/conversation.ts";
 import { toolParameters } from "../text/tools/definitions.ts";
 import { bodyParser } from "../text/validate.ts";
 
@@ -23,7 +23,6 @@ const message = Type.Object(
     // Fields of an assistant's reply that clients echo; only their empty forms mean nothing.
     refusal: Type.Optional(Type.Null()),
     audio: Type.Optional(Type.Null()),
-    annotations: optional(Type.Array(Type.Unknown(), { maxItems: 0 })),
     index: optional(Type.Integer()),
   },
   { additionalProperties: false },
@@ -56,10 +55,8 @@ export function turnsOf(request: ChatCompletionRequest): Turn[] {
   return conversationOf(
     request.messages.map((message) => {
       const { content } = message;
-      return {
-        ...message,
-        content: Array.isArray(content) ? content.map((part) => part.text).join("") : content,
-      };
+      if (!Array.isArray(content)) return message as RawMessage;
+      return { ...message, content: content.map((part) => part.text).join("") };
     }),
   );
 }
