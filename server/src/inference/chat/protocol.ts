@@ -23,6 +23,7 @@ const message = Type.Object(
     // Fields of an assistant's reply that clients echo; only their empty forms mean nothing.
     refusal: Type.Optional(Type.Null()),
     audio: Type.Optional(Type.Null()),
+    annotations: optional(Type.Array(Type.Unknown(), { maxItems: 0 })),
     index: optional(Type.Integer()),
   },
   { additionalProperties: false },
