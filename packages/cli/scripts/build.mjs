@@ -1,6 +1,6 @@
 // Makes dist/firectl.mjs: one file with everything in it but Node.
 import { randomBytes } from "node:crypto";
-import { rename, rm } from "node:fs/promises";
+import { copyFile, rename, rm } from "node:fs/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = new URL("../", import.meta.url);
@@ -22,6 +22,7 @@ export async function build() {
       legalComments: "none",
       logLevel: "error",
     });
+    await copyFile(new URL("../../LICENSE", root), new URL("dist/LICENSE", root));
     await rename(partial, program);
   } finally {
     await rm(partial, { force: true });

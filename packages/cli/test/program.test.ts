@@ -148,6 +148,7 @@ describe("the program", () => {
     expect(files.map(({ path }) => path).sort()).toEqual([
       "README.md",
       "bin/firectl.mjs",
+      "dist/LICENSE",
       "dist/firectl.mjs",
       "package.json",
     ]);
