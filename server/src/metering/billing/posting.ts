@@ -55,18 +55,24 @@ export class Posting {
 
   /** However late usage came: months whose sums are not what was charged of them are looked at day by day. */
   async #catchUp(endMs: number, isWaived: boolean): Promise<void> {
-    const { usage, ledger, reserving } = this.#deps;
+    const { usage, reserving } = this.#deps;
     const reserved = (await reserving?.between(new Date(0), new Date(endMs))) ?? [];
     const first = [await usage.firstDay(), ...reserved.map(({ startTime }) => startTime)];
     const firstMs = Math.min(...first.map((date) => date?.getTime() ?? endMs));
     for (let fromMs = dayOf(firstMs); fromMs < endMs; fromMs = monthOf(fromMs).endMs) {
       const toMs = Math.min(monthOf(fromMs).endMs, endMs);
-      const [from, to] = [new Date(fromMs), new Date(toMs)];
       await this.#chargeReservations(fromMs, toMs, isWaived);
-      const [costs, charged] = await Promise.all([usage.costs(from, to), ledger.charged(from, to)]);
-      const isLate = [...costs].some(([accountId, cost]) => cost > (charged.get(accountId) ?? 0n));
-      if (isLate) await this.#post(fromMs, toMs, isWaived);
+      if (await this.#isUncharged(new Date(fromMs), new Date(toMs))) {
+        await this.#post(fromMs, toMs, isWaived);
+      }
     }
+  }
+
+  /** Sums are cheap to compare: what was charged is never more than what was used. */
+  async #isUncharged(from: Date, to: Date): Promise<boolean> {
+    const { usage, ledger } = this.#deps;
+    const [costs, charged] = await Promise.all([usage.costs(from, to), ledger.charged(from, to)]);
+    return [...costs].some(([accountId, cost]) => cost > (charged.get(accountId) ?? 0n));
   }
 
   /** Day by day, so that memory holds one day's sums at most. @param fromMs the beginning of a day. */
@@ -78,11 +84,11 @@ export class Posting {
   }
 
   async #postUsage(from: Date, to: Date, isWaived: boolean): Promise<void> {
+    if (!(await this.#isUncharged(from, to))) return;
     const { usage, ledger, clock } = this.#deps;
     const [costs, posted] = await Promise.all([usage.hourlyCosts(from, to), ledger.posted(from, to)]);
     const known = new Map(posted.map((one) => [keyOf(one), one.micros]));
     const fresh = costs.filter((one) => one.costMicros > (known.get(keyOf(one)) ?? 0n));
-    if (fresh.length === 0) return;
     const shares = isWaived ? new Map<string, bigint>() : await this.#reservedShares(from, to);
     const failures: unknown[] = [];
     for (const hour of byHour(fresh, shares)) {

@@ -43,13 +43,16 @@ export class Spend {
   readonly #fresh;
   readonly #alerts: SpendAlerts;
   #suspended = "";
+  #hasMoved = false;
+  #isClosed = false;
+  #loading = Promise.resolve();
   #unlisten = async (): Promise<void> => {};
 
   constructor(deps: SpendDeps) {
     this.#deps = deps;
     this.guard = new SpendGuard(deps.clock);
     this.#alerts = new SpendAlerts(deps);
-    this.#fresh = keepFresh(() => this.#load(), {
+    this.#fresh = keepFresh(() => this.#reload(), {
       everyMs: SPEND_REFRESH_MS,
       clock: deps.clock,
       onFailure: (err) =>
@@ -72,7 +75,7 @@ export class Spend {
   /** @throws AppError ABORTED when others keep changing it. */
   async setBlocked(accountId: string, isBlocked: boolean): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const state = (await this.#deps.suspensions.all()).get(accountId) ?? "UNSUSPENDED";
+      const state = await this.#stateOf(accountId);
       if ((state === BLOCKED) === isBlocked) return;
       // What else there is to suspend it for is found out at once.
       if (await this.#move(accountId, state, isBlocked ? BLOCKED : "UNSUSPENDED")) return this.changed();
@@ -96,9 +99,21 @@ export class Spend {
     this.#listeners.push(listener);
   }
 
+  /** Waits for what is being looked at: what this process has decided by then stays. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#fresh.stop();
     await this.#unlisten();
+    await this.#loading.catch(() => {});
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#hasMoved = false;
+    this.#loading = this.#load();
+    await this.#loading;
+    // What was known may have been older than what another process knew when it decided.
+    if (this.#hasMoved) this.#fresh.poke();
   }
 
   async #load(): Promise<void> {
@@ -203,13 +218,24 @@ export class Spend {
   }
 
   /** Moves the account to the state it should be in; gives the one it is in. */
-  async #judge(accountId: string, spend: Spending, state: SuspendState): Promise<SuspendState> {
-    const next = stateFor(spend, state);
-    return next !== state && (await this.#move(accountId, state, next)) ? next : state;
+  async #judge(accountId: string, spend: Spending, known: SuspendState): Promise<SuspendState> {
+    let state = known;
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const next = stateFor(spend, state);
+      if (next === state || (await this.#move(accountId, state, next))) return next;
+      // Another process was faster.
+      state = await this.#stateOf(accountId);
+    }
+    return state;
+  }
+
+  async #stateOf(accountId: string): Promise<SuspendState> {
+    return (await this.#deps.suspensions.all()).get(accountId) ?? "UNSUSPENDED";
   }
 
   async #move(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean> {
     const isMoved = await this.#deps.suspensions.change(accountId, from, to);
+    this.#hasMoved ||= isMoved;
     if (isMoved) this.#deps.log.warn({ accountId, from, to }, "An account's suspension changes");
     return isMoved;
   }
