@@ -46,7 +46,7 @@ class JoiningClock extends FakeClock {
 /** What is between a gateway and its store. */
 interface Link {
   /** Settles, or not, before every call. */
-  pass(): Promise<void>;
+  pass(what: "hear" | "tell" | "prune"): Promise<void>;
 }
 
 const fine: Link = { pass: () => Promise.resolve() };
@@ -61,9 +61,9 @@ async function gateway(link: Link = fine): Promise<Limits> {
 
 function over(link: Link, store: LimitsStore): LimitsStore {
   return {
-    hear: (...args) => link.pass().then(() => store.hear(...args)),
-    tell: (...args) => link.pass().then(() => store.tell(...args)),
-    prune: () => link.pass().then(() => store.prune()),
+    hear: (...args) => link.pass("hear").then(() => store.hear(...args)),
+    tell: (...args) => link.pass("tell").then(() => store.tell(...args)),
+    prune: () => link.pass("prune").then(() => store.prune()),
     close: (id) => store.close(id),
   };
 }
@@ -280,6 +280,38 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
         answer();
       },
     );
+
+    test("one that alone is cut off keeps to its part, and the others take it for dead until it is back", async () => {
+      const link = { ...fine };
+      const [first, second] = [await gateway(link), await gateway()];
+      await second.share();
+      link.pass = down;
+      await age(60_000);
+      for (let i = 0; i < 3; i++) {
+        clock.advance(2_000);
+        await second.share();
+      }
+      expect(offer(second, LIMIT + 1)).toBe(LIMIT);
+      expect(offer(first, LIMIT)).toBe(LIMIT / 2);
+      link.pass = fine.pass;
+      for (const limits of [first, second, first, second]) await limits.share();
+      clock.advance(61_000);
+      for (const limits of [first, second, first, second]) await limits.share();
+      expect(offer(first, LIMIT)).toBeLessThanOrEqual(LIMIT / 4);
+      expect(offer(second, LIMIT)).toBeLessThanOrEqual(LIMIT / 4);
+    });
+
+    test("nobody is taken for dead by who can hear but not tell", async () => {
+      const link = { ...fine };
+      const gateways = [await gateway(link), await gateway(link)];
+      for (const limits of gateways) await limits.share();
+      link.pass = (what) => (what === "tell" ? down() : fine.pass(what));
+      await age(60_000);
+      clock.advance(6_000);
+      for (const limits of gateways) await limits.share().catch(() => {});
+      clock.advance(250);
+      for (const limits of gateways) expect(offer(limits, LIMIT)).toBe(LIMIT / 2);
+    });
 
     const step = fc.record({
       offers: fc.tuple(fc.constantFrom(0, 0, 5, 60, 400), fc.constantFrom(0, 0, 5, 60, 400)),
