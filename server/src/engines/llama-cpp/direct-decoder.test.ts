@@ -1,14 +1,13 @@
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { systemClock } from "../../lib/clock.ts";
 import type { DecodeSpec } from "./backend.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 
 const modelPath = process.env["HEARTH_TEST_MODEL"]!;
 
-/** By this clock any number of tokens takes as long as one: the backend guesses as much as it can. */
+/** By this measure any number of tokens costs as much as one: the backend guesses as much as it can. */
 let readings = 0;
-const clock = { ...systemClock, monotonicMs: () => ++readings };
+const cpuMs = () => ++readings;
 
 describe("the decoder of everything but plain sampling", () => {
   let llama: Llama;
@@ -25,7 +24,7 @@ describe("the decoder of everything but plain sampling", () => {
     });
     model = await llama.loadModel({ modelPath });
     const context = await model.createContext({ contextSize: 512, sequences: 2, threads: 1 });
-    backend = new LlamaBackend(model, context, clock);
+    backend = new LlamaBackend(model, context, cpuMs);
     await backend.testDirect(model.tokenize("Once upon a time there was"));
   });
   afterAll(() => llama?.dispose());

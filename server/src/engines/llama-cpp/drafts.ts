@@ -3,7 +3,7 @@ import type { Speculation } from "./speculation.ts";
 /** How many tokens to guess at once; what lies between is not worth a choice. */
 const LENGTHS = [2, 3, 5, 7, 11, 15, 23, 31];
 /** Guessing must promise this much more speed: the estimates are rough. */
-const LEAST_GAIN = 1.05;
+const LEAST_GAIN = 1.1;
 /** So many misses in a row until a place that is further away than this many tokens is believed. */
 const FAITHFUL = 12;
 const NEARBY = 24;

@@ -69,7 +69,7 @@ export class Host {
 
   async #load(options: LlamaCppOptions): Promise<void> {
     try {
-      const model = await loadModel(options, this.#clock);
+      const model = await loadModel(options);
       this.#loaded = this.#serve(model);
       const { capabilities } = model.backend;
       this.#outbox.message({ type: "loaded", model: model.info, capabilities });

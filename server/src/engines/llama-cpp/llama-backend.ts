@@ -1,6 +1,5 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { EngineCapabilities, TokenInfo } from "../../engine/port.ts";
-import type { Clock } from "../../lib/clock.ts";
 import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
 import { capabilitiesOf } from "./capabilities.ts";
@@ -26,8 +25,12 @@ interface CopyingSequence {
 
 /** Fewer at once than the kernel takes that looks at everything in a slot's memory. */
 const RENEWED_AT_ONCE = BLOCK_TOKENS - 1;
-/** Rising, the first 1. Streams wait meanwhile, once in a replica's life. */
-const BATCHES_MEASURED = [1, 8, 16];
+/** Rising, the first of one token: measured too slow it would make guesses look cheap. Streams wait meanwhile, once. */
+const BATCHES_MEASURED = [
+  { tokens: 1, rounds: 3 },
+  { tokens: 8, rounds: 1 },
+  { tokens: 24, rounds: 1 },
+];
 /** A second token costs as much as the first. */
 const NO_GUESSES = new BatchCosts([
   { tokens: 1, ms: 1 },
@@ -38,7 +41,7 @@ const NO_GUESSES = new BatchCosts([
 export class LlamaBackend implements Backend {
   readonly #model: LlamaModel;
   readonly #context: LlamaContext;
-  readonly #clock: Clock;
+  readonly #cpuMs: () => number;
   readonly #sequences: LlamaContextSequence[];
   readonly #grammars: Grammars;
   readonly #bytes: TokenBytes;
@@ -52,10 +55,11 @@ export class LlamaBackend implements Backend {
   /** What guessed tokens cost; null: nobody has asked yet. */
   #costs: BatchCosts | null = null;
 
-  constructor(model: LlamaModel, context: LlamaContext, clock: Clock) {
+  /** @param cpuMs CPU time used so far: unlike the time of day, what else the machine does is not in it. */
+  constructor(model: LlamaModel, context: LlamaContext, cpuMs = cpuMsOfProcess) {
     this.#model = model;
     this.#context = context;
-    this.#clock = clock;
+    this.#cpuMs = cpuMs;
     this.#grammars = new Grammars(model.llama, model);
     this.#bytes = new TokenBytes(model);
     this.#endTokens = [...model.iterateAllTokens()].filter((token) => model.isEogToken(token));
@@ -218,7 +222,7 @@ export class LlamaBackend implements Backend {
   async #costsIn(slot: number): Promise<BatchCosts> {
     if (this.#costs !== null) return this.#costs;
     const sequence = this.#sequences[slot]!;
-    const end = sequence.nextTokenIndex + BATCHES_MEASURED.at(-1)!;
+    const end = sequence.nextTokenIndex + BATCHES_MEASURED.at(-1)!.tokens;
     // Too near to the context's end to measure, or to gain much by guessing.
     if (this.#direct === null || end >= this.#context.contextSize) return NO_GUESSES;
     const sampler = this.#direct.sampler();
@@ -233,15 +237,14 @@ export class LlamaBackend implements Backend {
   async #measure(direct: Direct, sequence: LlamaContextSequence, sampler: Sampler): Promise<BatchCosts> {
     const start = sequence.nextTokenIndex;
     const measured: { tokens: number; ms: number }[] = [];
-    for (const count of BATCHES_MEASURED) {
+    for (const { tokens: count, rounds } of BATCHES_MEASURED) {
       const tokens = new Array<number>(count).fill(this.#model.tokens.bos ?? 0);
       let ms = Number.POSITIVE_INFINITY;
-      // The quicker of two: what else the machine did is not the model's cost.
-      for (let round = 0; round < 2; round++) {
-        const startMs = this.#clock.monotonicMs();
+      for (let round = 0; round < rounds; round++) {
+        const startMs = this.#cpuMs();
         // Looked at, as any with an adapter: what is no number would do harm to those computed beside it.
         await direct.compute(sequence, tokens, 0, (logits) => sampler.assertSound(logits));
-        ms = Math.min(ms, this.#clock.monotonicMs() - startMs);
+        ms = Math.min(ms, this.#cpuMs() - startMs);
         await sequence.eraseContextTokenRanges([{ start, end: sequence.nextTokenIndex }]);
       }
       measured.push({ tokens: count, ms });
@@ -308,6 +311,11 @@ export class LlamaBackend implements Backend {
   detokenize(tokens: readonly number[], before: readonly number[]): string {
     return this.#model.detokenize(tokens as readonly Token[], false, before as readonly Token[]);
   }
+}
+
+function cpuMsOfProcess(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** Whether the library's public functions will do. */

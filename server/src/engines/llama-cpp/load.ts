@@ -3,7 +3,6 @@ import { availableParallelism, totalmem } from "node:os";
 import { Template } from "@huggingface/jinja";
 import { InsufficientMemoryError, type Llama, type LlamaModel } from "node-llama-cpp";
 import { EngineError, type EngineModelInfo } from "../../engine/port.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
 import { DraftModel } from "./draft-model.ts";
 import { openLibrary } from "./library.ts";
@@ -25,14 +24,14 @@ export interface LoadedModel {
 const BATCH_TOKENS = 4 * BLOCK_TOKENS;
 
 /** @throws EngineError with a public message. */
-export async function loadModel(options: LlamaCppOptions, clock: Clock): Promise<LoadedModel> {
+export async function loadModel(options: LlamaCppOptions): Promise<LoadedModel> {
   try {
     await access(options.modelPath, constants.R_OK);
   } catch (error) {
     throw new EngineError("invalid", "The model's weights file does not exist or can't be read.", error);
   }
   try {
-    return await load(options, clock);
+    return await load(options);
   } catch (error) {
     if (error instanceof EngineError) throw error;
     if (error instanceof InsufficientMemoryError) {
@@ -46,7 +45,7 @@ export async function loadModel(options: LlamaCppOptions, clock: Clock): Promise
   }
 }
 
-async function load(given: LlamaCppOptions, clock: Clock): Promise<LoadedModel> {
+async function load(given: LlamaCppOptions): Promise<LoadedModel> {
   const options = resolveOptions(given, { cores: availableParallelism(), memoryBytes: totalmem() });
   const llama = await openLibrary(options.threads);
   const model = await llama.loadModel({ modelPath: options.modelPath });
@@ -67,7 +66,7 @@ async function load(given: LlamaCppOptions, clock: Clock): Promise<LoadedModel> 
   // The library pads the size; what lies beyond the asked for is not offered.
   const contextLength = Math.min(contextSize, context.contextSize);
   const tokenizer = new Tokenizer(model, contextLength);
-  const backend = new LlamaBackend(model, context, clock);
+  const backend = new LlamaBackend(model, context);
   await testInner(backend, tokenizer, options);
   await speculateWith(backend, llama, model, options, contextLength);
   const slices = new SliceSizer({ targetMs: options.sliceTargetMs, maxTokens: BATCH_TOKENS });

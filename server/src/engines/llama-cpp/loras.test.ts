@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collect } from "../../engine/contract.ts";
 import type { Engine, GenerateRequest } from "../../engine/port.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { adapterFor, mergeAdapter, tinyModel } from "./adapter-fixture.ts";
 import { expectAlike } from "./expect-alike.ts";
 import type { LlamaCppOptions } from "./kind.ts";
@@ -301,7 +300,6 @@ describe("a slot in which an adapter made something that is no number", () => {
     backend = new LlamaBackend(
       model,
       await model.createContext({ contextSize: 512, sequences: 2, threads: 1 }),
-      systemClock,
     );
     const tokens = short.slice(0, 16);
     await backend.testCopying(tokens);

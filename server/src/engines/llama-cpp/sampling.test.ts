@@ -1,7 +1,6 @@
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Sampling } from "../../engine/port.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 
 const modelPath = process.env["HEARTH_TEST_MODEL"]!;
@@ -23,7 +22,7 @@ describe("sampling", () => {
     model = await llama.loadModel({ modelPath });
     const context = await model.createContext({ contextSize: 512, sequences: 1, threads: 1 });
     const raw = (await model.createContext({ contextSize: 512, threads: 1 })).getSequence();
-    backend = new LlamaBackend(model, context, systemClock);
+    backend = new LlamaBackend(model, context);
     logitsOf = async (tokens) => {
       await raw.adaptStateToTokens(tokens.slice(0, -1) as Token[], false);
       const rest = tokens.slice(raw.nextTokenIndex) as Token[];
