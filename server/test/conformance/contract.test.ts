@@ -164,6 +164,7 @@ describe("the server's own description", () => {
       "post /v1/accounts",
       "patch /v1/accounts/{account_id}",
       "get /v1/accounts/{account_id}/deployments/{deployment_id}/events",
+      "patch /v1/accounts/{account_id}/users/{user_id}/apiKeys/{key_id}",
       ...OWN_OPERATIONS,
     ]);
     const both = { ...contract.paths, ...controlPlane.paths };

@@ -58,6 +58,7 @@ async function ensureKey(
   if (row?.accountId !== accountId) throw new Error(`The key in ${origin} belongs to another account.`);
   if (row.userId !== userId) throw new Error(`The key in ${origin} is not the operator's.`);
   if (row.deleteTime !== null) throw new Error(`The key in ${origin} was deleted; take another one.`);
+  if (row.disabled) throw new Error(`The key in ${origin} is disabled; take another one.`);
   if (row.expireTime !== null && row.expireTime.getTime() <= deps.clock.now()) {
     throw new Error(`The key in ${origin} has expired; take another one.`);
   }

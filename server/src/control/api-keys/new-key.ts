@@ -1,11 +1,13 @@
 import { checkAnnotations, checkDisplayName } from "../../lib/display-text.ts";
 import { badRequest } from "../../lib/errors.ts";
+import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import { parseTimestamp } from "../../lib/timestamps.ts";
-import type { ApiKeyBody } from "./schema.ts";
+import { ApiKeyBody } from "./schema.ts";
 import type { ApiKeyRow } from "./store.ts";
 
 const PREFIX_CHARS = 8;
+const DEFAULT_NAME = "default";
 
 /** What is stored of a new key. @throws AppError BAD_REQUEST naming the field. */
 export function newKeyRow(
@@ -13,29 +15,52 @@ export function newKeyRow(
   body: ApiKeyBody,
   nowMs: number,
 ): ApiKeyRow {
-  const displayName = body.displayName || "default";
-  const annotations = body.annotations ?? {};
-  checkDisplayName("apiKey.displayName", displayName);
-  checkAnnotations("apiKey.annotations", annotations);
   return {
     id: uuidv7Hex(nowMs),
     accountId: key.accountId,
     userId: key.userId,
-    displayName,
+    ...givenFields(body, "apiKey.", nowMs),
     prefix: key.text.slice(0, PREFIX_CHARS),
     digest: key.digest,
-    annotations,
     createTime: new Date(nowMs),
-    expireTime: body.expireTime === undefined ? null : expireTimeOf(body.expireTime, nowMs),
     deleteTime: null,
     lastUsedTime: null,
   };
 }
 
-function expireTimeOf(text: string, nowMs: number): Date {
+/** What clients say of a key. @param at what the fields' names begin with in refusals */
+function givenFields(body: ApiKeyBody, at: string, nowMs: number) {
+  const { annotations = {}, expireTime, disabled = false } = body;
+  const displayName = body.displayName || DEFAULT_NAME;
+  checkDisplayName(`${at}displayName`, displayName);
+  checkAnnotations(`${at}annotations`, annotations);
+  const expires = expireTime === undefined ? null : expireTimeOf(`${at}expireTime`, expireTime, nowMs);
+  return { displayName, annotations, expireTime: expires, disabled };
+}
+
+/** The row as a PATCH makes it. @throws AppError BAD_REQUEST naming the field. */
+export function patchedKeyRow(
+  row: ApiKeyRow,
+  body: ApiKeyBody,
+  updateMask: string | undefined,
+  nowMs: number,
+): ApiKeyRow {
+  const { displayName, annotations, expireTime, disabled } = row;
+  const current: ApiKeyBody = {
+    ...{ displayName, annotations, disabled },
+    ...(expireTime === null ? {} : { expireTime: expireTime.toISOString() }),
+  };
+  const next = mergePatch<ApiKeyBody>(current, body, updatePaths(updateMask, body, ApiKeyBody));
+  if (next.expireTime !== current.expireTime) return { ...row, ...givenFields(next, "", nowMs) };
+  // One that has expired can be renamed all the same.
+  const { expireTime: _, ...others } = next;
+  return { ...row, ...givenFields(others, "", nowMs), expireTime };
+}
+
+function expireTimeOf(field: string, text: string, nowMs: number): Date {
   const time = parseTimestamp(text);
-  if (time === null) throw badRequest("apiKey.expireTime", "apiKey.expireTime must be an RFC 3339 time.");
+  if (time === null) throw badRequest(field, `${field} must be an RFC 3339 time.`);
   const date = new Date(time);
   if (date.getTime() > nowMs) return date;
-  throw badRequest("apiKey.expireTime", "apiKey.expireTime must lie in the future.");
+  throw badRequest(field, `${field} must lie in the future.`);
 }

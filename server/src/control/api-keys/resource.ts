@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { newApiKey } from "../../lib/ids.ts";
 import { authorize, isAdmin, notFound, type Principal } from "../accounts/service.ts";
 import type { Users } from "../users/service.ts";
-import { newKeyRow } from "./new-key.ts";
+import { newKeyRow, patchedKeyRow } from "./new-key.ts";
 import type { ApiKey } from "./schema.ts";
 import type { ApiKeys } from "./service.ts";
 import type { ApiKeyRow, ApiKeyStore } from "./store.ts";
@@ -20,7 +20,9 @@ interface ResourceDeps {
 }
 
 /** Keys as a resource. */
-export function keyResources(deps: ResourceDeps): Pick<ApiKeys, "create" | "list" | "get" | "delete"> {
+export function keyResources(
+  deps: ResourceDeps,
+): Pick<ApiKeys, "create" | "list" | "get" | "update" | "delete"> {
   const { store, users, clock } = deps;
 
   async function isOperators(accountId: string, userId: string): Promise<boolean> {
@@ -29,18 +31,15 @@ export function keyResources(deps: ResourceDeps): Pick<ApiKeys, "create" | "list
     return member.isOperator;
   }
 
-  async function find(
+  async function changeable(
     principal: Principal,
     accountId: string,
     userId: string | null,
     keyId: string,
   ): Promise<ApiKeyRow> {
-    authorize(principal, accountId, "inference", "API key");
-    const row = await store.get(accountId, keyId);
-    // A key of somebody else answers like none.
-    const isVisible =
-      row !== null && (userId ?? row.userId) === row.userId && (isAdmin(principal) || isOwn(principal, row));
-    if (!isVisible) throw notFound("API key");
+    const row = await visibleKey(store, principal, accountId, userId, keyId);
+    reach(principal, accountId, row.userId);
+    if (await isOperators(accountId, row.userId)) operatorAlone(principal);
     return row;
   }
 
@@ -76,17 +75,40 @@ export function keyResources(deps: ResourceDeps): Pick<ApiKeys, "create" | "list
       return { apiKeys: rows.map((row) => toApiKey(row, emails)), ...page };
     },
     async get(principal, accountId, userId, keyId) {
-      const row = await find(principal, accountId, userId, keyId);
+      const row = await visibleKey(store, principal, accountId, userId, keyId);
       return toApiKey(row, await users.emailsOf(accountId, [row.userId]));
     },
+    async update(principal, accountId, userId, keyId, body, updateMask) {
+      const { userId: owner } = await changeable(principal, accountId, userId, keyId);
+      const row = await store.change(accountId, keyId, (current) =>
+        patchedKeyRow(current, body, updateMask, clock.now()),
+      );
+      if (row === null) throw notFound("API key");
+      await deps.refresh();
+      return toApiKey(row, await users.emailsOf(accountId, [owner]));
+    },
     async delete(principal, accountId, userId, keyId) {
-      const row = await find(principal, accountId, userId, keyId);
-      reach(principal, accountId, row.userId);
-      if (await isOperators(accountId, row.userId)) operatorAlone(principal);
+      await changeable(principal, accountId, userId, keyId);
       await store.delete(accountId, keyId, new Date(clock.now()));
       await deps.refresh();
     },
   };
+}
+
+/** @throws AppError NOT_FOUND: a key of somebody else answers like none. */
+async function visibleKey(
+  store: ApiKeyStore,
+  principal: Principal,
+  accountId: string,
+  userId: string | null,
+  keyId: string,
+): Promise<ApiKeyRow> {
+  authorize(principal, accountId, "inference", "API key");
+  const row = await store.get(accountId, keyId);
+  const isVisible =
+    row !== null && (userId ?? row.userId) === row.userId && (isAdmin(principal) || isOwn(principal, row));
+  if (!isVisible) throw notFound("API key");
+  return row;
 }
 
 /** One's own keys are everybody's business, other people's an admin's. */
@@ -130,6 +152,7 @@ function toApiKey(row: ApiKeyRow, emails: ReadonlyMap<string, string>): ApiKey {
     email: emails.get(row.userId) ?? "",
     prefix: row.prefix,
     ...(row.expireTime === null ? {} : { expireTime: row.expireTime.toISOString() }),
+    ...(row.disabled ? { disabled: true } : {}),
     annotations: row.annotations,
     ...(row.lastUsedTime === null ? {} : { lastUsed: row.lastUsedTime.toISOString() }),
   };

@@ -86,6 +86,40 @@ describe("making keys", () => {
     expect(await works(key)).toBe(false);
   });
 
+  test("a key that is disabled doesn't work until it is enabled again, and says so", async () => {
+    const { keyId, key } = await make(alice, KEYS, { displayName: "ci" });
+    const path = `${ofUser("alice")}/${keyId}`;
+    const off = await t.call(alice.key, "PATCH", path, { disabled: true });
+    expect(off.json).toMatchObject({ keyId, displayName: "ci", disabled: true });
+    expect(await works(key)).toBe(false);
+    expect((await t.call(alice.key, "GET", `${KEYS}?filter=disabled=true`)).json).toMatchObject({
+      apiKeys: [off.json],
+      totalSize: 1,
+    });
+    const on = await t.call(alice.key, "PATCH", `${path}?updateMask=disabled`, {});
+    expect(on.json).not.toHaveProperty("disabled");
+    expect(await works(key)).toBe(true);
+  });
+
+  test("a key's name, labels and expiry change, its owner and text don't", async () => {
+    const { keyId, key } = await make(alice, KEYS, {});
+    const path = `${ofUser("alice")}/${keyId}`;
+    const expireTime = new Date(t.clock.now() + 10_000).toISOString();
+    const wanted = { displayName: "new", annotations: { team: "a" }, expireTime };
+    const changed = await t.call(alice.key, "PATCH", path, { ...wanted, email: "x@y.z", prefix: "fw_x" });
+    expect(changed.json).toMatchObject({ ...wanted, email: "alice@acme.example", prefix: key.slice(0, 8) });
+    t.clock.advance(10_000);
+    expect(await works(key)).toBe(false);
+    const renamed = await t.call(alice.key, "PATCH", path, { displayName: "gone" });
+    expect(renamed.json).toMatchObject({ displayName: "gone", expireTime });
+    const past = await t.call(alice.key, "PATCH", path, { expireTime: "2020-01-01T00:00:00Z" });
+    expect(past).toMatchObject({ status: 400, json: { code: 3 } });
+    expect((await t.call(alice.key, "PATCH", path, { role: "admin" })).status).toBe(400);
+    await t.call(alice.key, "PATCH", path, { expireTime: null });
+    expect(await works(key)).toBe(true);
+    expect((await t.call(bob.key, "PATCH", path, { disabled: true })).status).toBe(404);
+  });
+
   test.each([
     ["a body without apiKey", {}, "apiKey"],
     ["an unknown field", { apiKey: { role: "admin" } }, "apiKey.role"],

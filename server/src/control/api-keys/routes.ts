@@ -1,6 +1,6 @@
 import { ListQuerySchema } from "../../platform/db/listing.ts";
 import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
-import { ApiKeyBody, CreateApiKeyRequest, DeleteApiKeyRequest } from "./schema.ts";
+import { ApiKeyBody, CreateApiKeyRequest, DeleteApiKeyRequest, UpdateApiKeyQuery } from "./schema.ts";
 import type { ApiKeys } from "./service.ts";
 
 const OF_ACCOUNT = "/v1/accounts/{account_id}/apiKeys";
@@ -69,6 +69,21 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
       resource: ApiKeyBody,
       handle: ({ principal, params }) =>
         keys.get(principal, params["account_id"]!, params["user_id"]!, params["key_id"]!),
+    }),
+    // Beyond the contract: keys can be disabled for a while, and renamed.
+    defineRoute({
+      operationId: "updateUserApiKey",
+      method: "PATCH",
+      path: `${OF_USER}/{key_id}`,
+      query: UpdateApiKeyQuery,
+      body: ApiKeyBody,
+      handle: ({ principal, params, query, body }) =>
+        keys.update(
+          principal,
+          ...([params["account_id"]!, params["user_id"]!, params["key_id"]!] as const),
+          body,
+          query.updateMask,
+        ),
     }),
   ];
 }

@@ -11,12 +11,15 @@ export const ApiKeyBody = Type.Object({
   email: Type.Optional(Type.String(readOnly)),
   prefix: Type.Optional(Type.String(readOnly)),
   expireTime: Type.Optional(Type.String()),
+  /** Beyond the contract: the key does not work for as long as it is true. */
+  disabled: Type.Optional(Type.Boolean()),
   annotations: Type.Optional(Type.Record(Type.String(), Type.String())),
   lastUsed: Type.Optional(Type.String(readOnly)),
 });
 export type ApiKeyBody = Static<typeof ApiKeyBody>;
 
 export const CreateApiKeyRequest = Type.Object({ apiKey: ApiKeyBody });
+export const UpdateApiKeyQuery = Type.Object({ updateMask: Type.Optional(Type.String()) });
 export const DeleteApiKeyRequest = Type.Object({ keyId: Type.String() });
 
 /** What clients see. */
@@ -33,6 +36,8 @@ export interface ApiKey {
   prefix: string;
   /** Absent: never. */
   expireTime?: string;
+  /** Absent: it works. */
+  disabled?: true;
   annotations: Record<string, string>;
   /** Absent: not yet. Up to a minute late. */
   lastUsed?: string;

@@ -37,6 +37,18 @@ export interface ApiKeys {
     query: ListQuery,
   ): Promise<{ apiKeys: ApiKey[]; nextPageToken: string; totalSize: number }>;
   get(principal: Principal, accountId: string, userId: string, keyId: string): Promise<ApiKey>;
+  /**
+   * Changes its name, labels or expiry, or disables it; in force here at once, in other processes within a second.
+   * @throws AppError NOT_FOUND, FORBIDDEN, BAD_REQUEST naming the field.
+   */
+  update(
+    principal: Principal,
+    accountId: string,
+    userId: string,
+    keyId: string,
+    body: ApiKeyBody,
+    updateMask: string | undefined,
+  ): Promise<ApiKey>;
   /** Ends a key for good; here at once, in other processes within a second. */
   delete(principal: Principal, accountId: string, userId: string | null, keyId: string): Promise<void>;
   /** Those of the ids that are keys of the account. */

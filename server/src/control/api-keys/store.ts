@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, not, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { PRINCIPALS_CHANNEL } from "../accounts/service.ts";
@@ -12,7 +12,7 @@ const announce = sql`select pg_notify(${PRINCIPALS_CHANNEL}, '')`;
 const FOREIGN_KEY_VIOLATION = "23503";
 
 export interface ApiKeyStore {
-  /** Every key that was not deleted. */
+  /** Every key that was neither deleted nor disabled. */
   all(): Promise<KeyringRow[]>;
   /** Also a deleted one. */
   getByDigest(digest: string): Promise<ApiKeyRow | null>;
@@ -26,6 +26,8 @@ export interface ApiKeyStore {
   list(query: ListQuery, accountId: string, userId: string | null): Promise<Page<ApiKeyRow>>;
   /** "taken": the digest is known. "no user": the user is gone. */
   insert(row: ApiKeyRow): Promise<"done" | "taken" | "no user">;
+  /** Puts what `change` makes of a key that was not deleted in its place. Null when there is none. `change` may throw. */
+  change(accountId: string, id: string, change: (row: ApiKeyRow) => ApiKeyRow): Promise<ApiKeyRow | null>;
   /** False when the account has no such key, or it is deleted already. */
   delete(accountId: string, id: string, deleteTime: Date): Promise<boolean>;
   /** Later uses that are known already stay. */
@@ -43,6 +45,7 @@ export function apiKeyStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
       createTime: { sql: sql`${apiKeys.createTime}`, type: "timestamp", orderBy: apiKeys.createTime },
       expireTime: { sql: sql`${apiKeys.expireTime}`, type: "timestamp" },
       lastUsed: { sql: sql`${apiKeys.lastUsedTime}`, type: "timestamp" },
+      disabled: { sql: sql`${apiKeys.disabled}`, type: "boolean" },
       annotations: { sql: sql`${apiKeys.annotations}`, type: "map" },
     },
     defaultOrder: "createTime desc",
@@ -62,7 +65,7 @@ export function apiKeyStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
           expireTime: apiKeys.expireTime,
         })
         .from(apiKeys)
-        .where(isNull(apiKeys.deleteTime)),
+        .where(and(isNull(apiKeys.deleteTime), not(apiKeys.disabled))),
     async getByDigest(digest) {
       const [row] = await db.select().from(apiKeys).where(eq(apiKeys.digest, digest));
       return row ?? null;
@@ -87,6 +90,17 @@ export function apiKeyStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
       return list(query, and(live(accountId), ofUser), `keys ${accountId} ${userId ?? "-"}`);
     },
     insert: (row) => insertKey(db, row),
+    change: (accountId, id, change) =>
+      db.transaction(async (tx) => {
+        const one = and(live(accountId), eq(apiKeys.id, id));
+        const [row] = await tx.select().from(apiKeys).where(one).for("update");
+        if (row === undefined) return null;
+        const next = change(row);
+        const { displayName, annotations, expireTime, disabled } = next;
+        await tx.update(apiKeys).set({ displayName, annotations, expireTime, disabled }).where(one);
+        await tx.execute(announce);
+        return next;
+      }),
     delete: (accountId, id, deleteTime) =>
       db.transaction(async (tx) => {
         const changed = await tx

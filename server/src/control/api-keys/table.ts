@@ -1,4 +1,4 @@
-import { index, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { boolean, index, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 
 /**
  * The digest finds the key; the key itself is never stored. A key belongs to a user of its account and goes with it (the
@@ -18,6 +18,8 @@ export const apiKeys = pgTable(
     annotations: jsonb().$type<Record<string, string>>().notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     expireTime: timestamp("expire_time", { withTimezone: true }),
+    /** Does not work for as long as this is set. */
+    disabled: boolean().notNull().default(false),
     /** Deleted keys stay known: a key that was deleted once never works again, whoever brings it back. */
     deleteTime: timestamp("delete_time", { withTimezone: true }),
     /** Up to a minute late. */

@@ -9,6 +9,10 @@ const MAX_DESCRIPTION_CHARS = 999;
 /** All loaded adapters stay where they compute; more are not loaded. */
 const MAX_ADAPTERS = 100;
 
+/** More than that the engine doesn't draft in a step, or look back for. */
+const MAX_DRAFT_TOKENS = 32;
+const MAX_NGRAM_LENGTH = 16;
+
 /** Fields of the contract that can't be honoured, the values that ask for nothing, and why others are refused. */
 const REFUSED: Readonly<Record<string, { neutral: unknown; why: string }>> = {
   maxWithRevocableReplicaCount: { neutral: 0, why: "there is no revocable capacity here" },
@@ -63,6 +67,15 @@ export function checkFields(body: DeploymentBody, hostRegion: string | null): St
 function checkSpeculation({ draftModel, ngramSpeculationLength, draftTokenCount }: DeploymentBody): void {
   if (draftModel && ngramSpeculationLength) {
     throw badRequest("ngramSpeculationLength", "Set draftModel or ngramSpeculationLength, not both.");
+  }
+  if ((draftTokenCount ?? 0) > MAX_DRAFT_TOKENS) {
+    throw badRequest("draftTokenCount", `draftTokenCount must not be above ${MAX_DRAFT_TOKENS}.`);
+  }
+  if ((ngramSpeculationLength ?? 0) > MAX_NGRAM_LENGTH) {
+    throw badRequest(
+      "ngramSpeculationLength",
+      `ngramSpeculationLength must not be above ${MAX_NGRAM_LENGTH}.`,
+    );
   }
   const chosen = draftModel ? "draftModel" : ngramSpeculationLength ? "ngramSpeculationLength" : null;
   if (chosen !== null && draftTokenCount === undefined) {

@@ -4,7 +4,7 @@ import { createListing, type ListQuery, type Page } from "../../platform/db/list
 import { addWork } from "../../platform/reconcile/reconciler.ts";
 import { ACCELERATOR_TYPES } from "../deployment-shapes/service.ts";
 import { PRECISIONS } from "../models/service.ts";
-import { STATES } from "./schema.ts";
+import { REGIONS, STATES } from "./schema.ts";
 import { deploymentEvents, deployments } from "./table.ts";
 
 export type DeploymentRow = typeof deployments.$inferSelect;
@@ -239,6 +239,15 @@ function listFields() {
     enableAddons: { sql: sql`coalesce(${inSpec("enableAddons")}::boolean, false)`, type: "boolean" },
     draftModel: { sql: sql`coalesce(${inSpec("draftModel")}, '')`, type: "string" },
     deploymentShape: { sql: sql`coalesce(${inSpec("deploymentShape")}, '')`, type: "string" },
+    draftTokenCount: { sql: countOf("draftTokenCount", sql`0`), type: "int" },
+    ngramSpeculationLength: { sql: countOf("ngramSpeculationLength", sql`0`), type: "int" },
+    maxContextLength: { sql: countOf("maxContextLength", sql`0`), type: "int" },
+    enableSessionAffinity: {
+      sql: sql`coalesce(${inSpec("enableSessionAffinity")}::boolean, false)`,
+      type: "boolean",
+    },
+    "placement.region": { sql: sql`(${t.spec} #>> '{placement,region}')`, type: "enum", values: REGIONS },
+    "status.code": { sql: sql`${t.statusCode}`, type: "string" },
     directRouteType: { sql: sql`coalesce(${inSpec("directRouteType")}, '')`, type: "string" },
   } as const satisfies Parameters<typeof createListing>[0]["fields"];
 }
