@@ -91,13 +91,19 @@ function nextAfter(error: ApiError, settings: Settings | null, command: Command 
       account === undefined
         ? ""
         : ` Commands work in accounts/${account}; another one is named by --account.`;
-    return `Check the name: "firectl list …" shows what there is.${where}`;
+    return `Check the name: "firectl list ${kindIn(error.message)}" shows what there is.${where}`;
   }
   if (error instanceof ConflictError) return "Choose another id, or delete what is there.";
   const flag = flagOf(command, error.param);
   if (flag !== undefined) return `It is set by --${flag}.`;
   if (error instanceof RateLimitError || error instanceof UnavailableError) return "Try again in a moment.";
   return undefined;
+}
+
+/** As `firectl list` calls what a message names: `deployed-models` of `accounts/a/deployedModels/x`. */
+function kindIn(message: string): string {
+  const [, collection] = /\baccounts\/[\w.~-]+\/([A-Za-z]+)\//.exec(message) ?? [];
+  return collection?.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) ?? "…";
 }
 
 /** The flag that sets the field that the API complains about. */

@@ -401,6 +401,7 @@ describe("errors say the cause and the next step", () => {
     ],
     [403, 7, "Your role may not do that.", "Ask an admin of the account."],
     [404, 5, "Model accounts/acme/models/m not found.", "Commands work in accounts/acme"],
+    [404, 5, "No accounts/acme/deployedModels/m here.", '"firectl list deployed-models" shows what there is'],
     [409, 6, "There is one already.", "Choose another id"],
     [404, 5, "No such path.", "A newer version of it may."],
   ])("%i", async (status, code, message, next) => {

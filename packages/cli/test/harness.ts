@@ -3,12 +3,12 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type IPty, spawn as spawnInTerminal } from "@lydell/node-pty";
 import { afterAll } from "vitest";
 import { run } from "../src/main.ts";
-import { realWorld } from "../src/world.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const WAIT_MS = 30_000;
@@ -86,8 +86,10 @@ async function runHere(args: readonly string[], env: Record<string, string>): Pr
     },
   });
   const code = await run(args, {
-    ...realWorld(new AbortController().signal),
-    ...{ env, home: env["HOME"] ?? "", stdout: sink("stdout"), stderr: sink("stderr") },
+    ...{ env, home: env["HOME"] ?? "", stdin: process.stdin, fetch: globalThis.fetch },
+    ...{ stdout: sink("stdout"), stderr: sink("stderr"), signal: new AbortController().signal },
+    nowMs: () => performance.now(),
+    pause: (ms) => sleep(ms),
   });
   return { code, ...texts };
 }
