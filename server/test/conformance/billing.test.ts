@@ -55,6 +55,7 @@ test("a suspended account begins nothing new; it reads, ends, scales down and pa
     ["POST", "models", { modelId: "more", model: gguf }],
     ["POST", "models/mine:getUploadEndpoint", { filenameToSize: { "config.json": "2" } }],
     ["POST", "models/mine:prepare", { precision: "FP16" }],
+    ["GET", "models/mine:validateUpload", {}],
     ["POST", "datasets", { datasetId: "more", dataset: {} }],
     ["POST", "deployments", deployment],
     ["POST", "deployedModels", { model: "accounts/local/models/mine", deployment: "own" }],

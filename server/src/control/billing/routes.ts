@@ -13,12 +13,12 @@ import type { BillingResource, Collection } from "./service.ts";
 const ACCOUNT = "/v1/accounts/{account_id}";
 
 /**
- * What may be asked for in a suspended account although it makes or begins something: what costs nothing, pays, ends
- * something, or judges itself what would grow.
+ * What may be asked for in a suspended account although it makes or begins something: what costs nothing, pays or ends
+ * something.
  */
 const FREE = new Set([
   ...["createAccount", "createUser", "createApiKey", "createUserApiKey"],
-  ...["deleteApiKey", "deleteUserApiKey", "resetLedger", "scaleDeployment", "validateModelConfig"],
+  ...["deleteApiKey", "deleteUserApiKey", "validateModelConfig"],
   ...["createPayment", "createCredit", "createAdjustment", "createReservation", "createDeploymentShape"],
 ]);
 
@@ -31,9 +31,9 @@ export function refuseSuspended(
   check: (accountId: string) => void,
 ): ResourceRoute[] {
   return routes.map((route) => {
-    const { operationId, method } = route;
-    if (method !== "POST" || FREE.has(operationId) || /^(?:cancel|batchDelete)/.test(operationId))
-      return route;
+    const { operationId } = route;
+    const isBeginning = route.method === "POST" || route.changes;
+    if (!isBeginning || FREE.has(operationId) || /^(?:cancel|batchDelete)/.test(operationId)) return route;
     return {
       ...route,
       async handle(call) {

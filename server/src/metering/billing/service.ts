@@ -92,7 +92,6 @@ export interface Standing {
   limit: SpendLimit;
   /** What the customer has set. */
   spendLimitMicros: bigint | null;
-  isTierSet: boolean;
   paymentTerms: PaymentTerms;
 }
 
@@ -184,7 +183,7 @@ export function createBilling(deps: BillingDeps): Billing {
     entries: ledger.entries,
     async standing(accountId) {
       const row = await ledger.account(accountId);
-      const { netMicros, spendLimitMicros, tier, paymentTerms } = row ?? NO_ACCOUNT;
+      const { netMicros, spendLimitMicros, paymentTerms } = row ?? NO_ACCOUNT;
       return {
         enabled,
         creditMicros: netMicros > 0n ? netMicros : 0n,
@@ -192,7 +191,6 @@ export function createBilling(deps: BillingDeps): Billing {
         spentMicros: await spend.spent(accountId),
         limit: spendLimitOf(row ?? NO_ACCOUNT),
         spendLimitMicros,
-        isTierSet: tier !== null,
         paymentTerms,
       };
     },
