@@ -24,7 +24,7 @@ export async function acceleratorTime(
     select account_id, (extract(epoch from date_trunc('hour', started_at, 'UTC')) * 1000)::bigint::text as hour_ms,
       endpoint, deployment, sum(quantity)::text as ms, sum(cost_micros)::text as cost
     from usage_records
-    where account_id = any(${accountIds as string[]}) and started_at >= ${from} and started_at < ${to}
+    where account_id = any(${accountIds as string[]}) and started_at >= ${from.toISOString()} and started_at < ${to.toISOString()}
       and kind = 'gpu_seconds'
     group by 1, 2, 3, 4 order by 1, 2, 3, 4`;
   return rows.map(({ account_id, hour_ms, endpoint, deployment, ms, cost }) => ({
