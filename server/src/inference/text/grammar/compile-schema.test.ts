@@ -127,8 +127,8 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
       ),
       dependentRequired: fc.dictionary(name, fc.uniqueArray(name, { maxLength: 2 }), { maxKeys: 2 }),
       unevaluatedProperties: tie("leaf"),
+      // Ajv loses track of what items were evaluated where ways to fit come together, so no unevaluatedItems.
       contains: tie("leaf"),
-      unevaluatedItems: tie("leaf"),
       not: tie("leaf"),
     }),
     some({ anyOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
@@ -339,6 +339,11 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   [{ type: "object", properties: { a: false, b: { type: "integer" } } }, [{}, { b: 1 }], [{ a: 1 }]],
   [{ anyOf: [false, { type: "null" }, { type: "integer", minimum: 2, maximum: 1 }] }, [null], [1]],
   [{ type: "array", items: false }, [[]], [[1]]],
+  [
+    { type: "array", allOf: [{ prefixItems: [{ type: "string" }] }], unevaluatedItems: { type: "integer" } },
+    [["a"], ["a", 1, 2]],
+    [[1], ["a", "b"]],
+  ],
 ];
 
 describe("the grammar of a schema", () => {
@@ -405,6 +410,19 @@ describe("the grammar of a schema", () => {
     [{ enum: ["a", 1], not: { format: "semver" } }, ["/not"]],
     [{ enum: [["a"]], items: { anyOf: [{ format: "semver" }, { type: "string" }] } }, []],
     [{ enum: [{ a: 1 }], unevaluatedProperties: false }, ["/unevaluatedProperties"]],
+    [{ type: "array", unevaluatedItems: { type: "integer" } }, []],
+    [
+      { allOf: [{ prefixItems: [{ type: "integer" }] }, { type: "array", unevaluatedItems: false }] },
+      ["/allOf/1/unevaluatedItems"],
+    ],
+    [
+      {
+        enum: [{ b: 1 }],
+        patternProperties: { "(?=n)": { type: "string" } },
+        additionalProperties: { type: "null" },
+      },
+      ["/patternProperties", "/additionalProperties"],
+    ],
     [{ type: "object", patternProperties: { "(?=a)": {} }, required: ["a"] }, ["/patternProperties"]],
     [
       {

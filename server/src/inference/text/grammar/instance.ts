@@ -59,6 +59,7 @@ export class InstanceCheck {
   readonly #document: SchemaDocument;
   readonly #lists = new Map<JsonObject, Set<string>>();
   readonly #machines = new Map<string, Machine | null>();
+  readonly #parts = new Map<JsonObject, Set<Schema>>();
   #steps = 0;
 
   constructor(document: SchemaDocument) {
@@ -218,17 +219,36 @@ export class InstanceCheck {
   }
 
   #fitsProperty(value: Json, schema: JsonObject, name: string, depth: number): Verdict {
-    const { sure, perhaps } = this.#property(schema, name);
+    const { sure, patterns, rest } = this.#property(schema, name);
     const fits = (part: Schema): Verdict => this.#fits(value, part, depth);
     const verdict = every(sure, fits);
-    if (verdict === null || every(perhaps, fits)?.length === 0) return verdict;
-    return [...verdict, { schema, keyword: "patternProperties" }];
+    if (verdict === null) return null;
+    const doubts = [...verdict];
+    if (every(patterns, fits)?.length !== 0) doubts.push({ schema, keyword: "patternProperties" });
+    if (every(rest, fits)?.length !== 0) doubts.push({ schema, keyword: "additionalProperties" });
+    return doubts;
+  }
+
+  /** Whether the schema is the other, or puts it together with others for the same value. */
+  hasPart(schema: JsonObject, other: JsonObject): boolean {
+    let parts = this.#parts.get(schema);
+    if (parts === undefined) {
+      parts = new Set<Schema>([schema]);
+      for (const part of parts) {
+        if (typeof part === "boolean") continue;
+        const { $ref, allOf = [], anyOf = [], oneOf = [] } = part;
+        for (const list of [allOf, anyOf, oneOf]) for (const one of list as Schema[]) parts.add(one);
+        if (typeof $ref === "string") parts.add(this.#document.resolve($ref, this.#document.pointerOf(part)));
+      }
+      this.#parts.set(schema, parts);
+    }
+    return parts.has(other);
   }
 
   /** What one schema says about the property, or may say: its own, by pattern, or as additional. */
   propertySchemas(schema: JsonObject, name: string): Schema[] {
-    const { sure, perhaps } = this.#property(schema, name);
-    return [...sure, ...perhaps];
+    const { sure, patterns, rest } = this.#property(schema, name);
+    return [...sure, ...patterns, ...rest];
   }
 
   /** The same without what it only may say. */
@@ -236,19 +256,20 @@ export class InstanceCheck {
     return this.#property(schema, name).sure;
   }
 
-  /** `perhaps`: by patterns that are not supported, and as additional where only such a pattern could match. */
-  #property(schema: JsonObject, name: string): { sure: Schema[]; perhaps: Schema[] } {
+  /** `patterns`: by such as are not supported. `rest`: as additional, unless one of these matches. */
+  #property(schema: JsonObject, name: string): Record<"sure" | "patterns" | "rest", Schema[]> {
     const { properties, patternProperties, additionalProperties } = schema;
     const sure: Schema[] = [];
-    const perhaps: Schema[] = [];
+    const patterns: Schema[] = [];
+    const rest: Schema[] = [];
     if (isObject(properties) && Object.hasOwn(properties, name)) sure.push(properties[name] as Schema);
     for (const [pattern, part] of Object.entries(isObject(patternProperties) ? patternProperties : {})) {
       const found = this.#matches(name, pattern);
-      if (found !== false) (found ? sure : perhaps).push(part as Schema);
+      if (found !== false) (found ? sure : patterns).push(part as Schema);
     }
     if (sure.length === 0 && additionalProperties !== undefined)
-      (perhaps.length === 0 ? sure : perhaps).push(additionalProperties as Schema);
-    return { sure, perhaps };
+      (patterns.length === 0 ? sure : rest).push(additionalProperties as Schema);
+    return { sure, patterns, rest };
   }
 }
 

@@ -56,7 +56,8 @@ function prefixLength({ items, prefixItems }: JsonObject): number {
 }
 
 function saysNothingOfRest(schema: JsonObject): boolean {
-  return Array.isArray(schema["items"]) ? !("additionalItems" in schema) : !("items" in schema);
+  const keyword = Array.isArray(schema["items"]) ? "additionalItems" : "items";
+  return !(keyword in schema) && !("unevaluatedItems" in schema);
 }
 
 /** Names by pattern: with more patterns there are too many combinations of them. */
@@ -97,15 +98,12 @@ function keywordsOf(schemas: readonly JsonObject[], keyword: string): Schema[] {
   return schemas.flatMap((schema) => (keyword in schema ? [schema[keyword] as Schema] : []));
 }
 
-/**
- * A schema counts as evaluated what it or its own parts do. Where ways to fit are put together that is known only of a
- * schema by itself, or of one that has the parts.
- */
+/** A schema counts as evaluated what it or its own parts evaluate; beside others it is not known who did. */
 function reportUnevaluated(schemas: readonly JsonObject[], keyword: string, writing: Writing): void {
   for (const schema of schemas) {
-    const hasParts = ["$ref", "allOf", "anyOf", "oneOf"].some((key) => key in schema);
-    if (keyword in schema && schema[keyword] !== true && schemas.length > 1 && !hasParts)
-      writing.unenforced(schema, keyword);
+    if (!(keyword in schema) || schema[keyword] === true) continue;
+    const isAlone = schemas.every((other) => writing.check.hasPart(schema, other));
+    if (!isAlone) writing.unenforced(schema, keyword);
   }
 }
 
