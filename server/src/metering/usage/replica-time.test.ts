@@ -7,6 +7,7 @@ import { silentLog, type TestDatabase, testDatabase } from "../../../test/harnes
 import { FakeClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { ownIdentity } from "../../platform/process/identity.ts";
+import { acceleratorTime } from "./accelerator-store.ts";
 import type { UsageSource } from "./record.ts";
 import { meterReplicas, type ServingReplica } from "./replica-time.ts";
 import { createUsageLedger } from "./service.ts";
@@ -161,6 +162,12 @@ describe("time of replicas in the ledger", () => {
     expect(rows.map(({ outcome, costMicros }) => [outcome, costMicros])).toEqual([
       ["ok", 83_333n],
       ["interrupted", 33_333n],
+    ]);
+    const share = { accountId: "acme", acceleratorType: H100.type, deployment: DEPLOYMENT };
+    const [from, to] = [new Date("2026-01-31T23:00:00Z"), new Date("2026-02-01T01:00:00Z")];
+    expect(await acceleratorTime(database, ["acme"], from, to)).toEqual([
+      { ...share, hour: from, durationMs: 60_000n, costMicros: 83_333n },
+      { ...share, hour: new Date("2026-02-01T00:00:00Z"), durationMs: 24_000n, costMicros: 33_333n },
     ]);
     await survivor.shutDown();
   });
