@@ -1,5 +1,12 @@
 import { divideRounded, parseDollars } from "./amounts.ts";
-import { type PriceEntry, PriceError, readPriceFile, type UsageKind, validityOf } from "./price-file.ts";
+import {
+  type PriceEntry,
+  PriceError,
+  readPriceFile,
+  USAGE_KINDS,
+  type UsageKind,
+  validityOf,
+} from "./price-file.ts";
 
 /** What was used; the token counts and `quantity` (see `USAGE_KINDS`) are whole and not negative. */
 export interface Amounts {
@@ -58,8 +65,8 @@ export function loadPrices({ files, overrideFile, parameterCount }: PricesOption
   const classes = [...terms.keys()].filter((key) => key.includes(" ≤"));
   const sizes = classes.map((key) => ({ key, max: Number(key.split(" ≤")[1]), kind: key.split(" ")[0] }));
   sizes.sort((a, b) => a.max - b.max);
-  /** Where to look for the price of a thing, best first. Bounded: emptied when full. */
-  const known = new Map<string, Term[][]>();
+  /** Where to look for the price of a thing, best first; by the kind, then the subject. Bounded: emptied when full. */
+  const known = new Map(USAGE_KINDS.map((kind) => [kind, new Map<string, Term[][]>()]));
 
   function candidates(kind: UsageKind, subject: string): Term[][] {
     const parameters = parameterCount(subject);
@@ -72,12 +79,12 @@ export function loadPrices({ files, overrideFile, parameterCount }: PricesOption
 
   return {
     priceOf(kind, subject, atMs) {
-      const key = `${kind} ${subject}`;
-      let found = known.get(key);
+      const ofKind = known.get(kind) as Map<string, Term[][]>;
+      let found = ofKind.get(subject);
       if (found === undefined) {
         found = candidates(kind, subject);
-        if (known.size >= MAX_KNOWN) known.clear();
-        known.set(key, found);
+        if (ofKind.size >= MAX_KNOWN) ofKind.clear();
+        ofKind.set(subject, found);
       }
       for (const list of found) {
         for (const term of list) if (term.from <= atMs && atMs < term.to) return term.price;
@@ -92,11 +99,9 @@ export function costOf(price: Price | null, amounts: Amounts): bigint {
   if (price === null) return 0n;
   const { promptTokens, completionTokens, quantity } = amounts;
   const cachedTokens = Math.min(amounts.cachedTokens, promptTokens);
-  const total =
-    BigInt(promptTokens - cachedTokens) * price.input +
-    BigInt(cachedTokens) * price.cachedInput +
-    BigInt(completionTokens) * price.output +
-    BigInt(quantity) * price.quantity;
+  let total = BigInt(promptTokens - cachedTokens) * price.input + BigInt(completionTokens) * price.output;
+  if (cachedTokens > 0) total += BigInt(cachedTokens) * price.cachedInput;
+  if (quantity > 0) total += BigInt(quantity) * price.quantity;
   return divideRounded(total, price.per);
 }
 

@@ -39,7 +39,7 @@ interface Series {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const series = new Map<string, Series>();
+  const series = new SeriesSet();
   const counter = (name: string, help: string, read: (s: Series) => number): void => {
     new Counter({
       name,
@@ -48,7 +48,7 @@ export function createMetrics(): Metrics {
       registers: [registry],
       collect() {
         this.reset();
-        for (const one of series.values()) this.inc(one.labels, read(one));
+        for (const one of series.all) this.inc(one.labels, read(one));
       },
     });
   };
@@ -64,7 +64,7 @@ export function createMetrics(): Metrics {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     observe(sample) {
-      const one = seriesOf(series, sample);
+      const one = series.of(sample);
       one.requests += 1;
       one.promptTokens += sample.promptTokens;
       one.completionTokens += sample.completionTokens;
@@ -85,21 +85,31 @@ export function createMetrics(): Metrics {
   };
 }
 
-function seriesOf(series: Map<string, Series>, sample: RequestSample): Series {
-  const full = series.size >= MAX_SERIES;
-  const key = `${sample.status} ${sample.endpoint} ${sample.model}`;
-  const found = series.get(key);
-  if (found !== undefined) return found;
-  const labels = full
-    ? { endpoint: "other", status: "other", model: "other" }
-    : { endpoint: sample.endpoint, status: String(sample.status), model: sample.model };
-  const one = series.get(full ? "other" : key) ?? {
-    labels,
-    requests: 0,
-    promptTokens: 0,
-    completionTokens: 0,
-    durationS: 0,
-  };
-  series.set(full ? "other" : key, one);
-  return one;
+/** Found by three look-ups, which are cheaper than a key made for each request. */
+class SeriesSet {
+  readonly all: Series[] = [];
+  readonly #byModel = new Map<string, Map<string, Map<number, Series>>>();
+  #other: Series | null = null;
+
+  of({ model, endpoint, status }: RequestSample): Series {
+    const found = this.#byModel.get(model)?.get(endpoint)?.get(status);
+    if (found !== undefined) return found;
+    if (this.all.length >= MAX_SERIES) {
+      this.#other ??= this.#add({ endpoint: "other", status: "other", model: "other" });
+      return this.#other;
+    }
+    const one = this.#add({ endpoint, status: String(status), model });
+    const byEndpoint = this.#byModel.get(model) ?? new Map<string, Map<number, Series>>();
+    this.#byModel.set(model, byEndpoint);
+    const byStatus = byEndpoint.get(endpoint) ?? new Map<number, Series>();
+    byEndpoint.set(endpoint, byStatus);
+    byStatus.set(status, one);
+    return one;
+  }
+
+  #add(labels: Series["labels"]): Series {
+    const one = { labels, requests: 0, promptTokens: 0, completionTokens: 0, durationS: 0 };
+    this.all.push(one);
+    return one;
+  }
 }
