@@ -266,8 +266,7 @@ async function gpuHours({ database, clock }: ControlPlaneDeps, accountId: string
 }
 
 async function countAddons({ store }: DeployedModels, accountId: string): Promise<number> {
-  const loaded = await store.live();
-  return loaded.filter((row) => row.isAddon && row.accountId === accountId).length;
+  return (await store.live(new Set([accountId]))).filter((row) => row.isAddon).length;
 }
 
 async function fetchWeights(

@@ -58,7 +58,7 @@ export interface DeployedModels {
   /** What the platform runs for everybody, as deployed models of the library. */
   syncServerless(models: readonly string[]): Promise<void>;
   /** Calls `listener` after every change made here, before the change's promise settles. */
-  onChange(listener: () => Promise<void>): void;
+  onChange(listener: (accountId: string) => Promise<void>): void;
   store: DeployedModelStore;
 }
 
@@ -77,11 +77,11 @@ export interface DeployedModelsDeps {
 export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
   const { clock, users, deployments, serverless } = deps;
   const store = deployedModelStore(deps.database, deps.tokenSecret);
-  const listeners: (() => Promise<void>)[] = [];
+  const listeners: ((accountId: string) => Promise<void>)[] = [];
   const context: LoadingContext = { ...deps, store, nowMs: () => clock.now() };
 
-  async function changed(): Promise<void> {
-    for (const listener of listeners) await listener();
+  async function changed(accountId: string): Promise<void> {
+    for (const listener of listeners) await listener(accountId);
   }
 
   const answer = (principal: Principal, accountId: string, rows: readonly DeployedModelRow[]) =>
@@ -108,14 +108,14 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
     }
     const row = await store.change(accountId, id, new Date(clock.now()), apply);
     if (row === null) throw notFound(titleOf(accountId, id));
-    await changed();
+    await changed(accountId);
     return row;
   }
 
   return {
     async create(principal, accountId, query, body) {
       const made = await loadModel(context, principal, accountId, query, body);
-      await changed();
+      await changed(accountId);
       return (await answer(principal, accountId, [await find(principal, accountId, made.id)]))[0] as object;
     },
     get: async (principal, accountId, id) =>

@@ -25,8 +25,8 @@ export interface DeployedModelStore {
   get(accountId: string, id: string): Promise<DeployedModelRow | null>;
   /** Not the hidden ones. */
   list(query: ListQuery, accountId: string, publicOnly: boolean): Promise<Page<DeployedModelRow>>;
-  /** All that are not hidden, of every account. */
-  live(): Promise<DeployedModelRow[]>;
+  /** All that are not hidden, of these accounts. Default: of every one. */
+  live(accounts?: ReadonlySet<string>): Promise<DeployedModelRow[]>;
   /** Oldest first, as with the next; not the hidden ones. */
   ofModel(model: string): Promise<DeployedModelRow[]>;
   ofDeployment(deployment: string): Promise<DeployedModelRow[]>;
@@ -72,7 +72,16 @@ export function deployedModelStore({ db }: Pick<Database, "db">, tokenSecret: Bu
       );
       return list(query, where, `deployedModels ${accountId} ${publicOnly}`);
     },
-    live: () => db.select().from(deployedModels).where(not(deployedModels.isHidden)),
+    live: (accounts) =>
+      db
+        .select()
+        .from(deployedModels)
+        .where(
+          and(
+            not(deployedModels.isHidden),
+            accounts === undefined ? undefined : inArray(deployedModels.accountId, [...accounts]),
+          ),
+        ),
     ofModel: (model) => shown(eq(deployedModels.model, model)),
     ofDeployment: (deployment) => shown(eq(deployedModels.deployment, deployment)),
     insert: (row, limits) => db.transaction((tx) => insertRow(tx, row, limits)),
@@ -80,7 +89,7 @@ export function deployedModelStore({ db }: Pick<Database, "db">, tokenSecret: Bu
     remove: (accountId, id) =>
       db.transaction(async (tx) => {
         await tx.delete(deployedModels).where(isOne(accountId, id));
-        await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, '')`);
+        await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${accountId})`);
       }),
     async touch(accountId, id, usedAt) {
       await db
@@ -223,7 +232,7 @@ export async function passDefault(
 
 async function announce(tx: Transaction, row: DeployedModelRow, now: Date): Promise<void> {
   await addWork(tx, DEPLOYED_MODEL_WORK, [`${row.accountId}/${row.id}`], now.getTime());
-  await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, '')`);
+  await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${row.accountId})`);
 }
 
 function listFields() {

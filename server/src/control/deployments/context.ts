@@ -22,8 +22,8 @@ export interface Context {
   checkGrowth(accountId: string): void;
   /** Of the settings; null: not said. */
   hostRegion: string | null;
-  /** Tells whoever serves requests in this process, and waits for it. */
-  changed(): Promise<void>;
+  /** Tells whoever serves requests in this process that something of the account has changed, and waits for it. */
+  changed(accountId: string): Promise<void>;
 }
 
 /** @throws AppError NOT_FOUND, the same for another account's; FORBIDDEN. */
@@ -51,6 +51,6 @@ export async function changeDeployment(
   const now = new Date(clock.now());
   const row = await store.change(accountId, id, now, (before) => change(before, now));
   if (row === null) throw notFound(titleOf(accountId, id));
-  await changed();
+  await changed(accountId);
   return row;
 }

@@ -144,6 +144,16 @@ describe("create", () => {
     ],
     ["a draft model without a token count", { draftModel: LIBRARY }, "draftTokenCount"],
     ["a token count without a draft", { draftTokenCount: 4 }, "draftTokenCount"],
+    [
+      "a longer draft than is made in a step",
+      { draftModel: LIBRARY, draftTokenCount: 33 },
+      "draftTokenCount",
+    ],
+    [
+      "a longer look back than is taken",
+      { ngramSpeculationLength: 17, draftTokenCount: 4 },
+      "ngramSpeculationLength",
+    ],
     ["an unknown accelerator", { acceleratorType: "NVIDIA_GTX" }, "acceleratorType"],
     ["more context than the model has", { maxContextLength: 4097 }, "maxContextLength"],
     ["two places", { placement: { region: "EU_PARIS_1", multiRegion: "US" } }, "placement"],

@@ -40,9 +40,8 @@ export async function heldAccelerators(
   except?: string,
 ): Promise<Map<string, number>> {
   const held = new Map<string, number>();
-  for (const row of await store.live()) {
-    const own =
-      row.accountId === accountId && row.id !== except && isHolding(row) ? acceleratorsOf(row) : null;
+  for (const row of await store.live(new Set([accountId]))) {
+    const own = row.id !== except && isHolding(row) ? acceleratorsOf(row) : null;
     if (own !== null) held.set(own.type, (held.get(own.type) ?? 0) + own.count);
   }
   return held;

@@ -112,8 +112,8 @@ export interface Deployments {
   isLive(name: string): Promise<boolean>;
   /** Writes down what happened to the models loaded on it. @param name full. */
   note(name: string, message: string): Promise<void>;
-  /** Calls `listener` after every change made here, before the change's promise settles. */
-  onChange(listener: () => Promise<void>): void;
+  /** Calls `listener` with the account after every change made here, before the change's promise settles. */
+  onChange(listener: (accountId: string) => Promise<void>): void;
   /** By type: accelerators that the account's deployments hold, or may grow to. */
   acceleratorsOf(accountId: string): Promise<ReadonlyMap<string, number>>;
   store: ReturnType<typeof deploymentStore>;
@@ -151,15 +151,15 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   const { clock, users, observe, hostRegion } = deps;
   const store = deploymentStore(deps.database, deps.tokenSecret, deps.loaded);
   const keys = new DirectRouteKeys(deps.keySecret);
-  const listeners: (() => Promise<void>)[] = [];
+  const listeners: ((accountId: string) => Promise<void>)[] = [];
   const context: Context = {
     ...{ store, clock, keys, hostRegion },
     ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
     runnerFor: deps.runnerFor ?? (() => "embedded"),
     acceleratorQuota: deps.acceleratorQuota,
     checkGrowth: deps.checkGrowth ?? (() => {}),
-    async changed() {
-      for (const listener of listeners) await listener();
+    async changed(accountId) {
+      for (const listener of listeners) await listener(accountId);
     },
   };
 

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, lt, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
@@ -42,8 +42,8 @@ export interface Change {
 export interface DeploymentStore {
   get(accountId: string, id: string): Promise<DeploymentRow | null>;
   list(query: ListQuery, accountId: string, showDeleted: boolean): Promise<Page<DeploymentRow>>;
-  /** All that are not deleted, of every account. */
-  live(): Promise<DeploymentRow[]>;
+  /** All that are not deleted, of these accounts. Default: of every one. */
+  live(accounts?: ReadonlySet<string>): Promise<DeploymentRow[]>;
   /** False when the id is taken. */
   insert(row: DeploymentRow, events: Change["events"]): Promise<boolean>;
   /**
@@ -92,7 +92,16 @@ export function deploymentStore(
       const scope = `deployments ${accountId} ${showDeleted}`;
       return list(query, showDeleted ? own : and(own, ne(deployments.state, "DELETED")), scope);
     },
-    live: () => db.select().from(deployments).where(ne(deployments.state, "DELETED")),
+    live: (accounts) =>
+      db
+        .select()
+        .from(deployments)
+        .where(
+          and(
+            ne(deployments.state, "DELETED"),
+            accounts === undefined ? undefined : inArray(deployments.accountId, [...accounts]),
+          ),
+        ),
     insert: (row, events) => db.transaction((tx) => insertRow(tx, loaded, row, events)),
     change: (accountId, id, now, change) =>
       db.transaction(async (tx) => {
@@ -105,7 +114,7 @@ export function deploymentStore(
         if (row === undefined) return;
         await tx.delete(deploymentEvents).where(ofDeployment(accountId, id));
         await loaded.purged(tx, row);
-        await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, '')`);
+        await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${accountId})`);
       }),
     async touch(accountId, id, usedAt) {
       await db
@@ -201,7 +210,7 @@ async function note(
 /** Tells all processes, and has the deployment looked at. */
 async function announce(tx: Transaction, { accountId, id }: DeploymentRow, now: Date): Promise<void> {
   await addWork(tx, DEPLOYMENT_WORK, [`${accountId}/${id}`], now.getTime());
-  await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, '')`);
+  await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${accountId})`);
 }
 
 function listFields() {

@@ -58,7 +58,7 @@ export async function createDeployment(
     context.store.insert(row, [event, stateEvent(row)]),
   );
   if (!isNew) throw taken(accountId, id);
-  await context.changed();
+  await context.changed(accountId);
   return row;
 }
 

@@ -71,6 +71,8 @@ export class Serving {
   readonly #serverless = new Map<string, Route>();
   readonly #toTell = new Set<string>();
   #table: RouteTable;
+  /** Accounts of which something has changed since they were looked up; null: any. */
+  #stale: Set<string> | null = null;
   /** By full name. */
   #deployments: ReadonlyMap<string, DeploymentRow> = new Map();
   #deployedModels: readonly DeployedModelRow[] = [];
@@ -98,7 +100,9 @@ export class Serving {
       }),
       new Reconciler({ ...common, kind: DEPLOYED_MODEL_WORK, step: (item) => this.#stepDeployedModel(item) }),
     ];
-    for (const resource of [deps.deployments, deps.deployedModels]) resource.onChange(() => this.refresh());
+    for (const resource of [deps.deployments, deps.deployedModels]) {
+      resource.onChange((accountId) => this.refresh(accountId));
+    }
   }
 
   /** Runs what should run, and keeps at it. */
@@ -106,7 +110,12 @@ export class Serving {
     const { database, clock, fleet, deployedModels, serverless } = this.#deps;
     await deployedModels.syncServerless(serverless.map(({ id }) => id));
     await this.refresh();
-    this.#stops.push(await database.listen(SERVING_CHANNEL, () => this.#fresh.poke()));
+    this.#stops.push(
+      await database.listen(SERVING_CHANNEL, (accountId) => {
+        this.#outdate(accountId);
+        this.#fresh.poke();
+      }),
+    );
     this.#stops.push(fleet.onChange((id) => this.#tellSoon(id)));
     this.#flushLater();
     const nowMs = clock.now();
@@ -115,9 +124,16 @@ export class Serving {
     for (const reconciler of this.#reconcilers) await reconciler.start();
   }
 
-  /** Brings this process up to date with the database. */
-  refresh(): Promise<void> {
+  /** Brings this process up to date with the database. @param accountId what has changed is the account's alone */
+  refresh(accountId = ""): Promise<void> {
+    this.#outdate(accountId);
     return this.#fresh.refresh();
+  }
+
+  /** @param accountId empty: nobody knows whose */
+  #outdate(accountId: string): void {
+    if (accountId === "") this.#stale = null;
+    else this.#stale?.add(accountId);
   }
 
   /**
@@ -196,16 +212,34 @@ export class Serving {
     await this.#uses.flush();
   }
 
+  /** Looks up what has changed; where nothing is known to have, everything, as word of it may have been lost. */
   async #load(): Promise<void> {
-    const { deployments, deployedModels } = this.#deps;
-    const [live, loaded] = await Promise.all([deployments.store.live(), deployedModels.store.live()]);
-    this.#deployments = new Map(live.map((row) => [deploymentName(row), row]));
-    this.#deployedModels = loaded;
+    const stale = this.#stale?.size ? this.#stale : undefined;
+    this.#stale = new Set();
+    try {
+      await this.#lookUp(stale);
+    } catch (error) {
+      this.#stale = null;
+      throw error;
+    }
     // First what runs: descriptions of models may take a moment.
-    this.#fleetSide.update(live, loaded);
-    await this.#descriptions.refresh(new Set(loaded.map(({ model }) => model)));
-    this.#uses.keep(new Set(loaded.map(deployedModelName)));
+    this.#fleetSide.update([...this.#deployments.values()], this.#deployedModels);
+    await this.#descriptions.refresh(new Set(this.#deployedModels.map(({ model }) => model)));
+    this.#uses.keep(new Set(this.#deployedModels.map(deployedModelName)));
     this.#table = this.#buildTable();
+  }
+
+  /** @param accounts absent: all. */
+  async #lookUp(accounts: ReadonlySet<string> | undefined): Promise<void> {
+    const { deployments, deployedModels } = this.#deps;
+    const [live, loaded] = await Promise.all([
+      deployments.store.live(accounts),
+      deployedModels.store.live(accounts),
+    ]);
+    const isOther = ({ accountId }: { accountId: string }): boolean => accounts?.has(accountId) === false;
+    const kept = [...this.#deployments.values()].filter(isOther);
+    this.#deployments = new Map([...kept, ...live].map((row) => [deploymentName(row), row]));
+    this.#deployedModels = [...this.#deployedModels.filter(isOther), ...loaded];
   }
 
   #buildTable(): RouteTable {
@@ -266,7 +300,7 @@ export class Serving {
     return stepDeployment(
       {
         ...{ store: deployments.store, clock, observe, remove },
-        ...{ apply: () => this.refresh(), noteUses: () => this.#uses.flush() },
+        ...{ apply: () => this.refresh(accountId), noteUses: () => this.#uses.flush() },
       },
       accountId,
       id,
@@ -280,7 +314,7 @@ export class Serving {
     return stepDeployedModel(
       {
         ...{ store: deployedModels.store, clock, observe },
-        ...{ apply: () => this.refresh(), noteUses: () => this.#uses.flush() },
+        ...{ apply: () => this.refresh(accountId), noteUses: () => this.#uses.flush() },
         isLive: (name) => deployments.isLive(name),
         note: (name, message) => deployments.note(name, message),
       },

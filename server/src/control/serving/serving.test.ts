@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { until } from "../../../test/harness/hearth.ts";
 import type { Someone } from "../api-keys/testing.ts";
 import type { DeployedModelRow } from "../deployed-models/service.ts";
@@ -47,6 +47,26 @@ describe("a suspended account", () => {
     ] as const) {
       expect((await test.call(who.key, "DELETE", `/v1/${name}`)).status).toBe(200);
     }
+    await test.settle();
+  });
+});
+
+describe("a change", () => {
+  it("has its own account looked up again, and no other; what others have goes on", async () => {
+    const other = await deploy(bob, { baseModel: LIBRARY });
+    const looks = [vi.spyOn(test.deployments.store, "live"), vi.spyOn(test.deployedModels.store, "live")];
+    const body = { baseModel: LIBRARY };
+    const made = await test.call(alice.key, "POST", "/v1/accounts/acme/deployments", body);
+    expect(resolve(alice, `${LIBRARY}#${made.json.name}`).deployment).toBe(made.json.name);
+    for (const look of looks) {
+      expect(look.mock.calls.length).toBeGreaterThan(0);
+      for (const [accounts] of look.mock.calls) expect(accounts).toEqual(new Set(["acme"]));
+      look.mockRestore();
+    }
+    expect(resolve(bob, `${LIBRARY}#${other}`).deployment).toBe(other);
+    expect(test.fleet.specs.has(other)).toBe(true);
+    await test.call(alice.key, "DELETE", `/v1/${made.json.name}`);
+    await test.call(bob.key, "DELETE", `/v1/${other}`);
     await test.settle();
   });
 });
