@@ -88,10 +88,11 @@ export function writeObject(schemas: readonly JsonObject[], writing: Writing): E
   return objectExpr({ pairs, extra, min: 0, max: null }, writing.book)!;
 }
 
-/** What the schemas say about a property. Nobody having evaluated it, it is one of those left over. */
+/** What the schemas say about a property. Nobody surely having evaluated it, it may be one of those left over. */
 function propertyOf(schemas: readonly JsonObject[], name: string, { check }: Writing): Schema[] {
   const said = schemas.flatMap((schema) => check.propertySchemas(schema, name));
-  return said.length > 0 ? said : keywordsOf(schemas, "unevaluatedProperties");
+  const isEvaluated = schemas.some((schema) => check.certainPropertySchemas(schema, name).length > 0);
+  return isEvaluated ? said : [...said, ...keywordsOf(schemas, "unevaluatedProperties")];
 }
 
 function keywordsOf(schemas: readonly JsonObject[], keyword: string): Schema[] {
