@@ -1,0 +1,33 @@
+import { ConnectionError } from "@hearth/sdk";
+import type { TransferOptions } from "@hearth/sdk/node";
+import { expect, test } from "vitest";
+import type { Context } from "../commands/context.ts";
+import { transfer } from "./transfer.ts";
+
+const BROKEN = new ConnectionError("The connection to http://host broke.");
+
+/** How a transfer ends that moved so many bytes and lost its connection. */
+async function ended(verb: "Uploading" | "Downloading", doneBytes: number): Promise<unknown> {
+  const stderr = { isTerminal: false, columns: 80, write: async () => {} };
+  const world = { stderr, nowMs: () => 0, signal: new AbortController().signal };
+  const move = async ({ onProgress }: TransferOptions): Promise<never> => {
+    const file = { file: "f", fileDoneBytes: doneBytes, fileTotalBytes: 10 };
+    onProgress?.({ phase: "transferring", ...file, doneBytes, totalBytes: 10 });
+    throw BROKEN;
+  };
+  return transfer({ world, isQuiet: false } as unknown as Context, verb, move).catch((error) => error);
+}
+
+test("what broke off in the middle says how to go on", async () => {
+  expect(await ended("Uploading", 5)).toMatchObject({
+    ...{ message: BROKEN.message, exitCode: 1 },
+    next: "What has arrived is kept: run the same command again to go on.",
+  });
+  expect(await ended("Downloading", 5)).toMatchObject({
+    next: "Files that are whole stay; run the same command again for the others.",
+  });
+});
+
+test("what never began is told as any other failure", async () => {
+  expect(await ended("Uploading", 0)).toBe(BROKEN);
+});
