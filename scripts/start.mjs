@@ -4,6 +4,7 @@ import { ensureInstalled, runTypeScript } from "./setup.mjs";
 
 ensureInstalled({ dev: false });
 if (process.env.npm_lifecycle_event !== undefined) endWithNpm();
+await import("../server/packages.mjs");
 await runTypeScript("server/src/main.ts");
 
 /** Whoever ends npm means the platform: npm passes a Ctrl-C on, but not every other end. */
