@@ -33,9 +33,11 @@ const WHEEL = {
 const DEBIAN = ["redis-server", "redis-tools", "liblzf1", "libjemalloc2"];
 
 const running = new Set<ChildProcess>();
-process.on("exit", () => {
+function killAll(): void {
   for (const child of running) child.kill("SIGKILL");
-});
+}
+process.on("exit", killAll);
+process.on("disconnect", killAll);
 
 /** A real Redis of its own, on this machine. Call it in `beforeAll`, and `stop()` in `afterAll`. */
 export async function testRedis(password?: string): Promise<TestRedis> {

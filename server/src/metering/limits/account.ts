@@ -59,9 +59,10 @@ export class Account {
   /** Monotonic; here or elsewhere. */
   #usedAtMs: number;
   #day: number;
-  /** By all gateways. */
+  /** On this day, in this gateway. */
   #dayTokens = [0, 0, 0];
-  #ownDayTokens = [0, 0, 0];
+  /** Of other gateways, what they told last. */
+  readonly #toldTokens = new Map<string, { day: number; tokens: readonly number[] }>();
 
   /** @param nowMs monotonic. @param day UTC, since the Unix epoch. */
   constructor(requestsPerMinute: number, nowMs: number, day: number) {
@@ -111,13 +112,16 @@ export class Account {
 
   tokensOn(day: number, sizeClass: number): number {
     this.#turn(day);
-    return this.#dayTokens[sizeClass]!;
+    let tokens = this.#dayTokens[sizeClass]!;
+    for (const told of this.#toldTokens.values()) {
+      if (told.day === this.#day) tokens += told.tokens[sizeClass] ?? 0;
+    }
+    return tokens;
   }
 
   addTokens(day: number, sizeClass: number, tokens: number): void {
     this.#turn(day);
     this.#dayTokens[sizeClass]! += tokens;
-    this.#ownDayTokens[sizeClass]! += tokens;
   }
 
   /** Nothing is left of it that anybody would miss. */
@@ -134,7 +138,7 @@ export class Account {
       used: [...this.#used],
       sustainedMinutes: sustained,
       day: this.#day,
-      dayTokens: [...this.#ownDayTokens],
+      dayTokens: [...this.#dayTokens],
     };
   }
 
@@ -154,11 +158,7 @@ export class Account {
         this.guarantees[what].use(Math.max(0, state.used[what] - (known?.used[what] ?? 0)));
       }
     }
-    if (state.day !== this.#day) return;
-    const before = known?.day === state.day ? known.dayTokens : [];
-    state.dayTokens.forEach((tokens, size) => {
-      this.#dayTokens[size]! += Math.max(0, tokens - (before[size] ?? 0));
-    });
+    this.#toldTokens.set(gateway, { day: state.day, tokens: state.dayTokens });
   }
 
   /** Goes on where other gateways are, or were. */
@@ -171,7 +171,7 @@ export class Account {
     if (day === this.#day || day === this.#day - 1) return;
     this.#day = day;
     this.#dayTokens = [0, 0, 0];
-    this.#ownDayTokens = [0, 0, 0];
+    for (const [gateway, told] of this.#toldTokens) if (told.day < day) this.#toldTokens.delete(gateway);
   }
 }
 

@@ -186,6 +186,17 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
       expect(() => second.admit(other, SERVERLESS, ASK)).toThrow("tokens a day");
     });
 
+    test("know what the others used of a day that began for them with no request yet", async () => {
+      const [first, second] = [await gateway(), await gateway()];
+      offer(second, 1);
+      clock.advance(86_400_000);
+      first.admit(ACME, SERVERLESS, ASK).settle({ promptTokens: 2_500_000_000, completionTokens: 0 });
+      for (const limits of [first, second]) await limits.share();
+      expect(() => second.admit(ACME, SERVERLESS, ASK)).toThrow("tokens a day");
+      clock.advance(86_400_000);
+      second.admit(ACME, SERVERLESS, ASK);
+    });
+
     test("let all of a limit be used that is smaller than they are many, also on an account's own deployment", async () => {
       const caps = new Map<string, AccountCaps>([
         ["acme", { requestsPerMinute: null, keys: new Map([["key-1", 2]]) }],
