@@ -176,6 +176,41 @@ describe("guaranteed limits", () => {
     });
   });
 
+  test("at any time the headers tell what three plain meters hold, n choices count n, and exhausted ones say so", async () => {
+    const step = fc.record({
+      afterMs: fc.integer({ min: 0, max: 900 }),
+      n: fc.integer({ min: 1, max: 8 }),
+      bodySizeBytes: fc.integer({ min: 0, max: 40_000 }),
+      maxTokens: fc.integer({ min: 1, max: 2_000 }),
+      promptTokens: fc.integer({ min: 1, max: 8_000 }),
+      completionTokens: fc.integer({ min: 0, max: 1_500 }),
+    });
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const { clock, admit } = await start();
+      const most = [60, 60_000, 6_000];
+      let left = [...most];
+      for (const { afterMs, n, promptTokens, completionTokens, ...more } of steps) {
+        clock.advance(afterMs);
+        left = left.map((amount, i) => Math.min(most[i]!, amount + (most[i]! * afterMs) / 60_000));
+        // What is within rounding of the edge may be seen either way.
+        const isOver = left.some((amount) => amount < 1);
+        if (left.some((amount) => Math.abs(amount - 1) < 1e-6)) return;
+        const use = { promptTokens, completionTokens };
+        const admission = admit(n, more);
+        if (!isOver) left = left.map((amount, i) => amount - [n, promptTokens, completionTokens][i]!);
+        const headers = headersOf(admission, use);
+        admission.settle(use);
+        expect(headers["x-ratelimit-over-limit"]).toBe(isOver ? "yes" : "no");
+        for (const [i, name] of ["requests", "tokens-prompt", "tokens-generated"].entries()) {
+          const told = Number(headers[`x-ratelimit-remaining-${name}`]);
+          expect(Math.abs(told - Math.max(0, left[i]! - 0.5)), name).toBeLessThan(0.51);
+          expect(headers[`x-ratelimit-limit-${name}`]).toBe(`${most[i]}`);
+        }
+      }
+    });
+    await fc.assert(property);
+  });
+
   test("the requests told are those of the narrowest limit, the hard one's and the key's too", async () => {
     const { clock, limits, admit } = await start({ requestsPerMinute: 30 });
     admit(5).settle(NOTHING);
