@@ -48,6 +48,7 @@ const METHOD_NAMES: Record<string, string> = {
   createUserApiKey: "createForUser",
   deleteUserApiKey: "deleteForUser",
   getUserApiKey: "getForUser",
+  updateUserApiKey: "updateForUser",
   createEvaluatorV2: "createV2",
   executeRlorTrainStep: "executeTrainStep",
   splitDataset: "split",

@@ -1,6 +1,6 @@
-import { CliError } from "../errors.ts";
+import { CliError, UsageError } from "../errors.ts";
 import type { Run } from "./command.ts";
-import { listParams, optionsOf, printList, requestFields, targetName } from "./crud.ts";
+import { listParams, optionsOf, printList, requestFields, requireFields, targetName } from "./crud.ts";
 import { ownUser } from "./identity.ts";
 import { readName } from "./names.ts";
 
@@ -15,6 +15,18 @@ export const createApiKey: Run = async (context) => {
   const { keyId, displayName, key, secure, ...others } = made;
   await context.out.thing({ keyId, displayName, key, secure, ...others });
   await context.out.notice("Be sure to save this key. It will not be shown again.");
+};
+
+export const updateApiKey: Run = async (context) => {
+  const keyId = targetName(context);
+  const given = context.text("user");
+  const fields = requireFields(context, await requestFields(context));
+  const user = given === undefined ? await ownUser(context) : readName("user", "users", given);
+  if (user === null)
+    throw new UsageError("The host doesn't say who you are.", "Say whose key it is: --user.");
+  const client = await context.client();
+  const changed = await client.apiKeys.updateForUser(`${user}/apiKeys/${keyId}`, fields, optionsOf(context));
+  await context.out.thing({ ...changed });
 };
 
 export const deleteApiKey: Run = async (context) => {

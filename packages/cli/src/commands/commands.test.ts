@@ -72,6 +72,8 @@ const PARAMETERS = [
   ...["deploymentId", "disableSpeculativeDecoding", "showDeleted", "userId"],
   ...["supervisedFineTuningJobId", "reinforcementFineTuningJobId", "replicaCount"],
   ...["accountId", "reservationId", "allowMissing", "ignoreChecks", "hard", "replaceMergedAddon"],
+  // Of a change alone.
+  ...["disabled"],
   // Of a booking alone, not of its receipt.
   ...["requestId", "granted"],
 ];

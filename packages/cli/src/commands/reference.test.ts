@@ -342,6 +342,26 @@ describe("lines of the reference send what they mean", () => {
       { apiKey: { displayName: "first", expireTime: "2027-01-31T00:00:00Z" } },
     ],
     [
+      "update api-key key_1 --user alice --disabled --key-name laptop",
+      "PATCH",
+      `${A}/users/alice/apiKeys/key_1`,
+      { displayName: "laptop", disabled: true },
+    ],
+    [
+      "update account --email a@b --spend-alerts-usd 10,49.5",
+      "PATCH",
+      "/v1/accounts/acme",
+      {
+        email: "a@b",
+        notificationSettings: {
+          monthlySpendThresholds: [
+            { currencyCode: "USD", units: "10", nanos: 0 },
+            { currencyCode: "USD", units: "49", nanos: 500_000_000 },
+          ],
+        },
+      },
+    ],
+    [
       "update quota loras --value 5 --max-value 10 --allow-missing",
       "PATCH",
       `${A}/quotas/loras?allowMissing=true`,

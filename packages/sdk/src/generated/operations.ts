@@ -986,11 +986,18 @@ export const OPERATIONS = {
   },
   /** Update an account */
   updateAccount: { method: "PATCH", path: "/v1/accounts/{account_id}", query: ["updateMask"], body: "json" },
+  /** Update API key */
+  updateUserApiKey: {
+    method: "PATCH",
+    path: "/v1/accounts/{account_id}/users/{user_id}/apiKeys/{key_id}",
+    query: ["updateMask"],
+    body: "json",
+  },
   /** What was used, by groups */
   queryUsage: {
     method: "GET",
     path: "/v1/accounts/{account_id}/usage",
-    query: ["startTime", "endTime", "groupBy", "filter", "pageSize", "pageToken", "allAccounts"],
+    query: ["startTime", "endTime", "groupBy", "filter", "pageSize", "pageToken", "allAccounts", "readMask"],
   },
   /** The same as CSV, all groups */
   exportUsage: {
@@ -1000,7 +1007,7 @@ export const OPERATIONS = {
     accept: "text/csv",
   },
   /** Balances, tier and spending */
-  getBilling: { method: "GET", path: "/v1/accounts/{account_id}/billing" },
+  getBilling: { method: "GET", path: "/v1/accounts/{account_id}/billing", query: ["readMask"] },
   /** Set the terms; the operator's */
   updateBilling: { method: "PATCH", path: "/v1/accounts/{account_id}/billing", body: "json" },
   /** List invoices */
@@ -1011,7 +1018,7 @@ export const OPERATIONS = {
     items: "invoices",
   },
   /** Get invoice */
-  getInvoice: { method: "GET", path: "/v1/accounts/{account_id}/invoices/{invoice_id}" },
+  getInvoice: { method: "GET", path: "/v1/accounts/{account_id}/invoices/{invoice_id}", query: ["readMask"] },
   /** List payments */
   listPayments: {
     method: "GET",
@@ -1022,7 +1029,11 @@ export const OPERATIONS = {
   /** Book a payment; the operator's */
   createPayment: { method: "POST", path: "/v1/accounts/{account_id}/payments", body: "json" },
   /** Get payment */
-  getPayment: { method: "GET", path: "/v1/accounts/{account_id}/payments/{transaction_id}" },
+  getPayment: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/payments/{transaction_id}",
+    query: ["readMask"],
+  },
   /** List credits */
   listCredits: {
     method: "GET",
@@ -1033,7 +1044,11 @@ export const OPERATIONS = {
   /** Book a credit; the operator's */
   createCredit: { method: "POST", path: "/v1/accounts/{account_id}/credits", body: "json" },
   /** Get credit */
-  getCredit: { method: "GET", path: "/v1/accounts/{account_id}/credits/{transaction_id}" },
+  getCredit: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/credits/{transaction_id}",
+    query: ["readMask"],
+  },
   /** List adjustments */
   listAdjustments: {
     method: "GET",
@@ -1044,7 +1059,11 @@ export const OPERATIONS = {
   /** Book an adjustment; the operator's */
   createAdjustment: { method: "POST", path: "/v1/accounts/{account_id}/adjustments", body: "json" },
   /** Get adjustment */
-  getAdjustment: { method: "GET", path: "/v1/accounts/{account_id}/adjustments/{transaction_id}" },
+  getAdjustment: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/adjustments/{transaction_id}",
+    query: ["readMask"],
+  },
   /** List transactions */
   listTransactions: {
     method: "GET",
@@ -1053,7 +1072,11 @@ export const OPERATIONS = {
     items: "transactions",
   },
   /** Get transaction */
-  getTransaction: { method: "GET", path: "/v1/accounts/{account_id}/transactions/{transaction_id}" },
+  getTransaction: {
+    method: "GET",
+    path: "/v1/accounts/{account_id}/transactions/{transaction_id}",
+    query: ["readMask"],
+  },
   /** List requests that could change something */
   listAuditLogs: {
     method: "GET",
@@ -1887,6 +1910,11 @@ export interface OperationTypes {
     result: types.Account;
     named: true;
   };
+  updateUserApiKey: {
+    params: types.StatefulApiKey & { updateMask?: string | undefined };
+    result: types.StatefulApiKey;
+    named: true;
+  };
   queryUsage: {
     params: {
       /** Full hours. Default: the beginning of this month, UTC. */ startTime?: string | undefined;
@@ -1899,6 +1927,7 @@ export interface OperationTypes {
       pageToken?: string | undefined;
       /** Of every account; the operator's. */
       allAccounts?: boolean | undefined;
+      readMask?: string | undefined;
     };
     result: types.UsageReport;
   };
@@ -1912,7 +1941,7 @@ export interface OperationTypes {
     };
     result: Blob;
   };
-  getBilling: { params: object; result: types.Billing };
+  getBilling: { params: { readMask?: string | undefined }; result: types.Billing };
   updateBilling: { params: types.BillingTerms; result: types.Billing };
   listInvoices: {
     params: {
@@ -1925,7 +1954,7 @@ export interface OperationTypes {
     result: types.ListInvoicesResponse;
     item: Item<types.ListInvoicesResponse, "invoices">;
   };
-  getInvoice: { params: object; result: types.Invoice; named: true };
+  getInvoice: { params: { readMask?: string | undefined }; result: types.Invoice; named: true };
   listPayments: {
     params: {
       pageSize?: number | undefined;
@@ -1938,7 +1967,7 @@ export interface OperationTypes {
     item: Item<types.ListPaymentsResponse, "payments">;
   };
   createPayment: { params: types.Booking; result: types.Transaction };
-  getPayment: { params: object; result: types.Transaction; named: true };
+  getPayment: { params: { readMask?: string | undefined }; result: types.Transaction; named: true };
   listCredits: {
     params: {
       pageSize?: number | undefined;
@@ -1951,7 +1980,7 @@ export interface OperationTypes {
     item: Item<types.ListCreditsResponse, "credits">;
   };
   createCredit: { params: types.CreditBooking; result: types.Transaction };
-  getCredit: { params: object; result: types.Transaction; named: true };
+  getCredit: { params: { readMask?: string | undefined }; result: types.Transaction; named: true };
   listAdjustments: {
     params: {
       pageSize?: number | undefined;
@@ -1964,7 +1993,7 @@ export interface OperationTypes {
     item: Item<types.ListAdjustmentsResponse, "adjustments">;
   };
   createAdjustment: { params: types.Booking; result: types.Transaction };
-  getAdjustment: { params: object; result: types.Transaction; named: true };
+  getAdjustment: { params: { readMask?: string | undefined }; result: types.Transaction; named: true };
   listTransactions: {
     params: {
       pageSize?: number | undefined;
@@ -1976,7 +2005,7 @@ export interface OperationTypes {
     result: types.ListTransactionsResponse;
     item: Item<types.ListTransactionsResponse, "transactions">;
   };
-  getTransaction: { params: object; result: types.Transaction; named: true };
+  getTransaction: { params: { readMask?: string | undefined }; result: types.Transaction; named: true };
   listAuditLogs: {
     params: {
       pageSize?: number | undefined;

@@ -41,6 +41,8 @@ export const RESOURCES = {
     deleteForUser: "deleteUserApiKey",
     /** Get one API key · `GET /v1/accounts/{account_id}/users/{user_id}/apiKeys/{key_id}` */
     getForUser: "getUserApiKey",
+    /** Update API key · `PATCH /v1/accounts/{account_id}/users/{user_id}/apiKeys/{key_id}` */
+    updateForUser: "updateUserApiKey",
   },
   models: {
     /** List models · `GET /v1/accounts/{account_id}/models` */

@@ -1887,6 +1887,11 @@ export interface WandbConfig {
   url?: string | undefined;
 }
 
+export type StatefulApiKey = ApiKey & {
+  /** It does not work for as long as it is true. */
+  disabled?: boolean | undefined;
+};
+
 export type UsageGrouping =
   | "account"
   | "user"

@@ -58,6 +58,28 @@ export const ACCOUNT: Resource = {
       examples: ["firectl get account", "firectl get account acme"],
       load: () => import("../accounts.ts").then(({ getAccount }) => getAccount),
     },
+    {
+      verb: "update",
+      summary: "Change an account's address, or what its admins are told of.",
+      args: [{ name: "account-id", isOptional: true }],
+      flags: [
+        { name: "email", type: "string", field: "email", help: "The account's address." },
+        {
+          name: "display-name",
+          type: "string",
+          field: "displayName",
+          help: "The display name of the account.",
+        },
+        {
+          name: "spend-alerts-usd",
+          type: "strings",
+          field: "notificationSettings.monthlySpendThresholds",
+          help: 'Spending in a month to be told at, such as 10,49.50; "" for none.',
+        },
+      ],
+      examples: ["firectl update account --spend-alerts-usd 10,50"],
+      load: () => import("../accounts.ts").then(({ updateAccount }) => updateAccount),
+    },
     { verb: "list", summary: "List the accounts that you see.", examples: ["firectl list accounts"] },
   ],
 };
@@ -118,6 +140,19 @@ export const USER: Resource = {
   ],
 };
 
+const KEY_NAME: Flag = {
+  name: "key-name",
+  type: "string",
+  field: "displayName",
+  help: "The display name of the key.",
+};
+const EXPIRE_TIME: Flag = {
+  name: "expire-time",
+  type: "string",
+  field: "expireTime",
+  help: "When it ends, such as 2027-01-31T00:00:00Z. Default: never.",
+};
+
 export const API_KEY: Resource = {
   collection: "apiKeys",
   title: "API key",
@@ -139,14 +174,9 @@ export const API_KEY: Resource = {
       summary: "Make an API key. It is shown once.",
       args: [],
       flags: [
-        { name: "key-name", type: "string", field: "displayName", help: "The display name of the key." },
+        KEY_NAME,
+        EXPIRE_TIME,
         { name: "user", type: "string", help: "Whose key it is, as an admin. Default: yours." },
-        {
-          name: "expire-time",
-          type: "string",
-          field: "expireTime",
-          help: "When it ends, such as 2027-01-31T00:00:00Z. Default: never.",
-        },
       ],
       examples: [
         'firectl create api-key --key-name "quick-start"',
@@ -167,6 +197,27 @@ export const API_KEY: Resource = {
       flags: [{ name: "all-users", type: "bool", help: "List the keys of all users of the account." }],
       examples: ["firectl list api-key", "firectl list api-key --all-users"],
       load: () => import("../api-keys.ts").then(({ listApiKeys }) => listApiKeys),
+    },
+    {
+      verb: "update",
+      summary: "Rename an API key, end it at a time, or turn it off for a while.",
+      args: [{ name: "key-id" }],
+      flags: [
+        KEY_NAME,
+        EXPIRE_TIME,
+        {
+          name: "disabled",
+          type: "bool",
+          field: "disabled",
+          help: "It does not work until --disabled=false.",
+        },
+        { name: "user", type: "string", help: "Whose key it is, as an admin. Default: yours." },
+      ],
+      examples: [
+        "firectl update api-key key_42vAYeb7rwt9zzg1 --disabled",
+        "firectl update api-key key_42vAYeb7rwt9zzg1 --user alice --key-name laptop",
+      ],
+      load: () => import("../api-keys.ts").then(({ updateApiKey }) => updateApiKey),
     },
     {
       verb: "delete",
