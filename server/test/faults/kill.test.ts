@@ -13,7 +13,7 @@ import { openStream, post, type StreamReply } from "../harness/http.ts";
 import { alive, descendants } from "./processes.ts";
 
 const CHAT = "/inference/v1/chat/completions";
-const ROUNDS = 4;
+const ROUNDS = 3;
 const WORKERS = 6;
 /** A row that was cut off holds what was made up to 100 ms before; ten times that leaves room for a busy machine. */
 const CHECKPOINT_MARGIN_MS = 1_000;
