@@ -47,7 +47,7 @@ beforeAll(async () => {
     await startHearth({ env, database: "embedded" }),
     await startHearth({ env, database: "embedded" }),
   ];
-});
+}, 240_000);
 afterAll(async () => {
   for (const gateway of gateways ?? []) await gateway.stop();
   await redis?.stop();
