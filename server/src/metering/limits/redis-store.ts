@@ -3,9 +3,8 @@ import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import { type Heard, KEPT_MS, LIVES_MS, type LimitsStore, type Told } from "./port.ts";
 
 /**
- * `{gateway} {subject}` → state; the same → when it was told; gateway → when it told last. The hashes hold the epoch
- * too. One hash tag: they belong
- * together.
+ * `{gateway} {subject}` → state; the same → when it was told; gateway → when it told last. Both hashes hold the epoch too.
+ * They share a hash tag, as they belong together.
  */
 const [STATES, TOLD, GATEWAYS] = [
   "{hearth:limits}:states",
