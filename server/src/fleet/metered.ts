@@ -15,6 +15,8 @@ export class Metered implements AsyncIterator<EngineEvent> {
   readonly #inner: AsyncIterator<EngineEvent>;
   readonly #meter: Meter;
   readonly #onEnd: () => void;
+  readonly #onNext: (result: IteratorResult<EngineEvent>) => IteratorResult<EngineEvent>;
+  readonly #onError: (error: unknown) => never;
   /** A delta counts as one token until the end tells the truth. */
   #counted = 0;
   #isOver = false;
@@ -23,25 +25,28 @@ export class Metered implements AsyncIterator<EngineEvent> {
     this.#inner = inner;
     this.#meter = meter;
     this.#onEnd = onEnd;
+    this.#onNext = this.#take.bind(this);
+    this.#onError = this.#fail.bind(this);
   }
 
   next(): Promise<IteratorResult<EngineEvent>> {
-    return this.#inner.next().then(
-      (result) => {
-        if (result.done) this.#release();
-        else this.#count(result.value);
-        return result;
-      },
-      (error) => {
-        this.#release();
-        throw error;
-      },
-    );
+    return this.#inner.next().then(this.#onNext, this.#onError);
   }
 
   return(value?: unknown): Promise<IteratorResult<EngineEvent>> {
     const left = this.#inner.return?.(value) ?? Promise.resolve({ done: true, value });
     return this.#isOver ? left : left.finally(() => this.#release());
+  }
+
+  #take(result: IteratorResult<EngineEvent>): IteratorResult<EngineEvent> {
+    if (result.done) this.#release();
+    else this.#count(result.value);
+    return result;
+  }
+
+  #fail(error: unknown): never {
+    this.#release();
+    throw error;
   }
 
   #count(event: EngineEvent): void {

@@ -6,6 +6,7 @@ import {
   type EngineInput,
   type EngineUsage,
   type FinishReason,
+  type GenerateRequest,
 } from "../../engine/port.ts";
 import type { RoutedEngine, RouteRequest } from "../../fleet/service.ts";
 import { badRequest, toAppError } from "../../lib/errors.ts";
@@ -127,10 +128,7 @@ export class Delivery<Body extends TextParameters> {
     first: number,
     signal: AbortSignal,
   ): Promise<GenerationEnd> {
-    const accountId = this.#route.isolation === "account" ? this.#record.accountId : null;
-    const owner = { accountId, isolationKey: this.#target.header("x-prompt-cache-isolation-key") };
-    const request = engineRequest(this.#target.id, this.#body, plan, input, this.#wishes, owner, engine);
-    if (this.#admission.isOverLimit) request.priority = "low";
+    const request = this.#engineRequest(plan, input, engine);
     if (this.#body.context_length_exceeded_behavior === "error") {
       await refuseOverflow(input, maxTokensOf(this.#body), engine);
     }
@@ -138,21 +136,31 @@ export class Delivery<Body extends TextParameters> {
       this.#choices[first + i] = new ChoiceOutput(plan.reader(), this.#wishes);
     for await (const event of engine.generate(request, signal)) {
       if (event.type === "end") return event;
-      if (event.type === "start") {
-        this.#record.started(event);
-        continue;
-      }
-      if (event.type === "delta") this.#record.delta();
+      if (event.type === "start") this.#record.started(event);
       // The prompt is every choice's.
-      const isForAll = event.type === "prompt";
-      const from = first + (isForAll ? 0 : event.choice);
-      const to = isForAll ? first + request.n : from + 1;
-      for (let choice = from; choice < to; choice++) {
-        const parts = this.#take(event, choice, plan);
-        if (request.stream && !signal.aborted) await this.#pass(event, choice, parts);
+      else if (event.type === "prompt") {
+        for (let i = 0; i < request.n; i++) await this.#on(event, first + i, plan, signal);
+      } else {
+        const passing = this.#on(event, first + event.choice, plan, signal);
+        if (passing !== null) await passing;
       }
     }
     throw new EngineError("bad_reply", "The engine ended without saying so.");
+  }
+
+  #engineRequest(plan: Plan, input: EngineInput, engine: RoutedEngine): GenerateRequest {
+    const accountId = this.#route.isolation === "account" ? this.#record.accountId : null;
+    const owner = { accountId, isolationKey: this.#target.header("x-prompt-cache-isolation-key") };
+    const request = engineRequest(this.#target.id, this.#body, plan, input, this.#wishes, owner, engine);
+    if (this.#admission.isOverLimit) request.priority = "low";
+    return request;
+  }
+
+  /** Null: there is nothing to wait for. */
+  #on(event: ChoiceEvent, choice: number, plan: Plan, signal: AbortSignal): Promise<void> | null {
+    if (event.type === "delta") this.#record.delta();
+    const parts = this.#take(event, choice, plan);
+    return this.#body.stream === true && !signal.aborted ? this.#pass(event, choice, parts) : null;
   }
 
   #take(event: ChoiceEvent, index: number, plan: Plan): readonly Part[] {

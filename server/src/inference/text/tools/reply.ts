@@ -43,11 +43,10 @@ export function messageJson(reply: {
   reasoning?: string;
 }): string {
   const { content, calls, reasoning } = reply;
-  const members = [`"role":"assistant"`];
-  members.push(`"content":${content === "" && calls.length > 0 ? "null" : JSON.stringify(content)}`);
-  if (reasoning) members.push(`"reasoning_content":${JSON.stringify(reasoning)}`);
-  if (calls.length > 0) members.push(`"tool_calls":${toolCallsJson(calls)}`);
-  return `{${members.join(",")}}`;
+  const text = content === "" && calls.length > 0 ? "null" : JSON.stringify(content);
+  const thoughts = reasoning ? `,"reasoning_content":${JSON.stringify(reasoning)}` : "";
+  const called = calls.length > 0 ? `,"tool_calls":${toolCallsJson(calls)}` : "";
+  return `{"role":"assistant","content":${text}${thoughts}${called}}`;
 }
 
 /**
