@@ -64,6 +64,8 @@ async function upload(
 }
 
 const PUTS = () => proxy.seen.filter(({ method }) => method === "PUT");
+/** What is asked for of files; how often depends on when the store notices that a connection is gone. */
+const RANGES = () => [...new Set(PUTS().map(({ headers }) => headers["content-range"]))];
 
 test("a file of any size arrives, whatever the network does to it", async () => {
   const fault = fc.constantFrom<Fault>(
@@ -89,7 +91,8 @@ test("a large file goes on where it stopped, a small one begins again", async ()
   expect(ranges.at(-1)).toMatch(/^bytes [1-9]\d*-/);
   proxy.seen.splice(0);
   await upload(large.subarray(0, 100_000), ["cut-body"]);
-  expect(PUTS().map(({ headers }) => headers["content-range"])).toEqual([undefined, undefined]);
+  expect(PUTS().length).toBeGreaterThan(1);
+  expect(RANGES()).toEqual([undefined]);
 });
 
 test("a store that only takes whole files gets whole files", async () => {
@@ -100,7 +103,8 @@ test("a store that only takes whole files gets whole files", async () => {
   const session: Session = { url: await store.uploadUrl(key, LARGE_BYTES), isResumable: false };
   proxy.plan(["cut-body", "lose-answer"]);
   await uploadFile(file, session, transferOf(), false);
-  expect(PUTS().map(({ headers }) => headers["content-range"])).toEqual([undefined, undefined, undefined]);
+  expect(PUTS().length).toBeGreaterThan(2);
+  expect(RANGES()).toEqual([undefined]);
   expect((await store.content(key))?.equals(large)).toBe(true);
 });
 
