@@ -3,7 +3,7 @@ import { badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import { parseTimestamp } from "../../lib/timestamps.ts";
-import { ApiKeyBody } from "./schema.ts";
+import { type ApiKeyBody, UpdateApiKeyBody } from "./schema.ts";
 import type { ApiKeyRow } from "./store.ts";
 
 const PREFIX_CHARS = 8;
@@ -29,7 +29,7 @@ export function newKeyRow(
 }
 
 /** What clients say of a key. @param at what the fields' names begin with in refusals */
-function givenFields(body: ApiKeyBody, at: string, nowMs: number) {
+function givenFields(body: UpdateApiKeyBody, at: string, nowMs: number) {
   const { annotations = {}, expireTime, disabled = false } = body;
   const displayName = body.displayName || DEFAULT_NAME;
   checkDisplayName(`${at}displayName`, displayName);
@@ -41,16 +41,16 @@ function givenFields(body: ApiKeyBody, at: string, nowMs: number) {
 /** The row as a PATCH makes it. @throws AppError BAD_REQUEST naming the field. */
 export function patchedKeyRow(
   row: ApiKeyRow,
-  body: ApiKeyBody,
+  body: UpdateApiKeyBody,
   updateMask: string | undefined,
   nowMs: number,
 ): ApiKeyRow {
   const { displayName, annotations, expireTime, disabled } = row;
-  const current: ApiKeyBody = {
+  const current: UpdateApiKeyBody = {
     ...{ displayName, annotations, disabled },
     ...(expireTime === null ? {} : { expireTime: expireTime.toISOString() }),
   };
-  const next = mergePatch<ApiKeyBody>(current, body, updatePaths(updateMask, body, ApiKeyBody));
+  const next = mergePatch<UpdateApiKeyBody>(current, body, updatePaths(updateMask, body, UpdateApiKeyBody));
   if (next.expireTime !== current.expireTime) return { ...row, ...givenFields(next, "", nowMs) };
   // One that has expired can be renamed all the same.
   const { expireTime: _, ...others } = next;

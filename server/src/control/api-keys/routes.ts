@@ -1,6 +1,12 @@
 import { ListQuerySchema } from "../../platform/db/listing.ts";
 import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
-import { ApiKeyBody, CreateApiKeyRequest, DeleteApiKeyRequest, UpdateApiKeyQuery } from "./schema.ts";
+import {
+  ApiKeyBody,
+  CreateApiKeyRequest,
+  DeleteApiKeyRequest,
+  UpdateApiKeyBody,
+  UpdateApiKeyQuery,
+} from "./schema.ts";
 import type { ApiKeys } from "./service.ts";
 
 const OF_ACCOUNT = "/v1/accounts/{account_id}/apiKeys";
@@ -76,7 +82,7 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
       method: "PATCH",
       path: `${OF_USER}/{key_id}`,
       query: UpdateApiKeyQuery,
-      body: ApiKeyBody,
+      body: UpdateApiKeyBody,
       handle: ({ principal, params, query, body }) =>
         keys.update(
           principal,

@@ -11,14 +11,19 @@ export const ApiKeyBody = Type.Object({
   email: Type.Optional(Type.String(readOnly)),
   prefix: Type.Optional(Type.String(readOnly)),
   expireTime: Type.Optional(Type.String()),
-  /** Beyond the contract: the key does not work for as long as it is true. */
-  disabled: Type.Optional(Type.Boolean()),
   annotations: Type.Optional(Type.Record(Type.String(), Type.String())),
   lastUsed: Type.Optional(Type.String(readOnly)),
 });
 export type ApiKeyBody = Static<typeof ApiKeyBody>;
 
 export const CreateApiKeyRequest = Type.Object({ apiKey: ApiKeyBody });
+export const UpdateApiKeyBody = Type.Object({
+  ...ApiKeyBody.properties,
+  /** Beyond the contract: the key does not work for as long as it is true. */
+  disabled: Type.Optional(Type.Boolean()),
+});
+export type UpdateApiKeyBody = Static<typeof UpdateApiKeyBody>;
+
 export const UpdateApiKeyQuery = Type.Object({ updateMask: Type.Optional(Type.String()) });
 export const DeleteApiKeyRequest = Type.Object({ keyId: Type.String() });
 

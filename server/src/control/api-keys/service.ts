@@ -9,7 +9,7 @@ import type { Users } from "../users/service.ts";
 import { type BootstrapOptions, type BootstrapResult, bootstrapKey } from "./bootstrap.ts";
 import { Keyring } from "./keyring.ts";
 import { keyResources } from "./resource.ts";
-import type { ApiKey, ApiKeyBody } from "./schema.ts";
+import type { ApiKey, ApiKeyBody, UpdateApiKeyBody } from "./schema.ts";
 import { type ApiKeyStore, apiKeyStore } from "./store.ts";
 import { recordUses } from "./uses.ts";
 
@@ -46,7 +46,7 @@ export interface ApiKeys {
     accountId: string,
     userId: string,
     keyId: string,
-    body: ApiKeyBody,
+    body: UpdateApiKeyBody,
     updateMask: string | undefined,
   ): Promise<ApiKey>;
   /** Ends a key for good; here at once, in other processes within a second. */
