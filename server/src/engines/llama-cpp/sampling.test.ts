@@ -1,11 +1,14 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Sampling } from "../../engine/port.ts";
+import { tinyModel } from "./adapter-fixture.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 
-const modelPath = process.env["HEARTH_TEST_MODEL"]!;
-
 describe("sampling", () => {
+  let folder: string;
   let llama: Llama;
   let model: LlamaModel;
   let backend: LlamaBackend;
@@ -19,7 +22,9 @@ describe("sampling", () => {
       maxThreads: 1,
       logLevel: LlamaLogLevel.error,
     });
-    model = await llama.loadModel({ modelPath });
+    folder = await mkdtemp(join(tmpdir(), "hearth-sampling-"));
+    // Quantised: a token then comes to the same, to the bit, beside others and alone.
+    model = await llama.loadModel({ modelPath: await tinyModel(folder, "Q8_0") });
     const context = await model.createContext({ contextSize: 512, sequences: 1, threads: 1 });
     const raw = (await model.createContext({ contextSize: 512, threads: 1 })).getSequence();
     backend = new LlamaBackend(model, context);
@@ -31,9 +36,12 @@ describe("sampling", () => {
       return result.at(-1)!.next.logits!;
     };
   });
-  afterAll(() => llama?.dispose());
+  afterAll(async () => {
+    await llama?.dispose();
+    await rm(folder, { recursive: true, force: true });
+  });
 
-  // Greedily continued it says "strawberry" again and again: penalties show.
+  // Greedily continued it repeats itself: penalties show.
   const prompt = () => model.tokenize("My favourite fruit is", true);
 
   const make = async (sampling: Sampling, count: number): Promise<number[]> => {
