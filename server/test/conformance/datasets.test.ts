@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Hearth, startHearth } from "../harness/hearth.ts";
+import { type Hearth, startHearth, until } from "../harness/hearth.ts";
 import { type Json, send } from "../harness/http.ts";
 import { call, expectAllExercised, expectRefusal, succeed } from "./control-plane-contract.ts";
 
@@ -136,7 +136,11 @@ describe("datasets", () => {
     await broken;
     hearth = await startHearth({ dataDir, database: "embedded" });
     expect(await succeed(hearth, "getDataset", { params: params(id) })).toEqual(before);
-    await succeed(hearth, "validateDatasetUpload", { params: params(half), body: {} });
+    // A check that was begun goes on once its dead worker is missed.
+    await until("the check", async () => {
+      await succeed(hearth, "validateDatasetUpload", { params: params(half), body: {} });
+      return (await succeed(hearth, "getDataset", { params: params(half) })).state === "READY";
+    });
     const urls = await succeed(hearth, "getDatasetDownloadEndpoint", { params: params(half) });
     expect(await (await fetch(urls.filenameToSignedUrls["sums.jsonl"])).text()).toBe(content);
   });
