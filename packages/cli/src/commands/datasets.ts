@@ -15,8 +15,9 @@ export const createDataset: Run = async (context) => {
   const dataset = await requestFields(context);
   const client = await context.client();
   const { uploadDataset } = await import("@hearth/sdk/node");
+  const stateFolder = await uploadState(context);
   const made = await transfer(context, "Uploading", (options) =>
-    uploadDataset(client, path, { ...options, datasetId, dataset, stateFolder: uploadState(context) }),
+    uploadDataset(client, path, { ...options, datasetId, dataset, stateFolder }),
   );
   await context.out.thing({ ...made });
 };

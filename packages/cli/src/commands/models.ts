@@ -19,8 +19,9 @@ export const createModel: Run = async (context) => {
   await checkFiles(path);
   const client = await context.client();
   const { uploadModel } = await import("@hearth/sdk/node");
+  const stateFolder = await uploadState(context);
   const made = await transfer(context, "Uploading", (options) =>
-    uploadModel(client, path, { ...options, modelId, model, stateFolder: uploadState(context) }),
+    uploadModel(client, path, { ...options, modelId, model, stateFolder }),
   );
   await context.out.thing({ ...made });
 };

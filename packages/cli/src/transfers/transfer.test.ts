@@ -1,10 +1,25 @@
+import { statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { ConnectionError } from "@hearth/sdk";
 import type { TransferOptions } from "@hearth/sdk/node";
 import { expect, test } from "vitest";
 import type { Context } from "../commands/context.ts";
-import { transfer } from "./transfer.ts";
+import { tempFolder } from "../testing.ts";
+import { transfer, uploadState } from "./transfer.ts";
 
 const BROKEN = new ConnectionError("The connection to http://host broke.");
+
+test("without a home that can be written to, uploads go on and nothing is kept", async () => {
+  let notice = "";
+  const out = { notice: async (text: string) => void (notice = text) };
+  const keeping = (home: string) => uploadState({ world: { home }, out } as unknown as Context);
+  const home = tempFolder();
+  expect(await keeping(home)).toBe(join(home, ".fireworks/uploads"));
+  expect(statSync(join(home, ".fireworks/uploads")).mode & 0o777).toBe(0o700);
+  writeFileSync(join(home, "file"), "");
+  expect(await keeping(join(home, "file"))).toBeNull();
+  expect(notice).toContain("an upload that is interrupted begins again.");
+});
 
 /** How a transfer ends that moved so many bytes and lost its connection. */
 async function ended(verb: "Uploading" | "Downloading", doneBytes: number): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BadRequestError, ConnectionError, ServerError } from "@hearth/sdk";
 import type { TransferOptions, TransferProgress } from "@hearth/sdk/node";
@@ -6,9 +7,18 @@ import { CliError, Interrupted } from "../errors.ts";
 import { flagOf } from "../explain.ts";
 import { TransferBar } from "./bar.ts";
 
-/** Where it is kept how far uploads are. */
-export function uploadState({ world }: Context): string {
-  return join(world.home, ".fireworks", "uploads");
+/** Where it is kept how far uploads are; null where nothing can be written, as in a container without a home. */
+export async function uploadState({ world, out, isDryRun }: Context): Promise<string | null> {
+  if (isDryRun) return null;
+  const folder = join(world.home, ".fireworks", "uploads");
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await access(folder, constants.W_OK);
+    return folder;
+  } catch {
+    await out.notice(`Nothing can be kept in ${folder}: an upload that is interrupted begins again.`);
+    return null;
+  }
 }
 
 const HOW_TO_GO_ON = {
