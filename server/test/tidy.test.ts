@@ -151,7 +151,7 @@ describe("the tree is tidy", () => {
     });
     expect(tsc.stdout).toBe("");
     expect(tsc.status).toBe(0);
-  });
+  }, 300_000);
 });
 
 /** What files of the published packages may import; the first rule for a path counts. */

@@ -1,11 +1,5 @@
 /** Turns replies and stream chunks into engine events and keeps the count of what arrived. */
-import {
-  EngineError,
-  type EngineEvent,
-  type EngineUsage,
-  type GenerateRequest,
-  type TokenInfo,
-} from "../../engine/port.ts";
+import { EngineError, type EngineEvent, type EngineUsage, type GenerateRequest } from "../../engine/port.ts";
 import { badReply, statusError } from "./errors.ts";
 import { tokensOf } from "./logprobs.ts";
 import {
@@ -101,21 +95,41 @@ export class Choices {
     this.#emit({ type: "finish", choice: index, reason: finish });
   }
 
-  /** Reasoning, content and calls, in this order. A streamed delta is one token on every server known. */
   #text(index: number, choice: ReplyChoice, streamed: boolean): void {
     const part = (streamed ? choice.delta : choice.message) ?? null;
-    const pieces = part === null ? [{ text: textOf(choice.text) }] : piecesOf(part, streamed);
-    const texts = pieces.filter((piece) => piece.text !== "" || piece.as !== undefined);
-    const whole = texts.map((piece) => piece.text).join("");
-    if (texts.length > 0) this.#untoldTokens += streamed ? 1 : estimateTokens(whole);
+    const isPlain =
+      part === null || (part.reasoning_content ?? part.reasoning ?? part.tool_calls ?? null) === null;
+    if (!isPlain || this.#request.logprobs !== undefined) {
+      this.#pieces(
+        index,
+        choice,
+        part === null ? [{ text: textOf(choice.text) }] : piecesOf(part, streamed),
+        streamed,
+      );
+      return;
+    }
+    const text = textOf(part === null ? choice.text : part.content);
+    if (text === "") return;
+    this.#count(text, streamed);
+    if (this.#request.maxTokens > 0) this.#emit({ type: "delta", choice: index, text });
+  }
+
+  #pieces(index: number, choice: ReplyChoice, all: readonly Piece[], streamed: boolean): void {
+    const pieces = all.filter((piece) => piece.text !== "" || piece.as !== undefined);
+    if (pieces.length > 0) this.#count(pieces.map((piece) => piece.text).join(""), streamed);
     if (this.#request.maxTokens === 0) return;
-    let tokens: TokenInfo[] =
-      this.#request.logprobs === undefined ? [] : tokensOf(choice.logprobs, choice.token_ids);
-    if (texts.length === 0 && tokens.length > 0) texts.push({ text: "" });
-    for (const piece of texts) {
+    const { logprobs } = this.#request;
+    let tokens = logprobs === undefined ? [] : tokensOf(choice.logprobs, choice.token_ids);
+    if (pieces.length === 0 && tokens.length > 0) pieces.push({ text: "" });
+    for (const piece of pieces) {
       this.#emit({ type: "delta", choice: index, ...piece, ...(tokens.length > 0 ? { tokens } : {}) });
       tokens = [];
     }
+  }
+
+  /** A streamed delta is one token on every server known; a whole text can only be estimated. */
+  #count(text: string, streamed: boolean): void {
+    this.#untoldTokens += streamed ? 1 : estimateTokens(text);
   }
 
   #streamError(error: unknown): EngineError {
@@ -127,7 +141,7 @@ export class Choices {
 
 type Piece = Pick<Extract<EngineEvent, { type: "delta" }>, "text" | "as">;
 
-/** @throws EngineError `bad_reply`. */
+/** Reasoning, content and calls, in this order. @throws EngineError `bad_reply`. */
 function piecesOf(part: ReplyPart, streamed: boolean): Piece[] {
   const calls = part.tool_calls ?? [];
   if (!Array.isArray(calls)) throw badReply();

@@ -35,7 +35,7 @@ export async function planForRenderer(
   const reasoning = reasoningAsked(body, settings, features.includes("reasoningBudget"));
   const kept = withHistory(turns, reasons ? settings.history : "disabled");
   const limit = body.prompt_truncate_len;
-  const shown = limit == null ? kept : await fitting(limit, engine, kept);
+  const shown = limit == null ? kept : await fitting(limit, engine, kept, tools);
   const messages = shown.map(messageOf);
   const constraint = await constraintOf(body);
   const json = features.includes("grammar") ? null : jsonAskedFor(body);
@@ -77,6 +77,7 @@ function refuseUnrendered(
       "response_format can't be combined with tools; set tool_choice to none.",
     );
   }
+  if (tools !== null && body.forced_generation != null) refuse("forced_generation");
   if (body.safe_tokenization) refuse("safe_tokenization");
   // Whether the engine's template keeps them can't be seen from here.
   if (body.reasoning_history != null && body.reasoning_history !== "disabled") refuse("reasoning_history");
@@ -107,10 +108,20 @@ function reasoningAsked(
   };
 }
 
-function fitting(limit: number, engine: RoutedEngine, turns: readonly Turn[]): Promise<readonly Turn[]> {
+/** Without the oldest turns for which there is no room, as far as that can be told from outside. */
+function fitting(
+  limit: number,
+  engine: RoutedEngine,
+  turns: readonly Turn[],
+  tools: ToolRequest | null,
+): Promise<readonly Turn[]> {
   return dropOldestTurns(turns, limit, async (some) => {
     const framed = FRAME_TOKENS * (some.length + 1);
-    const text = some.map((turn) => turn.content).join("\n");
+    const calls = some.flatMap((turn) => turn.calls ?? []);
+    const text = [
+      ...some.map((turn) => `${turn.reasoning ?? ""}${turn.content}`),
+      ...[...calls, ...(tools?.tools ?? [])].map((one) => JSON.stringify(one)),
+    ].join("\n");
     return (await countTokens(engine, text, limit - framed)) + framed;
   });
 }
