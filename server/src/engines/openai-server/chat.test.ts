@@ -95,6 +95,30 @@ test("tokens whose ids don't match are told without them, and such as make no se
   }
 });
 
+test("text completion's older arrays are read too", async () => {
+  const logprobs = {
+    tokens: ["ü", "b"],
+    token_logprobs: [-1, -2],
+    top_logprobs: [{ x: -4, ü: -1 }, null],
+    text_offset: [0, 1],
+  };
+  const answer: Answer = (response, { body }) => {
+    expect(body).toMatchObject({ logprobs: 2, prompt: "Hi" });
+    json(response, 200, {
+      choices: [{ index: 0, text: "üb", logprobs, token_ids: [5, 6], finish_reason: "stop" }],
+    });
+  };
+  const [delta] = (await ask(answer, { input: { kind: "text", text: "Hi", addBos: true }, logprobs: 2 })) as [
+    EngineEvent,
+  ];
+  expect(delta).toMatchObject({
+    tokens: [
+      { id: 5, bytes: Buffer.from("ü"), logprob: -1, top: [{ logprob: -1 }, { logprob: -4 }] },
+      { id: 6, logprob: -2, top: [] },
+    ],
+  });
+});
+
 test("a stream that says it is none is refused at its head, however it goes on", async () => {
   const page: Answer = (response) => {
     response.writeHead(200, { "Content-Type": "text/html" });
