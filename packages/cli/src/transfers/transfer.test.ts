@@ -11,7 +11,11 @@ const BROKEN = new ConnectionError("The connection to http://host broke.");
 
 test("without a home that can be written to, uploads go on and nothing is kept", async () => {
   let notice = "";
-  const out = { notice: async (text: string) => void (notice = text) };
+  const out = {
+    async notice(text: string) {
+      notice = text;
+    },
+  };
   const keeping = (home: string) => uploadState({ world: { home }, out } as unknown as Context);
   const home = tempFolder();
   expect(await keeping(home)).toBe(join(home, ".fireworks/uploads"));
