@@ -143,9 +143,9 @@ test("an output is finished and valid whenever the shortest fits, or else the be
         }
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 18 },
   );
-  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(10);
+  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5);
 }, 180_000);
 
 test("an output finishes whenever the longest that fits the schema is within the budget", async () => {
@@ -160,7 +160,7 @@ test("an output finishes whenever the longest that fits the schema is within the
         finished++;
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 20 },
   );
-  expect(finished).toBeGreaterThan(15);
+  expect(finished).toBeGreaterThan(10);
 }, 180_000);
