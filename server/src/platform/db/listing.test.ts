@@ -485,9 +485,12 @@ describe("totalSize", () => {
   test("is exact in larger ones without a filter; with one an estimate that is no less than what was seen", async () => {
     await fill(15_000);
     expect(await total({}, "a")).toBe(15_000);
-    const estimate = await total({ filter: "size > 5000" }, "a");
-    expect(estimate).toBeGreaterThan(9_000);
-    expect(estimate).toBeLessThan(11_000);
+    // The second time it is known that the list is large.
+    for (let i = 0; i < 2; i += 1) {
+      const estimate = await total({ filter: "size > 5000" }, "a");
+      expect(estimate).toBeGreaterThan(9_000);
+      expect(estimate).toBeLessThan(11_000);
+    }
     expect(await total({ filter: "displayName = x OR size > 0", pageSize: 200 }, "a")).toBeGreaterThan(200);
     expect(await total({ filter: "size <= 7" }, "a")).toBe(7);
   });

@@ -9,7 +9,7 @@ import type { Database } from "./database.ts";
 import { type FieldSql, filterSql } from "./filter-sql.ts";
 import { keptStatements } from "./kept-statements.ts";
 import { afterSql, type KeysetTerm, orderSql, positionSql } from "./keyset.ts";
-import { countMatches, storedCountSql } from "./listing-counts.ts";
+import { Counts, storedCountSql } from "./listing-counts.ts";
 
 export type { FieldType } from "../../lib/filter-check.ts";
 
@@ -27,7 +27,7 @@ export interface Page<Row> {
   rows: Row[];
   /** Empty on the last page. */
   nextPageToken: string;
-  /** All rows that match, counted when the first page was read; an estimate for filters on large lists, see `countMatches`. */
+  /** All rows that match, counted when the first page was read; an estimate for filters on large lists, see `Counts`. */
   totalSize: number;
 }
 
@@ -89,16 +89,9 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     ).sql,
   );
   const keep = keptStatements(db.$client);
+  const rowOf = rowReader<InferSelectModel<T>>(columns);
   const run = (statement: SQL): Promise<unknown[][]> => keep(dialect.sqlToQuery(statement));
-
-  function rowOf(values: readonly unknown[]): InferSelectModel<T> {
-    const row: Record<string, unknown> = {};
-    for (const [i, [name, column]] of columns.entries()) {
-      const value = values[i];
-      row[name] = value === null ? null : column.mapFromDriverValue(value);
-    }
-    return row as InferSelectModel<T>;
-  }
+  const counts = new Counts(run, table);
 
   function termsOf(orderBy: string): KeysetTerm[] {
     const terms = parseOrderBy(orderBy, orderable).map(({ field, descending }) => {
@@ -127,17 +120,14 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     const scopeSize = isStored ? storedCountSql(table, countKey) : sql`null`;
     const statement = sql`select ${selected}, ${positionSql(terms)}, ${scopeSize} from ${table}
       where ${and(where, filterCondition, after) ?? sql`true`} order by ${orderSql(terms)} limit ${pageSize + 1}`;
+    const count = token === null ? counts.begin(countKey, where, filterCondition) : null;
     const read = await run(statement).catch(refuseTimeout);
     const page = read.slice(0, pageSize);
     const isLast = read.length <= pageSize;
-    const count = async (): Promise<number> => {
-      if (isLast) return page.length;
-      const stored = read[0]!.at(-1);
-      const scopeSize = stored === null ? null : Number(stored);
-      const counted = await countMatches(run, table, { scope: where, filter: filterCondition, scopeSize });
-      return Math.max(counted, read.length);
-    };
-    const totalSize = token?.totalSize ?? (await count());
+    const stored = read[0]?.at(-1) ?? null;
+    const totalSize =
+      token?.totalSize ??
+      (isLast ? page.length : Math.max(await count!(stored === null ? null : Number(stored)), read.length));
     // After the columns: the position, then the scope's size.
     const position = page.at(-1)?.slice(columns.length, -1) as (string | null)[];
     return {
@@ -149,6 +139,20 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     };
   }
   return list;
+}
+
+/** Makes a row of its columns' values. */
+function rowReader<Row>(
+  columns: readonly (readonly [string, PgColumn])[],
+): (values: readonly unknown[]) => Row {
+  return (values) => {
+    const row: Record<string, unknown> = {};
+    for (const [i, [name, column]] of columns.entries()) {
+      const value = values[i];
+      row[name] = value === null ? null : column.mapFromDriverValue(value);
+    }
+    return row as Row;
+  };
 }
 
 /** What the database gave up on is the filter's or the order's doing, not a failure. */
