@@ -49,25 +49,37 @@ it("tries blocks again after the machine was busy with something else", () => {
   expect(pieces(4), "faster").toBeGreaterThan(0);
 });
 
-it("cuts what is left of a prompt to what fits the target, however deep it is", () => {
-  // A token takes 5 ms at the beginning, and 7 more for every 3,000 before it.
+it("cuts what is left of a prompt to what takes no longer than a block, however deep it is", () => {
+  // As measured: a token takes 5 ms at the beginning, and so much more for every 3,000 before it.
+  const blockMs = (depth: number) => 5 + (0.75 * depth) / 3000;
   const pieceMs = (depth: number) => 5 + (7 * depth) / 3000;
-  const depth = fc.integer({ min: 0, max: 8000 });
+  const depth = fc.integer({ min: 64, max: 8000 });
   fc.assert(
     fc.property(fc.array(depth, { minLength: 1, maxLength: 20 }), (depths) => {
       const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
-      for (const depth of depths) {
-        for (let left = 63; left > 0; ) {
-          const tokens = Math.min(left, slices.piece(1, depth + 63 - left));
-          const elapsedMs = tokens * pieceMs(depth + 63 - left);
-          expect(elapsedMs).toBeLessThan(330);
-          slices.record(tokens, elapsedMs, depth + 63 - left);
-          left -= tokens;
+      for (const start of depths) {
+        for (let block = 0; block < 5; block++) slices.record(64, 64 * blockMs(start), start - 64);
+        for (let depth = start; depth < start + 63; ) {
+          const tokens = Math.min(start + 63 - depth, slices.piece(1, depth));
+          const elapsedMs = tokens * pieceMs(depth);
+          expect(elapsedMs).toBeLessThan(1.15 * Math.max(320, 64 * blockMs(start)));
+          slices.record(tokens, elapsedMs, depth);
+          depth += tokens;
         }
       }
       expect(slices.piece(0, depths[0]!)).toBe(63);
     }),
   );
+});
+
+it("leaves short prompts whole", () => {
+  for (const ms of [1, 5, 50]) {
+    const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+    expect(slices.piece(3, 0)).toBe(63);
+    slices.record(64, 64 * ms, 0);
+    slices.record(50, 50 * ms, 0);
+    expect(slices.piece(3, 0)).toBe(63);
+  }
 });
 
 it("always gives a slice of at least a token and at most the limit", () => {

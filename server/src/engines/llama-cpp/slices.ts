@@ -11,6 +11,10 @@ export interface SliceLimits {
 const MIN_TOKENS = 8;
 /** A block may take this much longer than the target: smaller slices would cost far more time in all. */
 const BLOCK_TOLERANCE = 1.2;
+/** Up to here the depth makes no difference worth mentioning. */
+const SHALLOW_TOKENS = 256;
+/** No token takes less, though a clock may say so. */
+const LEAST_MS = 1e-6;
 /** Weight of the newest measurement. */
 const NEWEST = 0.5;
 /** Decides how many tokens of a prompt are computed at once, from how long it took so far. */
@@ -46,20 +50,22 @@ export class SliceSizer {
   }
 
   /**
-   * Most tokens of what is left after the last whole block. Their kernel slows down with the depth, up to in proportion: far
-   * beyond where it was measured a few are tried first.
+   * Most tokens of what is left after the last whole block: what takes no longer than a block. Their kernel slows down with
+   * the depth, up to in proportion: far beyond where it was measured a few are tried first.
    * @param depth tokens before them.
    */
   piece(streams: number, depth: number): number {
     if (streams === 0) return BLOCK_TOKENS - 1;
-    if (this.#pieceMs === null) return MIN_TOKENS;
-    const ms = this.#pieceMs * Math.max(1, depth / this.#pieceDepth);
-    return Math.max(MIN_TOKENS, Math.min(BLOCK_TOKENS - 1, Math.floor(this.#limits.targetMs / ms)));
+    const blockMs = this.#expectedBlockMs();
+    const deeper = Math.max(1, depth / Math.max(SHALLOW_TOKENS, this.#pieceDepth));
+    const pieceMs = (this.#pieceMs ?? blockMs) * deeper;
+    const fitting = Math.floor(Math.max(this.#limits.targetMs, BLOCK_TOKENS * blockMs) / pieceMs);
+    return Math.max(MIN_TOKENS, Math.min(BLOCK_TOKENS - 1, fitting));
   }
 
   /** @param depth tokens before those that were computed. */
   record(tokens: number, elapsedMs: number, depth: number): void {
-    const ms = elapsedMs / tokens;
+    const ms = Math.max(LEAST_MS, elapsedMs / tokens);
     if (tokens >= BLOCK_TOKENS) {
       this.#blockMs = mix(this.#blockMs, ms);
       this.#pieceMsThen = null;
