@@ -408,6 +408,11 @@ describe("the grammar of a schema", () => {
       ["/prefixItems/0/oneOf", "/prefixItems/0/oneOf/0/not"],
     ],
     [{ enum: ["a", 1], not: { format: "semver" } }, ["/not"]],
+    // Though uniqueItems is about arrays, null is written.
+    [
+      { oneOf: [{ enum: [null, []] }, { type: ["string", "null"] }], uniqueItems: true, maxItems: 1 },
+      ["/oneOf"],
+    ],
     [{ enum: [["a"]], items: { anyOf: [{ format: "semver" }, { type: "string" }] } }, []],
     [{ enum: [{ a: 1 }], unevaluatedProperties: false }, ["/unevaluatedProperties"]],
     [{ type: "array", unevaluatedItems: { type: "integer" } }, []],

@@ -123,6 +123,11 @@ export interface Apartness {
  * by listed values, by numbers out of each other's range, by properties that one has and the other cannot have.
  */
 export function areBranchesApart(written: Schemas, other: Schemas, check: Apartness, depth = 0): boolean {
+  const excludes = (branch: Schemas, value: Json): boolean =>
+    branch.some((schema) => check.fits(value, schema) === null);
+  // Listed values are written whatever types other keywords are about.
+  const values = listedValues(written);
+  if (values !== null) return values.every((value) => excludes(other, value));
   const types = writtenTypes(written);
   const allowed = declaredTypes(other);
   const common = [...types].filter(
@@ -132,10 +137,6 @@ export function areBranchesApart(written: Schemas, other: Schemas, check: Apartn
       (type === "number" && allowed.has("integer")),
   );
   if (common.length === 0) return true;
-  const values = listedValues(written);
-  const excludes = (branch: Schemas, value: Json): boolean =>
-    branch.some((schema) => check.fits(value, schema) === null);
-  if (values !== null) return values.every((value) => excludes(other, value));
   const others = listedValues(other);
   if (others !== null) return others.every((value) => excludes(written, value));
   if (common.every((type) => type === "number" || type === "integer")) {
