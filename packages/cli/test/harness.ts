@@ -169,10 +169,10 @@ export class Terminal {
   }
 }
 
-/** Passes bytes on to a port, until so many came from clients; then it is shut until it is opened. */
+/** Passes bytes on to a port, until so many came from clients; then it is shut until it is opened. What it held back then is lost. */
 export async function startGate(port: number, limitBytes: number) {
   let leftBytes = limitBytes;
-  const waiting: (() => void)[] = [];
+  const heldBack = new Set<net.Socket>();
   const sockets = new Set<net.Socket>();
   const server = net.createServer((client) => {
     const host = net.connect(port, "127.0.0.1");
@@ -183,11 +183,8 @@ export async function startGate(port: number, limitBytes: number) {
     client.on("data", (bytes) => {
       leftBytes -= bytes.length;
       client.pause();
-      const pass = (): void => {
-        host.write(bytes, () => client.resume());
-      };
-      if (leftBytes >= 0) pass();
-      else waiting.push(pass);
+      if (leftBytes >= 0) host.write(bytes, () => client.resume());
+      else heldBack.add(client);
     });
     host.on("data", (bytes) => client.write(bytes));
     client.on("close", () => host.destroy());
@@ -203,7 +200,7 @@ export async function startGate(port: number, limitBytes: number) {
     origin: `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`,
     open(): void {
       leftBytes = Number.POSITIVE_INFINITY;
-      for (const pass of waiting.splice(0)) pass();
+      for (const client of heldBack) client.destroy();
     },
   };
 }

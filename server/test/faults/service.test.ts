@@ -51,10 +51,15 @@ async function newRows(known: ReadonlySet<string>, count: number): Promise<Usage
   });
 }
 
-const knownIds = async (): Promise<Set<string>> => new Set((await hearth.usageRows()).map(({ id }) => id));
-
 const idle = (): Promise<boolean> =>
   until("an idle server", async () => (await metric(hearth, "hearth_requests_in_flight")) === 0);
+
+/** Rows of earlier requests reach the database a moment after their replies. */
+async function knownIds(): Promise<Set<string>> {
+  await idle();
+  await until("all rows", async () => (await metric(hearth, "hearth_usage_pending_rows")) === 0);
+  return new Set((await hearth.usageRows()).map(({ id }) => id));
+}
 
 function engineProcess(): Process {
   const engines = descendants(hearth.pid).filter(({ command }) => /llama-cpp/.test(command));
