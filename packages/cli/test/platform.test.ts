@@ -112,13 +112,13 @@ describe("against the platform", () => {
     }
     expect((await refused("delete", "model", "tiny")).stderr).toContain("accounts/local/deployments/first");
     await ok("update", "deployment", "first", "--display-name", "First");
-    await ok("delete", "deployment", "first");
-    expect(await ok("list", "deployments", "--show-deleted")).toMatch(/\/first +DELET.* First\n/);
+    await ok("delete", "deployment", "first", "--wait");
+    expect(await ok("list", "deployments", "--show-deleted")).toMatch(/\/first +DELETED.* First\n/);
     expect(await ok("undelete", "deployment", "first", "--wait")).toContain("State: READY");
     expect(await json("scale", "deployment", "first", "--replica-count", "0")).toMatchObject({
       desiredReplicaCount: 0,
     });
-    await ok("delete", "deployment", "first");
+    await ok("delete", "deployment", "first", "--hard", "--wait");
     for (const model of ["addon", "tiny"]) await ok("delete", "model", model);
   });
 

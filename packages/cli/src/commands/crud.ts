@@ -8,7 +8,7 @@ import type { Run } from "./command.ts";
 import type { Context } from "./context.ts";
 import { checkNewId, fullName, readName } from "./names.ts";
 import type { Resource, ResourceCommand, VerbName } from "./resource.ts";
-import { waitFor } from "./wait.ts";
+import { waitFor, waitUntilGone } from "./wait.ts";
 
 interface CallOptions {
   signal: AbortSignal;
@@ -38,6 +38,8 @@ export const RUNS: Readonly<Record<VerbName, Run>> = {
     const name = targetName(context);
     const params = await requestFields(context);
     await (await methodsOf(context)).delete(name, params, optionsOf(context));
+    if (context.flags.get("wait") === true)
+      await waitUntilGone(context, resourceOf(context), name, () => getThing(context, name));
     await context.out.done(`Deleted ${resourceOf(context).title} ${name}.`);
   },
   async undelete(context) {

@@ -1,4 +1,4 @@
-import { NotFoundError, type types } from "@hearth/sdk";
+import type { types } from "@hearth/sdk";
 import { CliError } from "../errors.ts";
 import type { Thing } from "../output/text.ts";
 import type { Run } from "./command.ts";
@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import { optionsOf, requestFields } from "./crud.ts";
 import { fullName, readName } from "./names.ts";
 import { DEPLOYED_MODEL } from "./resources/loras.ts";
-import { waitFor } from "./wait.ts";
+import { waitFor, waitUntilGone } from "./wait.ts";
 
 export const loadLora: Run = async (context) => {
   readName("model", "models", context.args[0] as string);
@@ -21,7 +21,7 @@ export const unloadLora: Run = async (context) => {
   const client = await context.client();
   const name = String((await loaded(context)).name);
   await client.deployedModels.delete(name, {}, optionsOf(context));
-  if (isWaited(context)) await gone(context, name);
+  if (isWaited(context)) await waitUntilGone(context, DEPLOYED_MODEL, name, () => get(context, name));
   await context.out.done(`${isWaited(context) ? "Unloaded" : "Unloading"} ${name}.`);
 };
 
@@ -35,16 +35,6 @@ async function get(context: Context, name: string): Promise<Thing> {
 
 function settled(context: Context, name: string): Promise<Thing> {
   return waitFor(context, DEPLOYED_MODEL, name, () => get(context, name));
-}
-
-/** Waits until it can't be found any more. */
-async function gone(context: Context, name: string): Promise<void> {
-  await waitFor(context, DEPLOYED_MODEL, name, () =>
-    get(context, name).catch((error: unknown) => {
-      if (error instanceof NotFoundError) return null;
-      throw error;
-    }),
-  );
 }
 
 /** A LoRA is the account's own: the library has base models. */

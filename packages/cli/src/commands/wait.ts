@@ -1,4 +1,4 @@
-import { ConnectionError, ServerError } from "@hearth/sdk";
+import { ConnectionError, NotFoundError, ServerError } from "@hearth/sdk";
 import { parseDuration } from "../args/durations.ts";
 import { CliError, Interrupted } from "../errors.ts";
 import { StatusLine } from "../output/status-line.ts";
@@ -57,6 +57,21 @@ export async function waitFor<T extends Thing | null>(
   } finally {
     await line.clear();
   }
+}
+
+/** Asks until the thing is deleted or can't be found any more. */
+export async function waitUntilGone(
+  context: Context,
+  resource: Resource,
+  name: string,
+  get: () => Promise<Thing>,
+): Promise<void> {
+  await waitFor(context, { ...resource, states: { done: ["DELETED"], failed: [] } }, name, () =>
+    get().catch((error: unknown) => {
+      if (error instanceof NotFoundError) return null;
+      throw error;
+    }),
+  );
 }
 
 /** Asks; undefined while the host is away, which it may be for a while. */

@@ -243,9 +243,10 @@ export const DEPLOYMENT: Resource = {
           help: "Also when its model is served elsewhere and this is the default.",
         },
         { name: "hard", type: "bool", field: "hard", help: "For ever: it can't be undeleted." },
+        ...waitFlags("its requests and replicas have ended"),
       ],
       examples: [
-        "firectl delete deployment my-deployment",
+        "firectl delete deployment my-deployment --wait",
         "firectl delete deployment my-deployment --ignore-checks",
       ],
     },
