@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
+import { takePort } from "../../src/fleet/launchers/command.ts";
 import { ensureWeights } from "../../src/fleet/weights/ensure.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 
@@ -43,11 +43,11 @@ process.on("disconnect", killAll);
 export async function testRedis(password?: string): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), "hearth-redis-"));
   const program = await redisServer(folder);
-  let port = await freePort();
+  let port = await takePort();
   let child = await start(program, port, folder, password);
   // Somebody else may have taken the port in between.
   for (let attempt = 0; child === null && attempt < 5; attempt++) {
-    port = await freePort();
+    port = await takePort();
     child = await start(program, port, folder, password);
   }
   if (child === null) throw new Error(`${program.path} does not start`);
@@ -149,15 +149,4 @@ async function fromDebian(folder: string): Promise<Program> {
   const lib = join(folder, "usr/lib");
   const libraries = readdirSync(lib).map((name) => join(lib, name));
   return { path: join(folder, "usr/bin/redis-server"), env: { LD_LIBRARY_PATH: libraries.join(":") } };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
