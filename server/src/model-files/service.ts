@@ -10,6 +10,7 @@ import type { ModelFacts } from "./inspect.ts";
 import type { Job, JobMessage, JobResult } from "./jobs.ts";
 
 export type { AdapterDescription, AdapterFacts } from "./adapters/adapter.ts";
+export { RANKS, TARGET_MODULES } from "./adapters/config.ts";
 export type { ConvertOptions } from "./convert/convert.ts";
 export { ModelFileError } from "./errors.ts";
 export type { WriteOptions } from "./gguf/file.ts";

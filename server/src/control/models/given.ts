@@ -3,6 +3,7 @@ import { checkDisplayName, checkText } from "../../lib/display-text.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { echo } from "../../lib/field-names.ts";
+import { RANKS, TARGET_MODULES } from "../../model-files/service.ts";
 import {
   type BaseModelDetails,
   type ConversationConfig,
@@ -22,20 +23,6 @@ const MAX_TEMPLATE_CHARS = 200_000;
 const MAX_LABEL_CHARS = 200;
 const MAX_CONTEXT_TOKENS = 100_000_000;
 const MAX_DRAFT_TOKENS = 32;
-const RANKS = { min: 4, max: 64 };
-const TARGET_MODULES: ReadonlySet<string> = new Set([
-  "q_proj",
-  "k_proj",
-  "v_proj",
-  "o_proj",
-  "up_proj",
-  "w1",
-  "down_proj",
-  "w2",
-  "gate_proj",
-  "w3",
-  "block_sparse_moe.gate",
-]);
 const UPLOADED_KINDS: readonly ResourceKind[] = ["HF_BASE_MODEL", "HF_PEFT_ADDON"];
 const SPEC_FIELDS = Object.keys(ModelSpec.properties) as (keyof ModelSpec)[];
 
@@ -203,8 +190,8 @@ function checkPeft(details: PeftDetails, at: string): void {
     throw badRequest(`${at}.r`, `${at}.r must be between ${RANKS.min} and ${RANKS.max}, inclusive.`);
   }
   for (const module of targetModules) {
-    if (TARGET_MODULES.has(module)) continue;
-    const known = [...TARGET_MODULES].join(", ");
+    if (TARGET_MODULES.includes(module)) continue;
+    const known = TARGET_MODULES.join(", ");
     throw badRequest(`${at}.targetModules`, `${at}.targetModules: ${echo(module)} is not one of ${known}.`);
   }
   if (mergeAddonModelName !== "") {

@@ -3,9 +3,11 @@ import { type JsonObject, quoted, readJsonFile } from "../json.ts";
 
 export const ADAPTER_CONFIG = "adapter_config.json";
 const MAX_CONFIG_BYTES = 1024 ** 2;
-const [MIN_RANK, MAX_RANK] = [4, 64];
+/** Of adapters, both included. */
+export const RANKS = { min: 4, max: 64 } as const;
 
-const SUPPORTED_TARGETS = [
+/** Modules that an adapter may change. */
+export const TARGET_MODULES: readonly string[] = [
   "q_proj",
   "k_proj",
   "v_proj",
@@ -72,7 +74,7 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
       "changes the base model's weights: convert the adapter to plain LoRA first.",
     );
   }
-  const rank = json.integer("r", MIN_RANK, MAX_RANK);
+  const rank = json.integer("r", RANKS.min, RANKS.max);
   const alpha = json.optionalPositive("lora_alpha") ?? 8;
   const paths = json.strings("target_modules");
   return {
@@ -88,11 +90,11 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
 
 function targetsOf(json: JsonObject, paths: readonly string[]): string[] {
   const targets = paths.map((path) => {
-    const target = SUPPORTED_TARGETS.find((name) => path === name || path.endsWith(`.${name}`));
+    const target = TARGET_MODULES.find((name) => path === name || path.endsWith(`.${name}`));
     if (target !== undefined) return target;
     throw json.fail(
       "target_modules",
-      `names ${quoted(path)}; these are supported: ${SUPPORTED_TARGETS.join(", ")}.`,
+      `names ${quoted(path)}; these are supported: ${TARGET_MODULES.join(", ")}.`,
     );
   });
   if (targets.length === 0) throw json.fail("target_modules", "must name at least one module.");
