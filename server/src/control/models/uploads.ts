@@ -1,6 +1,6 @@
 import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { applyMask, parseMask } from "../../lib/field-mask.ts";
-import { SharedWork } from "../../lib/shared-work.ts";
+import { Singleflight } from "../../lib/singleflight.ts";
 import { canSee, type Principal } from "../accounts/service.ts";
 import { type Context, changeableModel, failed, OK, seeModel } from "./context.ts";
 import { blobPrefix, filePrefix, uploadKey, withFiles } from "./files.ts";
@@ -85,7 +85,7 @@ export async function downloadEndpoint(
 /** Checks uploads, each model's once at a time: who asks meanwhile gets the same answer. */
 export class UploadChecks {
   readonly #context: Context;
-  readonly #work = new SharedWork<string[]>();
+  readonly #work = new Singleflight<string[]>();
   readonly #closing = new AbortController();
 
   constructor(context: Context) {

@@ -2,7 +2,7 @@ import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../lib/errors.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
-import { SharedWork } from "../../lib/shared-work.ts";
+import { Singleflight } from "../../lib/singleflight.ts";
 import { convertAdapter, convertToGguf, ModelFileError } from "../../model-files/service.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { fromDisk, requireSpace } from "../../platform/blobs/disk.ts";
@@ -32,7 +32,7 @@ export interface WeightsDeps {
 /** Brings models' files to this host, in the form the engine runs. What is made is kept, and made once at a time. */
 export class ModelWeights {
   readonly #deps: WeightsDeps;
-  readonly #work = new SharedWork<void>();
+  readonly #work = new Singleflight<void>();
   readonly #workshop: Workshop;
 
   constructor(deps: WeightsDeps) {

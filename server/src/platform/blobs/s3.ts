@@ -15,7 +15,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { AppError } from "../../lib/errors.ts";
-import { SharedWork } from "../../lib/shared-work.ts";
+import { Singleflight } from "../../lib/singleflight.ts";
 import { type Blobs, checkKey, checkPrefix, type UploadUrlOptions } from "./blobs.ts";
 import { fromDisk, measure, putInPlace } from "./disk.ts";
 import { ask, missing, unlessMissing } from "./s3-errors.ts";
@@ -172,7 +172,7 @@ export async function readObject(
 
 /** Fetches objects to files, each once however many want it, whole or not at all. */
 function lender(options: S3Options): (object: S3Object, path: string, signal: AbortSignal) => Promise<void> {
-  const fetches = new SharedWork<void>();
+  const fetches = new Singleflight<void>();
   return (object, path, signal) =>
     fetches.run(path, signal, async (shared) => {
       const there = await stat(path).catch(() => null);

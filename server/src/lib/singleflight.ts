@@ -1,4 +1,4 @@
-interface Job<T> {
+interface InFlightCall<T> {
   result: Promise<T>;
   callers: number;
   abort: AbortController;
@@ -6,8 +6,8 @@ interface Job<T> {
 }
 
 /** Work that several callers want at once is done once. It is given up when the last of them has. */
-export class SharedWork<T> {
-  readonly #jobs = new Map<string, Job<T>>();
+export class Singleflight<T> {
+  readonly #inFlight = new Map<string, InFlightCall<T>>();
 
   /**
    * The outcome of `work`, begun by the first caller with this key and joined by those that come while it runs.
@@ -22,8 +22,9 @@ export class SharedWork<T> {
   ): Promise<T> {
     signal.throwIfAborted();
     // Work that everyone gave up is still tidying up; the next one starts after it.
-    while (this.#jobs.get(key)?.abort.signal.aborted) await this.#jobs.get(key)?.result.catch(() => {});
-    const job = this.#jobs.get(key) ?? this.#start(key, work);
+    while (this.#inFlight.get(key)?.abort.signal.aborted)
+      await this.#inFlight.get(key)?.result.catch(() => {});
+    const job = this.#inFlight.get(key) ?? this.#start(key, work);
     job.callers++;
     job.listeners.add(onMessage);
     let onAbort = (): void => {};
@@ -40,17 +41,20 @@ export class SharedWork<T> {
     }
   }
 
-  #start(key: string, work: (signal: AbortSignal, report: (message: string) => void) => Promise<T>): Job<T> {
+  #start(
+    key: string,
+    work: (signal: AbortSignal, report: (message: string) => void) => Promise<T>,
+  ): InFlightCall<T> {
     const abort = new AbortController();
-    const listeners: Job<T>["listeners"] = new Set();
+    const listeners: InFlightCall<T>["listeners"] = new Set();
     const report = (message: string): void => {
       for (const listener of listeners) listener(message);
     };
-    const result = work(abort.signal, report).finally(() => this.#jobs.delete(key));
+    const result = work(abort.signal, report).finally(() => this.#inFlight.delete(key));
     // Callers that gave up don't wait for the outcome.
     result.catch(() => {});
     const job = { result, callers: 0, abort, listeners };
-    this.#jobs.set(key, job);
+    this.#inFlight.set(key, job);
     return job;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { SharedWork } from "./shared-work.ts";
+import { Singleflight } from "./singleflight.ts";
 
 function pending() {
   const starts: AbortSignal[] = [];
@@ -20,7 +20,7 @@ const { signal } = new AbortController();
 
 describe("shared work", () => {
   test("is done once for all who want it at once, and again for who comes later", async () => {
-    const shared = new SharedWork<string>();
+    const shared = new Singleflight<string>();
     const { starts, work, settle } = pending();
     const both = [shared.run("a", signal, work), shared.run("a", signal, work)];
     const other = shared.run("b", signal, async () => "other");
@@ -35,7 +35,7 @@ describe("shared work", () => {
   });
 
   test("goes on while one caller waits, ends when none does, and can be begun anew", async () => {
-    const shared = new SharedWork<string>();
+    const shared = new Singleflight<string>();
     const { starts, work, settle } = pending();
     const [one, two] = [new AbortController(), new AbortController()];
     const first = shared.run("a", one.signal, work);
@@ -53,7 +53,7 @@ describe("shared work", () => {
   });
 
   test("tells every caller how it goes, and fails for all of them", async () => {
-    const shared = new SharedWork<string>();
+    const shared = new Singleflight<string>();
     const heard: string[] = [];
     const { work, tell } = pending();
     const abort = new AbortController();
