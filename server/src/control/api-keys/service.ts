@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import { keepFresh } from "../../lib/freshness.ts";
+import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
@@ -72,7 +72,7 @@ export async function createApiKeys(deps: {
   const { database, users, clock, log } = deps;
   const store = apiKeyStore(database, deps.tokenSecret);
   const keyring = new Keyring(await platformSecret(database, "api-key-pepper"), clock);
-  const snapshot = keepFresh(() => load(keyring, store, users), {
+  const snapshot = startRefreshLoop(() => load(keyring, store, users), {
     everyMs: REFRESH_MS,
     clock,
     onFailure: (err) =>
@@ -80,7 +80,7 @@ export async function createApiKeys(deps: {
   });
   await snapshot.refresh();
   users.onChange(snapshot.refresh);
-  const unlisten = await database.listen(PRINCIPALS_CHANNEL, snapshot.poke);
+  const unlisten = await database.listen(PRINCIPALS_CHANNEL, snapshot.refreshInBackground);
   const uses = recordUses(keyring, store, clock, log);
   const resourceDeps = { store, users, clock, digestOf: keyring.digestOf, refresh: snapshot.refresh };
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
-import { keepFresh } from "../../lib/freshness.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
+import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
@@ -40,7 +40,7 @@ export function createAudit(deps: {
 }): Audit {
   const { clock, log, retentionDays } = deps;
   const store = auditStore(deps.database, deps.tokenSecret);
-  const expiry = keepFresh(
+  const expiry = startRefreshLoop(
     async () => {
       const expired = new Date(clock.now() - retentionDays * DAY_MS);
       while ((await store.expire(expired, retentionDays * DAY_MS, EXPIRE_AT_ONCE)) === EXPIRE_AT_ONCE);
@@ -51,7 +51,7 @@ export function createAudit(deps: {
       onFailure: (err) => log.warn({ err }, "Expired entries of the audit log can't be removed yet"),
     },
   );
-  expiry.poke();
+  expiry.refreshInBackground();
   return {
     async record({ principal, accountId, operationId, resource: named, outcome, requestId }) {
       const resource = named.replaceAll(KEY, "fw_…");

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
-import { keepFresh } from "../../lib/freshness.ts";
+import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { AccountCaps } from "../../metering/limits/service.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
@@ -93,7 +93,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   const store = quotaStore(database, deps.tokenSecret);
   const listeners: (() => void)[] = [];
   let byAccount = new Map<string, Map<string, QuotaRow>>();
-  const fresh = keepFresh(
+  const fresh = startRefreshLoop(
     async () => {
       const rows = await store.set();
       byAccount = new Map();
@@ -110,7 +110,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
     },
   );
   await fresh.refresh();
-  const unlisten = await database.listen(QUOTAS_CHANNEL, fresh.poke);
+  const unlisten = await database.listen(QUOTAS_CHANNEL, fresh.refreshInBackground);
   const defaults = defaultQuotas(deps.requestsPerMinute, deps.region);
   const resource = new QuotaResource(deps, store, defaults, fresh.refresh);
   const turns = new Turns(MAX_HELD_CONNECTIONS);

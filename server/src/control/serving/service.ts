@@ -1,7 +1,7 @@
 import type { Fleet } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
 import { echo } from "../../lib/field-names.ts";
-import { type Freshness, keepFresh } from "../../lib/freshness.ts";
+import { type RefreshLoop, startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
 import { addWork, Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
 import type { Principal } from "../accounts/service.ts";
@@ -64,7 +64,7 @@ export class Serving {
   readonly #descriptions: Descriptions;
   readonly #uses: Uses;
   readonly #reconcilers: Reconciler[];
-  readonly #fresh: Freshness;
+  readonly #fresh: RefreshLoop;
   /** What the library serves, as it describes it itself. */
   readonly #served: ReadonlyMap<string, ModelEntry>;
   /** Routes to what the platform runs for everybody, by model. */
@@ -90,7 +90,7 @@ export class Serving {
     this.#table = this.#buildTable();
     const onFailure = (err: unknown) =>
       log.warn({ err }, "deployments can't be looked up; the last known stay");
-    this.#fresh = keepFresh(() => this.#load(), { everyMs: REFRESH_MS, clock, onFailure });
+    this.#fresh = startRefreshLoop(() => this.#load(), { everyMs: REFRESH_MS, clock, onFailure });
     const common = { database, clock, log };
     this.#reconcilers = [
       // Deletions wait for running requests, and nobody for deletions.
@@ -113,7 +113,7 @@ export class Serving {
     this.#stops.push(
       await database.listen(SERVING_CHANNEL, (accountId) => {
         this.#outdate(accountId);
-        this.#fresh.poke();
+        this.#fresh.refreshInBackground();
       }),
     );
     this.#stops.push(fleet.onChange((id) => this.#tellSoon(id)));

@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import { keepFresh } from "../../lib/freshness.ts";
+import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import { randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
@@ -151,7 +151,7 @@ export function createBilling(deps: BillingDeps): Billing {
     ...{ store, invoices },
   });
   const posting = new Posting({ reserving: null, ...deps, ledger, invoices });
-  const work = keepFresh(() => posting.run(), {
+  const work = startRefreshLoop(() => posting.run(), {
     everyMs: POST_EVERY_MS,
     clock,
     onFailure: (err) => log.warn({ err }, "Usage can't be charged yet"),
@@ -208,7 +208,7 @@ export function createBilling(deps: BillingDeps): Billing {
     async start() {
       await modes.enter(enabled, now(), () => posting.waiveAll());
       await spend.start();
-      work.poke();
+      work.refreshInBackground();
     },
     async close() {
       work.stop();

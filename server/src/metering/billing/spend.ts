@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
-import { keepFresh } from "../../lib/freshness.ts";
+import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import { SpendAlerts } from "./alerts.ts";
@@ -52,7 +52,7 @@ export class Spend {
     this.#deps = deps;
     this.guard = new SpendGuard(deps.clock);
     this.#alerts = new SpendAlerts(deps);
-    this.#fresh = keepFresh(() => this.#reload(), {
+    this.#fresh = startRefreshLoop(() => this.#reload(), {
       everyMs: SPEND_REFRESH_MS,
       clock: deps.clock,
       onFailure: (err) =>
@@ -63,7 +63,7 @@ export class Spend {
   async start(): Promise<void> {
     if (this.#deps.enabled) this.#deps.usage.onClosed(this.guard.closed);
     await this.#fresh.refresh();
-    this.#unlisten = await this.#deps.database.listen(SPEND_CHANNEL, () => this.#fresh.poke());
+    this.#unlisten = await this.#deps.database.listen(SPEND_CHANNEL, () => this.#fresh.refreshInBackground());
   }
 
   /** Brings this process up to date, and tells the others that something has changed. */
@@ -113,7 +113,7 @@ export class Spend {
     this.#loading = this.#load();
     await this.#loading;
     // What was known may have been older than what another process knew when it decided.
-    if (this.#hasMoved) this.#fresh.poke();
+    if (this.#hasMoved) this.#fresh.refreshInBackground();
   }
 
   async #load(): Promise<void> {

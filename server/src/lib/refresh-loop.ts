@@ -1,18 +1,18 @@
 import type { Clock } from "./clock.ts";
 
-export interface Freshness {
+export interface RefreshLoop {
   /** Settles after a load that began after the call. */
   refresh(): Promise<void>;
   /** The same in the background; a failure is told and made good by the next load. */
-  poke(): void;
+  refreshInBackground(): void;
   stop(): void;
 }
 
 /** Runs `load` on demand, never two at once, and every `everyMs`. */
-export function keepFresh(
+export function startRefreshLoop(
   load: () => Promise<void>,
   options: { everyMs: number; clock: Clock; onFailure(error: unknown): void },
-): Freshness {
+): RefreshLoop {
   const { everyMs, clock, onFailure } = options;
   let running: Promise<void> | null = null;
   let next: Promise<void> | null = null;
@@ -54,7 +54,7 @@ export function keepFresh(
   schedule();
   return {
     refresh,
-    poke,
+    refreshInBackground: poke,
     stop() {
       stopped = true;
       cancelTimer();
