@@ -57,7 +57,7 @@ function check(node: FilterNode, fields: Fields): CheckedFilter {
   const type = key === null ? fields[field]! : { type: "string" as const };
   const { comparator, value } = node;
   const negated = comparator === "!=";
-  const test = testOf(type, negated ? "=" : comparator, value, node.position);
+  const test = toFilterTest(type, negated ? "=" : comparator, value, node.position);
   // A map has a key, which is to say that the key has a value.
   const checked: CheckedFilter =
     test.kind === "member" && type.type === "map"
@@ -78,7 +78,7 @@ function resolve(path: string[], position: number, fields: Fields): { field: str
   throw filterError(position, `${echo(path.join("."))} is not a field to filter by`);
 }
 
-function testOf(
+function toFilterTest(
   field: FilterField,
   comparator: Exclude<Comparator, "!=">,
   value: FilterValue,
@@ -101,7 +101,7 @@ function testOf(
   return {
     kind: "value",
     comparator: comparator === ":" ? "=" : comparator,
-    value: READERS[type](withoutWildcard(value), value.position, field),
+    value: VALUE_PARSERS[type](withoutWildcard(value), value.position, field),
   };
 }
 
@@ -112,12 +112,12 @@ function withoutWildcard({ pieces, position }: FilterValue): string {
   return pieces[0]!;
 }
 
-type Reader = (text: string, position: number, field: FilterField) => string | number | boolean;
+type ValueParser = (text: string, position: number, field: FilterField) => string | number | boolean;
 
 const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
 
-const READERS: Readonly<Record<Exclude<FieldType, "strings" | "map">, Reader>> = {
+const VALUE_PARSERS: Readonly<Record<Exclude<FieldType, "strings" | "map">, ValueParser>> = {
   string: (text) => text,
   int(text, position) {
     const isInt = /^-?\d{1,19}$/.test(text);

@@ -1,6 +1,6 @@
 import { type AppError, badRequest } from "./errors.ts";
 
-export interface Token {
+export interface FilterToken {
   kind: "field" | "comparator" | "value" | "and" | "or" | "not" | "(" | ")" | "end";
   /** Of a comparator. */
   text: string;
@@ -27,8 +27,8 @@ export function filterError(position: number, problem: string): AppError {
 }
 
 /** Cuts a filter into tokens; the last is `end`. @throws AppError BAD_REQUEST naming filter. */
-export function lexFilter(text: string): Token[] {
-  const tokens: Token[] = [];
+export function lexFilter(text: string): FilterToken[] {
+  const tokens: FilterToken[] = [];
   let at = 0;
   const take = (pattern: RegExp): string | null => {
     pattern.lastIndex = at;
@@ -40,7 +40,7 @@ export function lexFilter(text: string): Token[] {
   for (;;) {
     take(SPACE);
     const position = at + 1;
-    const token: Token = { kind: "end", text: "", pieces: [], quoted: false, path: [], position };
+    const token: FilterToken = { kind: "end", text: "", pieces: [], quoted: false, path: [], position };
     tokens.push(token);
     if (at === text.length) return tokens;
     const before = tokens.at(-2)?.kind;
@@ -66,9 +66,9 @@ export function lexFilter(text: string): Token[] {
   }
 }
 
-type Take = (pattern: RegExp) => string | null;
+type TakeMatch = (pattern: RegExp) => string | null;
 
-function takeValue(take: Take, position: number): { pieces: string[]; quoted: boolean } {
+function takeValue(take: TakeMatch, position: number): { pieces: string[]; quoted: boolean } {
   const quoted = take(QUOTED);
   if (quoted !== null) return { pieces: unquote(quoted, position), quoted: true };
   const bare = take(BARE_VALUE);
@@ -77,7 +77,7 @@ function takeValue(take: Take, position: number): { pieces: string[]; quoted: bo
 }
 
 /** `a.b`, `labels.my-key`, `labels."any key"`. */
-function takePath(take: Take, position: number): string[] {
+function takePath(take: TakeMatch, position: number): string[] {
   const path: string[] = [];
   do {
     const word = take(WORD);

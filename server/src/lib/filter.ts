@@ -1,5 +1,5 @@
 import { type AppError, badRequest } from "./errors.ts";
-import { filterError, lexFilter, type Token } from "./filter-lexer.ts";
+import { type FilterToken, filterError, lexFilter } from "./filter-lexer.ts";
 
 export type Comparator = "=" | "!=" | "<" | "<=" | ">" | ">=" | ":";
 
@@ -44,13 +44,13 @@ export function parseFilter(text: string): FilterNode | null {
 }
 
 class FilterParser {
-  readonly #tokens: readonly Token[];
+  readonly #tokens: readonly FilterToken[];
   #at = 0;
   #terms = 0;
   #depth = 0;
 
   /** @param tokens the last is `end`. */
-  constructor(tokens: readonly Token[]) {
+  constructor(tokens: readonly FilterToken[]) {
     this.#tokens = tokens;
   }
 
@@ -126,7 +126,7 @@ class FilterParser {
     };
   }
 
-  #peek(): Token {
+  #peek(): FilterToken {
     return this.#tokens[this.#at]!;
   }
 
