@@ -1,6 +1,6 @@
 import type { TObject } from "typebox";
 import { badRequest } from "./errors.ts";
-import { camelPath, echo } from "./field-names.ts";
+import { sanitizeForMessage, toCamelCasePath } from "./field-names.ts";
 
 const MAX_PATHS = 100;
 const MAX_LENGTH = 4_000;
@@ -79,9 +79,10 @@ function resolvePath(param: string, path: string, shape: Shape): string[] {
   const names: string[] = [];
   let at: Shape = shape;
   for (const part of path.split(".")) {
-    const name = at.properties === undefined ? part : camelPath(part);
+    const name = at.properties === undefined ? part : toCamelCasePath(part);
     const next = step(at, name);
-    if (next === null) throw badRequest(param, `${param}: ${echo(path) || "an empty path"} is not a field.`);
+    if (next === null)
+      throw badRequest(param, `${param}: ${sanitizeForMessage(path) || "an empty path"} is not a field.`);
     names.push(name);
     at = next;
   }

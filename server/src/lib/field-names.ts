@@ -1,12 +1,12 @@
 /** `base_model_details.parameter_count` → `baseModelDetails.parameterCount`; camelCase stays as it is. */
-export function camelPath(path: string): string {
+export function toCamelCasePath(path: string): string {
   return path.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 const MAX_ECHO_LENGTH = 64;
 
 /** A text from the client as it may stand in a message: short, well-formed, without control characters. */
-export function echo(text: string): string {
+export function sanitizeForMessage(text: string): string {
   const clean = text
     .slice(0, MAX_ECHO_LENGTH)
     .toWellFormed()

@@ -1,5 +1,5 @@
 import { parseDuration } from "./durations.ts";
-import { camelPath, echo } from "./field-names.ts";
+import { sanitizeForMessage, toCamelCasePath } from "./field-names.ts";
 import { type Comparator, type FilterNode, type FilterValue, parseFilter } from "./filter.ts";
 import { filterError } from "./filter-lexer.ts";
 import { parseTimestamp } from "./timestamps.ts";
@@ -67,15 +67,15 @@ function check(node: FilterNode, fields: Fields): CheckedFilter {
 }
 
 function resolve(path: string[], position: number, fields: Fields): { field: string; key: string | null } {
-  const whole = camelPath(path.join("."));
+  const whole = toCamelCasePath(path.join("."));
   if (Object.hasOwn(fields, whole) && !path.some((part) => part.includes("."))) {
     return { field: whole, key: null };
   }
-  const parent = camelPath(path.slice(0, -1).join("."));
+  const parent = toCamelCasePath(path.slice(0, -1).join("."));
   if (Object.hasOwn(fields, parent) && fields[parent]!.type === "map") {
     return { field: parent, key: path.at(-1)! };
   }
-  throw filterError(position, `${echo(path.join("."))} is not a field to filter by`);
+  throw filterError(position, `${sanitizeForMessage(path.join("."))} is not a field to filter by`);
 }
 
 function toFilterTest(

@@ -1,5 +1,5 @@
 import { badRequest } from "./errors.ts";
-import { camelPath, echo } from "./field-names.ts";
+import { sanitizeForMessage, toCamelCasePath } from "./field-names.ts";
 
 export interface OrderTerm {
   /** camelCase, with dots for nested fields. */
@@ -28,9 +28,12 @@ export function parseOrderBy(text: string, fields: ReadonlySet<string>): OrderTe
 
 function parseTerm(part: string, fields: ReadonlySet<string>): OrderTerm {
   const [name = "", direction = "asc", ...rest] = part.split(/\s+/);
-  const field = camelPath(name);
+  const field = toCamelCasePath(name);
   if (!fields.has(field)) {
-    throw badRequest("orderBy", `orderBy: ${echo(name) || "an empty term"} is not a field to order by.`);
+    throw badRequest(
+      "orderBy",
+      `orderBy: ${sanitizeForMessage(name) || "an empty term"} is not a field to order by.`,
+    );
   }
   if (rest.length > 0 || (direction !== "asc" && direction !== "desc")) {
     throw badRequest("orderBy", `orderBy: after ${field} only asc or desc may stand.`);

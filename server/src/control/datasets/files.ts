@@ -1,5 +1,5 @@
 import { badRequest } from "../../lib/errors.ts";
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 import { randomId } from "../../lib/resource-ids.ts";
 import type { DatasetFormat } from "./rows/row.ts";
 import type { DatasetRow } from "./store.ts";
@@ -49,9 +49,10 @@ const NAME = /^[^\p{C}\p{Zl}\p{Zp}/\\:*?"<>|.~-][^\p{C}\p{Zl}\p{Zp}/\\:*?"<>|]{0
 export function checkFileName(field: string, name: string): void {
   if (NAME.test(name)) return;
   if (/[/\\]|^\.\.?$/.test(name))
-    throw badRequest(field, `${field}: ${echo(name)} is a path, not a file's name.`);
-  if (!/\.jsonl$/i.test(name)) throw badRequest(field, `${field}: ${echo(name)} does not end in .jsonl.`);
-  throw badRequest(field, `${field}: ${echo(name)} is no file name that is taken here.`);
+    throw badRequest(field, `${field}: ${sanitizeForMessage(name)} is a path, not a file's name.`);
+  if (!/\.jsonl$/i.test(name))
+    throw badRequest(field, `${field}: ${sanitizeForMessage(name)} does not end in .jsonl.`);
+  throw badRequest(field, `${field}: ${sanitizeForMessage(name)} is no file name that is taken here.`);
 }
 
 /** @throws AppError BAD_REQUEST naming `field`. */

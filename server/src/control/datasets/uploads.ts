@@ -1,6 +1,6 @@
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { parseMask } from "../../lib/field-mask.ts";
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 import type { Principal } from "../accounts/service.ts";
 import { type Context, findDataset, requireSame } from "./context.ts";
 import {
@@ -82,7 +82,7 @@ export async function uploadUrls(
   for (const name of names) {
     checkFileName("filenameToSize", name);
     const sizeBytes = Number(filenameToSize[name]);
-    checkFileSize(`filenameToSize.${echo(name)}`, sizeBytes);
+    checkFileSize(`filenameToSize.${sanitizeForMessage(name)}`, sizeBytes);
     files[name] = { sizeBytes, uploadId: newFileId(), blobId: null };
   }
   await addFiles(context, row, "filenameToSize", files);

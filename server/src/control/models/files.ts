@@ -1,5 +1,5 @@
 import { badRequest } from "../../lib/errors.ts";
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 import type { ModelRow } from "./store.ts";
 
 export const MAX_FILES = 1_000;
@@ -35,7 +35,7 @@ const ARCHIVE = /\.(zip|tar|tgz|gz|bz2|xz|zst|7z|rar|whl|npz)$/i;
  */
 export function checkFileName(field: string, name: string): void {
   const fail = (why: string): never => {
-    throw badRequest(field, `${field}: ${echo(name) || "an empty name"} ${why}`);
+    throw badRequest(field, `${field}: ${sanitizeForMessage(name) || "an empty name"} ${why}`);
   };
   const parts = name.split("/");
   if (/^[/\\]|^[A-Za-z]:|\\/.test(name) || parts.some((part) => part === ".." || part === ".")) {
@@ -62,7 +62,10 @@ export function withFiles(
   for (const [name, sizeBytes] of Object.entries(added)) {
     checkFileName(field, name);
     if (sizeBytes > MAX_FILE_BYTES)
-      throw badRequest(field, `${field}: ${echo(name)} is larger than ${MAX_FILE_BYTES} bytes.`);
+      throw badRequest(
+        field,
+        `${field}: ${sanitizeForMessage(name)} is larger than ${MAX_FILE_BYTES} bytes.`,
+      );
   }
   const all = { ...files, ...added };
   const names = Object.keys(all);
@@ -80,14 +83,17 @@ function refuseClashes(field: string, names: readonly string[]): void {
   for (const name of names) {
     const other = seen.get(name.toLowerCase());
     if (other !== undefined)
-      throw badRequest(field, `${field}: ${echo(name)} and ${echo(other)} differ in case alone.`);
+      throw badRequest(
+        field,
+        `${field}: ${sanitizeForMessage(name)} and ${sanitizeForMessage(other)} differ in case alone.`,
+      );
     seen.set(name.toLowerCase(), name);
   }
   for (const name of names) {
     for (let at = name.indexOf("/"); at !== -1; at = name.indexOf("/", at + 1)) {
       const folder = seen.get(name.slice(0, at).toLowerCase());
       if (folder !== undefined)
-        throw badRequest(field, `${field}: ${echo(folder)} can't be a file and a folder.`);
+        throw badRequest(field, `${field}: ${sanitizeForMessage(folder)} can't be a file and a folder.`);
     }
   }
 }

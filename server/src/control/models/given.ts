@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { checkDisplayName, checkText } from "../../lib/display-text.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 import { RANKS, TARGET_MODULES } from "../../model-files/service.ts";
 import {
   type BaseModelDetails,
@@ -141,7 +141,7 @@ function checkConversation({ style = "", system = "", template = "" }: Conversat
   if (style !== "jinja") {
     throw badRequest(
       `${at}.style`,
-      `${at}.style: the supported style is jinja, not ${echo(style) || "none"}.`,
+      `${at}.style: the supported style is jinja, not ${sanitizeForMessage(style) || "none"}.`,
     );
   }
   if (system !== "") {
@@ -192,7 +192,10 @@ function checkPeft(details: PeftDetails, at: string): void {
   for (const module of targetModules) {
     if (TARGET_MODULES.includes(module)) continue;
     const known = TARGET_MODULES.join(", ");
-    throw badRequest(`${at}.targetModules`, `${at}.targetModules: ${echo(module)} is not one of ${known}.`);
+    throw badRequest(
+      `${at}.targetModules`,
+      `${at}.targetModules: ${sanitizeForMessage(module)} is not one of ${known}.`,
+    );
   }
   if (mergeAddonModelName !== "") {
     const field = `${at}.mergeAddonModelName`;

@@ -1,4 +1,4 @@
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 import { fullModelName, type ModelName, parseModelName } from "../../lib/resource-names.ts";
 import { notFound } from "../accounts/service.ts";
 
@@ -10,6 +10,6 @@ export function modelTitle(accountId: string, id: string): string {
 /** Reads a full or short name. @throws AppError NOT_FOUND: nothing has a name that is none. */
 export function readModelName(name: string): ModelName {
   const read = parseModelName(name);
-  if (read === null) throw notFound(`Model ${echo(name)}`);
+  if (read === null) throw notFound(`Model ${sanitizeForMessage(name)}`);
   return read;
 }

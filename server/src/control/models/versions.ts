@@ -1,5 +1,5 @@
 import { AppError } from "../../lib/errors.ts";
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import { notFound, type Principal } from "../accounts/service.ts";
@@ -62,10 +62,10 @@ export class ModelVersions {
     const row = await changeableModel(this.#context, principal, accountId, modelId);
     const name = fullModelName({ accountId, modelId });
     if (!(await this.#context.store.hasVersion(row.uid, id)))
-      throw notFound(`Version ${name}/versions/${echo(id)}`);
+      throw notFound(`Version ${name}/versions/${sanitizeForMessage(id)}`);
     const { deployedModelRefs } = await this.#resource.answer(principal, row);
     if (!deployedModelRefs.some((ref) => ref.deployment === deployment)) {
-      const why = `is not deployed on ${echo(deployment)}: create a deployment of it.`;
+      const why = `is not deployed on ${sanitizeForMessage(deployment)}: create a deployment of it.`;
       throw new AppError("FAILED_PRECONDITION", `Model ${name} ${why}`, { param: "deployment" });
     }
     return {

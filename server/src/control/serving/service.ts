@@ -1,6 +1,6 @@
 import type { Fleet } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 import { type RefreshLoop, startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
 import { addWork, Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
@@ -374,5 +374,5 @@ function keysOf(rows: readonly { accountId: string; id: string }[]): string[] {
 }
 
 function unknown(name: string): AppError {
-  return new AppError("NOT_FOUND", `Model not found: ${echo(name)}`, { param: "model" });
+  return new AppError("NOT_FOUND", `Model not found: ${sanitizeForMessage(name)}`, { param: "model" });
 }

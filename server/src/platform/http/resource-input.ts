@@ -1,7 +1,7 @@
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { badRequest } from "../../lib/errors.ts";
-import { camelPath } from "../../lib/field-names.ts";
+import { toCamelCasePath } from "../../lib/field-names.ts";
 import { schemaError } from "../../lib/schema-error.ts";
 
 /** The part of JSON Schema that requests are described with. */
@@ -84,7 +84,7 @@ export function queryReader(schema: TSchema | undefined): (query: Record<string,
   return (query) => {
     const read: Record<string, unknown> = {};
     for (const [given, value] of Object.entries(query)) {
-      const name = camelPath(given);
+      const name = toCamelCasePath(given);
       const field = fieldShape({ properties: shape.properties ?? {} }, name);
       if (field === undefined) continue;
       if (Object.hasOwn(read, name)) throw badRequest(name, `${name} is given twice.`);

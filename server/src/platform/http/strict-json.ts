@@ -1,5 +1,5 @@
 import { badRequest } from "../../lib/errors.ts";
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 
 /** Deepest nesting of a body; no request of the contract comes near it. */
 const MAX_DEPTH = 50;
@@ -39,7 +39,8 @@ export function refuseAmbiguousJson(text: string): void {
 }
 
 function takeName(name: string, names: Set<string>): void {
-  if (names.has(name)) throw badRequest(echo(name), `The field ${echo(name)} is given twice.`);
+  if (names.has(name))
+    throw badRequest(sanitizeForMessage(name), `The field ${sanitizeForMessage(name)} is given twice.`);
   if (name === "__proto__") throw badRequest(name, "Unknown field: __proto__.");
   names.add(name);
 }

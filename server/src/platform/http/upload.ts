@@ -1,7 +1,7 @@
 import type { Multipart, MultipartFile } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import { AppError, badRequest } from "../../lib/errors.ts";
-import { echo } from "../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../lib/field-names.ts";
 
 /** The body of a multipart request with one file. */
 export interface Upload {
@@ -73,7 +73,10 @@ async function* contentOf(
 }
 
 function otherPart(name: string): AppError {
-  return badRequest("file", `The form has the part ${echo(name)}, but it takes one file, in the part file.`);
+  return badRequest(
+    "file",
+    `The form has the part ${sanitizeForMessage(name)}, but it takes one file, in the part file.`,
+  );
 }
 
 function broken(cause: unknown): never {

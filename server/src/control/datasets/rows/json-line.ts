@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { echo } from "../../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../../lib/field-names.ts";
 import { RowError } from "./row-error.ts";
 
 export type JsonObject = { [key: string]: unknown };
@@ -109,6 +109,6 @@ function addKey(keys: Set<string> | null, quoted: string): void {
       return;
     }
   }
-  if (keys.has(key)) throw new RowError(`has the key ${echo(key)} twice in one object`);
+  if (keys.has(key)) throw new RowError(`has the key ${sanitizeForMessage(key)} twice in one object`);
   keys.add(key);
 }

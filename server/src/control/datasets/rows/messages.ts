@@ -1,4 +1,4 @@
-import { echo } from "../../../lib/field-names.ts";
+import { sanitizeForMessage } from "../../../lib/field-names.ts";
 import { isObject, type JsonObject } from "./json-line.ts";
 import { RowError } from "./row-error.ts";
 
@@ -129,7 +129,7 @@ function checkField(field: string, value: unknown, role: Role, at: string): void
   } else if (field === "index") {
     if (!Number.isInteger(value)) throw new RowError(`${at}.index must be a whole number`);
   } else if (!ECHOED.has(field) || !Array.isArray(value) || value.length > 0) {
-    throw new RowError(`${at}.${echo(field)} is not a field that messages have here`);
+    throw new RowError(`${at}.${sanitizeForMessage(field)} is not a field that messages have here`);
   }
 }
 
