@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isTimeZone, lastTimeOf, parseCron } from "./cron.ts";
+import { isTimeZone, parseCron, previousOccurrence } from "./cron.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 const last = (text: string, zone: string, now: string, withinMs = 8 * DAY_MS): string | null => {
-  const atMs = lastTimeOf(parseCron(text)!, zone, Date.parse(now), withinMs);
+  const atMs = previousOccurrence(parseCron(text)!, zone, Date.parse(now), withinMs);
   return atMs === null ? null : new Date(atMs).toISOString();
 };
 
@@ -76,7 +76,7 @@ it("the last time is one the expression names, is not in the future, and none li
         const { minutes, hours, weekdays } = cron;
         return minutes.has(at.getUTCMinutes()) && hours.has(at.getUTCHours()) && weekdays.has(at.getUTCDay());
       };
-      const atMs = lastTimeOf(cron, "UTC", now, 8 * DAY_MS)!;
+      const atMs = previousOccurrence(cron, "UTC", now, 8 * DAY_MS)!;
       expect(atMs).toBeLessThanOrEqual(now);
       expect(names(atMs)).toBe(true);
       for (let later = atMs + 60_000; later <= now; later += 60_000) expect(names(later)).toBe(false);

@@ -56,7 +56,7 @@ export function isTimeZone(zone: string): boolean {
  * The last time at or before `nowMs` that the expression names, on the zone's clock; null when there is none within
  * `withinMs`. Times that a change of the clock skips count as much later as the clock was put forward.
  */
-export function lastTimeOf(cron: Cron, zone: string, nowMs: number, withinMs: number): number | null {
+export function previousOccurrence(cron: Cron, zone: string, nowMs: number, withinMs: number): number | null {
   const todayMs = Math.floor((nowMs + offsetMs(zone, nowMs)) / DAY_MS) * DAY_MS;
   const daysBack = Math.ceil(withinMs / DAY_MS) + 1;
   for (let dayMs = todayMs; dayMs >= todayMs - daysBack * DAY_MS; dayMs -= DAY_MS) {

@@ -1,5 +1,5 @@
 import { DEFAULT_SCALING, LOAD_TARGETS, MAX_REPLICAS, type Scaling } from "../../fleet/service.ts";
-import { isTimeZone, lastTimeOf, parseCron } from "../../lib/cron.ts";
+import { isTimeZone, parseCron, previousOccurrence } from "../../lib/cron.ts";
 import { checkDisplayName, checkText } from "../../lib/display-text.ts";
 import { formatDuration, parseDuration } from "../../lib/durations.ts";
 import { badRequest } from "../../lib/errors.ts";
@@ -79,7 +79,7 @@ function floorAt(
 ): number {
   const cron = disabled ? null : parseCron(schedule as string);
   if (cron === null) return 0;
-  const startMs = lastTimeOf(cron, timezone as string, nowMs, parseDuration(duration as string));
+  const startMs = previousOccurrence(cron, timezone as string, nowMs, parseDuration(duration as string));
   return startMs === null ? 0 : (minReplicaCount as number);
 }
 
