@@ -6,10 +6,10 @@ const MAX_PATHS = 100;
 const MAX_LENGTH = 4_000;
 
 /** What a mask sees of a schema. */
-interface Shape {
-  properties?: Record<string, Shape>;
-  patternProperties?: Record<string, Shape>;
-  additionalProperties?: Shape | boolean;
+interface SchemaNode {
+  properties?: Record<string, SchemaNode>;
+  patternProperties?: Record<string, SchemaNode>;
+  additionalProperties?: SchemaNode | boolean;
   readOnly?: boolean;
 }
 
@@ -21,7 +21,7 @@ interface Shape {
  * @throws AppError BAD_REQUEST naming updateMask for an unknown path.
  */
 export function updatePaths(updateMask: string | undefined, body: object, schema: TObject): string[] {
-  const shape = schema as unknown as Shape;
+  const shape = schema as unknown as SchemaNode;
   if (updateMask === undefined || updateMask === "") return presentPaths(body, shape, "");
   const paths = parseMask("updateMask", updateMask, schema);
   const wanted = paths ?? Object.keys(shape.properties ?? {}).map((name) => [name]);
@@ -36,8 +36,8 @@ export function mergePatch<T extends object>(current: T, body: object, paths: re
   const merged = structuredClone(current);
   for (const path of paths) {
     const names = path.split(".");
-    const value = names.reduce<unknown>((at, name) => own(at, name), body);
-    put(merged, names, value ?? undefined);
+    const value = names.reduce<unknown>((at, name) => ownProperty(at, name), body);
+    setPath(merged, names, value ?? undefined);
   }
   return merged;
 }
@@ -52,20 +52,20 @@ export function parseMask(param: string, mask: string, schema: TObject): string[
   const parts = mask.split(",").map((part) => part.trim());
   if (parts.includes("*") || mask.trim() === "") return null;
   if (parts.length > MAX_PATHS) throw badRequest(param, `${param} names more than ${MAX_PATHS} fields.`);
-  return parts.map((part) => resolvePath(param, part, schema as unknown as Shape));
+  return parts.map((part) => resolvePath(param, part, schema as unknown as SchemaNode));
 }
 
 /** A copy of `value` with the fields of the mask alone. */
 export function applyMask(paths: readonly (readonly string[])[], value: object): object {
   const picked = {};
   for (const names of paths) {
-    const found = names.reduce<unknown>((at, name) => own(at, name), value);
-    if (found !== undefined) put(picked, names, found);
+    const found = names.reduce<unknown>((at, name) => ownProperty(at, name), value);
+    if (found !== undefined) setPath(picked, names, found);
   }
   return picked;
 }
 
-function presentPaths(body: object, shape: Shape, prefix: string): string[] {
+function presentPaths(body: object, shape: SchemaNode, prefix: string): string[] {
   return Object.entries(body).flatMap(([name, value]) => {
     const field = shape.properties?.[name];
     if (value === undefined || field?.readOnly) return [];
@@ -75,12 +75,12 @@ function presentPaths(body: object, shape: Shape, prefix: string): string[] {
   });
 }
 
-function resolvePath(param: string, path: string, shape: Shape): string[] {
+function resolvePath(param: string, path: string, shape: SchemaNode): string[] {
   const names: string[] = [];
-  let at: Shape = shape;
+  let at: SchemaNode = shape;
   for (const part of path.split(".")) {
     const name = at.properties === undefined ? part : toCamelCasePath(part);
-    const next = step(at, name);
+    const next = childSchema(at, name);
     if (next === null)
       throw badRequest(param, `${param}: ${sanitizeForMessage(path) || "an empty path"} is not a field.`);
     names.push(name);
@@ -90,7 +90,7 @@ function resolvePath(param: string, path: string, shape: Shape): string[] {
 }
 
 /** The shape of a field of a message, or of a value of a map. */
-function step(shape: Shape, name: string): Shape | null {
+function childSchema(shape: SchemaNode, name: string): SchemaNode | null {
   if (name === "" || name === "__proto__") return null;
   const { properties, patternProperties, additionalProperties } = shape;
   if (properties !== undefined && Object.hasOwn(properties, name)) return properties[name]!;
@@ -98,24 +98,24 @@ function step(shape: Shape, name: string): Shape | null {
   return typeof value === "object" ? value : null;
 }
 
-function isReadOnly(path: readonly string[], shape: Shape): boolean {
-  let at: Shape | null = shape;
+function isReadOnly(path: readonly string[], shape: SchemaNode): boolean {
+  let at: SchemaNode | null = shape;
   for (const name of path) {
-    at = at === null ? null : step(at, name);
+    at = at === null ? null : childSchema(at, name);
     if (at?.readOnly) return true;
   }
   return false;
 }
 
-function own(value: unknown, name: string): unknown {
+function ownProperty(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
   return (value as Record<string, unknown>)[name];
 }
 
-function put(target: object, names: readonly string[], value: unknown): void {
+function setPath(target: object, names: readonly string[], value: unknown): void {
   let at = target as Record<string, unknown>;
   for (const name of names.slice(0, -1)) {
-    const next = own(at, name);
+    const next = ownProperty(at, name);
     if (typeof next === "object" && next !== null) {
       at = next as Record<string, unknown>;
       continue;
