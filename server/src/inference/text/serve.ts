@@ -11,7 +11,7 @@ import type { Plan } from "./plan.ts";
 import type { RequestRecord } from "./record.ts";
 import type { ReplyFormat } from "./reply.ts";
 
-/** Where a reply goes. The HTTP layer's Exchange fits; nothing here knows HTTP. */
+/** Where a reply goes. The HTTP layer's HttpExchange fits; nothing here knows HTTP. */
 export interface ReplyTarget {
   readonly id: string;
   readonly signal: AbortSignal;

@@ -4,7 +4,7 @@ import { rawExchange, rawReply } from "../../../test/harness/http.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLog } from "../telemetry/log.ts";
-import type { Exchange } from "./exchange.ts";
+import type { HttpExchange } from "./http-exchange.ts";
 import { createHttpServer, type HttpServer } from "./server.ts";
 
 /** What the route was told of each request's body, in order. */
@@ -25,7 +25,7 @@ beforeAll(async () => {
     direct: [
       {
         paths: ["/echo"],
-        handle(exchange: Exchange<object>) {
+        handle(exchange: HttpExchange<object>) {
           exchange.readJson(1_000_000, (error, body) => {
             told.push(error?.code ?? null);
             if (error !== null) exchange.fail(error);

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static, TObject, TSchema } from "typebox";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { applyMask, parseMask } from "../../lib/field-mask.ts";
-import { departure } from "./exchange.ts";
+import { connectionClosedSignal } from "./http-exchange.ts";
 import { readJsonBody } from "./json-body.ts";
 import { type RecordOperation, recorded } from "./operation-record.ts";
 import { originOf } from "./origin.ts";
@@ -150,7 +150,7 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: RecordOpe
           ...known,
           query: readQuery(given),
           body: upload === undefined ? readBody(request.body) : uploadOf(request, upload.maxBytes),
-          signal: departure(request.raw.socket),
+          signal: connectionClosedSignal(request.raw.socket),
         };
         const handled = route.handle(call as ResourceCall<never, never>);
         return upload === undefined ? handled : handled.finally(() => drainUpload(request));

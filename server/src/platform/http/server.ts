@@ -7,7 +7,7 @@ import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
 import { refuseBrokenRequest } from "./broken-request.ts";
 import { errorReply, letBodyPass, sendError } from "./error-body.ts";
-import { Exchange } from "./exchange.ts";
+import { HttpExchange } from "./http-exchange.ts";
 import { wrongMethod } from "./resources.ts";
 
 /** Largest request head; larger ones are refused by the parser. */
@@ -33,7 +33,7 @@ declare module "fastify" {
 export interface DirectRoute<P> {
   /** Exact request paths, aliases included. */
   paths: readonly string[];
-  handle(exchange: Exchange<P>): void;
+  handle(exchange: HttpExchange<P>): void;
 }
 
 export interface HttpServerOptions<P> {
@@ -142,7 +142,7 @@ function serveDirect<P>(
     const asked = askedFor(options, direct, req, query === -1 ? url : url.slice(0, query));
     if (asked === null) return false;
     if (req.method !== "POST") throw wrongMethod("POST");
-    asked.route.handle(new Exchange(id, asked.principal, req, res));
+    asked.route.handle(new HttpExchange(id, asked.principal, req, res));
   } catch (thrown) {
     const error = toAppError(thrown);
     logFailure(options.log, id, error);

@@ -7,16 +7,16 @@ import { readJsonBody } from "./json-body.ts";
 /** Longest time a client may leave a stream unread before it is cut off. */
 const STALL_TIMEOUT_MS = 60_000;
 
-const departures = new WeakMap<Socket, AbortSignal>();
+const connectionClosedSignals = new WeakMap<Socket, AbortSignal>();
 
 /** A signal for the end of a connection; made once for all its requests, as making one costs 4 µs. */
-export function departure(socket: Socket): AbortSignal {
-  const known = departures.get(socket);
+export function connectionClosedSignal(socket: Socket): AbortSignal {
+  const known = connectionClosedSignals.get(socket);
   if (known !== undefined) return known;
   const abort = new AbortController();
   socket.on("close", () => abort.abort());
   if (socket.destroyed) abort.abort();
-  departures.set(socket, abort.signal);
+  connectionClosedSignals.set(socket, abort.signal);
   return abort.signal;
 }
 
@@ -24,7 +24,7 @@ export function departure(socket: Socket): AbortSignal {
  * One authenticated request and its reply: JSON in, JSON or server-sent events out. `P` is the principal.
  * Exactly one of `json`, `fail` or `openStream` answers it.
  */
-export class Exchange<P> {
+export class HttpExchange<P> {
   readonly id: string;
   readonly principal: P;
   /** Fires when the client is gone. One signal a connection: whoever listens must leave when the request is over. */
@@ -37,7 +37,7 @@ export class Exchange<P> {
     this.principal = principal;
     this.#req = req;
     this.#res = res;
-    this.signal = departure(req.socket);
+    this.signal = connectionClosedSignal(req.socket);
   }
 
   /** A header of the request, by its name in lower case; of several the first. */
