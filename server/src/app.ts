@@ -128,7 +128,7 @@ async function startParts(
     clock,
     log,
     authenticate: apiKeys.authenticate,
-    direct: [chatCompletionRoute(textDeps), completionRoute(textDeps)],
+    rawRoutes: [chatCompletionRoute(textDeps), completionRoute(textDeps)],
     elsewhere: (path, authorization) => serving.direct(path, authorization),
     register(app) {
       systemRoutes(app, { metrics, isDraining: () => draining, resources: control.routes });

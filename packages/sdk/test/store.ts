@@ -36,7 +36,7 @@ export async function startStore(origin: () => string): Promise<Store> {
     authenticate() {
       throw new Error("nobody needs a key here");
     },
-    direct: [],
+    rawRoutes: [],
     register(app) {
       blobRoutes(app, { blobs, uploads, urls });
     },

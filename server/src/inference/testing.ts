@@ -54,7 +54,7 @@ export async function startInference(
     clock: systemClock,
     log,
     authenticate: () => ({ accountId: "local", keyId: "key", userId: "u", role: "admin", isOperator: true }),
-    direct: [chatCompletionRoute(deps), completionRoute(deps)],
+    rawRoutes: [chatCompletionRoute(deps), completionRoute(deps)],
     register: () => {},
   });
   return {

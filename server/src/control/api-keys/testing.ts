@@ -68,7 +68,7 @@ export async function startTenants(
     clock,
     log: createLog("silent"),
     authenticate: keys.authenticate,
-    direct: [],
+    rawRoutes: [],
     register(app) {
       const all = [...accountRoutes(accounts), ...userRoutes(users), ...apiKeyRoutes(keys), ...more];
       registerResources(app, all, record(database, clock));

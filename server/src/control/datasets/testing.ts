@@ -90,7 +90,7 @@ export async function setUp(wrap: (blobs: Blobs) => Blobs = (blobs) => blobs): P
     clock,
     log: createLog("silent"),
     authenticate: principalOf,
-    direct: [],
+    rawRoutes: [],
     register(app) {
       blobRoutes(app, { blobs: local.blobs, uploads: local.uploads, urls });
       registerResources(app, datasetRoutes(datasets));

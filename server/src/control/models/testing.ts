@@ -51,7 +51,7 @@ export async function startModels(more: Partial<ModelsDeps> = {}): Promise<Model
       clock,
       log,
       authenticate: () => ({}),
-      direct: [],
+      rawRoutes: [],
       register: (app) => blobRoutes(app, { ...local, urls }),
     });
     origin = `http://127.0.0.1:${await blobServer.listen(0, "127.0.0.1")}`;

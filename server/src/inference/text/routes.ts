@@ -1,5 +1,5 @@
 import type { Principal } from "../../control/api-keys/service.ts";
-import type { DirectRoute } from "../../platform/http/server.ts";
+import type { RawRoute } from "../../platform/http/server.ts";
 import type { TextParameters } from "./parameters.ts";
 import { type RecordDeps, RequestRecord } from "./record.ts";
 import { refuse, serveText, type TextEndpoint, type TextServices } from "./serve.ts";
@@ -16,7 +16,7 @@ export function textRoute<Body extends TextParameters>(
   paths: readonly string[],
   endpoint: TextEndpoint<Body>,
   deps: TextRouteDeps,
-): DirectRoute<Principal> {
+): RawRoute<Principal> {
   return {
     paths,
     handle(exchange) {

@@ -43,7 +43,7 @@ beforeAll(async () => {
     authenticate() {
       throw new AppError("UNAUTHORIZED", "No.");
     },
-    direct: [],
+    rawRoutes: [],
     register(app) {
       blobRoutes(app, { blobs, uploads: store.uploads, urls });
       app.get("/url", { config: { open: "always" } }, async ({ headers }) => ({

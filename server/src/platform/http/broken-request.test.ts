@@ -22,7 +22,7 @@ beforeAll(async () => {
       if (authorization !== "Bearer key") throw new AppError("UNAUTHORIZED", "No.");
       return {};
     },
-    direct: [
+    rawRoutes: [
       {
         paths: ["/echo"],
         handle(exchange: HttpExchange<object>) {

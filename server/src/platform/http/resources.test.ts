@@ -49,7 +49,7 @@ beforeAll(async () => {
       if (authorization !== "Bearer key") throw new AppError("UNAUTHORIZED", "No.");
       return { accountId: "a" };
     },
-    direct: [{ paths: ["/direct"], handle: (exchange) => exchange.json("{}", []) }],
+    rawRoutes: [{ paths: ["/direct"], handle: (exchange) => exchange.json("{}", []) }],
     register: (app) => registerResources(app, routes()),
   });
   target = { port: await server.listen(0, "127.0.0.1"), apiKey: "key" };

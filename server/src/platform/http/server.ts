@@ -30,7 +30,7 @@ declare module "fastify" {
  * A POST route of the data plane, matched by its exact path and served without the framework: it is the one place
  * where a framework's 10 µs a request would show.
  */
-export interface DirectRoute<P> {
+export interface RawRoute<P> {
   /** Exact request paths, aliases included. */
   paths: readonly string[];
   handle(exchange: HttpExchange<P>): void;
@@ -41,9 +41,9 @@ export interface HttpServerOptions<P> {
   log: Log;
   /** Gives the principal of an `Authorization` header. @throws AppError UNAUTHORIZED. */
   authenticate(authorization: string | undefined): P;
-  direct: readonly DirectRoute<P>[];
+  rawRoutes: readonly RawRoute<P>[];
   /**
-   * Other addresses of the direct routes, with keys of their own: which of their paths is meant, and who asks. Null for
+   * Direct routes of deployments, with keys of their own: which raw route is meant, and who asks. Null for
    * paths that are none of these. @throws AppError UNAUTHORIZED.
    */
   elsewhere?(path: string, authorization: string | undefined): { path: string; principal: P } | null;
@@ -65,8 +65,8 @@ export interface HttpServer {
 
 /** Builds the server: a key is needed for everything that doesn't say otherwise, unknown paths included. */
 export async function createHttpServer<P>(options: HttpServerOptions<P>): Promise<HttpServer> {
-  const direct = new Map<string, DirectRoute<P>>();
-  for (const route of options.direct) for (const path of route.paths) direct.set(path, route);
+  const direct = new Map<string, RawRoute<P>>();
+  for (const route of options.rawRoutes) for (const path of route.paths) direct.set(path, route);
   let server!: Server;
   const sockets = new Set<Socket>();
   /** Connections in the middle of a `longBody` request. */
@@ -83,7 +83,7 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     },
     serverFactory: (framework) => {
       server = createServer(serverSettings(options), (req, res) => {
-        if (!serveDirect(options, direct, req, res)) framework(req, res);
+        if (!serveRawRoute(options, direct, req, res)) framework(req, res);
       });
       server.on("connection", (socket) => {
         sockets.add(socket);
@@ -114,7 +114,7 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
 function serverSettings<P>(options: HttpServerOptions<P>): import("node:http").ServerOptions {
   return {
     maxHeaderSize: MAX_HEADER_BYTES,
-    // Node's own refusal has no body; ours is in serveDirect.
+    // Node's own refusal has no body; ours is in serveRawRoute.
     requireHostHeader: false,
     headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
@@ -123,9 +123,9 @@ function serverSettings<P>(options: HttpServerOptions<P>): import("node:http").S
   };
 }
 
-function serveDirect<P>(
+function serveRawRoute<P>(
   options: HttpServerOptions<P>,
-  direct: ReadonlyMap<string, DirectRoute<P>>,
+  direct: ReadonlyMap<string, RawRoute<P>>,
   req: IncomingMessage,
   res: ServerResponse,
 ): boolean {
@@ -139,7 +139,7 @@ function serveDirect<P>(
   const query = url.indexOf("?");
   const id = uuidv7Hex(options.clock.now());
   try {
-    const asked = askedFor(options, direct, req, query === -1 ? url : url.slice(0, query));
+    const asked = matchRawRoute(options, direct, req, query === -1 ? url : url.slice(0, query));
     if (asked === null) return false;
     if (req.method !== "POST") throw wrongMethod("POST");
     asked.route.handle(new HttpExchange(id, asked.principal, req, res));
@@ -152,13 +152,13 @@ function serveDirect<P>(
   return true;
 }
 
-/** A request's direct route and who asks; null for what the framework serves. @throws AppError UNAUTHORIZED, NOT_FOUND. */
-function askedFor<P>(
+/** A request's raw route and who asks; null for what the framework serves. @throws AppError UNAUTHORIZED, NOT_FOUND. */
+function matchRawRoute<P>(
   options: HttpServerOptions<P>,
-  direct: ReadonlyMap<string, DirectRoute<P>>,
+  direct: ReadonlyMap<string, RawRoute<P>>,
   req: IncomingMessage,
   path: string,
-): { route: DirectRoute<P>; principal: P } | null {
+): { route: RawRoute<P>; principal: P } | null {
   const route = direct.get(path);
   if (route !== undefined) return { route, principal: options.authenticate(credentials(req)) };
   const other = options.elsewhere?.(path, credentials(req)) ?? null;
