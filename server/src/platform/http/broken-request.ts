@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
-import { errorBody } from "./error-body.ts";
+import { errorBody } from "./error-response.ts";
 
 /** How long a refused client may go on sending: a connection closed on unread bytes takes the refusal with it. */
 const LINGER_MS = 2_000;

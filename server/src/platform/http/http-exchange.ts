@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { AppError } from "../../lib/errors.ts";
-import { errorBody, sendError } from "./error-body.ts";
+import { errorBody, sendError } from "./error-response.ts";
 import { readJsonBody } from "./json-body.ts";
 
 /** Longest time a client may leave a stream unread before it is cut off. */

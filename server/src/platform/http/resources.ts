@@ -181,13 +181,13 @@ function addOtherMethods(app: FastifyInstance, url: string, allowed: readonly st
     // Before the body: nobody wants to hear what is wrong with it.
     onRequest(_request, reply, done) {
       reply.header("allow", allow);
-      done(wrongMethod(allow));
+      done(methodNotAllowed(allow));
     },
     handler: () => {},
   });
 }
 
-export function wrongMethod(allowed: string): AppError {
+export function methodNotAllowed(allowed: string): AppError {
   return new AppError("METHOD_NOT_ALLOWED", `This path answers only to ${allowed}.`);
 }
 

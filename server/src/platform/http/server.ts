@@ -6,9 +6,9 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
 import { refuseBrokenRequest } from "./broken-request.ts";
-import { errorReply, letBodyPass, sendError } from "./error-body.ts";
+import { drainUnreadBody, errorResponse, sendError } from "./error-response.ts";
 import { HttpExchange } from "./http-exchange.ts";
-import { wrongMethod } from "./resources.ts";
+import { methodNotAllowed } from "./resources.ts";
 
 /** Largest request head; larger ones are refused by the parser. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -141,7 +141,7 @@ function serveRawRoute<P>(
   try {
     const asked = matchRawRoute(options, direct, req, query === -1 ? url : url.slice(0, query));
     if (asked === null) return false;
-    if (req.method !== "POST") throw wrongMethod("POST");
+    if (req.method !== "POST") throw methodNotAllowed("POST");
     asked.route.handle(new HttpExchange(id, asked.principal, req, res));
   } catch (thrown) {
     const error = toAppError(thrown);
@@ -177,16 +177,21 @@ function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
     (request as { principal?: P }).principal = options.authenticate(credentials(request));
   });
   app.setErrorHandler((thrown: unknown, request, reply) => {
-    const error = fromFramework(thrown);
+    const error = fromFrameworkError(thrown);
     logFailure(options.log, request.id, error);
-    return answer(reply, request, error);
+    return respondWithError(reply, request, error);
   });
   app.setNotFoundHandler((request, reply) => {
     const allowed = (["GET", "POST", "PUT", "PATCH", "DELETE"] as const).filter((method) =>
       app.findRoute({ url: request.url.split("?")[0] as string, method }),
     );
-    if (allowed.length === 0) return answer(reply, request, new AppError("NOT_FOUND", "No such path."));
-    return answer(reply.header("allow", allowed.join(", ")), request, wrongMethod(allowed.join(", ")));
+    if (allowed.length === 0)
+      return respondWithError(reply, request, new AppError("NOT_FOUND", "No such path."));
+    return respondWithError(
+      reply.header("allow", allowed.join(", ")),
+      request,
+      methodNotAllowed(allowed.join(", ")),
+    );
   });
 }
 
@@ -199,9 +204,9 @@ function refuseUrl<P>(
 ): void {
   try {
     options.authenticate(credentials(request));
-    answer(reply, request, fromFramework(fault));
+    respondWithError(reply, request, fromFrameworkError(fault));
   } catch (thrown) {
-    answer(reply, request, toAppError(thrown));
+    respondWithError(reply, request, toAppError(thrown));
   }
 }
 
@@ -211,11 +216,11 @@ function credentials({ headers }: Pick<IncomingMessage, "headers">): string | un
   return headers.authorization ?? (typeof key === "string" ? `Bearer ${key}` : undefined);
 }
 
-function answer(reply: FastifyReply, request: FastifyRequest, error: AppError): FastifyReply {
+function respondWithError(reply: FastifyReply, request: FastifyRequest, error: AppError): FastifyReply {
   if (error.retryAfterS !== null) reply.header("retry-after", String(error.retryAfterS));
   if (error.code === "UNAUTHORIZED") reply.header("www-authenticate", "Bearer");
-  letBodyPass(reply.raw);
-  const { status, body } = errorReply(request.url, error);
+  drainUnreadBody(reply.raw);
+  const { status, body } = errorResponse(request.url, error);
   return reply
     .code(status)
     .header("x-request-id", request.id)
@@ -232,7 +237,7 @@ function isFromThisMachine(request: FastifyRequest): boolean {
 }
 
 /** The framework's own refusals (broken URL, wrong media type, …) keep their status class and lose their wording. */
-function fromFramework(thrown: unknown): AppError {
+function fromFrameworkError(thrown: unknown): AppError {
   const status = (thrown as { statusCode?: number }).statusCode;
   if (thrown instanceof AppError || status === undefined || status >= 500) return toAppError(thrown);
   if (status === 413)

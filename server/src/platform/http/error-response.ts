@@ -24,14 +24,14 @@ const GRPC_NUMBERS: Readonly<Record<ErrorCode, number>> = {
   UNKNOWN: 2,
 };
 
-export interface ErrorReply {
+export interface ErrorResponse {
   status: number;
   /** JSON. */
   body: string;
 }
 
 /** How an error looks on a path: the control plane has gRPC's shape, all else the data plane's. */
-export function errorReply(url: string, error: AppError): ErrorReply {
+export function errorResponse(url: string, error: AppError): ErrorResponse {
   if (!isControlPlane(url)) return { status: error.status, body: errorBody(error) };
   const details =
     error.param === null
@@ -71,7 +71,7 @@ export function errorBody(error: AppError): string {
 const UNREAD_BODY_TIMEOUT_MS = 2_000;
 
 /** To be called before a refusal is sent. Node reads the rest of the body away: a connection closed on unread bytes would take the reply with it. */
-export function letBodyPass(res: ServerResponse): void {
+export function drainUnreadBody(res: ServerResponse): void {
   if (res.req.complete) return;
   // Also for a client that asked to close: Node would do it at once.
   res.shouldKeepAlive = true;
@@ -80,7 +80,7 @@ export function letBodyPass(res: ServerResponse): void {
 
 /** Sends an error as the whole reply. The caller has made sure that no byte of the reply was sent before. */
 export function sendError(res: ServerResponse, requestId: string, error: AppError): void {
-  const { status, body } = errorReply(res.req.url ?? "", error);
+  const { status, body } = errorResponse(res.req.url ?? "", error);
   const headers = [
     "content-type",
     "application/json; charset=utf-8",
@@ -92,7 +92,7 @@ export function sendError(res: ServerResponse, requestId: string, error: AppErro
   ];
   if (error.retryAfterS !== null) headers.push("retry-after", String(error.retryAfterS));
   if (error.code === "UNAUTHORIZED") headers.push("www-authenticate", "Bearer");
-  letBodyPass(res);
+  drainUnreadBody(res);
   res.writeHead(status, headers);
   res.end(body);
 }
