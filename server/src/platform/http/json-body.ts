@@ -5,7 +5,7 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 /**
  * Reads and parses a JSON body of at most `limitBytes`.
  * @throws AppError (through `done`) PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that
- * are not UTF-8, broken JSON, or a half surrogate. A body that breaks off is what refuseBrokenRequest says, or
+ * are not UTF-8, broken JSON, or a half surrogate. A body that breaks off is what handleClientError says, or
  * REQUEST_TIMEOUT when the client has left.
  * @param check sees the text of a body that parsed, and may throw an AppError too.
  */

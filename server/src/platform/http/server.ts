@@ -5,7 +5,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Log } from "../telemetry/log.ts";
-import { refuseBrokenRequest } from "./broken-request.ts";
+import { handleClientError } from "./client-error-handler.ts";
 import { drainUnreadBody, errorResponse, sendError } from "./error-response.ts";
 import { HttpExchange } from "./http-exchange.ts";
 import { methodNotAllowed } from "./resources.ts";
@@ -79,7 +79,7 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
     frameworkErrors: (fault, request, reply) => refuseUrl(options, fault, request, reply),
     clientErrorHandler(fault, socket) {
       if (fault.code === "ERR_HTTP_REQUEST_TIMEOUT" && longBodies.has(socket)) return;
-      refuseBrokenRequest(fault, socket, MAX_HEADER_BYTES, options.clock);
+      handleClientError(fault, socket, MAX_HEADER_BYTES, options.clock);
     },
     serverFactory: (framework) => {
       server = createServer(serverSettings(options), (req, res) => {

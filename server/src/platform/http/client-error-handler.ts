@@ -11,9 +11,9 @@ const LINGER_MS = 2_000;
 const refused = new WeakSet<Duplex>();
 
 /** The client is gone, or has closed its side in the middle of a request, which comes to the same. */
-const LEFT: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "HPE_INVALID_EOF_STATE"]);
+const DISCONNECT_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "HPE_INVALID_EOF_STATE"]);
 
-interface Refusal {
+interface ClientErrorResponse {
   /** The statuses of HTTP's own that the error table has no code for. */
   status: number;
   reason: string;
@@ -24,7 +24,7 @@ interface Refusal {
  * Answers what is no request, or stops being one: broken HTTP, too large a head, a head or body that does not come in
  * time. In the same shape as every other error; the connection ends with it.
  */
-export function refuseBrokenRequest(
+export function handleClientError(
   fault: NodeJS.ErrnoException,
   socket: Duplex,
   maxHeaderBytes: number,
@@ -34,15 +34,15 @@ export function refuseBrokenRequest(
   const res = (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
   // Writing next to a reply that is under way would land inside it.
   const answerable = res === null || isWaitingForBody(res);
-  if (LEFT.has(fault.code ?? "") || !socket.writable || !answerable) {
+  if (DISCONNECT_CODES.has(fault.code ?? "") || !socket.writable || !answerable) {
     socket.destroy();
     return;
   }
   refused.add(socket);
   clock.after(LINGER_MS, () => socket.destroy());
-  const refusal = refusalOf(fault, maxHeaderBytes, res === null ? {} : { param: "body" });
+  const refusal = toClientErrorResponse(fault, maxHeaderBytes, res === null ? {} : { param: "body" });
   if (res === null) {
-    writeRefusal(socket, refusal);
+    writeErrorResponse(socket, refusal);
     return;
   }
   // Whoever reads the body answers and records it.
@@ -53,7 +53,11 @@ function isWaitingForBody(res: ServerResponse): boolean {
   return !res.headersSent && !res.req.complete && res.req.listenerCount("error") > 0;
 }
 
-function refusalOf(fault: NodeJS.ErrnoException, maxHeaderBytes: number, about: { param?: string }): Refusal {
+function toClientErrorResponse(
+  fault: NodeJS.ErrnoException,
+  maxHeaderBytes: number,
+  about: { param?: string },
+): ClientErrorResponse {
   if (fault.code === "HPE_HEADER_OVERFLOW") {
     const error = badRequest("headers", `The request headers are larger than ${maxHeaderBytes} bytes.`);
     return { status: 431, reason: "Request Header Fields Too Large", error };
@@ -66,7 +70,7 @@ function refusalOf(fault: NodeJS.ErrnoException, maxHeaderBytes: number, about: 
   return { status: error.status, reason: "Bad Request", error };
 }
 
-function writeRefusal(socket: Duplex, { status, reason, error }: Refusal): void {
+function writeErrorResponse(socket: Duplex, { status, reason, error }: ClientErrorResponse): void {
   const body = errorBody(error);
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json; charset=utf-8\r\n` +
