@@ -3,7 +3,7 @@ import { type Reply, type SendOptions, send } from "../../../test/harness/http.t
 import { FakeClock } from "../../lib/clock.ts";
 import { newApiKey } from "../../lib/ids.ts";
 import { platformSecret } from "../../platform/db/secrets.ts";
-import type { RecordOperation } from "../../platform/http/operation-record.ts";
+import type { AuditHook } from "../../platform/http/audit-hook.ts";
 import { type ResourceRoute, registerResources } from "../../platform/http/resources.ts";
 import { createHttpServer } from "../../platform/http/server.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
@@ -42,7 +42,7 @@ export async function startTenants(
   routes: (
     tenants: Omit<Tenants, "call" | "close">,
   ) => readonly ResourceRoute[] | Promise<readonly ResourceRoute[]> = () => [],
-  record: (database: TestDatabase, clock: FakeClock) => RecordOperation | undefined = () => undefined,
+  record: (database: TestDatabase, clock: FakeClock) => AuditHook | undefined = () => undefined,
 ): Promise<Tenants> {
   const database = await testDatabase();
   const clock = new FakeClock();

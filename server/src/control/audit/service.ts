@@ -4,14 +4,14 @@ import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
-import type { RecordOperation } from "../../platform/http/operation-record.ts";
+import type { AuditHook } from "../../platform/http/audit-hook.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import type { AuditEntry } from "./schema.ts";
 import { type AuditRow, auditStore } from "./store.ts";
 
 export interface Audit {
   /** Writes down what somebody did to a resource, or tried to. Never rejects. */
-  record: RecordOperation;
+  record: AuditHook;
   /** For admins. @throws AppError NOT_FOUND, FORBIDDEN, BAD_REQUEST. */
   list(
     principal: Principal,

@@ -5,9 +5,9 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static, TObject, TSchema } from "typebox";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { applyMask, parseMask } from "../../lib/field-mask.ts";
+import { type AuditHook, withAudit } from "./audit-hook.ts";
 import { connectionClosedSignal } from "./http-exchange.ts";
 import { readJsonBody } from "./json-body.ts";
-import { type RecordOperation, recorded } from "./operation-record.ts";
 import { originOf } from "./origin.ts";
 import { bodyReader, queryReader } from "./resource-input.ts";
 import { refuseAmbiguousJson } from "./strict-json.ts";
@@ -102,7 +102,7 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 export function registerResources(
   app: FastifyInstance,
   routes: readonly ResourceRoute[],
-  record?: RecordOperation,
+  record?: AuditHook,
 ): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -127,7 +127,7 @@ export function registerResources(
   });
 }
 
-function addRoute(app: FastifyInstance, route: ResourceRoute, record?: RecordOperation): void {
+function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook): void {
   const { upload } = route;
   const observe = route.method === "GET" && !route.changes ? undefined : record;
   const readBody = bodyReader(route.body, route.method === "PATCH");
@@ -155,7 +155,7 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: RecordOpe
         const handled = route.handle(call as ResourceCall<never, never>);
         return upload === undefined ? handled : handled.finally(() => drainUpload(request));
       };
-      const answer = await (observe === undefined ? run() : recorded(observe, route, known, run));
+      const answer = await (observe === undefined ? run() : withAudit(observe, route, known, run));
       if (answer instanceof FileAnswer) return sendFile(reply.header("x-request-id", request.id), answer);
       reply.header("x-request-id", request.id).type("application/json; charset=utf-8");
       return JSON.stringify(mask === null ? answer : pick(mask, answer));

@@ -2,7 +2,7 @@ import { type ErrorCode, toAppError } from "../../lib/errors.ts";
 import type { Caller, ResourceRoute } from "./resources.ts";
 
 /** What became of a request that could change something. */
-export interface Operation {
+export interface AuditedOperation {
   principal: Caller;
   operationId: string;
   /** Of the path; null when it names none. */
@@ -14,23 +14,23 @@ export interface Operation {
 }
 
 /** Writes an operation down. Never rejects: what was done can't be undone for it. */
-export type RecordOperation = (operation: Operation) => Promise<void>;
+export type AuditHook = (operation: AuditedOperation) => Promise<void>;
 
 const MAX_NAME_CHARS = 300;
 
 /** Runs the operation and has it recorded, before anybody hears how it went. */
-export async function recorded(
-  record: RecordOperation,
+export async function withAudit(
+  record: AuditHook,
   { operationId, path }: ResourceRoute,
   call: { principal: Caller; params: Readonly<Record<string, string>>; requestId: string },
   run: () => Promise<object>,
 ): Promise<object> {
   const { principal, params, requestId } = call;
   const operation = { principal, operationId, accountId: params["account_id"] ?? null, requestId };
-  const asked = resourceOf(path, params);
+  const asked = resourcePath(path, params);
   try {
     const answer = await run();
-    await record({ ...operation, resource: nameOf(answer) ?? asked, outcome: "OK" });
+    await record({ ...operation, resource: resourceNameOf(answer) ?? asked, outcome: "OK" });
     return answer;
   } catch (error) {
     await record({ ...operation, resource: asked, outcome: toAppError(error).code });
@@ -38,7 +38,7 @@ export async function recorded(
   }
 }
 
-function resourceOf(path: string, params: Readonly<Record<string, string>>): string {
+function resourcePath(path: string, params: Readonly<Record<string, string>>): string {
   return path
     .replace("/v1/", "")
     .replace(/:\w+$/, "")
@@ -46,7 +46,7 @@ function resourceOf(path: string, params: Readonly<Record<string, string>>): str
 }
 
 /** What was made is known by its name alone. */
-function nameOf(answer: object): string | null {
+function resourceNameOf(answer: object): string | null {
   const { name } = answer as { name?: unknown };
   return typeof name === "string" && name.startsWith("accounts/") && name.length <= MAX_NAME_CHARS
     ? name
