@@ -24,7 +24,7 @@ export interface Principal {
 
 declare module "../../platform/http/resources.ts" {
   /** The routes of resources know who calls. */
-  interface Caller extends Principal {}
+  interface RequestPrincipal extends Principal {}
 }
 
 /** `read` and `write` resources, `admin`ister users and other people's keys, run `inference`. */

@@ -1,9 +1,9 @@
 import { type ErrorCode, toAppError } from "../../lib/errors.ts";
-import type { Caller, ResourceRoute } from "./resources.ts";
+import type { RequestPrincipal, ResourceRoute } from "./resources.ts";
 
 /** What became of a request that could change something. */
 export interface AuditedOperation {
-  principal: Caller;
+  principal: RequestPrincipal;
   operationId: string;
   /** Of the path; null when it names none. */
   accountId: string | null;
@@ -22,7 +22,7 @@ const MAX_NAME_CHARS = 300;
 export async function withAudit(
   record: AuditHook,
   { operationId, path }: ResourceRoute,
-  call: { principal: Caller; params: Readonly<Record<string, string>>; requestId: string },
+  call: { principal: RequestPrincipal; params: Readonly<Record<string, string>>; requestId: string },
   run: () => Promise<object>,
 ): Promise<object> {
   const { principal, params, requestId } = call;

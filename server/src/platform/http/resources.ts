@@ -15,10 +15,10 @@ import { drainUpload, type Upload, uploadOf } from "./upload.ts";
 
 /** Who a request speaks for; the domain that knows fills it in by declaration merging. */
 // biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
-export interface Caller {}
+export interface RequestPrincipal {}
 
 export interface ResourceCall<Query, Body> {
-  principal: Caller;
+  principal: RequestPrincipal;
   /** The path's segments by the contract's names: `account_id`. */
   params: Record<string, string>;
   query: Query;
@@ -140,7 +140,7 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook
       const given = request.query as Record<string, unknown>;
       const mask = readMaskOf(route, given["readMask"] ?? given["read_mask"]);
       const known = {
-        principal: (request as unknown as { principal: Caller }).principal,
+        principal: (request as unknown as { principal: RequestPrincipal }).principal,
         params: request.params as Record<string, string>,
         requestId: request.id,
         origin: originOf(request.headers),
