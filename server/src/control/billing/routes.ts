@@ -1,5 +1,5 @@
 import { ListQuerySchema } from "../../platform/db/listing.ts";
-import { defineRoute, type ResourceCall, type ResourceRoute } from "../../platform/http/resources.ts";
+import { defineRoute, type ResourceRequest, type ResourceRoute } from "../../platform/http/resources.ts";
 import {
   BillingSummary,
   BillingTerms,
@@ -37,7 +37,7 @@ export function refuseSuspended(
     return {
       ...route,
       async handle(call) {
-        const { principal, params } = call as ResourceCall<unknown, unknown>;
+        const { principal, params } = call as ResourceRequest<unknown, unknown>;
         const accountId = params["account_id"]!;
         if (principal.isOperator || principal.accountId === accountId) check(accountId);
         return route.handle(call);

@@ -1,4 +1,4 @@
-import { defineRoute, FileAnswer, type ResourceRoute } from "../../platform/http/resources.ts";
+import { defineRoute, FileResponse, type ResourceRoute } from "../../platform/http/resources.ts";
 import { ExportQuery, Usage, UsageQuery } from "./schema.ts";
 import type { UsageService } from "./service.ts";
 
@@ -21,7 +21,7 @@ export function usageRoutes(usage: UsageService): ResourceRoute[] {
       query: ExportQuery,
       async handle({ principal, params, query }) {
         const lines = await usage.export(principal, params["account_id"]!, query);
-        return new FileAnswer("usage.csv", "text/csv; charset=utf-8", lines);
+        return new FileResponse("usage.csv", "text/csv; charset=utf-8", lines);
       },
     }),
   ];

@@ -17,7 +17,7 @@ import { drainUpload, type Upload, uploadOf } from "./upload.ts";
 // biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
 export interface RequestPrincipal {}
 
-export interface ResourceCall<Query, Body> {
+export interface ResourceRequest<Query, Body> {
   principal: RequestPrincipal;
   /** The path's segments by the contract's names: `account_id`. */
   params: Record<string, string>;
@@ -48,27 +48,27 @@ export interface ResourceRoute {
   upload?: { maxBytes: number };
   /** Of a GET: the resource, or the items of the list; its fields can be picked with `readMask`. */
   resource?: TObject;
-  /** The JSON answer, sent with 200; a `FileAnswer` is sent as it is. */
-  handle(call: ResourceCall<never, never>): Promise<object>;
+  /** The JSON answer, sent with 200; a `FileResponse` is sent as it is. */
+  handle(call: ResourceRequest<never, never>): Promise<object>;
 }
 
-/** An answer that is a file, sent as its pieces come. `pieces` is ended early when the client leaves or stops reading. */
-export class FileAnswer {
+/** An answer that is a file, sent as its pieces come. `chunks` is ended early when the client leaves or stops reading. */
+export class FileResponse {
   readonly filename: string;
   readonly contentType: string;
-  readonly pieces: AsyncIterable<string>;
+  readonly chunks: AsyncIterable<string>;
 
   constructor(filename: string, contentType: string, pieces: AsyncIterable<string>) {
     this.filename = filename;
     this.contentType = contentType;
-    this.pieces = pieces;
+    this.chunks = pieces;
   }
 }
 
 interface TypedRoute<Q extends TSchema, B extends TSchema> extends Omit<ResourceRoute, "handle"> {
   query?: Q;
   body?: B;
-  handle(call: ResourceCall<Static<Q>, Static<B>>): Promise<object>;
+  handle(call: ResourceRequest<Static<Q>, Static<B>>): Promise<object>;
 }
 
 /** A route whose body is a file. */
@@ -76,7 +76,7 @@ export function defineUploadRoute<Q extends TSchema = TObject>(
   route: Omit<ResourceRoute, "handle" | "query" | "body"> & {
     query?: Q;
     upload: { maxBytes: number };
-    handle(call: ResourceCall<Static<Q>, Upload>): Promise<object>;
+    handle(call: ResourceRequest<Static<Q>, Upload>): Promise<object>;
   },
 ): ResourceRoute {
   return route as unknown as ResourceRoute;
@@ -116,7 +116,7 @@ export function registerResources(
       methods.set(url, [...(methods.get(url) ?? []), route.method]);
       if (route.upload === undefined) addRoute(scope, route, record);
     }
-    for (const [url, allowed] of methods) addOtherMethods(scope, url, allowed);
+    for (const [url, allowed] of methods) addMethodNotAllowedRoutes(scope, url, allowed);
   });
   app.register(async (scope) => {
     // A file is read by the route that takes it, when it knows that it wants it.
@@ -138,7 +138,7 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook
     config: upload === undefined ? {} : { longBody: true },
     async handler(request, reply) {
       const given = request.query as Record<string, unknown>;
-      const mask = readMaskOf(route, given["readMask"] ?? given["read_mask"]);
+      const mask = parseReadMask(route, given["readMask"] ?? given["read_mask"]);
       const known = {
         principal: (request as unknown as { principal: RequestPrincipal }).principal,
         params: request.params as Record<string, string>,
@@ -146,24 +146,27 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook
         origin: originOf(request.headers),
       };
       const run = async (): Promise<object> => {
-        const call: ResourceCall<unknown, unknown> = {
+        const call: ResourceRequest<unknown, unknown> = {
           ...known,
           query: readQuery(given),
           body: upload === undefined ? readBody(request.body) : uploadOf(request, upload.maxBytes),
           signal: connectionClosedSignal(request.raw.socket),
         };
-        const handled = route.handle(call as ResourceCall<never, never>);
+        const handled = route.handle(call as ResourceRequest<never, never>);
         return upload === undefined ? handled : handled.finally(() => drainUpload(request));
       };
       const answer = await (observe === undefined ? run() : withAudit(observe, route, known, run));
-      if (answer instanceof FileAnswer) return sendFile(reply.header("x-request-id", request.id), answer);
+      if (answer instanceof FileResponse) return sendFile(reply.header("x-request-id", request.id), answer);
       reply.header("x-request-id", request.id).type("application/json; charset=utf-8");
-      return JSON.stringify(mask === null ? answer : pick(mask, answer));
+      return JSON.stringify(mask === null ? answer : applyReadMask(mask, answer));
     },
   });
 }
 
-function sendFile(reply: FastifyReply, { filename, contentType, pieces }: FileAnswer): FastifyReply {
+function sendFile(
+  reply: FastifyReply,
+  { filename, contentType, chunks: pieces }: FileResponse,
+): FastifyReply {
   reply.raw.setTimeout(STALL_TIMEOUT_MS, () => reply.raw.destroy());
   return reply
     .header("content-disposition", `attachment; filename="${filename}"`)
@@ -172,7 +175,7 @@ function sendFile(reply: FastifyReply, { filename, contentType, pieces }: FileAn
     .send(Readable.from(pieces));
 }
 
-function addOtherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
+function addMethodNotAllowedRoutes(app: FastifyInstance, url: string, allowed: readonly string[]): void {
   const allow = [...allowed, ...(allowed.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
   app.options(url, (_request, reply) => reply.code(204).header("allow", allow).send());
   app.route({
@@ -204,7 +207,7 @@ function frameworkPath(path: string): string {
     );
 }
 
-function readMaskOf({ resource }: ResourceRoute, value: unknown): string[][] | null {
+function parseReadMask({ resource }: ResourceRoute, value: unknown): string[][] | null {
   if (value === undefined || value === "") return null;
   if (resource === undefined) throw badRequest("readMask", "readMask is not supported here.");
   if (typeof value !== "string") throw badRequest("readMask", "readMask is given twice.");
@@ -212,7 +215,7 @@ function readMaskOf({ resource }: ResourceRoute, value: unknown): string[][] | n
 }
 
 /** Picks from a resource, or from each item of a list. */
-function pick(mask: readonly (readonly string[])[], answer: object): object {
+function applyReadMask(mask: readonly (readonly string[])[], answer: object): object {
   if (!Object.hasOwn(answer, "nextPageToken")) return applyMask(mask, answer);
   return Object.fromEntries(
     Object.entries(answer).map(([name, value]) => [
