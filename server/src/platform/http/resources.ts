@@ -9,7 +9,7 @@ import { type AuditHook, withAudit } from "./audit-hook.ts";
 import { connectionClosedSignal } from "./http-exchange.ts";
 import { readJsonBody } from "./json-body.ts";
 import { originOf } from "./origin.ts";
-import { bodyReader, queryReader } from "./resource-input.ts";
+import { createBodyParser, createQueryParser } from "./request-parser.ts";
 import { refuseAmbiguousJson } from "./strict-json.ts";
 import { drainUpload, type Upload, uploadOf } from "./upload.ts";
 
@@ -95,7 +95,7 @@ const STALL_TIMEOUT_MS = 30_000;
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /**
- * Serves resources. Every route reads its request strictly (see bodyReader and refuseAmbiguousJson) and answers with
+ * Serves resources. Every route reads its request strictly (see createBodyParser and refuseAmbiguousJson) and answers with
  * JSON; the other methods of its path answer 405. To be called once, with all routes.
  * @param record is told of every request that could change something.
  */
@@ -130,8 +130,8 @@ export function registerResources(
 function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook): void {
   const { upload } = route;
   const observe = route.method === "GET" && !route.changes ? undefined : record;
-  const readBody = bodyReader(route.body, route.method === "PATCH");
-  const readQuery = queryReader(route.query);
+  const readBody = createBodyParser(route.body, route.method === "PATCH");
+  const readQuery = createQueryParser(route.query);
   app.route({
     method: route.method,
     url: frameworkPath(route.path),

@@ -5,14 +5,14 @@ import { toCamelCasePath } from "../../lib/field-names.ts";
 import { schemaError } from "../../lib/schema-error.ts";
 
 /** The part of JSON Schema that requests are described with. */
-interface Shape {
+interface SchemaNode {
   type?: string;
   format?: string;
   readOnly?: boolean;
-  properties?: Record<string, Shape>;
-  patternProperties?: Record<string, Shape>;
-  additionalProperties?: Shape | boolean;
-  items?: Shape;
+  properties?: Record<string, SchemaNode>;
+  patternProperties?: Record<string, SchemaNode>;
+  additionalProperties?: SchemaNode | boolean;
+  items?: SchemaNode;
 }
 
 /**
@@ -21,8 +21,8 @@ interface Shape {
  * @param keepNull a null stands for "back to the default", as PATCH needs it; else it is the same as absent.
  * @throws AppError BAD_REQUEST naming the field.
  */
-export function bodyReader(schema: TSchema | undefined, keepNull: boolean): (body: unknown) => object {
-  const shape = closed((schema ?? { type: "object", properties: {} }) as Shape);
+export function createBodyParser(schema: TSchema | undefined, keepNull: boolean): (body: unknown) => object {
+  const shape = closeObjects((schema ?? { type: "object", properties: {} }) as SchemaNode);
   const compiled = Compile(shape as TSchema);
   return (body) => {
     const given = body ?? {};
@@ -36,25 +36,25 @@ export function bodyReader(schema: TSchema | undefined, keepNull: boolean): (bod
 }
 
 /** The schema with every message closed, also where its author left that out. */
-function closed(shape: Shape): Shape {
-  const copy: Shape = { ...shape };
+function closeObjects(shape: SchemaNode): SchemaNode {
+  const copy: SchemaNode = { ...shape };
   if (shape.properties !== undefined) {
-    copy.properties = mapValues(shape.properties, closed);
+    copy.properties = mapValues(shape.properties, closeObjects);
     copy.additionalProperties ??= false;
   }
   if (shape.patternProperties !== undefined)
-    copy.patternProperties = mapValues(shape.patternProperties, closed);
+    copy.patternProperties = mapValues(shape.patternProperties, closeObjects);
   if (typeof shape.additionalProperties === "object")
-    copy.additionalProperties = closed(shape.additionalProperties);
-  if (shape.items !== undefined) copy.items = closed(shape.items);
+    copy.additionalProperties = closeObjects(shape.additionalProperties);
+  if (shape.items !== undefined) copy.items = closeObjects(shape.items);
   return copy;
 }
 
-function readValue(value: unknown, shape: Shape | undefined, keepNull: boolean): unknown {
+function readValue(value: unknown, shape: SchemaNode | undefined, keepNull: boolean): unknown {
   if (Array.isArray(value)) return value.map((item) => readValue(item, shape?.items, keepNull));
   if (typeof value === "object" && value !== null) {
     const entries = Object.entries(value).flatMap(([name, field]) => {
-      const inner = fieldShape(shape, name);
+      const inner = fieldSchema(shape, name);
       // A null doesn't hide a name that nobody knows.
       if (inner?.readOnly || (field === null && inner !== undefined && !keepNull)) return [];
       return [[name, readValue(field, inner, keepNull)]];
@@ -66,7 +66,7 @@ function readValue(value: unknown, shape: Shape | undefined, keepNull: boolean):
   return value;
 }
 
-function fieldShape(shape: Shape | undefined, name: string): Shape | undefined {
+function fieldSchema(shape: SchemaNode | undefined, name: string): SchemaNode | undefined {
   const { properties, patternProperties, additionalProperties } = shape ?? {};
   if (properties !== undefined && Object.hasOwn(properties, name)) return properties[name];
   const value = Object.values(patternProperties ?? {})[0] ?? additionalProperties;
@@ -78,14 +78,14 @@ function fieldShape(shape: Shape | undefined, name: string): Shape | undefined {
  * schema doesn't name is ignored, as the contract has it.
  * @throws AppError BAD_REQUEST naming the parameter.
  */
-export function queryReader(schema: TSchema | undefined): (query: Record<string, unknown>) => object {
-  const shape = (schema ?? { type: "object", properties: {} }) as Shape;
+export function createQueryParser(schema: TSchema | undefined): (query: Record<string, unknown>) => object {
+  const shape = (schema ?? { type: "object", properties: {} }) as SchemaNode;
   const compiled = Compile(shape as TSchema);
   return (query) => {
     const read: Record<string, unknown> = {};
     for (const [given, value] of Object.entries(query)) {
       const name = toCamelCasePath(given);
-      const field = fieldShape({ properties: shape.properties ?? {} }, name);
+      const field = fieldSchema({ properties: shape.properties ?? {} }, name);
       if (field === undefined) continue;
       if (Object.hasOwn(read, name)) throw badRequest(name, `${name} is given twice.`);
       read[name] = readParameter(name, value, field);
@@ -95,7 +95,7 @@ export function queryReader(schema: TSchema | undefined): (query: Record<string,
   };
 }
 
-function readParameter(name: string, value: unknown, field: Shape): unknown {
+function readParameter(name: string, value: unknown, field: SchemaNode): unknown {
   if (field.type === "array") {
     return [value].flat().map((item) => readParameter(name, item, field.items ?? {}));
   }
