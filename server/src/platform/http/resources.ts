@@ -8,10 +8,10 @@ import { applyMask, parseMask } from "../../lib/field-mask.ts";
 import { type AuditHook, withAudit } from "./audit-hook.ts";
 import { connectionClosedSignal } from "./http-exchange.ts";
 import { readJsonBody } from "./json-body.ts";
+import { drainUpload, type MultipartUpload, multipartUpload } from "./multipart-upload.ts";
 import { originOf } from "./origin.ts";
 import { createBodyParser, createQueryParser } from "./request-parser.ts";
 import { refuseAmbiguousJson } from "./strict-json.ts";
-import { drainUpload, type Upload, uploadOf } from "./upload.ts";
 
 /** Who a request speaks for; the domain that knows fills it in by declaration merging. */
 // biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
@@ -76,7 +76,7 @@ export function defineUploadRoute<Q extends TSchema = TObject>(
   route: Omit<ResourceRoute, "handle" | "query" | "body"> & {
     query?: Q;
     upload: { maxBytes: number };
-    handle(call: ResourceRequest<Static<Q>, Upload>): Promise<object>;
+    handle(call: ResourceRequest<Static<Q>, MultipartUpload>): Promise<object>;
   },
 ): ResourceRoute {
   return route as unknown as ResourceRoute;
@@ -149,7 +149,7 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook
         const call: ResourceRequest<unknown, unknown> = {
           ...known,
           query: readQuery(given),
-          body: upload === undefined ? readBody(request.body) : uploadOf(request, upload.maxBytes),
+          body: upload === undefined ? readBody(request.body) : multipartUpload(request, upload.maxBytes),
           signal: connectionClosedSignal(request.raw.socket),
         };
         const handled = route.handle(call as ResourceRequest<never, never>);

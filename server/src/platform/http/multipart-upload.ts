@@ -4,7 +4,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { sanitizeForMessage } from "../../lib/field-names.ts";
 
 /** The body of a multipart request with one file. */
-export interface Upload {
+export interface MultipartUpload {
   /** Finds the file part. To be called once, when the request is known to be allowed. @throws AppError. */
   file(): Promise<UploadedFile>;
 }
@@ -24,7 +24,7 @@ const MAX_UNWANTED_BYTES = 16 * 1024 ** 2;
 const FRAME_BYTES = 64 * 1024;
 
 /** @param maxBytes of the file. */
-export function uploadOf(request: FastifyRequest, maxBytes: number): Upload {
+export function multipartUpload(request: FastifyRequest, maxBytes: number): MultipartUpload {
   return {
     async file() {
       if (!request.isMultipart()) {
@@ -37,9 +37,9 @@ export function uploadOf(request: FastifyRequest, maxBytes: number): Upload {
         preservePath: true,
         limits: { files: 1, fields: 8, parts: 9, fieldSize: 1_000, headerPairs: 50, fileSize: maxBytes },
       });
-      const { value: part, done } = await parts.next().catch(broken);
+      const { value: part, done } = await parts.next().catch(malformedForm);
       if (done) throw badRequest("file", "The request has no part with a file.");
-      if (part.type !== "file" || part.fieldname !== "file") throw otherPart(part.fieldname);
+      if (part.type !== "file" || part.fieldname !== "file") throw unexpectedPart(part.fieldname);
       return { filename: part.filename, content: contentOf(part, parts, maxBytes) };
     },
   };
@@ -65,21 +65,21 @@ async function* contentOf(
   try {
     yield* file;
   } catch (cause) {
-    broken(cause);
+    malformedForm(cause);
   }
   if (file.truncated) throw tooLarge(maxBytes);
-  const { value: next, done } = await parts.next().catch(broken);
-  if (!done) throw otherPart(next.fieldname);
+  const { value: next, done } = await parts.next().catch(malformedForm);
+  if (!done) throw unexpectedPart(next.fieldname);
 }
 
-function otherPart(name: string): AppError {
+function unexpectedPart(name: string): AppError {
   return badRequest(
     "file",
     `The form has the part ${sanitizeForMessage(name)}, but it takes one file, in the part file.`,
   );
 }
 
-function broken(cause: unknown): never {
+function malformedForm(cause: unknown): never {
   throw new AppError("BAD_REQUEST", "The request body is not multipart/form-data with one file.", {
     param: "file",
     cause,
