@@ -18,16 +18,16 @@ export type ProcessState = "alive" | "dead" | "unknown";
 
 let cachedPlace: string | null = null;
 
-function place(): string {
+function currentPlace(): string {
   if (cachedPlace === null) {
-    const boot = quietly(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim());
-    const namespace = quietly(() => readlinkSync("/proc/self/ns/pid"));
+    const boot = readOrEmpty(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim());
+    const namespace = readOrEmpty(() => readlinkSync("/proc/self/ns/pid"));
     cachedPlace = [hostname(), boot, namespace].join("/");
   }
   return cachedPlace;
 }
 
-function quietly(read: () => string): string {
+function readOrEmpty(read: () => string): string {
   try {
     return read();
   } catch {
@@ -36,7 +36,7 @@ function quietly(read: () => string): string {
 }
 
 /** Null when there is no such process. Throws when that can't be told. */
-function startOf(pid: number): string | null {
+function processStartTime(pid: number): string | null {
   if (process.platform !== "linux") {
     const ps = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", timeout: 5_000 });
     if (ps.error !== undefined) throw ps.error;
@@ -56,14 +56,14 @@ function startOf(pid: number): string | null {
 }
 
 export function ownIdentity(): ProcessIdentity {
-  return { place: place(), pid: process.pid, startedAt: startOf(process.pid) ?? "" };
+  return { place: currentPlace(), pid: process.pid, startedAt: processStartTime(process.pid) ?? "" };
 }
 
 /** `unknown` for a process of another host, container or boot, and for what the system doesn't tell. */
 export function processState(identity: ProcessIdentity): ProcessState {
-  if (identity.place !== place()) return "unknown";
+  if (identity.place !== currentPlace()) return "unknown";
   try {
-    return startOf(identity.pid) === identity.startedAt ? "alive" : "dead";
+    return processStartTime(identity.pid) === identity.startedAt ? "alive" : "dead";
   } catch {
     return "unknown";
   }

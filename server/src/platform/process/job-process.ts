@@ -23,7 +23,7 @@ export interface JobProcessOptions {
 /** A job took more time or memory than it may. */
 export class JobLimitError extends Error {}
 
-interface Queued<Job, Result> {
+interface QueuedJob<Job, Result> {
   job: Job;
   resolve(result: Result): void;
   reject(error: unknown): void;
@@ -36,10 +36,10 @@ interface Queued<Job, Result> {
  */
 export class JobProcess<Job, Result> {
   readonly #options: JobProcessOptions;
-  readonly #queue: Queued<Job, Result>[] = [];
+  readonly #queue: QueuedJob<Job, Result>[] = [];
   #child: ChildProcess | null = null;
   #ready = false;
-  #running: Queued<Job, Result> | null = null;
+  #running: QueuedJob<Job, Result> | null = null;
   #cancelTimeout: () => void = () => {};
 
   constructor(options: JobProcessOptions) {
@@ -56,7 +56,7 @@ export class JobProcess<Job, Result> {
       stdio: ["ignore", "ignore", "ignore", "ipc"],
     });
     this.#child = child;
-    keepAlive(child, false);
+    setKeepsProcessAlive(child, false);
     child.on("message", (message: Result | "ready") => {
       if (child !== this.#child) return;
       if (message === "ready") this.#ready = true;
@@ -64,7 +64,7 @@ export class JobProcess<Job, Result> {
       this.#next();
     });
     const lost = () => {
-      if (child === this.#child) this.#lose();
+      if (child === this.#child) this.#abandonChild();
     };
     child.on("error", lost);
     child.on("exit", lost);
@@ -80,7 +80,7 @@ export class JobProcess<Job, Result> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, resolve, reject });
       this.start();
-      if (this.#child !== null) keepAlive(this.#child, true);
+      if (this.#child !== null) setKeepsProcessAlive(this.#child, true);
       this.#next();
     });
   }
@@ -93,7 +93,7 @@ export class JobProcess<Job, Result> {
     for (const queued of [...this.#queue.splice(0), ...(this.#running ? [this.#running] : [])])
       queued.reject(error);
     this.#running = null;
-    if (child !== null) await ended(child);
+    if (child !== null) await killAndWait(child);
   }
 
   #next(): void {
@@ -101,13 +101,13 @@ export class JobProcess<Job, Result> {
     this.#cancelTimeout();
     const queued = this.#queue.shift();
     if (queued === undefined) {
-      if (this.#child !== null) keepAlive(this.#child, false);
+      if (this.#child !== null) setKeepsProcessAlive(this.#child, false);
       return;
     }
     this.#running = queued;
     // A process that just died is told of by its exit.
     this.#child!.send(queued.job as object, () => {});
-    this.#cancelTimeout = this.#options.clock.after(this.#options.timeoutMs, () => this.#lose());
+    this.#cancelTimeout = this.#options.clock.after(this.#options.timeoutMs, () => this.#abandonChild());
   }
 
   #finish(result: Result): void {
@@ -121,7 +121,7 @@ export class JobProcess<Job, Result> {
    * The process is of no more use. What it ran is at fault: it took too long, or the memory. What waits gets a new
    * process, or fails if none can be started.
    */
-  #lose(): void {
+  #abandonChild(): void {
     const child = this.#child;
     const started = this.#ready;
     this.#child = null;
@@ -136,19 +136,19 @@ export class JobProcess<Job, Result> {
     }
     if (this.#queue.length === 0) return;
     this.start();
-    keepAlive(this.#child!, true);
+    setKeepsProcessAlive(this.#child!, true);
   }
 }
 
 /** Whether this process goes on running for the child's sake alone. */
-function keepAlive(child: ChildProcess, yes: boolean): void {
+function setKeepsProcessAlive(child: ChildProcess, yes: boolean): void {
   const of = yes ? "ref" : "unref";
   child[of]();
   child.channel?.[of]();
 }
 
 /** Ends it by force: its work is worth nothing any more. */
-function ended(child: ChildProcess): Promise<void> {
+function killAndWait(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return resolve();
     child.once("exit", () => resolve());
