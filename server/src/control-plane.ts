@@ -39,7 +39,7 @@ import type { Clock } from "./lib/clock.ts";
 import { type Billing, createBilling } from "./metering/billing/service.ts";
 import type { Prices } from "./metering/money/service.ts";
 import { acceleratorTime, type UsageLedger, usageReports } from "./metering/usage/service.ts";
-import { type BlobStore, openBlobStore } from "./platform/blobs/open.ts";
+import { type BlobStore, openBlobStore } from "./platform/blobs/blob-store.ts";
 import { s3ServerOf } from "./platform/blobs/s3-server.ts";
 import type { Database } from "./platform/db/database.ts";
 import { platformSecret } from "./platform/db/secrets.ts";

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestS3, testS3 } from "../../../test/harness/s3.ts";
 import { FakeClock } from "../../lib/clock.ts";
+import { openBlobStore } from "./blob-store.ts";
 import { blobsContract, chunksOf, contentOf } from "./contract.ts";
-import { openBlobStore } from "./open.ts";
 import { createS3Blobs } from "./s3.ts";
 import { createS3Client } from "./s3-client.ts";
 
