@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import type { Blobs } from "./blobs.ts";
 import { createLocalBlobs } from "./local.ts";
+import { ResumableUploads } from "./resumable-uploads.ts";
 import type { S3Server } from "./s3-server.ts";
 import { SignedUrls } from "./signed-urls.ts";
-import { Uploads } from "./uploads.ts";
 
 export interface BlobStoreOptions {
   /** Absolute: blobs, and uploads on their way. */
@@ -26,7 +26,7 @@ export interface BlobStoreOptions {
 /** What `blobRoutes` serves. */
 export interface BlobStore {
   blobs: Blobs;
-  uploads: Uploads;
+  uploads: ResumableUploads;
   urls: SignedUrls;
 }
 
@@ -46,7 +46,7 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
     ownUploadUrl: (key, { sizeBytes, expiresInMs, origin: asked }) =>
       origin(asked) + urls.upload(key, sizeBytes, expiresInMs),
   });
-  const uploads = new Uploads({
+  const uploads = new ResumableUploads({
     folder: join(folder, "uploads"),
     clock,
     async publish(file, key) {

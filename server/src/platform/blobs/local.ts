@@ -13,8 +13,8 @@ import {
   requireSpace,
   writeStream,
 } from "./disk.ts";
+import { ResumableUploads } from "./resumable-uploads.ts";
 import type { SignedUrls } from "./signed-urls.ts";
-import { Uploads } from "./uploads.ts";
 
 export interface LocalBlobsOptions {
   /** Absolute. `objects` holds the blobs, `uploads` what is not whole yet; both on one file system. */
@@ -29,7 +29,7 @@ export interface LocalBlobsOptions {
 const WRITE_LIMIT_MS = 24 * 3_600_000;
 
 /** Blobs in a folder of this host. `uploads` takes what comes by signed URL. */
-export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; uploads: Uploads } {
+export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; uploads: ResumableUploads } {
   const { urls, origin, clock } = options;
   const objects = join(options.folder, "objects");
   const uploadsFolder = join(options.folder, "uploads");
@@ -113,7 +113,7 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
     downloadUrl: async (key, { expiresInMs, filename, origin: asked }) =>
       origin(asked) + urls.download(key, filename ?? key.slice(key.lastIndexOf("/") + 1), expiresInMs),
   };
-  return { blobs, uploads: new Uploads({ folder: uploadsFolder, clock, publish }) };
+  return { blobs, uploads: new ResumableUploads({ folder: uploadsFolder, clock, publish }) };
 }
 
 /** @throws AppError BAD_REQUEST when a part of the path is taken by a blob, or the path by a folder of blobs. */

@@ -2,12 +2,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { originOf } from "../http/origin.ts";
 import type { Blobs, ByteRange } from "./blobs.ts";
+import type { ResumableUploads, UploadProgress } from "./resumable-uploads.ts";
 import type { SignedUrls } from "./signed-urls.ts";
-import type { Received, Uploads } from "./uploads.ts";
 
 export interface BlobRoutesDeps {
   blobs: Pick<Blobs, "read" | "stat">;
-  uploads: Uploads;
+  uploads: ResumableUploads;
   urls: SignedUrls;
 }
 
@@ -33,7 +33,7 @@ export function blobRoutes(app: FastifyInstance, deps: BlobRoutesDeps): void {
       download(deps, request, reply),
     );
     scope.put("/blobs/*", { config }, (request, reply) => upload(deps, request, reply));
-    scope.post("/blobs/*", { config }, (request, reply) => start(deps, request, reply));
+    scope.post("/blobs/*", { config }, (request, reply) => startResumableUpload(deps, request, reply));
   });
 }
 
@@ -44,20 +44,20 @@ function keyOf(request: FastifyRequest): string {
 async function upload(deps: BlobRoutesDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
   const ticket = deps.urls.readUpload(keyOf(request), request.query as Record<string, unknown>);
   const range = contentRange(request.headers["content-range"], ticket.sizeBytes);
-  if (range === null) return answer(reply, await deps.uploads.resume(ticket));
+  if (range === null) return respondWithProgress(reply, await deps.uploads.resume(ticket));
   const length = request.headers["content-length"];
   const rangeBytes = range.end - range.start + 1;
   if (length !== undefined && Number(length) !== rangeBytes) {
     throw badRequest("content-length", `The body has ${length} bytes, but ${rangeBytes} are expected.`);
   }
   request.raw.setTimeout(STALL_TIMEOUT_MS);
-  const body = arriving(request);
-  const received = await deps.uploads.receive(ticket, range, body).finally(() => drain(request));
-  return answer(reply, received);
+  const body = bodyChunks(request);
+  const received = await deps.uploads.receive(ticket, range, body).finally(() => drainBody(request));
+  return respondWithProgress(reply, received);
 }
 
 /** @throws AppError REQUEST_TIMEOUT when the client leaves in the middle or falls silent. */
-async function* arriving({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> {
+async function* bodyChunks({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> {
   try {
     yield* raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   } catch (cause) {
@@ -67,7 +67,7 @@ async function* arriving({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> {
 }
 
 /** A client reads its answer only after it has sent everything: what is left is read away, up to a limit. */
-function drain({ raw }: FastifyRequest): void {
+function drainBody({ raw }: FastifyRequest): void {
   let leftBytes = MAX_UNWANTED_BYTES;
   raw.on("error", () => {});
   raw.on("data", (chunk: Buffer) => {
@@ -76,7 +76,11 @@ function drain({ raw }: FastifyRequest): void {
   });
 }
 
-async function start(deps: BlobRoutesDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+async function startResumableUpload(
+  deps: BlobRoutesDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<object> {
   deps.urls.readUpload(keyOf(request), request.query as Record<string, unknown>);
   if (request.headers["x-goog-resumable"] !== "start")
     throw badRequest("x-goog-resumable", "POST starts a resumable upload: this header must say start.");
@@ -84,7 +88,7 @@ async function start(deps: BlobRoutesDeps, request: FastifyRequest, reply: Fasti
   return {};
 }
 
-function answer(reply: FastifyReply, received: Received): object {
+function respondWithProgress(reply: FastifyReply, received: UploadProgress): object {
   if (!received.isWhole) {
     reply.code(308);
     if (received.receivedBytes > 0) reply.header("range", `bytes=0-${received.receivedBytes - 1}`);

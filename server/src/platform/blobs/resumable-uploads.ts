@@ -5,7 +5,7 @@ import { AppError } from "../../lib/errors.ts";
 import { fromDisk, isMissing, requireSpace, wrongSize } from "./disk.ts";
 import type { UploadTicket } from "./signed-urls.ts";
 
-export interface UploadsOptions {
+export interface ResumableUploadsOptions {
   /** Where files lie until they are whole. */
   folder: string;
   clock: Clock;
@@ -14,7 +14,7 @@ export interface UploadsOptions {
 }
 
 /** What became of a request that brought bytes. */
-export type Received = { isWhole: true } | { isWhole: false; receivedBytes: number };
+export type UploadProgress = { isWhole: true } | { isWhole: false; receivedBytes: number };
 
 /** How often what expired uploads left behind is looked for, at least. */
 const SWEEP_MS = 3_600_000;
@@ -23,27 +23,27 @@ const SWEEP_MS = 3_600_000;
  * Uploads that are on their way. `<expiry>-<id>` holds what has arrived, `<expiry>-<id>.done` says that the upload is
  * finished: a ticket is good for one file, also after a restart.
  */
-export class Uploads {
-  readonly #options: UploadsOptions;
+export class ResumableUploads {
+  readonly #options: ResumableUploadsOptions;
   readonly #busy = new Set<string>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: UploadsOptions) {
+  constructor(options: ResumableUploadsOptions) {
     this.#options = options;
   }
 
   /** How far the upload is; one that had all its bytes but did not come to its end is finished. */
-  async resume(ticket: UploadTicket): Promise<Received> {
+  async resume(ticket: UploadTicket): Promise<UploadProgress> {
     const received = await this.#received(ticket);
     if (received.isWhole || received.receivedBytes < ticket.sizeBytes || this.#busy.has(ticket.id))
       return received;
-    return this.receive(ticket, { start: ticket.sizeBytes, end: ticket.sizeBytes - 1 }, nothing());
+    return this.receive(ticket, { start: ticket.sizeBytes, end: ticket.sizeBytes - 1 }, emptyBody());
   }
 
-  async #received(ticket: UploadTicket): Promise<Received> {
+  async #received(ticket: UploadTicket): Promise<UploadProgress> {
     const file = this.#file(ticket);
-    if ((await sizeOf(`${file}.done`)) !== null) return { isWhole: true };
-    return { isWhole: false, receivedBytes: (await sizeOf(file)) ?? 0 };
+    if ((await fileSize(`${file}.done`)) !== null) return { isWhole: true };
+    return { isWhole: false, receivedBytes: (await fileSize(file)) ?? 0 };
   }
 
   /**
@@ -56,7 +56,7 @@ export class Uploads {
     ticket: UploadTicket,
     range: { start: number; end: number },
     body: AsyncIterable<Uint8Array>,
-  ): Promise<Received> {
+  ): Promise<UploadProgress> {
     if (this.#busy.has(ticket.id))
       throw new AppError("ABORTED", "Another request is uploading this file at the moment.");
     this.#busy.add(ticket.id);
@@ -77,7 +77,7 @@ export class Uploads {
     ticket: UploadTicket,
     { start, end }: { start: number; end: number },
     body: AsyncIterable<Uint8Array>,
-  ): Promise<Received> {
+  ): Promise<UploadProgress> {
     const { folder, publish } = this.#options;
     const path = this.#file(ticket);
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -133,9 +133,9 @@ async function appendExactly(
   throw wrongSize(lengthBytes);
 }
 
-async function* nothing(): AsyncGenerator<Uint8Array> {}
+async function* emptyBody(): AsyncGenerator<Uint8Array> {}
 
-async function sizeOf(path: string): Promise<number | null> {
+async function fileSize(path: string): Promise<number | null> {
   try {
     return (await stat(path)).size;
   } catch (error) {
