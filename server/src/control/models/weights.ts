@@ -5,7 +5,7 @@ import { fullModelName } from "../../lib/resource-names.ts";
 import { Singleflight } from "../../lib/singleflight.ts";
 import { convertAdapter, convertToGguf, ModelFileError } from "../../model-files/service.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
-import { fromDisk, requireSpace } from "../../platform/blobs/disk.ts";
+import { requireDiskSpace, toDiskFullError } from "../../platform/blobs/disk.ts";
 import type { CatalogWeights } from "./catalog-schema.ts";
 import { filePrefix } from "./files.ts";
 import { readModelName } from "./names.ts";
@@ -89,7 +89,7 @@ export class ModelWeights {
     const type = weightType(precision);
     return this.#make(row, `${type}.gguf`, signal, onPhase, async (path, shared, report) => {
       const folder = await this.uploadedFolder(row, shared, report);
-      await requireSpace(
+      await requireDiskSpace(
         this.#deps.folder,
         BYTES_PER_PARAMETER[type] * Number(row.spec.baseModelDetails?.parameterCount ?? 0),
       );
@@ -208,7 +208,7 @@ export class ModelWeights {
           await this.#workshop.make(path, (partial) => make(partial, shared, report));
         } catch (error) {
           if (error instanceof ModelFileError) throw unusable(row, `can't be run. ${error.message}`);
-          throw fromDisk(error);
+          throw toDiskFullError(error);
         }
       },
       onPhase,

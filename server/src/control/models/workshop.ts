@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { putInPlace } from "../../platform/blobs/disk.ts";
+import { renameDurably } from "../../platform/blobs/disk.ts";
 import { formatIdentity, ownIdentity, parseIdentity, processState } from "../../platform/process/identity.ts";
 
 /** What nobody can say more of is left behind when it is this old: its owner was on another host, or before a reboot. */
@@ -27,7 +27,7 @@ export class Workshop {
     const partial = join(this.#own, randomUUID());
     try {
       await make(partial);
-      await putInPlace(partial, path);
+      await renameDurably(partial, path);
     } finally {
       await rm(partial, { force: true });
     }

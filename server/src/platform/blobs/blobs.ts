@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { badRequest } from "../../lib/errors.ts";
 
 /** A finished blob's measures. */
-export interface Written {
+export interface WrittenBlob {
   sizeBytes: number;
   /** 64 lower-case hex digits. */
   sha256: string;
@@ -38,7 +38,7 @@ export interface Blobs {
     key: string,
     source: AsyncIterable<Uint8Array>,
     limits: { maxBytes: number; exactBytes?: number },
-  ): Promise<Written>;
+  ): Promise<WrittenBlob>;
   /** @throws AppError NOT_FOUND. */
   read(key: string, range?: ByteRange): Promise<Readable>;
   stat(key: string): Promise<{ sizeBytes: number } | null>;

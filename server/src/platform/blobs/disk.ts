@@ -2,24 +2,24 @@ import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AppError, badRequest } from "../../lib/errors.ts";
-import type { Written } from "./blobs.ts";
+import type { WrittenBlob } from "./blobs.ts";
 
 /** Kept free for everything else that lives on the disk, the database first of all. */
 const RESERVE_BYTES = 512 * 1024 ** 2;
 
-export function isMissing(error: unknown): boolean {
+export function isFileMissing(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
 /** @throws AppError UNAVAILABLE when so many more bytes would fill the disk. */
-export async function requireSpace(folder: string, neededBytes: number): Promise<void> {
+export async function requireDiskSpace(folder: string, neededBytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize - neededBytes < RESERVE_BYTES) throw diskFull();
 }
 
 /** A full disk as an error that may be shown. Everything else stays as it is. */
-export function fromDisk(error: unknown): unknown {
+export function toDiskFullError(error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   return code === "ENOSPC" || code === "EDQUOT" ? diskFull(error) : error;
 }
@@ -29,7 +29,7 @@ function diskFull(cause?: unknown): AppError {
 }
 
 /** Puts a finished file in its place, in the place of another, so that it is still there after a power cut. */
-export async function putInPlace(file: string, path: string): Promise<void> {
+export async function renameDurably(file: string, path: string): Promise<void> {
   for (let tries = 1; ; tries++) {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     try {
@@ -37,7 +37,7 @@ export async function putInPlace(file: string, path: string): Promise<void> {
       break;
     } catch (error) {
       // Whoever deleted the last other file of the folder took the folder with it.
-      if (!isMissing(error) || tries === 3) throw error;
+      if (!isFileMissing(error) || tries === 3) throw error;
     }
   }
   const folder = await open(dirname(path), "r");
@@ -57,13 +57,13 @@ export async function removeWithEmptyFolders(path: string, top: string): Promise
 }
 
 /** The files below a folder as paths relative to it, in order; none when there is no such folder. */
-export async function filesBelow(folder: string): Promise<string[]> {
+export async function listFiles(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
     const files = entries.filter((entry) => entry.isFile());
     return files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
   } catch (error) {
-    if (isMissing(error)) return [];
+    if (isFileMissing(error)) return [];
     throw error;
   }
 }
@@ -76,18 +76,18 @@ export async function writeStream(
   file: FileHandle,
   source: AsyncIterable<Uint8Array>,
   limits: { maxBytes: number; exactBytes?: number },
-): Promise<Written> {
-  const measured = measure(source, limits);
+): Promise<WrittenBlob> {
+  const measured = measureStream(source, limits);
   for await (const chunk of measured.chunks) await file.writeFile(chunk);
   await file.sync();
   return measured.result();
 }
 
 /** Passes chunks on while counting and hashing; ends with an error as soon as they are too many or too few. */
-export function measure(
+export function measureStream(
   source: AsyncIterable<Uint8Array>,
   limits: { maxBytes: number; exactBytes?: number },
-): { chunks: AsyncIterable<Uint8Array>; result(): Written } {
+): { chunks: AsyncIterable<Uint8Array>; result(): WrittenBlob } {
   const hash = createHash("sha256");
   const { exactBytes } = limits;
   const maxBytes = Math.min(limits.maxBytes, exactBytes ?? Number.POSITIVE_INFINITY);

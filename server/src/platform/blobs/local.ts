@@ -5,12 +5,12 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type Blobs, checkKey, checkPrefix } from "./blobs.ts";
 import {
-  filesBelow,
-  fromDisk,
-  isMissing,
-  putInPlace,
+  isFileMissing,
+  listFiles,
   removeWithEmptyFolders,
-  requireSpace,
+  renameDurably,
+  requireDiskSpace,
+  toDiskFullError,
   writeStream,
 } from "./disk.ts";
 import { ResumableUploads } from "./resumable-uploads.ts";
@@ -37,9 +37,9 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
     checkKey(key);
     return join(objects, key);
   };
-  const publish = (file: string, key: string): Promise<void> => place(file, pathOf(key));
+  const publish = (file: string, key: string): Promise<void> => moveIntoStore(file, pathOf(key));
   const sizeAt = async (path: string): Promise<number | null> => {
-    const stats = await stat(path).catch(unlessMissing);
+    const stats = await stat(path).catch(nullIfMissing);
     return stats?.isFile() ? stats.size : null;
   };
 
@@ -53,23 +53,23 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
         `${clock.now() + WRITE_LIMIT_MS}-write-${randomBytes(8).toString("hex")}`,
       );
       try {
-        await requireSpace(uploadsFolder, limits.exactBytes ?? 0);
+        await requireDiskSpace(uploadsFolder, limits.exactBytes ?? 0);
         const file = await open(partial, "wx", 0o600);
         const written = await writeStream(file, source, limits).finally(() => file.close());
-        await place(partial, path);
+        await moveIntoStore(partial, path);
         return written;
       } catch (error) {
-        throw fromDisk(error);
+        throw toDiskFullError(error);
       } finally {
         await rm(partial, { force: true });
       }
     },
     async read(key, range) {
-      const file = await open(pathOf(key), "r").catch(unlessMissing);
+      const file = await open(pathOf(key), "r").catch(nullIfMissing);
       const isFile = (await file?.stat())?.isFile() === true;
       if (file !== null && isFile) return file.createReadStream(range);
       await file?.close();
-      throw missing();
+      throw blobNotFound();
     },
     async stat(key) {
       const sizeBytes = await sizeAt(pathOf(key));
@@ -77,7 +77,7 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
     },
     async list(prefix) {
       checkPrefix(prefix);
-      const names = await filesBelow(join(objects, prefix.slice(0, -1)));
+      const names = await listFiles(join(objects, prefix.slice(0, -1)));
       const found = await Promise.all(
         names.map(async (name) => ({
           key: prefix + name,
@@ -88,8 +88,8 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
     },
     async move(from, to) {
       const source = pathOf(from);
-      if ((await sizeAt(source)) === null) throw missing();
-      await place(source, pathOf(to));
+      if ((await sizeAt(source)) === null) throw blobNotFound();
+      await moveIntoStore(source, pathOf(to));
       await removeWithEmptyFolders(source, objects);
     },
     async delete(key) {
@@ -101,7 +101,7 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
       await removeWithEmptyFolders(join(objects, prefix.slice(0, -1)), objects);
     },
     async localPath(key) {
-      if ((await sizeAt(pathOf(key))) === null) throw missing();
+      if ((await sizeAt(pathOf(key))) === null) throw blobNotFound();
       return pathOf(key);
     },
     async localFolder(prefix) {
@@ -117,9 +117,9 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
 }
 
 /** @throws AppError BAD_REQUEST when a part of the path is taken by a blob, or the path by a folder of blobs. */
-async function place(file: string, path: string): Promise<void> {
+async function moveIntoStore(file: string, path: string): Promise<void> {
   try {
-    await putInPlace(file, path);
+    await renameDurably(file, path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "EISDIR" && code !== "ENOTDIR" && code !== "EEXIST" && code !== "ENOTEMPTY") throw error;
@@ -129,11 +129,11 @@ async function place(file: string, path: string): Promise<void> {
   }
 }
 
-function unlessMissing(error: unknown): null {
-  if (isMissing(error)) return null;
+function nullIfMissing(error: unknown): null {
+  if (isFileMissing(error)) return null;
   throw error;
 }
 
-function missing(): AppError {
+function blobNotFound(): AppError {
   return new AppError("NOT_FOUND", "There is no such file.");
 }

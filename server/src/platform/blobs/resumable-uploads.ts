@@ -2,7 +2,7 @@ import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promise
 import { join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
-import { fromDisk, isMissing, requireSpace, wrongSize } from "./disk.ts";
+import { isFileMissing, requireDiskSpace, toDiskFullError, wrongSize } from "./disk.ts";
 import type { UploadTicket } from "./signed-urls.ts";
 
 export interface ResumableUploadsOptions {
@@ -67,7 +67,7 @@ export class ResumableUploads {
       if (range.start > before.receivedBytes) return before;
       return await this.#append(ticket, range, body);
     } catch (error) {
-      throw fromDisk(error);
+      throw toDiskFullError(error);
     } finally {
       this.#busy.delete(ticket.id);
     }
@@ -82,7 +82,7 @@ export class ResumableUploads {
     const path = this.#file(ticket);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     void this.#sweep();
-    await requireSpace(folder, ticket.sizeBytes - start);
+    await requireDiskSpace(folder, ticket.sizeBytes - start);
     const file = await open(path, "a", 0o600);
     try {
       await file.truncate(start);
@@ -139,7 +139,7 @@ async function fileSize(path: string): Promise<number | null> {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if (isMissing(error)) return null;
+    if (isFileMissing(error)) return null;
     throw error;
   }
 }

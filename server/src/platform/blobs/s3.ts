@@ -17,7 +17,7 @@ import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { AppError } from "../../lib/errors.ts";
 import { Singleflight } from "../../lib/singleflight.ts";
 import { type Blobs, checkKey, checkPrefix, type UploadUrlOptions } from "./blobs.ts";
-import { fromDisk, measure, putInPlace } from "./disk.ts";
+import { measureStream, renameDurably, toDiskFullError } from "./disk.ts";
 import { ask, missing, unlessMissing } from "./s3-errors.ts";
 import { putStream } from "./s3-parts.ts";
 
@@ -54,7 +54,7 @@ export function createS3Blobs(options: S3Options): Blobs {
   const blobs: Blobs = {
     async write(key, source, limits) {
       const place = at(key);
-      const measured = measure(source, limits);
+      const measured = measureStream(source, limits);
       await putStream(client, place, measured.chunks, partBytes);
       return measured.result();
     },
@@ -183,9 +183,9 @@ function lender(options: S3Options): (object: S3Object, path: string, signal: Ab
         const place = { Bucket: options.bucket, Key: options.prefix + object.key };
         const body = await readObject(options.client, place, undefined, shared);
         await pipeline(body, createWriteStream(partial, { mode: 0o600, flush: true }), { signal: shared });
-        await putInPlace(partial, path);
+        await renameDurably(partial, path);
       } catch (error) {
-        throw fromDisk(error);
+        throw toDiskFullError(error);
       } finally {
         await rm(partial, { force: true });
       }
