@@ -44,7 +44,7 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
     ...s3,
     client: createS3Client(s3, { environment: options.env }),
     ownUploadUrl: (key, { sizeBytes, expiresInMs, origin: asked }) =>
-      origin(asked) + urls.upload(key, sizeBytes, expiresInMs),
+      origin(asked) + urls.signUpload(key, sizeBytes, expiresInMs),
   });
   const uploads = new ResumableUploads({
     folder: join(folder, "uploads"),

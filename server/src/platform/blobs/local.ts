@@ -109,9 +109,9 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
       return join(objects, prefix.slice(0, -1));
     },
     uploadUrl: async (key, { sizeBytes, expiresInMs, origin: asked }) =>
-      origin(asked) + urls.upload(key, sizeBytes, expiresInMs),
+      origin(asked) + urls.signUpload(key, sizeBytes, expiresInMs),
     downloadUrl: async (key, { expiresInMs, filename, origin: asked }) =>
-      origin(asked) + urls.download(key, filename ?? key.slice(key.lastIndexOf("/") + 1), expiresInMs),
+      origin(asked) + urls.signDownload(key, filename ?? key.slice(key.lastIndexOf("/") + 1), expiresInMs),
   };
   return { blobs, uploads: new ResumableUploads({ folder: uploadsFolder, clock, publish }) };
 }

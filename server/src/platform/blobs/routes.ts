@@ -42,7 +42,7 @@ function keyOf(request: FastifyRequest): string {
 }
 
 async function upload(deps: BlobRoutesDeps, request: FastifyRequest, reply: FastifyReply): Promise<object> {
-  const ticket = deps.urls.readUpload(keyOf(request), request.query as Record<string, unknown>);
+  const ticket = deps.urls.verifyUpload(keyOf(request), request.query as Record<string, unknown>);
   const range = contentRange(request.headers["content-range"], ticket.sizeBytes);
   if (range === null) return respondWithProgress(reply, await deps.uploads.resume(ticket));
   const length = request.headers["content-length"];
@@ -81,7 +81,7 @@ async function startResumableUpload(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<object> {
-  deps.urls.readUpload(keyOf(request), request.query as Record<string, unknown>);
+  deps.urls.verifyUpload(keyOf(request), request.query as Record<string, unknown>);
   if (request.headers["x-goog-resumable"] !== "start")
     throw badRequest("x-goog-resumable", "POST starts a resumable upload: this header must say start.");
   reply.code(201).header("location", originOf(request.headers) + request.url);
@@ -116,7 +116,7 @@ async function download(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const ticket = deps.urls.readDownload(keyOf(request), request.query as Record<string, unknown>);
+  const ticket = deps.urls.verifyDownload(keyOf(request), request.query as Record<string, unknown>);
   const found = await deps.blobs.stat(ticket.key);
   if (found === null) throw new AppError("NOT_FOUND", "There is no such file.");
   const range = requestedRange(request.headers.range, found.sizeBytes);

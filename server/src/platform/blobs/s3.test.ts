@@ -95,7 +95,7 @@ describe("the store on S3", () => {
     const options = { sizeBytes: 4, expiresInMs: 60_000, resumable: true };
     const url = new URL(await blobs.uploadUrl("a/b", options));
     expect(url.origin).toBe("https://hearth.example");
-    const ticket = urls.readUpload("a/b", Object.fromEntries(url.searchParams));
+    const ticket = urls.verifyUpload("a/b", Object.fromEntries(url.searchParams));
     await uploads.receive(ticket, { start: 0, end: 1 }, chunksOf("he"));
     expect(await blobs.stat("a/b")).toBeNull();
     expect(await uploads.receive(ticket, { start: 2, end: 3 }, chunksOf("ll"))).toEqual({ isWhole: true });

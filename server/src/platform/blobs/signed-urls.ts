@@ -33,24 +33,24 @@ export class SignedUrls {
   }
 
   /** Path and query of a PUT. */
-  upload(key: string, sizeBytes: number, expiresInMs: number): string {
+  signUpload(key: string, sizeBytes: number, expiresInMs: number): string {
     const id = randomBytes(16).toString("hex");
     return this.#write("PUT", key, { expires: this.#clock.now() + expiresInMs, size: sizeBytes, upload: id });
   }
 
   /** Path and query of a GET. */
-  download(key: string, filename: string, expiresInMs: number): string {
+  signDownload(key: string, filename: string, expiresInMs: number): string {
     return this.#write("GET", key, { expires: this.#clock.now() + expiresInMs, filename });
   }
 
   /** @throws AppError FORBIDDEN for a URL that was altered or has expired. */
-  readUpload(key: string, query: Query): UploadTicket {
+  verifyUpload(key: string, query: Query): UploadTicket {
     const { expires, size, upload } = this.#read("PUT", key, query, ["expires", "size", "upload"]);
     return { id: upload!, key, sizeBytes: Number(size), expiresAtMs: Number(expires) };
   }
 
   /** @throws AppError FORBIDDEN for a URL that was altered or has expired. */
-  readDownload(key: string, query: Query): DownloadTicket {
+  verifyDownload(key: string, query: Query): DownloadTicket {
     const { expires, filename } = this.#read("GET", key, query, ["expires", "filename"]);
     return { key, expiresAtMs: Number(expires), filename: filename! };
   }
