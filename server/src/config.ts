@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { SERVER_FEATURES } from "./engines/openai-server/features.ts";
 import { parseModelName } from "./lib/resource-names.ts";
-import { s3ServerOf } from "./platform/blobs/s3-server.ts";
+import { s3ServerFromEnv } from "./platform/blobs/s3-server.ts";
 import type { LogLevel } from "./platform/telemetry/log.ts";
 
 /** Everything that can be set from outside, parsed once. The only reader of `process.env`. */
@@ -326,7 +326,7 @@ const s3Location =
       /^[A-Za-z0-9._=/-]{0,200}$/.test(prefix) &&
       [...url.searchParams.keys()].every((key) => key === "endpoint" || key === "region");
     if (!isGood) throw new ConfigError(name, "must be s3://bucket/prefix?endpoint=https://host&region=name");
-    const usual = s3ServerOf(env);
+    const usual = s3ServerFromEnv(env);
     const endpoint = url.searchParams.get("endpoint") ?? usual.endpoint;
     return {
       bucket: url.hostname,

@@ -40,7 +40,7 @@ import { type Billing, createBilling } from "./metering/billing/service.ts";
 import type { Prices } from "./metering/money/service.ts";
 import { acceleratorTime, type UsageLedger, usageReports } from "./metering/usage/service.ts";
 import { type BlobStore, openBlobStore } from "./platform/blobs/blob-store.ts";
-import { s3ServerOf } from "./platform/blobs/s3-server.ts";
+import { s3ServerFromEnv } from "./platform/blobs/s3-server.ts";
 import type { Database } from "./platform/db/database.ts";
 import { platformSecret } from "./platform/db/secrets.ts";
 import type { ResourceRoute } from "./platform/http/resources.ts";
@@ -215,7 +215,7 @@ function openModels(
     catalogDir: CATALOG_DIR,
     folder: join(config.dataDir, "models"),
     fetchWeights: (weights, signal, onPhase) => fetchWeights(deps, weights, signal, onPhase),
-    s3: config.blobStore ?? s3ServerOf(config.env),
+    s3: config.blobStore ?? s3ServerFromEnv(config.env),
   });
 }
 

@@ -1,22 +1,22 @@
 import { AppError } from "../../lib/errors.ts";
 
 /** @throws AppError NOT_FOUND; UNAVAILABLE when the store can't be used, with the reason for the log. */
-export async function ask<T>(answer: Promise<T>): Promise<T> {
+export async function withS3Errors<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
     const { name } = error as Error;
-    if (name === "NotFound" || name === "NoSuchKey") throw missing();
+    if (name === "NotFound" || name === "NoSuchKey") throw blobNotFound();
     if (name === "AbortError") throw error;
     throw new AppError("UNAVAILABLE", "The file store can't be used at the moment.", { cause: error });
   }
 }
 
-export function unlessMissing(error: unknown): null {
+export function nullIfMissing(error: unknown): null {
   if (error instanceof AppError && error.code === "NOT_FOUND") return null;
   throw error;
 }
 
-export function missing(): AppError {
+export function blobNotFound(): AppError {
   return new AppError("NOT_FOUND", "There is no such file.");
 }

@@ -27,17 +27,19 @@ export function openS3Source({ server, bucket, path, credentials }: S3SourceOpti
   const place = { client, bucket, prefix: prefix === "" ? "" : `${prefix}/` };
   return {
     async list(limit) {
-      const objects = await listObjects(place, "", limit).catch(refused);
+      const objects = await listObjects(place, "", limit).catch(toAccessError);
       return objects.map(({ key, sizeBytes }) => ({ name: key, sizeBytes }));
     },
     read: (name, signal) =>
-      readObject(client, { Bucket: bucket, Key: place.prefix + name }, undefined, signal).catch(refused),
+      readObject(client, { Bucket: bucket, Key: place.prefix + name }, undefined, signal).catch(
+        toAccessError,
+      ),
     close: () => client.destroy(),
   };
 }
 
 /** Whose fault it is, without what the server wrote. */
-function refused(error: unknown): never {
+function toAccessError(error: unknown): never {
   const { cause } = error as { cause?: { name?: string; $metadata?: { httpStatusCode?: number } } };
   const status = cause?.$metadata?.httpStatusCode ?? 0;
   if (cause === undefined || status === 0 || status >= 500) throw error;

@@ -18,17 +18,17 @@ import { AppError } from "../../lib/errors.ts";
 import { Singleflight } from "../../lib/singleflight.ts";
 import { type Blobs, checkKey, checkPrefix, type UploadUrlOptions } from "./blobs.ts";
 import { measureStream, renameDurably, toDiskFullError } from "./disk.ts";
-import { ask, missing, unlessMissing } from "./s3-errors.ts";
-import { putStream } from "./s3-parts.ts";
+import { blobNotFound, nullIfMissing, withS3Errors } from "./s3-errors.ts";
+import { uploadStream } from "./s3-multipart-upload.ts";
 
-export interface S3Place {
+export interface S3BucketFolder {
   client: S3Client;
   bucket: string;
   /** Empty, or ends with a slash. */
   prefix: string;
 }
 
-export interface S3Options extends S3Place {
+export interface S3Options extends S3BucketFolder {
   /** A URL of our own, for uploads that S3's signed URLs can't take. */
   ownUploadUrl(key: string, options: UploadUrlOptions): string;
   /** Bytes of one part of a large object, 5 MiB to 5 GiB. Default 16 MiB. */
@@ -49,18 +49,18 @@ export function createS3Blobs(options: S3Options): Blobs {
     checkKey(key);
     return { Bucket: bucket, Key: prefix + key };
   };
-  const lend = lender(options);
+  const lend = createObjectFetcher(options);
 
   const blobs: Blobs = {
     async write(key, source, limits) {
       const place = at(key);
       const measured = measureStream(source, limits);
-      await putStream(client, place, measured.chunks, partBytes);
+      await uploadStream(client, place, measured.chunks, partBytes);
       return measured.result();
     },
     read: async (key, range) => readObject(client, at(key), range),
     async stat(key) {
-      const head = await ask(client.send(new HeadObjectCommand(at(key)))).catch(unlessMissing);
+      const head = await withS3Errors(client.send(new HeadObjectCommand(at(key)))).catch(nullIfMissing);
       return head === null ? null : { sizeBytes: head.ContentLength ?? 0 };
     },
     list: async (below) =>
@@ -68,17 +68,17 @@ export function createS3Blobs(options: S3Options): Blobs {
     async move(from, to) {
       const source = at(from);
       const found = await blobs.stat(from);
-      if (found === null) throw missing();
+      if (found === null) throw blobNotFound();
       if (found.sizeBytes <= MAX_SINGLE_BYTES) {
         const CopySource = `${bucket}/${source.Key.split("/").map(encodeURIComponent).join("/")}`;
-        await ask(client.send(new CopyObjectCommand({ ...at(to), CopySource })));
+        await withS3Errors(client.send(new CopyObjectCommand({ ...at(to), CopySource })));
       } else {
         await blobs.write(to, await blobs.read(from), { maxBytes: found.sizeBytes });
       }
       await blobs.delete(from);
     },
     async delete(key) {
-      await ask(client.send(new DeleteObjectCommand(at(key))));
+      await withS3Errors(client.send(new DeleteObjectCommand(at(key))));
     },
     async deletePrefix(below) {
       const keys = (await listObjects(options, below)).map(({ key }) => key);
@@ -86,7 +86,7 @@ export function createS3Blobs(options: S3Options): Blobs {
         await Promise.all(keys.slice(i, i + PARALLEL).map((key) => blobs.delete(key)));
     },
     async localPath(key, cacheDir, signal) {
-      const head = await ask(client.send(new HeadObjectCommand(at(key))));
+      const head = await withS3Errors(client.send(new HeadObjectCommand(at(key))));
       const object = { key, sizeBytes: head.ContentLength ?? 0, etag: head.ETag ?? "" };
       const path = join(cacheDir, "blobs", fingerprint(options, [object]), basename(key));
       await lend(object, path, signal);
@@ -131,7 +131,7 @@ export interface S3Object {
 
 /** All objects below a prefix, by key. @param limit above so many it throws. */
 export async function listObjects(
-  { client, bucket, prefix }: S3Place,
+  { client, bucket, prefix }: S3BucketFolder,
   below: string,
   limit = Number.POSITIVE_INFINITY,
 ): Promise<S3Object[]> {
@@ -144,7 +144,7 @@ export async function listObjects(
       Prefix: prefix + below,
       ...(next === undefined ? {} : { ContinuationToken: next }),
     });
-    const page = await ask(client.send(command));
+    const page = await withS3Errors(client.send(command));
     for (const { Key = "", Size = 0, ETag = "" } of page.Contents ?? []) {
       // Consoles make empty objects to show folders.
       if (!Key.endsWith("/")) objects.push({ key: Key.slice(prefix.length), sizeBytes: Size, etag: ETag });
@@ -165,13 +165,15 @@ export async function readObject(
 ): Promise<Readable> {
   const Range = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` };
   const options = signal === undefined ? {} : { abortSignal: signal };
-  const { Body } = await ask(client.send(new GetObjectCommand({ ...place, ...Range }), options));
+  const { Body } = await withS3Errors(client.send(new GetObjectCommand({ ...place, ...Range }), options));
   if (Body instanceof Readable) return Body;
-  throw missing();
+  throw blobNotFound();
 }
 
 /** Fetches objects to files, each once however many want it, whole or not at all. */
-function lender(options: S3Options): (object: S3Object, path: string, signal: AbortSignal) => Promise<void> {
+function createObjectFetcher(
+  options: S3Options,
+): (object: S3Object, path: string, signal: AbortSignal) => Promise<void> {
   const fetches = new Singleflight<void>();
   return (object, path, signal) =>
     fetches.run(path, signal, async (shared) => {
@@ -193,7 +195,7 @@ function lender(options: S3Options): (object: S3Object, path: string, signal: Ab
 }
 
 /** Of these contents: another upload to the same key has another. */
-function fingerprint({ bucket, prefix }: S3Place, objects: readonly S3Object[]): string {
+function fingerprint({ bucket, prefix }: S3BucketFolder, objects: readonly S3Object[]): string {
   return createHash("sha256")
     .update(JSON.stringify([bucket, prefix, objects]))
     .digest("hex");

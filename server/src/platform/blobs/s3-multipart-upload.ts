@@ -6,9 +6,9 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import { ask } from "./s3-errors.ts";
+import { withS3Errors } from "./s3-errors.ts";
 
-interface Place {
+interface ObjectLocation {
   Bucket: string;
   Key: string;
 }
@@ -19,41 +19,48 @@ const MAX_PARTS = 10_000;
 const PARTS_OF_ONE_SIZE = 2_000;
 
 /** Stores a stream of any length as one object, whole or not at all. At most two parts are in memory. */
-export async function putStream(
+export async function uploadStream(
   client: S3Client,
-  place: Place,
+  place: ObjectLocation,
   source: AsyncIterable<Uint8Array>,
   partBytes: number,
 ): Promise<void> {
-  const parts = cut(source, partBytes);
+  const parts = splitIntoParts(source, partBytes);
   const first = await parts.next();
   const second = first.done ? first : await parts.next();
   if (second.done) {
     const Body = first.value ?? Buffer.alloc(0);
-    await ask(client.send(new PutObjectCommand({ ...place, Body })));
+    await withS3Errors(client.send(new PutObjectCommand({ ...place, Body })));
     return;
   }
-  const { UploadId } = await ask(client.send(new CreateMultipartUploadCommand(place)));
+  const { UploadId } = await withS3Errors(client.send(new CreateMultipartUploadCommand(place)));
   const upload = { ...place, UploadId };
   try {
     const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
     const send = async (Body: Buffer): Promise<void> => {
       const PartNumber = Parts.length + 1;
       if (PartNumber > MAX_PARTS) throw new RangeError("the file is too large for S3");
-      const { ETag } = await ask(client.send(new UploadPartCommand({ ...upload, PartNumber, Body })));
+      const { ETag } = await withS3Errors(
+        client.send(new UploadPartCommand({ ...upload, PartNumber, Body })),
+      );
       Parts.push({ PartNumber, ETag });
     };
     await send(first.value as Buffer);
     await send(second.value);
     for await (const part of parts) await send(part);
-    await ask(client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } })));
+    await withS3Errors(
+      client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } })),
+    );
   } catch (error) {
     await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {});
     throw error;
   }
 }
 
-async function* cut(source: AsyncIterable<Uint8Array>, partBytes: number): AsyncGenerator<Buffer, undefined> {
+async function* splitIntoParts(
+  source: AsyncIterable<Uint8Array>,
+  partBytes: number,
+): AsyncGenerator<Buffer, undefined> {
   let chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   let wantedBytes = partBytes;
