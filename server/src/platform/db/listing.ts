@@ -7,9 +7,9 @@ import { parseOrderBy } from "../../lib/order-by.ts";
 import { openPageToken, sealPageToken } from "../../lib/page-token.ts";
 import type { Database } from "./database.ts";
 import { type FieldSql, filterSql } from "./filter-sql.ts";
-import { keptStatements } from "./kept-statements.ts";
 import { afterSql, type KeysetTerm, orderSql, positionSql } from "./keyset.ts";
 import { Counts, storedCountSql } from "./listing-counts.ts";
+import { preparedStatements } from "./prepared-statements.ts";
 
 export type { FieldType } from "../../lib/filter-check.ts";
 
@@ -88,7 +88,7 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
       ),
     ).sql,
   );
-  const keep = keptStatements(db.$client);
+  const keep = preparedStatements(db.$client);
   const rowOf = rowReader<InferSelectModel<T>>(columns);
   const run = (statement: SQL): Promise<unknown[][]> => keep(dialect.sqlToQuery(statement));
   const counts = new Counts(run, table);
