@@ -18,7 +18,7 @@ import { createLimits, type LimitsStore, openLimitsStore } from "./metering/limi
 import { createUsageLedger, type UsageLedger } from "./metering/usage/service.ts";
 import { blobRoutes } from "./platform/blobs/routes.ts";
 import { type Database, openDatabase } from "./platform/db/database.ts";
-import { startEmbeddedPostgres } from "./platform/db/embedded.ts";
+import { startEmbeddedPostgres } from "./platform/db/embedded-postgres.ts";
 import { registerResources } from "./platform/http/resources.ts";
 import { createHttpServer, type HttpServer } from "./platform/http/server.ts";
 import type { Log } from "./platform/telemetry/log.ts";

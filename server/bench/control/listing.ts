@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { Client } from "undici";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/platform/db/embedded.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/platform/db/embedded-postgres.ts";
 import { type Hearth, startHearth } from "../hearth.ts";
 import { type Goal, number, printTable } from "../report.ts";
 import { summarize } from "../stats.ts";

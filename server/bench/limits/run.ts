@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/lib/clock.ts";
 import { createLimits, type Limits, openLimitsStore } from "../../src/metering/limits/service.ts";
 import { openDatabase } from "../../src/platform/db/database.ts";
-import { startEmbeddedPostgres } from "../../src/platform/db/embedded.ts";
+import { startEmbeddedPostgres } from "../../src/platform/db/embedded-postgres.ts";
 import { testRedis } from "../../test/harness/redis.ts";
 import { type Goal, number, printTable } from "../report.ts";
 import { percentile } from "../stats.ts";

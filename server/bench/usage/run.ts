@@ -7,7 +7,7 @@ import { encodeUsage } from "../../src/metering/usage/record.ts";
 import { type ReportQuery, usageReports } from "../../src/metering/usage/service.ts";
 import { usageStore } from "../../src/metering/usage/store.ts";
 import { type Database, openDatabase } from "../../src/platform/db/database.ts";
-import { startEmbeddedPostgres } from "../../src/platform/db/embedded.ts";
+import { startEmbeddedPostgres } from "../../src/platform/db/embedded-postgres.ts";
 import { type Goal, number, printTable } from "../report.ts";
 import { summarize } from "../stats.ts";
 

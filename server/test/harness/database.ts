@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Database, openDatabase } from "../../src/platform/db/database.ts";
-import type { DatabaseLog } from "../../src/platform/db/embedded.ts";
+import type { DatabaseLog } from "../../src/platform/db/embedded-postgres.ts";
 
 export interface TestDatabase extends Database {
   /** For a second opener or a child process. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/config.ts";
 import { createModelService } from "../../src/control/models/service.ts";
 import { ensureWeights } from "../../src/fleet/weights/ensure.ts";
-import { startEmbeddedPostgres } from "../../src/platform/db/embedded.ts";
+import { startEmbeddedPostgres } from "../../src/platform/db/embedded-postgres.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 
 /**

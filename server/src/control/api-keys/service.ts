@@ -1,7 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { platformSecret } from "../../platform/db/secrets.ts";
 import { PRINCIPALS_CHANNEL, type Principal } from "../accounts/service.ts";

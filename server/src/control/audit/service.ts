@@ -2,7 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { AuditHook } from "../../platform/http/audit-hook.ts";
 import { authorize, type Principal } from "../accounts/service.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Accounts, Principal } from "../accounts/service.ts";
 import type { ShapeModels } from "./fields.ts";

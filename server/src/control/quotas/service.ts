@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { AccountCaps } from "../../metering/limits/service.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Principal } from "../accounts/service.ts";
 import { acceleratorQuotaId, defaultQuotas, keyOfQuota, type QuotaId } from "./kinds.ts";

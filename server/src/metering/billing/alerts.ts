@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import { formatDollars } from "../money/service.ts";
 import type { SpendStore } from "./spend-store.ts";
 

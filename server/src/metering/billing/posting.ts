@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import type { CostTotal, HourOfUsage, LedgerStore } from "./ledger-store.ts";
 import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";

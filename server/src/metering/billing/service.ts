@@ -2,7 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import { randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
 import type { Entry } from "./entries.ts";
 import { type InvoiceLine, type InvoiceRow, type InvoiceStore, invoiceStore } from "./invoice-store.ts";

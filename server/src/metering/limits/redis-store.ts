@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import { type Heard, KEPT_MS, LIVES_MS, type LimitsStore, type Told } from "./port.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { LimitsStore } from "./port.ts";
 import { redisStore } from "./redis-store.ts";
 import { Registry } from "./registry.ts";

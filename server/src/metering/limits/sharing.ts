@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Cap, CapState } from "./cap.ts";
 import { Gateways } from "./gateways.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ProcessIdentity } from "../../platform/process/identity.ts";
 import { adoptLeftovers, type Leftover, readClosedRows, replayLeftover } from "./leftovers.ts";
 import { closedRows, type Segment } from "./segment.ts";

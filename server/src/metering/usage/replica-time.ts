@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { UsageKind } from "../money/service.ts";
 import type { UsageSource } from "./record.ts";
 import type { UsageLedger } from "./service.ts";

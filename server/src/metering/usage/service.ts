@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import { ownIdentity, type ProcessIdentity } from "../../platform/process/identity.ts";
 import type { Prices } from "../money/service.ts";
 import { Flusher } from "./flusher.ts";

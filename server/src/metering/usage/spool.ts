@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import type { DatabaseLog } from "../../platform/db/embedded.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import { formatIdentity, type ProcessIdentity } from "../../platform/process/identity.ts";
 import { Segment } from "./segment.ts";
 

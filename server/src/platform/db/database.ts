@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
-import type { DatabaseLog } from "./embedded.ts";
+import type { DatabaseLog } from "./embedded-postgres.ts";
 import { Listener } from "./listener.ts";
 
 export interface DatabaseOptions {

@@ -21,7 +21,7 @@ export interface Cluster {
   dataDir: string;
   socketDir: string;
   password: string;
-  /** Says which process uses the cluster; see `embedded.ts`. */
+  /** Says which process uses the cluster; see `embedded-postgres.ts`. */
   holderFile: string;
 }
 

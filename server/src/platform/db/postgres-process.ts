@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DatabaseLog } from "./embedded.ts";
+import type { DatabaseLog } from "./embedded-postgres.ts";
 import type { RunAs } from "./postgres-binaries.ts";
 import { type Cluster, pidExists, SERVER_ENV } from "./postgres-cluster.ts";
 

@@ -1,5 +1,5 @@
 /** Starts PostgreSQL, says its URL in one line, takes a Ctrl-C calmly and lives until it is killed. */
-import { startEmbeddedPostgres } from "./embedded.ts";
+import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 
 const [dataDir = "", systemFolder = ""] = process.argv.slice(2);
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -18,11 +18,11 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
 import { openDatabase } from "./database.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { findBinaries, mayUse, reachableBinaries, serverUser } from "./postgres-binaries.ts";
 import { pidExists } from "./postgres-cluster.ts";
 
-const fixture = fileURLToPath(new URL("./embedded.fixture.ts", import.meta.url));
+const fixture = fileURLToPath(new URL("./embedded-postgres.fixture.ts", import.meta.url));
 const user = serverUser();
 let root: string;
 let systemFolder: string;

@@ -23,7 +23,7 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-export interface EmbeddedOptions {
+export interface EmbeddedPostgresOptions {
   /** A folder of PostgreSQL's own; made when absent. */
   dataDir: string;
   log: DatabaseLog;
@@ -44,13 +44,13 @@ const LAST_RESTART_MS = 5_000;
  *
  * Throws one line when no binaries are installed, another Hearth holds the folder, or the server doesn't come up.
  */
-export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { log } = options;
   const systemFolder = options.systemFolder ?? "/var/lib/hearth";
   const user = serverUser();
   const binaries = reachableBinaries(await findBinaries(), user, systemFolder);
   const cluster = await openCluster(options.dataDir, binaries, user, systemFolder);
-  await outwaitOldServer(cluster, options.dataDir, log);
+  await waitForPreviousServer(cluster, options.dataDir, log);
 
   const launch = (): ServerProcess =>
     spawnServer(binaries.postgres, cluster, user, options.settings ?? {}, log);
@@ -60,16 +60,19 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   } catch (error) {
     await server.stop();
     if (!(error instanceof FolderInUse)) throw error;
-    throw heldError(options.dataDir, readHolder(cluster)?.pid ?? readPidFile(cluster.dataDir)?.pid ?? 0);
+    throw dataFolderInUse(
+      options.dataDir,
+      readHolder(cluster)?.pid ?? readPidFile(cluster.dataDir)?.pid ?? 0,
+    );
   }
   writeHolder(cluster);
   const where = new URL(`postgres://hearth:${cluster.password}@localhost/postgres`);
   where.searchParams.set("host", cluster.socketDir);
-  return { url: where.href, stop: keepRunning(server, launch, log) };
+  return { url: where.href, stop: superviseServer(server, launch, log) };
 }
 
 /** Starts the server again whenever it ends, until the returned function is called. */
-function keepRunning(
+function superviseServer(
   first: ServerProcess,
   launch: () => ServerProcess,
   log: DatabaseLog,
@@ -111,7 +114,7 @@ function keepRunning(
 }
 
 /** After a `kill -9` of the last process its server is still shutting down; a living process keeps it. */
-async function outwaitOldServer(cluster: Cluster, dataDir: string, log: DatabaseLog): Promise<void> {
+async function waitForPreviousServer(cluster: Cluster, dataDir: string, log: DatabaseLog): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     const old = readPidFile(cluster.dataDir);
     if (old === null) return;
@@ -121,16 +124,16 @@ async function outwaitOldServer(cluster: Cluster, dataDir: string, log: Database
       return;
     }
     const holder = readHolder(cluster);
-    if (holder !== null && processState(holder) === "alive") throw heldError(dataDir, holder.pid);
+    if (holder !== null && processState(holder) === "alive") throw dataFolderInUse(dataDir, holder.pid);
     if (waitedMs === 0) log.info("Waiting for the last run's PostgreSQL to shut down");
     // Whoever should have ended it is gone too. Not at once: the holder's name is written when a server is ready.
     if (waitedMs === ORPHAN_MS && old.ready && holder !== null) process.kill(old.pid, "SIGINT");
-    if (waitedMs >= OLD_SERVER_LIMIT_MS) throw heldError(dataDir, old.pid);
+    if (waitedMs >= OLD_SERVER_LIMIT_MS) throw dataFolderInUse(dataDir, old.pid);
     await sleep(POLL_MS);
   }
 }
 
-function heldError(dataDir: string, pid: number): Error {
+function dataFolderInUse(dataDir: string, pid: number): Error {
   return new Error(`The data folder ${dataDir} is in use by another Hearth (process ${pid}).`);
 }
 
