@@ -19,7 +19,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
 import { openDatabase } from "./database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
-import { findBinaries, mayUse, reachableBinaries, serverUser } from "./postgres-binaries.ts";
+import { findBinaries, hasFileAccess, reachableBinaries, serverUser } from "./postgres-binaries.ts";
 import { pidExists } from "./postgres-cluster.ts";
 
 const fixture = fileURLToPath(new URL("./embedded-postgres.fixture.ts", import.meta.url));
@@ -294,8 +294,8 @@ describe("as root", () => {
     };
     const folder = join(root, `system${folders++}`);
     const usable = reachableBinaries(hidden, user, folder);
-    expect(mayUse(user, "-x", usable.postgres)).toBe(true);
-    expect(mayUse(user, "-x", usable.initdb)).toBe(true);
+    expect(hasFileAccess(user, "-x", usable.postgres)).toBe(true);
+    expect(hasFileAccess(user, "-x", usable.initdb)).toBe(true);
     expect(reachableBinaries(hidden, user, folder)).toEqual(usable);
     if (user !== null) expect(readdirSync(folder)).toEqual([`postgres-${found.version}`]);
   });

@@ -6,10 +6,10 @@ import { formatIdentity, ownIdentity, parseIdentity, processState } from "../pro
 import { findBinaries, reachableBinaries, serverUser } from "./postgres-binaries.ts";
 import { type Cluster, openCluster } from "./postgres-cluster.ts";
 import {
-  FolderInUse,
+  DataFolderInUseError,
   POLL_MS,
+  type PostgresProcess,
   readPidFile,
-  type ServerProcess,
   servesFolder,
   spawnServer,
 } from "./postgres-process.ts";
@@ -52,14 +52,14 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const cluster = await openCluster(options.dataDir, binaries, user, systemFolder);
   await waitForPreviousServer(cluster, options.dataDir, log);
 
-  const launch = (): ServerProcess =>
+  const launch = (): PostgresProcess =>
     spawnServer(binaries.postgres, cluster, user, options.settings ?? {}, log);
   const server = launch();
   try {
     await server.ready();
   } catch (error) {
     await server.stop();
-    if (!(error instanceof FolderInUse)) throw error;
+    if (!(error instanceof DataFolderInUseError)) throw error;
     throw dataFolderInUse(
       options.dataDir,
       readHolder(cluster)?.pid ?? readPidFile(cluster.dataDir)?.pid ?? 0,
@@ -73,8 +73,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
 /** Starts the server again whenever it ends, until the returned function is called. */
 function superviseServer(
-  first: ServerProcess,
-  launch: () => ServerProcess,
+  first: PostgresProcess,
+  launch: () => PostgresProcess,
   log: DatabaseLog,
 ): () => Promise<void> {
   let server = first;

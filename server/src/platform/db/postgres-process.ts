@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseLog } from "./embedded-postgres.ts";
-import type { RunAs } from "./postgres-binaries.ts";
+import type { SystemUser } from "./postgres-binaries.ts";
 import { type Cluster, pidExists, SERVER_ENV } from "./postgres-cluster.ts";
 
 /** Replaying the log after a crash takes as long as it takes; beyond this something is wrong. */
@@ -50,10 +50,10 @@ exit $code
 `;
 
 /** Another server has the data folder. */
-export class FolderInUse extends Error {}
+export class DataFolderInUseError extends Error {}
 
-export interface ServerProcess {
-  /** Settles when it takes connections. Throws FolderInUse, or one line that says why it doesn't start. */
+export interface PostgresProcess {
+  /** Settles when it takes connections. Throws DataFolderInUseError, or one line that says why it doesn't start. */
   ready(): Promise<void>;
   /** Fast shutdown; killed when it takes too long. */
   stop(): Promise<void>;
@@ -65,10 +65,10 @@ export interface ServerProcess {
 export function spawnServer(
   program: string,
   cluster: Cluster,
-  user: RunAs | null,
+  user: SystemUser | null,
   extra: Readonly<Record<string, string>>,
   log: DatabaseLog,
-): ServerProcess {
+): PostgresProcess {
   const settings = { ...SETTINGS, unix_socket_directories: cluster.socketDir, ...extra };
   const child = spawnGuarded(program, cluster, settings, user);
   const tail = forwardLog(child, log);
@@ -87,7 +87,7 @@ function spawnGuarded(
   program: string,
   cluster: Cluster,
   settings: Readonly<Record<string, string>>,
-  user: RunAs | null,
+  user: SystemUser | null,
 ): ChildProcess {
   const args = ["-c", GUARD, "postgres-guard", program, "-D", cluster.dataDir];
   for (const [name, value] of Object.entries(settings)) args.push("-c", `${name}=${value}`);
@@ -169,7 +169,7 @@ async function untilReady(child: ChildProcess, cluster: Cluster, tail: readonly 
     await sleep(POLL_MS);
   }
   const reason = tail.slice(-3).join(" ");
-  if (reason.includes('lock file "postmaster.pid" already exists')) throw new FolderInUse();
+  if (reason.includes('lock file "postmaster.pid" already exists')) throw new DataFolderInUseError();
   throw new Error(`PostgreSQL did not start: ${failure}. ${reason}`.trim());
 }
 
