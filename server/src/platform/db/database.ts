@@ -50,14 +50,17 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await sql`select 1`;
   } catch (error) {
     await sql.end({ timeout: 0 });
-    throw new Error(`Can't use the database ${place(url)}: ${reason(error)}.`, { cause: error });
+    throw new Error(`Can't use the database ${databaseAddress(url)}: ${errorReason(error)}.`, {
+      cause: error,
+    });
   }
   const db = drizzle({ client: sql });
   const listener = new Listener({
     // Never closed for age or idleness: what arrives in between would be lost.
     connect: (onnotify, onclose) =>
       connect(1, 0, { onnotify, onclose, idle_timeout: null, max_lifetime: null, fetch_types: false }),
-    onFailure: (error) => log.warn({ reason: reason(error) }, "Can't listen to the database; trying again"),
+    onFailure: (error) =>
+      log.warn({ reason: errorReason(error) }, "Can't listen to the database; trying again"),
   });
   let closing: Promise<void> | null = null;
   return {
@@ -104,7 +107,7 @@ function connector(url: string, log: DatabaseLog): Connect {
 }
 
 /** Host, port and name, for messages. */
-function place(url: string): string {
+function databaseAddress(url: string): string {
   const { hostname, port, pathname, searchParams } = new URL(url);
   const host = searchParams.get("host") ?? (port === "" ? hostname : `${hostname}:${port}`);
   return `${host}${host.startsWith("/") ? " " : ""}${decodeURIComponent(pathname)}`;
@@ -124,7 +127,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "57P03": "it is starting up or shutting down",
 };
 
-function reason(error: unknown): string {
+function errorReason(error: unknown): string {
   const code = String((error as { code?: unknown }).code ?? "");
   return REASONS[code] ?? (code === "" ? "the connection failed" : `error ${code}`);
 }
@@ -137,9 +140,12 @@ async function migrate(connect: Connect, url: string): Promise<void> {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK}::bigint)`;
     await applyMigrations(drizzle({ client: sql }), { migrationsFolder: MIGRATIONS_FOLDER });
   } catch (error) {
-    throw new Error(`Can't migrate the database ${place(url)}: ${reason((error as Error).cause ?? error)}.`, {
-      cause: error,
-    });
+    throw new Error(
+      `Can't migrate the database ${databaseAddress(url)}: ${errorReason((error as Error).cause ?? error)}.`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     await sql.end({ timeout: CLOSE_LIMIT_S });
   }

@@ -19,20 +19,20 @@ export const MAX_COUNTED_ROWS = 5_000;
 /** Keys whose scopes' sizes are remembered. */
 const MAX_REMEMBERED = 1_000;
 
-type Run = (statement: SQL) => Promise<unknown[][]>;
+type RunQuery = (statement: SQL) => Promise<unknown[][]>;
 
 /**
  * How many rows match: exactly, as long as the scope has at most 5,000 rows or there is no filter and its size is
  * stored; else PostgreSQL's estimate. Counting a filter's matches among a million rows takes a second, a thousand times
  * as long as the page that the number stands on.
  */
-export class Counts {
-  readonly #run: Run;
+export class RowCounter {
+  readonly #run: RunQuery;
   readonly #table: PgTable;
   /** Sizes of scopes, as last seen, by the key of their counts. */
   readonly #sizes = new Map<string, number>();
 
-  constructor(run: Run, table: PgTable) {
+  constructor(run: RunQuery, table: PgTable) {
     this.#run = run;
     this.#table = table;
   }
@@ -42,7 +42,7 @@ export class Counts {
    * meanwhile. What it gives is called when the scope's size is known; null: it is not stored.
    * @param scope restricts what is listed, whatever the client asks
    */
-  begin(
+  startCount(
     key: string | undefined,
     scope: SQL | undefined,
     filter: SQL | undefined,

@@ -8,7 +8,7 @@ import { openPageToken, sealPageToken } from "../../lib/page-token.ts";
 import type { Database } from "./database.ts";
 import { type FieldSql, filterSql } from "./filter-sql.ts";
 import { afterSql, type KeysetTerm, orderSql, positionSql } from "./keyset.ts";
-import { Counts, storedCountSql } from "./listing-counts.ts";
+import { RowCounter, storedCountSql } from "./listing-counts.ts";
 import { preparedStatements } from "./prepared-statements.ts";
 
 export type { FieldType } from "../../lib/filter-check.ts";
@@ -27,7 +27,7 @@ export interface Page<Row> {
   rows: Row[];
   /** Empty on the last page. */
   nextPageToken: string;
-  /** All rows that match, counted when the first page was read; an estimate for filters on large lists, see `Counts`. */
+  /** All rows that match, counted when the first page was read; an estimate for filters on large lists, see `RowCounter`. */
   totalSize: number;
 }
 
@@ -89,9 +89,9 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
     ).sql,
   );
   const keep = preparedStatements(db.$client);
-  const rowOf = rowReader<InferSelectModel<T>>(columns);
+  const rowOf = rowMapper<InferSelectModel<T>>(columns);
   const run = (statement: SQL): Promise<unknown[][]> => keep(dialect.sqlToQuery(statement));
-  const counts = new Counts(run, table);
+  const counts = new RowCounter(run, table);
 
   function termsOf(orderBy: string): KeysetTerm[] {
     const terms = parseOrderBy(orderBy, orderable).map(({ field, descending }) => {
@@ -113,15 +113,17 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
       query.filter ?? "",
       query.orderBy || options.defaultOrder,
     ]);
-    const token = query.pageToken ? (openPageToken(tokenSecret, context, query.pageToken) as Position) : null;
+    const token = query.pageToken
+      ? (openPageToken(tokenSecret, context, query.pageToken) as PageTokenPayload)
+      : null;
     const filterCondition = filter === null ? undefined : filterSql(filter, fields);
     const after = token === null ? undefined : afterSql(terms, token.position);
     const isStored = token === null && countKey !== undefined;
     const scopeSize = isStored ? storedCountSql(table, countKey) : sql`null`;
     const statement = sql`select ${selected}, ${positionSql(terms)}, ${scopeSize} from ${table}
       where ${and(where, filterCondition, after) ?? sql`true`} order by ${orderSql(terms)} limit ${pageSize + 1}`;
-    const count = token === null ? counts.begin(countKey, where, filterCondition) : null;
-    const read = await run(statement).catch(refuseTimeout);
+    const count = token === null ? counts.startCount(countKey, where, filterCondition) : null;
+    const read = await run(statement).catch(toListTimeoutError);
     const page = read.slice(0, pageSize);
     const isLast = read.length <= pageSize;
     const stored = read[0]?.at(-1) ?? null;
@@ -134,7 +136,7 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
       rows: page.map(rowOf),
       nextPageToken: isLast
         ? ""
-        : sealPageToken(tokenSecret, context, { position, totalSize } satisfies Position),
+        : sealPageToken(tokenSecret, context, { position, totalSize } satisfies PageTokenPayload),
       totalSize,
     };
   }
@@ -142,7 +144,7 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
 }
 
 /** Makes a row of its columns' values. */
-function rowReader<Row>(
+function rowMapper<Row>(
   columns: readonly (readonly [string, PgColumn])[],
 ): (values: readonly unknown[]) => Row {
   return (values) => {
@@ -156,7 +158,7 @@ function rowReader<Row>(
 }
 
 /** What the database gave up on is the filter's or the order's doing, not a failure. */
-function refuseTimeout(error: Error): never {
+function toListTimeoutError(error: Error): never {
   const { code } = (error.cause ?? error) as { code?: unknown };
   if (code !== QUERY_CANCELED) throw error;
   throw new AppError(
@@ -166,7 +168,7 @@ function refuseTimeout(error: Error): never {
 }
 
 /** What a page token holds: where the next page begins. */
-interface Position {
+interface PageTokenPayload {
   position: (string | null)[];
   totalSize: number;
 }
