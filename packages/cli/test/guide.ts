@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeTinyAdapter, writeTinyModel } from "../../../server/src/model-files/testing.ts";
+import { writeTinyLora, writeTinyModel } from "../../../server/src/model-files/testing.ts";
 import type { Hearth } from "../../../server/test/harness/hearth.ts";
 import { type Firectl, type Ran, tempFolder } from "./harness.ts";
 
@@ -42,7 +42,7 @@ export async function guideShell(
   });
   writeFileSync(join(cwd, "api-key"), `${hearth.apiKey}\n`);
   await writeTinyModel(join(cwd, "checkpoint"));
-  await writeTinyAdapter(join(cwd, "addon"));
+  await writeTinyLora(join(cwd, "addon"));
   const row = {
     messages: [
       { role: "user", content: "1+1?" },

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { writeTinyAdapter, writeTinyModel } from "../../../server/src/model-files/testing.ts";
+import { writeTinyLora, writeTinyModel } from "../../../server/src/model-files/testing.ts";
 import { type Hearth, startHearth } from "../../../server/test/harness/hearth.ts";
 import { post } from "../../../server/test/harness/http.ts";
 import { startFlakyProxy } from "../../sdk/test/flaky-proxy.ts";
@@ -31,7 +31,7 @@ beforeAll(async () => {
   hearth = await startHearth();
   firectl = await builtFirectl({ FIREWORKS_API_BASE: hearth.origin, FIREWORKS_API_KEY: hearth.apiKey });
   await writeTinyModel(join(files, "tiny"), { shards: 3 });
-  await writeTinyAdapter(join(files, "lora"));
+  await writeTinyLora(join(files, "lora"));
   writeFileSync(join(files, "data.jsonl"), row.repeat(10));
   writeFileSync(join(files, "large.jsonl"), row.repeat(12_000));
 }, 180_000);

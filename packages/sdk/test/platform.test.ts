@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { writeTinyAdapter, writeTinyModel } from "../../../server/src/model-files/testing.ts";
+import { writeTinyLora, writeTinyModel } from "../../../server/src/model-files/testing.ts";
 import { type Hearth, MODEL, startHearth } from "../../../server/test/harness/hearth.ts";
 import { pause } from "../src/client/deadline.ts";
 import {
@@ -393,7 +393,7 @@ describe("models, datasets and addons as wishes", () => {
 
   test("an addon is loaded where its base model is served, and answers otherwise than it", async () => {
     const adapter = join(folder, "adapter");
-    await writeTinyAdapter(adapter, { seed: 3 });
+    await writeTinyLora(adapter, { seed: 3 });
     const modelId = newId("lora");
     const baseModel = await tinyModel();
     const peftDetails = { baseModel };

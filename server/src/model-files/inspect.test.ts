@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { convertToGguf } from "./convert/convert.ts";
 import { inspect } from "./inspect.ts";
-import { TINY_TEMPLATE, writeJson, writeTinyAdapter, writeTinyModel } from "./testing.ts";
+import { TINY_TEMPLATE, writeJson, writeTinyLora, writeTinyModel } from "./testing.ts";
 
 const signal = new AbortController().signal;
 let root: string;
@@ -39,7 +39,7 @@ describe("the facts", () => {
       tunable: true,
       supportsLora: true,
       worldSize: 1,
-      adapter: null,
+      lora: null,
     });
   });
 
@@ -62,7 +62,7 @@ describe("the facts", () => {
   });
 
   test("of an adapter, with the chat template beside it", async () => {
-    await writeTinyAdapter(folder, { rank: 4, alpha: 6 });
+    await writeTinyLora(folder, { rank: 4, alpha: 6 });
     await writeJson(folder, "fireworks.json", {
       conversation_config: { style: "jinja", args: { template: "{{ tools }}" } },
     });
@@ -72,7 +72,7 @@ describe("the facts", () => {
       contextLength: null,
       chatTemplate: "{{ tools }}",
       supportsTools: true,
-      adapter: { rank: 4, alpha: 6, targetModules: ["q_proj", "v_proj"], baseModelName: "tiny" },
+      lora: { rank: 4, alpha: 6, targetModules: ["q_proj", "v_proj"], baseModelName: "tiny" },
     });
   });
 

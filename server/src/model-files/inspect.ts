@@ -1,6 +1,5 @@
 /** What a folder of uploaded files holds, found out by reading all of it that the platform will rely on. */
 import { readdir } from "node:fs/promises";
-import { type AdapterDescription, readAdapter } from "./adapters/adapter.ts";
 import { familyOf, planDecoder } from "./convert/decoder.ts";
 import { FAMILIES } from "./convert/families.ts";
 import { bindTensors } from "./convert/tensors.ts";
@@ -10,6 +9,7 @@ import { ggufOf } from "./folder.ts";
 import { type GgufHeader, type GgufValue, readGguf } from "./gguf/reader.ts";
 import { readConfig } from "./huggingface/config.ts";
 import { readJsonFile } from "./json.ts";
+import { type LoraDescription, readLora } from "./lora/lora.ts";
 import { readTokenizerConfig } from "./tokenizers/special.ts";
 import { checkTemplate, readTemplate, TEMPLATE_FILE } from "./tokenizers/template.ts";
 import { readTokenizer } from "./tokenizers/tokenizer.ts";
@@ -40,7 +40,7 @@ export interface ModelFacts {
   /** GPUs of 80 GB that hold the weights at 16 bits, with room to work: a power of two. */
   worldSize: number;
   /** Of adapters alone. */
-  adapter: AdapterDescription | null;
+  lora: LoraDescription | null;
 }
 
 const GPU_BYTES = 64e9;
@@ -59,7 +59,7 @@ export async function inspect(folder: string): Promise<ModelFacts> {
 type FormatFacts = Omit<ModelFacts, "supportsTools">;
 
 async function inspectFormat(folder: string, names: readonly string[]): Promise<FormatFacts> {
-  if (names.includes("adapter_config.json")) return inspectAdapter(folder, names);
+  if (names.includes("adapter_config.json")) return inspectLora(folder, names);
   const gguf = await ggufOf(folder);
   if (gguf !== null) return inspectGguf(folder, gguf);
   if (names.includes("config.json")) return inspectFolder(folder);
@@ -88,7 +88,7 @@ async function inspectFolder(folder: string): Promise<FormatFacts> {
       tunable: true,
       supportsLora: !familyOf(config).fused,
       worldSize: worldSize(parameterCount),
-      adapter: null,
+      lora: null,
     };
   } finally {
     await weights.close();
@@ -133,12 +133,12 @@ function factsOfGguf(name: string, { settings, tensors }: GgufHeader): FormatFac
     tunable: false,
     supportsLora: FAMILIES.some((family) => family.name === architecture && !family.fused),
     worldSize: worldSize(parameterCount),
-    adapter: null,
+    lora: null,
   };
 }
 
-async function inspectAdapter(folder: string, names: readonly string[]): Promise<FormatFacts> {
-  const { description, tensors } = await readAdapter(folder);
+async function inspectLora(folder: string, names: readonly string[]): Promise<FormatFacts> {
+  const { description, tensors } = await readLora(folder);
   const parameterCount = count(tensors);
   return {
     format: "peft",
@@ -153,7 +153,7 @@ async function inspectAdapter(folder: string, names: readonly string[]): Promise
     tunable: false,
     supportsLora: false,
     worldSize: 1,
-    adapter: description,
+    lora: description,
   };
 }
 

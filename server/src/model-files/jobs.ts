@@ -1,18 +1,19 @@
 /** What runs in a thread of its own: reading hostile and large files takes time and memory that requests must not miss. */
-import { type AdapterFacts, checkAdapter, convertAdapter } from "./adapters/adapter.ts";
+
 import { checkConfig } from "./check-config.ts";
 import { type ConvertOptions, convertToGguf } from "./convert/convert.ts";
 import type { WriteOptions } from "./gguf/file.ts";
 import { inspect, type ModelFacts } from "./inspect.ts";
+import { checkLora, convertLora, type LoraFacts } from "./lora/lora.ts";
 
 export type Job =
   | { kind: "inspect"; folder: string }
   | { kind: "check-config"; configJson: string; tokenizerConfigJson: string | null }
   | { kind: "convert"; folder: string; outFile: string; type: ConvertOptions["type"] }
-  | { kind: "check-adapter"; folder: string; base: string }
-  | { kind: "convert-adapter"; folder: string; base: string; outFile: string };
+  | { kind: "check-lora"; folder: string; base: string }
+  | { kind: "convert-lora"; folder: string; base: string; outFile: string };
 
-export type JobResult = ModelFacts | AdapterFacts | undefined;
+export type JobResult = ModelFacts | LoraFacts | undefined;
 
 /** What the thread says. */
 export type JobMessage =
@@ -29,13 +30,13 @@ export async function runJob(job: Job, options: WriteOptions): Promise<JobResult
     case "check-config":
       checkConfig(job.configJson, job.tokenizerConfigJson);
       return undefined;
-    case "check-adapter":
-      return checkAdapter(job.folder, job.base);
+    case "check-lora":
+      return checkLora(job.folder, job.base);
     case "convert":
       await convertToGguf(job.folder, job.outFile, { ...options, type: job.type });
       return undefined;
-    case "convert-adapter":
-      await convertAdapter(job.folder, job.base, job.outFile, options);
+    case "convert-lora":
+      await convertLora(job.folder, job.base, job.outFile, options);
       return undefined;
   }
 }

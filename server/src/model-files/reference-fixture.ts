@@ -21,7 +21,7 @@ export function loadReference(folder: string): ReferenceModel {
 }
 
 /** The model with an adapter's products added to its weights. */
-export function mergeAdapter(model: ReferenceModel, folder: string): ReferenceModel {
+export function mergeLora(model: ReferenceModel, folder: string): ReferenceModel {
   const config = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8")) as Config;
   const scale = config["lora_alpha"] / (config["use_rslora"] ? Math.sqrt(config["r"]) : config["r"]);
   const adapter = readTensors(join(folder, "adapter_model.safetensors"));

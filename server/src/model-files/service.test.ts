@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchReplica, textRequest } from "../engines/llama-cpp/testing.ts";
 import {
-  checkAdapter,
+  checkLora,
   checkModelConfig,
-  convertAdapter,
+  convertLora,
   convertToGguf,
   inspect,
   ModelFileError,
 } from "./service.ts";
-import { TINY_LLAMA, TINY_TEMPLATE, writeTinyAdapter, writeTinyModel } from "./testing.ts";
+import { TINY_LLAMA, TINY_TEMPLATE, writeTinyLora, writeTinyModel } from "./testing.ts";
 
 const signal = new AbortController().signal;
 let root: string;
@@ -53,9 +53,9 @@ test("an uploaded model answers in the engine, with its own template and end tok
 
 test("adapters are checked and converted, and many jobs at once all come to an end", async () => {
   const adapter = join(root, "adapter");
-  await writeTinyAdapter(adapter);
-  const jobs = Array.from({ length: 5 }, () => checkAdapter(adapter, model));
-  await convertAdapter(adapter, model, join(root, "adapter.gguf"), { signal });
+  await writeTinyLora(adapter);
+  const jobs = Array.from({ length: 5 }, () => checkLora(adapter, model));
+  await convertLora(adapter, model, join(root, "adapter.gguf"), { signal });
   expect((await Promise.all(jobs)).map(({ rank }) => rank)).toEqual([8, 8, 8, 8, 8]);
   expect(await readdir(root)).toContain("adapter.gguf");
 });

@@ -2,19 +2,19 @@
 import { Worker } from "node:worker_threads";
 import { AppError } from "../lib/errors.ts";
 import { threadEntry } from "../lib/thread-entry.ts";
-import type { AdapterFacts } from "./adapters/adapter.ts";
 import type { ConvertOptions } from "./convert/convert.ts";
 import { ModelFileError } from "./errors.ts";
 import type { WriteOptions } from "./gguf/file.ts";
 import type { ModelFacts } from "./inspect.ts";
 import type { Job, JobMessage, JobResult } from "./jobs.ts";
+import type { LoraFacts } from "./lora/lora.ts";
 
-export type { AdapterDescription, AdapterFacts } from "./adapters/adapter.ts";
-export { RANKS, TARGET_MODULES } from "./adapters/config.ts";
 export type { ConvertOptions } from "./convert/convert.ts";
 export { ModelFileError } from "./errors.ts";
 export type { WriteOptions } from "./gguf/file.ts";
 export type { ModelFacts } from "./inspect.ts";
+export type { LoraDescription, LoraFacts } from "./lora/lora.ts";
+export { LORA_RANK_RANGE, LORA_TARGET_MODULES } from "./lora/lora-config.ts";
 
 /**
  * Of one thread. What the readers admit takes less: a thread that reaches its limit within a call of the runtime's own,
@@ -51,22 +51,18 @@ export async function convertToGguf(folder: string, outFile: string, options: Co
  * @param base a Hugging Face folder, a folder with a GGUF file, or a GGUF file.
  * @throws ModelFileError naming the field or tensor that doesn't fit.
  */
-export async function checkAdapter(
-  folder: string,
-  base: string,
-  signal?: AbortSignal,
-): Promise<AdapterFacts> {
-  return (await run({ kind: "check-adapter", folder, base }, { signal })) as AdapterFacts;
+export async function checkLora(folder: string, base: string, signal?: AbortSignal): Promise<LoraFacts> {
+  return (await run({ kind: "check-lora", folder, base }, { signal })) as LoraFacts;
 }
 
-/** Checks an adapter and writes it in llama.cpp's form. @throws as `checkAdapter` and `convertToGguf`. */
-export async function convertAdapter(
+/** Checks an adapter and writes it in llama.cpp's form. @throws as `checkLora` and `convertToGguf`. */
+export async function convertLora(
   folder: string,
   base: string,
   outFile: string,
   options: WriteOptions,
 ): Promise<void> {
-  await run({ kind: "convert-adapter", folder, base, outFile }, options);
+  await run({ kind: "convert-lora", folder, base, outFile }, options);
 }
 
 interface RunOptions {

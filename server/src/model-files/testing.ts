@@ -21,7 +21,7 @@ export interface TinyModelOptions {
   tokenizerConfig?: Readonly<Record<string, unknown>>;
 }
 
-export interface TinyAdapterOptions {
+export interface TinyLoraOptions {
   /** The sizes of the model it is for. Default: those of `TINY_LLAMA`. */
   shape?: DecoderShape;
   seed?: number;
@@ -105,7 +105,7 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
 }
 
 /** An adapter as PEFT writes it: `adapter_config.json` and `adapter_model.safetensors`. */
-export async function writeTinyAdapter(folder: string, options: TinyAdapterOptions = {}): Promise<void> {
+export async function writeTinyLora(folder: string, options: TinyLoraOptions = {}): Promise<void> {
   const { shape = TINY_SHAPE, rank = 8, targetModules = ["q_proj", "v_proj"], strength = 1 } = options;
   const alpha = options.alpha ?? 2 * rank;
   await mkdir(folder, { recursive: true });

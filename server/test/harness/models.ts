@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { type TinyAdapterOptions, writeTinyAdapter, writeTinyModel } from "../../src/model-files/testing.ts";
+import { type TinyLoraOptions, writeTinyLora, writeTinyModel } from "../../src/model-files/testing.ts";
 import { type Json, send, type Target } from "./http.ts";
 
 /** One request that has to succeed: the answer's body. */
@@ -24,14 +24,14 @@ export function uploadTinyAddon(
   accountId: string,
   id: string,
   baseModel: string,
-  options: TinyAdapterOptions = {},
+  options: TinyLoraOptions = {},
 ): Promise<string> {
   const rank = options.rank ?? 8;
   const model = {
     kind: "HF_PEFT_ADDON",
     peftDetails: { baseModel, r: rank, targetModules: ["q_proj", "v_proj"] },
   };
-  return upload(target, accountId, id, model, (folder) => writeTinyAdapter(folder, { ...options, rank }));
+  return upload(target, accountId, id, model, (folder) => writeTinyLora(folder, { ...options, rank }));
 }
 
 async function upload(

@@ -3,7 +3,7 @@ import { checkDisplayName, checkText } from "../../lib/display-text.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { sanitizeForMessage } from "../../lib/field-names.ts";
-import { RANKS, TARGET_MODULES } from "../../model-files/service.ts";
+import { LORA_RANK_RANGE, LORA_TARGET_MODULES } from "../../model-files/service.ts";
 import {
   type BaseModelDetails,
   type ConversationConfig,
@@ -186,12 +186,15 @@ function checkBase(details: BaseModelDetails, at: string): void {
 function checkPeft(details: PeftDetails, at: string): void {
   const { baseModel = "", r = 0, targetModules = [], mergeAddonModelName = "" } = details;
   if (baseModel === "") throw badRequest(`${at}.baseModel`, `${at}.baseModel is required for HF_PEFT_ADDON.`);
-  if (r !== 0 && (r < RANKS.min || r > RANKS.max)) {
-    throw badRequest(`${at}.r`, `${at}.r must be between ${RANKS.min} and ${RANKS.max}, inclusive.`);
+  if (r !== 0 && (r < LORA_RANK_RANGE.min || r > LORA_RANK_RANGE.max)) {
+    throw badRequest(
+      `${at}.r`,
+      `${at}.r must be between ${LORA_RANK_RANGE.min} and ${LORA_RANK_RANGE.max}, inclusive.`,
+    );
   }
   for (const module of targetModules) {
-    if (TARGET_MODULES.includes(module)) continue;
-    const known = TARGET_MODULES.join(", ");
+    if (LORA_TARGET_MODULES.includes(module)) continue;
+    const known = LORA_TARGET_MODULES.join(", ");
     throw badRequest(
       `${at}.targetModules`,
       `${at}.targetModules: ${sanitizeForMessage(module)} is not one of ${known}.`,

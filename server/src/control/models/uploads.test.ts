@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectAnswer } from "../../../test/conformance/control-plane-contract.ts";
 import { randomModel } from "../../../test/harness/random-model.ts";
 import { launchReplica, textRequest } from "../../engines/llama-cpp/testing.ts";
-import { SMOLLM2_135M_SHAPE, writeTinyAdapter, writeTinyModel } from "../../model-files/testing.ts";
+import { SMOLLM2_135M_SHAPE, writeTinyLora, writeTinyModel } from "../../model-files/testing.ts";
 import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, put, sendFiles, startModels } from "./testing.ts";
 
 let t: ModelsSetup;
@@ -241,7 +241,7 @@ describe("an addon", () => {
 
   test("is checked against its base model and changes what it says", async () => {
     const folder = t.newFolder();
-    await writeTinyAdapter(folder, { seed: 5, rank: 8 });
+    await writeTinyLora(folder, { seed: 5, rank: 8 });
     await t.upload("lora", folder, addon("acme/tiny"));
     expect(await t.succeed("GET", `${MODELS}/lora:validateUpload`)).toEqual({ warnings: [] });
     const model = await t.succeed("GET", `${MODELS}/lora`);
@@ -274,7 +274,7 @@ describe("an addon", () => {
 
   test("to a model of the library is checked against the library's weights", async () => {
     const folder = t.newFolder();
-    await writeTinyAdapter(folder, { shape: SMOLLM2_135M_SHAPE });
+    await writeTinyLora(folder, { shape: SMOLLM2_135M_SHAPE });
     writeFileSync(
       join(folder, "fireworks.json"),
       JSON.stringify({ conversation_config: { style: "jinja", args: { template: "own" } } }),
@@ -306,7 +306,7 @@ describe("an addon", () => {
     ],
   ])("%s is refused", async (what, files, details, field, message) => {
     const folder = t.newFolder();
-    await writeTinyAdapter(folder, files);
+    await writeTinyLora(folder, files);
     const id = what.replaceAll(/\W/g, "-");
     await t.upload(id, folder, addon("acme/tiny", details));
     const reply = await validate(id);
@@ -316,7 +316,7 @@ describe("an addon", () => {
 
   test("and a base model are not taken for each other", async () => {
     const folder = t.newFolder();
-    await writeTinyAdapter(folder);
+    await writeTinyLora(folder);
     await t.upload("not-base", folder);
     expect((await validate("not-base")).json.message).toContain("HF_PEFT_ADDON");
     await t.upload("not-addon", tiny, addon("acme/tiny"));
@@ -325,7 +325,7 @@ describe("an addon", () => {
 
   test("waits for a base model that has no weights, and outlives it without being run", async () => {
     const folder = t.newFolder();
-    await writeTinyAdapter(folder);
+    await writeTinyLora(folder);
     await t.upload("weightless", folder, addon("fireworks/llama-v3p1-8b-instruct"));
     const reply = await validate("weightless");
     expect([reply.status, reply.json.code], reply.text).toEqual([400, 9]);

@@ -1,7 +1,7 @@
 import { checkText } from "../../lib/display-text.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import {
-  checkAdapter,
+  checkLora,
   checkModelConfig,
   type ModelFacts as FileFacts,
   inspect,
@@ -69,7 +69,7 @@ export async function checkFiles(
       const name = row.spec.peftDetails?.baseModel;
       throw new AppError("FAILED_PRECONDITION", `The base model ${name} does not support LoRA addons.`);
     }
-    const adapter = await checkAdapter(folder, await weights.baseFiles(base, signal, quiet), signal);
+    const adapter = await checkLora(folder, await weights.baseFiles(base, signal, quiet), signal);
     return addon(row, base, found, adapter);
   } catch (error) {
     throw refused(error);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { AppError } from "../../lib/errors.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import { Singleflight } from "../../lib/singleflight.ts";
-import { convertAdapter, convertToGguf, ModelFileError } from "../../model-files/service.ts";
+import { convertLora, convertToGguf, ModelFileError } from "../../model-files/service.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { requireDiskSpace, toDiskFullError } from "../../platform/blobs/disk.ts";
 import type { CatalogWeights } from "./catalog-schema.ts";
@@ -187,7 +187,7 @@ export class ModelWeights {
       const files = await this.baseFiles(base, shared, report);
       const folder = await this.uploadedFolder(row, shared, report);
       report("Converting the adapter");
-      await convertAdapter(folder, files, path, { signal: shared });
+      await convertLora(folder, files, path, { signal: shared });
     });
   }
 

@@ -1,8 +1,8 @@
 /** For tests and benchmarks only: tiny models and adapters as files of the engine's own kind. */
 import { copyFile, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { convertAdapter, convertToGguf } from "../../model-files/service.ts";
-import { type TinyAdapterOptions, writeTinyAdapter, writeTinyModel } from "../../model-files/testing.ts";
+import { convertLora, convertToGguf } from "../../model-files/service.ts";
+import { type TinyLoraOptions, writeTinyLora, writeTinyModel } from "../../model-files/testing.ts";
 import { type GgufHead, type GgufTensor, parseGgufHead } from "./gguf-head.ts";
 
 const { signal } = new AbortController();
@@ -21,12 +21,12 @@ export async function adapterFor(
   basePath: string,
   folder: string,
   name: string,
-  options: TinyAdapterOptions = {},
+  options: TinyLoraOptions = {},
 ): Promise<string> {
   const source = join(folder, `${name}-source`);
   const path = join(folder, `${name}.gguf`);
-  await writeTinyAdapter(source, options);
-  await convertAdapter(source, basePath, path, { signal });
+  await writeTinyLora(source, options);
+  await convertLora(source, basePath, path, { signal });
   return path;
 }
 

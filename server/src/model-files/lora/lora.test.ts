@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { convertToGguf } from "../convert/convert.ts";
 import { largestDifference, nextTokens } from "../engine-fixture.ts";
-import { loadReference, mergeAdapter, referenceLogprobs } from "../reference-fixture.ts";
+import { loadReference, mergeLora, referenceLogprobs } from "../reference-fixture.ts";
 import {
   SMOLLM2_135M_SHAPE,
   safetensors,
   type TensorToStore,
-  type TinyAdapterOptions,
-  writeTinyAdapter,
+  type TinyLoraOptions,
+  writeTinyLora,
   writeTinyModel,
 } from "../testing.ts";
-import { checkAdapter, convertAdapter } from "./adapter.ts";
+import { checkLora, convertLora } from "./lora.ts";
 
 const signal = new AbortController().signal;
 const ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("an adapter in the engine computes what its base model does with its products added", () => {
-  test.each<[string, Record<string, unknown>, TinyAdapterOptions]>([
+  test.each<[string, Record<string, unknown>, TinyLoraOptions]>([
     ["llama", {}, { targetModules: ALL }],
     [
       "llama, rank-stabilised",
@@ -44,14 +44,14 @@ describe("an adapter in the engine computes what its base model does with its pr
   ])("%s", async (name, config, options) => {
     const [base, adapter] = [join(folder, name), join(folder, `${name}-adapter`)];
     await writeTinyModel(base, { config });
-    await writeTinyAdapter(adapter, options);
+    await writeTinyLora(adapter, options);
     await convertToGguf(base, `${base}.gguf`, { type: "F16", signal });
-    await convertAdapter(adapter, base, `${adapter}.gguf`, { signal });
+    await convertLora(adapter, base, `${adapter}.gguf`, { signal });
     const found = await nextTokens(`${base}.gguf`, PROMPT, `${adapter}.gguf`);
     const reference = loadReference(base);
-    expect(
-      largestDifference(found, referenceLogprobs(mergeAdapter(reference, adapter), PROMPT)),
-    ).toBeLessThan(0.05);
+    expect(largestDifference(found, referenceLogprobs(mergeLora(reference, adapter), PROMPT))).toBeLessThan(
+      0.05,
+    );
     expect(largestDifference(found, referenceLogprobs(reference, PROMPT))).toBeGreaterThan(0.3);
   });
 });
@@ -64,10 +64,10 @@ describe("the base model", () => {
       await mkdtemp(join(folder, "gguf-")),
     ];
     await writeTinyModel(base);
-    await writeTinyAdapter(adapter, { targetModules: ALL, type: "BF16" });
+    await writeTinyLora(adapter, { targetModules: ALL, type: "BF16" });
     await convertToGguf(base, `${base}.gguf`, { type: "F16", signal });
     await copyFile(`${base}.gguf`, join(inFolder, "model.gguf"));
-    const facts = await checkAdapter(adapter, base);
+    const facts = await checkLora(adapter, base);
     expect(facts).toEqual({
       rank: 8,
       alpha: 16,
@@ -76,15 +76,15 @@ describe("the base model", () => {
       baseArchitecture: "llama",
       parameterCount: 2 * 8 * (128 + 96 + 96 + 128 + 3 * 160),
     });
-    expect(await checkAdapter(adapter, `${base}.gguf`)).toEqual(facts);
-    expect(await checkAdapter(adapter, inFolder)).toEqual(facts);
+    expect(await checkLora(adapter, `${base}.gguf`)).toEqual(facts);
+    expect(await checkLora(adapter, inFolder)).toEqual(facts);
   });
 
   test("may be the default model", async () => {
     const model = process.env["HEARTH_TEST_MODEL"] as string;
     const adapter = join(folder, "smol");
-    await writeTinyAdapter(adapter, { shape: SMOLLM2_135M_SHAPE, targetModules: ALL, rank: 4 });
-    await convertAdapter(adapter, model, `${adapter}.gguf`, { signal });
+    await writeTinyLora(adapter, { shape: SMOLLM2_135M_SHAPE, targetModules: ALL, rank: 4 });
+    await convertLora(adapter, model, `${adapter}.gguf`, { signal });
     expect(await nextTokens(model, PROMPT, `${adapter}.gguf`)).not.toEqual(await nextTokens(model, PROMPT));
   });
 
@@ -92,8 +92,8 @@ describe("the base model", () => {
     const base = join(folder, "other");
     await writeTinyModel(base);
     await writeFile(join(base, "config.json"), JSON.stringify({ architectures: ["GPT2LMHeadModel"] }));
-    await writeTinyAdapter(join(folder, "x"));
-    await expect(checkAdapter(join(folder, "x"), base)).rejects.toThrow(/config\.json/);
+    await writeTinyLora(join(folder, "x"));
+    await expect(checkLora(join(folder, "x"), base)).rejects.toThrow(/config\.json/);
   });
 });
 
@@ -104,11 +104,11 @@ describe("an adapter is refused, by name,", () => {
     await writeTinyModel(base);
   });
 
-  async function refusal(options: TinyAdapterOptions, tensors?: readonly TensorToStore[]): Promise<string> {
+  async function refusal(options: TinyLoraOptions, tensors?: readonly TensorToStore[]): Promise<string> {
     const adapter = await mkdtemp(join(folder, "refused-"));
-    await writeTinyAdapter(adapter, options);
+    await writeTinyLora(adapter, options);
     if (tensors) await writeFile(join(adapter, "adapter_model.safetensors"), safetensors(tensors, "F32"));
-    return checkAdapter(adapter, base).then(
+    return checkLora(adapter, base).then(
       () => "accepted",
       (error: Error) => error.message,
     );
@@ -206,10 +206,10 @@ describe("an adapter is refused, by name,", () => {
 
   test("when it is a pickle, or has no weights", async () => {
     const adapter = await mkdtemp(join(folder, "pickle-"));
-    await writeTinyAdapter(adapter);
+    await writeTinyLora(adapter);
     await rm(join(adapter, "adapter_model.safetensors"));
-    await expect(checkAdapter(adapter, base)).rejects.toThrow("adapter_model.safetensors: is missing.");
+    await expect(checkLora(adapter, base)).rejects.toThrow("adapter_model.safetensors: is missing.");
     await writeFile(join(adapter, "adapter_model.bin"), "");
-    await expect(checkAdapter(adapter, base)).rejects.toThrow(/^adapter_model\.bin: is a pickle/);
+    await expect(checkLora(adapter, base)).rejects.toThrow(/^adapter_model\.bin: is a pickle/);
   });
 });

@@ -22,32 +22,32 @@ export interface BaseModel {
  * @param path a Hugging Face folder, a folder with one GGUF file, or a GGUF file.
  * @throws ModelFileError when it is of an architecture that adapters are not supported for.
  */
-export async function readBase(path: string): Promise<BaseModel> {
-  if (!(await stat(path)).isDirectory()) return ofGguf(dirname(path), basename(path));
+export async function readBaseModel(path: string): Promise<BaseModel> {
+  if (!(await stat(path)).isDirectory()) return readGgufBaseModel(dirname(path), basename(path));
   const gguf = await ggufOf(path);
-  if (gguf !== null) return ofGguf(path, gguf);
+  if (gguf !== null) return readGgufBaseModel(path, gguf);
   const config = await readConfig(path);
   const family = familyOf(config);
-  return baseOf(family.name, layerModules(family, config), config.layers);
+  return toBaseModel(family.name, layerModules(family, config), config.layers);
 }
 
-async function ofGguf(folder: string, name: string): Promise<BaseModel> {
+async function readGgufBaseModel(folder: string, name: string): Promise<BaseModel> {
   const file = await FileBytes.open(folder, name);
   try {
-    return ofHeader(name, await readGguf(file));
+    return baseModelFromHeader(name, await readGguf(file));
   } finally {
     await file.close();
   }
 }
 
-function ofHeader(file: string, header: GgufHeader): BaseModel {
+function baseModelFromHeader(file: string, header: GgufHeader): BaseModel {
   const architecture = header.settings.get("general.architecture");
   const family = FAMILIES.find(({ name }) => name === architecture);
   if (family === undefined) {
     const names = FAMILIES.map(({ name }) => name).join(", ");
     throw new ModelFileError(file, `adapters are supported for these architectures: ${names}.`);
   }
-  const shape = shapeOf(file, header, family.name);
+  const shape = shapeFromHeader(file, header, family.name);
   const modules = layerModules(family, shape);
   for (const { tensor, rows, columns } of modules) {
     const found = header.tensors.get(`${tensor}.weight`);
@@ -59,10 +59,10 @@ function ofHeader(file: string, header: GgufHeader): BaseModel {
       );
     }
   }
-  return baseOf(family.name, modules, shape.layers);
+  return toBaseModel(family.name, modules, shape.layers);
 }
 
-function shapeOf(file: string, header: GgufHeader, architecture: string): DecoderShape {
+function shapeFromHeader(file: string, header: GgufHeader, architecture: string): DecoderShape {
   const optional = (name: string): number | undefined => {
     const value = header.settings.get(`${architecture}.${name}`);
     if (value === undefined) return undefined;
@@ -85,6 +85,6 @@ function shapeOf(file: string, header: GgufHeader, architecture: string): Decode
   };
 }
 
-function baseOf(architecture: string, modules: readonly Module[], layers: number): BaseModel {
+function toBaseModel(architecture: string, modules: readonly Module[], layers: number): BaseModel {
   return { architecture, layers, modules: new Map(modules.map((module) => [module.name, module])) };
 }

@@ -1,13 +1,13 @@
 /** What `adapter_config.json` asks for: honoured, or refused by name where it would change what the adapter does. */
 import { type JsonObject, quoted, readJsonFile } from "../json.ts";
 
-export const ADAPTER_CONFIG = "adapter_config.json";
+export const LORA_CONFIG_FILE = "adapter_config.json";
 const MAX_CONFIG_BYTES = 1024 ** 2;
 /** Of adapters, both included. */
-export const RANKS = { min: 4, max: 64 } as const;
+export const LORA_RANK_RANGE = { min: 4, max: 64 } as const;
 
 /** Modules that an adapter may change. */
-export const TARGET_MODULES: readonly string[] = [
+export const LORA_TARGET_MODULES: readonly string[] = [
   "q_proj",
   "k_proj",
   "v_proj",
@@ -41,7 +41,7 @@ const REFUSED_FIELDS = [
 /** Ways to start training that change the base model's weights too; the adapter doesn't fit the original ones then. */
 const CHANGES_BASE = /^(pissa|olora|loftq|corda|lora_ga)/i;
 
-export interface AdapterConfig {
+export interface LoraConfig {
   rank: number;
   alpha: number;
   /** Factor of the adapter's product: alpha by the rank, or by its square root (rsLoRA). */
@@ -57,8 +57,8 @@ export interface AdapterConfig {
 }
 
 /** @throws ModelFileError naming the field. */
-export async function readAdapterConfig(folder: string): Promise<AdapterConfig> {
-  const json = await readJsonFile(folder, ADAPTER_CONFIG, MAX_CONFIG_BYTES);
+export async function readLoraConfig(folder: string): Promise<LoraConfig> {
+  const json = await readJsonFile(folder, LORA_CONFIG_FILE, MAX_CONFIG_BYTES);
   const type = json.text("peft_type");
   if (type !== "LORA") throw json.fail("peft_type", "must be LORA.");
   const task = json.optionalText("task_type");
@@ -74,7 +74,7 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
       "changes the base model's weights: convert the adapter to plain LoRA first.",
     );
   }
-  const rank = json.integer("r", RANKS.min, RANKS.max);
+  const rank = json.integer("r", LORA_RANK_RANGE.min, LORA_RANK_RANGE.max);
   const alpha = json.optionalPositive("lora_alpha") ?? 8;
   const paths = json.strings("target_modules");
   return {
@@ -90,11 +90,11 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
 
 function targetsOf(json: JsonObject, paths: readonly string[]): string[] {
   const targets = paths.map((path) => {
-    const target = TARGET_MODULES.find((name) => path === name || path.endsWith(`.${name}`));
+    const target = LORA_TARGET_MODULES.find((name) => path === name || path.endsWith(`.${name}`));
     if (target !== undefined) return target;
     throw json.fail(
       "target_modules",
-      `names ${quoted(path)}; these are supported: ${TARGET_MODULES.join(", ")}.`,
+      `names ${quoted(path)}; these are supported: ${LORA_TARGET_MODULES.join(", ")}.`,
     );
   });
   if (targets.length === 0) throw json.fail("target_modules", "must name at least one module.");

@@ -9,13 +9,13 @@ import { setting } from "../gguf/writer.ts";
 import { quoted } from "../json.ts";
 import type { StoredTensor } from "../safetensors.ts";
 import { missingWeights, openFile, type Weights } from "../weights.ts";
-import { type BaseModel, readBase } from "./base.ts";
-import { ADAPTER_CONFIG, type AdapterConfig, readAdapterConfig } from "./config.ts";
+import { type BaseModel, readBaseModel } from "./base-model.ts";
+import { LORA_CONFIG_FILE, type LoraConfig, readLoraConfig } from "./lora-config.ts";
 
 const WEIGHTS_FILE = "adapter_model.safetensors";
 
 /** What an adapter says of itself. */
-export interface AdapterDescription {
+export interface LoraDescription {
   rank: number;
   alpha: number;
   targetModules: string[];
@@ -23,14 +23,14 @@ export interface AdapterDescription {
   baseModelName: string | null;
 }
 
-export interface AdapterFacts extends AdapterDescription {
+export interface LoraFacts extends LoraDescription {
   /** llama.cpp's name of the base model's architecture. */
   baseArchitecture: string;
   parameterCount: number;
 }
 
 /** A matrix of the base model and the two small ones whose product is added to it. */
-interface Pair {
+interface LoraPair {
   module: Module;
   a: StoredTensor;
   b: StoredTensor;
@@ -41,22 +41,22 @@ interface Pair {
  * @param base a Hugging Face folder, a folder with a GGUF file, or a GGUF file.
  * @throws ModelFileError naming the file, and the field or tensor, that doesn't fit.
  */
-export async function checkAdapter(folder: string, base: string): Promise<AdapterFacts> {
-  return withPairs(folder, base, async ({ config, model, pairs }) => ({
-    ...described(config),
+export async function checkLora(folder: string, base: string): Promise<LoraFacts> {
+  return withLoraPairs(folder, base, async ({ config, model, pairs }) => ({
+    ...toDescription(config),
     baseArchitecture: model.architecture,
-    parameterCount: pairs.reduce((sum, { a, b }) => sum + numbersIn(a) + numbersIn(b), 0),
+    parameterCount: pairs.reduce((sum, { a, b }) => sum + elementCount(a) + elementCount(b), 0),
   }));
 }
 
-/** Checks the adapter and writes it as one GGUF file. @throws as `checkAdapter`, and the signal's reason. */
-export async function convertAdapter(
+/** Checks the adapter and writes it as one GGUF file. @throws as `checkLora`, and the signal's reason. */
+export async function convertLora(
   folder: string,
   base: string,
   outFile: string,
   options: WriteOptions,
 ): Promise<void> {
-  await withPairs(folder, base, async ({ config, model, pairs }) => {
+  await withLoraPairs(folder, base, async ({ config, model, pairs }) => {
     const settings = [
       setting.text("general.architecture", model.architecture),
       setting.text("general.type", "adapter"),
@@ -65,49 +65,53 @@ export async function convertAdapter(
       setting.float("adapter.lora.alpha", config.scale * config.rank),
     ];
     const tensors = pairs.flatMap(({ module, a, b }) => [
-      written(`${module.tensor}.weight.lora_a`, a),
-      written(`${module.tensor}.weight.lora_b`, b, module.rowOrder),
+      toTensorToWrite(`${module.tensor}.weight.lora_a`, a),
+      toTensorToWrite(`${module.tensor}.weight.lora_b`, b, module.rowOrder),
     ]);
     await writeGguf(outFile, settings, tensors, options);
   });
 }
 
 /** Checks what can be without the base model. @throws ModelFileError */
-export async function readAdapter(
+export async function readLora(
   folder: string,
-): Promise<{ description: AdapterDescription; tensors: StoredTensor[] }> {
-  const config = await readAdapterConfig(folder);
-  const weights = await openAdapterWeights(folder);
+): Promise<{ description: LoraDescription; tensors: StoredTensor[] }> {
+  const config = await readLoraConfig(folder);
+  const weights = await openLoraWeights(folder);
   try {
     const tensors = [...weights.tensors.values()];
-    for (const { name } of tensors) partsOf(name);
-    return { description: described(config), tensors };
+    for (const { name } of tensors) parseTensorName(name);
+    return { description: toDescription(config), tensors };
   } finally {
     await weights.close();
   }
 }
 
-function described({ rank, alpha, targetModules, baseModelName }: AdapterConfig): AdapterDescription {
+function toDescription({ rank, alpha, targetModules, baseModelName }: LoraConfig): LoraDescription {
   return { rank, alpha, targetModules, baseModelName };
 }
 
-async function openAdapterWeights(folder: string): Promise<Weights> {
+async function openLoraWeights(folder: string): Promise<Weights> {
   const names = await readdir(folder);
   if (!names.includes(WEIGHTS_FILE)) throw missingWeights(names, WEIGHTS_FILE);
   return openFile(folder, WEIGHTS_FILE);
 }
 
-interface Opened {
-  config: AdapterConfig;
+interface OpenedLora {
+  config: LoraConfig;
   model: BaseModel;
-  pairs: Pair[];
+  pairs: LoraPair[];
 }
 
-async function withPairs<T>(folder: string, base: string, use: (opened: Opened) => Promise<T>): Promise<T> {
-  const config = await readAdapterConfig(folder);
-  const model = await readBase(base);
+async function withLoraPairs<T>(
+  folder: string,
+  base: string,
+  use: (opened: OpenedLora) => Promise<T>,
+): Promise<T> {
+  const config = await readLoraConfig(folder);
+  const model = await readBaseModel(base);
   checkTargets(config, model);
-  const weights = await openAdapterWeights(folder);
+  const weights = await openLoraWeights(folder);
   try {
     return await use({ config, model, pairs: pairsOf(config, model, weights) });
   } finally {
@@ -115,21 +119,21 @@ async function withPairs<T>(folder: string, base: string, use: (opened: Opened) 
   }
 }
 
-function checkTargets(config: AdapterConfig, model: BaseModel): void {
+function checkTargets(config: LoraConfig, model: BaseModel): void {
   const has = new Set([...model.modules.keys()].map(lastPart));
   for (const target of config.targetModules) {
     if (has.has(target)) continue;
     throw new ModelFileError(
-      ADAPTER_CONFIG,
+      LORA_CONFIG_FILE,
       `target_modules names ${target}, which the base model doesn't have; it has ${[...has].join(", ")}.`,
     );
   }
 }
 
-function pairsOf(config: AdapterConfig, model: BaseModel, { tensors }: Weights): Pair[] {
-  const halves = new Map<string, Partial<Pair>>();
+function pairsOf(config: LoraConfig, model: BaseModel, { tensors }: Weights): LoraPair[] {
+  const halves = new Map<string, Partial<LoraPair>>();
   for (const tensor of tensors.values()) {
-    const { name, part } = partsOf(tensor.name);
+    const { name, part } = parseTensorName(tensor.name);
     const module = model.modules.get(name);
     if (module === undefined) throw invalid(tensor.name, "is not one of the base model's.");
     if (!config.isTarget(name)) throw invalid(tensor.name, "is not of the target_modules.");
@@ -153,18 +157,14 @@ function pairsOf(config: AdapterConfig, model: BaseModel, { tensors }: Weights):
 }
 
 /** All modules that are targets, or those that have a tensor where the adapter is for some layers only. */
-function wantedModules(
-  config: AdapterConfig,
-  model: BaseModel,
-  found: ReadonlyMap<string, unknown>,
-): Module[] {
+function wantedModules(config: LoraConfig, model: BaseModel, found: ReadonlyMap<string, unknown>): Module[] {
   return [...model.modules.values()].filter(({ name }) =>
     config.everyLayer ? config.isTarget(name) : found.has(name),
   );
 }
 
 /** "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" → the module and which of the two it is. */
-function partsOf(tensor: string): { name: string; part: "A" | "B" } {
+function parseTensorName(tensor: string): { name: string; part: "A" | "B" } {
   const match = /^(?:base_model\.model\.)?(?:model\.)?(layers\..+)\.lora_([AB])(?:\.default)?\.weight$/.exec(
     tensor,
   );
@@ -182,7 +182,7 @@ function invalid(tensor: string, problem: string): ModelFileError {
   return new ModelFileError(WEIGHTS_FILE, `Invalid LoRA weight ${shown} ${problem}`);
 }
 
-function written(name: string, tensor: StoredTensor, order?: RowOrder): TensorToWrite {
+function toTensorToWrite(name: string, tensor: StoredTensor, order?: RowOrder): TensorToWrite {
   return {
     name,
     shape: tensor.shape.toReversed(),
@@ -193,6 +193,6 @@ function written(name: string, tensor: StoredTensor, order?: RowOrder): TensorTo
   };
 }
 
-function numbersIn({ shape }: StoredTensor): number {
+function elementCount({ shape }: StoredTensor): number {
   return shape.reduce((product, length) => product * length, 1);
 }
