@@ -6,24 +6,24 @@ import type { WriteOptions } from "./gguf/file.ts";
 import { inspect, type ModelFacts } from "./inspect.ts";
 import { checkLora, convertLora, type LoraFacts } from "./lora/lora.ts";
 
-export type Job =
+export type ModelFileJob =
   | { kind: "inspect"; folder: string }
   | { kind: "check-config"; configJson: string; tokenizerConfigJson: string | null }
   | { kind: "convert"; folder: string; outFile: string; type: ConvertOptions["type"] }
   | { kind: "check-lora"; folder: string; base: string }
   | { kind: "convert-lora"; folder: string; base: string; outFile: string };
 
-export type JobResult = ModelFacts | LoraFacts | undefined;
+export type ModelFileJobResult = ModelFacts | LoraFacts | undefined;
 
 /** What the thread says. */
-export type JobMessage =
+export type WorkerMessage =
   | { kind: "progress"; doneBytes: number; totalBytes: number }
-  | { kind: "done"; result: JobResult }
+  | { kind: "done"; result: ModelFileJobResult }
   /** ModelFileError. */
   | { kind: "refused"; file: string; reason: string }
   | { kind: "failed"; error: unknown };
 
-export async function runJob(job: Job, options: WriteOptions): Promise<JobResult> {
+export async function runJob(job: ModelFileJob, options: WriteOptions): Promise<ModelFileJobResult> {
   switch (job.kind) {
     case "inspect":
       return inspect(job.folder);

@@ -6,7 +6,7 @@ import type { ConvertOptions } from "./convert/convert.ts";
 import { ModelFileError } from "./errors.ts";
 import type { WriteOptions } from "./gguf/file.ts";
 import type { ModelFacts } from "./inspect.ts";
-import type { Job, JobMessage, JobResult } from "./jobs.ts";
+import type { ModelFileJob, ModelFileJobResult, WorkerMessage } from "./jobs.ts";
 import type { LoraFacts } from "./lora/lora.ts";
 
 export type { ConvertOptions } from "./convert/convert.ts";
@@ -71,7 +71,7 @@ interface RunOptions {
 }
 
 /** A thread for each job, a few at a time. */
-async function run(job: Job, options: RunOptions): Promise<JobResult> {
+async function run(job: ModelFileJob, options: RunOptions): Promise<ModelFileJobResult> {
   options.signal?.throwIfAborted();
   if (running >= MAX_RUNNING) {
     if (waiting.length >= MAX_WAITING) {
@@ -91,8 +91,8 @@ async function run(job: Job, options: RunOptions): Promise<JobResult> {
   }
 }
 
-function runThread(job: Job, { signal, onProgress }: RunOptions): Promise<JobResult> {
-  const worker = new Worker(threadEntry(new URL("./thread.ts", import.meta.url)), {
+function runThread(job: ModelFileJob, { signal, onProgress }: RunOptions): Promise<ModelFileJobResult> {
+  const worker = new Worker(threadEntry(new URL("./worker-main.ts", import.meta.url)), {
     workerData: job,
     execArgv: [],
     env: {},
@@ -100,8 +100,8 @@ function runThread(job: Job, { signal, onProgress }: RunOptions): Promise<JobRes
   });
   const stop = () => worker.postMessage("stop");
   signal?.addEventListener("abort", stop, { once: true });
-  const answer = new Promise<JobResult>((resolve, reject) => {
-    worker.on("message", (message: JobMessage) => {
+  const answer = new Promise<ModelFileJobResult>((resolve, reject) => {
+    worker.on("message", (message: WorkerMessage) => {
       if (message.kind === "progress") onProgress?.(message.doneBytes, message.totalBytes);
       else if (message.kind === "done") resolve(message.result);
       else if (message.kind === "refused") reject(new ModelFileError(message.file, message.reason));
