@@ -5,7 +5,7 @@ import { FAMILIES } from "./convert/families.ts";
 import { bindTensors } from "./convert/tensors.ts";
 import { ModelFileError } from "./errors.ts";
 import { FileBytes } from "./file-bytes.ts";
-import { ggufOf } from "./folder.ts";
+import { findGguf } from "./find-gguf.ts";
 import { type GgufHeader, type GgufValue, readGguf } from "./gguf/reader.ts";
 import { readConfig } from "./huggingface/config.ts";
 import { readJsonFile } from "./json.ts";
@@ -60,7 +60,7 @@ type FormatFacts = Omit<ModelFacts, "supportsTools">;
 
 async function inspectFormat(folder: string, names: readonly string[]): Promise<FormatFacts> {
   if (names.includes("adapter_config.json")) return inspectLora(folder, names);
-  const gguf = await ggufOf(folder);
+  const gguf = await findGguf(folder);
   if (gguf !== null) return inspectGguf(folder, gguf);
   if (names.includes("config.json")) return inspectFolder(folder);
   throw missingWeights(names, "config.json");

@@ -6,7 +6,7 @@ import { FAMILIES } from "../convert/families.ts";
 import { type DecoderShape, layerModules, type Module } from "../convert/modules.ts";
 import { ModelFileError } from "../errors.ts";
 import { FileBytes } from "../file-bytes.ts";
-import { ggufOf } from "../folder.ts";
+import { findGguf } from "../find-gguf.ts";
 import { type GgufHeader, readGguf } from "../gguf/reader.ts";
 import { readConfig } from "../huggingface/config.ts";
 
@@ -24,7 +24,7 @@ export interface BaseModel {
  */
 export async function readBaseModel(path: string): Promise<BaseModel> {
   if (!(await stat(path)).isDirectory()) return readGgufBaseModel(dirname(path), basename(path));
-  const gguf = await ggufOf(path);
+  const gguf = await findGguf(path);
   if (gguf !== null) return readGgufBaseModel(path, gguf);
   const config = await readConfig(path);
   const family = familyOf(config);
