@@ -5,7 +5,7 @@
 import { ModelFileError } from "./errors.ts";
 import type { FileBytes } from "./file-bytes.ts";
 import { parseJson, quoted } from "./json.ts";
-import { WEIGHT_BYTES, type WeightType } from "./numbers.ts";
+import { WEIGHT_BYTES, type WeightType } from "./number-formats.ts";
 
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
 const MAX_DIMENSIONS = 8;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { planDecoder } from "./convert/decoder.ts";
 import type { DecoderShape } from "./convert/modules.ts";
 import { readConfig } from "./huggingface/config.ts";
-import { toHalves, type WeightType } from "./numbers.ts";
+import { toFloat16, type WeightType } from "./number-formats.ts";
 
 export interface TinyModelOptions {
   /** Another seed, other weights. Default 1. */
@@ -281,7 +281,7 @@ function moduleOf(target: string, shape: DecoderShape): { path: string; rows: nu
 
 function stored(values: Float32Array, type: WeightType): Buffer {
   if (type === "F32") return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-  const halves = type === "F16" ? toHalves(values) : toBrainHalves(values);
+  const halves = type === "F16" ? toFloat16(values) : toBrainHalves(values);
   return Buffer.from(halves.buffer, halves.byteOffset, halves.byteLength);
 }
 

@@ -4,7 +4,7 @@ import type { TensorToWrite } from "../gguf/file.ts";
 import type { WrittenKind } from "../gguf/types.ts";
 import { fittingKind } from "../gguf/writer.ts";
 import { quoted } from "../json.ts";
-import { toFloats, toHalves, toQ8, WEIGHT_BYTES } from "../numbers.ts";
+import { quantizeQ8_0, toFloat16, toFloat32, WEIGHT_BYTES } from "../number-formats.ts";
 import type { StoredTensor } from "../safetensors.ts";
 import type { Weights } from "../weights.ts";
 import type { ConversionPlan, PlannedTensor, RowOrder, TensorOrigin } from "./plan.ts";
@@ -84,8 +84,8 @@ function storedTensor(
 
 export function encode(tensor: StoredTensor, floats: Float32Array, kind: WrittenKind): Uint8Array {
   try {
-    if (kind === "Q8_0") return toQ8(floats);
-    if (kind === "F16") return bytesOf(toHalves(floats));
+    if (kind === "Q8_0") return quantizeQ8_0(floats);
+    if (kind === "F16") return bytesOf(toFloat16(floats));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new ModelFileError(tensor.file.name, `the tensor ${quoted(tensor.name)}: ${error.message}.`);
@@ -107,7 +107,7 @@ export async function* readRows(tensor: StoredTensor, order?: RowOrder): AsyncGe
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
     const bytes = await tensor.file.read(tensor.offsetBytes + row * rowBytes, count * rowBytes);
-    const floats = toFloats(bytes, tensor.type);
+    const floats = toFloat32(bytes, tensor.type);
     yield order === undefined ? floats : reordered(floats, columns, order);
   }
 }

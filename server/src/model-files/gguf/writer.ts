@@ -1,4 +1,4 @@
-import { Q8_0_BLOCK } from "../numbers.ts";
+import { Q8_0_BLOCK } from "../number-formats.ts";
 import {
   GGUF_MAGIC,
   GGUF_VERSION,

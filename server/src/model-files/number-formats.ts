@@ -14,7 +14,7 @@ const word = new DataView(new ArrayBuffer(4));
 const HALF_TO_FLOAT = Float32Array.from({ length: 65536 }, (_, half) => halfToFloat(half));
 
 /** Little-endian numbers of the given kind. */
-export function toFloats(bytes: Buffer, type: WeightType): Float32Array {
+export function toFloat32(bytes: Buffer, type: WeightType): Float32Array {
   if (type === "F32") {
     const floats = new Float32Array(bytes.length / 4);
     Buffer.from(floats.buffer).set(bytes);
@@ -34,7 +34,7 @@ export function toFloats(bytes: Buffer, type: WeightType): Float32Array {
 }
 
 /** @throws RangeError when a value is not finite, or not within ±65504. */
-export function toHalves(floats: Float32Array): Uint16Array {
+export function toFloat16(floats: Float32Array): Uint16Array {
   const words = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
   const halves = new Uint16Array(floats.length);
   for (let i = 0; i < words.length; i++) {
@@ -50,7 +50,7 @@ export function toHalves(floats: Float32Array): Uint16Array {
  * Blocks of 32 numbers as whole multiples, −127 to 127, of the block's scale: its largest magnitude by 127.
  * @param floats a multiple of 32 of them. @throws RangeError when a value is not finite or a scale beyond F16.
  */
-export function toQ8(floats: Float32Array): Buffer {
+export function quantizeQ8_0(floats: Float32Array): Buffer {
   const blocks = floats.length / Q8_0_BLOCK;
   const bytes = Buffer.allocUnsafe(blocks * Q8_0_BLOCK_BYTES);
   for (let block = 0; block < blocks; block++) {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { floatToHalf, halfToFloat, toFloats, toHalves, toQ8 } from "./numbers.ts";
+import { floatToHalf, halfToFloat, quantizeQ8_0, toFloat16, toFloat32 } from "./number-formats.ts";
 
 const finite = (most: number) =>
   fc.float({ noNaN: true, noDefaultInfinity: true, min: Math.fround(-most), max: Math.fround(most) });
@@ -31,16 +31,16 @@ describe("16-bit floats", () => {
 
   test("what they can't hold is refused, as is what is no number", () => {
     for (const value of [65_520, -1e30, Number.POSITIVE_INFINITY, Number.NaN]) {
-      expect(() => toHalves(Float32Array.of(1, value))).toThrow(RangeError);
+      expect(() => toFloat16(Float32Array.of(1, value))).toThrow(RangeError);
     }
-    expect([...toHalves(Float32Array.of(65_519, -0, 2 ** -25, 2 ** -24))]).toEqual([0x7bff, 0x8000, 0, 1]);
+    expect([...toFloat16(Float32Array.of(65_519, -0, 2 ** -25, 2 ** -24))]).toEqual([0x7bff, 0x8000, 0, 1]);
   });
 
   test("stored numbers of each kind are read as they are", () => {
     const bytes = (...values: number[]) => Buffer.from(Uint16Array.from(values).buffer);
-    expect([...toFloats(bytes(0x3c00, 0xc000), "F16")]).toEqual([1, -2]);
-    expect([...toFloats(bytes(0x3f80, 0xc000), "BF16")]).toEqual([1, -2]);
-    expect([...toFloats(Buffer.from(Float32Array.of(0.1, -7).buffer), "F32")]).toEqual([
+    expect([...toFloat32(bytes(0x3c00, 0xc000), "F16")]).toEqual([1, -2]);
+    expect([...toFloat32(bytes(0x3f80, 0xc000), "BF16")]).toEqual([1, -2]);
+    expect([...toFloat32(Buffer.from(Float32Array.of(0.1, -7).buffer), "F32")]).toEqual([
       Math.fround(0.1),
       -7,
     ]);
@@ -57,7 +57,7 @@ describe("blocks of Q8_0", () => {
     fc.assert(
       fc.property(block, ([values, exponent]) => {
         const numbers = Float32Array.from(values, (value) => value * 2 ** exponent);
-        const bytes = toQ8(numbers);
+        const bytes = quantizeQ8_0(numbers);
         expect(bytes).toHaveLength(34);
         const scale = halfToFloat(bytes.readUInt16LE(0));
         const most = Math.max(...numbers.map(Math.abs));
@@ -77,19 +77,19 @@ describe("blocks of Q8_0", () => {
     fc.assert(
       fc.property(block, ([values]) => {
         fc.pre(values.some((value) => Math.abs(value) > 1e-2));
-        const there = toQ8(Float32Array.from(values));
-        const back = toQ8(Float32Array.from(values, (value) => -value));
+        const there = quantizeQ8_0(Float32Array.from(values));
+        const back = quantizeQ8_0(Float32Array.from(values, (value) => -value));
         const steps = (bytes: Buffer) => Array.from({ length: 32 }, (_, i) => bytes.readInt8(2 + i));
         expect(Math.max(...steps(there).map(Math.abs))).toBe(127);
         expect(steps(back)).toEqual(steps(there).map((step) => 0 - step));
       }),
     );
-    expect(toQ8(new Float32Array(64))).toEqual(Buffer.alloc(68));
+    expect(quantizeQ8_0(new Float32Array(64))).toEqual(Buffer.alloc(68));
   });
 
   test("what is no number is refused", () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 1e30]) {
-      expect(() => toQ8(Float32Array.from({ length: 32 }, (_, i) => (i === 5 ? value : 1)))).toThrow(
+      expect(() => quantizeQ8_0(Float32Array.from({ length: 32 }, (_, i) => (i === 5 ? value : 1)))).toThrow(
         RangeError,
       );
     }
