@@ -2,7 +2,7 @@
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { planDecoder } from "../../src/model-files/convert/decoder.ts";
-import { readConfig } from "../../src/model-files/huggingface/config.ts";
+import { readDecoderConfig } from "../../src/model-files/huggingface/decoder-config.ts";
 import { writeTinyModel } from "../../src/model-files/testing.ts";
 
 const HIDDEN = 1024;
@@ -20,7 +20,7 @@ export async function writeLargeModel(folder: string, sizeBytes: number): Promis
     num_hidden_layers: Math.ceil(sizeBytes / LAYER_BYTES),
   };
   await writeFile(join(folder, "config.json"), JSON.stringify({ ...config, ...sizes }));
-  const plan = planDecoder(await readConfig(folder));
+  const plan = planDecoder(await readDecoderConfig(folder));
   const header: Record<string, object> = {};
   let endBytes = 0;
   for (const { from } of plan.tensors) {

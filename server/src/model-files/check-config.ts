@@ -1,5 +1,5 @@
 import { planDecoder } from "./convert/decoder.ts";
-import { parseConfig } from "./huggingface/config.ts";
+import { parseDecoderConfig } from "./huggingface/decoder-config.ts";
 import { parseJson } from "./json.ts";
 import { checkTemplate, configuredTemplate } from "./tokenizers/template.ts";
 
@@ -11,7 +11,7 @@ const TOKENIZER_CONFIG = "tokenizer_config.json";
  * @throws ModelFileError naming the field that is wrong or not supported.
  */
 export function checkConfig(configJson: string, tokenizerConfigJson: string | null): void {
-  planDecoder(parseConfig(parseJson("config.json", Buffer.from(configJson))));
+  planDecoder(parseDecoderConfig(parseJson("config.json", Buffer.from(configJson))));
   if (tokenizerConfigJson === null) return;
   const template = configuredTemplate(parseJson(TOKENIZER_CONFIG, Buffer.from(tokenizerConfigJson)));
   if (template !== null) checkTemplate(template, TOKENIZER_CONFIG);

@@ -7,7 +7,7 @@ import { ModelFileError } from "./errors.ts";
 import { FileBytes } from "./file-bytes.ts";
 import { findGguf } from "./find-gguf.ts";
 import { type GgufHeader, type GgufValue, readGguf } from "./gguf/reader.ts";
-import { readConfig } from "./huggingface/config.ts";
+import { readDecoderConfig } from "./huggingface/decoder-config.ts";
 import { readJsonFile } from "./json.ts";
 import { type LoraDescription, readLora } from "./lora/lora.ts";
 import { readTokenizerConfig } from "./tokenizers/special.ts";
@@ -67,7 +67,7 @@ async function inspectFormat(folder: string, names: readonly string[]): Promise<
 }
 
 async function inspectFolder(folder: string): Promise<FormatFacts> {
-  const config = await readConfig(folder);
+  const config = await readDecoderConfig(folder);
   const plan = planDecoder(config);
   const { special, chatTemplate, table } = await readTokenizer(folder, config);
   const weights = await openWeights(folder);

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { planDecoder } from "./convert/decoder.ts";
 import type { DecoderShape } from "./convert/modules.ts";
-import { readConfig } from "./huggingface/config.ts";
+import { readDecoderConfig } from "./huggingface/decoder-config.ts";
 import { toFloat16, type WeightType } from "./number-formats.ts";
 
 export interface TinyModelOptions {
@@ -88,7 +88,7 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
   await mkdir(folder, { recursive: true });
   await writeJson(folder, "config.json", { ...TINY_LLAMA, ...options.config });
   await writeTinyTokenizer(folder, options);
-  const plan = planDecoder(await readConfig(folder));
+  const plan = planDecoder(await readDecoderConfig(folder));
   const random = gaussians(options.seed ?? 1);
   const tensors = plan.tensors.flatMap(({ from }) => {
     if (from.kind !== "stored") return [];

@@ -1,6 +1,6 @@
 import { type WriteOptions, writeGguf } from "../gguf/file.ts";
 import { type Setting, setting } from "../gguf/writer.ts";
-import { readConfig } from "../huggingface/config.ts";
+import { readDecoderConfig } from "../huggingface/decoder-config.ts";
 import { readTokenizer } from "../tokenizers/tokenizer.ts";
 import { openWeights } from "../weights.ts";
 import { planDecoder } from "./decoder.ts";
@@ -16,7 +16,7 @@ export interface ConvertOptions extends WriteOptions {
  * @throws ModelFileError when the folder can't be converted; the signal's reason.
  */
 export async function convertToGguf(folder: string, outFile: string, options: ConvertOptions): Promise<void> {
-  const config = await readConfig(folder);
+  const config = await readDecoderConfig(folder);
   const plan = planDecoder(config);
   const tokenizer = await readTokenizer(folder, config);
   const weights = await openWeights(folder);

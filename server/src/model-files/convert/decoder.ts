@@ -1,7 +1,7 @@
 /** The plan of converting a model that continues text: every tensor it must have, under its new name. */
 import { ModelFileError } from "../errors.ts";
 import { type Setting, setting } from "../gguf/writer.ts";
-import type { DecoderConfig } from "../huggingface/config.ts";
+import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { quoted } from "../json.ts";
 import { FAMILIES, type Family, SUPPORTED_CLASSES } from "./families.ts";
 import { layerModules, type Module } from "./modules.ts";

@@ -8,7 +8,7 @@ import { ModelFileError } from "../errors.ts";
 import { FileBytes } from "../file-bytes.ts";
 import { findGguf } from "../find-gguf.ts";
 import { type GgufHeader, readGguf } from "../gguf/reader.ts";
-import { readConfig } from "../huggingface/config.ts";
+import { readDecoderConfig } from "../huggingface/decoder-config.ts";
 
 export interface BaseModel {
   /** llama.cpp's name of the architecture. */
@@ -26,7 +26,7 @@ export async function readBaseModel(path: string): Promise<BaseModel> {
   if (!(await stat(path)).isDirectory()) return readGgufBaseModel(dirname(path), basename(path));
   const gguf = await findGguf(path);
   if (gguf !== null) return readGgufBaseModel(path, gguf);
-  const config = await readConfig(path);
+  const config = await readDecoderConfig(path);
   const family = familyOf(config);
   return toBaseModel(family.name, layerModules(family, config), config.layers);
 }

@@ -2,7 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { readSmallFile } from "../file-bytes.ts";
 import { type Setting, setting } from "../gguf/writer.ts";
-import type { DecoderConfig } from "../huggingface/config.ts";
+import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
 import { bytePairTokens } from "./byte-pairs.ts";
 import { pieceTokens } from "./pieces.ts";

@@ -28,12 +28,12 @@ export interface DecoderConfig {
 }
 
 /** @throws ModelFileError naming the field. */
-export async function readConfig(folder: string): Promise<DecoderConfig> {
-  return parseConfig(await readJsonFile(folder, "config.json", MAX_CONFIG_BYTES));
+export async function readDecoderConfig(folder: string): Promise<DecoderConfig> {
+  return parseDecoderConfig(await readJsonFile(folder, "config.json", MAX_CONFIG_BYTES));
 }
 
 /** @throws ModelFileError naming the field. */
-export function parseConfig(json: JsonObject): DecoderConfig {
+export function parseDecoderConfig(json: JsonObject): DecoderConfig {
   const architectures = json.strings("architectures");
   if (architectures.length !== 1) throw json.fail("architectures", "must name one architecture.");
   if (json.raw("quantization_config") !== undefined) {
