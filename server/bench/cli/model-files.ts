@@ -1,7 +1,7 @@
 /** A model of any size in files, of zeros: what an upload costs doesn't depend on the numbers. */
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { planDecoder } from "../../src/model-files/convert/decoder.ts";
+import { planDecoder } from "../../src/model-files/convert/plan-decoder.ts";
 import { readDecoderConfig } from "../../src/model-files/huggingface/decoder-config.ts";
 import { writeTinyModel } from "../../src/model-files/testing.ts";
 

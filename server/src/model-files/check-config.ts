@@ -1,4 +1,4 @@
-import { planDecoder } from "./convert/decoder.ts";
+import { planDecoder } from "./convert/plan-decoder.ts";
 import { parseDecoderConfig } from "./huggingface/decoder-config.ts";
 import { parseJson } from "./json.ts";
 import { checkTemplate, configuredTemplate } from "./tokenizers/template.ts";

@@ -1,7 +1,7 @@
 /** What a folder of uploaded files holds, found out by reading all of it that the platform will rely on. */
 import { readdir } from "node:fs/promises";
-import { familyOf, planDecoder } from "./convert/decoder.ts";
 import { FAMILIES } from "./convert/families.ts";
+import { familyOf, planDecoder } from "./convert/plan-decoder.ts";
 import { bindTensors } from "./convert/tensors.ts";
 import { ModelFileError } from "./errors.ts";
 import { FileBytes } from "./file-bytes.ts";

@@ -1,8 +1,8 @@
 /** For tests only: tiny models and adapters of random weights, as the Hugging Face library writes them. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { planDecoder } from "./convert/decoder.ts";
 import type { DecoderShape } from "./convert/modules.ts";
+import { planDecoder } from "./convert/plan-decoder.ts";
 import { readDecoderConfig } from "./huggingface/decoder-config.ts";
 import { toFloat16, type WeightType } from "./number-formats.ts";
 

@@ -3,7 +3,7 @@ import { type Setting, setting } from "../gguf/writer.ts";
 import { readDecoderConfig } from "../huggingface/decoder-config.ts";
 import { readTokenizer } from "../tokenizers/tokenizer.ts";
 import { openWeights } from "../weights.ts";
-import { planDecoder } from "./decoder.ts";
+import { planDecoder } from "./plan-decoder.ts";
 import { bindTensors } from "./tensors.ts";
 
 export interface ConvertOptions extends WriteOptions {

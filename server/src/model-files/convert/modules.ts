@@ -1,6 +1,7 @@
 /** The matrices of a model: their names on both sides, their sizes, and the order of their rows. */
+
+import type { RowOrder } from "./conversion-plan.ts";
 import type { Family } from "./families.ts";
-import type { RowOrder } from "./plan.ts";
 
 export interface DecoderShape {
   layers: number;

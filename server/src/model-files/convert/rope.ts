@@ -2,9 +2,9 @@
 import { type Setting, setting } from "../gguf/writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { type JsonObject, quoted } from "../json.ts";
-import type { PlannedTensor } from "./plan.ts";
+import type { PlannedTensor } from "./conversion-plan.ts";
 
-export interface Rope {
+export interface RopePlan {
   settings: Setting[];
   tensors: PlannedTensor[];
 }
@@ -13,7 +13,7 @@ export interface Rope {
  * @param rotated how many numbers of a head are turned.
  * @throws ModelFileError naming a kind of scaling that is not supported.
  */
-export function ropeOf(config: DecoderConfig, architecture: string, rotated: number): Rope {
+export function planRope(config: DecoderConfig, architecture: string, rotated: number): RopePlan {
   const key = (name: string) => `${architecture}.rope.${name}`;
   const settings = [
     setting.uint(key("dimension_count"), rotated),
@@ -82,7 +82,7 @@ function longrope(
   config: DecoderConfig,
   scaling: JsonObject,
   { key, settings, rotated }: { key: (name: string) => string; settings: Setting[]; rotated: number },
-): Rope {
+): RopePlan {
   const trained =
     config.json.optionalInteger("original_max_position_embeddings", 2, 2 ** 31 - 1) ??
     scaling.integer("original_max_position_embeddings", 2, 2 ** 31 - 1);

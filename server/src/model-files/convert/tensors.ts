@@ -7,7 +7,7 @@ import { quoted } from "../json.ts";
 import { quantizeQ8_0, toFloat16, toFloat32, WEIGHT_BYTES } from "../number-formats.ts";
 import type { StoredTensor } from "../safetensors.ts";
 import type { Weights } from "../weights.ts";
-import type { ConversionPlan, PlannedTensor, RowOrder, TensorOrigin } from "./plan.ts";
+import type { ConversionPlan, PlannedTensor, RowOrder, TensorOrigin } from "./conversion-plan.ts";
 
 /** A piece is whole rows of about this size as read, so that any other work of the process waits only shortly. */
 const PIECE_BYTES = 2 * 1024 ** 2;
@@ -21,7 +21,7 @@ type StoredOrigin = Extract<TensorOrigin, { kind: "stored" }>;
 export function bindTensors(plan: ConversionPlan, weights: Weights, kind: WrittenKind): TensorToWrite[] {
   const planned = new Set<string>();
   const bound = plan.tensors.map((tensor) => {
-    if (tensor.from.kind === "values") return ownTensor(tensor.name, tensor.from.values);
+    if (tensor.from.kind === "values") return computedTensor(tensor.name, tensor.from.values);
     planned.add(tensor.from.name);
     return storedTensor(tensor, tensor.from, findTensor(tensor.from, weights), kind);
   });
@@ -56,7 +56,7 @@ function checkShape(tensor: StoredTensor, shape: readonly number[]): void {
 }
 
 /** Numbers that no file has; always 32-bit floats. */
-function ownTensor(name: string, values: Float32Array): TensorToWrite {
+function computedTensor(name: string, values: Float32Array): TensorToWrite {
   return { name, shape: [values.length], kind: "F32", data: () => [bytesOf(values)] };
 }
 
@@ -76,13 +76,13 @@ function storedTensor(
       for await (const floats of readRows(tensor, origin.rowOrder)) {
         if (origin.plus)
           for (let i = 0; i < floats.length; i++) floats[i] = (floats[i] as number) + origin.plus;
-        yield encode(tensor, floats, kind);
+        yield encodeTensor(tensor, floats, kind);
       }
     },
   };
 }
 
-export function encode(tensor: StoredTensor, floats: Float32Array, kind: WrittenKind): Uint8Array {
+export function encodeTensor(tensor: StoredTensor, floats: Float32Array, kind: WrittenKind): Uint8Array {
   try {
     if (kind === "Q8_0") return quantizeQ8_0(floats);
     if (kind === "F16") return bytesOf(toFloat16(floats));
@@ -108,12 +108,12 @@ export async function* readRows(tensor: StoredTensor, order?: RowOrder): AsyncGe
     const count = Math.min(step, rows - row);
     const bytes = await tensor.file.read(tensor.offsetBytes + row * rowBytes, count * rowBytes);
     const floats = toFloat32(bytes, tensor.type);
-    yield order === undefined ? floats : reordered(floats, columns, order);
+    yield order === undefined ? floats : reorderRows(floats, columns, order);
   }
 }
 
 /** `floats` are whole groups of rows. */
-function reordered(floats: Float32Array, columns: number, { size, source }: RowOrder): Float32Array {
+function reorderRows(floats: Float32Array, columns: number, { size, source }: RowOrder): Float32Array {
   const result = new Float32Array(floats.length);
   for (let row = 0; row * columns < floats.length; row++) {
     const from = (Math.floor(row / size) * size + source(row % size)) * columns;

@@ -1,9 +1,9 @@
 /** The model an adapter is for: the names and sizes of its matrices. */
 import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { familyOf } from "../convert/decoder.ts";
 import { FAMILIES } from "../convert/families.ts";
 import { type DecoderShape, layerModules, type Module } from "../convert/modules.ts";
+import { familyOf } from "../convert/plan-decoder.ts";
 import { ModelFileError } from "../errors.ts";
 import { FileBytes } from "../file-bytes.ts";
 import { findGguf } from "../find-gguf.ts";

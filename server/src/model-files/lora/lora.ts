@@ -1,8 +1,8 @@
 /** LoRA adapters as PEFT writes them: checked against their base model, converted to llama.cpp's form. */
 import { readdir } from "node:fs/promises";
+import type { RowOrder } from "../convert/conversion-plan.ts";
 import type { Module } from "../convert/modules.ts";
-import type { RowOrder } from "../convert/plan.ts";
-import { encode, readRows } from "../convert/tensors.ts";
+import { encodeTensor, readRows } from "../convert/tensors.ts";
 import { ModelFileError } from "../errors.ts";
 import { type TensorToWrite, type WriteOptions, writeGguf } from "../gguf/file.ts";
 import { setting } from "../gguf/writer.ts";
@@ -188,7 +188,7 @@ function toTensorToWrite(name: string, tensor: StoredTensor, order?: RowOrder): 
     shape: tensor.shape.toReversed(),
     kind: "F16",
     async *data() {
-      for await (const floats of readRows(tensor, order)) yield encode(tensor, floats, "F16");
+      for await (const floats of readRows(tensor, order)) yield encodeTensor(tensor, floats, "F16");
     },
   };
 }

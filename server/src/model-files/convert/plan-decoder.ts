@@ -3,10 +3,10 @@ import { ModelFileError } from "../errors.ts";
 import { type Setting, setting } from "../gguf/writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { quoted } from "../json.ts";
+import type { ConversionPlan, PlannedTensor, RowOrder } from "./conversion-plan.ts";
 import { FAMILIES, type Family, SUPPORTED_CLASSES } from "./families.ts";
 import { layerModules, type Module } from "./modules.ts";
-import type { ConversionPlan, PlannedTensor, RowOrder } from "./plan.ts";
-import { ropeOf } from "./rope.ts";
+import { planRope } from "./rope.ts";
 
 /** @throws ModelFileError naming what is not supported. */
 export function familyOf(config: DecoderConfig): Family {
@@ -30,11 +30,11 @@ export function planDecoder(config: DecoderConfig): ConversionPlan {
   if (family.fused && config.heads * config.headSize !== config.width) {
     throw config.json.fail("head_dim", "must be hidden_size by num_attention_heads for this architecture.");
   }
-  const rope = ropeOf(config, family.name, rotatedOf(config, family));
+  const rope = planRope(config, family.name, rotaryDimensions(config, family));
   const tied = config.json.optionalBoolean("tie_word_embeddings") ?? family.tiedByDefault;
   if (family.alwaysTied && !tied)
     throw config.json.fail("tie_word_embeddings", "must be true for this architecture.");
-  const contextLength = contextOf(config, family);
+  const contextLength = contextLengthOf(config, family);
   return {
     architecture: family.name,
     settings: [...settingsOf(config, family, contextLength), ...rope.settings],
@@ -53,7 +53,7 @@ function checkActivation(config: DecoderConfig, family: Family): void {
   }
 }
 
-function rotatedOf(config: DecoderConfig, family: Family): number {
+function rotaryDimensions(config: DecoderConfig, family: Family): number {
   const share =
     config.json.optionalPositive("partial_rotary_factor") ??
     config.ropeScaling?.optionalPositive("partial_rotary_factor") ??
@@ -67,7 +67,7 @@ function rotatedOf(config: DecoderConfig, family: Family): number {
 }
 
 /** The engine looks at all of the context: where the model doesn't, only as much is offered as both see alike. */
-function contextOf(config: DecoderConfig, family: Family): number {
+function contextLengthOf(config: DecoderConfig, family: Family): number {
   const window = config.json.optionalInteger("sliding_window", 1, 2 ** 31 - 1);
   if (window === undefined || family.window === "none" || family.window === "written")
     return config.contextLength;
@@ -137,14 +137,16 @@ function norm(name: string, stored: string, length: number, family: Family): Pla
 
 function layerTensors(config: DecoderConfig, family: Family): PlannedTensor[] {
   const tensors = layerModules(family, config).flatMap((module): PlannedTensor[] => {
-    const weight = stored(module, "weight", [module.rows, module.columns]);
-    return hasBias(config, family, module.name) ? [weight, stored(module, "bias", [module.rows])] : [weight];
+    const weight = storedTensor(module, "weight", [module.rows, module.columns]);
+    return hasBias(config, family, module.name)
+      ? [weight, storedTensor(module, "bias", [module.rows])]
+      : [weight];
   });
   for (let layer = 0; layer < config.layers; layer++) tensors.push(...layerNorms(config, family, layer));
   return tensors;
 }
 
-function stored(module: Module, part: "weight" | "bias", shape: readonly number[]): PlannedTensor {
+function storedTensor(module: Module, part: "weight" | "bias", shape: readonly number[]): PlannedTensor {
   const order: { rowOrder?: RowOrder } = module.rowOrder === undefined ? {} : { rowOrder: module.rowOrder };
   return {
     name: `${module.tensor}.${part}`,
