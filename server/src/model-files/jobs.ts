@@ -2,7 +2,7 @@
 
 import { checkConfig } from "./check-config.ts";
 import { type ConvertOptions, convertToGguf } from "./convert/convert.ts";
-import type { WriteOptions } from "./gguf/file.ts";
+import type { WriteOptions } from "./gguf/file-writer.ts";
 import { inspect, type ModelFacts } from "./inspect.ts";
 import { checkLora, convertLora, type LoraFacts } from "./lora/lora.ts";
 

@@ -4,14 +4,14 @@ import { AppError } from "../lib/errors.ts";
 import { threadEntry } from "../lib/thread-entry.ts";
 import type { ConvertOptions } from "./convert/convert.ts";
 import { ModelFileError } from "./errors.ts";
-import type { WriteOptions } from "./gguf/file.ts";
+import type { WriteOptions } from "./gguf/file-writer.ts";
 import type { ModelFacts } from "./inspect.ts";
 import type { ModelFileJob, ModelFileJobResult, WorkerMessage } from "./jobs.ts";
 import type { LoraFacts } from "./lora/lora.ts";
 
 export type { ConvertOptions } from "./convert/convert.ts";
 export { ModelFileError } from "./errors.ts";
-export type { WriteOptions } from "./gguf/file.ts";
+export type { WriteOptions } from "./gguf/file-writer.ts";
 export type { ModelFacts } from "./inspect.ts";
 export type { LoraDescription, LoraFacts } from "./lora/lora.ts";
 export { LORA_RANK_RANGE, LORA_TARGET_MODULES } from "./lora/lora-config.ts";

@@ -1,5 +1,5 @@
 /** What a GGUF file is made of, as data: settings, and for each tensor where it comes from and how it is changed. */
-import type { Setting } from "../gguf/writer.ts";
+import type { Setting } from "../gguf/header-writer.ts";
 
 export interface PlannedTensor {
   /** In the GGUF file. */

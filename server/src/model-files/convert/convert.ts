@@ -1,5 +1,5 @@
-import { type WriteOptions, writeGguf } from "../gguf/file.ts";
-import { type Setting, setting } from "../gguf/writer.ts";
+import { type WriteOptions, writeGguf } from "../gguf/file-writer.ts";
+import { type Setting, setting } from "../gguf/header-writer.ts";
 import { readDecoderConfig } from "../huggingface/decoder-config.ts";
 import { readTokenizer } from "../tokenizers/tokenizer.ts";
 import { openWeights } from "../weights.ts";

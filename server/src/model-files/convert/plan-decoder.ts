@@ -1,6 +1,6 @@
 /** The plan of converting a model that continues text: every tensor it must have, under its new name. */
 import { ModelFileError } from "../errors.ts";
-import { type Setting, setting } from "../gguf/writer.ts";
+import { type Setting, setting } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { quoted } from "../json.ts";
 import type { ConversionPlan, PlannedTensor, RowOrder } from "./conversion-plan.ts";

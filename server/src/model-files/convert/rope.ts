@@ -1,5 +1,5 @@
 /** The rotary position embedding: what the configuration may ask for, as settings and tensors of a GGUF file. */
-import { type Setting, setting } from "../gguf/writer.ts";
+import { type Setting, setting } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { type JsonObject, quoted } from "../json.ts";
 import type { PlannedTensor } from "./conversion-plan.ts";

@@ -1,8 +1,8 @@
 /** Reads planned tensors in pieces and changes them on the way into the GGUF file. */
 import { ModelFileError } from "../errors.ts";
-import type { TensorToWrite } from "../gguf/file.ts";
+import type { TensorToWrite } from "../gguf/file-writer.ts";
+import { writableKind } from "../gguf/header-writer.ts";
 import type { WrittenKind } from "../gguf/types.ts";
-import { fittingKind } from "../gguf/writer.ts";
 import { quoted } from "../json.ts";
 import { quantizeQ8_0, toFloat16, toFloat32, WEIGHT_BYTES } from "../number-formats.ts";
 import type { StoredTensor } from "../safetensors.ts";
@@ -67,7 +67,7 @@ function storedTensor(
   wanted: WrittenKind,
 ): TensorToWrite {
   const columns = tensor.shape.at(-1) ?? 1;
-  const kind = tensor.shape.length < 2 ? "F32" : fittingKind(wanted, columns);
+  const kind = tensor.shape.length < 2 ? "F32" : writableKind(wanted, columns);
   return {
     name,
     shape: tensor.shape.toReversed(),

@@ -5,9 +5,9 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ModelFileError } from "../errors.ts";
 import { FileBytes } from "../file-bytes.ts";
-import { type TensorToWrite, writeGguf } from "./file.ts";
+import { type TensorToWrite, writeGguf } from "./file-writer.ts";
+import { type Setting, setting } from "./header-writer.ts";
 import { type GgufHeader, readGguf } from "./reader.ts";
-import { type Setting, setting } from "./writer.ts";
 
 const signal = new AbortController().signal;
 let folder: string;

@@ -55,15 +55,15 @@ export async function readGguf(file: FileBytes): Promise<GgufHeader> {
     sizeBytes = Math.min(4 * sizeBytes, mostBytes)
   ) {
     try {
-      return parse(new Cursor(file, await file.read(0, sizeBytes)));
+      return parseHeader(new Cursor(file, await file.read(0, sizeBytes)));
     } catch (error) {
-      if (!(error instanceof EndOfBytes)) throw error;
+      if (!(error instanceof NeedMoreBytes)) throw error;
       if (sizeBytes === mostBytes) throw new ModelFileError(file.name, "ends within its header.");
     }
   }
 }
 
-class EndOfBytes extends Error {}
+class NeedMoreBytes extends Error {}
 
 class Cursor {
   readonly file: FileBytes;
@@ -87,7 +87,7 @@ class Cursor {
   #take(sizeBytes: number): number {
     const start = this.#at;
     if (start + sizeBytes > this.file.sizeBytes) throw this.fail("ends within its header.");
-    if (start + sizeBytes > this.#bytes.length) throw new EndOfBytes();
+    if (start + sizeBytes > this.#bytes.length) throw new NeedMoreBytes();
     this.#at += sizeBytes;
     return start;
   }
@@ -151,7 +151,7 @@ class Cursor {
   }
 }
 
-function parse(cursor: Cursor): GgufHeader {
+function parseHeader(cursor: Cursor): GgufHeader {
   if (cursor.magic() !== GGUF_MAGIC) throw cursor.fail("is no GGUF file.");
   const version = cursor.u32();
   if (version !== 2 && version !== 3) throw cursor.fail("is GGUF of a version other than 2 and 3.");
@@ -169,7 +169,7 @@ function parse(cursor: Cursor): GgufHeader {
     throw cursor.fail("has an invalid general.alignment.");
   }
   const dataStart = padded(cursor.offsetBytes, alignment);
-  return { settings, tensors: placed(cursor, tensors, dataStart, alignment) };
+  return { settings, tensors: resolveOffsets(cursor, tensors, dataStart, alignment) };
 }
 
 function valueType(cursor: Cursor): ValueType {
@@ -211,7 +211,7 @@ function readTensor(cursor: Cursor): GgufTensor {
   return { name, shape, kind: kind.name, offsetBytes, sizeBytes };
 }
 
-function placed(
+function resolveOffsets(
   cursor: Cursor,
   tensors: readonly GgufTensor[],
   dataStart: number,

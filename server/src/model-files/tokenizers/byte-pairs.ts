@@ -1,5 +1,5 @@
 /** Byte-level BPE, as GPT-2, Llama 3, Qwen and newer Mistral models have it, from `tokenizer.json`. */
-import { setting } from "../gguf/writer.ts";
+import { setting } from "../gguf/header-writer.ts";
 import type { JsonObject } from "../json.ts";
 import { parts } from "./pipeline.ts";
 import {

@@ -4,7 +4,7 @@
  * pair to join before which, so a piece's score is the rank of its pairs.
  */
 import { ModelFileError } from "../errors.ts";
-import { type Setting, setting } from "../gguf/writer.ts";
+import { type Setting, setting } from "../gguf/header-writer.ts";
 import type { JsonObject } from "../json.ts";
 import { parts } from "./pipeline.ts";
 import {

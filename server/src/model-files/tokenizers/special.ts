@@ -1,7 +1,7 @@
 /** Start and end tokens, and the chat template: from the files around the tokenizer. */
 import { readdir } from "node:fs/promises";
 import { ModelFileError } from "../errors.ts";
-import { type Setting, setting } from "../gguf/writer.ts";
+import { type Setting, setting } from "../gguf/header-writer.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
 import { parts } from "./pipeline.ts";
 import { readTemplate } from "./template.ts";

@@ -1,7 +1,7 @@
 /** The tokenizer of a Hugging Face folder as settings of a GGUF file. */
 import { readdir } from "node:fs/promises";
 import { readSmallFile } from "../file-bytes.ts";
-import { type Setting, setting } from "../gguf/writer.ts";
+import { type Setting, setting } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
 import { bytePairTokens } from "./byte-pairs.ts";

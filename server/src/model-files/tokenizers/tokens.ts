@@ -1,6 +1,6 @@
 /** What every tokenizer is to llama.cpp: a list of texts, each with its type. */
 import { ModelFileError } from "../errors.ts";
-import type { Setting } from "../gguf/writer.ts";
+import type { Setting } from "../gguf/header-writer.ts";
 import { type JsonObject, quoted } from "../json.ts";
 
 /** llama.cpp's numbers. */

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { encodeGgufHeader, type Setting, type TensorInfo, tensorBytes } from "./header-writer.ts";
 import { padded } from "./types.ts";
-import { ggufHead, type Setting, type TensorHead, tensorBytes } from "./writer.ts";
 
-export interface TensorToWrite extends TensorHead {
+export interface TensorToWrite extends TensorInfo {
   /** The tensor's numbers as the file has them, in pieces small enough for memory. */
   data(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
@@ -28,7 +28,7 @@ export async function writeGguf(
   try {
     const file = await open(partial, "wx");
     try {
-      await file.writeFile(ggufHead(settings, tensors));
+      await file.writeFile(encodeGgufHeader(settings, tensors));
       await writeTensors(file, tensors, options);
       await file.sync();
     } finally {

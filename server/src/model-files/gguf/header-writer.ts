@@ -17,7 +17,7 @@ export interface Setting {
 }
 
 /** What is known of a tensor before its data. */
-export interface TensorHead {
+export interface TensorInfo {
   name: string;
   /** Columns first, as the file has it: the first dimension is what lies together. */
   shape: readonly number[];
@@ -37,7 +37,7 @@ export const setting = {
 };
 
 /** Everything before the tensors' data, padded. The data follows in this order, each tensor's padded too. */
-export function ggufHead(settings: readonly Setting[], tensors: readonly TensorHead[]): Buffer {
+export function encodeGgufHeader(settings: readonly Setting[], tensors: readonly TensorInfo[]): Buffer {
   const parts = [Buffer.from(GGUF_MAGIC), u32(GGUF_VERSION), u64(tensors.length), u64(settings.length)];
   for (const { bytes } of settings) parts.push(bytes);
   let offset = 0;
@@ -51,13 +51,13 @@ export function ggufHead(settings: readonly Setting[], tensors: readonly TensorH
 }
 
 /** Size of the tensor's data, without padding. */
-export function tensorBytes({ shape, kind }: Pick<TensorHead, "shape" | "kind">): number {
+export function tensorBytes({ shape, kind }: Pick<TensorInfo, "shape" | "kind">): number {
   const { block, blockBytes } = TENSOR_KINDS[KIND_NUMBERS[kind]]!;
   return (shape.reduce((product, length) => product * length, 1) / block) * blockBytes;
 }
 
 /** What a matrix can be written as: rows must be whole blocks. */
-export function fittingKind(wanted: WrittenKind, columns: number): WrittenKind {
+export function writableKind(wanted: WrittenKind, columns: number): WrittenKind {
   return wanted === "Q8_0" && columns % Q8_0_BLOCK !== 0 ? "F16" : wanted;
 }
 
