@@ -104,7 +104,7 @@ async function inspectGguf(folder: string, name: string): Promise<FormatFacts> {
   }
 }
 
-function factsOfGguf(name: string, { settings, tensors }: GgufHeader): FormatFacts {
+function factsOfGguf(name: string, { metadata: settings, tensors }: GgufHeader): FormatFacts {
   const architecture = settings.get("general.architecture");
   if (typeof architecture !== "string") throw new ModelFileError(name, "general.architecture is missing.");
   if ((settings.get("general.type") ?? "model") !== "model")

@@ -1,5 +1,5 @@
 /** What a GGUF file is made of, as data: settings, and for each tensor where it comes from and how it is changed. */
-import type { Setting } from "../gguf/header-writer.ts";
+import type { GgufKeyValue } from "../gguf/header-writer.ts";
 
 export interface PlannedTensor {
   /** In the GGUF file. */
@@ -31,7 +31,7 @@ export interface ConversionPlan {
   /** llama.cpp's name of the architecture: first part of its settings' keys. */
   architecture: string;
   /** All but those of the tokenizer. */
-  settings: Setting[];
+  metadata: GgufKeyValue[];
   tensors: PlannedTensor[];
   /** Stored tensors that are left out: true for those that repeat what is known. */
   isRedundant(name: string): boolean;

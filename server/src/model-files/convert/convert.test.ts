@@ -238,7 +238,7 @@ describe("the context is what model and engine see alike", () => {
     const source = join(folder, name);
     await writeTinyModel(source, { config });
     await convertToGguf(source, `${source}.gguf`, { type: "F16", signal });
-    const { settings } = await header(`${source}.gguf`);
+    const { metadata: settings } = await header(`${source}.gguf`);
     expect(settings.get(`${settings.get("general.architecture")}.context_length`)).toBe(tokens);
   });
 });

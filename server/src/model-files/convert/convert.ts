@@ -1,5 +1,5 @@
 import { type WriteOptions, writeGguf } from "../gguf/file-writer.ts";
-import { type Setting, setting } from "../gguf/header-writer.ts";
+import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import { readDecoderConfig } from "../huggingface/decoder-config.ts";
 import { readTokenizer } from "../tokenizers/tokenizer.ts";
 import { openWeights } from "../weights.ts";
@@ -22,7 +22,7 @@ export async function convertToGguf(folder: string, outFile: string, options: Co
   const weights = await openWeights(folder);
   try {
     const tensors = bindTensors(plan, weights, options.type);
-    const settings = [...plan.settings, ...fileSettings(options.type), ...tokenizer.settings];
+    const settings = [...plan.metadata, ...fileMetadata(options.type), ...tokenizer.metadata];
     await writeGguf(outFile, settings, tensors, options);
   } finally {
     await weights.close();
@@ -30,9 +30,9 @@ export async function convertToGguf(folder: string, outFile: string, options: Co
 }
 
 /** llama.cpp's numbers for a file of mostly this type. */
-function fileSettings(type: ConvertOptions["type"]): Setting[] {
+function fileMetadata(type: ConvertOptions["type"]): GgufKeyValue[] {
   return [
-    setting.uint("general.file_type", type === "F16" ? 1 : 7),
-    setting.uint("general.quantization_version", 2),
+    keyValue.uint("general.file_type", type === "F16" ? 1 : 7),
+    keyValue.uint("general.quantization_version", 2),
   ];
 }

@@ -1,6 +1,6 @@
 /** The plan of converting a model that continues text: every tensor it must have, under its new name. */
 import { ModelFileError } from "../errors.ts";
-import { type Setting, setting } from "../gguf/header-writer.ts";
+import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { quoted } from "../json.ts";
 import type { ConversionPlan, PlannedTensor, RowOrder } from "./conversion-plan.ts";
@@ -37,7 +37,7 @@ export function planDecoder(config: DecoderConfig): ConversionPlan {
   const contextLength = contextLengthOf(config, family);
   return {
     architecture: family.name,
-    settings: [...settingsOf(config, family, contextLength), ...rope.settings],
+    metadata: [...metadataOf(config, family, contextLength), ...rope.metadata],
     tensors: [...embeddings(config, tied, family), ...layerTensors(config, family), ...rope.tensors],
     isRedundant: (name) => name.endsWith(".rotary_emb.inv_freq") || (tied && name === "lm_head.weight"),
     contextLength,
@@ -77,27 +77,27 @@ function contextLengthOf(config: DecoderConfig, family: Family): number {
   return Math.min(window, config.contextLength);
 }
 
-function settingsOf(config: DecoderConfig, family: Family, contextLength: number): Setting[] {
+function metadataOf(config: DecoderConfig, family: Family, contextLength: number): GgufKeyValue[] {
   const key = (name: string) => `${family.name}.${name}`;
   const settings = [
-    setting.text("general.architecture", family.name),
-    setting.text("general.type", "model"),
-    setting.uint(key("vocab_size"), config.vocabularySize),
-    setting.uint(key("context_length"), contextLength),
-    setting.uint(key("embedding_length"), config.width),
-    setting.uint(key("block_count"), config.layers),
-    setting.uint(key("feed_forward_length"), config.feedForwardWidth),
-    setting.uint(key("attention.head_count"), config.heads),
-    setting.uint(key("attention.head_count_kv"), config.kvHeads),
-    setting.uint(key("attention.key_length"), config.headSize),
-    setting.uint(key("attention.value_length"), config.headSize),
-    setting.float(key("attention.layer_norm_rms_epsilon"), config.normEpsilon),
+    keyValue.text("general.architecture", family.name),
+    keyValue.text("general.type", "model"),
+    keyValue.uint(key("vocab_size"), config.vocabularySize),
+    keyValue.uint(key("context_length"), contextLength),
+    keyValue.uint(key("embedding_length"), config.width),
+    keyValue.uint(key("block_count"), config.layers),
+    keyValue.uint(key("feed_forward_length"), config.feedForwardWidth),
+    keyValue.uint(key("attention.head_count"), config.heads),
+    keyValue.uint(key("attention.head_count_kv"), config.kvHeads),
+    keyValue.uint(key("attention.key_length"), config.headSize),
+    keyValue.uint(key("attention.value_length"), config.headSize),
+    keyValue.float(key("attention.layer_norm_rms_epsilon"), config.normEpsilon),
   ];
-  if (family.name === "gemma2") settings.push(...gemma2Settings(config, key));
+  if (family.name === "gemma2") settings.push(...gemma2Metadata(config, key));
   return settings;
 }
 
-function gemma2Settings(config: DecoderConfig, key: (name: string) => string): Setting[] {
+function gemma2Metadata(config: DecoderConfig, key: (name: string) => string): GgufKeyValue[] {
   const { json } = config;
   // The engine knows these two ways to scale the attention, the second for the largest model alone.
   const expected = config.layers === 46 ? config.width / config.heads : config.headSize;
@@ -112,9 +112,9 @@ function gemma2Settings(config: DecoderConfig, key: (name: string) => string): S
     throw json.fail("use_bidirectional_attention", "is not supported.");
   }
   return [
-    setting.float(key("attn_logit_softcapping"), json.positive("attn_logit_softcapping")),
-    setting.float(key("final_logit_softcapping"), json.positive("final_logit_softcapping")),
-    setting.uint(key("attention.sliding_window"), json.integer("sliding_window", 1, 2 ** 31 - 1)),
+    keyValue.float(key("attn_logit_softcapping"), json.positive("attn_logit_softcapping")),
+    keyValue.float(key("final_logit_softcapping"), json.positive("final_logit_softcapping")),
+    keyValue.uint(key("attention.sliding_window"), json.integer("sliding_window", 1, 2 ** 31 - 1)),
   ];
 }
 

@@ -1,11 +1,11 @@
 /** The rotary position embedding: what the configuration may ask for, as settings and tensors of a GGUF file. */
-import { type Setting, setting } from "../gguf/header-writer.ts";
+import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { type JsonObject, quoted } from "../json.ts";
 import type { PlannedTensor } from "./conversion-plan.ts";
 
 export interface RopePlan {
-  settings: Setting[];
+  metadata: GgufKeyValue[];
   tensors: PlannedTensor[];
 }
 
@@ -16,21 +16,24 @@ export interface RopePlan {
 export function planRope(config: DecoderConfig, architecture: string, rotated: number): RopePlan {
   const key = (name: string) => `${architecture}.rope.${name}`;
   const settings = [
-    setting.uint(key("dimension_count"), rotated),
-    setting.float(key("freq_base"), config.ropeTheta),
+    keyValue.uint(key("dimension_count"), rotated),
+    keyValue.float(key("freq_base"), config.ropeTheta),
   ];
   const scaling = config.ropeScaling;
   const type = scaling?.optionalText("rope_type") ?? scaling?.optionalText("type") ?? "default";
-  if (scaling === null || type === "default") return { settings, tensors: [] };
+  if (scaling === null || type === "default") return { metadata: settings, tensors: [] };
   switch (type) {
     case "linear":
-      settings.push(setting.text(key("scaling.type"), "linear"));
-      settings.push(setting.float(key("scaling.factor"), scaling.positive("factor")));
-      return { settings, tensors: [] };
+      settings.push(keyValue.text(key("scaling.type"), "linear"));
+      settings.push(keyValue.float(key("scaling.factor"), scaling.positive("factor")));
+      return { metadata: settings, tensors: [] };
     case "llama3":
-      return { settings, tensors: [frequencies(llama3Factors(config.ropeTheta, scaling, rotated))] };
+      return {
+        metadata: settings,
+        tensors: [frequencies(llama3Factors(config.ropeTheta, scaling, rotated))],
+      };
     case "yarn":
-      return { settings: [...settings, ...yarn(config, scaling, key)], tensors: [] };
+      return { metadata: [...settings, ...yarn(config, scaling, key)], tensors: [] };
     case "longrope":
     case "su":
       return longrope(config, scaling, { key, settings, rotated });
@@ -62,18 +65,18 @@ function llama3Factors(theta: number, scaling: JsonObject, rotated: number): num
   });
 }
 
-function yarn(config: DecoderConfig, scaling: JsonObject, key: (name: string) => string): Setting[] {
+function yarn(config: DecoderConfig, scaling: JsonObject, key: (name: string) => string): GgufKeyValue[] {
   for (const field of ["attention_factor", "mscale", "mscale_all_dim", "truncate"]) {
     if (scaling.raw(field) !== undefined) throw scaling.fail(field, "is not supported.");
   }
   const trained =
     scaling.optionalInteger("original_max_position_embeddings", 1, 2 ** 31 - 1) ?? config.contextLength;
   return [
-    setting.text(key("scaling.type"), "yarn"),
-    setting.float(key("scaling.factor"), scaling.positive("factor")),
-    setting.uint(key("scaling.original_context_length"), trained),
-    setting.float(key("scaling.yarn_beta_fast"), scaling.optionalPositive("beta_fast") ?? 32),
-    setting.float(key("scaling.yarn_beta_slow"), scaling.optionalPositive("beta_slow") ?? 1),
+    keyValue.text(key("scaling.type"), "yarn"),
+    keyValue.float(key("scaling.factor"), scaling.positive("factor")),
+    keyValue.uint(key("scaling.original_context_length"), trained),
+    keyValue.float(key("scaling.yarn_beta_fast"), scaling.optionalPositive("beta_fast") ?? 32),
+    keyValue.float(key("scaling.yarn_beta_slow"), scaling.optionalPositive("beta_slow") ?? 1),
   ];
 }
 
@@ -81,7 +84,7 @@ function yarn(config: DecoderConfig, scaling: JsonObject, key: (name: string) =>
 function longrope(
   config: DecoderConfig,
   scaling: JsonObject,
-  { key, settings, rotated }: { key: (name: string) => string; settings: Setting[]; rotated: number },
+  { key, settings, rotated }: { key: (name: string) => string; settings: GgufKeyValue[]; rotated: number },
 ): RopePlan {
   const trained =
     config.json.optionalInteger("original_max_position_embeddings", 2, 2 ** 31 - 1) ??
@@ -97,11 +100,11 @@ function longrope(
     scaling.optionalPositive("attention_factor") ??
     (stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(trained)));
   return {
-    settings: [
+    metadata: [
       ...settings,
-      setting.text(key("scaling.type"), "longrope"),
-      setting.uint(key("scaling.original_context_length"), trained),
-      setting.float(key("scaling.attn_factor"), attention),
+      keyValue.text(key("scaling.type"), "longrope"),
+      keyValue.uint(key("scaling.original_context_length"), trained),
+      keyValue.float(key("scaling.attn_factor"), attention),
     ],
     tensors: [
       frequencies(factors("long_factor"), "rope_factors_long"),

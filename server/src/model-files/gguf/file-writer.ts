@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { encodeGgufHeader, type Setting, type TensorInfo, tensorBytes } from "./header-writer.ts";
+import { encodeGgufHeader, type GgufKeyValue, type TensorInfo, tensorBytes } from "./header-writer.ts";
 import { padded } from "./types.ts";
 
 export interface TensorToWrite extends TensorInfo {
@@ -20,7 +20,7 @@ export interface WriteOptions {
  */
 export async function writeGguf(
   path: string,
-  settings: readonly Setting[],
+  settings: readonly GgufKeyValue[],
   tensors: readonly TensorToWrite[],
   options: WriteOptions,
 ): Promise<void> {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ModelFileError } from "../errors.ts";
 import { FileBytes } from "../file-bytes.ts";
 import { type TensorToWrite, writeGguf } from "./file-writer.ts";
-import { type Setting, setting } from "./header-writer.ts";
+import { type GgufKeyValue, keyValue } from "./header-writer.ts";
 import { type GgufHeader, readGguf } from "./reader.ts";
 
 const signal = new AbortController().signal;
@@ -23,7 +23,10 @@ const floats = (name: string, shape: readonly number[]): TensorToWrite => ({
   data: () => [Buffer.alloc(4 * shape.reduce((product, length) => product * length, 1), 7)],
 });
 
-async function written(settings: readonly Setting[], tensors: readonly TensorToWrite[]): Promise<Buffer> {
+async function written(
+  settings: readonly GgufKeyValue[],
+  tensors: readonly TensorToWrite[],
+): Promise<Buffer> {
   await writeGguf(join(folder, "a.gguf"), settings, tensors, { signal });
   return readFile(join(folder, "a.gguf"));
 }
@@ -62,18 +65,18 @@ describe("a GGUF file as written", () => {
   test("is read as it was: settings of all kinds and tensors", async () => {
     const bytes = await written(
       [
-        setting.text("text", "grüße"),
-        setting.uint("uint", 4_000_000_000),
-        setting.float("float", 0.5),
-        setting.boolean("boolean", true),
-        setting.texts("texts", ["a", "", "ß"]),
-        setting.floats("floats", [1, -2.5]),
-        setting.ints("ints", [1, -2]),
+        keyValue.text("text", "grüße"),
+        keyValue.uint("uint", 4_000_000_000),
+        keyValue.float("float", 0.5),
+        keyValue.boolean("boolean", true),
+        keyValue.texts("texts", ["a", "", "ß"]),
+        keyValue.floats("floats", [1, -2.5]),
+        keyValue.ints("ints", [1, -2]),
       ],
       [floats("first", [3]), floats("second", [5, 2])],
     );
     const header = (await read(bytes)) as GgufHeader;
-    expect(Object.fromEntries(header.settings)).toEqual({
+    expect(Object.fromEntries(header.metadata)).toEqual({
       text: "grüße",
       uint: 4_000_000_000,
       float: 0.5,
@@ -196,7 +199,7 @@ describe("a GGUF file is refused, never trusted, when", () => {
 
   test("it was cut or changed anywhere, if it can't be read: nothing else happens", async () => {
     const bytes = await written(
-      [setting.text("general.architecture", "llama"), setting.texts("tokens", ["a", "b"])],
+      [keyValue.text("general.architecture", "llama"), keyValue.texts("tokens", ["a", "b"])],
       [floats("first", [3]), floats("second", [5, 2])],
     );
     const change = fc.tuple(fc.nat(bytes.length - 1), fc.nat(255));

@@ -11,7 +11,7 @@ import {
 } from "./types.ts";
 
 /** A setting as it will stand in the file. */
-export interface Setting {
+export interface GgufKeyValue {
   key: string;
   bytes: Buffer;
 }
@@ -24,7 +24,7 @@ export interface TensorInfo {
   kind: WrittenKind;
 }
 
-export const setting = {
+export const keyValue = {
   text: (key: string, value: string) => make(key, "string", string(value)),
   uint: (key: string, value: number) => make(key, "u32", u32(value)),
   float: (key: string, value: number) => make(key, "f32", f32(value)),
@@ -37,7 +37,7 @@ export const setting = {
 };
 
 /** Everything before the tensors' data, padded. The data follows in this order, each tensor's padded too. */
-export function encodeGgufHeader(settings: readonly Setting[], tensors: readonly TensorInfo[]): Buffer {
+export function encodeGgufHeader(settings: readonly GgufKeyValue[], tensors: readonly TensorInfo[]): Buffer {
   const parts = [Buffer.from(GGUF_MAGIC), u32(GGUF_VERSION), u64(tensors.length), u64(settings.length)];
   for (const { bytes } of settings) parts.push(bytes);
   let offset = 0;
@@ -61,11 +61,11 @@ export function writableKind(wanted: WrittenKind, columns: number): WrittenKind 
   return wanted === "Q8_0" && columns % Q8_0_BLOCK !== 0 ? "F16" : wanted;
 }
 
-function make(key: string, type: ValueType, value: Buffer): Setting {
+function make(key: string, type: ValueType, value: Buffer): GgufKeyValue {
   return { key, bytes: Buffer.concat([string(key), u32(VALUE_TYPES.indexOf(type)), value]) };
 }
 
-function array(key: string, type: ValueType, length: number, items: readonly Buffer[]): Setting {
+function array(key: string, type: ValueType, length: number, items: readonly Buffer[]): GgufKeyValue {
   return make(key, "array", Buffer.concat([u32(VALUE_TYPES.indexOf(type)), u64(length), ...items]));
 }
 

@@ -17,14 +17,14 @@ export interface GgufTensor {
 }
 
 export interface GgufHeader {
-  settings: ReadonlyMap<string, GgufValue>;
+  metadata: ReadonlyMap<string, GgufValue>;
   tensors: ReadonlyMap<string, GgufTensor>;
 }
 
 /** A header is read in one piece; this is tried first, then four times as much, up to the most. */
 const FIRST_READ_BYTES = 4 * 1024 ** 2;
 const MAX_HEADER_BYTES = 128 * 1024 ** 2;
-const MAX_SETTINGS = 65_536;
+const MAX_KEY_VALUES = 65_536;
 const MAX_TENSORS = 65_536;
 const MAX_DIMENSIONS = 4;
 const MAX_LENGTH = 2 ** 31 - 1;
@@ -156,7 +156,7 @@ function parseHeader(cursor: Cursor): GgufHeader {
   const version = cursor.u32();
   if (version !== 2 && version !== 3) throw cursor.fail("is GGUF of a version other than 2 and 3.");
   const tensorCount = cursor.count(MAX_TENSORS, "a count of tensors");
-  const settingCount = cursor.count(MAX_SETTINGS, "a count of settings");
+  const settingCount = cursor.count(MAX_KEY_VALUES, "a count of settings");
   const settings = new Map<string, GgufValue>();
   for (let left = settingCount; left > 0; left--) {
     const key = cursor.text(MAX_NAME_BYTES);
@@ -169,7 +169,7 @@ function parseHeader(cursor: Cursor): GgufHeader {
     throw cursor.fail("has an invalid general.alignment.");
   }
   const dataStart = padded(cursor.offsetBytes, alignment);
-  return { settings, tensors: resolveOffsets(cursor, tensors, dataStart, alignment) };
+  return { metadata: settings, tensors: resolveOffsets(cursor, tensors, dataStart, alignment) };
 }
 
 function valueType(cursor: Cursor): ValueType {

@@ -41,7 +41,7 @@ async function readGgufBaseModel(folder: string, name: string): Promise<BaseMode
 }
 
 function baseModelFromHeader(file: string, header: GgufHeader): BaseModel {
-  const architecture = header.settings.get("general.architecture");
+  const architecture = header.metadata.get("general.architecture");
   const family = FAMILIES.find(({ name }) => name === architecture);
   if (family === undefined) {
     const names = FAMILIES.map(({ name }) => name).join(", ");
@@ -64,7 +64,7 @@ function baseModelFromHeader(file: string, header: GgufHeader): BaseModel {
 
 function shapeFromHeader(file: string, header: GgufHeader, architecture: string): DecoderShape {
   const optional = (name: string): number | undefined => {
-    const value = header.settings.get(`${architecture}.${name}`);
+    const value = header.metadata.get(`${architecture}.${name}`);
     if (value === undefined) return undefined;
     if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 2 ** 20) return value;
     throw new ModelFileError(file, `has an unsupported value of ${architecture}.${name}.`);

@@ -5,7 +5,7 @@ import type { Module } from "../convert/modules.ts";
 import { encodeTensor, readRows } from "../convert/tensors.ts";
 import { ModelFileError } from "../errors.ts";
 import { type TensorToWrite, type WriteOptions, writeGguf } from "../gguf/file-writer.ts";
-import { setting } from "../gguf/header-writer.ts";
+import { keyValue } from "../gguf/header-writer.ts";
 import { quoted } from "../json.ts";
 import type { StoredTensor } from "../safetensors.ts";
 import { missingWeights, openFile, type Weights } from "../weights.ts";
@@ -58,11 +58,11 @@ export async function convertLora(
 ): Promise<void> {
   await withLoraPairs(folder, base, async ({ config, model, pairs }) => {
     const settings = [
-      setting.text("general.architecture", model.architecture),
-      setting.text("general.type", "adapter"),
-      setting.text("adapter.type", "lora"),
+      keyValue.text("general.architecture", model.architecture),
+      keyValue.text("general.type", "adapter"),
+      keyValue.text("adapter.type", "lora"),
       // llama.cpp divides by the rank, whatever the adapter was trained with.
-      setting.float("adapter.lora.alpha", config.scale * config.rank),
+      keyValue.float("adapter.lora.alpha", config.scale * config.rank),
     ];
     const tensors = pairs.flatMap(({ module, a, b }) => [
       toTensorToWrite(`${module.tensor}.weight.lora_a`, a),

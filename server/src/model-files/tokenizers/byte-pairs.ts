@@ -1,5 +1,5 @@
 /** Byte-level BPE, as GPT-2, Llama 3, Qwen and newer Mistral models have it, from `tokenizer.json`. */
-import { setting } from "../gguf/header-writer.ts";
+import { keyValue } from "../gguf/header-writer.ts";
 import type { JsonObject } from "../json.ts";
 import { parts } from "./pipeline.ts";
 import {
@@ -53,11 +53,11 @@ export function bytePairTokens(json: JsonObject, size: number, added: readonly A
   const merges = readMerges(model);
   return {
     table,
-    settings: [
-      setting.text("tokenizer.ggml.model", "gpt2"),
-      setting.text("tokenizer.ggml.pre", cutOf(json, model)),
+    metadata: [
+      keyValue.text("tokenizer.ggml.model", "gpt2"),
+      keyValue.text("tokenizer.ggml.pre", cutOf(json, model)),
       // A space parts the two; within a token it is written as another character.
-      setting.texts(
+      keyValue.texts(
         "tokenizer.ggml.merges",
         merges.map(([left, right]) => `${left} ${right}`),
       ),

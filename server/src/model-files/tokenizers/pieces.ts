@@ -4,7 +4,7 @@
  * pair to join before which, so a piece's score is the rank of its pairs.
  */
 import { ModelFileError } from "../errors.ts";
-import { type Setting, setting } from "../gguf/header-writer.ts";
+import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { JsonObject } from "../json.ts";
 import { parts } from "./pipeline.ts";
 import {
@@ -35,15 +35,15 @@ export function pieceTokens(json: JsonObject, size: number, added: readonly Adde
   }
   addPieces(table, added);
   checkBytes(table, TOKENIZER_JSON);
-  return { table, settings: pieceSettings(scores, prependsSpace(json)) };
+  return { table, metadata: sentencePieceMetadata(scores, prependsSpace(json)) };
 }
 
-export function pieceSettings(scores: readonly number[], prependsSpace: boolean): Setting[] {
+export function sentencePieceMetadata(scores: readonly number[], prependsSpace: boolean): GgufKeyValue[] {
   return [
-    setting.text("tokenizer.ggml.model", "llama"),
-    setting.text("tokenizer.ggml.pre", "default"),
-    setting.floats("tokenizer.ggml.scores", scores),
-    setting.boolean("tokenizer.ggml.add_space_prefix", prependsSpace),
+    keyValue.text("tokenizer.ggml.model", "llama"),
+    keyValue.text("tokenizer.ggml.pre", "default"),
+    keyValue.floats("tokenizer.ggml.scores", scores),
+    keyValue.boolean("tokenizer.ggml.add_space_prefix", prependsSpace),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** `tokenizer.model`: SentencePiece's own file, a protocol-buffer message. Read where there is no `tokenizer.json`. */
 import { ModelFileError } from "../errors.ts";
-import { addPieces, checkBytes, pieceSettings } from "./pieces.ts";
+import { addPieces, checkBytes, sentencePieceMetadata } from "./pieces.ts";
 import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./tokens.ts";
 
 export const SENTENCEPIECE_FILE = "tokenizer.model";
@@ -43,7 +43,7 @@ export function sentencePieceTokens(bytes: Buffer, size: number, added: readonly
   if (removes !== 0) throw fail("removes extra spaces, which is not supported.");
   addPieces(table, added);
   checkBytes(table, SENTENCEPIECE_FILE);
-  return { table, settings: pieceSettings(scores, prepends !== 0) };
+  return { table, metadata: sentencePieceMetadata(scores, prepends !== 0) };
 }
 
 function pieceOf(bytes: Buffer): { text: string; score: number; type: TokenType } {

@@ -1,7 +1,7 @@
 /** Start and end tokens, and the chat template: from the files around the tokenizer. */
 import { readdir } from "node:fs/promises";
 import { ModelFileError } from "../errors.ts";
-import { type Setting, setting } from "../gguf/header-writer.ts";
+import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
 import { parts } from "./pipeline.ts";
 import { readTemplate } from "./template.ts";
@@ -80,13 +80,13 @@ export function specialTokens(
   };
 }
 
-export function specialSettings(special: SpecialTokens): Setting[] {
+export function specialTokenMetadata(special: SpecialTokens): GgufKeyValue[] {
   const [eos, turn, message, ...more] = special.ends;
   // The engine has room for three.
   if (more.length > 0)
     throw new ModelFileError("generation_config.json", "eos_token_id has more than 3 tokens.");
   const id = (name: string, value: number | null | undefined) =>
-    value === null || value === undefined ? [] : [setting.uint(`tokenizer.ggml.${name}_token_id`, value)];
+    value === null || value === undefined ? [] : [keyValue.uint(`tokenizer.ggml.${name}_token_id`, value)];
   return [
     ...id("bos", special.bos ?? eos),
     ...id("eos", eos),
@@ -94,8 +94,8 @@ export function specialSettings(special: SpecialTokens): Setting[] {
     ...id("eom", message),
     ...id("unknown", special.unknown),
     ...id("padding", special.padding),
-    setting.boolean("tokenizer.ggml.add_bos_token", special.addBos),
-    setting.boolean("tokenizer.ggml.add_eos_token", special.addEos),
+    keyValue.boolean("tokenizer.ggml.add_bos_token", special.addBos),
+    keyValue.boolean("tokenizer.ggml.add_eos_token", special.addEos),
   ];
 }
 

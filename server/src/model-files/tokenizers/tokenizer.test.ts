@@ -33,7 +33,7 @@ async function convert(source: string): Promise<string> {
 async function settings(): Promise<ReadonlyMap<string, GgufValue>> {
   const file = await FileBytes.open(folder, "model.gguf");
   try {
-    return (await readGguf(file)).settings;
+    return (await readGguf(file)).metadata;
   } finally {
     await file.close();
   }

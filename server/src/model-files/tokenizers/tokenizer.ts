@@ -1,7 +1,7 @@
 /** The tokenizer of a Hugging Face folder as settings of a GGUF file. */
 import { readdir } from "node:fs/promises";
 import { readSmallFile } from "../file-bytes.ts";
-import { type Setting, setting } from "../gguf/header-writer.ts";
+import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
 import { bytePairTokens } from "./byte-pairs.ts";
@@ -10,7 +10,7 @@ import { SENTENCEPIECE_FILE, sentencePieceTokens } from "./sentencepiece.ts";
 import {
   readTokenizerFiles,
   type SpecialTokens,
-  specialSettings,
+  specialTokenMetadata,
   specialTokens,
   type TokenizerFiles,
 } from "./special.ts";
@@ -22,7 +22,7 @@ export interface Tokenizer {
   table: TokenTable;
   special: SpecialTokens;
   chatTemplate: string | null;
-  settings: Setting[];
+  metadata: GgufKeyValue[];
 }
 
 /** @throws ModelFileError naming what is not supported. */
@@ -43,7 +43,7 @@ export async function readTokenizer(folder: string, config: DecoderConfig): Prom
 }
 
 function complete(
-  { table, settings }: Vocabulary,
+  { table, metadata: settings }: Vocabulary,
   files: TokenizerFiles,
   json: JsonObject | null,
 ): Tokenizer {
@@ -54,18 +54,18 @@ function complete(
     table,
     special,
     chatTemplate,
-    settings: [
+    metadata: [
       ...settings,
-      setting.texts(
+      keyValue.texts(
         "tokenizer.ggml.tokens",
         tokens.map(({ text }) => text),
       ),
-      setting.ints(
+      keyValue.ints(
         "tokenizer.ggml.token_type",
         tokens.map(({ type }) => type),
       ),
-      ...specialSettings(special),
-      ...(chatTemplate === null ? [] : [setting.text("tokenizer.chat_template", chatTemplate)]),
+      ...specialTokenMetadata(special),
+      ...(chatTemplate === null ? [] : [keyValue.text("tokenizer.chat_template", chatTemplate)]),
     ],
   };
 }

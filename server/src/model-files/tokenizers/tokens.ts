@@ -1,6 +1,6 @@
 /** What every tokenizer is to llama.cpp: a list of texts, each with its type. */
 import { ModelFileError } from "../errors.ts";
-import type { Setting } from "../gguf/header-writer.ts";
+import type { GgufKeyValue } from "../gguf/header-writer.ts";
 import { type JsonObject, quoted } from "../json.ts";
 
 /** llama.cpp's numbers. */
@@ -23,7 +23,7 @@ export interface AddedToken {
 export interface Vocabulary {
   table: TokenTable;
   /** Of the GGUF file, besides the tokens themselves. */
-  settings: Setting[];
+  metadata: GgufKeyValue[];
 }
 
 /** In UTF-16 units; the longest of real vocabularies are runs of 128 spaces. */
