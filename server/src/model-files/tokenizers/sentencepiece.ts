@@ -1,6 +1,6 @@
 /** `tokenizer.model`: SentencePiece's own file, a protocol-buffer message. Read where there is no `tokenizer.json`. */
 import { ModelFileError } from "../errors.ts";
-import { addPieces, checkBytes, sentencePieceMetadata } from "./pieces.ts";
+import { addTokens, checkByteTokens, sentencePieceMetadata } from "./sentencepiece-bpe.ts";
 import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./tokens.ts";
 
 export const SENTENCEPIECE_FILE = "tokenizer.model";
@@ -19,7 +19,11 @@ const NORMALIZER = { characterMap: 2, prependsSpace: 3, removesSpaces: 4 };
 type Field = readonly [number: number, value: number | Buffer];
 
 /** @throws ModelFileError when the file is damaged or of a kind other than BPE. */
-export function sentencePieceTokens(bytes: Buffer, size: number, added: readonly AddedToken[]): Vocabulary {
+export function sentencePieceModelVocabulary(
+  bytes: Buffer,
+  size: number,
+  added: readonly AddedToken[],
+): Vocabulary {
   const table = new TokenTable(size, SENTENCEPIECE_FILE);
   const scores = new Array<number>(size).fill(0);
   let [prepends, removes, modelType, id] = [1, 1, 1, 0];
@@ -41,8 +45,8 @@ export function sentencePieceTokens(bytes: Buffer, size: number, added: readonly
   }
   if (modelType !== BPE) throw fail("is of a kind other than BPE, which is not supported.");
   if (removes !== 0) throw fail("removes extra spaces, which is not supported.");
-  addPieces(table, added);
-  checkBytes(table, SENTENCEPIECE_FILE);
+  addTokens(table, added);
+  checkByteTokens(table, SENTENCEPIECE_FILE);
   return { table, metadata: sentencePieceMetadata(scores, prepends !== 0) };
 }
 

@@ -4,9 +4,9 @@ import { readSmallFile } from "../file-bytes.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
-import { bytePairTokens } from "./byte-pairs.ts";
-import { pieceTokens } from "./pieces.ts";
-import { SENTENCEPIECE_FILE, sentencePieceTokens } from "./sentencepiece.ts";
+import { byteLevelBpeVocabulary } from "./byte-level-bpe.ts";
+import { SENTENCEPIECE_FILE, sentencePieceModelVocabulary } from "./sentencepiece.ts";
+import { sentencePieceBpeVocabulary } from "./sentencepiece-bpe.ts";
 import {
   readTokenizerFiles,
   type SpecialTokens,
@@ -32,12 +32,14 @@ export async function readTokenizer(folder: string, config: DecoderConfig): Prom
   if (!names.includes(TOKENIZER_JSON) && names.includes(SENTENCEPIECE_FILE)) {
     const bytes = await readSmallFile(folder, SENTENCEPIECE_FILE, MAX_TOKENIZER_BYTES);
     const added = readAddedTokens(null, files.tokenizerConfig);
-    return complete(sentencePieceTokens(bytes, config.vocabularySize, added), files, null);
+    return complete(sentencePieceModelVocabulary(bytes, config.vocabularySize, added), files, null);
   }
   const json = await readJsonFile(folder, TOKENIZER_JSON, MAX_TOKENIZER_BYTES);
   const model = json.object("model");
   if (model.text("type") !== "BPE") throw model.fail("type", "must be BPE; no other kind is supported.");
-  const tokensOf = model.optionalBoolean("byte_fallback") ? pieceTokens : bytePairTokens;
+  const tokensOf = model.optionalBoolean("byte_fallback")
+    ? sentencePieceBpeVocabulary
+    : byteLevelBpeVocabulary;
   const added = readAddedTokens(json, files.tokenizerConfig);
   return complete(tokensOf(json, config.vocabularySize, added), files, json);
 }

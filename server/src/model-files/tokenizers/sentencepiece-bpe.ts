@@ -22,10 +22,14 @@ export const SPACE = "▁";
 const LEAST_SCORE = -1e9;
 
 /** @throws ModelFileError naming what is not supported. */
-export function pieceTokens(json: JsonObject, size: number, added: readonly AddedToken[]): Vocabulary {
+export function sentencePieceBpeVocabulary(
+  json: JsonObject,
+  size: number,
+  added: readonly AddedToken[],
+): Vocabulary {
   const model = json.object("model");
   const vocabulary = readVocabulary(model);
-  const ranks = ranksOf(model, new Set(added.map(({ text }) => text)), vocabulary);
+  const ranks = mergeRanks(model, new Set(added.map(({ text }) => text)), vocabulary);
   const table = new TokenTable(size, TOKENIZER_JSON);
   const scores = new Array<number>(size).fill(0);
   for (const [text, id] of vocabulary) {
@@ -33,8 +37,8 @@ export function pieceTokens(json: JsonObject, size: number, added: readonly Adde
     const rank = ranks.get(text);
     scores[id] = rank === undefined ? LEAST_SCORE : -rank;
   }
-  addPieces(table, added);
-  checkBytes(table, TOKENIZER_JSON);
+  addTokens(table, added);
+  checkByteTokens(table, TOKENIZER_JSON);
   return { table, metadata: sentencePieceMetadata(scores, prependsSpace(json)) };
 }
 
@@ -47,7 +51,7 @@ export function sentencePieceMetadata(scores: readonly number[], prependsSpace: 
   ];
 }
 
-export function addPieces(table: TokenTable, added: readonly AddedToken[]): void {
+export function addTokens(table: TokenTable, added: readonly AddedToken[]): void {
   for (const { id, text, special } of added) {
     if (table.get(id)?.type === TokenType.unknown) continue;
     // Found in the text as it was given, where a space is a space.
@@ -57,7 +61,7 @@ export function addPieces(table: TokenTable, added: readonly AddedToken[]): void
 }
 
 /** The engine has nothing else for what isn't in the vocabulary: each byte as such, or as the character it is. */
-export function checkBytes(table: TokenTable, file: string): void {
+export function checkByteTokens(table: TokenTable, file: string): void {
   for (let byte = 0; byte < 256; byte++) {
     const names = byte < 128 ? [byteText(byte), String.fromCharCode(byte)] : [byteText(byte)];
     if (names.every((name) => table.id(name) === undefined)) {
@@ -79,7 +83,7 @@ function pieceType(text: string, unknown: string | undefined): TokenType {
  * The rank of each piece that is made of two. An order of pairs is an order of pieces only when all pairs of a piece
  * follow each other, and no pair is left out. Added tokens are found before any joining.
  */
-function ranksOf(
+function mergeRanks(
   model: JsonObject,
   added: ReadonlySet<string>,
   vocabulary: readonly (readonly [text: string, id: number])[],
@@ -104,13 +108,13 @@ function ranksOf(
     before = piece;
     pairs++;
   }
-  for (const piece of known) if (!added.has(piece)) pairs -= cutsOf(piece, known);
+  for (const piece of known) if (!added.has(piece)) pairs -= countSplits(piece, known);
   if (pairs !== 0) throw fail("a pair of pieces is missing");
   return ranks;
 }
 
 /** In how many ways a piece is made of two others. */
-function cutsOf(piece: string, known: ReadonlySet<string>): number {
+function countSplits(piece: string, known: ReadonlySet<string>): number {
   let cuts = 0;
   let at = 0;
   for (const character of piece) {
@@ -127,7 +131,7 @@ function prependsSpace(json: JsonObject): boolean {
   for (const step of parts(json, "normalizer")) {
     const type = step.text("type");
     if (type === "Prepend" && step.text("prepend") === SPACE) prepends = true;
-    else if (type === "Replace" && step.text("content") === SPACE && onSpace(step)) replaces = true;
+    else if (type === "Replace" && step.text("content") === SPACE && matchesSpace(step)) replaces = true;
     else throw step.fail("type", "is a normalizer that is not supported.");
   }
   for (const step of parts(json, "pre_tokenizer")) {
@@ -139,7 +143,7 @@ function prependsSpace(json: JsonObject): boolean {
     ) {
       replaces = true;
       prepends = step.optionalText("prepend_scheme") !== "never";
-    } else if (!(type === "Split" && replaces && onSpace(step))) {
+    } else if (!(type === "Split" && replaces && matchesSpace(step))) {
       // A split at spaces finds none where they were replaced.
       throw step.fail("type", "is a pre_tokenizer that is not supported.");
     }
@@ -148,6 +152,6 @@ function prependsSpace(json: JsonObject): boolean {
   return prepends;
 }
 
-function onSpace(step: JsonObject): boolean {
+function matchesSpace(step: JsonObject): boolean {
   return step.object("pattern").optionalText("String") === " ";
 }

@@ -13,7 +13,7 @@ import {
 } from "./tokens.ts";
 
 /** How texts are cut before merging: an expression, and whether a whole piece that is a token needs no merges. */
-interface Cut {
+interface PreTokenizer {
   /** llama.cpp's name of it. */
   name: string;
   pattern: string;
@@ -22,28 +22,32 @@ interface Cut {
 
 const WORDS_3_DIGITS =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const CASED =
+const CASED_WORDS =
   "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+SUFFIX|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*SUFFIX|DIGITS| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
 
-const CUTS: readonly Cut[] = [
+const PRE_TOKENIZERS: readonly PreTokenizer[] = [
   { name: "llama-bpe", pattern: WORDS_3_DIGITS, ignoreMerges: true },
   { name: "smaug-bpe", pattern: WORDS_3_DIGITS, ignoreMerges: false },
   { name: "qwen2", pattern: WORDS_3_DIGITS.replace("{1,3}", ""), ignoreMerges: false },
   {
     name: "tekken",
-    pattern: CASED.replaceAll("SUFFIX", "").replace("DIGITS", "\\p{N}"),
+    pattern: CASED_WORDS.replaceAll("SUFFIX", "").replace("DIGITS", "\\p{N}"),
     ignoreMerges: true,
   },
   {
     name: "gpt-4o",
-    pattern: CASED.replaceAll("SUFFIX", CONTRACTIONS).replace("DIGITS", "\\p{N}{1,3}"),
+    pattern: CASED_WORDS.replaceAll("SUFFIX", CONTRACTIONS).replace("DIGITS", "\\p{N}{1,3}"),
     ignoreMerges: false,
   },
 ];
 
 /** @throws ModelFileError naming what is not supported. */
-export function bytePairTokens(json: JsonObject, size: number, added: readonly AddedToken[]): Vocabulary {
+export function byteLevelBpeVocabulary(
+  json: JsonObject,
+  size: number,
+  added: readonly AddedToken[],
+): Vocabulary {
   const model = json.object("model");
   const table = new TokenTable(size, TOKENIZER_JSON);
   for (const [text, id] of readVocabulary(model)) table.set(id, text, TokenType.normal);
@@ -55,7 +59,7 @@ export function bytePairTokens(json: JsonObject, size: number, added: readonly A
     table,
     metadata: [
       keyValue.text("tokenizer.ggml.model", "gpt2"),
-      keyValue.text("tokenizer.ggml.pre", cutOf(json, model)),
+      keyValue.text("tokenizer.ggml.pre", preTokenizerName(json, model)),
       // A space parts the two; within a token it is written as another character.
       keyValue.texts(
         "tokenizer.ggml.merges",
@@ -66,7 +70,7 @@ export function bytePairTokens(json: JsonObject, size: number, added: readonly A
 }
 
 /** llama.cpp's name for the way texts are cut. */
-function cutOf(json: JsonObject, model: JsonObject): string {
+function preTokenizerName(json: JsonObject, model: JsonObject): string {
   for (const part of parts(json, "normalizer")) {
     // Texts arrive composed nearly always; the engine leaves them as they are.
     if (part.text("type") !== "NFC") throw part.fail("type", "is a normalizer that is not supported.");
@@ -86,7 +90,7 @@ function cutOf(json: JsonObject, model: JsonObject): string {
       return "smollm";
     const pattern =
       first?.text("type") === "Split" && !cutsWords ? first.object("pattern").optionalText("Regex") : null;
-    const cuts = CUTS.filter((cut) => cut.pattern === pattern);
+    const cuts = PRE_TOKENIZERS.filter((cut) => cut.pattern === pattern);
     const cut = cuts.find((cut) => cut.ignoreMerges === ignoreMerges) ?? cuts[0];
     if (cut !== undefined) return cut.name;
   }
