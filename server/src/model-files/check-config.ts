@@ -1,7 +1,7 @@
 import { planDecoder } from "./convert/plan-decoder.ts";
 import { parseDecoderConfig } from "./huggingface/decoder-config.ts";
 import { parseJson } from "./json.ts";
-import { checkTemplate, configuredTemplate } from "./tokenizers/template.ts";
+import { chatTemplateFromConfig, checkChatTemplate } from "./tokenizers/chat-template.ts";
 
 const TOKENIZER_CONFIG = "tokenizer_config.json";
 
@@ -13,6 +13,6 @@ const TOKENIZER_CONFIG = "tokenizer_config.json";
 export function checkConfig(configJson: string, tokenizerConfigJson: string | null): void {
   planDecoder(parseDecoderConfig(parseJson("config.json", Buffer.from(configJson))));
   if (tokenizerConfigJson === null) return;
-  const template = configuredTemplate(parseJson(TOKENIZER_CONFIG, Buffer.from(tokenizerConfigJson)));
-  if (template !== null) checkTemplate(template, TOKENIZER_CONFIG);
+  const template = chatTemplateFromConfig(parseJson(TOKENIZER_CONFIG, Buffer.from(tokenizerConfigJson)));
+  if (template !== null) checkChatTemplate(template, TOKENIZER_CONFIG);
 }

@@ -10,8 +10,8 @@ import { type GgufHeader, type GgufValue, readGguf } from "./gguf/reader.ts";
 import { readDecoderConfig } from "./huggingface/decoder-config.ts";
 import { readJsonFile } from "./json.ts";
 import { type LoraDescription, readLora } from "./lora/lora.ts";
-import { readTokenizerConfig } from "./tokenizers/special.ts";
-import { checkTemplate, readTemplate, TEMPLATE_FILE } from "./tokenizers/template.ts";
+import { CHAT_TEMPLATE_FILE, checkChatTemplate, readChatTemplate } from "./tokenizers/chat-template.ts";
+import { readTokenizerConfig } from "./tokenizers/special-tokens.ts";
 import { readTokenizer } from "./tokenizers/tokenizer.ts";
 import { missingWeights, openWeights } from "./weights.ts";
 
@@ -52,7 +52,7 @@ export async function inspect(folder: string): Promise<ModelFacts> {
   const names = await readdir(folder);
   const facts = await inspectFormat(folder, names);
   const chatTemplate = names.includes(CONVERSATION_FILE) ? await conversation(folder) : facts.chatTemplate;
-  if (chatTemplate !== null) checkTemplate(chatTemplate, templateFile(names));
+  if (chatTemplate !== null) checkChatTemplate(chatTemplate, templateFile(names));
   return { ...facts, chatTemplate, supportsTools: chatTemplate !== null && /\btools\b/.test(chatTemplate) };
 }
 
@@ -146,7 +146,7 @@ async function inspectLora(folder: string, names: readonly string[]): Promise<Fo
     parameterCount,
     contextLength: null,
     weightType: mostOf(tensors.map(({ type, sizeBytes }) => [type, sizeBytes])),
-    chatTemplate: await readTemplate(folder, names, await readTokenizerConfig(folder, names)),
+    chatTemplate: await readChatTemplate(folder, names, await readTokenizerConfig(folder, names)),
     bosToken: null,
     eosToken: null,
     moe: false,
@@ -158,7 +158,7 @@ async function inspectLora(folder: string, names: readonly string[]): Promise<Fo
 }
 
 function templateFile(names: readonly string[]): string {
-  const file = [CONVERSATION_FILE, TEMPLATE_FILE, "tokenizer_config.json"].find((name) =>
+  const file = [CONVERSATION_FILE, CHAT_TEMPLATE_FILE, "tokenizer_config.json"].find((name) =>
     names.includes(name),
   );
   return file ?? names.find((name) => /\.gguf$/i.test(name)) ?? "tokenizer.chat_template";

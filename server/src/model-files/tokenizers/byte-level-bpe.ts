@@ -1,7 +1,7 @@
 /** Byte-level BPE, as GPT-2, Llama 3, Qwen and newer Mistral models have it, from `tokenizer.json`. */
 import { keyValue } from "../gguf/header-writer.ts";
 import type { JsonObject } from "../json.ts";
-import { parts } from "./pipeline.ts";
+import { pipelineSteps } from "./pipeline.ts";
 import {
   type AddedToken,
   readMerges,
@@ -10,7 +10,7 @@ import {
   TokenTable,
   TokenType,
   type Vocabulary,
-} from "./tokens.ts";
+} from "./token-table.ts";
 
 /** How texts are cut before merging: an expression, and whether a whole piece that is a token needs no merges. */
 interface PreTokenizer {
@@ -71,11 +71,11 @@ export function byteLevelBpeVocabulary(
 
 /** llama.cpp's name for the way texts are cut. */
 function preTokenizerName(json: JsonObject, model: JsonObject): string {
-  for (const part of parts(json, "normalizer")) {
+  for (const part of pipelineSteps(json, "normalizer")) {
     // Texts arrive composed nearly always; the engine leaves them as they are.
     if (part.text("type") !== "NFC") throw part.fail("type", "is a normalizer that is not supported.");
   }
-  const steps = parts(json, "pre_tokenizer");
+  const steps = pipelineSteps(json, "pre_tokenizer");
   const bytes = steps.at(-1);
   if (bytes?.text("type") !== "ByteLevel") throw json.fail("pre_tokenizer", "must end with ByteLevel.");
   if (bytes.optionalBoolean("add_prefix_space") ?? true) {

@@ -8,7 +8,7 @@ const LISTS: Readonly<Record<string, string>> = {
 };
 
 /** The steps of a part of `tokenizer.json`: one, or those of a sequence. */
-export function parts(json: JsonObject, key: string): JsonObject[] {
+export function pipelineSteps(json: JsonObject, key: string): JsonObject[] {
   const whole = json.optionalObject(key);
   if (whole === undefined) return [];
   if (whole.text("type") !== "Sequence") return [whole];

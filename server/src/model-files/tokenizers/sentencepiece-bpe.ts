@@ -6,7 +6,7 @@
 import { ModelFileError } from "../errors.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { JsonObject } from "../json.ts";
-import { parts } from "./pipeline.ts";
+import { pipelineSteps } from "./pipeline.ts";
 import {
   type AddedToken,
   readMerges,
@@ -15,7 +15,7 @@ import {
   TokenTable,
   TokenType,
   type Vocabulary,
-} from "./tokens.ts";
+} from "./token-table.ts";
 
 export const SPACE = "▁";
 /** Below that of any piece that is made of others. */
@@ -128,13 +128,13 @@ function countSplits(piece: string, known: ReadonlySet<string>): number {
 function prependsSpace(json: JsonObject): boolean {
   let prepends = false;
   let replaces = false;
-  for (const step of parts(json, "normalizer")) {
+  for (const step of pipelineSteps(json, "normalizer")) {
     const type = step.text("type");
     if (type === "Prepend" && step.text("prepend") === SPACE) prepends = true;
     else if (type === "Replace" && step.text("content") === SPACE && matchesSpace(step)) replaces = true;
     else throw step.fail("type", "is a normalizer that is not supported.");
   }
-  for (const step of parts(json, "pre_tokenizer")) {
+  for (const step of pipelineSteps(json, "pre_tokenizer")) {
     const type = step.text("type");
     if (
       type === "Metaspace" &&

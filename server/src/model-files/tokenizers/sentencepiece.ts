@@ -1,7 +1,7 @@
 /** `tokenizer.model`: SentencePiece's own file, a protocol-buffer message. Read where there is no `tokenizer.json`. */
 import { ModelFileError } from "../errors.ts";
 import { addTokens, checkByteTokens, sentencePieceMetadata } from "./sentencepiece-bpe.ts";
-import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./tokens.ts";
+import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./token-table.ts";
 
 export const SENTENCEPIECE_FILE = "tokenizer.model";
 const TYPES: readonly number[] = Object.values(TokenType);

@@ -13,8 +13,8 @@ import {
   specialTokenMetadata,
   specialTokens,
   type TokenizerFiles,
-} from "./special.ts";
-import { readAddedTokens, TOKENIZER_JSON, type TokenTable, type Vocabulary } from "./tokens.ts";
+} from "./special-tokens.ts";
+import { readAddedTokens, TOKENIZER_JSON, type TokenTable, type Vocabulary } from "./token-table.ts";
 
 const MAX_TOKENIZER_BYTES = 48 * 1024 ** 2;
 

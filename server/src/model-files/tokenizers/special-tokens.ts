@@ -3,9 +3,9 @@ import { readdir } from "node:fs/promises";
 import { ModelFileError } from "../errors.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import { type JsonObject, readJsonFile } from "../json.ts";
-import { parts } from "./pipeline.ts";
-import { readTemplate } from "./template.ts";
-import type { TokenTable } from "./tokens.ts";
+import { readChatTemplate } from "./chat-template.ts";
+import { pipelineSteps } from "./pipeline.ts";
+import type { TokenTable } from "./token-table.ts";
 
 const MAX_CONFIG_BYTES = 16 * 1024 ** 2;
 
@@ -34,7 +34,7 @@ export async function readTokenizerFiles(folder: string, config: JsonObject): Pr
     config,
     tokenizerConfig,
     generationConfig: await readOptional(folder, names, "generation_config.json"),
-    chatTemplate: await readTemplate(folder, names, tokenizerConfig),
+    chatTemplate: await readChatTemplate(folder, names, tokenizerConfig),
   };
 }
 
@@ -57,7 +57,7 @@ export function specialTokens(
   tokenizer: JsonObject | null,
 ): SpecialTokens {
   const named = (key: string) => namedToken(files.tokenizerConfig, key, table);
-  const configured = (json: JsonObject | null, key: string) => ids(json, key, table);
+  const configured = (json: JsonObject | null, key: string) => configuredTokenIds(json, key, table);
   const bos = named("bos_token") ?? configured(files.config, "bos_token_id")[0] ?? null;
   const eos = named("eos_token");
   const ends = new Set([
@@ -67,7 +67,7 @@ export function specialTokens(
   ]);
   if (ends.size === 0)
     throw new ModelFileError("config.json", "eos_token_id is missing: nothing would end a reply.");
-  const [first, last] = addedAround(tokenizer);
+  const [first, last] = postProcessorTokens(tokenizer);
   const isText = (id: number | null, text: string | undefined) => id !== null && table.get(id)?.text === text;
   const adds = (key: string) => files.tokenizerConfig?.optionalBoolean(key);
   return {
@@ -110,7 +110,7 @@ function namedToken(json: JsonObject | null, key: string, table: TokenTable): nu
 }
 
 /** One id or several; those without a token are left out, as they can never come up. */
-function ids(json: JsonObject | null, key: string, table: TokenTable): number[] {
+function configuredTokenIds(json: JsonObject | null, key: string, table: TokenTable): number[] {
   const value = json?.raw(key);
   if (json === null || value === undefined) return [];
   const list: unknown[] = Array.isArray(value) ? value : [value];
@@ -123,8 +123,10 @@ function ids(json: JsonObject | null, key: string, table: TokenTable): number[] 
 }
 
 /** Texts of the special tokens that the tokenizer itself puts before and behind every text. */
-function addedAround(tokenizer: JsonObject | null): [first: string | undefined, last: string | undefined] {
-  const steps = tokenizer === null ? [] : parts(tokenizer, "post_processor");
+function postProcessorTokens(
+  tokenizer: JsonObject | null,
+): [first: string | undefined, last: string | undefined] {
+  const steps = tokenizer === null ? [] : pipelineSteps(tokenizer, "post_processor");
   const template = steps.find((step) => step.text("type") === "TemplateProcessing");
   if (template === undefined) return [undefined, undefined];
   const items = template.array("single").map((item, index) => template.within(`single[${index}]`, item));

@@ -5,22 +5,22 @@ import { readSmallFile } from "../file-bytes.ts";
 import type { JsonObject } from "../json.ts";
 
 const MAX_TEMPLATE_BYTES = 1024 ** 2;
-export const TEMPLATE_FILE = "chat_template.jinja";
+export const CHAT_TEMPLATE_FILE = "chat_template.jinja";
 
 /** From a file of its own, else from `tokenizer_config.json`. @param names of the folder's files. */
-export async function readTemplate(
+export async function readChatTemplate(
   folder: string,
   names: readonly string[],
   tokenizerConfig: JsonObject | null,
 ): Promise<string | null> {
-  if (!names.includes(TEMPLATE_FILE)) {
-    return tokenizerConfig === null ? null : configuredTemplate(tokenizerConfig);
+  if (!names.includes(CHAT_TEMPLATE_FILE)) {
+    return tokenizerConfig === null ? null : chatTemplateFromConfig(tokenizerConfig);
   }
-  return (await readSmallFile(folder, TEMPLATE_FILE, MAX_TEMPLATE_BYTES)).toString("utf8");
+  return (await readSmallFile(folder, CHAT_TEMPLATE_FILE, MAX_TEMPLATE_BYTES)).toString("utf8");
 }
 
 /** One template, or the one of several that is called default. */
-export function configuredTemplate(json: JsonObject): string | null {
+export function chatTemplateFromConfig(json: JsonObject): string | null {
   const template = json.raw("chat_template");
   if (template === undefined) return null;
   if (!Array.isArray(template)) return checkLength(json, json.text("chat_template"));
@@ -37,7 +37,7 @@ function checkLength(json: JsonObject, template: string): string {
 }
 
 /** @param file where it came from. @throws ModelFileError when it can't be parsed. */
-export function checkTemplate(source: string, file: string): void {
+export function checkChatTemplate(source: string, file: string): void {
   try {
     new Template(source);
   } catch {
