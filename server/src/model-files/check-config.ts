@@ -1,6 +1,6 @@
 import { planDecoder } from "./convert/plan-decoder.ts";
 import { parseDecoderConfig } from "./huggingface/decoder-config.ts";
-import { parseJson } from "./json.ts";
+import { parseJsonObject } from "./json.ts";
 import { chatTemplateFromConfig, checkChatTemplate } from "./tokenizers/chat-template.ts";
 
 const TOKENIZER_CONFIG = "tokenizer_config.json";
@@ -11,8 +11,10 @@ const TOKENIZER_CONFIG = "tokenizer_config.json";
  * @throws ModelFileError naming the field that is wrong or not supported.
  */
 export function checkConfig(configJson: string, tokenizerConfigJson: string | null): void {
-  planDecoder(parseDecoderConfig(parseJson("config.json", Buffer.from(configJson))));
+  planDecoder(parseDecoderConfig(parseJsonObject("config.json", Buffer.from(configJson))));
   if (tokenizerConfigJson === null) return;
-  const template = chatTemplateFromConfig(parseJson(TOKENIZER_CONFIG, Buffer.from(tokenizerConfigJson)));
+  const template = chatTemplateFromConfig(
+    parseJsonObject(TOKENIZER_CONFIG, Buffer.from(tokenizerConfigJson)),
+  );
   if (template !== null) checkChatTemplate(template, TOKENIZER_CONFIG);
 }

@@ -13,7 +13,7 @@ import { type LoraDescription, readLora } from "./lora/lora.ts";
 import { CHAT_TEMPLATE_FILE, checkChatTemplate, readChatTemplate } from "./tokenizers/chat-template.ts";
 import { readTokenizerConfig } from "./tokenizers/special-tokens.ts";
 import { readTokenizer } from "./tokenizers/tokenizer.ts";
-import { missingWeights, openWeights } from "./weights.ts";
+import { missingWeightsError, openWeights } from "./weights.ts";
 
 export interface ModelFacts {
   format: "huggingface" | "gguf" | "peft";
@@ -51,7 +51,9 @@ const CONVERSATION_FILE = "fireworks.json";
 export async function inspect(folder: string): Promise<ModelFacts> {
   const names = await readdir(folder);
   const facts = await inspectFormat(folder, names);
-  const chatTemplate = names.includes(CONVERSATION_FILE) ? await conversation(folder) : facts.chatTemplate;
+  const chatTemplate = names.includes(CONVERSATION_FILE)
+    ? await readConversationTemplate(folder)
+    : facts.chatTemplate;
   if (chatTemplate !== null) checkChatTemplate(chatTemplate, templateFile(names));
   return { ...facts, chatTemplate, supportsTools: chatTemplate !== null && /\btools\b/.test(chatTemplate) };
 }
@@ -62,11 +64,11 @@ async function inspectFormat(folder: string, names: readonly string[]): Promise<
   if (names.includes("adapter_config.json")) return inspectLora(folder, names);
   const gguf = await findGguf(folder);
   if (gguf !== null) return inspectGguf(folder, gguf);
-  if (names.includes("config.json")) return inspectFolder(folder);
-  throw missingWeights(names, "config.json");
+  if (names.includes("config.json")) return inspectHuggingFace(folder);
+  throw missingWeightsError(names, "config.json");
 }
 
-async function inspectFolder(folder: string): Promise<FormatFacts> {
+async function inspectHuggingFace(folder: string): Promise<FormatFacts> {
   const config = await readDecoderConfig(folder);
   const plan = planDecoder(config);
   const { special, chatTemplate, table } = await readTokenizer(folder, config);
@@ -74,13 +76,13 @@ async function inspectFolder(folder: string): Promise<FormatFacts> {
   try {
     bindTensors(plan, weights, "F16");
     const tensors = [...weights.tensors.values()].filter(({ name }) => !plan.isRedundant(name));
-    const parameterCount = count(tensors);
+    const parameterCount = countParameters(tensors);
     return {
       format: "huggingface",
       architecture: config.architecture,
       parameterCount,
       contextLength: plan.contextLength,
-      weightType: mostOf(tensors.map(({ type, sizeBytes }) => [type, sizeBytes])),
+      weightType: mostCommonType(tensors.map(({ type, sizeBytes }) => [type, sizeBytes])),
       chatTemplate,
       bosToken: special.bos === null ? null : (table.get(special.bos)?.text ?? null),
       eosToken: table.get(special.ends[0] as number)?.text ?? null,
@@ -98,13 +100,13 @@ async function inspectFolder(folder: string): Promise<FormatFacts> {
 async function inspectGguf(folder: string, name: string): Promise<FormatFacts> {
   const file = await FileBytes.open(folder, name);
   try {
-    return factsOfGguf(name, await readGguf(file));
+    return ggufFacts(name, await readGguf(file));
   } finally {
     await file.close();
   }
 }
 
-function factsOfGguf(name: string, { metadata: settings, tensors }: GgufHeader): FormatFacts {
+function ggufFacts(name: string, { metadata: settings, tensors }: GgufHeader): FormatFacts {
   const architecture = settings.get("general.architecture");
   if (typeof architecture !== "string") throw new ModelFileError(name, "general.architecture is missing.");
   if ((settings.get("general.type") ?? "model") !== "model")
@@ -119,13 +121,13 @@ function factsOfGguf(name: string, { metadata: settings, tensors }: GgufHeader):
   };
   const template = settings.get("tokenizer.chat_template");
   const all = [...tensors.values()];
-  const parameterCount = count(all);
+  const parameterCount = countParameters(all);
   return {
     format: "gguf",
     architecture,
     parameterCount,
     contextLength: wholeNumber(settings.get(`${architecture}.context_length`)),
-    weightType: mostOf(all.map(({ kind, sizeBytes }) => [kind, sizeBytes])),
+    weightType: mostCommonType(all.map(({ kind, sizeBytes }) => [kind, sizeBytes])),
     chatTemplate: typeof template === "string" ? template : null,
     bosToken: tokenOf("bos"),
     eosToken: tokenOf("eos"),
@@ -139,13 +141,13 @@ function factsOfGguf(name: string, { metadata: settings, tensors }: GgufHeader):
 
 async function inspectLora(folder: string, names: readonly string[]): Promise<FormatFacts> {
   const { description, tensors } = await readLora(folder);
-  const parameterCount = count(tensors);
+  const parameterCount = countParameters(tensors);
   return {
     format: "peft",
     architecture: "",
     parameterCount,
     contextLength: null,
-    weightType: mostOf(tensors.map(({ type, sizeBytes }) => [type, sizeBytes])),
+    weightType: mostCommonType(tensors.map(({ type, sizeBytes }) => [type, sizeBytes])),
     chatTemplate: await readChatTemplate(folder, names, await readTokenizerConfig(folder, names)),
     bosToken: null,
     eosToken: null,
@@ -165,19 +167,19 @@ function templateFile(names: readonly string[]): string {
 }
 
 /** The chat template of `fireworks.json`. */
-async function conversation(folder: string): Promise<string> {
+async function readConversationTemplate(folder: string): Promise<string> {
   const json = await readJsonFile(folder, CONVERSATION_FILE, MAX_CONVERSATION_BYTES);
   const config = json.object("conversation_config");
   if (config.text("style") !== "jinja") throw config.fail("style", "must be jinja.");
   return config.object("args").text("template");
 }
 
-function count(tensors: readonly { shape: readonly number[] }[]): number {
+function countParameters(tensors: readonly { shape: readonly number[] }[]): number {
   return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0);
 }
 
 /** The kind that takes the most room. */
-function mostOf(sizes: readonly (readonly [kind: string, sizeBytes: number])[]): string {
+function mostCommonType(sizes: readonly (readonly [kind: string, sizeBytes: number])[]): string {
   const sums = new Map<string, number>();
   for (const [kind, sizeBytes] of sizes) sums.set(kind, (sums.get(kind) ?? 0) + sizeBytes);
   return [...sums].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "F32";

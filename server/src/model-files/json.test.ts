@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ModelFileError } from "./errors.ts";
-import { parseJson } from "./json.ts";
+import { parseJsonObject } from "./json.ts";
 
-const parse = (text: string) => parseJson("x.json", Buffer.from(text));
+const parse = (text: string) => parseJsonObject("x.json", Buffer.from(text));
 
 test("what is valid and has no key twice is read as JSON.parse reads it", () => {
   fc.assert(
@@ -37,7 +37,9 @@ test("anything else is refused with the file's name", () => {
   ]) {
     expect(() => parse(text)).toThrow(ModelFileError);
   }
-  expect(() => parseJson("x.json", Buffer.from([0x7b, 0xff, 0x7d]))).toThrow("x.json: is not UTF-8 text.");
+  expect(() => parseJsonObject("x.json", Buffer.from([0x7b, 0xff, 0x7d]))).toThrow(
+    "x.json: is not UTF-8 text.",
+  );
 });
 
 test("a file of too many parts is refused before it is parsed", () => {

@@ -124,10 +124,10 @@ export class JsonObject {
 
 /** @throws ModelFileError: missing, too large, not UTF-8, not JSON, a key twice in one object, no object. */
 export async function readJsonFile(folder: string, name: string, maxBytes: number): Promise<JsonObject> {
-  return parseJson(name, await readSmallFile(folder, name, maxBytes));
+  return parseJsonObject(name, await readSmallFile(folder, name, maxBytes));
 }
 
-export function parseJson(file: string, bytes: Uint8Array): JsonObject {
+export function parseJsonObject(file: string, bytes: Uint8Array): JsonObject {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -136,7 +136,7 @@ export function parseJson(file: string, bytes: Uint8Array): JsonObject {
   }
   try {
     // Parsed, a file that is nothing but brackets would take twenty times its size.
-    checkParts(file, text);
+    checkJsonStructure(file, text);
     return new JsonObject(file, JSON.parse(text));
   } catch (error) {
     if (error instanceof ModelFileError) throw error;
@@ -148,7 +148,7 @@ export function parseJson(file: string, bytes: Uint8Array): JsonObject {
  * JSON.parse takes the last of two equal keys, other readers the first: a file with both is refused, as is one too deep
  * or of too many parts. What is no JSON is left for the parser to find.
  */
-function checkParts(file: string, text: string): void {
+function checkJsonStructure(file: string, text: string): void {
   const open: (Set<string> | null)[] = [];
   let parts = 0;
   for (let at = 0; at < text.length; at++) {

@@ -4,7 +4,7 @@
  */
 import { ModelFileError } from "./errors.ts";
 import type { FileBytes } from "./file-bytes.ts";
-import { parseJson, quoted } from "./json.ts";
+import { parseJsonObject, quoted } from "./json.ts";
 import { WEIGHT_BYTES, type WeightType } from "./number-formats.ts";
 
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
@@ -50,19 +50,24 @@ export async function readSafetensors(file: FileBytes): Promise<StoredTensor[]> 
   if (headerBytes > BigInt(MAX_HEADER_BYTES)) {
     throw new ModelFileError(file.name, "has a header larger than 64 MiB, or is no safetensors file.");
   }
-  const header = parseJson(file.name, await file.read(8, Number(headerBytes)));
+  const header = parseJsonObject(file.name, await file.read(8, Number(headerBytes)));
   const dataStart = 8 + Number(headerBytes);
   const tensors = header
     .keys()
     .filter((name) => name !== "__metadata__")
-    .map((name) => readEntry(file, name, header.object(name), dataStart));
-  checkPlaces(file, tensors, dataStart);
+    .map((name) => readTensorHeader(file, name, header.object(name), dataStart));
+  checkContiguous(file, tensors, dataStart);
   return tensors;
 }
 
-type Entry = ReturnType<typeof parseJson>;
+type TensorHeader = ReturnType<typeof parseJsonObject>;
 
-function readEntry(file: FileBytes, name: string, entry: Entry, dataStart: number): StoredTensor {
+function readTensorHeader(
+  file: FileBytes,
+  name: string,
+  entry: TensorHeader,
+  dataStart: number,
+): StoredTensor {
   const fail = (problem: string) => new ModelFileError(file.name, `the tensor ${quoted(name)} ${problem}`);
   const type = entry.text("dtype");
   const numberBytes = Object.hasOwn(TYPE_BYTES, type) ? TYPE_BYTES[type] : undefined;
@@ -88,7 +93,7 @@ function readEntry(file: FileBytes, name: string, entry: Entry, dataStart: numbe
 }
 
 /** The tensors must follow each other without gaps, as the format demands: nothing overlaps, nothing is hidden. */
-function checkPlaces(file: FileBytes, tensors: readonly StoredTensor[], dataStart: number): void {
+function checkContiguous(file: FileBytes, tensors: readonly StoredTensor[], dataStart: number): void {
   let end = dataStart;
   for (const tensor of tensors.toSorted(
     (a, b) => a.offsetBytes - b.offsetBytes || a.sizeBytes - b.sizeBytes,

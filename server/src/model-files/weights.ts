@@ -22,16 +22,16 @@ export interface Weights {
 export async function openWeights(folder: string): Promise<Weights> {
   const names = await readdir(folder);
   if (names.includes(INDEX)) return await openSharded(folder);
-  if (names.includes(WHOLE)) return await openFile(folder, WHOLE);
-  throw missingWeights(names, WHOLE);
+  if (names.includes(WHOLE)) return await openSafetensorsFile(folder, WHOLE);
+  throw missingWeightsError(names, WHOLE);
 }
 
-export async function openFile(folder: string, name: string): Promise<Weights> {
+export async function openSafetensorsFile(folder: string, name: string): Promise<Weights> {
   return openAll(folder, [name], () => {});
 }
 
 /** Why there are no weights: pickles are refused as such. */
-export function missingWeights(names: readonly string[], wanted: string): ModelFileError {
+export function missingWeightsError(names: readonly string[], wanted: string): ModelFileError {
   const pickle = names.find((name) => PICKLE.test(name));
   if (pickle === undefined) return new ModelFileError(wanted, "is missing.");
   return new ModelFileError(

@@ -8,7 +8,7 @@ import { type TensorToWrite, type WriteOptions, writeGguf } from "../gguf/file-w
 import { keyValue } from "../gguf/header-writer.ts";
 import { quoted } from "../json.ts";
 import type { StoredTensor } from "../safetensors.ts";
-import { missingWeights, openFile, type Weights } from "../weights.ts";
+import { missingWeightsError, openSafetensorsFile, type Weights } from "../weights.ts";
 import { type BaseModel, readBaseModel } from "./base-model.ts";
 import { LORA_CONFIG_FILE, type LoraConfig, readLoraConfig } from "./lora-config.ts";
 
@@ -93,8 +93,8 @@ function toDescription({ rank, alpha, targetModules, baseModelName }: LoraConfig
 
 async function openLoraWeights(folder: string): Promise<Weights> {
   const names = await readdir(folder);
-  if (!names.includes(WEIGHTS_FILE)) throw missingWeights(names, WEIGHTS_FILE);
-  return openFile(folder, WEIGHTS_FILE);
+  if (!names.includes(WEIGHTS_FILE)) throw missingWeightsError(names, WEIGHTS_FILE);
+  return openSafetensorsFile(folder, WEIGHTS_FILE);
 }
 
 interface OpenedLora {
