@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { convertToGguf } from "../convert/convert.ts";
-import { largestDifference, nextTokens } from "../engine-fixture.ts";
+import { largestDifference, nextTokens } from "../llama-cpp-fixture.ts";
 import { loadReference, mergeLora, referenceLogprobs } from "../reference-fixture.ts";
 import {
   SMOLLM2_135M_SHAPE,

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { convertToGguf } from "../convert/convert.ts";
-import { withModel } from "../engine-fixture.ts";
 import { FileBytes } from "../file-bytes.ts";
 import { type GgufValue, readGguf } from "../gguf/reader.ts";
+import { withModel } from "../llama-cpp-fixture.ts";
 import { byteLetters, editJson, writeJson, writeTinyModel } from "../testing.ts";
 import { type Piece, type SentencePieceOptions, sentencePieceFile } from "./sentencepiece-fixture.ts";
 

@@ -1,12 +1,12 @@
 /** For tests only: what llama.cpp, as the engine has it, makes of a converted file. In this process, as that is quick. */
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 
-export interface Candidate {
+export interface TokenLogprob {
   token: number;
   logprob: number;
 }
 
-const CANDIDATES = 5;
+const TOP_TOKENS = 5;
 let llama: Promise<Llama> | undefined;
 
 /** @throws when llama.cpp can't load the file. */
@@ -27,7 +27,11 @@ export async function withModel<T>(path: string, use: (model: LlamaModel) => Pro
 }
 
 /** After each token of a prompt of up to 256 the most probable next ones. @param lora path of an adapter. */
-export function nextTokens(path: string, prompt: readonly number[], lora?: string): Promise<Candidate[][]> {
+export function nextTokens(
+  path: string,
+  prompt: readonly number[],
+  lora?: string,
+): Promise<TokenLogprob[][]> {
   return withModel(path, async (model) => {
     const context = await model.createContext({ contextSize: 256, ...(lora === undefined ? {} : { lora }) });
     const input = prompt.map((token) => [token, { generateNext: { probabilities: true } }] as const);
@@ -35,17 +39,20 @@ export function nextTokens(path: string, prompt: readonly number[], lora?: strin
     const found = await context.getSequence().controlledEvaluate(input as never);
     return found.map((item) =>
       [...(item?.next.probabilities ?? new Map())]
-        .slice(0, CANDIDATES)
+        .slice(0, TOP_TOKENS)
         .map(([token, probability]) => ({ token, logprob: Math.log(probability) })),
     );
   });
 }
 
 /** Over all candidates. @param expected log-probabilities of all tokens, by position. */
-export function largestDifference(found: readonly Candidate[][], expected: readonly Float64Array[]): number {
+export function largestDifference(
+  found: readonly TokenLogprob[][],
+  expected: readonly Float64Array[],
+): number {
   const differences = found.flatMap((candidates, position) =>
     candidates.map(({ token, logprob }) => Math.abs(logprob - (expected[position]?.[token] ?? Number.NaN))),
   );
-  const isComplete = differences.length === CANDIDATES * expected.length && !differences.some(Number.isNaN);
+  const isComplete = differences.length === TOP_TOKENS * expected.length && !differences.some(Number.isNaN);
   return isComplete ? Math.max(...differences) : Number.POSITIVE_INFINITY;
 }
