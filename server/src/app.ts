@@ -5,7 +5,7 @@ import { type Config, ConfigError } from "./config.ts";
 import { createModelService, type ModelService } from "./control/models/service.ts";
 import { type ControlPlane, createControlPlane } from "./control-plane.ts";
 import type { DeploymentSpec, Fleet } from "./fleet/service.ts";
-import { attachedModels, servedSpecs, setUpFleet } from "./fleet-setup.ts";
+import { attachedModels, createHostFleet, serverlessSpecs } from "./fleet-setup.ts";
 import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
 import { modelRoutes } from "./inference/models/routes.ts";
@@ -83,9 +83,9 @@ async function startParts(
   startGrammarCompiler();
   startTemplateRenderer();
   // Models load while the database starts.
-  const fleet = setUpFleet(config, { ...deps, clock });
+  const fleet = createHostFleet(config, { ...deps, clock });
   cleanUps.push((graceMs) => fleet.close(graceMs));
-  const served = servedSpecs(config, models);
+  const served = serverlessSpecs(config, models);
   for (const spec of served) fleet.apply(spec);
 
   const database = await openData(config, log, cleanUps);

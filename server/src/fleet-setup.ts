@@ -10,7 +10,7 @@ import type { Log } from "./platform/telemetry/log.ts";
 import { progressBar, type Terminal } from "./progress-bar.ts";
 
 /** The fleet of this host, with nothing to run yet. */
-export function setUpFleet(config: Config, deps: { log: Log; terminal: Terminal; clock: Clock }): Fleet {
+export function createHostFleet(config: Config, deps: { log: Log; terminal: Terminal; clock: Clock }): Fleet {
   const bars = new Map<string, ReturnType<typeof progressBar>>();
   return createFleet({
     kinds: { "llama-cpp": llamaCppKind },
@@ -30,7 +30,7 @@ export function setUpFleet(config: Config, deps: { log: Log; terminal: Terminal;
 }
 
 /** The models that the platform itself serves: those of the catalog and those of the settings. */
-export function servedSpecs(config: Config, models: ModelService): DeploymentSpec[] {
+export function serverlessSpecs(config: Config, models: ModelService): DeploymentSpec[] {
   return [
     ...models.serverless().map((model) =>
       alwaysOn(model.name, {
@@ -55,16 +55,16 @@ const CPU = "CPU";
 const SLOTS = 8;
 const LONG_PROMPT_SLOTS = 4;
 
-type HowToRun = Required<Pick<DeploymentSpec, "engine" | "concurrency">>;
+type ReplicaEngine = Required<Pick<DeploymentSpec, "engine" | "concurrency">>;
 
 /** How a deployment's replica is run on this host: by a program of the settings, or by the embedded engine. */
-export function engineFor(config: Config, workload: Workload): HowToRun {
+export function engineFor(config: Config, workload: Workload): ReplicaEngine {
   const program = config.deploymentEngines.get(workload.accelerators?.type ?? CPU);
   if (program !== undefined) {
-    return { engine: programFor(program, workload), concurrency: program.concurrency };
+    return { engine: programEngine(program, workload), concurrency: program.concurrency };
   }
   const slots = workload.longPrompt ? LONG_PROMPT_SLOTS : SLOTS;
-  return { engine: embedded(config, workload, slots), concurrency: slots };
+  return { engine: embeddedEngine(config, workload, slots), concurrency: slots };
 }
 
 /** What runs replicas on accelerators of a type; null: on the host's processors. */
@@ -78,7 +78,7 @@ function takesGguf({ command }: DeploymentEngine): boolean {
   return command.some((argument) => argument.includes("{gguf}"));
 }
 
-function programFor(program: DeploymentEngine, workload: Workload): DeploymentSpec["engine"] {
+function programEngine(program: DeploymentEngine, workload: Workload): DeploymentSpec["engine"] {
   const { model, accelerators, weights, uploaded } = workload;
   const isGguf = takesGguf(program);
   return {
@@ -87,7 +87,7 @@ function programFor(program: DeploymentEngine, workload: Workload): DeploymentSp
     ),
     weights: {
       async fetch(signal, onPhase) {
-        refuseUnlessPlain(workload, isGguf);
+        refuseUnsupportedOptions(workload, isGguf);
         return (isGguf ? weights : uploaded)(signal, onPhase);
       },
     },
@@ -97,7 +97,7 @@ function programFor(program: DeploymentEngine, workload: Workload): DeploymentSp
 }
 
 /** A deployment may be older than the settings: what it asks for is never left out in silence. */
-function refuseUnlessPlain(workload: Workload, isGguf: boolean): void {
+function refuseUnsupportedOptions(workload: Workload, isGguf: boolean): void {
   const { draft, ngramLength, contextLength, longPrompt, withAdapters, precision } = workload;
   const isPlain = draft === null && ngramLength === null && contextLength === null && !longPrompt;
   if (isPlain && !withAdapters && (isGguf || precision === null)) return;
@@ -106,7 +106,7 @@ function refuseUnlessPlain(workload: Workload, isGguf: boolean): void {
   throw new AppError("FAILED_PRECONDITION", message);
 }
 
-function embedded(config: Config, workload: Workload, slots: number): DeploymentSpec["engine"] {
+function embeddedEngine(config: Config, workload: Workload, slots: number): DeploymentSpec["engine"] {
   const { weights, draft, draftTokens, ngramLength, contextLength } = workload;
   let draftPath: string | null = null;
   return {
