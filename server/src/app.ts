@@ -25,7 +25,7 @@ import type { Log } from "./platform/telemetry/log.ts";
 import { createMetrics, type Metrics } from "./platform/telemetry/metrics.ts";
 import type { Terminal } from "./progress-bar.ts";
 import { systemRoutes } from "./system-routes.ts";
-import { meterDeployments, pricesOf } from "./usage-setup.ts";
+import { loadConfiguredPrices, meterDeployments } from "./usage-setup.ts";
 
 export interface App {
   port: number;
@@ -45,13 +45,13 @@ export interface AppDeps {
   signal: AbortSignal;
   clock?: Clock;
   /** Changes what the text endpoints work with: how the benchmark leaves out what it measures. */
-  adaptText?: (own: TextRouteDeps) => TextRouteDeps;
+  overrideTextDeps?: (own: TextRouteDeps) => TextRouteDeps;
 }
 
 const CATALOG_DIR = fileURLToPath(new URL("../../catalog", import.meta.url));
 
 /** How often the start looks whether the models are up. */
-const LOOK_MS = 50;
+const POLL_MS = 50;
 
 /** Starts every part, in the order in which they need each other; what was started is stopped again when one fails. */
 export async function startApp(config: Config, deps: AppDeps): Promise<App> {
@@ -79,7 +79,7 @@ async function startParts(
   const { log, clock = systemClock } = deps;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const models = createModels(config);
-  const prices = pricesOf(config.pricesFile, models);
+  const prices = loadConfiguredPrices(config.pricesFile, models);
   startGrammarCompiler();
   startTemplateRenderer();
   // Models load while the database starts.
@@ -88,7 +88,7 @@ async function startParts(
   const served = serverlessSpecs(config, models);
   for (const spec of served) fleet.apply(spec);
 
-  const database = await openData(config, log, cleanUps);
+  const database = await openConfiguredDatabase(config, log, cleanUps);
   let ownUrl = "";
   const folder = join(config.dataDir, "usage-spool");
   const ledger = createUsageLedger({ database, clock, log, folder, prices });
@@ -116,14 +116,14 @@ async function startParts(
   const { apiKey } = await apiKeys.bootstrap({ accountId: config.accountId, apiKey: config.apiKey, keyFile });
 
   await control.start();
-  await settled(fleet, served, clock, deps.signal);
+  await waitForServerlessModels(fleet, served, clock, deps.signal);
   const metrics = createMetrics();
-  exposeState(metrics, ledger, fleet);
+  registerGauges(metrics, ledger, fleet);
   let draining = false;
   const { serving } = control;
   const services = await openTextServices({ config, clock, log, database, fleet, control }, cleanUps);
   const ownText = { clock, log, metrics, ledger, services };
-  const textDeps = deps.adaptText?.(ownText) ?? ownText;
+  const textDeps = deps.overrideTextDeps?.(ownText) ?? ownText;
   const http = await createHttpServer({
     clock,
     log,
@@ -154,7 +154,7 @@ async function openTextServices(
   const { serving, quotas, billing } = control;
   const limits = await createLimits({
     clock,
-    share: { store: await openShared(config, database, log), log },
+    share: { store: await openConfiguredLimitsStore(config, database, log), log },
     requestsPerMinute: config.requestsPerMinute,
     parametersOf: (model) => serving.parametersOf(model),
     isOverloaded: (deployment) => fleet.isOverloaded(deployment),
@@ -171,7 +171,7 @@ async function openTextServices(
   };
 }
 
-async function openShared(config: Config, database: Database, log: Log): Promise<LimitsStore> {
+async function openConfiguredLimitsStore(config: Config, database: Database, log: Log): Promise<LimitsStore> {
   try {
     return await openLimitsStore({ database, redisUrl: config.redisUrl, log });
   } catch (error) {
@@ -188,7 +188,7 @@ function createModels(config: Config): ModelService {
   });
 }
 
-async function openData(
+async function openConfiguredDatabase(
   config: Config,
   log: Log,
   cleanUps: ((graceMs: number) => Promise<void>)[],
@@ -209,7 +209,7 @@ async function openData(
  * Waits until every model that is served for everybody is ready or known not to be: a model that can't be had doesn't
  * keep the platform down, and neither do deployments of its users.
  */
-async function settled(
+async function waitForServerlessModels(
   fleet: Fleet,
   served: readonly DeploymentSpec[],
   clock: Clock,
@@ -218,11 +218,11 @@ async function settled(
   const ids = new Set(served.map(({ id }) => id));
   while (fleet.status().some(({ deployment, state }) => ids.has(deployment) && state === "starting")) {
     signal.throwIfAborted();
-    await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
+    await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
   }
 }
 
-function exposeState(metrics: Metrics, ledger: UsageLedger, fleet: Fleet): void {
+function registerGauges(metrics: Metrics, ledger: UsageLedger, fleet: Fleet): void {
   const one = (read: () => number) => () => [{ labels: {}, value: read() }];
   metrics.gauge(
     "hearth_requests_in_flight",

@@ -89,7 +89,7 @@ export class ConfigError extends Error {
 type Env = Readonly<Record<string, string | undefined>>;
 type Parse<T> = (value: string, name: string) => T;
 
-const NAMES = [
+const SETTING_NAMES = [
   "HEARTH_PORT",
   "HEARTH_HOST",
   "HEARTH_DATA_DIR",
@@ -118,8 +118,8 @@ const NAMES = [
 /** @throws ConfigError for the first bad or unknown setting. */
 export function readConfig(env: Env = process.env): Config {
   for (const name of Object.keys(env)) {
-    if (name.startsWith("HEARTH_") && !name.startsWith("HEARTH_TEST_") && !NAMES.includes(name)) {
-      throw new ConfigError(name, `there is no such setting; there are ${NAMES.join(", ")}`);
+    if (name.startsWith("HEARTH_") && !name.startsWith("HEARTH_TEST_") && !SETTING_NAMES.includes(name)) {
+      throw new ConfigError(name, `there is no such setting; there are ${SETTING_NAMES.join(", ")}`);
     }
   }
   const read = <T>(name: string, parse: Parse<T>, otherwise: T): T => {

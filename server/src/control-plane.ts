@@ -49,7 +49,7 @@ import type { Log } from "./platform/telemetry/log.ts";
 const CATALOG_DIR = fileURLToPath(new URL("../../catalog", import.meta.url));
 
 /** The platform itself, where nobody asks. */
-const PLATFORM: Principal = {
+const PLATFORM_PRINCIPAL: Principal = {
   accountId: LIBRARY_ACCOUNT,
   keyId: "",
   userId: "",
@@ -101,7 +101,9 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     ...{ database, clock, log, tokenSecret, accounts, existingKeys: apiKeys.existing },
     ...{ requestsPerMinute: config.requestsPerMinute, region: config.region },
     sources: {
-      models: { usageOf: async (id) => (await models.list(PLATFORM, id, { pageSize: 1 })).totalSize },
+      models: {
+        usageOf: async (id) => (await models.list(PLATFORM_PRINCIPAL, id, { pageSize: 1 })).totalSize,
+      },
       loras: { usageOf: (id) => countAddons(deployedModels, id) },
       ...quotaSources(deps, billing),
     },
@@ -232,18 +234,18 @@ function openDatasets(
 function launching(config: Config, models: Models): LaunchDeps {
   return {
     engineFor: (workload) => engineFor(config, workload),
-    fetchModel: (name, precision) => fetcherOf(models, name, precision === null ? {} : { precision }),
-    fetchUpload: (name) => fetcherOf(models, name, { asUploaded: true }),
+    fetchModel: (name, precision) => modelFetcher(models, name, precision === null ? {} : { precision }),
+    fetchUpload: (name) => modelFetcher(models, name, { asUploaded: true }),
   };
 }
 
-function fetcherOf(
+function modelFetcher(
   models: Models,
   name: string,
   how: { precision?: string; asUploaded?: boolean },
 ): FetchFile {
   return async (signal, onPhase) => {
-    const model = await models.deployable(PLATFORM, name);
+    const model = await models.deployable(PLATFORM_PRINCIPAL, name);
     return model.fetch({ signal, onPhase, ...how });
   };
 }

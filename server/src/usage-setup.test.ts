@@ -8,12 +8,12 @@ import type { ReplicaStatus } from "./fleet/service.ts";
 import { FakeClock } from "./lib/clock.ts";
 import type { UsageLedger, UsageSource } from "./metering/usage/service.ts";
 import { createLog } from "./platform/telemetry/log.ts";
-import { meterDeployments, pricesOf } from "./usage-setup.ts";
+import { loadConfiguredPrices, meterDeployments } from "./usage-setup.ts";
 
 const models = createModelService({ catalogDir: fileURLToPath(new URL("../../catalog", import.meta.url)) });
 
 test("every model that the platform serves has a price, small ones that of their size", () => {
-  const prices = pricesOf(null, models);
+  const prices = loadConfiguredPrices(null, models);
   for (const { name } of models.serverless()) expect(prices.priceOf("text", name, 0), name).not.toBeNull();
   const small = "accounts/fireworks/models/smollm2-135m-instruct";
   expect(prices.priceOf("text", small, 0)).toMatchObject({ input: 200_000n, output: 200_000n });
@@ -23,8 +23,8 @@ test("a file of prices that can't be used stops the start with the setting's nam
   const folder = mkdtempSync(join(tmpdir(), "hearth-prices-"));
   const file = join(folder, "mine.json");
   writeFileSync(file, '{"prices": [{"kind": "text", "input": "-1", "output": "1"}]}');
-  expect(() => pricesOf(file, models)).toThrow(/^HEARTH_PRICES: mine\.json: prices\.0\.input/);
-  expect(() => pricesOf(join(folder, "none.json"), models)).toThrow(/can't be read \(ENOENT\)/);
+  expect(() => loadConfiguredPrices(file, models)).toThrow(/^HEARTH_PRICES: mine\.json: prices\.0\.input/);
+  expect(() => loadConfiguredPrices(join(folder, "none.json"), models)).toThrow(/can't be read \(ENOENT\)/);
   rmSync(folder, { recursive: true });
 });
 

@@ -12,7 +12,10 @@ import type { Log } from "./platform/telemetry/log.ts";
 const PRICES_DIR = fileURLToPath(new URL("../../catalog/prices", import.meta.url));
 
 /** The shipped prices and, before them, the operator's. @throws ConfigError for a file that can't be used. */
-export function pricesOf(overrideFile: string | null, models: Pick<ModelService, "resolve">): Prices {
+export function loadConfiguredPrices(
+  overrideFile: string | null,
+  models: Pick<ModelService, "resolve">,
+): Prices {
   const files = readdirSync(PRICES_DIR).filter((name) => name.endsWith(".json"));
   try {
     return loadPrices({

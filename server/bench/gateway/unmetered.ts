@@ -26,6 +26,6 @@ const app = await startApp(config, {
   log: createLog(config.logLevel),
   terminal: process.stdout,
   signal: new AbortController().signal,
-  adaptText: withoutMetering,
+  overrideTextDeps: withoutMetering,
 });
 process.once("SIGTERM", () => void app.close(1_000).then(() => process.exit(0)));
