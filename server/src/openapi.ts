@@ -2,7 +2,7 @@ import { chatCompletionRequest } from "./inference/chat/protocol.ts";
 import { completionRequest } from "./inference/completions/protocol.ts";
 import type { ResourceRoute } from "./platform/http/resources.ts";
 
-interface Operation {
+interface DataPlaneOperation {
   paths: readonly string[];
   method: "get" | "post";
   operationId: string;
@@ -10,17 +10,17 @@ interface Operation {
   open?: true;
   request?: object;
   /** Media type of the success reply; JSON unless said otherwise. */
-  replies?: readonly string[];
+  responseTypes?: readonly string[];
 }
 
-const OPERATIONS: readonly Operation[] = [
+const DATA_PLANE_OPERATIONS: readonly DataPlaneOperation[] = [
   {
     paths: ["/inference/v1/chat/completions", "/v1/chat/completions"],
     method: "post",
     operationId: "createChatCompletion",
     summary: "Chat completion",
     request: chatCompletionRequest,
-    replies: ["application/json", "text/event-stream"],
+    responseTypes: ["application/json", "text/event-stream"],
   },
   {
     paths: ["/inference/v1/completions", "/v1/completions"],
@@ -28,7 +28,7 @@ const OPERATIONS: readonly Operation[] = [
     operationId: "createCompletion",
     summary: "Text completion",
     request: completionRequest,
-    replies: ["application/json", "text/event-stream"],
+    responseTypes: ["application/json", "text/event-stream"],
   },
   {
     paths: ["/inference/v1/models", "/v1/models"],
@@ -49,7 +49,7 @@ const OPERATIONS: readonly Operation[] = [
     method: "get",
     operationId: "getMetrics",
     summary: "Prometheus metrics; without a key from this machine alone",
-    replies: ["text/plain"],
+    responseTypes: ["text/plain"],
   },
   { paths: ["/openapi.json"], method: "get", operationId: "getOpenApi", summary: "This description" },
 ];
@@ -63,10 +63,10 @@ export function openApiDocument(resources: readonly ResourceRoute[]): object {
     paths[route.path] ??= {};
     paths[route.path]![route.method.toLowerCase()] = describeResource(route);
   }
-  for (const operation of OPERATIONS) {
+  for (const operation of DATA_PLANE_OPERATIONS) {
     for (const [i, path] of operation.paths.entries()) {
       paths[path] ??= {};
-      paths[path][operation.method] = describe(operation, path, i);
+      paths[path][operation.method] = describeOperation(operation, path, i);
     }
   }
   return {
@@ -80,14 +80,16 @@ export function openApiDocument(resources: readonly ResourceRoute[]): object {
         ApiKeyHeader: { type: "apiKey", in: "header", name: "x-api-key" },
       },
       schemas: { ErrorResponse: errorSchema, RpcStatus: rpcStatusSchema },
-      responses: { Error: failure("ErrorResponse"), ResourceError: failure("RpcStatus") },
+      responses: { Error: errorResponse("ErrorResponse"), ResourceError: errorResponse("RpcStatus") },
     },
   };
 }
 
-function describe(operation: Operation, path: string, alias: number): object {
+function describeOperation(operation: DataPlaneOperation, path: string, alias: number): object {
   const parameter = /\{(\w+)\}/.exec(path)?.[1];
-  const content = Object.fromEntries((operation.replies ?? ["application/json"]).map((type) => [type, {}]));
+  const content = Object.fromEntries(
+    (operation.responseTypes ?? ["application/json"]).map((type) => [type, {}]),
+  );
   return {
     // Operation ids are unique: an alias carries its number.
     operationId: operation.operationId + (alias === 0 ? "" : `Alias${alias}`),
@@ -145,7 +147,7 @@ interface ObjectSchema {
   required?: readonly string[];
 }
 
-function failure(schema: string): object {
+function errorResponse(schema: string): object {
   return {
     description: "The request failed.",
     content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
