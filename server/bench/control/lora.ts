@@ -44,7 +44,7 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
       });
       subjects.push({ replica, ids: [] });
       for (const [i, path] of paths.slice(0, count).entries()) {
-        await replica.engine.loadAdapter!({ id: `adapter-${i}`, path });
+        await replica.engine.loadLora!({ id: `adapter-${i}`, path });
         subjects.at(-1)!.ids.push(`adapter-${i}`);
       }
     }
@@ -57,9 +57,8 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
       againBytes: Number.NaN,
       adapterBytes,
     };
-    for (const id of many.ids) await many.replica.engine.unloadAdapter!(id);
-    for (const [i, path] of paths.entries())
-      await many.replica.engine.loadAdapter!({ id: many.ids[i]!, path });
+    for (const id of many.ids) await many.replica.engine.unloadLora!(id);
+    for (const [i, path] of paths.entries()) await many.replica.engine.loadLora!({ id: many.ids[i]!, path });
     memory.againBytes = await privateBytes(many.replica);
     const eachBytes = (memory.manyBytes - memory.oneBytes) / (options.adapters - 1);
     print(options, loads, { ...memory, eachBytes });
@@ -123,7 +122,7 @@ async function load({ replica, ids }: Subject, clients: number, options: LoraOpt
       asked += 1;
       const words = Array.from({ length: options.promptTokens }, (_, k) => (asked * 31 + k * k) % 10);
       const request = textRequest(`${asked}: ${words.join(" ").slice(0, options.promptTokens)}`, {
-        ...{ adapter: ids[(asked * 7) % ids.length]!, maxTokens: options.outputTokens, ignoreEos: true },
+        ...{ lora: ids[(asked * 7) % ids.length]!, maxTokens: options.outputTokens, ignoreEos: true },
       });
       const startMs = performance.now();
       for await (const _ of replica.engine.generate(request, never));

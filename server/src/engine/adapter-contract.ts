@@ -33,13 +33,13 @@ async function withAdapters({ engine, adapters }: ContractSubject): Promise<Subj
   if (!engine.capabilities.features.includes("adapter")) return null;
   if (adapters === undefined) throw new Error("the subject of an engine with adapters must have some");
   const whole = engine as Required<Engine>;
-  await whole.loadAdapter({ id: RED, path: adapters.paths[0] });
-  await whole.loadAdapter({ id: BLUE, path: adapters.paths[1] });
+  await whole.loadLora({ id: RED, path: adapters.paths[0] });
+  await whole.loadLora({ id: BLUE, path: adapters.paths[1] });
   return { engine: whole, ...adapters };
 }
 
-function of(adapter: string | undefined): { adapter?: string } {
-  return adapter === undefined ? {} : { adapter };
+function of(adapter: string | undefined): { lora?: string } {
+  return adapter === undefined ? {} : { lora: adapter };
 }
 
 function describeOutputs({ loaded, write }: Makers, request: MakeRequest): void {
@@ -85,7 +85,7 @@ function describeLoading({ loaded, write }: Makers, request: MakeRequest): void 
   it("refuses one it doesn't have by its name", async () => {
     const subject = await loaded();
     if (subject === null) return expect.assertions(0);
-    const unknown = run(subject.engine, request({ adapter: "contract/unknown" }));
+    const unknown = run(subject.engine, request({ lora: "contract/unknown" }));
     await expect(unknown).rejects.toMatchObject({
       code: "invalid",
       message: expect.stringContaining("contract/unknown"),
@@ -97,21 +97,21 @@ function describeLoading({ loaded, write }: Makers, request: MakeRequest): void 
     const subject = await loaded();
     if (subject === null) return expect.assertions(0);
     const { engine, paths } = subject;
-    const long = request({ adapter: RED });
+    const long = request({ lora: RED });
     const whole = (await run(engine, long)).texts[0]!;
     let unloaded: Promise<void> | null = null;
     let text = "";
     for await (const event of engine.generate(long, new AbortController().signal)) {
       if (event.type === "delta") {
         text += event.text;
-        unloaded ??= engine.unloadAdapter(RED);
+        unloaded ??= engine.unloadLora(RED);
       }
     }
     await unloaded;
-    await engine.unloadAdapter(RED);
+    await engine.unloadLora(RED);
     expect(text).toBe(whole);
     await expect(write(engine, RED)).rejects.toMatchObject({ code: "invalid" });
-    await engine.loadAdapter({ id: RED, path: paths[0]! });
+    await engine.loadLora({ id: RED, path: paths[0]! });
     expect((await run(engine, long)).texts[0]).toBe(whole);
   });
 
@@ -121,7 +121,7 @@ function describeLoading({ loaded, write }: Makers, request: MakeRequest): void 
     const { engine, broken } = subject;
     const before = await write(engine);
     const error = await engine
-      .loadAdapter({ id: "contract/broken", path: broken })
+      .loadLora({ id: "contract/broken", path: broken })
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ name: "EngineError", code: "invalid" });
     expect((error as Error).message).not.toContain(broken);

@@ -14,7 +14,7 @@ export class FakeCache {
   /** How many of a prompt's tokens are known; the prompt is kept. */
   use(request: GenerateRequest, prompt: readonly number[]): number {
     const { cacheMaxTokens = prompt.length } = request;
-    const scope = JSON.stringify([request.cacheScope, request.adapter]);
+    const scope = JSON.stringify([request.cacheScope, request.lora]);
     let common = 0;
     for (const kept of this.#kept) {
       if (kept.scope !== scope) continue;

@@ -2,15 +2,15 @@ import { describe, expect, it } from "vitest";
 import { FakeClock } from "../lib/clock.ts";
 import { collect, describeEngineContract } from "./contract.ts";
 import { createFakeEngine } from "./fake.ts";
-import { type AdapterSource, EngineError, type GenerateRequest } from "./port.ts";
+import { EngineError, type GenerateRequest, type LoraSource } from "./port.ts";
 
 // Endless enough for the contract's 1,000 tokens; a gate that yields keeps the event loop turning.
 const options = {
   reply: (request: GenerateRequest, choice: number) => {
     const start = request.sampling.temperature === 0 ? 0 : (request.sampling.seed ?? 0) + choice;
-    return Array.from({ length: 2000 }, (_, i) => `${request.adapter ?? "word"}${start + i}`).join(" ");
+    return Array.from({ length: 2000 }, (_, i) => `${request.lora ?? "word"}${start + i}`).join(" ");
   },
-  onLoadAdapter: ({ path }: AdapterSource) => {
+  onLoadAdapter: ({ path }: LoraSource) => {
     if (path === "broken") throw new EngineError("invalid", "The file is damaged.");
   },
   gate: () => new Promise<void>((resolve) => setImmediate(resolve)),

@@ -3,7 +3,6 @@ import { FakeCache } from "./fake-cache.ts";
 import { FakeChoice, FakeVocabulary, infoOf } from "./fake-choice.ts";
 import { fitToContext } from "./limits.ts";
 import {
-  type AdapterSource,
   type Engine,
   type EngineCapabilities,
   EngineError,
@@ -13,6 +12,7 @@ import {
   type EngineModelInfo,
   type EngineUsage,
   type GenerateRequest,
+  type LoraSource,
 } from "./port.ts";
 
 export interface FakeEngineOptions {
@@ -35,7 +35,7 @@ export interface FakeEngineOptions {
   /** Instead, report what a cache of the last prompts would spare, with its scopes and limits. Default false. */
   prefixCache?: boolean;
   /** Awaited before an adapter is loaded; what it throws, an EngineError `invalid` for a bad file, is the outcome. */
-  onLoadAdapter?: (adapter: AdapterSource) => Promise<void> | void;
+  onLoadAdapter?: (adapter: LoraSource) => Promise<void> | void;
   capabilities?: Partial<EngineCapabilities>;
   model?: Partial<EngineModelInfo>;
 }
@@ -134,7 +134,7 @@ class EchoEngine implements FakeEngine {
     return [...this.#adapters];
   }
 
-  async loadAdapter(adapter: AdapterSource): Promise<void> {
+  async loadLora(adapter: LoraSource): Promise<void> {
     this.#assertAlive();
     if (this.#adapters.has(adapter.id)) return;
     await this.#options.onLoadAdapter?.(adapter);
@@ -142,7 +142,7 @@ class EchoEngine implements FakeEngine {
     this.#adapters.add(adapter.id);
   }
 
-  async unloadAdapter(id: string): Promise<void> {
+  async unloadLora(id: string): Promise<void> {
     this.#assertAlive();
     this.#adapters.delete(id);
   }
@@ -152,8 +152,8 @@ class EchoEngine implements FakeEngine {
     if (this.#active >= (this.#options.maxConcurrent ?? Number.POSITIVE_INFINITY)) {
       throw new EngineError("overloaded", "The model's queue is full.");
     }
-    if (request.adapter !== undefined && !this.#adapters.has(request.adapter)) {
-      throw new EngineError("invalid", `No adapter "${request.adapter}" is loaded.`);
+    if (request.lora !== undefined && !this.#adapters.has(request.lora)) {
+      throw new EngineError("invalid", `No adapter "${request.lora}" is loaded.`);
     }
     if (this.requests.push(request) > REQUESTS_KEPT) this.requests.shift();
     this.#active++;
@@ -251,7 +251,7 @@ class EchoEngine implements FakeEngine {
   #reply(request: GenerateRequest, prompt: string, choice: number): string {
     if (this.#options.reply !== undefined) return this.#options.reply(request, choice);
     const said = /(?:^|\n)user: ([\s\S]*?)\n(?:assistant: )?$/.exec(prompt.slice(lastUserAt(prompt)))?.[1];
-    const text = (request.adapter === undefined ? "" : `${request.adapter}: `) + (said ?? prompt);
+    const text = (request.lora === undefined ? "" : `${request.lora}: `) + (said ?? prompt);
     const { temperature = 1, seed = 0 } = request.sampling;
     if (temperature === 0) return text;
     const words = text.split(" ");

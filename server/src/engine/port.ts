@@ -159,7 +159,7 @@ export interface GenerateRequest {
   /** Most tokens of the prompt that may be taken from, or kept for, other requests. 0: none. */
   cacheMaxTokens?: number;
   /** The `id` of a loaded adapter the request runs with. Absent: the model as it is. */
-  adapter?: string;
+  lora?: string;
   /** Waits until no others wait. An engine whose queue has no order of its own need not heed it. */
   priority?: "low";
   /** No draft model and no n-gram lookup, whatever the engine is set up with. The output is the same. */
@@ -169,7 +169,7 @@ export interface GenerateRequest {
 }
 
 /** A LoRA adapter to be added to the model's weights, as the engine's own kind of file. */
-export interface AdapterSource {
+export interface LoraSource {
   /** Chosen by the caller, unique within the engine; what `GenerateRequest.adapter` names. */
   id: string;
   /** Local path of the adapter's file. */
@@ -239,9 +239,9 @@ export interface Engine {
    * Loads an adapter, so that requests may name it; requests in flight go on. Idempotent for the same id and path.
    * @throws EngineError `unsupported` where the engine can't; `invalid` with a public message when the file doesn't fit.
    */
-  loadAdapter?(adapter: AdapterSource): Promise<void>;
+  loadLora?(adapter: LoraSource): Promise<void>;
   /** Requests that run with it finish; later ones that name it are refused. Idempotent. */
-  unloadAdapter?(id: string): Promise<void>;
+  unloadLora?(id: string): Promise<void>;
   /** Resolves while the engine answers; rejects with EngineError otherwise. */
   health(): Promise<void>;
   /** Ends all work; generations in flight fail with `unavailable`. Idempotent. */

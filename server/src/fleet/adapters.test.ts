@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createFakeEngine } from "../engine/fake.ts";
-import { type AdapterSource, type Engine, EngineError } from "../engine/port.ts";
+import { type Engine, EngineError, type LoraSource } from "../engine/port.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { createLog } from "../platform/telemetry/log.ts";
@@ -8,8 +8,8 @@ import { Adapters } from "./adapters.ts";
 import type { AdapterSpec } from "./spec.ts";
 
 /** An engine that takes adapters, and what it was given; `load` may fail. */
-function engineOf(load: (adapter: AdapterSource) => Promise<void> = async () => {}) {
-  const given = new Map<string, AdapterSource>();
+function engineOf(load: (adapter: LoraSource) => Promise<void> = async () => {}) {
+  const given = new Map<string, LoraSource>();
   const engine = createFakeEngine({
     async onLoadAdapter(adapter) {
       await load(adapter);
@@ -158,7 +158,7 @@ describe("an adapter", () => {
     const { adapters } = setUp();
     adapters.want([spec("lora")]);
     const engine: Engine = createFakeEngine();
-    Object.assign(engine, { loadAdapter: undefined });
+    Object.assign(engine, { loadLora: undefined });
     adapters.attach([engine]);
     await settle();
     expect(adapters.statuses().lora).toEqual({

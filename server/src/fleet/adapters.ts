@@ -156,12 +156,12 @@ export class Adapters {
   async #load(engine: Engine, holding: Holding, wanted: Wanted): Promise<void> {
     const { id, scale } = wanted.spec;
     try {
-      if (engine.loadAdapter === undefined) {
+      if (engine.loadLora === undefined) {
         throw new EngineError("unsupported", "The engine of this model takes no adapters.");
       }
       const path = await wanted.fetch();
       if (wanted.gone.signal.aborted) return;
-      await engine.loadAdapter({ id, path, ...(scale === undefined ? {} : { scale }) });
+      await engine.loadLora({ id, path, ...(scale === undefined ? {} : { scale }) });
       holding.loaded.add(id);
       wanted.status = { state: "loaded", message: null };
       wanted.failures = 0;
@@ -172,7 +172,7 @@ export class Adapters {
 
   async #unload(engine: Engine, holding: Holding, id: string): Promise<void> {
     try {
-      await engine.unloadAdapter?.(id);
+      await engine.unloadLora?.(id);
     } catch (error) {
       this.#options.log.error({ adapter: id, reason: reasonOf(error) }, "adapter not unloaded");
     }

@@ -258,7 +258,7 @@ describe("an adapter", () => {
     finishAll();
     await begin(await route({ adapter: "lora" }));
     await begin(await route());
-    expect(boots[0]!.engine.requests.map((seen) => seen.adapter)).toEqual(["lora", undefined]);
+    expect(boots[0]!.engine.requests.map((seen) => seen.lora)).toEqual(["lora", undefined]);
   });
 
   it("that is being loaded is waited for", async () => {

@@ -22,7 +22,7 @@ export interface ReplicaSource {
  * another one. One that has reached an engine is never sent again: what killed this engine may have
  * been the request itself, and clients repeat a 503 by themselves.
  */
-export class RoutedEngine implements Omit<Engine, "close" | "loadAdapter" | "unloadAdapter"> {
+export class RoutedEngine implements Omit<Engine, "close" | "loadLora" | "unloadLora"> {
   readonly capabilities: EngineCapabilities;
   readonly model: EngineModelInfo;
   readonly #source: ReplicaSource;
@@ -48,7 +48,7 @@ export class RoutedEngine implements Omit<Engine, "close" | "loadAdapter" | "unl
 
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<EngineEvent> {
     const { adapter } = this.#hints;
-    const own = adapter === undefined ? request : { ...request, adapter };
+    const own = adapter === undefined ? request : { ...request, lora: adapter };
     return {
       [Symbol.asyncIterator]: () => (this.#isPresent() ? this.#begin(own, signal) : this.#later(own, signal)),
     };

@@ -25,10 +25,10 @@ async function answerOf(modelPath: string, loraPath?: string): Promise<string> {
   const replica = await launchReplica({ modelPath, contextSize: 256, slots: 1 });
   try {
     if (loraPath !== undefined) {
-      await replica.engine.loadAdapter?.({ id: "lora", path: loraPath });
+      await replica.engine.loadLora?.({ id: "lora", path: loraPath });
     }
     let text = "";
-    const adapter = loraPath === undefined ? {} : { adapter: "lora" };
+    const adapter = loraPath === undefined ? {} : { lora: "lora" };
     for await (const event of replica.engine.generate(textRequest("Once", adapter), signal)) {
       if (event.type === "delta") text += event.text;
     }

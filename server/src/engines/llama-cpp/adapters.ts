@@ -1,8 +1,8 @@
-import { type AdapterSource, EngineError } from "../../engine/port.ts";
+import { EngineError, type LoraSource } from "../../engine/port.ts";
 
 export interface AdaptersOptions {
   /** Checks a file and loads it. @throws EngineError `invalid` with a public message. */
-  load(source: AdapterSource): Promise<number>;
+  load(source: LoraSource): Promise<number>;
   /** Frees what `load` gave. */
   free(key: number): Promise<void>;
   /** Most adapters in memory. */
@@ -10,7 +10,7 @@ export interface AdaptersOptions {
 }
 
 interface Loaded {
-  source: AdapterSource;
+  source: LoraSource;
   key: Promise<number>;
   /** Set when it is loaded. */
   loadedAs: number | null;
@@ -31,7 +31,7 @@ export class Adapters {
   }
 
   /** @throws EngineError: `invalid`: the file, or its id has another; `overloaded`: there are too many. */
-  async load(source: AdapterSource): Promise<void> {
+  async load(source: LoraSource): Promise<void> {
     const known = this.#byId.get(source.id);
     if (known !== undefined) {
       const { path, scale = 1 } = known.source;

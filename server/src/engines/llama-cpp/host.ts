@@ -108,7 +108,7 @@ export class Host {
   #generate(id: number, request: GenerateRequest): void {
     try {
       const { model, scheduler, adapters } = this.#ready();
-      const adapter = request.adapter === undefined ? undefined : adapters.enter(id, request.adapter);
+      const adapter = request.lora === undefined ? undefined : adapters.enter(id, request.lora);
       scheduler.submit(generationSpec(id, request, adapter, model));
     } catch (error) {
       this.#loaded?.adapters.leave(id);

@@ -41,11 +41,11 @@ describe("an adapter on a llama-cpp model", () => {
         await mergeAdapter(base, path, merged, scale);
         const reference = await launchReplica({ modelPath: merged, ...options });
         const id = `scale ${scale}`;
-        await replica.engine.loadAdapter!({ id, path, scale });
+        await replica.engine.loadLora!({ id, path, scale });
         for (const prompt of [undefined, { logprobs: true }]) {
           const asked = prompt === undefined ? request : { ...request, prompt };
           const [made, expected] = [
-            await run(replica.engine, { ...asked, adapter: id }),
+            await run(replica.engine, { ...asked, lora: id }),
             await run(reference.engine, asked),
           ];
           expectAlike(made.tokens[0]!, expected.tokens[0]!);
@@ -76,7 +76,7 @@ describe("adapters on one llama-cpp model", () => {
       paths.push(await adapterFor(base, folder, id, { seed: seed + 1 }));
     replica = await launchReplica({ modelPath: base, slots: 4, threads: 1, maxAdapters: 4 });
     engine = replica.engine;
-    for (const [i, id] of IDS.entries()) await engine.loadAdapter!({ id, path: paths[i]! });
+    for (const [i, id] of IDS.entries()) await engine.loadLora!({ id, path: paths[i]! });
   });
   afterAll(async () => {
     await replica?.dispose();
@@ -113,7 +113,7 @@ describe("adapters on one llama-cpp model", () => {
             logprobs: 3,
             ...rest,
             ...more,
-            ...(adapter === undefined ? {} : { adapter }),
+            ...(adapter === undefined ? {} : { lora: adapter }),
           }),
         );
         for (const one of requests) {
@@ -147,7 +147,7 @@ describe("adapters on one llama-cpp model", () => {
   it("reuse what they computed themselves, and nothing of each other's or the model's", async () => {
     const input = { kind: "text", text: `A prompt of its own. ${STORY.repeat(4)}`, addBos: true } as const;
     const cached = async (adapter?: string) => {
-      const of = adapter === undefined ? {} : { adapter };
+      const of = adapter === undefined ? {} : { lora: adapter };
       const asked = request({ input, ...of, cacheScope: "one", maxTokens: 2 });
       return (await run(engine, asked)).end.usage.cachedTokens;
     };
@@ -161,12 +161,12 @@ describe("adapters on one llama-cpp model", () => {
 
   it("keep what runs with them when they are unloaded, and nothing is left to who comes after under their name", async () => {
     const id = "changing";
-    const long = (adapter = id) => request({ adapter, maxTokens: 300 });
-    await engine.loadAdapter!({ id, path: paths[0]! });
+    const long = (adapter = id) => request({ lora: adapter, maxTokens: 300 });
+    await engine.loadLora!({ id, path: paths[0]! });
     const red = await run(engine, { ...long(), cacheScope: "kept" });
     let unloaded: Promise<void> | null = null;
     const running = await collect(engine, long(), never, (event) => {
-      if (event.type === "delta") unloaded ??= engine.unloadAdapter!(id);
+      if (event.type === "delta") unloaded ??= engine.unloadLora!(id);
     });
     await unloaded;
     expect(running.texts).toEqual(red.texts);
@@ -174,36 +174,36 @@ describe("adapters on one llama-cpp model", () => {
       code: "invalid",
       message: expect.stringContaining(id),
     });
-    await engine.loadAdapter!({ id, path: paths[1]! });
+    await engine.loadLora!({ id, path: paths[1]! });
     const green = await run(engine, { ...long(), cacheScope: "kept" });
     expect(green.end.usage.cachedTokens).toBe(0);
     expect(green.texts).toEqual((await run(engine, long("green"))).texts);
-    await engine.unloadAdapter!(id);
-    await engine.unloadAdapter!(id);
+    await engine.unloadLora!(id);
+    await engine.unloadLora!(id);
   });
 
   it("are as many as allowed, and one more is refused until one is gone", async () => {
-    await engine.loadAdapter!({ id: "fourth", path: paths[0]! });
+    await engine.loadLora!({ id: "fourth", path: paths[0]! });
     const fifth = { id: "fifth", path: paths[1]! };
-    await expect(engine.loadAdapter!(fifth)).rejects.toMatchObject({ code: "overloaded", retryable: true });
-    await engine.loadAdapter!({ id: "fourth", path: paths[0]! });
-    await expect(engine.loadAdapter!({ id: "fourth", path: paths[1]! })).rejects.toMatchObject({
+    await expect(engine.loadLora!(fifth)).rejects.toMatchObject({ code: "overloaded", retryable: true });
+    await engine.loadLora!({ id: "fourth", path: paths[0]! });
+    await expect(engine.loadLora!({ id: "fourth", path: paths[1]! })).rejects.toMatchObject({
       code: "invalid",
     });
-    await engine.unloadAdapter!("fourth");
-    await engine.loadAdapter!(fifth);
-    await engine.unloadAdapter!("fifth");
+    await engine.unloadLora!("fourth");
+    await engine.loadLora!(fifth);
+    await engine.unloadLora!("fifth");
   });
 
   it("load and unload while requests run, and none of those notices", async () => {
-    const alone = await run(engine, request({ adapter: "blue", maxTokens: 200 }));
+    const alone = await run(engine, request({ lora: "blue", maxTokens: 200 }));
     let loads = 0;
     const [beside] = await Promise.all([
-      run(engine, request({ adapter: "blue", maxTokens: 200 })),
+      run(engine, request({ lora: "blue", maxTokens: 200 })),
       (async () => {
         for (; loads < 20; loads++) {
-          await engine.loadAdapter!({ id: `passing ${loads}`, path: paths[loads % 3]! });
-          await engine.unloadAdapter!(`passing ${loads}`);
+          await engine.loadLora!({ id: `passing ${loads}`, path: paths[loads % 3]! });
+          await engine.unloadLora!(`passing ${loads}`);
         }
       })(),
     ]);
@@ -217,8 +217,8 @@ describe("adapters on one llama-cpp model", () => {
   ])("make the same when what comes next is guessed by %s", async (_, options) => {
     const guessing = await launchReplica({ modelPath: base, slots: 4, threads: 1, ...options() });
     try {
-      for (const [i, id] of IDS.entries()) await guessing.engine.loadAdapter!({ id, path: paths[i]! });
-      const asked = IDS.map((adapter) => request({ adapter, maxTokens: 60, logprobs: 3 }));
+      for (const [i, id] of IDS.entries()) await guessing.engine.loadLora!({ id, path: paths[i]! });
+      const asked = IDS.map((adapter) => request({ lora: adapter, maxTokens: 60, logprobs: 3 }));
       const guessed = await Promise.all(asked.map((one) => run(guessing.engine, one)));
       for (const [i, one] of asked.entries()) {
         expectAlike(guessed[i]!.tokens[0]!, (await run(engine, one)).tokens[0]!);
@@ -230,11 +230,11 @@ describe("adapters on one llama-cpp model", () => {
   });
 
   it("can't do harm with weights out of range: their requests fail, and others' go on", async () => {
-    await engine.loadAdapter!({ id: "wild", path: paths[0]!, scale: 1e30 });
+    await engine.loadLora!({ id: "wild", path: paths[0]!, scale: 1e30 });
     const plain = await run(engine, request({ maxTokens: 100 }));
     const beside = run(engine, request({ maxTokens: 100 }));
     for (const sampling of [{ temperature: 0 }, { temperature: 1, seed: 2 }]) {
-      const wild = request({ sampling, adapter: "wild", n: 2 });
+      const wild = request({ sampling, lora: "wild", n: 2 });
       await expect(run(engine, wild)).rejects.toMatchObject({
         code: "invalid",
         message: expect.stringContaining("out of range"),
@@ -242,7 +242,7 @@ describe("adapters on one llama-cpp model", () => {
     }
     expect((await beside).texts).toEqual(plain.texts);
     expect((await run(engine, request({ maxTokens: 100 }))).texts).toEqual(plain.texts);
-    await engine.unloadAdapter!("wild");
+    await engine.unloadLora!("wild");
   });
 
   it("never end the process, whatever is in their files", { timeout: 120_000 }, async () => {
@@ -260,10 +260,10 @@ describe("adapters on one llama-cpp model", () => {
             bytes.fill(value, Math.min(at, bytes.length), Math.min(at + length, bytes.length));
           await writeFile(path, bytes);
           const id = "mutated";
-          const error = await engine.loadAdapter!({ id, path }).catch((thrown: unknown) => thrown);
+          const error = await engine.loadLora!({ id, path }).catch((thrown: unknown) => thrown);
           if (error === undefined) {
             outcomes.loaded++;
-            await run(engine, request({ adapter: id, maxTokens: 2 })).catch((thrown: unknown) => {
+            await run(engine, request({ lora: id, maxTokens: 2 })).catch((thrown: unknown) => {
               expect(thrown).toMatchObject({ code: "invalid" });
             });
           } else {
@@ -271,7 +271,7 @@ describe("adapters on one llama-cpp model", () => {
             expect(error).toMatchObject({ code: "invalid" });
             expect((error as Error).message).not.toContain(folder);
           }
-          await engine.unloadAdapter!(id);
+          await engine.unloadLora!(id);
         },
       ),
       { numRuns: 150 },
@@ -339,6 +339,6 @@ describe("a slot in which an adapter made something that is no number", () => {
 
 /** What one of the adapters made of the story, greedily. */
 function textOf(alone: ReadonlyMap<string, CollectedGeneration>, adapter: string): string {
-  const own = [...alone].filter(([key]) => key.includes(`"adapter":"${adapter}"`));
+  const own = [...alone].filter(([key]) => key.includes(`"lora":"${adapter}"`));
   return JSON.stringify(own.map(([, { texts }]) => texts));
 }

@@ -1,11 +1,11 @@
 import {
-  type AdapterSource,
   type EngineCapabilities,
   EngineError,
   type EngineErrorCode,
   type EngineEvent,
   type EngineModelInfo,
   type GenerateRequest,
+  type LoraSource,
 } from "../../engine/port.ts";
 import type { LlamaCppOptions } from "./options.ts";
 
@@ -15,7 +15,7 @@ export type ToChild =
   | { type: "generate"; id: number; request: GenerateRequest }
   | { type: "abort"; id: number }
   | { type: "tokenize"; id: number; text: string }
-  | { type: "load-adapter"; id: number; adapter: AdapterSource }
+  | { type: "load-adapter"; id: number; adapter: LoraSource }
   | { type: "unload-adapter"; id: number; adapter: string }
   | { type: "ping"; id: number }
   | { type: "close" };
