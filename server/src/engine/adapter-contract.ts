@@ -4,7 +4,7 @@ import type { Engine } from "./port.ts";
 
 const [RED, BLUE] = ["contract/red", "contract/blue"];
 
-/** What an engine must do that lists the feature `adapter`. */
+/** What an engine must do that lists the feature `lora`. */
 export function describeAdapters(use: Use, request: MakeRequest): void {
   const makers = {
     loaded: () => withAdapters(use()),
@@ -30,7 +30,7 @@ interface Subject {
 
 /** Its engine with both adapters loaded; null where it has none. */
 async function withAdapters({ engine, adapters }: ContractSubject): Promise<Subject | null> {
-  if (!engine.capabilities.features.includes("adapter")) return null;
+  if (!engine.capabilities.features.includes("lora")) return null;
   if (adapters === undefined) throw new Error("the subject of an engine with adapters must have some");
   const whole = engine as Required<Engine>;
   await whole.loadLora({ id: RED, path: adapters.paths[0] });

@@ -75,7 +75,7 @@ const ALL_FEATURES: EngineCapabilities["features"] = [
   "prediction",
   "cacheScope",
   "cacheMaxTokens",
-  "adapter",
+  "lora",
   "thinking",
   "plainText",
 ];

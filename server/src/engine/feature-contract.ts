@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { type ContractOptions, type MakeRequest, run, type Use } from "./contract.ts";
-import type { Feature } from "./port.ts";
+import type { EngineFeature } from "./port.ts";
 
 /** What an engine must do that lists optional features. Those it doesn't list are not looked at. */
 export function describeFeatures(use: Use, request: MakeRequest, options: ContractOptions): void {
-  const has = (...features: Feature[]) => {
+  const has = (...features: EngineFeature[]) => {
     const listed = use().engine.capabilities.features;
     return features.every((feature) => listed.includes(feature));
   };
@@ -16,7 +16,7 @@ export function describeFeatures(use: Use, request: MakeRequest, options: Contra
   });
 }
 
-type Has = (...features: Feature[]) => boolean;
+type Has = (...features: EngineFeature[]) => boolean;
 
 function describeTokens(use: Use, request: MakeRequest, has: Has): void {
   it("logprobs: delivers every token that is counted, its alternatives best first", async () => {

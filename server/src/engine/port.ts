@@ -9,13 +9,13 @@ export interface EngineCapabilities {
   /** Sampling fields the engine honours. A request that sets any other is refused before it reaches the engine. */
   sampling: readonly (keyof Sampling)[];
   /** Optional fields of a request the engine honours; a request that needs any other is refused likewise. */
-  features: readonly Feature[];
+  features: readonly EngineFeature[];
   /** Usage of an aborted request is exact (true) or counted from the deltas that arrived (false). */
   exactUsageOnAbort: boolean;
 }
 
 /** The optional fields of GenerateRequest that not every engine has. */
-export type Feature =
+export type EngineFeature =
   | "grammar"
   | "logprobs"
   | "promptTokens"
@@ -25,7 +25,7 @@ export type Feature =
   | "prediction"
   | "cacheScope"
   | "cacheMaxTokens"
-  | "adapter"
+  | "lora"
   | "disableSpeculation"
   | "thinking"
   | "plainText"

@@ -34,7 +34,7 @@ export function capabilitiesOf(found: {
         ? (["grammar", "logprobs", "promptLogprobs", "minTokens", "ignoreEos", "thinking"] as const)
         : []),
       ...(direct && rewinds ? (["prediction"] as const) : []),
-      ...(adapters ? (["adapter"] as const) : []),
+      ...(adapters ? (["lora"] as const) : []),
     ],
     exactUsageOnAbort: true,
   };

@@ -1,7 +1,7 @@
-import type { Feature, Sampling } from "../../engine/port.ts";
+import type { EngineFeature, Sampling } from "../../engine/port.ts";
 
 /** Abilities of a model server beyond those that every one has, by the names that settings use. */
-const FEATURES: Readonly<Record<string, Feature>> = {
+const FEATURES: Readonly<Record<string, EngineFeature>> = {
   tools: "tools",
   reasoning: "reasoning",
   "reasoning-budget": "reasoningBudget",
@@ -26,7 +26,7 @@ export const SERVER_FEATURES: readonly string[] = [
 
 /** The same in the port's words. @throws TypeError for a name that is none of `SERVER_FEATURES`. */
 export function capabilitiesOf(names: readonly string[]): {
-  features: Feature[];
+  features: EngineFeature[];
   sampling: (keyof Sampling)[];
 } {
   const unknown = names.find((name) => !SERVER_FEATURES.includes(name));

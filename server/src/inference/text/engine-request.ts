@@ -1,4 +1,4 @@
-import type { EngineInput, Feature, GenerateRequest, Sampling } from "../../engine/port.ts";
+import type { EngineFeature, EngineInput, GenerateRequest, Sampling } from "../../engine/port.ts";
 import type { RoutedEngine } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
 import { maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
@@ -77,12 +77,12 @@ class Features {
     this.#engine = engine;
   }
 
-  has(feature: Feature): boolean {
+  has(feature: EngineFeature): boolean {
     return this.#engine.capabilities.features.includes(feature);
   }
 
   /** @throws AppError BAD_REQUEST naming the parameter. */
-  need(feature: Feature, param: string): true {
+  need(feature: EngineFeature, param: string): true {
     if (this.has(feature)) return true;
     throw unsupported(param);
   }
