@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeAdapters } from "./adapter-contract.ts";
 import { describeFeatures } from "./feature-contract.ts";
+import { describeLoras } from "./lora-contract.ts";
 import {
   type Engine,
   EngineError,
@@ -20,7 +20,7 @@ export interface ContractSubject {
   /** Frees everything; called once, also after `breakDown`. */
   dispose(): Promise<void>;
   /** Files for an engine that has adapters: two that change what it writes, and one that it can't use. */
-  adapters?: { paths: readonly [string, string]; broken: string };
+  loras?: { paths: readonly [string, string]; broken: string };
 }
 
 export interface ContractOptions {
@@ -59,7 +59,7 @@ export function describeEngineContract(
     describeSampling(use, request, options);
     describeRefusals(use, options);
     describeFeatures(use, request, options);
-    describeAdapters(use, request);
+    describeLoras(use, request);
     describeEndings(makeSubject, request);
   });
 }

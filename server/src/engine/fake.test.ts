@@ -26,7 +26,7 @@ describeEngineContract(
       activeGenerations: () => engine.active,
       breakDown: () => engine.crash(),
       dispose: () => engine.close(),
-      adapters: { paths: ["red", "blue"], broken: "broken" },
+      loras: { paths: ["red", "blue"], broken: "broken" },
     };
   },
   { followsGrammars: false },

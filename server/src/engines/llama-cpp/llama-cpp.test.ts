@@ -34,7 +34,7 @@ describeEngineContract("llama-cpp", async () => {
   const paths = await makeAdapters();
   const replica = await launchReplica({ modelPath, slots: 4, contextSize: 2048, threads: 1 });
   return {
-    adapters: { paths, broken: modelPath },
+    loras: { paths, broken: modelPath },
     engine: replica.engine,
     activeGenerations: () => replica.engine.activeGenerations(),
     breakDown: () => void replica.child.kill("SIGKILL"),

@@ -5,9 +5,9 @@ import type { Engine } from "./port.ts";
 const [RED, BLUE] = ["contract/red", "contract/blue"];
 
 /** What an engine must do that lists the feature `lora`. */
-export function describeAdapters(use: Use, request: MakeRequest): void {
+export function describeLoras(use: Use, request: MakeRequest): void {
   const makers = {
-    loaded: () => withAdapters(use()),
+    loaded: () => withLoras(use()),
     write: async (engine: Engine, adapter?: string) =>
       (await run(engine, request({ ...of(adapter), maxTokens: 8 }))).texts[0]!,
   };
@@ -29,7 +29,7 @@ interface Subject {
 }
 
 /** Its engine with both adapters loaded; null where it has none. */
-async function withAdapters({ engine, adapters }: ContractSubject): Promise<Subject | null> {
+async function withLoras({ engine, loras: adapters }: ContractSubject): Promise<Subject | null> {
   if (!engine.capabilities.features.includes("lora")) return null;
   if (adapters === undefined) throw new Error("the subject of an engine with adapters must have some");
   const whole = engine as Required<Engine>;
