@@ -51,9 +51,9 @@ export interface ChatMessage {
   content: string;
   name?: string;
   /** Of an assistant: the calls it made, arguments as JSON texts. */
-  calls?: readonly { id: string; name: string; arguments: string }[];
+  toolCalls?: readonly { id: string; name: string; arguments: string }[];
   /** Of a tool's result: the call it answers. */
-  callId?: string;
+  toolCallId?: string;
   /** Of an assistant: what it thought before. */
   reasoning?: string;
 }
@@ -62,9 +62,9 @@ export interface ChatMessage {
 export interface ChatTools {
   /** `parameters`: a JSON schema whose top level is an object. */
   functions: readonly { name: string; description: string | null; parameters: object; strict: boolean }[];
-  choice: "auto" | "required" | { name: string };
+  toolChoice: "auto" | "required" | { name: string };
   /** Whether one reply may hold several calls. */
-  parallel: boolean;
+  parallelToolCalls: boolean;
 }
 
 /** What is asked of a model that reasons; absent fields leave it to the model. */
@@ -190,9 +190,9 @@ export interface EngineUsage {
 }
 
 /** A piece of a call that an engine which reads the output itself has found in it. */
-export interface CallFragment {
+export interface ToolCallFragment {
   /** Which call of the choice, from 0. */
-  call: number;
+  index: number;
   /** With the call's first piece, where the engine names them. */
   id: string | null;
   name: string | null;
@@ -218,7 +218,7 @@ export type EngineEvent =
       choice: number;
       text: string;
       tokens?: readonly TokenInfo[];
-      as?: "reasoning" | CallFragment;
+      as?: "reasoning" | ToolCallFragment;
     }
   /** `closed`: with a grammar, the engine wrote its shortest ending early, as `maxTokens` was nearly used up. */
   | { type: "finish"; choice: number; reason: FinishReason; closed?: boolean }

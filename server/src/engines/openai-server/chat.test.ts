@@ -56,8 +56,8 @@ test("reasoning comes first, by its older name or its newer one", async () => {
 test("arguments may come as an object, and calls without an identifier or an index", async () => {
   const tool_calls = [{ function: { name: "f", arguments: { a: 1 } } }, { id: "x", function: { name: "g" } }];
   expect(await ask(says({ content: null, tool_calls }))).toMatchObject([
-    { text: '{"a":1}', as: { call: 0, id: null, name: "f" } },
-    { text: "", as: { call: 1, id: "x", name: "g" } },
+    { text: '{"a":1}', as: { index: 0, id: null, name: "f" } },
+    { text: "", as: { index: 1, id: "x", name: "g" } },
     { type: "finish", reason: "stop" },
     { type: "end" },
   ]);

@@ -164,7 +164,7 @@ function callPiece(call: unknown, position: number, streamed: boolean): Piece {
   if (!Number.isInteger(number) || (number as number) < 0) throw badReply();
   // Arguments are a text; some servers send the object itself with a whole reply.
   const text = typeof given === "object" && given !== null ? JSON.stringify(given) : textOf(given);
-  return { text, as: { call: number as number, id: textOf(id) || null, name: textOf(name) || null } };
+  return { text, as: { index: number as number, id: textOf(id) || null, name: textOf(name) || null } };
 }
 
 function textOf(value: unknown): string {

@@ -123,9 +123,9 @@ function addChat(body: RequestBody, dialect: Dialect, input: Extract<EngineInput
       type: "function",
       function: { name, description: description ?? undefined, parameters, strict: strict || undefined },
     }));
-    const { choice } = tools;
+    const { toolChoice: choice } = tools;
     body.tool_choice = typeof choice === "string" ? choice : { type: "function", function: choice };
-    if (!tools.parallel) body.parallel_tool_calls = false;
+    if (!tools.parallelToolCalls) body.parallel_tool_calls = false;
   }
   if (reasoning === undefined) return;
   if (reasoning.effort !== undefined) body.reasoning_effort = reasoning.effort;
@@ -139,7 +139,7 @@ function addChat(body: RequestBody, dialect: Dialect, input: Extract<EngineInput
 }
 
 function messageJson(message: ChatMessage): object {
-  const { role, content, name, calls, callId, reasoning } = message;
+  const { role, content, name, toolCalls: calls, toolCallId: callId, reasoning } = message;
   if (calls === undefined && callId === undefined && reasoning === undefined) return message;
   return {
     role,

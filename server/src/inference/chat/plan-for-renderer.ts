@@ -130,8 +130,8 @@ function messageOf({ role, content, name, calls, callId, reasoning }: Turn): Cha
   const message: ChatMessage = { role, content };
   // A result's name is that of the call it answers.
   if (name !== undefined && role !== "tool") message.name = name;
-  if (calls !== undefined) message.calls = calls;
-  if (callId !== undefined) message.callId = callId;
+  if (calls !== undefined) message.toolCalls = calls;
+  if (callId !== undefined) message.toolCallId = callId;
   if (reasoning !== undefined) message.reasoning = reasoning;
   return message;
 }
@@ -139,7 +139,7 @@ function messageOf({ role, content, name, calls, callId, reasoning }: Turn): Cha
 function toolsOf({ tools, choice, parallel }: ToolRequest): ChatTools {
   return {
     functions: tools,
-    choice: choice.kind === "named" ? { name: choice.name } : choice.kind === "any" ? "required" : "auto",
-    parallel,
+    toolChoice: choice.kind === "named" ? { name: choice.name } : choice.kind === "any" ? "required" : "auto",
+    parallelToolCalls: parallel,
   };
 }

@@ -1,4 +1,4 @@
-import type { CallFragment, FinishReason, TokenInfo } from "../../engine/port.ts";
+import type { FinishReason, TokenInfo, ToolCallFragment } from "../../engine/port.ts";
 import type { Wishes } from "./engine-request.ts";
 import type { ChoiceReader, Part, ReplyReason } from "./reader.ts";
 import { type ChoiceExtras, NO_EXTRAS, type WholeChoice } from "./reply.ts";
@@ -44,7 +44,7 @@ export class ChoiceOutput {
   text(
     text: string,
     tokens: readonly TokenInfo[] | undefined,
-    as?: "reasoning" | CallFragment,
+    as?: "reasoning" | ToolCallFragment,
   ): readonly Part[] {
     if (this.#wishes.rawOutput) this.#raw += text;
     if (tokens !== undefined) this.#log?.add(tokens);

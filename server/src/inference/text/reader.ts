@@ -1,4 +1,4 @@
-import type { CallFragment, FinishReason } from "../../engine/port.ts";
+import type { FinishReason, ToolCallFragment } from "../../engine/port.ts";
 import type { ReasoningSplitter } from "./reasoning/splitter.ts";
 import { finishReasonOf } from "./tools/reply.ts";
 import type { ToolCallParser, ToolEvent } from "./tools/stream-parser.ts";
@@ -12,7 +12,7 @@ export type ReplyReason = FinishReason | "tool_calls";
 export interface ChoiceReader {
   push(text: string): readonly Part[];
   /** Text of which the engine says what it is; only engines that render chat do. */
-  passed?(text: string, as: "reasoning" | CallFragment): readonly Part[];
+  passed?(text: string, as: "reasoning" | ToolCallFragment): readonly Part[];
   /** The end of the text: what was held back. */
   flush(): readonly Part[];
   reason(reason: FinishReason): ReplyReason;

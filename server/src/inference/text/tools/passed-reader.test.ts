@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { CallFragment } from "../../../engine/port.ts";
+import type { ToolCallFragment } from "../../../engine/port.ts";
 import type { Part } from "../reader.ts";
 import { PassedReader } from "./passed-reader.ts";
 import { AssembledReply } from "./reply.ts";
 
-type Piece = { text: string; as?: "reasoning" | CallFragment };
+type Piece = { text: string; as?: "reasoning" | ToolCallFragment };
 
 function read(reader: PassedReader, pieces: readonly Piece[]): Part[] {
   const parts = pieces.flatMap(({ text, as }) =>
@@ -24,8 +24,11 @@ function assembled(parts: readonly Part[]) {
   return { reasoning, content: reply.content, calls: reply.calls.map(({ id: _, ...call }) => call) };
 }
 
-const first = (name: string, text = "", call = 0): Piece => ({ text, as: { call, id: `id-${call}`, name } });
-const next = (text: string, call = 0): Piece => ({ text, as: { call, id: null, name: null } });
+const first = (name: string, text = "", call = 0): Piece => ({
+  text,
+  as: { index: call, id: `id-${call}`, name },
+});
+const next = (text: string, call = 0): Piece => ({ text, as: { index: call, id: null, name: null } });
 
 test("whatever the pieces a reply comes in, put together it is the same", () => {
   const text = fc.string({ unit: "grapheme" });
@@ -64,7 +67,7 @@ test("the engine's identifiers stay; where it has none they are made", () => {
   const [start] = read(new PassedReader({ names: ["a"], parallel: true }), [first("a", "{}")]);
   expect(start).toMatchObject({ type: "call-start", id: "id-0", index: 0 });
   const [made] = read(new PassedReader({ names: ["a"], parallel: true }), [
-    { text: "{}", as: { call: 0, id: null, name: "a" } },
+    { text: "{}", as: { index: 0, id: null, name: "a" } },
   ]);
   expect(made).toMatchObject({ id: expect.stringMatching(/^call_\w{24}$/) });
 });

@@ -1,4 +1,4 @@
-import type { CallFragment, FinishReason } from "../../../engine/port.ts";
+import type { FinishReason, ToolCallFragment } from "../../../engine/port.ts";
 import type { ChoiceReader, Part, ReplyReason } from "../reader.ts";
 import { newCallId } from "./call-ids.ts";
 import { finishReasonOf } from "./reply.ts";
@@ -37,7 +37,7 @@ export class PassedReader implements ChoiceReader {
     return text === "" ? [] : [...this.#end(), { type: "content", text }];
   }
 
-  passed(text: string, as: "reasoning" | CallFragment): readonly Part[] {
+  passed(text: string, as: "reasoning" | ToolCallFragment): readonly Part[] {
     if (as === "reasoning") return text === "" ? [] : [{ type: "reasoning", text }];
     const call = this.#callOf(as);
     call.id ??= as.id;
@@ -54,7 +54,7 @@ export class PassedReader implements ChoiceReader {
     return finishReasonOf(reason, this);
   }
 
-  #callOf({ call: number }: CallFragment): Passed {
+  #callOf({ index: number }: ToolCallFragment): Passed {
     const call = this.#calls.get(number) ?? { id: null, held: "", fate: { kind: "unknown" } };
     this.#calls.set(number, call);
     return call;
