@@ -48,7 +48,7 @@ export class FakeChoice {
     if (token === this.#prediction[this.made]) this.predicted++;
     this.made++;
     if (this.#request.logprobs !== undefined) {
-      this.#infos.push(infoOf(token, this.#vocabulary, this.#request.logprobs));
+      this.#infos.push(fakeTokenInfo(token, this.#vocabulary, this.#request.logprobs));
     }
     if (token === END && this.#request.ignoreEos !== true) return this.#finish("stop");
     const text = token === END ? "" : this.#vocabulary.text(token);
@@ -106,7 +106,7 @@ export class FakeVocabulary {
 }
 
 /** A token with log probabilities that depend on its id alone; the alternatives are the ids after it. */
-export function infoOf(id: number, vocabulary: FakeVocabulary, top: number): TokenInfo {
+export function fakeTokenInfo(id: number, vocabulary: FakeVocabulary, top: number): TokenInfo {
   const of = (other: number, rank: number) => ({
     id: other,
     bytes: new TextEncoder().encode(vocabulary.text(other)),

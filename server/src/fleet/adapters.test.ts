@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createFakeEngine } from "../engine/fake.ts";
+import { createFakeEngine } from "../engine/fake-engine.ts";
 import { type Engine, EngineError, type LoraSource } from "../engine/port.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
@@ -11,7 +11,7 @@ import type { AdapterSpec } from "./spec.ts";
 function engineOf(load: (adapter: LoraSource) => Promise<void> = async () => {}) {
   const given = new Map<string, LoraSource>();
   const engine = createFakeEngine({
-    async onLoadAdapter(adapter) {
+    async onLoadLora(adapter) {
       await load(adapter);
       given.set(adapter.id, adapter);
     },
@@ -72,7 +72,7 @@ describe("an adapter", () => {
     expect(adapters.isLoaded(engine, "a")).toBe(false);
     expect(() => adapters.check("a")).toThrow(expect.objectContaining({ code: "FAILED_PRECONDITION" }));
     await settle();
-    expect(engine.adapters).toEqual(["b"]);
+    expect(engine.loras).toEqual(["b"]);
     expect(adapters.statuses()).toEqual({ b: { state: "loaded", message: null } });
   });
 
@@ -84,7 +84,7 @@ describe("an adapter", () => {
     adapters.want([]);
     adapters.want([spec("a")]);
     await settle();
-    expect(engine.adapters).toEqual(["a"]);
+    expect(engine.loras).toEqual(["a"]);
     expect(adapters.statuses()).toMatchObject({ a: { state: "loaded" } });
   });
 
@@ -189,7 +189,7 @@ it("many adapters are loaded a few at a time", async () => {
   adapters.want(Array.from({ length: 50 }, (_, i) => spec(`lora-${i}`)));
   adapters.attach([engine]);
   for (let i = 0; i < 20; i++) await settle();
-  expect(engine.adapters).toHaveLength(50);
+  expect(engine.loras).toHaveLength(50);
   expect(most).toBeLessThanOrEqual(4);
 });
 

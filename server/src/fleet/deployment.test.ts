@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createFakeEngine, type FakeEngine } from "../engine/fake.ts";
+import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
@@ -35,7 +35,7 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
     new Promise((resolve, reject) => {
       const engine = createFakeEngine({
         gate: () => gate,
-        async onLoadAdapter() {
+        async onLoadLora() {
           await adapters.gate;
           if (adapters.fail !== null) throw adapters.fail;
         },

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake.ts";
+import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake-engine.ts";
 import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Json, openStream, post, type Reply, stream } from "../../test/harness/http.ts";
-import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake.ts";
+import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake-engine.ts";
 import { AppError } from "../lib/errors.ts";
 import type { UsageRow } from "../metering/usage/service.ts";
 import { startInference, type TestInference } from "./testing.ts";

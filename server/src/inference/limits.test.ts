@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { openStream, post, stream } from "../../test/harness/http.ts";
-import { createFakeEngine, type FakeEngine } from "../engine/fake.ts";
+import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { startInference, type TestInference } from "./testing.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Json, post, stream } from "../../test/harness/http.ts";
-import { createFakeEngine, type FakeEngine } from "../engine/fake.ts";
+import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { startInference, type TestInference } from "./testing.ts";
 
 /** The template of a model that reasons and knows tools, as Qwen's are. */

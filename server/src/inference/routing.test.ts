@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { post } from "../../test/harness/http.ts";
 import type { Route } from "../control/serving/service.ts";
-import { createFakeEngine, type FakeEngine } from "../engine/fake.ts";
+import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { AppError } from "../lib/errors.ts";
 import { startInference, type TestInference } from "./testing.ts";
 

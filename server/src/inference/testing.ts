@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { silentLog, testDatabase } from "../../test/harness/database.ts";
 import type { Principal } from "../control/api-keys/service.ts";
 import type { Route } from "../control/serving/service.ts";
-import type { FakeEngine } from "../engine/fake.ts";
+import type { FakeEngine } from "../engine/fake-engine.ts";
 import type { RoutedEngine, RouteRequest } from "../fleet/service.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLimits, type LimitsOptions } from "../metering/limits/service.ts";

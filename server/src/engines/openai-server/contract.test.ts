@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { describeEngineContract } from "../../engine/contract.ts";
-import { createFakeEngine, type FakeEngine } from "../../engine/fake.ts";
+import { createFakeEngine, type FakeEngine } from "../../engine/fake-engine.ts";
 import type { EngineError, EngineUsage, GenerateRequest } from "../../engine/port.ts";
 import { createOpenAiServerEngine } from "./engine.ts";
 import { json, type SeenRequest, startFakeUpstream, vllmChunk } from "./fake-upstream.ts";

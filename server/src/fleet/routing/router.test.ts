@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createFakeEngine } from "../../engine/fake.ts";
+import { createFakeEngine } from "../../engine/fake-engine.ts";
 import { Router } from "./router.ts";
 
 const POLICY = { slots: 8, sessionAffinity: false };

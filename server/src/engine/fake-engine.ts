@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { FakeCache } from "./fake-cache.ts";
-import { FakeChoice, FakeVocabulary, infoOf } from "./fake-choice.ts";
+import { FakeChoice, FakeVocabulary, fakeTokenInfo } from "./fake-choice.ts";
+import { FakePromptCache } from "./fake-prompt-cache.ts";
 import { fitToContext } from "./limits.ts";
 import {
   type Engine,
@@ -35,7 +35,7 @@ export interface FakeEngineOptions {
   /** Instead, report what a cache of the last prompts would spare, with its scopes and limits. Default false. */
   prefixCache?: boolean;
   /** Awaited before an adapter is loaded; what it throws, an EngineError `invalid` for a bad file, is the outcome. */
-  onLoadAdapter?: (adapter: LoraSource) => Promise<void> | void;
+  onLoadLora?: (adapter: LoraSource) => Promise<void> | void;
   capabilities?: Partial<EngineCapabilities>;
   model?: Partial<EngineModelInfo>;
 }
@@ -46,7 +46,7 @@ export interface FakeEngine extends Engine {
   /** Generations that are working now. */
   readonly active: number;
   /** Ids of the loaded adapters. */
-  readonly adapters: readonly string[];
+  readonly loras: readonly string[];
   /** As if the process died: generations in flight, new ones and `health` fail with `unavailable`. */
   crash(): void;
 }
@@ -80,7 +80,7 @@ const ALL_FEATURES: EngineCapabilities["features"] = [
   "plainText",
 ];
 
-const REQUESTS_KEPT = 1000;
+const MAX_RECORDED_REQUESTS = 1000;
 
 const CHAT_TEMPLATE =
   "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}" +
@@ -102,9 +102,9 @@ class EchoEngine implements FakeEngine {
   readonly #options: FakeEngineOptions;
   readonly #clock: Clock;
   readonly #vocabulary = new FakeVocabulary();
-  readonly #cache = new FakeCache();
+  readonly #cache = new FakePromptCache();
   readonly #gone = new AbortController();
-  readonly #adapters = new Set<string>();
+  readonly #loras = new Set<string>();
   #active = 0;
 
   constructor(options: FakeEngineOptions) {
@@ -130,21 +130,21 @@ class EchoEngine implements FakeEngine {
     return this.#active;
   }
 
-  get adapters(): readonly string[] {
-    return [...this.#adapters];
+  get loras(): readonly string[] {
+    return [...this.#loras];
   }
 
   async loadLora(adapter: LoraSource): Promise<void> {
     this.#assertAlive();
-    if (this.#adapters.has(adapter.id)) return;
-    await this.#options.onLoadAdapter?.(adapter);
+    if (this.#loras.has(adapter.id)) return;
+    await this.#options.onLoadLora?.(adapter);
     this.#assertAlive();
-    this.#adapters.add(adapter.id);
+    this.#loras.add(adapter.id);
   }
 
   async unloadLora(id: string): Promise<void> {
     this.#assertAlive();
-    this.#adapters.delete(id);
+    this.#loras.delete(id);
   }
 
   async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
@@ -152,10 +152,10 @@ class EchoEngine implements FakeEngine {
     if (this.#active >= (this.#options.maxConcurrent ?? Number.POSITIVE_INFINITY)) {
       throw new EngineError("overloaded", "The model's queue is full.");
     }
-    if (request.lora !== undefined && !this.#adapters.has(request.lora)) {
+    if (request.lora !== undefined && !this.#loras.has(request.lora)) {
       throw new EngineError("invalid", `No adapter "${request.lora}" is loaded.`);
     }
-    if (this.requests.push(request) > REQUESTS_KEPT) this.requests.shift();
+    if (this.requests.push(request) > MAX_RECORDED_REQUESTS) this.requests.shift();
     this.#active++;
     try {
       yield* this.#run(request, signal);
@@ -222,14 +222,14 @@ class EchoEngine implements FakeEngine {
     const start: EngineEvent = { type: "start", promptTokens: ids.length, cachedTokens };
     if (prompt === undefined) return [start];
     const tokens = ids.map((id, i) => {
-      const info = infoOf(id, this.#vocabulary, prompt.logprobs ? logprobs : 0);
+      const info = fakeTokenInfo(id, this.#vocabulary, prompt.logprobs ? logprobs : 0);
       return prompt.logprobs && i > 0 ? info : { ...info, logprob: null, top: [] };
     });
     return [start, { type: "prompt", tokens }];
   }
 
   #cachedTokens(request: GenerateRequest, promptTokens: readonly number[]): number {
-    if (this.#options.prefixCache === true) return this.#cache.use(request, promptTokens);
+    if (this.#options.prefixCache === true) return this.#cache.matchAndStore(request, promptTokens);
     return this.#options.cachedTokens?.(promptTokens.length) ?? 0;
   }
 

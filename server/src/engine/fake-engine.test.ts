@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../lib/clock.ts";
 import { collect, describeEngineContract } from "./contract.ts";
-import { createFakeEngine } from "./fake.ts";
+import { createFakeEngine } from "./fake-engine.ts";
 import { EngineError, type GenerateRequest, type LoraSource } from "./port.ts";
 
 // Endless enough for the contract's 1,000 tokens; a gate that yields keeps the event loop turning.
