@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { clampToContext } from "./context-limit.ts";
 import { FakeChoice, FakeVocabulary, fakeTokenInfo } from "./fake-choice.ts";
 import { FakePromptCache } from "./fake-prompt-cache.ts";
-import { fitToContext } from "./limits.ts";
 import {
   type Engine,
   type EngineCapabilities,
@@ -185,7 +185,7 @@ class EchoEngine implements FakeEngine {
     const prompt = this.#promptText(request.input);
     const promptTokens = this.#vocabulary.encode(prompt);
     const contextLength = this.model.contextLength ?? Number.POSITIVE_INFINITY;
-    const maxTokens = fitToContext(promptTokens.length, request.maxTokens, contextLength);
+    const maxTokens = clampToContext(promptTokens.length, request.maxTokens, contextLength);
     const failure = this.#options.failure?.(request);
     const choices = Array.from({ length: request.n }, (_, index) => {
       const reply = this.#reply(request, prompt, index);

@@ -1,4 +1,4 @@
-import { fitToContext } from "../../engine/limits.ts";
+import { clampToContext } from "../../engine/context-limit.ts";
 import type { GenerateRequest } from "../../engine/port.ts";
 import type { GenerationSpec } from "./generation.ts";
 import type { LoadedModel } from "./load.ts";
@@ -16,7 +16,7 @@ export function generationSpec(
 ): GenerationSpec {
   const { tokenizer, backend, contextLength } = model;
   const prompt = tokenizer.prompt(request.input);
-  const maxTokens = fitToContext(prompt.length, request.maxTokens, contextLength);
+  const maxTokens = clampToContext(prompt.length, request.maxTokens, contextLength);
   if (request.grammar !== undefined) backend.checkGrammar(request.grammar);
   tokenizer.checkBias((request.sampling.logitBias ?? []).map(([token]) => token));
   const { sampling, n, stop, stream, grammar, logprobs, minTokens, ignoreEos, thinking } = request;

@@ -1,5 +1,5 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
-import { contextExceeded } from "../../engine/limits.ts";
+import { contextExceededError } from "../../engine/context-limit.ts";
 import {
   EngineError,
   type EngineErrorCode,
@@ -54,7 +54,7 @@ export class Tokenizer {
   tokenize(text: string, plain: readonly (readonly [number, number])[] = []): number[] {
     const leastTokens = Math.ceil(text.length / this.#longestToken);
     if (leastTokens > this.contextLength) {
-      throw contextExceeded(`at least ${leastTokens}`, this.contextLength);
+      throw contextExceededError(`at least ${leastTokens}`, this.contextLength);
     }
     const tokens: number[] = [];
     let done = 0;

@@ -1,6 +1,6 @@
 /** Engine adapter for any server that speaks OpenAI's HTTP API: vLLM, SGLang, llama-server and their like. */
 import { Pool } from "undici";
-import { contextExceeded } from "../../engine/limits.ts";
+import { contextExceededError } from "../../engine/context-limit.ts";
 import {
   type Engine,
   type EngineCapabilities,
@@ -143,7 +143,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     const promptTokens =
       1 + (input.kind === "tokens" ? input.tokens : await this.tokenize(input.text)).length;
     const left = refusal.contextTokens - promptTokens;
-    if (left < 1) throw contextExceeded(promptTokens, refusal.contextTokens);
+    if (left < 1) throw contextExceededError(promptTokens, refusal.contextTokens);
     return left;
   }
 

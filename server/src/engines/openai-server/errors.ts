@@ -1,5 +1,5 @@
 /** What can go wrong with a model server, as engine errors. Nothing the server wrote leaves here unless it is tame. */
-import { contextExceeded } from "../../engine/limits.ts";
+import { contextExceededError } from "../../engine/context-limit.ts";
 import { EngineError, type GenerateRequest } from "../../engine/port.ts";
 
 const MAX_PUBLIC_CHARS = 200;
@@ -87,7 +87,7 @@ export function statusError(status: number, body: unknown, request: GenerateRequ
   const message = typeof error["message"] === "string" ? error["message"] : "";
   if (isContextError(error, message)) {
     const numbers = contextRefusal(body);
-    if (numbers !== null) return contextExceeded(numbers.promptTokens, numbers.contextTokens);
+    if (numbers !== null) return contextExceededError(numbers.promptTokens, numbers.contextTokens);
     return new EngineError(
       "context_exceeded",
       "The prompt does not fit the model's context.",

@@ -1,5 +1,5 @@
 import type { Route } from "../../control/serving/service.ts";
-import { contextExceeded } from "../../engine/limits.ts";
+import { contextExceededError } from "../../engine/context-limit.ts";
 import {
   EngineError,
   type EngineEvent,
@@ -278,7 +278,7 @@ async function refuseOverflow(input: EngineInput, maxTokens: number, engine: Rou
   }
   const tokens = input.kind === "tokens" ? input.tokens : await engine.tokenize(input.text);
   if (tokens.length + maxTokens <= contextLength) return;
-  throw contextExceeded(`${tokens.length} and the output may have ${maxTokens}`, contextLength);
+  throw contextExceededError(`${tokens.length} and the output may have ${maxTokens}`, contextLength);
 }
 
 function sum(usages: readonly EngineUsage[]): EngineUsage {

@@ -4,16 +4,16 @@ import { EngineError } from "./port.ts";
  * Most tokens that may be made after a prompt of `promptTokens` in a context of `contextLength` tokens.
  * @throws EngineError `context_exceeded` when the prompt alone doesn't fit, `invalid_prompt` when it is empty.
  */
-export function fitToContext(promptTokens: number, maxTokens: number, contextLength: number): number {
+export function clampToContext(promptTokens: number, maxTokens: number, contextLength: number): number {
   if (promptTokens === 0) throw new EngineError("invalid_prompt", "The prompt is empty: it has no tokens.");
   if (promptTokens > contextLength) {
-    throw contextExceeded(promptTokens, contextLength);
+    throw contextExceededError(promptTokens, contextLength);
   }
   return Math.min(maxTokens, contextLength - promptTokens);
 }
 
 /** Worded as OpenAI words it: clients tell this error from others by it. @param promptTokens a number, or "at least n". */
-export function contextExceeded(promptTokens: number | string, contextLength: number): EngineError {
+export function contextExceededError(promptTokens: number | string, contextLength: number): EngineError {
   return new EngineError(
     "context_exceeded",
     `This model's maximum context length is ${contextLength} tokens, but the prompt has ${promptTokens} tokens.`,
