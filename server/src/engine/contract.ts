@@ -16,7 +16,7 @@ export interface ContractSubject {
   /** Generations the engine works on now, as far down as can be seen. */
   activeGenerations(): number | Promise<number>;
   /** Makes the generations in flight fail as a crash of the engine would. The engine isn't used afterwards. */
-  breakDown(): void | Promise<void>;
+  crash(): void | Promise<void>;
   /** Frees everything; called once, also after `breakDown`. */
   dispose(): Promise<void>;
   /** Files for an engine that has adapters: two that change what it writes, and one that it can't use. */
@@ -65,9 +65,9 @@ export function describeEngineContract(
 }
 
 export type MakeRequest = (overrides?: Partial<GenerateRequest>) => GenerateRequest;
-export type Use = () => ContractSubject;
+export type GetSubject = () => ContractSubject;
 
-function sharedSubject(makeSubject: () => Promise<ContractSubject>): Use {
+function sharedSubject(makeSubject: () => Promise<ContractSubject>): GetSubject {
   let subject: ContractSubject;
   beforeAll(async () => {
     subject = await makeSubject();
@@ -93,9 +93,9 @@ function requestMaker(options: ContractOptions): MakeRequest {
   });
 }
 
-function describeEvents(use: Use, request: MakeRequest): void {
+function describeEvents(use: GetSubject, request: MakeRequest): void {
   it("delivers text, one finish a choice and exactly one end, last, with usage", async () => {
-    const result = await run(use().engine, request());
+    const result = await runGeneration(use().engine, request());
     expect(result.texts[0]).not.toBe("");
     expect(result.finishes).toEqual(["length"]);
     expect(result.end.aborted).toBe(false);
@@ -105,13 +105,13 @@ function describeEvents(use: Use, request: MakeRequest): void {
   });
 
   it.each([1, 2, 7])("makes no more than maxTokens = %d tokens", async (maxTokens) => {
-    const result = await run(use().engine, request({ maxTokens }));
+    const result = await runGeneration(use().engine, request({ maxTokens }));
     expect(result.end.usage.completionTokens).toBe(maxTokens);
     expect(result.finishes).toEqual(["length"]);
   });
 
   it("makes nothing when maxTokens is 0", async () => {
-    const result = await run(use().engine, request({ maxTokens: 0, n: 2 }));
+    const result = await runGeneration(use().engine, request({ maxTokens: 0, n: 2 }));
     expect(result.texts).toEqual(["", ""]);
     expect(result.finishes).toEqual(["length", "length"]);
     expect(result.end.usage.completionTokens).toBe(0);
@@ -119,14 +119,14 @@ function describeEvents(use: Use, request: MakeRequest): void {
   });
 
   it("gives the same text whether it is streamed or not", async () => {
-    const streamed = await run(use().engine, request());
-    const whole = await run(use().engine, request({ stream: false }));
+    const streamed = await runGeneration(use().engine, request());
+    const whole = await runGeneration(use().engine, request({ stream: false }));
     expect(whole.texts).toEqual(streamed.texts);
   });
 
   it("counts the prompt once and the tokens of all choices", async () => {
-    const one = await run(use().engine, request({ maxTokens: 8 }));
-    const three = await run(use().engine, request({ maxTokens: 8, n: 3 }));
+    const one = await runGeneration(use().engine, request({ maxTokens: 8 }));
+    const three = await runGeneration(use().engine, request({ maxTokens: 8, n: 3 }));
     expect(three.finishes).toEqual(["length", "length", "length"]);
     expect(three.end.usage.promptTokens).toBe(one.end.usage.promptTokens);
     expect(three.end.usage.completionTokens).toBe(24);
@@ -134,7 +134,7 @@ function describeEvents(use: Use, request: MakeRequest): void {
 
   it("never delivers a stop text, wherever in the tokens it begins and ends", async () => {
     const { engine } = use();
-    const full = (await run(engine, request())).texts[0]!;
+    const full = (await runGeneration(engine, request())).texts[0]!;
     for (const [start, length] of [
       [1, 1],
       [2, 6],
@@ -144,7 +144,7 @@ function describeEvents(use: Use, request: MakeRequest): void {
       [16, 20],
     ] as const) {
       const stop = full.slice(start, start + length);
-      const result = await run(engine, request({ stop: [stop, "\u0000never"] }));
+      const result = await runGeneration(engine, request({ stop: [stop, "\u0000never"] }));
       expect(result.texts[0]).toBe(full.slice(0, full.indexOf(stop)));
       expect(result.finishes).toEqual(["stop"]);
       expect(result.end.usage.completionTokens).toBeLessThanOrEqual(24);
@@ -153,8 +153,8 @@ function describeEvents(use: Use, request: MakeRequest): void {
 
   it("delivers what only looked like a stop text", async () => {
     const { engine } = use();
-    const full = (await run(engine, request())).texts[0]!;
-    const result = await run(
+    const full = (await runGeneration(engine, request())).texts[0]!;
+    const result = await runGeneration(
       engine,
       request({ stop: [`${full.slice(4, 12)}\u0000`, `${full.slice(-3)}\u0000`] }),
     );
@@ -163,12 +163,12 @@ function describeEvents(use: Use, request: MakeRequest): void {
   });
 }
 
-function describeAborts(use: Use, request: MakeRequest): void {
+function describeAborts(use: GetSubject, request: MakeRequest): void {
   it("stops working on an abort and still ends with the usage so far", async () => {
     const { engine } = use();
     const abort = new AbortController();
     const long = request({ maxTokens: 1000 });
-    const result = await collect(engine, long, abort.signal, (event) => {
+    const result = await collectGeneration(engine, long, abort.signal, (event) => {
       if (event.type === "delta") abort.abort();
     });
     expect(result.end.aborted).toBe(true);
@@ -182,7 +182,7 @@ function describeAborts(use: Use, request: MakeRequest): void {
   });
 
   it("ends at once when the request was aborted before it began", async () => {
-    const result = await collect(use().engine, request({ maxTokens: 1000 }), AbortSignal.abort());
+    const result = await collectGeneration(use().engine, request({ maxTokens: 1000 }), AbortSignal.abort());
     expect(result.end.aborted).toBe(true);
     await untilIdle(use());
   });
@@ -196,11 +196,11 @@ function describeAborts(use: Use, request: MakeRequest): void {
 
   it("doesn't disturb a neighbour by an abort", async () => {
     const { engine } = use();
-    const alone = await run(engine, request());
+    const alone = await runGeneration(engine, request());
     const abort = new AbortController();
     const [aborted, neighbour] = await Promise.all([
-      collect(engine, request({ maxTokens: 1000 }), abort.signal, () => abort.abort()),
-      run(engine, request()),
+      collectGeneration(engine, request({ maxTokens: 1000 }), abort.signal, () => abort.abort()),
+      runGeneration(engine, request()),
     ]);
     expect(aborted.end.aborted).toBe(true);
     expect(neighbour.texts).toEqual(alone.texts);
@@ -208,7 +208,7 @@ function describeAborts(use: Use, request: MakeRequest): void {
   });
 }
 
-function describeSampling(use: Use, request: MakeRequest, options: ContractOptions): void {
+function describeSampling(use: GetSubject, request: MakeRequest, options: ContractOptions): void {
   const honoursSeeds = () => use().engine.capabilities.sampling.includes("seed");
   const withSeed = (seed: number) => request({ sampling: { temperature: 1, seed } });
 
@@ -216,9 +216,9 @@ function describeSampling(use: Use, request: MakeRequest, options: ContractOptio
     const { engine } = use();
     if (!honoursSeeds()) return expect(engine.capabilities.sampling).not.toContain("seed");
     const [first, again, other] = [
-      await run(engine, withSeed(7)),
-      await run(engine, withSeed(7)),
-      await run(engine, withSeed(8)),
+      await runGeneration(engine, withSeed(7)),
+      await runGeneration(engine, withSeed(7)),
+      await runGeneration(engine, withSeed(8)),
     ];
     expect(again.texts).toEqual(first.texts);
     expect(other.texts).not.toEqual(first.texts);
@@ -227,15 +227,15 @@ function describeSampling(use: Use, request: MakeRequest, options: ContractOptio
   if (options.choiceSeeds !== false) {
     it("samples choice i with seed + i", async () => {
       const { engine } = use();
-      const both = await run(engine, { ...withSeed(7), n: 2 });
-      const second = await run(engine, withSeed(8));
+      const both = await runGeneration(engine, { ...withSeed(7), n: 2 });
+      const second = await runGeneration(engine, withSeed(8));
       expect(both.texts[1]).toBe(second.texts[0]);
       expect(both.texts[0]).not.toBe(both.texts[1]);
     });
   }
 }
 
-function describeRefusals(use: Use, options: ContractOptions): void {
+function describeRefusals(use: GetSubject, options: ContractOptions): void {
   it("refuses a prompt longer than the context and names both numbers", async () => {
     const { engine } = use();
     const contextLength = engine.model.contextLength ?? 4096;
@@ -257,7 +257,7 @@ function describeEndings(makeSubject: () => Promise<ContractSubject>, request: M
   it("throws an EngineError from the iterator when it fails after the first token", async () => {
     const subject = await makeSubject();
     try {
-      const error = await failure(subject.engine, request({ maxTokens: 1000 }), () => subject.breakDown());
+      const error = await failure(subject.engine, request({ maxTokens: 1000 }), () => subject.crash());
       expect(error).toBeInstanceOf(EngineError);
     } finally {
       await subject.dispose();
@@ -291,7 +291,7 @@ export interface CollectedGeneration {
 }
 
 /** Reads a generation to its end and checks the order of its events. */
-export async function collect(
+export async function collectGeneration(
   engine: Engine,
   request: GenerateRequest,
   signal: AbortSignal,
@@ -331,8 +331,8 @@ export async function collect(
   return { texts, tokens, prompt, finishes: reasons, end };
 }
 
-export function run(engine: Engine, request: GenerateRequest): Promise<CollectedGeneration> {
-  return collect(engine, request, never);
+export function runGeneration(engine: Engine, request: GenerateRequest): Promise<CollectedGeneration> {
+  return collectGeneration(engine, request, never);
 }
 
 /** Runs a request that must fail; `act` is done once, at its first delta. */

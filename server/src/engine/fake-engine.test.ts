@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../lib/clock.ts";
-import { collect, describeEngineContract } from "./contract.ts";
+import { collectGeneration, describeEngineContract } from "./contract.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 import { EngineError, type GenerateRequest, type LoraSource } from "./port.ts";
 
@@ -24,7 +24,7 @@ describeEngineContract(
     return {
       engine,
       activeGenerations: () => engine.active,
-      breakDown: () => engine.crash(),
+      crash: () => engine.crash(),
       dispose: () => engine.close(),
       loras: { paths: ["red", "blue"], broken: "broken" },
     };
@@ -46,7 +46,7 @@ const request = (overrides: Partial<GenerateRequest> = {}): GenerateRequest => (
 
 describe("the fake engine", () => {
   it("says back what the last user message said, then stops and counts the end token", async () => {
-    const result = await collect(createFakeEngine(), request(), never);
+    const result = await collectGeneration(createFakeEngine(), request(), never);
     expect(result.texts).toEqual(["say it back"]);
     expect(result.finishes).toEqual(["stop"]);
     expect(result.end.usage.completionTokens).toBe(4);
@@ -55,7 +55,7 @@ describe("the fake engine", () => {
   it("takes back its own tokens as a prompt", async () => {
     const engine = createFakeEngine();
     const tokens = await engine.tokenize("a few plain words");
-    const result = await collect(engine, request({ input: { kind: "tokens", tokens } }), never);
+    const result = await collectGeneration(engine, request({ input: { kind: "tokens", tokens } }), never);
     expect(result.texts).toEqual(["a few plain words"]);
     expect(result.end.usage.promptTokens).toBe(tokens.length);
   });
@@ -94,7 +94,7 @@ describe("the fake engine", () => {
     const [say, it] = await engine.tokenize("say it");
     const biased = async (...logitBias: [number, number][]) => {
       const sampling = { temperature: 0, logitBias };
-      return (await collect(engine, request({ sampling, maxTokens: 6 }), never)).texts[0];
+      return (await collectGeneration(engine, request({ sampling, maxTokens: 6 }), never)).texts[0];
     };
     expect(await biased([0, 200])).toBe("");
     expect(await biased([say!, -200])).toBe(" it back");
@@ -106,7 +106,7 @@ describe("the fake engine", () => {
     const think = { open: "<t>", close: "</t>", opened: false, maxTokens: 2 };
     const say = async (reply: string, more: Partial<typeof think> = {}) => {
       const engine = createFakeEngine({ reply: () => reply });
-      return (await collect(engine, request({ thinking: { ...think, ...more } }), never)).texts[0];
+      return (await collectGeneration(engine, request({ thinking: { ...think, ...more } }), never)).texts[0];
     };
     expect(await say("<t>one two three</t>done")).toBe("<t>one two</t>done");
     expect(await say("one two three</t>done", { opened: true, maxTokens: 0 })).toBe("</t>done");
@@ -118,9 +118,9 @@ describe("the fake engine", () => {
   it("refuses what goes beyond maxConcurrent as overloaded", async () => {
     const engine = createFakeEngine({ maxConcurrent: 1, gate: () => new Promise(() => {}) });
     const abort = new AbortController();
-    const held = collect(engine, request(), abort.signal);
+    const held = collectGeneration(engine, request(), abort.signal);
     await turns();
-    await expect(collect(engine, request(), never)).rejects.toMatchObject({ code: "overloaded" });
+    await expect(collectGeneration(engine, request(), never)).rejects.toMatchObject({ code: "overloaded" });
     abort.abort();
     expect((await held).end.aborted).toBe(true);
   });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { type ContractOptions, type MakeRequest, run, type Use } from "./contract.ts";
+import { type ContractOptions, type GetSubject, type MakeRequest, runGeneration } from "./contract.ts";
 import type { EngineFeature } from "./port.ts";
 
 /** What an engine must do that lists optional features. Those it doesn't list are not looked at. */
-export function describeFeatures(use: Use, request: MakeRequest, options: ContractOptions): void {
+export function describeFeatures(use: GetSubject, request: MakeRequest, options: ContractOptions): void {
   const has = (...features: EngineFeature[]) => {
     const listed = use().engine.capabilities.features;
     return features.every((feature) => listed.includes(feature));
@@ -16,13 +16,16 @@ export function describeFeatures(use: Use, request: MakeRequest, options: Contra
   });
 }
 
-type Has = (...features: EngineFeature[]) => boolean;
+type HasFeatures = (...features: EngineFeature[]) => boolean;
 
-function describeTokens(use: Use, request: MakeRequest, has: Has): void {
+function describeTokens(use: GetSubject, request: MakeRequest, has: HasFeatures): void {
   it("logprobs: delivers every token that is counted, its alternatives best first", async () => {
     if (!has("logprobs")) return expect(has("promptLogprobs")).toBe(false);
     for (const stream of [true, false]) {
-      const { texts, tokens, end } = await run(use().engine, request({ n: 2, logprobs: 3, stream }));
+      const { texts, tokens, end } = await runGeneration(
+        use().engine,
+        request({ n: 2, logprobs: 3, stream }),
+      );
       expect(tokens.flat().length).toBe(end.usage.completionTokens);
       tokens.forEach((own, choice) => {
         const text = Buffer.concat(own.map(({ bytes }) => bytes)).toString();
@@ -39,8 +42,8 @@ function describeTokens(use: Use, request: MakeRequest, has: Has): void {
 
   it("logprobs: changes nothing in the text", async () => {
     if (!has("logprobs")) return expect(has("promptLogprobs")).toBe(false);
-    const plain = await run(use().engine, request());
-    expect((await run(use().engine, request({ logprobs: 5 }))).texts).toEqual(plain.texts);
+    const plain = await runGeneration(use().engine, request());
+    expect((await runGeneration(use().engine, request({ logprobs: 5 }))).texts).toEqual(plain.texts);
     expect(plain.tokens).toEqual([[]]);
     expect(plain.prompt).toBeNull();
   });
@@ -49,7 +52,10 @@ function describeTokens(use: Use, request: MakeRequest, has: Has): void {
     if (!has("promptTokens")) return expect(has("promptLogprobs")).toBe(false);
     for (const logprobs of has("promptLogprobs") ? [false, true] : [false]) {
       for (const maxTokens of [0, 4]) {
-        const { prompt, end } = await run(use().engine, request({ prompt: { logprobs }, maxTokens, n: 2 }));
+        const { prompt, end } = await runGeneration(
+          use().engine,
+          request({ prompt: { logprobs }, maxTokens, n: 2 }),
+        );
         expect(prompt!.length).toBe(end.usage.promptTokens);
         expect(prompt![0]!.logprob).toBeNull();
         for (const { logprob } of prompt!.slice(1)) {
@@ -61,16 +67,21 @@ function describeTokens(use: Use, request: MakeRequest, has: Has): void {
   });
 }
 
-function describeEnds(use: Use, request: MakeRequest, has: Has, options: ContractOptions): void {
+function describeEnds(
+  use: GetSubject,
+  request: MakeRequest,
+  has: HasFeatures,
+  options: ContractOptions,
+): void {
   it("minTokens: makes no end before", async () => {
     if (!has("minTokens")) return expect.assertions(0);
-    const result = await run(use().engine, request({ minTokens: 30, maxTokens: 40 }));
+    const result = await runGeneration(use().engine, request({ minTokens: 30, maxTokens: 40 }));
     expect(result.end.usage.completionTokens).toBeGreaterThanOrEqual(30);
   });
 
   it("ignoreEos: makes all of maxTokens", async () => {
     if (!has("ignoreEos")) return expect.assertions(0);
-    const result = await run(use().engine, request({ ignoreEos: true, maxTokens: 150 }));
+    const result = await runGeneration(use().engine, request({ ignoreEos: true, maxTokens: 150 }));
     expect(result.end.usage.completionTokens).toBe(150);
     expect(result.finishes).toEqual(["length"]);
   });
@@ -79,19 +90,19 @@ function describeEnds(use: Use, request: MakeRequest, has: Has, options: Contrac
     if (!has("grammar") || options.followsGrammars === false) return expect.assertions(0);
     const { engine } = use();
     const grammar = 'root ::= "<" [a-c]{2,4} ">"';
-    const result = await run(engine, request({ grammar, n: 2, maxTokens: 40 }));
+    const result = await runGeneration(engine, request({ grammar, n: 2, maxTokens: 40 }));
     for (const text of result.texts) expect(text).toMatch(/^<[a-c]{2,4}>$/);
     expect(result.finishes).toEqual(["stop", "stop"]);
-    const refused = run(engine, request({ grammar: "root ::= (" }));
+    const refused = runGeneration(engine, request({ grammar: "root ::= (" }));
     await expect(refused).rejects.toMatchObject({ code: "invalid" });
   });
 }
 
-function describeCache(use: Use, request: MakeRequest, has: Has): void {
+function describeCache(use: GetSubject, request: MakeRequest, has: HasFeatures): void {
   it("cacheScope: reuses nothing of another scope", async () => {
     if (!has("cacheScope")) return expect.assertions(0);
     const cached = async (cacheScope: string) =>
-      (await run(use().engine, request({ cacheScope, maxTokens: 2 }))).end.usage.cachedTokens;
+      (await runGeneration(use().engine, request({ cacheScope, maxTokens: 2 }))).end.usage.cachedTokens;
     expect(await cached("contract-a")).toBe(0);
     expect(await cached("contract-a")).toBeGreaterThan(0);
     expect(await cached("contract-b")).toBe(0);
@@ -100,7 +111,7 @@ function describeCache(use: Use, request: MakeRequest, has: Has): void {
   it("cacheMaxTokens: takes and keeps no more of a prompt", async () => {
     if (!has("cacheScope", "cacheMaxTokens")) return expect.assertions(0);
     const cached = async (cacheScope: string, cacheMaxTokens: number) => {
-      const result = await run(use().engine, request({ cacheScope, cacheMaxTokens, maxTokens: 2 }));
+      const result = await runGeneration(use().engine, request({ cacheScope, cacheMaxTokens, maxTokens: 2 }));
       return result.end.usage.cachedTokens;
     };
     await cached("contract-c", 1000);
@@ -114,7 +125,7 @@ function describeCache(use: Use, request: MakeRequest, has: Has): void {
 
   it("cacheScope: makes the same with a cache and without", async () => {
     if (!has("cacheScope")) return expect.assertions(0);
-    const make = (cacheScope: string) => run(use().engine, request({ cacheScope, maxTokens: 40 }));
+    const make = (cacheScope: string) => runGeneration(use().engine, request({ cacheScope, maxTokens: 40 }));
     const [cold, warm, other] = [
       await make("contract-f"),
       await make("contract-f"),
@@ -125,13 +136,13 @@ function describeCache(use: Use, request: MakeRequest, has: Has): void {
   });
 }
 
-function describeThinkingAndPrediction(use: Use, request: MakeRequest, has: Has): void {
+function describeThinkingAndPrediction(use: GetSubject, request: MakeRequest, has: HasFeatures): void {
   it("thinking: ends an open block when its tokens are used up", async () => {
     if (!has("thinking")) return expect.assertions(0);
     const thinking = { open: "<think>", close: "</think>", opened: true };
     const at = async (maxTokens: number) => {
       const budget = { thinking: { ...thinking, maxTokens }, maxTokens: 60 };
-      return (await run(use().engine, request(budget))).texts[0]!.indexOf("</think>");
+      return (await runGeneration(use().engine, request(budget))).texts[0]!.indexOf("</think>");
     };
     expect(await at(0)).toBe(0);
     expect(await at(5)).toBeGreaterThan(0);
@@ -141,9 +152,9 @@ function describeThinkingAndPrediction(use: Use, request: MakeRequest, has: Has)
   it("prediction: changes nothing, whether it comes true or not", async () => {
     if (!has("prediction")) return expect.assertions(0);
     const { engine } = use();
-    const plain = await run(engine, request());
+    const plain = await runGeneration(engine, request());
     expect(plain.end.usage.prediction).toBeUndefined();
-    const predict = (text: string) => run(engine, request({ prediction: { kind: "text", text } }));
+    const predict = (text: string) => runGeneration(engine, request({ prediction: { kind: "text", text } }));
     const right = await predict(plain.texts[0]!);
     const wrong = await predict("something quite different, and nobody says so");
     expect([right.texts, wrong.texts]).toEqual([plain.texts, plain.texts]);

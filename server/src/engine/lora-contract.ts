@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { type ContractSubject, type MakeRequest, run, type Use } from "./contract.ts";
+import { type ContractSubject, type GetSubject, type MakeRequest, runGeneration } from "./contract.ts";
 import type { Engine } from "./port.ts";
 
 const [RED, BLUE] = ["contract/red", "contract/blue"];
 
 /** What an engine must do that lists the feature `lora`. */
-export function describeLoras(use: Use, request: MakeRequest): void {
+export function describeLoras(use: GetSubject, request: MakeRequest): void {
   const makers = {
     loaded: () => withLoras(use()),
     write: async (engine: Engine, adapter?: string) =>
-      (await run(engine, request({ ...of(adapter), maxTokens: 8 }))).texts[0]!,
+      (await runGeneration(engine, request({ ...of(adapter), maxTokens: 8 }))).texts[0]!,
   };
   describe("and of adapters, where it has them", () => {
     describeOutputs(makers, request);
@@ -74,7 +74,7 @@ function describeOutputs({ loaded, write }: Makers, request: MakeRequest): void 
     }
     const cached = async (adapter?: string) => {
       const scoped = request({ ...of(adapter), cacheScope: "contract-adapters", maxTokens: 2 });
-      return (await run(subject.engine, scoped)).end.usage.cachedTokens;
+      return (await runGeneration(subject.engine, scoped)).end.usage.cachedTokens;
     };
     expect([await cached(), await cached(RED), await cached(BLUE)]).toEqual([0, 0, 0]);
     expect(await cached(RED)).toBeGreaterThan(0);
@@ -85,7 +85,7 @@ function describeLoading({ loaded, write }: Makers, request: MakeRequest): void 
   it("refuses one it doesn't have by its name", async () => {
     const subject = await loaded();
     if (subject === null) return expect.assertions(0);
-    const unknown = run(subject.engine, request({ lora: "contract/unknown" }));
+    const unknown = runGeneration(subject.engine, request({ lora: "contract/unknown" }));
     await expect(unknown).rejects.toMatchObject({
       code: "invalid",
       message: expect.stringContaining("contract/unknown"),
@@ -98,7 +98,7 @@ function describeLoading({ loaded, write }: Makers, request: MakeRequest): void 
     if (subject === null) return expect.assertions(0);
     const { engine, paths } = subject;
     const long = request({ lora: RED });
-    const whole = (await run(engine, long)).texts[0]!;
+    const whole = (await runGeneration(engine, long)).texts[0]!;
     let unloaded: Promise<void> | null = null;
     let text = "";
     for await (const event of engine.generate(long, new AbortController().signal)) {
@@ -112,7 +112,7 @@ function describeLoading({ loaded, write }: Makers, request: MakeRequest): void 
     expect(text).toBe(whole);
     await expect(write(engine, RED)).rejects.toMatchObject({ code: "invalid" });
     await engine.loadLora({ id: RED, path: paths[0]! });
-    expect((await run(engine, long)).texts[0]).toBe(whole);
+    expect((await runGeneration(engine, long)).texts[0]).toBe(whole);
   });
 
   it("refuses a file it can't use in words for everyone, and serves on", async () => {

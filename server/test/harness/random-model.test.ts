@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { collect } from "../../src/engine/contract.ts";
+import { collectGeneration } from "../../src/engine/contract.ts";
 import type { GenerateRequest } from "../../src/engine/port.ts";
 import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
 import { MODEL, startHearth, tempFolder } from "./hearth.ts";
@@ -24,7 +24,7 @@ describe("the random model in the engine", () => {
   afterAll(() => replica?.dispose());
 
   const generate = (overrides: Partial<GenerateRequest>) =>
-    collect(replica.engine, textRequest("Once upon a time", overrides), never);
+    collectGeneration(replica.engine, textRequest("Once upon a time", overrides), never);
 
   test("writes as many tokens as it may, others with every seed, the same with the same", async () => {
     const run = (seed: number) => generate({ sampling: { temperature: 1, seed }, maxTokens: 20 });

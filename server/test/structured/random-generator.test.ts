@@ -5,7 +5,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { collect } from "../../src/engine/contract.ts";
+import { collectGeneration } from "../../src/engine/contract.ts";
 import { parseGbnf } from "../../src/engine/grammar/grammar.ts";
 import type { GrammarSymbol, Lowered } from "../../src/engine/grammar/lower.ts";
 import { Matcher } from "../../src/engine/grammar/matcher.ts";
@@ -109,7 +109,7 @@ async function write(
   const maxTokens = Math.max(1, bytes + 1 + spareTokens);
   const request = textRequest("Reply:", { grammar, maxTokens, sampling: { temperature: 1, seed } });
   let closed = false;
-  const { texts, finishes, end } = await collect(replica.engine, request, never, (event) => {
+  const { texts, finishes, end } = await collectGeneration(replica.engine, request, never, (event) => {
     if (event.type === "finish") closed = event.closed === true;
   });
   return {

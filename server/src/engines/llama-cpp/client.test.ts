@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { collect } from "../../engine/contract.ts";
+import { collectGeneration } from "../../engine/contract.ts";
 import type { EngineChannel } from "../../engine/port.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { LlamaCppClient } from "./client.ts";
@@ -101,7 +101,7 @@ describe("the platform's side of the channel", () => {
     const { loaded, receive, close, sent } = setUp();
     const engine = await loaded();
     const seen: string[] = [];
-    const result = collect(engine, textRequest("x"), new AbortController().signal, (event) => {
+    const result = collectGeneration(engine, textRequest("x"), new AbortController().signal, (event) => {
       seen.push(event.type);
     });
     await Promise.resolve();

@@ -10,7 +10,7 @@ import {
   type Token,
 } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type CollectedGeneration, collect } from "../../engine/contract.ts";
+import { type CollectedGeneration, collectGeneration } from "../../engine/contract.ts";
 import type { EngineEvent, GenerateRequest, TokenInfo } from "../../engine/port.ts";
 import { tinyModel } from "./adapter-fixture.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
@@ -70,7 +70,7 @@ function logSoftmax(logits: ReadonlyMap<number, number>): Map<number, number> {
 }
 
 async function run({ engine }: Subject, request: GenerateRequest): Promise<Result> {
-  const result = await collect(engine, request, never);
+  const result = await collectGeneration(engine, request, never);
   return { ...result, tokens: result.tokens[0]!, prompt: result.prompt ?? [] };
 }
 
@@ -157,7 +157,7 @@ describe("llama-cpp's optional features", () => {
       ]) {
         for (const maxTokens of [6, 9, 24]) {
           const closed: unknown[] = [];
-          const result = await collect(
+          const result = await collectGeneration(
             tiny.engine,
             ask("List many words.", { grammar: list, maxTokens, n: 3, ...more }),
             never,
@@ -393,7 +393,7 @@ describe("llama-cpp's optional features", () => {
 
   it("says what the prompt cost before the first text", async () => {
     const events: EngineEvent[] = [];
-    await collect(
+    await collectGeneration(
       real.engine,
       ask("Hello", { n: 2, maxTokens: 3 }),
       never,

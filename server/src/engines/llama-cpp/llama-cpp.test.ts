@@ -3,7 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../test/harness/random-model.ts";
-import { type CollectedGeneration, collect, describeEngineContract } from "../../engine/contract.ts";
+import {
+  type CollectedGeneration,
+  collectGeneration,
+  describeEngineContract,
+} from "../../engine/contract.ts";
 import type { EngineEvent, GenerateRequest } from "../../engine/port.ts";
 import { SMOLLM2_135M_SHAPE } from "../../model-files/testing.ts";
 import { adapterFor } from "./adapter-fixture.ts";
@@ -37,7 +41,7 @@ describeEngineContract("llama-cpp", async () => {
     loras: { paths, broken: modelPath },
     engine: replica.engine,
     activeGenerations: () => replica.engine.activeGenerations(),
-    breakDown: () => void replica.child.kill("SIGKILL"),
+    crash: () => void replica.child.kill("SIGKILL"),
     dispose: () => replica.dispose(),
   };
 });
@@ -53,7 +57,7 @@ describe("llama-cpp", () => {
   afterAll(() => replica?.dispose());
 
   const run = (request: GenerateRequest): Promise<CollectedGeneration> =>
-    collect(engine, request, new AbortController().signal);
+    collectGeneration(engine, request, new AbortController().signal);
 
   it("knows the model's context, template and special tokens", () => {
     expect(engine.model.contextLength).toBe(4096);
@@ -123,7 +127,7 @@ describe("llama-cpp", () => {
     let streamed = 0;
     const enough = new AbortController();
     const endless = textRequest("Numbers: 1, 2, 3,", { maxTokens: 3000, ignoreEos: true });
-    const stream = collect(engine, endless, enough.signal, (event) => {
+    const stream = collectGeneration(engine, endless, enough.signal, (event) => {
       if (event.type === "delta") streamed++;
       if (streamed === streamedBefore + 6) promptDone.abort();
     });
@@ -131,7 +135,7 @@ describe("llama-cpp", () => {
     await until(() => streamed > 0);
     streamedBefore = streamed;
     const long = textRequest(story("long", 3000), { maxTokens: 4 });
-    const other = await collect(engine, long, promptDone.signal);
+    const other = await collectGeneration(engine, long, promptDone.signal);
     expect(other.end.usage.promptTokens).toBeGreaterThan(3000);
     expect(other.end.usage.completionTokens, "the stream moved on before the prompt was done").toBe(0);
     expect(streamed).toBeGreaterThanOrEqual(streamedBefore + 6);
@@ -141,7 +145,7 @@ describe("llama-cpp", () => {
 
   it("ends an aborted prompt within a slice, not after it", async () => {
     const abort = new AbortController();
-    const result = collect(engine, textRequest(story("aborted", 3000)), abort.signal);
+    const result = collectGeneration(engine, textRequest(story("aborted", 3000)), abort.signal);
     await until(async () => (await engine.activeGenerations()) === 1);
     abort.abort();
     const { end } = await result;
@@ -175,7 +179,7 @@ describe("llama-cpp", () => {
   it("never delivers half a character", async () => {
     const request = textRequest("😀🎉🚀😀🎉🚀😀🎉🚀😀🎉🚀", { maxTokens: 24 });
     const pieces: string[] = [];
-    await collect(engine, request, never, (event) => {
+    await collectGeneration(engine, request, never, (event) => {
       if (event.type === "delta") pieces.push(event.text);
     });
     expect(pieces.join("")).toMatch(/\p{Emoji}/u);
@@ -200,7 +204,7 @@ describe("a llama-cpp process", () => {
     const replica = await launchReplica({ modelPath, slots: 2, contextSize: 1024, threads: 1 });
     const events: EngineEvent[] = [];
     const request = textRequest("Numbers: 1, 2, 3,", { maxTokens: 900, n: 2 });
-    const result = collect(replica.engine, request, never, (event) => {
+    const result = collectGeneration(replica.engine, request, never, (event) => {
       if (events.push(event) === 5) replica.child.kill("SIGKILL");
     });
     await expect(result).rejects.toMatchObject({ code: "unavailable", retryable: true });
@@ -212,7 +216,7 @@ describe("a llama-cpp process", () => {
 
   it("ends at once when the platform is gone, also in the middle of a batch", async () => {
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 4096, threads: 1 });
-    const result = collect(replica.engine, textRequest(story("orphan", 2000)), never);
+    const result = collectGeneration(replica.engine, textRequest(story("orphan", 2000)), never);
     const exited = new Promise((resolve) => replica.child.once("exit", (_, signal) => resolve(signal)));
     await until(async () => (await replica.engine.activeGenerations()) === 1);
     replica.child.disconnect();
@@ -226,7 +230,11 @@ describe("a llama-cpp process", () => {
     const { engine } = replica;
     const tokens = (await engine.tokenize(story("full", 240))).slice(0, 240);
     const input = { kind: "tokens", tokens } as const;
-    const result = await collect(engine, textRequest("", { input, maxTokens: 1000, ignoreEos: true }), never);
+    const result = await collectGeneration(
+      engine,
+      textRequest("", { input, maxTokens: 1000, ignoreEos: true }),
+      never,
+    );
     expect(engine.model.contextLength).toBe(256);
     expect(result.finishes).toEqual(["length"]);
     expect(result.end.usage).toMatchObject({ promptTokens: 240, completionTokens: 16 });

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../test/harness/random-model.ts";
-import { type CollectedGeneration, collect } from "../../engine/contract.ts";
+import { type CollectedGeneration, collectGeneration } from "../../engine/contract.ts";
 import type { Engine, GenerateRequest } from "../../engine/port.ts";
 import { adapterFor, mergeAdapter, tinyModel } from "./adapter-fixture.ts";
 import { expectAlike } from "./expect-alike.ts";
@@ -17,7 +17,7 @@ const never = new AbortController().signal;
 const STORY = "one two three four five six seven eight nine ten ";
 
 function run(engine: Engine, request: GenerateRequest): Promise<CollectedGeneration> {
-  return collect(engine, request, never);
+  return collectGeneration(engine, request, never);
 }
 
 describe("an adapter on a llama-cpp model", () => {
@@ -124,7 +124,7 @@ describe("adapters on one llama-cpp model", () => {
           requests.map(async (one, i) => {
             for (let turn = 0; turn < many[i]!.delay; turn++) await new Promise(setImmediate);
             const abort = new AbortController();
-            const result = collect(engine, one, abort.signal, (event) => {
+            const result = collectGeneration(engine, one, abort.signal, (event) => {
               if (many[i]!.abort && event.type === "delta") abort.abort();
             });
             return result;
@@ -165,7 +165,7 @@ describe("adapters on one llama-cpp model", () => {
     await engine.loadLora!({ id, path: paths[0]! });
     const red = await run(engine, { ...long(), cacheScope: "kept" });
     let unloaded: Promise<void> | null = null;
-    const running = await collect(engine, long(), never, (event) => {
+    const running = await collectGeneration(engine, long(), never, (event) => {
       if (event.type === "delta") unloaded ??= engine.unloadLora!(id);
     });
     await unloaded;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { collect } from "../../engine/contract.ts";
+import { collectGeneration } from "../../engine/contract.ts";
 import { EngineError, type GenerateRequest } from "../../engine/port.ts";
 import { convertToGguf } from "../../model-files/service.ts";
 import { writeTinyModel } from "../../model-files/testing.ts";
@@ -31,7 +31,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function ask(replica: TestReplica, text: string, more: Partial<GenerateRequest> = {}) {
   const request = textRequest(text, { maxTokens: 48, ignoreEos: true, logprobs: 3, ...more });
-  const { tokens, end } = await collect(replica.engine, request, new AbortController().signal);
+  const { tokens, end } = await collectGeneration(replica.engine, request, new AbortController().signal);
   return { made: tokens[0]!, guesses: end.usage.prediction };
 }
 

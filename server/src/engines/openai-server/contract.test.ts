@@ -94,7 +94,7 @@ describeEngineContract(
     return {
       engine,
       activeGenerations: () => model.active,
-      breakDown: () => model.crash(),
+      crash: () => model.crash(),
       dispose: async () => {
         await engine.close();
         await upstream.close();
