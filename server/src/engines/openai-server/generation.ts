@@ -4,8 +4,8 @@
  */
 import type { Dispatcher } from "undici";
 import { EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
-import { Choices } from "./choices.ts";
 import { badReply, type ContextRefusal, contextRefusal, statusError, transportError } from "./errors.ts";
+import { ResponseToEvents } from "./response-to-events.ts";
 import { SseParser } from "./sse.ts";
 import type { Reply } from "./wire.ts";
 
@@ -55,7 +55,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
   readonly #upstream: Upstream;
   readonly #request: GenerateRequest;
   readonly #signal: AbortSignal;
-  readonly #choices: Choices;
+  readonly #choices: ResponseToEvents;
 
   #events: EngineEvent[] = [];
   #taken = 0;
@@ -82,7 +82,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
     this.#upstream = upstream;
     this.#request = request;
     this.#signal = signal;
-    this.#choices = new Choices(request, (event) => {
+    this.#choices = new ResponseToEvents(request, (event) => {
       this.#events.push(event);
     });
   }
@@ -259,7 +259,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
         this.#sse.end();
         if (!this.#settled) this.#finish();
       } else if (this.#status === 200) {
-        this.#choices.reply(this.#json() as Reply);
+        this.#choices.response(this.#json() as Reply);
         this.#finish();
       } else if (this.#refused()) {
         return;

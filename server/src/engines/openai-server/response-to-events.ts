@@ -12,15 +12,15 @@ import {
   usageOf,
 } from "./wire.ts";
 
-export class Choices {
+export class ResponseToEvents {
   readonly #request: GenerateRequest;
   readonly #emit: (event: EngineEvent) => void;
   readonly #finished: boolean[];
   #openChoices: number;
   /** The latest usage the server told. */
-  #told: EngineUsage | null = null;
+  #reportedUsage: EngineUsage | null = null;
   /** Tokens of deltas that arrived since the server last told the usage. */
-  #untoldTokens = 0;
+  #unreportedTokens = 0;
 
   constructor(request: GenerateRequest, emit: (event: EngineEvent) => void) {
     this.#request = request;
@@ -35,11 +35,11 @@ export class Choices {
   }
 
   /** A whole reply to a request that did not stream. @throws EngineError `bad_reply`. */
-  reply(reply: Reply): void {
+  response(reply: Reply): void {
     if (!Array.isArray(reply?.choices)) throw badReply();
     for (const choice of reply.choices) this.#choice(choice, false);
     if (!this.complete) throw badReply();
-    this.#tell(reply);
+    this.#updateUsage(reply);
   }
 
   /** One chunk of a stream. @throws EngineError. */
@@ -50,34 +50,37 @@ export class Choices {
       if (!Array.isArray(chunk.choices)) throw badReply();
       for (const choice of chunk.choices) this.#choice(choice, true);
     }
-    this.#tell(chunk);
+    this.#updateUsage(chunk);
   }
 
   /** The server's count where it told one, brought up to date with the deltas that came after. */
   usage(): EngineUsage {
     if (this.#request.maxTokens === 0) {
       return {
-        promptTokens: this.#told?.promptTokens ?? estimatePromptTokens(this.#request),
-        cachedTokens: this.#told?.cachedTokens ?? 0,
+        promptTokens: this.#reportedUsage?.promptTokens ?? estimatePromptTokens(this.#request),
+        cachedTokens: this.#reportedUsage?.cachedTokens ?? 0,
         completionTokens: 0,
       };
     }
-    if (this.#told === null) {
+    if (this.#reportedUsage === null) {
       return {
         promptTokens: estimatePromptTokens(this.#request),
         cachedTokens: 0,
-        completionTokens: this.#untoldTokens,
+        completionTokens: this.#unreportedTokens,
       };
     }
-    if (this.#untoldTokens === 0) return this.#told;
-    return { ...this.#told, completionTokens: this.#told.completionTokens + this.#untoldTokens };
+    if (this.#unreportedTokens === 0) return this.#reportedUsage;
+    return {
+      ...this.#reportedUsage,
+      completionTokens: this.#reportedUsage.completionTokens + this.#unreportedTokens,
+    };
   }
 
-  #tell(reply: Reply): void {
+  #updateUsage(reply: Reply): void {
     const usage = usageOf(reply.usage);
     if (usage === null) return;
-    this.#told = usage;
-    this.#untoldTokens = 0;
+    this.#reportedUsage = usage;
+    this.#unreportedTokens = 0;
   }
 
   #choice(choice: ReplyChoice, streamed: boolean): void {
@@ -103,7 +106,7 @@ export class Choices {
       this.#pieces(
         index,
         choice,
-        part === null ? [{ text: textOf(choice.text) }] : piecesOf(part, streamed),
+        part === null ? [{ text: textOf(choice.text) }] : deltaPartsOf(part, streamed),
         streamed,
       );
       return;
@@ -114,7 +117,7 @@ export class Choices {
     if (this.#request.maxTokens > 0) this.#emit({ type: "delta", choice: index, text });
   }
 
-  #pieces(index: number, choice: ReplyChoice, all: readonly Piece[], streamed: boolean): void {
+  #pieces(index: number, choice: ReplyChoice, all: readonly DeltaPart[], streamed: boolean): void {
     const pieces = all.filter((piece) => piece.text !== "" || piece.as !== undefined);
     if (pieces.length > 0) this.#count(pieces.map((piece) => piece.text).join(""), streamed);
     if (this.#request.maxTokens === 0) return;
@@ -129,7 +132,7 @@ export class Choices {
 
   /** A streamed delta is one token on every server known; a whole text can only be estimated. */
   #count(text: string, streamed: boolean): void {
-    this.#untoldTokens += streamed ? 1 : estimateTokens(text);
+    this.#unreportedTokens += streamed ? 1 : estimateTokens(text);
   }
 
   #streamError(error: unknown): EngineError {
@@ -139,25 +142,25 @@ export class Choices {
   }
 }
 
-type Piece = Pick<Extract<EngineEvent, { type: "delta" }>, "text" | "as">;
+type DeltaPart = Pick<Extract<EngineEvent, { type: "delta" }>, "text" | "as">;
 
 /** Reasoning, content and calls, in this order. @throws EngineError `bad_reply`. */
-function piecesOf(part: ReplyPart, streamed: boolean): Piece[] {
+function deltaPartsOf(part: ReplyPart, streamed: boolean): DeltaPart[] {
   const calls = part.tool_calls ?? [];
   if (!Array.isArray(calls)) throw badReply();
   return [
     ...reasoningOf(part),
     { text: textOf(part.content) },
-    ...calls.map((call, position) => callPiece(call, position, streamed)),
+    ...calls.map((call, position) => toolCallPart(call, position, streamed)),
   ];
 }
 
-function reasoningOf(part: ReplyPart): Piece[] {
+function reasoningOf(part: ReplyPart): DeltaPart[] {
   const text = textOf(part.reasoning_content ?? part.reasoning);
   return text === "" ? [] : [{ text, as: "reasoning" }];
 }
 
-function callPiece(call: unknown, position: number, streamed: boolean): Piece {
+function toolCallPart(call: unknown, position: number, streamed: boolean): DeltaPart {
   const { index, id, function: called } = (call ?? {}) as Record<string, unknown>;
   const { name, arguments: given } = (called ?? {}) as Record<string, unknown>;
   const number = streamed ? (index ?? position) : position;
