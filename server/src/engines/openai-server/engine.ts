@@ -12,7 +12,7 @@ import {
 import { badReply, type ContextRefusal, statusError, transportError } from "./errors.ts";
 import { capabilitiesOf } from "./features.ts";
 import { Generation, type Upstream } from "./generation.ts";
-import { type Dialect, requestBody, SAMPLING_OF } from "./wire.ts";
+import { type Dialect, requestBody, SAMPLING_BY_DIALECT } from "./protocol.ts";
 
 export interface OpenAiServerOptions {
   /** Where the API's paths begin, version included: `http://127.0.0.1:8000/v1`. http or https, no credentials. */
@@ -97,7 +97,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     const more = capabilitiesOf(options.features ?? []);
     this.capabilities = {
       rendersChat: true,
-      sampling: [...SAMPLING_OF[this.#dialect], ...more.sampling],
+      sampling: [...SAMPLING_BY_DIALECT[this.#dialect], ...more.sampling],
       features: more.features,
       exactUsageOnAbort: false,
     };

@@ -5,9 +5,9 @@
 import type { Dispatcher } from "undici";
 import { EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
 import { badReply, type ContextRefusal, contextRefusal, statusError, transportError } from "./errors.ts";
+import type { ResponseBody } from "./protocol.ts";
 import { ResponseToEvents } from "./response-to-events.ts";
 import { SseParser } from "./sse.ts";
-import type { Reply } from "./wire.ts";
 
 /** What a generation needs of its engine. */
 export interface Upstream {
@@ -259,7 +259,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
         this.#sse.end();
         if (!this.#settled) this.#finish();
       } else if (this.#status === 200) {
-        this.#choices.response(this.#json() as Reply);
+        this.#choices.response(this.#json() as ResponseBody);
         this.#finish();
       } else if (this.#refused()) {
         return;
@@ -280,7 +280,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
   #onSse(data: string): void {
     if (this.#settled) return;
     if (data === "[DONE]") this.#finish();
-    else this.#choices.chunk(JSON.parse(data) as Reply);
+    else this.#choices.chunk(JSON.parse(data) as ResponseBody);
   }
 
   #json(): unknown {

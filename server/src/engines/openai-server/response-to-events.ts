@@ -5,12 +5,12 @@ import { tokensOf } from "./logprobs.ts";
 import {
   estimatePromptTokens,
   estimateTokens,
-  finishOf,
-  type Reply,
-  type ReplyChoice,
-  type ReplyPart,
-  usageOf,
-} from "./wire.ts";
+  parseFinishReason,
+  parseUsage,
+  type ResponseBody,
+  type ResponseChoice,
+  type ResponseMessage,
+} from "./protocol.ts";
 
 export class ResponseToEvents {
   readonly #request: GenerateRequest;
@@ -35,7 +35,7 @@ export class ResponseToEvents {
   }
 
   /** A whole reply to a request that did not stream. @throws EngineError `bad_reply`. */
-  response(reply: Reply): void {
+  response(reply: ResponseBody): void {
     if (!Array.isArray(reply?.choices)) throw badReply();
     for (const choice of reply.choices) this.#choice(choice, false);
     if (!this.complete) throw badReply();
@@ -43,7 +43,7 @@ export class ResponseToEvents {
   }
 
   /** One chunk of a stream. @throws EngineError. */
-  chunk(chunk: Reply): void {
+  chunk(chunk: ResponseBody): void {
     if (chunk === null || typeof chunk !== "object") throw badReply();
     if (chunk.error !== undefined && chunk.error !== null) throw this.#streamError(chunk.error);
     if (chunk.choices !== undefined) {
@@ -76,14 +76,14 @@ export class ResponseToEvents {
     };
   }
 
-  #updateUsage(reply: Reply): void {
-    const usage = usageOf(reply.usage);
+  #updateUsage(reply: ResponseBody): void {
+    const usage = parseUsage(reply.usage);
     if (usage === null) return;
     this.#reportedUsage = usage;
     this.#unreportedTokens = 0;
   }
 
-  #choice(choice: ReplyChoice, streamed: boolean): void {
+  #choice(choice: ResponseChoice, streamed: boolean): void {
     const index = choice?.index ?? 0;
     if (this.#finished[index] === undefined) throw badReply();
     if (this.#finished[index]) return;
@@ -91,14 +91,14 @@ export class ResponseToEvents {
     const reason = choice.finish_reason;
     if (reason === null || reason === undefined) return;
     if (typeof reason !== "string") throw badReply();
-    const finish = this.#request.maxTokens === 0 ? "length" : finishOf(reason);
+    const finish = this.#request.maxTokens === 0 ? "length" : parseFinishReason(reason);
     if (finish === null) throw new EngineError("unavailable", "The model server gave the request up.");
     this.#finished[index] = true;
     this.#openChoices -= 1;
     this.#emit({ type: "finish", choice: index, reason: finish });
   }
 
-  #text(index: number, choice: ReplyChoice, streamed: boolean): void {
+  #text(index: number, choice: ResponseChoice, streamed: boolean): void {
     const part = (streamed ? choice.delta : choice.message) ?? null;
     const isPlain =
       part === null || (part.reasoning_content ?? part.reasoning ?? part.tool_calls ?? null) === null;
@@ -117,7 +117,7 @@ export class ResponseToEvents {
     if (this.#request.maxTokens > 0) this.#emit({ type: "delta", choice: index, text });
   }
 
-  #pieces(index: number, choice: ReplyChoice, all: readonly DeltaPart[], streamed: boolean): void {
+  #pieces(index: number, choice: ResponseChoice, all: readonly DeltaPart[], streamed: boolean): void {
     const pieces = all.filter((piece) => piece.text !== "" || piece.as !== undefined);
     if (pieces.length > 0) this.#count(pieces.map((piece) => piece.text).join(""), streamed);
     if (this.#request.maxTokens === 0) return;
@@ -145,7 +145,7 @@ export class ResponseToEvents {
 type DeltaPart = Pick<Extract<EngineEvent, { type: "delta" }>, "text" | "as">;
 
 /** Reasoning, content and calls, in this order. @throws EngineError `bad_reply`. */
-function deltaPartsOf(part: ReplyPart, streamed: boolean): DeltaPart[] {
+function deltaPartsOf(part: ResponseMessage, streamed: boolean): DeltaPart[] {
   const calls = part.tool_calls ?? [];
   if (!Array.isArray(calls)) throw badReply();
   return [
@@ -155,7 +155,7 @@ function deltaPartsOf(part: ReplyPart, streamed: boolean): DeltaPart[] {
   ];
 }
 
-function reasoningOf(part: ReplyPart): DeltaPart[] {
+function reasoningOf(part: ResponseMessage): DeltaPart[] {
   const text = textOf(part.reasoning_content ?? part.reasoning);
   return text === "" ? [] : [{ text, as: "reasoning" }];
 }

@@ -20,7 +20,7 @@ const OPENAI_SAMPLING: readonly (keyof Sampling)[] = [
   "presencePenalty",
 ];
 
-export const SAMPLING_OF: Readonly<Record<Dialect, readonly (keyof Sampling)[]>> = {
+export const SAMPLING_BY_DIALECT: Readonly<Record<Dialect, readonly (keyof Sampling)[]>> = {
   openai: OPENAI_SAMPLING,
   extended: [...OPENAI_SAMPLING, "topK", "minP", "repetitionPenalty"],
 };
@@ -98,8 +98,8 @@ export function requestBody(
   if (request.stop.length > 0) body.stop = request.stop;
   if (sampling.seed !== undefined) body.seed = sampling.seed;
   addPenalties(body, dialect, sampling);
-  addConstraint(body, request);
-  addTokenWishes(body, dialect, request);
+  addStructuredOutput(body, request);
+  addTokenOptions(body, dialect, request);
   if (dialect === "extended") {
     // −1 is "off" for all of them; 0 is refused by some.
     body.top_k = sampling.topK || -1;
@@ -155,7 +155,7 @@ function messageJson(message: ChatMessage): object {
   };
 }
 
-function addConstraint(body: RequestBody, { grammar, json }: GenerateRequest): void {
+function addStructuredOutput(body: RequestBody, { grammar, json }: GenerateRequest): void {
   if (grammar !== undefined) {
     // In this order: vLLM, vLLM before 0.12, llama-server, SGLang. Each passes over the others' names.
     Object.assign(body, { structured_outputs: { grammar }, guided_grammar: grammar, grammar, ebnf: grammar });
@@ -167,7 +167,7 @@ function addConstraint(body: RequestBody, { grammar, json }: GenerateRequest): v
       : { type: "json_schema", json_schema: { name: "reply", schema: json.schema, strict: true } };
 }
 
-function addTokenWishes(body: RequestBody, dialect: Dialect, request: GenerateRequest): void {
+function addTokenOptions(body: RequestBody, dialect: Dialect, request: GenerateRequest): void {
   const { logprobs, minTokens, ignoreEos, cacheScope, input, sampling } = request;
   if (logprobs !== undefined) {
     body.logprobs = input.kind === "chat" ? true : logprobs;
@@ -195,23 +195,23 @@ function addPenalties(body: RequestBody, dialect: Dialect, sampling: Sampling): 
 }
 
 /** A reply or stream chunk as far as it is read; everything may be missing or of another type. */
-export interface Reply {
-  choices?: ReplyChoice[];
-  usage?: ReplyUsage | null;
+export interface ResponseBody {
+  choices?: ResponseChoice[];
+  usage?: ResponseUsage | null;
   error?: unknown;
 }
 
-export interface ReplyChoice {
+export interface ResponseChoice {
   index?: number;
   text?: unknown;
-  message?: ReplyPart | null;
-  delta?: ReplyPart | null;
+  message?: ResponseMessage | null;
+  delta?: ResponseMessage | null;
   logprobs?: unknown;
   token_ids?: unknown;
   finish_reason?: unknown;
 }
 
-export interface ReplyPart {
+export interface ResponseMessage {
   content?: unknown;
   /** vLLM calls it `reasoning` since 0.12. */
   reasoning_content?: unknown;
@@ -219,14 +219,14 @@ export interface ReplyPart {
   tool_calls?: unknown;
 }
 
-export interface ReplyUsage {
+export interface ResponseUsage {
   prompt_tokens?: unknown;
   completion_tokens?: unknown;
   prompt_tokens_details?: { cached_tokens?: unknown } | null;
 }
 
 /** Null when the numbers are not there. */
-export function usageOf(usage: ReplyUsage | null | undefined): EngineUsage | null {
+export function parseUsage(usage: ResponseUsage | null | undefined): EngineUsage | null {
   if (usage === null || usage === undefined) return null;
   const promptTokens = usage.prompt_tokens;
   const completionTokens = usage.completion_tokens;
@@ -244,7 +244,7 @@ function isCount(value: unknown): value is number {
 }
 
 /** Null when the server ended the choice for a reason of its own (`abort`, `error`): that is no result. */
-export function finishOf(reason: string): FinishReason | null {
+export function parseFinishReason(reason: string): FinishReason | null {
   if (reason === "length") return "length";
   return reason === "abort" || reason === "error" ? null : "stop";
 }
