@@ -584,7 +584,7 @@ describe("errors", () => {
         response.socket?.once("close", onClosed);
         json(response, 200, "x".repeat(5_000));
       },
-      { maxReplyBytes: 4_000 },
+      { maxResponseBytes: 4_000 },
     );
     expect((await failure(engine)).code).toBe("bad_reply");
     await closed;

@@ -11,8 +11,8 @@ import {
 } from "../../engine/port.ts";
 import { badReply, type ContextRefusal, statusError, transportError } from "./errors.ts";
 import { capabilitiesOf } from "./features.ts";
-import { Generation, type Upstream } from "./generation.ts";
 import { type Dialect, requestBody, SAMPLING_BY_DIALECT } from "./protocol.ts";
+import { type Upstream, UpstreamRequest } from "./upstream-request.ts";
 
 export interface OpenAiServerOptions {
   /** Where the API's paths begin, version included: `http://127.0.0.1:8000/v1`. http or https, no credentials. */
@@ -44,16 +44,16 @@ export interface OpenAiServerOptions {
    */
   bodyTimeoutMs?: number;
   /** Largest reply that is not a stream. Default 16 MiB. */
-  maxReplyBytes?: number;
+  maxResponseBytes?: number;
   /** Largest single event of a stream. Default 1 MiB. */
   maxEventBytes?: number;
 }
 
 /** uvicorn, which vLLM and SGLang use, closes idle connections after 5 s; ours must be given up before. */
 const KEEP_ALIVE_MS = 4_000;
-const REPLY_TIMEOUT_MS = 600_000;
+const RESPONSE_TIMEOUT_MS = 600_000;
 /** Small requests on the side: health and tokenize. */
-const SIDE_TIMEOUT_MS = 10_000;
+const SMALL_REQUEST_TIMEOUT_MS = 10_000;
 
 /** @throws TypeError when an option makes no sense. */
 export function createOpenAiServerEngine(options: OpenAiServerOptions): Engine {
@@ -63,7 +63,7 @@ export function createOpenAiServerEngine(options: OpenAiServerOptions): Engine {
 class OpenAiServerEngine implements Engine, Upstream {
   readonly capabilities: EngineCapabilities;
   readonly model: EngineModelInfo;
-  readonly maxReplyBytes: number;
+  readonly maxResponseBytes: number;
   readonly maxEventBytes: number;
 
   readonly #pool: Pool;
@@ -92,7 +92,7 @@ class OpenAiServerEngine implements Engine, Upstream {
       if (!/^[\x21-\x7e]+$/.test(options.apiKey)) throw new TypeError("apiKey must be visible ASCII");
       this.#headers.push("authorization", `Bearer ${options.apiKey}`);
     }
-    this.maxReplyBytes = options.maxReplyBytes ?? 16 * 1024 * 1024;
+    this.maxResponseBytes = options.maxResponseBytes ?? 16 * 1024 * 1024;
     this.maxEventBytes = options.maxEventBytes ?? 1024 * 1024;
     const more = capabilitiesOf(options.features ?? []);
     this.capabilities = {
@@ -112,16 +112,16 @@ class OpenAiServerEngine implements Engine, Upstream {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectTimeout: options.connectTimeoutMs ?? 5_000,
-      headersTimeout: options.headersTimeoutMs ?? REPLY_TIMEOUT_MS,
-      bodyTimeout: options.bodyTimeoutMs ?? REPLY_TIMEOUT_MS,
+      headersTimeout: options.headersTimeoutMs ?? RESPONSE_TIMEOUT_MS,
+      bodyTimeout: options.bodyTimeoutMs ?? RESPONSE_TIMEOUT_MS,
     });
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<EngineEvent> {
-    return new Generation(this, request, signal);
+    return new UpstreamRequest(this, request, signal);
   }
 
-  send(request: GenerateRequest, maxTokens: number | null, handler: Generation): void {
+  send(request: GenerateRequest, maxTokens: number | null, handler: UpstreamRequest): void {
     this.#pool.dispatch(
       {
         method: "POST",
@@ -135,7 +135,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     );
   }
 
-  async refit({ input }: GenerateRequest, refusal: ContextRefusal): Promise<number | null> {
+  async maxTokensAfterOverflow({ input }: GenerateRequest, refusal: ContextRefusal): Promise<number | null> {
     if (refusal.exact) return refusal.contextTokens - refusal.promptTokens;
     // The server stopped counting the prompt. Chat without a limit gets what is left; for text we count ourselves.
     if (input.kind === "chat") return null;
@@ -147,7 +147,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     return left;
   }
 
-  enter(): void {
+  acquireSlot(): void {
     if (this.#closed !== null) throw new EngineError("unavailable", "The engine is closed.");
     if (this.#inFlight >= this.#maxInFlight) {
       throw new EngineError("overloaded", "Too many requests are waiting for the model server.");
@@ -155,7 +155,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     this.#inFlight += 1;
   }
 
-  leave(): void {
+  releaseSlot(): void {
     this.#inFlight -= 1;
   }
 
@@ -170,7 +170,7 @@ class OpenAiServerEngine implements Engine, Upstream {
       add_special: false,
       parse_special: true,
     });
-    const { status, json } = await this.#ask("POST", `${this.#rootPath}/tokenize`, body);
+    const { status, json } = await this.#requestJson("POST", `${this.#rootPath}/tokenize`, body);
     if (status === 404 || status === 405 || status === 501) throw noTokenizer();
     if (status !== 200) throw statusError(status, json, null);
     const tokens = (json as { tokens?: unknown } | null)?.tokens;
@@ -179,9 +179,9 @@ class OpenAiServerEngine implements Engine, Upstream {
   }
 
   async health(): Promise<void> {
-    let { status } = await this.#ask("GET", `${this.#rootPath}/health`, null);
+    let { status } = await this.#requestJson("GET", `${this.#rootPath}/health`, null);
     if (status === 404 || status === 405) {
-      ({ status } = await this.#ask("GET", `${this.#basePath}/models`, null));
+      ({ status } = await this.#requestJson("GET", `${this.#basePath}/models`, null));
     }
     if (status < 200 || status > 299) throw statusError(Math.max(status, 500), null, null);
   }
@@ -192,7 +192,7 @@ class OpenAiServerEngine implements Engine, Upstream {
   }
 
   /** One small request. `json` is null when the reply is none. @throws EngineError on transport failures. */
-  async #ask(method: "GET" | "POST", path: string, body: string | null) {
+  async #requestJson(method: "GET" | "POST", path: string, body: string | null) {
     if (this.#closed !== null) throw new EngineError("unavailable", "The engine is closed.");
     try {
       const reply = await this.#pool.request({
@@ -200,14 +200,14 @@ class OpenAiServerEngine implements Engine, Upstream {
         path,
         body,
         headers: this.#headers,
-        headersTimeout: SIDE_TIMEOUT_MS,
-        bodyTimeout: SIDE_TIMEOUT_MS,
+        headersTimeout: SMALL_REQUEST_TIMEOUT_MS,
+        bodyTimeout: SMALL_REQUEST_TIMEOUT_MS,
       });
       const pieces: Uint8Array[] = [];
       let sizeBytes = 0;
       for await (const piece of reply.body as AsyncIterable<Uint8Array>) {
         sizeBytes += piece.length;
-        if (sizeBytes > this.maxReplyBytes) throw badReply();
+        if (sizeBytes > this.maxResponseBytes) throw badReply();
         pieces.push(piece);
       }
       return { status: reply.statusCode, json: parseJson(Buffer.concat(pieces).toString()) };

@@ -11,18 +11,18 @@ import { SseParser } from "./sse.ts";
 
 /** What a generation needs of its engine. */
 export interface Upstream {
-  readonly maxReplyBytes: number;
+  readonly maxResponseBytes: number;
   readonly maxEventBytes: number;
   /** Sends the request. @param maxTokens null leaves the limit to the server. */
   send(request: GenerateRequest, maxTokens: number | null, handler: Dispatcher.DispatchHandler): void;
   /** The server refused the request's length: the limit to try again with, or the error to give up with. */
-  refit(request: GenerateRequest, refusal: ContextRefusal): Promise<number | null>;
+  maxTokensAfterOverflow(request: GenerateRequest, refusal: ContextRefusal): Promise<number | null>;
   /** Takes a place among the requests in flight. @throws EngineError `overloaded`, `unavailable`. */
-  enter(): void;
-  leave(): void;
+  acquireSlot(): void;
+  releaseSlot(): void;
 }
 
-interface Waiter {
+interface PendingNext {
   resolve(result: IteratorResult<EngineEvent>): void;
   reject(error: EngineError): void;
 }
@@ -31,16 +31,16 @@ interface Waiter {
  * Who follows a signal. One listener a signal, added when it is first seen and never removed: adding and removing one
  * for each request costs more than the rest of its bookkeeping when a connection's requests share a signal.
  */
-const followers = new WeakMap<AbortSignal, Set<Generation>>();
+const requestsBySignal = new WeakMap<AbortSignal, Set<UpstreamRequest>>();
 
-function followersOf(signal: AbortSignal): Set<Generation> {
-  let set = followers.get(signal);
+function requestsOf(signal: AbortSignal): Set<UpstreamRequest> {
+  let set = requestsBySignal.get(signal);
   if (set === undefined) {
-    const fresh = new Set<Generation>();
+    const fresh = new Set<UpstreamRequest>();
     signal.addEventListener("abort", () => {
       for (const generation of fresh) generation.cancel();
     });
-    followers.set(signal, fresh);
+    requestsBySignal.set(signal, fresh);
     set = fresh;
   }
   return set;
@@ -51,7 +51,7 @@ const DONE: IteratorResult<EngineEvent> = { done: true, value: undefined };
 const PAUSE_EVENTS = 256;
 const ABORTED = new Error("aborted");
 
-export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatcher.DispatchHandler {
+export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Dispatcher.DispatchHandler {
   readonly #upstream: Upstream;
   readonly #request: GenerateRequest;
   readonly #signal: AbortSignal;
@@ -59,16 +59,16 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
 
   #events: EngineEvent[] = [];
   #taken = 0;
-  #waiter: Waiter | null = null;
+  #waiter: PendingNext | null = null;
   #error: EngineError | null = null;
   #started = false;
   /** Nothing more is added to the events. */
   #settled = false;
 
-  #followers: Set<Generation> | null = null;
+  #signalRequests: Set<UpstreamRequest> | null = null;
   #onWire = false;
-  #entered = false;
-  #refitted = false;
+  #hasSlot = false;
+  #resent = false;
   #abortUpstream: ((error?: Error) => void) | null = null;
   #resumeUpstream: (() => void) | null = null;
   #paused = false;
@@ -167,10 +167,10 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
       return;
     }
     try {
-      this.#upstream.enter();
-      this.#entered = true;
-      this.#followers = followersOf(this.#signal);
-      this.#followers.add(this);
+      this.#upstream.acquireSlot();
+      this.#hasSlot = true;
+      this.#signalRequests = requestsOf(this.#signal);
+      this.#signalRequests.add(this);
       this.#upstream.send(this.#request, this.#request.maxTokens, this);
     } catch (error) {
       this.#fail(error);
@@ -181,7 +181,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
     if (this.#settled) return;
     this.#settled = true;
     this.#error = error;
-    this.#followers?.delete(this);
+    this.#signalRequests?.delete(this);
   }
 
   #fail(thrown: unknown): void {
@@ -214,7 +214,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
     this.#resumeUpstream = resume;
     if (this.#request.stream && status === 200) {
       // A page of some proxy, say, might go on without end and never hold an event.
-      if (!mayBeEvents(headers)) {
+      if (!mayBeEventStream(headers)) {
         this.#fail(badReply());
         return true;
       }
@@ -237,7 +237,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
       return !this.#paused;
     }
     this.#bodyBytes += chunk.length;
-    if (this.#bodyBytes > this.#upstream.maxReplyBytes) {
+    if (this.#bodyBytes > this.#upstream.maxResponseBytes) {
       this.#fail(badReply());
     } else if (this.#body === null) {
       this.#body = chunk;
@@ -251,7 +251,7 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
   onComplete(): void {
     this.#abortUpstream = null;
     if (this.#settled) {
-      this.#leave();
+      this.#releaseSlot();
       return;
     }
     try {
@@ -261,19 +261,19 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
       } else if (this.#status === 200) {
         this.#choices.response(this.#json() as ResponseBody);
         this.#finish();
-      } else if (this.#refused()) {
+      } else if (this.#onErrorStatus()) {
         return;
       }
     } catch (error) {
       this.#fail(error);
     }
-    this.#leave();
+    this.#releaseSlot();
     this.#wake();
   }
 
   onError(error: Error): void {
     this.#abortUpstream = null;
-    this.#leave();
+    this.#releaseSlot();
     this.#fail(transportError(error));
   }
 
@@ -290,32 +290,32 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
   }
 
   /** The server answered with an error status. True when the request is tried again with a shorter output. */
-  #refused(): boolean {
+  #onErrorStatus(): boolean {
     let body: unknown = null;
     try {
       body = this.#json();
     } catch {
       // Not JSON: the status alone decides.
     }
-    const refusal = this.#status === 400 && !this.#refitted ? contextRefusal(body) : null;
+    const refusal = this.#status === 400 && !this.#resent ? contextRefusal(body) : null;
     if (refusal === null || refusal.promptTokens >= refusal.contextTokens) {
       throw statusError(this.#status, body, this.#request);
     }
-    void this.#refit(refusal);
+    void this.#resendWithinContext(refusal);
     return true;
   }
 
-  async #refit(refusal: ContextRefusal): Promise<void> {
-    this.#refitted = true;
+  async #resendWithinContext(refusal: ContextRefusal): Promise<void> {
+    this.#resent = true;
     this.#body = null;
     this.#bodyPieces = null;
     this.#bodyBytes = 0;
     try {
-      const maxTokens = await this.#upstream.refit(this.#request, refusal);
-      if (this.#settled) this.#leave();
+      const maxTokens = await this.#upstream.maxTokensAfterOverflow(this.#request, refusal);
+      if (this.#settled) this.#releaseSlot();
       else this.#upstream.send(this.#request, maxTokens, this);
     } catch (error) {
-      this.#leave();
+      this.#releaseSlot();
       this.#fail(error);
     }
   }
@@ -327,15 +327,15 @@ export class Generation implements AsyncIterableIterator<EngineEvent>, Dispatche
     abort(ABORTED);
   }
 
-  #leave(): void {
-    if (!this.#entered) return;
-    this.#entered = false;
-    this.#upstream.leave();
+  #releaseSlot(): void {
+    if (!this.#hasSlot) return;
+    this.#hasSlot = false;
+    this.#upstream.releaseSlot();
   }
 }
 
 /** Unless its content type says otherwise. `headers`: names and values alternating. */
-function mayBeEvents(headers: readonly Buffer[]): boolean {
+function mayBeEventStream(headers: readonly Buffer[]): boolean {
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at]!;
     if (name.length !== "content-type".length || name.toString("latin1").toLowerCase() !== "content-type")
