@@ -9,8 +9,8 @@ import {
   type EngineModelInfo,
   type GenerateRequest,
 } from "../../engine/port.ts";
-import { badReply, type ContextRefusal, statusError, transportError } from "./errors.ts";
-import { capabilitiesOf } from "./features.ts";
+import { badResponse, type ContextOverflow, statusError, transportError } from "./errors.ts";
+import { parseFeatures } from "./features.ts";
 import { type Dialect, requestBody, SAMPLING_BY_DIALECT } from "./protocol.ts";
 import { type Upstream, UpstreamRequest } from "./upstream-request.ts";
 
@@ -94,7 +94,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     }
     this.maxResponseBytes = options.maxResponseBytes ?? 16 * 1024 * 1024;
     this.maxEventBytes = options.maxEventBytes ?? 1024 * 1024;
-    const more = capabilitiesOf(options.features ?? []);
+    const more = parseFeatures(options.features ?? []);
     this.capabilities = {
       rendersChat: true,
       sampling: [...SAMPLING_BY_DIALECT[this.#dialect], ...more.sampling],
@@ -135,7 +135,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     );
   }
 
-  async maxTokensAfterOverflow({ input }: GenerateRequest, refusal: ContextRefusal): Promise<number | null> {
+  async maxTokensAfterOverflow({ input }: GenerateRequest, refusal: ContextOverflow): Promise<number | null> {
     if (refusal.exact) return refusal.contextTokens - refusal.promptTokens;
     // The server stopped counting the prompt. Chat without a limit gets what is left; for text we count ourselves.
     if (input.kind === "chat") return null;
@@ -174,7 +174,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     if (status === 404 || status === 405 || status === 501) throw noTokenizer();
     if (status !== 200) throw statusError(status, json, null);
     const tokens = (json as { tokens?: unknown } | null)?.tokens;
-    if (!Array.isArray(tokens) || !tokens.every((token) => Number.isInteger(token))) throw badReply();
+    if (!Array.isArray(tokens) || !tokens.every((token) => Number.isInteger(token))) throw badResponse();
     return tokens as number[];
   }
 
@@ -207,7 +207,7 @@ class OpenAiServerEngine implements Engine, Upstream {
       let sizeBytes = 0;
       for await (const piece of reply.body as AsyncIterable<Uint8Array>) {
         sizeBytes += piece.length;
-        if (sizeBytes > this.maxResponseBytes) throw badReply();
+        if (sizeBytes > this.maxResponseBytes) throw badResponse();
         pieces.push(piece);
       }
       return { status: reply.statusCode, json: parseJson(Buffer.concat(pieces).toString()) };

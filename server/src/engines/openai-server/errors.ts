@@ -5,7 +5,7 @@ import { EngineError, type GenerateRequest } from "../../engine/port.ts";
 const MAX_PUBLIC_CHARS = 200;
 /** A run of this many characters shared with the prompt counts as a quotation of it. */
 const QUOTE_CHARS = 16;
-const TELLTALE =
+const PRIVATE_DETAIL =
   /https?:|traceback|file "|[/\\][\w.-]+[/\\]|\bat \S+:\d|bearer|api[-_ ]?key|\b(?:sk|fw)[-_]/i;
 
 /** A transport failure; `error` is what undici gave. */
@@ -14,19 +14,19 @@ export function transportError(error: unknown): EngineError {
   if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT") {
     return new EngineError("timeout", "The model server did not answer in time.", error);
   }
-  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") return badReply(error);
+  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW") return badResponse(error);
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") {
     return new EngineError("unavailable", "The model server's connection is closing.", error);
   }
   return new EngineError("unavailable", "The model server could not be reached or broke off.", error);
 }
 
-export function badReply(cause?: unknown): EngineError {
+export function badResponse(cause?: unknown): EngineError {
   return new EngineError("bad_reply", "The model server's answer could not be understood.", cause);
 }
 
 /** Numbers of a refused over-long request; the prompt count may be only a lower bound. */
-export interface ContextRefusal {
+export interface ContextOverflow {
   contextTokens: number;
   promptTokens: number;
   exact: boolean;
@@ -44,7 +44,7 @@ function errorObject(body: unknown): Record<string, unknown> {
  * Reads the wordings of vLLM, SGLang and llama-server for a request that doesn't fit the context. Null when the
  * refusal is about something else or gives no numbers.
  */
-export function contextRefusal(body: unknown): ContextRefusal | null {
+export function parseContextOverflow(body: unknown): ContextOverflow | null {
   const error = errorObject(body);
   if (typeof error["n_ctx"] === "number" && typeof error["n_prompt_tokens"] === "number") {
     return { contextTokens: error["n_ctx"], promptTokens: error["n_prompt_tokens"], exact: true };
@@ -82,11 +82,11 @@ export function statusError(status: number, body: unknown, request: GenerateRequ
   if (status >= 500 || status === 401 || status === 403 || status === 404 || status === 405) {
     return new EngineError("unavailable", "The model server failed.", httpCause(status));
   }
-  if (status < 400 || body === null) return badReply(httpCause(status));
+  if (status < 400 || body === null) return badResponse(httpCause(status));
   const error = errorObject(body);
   const message = typeof error["message"] === "string" ? error["message"] : "";
   if (isContextError(error, message)) {
-    const numbers = contextRefusal(body);
+    const numbers = parseContextOverflow(body);
     if (numbers !== null) return contextExceededError(numbers.promptTokens, numbers.contextTokens);
     return new EngineError(
       "context_exceeded",
@@ -94,7 +94,7 @@ export function statusError(status: number, body: unknown, request: GenerateRequ
       httpCause(status),
     );
   }
-  const tame = publicText(message, request);
+  const tame = publicMessage(message, request);
   const text =
     tame === null ? "The model server refused the request." : `The model server refused the request: ${tame}`;
   return new EngineError("invalid", text, httpCause(status));
@@ -108,10 +108,10 @@ function httpCause(status: number): Error {
  * The server's own words when they can be shown: one short line without control characters that holds no path, key
  * or stack and quotes nothing of the prompt. Null otherwise.
  */
-export function publicText(message: string, request: GenerateRequest | null): string | null {
+export function publicMessage(message: string, request: GenerateRequest | null): string | null {
   const text = message.slice(0, 4 * MAX_PUBLIC_CHARS).trim();
   if (text === "" || text.length > MAX_PUBLIC_CHARS) return null;
-  if (/[^\x20-\x7e]/.test(text) || TELLTALE.test(text)) return null;
+  if (/[^\x20-\x7e]/.test(text) || PRIVATE_DETAIL.test(text)) return null;
   if (request !== null && quotesPrompt(text, request)) return null;
   return text;
 }

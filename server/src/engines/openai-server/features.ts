@@ -25,7 +25,7 @@ export const SERVER_FEATURES: readonly string[] = [
 ];
 
 /** The same in the port's words. @throws TypeError for a name that is none of `SERVER_FEATURES`. */
-export function capabilitiesOf(names: readonly string[]): {
+export function parseFeatures(names: readonly string[]): {
   features: EngineFeature[];
   sampling: (keyof Sampling)[];
 } {

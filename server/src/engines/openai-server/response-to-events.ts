@@ -1,7 +1,7 @@
 /** Turns replies and stream chunks into engine events and keeps the count of what arrived. */
 import { EngineError, type EngineEvent, type EngineUsage, type GenerateRequest } from "../../engine/port.ts";
-import { badReply, statusError } from "./errors.ts";
-import { tokensOf } from "./logprobs.ts";
+import { badResponse, statusError } from "./errors.ts";
+import { parseLogprobs } from "./logprobs.ts";
 import {
   estimatePromptTokens,
   estimateTokens,
@@ -36,18 +36,18 @@ export class ResponseToEvents {
 
   /** A whole reply to a request that did not stream. @throws EngineError `bad_reply`. */
   response(reply: ResponseBody): void {
-    if (!Array.isArray(reply?.choices)) throw badReply();
+    if (!Array.isArray(reply?.choices)) throw badResponse();
     for (const choice of reply.choices) this.#choice(choice, false);
-    if (!this.complete) throw badReply();
+    if (!this.complete) throw badResponse();
     this.#updateUsage(reply);
   }
 
   /** One chunk of a stream. @throws EngineError. */
   chunk(chunk: ResponseBody): void {
-    if (chunk === null || typeof chunk !== "object") throw badReply();
+    if (chunk === null || typeof chunk !== "object") throw badResponse();
     if (chunk.error !== undefined && chunk.error !== null) throw this.#streamError(chunk.error);
     if (chunk.choices !== undefined) {
-      if (!Array.isArray(chunk.choices)) throw badReply();
+      if (!Array.isArray(chunk.choices)) throw badResponse();
       for (const choice of chunk.choices) this.#choice(choice, true);
     }
     this.#updateUsage(chunk);
@@ -85,12 +85,12 @@ export class ResponseToEvents {
 
   #choice(choice: ResponseChoice, streamed: boolean): void {
     const index = choice?.index ?? 0;
-    if (this.#finished[index] === undefined) throw badReply();
+    if (this.#finished[index] === undefined) throw badResponse();
     if (this.#finished[index]) return;
     this.#text(index, choice, streamed);
     const reason = choice.finish_reason;
     if (reason === null || reason === undefined) return;
-    if (typeof reason !== "string") throw badReply();
+    if (typeof reason !== "string") throw badResponse();
     const finish = this.#request.maxTokens === 0 ? "length" : parseFinishReason(reason);
     if (finish === null) throw new EngineError("unavailable", "The model server gave the request up.");
     this.#finished[index] = true;
@@ -122,7 +122,7 @@ export class ResponseToEvents {
     if (pieces.length > 0) this.#count(pieces.map((piece) => piece.text).join(""), streamed);
     if (this.#request.maxTokens === 0) return;
     const { logprobs } = this.#request;
-    let tokens = logprobs === undefined ? [] : tokensOf(choice.logprobs, choice.token_ids);
+    let tokens = logprobs === undefined ? [] : parseLogprobs(choice.logprobs, choice.token_ids);
     if (pieces.length === 0 && tokens.length > 0) pieces.push({ text: "" });
     for (const piece of pieces) {
       this.#emit({ type: "delta", choice: index, ...piece, ...(tokens.length > 0 ? { tokens } : {}) });
@@ -147,7 +147,7 @@ type DeltaPart = Pick<Extract<EngineEvent, { type: "delta" }>, "text" | "as">;
 /** Reasoning, content and calls, in this order. @throws EngineError `bad_reply`. */
 function deltaPartsOf(part: ResponseMessage, streamed: boolean): DeltaPart[] {
   const calls = part.tool_calls ?? [];
-  if (!Array.isArray(calls)) throw badReply();
+  if (!Array.isArray(calls)) throw badResponse();
   return [
     ...reasoningOf(part),
     { text: textOf(part.content) },
@@ -164,7 +164,7 @@ function toolCallPart(call: unknown, position: number, streamed: boolean): Delta
   const { index, id, function: called } = (call ?? {}) as Record<string, unknown>;
   const { name, arguments: given } = (called ?? {}) as Record<string, unknown>;
   const number = streamed ? (index ?? position) : position;
-  if (!Number.isInteger(number) || (number as number) < 0) throw badReply();
+  if (!Number.isInteger(number) || (number as number) < 0) throw badResponse();
   // Arguments are a text; some servers send the object itself with a whole reply.
   const text = typeof given === "object" && given !== null ? JSON.stringify(given) : textOf(given);
   return { text, as: { index: number as number, id: textOf(id) || null, name: textOf(name) || null } };
@@ -172,6 +172,6 @@ function toolCallPart(call: unknown, position: number, streamed: boolean): Delta
 
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return "";
-  if (typeof value !== "string") throw badReply();
+  if (typeof value !== "string") throw badResponse();
   return value;
 }

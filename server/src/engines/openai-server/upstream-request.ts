@@ -4,7 +4,13 @@
  */
 import type { Dispatcher } from "undici";
 import { EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
-import { badReply, type ContextRefusal, contextRefusal, statusError, transportError } from "./errors.ts";
+import {
+  badResponse,
+  type ContextOverflow,
+  parseContextOverflow,
+  statusError,
+  transportError,
+} from "./errors.ts";
 import type { ResponseBody } from "./protocol.ts";
 import { ResponseToEvents } from "./response-to-events.ts";
 import { SseParser } from "./sse.ts";
@@ -16,7 +22,7 @@ export interface Upstream {
   /** Sends the request. @param maxTokens null leaves the limit to the server. */
   send(request: GenerateRequest, maxTokens: number | null, handler: Dispatcher.DispatchHandler): void;
   /** The server refused the request's length: the limit to try again with, or the error to give up with. */
-  maxTokensAfterOverflow(request: GenerateRequest, refusal: ContextRefusal): Promise<number | null>;
+  maxTokensAfterOverflow(request: GenerateRequest, refusal: ContextOverflow): Promise<number | null>;
   /** Takes a place among the requests in flight. @throws EngineError `overloaded`, `unavailable`. */
   acquireSlot(): void;
   releaseSlot(): void;
@@ -186,13 +192,13 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
 
   #fail(thrown: unknown): void {
     if (this.#settled) return;
-    this.#settle(thrown instanceof EngineError ? thrown : badReply(thrown));
+    this.#settle(thrown instanceof EngineError ? thrown : badResponse(thrown));
     this.#stopUpstream();
     this.#wake();
   }
 
   #finish(): void {
-    if (!this.#choices.complete) throw badReply();
+    if (!this.#choices.complete) throw badResponse();
     this.#events.push({ type: "end", usage: this.#choices.usage(), aborted: false });
     this.#settle(null);
   }
@@ -215,7 +221,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     if (this.#request.stream && status === 200) {
       // A page of some proxy, say, might go on without end and never hold an event.
       if (!mayBeEventStream(headers)) {
-        this.#fail(badReply());
+        this.#fail(badResponse());
         return true;
       }
       this.#sse = new SseParser((data) => this.#onSse(data), this.#upstream.maxEventBytes);
@@ -238,7 +244,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     }
     this.#bodyBytes += chunk.length;
     if (this.#bodyBytes > this.#upstream.maxResponseBytes) {
-      this.#fail(badReply());
+      this.#fail(badResponse());
     } else if (this.#body === null) {
       this.#body = chunk;
     } else {
@@ -285,7 +291,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
 
   #json(): unknown {
     const body = this.#bodyPieces === null ? this.#body : Buffer.concat(this.#bodyPieces);
-    if (body === null) throw badReply();
+    if (body === null) throw badResponse();
     return JSON.parse(body.toString());
   }
 
@@ -297,7 +303,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     } catch {
       // Not JSON: the status alone decides.
     }
-    const refusal = this.#status === 400 && !this.#resent ? contextRefusal(body) : null;
+    const refusal = this.#status === 400 && !this.#resent ? parseContextOverflow(body) : null;
     if (refusal === null || refusal.promptTokens >= refusal.contextTokens) {
       throw statusError(this.#status, body, this.#request);
     }
@@ -305,7 +311,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     return true;
   }
 
-  async #resendWithinContext(refusal: ContextRefusal): Promise<void> {
+  async #resendWithinContext(refusal: ContextOverflow): Promise<void> {
     this.#resent = true;
     this.#body = null;
     this.#bodyPieces = null;
