@@ -6,7 +6,7 @@ import {
   UNKNOWN_TOKEN,
 } from "../../engine/port.ts";
 import { createOpenAiServerEngine } from "./engine.ts";
-import { type Answer, json, startFakeUpstream, VLLM_STREAM } from "./fake-upstream.ts";
+import { type Responder, sendJson, startFakeUpstream, VLLM_STREAM } from "./fake-upstream.ts";
 
 let cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -16,7 +16,7 @@ afterEach(async () => {
 
 /** The events of one request to a server that answers so, or the failure. */
 async function ask(
-  answer: Answer,
+  answer: Responder,
   changes: Partial<GenerateRequest> = {},
 ): Promise<EngineEvent[] | EngineError> {
   const upstream = await startFakeUpstream(answer);
@@ -37,9 +37,9 @@ async function ask(
   return events;
 }
 
-const says = (message: object, more: object = {}): Answer => {
+const says = (message: object, more: object = {}): Responder => {
   const choice = { index: 0, message: { role: "assistant", ...message }, finish_reason: "stop", ...more };
-  return (response) => json(response, 200, { choices: [choice] });
+  return (response) => sendJson(response, 200, { choices: [choice] });
 };
 
 test("reasoning comes first, by its older name or its newer one", async () => {
@@ -102,9 +102,9 @@ test("text completion's older arrays are read too", async () => {
     top_logprobs: [{ x: -4, ü: -1 }, null],
     text_offset: [0, 1],
   };
-  const answer: Answer = (response, { body }) => {
+  const answer: Responder = (response, { body }) => {
     expect(body).toMatchObject({ logprobs: 2, prompt: "Hi" });
-    json(response, 200, {
+    sendJson(response, 200, {
       choices: [{ index: 0, text: "üb", logprobs, token_ids: [5, 6], finish_reason: "stop" }],
     });
   };
@@ -120,12 +120,12 @@ test("text completion's older arrays are read too", async () => {
 });
 
 test("a stream that says it is none is refused at its head, however it goes on", async () => {
-  const page: Answer = (response) => {
+  const page: Responder = (response) => {
     response.writeHead(200, { "Content-Type": "text/html" });
     response.write("<p>Sign in");
   };
   expect(await ask(page, { stream: true })).toMatchObject({ code: "bad_reply" });
-  const unnamed: Answer = (response) => {
+  const unnamed: Responder = (response) => {
     response.writeHead(200);
     response.end(VLLM_STREAM);
   };

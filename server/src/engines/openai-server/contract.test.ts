@@ -3,12 +3,12 @@ import { describeEngineContract } from "../../engine/contract.ts";
 import { createFakeEngine, type FakeEngine } from "../../engine/fake-engine.ts";
 import type { EngineError, EngineUsage, GenerateRequest } from "../../engine/port.ts";
 import { createOpenAiServerEngine } from "./engine.ts";
-import { json, type SeenRequest, startFakeUpstream, vllmChunk } from "./fake-upstream.ts";
+import { type ReceivedRequest, sendJson, startFakeUpstream, vllmChunk } from "./fake-upstream.ts";
 
 const CONTEXT_LENGTH = 512;
 
 /** A request as the server's engine gets it. */
-function parse({ path, body }: SeenRequest): GenerateRequest {
+function parse({ path, body }: ReceivedRequest): GenerateRequest {
   return {
     id: "upstream",
     input: path.endsWith("/chat/completions")
@@ -32,8 +32,8 @@ function usageJson({ promptTokens, completionTokens, cachedTokens }: EngineUsage
 }
 
 /** A model server in vLLM's wire format, with the fake engine for a model. */
-async function serve(engine: FakeEngine, response: ServerResponse, seen: SeenRequest): Promise<void> {
-  if (seen.path === "/health") return json(response, 200, {});
+async function serve(engine: FakeEngine, response: ServerResponse, seen: ReceivedRequest): Promise<void> {
+  if (seen.path === "/health") return sendJson(response, 200, {});
   const request = parse(seen);
   const abort = new AbortController();
   response.once("close", () => abort.abort());
@@ -46,7 +46,7 @@ async function serve(engine: FakeEngine, response: ServerResponse, seen: SeenReq
     for await (const event of engine.generate(request, abort.signal)) {
       if (event.type === "end") {
         const usage = usageJson(event.usage);
-        if (!request.stream) json(response, 200, { choices, usage });
+        if (!request.stream) sendJson(response, 200, { choices, usage });
         else response.end(`data: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`);
       } else if (event.type === "prompt") {
         throw new Error("nobody asked for the prompt");
@@ -72,7 +72,7 @@ function refuse(response: ServerResponse, error: EngineError): void {
     error.code === "context_exceeded"
       ? `This model's maximum context length is ${CONTEXT_LENGTH} tokens. However, you requested ${promptTokens} tokens (${promptTokens} in the messages, 0 in the completion).`
       : "engine failure";
-  json(response, error.code === "context_exceeded" ? 400 : 500, {
+  sendJson(response, error.code === "context_exceeded" ? 400 : 500, {
     error: { message, type: "BadRequestError" },
   });
 }

@@ -4,12 +4,12 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type Engine, EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
 import { createOpenAiServerEngine, type OpenAiServerOptions } from "./engine.ts";
 import {
-  type Answer,
-  json,
-  LLAMA_REPLY,
+  LLAMA_RESPONSE,
   LLAMA_STREAM,
+  type Responder,
+  sendJson,
   startFakeUpstream,
-  VLLM_REPLY,
+  VLLM_RESPONSE,
   VLLM_STREAM,
   vllmChunk,
 } from "./fake-upstream.ts";
@@ -20,7 +20,7 @@ afterEach(async () => {
   cleanups = [];
 });
 
-async function setUp(answer: Answer, options: Partial<OpenAiServerOptions> = {}) {
+async function setUp(answer: Responder, options: Partial<OpenAiServerOptions> = {}) {
   const upstream = await startFakeUpstream(answer);
   const engine = engineAt(upstream.baseUrl, options);
   cleanups.push(upstream.close, () => engine.close());
@@ -59,7 +59,7 @@ async function failure(engine: Engine, request = chat()): Promise<EngineError> {
   return error as EngineError;
 }
 
-function stream(text: string): Answer {
+function stream(text: string): Responder {
   return (response) => {
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
     response.end(text);
@@ -68,7 +68,7 @@ function stream(text: string): Answer {
 
 describe("whole replies", () => {
   it("reads vLLM's reply", async () => {
-    const { engine } = await setUp((response) => json(response, 200, VLLM_REPLY));
+    const { engine } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE));
     expect(await collect(engine, chat())).toEqual([
       { type: "delta", choice: 0, text: "Hello there" },
       { type: "finish", choice: 0, reason: "stop" },
@@ -77,7 +77,7 @@ describe("whole replies", () => {
   });
 
   it("reads llama-server's reply with cached tokens", async () => {
-    const { engine } = await setUp((response) => json(response, 200, LLAMA_REPLY));
+    const { engine } = await setUp((response) => sendJson(response, 200, LLAMA_RESPONSE));
     expect(await collect(engine, chat())).toEqual([
       { type: "delta", choice: 0, text: "Hi" },
       { type: "finish", choice: 0, reason: "length" },
@@ -87,7 +87,7 @@ describe("whole replies", () => {
 
   it("reads a text completion with two choices out of order and estimates a missing usage", async () => {
     const { engine } = await setUp((response) =>
-      json(response, 200, {
+      sendJson(response, 200, {
         choices: [
           { index: 1, text: "bbbbbbbb", finish_reason: "stop" },
           { index: 0, text: "", finish_reason: "length" },
@@ -104,18 +104,18 @@ describe("whole replies", () => {
   });
 
   it("delivers and bills nothing when no output was asked for", async () => {
-    const { engine, upstream } = await setUp((response) => json(response, 200, VLLM_REPLY));
+    const { engine, upstream } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE));
     expect(await collect(engine, chat({ maxTokens: 0 }))).toEqual([
       { type: "finish", choice: 0, reason: "length" },
       { type: "end", usage: { promptTokens: 12, cachedTokens: 0, completionTokens: 0 }, aborted: false },
     ]);
-    expect(upstream.seen[0]?.body.max_tokens).toBe(1);
+    expect(upstream.requests[0]?.body.max_tokens).toBe(1);
   });
 
   it("puts a reply together from many pieces, characters cut", async () => {
     const text = JSON.stringify({
-      ...VLLM_REPLY,
-      choices: [{ ...VLLM_REPLY.choices[0], message: { content: "ü🌍" } }],
+      ...VLLM_RESPONSE,
+      choices: [{ ...VLLM_RESPONSE.choices[0], message: { content: "ü🌍" } }],
     });
     const { engine } = await setUp(async (response) => {
       response.writeHead(200, { "content-type": "application/json" });
@@ -131,11 +131,11 @@ describe("whole replies", () => {
 
 describe("what is sent", () => {
   it("writes neutral sampling where the request is silent, so that no server default acts", async () => {
-    const { engine, upstream } = await setUp((response) => json(response, 200, VLLM_REPLY), {
+    const { engine, upstream } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE), {
       apiKey: "secret",
     });
     await collect(engine, chat());
-    expect(upstream.seen[0]).toEqual({
+    expect(upstream.requests[0]).toEqual({
       method: "POST",
       path: "/v1/chat/completions",
       authorization: "Bearer secret",
@@ -165,8 +165,8 @@ describe("what is sent", () => {
     };
     const input = { kind: "text", text: "once", addBos: false } as const;
     await collect(engine, chat({ input, sampling, stop: ["x"], stream: true }));
-    expect(upstream.seen[0]?.path).toBe("/v1/completions");
-    expect(upstream.seen[0]?.body).toEqual({
+    expect(upstream.requests[0]?.path).toBe("/v1/completions");
+    expect(upstream.requests[0]?.body).toEqual({
       model: "m",
       prompt: "once",
       add_special_tokens: false,
@@ -190,7 +190,7 @@ describe("what is sent", () => {
   it("sends only OpenAI's fields in the openai dialect and claims no others", async () => {
     const { engine, upstream } = await setUp(stream(VLLM_STREAM), { dialect: "openai" });
     await collect(engine, chat({ stream: true }));
-    expect(Object.keys(upstream.seen[0]?.body).sort()).toEqual([
+    expect(Object.keys(upstream.requests[0]?.body).sort()).toEqual([
       "max_tokens",
       "messages",
       "model",
@@ -199,17 +199,19 @@ describe("what is sent", () => {
       "temperature",
       "top_p",
     ]);
-    expect(upstream.seen[0]?.body.stream_options).toEqual({ include_usage: true });
+    expect(upstream.requests[0]?.body.stream_options).toEqual({ include_usage: true });
     expect(engine.capabilities.sampling).not.toContain("topK");
     await expect(engine.tokenize("x")).rejects.toMatchObject({ code: "unsupported" });
   });
 
   it("reuses connections: undici rests one for a turn, so requests in sequence alternate between two", async () => {
     const { engine, upstream } = await setUp((response, { body }) =>
-      body.stream ? stream(VLLM_STREAM)(response, upstream.seen[0]!) : json(response, 200, VLLM_REPLY),
+      body.stream
+        ? stream(VLLM_STREAM)(response, upstream.requests[0]!)
+        : sendJson(response, 200, VLLM_RESPONSE),
     );
     for (let i = 0; i < 12; i += 1) await collect(engine, chat({ stream: i % 2 === 0 }));
-    expect(upstream.seen).toHaveLength(12);
+    expect(upstream.requests).toHaveLength(12);
     expect(upstream.connections).toBeLessThanOrEqual(2);
   });
 });
@@ -300,7 +302,7 @@ describe("abort", () => {
     const closed = new Promise<void>((resolve) => {
       onClosed = resolve;
     });
-    const answer: Answer = (response) => {
+    const answer: Responder = (response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write(vllmChunk("a", null) + vllmChunk("b", null));
       response.once("close", onClosed);
@@ -349,17 +351,17 @@ describe("abort", () => {
   });
 
   it("sends nothing when aborted beforehand", async () => {
-    const { engine, upstream } = await setUp((response) => json(response, 200, VLLM_REPLY));
+    const { engine, upstream } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE));
     expect(await collect(engine, chat(), AbortSignal.abort())).toEqual([
       { type: "end", usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }, aborted: true },
     ]);
-    expect(upstream.seen).toHaveLength(0);
+    expect(upstream.requests).toHaveLength(0);
   });
 
   it("ends a request that still waits for a connection without sending it", async () => {
     const release: (() => void)[] = [];
     const { engine, upstream } = await setUp(
-      (response) => void release.push(() => json(response, 200, VLLM_REPLY)),
+      (response) => void release.push(() => sendJson(response, 200, VLLM_RESPONSE)),
       { connections: 1 },
     );
     const first = collect(engine, chat());
@@ -372,12 +374,12 @@ describe("abort", () => {
     await expect.poll(() => release.length).toBe(1);
     release[0]!();
     expect(await first).toHaveLength(3);
-    expect(upstream.seen).toHaveLength(1);
+    expect(upstream.requests).toHaveLength(1);
   });
 
   it("keeps one listener on a signal, however many requests share it, and cancels all that are in flight", async () => {
     const { engine } = await setUp((response, { body }) => {
-      if (body.max_tokens === 64) json(response, 200, VLLM_REPLY);
+      if (body.max_tokens === 64) sendJson(response, 200, VLLM_RESPONSE);
     });
     const controller = new AbortController();
     const { signal } = controller;
@@ -423,7 +425,7 @@ describe("errors", () => {
     [200, { choices: [{ index: 0, message: { content: "x" }, finish_reason: null }] }, "bad_reply"],
     [200, { choices: [{ index: 0, message: { content: "" }, finish_reason: "abort" }] }, "unavailable"],
   ])("maps HTTP %i %j to %s", async (status, body, code) => {
-    const { engine } = await setUp((response) => json(response, status, body));
+    const { engine } = await setUp((response) => sendJson(response, status, body));
     expect((await failure(engine)).code).toBe(code);
   });
 
@@ -451,7 +453,7 @@ describe("errors", () => {
       ),
     ];
     for (const body of bodies) {
-      const { engine } = await setUp((response) => json(response, 400, body));
+      const { engine } = await setUp((response) => sendJson(response, 400, body));
       const thrown = await failure(engine);
       expect(thrown.code).toBe("context_exceeded");
       expect(thrown.message).toContain("3000");
@@ -462,39 +464,39 @@ describe("errors", () => {
   it("lowers the output to what fits and asks again when only prompt and output together are too long", async () => {
     const { engine, upstream } = await setUp((response, { body }) =>
       body.max_tokens > 48
-        ? json(
+        ? sendJson(
             response,
             400,
             error(
               "'max_tokens' or 'max_completion_tokens' is too large: 64. This model's maximum context length is 60 tokens and your request has 12 input tokens (64 > 60 - 12).",
             ),
           )
-        : json(response, 200, VLLM_REPLY),
+        : sendJson(response, 200, VLLM_RESPONSE),
     );
     expect((await collect(engine, chat())).at(-1)).toMatchObject({ type: "end", aborted: false });
-    expect(upstream.seen.map(({ body }) => body.max_tokens)).toEqual([64, 48]);
+    expect(upstream.requests.map(({ body }) => body.max_tokens)).toEqual([64, 48]);
   });
 
   it("counts the prompt itself when the server only knows a lower bound", async () => {
     const { engine, upstream } = await setUp((response, { path, body }) => {
-      if (path === "/tokenize") json(response, 200, { count: 3, max_model_len: 60, tokens: [1, 2, 3] });
+      if (path === "/tokenize") sendJson(response, 200, { count: 3, max_model_len: 60, tokens: [1, 2, 3] });
       else if (body.max_tokens > 56) {
-        json(
+        sendJson(
           response,
           400,
           error(
             "This model's maximum context length is 60 tokens. However, you requested 64 output tokens and your prompt contains at least 1 input tokens, for a total of at least 65 tokens.",
           ),
         );
-      } else json(response, 200, { choices: [{ index: 0, text: "x", finish_reason: "stop" }] });
+      } else sendJson(response, 200, { choices: [{ index: 0, text: "x", finish_reason: "stop" }] });
     });
     await collect(engine, chat({ input: { kind: "text", text: "a b c", addBos: true } }));
-    expect(upstream.seen.at(-1)?.body.max_tokens).toBe(56);
+    expect(upstream.requests.at(-1)?.body.max_tokens).toBe(56);
   });
 
   it("asks again only once", async () => {
     const { engine, upstream } = await setUp((response) =>
-      json(
+      sendJson(
         response,
         400,
         error(
@@ -503,7 +505,7 @@ describe("errors", () => {
       ),
     );
     expect((await failure(engine)).code).toBe("context_exceeded");
-    expect(upstream.seen).toHaveLength(2);
+    expect(upstream.requests).toHaveLength(2);
   });
 
   it("shows the server's words only when they are short and give nothing away", async () => {
@@ -517,7 +519,7 @@ describe("errors", () => {
       ["x".repeat(300), false],
     ];
     for (const [message, shown] of words) {
-      const { engine } = await setUp((response) => json(response, 400, error(message)));
+      const { engine } = await setUp((response) => sendJson(response, 400, error(message)));
       const thrown = await failure(engine);
       expect(thrown.message.includes(message)).toBe(shown);
       expect(thrown.message.length).toBeLessThan(260);
@@ -556,7 +558,7 @@ describe("errors", () => {
     ["broken JSON in a stream", "data: {\n\n"],
     ["null in a stream", "data: null\n\n"],
     ["an HTML page instead of a stream", "<html></html>"],
-    ["a whole reply instead of a stream", JSON.stringify(VLLM_REPLY)],
+    ["a whole reply instead of a stream", JSON.stringify(VLLM_RESPONSE)],
     ["an unknown choice", vllmChunk("a", null, 3)],
   ])("calls %s a bad reply", async (_, text) => {
     const { engine } = await setUp(stream(text));
@@ -582,7 +584,7 @@ describe("errors", () => {
     const { engine } = await setUp(
       (response) => {
         response.socket?.once("close", onClosed);
-        json(response, 200, "x".repeat(5_000));
+        sendJson(response, 200, "x".repeat(5_000));
       },
       { maxResponseBytes: 4_000 },
     );
@@ -601,10 +603,13 @@ describe("errors", () => {
 
   it("refuses what goes beyond connections and queue, and recovers", async () => {
     const release: (() => void)[] = [];
-    const { engine } = await setUp((response) => void release.push(() => json(response, 200, VLLM_REPLY)), {
-      connections: 1,
-      maxQueued: 1,
-    });
+    const { engine } = await setUp(
+      (response) => void release.push(() => sendJson(response, 200, VLLM_RESPONSE)),
+      {
+        connections: 1,
+        maxQueued: 1,
+      },
+    );
     const running = [collect(engine, chat()), collect(engine, chat())];
     expect((await failure(engine)).code).toBe("overloaded");
     await expect.poll(() => release.length).toBe(1);
@@ -621,7 +626,7 @@ describe("errors", () => {
   it("fails what is in flight when closed, and everything after", async () => {
     const { engine, upstream } = await setUp(() => {});
     const running = failure(engine);
-    await expect.poll(() => upstream.seen.length).toBe(1);
+    await expect.poll(() => upstream.requests.length).toBe(1);
     await engine.close();
     expect((await running).code).toBe("unavailable");
     expect((await failure(engine)).code).toBe("unavailable");
@@ -632,27 +637,31 @@ describe("errors", () => {
 
 describe("beside generation", () => {
   it("tokenizes through the server's endpoint beside the API", async () => {
-    const { engine, upstream } = await setUp((response) => json(response, 200, { tokens: [9, 8] }));
+    const { engine, upstream } = await setUp((response) => sendJson(response, 200, { tokens: [9, 8] }));
     expect(await engine.tokenize("<s>hi")).toEqual([9, 8]);
-    expect(upstream.seen[0]).toMatchObject({
+    expect(upstream.requests[0]).toMatchObject({
       path: "/tokenize",
       body: { prompt: "<s>hi", content: "<s>hi", add_special: false, add_special_tokens: false },
     });
   });
 
   it("says unsupported where there is no tokenizer, bad_reply where it talks nonsense", async () => {
-    const none = await setUp((response) => json(response, 404, { detail: "Not Found" }));
+    const none = await setUp((response) => sendJson(response, 404, { detail: "Not Found" }));
     await expect(none.engine.tokenize("x")).rejects.toMatchObject({ code: "unsupported" });
-    const odd = await setUp((response) => json(response, 200, { tokens: ["a"] }));
+    const odd = await setUp((response) => sendJson(response, 200, { tokens: ["a"] }));
     await expect(odd.engine.tokenize("x")).rejects.toMatchObject({ code: "bad_reply" });
   });
 
   it("is healthy by /health, else by /v1/models, and not while the model loads", async () => {
-    const own = await setUp((response, { path }) => json(response, path === "/health" ? 200 : 404, {}));
+    const own = await setUp((response, { path }) => sendJson(response, path === "/health" ? 200 : 404, {}));
     await own.engine.health();
-    const models = await setUp((response, { path }) => json(response, path === "/v1/models" ? 200 : 404, {}));
+    const models = await setUp((response, { path }) =>
+      sendJson(response, path === "/v1/models" ? 200 : 404, {}),
+    );
     await models.engine.health();
-    const loading = await setUp((response) => json(response, 503, { error: { message: "Loading model" } }));
+    const loading = await setUp((response) =>
+      sendJson(response, 503, { error: { message: "Loading model" } }),
+    );
     await expect(loading.engine.health()).rejects.toMatchObject({ code: "overloaded" });
   });
 

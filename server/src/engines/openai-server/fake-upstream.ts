@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
-export interface SeenRequest {
+export interface ReceivedRequest {
   method: string;
   path: string;
   authorization: string | undefined;
@@ -12,34 +12,34 @@ export interface SeenRequest {
 
 export interface FakeUpstream {
   baseUrl: string;
-  seen: SeenRequest[];
+  requests: ReceivedRequest[];
   /** Connections accepted so far. */
   connections: number;
   /** Connections open now. */
-  open: Set<Socket>;
+  openSockets: Set<Socket>;
   close(): Promise<void>;
 }
 
-export type Answer = (response: ServerResponse, request: SeenRequest) => void | Promise<void>;
+export type Responder = (response: ServerResponse, request: ReceivedRequest) => void | Promise<void>;
 
-export async function startFakeUpstream(answer: Answer): Promise<FakeUpstream> {
-  const upstream: FakeUpstream = { baseUrl: "", seen: [], connections: 0, open: new Set(), close };
+export async function startFakeUpstream(answer: Responder): Promise<FakeUpstream> {
+  const upstream: FakeUpstream = { baseUrl: "", requests: [], connections: 0, openSockets: new Set(), close };
   const server = createServer((request, response) => {
     void readBody(request).then(async (text) => {
-      const seen: SeenRequest = {
+      const seen: ReceivedRequest = {
         method: request.method ?? "",
         path: request.url ?? "",
         authorization: request.headers.authorization,
         body: text === "" ? null : JSON.parse(text),
       };
-      upstream.seen.push(seen);
+      upstream.requests.push(seen);
       await answer(response, seen);
     });
   });
   server.on("connection", (socket) => {
     upstream.connections += 1;
-    upstream.open.add(socket);
-    socket.once("close", () => upstream.open.delete(socket));
+    upstream.openSockets.add(socket);
+    socket.once("close", () => upstream.openSockets.delete(socket));
   });
   function close(): Promise<void> {
     server.closeAllConnections();
@@ -56,7 +56,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString();
 }
 
-export function json(response: ServerResponse, status: number, body: unknown): void {
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { "content-type": "application/json" });
   response.end(typeof body === "string" ? body : JSON.stringify(body));
 }
@@ -102,7 +102,7 @@ export const LLAMA_STREAM = [
   "data: [DONE]\n\n",
 ].join("");
 
-export const VLLM_REPLY = {
+export const VLLM_RESPONSE = {
   id: "chatcmpl-7c",
   object: "chat.completion",
   created: 1767225600,
@@ -130,7 +130,7 @@ export const VLLM_REPLY = {
   prompt_logprobs: null,
 };
 
-export const LLAMA_REPLY = {
+export const LLAMA_RESPONSE = {
   choices: [{ finish_reason: "length", index: 0, message: { role: "assistant", content: "Hi" } }],
   created: 1767225600,
   model: "m",
