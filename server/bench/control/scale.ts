@@ -73,7 +73,7 @@ function specOfBench(): DeploymentSpec {
       ...{ kind: "llama-cpp", weights: model.weights ?? null },
       options: (modelPath) => ({ modelPath, slots: SLOTS, contextSize: 512, threads: 1 }),
     },
-    ...{ minReplicas: 0, maxReplicas: 3, fixedReplicas: null, sessionAffinity: false, adapters: [] },
+    ...{ minReplicas: 0, maxReplicas: 3, fixedReplicas: null, sessionAffinity: false, loras: [] },
     scaling: {
       ...{ scaleUpWindowMs: 1_000, scaleDownWindowMs: 2_000, scaleToZeroWindowMs: 2_000 },
       loadTargets: { default: 0.8 },

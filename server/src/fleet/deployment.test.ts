@@ -21,7 +21,7 @@ interface FakeBoot {
 const never = () => new AbortController().signal;
 
 const SPEC: DeploymentSpec = {
-  ...{ id: "d", model: "m", revision: "1", concurrency: 2, sessionAffinity: false, adapters: [] },
+  ...{ id: "d", model: "m", revision: "1", concurrency: 2, sessionAffinity: false, loras: [] },
   ...{ minReplicas: 0, maxReplicas: 3, fixedReplicas: null, scaling: DEFAULT_SCALING },
   engine: { kind: "fake", weights: null, options: () => ({}) },
 };
@@ -253,10 +253,10 @@ describe("an adapter", () => {
   const adapter = { id: "lora", fetch: async () => "/lora" };
 
   it("is what the requests run with that were routed for it", async () => {
-    const { route, boots, finishAll } = setUp({ minReplicas: 1, adapters: [adapter] });
+    const { route, boots, finishAll } = setUp({ minReplicas: 1, loras: [adapter] });
     await settle();
     finishAll();
-    await begin(await route({ adapter: "lora" }));
+    await begin(await route({ lora: "lora" }));
     await begin(await route());
     expect(boots[0]!.engine.requests.map((seen) => seen.lora)).toEqual(["lora", undefined]);
   });
@@ -268,9 +268,9 @@ describe("an adapter", () => {
       open = resolve;
     });
     await settle();
-    deployment.apply({ ...spec, adapters: [adapter] });
+    deployment.apply({ ...spec, loras: [adapter] });
     let isRouted = false;
-    const routing = route({ adapter: "lora" }).then(() => {
+    const routing = route({ lora: "lora" }).then(() => {
       isRouted = true;
     });
     await route();
@@ -281,34 +281,34 @@ describe("an adapter", () => {
   });
 
   it("that can't be loaded is refused with the reason, the model itself is not", async () => {
-    const { route, adapters, deployment } = setUp({ minReplicas: 1, adapters: [adapter] });
+    const { route, adapters, deployment } = setUp({ minReplicas: 1, loras: [adapter] });
     adapters.fail = new EngineError("invalid", "Its rank is 3.");
     await settle();
-    await expect(route({ adapter: "lora" })).rejects.toMatchObject({
+    await expect(route({ lora: "lora" })).rejects.toMatchObject({
       ...{ code: "FAILED_PRECONDITION", message: "lora could not be loaded: Its rank is 3." },
     });
-    await expect(route({ adapter: "other" })).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+    await expect(route({ lora: "other" })).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
     await route();
-    expect(deployment.observe().adapters).toEqual({ lora: { state: "failed", message: "Its rank is 3." } });
+    expect(deployment.observe().loras).toEqual({ lora: { state: "failed", message: "Its rank is 3." } });
   });
 
   it("is loaded again by a replica that was started anew, before requests for it go there", async () => {
-    const { route, boots, clock } = setUp({ minReplicas: 1, maxReplicas: 1, adapters: [adapter] });
+    const { route, boots, clock } = setUp({ minReplicas: 1, maxReplicas: 1, loras: [adapter] });
     await settle();
     boots[0]!.end();
     await settle();
     clock.advance(1000);
     await settle();
     expect(boots).toHaveLength(2);
-    await route({ adapter: "lora" });
+    await route({ lora: "lora" });
   });
 
   it("that is new wakes a deployment that was scaled to zero", async () => {
     const { deployment, spec } = setUp({ lastUsedMs: 0 });
     expect(deployment.observe().desiredReplicas).toBe(0);
-    deployment.apply({ ...spec, adapters: [adapter] });
+    deployment.apply({ ...spec, loras: [adapter] });
     await settle();
-    expect(deployment.observe().adapters).toMatchObject({ lora: { state: "loaded" } });
+    expect(deployment.observe().loras).toMatchObject({ lora: { state: "loaded" } });
   });
 });
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
-import { type AdapterStatus, Adapters } from "./adapters.ts";
+import { DeploymentLoras, type LoraStatus } from "./loras.ts";
 import type { Meter } from "./metered.ts";
 import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
 import { type Blueprint, ReplicaSet } from "./replica-set.ts";
@@ -27,7 +27,7 @@ export interface Observation {
   desiredReplicas: number;
   replicas: ReplicaStatus[];
   /** By id. */
-  adapters: Record<string, AdapterStatus>;
+  loras: Record<string, LoraStatus>;
   /** Wall clock; null when none has come since this process knows it. */
   lastRequestAtMs: number | null;
   /** Why not every desired replica is ready, in a public sentence; null when they are. */
@@ -51,7 +51,7 @@ export class Deployment implements ReplicaSource {
   readonly #options: DeploymentOptions;
   readonly #set: ReplicaSet;
   readonly #scaler: Scaler;
-  readonly #adapters: Adapters;
+  readonly #loras: DeploymentLoras;
   readonly #router = new Router();
   readonly #waiting: WaitingRoom;
   readonly #meter: Meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
@@ -67,7 +67,7 @@ export class Deployment implements ReplicaSource {
     this.#options = options;
     this.#blueprint = this.#blueprintOf(spec);
     this.#waiting = new WaitingRoom(clock, MAX_WAITING);
-    this.#adapters = new Adapters({ ...options, onChange: () => this.#changed() });
+    this.#loras = new DeploymentLoras({ ...options, onChange: () => this.#changed() });
     this.#set = new ReplicaSet({
       id: spec.id,
       clock,
@@ -82,20 +82,20 @@ export class Deployment implements ReplicaSource {
       read: () => ({ ...this.#meter, concurrentRequests: this.#set.load + this.#waiting.size }),
       onTarget: () => this.#set.want(this.#scaler.target, this.#blueprint),
     });
-    this.#adapters.want(spec.adapters);
+    this.#loras.setDesired(spec.loras);
     this.#set.want(this.#scaler.target, this.#blueprint);
   }
 
   apply(spec: DeploymentSpec): void {
     if (spec.revision !== this.#spec.revision) {
       this.#blueprint = this.#blueprintOf(spec);
-      this.#adapters.forgive();
+      this.#loras.resetFailures();
     }
     this.#spec = spec;
     this.#isElastic = isElastic(spec);
     this.#scaler.policy = policyOf(spec);
     // What is new is loaded at once, so that its faults show before it is asked for.
-    if (this.#adapters.want(spec.adapters)) this.#scaler.touch();
+    if (this.#loras.setDesired(spec.loras)) this.#scaler.touch();
     this.#set.want(this.#scaler.target, this.#blueprint);
   }
 
@@ -123,15 +123,14 @@ export class Deployment implements ReplicaSource {
 
   pick(hints: Hints): Replica | null {
     const { routable } = this.#set;
-    const { adapter } = hints;
+    const { lora: adapter } = hints;
     const limit = this.#isElastic ? QUEUE_FACTOR * concurrencyOf(this.#spec) : Number.POSITIVE_INFINITY;
     // Most deployments have one replica: that request has no choice to make.
     if (routable.length === 1 && adapter === undefined) {
       return routable[0]!.load < limit ? routable[0]! : null;
     }
     const fit = routable.filter(
-      ({ load, engine }) =>
-        load < limit && (adapter === undefined || this.#adapters.isLoaded(engine!, adapter)),
+      ({ load, engine }) => load < limit && (adapter === undefined || this.#loras.isLoaded(engine!, adapter)),
     );
     if (fit.length === 0) return null;
     const { sessionAffinity } = this.#spec;
@@ -144,7 +143,7 @@ export class Deployment implements ReplicaSource {
     return {
       desiredReplicas: this.#scaler.target,
       replicas: this.#set.status(),
-      adapters: this.#adapters.statuses(),
+      loras: this.#loras.statuses(),
       lastRequestAtMs: this.#meter.requests === 0 ? null : clock.now() - idleMs,
       message: this.#problem(),
     };
@@ -163,13 +162,13 @@ export class Deployment implements ReplicaSource {
     this.#scaler.stop();
     this.#waiting.retry();
     await this.#set.close(graceMs);
-    this.#adapters.close();
+    this.#loras.close();
   }
 
   /** Gives a request its replica and counts it there. Null when it is worth waiting for one. */
   #claim(hints: Hints): RoutedEngine | null {
     this.#assertOpen();
-    if (hints.adapter !== undefined) this.#adapters.check(hints.adapter);
+    if (hints.lora !== undefined) this.#loras.assertAvailable(hints.lora);
     const replica = this.pick(hints);
     if (replica !== null) {
       const release = this.#isElastic ? replica.reserve() : NOTHING_RESERVED;
@@ -189,11 +188,11 @@ export class Deployment implements ReplicaSource {
   }
 
   /** Tells of the replica that will be tried first. */
-  #unavailable({ adapter }: Hints): AppError {
+  #unavailable({ lora: adapter }: Hints): AppError {
     const { id } = this.#spec;
     const later = (message: string) => new AppError("UNAVAILABLE", message, { retryAfterS: RETRY_S });
     const { routable, live } = this.#set;
-    if (adapter !== undefined && !routable.some(({ engine }) => this.#adapters.isLoaded(engine!, adapter)))
+    if (adapter !== undefined && !routable.some(({ engine }) => this.#loras.isLoaded(engine!, adapter)))
       return later(`${adapter} is still being loaded.`);
     if (routable.length > 0) return later(`${id} has all the requests it can take.`);
     const starting = this.#starting();
@@ -210,7 +209,7 @@ export class Deployment implements ReplicaSource {
   }
 
   #replicasChanged(): void {
-    this.#adapters.attach(this.#set.routable.map(({ engine }) => engine!));
+    this.#loras.setEngines(this.#set.routable.map(({ engine }) => engine!));
     this.#changed();
   }
 

@@ -47,7 +47,7 @@ export class RoutedEngine implements Omit<Engine, "close" | "loadLora" | "unload
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<EngineEvent> {
-    const { adapter } = this.#hints;
+    const { lora: adapter } = this.#hints;
     const own = adapter === undefined ? request : { ...request, lora: adapter };
     return {
       [Symbol.asyncIterator]: () => (this.#isPresent() ? this.#begin(own, signal) : this.#later(own, signal)),

@@ -12,20 +12,20 @@ import type { Hints } from "./routing/router.ts";
 import { checkSpec, type DeploymentSpec } from "./spec.ts";
 import type { WeightsProgress } from "./weights/ensure.ts";
 
-export type { AdapterStatus } from "./adapters.ts";
 export type { Observation } from "./deployment.ts";
 export type { HostStatus } from "./inventory.ts";
+export type { LoraStatus } from "./loras.ts";
 export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
 export type { RoutedEngine } from "./routed-engine.ts";
 export type { PromptPrefix } from "./routing/prefixes.ts";
 export { LOAD_TARGETS } from "./scaling/autoscaler.ts";
 export {
   type Accelerators,
-  type AdapterSpec,
   alwaysOn,
   DEFAULT_SCALING,
   type DeploymentSpec,
   type Fetched,
+  type LoraSpec,
   MAX_REPLICAS,
   type Scaling,
 } from "./spec.ts";

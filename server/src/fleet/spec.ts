@@ -41,7 +41,7 @@ export interface AttachedEngine {
 }
 
 /** A LoRA adapter that every replica of a deployment should have. The same id is the same file. */
-export interface AdapterSpec extends Fetched {
+export interface LoraSpec extends Fetched {
   id: string;
   /** Factor of its effect. Default 1. */
   scale?: number;
@@ -85,7 +85,7 @@ export interface DeploymentSpec {
   concurrency?: number;
   /** Requests with one session key go to one replica. */
   sessionAffinity: boolean;
-  adapters: readonly AdapterSpec[];
+  loras: readonly LoraSpec[];
   /** Taken from the host's for each replica. */
   accelerators?: Accelerators | null;
   /** Wall clock: when it was used last, or made, before this process knew it. Default: now. */
@@ -111,7 +111,7 @@ export function alwaysOn(model: string, engine: DeploymentSpec["engine"], replic
     fixedReplicas: null,
     scaling: DEFAULT_SCALING,
     sessionAffinity: false,
-    adapters: [],
+    loras: [],
   };
 }
 

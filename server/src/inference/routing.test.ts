@@ -45,7 +45,7 @@ describe("where a request goes", () => {
     const reply = await chat();
     expect(reply.status, reply.text).toBe(200);
     expect(reply.json.model).toBe("m");
-    expect(lastRouted()).toMatchObject({ deployment: DEPLOYMENT, adapter: "accounts/acme/deployedModels/l" });
+    expect(lastRouted()).toMatchObject({ deployment: DEPLOYMENT, lora: "accounts/acme/deployedModels/l" });
   });
 
   test("an addon that could not be loaded answers 412 with the reason", async () => {

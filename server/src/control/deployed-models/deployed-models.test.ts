@@ -101,9 +101,9 @@ describe("loading a LoRA addon", () => {
     });
     await test.settle();
     expect((await get(made.name)).state).toBe("DEPLOYING");
-    const [adapter] = test.fleet.specs.get(name)!.adapters;
+    const [adapter] = test.fleet.specs.get(name)!.loras;
     expect(adapter?.id).toBe(made.name);
-    test.fleet.set(name, { adapters: { [made.name]: { state: "loaded", message: null } } });
+    test.fleet.set(name, { loras: { [made.name]: { state: "loaded", message: null } } });
     test.clock.advance(5_000);
     await test.settle();
     expect((await get(made.name)).state).toBe("DEPLOYED");
@@ -119,14 +119,14 @@ describe("loading a LoRA addon", () => {
     for (const wanted of [id, `acme/${id}`, name]) {
       expect(await load(addon(), wanted)).toMatchObject({ deployment: name });
     }
-    expect(test.fleet.specs.get(name)?.adapters).toHaveLength(3);
+    expect(test.fleet.specs.get(name)?.loras).toHaveLength(3);
   });
 
   it("onto the serverless deployment of its base model, by leaving the deployment out or naming it", async () => {
     const lora = addon(SERVED);
     const made = await load(lora);
     expect(made).toMatchObject({ serverless: true, deployment: "accounts/fireworks/deployments/served" });
-    expect(test.fleet.specs.get(SERVED)?.adapters.map(({ id }) => id)).toContain(made.name);
+    expect(test.fleet.specs.get(SERVED)?.loras.map(({ id }) => id)).toContain(made.name);
     expect(test.serving.resolve(alice.principal, lora)).toMatchObject({
       ...{ model: lora, deployment: SERVED, adapter: made.name, isolation: "account" },
     });
@@ -136,7 +136,7 @@ describe("loading a LoRA addon", () => {
     refused(await as(alice, "POST", PATH, { model: SERVED }), "deployment");
     await as(alice, "DELETE", `/v1/${made.name}`);
     await test.settle();
-    expect(test.fleet.specs.get(SERVED)?.adapters.map(({ id }) => id)).not.toContain(made.name);
+    expect(test.fleet.specs.get(SERVED)?.loras.map(({ id }) => id)).not.toContain(made.name);
     expect((await as(alice, "GET", `/v1/${made.name}`)).status).toBe(404);
   });
 
@@ -157,7 +157,7 @@ describe("loading a LoRA addon", () => {
         message: "Its tensors don't fit the model.",
       }),
     );
-    test.fleet.set(name, { adapters: { [made.name]: { state: "loaded", message: null } } });
+    test.fleet.set(name, { loras: { [made.name]: { state: "loaded", message: null } } });
     test.clock.advance(5_000);
     await test.settle();
     expect(await get(made.name)).toMatchObject({ state: "DEPLOYED", status: { code: "OK", message: "" } });
@@ -241,7 +241,7 @@ describe("loading a LoRA addon", () => {
     await test.settle();
     expect((await as(alice, "GET", `/v1/${unused.name}`)).status).toBe(404);
     expect((await get(used.name)).state).toBe("DEPLOYED");
-    expect(test.fleet.specs.get(name)?.adapters.map(({ id }) => id)).toEqual([used.name]);
+    expect(test.fleet.specs.get(name)?.loras.map(({ id }) => id)).toEqual([used.name]);
   });
 });
 
@@ -251,7 +251,7 @@ describe("a LoRA addon deployed alone", () => {
     const name = await deployment({ baseModel: lora });
     const [own] = await loadedOn(name);
     expect(own).toMatchObject({ model: lora, state: "DEPLOYED", default: true });
-    expect(test.fleet.specs.get(name)).toMatchObject({ model: LIBRARY, adapters: [{ id: own.name }] });
+    expect(test.fleet.specs.get(name)).toMatchObject({ model: LIBRARY, loras: [{ id: own.name }] });
     expect(test.serving.resolve(alice.principal, `${lora}#${name}`)).toMatchObject({ adapter: own.name });
     expect(() => test.serving.resolve(alice.principal, `${LIBRARY}#${name}`)).toThrow("not found");
     refused(await as(alice, "POST", PATH, { model: addon(), deployment: name }), "enableAddons");
@@ -279,14 +279,14 @@ describe("hot reload", () => {
     await test.settle();
     expect(test.serving.resolve(alice.principal, base)).toMatchObject({ adapter: one.name });
     const loaded = { state: "loaded", message: null } as const;
-    test.fleet.set(name, { adapters: { [one.name]: loaded, [two.name]: loaded } });
+    test.fleet.set(name, { loras: { [one.name]: loaded, [two.name]: loaded } });
     test.clock.advance(5_000);
     await test.settle();
     expect(test.serving.resolve(alice.principal, base)).toMatchObject({ adapter: two.name });
     test.clock.advance(5_000);
     await test.settle();
     expect((await as(alice, "GET", `/v1/${one.name}`)).status).toBe(404);
-    expect(test.fleet.specs.get(name)?.adapters.map(({ id }) => id)).toEqual([two.name]);
+    expect(test.fleet.specs.get(name)?.loras.map(({ id }) => id)).toEqual([two.name]);
   });
 });
 

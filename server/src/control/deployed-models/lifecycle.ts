@@ -68,8 +68,8 @@ export function isNewer(row: DeployedModelRow, other: DeployedModelRow): boolean
 async function adapterOf(
   { observe, apply }: LifecycleDeps,
   row: DeployedModelRow,
-): Promise<FleetObservation["adapters"][string] | null> {
-  const look = () => observe(fleetIdOf(row))?.adapters[deployedModelName(row)] ?? null;
+): Promise<FleetObservation["loras"][string] | null> {
+  const look = () => observe(fleetIdOf(row))?.loras[deployedModelName(row)] ?? null;
   if (look() === null) await apply();
   return look();
 }
@@ -77,7 +77,7 @@ async function adapterOf(
 async function note(
   { store, clock, note }: LifecycleDeps,
   { accountId, id }: DeployedModelRow,
-  adapter: FleetObservation["adapters"][string],
+  adapter: FleetObservation["loras"][string],
 ): Promise<void> {
   let isNew = false;
   const row = await store.change(accountId, id, new Date(clock.now()), (before) => {
@@ -133,7 +133,7 @@ async function retirePredecessors({ store, clock }: LifecycleDeps, row: Deployed
 async function finishUnloading(deps: LifecycleDeps, row: DeployedModelRow): Promise<number | null> {
   await deps.apply();
   const isHeld =
-    row.isAddon && (deps.observe(fleetIdOf(row))?.adapters[deployedModelName(row)] ?? null) !== null;
+    row.isAddon && (deps.observe(fleetIdOf(row))?.loras[deployedModelName(row)] ?? null) !== null;
   // While its deployment is being deleted the row waits with it: both may be had back.
   if (isHeld || (!row.serverless && !(await deps.isLive(row.deployment)))) return isHeld ? WAIT_MS : null;
   await deps.store.remove(row.accountId, row.id);

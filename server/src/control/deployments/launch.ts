@@ -46,7 +46,7 @@ const DEFAULT_ACCELERATOR = "NVIDIA_A100_80GB";
 /** What the fleet is to run for a deployment. @param minReplicas at this time, see minReplicasAt. */
 export function fleetSpec(
   row: DeploymentRow,
-  adapters: DeploymentSpec["adapters"],
+  adapters: DeploymentSpec["loras"],
   deps: LaunchDeps,
   minReplicas: number,
 ): DeploymentSpec {
@@ -68,7 +68,7 @@ export function fleetSpec(
     fixedReplicas: row.fixedReplicas,
     scaling: scalingOf(spec),
     sessionAffinity: spec.enableSessionAffinity ?? false,
-    adapters,
+    loras: adapters,
     accelerators: made.accelerators,
     lastUsedMs: row.lastUsedTime.getTime(),
   };

@@ -1,4 +1,4 @@
-import type { AdapterSpec, DeploymentSpec, Fleet } from "../../fleet/service.ts";
+import type { DeploymentSpec, Fleet, LoraSpec } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { type DeployedModelRow, deployedModelName, fleetIdOf } from "../deployed-models/service.ts";
@@ -41,7 +41,7 @@ export class FleetSide {
     for (const spec of this.#deps.serverless) {
       wanted.add(spec.id);
       const rows = addons.get(spec.id) ?? [];
-      this.#apply(spec.id, rows, [], (adapters) => ({ ...spec, adapters }));
+      this.#apply(spec.id, rows, [], (adapters) => ({ ...spec, loras: adapters }));
     }
     for (const row of deployments) {
       const id = deploymentName(row);
@@ -65,7 +65,7 @@ export class FleetSide {
     id: string,
     addons: readonly DeployedModelRow[],
     parts: readonly unknown[],
-    specOf: (adapters: readonly AdapterSpec[]) => DeploymentSpec,
+    specOf: (adapters: readonly LoraSpec[]) => DeploymentSpec,
   ): void {
     const names = addons.map(deployedModelName).sort();
     const signature = JSON.stringify([...parts, ...names]);
@@ -80,7 +80,7 @@ export class FleetSide {
     }
   }
 
-  #adapterOf(row: DeployedModelRow): AdapterSpec {
+  #adapterOf(row: DeployedModelRow): LoraSpec {
     const fetch: FetchFile = this.#deps.fetchModel(row.model, null);
     return { id: deployedModelName(row), fetch };
   }

@@ -193,7 +193,7 @@ describe("several processes", () => {
         model: lora,
         deployment,
       });
-      await until("the addon", () => fleet.specs.get(deployment)?.adapters.length === 1);
+      await until("the addon", () => fleet.specs.get(deployment)?.loras.length === 1);
       const known = () => {
         try {
           return other.resolve(alice.principal, lora);

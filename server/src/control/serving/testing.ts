@@ -38,14 +38,14 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
     const seen = this.#seen.get(spec.id);
     const desired = spec.fixedReplicas ?? Math.max(spec.minReplicas, Math.min(1, spec.maxReplicas));
     const adapters = Object.fromEntries(
-      spec.adapters.map(({ id }) => [
+      spec.loras.map(({ id }) => [
         id,
-        seen?.adapters[id] ?? { state: this.adapterState, message: this.adapterMessage },
+        seen?.loras[id] ?? { state: this.adapterState, message: this.adapterMessage },
       ]),
     );
     this.set(spec.id, {
       desiredReplicas: desired,
-      adapters,
+      loras: adapters,
       replicas:
         isNew || seen === undefined || seen.replicas.length !== desired
           ? Array.from({ length: desired }, (_, i) => this.replica(spec, i, this.stage))
@@ -70,7 +70,7 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
 
   /** What is seen of a deployment from now on. */
   set(id: string, seen: Partial<Observation>): void {
-    const none = { desiredReplicas: 0, replicas: [], adapters: {}, lastRequestAtMs: null, message: null };
+    const none = { desiredReplicas: 0, replicas: [], loras: {}, lastRequestAtMs: null, message: null };
     this.#seen.set(id, { ...none, ...this.#seen.get(id), ...seen });
     for (const listener of this.#listeners) listener(id);
   }

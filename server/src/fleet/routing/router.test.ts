@@ -82,7 +82,7 @@ describe("the start of a prompt", () => {
     const first = router.pick(all, hints, POLICY);
     const other = all.find((replica) => replica !== first)!;
     first.load = 1;
-    expect(router.pick(all, { ...hints, adapter: "lora" }, POLICY)).toBe(other);
+    expect(router.pick(all, { ...hints, lora: "lora" }, POLICY)).toBe(other);
     first.engine = createFakeEngine();
     first.load = 0;
     other.load = 1;

@@ -4,7 +4,7 @@ import { blocksOf, PrefixMemory, type PromptPrefix } from "./prefixes.ts";
 
 /** What routing may take into account of a request. */
 export interface Hints {
-  adapter?: string | undefined;
+  lora?: string | undefined;
   sessionKey?: string | undefined;
   promptPrefix?: PromptPrefix | undefined;
   /** Of those that wait, it comes after the others. */
@@ -37,7 +37,7 @@ export class Router {
     }
     const leastBusy = this.#leastBusy(replicas);
     if (hints.promptPrefix === undefined) return leastBusy;
-    const blocks = blocksOf(hints.promptPrefix, hints.adapter ?? "");
+    const blocks = blocksOf(hints.promptPrefix, hints.lora ?? "");
     if (blocks.length === 0) return leastBusy;
     const picked = this.#knower(replicas, blocks, leastBusy, policy.slots);
     this.#memoryOf(picked).remember(blocks);

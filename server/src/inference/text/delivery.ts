@@ -90,7 +90,7 @@ export class Delivery<Body extends TextParameters> {
       : undefined;
     return {
       deployment,
-      adapter,
+      lora: adapter,
       // Two accounts may call their sessions alike.
       sessionKey: session === undefined ? undefined : `${this.#record.accountId}\n${session}`,
       promptPrefix: this.#endpoint.prefix(this.#body),

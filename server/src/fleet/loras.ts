@@ -3,17 +3,17 @@ import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { backoffMs } from "./backoff.ts";
-import type { AdapterSpec } from "./spec.ts";
+import type { LoraSpec } from "./spec.ts";
 import { reasonOf } from "./weights/errors.ts";
 
-export interface AdapterStatus {
+export interface LoraStatus {
   /** `loaded`: by at least one replica, or by the last that ran. */
   state: "loading" | "loaded" | "failed";
   /** Why it failed, safe to show; else null. */
   message: string | null;
 }
 
-export interface AdaptersOptions {
+export interface DeploymentLorasOptions {
   clock: Clock;
   /** 0–1, for the jitter of retries. */
   random: () => number;
@@ -23,28 +23,28 @@ export interface AdaptersOptions {
 }
 
 /** Adapters fetched or loaded at the same time for one replica. */
-const MAX_BUSY = 4;
+const MAX_CONCURRENT_LOADS = 4;
 const RETRY = { baseMs: 5_000, capMs: 60_000 };
 
 /** An adapter that should be on every replica. */
-class Wanted {
-  readonly spec: AdapterSpec;
-  readonly gone = new AbortController();
-  status: AdapterStatus = { state: "loading", message: null };
+class DesiredLora {
+  readonly spec: LoraSpec;
+  readonly removed = new AbortController();
+  status: LoraStatus = { state: "loading", message: null };
   failures = 0;
   /** A failure is final for this file, or has a retry coming. */
-  isHeld = false;
+  isOnHold = false;
   cancelRetry = () => {};
   #path: Promise<string> | null = null;
 
-  constructor(spec: AdapterSpec) {
+  constructor(spec: LoraSpec) {
     this.spec = spec;
   }
 
   /** Fetched once for all replicas; again after a failure. */
   fetch(): Promise<string> {
     this.#path ??= this.spec
-      .fetch(this.gone.signal, () => {})
+      .fetch(this.removed.signal, () => {})
       .catch((error) => {
         this.#path = null;
         throw error;
@@ -54,74 +54,74 @@ class Wanted {
 }
 
 /** What one engine has. */
-interface Holding {
+interface EngineLoras {
   loaded: Set<string>;
-  busy: Set<string>;
+  pending: Set<string>;
 }
 
 /** Brings the adapters of a deployment onto each of its engines. A failure is kept with its adapter and harms no other. */
-export class Adapters {
-  readonly #options: AdaptersOptions;
-  readonly #wanted = new Map<string, Wanted>();
+export class DeploymentLoras {
+  readonly #options: DeploymentLorasOptions;
+  readonly #desired = new Map<string, DesiredLora>();
   /** By engine: one that is started anew has none. */
-  readonly #holdings = new WeakMap<Engine, Holding>();
+  readonly #byEngine = new WeakMap<Engine, EngineLoras>();
   #engines: readonly Engine[] = [];
 
-  constructor(options: AdaptersOptions) {
+  constructor(options: DeploymentLorasOptions) {
     this.#options = options;
   }
 
   /** The adapters that every engine should have from now on. True when some are new. */
-  want(specs: readonly AdapterSpec[]): boolean {
+  setDesired(specs: readonly LoraSpec[]): boolean {
     const ids = new Set(specs.map((spec) => spec.id));
-    for (const [id, wanted] of this.#wanted) {
+    for (const [id, wanted] of this.#desired) {
       if (ids.has(id)) continue;
-      wanted.gone.abort();
+      wanted.removed.abort();
       wanted.cancelRetry();
-      this.#wanted.delete(id);
+      this.#desired.delete(id);
     }
-    const added = specs.filter((spec) => !this.#wanted.has(spec.id));
-    for (const spec of added) this.#wanted.set(spec.id, new Wanted(spec));
+    const added = specs.filter((spec) => !this.#desired.has(spec.id));
+    for (const spec of added) this.#desired.set(spec.id, new DesiredLora(spec));
     this.#syncAll();
     return added.length > 0;
   }
 
   /** Gives those that failed another chance: the engine will be another one. */
-  forgive(): void {
-    for (const wanted of this.#wanted.values()) {
+  resetFailures(): void {
+    for (const wanted of this.#desired.values()) {
       wanted.cancelRetry();
-      wanted.isHeld = false;
+      wanted.isOnHold = false;
       wanted.failures = 0;
       if (wanted.status.state === "failed") wanted.status = { state: "loading", message: null };
     }
   }
 
   /** The engines that serve now. */
-  attach(engines: readonly Engine[]): void {
+  setEngines(engines: readonly Engine[]): void {
     this.#engines = engines;
     this.#syncAll();
   }
 
   isLoaded(engine: Engine, id: string): boolean {
-    return this.#holdings.get(engine)?.loaded.has(id) === true && this.#wanted.has(id);
+    return this.#byEngine.get(engine)?.loaded.has(id) === true && this.#desired.has(id);
   }
 
   /** @throws AppError FAILED_PRECONDITION when no replica will have it. */
-  check(id: string): void {
-    const wanted = this.#wanted.get(id);
+  assertAvailable(id: string): void {
+    const wanted = this.#desired.get(id);
     if (wanted === undefined) throw new AppError("FAILED_PRECONDITION", `${id} is not loaded here.`);
     const { state, message } = wanted.status;
     if (state === "failed")
       throw new AppError("FAILED_PRECONDITION", `${id} could not be loaded: ${message}`);
   }
 
-  statuses(): Record<string, AdapterStatus> {
-    return Object.fromEntries([...this.#wanted].map(([id, { status }]) => [id, status]));
+  statuses(): Record<string, LoraStatus> {
+    return Object.fromEntries([...this.#desired].map(([id, { status }]) => [id, status]));
   }
 
   close(): void {
     this.#engines = [];
-    this.want([]);
+    this.setDesired([]);
   }
 
   #syncAll(): void {
@@ -129,22 +129,22 @@ export class Adapters {
   }
 
   #sync(engine: Engine): void {
-    const holding = this.#holdings.get(engine) ?? { loaded: new Set(), busy: new Set() };
-    this.#holdings.set(engine, holding);
+    const holding = this.#byEngine.get(engine) ?? { loaded: new Set(), pending: new Set() };
+    this.#byEngine.set(engine, holding);
     const run = (id: string, work: Promise<void>) => {
-      holding.busy.add(id);
+      holding.pending.add(id);
       void work.finally(() => {
-        holding.busy.delete(id);
+        holding.pending.delete(id);
         this.#options.onChange();
         if (this.#engines.includes(engine)) this.#sync(engine);
       });
     };
     for (const id of holding.loaded) {
-      if (!this.#wanted.has(id) && !holding.busy.has(id)) run(id, this.#unload(engine, holding, id));
+      if (!this.#desired.has(id) && !holding.pending.has(id)) run(id, this.#unload(engine, holding, id));
     }
-    for (const [id, wanted] of this.#wanted) {
-      if (holding.busy.size >= MAX_BUSY) return;
-      if (holding.busy.has(id) || wanted.isHeld) continue;
+    for (const [id, wanted] of this.#desired) {
+      if (holding.pending.size >= MAX_CONCURRENT_LOADS) return;
+      if (holding.pending.has(id) || wanted.isOnHold) continue;
       if (holding.loaded.has(id)) {
         wanted.status = { state: "loaded", message: null };
         continue;
@@ -153,24 +153,24 @@ export class Adapters {
     }
   }
 
-  async #load(engine: Engine, holding: Holding, wanted: Wanted): Promise<void> {
+  async #load(engine: Engine, holding: EngineLoras, wanted: DesiredLora): Promise<void> {
     const { id, scale } = wanted.spec;
     try {
       if (engine.loadLora === undefined) {
         throw new EngineError("unsupported", "The engine of this model takes no adapters.");
       }
       const path = await wanted.fetch();
-      if (wanted.gone.signal.aborted) return;
+      if (wanted.removed.signal.aborted) return;
       await engine.loadLora({ id, path, ...(scale === undefined ? {} : { scale }) });
       holding.loaded.add(id);
       wanted.status = { state: "loaded", message: null };
       wanted.failures = 0;
     } catch (error) {
-      if (!wanted.gone.signal.aborted) this.#fail(wanted, error);
+      if (!wanted.removed.signal.aborted) this.#fail(wanted, error);
     }
   }
 
-  async #unload(engine: Engine, holding: Holding, id: string): Promise<void> {
+  async #unload(engine: Engine, holding: EngineLoras, id: string): Promise<void> {
     try {
       await engine.unloadLora?.(id);
     } catch (error) {
@@ -179,7 +179,7 @@ export class Adapters {
     holding.loaded.delete(id);
   }
 
-  #fail(wanted: Wanted, error: unknown): void {
+  #fail(wanted: DesiredLora, error: unknown): void {
     const { clock, random, log } = this.#options;
     log.error({ adapter: wanted.spec.id, reason: reasonOf(error) }, "adapter failed");
     // An engine that is gone says nothing about the adapter, nor does a failure what another replica has done.
@@ -188,10 +188,10 @@ export class Adapters {
       const isPublic = error instanceof EngineError || error instanceof AppError;
       wanted.status = { state: "failed", message: isPublic ? error.message : "The adapter can't be had." };
     }
-    wanted.isHeld = true;
+    wanted.isOnHold = true;
     if (isFinal(error)) return;
     wanted.cancelRetry = clock.after(backoffMs(++wanted.failures, RETRY, random()), () => {
-      wanted.isHeld = false;
+      wanted.isOnHold = false;
       this.#syncAll();
     });
   }

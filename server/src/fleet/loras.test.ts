@@ -4,8 +4,8 @@ import { type Engine, EngineError, type LoraSource } from "../engine/port.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { createLog } from "../platform/telemetry/log.ts";
-import { Adapters } from "./adapters.ts";
-import type { AdapterSpec } from "./spec.ts";
+import { DeploymentLoras } from "./loras.ts";
+import type { LoraSpec } from "./spec.ts";
 
 /** An engine that takes adapters, and what it was given; `load` may fail. */
 function engineOf(load: (adapter: LoraSource) => Promise<void> = async () => {}) {
@@ -21,11 +21,16 @@ function engineOf(load: (adapter: LoraSource) => Promise<void> = async () => {})
 
 function setUp() {
   const clock = new FakeClock();
-  const adapters = new Adapters({ clock, random: () => 1, log: createLog("silent"), onChange: () => {} });
+  const adapters = new DeploymentLoras({
+    clock,
+    random: () => 1,
+    log: createLog("silent"),
+    onChange: () => {},
+  });
   return { clock, adapters };
 }
 
-function spec(id: string, more: Partial<AdapterSpec> = {}): AdapterSpec & { fetches: number } {
+function spec(id: string, more: Partial<LoraSpec> = {}): LoraSpec & { fetches: number } {
   const own = {
     id,
     fetches: 0,
@@ -47,11 +52,11 @@ describe("an adapter", () => {
     const { adapters } = setUp();
     const [a, b, c] = [engineOf(), engineOf(), engineOf()];
     const lora = spec("lora", { scale: 0.5 });
-    adapters.want([lora]);
+    adapters.setDesired([lora]);
     expect(adapters.statuses()).toEqual({ lora: { state: "loading", message: null } });
-    adapters.attach([a.engine, b.engine]);
+    adapters.setEngines([a.engine, b.engine]);
     await settle();
-    adapters.attach([a.engine, b.engine, c.engine]);
+    adapters.setEngines([a.engine, b.engine, c.engine]);
     await settle();
     for (const { engine, given } of [a, b, c]) {
       expect(given.get("lora")).toEqual({ id: "lora", path: "/adapters/lora", scale: 0.5 });
@@ -59,18 +64,20 @@ describe("an adapter", () => {
     }
     expect(lora.fetches).toBe(1);
     expect(adapters.statuses()).toEqual({ lora: { state: "loaded", message: null } });
-    adapters.check("lora");
+    adapters.assertAvailable("lora");
   });
 
   it("that isn't wanted any more is unloaded", async () => {
     const { adapters } = setUp();
     const { engine } = engineOf();
-    adapters.want([spec("a"), spec("b")]);
-    adapters.attach([engine]);
+    adapters.setDesired([spec("a"), spec("b")]);
+    adapters.setEngines([engine]);
     await settle();
-    adapters.want([spec("b")]);
+    adapters.setDesired([spec("b")]);
     expect(adapters.isLoaded(engine, "a")).toBe(false);
-    expect(() => adapters.check("a")).toThrow(expect.objectContaining({ code: "FAILED_PRECONDITION" }));
+    expect(() => adapters.assertAvailable("a")).toThrow(
+      expect.objectContaining({ code: "FAILED_PRECONDITION" }),
+    );
     await settle();
     expect(engine.loras).toEqual(["b"]);
     expect(adapters.statuses()).toEqual({ b: { state: "loaded", message: null } });
@@ -79,10 +86,10 @@ describe("an adapter", () => {
   it("that is wanted again while it loads is loaded", async () => {
     const { adapters } = setUp();
     const { engine } = engineOf();
-    adapters.want([spec("a")]);
-    adapters.attach([engine]);
-    adapters.want([]);
-    adapters.want([spec("a")]);
+    adapters.setDesired([spec("a")]);
+    adapters.setEngines([engine]);
+    adapters.setDesired([]);
+    adapters.setDesired([spec("a")]);
     await settle();
     expect(engine.loras).toEqual(["a"]);
     expect(adapters.statuses()).toMatchObject({ a: { state: "loaded" } });
@@ -96,19 +103,19 @@ describe("an adapter", () => {
       attempts++;
       throw new EngineError("invalid", "Its rank is 3.");
     });
-    adapters.want([spec("bad"), spec("good")]);
-    adapters.attach([engine]);
+    adapters.setDesired([spec("bad"), spec("good")]);
+    adapters.setEngines([engine]);
     await settle();
     expect(adapters.statuses()).toEqual({
       bad: { state: "failed", message: "Its rank is 3." },
       good: { state: "loaded", message: null },
     });
-    expect(() => adapters.check("bad")).toThrow("bad could not be loaded: Its rank is 3.");
+    expect(() => adapters.assertAvailable("bad")).toThrow("bad could not be loaded: Its rank is 3.");
     clock.advance(600_000);
     await settle();
     expect(attempts).toBe(1);
-    adapters.forgive();
-    adapters.attach([engine]);
+    adapters.resetFailures();
+    adapters.setEngines([engine]);
     await settle();
     expect(attempts).toBe(2);
   });
@@ -124,8 +131,8 @@ describe("an adapter", () => {
         return "/here";
       },
     });
-    adapters.want([lora]);
-    adapters.attach([engine]);
+    adapters.setDesired([lora]);
+    adapters.setEngines([engine]);
     await settle();
     expect(adapters.statuses()).toEqual({ lora: { state: "failed", message: "The store is down." } });
     clock.advance(5_000);
@@ -144,11 +151,11 @@ describe("an adapter", () => {
     const dying = engineOf(async () => {
       throw new EngineError("unavailable", "The model's process has ended.");
     });
-    adapters.want([spec("lora")]);
-    adapters.attach([dying.engine]);
+    adapters.setDesired([spec("lora")]);
+    adapters.setEngines([dying.engine]);
     await settle();
     expect(adapters.statuses()).toEqual({ lora: { state: "loading", message: null } });
-    adapters.attach([engineOf().engine]);
+    adapters.setEngines([engineOf().engine]);
     clock.advance(5_000);
     await settle();
     expect(adapters.statuses()).toEqual({ lora: { state: "loaded", message: null } });
@@ -156,10 +163,10 @@ describe("an adapter", () => {
 
   it("fails where the engine takes none", async () => {
     const { adapters } = setUp();
-    adapters.want([spec("lora")]);
+    adapters.setDesired([spec("lora")]);
     const engine: Engine = createFakeEngine();
     Object.assign(engine, { loadLora: undefined });
-    adapters.attach([engine]);
+    adapters.setEngines([engine]);
     await settle();
     expect(adapters.statuses().lora).toEqual({
       state: "failed",
@@ -169,12 +176,12 @@ describe("an adapter", () => {
 
   it("stays loaded, as far as is known, while no replica runs", async () => {
     const { adapters } = setUp();
-    adapters.want([spec("lora")]);
-    adapters.attach([engineOf().engine]);
+    adapters.setDesired([spec("lora")]);
+    adapters.setEngines([engineOf().engine]);
     await settle();
-    adapters.attach([]);
+    adapters.setEngines([]);
     expect(adapters.statuses().lora!.state).toBe("loaded");
-    adapters.check("lora");
+    adapters.assertAvailable("lora");
   });
 });
 
@@ -186,8 +193,8 @@ it("many adapters are loaded a few at a time", async () => {
     await Promise.resolve();
     busy--;
   });
-  adapters.want(Array.from({ length: 50 }, (_, i) => spec(`lora-${i}`)));
-  adapters.attach([engine]);
+  adapters.setDesired(Array.from({ length: 50 }, (_, i) => spec(`lora-${i}`)));
+  adapters.setEngines([engine]);
   for (let i = 0; i < 20; i++) await settle();
   expect(engine.loras).toHaveLength(50);
   expect(most).toBeLessThanOrEqual(4);
@@ -202,8 +209,8 @@ it("what is being fetched is given up when it isn't wanted any more", async () =
       return new Promise((_, reject) => given.addEventListener("abort", () => reject(given.reason)));
     },
   });
-  adapters.want([lora]);
-  adapters.attach([engineOf().engine]);
+  adapters.setDesired([lora]);
+  adapters.setEngines([engineOf().engine]);
   await settle();
   adapters.close();
   await settle();
