@@ -4,7 +4,7 @@ import type { Log } from "../platform/telemetry/log.ts";
 import { DeploymentLoras, type LoraStatus } from "./loras.ts";
 import type { Meter } from "./metered.ts";
 import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
-import { type Blueprint, ReplicaSet } from "./replica-set.ts";
+import { ReplicaSet, type ReplicaTemplate } from "./replica-set.ts";
 import { type ReplicaSource, RoutedEngine } from "./routed-engine.ts";
 import { type Hints, Router } from "./routing/router.ts";
 import { WaitingRoom } from "./routing/waiting.ts";
@@ -56,7 +56,7 @@ export class Deployment implements ReplicaSource {
   readonly #waiting: WaitingRoom;
   readonly #meter: Meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
   #spec: DeploymentSpec;
-  #blueprint: Blueprint;
+  #template: ReplicaTemplate;
   #isElastic: boolean;
   #closedBecause: string | null = null;
 
@@ -65,7 +65,7 @@ export class Deployment implements ReplicaSource {
     this.#spec = spec;
     this.#isElastic = isElastic(spec);
     this.#options = options;
-    this.#blueprint = this.#blueprintOf(spec);
+    this.#template = this.#templateOf(spec);
     this.#waiting = new WaitingRoom(clock, MAX_WAITING);
     this.#loras = new DeploymentLoras({ ...options, onChange: () => this.#changed() });
     this.#set = new ReplicaSet({
@@ -73,22 +73,22 @@ export class Deployment implements ReplicaSource {
       clock,
       drainGraceMs: DRAIN_GRACE_MS,
       onChange: () => this.#replicasChanged(),
-      onRoom: () => this.#waiting.retry(),
+      onCapacityFreed: () => this.#waiting.retry(),
     });
     this.#scaler = new Scaler({
       clock,
       policy: policyOf(spec),
       idleMs: Math.max(0, clock.now() - (spec.lastUsedMs ?? clock.now())),
       read: () => ({ ...this.#meter, concurrentRequests: this.#set.load + this.#waiting.size }),
-      onTarget: () => this.#set.want(this.#scaler.target, this.#blueprint),
+      onTarget: () => this.#set.setDesired(this.#scaler.target, this.#template),
     });
     this.#loras.setDesired(spec.loras);
-    this.#set.want(this.#scaler.target, this.#blueprint);
+    this.#set.setDesired(this.#scaler.target, this.#template);
   }
 
   apply(spec: DeploymentSpec): void {
     if (spec.revision !== this.#spec.revision) {
-      this.#blueprint = this.#blueprintOf(spec);
+      this.#template = this.#templateOf(spec);
       this.#loras.resetFailures();
     }
     this.#spec = spec;
@@ -96,7 +96,7 @@ export class Deployment implements ReplicaSource {
     this.#scaler.policy = policyOf(spec);
     // What is new is loaded at once, so that its faults show before it is asked for.
     if (this.#loras.setDesired(spec.loras)) this.#scaler.touch();
-    this.#set.want(this.#scaler.target, this.#blueprint);
+    this.#set.setDesired(this.#scaler.target, this.#template);
   }
 
   /**
@@ -218,7 +218,7 @@ export class Deployment implements ReplicaSource {
     this.#options.onChange();
   }
 
-  #blueprintOf(spec: DeploymentSpec): Blueprint {
+  #templateOf(spec: DeploymentSpec): ReplicaTemplate {
     const { bootOf, clock, random, log } = this.#options;
     const boot = bootOf(spec);
     const { id: deployment, model, revision, accelerators = null } = spec;
@@ -229,7 +229,7 @@ export class Deployment implements ReplicaSource {
       create: (id, onChange, onRoom) =>
         new Replica({
           ...{ id, deployment, model, revision, boot, whenHung, meter, clock, random, log },
-          ...{ accelerators, onChange, onRoom },
+          ...{ accelerators, onChange, onCapacityFreed: onRoom },
         }),
     };
   }

@@ -11,11 +11,11 @@ export interface ReplicaSetOptions {
   /** Called when `routable` or a status may have changed. */
   onChange: () => void;
   /** Called when a replica may take another request. */
-  onRoom: () => void;
+  onCapacityFreed: () => void;
 }
 
 /** What a new replica is made of. */
-export interface Blueprint {
+export interface ReplicaTemplate {
   revision: string;
   /** Not started yet. `onChange` and `onRoom` are the replica's. */
   create(id: string, onChange: () => void, onRoom: () => void): Replica;
@@ -58,11 +58,11 @@ class Slot implements Member {
 export class ReplicaSet {
   readonly #options: ReplicaSetOptions;
   #slots: Slot[] = [];
-  #blueprint: Blueprint | null = null;
+  #template: ReplicaTemplate | null = null;
   #target = 0;
   #graceMs: number;
   #routable: readonly Replica[] = [];
-  #isStepping = false;
+  #isReconciling = false;
   #cancelTimer: () => void = () => {};
   #onEmpty: (() => void)[] = [];
 
@@ -91,10 +91,10 @@ export class ReplicaSet {
   }
 
   /** What should run from now on. */
-  want(target: number, blueprint: Blueprint): void {
+  setDesired(target: number, blueprint: ReplicaTemplate): void {
     this.#target = target;
-    this.#blueprint = blueprint;
-    this.#step();
+    this.#template = blueprint;
+    this.#reconcile();
   }
 
   /** Drains and stops every replica, the running generations after at most `graceMs`; resolves once all are gone. */
@@ -105,24 +105,24 @@ export class ReplicaSet {
     for (const slot of this.#slots) slot.drainUntilMs = Math.min(slot.drainUntilMs, untilMs);
     return new Promise((resolve) => {
       this.#onEmpty.push(resolve);
-      this.#step();
+      this.#reconcile();
     });
   }
 
   /** Changes that a step makes call back here; they are part of it. */
-  #step(): void {
-    if (this.#isStepping) return;
-    this.#isStepping = true;
-    while (this.#hasStepped());
-    this.#sweep();
+  #reconcile(): void {
+    if (this.#isReconciling) return;
+    this.#isReconciling = true;
+    while (this.#applyNextStep());
+    this.#stopDrained();
     this.#routable = this.#slots.filter((slot) => slot.isRoutable).map((slot) => slot.replica);
-    this.#isStepping = false;
+    this.#isReconciling = false;
     this.#options.onChange();
   }
 
   /** False when there is nothing more to do for now. */
-  #hasStepped(): boolean {
-    const { revision } = this.#blueprint ?? { revision: "" };
+  #applyNextStep(): boolean {
+    const { revision } = this.#template ?? { revision: "" };
     const members = this.#slots.filter((slot) => !slot.isStopping);
     const { drain, revive, add } = nextStep(members, this.#target, revision);
     for (const slot of drain) this.#drain(slot);
@@ -132,12 +132,12 @@ export class ReplicaSet {
   }
 
   #add(): void {
-    const { create } = this.#blueprint!;
+    const { create } = this.#template!;
     const index = firstFree(this.#slots);
     const replica = create(
       `${this.#options.id}/replicas/${index}`,
-      () => this.#step(),
-      () => this.#madeRoom(replica),
+      () => this.#reconcile(),
+      () => this.#capacityFreed(replica),
     );
     this.#slots = [...this.#slots, new Slot(index, replica)].sort((a, b) => a.index - b.index);
     replica.start();
@@ -153,13 +153,13 @@ export class ReplicaSet {
     slot.replica.isDraining = false;
   }
 
-  #madeRoom(replica: Replica): void {
-    if (replica.isDraining) this.#step();
-    else this.#options.onRoom();
+  #capacityFreed(replica: Replica): void {
+    if (replica.isDraining) this.#reconcile();
+    else this.#options.onCapacityFreed();
   }
 
   /** Stops what has drained or has had its time, and looks again when the next one's time is up. */
-  #sweep(): void {
+  #stopDrained(): void {
     const nowMs = this.#options.clock.monotonicMs();
     this.#cancelTimer();
     let nextMs = Number.POSITIVE_INFINITY;
@@ -171,7 +171,7 @@ export class ReplicaSet {
       else nextMs = Math.min(nextMs, slot.drainUntilMs);
     }
     if (Number.isFinite(nextMs))
-      this.#cancelTimer = this.#options.clock.after(nextMs - nowMs, () => this.#step());
+      this.#cancelTimer = this.#options.clock.after(nextMs - nowMs, () => this.#reconcile());
     if (this.#slots.length === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
@@ -179,7 +179,7 @@ export class ReplicaSet {
     slot.isStopping = true;
     void slot.replica.stop().then(() => {
       this.#slots = this.#slots.filter((other) => other !== slot);
-      this.#step();
+      this.#reconcile();
     });
   }
 }

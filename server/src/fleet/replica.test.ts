@@ -31,7 +31,7 @@ function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = 
     revision: "1",
     whenHung: "restart",
     meter,
-    onRoom: () => {},
+    onCapacityFreed: () => {},
     clock,
     random: () => 1,
     log: createLog("silent"),

@@ -83,7 +83,7 @@ export interface ReplicaOptions {
   /** Called at every change of state or stage. */
   onChange: () => void;
   /** Called when a generation has ended or a reservation was given up: there may be room for another request. */
-  onRoom: () => void;
+  onCapacityFreed: () => void;
 }
 
 const RESTART = { baseMs: 500, capMs: 30_000 };
@@ -215,7 +215,7 @@ export class Replica {
     return new Metered(inner, this.#options.meter, () => {
       this.#outstanding--;
       this.#load -= request.n;
-      this.#options.onRoom();
+      this.#options.onCapacityFreed();
     });
   }
 
@@ -228,7 +228,7 @@ export class Replica {
       isOver = true;
       cancel();
       this.#load--;
-      this.#options.onRoom();
+      this.#options.onCapacityFreed();
     };
     const cancel = this.#options.clock.after(RESERVATION_MS, release);
     return release;
