@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { type Engine, EngineError } from "../engine/port.ts";
 import { AppError } from "../lib/errors.ts";
-import type { Grant, Inventory } from "./inventory.ts";
+import type { DeviceAllocator, DeviceLease } from "./device-allocator.ts";
 import { type LaunchOptions, launcherOf } from "./launch.ts";
 import type { Boot, Phase, Running } from "./replica.ts";
 import type { Accelerators, DeploymentSpec, Fetched } from "./spec.ts";
@@ -12,7 +12,7 @@ export interface BootOptions extends LaunchOptions {
   cacheDir: string;
   /** Base address of the hub that `hf:` sources mean. */
   hubEndpoint: string;
-  inventory: Inventory;
+  deviceAllocator: DeviceAllocator;
   onProgress: (model: string, progress: WeightsProgress) => void;
 }
 
@@ -27,14 +27,14 @@ export function bootOf(spec: DeploymentSpec, options: BootOptions): Boot {
   if ("attach" in engine) return attachedBoot(() => engine.attach());
   const launch = launcherOf(engine, options);
   return async (signal, onPhase) => {
-    const grant = await placed(accelerators, options.inventory, signal, onPhase);
+    const grant = await acquireDevices(accelerators, options.deviceAllocator, signal, onPhase);
     try {
       onPhase({ step: "initializing", message: "The model is starting." });
-      const path = await fetched(spec.model, engine.weights, options, signal, onPhase);
-      if (path !== null) await checkMemory(path, options.inventory);
+      const path = await fetchWeights(spec.model, engine.weights, options, signal, onPhase);
+      if (path !== null) await checkMemory(path, options.deviceAllocator);
       signal.throwIfAborted();
       onPhase({ step: "initializing", message: "The model is being loaded." });
-      return releasing(await launch(path, grant.env, signal), grant);
+      return releaseOnStop(await launch(path, grant.env, signal), grant);
     } catch (error) {
       grant.release();
       throw error;
@@ -61,23 +61,23 @@ function attachedBoot(open: () => Engine): Boot {
 }
 
 /** Waits for the accelerators, for ever where this host can't have them: only another spec helps. */
-async function placed(
+async function acquireDevices(
   accelerators: Accelerators | null,
-  inventory: Inventory,
+  inventory: DeviceAllocator,
   signal: AbortSignal,
   onPhase: OnPhase,
-): Promise<Grant> {
-  const lack = accelerators === null ? null : inventory.lacks(accelerators);
+): Promise<DeviceLease> {
+  const lack = accelerators === null ? null : inventory.shortage(accelerators);
   if (lack !== null) {
     onPhase({ step: "unplaceable", message: lack });
     await new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
   }
-  return inventory.take(accelerators, signal, (message) => onPhase({ step: "pending", message }));
+  return inventory.acquire(accelerators, signal, (message) => onPhase({ step: "pending", message }));
 }
 
-async function fetched(
+async function fetchWeights(
   model: string,
   weights: Fetched | Weights | null,
   { cacheDir, hubEndpoint, env, log, clock, onProgress }: BootOptions,
@@ -99,7 +99,7 @@ async function fetched(
 }
 
 /** A file of weights larger than the memory would only make the whole machine crawl. */
-async function checkMemory(path: string, inventory: Inventory): Promise<void> {
+async function checkMemory(path: string, inventory: DeviceAllocator): Promise<void> {
   const { memoryBytes } = inventory.status();
   const stats = await stat(path).catch(() => null);
   if (stats === null || stats.size <= memoryBytes) return;
@@ -108,7 +108,7 @@ async function checkMemory(path: string, inventory: Inventory): Promise<void> {
   throw new AppError("FAILED_PRECONDITION", message);
 }
 
-function releasing(running: Running, grant: Grant): Running {
+function releaseOnStop(running: Running, grant: DeviceLease): Running {
   return {
     ...running,
     async stop(graceMs) {

@@ -4,7 +4,7 @@ import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { type BootOptions, bootOf } from "./boot.ts";
 import { Deployment, type Observation } from "./deployment.ts";
-import { type HostStatus, Inventory, type InventoryOptions } from "./inventory.ts";
+import { DeviceAllocator, type DeviceAllocatorOptions, type HostStatus } from "./device-allocator.ts";
 import type { OpenServer } from "./launch.ts";
 import type { ReplicaStatus } from "./replica.ts";
 import type { RoutedEngine } from "./routed-engine.ts";
@@ -13,7 +13,7 @@ import { checkSpec, type DeploymentSpec } from "./spec.ts";
 import type { WeightsProgress } from "./weights/ensure.ts";
 
 export type { Observation } from "./deployment.ts";
-export type { HostStatus } from "./inventory.ts";
+export type { HostStatus } from "./device-allocator.ts";
 export type { LoraStatus } from "./loras.ts";
 export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
 export type { RoutedEngine } from "./routed-engine.ts";
@@ -44,7 +44,7 @@ export interface FleetOptions {
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
   /** What the host has for replicas. Default: no accelerators. */
-  host?: InventoryOptions;
+  host?: DeviceAllocatorOptions;
   clock?: Clock;
   /** 0–1. Default `Math.random`. */
   random?: () => number;
@@ -96,7 +96,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
 class DynamicFleet implements Fleet {
   readonly #options: FleetOptions;
-  readonly #inventory: Inventory;
+  readonly #inventory: DeviceAllocator;
   readonly #boot: BootOptions;
   readonly #deployments = new Map<string, Deployment>();
   /** Removed, but not gone yet. */
@@ -107,12 +107,12 @@ class DynamicFleet implements Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    this.#inventory = new Inventory(options.host);
+    this.#inventory = new DeviceAllocator(options.host);
     this.#boot = {
       ...options,
       clock: options.clock ?? systemClock,
       loadTimeoutMs: options.loadTimeoutMs ?? 600_000,
-      inventory: this.#inventory,
+      deviceAllocator: this.#inventory,
       onProgress: (model, progress) => options.onProgress?.(model, progress),
     };
   }

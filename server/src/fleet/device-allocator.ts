@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import type { Accelerators } from "./spec.ts";
 
-export interface InventoryOptions {
+export interface DeviceAllocatorOptions {
   /** Type → how many; devices are numbered in this order, each maker's from 0. Default: none. */
   accelerators?: ReadonlyMap<string, number>;
   /** The label of the place, for people. */
@@ -17,7 +17,7 @@ export interface HostStatus {
 }
 
 /** Accelerators that one replica has for itself. */
-export interface Grant {
+export interface DeviceLease {
   /** Makes them the only ones the replica's process sees. */
   env: Record<string, string>;
   /** Gives them back. Idempotent. */
@@ -29,23 +29,23 @@ interface Waiter {
   give(devices: number[]): void;
 }
 
-const NOTHING: Grant = { env: {}, release: () => {} };
+const NO_DEVICES: DeviceLease = { env: {}, release: () => {} };
 
 /** The accelerators of the host: each is given to one replica at a time, in the order in which they are asked for. */
-export class Inventory {
+export class DeviceAllocator {
   readonly #region: string | null;
   readonly #totals: ReadonlyMap<string, number>;
   /** Numbers of the free devices, by type. */
   readonly #free = new Map<string, number[]>();
   #waiters: Waiter[] = [];
 
-  constructor({ accelerators = new Map(), region = null }: InventoryOptions = {}) {
+  constructor({ accelerators = new Map(), region = null }: DeviceAllocatorOptions = {}) {
     this.#region = region;
     this.#totals = accelerators;
     const next = new Map<string, number>();
     for (const [type, count] of accelerators) {
-      const first = next.get(makerOf(type)) ?? 0;
-      next.set(makerOf(type), first + count);
+      const first = next.get(vendorOf(type)) ?? 0;
+      next.set(vendorOf(type), first + count);
       this.#free.set(
         type,
         Array.from({ length: count }, (_, i) => first + i),
@@ -67,7 +67,7 @@ export class Inventory {
   }
 
   /** Why this host can never give them, in a public sentence; null when it can. */
-  lacks({ type, count }: Accelerators): string | null {
+  shortage({ type, count }: Accelerators): string | null {
     const total = this.#totals.get(type) ?? 0;
     if (total >= count) return null;
     const others = [...this.#totals].map(([other, number]) => `${number} ${other}`).join(", ");
@@ -79,30 +79,30 @@ export class Inventory {
    * Waits until they are free; null asks for nothing.
    * @param onWait called when they are not free now. @throws the signal's reason.
    */
-  async take(
+  async acquire(
     wanted: Accelerators | null,
     signal: AbortSignal,
     onWait: (message: string) => void,
-  ): Promise<Grant> {
+  ): Promise<DeviceLease> {
     signal.throwIfAborted();
-    if (wanted === null) return NOTHING;
+    if (wanted === null) return NO_DEVICES;
     const { type, count } = wanted;
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        this.#serve();
+        this.#serveWaiters();
         reject(signal.reason);
       };
       const waiter: Waiter = {
         wanted,
         give: (devices) => {
           signal.removeEventListener("abort", onAbort);
-          resolve(this.#grant(type, devices));
+          resolve(this.#lease(type, devices));
         },
       };
       signal.addEventListener("abort", onAbort, { once: true });
       this.#waiters.push(waiter);
-      this.#serve();
+      this.#serveWaiters();
       if (this.#waiters.includes(waiter)) {
         const free = this.#free.get(type)?.length ?? 0;
         onWait(`Waiting for ${count} ${type}; ${free} of this host's are free.`);
@@ -110,21 +110,21 @@ export class Inventory {
     });
   }
 
-  #grant(type: string, devices: number[]): Grant {
+  #lease(type: string, devices: number[]): DeviceLease {
     let isOver = false;
     return {
-      env: { [makerOf(type) === "AMD" ? "HIP_VISIBLE_DEVICES" : "CUDA_VISIBLE_DEVICES"]: devices.join(",") },
+      env: { [vendorOf(type) === "AMD" ? "HIP_VISIBLE_DEVICES" : "CUDA_VISIBLE_DEVICES"]: devices.join(",") },
       release: () => {
         if (isOver) return;
         isOver = true;
         this.#free.get(type)!.push(...devices);
-        this.#serve();
+        this.#serveWaiters();
       },
     };
   }
 
   /** In order: whoever needs many isn't passed over by those who need few. */
-  #serve(): void {
+  #serveWaiters(): void {
     const blocked = new Set<string>();
     for (const waiter of this.#waiters) {
       const { type, count } = waiter.wanted;
@@ -140,7 +140,7 @@ export class Inventory {
 }
 
 /** `NVIDIA` of `NVIDIA_H100_80GB`: devices of different makers are numbered apart. */
-function makerOf(type: string): string {
+function vendorOf(type: string): string {
   return type.slice(0, type.indexOf("_"));
 }
 

@@ -1,17 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { type Grant, Inventory } from "./inventory.ts";
+import { DeviceAllocator, type DeviceLease } from "./device-allocator.ts";
 
 const never = new AbortController().signal;
 const H100 = "NVIDIA_H100_80GB";
 const A100 = "NVIDIA_A100_80GB";
 const MI300 = "AMD_MI300X_192GB";
-const host = (...accelerators: [string, number][]) => new Inventory({ accelerators: new Map(accelerators) });
-const devicesOf = (grant: Grant) => Object.entries(grant.env)[0];
+const host = (...accelerators: [string, number][]) =>
+  new DeviceAllocator({ accelerators: new Map(accelerators) });
+const devicesOf = (grant: DeviceLease) => Object.entries(grant.env)[0];
 
 /** What `take` gives, or what it says while it waits. */
-function take(inventory: Inventory, type: string, count: number, signal = never) {
+function take(inventory: DeviceAllocator, type: string, count: number, signal = never) {
   const waits: string[] = [];
-  const grant = inventory.take({ type, count }, signal, (message) => waits.push(message));
+  const grant = inventory.acquire({ type, count }, signal, (message) => waits.push(message));
   return { grant, waits };
 }
 
@@ -59,27 +60,27 @@ describe("accelerators", () => {
   });
 
   it("that the host doesn't have are said to be missing", () => {
-    expect(host().lacks({ type: A100, count: 1 })).toBe(
+    expect(host().shortage({ type: A100, count: 1 })).toBe(
       `This host has no accelerators; a replica needs 1 ${A100}.`,
     );
-    expect(host([H100, 2]).lacks({ type: H100, count: 4 })).toBe(
+    expect(host([H100, 2]).shortage({ type: H100, count: 4 })).toBe(
       `A replica needs 4 ${H100}; this host has 2 ${H100}.`,
     );
-    expect(host([H100, 2], [MI300, 1]).lacks({ type: A100, count: 1 })).toBe(
+    expect(host([H100, 2], [MI300, 1]).shortage({ type: A100, count: 1 })).toBe(
       `A replica needs 1 ${A100}; this host has 2 ${H100}, 1 ${MI300}.`,
     );
-    expect(host([H100, 2]).lacks({ type: H100, count: 2 })).toBeNull();
+    expect(host([H100, 2]).shortage({ type: H100, count: 2 })).toBeNull();
   });
 
   it("aren't waited for by those who need none", async () => {
-    const grant = await host().take(null, never, () => {});
+    const grant = await host().acquire(null, never, () => {});
     expect(grant.env).toEqual({});
     grant.release();
   });
 });
 
 it("the host is described", () => {
-  const status = new Inventory({ region: "EU_PARIS_1" }).status();
+  const status = new DeviceAllocator({ region: "EU_PARIS_1" }).status();
   expect(status).toMatchObject({ region: "EU_PARIS_1", accelerators: [] });
   expect(status.cpuCount).toBeGreaterThanOrEqual(1);
   expect(status.memoryBytes).toBeGreaterThan(1e8);
