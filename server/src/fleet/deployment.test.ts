@@ -5,7 +5,7 @@ import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { Deployment } from "./deployment.ts";
 import type { Boot, Running } from "./replica.ts";
-import type { RoutedEngine } from "./routed-engine.ts";
+import type { ReplicaLease } from "./replica-lease.ts";
 import type { Hints } from "./routing/router.ts";
 import { DEFAULT_SCALING, type DeploymentSpec } from "./spec.ts";
 
@@ -86,7 +86,7 @@ const request = (n = 1): GenerateRequest => ({
 });
 
 /** Begins a request, which then waits for the engine's gate. */
-function begin(engine: RoutedEngine, n = 1) {
+function begin(engine: ReplicaLease, n = 1) {
   const events: EngineEvent[] = [];
   const done = (async () => {
     for await (const event of engine.generate(request(n), never())) events.push(event);

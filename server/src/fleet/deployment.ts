@@ -4,8 +4,8 @@ import type { Log } from "../platform/telemetry/log.ts";
 import { DeploymentLoras, type LoraStatus } from "./loras.ts";
 import type { Meter } from "./metered.ts";
 import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
+import { ReplicaLease, type ReplicaSource } from "./replica-lease.ts";
 import { ReplicaSet, type ReplicaTemplate } from "./replica-set.ts";
-import { type ReplicaSource, RoutedEngine } from "./routed-engine.ts";
 import { type Hints, Router } from "./routing/router.ts";
 import { WaitingRoom } from "./routing/waiting.ts";
 import { Scaler, type ScalerPolicy } from "./scaling/scaler.ts";
@@ -103,7 +103,7 @@ export class Deployment implements ReplicaSource {
    * An engine that can take the request now or, with patience, soon.
    * @throws AppError UNAVAILABLE with `retryAfterS`, FAILED_PRECONDITION for the adapter; the signal's reason.
    */
-  route(hints: Hints, signal: AbortSignal): Promise<RoutedEngine> {
+  route(hints: Hints, signal: AbortSignal): Promise<ReplicaLease> {
     if (this.#closedBecause === null) {
       this.#meter.requests++;
       this.#scaler.touch();
@@ -111,7 +111,7 @@ export class Deployment implements ReplicaSource {
     return this.reroute(hints, signal);
   }
 
-  async reroute(hints: Hints, signal: AbortSignal): Promise<RoutedEngine> {
+  async reroute(hints: Hints, signal: AbortSignal): Promise<ReplicaLease> {
     signal.throwIfAborted();
     const routed = this.#claim(hints);
     if (routed !== null) return routed;
@@ -166,13 +166,13 @@ export class Deployment implements ReplicaSource {
   }
 
   /** Gives a request its replica and counts it there. Null when it is worth waiting for one. */
-  #claim(hints: Hints): RoutedEngine | null {
+  #claim(hints: Hints): ReplicaLease | null {
     this.#assertOpen();
     if (hints.lora !== undefined) this.#loras.assertAvailable(hints.lora);
     const replica = this.pick(hints);
     if (replica !== null) {
       const release = this.#isElastic ? replica.reserve() : NOTHING_RESERVED;
-      return new RoutedEngine(this, hints, replica, release);
+      return new ReplicaLease(this, hints, replica, release);
     }
     if (this.#set.routable.length > 0 || this.#starting() !== undefined) return null;
     throw this.#unavailable(hints);

@@ -16,7 +16,7 @@ import {
   type DeploymentSpec,
   type Fleet,
   type FleetOptions,
-  type RoutedEngine,
+  type ReplicaLease,
   type Weights,
 } from "./service.ts";
 
@@ -72,14 +72,14 @@ function request(text: string): GenerateRequest {
   return { id: text, input, sampling: {}, n: 1, maxTokens: 10, stop: [], stream: true };
 }
 
-async function generate(engine: RoutedEngine, text: string): Promise<EngineEvent[]> {
+async function generate(engine: ReplicaLease, text: string): Promise<EngineEvent[]> {
   const events: EngineEvent[] = [];
   for await (const event of engine.generate(request(text), never())) events.push(event);
   return events;
 }
 
 /** A request that has delivered its first delta and goes on. */
-async function hold(engine: RoutedEngine, signal = never()): Promise<AsyncIterator<EngineEvent>> {
+async function hold(engine: ReplicaLease, signal = never()): Promise<AsyncIterator<EngineEvent>> {
   const iterator = engine.generate(request("hold"), signal)[Symbol.asyncIterator]();
   expect((await iterator.next()).value).toMatchObject({ type: "delta" });
   return iterator;

@@ -7,7 +7,7 @@ import { Deployment, type Observation } from "./deployment.ts";
 import { DeviceAllocator, type DeviceAllocatorOptions, type HostStatus } from "./device-allocator.ts";
 import type { OpenServer } from "./launch.ts";
 import type { ReplicaStatus } from "./replica.ts";
-import type { RoutedEngine } from "./routed-engine.ts";
+import type { ReplicaLease } from "./replica-lease.ts";
 import type { Hints } from "./routing/router.ts";
 import { checkSpec, type DeploymentSpec } from "./spec.ts";
 import type { WeightsProgress } from "./weights/ensure.ts";
@@ -16,7 +16,7 @@ export type { Observation } from "./deployment.ts";
 export type { HostStatus } from "./device-allocator.ts";
 export type { LoraStatus } from "./loras.ts";
 export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
-export type { RoutedEngine } from "./routed-engine.ts";
+export type { ReplicaLease } from "./replica-lease.ts";
 export type { PromptPrefix } from "./routing/prefixes.ts";
 export { LOAD_TARGETS } from "./scaling/autoscaler.ts";
 export {
@@ -76,7 +76,7 @@ export interface Fleet {
    * @throws AppError UNAVAILABLE with `retryAfterS`; FAILED_PRECONDITION when the adapter isn't to be had; the signal's
    * reason when it is aborted.
    */
-  route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine>;
+  route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
   /** Null when there is no such deployment. */
   observe(id: string): Observation | null;
   /** Whether requests wait for long there, as far as this gateway knows. */
@@ -134,7 +134,7 @@ class DynamicFleet implements Fleet {
     this.#leaving.delete(deployment);
   }
 
-  route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine> {
+  route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease> {
     const deployment = this.#deployments.get(request.deployment);
     if (deployment !== undefined) return deployment.route(request, signal);
     return Promise.reject(new AppError("UNAVAILABLE", `No engine serves ${request.deployment} here.`));

@@ -5,7 +5,7 @@ import { silentLog, testDatabase } from "../../test/harness/database.ts";
 import type { Principal } from "../control/api-keys/service.ts";
 import type { Route } from "../control/serving/service.ts";
 import type { FakeEngine } from "../engine/fake-engine.ts";
-import type { RoutedEngine, RouteRequest } from "../fleet/service.ts";
+import type { ReplicaLease, RouteRequest } from "../fleet/service.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLimits, type LimitsOptions } from "../metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "../metering/usage/service.ts";
@@ -45,7 +45,7 @@ export async function startInference(
     },
     async route(request) {
       routed.push(request);
-      return Object.assign(engine(), { replicaId: "replica-0" }) as unknown as RoutedEngine;
+      return Object.assign(engine(), { replicaId: "replica-0" }) as unknown as ReplicaLease;
     },
     admit: limits.admit,
   };

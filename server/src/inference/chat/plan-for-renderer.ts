@@ -1,5 +1,5 @@
 import type { ChatMessage, ChatReasoning, ChatTools, EngineInput } from "../../engine/port.ts";
-import type { RoutedEngine } from "../../fleet/service.ts";
+import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { maxTokensOf } from "../text/parameters.ts";
 import type { Plan } from "../text/plan.ts";
@@ -24,7 +24,7 @@ const FRAME_TOKENS = 16;
  */
 export async function planForRenderer(
   body: ChatCompletionRequest,
-  engine: RoutedEngine,
+  engine: ReplicaLease,
   turns: readonly Turn[],
   tools: ToolRequest | null,
 ): Promise<Plan> {
@@ -58,7 +58,7 @@ export async function planForRenderer(
 
 function refuseUnrendered(
   body: ChatCompletionRequest,
-  engine: RoutedEngine,
+  engine: ReplicaLease,
   turns: readonly Turn[],
   tools: ToolRequest | null,
 ): void {
@@ -111,7 +111,7 @@ function reasoningAsked(
 /** Without the oldest turns for which there is no room, as far as that can be told from outside. */
 function fitting(
   limit: number,
-  engine: RoutedEngine,
+  engine: ReplicaLease,
   turns: readonly Turn[],
   tools: ToolRequest | null,
 ): Promise<readonly Turn[]> {

@@ -1,5 +1,5 @@
 import type { EngineModelInfo } from "../../engine/port.ts";
-import type { RoutedEngine } from "../../fleet/service.ts";
+import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { callsConstraint } from "../text/calls-constraint.ts";
 import { maxTokensOf } from "../text/parameters.ts";
@@ -65,7 +65,7 @@ const MAX_TEMPLATES = 256;
 /** @throws AppError BAD_REQUEST naming the field. */
 export async function planChat(
   body: ChatCompletionRequest,
-  engine: RoutedEngine,
+  engine: ReplicaLease,
   ownTemplate: string | null,
 ): Promise<Plan> {
   const tools = toolRequestOf(body);
@@ -152,7 +152,7 @@ function parserOf(tools: ToolRequest, { format }: ChosenFormat): ToolCallParser 
 
 async function truncated(
   body: ChatCompletionRequest,
-  engine: RoutedEngine,
+  engine: ReplicaLease,
   turns: readonly Turn[],
   render: (turns: readonly Turn[]) => Promise<string>,
 ): Promise<readonly Turn[]> {

@@ -1,4 +1,4 @@
-import type { RoutedEngine } from "../../fleet/service.ts";
+import type { ReplicaLease } from "../../fleet/service.ts";
 
 /**
  * Leaves out the oldest turns until the prompt has at most `limit` tokens. System messages at the start and the last
@@ -30,7 +30,7 @@ export async function dropOldestTurns<T extends { role: string }>(
 }
 
 /** Tokens of a text. What surely fits is not counted: a token stands for at least one byte. */
-export async function countTokens(engine: RoutedEngine, text: string, limit: number): Promise<number> {
+export async function countTokens(engine: ReplicaLease, text: string, limit: number): Promise<number> {
   const mostTokens = Buffer.byteLength(text);
   return mostTokens <= limit ? mostTokens : (await engine.tokenize(text)).length;
 }

@@ -8,7 +8,7 @@ import {
   type FinishReason,
   type GenerateRequest,
 } from "../../engine/port.ts";
-import type { RoutedEngine, RouteRequest } from "../../fleet/service.ts";
+import type { ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { badRequest, toAppError } from "../../lib/errors.ts";
 import type { Admission } from "../../metering/limits/service.ts";
 import { ChoiceOutput } from "./choice-output.ts";
@@ -98,14 +98,14 @@ export class Delivery<Body extends TextParameters> {
     };
   }
 
-  #generateAll(plan: Plan, engine: RoutedEngine): Promise<GenerationEnd> {
+  #generateAll(plan: Plan, engine: ReplicaLease): Promise<GenerationEnd> {
     const [only] = plan.inputs;
     if (plan.inputs.length > 1 || only === undefined) return this.#generateBatch(plan, engine);
     return this.#generate(plan, only, engine, 0, this.#target.signal);
   }
 
   /** All prompts of a batch at once; the first failure stops the others. */
-  async #generateBatch(plan: Plan, engine: RoutedEngine): Promise<GenerationEnd> {
+  async #generateBatch(plan: Plan, engine: ReplicaLease): Promise<GenerationEnd> {
     const failed = new AbortController();
     const either = AbortSignal.any([this.#target.signal, failed.signal]);
     const n = this.#body.n ?? 1;
@@ -124,7 +124,7 @@ export class Delivery<Body extends TextParameters> {
   async #generate(
     plan: Plan,
     input: EngineInput,
-    engine: RoutedEngine,
+    engine: ReplicaLease,
     first: number,
     signal: AbortSignal,
   ): Promise<GenerationEnd> {
@@ -148,7 +148,7 @@ export class Delivery<Body extends TextParameters> {
     throw new EngineError("bad_reply", "The engine ended without saying so.");
   }
 
-  #engineRequest(plan: Plan, input: EngineInput, engine: RoutedEngine): GenerateRequest {
+  #engineRequest(plan: Plan, input: EngineInput, engine: ReplicaLease): GenerateRequest {
     const accountId = this.#route.isolation === "account" ? this.#record.accountId : null;
     const owner = { accountId, isolationKey: this.#target.header("x-prompt-cache-isolation-key") };
     const request = engineRequest(this.#target.id, this.#body, plan, input, this.#wishes, owner, engine);
@@ -268,7 +268,7 @@ function wishesOf(p: TextParameters): Wishes {
 }
 
 /** @throws EngineError `context_exceeded` when prompt and output together may not fit; AppError BAD_REQUEST where that is not known. */
-async function refuseOverflow(input: EngineInput, maxTokens: number, engine: RoutedEngine): Promise<void> {
+async function refuseOverflow(input: EngineInput, maxTokens: number, engine: ReplicaLease): Promise<void> {
   const { contextLength } = engine.model;
   if (contextLength === null || input.kind === "chat") {
     throw badRequest(

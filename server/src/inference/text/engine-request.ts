@@ -1,5 +1,5 @@
 import type { EngineFeature, EngineInput, GenerateRequest, Sampling } from "../../engine/port.ts";
-import type { RoutedEngine } from "../../fleet/service.ts";
+import type { ReplicaLease } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
 import { maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
 import type { Plan } from "./plan.ts";
@@ -31,7 +31,7 @@ export function engineRequest(
   input: EngineInput,
   wishes: Wishes,
   owner: CacheOwner,
-  engine: RoutedEngine,
+  engine: ReplicaLease,
 ): GenerateRequest {
   const request: GenerateRequest = {
     id,
@@ -71,9 +71,9 @@ export function engineRequest(
 }
 
 class Features {
-  readonly #engine: RoutedEngine;
+  readonly #engine: ReplicaLease;
 
-  constructor(engine: RoutedEngine) {
+  constructor(engine: ReplicaLease) {
     this.#engine = engine;
   }
 
@@ -115,7 +115,7 @@ function addCache(request: GenerateRequest, p: TextParameters, owner: CacheOwner
 }
 
 /** Sampling the engine doesn't have is refused by its request name, never dropped. */
-function refuseUnknownSampling(request: GenerateRequest, engine: RoutedEngine): void {
+function refuseUnknownSampling(request: GenerateRequest, engine: ReplicaLease): void {
   for (const field in request.sampling) {
     if (engine.capabilities.sampling.includes(field as keyof Sampling)) continue;
     const param = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

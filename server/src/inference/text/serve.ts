@@ -1,7 +1,7 @@
 import type { Principal } from "../../control/api-keys/service.ts";
 import type { Route } from "../../control/serving/service.ts";
 import { EngineError } from "../../engine/port.ts";
-import type { PromptPrefix, RoutedEngine, RouteRequest } from "../../fleet/service.ts";
+import type { PromptPrefix, ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { type AppError, toAppError } from "../../lib/errors.ts";
 import type { Admission, Ask } from "../../metering/limits/service.ts";
 import { Delivery } from "./delivery.ts";
@@ -47,7 +47,7 @@ export interface TextEndpoint<Body extends TextParameters> {
    * @param chatTemplate takes the place of the engine's; null: there is none.
    * @throws AppError BAD_REQUEST naming the field.
    */
-  plan(body: Body, engine: RoutedEngine, chatTemplate: string | null): Promise<Plan>;
+  plan(body: Body, engine: ReplicaLease, chatTemplate: string | null): Promise<Plan>;
   format: ReplyFormat;
 }
 
@@ -55,7 +55,7 @@ export interface TextServices {
   /** Where requests for `name` go. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
   resolve(principal: Principal, name: string): Route;
   /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE, FAILED_PRECONDITION. */
-  route(request: RouteRequest, signal: AbortSignal): Promise<RoutedEngine>;
+  route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
   /** Lets a request in. @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED. */
   admit(principal: Principal, route: Route, ask: Ask): Admission;
 }

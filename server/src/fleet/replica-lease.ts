@@ -14,7 +14,7 @@ export interface ReplicaSource {
   /** One that can take the request now, else null. */
   pick(hints: Hints): Replica | null;
   /** Waits for one. @throws AppError UNAVAILABLE; the signal's reason. */
-  reroute(hints: Hints, signal: AbortSignal): Promise<RoutedEngine>;
+  reroute(hints: Hints, signal: AbortSignal): Promise<ReplicaLease>;
 }
 
 /**
@@ -22,7 +22,7 @@ export interface ReplicaSource {
  * another one. One that has reached an engine is never sent again: what killed this engine may have
  * been the request itself, and clients repeat a 503 by themselves.
  */
-export class RoutedEngine implements Omit<Engine, "close" | "loadLora" | "unloadLora"> {
+export class ReplicaLease implements Omit<Engine, "close" | "loadLora" | "unloadLora"> {
   readonly capabilities: EngineCapabilities;
   readonly model: EngineModelInfo;
   readonly #source: ReplicaSource;
@@ -50,16 +50,17 @@ export class RoutedEngine implements Omit<Engine, "close" | "loadLora" | "unload
     const { lora: adapter } = this.#hints;
     const own = adapter === undefined ? request : { ...request, lora: adapter };
     return {
-      [Symbol.asyncIterator]: () => (this.#isPresent() ? this.#begin(own, signal) : this.#later(own, signal)),
+      [Symbol.asyncIterator]: () =>
+        this.#hasEngine() ? this.#begin(own, signal) : this.#generateAfterReroute(own, signal),
     };
   }
 
   async tokenize(text: string): Promise<number[]> {
-    return this.#present().tokenize(text);
+    return this.#requireEngine().tokenize(text);
   }
 
   async health(): Promise<void> {
-    await this.#present().health();
+    await this.#requireEngine().health();
   }
 
   #begin(request: GenerateRequest, signal: AbortSignal): AsyncIterator<EngineEvent> {
@@ -68,7 +69,7 @@ export class RoutedEngine implements Omit<Engine, "close" | "loadLora" | "unload
     return events;
   }
 
-  async *#later(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+  async *#generateAfterReroute(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     this.#release();
     const other = await this.#source.reroute(this.#hints, signal);
     if (other.#replica.revision !== this.#replica.revision) {
@@ -79,13 +80,13 @@ export class RoutedEngine implements Omit<Engine, "close" | "loadLora" | "unload
     yield* other.generate(request, signal);
   }
 
-  #present(): Engine {
-    if (!this.#isPresent()) throw new EngineError("unavailable", "The model is restarting.");
+  #requireEngine(): Engine {
+    if (!this.#hasEngine()) throw new EngineError("unavailable", "The model is restarting.");
     return this.#replica.engine!;
   }
 
   /** Moves to another replica that is alike when this one is gone. */
-  #isPresent(): boolean {
+  #hasEngine(): boolean {
     if (this.#replica.engine !== null) return true;
     const other = this.#source.pick(this.#hints);
     if (other === null || other.revision !== this.#replica.revision) return false;
