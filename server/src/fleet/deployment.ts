@@ -6,8 +6,8 @@ import type { Meter } from "./metered.ts";
 import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
 import { ReplicaLease, type ReplicaSource } from "./replica-lease.ts";
 import { ReplicaSet, type ReplicaTemplate } from "./replica-set.ts";
+import { RequestQueue } from "./routing/request-queue.ts";
 import { type Hints, Router } from "./routing/router.ts";
-import { WaitingRoom } from "./routing/waiting.ts";
 import { Scaler, type ScalerPolicy } from "./scaling/scaler.ts";
 import type { DeploymentSpec } from "./spec.ts";
 
@@ -35,7 +35,7 @@ export interface Observation {
 }
 
 /** Requests that may wait at the same time. */
-const MAX_WAITING = 1000;
+const MAX_QUEUED = 1000;
 const RETRY_S = 5;
 /** So many times what the replicas compute at the same time makes what comes last wait for long. */
 const OVERLOAD_FACTOR = 8;
@@ -53,7 +53,7 @@ export class Deployment implements ReplicaSource {
   readonly #scaler: Scaler;
   readonly #loras: DeploymentLoras;
   readonly #router = new Router();
-  readonly #waiting: WaitingRoom;
+  readonly #queue: RequestQueue;
   readonly #meter: Meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
   #spec: DeploymentSpec;
   #template: ReplicaTemplate;
@@ -66,20 +66,20 @@ export class Deployment implements ReplicaSource {
     this.#isElastic = isElastic(spec);
     this.#options = options;
     this.#template = this.#templateOf(spec);
-    this.#waiting = new WaitingRoom(clock, MAX_WAITING);
+    this.#queue = new RequestQueue(clock, MAX_QUEUED);
     this.#loras = new DeploymentLoras({ ...options, onChange: () => this.#changed() });
     this.#set = new ReplicaSet({
       id: spec.id,
       clock,
       drainGraceMs: DRAIN_GRACE_MS,
       onChange: () => this.#replicasChanged(),
-      onCapacityFreed: () => this.#waiting.retry(),
+      onCapacityFreed: () => this.#queue.retryAll(),
     });
     this.#scaler = new Scaler({
       clock,
       policy: policyOf(spec),
       idleMs: Math.max(0, clock.now() - (spec.lastUsedMs ?? clock.now())),
-      read: () => ({ ...this.#meter, concurrentRequests: this.#set.load + this.#waiting.size }),
+      read: () => ({ ...this.#meter, concurrentRequests: this.#set.load + this.#queue.size }),
       onTarget: () => this.#set.setDesired(this.#scaler.target, this.#template),
     });
     this.#loras.setDesired(spec.loras);
@@ -113,12 +113,12 @@ export class Deployment implements ReplicaSource {
 
   async reroute(hints: Hints, signal: AbortSignal): Promise<ReplicaLease> {
     signal.throwIfAborted();
-    const routed = this.#claim(hints);
+    const routed = this.#lease(hints);
     if (routed !== null) return routed;
     const unavailable = () => this.#unavailable(hints);
-    if (this.#waiting.isFull) throw unavailable();
-    const claim = () => this.#claim(hints);
-    return this.#waiting.wait(claim, this.#options.coldStartMs, signal, unavailable, hints.priority);
+    if (this.#queue.isFull) throw unavailable();
+    const claim = () => this.#lease(hints);
+    return this.#queue.enqueue(claim, this.#options.coldStartMs, signal, unavailable, hints.priority);
   }
 
   pick(hints: Hints): Replica | null {
@@ -153,20 +153,20 @@ export class Deployment implements ReplicaSource {
   get isOverloaded(): boolean {
     if (this.#spec.concurrency === undefined && !("kind" in this.#spec.engine)) return false;
     const atOnce = concurrencyOf(this.#spec) * Math.max(1, this.#set.routable.length);
-    return this.#set.load + this.#waiting.size >= OVERLOAD_FACTOR * atOnce;
+    return this.#set.load + this.#queue.size >= OVERLOAD_FACTOR * atOnce;
   }
 
   /** Takes no new requests; what runs may finish within `graceMs`. Resolves once no replica is left. Idempotent. */
   async close(graceMs: number, because: string): Promise<void> {
     this.#closedBecause ??= because;
     this.#scaler.stop();
-    this.#waiting.retry();
+    this.#queue.retryAll();
     await this.#set.close(graceMs);
     this.#loras.close();
   }
 
   /** Gives a request its replica and counts it there. Null when it is worth waiting for one. */
-  #claim(hints: Hints): ReplicaLease | null {
+  #lease(hints: Hints): ReplicaLease | null {
     this.#assertOpen();
     if (hints.lora !== undefined) this.#loras.assertAvailable(hints.lora);
     const replica = this.pick(hints);
@@ -214,7 +214,7 @@ export class Deployment implements ReplicaSource {
   }
 
   #changed(): void {
-    this.#waiting.retry();
+    this.#queue.retryAll();
     this.#options.onChange();
   }
 

@@ -1,11 +1,11 @@
 import type { Clock } from "../../lib/clock.ts";
 
 /** Requests that can't be served yet, first come, first served; those of low priority after the others. */
-export class WaitingRoom {
+export class RequestQueue {
   readonly #clock: Clock;
   readonly #capacity: number;
   readonly #waiters = new Set<() => void>();
-  readonly #low = new Set<() => void>();
+  readonly #lowPriority = new Set<() => void>();
 
   constructor(clock: Clock, capacity: number) {
     this.#clock = clock;
@@ -13,7 +13,7 @@ export class WaitingRoom {
   }
 
   get size(): number {
-    return this.#waiters.size + this.#low.size;
+    return this.#waiters.size + this.#lowPriority.size;
   }
 
   get isFull(): boolean {
@@ -24,14 +24,14 @@ export class WaitingRoom {
    * What `attempt` gives once it is not null; it is made again at each `retry`. Rejects with what it throws, with
    * `onTimeout()` after `timeoutMs`, and with the signal's reason.
    */
-  wait<T>(
+  enqueue<T>(
     attempt: () => T | null,
     timeoutMs: number,
     signal: AbortSignal,
     onTimeout: () => Error,
     priority?: "low",
   ): Promise<T> {
-    const waiters = priority === "low" ? this.#low : this.#waiters;
+    const waiters = priority === "low" ? this.#lowPriority : this.#waiters;
     return new Promise((resolve, reject) => {
       const leave = () => {
         waiters.delete(retry);
@@ -60,8 +60,8 @@ export class WaitingRoom {
   }
 
   /** Something has changed: everyone tries again, in the order in which they came. */
-  retry(): void {
+  retryAll(): void {
     for (const retry of this.#waiters) retry();
-    for (const retry of this.#low) retry();
+    for (const retry of this.#lowPriority) retry();
   }
 }

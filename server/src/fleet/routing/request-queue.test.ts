@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../../lib/clock.ts";
-import { WaitingRoom } from "./waiting.ts";
+import { RequestQueue } from "./request-queue.ts";
 
 const never = new AbortController().signal;
 const late = () => new Error("too late");
 
 function setUp() {
   const clock = new FakeClock();
-  return { clock, room: new WaitingRoom(clock, 2) };
+  return { clock, room: new RequestQueue(clock, 2) };
 }
 
 describe("whoever waits", () => {
@@ -16,16 +16,16 @@ describe("whoever waits", () => {
     let free = 0;
     const served: string[] = [];
     const wait = (name: string) =>
-      room.wait(() => (free-- > 0 ? served.push(name) : null), 1000, never, late);
+      room.enqueue(() => (free-- > 0 ? served.push(name) : null), 1000, never, late);
     const all = [wait("a"), wait("b")];
     expect(room.size).toBe(2);
     expect(room.isFull).toBe(true);
     free = 1;
-    room.retry();
+    room.retryAll();
     expect(served).toEqual(["a"]);
     expect(room.size).toBe(1);
     free = 5;
-    room.retry();
+    room.retryAll();
     expect(await Promise.all(all)).toEqual([1, 2]);
     expect(served).toEqual(["a", "b"]);
   });
@@ -35,14 +35,14 @@ describe("whoever waits", () => {
     let free = 0;
     const served: string[] = [];
     const wait = (name: string, priority?: "low") =>
-      room.wait(() => (free-- > 0 ? served.push(name) : null), 1000, never, late, priority);
+      room.enqueue(() => (free-- > 0 ? served.push(name) : null), 1000, never, late, priority);
     const all = [wait("low", "low"), wait("a")];
     expect(room.isFull).toBe(true);
     free = 1;
-    room.retry();
+    room.retryAll();
     expect(served).toEqual(["a"]);
     free = 1;
-    room.retry();
+    room.retryAll();
     await Promise.all(all);
     expect(served).toEqual(["a", "low"]);
     expect(room.size).toBe(0);
@@ -55,16 +55,16 @@ describe("whoever waits", () => {
       if (isHopeless) throw new Error("hopeless");
       return null;
     };
-    const waiting = room.wait(attempt, 1000, never, late);
+    const waiting = room.enqueue(attempt, 1000, never, late);
     isHopeless = true;
-    room.retry();
+    room.retryAll();
     await expect(waiting).rejects.toThrow("hopeless");
     expect(room.size).toBe(0);
   });
 
   it("waits no longer than the limit", async () => {
     const { clock, room } = setUp();
-    const waiting = room.wait(() => null, 1000, never, late);
+    const waiting = room.enqueue(() => null, 1000, never, late);
     clock.advance(999);
     expect(room.size).toBe(1);
     clock.advance(1);
@@ -76,9 +76,9 @@ describe("whoever waits", () => {
     const { room } = setUp();
     const leave = new AbortController();
     let attempts = 0;
-    const waiting = room.wait(() => ++attempts, 1000, leave.signal, late);
+    const waiting = room.enqueue(() => ++attempts, 1000, leave.signal, late);
     leave.abort(new Error("gone"));
-    room.retry();
+    room.retryAll();
     await expect(waiting).rejects.toThrow("gone");
     expect(attempts).toBe(0);
   });
