@@ -17,7 +17,7 @@ export type { HostStatus } from "./device-allocator.ts";
 export type { LoraStatus } from "./loras.ts";
 export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
 export type { ReplicaLease } from "./replica-lease.ts";
-export type { PromptPrefix } from "./routing/prefixes.ts";
+export type { PromptPrefix } from "./routing/prefix-index.ts";
 export { LOAD_TARGETS } from "./scaling/autoscaler.ts";
 export {
   type Accelerators,

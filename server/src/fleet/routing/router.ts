@@ -1,6 +1,6 @@
 import type { Engine } from "../../engine/port.ts";
 import { type Candidate, replicaOfSession } from "./affinity.ts";
-import { blocksOf, PrefixMemory, type PromptPrefix } from "./prefixes.ts";
+import { PrefixIndex, type PromptPrefix, prefixBlockHashes } from "./prefix-index.ts";
 
 /** What routing may take into account of a request. */
 export interface Hints {
@@ -27,7 +27,7 @@ export interface RouterPolicy {
 export class Router {
   #turn = 0;
   /** By engine: one that is started anew has forgotten its prompts. */
-  readonly #memories = new WeakMap<Engine, PrefixMemory>();
+  readonly #prefixIndexes = new WeakMap<Engine, PrefixIndex>();
 
   /** @param replicas at least one. */
   pick<R extends Routable>(replicas: readonly R[], hints: Hints, policy: RouterPolicy): R {
@@ -37,10 +37,10 @@ export class Router {
     }
     const leastBusy = this.#leastBusy(replicas);
     if (hints.promptPrefix === undefined) return leastBusy;
-    const blocks = blocksOf(hints.promptPrefix, hints.lora ?? "");
+    const blocks = prefixBlockHashes(hints.promptPrefix, hints.lora ?? "");
     if (blocks.length === 0) return leastBusy;
-    const picked = this.#knower(replicas, blocks, leastBusy, policy.slots);
-    this.#memoryOf(picked).remember(blocks);
+    const picked = this.#bestPrefixMatch(replicas, blocks, leastBusy, policy.slots);
+    this.#prefixIndexOf(picked).add(blocks);
     return picked;
   }
 
@@ -56,17 +56,17 @@ export class Router {
   }
 
   /** The replica that knows the most of the prompt, unless it is much busier than the least busy one. */
-  #knower<R extends Routable>(
+  #bestPrefixMatch<R extends Routable>(
     replicas: readonly R[],
     blocks: readonly number[],
     leastBusy: R,
     slots: number,
   ): R {
     let best = leastBusy;
-    let known = this.#memoryOf(leastBusy).match(blocks);
+    let known = this.#prefixIndexOf(leastBusy).match(blocks);
     for (const replica of replicas) {
       if (replica.load - leastBusy.load > slots / 2) continue;
-      const count = this.#memoryOf(replica).match(blocks);
+      const count = this.#prefixIndexOf(replica).match(blocks);
       if (count > known || (count === known && replica.load < best.load)) {
         best = replica;
         known = count;
@@ -75,11 +75,11 @@ export class Router {
     return best;
   }
 
-  #memoryOf({ engine }: Routable): PrefixMemory {
-    let memory = this.#memories.get(engine!);
+  #prefixIndexOf({ engine }: Routable): PrefixIndex {
+    let memory = this.#prefixIndexes.get(engine!);
     if (memory === undefined) {
-      memory = new PrefixMemory();
-      this.#memories.set(engine!, memory);
+      memory = new PrefixIndex();
+      this.#prefixIndexes.set(engine!, memory);
     }
     return memory;
   }

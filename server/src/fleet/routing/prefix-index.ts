@@ -8,13 +8,13 @@ const BLOCK_TOKENS = 64;
 /** More of a prompt tells nothing new: 16,384 characters or 4,096 tokens. */
 const MAX_BLOCKS = 64;
 /** Blocks remembered of each replica: the prompts of a few hundred conversations. */
-const MAX_REMEMBERED = 8192;
+const MAX_INDEXED_BLOCKS = 8192;
 
 /**
  * One number for each whole block from the start, which stands for everything up to its end.
  * @param scope prompts of different scopes share nothing: the adapter, say.
  */
-export function blocksOf(prefix: PromptPrefix, scope: string): number[] {
+export function prefixBlockHashes(prefix: PromptPrefix, scope: string): number[] {
   const blocks: number[] = [];
   const isText = typeof prefix === "string";
   const size = isText ? BLOCK_CHARS : BLOCK_TOKENS;
@@ -29,7 +29,7 @@ export function blocksOf(prefix: PromptPrefix, scope: string): number[] {
 }
 
 /** The beginnings of the prompts that a replica was given last. */
-export class PrefixMemory {
+export class PrefixIndex {
   readonly #blocks = new Set<number>();
 
   /** How many of the blocks, from the start, it has seen. */
@@ -39,14 +39,14 @@ export class PrefixMemory {
     return count;
   }
 
-  remember(blocks: readonly number[]): void {
+  add(blocks: readonly number[]): void {
     // A set keeps the order of insertion: what was used last stands last. The start of a prompt outlives its end.
     for (let i = blocks.length - 1; i >= 0; i--) {
       this.#blocks.delete(blocks[i]!);
       this.#blocks.add(blocks[i]!);
     }
     for (const block of this.#blocks) {
-      if (this.#blocks.size <= MAX_REMEMBERED) break;
+      if (this.#blocks.size <= MAX_INDEXED_BLOCKS) break;
       this.#blocks.delete(block);
     }
   }
