@@ -6,7 +6,7 @@ import { createLog } from "../platform/telemetry/log.ts";
 import { Deployment } from "./deployment.ts";
 import type { Boot, Running } from "./replica.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
-import type { Hints } from "./routing/router.ts";
+import type { RoutingHints } from "./routing/router.ts";
 import { DEFAULT_SCALING, type DeploymentSpec } from "./spec.ts";
 
 interface FakeBoot {
@@ -63,7 +63,7 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
   const options = { clock, random: () => 0, log: createLog("silent"), coldStartMs, bootOf: () => boot };
   const spec = { ...SPEC, ...more };
   const deployment = new Deployment(spec, { ...options, onChange: () => changes++ });
-  const route = (hints: Hints = {}, signal = never()) => deployment.route(hints, signal);
+  const route = (hints: RoutingHints = {}, signal = never()) => deployment.route(hints, signal);
   return { clock, boots, adapters, deployment, spec, route, changes: () => changes, finishAll: () => open() };
 }
 

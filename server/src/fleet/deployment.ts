@@ -7,7 +7,7 @@ import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
 import { ReplicaLease, type ReplicaSource } from "./replica-lease.ts";
 import { ReplicaSet, type ReplicaTemplate } from "./replica-set.ts";
 import { RequestQueue } from "./routing/request-queue.ts";
-import { type Hints, Router } from "./routing/router.ts";
+import { Router, type RoutingHints } from "./routing/router.ts";
 import { Scaler, type ScalerPolicy } from "./scaling/scaler.ts";
 import type { DeploymentSpec } from "./spec.ts";
 
@@ -103,7 +103,7 @@ export class Deployment implements ReplicaSource {
    * An engine that can take the request now or, with patience, soon.
    * @throws AppError UNAVAILABLE with `retryAfterS`, FAILED_PRECONDITION for the adapter; the signal's reason.
    */
-  route(hints: Hints, signal: AbortSignal): Promise<ReplicaLease> {
+  route(hints: RoutingHints, signal: AbortSignal): Promise<ReplicaLease> {
     if (this.#closedBecause === null) {
       this.#meter.requests++;
       this.#scaler.touch();
@@ -111,7 +111,7 @@ export class Deployment implements ReplicaSource {
     return this.reroute(hints, signal);
   }
 
-  async reroute(hints: Hints, signal: AbortSignal): Promise<ReplicaLease> {
+  async reroute(hints: RoutingHints, signal: AbortSignal): Promise<ReplicaLease> {
     signal.throwIfAborted();
     const routed = this.#lease(hints);
     if (routed !== null) return routed;
@@ -121,7 +121,7 @@ export class Deployment implements ReplicaSource {
     return this.#queue.enqueue(claim, this.#options.coldStartMs, signal, unavailable, hints.priority);
   }
 
-  pick(hints: Hints): Replica | null {
+  pick(hints: RoutingHints): Replica | null {
     const { routable } = this.#set;
     const { lora: adapter } = hints;
     const limit = this.#isElastic ? QUEUE_FACTOR * concurrencyOf(this.#spec) : Number.POSITIVE_INFINITY;
@@ -166,7 +166,7 @@ export class Deployment implements ReplicaSource {
   }
 
   /** Gives a request its replica and counts it there. Null when it is worth waiting for one. */
-  #lease(hints: Hints): ReplicaLease | null {
+  #lease(hints: RoutingHints): ReplicaLease | null {
     this.#assertOpen();
     if (hints.lora !== undefined) this.#loras.assertAvailable(hints.lora);
     const replica = this.pick(hints);
@@ -188,7 +188,7 @@ export class Deployment implements ReplicaSource {
   }
 
   /** Tells of the replica that will be tried first. */
-  #unavailable({ lora: adapter }: Hints): AppError {
+  #unavailable({ lora: adapter }: RoutingHints): AppError {
     const { id } = this.#spec;
     const later = (message: string) => new AppError("UNAVAILABLE", message, { retryAfterS: RETRY_S });
     const { routable, live } = this.#set;

@@ -7,14 +7,14 @@ import {
   type GenerateRequest,
 } from "../engine/port.ts";
 import type { Replica } from "./replica.ts";
-import type { Hints } from "./routing/router.ts";
+import type { RoutingHints } from "./routing/router.ts";
 
 /** Where another replica comes from when the first is gone. */
 export interface ReplicaSource {
   /** One that can take the request now, else null. */
-  pick(hints: Hints): Replica | null;
+  pick(hints: RoutingHints): Replica | null;
   /** Waits for one. @throws AppError UNAVAILABLE; the signal's reason. */
-  reroute(hints: Hints, signal: AbortSignal): Promise<ReplicaLease>;
+  reroute(hints: RoutingHints, signal: AbortSignal): Promise<ReplicaLease>;
 }
 
 /**
@@ -26,12 +26,12 @@ export class ReplicaLease implements Omit<Engine, "close" | "loadLora" | "unload
   readonly capabilities: EngineCapabilities;
   readonly model: EngineModelInfo;
   readonly #source: ReplicaSource;
-  readonly #hints: Hints;
+  readonly #hints: RoutingHints;
   #replica: Replica;
   readonly #release: () => void;
 
   /** @param replica is ready. @param release gives up what was reserved for the request; called once it has begun. */
-  constructor(source: ReplicaSource, hints: Hints, replica: Replica, release: () => void) {
+  constructor(source: ReplicaSource, hints: RoutingHints, replica: Replica, release: () => void) {
     const { capabilities, model } = replica.engine!;
     this.capabilities = capabilities;
     this.model = model;

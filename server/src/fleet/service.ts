@@ -8,7 +8,7 @@ import { DeviceAllocator, type DeviceAllocatorOptions, type HostStatus } from ".
 import type { OpenServer } from "./launch.ts";
 import type { ReplicaStatus } from "./replica.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
-import type { Hints } from "./routing/router.ts";
+import type { RoutingHints } from "./routing/router.ts";
 import { checkSpec, type DeploymentSpec } from "./spec.ts";
 import type { WeightsProgress } from "./weights/ensure.ts";
 
@@ -56,7 +56,7 @@ export interface FleetOptions {
 }
 
 /** What a request is to be routed by. */
-export interface RouteRequest extends Hints {
+export interface RouteRequest extends RoutingHints {
   /** The deployment's id. */
   deployment: string;
 }

@@ -11,11 +11,11 @@ export function hashText(text: string, start = 0, end = text.length, from = 0x81
 export function hashNumbers(numbers: readonly number[], start: number, end: number, from: number): number {
   let hash = from;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ numbers[i]!, 0x01000193);
-  return mix(hash);
+  return murmurFinalize(hash);
 }
 
 /** Spreads the bits of a number over all others (the finalizer of MurmurHash3). */
-export function mix(value: number): number {
+export function murmurFinalize(value: number): number {
   let hash = value;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);

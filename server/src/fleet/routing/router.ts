@@ -1,9 +1,9 @@
 import type { Engine } from "../../engine/port.ts";
-import { type Candidate, replicaOfSession } from "./affinity.ts";
 import { PrefixIndex, type PromptPrefix, prefixBlockHashes } from "./prefix-index.ts";
+import { pickReplicaForSession, type ReplicaLoad } from "./session-affinity.ts";
 
 /** What routing may take into account of a request. */
-export interface Hints {
+export interface RoutingHints {
   lora?: string | undefined;
   sessionKey?: string | undefined;
   promptPrefix?: PromptPrefix | undefined;
@@ -11,7 +11,7 @@ export interface Hints {
   priority?: "low" | undefined;
 }
 
-export interface Routable extends Candidate {
+export interface RoutableReplica extends ReplicaLoad {
   /** Not null while it may be routed to. */
   readonly engine: Engine | null;
 }
@@ -25,15 +25,15 @@ export interface RouterPolicy {
 
 /** Gives each request one of several replicas. */
 export class Router {
-  #turn = 0;
+  #nextFirst = 0;
   /** By engine: one that is started anew has forgotten its prompts. */
   readonly #prefixIndexes = new WeakMap<Engine, PrefixIndex>();
 
   /** @param replicas at least one. */
-  pick<R extends Routable>(replicas: readonly R[], hints: Hints, policy: RouterPolicy): R {
+  pick<R extends RoutableReplica>(replicas: readonly R[], hints: RoutingHints, policy: RouterPolicy): R {
     if (replicas.length === 1) return replicas[0]!;
     if (policy.sessionAffinity && hints.sessionKey !== undefined) {
-      return replicaOfSession(replicas, hints.sessionKey, policy.slots);
+      return pickReplicaForSession(replicas, hints.sessionKey, policy.slots);
     }
     const leastBusy = this.#leastBusy(replicas);
     if (hints.promptPrefix === undefined) return leastBusy;
@@ -45,8 +45,8 @@ export class Router {
   }
 
   /** Those that are equal take turns. */
-  #leastBusy<R extends Routable>(replicas: readonly R[]): R {
-    const first = this.#turn++ % replicas.length;
+  #leastBusy<R extends RoutableReplica>(replicas: readonly R[]): R {
+    const first = this.#nextFirst++ % replicas.length;
     let best = replicas[first]!;
     for (let i = 1; i < replicas.length; i++) {
       const replica = replicas[(first + i) % replicas.length]!;
@@ -56,7 +56,7 @@ export class Router {
   }
 
   /** The replica that knows the most of the prompt, unless it is much busier than the least busy one. */
-  #bestPrefixMatch<R extends Routable>(
+  #bestPrefixMatch<R extends RoutableReplica>(
     replicas: readonly R[],
     blocks: readonly number[],
     leastBusy: R,
@@ -75,7 +75,7 @@ export class Router {
     return best;
   }
 
-  #prefixIndexOf({ engine }: Routable): PrefixIndex {
+  #prefixIndexOf({ engine }: RoutableReplica): PrefixIndex {
     let memory = this.#prefixIndexes.get(engine!);
     if (memory === undefined) {
       memory = new PrefixIndex();

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Candidate, replicaOfSession } from "./affinity.ts";
+import { pickReplicaForSession, type ReplicaLoad } from "./session-affinity.ts";
 
-const replicas = (count: number, load = 0): Candidate[] =>
+const replicas = (count: number, load = 0): ReplicaLoad[] =>
   Array.from({ length: count }, (_, i) => ({ id: `d/replicas/${i}`, load }));
 const count = fc.integer({ min: 1, max: 16 });
 const keys = Array.from({ length: 2000 }, (_, i) => `user-${i}`);
@@ -12,10 +12,10 @@ describe("a session", () => {
     fc.assert(
       fc.property(fc.string(), count, fc.infiniteStream(fc.nat(8)), (key, n, loads) => {
         const all = replicas(n);
-        const mine = replicaOfSession(all, key, 8).id;
+        const mine = pickReplicaForSession(all, key, 8).id;
         const busy = all.map((replica) => ({ ...replica, load: loads.next().value! % 8 }));
-        expect(replicaOfSession(busy, key, 8).id).toBe(mine);
-        expect(replicaOfSession(busy.reverse(), key, 8).id).toBe(mine);
+        expect(pickReplicaForSession(busy, key, 8).id).toBe(mine);
+        expect(pickReplicaForSession(busy.reverse(), key, 8).id).toBe(mine);
       }),
     );
   });
@@ -23,8 +23,8 @@ describe("a session", () => {
   it("moves only to a replica that was added, or away from one that is gone", () => {
     for (const n of [1, 2, 3, 7]) {
       const all = replicas(n + 1);
-      const before = keys.map((key) => replicaOfSession(all.slice(0, n), key, 8).id);
-      const after = keys.map((key) => replicaOfSession(all, key, 8).id);
+      const before = keys.map((key) => pickReplicaForSession(all.slice(0, n), key, 8).id);
+      const after = keys.map((key) => pickReplicaForSession(all, key, 8).id);
       const moved = after.filter((id, i) => id !== before[i]);
       expect(new Set(moved)).toEqual(new Set([`d/replicas/${n}`]));
       expect(moved.length / keys.length).toBeLessThan(1.5 / (n + 1));
@@ -34,7 +34,7 @@ describe("a session", () => {
   it("has about as many others beside it on every replica", () => {
     const shares = new Map<string, number>();
     for (const key of keys) {
-      const { id } = replicaOfSession(replicas(4), key, 8);
+      const { id } = pickReplicaForSession(replicas(4), key, 8);
       shares.set(id, (shares.get(id) ?? 0) + 1);
     }
     for (const share of shares.values()) expect(Math.abs(share - 500)).toBeLessThan(125);
@@ -44,7 +44,7 @@ describe("a session", () => {
     fc.assert(
       fc.property(fc.string(), count, fc.integer({ min: 1, max: 200 }), (key, n, requests) => {
         const all = replicas(n).map((replica) => ({ ...replica }));
-        for (let i = 0; i < requests; i++) replicaOfSession(all, key, 8).load++;
+        for (let i = 0; i < requests; i++) pickReplicaForSession(all, key, 8).load++;
         const most = Math.max(...all.map(({ load }) => load));
         expect(most).toBeLessThanOrEqual(Math.max(8, Math.ceil((1.25 * requests) / n)));
       }),

@@ -1,14 +1,14 @@
-import { hashText, mix } from "./hash.ts";
+import { hashText, murmurFinalize } from "./hash.ts";
 
 /** A replica as routing sees it. */
-export interface Candidate {
+export interface ReplicaLoad {
   readonly id: string;
   /** Generations that run on it or are about to. */
   readonly load: number;
 }
 
 /** A session's replica may have this many times the average load before the session goes elsewhere. */
-const BALANCE = 1.25;
+const MAX_LOAD_FACTOR = 1.25;
 
 /**
  * The replica of a session: of every key each replica has its own rank, and the highest wins (rendezvous hashing, Thaler
@@ -16,14 +16,18 @@ const BALANCE = 1.25;
  * share of the load is passed over, so that one busy session can't drown it (bounded loads, Mirrokni et al. 2018).
  * @param replicas at least one. @param slots what a replica computes at the same time.
  */
-export function replicaOfSession<R extends Candidate>(replicas: readonly R[], key: string, slots: number): R {
+export function pickReplicaForSession<R extends ReplicaLoad>(
+  replicas: readonly R[],
+  key: string,
+  slots: number,
+): R {
   const keyHash = hashText(key);
   const total = replicas.reduce((sum, replica) => sum + replica.load, 0);
-  const bound = Math.max(slots, Math.ceil((BALANCE * (total + 1)) / replicas.length));
+  const bound = Math.max(slots, Math.ceil((MAX_LOAD_FACTOR * (total + 1)) / replicas.length));
   let best: R | null = null;
   let bestRank = -1;
   for (const replica of replicas) {
-    const rank = mix(keyHash ^ mix(hashText(replica.id)));
+    const rank = murmurFinalize(keyHash ^ murmurFinalize(hashText(replica.id)));
     if (replica.load < bound && rank > bestRank) {
       best = replica;
       bestRank = rank;
