@@ -22,7 +22,7 @@ export interface DeploymentOptions {
   onChange: () => void;
 }
 
-export interface Observation {
+export interface DeploymentStatus {
   /** What the fixed number, the bounds and the load ask for. */
   desiredReplicas: number;
   replicas: ReplicaStatus[];
@@ -137,7 +137,7 @@ export class Deployment implements ReplicaSource {
     return this.#router.pick(fit, hints, { slots: concurrencyOf(this.#spec), sessionAffinity });
   }
 
-  observe(): Observation {
+  observe(): DeploymentStatus {
     const { clock } = this.#options;
     const idleMs = clock.monotonicMs() - this.#scaler.lastUsedMs;
     return {

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { type BootOptions, bootOf } from "./boot.ts";
-import { Deployment, type Observation } from "./deployment.ts";
+import { Deployment, type DeploymentStatus } from "./deployment.ts";
 import { DeviceAllocator, type DeviceAllocatorOptions, type HostStatus } from "./device-allocator.ts";
 import type { OpenServer } from "./launch.ts";
 import type { ReplicaStatus } from "./replica.ts";
@@ -12,7 +12,7 @@ import type { RoutingHints } from "./routing/router.ts";
 import { checkSpec, type DeploymentSpec } from "./spec.ts";
 import type { WeightsProgress } from "./weights/ensure.ts";
 
-export type { Observation } from "./deployment.ts";
+export type { DeploymentStatus } from "./deployment.ts";
 export type { HostStatus } from "./device-allocator.ts";
 export type { LoraStatus } from "./loras.ts";
 export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
@@ -78,7 +78,7 @@ export interface Fleet {
    */
   route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
   /** Null when there is no such deployment. */
-  observe(id: string): Observation | null;
+  observe(id: string): DeploymentStatus | null;
   /** Whether requests wait for long there, as far as this gateway knows. */
   isOverloaded(id: string): boolean;
   /** Calls `listener` soon after what `observe` gives has changed, single requests aside. The returned function ends it. */
@@ -140,7 +140,7 @@ class DynamicFleet implements Fleet {
     return Promise.reject(new AppError("UNAVAILABLE", `No engine serves ${request.deployment} here.`));
   }
 
-  observe(id: string): Observation | null {
+  observe(id: string): DeploymentStatus | null {
     return this.#deployments.get(id)?.observe() ?? null;
   }
 

@@ -1,4 +1,4 @@
-import type { Observation as FleetObservation } from "../../fleet/service.ts";
+import type { DeploymentStatus as FleetDeploymentStatus } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { DeployedModelRow, DeployedModelStore } from "./store.ts";
 import { deployedModelName } from "./view.ts";
@@ -9,7 +9,7 @@ export interface LifecycleDeps {
   /** Brings what the database wants to the fleet of this process. */
   apply(): Promise<void>;
   /** What runs of a deployment, by the fleet's id of it. */
-  observe(id: string): FleetObservation | null;
+  observe(id: string): FleetDeploymentStatus | null;
   /** Writes down when deployed models were used last, as far as this process knows. */
   noteUses(): Promise<void>;
   /** Whether the deployment is there, and neither deleted nor about to be. */
@@ -68,7 +68,7 @@ export function isNewer(row: DeployedModelRow, other: DeployedModelRow): boolean
 async function adapterOf(
   { observe, apply }: LifecycleDeps,
   row: DeployedModelRow,
-): Promise<FleetObservation["loras"][string] | null> {
+): Promise<FleetDeploymentStatus["loras"][string] | null> {
   const look = () => observe(fleetIdOf(row))?.loras[deployedModelName(row)] ?? null;
   if (look() === null) await apply();
   return look();
@@ -77,7 +77,7 @@ async function adapterOf(
 async function note(
   { store, clock, note }: LifecycleDeps,
   { accountId, id }: DeployedModelRow,
-  adapter: FleetObservation["loras"][string],
+  adapter: FleetDeploymentStatus["loras"][string],
 ): Promise<void> {
   let isNew = false;
   const row = await store.change(accountId, id, new Date(clock.now()), (before) => {

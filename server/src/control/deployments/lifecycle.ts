@@ -1,4 +1,4 @@
-import type { Observation as FleetObservation } from "../../fleet/service.ts";
+import type { DeploymentStatus as FleetDeploymentStatus } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { unusedAutoDeleteMs } from "./autoscaling.ts";
 import { revisionOf } from "./launch.ts";
@@ -12,7 +12,7 @@ export interface LifecycleDeps {
   clock: Clock;
   /** Brings what the database wants to the fleet of this process. */
   apply(): Promise<void>;
-  observe(name: string): FleetObservation | null;
+  observe(name: string): FleetDeploymentStatus | null;
   /** Writes down when deployments were used last, as far as this process knows. */
   noteUses(): Promise<void>;
   /** Lets running requests finish, then ends all replicas. */
@@ -84,7 +84,7 @@ function timeLeft({ spec, lastUsedTime }: DeploymentRow, nowMs: number): number 
 async function note(
   deps: LifecycleDeps,
   { accountId, id }: DeploymentRow,
-  seen: FleetObservation,
+  seen: FleetDeploymentStatus,
 ): Promise<void> {
   const now = new Date(deps.clock.now());
   await deps.store.change(accountId, id, now, (row) => {
@@ -99,7 +99,7 @@ async function note(
 
 function stateAfter(
   row: DeploymentRow,
-  seen: FleetObservation,
+  seen: FleetDeploymentStatus,
 ): Pick<DeploymentRow, "state" | "statusCode" | "statusMessage"> {
   const { state, statusCode, statusMessage } = row;
   const isReady = seen.desiredReplicas === 0 || seen.replicas.some(({ stage }) => stage === "ready");
@@ -121,7 +121,7 @@ function stateAfter(
 }
 
 /** No replica of an earlier revision is left, and all that are wanted are ready. */
-function isRolledOut(row: DeploymentRow, { replicas, desiredReplicas }: FleetObservation): boolean {
+function isRolledOut(row: DeploymentRow, { replicas, desiredReplicas }: FleetDeploymentStatus): boolean {
   const revision = revisionOf(row);
   const ready = replicas.filter((replica) => replica.revision === revision && replica.stage === "ready");
   return (

@@ -1,4 +1,4 @@
-import type { Observation as FleetObservation } from "../../fleet/service.ts";
+import type { DeploymentStatus as FleetDeploymentStatus } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
@@ -136,7 +136,7 @@ export interface DeploymentsDeps {
   loaded: LoadedModels;
   hostRegion: string | null;
   /** What runs of a deployment in this process. */
-  observe(name: string): FleetObservation | null;
+  observe(name: string): FleetDeploymentStatus | null;
   /** Of the requests that replicas whose ids begin so have served since then. */
   requestFigures(replicaPrefix: string, sinceMs: number): Promise<RequestFigures>;
   /** Absent: accounts may hold what there is. */

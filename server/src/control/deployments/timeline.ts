@@ -1,4 +1,4 @@
-import type { Observation as FleetObservation } from "../../fleet/service.ts";
+import type { DeploymentStatus as FleetDeploymentStatus } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { deploymentName } from "./names.ts";
 import type { DeploymentEvent, DeploymentRow } from "./store.ts";
@@ -46,7 +46,7 @@ export function metricsView(figures: RequestFigures, rangeMs: number): { metrics
 }
 
 /** A deployment on one host has one shard: all of its replicas. */
-export function shardViews(row: DeploymentRow, seen: FleetObservation | null): object[] {
+export function shardViews(row: DeploymentRow, seen: FleetDeploymentStatus | null): object[] {
   if (row.state === "DELETED") return [];
   const observed = seen === null ? row.observed : observationOf(seen);
   return [
@@ -61,7 +61,7 @@ export function shardViews(row: DeploymentRow, seen: FleetObservation | null): o
   ];
 }
 
-export function terminationMessage(row: DeploymentRow, seen: FleetObservation | null): string {
+export function terminationMessage(row: DeploymentRow, seen: FleetDeploymentStatus | null): string {
   const { failing, message } = seen === null ? row.observed : observationOf(seen);
   return row.statusMessage || (failing > 0 ? message : "");
 }

@@ -1,4 +1,4 @@
-import type { Observation as FleetObservation } from "../../fleet/service.ts";
+import type { DeploymentStatus as FleetDeploymentStatus } from "../../fleet/service.ts";
 import { formatDuration } from "../../lib/durations.ts";
 import { policyView, replicaBounds, unusedAutoDeleteMs } from "./autoscaling.ts";
 import { NO_DIRECT_ROUTE } from "./fields.ts";
@@ -9,7 +9,7 @@ import type { DeploymentRow } from "./store.ts";
 
 export interface ViewContext {
   /** What runs now, as far as this process knows; else what was last seen counts. */
-  seen: FleetObservation | null;
+  seen: FleetDeploymentStatus | null;
   createdBy: string;
   hostRegion: string | null;
   /** Host and port under which the client reached the platform. */
@@ -107,7 +107,7 @@ export function statsOf(seen: Observation): object {
 
 const FAILING: ReadonlySet<string> = new Set(["missing-weights", "backoff", "unhealthy"]);
 
-export function observationOf({ desiredReplicas, replicas, message }: FleetObservation): Observation {
+export function observationOf({ desiredReplicas, replicas, message }: FleetDeploymentStatus): Observation {
   const count = (stage: string): number => replicas.filter((replica) => replica.stage === stage).length;
   return {
     desiredReplicas,

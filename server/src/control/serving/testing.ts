@@ -1,4 +1,10 @@
-import type { DeploymentSpec, Fleet, Observation, ReplicaStage, ReplicaStatus } from "../../fleet/service.ts";
+import type {
+  DeploymentSpec,
+  DeploymentStatus,
+  Fleet,
+  ReplicaStage,
+  ReplicaStatus,
+} from "../../fleet/service.ts";
 import { alwaysOn } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
 import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
@@ -28,7 +34,7 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
   stage: ReplicaStage = "ready";
   adapterState: "loading" | "loaded" | "failed" = "loaded";
   adapterMessage: string | null = null;
-  readonly #seen = new Map<string, Observation>();
+  readonly #seen = new Map<string, DeploymentStatus>();
   readonly #listeners = new Set<Listener>();
 
   apply(spec: DeploymentSpec): void {
@@ -59,7 +65,7 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
     this.#seen.delete(id);
   }
 
-  observe(id: string): Observation | null {
+  observe(id: string): DeploymentStatus | null {
     return this.#seen.get(id) ?? null;
   }
 
@@ -69,7 +75,7 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
   }
 
   /** What is seen of a deployment from now on. */
-  set(id: string, seen: Partial<Observation>): void {
+  set(id: string, seen: Partial<DeploymentStatus>): void {
     const none = { desiredReplicas: 0, replicas: [], loras: {}, lastRequestAtMs: null, message: null };
     this.#seen.set(id, { ...none, ...this.#seen.get(id), ...seen });
     for (const listener of this.#listeners) listener(id);
