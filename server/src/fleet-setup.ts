@@ -3,7 +3,7 @@ import type { Runner, Workload } from "./control/deployments/service.ts";
 import type { AttachedModel, ModelService } from "./control/models/service.ts";
 import { type LlamaCppOptions, llamaCppKind } from "./engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
-import { alwaysOn, createFleet, type DeploymentSpec, type Fleet } from "./fleet/service.ts";
+import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "./fleet/service.ts";
 import type { Clock } from "./lib/clock.ts";
 import { AppError } from "./lib/errors.ts";
 import type { Log } from "./platform/telemetry/log.ts";
@@ -33,20 +33,25 @@ export function createHostFleet(config: Config, deps: { log: Log; terminal: Term
 export function serverlessSpecs(config: Config, models: ModelService): DeploymentSpec[] {
   return [
     ...models.serverless().map((model) =>
-      alwaysOn(model.name, {
+      alwaysOnSpec(model.name, {
         kind: model.engine as string,
         weights: model.weights ?? null,
         options: (modelPath) => ({ modelPath, ...threadsOf(config) }),
       }),
     ),
     ...[...config.attachedEngines].map(([name, baseUrl]) =>
-      alwaysOn(name, {
+      alwaysOnSpec(name, {
         attach: () =>
           createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name), ...featuresOf(config, name) }),
       }),
     ),
     ...[...config.launchedEngines].map(([name, command]) =>
-      alwaysOn(name, { command, weights: null, upstreamModel: lastPart(name), ...featuresOf(config, name) }),
+      alwaysOnSpec(name, {
+        command,
+        weights: null,
+        upstreamModel: lastPart(name),
+        ...featuresOf(config, name),
+      }),
     ),
   ];
 }

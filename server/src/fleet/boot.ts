@@ -2,9 +2,9 @@ import { stat } from "node:fs/promises";
 import { type Engine, EngineError } from "../engine/port.ts";
 import { AppError } from "../lib/errors.ts";
 import type { DeviceAllocator, DeviceLease } from "./device-allocator.ts";
-import { type LaunchOptions, launcherOf } from "./launch.ts";
-import type { Boot, Phase, Running } from "./replica.ts";
-import type { Accelerators, DeploymentSpec, Fetched } from "./spec.ts";
+import { createLauncher, type LaunchOptions } from "./launch.ts";
+import type { Boot, RunningEngine, StartupPhase } from "./replica.ts";
+import type { Accelerators, DeploymentSpec, Fetchable } from "./spec.ts";
 import { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure.ts";
 
 export interface BootOptions extends LaunchOptions {
@@ -16,7 +16,7 @@ export interface BootOptions extends LaunchOptions {
   onProgress: (model: string, progress: WeightsProgress) => void;
 }
 
-type OnPhase = (phase: Phase) => void;
+type OnPhase = (phase: StartupPhase) => void;
 
 /**
  * How a replica of a spec is brought up: accelerators, weights, process, model, in this order. The accelerators are given
@@ -25,7 +25,7 @@ type OnPhase = (phase: Phase) => void;
 export function bootOf(spec: DeploymentSpec, options: BootOptions): Boot {
   const { engine, accelerators = null } = spec;
   if ("attach" in engine) return attachedBoot(() => engine.attach());
-  const launch = launcherOf(engine, options);
+  const launch = createLauncher(engine, options);
   return async (signal, onPhase) => {
     const grant = await acquireDevices(accelerators, options.deviceAllocator, signal, onPhase);
     try {
@@ -79,7 +79,7 @@ async function acquireDevices(
 
 async function fetchWeights(
   model: string,
-  weights: Fetched | Weights | null,
+  weights: Fetchable | Weights | null,
   { cacheDir, hubEndpoint, env, log, clock, onProgress }: BootOptions,
   signal: AbortSignal,
   onPhase: OnPhase,
@@ -108,7 +108,7 @@ async function checkMemory(path: string, inventory: DeviceAllocator): Promise<vo
   throw new AppError("FAILED_PRECONDITION", message);
 }
 
-function releaseOnStop(running: Running, grant: DeviceLease): Running {
+function releaseOnStop(running: RunningEngine, grant: DeviceLease): RunningEngine {
   return {
     ...running,
     async stop(graceMs) {

@@ -4,7 +4,7 @@ import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/p
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { Deployment } from "./deployment.ts";
-import type { Boot, Running } from "./replica.ts";
+import type { Boot, RunningEngine } from "./replica.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
 import type { RoutingHints } from "./routing/router.ts";
 import { DEFAULT_SCALING, type DeploymentSpec } from "./spec.ts";
@@ -49,7 +49,7 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
         end();
         return "stopped";
       };
-      const running: Running = { engine, pid: 1, lost, stop };
+      const running: RunningEngine = { engine, pid: 1, lost, stop };
       const own: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
       signal.addEventListener("abort", () => reject(signal.reason));
       boots.push(own);

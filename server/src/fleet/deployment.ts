@@ -198,7 +198,7 @@ export class Deployment implements ReplicaSource {
     const starting = this.#starting();
     if (starting !== undefined) return later(`${id} is not ready yet. ${starting.status().message}`);
     if (live.length === 0) return later(`${id} has no replicas.`);
-    const errors = live.map((replica) => replica.unavailable());
+    const errors = live.map((replica) => replica.unavailableError());
     return errors.reduce((soonest, error) => (error.retryAfterS! < soonest.retryAfterS! ? error : soonest));
   }
 

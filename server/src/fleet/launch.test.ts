@@ -10,7 +10,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { EngineEvent } from "../engine/port.ts";
 import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
 import { createLog, type Log } from "../platform/telemetry/log.ts";
-import { alwaysOn, createFleet, type DeploymentSpec, type Fleet, type FleetOptions } from "./service.ts";
+import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet, type FleetOptions } from "./service.ts";
 
 const SERVER = fileURLToPath(new URL("./launchers/fixture-server.ts", import.meta.url));
 const fleets: Fleet[] = [];
@@ -41,7 +41,7 @@ function fleetOf(spec: DeploymentSpec, more: Partial<FleetOptions> = {}): Fleet 
 
 /** A model on a real server process; `more` are its last arguments. */
 const launched = (...more: string[]): DeploymentSpec =>
-  alwaysOn("m", {
+  alwaysOnSpec("m", {
     command: [process.execPath, "--import", "tsx", SERVER, "{port}", ...more],
     weights: null,
     upstreamModel: "m",
@@ -119,7 +119,7 @@ describe("a server that a command starts", () => {
 
   it("that doesn't come up in time is ended", async () => {
     const command = [process.execPath, "-e", "setInterval(() => {}, 1000)", "{port}"];
-    const spec = alwaysOn("m", { command, weights: null, upstreamModel: "m" });
+    const spec = alwaysOnSpec("m", { command, weights: null, upstreamModel: "m" });
     const fleet = fleetOf(spec, { loadTimeoutMs: 100 });
     await expect(route(fleet)).rejects.toMatchObject({ message: "The model took too long to load." });
   });
@@ -134,7 +134,7 @@ describe("a server that somebody else runs", () => {
     await new Promise((resolve) => server.close(resolve));
     const baseUrl = `http://127.0.0.1:${port}/v1`;
     const attach = () => createOpenAiServerEngine({ baseUrl, upstreamModel: "m" });
-    const fleet = fleetOf(alwaysOn("m", { attach }), { random: () => 0 });
+    const fleet = fleetOf(alwaysOnSpec("m", { attach }), { random: () => 0 });
     await expect(route(fleet)).rejects.toMatchObject({
       ...{ code: "UNAVAILABLE", message: "The model's server does not answer." },
     });
@@ -195,7 +195,7 @@ it("weights that don't fit the memory are said to, and nothing is started", asyn
   // A hole: it takes no room on the disk.
   writeFileSync(path, "");
   truncateSync(path, 2 ** 43);
-  const spec = alwaysOn("m", {
+  const spec = alwaysOnSpec("m", {
     ...{ command: ["/no/such", "{port}"], upstreamModel: "m" },
     weights: { fetch: async () => path },
   });

@@ -4,7 +4,7 @@ import type { Log } from "../platform/telemetry/log.ts";
 import { launchCommand, releasePort, takePort } from "./launchers/command.ts";
 import { launchLocalProcess } from "./launchers/local-process.ts";
 import { fillTemplate } from "./launchers/template.ts";
-import type { Running } from "./replica.ts";
+import type { RunningEngine } from "./replica.ts";
 import type { CommandEngine, ProcessEngine } from "./spec.ts";
 
 /** Opens an engine on an OpenAI-compatible server. */
@@ -31,11 +31,11 @@ type Launch = (
   path: string | null,
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
-) => Promise<Running>;
+) => Promise<RunningEngine>;
 
 const HEALTH_POLL_MS = 200;
 
-export function launcherOf(engine: ProcessEngine | CommandEngine, options: LaunchOptions): Launch {
+export function createLauncher(engine: ProcessEngine | CommandEngine, options: LaunchOptions): Launch {
   return "kind" in engine ? processLauncher(engine, options) : commandLauncher(engine, options);
 }
 
@@ -47,7 +47,7 @@ function processLauncher(engine: ProcessEngine, options: LaunchOptions): Launch 
     try {
       const connecting = kind.connect(child.channel, engine.options(path) as never);
       return {
-        engine: await loaded(connecting, child.exited, options, signal),
+        engine: await waitUntilLoaded(connecting, child.exited, options, signal),
         pid: child.pid ?? null,
         lost: new Promise((resolve) => child.channel.onClose(() => resolve())),
         async stop(graceMs) {
@@ -79,7 +79,7 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
     });
     const over = new AbortController();
     try {
-      await loaded(answering(engine, clock, over.signal), child.exited, options, signal);
+      await waitUntilLoaded(waitUntilHealthy(engine, clock, over.signal), child.exited, options, signal);
       child.forget();
       return {
         engine,
@@ -100,7 +100,7 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
 }
 
 /** Asks until the server answers. */
-async function answering(engine: Engine, clock: Clock, signal: AbortSignal): Promise<Engine> {
+async function waitUntilHealthy(engine: Engine, clock: Clock, signal: AbortSignal): Promise<Engine> {
   while (!signal.aborted) {
     try {
       await engine.health();
@@ -113,7 +113,7 @@ async function answering(engine: Engine, clock: Clock, signal: AbortSignal): Pro
 }
 
 /** Waits for the engine, but not longer than the process, the time and the wish for it last. */
-async function loaded(
+async function waitUntilLoaded(
   connecting: Promise<Engine>,
   exited: Promise<string>,
   { clock, loadTimeoutMs }: LaunchOptions,

@@ -98,7 +98,7 @@ describe("supervision", () => {
       message: "The model's engine stopped; it is being restarted.",
     });
     expect(replica.engine).toBeNull();
-    expect(replica.unavailable()).toMatchObject({ code: "UNAVAILABLE", retryAfterS: 1 });
+    expect(replica.unavailableError()).toMatchObject({ code: "UNAVAILABLE", retryAfterS: 1 });
     clock.advance(499);
     await settle();
     expect(boots).toHaveLength(1);
@@ -172,7 +172,7 @@ describe("supervision", () => {
     replica.start();
     await settle();
     expect(replica.status()).toMatchObject({ state: "missing-weights", message: "Put it there." });
-    expect(replica.unavailable()).toMatchObject({ message: "Put it there.", retryAfterS: 5 });
+    expect(replica.unavailableError()).toMatchObject({ message: "Put it there.", retryAfterS: 5 });
     isThere = true;
     clock.advance(5_000);
     await settle();

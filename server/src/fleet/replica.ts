@@ -45,7 +45,7 @@ export interface ReplicaStatus {
 }
 
 /** An engine that runs. */
-export interface Running {
+export interface RunningEngine {
   engine: Engine;
   pid: number | null;
   /** Resolves when the engine can't be reached any more; never rejects. */
@@ -55,14 +55,14 @@ export interface Running {
 }
 
 /** What a start is doing. */
-export interface Phase {
+export interface StartupPhase {
   step: "pending" | "unplaceable" | "downloading" | "initializing";
   /** A public sentence. */
   message: string;
 }
 
 /** Brings an engine up; called again after each end. */
-export type Boot = (signal: AbortSignal, onPhase: (phase: Phase) => void) => Promise<Running>;
+export type Boot = (signal: AbortSignal, onPhase: (phase: StartupPhase) => void) => Promise<RunningEngine>;
 
 export interface ReplicaOptions {
   id: string;
@@ -118,9 +118,9 @@ export class Replica {
   readonly #options: ReplicaOptions;
   readonly #closing = new AbortController();
   #state: ReplicaState = "starting";
-  #step: Phase["step"] = "initializing";
+  #step: StartupPhase["step"] = "initializing";
   #message: string | null = "The model is starting.";
-  #running: Running | null = null;
+  #runningEngine: RunningEngine | null = null;
   #isDraining = false;
   #outstanding = 0;
   #load = 0;
@@ -147,7 +147,7 @@ export class Replica {
 
   /** The engine while it runs, else null. */
   get engine(): Engine | null {
-    return this.#running?.engine ?? null;
+    return this.#runningEngine?.engine ?? null;
   }
 
   /** May be given requests. */
@@ -177,13 +177,13 @@ export class Replica {
       message: this.#message,
       outstanding: this.#outstanding,
       restarts: Math.max(0, this.#starts - 1),
-      pid: this.#running?.pid ?? null,
+      pid: this.#runningEngine?.pid ?? null,
       accelerators: this.#options.accelerators ?? null,
     };
   }
 
   /** Why a request can't be served now, and when it is worth asking again. */
-  unavailable(): AppError {
+  unavailableError(): AppError {
     const waitMs = this.#retryAtMs - this.#options.clock.monotonicMs();
     const retryAfterS = Math.max(1, Math.ceil(waitMs / 1000));
     return new AppError("UNAVAILABLE", this.#message ?? "The model is restarting.", { retryAfterS });
@@ -250,7 +250,7 @@ export class Replica {
     this.#enter("stopped", STOPPING);
   }
 
-  #phase({ step, message }: Phase): void {
+  #phase({ step, message }: StartupPhase): void {
     if (this.#closing.signal.aborted) return;
     const isNew = step !== this.#step;
     this.#step = step;
@@ -264,20 +264,20 @@ export class Replica {
   }
 
   /** Returns when the engine has ended. */
-  async #serve(running: Running): Promise<void> {
+  async #serve(running: RunningEngine): Promise<void> {
     const { clock, log } = this.#options;
     const readyAtMs = clock.monotonicMs();
     const closed = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
     if (!this.#closing.signal.aborted) {
-      this.#running = running;
+      this.#runningEngine = running;
       this.#enter("ready", null);
       log.info({ replica: this.id, pid: running.pid }, "replica ready");
       const stopWatching = this.#watch(running);
       await Promise.race([running.lost, closed]);
       stopWatching();
-      this.#running = null;
+      this.#runningEngine = null;
     }
     if (clock.monotonicMs() - readyAtMs >= STABLE_MS) this.#failures = 0;
     if (!this.#closing.signal.aborted)
@@ -331,14 +331,14 @@ export class Replica {
   }
 
   /** The end of an engine that hangs is then handled like any other. */
-  #watch(running: Running): () => void {
+  #watch(running: RunningEngine): () => void {
     const { clock, log, whenHung } = this.#options;
     return watchHealth({
       clock,
       ...HEALTH[whenHung],
       check: () => running.engine.health(),
       onChange: (isHealthy) => {
-        if (this.#running !== running) return;
+        if (this.#runningEngine !== running) return;
         if (isHealthy) {
           this.#enter("ready", null);
           return;

@@ -10,7 +10,7 @@ import { AppError } from "../lib/errors.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { type FixtureOptions, fixtureKind } from "./launchers/fixture-kind.ts";
 import {
-  alwaysOn,
+  alwaysOnSpec,
   createFleet,
   DEFAULT_SCALING,
   type DeploymentSpec,
@@ -54,14 +54,14 @@ const model = (
   more: { replicas?: number; weights?: Weights } = {},
   options: Partial<FixtureOptions> = {},
 ): DeploymentSpec =>
-  alwaysOn(
+  alwaysOnSpec(
     name,
     { kind: "fixture", weights: more.weights ?? null, options: (path) => ({ path, ...options }) },
     more.replicas,
   );
 
 const process0 = { kind: "fixture", weights: null, options: () => ({}) };
-const attached = alwaysOn("m", { attach: () => createFakeEngine() });
+const attached = alwaysOnSpec("m", { attach: () => createFakeEngine() });
 
 const never = () => new AbortController().signal;
 
@@ -206,7 +206,7 @@ describe("waiting for a start", () => {
 describe("attached engines", () => {
   it("go through the same door", async () => {
     const engine = createFakeEngine();
-    const fleet = fleetOf([alwaysOn("m", { attach: () => engine })]);
+    const fleet = fleetOf([alwaysOnSpec("m", { attach: () => engine })]);
     const routed = await route(fleet, "m");
     expect((await generate(routed, "user: hi")).at(-1)).toMatchObject({ type: "end" });
     expect(fleet.status()).toMatchObject([{ id: "m/replicas/0", state: "ready", pid: null }]);
@@ -216,7 +216,7 @@ describe("attached engines", () => {
 
   it("a failure of the engine reaches the caller as it is", async () => {
     const attach = () => createFakeEngine({ failure: () => ({ code: "overloaded", afterTokens: 1 }) });
-    const routed = await route(fleetOf([alwaysOn("m", { attach })]), "m");
+    const routed = await route(fleetOf([alwaysOnSpec("m", { attach })]), "m");
     await expect(generate(routed, "a b c")).rejects.toMatchObject({ code: "overloaded" });
   });
 });
@@ -374,13 +374,14 @@ describe("closing", () => {
 
 describe("a spec that no fleet can carry out is refused", () => {
   const weights = { file: "w", sha256: "0".repeat(64), sizeBytes: 1, sources: ["ftp:x"] };
-  const command = (...argv: string[]) => alwaysOn("m", { command: argv, weights: null, upstreamModel: "m" });
+  const command = (...argv: string[]) =>
+    alwaysOnSpec("m", { command: argv, weights: null, upstreamModel: "m" });
   const targets = (loadTargets: Record<string, number>) => ({
     ...model("m"),
     scaling: { ...DEFAULT_SCALING, loadTargets },
   });
   it.each<[string, DeploymentSpec, RegExp]>([
-    ["an unknown engine", alwaysOn("m", { ...process0, kind: "nope" }), /m: there is no engine nope/],
+    ["an unknown engine", alwaysOnSpec("m", { ...process0, kind: "nope" }), /m: there is no engine nope/],
     ["more replicas than there can be", model("m", { replicas: 65 }), /m: replicas must be/],
     ["a least above the most", { ...model("m"), minReplicas: 2 }, /m: replicas must be/],
     ["two replicas of what is attached", { ...attached, maxReplicas: 2 }, /m: an attached engine is one/],

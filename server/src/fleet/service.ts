@@ -21,10 +21,10 @@ export type { PromptPrefix } from "./routing/prefix-index.ts";
 export { LOAD_TARGETS } from "./scaling/autoscaler.ts";
 export {
   type Accelerators,
-  alwaysOn,
+  alwaysOnSpec,
   DEFAULT_SCALING,
   type DeploymentSpec,
-  type Fetched,
+  type Fetchable,
   type LoraSpec,
   MAX_REPLICAS,
   type Scaling,

@@ -5,7 +5,7 @@ import type { Weights } from "./weights/ensure.ts";
 import { parseWeightsSource } from "./weights/source.ts";
 
 /** Gets a file or folder to this host and gives its path; called again at every start, so it caches by itself. */
-export interface Fetched {
+export interface Fetchable {
   /** @param onPhase takes a public sentence on what it is doing. @throws AppError with a public message. */
   fetch(signal: AbortSignal, onPhase: (message: string) => void): Promise<string>;
 }
@@ -14,7 +14,7 @@ export interface Fetched {
 export interface ProcessEngine {
   /** A key of the fleet's `kinds`. */
   kind: string;
-  weights: Fetched | Weights | null;
+  weights: Fetchable | Weights | null;
   /** The options of the engine kind, once the weights lie at `path`; null for a model without weights. */
   options(path: string | null): unknown;
 }
@@ -26,7 +26,7 @@ export interface CommandEngine {
    * weights, `{name}` the name it is asked for.
    */
   command: readonly string[];
-  weights: Fetched | Weights | null;
+  weights: Fetchable | Weights | null;
   /** The model's name on that server. */
   upstreamModel: string;
   /** What that server can do beyond every one's abilities, in the adapter's words. */
@@ -41,7 +41,7 @@ export interface AttachedEngine {
 }
 
 /** A LoRA adapter that every replica of a deployment should have. The same id is the same file. */
-export interface LoraSpec extends Fetched {
+export interface LoraSpec extends Fetchable {
   id: string;
   /** Factor of its effect. Default 1. */
   scale?: number;
@@ -100,7 +100,7 @@ export const DEFAULT_SCALING: Scaling = {
 };
 
 /** The spec of a model that the platform always runs. */
-export function alwaysOn(model: string, engine: DeploymentSpec["engine"], replicas = 1): DeploymentSpec {
+export function alwaysOnSpec(model: string, engine: DeploymentSpec["engine"], replicas = 1): DeploymentSpec {
   return {
     id: model,
     model,

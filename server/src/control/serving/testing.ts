@@ -5,7 +5,7 @@ import type {
   ReplicaStage,
   ReplicaStatus,
 } from "../../fleet/service.ts";
-import { alwaysOn } from "../../fleet/service.ts";
+import { alwaysOnSpec } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
 import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
@@ -212,7 +212,7 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
         library: fakeLibrary(),
         describe: models.deployable,
         isSuspended: (accountId) => suspended.has(accountId),
-        serverless: [alwaysOn(SERVED, { kind: "fake", weights: null, options: () => ({}) })],
+        serverless: [alwaysOnSpec(SERVED, { kind: "fake", weights: null, options: () => ({}) })],
         fetchModel: () => async () => "/nowhere",
         fetchUpload: () => async () => "/nowhere",
         engineFor: (workload) => ({
