@@ -2,7 +2,7 @@ import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { DeploymentLoras, type LoraStatus } from "./loras.ts";
-import type { Meter } from "./metered.ts";
+import type { DeploymentMeter } from "./metered-iterator.ts";
 import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
 import { ReplicaLease, type ReplicaSource } from "./replica-lease.ts";
 import { ReplicaSet, type ReplicaTemplate } from "./replica-set.ts";
@@ -54,7 +54,7 @@ export class Deployment implements ReplicaSource {
   readonly #loras: DeploymentLoras;
   readonly #router = new Router();
   readonly #queue: RequestQueue;
-  readonly #meter: Meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
+  readonly #meter: DeploymentMeter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
   #spec: DeploymentSpec;
   #template: ReplicaTemplate;
   #isElastic: boolean;

@@ -4,7 +4,7 @@ import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { type BackoffLimits, backoffMs } from "./backoff.ts";
 import { watchHealth } from "./health.ts";
-import { type Meter, Metered } from "./metered.ts";
+import { type DeploymentMeter, MeteredIterator } from "./metered-iterator.ts";
 import type { Accelerators } from "./spec.ts";
 import { MissingWeightsError, reasonOf } from "./weights/errors.ts";
 
@@ -75,7 +75,7 @@ export interface ReplicaOptions {
   accelerators?: Accelerators | null;
   /** What happens to an engine that doesn't answer: it is started anew or, where somebody else runs it, left alone. */
   whenHung: "restart" | "suspend";
-  meter: Meter;
+  meter: DeploymentMeter;
   clock: Clock;
   /** 0–1, for the jitter of restarts. */
   random: () => number;
@@ -212,7 +212,7 @@ export class Replica {
     const inner = this.engine.generate(request, signal)[Symbol.asyncIterator]();
     this.#outstanding++;
     this.#load += request.n;
-    return new Metered(inner, this.#options.meter, () => {
+    return new MeteredIterator(inner, this.#options.meter, () => {
       this.#outstanding--;
       this.#load -= request.n;
       this.#options.onCapacityFreed();

@@ -1,7 +1,7 @@
 import type { EngineEvent } from "../engine/port.ts";
 
 /** What has gone through a deployment so far. */
-export interface Meter {
+export interface DeploymentMeter {
   requests: number;
   generatedTokens: number;
   promptTokens: number;
@@ -11,9 +11,9 @@ export interface Meter {
  * The events of one generation as they are, counted into a meter; `onEnd` is called once at the last of them, or when they
  * are left or broken. A class without async methods, as these would make every token dearer.
  */
-export class Metered implements AsyncIterator<EngineEvent> {
+export class MeteredIterator implements AsyncIterator<EngineEvent> {
   readonly #inner: AsyncIterator<EngineEvent>;
-  readonly #meter: Meter;
+  readonly #meter: DeploymentMeter;
   readonly #onEnd: () => void;
   readonly #onNext: (result: IteratorResult<EngineEvent>) => IteratorResult<EngineEvent>;
   readonly #onError: (error: unknown) => never;
@@ -21,7 +21,7 @@ export class Metered implements AsyncIterator<EngineEvent> {
   #counted = 0;
   #isOver = false;
 
-  constructor(inner: AsyncIterator<EngineEvent>, meter: Meter, onEnd: () => void) {
+  constructor(inner: AsyncIterator<EngineEvent>, meter: DeploymentMeter, onEnd: () => void) {
     this.#inner = inner;
     this.#meter = meter;
     this.#onEnd = onEnd;

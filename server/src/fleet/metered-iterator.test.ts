@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { EngineEvent } from "../engine/port.ts";
-import { Metered } from "./metered.ts";
+import { MeteredIterator } from "./metered-iterator.ts";
 
 async function* events(...all: EngineEvent[]): AsyncGenerator<EngineEvent> {
   yield* all;
@@ -15,7 +15,7 @@ const end = (completionTokens: number): EngineEvent => ({
 function setUp(...all: EngineEvent[]) {
   const meter = { requests: 0, generatedTokens: 0, promptTokens: 0 };
   let ends = 0;
-  const metered = new Metered(events(...all), meter, () => ends++);
+  const metered = new MeteredIterator(events(...all), meter, () => ends++);
   return { meter, metered, ends: () => ends };
 }
 
@@ -47,7 +47,11 @@ it("the end is told once, however it comes", async () => {
 
   let ends = 0;
   const broken: AsyncIterator<EngineEvent> = { next: () => Promise.reject(new Error("gone")) };
-  const metered = new Metered(broken, { requests: 0, generatedTokens: 0, promptTokens: 0 }, () => ends++);
+  const metered = new MeteredIterator(
+    broken,
+    { requests: 0, generatedTokens: 0, promptTokens: 0 },
+    () => ends++,
+  );
   await expect(metered.next()).rejects.toThrow("gone");
   await metered.return();
   expect(ends).toBe(1);
