@@ -1,6 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Replica, ReplicaStatus } from "./replica.ts";
-import { type Member, nextStep } from "./rollout.ts";
+import { nextRolloutStep, type RolloutReplica } from "./rollout.ts";
 
 export interface ReplicaSetOptions {
   /** The deployment's id: replicas are named after it. */
@@ -21,7 +21,7 @@ export interface ReplicaTemplate {
   create(id: string, onChange: () => void, onRoom: () => void): Replica;
 }
 
-class Slot implements Member {
+class Slot implements RolloutReplica {
   readonly index: number;
   readonly replica: Replica;
   /** Monotonic; until when its generations may run. */
@@ -124,7 +124,7 @@ export class ReplicaSet {
   #applyNextStep(): boolean {
     const { revision } = this.#template ?? { revision: "" };
     const members = this.#slots.filter((slot) => !slot.isStopping);
-    const { drain, revive, add } = nextStep(members, this.#target, revision);
+    const { drain, revive, add } = nextRolloutStep(members, this.#target, revision);
     for (const slot of drain) this.#drain(slot);
     for (const slot of revive) this.#revive(slot);
     for (let i = 0; i < add; i++) this.#add();

@@ -1,27 +1,27 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Member, nextStep } from "./rollout.ts";
+import { nextRolloutStep, type RolloutReplica } from "./rollout.ts";
 
-class Fake implements Member {
+class Fake implements RolloutReplica {
   revision: string;
   isRoutable = false;
   isBlocked = false;
   isDraining = false;
   load = 0;
 
-  constructor(revision: string, more: Partial<Member> = {}) {
+  constructor(revision: string, more: Partial<RolloutReplica> = {}) {
     this.revision = revision;
     Object.assign(this, more);
   }
 }
 
-const ready = (revision: string, more: Partial<Member> = {}) =>
+const ready = (revision: string, more: Partial<RolloutReplica> = {}) =>
   new Fake(revision, { isRoutable: true, ...more });
 
 /** Does what a step says, on copies; null when there is nothing to do. */
 function act(before: readonly Fake[], target: number): Fake[] | null {
   const members = before.map((member) => new Fake(member.revision, member));
-  const { drain, revive, add } = nextStep(members, target, "new");
+  const { drain, revive, add } = nextRolloutStep(members, target, "new");
   for (const member of drain) Object.assign(member, { isDraining: true, isRoutable: false });
   for (const member of revive) Object.assign(member, { isDraining: false, isRoutable: true });
   if (drain.length + revive.length + add === 0) return null;
@@ -56,24 +56,27 @@ const members = fc.array(
 
 describe("a step", () => {
   it("creates what is missing and drains what is too much, the least useful first", () => {
-    expect(nextStep([], 3, "new")).toEqual({ drain: [], revive: [], add: 3 });
+    expect(nextRolloutStep([], 3, "new")).toEqual({ drain: [], revive: [], add: 3 });
     const [busy, idle, starting] = [ready("new", { load: 2 }), ready("new"), new Fake("new")];
-    expect(nextStep([busy, idle, starting], 2, "new").drain).toEqual([starting]);
-    expect(nextStep([busy, idle, starting], 1, "new").drain).toEqual([starting, idle]);
-    expect(nextStep([busy, idle, starting], 0, "new").drain).toHaveLength(3);
+    expect(nextRolloutStep([busy, idle, starting], 2, "new").drain).toEqual([starting]);
+    expect(nextRolloutStep([busy, idle, starting], 1, "new").drain).toEqual([starting, idle]);
+    expect(nextRolloutStep([busy, idle, starting], 0, "new").drain).toHaveLength(3);
   });
 
   it("takes back what is draining before it creates anything", () => {
     const draining = new Fake("new", { isDraining: true });
-    expect(nextStep([draining], 2, "new")).toEqual({ drain: [], revive: [draining], add: 1 });
-    expect(nextStep([new Fake("old", { isDraining: true })], 1, "new")).toMatchObject({ revive: [], add: 1 });
+    expect(nextRolloutStep([draining], 2, "new")).toEqual({ drain: [], revive: [draining], add: 1 });
+    expect(nextRolloutStep([new Fake("old", { isDraining: true })], 1, "new")).toMatchObject({
+      revive: [],
+      add: 1,
+    });
   });
 
   it("starts one replica of a new revision beside the old, which go one for one", () => {
     const old = [ready("old"), ready("old")];
-    expect(nextStep(old, 2, "new")).toEqual({ drain: [], revive: [], add: 1 });
-    expect(nextStep([...old, new Fake("new")], 2, "new")).toEqual({ drain: [], revive: [], add: 0 });
-    expect(nextStep([...old, ready("new")], 2, "new")).toMatchObject({
+    expect(nextRolloutStep(old, 2, "new")).toEqual({ drain: [], revive: [], add: 1 });
+    expect(nextRolloutStep([...old, new Fake("new")], 2, "new")).toEqual({ drain: [], revive: [], add: 0 });
+    expect(nextRolloutStep([...old, ready("new")], 2, "new")).toMatchObject({
       drain: [{ revision: "old" }],
       add: 1,
     });
@@ -82,10 +85,10 @@ describe("a step", () => {
   it("lets an old replica make way where there are no accelerators for both", () => {
     const old = [ready("old", { load: 1 }), ready("old")];
     const blocked = new Fake("new", { isBlocked: true });
-    expect(nextStep([...old, blocked], 2, "new")).toMatchObject({ drain: [old[1]] });
+    expect(nextRolloutStep([...old, blocked], 2, "new")).toMatchObject({ drain: [old[1]] });
     Object.assign(old[1]!, { isDraining: true, isRoutable: false });
-    expect(nextStep([...old, blocked], 2, "new")).toMatchObject({ drain: [] });
-    expect(nextStep([old[0]!, new Fake("new"), blocked], 2, "new")).toMatchObject({ drain: [] });
+    expect(nextRolloutStep([...old, blocked], 2, "new")).toMatchObject({ drain: [] });
+    expect(nextRolloutStep([old[0]!, new Fake("new"), blocked], 2, "new")).toMatchObject({ drain: [] });
   });
 
   it("leaves as many serving as there were or should be, one making way aside, and adds at most one too many", () => {

@@ -1,7 +1,7 @@
 /** Which replicas come and go, so that a deployment gets from what it has to what it should have. Pure. */
 
 /** What counts of a replica. */
-export interface Member {
+export interface RolloutReplica {
   readonly revision: string;
   readonly isRoutable: boolean;
   /** It can't start because other replicas have the accelerators it needs. */
@@ -10,7 +10,7 @@ export interface Member {
   readonly load: number;
 }
 
-export interface Step<M extends Member> {
+export interface RolloutStep<M extends RolloutReplica> {
   drain: M[];
   /** Replicas that were to go but are of use again. */
   revive: M[];
@@ -22,7 +22,11 @@ export interface Step<M extends Member> {
  * The next step. Replicas of another revision are replaced one by one: a new one is started beside them, and as soon as it
  * serves, an old one drains. Called again after every change; without one it asks for nothing new.
  */
-export function nextStep<M extends Member>(members: readonly M[], target: number, revision: string): Step<M> {
+export function nextRolloutStep<M extends RolloutReplica>(
+  members: readonly M[],
+  target: number,
+  revision: string,
+): RolloutStep<M> {
   const isOld = (member: M) => member.revision !== revision;
   const live = members.filter((member) => !member.isDraining);
   const current = live.filter((member) => !isOld(member));
@@ -48,7 +52,7 @@ export function nextStep<M extends Member>(members: readonly M[], target: number
 }
 
 /** Those that don't serve first, then by their load, then the newest. */
-function leastUseful<M extends Member>(members: readonly M[]): M[] {
+function leastUseful<M extends RolloutReplica>(members: readonly M[]): M[] {
   return [...members]
     .reverse()
     .sort((a, b) => Number(a.isRoutable) - Number(b.isRoutable) || a.load - b.load);
