@@ -3,7 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { type BackoffLimits, backoffMs } from "./backoff.ts";
-import { watchHealth } from "./health.ts";
+import { watchHealth } from "./health-watch.ts";
 import { type DeploymentMeter, MeteredIterator } from "./metered-iterator.ts";
 import type { Accelerators } from "./spec.ts";
 import { MissingWeightsError, reasonOf } from "./weights/errors.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 
-export interface HealthWatch {
+export interface HealthWatchOptions {
   clock: Clock;
   intervalMs: number;
   /** Checks in a row without an answer after which the engine counts as gone. */
@@ -12,7 +12,13 @@ export interface HealthWatch {
 }
 
 /** Asks again and again whether an engine answers. The returned function ends it. */
-export function watchHealth({ clock, intervalMs, maxMisses, check, onChange }: HealthWatch): () => void {
+export function watchHealth({
+  clock,
+  intervalMs,
+  maxMisses,
+  check,
+  onChange,
+}: HealthWatchOptions): () => void {
   let isAnswered = true;
   let misses = 0;
   let isOver = false;
