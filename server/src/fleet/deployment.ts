@@ -8,7 +8,7 @@ import { ReplicaLease, type ReplicaSource } from "./replica-lease.ts";
 import { ReplicaSet, type ReplicaTemplate } from "./replica-set.ts";
 import { RequestQueue } from "./routing/request-queue.ts";
 import { Router, type RoutingHints } from "./routing/router.ts";
-import { Scaler, type ScalerPolicy } from "./scaling/scaler.ts";
+import { AutoscalingLoop, type AutoscalingLoopPolicy } from "./scaling/autoscaling-loop.ts";
 import type { DeploymentSpec } from "./spec.ts";
 
 export interface DeploymentOptions {
@@ -50,7 +50,7 @@ const NOTHING_RESERVED = () => {};
 export class Deployment implements ReplicaSource {
   readonly #options: DeploymentOptions;
   readonly #set: ReplicaSet;
-  readonly #scaler: Scaler;
+  readonly #autoscaling: AutoscalingLoop;
   readonly #loras: DeploymentLoras;
   readonly #router = new Router();
   readonly #queue: RequestQueue;
@@ -75,15 +75,15 @@ export class Deployment implements ReplicaSource {
       onChange: () => this.#replicasChanged(),
       onCapacityFreed: () => this.#queue.retryAll(),
     });
-    this.#scaler = new Scaler({
+    this.#autoscaling = new AutoscalingLoop({
       clock,
       policy: policyOf(spec),
       idleMs: Math.max(0, clock.now() - (spec.lastUsedMs ?? clock.now())),
-      read: () => ({ ...this.#meter, concurrentRequests: this.#set.load + this.#queue.size }),
-      onTarget: () => this.#set.setDesired(this.#scaler.target, this.#template),
+      readLoad: () => ({ ...this.#meter, concurrentRequests: this.#set.load + this.#queue.size }),
+      onTargetChange: () => this.#set.setDesired(this.#autoscaling.target, this.#template),
     });
     this.#loras.setDesired(spec.loras);
-    this.#set.setDesired(this.#scaler.target, this.#template);
+    this.#set.setDesired(this.#autoscaling.target, this.#template);
   }
 
   apply(spec: DeploymentSpec): void {
@@ -93,10 +93,10 @@ export class Deployment implements ReplicaSource {
     }
     this.#spec = spec;
     this.#isElastic = isElastic(spec);
-    this.#scaler.policy = policyOf(spec);
+    this.#autoscaling.policy = policyOf(spec);
     // What is new is loaded at once, so that its faults show before it is asked for.
-    if (this.#loras.setDesired(spec.loras)) this.#scaler.touch();
-    this.#set.setDesired(this.#scaler.target, this.#template);
+    if (this.#loras.setDesired(spec.loras)) this.#autoscaling.recordRequest();
+    this.#set.setDesired(this.#autoscaling.target, this.#template);
   }
 
   /**
@@ -106,7 +106,7 @@ export class Deployment implements ReplicaSource {
   route(hints: RoutingHints, signal: AbortSignal): Promise<ReplicaLease> {
     if (this.#closedBecause === null) {
       this.#meter.requests++;
-      this.#scaler.touch();
+      this.#autoscaling.recordRequest();
     }
     return this.reroute(hints, signal);
   }
@@ -139,9 +139,9 @@ export class Deployment implements ReplicaSource {
 
   observe(): DeploymentStatus {
     const { clock } = this.#options;
-    const idleMs = clock.monotonicMs() - this.#scaler.lastUsedMs;
+    const idleMs = clock.monotonicMs() - this.#autoscaling.lastUsedMs;
     return {
-      desiredReplicas: this.#scaler.target,
+      desiredReplicas: this.#autoscaling.target,
       replicas: this.#set.status(),
       loras: this.#loras.statuses(),
       lastRequestAtMs: this.#meter.requests === 0 ? null : clock.now() - idleMs,
@@ -159,7 +159,7 @@ export class Deployment implements ReplicaSource {
   /** Takes no new requests; what runs may finish within `graceMs`. Resolves once no replica is left. Idempotent. */
   async close(graceMs: number, because: string): Promise<void> {
     this.#closedBecause ??= because;
-    this.#scaler.stop();
+    this.#autoscaling.stop();
     this.#queue.retryAll();
     await this.#set.close(graceMs);
     this.#loras.close();
@@ -244,7 +244,7 @@ function isElastic(spec: DeploymentSpec): boolean {
   return !("attach" in spec.engine) && (spec.maxReplicas > 1 || spec.minReplicas === 0);
 }
 
-function policyOf(spec: DeploymentSpec): ScalerPolicy {
+function policyOf(spec: DeploymentSpec): AutoscalingLoopPolicy {
   const { minReplicas, maxReplicas, fixedReplicas, scaling } = spec;
   return { minReplicas, maxReplicas, fixedReplicas, ...scaling, concurrency: concurrencyOf(spec) };
 }

@@ -18,7 +18,7 @@ export type { LoraStatus } from "./loras.ts";
 export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
 export type { ReplicaLease } from "./replica-lease.ts";
 export type { PromptPrefix } from "./routing/prefix-index.ts";
-export { LOAD_TARGETS } from "./scaling/autoscaler.ts";
+export { LOAD_TARGETS } from "./scaling/autoscaling-policy.ts";
 export {
   type Accelerators,
   alwaysOnSpec,

@@ -1,6 +1,6 @@
 import type { Engine, ProcessEngineKind } from "../engine/port.ts";
 import { fillTemplate } from "./launchers/template.ts";
-import { LOAD_TARGETS, type LoadTargets } from "./scaling/autoscaler.ts";
+import { LOAD_TARGETS, type LoadTargets } from "./scaling/autoscaling-policy.ts";
 import type { Weights } from "./weights/ensure.ts";
 import { parseWeightsSource } from "./weights/source.ts";
 

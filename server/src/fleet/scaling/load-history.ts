@@ -1,4 +1,4 @@
-import type { Load } from "./autoscaler.ts";
+import type { Load } from "./autoscaling-policy.ts";
 
 /** Totals since the deployment exists, and what is going on now. */
 export interface Reading {

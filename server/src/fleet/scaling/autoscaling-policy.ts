@@ -33,7 +33,7 @@ export const LOAD_TARGETS: readonly string[] = Object.keys(NEEDS);
 const ROUNDING = 1e-9;
 
 /** Whole replicas that the load needs, the most over all targets; 0 for no load. */
-export function replicasFor(load: Load, targets: LoadTargets, concurrency: number): number {
+export function replicasNeeded(load: Load, targets: LoadTargets, concurrency: number): number {
   let most = 0;
   for (const [key, target] of Object.entries(targets)) {
     most = Math.max(most, NEEDS[key]!(load, target, concurrency));

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../../lib/clock.ts";
-import { Scaler, type ScalerPolicy } from "./scaler.ts";
+import { AutoscalingLoop, type AutoscalingLoopPolicy } from "./autoscaling-loop.ts";
 
-const POLICY: ScalerPolicy = {
+const POLICY: AutoscalingLoopPolicy = {
   minReplicas: 0,
   maxReplicas: 5,
   fixedReplicas: null,
@@ -15,17 +15,17 @@ const POLICY: ScalerPolicy = {
 };
 
 /** A scaler whose load is set by hand. */
-function setUp(more: Partial<ScalerPolicy> = {}, idleMs = 0) {
+function setUp(more: Partial<AutoscalingLoopPolicy> = {}, idleMs = 0) {
   const clock = new FakeClock();
   const load = { concurrentRequests: 0, requests: 0, generatedTokens: 0, promptTokens: 0 };
   const targets: number[] = [];
   const policy = { ...POLICY, ...more };
-  const scaler: Scaler = new Scaler({
+  const scaler: AutoscalingLoop = new AutoscalingLoop({
     clock,
     policy,
     idleMs,
-    read: () => load,
-    onTarget: () => targets.push(scaler.target),
+    readLoad: () => load,
+    onTargetChange: () => targets.push(scaler.target),
   });
   return { clock, load, targets, policy, scaler };
 }
@@ -72,7 +72,7 @@ describe("a deployment's target", () => {
     expect(scaler.target).toBe(1);
     clock.advance(3_000);
     expect(scaler.target).toBe(0);
-    scaler.touch();
+    scaler.recordRequest();
     expect(scaler.target).toBe(1);
     clock.advance(3_000_000);
     expect(scaler.target).toBe(1);
@@ -81,7 +81,7 @@ describe("a deployment's target", () => {
   it("stays where a request could not take it", () => {
     for (const more of [{ maxReplicas: 0 }, { fixedReplicas: 0 }]) {
       const { scaler } = setUp(more);
-      scaler.touch();
+      scaler.recordRequest();
       expect(scaler.target).toBe(0);
     }
   });
@@ -127,12 +127,12 @@ describe("whatever the load does", () => {
   });
 
   /** Every change of the target, with its time. */
-  function changes(steps: readonly (readonly [number, number])[], more: Partial<ScalerPolicy>) {
+  function changes(steps: readonly (readonly [number, number])[], more: Partial<AutoscalingLoopPolicy>) {
     const { clock, load, scaler } = setUp(more);
     const seen = [{ atMs: clock.now(), target: scaler.target }];
     for (const [seconds, concurrentRequests] of steps) {
       load.concurrentRequests = concurrentRequests;
-      if (concurrentRequests > 0) scaler.touch();
+      if (concurrentRequests > 0) scaler.recordRequest();
       for (let second = 0; second < seconds; second++) {
         clock.advance(1000);
         if (scaler.target !== seen.at(-1)!.target) seen.push({ atMs: clock.now(), target: scaler.target });

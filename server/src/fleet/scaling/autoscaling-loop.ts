@@ -1,8 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
-import { type LoadTargets, nextTarget, replicasFor, type ScalingPolicy } from "./autoscaler.ts";
+import { type LoadTargets, nextTarget, replicasNeeded, type ScalingPolicy } from "./autoscaling-policy.ts";
 import { LoadWindow, Peak, type Reading } from "./load-history.ts";
 
-export interface ScalerPolicy extends ScalingPolicy {
+export interface AutoscalingLoopPolicy extends ScalingPolicy {
   scaleUpWindowMs: number;
   scaleDownWindowMs: number;
   loadTargets: LoadTargets;
@@ -10,14 +10,14 @@ export interface ScalerPolicy extends ScalingPolicy {
   concurrency: number;
 }
 
-export interface ScalerOptions {
+export interface AutoscalingLoopOptions {
   clock: Clock;
-  policy: ScalerPolicy;
+  policy: AutoscalingLoopPolicy;
   /** How long ago the deployment was last used. */
   idleMs: number;
-  read: () => Reading;
+  readLoad: () => Reading;
   /** Called when `target` has changed. */
-  onTarget: () => void;
+  onTargetChange: () => void;
 }
 
 /** The load is looked at ten times a scale-up window, but neither more nor less often than this. */
@@ -25,22 +25,22 @@ const LOOKS_PER_WINDOW = 10;
 const [MIN_LOOK_MS, MAX_LOOK_MS] = [100, 1000];
 
 /** Keeps the number of replicas that a deployment should have, from its load as time goes by. */
-export class Scaler {
-  readonly #options: ScalerOptions;
+export class AutoscalingLoop {
+  readonly #options: AutoscalingLoopOptions;
   readonly #load = new LoadWindow();
   readonly #peak = new Peak();
-  #policy: ScalerPolicy;
+  #policy: AutoscalingLoopPolicy;
   #target: number;
   /** Monotonic. */
   #lastUsedMs: number;
   #cancel: (() => void) | null = null;
 
-  constructor(options: ScalerOptions) {
+  constructor(options: AutoscalingLoopOptions) {
     this.#options = options;
     this.#policy = options.policy;
     this.#lastUsedMs = options.clock.monotonicMs() - options.idleMs;
-    this.#load.add(options.clock.monotonicMs(), options.read(), 0);
-    this.#target = this.#bounded(1);
+    this.#load.add(options.clock.monotonicMs(), options.readLoad(), 0);
+    this.#target = this.#boundedTarget(1);
     this.#schedule();
   }
 
@@ -55,16 +55,16 @@ export class Scaler {
   }
 
   /** What holds from now on. */
-  set policy(policy: ScalerPolicy) {
+  set policy(policy: AutoscalingLoopPolicy) {
     this.#policy = policy;
-    this.#aim(this.#bounded(this.#target));
+    this.#setTarget(this.#boundedTarget(this.#target));
     this.#schedule();
   }
 
   /** A request has come: a deployment that was scaled to zero starts a replica at once. */
-  touch(): void {
+  recordRequest(): void {
     this.#lastUsedMs = this.#options.clock.monotonicMs();
-    if (this.#target === 0) this.#aim(this.#bounded(1));
+    if (this.#target === 0) this.#setTarget(this.#boundedTarget(1));
   }
 
   stop(): void {
@@ -79,24 +79,24 @@ export class Scaler {
     if (fixedReplicas !== null || minReplicas === maxReplicas) return;
     const lookMs = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, scaleUpWindowMs / LOOKS_PER_WINDOW));
     this.#cancel = this.#options.clock.after(lookMs, () => {
-      this.#look();
+      this.#evaluate();
       this.#schedule();
     });
   }
 
-  #look(): void {
+  #evaluate(): void {
     const { scaleUpWindowMs, scaleDownWindowMs, loadTargets, concurrency } = this.#policy;
     const nowMs = this.#options.clock.monotonicMs();
-    const reading = this.#options.read();
+    const reading = this.#options.readLoad();
     if (reading.concurrentRequests > 0) this.#lastUsedMs = nowMs;
-    const needed = replicasFor(this.#load.add(nowMs, reading, scaleUpWindowMs), loadTargets, concurrency);
+    const needed = replicasNeeded(this.#load.add(nowMs, reading, scaleUpWindowMs), loadTargets, concurrency);
     const recentPeak = this.#peak.add(nowMs, needed, scaleDownWindowMs);
     const idleMs = nowMs - this.#lastUsedMs;
-    this.#aim(nextTarget(this.#policy, { current: this.#target, needed, recentPeak, idleMs }));
+    this.#setTarget(nextTarget(this.#policy, { current: this.#target, needed, recentPeak, idleMs }));
   }
 
   /** The next number to this one that the policy allows; it then counts as needed for the scale-down window. */
-  #bounded(current: number): number {
+  #boundedTarget(current: number): number {
     const nowMs = this.#options.clock.monotonicMs();
     const idleMs = nowMs - this.#lastUsedMs;
     const target = nextTarget(this.#policy, { current, needed: 0, recentPeak: current, idleMs });
@@ -104,9 +104,9 @@ export class Scaler {
     return target;
   }
 
-  #aim(target: number): void {
+  #setTarget(target: number): void {
     if (target === this.#target) return;
     this.#target = target;
-    this.#options.onTarget();
+    this.#options.onTargetChange();
   }
 }

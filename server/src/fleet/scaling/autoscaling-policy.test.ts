@@ -5,9 +5,9 @@ import {
   LOAD_TARGETS,
   type Load,
   nextTarget,
-  replicasFor,
+  replicasNeeded,
   type ScalingPolicy,
-} from "./autoscaler.ts";
+} from "./autoscaling-policy.ts";
 
 const NO_LOAD: Load = { concurrentRequests: 0, requestsPerS: 0, generatedTokensPerS: 0, promptTokensPerS: 0 };
 
@@ -41,7 +41,7 @@ describe("the replicas a load needs", () => {
       7,
     ],
   ])("%s", (_what, some, loadTargets, replicas) => {
-    expect(replicasFor({ ...NO_LOAD, ...some }, loadTargets, 10)).toBe(replicas);
+    expect(replicasNeeded({ ...NO_LOAD, ...some }, loadTargets, 10)).toBe(replicas);
   });
 
   it("are never fewer for more load", () => {
@@ -53,8 +53,8 @@ describe("the replicas a load needs", () => {
           generatedTokensPerS: a.generatedTokensPerS + b.generatedTokensPerS,
           promptTokensPerS: a.promptTokensPerS + b.promptTokensPerS,
         };
-        expect(replicasFor(more, loadTargets, slots)).toBeGreaterThanOrEqual(
-          replicasFor(a, loadTargets, slots),
+        expect(replicasNeeded(more, loadTargets, slots)).toBeGreaterThanOrEqual(
+          replicasNeeded(a, loadTargets, slots),
         );
       }),
     );
