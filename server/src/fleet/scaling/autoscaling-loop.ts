@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { type LoadTargets, nextTarget, replicasNeeded, type ScalingPolicy } from "./autoscaling-policy.ts";
-import { LoadWindow, Peak, type Reading } from "./load-history.ts";
+import { type LoadSample, SlidingLoadAverage, SlidingMaximum } from "./sliding-windows.ts";
 
 export interface AutoscalingLoopPolicy extends ScalingPolicy {
   scaleUpWindowMs: number;
@@ -15,7 +15,7 @@ export interface AutoscalingLoopOptions {
   policy: AutoscalingLoopPolicy;
   /** How long ago the deployment was last used. */
   idleMs: number;
-  readLoad: () => Reading;
+  readLoad: () => LoadSample;
   /** Called when `target` has changed. */
   onTargetChange: () => void;
 }
@@ -27,8 +27,8 @@ const [MIN_LOOK_MS, MAX_LOOK_MS] = [100, 1000];
 /** Keeps the number of replicas that a deployment should have, from its load as time goes by. */
 export class AutoscalingLoop {
   readonly #options: AutoscalingLoopOptions;
-  readonly #load = new LoadWindow();
-  readonly #peak = new Peak();
+  readonly #load = new SlidingLoadAverage();
+  readonly #peak = new SlidingMaximum();
   #policy: AutoscalingLoopPolicy;
   #target: number;
   /** Monotonic. */

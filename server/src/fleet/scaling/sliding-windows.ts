@@ -1,23 +1,23 @@
 import type { Load } from "./autoscaling-policy.ts";
 
 /** Totals since the deployment exists, and what is going on now. */
-export interface Reading {
+export interface LoadSample {
   concurrentRequests: number;
   requests: number;
   generatedTokens: number;
   promptTokens: number;
 }
 
-interface Sample extends Reading {
+interface TimedLoadSample extends LoadSample {
   atMs: number;
 }
 
 /** Averages of the readings of a window that moves with time. Before the first reading there was no load. */
-export class LoadWindow {
-  #samples: Sample[] = [];
+export class SlidingLoadAverage {
+  #samples: TimedLoadSample[] = [];
 
   /** Takes a reading and gives the averages over the last `windowMs`. Readings come in the order of time. */
-  add(atMs: number, reading: Reading, windowMs: number): Load {
+  add(atMs: number, reading: LoadSample, windowMs: number): Load {
     this.#samples.push({ atMs, ...reading });
     const startMs = atMs - windowMs;
     // The last sample from before the window is kept: rates are counted from it.
@@ -57,16 +57,16 @@ export class LoadWindow {
 }
 
 /** The highest of the values of a window that moves with time. */
-export class Peak {
+export class SlidingMaximum {
   /** Falling values: only those that can still become the highest. */
-  #falling: { atMs: number; value: number }[] = [];
+  #decreasing: { atMs: number; value: number }[] = [];
 
   /** Takes a value and gives the highest of the last `windowMs`. Values come in the order of time. */
   add(atMs: number, value: number, windowMs: number): number {
-    while (this.#falling.length > 0 && this.#falling.at(-1)!.value <= value) this.#falling.pop();
-    this.#falling.push({ atMs, value });
-    const inside = this.#falling.findIndex((entry) => entry.atMs >= atMs - windowMs);
-    if (inside > 0) this.#falling = this.#falling.slice(inside);
-    return this.#falling[0]!.value;
+    while (this.#decreasing.length > 0 && this.#decreasing.at(-1)!.value <= value) this.#decreasing.pop();
+    this.#decreasing.push({ atMs, value });
+    const inside = this.#decreasing.findIndex((entry) => entry.atMs >= atMs - windowMs);
+    if (inside > 0) this.#decreasing = this.#decreasing.slice(inside);
+    return this.#decreasing[0]!.value;
   }
 }

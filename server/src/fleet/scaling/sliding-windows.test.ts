@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LoadWindow, Peak, type Reading } from "./load-history.ts";
+import { type LoadSample, SlidingLoadAverage, SlidingMaximum } from "./sliding-windows.ts";
 
-const reading = (more: Partial<Reading>): Reading => ({
+const reading = (more: Partial<LoadSample>): LoadSample => ({
   ...{ concurrentRequests: 0, requests: 0, generatedTokens: 0, promptTokens: 0 },
   ...more,
 });
 
 describe("averages over a window", () => {
   it("approach a constant load as the window fills, and stay there", () => {
-    const window = new LoadWindow();
+    const window = new SlidingLoadAverage();
     const averages = [0, 1000, 2000, 3000, 4000, 5000].map((atMs) =>
       window.add(atMs, reading({ concurrentRequests: 6, generatedTokens: atMs / 10 }), 3000),
     );
@@ -20,7 +20,7 @@ describe("averages over a window", () => {
   });
 
   it("forget what has left the window", () => {
-    const window = new LoadWindow();
+    const window = new SlidingLoadAverage();
     window.add(0, reading({}), 1000);
     window.add(500, reading({ concurrentRequests: 10, requests: 100 }), 1000);
     window.add(1500, reading({ requests: 100 }), 1000);
@@ -30,7 +30,7 @@ describe("averages over a window", () => {
   });
 
   it("without a window are what is going on now", () => {
-    const window = new LoadWindow();
+    const window = new SlidingLoadAverage();
     window.add(0, reading({}), 0);
     expect(window.add(500, reading({ concurrentRequests: 3, promptTokens: 50 }), 0)).toMatchObject({
       concurrentRequests: 3,
@@ -42,7 +42,7 @@ describe("averages over a window", () => {
     const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 5000 }), fc.nat(100)), { minLength: 1 });
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 20_000 }), (readings, windowMs) => {
-        const window = new LoadWindow();
+        const window = new SlidingLoadAverage();
         let atMs = 0;
         window.add(atMs, reading({}), windowMs);
         for (const [stepMs, concurrentRequests] of readings) {
@@ -60,7 +60,7 @@ it("the peak is the highest value of the window", () => {
   const steps = fc.array(fc.tuple(fc.nat(50), fc.nat(20)));
   fc.assert(
     fc.property(steps, fc.nat(200), (values, windowMs) => {
-      const peak = new Peak();
+      const peak = new SlidingMaximum();
       const seen: { atMs: number; value: number }[] = [];
       let atMs = 0;
       for (const [stepMs, value] of values) {
