@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { takePort } from "../src/fleet/launchers/command.ts";
+import { reservePort } from "../src/fleet/launchers/command-process.ts";
 import { end, ROOT, startNode, waitUntilUp } from "./processes.ts";
 
 export interface Hearth {
@@ -27,7 +27,7 @@ export async function startHearth(options: {
   nodeArgs?: readonly string[];
 }): Promise<Hearth> {
   const dataDir = await mkdtemp(join(tmpdir(), "hearth-bench-"));
-  const port = await takePort();
+  const port = await reservePort();
   const apiKey = `fw_bench${randomBytes(16).toString("hex")}`;
   const child = startNode(options.script ?? new URL("scripts/start.mjs", ROOT), [], {
     core: options.core,

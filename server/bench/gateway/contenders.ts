@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { takePort } from "../../src/fleet/launchers/command.ts";
+import { reservePort } from "../../src/fleet/launchers/command-process.ts";
 import { startHearth } from "../hearth.ts";
 import { nextMessage, startNode, waitUntilUp } from "../processes.ts";
 import { MODEL } from "./traffic.ts";
@@ -50,7 +50,7 @@ export async function portkey(upstreamPort: number): Promise<Contender> {
   const script = join("@portkey-ai", "gateway", "build", "start-server.js");
   const folder = folders.find((path) => existsSync(join(path, script)));
   if (folder === undefined) throw new Error("@portkey-ai/gateway is not installed");
-  const port = await takePort();
+  const port = await reservePort();
   const child = startNode(join(folder, script), [`--port=${port}`, "--headless"], { core: GATEWAY_CORE });
   await waitUntilUp(child, `http://127.0.0.1:${port}/`, START_TIMEOUT_MS);
   return {

@@ -1,9 +1,9 @@
 import { type Engine, EngineError, type ProcessEngineKind } from "../engine/port.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../platform/telemetry/log.ts";
-import { launchCommand, releasePort, takePort } from "./launchers/command.ts";
+import { launchCommand, releasePort, reservePort } from "./launchers/command-process.ts";
+import { fillCommandTemplate } from "./launchers/command-template.ts";
 import { launchLocalProcess } from "./launchers/local-process.ts";
-import { fillTemplate } from "./launchers/template.ts";
 import type { RunningEngine } from "./replica.ts";
 import type { CommandEngine, ProcessEngine } from "./spec.ts";
 
@@ -67,8 +67,12 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
   const { upstreamModel, features, contextLength } = command;
   const { log, clock, openServer } = options;
   return async (path, extraEnv, signal) => {
-    const port = await takePort();
-    const argv = fillTemplate(command.command, { port: String(port), model: path, name: upstreamModel });
+    const port = await reservePort();
+    const argv = fillCommandTemplate(command.command, {
+      port: String(port),
+      model: path,
+      name: upstreamModel,
+    });
     const child = launchCommand(argv, { ...options, extraEnv });
     void child.exited.then(() => releasePort(port));
     const engine = openServer({
@@ -80,7 +84,7 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
     const over = new AbortController();
     try {
       await waitUntilLoaded(waitUntilHealthy(engine, clock, over.signal), child.exited, options, signal);
-      child.forget();
+      child.stopRecordingOutput();
       return {
         engine,
         pid: child.pid ?? null,
@@ -93,7 +97,7 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
     } catch (error) {
       over.abort();
       await Promise.all([engine.close(), child.stop(0)]);
-      log.error({ program: argv[0], tail: child.tail() }, "command failed to start");
+      log.error({ program: argv[0], tail: child.outputTail() }, "command failed to start");
       throw error;
     }
   };

@@ -1,5 +1,5 @@
 import type { Engine, ProcessEngineKind } from "../engine/port.ts";
-import { fillTemplate } from "./launchers/template.ts";
+import { fillCommandTemplate } from "./launchers/command-template.ts";
 import { LOAD_TARGETS, type LoadTargets } from "./scaling/autoscaling-policy.ts";
 import type { Weights } from "./weights/ensure.ts";
 import { parseWeightsSource } from "./weights/source.ts";
@@ -144,7 +144,7 @@ export function checkSpec(
 function checkCommand({ command, weights }: CommandEngine, fail: (problem: string) => never): void {
   if (command.length === 0) fail("the command is empty");
   try {
-    fillTemplate(command, { port: "", name: "", model: weights === null ? null : "" });
+    fillCommandTemplate(command, { port: "", name: "", model: weights === null ? null : "" });
   } catch (error) {
     fail((error as Error).message);
   }

@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
-import { takePort } from "../../src/fleet/launchers/command.ts";
+import { reservePort } from "../../src/fleet/launchers/command-process.ts";
 import { ensureWeights } from "../../src/fleet/weights/ensure.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 
@@ -43,11 +43,11 @@ process.on("disconnect", killAll);
 export async function testRedis(password?: string): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), "hearth-redis-"));
   const program = await redisServer(folder);
-  let port = await takePort();
+  let port = await reservePort();
   let child = await start(program, port, folder, password);
   // Somebody else may have taken the port in between.
   for (let attempt = 0; child === null && attempt < 5; attempt++) {
-    port = await takePort();
+    port = await reservePort();
     child = await start(program, port, folder, password);
   }
   if (child === null) throw new Error(`${program.path} does not start`);

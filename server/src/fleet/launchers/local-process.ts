@@ -5,7 +5,7 @@ import type { EngineChannel, ProcessEngineKind } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { childEnv } from "../child-env.ts";
-import { readLines } from "./output.ts";
+import { readLines } from "./read-lines.ts";
 
 export interface LocalProcess {
   channel: EngineChannel;

@@ -1,5 +1,5 @@
 /** Fills `{…}` in each argument; nothing else in them means anything. @throws Error for a placeholder that there isn't. */
-export function fillTemplate(
+export function fillCommandTemplate(
   command: readonly string[],
   values: Readonly<Record<string, string | null>>,
 ): string[] {

@@ -5,8 +5,14 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeClock, systemClock } from "../../lib/clock.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
-import { type CommandOptions, type CommandProcess, launchCommand, releasePort, takePort } from "./command.ts";
-import { fillTemplate } from "./template.ts";
+import {
+  type CommandProcess,
+  type CommandProcessOptions,
+  launchCommand,
+  releasePort,
+  reservePort,
+} from "./command-process.ts";
+import { fillCommandTemplate } from "./command-template.ts";
 
 const running: CommandProcess[] = [];
 
@@ -14,7 +20,7 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((child) => child.stop(0)));
 });
 
-function launch(argv: readonly string[], more: Partial<CommandOptions> = {}): CommandProcess {
+function launch(argv: readonly string[], more: Partial<CommandProcessOptions> = {}): CommandProcess {
   const options = {
     env: { PATH: process.env["PATH"] },
     extraEnv: {},
@@ -54,7 +60,7 @@ describe("a command", () => {
     const odd = ["$HOME", "`id`", "a b", "'; exit 1 #", "*", ""];
     const child = launch(node("console.log(JSON.stringify(process.argv.slice(1)))", "--", ...odd));
     expect(await child.exited).toBe("exit code 0");
-    expect(JSON.parse(child.tail()[0]!)).toEqual(odd);
+    expect(JSON.parse(child.outputTail()[0]!)).toEqual(odd);
   });
 
   it("gets the harmless part of the environment and what it is given", async () => {
@@ -62,7 +68,7 @@ describe("a command", () => {
     const script = "console.log(JSON.stringify(process.env))";
     const child = launch(node(script), { env, extraEnv: { CUDA_VISIBLE_DEVICES: "1" } });
     await child.exited;
-    const seen = JSON.parse(child.tail()[0]!);
+    const seen = JSON.parse(child.outputTail()[0]!);
     expect(seen).toMatchObject({ HOME: "/home/x", CUDA_VISIBLE_DEVICES: "1" });
     expect(seen).not.toHaveProperty("DATABASE_URL");
   });
@@ -72,9 +78,9 @@ describe("a command", () => {
       node("for (let i = 0; i < 50; i++) console.error('line ' + i); process.exitCode = 3"),
     );
     expect(await child.exited).toBe("exit code 3");
-    expect(child.tail()).toEqual(Array.from({ length: 20 }, (_, i) => `line ${30 + i}`));
-    child.forget();
-    expect(child.tail()).toEqual([]);
+    expect(child.outputTail()).toEqual(Array.from({ length: 20 }, (_, i) => `line ${30 + i}`));
+    child.stopRecordingOutput();
+    expect(child.outputTail()).toEqual([]);
   });
 
   it("that doesn't exist ends at once", async () => {
@@ -93,7 +99,7 @@ describe("a command", () => {
       node(`${stubbornFamily} process.removeAllListeners("SIGTERM").on("SIGTERM", () => process.exit(0))`),
       { clock: new FakeClock() },
     );
-    await until(() => child.tail().includes("up"));
+    await until(() => child.outputTail().includes("up"));
     await child.stop(1000);
     await child.stop(1000);
     expect(await child.exited).toBe("exit code 0");
@@ -102,7 +108,7 @@ describe("a command", () => {
 
   it("that doesn't want to end is killed after the grace, with all it has started", async () => {
     const child = launch(node(stubbornFamily));
-    await until(() => child.tail().includes("up"));
+    await until(() => child.outputTail().includes("up"));
     await child.stop(20);
     await until(() => membersOf(child.pid!).length === 0);
   });
@@ -118,14 +124,17 @@ describe("a command", () => {
 });
 
 it("a template's placeholders are filled wherever they are, and nothing else is changed", () => {
-  const filled = fillTemplate(["{model}", "--port={port}", '{"a": {}}', "$PORT"], { port: "1", model: "/m" });
+  const filled = fillCommandTemplate(["{model}", "--port={port}", '{"a": {}}', "$PORT"], {
+    port: "1",
+    model: "/m",
+  });
   expect(filled).toEqual(["/m", "--port=1", '{"a": {}}', "$PORT"]);
-  expect(() => fillTemplate(["{model}"], { model: null })).toThrow("the command has no {model} here");
-  expect(() => fillTemplate(["{constructor}"], {})).toThrow("the command has no {constructor} here");
+  expect(() => fillCommandTemplate(["{model}"], { model: null })).toThrow("the command has no {model} here");
+  expect(() => fillCommandTemplate(["{constructor}"], {})).toThrow("the command has no {constructor} here");
 });
 
 it("no port is given out twice", async () => {
-  const ports = await Promise.all(Array.from({ length: 50 }, takePort));
+  const ports = await Promise.all(Array.from({ length: 50 }, reservePort));
   expect(new Set(ports).size).toBe(50);
   ports.forEach(releasePort);
 });

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { childEnv } from "../child-env.ts";
-import { readLines } from "./output.ts";
+import { readLines } from "./read-lines.ts";
 
 export interface CommandProcess {
   /** Of the group of processes; undefined when nothing could be started. */
@@ -11,14 +11,14 @@ export interface CommandProcess {
   /** Resolves once the program is gone, with the reason; never rejects. */
   exited: Promise<string>;
   /** The last lines it wrote; empty from `forget` on. */
-  tail(): readonly string[];
+  outputTail(): readonly string[];
   /** Keeps no more of its output: once it has requests, it may quote them. */
-  forget(): void;
+  stopRecordingOutput(): void;
   /** Asks the whole group to end; after `graceMs` it is killed. Resolves once the program is gone. Idempotent. */
   stop(graceMs: number): Promise<void>;
 }
 
-export interface CommandOptions {
+export interface CommandProcessOptions {
   /** The server's environment; the program gets the harmless part of it. */
   env: Readonly<Record<string, string | undefined>>;
   /** What the program gets besides. */
@@ -29,7 +29,7 @@ export interface CommandOptions {
 
 const TAIL_LINES = 20;
 /** Whoever left the group may keep its output open for ever. */
-const LAST_WORDS_MS = 500;
+const FINAL_OUTPUT_MS = 500;
 
 /**
  * Runs "$@" in this group of processes until standard input, a pipe from us, ends: the kernel closes it however we die.
@@ -50,7 +50,7 @@ done
 `;
 
 /** Starts a program, without a shell in between that would read its arguments. It never outlives this process. */
-export function launchCommand(argv: readonly string[], options: CommandOptions): CommandProcess {
+export function launchCommand(argv: readonly string[], options: CommandProcessOptions): CommandProcess {
   const child = spawn("/bin/sh", ["-c", GUARD, "engine-guard", ...argv], {
     env: { ...childEnv(options.env), ...options.extraEnv },
     // A group of its own: it can be ended as a whole, and a Ctrl-C in the terminal doesn't reach it.
@@ -83,14 +83,14 @@ export function launchCommand(argv: readonly string[], options: CommandOptions):
       const reason = signal === null ? `exit code ${code}` : `signal ${signal}`;
       // Its last words may still be on their way.
       child.once("close", () => resolve(reason));
-      options.clock.after(LAST_WORDS_MS, () => resolve(reason));
+      options.clock.after(FINAL_OUTPUT_MS, () => resolve(reason));
     });
   });
   return {
     pid: child.pid,
     exited,
-    tail: () => tail ?? [],
-    forget() {
+    outputTail: () => tail ?? [],
+    stopRecordingOutput() {
       tail = null;
     },
     async stop(graceMs) {
@@ -103,20 +103,20 @@ export function launchCommand(argv: readonly string[], options: CommandOptions):
 }
 
 /** Ports given out by this process and not taken back: the system may offer one twice before it is listened on. */
-const takenPorts = new Set<number>();
+const reservedPorts = new Set<number>();
 
 /** A free port of 127.0.0.1. Give it back with `releasePort` when its user is gone. */
-export async function takePort(): Promise<number> {
+export async function reservePort(): Promise<number> {
   for (;;) {
     const port = await offeredPort();
-    if (takenPorts.has(port)) continue;
-    takenPorts.add(port);
+    if (reservedPorts.has(port)) continue;
+    reservedPorts.add(port);
     return port;
   }
 }
 
 export function releasePort(port: number): void {
-  takenPorts.delete(port);
+  reservedPorts.delete(port);
 }
 
 function offeredPort(): Promise<number> {
