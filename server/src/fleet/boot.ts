@@ -5,7 +5,7 @@ import type { DeviceAllocator, DeviceLease } from "./device-allocator.ts";
 import { createLauncher, type LaunchOptions } from "./launch.ts";
 import type { Boot, RunningEngine, StartupPhase } from "./replica.ts";
 import type { Accelerators, DeploymentSpec, Fetchable } from "./spec.ts";
-import { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure.ts";
+import { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure-weights.ts";
 
 export interface BootOptions extends LaunchOptions {
   /** For weights: outside the data folder, shared by every server of the user. */

@@ -4,7 +4,7 @@ import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { backoffMs } from "./backoff.ts";
 import type { LoraSpec } from "./spec.ts";
-import { reasonOf } from "./weights/errors.ts";
+import { errorReason } from "./weights/errors.ts";
 
 export interface LoraStatus {
   /** `loaded`: by at least one replica, or by the last that ran. */
@@ -174,14 +174,14 @@ export class DeploymentLoras {
     try {
       await engine.unloadLora?.(id);
     } catch (error) {
-      this.#options.log.error({ adapter: id, reason: reasonOf(error) }, "adapter not unloaded");
+      this.#options.log.error({ adapter: id, reason: errorReason(error) }, "adapter not unloaded");
     }
     holding.loaded.delete(id);
   }
 
   #fail(wanted: DesiredLora, error: unknown): void {
     const { clock, random, log } = this.#options;
-    log.error({ adapter: wanted.spec.id, reason: reasonOf(error) }, "adapter failed");
+    log.error({ adapter: wanted.spec.id, reason: errorReason(error) }, "adapter failed");
     // An engine that is gone says nothing about the adapter, nor does a failure what another replica has done.
     const isVerdict = !(error instanceof EngineError && error.retryable);
     if (isVerdict && wanted.status.state !== "loaded") {

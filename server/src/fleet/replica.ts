@@ -6,7 +6,7 @@ import { type BackoffLimits, backoffMs } from "./backoff.ts";
 import { watchHealth } from "./health-watch.ts";
 import { type DeploymentMeter, MeteredIterator } from "./metered-iterator.ts";
 import type { Accelerators } from "./spec.ts";
-import { MissingWeightsError, reasonOf } from "./weights/errors.ts";
+import { errorReason, MissingWeightsError } from "./weights/errors.ts";
 
 export type ReplicaState =
   /** Waits for accelerators that other replicas have. */
@@ -284,7 +284,7 @@ export class Replica {
       this.#retryAfter(RESTART, "The model's engine stopped; it is being restarted.");
     running.engine
       .close()
-      .catch((error) => log.debug({ replica: this.id, reason: reasonOf(error) }, "close failed"));
+      .catch((error) => log.debug({ replica: this.id, reason: errorReason(error) }, "close failed"));
     const reason = await running.stop(STOP_GRACE_MS);
     if (!this.#closing.signal.aborted) log.error({ replica: this.id, reason }, "engine stopped");
   }
@@ -297,7 +297,7 @@ export class Replica {
       this.#retryAfter(WEIGHTS_RETRY, error.message);
       return;
     }
-    log.error({ replica: this.id, reason: reasonOf(error) }, "replica failed to start");
+    log.error({ replica: this.id, reason: errorReason(error) }, "replica failed to start");
     const isPublic = error instanceof EngineError || error instanceof AppError;
     this.#retryAfter(RESTART, isPublic ? error.message : "The model's engine can't be started.");
   }

@@ -10,7 +10,7 @@ import type { ReplicaStatus } from "./replica.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
 import type { RoutingHints } from "./routing/router.ts";
 import { checkSpec, type DeploymentSpec } from "./spec.ts";
-import type { WeightsProgress } from "./weights/ensure.ts";
+import type { WeightsProgress } from "./weights/ensure-weights.ts";
 
 export type { DeploymentStatus } from "./deployment.ts";
 export type { HostStatus } from "./device-allocator.ts";
@@ -29,7 +29,7 @@ export {
   MAX_REPLICAS,
   type Scaling,
 } from "./spec.ts";
-export { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure.ts";
+export { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure-weights.ts";
 export { parseWeightsSource } from "./weights/source.ts";
 
 export interface FleetOptions {

@@ -1,7 +1,7 @@
 import type { Engine, ProcessEngineKind } from "../engine/port.ts";
 import { fillCommandTemplate } from "./launchers/command-template.ts";
 import { LOAD_TARGETS, type LoadTargets } from "./scaling/autoscaling-policy.ts";
-import type { Weights } from "./weights/ensure.ts";
+import type { Weights } from "./weights/ensure-weights.ts";
 import { parseWeightsSource } from "./weights/source.ts";
 
 /** Gets a file or folder to this host and gives its path; called again at every start, so it caches by itself. */

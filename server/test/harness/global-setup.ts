@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/config.ts";
 import { createModelService } from "../../src/control/models/service.ts";
-import { ensureWeights } from "../../src/fleet/weights/ensure.ts";
+import { ensureWeights } from "../../src/fleet/weights/ensure-weights.ts";
 import { startEmbeddedPostgres } from "../../src/platform/db/embedded-postgres.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createModelService } from "../../src/control/models/service.ts";
-import { weightsPlace } from "../../src/fleet/weights/ensure.ts";
-import { noteVerified } from "../../src/fleet/weights/verify.ts";
+import { weightsCachePath } from "../../src/fleet/weights/ensure-weights.ts";
+import { markVerified } from "../../src/fleet/weights/verify.ts";
 import { ggufHead, ggufTensor, readTokenizerSettings, setting, type Tensor } from "./gguf.ts";
 
 export interface RandomModelOptions {
@@ -66,14 +66,14 @@ export async function randomModelCache(folder: string, options: RandomModelOptio
   const catalogDir = fileURLToPath(new URL("../../../catalog", import.meta.url));
   const weights = createModelService({ catalogDir }).serverless()[0]?.weights;
   if (weights === undefined) throw new Error("the catalog has no default model");
-  const path = join(folder, weightsPlace(weights));
+  const path = join(folder, weightsCachePath(weights));
   await mkdir(dirname(path), { recursive: true });
   await copyFile(await randomModel(options), path);
   if ((await stat(path)).size > weights.sizeBytes) throw new Error("larger than the default model");
   // The file's size is compared at every start, its checksum only where no note says that it was right. What lies
   // behind the last tensor is never read; most file systems give it no room either.
   await truncate(path, weights.sizeBytes);
-  await noteVerified(path);
+  await markVerified(path);
   return folder;
 }
 

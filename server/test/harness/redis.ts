@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
 import { reservePort } from "../../src/fleet/launchers/command-process.ts";
-import { ensureWeights } from "../../src/fleet/weights/ensure.ts";
+import { ensureWeights } from "../../src/fleet/weights/ensure-weights.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 
 export interface TestRedis {

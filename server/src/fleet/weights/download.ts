@@ -1,6 +1,6 @@
 import { open, rm } from "node:fs/promises";
 import { type Dispatcher, EnvHttpProxyAgent, interceptors, request } from "undici";
-import { isDiskFull, reasonOf, SourceError } from "./errors.ts";
+import { errorReason, isDiskFull, SourceError } from "./errors.ts";
 import { sizeOf } from "./workspace.ts";
 
 export interface DownloadOptions {
@@ -46,7 +46,7 @@ export async function download(url: string, path: string, options: DownloadOptio
       if (error instanceof SourceError || isDiskFull(error)) throw error;
       const isForward = (await sizeOf(path)) > before;
       if (!isForward || tries === MAX_TRIES)
-        throw new SourceError(`download failed: ${reasonOf(error)}`, error);
+        throw new SourceError(`download failed: ${errorReason(error)}`, error);
     }
   }
 }

@@ -24,7 +24,7 @@ export class MissingWeightsError extends AppError {
 }
 
 /** Why something failed, in one bounded line for the log. */
-export function reasonOf(error: unknown): string {
+export function errorReason(error: unknown): string {
   const { message, cause } = error as Error;
   const deeper = cause instanceof Error && cause.message !== "" ? ` (${cause.message})` : "";
   return `${message || (error as NodeJS.ErrnoException).code || String(error)}${deeper}`

@@ -23,11 +23,11 @@ export async function flushToDisk(path: string): Promise<void> {
  * Notes beside a file that its checksum was right, so that starting doesn't read gigabytes again. The note counts
  * as long as the file's size and time of change are the same. In a read-only cache there is none.
  */
-export async function noteVerified(path: string): Promise<void> {
+export async function markVerified(path: string): Promise<void> {
   await writeFile(`${path}.verified`, await fingerprint(path)).catch(() => {});
 }
 
-export async function isNotedVerified(path: string): Promise<boolean> {
+export async function isMarkedVerified(path: string): Promise<boolean> {
   try {
     return (await readFile(`${path}.verified`, "utf8")) === (await fingerprint(path));
   } catch {

@@ -6,10 +6,10 @@ import { AppError } from "../../lib/errors.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { childEnv, DOWNLOAD_PREFIXES } from "../child-env.ts";
 import { createDownloadClient, download } from "./download.ts";
-import { isDiskFull, MissingWeightsError, reasonOf, SourceError } from "./errors.ts";
-import { fetchFromPip } from "./pip.ts";
+import { errorReason, isDiskFull, MissingWeightsError, SourceError } from "./errors.ts";
+import { fetchFromPip } from "./pip-download.ts";
 import { hubUrl, parseWeightsSource, type WeightsSource } from "./source.ts";
-import { flushToDisk, isNotedVerified, noteVerified, sha256OfFile } from "./verify.ts";
+import { flushToDisk, isMarkedVerified, markVerified, sha256OfFile } from "./verify.ts";
 import { closeWorkspace, openWorkspace, sizeOf, type Workspace } from "./workspace.ts";
 
 /** A file of weights: what it is and where to get it, in order of preference. */
@@ -43,17 +43,17 @@ export interface WeightsOptions {
 }
 
 /** One attempt, shared by every caller in this process that wants the same file. */
-interface Job {
+interface SharedAttempt {
   promise: Promise<string>;
   callers: number;
   abort: AbortController;
   listeners: Set<(progress: WeightsProgress) => void>;
 }
 
-const jobs = new Map<string, Job>();
+const jobs = new Map<string, SharedAttempt>();
 
 /** `weights/<sha256>/<file>`: where a file of weights lies, relative to the cache folder. */
-export function weightsPlace(weights: Weights): string {
+export function weightsCachePath(weights: Weights): string {
   return `weights/${weights.sha256}/${weights.file}`;
 }
 
@@ -63,7 +63,7 @@ export function weightsPlace(weights: Weights): string {
  * @throws MissingWeightsError when no source did; AppError UNAVAILABLE when the disk is full; the signal's reason.
  */
 export async function ensureWeights(weights: Weights, options: WeightsOptions): Promise<{ path: string }> {
-  const path = resolve(options.cacheDir, weightsPlace(weights));
+  const path = resolve(options.cacheDir, weightsCachePath(weights));
   options.signal?.throwIfAborted();
   // An attempt that everyone gave up on is still tidying up; the next one starts after it.
   while (jobs.get(path)?.abort.signal.aborted) await jobs.get(path)?.promise.catch(() => {});
@@ -84,10 +84,10 @@ export async function ensureWeights(weights: Weights, options: WeightsOptions): 
   }
 }
 
-function startJob(weights: Weights, path: string, options: WeightsOptions): Job {
+function startJob(weights: Weights, path: string, options: WeightsOptions): SharedAttempt {
   const abort = new AbortController();
-  const listeners: Job["listeners"] = new Set();
-  const attempt = new Attempt(weights, path, options, abort.signal, (progress) => {
+  const listeners: SharedAttempt["listeners"] = new Set();
+  const attempt = new DownloadAttempt(weights, path, options, abort.signal, (progress) => {
     for (const listener of listeners) listener(progress);
   });
   const promise = attempt.run().finally(() => jobs.delete(path));
@@ -98,7 +98,7 @@ function startJob(weights: Weights, path: string, options: WeightsOptions): Job 
   return job;
 }
 
-class Attempt {
+class DownloadAttempt {
   readonly #weights: Weights;
   readonly #path: string;
   readonly #options: WeightsOptions;
@@ -126,30 +126,30 @@ class Attempt {
   async run(): Promise<string> {
     const reasons: string[] = [];
     try {
-      if (await this.#isThere(reasons)) return this.#path;
+      if (await this.#isCached(reasons)) return this.#path;
       const workspace = await openWorkspace(dirname(this.#path), this.#clock);
       const client = createDownloadClient(this.#options.env, this.#stallTimeoutMs);
       try {
-        if (await this.#tryAll(workspace, client, reasons)) return this.#path;
+        if (await this.#trySources(workspace, client, reasons)) return this.#path;
       } finally {
         await client.destroy();
         await closeWorkspace(workspace);
       }
     } catch (error) {
       this.#signal.throwIfAborted();
-      throw this.#unstorable(error);
+      throw this.#storageError(error);
     }
-    throw this.#missing(reasons);
+    throw this.#missingError(reasons);
   }
 
   /** Whether the right file lies in its place. A wrong one is put aside, never used and never deleted. */
-  async #isThere(reasons: string[]): Promise<boolean> {
+  async #isCached(reasons: string[]): Promise<boolean> {
     const stats = await stat(this.#path).catch(() => null);
     if (stats === null) return false;
     if (stats.size === this.#weights.sizeBytes) {
-      if (await isNotedVerified(this.#path)) return true;
+      if (await isMarkedVerified(this.#path)) return true;
       if ((await sha256OfFile(this.#path, this.#signal)) === this.#weights.sha256) {
-        await noteVerified(this.#path);
+        await markVerified(this.#path);
         return true;
       }
     }
@@ -158,7 +158,7 @@ class Attempt {
     return false;
   }
 
-  async #tryAll(workspace: Workspace, client: Dispatcher, reasons: string[]): Promise<boolean> {
+  async #trySources(workspace: Workspace, client: Dispatcher, reasons: string[]): Promise<boolean> {
     for (const source of this.#weights.sources) {
       try {
         await this.#requireSpace(workspace);
@@ -172,8 +172,8 @@ class Attempt {
       } catch (error) {
         this.#signal.throwIfAborted();
         if (isDiskFull(error)) throw error;
-        reasons.push(`${source}: ${reasonOf(error)}`);
-        this.#options.log.info({ source, reason: reasonOf(error) }, "weights source failed");
+        reasons.push(`${source}: ${errorReason(error)}`);
+        this.#options.log.info({ source, reason: errorReason(error) }, "weights source failed");
       }
     }
     return false;
@@ -192,7 +192,7 @@ class Attempt {
     await flushToDisk(candidate);
     await rename(candidate, this.#path);
     await rm(workspace.partialPath, { force: true });
-    await noteVerified(this.#path);
+    await markVerified(this.#path);
     return true;
   }
 
@@ -248,16 +248,16 @@ class Attempt {
   }
 
   /** Sources fail on their own; what fails besides is the cache folder. */
-  #unstorable(cause: unknown): AppError {
+  #storageError(cause: unknown): AppError {
     const megabytes = Math.ceil(this.#weights.sizeBytes / 1e6);
     const problem = isDiskFull(cause) ? "is full" : "can't be used";
     const message = `The disk of HEARTH_CACHE_DIR ${problem}: ${this.#weights.file} needs ${megabytes} MB there.`;
     return new AppError("UNAVAILABLE", message, { cause });
   }
 
-  #missing(reasons: readonly string[]): MissingWeightsError {
+  #missingError(reasons: readonly string[]): MissingWeightsError {
     const message =
-      `The weights file ${this.#weights.file} is missing: put it at ${weightsPlace(this.#weights)} ` +
+      `The weights file ${this.#weights.file} is missing: put it at ${weightsCachePath(this.#weights)} ` +
       "in HEARTH_CACHE_DIR (the folder's name is its sha256), or let the server reach the network to get it.";
     return new MissingWeightsError(message, this.#path, reasons);
   }

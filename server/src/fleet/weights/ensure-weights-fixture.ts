@@ -1,6 +1,6 @@
 /** Run by the tests as a process of its own: gets weights and reports progress to its parent. */
 import { createLog } from "../../platform/telemetry/log.ts";
-import { ensureWeights } from "./ensure.ts";
+import { ensureWeights } from "./ensure-weights.ts";
 
 const [weights, cacheDir] = process.argv.slice(2);
 await ensureWeights(JSON.parse(weights!), {

@@ -22,13 +22,13 @@ import {
   type Weights,
   type WeightsOptions,
   type WeightsProgress,
-  weightsPlace,
-} from "./ensure.ts";
+  weightsCachePath,
+} from "./ensure-weights.ts";
 import { MissingWeightsError } from "./errors.ts";
 
 const content = randomBytes(600_000);
 const sha256 = createHash("sha256").update(content).digest("hex");
-const fixture = fileURLToPath(new URL("./ensure-fixture.ts", import.meta.url));
+const fixture = fileURLToPath(new URL("./ensure-weights-fixture.ts", import.meta.url));
 let dir: string;
 let server: Server | undefined;
 let ranges: (string | undefined)[];
@@ -92,7 +92,7 @@ function options(more: Partial<WeightsOptions> = {}): WeightsOptions {
   };
 }
 
-const place = () => join(dir, "cache", weightsPlace(weights()));
+const place = () => join(dir, "cache", weightsCachePath(weights()));
 const leftovers = () => readdirSync(dirname(place())).filter((name) => name.startsWith("partial-"));
 
 async function failureOf(work: Promise<unknown>): Promise<MissingWeightsError> {
