@@ -10,7 +10,7 @@ export type { LlamaCppOptions } from "./options.ts";
 
 /** GGUF models through llama.cpp, one child process a replica. */
 export const llamaCppKind = {
-  entry: new URL("./child.ts", import.meta.url),
+  entry: new URL("./worker/worker-main.ts", import.meta.url),
   // Half a second of a start's CPU time.
   preload: [pathToFileURL(createRequire(import.meta.url).resolve("node-llama-cpp"))],
   // llama.cpp computes on its own threads. More pool threads only fight them for the cores: measured a third of the speed.

@@ -1,26 +1,26 @@
-import { EngineError, type GenerateRequest } from "../../engine/port.ts";
-import type { Clock } from "../../lib/clock.ts";
-import { Adapters } from "./adapters.ts";
-import { type LoadedModel, loadModel } from "./load.ts";
-import type { LlamaCppOptions } from "./options.ts";
-import { Outbox } from "./outbox.ts";
-import { type FromChild, type ToChild, toFailure } from "./protocol.ts";
-import { generationSpec } from "./request.ts";
-import { Scheduler } from "./scheduler.ts";
-import { Turns } from "./turns.ts";
+import { EngineError, type GenerateRequest } from "../../../engine/port.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import { Adapters } from "../adapters.ts";
+import { type LoadedModel, loadModel } from "../load.ts";
+import type { LlamaCppOptions } from "../options.ts";
+import { Outbox } from "../outbox.ts";
+import { type FromChild, type ToChild, toFailure } from "../protocol.ts";
+import { generationSpec } from "../request.ts";
+import { Scheduler } from "../scheduler.ts";
+import { Turns } from "../turns.ts";
 
-interface Loaded {
+interface LoadedEngine {
   model: LoadedModel;
   scheduler: Scheduler;
   adapters: Adapters;
 }
 
 /** The engine's side of the channel: answers the platform's messages with one loaded model. */
-export class Host {
+export class EngineWorker {
   readonly #outbox: Outbox;
   readonly #clock: Clock;
   readonly #exit: () => void;
-  #loaded: Loaded | null = null;
+  #loaded: LoadedEngine | null = null;
 
   constructor(send: (message: FromChild) => void, clock: Clock, exit: () => void) {
     this.#outbox = new Outbox(send);
@@ -78,7 +78,7 @@ export class Host {
     }
   }
 
-  #serve(model: LoadedModel): Loaded {
+  #serve(model: LoadedModel): LoadedEngine {
     const { backend, slices, options } = model;
     const scheduler = new Scheduler({
       backend,
@@ -116,7 +116,7 @@ export class Host {
     }
   }
 
-  async #answer(id: number, make: (loaded: Loaded) => Promise<FromChild>): Promise<void> {
+  async #answer(id: number, make: (loaded: LoadedEngine) => Promise<FromChild>): Promise<void> {
     try {
       this.#outbox.message(await make(this.#ready()));
     } catch (error) {
@@ -124,7 +124,7 @@ export class Host {
     }
   }
 
-  #ready(): Loaded {
+  #ready(): LoadedEngine {
     if (this.#loaded === null) throw new EngineError("unavailable", "The model is still being loaded.");
     return this.#loaded;
   }
