@@ -3,7 +3,7 @@ import { collectGeneration } from "../../engine/contract.ts";
 import type { EngineChannel } from "../../engine/port.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { LlamaCppClient } from "./client.ts";
-import type { FromChild, ToChild } from "./protocol.ts";
+import type { FromWorker, ToWorker } from "./protocol.ts";
 import { textRequest } from "./testing.ts";
 
 const model = { contextLength: 100, chatTemplate: null, bosToken: "", eosToken: "" };
@@ -11,11 +11,11 @@ const capabilities = { rendersChat: false, sampling: [], features: [], exactUsag
 
 /** A channel whose other end is the test. */
 function setUp() {
-  const sent: ToChild[] = [];
-  let receive: (message: FromChild) => void = () => {};
+  const sent: ToWorker[] = [];
+  let receive: (message: FromWorker) => void = () => {};
   let close: (reason: string) => void = () => {};
   const channel: EngineChannel = {
-    send: (message) => void sent.push(message as ToChild),
+    send: (message) => void sent.push(message as ToWorker),
     onMessage: (listener) => {
       receive = listener;
     },
@@ -35,7 +35,7 @@ function setUp() {
     clock,
     loading,
     loaded,
-    receive: (m: FromChild) => receive(m),
+    receive: (m: FromWorker) => receive(m),
     close: (r: string) => close(r),
   };
 }
@@ -65,7 +65,7 @@ describe("the platform's side of the channel", () => {
     clock.advance(10_000);
     await expect(silent).rejects.toMatchObject({ code: "timeout" });
     const answering = engine.health();
-    const ping = sent.at(-1) as ToChild & { type: "ping" };
+    const ping = sent.at(-1) as ToWorker & { type: "ping" };
     receive({ type: "pong", id: ping.id, active: 0 });
     await expect(answering).resolves.toBeUndefined();
   });
@@ -76,7 +76,7 @@ describe("the platform's side of the channel", () => {
     const events = engine.generate(textRequest("x", { n: 2 }), new AbortController().signal);
     const iterator = events[Symbol.asyncIterator]();
     const first = iterator.next();
-    const { id } = sent.at(-1) as ToChild & { type: "generate" };
+    const { id } = sent.at(-1) as ToWorker & { type: "generate" };
     const delta = (choice: number, text: string) => ({ id, event: { type: "delta", choice, text } }) as const;
     receive({ type: "events", events: [delta(0, "a"), delta(0, "b"), delta(1, "c"), delta(0, "d")] });
     receive({
@@ -105,7 +105,7 @@ describe("the platform's side of the channel", () => {
       seen.push(event.type);
     });
     await Promise.resolve();
-    const { id } = sent.at(-1) as ToChild & { type: "generate" };
+    const { id } = sent.at(-1) as ToWorker & { type: "generate" };
     receive({ type: "events", events: [{ id, event: { type: "delta", choice: 0, text: "a" } }] });
     close("exit 1");
     await expect(result).rejects.toMatchObject({ code: "unavailable", retryable: true });
@@ -121,7 +121,7 @@ describe("the platform's side of the channel", () => {
         .generate(textRequest("x"), new AbortController().signal)
         [Symbol.asyncIterator]();
       const first = iterator.next();
-      const { id } = sent.at(-1) as ToChild & { type: "generate" };
+      const { id } = sent.at(-1) as ToWorker & { type: "generate" };
       receive({ type: "events", events: [{ id, event: { type: "delta", choice: 0, text: "a" } }] });
       return { iterator, first, id };
     };

@@ -8,9 +8,9 @@ import {
 import type { Clock } from "../../lib/clock.ts";
 import { Inbox } from "./inbox.ts";
 import type { LlamaCppOptions } from "./options.ts";
-import type { Failure, FromChild, ToChild } from "./protocol.ts";
+import type { FromWorker, SerializedError, ToWorker } from "./protocol.ts";
 
-type Loaded = FromChild & { type: "loaded" };
+type Loaded = FromWorker & { type: "loaded" };
 
 /** The child answers between two batches; a machine under heavy load may take long for one. */
 const HEALTH_TIMEOUT_MS = 10_000;
@@ -41,7 +41,7 @@ export class LlamaCppClient {
   constructor(channel: EngineChannel, clock: Clock) {
     this.#channel = channel;
     this.#clock = clock;
-    channel.onMessage((message) => this.#receive(message as FromChild));
+    channel.onMessage((message) => this.#receive(message as FromWorker));
     channel.onClose((reason) => {
       this.#lose(new EngineError("unavailable", "The model's process has ended.", new Error(reason)));
     });
@@ -104,7 +104,7 @@ export class LlamaCppClient {
     }
   }
 
-  #ask<T extends Reply>(message: (id: number) => ToChild): Promise<T> {
+  #ask<T extends Reply>(message: (id: number) => ToWorker): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#assertPresent();
       const id = ++this.#lastId;
@@ -119,7 +119,7 @@ export class LlamaCppClient {
     this.#lose(new EngineError("unavailable", "The model is being shut down."));
   }
 
-  #receive(message: FromChild): void {
+  #receive(message: FromWorker): void {
     switch (message.type) {
       case "events":
         for (const { id, event } of message.events) {
@@ -166,7 +166,7 @@ export class LlamaCppClient {
     this.#replies.clear();
   }
 
-  #send(message: ToChild): void {
+  #send(message: ToWorker): void {
     if (this.#gone === null) this.#channel.send(message);
   }
 
@@ -175,7 +175,7 @@ export class LlamaCppClient {
   }
 }
 
-function toEngineError(failure: Failure): EngineError {
+function toEngineError(failure: SerializedError): EngineError {
   const cause = failure.detail === undefined ? undefined : new Error(failure.detail);
   return new EngineError(failure.code, failure.message, cause);
 }

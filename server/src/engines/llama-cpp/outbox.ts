@@ -1,12 +1,12 @@
-import type { FromChild, GenerationEvent } from "./protocol.ts";
+import type { FromWorker, GenerationEvent } from "./protocol.ts";
 
 /** Collects what happens in one turn of the event loop and sends it as one message, in order with everything else. */
 export class Outbox {
-  readonly #send: (message: FromChild) => void;
+  readonly #send: (message: FromWorker) => void;
   #events: GenerationEvent[] = [];
   #scheduled = false;
 
-  constructor(send: (message: FromChild) => void) {
+  constructor(send: (message: FromWorker) => void) {
     this.#send = send;
   }
 
@@ -17,7 +17,7 @@ export class Outbox {
     setImmediate(() => this.#flush());
   }
 
-  message(message: FromChild): void {
+  message(message: FromWorker): void {
     this.#flush();
     this.#send(message);
   }

@@ -10,7 +10,7 @@ import {
 import type { LlamaCppOptions } from "./options.ts";
 
 /** What travels between the platform and the process that runs the model. Ids are the sender's, counted up from 1. */
-export type ToChild =
+export type ToWorker =
   | { type: "load"; options: LlamaCppOptions }
   | { type: "generate"; id: number; request: GenerateRequest }
   | { type: "abort"; id: number }
@@ -20,25 +20,25 @@ export type ToChild =
   | { type: "ping"; id: number }
   | { type: "close" };
 
-export type FromChild =
+export type FromWorker =
   | { type: "loaded"; model: EngineModelInfo; capabilities: EngineCapabilities }
-  | ({ type: "load-failed" } & Failure)
+  | ({ type: "load-failed" } & SerializedError)
   /** Everything that happened since the last message, in order: one message a batch, however many streams run. */
   | { type: "events"; events: readonly GenerationEvent[] }
   | { type: "tokens"; id: number; tokens: number[] }
   /** An adapter is loaded, or no longer. */
   | { type: "done"; id: number }
   /** Any of these. */
-  | ({ type: "failed"; id: number } & Failure)
+  | ({ type: "failed"; id: number } & SerializedError)
   /** `active`: generations that hold a slot or wait for one. */
   | { type: "pong"; id: number; active: number };
 
 export interface GenerationEvent {
   id: number;
-  event: EngineEvent | ({ type: "error" } & Failure);
+  event: EngineEvent | ({ type: "error" } & SerializedError);
 }
 
-export interface Failure {
+export interface SerializedError {
   code: EngineErrorCode;
   /** Safe to show. */
   message: string;
@@ -46,7 +46,7 @@ export interface Failure {
   detail?: string;
 }
 
-export function toFailure(error: unknown): Failure {
+export function serializeError(error: unknown): SerializedError {
   if (!(error instanceof EngineError)) {
     const detail = error instanceof Error ? error.message : String(error);
     return { code: "internal", message: "The model failed.", detail };

@@ -3,7 +3,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Backend } from "./backend.ts";
 import { BLOCK_TOKENS, nextPiece } from "./blocks.ts";
 import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
-import { type GenerationEvent, toFailure } from "./protocol.ts";
+import { type GenerationEvent, serializeError } from "./protocol.ts";
 import type { SliceSizer } from "./slices.ts";
 import { COPY_GAIN_TOKENS, commonPrefix, placePrompt, Slot, type SlotState } from "./slots.ts";
 import type { Adapter, Turns } from "./turns.ts";
@@ -330,7 +330,7 @@ export class Scheduler {
 
   #fail(generation: Generation, error: unknown): void {
     for (const choice of generation.running) choice.slot!.spoilt = true;
-    this.#end(generation, { type: "error", ...toFailure(error) });
+    this.#end(generation, { type: "error", ...serializeError(error) });
   }
 
   #end(generation: Generation, event: GenerationEvent["event"]): void {

@@ -4,7 +4,7 @@ import { Adapters } from "../adapters.ts";
 import { type LoadedModel, loadModel } from "../load.ts";
 import type { LlamaCppOptions } from "../options.ts";
 import { Outbox } from "../outbox.ts";
-import { type FromChild, type ToChild, toFailure } from "../protocol.ts";
+import { type FromWorker, serializeError, type ToWorker } from "../protocol.ts";
 import { generationSpec } from "../request.ts";
 import { Scheduler } from "../scheduler.ts";
 import { Turns } from "../turns.ts";
@@ -22,13 +22,13 @@ export class EngineWorker {
   readonly #exit: () => void;
   #loaded: LoadedEngine | null = null;
 
-  constructor(send: (message: FromChild) => void, clock: Clock, exit: () => void) {
+  constructor(send: (message: FromWorker) => void, clock: Clock, exit: () => void) {
     this.#outbox = new Outbox(send);
     this.#clock = clock;
     this.#exit = exit;
   }
 
-  receive(message: ToChild): void {
+  receive(message: ToWorker): void {
     switch (message.type) {
       case "load":
         void this.#load(message.options);
@@ -74,7 +74,7 @@ export class EngineWorker {
       const { capabilities } = model.backend;
       this.#outbox.message({ type: "loaded", model: model.info, capabilities });
     } catch (error) {
-      this.#outbox.message({ type: "load-failed", ...toFailure(error) });
+      this.#outbox.message({ type: "load-failed", ...serializeError(error) });
     }
   }
 
@@ -112,15 +112,15 @@ export class EngineWorker {
       scheduler.submit(generationSpec(id, request, adapter, model));
     } catch (error) {
       this.#loaded?.adapters.leave(id);
-      this.#outbox.event({ id, event: { type: "error", ...toFailure(error) } });
+      this.#outbox.event({ id, event: { type: "error", ...serializeError(error) } });
     }
   }
 
-  async #answer(id: number, make: (loaded: LoadedEngine) => Promise<FromChild>): Promise<void> {
+  async #answer(id: number, make: (loaded: LoadedEngine) => Promise<FromWorker>): Promise<void> {
     try {
       this.#outbox.message(await make(this.#ready()));
     } catch (error) {
-      this.#outbox.message({ type: "failed", id, ...toFailure(error) });
+      this.#outbox.message({ type: "failed", id, ...serializeError(error) });
     }
   }
 

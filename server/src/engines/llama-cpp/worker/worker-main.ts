@@ -1,6 +1,6 @@
 /** Entry of the process that runs one model for the platform. Talks only through the message channel. */
 import { systemClock } from "../../../lib/clock.ts";
-import type { ToChild } from "../protocol.ts";
+import type { ToWorker } from "../protocol.ts";
 import { EngineWorker } from "./engine-worker.ts";
 
 // The platform decides when a replica ends; a Ctrl-C meant for the whole group must not tear streams off.
@@ -16,4 +16,4 @@ const host = new EngineWorker(
   systemClock,
   () => process.kill(process.pid, "SIGKILL"),
 );
-process.on("message", (message) => host.receive(message as ToChild));
+process.on("message", (message) => host.receive(message as ToWorker));
