@@ -6,7 +6,7 @@ import {
   type GenerateRequest,
 } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { Inbox } from "./inbox.ts";
+import { EventBuffer } from "./event-buffer.ts";
 import type { LlamaCppOptions } from "./options.ts";
 import type { FromWorker, SerializedError, ToWorker } from "./protocol.ts";
 
@@ -32,7 +32,7 @@ interface Pending<T> {
 export class LlamaCppClient {
   readonly #channel: EngineChannel;
   readonly #clock: Clock;
-  readonly #inboxes = new Map<number, Inbox>();
+  readonly #eventBuffers = new Map<number, EventBuffer>();
   readonly #replies = new Map<number, Pending<Reply>>();
   #loading: Pending<Loaded> | null = null;
   #gone: EngineError | null = null;
@@ -69,9 +69,9 @@ export class LlamaCppClient {
   async *#generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     this.#assertPresent();
     const id = ++this.#lastId;
-    const inbox = new Inbox();
+    const inbox = new EventBuffer();
     const abort = () => this.#send({ type: "abort", id });
-    this.#inboxes.set(id, inbox);
+    this.#eventBuffers.set(id, inbox);
     this.#send({ type: "generate", id, request });
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
@@ -84,7 +84,7 @@ export class LlamaCppClient {
       }
     } finally {
       signal.removeEventListener("abort", abort);
-      this.#inboxes.delete(id);
+      this.#eventBuffers.delete(id);
       if (!ended && !inbox.failed) abort();
     }
   }
@@ -123,7 +123,7 @@ export class LlamaCppClient {
     switch (message.type) {
       case "events":
         for (const { id, event } of message.events) {
-          const inbox = this.#inboxes.get(id);
+          const inbox = this.#eventBuffers.get(id);
           if (event.type === "error") inbox?.fail(toEngineError(event));
           else inbox?.put(event);
         }
@@ -161,7 +161,7 @@ export class LlamaCppClient {
     if (this.#gone !== null) return;
     this.#gone = error;
     this.#loading?.reject(error);
-    for (const inbox of this.#inboxes.values()) inbox.fail(error);
+    for (const inbox of this.#eventBuffers.values()) inbox.fail(error);
     for (const pending of this.#replies.values()) pending.reject(error);
     this.#replies.clear();
   }

@@ -3,11 +3,11 @@ import type { Clock } from "../../../lib/clock.ts";
 import { Adapters } from "../adapters.ts";
 import { type LoadedModel, loadModel } from "../load.ts";
 import type { LlamaCppOptions } from "../options.ts";
-import { Outbox } from "../outbox.ts";
 import { type FromWorker, serializeError, type ToWorker } from "../protocol.ts";
 import { generationSpec } from "../request.ts";
 import { Scheduler } from "../scheduler.ts";
 import { Turns } from "../turns.ts";
+import { EventBatcher } from "./event-batcher.ts";
 
 interface LoadedEngine {
   model: LoadedModel;
@@ -17,13 +17,13 @@ interface LoadedEngine {
 
 /** The engine's side of the channel: answers the platform's messages with one loaded model. */
 export class EngineWorker {
-  readonly #outbox: Outbox;
+  readonly #events: EventBatcher;
   readonly #clock: Clock;
   readonly #exit: () => void;
   #loaded: LoadedEngine | null = null;
 
   constructor(send: (message: FromWorker) => void, clock: Clock, exit: () => void) {
-    this.#outbox = new Outbox(send);
+    this.#events = new EventBatcher(send);
     this.#clock = clock;
     this.#exit = exit;
   }
@@ -59,7 +59,7 @@ export class EngineWorker {
         return;
       case "ping": {
         const active = this.#loaded?.scheduler.active ?? 0;
-        this.#outbox.message({ type: "pong", id: message.id, active });
+        this.#events.sendMessage({ type: "pong", id: message.id, active });
         return;
       }
       case "close":
@@ -72,9 +72,9 @@ export class EngineWorker {
       const model = await loadModel(options);
       this.#loaded = this.#serve(model);
       const { capabilities } = model.backend;
-      this.#outbox.message({ type: "loaded", model: model.info, capabilities });
+      this.#events.sendMessage({ type: "loaded", model: model.info, capabilities });
     } catch (error) {
-      this.#outbox.message({ type: "load-failed", ...serializeError(error) });
+      this.#events.sendMessage({ type: "load-failed", ...serializeError(error) });
     }
   }
 
@@ -88,7 +88,7 @@ export class EngineWorker {
       clock: this.#clock,
       emit: ({ id, event }) => {
         if (event.type === "end" || event.type === "error") adapters.leave(id);
-        this.#outbox.event({ id, event });
+        this.#events.addEvent({ id, event });
       },
       turn: () => new Promise((resolve) => setImmediate(resolve)),
     });
@@ -112,15 +112,15 @@ export class EngineWorker {
       scheduler.submit(generationSpec(id, request, adapter, model));
     } catch (error) {
       this.#loaded?.adapters.leave(id);
-      this.#outbox.event({ id, event: { type: "error", ...serializeError(error) } });
+      this.#events.addEvent({ id, event: { type: "error", ...serializeError(error) } });
     }
   }
 
   async #answer(id: number, make: (loaded: LoadedEngine) => Promise<FromWorker>): Promise<void> {
     try {
-      this.#outbox.message(await make(this.#ready()));
+      this.#events.sendMessage(await make(this.#ready()));
     } catch (error) {
-      this.#outbox.message({ type: "failed", id, ...serializeError(error) });
+      this.#events.sendMessage({ type: "failed", id, ...serializeError(error) });
     }
   }
 

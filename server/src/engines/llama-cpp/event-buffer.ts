@@ -4,7 +4,7 @@ import type { EngineError, EngineEvent } from "../../engine/port.ts";
  * Events of one generation on their way to a reader that may be slower. Deltas of one choice that wait are joined, so
  * what waits is bounded by the text a context can hold.
  */
-export class Inbox {
+export class EventBuffer {
   #events: EngineEvent[] = [];
   #error: EngineError | null = null;
   #wake: (() => void) | null = null;

@@ -1,7 +1,7 @@
-import type { FromWorker, GenerationEvent } from "./protocol.ts";
+import type { FromWorker, GenerationEvent } from "../protocol.ts";
 
 /** Collects what happens in one turn of the event loop and sends it as one message, in order with everything else. */
-export class Outbox {
+export class EventBatcher {
   readonly #send: (message: FromWorker) => void;
   #events: GenerationEvent[] = [];
   #scheduled = false;
@@ -10,14 +10,14 @@ export class Outbox {
     this.#send = send;
   }
 
-  event(event: GenerationEvent): void {
+  addEvent(event: GenerationEvent): void {
     this.#events.push(event);
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#flush());
   }
 
-  message(message: FromWorker): void {
+  sendMessage(message: FromWorker): void {
     this.#flush();
     this.#send(message);
   }
