@@ -10,7 +10,7 @@ import { EventBuffer } from "./event-buffer.ts";
 import type { LlamaCppOptions } from "./options.ts";
 import type { FromWorker, SerializedError, ToWorker } from "./protocol.ts";
 
-type Loaded = FromWorker & { type: "loaded" };
+type LoadedMessage = FromWorker & { type: "loaded" };
 
 /** The child answers between two batches; a machine under heavy load may take long for one. */
 const HEALTH_TIMEOUT_MS = 10_000;
@@ -21,9 +21,9 @@ export interface LlamaCppEngine extends Engine {
 }
 
 /** Tokens, how many generations there are, or that it is done. */
-type Reply = number[] | number | undefined;
+type CallResult = number[] | number | undefined;
 
-interface Pending<T> {
+interface PendingCall<T> {
   resolve(value: T): void;
   reject(error: EngineError): void;
 }
@@ -33,9 +33,9 @@ export class LlamaCppClient {
   readonly #channel: EngineChannel;
   readonly #clock: Clock;
   readonly #eventBuffers = new Map<number, EventBuffer>();
-  readonly #replies = new Map<number, Pending<Reply>>();
-  #loading: Pending<Loaded> | null = null;
-  #gone: EngineError | null = null;
+  readonly #pendingCalls = new Map<number, PendingCall<CallResult>>();
+  #loading: PendingCall<LoadedMessage> | null = null;
+  #closedWith: EngineError | null = null;
   #lastId = 0;
 
   constructor(channel: EngineChannel, clock: Clock) {
@@ -43,13 +43,13 @@ export class LlamaCppClient {
     this.#clock = clock;
     channel.onMessage((message) => this.#receive(message as FromWorker));
     channel.onClose((reason) => {
-      this.#lose(new EngineError("unavailable", "The model's process has ended.", new Error(reason)));
+      this.#failAll(new EngineError("unavailable", "The model's process has ended.", new Error(reason)));
     });
   }
 
   /** @throws EngineError. */
   async load(options: LlamaCppOptions): Promise<LlamaCppEngine> {
-    const { model, capabilities } = await new Promise<Loaded>((resolve, reject) => {
+    const { model, capabilities } = await new Promise<LoadedMessage>((resolve, reject) => {
       this.#loading = { resolve, reject };
       this.#send({ type: "load", options });
     });
@@ -57,17 +57,17 @@ export class LlamaCppClient {
       capabilities,
       model,
       generate: (request, signal) => this.#generate(request, signal),
-      tokenize: (text) => this.#ask<number[]>((id) => ({ type: "tokenize", id, text })),
-      loadLora: (adapter) => this.#ask<undefined>((id) => ({ type: "load-adapter", id, adapter })),
-      unloadLora: (adapter) => this.#ask<undefined>((id) => ({ type: "unload-adapter", id, adapter })),
+      tokenize: (text) => this.#call<number[]>((id) => ({ type: "tokenize", id, text })),
+      loadLora: (adapter) => this.#call<undefined>((id) => ({ type: "load-adapter", id, adapter })),
+      unloadLora: (adapter) => this.#call<undefined>((id) => ({ type: "unload-adapter", id, adapter })),
       health: () => this.#health(),
-      activeGenerations: () => this.#ask<number>((id) => ({ type: "ping", id })),
+      activeGenerations: () => this.#call<number>((id) => ({ type: "ping", id })),
       close: () => this.#close(),
     };
   }
 
   async *#generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
-    this.#assertPresent();
+    this.#assertOpen();
     const id = ++this.#lastId;
     const inbox = new EventBuffer();
     const abort = () => this.#send({ type: "abort", id });
@@ -91,9 +91,9 @@ export class LlamaCppClient {
 
   async #health(): Promise<void> {
     let cancel = () => {};
-    const answered = this.#ask<number>((id) => {
+    const answered = this.#call<number>((id) => {
       cancel = this.#clock.after(HEALTH_TIMEOUT_MS, () =>
-        this.#reply(id)?.reject(new EngineError("timeout", "The model's process does not answer.")),
+        this.#takePendingCall(id)?.reject(new EngineError("timeout", "The model's process does not answer.")),
       );
       return { type: "ping", id };
     });
@@ -104,19 +104,19 @@ export class LlamaCppClient {
     }
   }
 
-  #ask<T extends Reply>(message: (id: number) => ToWorker): Promise<T> {
+  #call<T extends CallResult>(message: (id: number) => ToWorker): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#assertPresent();
+      this.#assertOpen();
       const id = ++this.#lastId;
-      this.#replies.set(id, { resolve: resolve as (value: Reply) => void, reject });
+      this.#pendingCalls.set(id, { resolve: resolve as (value: CallResult) => void, reject });
       this.#send(message(id));
     });
   }
 
   async #close(): Promise<void> {
-    if (this.#gone !== null) return;
+    if (this.#closedWith !== null) return;
     this.#send({ type: "close" });
-    this.#lose(new EngineError("unavailable", "The model is being shut down."));
+    this.#failAll(new EngineError("unavailable", "The model is being shut down."));
   }
 
   #receive(message: FromWorker): void {
@@ -137,41 +137,42 @@ export class LlamaCppClient {
         this.#loading = null;
         return;
       case "tokens":
-        this.#reply(message.id)?.resolve(message.tokens);
+        this.#takePendingCall(message.id)?.resolve(message.tokens);
         return;
       case "done":
-        this.#reply(message.id)?.resolve(undefined);
+        this.#takePendingCall(message.id)?.resolve(undefined);
         return;
       case "failed":
-        this.#reply(message.id)?.reject(toEngineError(message));
+        this.#takePendingCall(message.id)?.reject(toEngineError(message));
         return;
       case "pong":
-        this.#reply(message.id)?.resolve(message.active);
+        this.#takePendingCall(message.id)?.resolve(message.active);
     }
   }
 
-  #reply(id: number): Pending<Reply> | undefined {
-    const pending = this.#replies.get(id);
-    this.#replies.delete(id);
+  #takePendingCall(id: number): PendingCall<CallResult> | undefined {
+    const pending = this.#pendingCalls.get(id);
+    this.#pendingCalls.delete(id);
     return pending;
   }
 
   /** Everything that waits for the child fails with `error`, and everything that will. */
-  #lose(error: EngineError): void {
-    if (this.#gone !== null) return;
-    this.#gone = error;
+  #failAll(error: EngineError): void {
+    if (this.#closedWith !== null) return;
+    this.#closedWith = error;
     this.#loading?.reject(error);
     for (const inbox of this.#eventBuffers.values()) inbox.fail(error);
-    for (const pending of this.#replies.values()) pending.reject(error);
-    this.#replies.clear();
+    for (const pending of this.#pendingCalls.values()) pending.reject(error);
+    this.#pendingCalls.clear();
   }
 
   #send(message: ToWorker): void {
-    if (this.#gone === null) this.#channel.send(message);
+    if (this.#closedWith === null) this.#channel.send(message);
   }
 
-  #assertPresent(): void {
-    if (this.#gone !== null) throw new EngineError(this.#gone.code, this.#gone.message, this.#gone.cause);
+  #assertOpen(): void {
+    if (this.#closedWith !== null)
+      throw new EngineError(this.#closedWith.code, this.#closedWith.message, this.#closedWith.cause);
   }
 }
 
