@@ -4,10 +4,10 @@ import { Adapters } from "../adapters.ts";
 import { type LoadedModel, loadModel } from "../load.ts";
 import type { LlamaCppOptions } from "../options.ts";
 import { type FromWorker, serializeError, type ToWorker } from "../protocol.ts";
-import { generationSpec } from "../request.ts";
 import { Scheduler } from "../scheduler.ts";
 import { Turns } from "../turns.ts";
 import { EventBatcher } from "./event-batcher.ts";
+import { toGenerationSpec } from "./request-to-generation-spec.ts";
 
 interface LoadedEngine {
   model: LoadedModel;
@@ -109,7 +109,7 @@ export class EngineWorker {
     try {
       const { model, scheduler, adapters } = this.#ready();
       const adapter = request.lora === undefined ? undefined : adapters.enter(id, request.lora);
-      scheduler.submit(generationSpec(id, request, adapter, model));
+      scheduler.submit(toGenerationSpec(id, request, adapter, model));
     } catch (error) {
       this.#loaded?.adapters.leave(id);
       this.#events.addEvent({ id, event: { type: "error", ...serializeError(error) } });

@@ -1,14 +1,14 @@
-import { clampToContext } from "../../engine/context-limit.ts";
-import type { GenerateRequest } from "../../engine/port.ts";
-import type { GenerationSpec } from "./generation.ts";
-import type { LoadedModel } from "./load.ts";
+import { clampToContext } from "../../../engine/context-limit.ts";
+import type { GenerateRequest } from "../../../engine/port.ts";
+import type { GenerationSpec } from "../generation.ts";
+import type { LoadedModel } from "../load.ts";
 
 /**
  * A request in the scheduler's words.
  * @param adapter the key of its adapter, if it has one.
  * @throws EngineError when it can't be computed.
  */
-export function generationSpec(
+export function toGenerationSpec(
   id: number,
   request: GenerateRequest,
   adapter: number | undefined,
@@ -24,7 +24,7 @@ export function generationSpec(
   const cache = { cacheScope, cacheMaxTokens };
   const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, ...cache, priority, adapter };
   return {
-    ...given(spec),
+    ...withoutUndefined(spec),
     ...(request.disableSpeculation ? { speculate: false as const } : {}),
     ...(request.prompt === undefined ? {} : { promptInfo: request.prompt }),
     ...(request.prediction === undefined
@@ -35,7 +35,7 @@ export function generationSpec(
 }
 
 /** Without the fields that are undefined. */
-function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
