@@ -1,12 +1,12 @@
 import { EngineError, type GenerateRequest } from "../../../engine/port.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { Adapters } from "../adapters.ts";
-import { type LoadedModel, loadModel } from "../load.ts";
 import type { LlamaCppOptions } from "../options.ts";
 import { type FromWorker, serializeError, type ToWorker } from "../protocol.ts";
 import { Scheduler } from "../scheduler.ts";
 import { Turns } from "../turns.ts";
 import { EventBatcher } from "./event-batcher.ts";
+import { type LoadedModel, loadModel } from "./load-model.ts";
 import { toGenerationSpec } from "./request-to-generation-spec.ts";
 
 interface LoadedEngine {

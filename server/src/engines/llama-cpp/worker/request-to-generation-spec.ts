@@ -1,7 +1,7 @@
 import { clampToContext } from "../../../engine/context-limit.ts";
 import type { GenerateRequest } from "../../../engine/port.ts";
 import type { GenerationSpec } from "../generation.ts";
-import type { LoadedModel } from "../load.ts";
+import type { LoadedModel } from "./load-model.ts";
 
 /**
  * A request in the scheduler's words.

@@ -2,14 +2,14 @@ import { access, constants } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { Template } from "@huggingface/jinja";
 import { InsufficientMemoryError, type Llama, type LlamaModel } from "node-llama-cpp";
-import { EngineError, type EngineModelInfo } from "../../engine/port.ts";
-import { BLOCK_TOKENS } from "./blocks.ts";
-import { DraftModel } from "./draft-model.ts";
-import { openLibrary } from "./library.ts";
-import { LlamaBackend } from "./llama-backend.ts";
-import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
-import { SliceSizer } from "./slices.ts";
-import { Tokenizer } from "./tokenizer.ts";
+import { EngineError, type EngineModelInfo } from "../../../engine/port.ts";
+import { BLOCK_TOKENS } from "../blocks.ts";
+import { DraftModel } from "../draft-model.ts";
+import { openLibrary } from "../library.ts";
+import { LlamaBackend } from "../llama-backend.ts";
+import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
+import { SliceSizer } from "../slices.ts";
+import { Tokenizer } from "../tokenizer.ts";
 
 export interface LoadedModel {
   info: EngineModelInfo;
@@ -31,7 +31,7 @@ export async function loadModel(options: LlamaCppOptions): Promise<LoadedModel> 
     throw new EngineError("invalid", "The model's weights file does not exist or can't be read.", error);
   }
   try {
-    return await load(options);
+    return await loadUnguarded(options);
   } catch (error) {
     if (error instanceof EngineError) throw error;
     if (error instanceof InsufficientMemoryError) {
@@ -45,7 +45,7 @@ export async function loadModel(options: LlamaCppOptions): Promise<LoadedModel> 
   }
 }
 
-async function load(given: LlamaCppOptions): Promise<LoadedModel> {
+async function loadUnguarded(given: LlamaCppOptions): Promise<LoadedModel> {
   const options = resolveOptions(given, { cores: availableParallelism(), memoryBytes: totalmem() });
   const llama = await openLibrary(options.threads);
   const model = await llama.loadModel({ modelPath: options.modelPath });
@@ -67,14 +67,14 @@ async function load(given: LlamaCppOptions): Promise<LoadedModel> {
   const contextLength = Math.min(contextSize, context.contextSize);
   const tokenizer = new Tokenizer(model, contextLength);
   const backend = new LlamaBackend(model, context);
-  await testInner(backend, tokenizer, options);
-  await speculateWith(backend, llama, model, options, contextLength);
+  await testNativeApis(backend, tokenizer, options);
+  await setUpSpeculation(backend, llama, model, options, contextLength);
   const slices = new SliceSizer({ targetMs: options.sliceTargetMs, maxTokens: BATCH_TOKENS });
-  return { info: describe(model, contextLength), contextLength, options, backend, tokenizer, slices };
+  return { info: toModelInfo(model, contextLength), contextLength, options, backend, tokenizer, slices };
 }
 
 /** @throws EngineError `invalid` for a draft model that doesn't go with the model. */
-async function speculateWith(
+async function setUpSpeculation(
   backend: LlamaBackend,
   llama: Llama,
   model: LlamaModel,
@@ -119,7 +119,7 @@ function checkChatTemplate(model: LlamaModel): void {
   }
 }
 
-function describe(model: LlamaModel, contextLength: number): EngineModelInfo {
+function toModelInfo(model: LlamaModel, contextLength: number): EngineModelInfo {
   return {
     contextLength,
     chatTemplate: chatTemplateOf(model),
@@ -144,7 +144,7 @@ async function contextBytesPerToken(model: LlamaModel): Promise<number> {
 }
 
 /** Finds out which of the library's inner functions can be used. On the way all of the model is read. */
-async function testInner(
+async function testNativeApis(
   backend: LlamaBackend,
   tokenizer: Tokenizer,
   { maxAdapters }: ResolvedOptions,
