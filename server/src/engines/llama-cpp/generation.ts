@@ -2,8 +2,8 @@ import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from
 import { StopMatcher } from "../../engine/stop-matcher.ts";
 import type { Backend, Decoder, DecodeSpec, MadeToken } from "./backend.ts";
 import type { Slot } from "./slots.ts";
-import { TokenText } from "./token-text.ts";
 import type { Adapter } from "./turns.ts";
+import { IncrementalDetokenizer } from "./worker/incremental-detokenizer.ts";
 
 /** `prompt`: not empty, fits the context; `maxTokens`, ≥ 0: fits it after the prompt. */
 export interface GenerationSpec extends DecodeSpec {
@@ -135,7 +135,7 @@ export class Choice {
   /** Tokens of the prompt that the slot has computed. */
   promptDone = 0;
   made = 0;
-  readonly #text: TokenText;
+  readonly #text: IncrementalDetokenizer;
   readonly #matcher: StopMatcher;
   #collected = "";
   /** Not delivered yet. */
@@ -145,7 +145,7 @@ export class Choice {
     this.generation = generation;
     this.index = index;
     this.sampling = sampling;
-    this.#text = new TokenText(
+    this.#text = new IncrementalDetokenizer(
       (tokens, before) => backend.detokenize(tokens, before),
       generation.spec.prompt,
     );

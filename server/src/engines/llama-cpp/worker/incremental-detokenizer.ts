@@ -12,7 +12,7 @@ const MAX_PENDING = 8;
  * Turns tokens into text as they come and never gives half a character: what may be one is held until the tokens that
  * complete it arrive. What is still incomplete when the tokens end is never given.
  */
-export class TokenText {
+export class IncrementalDetokenizer {
   readonly #detokenize: Detokenize;
   #before: number[];
   #pending: number[] = [];

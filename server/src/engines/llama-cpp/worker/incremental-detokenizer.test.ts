@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { TokenText } from "./token-text.ts";
+import { IncrementalDetokenizer } from "./incremental-detokenizer.ts";
 
 /** A tokenizer whose tokens are pieces of UTF-8, cut anywhere. */
 function detokenizer(vocabulary: readonly Uint8Array[]) {
@@ -23,7 +23,7 @@ it("gives the whole text in whole characters, however their bytes are spread ove
         vocabulary.push(bytes.slice(at, at + sizes[i % sizes.length]!));
         at += sizes[i % sizes.length]!;
       }
-      const stream = new TokenText(detokenizer(vocabulary), []);
+      const stream = new IncrementalDetokenizer(detokenizer(vocabulary), []);
       const pieces = vocabulary.map((_, token) => stream.push(token));
       expect(pieces.join("")).toBe(whole);
       for (const piece of pieces) expect(piece.isWellFormed() && !piece.includes("\uFFFD")).toBe(true);
@@ -34,7 +34,7 @@ it("gives the whole text in whole characters, however their bytes are spread ove
 
 it("shows bytes that form no character as replacement characters and recovers after them", () => {
   const vocabulary = [Uint8Array.of(0xff), Uint8Array.of(0xc3), new TextEncoder().encode("ok")];
-  const stream = new TokenText(detokenizer(vocabulary), []);
+  const stream = new IncrementalDetokenizer(detokenizer(vocabulary), []);
   const broken = Array.from({ length: 40 }, () => stream.push(0)).join("");
   expect(broken).toMatch(/^\uFFFD{30,40}$/);
   expect(stream.push(2)).toMatch(/^\uFFFD{0,3}ok$/);
