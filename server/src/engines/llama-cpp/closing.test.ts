@@ -4,7 +4,7 @@ import { parseGbnf } from "../../engine/grammar/grammar.ts";
 import { Matcher } from "../../engine/grammar/matcher.ts";
 import { randomOf } from "../../engine/grammar/testing.ts";
 import { Closing } from "./closing.ts";
-import { charactersFrom, wholeCharacters } from "./utf8.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "./worker/utf8.ts";
 
 const END = 1_000;
 /** Every byte is a token, and so are these: of several characters, of parts of some, and of both. */
@@ -57,14 +57,14 @@ function generate(grammar: string, maxTokens: number, seed: number): Output {
   const text = () => Buffer.concat(tokens.flatMap((token) => VOCABULARY[token] ?? [])).toString();
   const take = (token: number): boolean => {
     const all = Buffer.concat([cut, VOCABULARY[token]!]);
-    const whole = wholeCharacters(all);
+    const whole = wholeCharacterBytes(all);
     const before = matcher.position;
     const rest = all.subarray(whole);
     const begun = all.subarray(0, whole).toString();
     const allowed =
       !begun.includes("\uFFFD") &&
       matcher.accept(begun) &&
-      (rest.length === 0 || matcher.rest(charactersFrom(rest)) < Number.POSITIVE_INFINITY);
+      (rest.length === 0 || matcher.rest(charactersStartingWith(rest)) < Number.POSITIVE_INFINITY);
     if (allowed) cut = rest;
     else matcher.position = before;
     return allowed;

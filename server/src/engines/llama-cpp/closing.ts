@@ -1,7 +1,7 @@
 import type { CharSet } from "../../engine/grammar/char-set.ts";
 import type { Lowered } from "../../engine/grammar/lower.ts";
 import { Matcher } from "../../engine/grammar/matcher.ts";
-import { charactersFrom, wholeCharacters } from "./utf8.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "./worker/utf8.ts";
 
 export interface ClosingSpec {
   grammar: Lowered;
@@ -70,7 +70,7 @@ export class Closing {
 
   #advance(token: number): boolean {
     const bytes = Buffer.concat([this.#cut, this.#spec.bytes(token)]);
-    const whole = wholeCharacters(bytes);
+    const whole = wholeCharacterBytes(bytes);
     this.#cut = bytes.subarray(whole);
     const text = decoder.decode(bytes.subarray(0, whole));
     return this.#matcher.accept(text) && this.#matcher.width <= MAX_WIDTH;
@@ -87,7 +87,7 @@ export class Closing {
 
   /** What the next character is one of, if it has begun. */
   get #first(): CharSet | undefined {
-    return this.#cut.length === 0 ? undefined : charactersFrom(this.#cut);
+    return this.#cut.length === 0 ? undefined : charactersStartingWith(this.#cut);
   }
 
   #spell(): readonly number[] | null {

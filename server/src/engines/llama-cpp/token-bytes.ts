@@ -1,5 +1,5 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
-import { isContinuation } from "./utf8.ts";
+import { isContinuationByte } from "./worker/utf8.ts";
 
 const REPLACEMENT = "\uFFFD";
 const encoder = new TextEncoder();
@@ -37,7 +37,7 @@ export class TokenBytes {
    */
   spell(bytes: Uint8Array): readonly number[] | null {
     let begun = 0;
-    while (begun < bytes.length && isContinuation(bytes[begun]!)) begun++;
+    while (begun < bytes.length && isContinuationByte(bytes[begun]!)) begun++;
     const rest = bytes.subarray(begun);
     const tokens = [...this.#one(bytes.subarray(0, begun)), ...(this.#asText(rest) ?? this.#one(rest))];
     return tokens.includes(undefined) ? null : (tokens as number[]);

@@ -1,9 +1,9 @@
-import { type CharSet, intersect, NOTHING, UNICODE } from "../../engine/grammar/char-set.ts";
+import { type CharSet, intersect, NOTHING, UNICODE } from "../../../engine/grammar/char-set.ts";
 
 /** How many of the bytes are whole characters; those after them begin one. */
-export function wholeCharacters(bytes: Uint8Array): number {
+export function wholeCharacterBytes(bytes: Uint8Array): number {
   for (let at = bytes.length - 1; at >= Math.max(0, bytes.length - 3); at--) {
-    if (isContinuation(bytes[at]!)) continue;
+    if (isContinuationByte(bytes[at]!)) continue;
     return at + characterBytes(bytes[at]!) > bytes.length ? at : bytes.length;
   }
   return bytes.length;
@@ -15,7 +15,7 @@ function characterBytes(first: number): number {
 }
 
 /** The characters that begin with these bytes: one at least and not all of one, the second and third continuations. */
-export function charactersFrom(bytes: Uint8Array): CharSet {
+export function charactersStartingWith(bytes: Uint8Array): CharSet {
   const [first = 0, ...more] = bytes;
   if (first < 0xc0 || first > 0xf4) return NOTHING;
   const length = characterBytes(first);
@@ -28,6 +28,6 @@ export function charactersFrom(bytes: Uint8Array): CharSet {
   return lowest > highest ? NOTHING : intersect([lowest, highest], UNICODE);
 }
 
-export function isContinuation(byte: number): boolean {
+export function isContinuationByte(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }

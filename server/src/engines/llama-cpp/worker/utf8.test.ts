@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { contains } from "../../engine/grammar/char-set.ts";
-import { charactersFrom, wholeCharacters } from "./utf8.ts";
+import { contains } from "../../../engine/grammar/char-set.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "./utf8.ts";
 
 /** Characters of every length. */
 const character = fc.oneof(
@@ -20,12 +20,12 @@ describe("UTF-8 that is cut anywhere", () => {
       fc.property(fc.array(character, { minLength: 1, maxLength: 6 }), fc.nat(24), (codePoints, length) => {
         const text = String.fromCodePoint(...codePoints);
         const bytes = Buffer.from(text).subarray(0, length);
-        const whole = wholeCharacters(bytes);
+        const whole = wholeCharacterBytes(bytes);
         const begun = bytes.subarray(0, whole).toString();
         expect(text.startsWith(begun)).toBe(true);
         const rest = bytes.subarray(whole);
         const next = text.slice(begun.length).codePointAt(0);
-        if (rest.length > 0) expect(contains(charactersFrom(rest), next!)).toBe(true);
+        if (rest.length > 0) expect(contains(charactersStartingWith(rest), next!)).toBe(true);
       }),
     );
   });
@@ -36,7 +36,9 @@ describe("UTF-8 that is cut anywhere", () => {
         const [bytes, others] = [one, other].map((codePoint) => Buffer.from(String.fromCodePoint(codePoint)));
         if (length >= bytes!.length) return;
         const begun = bytes!.subarray(0, length);
-        expect(contains(charactersFrom(begun), other)).toBe(begun.equals(others!.subarray(0, length)));
+        expect(contains(charactersStartingWith(begun), other)).toBe(
+          begun.equals(others!.subarray(0, length)),
+        );
       }),
     );
   });
@@ -52,6 +54,6 @@ describe("UTF-8 that is cut anywhere", () => {
     [[0xff]],
     [[0xa5]],
   ])("leads nowhere from %j", (bytes) => {
-    expect(charactersFrom(Uint8Array.from(bytes))).toEqual([]);
+    expect(charactersStartingWith(Uint8Array.from(bytes))).toEqual([]);
   });
 });
