@@ -6,11 +6,11 @@ import type { EngineCapabilities } from "../../engine/port.ts";
  * whether adapters can be used.
  */
 export function capabilitiesOf(found: {
-  direct: boolean;
-  rewinds: boolean;
-  adapters: boolean;
+  nativeApi: boolean;
+  canRewind: boolean;
+  loras: boolean;
 }): EngineCapabilities {
-  const { direct, rewinds, adapters } = found;
+  const { nativeApi: direct, canRewind: rewinds, loras: adapters } = found;
   return {
     rendersChat: false,
     sampling: [

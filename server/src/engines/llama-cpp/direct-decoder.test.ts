@@ -38,7 +38,7 @@ describe("the decoder of everything but plain sampling", () => {
     model = await llama.loadModel({ modelPath });
     const context = await model.createContext({ contextSize: 512, sequences: 2, threads: 1 });
     backend = new LlamaBackend(model, context, cpuMs);
-    await backend.testDirect(model.tokenize("Once upon a time there was"));
+    await backend.testNativeApi(model.tokenize("Once upon a time there was"));
   }
 
   const prompt = () => model.tokenize("Three animals of the forest:", true);

@@ -3,15 +3,15 @@ import { EngineError } from "../../engine/port.ts";
 import type { Decoder, DecodeSpec, MadeToken } from "./backend.ts";
 import { Biases } from "./bias.ts";
 import type { Closing } from "./closing.ts";
-import type { Direct, Logits, Sampler, SamplerConfig } from "./direct.ts";
 import { Distribution, needsDistribution } from "./distribution.ts";
+import type { LogitsHandle, NativeApi, Sampler, SamplerConfig } from "./native/native-api.ts";
 import { samplerConfig } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
 import type { Speculation } from "./speculation.ts";
 import { Thinking } from "./thinking.ts";
 
 export interface DirectDecoderParts {
-  direct: Direct;
+  direct: NativeApi;
   sequence: LlamaContextSequence;
   contextSize: number;
   endTokens: readonly number[];
@@ -65,8 +65,8 @@ export class DirectDecoder implements Decoder {
     this.#grammar = grammar;
     this.#closing = closing;
     this.#biases = new Biases(spec.sampling, parts.endTokens);
-    this.#sampler = direct.sampler();
-    this.#guard = spec.adapter === undefined ? null : direct.sampler();
+    this.#sampler = direct.createSampler();
+    this.#guard = spec.adapter === undefined ? null : direct.createSampler();
     this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
     this.#scorer = spec.logprobs === undefined ? null : new Scorer(direct, bytes);
     this.#thinking =
@@ -96,8 +96,8 @@ export class DirectDecoder implements Decoder {
     const made: MadeToken[] = [];
     let asExpected = true;
     this.sound = false;
-    await direct.compute(sequence, [...this.#feed, ...ahead], firstAt, async (logits, index) => {
-      await this.#guard?.assertSound(logits);
+    await direct.evaluate(sequence, [...this.#feed, ...ahead], firstAt, async (logits, index) => {
+      await this.#guard?.assertFiniteLogits(logits);
       if (!asExpected) return;
       const one = await this.#make(logits);
       made.push(one);
@@ -116,7 +116,7 @@ export class DirectDecoder implements Decoder {
     this.#scorer?.dispose();
   }
 
-  async #make(logits: Logits): Promise<MadeToken> {
+  async #make(logits: LogitsHandle): Promise<MadeToken> {
     const token = this.#forced.shift() ?? (await this.#pick(logits));
     this.#output.push(token);
     this.#speculation?.made(token);
@@ -138,7 +138,7 @@ export class DirectDecoder implements Decoder {
     return this.#thinking === null || this.#thinking.outside ? this.#grammar : null;
   }
 
-  async #pick(logits: Logits): Promise<number> {
+  async #pick(logits: LogitsHandle): Promise<number> {
     const token = await this.#sample(logits);
     if (this.#thinking === null || this.#thinking.outside) return this.#close(token);
     const instead = this.#thinking.instead(token, this.#parts.isEnd(token));
@@ -159,7 +159,7 @@ export class DirectDecoder implements Decoder {
     return ending[0]!;
   }
 
-  async #sample(logits: Logits): Promise<number> {
+  async #sample(logits: LogitsHandle): Promise<number> {
     const { sampling, prompt, minTokens = 0 } = this.#spec;
     const history = { prompt, output: this.#output };
     const noEnd = this.#output.length < minTokens;
@@ -174,16 +174,20 @@ export class DirectDecoder implements Decoder {
   }
 
   async #draw(
-    logits: Logits,
+    logits: LogitsHandle,
     config: SamplerConfig,
     grammar: LlamaGrammarEvaluationState | null,
   ): Promise<number> {
     if (this.#distribution === null) {
       const quick = grammar === null ? null : await this.#drawQuickly(logits, config, grammar);
-      return quick ?? this.#sampler.pick(logits, config, grammar);
+      return quick ?? this.#sampler.sample(logits, config, grammar);
     }
     // Greedily, so that bias and penalties are all that is done to the logits.
-    const all = await this.#sampler.all(logits, { ...config, temperature: 0 }, grammar?.clone() ?? null);
+    const all = await this.#sampler.sortedLogits(
+      logits,
+      { ...config, temperature: 0 },
+      grammar?.clone() ?? null,
+    );
     const token = this.#distribution.pick(all);
     if (grammar !== null && !this.#parts.isEnd(token)) this.#parts.direct.accept(grammar, token);
     return token;
@@ -194,7 +198,7 @@ export class DirectDecoder implements Decoder {
    * chance is given some more goes: what it comes to has the same distribution. Null when none was allowed.
    */
   async #drawQuickly(
-    logits: Logits,
+    logits: LogitsHandle,
     config: SamplerConfig,
     grammar: LlamaGrammarEvaluationState,
   ): Promise<number | null> {
@@ -205,12 +209,12 @@ export class DirectDecoder implements Decoder {
       return true;
     };
     for (let goes = 0; goes < (config.temperature > 0 ? MORE_GOES : 1); goes++) {
-      const token = await this.#sampler.pick(logits, config, null);
+      const token = await this.#sampler.sample(logits, config, null);
       if (allowed(token)) return token;
     }
     if (config.temperature > 0) return null;
     const ranked = { ...config, temperature: 1, topP: 1, minP: 0, topK: BEST_TRIED };
-    const best = await this.#sampler.look(logits, ranked, { tokens: [], top: BEST_TRIED });
+    const best = await this.#sampler.selectedLogits(logits, ranked, { tokens: [], top: BEST_TRIED });
     return best.logits.find((token, i) => i % 2 === 0 && allowed(token)) ?? null;
   }
 

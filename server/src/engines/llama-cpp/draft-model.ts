@@ -1,6 +1,6 @@
 import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { EngineError } from "../../engine/port.ts";
-import { Direct, type Sampler } from "./direct.ts";
+import { NativeApi, type Sampler } from "./native/native-api.ts";
 import { GuessCounter, type Speculation } from "./speculation.ts";
 
 export interface DraftOptions {
@@ -16,18 +16,18 @@ const CATCH_UP_TOKENS = 256;
 export class DraftModel {
   readonly #tokens: number;
   readonly #context: LlamaContext;
-  readonly #direct: Direct;
+  readonly #nativeApi: NativeApi;
   readonly #sequences: LlamaContextSequence[];
 
   private constructor(
     tokens: number,
     context: LlamaContext,
-    direct: Direct,
+    direct: NativeApi,
     sequences: LlamaContextSequence[],
   ) {
     this.#tokens = tokens;
     this.#context = context;
-    this.#direct = direct;
+    this.#nativeApi = direct;
     this.#sequences = sequences;
   }
 
@@ -50,7 +50,7 @@ export class DraftModel {
       ignoreMemorySafetyChecks: true,
     });
     const sequences = Array.from({ length: like.slots }, () => context.getSequence());
-    const direct = Direct.of(model, context, sequences[0]!);
+    const direct = NativeApi.of(model, context, sequences[0]!);
     if (direct === null) throw new EngineError("unsupported", "This engine can't use draft models.");
     return new DraftModel(options.tokens, context, direct, sequences);
   }
@@ -58,7 +58,7 @@ export class DraftModel {
   /** For one choice in that slot. */
   begin(slot: number, prompt: readonly number[]): ModelDrafts {
     return new ModelDrafts(
-      this.#direct,
+      this.#nativeApi,
       this.#sequences[slot]!,
       this.#context.contextSize,
       this.#tokens,
@@ -76,7 +76,7 @@ function hasSameTokens(one: LlamaModel, other: LlamaModel): boolean {
 
 /** What the draft model makes, greedily, of the text so far. */
 export class ModelDrafts implements Speculation {
-  readonly #direct: Direct;
+  readonly #nativeApi: NativeApi;
   readonly #sequence: LlamaContextSequence;
   readonly #contextSize: number;
   readonly #tokens: number;
@@ -85,13 +85,13 @@ export class ModelDrafts implements Speculation {
   #sampler: Sampler | null = null;
 
   constructor(
-    direct: Direct,
+    direct: NativeApi,
     sequence: LlamaContextSequence,
     contextSize: number,
     tokens: number,
     prompt: readonly number[],
   ) {
-    this.#direct = direct;
+    this.#nativeApi = direct;
     this.#sequence = sequence;
     this.#contextSize = contextSize;
     this.#tokens = tokens;
@@ -146,11 +146,11 @@ export class ModelDrafts implements Speculation {
   }
 
   async #follow(tokens: readonly number[]): Promise<number> {
-    this.#sampler ??= this.#direct.sampler();
+    this.#sampler ??= this.#nativeApi.createSampler();
     const sampler = this.#sampler;
     let token = -1;
-    await this.#direct.compute(this.#sequence, tokens, tokens.length - 1, async (logits) => {
-      token = await sampler.pick(logits, { temperature: 0 }, null);
+    await this.#nativeApi.evaluate(this.#sequence, tokens, tokens.length - 1, async (logits) => {
+      token = await sampler.sample(logits, { temperature: 0 }, null);
     });
     // The batch is wholly over a turn later: who asked earlier would not share the next one with the others.
     await new Promise((resolve) => setImmediate(resolve));

@@ -4,7 +4,6 @@ import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { Closing } from "./closing.ts";
-import { Direct, type Sampler } from "./direct.ts";
 import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
 import { passesDirectTest } from "./direct-test.ts";
 import type { DraftModel } from "./draft-model.ts";
@@ -13,6 +12,7 @@ import { Grammars } from "./grammars.ts";
 import { Lookup, type LookupOptions } from "./lookup.ts";
 import { passesLoraTest } from "./lora-test.ts";
 import { Loras } from "./loras.ts";
+import { NativeApi, type Sampler } from "./native/native-api.ts";
 import { evaluateOptions } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
 import type { Speculation } from "./speculation.ts";
@@ -51,7 +51,7 @@ export class LlamaBackend implements Backend {
   /** How what comes next is guessed; null: not at all. */
   speculation: { draft: DraftModel } | { lookup: LookupOptions } | null = null;
   #canCopy = false;
-  #direct: Direct | null = null;
+  #nativeApi: NativeApi | null = null;
   /** What guessed tokens cost; null: nobody has asked yet. */
   #costs: BatchCosts | null = null;
 
@@ -145,10 +145,10 @@ export class LlamaBackend implements Backend {
 
   async decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Promise<Decoder> {
     const guesses = await this.#speculationFor(slot, spec);
-    if (this.#direct === null || (guesses === null && isPlain(spec))) {
+    if (this.#nativeApi === null || (guesses === null && isPlain(spec))) {
       return this.#plainDecoder(slot, tokens, spec);
     }
-    const parts = this.#directParts(this.#direct, slot);
+    const parts = this.#directParts(this.#nativeApi, slot);
     if (spec.grammar === undefined) return new DirectDecoder(parts, tokens, spec, null, null, guesses);
     const grammar = this.#grammars.begin(spec.grammar);
     return new DirectDecoder(parts, tokens, spec, grammar, this.#closing(spec.grammar), guesses);
@@ -186,11 +186,11 @@ export class LlamaBackend implements Backend {
     next: readonly number[],
     top: number,
   ): Promise<readonly TokenInfo[]> {
-    const direct = this.#direct!;
+    const direct = this.#nativeApi!;
     const scorer = new Scorer(direct, (token) => this.#bytes.of(token));
     const infos: TokenInfo[] = [];
     try {
-      await direct.compute(this.#sequences[slot]!, tokens, 0, async (logits, index) => {
+      await direct.evaluate(this.#sequences[slot]!, tokens, 0, async (logits, index) => {
         infos.push(await scorer.score(logits, next[index]!, top));
       });
     } finally {
@@ -207,15 +207,15 @@ export class LlamaBackend implements Backend {
    * Finds out whether the library's inner functions do what they are used for. Leaves slot 0 empty.
    * @param tokens two at least.
    */
-  async testDirect(tokens: readonly number[]): Promise<void> {
-    const direct = Direct.of(this.#model, this.#context, this.#sequences[0]!);
+  async testNativeApi(tokens: readonly number[]): Promise<void> {
+    const direct = NativeApi.of(this.#model, this.#context, this.#sequences[0]!);
     if (direct === null) return;
     const parts = this.#directParts(direct, 0);
     const continued = await this.#greedily(0, tokens);
     const begin = (grammar: string) => this.#grammars.begin(grammar);
     const passed = await passesDirectTest(parts, tokens, continued, begin, (count) => this.keep(0, count));
     await this.keep(0, 0);
-    if (passed) this.#direct = direct;
+    if (passed) this.#nativeApi = direct;
   }
 
   /** Measured at the first guesses: most replicas never make any. Leaves the slot as it was. */
@@ -224,17 +224,17 @@ export class LlamaBackend implements Backend {
     const sequence = this.#sequences[slot]!;
     const end = sequence.nextTokenIndex + BATCHES_MEASURED.at(-1)!.tokens;
     // Too near to the context's end to measure, or to gain much by guessing.
-    if (this.#direct === null || end >= this.#context.contextSize) return NO_GUESSES;
-    const sampler = this.#direct.sampler();
+    if (this.#nativeApi === null || end >= this.#context.contextSize) return NO_GUESSES;
+    const sampler = this.#nativeApi.createSampler();
     try {
-      this.#costs = await this.#measure(this.#direct, sequence, sampler);
+      this.#costs = await this.#measure(this.#nativeApi, sequence, sampler);
       return this.#costs;
     } finally {
       sampler.dispose();
     }
   }
 
-  async #measure(direct: Direct, sequence: LlamaContextSequence, sampler: Sampler): Promise<BatchCosts> {
+  async #measure(direct: NativeApi, sequence: LlamaContextSequence, sampler: Sampler): Promise<BatchCosts> {
     const start = sequence.nextTokenIndex;
     const measured: { tokens: number; ms: number }[] = [];
     for (const { tokens: count, rounds } of BATCHES_MEASURED) {
@@ -243,7 +243,7 @@ export class LlamaBackend implements Backend {
       for (let round = 0; round < rounds; round++) {
         const startMs = this.#cpuMs();
         // Looked at, as any with an adapter: what is no number would do harm to those computed beside it.
-        await direct.compute(sequence, tokens, 0, (logits) => sampler.assertSound(logits));
+        await direct.evaluate(sequence, tokens, 0, (logits) => sampler.assertFiniteLogits(logits));
         ms = Math.min(ms, this.#cpuMs() - startMs);
         await sequence.eraseContextTokenRanges([{ start, end: sequence.nextTokenIndex }]);
       }
@@ -258,7 +258,7 @@ export class LlamaBackend implements Backend {
    */
   async testAdapters(tokens: readonly number[]): Promise<void> {
     const loras = Loras.of(this.#model, this.#context);
-    if (loras === null || this.#direct === null) return;
+    if (loras === null || this.#nativeApi === null) return;
     const logprob = async () => {
       await this.keep(0, 0);
       return (await this.score(0, tokens, tokens, 0)).at(-1)!.logprob!;
@@ -270,13 +270,13 @@ export class LlamaBackend implements Backend {
 
   get capabilities(): EngineCapabilities {
     return capabilitiesOf({
-      direct: this.#direct !== null,
-      rewinds: !this.#sequences[0]!.needsCheckpoints,
-      adapters: this.loras !== null,
+      nativeApi: this.#nativeApi !== null,
+      canRewind: !this.#sequences[0]!.needsCheckpoints,
+      loras: this.loras !== null,
     });
   }
 
-  #directParts(direct: Direct, slot: number): DirectDecoderParts {
+  #directParts(direct: NativeApi, slot: number): DirectDecoderParts {
     return {
       direct,
       sequence: this.#sequences[slot]!,

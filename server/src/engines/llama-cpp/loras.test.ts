@@ -303,7 +303,7 @@ describe("a slot in which an adapter made something that is no number", () => {
     );
     const tokens = short.slice(0, 16);
     await backend.testCopying(tokens);
-    await backend.testDirect(tokens);
+    await backend.testNativeApi(tokens);
     await backend.testAdapters(tokens);
     wild = await backend.loras!.load(await adapterFor(base, folder, "wild"), 1e30);
   });

@@ -1,7 +1,7 @@
 import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } from "node-llama-cpp";
 import type { Sampling } from "../../engine/port.ts";
 import { type Biases, counts } from "./bias.ts";
-import type { SamplerConfig } from "./direct.ts";
+import type { SamplerConfig } from "./native/native-api.ts";
 
 /** llama.cpp takes 2³² − 1 to mean "any seed"; so seeds are taken modulo that number. */
 const SEEDS = 0xffff_ffff;

@@ -1,5 +1,5 @@
 import type { TokenInfo } from "../../engine/port.ts";
-import type { Direct, Logits, Sampler } from "./direct.ts";
+import type { LogitsHandle, NativeApi, Sampler } from "./native/native-api.ts";
 
 /**
  * What the model itself thinks of tokens, before any sampling change. Looks twice at the logits: sorting all of them
@@ -10,15 +10,15 @@ export class Scorer {
   readonly #best: Sampler;
   readonly #bytes: (token: number) => Uint8Array;
 
-  constructor(direct: Direct, bytes: (token: number) => Uint8Array) {
-    this.#plain = direct.sampler();
-    this.#best = direct.sampler();
+  constructor(direct: NativeApi, bytes: (token: number) => Uint8Array) {
+    this.#plain = direct.createSampler();
+    this.#best = direct.createSampler();
     this.#bytes = bytes;
   }
 
   /** @param top alternatives to give, ≥ 0. */
-  async score(logits: Logits, token: number, top: number): Promise<TokenInfo> {
-    const own = await this.#plain.look(logits, { temperature: 0 }, { tokens: [token], top: 0 });
+  async score(logits: LogitsHandle, token: number, top: number): Promise<TokenInfo> {
+    const own = await this.#plain.selectedLogits(logits, { temperature: 0 }, { tokens: [token], top: 0 });
     const values = pairs(own.logits);
     const best = Math.max(...values.map(([, logit]) => logit));
     const logprob = (logit: number) => logit - best - Math.log(own.weight);
@@ -37,10 +37,10 @@ export class Scorer {
     this.#best.dispose();
   }
 
-  async #top(logits: Logits, count: number): Promise<[number, number][]> {
+  async #top(logits: LogitsHandle, count: number): Promise<[number, number][]> {
     // Not greedy, as greedily nothing would be cut off first; what is picked doesn't matter.
     const config = { temperature: 1, topK: count, seed: 0 };
-    return pairs((await this.#best.look(logits, config, { tokens: [], top: count })).logits);
+    return pairs((await this.#best.selectedLogits(logits, config, { tokens: [], top: count })).logits);
   }
 }
 

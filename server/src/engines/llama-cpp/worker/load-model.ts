@@ -151,6 +151,6 @@ async function testNativeApis(
 ): Promise<void> {
   const tokens = tokenizer.anyTokens(3);
   await backend.testCopying(tokens);
-  await backend.testDirect(tokens.slice(0, 2));
+  await backend.testNativeApi(tokens.slice(0, 2));
   if (maxAdapters > 0) await backend.testAdapters(tokens.slice(0, 1));
 }

@@ -4,7 +4,7 @@ import type {
   LlamaGrammarEvaluationState,
   LlamaModel,
 } from "node-llama-cpp";
-import { EngineError } from "../../engine/port.ts";
+import { EngineError } from "../../../engine/port.ts";
 
 /**
  * The library's inner functions, which its public ones are made of. They allow what those don't: to look at the
@@ -61,7 +61,7 @@ export interface SamplerConfig {
 /** Evaluation of the library's default importance; all are alike here. */
 const PRIORITY = 5;
 
-export class Direct {
+export class NativeApi {
   readonly #model: InnerModel;
   readonly #context: InnerContext;
   readonly #samplers: NativeSamplerClass;
@@ -73,7 +73,7 @@ export class Direct {
   }
 
   /** Null where the library has no such functions. That they do what they should is for a test to find out. */
-  static of(model: LlamaModel, context: LlamaContext, sequence: LlamaContextSequence): Direct | null {
+  static of(model: LlamaModel, context: LlamaContext, sequence: LlamaContextSequence): NativeApi | null {
     const inner = { model: model as InnerModel, context: context as InnerContext };
     const samplers = inner.model._llama?._bindings?.AddonSampler;
     const whole =
@@ -83,10 +83,10 @@ export class Direct {
       typeof inner.context._ctx?.sampleToken === "function" &&
       typeof (sequence as InnerSequence)._decodeTokens === "function" &&
       inner.model._model !== undefined;
-    return whole ? new Direct(inner.model, inner.context, samplers) : null;
+    return whole ? new NativeApi(inner.model, inner.context, samplers) : null;
   }
 
-  sampler(): Sampler {
+  createSampler(): Sampler {
     return new Sampler(new this.#samplers(this.#model._model));
   }
 
@@ -94,18 +94,18 @@ export class Direct {
    * Computes tokens, and calls `at` with the logits after each from the token `from` on, one after the other.
    * They must fit the context. Rejects with what `at` threw, when all is computed.
    */
-  async compute(
+  async evaluate(
     sequence: LlamaContextSequence,
     tokens: readonly number[],
     from: number,
-    at: (logits: Logits, index: number) => Promise<void>,
+    at: (logits: LogitsHandle, index: number) => Promise<void>,
   ): Promise<void> {
     const inner = sequence as InnerSequence;
     const wanted = tokens.map((_, index) => index >= from);
     const context = this.#context._ctx!;
     let failure: { error: unknown } | null = null;
     // The library would never end the batch if this failed.
-    const guarded = async (logits: Logits, index: number): Promise<void> => {
+    const guarded = async (logits: LogitsHandle, index: number): Promise<void> => {
       try {
         if (failure === null) await at(logits, index);
       } catch (error) {
@@ -135,7 +135,7 @@ export class Direct {
 }
 
 /** What follows one token: gone when the next batch is computed. */
-export type Logits = (sampler: NativeSampler, ...what: unknown[]) => Promise<unknown>;
+export type LogitsHandle = (sampler: NativeSampler, ...what: unknown[]) => Promise<unknown>;
 
 /** Picks tokens; has its own random numbers and history. One call at a time. */
 export class Sampler {
@@ -148,8 +148,8 @@ export class Sampler {
   }
 
   /** @param grammar moved on by the token that is picked. */
-  async pick(
-    logits: Logits,
+  async sample(
+    logits: LogitsHandle,
     config: SamplerConfig,
     grammar: LlamaGrammarEvaluationState | null,
   ): Promise<number> {
@@ -162,10 +162,10 @@ export class Sampler {
    * The logits are numbers: all of them or none are. Then none is the best, and llama.cpp picks the first of all.
    * @throws EngineError `invalid` otherwise.
    */
-  async assertSound(logits: Logits): Promise<void> {
+  async assertFiniteLogits(logits: LogitsHandle): Promise<void> {
     const config = { temperature: 0 };
-    if ((await this.pick(logits, config, null)) > 0) return;
-    const { logits: first } = await this.look(logits, config, { tokens: [0], top: 0 });
+    if ((await this.sample(logits, config, null)) > 0) return;
+    const { logits: first } = await this.selectedLogits(logits, config, { tokens: [0], top: 0 });
     if (first.every(Number.isFinite)) return;
     throw new EngineError("invalid", "The adapter's weights are out of range: with them the model fails.");
   }
@@ -174,8 +174,8 @@ export class Sampler {
    * Logits as `[token, logit, …]`: of `tokens` and the best, or of the `top` best. `weight`: the sum of
    * e^(logit − best logit) over all the sampler left.
    */
-  async look(
-    logits: Logits,
+  async selectedLogits(
+    logits: LogitsHandle,
     config: SamplerConfig,
     what: { tokens: readonly number[]; top: number },
   ): Promise<{ logits: readonly number[]; weight: number }> {
@@ -187,8 +187,8 @@ export class Sampler {
   }
 
   /** All logits, best first, as `[token, logit, …]`; what `grammar` forbids is −∞. `grammar` is used up. */
-  async all(
-    logits: Logits,
+  async sortedLogits(
+    logits: LogitsHandle,
     config: SamplerConfig,
     grammar: LlamaGrammarEvaluationState | null,
   ): Promise<readonly number[]> {
