@@ -1,7 +1,7 @@
 import type { LlamaGrammarEvaluationState } from "node-llama-cpp";
 import type { DecodeSpec, MadeToken } from "./backend.ts";
-import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
 import { BatchCosts, Drafts } from "./drafts.ts";
+import { NativeDecoder, type NativeDecoderOptions } from "./native/native-decoder.ts";
 
 /** Guessing always pays off. */
 const FREE_GUESSES = new BatchCosts([
@@ -17,7 +17,7 @@ const CERTAIN = 1e4;
  * @param keep drops all but so many of the slot's tokens, and says how many are left.
  */
 export async function passesDirectTest(
-  parts: DirectDecoderParts,
+  parts: NativeDecoderOptions,
   tokens: readonly number[],
   continued: readonly number[],
   begin: (grammar: string) => LlamaGrammarEvaluationState,
@@ -27,7 +27,7 @@ export async function passesDirectTest(
     const guesses = spec.prediction === undefined ? null : new Drafts(spec.prediction, FREE_GUESSES);
     const feed = tokens.slice(await keep(tokens.length - 1));
     const whole = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 8, ...spec };
-    const decoder = new DirectDecoder(parts, feed, whole, grammar, null, guesses);
+    const decoder = new NativeDecoder(parts, feed, whole, grammar, null, guesses);
     try {
       const made: MadeToken[] = [];
       while (made.length < 2) made.push(...(await decoder.next()));

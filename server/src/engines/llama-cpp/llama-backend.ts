@@ -4,7 +4,6 @@ import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { Closing } from "./closing.ts";
-import { DirectDecoder, type DirectDecoderParts } from "./direct-decoder.ts";
 import { passesDirectTest } from "./direct-test.ts";
 import type { DraftModel } from "./draft-model.ts";
 import { BatchCosts, Drafts } from "./drafts.ts";
@@ -13,6 +12,7 @@ import { Lookup, type LookupOptions } from "./lookup.ts";
 import { passesLoraTest } from "./lora-test.ts";
 import { Loras } from "./loras.ts";
 import { NativeApi, type Sampler } from "./native/native-api.ts";
+import { NativeDecoder, type NativeDecoderOptions } from "./native/native-decoder.ts";
 import { evaluateOptions } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
 import type { Speculation } from "./speculation.ts";
@@ -148,10 +148,10 @@ export class LlamaBackend implements Backend {
     if (this.#nativeApi === null || (guesses === null && isPlain(spec))) {
       return this.#plainDecoder(slot, tokens, spec);
     }
-    const parts = this.#directParts(this.#nativeApi, slot);
-    if (spec.grammar === undefined) return new DirectDecoder(parts, tokens, spec, null, null, guesses);
+    const parts = this.#nativeDecoderOptions(this.#nativeApi, slot);
+    if (spec.grammar === undefined) return new NativeDecoder(parts, tokens, spec, null, null, guesses);
     const grammar = this.#grammars.begin(spec.grammar);
-    return new DirectDecoder(parts, tokens, spec, grammar, this.#closing(spec.grammar), guesses);
+    return new NativeDecoder(parts, tokens, spec, grammar, this.#closing(spec.grammar), guesses);
   }
 
   /** A prediction knows best. */
@@ -210,7 +210,7 @@ export class LlamaBackend implements Backend {
   async testNativeApi(tokens: readonly number[]): Promise<void> {
     const direct = NativeApi.of(this.#model, this.#context, this.#sequences[0]!);
     if (direct === null) return;
-    const parts = this.#directParts(direct, 0);
+    const parts = this.#nativeDecoderOptions(direct, 0);
     const continued = await this.#greedily(0, tokens);
     const begin = (grammar: string) => this.#grammars.begin(grammar);
     const passed = await passesDirectTest(parts, tokens, continued, begin, (count) => this.keep(0, count));
@@ -276,9 +276,9 @@ export class LlamaBackend implements Backend {
     });
   }
 
-  #directParts(direct: NativeApi, slot: number): DirectDecoderParts {
+  #nativeDecoderOptions(direct: NativeApi, slot: number): NativeDecoderOptions {
     return {
-      direct,
+      nativeApi: direct,
       sequence: this.#sequences[slot]!,
       contextSize: this.#context.contextSize,
       endTokens: this.#endTokens,

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { tinyModel } from "./adapter-fixture.ts";
-import type { DecodeSpec } from "./backend.ts";
-import { LlamaBackend } from "./llama-backend.ts";
+import { tinyModel } from "../adapter-fixture.ts";
+import type { DecodeSpec } from "../backend.ts";
+import { LlamaBackend } from "../llama-backend.ts";
 
 /** By this measure any number of tokens costs as much as one: the backend guesses as much as it can. */
 let readings = 0;

@@ -1,17 +1,17 @@
 import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
-import { EngineError } from "../../engine/port.ts";
-import type { Decoder, DecodeSpec, MadeToken } from "./backend.ts";
-import { Biases } from "./bias.ts";
-import type { Closing } from "./closing.ts";
-import { Distribution, needsDistribution } from "./distribution.ts";
-import type { LogitsHandle, NativeApi, Sampler, SamplerConfig } from "./native/native-api.ts";
-import { samplerConfig } from "./sampling.ts";
-import { Scorer } from "./scores.ts";
-import type { Speculation } from "./speculation.ts";
-import { Thinking } from "./thinking.ts";
+import { EngineError } from "../../../engine/port.ts";
+import type { Decoder, DecodeSpec, MadeToken } from "../backend.ts";
+import { Biases } from "../bias.ts";
+import type { Closing } from "../closing.ts";
+import { Distribution, needsDistribution } from "../distribution.ts";
+import { samplerConfig } from "../sampling.ts";
+import { Scorer } from "../scores.ts";
+import type { Speculation } from "../speculation.ts";
+import { Thinking } from "../thinking.ts";
+import type { LogitsHandle, NativeApi, Sampler, SamplerConfig } from "./native-api.ts";
 
-export interface DirectDecoderParts {
-  direct: NativeApi;
+export interface NativeDecoderOptions {
+  nativeApi: NativeApi;
   sequence: LlamaContextSequence;
   contextSize: number;
   endTokens: readonly number[];
@@ -25,8 +25,8 @@ const BEST_TRIED = 64;
 const MORE_GOES = 2;
 
 /** Makes the tokens of a choice that asks for more than plain sampling. */
-export class DirectDecoder implements Decoder {
-  readonly #parts: DirectDecoderParts;
+export class NativeDecoder implements Decoder {
+  readonly #options: NativeDecoderOptions;
   readonly #spec: DecodeSpec;
   readonly #output: number[] = [];
   readonly #biases: Biases;
@@ -38,35 +38,35 @@ export class DirectDecoder implements Decoder {
   readonly #grammar: LlamaGrammarEvaluationState | null;
   readonly #closing: Closing | null;
   /** With an adapter. */
-  readonly #guard: Sampler | null;
+  readonly #finiteCheckSampler: Sampler | null;
   /** Tokens to compute next; what follows the last of them is made. */
-  #feed: readonly number[];
+  #nextInput: readonly number[];
   /** What may come after those; null: not asked yet. */
-  #ahead: readonly number[] | null = null;
+  #proposed: readonly number[] | null = null;
   /** Tokens that must come next. */
   #forced: number[];
   /** What must come next ends the choice. */
-  #closed = false;
+  #endForced = false;
   sound = false;
 
   /** @param grammar at its start; `closing` too. */
   constructor(
-    parts: DirectDecoderParts,
+    parts: NativeDecoderOptions,
     tokens: readonly number[],
     spec: DecodeSpec,
     grammar: LlamaGrammarEvaluationState | null,
     closing: Closing | null,
     speculation: Speculation | null = null,
   ) {
-    const { direct, bytes, encode } = parts;
-    this.#parts = parts;
+    const { nativeApi: direct, bytes, encode } = parts;
+    this.#options = parts;
     this.#spec = spec;
-    this.#feed = tokens;
+    this.#nextInput = tokens;
     this.#grammar = grammar;
     this.#closing = closing;
     this.#biases = new Biases(spec.sampling, parts.endTokens);
     this.#sampler = direct.createSampler();
-    this.#guard = spec.adapter === undefined ? null : direct.createSampler();
+    this.#finiteCheckSampler = spec.adapter === undefined ? null : direct.createSampler();
     this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
     this.#scorer = spec.logprobs === undefined ? null : new Scorer(direct, bytes);
     this.#thinking =
@@ -84,34 +84,34 @@ export class DirectDecoder implements Decoder {
   async prepare(): Promise<void> {
     const room = this.#spec.maxTokens - this.#output.length - 1;
     const forced = this.#forced.slice(0, room);
-    this.#ahead = forced.length > 0 ? forced : ((await this.#speculation?.next(room)) ?? []);
+    this.#proposed = forced.length > 0 ? forced : ((await this.#speculation?.next(room)) ?? []);
   }
 
   async next(): Promise<readonly MadeToken[]> {
-    const { direct, sequence } = this.#parts;
-    if (this.#ahead === null) await this.prepare();
-    const ahead = this.#ahead!;
-    this.#ahead = null;
-    const firstAt = this.#feed.length - 1;
+    const { nativeApi: direct, sequence } = this.#options;
+    if (this.#proposed === null) await this.prepare();
+    const ahead = this.#proposed!;
+    this.#proposed = null;
+    const firstAt = this.#nextInput.length - 1;
     const made: MadeToken[] = [];
     let asExpected = true;
     this.sound = false;
-    await direct.evaluate(sequence, [...this.#feed, ...ahead], firstAt, async (logits, index) => {
-      await this.#guard?.assertFiniteLogits(logits);
+    await direct.evaluate(sequence, [...this.#nextInput, ...ahead], firstAt, async (logits, index) => {
+      await this.#finiteCheckSampler?.assertFiniteLogits(logits);
       if (!asExpected) return;
       const one = await this.#make(logits);
       made.push(one);
       asExpected = !one.ends && one.token === ahead[index - firstAt];
     });
-    await this.#forget(ahead.length - (made.length - 1));
-    this.#feed = [made.at(-1)!.token];
-    this.sound = this.#guard !== null;
+    await this.#dropLast(ahead.length - (made.length - 1));
+    this.#nextInput = [made.at(-1)!.token];
+    this.sound = this.#finiteCheckSampler !== null;
     return made;
   }
 
   end(): void {
     this.#sampler.dispose();
-    this.#guard?.dispose();
+    this.#finiteCheckSampler?.dispose();
     this.#speculation?.end?.();
     this.#scorer?.dispose();
   }
@@ -123,14 +123,14 @@ export class DirectDecoder implements Decoder {
     const follow = this.#thinking?.made(token) ?? [];
     if (follow.length > 0) this.#forced = [...follow];
     const made: MadeToken = { token, ends: this.#ends(token) };
-    if (made.ends && this.#closed) made.closed = true;
+    if (made.ends && this.#endForced) made.closed = true;
     if (this.#scorer !== null) made.info = await this.#scorer.score(logits, token, this.#spec.logprobs!);
     return made;
   }
 
   /** With a grammar the end token says that it is complete, and there is nothing to go on with. */
   #ends(token: number): boolean {
-    return this.#parts.isEnd(token) && (this.#spec.ignoreEos !== true || this.#constraint !== null);
+    return this.#options.isEnd(token) && (this.#spec.ignoreEos !== true || this.#constraint !== null);
   }
 
   /** The grammar, where it applies now. */
@@ -141,7 +141,7 @@ export class DirectDecoder implements Decoder {
   async #pick(logits: LogitsHandle): Promise<number> {
     const token = await this.#sample(logits);
     if (this.#thinking === null || this.#thinking.outside) return this.#close(token);
-    const instead = this.#thinking.instead(token, this.#parts.isEnd(token));
+    const instead = this.#thinking.instead(token, this.#options.isEnd(token));
     if (instead === null) return token;
     if (instead.length === 0) return this.#close(await this.#sample(logits));
     this.#forced = instead.slice(1);
@@ -150,11 +150,11 @@ export class DirectDecoder implements Decoder {
 
   /** The token, or where it would leave too few for the grammar's end, the first of those that end it. */
   #close(token: number): number {
-    if (this.#closing === null || this.#parts.isEnd(token)) return token;
+    if (this.#closing === null || this.#options.isEnd(token)) return token;
     const left = this.#spec.maxTokens - this.#output.length - 1;
     const ending = this.#closing.instead(token, left);
     if (ending === null) return token;
-    this.#closed = true;
+    this.#endForced = true;
     this.#forced = ending.slice(1);
     return ending[0]!;
   }
@@ -163,11 +163,15 @@ export class DirectDecoder implements Decoder {
     const { sampling, prompt, minTokens = 0 } = this.#spec;
     const history = { prompt, output: this.#output };
     const noEnd = this.#output.length < minTokens;
-    const config = samplerConfig(sampling, history, this.#biases, this.#parts.contextSize, noEnd);
+    const config = samplerConfig(sampling, history, this.#biases, this.#options.contextSize, noEnd);
     const grammar = this.#constraint;
     const token = await this.#draw(logits, config, grammar);
     // llama.cpp picks the first token of all where none may follow, and that may be an end token.
-    if (grammar !== null && this.#parts.isEnd(token) && !this.#parts.direct.acceptsNext(grammar, token)) {
+    if (
+      grammar !== null &&
+      this.#options.isEnd(token) &&
+      !this.#options.nativeApi.acceptsNext(grammar, token)
+    ) {
       throw new EngineError("invalid", "The grammar can't be completed: nothing may follow the text so far.");
     }
     return token;
@@ -189,7 +193,7 @@ export class DirectDecoder implements Decoder {
       grammar?.clone() ?? null,
     );
     const token = this.#distribution.pick(all);
-    if (grammar !== null && !this.#parts.isEnd(token)) this.#parts.direct.accept(grammar, token);
+    if (grammar !== null && !this.#options.isEnd(token)) this.#options.nativeApi.accept(grammar, token);
     return token;
   }
 
@@ -202,7 +206,7 @@ export class DirectDecoder implements Decoder {
     config: SamplerConfig,
     grammar: LlamaGrammarEvaluationState,
   ): Promise<number | null> {
-    const { direct, isEnd } = this.#parts;
+    const { nativeApi: direct, isEnd } = this.#options;
     const allowed = (token: number): boolean => {
       if (!direct.acceptsNext(grammar, token)) return false;
       if (!isEnd(token)) direct.accept(grammar, token);
@@ -219,9 +223,9 @@ export class DirectDecoder implements Decoder {
   }
 
   /** Drops the last tokens of the slot's state, computed for guesses that were wrong. */
-  async #forget(count: number): Promise<void> {
+  async #dropLast(count: number): Promise<void> {
     if (count === 0) return;
-    const { sequence } = this.#parts;
+    const { sequence } = this.#options;
     const end = sequence.nextTokenIndex;
     await sequence.eraseContextTokenRanges([{ start: end - count, end }]);
   }
