@@ -4,14 +4,14 @@ import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import { BLOCK_TOKENS } from "./blocks.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { Closing } from "./closing.ts";
-import { passesDirectTest } from "./direct-test.ts";
 import type { DraftModel } from "./draft-model.ts";
 import { BatchCosts, Drafts } from "./drafts.ts";
 import { Grammars } from "./grammars.ts";
 import { Lookup, type LookupOptions } from "./lookup.ts";
-import { passesLoraTest } from "./lora-test.ts";
 import { Loras } from "./loras.ts";
+import { passesLoraSelfTest } from "./native/lora-self-test.ts";
 import { NativeApi, type Sampler } from "./native/native-api.ts";
+import { passesNativeApiSelfTest } from "./native/native-api-self-test.ts";
 import { NativeDecoder, type NativeDecoderOptions } from "./native/native-decoder.ts";
 import { evaluateOptions } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
@@ -213,7 +213,9 @@ export class LlamaBackend implements Backend {
     const parts = this.#nativeDecoderOptions(direct, 0);
     const continued = await this.#greedily(0, tokens);
     const begin = (grammar: string) => this.#grammars.begin(grammar);
-    const passed = await passesDirectTest(parts, tokens, continued, begin, (count) => this.keep(0, count));
+    const passed = await passesNativeApiSelfTest(parts, tokens, continued, begin, (count) =>
+      this.keep(0, count),
+    );
     await this.keep(0, 0);
     if (passed) this.#nativeApi = direct;
   }
@@ -263,7 +265,7 @@ export class LlamaBackend implements Backend {
       await this.keep(0, 0);
       return (await this.score(0, tokens, tokens, 0)).at(-1)!.logprob!;
     };
-    const passed = await passesLoraTest(loras, logprob);
+    const passed = await passesLoraSelfTest(loras, logprob);
     await this.keep(0, 0);
     if (passed) this.loras = loras;
   }

@@ -1,7 +1,7 @@
 import type { LlamaGrammarEvaluationState } from "node-llama-cpp";
-import type { DecodeSpec, MadeToken } from "./backend.ts";
-import { BatchCosts, Drafts } from "./drafts.ts";
-import { NativeDecoder, type NativeDecoderOptions } from "./native/native-decoder.ts";
+import type { DecodeSpec, MadeToken } from "../backend.ts";
+import { BatchCosts, Drafts } from "../drafts.ts";
+import { NativeDecoder, type NativeDecoderOptions } from "./native-decoder.ts";
 
 /** Guessing always pays off. */
 const FREE_GUESSES = new BatchCosts([
@@ -16,7 +16,7 @@ const CERTAIN = 1e4;
  * @param continued the two tokens that greedily follow `tokens`.
  * @param keep drops all but so many of the slot's tokens, and says how many are left.
  */
-export async function passesDirectTest(
+export async function passesNativeApiSelfTest(
   parts: NativeDecoderOptions,
   tokens: readonly number[],
   continued: readonly number[],

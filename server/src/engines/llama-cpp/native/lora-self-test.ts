@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Loras } from "./loras.ts";
+import type { Loras } from "../loras.ts";
 
 const ALIGNMENT = 32;
 /** The kinds of a value and of a tensor, by their numbers in the file. */
@@ -13,7 +13,7 @@ const MATRIX = /^blk\.0\.(attn_output|ffn_down)\.weight$/;
  * much as its scale says, and leaves no trace.
  * @param logprob of one and the same token after the same prompt, computed anew each time.
  */
-export async function passesLoraTest(loras: Loras, logprob: () => Promise<number>): Promise<boolean> {
+export async function passesLoraSelfTest(loras: Loras, logprob: () => Promise<number>): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), "hearth-adapter-")).catch(() => null);
   if (folder === null) return false;
   const keys: number[] = [];
