@@ -5,8 +5,8 @@ import { InsufficientMemoryError, type Llama, type LlamaModel } from "node-llama
 import { EngineError, type EngineModelInfo } from "../../../engine/port.ts";
 import { BLOCK_TOKENS } from "../blocks.ts";
 import { DraftModel } from "../draft-model.ts";
-import { openLibrary } from "../library.ts";
 import { LlamaBackend } from "../llama-backend.ts";
+import { openLlamaCpp } from "../native/open-llama-cpp.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
 import { SliceSizer } from "../slices.ts";
 import { Tokenizer } from "../tokenizer.ts";
@@ -47,7 +47,7 @@ export async function loadModel(options: LlamaCppOptions): Promise<LoadedModel> 
 
 async function loadUnguarded(given: LlamaCppOptions): Promise<LoadedModel> {
   const options = resolveOptions(given, { cores: availableParallelism(), memoryBytes: totalmem() });
-  const llama = await openLibrary(options.threads);
+  const llama = await openLlamaCpp(options.threads);
   const model = await llama.loadModel({ modelPath: options.modelPath });
   const contextSize = contextTokens(options, {
     trainedTokens: model.trainContextSize,

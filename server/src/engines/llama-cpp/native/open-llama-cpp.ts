@@ -28,11 +28,11 @@ interface InnerLlama {
 const MOST_PADDING_BYTES = 1024 ** 3;
 
 /** Opens llama.cpp in this process. @throws Error where no binary fits the machine. */
-export async function openLibrary(maxThreads: number): Promise<Llama> {
+export async function openLlamaCpp(maxThreads: number): Promise<Llama> {
   // The library's processes need nothing of what this one was started with, and would load it all.
   process.execArgv = [];
   try {
-    return await openUntried(maxThreads);
+    return await openWithoutTrialProcess(maxThreads);
   } catch {
     const fixed = { gpu: false, build: "never", skipDownload: true } as const;
     return getLlama({ ...fixed, maxThreads, logLevel: LlamaLogLevel.error });
@@ -40,7 +40,7 @@ export async function openLibrary(maxThreads: number): Promise<Llama> {
 }
 
 /** @throws Error where the library is not laid out as expected: then its public function knows better. */
-async function openUntried(maxThreads: number): Promise<Llama> {
+async function openWithoutTrialProcess(maxThreads: number): Promise<Llama> {
   const platform = `linux-${process.arch}`;
   const library = createRequire(import.meta.url).resolve("node-llama-cpp");
   const root = join(library, "../..");
