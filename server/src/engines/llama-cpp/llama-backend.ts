@@ -6,9 +6,9 @@ import { capabilitiesOf } from "./capabilities.ts";
 import { Closing } from "./closing.ts";
 import type { DraftModel } from "./draft-model.ts";
 import { BatchCosts, Drafts } from "./drafts.ts";
-import { Grammars } from "./grammars.ts";
 import { Lookup, type LookupOptions } from "./lookup.ts";
 import { Loras } from "./loras.ts";
+import { GrammarCache } from "./native/grammar-cache.ts";
 import { passesLoraSelfTest } from "./native/lora-self-test.ts";
 import { NativeApi, type Sampler } from "./native/native-api.ts";
 import { passesNativeApiSelfTest } from "./native/native-api-self-test.ts";
@@ -43,7 +43,7 @@ export class LlamaBackend implements Backend {
   readonly #context: LlamaContext;
   readonly #cpuMs: () => number;
   readonly #sequences: LlamaContextSequence[];
-  readonly #grammars: Grammars;
+  readonly #grammars: GrammarCache;
   readonly #bytes: TokenBytes;
   readonly #endTokens: readonly number[];
   /** Null where adapters can't be used. */
@@ -60,7 +60,7 @@ export class LlamaBackend implements Backend {
     this.#model = model;
     this.#context = context;
     this.#cpuMs = cpuMs;
-    this.#grammars = new Grammars(model.llama, model);
+    this.#grammars = new GrammarCache(model.llama, model);
     this.#bytes = new TokenBytes(model);
     this.#endTokens = [...model.iterateAllTokens()].filter((token) => model.isEogToken(token));
     this.#sequences = Array.from({ length: context.totalSequences }, () => context.getSequence());

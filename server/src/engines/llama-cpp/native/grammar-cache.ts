@@ -1,23 +1,23 @@
 import { type Llama, LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel } from "node-llama-cpp";
-import { GBNF_LIMITS, parseRules } from "../../engine/grammar/gbnf-parse.ts";
-import { type Lowered, lower } from "../../engine/grammar/lower.ts";
-import { EngineError } from "../../engine/port.ts";
+import { GBNF_LIMITS, parseRules } from "../../../engine/grammar/gbnf-parse.ts";
+import { type Lowered, lower } from "../../../engine/grammar/lower.ts";
+import { EngineError } from "../../../engine/port.ts";
 
 /** Parsed grammars kept; one is some times its text. */
-const KEPT = 64;
-const KEPT_CHARACTERS = 4 * 1024 ** 2;
+const MAX_GRAMMARS = 64;
+const MAX_CHARACTERS = 4 * 1024 ** 2;
 
-interface Kept {
+interface CachedGrammar {
   grammar: LlamaGrammar;
   /** The same, to be followed outside of llama.cpp; null where it can't be, absent until it is wanted. */
   lowered?: Lowered | null;
 }
 
 /** Parses grammars once; keeps those used last. */
-export class Grammars {
+export class GrammarCache {
   readonly #llama: Llama;
   readonly #model: LlamaModel;
-  readonly #kept = new Map<string, Kept>();
+  readonly #cached = new Map<string, CachedGrammar>();
   #characters = 0;
 
   constructor(llama: Llama, model: LlamaModel) {
@@ -44,22 +44,22 @@ export class Grammars {
   }
 
   /** @throws EngineError `invalid` when llama.cpp doesn't take it. */
-  parse(text: string): Kept {
+  parse(text: string): CachedGrammar {
     try {
-      const kept = this.#kept.get(text) ?? { grammar: new LlamaGrammar(this.#llama, { grammar: text }) };
-      this.#keep(text, kept);
+      const kept = this.#cached.get(text) ?? { grammar: new LlamaGrammar(this.#llama, { grammar: text }) };
+      this.#touch(text, kept);
       return kept;
     } catch (error) {
       throw new EngineError("invalid", "The grammar is not one that the model's engine can use.", error);
     }
   }
 
-  #keep(text: string, kept: Kept): void {
-    if (!this.#kept.delete(text)) this.#characters += text.length;
-    this.#kept.set(text, kept);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= KEPT && this.#characters <= KEPT_CHARACTERS) break;
-      this.#kept.delete(oldest);
+  #touch(text: string, kept: CachedGrammar): void {
+    if (!this.#cached.delete(text)) this.#characters += text.length;
+    this.#cached.set(text, kept);
+    for (const oldest of this.#cached.keys()) {
+      if (this.#cached.size <= MAX_GRAMMARS && this.#characters <= MAX_CHARACTERS) break;
+      this.#cached.delete(oldest);
       this.#characters -= oldest.length;
     }
   }
