@@ -13,10 +13,10 @@ import { passesLoraSelfTest } from "./native/lora-self-test.ts";
 import { NativeApi, type Sampler } from "./native/native-api.ts";
 import { passesNativeApiSelfTest } from "./native/native-api-self-test.ts";
 import { NativeDecoder, type NativeDecoderOptions } from "./native/native-decoder.ts";
+import { TokenBytes } from "./native/token-bytes.ts";
 import { evaluateOptions } from "./sampling.ts";
 import { Scorer } from "./scores.ts";
 import type { Speculation } from "./speculation.ts";
-import { TokenBytes } from "./token-bytes.ts";
 
 /** Not in the library's public interface: used only where it exists and passes a test at the start. */
 interface CopyingSequence {

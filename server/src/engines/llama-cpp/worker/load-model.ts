@@ -7,9 +7,9 @@ import { BLOCK_TOKENS } from "../blocks.ts";
 import { DraftModel } from "../draft-model.ts";
 import { LlamaBackend } from "../llama-backend.ts";
 import { openLlamaCpp } from "../native/open-llama-cpp.ts";
+import { Tokenizer } from "../native/tokenizer.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
 import { SliceSizer } from "../slices.ts";
-import { Tokenizer } from "../tokenizer.ts";
 
 export interface LoadedModel {
   info: EngineModelInfo;

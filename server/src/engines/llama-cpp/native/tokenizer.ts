@@ -1,11 +1,11 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
-import { contextExceededError } from "../../engine/context-limit.ts";
+import { contextExceededError } from "../../../engine/context-limit.ts";
 import {
   EngineError,
   type EngineErrorCode,
   type EngineInput,
   type GenerateRequest,
-} from "../../engine/port.ts";
+} from "../../../engine/port.ts";
 
 /** Turns an engine's input into token ids. Tokenizing blocks the process, so texts that can't fit are not tokenized. */
 export class Tokenizer {
