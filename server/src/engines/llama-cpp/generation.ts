@@ -1,6 +1,6 @@
 import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from "../../engine/port.ts";
 import { StopMatcher } from "../../engine/stop-matcher.ts";
-import type { Backend, Decoder, DecodeSpec, MadeToken } from "./backend.ts";
+import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./scheduling/backend.ts";
 import type { Slot } from "./slots.ts";
 import type { Adapter } from "./turns.ts";
 import { IncrementalDetokenizer } from "./worker/incremental-detokenizer.ts";
@@ -45,7 +45,7 @@ export class Generation {
     });
     this.waiting = [...this.#choices];
     this.#unfinished = spec.n;
-    if (spec.promptInfo?.logprobs === true) this.scores = [backend.info(spec.prompt[0]!)];
+    if (spec.promptInfo?.logprobs === true) this.scores = [backend.tokenInfo(spec.prompt[0]!)];
   }
 
   get adapter(): Adapter {
@@ -81,7 +81,7 @@ export class Generation {
       cachedTokens: this.#cachedTokens ?? 0,
     };
     if (promptInfo === undefined) return [start];
-    const tokens = this.#promptInfo ?? prompt.map((token) => this.#backend.info(token));
+    const tokens = this.#promptInfo ?? prompt.map((token) => this.#backend.tokenInfo(token));
     this.#promptInfo = null;
     return [start, { type: "prompt", tokens }];
   }
@@ -157,7 +157,10 @@ export class Choice {
   }
 
   /** Takes a token the model made. Returns what to deliver, and why the choice is at its end if it is. */
-  take({ token, ends, closed, info }: MadeToken): { events: EngineEvent[]; finish: FinishReason | null } {
+  take({ token, ends, closed, info }: GeneratedToken): {
+    events: EngineEvent[];
+    finish: FinishReason | null;
+  } {
     this.made++;
     this.generation.completionTokens++;
     if (info !== undefined) this.#infos.push(info);

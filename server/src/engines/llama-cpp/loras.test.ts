@@ -10,7 +10,7 @@ import type { Engine, GenerateRequest } from "../../engine/port.ts";
 import { adapterFor, mergeAdapter, tinyModel } from "./adapter-fixture.ts";
 import { expectAlike } from "./expect-alike.ts";
 import type { LlamaCppOptions } from "./kind.ts";
-import { LlamaBackend } from "./llama-backend.ts";
+import { LlamaBackend } from "./native/llama-backend.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 
 const never = new AbortController().signal;
@@ -313,7 +313,7 @@ describe("a slot in which an adapter made something that is no number", () => {
   });
 
   const logprobs = async (slot: number) => {
-    await backend.keep(slot, 0);
+    await backend.truncate(slot, 0);
     return (await backend.score(slot, short, short, 0)).map(({ logprob }) => logprob);
   };
 
@@ -322,17 +322,17 @@ describe("a slot in which an adapter made something that is no number", () => {
     ["is good again after it was renewed without another", null],
   ])("%s", async (_, from) => {
     expect(backend.canCopy).toBe(true);
-    await backend.keep(0, 0);
-    await backend.renew(0, null);
+    await backend.truncate(0, 0);
+    await backend.wipe(0, null);
     const [clean] = [await logprobs(0), await logprobs(1)];
     expect(clean.every(Number.isFinite)).toBe(true);
-    await backend.keep(0, 0);
-    backend.use(wild);
+    await backend.truncate(0, 0);
+    backend.useLora(wild);
     await backend.prefill(0, long);
-    backend.use(null);
+    backend.useLora(null);
     expect((await logprobs(0)).every(Number.isFinite), "what is to be mended is broken").toBe(false);
-    await backend.renew(0, from);
-    expect(backend.held(0)).toEqual([]);
+    await backend.wipe(0, from);
+    expect(backend.cachedTokens(0)).toEqual([]);
     expect(await logprobs(0)).toEqual(clean);
   });
 });

@@ -5,7 +5,7 @@ import { getLlama, type Llama, LlamaLogLevel, type LlamaModel, type Token } from
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Sampling } from "../../engine/port.ts";
 import { tinyModel } from "./adapter-fixture.ts";
-import { LlamaBackend } from "./llama-backend.ts";
+import { LlamaBackend } from "./native/llama-backend.ts";
 
 describe("sampling", () => {
   let folder: string;
@@ -45,7 +45,7 @@ describe("sampling", () => {
   const prompt = () => model.tokenize("My favourite fruit is", true);
 
   const make = async (sampling: Sampling, count: number): Promise<number[]> => {
-    const done = await backend.keep(0, prompt().length - 1);
+    const done = await backend.truncate(0, prompt().length - 1);
     const spec = { sampling, prompt: prompt(), maxTokens: count };
     const decoder = await backend.decode(0, prompt().slice(done), spec);
     const made: number[] = [];

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EngineEvent, TokenInfo } from "../../engine/port.ts";
 import { FakeClock } from "../../lib/clock.ts";
-import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
 import type { GenerationSpec } from "./generation.ts";
 import type { GenerationEvent } from "./protocol.ts";
 import { Scheduler } from "./scheduler.ts";
+import type { Backend, Decoder, DecodeSpec } from "./scheduling/backend.ts";
 import { SliceSizer } from "./slices.ts";
 import { Turns } from "./turns.ts";
 
@@ -33,11 +33,11 @@ class FakeBackend implements Backend {
     this.#with = Array.from({ length: slots }, () => null);
   }
 
-  held(slot: number): readonly number[] {
+  cachedTokens(slot: number): readonly number[] {
     return this.#held[slot]!;
   }
 
-  async keep(slot: number, count: number): Promise<number> {
+  async truncate(slot: number, count: number): Promise<number> {
     this.#failIf("keep");
     expect(this.busy.size, "slots change hands only between batches").toBe(0);
     this.#held[slot]!.length = Math.min(count, this.#held[slot]!.length);
@@ -53,7 +53,7 @@ class FakeBackend implements Backend {
     return this.#held[to]!.length;
   }
 
-  use(adapter: number | null): boolean {
+  useLora(adapter: number | null): boolean {
     expect(this.busy.size, "adapters change only between batches").toBe(0);
     if (adapter === this.adapter) return false;
     this.calls.push(`a${adapter ?? ""}`);
@@ -61,9 +61,9 @@ class FakeBackend implements Backend {
     return true;
   }
 
-  async renew(slot: number): Promise<void> {
+  async wipe(slot: number): Promise<void> {
     this.calls.push(`r${slot}`);
-    await this.keep(slot, 0);
+    await this.truncate(slot, 0);
   }
 
   prefill(slot: number, tokens: readonly number[]): Promise<void> {
@@ -76,10 +76,10 @@ class FakeBackend implements Backend {
 
   async score(slot: number, tokens: readonly number[], next: readonly number[]): Promise<TokenInfo[]> {
     await this.prefill(slot, tokens);
-    return next.map((id) => ({ ...this.info(id), logprob: -1 }));
+    return next.map((id) => ({ ...this.tokenInfo(id), logprob: -1 }));
   }
 
-  info(id: number): TokenInfo {
+  tokenInfo(id: number): TokenInfo {
     return { id, bytes: new Uint8Array(), logprob: null, top: [] };
   }
 
@@ -87,7 +87,7 @@ class FakeBackend implements Backend {
     let left = prompt.at(-1)!;
     let next: readonly number[] = tokens;
     return {
-      sound: true,
+      allFinite: true,
       next: () => {
         expect(this.adapter).toBe(adapter ?? null);
         this.#computeWith(slot);

@@ -1,9 +1,9 @@
 import { EngineError, type EngineEvent } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { Backend } from "./backend.ts";
 import { BLOCK_TOKENS, nextPiece } from "./blocks.ts";
 import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
 import { type GenerationEvent, serializeError } from "./protocol.ts";
+import type { Backend } from "./scheduling/backend.ts";
 import type { SliceSizer } from "./slices.ts";
 import { COPY_GAIN_TOKENS, commonPrefix, placePrompt, Slot, type SlotState } from "./slots.ts";
 import type { Adapter, Turns } from "./turns.ts";
@@ -119,7 +119,7 @@ export class Scheduler {
         (g) => g.waiting.length > 0 && (g.scores === null || g.running.size === 0),
       );
       if (waiting.length === 0) return;
-      const held = this.#slots.map((slot) => this.#backend.held(slot.index));
+      const held = this.#slots.map((slot) => this.#backend.cachedTokens(slot.index));
       const next = waiting
         .filter((g) => !this.#isBeingComputed(g, this.#slotStates(g, held)))
         .reduce<Generation | null>((a, b) => (a === null || rankOf(b) < rankOf(a) ? b : a), null);
@@ -174,7 +174,7 @@ export class Scheduler {
       if (slot.suspect) await this.#renew(slot);
       choice.promptDone =
         source === slot
-          ? await this.#backend.keep(slot.index, placement.reuse)
+          ? await this.#backend.truncate(slot.index, placement.reuse)
           : await this.#backend.copy(source.index, slot.index, placement.reuse);
       slot.takeOver(source, choice.promptDone, generation);
       generation.started(choice.promptDone);
@@ -184,8 +184,10 @@ export class Scheduler {
   }
 
   async #renew(slot: Slot): Promise<void> {
-    const sound = this.#slots.find((s) => !s.suspect && s.proven && this.#backend.held(s.index).length > 0);
-    await this.#backend.renew(slot.index, sound?.index ?? null);
+    const sound = this.#slots.find(
+      (s) => !s.suspect && s.proven && this.#backend.cachedTokens(s.index).length > 0,
+    );
+    await this.#backend.wipe(slot.index, sound?.index ?? null);
     slot.suspect = false;
   }
 
@@ -206,7 +208,7 @@ export class Scheduler {
       counts.set(generation.adapter, (counts.get(generation.adapter) ?? 0) + 1);
     }
     const adapter = turns.next(counts);
-    this.#backend.use(adapter);
+    this.#backend.useLora(adapter);
     const startMs = clock.monotonicMs();
     const now = streams.filter((c) => c.generation.adapter === adapter);
     await Promise.all(now.map((c) => this.#prepare(c)));
@@ -246,7 +248,7 @@ export class Scheduler {
     const tokens = nextPiece(position, choice.promptLeft, most, pieceMost);
     const slice = spec.prompt.slice(position, position + tokens);
     choice.promptDone += tokens;
-    const changes = this.#backend.use(generation.adapter);
+    const changes = this.#backend.useLora(generation.adapter);
     let startMs = clock.monotonicMs();
     try {
       if (choice.promptLeft > 0) {
@@ -276,7 +278,7 @@ export class Scheduler {
     choice.promptDone += tokens;
     const slice = prompt.slice(position, choice.promptDone);
     const next = prompt.slice(position + 1, choice.promptDone + 1);
-    this.#backend.use(generation.adapter);
+    this.#backend.useLora(generation.adapter);
     try {
       generation.scores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
       slot.computed(position, tokens);

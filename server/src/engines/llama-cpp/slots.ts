@@ -34,7 +34,7 @@ export class Slot {
   /** Nothing is computed here with an adapter, or what came of it last is a number: then all before was, too. */
   get proven(): boolean {
     const { occupant } = this;
-    return occupant === null || occupant.generation.adapter === null || occupant.decoder?.sound === true;
+    return occupant === null || occupant.generation.adapter === null || occupant.decoder?.allFinite === true;
   }
 
   /** How many of the first tokens that the slot holds `generation` may use. */

@@ -1,6 +1,6 @@
 import type { LlamaGrammarEvaluationState } from "node-llama-cpp";
-import type { DecodeSpec, MadeToken } from "../backend.ts";
 import { BatchCosts, Drafts } from "../drafts.ts";
+import type { DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
 import { NativeDecoder, type NativeDecoderOptions } from "./native-decoder.ts";
 
 /** Guessing always pays off. */
@@ -29,7 +29,7 @@ export async function passesNativeApiSelfTest(
     const whole = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 8, ...spec };
     const decoder = new NativeDecoder(parts, feed, whole, grammar, null, guesses);
     try {
-      const made: MadeToken[] = [];
+      const made: GeneratedToken[] = [];
       while (made.length < 2) made.push(...(await decoder.next()));
       return made.slice(0, 2);
     } finally {
@@ -55,12 +55,12 @@ export async function passesNativeApiSelfTest(
   }
 }
 
-function ids(made: readonly (MadeToken | number)[]): string {
+function ids(made: readonly (GeneratedToken | number)[]): string {
   return made.map((one) => (typeof one === "number" ? one : one.token)).join();
 }
 
 /** The best token comes first, and probabilities are probabilities. */
-function isPlausible({ token, info }: MadeToken): boolean {
+function isPlausible({ token, info }: GeneratedToken): boolean {
   if (info === undefined || info.logprob === null) return false;
   const [best, next] = info.top;
   return (

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyModel } from "../adapter-fixture.ts";
-import type { DecodeSpec } from "../backend.ts";
-import { LlamaBackend } from "../llama-backend.ts";
+import type { DecodeSpec } from "../scheduling/backend.ts";
+import { LlamaBackend } from "./llama-backend.ts";
 
 /** By this measure any number of tokens costs as much as one: the backend guesses as much as it can. */
 let readings = 0;
@@ -45,7 +45,7 @@ describe("the decoder of everything but plain sampling", () => {
 
   const make = async (spec: Partial<DecodeSpec>, slot = 0) => {
     const maxTokens = spec.maxTokens ?? 40;
-    await backend.keep(slot, 0);
+    await backend.truncate(slot, 0);
     const whole = { sampling: { temperature: 0 }, prompt: prompt(), ...spec, maxTokens };
     const decoder = await backend.decode(slot, prompt(), whole);
     const made: number[] = [];
@@ -55,7 +55,7 @@ describe("the decoder of everything but plain sampling", () => {
       calls++;
       made.push(...tokens.map(({ token }) => token));
       if (tokens.at(-1)!.ends) break;
-      const held = backend.held(slot);
+      const held = backend.cachedTokens(slot);
       expect(held, "the slot holds what was made, but for the last token").toEqual([
         ...prompt(),
         ...made.slice(0, -1),

@@ -1,10 +1,10 @@
 import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
 import { EngineError } from "../../../engine/port.ts";
-import type { Decoder, DecodeSpec, MadeToken } from "../backend.ts";
 import { Biases } from "../bias.ts";
 import type { Closing } from "../closing.ts";
 import { Distribution, needsDistribution } from "../distribution.ts";
 import { samplerConfig } from "../sampling.ts";
+import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
 import { Scorer } from "../scores.ts";
 import type { Speculation } from "../speculation.ts";
 import { Thinking } from "../thinking.ts";
@@ -47,7 +47,7 @@ export class NativeDecoder implements Decoder {
   #forced: number[];
   /** What must come next ends the choice. */
   #endForced = false;
-  sound = false;
+  allFinite = false;
 
   /** @param grammar at its start; `closing` too. */
   constructor(
@@ -87,15 +87,15 @@ export class NativeDecoder implements Decoder {
     this.#proposed = forced.length > 0 ? forced : ((await this.#speculation?.next(room)) ?? []);
   }
 
-  async next(): Promise<readonly MadeToken[]> {
+  async next(): Promise<readonly GeneratedToken[]> {
     const { nativeApi: direct, sequence } = this.#options;
     if (this.#proposed === null) await this.prepare();
     const ahead = this.#proposed!;
     this.#proposed = null;
     const firstAt = this.#nextInput.length - 1;
-    const made: MadeToken[] = [];
+    const made: GeneratedToken[] = [];
     let asExpected = true;
-    this.sound = false;
+    this.allFinite = false;
     await direct.evaluate(sequence, [...this.#nextInput, ...ahead], firstAt, async (logits, index) => {
       await this.#finiteCheckSampler?.assertFiniteLogits(logits);
       if (!asExpected) return;
@@ -105,7 +105,7 @@ export class NativeDecoder implements Decoder {
     });
     await this.#dropLast(ahead.length - (made.length - 1));
     this.#nextInput = [made.at(-1)!.token];
-    this.sound = this.#finiteCheckSampler !== null;
+    this.allFinite = this.#finiteCheckSampler !== null;
     return made;
   }
 
@@ -116,13 +116,13 @@ export class NativeDecoder implements Decoder {
     this.#scorer?.dispose();
   }
 
-  async #make(logits: LogitsHandle): Promise<MadeToken> {
+  async #make(logits: LogitsHandle): Promise<GeneratedToken> {
     const token = this.#forced.shift() ?? (await this.#pick(logits));
     this.#output.push(token);
     this.#speculation?.made(token);
     const follow = this.#thinking?.made(token) ?? [];
     if (follow.length > 0) this.#forced = [...follow];
-    const made: MadeToken = { token, ends: this.#ends(token) };
+    const made: GeneratedToken = { token, ends: this.#ends(token) };
     if (made.ends && this.#endForced) made.closed = true;
     if (this.#scorer !== null) made.info = await this.#scorer.score(logits, token, this.#spec.logprobs!);
     return made;

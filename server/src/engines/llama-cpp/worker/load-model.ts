@@ -5,7 +5,7 @@ import { InsufficientMemoryError, type Llama, type LlamaModel } from "node-llama
 import { EngineError, type EngineModelInfo } from "../../../engine/port.ts";
 import { BLOCK_TOKENS } from "../blocks.ts";
 import { DraftModel } from "../draft-model.ts";
-import { LlamaBackend } from "../llama-backend.ts";
+import { LlamaBackend } from "../native/llama-backend.ts";
 import { openLlamaCpp } from "../native/open-llama-cpp.ts";
 import { Tokenizer } from "../native/tokenizer.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "../options.ts";

@@ -1,22 +1,22 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
-import type { EngineCapabilities, TokenInfo } from "../../engine/port.ts";
-import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
-import { BLOCK_TOKENS } from "./blocks.ts";
-import { capabilitiesOf } from "./capabilities.ts";
-import { Closing } from "./closing.ts";
-import type { DraftModel } from "./draft-model.ts";
-import { BatchCosts, Drafts } from "./drafts.ts";
-import { Lookup, type LookupOptions } from "./lookup.ts";
-import { Loras } from "./loras.ts";
-import { GrammarCache } from "./native/grammar-cache.ts";
-import { passesLoraSelfTest } from "./native/lora-self-test.ts";
-import { NativeApi, type Sampler } from "./native/native-api.ts";
-import { passesNativeApiSelfTest } from "./native/native-api-self-test.ts";
-import { NativeDecoder, type NativeDecoderOptions } from "./native/native-decoder.ts";
-import { TokenBytes } from "./native/token-bytes.ts";
-import { evaluateOptions } from "./sampling.ts";
-import { Scorer } from "./scores.ts";
-import type { Speculation } from "./speculation.ts";
+import type { EngineCapabilities, TokenInfo } from "../../../engine/port.ts";
+import { BLOCK_TOKENS } from "../blocks.ts";
+import { capabilitiesOf } from "../capabilities.ts";
+import { Closing } from "../closing.ts";
+import type { DraftModel } from "../draft-model.ts";
+import { BatchCosts, Drafts } from "../drafts.ts";
+import { Lookup, type LookupOptions } from "../lookup.ts";
+import { Loras } from "../loras.ts";
+import { evaluateOptions } from "../sampling.ts";
+import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
+import { Scorer } from "../scores.ts";
+import type { Speculation } from "../speculation.ts";
+import { GrammarCache } from "./grammar-cache.ts";
+import { passesLoraSelfTest } from "./lora-self-test.ts";
+import { NativeApi, type Sampler } from "./native-api.ts";
+import { passesNativeApiSelfTest } from "./native-api-self-test.ts";
+import { NativeDecoder, type NativeDecoderOptions } from "./native-decoder.ts";
+import { TokenBytes } from "./token-bytes.ts";
 
 /** Not in the library's public interface: used only where it exists and passes a test at the start. */
 interface CopyingSequence {
@@ -24,7 +24,7 @@ interface CopyingSequence {
 }
 
 /** Fewer at once than the kernel takes that looks at everything in a slot's memory. */
-const RENEWED_AT_ONCE = BLOCK_TOKENS - 1;
+const WIPED_AT_ONCE = BLOCK_TOKENS - 1;
 /** Rising, the first of one token: measured too slow it would make guesses look cheap. Streams wait meanwhile, once. */
 const BATCHES_MEASURED = [
   { tokens: 1, rounds: 3 },
@@ -44,7 +44,7 @@ export class LlamaBackend implements Backend {
   readonly #cpuMs: () => number;
   readonly #sequences: LlamaContextSequence[];
   readonly #grammars: GrammarCache;
-  readonly #bytes: TokenBytes;
+  readonly #tokenBytes: TokenBytes;
   readonly #endTokens: readonly number[];
   /** Null where adapters can't be used. */
   loras: Loras | null = null;
@@ -61,7 +61,7 @@ export class LlamaBackend implements Backend {
     this.#context = context;
     this.#cpuMs = cpuMs;
     this.#grammars = new GrammarCache(model.llama, model);
-    this.#bytes = new TokenBytes(model);
+    this.#tokenBytes = new TokenBytes(model);
     this.#endTokens = [...model.iterateAllTokens()].filter((token) => model.isEogToken(token));
     this.#sequences = Array.from({ length: context.totalSequences }, () => context.getSequence());
   }
@@ -70,11 +70,11 @@ export class LlamaBackend implements Backend {
     return this.#sequences.length;
   }
 
-  held(slot: number): readonly number[] {
+  cachedTokens(slot: number): readonly number[] {
     return this.#sequences[slot]!.contextTokens;
   }
 
-  async keep(slot: number, count: number): Promise<number> {
+  async truncate(slot: number, count: number): Promise<number> {
     const sequence = this.#sequences[slot]!;
     await sequence.adaptStateToTokens(sequence.contextTokens.slice(0, count), false);
     return sequence.nextTokenIndex;
@@ -92,7 +92,7 @@ export class LlamaBackend implements Backend {
     } catch {
       this.#canCopy = false;
     }
-    return this.keep(to, 0);
+    return this.truncate(to, 0);
   }
 
   /**
@@ -107,13 +107,16 @@ export class LlamaBackend implements Backend {
     const last = tokens.slice(-1);
     await this.prefill(0, kept);
     const copied = await this.copy(0, 1, kept.length);
-    const [original, copy] = [await this.#greedily(0, last), copied > 0 ? await this.#greedily(1, last) : []];
-    await this.keep(0, 0);
-    await this.keep(1, 0);
+    const [original, copy] = [
+      await this.#decodeGreedily(0, last),
+      copied > 0 ? await this.#decodeGreedily(1, last) : [],
+    ];
+    await this.truncate(0, 0);
+    await this.truncate(1, 0);
     this.#canCopy = copied === kept.length && original.join() === copy.join();
   }
 
-  async #greedily(slot: number, tokens: readonly number[]): Promise<number[]> {
+  async #decodeGreedily(slot: number, tokens: readonly number[]): Promise<number[]> {
     const spec = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 2 };
     const decoder = this.#plainDecoder(slot, tokens, spec);
     const made = [...(await decoder.next()), ...(await decoder.next())];
@@ -121,22 +124,26 @@ export class LlamaBackend implements Backend {
     return made.map(({ token }) => token);
   }
 
-  use(adapter: number | null): boolean {
+  useLora(adapter: number | null): boolean {
     return this.loras?.use(adapter) ?? false;
   }
 
-  async renew(slot: number, from: number | null): Promise<void> {
+  async wipe(slot: number, from: number | null): Promise<void> {
     const sequence = this.#sequences[slot]!;
     // Guesses that were dropped may lie behind what is held.
     let left = Math.min(this.#context.contextSize, sequence.nextTokenIndex + BLOCK_TOKENS);
-    if (from === null || !this.#canCopy || (await this.copy(from, slot, this.held(from).length)) === 0) {
-      await this.keep(slot, 0);
-      this.use(null);
-      for (const any = this.#model.tokens.bos ?? 0; left > 0; left -= RENEWED_AT_ONCE) {
-        await this.prefill(slot, new Array<number>(Math.min(left, RENEWED_AT_ONCE)).fill(any));
+    if (
+      from === null ||
+      !this.#canCopy ||
+      (await this.copy(from, slot, this.cachedTokens(from).length)) === 0
+    ) {
+      await this.truncate(slot, 0);
+      this.useLora(null);
+      for (const any = this.#model.tokens.bos ?? 0; left > 0; left -= WIPED_AT_ONCE) {
+        await this.prefill(slot, new Array<number>(Math.min(left, WIPED_AT_ONCE)).fill(any));
       }
     }
-    await this.keep(slot, 0);
+    await this.truncate(slot, 0);
   }
 
   async prefill(slot: number, tokens: readonly number[]): Promise<void> {
@@ -171,8 +178,8 @@ export class LlamaBackend implements Backend {
     const grammar = this.#grammars.rules(text);
     const endToken = this.#model.tokens.eos ?? this.#endTokens[0];
     if (grammar === null || endToken === undefined) return null;
-    const bytes = (token: number) => this.#bytes.of(token);
-    return new Closing({ grammar, bytes, spell: (text) => this.#bytes.spell(text), endToken });
+    const bytes = (token: number) => this.#tokenBytes.of(token);
+    return new Closing({ grammar, bytes, spell: (text) => this.#tokenBytes.spell(text), endToken });
   }
 
   /** @throws EngineError `invalid`. */
@@ -187,7 +194,7 @@ export class LlamaBackend implements Backend {
     top: number,
   ): Promise<readonly TokenInfo[]> {
     const direct = this.#nativeApi!;
-    const scorer = new Scorer(direct, (token) => this.#bytes.of(token));
+    const scorer = new Scorer(direct, (token) => this.#tokenBytes.of(token));
     const infos: TokenInfo[] = [];
     try {
       await direct.evaluate(this.#sequences[slot]!, tokens, 0, async (logits, index) => {
@@ -199,8 +206,8 @@ export class LlamaBackend implements Backend {
     return infos;
   }
 
-  info(token: number): TokenInfo {
-    return { id: token, bytes: this.#bytes.of(token), logprob: null, top: [] };
+  tokenInfo(token: number): TokenInfo {
+    return { id: token, bytes: this.#tokenBytes.of(token), logprob: null, top: [] };
   }
 
   /**
@@ -211,12 +218,12 @@ export class LlamaBackend implements Backend {
     const direct = NativeApi.of(this.#model, this.#context, this.#sequences[0]!);
     if (direct === null) return;
     const parts = this.#nativeDecoderOptions(direct, 0);
-    const continued = await this.#greedily(0, tokens);
+    const continued = await this.#decodeGreedily(0, tokens);
     const begin = (grammar: string) => this.#grammars.begin(grammar);
     const passed = await passesNativeApiSelfTest(parts, tokens, continued, begin, (count) =>
-      this.keep(0, count),
+      this.truncate(0, count),
     );
-    await this.keep(0, 0);
+    await this.truncate(0, 0);
     if (passed) this.#nativeApi = direct;
   }
 
@@ -262,11 +269,11 @@ export class LlamaBackend implements Backend {
     const loras = Loras.of(this.#model, this.#context);
     if (loras === null || this.#nativeApi === null) return;
     const logprob = async () => {
-      await this.keep(0, 0);
+      await this.truncate(0, 0);
       return (await this.score(0, tokens, tokens, 0)).at(-1)!.logprob!;
     };
     const passed = await passesLoraSelfTest(loras, logprob);
-    await this.keep(0, 0);
+    await this.truncate(0, 0);
     if (passed) this.loras = loras;
   }
 
@@ -285,7 +292,7 @@ export class LlamaBackend implements Backend {
       contextSize: this.#context.contextSize,
       endTokens: this.#endTokens,
       isEnd: (token) => this.#model.isEogToken(token as Token),
-      bytes: (token) => this.#bytes.of(token),
+      bytes: (token) => this.#tokenBytes.of(token),
       encode: (text) => this.#model.tokenize(text, true),
     };
   }

@@ -1,4 +1,4 @@
-import type { GenerateRequest, Sampling, TokenInfo } from "../../engine/port.ts";
+import type { GenerateRequest, Sampling, TokenInfo } from "../../../engine/port.ts";
 
 /**
  * What the scheduler needs of the model. Calls made in the same turn of the event loop for different slots are
@@ -7,17 +7,17 @@ import type { GenerateRequest, Sampling, TokenInfo } from "../../engine/port.ts"
 export interface Backend {
   readonly slots: number;
   /** Tokens whose state the slot holds. */
-  held(slot: number): readonly number[];
+  cachedTokens(slot: number): readonly number[];
   /** Drops all but the first `count` tokens of the slot's state; may have to drop more. Resolves to how many are left. */
-  keep(slot: number, count: number): Promise<number>;
+  truncate(slot: number, count: number): Promise<number>;
   /** Whether `copy` works here. */
   readonly canCopy: boolean;
   /** Makes slot `to` hold the first `count` tokens of slot `from`. Resolves to how many it holds, 0 if it didn't work. */
   copy(from: number, to: number, count: number): Promise<number>;
   /** What is computed from now on is computed with this adapter; null: with none. Whether that is a change. */
-  use(adapter: number | null): boolean;
+  useLora(adapter: number | null): boolean;
   /** Empties the slot, and overwrites what it held. @param from a slot that holds something sound, if there is one. */
-  renew(slot: number, from: number | null): Promise<void>;
+  wipe(slot: number, from: number | null): Promise<void>;
   /** Computes tokens without making one. */
   prefill(slot: number, tokens: readonly number[]): Promise<void>;
   /** The same, and says what the model thought of `next`: of each the token that follows it. Only with that feature. */
@@ -28,7 +28,7 @@ export interface Backend {
     top: number,
   ): Promise<readonly TokenInfo[]>;
   /** A token about which nothing is thought. */
-  info(token: number): TokenInfo;
+  tokenInfo(token: number): TokenInfo;
   /** Computes `tokens`, then makes one token or more at every `next()`. @throws EngineError `invalid`: the grammar. */
   decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder | Promise<Decoder>;
   detokenize(tokens: readonly number[], before: readonly number[]): string;
@@ -50,7 +50,7 @@ export interface DecodeSpec
   adapter?: number;
 }
 
-export interface MadeToken {
+export interface GeneratedToken {
   token: number;
   /** The model ends here. */
   ends: boolean;
@@ -64,9 +64,9 @@ export interface Decoder {
   /** What has to be done before `next()` and takes time of its own: done for all first, their tokens share a batch. */
   prepare?(): Promise<void>;
   /** Never empty. @throws EngineError `invalid`: the adapter makes something of it that is no number. */
-  next(): Promise<readonly MadeToken[]>;
+  next(): Promise<readonly GeneratedToken[]>;
   /** With an adapter: everything the slot holds is numbers. */
-  readonly sound?: boolean;
+  readonly allFinite?: boolean;
   /** What came of a prediction so far. */
   readonly prediction?: { acceptedTokens: number; rejectedTokens: number } | undefined;
   /** Ends it and frees what it holds; the slot's state stays. A call that runs is let finish first. Never fails. */
