@@ -13,8 +13,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CollectedGeneration, collectGeneration } from "../../engine/contract.ts";
 import type { EngineEvent, GenerateRequest, TokenInfo } from "../../engine/port.ts";
 import { tinyModel } from "./adapter-fixture.ts";
-import { BLOCK_TOKENS } from "./blocks.ts";
 import type { LlamaCppEngine } from "./kind.ts";
+import { BLOCK_TOKENS } from "./scheduling/prefill-blocks.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 
 const never = new AbortController().signal;

@@ -15,7 +15,7 @@ export interface LlamaCppOptions {
    * How long running streams may wait for a slice of another's prompt; twice as long for streams with other adapters. An
    * aim, not a bound. Default 320.
    */
-  sliceTargetMs?: number;
+  prefillChunkTargetMs?: number;
   /** Adapters that may be loaded at the same time, 0–1,000. Each costs its own size in memory. Default 100. */
   maxAdapters?: number;
   /** A smaller model with the same tokens that guesses what comes next. Not with `ngram`. */
@@ -31,7 +31,7 @@ export interface ResolvedOptions {
   contextMemoryBytes: number;
   threads: number;
   queueLimit: number;
-  sliceTargetMs: number;
+  prefillChunkTargetMs: number;
   maxAdapters: number;
   draft: { modelPath: string; tokens: number } | null;
   ngram: { length: number; tokens: number | null } | null;
@@ -56,7 +56,7 @@ export function resolveOptions(
       options.contextMemoryBytes ?? Math.max(MIN_CONTEXT_MEMORY_BYTES, Math.floor(machine.memoryBytes / 4)),
     threads: options.threads ?? clamp(Math.floor(machine.cores / 2), 1, 8),
     queueLimit: Math.max(0, options.queueLimit ?? 64),
-    sliceTargetMs: options.sliceTargetMs ?? 320,
+    prefillChunkTargetMs: options.prefillChunkTargetMs ?? 320,
     maxAdapters: clamp(options.maxAdapters ?? 100, 0, 1_000),
     draft:
       options.draft === undefined

@@ -6,7 +6,7 @@ import type { GenerationSpec } from "./generation.ts";
 import type { GenerationEvent } from "./protocol.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Backend, Decoder, DecodeSpec } from "./scheduling/backend.ts";
-import { SliceSizer } from "./slices.ts";
+import { PrefillChunkSizer } from "./scheduling/prefill-chunk-sizer.ts";
 import { Turns } from "./turns.ts";
 
 const END = 0;
@@ -136,7 +136,7 @@ function harness({ slots = 2, queueLimit = 100, canCopy = false } = {}) {
   const scheduler = new Scheduler({
     backend,
     queueLimit,
-    slices: new SliceSizer({ targetMs: 100, maxTokens: 256 }),
+    chunkSizer: new PrefillChunkSizer({ targetMs: 100, maxTokens: 256 }),
     turns: new Turns(100),
     clock: new FakeClock(),
     emit: (event) => events.push(event),

@@ -1,10 +1,10 @@
 import { EngineError, type EngineEvent } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { BLOCK_TOKENS, nextPiece } from "./blocks.ts";
 import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
 import { type GenerationEvent, serializeError } from "./protocol.ts";
 import type { Backend } from "./scheduling/backend.ts";
-import type { SliceSizer } from "./slices.ts";
+import { BLOCK_TOKENS, nextChunkTokens } from "./scheduling/prefill-blocks.ts";
+import type { PrefillChunkSizer } from "./scheduling/prefill-chunk-sizer.ts";
 import { COPY_GAIN_TOKENS, commonPrefix, placePrompt, Slot, type SlotState } from "./slots.ts";
 import type { Adapter, Turns } from "./turns.ts";
 
@@ -12,7 +12,7 @@ export interface SchedulerOptions {
   backend: Backend;
   /** Generations that may wait while none of their choices has a slot. */
   queueLimit: number;
-  slices: SliceSizer;
+  chunkSizer: PrefillChunkSizer;
   turns: Turns;
   clock: Clock;
   emit: (event: GenerationEvent) => void;
@@ -39,7 +39,7 @@ export class Scheduler {
   readonly #slots: readonly Slot[];
   readonly #work: (() => Promise<void>)[] = [];
   #uses = 0;
-  #slicesMade = 0;
+  #chunksComputed = 0;
   #running = false;
 
   constructor(options: SchedulerOptions) {
@@ -197,7 +197,7 @@ export class Scheduler {
     if (streams.length > 0 && !(await this.#advance(streams))) return;
     // After the streams and not with them: in one call llama.cpp would take them apart again, and cut up the block.
     const filling = this.#pickPrompt(choices.filter((c) => c.slot !== null && c.decoder === null));
-    if (filling !== null) await this.#fill(filling, streams.length);
+    if (filling !== null) await this.#prefillChunk(filling, streams.length);
   }
 
   /** A token of every stream with one adapter. Whether those with the others have had their turns as well. */
@@ -219,18 +219,18 @@ export class Scheduler {
   /** The prompt with least left to compute goes first: nobody ends later, the short ones end sooner. */
   #pickPrompt(filling: readonly Choice[]): Choice | null {
     if (filling.length === 0) return null;
-    this.#slicesMade++;
+    this.#chunksComputed++;
     const oldestFirst = [...filling].sort((a, b) => a.slot!.lastUsed - b.slot!.lastUsed);
-    if (this.#slicesMade % OLDEST_EVERY === 0) return oldestFirst[0]!;
+    if (this.#chunksComputed % OLDEST_EVERY === 0) return oldestFirst[0]!;
     return oldestFirst.reduce((best, c) => (c.promptLeft < best.promptLeft ? c : best));
   }
 
   /** Computes a slice of the prompt; the one that completes it makes the first token too. */
-  async #fill(choice: Choice, streams: number): Promise<void> {
+  async #prefillChunk(choice: Choice, streams: number): Promise<void> {
     const { generation } = choice;
     const { spec } = generation;
     const slot = choice.slot!;
-    const { slices, clock } = this.#options;
+    const { chunkSizer: slices, clock } = this.#options;
     if (generation.scores !== null && choice.promptLeft === 1) {
       generation.scored();
       if (spec.maxTokens === 0) {
@@ -240,12 +240,12 @@ export class Scheduler {
     }
     const most = generation.exact ? Math.max(BLOCK_TOKENS, slices.next(streams)) : slices.next(streams);
     const position = choice.promptDone;
-    const pieceMost = slices.piece(streams, position);
+    const pieceMost = slices.partialBlock(streams, position);
     if (generation.scores !== null) {
-      await this.#score(choice, nextPiece(position, choice.promptLeft - 1, most, pieceMost));
+      await this.#score(choice, nextChunkTokens(position, choice.promptLeft - 1, most, pieceMost));
       return;
     }
-    const tokens = nextPiece(position, choice.promptLeft, most, pieceMost);
+    const tokens = nextChunkTokens(position, choice.promptLeft, most, pieceMost);
     const slice = spec.prompt.slice(position, position + tokens);
     choice.promptDone += tokens;
     const changes = this.#backend.useLora(generation.adapter);

@@ -1,5 +1,5 @@
-import { BLOCK_TOKENS, exactReuse, wholeBlocks } from "./blocks.ts";
 import type { Choice, Generation } from "./generation.ts";
+import { BLOCK_TOKENS, exactReuse, wholeBlocks } from "./scheduling/prefill-blocks.ts";
 
 /** One context sequence: who is computed in it, and what is known of the state it holds. */
 export class Slot {

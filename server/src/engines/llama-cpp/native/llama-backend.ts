@@ -1,6 +1,5 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { EngineCapabilities, TokenInfo } from "../../../engine/port.ts";
-import { BLOCK_TOKENS } from "../blocks.ts";
 import { capabilitiesOf } from "../capabilities.ts";
 import { Closing } from "../closing.ts";
 import type { DraftModel } from "../draft-model.ts";
@@ -9,6 +8,7 @@ import { Lookup, type LookupOptions } from "../lookup.ts";
 import { Loras } from "../loras.ts";
 import { evaluateOptions } from "../sampling.ts";
 import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
+import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
 import { Scorer } from "../scores.ts";
 import type { Speculation } from "../speculation.ts";
 import { GrammarCache } from "./grammar-cache.ts";

@@ -79,12 +79,12 @@ export class EngineWorker {
   }
 
   #serve(model: LoadedModel): LoadedEngine {
-    const { backend, slices, options } = model;
+    const { backend, chunkSizer: slices, options } = model;
     const scheduler = new Scheduler({
       backend,
       queueLimit: options.queueLimit,
-      slices,
-      turns: new Turns(2 * options.sliceTargetMs),
+      chunkSizer: slices,
+      turns: new Turns(2 * options.prefillChunkTargetMs),
       clock: this.#clock,
       emit: ({ id, event }) => {
         if (event.type === "end" || event.type === "error") adapters.leave(id);

@@ -3,13 +3,13 @@ import { availableParallelism, totalmem } from "node:os";
 import { Template } from "@huggingface/jinja";
 import { InsufficientMemoryError, type Llama, type LlamaModel } from "node-llama-cpp";
 import { EngineError, type EngineModelInfo } from "../../../engine/port.ts";
-import { BLOCK_TOKENS } from "../blocks.ts";
 import { DraftModel } from "../draft-model.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 import { openLlamaCpp } from "../native/open-llama-cpp.ts";
 import { Tokenizer } from "../native/tokenizer.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
-import { SliceSizer } from "../slices.ts";
+import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
+import { PrefillChunkSizer } from "../scheduling/prefill-chunk-sizer.ts";
 
 export interface LoadedModel {
   info: EngineModelInfo;
@@ -17,7 +17,7 @@ export interface LoadedModel {
   options: ResolvedOptions;
   backend: LlamaBackend;
   tokenizer: Tokenizer;
-  slices: SliceSizer;
+  chunkSizer: PrefillChunkSizer;
 }
 
 /** Most tokens computed in one call. More gains nothing, but would let streams and aborts wait. */
@@ -69,8 +69,15 @@ async function loadUnguarded(given: LlamaCppOptions): Promise<LoadedModel> {
   const backend = new LlamaBackend(model, context);
   await testNativeApis(backend, tokenizer, options);
   await setUpSpeculation(backend, llama, model, options, contextLength);
-  const slices = new SliceSizer({ targetMs: options.sliceTargetMs, maxTokens: BATCH_TOKENS });
-  return { info: toModelInfo(model, contextLength), contextLength, options, backend, tokenizer, slices };
+  const slices = new PrefillChunkSizer({ targetMs: options.prefillChunkTargetMs, maxTokens: BATCH_TOKENS });
+  return {
+    info: toModelInfo(model, contextLength),
+    contextLength,
+    options,
+    backend,
+    tokenizer,
+    chunkSizer: slices,
+  };
 }
 
 /** @throws EngineError `invalid` for a draft model that doesn't go with the model. */

@@ -1,6 +1,6 @@
-import { BLOCK_TOKENS, wholeBlocks } from "./blocks.ts";
+import { BLOCK_TOKENS, wholeBlocks } from "./prefill-blocks.ts";
 
-export interface SliceLimits {
+export interface PrefillChunkLimits {
   /** While streams wait, a slice should not take longer than this. */
   targetMs: number;
   /** Most tokens of a slice, at least a block. */
@@ -18,8 +18,8 @@ const LEAST_MS = 1e-6;
 /** Weight of the newest measurement. */
 const NEWEST = 0.5;
 /** Decides how many tokens of a prompt are computed at once, from how long it took so far. */
-export class SliceSizer {
-  readonly #limits: SliceLimits;
+export class PrefillChunkSizer {
+  readonly #limits: PrefillChunkLimits;
   /** Milliseconds a token takes within whole blocks, and within less than a block. */
   #blockMs: number | null = null;
   #pieceMs: number | null = null;
@@ -28,7 +28,7 @@ export class SliceSizer {
   /** How deep in its context the piece was that was measured last. */
   #pieceDepth = 0;
 
-  constructor(limits: SliceLimits) {
+  constructor(limits: PrefillChunkLimits) {
     this.#limits = limits;
   }
 
@@ -54,7 +54,7 @@ export class SliceSizer {
    * the depth, up to in proportion: far beyond where it was measured a few are tried first.
    * @param depth tokens before them.
    */
-  piece(streams: number, depth: number): number {
+  partialBlock(streams: number, depth: number): number {
     if (streams === 0) return BLOCK_TOKENS - 1;
     const blockMs = this.#expectedBlockMs();
     const deeper = Math.max(1, depth / Math.max(SHALLOW_TOKENS, this.#pieceDepth));

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { BLOCK_TOKENS } from "./blocks.ts";
-import { contextTokens, resolveOptions } from "./options.ts";
-import { SliceSizer } from "./slices.ts";
+import { contextTokens, resolveOptions } from "../options.ts";
+import { BLOCK_TOKENS } from "./prefill-blocks.ts";
+import { PrefillChunkSizer } from "./prefill-chunk-sizer.ts";
 
 /** A machine on which a token takes `blockMs` within a block and `pieceMs` within less. */
 function settled(blockMs: number, pieceMs: number, streams: number): { tokens: number; worstMs: number } {
-  const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+  const slices = new PrefillChunkSizer({ targetMs: 320, maxTokens: 256 });
   const took: number[] = [];
   let tokens = BLOCK_TOKENS;
   for (let i = 0; i < 60; i++) {
@@ -35,7 +35,7 @@ it("doesn't cut up blocks where that would gain little or nothing", () => {
 });
 
 it("tries blocks again after the machine was busy with something else", () => {
-  const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+  const slices = new PrefillChunkSizer({ targetMs: 320, maxTokens: 256 });
   slices.record(64, 64 * 10, 0);
   const pieces = (ms: number) => {
     for (let i = 0; i < 20; i++) {
@@ -56,29 +56,29 @@ it("cuts what is left of a prompt to what takes no longer than a block, however 
   const depth = fc.integer({ min: 64, max: 8000 });
   fc.assert(
     fc.property(fc.array(depth, { minLength: 1, maxLength: 20 }), (depths) => {
-      const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+      const slices = new PrefillChunkSizer({ targetMs: 320, maxTokens: 256 });
       for (const start of depths) {
         for (let block = 0; block < 5; block++) slices.record(64, 64 * blockMs(start), start - 64);
         for (let depth = start; depth < start + 63; ) {
-          const tokens = Math.min(start + 63 - depth, slices.piece(1, depth));
+          const tokens = Math.min(start + 63 - depth, slices.partialBlock(1, depth));
           const elapsedMs = tokens * pieceMs(depth);
           expect(elapsedMs).toBeLessThan(1.15 * Math.max(320, 64 * blockMs(start)));
           slices.record(tokens, elapsedMs, depth);
           depth += tokens;
         }
       }
-      expect(slices.piece(0, depths[0]!)).toBe(63);
+      expect(slices.partialBlock(0, depths[0]!)).toBe(63);
     }),
   );
 });
 
 it("leaves short prompts whole", () => {
   for (const ms of [1, 5, 50]) {
-    const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
-    expect(slices.piece(3, 0)).toBe(63);
+    const slices = new PrefillChunkSizer({ targetMs: 320, maxTokens: 256 });
+    expect(slices.partialBlock(3, 0)).toBe(63);
     slices.record(64, 64 * ms, 0);
     slices.record(50, 50 * ms, 0);
-    expect(slices.piece(3, 0)).toBe(63);
+    expect(slices.partialBlock(3, 0)).toBe(63);
   }
 });
 
@@ -86,9 +86,9 @@ it("always gives a slice of at least a token and at most the limit", () => {
   const measured = fc.tuple(fc.integer({ min: 1, max: 256 }), fc.double({ min: 0, max: 1e6, noNaN: true }));
   fc.assert(
     fc.property(fc.array(measured), fc.integer({ min: 0, max: 64 }), (records, streams) => {
-      const slices = new SliceSizer({ targetMs: 320, maxTokens: 256 });
+      const slices = new PrefillChunkSizer({ targetMs: 320, maxTokens: 256 });
       for (const [tokens, ms] of records) slices.record(tokens, ms, 5 * tokens);
-      const [next, piece] = [slices.next(streams), slices.piece(streams, 1000)];
+      const [next, piece] = [slices.next(streams), slices.partialBlock(streams, 1000)];
       expect(Number.isInteger(next) && next >= 1 && next <= 256).toBe(true);
       expect(Number.isInteger(piece) && piece >= 3 && piece <= 63).toBe(true);
     }),

@@ -15,7 +15,7 @@ export const BLOCK_TOKENS = 64;
  * @param pieceMost tokens of less than a block to compute at once, ≥ 3. What is left may be cut up: its kernel computes each
  * token by itself. A token all alone may be rounded otherwise, though, so none is left over.
  */
-export function nextPiece(position: number, left: number, most: number, pieceMost: number): number {
+export function nextChunkTokens(position: number, left: number, most: number, pieceMost: number): number {
   const toBlockEnd = BLOCK_TOKENS - (position % BLOCK_TOKENS);
   if (toBlockEnd < BLOCK_TOKENS || left < BLOCK_TOKENS || most < BLOCK_TOKENS) {
     const tokens = Math.min(toBlockEnd, left, most, pieceMost, BLOCK_TOKENS - 1);
