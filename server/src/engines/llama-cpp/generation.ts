@@ -1,8 +1,8 @@
 import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from "../../engine/port.ts";
 import { StopMatcher } from "../../engine/stop-matcher.ts";
 import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./scheduling/backend.ts";
+import type { LoraKey } from "./scheduling/lora-round-robin.ts";
 import type { Slot } from "./slots.ts";
-import type { Adapter } from "./turns.ts";
 import { IncrementalDetokenizer } from "./worker/incremental-detokenizer.ts";
 
 /** `prompt`: not empty, fits the context; `maxTokens`, ≥ 0: fits it after the prompt. */
@@ -48,7 +48,7 @@ export class Generation {
     if (spec.promptInfo?.logprobs === true) this.scores = [backend.tokenInfo(spec.prompt[0]!)];
   }
 
-  get adapter(): Adapter {
+  get adapter(): LoraKey {
     return this.spec.adapter ?? null;
   }
 

@@ -6,8 +6,8 @@ import type { GenerationSpec } from "./generation.ts";
 import type { GenerationEvent } from "./protocol.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Backend, Decoder, DecodeSpec } from "./scheduling/backend.ts";
+import { LoraRoundRobin } from "./scheduling/lora-round-robin.ts";
 import { PrefillChunkSizer } from "./scheduling/prefill-chunk-sizer.ts";
-import { Turns } from "./turns.ts";
 
 const END = 0;
 
@@ -137,7 +137,7 @@ function harness({ slots = 2, queueLimit = 100, canCopy = false } = {}) {
     backend,
     queueLimit,
     chunkSizer: new PrefillChunkSizer({ targetMs: 100, maxTokens: 256 }),
-    turns: new Turns(100),
+    loraRoundRobin: new LoraRoundRobin(100),
     clock: new FakeClock(),
     emit: (event) => events.push(event),
     turn: () => new Promise((resolve) => setImmediate(resolve)),

@@ -3,17 +3,17 @@ import type { Clock } from "../../lib/clock.ts";
 import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
 import { type GenerationEvent, serializeError } from "./protocol.ts";
 import type { Backend } from "./scheduling/backend.ts";
+import type { LoraKey, LoraRoundRobin } from "./scheduling/lora-round-robin.ts";
 import { BLOCK_TOKENS, nextChunkTokens } from "./scheduling/prefill-blocks.ts";
 import type { PrefillChunkSizer } from "./scheduling/prefill-chunk-sizer.ts";
 import { COPY_GAIN_TOKENS, commonPrefix, placePrompt, Slot, type SlotState } from "./slots.ts";
-import type { Adapter, Turns } from "./turns.ts";
 
 export interface SchedulerOptions {
   backend: Backend;
   /** Generations that may wait while none of their choices has a slot. */
   queueLimit: number;
   chunkSizer: PrefillChunkSizer;
-  turns: Turns;
+  loraRoundRobin: LoraRoundRobin;
   clock: Clock;
   emit: (event: GenerationEvent) => void;
   /** Lets the event loop turn once: messages come in, and the model's batch is wholly over. */
@@ -202,8 +202,8 @@ export class Scheduler {
 
   /** A token of every stream with one adapter. Whether those with the others have had their turns as well. */
   async #advance(streams: readonly Choice[]): Promise<boolean> {
-    const { turns, clock } = this.#options;
-    const counts = new Map<Adapter, number>();
+    const { loraRoundRobin: turns, clock } = this.#options;
+    const counts = new Map<LoraKey, number>();
     for (const { generation } of streams) {
       counts.set(generation.adapter, (counts.get(generation.adapter) ?? 0) + 1);
     }
@@ -213,7 +213,7 @@ export class Scheduler {
     const now = streams.filter((c) => c.generation.adapter === adapter);
     await Promise.all(now.map((c) => this.#prepare(c)));
     await Promise.all(now.map((c) => this.#decode(c)));
-    return turns.computed(counts, clock.monotonicMs() - startMs);
+    return turns.recordBatch(counts, clock.monotonicMs() - startMs);
   }
 
   /** The prompt with least left to compute goes first: nobody ends later, the short ones end sooner. */

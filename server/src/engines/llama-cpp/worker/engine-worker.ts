@@ -4,7 +4,7 @@ import { Adapters } from "../adapters.ts";
 import type { LlamaCppOptions } from "../options.ts";
 import { type FromWorker, serializeError, type ToWorker } from "../protocol.ts";
 import { Scheduler } from "../scheduler.ts";
-import { Turns } from "../turns.ts";
+import { LoraRoundRobin } from "../scheduling/lora-round-robin.ts";
 import { EventBatcher } from "./event-batcher.ts";
 import { type LoadedModel, loadModel } from "./load-model.ts";
 import { toGenerationSpec } from "./request-to-generation-spec.ts";
@@ -84,7 +84,7 @@ export class EngineWorker {
       backend,
       queueLimit: options.queueLimit,
       chunkSizer: slices,
-      turns: new Turns(2 * options.prefillChunkTargetMs),
+      loraRoundRobin: new LoraRoundRobin(2 * options.prefillChunkTargetMs),
       clock: this.#clock,
       emit: ({ id, event }) => {
         if (event.type === "end" || event.type === "error") adapters.leave(id);
