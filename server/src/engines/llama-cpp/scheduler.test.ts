@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EngineEvent, TokenInfo } from "../../engine/port.ts";
 import { FakeClock } from "../../lib/clock.ts";
-import type { GenerationSpec } from "./generation.ts";
 import type { GenerationEvent } from "./protocol.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Backend, Decoder, DecodeSpec } from "./scheduling/backend.ts";
+import type { GenerationSpec } from "./scheduling/generation.ts";
 import { LoraRoundRobin } from "./scheduling/lora-round-robin.ts";
 import { PrefillChunkSizer } from "./scheduling/prefill-chunk-sizer.ts";
 

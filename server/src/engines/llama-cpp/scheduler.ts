@@ -1,8 +1,8 @@
 import { EngineError, type EngineEvent } from "../../engine/port.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { type Choice, Generation, type GenerationSpec } from "./generation.ts";
 import { type GenerationEvent, serializeError } from "./protocol.ts";
 import type { Backend } from "./scheduling/backend.ts";
+import { Generation, type GenerationSpec, type ScheduledChoice } from "./scheduling/generation.ts";
 import type { LoraKey, LoraRoundRobin } from "./scheduling/lora-round-robin.ts";
 import { BLOCK_TOKENS, nextChunkTokens } from "./scheduling/prefill-blocks.ts";
 import type { PrefillChunkSizer } from "./scheduling/prefill-chunk-sizer.ts";
@@ -56,7 +56,7 @@ export class Scheduler {
   /** @throws EngineError `overloaded` when the queue is full. */
   submit(spec: GenerationSpec): void {
     const generation = new Generation(spec, this.#backend);
-    if (spec.maxTokens === 0 && generation.scores === null) {
+    if (spec.maxTokens === 0 && generation.promptScores === null) {
       this.#generations.set(spec.id, generation);
       this.#finishEmpty(generation);
       return;
@@ -116,7 +116,7 @@ export class Scheduler {
     while (this.#slots.some((slot) => slot.occupant === null)) {
       // The first choice alone computes a prompt that is to be scored.
       const waiting = [...this.#generations.values()].filter(
-        (g) => g.waiting.length > 0 && (g.scores === null || g.running.size === 0),
+        (g) => g.waiting.length > 0 && (g.promptScores === null || g.running.size === 0),
       );
       if (waiting.length === 0) return;
       const held = this.#slots.map((slot) => this.#backend.cachedTokens(slot.index));
@@ -161,7 +161,7 @@ export class Scheduler {
   }
 
   async #place(generation: Generation, states: readonly PlacedSlot[]): Promise<void> {
-    const rules = { exact: generation.exact, canCopy: this.#backend.canCopy };
+    const rules = { exact: generation.needsExactReuse, canCopy: this.#backend.canCopy };
     const placement = placePrompt(generation.spec.prompt, states, rules)!;
     const { slot } = placement.slot;
     const source = placement.copyFrom?.slot ?? slot;
@@ -177,7 +177,7 @@ export class Scheduler {
           ? await this.#backend.truncate(slot.index, placement.reuse)
           : await this.#backend.copy(source.index, slot.index, placement.reuse);
       slot.takeOver(source, choice.promptDone, generation);
-      generation.started(choice.promptDone);
+      generation.choiceStarted(choice.promptDone);
     } catch (error) {
       this.#fail(generation, error);
     }
@@ -201,7 +201,7 @@ export class Scheduler {
   }
 
   /** A token of every stream with one adapter. Whether those with the others have had their turns as well. */
-  async #advance(streams: readonly Choice[]): Promise<boolean> {
+  async #advance(streams: readonly ScheduledChoice[]): Promise<boolean> {
     const { loraRoundRobin: turns, clock } = this.#options;
     const counts = new Map<LoraKey, number>();
     for (const { generation } of streams) {
@@ -217,7 +217,7 @@ export class Scheduler {
   }
 
   /** The prompt with least left to compute goes first: nobody ends later, the short ones end sooner. */
-  #pickPrompt(filling: readonly Choice[]): Choice | null {
+  #pickPrompt(filling: readonly ScheduledChoice[]): ScheduledChoice | null {
     if (filling.length === 0) return null;
     this.#chunksComputed++;
     const oldestFirst = [...filling].sort((a, b) => a.slot!.lastUsed - b.slot!.lastUsed);
@@ -226,22 +226,24 @@ export class Scheduler {
   }
 
   /** Computes a slice of the prompt; the one that completes it makes the first token too. */
-  async #prefillChunk(choice: Choice, streams: number): Promise<void> {
+  async #prefillChunk(choice: ScheduledChoice, streams: number): Promise<void> {
     const { generation } = choice;
     const { spec } = generation;
     const slot = choice.slot!;
     const { chunkSizer: slices, clock } = this.#options;
-    if (generation.scores !== null && choice.promptLeft === 1) {
-      generation.scored();
+    if (generation.promptScores !== null && choice.promptLeft === 1) {
+      generation.promptScored();
       if (spec.maxTokens === 0) {
         this.#finishEmpty(generation);
         return;
       }
     }
-    const most = generation.exact ? Math.max(BLOCK_TOKENS, slices.next(streams)) : slices.next(streams);
+    const most = generation.needsExactReuse
+      ? Math.max(BLOCK_TOKENS, slices.next(streams))
+      : slices.next(streams);
     const position = choice.promptDone;
     const pieceMost = slices.partialBlock(streams, position);
-    if (generation.scores !== null) {
+    if (generation.promptScores !== null) {
       await this.#score(choice, nextChunkTokens(position, choice.promptLeft - 1, most, pieceMost));
       return;
     }
@@ -270,7 +272,7 @@ export class Scheduler {
   }
 
   /** Computes a slice of the prompt and what the model thought of it. How long that takes says nothing of others. */
-  async #score(choice: Choice, tokens: number): Promise<void> {
+  async #score(choice: ScheduledChoice, tokens: number): Promise<void> {
     const { generation } = choice;
     const { prompt, logprobs = 0 } = generation.spec;
     const slot = choice.slot!;
@@ -280,14 +282,14 @@ export class Scheduler {
     const next = prompt.slice(position + 1, choice.promptDone + 1);
     this.#backend.useLora(generation.adapter);
     try {
-      generation.scores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
+      generation.promptScores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
       slot.computed(position, tokens);
     } catch (error) {
       this.#fail(generation, error);
     }
   }
 
-  async #prepare({ generation, decoder }: Choice): Promise<void> {
+  async #prepare({ generation, decoder }: ScheduledChoice): Promise<void> {
     try {
       await decoder!.prepare?.();
     } catch (error) {
@@ -295,7 +297,7 @@ export class Scheduler {
     }
   }
 
-  async #decode(choice: Choice): Promise<void> {
+  async #decode(choice: ScheduledChoice): Promise<void> {
     const { generation } = choice;
     const { id } = generation.spec;
     if (!this.#generations.has(id)) return;
@@ -303,10 +305,10 @@ export class Scheduler {
       for (const made of await choice.decoder!.next()) {
         // Another choice of it may have failed in the same batch.
         if (!this.#generations.has(id)) return;
-        const { events, finish } = choice.take(made);
+        const { events, finish } = choice.acceptToken(made);
         this.#emit(generation, events);
         if (finish === null) continue;
-        generation.finished();
+        generation.choiceFinished();
         this.#release(choice);
         if (generation.done) this.#end(generation, generation.endEvent());
         return;
@@ -319,14 +321,14 @@ export class Scheduler {
   #finishEmpty(generation: Generation): void {
     for (let choice = 0; choice < generation.spec.n; choice++) {
       this.#emit(generation, [{ type: "finish", choice, reason: "length" }]);
-      generation.finished();
+      generation.choiceFinished();
     }
     this.#end(generation, generation.endEvent());
   }
 
   #emit(generation: Generation, events: readonly EngineEvent[]): void {
     const { id } = generation.spec;
-    for (const event of generation.opening()) this.#options.emit({ id, event });
+    for (const event of generation.startEvents()) this.#options.emit({ id, event });
     for (const event of events) this.#options.emit({ id, event });
   }
 
@@ -342,7 +344,7 @@ export class Scheduler {
     for (const choice of [...generation.running]) this.#release(choice);
   }
 
-  #release(choice: Choice): void {
+  #release(choice: ScheduledChoice): void {
     const slot = choice.slot;
     if (slot === null || !choice.generation.running.delete(choice)) return;
     slot.lastUsed = ++this.#uses;

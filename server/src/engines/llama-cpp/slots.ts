@@ -1,10 +1,10 @@
-import type { Choice, Generation } from "./generation.ts";
+import type { Generation, ScheduledChoice } from "./scheduling/generation.ts";
 import { BLOCK_TOKENS, exactReuse, wholeBlocks } from "./scheduling/prefill-blocks.ts";
 
 /** One context sequence: who is computed in it, and what is known of the state it holds. */
 export class Slot {
   readonly index: number;
-  occupant: Choice | null = null;
+  occupant: ScheduledChoice | null = null;
   /** Counts up over all slots with every use; 0: never used. */
   lastUsed = 0;
   /** A call failed: what the slot holds is unknown. */
@@ -46,7 +46,7 @@ export class Slot {
     if (owner.adapter !== generation.adapter) return 0;
     const { cacheScope, cacheMaxTokens = Number.POSITIVE_INFINITY } = owner.spec;
     if (generation.spec.cacheScope !== cacheScope) return 0;
-    return Math.min(cacheMaxTokens, generation.takesFromOthers);
+    return Math.min(cacheMaxTokens, generation.maxTokensFromOthers);
   }
 
   /** `tokens` were computed at once, `position` tokens after the beginning. */

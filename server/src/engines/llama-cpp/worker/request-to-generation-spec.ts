@@ -1,6 +1,6 @@
 import { clampToContext } from "../../../engine/context-limit.ts";
 import type { GenerateRequest } from "../../../engine/port.ts";
-import type { GenerationSpec } from "../generation.ts";
+import type { GenerationSpec } from "../scheduling/generation.ts";
 import type { LoadedModel } from "./load-model.ts";
 
 /**

@@ -1,9 +1,9 @@
-import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from "../../engine/port.ts";
-import { StopMatcher } from "../../engine/stop-matcher.ts";
-import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./scheduling/backend.ts";
-import type { LoraKey } from "./scheduling/lora-round-robin.ts";
-import type { Slot } from "./slots.ts";
-import { IncrementalDetokenizer } from "./worker/incremental-detokenizer.ts";
+import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from "../../../engine/port.ts";
+import { StopMatcher } from "../../../engine/stop-matcher.ts";
+import type { Slot } from "../slots.ts";
+import { IncrementalDetokenizer } from "../worker/incremental-detokenizer.ts";
+import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./backend.ts";
+import type { LoraKey } from "./lora-round-robin.ts";
 
 /** `prompt`: not empty, fits the context; `maxTokens`, ≥ 0: fits it after the prompt. */
 export interface GenerationSpec extends DecodeSpec {
@@ -22,13 +22,13 @@ export interface GenerationSpec extends DecodeSpec {
 export class Generation {
   readonly spec: GenerationSpec;
   /** Choices that wait for a slot, in order. */
-  readonly waiting: Choice[];
-  readonly running = new Set<Choice>();
+  readonly waiting: ScheduledChoice[];
+  readonly running = new Set<ScheduledChoice>();
   aborted = false;
   completionTokens = 0;
   /** What the model thought of the prompt's tokens so far; null when that isn't asked for, or known already. */
-  scores: TokenInfo[] | null = null;
-  readonly #choices: readonly Choice[];
+  promptScores: TokenInfo[] | null = null;
+  readonly #choices: readonly ScheduledChoice[];
   readonly #backend: Backend;
   #promptInfo: readonly TokenInfo[] | null = null;
   #opened = false;
@@ -41,11 +41,11 @@ export class Generation {
     const seed = spec.sampling.seed ?? Math.floor(Math.random() * 2 ** 31);
     this.#choices = Array.from({ length: spec.n }, (_, index) => {
       const sampling = { ...spec.sampling, seed: seed + index };
-      return new Choice(this, index, sampling, backend);
+      return new ScheduledChoice(this, index, sampling, backend);
     });
     this.waiting = [...this.#choices];
     this.#unfinished = spec.n;
-    if (spec.promptInfo?.logprobs === true) this.scores = [backend.tokenInfo(spec.prompt[0]!)];
+    if (spec.promptInfo?.logprobs === true) this.promptScores = [backend.tokenInfo(spec.prompt[0]!)];
   }
 
   get adapter(): LoraKey {
@@ -53,25 +53,25 @@ export class Generation {
   }
 
   /** A seed and greedy sampling promise the same output again: then only state may be reused that doesn't change it. */
-  get exact(): boolean {
+  get needsExactReuse(): boolean {
     const { seed, temperature } = this.spec.sampling;
     return seed !== undefined || temperature === 0;
   }
 
   /** Most tokens of other generations' state that may be reused. A prompt that is scored is computed whole. */
-  get takesFromOthers(): number {
-    if (this.scores !== null) return 0;
+  get maxTokensFromOthers(): number {
+    if (this.promptScores !== null) return 0;
     return this.spec.cacheMaxTokens ?? Number.POSITIVE_INFINITY;
   }
 
   /** All tokens of the prompt are scored. */
-  scored(): void {
-    this.#promptInfo = this.scores;
-    this.scores = null;
+  promptScored(): void {
+    this.#promptInfo = this.promptScores;
+    this.promptScores = null;
   }
 
   /** The events before all others, once. */
-  opening(): EngineEvent[] {
+  startEvents(): EngineEvent[] {
     if (this.#opened) return [];
     this.#opened = true;
     const { prompt, promptInfo } = this.spec;
@@ -91,11 +91,11 @@ export class Generation {
   }
 
   /** The choice that had to compute most decides: what any of them computed was not spared. */
-  started(reusedTokens: number): void {
+  choiceStarted(reusedTokens: number): void {
     this.#cachedTokens = Math.min(this.#cachedTokens ?? reusedTokens, reusedTokens);
   }
 
-  finished(): void {
+  choiceFinished(): void {
     this.#unfinished--;
   }
 
@@ -125,7 +125,7 @@ export class Generation {
 }
 
 /** One choice: where it is computed, and the text it has made. */
-export class Choice {
+export class ScheduledChoice {
   readonly generation: Generation;
   readonly index: number;
   readonly sampling: Sampling;
@@ -134,7 +134,7 @@ export class Choice {
   decoder: Decoder | null = null;
   /** Tokens of the prompt that the slot has computed. */
   promptDone = 0;
-  made = 0;
+  completionTokens = 0;
   readonly #text: IncrementalDetokenizer;
   readonly #matcher: StopMatcher;
   #collected = "";
@@ -157,11 +157,11 @@ export class Choice {
   }
 
   /** Takes a token the model made. Returns what to deliver, and why the choice is at its end if it is. */
-  take({ token, ends, closed, info }: GeneratedToken): {
+  acceptToken({ token, ends, closed, info }: GeneratedToken): {
     events: EngineEvent[];
     finish: FinishReason | null;
   } {
-    this.made++;
+    this.completionTokens++;
     this.generation.completionTokens++;
     if (info !== undefined) this.#infos.push(info);
     const text = ends ? "" : this.#matcher.push(this.#text.push(token));
@@ -172,7 +172,7 @@ export class Choice {
 
   #finishReason(ends: boolean): FinishReason | null {
     if (ends || this.#matcher.stopped) return "stop";
-    return this.made >= this.generation.spec.maxTokens ? "length" : null;
+    return this.completionTokens >= this.generation.spec.maxTokens ? "length" : null;
   }
 
   #deliver(text: string, finish: FinishReason | null, closed: boolean): EngineEvent[] {
