@@ -83,7 +83,7 @@ class FakeBackend implements Backend {
     return { id, bytes: new Uint8Array(), logprob: null, top: [] };
   }
 
-  decode(slot: number, tokens: readonly number[], { prompt, adapter }: DecodeSpec): Decoder {
+  decode(slot: number, tokens: readonly number[], { prompt, loraKey: adapter }: DecodeSpec): Decoder {
     let left = prompt.at(-1)!;
     let next: readonly number[] = tokens;
     return {
@@ -313,7 +313,7 @@ describe("the scheduler", () => {
   it("computes streams of one adapter together, and lets each adapter have its turn", async () => {
     const { backend, scheduler, idle } = harness({ slots: 6 });
     [1, 2, 3, 1, 2, undefined].forEach((adapter, i) => {
-      scheduler.submit(spec(i + 1, 3, 200, adapter === undefined ? {} : { adapter }));
+      scheduler.submit(spec(i + 1, 3, 200, adapter === undefined ? {} : { loraKey: adapter }));
     });
     const sinceAllRun = () => backend.calls.slice(backend.calls.findLastIndex((c) => c.startsWith("p")));
     await until(() => sinceAllRun().length > 250);
@@ -330,7 +330,7 @@ describe("the scheduler", () => {
 
   it("reuses nothing that another adapter computed, and what may be bad of it is overwritten first", async () => {
     const { backend, scheduler, idle, of } = harness({ slots: 1 });
-    scheduler.submit(spec(1, 300, 3, { adapter: 7 }));
+    scheduler.submit(spec(1, 300, 3, { loraKey: 7 }));
     await idle();
     scheduler.submit({ ...spec(1, 300, 3), id: 2 });
     await idle();
@@ -340,10 +340,10 @@ describe("the scheduler", () => {
     backend.onCall = (call) => {
       if (call.startsWith("p0")) scheduler.abort(3);
     };
-    scheduler.submit({ ...spec(1, 900, 3, { adapter: 7 }), id: 3 });
+    scheduler.submit({ ...spec(1, 900, 3, { loraKey: 7 }), id: 3 });
     await idle();
     backend.onCall = () => {};
-    scheduler.submit({ ...spec(1, 900, 3, { adapter: 7 }), id: 4 });
+    scheduler.submit({ ...spec(1, 900, 3, { loraKey: 7 }), id: 4 });
     await idle();
     expect(backend.calls.filter((c) => c.startsWith("r"))).toEqual(["r0"]);
     expect(of(4).at(-1)).toMatchObject({ usage: { cachedTokens: 0 } });

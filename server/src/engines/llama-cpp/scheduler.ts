@@ -205,12 +205,12 @@ export class Scheduler {
     const { loraRoundRobin: turns, clock } = this.#options;
     const counts = new Map<LoraKey, number>();
     for (const { generation } of streams) {
-      counts.set(generation.adapter, (counts.get(generation.adapter) ?? 0) + 1);
+      counts.set(generation.loraKey, (counts.get(generation.loraKey) ?? 0) + 1);
     }
     const adapter = turns.next(counts);
     this.#backend.useLora(adapter);
     const startMs = clock.monotonicMs();
-    const now = streams.filter((c) => c.generation.adapter === adapter);
+    const now = streams.filter((c) => c.generation.loraKey === adapter);
     await Promise.all(now.map((c) => this.#prepare(c)));
     await Promise.all(now.map((c) => this.#decode(c)));
     return turns.recordBatch(counts, clock.monotonicMs() - startMs);
@@ -250,7 +250,7 @@ export class Scheduler {
     const tokens = nextChunkTokens(position, choice.promptLeft, most, pieceMost);
     const slice = spec.prompt.slice(position, position + tokens);
     choice.promptDone += tokens;
-    const changes = this.#backend.useLora(generation.adapter);
+    const changes = this.#backend.useLora(generation.loraKey);
     let startMs = clock.monotonicMs();
     try {
       if (choice.promptLeft > 0) {
@@ -280,7 +280,7 @@ export class Scheduler {
     choice.promptDone += tokens;
     const slice = prompt.slice(position, choice.promptDone);
     const next = prompt.slice(position + 1, choice.promptDone + 1);
-    this.#backend.useLora(generation.adapter);
+    this.#backend.useLora(generation.loraKey);
     try {
       generation.promptScores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
       slot.computed(position, tokens);

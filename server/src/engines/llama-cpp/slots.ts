@@ -34,7 +34,7 @@ export class Slot {
   /** Nothing is computed here with an adapter, or what came of it last is a number: then all before was, too. */
   get proven(): boolean {
     const { occupant } = this;
-    return occupant === null || occupant.generation.adapter === null || occupant.decoder?.allFinite === true;
+    return occupant === null || occupant.generation.loraKey === null || occupant.decoder?.allFinite === true;
   }
 
   /** How many of the first tokens that the slot holds `generation` may use. */
@@ -43,7 +43,7 @@ export class Slot {
     if (this.spoilt || this.suspect || owner === null) return 0;
     if (owner === generation) return Number.POSITIVE_INFINITY;
     // What an adapter was computed with is nobody's but its own.
-    if (owner.adapter !== generation.adapter) return 0;
+    if (owner.loraKey !== generation.loraKey) return 0;
     const { cacheScope, cacheMaxTokens = Number.POSITIVE_INFINITY } = owner.spec;
     if (generation.spec.cacheScope !== cacheScope) return 0;
     return Math.min(cacheMaxTokens, generation.maxTokensFromOthers);

@@ -337,7 +337,7 @@ function isPlain(spec: DecodeSpec): boolean {
     spec.ignoreEos !== true &&
     spec.prediction === undefined &&
     spec.thinking === undefined &&
-    spec.adapter === undefined &&
+    spec.loraKey === undefined &&
     typicalP === undefined &&
     mirostat === undefined &&
     logitBias === undefined

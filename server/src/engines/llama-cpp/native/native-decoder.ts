@@ -66,7 +66,7 @@ export class NativeDecoder implements Decoder {
     this.#closing = closing;
     this.#biases = new Biases(spec.sampling, parts.endTokens);
     this.#sampler = direct.createSampler();
-    this.#finiteCheckSampler = spec.adapter === undefined ? null : direct.createSampler();
+    this.#finiteCheckSampler = spec.loraKey === undefined ? null : direct.createSampler();
     this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
     this.#scorer = spec.logprobs === undefined ? null : new Scorer(direct, bytes);
     this.#thinking =

@@ -47,7 +47,7 @@ export interface DecodeSpec
   /** False: nothing is guessed, whatever the engine is set up with. */
   speculate?: false;
   /** The adapter's key: what it makes is then looked at before it is trusted. */
-  adapter?: number;
+  loraKey?: number;
 }
 
 export interface GeneratedToken {

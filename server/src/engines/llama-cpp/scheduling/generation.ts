@@ -48,8 +48,8 @@ export class Generation {
     if (spec.promptInfo?.logprobs === true) this.promptScores = [backend.tokenInfo(spec.prompt[0]!)];
   }
 
-  get adapter(): LoraKey {
-    return this.spec.adapter ?? null;
+  get loraKey(): LoraKey {
+    return this.spec.loraKey ?? null;
   }
 
   /** A seed and greedy sampling promise the same output again: then only state may be reused that doesn't change it. */

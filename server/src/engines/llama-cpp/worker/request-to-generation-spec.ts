@@ -5,13 +5,13 @@ import type { LoadedModel } from "./load-model.ts";
 
 /**
  * A request in the scheduler's words.
- * @param adapter the key of its adapter, if it has one.
+ * @param loraKey the key of its adapter, if it has one.
  * @throws EngineError when it can't be computed.
  */
 export function toGenerationSpec(
   id: number,
   request: GenerateRequest,
-  adapter: number | undefined,
+  loraKey: number | undefined,
   model: LoadedModel,
 ): GenerationSpec {
   const { tokenizer, backend, contextLength } = model;
@@ -22,7 +22,7 @@ export function toGenerationSpec(
   const { sampling, n, stop, stream, grammar, logprobs, minTokens, ignoreEos, thinking } = request;
   const { cacheScope, cacheMaxTokens, priority } = request;
   const cache = { cacheScope, cacheMaxTokens };
-  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, ...cache, priority, adapter };
+  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, ...cache, priority, adapter: loraKey };
   return {
     ...withoutUndefined(spec),
     ...(request.disableSpeculation ? { speculate: false as const } : {}),
