@@ -1,9 +1,9 @@
 import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from "../../../engine/port.ts";
 import { StopMatcher } from "../../../engine/stop-matcher.ts";
-import type { Slot } from "../slots.ts";
 import { IncrementalDetokenizer } from "../worker/incremental-detokenizer.ts";
 import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./backend.ts";
 import type { LoraKey } from "./lora-round-robin.ts";
+import type { Slot } from "./slots.ts";
 
 /** `prompt`: not empty, fits the context; `maxTokens`, ≥ 0: fits it after the prompt. */
 export interface GenerationSpec extends DecodeSpec {

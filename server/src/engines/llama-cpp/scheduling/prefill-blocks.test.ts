@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Slot } from "../slots.ts";
 import { BLOCK_TOKENS, exactReuse, nextChunkTokens, wholeBlocks } from "./prefill-blocks.ts";
+import { Slot } from "./slots.ts";
 
 const tokens = (most: number) => fc.integer({ min: 1, max: most });
 
@@ -68,7 +68,7 @@ it("reuses exactly only what a computation from nothing would have made the same
         const size = sizes[i % sizes.length]!;
         const piece = nextChunkTokens(position, promptTokens - position, size, Math.max(3, size));
         for (let k = 0; k < piece; k++) held.push(piece >= BLOCK_TOKENS);
-        slot.computed(position, piece);
+        slot.recordComputed(position, piece);
       }
       for (let k = 0; k < made; k++) held.push(false);
       const common = Math.min(overlap, nextTokens, held.length);

@@ -3,8 +3,8 @@ import type { Clock } from "../../../lib/clock.ts";
 import { Adapters } from "../adapters.ts";
 import type { LlamaCppOptions } from "../options.ts";
 import { type FromWorker, serializeError, type ToWorker } from "../protocol.ts";
-import { Scheduler } from "../scheduler.ts";
 import { LoraRoundRobin } from "../scheduling/lora-round-robin.ts";
+import { Scheduler } from "../scheduling/scheduler.ts";
 import { EventBatcher } from "./event-batcher.ts";
 import { type LoadedModel, loadModel } from "./load-model.ts";
 import { toGenerationSpec } from "./request-to-generation-spec.ts";
@@ -90,7 +90,7 @@ export class EngineWorker {
         if (event.type === "end" || event.type === "error") adapters.leave(id);
         this.#events.addEvent({ id, event });
       },
-      turn: () => new Promise((resolve) => setImmediate(resolve)),
+      yieldToEventLoop: () => new Promise((resolve) => setImmediate(resolve)),
     });
     const adapters = new Adapters({
       limit: options.maxAdapters,
@@ -98,9 +98,9 @@ export class EngineWorker {
         const { loras } = backend;
         if (loras === null) throw new EngineError("unsupported", "This engine can't load adapters.");
         await loras.check(path);
-        return scheduler.between(() => loras.load(path, scale));
+        return scheduler.runBetweenSteps(() => loras.load(path, scale));
       },
-      free: (key) => scheduler.between(async () => backend.loras?.free(key)),
+      free: (key) => scheduler.runBetweenSteps(async () => backend.loras?.free(key)),
     });
     return { model, scheduler, adapters };
   }

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { EngineEvent, TokenInfo } from "../../engine/port.ts";
-import { FakeClock } from "../../lib/clock.ts";
-import type { GenerationEvent } from "./protocol.ts";
+import type { EngineEvent, TokenInfo } from "../../../engine/port.ts";
+import { FakeClock } from "../../../lib/clock.ts";
+import type { GenerationEvent } from "../protocol.ts";
+import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
+import type { GenerationSpec } from "./generation.ts";
+import { LoraRoundRobin } from "./lora-round-robin.ts";
+import { PrefillChunkSizer } from "./prefill-chunk-sizer.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Backend, Decoder, DecodeSpec } from "./scheduling/backend.ts";
-import type { GenerationSpec } from "./scheduling/generation.ts";
-import { LoraRoundRobin } from "./scheduling/lora-round-robin.ts";
-import { PrefillChunkSizer } from "./scheduling/prefill-chunk-sizer.ts";
 
 const END = 0;
 
@@ -140,7 +140,7 @@ function harness({ slots = 2, queueLimit = 100, canCopy = false } = {}) {
     loraRoundRobin: new LoraRoundRobin(100),
     clock: new FakeClock(),
     emit: (event) => events.push(event),
-    turn: () => new Promise((resolve) => setImmediate(resolve)),
+    yieldToEventLoop: () => new Promise((resolve) => setImmediate(resolve)),
   });
   const of = (id: number) => events.filter((e) => e.id === id).map((e) => e.event);
   const idle = () => until(() => scheduler.active === 0);
@@ -355,11 +355,13 @@ describe("the scheduler", () => {
       expect(backend.busy.size).toBe(0);
       return 5;
     };
-    expect(await scheduler.between(work)).toBe(5);
+    expect(await scheduler.runBetweenSteps(work)).toBe(5);
     scheduler.submit(spec(1, 300, 20));
     await until(() => backend.calls.length > 3);
-    expect(await Promise.all([scheduler.between(work), scheduler.between(work)])).toEqual([5, 5]);
-    await expect(scheduler.between(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    expect(await Promise.all([scheduler.runBetweenSteps(work), scheduler.runBetweenSteps(work)])).toEqual([
+      5, 5,
+    ]);
+    await expect(scheduler.runBetweenSteps(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
     await idle();
   });
 

@@ -1,12 +1,12 @@
-import { EngineError, type EngineEvent } from "../../engine/port.ts";
-import type { Clock } from "../../lib/clock.ts";
-import { type GenerationEvent, serializeError } from "./protocol.ts";
-import type { Backend } from "./scheduling/backend.ts";
-import { Generation, type GenerationSpec, type ScheduledChoice } from "./scheduling/generation.ts";
-import type { LoraKey, LoraRoundRobin } from "./scheduling/lora-round-robin.ts";
-import { BLOCK_TOKENS, nextChunkTokens } from "./scheduling/prefill-blocks.ts";
-import type { PrefillChunkSizer } from "./scheduling/prefill-chunk-sizer.ts";
-import { COPY_GAIN_TOKENS, commonPrefix, placePrompt, Slot, type SlotState } from "./slots.ts";
+import { EngineError, type EngineEvent } from "../../../engine/port.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import { type GenerationEvent, serializeError } from "../protocol.ts";
+import type { Backend } from "./backend.ts";
+import { Generation, type GenerationSpec, type ScheduledChoice } from "./generation.ts";
+import type { LoraKey, LoraRoundRobin } from "./lora-round-robin.ts";
+import { BLOCK_TOKENS, nextChunkTokens } from "./prefill-blocks.ts";
+import type { PrefillChunkSizer } from "./prefill-chunk-sizer.ts";
+import { COPY_GAIN_TOKENS, commonPrefixLength, placePrompt, Slot, type SlotState } from "./slots.ts";
 
 export interface SchedulerOptions {
   backend: Backend;
@@ -17,7 +17,7 @@ export interface SchedulerOptions {
   clock: Clock;
   emit: (event: GenerationEvent) => void;
   /** Lets the event loop turn once: messages come in, and the model's batch is wholly over. */
-  turn: () => Promise<void>;
+  yieldToEventLoop: () => Promise<void>;
 }
 
 type PlacedSlot = SlotState & { slot: Slot };
@@ -37,7 +37,7 @@ export class Scheduler {
   readonly #backend: Backend;
   readonly #generations = new Map<number, Generation>();
   readonly #slots: readonly Slot[];
-  readonly #work: (() => Promise<void>)[] = [];
+  readonly #queuedWork: (() => Promise<void>)[] = [];
   #uses = 0;
   #chunksComputed = 0;
   #running = false;
@@ -73,9 +73,9 @@ export class Scheduler {
   }
 
   /** Does something with the model while nothing is computed. */
-  between<T>(work: () => Promise<T>): Promise<T> {
+  runBetweenSteps<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#work.push(() => work().then(resolve, reject));
+      this.#queuedWork.push(() => work().then(resolve, reject));
       void this.#run();
     });
   }
@@ -90,11 +90,11 @@ export class Scheduler {
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    while (this.#generations.size > 0 || this.#work.length > 0) {
+    while (this.#generations.size > 0 || this.#queuedWork.length > 0) {
       // First of all: requests and aborts that arrived together are seen together.
-      await this.#options.turn();
-      this.#sweep();
-      await this.#work.shift()?.();
+      await this.#options.yieldToEventLoop();
+      this.#endAborted();
+      await this.#queuedWork.shift()?.();
       await this.#admit();
       await this.#step();
     }
@@ -102,7 +102,7 @@ export class Scheduler {
   }
 
   /** Ends what was aborted. */
-  #sweep(): void {
+  #endAborted(): void {
     for (const generation of [...this.#generations.values()]) {
       if (generation.aborted) this.#end(generation, generation.endEvent());
     }
@@ -131,7 +131,7 @@ export class Scheduler {
   /** The slots as `generation` may use them. */
   #slotStates(generation: Generation, held: readonly (readonly number[])[]): PlacedSlot[] {
     return this.#slots.map((slot, index) => {
-      const usable = slot.usableBy(generation);
+      const usable = slot.reusableTokens(generation);
       return {
         slot,
         held: usable < held[index]!.length ? held[index]!.slice(0, usable) : held[index]!,
@@ -152,10 +152,12 @@ export class Scheduler {
     return this.#slots.some((slot) => {
       const { occupant, index } = slot;
       if (occupant === null || occupant.promptLeft === 0) return false;
-      const usable = slot.usableBy(generation);
-      const common = Math.min(usable, commonPrefix(occupant.generation.spec.prompt, prompt));
+      const usable = slot.reusableTokens(generation);
+      const common = Math.min(usable, commonPrefixLength(occupant.generation.spec.prompt, prompt));
       if (common - occupant.promptDone < 1 || common < COPY_GAIN_TOKENS) return false;
-      const elsewhere = states.filter((_, i) => i !== index).map((s) => commonPrefix(s.held, prompt));
+      const elsewhere = states
+        .filter((_, i) => i !== index)
+        .map((s) => commonPrefixLength(s.cachedTokens, prompt));
       return common - Math.max(0, ...elsewhere) >= COPY_GAIN_TOKENS;
     });
   }
@@ -171,7 +173,7 @@ export class Scheduler {
     choice.slot = slot;
     generation.running.add(choice);
     try {
-      if (slot.suspect) await this.#renew(slot);
+      if (slot.maybeNonFinite) await this.#wipe(slot);
       choice.promptDone =
         source === slot
           ? await this.#backend.truncate(slot.index, placement.reuse)
@@ -183,12 +185,12 @@ export class Scheduler {
     }
   }
 
-  async #renew(slot: Slot): Promise<void> {
+  async #wipe(slot: Slot): Promise<void> {
     const sound = this.#slots.find(
-      (s) => !s.suspect && s.proven && this.#backend.cachedTokens(s.index).length > 0,
+      (s) => !s.maybeNonFinite && s.provenFinite && this.#backend.cachedTokens(s.index).length > 0,
     );
     await this.#backend.wipe(slot.index, sound?.index ?? null);
-    slot.suspect = false;
+    slot.maybeNonFinite = false;
   }
 
   async #step(): Promise<void> {
@@ -267,7 +269,7 @@ export class Scheduler {
       return;
     }
     if (choice.decoder !== null) await this.#decode(choice);
-    slot.computed(position, tokens);
+    slot.recordComputed(position, tokens);
     if (!changes) slices.record(tokens, clock.monotonicMs() - startMs, position);
   }
 
@@ -283,7 +285,7 @@ export class Scheduler {
     this.#backend.useLora(generation.loraKey);
     try {
       generation.promptScores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
-      slot.computed(position, tokens);
+      slot.recordComputed(position, tokens);
     } catch (error) {
       this.#fail(generation, error);
     }
@@ -333,7 +335,7 @@ export class Scheduler {
   }
 
   #fail(generation: Generation, error: unknown): void {
-    for (const choice of generation.running) choice.slot!.spoilt = true;
+    for (const choice of generation.running) choice.slot!.stateUnknown = true;
     this.#end(generation, { type: "error", ...serializeError(error) });
   }
 
@@ -348,7 +350,7 @@ export class Scheduler {
     const slot = choice.slot;
     if (slot === null || !choice.generation.running.delete(choice)) return;
     slot.lastUsed = ++this.#uses;
-    if (!slot.proven) slot.suspect = true;
+    if (!slot.provenFinite) slot.maybeNonFinite = true;
     slot.occupant = null;
     choice.slot = null;
     choice.decoder?.end();

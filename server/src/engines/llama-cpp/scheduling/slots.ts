@@ -1,5 +1,5 @@
-import type { Generation, ScheduledChoice } from "./scheduling/generation.ts";
-import { BLOCK_TOKENS, exactReuse, wholeBlocks } from "./scheduling/prefill-blocks.ts";
+import type { Generation, ScheduledChoice } from "./generation.ts";
+import { BLOCK_TOKENS, exactReuse, wholeBlocks } from "./prefill-blocks.ts";
 
 /** One context sequence: who is computed in it, and what is known of the state it holds. */
 export class Slot {
@@ -8,12 +8,12 @@ export class Slot {
   /** Counts up over all slots with every use; 0: never used. */
   lastUsed = 0;
   /** A call failed: what the slot holds is unknown. */
-  spoilt = false;
+  stateUnknown = false;
   /**
    * An adapter was computed with here, and not proven to have made numbers of everything. Left to the next, one that is
    * no number would make the same of what is computed beside it, even where it isn't looked at.
    */
-  suspect = false;
+  maybeNonFinite = false;
   /** Leading tokens of the state that were computed as whole blocks. */
   exactTokens = 0;
   /** The generation that computed the state last. */
@@ -26,21 +26,21 @@ export class Slot {
   /** The slot now holds the first `tokens` of what `source` held, and `owner` goes on with it. */
   takeOver(source: Slot, tokens: number, owner: Generation): void {
     this.exactTokens = Math.min(source.exactTokens, wholeBlocks(tokens));
-    this.spoilt = false;
-    if (source !== this) this.suspect = !source.proven;
+    this.stateUnknown = false;
+    if (source !== this) this.maybeNonFinite = !source.provenFinite;
     this.#owner = owner;
   }
 
   /** Nothing is computed here with an adapter, or what came of it last is a number: then all before was, too. */
-  get proven(): boolean {
+  get provenFinite(): boolean {
     const { occupant } = this;
     return occupant === null || occupant.generation.loraKey === null || occupant.decoder?.allFinite === true;
   }
 
   /** How many of the first tokens that the slot holds `generation` may use. */
-  usableBy(generation: Generation): number {
+  reusableTokens(generation: Generation): number {
     const owner = this.#owner;
-    if (this.spoilt || this.suspect || owner === null) return 0;
+    if (this.stateUnknown || this.maybeNonFinite || owner === null) return 0;
     if (owner === generation) return Number.POSITIVE_INFINITY;
     // What an adapter was computed with is nobody's but its own.
     if (owner.loraKey !== generation.loraKey) return 0;
@@ -50,14 +50,14 @@ export class Slot {
   }
 
   /** `tokens` were computed at once, `position` tokens after the beginning. */
-  computed(position: number, tokens: number): void {
+  recordComputed(position: number, tokens: number): void {
     if (position === this.exactTokens && tokens >= BLOCK_TOKENS) this.exactTokens += wholeBlocks(tokens);
   }
 }
 
 export interface SlotState {
   /** Tokens whose state the slot holds. */
-  held: readonly number[];
+  cachedTokens: readonly number[];
   exactTokens: number;
   lastUsed: number;
   free: boolean;
@@ -96,7 +96,7 @@ export function placePrompt<T extends SlotState>(
   if (own === null || !rules.canCopy) return own;
   const source = mostSpared(prompt, slots, rules)!;
   const best = source.reuse - own.reuse >= COPY_GAIN_TOKENS ? source : own;
-  const lost = best.slot.held.length - best.reuse;
+  const lost = best.slot.cachedTokens.length - best.reuse;
   if (best.reuse < COPY_GAIN_TOKENS || (best.slot.free && lost < COPY_GAIN_TOKENS)) return own;
   const oldest = free.reduce((a, b) => (b.lastUsed < a.lastUsed ? b : a));
   return oldest === best.slot ? best : { slot: oldest, copyFrom: best.slot, reuse: best.reuse };
@@ -109,7 +109,7 @@ function mostSpared<T extends SlotState>(
 ): Placement<T> | null {
   let best: Placement<T> | null = null;
   for (const slot of slots) {
-    const common = commonPrefix(prompt, slot.held);
+    const common = commonPrefixLength(prompt, slot.cachedTokens);
     const reuse = exact
       ? exactReuse(common, prompt.length, slot.exactTokens)
       : Math.min(common, prompt.length - 1);
@@ -120,7 +120,7 @@ function mostSpared<T extends SlotState>(
   return best;
 }
 
-export function commonPrefix(a: readonly number[], b: readonly number[]): number {
+export function commonPrefixLength(a: readonly number[], b: readonly number[]): number {
   const length = Math.min(a.length, b.length);
   let i = 0;
   while (i < length && a[i] === b[i]) i++;

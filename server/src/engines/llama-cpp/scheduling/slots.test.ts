@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { placePrompt, type SlotState } from "./slots.ts";
 
 const state = (held: number[], lastUsed: number, free = true): SlotState => ({
-  held,
+  cachedTokens: held,
   exactTokens: 0,
   lastUsed,
   free,
@@ -40,7 +40,7 @@ describe("a prompt's place", () => {
     const conversation = state([...shared, ...range(500, 300)], 9);
     const empty = state([], 0);
     const slots = [conversation, empty];
-    expect(placePrompt([...conversation.held, 5], slots, copying)).toMatchObject({
+    expect(placePrompt([...conversation.cachedTokens, 5], slots, copying)).toMatchObject({
       slot: conversation,
       copyFrom: null,
       reuse: 500,
