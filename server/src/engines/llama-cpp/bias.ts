@@ -1,5 +1,5 @@
 import type { Sampling } from "../../engine/port.ts";
-import type { TokenHistory } from "./sampling.ts";
+import type { TokenHistory } from "./sampling/sampler-config.ts";
 
 export interface Bias {
   tokenBiasKeys?: Uint32Array;

@@ -6,7 +6,7 @@ import type { DraftModel } from "../draft-model.ts";
 import { BatchCosts, Drafts } from "../drafts.ts";
 import { Lookup, type LookupOptions } from "../lookup.ts";
 import { Loras } from "../loras.ts";
-import { evaluateOptions } from "../sampling.ts";
+import { toEvaluateOptions } from "../sampling/sampler-config.ts";
 import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
 import { Scorer } from "../scores.ts";
@@ -300,7 +300,7 @@ export class LlamaBackend implements Backend {
   #plainDecoder(slot: number, tokens: readonly number[], { sampling, prompt }: DecodeSpec): Decoder {
     const output: number[] = [];
     const history = { prompt, output };
-    const options = evaluateOptions(sampling, history, this.#model, this.#context.contextSize);
+    const options = toEvaluateOptions(sampling, history, this.#model, this.#context.contextSize);
     const tokensMade = this.#sequences[slot]!.evaluateWithMetadata([...tokens] as Token[], {}, options);
     const model = this.#model;
     return {

@@ -3,7 +3,7 @@ import { EngineError } from "../../../engine/port.ts";
 import { Biases } from "../bias.ts";
 import type { Closing } from "../closing.ts";
 import { Distribution, needsDistribution } from "../distribution.ts";
-import { samplerConfig } from "../sampling.ts";
+import { toSamplerConfig } from "../sampling/sampler-config.ts";
 import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
 import { Scorer } from "../scores.ts";
 import type { Speculation } from "../speculation.ts";
@@ -163,7 +163,7 @@ export class NativeDecoder implements Decoder {
     const { sampling, prompt, minTokens = 0 } = this.#spec;
     const history = { prompt, output: this.#output };
     const noEnd = this.#output.length < minTokens;
-    const config = samplerConfig(sampling, history, this.#biases, this.#options.contextSize, noEnd);
+    const config = toSamplerConfig(sampling, history, this.#biases, this.#options.contextSize, noEnd);
     const grammar = this.#constraint;
     const token = await this.#draw(logits, config, grammar);
     // llama.cpp picks the first token of all where none may follow, and that may be an end token.

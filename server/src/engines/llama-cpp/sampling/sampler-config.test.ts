@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Sampling } from "../../engine/port.ts";
-import { tinyModel } from "./adapter-fixture.ts";
-import { LlamaBackend } from "./native/llama-backend.ts";
+import type { Sampling } from "../../../engine/port.ts";
+import { tinyModel } from "../adapter-fixture.ts";
+import { LlamaBackend } from "../native/llama-backend.ts";
 
 describe("sampling", () => {
   let folder: string;

@@ -1,7 +1,7 @@
 import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } from "node-llama-cpp";
-import type { Sampling } from "../../engine/port.ts";
-import { type Biases, counts } from "./bias.ts";
-import type { SamplerConfig } from "./native/native-api.ts";
+import type { Sampling } from "../../../engine/port.ts";
+import { type Biases, counts } from "../bias.ts";
+import type { SamplerConfig } from "../native/native-api.ts";
 
 /** llama.cpp takes 2³² − 1 to mean "any seed"; so seeds are taken modulo that number. */
 const SEEDS = 0xffff_ffff;
@@ -13,7 +13,7 @@ export interface TokenHistory {
 }
 
 /** The port's sampling in the library's words. Read anew by the library at every token through the functions. */
-export function evaluateOptions(
+export function toEvaluateOptions(
   sampling: Sampling,
   history: TokenHistory,
   model: LlamaModel,
@@ -75,7 +75,7 @@ function penalties(
 }
 
 /** The same for llama.cpp's own sampler, as it is for the next token. @param noEnd no end token may come now. */
-export function samplerConfig(
+export function toSamplerConfig(
   sampling: Sampling,
   history: TokenHistory,
   biases: Biases,
