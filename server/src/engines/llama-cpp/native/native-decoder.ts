@@ -1,8 +1,8 @@
 import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
 import { EngineError } from "../../../engine/port.ts";
-import { Biases } from "../bias.ts";
 import type { Closing } from "../closing.ts";
 import { Distribution, needsDistribution } from "../distribution.ts";
+import { LogitBias } from "../sampling/logit-bias.ts";
 import { toSamplerConfig } from "../sampling/sampler-config.ts";
 import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
 import { Scorer } from "../scores.ts";
@@ -29,7 +29,7 @@ export class NativeDecoder implements Decoder {
   readonly #options: NativeDecoderOptions;
   readonly #spec: DecodeSpec;
   readonly #output: number[] = [];
-  readonly #biases: Biases;
+  readonly #logitBias: LogitBias;
   readonly #sampler: Sampler;
   readonly #distribution: Distribution | null;
   readonly #scorer: Scorer | null;
@@ -64,7 +64,7 @@ export class NativeDecoder implements Decoder {
     this.#nextInput = tokens;
     this.#grammar = grammar;
     this.#closing = closing;
-    this.#biases = new Biases(spec.sampling, parts.endTokens);
+    this.#logitBias = new LogitBias(spec.sampling, parts.endTokens);
     this.#sampler = direct.createSampler();
     this.#finiteCheckSampler = spec.loraKey === undefined ? null : direct.createSampler();
     this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
@@ -163,7 +163,7 @@ export class NativeDecoder implements Decoder {
     const { sampling, prompt, minTokens = 0 } = this.#spec;
     const history = { prompt, output: this.#output };
     const noEnd = this.#output.length < minTokens;
-    const config = toSamplerConfig(sampling, history, this.#biases, this.#options.contextSize, noEnd);
+    const config = toSamplerConfig(sampling, history, this.#logitBias, this.#options.contextSize, noEnd);
     const grammar = this.#constraint;
     const token = await this.#draw(logits, config, grammar);
     // llama.cpp picks the first token of all where none may follow, and that may be an end token.

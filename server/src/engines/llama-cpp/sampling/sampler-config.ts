@@ -1,7 +1,7 @@
 import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } from "node-llama-cpp";
 import type { Sampling } from "../../../engine/port.ts";
-import { type Biases, counts } from "../bias.ts";
 import type { SamplerConfig } from "../native/native-api.ts";
+import { countTokens, type LogitBias } from "./logit-bias.ts";
 
 /** llama.cpp takes 2³² − 1 to mean "any seed"; so seeds are taken modulo that number. */
 const SEEDS = 0xffff_ffff;
@@ -66,7 +66,7 @@ function penalties(
     repeatPenalty,
     tokenBias: () => {
       const bias = TokenBias.for(model);
-      for (const [token, count] of counts(history.output)) {
+      for (const [token, count] of countTokens(history.output)) {
         bias.set([token as Token], { logit: -(count * frequencyPenalty + presencePenalty) });
       }
       return bias;
@@ -78,12 +78,12 @@ function penalties(
 export function toSamplerConfig(
   sampling: Sampling,
   history: TokenHistory,
-  biases: Biases,
+  biases: LogitBias,
   contextSize: number,
   noEnd: boolean,
 ): SamplerConfig {
   const { temperature = 1, topP = 1, topK = 0, minP = 0, seed = 0 } = sampling;
-  const config = { temperature, topP, minP, seed: seedOf(seed), ...biases.now(history, noEnd) };
+  const config = { temperature, topP, minP, seed: seedOf(seed), ...biases.forNextToken(history, noEnd) };
   return {
     ...config,
     ...(topK > 0 ? { topK } : {}),

@@ -1,7 +1,7 @@
-import type { Sampling } from "../../engine/port.ts";
-import type { TokenHistory } from "./sampling/sampler-config.ts";
+import type { Sampling } from "../../../engine/port.ts";
+import type { TokenHistory } from "./sampler-config.ts";
 
-export interface Bias {
+export interface TokenBiasArrays {
   tokenBiasKeys?: Uint32Array;
   tokenBiasValues?: Float32Array;
 }
@@ -10,12 +10,12 @@ export interface Bias {
 const SUPPRESSED = -1e9;
 
 /** What is added to logits before everything else: asked for, by penalties that no sampler has, and for end tokens. */
-export class Biases {
+export class LogitBias {
   readonly #asked: ReadonlyMap<number, number>;
   readonly #endTokens: readonly number[];
   readonly #penalties: { frequency: number; presence: number } | null;
-  readonly #plain: Bias;
-  readonly #withoutEnd: Bias;
+  readonly #plain: TokenBiasArrays;
+  readonly #withoutEnd: TokenBiasArrays;
 
   constructor(sampling: Sampling, endTokens: readonly number[]) {
     const { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 } = sampling;
@@ -27,19 +27,19 @@ export class Biases {
     // llama.cpp has one history for all penalties, but they are about different ones.
     this.#penalties =
       counted && repetitionPenalty !== 1 ? { frequency: frequencyPenalty, presence: presencePenalty } : null;
-    this.#plain = arrays(asked);
-    this.#withoutEnd = arrays(this.#suppressEnd(asked));
+    this.#plain = toArrays(asked);
+    this.#withoutEnd = toArrays(this.#suppressEnd(asked));
   }
 
   /** @param noEnd end tokens must not come now. */
-  now(history: TokenHistory, noEnd: boolean): Bias {
+  forNextToken(history: TokenHistory, noEnd: boolean): TokenBiasArrays {
     if (this.#penalties === null) return noEnd ? this.#withoutEnd : this.#plain;
     const { frequency, presence } = this.#penalties;
     const biases = new Map(this.#asked);
-    for (const [token, count] of counts(history.output)) {
+    for (const [token, count] of countTokens(history.output)) {
       biases.set(token, (biases.get(token) ?? 0) - count * frequency - presence);
     }
-    return arrays(noEnd ? this.#suppressEnd(biases) : biases);
+    return toArrays(noEnd ? this.#suppressEnd(biases) : biases);
   }
 
   #suppressEnd(biases: ReadonlyMap<number, number>): Map<number, number> {
@@ -49,13 +49,13 @@ export class Biases {
   }
 }
 
-export function counts(tokens: readonly number[]): Map<number, number> {
+export function countTokens(tokens: readonly number[]): Map<number, number> {
   const result = new Map<number, number>();
   for (const token of tokens) result.set(token, (result.get(token) ?? 0) + 1);
   return result;
 }
 
-function arrays(biases: ReadonlyMap<number, number>): Bias {
+function toArrays(biases: ReadonlyMap<number, number>): TokenBiasArrays {
   if (biases.size === 0) return {};
   return {
     tokenBiasKeys: Uint32Array.from(biases.keys()),
