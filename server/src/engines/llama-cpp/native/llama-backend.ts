@@ -6,10 +6,10 @@ import type { DraftModel } from "../draft-model.ts";
 import { BatchCosts, Drafts } from "../drafts.ts";
 import { Lookup, type LookupOptions } from "../lookup.ts";
 import { Loras } from "../loras.ts";
+import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toEvaluateOptions } from "../sampling/sampler-config.ts";
 import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
-import { Scorer } from "../scores.ts";
 import type { Speculation } from "../speculation.ts";
 import { GrammarCache } from "./grammar-cache.ts";
 import { passesLoraSelfTest } from "./lora-self-test.ts";
@@ -194,7 +194,7 @@ export class LlamaBackend implements Backend {
     top: number,
   ): Promise<readonly TokenInfo[]> {
     const direct = this.#nativeApi!;
-    const scorer = new Scorer(direct, (token) => this.#tokenBytes.of(token));
+    const scorer = new LogprobScorer(direct, (token) => this.#tokenBytes.of(token));
     const infos: TokenInfo[] = [];
     try {
       await direct.evaluate(this.#sequences[slot]!, tokens, 0, async (logits, index) => {

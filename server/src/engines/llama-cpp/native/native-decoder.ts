@@ -3,9 +3,9 @@ import { EngineError } from "../../../engine/port.ts";
 import type { Closing } from "../closing.ts";
 import { Distribution, needsDistribution } from "../distribution.ts";
 import { LogitBias } from "../sampling/logit-bias.ts";
+import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toSamplerConfig } from "../sampling/sampler-config.ts";
 import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
-import { Scorer } from "../scores.ts";
 import type { Speculation } from "../speculation.ts";
 import { Thinking } from "../thinking.ts";
 import type { LogitsHandle, NativeApi, Sampler, SamplerConfig } from "./native-api.ts";
@@ -32,7 +32,7 @@ export class NativeDecoder implements Decoder {
   readonly #logitBias: LogitBias;
   readonly #sampler: Sampler;
   readonly #distribution: Distribution | null;
-  readonly #scorer: Scorer | null;
+  readonly #scorer: LogprobScorer | null;
   readonly #thinking: Thinking | null;
   readonly #speculation: Speculation | null;
   readonly #grammar: LlamaGrammarEvaluationState | null;
@@ -68,7 +68,7 @@ export class NativeDecoder implements Decoder {
     this.#sampler = direct.createSampler();
     this.#finiteCheckSampler = spec.loraKey === undefined ? null : direct.createSampler();
     this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
-    this.#scorer = spec.logprobs === undefined ? null : new Scorer(direct, bytes);
+    this.#scorer = spec.logprobs === undefined ? null : new LogprobScorer(direct, bytes);
     this.#thinking =
       spec.thinking === undefined
         ? null

@@ -1,11 +1,11 @@
-import type { TokenInfo } from "../../engine/port.ts";
-import type { LogitsHandle, NativeApi, Sampler } from "./native/native-api.ts";
+import type { TokenInfo } from "../../../engine/port.ts";
+import type { LogitsHandle, NativeApi, Sampler } from "../native/native-api.ts";
 
 /**
  * What the model itself thinks of tokens, before any sampling change. Looks twice at the logits: sorting all of them
  * for the best few in the same go would cost ten times as much.
  */
-export class Scorer {
+export class LogprobScorer {
   readonly #plain: Sampler;
   readonly #best: Sampler;
   readonly #bytes: (token: number) => Uint8Array;
