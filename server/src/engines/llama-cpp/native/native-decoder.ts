@@ -1,10 +1,10 @@
 import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
 import { EngineError } from "../../../engine/port.ts";
 import type { Closing } from "../closing.ts";
-import { Distribution, needsDistribution } from "../distribution.ts";
 import { LogitBias } from "../sampling/logit-bias.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toSamplerConfig } from "../sampling/sampler-config.ts";
+import { needsTypicalMirostatSampler, TypicalMirostatSampler } from "../sampling/typical-mirostat-sampler.ts";
 import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
 import type { Speculation } from "../speculation.ts";
 import { Thinking } from "../thinking.ts";
@@ -31,7 +31,7 @@ export class NativeDecoder implements Decoder {
   readonly #output: number[] = [];
   readonly #logitBias: LogitBias;
   readonly #sampler: Sampler;
-  readonly #distribution: Distribution | null;
+  readonly #typicalMirostatSampler: TypicalMirostatSampler | null;
   readonly #scorer: LogprobScorer | null;
   readonly #thinking: Thinking | null;
   readonly #speculation: Speculation | null;
@@ -67,7 +67,9 @@ export class NativeDecoder implements Decoder {
     this.#logitBias = new LogitBias(spec.sampling, parts.endTokens);
     this.#sampler = direct.createSampler();
     this.#finiteCheckSampler = spec.loraKey === undefined ? null : direct.createSampler();
-    this.#distribution = needsDistribution(spec.sampling) ? new Distribution(spec.sampling) : null;
+    this.#typicalMirostatSampler = needsTypicalMirostatSampler(spec.sampling)
+      ? new TypicalMirostatSampler(spec.sampling)
+      : null;
     this.#scorer = spec.logprobs === undefined ? null : new LogprobScorer(direct, bytes);
     this.#thinking =
       spec.thinking === undefined
@@ -182,7 +184,7 @@ export class NativeDecoder implements Decoder {
     config: SamplerConfig,
     grammar: LlamaGrammarEvaluationState | null,
   ): Promise<number> {
-    if (this.#distribution === null) {
+    if (this.#typicalMirostatSampler === null) {
       const quick = grammar === null ? null : await this.#drawQuickly(logits, config, grammar);
       return quick ?? this.#sampler.sample(logits, config, grammar);
     }
@@ -192,7 +194,7 @@ export class NativeDecoder implements Decoder {
       { ...config, temperature: 0 },
       grammar?.clone() ?? null,
     );
-    const token = this.#distribution.pick(all);
+    const token = this.#typicalMirostatSampler.sample(all);
     if (grammar !== null && !this.#options.isEnd(token)) this.#options.nativeApi.accept(grammar, token);
     return token;
   }

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { Sampling } from "../../engine/port.ts";
-import { Distribution, needsDistribution } from "./distribution.ts";
+import type { Sampling } from "../../../engine/port.ts";
+import { needsTypicalMirostatSampler, TypicalMirostatSampler } from "./typical-mirostat-sampler.ts";
 
 /** `[token, logit, …]` of tokens 0, 1, … with these probabilities, which must fall. */
 const logits = (...probabilities: number[]) => probabilities.flatMap((p, i) => [i, Math.log(p)]);
 
 /** How often each token comes in `count` draws. */
 function shares(sampling: Sampling, sorted: readonly number[], count = 20_000): number[] {
-  const distribution = new Distribution({ seed: 1, ...sampling });
+  const distribution = new TypicalMirostatSampler({ seed: 1, ...sampling });
   const result = new Array<number>(sorted.length / 2).fill(0);
-  for (let i = 0; i < count; i++) result[distribution.pick(sorted)]! += 1 / count;
+  for (let i = 0; i < count; i++) result[distribution.sample(sorted)]! += 1 / count;
   return result;
 }
 
@@ -52,8 +52,8 @@ it("mirostat keeps nothing more surprising than twice its target, then moves tow
   // The first draw: at most 2 bits, so tokens 0 and 1, two to one.
   const first = [0, 0, 0, 0];
   for (let seed = 0; seed < 6000; seed++) {
-    const distribution = new Distribution({ seed, mirostat: { target: 1, learningRate: 0.5 } });
-    first[distribution.pick(sorted)]! += 1 / 6000;
+    const distribution = new TypicalMirostatSampler({ seed, mirostat: { target: 1, learningRate: 0.5 } });
+    first[distribution.sample(sorted)]! += 1 / 6000;
   }
   expectShares(first, [2 / 3, 1 / 3, 0, 0]);
 });
@@ -63,10 +63,10 @@ it("mirostat's average surprise comes to the target", () => {
   const sum = probabilities.reduce((a, b) => a + b);
   const sorted = logits(...probabilities.map((p) => p / sum));
   for (const target of [2, 3, 4]) {
-    const distribution = new Distribution({ seed: 3, mirostat: { target, learningRate: 0.1 } });
+    const distribution = new TypicalMirostatSampler({ seed: 3, mirostat: { target, learningRate: 0.1 } });
     let surprise = 0;
     for (let i = 0; i < 6000; i++)
-      surprise -= Math.log2(probabilities[distribution.pick(sorted)]! / sum) / 6000;
+      surprise -= Math.log2(probabilities[distribution.sample(sorted)]! / sum) / 6000;
     // Surprise here is in the whole distribution, Mirostat's in the cut one: it is the larger.
     expect(surprise).toBeGreaterThan(target - 0.1);
     expect(surprise).toBeLessThan(target + 1.5);
@@ -94,15 +94,17 @@ it("never picks what is impossible, whatever the settings", () => {
     fc.property(sampling, values, (given, raw) => {
       const best = [...raw].sort((a, b) => b - a);
       const sorted = [...best, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY].flatMap((l, i) => [i, l]);
-      const distribution = new Distribution(given as Sampling);
-      for (let i = 0; i < 5; i++) expect(distribution.pick(sorted)).toBeLessThan(best.length);
+      const distribution = new TypicalMirostatSampler(given as Sampling);
+      for (let i = 0; i < 5; i++) expect(distribution.sample(sorted)).toBeLessThan(best.length);
     }),
   );
 });
 
 it("is only needed for typicalP and mirostat at a temperature", () => {
-  expect(needsDistribution({ topP: 0.5 })).toBe(false);
-  expect(needsDistribution({ typicalP: 0.5 })).toBe(true);
-  expect(needsDistribution({ typicalP: 1 })).toBe(false);
-  expect(needsDistribution({ temperature: 0, mirostat: { target: 5, learningRate: 0.1 } })).toBe(false);
+  expect(needsTypicalMirostatSampler({ topP: 0.5 })).toBe(false);
+  expect(needsTypicalMirostatSampler({ typicalP: 0.5 })).toBe(true);
+  expect(needsTypicalMirostatSampler({ typicalP: 1 })).toBe(false);
+  expect(needsTypicalMirostatSampler({ temperature: 0, mirostat: { target: 5, learningRate: 0.1 } })).toBe(
+    false,
+  );
 });

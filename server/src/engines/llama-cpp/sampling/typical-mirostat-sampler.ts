@@ -1,13 +1,13 @@
-import type { Sampling } from "../../engine/port.ts";
+import type { Sampling } from "../../../engine/port.ts";
 
 /** Candidates, best first, their logits beside them. */
-interface Candidates {
+interface RankedLogits {
   tokens: Uint32Array;
   logits: Float64Array;
 }
 
 /** Whether the sampling needs the samplers of this file. Greedily all of them pick the best token. */
-export function needsDistribution({ temperature = 1, typicalP = 1, mirostat }: Sampling): boolean {
+export function needsTypicalMirostatSampler({ temperature = 1, typicalP = 1, mirostat }: Sampling): boolean {
   return temperature > 0 && (typicalP < 1 || mirostat !== undefined);
 }
 
@@ -15,7 +15,7 @@ export function needsDistribution({ temperature = 1, typicalP = 1, mirostat }: S
  * Locally typical sampling and Mirostat 2, which the library doesn't have. In llama.cpp's order: top-k, typical, top-p,
  * min-p, temperature, chance; or temperature and Mirostat. Bias and penalties come before.
  */
-export class Distribution {
+export class TypicalMirostatSampler {
   readonly #sampling: Sampling;
   readonly #random: () => number;
   /** Mirostat's μ: the most surprise in bits that a token may have. */
@@ -28,10 +28,10 @@ export class Distribution {
   }
 
   /** @param sorted `[token, logit, …]`, best first; −∞ is never picked. */
-  pick(sorted: readonly number[]): number {
+  sample(sorted: readonly number[]): number {
     const all = unflatten(sorted);
     const { temperature = 1, mirostat } = this.#sampling;
-    if (mirostat !== undefined) return this.#mirostat(heat(all, temperature), mirostat);
+    if (mirostat !== undefined) return this.#mirostat(applyTemperature(all, temperature), mirostat);
     const { topK = 0, typicalP = 1, topP = 1, minP = 0 } = this.#sampling;
     let left = topK > 0 ? first(all, topK) : all;
     if (typicalP < 1) left = typical(left, typicalP);
@@ -41,22 +41,22 @@ export class Distribution {
         left,
         count(left.logits, (l) => l >= left.logits[0]! + Math.log(minP)),
       );
-    const { tokens, logits } = heat(left, temperature);
-    return tokens[draw(softmax(logits), this.#random())]!;
+    const { tokens, logits } = applyTemperature(left, temperature);
+    return tokens[sampleIndex(softmax(logits), this.#random())]!;
   }
 
-  #mirostat(all: Candidates, { target, learningRate }: NonNullable<Sampling["mirostat"]>): number {
+  #mirostat(all: RankedLogits, { target, learningRate }: NonNullable<Sampling["mirostat"]>): number {
     const within = count(softmax(all.logits), (p) => -Math.log2(p) <= this.#maxSurprise);
     const left = first(all, Math.max(1, within));
     const probabilities = softmax(left.logits);
-    const picked = draw(probabilities, this.#random());
+    const picked = sampleIndex(probabilities, this.#random());
     this.#maxSurprise -= learningRate * (-Math.log2(probabilities[picked]!) - target);
     return left.tokens[picked]!;
   }
 }
 
 /** The tokens whose surprise is nearest the entropy, until they have the mass together. */
-function typical({ tokens, logits }: Candidates, mass: number): Candidates {
+function typical({ tokens, logits }: RankedLogits, mass: number): RankedLogits {
   const probabilities = softmax(logits);
   const surprise = (i: number) => -Math.log(probabilities[i]!);
   let entropy = 0;
@@ -101,7 +101,7 @@ function count(values: Float64Array, fits: (value: number) => boolean): number {
   return end < 0 ? values.length : end;
 }
 
-function draw(probabilities: Float64Array, random: number): number {
+function sampleIndex(probabilities: Float64Array, random: number): number {
   let sum = 0;
   for (let i = 0; i < probabilities.length; i++) {
     sum += probabilities[i]!;
@@ -114,15 +114,15 @@ function draw(probabilities: Float64Array, random: number): number {
   );
 }
 
-function first({ tokens, logits }: Candidates, count: number): Candidates {
+function first({ tokens, logits }: RankedLogits, count: number): RankedLogits {
   return { tokens: tokens.subarray(0, count), logits: logits.subarray(0, count) };
 }
 
-function heat({ tokens, logits }: Candidates, temperature: number): Candidates {
+function applyTemperature({ tokens, logits }: RankedLogits, temperature: number): RankedLogits {
   return { tokens, logits: logits.map((logit) => logit / temperature) };
 }
 
-function unflatten(sorted: readonly number[]): Candidates {
+function unflatten(sorted: readonly number[]): RankedLogits {
   const all = { tokens: new Uint32Array(sorted.length / 2), logits: new Float64Array(sorted.length / 2) };
   let count = 0;
   while (2 * count < sorted.length && sorted[2 * count + 1] !== Number.NEGATIVE_INFINITY) {
