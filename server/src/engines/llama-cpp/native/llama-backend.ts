@@ -1,11 +1,11 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { EngineCapabilities, TokenInfo } from "../../../engine/port.ts";
 import { capabilitiesOf } from "../capabilities.ts";
-import { Closing } from "../closing.ts";
 import type { DraftModel } from "../draft-model.ts";
 import { BatchCosts, Drafts } from "../drafts.ts";
 import { Lookup, type LookupOptions } from "../lookup.ts";
 import { Loras } from "../loras.ts";
+import { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toEvaluateOptions } from "../sampling/sampler-config.ts";
 import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
@@ -158,7 +158,7 @@ export class LlamaBackend implements Backend {
     const parts = this.#nativeDecoderOptions(this.#nativeApi, slot);
     if (spec.grammar === undefined) return new NativeDecoder(parts, tokens, spec, null, null, guesses);
     const grammar = this.#grammars.begin(spec.grammar);
-    return new NativeDecoder(parts, tokens, spec, grammar, this.#closing(spec.grammar), guesses);
+    return new NativeDecoder(parts, tokens, spec, grammar, this.#grammarBudget(spec.grammar), guesses);
   }
 
   /** A prediction knows best. */
@@ -174,12 +174,12 @@ export class LlamaBackend implements Backend {
   }
 
   /** Null where outputs can't be ended by the grammar. */
-  #closing(text: string): Closing | null {
+  #grammarBudget(text: string): GrammarBudget | null {
     const grammar = this.#grammars.rules(text);
     const endToken = this.#model.tokens.eos ?? this.#endTokens[0];
     if (grammar === null || endToken === undefined) return null;
     const bytes = (token: number) => this.#tokenBytes.of(token);
-    return new Closing({ grammar, bytes, spell: (text) => this.#tokenBytes.spell(text), endToken });
+    return new GrammarBudget({ grammar, bytes, spell: (text) => this.#tokenBytes.spell(text), endToken });
   }
 
   /** @throws EngineError `invalid`. */

@@ -1,6 +1,6 @@
 import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
 import { EngineError } from "../../../engine/port.ts";
-import type { Closing } from "../closing.ts";
+import type { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogitBias } from "../sampling/logit-bias.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toSamplerConfig } from "../sampling/sampler-config.ts";
@@ -36,7 +36,7 @@ export class NativeDecoder implements Decoder {
   readonly #thinking: Thinking | null;
   readonly #speculation: Speculation | null;
   readonly #grammar: LlamaGrammarEvaluationState | null;
-  readonly #closing: Closing | null;
+  readonly #grammarBudget: GrammarBudget | null;
   /** With an adapter. */
   readonly #finiteCheckSampler: Sampler | null;
   /** Tokens to compute next; what follows the last of them is made. */
@@ -55,7 +55,7 @@ export class NativeDecoder implements Decoder {
     tokens: readonly number[],
     spec: DecodeSpec,
     grammar: LlamaGrammarEvaluationState | null,
-    closing: Closing | null,
+    closing: GrammarBudget | null,
     speculation: Speculation | null = null,
   ) {
     const { nativeApi: direct, bytes, encode } = parts;
@@ -63,7 +63,7 @@ export class NativeDecoder implements Decoder {
     this.#spec = spec;
     this.#nextInput = tokens;
     this.#grammar = grammar;
-    this.#closing = closing;
+    this.#grammarBudget = closing;
     this.#logitBias = new LogitBias(spec.sampling, parts.endTokens);
     this.#sampler = direct.createSampler();
     this.#finiteCheckSampler = spec.loraKey === undefined ? null : direct.createSampler();
@@ -142,19 +142,19 @@ export class NativeDecoder implements Decoder {
 
   async #pick(logits: LogitsHandle): Promise<number> {
     const token = await this.#sample(logits);
-    if (this.#thinking === null || this.#thinking.outside) return this.#close(token);
+    if (this.#thinking === null || this.#thinking.outside) return this.#endWithinBudget(token);
     const instead = this.#thinking.instead(token, this.#options.isEnd(token));
     if (instead === null) return token;
-    if (instead.length === 0) return this.#close(await this.#sample(logits));
+    if (instead.length === 0) return this.#endWithinBudget(await this.#sample(logits));
     this.#forced = instead.slice(1);
     return instead[0]!;
   }
 
   /** The token, or where it would leave too few for the grammar's end, the first of those that end it. */
-  #close(token: number): number {
-    if (this.#closing === null || this.#options.isEnd(token)) return token;
+  #endWithinBudget(token: number): number {
+    if (this.#grammarBudget === null || this.#options.isEnd(token)) return token;
     const left = this.#spec.maxTokens - this.#output.length - 1;
-    const ending = this.#closing.instead(token, left);
+    const ending = this.#grammarBudget.forcedEnding(token, left);
     if (ending === null) return token;
     this.#endForced = true;
     this.#forced = ending.slice(1);

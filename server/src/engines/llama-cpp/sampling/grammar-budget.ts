@@ -1,9 +1,9 @@
-import type { CharSet } from "../../engine/grammar/char-set.ts";
-import type { Lowered } from "../../engine/grammar/lower.ts";
-import { Matcher } from "../../engine/grammar/matcher.ts";
-import { charactersStartingWith, wholeCharacterBytes } from "./worker/utf8.ts";
+import type { CharSet } from "../../../engine/grammar/char-set.ts";
+import type { Lowered } from "../../../engine/grammar/lower.ts";
+import { Matcher } from "../../../engine/grammar/matcher.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
 
-export interface ClosingSpec {
+export interface GrammarBudgetOptions {
   grammar: Lowered;
   /** Bytes of a token. */
   bytes(token: number): Uint8Array;
@@ -22,17 +22,17 @@ const MAX_SPELT_BYTES = 2_048;
  * fit what is left, they fit after every token: one after which they wouldn't is replaced by them. A byte is at most a
  * token, so the ending's bytes are counted, and its tokens only where the bytes are too many.
  */
-export class Closing {
-  readonly #spec: ClosingSpec;
+export class GrammarBudget {
+  readonly #options: GrammarBudgetOptions;
   readonly #matcher: Matcher;
   /** The beginning of a character that the last token has left unfinished. */
   #cut: Uint8Array = new Uint8Array();
   #fits: boolean | null = null;
   /** The output is no longer followed. */
-  #lost = false;
+  #untracked = false;
 
-  constructor(spec: ClosingSpec) {
-    this.#spec = spec;
+  constructor(spec: GrammarBudgetOptions) {
+    this.#options = spec;
     this.#matcher = new Matcher(spec.grammar);
   }
 
@@ -41,35 +41,35 @@ export class Closing {
    * @param left tokens that can be made after it, ≥ 0.
    * @returns the ending to make in its stead, the end token last; null when the token may come.
    */
-  instead(token: number, left: number): readonly number[] | null {
-    if (this.#lost) return null;
+  forcedEnding(token: number, left: number): readonly number[] | null {
+    if (this.#untracked) return null;
     try {
-      return this.#instead(token, left);
+      return this.#forcedEnding(token, left);
     } catch {
       // The matcher's limits. What it can't follow is at most cut off.
-      this.#lost = true;
+      this.#untracked = true;
       return null;
     }
   }
 
-  #instead(token: number, left: number): readonly number[] | null {
+  #forcedEnding(token: number, left: number): readonly number[] | null {
     const [position, cut] = [this.#matcher.position, this.#cut];
     const fitted = this.#fits ?? this.#endFits(left + 1);
     if (!this.#advance(token)) {
-      this.#lost = true;
+      this.#untracked = true;
       return null;
     }
     this.#fits = this.#endFits(left);
     if (this.#fits || !fitted) return null;
     this.#matcher.position = position;
     this.#cut = cut;
-    this.#lost = true;
+    this.#untracked = true;
     const ending = this.#spell();
-    return ending === null ? null : [...ending, this.#spec.endToken];
+    return ending === null ? null : [...ending, this.#options.endToken];
   }
 
   #advance(token: number): boolean {
-    const bytes = Buffer.concat([this.#cut, this.#spec.bytes(token)]);
+    const bytes = Buffer.concat([this.#cut, this.#options.bytes(token)]);
     const whole = wholeCharacterBytes(bytes);
     this.#cut = bytes.subarray(whole);
     const text = decoder.decode(bytes.subarray(0, whole));
@@ -92,7 +92,7 @@ export class Closing {
 
   #spell(): readonly number[] | null {
     const ending = this.#matcher.shortestEnd(this.#first);
-    return ending === null ? null : this.#spec.spell(Buffer.from(ending).subarray(this.#cut.length));
+    return ending === null ? null : this.#options.spell(Buffer.from(ending).subarray(this.#cut.length));
   }
 }
 

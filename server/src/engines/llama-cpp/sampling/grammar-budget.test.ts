@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseGbnf } from "../../engine/grammar/grammar.ts";
-import { Matcher } from "../../engine/grammar/matcher.ts";
-import { randomOf } from "../../engine/grammar/testing.ts";
-import { Closing } from "./closing.ts";
-import { charactersStartingWith, wholeCharacterBytes } from "./worker/utf8.ts";
+import { parseGbnf } from "../../../engine/grammar/grammar.ts";
+import { Matcher } from "../../../engine/grammar/matcher.ts";
+import { randomOf } from "../../../engine/grammar/testing.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
+import { GrammarBudget } from "./grammar-budget.ts";
 
 const END = 1_000;
 /** Every byte is a token, and so are these: of several characters, of parts of some, and of both. */
@@ -34,7 +34,7 @@ function spell(bytes: Uint8Array): number[] {
 }
 
 const closingOf = (grammar: string) =>
-  new Closing({
+  new GrammarBudget({
     grammar: parseGbnf(grammar).lowered,
     bytes: (token) => VOCABULARY[token]!,
     spell,
@@ -81,7 +81,7 @@ function generate(grammar: string, maxTokens: number, seed: number): Output {
     [matcher.position, cut] = [...before];
     if (choices.length === 0) return { tokens: [...tokens, END], text: text(), reason: "stop" };
     const token = choices[random(choices.length)]!;
-    const ending = closing.instead(token, maxTokens - tokens.length - 1);
+    const ending = closing.forcedEnding(token, maxTokens - tokens.length - 1);
     if (ending !== null) {
       tokens.push(...ending);
       return { tokens, text: text(), reason: "closed" };
@@ -121,39 +121,39 @@ describe("an output within a grammar", () => {
   it("is left alone while its ending fits, and ended no token too early", () => {
     const closing = closingOf('root ::= "[" [a-z]* "]"');
     const [open, letter] = ["[".charCodeAt(0), "a".charCodeAt(0)];
-    expect([closing.instead(open, 4), closing.instead(letter, 3), closing.instead(letter, 2)]).toEqual([
-      null,
-      null,
-      null,
-    ]);
-    expect(closing.instead(letter, 1)).toEqual(["]".charCodeAt(0), END]);
+    expect([
+      closing.forcedEnding(open, 4),
+      closing.forcedEnding(letter, 3),
+      closing.forcedEnding(letter, 2),
+    ]).toEqual([null, null, null]);
+    expect(closing.forcedEnding(letter, 1)).toEqual(["]".charCodeAt(0), END]);
   });
 
   it("is ended by tokens of several bytes where its bytes are too many", () => {
     const closing = closingOf('root ::= "x" [0-9]* "abcdef" "abcdef"');
-    expect(closing.instead("x".charCodeAt(0), 3)).toBeNull();
+    expect(closing.forcedEnding("x".charCodeAt(0), 3)).toBeNull();
     const [one] = spell(Buffer.from("abcdef"));
-    expect(closing.instead("7".charCodeAt(0), 2)).toEqual([one, one, END]);
+    expect(closing.forcedEnding("7".charCodeAt(0), 2)).toEqual([one, one, END]);
   });
 
   it("is cut off when nothing that it could be fits", () => {
     const closing = closingOf('root ::= "ghijklmn" [a-z]*');
     for (const [at, char] of [..."ghij"].entries())
-      expect(closing.instead(char.charCodeAt(0), 3 - at)).toBeNull();
+      expect(closing.forcedEnding(char.charCodeAt(0), 3 - at)).toBeNull();
   });
 
   it("fits later than at its beginning, where the model takes fewer tokens than expected, and is ended then", () => {
     const closing = closingOf('root ::= ("日日日" | "a" "abcdef" ) [a-z]*');
-    expect(closing.instead("a".charCodeAt(0), 2)).toBeNull();
-    expect(closing.instead("a".charCodeAt(0), 1)).not.toBeNull();
+    expect(closing.forcedEnding("a".charCodeAt(0), 2)).toBeNull();
+    expect(closing.forcedEnding("a".charCodeAt(0), 1)).not.toBeNull();
   });
 
   it("that can't be followed is let go on", () => {
     const wide = closingOf('root ::= "a" [a-z]*');
-    expect(wide.instead("b".charCodeAt(0), 9)).toBeNull();
-    expect(wide.instead("a".charCodeAt(0), 0)).toBeNull();
+    expect(wide.forcedEnding("b".charCodeAt(0), 9)).toBeNull();
+    expect(wide.forcedEnding("a".charCodeAt(0), 0)).toBeNull();
     const broken = closingOf('root ::= "a" [a-zé]*');
-    expect(broken.instead(0xa5, 9)).toBeNull();
-    expect(broken.instead("a".charCodeAt(0), 0)).toBeNull();
+    expect(broken.forcedEnding(0xa5, 9)).toBeNull();
+    expect(broken.forcedEnding("a".charCodeAt(0), 0)).toBeNull();
   });
 });
