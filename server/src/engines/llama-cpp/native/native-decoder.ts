@@ -4,10 +4,10 @@ import type { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogitBias } from "../sampling/logit-bias.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toSamplerConfig } from "../sampling/sampler-config.ts";
+import { ThinkingBudget } from "../sampling/thinking-budget.ts";
 import { needsTypicalMirostatSampler, TypicalMirostatSampler } from "../sampling/typical-mirostat-sampler.ts";
 import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
 import type { Speculation } from "../speculation.ts";
-import { Thinking } from "../thinking.ts";
 import type { LogitsHandle, NativeApi, Sampler, SamplerConfig } from "./native-api.ts";
 
 export interface NativeDecoderOptions {
@@ -33,7 +33,7 @@ export class NativeDecoder implements Decoder {
   readonly #sampler: Sampler;
   readonly #typicalMirostatSampler: TypicalMirostatSampler | null;
   readonly #scorer: LogprobScorer | null;
-  readonly #thinking: Thinking | null;
+  readonly #thinking: ThinkingBudget | null;
   readonly #speculation: Speculation | null;
   readonly #grammar: LlamaGrammarEvaluationState | null;
   readonly #grammarBudget: GrammarBudget | null;
@@ -74,9 +74,9 @@ export class NativeDecoder implements Decoder {
     this.#thinking =
       spec.thinking === undefined
         ? null
-        : new Thinking({ block: spec.thinking, constrained: grammar !== null, bytes, encode });
+        : new ThinkingBudget({ block: spec.thinking, constrained: grammar !== null, bytes, encode });
     this.#speculation = speculation;
-    this.#forced = [...(this.#thinking?.begin() ?? [])];
+    this.#forced = [...(this.#thinking?.initialTokens() ?? [])];
   }
 
   get prediction(): Decoder["prediction"] {
@@ -122,7 +122,7 @@ export class NativeDecoder implements Decoder {
     const token = this.#forced.shift() ?? (await this.#pick(logits));
     this.#output.push(token);
     this.#speculation?.made(token);
-    const follow = this.#thinking?.made(token) ?? [];
+    const follow = this.#thinking?.onToken(token) ?? [];
     if (follow.length > 0) this.#forced = [...follow];
     const made: GeneratedToken = { token, ends: this.#ends(token) };
     if (made.ends && this.#endForced) made.closed = true;
@@ -137,13 +137,13 @@ export class NativeDecoder implements Decoder {
 
   /** The grammar, where it applies now. */
   get #constraint(): LlamaGrammarEvaluationState | null {
-    return this.#thinking === null || this.#thinking.outside ? this.#grammar : null;
+    return this.#thinking === null || this.#thinking.outsideBlock ? this.#grammar : null;
   }
 
   async #pick(logits: LogitsHandle): Promise<number> {
     const token = await this.#sample(logits);
-    if (this.#thinking === null || this.#thinking.outside) return this.#endWithinBudget(token);
-    const instead = this.#thinking.instead(token, this.#options.isEnd(token));
+    if (this.#thinking === null || this.#thinking.outsideBlock) return this.#endWithinBudget(token);
+    const instead = this.#thinking.replacementFor(token, this.#options.isEnd(token));
     if (instead === null) return token;
     if (instead.length === 0) return this.#endWithinBudget(await this.#sample(logits));
     this.#forced = instead.slice(1);

@@ -1,6 +1,6 @@
-import type { GenerateRequest } from "../../engine/port.ts";
+import type { GenerateRequest } from "../../../engine/port.ts";
 
-export interface ThinkingSpec {
+export interface ThinkingBudgetOptions {
   block: NonNullable<GenerateRequest["thinking"]>;
   /** What is made outside the block is constrained: there is one block, or none, and it comes first. */
   constrained: boolean;
@@ -12,8 +12,8 @@ export interface ThinkingSpec {
  * Watches a think block: counts its tokens, ends it by force when they are too many, and tells where a grammar applies:
  * everywhere but in the block. Works on bytes, as tags may be tokens or several, and share tokens with other text.
  */
-export class Thinking {
-  readonly #spec: ThinkingSpec;
+export class ThinkingBudget {
+  readonly #options: ThinkingBudgetOptions;
   readonly #openTag: string;
   readonly #closeTag: string;
   #open: boolean;
@@ -26,8 +26,8 @@ export class Thinking {
   /** The end of the bytes so far, where a tag may have begun; a character a byte. */
   #tail = "";
 
-  constructor(spec: ThinkingSpec) {
-    this.#spec = spec;
+  constructor(spec: ThinkingBudgetOptions) {
+    this.#options = spec;
     this.#openTag = toBytes(spec.block.open);
     this.#closeTag = toBytes(spec.block.close);
     this.#open = spec.block.opened;
@@ -35,12 +35,12 @@ export class Thinking {
   }
 
   /** Whether the next token is outside the block, so that a grammar applies to it. */
-  get outside(): boolean {
+  get outsideBlock(): boolean {
     return !this.#open && !this.#undecided;
   }
 
   /** Tokens that must come before anything is made. */
-  begin(): readonly number[] {
+  initialTokens(): readonly number[] {
     return this.#open ? this.#closeIfSpent() : [];
   }
 
@@ -48,8 +48,8 @@ export class Thinking {
    * The model would make `token` next, unconstrained. Gives what must come in its stead, or null when it may come. An
    * empty answer means: pick again, constrained.
    */
-  instead(token: number, isEnd: boolean): readonly number[] | null {
-    if (!this.#spec.constrained || this.#over) return null;
+  replacementFor(token: number, isEnd: boolean): readonly number[] | null {
+    if (!this.#options.constrained || this.#over) return null;
     const text = this.#bytes(token);
     if (this.#undecided) return this.#decide(text);
     if (isEnd) return this.#close();
@@ -58,11 +58,11 @@ export class Thinking {
     const closed = at + this.#closeTag.length;
     if (at < 0 || all.slice(closed).trim() === "") return null;
     // With the tag comes what the grammar should have had a say in.
-    return this.#spec.encode(fromBytes(all.slice(this.#tail.length, closed)));
+    return this.#options.encode(fromBytes(all.slice(this.#tail.length, closed)));
   }
 
   /** A token was made. Gives those that must follow. */
-  made(token: number): readonly number[] {
+  onToken(token: number): readonly number[] {
     if (this.#over) return [];
     this.#undecided = false;
     if (this.#open) this.#used++;
@@ -74,7 +74,7 @@ export class Thinking {
       this.#tail = this.#tail.slice(at + tag.length);
       this.#open = !this.#open;
       this.#closing = false;
-      if (!this.#open && this.#spec.constrained) {
+      if (!this.#open && this.#options.constrained) {
         this.#over = true;
         return [];
       }
@@ -87,7 +87,7 @@ export class Thinking {
   #decide(text: string): readonly number[] | null {
     const begun = text.trimStart();
     if (begun !== "" && this.#openTag.startsWith(begun)) {
-      return begun.length < this.#openTag.length ? this.#spec.encode(this.#spec.block.open) : null;
+      return begun.length < this.#openTag.length ? this.#options.encode(this.#options.block.open) : null;
     }
     if (begun.startsWith(this.#openTag)) return null;
     this.#undecided = false;
@@ -96,16 +96,16 @@ export class Thinking {
   }
 
   #closeIfSpent(): readonly number[] {
-    return this.#used >= this.#spec.block.maxTokens && !this.#closing ? this.#close() : [];
+    return this.#used >= this.#options.block.maxTokens && !this.#closing ? this.#close() : [];
   }
 
   #close(): readonly number[] {
     this.#closing = true;
-    return this.#spec.encode(this.#spec.block.close);
+    return this.#options.encode(this.#options.block.close);
   }
 
   #bytes(token: number): string {
-    return Buffer.from(this.#spec.bytes(token)).toString("latin1");
+    return Buffer.from(this.#options.bytes(token)).toString("latin1");
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Thinking } from "./thinking.ts";
+import { ThinkingBudget } from "./thinking-budget.ts";
 
 /** Every character is a token, but for `more`, which are one each. */
 function setUp(
@@ -14,7 +14,7 @@ function setUp(
   const { opened = true, maxTokens = 5, constrained = false, more = [], open = "<t>" } = options;
   const text = (token: number) => more[token - 0x110000] ?? String.fromCodePoint(token);
   const encode = (value: string) => [...value].map((c) => c.codePointAt(0)!);
-  const thinking = new Thinking({
+  const thinking = new ThinkingBudget({
     block: { open, close: "</t>", opened, maxTokens },
     constrained,
     bytes: (token) => Buffer.from(text(token)),
@@ -23,12 +23,12 @@ function setUp(
   /** Feeds a text, then what is forced; gives all. */
   const write = (value: string): string => {
     let written = "";
-    let queue = [...thinking.begin()];
+    let queue = [...thinking.initialTokens()];
     const rest = encode(value);
     while (queue.length > 0 || rest.length > 0) {
       const token = queue.shift() ?? rest.shift()!;
       written += text(token);
-      const follow = thinking.made(token);
+      const follow = thinking.onToken(token);
       if (follow.length > 0) queue = [...follow];
     }
     return written;
@@ -55,11 +55,11 @@ describe("a think block", () => {
 
   it("is outside until it is open and after it", () => {
     const { thinking, write } = setUp({ opened: false });
-    expect(thinking.outside).toBe(true);
+    expect(thinking.outsideBlock).toBe(true);
     write("<t>a");
-    expect(thinking.outside).toBe(false);
+    expect(thinking.outsideBlock).toBe(false);
     write("</t>");
-    expect(thinking.outside).toBe(true);
+    expect(thinking.outsideBlock).toBe(true);
   });
 
   it("takes tags outside ASCII", () => {
@@ -71,7 +71,7 @@ describe("a think block before constrained text", () => {
   it("is the only one: its tags in the text mean nothing", () => {
     const { thinking, write } = setUp({ constrained: true });
     expect(write('a</t>{"<t>":"abcdefghijk"}')).toBe('a</t>{"<t>":"abcdefghijk"}');
-    expect(thinking.outside).toBe(true);
+    expect(thinking.outsideBlock).toBe(true);
   });
 
   it("is decided by the first token", () => {
@@ -81,8 +81,8 @@ describe("a think block before constrained text", () => {
         opened: false,
         more: ["<t>", "\n<t>x", "<t", "{", " ", "<b>"],
       });
-      expect(thinking.outside).toBe(false);
-      const instead = thinking.instead(token(i), false);
+      expect(thinking.outsideBlock).toBe(false);
+      const instead = thinking.replacementFor(token(i), false);
       if (instead?.length) expect(instead).toEqual(encode("<t>"));
       return instead === null ? "thinks" : instead.length > 0 ? "is made to think" : "doesn't think";
     };
@@ -98,9 +98,9 @@ describe("a think block before constrained text", () => {
 
   it("ends by its tag where the model would end all, or say more with the tag's last token", () => {
     const { thinking, write, token, encode } = setUp({ constrained: true, more: [">{", ">\n"] });
-    expect(thinking.instead(encode("x")[0]!, true)).toEqual(encode("</t>"));
+    expect(thinking.replacementFor(encode("x")[0]!, true)).toEqual(encode("</t>"));
     write("a</t");
-    expect(thinking.instead(token(0), false)).toEqual(encode(">"));
-    expect(thinking.instead(token(1), false)).toBeNull();
+    expect(thinking.replacementFor(token(0), false)).toEqual(encode(">"));
+    expect(thinking.replacementFor(token(1), false)).toBeNull();
   });
 });
