@@ -1,7 +1,7 @@
 import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { EngineError } from "../../engine/port.ts";
 import { NativeApi, type Sampler } from "./native/native-api.ts";
-import { GuessCounter, type Speculation } from "./speculation.ts";
+import { AcceptanceCounter, type Proposer } from "./speculation/proposer.ts";
 
 export interface DraftOptions {
   modelPath: string;
@@ -75,12 +75,12 @@ function hasSameTokens(one: LlamaModel, other: LlamaModel): boolean {
 }
 
 /** What the draft model makes, greedily, of the text so far. */
-export class ModelDrafts implements Speculation {
+export class ModelDrafts implements Proposer {
   readonly #nativeApi: NativeApi;
   readonly #sequence: LlamaContextSequence;
   readonly #contextSize: number;
   readonly #tokens: number;
-  readonly #counter = new GuessCounter();
+  readonly #counter = new AcceptanceCounter();
   readonly #text: number[];
   #sampler: Sampler | null = null;
 
@@ -106,18 +106,18 @@ export class ModelDrafts implements Speculation {
     return this.#counter.rejectedTokens;
   }
 
-  async next(most: number): Promise<readonly number[]> {
+  async propose(most: number): Promise<readonly number[]> {
     const count = Math.min(most, this.#tokens);
-    if (count < 1 || this.#text.length + count >= this.#contextSize) return this.#counter.guess([]);
-    return this.#counter.guess(await this.#draft(count));
+    if (count < 1 || this.#text.length + count >= this.#contextSize) return this.#counter.recordProposal([]);
+    return this.#counter.recordProposal(await this.#draft(count));
   }
 
-  made(token: number): void {
-    this.#counter.made(token);
+  onToken(token: number): void {
+    this.#counter.onToken(token);
     this.#text.push(token);
   }
 
-  end(): void {
+  dispose(): void {
     this.#sampler?.dispose();
   }
 

@@ -16,9 +16,9 @@ const dear = new BatchCosts([
 function batches(output: readonly number[], drafts: Drafts): number {
   let made = 0;
   for (let count = 1; ; count++) {
-    const guess = drafts.next(output.length - made - 1);
+    const guess = drafts.propose(output.length - made - 1);
     let right = 0;
-    do drafts.made(output[made]!);
+    do drafts.onToken(output[made]!);
     while (guess[right] === output[made++] && ++right <= guess.length && made < output.length);
     if (made >= output.length) return count;
   }
@@ -64,10 +64,10 @@ describe("a prediction", () => {
         (prediction, output, most) => {
           const drafts = new Drafts(prediction, cheap);
           for (const token of output) {
-            const guess = drafts.next(most);
+            const guess = drafts.propose(most);
             expect(guess.length).toBeLessThanOrEqual(most);
             expect(prediction.join().includes(guess.join())).toBe(true);
-            drafts.made(token);
+            drafts.onToken(token);
           }
         },
       ),

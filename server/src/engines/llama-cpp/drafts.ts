@@ -1,4 +1,4 @@
-import type { Speculation } from "./speculation.ts";
+import type { Proposer } from "./speculation/proposer.ts";
 
 /** How many tokens to guess at once; what lies between is not worth a choice. */
 const LENGTHS = [2, 3, 5, 7, 11, 15, 23, 31];
@@ -43,7 +43,7 @@ export class BatchCosts {
 }
 
 /** Guesses what comes next from a prediction of the whole output, also where the output left it and came back. */
-export class Drafts implements Speculation {
+export class Drafts implements Proposer {
   readonly #prediction: readonly number[];
   readonly #costs: BatchCosts;
   /** Where two tokens stand next to each other in the prediction: the places after them. */
@@ -79,14 +79,14 @@ export class Drafts implements Speculation {
   }
 
   /** What may come next, at most `most` tokens; often none. */
-  next(most: number): readonly number[] {
+  propose(most: number): readonly number[] {
     if (this.#at === null || !this.#onTrack) return [];
     const length = this.#costs.bestLength(this.#hits / this.#tokens);
     return this.#prediction.slice(this.#at, this.#at + Math.min(most, length));
   }
 
   /** A token was made, guessed or not: that it would have been right counts as well. */
-  made(token: number): void {
+  onToken(token: number): void {
     const expected = this.#at === null ? undefined : this.#prediction[this.#at];
     const hit = expected === token;
     if (this.#onTrack && expected !== undefined) {

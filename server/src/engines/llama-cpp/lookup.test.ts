@@ -12,21 +12,21 @@ const costs = (ofMany: number) =>
 describe("looking up what comes next", () => {
   it("guesses what followed the same tokens last, in the prompt or the output", () => {
     const lookup = new Lookup([1, 2, 3, 4, 5, 1, 2], { length: 2, tokens: 3 }, costs(10));
-    expect(lookup.next(10)).toEqual([3, 4, 5]);
-    expect(lookup.next(2)).toEqual([3, 4]);
-    for (const token of [9, 9, 1, 2]) lookup.made(token);
-    expect(lookup.next(10)).toEqual([9, 9, 1]);
+    expect(lookup.propose(10)).toEqual([3, 4, 5]);
+    expect(lookup.propose(2)).toEqual([3, 4]);
+    for (const token of [9, 9, 1, 2]) lookup.onToken(token);
+    expect(lookup.propose(10)).toEqual([9, 9, 1]);
   });
 
   it("guesses nothing where the tokens are new, or fewer than are looked for", () => {
-    expect(new Lookup([1, 2, 3], { length: 2, tokens: 3 }, costs(10)).next(10)).toEqual([]);
-    expect(new Lookup([], { length: 2, tokens: 3 }, costs(10)).next(10)).toEqual([]);
+    expect(new Lookup([1, 2, 3], { length: 2, tokens: 3 }, costs(10)).propose(10)).toEqual([]);
+    expect(new Lookup([], { length: 2, tokens: 3 }, costs(10)).propose(10)).toEqual([]);
   });
 
   it("guesses nothing of its own accord where guessing costs more than it saves", () => {
     const prompt = [1, 2, 3, 1, 2];
-    expect(new Lookup(prompt, { length: 2, tokens: null }, costs(12)).next(10).length).toBeGreaterThan(0);
-    expect(new Lookup(prompt, { length: 2, tokens: null }, costs(240)).next(10)).toEqual([]);
+    expect(new Lookup(prompt, { length: 2, tokens: null }, costs(12)).propose(10).length).toBeGreaterThan(0);
+    expect(new Lookup(prompt, { length: 2, tokens: null }, costs(240)).propose(10)).toEqual([]);
   });
 
   it("only ever guesses a piece of the text that follows its own last tokens, and counts what comes true", () => {
@@ -43,7 +43,7 @@ describe("looking up what comes next", () => {
           let pending: readonly number[] = [];
           for (const made of output) {
             if (pending.length === 0) {
-              pending = lookup.next(4);
+              pending = lookup.propose(4);
               guessed += pending.length;
               const end = text.slice(-length).join();
               const places = text.map((_, i) => text.slice(i - length, i).join() === end && i >= length);
@@ -52,7 +52,7 @@ describe("looking up what comes next", () => {
                 expect(found.some((piece, i) => places[i] && piece === pending.join())).toBe(true);
               }
             }
-            lookup.made(made);
+            lookup.onToken(made);
             text.push(made);
             if (pending[0] === made) accepted++;
             pending = pending[0] === made ? pending.slice(1) : [];

@@ -1,5 +1,5 @@
 import type { BatchCosts } from "./drafts.ts";
-import { GuessCounter, type Speculation } from "./speculation.ts";
+import { AcceptanceCounter, type Proposer } from "./speculation/proposer.ts";
 
 export interface LookupOptions {
   /** Tokens of the text's end that are looked for in what came before, 1–16. */
@@ -13,10 +13,10 @@ const FIRST_HITS = 3;
 const FIRST_TOKENS = 4;
 
 /** Guesses that what followed the same few tokens earlier, in the prompt or the output, follows again. */
-export class Lookup implements Speculation {
+export class Lookup implements Proposer {
   readonly #options: LookupOptions;
   readonly #costs: BatchCosts;
-  readonly #counter = new GuessCounter();
+  readonly #counter = new AcceptanceCounter();
   readonly #text: number[];
   /** So many tokens in a row: the place after where they stood last, the end of the text aside. */
   readonly #after = new Map<string, number>();
@@ -36,14 +36,14 @@ export class Lookup implements Speculation {
     return this.#counter.rejectedTokens;
   }
 
-  next(most: number): readonly number[] {
+  propose(most: number): readonly number[] {
     const place = this.#after.get(this.#end());
     const length = Math.min(most, this.#options.tokens ?? this.#bestLength());
-    return this.#counter.guess(place === undefined ? [] : this.#text.slice(place, place + length));
+    return this.#counter.recordProposal(place === undefined ? [] : this.#text.slice(place, place + length));
   }
 
-  made(token: number): void {
-    this.#counter.made(token);
+  onToken(token: number): void {
+    this.#counter.onToken(token);
     this.#append(token);
   }
 

@@ -10,7 +10,7 @@ import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toEvaluateOptions } from "../sampling/sampler-config.ts";
 import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
-import type { Speculation } from "../speculation.ts";
+import type { Proposer } from "../speculation/proposer.ts";
 import { GrammarCache } from "./grammar-cache.ts";
 import { passesLoraSelfTest } from "./lora-self-test.ts";
 import { NativeApi, type Sampler } from "./native-api.ts";
@@ -151,7 +151,7 @@ export class LlamaBackend implements Backend {
   }
 
   async decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Promise<Decoder> {
-    const guesses = await this.#speculationFor(slot, spec);
+    const guesses = await this.#proposerFor(slot, spec);
     if (this.#nativeApi === null || (guesses === null && isPlain(spec))) {
       return this.#plainDecoder(slot, tokens, spec);
     }
@@ -162,10 +162,7 @@ export class LlamaBackend implements Backend {
   }
 
   /** A prediction knows best. */
-  async #speculationFor(
-    slot: number,
-    { prediction, prompt, speculate }: DecodeSpec,
-  ): Promise<Speculation | null> {
+  async #proposerFor(slot: number, { prediction, prompt, speculate }: DecodeSpec): Promise<Proposer | null> {
     if (prediction !== undefined) return new Drafts(prediction, await this.#costsIn(slot));
     if (this.speculation === null || speculate === false) return null;
     return "draft" in this.speculation

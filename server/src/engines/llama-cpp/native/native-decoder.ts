@@ -7,7 +7,7 @@ import { toSamplerConfig } from "../sampling/sampler-config.ts";
 import { ThinkingBudget } from "../sampling/thinking-budget.ts";
 import { needsTypicalMirostatSampler, TypicalMirostatSampler } from "../sampling/typical-mirostat-sampler.ts";
 import type { Decoder, DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
-import type { Speculation } from "../speculation.ts";
+import type { Proposer } from "../speculation/proposer.ts";
 import type { LogitsHandle, NativeApi, Sampler, SamplerConfig } from "./native-api.ts";
 
 export interface NativeDecoderOptions {
@@ -34,7 +34,7 @@ export class NativeDecoder implements Decoder {
   readonly #typicalMirostatSampler: TypicalMirostatSampler | null;
   readonly #scorer: LogprobScorer | null;
   readonly #thinking: ThinkingBudget | null;
-  readonly #speculation: Speculation | null;
+  readonly #proposer: Proposer | null;
   readonly #grammar: LlamaGrammarEvaluationState | null;
   readonly #grammarBudget: GrammarBudget | null;
   /** With an adapter. */
@@ -56,7 +56,7 @@ export class NativeDecoder implements Decoder {
     spec: DecodeSpec,
     grammar: LlamaGrammarEvaluationState | null,
     closing: GrammarBudget | null,
-    speculation: Speculation | null = null,
+    speculation: Proposer | null = null,
   ) {
     const { nativeApi: direct, bytes, encode } = parts;
     this.#options = parts;
@@ -75,18 +75,18 @@ export class NativeDecoder implements Decoder {
       spec.thinking === undefined
         ? null
         : new ThinkingBudget({ block: spec.thinking, constrained: grammar !== null, bytes, encode });
-    this.#speculation = speculation;
+    this.#proposer = speculation;
     this.#forced = [...(this.#thinking?.initialTokens() ?? [])];
   }
 
   get prediction(): Decoder["prediction"] {
-    return this.#speculation ?? undefined;
+    return this.#proposer ?? undefined;
   }
 
   async prepare(): Promise<void> {
     const room = this.#spec.maxTokens - this.#output.length - 1;
     const forced = this.#forced.slice(0, room);
-    this.#proposed = forced.length > 0 ? forced : ((await this.#speculation?.next(room)) ?? []);
+    this.#proposed = forced.length > 0 ? forced : ((await this.#proposer?.propose(room)) ?? []);
   }
 
   async next(): Promise<readonly GeneratedToken[]> {
@@ -114,14 +114,14 @@ export class NativeDecoder implements Decoder {
   end(): void {
     this.#sampler.dispose();
     this.#finiteCheckSampler?.dispose();
-    this.#speculation?.end?.();
+    this.#proposer?.dispose?.();
     this.#scorer?.dispose();
   }
 
   async #make(logits: LogitsHandle): Promise<GeneratedToken> {
     const token = this.#forced.shift() ?? (await this.#pick(logits));
     this.#output.push(token);
-    this.#speculation?.made(token);
+    this.#proposer?.onToken(token);
     const follow = this.#thinking?.onToken(token) ?? [];
     if (follow.length > 0) this.#forced = [...follow];
     const made: GeneratedToken = { token, ends: this.#ends(token) };

@@ -1,29 +1,29 @@
 /** Guesses what comes next, so that several tokens can be checked at the price of less. What is made is the same without it. */
-export interface Speculation {
+export interface Proposer {
   /** What may come next, at most `most` tokens; often none. */
-  next(most: number): readonly number[] | Promise<readonly number[]>;
+  propose(most: number): readonly number[] | Promise<readonly number[]>;
   /** A token was made, guessed or not. */
-  made(token: number): void;
+  onToken(token: number): void;
   readonly acceptedTokens: number;
   readonly rejectedTokens: number;
   /** Frees what it holds. */
-  end?(): void;
+  dispose?(): void;
 }
 
 /** Counts what becomes of guesses. */
-export class GuessCounter {
+export class AcceptanceCounter {
   acceptedTokens = 0;
   rejectedTokens = 0;
   #guessed: readonly number[] = [];
   #at = 0;
 
-  guess(tokens: readonly number[]): readonly number[] {
+  recordProposal(tokens: readonly number[]): readonly number[] {
     this.#guessed = tokens;
     this.#at = 0;
     return tokens;
   }
 
-  made(token: number): void {
+  onToken(token: number): void {
     if (this.#at === this.#guessed.length) return;
     if (this.#guessed[this.#at] === token) {
       this.#at++;
