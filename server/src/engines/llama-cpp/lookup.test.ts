@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BatchCosts } from "./drafts.ts";
 import { Lookup } from "./lookup.ts";
+import { BatchCosts } from "./speculation/predicted-output.ts";
 
 const costs = (ofMany: number) =>
   new BatchCosts([

@@ -1,4 +1,4 @@
-import type { BatchCosts } from "./drafts.ts";
+import type { BatchCosts } from "./speculation/predicted-output.ts";
 import { AcceptanceCounter, type Proposer } from "./speculation/proposer.ts";
 
 export interface LookupOptions {
@@ -58,7 +58,7 @@ export class Lookup implements Proposer {
 
   #bestLength(): number {
     const { acceptedTokens, rejectedTokens } = this.#counter;
-    return this.#costs.bestLength(
+    return this.#costs.bestProposalLength(
       (acceptedTokens + FIRST_HITS) / (acceptedTokens + rejectedTokens + FIRST_TOKENS),
     );
   }

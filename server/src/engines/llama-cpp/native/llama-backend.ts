@@ -2,7 +2,6 @@ import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node
 import type { EngineCapabilities, TokenInfo } from "../../../engine/port.ts";
 import { capabilitiesOf } from "../capabilities.ts";
 import type { DraftModel } from "../draft-model.ts";
-import { BatchCosts, Drafts } from "../drafts.ts";
 import { Lookup, type LookupOptions } from "../lookup.ts";
 import { Loras } from "../loras.ts";
 import { GrammarBudget } from "../sampling/grammar-budget.ts";
@@ -10,6 +9,7 @@ import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toEvaluateOptions } from "../sampling/sampler-config.ts";
 import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
+import { BatchCosts, PredictedOutputProposer } from "../speculation/predicted-output.ts";
 import type { Proposer } from "../speculation/proposer.ts";
 import { GrammarCache } from "./grammar-cache.ts";
 import { passesLoraSelfTest } from "./lora-self-test.ts";
@@ -53,7 +53,7 @@ export class LlamaBackend implements Backend {
   #canCopy = false;
   #nativeApi: NativeApi | null = null;
   /** What guessed tokens cost; null: nobody has asked yet. */
-  #costs: BatchCosts | null = null;
+  #batchCosts: BatchCosts | null = null;
 
   /** @param cpuMs CPU time used so far: unlike the time of day, what else the machine does is not in it. */
   constructor(model: LlamaModel, context: LlamaContext, cpuMs = cpuMsOfProcess) {
@@ -163,11 +163,12 @@ export class LlamaBackend implements Backend {
 
   /** A prediction knows best. */
   async #proposerFor(slot: number, { prediction, prompt, speculate }: DecodeSpec): Promise<Proposer | null> {
-    if (prediction !== undefined) return new Drafts(prediction, await this.#costsIn(slot));
+    if (prediction !== undefined)
+      return new PredictedOutputProposer(prediction, await this.#batchCostsIn(slot));
     if (this.speculation === null || speculate === false) return null;
     return "draft" in this.speculation
       ? this.speculation.draft.begin(slot, prompt)
-      : new Lookup(prompt, this.speculation.lookup, await this.#costsIn(slot));
+      : new Lookup(prompt, this.speculation.lookup, await this.#batchCostsIn(slot));
   }
 
   /** Null where outputs can't be ended by the grammar. */
@@ -225,16 +226,16 @@ export class LlamaBackend implements Backend {
   }
 
   /** Measured at the first guesses: most replicas never make any. Leaves the slot as it was. */
-  async #costsIn(slot: number): Promise<BatchCosts> {
-    if (this.#costs !== null) return this.#costs;
+  async #batchCostsIn(slot: number): Promise<BatchCosts> {
+    if (this.#batchCosts !== null) return this.#batchCosts;
     const sequence = this.#sequences[slot]!;
     const end = sequence.nextTokenIndex + BATCHES_MEASURED.at(-1)!.tokens;
     // Too near to the context's end to measure, or to gain much by guessing.
     if (this.#nativeApi === null || end >= this.#context.contextSize) return NO_GUESSES;
     const sampler = this.#nativeApi.createSampler();
     try {
-      this.#costs = await this.#measure(this.#nativeApi, sequence, sampler);
-      return this.#costs;
+      this.#batchCosts = await this.#measure(this.#nativeApi, sequence, sampler);
+      return this.#batchCosts;
     } finally {
       sampler.dispose();
     }

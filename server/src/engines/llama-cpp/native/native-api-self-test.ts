@@ -1,6 +1,6 @@
 import type { LlamaGrammarEvaluationState } from "node-llama-cpp";
-import { BatchCosts, Drafts } from "../drafts.ts";
 import type { DecodeSpec, GeneratedToken } from "../scheduling/backend.ts";
+import { BatchCosts, PredictedOutputProposer } from "../speculation/predicted-output.ts";
 import { NativeDecoder, type NativeDecoderOptions } from "./native-decoder.ts";
 
 /** Guessing always pays off. */
@@ -24,7 +24,8 @@ export async function passesNativeApiSelfTest(
   keep: (count: number) => Promise<number>,
 ): Promise<boolean> {
   const make = async (spec: Partial<DecodeSpec>, grammar: LlamaGrammarEvaluationState | null = null) => {
-    const guesses = spec.prediction === undefined ? null : new Drafts(spec.prediction, FREE_GUESSES);
+    const guesses =
+      spec.prediction === undefined ? null : new PredictedOutputProposer(spec.prediction, FREE_GUESSES);
     const feed = tokens.slice(await keep(tokens.length - 1));
     const whole = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 8, ...spec };
     const decoder = new NativeDecoder(parts, feed, whole, grammar, null, guesses);

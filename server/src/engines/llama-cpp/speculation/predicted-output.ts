@@ -1,4 +1,4 @@
-import type { Proposer } from "./speculation/proposer.ts";
+import type { Proposer } from "./proposer.ts";
 
 /** How many tokens to guess at once; what lies between is not worth a choice. */
 const LENGTHS = [2, 3, 5, 7, 11, 15, 23, 31];
@@ -30,7 +30,7 @@ export class BatchCosts {
   }
 
   /** How many tokens to guess when each comes true at `hitRate`; 0 where guessing gains nothing. */
-  bestLength(hitRate: number): number {
+  bestProposalLength(hitRate: number): number {
     let [best, bestGain] = [0, LEAST_GAIN];
     for (const length of LENGTHS) {
       // The token after the last right guess comes for nothing.
@@ -43,7 +43,7 @@ export class BatchCosts {
 }
 
 /** Guesses what comes next from a prediction of the whole output, also where the output left it and came back. */
-export class Drafts implements Proposer {
+export class PredictedOutputProposer implements Proposer {
   readonly #prediction: readonly number[];
   readonly #costs: BatchCosts;
   /** Where two tokens stand next to each other in the prediction: the places after them. */
@@ -81,7 +81,7 @@ export class Drafts implements Proposer {
   /** What may come next, at most `most` tokens; often none. */
   propose(most: number): readonly number[] {
     if (this.#at === null || !this.#onTrack) return [];
-    const length = this.#costs.bestLength(this.#hits / this.#tokens);
+    const length = this.#costs.bestProposalLength(this.#hits / this.#tokens);
     return this.#prediction.slice(this.#at, this.#at + Math.min(most, length));
   }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BatchCosts, Drafts } from "./drafts.ts";
+import { BatchCosts, PredictedOutputProposer } from "./predicted-output.ts";
 
 /** Several tokens at the price of one; and each at its own. */
 const cheap = new BatchCosts([
@@ -13,7 +13,7 @@ const dear = new BatchCosts([
 ]);
 
 /** Batches needed to make `output`. */
-function batches(output: readonly number[], drafts: Drafts): number {
+function batches(output: readonly number[], drafts: PredictedOutputProposer): number {
   let made = 0;
   for (let count = 1; ; count++) {
     const guess = drafts.propose(output.length - made - 1);
@@ -28,7 +28,7 @@ const numbers = (from: number, count: number) => Array.from({ length: count }, (
 
 describe("a prediction", () => {
   it("that comes true needs few batches", () => {
-    const drafts = new Drafts(numbers(0, 400), cheap);
+    const drafts = new PredictedOutputProposer(numbers(0, 400), cheap);
     expect(batches(numbers(0, 400), drafts)).toBeLessThan(40);
     expect([drafts.acceptedTokens, drafts.rejectedTokens]).toEqual([400, 0]);
   });
@@ -42,15 +42,15 @@ describe("a prediction", () => {
       moved: [...numbers(200, 200), ...numbers(0, 200)],
     };
     for (const output of Object.values(changed)) {
-      expect(batches(output, new Drafts(prediction, cheap))).toBeLessThan(output.length / 2);
+      expect(batches(output, new PredictedOutputProposer(prediction, cheap))).toBeLessThan(output.length / 2);
     }
   });
 
   it("is not used where it would cost more than it spares", () => {
-    const right = new Drafts(numbers(0, 400), dear);
+    const right = new PredictedOutputProposer(numbers(0, 400), dear);
     expect(batches(numbers(0, 400), right)).toBe(400);
     expect(right.acceptedTokens).toBe(400);
-    const never = new Drafts(numbers(0, 400), cheap);
+    const never = new PredictedOutputProposer(numbers(0, 400), cheap);
     expect(batches(numbers(1000, 400), never)).toBeGreaterThan(390);
     expect([never.acceptedTokens, never.rejectedTokens]).toEqual([0, 400]);
   });
@@ -62,7 +62,7 @@ describe("a prediction", () => {
         fc.array(fc.nat(5), { maxLength: 40 }),
         fc.nat(10),
         (prediction, output, most) => {
-          const drafts = new Drafts(prediction, cheap);
+          const drafts = new PredictedOutputProposer(prediction, cheap);
           for (const token of output) {
             const guess = drafts.propose(most);
             expect(guess.length).toBeLessThanOrEqual(most);
