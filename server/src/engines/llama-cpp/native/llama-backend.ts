@@ -2,13 +2,13 @@ import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node
 import type { EngineCapabilities, TokenInfo } from "../../../engine/port.ts";
 import { capabilitiesOf } from "../capabilities.ts";
 import type { DraftModel } from "../draft-model.ts";
-import { Lookup, type LookupOptions } from "../lookup.ts";
 import { Loras } from "../loras.ts";
 import { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toEvaluateOptions } from "../sampling/sampler-config.ts";
 import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
+import { type NgramOptions, NgramProposer } from "../speculation/ngram.ts";
 import { BatchCosts, PredictedOutputProposer } from "../speculation/predicted-output.ts";
 import type { Proposer } from "../speculation/proposer.ts";
 import { GrammarCache } from "./grammar-cache.ts";
@@ -49,7 +49,7 @@ export class LlamaBackend implements Backend {
   /** Null where adapters can't be used. */
   loras: Loras | null = null;
   /** How what comes next is guessed; null: not at all. */
-  speculation: { draft: DraftModel } | { lookup: LookupOptions } | null = null;
+  speculation: { draft: DraftModel } | { ngram: NgramOptions } | null = null;
   #canCopy = false;
   #nativeApi: NativeApi | null = null;
   /** What guessed tokens cost; null: nobody has asked yet. */
@@ -168,7 +168,7 @@ export class LlamaBackend implements Backend {
     if (this.speculation === null || speculate === false) return null;
     return "draft" in this.speculation
       ? this.speculation.draft.begin(slot, prompt)
-      : new Lookup(prompt, this.speculation.lookup, await this.#batchCostsIn(slot));
+      : new NgramProposer(prompt, this.speculation.ngram, await this.#batchCostsIn(slot));
   }
 
   /** Null where outputs can't be ended by the grammar. */

@@ -92,7 +92,7 @@ async function setUpSpeculation(
   if (!backend.capabilities.features.includes("prediction")) {
     throw new EngineError("unsupported", "This engine can't speculate with this model.");
   }
-  if (draft === null) backend.speculation = { lookup: ngram! };
+  if (draft === null) backend.speculation = { ngram: ngram! };
   else
     backend.speculation = {
       draft: await DraftModel.load(llama, model, draft, { slots, contextLength, threads }),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Lookup } from "./lookup.ts";
-import { BatchCosts } from "./speculation/predicted-output.ts";
+import { NgramProposer } from "./ngram.ts";
+import { BatchCosts } from "./predicted-output.ts";
 
 const costs = (ofMany: number) =>
   new BatchCosts([
@@ -11,7 +11,7 @@ const costs = (ofMany: number) =>
 
 describe("looking up what comes next", () => {
   it("guesses what followed the same tokens last, in the prompt or the output", () => {
-    const lookup = new Lookup([1, 2, 3, 4, 5, 1, 2], { length: 2, tokens: 3 }, costs(10));
+    const lookup = new NgramProposer([1, 2, 3, 4, 5, 1, 2], { length: 2, tokens: 3 }, costs(10));
     expect(lookup.propose(10)).toEqual([3, 4, 5]);
     expect(lookup.propose(2)).toEqual([3, 4]);
     for (const token of [9, 9, 1, 2]) lookup.onToken(token);
@@ -19,14 +19,16 @@ describe("looking up what comes next", () => {
   });
 
   it("guesses nothing where the tokens are new, or fewer than are looked for", () => {
-    expect(new Lookup([1, 2, 3], { length: 2, tokens: 3 }, costs(10)).propose(10)).toEqual([]);
-    expect(new Lookup([], { length: 2, tokens: 3 }, costs(10)).propose(10)).toEqual([]);
+    expect(new NgramProposer([1, 2, 3], { length: 2, tokens: 3 }, costs(10)).propose(10)).toEqual([]);
+    expect(new NgramProposer([], { length: 2, tokens: 3 }, costs(10)).propose(10)).toEqual([]);
   });
 
   it("guesses nothing of its own accord where guessing costs more than it saves", () => {
     const prompt = [1, 2, 3, 1, 2];
-    expect(new Lookup(prompt, { length: 2, tokens: null }, costs(12)).propose(10).length).toBeGreaterThan(0);
-    expect(new Lookup(prompt, { length: 2, tokens: null }, costs(240)).propose(10)).toEqual([]);
+    expect(
+      new NgramProposer(prompt, { length: 2, tokens: null }, costs(12)).propose(10).length,
+    ).toBeGreaterThan(0);
+    expect(new NgramProposer(prompt, { length: 2, tokens: null }, costs(240)).propose(10)).toEqual([]);
   });
 
   it("only ever guesses a piece of the text that follows its own last tokens, and counts what comes true", () => {
@@ -37,7 +39,7 @@ describe("looking up what comes next", () => {
         fc.array(token),
         fc.integer({ min: 1, max: 4 }),
         (prompt, output, length) => {
-          const lookup = new Lookup(prompt, { length, tokens: 4 }, costs(10));
+          const lookup = new NgramProposer(prompt, { length, tokens: 4 }, costs(10));
           const text = [...prompt];
           let [accepted, guessed] = [0, 0];
           let pending: readonly number[] = [];

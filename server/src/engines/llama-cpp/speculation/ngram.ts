@@ -1,7 +1,7 @@
-import type { BatchCosts } from "./speculation/predicted-output.ts";
-import { AcceptanceCounter, type Proposer } from "./speculation/proposer.ts";
+import type { BatchCosts } from "./predicted-output.ts";
+import { AcceptanceCounter, type Proposer } from "./proposer.ts";
 
-export interface LookupOptions {
+export interface NgramOptions {
   /** Tokens of the text's end that are looked for in what came before, 1–16. */
   length: number;
   /** Tokens guessed a step; null: as many as pay off on this machine. */
@@ -13,15 +13,15 @@ const FIRST_HITS = 3;
 const FIRST_TOKENS = 4;
 
 /** Guesses that what followed the same few tokens earlier, in the prompt or the output, follows again. */
-export class Lookup implements Proposer {
-  readonly #options: LookupOptions;
+export class NgramProposer implements Proposer {
+  readonly #options: NgramOptions;
   readonly #costs: BatchCosts;
   readonly #counter = new AcceptanceCounter();
   readonly #text: number[];
   /** So many tokens in a row: the place after where they stood last, the end of the text aside. */
   readonly #after = new Map<string, number>();
 
-  constructor(prompt: readonly number[], options: LookupOptions, costs: BatchCosts) {
+  constructor(prompt: readonly number[], options: NgramOptions, costs: BatchCosts) {
     this.#options = options;
     this.#costs = costs;
     this.#text = [];
