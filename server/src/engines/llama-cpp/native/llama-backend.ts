@@ -1,13 +1,13 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { EngineCapabilities, TokenInfo } from "../../../engine/port.ts";
 import { capabilitiesOf } from "../capabilities.ts";
-import type { DraftModel } from "../draft-model.ts";
 import { Loras } from "../loras.ts";
 import { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toEvaluateOptions } from "../sampling/sampler-config.ts";
 import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
+import type { DraftModel } from "../speculation/draft-model.ts";
 import { type NgramOptions, NgramProposer } from "../speculation/ngram.ts";
 import { BatchCosts, PredictedOutputProposer } from "../speculation/predicted-output.ts";
 import type { Proposer } from "../speculation/proposer.ts";

@@ -1,9 +1,9 @@
 import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
-import { EngineError } from "../../engine/port.ts";
-import { NativeApi, type Sampler } from "./native/native-api.ts";
-import { AcceptanceCounter, type Proposer } from "./speculation/proposer.ts";
+import { EngineError } from "../../../engine/port.ts";
+import { NativeApi, type Sampler } from "../native/native-api.ts";
+import { AcceptanceCounter, type Proposer } from "./proposer.ts";
 
-export interface DraftOptions {
+export interface DraftModelOptions {
   modelPath: string;
   /** Guessed a step. */
   tokens: number;
@@ -35,7 +35,7 @@ export class DraftModel {
   static async load(
     llama: Llama,
     target: LlamaModel,
-    options: DraftOptions,
+    options: DraftModelOptions,
     like: { slots: number; contextLength: number; threads: number },
   ): Promise<DraftModel> {
     const model = await llama.loadModel({ modelPath: options.modelPath });
@@ -56,8 +56,8 @@ export class DraftModel {
   }
 
   /** For one choice in that slot. */
-  begin(slot: number, prompt: readonly number[]): ModelDrafts {
-    return new ModelDrafts(
+  begin(slot: number, prompt: readonly number[]): DraftModelProposer {
+    return new DraftModelProposer(
       this.#nativeApi,
       this.#sequences[slot]!,
       this.#context.contextSize,
@@ -75,7 +75,7 @@ function hasSameTokens(one: LlamaModel, other: LlamaModel): boolean {
 }
 
 /** What the draft model makes, greedily, of the text so far. */
-export class ModelDrafts implements Proposer {
+export class DraftModelProposer implements Proposer {
   readonly #nativeApi: NativeApi;
   readonly #sequence: LlamaContextSequence;
   readonly #contextSize: number;
