@@ -127,7 +127,7 @@ function embeddedEngine(config: Config, workload: Workload, slots: number): Depl
       slots,
       ...threadsOf(config),
       ...(contextLength === null ? {} : { contextSize: contextLength }),
-      ...(workload.withAdapters ? {} : { maxAdapters: 0 }),
+      ...(workload.withAdapters ? {} : { maxLoras: 0 }),
       ...(draftPath === null ? {} : { draft: { modelPath: draftPath, ...tokensOf(draftTokens) } }),
       ...(ngramLength === null ? {} : { ngram: { length: ngramLength, ...tokensOf(draftTokens) } }),
     }),

@@ -74,7 +74,7 @@ describe("adapters on one llama-cpp model", () => {
     paths = [];
     for (const [seed, id] of IDS.entries())
       paths.push(await adapterFor(base, folder, id, { seed: seed + 1 }));
-    replica = await launchReplica({ modelPath: base, slots: 4, threads: 1, maxAdapters: 4 });
+    replica = await launchReplica({ modelPath: base, slots: 4, threads: 1, maxLoras: 4 });
     engine = replica.engine;
     for (const [i, id] of IDS.entries()) await engine.loadLora!({ id, path: paths[i]! });
   });

@@ -17,7 +17,7 @@ export interface LlamaCppOptions {
    */
   prefillChunkTargetMs?: number;
   /** Adapters that may be loaded at the same time, 0–1,000. Each costs its own size in memory. Default 100. */
-  maxAdapters?: number;
+  maxLoras?: number;
   /** A smaller model with the same tokens that guesses what comes next. Not with `ngram`. */
   draft?: { modelPath: string; tokens?: number };
   /** What followed the same `length` tokens earlier is guessed to follow again. */
@@ -32,7 +32,7 @@ export interface ResolvedOptions {
   threads: number;
   queueLimit: number;
   prefillChunkTargetMs: number;
-  maxAdapters: number;
+  maxLoras: number;
   draft: { modelPath: string; tokens: number } | null;
   ngram: { length: number; tokens: number | null } | null;
 }
@@ -57,7 +57,7 @@ export function resolveOptions(
     threads: options.threads ?? clamp(Math.floor(machine.cores / 2), 1, 8),
     queueLimit: Math.max(0, options.queueLimit ?? 64),
     prefillChunkTargetMs: options.prefillChunkTargetMs ?? 320,
-    maxAdapters: clamp(options.maxAdapters ?? 100, 0, 1_000),
+    maxLoras: clamp(options.maxLoras ?? 100, 0, 1_000),
     draft:
       options.draft === undefined
         ? null

@@ -1,6 +1,6 @@
 import { EngineError, type GenerateRequest } from "../../../engine/port.ts";
 import type { Clock } from "../../../lib/clock.ts";
-import { Adapters } from "../adapters.ts";
+import { LoraRegistry } from "../lora/lora-registry.ts";
 import type { LlamaCppOptions } from "../options.ts";
 import { type FromWorker, serializeError, type ToWorker } from "../protocol.ts";
 import { LoraRoundRobin } from "../scheduling/lora-round-robin.ts";
@@ -12,7 +12,7 @@ import { toGenerationSpec } from "./request-to-generation-spec.ts";
 interface LoadedEngine {
   model: LoadedModel;
   scheduler: Scheduler;
-  adapters: Adapters;
+  loraRegistry: LoraRegistry;
 }
 
 /** The engine's side of the channel: answers the platform's messages with one loaded model. */
@@ -46,13 +46,13 @@ export class EngineWorker {
         });
         return;
       case "load-adapter":
-        void this.#answer(message.id, async ({ adapters }) => {
+        void this.#answer(message.id, async ({ loraRegistry: adapters }) => {
           await adapters.load(message.adapter);
           return { type: "done", id: message.id };
         });
         return;
       case "unload-adapter":
-        void this.#answer(message.id, async ({ adapters }) => {
+        void this.#answer(message.id, async ({ loraRegistry: adapters }) => {
           await adapters.unload(message.adapter);
           return { type: "done", id: message.id };
         });
@@ -87,13 +87,13 @@ export class EngineWorker {
       loraRoundRobin: new LoraRoundRobin(2 * options.prefillChunkTargetMs),
       clock: this.#clock,
       emit: ({ id, event }) => {
-        if (event.type === "end" || event.type === "error") adapters.leave(id);
+        if (event.type === "end" || event.type === "error") adapters.release(id);
         this.#events.addEvent({ id, event });
       },
       yieldToEventLoop: () => new Promise((resolve) => setImmediate(resolve)),
     });
-    const adapters = new Adapters({
-      limit: options.maxAdapters,
+    const adapters = new LoraRegistry({
+      limit: options.maxLoras,
       async load({ path, scale = 1 }) {
         const { loras } = backend;
         if (loras === null) throw new EngineError("unsupported", "This engine can't load adapters.");
@@ -102,16 +102,16 @@ export class EngineWorker {
       },
       free: (key) => scheduler.runBetweenSteps(async () => backend.loras?.free(key)),
     });
-    return { model, scheduler, adapters };
+    return { model, scheduler, loraRegistry: adapters };
   }
 
   #generate(id: number, request: GenerateRequest): void {
     try {
-      const { model, scheduler, adapters } = this.#ready();
-      const adapter = request.lora === undefined ? undefined : adapters.enter(id, request.lora);
+      const { model, scheduler, loraRegistry: adapters } = this.#ready();
+      const adapter = request.lora === undefined ? undefined : adapters.acquire(id, request.lora);
       scheduler.submit(toGenerationSpec(id, request, adapter, model));
     } catch (error) {
-      this.#loaded?.adapters.leave(id);
+      this.#loaded?.loraRegistry.release(id);
       this.#events.addEvent({ id, event: { type: "error", ...serializeError(error) } });
     }
   }

@@ -154,7 +154,7 @@ async function contextBytesPerToken(model: LlamaModel): Promise<number> {
 async function testNativeApis(
   backend: LlamaBackend,
   tokenizer: Tokenizer,
-  { maxAdapters }: ResolvedOptions,
+  { maxLoras: maxAdapters }: ResolvedOptions,
 ): Promise<void> {
   const tokens = tokenizer.anyTokens(3);
   await backend.testCopying(tokens);

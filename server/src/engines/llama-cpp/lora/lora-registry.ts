@@ -1,6 +1,6 @@
-import { EngineError, type LoraSource } from "../../engine/port.ts";
+import { EngineError, type LoraSource } from "../../../engine/port.ts";
 
-export interface AdaptersOptions {
+export interface LoraRegistryOptions {
   /** Checks a file and loads it. @throws EngineError `invalid` with a public message. */
   load(source: LoraSource): Promise<number>;
   /** Frees what `load` gave. */
@@ -9,24 +9,24 @@ export interface AdaptersOptions {
   limit: number;
 }
 
-interface Loaded {
+interface LoadedLora {
   source: LoraSource;
-  key: Promise<number>;
+  loading: Promise<number>;
   /** Set when it is loaded. */
-  loadedAs: number | null;
+  loadedKey: number | null;
   /** Requests that run with it. */
   users: number;
   unloaded: boolean;
 }
 
 /** The adapters by the ids they were given, and who uses them: one that is unloaded stays until its last request ends. */
-export class Adapters {
-  readonly #options: AdaptersOptions;
-  readonly #byId = new Map<string, Loaded>();
-  readonly #inMemory = new Set<Loaded>();
-  readonly #byRequest = new Map<number, Loaded>();
+export class LoraRegistry {
+  readonly #options: LoraRegistryOptions;
+  readonly #byId = new Map<string, LoadedLora>();
+  readonly #inMemory = new Set<LoadedLora>();
+  readonly #byRequest = new Map<number, LoadedLora>();
 
-  constructor(options: AdaptersOptions) {
+  constructor(options: LoraRegistryOptions) {
     this.#options = options;
   }
 
@@ -38,24 +38,24 @@ export class Adapters {
       if (path !== source.path || scale !== (source.scale ?? 1)) {
         throw new EngineError("invalid", `Another adapter is loaded as "${source.id}".`);
       }
-      await known.key;
+      await known.loading;
       return;
     }
     const { limit } = this.#options;
     if (this.#inMemory.size >= limit) {
       throw new EngineError("overloaded", `The engine holds at most ${limit} adapters, and has as many.`);
     }
-    const loaded: Loaded = {
+    const loaded: LoadedLora = {
       source,
-      key: this.#options.load(source),
-      loadedAs: null,
+      loading: this.#options.load(source),
+      loadedKey: null,
       users: 0,
       unloaded: false,
     };
     this.#byId.set(source.id, loaded);
     this.#inMemory.add(loaded);
     try {
-      loaded.loadedAs = await loaded.key;
+      loaded.loadedKey = await loaded.loading;
     } catch (error) {
       this.#inMemory.delete(loaded);
       if (this.#byId.get(source.id) === loaded) this.#byId.delete(source.id);
@@ -74,18 +74,18 @@ export class Adapters {
   }
 
   /** A request begins. Gives its adapter's key; every `enter` that succeeds is followed by a `leave`. @throws EngineError. */
-  enter(request: number, id: string): number {
+  acquire(request: number, id: string): number {
     const loaded = this.#byId.get(id);
-    if (loaded === undefined || loaded.loadedAs === null) {
+    if (loaded === undefined || loaded.loadedKey === null) {
       throw new EngineError("invalid", `No adapter "${id}" is loaded.`);
     }
     loaded.users++;
     this.#byRequest.set(request, loaded);
-    return loaded.loadedAs;
+    return loaded.loadedKey;
   }
 
   /** The request is over, if it had an adapter. */
-  leave(request: number): void {
+  release(request: number): void {
     const loaded = this.#byRequest.get(request);
     if (loaded === undefined) return;
     this.#byRequest.delete(request);
@@ -93,8 +93,8 @@ export class Adapters {
     this.#freeUnused(loaded).catch(() => {});
   }
 
-  async #freeUnused(loaded: Loaded): Promise<void> {
-    const { users, unloaded, loadedAs } = loaded;
+  async #freeUnused(loaded: LoadedLora): Promise<void> {
+    const { users, unloaded, loadedKey: loadedAs } = loaded;
     if (users > 0 || !unloaded || loadedAs === null || !this.#inMemory.has(loaded)) return;
     this.#inMemory.delete(loaded);
     await this.#options.free(loadedAs);

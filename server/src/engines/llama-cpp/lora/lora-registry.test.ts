@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { EngineError } from "../../engine/port.ts";
-import { Adapters } from "./adapters.ts";
+import { EngineError } from "../../../engine/port.ts";
+import { LoraRegistry } from "./lora-registry.ts";
 
 function harness(limit = 2) {
   const loads: { path: string; done: (error?: EngineError) => void }[] = [];
   const freed: number[] = [];
-  const adapters = new Adapters({
+  const adapters = new LoraRegistry({
     limit,
     load: ({ path }) =>
       new Promise((resolve, reject) => {
@@ -40,39 +40,39 @@ describe("the adapters of an engine", () => {
   it("are nothing to a request until they are loaded, nor after they failed to be", async () => {
     const { adapters, loads } = harness();
     const loading = adapters.load({ id: "a", path: "p" });
-    expect(() => adapters.enter(1, "a")).toThrow('No adapter "a" is loaded.');
+    expect(() => adapters.acquire(1, "a")).toThrow('No adapter "a" is loaded.');
     loads[0]!.done(broken);
     await expect(loading).rejects.toBe(broken);
-    expect(() => adapters.enter(1, "a")).toThrow('No adapter "a" is loaded.');
+    expect(() => adapters.acquire(1, "a")).toThrow('No adapter "a" is loaded.');
     const again = adapters.load({ id: "a", path: "p" });
     loads[1]!.done();
     await again;
-    expect(adapters.enter(1, "a")).toBe(2);
+    expect(adapters.acquire(1, "a")).toBe(2);
   });
 
   it("are freed when they are unloaded and the last request with them is over, once", async () => {
     const { adapters, freed, load } = harness();
     await load("a");
-    adapters.enter(1, "a");
-    adapters.enter(2, "a");
+    adapters.acquire(1, "a");
+    adapters.acquire(2, "a");
     await adapters.unload("a");
     await adapters.unload("a");
-    adapters.leave(1);
-    adapters.leave(1);
+    adapters.release(1);
+    adapters.release(1);
     expect(freed).toEqual([]);
-    adapters.leave(2);
-    adapters.leave(3);
+    adapters.release(2);
+    adapters.release(3);
     expect(freed).toEqual([1]);
   });
 
   it("may come again under the same id while the old one is still in use", async () => {
     const { adapters, freed, load } = harness();
     await load("a", "old");
-    adapters.enter(1, "a");
+    adapters.acquire(1, "a");
     await adapters.unload("a");
     await load("a", "new");
-    expect(adapters.enter(2, "a")).toBe(2);
-    adapters.leave(1);
+    expect(adapters.acquire(2, "a")).toBe(2);
+    adapters.release(1);
     expect(freed).toEqual([1]);
   });
 
@@ -88,10 +88,10 @@ describe("the adapters of an engine", () => {
   it("are no more than the limit, those in use included", async () => {
     const { adapters, load } = harness(1);
     await load("a");
-    adapters.enter(1, "a");
+    adapters.acquire(1, "a");
     await adapters.unload("a");
     await expect(adapters.load({ id: "b", path: "b" })).rejects.toMatchObject({ code: "overloaded" });
-    adapters.leave(1);
+    adapters.release(1);
     await load("b");
   });
 });
