@@ -1,7 +1,6 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { EngineCapabilities, TokenInfo } from "../../../engine/port.ts";
 import { capabilitiesOf } from "../capabilities.ts";
-import { Loras } from "../loras.ts";
 import { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
 import { toEvaluateOptions } from "../sampling/sampler-config.ts";
@@ -16,6 +15,7 @@ import { passesLoraSelfTest } from "./lora-self-test.ts";
 import { NativeApi, type Sampler } from "./native-api.ts";
 import { passesNativeApiSelfTest } from "./native-api-self-test.ts";
 import { NativeDecoder, type NativeDecoderOptions } from "./native-decoder.ts";
+import { NativeLoras } from "./native-loras.ts";
 import { TokenBytes } from "./token-bytes.ts";
 
 /** Not in the library's public interface: used only where it exists and passes a test at the start. */
@@ -47,7 +47,7 @@ export class LlamaBackend implements Backend {
   readonly #tokenBytes: TokenBytes;
   readonly #endTokens: readonly number[];
   /** Null where adapters can't be used. */
-  loras: Loras | null = null;
+  loras: NativeLoras | null = null;
   /** How what comes next is guessed; null: not at all. */
   speculation: { draft: DraftModel } | { ngram: NgramOptions } | null = null;
   #canCopy = false;
@@ -263,8 +263,8 @@ export class LlamaBackend implements Backend {
    * Finds out whether adapters can be used. Leaves slot 0 empty.
    * @param tokens one will do.
    */
-  async testAdapters(tokens: readonly number[]): Promise<void> {
-    const loras = Loras.of(this.#model, this.#context);
+  async testLoras(tokens: readonly number[]): Promise<void> {
+    const loras = NativeLoras.of(this.#model, this.#context);
     if (loras === null || this.#nativeApi === null) return;
     const logprob = async () => {
       await this.truncate(0, 0);

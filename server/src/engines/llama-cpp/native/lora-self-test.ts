@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Loras } from "../loras.ts";
+import type { NativeLoras } from "./native-loras.ts";
 
 const ALIGNMENT = 32;
 /** The kinds of a value and of a tensor, by their numbers in the file. */
@@ -13,7 +13,10 @@ const MATRIX = /^blk\.0\.(attn_output|ffn_down)\.weight$/;
  * much as its scale says, and leaves no trace.
  * @param logprob of one and the same token after the same prompt, computed anew each time.
  */
-export async function passesLoraSelfTest(loras: Loras, logprob: () => Promise<number>): Promise<boolean> {
+export async function passesLoraSelfTest(
+  loras: NativeLoras,
+  logprob: () => Promise<number>,
+): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), "hearth-adapter-")).catch(() => null);
   if (folder === null) return false;
   const keys: number[] = [];
@@ -40,7 +43,7 @@ export async function passesLoraSelfTest(loras: Loras, logprob: () => Promise<nu
 }
 
 /** A GGUF file with a change of rank 1 to one matrix. */
-function testAdapter({ architecture, tensors }: Loras["base"]): Buffer {
+function testAdapter({ architecture, tensors }: NativeLoras["base"]): Buffer {
   const [target, shape] = [...tensors].find(([name, { length }]) => MATRIX.test(name) && length === 2)!;
   const facts = { "general.type": "adapter", "general.architecture": architecture, "adapter.type": "lora" };
   const settings = Object.entries(facts).map(([key, value]) =>

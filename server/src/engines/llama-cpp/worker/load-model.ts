@@ -159,5 +159,5 @@ async function testNativeApis(
   const tokens = tokenizer.anyTokens(3);
   await backend.testCopying(tokens);
   await backend.testNativeApi(tokens.slice(0, 2));
-  if (maxAdapters > 0) await backend.testAdapters(tokens.slice(0, 1));
+  if (maxAdapters > 0) await backend.testLoras(tokens.slice(0, 1));
 }

@@ -4,14 +4,14 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { randomModel } from "../../../test/harness/random-model.ts";
-import { type CollectedGeneration, collectGeneration } from "../../engine/contract.ts";
-import type { Engine, GenerateRequest } from "../../engine/port.ts";
-import { adapterFor, mergeAdapter, tinyModel } from "./adapter-fixture.ts";
-import { expectAlike } from "./expect-alike.ts";
-import type { LlamaCppOptions } from "./kind.ts";
-import { LlamaBackend } from "./native/llama-backend.ts";
-import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
+import { randomModel } from "../../../../test/harness/random-model.ts";
+import { type CollectedGeneration, collectGeneration } from "../../../engine/contract.ts";
+import type { Engine, GenerateRequest } from "../../../engine/port.ts";
+import { adapterFor, mergeAdapter, tinyModel } from "../adapter-fixture.ts";
+import { expectAlike } from "../expect-alike.ts";
+import type { LlamaCppOptions } from "../kind.ts";
+import { LlamaBackend } from "../native/llama-backend.ts";
+import { launchReplica, type TestReplica, textRequest } from "../testing.ts";
 
 const never = new AbortController().signal;
 const STORY = "one two three four five six seven eight nine ten ";
@@ -304,7 +304,7 @@ describe("a slot in which an adapter made something that is no number", () => {
     const tokens = short.slice(0, 16);
     await backend.testCopying(tokens);
     await backend.testNativeApi(tokens);
-    await backend.testAdapters(tokens);
+    await backend.testLoras(tokens);
     wild = await backend.loras!.load(await adapterFor(base, folder, "wild"), 1e30);
   });
   afterAll(async () => {

@@ -1,6 +1,6 @@
 import type { LlamaContext, LlamaModel } from "node-llama-cpp";
-import { EngineError } from "../../engine/port.ts";
-import { type AdapterBase, checkAdapterFile } from "./adapter-file.ts";
+import { EngineError } from "../../../engine/port.ts";
+import { type AdapterBase, checkAdapterFile } from "../adapter-file.ts";
 
 /**
  * The library's inner functions for adapters: its public ones give a context one set of adapters for life, and each
@@ -18,7 +18,7 @@ interface NativeLora {
 }
 
 /** The adapters that are in memory, and the one that is in effect. Nothing may be computed during a call but `check`. */
-export class Loras {
+export class NativeLoras {
   /** What they have to fit. */
   readonly base: AdapterBase;
   readonly #model: InnerModel;
@@ -34,7 +34,7 @@ export class Loras {
   }
 
   /** Null where the library has no such functions. That they do what they should is for a test to find out. */
-  static of(model: LlamaModel, context: LlamaContext): Loras | null {
+  static of(model: LlamaModel, context: LlamaContext): NativeLoras | null {
     const inner = { model: model as InnerModel, context: context as InnerContext };
     const whole =
       typeof inner.model._llama?._bindings?.AddonModelLora === "function" &&
@@ -44,7 +44,7 @@ export class Loras {
     const { metadata, fullTensorInfo = [] } = model.fileInfo;
     const shapes = fullTensorInfo.map(({ name, dimensions }) => [name, dimensions.map(Number)] as const);
     const base = { architecture: metadata.general.architecture, tensors: new Map(shapes) };
-    return new Loras(base, inner.model, inner.context);
+    return new NativeLoras(base, inner.model, inner.context);
   }
 
   /** Before `load`: of some files the process would die. @throws EngineError `invalid` with a public message. */
