@@ -26,7 +26,7 @@ export async function passesLoraSelfTest(
   };
   try {
     const path = join(folder, "test.gguf");
-    await writeFile(path, testAdapter(loras.base));
+    await writeFile(path, testAdapter(loras.baseModel));
     for (const scale of [1, 0.5]) keys.push(await loras.load(path, scale));
     const plain = await withAdapter(null);
     const changes: number[] = [];
@@ -43,7 +43,7 @@ export async function passesLoraSelfTest(
 }
 
 /** A GGUF file with a change of rank 1 to one matrix. */
-function testAdapter({ architecture, tensors }: NativeLoras["base"]): Buffer {
+function testAdapter({ architecture, tensors }: NativeLoras["baseModel"]): Buffer {
   const [target, shape] = [...tensors].find(([name, { length }]) => MATRIX.test(name) && length === 2)!;
   const facts = { "general.type": "adapter", "general.architecture": architecture, "adapter.type": "lora" };
   const settings = Object.entries(facts).map(([key, value]) =>

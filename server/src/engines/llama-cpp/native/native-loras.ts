@@ -1,6 +1,6 @@
 import type { LlamaContext, LlamaModel } from "node-llama-cpp";
 import { EngineError } from "../../../engine/port.ts";
-import { type AdapterBase, checkAdapterFile } from "../adapter-file.ts";
+import { checkLoraFile, type LoraBaseModel } from "../lora/lora-file.ts";
 
 /**
  * The library's inner functions for adapters: its public ones give a context one set of adapters for life, and each
@@ -20,15 +20,15 @@ interface NativeLora {
 /** The adapters that are in memory, and the one that is in effect. Nothing may be computed during a call but `check`. */
 export class NativeLoras {
   /** What they have to fit. */
-  readonly base: AdapterBase;
+  readonly baseModel: LoraBaseModel;
   readonly #model: InnerModel;
   readonly #context: InnerContext;
   readonly #loaded = new Map<number, { lora: NativeLora; scale: number }>();
   #inEffect: number | null = null;
   #lastKey = 0;
 
-  private constructor(base: AdapterBase, model: InnerModel, context: InnerContext) {
-    this.base = base;
+  private constructor(base: LoraBaseModel, model: InnerModel, context: InnerContext) {
+    this.baseModel = base;
     this.#model = model;
     this.#context = context;
   }
@@ -49,7 +49,7 @@ export class NativeLoras {
 
   /** Before `load`: of some files the process would die. @throws EngineError `invalid` with a public message. */
   async check(path: string): Promise<void> {
-    await checkAdapterFile(path, this.base);
+    await checkLoraFile(path, this.baseModel);
   }
 
   /** Gives what it is called from now on; never the same again. @throws EngineError `invalid`. */

@@ -1,16 +1,16 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { EngineError } from "../../engine/port.ts";
-import { assertNumbers } from "./adapter-numbers.ts";
-import { type GgufHead, type GgufTensor, parseGgufHead } from "./gguf-head.ts";
+import { EngineError } from "../../../engine/port.ts";
+import { type GgufHead, type GgufTensor, parseGgufHead } from "../gguf-head.ts";
+import { assertFiniteTensor } from "./assert-finite-tensor.ts";
 
 /** What of the base model an adapter has to fit. */
-export interface AdapterBase {
+export interface LoraBaseModel {
   architecture: string;
   /** Shapes by name, columns first. */
   tensors: ReadonlyMap<string, readonly number[]>;
 }
 
-export const MAX_RANK = 512;
+export const MAX_LORA_RANK = 512;
 const MAX_HEAD_BYTES = 8 * 1024 ** 2;
 /** The matrices that llama.cpp's graphs apply an adapter to. On any other it would have no effect, and nobody would know. */
 const TARGET = /^(blk\.\d{1,4}\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))|output|token_embd)\.weight$/;
@@ -22,7 +22,7 @@ const TENSOR = /^(.+)\.lora_(a|b)$/;
  * this model, each of its tensors fits, lies within the file and holds numbers.
  * @throws EngineError `invalid` with a public message.
  */
-export async function checkAdapterFile(path: string, base: AdapterBase): Promise<void> {
+export async function checkLoraFile(path: string, base: LoraBaseModel): Promise<void> {
   let file: FileHandle;
   try {
     file = await open(path, "r");
@@ -38,7 +38,7 @@ export async function checkAdapterFile(path: string, base: AdapterBase): Promise
       if (head.dataOffset + tensor.offset + tensor.sizeBytes > sizeBytes) {
         throw refused(`The adapter's file is cut off: ${tensor.name} is beyond its end.`);
       }
-      await assertNumbers(file, head.dataOffset + tensor.offset, tensor);
+      await assertFiniteTensor(file, head.dataOffset + tensor.offset, tensor);
     }
   } finally {
     await file.close();
@@ -56,7 +56,7 @@ async function readHead(file: FileHandle, sizeBytes: number): Promise<GgufHead> 
   }
 }
 
-function checkSettings({ settings }: GgufHead, base: AdapterBase): void {
+function checkSettings({ settings }: GgufHead, base: LoraBaseModel): void {
   if (settings.get("general.type") !== "adapter" || settings.get("adapter.type") !== "lora") {
     throw refused("The adapter's file holds no LoRA adapter.");
   }
@@ -73,7 +73,7 @@ function checkSettings({ settings }: GgufHead, base: AdapterBase): void {
   }
 }
 
-function checkTensors({ tensors }: GgufHead, base: AdapterBase): void {
+function checkTensors({ tensors }: GgufHead, base: LoraBaseModel): void {
   const pairs = new Map<string, { a?: GgufTensor; b?: GgufTensor }>();
   for (const tensor of tensors) {
     const [, target, part] = TENSOR.exec(tensor.name) ?? [];
@@ -89,7 +89,7 @@ function checkTensors({ tensors }: GgufHead, base: AdapterBase): void {
   }
 }
 
-function checkPair(target: string, a: GgufTensor, b: GgufTensor, base: AdapterBase): void {
+function checkPair(target: string, a: GgufTensor, b: GgufTensor, base: LoraBaseModel): void {
   const shape = base.tensors.get(target);
   if (shape === undefined) throw refused(`The adapter changes ${target}, which the model doesn't have.`);
   // Where the output matrix is the embedding's, llama.cpp would apply the adapter to both, and can't to the former.
@@ -106,7 +106,8 @@ function checkPair(target: string, a: GgufTensor, b: GgufTensor, base: AdapterBa
     const have = `${a.shape.join("×")} and ${b.shape.join("×")}`;
     throw refused(`The adapter doesn't fit the model: ${target} is ${shape.join("×")}, its change ${have}.`);
   }
-  if (rank > MAX_RANK) throw refused(`The adapter's rank is ${rank}; at most ${MAX_RANK} is supported.`);
+  if (rank > MAX_LORA_RANK)
+    throw refused(`The adapter's rank is ${rank}; at most ${MAX_LORA_RANK} is supported.`);
 }
 
 function refused(message: string): EngineError {

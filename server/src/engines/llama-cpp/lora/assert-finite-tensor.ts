@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
-import { EngineError } from "../../engine/port.ts";
-import { type GgufTensor, TENSOR_TYPES } from "./gguf-head.ts";
+import { EngineError } from "../../../engine/port.ts";
+import { type GgufTensor, TENSOR_TYPES } from "../gguf-head.ts";
 
 /** A multiple of every type's block. */
 const CHUNK_BYTES = 34 * 4 * 2 ** 16;
@@ -9,13 +9,17 @@ const CHUNK_BYTES = 34 * 4 * 2 ** 16;
  * Reads a tensor: one number that is none, and everything that is computed with it is none either.
  * @throws EngineError `invalid`.
  */
-export async function assertNumbers(file: FileHandle, position: number, tensor: GgufTensor): Promise<void> {
+export async function assertFiniteTensor(
+  file: FileHandle,
+  position: number,
+  tensor: GgufTensor,
+): Promise<void> {
   const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, tensor.sizeBytes));
   for (let done = 0; done < tensor.sizeBytes; done += chunk.length) {
     const length = Math.min(chunk.length, tensor.sizeBytes - done);
     const { bytesRead } = await file.read(chunk, 0, length, position + done);
     if (bytesRead < length) throw new EngineError("invalid", "The adapter's file is cut off.");
-    if (!allNumbers(chunk.subarray(0, length), tensor.type)) {
+    if (!isFiniteChunk(chunk.subarray(0, length), tensor.type)) {
       throw new EngineError(
         "invalid",
         `The adapter's weights are damaged: ${tensor.name} has NaN or infinity.`,
@@ -25,11 +29,11 @@ export async function assertNumbers(file: FileHandle, position: number, tensor: 
 }
 
 /** A number is none when all bits of its exponent are set. */
-function allNumbers(bytes: Buffer, type: GgufTensor["type"]): boolean {
+function isFiniteChunk(bytes: Buffer, type: GgufTensor["type"]): boolean {
   const { buffer, byteOffset, length } = bytes;
-  if (type === "F32") return !has(new Uint32Array(buffer, byteOffset, length / 4), 0x7f80_0000);
-  if (type === "BF16") return !has(new Uint16Array(buffer, byteOffset, length / 2), 0x7f80);
-  if (type === "F16") return !has(new Uint16Array(buffer, byteOffset, length / 2), 0x7c00);
+  if (type === "F32") return !hasExponent(new Uint32Array(buffer, byteOffset, length / 4), 0x7f80_0000);
+  if (type === "BF16") return !hasExponent(new Uint16Array(buffer, byteOffset, length / 2), 0x7f80);
+  if (type === "F16") return !hasExponent(new Uint16Array(buffer, byteOffset, length / 2), 0x7c00);
   // A block is its scale, as 16 bits, and whole numbers.
   const { blockBytes } = TENSOR_TYPES.Q8_0;
   for (let at = 0; at < length; at += blockBytes) {
@@ -38,7 +42,7 @@ function allNumbers(bytes: Buffer, type: GgufTensor["type"]): boolean {
   return true;
 }
 
-function has(words: Uint16Array | Uint32Array, exponent: number): boolean {
+function hasExponent(words: Uint16Array | Uint32Array, exponent: number): boolean {
   for (const word of words) if ((word & exponent) === exponent) return true;
   return false;
 }

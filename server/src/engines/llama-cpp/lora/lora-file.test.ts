@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ggufHead, ggufTensor, setting, type Tensor } from "../../../test/harness/gguf.ts";
-import { EngineError } from "../../engine/port.ts";
-import { type AdapterBase, checkAdapterFile, MAX_RANK } from "./adapter-file.ts";
+import { ggufHead, ggufTensor, setting, type Tensor } from "../../../../test/harness/gguf.ts";
+import { EngineError } from "../../../engine/port.ts";
+import { checkLoraFile, type LoraBaseModel, MAX_LORA_RANK } from "./lora-file.ts";
 
 const Q = "blk.0.attn_q.weight";
-const BASE: AdapterBase = {
+const BASE: LoraBaseModel = {
   architecture: "llama",
   tensors: new Map([
     [Q, [64, 32]],
@@ -66,7 +66,7 @@ describe("the file of an adapter", () => {
   const check = async (bytes: Buffer, base = BASE) => {
     const path = join(folder, "adapter.gguf");
     await writeFile(path, bytes);
-    await checkAdapterFile(path, base);
+    await checkLoraFile(path, base);
   };
 
   it("is taken when all of it fits the model", async () => {
@@ -118,7 +118,11 @@ describe("the file of an adapter", () => {
     ["has other columns", () => adapter(pair(Q, [63, 4], [4, 32])), /doesn't fit.*64×32.*63×4/],
     ["has other rows", () => adapter(pair(Q, [64, 4], [4, 33])), /doesn't fit/],
     ["has halves of different ranks", () => adapter(pair(Q, [64, 4], [5, 32])), /doesn't fit/],
-    ["has too high a rank", () => adapter(pair(Q, [64, MAX_RANK + 1], [MAX_RANK + 1, 32])), /at most 512/],
+    [
+      "has too high a rank",
+      () => adapter(pair(Q, [64, MAX_LORA_RANK + 1], [MAX_LORA_RANK + 1, 32])),
+      /at most 512/,
+    ],
     ["is cut off within its head", () => adapter().subarray(0, 200), /damaged/],
     ["is cut off within its tensors", () => adapter().subarray(0, -64), /cut off/],
     [
@@ -141,7 +145,7 @@ describe("the file of an adapter", () => {
   });
 
   it("is refused when it can't be read", async () => {
-    const missing = checkAdapterFile(join(folder, "missing"), BASE);
+    const missing = checkLoraFile(join(folder, "missing"), BASE);
     await expect(missing).rejects.toMatchObject({
       code: "invalid",
       message: expect.not.stringContaining(folder),
