@@ -2,7 +2,7 @@
 import { copyFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { adapterFor } from "../../src/engines/llama-cpp/adapter-fixture.ts";
+import { writeLora } from "../../src/engines/llama-cpp/lora/lora-fixture.ts";
 import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
 import { SMOLLM2_135M_SHAPE } from "../../src/model-files/testing.ts";
 import { findModel } from "../engine/run.ts";
@@ -86,7 +86,7 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
 /** Each its own file; few of them differ, which nothing here can tell. */
 async function writeAdapters(folder: string, modelPath: string, count: number): Promise<string[]> {
   const options = { shape: SMOLLM2_135M_SHAPE, targetModules: TARGETS, rank: 8 };
-  const first = await adapterFor(modelPath, folder, "adapter-0", options);
+  const first = await writeLora(modelPath, folder, "adapter-0", options);
   const paths = [first];
   for (let i = 1; i < count; i += 1) {
     paths.push(join(folder, `adapter-${i}.gguf`));

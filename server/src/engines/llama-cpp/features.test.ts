@@ -12,8 +12,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CollectedGeneration, collectGeneration } from "../../engine/contract.ts";
 import type { EngineEvent, GenerateRequest, TokenInfo } from "../../engine/port.ts";
-import { tinyModel } from "./adapter-fixture.ts";
 import type { LlamaCppEngine } from "./kind.ts";
+import { writeTinyGgufModel } from "./lora/lora-fixture.ts";
 import { BLOCK_TOKENS } from "./scheduling/prefill-blocks.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 
@@ -90,7 +90,7 @@ describe("llama-cpp's optional features", () => {
     const none = { gpu: false, build: "never", skipDownload: true, maxThreads: 1 } as const;
     llama = await getLlama({ ...none, logLevel: LlamaLogLevel.error });
     real = await open(llama, process.env["HEARTH_TEST_MODEL"]!);
-    tiny = await open(llama, await tinyModel(folder, "Q8_0"));
+    tiny = await open(llama, await writeTinyGgufModel(folder, "Q8_0"));
   });
   afterAll(async () => {
     await real?.replica.dispose();

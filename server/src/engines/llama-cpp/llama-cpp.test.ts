@@ -10,8 +10,8 @@ import {
 } from "../../engine/contract.ts";
 import type { EngineEvent, GenerateRequest } from "../../engine/port.ts";
 import { SMOLLM2_135M_SHAPE } from "../../model-files/testing.ts";
-import { adapterFor } from "./adapter-fixture.ts";
 import type { LlamaCppEngine } from "./kind.ts";
+import { writeLora } from "./lora/lora-fixture.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 
 const modelPath = process.env["HEARTH_TEST_MODEL"]!;
@@ -28,8 +28,8 @@ let adapters: Promise<[string, string]> | null = null;
 function makeAdapters(): Promise<[string, string]> {
   const strong = { shape: SMOLLM2_135M_SHAPE, strength: 4 };
   adapters ??= Promise.all([
-    adapterFor(modelPath, folder, "red", { ...strong, seed: 1 }),
-    adapterFor(modelPath, folder, "blue", { ...strong, seed: 2 }),
+    writeLora(modelPath, folder, "red", { ...strong, seed: 1 }),
+    writeLora(modelPath, folder, "blue", { ...strong, seed: 2 }),
   ]);
   return adapters;
 }

@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collectGeneration } from "../../../engine/contract.ts";
 import type { Engine, GenerateRequest } from "../../../engine/port.ts";
-import { adapterFor, mergeAdapter, tinyModel } from "../adapter-fixture.ts";
 import { expectAlike } from "../expect-alike.ts";
 import type { LlamaCppOptions } from "../kind.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 import { launchReplica, type TestReplica, textRequest } from "../testing.ts";
+import { mergeLora, writeLora, writeTinyGgufModel } from "./lora-fixture.ts";
 
 const never = new AbortController().signal;
 const STORY = "one two three four five six seven eight nine ten ";
@@ -31,14 +31,14 @@ describe("an adapter on a llama-cpp model", () => {
     const base = await randomModel({ logitSpread: 6 });
     const shape = { layers: 1, width: 64, feedForwardWidth: 128, heads: 2, kvHeads: 2, headSize: 32 };
     const targetModules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-    const path = await adapterFor(base, folder, "whole", { shape, targetModules, rank: 4 });
+    const path = await writeLora(base, folder, "whole", { shape, targetModules, rank: 4 });
     const options = { slots: 2, contextSize: 1024, threads: 1 };
     const replica = await launchReplica({ modelPath: base, ...options });
     const request = textRequest(STORY.repeat(12), { maxTokens: 32, logprobs: 3, ignoreEos: true });
     try {
       for (const scale of [1, -0.5]) {
         const merged = join(folder, "merged.gguf");
-        await mergeAdapter(base, path, merged, scale);
+        await mergeLora(base, path, merged, scale);
         const reference = await launchReplica({ modelPath: merged, ...options });
         const id = `scale ${scale}`;
         await replica.engine.loadLora!({ id, path, scale });
@@ -70,10 +70,9 @@ describe("adapters on one llama-cpp model", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
-    base = await tinyModel(folder);
+    base = await writeTinyGgufModel(folder);
     paths = [];
-    for (const [seed, id] of IDS.entries())
-      paths.push(await adapterFor(base, folder, id, { seed: seed + 1 }));
+    for (const [seed, id] of IDS.entries()) paths.push(await writeLora(base, folder, id, { seed: seed + 1 }));
     replica = await launchReplica({ modelPath: base, slots: 4, threads: 1, maxLoras: 4 });
     engine = replica.engine;
     for (const [i, id] of IDS.entries()) await engine.loadLora!({ id, path: paths[i]! });
@@ -293,7 +292,7 @@ describe("a slot in which an adapter made something that is no number", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
-    const base = await tinyModel(folder);
+    const base = await writeTinyGgufModel(folder);
     const none = { gpu: false, build: "never", skipDownload: true, maxThreads: 1 } as const;
     llama = await getLlama({ ...none, logLevel: LlamaLogLevel.error });
     const model = await llama.loadModel({ modelPath: base });
@@ -305,7 +304,7 @@ describe("a slot in which an adapter made something that is no number", () => {
     await backend.testCopying(tokens);
     await backend.testNativeApi(tokens);
     await backend.testLoras(tokens);
-    wild = await backend.loras!.load(await adapterFor(base, folder, "wild"), 1e30);
+    wild = await backend.loras!.load(await writeLora(base, folder, "wild"), 1e30);
   });
   afterAll(async () => {
     await llama?.dispose();

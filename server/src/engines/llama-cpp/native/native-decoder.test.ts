@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { tinyModel } from "../adapter-fixture.ts";
+import { writeTinyGgufModel } from "../lora/lora-fixture.ts";
 import type { DecodeSpec } from "../scheduling/backend.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 
@@ -27,7 +27,7 @@ describe("the decoder of everything but plain sampling", () => {
     });
     folder = await mkdtemp(join(tmpdir(), "hearth-decoder-"));
     // Quantised: a token then comes to the same, to the bit, beside others and alone.
-    await open(await tinyModel(folder, "Q8_0"));
+    await open(await writeTinyGgufModel(folder, "Q8_0"));
   });
   afterAll(async () => {
     await llama?.dispose();

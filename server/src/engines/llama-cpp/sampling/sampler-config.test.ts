@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Sampling } from "../../../engine/port.ts";
-import { tinyModel } from "../adapter-fixture.ts";
+import { writeTinyGgufModel } from "../lora/lora-fixture.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 
 describe("sampling", () => {
@@ -24,7 +24,7 @@ describe("sampling", () => {
     });
     folder = await mkdtemp(join(tmpdir(), "hearth-sampling-"));
     // Quantised: a token then comes to the same, to the bit, beside others and alone.
-    model = await llama.loadModel({ modelPath: await tinyModel(folder, "Q8_0") });
+    model = await llama.loadModel({ modelPath: await writeTinyGgufModel(folder, "Q8_0") });
     const context = await model.createContext({ contextSize: 512, sequences: 1, threads: 1 });
     const raw = (await model.createContext({ contextSize: 512, threads: 1 })).getSequence();
     backend = new LlamaBackend(model, context);

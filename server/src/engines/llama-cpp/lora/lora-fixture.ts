@@ -1,14 +1,14 @@
 /** For tests and benchmarks only: tiny models and adapters as files of the engine's own kind. */
 import { copyFile, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { convertLora, convertToGguf } from "../../model-files/service.ts";
-import { type TinyLoraOptions, writeTinyLora, writeTinyModel } from "../../model-files/testing.ts";
-import { type GgufHead, type GgufTensor, parseGgufHead } from "./gguf-head.ts";
+import { convertLora, convertToGguf } from "../../../model-files/service.ts";
+import { type TinyLoraOptions, writeTinyLora, writeTinyModel } from "../../../model-files/testing.ts";
+import { type GgufHead, type GgufTensor, parseGgufHead } from "../gguf-head.ts";
 
 const { signal } = new AbortController();
 
 /** Writes a model that answers in well under a millisecond a token. Gives its path. */
-export async function tinyModel(folder: string, type: "F16" | "Q8_0" = "F16"): Promise<string> {
+export async function writeTinyGgufModel(folder: string, type: "F16" | "Q8_0" = "F16"): Promise<string> {
   const source = join(folder, "model");
   const path = join(folder, "model.gguf");
   await writeTinyModel(source, { config: { max_position_embeddings: 2048 } });
@@ -17,7 +17,7 @@ export async function tinyModel(folder: string, type: "F16" | "Q8_0" = "F16"): P
 }
 
 /** Writes an adapter for the model at `basePath`. Gives its path. */
-export async function adapterFor(
+export async function writeLora(
   basePath: string,
   folder: string,
   name: string,
@@ -31,7 +31,7 @@ export async function adapterFor(
 }
 
 /** Writes the model as it would be had the adapter been trained into it: W + scale · alpha / rank · B · A. */
-export async function mergeAdapter(
+export async function mergeLora(
   basePath: string,
   adapterPath: string,
   outPath: string,
