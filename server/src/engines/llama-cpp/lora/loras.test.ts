@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collectGeneration } from "../../../engine/contract.ts";
 import type { Engine, GenerateRequest } from "../../../engine/port.ts";
-import { expectAlike } from "../expect-alike.ts";
+import { expectSimilarTokens } from "../expect-similar-tokens.ts";
 import type { LlamaCppOptions } from "../kind.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 import { launchReplica, type TestReplica, textRequest } from "../testing.ts";
@@ -48,8 +48,8 @@ describe("an adapter on a llama-cpp model", () => {
             await run(replica.engine, { ...asked, lora: id }),
             await run(reference.engine, asked),
           ];
-          expectAlike(made.tokens[0]!, expected.tokens[0]!);
-          expectAlike(made.prompt ?? [], expected.prompt ?? []);
+          expectSimilarTokens(made.tokens[0]!, expected.tokens[0]!);
+          expectSimilarTokens(made.prompt ?? [], expected.prompt ?? []);
           expect(made.texts).not.toEqual((await run(replica.engine, asked)).texts);
         }
         await reference.dispose();
@@ -133,9 +133,9 @@ describe("adapters on one llama-cpp model", () => {
           const expected = alone.get(JSON.stringify(requests[i]!))!;
           if (made.end.aborted) return;
           made.tokens.forEach((tokens, choice) => {
-            expectAlike(tokens, expected.tokens[choice]!);
+            expectSimilarTokens(tokens, expected.tokens[choice]!);
           });
-          expectAlike(made.prompt ?? [], expected.prompt ?? []);
+          expectSimilarTokens(made.prompt ?? [], expected.prompt ?? []);
         });
       }),
       { numRuns: 40 },
@@ -220,7 +220,7 @@ describe("adapters on one llama-cpp model", () => {
       const asked = IDS.map((adapter) => request({ lora: adapter, maxTokens: 60, logprobs: 3 }));
       const guessed = await Promise.all(asked.map((one) => run(guessing.engine, one)));
       for (const [i, one] of asked.entries()) {
-        expectAlike(guessed[i]!.tokens[0]!, (await run(engine, one)).tokens[0]!);
+        expectSimilarTokens(guessed[i]!.tokens[0]!, (await run(engine, one)).tokens[0]!);
         expect(guessed[i]!.end.usage.prediction).toBeDefined();
       }
     } finally {

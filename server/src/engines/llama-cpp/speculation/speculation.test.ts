@@ -6,7 +6,7 @@ import { collectGeneration } from "../../../engine/contract.ts";
 import { EngineError, type GenerateRequest } from "../../../engine/port.ts";
 import { convertToGguf } from "../../../model-files/service.ts";
 import { writeTinyModel } from "../../../model-files/testing.ts";
-import { expectAlike } from "../expect-alike.ts";
+import { expectSimilarTokens } from "../expect-similar-tokens.ts";
 import type { LlamaCppOptions } from "../kind.ts";
 import { launchReplica, type TestReplica, textRequest } from "../testing.ts";
 
@@ -76,11 +76,11 @@ describe("speculation", () => {
     expect(plain.map(({ guesses }) => guesses)).toEqual(plain.map(() => undefined));
     await using(options(), async (replica) => {
       for (const [i, { made, guesses }] of (await make(replica)).entries()) {
-        expectAlike(made, plain[i]!.made);
+        expectSimilarTokens(made, plain[i]!.made);
         expect(guesses).toBeDefined();
       }
       for (const [i, { made, guesses }] of (await make(replica, { disableSpeculation: true })).entries()) {
-        expectAlike(made, plain[i]!.made);
+        expectSimilarTokens(made, plain[i]!.made);
         expect(guesses).toBeUndefined();
       }
     });

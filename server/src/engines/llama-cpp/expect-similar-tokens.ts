@@ -6,7 +6,7 @@ import type { TokenInfo } from "../../engine/port.ts";
 const ROUNDING = 0.03;
 
 /** The same tokens, about as probable; up to where two are, as good as equally, the best. Both need `logprobs` of 2 or more. */
-export function expectAlike(made: readonly TokenInfo[], expected: readonly TokenInfo[]): void {
+export function expectSimilarTokens(made: readonly TokenInfo[], expected: readonly TokenInfo[]): void {
   for (const [i, token] of made.entries()) {
     const wanted = expected[i]!;
     expect(Math.abs((token.logprob ?? 0) - (wanted.logprob ?? 0))).toBeLessThan(ROUNDING);
