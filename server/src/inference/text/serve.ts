@@ -4,12 +4,12 @@ import { EngineError } from "../../engine/port.ts";
 import type { PromptPrefix, ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { type AppError, toAppError } from "../../lib/errors.ts";
 import type { Admission, Ask } from "../../metering/limits/service.ts";
-import { Delivery } from "./delivery.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { Plan } from "./plan.ts";
 import type { RequestRecord } from "./record.ts";
 import type { ReplyFormat } from "./reply.ts";
+import { ResponseWriter } from "./response-writer.ts";
 
 /** Where a reply goes. The HTTP layer's HttpExchange fits; nothing here knows HTTP. */
 export interface ReplyTarget {
@@ -80,7 +80,7 @@ export async function serveText<Body extends TextParameters>(
       maxTokens: maxTokensOf(body),
     });
     try {
-      await new Delivery(services, endpoint, target, record, body, route, admission).run();
+      await new ResponseWriter(services, endpoint, target, record, body, route, admission).run();
     } finally {
       admission.settle(record);
     }

@@ -23,7 +23,7 @@ import type { ReplyStream, ReplyTarget, TextEndpoint, TextServices } from "./ser
 import { logprobFormOf } from "./token-log.ts";
 
 /** One reply in the making, whole or streamed. */
-export class Delivery<Body extends TextParameters> {
+export class ResponseWriter<Body extends TextParameters> {
   readonly #services: TextServices;
   readonly #endpoint: TextEndpoint<Body>;
   readonly #target: ReplyTarget;
@@ -37,7 +37,7 @@ export class Delivery<Body extends TextParameters> {
   #headers: readonly string[];
   #stream: ReplyStream | null = null;
   /** The finish of a choice waits for the next event: the last one carries the usage. */
-  #heldFinish: number | null = null;
+  #pendingFinish: number | null = null;
 
   /** @throws AppError BAD_REQUEST for wishes that contradict each other. */
   constructor(
@@ -77,7 +77,7 @@ export class Delivery<Body extends TextParameters> {
       else this.#complete(usage);
     } catch (thrown) {
       if (this.#stream === null) throw thrown;
-      this.#breakOff(this.#stream, thrown);
+      this.#failStream(this.#stream, thrown);
     }
   }
 
@@ -112,7 +112,7 @@ export class Delivery<Body extends TextParameters> {
     const all = plan.inputs.map((input, i) => this.#generate(plan, input, engine, i * n, either));
     try {
       const ends = await Promise.all(all);
-      return { usage: sum(ends.map((end) => end.usage)), aborted: ends.some((end) => end.aborted) };
+      return { usage: sumUsages(ends.map((end) => end.usage)), aborted: ends.some((end) => end.aborted) };
     } catch (error) {
       failed.abort();
       await Promise.allSettled(all);
@@ -139,9 +139,9 @@ export class Delivery<Body extends TextParameters> {
       if (event.type === "start") this.#record.started(event);
       // The prompt is every choice's.
       else if (event.type === "prompt") {
-        for (let i = 0; i < request.n; i++) await this.#on(event, first + i, plan, signal);
+        for (let i = 0; i < request.n; i++) await this.#handleEvent(event, first + i, plan, signal);
       } else {
-        const passing = this.#on(event, first + event.choice, plan, signal);
+        const passing = this.#handleEvent(event, first + event.choice, plan, signal);
         if (passing !== null) await passing;
       }
     }
@@ -157,13 +157,13 @@ export class Delivery<Body extends TextParameters> {
   }
 
   /** Null: there is nothing to wait for. */
-  #on(event: ChoiceEvent, choice: number, plan: Plan, signal: AbortSignal): Promise<void> | null {
+  #handleEvent(event: ChoiceEvent, choice: number, plan: Plan, signal: AbortSignal): Promise<void> | null {
     if (event.type === "delta") this.#record.delta();
-    const parts = this.#take(event, choice, plan);
-    return this.#body.stream === true && !signal.aborted ? this.#pass(event, choice, parts) : null;
+    const parts = this.#applyEvent(event, choice, plan);
+    return this.#body.stream === true && !signal.aborted ? this.#writeParts(event, choice, parts) : null;
   }
 
-  #take(event: ChoiceEvent, index: number, plan: Plan): readonly Part[] {
+  #applyEvent(event: ChoiceEvent, index: number, plan: Plan): readonly Part[] {
     const choice = this.#choices[index] as ChoiceOutput;
     if (event.type === "prompt") return choice.prompt({ tokens: event.tokens, fragments: plan.fragments });
     return event.type === "delta"
@@ -171,12 +171,12 @@ export class Delivery<Body extends TextParameters> {
       : choice.finish(event.reason);
   }
 
-  async #pass(event: ChoiceEvent, index: number, parts: readonly Part[]): Promise<void> {
+  async #writeParts(event: ChoiceEvent, index: number, parts: readonly Part[]): Promise<void> {
     // The prompt alone opens no stream: the engine may still refuse.
     if (event.type === "prompt" && parts.length === 0) return;
     const { format } = this.#endpoint;
-    const stream = this.#stream ?? (await this.#open());
-    this.#releaseFinish(stream, this.#chunkTail);
+    const stream = this.#stream ?? (await this.#openStream());
+    this.#writePendingFinish(stream, this.#chunkTail);
     const choice = this.#choices[index] as ChoiceOutput;
     let extras = parts.length > 0 ? choice.extras(false) : NO_EXTRAS;
     for (const part of parts) {
@@ -185,12 +185,12 @@ export class Delivery<Body extends TextParameters> {
       stream.send(chunk);
       extras = NO_EXTRAS;
     }
-    if (event.type === "finish") this.#heldFinish = index;
+    if (event.type === "finish") this.#pendingFinish = index;
     if (stream.congested) await stream.drained();
   }
 
   /** The ledger knows of the request before its first byte is out, so that a crash can't hide it. */
-  async #open(): Promise<ReplyStream> {
+  async #openStream(): Promise<ReplyStream> {
     await this.#record.ensureOpened();
     if (this.#stream !== null) return this.#stream;
     const limits = this.#admission.headers(this.#record, false);
@@ -208,10 +208,10 @@ export class Delivery<Body extends TextParameters> {
     return this.#body.stream_options?.include_usage === true ? USAGE_NULL : NO_TAIL;
   }
 
-  #releaseFinish(stream: ReplyStream, tail: Tail): void {
-    const held = this.#heldFinish;
+  #writePendingFinish(stream: ReplyStream, tail: Tail): void {
+    const held = this.#pendingFinish;
     if (held === null) return;
-    this.#heldFinish = null;
+    this.#pendingFinish = null;
     const choice = this.#choices[held] as ChoiceOutput;
     stream.send(this.#endpoint.format.finish(this.#head, held, choice.reason, choice.extras(true), tail));
   }
@@ -230,14 +230,14 @@ export class Delivery<Body extends TextParameters> {
         return;
       }
       const extraChunk = this.#chunkTail === USAGE_NULL;
-      this.#releaseFinish(stream, extraChunk ? USAGE_NULL : { usage, perfMetrics });
+      this.#writePendingFinish(stream, extraChunk ? USAGE_NULL : { usage, perfMetrics });
       if (extraChunk) stream.send(format.usageOnly(this.#head, { usage, perfMetrics }));
       stream.end();
     });
   }
 
   /** A failure after the first chunk: an error event, then the end. */
-  #breakOff(stream: ReplyStream, thrown: unknown): void {
+  #failStream(stream: ReplyStream, thrown: unknown): void {
     const error =
       thrown instanceof EngineError ? toPublicError(thrown, this.#endpoint.promptField) : toAppError(thrown);
     const outcome = this.#target.signal.aborted ? "cancelled" : "error";
@@ -281,7 +281,7 @@ async function refuseOverflow(input: EngineInput, maxTokens: number, engine: Rep
   throw contextExceededError(`${tokens.length} and the output may have ${maxTokens}`, contextLength);
 }
 
-function sum(usages: readonly EngineUsage[]): EngineUsage {
+function sumUsages(usages: readonly EngineUsage[]): EngineUsage {
   const total: EngineUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
   for (const usage of usages) {
     total.promptTokens += usage.promptTokens;
