@@ -1,5 +1,5 @@
 import type { FinishReason, TokenInfo, ToolCallFragment } from "../../engine/port.ts";
-import type { Wishes } from "./engine-request.ts";
+import type { ResponseOptions } from "./engine-request.ts";
 import type { ChoiceReader, Part, ReplyReason } from "./reader.ts";
 import { type ChoiceExtras, NO_EXTRAS, type WholeChoice } from "./reply.ts";
 import { logprobsJson, TokenLog, textOf } from "./token-log.ts";
@@ -14,7 +14,7 @@ export interface ShownPrompt {
 /** One choice as it grows: its parts, its tokens, and what of both was asked for. */
 export class ChoiceOutput {
   readonly #reader: ChoiceReader;
-  readonly #wishes: Wishes;
+  readonly #options: ResponseOptions;
   readonly #assembled = new AssembledReply();
   readonly #log: TokenLog | null;
   #prompt: ShownPrompt | null = null;
@@ -23,9 +23,9 @@ export class ChoiceOutput {
   #raw = "";
   #reason: ReplyReason = "stop";
 
-  constructor(reader: ChoiceReader, wishes: Wishes) {
+  constructor(reader: ChoiceReader, wishes: ResponseOptions) {
     this.#reader = reader;
-    this.#wishes = wishes;
+    this.#options = wishes;
     const needsTokens = wishes.logprobs !== null || wishes.tokenIds || wishes.rawOutput;
     this.#log = needsTokens ? new TokenLog() : null;
   }
@@ -33,7 +33,7 @@ export class ChoiceOutput {
   /** Comes before any text. Gives what of it is part of the reply. */
   prompt(prompt: ShownPrompt): readonly Part[] {
     this.#prompt = prompt;
-    const { echo, logprobs } = this.#wishes;
+    const { echo, logprobs } = this.#options;
     if (echo === null) return [];
     const shown = prompt.tokens.slice(-echo.last);
     if (logprobs !== null) this.#log?.add(shown);
@@ -46,7 +46,7 @@ export class ChoiceOutput {
     tokens: readonly TokenInfo[] | undefined,
     as?: "reasoning" | ToolCallFragment,
   ): readonly Part[] {
-    if (this.#wishes.rawOutput) this.#raw += text;
+    if (this.#options.rawOutput) this.#raw += text;
     if (tokens !== undefined) this.#log?.add(tokens);
     return this.#keep(as === undefined ? this.#reader.push(text) : (this.#reader.passed?.(text, as) ?? []));
   }
@@ -75,7 +75,7 @@ export class ChoiceOutput {
   }
 
   #extrasOf(entries: ReturnType<TokenLog["take"]> | TokenLog["all"], last: boolean): ChoiceExtras {
-    const { logprobs, tokenIds, rawOutput } = this.#wishes;
+    const { logprobs, tokenIds, rawOutput } = this.#options;
     const extras: ChoiceExtras = {};
     if (logprobs !== null) extras.logprobs = logprobsJson(entries, logprobs);
     if (tokenIds) {
@@ -90,7 +90,7 @@ export class ChoiceOutput {
   }
 
   #rawJson(): string {
-    const { logprobs, echo } = this.#wishes;
+    const { logprobs, echo } = this.#options;
     const tokens = this.#prompt?.tokens ?? [];
     const fragments = this.#prompt?.fragments ?? [];
     // Echoed prompt tokens stand in the log before the completion's.

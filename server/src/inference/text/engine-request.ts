@@ -6,7 +6,7 @@ import type { Plan } from "./plan.ts";
 import type { LogprobForm } from "./token-log.ts";
 
 /** What a reply shows besides its text. */
-export interface Wishes {
+export interface ResponseOptions {
   logprobs: LogprobForm | null;
   tokenIds: boolean;
   rawOutput: boolean;
@@ -29,7 +29,7 @@ export function engineRequest(
   p: TextParameters,
   plan: Plan,
   input: EngineInput,
-  wishes: Wishes,
+  wishes: ResponseOptions,
   owner: CacheOwner,
   engine: ReplicaLease,
 ): GenerateRequest {

@@ -13,7 +13,7 @@ import { badRequest, toAppError } from "../../lib/errors.ts";
 import type { Admission } from "../../metering/limits/service.ts";
 import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
-import { engineRequest, type Wishes } from "./engine-request.ts";
+import { engineRequest, type ResponseOptions } from "./engine-request.ts";
 import { maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { Plan } from "./plan.ts";
 import type { Part } from "./reader.ts";
@@ -32,7 +32,7 @@ export class ResponseWriter<Body extends TextParameters> {
   readonly #route: Route;
   readonly #admission: Admission;
   readonly #head: ReplyHead;
-  readonly #wishes: Wishes;
+  readonly #options: ResponseOptions;
   readonly #choices: ChoiceOutput[] = [];
   #headers: readonly string[];
   #stream: ReplyStream | null = null;
@@ -57,7 +57,7 @@ export class ResponseWriter<Body extends TextParameters> {
     this.#route = route;
     this.#admission = admission;
     this.#headers = route.fallbackUsed ? ["x-hearth-fallback-model", route.model] : [];
-    this.#wishes = wishesOf(body);
+    this.#options = toResponseOptions(body);
     this.#head = {
       id: endpoint.format.idPrefix + target.id,
       created: Math.floor(record.startedAtMs / 1000),
@@ -133,7 +133,7 @@ export class ResponseWriter<Body extends TextParameters> {
       await refuseOverflow(input, maxTokensOf(this.#body), engine);
     }
     for (let i = 0; i < request.n; i++)
-      this.#choices[first + i] = new ChoiceOutput(plan.reader(), this.#wishes);
+      this.#choices[first + i] = new ChoiceOutput(plan.reader(), this.#options);
     for await (const event of engine.generate(request, signal)) {
       if (event.type === "end") return event;
       if (event.type === "start") this.#record.started(event);
@@ -151,7 +151,7 @@ export class ResponseWriter<Body extends TextParameters> {
   #engineRequest(plan: Plan, input: EngineInput, engine: ReplicaLease): GenerateRequest {
     const accountId = this.#route.isolation === "account" ? this.#record.accountId : null;
     const owner = { accountId, isolationKey: this.#target.header("x-prompt-cache-isolation-key") };
-    const request = engineRequest(this.#target.id, this.#body, plan, input, this.#wishes, owner, engine);
+    const request = engineRequest(this.#target.id, this.#body, plan, input, this.#options, owner, engine);
     if (this.#admission.isOverLimit) request.priority = "low";
     return request;
   }
@@ -220,7 +220,7 @@ export class ResponseWriter<Body extends TextParameters> {
   #complete(usage: EngineUsage): void {
     const { format } = this.#endpoint;
     this.#record.finish("ok", 200, null, () => {
-      const perfMetrics = this.#wishes.perfMetrics ? this.#record.perfMetrics() : undefined;
+      const perfMetrics = this.#options.perfMetrics ? this.#record.perfMetrics() : undefined;
       const stream = this.#stream;
       if (stream === null) {
         const choices = this.#choices.map((choice) => choice.whole());
@@ -257,7 +257,7 @@ type ChoiceEvent =
   | Extract<EngineEvent, { type: "prompt" | "delta" }>
   | { type: "finish"; choice: number; reason: FinishReason };
 
-function wishesOf(p: TextParameters): Wishes {
+function toResponseOptions(p: TextParameters): ResponseOptions {
   return {
     logprobs: logprobFormOf(p),
     tokenIds: p.return_token_ids === true,

@@ -87,7 +87,7 @@ export function reasoningOf(
   }
   const history = p.reasoning_history ?? null;
   if (!model.reasons) {
-    refuseWishes(p);
+    refuseReasoning(p);
     return { enabled: false, budgetTokens: null, templateVariables: {}, history: null };
   }
   if (thinking != null) {
@@ -102,7 +102,7 @@ export function reasoningOf(
 }
 
 /** Of a model without a think block only its absence can be asked. */
-function refuseWishes({
+function refuseReasoning({
   thinking,
   reasoning_effort: effort,
   reasoning_history: history,
