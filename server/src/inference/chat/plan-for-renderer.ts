@@ -2,7 +2,7 @@ import type { ChatMessage, ChatReasoning, ChatTools, EngineInput } from "../../e
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { maxTokensOf } from "../text/parameters.ts";
-import type { Plan } from "../text/plan.ts";
+import type { PromptPlan } from "../text/prompt-plan.ts";
 import { type ReasoningSettings, reasoningOf } from "../text/reasoning/effort.ts";
 import { withHistory } from "../text/reasoning/history.ts";
 import { constraintOf, jsonAskedFor } from "../text/response-format.ts";
@@ -27,7 +27,7 @@ export async function planForRenderer(
   engine: ReplicaLease,
   turns: readonly Turn[],
   tools: ToolRequest | null,
-): Promise<Plan> {
+): Promise<PromptPlan> {
   const { features } = engine.capabilities;
   refuseUnrendered(body, engine, turns, tools);
   const reasons = features.includes("reasoning");
@@ -44,11 +44,11 @@ export async function planForRenderer(
   if (reasoning !== null) input.reasoning = reasoning;
   return {
     inputs: [input],
-    fragments: messages.map((message) => message.content),
+    promptFragments: messages.map((message) => message.content),
     // Where the engine takes no grammars, the schema itself; how well it is followed is for the engine.
     ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
-    headers: unenforcedHeader(constraint?.unenforced ?? []),
-    reader() {
+    responseHeaders: unenforcedHeader(constraint?.unenforced ?? []),
+    createParser() {
       return new PassedReader(
         tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel },
       );

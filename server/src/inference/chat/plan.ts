@@ -3,7 +3,7 @@ import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { callsConstraint } from "../text/calls-constraint.ts";
 import { maxTokensOf } from "../text/parameters.ts";
-import type { Plan } from "../text/plan.ts";
+import type { PromptPlan } from "../text/prompt-plan.ts";
 import { ChatReader } from "../text/reader.ts";
 import { reasoningOf } from "../text/reasoning/effort.ts";
 import {
@@ -67,7 +67,7 @@ export async function planChat(
   body: ChatCompletionRequest,
   engine: ReplicaLease,
   ownTemplate: string | null,
-): Promise<Plan> {
+): Promise<PromptPlan> {
   const tools = toolRequestOf(body);
   const turns = turnsOf(body);
   if (engine.capabilities.rendersChat) return await planForRenderer(body, engine, turns, tools);
@@ -100,7 +100,7 @@ export async function planChat(
   return {
     // A template writes the start token itself where the model wants one.
     inputs: [{ kind: "text", text: prompt, addBos: false, ...(plain.length > 0 ? { plain } : {}) }],
-    fragments: shown.map((turn) => turn.content),
+    promptFragments: shown.map((turn) => turn.content),
     ...(constraint === null ? {} : { grammar: constraint.grammar }),
     ...(thinks && (settings.budgetTokens !== null || constraint !== null)
       ? {
@@ -112,8 +112,8 @@ export async function planChat(
           },
         }
       : {}),
-    headers: unenforcedHeader(constraint?.unenforced ?? []),
-    reader: () =>
+    responseHeaders: unenforcedHeader(constraint?.unenforced ?? []),
+    createParser: () =>
       new ChatReader(
         thinks ? new ReasoningSplitter(reasoning, opened) : null,
         tools === null ? null : parserOf(tools, format),

@@ -1,5 +1,5 @@
 import { badRequest } from "../../lib/errors.ts";
-import { plainPlan } from "../text/plan.ts";
+import { plainTextPlan } from "../text/prompt-plan.ts";
 import { constraintOf } from "../text/response-format.ts";
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { unenforcedHeader } from "../text/unenforced.ts";
@@ -23,7 +23,7 @@ export function completionRoute(deps: TextRouteDeps) {
           throw badRequest(field, `${field} needs a chat template; use chat completions.`);
         }
         const constraint = await constraintOf(body);
-        return plainPlan(
+        return plainTextPlan(
           toEngineInputs(body.prompt),
           constraint && { grammar: constraint.grammar, headers: unenforcedHeader(constraint.unenforced) },
         );

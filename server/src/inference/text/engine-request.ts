@@ -2,7 +2,7 @@ import type { EngineFeature, EngineInput, GenerateRequest, Sampling } from "../.
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
 import { maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
-import type { Plan } from "./plan.ts";
+import type { PromptPlan } from "./prompt-plan.ts";
 import type { LogprobForm } from "./token-log.ts";
 
 /** What a reply shows besides its text. */
@@ -27,7 +27,7 @@ export interface CacheOwner {
 export function engineRequest(
   id: string,
   p: TextParameters,
-  plan: Plan,
+  plan: PromptPlan,
   input: EngineInput,
   wishes: ResponseOptions,
   owner: CacheOwner,

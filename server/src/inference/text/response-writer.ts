@@ -15,7 +15,7 @@ import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { engineRequest, type ResponseOptions } from "./engine-request.ts";
 import { maxTokensOf, type TextParameters } from "./parameters.ts";
-import type { Plan } from "./plan.ts";
+import type { PromptPlan } from "./prompt-plan.ts";
 import type { Part } from "./reader.ts";
 import type { RequestRecord } from "./record.ts";
 import { NO_EXTRAS, type ReplyHead, type Tail } from "./reply.ts";
@@ -70,7 +70,7 @@ export class ResponseWriter<Body extends TextParameters> {
     this.#record.replica = engine.replicaId;
     try {
       const plan = await this.#endpoint.plan(this.#body, engine, this.#route.chatTemplate);
-      if (plan.headers.length > 0) this.#headers = [...this.#headers, ...plan.headers];
+      if (plan.responseHeaders.length > 0) this.#headers = [...this.#headers, ...plan.responseHeaders];
       const { usage, aborted } = await this.#generateAll(plan, engine);
       this.#record.usage(usage);
       if (aborted) this.#record.finish("cancelled", 499, null, () => {});
@@ -98,14 +98,14 @@ export class ResponseWriter<Body extends TextParameters> {
     };
   }
 
-  #generateAll(plan: Plan, engine: ReplicaLease): Promise<GenerationEnd> {
+  #generateAll(plan: PromptPlan, engine: ReplicaLease): Promise<GenerationEnd> {
     const [only] = plan.inputs;
     if (plan.inputs.length > 1 || only === undefined) return this.#generateBatch(plan, engine);
     return this.#generate(plan, only, engine, 0, this.#target.signal);
   }
 
   /** All prompts of a batch at once; the first failure stops the others. */
-  async #generateBatch(plan: Plan, engine: ReplicaLease): Promise<GenerationEnd> {
+  async #generateBatch(plan: PromptPlan, engine: ReplicaLease): Promise<GenerationEnd> {
     const failed = new AbortController();
     const either = AbortSignal.any([this.#target.signal, failed.signal]);
     const n = this.#body.n ?? 1;
@@ -122,7 +122,7 @@ export class ResponseWriter<Body extends TextParameters> {
 
   /** @param first index of the prompt's first choice in the reply. */
   async #generate(
-    plan: Plan,
+    plan: PromptPlan,
     input: EngineInput,
     engine: ReplicaLease,
     first: number,
@@ -133,7 +133,7 @@ export class ResponseWriter<Body extends TextParameters> {
       await refuseOverflow(input, maxTokensOf(this.#body), engine);
     }
     for (let i = 0; i < request.n; i++)
-      this.#choices[first + i] = new ChoiceOutput(plan.reader(), this.#options);
+      this.#choices[first + i] = new ChoiceOutput(plan.createParser(), this.#options);
     for await (const event of engine.generate(request, signal)) {
       if (event.type === "end") return event;
       if (event.type === "start") this.#record.started(event);
@@ -148,7 +148,7 @@ export class ResponseWriter<Body extends TextParameters> {
     throw new EngineError("bad_reply", "The engine ended without saying so.");
   }
 
-  #engineRequest(plan: Plan, input: EngineInput, engine: ReplicaLease): GenerateRequest {
+  #engineRequest(plan: PromptPlan, input: EngineInput, engine: ReplicaLease): GenerateRequest {
     const accountId = this.#route.isolation === "account" ? this.#record.accountId : null;
     const owner = { accountId, isolationKey: this.#target.header("x-prompt-cache-isolation-key") };
     const request = engineRequest(this.#target.id, this.#body, plan, input, this.#options, owner, engine);
@@ -157,15 +157,21 @@ export class ResponseWriter<Body extends TextParameters> {
   }
 
   /** Null: there is nothing to wait for. */
-  #handleEvent(event: ChoiceEvent, choice: number, plan: Plan, signal: AbortSignal): Promise<void> | null {
+  #handleEvent(
+    event: ChoiceEvent,
+    choice: number,
+    plan: PromptPlan,
+    signal: AbortSignal,
+  ): Promise<void> | null {
     if (event.type === "delta") this.#record.delta();
     const parts = this.#applyEvent(event, choice, plan);
     return this.#body.stream === true && !signal.aborted ? this.#writeParts(event, choice, parts) : null;
   }
 
-  #applyEvent(event: ChoiceEvent, index: number, plan: Plan): readonly Part[] {
+  #applyEvent(event: ChoiceEvent, index: number, plan: PromptPlan): readonly Part[] {
     const choice = this.#choices[index] as ChoiceOutput;
-    if (event.type === "prompt") return choice.prompt({ tokens: event.tokens, fragments: plan.fragments });
+    if (event.type === "prompt")
+      return choice.prompt({ tokens: event.tokens, fragments: plan.promptFragments });
     return event.type === "delta"
       ? choice.text(event.text, event.tokens, event.as)
       : choice.finish(event.reason);

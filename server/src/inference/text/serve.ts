@@ -6,7 +6,7 @@ import { type AppError, toAppError } from "../../lib/errors.ts";
 import type { Admission, Ask } from "../../metering/limits/service.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
-import type { Plan } from "./plan.ts";
+import type { PromptPlan } from "./prompt-plan.ts";
 import type { RequestRecord } from "./record.ts";
 import type { ReplyFormat } from "./reply.ts";
 import { ResponseWriter } from "./response-writer.ts";
@@ -47,7 +47,7 @@ export interface TextEndpoint<Body extends TextParameters> {
    * @param chatTemplate takes the place of the engine's; null: there is none.
    * @throws AppError BAD_REQUEST naming the field.
    */
-  plan(body: Body, engine: ReplicaLease, chatTemplate: string | null): Promise<Plan>;
+  plan(body: Body, engine: ReplicaLease, chatTemplate: string | null): Promise<PromptPlan>;
   format: ReplyFormat;
 }
 

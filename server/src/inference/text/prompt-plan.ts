@@ -2,31 +2,31 @@ import type { EngineInput, GenerateRequest } from "../../engine/port.ts";
 import { type ChoiceReader, plainReader } from "./reader.ts";
 
 /** What an endpoint makes of one body for one model: what goes into the engine and how to read what comes out. */
-export interface Plan {
+export interface PromptPlan {
   /** One, or a batch whose entries get their own choices. */
   inputs: readonly EngineInput[];
   /** Pieces the prompt was made of, for `raw_output`; empty where it came as a whole. */
-  fragments: readonly string[];
+  promptFragments: readonly string[];
   /** GBNF the output must follow. */
   grammar?: string;
   /** Instead, for engines without grammars. */
   json?: NonNullable<GenerateRequest["json"]>;
   thinking?: NonNullable<GenerateRequest["thinking"]>;
   /** Headers the reply carries, names and values alternating. */
-  headers: readonly string[];
-  reader(): ChoiceReader;
+  responseHeaders: readonly string[];
+  createParser(): ChoiceReader;
 }
 
 /** A plan for prompts that are answered with plain text. */
-export function plainPlan(
+export function plainTextPlan(
   inputs: readonly EngineInput[],
   constraint: { grammar: string; headers: readonly string[] } | null,
-): Plan {
+): PromptPlan {
   return {
     inputs,
-    fragments: [],
+    promptFragments: [],
     ...(constraint === null ? {} : { grammar: constraint.grammar }),
-    headers: constraint?.headers ?? [],
-    reader: () => plainReader,
+    responseHeaders: constraint?.headers ?? [],
+    createParser: () => plainReader,
   };
 }
