@@ -2,9 +2,9 @@ import type { EngineModelInfo } from "../../engine/port.ts";
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { callsConstraint } from "../text/calls-constraint.ts";
+import { ChatOutputParser } from "../text/output-parser.ts";
 import { maxTokensOf } from "../text/parameters.ts";
 import type { PromptPlan } from "../text/prompt-plan.ts";
-import { ChatReader } from "../text/reader.ts";
 import { reasoningOf } from "../text/reasoning/effort.ts";
 import {
   closingText,
@@ -114,7 +114,7 @@ export async function planChat(
       : {}),
     responseHeaders: unenforcedHeader(constraint?.unenforced ?? []),
     createParser: () =>
-      new ChatReader(
+      new ChatOutputParser(
         thinks ? new ReasoningSplitter(reasoning, opened) : null,
         tools === null ? null : parserOf(tools, format),
       ),

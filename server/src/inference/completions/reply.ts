@@ -1,4 +1,4 @@
-import type { ReplyReason } from "../text/reader.ts";
+import type { ChoiceFinishReason } from "../text/output-parser.ts";
 import { type ChoiceExtras, extrasJson, objectJson, type ReplyFormat } from "../text/reply.ts";
 
 const OBJECT = "text_completion";
@@ -20,7 +20,12 @@ export const completionReply: ReplyFormat = {
   usageOnly: (head, tail) => objectJson(head, OBJECT, "", tail),
 };
 
-function choiceJson(index: number, text: string, reason: ReplyReason | null, extras: ChoiceExtras): string {
+function choiceJson(
+  index: number,
+  text: string,
+  reason: ChoiceFinishReason | null,
+  extras: ChoiceExtras,
+): string {
   const finish = reason === null ? "null" : `"${reason}"`;
   // The contract wants the member even where nobody asked for it.
   const logprobs = extras.logprobs === undefined ? ',"logprobs":null' : "";

@@ -1,6 +1,6 @@
 import type { FinishReason, TokenInfo, ToolCallFragment } from "../../engine/port.ts";
 import type { ResponseOptions } from "./engine-request.ts";
-import type { ChoiceReader, Part, ReplyReason } from "./reader.ts";
+import type { ChoiceFinishReason, ContentPart, OutputParser } from "./output-parser.ts";
 import { type ChoiceExtras, NO_EXTRAS, type WholeChoice } from "./reply.ts";
 import { logprobsJson, TokenLog, textOf } from "./token-log.ts";
 import { AssembledReply } from "./tools/reply.ts";
@@ -13,7 +13,7 @@ export interface ShownPrompt {
 
 /** One choice as it grows: its parts, its tokens, and what of both was asked for. */
 export class ChoiceOutput {
-  readonly #reader: ChoiceReader;
+  readonly #reader: OutputParser;
   readonly #options: ResponseOptions;
   readonly #assembled = new AssembledReply();
   readonly #log: TokenLog | null;
@@ -21,9 +21,9 @@ export class ChoiceOutput {
   #promptIdsShown = false;
   #reasoning = "";
   #raw = "";
-  #reason: ReplyReason = "stop";
+  #reason: ChoiceFinishReason = "stop";
 
-  constructor(reader: ChoiceReader, wishes: ResponseOptions) {
+  constructor(reader: OutputParser, wishes: ResponseOptions) {
     this.#reader = reader;
     this.#options = wishes;
     const needsTokens = wishes.logprobs !== null || wishes.tokenIds || wishes.rawOutput;
@@ -31,7 +31,7 @@ export class ChoiceOutput {
   }
 
   /** Comes before any text. Gives what of it is part of the reply. */
-  prompt(prompt: ShownPrompt): readonly Part[] {
+  prompt(prompt: ShownPrompt): readonly ContentPart[] {
     this.#prompt = prompt;
     const { echo, logprobs } = this.#options;
     if (echo === null) return [];
@@ -45,19 +45,21 @@ export class ChoiceOutput {
     text: string,
     tokens: readonly TokenInfo[] | undefined,
     as?: "reasoning" | ToolCallFragment,
-  ): readonly Part[] {
+  ): readonly ContentPart[] {
     if (this.#options.rawOutput) this.#raw += text;
     if (tokens !== undefined) this.#log?.add(tokens);
-    return this.#keep(as === undefined ? this.#reader.push(text) : (this.#reader.passed?.(text, as) ?? []));
+    return this.#keep(
+      as === undefined ? this.#reader.push(text) : (this.#reader.pushParsed?.(text, as) ?? []),
+    );
   }
 
-  finish(reason: FinishReason): readonly Part[] {
+  finish(reason: FinishReason): readonly ContentPart[] {
     const rest = this.#keep(this.#reader.flush());
-    this.#reason = this.#reader.reason(reason);
+    this.#reason = this.#reader.finishReason(reason);
     return rest;
   }
 
-  get reason(): ReplyReason {
+  get reason(): ChoiceFinishReason {
     return this.#reason;
   }
 
@@ -107,7 +109,7 @@ export class ChoiceOutput {
     });
   }
 
-  #keep(parts: readonly Part[]): readonly Part[] {
+  #keep(parts: readonly ContentPart[]): readonly ContentPart[] {
     for (const part of parts) {
       if (part.type === "reasoning") this.#reasoning += part.text;
       else this.#assembled.add([part]);

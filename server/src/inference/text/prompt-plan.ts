@@ -1,5 +1,5 @@
 import type { EngineInput, GenerateRequest } from "../../engine/port.ts";
-import { type ChoiceReader, plainReader } from "./reader.ts";
+import { type OutputParser, plainTextParser } from "./output-parser.ts";
 
 /** What an endpoint makes of one body for one model: what goes into the engine and how to read what comes out. */
 export interface PromptPlan {
@@ -14,7 +14,7 @@ export interface PromptPlan {
   thinking?: NonNullable<GenerateRequest["thinking"]>;
   /** Headers the reply carries, names and values alternating. */
   responseHeaders: readonly string[];
-  createParser(): ChoiceReader;
+  createParser(): OutputParser;
 }
 
 /** A plan for prompts that are answered with plain text. */
@@ -27,6 +27,6 @@ export function plainTextPlan(
     promptFragments: [],
     ...(constraint === null ? {} : { grammar: constraint.grammar }),
     responseHeaders: constraint?.headers ?? [],
-    createParser: () => plainReader,
+    createParser: () => plainTextParser,
   };
 }

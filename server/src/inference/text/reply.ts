@@ -1,5 +1,5 @@
 import type { EngineUsage } from "../../engine/port.ts";
-import type { Part, ReplyReason } from "./reader.ts";
+import type { ChoiceFinishReason, ContentPart } from "./output-parser.ts";
 import type { ReplyCall } from "./tools/reply.ts";
 
 /** What every object of one reply repeats. */
@@ -24,7 +24,7 @@ export interface WholeChoice {
   content: string;
   reasoning: string;
   calls: readonly ReplyCall[];
-  reason: ReplyReason;
+  reason: ChoiceFinishReason;
   extras: ChoiceExtras;
 }
 
@@ -42,8 +42,14 @@ export interface ReplyFormat {
   /** The chunk that opens a choice, or null where the endpoint has none. */
   opening(head: ReplyHead, choice: number, tail: Tail): string | null;
   /** One part, or null where it has no chunk of its own. */
-  delta(head: ReplyHead, choice: number, part: Part, extras: ChoiceExtras, tail: Tail): string | null;
-  finish(head: ReplyHead, choice: number, reason: ReplyReason, extras: ChoiceExtras, tail: Tail): string;
+  delta(head: ReplyHead, choice: number, part: ContentPart, extras: ChoiceExtras, tail: Tail): string | null;
+  finish(
+    head: ReplyHead,
+    choice: number,
+    reason: ChoiceFinishReason,
+    extras: ChoiceExtras,
+    tail: Tail,
+  ): string;
   /** OpenAI's extra chunk: usage and no choices. */
   usageOnly(head: ReplyHead, tail: Tail): string;
 }

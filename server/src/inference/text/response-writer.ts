@@ -14,9 +14,9 @@ import type { Admission } from "../../metering/limits/service.ts";
 import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { engineRequest, type ResponseOptions } from "./engine-request.ts";
+import type { ContentPart } from "./output-parser.ts";
 import { maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
-import type { Part } from "./reader.ts";
 import type { RequestRecord } from "./record.ts";
 import { NO_EXTRAS, type ReplyHead, type Tail } from "./reply.ts";
 import type { ReplyStream, ReplyTarget, TextEndpoint, TextServices } from "./serve.ts";
@@ -168,7 +168,7 @@ export class ResponseWriter<Body extends TextParameters> {
     return this.#body.stream === true && !signal.aborted ? this.#writeParts(event, choice, parts) : null;
   }
 
-  #applyEvent(event: ChoiceEvent, index: number, plan: PromptPlan): readonly Part[] {
+  #applyEvent(event: ChoiceEvent, index: number, plan: PromptPlan): readonly ContentPart[] {
     const choice = this.#choices[index] as ChoiceOutput;
     if (event.type === "prompt")
       return choice.prompt({ tokens: event.tokens, fragments: plan.promptFragments });
@@ -177,7 +177,7 @@ export class ResponseWriter<Body extends TextParameters> {
       : choice.finish(event.reason);
   }
 
-  async #writeParts(event: ChoiceEvent, index: number, parts: readonly Part[]): Promise<void> {
+  async #writeParts(event: ChoiceEvent, index: number, parts: readonly ContentPart[]): Promise<void> {
     // The prompt alone opens no stream: the engine may still refuse.
     if (event.type === "prompt" && parts.length === 0) return;
     const { format } = this.#endpoint;

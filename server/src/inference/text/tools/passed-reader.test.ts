@@ -1,20 +1,20 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ToolCallFragment } from "../../../engine/port.ts";
-import type { Part } from "../reader.ts";
+import type { ContentPart } from "../output-parser.ts";
 import { PassedReader } from "./passed-reader.ts";
 import { AssembledReply } from "./reply.ts";
 
 type Piece = { text: string; as?: "reasoning" | ToolCallFragment };
 
-function read(reader: PassedReader, pieces: readonly Piece[]): Part[] {
+function read(reader: PassedReader, pieces: readonly Piece[]): ContentPart[] {
   const parts = pieces.flatMap(({ text, as }) =>
-    as === undefined ? reader.push(text) : reader.passed(text, as),
+    as === undefined ? reader.push(text) : reader.pushParsed(text, as),
   );
   return [...parts, ...reader.flush()];
 }
 
-function assembled(parts: readonly Part[]) {
+function assembled(parts: readonly ContentPart[]) {
   const reply = new AssembledReply();
   let reasoning = "";
   for (const part of parts) {
@@ -56,8 +56,8 @@ test("whatever the pieces a reply comes in, put together it is the same", () => 
         ];
         const reader = new PassedReader({ names: ["a", "b"], parallel: true });
         expect(assembled(read(reader, pieces))).toEqual(reply);
-        expect(reader.reason("stop")).toBe(reply.calls.length > 0 ? "tool_calls" : "stop");
-        expect(reader.reason("length")).toBe("length");
+        expect(reader.finishReason("stop")).toBe(reply.calls.length > 0 ? "tool_calls" : "stop");
+        expect(reader.finishReason("length")).toBe("length");
       },
     ),
   );
@@ -82,7 +82,7 @@ test.each([null, { names: ["a"], parallel: true }])(
       content: 'Well: {"name": "evil", "arguments": {"x": 1}}',
       calls: [],
     });
-    expect(reader.reason("stop")).toBe("stop");
+    expect(reader.finishReason("stop")).toBe("stop");
   },
 );
 

@@ -1,5 +1,5 @@
 import type { FinishReason, ToolCallFragment } from "../../../engine/port.ts";
-import type { ChoiceReader, Part, ReplyReason } from "../reader.ts";
+import type { ChoiceFinishReason, ContentPart, OutputParser } from "../output-parser.ts";
 import { newCallId } from "./call-ids.ts";
 import { finishReasonOf } from "./reply.ts";
 
@@ -21,7 +21,7 @@ interface Passed {
  * Reads choices of engines that find reasoning and calls in the output themselves. What they say is passed on, but a
  * function that was not offered is no call: it stays content, as the model may have written it.
  */
-export class PassedReader implements ChoiceReader {
+export class PassedReader implements OutputParser {
   callCount = 0;
   readonly complete = false;
   readonly #callable: Callable | null;
@@ -33,11 +33,11 @@ export class PassedReader implements ChoiceReader {
     this.#callable = callable;
   }
 
-  push(text: string): readonly Part[] {
+  push(text: string): readonly ContentPart[] {
     return text === "" ? [] : [...this.#end(), { type: "content", text }];
   }
 
-  passed(text: string, as: "reasoning" | ToolCallFragment): readonly Part[] {
+  pushParsed(text: string, as: "reasoning" | ToolCallFragment): readonly ContentPart[] {
     if (as === "reasoning") return text === "" ? [] : [{ type: "reasoning", text }];
     const call = this.#callOf(as);
     call.id ??= as.id;
@@ -46,11 +46,11 @@ export class PassedReader implements ChoiceReader {
     return as.name === null ? [] : [...this.#end(), ...this.#begin(call, as.name)];
   }
 
-  flush(): readonly Part[] {
+  flush(): readonly ContentPart[] {
     return this.#end();
   }
 
-  reason(reason: FinishReason): ReplyReason {
+  finishReason(reason: FinishReason): ChoiceFinishReason {
     return finishReasonOf(reason, this);
   }
 
@@ -60,7 +60,7 @@ export class PassedReader implements ChoiceReader {
     return call;
   }
 
-  #begin(call: Passed, name: string): readonly Part[] {
+  #begin(call: Passed, name: string): readonly ContentPart[] {
     this.#open = call;
     if (this.#callable?.names.includes(name) !== true) {
       call.fate = { kind: "text" };
@@ -79,14 +79,14 @@ export class PassedReader implements ChoiceReader {
     ];
   }
 
-  #arguments({ fate }: Passed, text: string): readonly Part[] {
+  #arguments({ fate }: Passed, text: string): readonly ContentPart[] {
     if (text === "") return [];
     if (fate.kind === "call") return [{ type: "arguments", index: fate.index, text }];
     return fate.kind === "text" ? [{ type: "content", text }] : [];
   }
 
   /** Of the call that was being read. */
-  #end(): readonly Part[] {
+  #end(): readonly ContentPart[] {
     const fate = this.#open?.fate;
     this.#open = null;
     if (fate?.kind === "call") return [{ type: "call-end", index: fate.index }];

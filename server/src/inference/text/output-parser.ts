@@ -4,56 +4,56 @@ import { finishReasonOf } from "./tools/reply.ts";
 import type { ToolCallParser, ToolEvent } from "./tools/stream-parser.ts";
 
 /** What a choice's text turns out to be. */
-export type Part = ToolEvent | { type: "reasoning"; text: string };
+export type ContentPart = ToolEvent | { type: "reasoning"; text: string };
 
-export type ReplyReason = FinishReason | "tool_calls";
+export type ChoiceFinishReason = FinishReason | "tool_calls";
 
 /** Reads one choice's text as it comes. */
-export interface ChoiceReader {
-  push(text: string): readonly Part[];
+export interface OutputParser {
+  push(text: string): readonly ContentPart[];
   /** Text of which the engine says what it is; only engines that render chat do. */
-  passed?(text: string, as: "reasoning" | ToolCallFragment): readonly Part[];
+  pushParsed?(text: string, as: "reasoning" | ToolCallFragment): readonly ContentPart[];
   /** The end of the text: what was held back. */
-  flush(): readonly Part[];
-  reason(reason: FinishReason): ReplyReason;
+  flush(): readonly ContentPart[];
+  finishReason(reason: FinishReason): ChoiceFinishReason;
 }
 
 /** Text that is nothing but text. */
-export const plainReader: ChoiceReader = {
+export const plainTextParser: OutputParser = {
   push: (text) => (text === "" ? [] : [{ type: "content", text }]),
   flush: () => [],
-  reason: (reason) => reason,
+  finishReason: (reason) => reason,
 };
 
 /** Reasoning first, then content and calls. Either may be absent. */
-export class ChatReader implements ChoiceReader {
+export class ChatOutputParser implements OutputParser {
   readonly #splitter: ReasoningSplitter | null;
-  readonly #calls: ToolCallParser | null;
+  readonly #toolCallParser: ToolCallParser | null;
 
   constructor(splitter: ReasoningSplitter | null, calls: ToolCallParser | null) {
     this.#splitter = splitter;
-    this.#calls = calls;
+    this.#toolCallParser = calls;
   }
 
-  push(text: string): readonly Part[] {
+  push(text: string): readonly ContentPart[] {
     if (this.#splitter === null) return this.#content(text);
     return this.#splitter.push(text).flatMap((piece) => this.#piece(piece));
   }
 
-  flush(): readonly Part[] {
+  flush(): readonly ContentPart[] {
     const rest = this.#splitter?.flush().flatMap((piece) => this.#piece(piece)) ?? [];
-    return [...rest, ...(this.#calls?.flush() ?? [])];
+    return [...rest, ...(this.#toolCallParser?.flush() ?? [])];
   }
 
-  reason(reason: FinishReason): ReplyReason {
-    return this.#calls === null ? reason : finishReasonOf(reason, this.#calls);
+  finishReason(reason: FinishReason): ChoiceFinishReason {
+    return this.#toolCallParser === null ? reason : finishReasonOf(reason, this.#toolCallParser);
   }
 
-  #piece(piece: { type: "reasoning" | "content"; text: string }): readonly Part[] {
+  #piece(piece: { type: "reasoning" | "content"; text: string }): readonly ContentPart[] {
     return piece.type === "content" ? this.#content(piece.text) : [{ type: "reasoning", text: piece.text }];
   }
 
-  #content(text: string): readonly Part[] {
-    return this.#calls === null ? plainReader.push(text) : this.#calls.push(text);
+  #content(text: string): readonly ContentPart[] {
+    return this.#toolCallParser === null ? plainTextParser.push(text) : this.#toolCallParser.push(text);
   }
 }
