@@ -8,7 +8,7 @@ import { withHistory } from "../text/reasoning/history.ts";
 import { constraintOf, jsonAskedFor } from "../text/response-format.ts";
 import type { Turn } from "../text/tools/conversation.ts";
 import type { ToolRequest } from "../text/tools/definitions.ts";
-import { PassedReader } from "../text/tools/passed-reader.ts";
+import { PreParsedOutput } from "../text/tools/pre-parsed-output.ts";
 import { unenforcedHeader } from "../text/unenforced.ts";
 import type { ChatCompletionRequest } from "./protocol.ts";
 import { countTokens, dropOldestTurns } from "./truncate.ts";
@@ -49,7 +49,7 @@ export async function planForRenderer(
     ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
     responseHeaders: unenforcedHeader(constraint?.unenforced ?? []),
     createParser() {
-      return new PassedReader(
+      return new PreParsedOutput(
         tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel },
       );
     },

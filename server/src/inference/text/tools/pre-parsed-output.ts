@@ -4,33 +4,33 @@ import { newCallId } from "./call-ids.ts";
 import { finishReasonOf } from "./reply.ts";
 
 /** What a request lets a reply call. */
-export interface Callable {
+export interface AllowedTools {
   names: readonly string[];
   /** Several calls in one reply. */
   parallel: boolean;
 }
 
 /** A call of the engine's: `held` until its name is known, then the reply's, or text, or nothing. */
-interface Passed {
+interface PreParsedCall {
   id: string | null;
   held: string;
-  fate: { kind: "unknown" } | { kind: "call"; index: number } | { kind: "text" } | { kind: "dropped" };
+  outcome: { kind: "unknown" } | { kind: "call"; index: number } | { kind: "text" } | { kind: "dropped" };
 }
 
 /**
  * Reads choices of engines that find reasoning and calls in the output themselves. What they say is passed on, but a
  * function that was not offered is no call: it stays content, as the model may have written it.
  */
-export class PassedReader implements OutputParser {
+export class PreParsedOutput implements OutputParser {
   callCount = 0;
   readonly complete = false;
-  readonly #callable: Callable | null;
-  readonly #calls = new Map<number, Passed>();
-  #open: Passed | null = null;
+  readonly #allowedTools: AllowedTools | null;
+  readonly #calls = new Map<number, PreParsedCall>();
+  #open: PreParsedCall | null = null;
 
   /** @param callable null: the request offers no functions. */
-  constructor(callable: Callable | null) {
-    this.#callable = callable;
+  constructor(callable: AllowedTools | null) {
+    this.#allowedTools = callable;
   }
 
   push(text: string): readonly ContentPart[] {
@@ -41,7 +41,7 @@ export class PassedReader implements OutputParser {
     if (as === "reasoning") return text === "" ? [] : [{ type: "reasoning", text }];
     const call = this.#callOf(as);
     call.id ??= as.id;
-    if (call.fate.kind !== "unknown") return this.#arguments(call, text);
+    if (call.outcome.kind !== "unknown") return this.#arguments(call, text);
     call.held += text;
     return as.name === null ? [] : [...this.#end(), ...this.#begin(call, as.name)];
   }
@@ -54,32 +54,32 @@ export class PassedReader implements OutputParser {
     return finishReasonOf(reason, this);
   }
 
-  #callOf({ index: number }: ToolCallFragment): Passed {
-    const call = this.#calls.get(number) ?? { id: null, held: "", fate: { kind: "unknown" } };
+  #callOf({ index: number }: ToolCallFragment): PreParsedCall {
+    const call = this.#calls.get(number) ?? { id: null, held: "", outcome: { kind: "unknown" } };
     this.#calls.set(number, call);
     return call;
   }
 
-  #begin(call: Passed, name: string): readonly ContentPart[] {
+  #begin(call: PreParsedCall, name: string): readonly ContentPart[] {
     this.#open = call;
-    if (this.#callable?.names.includes(name) !== true) {
-      call.fate = { kind: "text" };
+    if (this.#allowedTools?.names.includes(name) !== true) {
+      call.outcome = { kind: "text" };
       const head = `{"name": ${JSON.stringify(name)}, "arguments": `;
       return [{ type: "content", text: head + call.held }];
     }
-    if (!this.#callable.parallel && this.callCount > 0) {
-      call.fate = { kind: "dropped" };
+    if (!this.#allowedTools.parallel && this.callCount > 0) {
+      call.outcome = { kind: "dropped" };
       return [];
     }
     const index = this.callCount++;
-    call.fate = { kind: "call", index };
+    call.outcome = { kind: "call", index };
     return [
       { type: "call-start", index, id: call.id ?? newCallId(), name },
       ...this.#arguments(call, call.held),
     ];
   }
 
-  #arguments({ fate }: Passed, text: string): readonly ContentPart[] {
+  #arguments({ outcome: fate }: PreParsedCall, text: string): readonly ContentPart[] {
     if (text === "") return [];
     if (fate.kind === "call") return [{ type: "arguments", index: fate.index, text }];
     return fate.kind === "text" ? [{ type: "content", text }] : [];
@@ -87,7 +87,7 @@ export class PassedReader implements OutputParser {
 
   /** Of the call that was being read. */
   #end(): readonly ContentPart[] {
-    const fate = this.#open?.fate;
+    const fate = this.#open?.outcome;
     this.#open = null;
     if (fate?.kind === "call") return [{ type: "call-end", index: fate.index }];
     return fate?.kind === "text" ? [{ type: "content", text: "}" }] : [];

@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ToolCallFragment } from "../../../engine/port.ts";
 import type { ContentPart } from "../output-parser.ts";
-import { PassedReader } from "./passed-reader.ts";
+import { PreParsedOutput } from "./pre-parsed-output.ts";
 import { AssembledReply } from "./reply.ts";
 
 type Piece = { text: string; as?: "reasoning" | ToolCallFragment };
 
-function read(reader: PassedReader, pieces: readonly Piece[]): ContentPart[] {
+function read(reader: PreParsedOutput, pieces: readonly Piece[]): ContentPart[] {
   const parts = pieces.flatMap(({ text, as }) =>
     as === undefined ? reader.push(text) : reader.pushParsed(text, as),
   );
@@ -54,7 +54,7 @@ test("whatever the pieces a reply comes in, put together it is the same", () => 
             );
           }),
         ];
-        const reader = new PassedReader({ names: ["a", "b"], parallel: true });
+        const reader = new PreParsedOutput({ names: ["a", "b"], parallel: true });
         expect(assembled(read(reader, pieces))).toEqual(reply);
         expect(reader.finishReason("stop")).toBe(reply.calls.length > 0 ? "tool_calls" : "stop");
         expect(reader.finishReason("length")).toBe("length");
@@ -64,9 +64,9 @@ test("whatever the pieces a reply comes in, put together it is the same", () => 
 });
 
 test("the engine's identifiers stay; where it has none they are made", () => {
-  const [start] = read(new PassedReader({ names: ["a"], parallel: true }), [first("a", "{}")]);
+  const [start] = read(new PreParsedOutput({ names: ["a"], parallel: true }), [first("a", "{}")]);
   expect(start).toMatchObject({ type: "call-start", id: "id-0", index: 0 });
-  const [made] = read(new PassedReader({ names: ["a"], parallel: true }), [
+  const [made] = read(new PreParsedOutput({ names: ["a"], parallel: true }), [
     { text: "{}", as: { index: 0, id: null, name: "a" } },
   ]);
   expect(made).toMatchObject({ id: expect.stringMatching(/^call_\w{24}$/) });
@@ -75,7 +75,7 @@ test("the engine's identifiers stay; where it has none they are made", () => {
 test.each([null, { names: ["a"], parallel: true }])(
   "a function that was not offered stays text",
   (callable) => {
-    const reader = new PassedReader(callable);
+    const reader = new PreParsedOutput(callable);
     const reply = assembled(read(reader, [{ text: "Well: " }, first("evil", '{"x"'), next(": 1}")]));
     expect(reply).toEqual({
       reasoning: "",
@@ -87,7 +87,7 @@ test.each([null, { names: ["a"], parallel: true }])(
 );
 
 test("where one call is allowed, the others don't come", () => {
-  const reader = new PassedReader({ names: ["a", "b"], parallel: false });
+  const reader = new PreParsedOutput({ names: ["a", "b"], parallel: false });
   const reply = assembled(read(reader, [first("a", "{}"), first("b", "{", 1), next("}", 1)]));
   expect(reply.calls).toEqual([{ name: "a", arguments: "{}" }]);
   expect(reply.content).toBe("");
