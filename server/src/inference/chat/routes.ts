@@ -1,7 +1,7 @@
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { planChat } from "./plan.ts";
 import { chatPrefix, parseChatCompletionRequest } from "./protocol.ts";
-import { chatReply } from "./reply.ts";
+import { chatResponseSerializer } from "./response-serializer.ts";
 
 /** POST chat/completions. */
 export function chatCompletionRoute(deps: TextRouteDeps) {
@@ -13,7 +13,7 @@ export function chatCompletionRoute(deps: TextRouteDeps) {
       parse: parseChatCompletionRequest,
       prefix: chatPrefix,
       plan: planChat,
-      format: chatReply,
+      format: chatResponseSerializer,
     },
     deps,
   );

@@ -4,7 +4,7 @@ import { constraintOf } from "../text/response-format.ts";
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { unenforcedHeader } from "../text/unenforced.ts";
 import { parseCompletionRequest, promptCount, promptPrefix, toEngineInputs } from "./protocol.ts";
-import { completionReply } from "./reply.ts";
+import { completionResponseSerializer } from "./response-serializer.ts";
 
 /** POST completions. */
 export function completionRoute(deps: TextRouteDeps) {
@@ -28,7 +28,7 @@ export function completionRoute(deps: TextRouteDeps) {
           constraint && { grammar: constraint.grammar, headers: unenforcedHeader(constraint.unenforced) },
         );
       },
-      format: completionReply,
+      format: completionResponseSerializer,
     },
     deps,
   );

@@ -1,7 +1,7 @@
 import type { FinishReason, TokenInfo, ToolCallFragment } from "../../engine/port.ts";
 import type { ResponseOptions } from "./engine-request.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "./output-parser.ts";
-import { type ChoiceExtras, NO_EXTRAS, type WholeChoice } from "./reply.ts";
+import { type ChoiceExtras, type CompletedChoice, NO_EXTRAS } from "./response-serializer.ts";
 import { logprobsJson, TokenLog, textOf } from "./token-log.ts";
 import { AssembledReply } from "./tools/reply.ts";
 
@@ -69,11 +69,11 @@ export class ChoiceOutput {
     return this.#extrasOf(this.#log?.take() ?? [], last);
   }
 
-  whole(): WholeChoice {
+  whole(): CompletedChoice {
     const { content, calls } = this.#assembled;
     const plain = this.#log === null && this.#prompt === null;
     const extras = plain ? NO_EXTRAS : this.#extrasOf(this.#log?.all ?? [], true);
-    return { content, reasoning: this.#reasoning, calls, reason: this.#reason, extras };
+    return { content, reasoning: this.#reasoning, calls, finishReason: this.#reason, extras };
   }
 
   #extrasOf(entries: ReturnType<TokenLog["take"]> | TokenLog["all"], last: boolean): ChoiceExtras {

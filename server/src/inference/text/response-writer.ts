@@ -18,7 +18,7 @@ import type { ContentPart } from "./output-parser.ts";
 import { maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
 import type { RequestRecord } from "./record.ts";
-import { NO_EXTRAS, type ReplyHead, type Tail } from "./reply.ts";
+import { NO_EXTRAS, type ResponseHead, type ResponseTail } from "./response-serializer.ts";
 import type { ReplyStream, ReplyTarget, TextEndpoint, TextServices } from "./serve.ts";
 import { logprobFormOf } from "./token-log.ts";
 
@@ -31,7 +31,7 @@ export class ResponseWriter<Body extends TextParameters> {
   readonly #body: Body;
   readonly #route: Route;
   readonly #admission: Admission;
-  readonly #head: ReplyHead;
+  readonly #head: ResponseHead;
   readonly #options: ResponseOptions;
   readonly #choices: ChoiceOutput[] = [];
   #headers: readonly string[];
@@ -186,7 +186,7 @@ export class ResponseWriter<Body extends TextParameters> {
     const choice = this.#choices[index] as ChoiceOutput;
     let extras = parts.length > 0 ? choice.extras(false) : NO_EXTRAS;
     for (const part of parts) {
-      const chunk = format.delta(this.#head, index, part, extras, this.#chunkTail);
+      const chunk = format.deltaChunk(this.#head, index, part, extras, this.#chunkTail);
       if (chunk === null) continue;
       stream.send(chunk);
       extras = NO_EXTRAS;
@@ -202,7 +202,7 @@ export class ResponseWriter<Body extends TextParameters> {
     const limits = this.#admission.headers(this.#record, false);
     const stream = this.#target.openStream([...this.#headers, ...limits]);
     for (let choice = 0; choice < this.#choices.length; choice++) {
-      const opening = this.#endpoint.format.opening(this.#head, choice, this.#chunkTail);
+      const opening = this.#endpoint.format.openingChunk(this.#head, choice, this.#chunkTail);
       if (opening !== null) stream.send(opening);
     }
     this.#stream = stream;
@@ -210,16 +210,18 @@ export class ResponseWriter<Body extends TextParameters> {
   }
 
   /** OpenAI's layout says `usage: null` on every chunk but the extra one; the other leaves it out until the finish. */
-  get #chunkTail(): Tail {
+  get #chunkTail(): ResponseTail {
     return this.#body.stream_options?.include_usage === true ? USAGE_NULL : NO_TAIL;
   }
 
-  #writePendingFinish(stream: ReplyStream, tail: Tail): void {
+  #writePendingFinish(stream: ReplyStream, tail: ResponseTail): void {
     const held = this.#pendingFinish;
     if (held === null) return;
     this.#pendingFinish = null;
     const choice = this.#choices[held] as ChoiceOutput;
-    stream.send(this.#endpoint.format.finish(this.#head, held, choice.reason, choice.extras(true), tail));
+    stream.send(
+      this.#endpoint.format.finishChunk(this.#head, held, choice.reason, choice.extras(true), tail),
+    );
   }
 
   /** The reply's last bytes leave only after its usage is spooled: what a client has seen whole is never lost. */
@@ -230,14 +232,14 @@ export class ResponseWriter<Body extends TextParameters> {
       const stream = this.#stream;
       if (stream === null) {
         const choices = this.#choices.map((choice) => choice.whole());
-        const body = format.whole(this.#head, choices, { usage, perfMetrics });
+        const body = format.response(this.#head, choices, { usage, perfMetrics });
         const limits = this.#admission.headers(this.#record, true);
         this.#target.json(body, [...this.#headers, ...limits, ...this.#record.timingHeaders()]);
         return;
       }
       const extraChunk = this.#chunkTail === USAGE_NULL;
       this.#writePendingFinish(stream, extraChunk ? USAGE_NULL : { usage, perfMetrics });
-      if (extraChunk) stream.send(format.usageOnly(this.#head, { usage, perfMetrics }));
+      if (extraChunk) stream.send(format.usageChunk(this.#head, { usage, perfMetrics }));
       stream.end();
     });
   }
@@ -251,8 +253,8 @@ export class ResponseWriter<Body extends TextParameters> {
   }
 }
 
-const NO_TAIL: Tail = {};
-const USAGE_NULL: Tail = { usage: null };
+const NO_TAIL: ResponseTail = {};
+const USAGE_NULL: ResponseTail = { usage: null };
 
 interface GenerationEnd {
   usage: EngineUsage;

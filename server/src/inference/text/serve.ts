@@ -8,7 +8,7 @@ import { toPublicError } from "./engine-errors.ts";
 import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
 import type { RequestRecord } from "./record.ts";
-import type { ReplyFormat } from "./reply.ts";
+import type { ResponseSerializer } from "./response-serializer.ts";
 import { ResponseWriter } from "./response-writer.ts";
 
 /** Where a reply goes. The HTTP layer's HttpExchange fits; nothing here knows HTTP. */
@@ -48,7 +48,7 @@ export interface TextEndpoint<Body extends TextParameters> {
    * @throws AppError BAD_REQUEST naming the field.
    */
   plan(body: Body, engine: ReplicaLease, chatTemplate: string | null): Promise<PromptPlan>;
-  format: ReplyFormat;
+  format: ResponseSerializer;
 }
 
 export interface TextServices {

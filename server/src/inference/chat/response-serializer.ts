@@ -1,33 +1,33 @@
-import { extrasJson, objectJson, type ReplyFormat } from "../text/reply.ts";
+import { extrasJson, objectJson, type ResponseSerializer } from "../text/response-serializer.ts";
 import { messageJson, toolDeltaJson } from "../text/tools/reply.ts";
 
 const CHUNK = "chat.completion.chunk";
 
 /** Chat completion objects and chunks. Built as text: a stream writes one a token. */
-export const chatReply: ReplyFormat = {
+export const chatResponseSerializer: ResponseSerializer = {
   idPrefix: "chatcmpl-",
-  whole(head, choices, tail) {
+  response(head, choices, tail) {
     const list = choices.map(
       (choice, i) =>
-        `{"index":${i},"message":${messageJson(choice)},"finish_reason":"${choice.reason}"` +
+        `{"index":${i},"message":${messageJson(choice)},"finish_reason":"${choice.finishReason}"` +
         `${extrasJson(choice.extras)}}`,
     );
     return objectJson(head, "chat.completion", list.join(","), tail);
   },
-  opening(head, choice, tail) {
+  openingChunk(head, choice, tail) {
     const opening = `{"index":${choice},"delta":{"role":"assistant","content":""},"finish_reason":null}`;
     return objectJson(head, CHUNK, opening, tail);
   },
-  delta(head, choice, part, extras, tail) {
+  deltaChunk(head, choice, part, extras, tail) {
     const delta =
       part.type === "reasoning" ? `{"reasoning_content":${JSON.stringify(part.text)}}` : toolDeltaJson(part);
     if (delta === null) return null;
     const chunk = `{"index":${choice},"delta":${delta},"finish_reason":null${extrasJson(extras)}}`;
     return objectJson(head, CHUNK, chunk, tail);
   },
-  finish(head, choice, reason, extras, tail) {
+  finishChunk(head, choice, reason, extras, tail) {
     const chunk = `{"index":${choice},"delta":{},"finish_reason":"${reason}"${extrasJson(extras)}}`;
     return objectJson(head, CHUNK, chunk, tail);
   },
-  usageOnly: (head, tail) => objectJson(head, CHUNK, "", tail),
+  usageChunk: (head, tail) => objectJson(head, CHUNK, "", tail),
 };

@@ -1,23 +1,30 @@
 import type { ChoiceFinishReason } from "../text/output-parser.ts";
-import { type ChoiceExtras, extrasJson, objectJson, type ReplyFormat } from "../text/reply.ts";
+import {
+  type ChoiceExtras,
+  extrasJson,
+  objectJson,
+  type ResponseSerializer,
+} from "../text/response-serializer.ts";
 
 const OBJECT = "text_completion";
 
 /** Text completion objects; a chunk differs from the whole only in holding one choice. */
-export const completionReply: ReplyFormat = {
+export const completionResponseSerializer: ResponseSerializer = {
   idPrefix: "cmpl-",
-  whole(head, choices, tail) {
-    const list = choices.map(({ content, reason, extras }, i) => choiceJson(i, content, reason, extras));
+  response(head, choices, tail) {
+    const list = choices.map(({ content, finishReason: reason, extras }, i) =>
+      choiceJson(i, content, reason, extras),
+    );
     return objectJson(head, OBJECT, list.join(","), tail);
   },
-  opening: () => null,
-  delta(head, choice, part, extras, tail) {
+  openingChunk: () => null,
+  deltaChunk(head, choice, part, extras, tail) {
     if (part.type !== "content") return null;
     return objectJson(head, OBJECT, choiceJson(choice, part.text, null, extras), tail);
   },
-  finish: (head, choice, reason, extras, tail) =>
+  finishChunk: (head, choice, reason, extras, tail) =>
     objectJson(head, OBJECT, choiceJson(choice, "", reason, extras), tail),
-  usageOnly: (head, tail) => objectJson(head, OBJECT, "", tail),
+  usageChunk: (head, tail) => objectJson(head, OBJECT, "", tail),
 };
 
 function choiceJson(

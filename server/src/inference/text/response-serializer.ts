@@ -3,7 +3,7 @@ import type { ChoiceFinishReason, ContentPart } from "./output-parser.ts";
 import type { ReplyCall } from "./tools/reply.ts";
 
 /** What every object of one reply repeats. */
-export interface ReplyHead {
+export interface ResponseHead {
   /** `chatcmpl-…` or `cmpl-…`. */
   id: string;
   /** Unix seconds. */
@@ -20,38 +20,44 @@ export interface ChoiceExtras {
   rawOutput?: string;
 }
 
-export interface WholeChoice {
+export interface CompletedChoice {
   content: string;
   reasoning: string;
   calls: readonly ReplyCall[];
-  reason: ChoiceFinishReason;
+  finishReason: ChoiceFinishReason;
   extras: ChoiceExtras;
 }
 
 /** Members of a reply's last object besides its choices. `usage` undefined leaves the field out, null says null. */
-export interface Tail {
+export interface ResponseTail {
   usage?: EngineUsage | null | undefined;
   /** JSON text. */
   perfMetrics?: string | undefined;
 }
 
 /** How an endpoint writes its replies as JSON texts. */
-export interface ReplyFormat {
+export interface ResponseSerializer {
   idPrefix: string;
-  whole(head: ReplyHead, choices: readonly WholeChoice[], tail: Tail): string;
+  response(head: ResponseHead, choices: readonly CompletedChoice[], tail: ResponseTail): string;
   /** The chunk that opens a choice, or null where the endpoint has none. */
-  opening(head: ReplyHead, choice: number, tail: Tail): string | null;
+  openingChunk(head: ResponseHead, choice: number, tail: ResponseTail): string | null;
   /** One part, or null where it has no chunk of its own. */
-  delta(head: ReplyHead, choice: number, part: ContentPart, extras: ChoiceExtras, tail: Tail): string | null;
-  finish(
-    head: ReplyHead,
+  deltaChunk(
+    head: ResponseHead,
+    choice: number,
+    part: ContentPart,
+    extras: ChoiceExtras,
+    tail: ResponseTail,
+  ): string | null;
+  finishChunk(
+    head: ResponseHead,
     choice: number,
     reason: ChoiceFinishReason,
     extras: ChoiceExtras,
-    tail: Tail,
+    tail: ResponseTail,
   ): string;
   /** OpenAI's extra chunk: usage and no choices. */
-  usageOnly(head: ReplyHead, tail: Tail): string;
+  usageChunk(head: ResponseHead, tail: ResponseTail): string;
 }
 
 export const NO_EXTRAS: ChoiceExtras = {};
@@ -71,12 +77,12 @@ export function usageJson(usage: EngineUsage): string {
 }
 
 /** The members every object of a reply starts with. */
-export function headJson(head: ReplyHead, object: string): string {
+export function headJson(head: ResponseHead, object: string): string {
   return `"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)}`;
 }
 
 /** A whole object or one chunk around its `choices` member. */
-export function objectJson(head: ReplyHead, object: string, choices: string, tail: Tail): string {
+export function objectJson(head: ResponseHead, object: string, choices: string, tail: ResponseTail): string {
   const { usage, perfMetrics } = tail;
   const usageMember = usage === undefined ? "" : `,"usage":${usage === null ? "null" : usageJson(usage)}`;
   const perfMember = perfMetrics === undefined ? "" : `,"perf_metrics":${perfMetrics}`;
