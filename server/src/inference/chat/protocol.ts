@@ -83,7 +83,7 @@ function refuseOtherContent(body: unknown): void {
 const MAX_PREFIX_CHARS = 16_384;
 
 /** The messages one after the other: those that begin alike become prompts that begin alike. */
-export function chatPrefix({ messages }: ChatCompletionRequest): string {
+export function chatPromptPrefix({ messages }: ChatCompletionRequest): string {
   let prefix = "";
   for (const { role, content } of messages) {
     if (prefix.length >= MAX_PREFIX_CHARS) break;

@@ -1,6 +1,6 @@
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { planChat } from "./plan.ts";
-import { chatPrefix, parseChatCompletionRequest } from "./protocol.ts";
+import { chatPromptPrefix, parseChatCompletionRequest } from "./protocol.ts";
 import { chatResponseSerializer } from "./response-serializer.ts";
 
 /** POST chat/completions. */
@@ -11,9 +11,9 @@ export function chatCompletionRoute(deps: TextRouteDeps) {
       name: "chat/completions",
       promptField: "messages",
       parse: parseChatCompletionRequest,
-      prefix: chatPrefix,
-      plan: planChat,
-      format: chatResponseSerializer,
+      promptPrefix: chatPromptPrefix,
+      planPrompt: planChat,
+      serializer: chatResponseSerializer,
     },
     deps,
   );

@@ -41,7 +41,7 @@ export function promptCount({ prompt }: CompletionRequest): number {
 }
 
 /** Of a batch its first one. */
-export function promptPrefix({ prompt }: CompletionRequest): string | readonly number[] {
+export function completionPromptPrefix({ prompt }: CompletionRequest): string | readonly number[] {
   if (typeof prompt === "string" || typeof prompt[0] === "number") return prompt as string | number[];
   return prompt[0] as string | number[];
 }

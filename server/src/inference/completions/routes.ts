@@ -3,7 +3,7 @@ import { plainTextPlan } from "../text/prompt-plan.ts";
 import { constraintOf } from "../text/response-format.ts";
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { unenforcedHeader } from "../text/unenforced.ts";
-import { parseCompletionRequest, promptCount, promptPrefix, toEngineInputs } from "./protocol.ts";
+import { completionPromptPrefix, parseCompletionRequest, promptCount, toEngineInputs } from "./protocol.ts";
 import { completionResponseSerializer } from "./response-serializer.ts";
 
 /** POST completions. */
@@ -14,9 +14,9 @@ export function completionRoute(deps: TextRouteDeps) {
       name: "completions",
       promptField: "prompt",
       parse: parseCompletionRequest,
-      prompts: promptCount,
-      prefix: promptPrefix,
-      async plan(body) {
+      countPrompts: promptCount,
+      promptPrefix: completionPromptPrefix,
+      async planPrompt(body) {
         // A bare prompt says nothing about thinking: whoever writes it opens and closes the block.
         if (body.reasoning_effort || body.thinking?.type === "enabled") {
           const field = body.thinking == null ? "reasoning_effort" : "thinking";
@@ -28,7 +28,7 @@ export function completionRoute(deps: TextRouteDeps) {
           constraint && { grammar: constraint.grammar, headers: unenforcedHeader(constraint.unenforced) },
         );
       },
-      format: completionResponseSerializer,
+      serializer: completionResponseSerializer,
     },
     deps,
   );

@@ -19,14 +19,14 @@ import { maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
 import type { RequestRecord } from "./record.ts";
 import { NO_EXTRAS, type ResponseHead, type ResponseTail } from "./response-serializer.ts";
-import type { ReplyStream, ReplyTarget, TextEndpoint, TextServices } from "./serve.ts";
+import type { ResponseStream, ResponseTarget, TextEndpoint, TextServices } from "./serve.ts";
 import { logprobFormOf } from "./token-log.ts";
 
 /** One reply in the making, whole or streamed. */
 export class ResponseWriter<Body extends TextParameters> {
   readonly #services: TextServices;
   readonly #endpoint: TextEndpoint<Body>;
-  readonly #target: ReplyTarget;
+  readonly #target: ResponseTarget;
   readonly #record: RequestRecord;
   readonly #body: Body;
   readonly #route: Route;
@@ -35,7 +35,7 @@ export class ResponseWriter<Body extends TextParameters> {
   readonly #options: ResponseOptions;
   readonly #choices: ChoiceOutput[] = [];
   #headers: readonly string[];
-  #stream: ReplyStream | null = null;
+  #stream: ResponseStream | null = null;
   /** The finish of a choice waits for the next event: the last one carries the usage. */
   #pendingFinish: number | null = null;
 
@@ -43,7 +43,7 @@ export class ResponseWriter<Body extends TextParameters> {
   constructor(
     services: TextServices,
     endpoint: TextEndpoint<Body>,
-    target: ReplyTarget,
+    target: ResponseTarget,
     record: RequestRecord,
     body: Body,
     route: Route,
@@ -59,7 +59,7 @@ export class ResponseWriter<Body extends TextParameters> {
     this.#headers = route.fallbackUsed ? ["x-hearth-fallback-model", route.model] : [];
     this.#options = toResponseOptions(body);
     this.#head = {
-      id: endpoint.format.idPrefix + target.id,
+      id: endpoint.serializer.idPrefix + target.id,
       created: Math.floor(record.startedAtMs / 1000),
       model: record.model,
     };
@@ -69,7 +69,7 @@ export class ResponseWriter<Body extends TextParameters> {
     const engine = await this.#services.route(this.#routeRequest(), this.#target.signal);
     this.#record.replica = engine.replicaId;
     try {
-      const plan = await this.#endpoint.plan(this.#body, engine, this.#route.chatTemplate);
+      const plan = await this.#endpoint.planPrompt(this.#body, engine, this.#route.chatTemplate);
       if (plan.responseHeaders.length > 0) this.#headers = [...this.#headers, ...plan.responseHeaders];
       const { usage, aborted } = await this.#generateAll(plan, engine);
       this.#record.usage(usage);
@@ -93,7 +93,7 @@ export class ResponseWriter<Body extends TextParameters> {
       lora: adapter,
       // Two accounts may call their sessions alike.
       sessionKey: session === undefined ? undefined : `${this.#record.accountId}\n${session}`,
-      promptPrefix: this.#endpoint.prefix(this.#body),
+      promptPrefix: this.#endpoint.promptPrefix(this.#body),
       priority: this.#admission.isOverLimit ? "low" : undefined,
     };
   }
@@ -180,7 +180,7 @@ export class ResponseWriter<Body extends TextParameters> {
   async #writeParts(event: ChoiceEvent, index: number, parts: readonly ContentPart[]): Promise<void> {
     // The prompt alone opens no stream: the engine may still refuse.
     if (event.type === "prompt" && parts.length === 0) return;
-    const { format } = this.#endpoint;
+    const { serializer: format } = this.#endpoint;
     const stream = this.#stream ?? (await this.#openStream());
     this.#writePendingFinish(stream, this.#chunkTail);
     const choice = this.#choices[index] as ChoiceOutput;
@@ -196,13 +196,13 @@ export class ResponseWriter<Body extends TextParameters> {
   }
 
   /** The ledger knows of the request before its first byte is out, so that a crash can't hide it. */
-  async #openStream(): Promise<ReplyStream> {
+  async #openStream(): Promise<ResponseStream> {
     await this.#record.ensureOpened();
     if (this.#stream !== null) return this.#stream;
     const limits = this.#admission.headers(this.#record, false);
     const stream = this.#target.openStream([...this.#headers, ...limits]);
     for (let choice = 0; choice < this.#choices.length; choice++) {
-      const opening = this.#endpoint.format.openingChunk(this.#head, choice, this.#chunkTail);
+      const opening = this.#endpoint.serializer.openingChunk(this.#head, choice, this.#chunkTail);
       if (opening !== null) stream.send(opening);
     }
     this.#stream = stream;
@@ -214,19 +214,19 @@ export class ResponseWriter<Body extends TextParameters> {
     return this.#body.stream_options?.include_usage === true ? USAGE_NULL : NO_TAIL;
   }
 
-  #writePendingFinish(stream: ReplyStream, tail: ResponseTail): void {
+  #writePendingFinish(stream: ResponseStream, tail: ResponseTail): void {
     const held = this.#pendingFinish;
     if (held === null) return;
     this.#pendingFinish = null;
     const choice = this.#choices[held] as ChoiceOutput;
     stream.send(
-      this.#endpoint.format.finishChunk(this.#head, held, choice.reason, choice.extras(true), tail),
+      this.#endpoint.serializer.finishChunk(this.#head, held, choice.reason, choice.extras(true), tail),
     );
   }
 
   /** The reply's last bytes leave only after its usage is spooled: what a client has seen whole is never lost. */
   #complete(usage: EngineUsage): void {
-    const { format } = this.#endpoint;
+    const { serializer: format } = this.#endpoint;
     this.#record.finish("ok", 200, null, () => {
       const perfMetrics = this.#options.perfMetrics ? this.#record.perfMetrics() : undefined;
       const stream = this.#stream;
@@ -245,7 +245,7 @@ export class ResponseWriter<Body extends TextParameters> {
   }
 
   /** A failure after the first chunk: an error event, then the end. */
-  #failStream(stream: ReplyStream, thrown: unknown): void {
+  #failStream(stream: ResponseStream, thrown: unknown): void {
     const error =
       thrown instanceof EngineError ? toPublicError(thrown, this.#endpoint.promptField) : toAppError(thrown);
     const outcome = this.#target.signal.aborted ? "cancelled" : "error";

@@ -2,7 +2,7 @@ import type { Principal } from "../../control/api-keys/service.ts";
 import type { RawRoute } from "../../platform/http/server.ts";
 import type { TextParameters } from "./parameters.ts";
 import { type RecordDeps, RequestRecord } from "./record.ts";
-import { refuse, serveText, type TextEndpoint, type TextServices } from "./serve.ts";
+import { failRequest, serveText, type TextEndpoint, type TextServices } from "./serve.ts";
 
 /** Largest request body: room for the ten megabytes of base64 images the contract allows, and for any prompt. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -22,7 +22,7 @@ export function textRoute<Body extends TextParameters>(
     handle(exchange) {
       const record = new RequestRecord(deps, exchange.id, exchange.principal, endpoint.name);
       exchange.readJson(MAX_BODY_BYTES, (error, body) => {
-        if (error !== null) refuse(exchange, record, error);
+        if (error !== null) failRequest(exchange, record, error);
         else void serveText(deps.services, endpoint, exchange, record, body);
       });
     },

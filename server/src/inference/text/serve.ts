@@ -12,17 +12,17 @@ import type { ResponseSerializer } from "./response-serializer.ts";
 import { ResponseWriter } from "./response-writer.ts";
 
 /** Where a reply goes. The HTTP layer's HttpExchange fits; nothing here knows HTTP. */
-export interface ReplyTarget {
+export interface ResponseTarget {
   readonly id: string;
   readonly signal: AbortSignal;
   /** A header of the request, by its name in lower case. */
   header(name: string): string | undefined;
   json(body: string, headers: readonly string[]): void;
   fail(error: AppError): void;
-  openStream(headers: readonly string[]): ReplyStream;
+  openStream(headers: readonly string[]): ResponseStream;
 }
 
-export interface ReplyStream {
+export interface ResponseStream {
   send(data: string): void;
   readonly congested: boolean;
   drained(): Promise<void>;
@@ -40,15 +40,15 @@ export interface TextEndpoint<Body extends TextParameters> {
   /** @throws AppError BAD_REQUEST naming the field. */
   parse(body: unknown): Body;
   /** Prompts of a batch. Absent: always one. */
-  prompts?(body: Body): number;
+  countPrompts?(body: Body): number;
   /** The start of the prompt, as far as requests that share it look alike here. */
-  prefix(body: Body): PromptPrefix;
+  promptPrefix(body: Body): PromptPrefix;
   /**
    * @param chatTemplate takes the place of the engine's; null: there is none.
    * @throws AppError BAD_REQUEST naming the field.
    */
-  plan(body: Body, engine: ReplicaLease, chatTemplate: string | null): Promise<PromptPlan>;
-  format: ResponseSerializer;
+  planPrompt(body: Body, engine: ReplicaLease, chatTemplate: string | null): Promise<PromptPlan>;
+  serializer: ResponseSerializer;
 }
 
 export interface TextServices {
@@ -64,7 +64,7 @@ export interface TextServices {
 export async function serveText<Body extends TextParameters>(
   services: TextServices,
   endpoint: TextEndpoint<Body>,
-  target: ReplyTarget,
+  target: ResponseTarget,
   record: RequestRecord,
   rawBody: unknown,
 ): Promise<void> {
@@ -75,7 +75,7 @@ export async function serveText<Body extends TextParameters>(
     const route = services.resolve(record.principal, body.model);
     record.routeTo(route);
     const admission = services.admit(record.principal, route, {
-      n: (body.n ?? 1) * (endpoint.prompts?.(body) ?? 1),
+      n: (body.n ?? 1) * (endpoint.countPrompts?.(body) ?? 1),
       bodySizeBytes: Number(target.header("content-length") ?? 0),
       maxTokens: maxTokensOf(body),
     });
@@ -85,7 +85,7 @@ export async function serveText<Body extends TextParameters>(
       admission.settle(record);
     }
   } catch (thrown) {
-    refuse(
+    failRequest(
       target,
       record,
       thrown instanceof EngineError ? toPublicError(thrown, endpoint.promptField) : thrown,
@@ -94,7 +94,7 @@ export async function serveText<Body extends TextParameters>(
 }
 
 /** Answers and records a request that got no reply. */
-export function refuse(target: ReplyTarget, record: RequestRecord, thrown: unknown): void {
+export function failRequest(target: ResponseTarget, record: RequestRecord, thrown: unknown): void {
   if (target.signal.aborted) {
     record.finish("cancelled", 499, null, () => {});
     return;
