@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Principal } from "../../control/api-keys/service.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
-import { type RecordDeps, RequestRecord } from "./record.ts";
+import { RequestRecord, type RequestRecordDeps } from "./record.ts";
 
 const principal: Principal = { accountId: "a", keyId: "k", userId: "u", role: "admin", isOperator: false };
 
@@ -14,7 +14,7 @@ function recorded(labels: Record<string, string> | null) {
     log: { info: log, error: log },
     metrics: { observe() {} },
     ledger: { open() {}, close() {} },
-  } as unknown as RecordDeps;
+  } as unknown as RequestRecordDeps;
   const record = new RequestRecord(deps, "id", principal, "chat");
   record.labels = labels;
   return { record, lines };
@@ -22,8 +22,8 @@ function recorded(labels: Record<string, string> | null) {
 
 test("what clients label is told in the log with its labels, how it went and what it cost", () => {
   const { record, lines } = recorded({ trace: "b7" });
-  record.routeTo({ model: "m", deployment: "m" });
-  record.usage({ promptTokens: 3, cachedTokens: 0, completionTokens: 2 });
+  record.setRoute({ model: "m", deployment: "m" });
+  record.setUsage({ promptTokens: 3, cachedTokens: 0, completionTokens: 2 });
   record.finish("ok", 200, null, () => {});
   const told = { model: "m", status: 200, promptTokens: 3, completionTokens: 2 };
   expect(lines).toEqual([expect.objectContaining({ requestId: "id", labels: { trace: "b7" }, ...told })]);

@@ -6,7 +6,7 @@ import type { Outcome, UsageLedger, UsageSource } from "../../metering/usage/ser
 import type { Log } from "../../platform/telemetry/log.ts";
 import type { Metrics } from "../../platform/telemetry/metrics.ts";
 
-export interface RecordDeps {
+export interface RequestRecordDeps {
   clock: Clock;
   log: Log;
   metrics: Metrics;
@@ -34,11 +34,11 @@ export class RequestRecord implements UsageSource {
   completionTokens = 0;
   /** The client's own, to trace the request by: in the log beside what is told there of it. */
   labels: Readonly<Record<string, string>> | null = null;
-  readonly #deps: RecordDeps;
+  readonly #deps: RequestRecordDeps;
   readonly #startMs: number;
   #prediction: EngineUsage["prediction"];
 
-  constructor(deps: RecordDeps, id: string, principal: Principal, endpoint: string) {
+  constructor(deps: RequestRecordDeps, id: string, principal: Principal, endpoint: string) {
     this.#deps = deps;
     this.id = id;
     this.principal = principal;
@@ -64,24 +64,24 @@ export class RequestRecord implements UsageSource {
    * Where the request goes. On the platform's own deployments its tokens are paid for, addons at the price of their base
    * model; an account's own deployments are paid for by their time.
    */
-  routeTo({ model, deployment }: { model: string; deployment: string }): void {
+  setRoute({ model, deployment }: { model: string; deployment: string }): void {
     this.model = model;
     if (deployment.includes("/deployments/")) this.deployment = deployment;
     else this.pricedAs = deployment;
   }
 
-  delta(): void {
+  addDelta(): void {
     this.completionTokens++;
     this.timeToFirstTokenMs ??= this.#deps.clock.monotonicMs() - this.#startMs;
   }
 
   /** What is known when the engine begins; a batch's prompts add up. */
-  started({ promptTokens, cachedTokens }: { promptTokens: number; cachedTokens: number }): void {
+  addPromptUsage({ promptTokens, cachedTokens }: { promptTokens: number; cachedTokens: number }): void {
     this.promptTokens += promptTokens;
     this.cachedTokens += cachedTokens;
   }
 
-  usage({ promptTokens, cachedTokens, completionTokens, prediction }: EngineUsage): void {
+  setUsage({ promptTokens, cachedTokens, completionTokens, prediction }: EngineUsage): void {
     this.#prediction = prediction;
     this.promptTokens = promptTokens;
     this.cachedTokens = cachedTokens;
@@ -101,20 +101,20 @@ export class RequestRecord implements UsageSource {
     const durationMs = this.#deps.clock.monotonicMs() - this.#startMs;
     if (error !== null && error.status >= 500) {
       this.#deps.log.error(
-        { requestId: this.id, ...this.#labelled(), code: error.code, err: error.cause ?? error },
+        { requestId: this.id, ...this.#labelFields(), code: error.code, err: error.cause ?? error },
         "request failed",
       );
     }
     const { endpoint, model, promptTokens, completionTokens } = this;
     if (this.labels !== null) {
       const told = { endpoint, model, status, promptTokens, completionTokens, durationMs };
-      this.#deps.log.info({ requestId: this.id, ...this.#labelled(), ...told }, "labelled request");
+      this.#deps.log.info({ requestId: this.id, ...this.#labelFields(), ...told }, "labelled request");
     }
     this.#deps.metrics.observe({ endpoint, model, status, promptTokens, completionTokens, durationMs });
     this.#deps.ledger.close(this, { outcome, status, durationMs }, spooled);
   }
 
-  #labelled(): { labels?: Readonly<Record<string, string>> } {
+  #labelFields(): { labels?: Readonly<Record<string, string>> } {
     return this.labels === null ? {} : { labels: this.labels };
   }
 
@@ -127,9 +127,9 @@ export class RequestRecord implements UsageSource {
       "fireworks-cached-prompt-tokens",
       `${this.cachedTokens}`,
       "fireworks-server-time-to-first-token",
-      seconds(this.timeToFirstTokenMs ?? totalMs),
+      formatSeconds(this.timeToFirstTokenMs ?? totalMs),
       "fireworks-server-processing-time",
-      seconds(totalMs),
+      formatSeconds(totalMs),
     ];
     if (this.#prediction !== undefined) {
       const { acceptedTokens, rejectedTokens } = this.#prediction;
@@ -151,6 +151,6 @@ export class RequestRecord implements UsageSource {
 }
 
 /** To 0.1 ms. */
-function seconds(ms: number): string {
+function formatSeconds(ms: number): string {
   return `${Math.round(ms * 10) / 10_000}`;
 }

@@ -72,7 +72,7 @@ export class ResponseWriter<Body extends TextParameters> {
       const plan = await this.#endpoint.planPrompt(this.#body, engine, this.#route.chatTemplate);
       if (plan.responseHeaders.length > 0) this.#headers = [...this.#headers, ...plan.responseHeaders];
       const { usage, aborted } = await this.#generateAll(plan, engine);
-      this.#record.usage(usage);
+      this.#record.setUsage(usage);
       if (aborted) this.#record.finish("cancelled", 499, null, () => {});
       else this.#complete(usage);
     } catch (thrown) {
@@ -136,7 +136,7 @@ export class ResponseWriter<Body extends TextParameters> {
       this.#choices[first + i] = new ChoiceOutput(plan.createParser(), this.#options);
     for await (const event of engine.generate(request, signal)) {
       if (event.type === "end") return event;
-      if (event.type === "start") this.#record.started(event);
+      if (event.type === "start") this.#record.addPromptUsage(event);
       // The prompt is every choice's.
       else if (event.type === "prompt") {
         for (let i = 0; i < request.n; i++) await this.#handleEvent(event, first + i, plan, signal);
@@ -163,7 +163,7 @@ export class ResponseWriter<Body extends TextParameters> {
     plan: PromptPlan,
     signal: AbortSignal,
   ): Promise<void> | null {
-    if (event.type === "delta") this.#record.delta();
+    if (event.type === "delta") this.#record.addDelta();
     const parts = this.#applyEvent(event, choice, plan);
     return this.#body.stream === true && !signal.aborted ? this.#writeParts(event, choice, parts) : null;
   }

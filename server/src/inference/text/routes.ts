@@ -1,13 +1,13 @@
 import type { Principal } from "../../control/api-keys/service.ts";
 import type { RawRoute } from "../../platform/http/server.ts";
 import type { TextParameters } from "./parameters.ts";
-import { type RecordDeps, RequestRecord } from "./record.ts";
+import { RequestRecord, type RequestRecordDeps } from "./record.ts";
 import { failRequest, serveText, type TextEndpoint, type TextServices } from "./serve.ts";
 
 /** Largest request body: room for the ten megabytes of base64 images the contract allows, and for any prompt. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
-export interface TextRouteDeps extends RecordDeps {
+export interface TextRouteDeps extends RequestRecordDeps {
   services: TextServices;
 }
 

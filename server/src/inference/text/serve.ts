@@ -73,7 +73,7 @@ export async function serveText<Body extends TextParameters>(
     checkCombinations(body);
     record.labels = body.metadata ?? null;
     const route = services.resolve(record.principal, body.model);
-    record.routeTo(route);
+    record.setRoute(route);
     const admission = services.admit(record.principal, route, {
       n: (body.n ?? 1) * (endpoint.countPrompts?.(body) ?? 1),
       bodySizeBytes: Number(target.header("content-length") ?? 0),
