@@ -6,74 +6,74 @@ import { logprobsJson, TokenLog, textOf } from "./token-log.ts";
 import { AssembledReply } from "./tools/reply.ts";
 
 /** The prompt of a choice, where a reply shows it. */
-export interface ShownPrompt {
+export interface ReturnedPrompt {
   tokens: readonly TokenInfo[];
   fragments: readonly string[];
 }
 
 /** One choice as it grows: its parts, its tokens, and what of both was asked for. */
 export class ChoiceOutput {
-  readonly #reader: OutputParser;
+  readonly #parser: OutputParser;
   readonly #options: ResponseOptions;
   readonly #assembled = new AssembledReply();
-  readonly #log: TokenLog | null;
-  #prompt: ShownPrompt | null = null;
-  #promptIdsShown = false;
+  readonly #tokenLog: TokenLog | null;
+  #prompt: ReturnedPrompt | null = null;
+  #promptIdsSent = false;
   #reasoning = "";
-  #raw = "";
-  #reason: ChoiceFinishReason = "stop";
+  #rawText = "";
+  #finishReason: ChoiceFinishReason = "stop";
 
   constructor(reader: OutputParser, wishes: ResponseOptions) {
-    this.#reader = reader;
+    this.#parser = reader;
     this.#options = wishes;
     const needsTokens = wishes.logprobs !== null || wishes.tokenIds || wishes.rawOutput;
-    this.#log = needsTokens ? new TokenLog() : null;
+    this.#tokenLog = needsTokens ? new TokenLog() : null;
   }
 
   /** Comes before any text. Gives what of it is part of the reply. */
-  prompt(prompt: ShownPrompt): readonly ContentPart[] {
+  addPrompt(prompt: ReturnedPrompt): readonly ContentPart[] {
     this.#prompt = prompt;
     const { echo, logprobs } = this.#options;
     if (echo === null) return [];
     const shown = prompt.tokens.slice(-echo.last);
-    if (logprobs !== null) this.#log?.add(shown);
+    if (logprobs !== null) this.#tokenLog?.add(shown);
     const text = textOf(Buffer.concat(shown.map((token) => token.bytes)));
-    return this.#keep(text === "" ? [] : [{ type: "content", text }]);
+    return this.#collect(text === "" ? [] : [{ type: "content", text }]);
   }
 
-  text(
+  addText(
     text: string,
     tokens: readonly TokenInfo[] | undefined,
     as?: "reasoning" | ToolCallFragment,
   ): readonly ContentPart[] {
-    if (this.#options.rawOutput) this.#raw += text;
-    if (tokens !== undefined) this.#log?.add(tokens);
-    return this.#keep(
-      as === undefined ? this.#reader.push(text) : (this.#reader.pushParsed?.(text, as) ?? []),
+    if (this.#options.rawOutput) this.#rawText += text;
+    if (tokens !== undefined) this.#tokenLog?.add(tokens);
+    return this.#collect(
+      as === undefined ? this.#parser.push(text) : (this.#parser.pushParsed?.(text, as) ?? []),
     );
   }
 
   finish(reason: FinishReason): readonly ContentPart[] {
-    const rest = this.#keep(this.#reader.flush());
-    this.#reason = this.#reader.finishReason(reason);
+    const rest = this.#collect(this.#parser.flush());
+    this.#finishReason = this.#parser.finishReason(reason);
     return rest;
   }
 
-  get reason(): ChoiceFinishReason {
-    return this.#reason;
+  get finishReason(): ChoiceFinishReason {
+    return this.#finishReason;
   }
 
   /** What was asked for about the tokens since the last call; for a chunk. `last`: the chunk that ends the choice. */
-  extras(last: boolean): ChoiceExtras {
-    if (this.#log === null && this.#prompt === null) return NO_EXTRAS;
-    return this.#extrasOf(this.#log?.take() ?? [], last);
+  takeExtras(last: boolean): ChoiceExtras {
+    if (this.#tokenLog === null && this.#prompt === null) return NO_EXTRAS;
+    return this.#extrasOf(this.#tokenLog?.take() ?? [], last);
   }
 
-  whole(): CompletedChoice {
+  toCompletedChoice(): CompletedChoice {
     const { content, calls } = this.#assembled;
-    const plain = this.#log === null && this.#prompt === null;
-    const extras = plain ? NO_EXTRAS : this.#extrasOf(this.#log?.all ?? [], true);
-    return { content, reasoning: this.#reasoning, calls, finishReason: this.#reason, extras };
+    const plain = this.#tokenLog === null && this.#prompt === null;
+    const extras = plain ? NO_EXTRAS : this.#extrasOf(this.#tokenLog?.all ?? [], true);
+    return { content, reasoning: this.#reasoning, calls, finishReason: this.#finishReason, extras };
   }
 
   #extrasOf(entries: ReturnType<TokenLog["take"]> | TokenLog["all"], last: boolean): ChoiceExtras {
@@ -82,34 +82,34 @@ export class ChoiceOutput {
     if (logprobs !== null) extras.logprobs = logprobsJson(entries, logprobs);
     if (tokenIds) {
       extras.tokenIds = entries.map((entry) => entry.id);
-      if (!this.#promptIdsShown && this.#prompt !== null) {
+      if (!this.#promptIdsSent && this.#prompt !== null) {
         extras.promptTokenIds = this.#prompt.tokens.map((token) => token.id);
-        this.#promptIdsShown = true;
+        this.#promptIdsSent = true;
       }
     }
-    if (rawOutput && last) extras.rawOutput = this.#rawJson();
+    if (rawOutput && last) extras.rawOutput = this.#rawOutputJson();
     return extras;
   }
 
-  #rawJson(): string {
+  #rawOutputJson(): string {
     const { logprobs, echo } = this.#options;
     const tokens = this.#prompt?.tokens ?? [];
     const fragments = this.#prompt?.fragments ?? [];
     // Echoed prompt tokens stand in the log before the completion's.
-    const all = this.#log?.all ?? [];
+    const all = this.#tokenLog?.all ?? [];
     const made = echo !== null && logprobs !== null ? all.slice(Math.min(echo.last, tokens.length)) : all;
     return JSON.stringify({
       prompt_fragments:
         fragments.length > 0 ? fragments : [textOf(Buffer.concat(tokens.map((token) => token.bytes)))],
       prompt_token_ids: tokens.map((token) => token.id),
-      completion: this.#raw,
+      completion: this.#rawText,
       completion_token_ids: made.map((entry) => entry.id),
       completion_logprobs:
         logprobs === null ? null : JSON.parse(logprobsJson(made, { kind: "openai", top: logprobs.top })),
     });
   }
 
-  #keep(parts: readonly ContentPart[]): readonly ContentPart[] {
+  #collect(parts: readonly ContentPart[]): readonly ContentPart[] {
     for (const part of parts) {
       if (part.type === "reasoning") this.#reasoning += part.text;
       else this.#assembled.add([part]);

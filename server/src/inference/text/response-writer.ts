@@ -171,9 +171,9 @@ export class ResponseWriter<Body extends TextParameters> {
   #applyEvent(event: ChoiceEvent, index: number, plan: PromptPlan): readonly ContentPart[] {
     const choice = this.#choices[index] as ChoiceOutput;
     if (event.type === "prompt")
-      return choice.prompt({ tokens: event.tokens, fragments: plan.promptFragments });
+      return choice.addPrompt({ tokens: event.tokens, fragments: plan.promptFragments });
     return event.type === "delta"
-      ? choice.text(event.text, event.tokens, event.as)
+      ? choice.addText(event.text, event.tokens, event.as)
       : choice.finish(event.reason);
   }
 
@@ -184,7 +184,7 @@ export class ResponseWriter<Body extends TextParameters> {
     const stream = this.#stream ?? (await this.#openStream());
     this.#writePendingFinish(stream, this.#chunkTail);
     const choice = this.#choices[index] as ChoiceOutput;
-    let extras = parts.length > 0 ? choice.extras(false) : NO_EXTRAS;
+    let extras = parts.length > 0 ? choice.takeExtras(false) : NO_EXTRAS;
     for (const part of parts) {
       const chunk = format.deltaChunk(this.#head, index, part, extras, this.#chunkTail);
       if (chunk === null) continue;
@@ -220,7 +220,13 @@ export class ResponseWriter<Body extends TextParameters> {
     this.#pendingFinish = null;
     const choice = this.#choices[held] as ChoiceOutput;
     stream.send(
-      this.#endpoint.serializer.finishChunk(this.#head, held, choice.reason, choice.extras(true), tail),
+      this.#endpoint.serializer.finishChunk(
+        this.#head,
+        held,
+        choice.finishReason,
+        choice.takeExtras(true),
+        tail,
+      ),
     );
   }
 
@@ -231,7 +237,7 @@ export class ResponseWriter<Body extends TextParameters> {
       const perfMetrics = this.#options.perfMetrics ? this.#record.perfMetrics() : undefined;
       const stream = this.#stream;
       if (stream === null) {
-        const choices = this.#choices.map((choice) => choice.whole());
+        const choices = this.#choices.map((choice) => choice.toCompletedChoice());
         const body = format.response(this.#head, choices, { usage, perfMetrics });
         const limits = this.#admission.headers(this.#record, true);
         this.#target.json(body, [...this.#headers, ...limits, ...this.#record.timingHeaders()]);
