@@ -1,8 +1,8 @@
 import type { FinishReason, TokenInfo, ToolCallFragment } from "../../engine/port.ts";
 import type { ResponseOptions } from "./engine-request.ts";
+import { decodeUtf8, logprobsJson, TokenLog } from "./logprobs.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "./output-parser.ts";
 import { type ChoiceExtras, type CompletedChoice, NO_EXTRAS } from "./response-serializer.ts";
-import { logprobsJson, TokenLog, textOf } from "./token-log.ts";
 import { AssembledReply } from "./tools/reply.ts";
 
 /** The prompt of a choice, where a reply shows it. */
@@ -37,7 +37,7 @@ export class ChoiceOutput {
     if (echo === null) return [];
     const shown = prompt.tokens.slice(-echo.last);
     if (logprobs !== null) this.#tokenLog?.add(shown);
-    const text = textOf(Buffer.concat(shown.map((token) => token.bytes)));
+    const text = decodeUtf8(Buffer.concat(shown.map((token) => token.bytes)));
     return this.#collect(text === "" ? [] : [{ type: "content", text }]);
   }
 
@@ -66,7 +66,7 @@ export class ChoiceOutput {
   /** What was asked for about the tokens since the last call; for a chunk. `last`: the chunk that ends the choice. */
   takeExtras(last: boolean): ChoiceExtras {
     if (this.#tokenLog === null && this.#prompt === null) return NO_EXTRAS;
-    return this.#extrasOf(this.#tokenLog?.take() ?? [], last);
+    return this.#extrasOf(this.#tokenLog?.takeNew() ?? [], last);
   }
 
   toCompletedChoice(): CompletedChoice {
@@ -76,7 +76,7 @@ export class ChoiceOutput {
     return { content, reasoning: this.#reasoning, calls, finishReason: this.#finishReason, extras };
   }
 
-  #extrasOf(entries: ReturnType<TokenLog["take"]> | TokenLog["all"], last: boolean): ChoiceExtras {
+  #extrasOf(entries: ReturnType<TokenLog["takeNew"]> | TokenLog["all"], last: boolean): ChoiceExtras {
     const { logprobs, tokenIds, rawOutput } = this.#options;
     const extras: ChoiceExtras = {};
     if (logprobs !== null) extras.logprobs = logprobsJson(entries, logprobs);
@@ -100,7 +100,7 @@ export class ChoiceOutput {
     const made = echo !== null && logprobs !== null ? all.slice(Math.min(echo.last, tokens.length)) : all;
     return JSON.stringify({
       prompt_fragments:
-        fragments.length > 0 ? fragments : [textOf(Buffer.concat(tokens.map((token) => token.bytes)))],
+        fragments.length > 0 ? fragments : [decodeUtf8(Buffer.concat(tokens.map((token) => token.bytes)))],
       prompt_token_ids: tokens.map((token) => token.id),
       completion: this.#rawText,
       completion_token_ids: made.map((entry) => entry.id),

@@ -1,13 +1,13 @@
 import type { EngineFeature, EngineInput, GenerateRequest, Sampling } from "../../engine/port.ts";
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
+import type { LogprobFormat } from "./logprobs.ts";
 import { maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
-import type { LogprobForm } from "./token-log.ts";
 
 /** What a reply shows besides its text. */
 export interface ResponseOptions {
-  logprobs: LogprobForm | null;
+  logprobs: LogprobFormat | null;
   tokenIds: boolean;
   rawOutput: boolean;
   /** The prompt in front of the output: all of it, or its last so many tokens. */

@@ -14,13 +14,13 @@ import type { Admission } from "../../metering/limits/service.ts";
 import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { engineRequest, type ResponseOptions } from "./engine-request.ts";
+import { parseLogprobFormat } from "./logprobs.ts";
 import type { ContentPart } from "./output-parser.ts";
 import { maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
 import type { RequestRecord } from "./record.ts";
 import { NO_EXTRAS, type ResponseHead, type ResponseTail } from "./response-serializer.ts";
 import type { ResponseStream, ResponseTarget, TextEndpoint, TextServices } from "./serve.ts";
-import { logprobFormOf } from "./token-log.ts";
 
 /** One reply in the making, whole or streamed. */
 export class ResponseWriter<Body extends TextParameters> {
@@ -273,7 +273,7 @@ type ChoiceEvent =
 
 function toResponseOptions(p: TextParameters): ResponseOptions {
   return {
-    logprobs: logprobFormOf(p),
+    logprobs: parseLogprobFormat(p),
     tokenIds: p.return_token_ids === true,
     rawOutput: p.raw_output === true,
     echo: p.echo_last ? { last: p.echo_last } : p.echo === true ? { last: Number.MAX_SAFE_INTEGER } : null,
