@@ -6,10 +6,10 @@ import type { PromptPlan } from "../text/prompt-plan.ts";
 import { type ReasoningSettings, reasoningOf } from "../text/reasoning/effort.ts";
 import { withHistory } from "../text/reasoning/history.ts";
 import { constraintOf, jsonAskedFor } from "../text/response-format.ts";
+import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import type { Turn } from "../text/tools/conversation.ts";
 import type { ToolRequest } from "../text/tools/definitions.ts";
 import { PreParsedOutput } from "../text/tools/pre-parsed-output.ts";
-import { unenforcedHeader } from "../text/unenforced.ts";
 import type { ChatCompletionRequest } from "./protocol.ts";
 import { countTokens, dropOldestTurns } from "./truncate.ts";
 
@@ -47,7 +47,7 @@ export async function planForRenderer(
     promptFragments: messages.map((message) => message.content),
     // Where the engine takes no grammars, the schema itself; how well it is followed is for the engine.
     ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
-    responseHeaders: unenforcedHeader(constraint?.unenforced ?? []),
+    responseHeaders: schemaWarningHeaders(constraint?.unenforced ?? []),
     createParser() {
       return new PreParsedOutput(
         tools && { names: tools.tools.map((tool) => tool.name), parallel: tools.parallel },

@@ -16,13 +16,13 @@ import {
 import { checkHistoryKept, historyVariables, withHistory } from "../text/reasoning/history.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
 import { constraintOf } from "../text/response-format.ts";
+import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.ts";
 import type { Turn } from "../text/tools/conversation.ts";
 import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
 import { type ChosenFormat, formatFor, syntaxesOf } from "../text/tools/formats.ts";
 import { type TemplateMessage, toolPrompt } from "../text/tools/prompt.ts";
 import { ToolCallParser } from "../text/tools/stream-parser.ts";
-import { unenforcedHeader } from "../text/unenforced.ts";
 import { planForRenderer } from "./plan-for-renderer.ts";
 import { type ChatCompletionRequest, turnsOf } from "./protocol.ts";
 import { renderSafely, type SafePrompt } from "./safe-prompt.ts";
@@ -112,7 +112,7 @@ export async function planChat(
           },
         }
       : {}),
-    responseHeaders: unenforcedHeader(constraint?.unenforced ?? []),
+    responseHeaders: schemaWarningHeaders(constraint?.unenforced ?? []),
     createParser: () =>
       new ChatOutputParser(
         thinks ? new ReasoningSplitter(reasoning, opened) : null,

@@ -2,7 +2,7 @@ import { badRequest } from "../../lib/errors.ts";
 import { plainTextPlan } from "../text/prompt-plan.ts";
 import { constraintOf } from "../text/response-format.ts";
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
-import { unenforcedHeader } from "../text/unenforced.ts";
+import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { completionPromptPrefix, parseCompletionRequest, promptCount, toEngineInputs } from "./protocol.ts";
 import { completionResponseSerializer } from "./response-serializer.ts";
 
@@ -25,7 +25,7 @@ export function completionRoute(deps: TextRouteDeps) {
         const constraint = await constraintOf(body);
         return plainTextPlan(
           toEngineInputs(body.prompt),
-          constraint && { grammar: constraint.grammar, headers: unenforcedHeader(constraint.unenforced) },
+          constraint && { grammar: constraint.grammar, headers: schemaWarningHeaders(constraint.unenforced) },
         );
       },
       serializer: completionResponseSerializer,

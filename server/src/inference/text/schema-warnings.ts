@@ -2,7 +2,7 @@
 const MAX_CHARS = 1_000;
 
 /** Names the keywords of a schema that the output may break, as a header; none when there are none. */
-export function unenforcedHeader(pointers: readonly string[]): readonly string[] {
+export function schemaWarningHeaders(pointers: readonly string[]): readonly string[] {
   if (pointers.length === 0) return [];
   const shown: string[] = [];
   let chars = 0;
