@@ -109,14 +109,14 @@ export type TextParameters = Static<typeof commonSchema>;
  * Contract parameters the platform does not honour yet, each with the values that ask for nothing. Any other value is
  * refused by name: a parameter is honoured or refused, never dropped.
  */
-const NOT_YET: Readonly<Record<string, readonly unknown[]>> = {
+const UNSUPPORTED: Readonly<Record<string, readonly unknown[]>> = {
   get_last_activation: [false],
   images: [[]],
   store: [false],
 };
 
 /** Compares with a neutral value, which is flat: a hostile value is never searched deeper than that. */
-function isSame(neutral: unknown, value: unknown): boolean {
+function equalsNeutral(neutral: unknown, value: unknown): boolean {
   if (typeof neutral !== "object" || neutral === null) return value === neutral;
   if (typeof value !== "object" || value === null) return false;
   if (Array.isArray(neutral) !== Array.isArray(value)) return false;
@@ -126,12 +126,12 @@ function isSame(neutral: unknown, value: unknown): boolean {
 }
 
 /** Removes parameters that ask for nothing; refuses, by name, those that ask for what is not there yet. */
-export function refuseNotYet(body: Record<string, unknown>): void {
+export function refuseUnsupported(body: Record<string, unknown>): void {
   for (const name in body) {
-    const neutral = NOT_YET[name];
-    if (neutral === undefined || !Object.hasOwn(NOT_YET, name)) continue;
+    const neutral = UNSUPPORTED[name];
+    if (neutral === undefined || !Object.hasOwn(UNSUPPORTED, name)) continue;
     const value = body[name];
-    const asksNothing = value === null || neutral.some((one) => isSame(one, value));
+    const asksNothing = value === null || neutral.some((one) => equalsNeutral(one, value));
     if (!asksNothing) throw badRequest(name, `The parameter ${name} is not supported yet with this value.`);
     delete body[name];
   }

@@ -2,7 +2,7 @@ import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { badRequest } from "../../lib/errors.ts";
 import { schemaError } from "../../lib/schema-error.ts";
-import { refuseNotYet } from "./parameters.ts";
+import { refuseUnsupported } from "./parameters.ts";
 
 /** A body checker compiled once from its schema. @throws AppError BAD_REQUEST naming the first offending field. */
 export function bodyParser<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
@@ -12,7 +12,7 @@ export function bodyParser<T extends TSchema>(schema: T): (body: unknown) => Sta
       throw badRequest("body", "The request body must be a JSON object.");
     }
     const merged = mergeExtraBody(body as Record<string, unknown>);
-    refuseNotYet(merged);
+    refuseUnsupported(merged);
     if (compiled.Check(merged)) return merged as Static<T>;
     throw schemaError(compiled.Errors(merged));
   };
