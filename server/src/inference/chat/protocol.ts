@@ -1,10 +1,10 @@
 import { type Static, Type } from "typebox";
 import { badRequest } from "../../lib/errors.ts";
 import { MAX_COUNT, textParameters, textPart } from "../text/parameters.ts";
+import { createRequestParser } from "../text/request-parser.ts";
 import { optional } from "../text/schema.ts";
 import { conversationOf, type RawMessage, type Turn, toolMessageFields } from "../text/tools/conversation.ts";
 import { toolParameters } from "../text/tools/definitions.ts";
-import { bodyParser } from "../text/validate.ts";
 
 const message = Type.Object(
   {
@@ -43,7 +43,7 @@ export const chatCompletionRequest = Type.Object(
 
 export type ChatCompletionRequest = Static<typeof chatCompletionRequest>;
 
-const parse = bodyParser(chatCompletionRequest);
+const parse = createRequestParser(chatCompletionRequest);
 
 /** @throws AppError BAD_REQUEST naming the field. */
 export function parseChatCompletionRequest(body: unknown): ChatCompletionRequest {

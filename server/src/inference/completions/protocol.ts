@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import type { EngineInput } from "../../engine/port.ts";
 import { textParameters } from "../text/parameters.ts";
-import { bodyParser } from "../text/validate.ts";
+import { createRequestParser } from "../text/request-parser.ts";
 
 /** Most prompts in one request. */
 const MAX_PROMPTS = 64;
@@ -25,7 +25,7 @@ export const completionRequest = Type.Object(
 export type CompletionRequest = Static<typeof completionRequest>;
 
 /** @throws AppError BAD_REQUEST naming the field. */
-export const parseCompletionRequest = bodyParser(completionRequest);
+export const parseCompletionRequest = createRequestParser(completionRequest);
 
 /** The prompts of a batch, or the one there is. */
 export function toEngineInputs(prompt: CompletionRequest["prompt"]): EngineInput[] {

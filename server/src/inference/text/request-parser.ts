@@ -5,7 +5,7 @@ import { schemaError } from "../../lib/schema-error.ts";
 import { refuseUnsupported } from "./parameters.ts";
 
 /** A body checker compiled once from its schema. @throws AppError BAD_REQUEST naming the first offending field. */
-export function bodyParser<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
+export function createRequestParser<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
   const compiled = Compile(schema);
   return (body) => {
     if (typeof body !== "object" || body === null || Array.isArray(body)) {
