@@ -1,8 +1,8 @@
 import { type Static, Type } from "typebox";
 import { badRequest } from "../../lib/errors.ts";
+import { optional } from "../text/optional.ts";
 import { MAX_COUNT, textParameters, textPart } from "../text/parameters.ts";
 import { createRequestParser } from "../text/request-parser.ts";
-import { optional } from "../text/schema.ts";
 import { conversationOf, type RawMessage, type Turn, toolMessageFields } from "../text/tools/conversation.ts";
 import { toolParameters } from "../text/tools/definitions.ts";
 

@@ -1,9 +1,9 @@
 import { type Static, Type } from "typebox";
 import type { Sampling } from "../../engine/port.ts";
 import { badRequest } from "../../lib/errors.ts";
+import { optional } from "./optional.ts";
 import { reasoningParameters } from "./reasoning/effort.ts";
 import { responseFormat } from "./response-format.ts";
-import { optional } from "./schema.ts";
 
 /** Learning rate of mirostat when the request names none; 0, the contract's default, would learn nothing. */
 const DEFAULT_MIROSTAT_LR = 0.1;

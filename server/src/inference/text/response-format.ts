@@ -3,7 +3,7 @@ import { GrammarError } from "../../engine/grammar/gbnf-parse.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { ANY_JSON_OBJECT, GrammarBuilder, grammarForSchema, grammarFromGbnf } from "./grammar/compile.ts";
 import { SchemaError } from "./grammar/schema-error.ts";
-import { optional } from "./schema.ts";
+import { optional } from "./optional.ts";
 
 const jsonSchema = Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.String()]);
 

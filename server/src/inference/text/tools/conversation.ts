@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { badRequest } from "../../../lib/errors.ts";
-import { optional } from "../schema.ts";
+import { optional } from "../optional.ts";
 import { functionName, MAX_TOOLS } from "./definitions.ts";
 import { checkJsonLimits, isObject } from "./json-limits.ts";
 

@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 import { badRequest } from "../../../lib/errors.ts";
-import { optional } from "../schema.ts";
+import { optional } from "../optional.ts";
 import type { JsonObject } from "./json-limits.ts";
 import { parametersSchema } from "./parameters-schema.ts";
 
