@@ -15,7 +15,7 @@ import {
 } from "../text/reasoning/formats.ts";
 import { checkHistoryKept, historyVariables, withHistory } from "../text/reasoning/history.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
-import { constraintOf } from "../text/response-format.ts";
+import { compileOutputConstraint } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.ts";
 import type { Turn } from "../text/tools/conversation.ts";
@@ -127,7 +127,7 @@ async function constrain(
   tools: ToolRequest | null,
   format: ChosenFormat,
 ): Promise<{ grammar: string; unenforced: readonly string[] } | null> {
-  const constraint = await constraintOf(body);
+  const constraint = await compileOutputConstraint(body);
   if (tools === null) return constraint;
   if (constraint !== null) {
     throw badRequest(

@@ -1,6 +1,6 @@
 import { badRequest } from "../../lib/errors.ts";
 import { plainTextPlan } from "../text/prompt-plan.ts";
-import { constraintOf } from "../text/response-format.ts";
+import { compileOutputConstraint } from "../text/response-format.ts";
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { completionPromptPrefix, parseCompletionRequest, promptCount, toEngineInputs } from "./protocol.ts";
@@ -22,7 +22,7 @@ export function completionRoute(deps: TextRouteDeps) {
           const field = body.thinking == null ? "reasoning_effort" : "thinking";
           throw badRequest(field, `${field} needs a chat template; use chat completions.`);
         }
-        const constraint = await constraintOf(body);
+        const constraint = await compileOutputConstraint(body);
         return plainTextPlan(
           toEngineInputs(body.prompt),
           constraint && { grammar: constraint.grammar, headers: schemaWarningHeaders(constraint.unenforced) },

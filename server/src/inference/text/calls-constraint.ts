@@ -1,6 +1,6 @@
 import { badRequest } from "../../lib/errors.ts";
 import { GrammarBuilder } from "./grammar/compile.ts";
-import { type Constraint, named } from "./response-format.ts";
+import { type OutputConstraint, withErrorField } from "./response-format.ts";
 import { beginOf } from "./tools/calls-text.ts";
 import { callableTools, type ToolRequest } from "./tools/definitions.ts";
 import { callsGrammar } from "./tools/forced.ts";
@@ -10,11 +10,11 @@ import type { CallSyntax } from "./tools/formats.ts";
  * The grammar of a reply that must be calls, or, where the model may choose, of text that may end in calls. Unenforced pointers begin with the number of the tool.
  * @throws AppError BAD_REQUEST naming the tool whose parameters can't be compiled, or not be enforced though `strict`.
  */
-export async function callsConstraint(request: ToolRequest, syntax: CallSyntax): Promise<Constraint> {
+export async function callsConstraint(request: ToolRequest, syntax: CallSyntax): Promise<OutputConstraint> {
   const builder = new GrammarBuilder();
   const calls = callsGrammar(syntax, request, builder);
   const root = request.choice.kind === "auto" ? `${builder.textWithout(beginOf(syntax))} (${calls})?` : calls;
-  const constraint = await named("tools", () => builder.finish(root));
+  const constraint = await withErrorField("tools", () => builder.finish(root));
   const tools = callableTools(request);
   for (const pointer of constraint.unenforced) {
     const index = Number.parseInt(pointer.replace(/^\//, ""), 10);

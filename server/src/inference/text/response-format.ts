@@ -24,7 +24,7 @@ export const responseFormat = Type.Object(
 );
 export type ResponseFormat = Static<typeof responseFormat>;
 
-export interface Constraint {
+export interface OutputConstraint {
   /** GBNF with the rule `root`. */
   grammar: string;
   /** JSON pointers of the schema's keywords that are not enforced. */
@@ -32,7 +32,7 @@ export interface Constraint {
 }
 
 /** The parameters that constrain the output. */
-export interface Constrained {
+export interface OutputConstraintParameters {
   response_format?: ResponseFormat | null;
   forced_generation?: string | null;
 }
@@ -41,28 +41,32 @@ export interface Constrained {
  * What the output must look like; null where anything goes.
  * @throws AppError BAD_REQUEST naming the field: broken schemas and grammars, with where and why.
  */
-export async function constraintOf(p: Constrained): Promise<Constraint | null> {
+export async function compileOutputConstraint(
+  p: OutputConstraintParameters,
+): Promise<OutputConstraint | null> {
   const format = p.response_format ?? null;
   if (p.forced_generation != null) {
     if (format !== null)
       throw badRequest("forced_generation", "Set forced_generation or response_format, not both.");
     const builder = new GrammarBuilder();
-    return named("forced_generation", () => builder.finish(builder.literal(p.forced_generation as string)));
+    return withErrorField("forced_generation", () =>
+      builder.finish(builder.literal(p.forced_generation as string)),
+    );
   }
   if (format === null || format.type === "text") return null;
   if (format.type === "grammar") {
     const path = "response_format.grammar";
     if (format.grammar == null) throw badRequest(path, `${path} is required.`);
     const source = format.grammar;
-    return named(path, async () => ({ grammar: await grammarFromGbnf(source), unenforced: [] }));
+    return withErrorField(path, async () => ({ grammar: await grammarFromGbnf(source), unenforced: [] }));
   }
   if (format.type === "json_object") {
     if (format.schema == null) return { grammar: ANY_JSON_OBJECT, unenforced: [] };
     const path = "response_format.schema";
-    return named(path, () => grammarForSchema(parsed(format.schema, path)));
+    return withErrorField(path, () => grammarForSchema(parseSchemaText(format.schema, path)));
   }
-  const { schema, strict, path } = wrapped(format);
-  const constraint = await named(path, () => grammarForSchema(schema));
+  const { schema, strict, path } = unwrapJsonSchema(format);
+  const constraint = await withErrorField(path, () => grammarForSchema(schema));
   if (strict && constraint.unenforced.length > 0) {
     throw badRequest(path, `strict: these keywords can't be enforced: ${constraint.unenforced.join(", ")}.`);
   }
@@ -70,13 +74,16 @@ export async function constraintOf(p: Constrained): Promise<Constraint | null> {
 }
 
 /** The schema asked for, already checked, or null for any JSON object; null altogether where no JSON is asked for. */
-export function jsonAskedFor({ response_format: format }: Constrained): { schema: object | null } | null {
+export function requestedJson({
+  response_format: format,
+}: OutputConstraintParameters): { schema: object | null } | null {
   if (format?.type === "json_object") {
     return {
-      schema: format.schema == null ? null : schemaObject(parsed(format.schema, "response_format.schema")),
+      schema:
+        format.schema == null ? null : schemaObject(parseSchemaText(format.schema, "response_format.schema")),
     };
   }
-  return format?.type === "json_schema" ? { schema: schemaObject(wrapped(format).schema) } : null;
+  return format?.type === "json_schema" ? { schema: schemaObject(unwrapJsonSchema(format).schema) } : null;
 }
 
 /** `true`, a schema too, as an object: most servers know no other. */
@@ -85,11 +92,11 @@ function schemaObject(schema: unknown): object {
 }
 
 /** OpenAI's wrapper `{name, schema, strict}`, or the schema itself. */
-function wrapped(format: ResponseFormat): { schema: unknown; strict: boolean; path: string } {
+function unwrapJsonSchema(format: ResponseFormat): { schema: unknown; strict: boolean; path: string } {
   const path = "response_format.json_schema";
   const given = format.json_schema ?? format.schema;
   if (given == null) throw badRequest(path, `${path} is required.`);
-  const value = parsed(given, path);
+  const value = parseSchemaText(given, path);
   const isWrapper = typeof value === "object" && value !== null && "schema" in value && !("type" in value);
   if (!isWrapper) return { schema: value, strict: false, path };
   const { schema, strict } = value as { schema: unknown; strict?: unknown };
@@ -99,7 +106,7 @@ function wrapped(format: ResponseFormat): { schema: unknown; strict: boolean; pa
   return { schema, strict: strict === true, path: `${path}.schema` };
 }
 
-function parsed(schema: unknown, path: string): unknown {
+function parseSchemaText(schema: unknown, path: string): unknown {
   if (typeof schema !== "string") return schema;
   try {
     return JSON.parse(schema);
@@ -109,7 +116,7 @@ function parsed(schema: unknown, path: string): unknown {
 }
 
 /** Errors of the compilers as refusals that name the field. */
-export async function named<T>(path: string, compile: () => Promise<T>): Promise<T> {
+export async function withErrorField<T>(path: string, compile: () => Promise<T>): Promise<T> {
   try {
     return await compile();
   } catch (error) {
