@@ -43,34 +43,34 @@ export function engineRequest(
     stream: p.stream === true,
   };
   refuseUnknownSampling(request, engine);
-  const features = new Features(engine);
+  const features = new EngineFeatures(engine);
   const grammarParam = p.forced_generation == null ? "response_format" : "forced_generation";
-  if (plan.grammar !== undefined && features.need("grammar", grammarParam)) request.grammar = plan.grammar;
-  if (plan.json !== undefined && features.need("json", "response_format")) request.json = plan.json;
+  if (plan.grammar !== undefined && features.require("grammar", grammarParam)) request.grammar = plan.grammar;
+  if (plan.json !== undefined && features.require("json", "response_format")) request.json = plan.json;
   const thinkingParam = p.thinking == null ? "reasoning_effort" : "thinking";
-  if (plan.thinking !== undefined && features.need("thinking", thinkingParam))
+  if (plan.thinking !== undefined && features.require("thinking", thinkingParam))
     request.thinking = plan.thinking;
   const idsParam = wishes.tokenIds ? "return_token_ids" : wishes.rawOutput ? "raw_output" : null;
   const tokensParam = wishes.logprobs === null ? idsParam : "logprobs";
-  if (tokensParam !== null && features.need("logprobs", tokensParam)) {
+  if (tokensParam !== null && features.require("logprobs", tokensParam)) {
     request.logprobs = wishes.logprobs?.top ?? 0;
   }
   const echoParam = p.echo_last ? "echo_last" : "echo";
   const promptParam = wishes.echo === null ? idsParam : echoParam;
-  if (promptParam !== null && features.need("promptTokens", promptParam)) {
+  if (promptParam !== null && features.require("promptTokens", promptParam)) {
     const withLogprobs = wishes.echo !== null && wishes.logprobs !== null;
-    if (withLogprobs) features.need("promptLogprobs", echoParam);
+    if (withLogprobs) features.require("promptLogprobs", echoParam);
     request.prompt = { logprobs: withLogprobs };
   }
-  if (input.kind === "text" && input.plain !== undefined) features.need("plainText", "safe_tokenization");
-  if (p.min_tokens && features.need("minTokens", "min_tokens")) request.minTokens = p.min_tokens;
-  if (p.ignore_eos && features.need("ignoreEos", "ignore_eos")) request.ignoreEos = true;
+  if (input.kind === "text" && input.plain !== undefined) features.require("plainText", "safe_tokenization");
+  if (p.min_tokens && features.require("minTokens", "min_tokens")) request.minTokens = p.min_tokens;
+  if (p.ignore_eos && features.require("ignoreEos", "ignore_eos")) request.ignoreEos = true;
   addPrediction(request, p, features);
   addCache(request, p, owner, features);
   return request;
 }
 
-class Features {
+class EngineFeatures {
   readonly #engine: ReplicaLease;
 
   constructor(engine: ReplicaLease) {
@@ -82,14 +82,14 @@ class Features {
   }
 
   /** @throws AppError BAD_REQUEST naming the parameter. */
-  need(feature: EngineFeature, param: string): true {
+  require(feature: EngineFeature, param: string): true {
     if (this.has(feature)) return true;
     throw unsupported(param);
   }
 }
 
 /** A prediction changes what the output costs, not what it is: an engine without it answers all the same. */
-function addPrediction(request: GenerateRequest, p: TextParameters, features: Features): void {
+function addPrediction(request: GenerateRequest, p: TextParameters, features: EngineFeatures): void {
   if (p.disable_speculation === true) {
     if (features.has("disableSpeculation")) request.disableSpeculation = true;
     return;
@@ -105,11 +105,16 @@ function addPrediction(request: GenerateRequest, p: TextParameters, features: Fe
   }
 }
 
-function addCache(request: GenerateRequest, p: TextParameters, owner: CacheOwner, features: Features): void {
+function addCache(
+  request: GenerateRequest,
+  p: TextParameters,
+  owner: CacheOwner,
+  features: EngineFeatures,
+): void {
   const key = p.prompt_cache_isolation_key ?? owner.isolationKey;
   if (features.has("cacheScope")) request.cacheScope = `${owner.accountId ?? ""}\n${key ?? ""}`;
   else if (key != null) throw unsupported("prompt_cache_isolation_key");
-  if (p.prompt_cache_max_len != null && features.need("cacheMaxTokens", "prompt_cache_max_len")) {
+  if (p.prompt_cache_max_len != null && features.require("cacheMaxTokens", "prompt_cache_max_len")) {
     request.cacheMaxTokens = p.prompt_cache_max_len;
   }
 }
