@@ -1,10 +1,10 @@
 import { badRequest } from "../../lib/errors.ts";
 import { GrammarBuilder } from "./grammar/compile.ts";
 import { type OutputConstraint, withErrorField } from "./response-format.ts";
-import { beginOf } from "./tools/calls-text.ts";
 import { callableTools, type ToolRequest } from "./tools/definitions.ts";
 import { callsGrammar } from "./tools/forced.ts";
 import type { CallSyntax } from "./tools/formats.ts";
+import { toolCallsPrefix } from "./tools/tool-call-format.ts";
 
 /**
  * The grammar of a reply that must be calls, or, where the model may choose, of text that may end in calls. Unenforced pointers begin with the number of the tool.
@@ -13,7 +13,8 @@ import type { CallSyntax } from "./tools/formats.ts";
 export async function callsConstraint(request: ToolRequest, syntax: CallSyntax): Promise<OutputConstraint> {
   const builder = new GrammarBuilder();
   const calls = callsGrammar(syntax, request, builder);
-  const root = request.choice.kind === "auto" ? `${builder.textWithout(beginOf(syntax))} (${calls})?` : calls;
+  const root =
+    request.choice.kind === "auto" ? `${builder.textWithout(toolCallsPrefix(syntax))} (${calls})?` : calls;
   const constraint = await withErrorField("tools", () => builder.finish(root));
   const tools = callableTools(request);
   for (const pointer of constraint.unenforced) {

@@ -1,6 +1,6 @@
-import { beginOf, callFrame } from "./calls-text.ts";
 import { callableTools, type ToolRequest } from "./definitions.ts";
 import type { CallSyntax } from "./formats.ts";
+import { toolCallFrame, toolCallsPrefix } from "./tool-call-format.ts";
 
 /** Most calls a grammar lets one reply make; without an end a weak model would never find one. */
 export const MAX_PARALLEL_CALLS = 16;
@@ -28,13 +28,13 @@ export function callsGrammar(
   { afterBegin = false } = {},
 ): string {
   const literal = (text: string): string[] => (text === "" ? [] : [parts.literal(text)]);
-  const { beforeName, beforeArguments, after } = callFrame(syntax);
+  const { beforeName, beforeArguments, after } = toolCallFrame(syntax);
   const choices = callableTools(request).map(
     (tool) => `${parts.literal(tool.name + beforeArguments)} ${parts.schema(tool.parameters)}`,
   );
   const call = parts.rule([...literal(beforeName), `(${choices.join(" | ")})`, ...literal(after)].join(" "));
   const several = request.parallel && request.choice.kind !== "named";
-  const begin = beginOf(syntax);
+  const begin = toolCallsPrefix(syntax);
   const next = literal(syntax.list ? syntax.separator : syntax.separator + begin);
   const more = several ? [`(${[...next, call].join(" ")}){0,${MAX_PARALLEL_CALLS - 1}}`] : [];
   return [

@@ -1,12 +1,12 @@
 import { Template } from "@huggingface/jinja";
 import { describe, expect, test } from "vitest";
-import { callsText } from "./calls-text.ts";
 import type { Turn } from "./conversation.ts";
 import { toolRequestOf } from "./definitions.ts";
 import { formatFor, isToolFormatName, syntaxesOf, TOOL_FORMATS } from "./formats.ts";
 import { systemText, toolPrompt } from "./prompt.ts";
 import { AssembledReply } from "./reply.ts";
 import { ToolCallParser } from "./stream-parser.ts";
+import { formatToolCalls } from "./tool-call-format.ts";
 
 const request = toolRequestOf({
   tools: [
@@ -153,7 +153,7 @@ describe("any other template", () => {
 
   test("every family's system text shows a form that its parser takes for a call", () => {
     for (const format of TOOL_FORMATS) {
-      const example = callsText(format.syntax, [
+      const example = formatToolCalls(format.syntax, [
         { name: "function_name", arguments: '{"argument": "value"}' },
       ]);
       expect(systemText(format.syntax, request)).toContain(example);

@@ -1,8 +1,8 @@
-import { callsText } from "./calls-text.ts";
 import type { PastCall, Turn } from "./conversation.ts";
 import { type ToolRequest, toolJson } from "./definitions.ts";
 import type { CallSyntax, ChosenFormat } from "./formats.ts";
 import type { JsonObject } from "./json-limits.ts";
+import { formatToolCalls } from "./tool-call-format.ts";
 
 /** A message as chat templates read it. */
 export interface TemplateMessage {
@@ -78,7 +78,7 @@ function plainMessages(
       messages.push(results);
     } else {
       results = null;
-      messages.push(plainMessage(turn, turn.calls === undefined ? "" : callsText(syntax, turn.calls)));
+      messages.push(plainMessage(turn, turn.calls === undefined ? "" : formatToolCalls(syntax, turn.calls)));
     }
   }
   if (request === null) return messages;
@@ -114,7 +114,7 @@ export function systemText(syntax: CallSyntax, request: ToolRequest): string {
     ...tools.map((tool) => JSON.stringify(toolJson(tool).function)),
     "</tools>",
     "To call a function, reply in exactly this form, with its name and its arguments:",
-    callsText(syntax, [example]),
+    formatToolCalls(syntax, [example]),
   ];
   if (choice.kind === "named") lines.push(`Call the function ${choice.name} now.`);
   else if (choice.kind === "any") lines.push("Call a function now.");

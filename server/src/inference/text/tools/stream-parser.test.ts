@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { callsText } from "./calls-text.ts";
 import { syntaxesOf, TOOL_FORMATS, type ToolFormat, type ToolFormatName } from "./formats.ts";
 import { AssembledReply } from "./reply.ts";
 import { ToolCallParser, type ToolCallParserOptions, type ToolEvent } from "./stream-parser.ts";
+import { formatToolCalls } from "./tool-call-format.ts";
 
 const NAMES = ["get_weather", "get_time", "get", "a-b"];
 
@@ -101,7 +101,7 @@ function soup(format: ToolFormat): fc.Arbitrary<string> {
     .array(
       fc.oneof(
         fc.constantFrom(...scraps),
-        call.map((c) => callsText(format.syntax, [c])),
+        call.map((c) => formatToolCalls(format.syntax, [c])),
         json,
       ),
       {
@@ -117,7 +117,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
   test("calls written in the family's form come back, arguments to the letter", () => {
     fc.assert(
       fc.property(fc.array(call, { minLength: 1, maxLength: 4 }), fc.boolean(), (calls, constrained) => {
-        const text = callsText(format.syntax, calls);
+        const text = formatToolCalls(format.syntax, calls);
         const { content, calls: found } = summary(parse(name, [text], { constrained }));
         expect(content).toBe("");
         expect(found).toEqual(calls.map((c) => [c.name, c.arguments]));
@@ -133,7 +133,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
       },
       { name: "get", arguments: "{}" },
     ];
-    const text = `${format.syntax.bare ? "" : "Let me see < [ f.\n"}${callsText(format.syntax, calls)}\n so <tool`;
+    const text = `${format.syntax.bare ? "" : "Let me see < [ f.\n"}${formatToolCalls(format.syntax, calls)}\n so <tool`;
     for (const constrained of [false, true]) {
       const whole = joined(parse(name, [text], { constrained }));
       expect(summary(whole).calls).toHaveLength(2);
@@ -184,7 +184,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
 
   test("a name that is not among the tools never becomes a call; its text stays content", () => {
     for (const wrong of ["nobody", "get_weathe", "get_weatherr", "GET"]) {
-      const text = callsText(format.syntax, [{ name: wrong, arguments: '{"a": {"b": 1}}' }]);
+      const text = formatToolCalls(format.syntax, [{ name: wrong, arguments: '{"a": {"b": 1}}' }]);
       for (const constrained of [false, true]) {
         expect(summary(parse(name, [...text], { constrained }))).toEqual({ content: text, calls: [] });
       }
@@ -192,7 +192,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
   });
 
   test("broken arguments stay content", () => {
-    const good = callsText(format.syntax, [{ name: "get", arguments: '{"a": 1}' }]);
+    const good = formatToolCalls(format.syntax, [{ name: "get", arguments: '{"a": 1}' }]);
     for (const broken of [
       '{"a": 01}',
       '{"a" 1}',
@@ -209,7 +209,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
   });
 
   test("only the first call counts where calls may not be parallel", () => {
-    const text = callsText(format.syntax, [
+    const text = formatToolCalls(format.syntax, [
       { name: "get", arguments: "{}" },
       { name: "get_time", arguments: "{}" },
     ]);
@@ -221,7 +221,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
 
   test("a constrained call starts with its name and its arguments follow as they come", () => {
     const args = '{"city": "Paris", "days": [1, 2]}';
-    const text = callsText(format.syntax, [{ name: "get_weather", arguments: args }]);
+    const text = formatToolCalls(format.syntax, [{ name: "get_weather", arguments: args }]);
     let ids = 0;
     const parser = new ToolCallParser({
       syntaxes: syntaxesOf(format),
@@ -242,7 +242,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
   });
 
   test("output cut off inside a call: kept as content, or the announced call ended", () => {
-    const text = callsText(format.syntax, [{ name: "get_weather", arguments: '{"city": "Paris"}' }]);
+    const text = formatToolCalls(format.syntax, [{ name: "get_weather", arguments: '{"city": "Paris"}' }]);
     const end = text.indexOf('"Paris"') + 3;
     for (let length = 1; length <= end; length++) {
       const cut = text.slice(0, length);
@@ -345,7 +345,7 @@ describe("what counts as a call", () => {
   });
 
   test("identifiers are call_ and 24 letters and digits, each another", () => {
-    const text = callsText(formatOf("hermes").syntax, Array(50).fill({ name: "get", arguments: "{}" }));
+    const text = formatToolCalls(formatOf("hermes").syntax, Array(50).fill({ name: "get", arguments: "{}" }));
     const parser = new ToolCallParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
     const { calls } = reply([...parser.push(text), ...parser.flush()]);
     expect(new Set(calls.map((c) => c.id)).size).toBe(50);

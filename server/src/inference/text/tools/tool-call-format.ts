@@ -1,7 +1,7 @@
 import type { CallSyntax } from "./formats.ts";
 
 /** What stands around the arguments of one call, `begin` and a list's brackets left out. */
-export interface CallFrame {
+export interface ToolCallFrame {
   /** Up to the name; the same for every function. */
   beforeName: string;
   /** From the name to the arguments. */
@@ -9,7 +9,7 @@ export interface CallFrame {
   after: string;
 }
 
-export function callFrame(syntax: CallSyntax): CallFrame {
+export function toolCallFrame(syntax: CallSyntax): ToolCallFrame {
   const { head, padding, end } = syntax;
   if (head.kind === "tag") {
     return { beforeName: "", beforeArguments: head.nameEnd + padding, after: padding + end };
@@ -22,14 +22,17 @@ export function callFrame(syntax: CallSyntax): CallFrame {
 }
 
 /** What stands before a single call, or before all of a list. */
-export function beginOf(syntax: CallSyntax): string {
+export function toolCallsPrefix(syntax: CallSyntax): string {
   return syntax.bare ? "" : syntax.begin;
 }
 
 /** Calls as the family writes them. `arguments` are JSON texts. */
-export function callsText(syntax: CallSyntax, calls: readonly { name: string; arguments: string }[]): string {
-  const { beforeName, beforeArguments, after } = callFrame(syntax);
-  const begin = beginOf(syntax);
+export function formatToolCalls(
+  syntax: CallSyntax,
+  calls: readonly { name: string; arguments: string }[],
+): string {
+  const { beforeName, beforeArguments, after } = toolCallFrame(syntax);
+  const begin = toolCallsPrefix(syntax);
   const each = syntax.list ? "" : begin;
   const texts = calls.map((call) => each + beforeName + call.name + beforeArguments + call.arguments + after);
   const joined = texts.join(syntax.separator);
