@@ -1,7 +1,6 @@
 import type { EngineModelInfo } from "../../engine/port.ts";
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
-import { callsConstraint } from "../text/calls-constraint.ts";
 import { ChatOutputParser } from "../text/output-parser.ts";
 import { maxTokensOf } from "../text/parameters.ts";
 import type { PromptPlan } from "../text/prompt-plan.ts";
@@ -18,6 +17,7 @@ import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
 import { compileOutputConstraint } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.ts";
+import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { Turn } from "../text/tools/conversation.ts";
 import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
 import { type ChosenFormat, formatFor, syntaxesOf } from "../text/tools/formats.ts";
@@ -137,7 +137,7 @@ async function constrain(
   }
   // A model that may choose is left alone, unless a tool demands that its schema holds.
   if (tools.choice.kind === "auto" && !tools.tools.some((tool) => tool.strict)) return null;
-  return callsConstraint(tools, format.format.syntax);
+  return toolCallConstraint(tools, format.format.syntax);
 }
 
 function parserOf(tools: ToolRequest, { format }: ChosenFormat): ToolCallParser {

@@ -2,17 +2,20 @@ import { badRequest } from "../../lib/errors.ts";
 import { GrammarBuilder } from "./grammar/compile.ts";
 import { type OutputConstraint, withErrorField } from "./response-format.ts";
 import { callableTools, type ToolRequest } from "./tools/definitions.ts";
-import { callsGrammar } from "./tools/forced.ts";
 import type { CallSyntax } from "./tools/formats.ts";
 import { toolCallsPrefix } from "./tools/tool-call-format.ts";
+import { toolCallGrammar } from "./tools/tool-call-grammar.ts";
 
 /**
  * The grammar of a reply that must be calls, or, where the model may choose, of text that may end in calls. Unenforced pointers begin with the number of the tool.
  * @throws AppError BAD_REQUEST naming the tool whose parameters can't be compiled, or not be enforced though `strict`.
  */
-export async function callsConstraint(request: ToolRequest, syntax: CallSyntax): Promise<OutputConstraint> {
+export async function toolCallConstraint(
+  request: ToolRequest,
+  syntax: CallSyntax,
+): Promise<OutputConstraint> {
   const builder = new GrammarBuilder();
-  const calls = callsGrammar(syntax, request, builder);
+  const calls = toolCallGrammar(syntax, request, builder);
   const root =
     request.choice.kind === "auto" ? `${builder.textWithout(toolCallsPrefix(syntax))} (${calls})?` : calls;
   const constraint = await withErrorField("tools", () => builder.finish(root));

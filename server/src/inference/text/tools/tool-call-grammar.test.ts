@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Tool, ToolRequest } from "./definitions.ts";
-import { callsGrammar, type GrammarParts, MAX_PARALLEL_CALLS } from "./forced.ts";
 import { syntaxesOf, TOOL_FORMATS } from "./formats.ts";
 import { AssembledReply } from "./reply.ts";
 import { ToolCallParser } from "./stream-parser.ts";
+import { type GrammarExpressionBuilder, MAX_PARALLEL_CALLS, toolCallGrammar } from "./tool-call-grammar.ts";
 
 const tools: Tool[] = ["get_weather", "get", "get-time"].map((name) => ({
   name,
@@ -17,8 +17,8 @@ function request(change: Partial<ToolRequest> = {}): ToolRequest {
   return { tools, choice: { kind: "any" }, parallel: true, ...change };
 }
 
-/** The few notions of GBNF that `callsGrammar` may use, written out so that texts can be drawn from them. */
-class Sampler implements GrammarParts {
+/** The few notions of GBNF that `toolCallGrammar` may use, written out so that texts can be drawn from them. */
+class Sampler implements GrammarExpressionBuilder {
   readonly rules: string[] = [];
   readonly #draw: (below: number) => number;
 
@@ -96,7 +96,7 @@ function sampled(
 ) {
   let next = 0;
   const sampler = new Sampler((below) => (draws[next++ % draws.length] ?? 0) % below);
-  return sampler.sample(callsGrammar(format.syntax, r, sampler, { afterBegin }));
+  return sampler.sample(toolCallGrammar(format.syntax, r, sampler, { afterBegin }));
 }
 
 function parse(format: (typeof TOOL_FORMATS)[number], text: string, constrained: boolean): AssembledReply {

@@ -6,7 +6,7 @@ import { toolCallFrame, toolCallsPrefix } from "./tool-call-format.ts";
 export const MAX_PARALLEL_CALLS = 16;
 
 /** What is needed of a grammar compiler. Each returns a GBNF expression that can stand in a sequence. */
-export interface GrammarParts {
+export interface GrammarExpressionBuilder {
   /** A terminal that matches exactly this text. */
   literal(text: string): string;
   /** Matches the JSON texts that the schema allows. */
@@ -21,10 +21,10 @@ export interface GrammarParts {
  * @param afterBegin the text up to and including `syntax.begin` has been generated already: where a model that may
  *   choose has begun a call.
  */
-export function callsGrammar(
+export function toolCallGrammar(
   syntax: CallSyntax,
   request: ToolRequest,
-  parts: GrammarParts,
+  parts: GrammarExpressionBuilder,
   { afterBegin = false } = {},
 ): string {
   const literal = (text: string): string[] => (text === "" ? [] : [parts.literal(text)]);
