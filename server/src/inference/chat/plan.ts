@@ -20,9 +20,9 @@ import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { Turn } from "../text/tools/conversation.ts";
 import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
-import { type ChosenFormat, formatFor, syntaxesOf } from "../text/tools/formats.ts";
 import { type TemplateMessage, toolPrompt } from "../text/tools/prompt.ts";
 import { ToolCallParser } from "../text/tools/stream-parser.ts";
+import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
 import { planForRenderer } from "./plan-for-renderer.ts";
 import { type ChatCompletionRequest, turnsOf } from "./protocol.ts";
 import { renderSafely, type SafePrompt } from "./safe-prompt.ts";
@@ -31,7 +31,7 @@ import { countTokens, dropOldestTurns } from "./truncate.ts";
 /** What a model's chat template says about the model; worked out once a model. */
 interface Traits {
   template: ChatTemplate;
-  tools: ChosenFormat;
+  tools: SelectedToolFormat;
   /** Null: the model doesn't reason. */
   reasoning: ReasoningFormat | null;
 }
@@ -49,7 +49,7 @@ function traitsOf(model: EngineModelInfo, own: string | null): Traits {
   if (known === undefined) {
     known = {
       template: chatTemplate(source, bosToken, eosToken),
-      tools: formatFor(undefined, source),
+      tools: selectToolFormat(undefined, source),
       reasoning: reasoningFormatFor(undefined, source),
     };
     // Owners may change their templates: what is not asked for any more has to go at some point.
@@ -125,7 +125,7 @@ export async function planChat(
 async function constrain(
   body: ChatCompletionRequest,
   tools: ToolRequest | null,
-  format: ChosenFormat,
+  format: SelectedToolFormat,
 ): Promise<{ grammar: string; unenforced: readonly string[] } | null> {
   const constraint = await compileOutputConstraint(body);
   if (tools === null) return constraint;
@@ -140,7 +140,7 @@ async function constrain(
   return toolCallConstraint(tools, format.format.syntax);
 }
 
-function parserOf(tools: ToolRequest, { format }: ChosenFormat): ToolCallParser {
+function parserOf(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallParser {
   return new ToolCallParser({
     syntaxes: syntaxesOf(format),
     names: tools.tools.map((tool) => tool.name),

@@ -2,9 +2,9 @@ import { badRequest } from "../../lib/errors.ts";
 import { GrammarBuilder } from "./grammar/compile.ts";
 import { type OutputConstraint, withErrorField } from "./response-format.ts";
 import { callableTools, type ToolRequest } from "./tools/definitions.ts";
-import type { CallSyntax } from "./tools/formats.ts";
 import { toolCallsPrefix } from "./tools/tool-call-format.ts";
 import { toolCallGrammar } from "./tools/tool-call-grammar.ts";
+import type { ToolCallSyntax } from "./tools/tool-call-syntax.ts";
 
 /**
  * The grammar of a reply that must be calls, or, where the model may choose, of text that may end in calls. Unenforced pointers begin with the number of the tool.
@@ -12,7 +12,7 @@ import { toolCallGrammar } from "./tools/tool-call-grammar.ts";
  */
 export async function toolCallConstraint(
   request: ToolRequest,
-  syntax: CallSyntax,
+  syntax: ToolCallSyntax,
 ): Promise<OutputConstraint> {
   const builder = new GrammarBuilder();
   const calls = toolCallGrammar(syntax, request, builder);

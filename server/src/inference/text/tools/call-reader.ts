@@ -1,6 +1,6 @@
-import type { CallSyntax } from "./formats.ts";
 import { isObject } from "./json-limits.ts";
 import { ObjectScanner } from "./object-scanner.ts";
+import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
 const ARGUMENT_KEYS = ['"arguments"', '"parameters"'];
 const NAME_KEY = '"name"';
@@ -10,7 +10,7 @@ const KEYS = [NAME_KEY, ...ARGUMENT_KEYS, ...IGNORED_KEYS];
 
 /** Reads one call, from what follows its beginning to the end of its JSON, character by character. */
 export class CallReader {
-  readonly syntax: CallSyntax;
+  readonly syntax: ToolCallSyntax;
   /** The function's name once it is complete and one of the allowed. */
   name: string | null = null;
   /** This can't be a call any more; its object is still read to its end, so that nothing inside it is taken for one. */
@@ -29,7 +29,7 @@ export class CallReader {
   #nameRaw = "";
   #partBefore = "syntax";
 
-  constructor(syntax: CallSyntax, names: readonly string[], inList: boolean) {
+  constructor(syntax: ToolCallSyntax, names: readonly string[], inList: boolean) {
     this.syntax = syntax;
     this.inList = inList;
     this.#names = names;

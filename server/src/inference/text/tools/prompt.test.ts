@@ -2,11 +2,11 @@ import { Template } from "@huggingface/jinja";
 import { describe, expect, test } from "vitest";
 import type { Turn } from "./conversation.ts";
 import { toolRequestOf } from "./definitions.ts";
-import { formatFor, isToolFormatName, syntaxesOf, TOOL_FORMATS } from "./formats.ts";
 import { systemText, toolPrompt } from "./prompt.ts";
 import { AssembledReply } from "./reply.ts";
 import { ToolCallParser } from "./stream-parser.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
+import { isToolFormatName, selectToolFormat, syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
 
 const request = toolRequestOf({
   tools: [
@@ -44,7 +44,7 @@ const CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}
 describe("the format of a model", () => {
   test("shows in its chat template", () => {
     const shown = (template: string | null) => {
-      const { format, native, argumentsAs } = formatFor(undefined, template);
+      const { format, native, argumentsAs } = selectToolFormat(undefined, template);
       return `${format.name} ${native} ${argumentsAs}`;
     };
     expect(shown(HERMES)).toBe("hermes true object");
@@ -68,18 +68,18 @@ describe("the format of a model", () => {
   });
 
   test("is the catalog's hint where there is one", () => {
-    expect(formatFor("mistral", null)).toMatchObject({ format: { name: "mistral" }, native: false });
-    expect(formatFor("hermes", HERMES)).toMatchObject({ format: { name: "hermes" }, native: true });
-    expect(formatFor("generic", HERMES)).toMatchObject({ format: { name: "generic" }, native: false });
-    expect(formatFor("llama3-json", HERMES).native).toBe(false);
-    expect(() => formatFor("nothing", null)).toThrow(RangeError);
+    expect(selectToolFormat("mistral", null)).toMatchObject({ format: { name: "mistral" }, native: false });
+    expect(selectToolFormat("hermes", HERMES)).toMatchObject({ format: { name: "hermes" }, native: true });
+    expect(selectToolFormat("generic", HERMES)).toMatchObject({ format: { name: "generic" }, native: false });
+    expect(selectToolFormat("llama3-json", HERMES).native).toBe(false);
+    expect(() => selectToolFormat("nothing", null)).toThrow(RangeError);
     expect(isToolFormatName("hermes") && !isToolFormatName("nothing")).toBe(true);
   });
 });
 
 describe("a template that knows tools", () => {
   test("gets tools and messages as they are", () => {
-    const prompt = toolPrompt(formatFor(undefined, HERMES), turns, request);
+    const prompt = toolPrompt(selectToolFormat(undefined, HERMES), turns, request);
     expect(prompt.tools).toEqual([
       {
         type: "function",
@@ -103,21 +103,21 @@ describe("a template that knows tools", () => {
   });
 
   test("gets no tools when none may be used, and texts where it joins them", () => {
-    const chosen = { ...formatFor(undefined, HERMES), argumentsAs: "text" as const };
+    const chosen = { ...selectToolFormat(undefined, HERMES), argumentsAs: "text" as const };
     const prompt = toolPrompt(chosen, turns, null);
     expect(prompt.tools).toBeNull();
     expect(prompt.messages[1]?.tool_calls?.[0]?.function.arguments).toBe('{"city": "Rome"}');
   });
 
   test("gets identifiers of the length its family demands, the same for call and result", () => {
-    const { messages } = toolPrompt(formatFor(undefined, "{{ tools }}[TOOL_CALLS]"), turns, request);
+    const { messages } = toolPrompt(selectToolFormat(undefined, "{{ tools }}[TOOL_CALLS]"), turns, request);
     expect(messages[1]?.tool_calls?.map((call) => call.id)).toEqual(["000000001", "000000002"]);
     expect(messages.slice(2).map((message) => message.tool_call_id)).toEqual(["000000001", "000000002"]);
   });
 });
 
 describe("any other template", () => {
-  const chosen = formatFor(undefined, CHATML);
+  const chosen = selectToolFormat(undefined, CHATML);
 
   test("gets plain messages: tools as system text, calls in the answer, results from the user", () => {
     const { messages, tools } = toolPrompt(chosen, turns, request);
@@ -144,7 +144,7 @@ describe("any other template", () => {
   });
 
   test("gets them from users and assistants in turn, and no system message where it refuses one", () => {
-    const refusing = formatFor(undefined, "{{ raise_exception('System role not supported') }}");
+    const refusing = selectToolFormat(undefined, "{{ raise_exception('System role not supported') }}");
     const { messages } = toolPrompt(refusing, [...turns, { role: "user", content: "And?" }], request);
     expect(messages.map((message) => message.role)).toEqual(["user", "assistant", "user"]);
     expect(messages[0]?.content).toMatch(/^You can call [\s\S]*\n\nq$/);

@@ -1,8 +1,8 @@
 import type { PastCall, Turn } from "./conversation.ts";
 import { type ToolRequest, toolJson } from "./definitions.ts";
-import type { CallSyntax, ChosenFormat } from "./formats.ts";
 import type { JsonObject } from "./json-limits.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
+import type { SelectedToolFormat, ToolCallSyntax } from "./tool-call-syntax.ts";
 
 /** A message as chat templates read it. */
 export interface TemplateMessage {
@@ -25,7 +25,7 @@ export interface ToolPrompt {
  * the tools become a system text, and calls and results plain messages.
  */
 export function toolPrompt(
-  chosen: ChosenFormat,
+  chosen: SelectedToolFormat,
   turns: readonly Turn[],
   request: ToolRequest | null,
 ): ToolPrompt {
@@ -36,7 +36,10 @@ export function toolPrompt(
   };
 }
 
-function nativeMessages({ format, argumentsAs }: ChosenFormat, turns: readonly Turn[]): TemplateMessage[] {
+function nativeMessages(
+  { format, argumentsAs }: SelectedToolFormat,
+  turns: readonly Turn[],
+): TemplateMessage[] {
   const ids = new Map<string, string>();
   const shortId = (id: string): string => {
     if (format.callIdLength === null) return id;
@@ -62,7 +65,7 @@ function nativeMessages({ format, argumentsAs }: ChosenFormat, turns: readonly T
 }
 
 function plainMessages(
-  { format: { syntax }, takesSystem }: ChosenFormat,
+  { format: { syntax }, supportsSystemRole: takesSystem }: SelectedToolFormat,
   turns: readonly Turn[],
   request: ToolRequest | null,
 ): TemplateMessage[] {
@@ -105,7 +108,7 @@ function resultText({ name, content }: Turn): string {
 }
 
 /** Tells a model whose template knows no tools which there are and how to call them. */
-export function systemText(syntax: CallSyntax, request: ToolRequest): string {
+export function systemText(syntax: ToolCallSyntax, request: ToolRequest): string {
   const { tools, choice, parallel } = request;
   const example: Omit<PastCall, "id"> = { name: "function_name", arguments: '{"argument": "value"}' };
   const lines = [

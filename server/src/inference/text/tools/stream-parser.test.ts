@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { syntaxesOf, TOOL_FORMATS, type ToolFormat, type ToolFormatName } from "./formats.ts";
 import { AssembledReply } from "./reply.ts";
 import { ToolCallParser, type ToolCallParserOptions, type ToolEvent } from "./stream-parser.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
+import { syntaxesOf, TOOL_FORMATS, type ToolFormat, type ToolFormatName } from "./tool-call-syntax.ts";
 
 const NAMES = ["get_weather", "get_time", "get", "a-b"];
 

@@ -1,6 +1,6 @@
 import { newCallId } from "./call-ids.ts";
 import { CallReader } from "./call-reader.ts";
-import type { CallSyntax } from "./formats.ts";
+import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
 /** What the output of one choice consists of. `arguments` joined from `call-start` to `call-end` are JSON text. */
 export type ToolEvent =
@@ -11,7 +11,7 @@ export type ToolEvent =
 
 export interface ToolCallParserOptions {
   /** The family's syntax first, then the others it may use. */
-  syntaxes: readonly CallSyntax[];
+  syntaxes: readonly ToolCallSyntax[];
   /** Functions that may be called; any other name stays content. */
   names: readonly string[];
   /** A grammar forces the output into the first syntax: arguments can be passed on before they are complete. */
@@ -52,7 +52,7 @@ export class ToolCallParser {
   #held = "";
   #reader: CallReader | null = null;
   /** The syntax of the call just read, if that is what stands right before. */
-  #last: CallSyntax | null = null;
+  #last: ToolCallSyntax | null = null;
   #lastRejected = false;
   /** The open call was announced. */
   #started = false;
@@ -114,7 +114,7 @@ export class ToolCallParser {
 
   #contentStep(): boolean {
     const input = this.#input;
-    let first: CallSyntax | null = null;
+    let first: ToolCallSyntax | null = null;
     let at = input.length;
     for (const syntax of this.#options.syntaxes) {
       const found = input.indexOf(syntax.begin);
@@ -173,7 +173,7 @@ export class ToolCallParser {
   }
 
   /** Takes `length` characters of the input as the beginning of a call. */
-  #begin(syntax: CallSyntax, length: number, inList: boolean): void {
+  #begin(syntax: ToolCallSyntax, length: number, inList: boolean): void {
     this.#held = this.#blank + this.#input.slice(0, length);
     this.#blank = "";
     this.#input = this.#input.slice(length);

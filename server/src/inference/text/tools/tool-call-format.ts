@@ -1,4 +1,4 @@
-import type { CallSyntax } from "./formats.ts";
+import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
 /** What stands around the arguments of one call, `begin` and a list's brackets left out. */
 export interface ToolCallFrame {
@@ -9,7 +9,7 @@ export interface ToolCallFrame {
   after: string;
 }
 
-export function toolCallFrame(syntax: CallSyntax): ToolCallFrame {
+export function toolCallFrame(syntax: ToolCallSyntax): ToolCallFrame {
   const { head, padding, end } = syntax;
   if (head.kind === "tag") {
     return { beforeName: "", beforeArguments: head.nameEnd + padding, after: padding + end };
@@ -22,13 +22,13 @@ export function toolCallFrame(syntax: CallSyntax): ToolCallFrame {
 }
 
 /** What stands before a single call, or before all of a list. */
-export function toolCallsPrefix(syntax: CallSyntax): string {
+export function toolCallsPrefix(syntax: ToolCallSyntax): string {
   return syntax.bare ? "" : syntax.begin;
 }
 
 /** Calls as the family writes them. `arguments` are JSON texts. */
 export function formatToolCalls(
-  syntax: CallSyntax,
+  syntax: ToolCallSyntax,
   calls: readonly { name: string; arguments: string }[],
 ): string {
   const { beforeName, beforeArguments, after } = toolCallFrame(syntax);

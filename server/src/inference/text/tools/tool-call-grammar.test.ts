@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Tool, ToolRequest } from "./definitions.ts";
-import { syntaxesOf, TOOL_FORMATS } from "./formats.ts";
 import { AssembledReply } from "./reply.ts";
 import { ToolCallParser } from "./stream-parser.ts";
 import { type GrammarExpressionBuilder, MAX_PARALLEL_CALLS, toolCallGrammar } from "./tool-call-grammar.ts";
+import { syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
 
 const tools: Tool[] = ["get_weather", "get", "get-time"].map((name) => ({
   name,

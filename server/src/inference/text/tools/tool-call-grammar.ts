@@ -1,6 +1,6 @@
 import { callableTools, type ToolRequest } from "./definitions.ts";
-import type { CallSyntax } from "./formats.ts";
 import { toolCallFrame, toolCallsPrefix } from "./tool-call-format.ts";
+import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
 /** Most calls a grammar lets one reply make; without an end a weak model would never find one. */
 export const MAX_PARALLEL_CALLS = 16;
@@ -22,7 +22,7 @@ export interface GrammarExpressionBuilder {
  *   choose has begun a call.
  */
 export function toolCallGrammar(
-  syntax: CallSyntax,
+  syntax: ToolCallSyntax,
   request: ToolRequest,
   parts: GrammarExpressionBuilder,
   { afterBegin = false } = {},

@@ -1,5 +1,5 @@
 /** How one family of models writes a call. Parser, grammar and prompts all read this; none knows a family by name. */
-export interface CallSyntax {
+export interface ToolCallSyntax {
   /** Announces a call, or the list of calls. */
   begin: string;
   /** The family writes calls without `begin`, which then are calls only where the output starts with one. */
@@ -22,9 +22,9 @@ export interface CallSyntax {
 export interface ToolFormat {
   name: ToolFormatName;
   /** How the model is expected to write calls. */
-  syntax: CallSyntax;
+  syntax: ToolCallSyntax;
   /** How it may write them too. */
-  alsoAccepted: readonly CallSyntax[];
+  alsoAccepted: readonly ToolCallSyntax[];
   /** What a chat template of the family shows; all must match. */
   templateMarkers: readonly RegExp[];
   /** Length the family's templates demand of call identifiers; null when any will do. */
@@ -40,7 +40,7 @@ export type ToolFormatName =
   | "firefunction"
   | "generic";
 
-const TAGGED_JSON: CallSyntax = {
+const TAGGED_JSON: ToolCallSyntax = {
   begin: "<tool_call>",
   bare: false,
   list: false,
@@ -50,7 +50,7 @@ const TAGGED_JSON: CallSyntax = {
   separator: "\n",
 };
 
-const FUNCTION_TAG: CallSyntax = {
+const FUNCTION_TAG: ToolCallSyntax = {
   begin: "<function=",
   bare: false,
   list: false,
@@ -150,14 +150,14 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
   },
 ];
 
-export interface ChosenFormat {
+export interface SelectedToolFormat {
   format: ToolFormat;
   /** The template presents tools, calls and results itself; otherwise they are written into plain messages. */
   native: boolean;
   /** A native template takes the arguments of earlier calls as values, or as their JSON text. */
   argumentsAs: "object" | "text";
   /** The template takes system messages; where it doesn't, the text about tools goes to the user's first. */
-  takesSystem: boolean;
+  supportsSystemRole: boolean;
 }
 
 export function isToolFormatName(name: string): name is ToolFormatName {
@@ -169,14 +169,14 @@ export function isToolFormatName(name: string): name is ToolFormatName {
  * not known here counts as one without tools, so that what the model is told and what is parsed always agree.
  * @throws RangeError for a hint that names no format: a defect of the catalog.
  */
-export function formatFor(hint: string | undefined, chatTemplate: string | null): ChosenFormat {
+export function selectToolFormat(hint: string | undefined, chatTemplate: string | null): SelectedToolFormat {
   const template = chatTemplate ?? "";
   const offersTools = mentionsTools(template);
   const shown = TOOL_FORMATS.find(
     ({ templateMarkers }) =>
       templateMarkers.length > 0 && templateMarkers.every((marker) => marker.test(template)),
   );
-  const format = hint === undefined ? (shown ?? formatNamed("generic")) : formatNamed(hint);
+  const format = hint === undefined ? (shown ?? findToolFormat("generic")) : findToolFormat(hint);
   return {
     format,
     native:
@@ -184,16 +184,16 @@ export function formatFor(hint: string | undefined, chatTemplate: string | null)
       offersTools &&
       (hint === undefined || shown === undefined || shown === format),
     argumentsAs: joinsArguments(template) ? "text" : "object",
-    takesSystem: !/system role (?:is )?not supported/i.test(template),
+    supportsSystemRole: !/system role (?:is )?not supported/i.test(template),
   };
 }
 
 /** What the parser looks for: the family's own syntax first. */
-export function syntaxesOf(format: ToolFormat): readonly CallSyntax[] {
+export function syntaxesOf(format: ToolFormat): readonly ToolCallSyntax[] {
   return [format.syntax, ...format.alsoAccepted];
 }
 
-function formatNamed(name: string): ToolFormat {
+function findToolFormat(name: string): ToolFormat {
   const format = TOOL_FORMATS.find((candidate) => candidate.name === name);
   if (format === undefined) throw new RangeError(`There is no tool format ${name}.`);
   return format;
