@@ -21,7 +21,7 @@ import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { Turn } from "../text/tools/conversation.ts";
 import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
 import { type TemplateMessage, toolPrompt } from "../text/tools/prompt.ts";
-import { ToolCallParser } from "../text/tools/stream-parser.ts";
+import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
 import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
 import { planForRenderer } from "./plan-for-renderer.ts";
 import { type ChatCompletionRequest, turnsOf } from "./protocol.ts";
@@ -140,8 +140,8 @@ async function constrain(
   return toolCallConstraint(tools, format.format.syntax);
 }
 
-function parserOf(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallParser {
-  return new ToolCallParser({
+function parserOf(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallStreamParser {
+  return new ToolCallStreamParser({
     syntaxes: syntaxesOf(format),
     names: tools.tools.map((tool) => tool.name),
     // Forced calls follow their grammar from the first character on.

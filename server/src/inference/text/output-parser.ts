@@ -1,10 +1,10 @@
 import type { FinishReason, ToolCallFragment } from "../../engine/port.ts";
 import type { ReasoningSplitter } from "./reasoning/splitter.ts";
 import { finishReasonOf } from "./tools/reply.ts";
-import type { ToolCallParser, ToolEvent } from "./tools/stream-parser.ts";
+import type { ToolCallEvent, ToolCallStreamParser } from "./tools/tool-call-stream-parser.ts";
 
 /** What a choice's text turns out to be. */
-export type ContentPart = ToolEvent | { type: "reasoning"; text: string };
+export type ContentPart = ToolCallEvent | { type: "reasoning"; text: string };
 
 export type ChoiceFinishReason = FinishReason | "tool_calls";
 
@@ -28,9 +28,9 @@ export const plainTextParser: OutputParser = {
 /** Reasoning first, then content and calls. Either may be absent. */
 export class ChatOutputParser implements OutputParser {
   readonly #splitter: ReasoningSplitter | null;
-  readonly #toolCallParser: ToolCallParser | null;
+  readonly #toolCallParser: ToolCallStreamParser | null;
 
-  constructor(splitter: ReasoningSplitter | null, calls: ToolCallParser | null) {
+  constructor(splitter: ReasoningSplitter | null, calls: ToolCallStreamParser | null) {
     this.#splitter = splitter;
     this.#toolCallParser = calls;
   }

@@ -4,8 +4,8 @@ import type { Turn } from "./conversation.ts";
 import { toolRequestOf } from "./definitions.ts";
 import { systemText, toolPrompt } from "./prompt.ts";
 import { AssembledReply } from "./reply.ts";
-import { ToolCallParser } from "./stream-parser.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
+import { ToolCallStreamParser } from "./tool-call-stream-parser.ts";
 import { isToolFormatName, selectToolFormat, syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
 
 const request = toolRequestOf({
@@ -157,7 +157,7 @@ describe("any other template", () => {
         { name: "function_name", arguments: '{"argument": "value"}' },
       ]);
       expect(systemText(format.syntax, request)).toContain(example);
-      const parser = new ToolCallParser({ syntaxes: syntaxesOf(format), names: ["function_name"] });
+      const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(format), names: ["function_name"] });
       const reply = new AssembledReply();
       reply.add(parser.push(example));
       expect(reply.calls, format.name).toHaveLength(1);

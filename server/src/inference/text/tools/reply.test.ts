@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { AssembledReply, finishReasonOf, messageJson, toolDeltaJson } from "./reply.ts";
-import type { ToolEvent } from "./stream-parser.ts";
+import type { ToolCallEvent } from "./tool-call-stream-parser.ts";
 
-const events: ToolEvent[] = [
+const events: ToolCallEvent[] = [
   { type: "content", text: 'Say "hi".\n' },
   { type: "call-start", index: 0, id: "call_1", name: "a" },
   { type: "arguments", index: 0, text: '{"x": ' },

@@ -1,5 +1,5 @@
 import type { FinishReason } from "../../../engine/port.ts";
-import type { ToolEvent } from "./stream-parser.ts";
+import type { ToolCallEvent } from "./tool-call-stream-parser.ts";
 
 export interface ReplyCall {
   id: string;
@@ -13,7 +13,7 @@ export class AssembledReply {
   content = "";
   readonly calls: ReplyCall[] = [];
 
-  add(events: readonly ToolEvent[]): void {
+  add(events: readonly ToolCallEvent[]): void {
     for (const event of events) {
       if (event.type === "content") this.content += event.text;
       else if (event.type === "call-start") {
@@ -53,7 +53,7 @@ export function messageJson(reply: {
  * The `delta` object of one event, in OpenAI's layout: a call's first delta has index, id, type, name and empty
  * arguments, the others index and a fragment. Null where nothing is sent: a call's end has no delta of its own.
  */
-export function toolDeltaJson(event: ToolEvent): string | null {
+export function toolDeltaJson(event: ToolCallEvent): string | null {
   switch (event.type) {
     case "content":
       return `{"content":${JSON.stringify(event.text)}}`;

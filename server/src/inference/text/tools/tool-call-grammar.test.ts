@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Tool, ToolRequest } from "./definitions.ts";
 import { AssembledReply } from "./reply.ts";
-import { ToolCallParser } from "./stream-parser.ts";
 import { type GrammarExpressionBuilder, MAX_PARALLEL_CALLS, toolCallGrammar } from "./tool-call-grammar.ts";
+import { ToolCallStreamParser } from "./tool-call-stream-parser.ts";
 import { syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
 
 const tools: Tool[] = ["get_weather", "get", "get-time"].map((name) => ({
@@ -100,7 +100,7 @@ function sampled(
 }
 
 function parse(format: (typeof TOOL_FORMATS)[number], text: string, constrained: boolean): AssembledReply {
-  const parser = new ToolCallParser({
+  const parser = new ToolCallStreamParser({
     syntaxes: syntaxesOf(format),
     names: tools.map((tool) => tool.name),
     constrained,

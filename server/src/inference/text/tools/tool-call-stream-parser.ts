@@ -3,13 +3,13 @@ import { CallReader } from "./call-reader.ts";
 import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
 /** What the output of one choice consists of. `arguments` joined from `call-start` to `call-end` are JSON text. */
-export type ToolEvent =
+export type ToolCallEvent =
   | { type: "content"; text: string }
   | { type: "call-start"; index: number; id: string; name: string }
   | { type: "arguments"; index: number; text: string }
   | { type: "call-end"; index: number };
 
-export interface ToolCallParserOptions {
+export interface ToolCallStreamParserOptions {
   /** The family's syntax first, then the others it may use. */
   syntaxes: readonly ToolCallSyntax[];
   /** Functions that may be called; any other name stays content. */
@@ -34,12 +34,12 @@ export interface ToolCallParserOptions {
  * Text is held back only while it may still belong to a call. Constant work a character; what was read as a part
  * of a call is never read again.
  */
-export class ToolCallParser {
+export class ToolCallStreamParser {
   /** Calls so far. */
   callCount = 0;
   /** The one call of `parallel: false` is complete: nothing further is read, so the generation can be ended. */
   complete = false;
-  readonly #options: ToolCallParserOptions;
+  readonly #options: ToolCallStreamParserOptions;
   readonly #markers: readonly string[];
   readonly #newId: () => string;
   /** `gap`: at the start and after calls, where white space decides nothing. `tail`: where a call's end is due. */
@@ -47,25 +47,25 @@ export class ToolCallParser {
   /** Not read yet. */
   #input = "";
   /** White space and separators that are content only if content follows. */
-  #blank = "";
+  #heldWhitespace = "";
   /** Read as part of a call that isn't certain yet. */
   #held = "";
-  #reader: CallReader | null = null;
+  #callParser: CallReader | null = null;
   /** The syntax of the call just read, if that is what stands right before. */
   #last: ToolCallSyntax | null = null;
   #lastRejected = false;
   /** The open call was announced. */
   #started = false;
-  #events: ToolEvent[] = [];
+  #events: ToolCallEvent[] = [];
 
-  constructor(options: ToolCallParserOptions) {
+  constructor(options: ToolCallStreamParserOptions) {
     this.#options = options;
     this.#markers = options.syntaxes.map((syntax) => syntax.begin);
     this.#newId = options.newId ?? newCallId;
   }
 
   /** The next piece of the choice's text. */
-  push(text: string): ToolEvent[] {
+  push(text: string): ToolCallEvent[] {
     if (this.complete) return [];
     this.#input += text;
     while (!this.complete && this.#step());
@@ -73,7 +73,7 @@ export class ToolCallParser {
   }
 
   /** The end of the choice's text: what was held back. A call that is cut off is ended if it had been announced. */
-  flush(): ToolEvent[] {
+  flush(): ToolCallEvent[] {
     if (this.complete) return [];
     // Constrained output is syntax for certain, even where it breaks off before the name.
     const certain = this.#options.constrained === true;
@@ -81,16 +81,16 @@ export class ToolCallParser {
       if (this.#started) this.#end();
       else if (!certain) this.#content(this.#held);
     } else if (this.#state === "gap") {
-      const rest = this.#blank + this.#input;
+      const rest = this.#heldWhitespace + this.#input;
       if (!certain && !(this.callCount > 0 && rest.trim() === "")) this.#content(rest);
     } else if (this.#state === "content" || (this.#state === "list" && this.#lastRejected)) {
-      this.#content(this.#blank + this.#input);
+      this.#content(this.#heldWhitespace + this.#input);
     }
     this.#input = "";
     return this.#take();
   }
 
-  #take(): ToolEvent[] {
+  #take(): ToolCallEvent[] {
     const events = this.#events;
     this.#events = [];
     return events;
@@ -132,13 +132,13 @@ export class ToolCallParser {
   }
 
   #gapStep(): boolean {
-    this.#readBlank();
+    this.#readWhitespace();
     const last = this.#last;
     const separator = last === null || last.list ? "" : last.separator.trim();
-    if (separator !== "" && this.#input.startsWith(separator) && this.#blank.trim() === "") {
-      this.#blank += separator;
+    if (separator !== "" && this.#input.startsWith(separator) && this.#heldWhitespace.trim() === "") {
+      this.#heldWhitespace += separator;
       this.#input = this.#input.slice(separator.length);
-      this.#readBlank();
+      this.#readWhitespace();
     }
     const input = this.#input;
     if (input === "") return false;
@@ -160,41 +160,41 @@ export class ToolCallParser {
   }
 
   #toContent(): void {
-    this.#content(this.#blank);
-    this.#blank = "";
+    this.#content(this.#heldWhitespace);
+    this.#heldWhitespace = "";
     this.#state = "content";
   }
 
-  #readBlank(): void {
+  #readWhitespace(): void {
     let end = 0;
     while (end < this.#input.length && " \n\r\t".includes(this.#input[end]!)) end++;
-    this.#blank += this.#input.slice(0, end);
+    this.#heldWhitespace += this.#input.slice(0, end);
     this.#input = this.#input.slice(end);
   }
 
   /** Takes `length` characters of the input as the beginning of a call. */
   #begin(syntax: ToolCallSyntax, length: number, inList: boolean): void {
-    this.#held = this.#blank + this.#input.slice(0, length);
-    this.#blank = "";
+    this.#held = this.#heldWhitespace + this.#input.slice(0, length);
+    this.#heldWhitespace = "";
     this.#input = this.#input.slice(length);
-    this.#reader = new CallReader(syntax, this.#options.names, inList);
+    this.#callParser = new CallReader(syntax, this.#options.names, inList);
     this.#state = "call";
   }
 
   #callStep(): boolean {
-    const reader = this.#reader!;
+    const reader = this.#callParser!;
     const input = this.#input;
     for (let i = 0; i < input.length; i++) {
       const ch = input[i]!;
       const state = reader.step(ch);
       if (state === "broken") {
         this.#input = input.slice(i);
-        this.#giveBack();
+        this.#emitAsContent();
         this.#state = "content";
         return true;
       }
       if (!this.#started || reader.rejected) this.#held += ch;
-      if (reader.rejected) this.#giveBack();
+      if (reader.rejected) this.#emitAsContent();
       else if (!this.#started && this.#options.constrained === true && reader.name !== null) {
         this.#start(reader.name);
       }
@@ -220,7 +220,7 @@ export class ToolCallParser {
       this.#end();
       this.#held = "";
     } else {
-      this.#giveBack();
+      this.#emitAsContent();
     }
     this.#lastRejected = !isCall;
     this.#last = reader.syntax;
@@ -230,7 +230,7 @@ export class ToolCallParser {
   }
 
   #listStep(): boolean {
-    this.#readBlank();
+    this.#readWhitespace();
     const ch = this.#input[0];
     if (ch === undefined) return false;
     if (ch === ",") {
@@ -239,7 +239,7 @@ export class ToolCallParser {
       this.#toContent();
     } else if (ch === "]") {
       this.#input = this.#input.slice(1);
-      this.#blank = "";
+      this.#heldWhitespace = "";
       this.#state = "tail";
     } else {
       this.#state = "gap";
@@ -248,12 +248,12 @@ export class ToolCallParser {
   }
 
   #tailStep(): boolean {
-    this.#readBlank();
+    this.#readWhitespace();
     const end = this.#last!.end;
     if (end !== "") {
       if (this.#input.startsWith(end)) {
         this.#input = this.#input.slice(end.length);
-        this.#blank = "";
+        this.#heldWhitespace = "";
       } else if (end.startsWith(this.#input)) {
         return false;
       }
@@ -263,7 +263,7 @@ export class ToolCallParser {
   }
 
   /** What was read is no call: it is content. A call already announced can only be ended. */
-  #giveBack(): void {
+  #emitAsContent(): void {
     if (this.#started) this.#end();
     else this.#content(this.#held);
     this.#held = "";

@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AssembledReply } from "./reply.ts";
-import { ToolCallParser, type ToolCallParserOptions, type ToolEvent } from "./stream-parser.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
+import {
+  type ToolCallEvent,
+  ToolCallStreamParser,
+  type ToolCallStreamParserOptions,
+} from "./tool-call-stream-parser.ts";
 import { syntaxesOf, TOOL_FORMATS, type ToolFormat, type ToolFormatName } from "./tool-call-syntax.ts";
 
 const NAMES = ["get_weather", "get_time", "get", "a-b"];
@@ -14,10 +18,10 @@ function formatOf(name: ToolFormatName): ToolFormat {
 function parse(
   name: ToolFormatName,
   pieces: readonly string[],
-  options: Partial<ToolCallParserOptions> = {},
-): ToolEvent[] {
+  options: Partial<ToolCallStreamParserOptions> = {},
+): ToolCallEvent[] {
   let ids = 0;
-  const parser = new ToolCallParser({
+  const parser = new ToolCallStreamParser({
     syntaxes: syntaxesOf(formatOf(name)),
     names: NAMES,
     newId: () => `call_${ids++}`,
@@ -27,8 +31,8 @@ function parse(
 }
 
 /** Events as they are whatever the pieces were: neighbours of one kind joined. */
-function joined(events: readonly ToolEvent[]): ToolEvent[] {
-  const result: ToolEvent[] = [];
+function joined(events: readonly ToolCallEvent[]): ToolCallEvent[] {
+  const result: ToolCallEvent[] = [];
   for (const event of events) {
     const last = result.at(-1);
     if (last?.type === "content" && event.type === "content") last.text += event.text;
@@ -38,14 +42,14 @@ function joined(events: readonly ToolEvent[]): ToolEvent[] {
   return result;
 }
 
-function reply(events: readonly ToolEvent[]): AssembledReply {
+function reply(events: readonly ToolCallEvent[]): AssembledReply {
   const assembled = new AssembledReply();
   assembled.add(events);
   return assembled;
 }
 
 /** The reply as text and [name, arguments] pairs. */
-function summary(events: readonly ToolEvent[]): { content: string; calls: string[][] } {
+function summary(events: readonly ToolCallEvent[]): { content: string; calls: string[][] } {
   const { content, calls } = reply(events);
   return { content, calls: calls.map((call) => [call.name, call.arguments]) };
 }
@@ -223,7 +227,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
     const args = '{"city": "Paris", "days": [1, 2]}';
     const text = formatToolCalls(format.syntax, [{ name: "get_weather", arguments: args }]);
     let ids = 0;
-    const parser = new ToolCallParser({
+    const parser = new ToolCallStreamParser({
       syntaxes: syntaxesOf(format),
       names: NAMES,
       constrained: true,
@@ -346,7 +350,7 @@ describe("what counts as a call", () => {
 
   test("identifiers are call_ and 24 letters and digits, each another", () => {
     const text = formatToolCalls(formatOf("hermes").syntax, Array(50).fill({ name: "get", arguments: "{}" }));
-    const parser = new ToolCallParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
+    const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
     const { calls } = reply([...parser.push(text), ...parser.flush()]);
     expect(new Set(calls.map((c) => c.id)).size).toBe(50);
     for (const { id } of calls) expect(id).toMatch(/^call_[A-Za-z0-9]{24}$/);
@@ -355,7 +359,7 @@ describe("what counts as a call", () => {
 
 describe("what is held back", () => {
   test("is only what may still begin a call", () => {
-    const parser = new ToolCallParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
+    const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
     const sent = (text: string): string => reply(parser.push(text)).content;
     expect(sent("\n")).toBe("");
     expect(sent("a")).toBe("\na");
@@ -373,7 +377,7 @@ describe("what is held back", () => {
   test("is nothing of plain text, whatever its pieces", () => {
     fc.assert(
       fc.property(fc.array(fc.stringMatching(/^[a-z .,\n]{1,6}$/)), (pieces) => {
-        const parser = new ToolCallParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
+        const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
         let all = "";
         let sent = "";
         for (const piece of pieces) {
