@@ -1,5 +1,5 @@
 import { newCallId } from "./call-ids.ts";
-import { CallReader } from "./call-reader.ts";
+import { ToolCallParser } from "./tool-call-parser.ts";
 import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
 /** What the output of one choice consists of. `arguments` joined from `call-start` to `call-end` are JSON text. */
@@ -50,7 +50,7 @@ export class ToolCallStreamParser {
   #heldWhitespace = "";
   /** Read as part of a call that isn't certain yet. */
   #held = "";
-  #callParser: CallReader | null = null;
+  #callParser: ToolCallParser | null = null;
   /** The syntax of the call just read, if that is what stands right before. */
   #last: ToolCallSyntax | null = null;
   #lastRejected = false;
@@ -177,7 +177,7 @@ export class ToolCallStreamParser {
     this.#held = this.#heldWhitespace + this.#input.slice(0, length);
     this.#heldWhitespace = "";
     this.#input = this.#input.slice(length);
-    this.#callParser = new CallReader(syntax, this.#options.names, inList);
+    this.#callParser = new ToolCallParser(syntax, this.#options.names, inList);
     this.#state = "call";
   }
 
@@ -205,18 +205,18 @@ export class ToolCallStreamParser {
       }
     }
     this.#input = "";
-    if (this.#started && reader.plain) this.#sendArguments(reader.takeFresh());
+    if (this.#started && reader.argumentsAreObject) this.#sendArguments(reader.takeNewArguments());
     return false;
   }
 
-  #complete(reader: CallReader): void {
+  #complete(reader: ToolCallParser): void {
     const json = reader.rejected ? null : reader.arguments();
     const { accept, parallel = true } = this.#options;
     const isCall =
       json !== null && (this.#started || accept === undefined || accept(reader.name as string, json));
     if (isCall) {
       if (!this.#started) this.#start(reader.name as string);
-      this.#sendArguments(reader.plain ? reader.takeFresh() : json);
+      this.#sendArguments(reader.argumentsAreObject ? reader.takeNewArguments() : json);
       this.#end();
       this.#held = "";
     } else {

@@ -9,7 +9,7 @@ const IGNORED_KEYS = ['"id"', '"type"'];
 const KEYS = [NAME_KEY, ...ARGUMENT_KEYS, ...IGNORED_KEYS];
 
 /** Reads one call, from what follows its beginning to the end of its JSON, character by character. */
-export class CallReader {
+export class ToolCallParser {
   readonly syntax: ToolCallSyntax;
   /** The function's name once it is complete and one of the allowed. */
   name: string | null = null;
@@ -18,12 +18,12 @@ export class CallReader {
   /** The call stands in a list whose bracket was seen. */
   inList: boolean;
   /** The arguments are an object, as they should be, so that what comes of them can be passed on. */
-  plain = false;
+  argumentsAreObject = false;
   #phase: "list" | "tag" | "body" | "object";
-  readonly #names: readonly string[];
+  readonly #allowedNames: readonly string[];
   readonly #scanner = new ObjectScanner();
   #argumentsRaw = "";
-  #fresh = "";
+  #newArguments = "";
   #tag = "";
   #key = "";
   #nameRaw = "";
@@ -32,7 +32,7 @@ export class CallReader {
   constructor(syntax: ToolCallSyntax, names: readonly string[], inList: boolean) {
     this.syntax = syntax;
     this.inList = inList;
-    this.#names = names;
+    this.#allowedNames = names;
     this.#phase = syntax.head.kind === "tag" ? "tag" : syntax.list && !inList ? "list" : "body";
   }
 
@@ -54,7 +54,7 @@ export class CallReader {
   arguments(): string | null {
     const raw = this.#argumentsRaw;
     if (raw === "" || raw === "null") return "{}";
-    if (this.plain) return raw;
+    if (this.argumentsAreObject) return raw;
     if (!raw.startsWith('"')) return null;
     // Some models write the arguments as OpenAI sends them: JSON text inside a JSON string.
     try {
@@ -66,22 +66,22 @@ export class CallReader {
   }
 
   /** What came of plain arguments since the last time. */
-  takeFresh(): string {
-    const fresh = this.#fresh;
-    this.#fresh = "";
+  takeNewArguments(): string {
+    const fresh = this.#newArguments;
+    this.#newArguments = "";
     return fresh;
   }
 
   #addArguments(ch: string): void {
-    if (this.#argumentsRaw === "") this.plain = ch === "{";
+    if (this.#argumentsRaw === "") this.argumentsAreObject = ch === "{";
     this.#argumentsRaw += ch;
-    this.#fresh += ch;
+    this.#newArguments += ch;
   }
 
   #tagStep(ch: string): "more" | "broken" {
     const nameEnd = this.syntax.head.kind === "tag" ? this.syntax.head.nameEnd : "";
     const tag = this.#tag + ch;
-    const name = this.#names.find((candidate) => `${candidate}${nameEnd}`.startsWith(tag));
+    const name = this.#allowedNames.find((candidate) => `${candidate}${nameEnd}`.startsWith(tag));
     if (name === undefined) return "broken";
     this.#tag = tag;
     if (tag.length === name.length + nameEnd.length) {
@@ -116,7 +116,7 @@ export class CallReader {
     if (this.#key === NAME_KEY) {
       if (first && this.#nameRaw !== "") this.rejected = true;
       this.#nameRaw += ch;
-      const name = this.#names.find((candidate) => `"${candidate}"`.startsWith(this.#nameRaw));
+      const name = this.#allowedNames.find((candidate) => `"${candidate}"`.startsWith(this.#nameRaw));
       if (name === undefined) this.rejected = true;
       else if (this.#nameRaw.length === name.length + 2) this.name = name;
     } else if (ARGUMENT_KEYS.includes(this.#key)) {
