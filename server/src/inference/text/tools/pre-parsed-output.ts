@@ -1,7 +1,7 @@
 import type { FinishReason, ToolCallFragment } from "../../../engine/port.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "../output-parser.ts";
-import { newCallId } from "./call-ids.ts";
 import { finishReasonOf } from "./reply.ts";
+import { newToolCallId } from "./tool-call-ids.ts";
 
 /** What a request lets a reply call. */
 export interface AllowedTools {
@@ -74,7 +74,7 @@ export class PreParsedOutput implements OutputParser {
     const index = this.callCount++;
     call.outcome = { kind: "call", index };
     return [
-      { type: "call-start", index, id: call.id ?? newCallId(), name },
+      { type: "call-start", index, id: call.id ?? newToolCallId(), name },
       ...this.#arguments(call, call.held),
     ];
   }

@@ -1,4 +1,4 @@
-import { newCallId } from "./call-ids.ts";
+import { newToolCallId } from "./tool-call-ids.ts";
 import { ToolCallParser } from "./tool-call-parser.ts";
 import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
@@ -61,7 +61,7 @@ export class ToolCallStreamParser {
   constructor(options: ToolCallStreamParserOptions) {
     this.#options = options;
     this.#markers = options.syntaxes.map((syntax) => syntax.begin);
-    this.#newId = options.newId ?? newCallId;
+    this.#newId = options.newId ?? newToolCallId;
   }
 
   /** The next piece of the choice's text. */

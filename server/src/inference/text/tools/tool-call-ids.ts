@@ -6,7 +6,7 @@ const RANDOM_CHARS = 24;
 const FAIR_BYTES = 256 - (256 % ALPHABET.length);
 
 /** A new identifier of a call: `call_` and 24 random letters and digits (142 bits). */
-export function newCallId(): string {
+export function newToolCallId(): string {
   let id = "call_";
   while (id.length < 5 + RANDOM_CHARS) {
     for (const byte of randomBytes(RANDOM_CHARS)) {
