@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { badRequest } from "../../../lib/errors.ts";
 import { optional } from "../optional.ts";
 import { functionName, MAX_TOOLS } from "./definitions.ts";
-import { checkJsonLimits, isObject } from "./json-limits.ts";
+import { checkJsonLimits, isJsonObject } from "./json-limits.ts";
 
 const callArguments = optional(Type.Union([Type.String(), Type.Record(Type.String(), Type.Unknown())]));
 
@@ -150,7 +150,7 @@ function argumentsText(given: RawFunction["arguments"], path: string): string {
   } catch {
     value = undefined;
   }
-  if (!isObject(value)) throw badRequest(path, `${path} must be the JSON text of an object.`);
+  if (!isJsonObject(value)) throw badRequest(path, `${path} must be the JSON text of an object.`);
   checkJsonLimits(value, path);
   return given;
 }

@@ -7,7 +7,7 @@ export const MAX_JSON_DEPTH = 128;
 /** Most values in one schema or one call's arguments. */
 const MAX_JSON_VALUES = 50_000;
 
-export function isObject(value: unknown): value is JsonObject {
+export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -30,6 +30,6 @@ export function checkJsonLimits(value: unknown, path: string): void {
 }
 
 /** A client's name as part of a field path: short, without control characters. */
-export function pathName(name: string): string {
+export function sanitizePathSegment(name: string): string {
   return name.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?").slice(0, 64);
 }

@@ -1,5 +1,5 @@
 import { badRequest } from "../../../lib/errors.ts";
-import { checkJsonLimits, isObject, type JsonObject, pathName } from "./json-limits.ts";
+import { checkJsonLimits, isJsonObject, type JsonObject, sanitizePathSegment } from "./json-limits.ts";
 
 const TYPES = new Set(["string", "number", "integer", "boolean", "object", "array", "null"]);
 /** Keywords whose value is a map of names to schemas, one schema, or a list of schemas. */
@@ -23,7 +23,7 @@ const SCHEMA_LISTS = ["anyOf", "oneOf", "allOf", "prefixItems"];
  */
 export function parametersSchema(value: unknown, path: string): JsonObject {
   if (value === undefined || value === null) return { type: "object", properties: {} };
-  if (!isObject(value)) throw badRequest(path, `${path} must be a JSON schema: an object.`);
+  if (!isJsonObject(value)) throw badRequest(path, `${path} must be a JSON schema: an object.`);
   checkJsonLimits(value, path);
   if (value.type !== undefined && value.type !== "object") {
     throw badRequest(`${path}.type`, `${path}.type must be object: a function's parameters are named.`);
@@ -37,7 +37,7 @@ function checkSchema(root: JsonObject, rootPath: string): void {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { schema, path } = next;
     if (typeof schema === "boolean") continue;
-    if (!isObject(schema)) throw badRequest(path, `${path} must be a JSON schema: an object.`);
+    if (!isJsonObject(schema)) throw badRequest(path, `${path} must be a JSON schema: an object.`);
     checkKeywords(schema, path);
     for (const child of subschemas(schema, path)) open.push(child);
   }
@@ -68,8 +68,9 @@ function* subschemas(schema: JsonObject, path: string): Generator<{ schema: unkn
     const map = schema[keyword];
     if (map === undefined) continue;
     const at = `${path}.${keyword}`;
-    if (!isObject(map)) throw badRequest(at, `${at} must be an object of JSON schemas.`);
-    for (const [name, child] of Object.entries(map)) yield { schema: child, path: `${at}.${pathName(name)}` };
+    if (!isJsonObject(map)) throw badRequest(at, `${at} must be an object of JSON schemas.`);
+    for (const [name, child] of Object.entries(map))
+      yield { schema: child, path: `${at}.${sanitizePathSegment(name)}` };
   }
   for (const keyword of SCHEMA_LISTS) {
     const list = schema[keyword];

@@ -1,5 +1,5 @@
-import { isObject } from "./json-limits.ts";
-import { ObjectScanner } from "./object-scanner.ts";
+import { isJsonObject } from "./json-limits.ts";
+import { JsonObjectScanner } from "./json-object-scanner.ts";
 import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
 const ARGUMENT_KEYS = ['"arguments"', '"parameters"'];
@@ -21,7 +21,7 @@ export class ToolCallParser {
   argumentsAreObject = false;
   #phase: "list" | "tag" | "body" | "object";
   readonly #allowedNames: readonly string[];
-  readonly #scanner = new ObjectScanner();
+  readonly #scanner = new JsonObjectScanner();
   #argumentsRaw = "";
   #newArguments = "";
   #tag = "";
@@ -59,7 +59,7 @@ export class ToolCallParser {
     // Some models write the arguments as OpenAI sends them: JSON text inside a JSON string.
     try {
       const text = JSON.parse(raw) as string;
-      return isObject(JSON.parse(text)) ? text : null;
+      return isJsonObject(JSON.parse(text)) ? text : null;
     } catch {
       return null;
     }

@@ -9,7 +9,7 @@ const MAX_ATOM_CHARS = 1024;
  * Reads one JSON object character by character and tells, as early as the text allows, when it is complete or broken
  * (RFC 8259, nothing looser). Needs no look-ahead and does constant work a character.
  */
-export class ObjectScanner {
+export class JsonObjectScanner {
   /** What the last character belonged to: a key of the outermost object, one of its values, or what stands between. */
   part: "key" | "value" | "syntax" = "syntax";
   #expect: Expect = "open";

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ObjectScanner } from "./object-scanner.ts";
+import { JsonObjectScanner } from "./json-object-scanner.ts";
 
 /** Length of the object the text begins with, null when it is none or not complete. */
 function scan(text: string): number | null {
-  const scanner = new ObjectScanner();
+  const scanner = new JsonObjectScanner();
   for (let i = 0; i < text.length; i++) {
     const state = scanner.step(text[i]!);
     if (state === "broken") return null;
@@ -74,7 +74,7 @@ test("agrees with JSON.parse on objects with an error put in", () => {
 
 test("tells keys and values of the outermost object apart", () => {
   const text = ' {"k" : {"in": [1]} , "n":-1.5e3,"s":"}"} ';
-  const scanner = new ObjectScanner();
+  const scanner = new JsonObjectScanner();
   let parts = "";
   for (const ch of text.trim()) {
     scanner.step(ch);
