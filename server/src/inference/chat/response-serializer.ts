@@ -1,5 +1,5 @@
 import { extrasJson, objectJson, type ResponseSerializer } from "../text/response-serializer.ts";
-import { messageJson, toolDeltaJson } from "../text/tools/reply.ts";
+import { messageJson, toolDeltaJson } from "../text/tools/response-message.ts";
 
 const CHUNK = "chat.completion.chunk";
 

@@ -3,7 +3,7 @@ import type { ResponseOptions } from "./engine-request.ts";
 import { decodeUtf8, logprobsJson, TokenLog } from "./logprobs.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "./output-parser.ts";
 import { type ChoiceExtras, type CompletedChoice, NO_EXTRAS } from "./response-serializer.ts";
-import { AssembledReply } from "./tools/reply.ts";
+import { AssembledMessage } from "./tools/response-message.ts";
 
 /** The prompt of a choice, where a reply shows it. */
 export interface ReturnedPrompt {
@@ -15,7 +15,7 @@ export interface ReturnedPrompt {
 export class ChoiceOutput {
   readonly #parser: OutputParser;
   readonly #options: ResponseOptions;
-  readonly #assembled = new AssembledReply();
+  readonly #assembled = new AssembledMessage();
   readonly #tokenLog: TokenLog | null;
   #prompt: ReturnedPrompt | null = null;
   #promptIdsSent = false;
@@ -70,10 +70,16 @@ export class ChoiceOutput {
   }
 
   toCompletedChoice(): CompletedChoice {
-    const { content, calls } = this.#assembled;
+    const { content, toolCalls: calls } = this.#assembled;
     const plain = this.#tokenLog === null && this.#prompt === null;
     const extras = plain ? NO_EXTRAS : this.#extrasOf(this.#tokenLog?.all ?? [], true);
-    return { content, reasoning: this.#reasoning, calls, finishReason: this.#finishReason, extras };
+    return {
+      content,
+      reasoning: this.#reasoning,
+      toolCalls: calls,
+      finishReason: this.#finishReason,
+      extras,
+    };
   }
 
   #extrasOf(entries: ReturnType<TokenLog["takeNew"]> | TokenLog["all"], last: boolean): ChoiceExtras {

@@ -1,6 +1,6 @@
 import type { FinishReason, ToolCallFragment } from "../../engine/port.ts";
 import type { ReasoningSplitter } from "./reasoning/splitter.ts";
-import { finishReasonOf } from "./tools/reply.ts";
+import { finishReasonOf } from "./tools/response-message.ts";
 import type { ToolCallEvent, ToolCallStreamParser } from "./tools/tool-call-stream-parser.ts";
 
 /** What a choice's text turns out to be. */

@@ -1,6 +1,6 @@
 import type { EngineUsage } from "../../engine/port.ts";
 import type { ChoiceFinishReason, ContentPart } from "./output-parser.ts";
-import type { ReplyCall } from "./tools/reply.ts";
+import type { ResponseToolCall } from "./tools/response-message.ts";
 
 /** What every object of one reply repeats. */
 export interface ResponseHead {
@@ -23,7 +23,7 @@ export interface ChoiceExtras {
 export interface CompletedChoice {
   content: string;
   reasoning: string;
-  calls: readonly ReplyCall[];
+  toolCalls: readonly ResponseToolCall[];
   finishReason: ChoiceFinishReason;
   extras: ChoiceExtras;
 }

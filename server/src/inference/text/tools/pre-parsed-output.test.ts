@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { ToolCallFragment } from "../../../engine/port.ts";
 import type { ContentPart } from "../output-parser.ts";
 import { PreParsedOutput } from "./pre-parsed-output.ts";
-import { AssembledReply } from "./reply.ts";
+import { AssembledMessage } from "./response-message.ts";
 
 type Piece = { text: string; as?: "reasoning" | ToolCallFragment };
 
@@ -15,13 +15,13 @@ function read(reader: PreParsedOutput, pieces: readonly Piece[]): ContentPart[] 
 }
 
 function assembled(parts: readonly ContentPart[]) {
-  const reply = new AssembledReply();
+  const reply = new AssembledMessage();
   let reasoning = "";
   for (const part of parts) {
     if (part.type === "reasoning") reasoning += part.text;
     else reply.add([part]);
   }
-  return { reasoning, content: reply.content, calls: reply.calls.map(({ id: _, ...call }) => call) };
+  return { reasoning, content: reply.content, calls: reply.toolCalls.map(({ id: _, ...call }) => call) };
 }
 
 const first = (name: string, text = "", call = 0): Piece => ({

@@ -1,6 +1,6 @@
 import type { FinishReason, ToolCallFragment } from "../../../engine/port.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "../output-parser.ts";
-import { finishReasonOf } from "./reply.ts";
+import { finishReasonOf } from "./response-message.ts";
 import { newToolCallId } from "./tool-call-ids.ts";
 
 /** What a request lets a reply call. */

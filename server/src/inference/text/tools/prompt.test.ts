@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Turn } from "./conversation.ts";
 import { toolRequestOf } from "./definitions.ts";
 import { systemText, toolPrompt } from "./prompt.ts";
-import { AssembledReply } from "./reply.ts";
+import { AssembledMessage } from "./response-message.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
 import { ToolCallStreamParser } from "./tool-call-stream-parser.ts";
 import { isToolFormatName, selectToolFormat, syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
@@ -158,9 +158,9 @@ describe("any other template", () => {
       ]);
       expect(systemText(format.syntax, request)).toContain(example);
       const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(format), names: ["function_name"] });
-      const reply = new AssembledReply();
+      const reply = new AssembledMessage();
       reply.add(parser.push(example));
-      expect(reply.calls, format.name).toHaveLength(1);
+      expect(reply.toolCalls, format.name).toHaveLength(1);
     }
   });
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Tool, ToolRequest } from "./definitions.ts";
-import { AssembledReply } from "./reply.ts";
+import { AssembledMessage } from "./response-message.ts";
 import { type GrammarExpressionBuilder, MAX_PARALLEL_CALLS, toolCallGrammar } from "./tool-call-grammar.ts";
 import { ToolCallStreamParser } from "./tool-call-stream-parser.ts";
 import { syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
@@ -99,13 +99,13 @@ function sampled(
   return sampler.sample(toolCallGrammar(format.syntax, r, sampler, { afterBegin }));
 }
 
-function parse(format: (typeof TOOL_FORMATS)[number], text: string, constrained: boolean): AssembledReply {
+function parse(format: (typeof TOOL_FORMATS)[number], text: string, constrained: boolean): AssembledMessage {
   const parser = new ToolCallStreamParser({
     syntaxes: syntaxesOf(format),
     names: tools.map((tool) => tool.name),
     constrained,
   });
-  const reply = new AssembledReply();
+  const reply = new AssembledMessage();
   for (const ch of text) reply.add(parser.push(ch));
   reply.add(parser.flush());
   return reply;
@@ -117,7 +117,7 @@ describe.each(TOOL_FORMATS)("$name", (format) => {
   test("every text the grammar allows is calls of allowed tools and nothing else", () => {
     fc.assert(
       fc.property(draws, fc.boolean(), (numbers, constrained) => {
-        const { content, calls } = parse(format, sampled(format, numbers, request()), constrained);
+        const { content, toolCalls: calls } = parse(format, sampled(format, numbers, request()), constrained);
         expect(content).toBe("");
         expect(calls.length).toBeGreaterThanOrEqual(1);
         expect(calls.length).toBeLessThanOrEqual(MAX_PARALLEL_CALLS);
@@ -130,12 +130,12 @@ describe.each(TOOL_FORMATS)("$name", (format) => {
     fc.assert(
       fc.property(draws, (numbers) => {
         expect(
-          parse(format, sampled(format, numbers, request({ parallel: false })), true).calls,
+          parse(format, sampled(format, numbers, request({ parallel: false })), true).toolCalls,
         ).toHaveLength(1);
         const named = request({ choice: { kind: "named", name: "get" } });
-        expect(parse(format, sampled(format, numbers, named), true).calls.map((call) => call.name)).toEqual([
-          "get",
-        ]);
+        expect(
+          parse(format, sampled(format, numbers, named), true).toolCalls.map((call) => call.name),
+        ).toEqual(["get"]);
       }),
     );
   });
@@ -144,7 +144,7 @@ describe.each(TOOL_FORMATS)("$name", (format) => {
     fc.assert(
       fc.property(draws, (numbers) => {
         const text = format.syntax.begin + sampled(format, numbers, request(), true);
-        const { content, calls } = parse(format, `Well. ${text}`, false);
+        const { content, toolCalls: calls } = parse(format, `Well. ${text}`, false);
         expect(content).toBe("Well. ");
         expect(calls.length).toBeGreaterThanOrEqual(1);
       }),

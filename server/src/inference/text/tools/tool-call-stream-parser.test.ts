@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AssembledReply } from "./reply.ts";
+import { AssembledMessage } from "./response-message.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
 import {
   type ToolCallEvent,
@@ -42,15 +42,15 @@ function joined(events: readonly ToolCallEvent[]): ToolCallEvent[] {
   return result;
 }
 
-function reply(events: readonly ToolCallEvent[]): AssembledReply {
-  const assembled = new AssembledReply();
+function reply(events: readonly ToolCallEvent[]): AssembledMessage {
+  const assembled = new AssembledMessage();
   assembled.add(events);
   return assembled;
 }
 
 /** The reply as text and [name, arguments] pairs. */
 function summary(events: readonly ToolCallEvent[]): { content: string; calls: string[][] } {
-  const { content, calls } = reply(events);
+  const { content, toolCalls: calls } = reply(events);
   return { content, calls: calls.map((call) => [call.name, call.arguments]) };
 }
 
@@ -351,7 +351,7 @@ describe("what counts as a call", () => {
   test("identifiers are call_ and 24 letters and digits, each another", () => {
     const text = formatToolCalls(formatOf("hermes").syntax, Array(50).fill({ name: "get", arguments: "{}" }));
     const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
-    const { calls } = reply([...parser.push(text), ...parser.flush()]);
+    const { toolCalls: calls } = reply([...parser.push(text), ...parser.flush()]);
     expect(new Set(calls.map((c) => c.id)).size).toBe(50);
     for (const { id } of calls) expect(id).toMatch(/^call_[A-Za-z0-9]{24}$/);
   });

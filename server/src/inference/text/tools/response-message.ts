@@ -1,7 +1,7 @@
 import type { FinishReason } from "../../../engine/port.ts";
 import type { ToolCallEvent } from "./tool-call-stream-parser.ts";
 
-export interface ReplyCall {
+export interface ResponseToolCall {
   id: string;
   name: string;
   /** JSON text, as the model wrote it. */
@@ -9,24 +9,24 @@ export interface ReplyCall {
 }
 
 /** A choice's events put together: what a whole reply says, and what a client gets from joining a stream. */
-export class AssembledReply {
+export class AssembledMessage {
   content = "";
-  readonly calls: ReplyCall[] = [];
+  readonly toolCalls: ResponseToolCall[] = [];
 
   add(events: readonly ToolCallEvent[]): void {
     for (const event of events) {
       if (event.type === "content") this.content += event.text;
       else if (event.type === "call-start") {
-        this.calls[event.index] = { id: event.id, name: event.name, arguments: "" };
+        this.toolCalls[event.index] = { id: event.id, name: event.name, arguments: "" };
       } else if (event.type === "arguments") {
-        this.calls[event.index]!.arguments += event.text;
+        this.toolCalls[event.index]!.arguments += event.text;
       }
     }
   }
 }
 
 /** The array `message.tool_calls`. */
-export function toolCallsJson(calls: readonly ReplyCall[]): string {
+export function toolCallsJson(calls: readonly ResponseToolCall[]): string {
   const list = calls.map(
     (call, i) => `{"index":${i},"id":${JSON.stringify(call.id)},"type":"function",${functionJson(call)}}`,
   );
@@ -39,10 +39,10 @@ export function toolCallsJson(calls: readonly ReplyCall[]): string {
  */
 export function messageJson(reply: {
   content: string;
-  calls: readonly ReplyCall[];
+  toolCalls: readonly ResponseToolCall[];
   reasoning?: string;
 }): string {
-  const { content, calls, reasoning } = reply;
+  const { content, toolCalls: calls, reasoning } = reply;
   const text = content === "" && calls.length > 0 ? "null" : JSON.stringify(content);
   const thoughts = reasoning ? `,"reasoning_content":${JSON.stringify(reasoning)}` : "";
   const called = calls.length > 0 ? `,"tool_calls":${toolCallsJson(calls)}` : "";

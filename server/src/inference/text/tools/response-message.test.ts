@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { AssembledReply, finishReasonOf, messageJson, toolDeltaJson } from "./reply.ts";
+import { AssembledMessage, finishReasonOf, messageJson, toolDeltaJson } from "./response-message.ts";
 import type { ToolCallEvent } from "./tool-call-stream-parser.ts";
 
 const events: ToolCallEvent[] = [
@@ -27,10 +27,12 @@ test("streamed calls have OpenAI's layout: all names first, then fragments by in
 });
 
 test("a whole reply says what the joined stream says", () => {
-  const reply = new AssembledReply();
+  const reply = new AssembledMessage();
   reply.add(events.slice(0, 3));
   reply.add(events.slice(3));
-  expect(JSON.parse(messageJson({ content: reply.content, calls: reply.calls, reasoning: "r" }))).toEqual({
+  expect(
+    JSON.parse(messageJson({ content: reply.content, toolCalls: reply.toolCalls, reasoning: "r" })),
+  ).toEqual({
     role: "assistant",
     content: 'Say "hi".\n',
     reasoning_content: "r",
@@ -43,8 +45,8 @@ test("a whole reply says what the joined stream says", () => {
 
 test("content is null only beside calls; what there is none of is left out", () => {
   const calls = [{ id: "call_1", name: "a", arguments: "{}" }];
-  expect(JSON.parse(messageJson({ content: "", calls })).content).toBeNull();
-  expect(JSON.parse(messageJson({ content: "", calls: [], reasoning: "" }))).toEqual({
+  expect(JSON.parse(messageJson({ content: "", toolCalls: calls })).content).toBeNull();
+  expect(JSON.parse(messageJson({ content: "", toolCalls: [], reasoning: "" }))).toEqual({
     role: "assistant",
     content: "",
   });
