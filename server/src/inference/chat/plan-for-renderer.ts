@@ -7,7 +7,7 @@ import { type ReasoningSettings, reasoningOf } from "../text/reasoning/effort.ts
 import { withHistory } from "../text/reasoning/history.ts";
 import { compileOutputConstraint, requestedJson } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
-import type { Turn } from "../text/tools/conversation.ts";
+import type { ConversationMessage } from "../text/tools/conversation.ts";
 import type { ToolRequest } from "../text/tools/definitions.ts";
 import { PreParsedOutput } from "../text/tools/pre-parsed-output.ts";
 import type { ChatCompletionRequest } from "./protocol.ts";
@@ -25,7 +25,7 @@ const FRAME_TOKENS = 16;
 export async function planForRenderer(
   body: ChatCompletionRequest,
   engine: ReplicaLease,
-  turns: readonly Turn[],
+  turns: readonly ConversationMessage[],
   tools: ToolRequest | null,
 ): Promise<PromptPlan> {
   const { features } = engine.capabilities;
@@ -59,12 +59,12 @@ export async function planForRenderer(
 function refuseUnrendered(
   body: ChatCompletionRequest,
   engine: ReplicaLease,
-  turns: readonly Turn[],
+  turns: readonly ConversationMessage[],
   tools: ToolRequest | null,
 ): void {
   const canCall = engine.capabilities.features.includes("tools");
   if (tools !== null && !canCall) refuse(body.tools == null ? "functions" : "tools");
-  const withCalls = turns.findIndex((turn) => turn.role === "tool" || turn.calls !== undefined);
+  const withCalls = turns.findIndex((turn) => turn.role === "tool" || turn.toolCalls !== undefined);
   if (withCalls !== -1 && !canCall) {
     throw badRequest(
       `messages[${withCalls}]`,
@@ -112,12 +112,12 @@ function reasoningAsked(
 function fitting(
   limit: number,
   engine: ReplicaLease,
-  turns: readonly Turn[],
+  turns: readonly ConversationMessage[],
   tools: ToolRequest | null,
-): Promise<readonly Turn[]> {
+): Promise<readonly ConversationMessage[]> {
   return dropOldestTurns(turns, limit, async (some) => {
     const framed = FRAME_TOKENS * (some.length + 1);
-    const calls = some.flatMap((turn) => turn.calls ?? []);
+    const calls = some.flatMap((turn) => turn.toolCalls ?? []);
     const text = [
       ...some.map((turn) => `${turn.reasoning ?? ""}${turn.content}`),
       ...[...calls, ...(tools?.tools ?? [])].map((one) => JSON.stringify(one)),
@@ -126,7 +126,14 @@ function fitting(
   });
 }
 
-function messageOf({ role, content, name, calls, callId, reasoning }: Turn): ChatMessage {
+function messageOf({
+  role,
+  content,
+  name,
+  toolCalls: calls,
+  toolCallId: callId,
+  reasoning,
+}: ConversationMessage): ChatMessage {
   const message: ChatMessage = { role, content };
   // A result's name is that of the call it answers.
   if (name !== undefined && role !== "tool") message.name = name;

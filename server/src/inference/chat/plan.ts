@@ -18,13 +18,13 @@ import { compileOutputConstraint } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.ts";
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
-import type { Turn } from "../text/tools/conversation.ts";
+import type { ConversationMessage } from "../text/tools/conversation.ts";
 import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
 import { type TemplateMessage, toolPrompt } from "../text/tools/prompt.ts";
 import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
 import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
 import { planForRenderer } from "./plan-for-renderer.ts";
-import { type ChatCompletionRequest, turnsOf } from "./protocol.ts";
+import { type ChatCompletionRequest, toConversation } from "./protocol.ts";
 import { renderSafely, type SafePrompt } from "./safe-prompt.ts";
 import { countTokens, dropOldestTurns } from "./truncate.ts";
 
@@ -69,7 +69,7 @@ export async function planChat(
   ownTemplate: string | null,
 ): Promise<PromptPlan> {
   const tools = toolRequestOf(body);
-  const turns = turnsOf(body);
+  const turns = toConversation(body);
   if (engine.capabilities.rendersChat) return await planForRenderer(body, engine, turns, tools);
   const { template, tools: format, reasoning } = traitsOf(engine.model, ownTemplate);
   const settings = reasoningOf(body, { reasons: reasoning !== null, maxTokens: maxTokensOf(body) });
@@ -83,7 +83,7 @@ export async function planChat(
     const silenced = reasoning !== null && !settings.enabled ? withoutReasoning(prompt, reasoning) : "";
     return prompt + silenced;
   };
-  const show = async (some: readonly Turn[]): Promise<SafePrompt> => {
+  const show = async (some: readonly ConversationMessage[]): Promise<SafePrompt> => {
     const { messages, tools: described } = toolPrompt(format, some, tools);
     if (body.safe_tokenization) return renderSafely(messages, (marked) => render(marked, described));
     return { text: await render(messages, described), plain: [] };
@@ -153,9 +153,9 @@ function parserOf(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallS
 async function truncated(
   body: ChatCompletionRequest,
   engine: ReplicaLease,
-  turns: readonly Turn[],
-  render: (turns: readonly Turn[]) => Promise<string>,
-): Promise<readonly Turn[]> {
+  turns: readonly ConversationMessage[],
+  render: (turns: readonly ConversationMessage[]) => Promise<string>,
+): Promise<readonly ConversationMessage[]> {
   const limit = body.prompt_truncate_len;
   if (limit == null) return turns;
   return dropOldestTurns(turns, limit, async (some) => countTokens(engine, await render(some), limit));

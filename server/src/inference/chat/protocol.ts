@@ -3,7 +3,12 @@ import { badRequest } from "../../lib/errors.ts";
 import { optional } from "../text/optional.ts";
 import { MAX_COUNT, textParameters, textPart } from "../text/parameters.ts";
 import { createRequestParser } from "../text/request-parser.ts";
-import { conversationOf, type RawMessage, type Turn, toolMessageFields } from "../text/tools/conversation.ts";
+import {
+  type ConversationMessage,
+  normalizeConversation,
+  type RequestMessage,
+  toolMessageFields,
+} from "../text/tools/conversation.ts";
 import { toolParameters } from "../text/tools/definitions.ts";
 
 const message = Type.Object(
@@ -47,23 +52,23 @@ const parse = createRequestParser(chatCompletionRequest);
 
 /** @throws AppError BAD_REQUEST naming the field. */
 export function parseChatCompletionRequest(body: unknown): ChatCompletionRequest {
-  refuseOtherContent(body);
+  refuseNonTextContent(body);
   return parse(body);
 }
 
 /** The conversation: text parts joined, calls and results matched. @throws AppError BAD_REQUEST naming the field. */
-export function turnsOf(request: ChatCompletionRequest): Turn[] {
-  return conversationOf(
+export function toConversation(request: ChatCompletionRequest): ConversationMessage[] {
+  return normalizeConversation(
     request.messages.map((message) => {
       const { content } = message;
-      if (!Array.isArray(content)) return message as RawMessage;
+      if (!Array.isArray(content)) return message as RequestMessage;
       return { ...message, content: content.map((part) => part.text).join("") };
     }),
   );
 }
 
 /** Says plainly what a schema error would only hint at: what kinds of content are not there yet. */
-function refuseOtherContent(body: unknown): void {
+function refuseNonTextContent(body: unknown): void {
   const messages = (body as { messages?: unknown } | null)?.messages;
   if (!Array.isArray(messages)) return;
   messages.forEach((item, i) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { AppError } from "../../lib/errors.ts";
-import { parseChatCompletionRequest, turnsOf } from "../chat/protocol.ts";
+import { parseChatCompletionRequest, toConversation } from "../chat/protocol.ts";
 import { parseCompletionRequest, toEngineInputs } from "../completions/protocol.ts";
 import { checkCombinations, samplingOf } from "./parameters.ts";
 
@@ -128,7 +128,7 @@ describe("request bodies", () => {
         ],
       }),
     );
-    expect(turnsOf(body)).toEqual([
+    expect(toConversation(body)).toEqual([
       { role: "system", content: "ab" },
       { role: "assistant", content: "c" },
     ]);

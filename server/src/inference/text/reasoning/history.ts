@@ -1,7 +1,7 @@
 import { badRequest } from "../../../lib/errors.ts";
 import type { ReasoningHistory } from "./effort.ts";
 
-interface ReasonedTurn {
+interface ReasonedMessage {
   role: string;
   reasoning?: string;
 }
@@ -10,7 +10,7 @@ interface ReasonedTurn {
  * The conversation with the earlier reasoning the request wants in the prompt: none, that since the user's last
  * message (between the calls of one task), or all. Null leaves everything to the template.
  */
-export function withHistory<T extends ReasonedTurn>(
+export function withHistory<T extends ReasonedMessage>(
   turns: readonly T[],
   history: ReasoningHistory | null,
 ): T[] {
@@ -35,7 +35,7 @@ export function historyVariables(history: ReasoningHistory | null): Readonly<Rec
  */
 export function checkHistoryKept(
   prompt: string,
-  turns: readonly ReasonedTurn[],
+  turns: readonly ReasonedMessage[],
   history: ReasoningHistory | null,
 ): void {
   if (history === null || history === "disabled") return;

@@ -2,16 +2,16 @@ import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { describe, expect, test } from "vitest";
 import type { AppError } from "../../../lib/errors.ts";
-import { conversationOf, type RawMessage, toolMessageFields } from "./conversation.ts";
+import { normalizeConversation, type RequestMessage, toolMessageFields } from "./conversation.ts";
 
 const call = (name: string, id?: string, args: unknown = "{}") => ({
   ...(id === undefined ? {} : { id }),
   function: { name, arguments: args as string },
 });
 
-function refused(messages: readonly RawMessage[]): string | null {
+function refused(messages: readonly RequestMessage[]): string | null {
   try {
-    conversationOf(messages);
+    normalizeConversation(messages);
   } catch (error) {
     expect((error as AppError).code).toBe("BAD_REQUEST");
     return (error as AppError).param;
@@ -21,20 +21,20 @@ function refused(messages: readonly RawMessage[]): string | null {
 
 describe("results find their calls", () => {
   test("by identifier, in any order", () => {
-    const turns = conversationOf([
+    const turns = normalizeConversation([
       { role: "user", content: "q" },
       { role: "assistant", content: null, tool_calls: [call("a", "1"), call("b", "2")] },
       { role: "tool", content: "of b", tool_call_id: "2" },
       { role: "tool", content: "of a", tool_call_id: "1" },
     ]);
-    expect(turns.slice(2).map((turn) => [turn.name, turn.callId])).toEqual([
+    expect(turns.slice(2).map((turn) => [turn.name, turn.toolCallId])).toEqual([
       ["b", "2"],
       ["a", "1"],
     ]);
     expect(turns[1]).toEqual({
       role: "assistant",
       content: "",
-      calls: [
+      toolCalls: [
         { id: "1", name: "a", arguments: "{}" },
         { id: "2", name: "b", arguments: "{}" },
       ],
@@ -42,31 +42,36 @@ describe("results find their calls", () => {
   });
 
   test("without identifier in the order of the calls, as in the reference's examples", () => {
-    const turns = conversationOf([
+    const turns = normalizeConversation([
       { role: "assistant", content: "", tool_calls: [call("a"), call("b"), call("a", "x")] },
       { role: "tool", content: "1" },
       { role: "tool", content: "2", tool_call_id: "x" },
       { role: "tool", content: "3", tool_call_id: null },
     ]);
     expect(turns.slice(1).map((turn) => turn.name)).toEqual(["a", "a", "b"]);
-    expect(new Set(turns.slice(1).map((turn) => turn.callId)).size).toBe(3);
+    expect(new Set(turns.slice(1).map((turn) => turn.toolCallId)).size).toBe(3);
   });
 
   test("by name where that is all there is; the older forms count", () => {
-    const turns = conversationOf([
+    const turns = normalizeConversation([
       { role: "assistant", content: null, function_call: { name: "f", arguments: { a: 1 } } },
       { role: "function", name: "f", content: null },
       { role: "function", name: "g", content: "alone" },
       { role: "tool", name: "h", content: "alone" },
     ]);
-    expect(turns[0]?.calls?.[0]).toMatchObject({ name: "f", arguments: '{"a":1}' });
-    expect(turns[1]).toEqual({ role: "tool", content: "", name: "f", callId: turns[0]?.calls?.[0]?.id });
+    expect(turns[0]?.toolCalls?.[0]).toMatchObject({ name: "f", arguments: '{"a":1}' });
+    expect(turns[1]).toEqual({
+      role: "tool",
+      content: "",
+      name: "f",
+      toolCallId: turns[0]?.toolCalls?.[0]?.id,
+    });
     expect(turns[2]).toEqual({ role: "tool", content: "alone", name: "g" });
     expect(turns[3]?.name).toBe("h");
   });
 
   test("a result without a call is refused", () => {
-    const asked: RawMessage = { role: "assistant", content: null, tool_calls: [call("a", "1")] };
+    const asked: RequestMessage = { role: "assistant", content: null, tool_calls: [call("a", "1")] };
     expect(refused([{ role: "tool", content: "r" }])).toBe("messages[0].tool_call_id");
     expect(refused([asked, { role: "tool", content: "r", tool_call_id: "2" }])).toBe(
       "messages[1].tool_call_id",
@@ -84,7 +89,7 @@ describe("results find their calls", () => {
 describe("messages", () => {
   test("plain ones pass as they are, developer under its older name", () => {
     expect(
-      conversationOf([
+      normalizeConversation([
         { role: "developer", content: "d" },
         { role: "user", content: "u", name: "ann", tool_calls: null },
         { role: "assistant", content: "a", reasoning_content: "r", tool_calls: [] },
@@ -101,7 +106,7 @@ describe("messages", () => {
       expect(refused([{ role, content: null }])).toBe("messages[0].content");
       expect(refused([{ role }])).toBe("messages[0].content");
     }
-    expect(conversationOf([{ role: "assistant", reasoning_content: "r" }])[0]?.content).toBe("");
+    expect(normalizeConversation([{ role: "assistant", reasoning_content: "r" }])[0]?.content).toBe("");
   });
 
   test("fields in messages of another role are refused", () => {
@@ -120,7 +125,8 @@ describe("messages", () => {
 
   test("arguments are text or an object, and always an object in the end", () => {
     const args = (given: unknown) =>
-      conversationOf([{ role: "assistant", tool_calls: [call("a", "1", given)] }])[0]?.calls?.[0]?.arguments;
+      normalizeConversation([{ role: "assistant", tool_calls: [call("a", "1", given)] }])[0]?.toolCalls?.[0]
+        ?.arguments;
     expect(args('{"a": 1.0}')).toBe('{"a": 1.0}');
     expect(args({ a: [1] })).toBe('{"a":[1]}');
     expect(args("")).toBe("{}");

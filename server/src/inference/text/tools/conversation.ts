@@ -32,24 +32,27 @@ export const toolMessageFields = {
   ),
 };
 
-interface RawFunction {
+interface RequestFunctionCall {
   name: string;
   arguments?: string | Record<string, unknown> | null | undefined;
 }
 
 /** A message as checked by the endpoint's schema, its text parts already joined. */
-export interface RawMessage {
+export interface RequestMessage {
   role: string;
   content?: string | null | undefined;
   name?: string | null | undefined;
-  tool_calls?: readonly { id?: string | null | undefined; function: RawFunction }[] | null | undefined;
+  tool_calls?:
+    | readonly { id?: string | null | undefined; function: RequestFunctionCall }[]
+    | null
+    | undefined;
   tool_call_id?: string | null | undefined;
-  function_call?: RawFunction | null | undefined;
+  function_call?: RequestFunctionCall | null | undefined;
   reasoning_content?: string | null | undefined;
 }
 
 /** A call an assistant made earlier. */
-export interface PastCall {
+export interface PastToolCall {
   /** The client's, or made up from the position when it sent none. */
   id: string;
   name: string;
@@ -58,15 +61,15 @@ export interface PastCall {
 }
 
 /** One message of a conversation whose calls and results are matched. */
-export interface Turn {
+export interface ConversationMessage {
   role: "system" | "user" | "assistant" | "tool";
   content: string;
   /** The author's label; of a result the function's name. */
   name?: string;
   /** Of an assistant that made calls; never empty. */
-  calls?: readonly PastCall[];
+  toolCalls?: readonly PastToolCall[];
   /** Of a result: the call it answers. */
-  callId?: string;
+  toolCallId?: string;
   reasoning?: string;
 }
 
@@ -75,23 +78,23 @@ export interface Turn {
  * `developer` becomes its older name, a `function` message a result, a `function_call` a call.
  * @throws AppError BAD_REQUEST naming the field of a message that has no place.
  */
-export function conversationOf(messages: readonly RawMessage[]): Turn[] {
+export function normalizeConversation(messages: readonly RequestMessage[]): ConversationMessage[] {
   /** Calls without a result so far, oldest first. */
-  const open: PastCall[] = [];
-  const known = new Map<string, PastCall>();
+  const open: PastToolCall[] = [];
+  const known = new Map<string, PastToolCall>();
   return messages.map((message, i) => {
-    checkFields(message, i);
+    checkRoleFields(message, i);
     if (message.role === "tool" || message.role === "function") {
-      return resultTurn(message, `messages[${i}]`, open, known);
+      return toolResultMessage(message, `messages[${i}]`, open, known);
     }
     const role = message.role === "developer" ? "system" : (message.role as "system" | "user" | "assistant");
-    const turn: Turn = { role, content: message.content ?? "" };
+    const turn: ConversationMessage = { role, content: message.content ?? "" };
     if (message.name != null) turn.name = message.name;
     if (message.reasoning_content) turn.reasoning = message.reasoning_content;
     if (message.tool_calls == null && message.function_call == null) return turn;
-    const calls = callsOf(message, `messages[${i}]`, i);
+    const calls = toolCallsOf(message, `messages[${i}]`, i);
     if (calls.length > 0) {
-      turn.calls = calls;
+      turn.toolCalls = calls;
       open.push(...calls);
       for (const call of calls) known.set(call.id, call);
     }
@@ -100,7 +103,7 @@ export function conversationOf(messages: readonly RawMessage[]): Turn[] {
 }
 
 /** @param position among the messages. */
-function checkFields(message: RawMessage, position: number): void {
+function checkRoleFields(message: RequestMessage, position: number): void {
   const { role } = message;
   if (role !== "assistant") {
     if (message.tool_calls?.length) refuseField(position, "tool_calls", "assistant");
@@ -121,7 +124,7 @@ function refuseField(position: number, field: string, only: string): never {
   throw badRequest(path, `${path} belongs to ${only} messages only.`);
 }
 
-function callsOf(message: RawMessage, path: string, position: number): PastCall[] {
+function toolCallsOf(message: RequestMessage, path: string, position: number): PastToolCall[] {
   const calls = (message.tool_calls ?? []).map((call, j) => ({
     id: call.id ?? `call_${position}_${j}`,
     name: call.function.name,
@@ -138,7 +141,7 @@ function callsOf(message: RawMessage, path: string, position: number): PastCall[
 }
 
 /** Arguments come as JSON text, as the API replies, or as an object. Nothing means no arguments. */
-function argumentsText(given: RawFunction["arguments"], path: string): string {
+function argumentsText(given: RequestFunctionCall["arguments"], path: string): string {
   if (given == null || (typeof given === "string" && given.trim() === "")) return "{}";
   if (typeof given !== "string") {
     checkJsonLimits(given, path);
@@ -155,30 +158,30 @@ function argumentsText(given: RawFunction["arguments"], path: string): string {
   return given;
 }
 
-function resultTurn(
-  message: RawMessage,
+function toolResultMessage(
+  message: RequestMessage,
   path: string,
-  open: PastCall[],
-  known: ReadonlyMap<string, PastCall>,
-): Turn {
-  const turn: Turn = { role: "tool", content: message.content ?? "" };
-  const call = answeredCall(message, path, open, known);
+  open: PastToolCall[],
+  known: ReadonlyMap<string, PastToolCall>,
+): ConversationMessage {
+  const turn: ConversationMessage = { role: "tool", content: message.content ?? "" };
+  const call = findAnsweredToolCall(message, path, open, known);
   const name = call?.name ?? message.name;
   if (name == null) {
     const field = message.role === "function" ? "name" : "tool_call_id";
     throw badRequest(`${path}.${field}`, `${path} answers no call of an earlier assistant message.`);
   }
   turn.name = name;
-  if (call !== undefined) turn.callId = call.id;
+  if (call !== undefined) turn.toolCallId = call.id;
   return turn;
 }
 
-function answeredCall(
-  message: RawMessage,
+function findAnsweredToolCall(
+  message: RequestMessage,
   path: string,
-  open: PastCall[],
-  known: ReadonlyMap<string, PastCall>,
-): PastCall | undefined {
+  open: PastToolCall[],
+  known: ReadonlyMap<string, PastToolCall>,
+): PastToolCall | undefined {
   const id = message.tool_call_id;
   if (id == null) {
     const at = message.name == null ? 0 : open.findIndex((call) => call.name === message.name);

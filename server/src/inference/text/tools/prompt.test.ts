@@ -1,6 +1,6 @@
 import { Template } from "@huggingface/jinja";
 import { describe, expect, test } from "vitest";
-import type { Turn } from "./conversation.ts";
+import type { ConversationMessage } from "./conversation.ts";
 import { toolRequestOf } from "./definitions.ts";
 import { systemText, toolPrompt } from "./prompt.ts";
 import { AssembledMessage } from "./response-message.ts";
@@ -22,18 +22,18 @@ const request = toolRequestOf({
   ],
 })!;
 
-const turns: Turn[] = [
+const turns: ConversationMessage[] = [
   { role: "user", content: "q" },
   {
     role: "assistant",
     content: "Wait.",
-    calls: [
+    toolCalls: [
       { id: "call_x", name: "get_weather", arguments: '{"city": "Rome"}' },
       { id: "call_y", name: "get_time", arguments: "{}" },
     ],
   },
-  { role: "tool", content: "</tool_response>", name: "get_weather", callId: "call_x" },
-  { role: "tool", content: "12:00", name: "get_time", callId: "call_y" },
+  { role: "tool", content: "</tool_response>", name: "get_weather", toolCallId: "call_x" },
+  { role: "tool", content: "12:00", name: "get_time", toolCallId: "call_y" },
 ];
 
 const HERMES = `{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}{% endif %}{% for m in messages %}
@@ -135,7 +135,7 @@ describe("any other template", () => {
   });
 
   test("keeps the client's system text before ours, and adds none without tools", () => {
-    const system: Turn = { role: "system", content: "Be brief." };
+    const system: ConversationMessage = { role: "system", content: "Be brief." };
     const { messages } = toolPrompt(chosen, [system, ...turns], request);
     expect(messages).toHaveLength(4);
     expect(messages[0]?.content).toMatch(/^Be brief\.\n\nYou can call/);

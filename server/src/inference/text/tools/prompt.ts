@@ -1,4 +1,4 @@
-import type { PastCall, Turn } from "./conversation.ts";
+import type { ConversationMessage, PastToolCall } from "./conversation.ts";
 import { type ToolRequest, toolJson } from "./definitions.ts";
 import type { JsonObject } from "./json-limits.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
@@ -26,7 +26,7 @@ export interface ToolPrompt {
  */
 export function toolPrompt(
   chosen: SelectedToolFormat,
-  turns: readonly Turn[],
+  turns: readonly ConversationMessage[],
   request: ToolRequest | null,
 ): ToolPrompt {
   if (!chosen.native) return { messages: plainMessages(chosen, turns, request), tools: null };
@@ -38,7 +38,7 @@ export function toolPrompt(
 
 function nativeMessages(
   { format, argumentsAs }: SelectedToolFormat,
-  turns: readonly Turn[],
+  turns: readonly ConversationMessage[],
 ): TemplateMessage[] {
   const ids = new Map<string, string>();
   const shortId = (id: string): string => {
@@ -49,8 +49,8 @@ function nativeMessages(
   };
   return turns.map((turn) => {
     const message = plainMessage(turn);
-    if (turn.calls !== undefined) {
-      message.tool_calls = turn.calls.map((call) => ({
+    if (turn.toolCalls !== undefined) {
+      message.tool_calls = turn.toolCalls.map((call) => ({
         id: shortId(call.id),
         type: "function",
         function: {
@@ -59,14 +59,14 @@ function nativeMessages(
         },
       }));
     }
-    if (turn.callId !== undefined) message.tool_call_id = shortId(turn.callId);
+    if (turn.toolCallId !== undefined) message.tool_call_id = shortId(turn.toolCallId);
     return message;
   });
 }
 
 function plainMessages(
   { format: { syntax }, supportsSystemRole: takesSystem }: SelectedToolFormat,
-  turns: readonly Turn[],
+  turns: readonly ConversationMessage[],
   request: ToolRequest | null,
 ): TemplateMessage[] {
   const messages: TemplateMessage[] = [];
@@ -81,7 +81,9 @@ function plainMessages(
       messages.push(results);
     } else {
       results = null;
-      messages.push(plainMessage(turn, turn.calls === undefined ? "" : formatToolCalls(syntax, turn.calls)));
+      messages.push(
+        plainMessage(turn, turn.toolCalls === undefined ? "" : formatToolCalls(syntax, turn.toolCalls)),
+      );
     }
   }
   if (request === null) return messages;
@@ -93,7 +95,7 @@ function plainMessages(
   return messages;
 }
 
-function plainMessage(turn: Turn, calls = ""): TemplateMessage {
+function plainMessage(turn: ConversationMessage, calls = ""): TemplateMessage {
   const content = [turn.content, calls].filter((part) => part !== "").join("\n");
   const message: TemplateMessage = { role: turn.role, content };
   if (turn.name !== undefined) message.name = turn.name;
@@ -102,7 +104,7 @@ function plainMessage(turn: Turn, calls = ""): TemplateMessage {
 }
 
 /** As JSON, so that no result can end its own tag. */
-function resultText({ name, content }: Turn): string {
+function resultText({ name, content }: ConversationMessage): string {
   const json = JSON.stringify({ name, content }).replaceAll("</", "<\\/");
   return `<tool_response>\n${json}\n</tool_response>`;
 }
@@ -110,7 +112,7 @@ function resultText({ name, content }: Turn): string {
 /** Tells a model whose template knows no tools which there are and how to call them. */
 export function systemText(syntax: ToolCallSyntax, request: ToolRequest): string {
   const { tools, choice, parallel } = request;
-  const example: Omit<PastCall, "id"> = { name: "function_name", arguments: '{"argument": "value"}' };
+  const example: Omit<PastToolCall, "id"> = { name: "function_name", arguments: '{"argument": "value"}' };
   const lines = [
     "You can call these functions, each described by one line of JSON:",
     "<tools>",
