@@ -20,7 +20,7 @@ import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
 import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
-import { type TemplateMessage, toolPrompt } from "../text/tools/prompt.ts";
+import { type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
 import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
 import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
 import { planForRenderer } from "./plan-for-renderer.ts";
@@ -84,7 +84,7 @@ export async function planChat(
     return prompt + silenced;
   };
   const show = async (some: readonly ConversationMessage[]): Promise<SafePrompt> => {
-    const { messages, tools: described } = toolPrompt(format, some, tools);
+    const { messages, tools: described } = toTemplateInput(format, some, tools);
     if (body.safe_tokenization) return renderSafely(messages, (marked) => render(marked, described));
     return { text: await render(messages, described), plain: [] };
   };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { TemplateMessage } from "../text/tools/prompt.ts";
+import type { TemplateMessage } from "../text/tools/template-messages.ts";
 import { renderSafely } from "./safe-prompt.ts";
 
 const chatml = async (messages: readonly TemplateMessage[]): Promise<string> =>

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { badRequest } from "../../lib/errors.ts";
-import type { TemplateMessage } from "../text/tools/prompt.ts";
+import type { TemplateMessage } from "../text/tools/template-messages.ts";
 
 export interface SafePrompt {
   text: string;

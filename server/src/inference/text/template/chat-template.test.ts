@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { TemplateMessage } from "../tools/prompt.ts";
+import type { TemplateMessage } from "../tools/template-messages.ts";
 import { chatTemplate } from "./chat-template.ts";
 
 const PLAIN = "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>";

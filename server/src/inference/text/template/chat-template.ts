@@ -1,7 +1,7 @@
 import { systemClock } from "../../../lib/clock.ts";
 import { AppError, badRequest } from "../../../lib/errors.ts";
 import { JobLimitError, JobProcess } from "../../../platform/process/job-process.ts";
-import type { TemplateMessage } from "../tools/prompt.ts";
+import type { TemplateMessage } from "../tools/template-messages.ts";
 import type { RenderJob, RenderResult } from "./render-job.ts";
 
 /** Templates come with uploaded models, so one that never ends must cost nobody else's request more than this. */

@@ -14,7 +14,7 @@ export interface TemplateMessage {
   reasoning_content?: string;
 }
 
-export interface ToolPrompt {
+export interface TemplateInput {
   messages: TemplateMessage[];
   /** The template's variable `tools`. Templates expect null, not absence, where there are none. */
   tools: JsonObject[] | null;
@@ -24,11 +24,11 @@ export interface ToolPrompt {
  * What goes into the chat template. A template that knows tools gets them and the messages as they are; for any other
  * the tools become a system text, and calls and results plain messages.
  */
-export function toolPrompt(
+export function toTemplateInput(
   chosen: SelectedToolFormat,
   turns: readonly ConversationMessage[],
   request: ToolRequest | null,
-): ToolPrompt {
+): TemplateInput {
   if (!chosen.native) return { messages: plainMessages(chosen, turns, request), tools: null };
   return {
     messages: nativeMessages(chosen, turns),
@@ -72,7 +72,7 @@ function plainMessages(
   const messages: TemplateMessage[] = [];
   let results: TemplateMessage | null = null;
   for (const turn of turns) {
-    const content = turn.role === "tool" ? resultText(turn) : turn.content;
+    const content = turn.role === "tool" ? toolResultText(turn) : turn.content;
     // Most templates know users and assistants only, and want them in turn.
     if (results !== null && (turn.role === "tool" || turn.role === "user")) {
       results.content += `\n${content}`;
@@ -87,7 +87,7 @@ function plainMessages(
     }
   }
   if (request === null) return messages;
-  const text = systemText(syntax, request);
+  const text = toolSystemPrompt(syntax, request);
   const first = messages[0];
   if (first?.role === "system") first.content = first.content === "" ? text : `${first.content}\n\n${text}`;
   else if (first?.role === "user" && !takesSystem) first.content = `${text}\n\n${first.content}`;
@@ -104,13 +104,13 @@ function plainMessage(turn: ConversationMessage, calls = ""): TemplateMessage {
 }
 
 /** As JSON, so that no result can end its own tag. */
-function resultText({ name, content }: ConversationMessage): string {
+function toolResultText({ name, content }: ConversationMessage): string {
   const json = JSON.stringify({ name, content }).replaceAll("</", "<\\/");
   return `<tool_response>\n${json}\n</tool_response>`;
 }
 
 /** Tells a model whose template knows no tools which there are and how to call them. */
-export function systemText(syntax: ToolCallSyntax, request: ToolRequest): string {
+export function toolSystemPrompt(syntax: ToolCallSyntax, request: ToolRequest): string {
   const { tools, choice, parallel } = request;
   const example: Omit<PastToolCall, "id"> = { name: "function_name", arguments: '{"argument": "value"}' };
   const lines = [

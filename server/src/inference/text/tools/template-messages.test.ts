@@ -2,8 +2,8 @@ import { Template } from "@huggingface/jinja";
 import { describe, expect, test } from "vitest";
 import type { ConversationMessage } from "./conversation.ts";
 import { toolRequestOf } from "./definitions.ts";
-import { systemText, toolPrompt } from "./prompt.ts";
 import { AssembledMessage } from "./response-message.ts";
+import { toolSystemPrompt, toTemplateInput } from "./template-messages.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
 import { ToolCallStreamParser } from "./tool-call-stream-parser.ts";
 import { isToolFormatName, selectToolFormat, syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
@@ -79,7 +79,7 @@ describe("the format of a model", () => {
 
 describe("a template that knows tools", () => {
   test("gets tools and messages as they are", () => {
-    const prompt = toolPrompt(selectToolFormat(undefined, HERMES), turns, request);
+    const prompt = toTemplateInput(selectToolFormat(undefined, HERMES), turns, request);
     expect(prompt.tools).toEqual([
       {
         type: "function",
@@ -104,13 +104,17 @@ describe("a template that knows tools", () => {
 
   test("gets no tools when none may be used, and texts where it joins them", () => {
     const chosen = { ...selectToolFormat(undefined, HERMES), argumentsAs: "text" as const };
-    const prompt = toolPrompt(chosen, turns, null);
+    const prompt = toTemplateInput(chosen, turns, null);
     expect(prompt.tools).toBeNull();
     expect(prompt.messages[1]?.tool_calls?.[0]?.function.arguments).toBe('{"city": "Rome"}');
   });
 
   test("gets identifiers of the length its family demands, the same for call and result", () => {
-    const { messages } = toolPrompt(selectToolFormat(undefined, "{{ tools }}[TOOL_CALLS]"), turns, request);
+    const { messages } = toTemplateInput(
+      selectToolFormat(undefined, "{{ tools }}[TOOL_CALLS]"),
+      turns,
+      request,
+    );
     expect(messages[1]?.tool_calls?.map((call) => call.id)).toEqual(["000000001", "000000002"]);
     expect(messages.slice(2).map((message) => message.tool_call_id)).toEqual(["000000001", "000000002"]);
   });
@@ -120,7 +124,7 @@ describe("any other template", () => {
   const chosen = selectToolFormat(undefined, CHATML);
 
   test("gets plain messages: tools as system text, calls in the answer, results from the user", () => {
-    const { messages, tools } = toolPrompt(chosen, turns, request);
+    const { messages, tools } = toTemplateInput(chosen, turns, request);
     expect(tools).toBeNull();
     expect(messages.map((message) => Object.keys(message).join())).toEqual(Array(4).fill("role,content"));
     expect(messages.map((message) => message.role)).toEqual(["system", "user", "assistant", "user"]);
@@ -136,16 +140,16 @@ describe("any other template", () => {
 
   test("keeps the client's system text before ours, and adds none without tools", () => {
     const system: ConversationMessage = { role: "system", content: "Be brief." };
-    const { messages } = toolPrompt(chosen, [system, ...turns], request);
+    const { messages } = toTemplateInput(chosen, [system, ...turns], request);
     expect(messages).toHaveLength(4);
     expect(messages[0]?.content).toMatch(/^Be brief\.\n\nYou can call/);
-    expect(toolPrompt(chosen, [system], null).messages).toEqual([system]);
+    expect(toTemplateInput(chosen, [system], null).messages).toEqual([system]);
     expect(system.content).toBe("Be brief.");
   });
 
   test("gets them from users and assistants in turn, and no system message where it refuses one", () => {
     const refusing = selectToolFormat(undefined, "{{ raise_exception('System role not supported') }}");
-    const { messages } = toolPrompt(refusing, [...turns, { role: "user", content: "And?" }], request);
+    const { messages } = toTemplateInput(refusing, [...turns, { role: "user", content: "And?" }], request);
     expect(messages.map((message) => message.role)).toEqual(["user", "assistant", "user"]);
     expect(messages[0]?.content).toMatch(/^You can call [\s\S]*\n\nq$/);
     expect(messages[2]?.content).toMatch(/<\/tool_response>\nAnd\?$/);
@@ -156,7 +160,7 @@ describe("any other template", () => {
       const example = formatToolCalls(format.syntax, [
         { name: "function_name", arguments: '{"argument": "value"}' },
       ]);
-      expect(systemText(format.syntax, request)).toContain(example);
+      expect(toolSystemPrompt(format.syntax, request)).toContain(example);
       const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(format), names: ["function_name"] });
       const reply = new AssembledMessage();
       reply.add(parser.push(example));
@@ -166,11 +170,13 @@ describe("any other template", () => {
 
   test("the system text says what the request demands", () => {
     const { syntax } = chosen.format;
-    expect(systemText(syntax, { ...request, choice: { kind: "named", name: "get_time" } })).toContain(
+    expect(toolSystemPrompt(syntax, { ...request, choice: { kind: "named", name: "get_time" } })).toContain(
       "Call the function get_time now.\nMake one call at most.",
     );
-    expect(systemText(syntax, { ...request, choice: { kind: "any" } })).toContain("Call a function now.");
-    expect(systemText(syntax, { ...request, parallel: false })).toContain("Make one call at most.");
-    expect(systemText(syntax, request)).toContain("Several calls may follow");
+    expect(toolSystemPrompt(syntax, { ...request, choice: { kind: "any" } })).toContain(
+      "Call a function now.",
+    );
+    expect(toolSystemPrompt(syntax, { ...request, parallel: false })).toContain("Make one call at most.");
+    expect(toolSystemPrompt(syntax, request)).toContain("Several calls may follow");
   });
 });
