@@ -19,7 +19,7 @@ import { schemaWarningHeaders } from "../text/schema-warnings.ts";
 import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.ts";
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
-import { type ToolRequest, toolRequestOf } from "../text/tools/definitions.ts";
+import { parseToolRequest, type ToolRequest } from "../text/tools/definitions.ts";
 import { type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
 import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
 import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
@@ -68,7 +68,7 @@ export async function planChat(
   engine: ReplicaLease,
   ownTemplate: string | null,
 ): Promise<PromptPlan> {
-  const tools = toolRequestOf(body);
+  const tools = parseToolRequest(body);
   const turns = toConversation(body);
   if (engine.capabilities.rendersChat) return await planForRenderer(body, engine, turns, tools);
   const { template, tools: format, reasoning } = traitsOf(engine.model, ownTemplate);

@@ -5,9 +5,9 @@ import type { AppError } from "../../../lib/errors.ts";
 import {
   callableTools,
   MAX_TOOLS,
+  parseToolRequest,
   type ToolParameters,
   toolParameters,
-  toolRequestOf,
 } from "./definitions.ts";
 
 const check = Compile(Type.Object(toolParameters, { additionalProperties: false }));
@@ -22,7 +22,7 @@ const two = [tool("a"), tool("b")];
 function refused(p: unknown): string | null {
   expect(check.Check(p)).toBe(true);
   try {
-    toolRequestOf(p as ToolParameters);
+    parseToolRequest(p as ToolParameters);
   } catch (error) {
     expect((error as AppError).code).toBe("BAD_REQUEST");
     return (error as AppError).param;
@@ -33,7 +33,7 @@ function refused(p: unknown): string | null {
 describe("tool_choice", () => {
   const choice = (tool_choice: NonNullable<ToolParameters["tool_choice"]> | null) => {
     expect(check.Check({ tools: two, tool_choice })).toBe(true);
-    return toolRequestOf({ tools: two, tool_choice })?.choice;
+    return parseToolRequest({ tools: two, tool_choice })?.choice;
   };
 
   test("every form means what the reference says", () => {
@@ -75,43 +75,43 @@ describe("tool_choice", () => {
     }
     expect(refused({ function_call: { name: "a" } })).toBe("function_call");
     for (const tool_choice of ["auto", "none", null] as const) {
-      expect(toolRequestOf({ tool_choice, parallel_tool_calls: false })).toBeNull();
+      expect(parseToolRequest({ tool_choice, parallel_tool_calls: false })).toBeNull();
     }
   });
 
   test("only the named tool may be called", () => {
-    const request = toolRequestOf({ tools: two, tool_choice: { type: "function", name: "b" } })!;
+    const request = parseToolRequest({ tools: two, tool_choice: { type: "function", name: "b" } })!;
     expect(callableTools(request).map((t) => t.name)).toEqual(["b"]);
     expect(request.tools).toHaveLength(2);
-    expect(callableTools(toolRequestOf({ tools: two })!)).toHaveLength(2);
+    expect(callableTools(parseToolRequest({ tools: two })!)).toHaveLength(2);
   });
 });
 
 describe("tools", () => {
   test("parameters are always the schema of an object", () => {
     const given = { properties: { x: { type: ["string", "null"] } }, required: ["x"] };
-    const [a, b, c] = toolRequestOf({ tools: [tool("a"), tool("b", {}), tool("c", given)] })!.tools;
+    const [a, b, c] = parseToolRequest({ tools: [tool("a"), tool("b", {}), tool("c", given)] })!.tools;
     expect(a?.parameters).toEqual({ type: "object", properties: {} });
     expect(b?.parameters).toEqual({ type: "object" });
     expect(c?.parameters).toEqual({ type: "object", ...given });
   });
 
   test("parallel calls are on unless switched off", () => {
-    expect(toolRequestOf({ tools: two })?.parallel).toBe(true);
-    expect(toolRequestOf({ tools: two, parallel_tool_calls: null })?.parallel).toBe(true);
-    expect(toolRequestOf({ tools: two, parallel_tool_calls: false })?.parallel).toBe(false);
+    expect(parseToolRequest({ tools: two })?.parallel).toBe(true);
+    expect(parseToolRequest({ tools: two, parallel_tool_calls: null })?.parallel).toBe(true);
+    expect(parseToolRequest({ tools: two, parallel_tool_calls: false })?.parallel).toBe(false);
   });
 
   test("functions and function_call mean tools and tool_choice", () => {
     const functions = [{ name: "a", description: "d", parameters: { type: "object" } }, { name: "b" }];
-    expect(toolRequestOf({ functions, function_call: { name: "b" } })).toEqual(
-      toolRequestOf({
+    expect(parseToolRequest({ functions, function_call: { name: "b" } })).toEqual(
+      parseToolRequest({
         tools: functions.map((f) => ({ type: "function", function: f })),
         tool_choice: { type: "function", function: { name: "b" } },
       }),
     );
-    expect(toolRequestOf({ functions, function_call: "none" })).toBeNull();
-    expect(toolRequestOf({ functions, function_call: "auto" })?.choice).toEqual({ kind: "auto" });
+    expect(parseToolRequest({ functions, function_call: "none" })).toBeNull();
+    expect(parseToolRequest({ functions, function_call: "auto" })?.choice).toEqual({ kind: "auto" });
     expect(refused({ functions, tools: two })).toBe("functions");
     expect(refused({ functions, tool_choice: "auto", function_call: "auto" })).toBe("function_call");
   });
@@ -149,7 +149,7 @@ describe("tools", () => {
   test("bounds: how many tools, how large, how deep, however deep it is", () => {
     expect(check.Check({ tools: Array.from({ length: 10_000 }, (_, i) => tool(`t${i}`)) })).toBe(false);
     const many = Array.from({ length: MAX_TOOLS }, (_, i) => tool(`t${i}`));
-    expect(toolRequestOf({ tools: many })?.tools).toHaveLength(MAX_TOOLS);
+    expect(parseToolRequest({ tools: many })?.tools).toHaveLength(MAX_TOOLS);
     const description = "x".repeat(300_000);
     expect(refused({ tools: two.map((t) => ({ ...t, function: { ...t.function, description } })) })).toBe(
       "tools",

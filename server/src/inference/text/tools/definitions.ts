@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import { badRequest } from "../../../lib/errors.ts";
 import { optional } from "../optional.ts";
 import type { JsonObject } from "./json-limits.ts";
-import { parametersSchema } from "./parameters-schema.ts";
+import { parseParametersSchema } from "./parameters-schema.ts";
 
 /** Most tools in one request; the model's choice suffers long before. */
 export const MAX_TOOLS = 128;
@@ -79,7 +79,7 @@ export interface ToolRequest {
  * The older `functions` and `function_call` mean the same as `tools` and `tool_choice`.
  * @throws AppError BAD_REQUEST naming the field.
  */
-export function toolRequestOf(p: ToolParameters): ToolRequest | null {
+export function parseToolRequest(p: ToolParameters): ToolRequest | null {
   if (p.tools == null && p.functions == null && p.tool_choice == null && p.function_call == null) return null;
   if (p.tools != null && p.functions != null) {
     throw badRequest("functions", "Set tools or functions, not both.");
@@ -88,9 +88,9 @@ export function toolRequestOf(p: ToolParameters): ToolRequest | null {
     throw badRequest("function_call", "Set tool_choice or function_call, not both.");
   }
   const field = p.functions == null ? "tools" : "functions";
-  const tools = toolsOf(p);
-  checkSize(tools, field);
-  const choice = choiceOf(p);
+  const tools = parseTools(p);
+  checkToolsSize(tools, field);
+  const choice = parseToolChoice(p);
   if (choice.kind === "none") return null;
   if (tools.length === 0) {
     if (choice.kind === "auto") return null;
@@ -123,7 +123,7 @@ export function toolJson(tool: Tool): JsonObject {
   };
 }
 
-function toolsOf(p: ToolParameters): Tool[] {
+function parseTools(p: ToolParameters): Tool[] {
   const definitions =
     p.functions == null
       ? (p.tools ?? []).map((tool, i) => ({ ...tool.function, path: `tools[${i}].function` }))
@@ -135,13 +135,13 @@ function toolsOf(p: ToolParameters): Tool[] {
     return {
       name,
       description: description ?? null,
-      parameters: parametersSchema(parameters, `${path}.parameters`),
+      parameters: parseParametersSchema(parameters, `${path}.parameters`),
       strict: strict ?? false,
     };
   });
 }
 
-function checkSize(tools: readonly Tool[], field: string): void {
+function checkToolsSize(tools: readonly Tool[], field: string): void {
   const sizeChars = tools.reduce(
     (sum, { description, parameters }) =>
       sum + (description?.length ?? 0) + JSON.stringify(parameters).length,
@@ -151,13 +151,13 @@ function checkSize(tools: readonly Tool[], field: string): void {
   throw badRequest(field, `${field} must not exceed ${MAX_TOOLS_CHARS} characters together.`);
 }
 
-type Choice =
+type ParsedToolChoice =
   | { kind: "none" }
   | { kind: "auto" }
   | { kind: "any" }
   | { kind: "named"; name: string; param: string };
 
-function choiceOf({ tool_choice, function_call }: ToolParameters): Choice {
+function parseToolChoice({ tool_choice, function_call }: ToolParameters): ParsedToolChoice {
   if (function_call != null) {
     if (typeof function_call === "string") return { kind: function_call };
     return { kind: "named", name: function_call.name, param: "function_call.name" };

@@ -21,7 +21,7 @@ const SCHEMA_LISTS = ["anyOf", "oneOf", "allOf", "prefixItems"];
  * their meaning: what a schema can enforce is the grammar compiler's to say.
  * @throws AppError BAD_REQUEST naming the keyword, such as `tools[0].function.parameters.properties.city.type`.
  */
-export function parametersSchema(value: unknown, path: string): JsonObject {
+export function parseParametersSchema(value: unknown, path: string): JsonObject {
   if (value === undefined || value === null) return { type: "object", properties: {} };
   if (!isJsonObject(value)) throw badRequest(path, `${path} must be a JSON schema: an object.`);
   checkJsonLimits(value, path);

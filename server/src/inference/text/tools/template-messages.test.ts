@@ -1,14 +1,14 @@
 import { Template } from "@huggingface/jinja";
 import { describe, expect, test } from "vitest";
 import type { ConversationMessage } from "./conversation.ts";
-import { toolRequestOf } from "./definitions.ts";
+import { parseToolRequest } from "./definitions.ts";
 import { AssembledMessage } from "./response-message.ts";
 import { toolSystemPrompt, toTemplateInput } from "./template-messages.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
 import { ToolCallStreamParser } from "./tool-call-stream-parser.ts";
 import { isToolFormatName, selectToolFormat, syntaxesOf, TOOL_FORMATS } from "./tool-call-syntax.ts";
 
-const request = toolRequestOf({
+const request = parseToolRequest({
   tools: [
     {
       type: "function",
