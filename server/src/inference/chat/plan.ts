@@ -4,15 +4,19 @@ import { badRequest } from "../../lib/errors.ts";
 import { ChatOutputParser } from "../text/output-parser.ts";
 import { maxTokensOf } from "../text/parameters.ts";
 import type { PromptPlan } from "../text/prompt-plan.ts";
-import { reasoningOf } from "../text/reasoning/effort.ts";
 import {
   closingText,
+  emptyThinkBlock,
   promptOpensReasoning,
   type ReasoningFormat,
-  reasoningFormatFor,
-  withoutReasoning,
+  selectReasoningFormat,
 } from "../text/reasoning/formats.ts";
-import { checkHistoryKept, historyVariables, withHistory } from "../text/reasoning/history.ts";
+import {
+  applyReasoningHistory,
+  checkHistoryRendered,
+  reasoningHistoryVariables,
+} from "../text/reasoning/history.ts";
+import { parseReasoningSettings } from "../text/reasoning/settings.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
 import { compileOutputConstraint } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
@@ -50,7 +54,7 @@ function traitsOf(model: EngineModelInfo, own: string | null): Traits {
     known = {
       template: chatTemplate(source, bosToken, eosToken),
       tools: selectToolFormat(undefined, source),
-      reasoning: reasoningFormatFor(undefined, source),
+      reasoning: selectReasoningFormat(undefined, source),
     };
     // Owners may change their templates: what is not asked for any more has to go at some point.
     if (ofThis.size >= MAX_TEMPLATES) ofThis.clear();
@@ -72,15 +76,18 @@ export async function planChat(
   const turns = toConversation(body);
   if (engine.capabilities.rendersChat) return await planForRenderer(body, engine, turns, tools);
   const { template, tools: format, reasoning } = traitsOf(engine.model, ownTemplate);
-  const settings = reasoningOf(body, { reasons: reasoning !== null, maxTokens: maxTokensOf(body) });
-  const kept = withHistory(turns, settings.history);
-  const variables = { ...settings.templateVariables, ...historyVariables(settings.history) };
+  const settings = parseReasoningSettings(body, {
+    reasons: reasoning !== null,
+    maxTokens: maxTokensOf(body),
+  });
+  const kept = applyReasoningHistory(turns, settings.history);
+  const variables = { ...settings.templateVariables, ...reasoningHistoryVariables(settings.history) };
   const render = async (
     messages: readonly TemplateMessage[],
     described: readonly object[] | null,
   ): Promise<string> => {
     const prompt = await template.render(messages, { ...variables, tools: described });
-    const silenced = reasoning !== null && !settings.enabled ? withoutReasoning(prompt, reasoning) : "";
+    const silenced = reasoning !== null && !settings.enabled ? emptyThinkBlock(prompt, reasoning) : "";
     return prompt + silenced;
   };
   const show = async (some: readonly ConversationMessage[]): Promise<SafePrompt> => {
@@ -93,7 +100,7 @@ export async function planChat(
     ? kept
     : await truncated(body, engine, kept, async (some) => (await show(some)).text);
   const { text: prompt, plain } = await show(shown);
-  checkHistoryKept(prompt, shown, settings.history);
+  checkHistoryRendered(prompt, shown, settings.history);
   const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
   const constraint = await constrain(body, tools, format);
   const thinks = reasoning !== null && settings.enabled;

@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import type { Sampling } from "../../engine/port.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { optional } from "./optional.ts";
-import { reasoningParameters } from "./reasoning/effort.ts";
+import { reasoningParameters } from "./reasoning/settings.ts";
 import { responseFormat } from "./response-format.ts";
 
 /** Learning rate of mirostat when the request names none; 0, the contract's default, would learn nothing. */

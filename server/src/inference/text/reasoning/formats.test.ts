@@ -1,25 +1,25 @@
 import { Template } from "@huggingface/jinja";
 import { expect, test } from "vitest";
 import {
+  emptyThinkBlock,
   promptOpensReasoning,
   REASONING_FORMATS,
   type ReasoningFormat,
-  reasoningFormatFor,
-  withoutReasoning,
+  selectReasoningFormat,
 } from "./formats.ts";
 
 const think = REASONING_FORMATS[0] as ReasoningFormat;
 
 test("a model reasons when its template shows the tags or the catalog says so", () => {
-  expect(reasoningFormatFor(undefined, "{{ '<think>\\n' }}{% if '</think>' in content %}")?.name).toBe(
+  expect(selectReasoningFormat(undefined, "{{ '<think>\\n' }}{% if '</think>' in content %}")?.name).toBe(
     "think",
   );
-  expect(reasoningFormatFor(undefined, "{{ '[THINK]' + m + '[/THINK]' }}")?.name).toBe("magistral");
-  expect(reasoningFormatFor(undefined, "{{ messages[0].content }}")).toBeNull();
-  expect(reasoningFormatFor(undefined, null)).toBeNull();
-  expect(reasoningFormatFor("none", "</think>")).toBeNull();
-  expect(reasoningFormatFor("seed", null)?.open).toBe("<seed:think>");
-  expect(() => reasoningFormatFor("nothing", null)).toThrow(RangeError);
+  expect(selectReasoningFormat(undefined, "{{ '[THINK]' + m + '[/THINK]' }}")?.name).toBe("magistral");
+  expect(selectReasoningFormat(undefined, "{{ messages[0].content }}")).toBeNull();
+  expect(selectReasoningFormat(undefined, null)).toBeNull();
+  expect(selectReasoningFormat("none", "</think>")).toBeNull();
+  expect(selectReasoningFormat("seed", null)?.open).toBe("<seed:think>");
+  expect(() => selectReasoningFormat("nothing", null)).toThrow(RangeError);
 });
 
 test("switched off, every kind of template ends behind a closed block, and only one", () => {
@@ -28,7 +28,7 @@ test("switched off, every kind of template ends behind a closed block, and only 
   const knowing = new Template("A:{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}");
   for (const template of [opening, silent, knowing]) {
     const prompt = template.render({ add_generation_prompt: true, enable_thinking: false });
-    const full = prompt + withoutReasoning(prompt, think);
+    const full = prompt + emptyThinkBlock(prompt, think);
     expect(full).toBe("A:<think>\n\n</think>\n\n");
   }
 });

@@ -18,7 +18,7 @@ export const REASONING_FORMATS: readonly ReasoningFormat[] = [
  * The hint `none` says so of a model whose template shows tags it doesn't use.
  * @throws RangeError for a hint that names no format: a defect of the catalog.
  */
-export function reasoningFormatFor(
+export function selectReasoningFormat(
   hint: string | undefined,
   chatTemplate: string | null,
 ): ReasoningFormat | null {
@@ -41,7 +41,7 @@ export function promptOpensReasoning(prompt: string, format: ReasoningFormat): b
  * What to append to a rendered prompt so that the model answers at once: an empty think block, as far as the
  * template hasn't written one itself.
  */
-export function withoutReasoning(prompt: string, format: ReasoningFormat): string {
+export function emptyThinkBlock(prompt: string, format: ReasoningFormat): string {
   const end = prompt.trimEnd();
   if (end.endsWith(format.close)) return "";
   const opened = promptOpensReasoning(prompt, format);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { AppError } from "../../../lib/errors.ts";
-import { checkHistoryKept, historyVariables, withHistory } from "./history.ts";
+import { applyReasoningHistory, checkHistoryRendered, reasoningHistoryVariables } from "./history.ts";
 
 const turns = [
   { role: "user", content: "1" },
@@ -10,34 +10,44 @@ const turns = [
   { role: "tool", content: "5" },
 ];
 
-const kept = (history: Parameters<typeof withHistory>[1]): (string | undefined)[] =>
-  withHistory(turns, history).map((turn) => turn.reasoning);
+const kept = (history: Parameters<typeof applyReasoningHistory>[1]): (string | undefined)[] =>
+  applyReasoningHistory(turns, history).map((turn) => turn.reasoning);
 
 test("each mode keeps what it says", () => {
   expect(kept(null)).toEqual([undefined, "first", undefined, " second\n", undefined]);
   expect(kept("preserved")).toEqual(kept(null));
   expect(kept("interleaved")).toEqual([undefined, undefined, undefined, " second\n", undefined]);
   expect(kept("disabled")).toEqual(Array(5).fill(undefined));
-  expect(withHistory(turns, "disabled").map((turn) => turn.content)).toEqual(["1", "2", "3", "4", "5"]);
+  expect(applyReasoningHistory(turns, "disabled").map((turn) => turn.content)).toEqual([
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+  ]);
 });
 
 test("reasoning the template drops is refused, not lost", () => {
-  const dropped = () => checkHistoryKept("second", withHistory(turns, "preserved"), "preserved");
+  const dropped = () =>
+    checkHistoryRendered("second", applyReasoningHistory(turns, "preserved"), "preserved");
   expect(dropped).toThrow(
     expect.objectContaining({ code: "BAD_REQUEST", param: "reasoning_history" } as AppError),
   );
-  checkHistoryKept(
+  checkHistoryRendered(
     "<think>first</think> <think>second</think>",
-    withHistory(turns, "preserved"),
+    applyReasoningHistory(turns, "preserved"),
     "preserved",
   );
-  checkHistoryKept("second", withHistory(turns, "interleaved"), "interleaved");
-  checkHistoryKept("", turns, "disabled");
-  checkHistoryKept("", turns, null);
+  checkHistoryRendered("second", applyReasoningHistory(turns, "interleaved"), "interleaved");
+  checkHistoryRendered("", turns, "disabled");
+  checkHistoryRendered("", turns, null);
 });
 
 test("templates are told to keep everything only when that is asked", () => {
-  expect(historyVariables("preserved")).toMatchObject({ preserve_thinking: true, clear_thinking: false });
-  expect(historyVariables("interleaved")).toEqual({});
-  expect(historyVariables(null)).toEqual({});
+  expect(reasoningHistoryVariables("preserved")).toMatchObject({
+    preserve_thinking: true,
+    clear_thinking: false,
+  });
+  expect(reasoningHistoryVariables("interleaved")).toEqual({});
+  expect(reasoningHistoryVariables(null)).toEqual({});
 });

@@ -1,5 +1,5 @@
 import { badRequest } from "../../../lib/errors.ts";
-import type { ReasoningHistory } from "./effort.ts";
+import type { ReasoningHistory } from "./settings.ts";
 
 interface ReasonedMessage {
   role: string;
@@ -10,7 +10,7 @@ interface ReasonedMessage {
  * The conversation with the earlier reasoning the request wants in the prompt: none, that since the user's last
  * message (between the calls of one task), or all. Null leaves everything to the template.
  */
-export function withHistory<T extends ReasonedMessage>(
+export function applyReasoningHistory<T extends ReasonedMessage>(
   turns: readonly T[],
   history: ReasoningHistory | null,
 ): T[] {
@@ -24,7 +24,9 @@ export function withHistory<T extends ReasonedMessage>(
 }
 
 /** What tells templates, under the names they use, to keep all earlier reasoning. */
-export function historyVariables(history: ReasoningHistory | null): Readonly<Record<string, boolean>> {
+export function reasoningHistoryVariables(
+  history: ReasoningHistory | null,
+): Readonly<Record<string, boolean>> {
   if (history !== "preserved") return {};
   return { preserve_thinking: true, preserved_thinking: true, clear_thinking: false };
 }
@@ -33,7 +35,7 @@ export function historyVariables(history: ReasoningHistory | null): Readonly<Rec
  * Templates may drop reasoning they are given; what was asked for must then be refused, not lost.
  * @param turns as given to the template. @throws AppError BAD_REQUEST naming `reasoning_history`.
  */
-export function checkHistoryKept(
+export function checkHistoryRendered(
   prompt: string,
   turns: readonly ReasonedMessage[],
   history: ReasoningHistory | null,

@@ -2,20 +2,20 @@ import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { describe, expect, test } from "vitest";
 import type { AppError } from "../../../lib/errors.ts";
-import { type ReasoningParameters, reasoningOf, reasoningParameters } from "./effort.ts";
+import { parseReasoningSettings, type ReasoningParameters, reasoningParameters } from "./settings.ts";
 
 const check = Compile(Type.Object(reasoningParameters, { additionalProperties: false }));
 const reasoner = { reasons: true, maxTokens: 2000 };
 
 function settings(p: ReasoningParameters, maxTokens = 2000) {
   expect(check.Check(p)).toBe(true);
-  return reasoningOf(p, { reasons: true, maxTokens });
+  return parseReasoningSettings(p, { reasons: true, maxTokens });
 }
 
 function refusal(p: ReasoningParameters, reasons: boolean): string | null {
   expect(check.Check(p)).toBe(true);
   try {
-    reasoningOf(p, { reasons, maxTokens: 2000 });
+    parseReasoningSettings(p, { reasons, maxTokens: 2000 });
   } catch (error) {
     expect((error as AppError).code).toBe("BAD_REQUEST");
     return (error as AppError).param;
@@ -91,7 +91,7 @@ test("of a model that doesn't reason only that can be asked", () => {
     { thinking: { type: "disabled" } },
     { reasoning_history: "disabled" },
   ] as ReasoningParameters[]) {
-    expect(reasoningOf(p, plain)).toEqual({
+    expect(parseReasoningSettings(p, plain)).toEqual({
       enabled: false,
       budgetTokens: null,
       templateVariables: {},
@@ -113,5 +113,5 @@ test("the schema refuses what is out of range", () => {
     expect(check.Check({ thinking }), JSON.stringify(thinking)).toBe(false);
   }
   expect(check.Check({ reasoning_effort: 19_999 })).toBe(true);
-  expect(reasoningOf({ reasoning_effort: 19_999 }, reasoner).budgetTokens).toBe(19_999);
+  expect(parseReasoningSettings({ reasoning_effort: 19_999 }, reasoner).budgetTokens).toBe(19_999);
 });

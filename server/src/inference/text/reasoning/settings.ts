@@ -60,13 +60,13 @@ export interface ReasoningSettings {
   history: ReasoningHistory | null;
 }
 
-type Level = "low" | "medium" | "high" | "max";
+type EffortLevel = "low" | "medium" | "high" | "max";
 
 /**
  * How much of its full length a level's reasoning may have. The reference gives one figure: low is 40 %. `medium` lies
  * halfway from there to `high`, which like `max` and like no level at all is full length.
  */
-const LEVEL_SHARE: Readonly<Record<Level, number>> = { low: 0.4, medium: 0.7, high: 1, max: 1 };
+const LEVEL_SHARE: Readonly<Record<EffortLevel, number>> = { low: 0.4, medium: 0.7, high: 1, max: 1 };
 
 /**
  * Reads the request's wishes. Full length of a think block is not known beforehand; taken is what bounds it: the
@@ -74,7 +74,7 @@ const LEVEL_SHARE: Readonly<Record<Level, number>> = { low: 0.4, medium: 0.7, hi
  * @param model `reasons`: it has a think block. `maxTokens`: the request's output cap.
  * @throws AppError BAD_REQUEST naming the field: both forms at once, or a model that can't do what is asked.
  */
-export function reasoningOf(
+export function parseReasoningSettings(
   p: ReasoningParameters,
   model: { reasons: boolean; maxTokens: number },
 ): ReasoningSettings {
@@ -91,14 +91,14 @@ export function reasoningOf(
     return { enabled: false, budgetTokens: null, templateVariables: {}, history: null };
   }
   if (thinking != null) {
-    if (thinking.type === "disabled") return { ...switchedOff(), history };
-    return { ...switchedOn(thinking.budget_tokens ?? null), history };
+    if (thinking.type === "disabled") return { ...reasoningOff(), history };
+    return { ...reasoningOn(thinking.budget_tokens ?? null), history };
   }
   if (effort == null) return { enabled: true, budgetTokens: null, templateVariables: {}, history };
-  if (effort === "none" || effort === false) return { ...switchedOff(), history };
-  if (typeof effort === "number") return { ...switchedOn(effort), history };
+  if (effort === "none" || effort === false) return { ...reasoningOff(), history };
+  if (typeof effort === "number") return { ...reasoningOn(effort), history };
   const level = effort === true ? "medium" : effort;
-  return { ...switchedOn(levelBudget(level, model.maxTokens), level), history };
+  return { ...reasoningOn(levelBudget(level, model.maxTokens), level), history };
 }
 
 /** Of a model without a think block only its absence can be asked. */
@@ -116,13 +116,13 @@ function refuse(field: string): never {
   throw badRequest(field, `${field}: this model does not reason.`);
 }
 
-function levelBudget(level: Level, maxTokens: number): number | null {
+function levelBudget(level: EffortLevel, maxTokens: number): number | null {
   const share = LEVEL_SHARE[level];
   if (share === 1) return null;
   return Math.max(1, Math.floor(share * Math.min(maxTokens, MAX_EFFORT_TOKENS + 1)));
 }
 
-function switchedOff(): Omit<ReasoningSettings, "history"> {
+function reasoningOff(): Omit<ReasoningSettings, "history"> {
   return {
     enabled: false,
     budgetTokens: null,
@@ -130,7 +130,7 @@ function switchedOff(): Omit<ReasoningSettings, "history"> {
   };
 }
 
-function switchedOn(budgetTokens: number | null, level?: Level): Omit<ReasoningSettings, "history"> {
+function reasoningOn(budgetTokens: number | null, level?: EffortLevel): Omit<ReasoningSettings, "history"> {
   const variables: Record<string, string | number | boolean> = { enable_thinking: true, thinking: true };
   if (budgetTokens !== null) variables.thinking_budget = budgetTokens;
   // Templates that know levels end at high.
