@@ -27,7 +27,7 @@ import { parseToolRequest, type ToolRequest } from "../text/tools/definitions.ts
 import { type TemplateMessage, toTemplateInput } from "../text/tools/template-messages.ts";
 import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
 import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
-import { planForRenderer } from "./plan-for-renderer.ts";
+import { planRemoteTemplate } from "./plan-remote-template.ts";
 import { type ChatCompletionRequest, toConversation } from "./protocol.ts";
 import { renderSafely, type SafePrompt } from "./safe-prompt.ts";
 import { countTokens, dropOldestTurns } from "./truncate.ts";
@@ -74,7 +74,7 @@ export async function planChat(
 ): Promise<PromptPlan> {
   const tools = parseToolRequest(body);
   const turns = toConversation(body);
-  if (engine.capabilities.rendersChat) return await planForRenderer(body, engine, turns, tools);
+  if (engine.capabilities.rendersChat) return await planRemoteTemplate(body, engine, turns, tools);
   const { template, tools: format, reasoning } = traitsOf(engine.model, ownTemplate);
   const settings = parseReasoningSettings(body, {
     reasons: reasoning !== null,

@@ -22,25 +22,25 @@ const FRAME_TOKENS = 16;
  * For engines that render chat themselves: the conversation as it is, and whatever of the rest they say they can do.
  * @throws AppError BAD_REQUEST naming the field.
  */
-export async function planForRenderer(
+export async function planRemoteTemplate(
   body: ChatCompletionRequest,
   engine: ReplicaLease,
   turns: readonly ConversationMessage[],
   tools: ToolRequest | null,
 ): Promise<PromptPlan> {
   const { features } = engine.capabilities;
-  refuseUnrendered(body, engine, turns, tools);
+  refuseUnsupportedByEngine(body, engine, turns, tools);
   const reasons = features.includes("reasoning");
   const settings = parseReasoningSettings(body, { reasons, maxTokens: maxTokensOf(body) });
-  const reasoning = reasoningAsked(body, settings, features.includes("reasoningBudget"));
+  const reasoning = toChatReasoning(body, settings, features.includes("reasoningBudget"));
   const kept = applyReasoningHistory(turns, reasons ? settings.history : "disabled");
   const limit = body.prompt_truncate_len;
-  const shown = limit == null ? kept : await fitting(limit, engine, kept, tools);
-  const messages = shown.map(messageOf);
+  const shown = limit == null ? kept : await fitToLimit(limit, engine, kept, tools);
+  const messages = shown.map(toChatMessage);
   const constraint = await compileOutputConstraint(body);
   const json = features.includes("grammar") ? null : requestedJson(body);
   const input: ChatInput = { kind: "chat", messages };
-  if (tools !== null) input.tools = toolsOf(tools);
+  if (tools !== null) input.tools = toChatTools(tools);
   if (reasoning !== null) input.reasoning = reasoning;
   return {
     inputs: [input],
@@ -56,7 +56,7 @@ export async function planForRenderer(
   };
 }
 
-function refuseUnrendered(
+function refuseUnsupportedByEngine(
   body: ChatCompletionRequest,
   engine: ReplicaLease,
   turns: readonly ConversationMessage[],
@@ -88,7 +88,7 @@ function refuse(field: string): never {
 }
 
 /** Null: nothing is. A budget that was asked for by its number must be one; that of a level is the engine's matter. */
-function reasoningAsked(
+function toChatReasoning(
   { reasoning_effort: effort, thinking }: ChatCompletionRequest,
   { enabled, budgetTokens, templateVariables }: ReasoningSettings,
   canLimit: boolean,
@@ -109,7 +109,7 @@ function reasoningAsked(
 }
 
 /** Without the oldest turns for which there is no room, as far as that can be told from outside. */
-function fitting(
+function fitToLimit(
   limit: number,
   engine: ReplicaLease,
   turns: readonly ConversationMessage[],
@@ -126,7 +126,7 @@ function fitting(
   });
 }
 
-function messageOf({
+function toChatMessage({
   role,
   content,
   name,
@@ -143,7 +143,7 @@ function messageOf({
   return message;
 }
 
-function toolsOf({ tools, choice, parallel }: ToolRequest): ChatTools {
+function toChatTools({ tools, choice, parallel }: ToolRequest): ChatTools {
   return {
     functions: tools,
     toolChoice: choice.kind === "named" ? { name: choice.name } : choice.kind === "any" ? "required" : "auto",
