@@ -1,5 +1,5 @@
 import { type TextRouteDeps, textRoute } from "../text/routes.ts";
-import { planChat } from "./plan.ts";
+import { planChatPrompt } from "./plan-prompt.ts";
 import { chatPromptPrefix, parseChatCompletionRequest } from "./protocol.ts";
 import { chatResponseSerializer } from "./response-serializer.ts";
 
@@ -12,7 +12,7 @@ export function chatCompletionRoute(deps: TextRouteDeps) {
       promptField: "messages",
       parse: parseChatCompletionRequest,
       promptPrefix: chatPromptPrefix,
-      planPrompt: planChat,
+      planPrompt: planChatPrompt,
       serializer: chatResponseSerializer,
     },
     deps,

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { TemplateMessage } from "../tools/template-messages.ts";
-import { chatTemplate } from "./chat-template.ts";
+import { createChatTemplate } from "./chat-template.ts";
 
 const PLAIN = "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>";
 const messages = [{ role: "user", content: "{{ 1 + 1 }}" }] as unknown as TemplateMessage[];
 
 const render = (source: string, variables: Record<string, unknown> = {}): Promise<string> =>
-  chatTemplate(source, "<s>", "</s>").render(messages, variables);
+  createChatTemplate(source, "<s>", "</s>").render(messages, variables);
 
 describe("a chat template", () => {
   test("shows messages as values: what looks like a template in them is text", async () => {
@@ -31,7 +31,7 @@ describe("a chat template", () => {
   });
 
   test("that never ends is given up, and others render meanwhile and afterwards", async () => {
-    const endless = chatTemplate(
+    const endless = createChatTemplate(
       "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
       "",
       "",

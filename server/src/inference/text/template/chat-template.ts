@@ -28,7 +28,7 @@ export interface ChatTemplate {
 }
 
 /** A model's Jinja chat template. It is rendered in another process; one that once took too long shares it with its like alone. */
-export function chatTemplate(source: string, bosToken: string, eosToken: string): ChatTemplate {
+export function createChatTemplate(source: string, bosToken: string, eosToken: string): ChatTemplate {
   let lane = lanes.all;
   return {
     async render(messages, variables) {

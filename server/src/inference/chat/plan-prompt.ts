@@ -20,7 +20,7 @@ import { parseReasoningSettings } from "../text/reasoning/settings.ts";
 import { ReasoningSplitter } from "../text/reasoning/splitter.ts";
 import { compileOutputConstraint } from "../text/response-format.ts";
 import { schemaWarningHeaders } from "../text/schema-warnings.ts";
-import { type ChatTemplate, chatTemplate } from "../text/template/chat-template.ts";
+import { type ChatTemplate, createChatTemplate } from "../text/template/chat-template.ts";
 import { toolCallConstraint } from "../text/tool-call-constraint.ts";
 import type { ConversationMessage } from "../text/tools/conversation.ts";
 import { parseToolRequest, type ToolRequest } from "../text/tools/definitions.ts";
@@ -33,7 +33,7 @@ import { renderSafely, type SafePrompt } from "./safe-prompt.ts";
 import { countTokens, dropOldestTurns } from "./truncate.ts";
 
 /** What a model's chat template says about the model; worked out once a model. */
-interface Traits {
+interface TemplateTraits {
   template: ChatTemplate;
   tools: SelectedToolFormat;
   /** Null: the model doesn't reason. */
@@ -41,18 +41,18 @@ interface Traits {
 }
 
 /** By the model and the template: addons bring their own. */
-const traits = new WeakMap<EngineModelInfo, Map<string, Traits>>();
+const templateTraits = new WeakMap<EngineModelInfo, Map<string, TemplateTraits>>();
 
-function traitsOf(model: EngineModelInfo, own: string | null): Traits {
+function templateTraitsOf(model: EngineModelInfo, own: string | null): TemplateTraits {
   const { chatTemplate: ofModel, bosToken, eosToken } = model;
   const source = own ?? ofModel;
   if (source === null) throw badRequest("model", "This model has no chat template; use completions.");
-  const ofThis = traits.get(model) ?? new Map<string, Traits>();
-  traits.set(model, ofThis);
+  const ofThis = templateTraits.get(model) ?? new Map<string, TemplateTraits>();
+  templateTraits.set(model, ofThis);
   let known = ofThis.get(source);
   if (known === undefined) {
     known = {
-      template: chatTemplate(source, bosToken, eosToken),
+      template: createChatTemplate(source, bosToken, eosToken),
       tools: selectToolFormat(undefined, source),
       reasoning: selectReasoningFormat(undefined, source),
     };
@@ -67,7 +67,7 @@ function traitsOf(model: EngineModelInfo, own: string | null): Traits {
 const MAX_TEMPLATES = 256;
 
 /** @throws AppError BAD_REQUEST naming the field. */
-export async function planChat(
+export async function planChatPrompt(
   body: ChatCompletionRequest,
   engine: ReplicaLease,
   ownTemplate: string | null,
@@ -75,7 +75,7 @@ export async function planChat(
   const tools = parseToolRequest(body);
   const turns = toConversation(body);
   if (engine.capabilities.rendersChat) return await planRemoteTemplate(body, engine, turns, tools);
-  const { template, tools: format, reasoning } = traitsOf(engine.model, ownTemplate);
+  const { template, tools: format, reasoning } = templateTraitsOf(engine.model, ownTemplate);
   const settings = parseReasoningSettings(body, {
     reasons: reasoning !== null,
     maxTokens: maxTokensOf(body),
@@ -98,11 +98,11 @@ export async function planChat(
   // Cutting a prompt to a length and keeping its texts apart don't go together: the latter is about safety.
   const shown = body.safe_tokenization
     ? kept
-    : await truncated(body, engine, kept, async (some) => (await show(some)).text);
+    : await truncateConversation(body, engine, kept, async (some) => (await show(some)).text);
   const { text: prompt, plain } = await show(shown);
   checkHistoryRendered(prompt, shown, settings.history);
   const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
-  const constraint = await constrain(body, tools, format);
+  const constraint = await compileChatConstraint(body, tools, format);
   const thinks = reasoning !== null && settings.enabled;
   return {
     // A template writes the start token itself where the model wants one.
@@ -123,13 +123,13 @@ export async function planChat(
     createParser: () =>
       new ChatOutputParser(
         thinks ? new ReasoningSplitter(reasoning, opened) : null,
-        tools === null ? null : parserOf(tools, format),
+        tools === null ? null : createToolCallParser(tools, format),
       ),
   };
 }
 
 /** What the output must follow: a schema or grammar of the client's, or the form of a call that is forced. */
-async function constrain(
+async function compileChatConstraint(
   body: ChatCompletionRequest,
   tools: ToolRequest | null,
   format: SelectedToolFormat,
@@ -147,7 +147,7 @@ async function constrain(
   return toolCallConstraint(tools, format.format.syntax);
 }
 
-function parserOf(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallStreamParser {
+function createToolCallParser(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallStreamParser {
   return new ToolCallStreamParser({
     syntaxes: syntaxesOf(format),
     names: tools.tools.map((tool) => tool.name),
@@ -157,7 +157,7 @@ function parserOf(tools: ToolRequest, { format }: SelectedToolFormat): ToolCallS
   });
 }
 
-async function truncated(
+async function truncateConversation(
   body: ChatCompletionRequest,
   engine: ReplicaLease,
   turns: readonly ConversationMessage[],
