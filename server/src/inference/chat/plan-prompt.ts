@@ -29,7 +29,7 @@ import { ToolCallStreamParser } from "../text/tools/tool-call-stream-parser.ts";
 import { type SelectedToolFormat, selectToolFormat, syntaxesOf } from "../text/tools/tool-call-syntax.ts";
 import { planRemoteTemplate } from "./plan-remote-template.ts";
 import { type ChatCompletionRequest, toConversation } from "./protocol.ts";
-import { renderSafely, type SafePrompt } from "./safe-prompt.ts";
+import { renderSafely, type SafePrompt } from "./safe-tokenization.ts";
 import { countTokens, dropOldestTurns } from "./truncate.ts";
 
 /** What a model's chat template says about the model; worked out once a model. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TemplateMessage } from "../text/tools/template-messages.ts";
-import { renderSafely } from "./safe-prompt.ts";
+import { renderSafely } from "./safe-tokenization.ts";
 
 const chatml = async (messages: readonly TemplateMessage[]): Promise<string> =>
   messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join("");
