@@ -9,7 +9,6 @@ import { attachedModels, createHostFleet, serverlessSpecs } from "./fleet-setup.
 import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
 import { modelRoutes } from "./inference/models/routes.ts";
-import { startGrammarCompiler } from "./inference/text/grammar/compile.ts";
 import type { TextRouteDeps } from "./inference/text/routes.ts";
 import type { TextServices } from "./inference/text/serve.ts";
 import { startTemplateRenderer } from "./inference/text/template/chat-template.ts";
@@ -24,6 +23,7 @@ import { createHttpServer, type HttpServer } from "./platform/http/server.ts";
 import type { Log } from "./platform/telemetry/log.ts";
 import { createMetrics, type Metrics } from "./platform/telemetry/metrics.ts";
 import type { Terminal } from "./progress-bar.ts";
+import { startGrammarCompiler } from "./structured-output/grammar-compiler.ts";
 import { systemRoutes } from "./system-routes.ts";
 import { loadConfiguredPrices, meterDeployments } from "./usage-setup.ts";
 

@@ -1,5 +1,5 @@
 /** Compiles schemas one after the other, each for the first time, as the server would: after its start, with its thread. */
-import { grammarForSchema, startGrammarCompiler } from "../../src/inference/text/grammar/compile.ts";
+import { grammarForSchema, startGrammarCompiler } from "../../src/structured-output/grammar-compiler.ts";
 import { schemas } from "./schemas.ts";
 
 export interface CompileOrder {

@@ -1,6 +1,6 @@
 import type { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
-import { isMultiple } from "../../src/inference/text/grammar/decimal.ts";
+import { isMultiple } from "../../src/structured-output/json-schema/decimal.ts";
 
 const addFormats = addFormatsModule as unknown as (ajv: Ajv) => void;
 

@@ -1,8 +1,13 @@
 import { type Static, Type } from "typebox";
-import { GrammarError } from "../../engine/grammar/gbnf-parse.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
-import { ANY_JSON_OBJECT, GrammarBuilder, grammarForSchema, grammarFromGbnf } from "./grammar/compile.ts";
-import { SchemaError } from "./grammar/schema-error.ts";
+import { GrammarError } from "../../structured-output/gbnf/parser.ts";
+import {
+  ANY_JSON_OBJECT,
+  GrammarBuilder,
+  grammarForSchema,
+  grammarFromGbnf,
+} from "../../structured-output/grammar-compiler.ts";
+import { SchemaError } from "../../structured-output/json-schema/schema-error.ts";
 import { optional } from "./optional.ts";
 
 const jsonSchema = Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.String()]);

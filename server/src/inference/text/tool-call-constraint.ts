@@ -1,5 +1,5 @@
 import { badRequest } from "../../lib/errors.ts";
-import { GrammarBuilder } from "./grammar/compile.ts";
+import { GrammarBuilder } from "../../structured-output/grammar-compiler.ts";
 import { type OutputConstraint, withErrorField } from "./response-format.ts";
 import { callableTools, type ToolRequest } from "./tools/definitions.ts";
 import { toolCallsPrefix } from "./tools/tool-call-format.ts";

@@ -1,7 +1,7 @@
 import { type Llama, LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel } from "node-llama-cpp";
-import { GBNF_LIMITS, parseRules } from "../../../engine/grammar/gbnf-parse.ts";
-import { type Lowered, lower } from "../../../engine/grammar/lower.ts";
 import { EngineError } from "../../../engine/port.ts";
+import { type Lowered, lower } from "../../../structured-output/gbnf/lower.ts";
+import { GBNF_LIMITS, parseRules } from "../../../structured-output/gbnf/parser.ts";
 
 /** Parsed grammars kept; one is some times its text. */
 const MAX_GRAMMARS = 64;

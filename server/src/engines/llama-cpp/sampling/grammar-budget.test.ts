@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseGbnf } from "../../../engine/grammar/grammar.ts";
-import { Matcher } from "../../../engine/grammar/matcher.ts";
-import { randomOf } from "../../../engine/grammar/testing.ts";
+import { parseGbnf } from "../../../structured-output/gbnf/grammar.ts";
+import { Matcher } from "../../../structured-output/gbnf/matcher.ts";
+import { randomOf } from "../../../structured-output/gbnf/testing.ts";
 import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
 import { GrammarBudget } from "./grammar-budget.ts";
 

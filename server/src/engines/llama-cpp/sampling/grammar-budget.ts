@@ -1,6 +1,6 @@
-import type { CharSet } from "../../../engine/grammar/char-set.ts";
-import type { Lowered } from "../../../engine/grammar/lower.ts";
-import { Matcher } from "../../../engine/grammar/matcher.ts";
+import type { CharSet } from "../../../structured-output/gbnf/char-set.ts";
+import type { Lowered } from "../../../structured-output/gbnf/lower.ts";
+import { Matcher } from "../../../structured-output/gbnf/matcher.ts";
 import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
 
 export interface GrammarBudgetOptions {

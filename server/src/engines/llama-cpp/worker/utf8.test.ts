@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { contains } from "../../../engine/grammar/char-set.ts";
+import { contains } from "../../../structured-output/gbnf/char-set.ts";
 import { charactersStartingWith, wholeCharacterBytes } from "./utf8.ts";
 
 /** Characters of every length. */

@@ -1,4 +1,4 @@
-import { type CharSet, intersect, NOTHING, UNICODE } from "../../../engine/grammar/char-set.ts";
+import { type CharSet, intersect, NOTHING, UNICODE } from "../../../structured-output/gbnf/char-set.ts";
 
 /** How many of the bytes are whole characters; those after them begin one. */
 export function wholeCharacterBytes(bytes: Uint8Array): number {

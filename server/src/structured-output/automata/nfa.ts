@@ -1,0 +1,253 @@
+import { contains, UNICODE } from "../gbnf/char-set.ts";
+import { ANY_CHAR, type Pattern } from "./pattern-parser.ts";
+
+/**
+ * Reads a text character by character and says at its end whether it is one of a language. States are small integers;
+ * −1 is the state in which nothing can follow any more.
+ */
+export interface Machine {
+  start: number;
+  step(state: number, codePoint: number): number;
+  accepts(state: number): boolean;
+  /** Where the machine may begin to treat code points differently: the first code point of each range it knows. */
+  cuts: readonly number[];
+}
+
+/** A pattern with more nodes than this is too complex. */
+const MAX_NODES = 5_000;
+
+/** One node of a nondeterministic automaton. */
+interface Node {
+  set: readonly number[] | null;
+  /** Where `set` leads to. */
+  to: number;
+  /** Nodes entered without reading: always, only before the first character, only after the last. */
+  free: number[];
+  atStart: number[];
+  atEnd: number[];
+}
+
+/**
+ * A pattern found anywhere in the text, as JSON schema asks for.
+ * @returns null when it is too complex.
+ */
+export function patternMachine(pattern: Pattern): Machine | null {
+  const nodes: Node[] = [];
+  const add = (): number => nodes.push({ set: null, to: -1, free: [], atStart: [], atEnd: [] }) - 1;
+  const first = add();
+  const before: Pattern = beginsAtStart(pattern) ? { kind: "seq", items: [] } : ANYTHING;
+  const found = build(nodes, add, { kind: "seq", items: [before, pattern] }, first);
+  if (found === null) return null;
+  // Once found, whatever follows is accepted.
+  const rest = add();
+  nodes[found]!.free.push(rest);
+  Object.assign(nodes[rest]!, { set: UNICODE, to: rest });
+  return new PatternMachine(nodes, first, rest);
+}
+
+const ANYTHING: Pattern = { kind: "repeat", item: ANY_CHAR, min: 0, max: null };
+
+function beginsAtStart(pattern: Pattern): boolean {
+  if (pattern.kind === "seq") return pattern.items.length > 0 && beginsAtStart(pattern.items[0]!);
+  if (pattern.kind === "alt") return pattern.options.every(beginsAtStart);
+  return pattern.kind === "start";
+}
+
+/** Adds the pattern after node `from`; returns the node after it, null when there are too many. */
+function build(nodes: Node[], add: () => number, pattern: Pattern, from: number): number | null {
+  if (nodes.length > MAX_NODES) return null;
+  switch (pattern.kind) {
+    case "set": {
+      const [reader, to] = [add(), add()];
+      nodes[from]!.free.push(reader);
+      Object.assign(nodes[reader]!, { set: pattern.set, to });
+      return to;
+    }
+    case "start":
+    case "end": {
+      const to = add();
+      nodes[from]![pattern.kind === "start" ? "atStart" : "atEnd"].push(to);
+      return to;
+    }
+    case "seq": {
+      let at: number | null = from;
+      for (const item of pattern.items) if (at !== null) at = build(nodes, add, item, at);
+      return at;
+    }
+    case "alt": {
+      const to = add();
+      for (const option of pattern.options) {
+        const end = build(nodes, add, option, from);
+        if (end === null) return null;
+        nodes[end]!.free.push(to);
+      }
+      return to;
+    }
+    case "repeat":
+      return buildRepeat(nodes, add, pattern, from);
+  }
+}
+
+function buildRepeat(
+  nodes: Node[],
+  add: () => number,
+  { item, min, max }: Extract<Pattern, { kind: "repeat" }>,
+  from: number,
+): number | null {
+  let at = from;
+  for (let i = 0; i < min; i++) {
+    const end = build(nodes, add, item, at);
+    if (end === null) return null;
+    at = end;
+  }
+  const to = add();
+  if (max === null) {
+    const loop = add();
+    nodes[at]!.free.push(loop);
+    const end = build(nodes, add, item, loop);
+    if (end === null) return null;
+    nodes[end]!.free.push(loop);
+    nodes[loop]!.free.push(to);
+    return to;
+  }
+  for (let i = min; i < max; i++) {
+    nodes[at]!.free.push(to);
+    const end = build(nodes, add, item, at);
+    if (end === null) return null;
+    at = end;
+  }
+  nodes[at]!.free.push(to);
+  return to;
+}
+
+/** Follows all nodes at once; every set of nodes met is a state. */
+class PatternMachine implements Machine {
+  readonly start: number;
+  readonly cuts: readonly number[];
+  readonly #nodes: readonly Node[];
+  readonly #last: number;
+  readonly #states: number[][] = [];
+  readonly #numbers = new Map<string, number>();
+
+  constructor(nodes: readonly Node[], first: number, last: number) {
+    this.#nodes = nodes;
+    this.#last = last;
+    this.start = this.#intern(this.#close([first], true, false));
+    this.cuts = [...new Set(nodes.flatMap((node) => cutsOf(node.set ?? [])))];
+  }
+
+  step(state: number, codePoint: number): number {
+    const next: number[] = [];
+    for (const number of this.#states[state]!) {
+      const node = this.#nodes[number]!;
+      if (node.set !== null && contains(node.set, codePoint)) next.push(node.to);
+    }
+    return next.length === 0 ? -1 : this.#intern(this.#close(next, false, false));
+  }
+
+  accepts(state: number): boolean {
+    return this.#close(this.#states[state]!, state === this.start, true).has(this.#last);
+  }
+
+  #close(from: readonly number[], atStart: boolean, atEnd: boolean): Set<number> {
+    const closed = new Set(from);
+    for (const number of closed) {
+      const node = this.#nodes[number]!;
+      for (const to of node.free) closed.add(to);
+      if (atStart) for (const to of node.atStart) closed.add(to);
+      if (atEnd) for (const to of node.atEnd) closed.add(to);
+    }
+    return closed;
+  }
+
+  #intern(closed: Set<number>): number {
+    // Only what reads or may end the text makes a difference later; where anything may follow, nothing else does.
+    const kept = closed.has(this.#last)
+      ? [this.#last]
+      : [...closed].filter((number) => {
+          const node = this.#nodes[number]!;
+          return node.set !== null || node.atEnd.length > 0;
+        });
+    kept.sort((a, b) => a - b);
+    const key = kept.join();
+    let state = this.#numbers.get(key);
+    // The first state is the only one before the first character, so no later one may be taken for it.
+    if (state === undefined || (state === 0 && this.#states.length > 0 && this.#hasStart())) {
+      state = this.#states.push(kept) - 1;
+      this.#numbers.set(key, state);
+    }
+    return state;
+  }
+
+  #hasStart(): boolean {
+    return this.#nodes.some((node) => node.atStart.length > 0);
+  }
+}
+
+/** Texts of `min` to `max` characters. */
+export function lengthMachine(min: number, max: number | null): Machine {
+  const most = max ?? min;
+  return {
+    start: 0,
+    step: (state) => (state < most ? state + 1 : max === null ? state : -1),
+    accepts: (state) => state >= min,
+    cuts: [],
+  };
+}
+
+/** Every text but these. */
+export function exceptMachine(words: readonly string[]): Machine {
+  const tree: { next: Map<number, number>; word: boolean }[] = [{ next: new Map(), word: false }];
+  for (const word of words) {
+    let at = 0;
+    for (const char of word) {
+      const codePoint = char.codePointAt(0)!;
+      let next = tree[at]!.next.get(codePoint);
+      if (next === undefined) {
+        next = tree.push({ next: new Map(), word: false }) - 1;
+        tree[at]!.next.set(codePoint, next);
+      }
+      at = next;
+    }
+    tree[at]!.word = true;
+  }
+  const free = tree.push({ next: new Map(), word: false }) - 1;
+  return {
+    start: 0,
+    step: (state, codePoint) => tree[state]!.next.get(codePoint) ?? free,
+    accepts: (state) => !tree[state]!.word,
+    // Every character by itself: joined to ranges, neighbours would count as one.
+    cuts: [...new Set(words.join(""))].flatMap((char) => [char.codePointAt(0)!, char.codePointAt(0)! + 1]),
+  };
+}
+
+/** Every text that `inner` does not accept. */
+export function notMachine(inner: Machine): Machine {
+  const DEAD = 2_000_000_000;
+  return {
+    start: inner.start,
+    step(state, codePoint) {
+      const next = state === DEAD ? -1 : inner.step(state, codePoint);
+      return next === -1 ? DEAD : next;
+    },
+    accepts: (state) => state === DEAD || !inner.accepts(state),
+    cuts: inner.cuts,
+  };
+}
+
+/** Whether a machine accepts the text; text with lone surrogates is never accepted. */
+export function runMachine(machine: Machine, text: string): boolean {
+  let state = machine.start;
+  for (const char of text) {
+    const codePoint = char.codePointAt(0)!;
+    state = contains(UNICODE, codePoint) ? machine.step(state, codePoint) : -1;
+    if (state === -1) return false;
+  }
+  return machine.accepts(state);
+}
+
+function cutsOf(set: readonly number[]): number[] {
+  const cuts: number[] = [];
+  for (let at = 0; at < set.length; at += 2) cuts.push(set[at]!, set[at + 1]! + 1);
+  return cuts;
+}

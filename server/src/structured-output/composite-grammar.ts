@@ -1,0 +1,84 @@
+import { type Dfa, intersectMachines } from "./automata/dfa.ts";
+import { notMachine, patternMachine } from "./automata/nfa.ts";
+import type { Pattern } from "./automata/pattern-parser.ts";
+import { EMPTY, printRules, type Rules } from "./gbnf/expression.ts";
+import { checkLowered } from "./gbnf/grammar.ts";
+import { LoweringError } from "./gbnf/lower.ts";
+import { GBNF_LIMITS, GrammarError, parseRules } from "./gbnf/parser.ts";
+import { compileSchema } from "./json-schema/compile-schema.ts";
+import { dfaToExpr, writePlain } from "./json-schema/dfa-to-grammar.ts";
+import { SchemaError } from "./json-schema/schema-error.ts";
+import { mapRefs } from "./json-schema/simplify-rules.ts";
+
+/** A grammar put together from literals, schemas and named expressions. */
+export interface Parts {
+  /** GBNF expressions by rule name; `root` among them. */
+  rules: Record<string, string>;
+  /** Schemas by the name of the rule that stands for them, in the order of their numbers in messages. */
+  schemas: Record<string, unknown>;
+  /** Literals that a text must not hold, by the name of the rule that stands for the text. */
+  texts: Record<string, readonly string[]>;
+}
+
+const UNLIMITED = { ...GBNF_LIMITS, maxBytes: Number.POSITIVE_INFINITY };
+
+/**
+ * Compiles and joins the parts. Pointers in errors and in what is not enforced begin with the schema's number, from 0.
+ * @throws SchemaError; GrammarError where the whole is too large or too ambiguous
+ */
+export function joinParts(parts: Parts): { grammar: string; unenforced: string[] } {
+  const source = Object.entries(parts.rules).map(([name, expr]) => `${name} ::= ${expr}\n`);
+  const { rules } = parseRules(source.join(""), UNLIMITED);
+  const unenforced: string[] = [];
+  for (const [index, [name, schema]] of Object.entries(parts.schemas).entries()) {
+    const compiled = compilePart(schema, index);
+    unenforced.push(...compiled.unenforced.map((pointer) => `/${index}${pointer}`));
+    addGrammar(rules, name, compiled.grammar);
+  }
+  for (const [name, literals] of Object.entries(parts.texts)) addTextWithout(rules, name, literals);
+  try {
+    checkLowered(rules);
+  } catch (error) {
+    if (!(error instanceof LoweringError)) throw error;
+    throw new GrammarError("", 0, error.message, error.expected);
+  }
+  return { grammar: printRules(rules), unenforced };
+}
+
+function compilePart(schema: unknown, index: number): { grammar: string; unenforced: string[] } {
+  try {
+    return compileSchema(schema);
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error;
+    throw new SchemaError(`/${index}${error.path}`, error.problem);
+  }
+}
+
+/** Adds the rules of a grammar; its root gets the name, the others names that begin with it. */
+function addGrammar(rules: Rules, name: string, grammar: string): void {
+  // Names that begin with json- stand for the same rule in all compiled grammars.
+  const rename = (inner: string): string => {
+    if (inner === "root") return name;
+    return inner.startsWith("json-") ? inner : `${name}-${inner}`;
+  };
+  for (const [inner, expr] of parseRules(grammar, UNLIMITED).rules)
+    rules.set(rename(inner), mapRefs(expr, rename));
+}
+
+/** Any text, the empty one too, that holds none of the literals; only the empty one if a literal is empty. */
+function addTextWithout(rules: Rules, name: string, literals: readonly string[]): void {
+  // Every text holds the empty one, so none is left.
+  if (literals.includes("")) {
+    rules.set(name, EMPTY);
+    return;
+  }
+  const exactly = (char: string): Pattern => ({
+    kind: "set",
+    set: [char.codePointAt(0)!, char.codePointAt(0)!],
+  });
+  const options = literals.map((literal): Pattern => ({ kind: "seq", items: [...literal].map(exactly) }));
+  const found = patternMachine({ kind: "alt", options: [...options, exactly("\0")] });
+  const dfa = found && intersectMachines([notMachine(found)]);
+  if (dfa === null) throw new GrammarError("", 0, "the literals are too long", "shorter ones");
+  rules.set(name, dfaToExpr(dfa as Dfa, `${name}-t`, rules, writePlain));
+}

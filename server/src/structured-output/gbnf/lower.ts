@@ -1,0 +1,179 @@
+import type { CharSet } from "./char-set.ts";
+import type { Expr, Rules } from "./expression.ts";
+import { MAX_COUNT } from "./parser.ts";
+import { shortestLengths } from "./shortest-lengths.ts";
+
+/** A terminal, which is a set of characters, or a rule, by number. */
+export type GrammarSymbol = { set: CharSet } | { rule: number };
+
+export interface LoweredRule {
+  /** Of the written rule it belongs to. */
+  name: string;
+  /** Empty text is an alternative without symbols. */
+  alternatives: GrammarSymbol[][];
+  /** Made for a repetition; the place of its operator. */
+  repetition: boolean;
+  at?: number | undefined;
+}
+
+export interface Lowered {
+  rules: LoweredRule[];
+  root: number;
+  /** Bytes of the shortest text of every rule; infinite where there is none. */
+  shortest: number[];
+}
+
+/** What stops a grammar, and the offset in its source where that is known. */
+export class LoweringError extends Error {
+  readonly at: number | undefined;
+  readonly expected: string;
+  /** The rule it is about, when a rule is. */
+  readonly rule: string | undefined;
+
+  constructor(problem: string, expected: string, at?: number, rule?: string) {
+    super(problem);
+    this.at = at;
+    this.expected = expected;
+    this.rule = rule;
+  }
+}
+
+/**
+ * Writes groups and repetitions out as plain rules, exactly as llama.cpp does with the printed grammar, so that its
+ * limits and its checks can be foreseen: `S{m,n}` is m times S and n − m nested rules, `S*` a rule that ends in itself.
+ */
+export function lower(rules: Rules, maxElements: number): Lowered {
+  return new Lowering(rules, maxElements).run();
+}
+
+class Lowering {
+  readonly #source: Rules;
+  readonly #maxElements: number;
+  readonly #rules: (LoweredRule | undefined)[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #chars = new Map<number, GrammarSymbol>();
+  #elements = 0;
+
+  constructor(source: Rules, maxElements: number) {
+    this.#source = source;
+    this.#maxElements = maxElements;
+  }
+
+  run(): Lowered {
+    for (const [name, expr] of this.#source) {
+      const number = this.#numberOf(name);
+      this.#rules[number] = { name, alternatives: this.#alternatives(expr, name), repetition: false };
+    }
+    const root = this.#numbers.get("root");
+    if (root === undefined) throw new LoweringError("there is no rule root", "a rule named root");
+    const rules = this.#rules as LoweredRule[];
+    return { rules, root, shortest: shortestLengths(rules) };
+  }
+
+  #alternatives(expr: Expr, name: string): GrammarSymbol[][] {
+    const options = expr.kind === "alt" ? expr.options : [expr];
+    this.#count(options.length);
+    return options.map((option) => this.#sequence(option, name));
+  }
+
+  #sequence(expr: Expr, name: string): GrammarSymbol[] {
+    if (expr.kind !== "seq") return this.#item(expr, name);
+    return expr.items.flatMap((item) => this.#item(item, name));
+  }
+
+  #item(expr: Expr, name: string): GrammarSymbol[] {
+    switch (expr.kind) {
+      case "text":
+        return [...expr.text].map((char) => this.#char(char.codePointAt(0)!));
+      case "set":
+        this.#count(expr.set.length);
+        return [{ set: expr.set }];
+      case "ref": {
+        if (!this.#source.has(expr.name)) {
+          throw new LoweringError(`rule ${expr.name} is not defined`, "the name of a rule", expr.at);
+        }
+        this.#count(1);
+        return [{ rule: this.#numberOf(expr.name) }];
+      }
+      case "repeat":
+        return this.#repeat(expr, name);
+      default: {
+        const number = this.#add({ name, alternatives: [], repetition: false });
+        this.#rules[number]!.alternatives = this.#alternatives(expr, name);
+        this.#count(1);
+        return [{ rule: number }];
+      }
+    }
+  }
+
+  #repeat(expr: Extract<Expr, { kind: "repeat" }>, name: string): GrammarSymbol[] {
+    const { min, max, at } = expr;
+    const before = this.#rules.length;
+    const grouped = expr.item.kind === "alt" || expr.item.kind === "seq" || expr.item.kind === "repeat";
+    const item = grouped ? this.#group(expr.item, name) : this.#item(expr.item, name);
+    const made = grouped ? Math.max(1, this.#rules.length - before) : 1;
+    const times = max !== null && max > 0 ? max : Math.max(1, min);
+    if (min > MAX_COUNT || made * times > MAX_COUNT) {
+      const most = Math.floor(MAX_COUNT / made);
+      throw new LoweringError("the repetition is too large", `at most ${most} times`, at);
+    }
+    this.#count(item.length * Math.max(0, min - 1));
+    const result: GrammarSymbol[] = [];
+    for (let i = 0; i < min; i++) for (const symbol of item) result.push(symbol);
+    const tail = this.#optionalTail(item, max === null ? null : max - min, name, at);
+    if (tail !== null) result.push({ rule: tail });
+    return result;
+  }
+
+  /** The rule for what may follow the least count; null when nothing may. */
+  #optionalTail(item: GrammarSymbol[], count: number | null, name: string, at?: number): number | null {
+    let last: number | null = null;
+    for (let i = 0; i < (count ?? 1); i++) {
+      const number = this.#add({ name, alternatives: [], repetition: true, at });
+      const next = count === null ? number : last;
+      this.#count(item.length + 2);
+      this.#rules[number]!.alternatives = [next === null ? item : [...item, { rule: next }], []];
+      last = number;
+    }
+    return last;
+  }
+
+  #group(expr: Expr, name: string): GrammarSymbol[] {
+    const number = this.#add({ name, alternatives: [], repetition: false });
+    this.#rules[number]!.alternatives = this.#alternatives(expr, name);
+    return [{ rule: number }];
+  }
+
+  #char(codePoint: number): GrammarSymbol {
+    this.#count(1);
+    let symbol = this.#chars.get(codePoint);
+    if (symbol === undefined) {
+      symbol = { set: [codePoint, codePoint] };
+      this.#chars.set(codePoint, symbol);
+    }
+    return symbol;
+  }
+
+  #numberOf(name: string): number {
+    let number = this.#numbers.get(name);
+    if (number === undefined) {
+      number = this.#add(undefined);
+      this.#numbers.set(name, number);
+    }
+    return number;
+  }
+
+  #add(rule: LoweredRule | undefined): number {
+    return this.#rules.push(rule) - 1;
+  }
+
+  #count(elements: number): void {
+    this.#elements += elements;
+    if (this.#elements > this.#maxElements) {
+      throw new LoweringError(
+        "the grammar is too large",
+        `at most ${this.#maxElements} symbols, repetitions written out`,
+      );
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { FakeClock, systemClock } from "../lib/clock.ts";
+import { GrammarBuilder } from "./composite-grammar-builder.ts";
+import { GrammarError } from "./gbnf/parser.ts";
+import { allows } from "./gbnf/testing.ts";
+import { ANY_JSON_OBJECT, GrammarCompiler, type GrammarCompilerOptions } from "./grammar-compiler.ts";
+import { SchemaError } from "./json-schema/schema-error.ts";
+
+const open: GrammarCompiler[] = [];
+
+function compilerWith(options: Partial<GrammarCompilerOptions>): GrammarCompiler {
+  // A busy machine may make more of the time limit.
+  const compiler = new GrammarCompiler({ timeoutMs: 20_000, ...options });
+  open.push(compiler);
+  return compiler;
+}
+
+/** For the tests that need nothing special: a thread takes a while to start. */
+const shared = new GrammarCompiler({ timeoutMs: 20_000 });
+afterAll(() => shared.close());
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((compiler) => compiler.close()));
+});
+
+const COSTLY = { type: "string", pattern: "^(a|b)*a(a|b){9}$" };
+
+describe("the compiler of schemas", () => {
+  test("gives the same grammar at once and in the thread", async () => {
+    const compiler = shared;
+    const simple = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
+    const inline = await compiler.forSchema(simple);
+    const { grammar } = await compiler.forParts({
+      rules: { root: "x" },
+      schemas: { x: { ...simple, minProperties: 0 } },
+      texts: {},
+    });
+    expect(allows(inline.grammar, '{"a": 5}')).toBe(true);
+    expect(allows(grammar, '{"a": 5}')).toBe(true);
+    expect(allows(grammar, '{"a": "5"}')).toBe(false);
+  });
+
+  test("tells the pointer of what is wrong, from the thread as well", async () => {
+    const compiler = shared;
+    const broken = { type: "object", properties: { "a/b": { type: "text" } } };
+    await expect(compiler.forSchema(broken)).rejects.toMatchObject({ path: "/properties/a~1b/type" });
+    const impossible = { type: "array", minItems: 1, items: { type: "integer", minimum: 3, maximum: 2 } };
+    const refusal = await compiler.forSchema(impossible).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(SchemaError);
+    expect(refusal).toMatchObject({ path: "/items", message: expect.stringContaining("/items") });
+  });
+
+  test("tells line, column and what was expected of a broken grammar", async () => {
+    const compiler = shared;
+    const refusal = await compiler.fromGbnf('root ::= "a"\nb ::= [z-a]').catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(GrammarError);
+    expect(refusal).toMatchObject({ line: 2, column: 8, expected: "the lower character first" });
+  });
+
+  test("a million different schemas leave the cache bounded", async () => {
+    const compiler = compilerWith({ maxCached: 50, maxCachedBytes: 20_000 });
+    for (let i = 0; i < 3_000; i++) {
+      await compiler.forSchema({ const: `value ${i}` });
+      await compiler.forSchema({ type: "text", title: String(i) }).catch(() => {});
+      expect(compiler.cached.count).toBeLessThanOrEqual(50);
+      expect(compiler.cached.sizeBytes).toBeLessThanOrEqual(20_000);
+    }
+    await compiler.forSchema({ enum: Array.from({ length: 500 }, (_, i) => `a long value ${i}`) });
+    expect(compiler.cached.sizeBytes).toBeLessThanOrEqual(20_000);
+  });
+
+  test("the same schema asked for at the same time is compiled once", async () => {
+    const compiler = compilerWith({ maxQueued: 1 });
+    const results = await Promise.all(Array.from({ length: 20 }, () => compiler.forSchema(COSTLY)));
+    expect(new Set(results.map((result) => result.grammar)).size).toBe(1);
+  });
+
+  test("a schema that takes too long is refused and the next one still compiles", async () => {
+    const clock = new FakeClock();
+    const compiler = compilerWith({ clock, timeoutMs: 500 });
+    await compiler.forSchema(COSTLY);
+    const slow = compiler.forSchema({ type: "string", pattern: "^(a|b)*a(a|b){8}$" });
+    const waiting = compiler.forSchema({ type: "string", pattern: "^x+$" });
+    await Promise.resolve();
+    // Nothing has answered yet: that would take a turn of the event loop.
+    clock.advance(500);
+    await expect(slow).rejects.toThrow("too complex");
+    expect(allows((await waiting).grammar, '"xx"')).toBe(true);
+  });
+
+  test("more waiting schemas than allowed are refused", async () => {
+    const compiler = compilerWith({ clock: systemClock, maxQueued: 2 });
+    const results = await Promise.allSettled(
+      Array.from({ length: 5 }, (_, i) => compiler.forSchema({ type: "string", pattern: `^a{${i}}$` })),
+    );
+    const refused = results.filter((result) => result.status === "rejected");
+    expect(refused).toHaveLength(3);
+    expect(refused[0]!.reason).toMatchObject({ code: "UNAVAILABLE" });
+  });
+
+  test("a deep or large schema is refused before anything is made of it", async () => {
+    const compiler = shared;
+    let deep: unknown = { type: "string" };
+    for (let i = 0; i < 10_000; i++) deep = { type: "array", items: deep };
+    await expect(compiler.forSchema(deep)).rejects.toThrow("nested deeper");
+    await expect(compiler.forSchema({ enum: ["x".repeat(300_000)] })).rejects.toThrow("larger");
+    await expect(compiler.forSchema({ enum: Array.from({ length: 60_000 }, (_, i) => i) })).rejects.toThrow(
+      "larger",
+    );
+    await expect(compiler.fromGbnf("a".repeat(1_000_000))).rejects.toBeInstanceOf(GrammarError);
+  });
+});
+
+describe("grammars put together", () => {
+  const builder = (): GrammarBuilder => {
+    const compiler = shared;
+    return new GrammarBuilder((parts) => compiler.forParts(parts));
+  };
+
+  test("hold a literal, the arguments of one of several tools, and a literal, several times", async () => {
+    const parts = builder();
+    const tool = (name: string, schema: unknown): string =>
+      `${parts.literal(`{"name": "${name}", "arguments": `)} ${parts.schema(schema)} ${parts.literal("}")}`;
+    const add = tool("add", {
+      type: "object",
+      properties: { a: { type: "integer", maximum: 9 } },
+      required: ["a"],
+    });
+    const say = tool("say", { type: "object", properties: { text: { type: "string", maxLength: 3 } } });
+    const call = parts.rule(`${parts.literal("<call>\n")} (${add} | ${say}) ${parts.literal("</call>")}`);
+    const { grammar, unenforced } = await parts.finish(`${call} ("\\n" ${call}){0,3}`);
+    expect(unenforced).toEqual([]);
+    const one = '<call>\n{"name": "add", "arguments": {"a": 7}}</call>';
+    const other = '<call>\n{"name": "say", "arguments": {"text": "h\\"i"}}</call>';
+    expect(allows(grammar, `${one}\n${other}\n${one}`)).toBe(true);
+    expect(allows(grammar, other.replace("h", "long"))).toBe(false);
+    expect(allows(grammar, one.replace("7", "10"))).toBe(false);
+    expect(allows(grammar, one.replace('"add"', '"sub"'))).toBe(false);
+  });
+
+  test("name what is not enforced by the number of the schema", async () => {
+    const parts = builder();
+    const [first, second] = [
+      parts.schema({ type: "string" }),
+      parts.schema({ type: "array", uniqueItems: true }),
+    ];
+    expect((await parts.finish(`${first} ${second}`)).unenforced).toEqual(["/1/uniqueItems"]);
+    const broken = builder();
+    const root = [broken.schema(true), broken.schema({ properties: { a: false }, required: ["a"] })].join(
+      " ",
+    );
+    await expect(broken.finish(root)).rejects.toMatchObject({ path: "/1" });
+  });
+
+  test("a text without literals may hold their beginnings, not them", async () => {
+    const parts = builder();
+    const { grammar } = await parts.finish(
+      `${parts.textWithout("</think>", "<stop>")} ${parts.literal("</think>")} "{}"`,
+    );
+    expect(allows(grammar, "a < b, </thin, <<st\n</think>{}")).toBe(true);
+    expect(allows(grammar, "</think>{}")).toBe(true);
+    expect(allows(grammar, "a</think>b</think>{}")).toBe(false);
+    expect(allows(grammar, "<stop></think>{}")).toBe(false);
+  });
+});
+
+test("any JSON object is an object and JSON", () => {
+  for (const text of ["{}", '{"a": [1, null, {"b": "\\u00e9"}], "c": -1.5e9}'])
+    expect(allows(ANY_JSON_OBJECT, text)).toBe(true);
+  for (const text of ["[]", '"a"', "", "{} ", '{"a": 01}', '{"a": "\n"}', '{"a": "\\ud800"}']) {
+    expect(allows(ANY_JSON_OBJECT, text)).toBe(false);
+  }
+});

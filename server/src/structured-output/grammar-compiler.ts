@@ -1,0 +1,186 @@
+import { createHash } from "node:crypto";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { JobLimitError, JobProcess } from "../platform/process/job-process.ts";
+import { type CompileJob, type CompileResult, runJob, tooComplex } from "./compile-job.ts";
+import type { Parts } from "./composite-grammar.ts";
+import { GrammarBuilder as Builder } from "./composite-grammar-builder.ts";
+import { printRules } from "./gbnf/expression.ts";
+import { GBNF_LIMITS, GrammarError } from "./gbnf/parser.ts";
+import { RuleBook } from "./json-schema/grammar-rules.ts";
+import { measureJson, SCHEMA_LIMITS, type SchemaLimits } from "./json-schema/schema-document.ts";
+import { SchemaError } from "./json-schema/schema-error.ts";
+import { ResultCache } from "./result-cache.ts";
+
+export interface CompiledGrammar {
+  /** GBNF with the rule `root`; the engine accepts it as it is. */
+  grammar: string;
+  /** JSON pointers of the schema's keywords that are not enforced. */
+  unenforced: readonly string[];
+}
+
+export interface GrammarCompilerOptions {
+  clock: Clock;
+  /** For one job, from when it begins. */
+  timeoutMs: number;
+  /** Jobs waiting for their turn. */
+  maxQueued: number;
+  maxCached: number;
+  maxCachedBytes: number;
+}
+
+const OPTIONS: GrammarCompilerOptions = {
+  clock: systemClock,
+  timeoutMs: 2_000,
+  maxQueued: 256,
+  maxCached: 1_000,
+  maxCachedBytes: 16 * 1024 * 1024,
+};
+
+/** Of all schemas of one request together. */
+const PARTS_LIMITS: SchemaLimits = {
+  maxBytes: 1024 * 1024,
+  maxDepth: SCHEMA_LIMITS.maxDepth + 2,
+  maxNodes: 100_000,
+};
+
+/** What is as small and simple as this is compiled at once, in less time than another process takes to answer. */
+const INLINE_VALUES = 150;
+const INLINE_LENGTH = 4_000;
+/** Keywords that need automata or multiply branches. A property of such a name only costs the way there. */
+const COSTLY = new RegExp(
+  `"(?:${[
+    ...[
+      "pattern",
+      "patternProperties",
+      "format",
+      "allOf",
+      "oneOf",
+      "multipleOf",
+      "minProperties",
+      "maxProperties",
+    ],
+    ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "not", "if", "maxLength", "minLength"],
+    ...["maxItems", "minItems"],
+  ].join("|")})":`,
+);
+
+/** Compiles schemas and checks grammars: cached, each text once at a time, costly ones in a process of their own. */
+export class GrammarCompiler {
+  readonly #process: JobProcess<CompileJob, CompileResult>;
+  readonly #cache: ResultCache;
+  readonly #running = new Map<string, Promise<CompileResult>>();
+
+  constructor(options: Partial<GrammarCompilerOptions> = {}) {
+    const settled = { ...OPTIONS, ...options };
+    this.#process = new JobProcess({
+      ...settled,
+      entry: new URL("./compile-worker.ts", import.meta.url),
+      work: "Schemas are compiled",
+    });
+    this.#cache = new ResultCache(settled.maxCached, settled.maxCachedBytes);
+  }
+
+  /** Starts the process ahead of the first request. */
+  start(): void {
+    this.#process.start();
+  }
+
+  close(): Promise<void> {
+    return this.#process.close();
+  }
+
+  get cached(): { count: number; sizeBytes: number } {
+    return { count: this.#cache.count, sizeBytes: this.#cache.sizeBytes };
+  }
+
+  /** @throws SchemaError; AppError UNAVAILABLE */
+  forSchema(schema: unknown): Promise<CompiledGrammar> {
+    return this.#compile("schema", schema, SCHEMA_LIMITS);
+  }
+
+  /** @throws SchemaError; GrammarError; AppError UNAVAILABLE */
+  forParts(parts: Parts): Promise<CompiledGrammar> {
+    return this.#compile("parts", parts, PARTS_LIMITS);
+  }
+
+  /** @throws GrammarError; AppError UNAVAILABLE */
+  async fromGbnf(text: string): Promise<string> {
+    if (text.length > GBNF_LIMITS.maxBytes) {
+      const problem = "the grammar is too large";
+      throw new GrammarError("", 0, problem, `at most ${GBNF_LIMITS.maxBytes} bytes`);
+    }
+    return unwrap(await this.#result({ kind: "gbnf", text }, false)).grammar;
+  }
+
+  async #compile(kind: "schema" | "parts", value: unknown, limits: SchemaLimits): Promise<CompiledGrammar> {
+    const values = measureJson(value, limits);
+    const text = JSON.stringify(value);
+    const inline = values <= INLINE_VALUES && text.length <= INLINE_LENGTH && !COSTLY.test(text);
+    return unwrap(await this.#result({ kind, text }, inline));
+  }
+
+  async #result(job: CompileJob, inline: boolean): Promise<CompileResult> {
+    const key = createHash("sha256").update(job.kind).update(job.text).digest("base64");
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) return cached;
+    if (inline) return this.#cache.set(key, runJob(job));
+    let running = this.#running.get(key);
+    if (running === undefined) {
+      running = this.#process
+        .run(job)
+        .catch((error: unknown) => {
+          if (error instanceof JobLimitError) return tooComplex(job.kind);
+          throw error;
+        })
+        .then((result) => this.#cache.set(key, result))
+        .finally(() => this.#running.delete(key));
+      this.#running.set(key, running);
+    }
+    return running;
+  }
+}
+
+function unwrap(result: CompileResult): CompiledGrammar {
+  if (result.ok) return { grammar: result.grammar, unenforced: result.unenforced };
+  if (result.kind === "schema") throw new SchemaError(result.path, result.problem);
+  throw GrammarError.from(result);
+}
+
+const compiler = new GrammarCompiler();
+
+/**
+ * The grammar of the JSON texts that fit the schema, a value parsed from JSON.
+ * @throws SchemaError with the JSON pointer of what is wrong; AppError UNAVAILABLE
+ */
+export function grammarForSchema(schema: unknown): Promise<CompiledGrammar> {
+  return compiler.forSchema(schema);
+}
+
+/**
+ * A grammar in GBNF, checked, as the engine gets it.
+ * @throws GrammarError with line and column; AppError UNAVAILABLE
+ */
+export function grammarFromGbnf(text: string): Promise<string> {
+  return compiler.fromGbnf(text);
+}
+
+/** Puts a grammar together from literals, schemas and expressions. */
+export class GrammarBuilder extends Builder {
+  constructor() {
+    super((parts) => compiler.forParts(parts));
+  }
+}
+
+/** Starts what compiles, so that no request waits for it. */
+export function startGrammarCompiler(): void {
+  compiler.start();
+}
+
+/** Any JSON object. */
+export const ANY_JSON_OBJECT: string = anyJsonObject();
+
+function anyJsonObject(): string {
+  const book = new RuleBook();
+  book.rules.set("root", book.base("json-object"));
+  return printRules(book.rules);
+}

@@ -1,0 +1,37 @@
+import type { Expr } from "../gbnf/expression.ts";
+import type { RuleBook } from "./grammar-rules.ts";
+import type { JsonObject, Schema } from "./schema-document.ts";
+import type { InstanceCheck } from "./validate.ts";
+
+/** What the writers of the types share while one schema is compiled. */
+export interface Writing {
+  book: RuleBook;
+  check: InstanceCheck;
+  closedByDefault: boolean;
+  /** The values that fit all the schemas. */
+  value(schemas: readonly Schema[]): Expr;
+  /** Reports that a keyword of a schema is not enforced. */
+  unenforced(schema: JsonObject, keyword: string): void;
+}
+
+/** The strictest of the numbers under a keyword. */
+export function strictest(
+  schemas: readonly JsonObject[],
+  keyword: string,
+  pick: "least" | "most",
+): number | null {
+  const found = schemas.flatMap((schema) => (typeof schema[keyword] === "number" ? [schema[keyword]] : []));
+  if (found.length === 0) return null;
+  return pick === "least" ? Math.min(...found) : Math.max(...found);
+}
+
+/** Reports the keyword for every schema that has it. */
+export function reportAll(
+  schemas: readonly JsonObject[],
+  keywords: readonly string[],
+  writing: Writing,
+): void {
+  for (const schema of schemas) {
+    for (const keyword of keywords) if (keyword in schema) writing.unenforced(schema, keyword);
+  }
+}

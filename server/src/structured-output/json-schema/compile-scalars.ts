@@ -1,0 +1,153 @@
+import { type Dfa, intersectMachines } from "../automata/dfa.ts";
+import { lengthMachine, type Machine, patternMachine } from "../automata/nfa.ts";
+import { parsePattern, wholePattern } from "../automata/pattern-parser.ts";
+import { type Expr, NEVER, ref, seq, text } from "../gbnf/expression.ts";
+import { reportAll, strictest, type Writing } from "./compile-context.ts";
+import { dfaToExpr, wordsToExpr, writeInString, writePlain } from "./dfa-to-grammar.ts";
+import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
+import { MAX_COUNTED, type RuleBook } from "./grammar-rules.ts";
+import { numberTexts, wholeDigits } from "./number-automata.ts";
+import { numberConstraint } from "./schema-analysis.ts";
+import type { JsonObject } from "./schema-document.ts";
+import { SchemaError } from "./schema-error.ts";
+
+/** Numbers that meet the bounds of all the schemas. */
+export function writeNumber(schemas: readonly JsonObject[], integer: boolean, writing: Writing): Expr {
+  const { book } = writing;
+  const constraint = numberConstraint(schemas, integer);
+  const bare = constraint.least === null && constraint.most === null;
+  if (bare && constraint.multiples.length === 0)
+    return book.base(constraint.integer ? "json-integer" : "json-number");
+  // Above this, texts of multiples are read as doubles that are none.
+  const large = [constraint.least, constraint.most].some(
+    (bound) => bound !== null && wholeDigits(bound.value) > 14,
+  );
+  for (const schema of schemas) {
+    // A tenth has no exact double, so validators that divide doubles refuse some of its multiples.
+    const { multipleOf } = schema;
+    if (typeof multipleOf === "number" && (large || !isDyadic(multipleOf)))
+      writing.unenforced(schema, "multipleOf");
+  }
+  let texts = numberTexts(constraint);
+  if (texts === null) {
+    reportAll(schemas, ["multipleOf"], writing);
+    texts = numberTexts({ ...constraint, multiples: [] });
+  }
+  if (texts === null) {
+    reportAll(schemas, ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"], writing);
+    return book.base(integer ? "json-integer" : "json-number");
+  }
+  return textsToExpr(texts, book);
+}
+
+/** Whether doubles hold the number and its multiples as they are written. */
+function isDyadic(value: number): boolean {
+  return Number.isInteger(value * 2 ** 20);
+}
+
+function textsToExpr(texts: string[] | Dfa | "empty", book: RuleBook): Expr {
+  if (texts === "empty") return NEVER;
+  const words = texts.every((item) => typeof item === "string");
+  if (words) return wordsToExpr(texts as string[], book.name(), book.rules);
+  return dfaToExpr(texts as Dfa, book.name(), book.rules, writePlain);
+}
+
+/** Strings that meet the lengths, patterns and formats of all the schemas. */
+export function writeString(schemas: readonly JsonObject[], writing: Writing): Expr {
+  const { book } = writing;
+  const [min, max] = counts(schemas, "Length", writing);
+  if (max !== null && max < min) return NEVER;
+  const format = soleFormat(schemas);
+  if (format !== null) return writeFormat(format, book);
+  const machines = textMachines(schemas, writing);
+  if (machines.length === 0) {
+    if (min === 0 && max === null) return book.base("json-string");
+    return seq(text('"'), book.counted(book.base("json-char"), min, max), text('"'));
+  }
+  const bounded = min > 0 || max !== null;
+  const lengths = bounded && Math.max(min, max ?? 0) <= 5_000 ? [lengthMachine(min, max)] : [];
+  let dfa = intersectMachines([...machines, ...lengths]);
+  if (dfa === null || (bounded && lengths.length === 0)) {
+    reportAll(schemas, ["minLength", "maxLength"], writing);
+    dfa = intersectMachines(machines);
+  }
+  if (dfa === "empty") return NEVER;
+  if (dfa === null) {
+    reportAll(schemas, ["pattern", "format"], writing);
+    return seq(text('"'), book.counted(book.base("json-char"), min, max), text('"'));
+  }
+  return seq(text('"'), dfaToExpr(dfa, book.name(), book.rules, writeInString), text('"'));
+}
+
+/** In rules that are the same in every grammar, so that grammars put together share them. */
+function writeFormat(format: string, book: RuleBook): Expr {
+  const name = `json-format-${format}`;
+  if (!book.rules.has(name)) {
+    book.rules.set(name, dfaToExpr(formatDfa(format), name, book.rules, writeInString));
+  }
+  return seq(text('"'), ref(name), text('"'));
+}
+
+/** The format, where it alone is asked for and known. */
+function soleFormat(schemas: readonly JsonObject[]): string | null {
+  const keywords = ["format", "pattern", "minLength", "maxLength"];
+  const found = schemas.flatMap((schema) => keywords.filter((keyword) => keyword in schema));
+  if (found.length !== 1 || found[0] !== "format") return null;
+  const format = schemas.find((schema) => "format" in schema)!["format"] as string;
+  return FORMATS.has(format) ? format : null;
+}
+
+/** Made at first use; there are as many as there are formats. */
+const formatDfas = new Map<string, Dfa>();
+
+export function formatDfa(format: string): Dfa {
+  let dfa = formatDfas.get(format);
+  if (dfa === undefined) {
+    const machine = patternMachine(wholePattern(`(?:${FORMATS.get(format)})`))!;
+    dfa = intersectMachines([machine]) as Dfa;
+    formatDfas.set(format, dfa);
+  }
+  return dfa;
+}
+
+function textMachines(schemas: readonly JsonObject[], writing: Writing): Machine[] {
+  const machines: Machine[] = [];
+  for (const schema of schemas) {
+    const { pattern, format } = schema;
+    if (typeof pattern === "string") {
+      const machine = machineOf(pattern);
+      if (machine === null) writing.unenforced(schema, "pattern");
+      else machines.push(machine);
+    }
+    if (typeof format !== "string" || NUMBER_FORMATS.has(format)) continue;
+    const known = FORMATS.get(format);
+    if (known === undefined) writing.unenforced(schema, "format");
+    else machines.push(patternMachine(wholePattern(`(?:${known})`))!);
+  }
+  return machines;
+}
+
+/** Null where the pattern is too complex or not regular. */
+export function machineOf(pattern: string): Machine | null {
+  const parsed = parsePattern(pattern);
+  return parsed && patternMachine(parsed);
+}
+
+/**
+ * The bounds `min<unit>` and `max<unit>`; an upper one too large to count is reported.
+ * @throws SchemaError where so much is needed that nothing could hold it.
+ */
+export function counts(
+  schemas: readonly JsonObject[],
+  unit: string,
+  writing: Writing,
+): [number, number | null] {
+  const min = strictest(schemas, `min${unit}`, "most") ?? 0;
+  let max = strictest(schemas, `max${unit}`, "least");
+  if (min > MAX_COUNTED) throw new SchemaError("", `A min${unit} of more than ${MAX_COUNTED} cannot be met.`);
+  if (max !== null && max > MAX_COUNTED) {
+    reportAll(schemas, [`max${unit}`], writing);
+    max = null;
+  }
+  return [min, max];
+}

@@ -1,0 +1,108 @@
+import type { Dfa } from "../automata/dfa.ts";
+import {
+  type CharSet,
+  charsOf,
+  contains,
+  fromRanges,
+  intersect,
+  subtract,
+  toRanges,
+} from "../gbnf/char-set.ts";
+import { alt, EMPTY, type Expr, NEVER, type Rules, ref, seq, set, text } from "../gbnf/expression.ts";
+
+/** What stands for a character out of the set in the output. */
+export type WriteChars = (chars: CharSet) => Expr;
+
+/** How deep states are written inside the one before before they get a rule of their own. */
+const MAX_INLINE = 12;
+
+/**
+ * The automaton as rules. States that one edge alone leads to are written in place, others become rules
+ * `<name>-1`, `<name>-2` …
+ */
+export function dfaToExpr(dfa: Dfa, name: string, rules: Rules, write: WriteChars): Expr {
+  const incoming = new Array<number>(dfa.length).fill(0);
+  incoming[0] = 1;
+  for (const state of dfa) for (const { to } of state.edges) incoming[to]!++;
+  const names = new Map<number, string>();
+  const pending: number[] = [];
+  const enter = (number: number, depth: number): Expr => {
+    if (dfa[number]!.edges.length === 0) return EMPTY;
+    if (incoming[number] === 1 && depth < MAX_INLINE) return body(number, depth);
+    let rule = names.get(number);
+    if (rule === undefined) {
+      rule = `${name}-${names.size + 1}`;
+      names.set(number, rule);
+      pending.push(number);
+    }
+    return ref(rule);
+  };
+  const body = (from: number, depth: number): Expr => {
+    const chain: Expr[] = [];
+    let state = dfa[from]!;
+    for (let edge = state.edges[0]; edge !== undefined; edge = state.edges[0]) {
+      if (state.accepts || state.edges.length > 1 || incoming[edge.to]! > 1) break;
+      chain.push(write(edge.set));
+      state = dfa[edge.to]!;
+    }
+    const options = state.edges.map((edge) => seq(write(edge.set), enter(edge.to, depth + 1)));
+    return seq(...chain, alt(...options, ...(state.accepts ? [EMPTY] : [])));
+  };
+  // The start is entered from its own edges too when one leads back to it.
+  const start = incoming[0] === 1 ? body(0, 0) : enter(0, MAX_INLINE);
+  for (let number = pending.pop(); number !== undefined; number = pending.pop()) {
+    rules.set(names.get(number)!, body(number, 0));
+  }
+  return start;
+}
+
+/** One of the words, told apart character by character, so that many cost no more than few. */
+export function wordsToExpr(words: readonly string[], name: string, rules: Rules): Expr {
+  if (words.length <= MAX_INLINE) return alt(...words.map(text));
+  const dfa: Dfa = [{ accepts: false, edges: [] }];
+  const next: Map<number, number>[] = [new Map()];
+  for (const word of words) {
+    let at = 0;
+    for (const char of word) {
+      const code = char.codePointAt(0)!;
+      let to = next[at]!.get(code);
+      if (to === undefined) {
+        to = dfa.push({ accepts: false, edges: [] }) - 1;
+        next.push(new Map());
+        next[at]!.set(code, to);
+        dfa[at]!.edges.push({ set: [code, code], to });
+      }
+      at = to;
+    }
+    dfa[at]!.accepts = true;
+  }
+  return dfaToExpr(dfa, name, rules, writePlain);
+}
+
+/** Characters as they are: digits, literals of JSON. */
+export const writePlain: WriteChars = (chars) =>
+  chars.length === 2 && chars[0] === chars[1] ? text(String.fromCodePoint(chars[0]!)) : set(chars);
+
+/** What JSON strings must escape, and what is better escaped: quote, backslash, controls, DEL. */
+const ESCAPED: CharSet = [0, 0x1f, 0x22, 0x22, 0x5c, 0x5c, 0x7f, 0x7f];
+const SHORT: Record<number, string> = { 8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\" };
+
+/** Characters as they stand in a JSON string: in one way each, so that counts and comparisons hold. */
+export const writeInString: WriteChars = (chars) => {
+  const escapes = intersect(chars, ESCAPED);
+  const letters = Object.entries(SHORT).filter(([code]) => contains(escapes, Number(code)));
+  const long = subtract(escapes, fromRanges(letters.map(([code]) => [Number(code), Number(code)])));
+  const byHigh = new Map<number, number[]>();
+  for (const [lo, hi] of toRanges(long)) {
+    for (let code = lo; code <= hi; code++)
+      byHigh.set(code >> 4, [...(byHigh.get(code >> 4) ?? []), code & 15]);
+  }
+  const hex = (digits: number[]): Expr =>
+    writePlain(charsOf(digits.map((digit) => digit.toString(16)).join("")));
+  const codes = [...byHigh].map(([high, lows]) => seq(hex([high]), hex(lows)));
+  const escaped = alt(
+    writePlain(charsOf(letters.map(([, letter]) => letter).join(""))),
+    codes.length === 0 ? NEVER : seq(text("u00"), alt(...codes)),
+  );
+  return alt(writePlain(subtract(chars, ESCAPED)), seq(text("\\"), escaped));
+};

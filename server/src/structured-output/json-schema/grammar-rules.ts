@@ -1,0 +1,146 @@
+import { charsOf, range, subtract, UNICODE, union } from "../gbnf/char-set.ts";
+import { alt, type Expr, optional, type Rules, ref, repeat, seq, set, text } from "../gbnf/expression.ts";
+import { MAX_COUNT } from "../gbnf/parser.ts";
+
+const HEX = set(union(range(0x30, 0x39), range(0x41, 0x46), range(0x61, 0x66)));
+const DIGIT = set(range(0x30, 0x39));
+const digits = (most: number): Expr => repeat(DIGIT, 1, most);
+/** Between values: one blank after a colon or comma and no other, so that no blank can run on for ever. */
+export const COMMA = ", ";
+export const COLON = ": ";
+
+/** One character of a string; escaped surrogates only in pairs. */
+const CHAR = alt(
+  set(subtract(UNICODE, union(range(0, 0x1f), range(0x7f), charsOf('"\\')))),
+  seq(
+    text("\\"),
+    alt(
+      set(charsOf('"\\/bfnrt')),
+      seq(
+        text("u"),
+        alt(
+          seq(set(charsOf("0123456789abcefABCEF")), HEX, HEX, HEX),
+          seq(
+            set(charsOf("dD")),
+            alt(
+              seq(set(charsOf("01234567")), HEX, HEX),
+              seq(
+                set(charsOf("89abAB")),
+                HEX,
+                HEX,
+                text("\\u"),
+                set(charsOf("dD")),
+                set(charsOf("cdefCDEF")),
+                HEX,
+                HEX,
+              ),
+            ),
+          ),
+        ),
+      ),
+    ),
+  ),
+);
+
+const WHOLE = alt(text("0"), seq(set(range(0x31, 0x39)), repeat(DIGIT, 0, 14)));
+
+/** Rules that every schema may use; a name always stands for the same rule, so grammars can be put together. */
+const BASE: Record<string, Expr> = {
+  "json-value": alt(
+    ...["json-object", "json-array", "json-string", "json-number", "json-boolean"].map(ref),
+    text("null"),
+  ),
+  "json-object": seq(
+    text("{"),
+    optional(seq(ref("json-pair"), repeat(seq(text(COMMA), ref("json-pair")), 0, null))),
+    text("}"),
+  ),
+  "json-pair": seq(ref("json-string"), text(COLON), ref("json-value")),
+  "json-array": seq(
+    text("["),
+    optional(seq(ref("json-value"), repeat(seq(text(COMMA), ref("json-value")), 0, null))),
+    text("]"),
+  ),
+  "json-string": seq(text('"'), ref("json-rest")),
+  // A string after its opening quote.
+  "json-rest": seq(repeat(ref("json-char"), 0, null), text('"')),
+  "json-char": CHAR,
+  "json-boolean": alt(text("true"), text("false")),
+  "json-integer": seq(optional(text("-")), WHOLE),
+  "json-number": seq(
+    optional(text("-")),
+    WHOLE,
+    optional(seq(text("."), digits(15))),
+    optional(seq(set(charsOf("eE")), optional(set(charsOf("+-"))), digits(2))),
+  ),
+};
+const BASE_NAMES = new Set(Object.keys(BASE));
+
+/** Items that a block of a large count has; a block that many blocks make can be counted to a million. */
+const BLOCK = 1_000;
+/** More than this cannot be counted. */
+export const MAX_COUNTED = BLOCK * MAX_COUNT;
+
+/** The rules of a grammar while it is made. */
+export class RuleBook {
+  readonly rules: Rules = new Map();
+  #made = 0;
+
+  /** A name that no rule has. */
+  name(): string {
+    return `r${++this.#made}`;
+  }
+
+  add(expr: Expr): Expr {
+    const name = this.name();
+    this.rules.set(name, expr);
+    return ref(name);
+  }
+
+  /** A rule with this content; made once. */
+  base(name: string): Expr {
+    if (!this.rules.has(name)) {
+      const pending = [name];
+      for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+        if (this.rules.has(next)) continue;
+        this.rules.set(next, BASE[next]!);
+        pending.push(...refsOf(BASE[next]!).filter((inner) => BASE_NAMES.has(inner)));
+      }
+    }
+    return ref(name);
+  }
+
+  /**
+   * `item` from `min` to `max` times, however many that are; `max` null: without end.
+   * Needs `min` and `max` of at most MAX_COUNTED.
+   */
+  counted(item: Expr, min: number, max: number | null): Expr {
+    if (Math.max(min, max ?? 0) <= 1 || (max === null && min <= MAX_COUNT)) return repeat(item, min, max);
+    const one = item.kind === "ref" || item.kind === "set" ? item : this.add(item);
+    if (Math.max(min, max ?? 0) <= MAX_COUNT) return repeat(one, min, max);
+    const block = this.add(repeat(one, BLOCK, BLOCK));
+    const exactly = seq(
+      repeat(block, Math.floor(min / BLOCK), Math.floor(min / BLOCK)),
+      repeat(one, min % BLOCK, min % BLOCK),
+    );
+    if (max === null) return seq(exactly, repeat(one, 0, null));
+    const most = max - min;
+    if (most <= MAX_COUNT) return seq(exactly, repeat(one, 0, most));
+    const blocks = Math.floor(most / BLOCK);
+    // Either fewer than all whole blocks and a part of one, or all of them and what is left over.
+    const fewer = seq(repeat(block, 0, blocks - 1), repeat(one, 0, BLOCK - 1));
+    return seq(exactly, alt(fewer, seq(repeat(block, blocks, blocks), repeat(one, 0, most % BLOCK))));
+  }
+}
+
+export function refsOf(expr: Expr): string[] {
+  const names: string[] = [];
+  const pending = [expr];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (next.kind === "ref") names.push(next.name);
+    else if (next.kind === "seq") pending.push(...next.items);
+    else if (next.kind === "alt") pending.push(...next.options);
+    else if (next.kind === "repeat") pending.push(next.item);
+  }
+  return names;
+}

@@ -1,0 +1,229 @@
+import { type Dfa, intersectMachines } from "../automata/dfa.ts";
+import { type Machine, patternMachine } from "../automata/nfa.ts";
+import { wholePattern } from "../automata/pattern-parser.ts";
+import { charsOf } from "../gbnf/char-set.ts";
+import { compareDecimals, type Decimal, floorDecimal, toDecimal } from "./decimal.ts";
+
+export interface Bound {
+  value: Decimal;
+  /** The bound itself is not allowed. */
+  exclusive: boolean;
+}
+
+export interface NumberConstraint {
+  integer: boolean;
+  least: Bound | null;
+  most: Bound | null;
+  multiples: readonly Decimal[];
+}
+
+/** Digits of a number without a bound: enough for every use, and every double keeps as many. */
+const DIGITS = 15;
+/** Finer bounds than this are rounded inwards. */
+const MAX_SCALE = 30;
+/** Ranges with fewer whole numbers than this are listed. */
+const MAX_LISTED = 40;
+const MAX_MULTIPLE = 1_000n;
+
+/**
+ * The decimal texts of the numbers that fit.
+ * @returns the texts where they are few; an automaton; "empty" when none fits; null where it would be too large.
+ */
+export function numberTexts(constraint: NumberConstraint): string[] | Dfa | "empty" | null {
+  const { integer, multiples } = constraint;
+  const least = constraint.least && tighten(constraint.least, integer, 1n);
+  const most = constraint.most && tighten(constraint.most, integer, -1n);
+  if (least && most && compareDecimals(least.value, most.value) > 0) return "empty";
+  if (integer && least && most) {
+    const listed = listIntegers(least.value.units, most.value.units, multiples);
+    if (listed !== null) return listed.length === 0 ? "empty" : listed;
+  }
+  const machines: Machine[] = [];
+  if (least)
+    machines.push(boundMachine(least.value, (order) => order > 0 || (order === 0 && !least.exclusive)));
+  if (most) machines.push(boundMachine(most.value, (order) => order < 0 || (order === 0 && !most.exclusive)));
+  for (const multiple of multiples) {
+    if (multiple.units > MAX_MULTIPLE) return null;
+    machines.push(multipleMachine(Number(multiple.units), multiple.scale));
+  }
+  return intersectMachines([shapeMachine(integer, least, most, multiples), ...machines]);
+}
+
+/** The bound as one that numbers of the supported fineness can meet. `inwards`: 1 for a lower bound, −1 for an upper. */
+function tighten({ value, exclusive }: Bound, integer: boolean, inwards: 1n | -1n): Bound {
+  const scale = integer ? 0 : MAX_SCALE;
+  if (value.scale <= scale) {
+    if (!integer || !exclusive) return { value, exclusive };
+    return { value: { units: value.units + inwards, scale: 0 }, exclusive: false };
+  }
+  const floor = floorDecimal({ units: value.units, scale: value.scale - scale });
+  return { value: { units: inwards === 1n ? floor + 1n : floor, scale }, exclusive: false };
+}
+
+function listIntegers(least: bigint, most: bigint, multiples: readonly Decimal[]): string[] | null {
+  let step = 1n;
+  // A whole number is a multiple of p/10^k, in lowest terms n/d, exactly if it is one of n.
+  for (const { units, scale } of multiples) step = lcm(step, units / gcd(units, 10n ** BigInt(scale)));
+  if ((most - least) / step > BigInt(MAX_LISTED)) return null;
+  const listed: string[] = [];
+  const remainder = ((least % step) + step) % step;
+  for (let at = remainder === 0n ? least : least + step - remainder; at <= most; at += step)
+    listed.push(String(at));
+  return listed;
+}
+
+function shapeMachine(
+  integer: boolean,
+  least: Bound | null,
+  most: Bound | null,
+  multiples: readonly Decimal[],
+): Machine {
+  const ends = [least, most].filter((bound) => bound !== null).map(({ value }) => value);
+  const needed = Math.max(0, ...ends.map((end) => wholeDigits(end)));
+  // Every remainder is a state at every digit.
+  const free = multiples.every(({ units }) => units <= 10n) ? DIGITS : 6;
+  const whole = least && most ? needed : Math.max(needed + 1, free);
+  // Together at most as many digits as every double keeps, so that no number is rounded onto an excluded bound.
+  let fraction = integer ? 0 : Math.max(DIGITS - Math.max(1, needed), ...ends.map(({ scale }) => scale));
+  for (const { scale } of multiples) fraction = Math.min(fraction, scale);
+  const point = fraction === 0 ? "" : `(?:\\.\\d{1,${fraction}})?`;
+  const below1 = fraction === 0 ? "" : `|-0\\.\\d{1,${fraction}}`;
+  return patternMachine(wholePattern(`(?:0${point}|-?[1-9]\\d{0,${whole - 1}}${point}${below1})`))!;
+}
+
+/** Digits before the point, one at least. */
+export function wholeDigits({ units, scale }: Decimal): number {
+  return String(units < 0n ? -units : units).padStart(scale + 1, "0").length - scale;
+}
+
+/** A machine over states that are made as they are met. */
+function lazyMachine<S>(
+  start: S,
+  keyOf: (s: S) => number,
+  step: (s: S, digit: string) => S | null,
+  accepts: (s: S) => boolean,
+): Machine {
+  const states: S[] = [start];
+  const numbers = new Map([[keyOf(start), 0]]);
+  return {
+    start: 0,
+    cuts: CUTS,
+    accepts: (state) => accepts(states[state]!),
+    step(state, codePoint) {
+      const next = step(states[state]!, String.fromCodePoint(codePoint));
+      if (next === null) return -1;
+      const key = keyOf(next);
+      let number = numbers.get(key);
+      if (number === undefined) {
+        number = states.push(next) - 1;
+        numbers.set(key, number);
+      }
+      return number;
+    },
+  };
+}
+
+const SIGNS = "-.0123456789";
+const CUTS = [
+  ...new Set(charsOf(SIGNS).flatMap((code) => [code, code + 1])),
+  ...[...SIGNS].map((c) => c.charCodeAt(0)),
+];
+
+interface Comparing {
+  negative: boolean;
+  /** Whole digits read, no more than matter; −1 once in the fraction. */
+  whole: number;
+  /** Fraction digits read, no more than matter. */
+  fraction: number;
+  /** How what was read compares with as many digits of the bound. */
+  order: number;
+}
+
+/** Numbers without exponent whose order to the bound, −1, 0 or 1, is allowed. */
+function boundMachine(bound: Decimal, allows: (order: number) => boolean): Machine {
+  const magnitude = bound.units < 0n ? -bound.units : bound.units;
+  const digits = String(magnitude).padStart(bound.scale + 1, "0");
+  const whole = digits.slice(0, digits.length - bound.scale);
+  const fraction = digits.slice(digits.length - bound.scale);
+  const endWhole = ({ whole: count, order }: Comparing): number =>
+    count === -1 || count === whole.length ? order : count < whole.length ? -1 : 1;
+  const step = (state: Comparing, char: string): Comparing | null => {
+    if (char === "-") return { ...state, negative: true };
+    if (char === ".") return { ...state, order: endWhole(state), whole: -1 };
+    if (char < "0" || char > "9") return null;
+    const inFraction = state.whole === -1;
+    const expected = inFraction ? (fraction[state.fraction] ?? "0") : (whole[state.whole] ?? "0");
+    const order = state.order !== 0 ? state.order : char < expected ? -1 : char > expected ? 1 : 0;
+    if (inFraction) return { ...state, order, fraction: Math.min(state.fraction + 1, fraction.length) };
+    return { ...state, order, whole: Math.min(state.whole + 1, whole.length + 1) };
+  };
+  const accepts = (state: Comparing): boolean => {
+    let order = endWhole(state);
+    // The bound's last digit is not 0, so what stops before it is smaller.
+    if (order === 0 && state.fraction < fraction.length) order = -1;
+    if (bound.units !== 0n && state.negative !== bound.units < 0n) return allows(state.negative ? -1 : 1);
+    return allows(state.negative ? -order : order);
+  };
+  const key = (state: Comparing): number =>
+    (((state.whole + 1) * 512 + state.fraction) * 3 + state.order + 1) * 2 + Number(state.negative);
+  return lazyMachine({ negative: false, whole: 0, fraction: 0, order: 0 }, key, step, accepts);
+}
+
+/** Multiples of `units` ÷ 10^`scale`. */
+function multipleMachine(units: number, scale: number): Machine {
+  return lazyMachine<{ rest: number; fraction: number }>(
+    { rest: 0, fraction: -1 },
+    (state) => state.rest * 512 + state.fraction + 1,
+    ({ rest, fraction }, char) => {
+      if (char === "-") return { rest, fraction };
+      if (char === ".") return { rest, fraction: 0 };
+      if (char < "0" || char > "9") return null;
+      if (fraction === scale) return char === "0" ? { rest, fraction } : null;
+      return { rest: (rest * 10 + Number(char)) % units, fraction: fraction === -1 ? -1 : fraction + 1 };
+    },
+    ({ rest, fraction }) =>
+      Number((BigInt(rest) * 10n ** BigInt(scale - Math.max(0, fraction))) % BigInt(units)) === 0,
+  );
+}
+
+function gcd(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : gcd(b, a % b);
+}
+
+function lcm(a: bigint, b: bigint): bigint {
+  return (a / gcd(a, b)) * b;
+}
+
+/** Whether the two ranges have no number in common. */
+export function areApart(a: NumberConstraint, b: NumberConstraint): boolean {
+  const below = (most: Bound | null, least: Bound | null): boolean => {
+    if (most === null || least === null) return false;
+    const order = compareDecimals(most.value, least.value);
+    return order < 0 || (order === 0 && (most.exclusive || least.exclusive));
+  };
+  return below(a.most, b.least) || below(b.most, a.least);
+}
+
+/** `inwards`: 1 for lower bounds, −1 for upper ones. */
+export function boundOf(value: number, exclusive: boolean, inwards: 1 | -1): Bound {
+  // Up there many whole numbers are read as one double, so the bound becomes the next double, which is allowed.
+  if (exclusive && Math.abs(value) >= 2 ** 53) {
+    return { value: toDecimal(nextDouble(value, inwards)), exclusive: false };
+  }
+  return { value: toDecimal(value), exclusive };
+}
+
+/** The double next to one that is not 0, up (1) or down (−1). */
+function nextDouble(value: number, direction: 1 | -1): number {
+  const bits = new BigInt64Array(new Float64Array([value]).buffer);
+  bits[0]! += value > 0 === direction > 0 ? 1n : -1n;
+  const next = new Float64Array(bits.buffer)[0]!;
+  return Number.isFinite(next) ? next : value;
+}
+
+/** The stricter of two bounds. `inwards`: 1 for lower bounds, −1 for upper ones. */
+export function stricter(a: Bound | null, b: Bound, inwards: 1 | -1): Bound {
+  if (a === null) return b;
+  const order = compareDecimals(a.value, b.value) * inwards;
+  return order > 0 || (order === 0 && a.exclusive) ? a : b;
+}

@@ -1,0 +1,181 @@
+import { toDecimal } from "./decimal.ts";
+import { NUMBER_FORMATS } from "./formats.ts";
+import { areApart, type Bound, boundOf, type NumberConstraint, stricter } from "./number-automata.ts";
+import type { Json, JsonObject, Schema } from "./schema-document.ts";
+import { canonical, type Verdict } from "./validate.ts";
+
+/** Schemas without combinations that hold together. */
+export type Schemas = readonly JsonObject[];
+
+/** The types of JSON schema; a number may be an integer. */
+export type TypeName = "null" | "boolean" | "integer" | "number" | "string" | "array" | "object";
+
+const ALL: readonly TypeName[] = ["null", "boolean", "number", "string", "array", "object"];
+
+const KEYWORDS: Record<string, readonly string[]> = {
+  object: [
+    ...[
+      "properties",
+      "required",
+      "additionalProperties",
+      "patternProperties",
+      "minProperties",
+      "maxProperties",
+    ],
+    ...["propertyNames", "unevaluatedProperties", "dependentRequired", "dependentSchemas", "dependencies"],
+  ],
+  array: [
+    ...["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains"],
+    ...["unevaluatedItems"],
+  ],
+  string: ["pattern", "minLength", "maxLength", "format"],
+  number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+};
+
+/** The types that the schemas name and all allow. */
+export function declaredTypes(branch: Schemas): Set<TypeName> {
+  let types = new Set<TypeName>(ALL);
+  for (const { type, nullable } of branch) {
+    if (type === undefined) continue;
+    const named = new Set((Array.isArray(type) ? type : [type]) as TypeName[]);
+    if (nullable === true) named.add("null");
+    if (named.has("number")) named.delete("integer");
+    const both = new Set<TypeName>();
+    for (const name of types) {
+      if (named.has(name)) both.add(name);
+      else if (name === "number" && named.has("integer")) both.add("integer");
+      else if (name === "integer" && named.has("number")) both.add("integer");
+    }
+    types = both;
+  }
+  return types;
+}
+
+/**
+ * The types to write. Where no schema names any, those that its keywords are about: `{"properties": …}` means an
+ * object to whoever asks a model for one, though other types would be valid.
+ */
+export function writtenTypes(branch: Schemas): Set<TypeName> {
+  const declared = declaredTypes(branch);
+  if (branch.some((schema) => "type" in schema)) return declared;
+  const implied = new Set<TypeName>();
+  for (const [type, keywords] of Object.entries(KEYWORDS)) {
+    if (keywords.some((key) => branch.some((schema) => key in schema))) implied.add(type as TypeName);
+  }
+  for (const { format } of branch) {
+    if (NUMBER_FORMATS.has(format as string)) implied.add("number").delete("string");
+  }
+  return implied.size === 0 ? declared : implied;
+}
+
+/** The values that enum and const leave; null where nothing lists values. */
+export function listedValues(branch: Schemas): Json[] | null {
+  let listed: Map<string, Json> | null = null;
+  const narrow = (values: readonly Json[]): void => {
+    const map = new Map(values.map((value) => [canonical(value), value]));
+    listed = listed === null ? map : new Map([...listed].filter(([key]) => map.has(key)));
+  };
+  for (const schema of branch) {
+    if ("const" in schema) narrow([schema["const"]!]);
+    if (Array.isArray(schema["enum"])) narrow(schema["enum"]);
+  }
+  return listed === null ? null : [...(listed as Map<string, Json>).values()];
+}
+
+/** What is asked of a number, all schemas together. */
+export function numberConstraint(branch: Schemas, integer: boolean): NumberConstraint {
+  let least: Bound | null = null;
+  let most: Bound | null = null;
+  const multiples = new Map<number, ReturnType<typeof toDecimal>>();
+  const atLeast = (value: number, exclusive: boolean): void => {
+    least = stricter(least, boundOf(value, exclusive, 1), 1);
+  };
+  const atMost = (value: number, exclusive: boolean): void => {
+    most = stricter(most, boundOf(value, exclusive, -1), -1);
+  };
+  let whole = integer;
+  for (const schema of branch) {
+    const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, format } = schema;
+    // In the oldest drafts the exclusive bounds are flags of the others.
+    if (typeof minimum === "number") atLeast(minimum, exclusiveMinimum === true);
+    if (typeof maximum === "number") atMost(maximum, exclusiveMaximum === true);
+    if (typeof exclusiveMinimum === "number") atLeast(exclusiveMinimum, true);
+    if (typeof exclusiveMaximum === "number") atMost(exclusiveMaximum, true);
+    if (typeof multipleOf === "number") multiples.set(multipleOf, toDecimal(multipleOf));
+    const bounds = NUMBER_FORMATS.get(format as string);
+    if (bounds) {
+      atLeast(bounds[0], false);
+      atMost(bounds[1], false);
+    }
+    if (/^u?int/.test(String(format))) whole ||= NUMBER_FORMATS.has(format as string);
+  }
+  return { integer: whole, least, most, multiples: [...multiples.values()] };
+}
+
+export interface Apartness {
+  fits(value: Json, schema: Schema): Verdict;
+  propertySchemas(schema: JsonObject, name: string): Schema[];
+  certainPropertySchemas(schema: JsonObject, name: string): Schema[];
+}
+
+/**
+ * Whether no value written for one branch can be valid for the other, as far as can be seen without effort: by type,
+ * by listed values, by numbers out of each other's range, by properties that one has and the other cannot have.
+ */
+export function areBranchesApart(written: Schemas, other: Schemas, check: Apartness, depth = 0): boolean {
+  const excludes = (branch: Schemas, value: Json): boolean =>
+    branch.some((schema) => check.fits(value, schema) === null);
+  // Listed values are written whatever types other keywords are about.
+  const values = listedValues(written);
+  if (values !== null) return values.every((value) => excludes(other, value));
+  const types = writtenTypes(written);
+  const allowed = declaredTypes(other);
+  const common = [...types].filter(
+    (type) =>
+      allowed.has(type) ||
+      (type === "integer" && allowed.has("number")) ||
+      (type === "number" && allowed.has("integer")),
+  );
+  if (common.length === 0) return true;
+  const others = listedValues(other);
+  if (others !== null) return others.every((value) => excludes(written, value));
+  if (common.every((type) => type === "number" || type === "integer")) {
+    return areApart(numberConstraint(written, false), numberConstraint(other, false));
+  }
+  return common.length === 1 && common[0] === "object" && areObjectsApart(written, other, check, depth);
+}
+
+function areObjectsApart(written: Schemas, other: Schemas, check: Apartness, depth: number): boolean {
+  const names = (branch: Schemas): string[] =>
+    branch.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []);
+  const parts = (branch: Schemas, name: string): Schema[] =>
+    branch.flatMap((schema) => check.propertySchemas(schema, name));
+  const always = new Set(names(written));
+  const closed =
+    written.some((schema) => "properties" in schema) && !written.some((schema) => isOpen(schema));
+  // It needs what is never written.
+  for (const name of names(other)) {
+    if (closed && !always.has(name) && parts(written, name).length === 0) return true;
+  }
+  for (const name of always) {
+    const theirs = other.flatMap((schema) => check.certainPropertySchemas(schema, name));
+    if (theirs.includes(false)) return true;
+    if (depth < 3 && arePropertiesApart(parts(written, name), theirs, check, depth)) return true;
+  }
+  return false;
+}
+
+function arePropertiesApart(written: Schema[], other: Schema[], check: Apartness, depth: number): boolean {
+  const plain = (schema: Schema): schema is JsonObject =>
+    typeof schema === "object" && !["$ref", "anyOf", "oneOf", "allOf"].some((key) => key in schema);
+  // To leave something out only loosens `other`; of what is written nothing may be missing.
+  if (written.length === 0 || !written.every(plain)) return false;
+  return areBranchesApart(written, other.filter(plain), check, depth + 1);
+}
+
+/** Whether the schema says that there may be other properties than its own. */
+export function isOpen(schema: JsonObject): boolean {
+  const { additionalProperties, unevaluatedProperties } = schema;
+  const says = (value: Json | undefined): boolean => value !== undefined && value !== false;
+  return says(additionalProperties) || says(unevaluatedProperties) || "patternProperties" in schema;
+}

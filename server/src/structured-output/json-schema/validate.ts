@@ -1,0 +1,341 @@
+import { type Machine, patternMachine, runMachine } from "../automata/nfa.ts";
+import { parsePattern } from "../automata/pattern-parser.ts";
+import { isMultiple } from "./decimal.ts";
+import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
+import { isObject, type Json, type JsonObject, type Schema, type SchemaDocument } from "./schema-document.ts";
+
+/** References and combinations followed for one value; what lies deeper is doubtful. */
+const MAX_DEPTH = 64;
+/** Schemas looked at for one value; the same. */
+const MAX_STEPS = 20_000;
+
+/** Texts that are the same exactly if the values are equal. */
+export function canonical(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
+}
+
+/** A keyword that counts as met without being known to be. */
+export interface Doubt {
+  schema: JsonObject;
+  keyword: string;
+}
+
+/** Whether a value fits: null is no, no doubts yes, otherwise it fits if these keywords are met. */
+export type Verdict = readonly Doubt[] | null;
+
+const YES: Verdict = [];
+
+function verdictOf(fits: boolean): Verdict {
+  return fits ? YES : null;
+}
+
+/** All of them; stops at the first no. */
+function every<T>(items: Iterable<T>, judge: (item: T) => Verdict): Verdict {
+  const doubts: Doubt[] = [];
+  for (const item of items) {
+    const verdict = judge(item);
+    if (verdict === null) return null;
+    doubts.push(...verdict);
+  }
+  return doubts;
+}
+
+/** At least one; stops at the first yes. */
+function some<T>(items: Iterable<T>, judge: (item: T) => Verdict): Verdict {
+  const doubts: Doubt[] = [];
+  for (const item of items) {
+    const verdict = judge(item);
+    if (verdict?.length === 0) return YES;
+    doubts.push(...(verdict ?? []));
+  }
+  return doubts.length === 0 ? null : doubts;
+}
+
+/** Whether a value is valid, as JSON schema says, as far as that can be told. */
+export class InstanceCheck {
+  readonly #document: SchemaDocument;
+  readonly #lists = new Map<JsonObject, Set<string>>();
+  readonly #machines = new Map<string, Machine | null>();
+  readonly #parts = new Map<JsonObject, Set<Schema>>();
+  #steps = 0;
+
+  constructor(document: SchemaDocument) {
+    this.#document = document;
+  }
+
+  fits(value: Json, schema: Schema): Verdict {
+    this.#steps = 0;
+    return this.#fits(value, schema, 0);
+  }
+
+  /** @param active the schemas that are being asked about this value: one that needs itself is not met that way. */
+  #fits(value: Json, schema: Schema, depth: number, active: readonly JsonObject[] = []): Verdict {
+    if (typeof schema === "boolean") return verdictOf(schema);
+    if (active.includes(schema)) return null;
+    this.#steps++;
+    if (depth > MAX_DEPTH || this.#steps > MAX_STEPS) {
+      return Object.keys(schema).map((keyword) => ({ schema, keyword }));
+    }
+    return every(
+      [
+        () => verdictOf(this.#fitsGeneral(value, schema)),
+        () => this.#fitsCombinations(value, schema, depth + 1, [...active, schema]),
+        () => this.#fitsType(value, schema, depth + 1, [...active, schema]),
+      ],
+      (judge) => judge(),
+    );
+  }
+
+  /** Whether the pattern is found in the text; null for patterns that are not supported. */
+  #matches(text: string, pattern: string): boolean | null {
+    let machine = this.#machines.get(pattern);
+    if (machine === undefined) {
+      const parsed = parsePattern(pattern);
+      machine = parsed && patternMachine(parsed);
+      this.#machines.set(pattern, machine);
+    }
+    return machine && runMachine(machine, text);
+  }
+
+  #fitsGeneral(value: Json, schema: JsonObject): boolean {
+    const { type, enum: values, nullable } = schema;
+    if (type !== undefined && !(nullable === true && value === null)) {
+      const types = Array.isArray(type) ? type : [type];
+      if (!types.some((name) => name === typeOf(value) || (name === "number" && typeof value === "number")))
+        return false;
+    }
+    if ("const" in schema && canonical(schema["const"]!) !== canonical(value)) return false;
+    return !Array.isArray(values) || this.#listOf(schema, values).has(canonical(value));
+  }
+
+  #listOf(schema: JsonObject, values: readonly Json[]): Set<string> {
+    let list = this.#lists.get(schema);
+    if (list === undefined) {
+      list = new Set(values.map(canonical));
+      this.#lists.set(schema, list);
+    }
+    return list;
+  }
+
+  #fitsCombinations(value: Json, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
+    const fits = (part: Schema): Verdict => this.#fits(value, part, depth, active);
+    const list = (key: string): Schema[] => (schema[key] as Schema[] | undefined) ?? [];
+    const unless = (verdict: Verdict, keyword: string): Verdict =>
+      verdict === null ? YES : verdict.length === 0 ? null : [{ schema, keyword }];
+    const judges: (() => Verdict)[] = [];
+    if (typeof schema["$ref"] === "string") {
+      const target = this.#document.resolve(schema["$ref"], this.#document.pointerOf(schema));
+      judges.push(() => fits(target));
+    }
+    judges.push(() => every(list("allOf"), fits));
+    if ("anyOf" in schema) judges.push(() => some(list("anyOf"), fits));
+    if ("oneOf" in schema) judges.push(() => exactlyOne(list("oneOf").map(fits), schema));
+    if ("not" in schema) judges.push(() => unless(fits(schema["not"] as Schema), "not"));
+    if ("if" in schema) {
+      judges.push(() => {
+        const condition = fits(schema["if"] as Schema);
+        if (condition !== null && condition.length > 0) return [{ schema, keyword: "if" }];
+        const branch = condition === null ? schema["else"] : schema["then"];
+        return branch === undefined ? YES : fits(branch as Schema);
+      });
+    }
+    return every(judges, (judge) => judge());
+  }
+
+  #fitsType(value: Json, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
+    const dynamic = ["$dynamicRef", "$recursiveRef"].filter((key) => key in schema);
+    if (dynamic.length > 0) return dynamic.map((keyword) => ({ schema, keyword }));
+    if (typeof value === "number") return verdictOf(fitsNumber(value, schema));
+    if (typeof value === "string") return this.#fitsString(value, schema);
+    if (Array.isArray(value)) return this.#fitsArray(value, schema, depth);
+    return isObject(value) ? this.#fitsObject(value, schema, depth, active) : YES;
+  }
+
+  #fitsString(value: string, schema: JsonObject): Verdict {
+    if (!within([...value].length, schema, "Length")) return null;
+    const { pattern, format } = schema;
+    const doubts: Doubt[] = [];
+    if (typeof pattern === "string") {
+      const found = this.#matches(value, pattern);
+      if (found === false) return null;
+      if (found === null) doubts.push({ schema, keyword: "pattern" });
+    }
+    // A format's pattern does not know all that is valid.
+    if (typeof format === "string" && !NUMBER_FORMATS.has(format)) {
+      const known = FORMATS.get(format);
+      if (known === undefined || this.#matches(value, `^(?:${known})$`) !== true)
+        doubts.push({ schema, keyword: "format" });
+    }
+    return doubts;
+  }
+
+  #fitsArray(value: Json[], schema: JsonObject, depth: number): Verdict {
+    if (!within(value.length, schema, "Items")) return null;
+    if (schema["uniqueItems"] === true && new Set(value.map(canonical)).size < value.length) return null;
+    return every(
+      [
+        () =>
+          every(value.entries(), ([index, item]) =>
+            every(itemSchemas(schema, index), (part) => this.#fits(item, part, depth)),
+          ),
+        () => this.#contains(value, schema, depth),
+        () => (value.length > 0 ? unevaluated(schema, "unevaluatedItems") : YES),
+      ],
+      (judge) => judge(),
+    );
+  }
+
+  #contains(value: Json[], schema: JsonObject, depth: number): Verdict {
+    if (!("contains" in schema)) return YES;
+    const verdicts = value.map((item) => this.#fits(item, schema["contains"] as Schema, depth));
+    const certain = verdicts.filter((verdict) => verdict?.length === 0).length;
+    const possible = verdicts.filter((verdict) => verdict !== null).length;
+    const least = Number(schema["minContains"] ?? 1);
+    const most = Number(schema["maxContains"] ?? Number.POSITIVE_INFINITY);
+    if (possible < least || certain > most) return null;
+    return certain >= least && possible <= most ? YES : [{ schema, keyword: "contains" }];
+  }
+
+  #fitsObject(value: JsonObject, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
+    const names = Object.keys(value);
+    if (!within(names.length, schema, "Properties")) return null;
+    if (requiredNames(schema, value).some((name) => !Object.hasOwn(value, name))) return null;
+    const fits = (part: Schema): Verdict => this.#fits(value, part, depth, active);
+    return every(
+      [
+        () =>
+          "propertyNames" in schema
+            ? every(names, (name) => this.#fits(name, schema["propertyNames"] as Schema, depth))
+            : YES,
+        () => every(dependentSchemas(schema, value), fits),
+        () => every(names, (name) => this.#fitsProperty(value[name]!, schema, name, depth)),
+        () => (names.length > 0 ? unevaluated(schema, "unevaluatedProperties") : YES),
+      ],
+      (judge) => judge(),
+    );
+  }
+
+  #fitsProperty(value: Json, schema: JsonObject, name: string, depth: number): Verdict {
+    const { sure, patterns, rest } = this.#property(schema, name);
+    const fits = (part: Schema): Verdict => this.#fits(value, part, depth);
+    const verdict = every(sure, fits);
+    if (verdict === null) return null;
+    const doubts = [...verdict];
+    if (every(patterns, fits)?.length !== 0) doubts.push({ schema, keyword: "patternProperties" });
+    if (every(rest, fits)?.length !== 0) doubts.push({ schema, keyword: "additionalProperties" });
+    return doubts;
+  }
+
+  /** Whether the schema is the other, or puts it together with others for the same value. */
+  hasPart(schema: JsonObject, other: JsonObject): boolean {
+    let parts = this.#parts.get(schema);
+    if (parts === undefined) {
+      parts = new Set<Schema>([schema]);
+      for (const part of parts) {
+        if (typeof part === "boolean") continue;
+        const { $ref, allOf = [], anyOf = [], oneOf = [] } = part;
+        for (const list of [allOf, anyOf, oneOf]) for (const one of list as Schema[]) parts.add(one);
+        if (typeof $ref === "string") parts.add(this.#document.resolve($ref, this.#document.pointerOf(part)));
+      }
+      this.#parts.set(schema, parts);
+    }
+    return parts.has(other);
+  }
+
+  /** What one schema says about the property, or may say: its own, by pattern, or as additional. */
+  propertySchemas(schema: JsonObject, name: string): Schema[] {
+    const { sure, patterns, rest } = this.#property(schema, name);
+    return [...sure, ...patterns, ...rest];
+  }
+
+  /** The same without what it only may say. */
+  certainPropertySchemas(schema: JsonObject, name: string): Schema[] {
+    return this.#property(schema, name).sure;
+  }
+
+  /** `patterns`: by such as are not supported. `rest`: as additional, unless one of these matches. */
+  #property(schema: JsonObject, name: string): Record<"sure" | "patterns" | "rest", Schema[]> {
+    const { properties, patternProperties, additionalProperties } = schema;
+    const sure: Schema[] = [];
+    const patterns: Schema[] = [];
+    const rest: Schema[] = [];
+    if (isObject(properties) && Object.hasOwn(properties, name)) sure.push(properties[name] as Schema);
+    for (const [pattern, part] of Object.entries(isObject(patternProperties) ? patternProperties : {})) {
+      const found = this.#matches(name, pattern);
+      if (found !== false) (found ? sure : patterns).push(part as Schema);
+    }
+    if (sure.length === 0 && additionalProperties !== undefined)
+      (patterns.length === 0 ? sure : rest).push(additionalProperties as Schema);
+    return { sure, patterns, rest };
+  }
+}
+
+/** Of the options of a `oneOf`. */
+function exactlyOne(verdicts: readonly Verdict[], schema: JsonObject): Verdict {
+  const possible = verdicts.filter((verdict) => verdict !== null);
+  const certain = possible.filter((verdict) => verdict.length === 0).length;
+  if (certain > 1 || possible.length === 0) return null;
+  const only = possible.length === 1;
+  return [...(certain === 0 ? possible.flat() : []), ...(only ? [] : [{ schema, keyword: "oneOf" }])];
+}
+
+/** What other keywords evaluate is not kept track of. */
+function unevaluated(schema: JsonObject, keyword: string): readonly Doubt[] {
+  return keyword in schema && schema[keyword] !== true ? [{ schema, keyword }] : [];
+}
+
+function requiredNames(schema: JsonObject, value: JsonObject): string[] {
+  const names = [...((schema["required"] as string[] | undefined) ?? [])];
+  for (const key of ["dependentRequired", "dependencies"]) {
+    for (const [name, needed] of Object.entries(isObject(schema[key]) ? schema[key] : {})) {
+      if (Array.isArray(needed) && Object.hasOwn(value, name)) names.push(...(needed as string[]));
+    }
+  }
+  return names;
+}
+
+function dependentSchemas(schema: JsonObject, value: JsonObject): Schema[] {
+  return ["dependentSchemas", "dependencies"].flatMap((key) =>
+    Object.entries(isObject(schema[key]) ? schema[key] : {})
+      .filter(([name, part]) => !Array.isArray(part) && Object.hasOwn(value, name))
+      .map(([, part]) => part as Schema),
+  );
+}
+
+/** What one schema says about the item at `index`, in the keywords of either draft. */
+export function itemSchemas(schema: JsonObject, index: number): Schema[] {
+  const { items, prefixItems, additionalItems } = schema;
+  const [prefix, rest] = Array.isArray(items)
+    ? [items, additionalItems]
+    : [(prefixItems ?? []) as Json[], items];
+  const part = index < prefix.length ? prefix[index] : rest;
+  return part === undefined ? [] : [part as Schema];
+}
+
+export function typeOf(value: Json): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
+  return typeof value;
+}
+
+function within(count: number, schema: JsonObject, unit: string): boolean {
+  return (
+    count >= Number(schema[`min${unit}`] ?? 0) &&
+    count <= Number(schema[`max${unit}`] ?? Number.POSITIVE_INFINITY)
+  );
+}
+
+function fitsNumber(value: number, schema: JsonObject): boolean {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
+  if (typeof minimum === "number" && (value < minimum || (exclusiveMinimum === true && value === minimum)))
+    return false;
+  if (typeof maximum === "number" && (value > maximum || (exclusiveMaximum === true && value === maximum)))
+    return false;
+  if (typeof exclusiveMinimum === "number" && value <= exclusiveMinimum) return false;
+  if (typeof exclusiveMaximum === "number" && value >= exclusiveMaximum) return false;
+  return typeof multipleOf !== "number" || isMultiple(value, multipleOf);
+}
