@@ -2,8 +2,8 @@ import { type Dfa, intersectMachines } from "./automata/dfa.ts";
 import { notMachine, patternMachine } from "./automata/nfa.ts";
 import type { Pattern } from "./automata/pattern-parser.ts";
 import { EMPTY, printRules, type Rules } from "./gbnf/expression.ts";
-import { checkLowered } from "./gbnf/grammar.ts";
-import { LoweringError } from "./gbnf/lower.ts";
+import { lowerAndCheck } from "./gbnf/grammar.ts";
+import { GrammarCheckError } from "./gbnf/lower.ts";
 import { GBNF_LIMITS, GrammarError, parseRules } from "./gbnf/parser.ts";
 import { compileSchema } from "./json-schema/compile-schema.ts";
 import { dfaToExpr, writePlain } from "./json-schema/dfa-to-grammar.ts";
@@ -37,9 +37,9 @@ export function joinParts(parts: Parts): { grammar: string; unenforced: string[]
   }
   for (const [name, literals] of Object.entries(parts.texts)) addTextWithout(rules, name, literals);
   try {
-    checkLowered(rules);
+    lowerAndCheck(rules);
   } catch (error) {
-    if (!(error instanceof LoweringError)) throw error;
+    if (!(error instanceof GrammarCheckError)) throw error;
     throw new GrammarError("", 0, error.message, error.expected);
   }
   return { grammar: printRules(rules), unenforced };

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { collectGeneration } from "../../src/engine/contract.ts";
 import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
 import { parseGbnf } from "../../src/structured-output/gbnf/grammar.ts";
-import type { GrammarSymbol, Lowered } from "../../src/structured-output/gbnf/lower.ts";
+import type { GrammarSymbol, LoweredGrammar } from "../../src/structured-output/gbnf/lower.ts";
 import { Matcher } from "../../src/structured-output/gbnf/matcher.ts";
 import { grammarForSchema } from "../../src/structured-output/grammar-compiler.ts";
 import { SchemaError } from "../../src/structured-output/json-schema/schema-error.ts";
@@ -54,12 +54,12 @@ interface Output {
   isValid: (value: unknown) => boolean;
 }
 
-function shortestBytes(grammar: Lowered): number {
+function shortestBytes(grammar: LoweredGrammar): number {
   return Buffer.byteLength(new Matcher(grammar).shortestEnd()!);
 }
 
 /** Bytes of the longest text; infinite where there is none. */
-function longestBytes({ rules, root }: Lowered): number {
+function longestBytes({ rules, root }: LoweredGrammar): number {
   const known = new Map<number, number>();
   const ofSymbol = (symbol: GrammarSymbol): number => {
     if ("rule" in symbol) return ofRule(symbol.rule);
@@ -93,7 +93,7 @@ function expectFinished({ text, matcher, isValid }: Output): void {
  */
 async function write(
   { schema, seed, spareTokens }: Case,
-  budget: (grammar: Lowered) => number,
+  budget: (grammar: LoweredGrammar) => number,
 ): Promise<Output | null> {
   const compiled = await grammarForSchema(schema).catch((error) => {
     if (error instanceof SchemaError) return null;

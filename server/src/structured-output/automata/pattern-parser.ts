@@ -2,8 +2,8 @@ import {
   type CharSet,
   charsOf,
   complement,
+  EMPTY_SET,
   fromRanges,
-  NOTHING,
   range,
   UNICODE,
   union,
@@ -136,7 +136,7 @@ class PatternParser {
 
   #class(): CharSet {
     const negated = this.#take("^");
-    let result: CharSet = NOTHING;
+    let result: CharSet = EMPTY_SET;
     while (!this.#take("]")) {
       const from = this.#classItem();
       if (

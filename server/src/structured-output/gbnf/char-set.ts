@@ -3,7 +3,7 @@ export type CharSet = readonly number[];
 
 /** Every code point that well-formed text can hold: all but the surrogates. */
 export const UNICODE: CharSet = [0, 0xd7ff, 0xe000, 0x10ffff];
-export const NOTHING: CharSet = [];
+export const EMPTY_SET: CharSet = [];
 
 export function range(lo: number, hi: number = lo): CharSet {
   return [lo, hi];

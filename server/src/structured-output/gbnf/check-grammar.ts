@@ -1,4 +1,4 @@
-import { type Lowered, type LoweredRule, LoweringError } from "./lower.ts";
+import { GrammarCheckError, type LoweredGrammar, type LoweredRule } from "./lower.ts";
 
 /** Bounds on the engine's own check for left recursion, which visits rules again for every path to them. */
 const MAX_VISITS = 2_000_000;
@@ -9,13 +9,13 @@ const MAX_LEFT_DEPTH = 5_000;
  * rules that are never used.
  * @throws LoweringError
  */
-export function checkGrammar(grammar: Lowered): void {
+export function checkGrammar(grammar: LoweredGrammar): void {
   checkReachable(grammar);
   checkProductive(grammar);
   checkLeftRecursion(grammar);
 }
 
-function checkReachable({ rules, root }: Lowered): void {
+function checkReachable({ rules, root }: LoweredGrammar): void {
   const seen = new Set([root]);
   for (const number of seen) {
     for (const symbols of rules[number]!.alternatives) {
@@ -24,26 +24,26 @@ function checkReachable({ rules, root }: Lowered): void {
   }
   const lost = rules.find((_, number) => !seen.has(number));
   if (lost !== undefined) {
-    throw new LoweringError(`rule ${lost.name} is never used`, "a use of it", undefined, lost.name);
+    throw new GrammarCheckError(`rule ${lost.name} is never used`, "a use of it", undefined, lost.name);
   }
 }
 
 /** No grammar of sense has a rule that needs more than this. */
 const MAX_SHORTEST = 1_000_000;
 
-function checkProductive({ rules, root, shortest }: Lowered): void {
+function checkProductive({ rules, root, shortest }: LoweredGrammar): void {
   const endless = rules.find((_, number) => shortest[number] === Number.POSITIVE_INFINITY);
   if (endless !== undefined) {
     const problem = `rule ${endless.name} never ends`;
-    throw new LoweringError(problem, "an alternative without recursion", endless.at, endless.name);
+    throw new GrammarCheckError(problem, "an alternative without recursion", endless.at, endless.name);
   }
   if (shortest[root]! > MAX_SHORTEST) {
-    throw new LoweringError("every output is too long", `one of at most ${MAX_SHORTEST} bytes`);
+    throw new GrammarCheckError("every output is too long", `one of at most ${MAX_SHORTEST} bytes`);
   }
 }
 
 /** Rules that can stand first in a rule, once for every place where they do. */
-function leftmost(rules: readonly LoweredRule[], nullable: readonly boolean[]): number[][] {
+function leftmostRules(rules: readonly LoweredRule[], nullable: readonly boolean[]): number[][] {
   return rules.map(({ alternatives }) => {
     const first: number[] = [];
     for (const symbols of alternatives) {
@@ -57,21 +57,26 @@ function leftmost(rules: readonly LoweredRule[], nullable: readonly boolean[]): 
   });
 }
 
-function checkLeftRecursion({ rules, shortest }: Lowered): void {
+function checkLeftRecursion({ rules, shortest }: LoweredGrammar): void {
   const nullable = shortest.map((length) => length === 0);
-  const trueEdges = leftmost(rules, nullable);
+  const trueEdges = leftmostRules(rules, nullable);
   const direct = rules.map(({ alternatives }) => alternatives.some((symbols) => symbols.length === 0));
   // The engine takes only rules that have an empty alternative themselves for ones that can be empty.
-  const engineEdges = leftmost(rules, direct);
+  const engineEdges = leftmostRules(rules, direct);
   const refuse = (number: number): never => {
     const rule = rules[number]!;
     if (rule.repetition) {
-      throw new LoweringError("what is repeated can be empty", "something that cannot", rule.at, rule.name);
+      throw new GrammarCheckError(
+        "what is repeated can be empty",
+        "something that cannot",
+        rule.at,
+        rule.name,
+      );
     }
     const expected = "another item before the recursion";
-    throw new LoweringError(`rule ${rule.name} is left-recursive`, expected, rule.at, rule.name);
+    throw new GrammarCheckError(`rule ${rule.name} is left-recursive`, expected, rule.at, rule.name);
   };
-  for (const cycle of components(trueEdges)) {
+  for (const cycle of stronglyConnectedComponents(trueEdges)) {
     const number = cycle.find((rule) => !rules[rule]!.repetition) ?? cycle[0]!;
     if (cycle.length > 1) refuse(number);
     if (!trueEdges[number]!.includes(number)) continue;
@@ -87,7 +92,7 @@ function checkEngineWalk(rules: readonly LoweredRule[], edges: readonly number[]
   const depth = new Int32Array(rules.length);
   let total = 0;
   // Components come in the order in which everything first in a rule precedes the rule.
-  for (const [rule] of components(edges) as [number][]) {
+  for (const [rule] of stronglyConnectedComponents(edges) as [number][]) {
     visits[rule] = 1;
     for (const first of edges[rule]!) {
       visits[rule]! += visits[first]!;
@@ -96,13 +101,13 @@ function checkEngineWalk(rules: readonly LoweredRule[], edges: readonly number[]
     total += visits[rule]!;
     if (total > MAX_VISITS || depth[rule]! > MAX_LEFT_DEPTH) {
       const { name, at } = rules[rule]!;
-      throw new LoweringError("too many rules begin with rules", "fewer alternatives", at, name);
+      throw new GrammarCheckError("too many rules begin with rules", "fewer alternatives", at, name);
     }
   }
 }
 
 /** Strongly connected components (Tarjan), without recursion; a component comes after those that it leads to. */
-export function components(edges: readonly (readonly number[])[]): number[][] {
+export function stronglyConnectedComponents(edges: readonly (readonly number[])[]): number[][] {
   const index = new Int32Array(edges.length).fill(-1);
   const low = new Int32Array(edges.length);
   const open = new Uint8Array(edges.length);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseGbnf } from "./grammar.ts";
 import { Matcher } from "./matcher.ts";
 import { GrammarError } from "./parser.ts";
-import { allows, randomOf, sample } from "./testing.ts";
+import { allows, sample, seededRandom } from "./testing.ts";
 
 function refusal(source: string): GrammarError {
   try {
@@ -182,7 +182,7 @@ describe("GBNF", () => {
         }
         read++;
         expect(parseGbnf(grammar.text).text).toBe(grammar.text);
-        const output = sample(grammar.lowered, randomOf(seed), 30);
+        const output = sample(grammar.lowered, seededRandom(seed), 30);
         const matcher = new Matcher(grammar.lowered);
         expect(matcher.accept(output)).toBe(true);
         expect(matcher.canEnd).toBe(true);
@@ -231,7 +231,7 @@ describe("the matcher", () => {
         const { lowered } = parseGbnf(
           'root ::= "[" (value ("," value)*)? "]"\nvalue ::= root | [0-9]{1,4} | "\\"" [a-z]* "\\"" | "n"{3,}',
         );
-        const output = sample(lowered, randomOf(seed), 40).slice(0, length);
+        const output = sample(lowered, seededRandom(seed), 40).slice(0, length);
         const matcher = new Matcher(lowered);
         expect(matcher.accept(output)).toBe(true);
         const rest = matcher.rest();

@@ -1,6 +1,6 @@
 import type { CharSet } from "./char-set.ts";
 import type { Expr, Rules } from "./expression.ts";
-import { MAX_COUNT } from "./parser.ts";
+import { MAX_ENGINE_REPEAT } from "./parser.ts";
 import { shortestLengths } from "./shortest-lengths.ts";
 
 /** A terminal, which is a set of characters, or a rule, by number. */
@@ -16,7 +16,7 @@ export interface LoweredRule {
   at?: number | undefined;
 }
 
-export interface Lowered {
+export interface LoweredGrammar {
   rules: LoweredRule[];
   root: number;
   /** Bytes of the shortest text of every rule; infinite where there is none. */
@@ -24,7 +24,7 @@ export interface Lowered {
 }
 
 /** What stops a grammar, and the offset in its source where that is known. */
-export class LoweringError extends Error {
+export class GrammarCheckError extends Error {
   readonly at: number | undefined;
   readonly expected: string;
   /** The rule it is about, when a rule is. */
@@ -42,7 +42,7 @@ export class LoweringError extends Error {
  * Writes groups and repetitions out as plain rules, exactly as llama.cpp does with the printed grammar, so that its
  * limits and its checks can be foreseen: `S{m,n}` is m times S and n − m nested rules, `S*` a rule that ends in itself.
  */
-export function lower(rules: Rules, maxElements: number): Lowered {
+export function lower(rules: Rules, maxElements: number): LoweredGrammar {
   return new Lowering(rules, maxElements).run();
 }
 
@@ -59,13 +59,13 @@ class Lowering {
     this.#maxElements = maxElements;
   }
 
-  run(): Lowered {
+  run(): LoweredGrammar {
     for (const [name, expr] of this.#source) {
       const number = this.#numberOf(name);
       this.#rules[number] = { name, alternatives: this.#alternatives(expr, name), repetition: false };
     }
     const root = this.#numbers.get("root");
-    if (root === undefined) throw new LoweringError("there is no rule root", "a rule named root");
+    if (root === undefined) throw new GrammarCheckError("there is no rule root", "a rule named root");
     const rules = this.#rules as LoweredRule[];
     return { rules, root, shortest: shortestLengths(rules) };
   }
@@ -90,7 +90,7 @@ class Lowering {
         return [{ set: expr.set }];
       case "ref": {
         if (!this.#source.has(expr.name)) {
-          throw new LoweringError(`rule ${expr.name} is not defined`, "the name of a rule", expr.at);
+          throw new GrammarCheckError(`rule ${expr.name} is not defined`, "the name of a rule", expr.at);
         }
         this.#count(1);
         return [{ rule: this.#numberOf(expr.name) }];
@@ -113,9 +113,9 @@ class Lowering {
     const item = grouped ? this.#group(expr.item, name) : this.#item(expr.item, name);
     const made = grouped ? Math.max(1, this.#rules.length - before) : 1;
     const times = max !== null && max > 0 ? max : Math.max(1, min);
-    if (min > MAX_COUNT || made * times > MAX_COUNT) {
-      const most = Math.floor(MAX_COUNT / made);
-      throw new LoweringError("the repetition is too large", `at most ${most} times`, at);
+    if (min > MAX_ENGINE_REPEAT || made * times > MAX_ENGINE_REPEAT) {
+      const most = Math.floor(MAX_ENGINE_REPEAT / made);
+      throw new GrammarCheckError("the repetition is too large", `at most ${most} times`, at);
     }
     this.#count(item.length * Math.max(0, min - 1));
     const result: GrammarSymbol[] = [];
@@ -170,7 +170,7 @@ class Lowering {
   #count(elements: number): void {
     this.#elements += elements;
     if (this.#elements > this.#maxElements) {
-      throw new LoweringError(
+      throw new GrammarCheckError(
         "the grammar is too large",
         `at most ${this.#maxElements} symbols, repetitions written out`,
       );

@@ -1,11 +1,11 @@
 import { type CharSet, contains, intersect } from "./char-set.ts";
-import { type GrammarSymbol, type Lowered, LoweringError } from "./lower.ts";
-import { lengthOf } from "./shortest-lengths.ts";
+import { GrammarCheckError, type GrammarSymbol, type LoweredGrammar } from "./lower.ts";
+import { shortestLengthOf } from "./shortest-lengths.ts";
 
 /** Places passed through between two characters; grammars that pass `checkAmbiguity` stay far below. */
 const MAX_SETTLED = 10_000;
 
-class TooAmbiguous extends LoweringError {
+class TooAmbiguous extends GrammarCheckError {
   constructor() {
     super("the grammar is too ambiguous", "alternatives that differ at their beginning");
   }
@@ -27,7 +27,7 @@ export type Position = readonly Place[];
 
 /** Follows an output through a grammar, as the engine does: all places at which it can be, side by side. */
 export class Matcher {
-  readonly #grammar: Lowered;
+  readonly #grammar: LoweredGrammar;
   /** Numbers the alternatives met so far, with room for their positions. */
   readonly #offsets = new Map<GrammarSymbol[], number>();
   #positions = 0;
@@ -35,7 +35,7 @@ export class Matcher {
   #places: Position = [];
   #visited = 0;
 
-  constructor(grammar: Lowered) {
+  constructor(grammar: LoweredGrammar) {
     this.#grammar = grammar;
     this.restart();
   }
@@ -181,7 +181,7 @@ export class Matcher {
     let place = after.children.get(key);
     if (place === undefined) {
       let rest = after.rest;
-      for (let i = at; i < symbols.length; i++) rest += lengthOf(symbols[i]!, this.#grammar.shortest);
+      for (let i = at; i < symbols.length; i++) rest += shortestLengthOf(symbols[i]!, this.#grammar.shortest);
       place = { symbols, at, after, rest, children: new Map() };
       after.children.set(key, place);
     }
@@ -219,7 +219,7 @@ const MAX_VISITED = 100_000;
  * general, so a few outputs are followed, greedily the ones that widen.
  * @throws LoweringError
  */
-export function checkAmbiguity(grammar: Lowered): void {
+export function checkAmbiguity(grammar: LoweredGrammar): void {
   let seed = 1;
   const random = (below: number): number => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;

@@ -18,7 +18,7 @@ export const GBNF_LIMITS: GbnfLimits = {
 };
 
 /** The engine reads a higher bound as "without end", so a higher one is refused. */
-export const MAX_COUNT = 2000;
+export const MAX_ENGINE_REPEAT = 2000;
 
 const MAX_NAME_LENGTH = 200;
 
@@ -56,14 +56,14 @@ const OUTPUT: CharSet = complement([0, 0]);
 export function parseRules(
   source: string,
   limits: GbnfLimits,
-): { rules: Rules; places: Map<string, number> } {
+): { rules: Rules; offsets: Map<string, number> } {
   if (Buffer.byteLength(source) > limits.maxBytes) {
     throw new GrammarError(source, 0, "the grammar is too large", `at most ${limits.maxBytes} bytes`);
   }
-  return new Parser(source, limits).parse();
+  return new GbnfParser(source, limits).parse();
 }
 
-class Parser {
+class GbnfParser {
   readonly #source: string;
   readonly #limits: GbnfLimits;
   #at = 0;
@@ -73,9 +73,9 @@ class Parser {
     this.#limits = limits;
   }
 
-  parse(): { rules: Rules; places: Map<string, number> } {
+  parse(): { rules: Rules; offsets: Map<string, number> } {
     const rules: Rules = new Map();
-    const places = new Map<string, number>();
+    const offsets = new Map<string, number>();
     this.#space(true);
     while (this.#at < this.#source.length) {
       const at = this.#at;
@@ -87,14 +87,14 @@ class Parser {
       this.#space(false);
       this.#take("::=");
       this.#space(true);
-      places.set(name, at);
+      offsets.set(name, at);
       rules.set(name, this.#alternatives(0));
       if (this.#at < this.#source.length && !/[\r\n]/.test(this.#peek())) {
         throw this.#unexpected("an item, | or the end of the line");
       }
       this.#space(true);
     }
-    return { rules, places };
+    return { rules, offsets };
   }
 
   #alternatives(depth: number): Expr {
@@ -188,8 +188,8 @@ class Parser {
   #number(depth: number): number {
     const digits = /^\d+/.exec(this.#source.slice(this.#at, this.#at + 20))?.[0];
     if (digits === undefined) throw this.#unexpected("a number");
-    if (Number(digits) > MAX_COUNT) {
-      throw this.#error("the repetition is too large", `a number of at most ${MAX_COUNT}`);
+    if (Number(digits) > MAX_ENGINE_REPEAT) {
+      throw this.#error("the repetition is too large", `a number of at most ${MAX_ENGINE_REPEAT}`);
     }
     this.#at += digits.length;
     this.#space(depth > 0);

@@ -1,7 +1,7 @@
 import type { CharSet } from "./char-set.ts";
 import type { GrammarSymbol, LoweredRule } from "./lower.ts";
 
-interface Waiting {
+interface PendingAlternative {
   rule: number;
   length: number;
   missing: number;
@@ -13,11 +13,11 @@ interface Waiting {
  */
 export function shortestLengths(rules: readonly LoweredRule[]): number[] {
   const shortest = rules.map(() => Number.POSITIVE_INFINITY);
-  const users: Waiting[][] = rules.map(() => []);
-  const heap = new Heap();
+  const users: PendingAlternative[][] = rules.map(() => []);
+  const heap = new MinHeap();
   rules.forEach(({ alternatives }, rule) => {
     for (const symbols of alternatives) {
-      const waiting: Waiting = { rule, length: 0, missing: 0 };
+      const waiting: PendingAlternative = { rule, length: 0, missing: 0 };
       for (const symbol of symbols) {
         if (!("rule" in symbol)) waiting.length += bytesOf(symbol.set);
         else {
@@ -39,7 +39,7 @@ export function shortestLengths(rules: readonly LoweredRule[]): number[] {
   return shortest;
 }
 
-export function lengthOf(symbol: GrammarSymbol, shortest: readonly number[]): number {
+export function shortestLengthOf(symbol: GrammarSymbol, shortest: readonly number[]): number {
   return "rule" in symbol ? shortest[symbol.rule]! : bytesOf(symbol.set);
 }
 
@@ -51,10 +51,10 @@ function bytesOf(set: CharSet): number {
 }
 
 /** A binary heap, least length first. */
-class Heap {
-  readonly #items: Waiting[] = [];
+class MinHeap {
+  readonly #items: PendingAlternative[] = [];
 
-  push(item: Waiting): void {
+  push(item: PendingAlternative): void {
     const items = this.#items;
     let at = items.push(item) - 1;
     while (at > 0) {
@@ -66,7 +66,7 @@ class Heap {
     items[at] = item;
   }
 
-  pop(): Waiting | undefined {
+  pop(): PendingAlternative | undefined {
     const items = this.#items;
     const first = items[0];
     const last = items.pop();

@@ -1,13 +1,13 @@
 import { toRanges } from "./char-set.ts";
 import { parseGbnf } from "./grammar.ts";
-import type { GrammarSymbol, Lowered } from "./lower.ts";
+import type { GrammarSymbol, LoweredGrammar } from "./lower.ts";
 import { Matcher } from "./matcher.ts";
-import { lengthOf } from "./shortest-lengths.ts";
+import { shortestLengthOf } from "./shortest-lengths.ts";
 
 /** Random numbers that a seed determines: whole, from 0 to below `n`. */
 export type Random = (n: number) => number;
 
-export function randomOf(seed: number): Random {
+export function seededRandom(seed: number): Random {
   let state = seed >>> 0 || 1;
   return (n) => {
     state ^= state << 13;
@@ -22,7 +22,7 @@ export function randomOf(seed: number): Random {
  * The worst generator: goes through the grammar blindly, any way that it allows. After `wild` choices it takes the
  * shortest way out, so it always ends.
  */
-export function sample(grammar: Lowered, random: Random, wild: number): string {
+export function sample(grammar: LoweredGrammar, random: Random, wild: number): string {
   const stack: GrammarSymbol[] = [{ rule: grammar.root }];
   let output = "";
   for (let symbol = stack.pop(), choices = 0; symbol !== undefined; symbol = stack.pop()) {
@@ -32,7 +32,7 @@ export function sample(grammar: Lowered, random: Random, wild: number): string {
       let chosen = alternatives[random(alternatives.length)]!;
       if (choices++ > wild) {
         const length = (symbols: GrammarSymbol[]): number =>
-          symbols.reduce((sum, next) => sum + lengthOf(next, grammar.shortest), 0);
+          symbols.reduce((sum, next) => sum + shortestLengthOf(next, grammar.shortest), 0);
         chosen = alternatives.toSorted((a, b) => length(a) - length(b) || a.length - b.length)[0]!;
       }
       for (const next of chosen.toReversed()) stack.push(next);

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { exactly } from "../../../test/harness/exact-ajv.ts";
 import { possiblyValid } from "../../../test/harness/possibly-valid.ts";
 import { parseGbnf } from "../gbnf/grammar.ts";
-import { allows, randomOf, sample } from "../gbnf/testing.ts";
+import { allows, sample, seededRandom } from "../gbnf/testing.ts";
 import { compileSchema } from "./compile-schema.ts";
 import { jsonText } from "./json-text.ts";
 import type { Json } from "./schema-document.ts";
@@ -26,7 +26,7 @@ function checkSamples(
   const { grammar, unenforced } = compileSchema(schema);
   const { lowered } = parseGbnf(grammar);
   const validate = validator(unenforced.length === 0 ? schema : possiblyValid(schema, unenforced), draft);
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   for (let i = 0; i < samples; i++) {
     const output = sample(lowered, random, random(60));
     const value: unknown = JSON.parse(output);

@@ -1,6 +1,6 @@
 import { alt, type Expr, NEVER, printRules, ref, text } from "../gbnf/expression.ts";
-import { checkLowered } from "../gbnf/grammar.ts";
-import { LoweringError } from "../gbnf/lower.ts";
+import { lowerAndCheck } from "../gbnf/grammar.ts";
+import { GrammarCheckError } from "../gbnf/lower.ts";
 import { writeArray, writeObject } from "./compile-containers.ts";
 import type { Writing } from "./compile-context.ts";
 import { writeNumber, writeString } from "./compile-scalars.ts";
@@ -79,9 +79,9 @@ class SchemaCompiler implements Writing {
     const rules = finishRules(this.book.rules);
     if (rules === null) throw this.#noValue();
     try {
-      checkLowered(rules);
+      lowerAndCheck(rules);
     } catch (error) {
-      if (!(error instanceof LoweringError)) throw error;
+      if (!(error instanceof GrammarCheckError)) throw error;
       throw new SchemaError("", `The schema is too complex: ${error.message}.`);
     }
     return { grammar: printRules(rules), unenforced: [...this.#unenforced] };

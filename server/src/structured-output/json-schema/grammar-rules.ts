@@ -1,6 +1,6 @@
 import { charsOf, range, subtract, UNICODE, union } from "../gbnf/char-set.ts";
 import { alt, type Expr, optional, type Rules, ref, repeat, seq, set, text } from "../gbnf/expression.ts";
-import { MAX_COUNT } from "../gbnf/parser.ts";
+import { MAX_ENGINE_REPEAT } from "../gbnf/parser.ts";
 
 const HEX = set(union(range(0x30, 0x39), range(0x41, 0x46), range(0x61, 0x66)));
 const DIGIT = set(range(0x30, 0x39));
@@ -79,7 +79,7 @@ const BASE_NAMES = new Set(Object.keys(BASE));
 /** Items that a block of a large count has; a block that many blocks make can be counted to a million. */
 const BLOCK = 1_000;
 /** More than this cannot be counted. */
-export const MAX_COUNTED = BLOCK * MAX_COUNT;
+export const MAX_COUNTED = BLOCK * MAX_ENGINE_REPEAT;
 
 /** The rules of a grammar while it is made. */
 export class RuleBook {
@@ -115,9 +115,10 @@ export class RuleBook {
    * Needs `min` and `max` of at most MAX_COUNTED.
    */
   counted(item: Expr, min: number, max: number | null): Expr {
-    if (Math.max(min, max ?? 0) <= 1 || (max === null && min <= MAX_COUNT)) return repeat(item, min, max);
+    if (Math.max(min, max ?? 0) <= 1 || (max === null && min <= MAX_ENGINE_REPEAT))
+      return repeat(item, min, max);
     const one = item.kind === "ref" || item.kind === "set" ? item : this.add(item);
-    if (Math.max(min, max ?? 0) <= MAX_COUNT) return repeat(one, min, max);
+    if (Math.max(min, max ?? 0) <= MAX_ENGINE_REPEAT) return repeat(one, min, max);
     const block = this.add(repeat(one, BLOCK, BLOCK));
     const exactly = seq(
       repeat(block, Math.floor(min / BLOCK), Math.floor(min / BLOCK)),
@@ -125,7 +126,7 @@ export class RuleBook {
     );
     if (max === null) return seq(exactly, repeat(one, 0, null));
     const most = max - min;
-    if (most <= MAX_COUNT) return seq(exactly, repeat(one, 0, most));
+    if (most <= MAX_ENGINE_REPEAT) return seq(exactly, repeat(one, 0, most));
     const blocks = Math.floor(most / BLOCK);
     // Either fewer than all whole blocks and a part of one, or all of them and what is left over.
     const fewer = seq(repeat(block, 0, blocks - 1), repeat(one, 0, BLOCK - 1));

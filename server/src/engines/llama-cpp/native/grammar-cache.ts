@@ -1,6 +1,6 @@
 import { type Llama, LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel } from "node-llama-cpp";
 import { EngineError } from "../../../engine/port.ts";
-import { type Lowered, lower } from "../../../structured-output/gbnf/lower.ts";
+import { type LoweredGrammar, lower } from "../../../structured-output/gbnf/lower.ts";
 import { GBNF_LIMITS, parseRules } from "../../../structured-output/gbnf/parser.ts";
 
 /** Parsed grammars kept; one is some times its text. */
@@ -10,7 +10,7 @@ const MAX_CHARACTERS = 4 * 1024 ** 2;
 interface CachedGrammar {
   grammar: LlamaGrammar;
   /** The same, to be followed outside of llama.cpp; null where it can't be, absent until it is wanted. */
-  lowered?: Lowered | null;
+  lowered?: LoweredGrammar | null;
 }
 
 /** Parses grammars once; keeps those used last. */
@@ -31,7 +31,7 @@ export class GrammarCache {
   }
 
   /** The grammar's rules; null where they are beyond what is followed here. @throws EngineError as `parse`. */
-  rules(text: string): Lowered | null {
+  rules(text: string): LoweredGrammar | null {
     const kept = this.parse(text);
     if (kept.lowered === undefined) {
       try {

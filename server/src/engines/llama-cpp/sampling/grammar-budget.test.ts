@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseGbnf } from "../../../structured-output/gbnf/grammar.ts";
 import { Matcher } from "../../../structured-output/gbnf/matcher.ts";
-import { randomOf } from "../../../structured-output/gbnf/testing.ts";
+import { seededRandom } from "../../../structured-output/gbnf/testing.ts";
 import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
 import { GrammarBudget } from "./grammar-budget.ts";
 
@@ -49,7 +49,7 @@ interface Output {
 
 /** Makes any tokens that the grammar allows, and an end where it allows one. */
 function generate(grammar: string, maxTokens: number, seed: number): Output {
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   const closing = closingOf(grammar);
   const matcher = new Matcher(parseGbnf(grammar).lowered);
   const tokens: number[] = [];

@@ -1,10 +1,10 @@
 import type { CharSet } from "../../../structured-output/gbnf/char-set.ts";
-import type { Lowered } from "../../../structured-output/gbnf/lower.ts";
+import type { LoweredGrammar } from "../../../structured-output/gbnf/lower.ts";
 import { Matcher } from "../../../structured-output/gbnf/matcher.ts";
 import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
 
 export interface GrammarBudgetOptions {
-  grammar: Lowered;
+  grammar: LoweredGrammar;
   /** Bytes of a token. */
   bytes(token: number): Uint8Array;
   /** Tokens that make up these bytes, at most one for each; null where the vocabulary can't write them. */

@@ -1,4 +1,4 @@
-import { type CharSet, intersect, NOTHING, UNICODE } from "../../../structured-output/gbnf/char-set.ts";
+import { type CharSet, EMPTY_SET, intersect, UNICODE } from "../../../structured-output/gbnf/char-set.ts";
 
 /** How many of the bytes are whole characters; those after them begin one. */
 export function wholeCharacterBytes(bytes: Uint8Array): number {
@@ -17,7 +17,7 @@ function characterBytes(first: number): number {
 /** The characters that begin with these bytes: one at least and not all of one, the second and third continuations. */
 export function charactersStartingWith(bytes: Uint8Array): CharSet {
   const [first = 0, ...more] = bytes;
-  if (first < 0xc0 || first > 0xf4) return NOTHING;
+  if (first < 0xc0 || first > 0xf4) return EMPTY_SET;
   const length = characterBytes(first);
   let low = first & (0xff >> (length + 1));
   for (const byte of more) low = low * 64 + (byte & 0x3f);
@@ -25,7 +25,7 @@ export function charactersStartingWith(bytes: Uint8Array): CharSet {
   // Shorter ones are not written so.
   const least = [0, 0, 0x80, 0x800, 0x10000][length]!;
   const [lowest, highest] = [Math.max(low * span, least), low * span + span - 1];
-  return lowest > highest ? NOTHING : intersect([lowest, highest], UNICODE);
+  return lowest > highest ? EMPTY_SET : intersect([lowest, highest], UNICODE);
 }
 
 export function isContinuationByte(byte: number): boolean {
