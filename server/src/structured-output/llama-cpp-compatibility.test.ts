@@ -3,7 +3,7 @@ import { getLlama, type Llama } from "node-llama-cpp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { VARIED_SCHEMAS } from "./fixture-schemas.ts";
 import { parseGbnf } from "./gbnf/grammar.ts";
-import { Matcher } from "./gbnf/matcher.ts";
+import { GrammarMatcher } from "./gbnf/matcher.ts";
 import { GrammarError } from "./gbnf/parser.ts";
 import { sample, seededRandom } from "./gbnf/testing.ts";
 import { ANY_JSON_OBJECT } from "./grammar-compiler.ts";
@@ -36,7 +36,7 @@ test("the engine takes every compiled grammar, every text that we generate by it
       for (const changed of [output.slice(0, at), `${output.slice(0, at)}"${output.slice(at)}`].filter(
         (text) => text.isWellFormed(),
       )) {
-        const matcher = new Matcher(lowered);
+        const matcher = new GrammarMatcher(lowered);
         expect(engine(changed), `${changed}\n${grammar}`).toBe(matcher.accept(changed) && matcher.canEnd);
       }
     }

@@ -9,7 +9,7 @@ import { collectGeneration } from "../../src/engine/contract.ts";
 import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
 import { parseGbnf } from "../../src/structured-output/gbnf/grammar.ts";
 import type { GrammarSymbol, LoweredGrammar } from "../../src/structured-output/gbnf/lower.ts";
-import { Matcher } from "../../src/structured-output/gbnf/matcher.ts";
+import { GrammarMatcher } from "../../src/structured-output/gbnf/matcher.ts";
 import { grammarForSchema } from "../../src/structured-output/grammar-compiler.ts";
 import { SchemaError } from "../../src/structured-output/json-schema/schema-error.ts";
 import { exactly } from "../harness/exact-ajv.ts";
@@ -50,12 +50,12 @@ interface Output {
   /** The end token not counted. */
   shortestTokens: number;
   closed: boolean;
-  matcher: Matcher;
+  matcher: GrammarMatcher;
   isValid: (value: unknown) => boolean;
 }
 
 function shortestBytes(grammar: LoweredGrammar): number {
-  return Buffer.byteLength(new Matcher(grammar).shortestEnd()!);
+  return Buffer.byteLength(new GrammarMatcher(grammar).shortestCompletion()!);
 }
 
 /** Bytes of the longest text; infinite where there is none. */
@@ -102,7 +102,7 @@ async function write(
   if (compiled === null || compiled.unenforced.length > 0) return null;
   const { grammar } = compiled;
   const { lowered } = parseGbnf(grammar);
-  const matcher = new Matcher(lowered);
+  const matcher = new GrammarMatcher(lowered);
   const bytes = budget(lowered);
   if (bytes > MOST_BYTES) return null;
   // One token is the end.
@@ -117,7 +117,7 @@ async function write(
     reason: finishes[0]!,
     maxTokens,
     completionTokens: end.usage.completionTokens,
-    shortestTokens: (await replica.engine.tokenize(matcher.shortestEnd()!)).length,
+    shortestTokens: (await replica.engine.tokenize(matcher.shortestCompletion()!)).length,
     closed,
     matcher,
     isValid: exactly(new Ajv2020({ strict: false })).compile(schema as object),

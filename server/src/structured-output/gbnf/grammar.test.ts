@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseGbnf } from "./grammar.ts";
-import { Matcher } from "./matcher.ts";
+import { GrammarMatcher } from "./matcher.ts";
 import { GrammarError } from "./parser.ts";
 import { allows, sample, seededRandom } from "./testing.ts";
 
@@ -183,7 +183,7 @@ describe("GBNF", () => {
         read++;
         expect(parseGbnf(grammar.text).text).toBe(grammar.text);
         const output = sample(grammar.lowered, seededRandom(seed), 30);
-        const matcher = new Matcher(grammar.lowered);
+        const matcher = new GrammarMatcher(grammar.lowered);
         expect(matcher.accept(output)).toBe(true);
         expect(matcher.canEnd).toBe(true);
       }),
@@ -196,33 +196,35 @@ describe("GBNF", () => {
 describe("the matcher", () => {
   test("finds the shortest end from wherever an output is", () => {
     const { lowered } = parseGbnf('root ::= "{" ("a" [0-9]{3} | "bc" root) "}" ("\\n" "end")?');
-    const matcher = new Matcher(lowered);
-    expect(matcher.shortestEnd()).toBe("{a000}");
-    expect(matcher.rest()).toBe(6);
+    const matcher = new GrammarMatcher(lowered);
+    expect(matcher.shortestCompletion()).toBe("{a000}");
+    expect(matcher.minRemainingBytes()).toBe(6);
     expect(matcher.accept("{bc{a1")).toBe(true);
-    expect(matcher.rest()).toBe(4);
-    expect(matcher.shortestEnd()).toBe("00}}");
+    expect(matcher.minRemainingBytes()).toBe(4);
+    expect(matcher.shortestCompletion()).toBe("00}}");
     expect(matcher.accept("x")).toBe(false);
     expect(matcher.accept("22}}")).toBe(true);
     expect(matcher.canEnd).toBe(true);
-    expect(matcher.shortestEnd()).toBe("");
+    expect(matcher.shortestCompletion()).toBe("");
   });
 
   test("counts the end in bytes, and finds it also in the middle of a character", () => {
-    const matcher = new Matcher(parseGbnf('root ::= "x" ("日" "本" | [à-üА-я] "abc" | "abcdefg")').lowered);
-    expect(matcher.shortestEnd()).toBe("xàabc");
-    expect(matcher.rest()).toBe(6);
+    const matcher = new GrammarMatcher(
+      parseGbnf('root ::= "x" ("日" "本" | [à-üА-я] "abc" | "abcdefg")').lowered,
+    );
+    expect(matcher.shortestCompletion()).toBe("xàabc");
+    expect(matcher.minRemainingBytes()).toBe(6);
     expect(matcher.accept("x")).toBe(true);
-    expect(matcher.shortestEnd([0x400, 0x43f])).toBe("Аabc");
-    expect(matcher.rest([0x6000, 0x6fff])).toBe(6);
-    expect(matcher.shortestEnd([0x6000, 0x6fff])).toBe("日本");
-    expect(matcher.rest([0x30, 0x39])).toBe(Number.POSITIVE_INFINITY);
-    expect(matcher.shortestEnd([0x30, 0x39])).toBeNull();
-    const before = matcher.position;
+    expect(matcher.shortestCompletion([0x400, 0x43f])).toBe("Аabc");
+    expect(matcher.minRemainingBytes([0x6000, 0x6fff])).toBe(6);
+    expect(matcher.shortestCompletion([0x6000, 0x6fff])).toBe("日本");
+    expect(matcher.minRemainingBytes([0x30, 0x39])).toBe(Number.POSITIVE_INFINITY);
+    expect(matcher.shortestCompletion([0x30, 0x39])).toBeNull();
+    const before = matcher.state;
     expect(matcher.accept("日本")).toBe(true);
-    expect(matcher.rest([0x30, 0x39])).toBe(Number.POSITIVE_INFINITY);
-    matcher.position = before;
-    expect(matcher.rest()).toBe(5);
+    expect(matcher.minRemainingBytes([0x30, 0x39])).toBe(Number.POSITIVE_INFINITY);
+    matcher.state = before;
+    expect(matcher.minRemainingBytes()).toBe(5);
   });
 
   test("whatever was generated so far can be ended, in as many characters as it says", () => {
@@ -232,10 +234,10 @@ describe("the matcher", () => {
           'root ::= "[" (value ("," value)*)? "]"\nvalue ::= root | [0-9]{1,4} | "\\"" [a-z]* "\\"" | "n"{3,}',
         );
         const output = sample(lowered, seededRandom(seed), 40).slice(0, length);
-        const matcher = new Matcher(lowered);
+        const matcher = new GrammarMatcher(lowered);
         expect(matcher.accept(output)).toBe(true);
-        const rest = matcher.rest();
-        const end = matcher.shortestEnd()!;
+        const rest = matcher.minRemainingBytes();
+        const end = matcher.shortestCompletion()!;
         expect(end).toHaveLength(rest);
         expect(matcher.accept(end)).toBe(true);
         expect(matcher.canEnd).toBe(true);

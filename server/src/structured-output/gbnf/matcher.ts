@@ -3,36 +3,36 @@ import { GrammarCheckError, type GrammarSymbol, type LoweredGrammar } from "./lo
 import { shortestLengthOf } from "./shortest-lengths.ts";
 
 /** Places passed through between two characters; grammars that pass `checkAmbiguity` stay far below. */
-const MAX_SETTLED = 10_000;
+const MAX_EXPANDED = 10_000;
 
-class TooAmbiguous extends GrammarCheckError {
+class AmbiguousGrammarError extends GrammarCheckError {
   constructor() {
     super("the grammar is too ambiguous", "alternatives that differ at their beginning");
   }
 }
 
 /** A place in the grammar: what comes next, and what follows once the rule it is in has ended. Made once for each. */
-interface Place {
+interface StackNode {
   /** Unmatched symbols of one alternative start at `at`; null at the end of the output. */
   symbols: GrammarSymbol[] | null;
   at: number;
-  after: Place | null;
+  parent: StackNode | null;
   /** Least number of bytes from here to the end of the output. */
-  rest: number;
-  children: Map<number, Place>;
+  minBytes: number;
+  children: Map<number, StackNode>;
 }
 
 /** Where an output is in a grammar. */
-export type Position = readonly Place[];
+export type MatcherState = readonly StackNode[];
 
 /** Follows an output through a grammar, as the engine does: all places at which it can be, side by side. */
-export class Matcher {
+export class GrammarMatcher {
   readonly #grammar: LoweredGrammar;
   /** Numbers the alternatives met so far, with room for their positions. */
   readonly #offsets = new Map<GrammarSymbol[], number>();
   #positions = 0;
-  readonly #end: Place = { symbols: null, at: 0, after: null, rest: 0, children: new Map() };
-  #places: Position = [];
+  readonly #end: StackNode = { symbols: null, at: 0, parent: null, minBytes: 0, children: new Map() };
+  #stacks: MatcherState = [];
   #visited = 0;
 
   constructor(grammar: LoweredGrammar) {
@@ -42,17 +42,17 @@ export class Matcher {
 
   /** Begins again at the start of the output. */
   restart(): void {
-    this.#places = this.#settle(this.#enter(this.#grammar.root, this.#end));
+    this.#stacks = this.#expandRules(this.#enterRule(this.#grammar.root, this.#end));
   }
 
   /** Whether the output may end here. */
   get canEnd(): boolean {
-    return this.#places.includes(this.#end);
+    return this.#stacks.includes(this.#end);
   }
 
   /** How many places the engine would hold for every candidate: its cost. */
-  get width(): number {
-    return this.#places.length;
+  get stackCount(): number {
+    return this.#stacks.length;
   }
 
   /** Places looked at so far: the work done. */
@@ -61,72 +61,72 @@ export class Matcher {
   }
 
   /** Where it is now; given back, it goes on from there. */
-  get position(): Position {
-    return this.#places;
+  get state(): MatcherState {
+    return this.#stacks;
   }
 
-  set position(position: Position) {
-    this.#places = position;
+  set state(position: MatcherState) {
+    this.#stacks = position;
   }
 
   /**
    * Bytes that the output still needs, at least; infinite where it cannot go on so.
    * @param first what the next character is one of; absent: any, and the output may end.
    */
-  rest(first?: CharSet): number {
-    return this.#nearest(first)?.rest ?? Number.POSITIVE_INFINITY;
+  minRemainingBytes(first?: CharSet): number {
+    return this.#nearestEnd(first)?.rest ?? Number.POSITIVE_INFINITY;
   }
 
   /** Takes the text in; false, and nothing is taken, where the grammar does not allow it. */
   accept(text: string): boolean {
-    let places = this.#places;
+    let places = this.#stacks;
     for (const char of text) {
       places = this.#step(places, char.codePointAt(0)!);
       if (places.length === 0) return false;
     }
-    this.#places = places;
+    this.#stacks = places;
     return true;
   }
 
   /** The width that the character would lead to; 0 where it is not allowed. */
-  peekWidth(codePoint: number): number {
-    return this.#step(this.#places, codePoint).length;
+  peekStackCount(codePoint: number): number {
+    return this.#step(this.#stacks, codePoint).length;
   }
 
   /** A character that each place would take, for those that take one. */
-  candidates(): number[] {
-    return this.#places.flatMap((place) => {
+  candidateChars(): number[] {
+    return this.#stacks.flatMap((place) => {
       const symbol = place.symbols?.[place.at];
-      return symbol !== undefined && "set" in symbol ? [pleasant(symbol.set)] : [];
+      return symbol !== undefined && "set" in symbol ? [readableChar(symbol.set)] : [];
     });
   }
 
-  /** The shortest text, in bytes, with which the output can end; null where it cannot. `first` as for `rest`. */
-  shortestEnd(first?: CharSet): string | null {
-    const nearest = this.#nearest(first);
+  /** The shortest text, in bytes, with which the output can end; null where it cannot. `first` as for `minRemainingBytes`. */
+  shortestCompletion(first?: CharSet): string | null {
+    const nearest = this.#nearestEnd(first);
     if (nearest === null) return null;
     let text = nearest.char;
-    let place: Place | undefined = nearest.place;
+    let place: StackNode | undefined = nearest.place;
     while (place !== undefined && place.symbols !== null) {
-      text += String.fromCodePoint(pleasant(terminal(place)));
-      place = least(this.#settle([this.#next(place)]));
+      text += String.fromCodePoint(readableChar(terminal(place)));
+      place = nearestToEnd(this.#expandRules([this.#advance(place)]));
     }
     return text;
   }
 
   /** The place from which the end is nearest, and the character that leads there where one is asked for. */
-  #nearest(first: CharSet | undefined): { char: string; place: Place; rest: number } | null {
+  #nearestEnd(first: CharSet | undefined): { char: string; place: StackNode; rest: number } | null {
     if (first === undefined) {
-      const place = least(this.#places);
-      return place === undefined ? null : { char: "", place, rest: place.rest };
+      const place = nearestToEnd(this.#stacks);
+      return place === undefined ? null : { char: "", place, rest: place.minBytes };
     }
-    let nearest: { char: string; place: Place; rest: number } | null = null;
-    for (const place of this.#places) {
+    let nearest: { char: string; place: StackNode; rest: number } | null = null;
+    for (const place of this.#stacks) {
       const [codePoint] = place.symbols === null ? [] : intersect(terminal(place), first);
       if (codePoint === undefined) continue;
       const char = String.fromCodePoint(codePoint);
-      const after = least(this.#settle([this.#next(place)]));
-      const rest = Buffer.byteLength(char) + (after?.rest ?? Number.POSITIVE_INFINITY);
+      const after = nearestToEnd(this.#expandRules([this.#advance(place)]));
+      const rest = Buffer.byteLength(char) + (after?.minBytes ?? Number.POSITIVE_INFINITY);
       if (after !== undefined && rest < (nearest?.rest ?? Number.POSITIVE_INFINITY)) {
         nearest = { char, place: after, rest };
       }
@@ -134,43 +134,43 @@ export class Matcher {
     return nearest;
   }
 
-  #step(places: readonly Place[], codePoint: number): Place[] {
-    const next: Place[] = [];
+  #step(places: readonly StackNode[], codePoint: number): StackNode[] {
+    const next: StackNode[] = [];
     for (const place of places) {
       const symbol = place.symbols?.[place.at];
       if (symbol !== undefined && "set" in symbol && contains(symbol.set, codePoint)) {
-        next.push(this.#next(place));
+        next.push(this.#advance(place));
       }
     }
-    return this.#settle(next);
+    return this.#expandRules(next);
   }
 
   /** Goes on through rules until every place stands before a terminal or at the end. */
-  #settle(places: Place[]): Place[] {
+  #expandRules(places: StackNode[]): StackNode[] {
     const seen = new Set(places);
-    const settled: Place[] = [];
+    const settled: StackNode[] = [];
     for (const place of seen) {
-      if (seen.size > MAX_SETTLED) throw new TooAmbiguous();
+      if (seen.size > MAX_EXPANDED) throw new AmbiguousGrammarError();
       const symbol = place.symbols?.[place.at];
       if (symbol === undefined || !("rule" in symbol)) settled.push(place);
-      else for (const inner of this.#enter(symbol.rule, this.#next(place))) seen.add(inner);
+      else for (const inner of this.#enterRule(symbol.rule, this.#advance(place))) seen.add(inner);
     }
     this.#visited += seen.size;
     return settled;
   }
 
-  #next(place: Place): Place {
+  #advance(place: StackNode): StackNode {
     const at = place.at + 1;
-    return at === place.symbols!.length ? place.after! : this.#place(place.symbols!, at, place.after!);
+    return at === place.symbols!.length ? place.parent! : this.#stackNode(place.symbols!, at, place.parent!);
   }
 
-  #enter(rule: number, after: Place): Place[] {
+  #enterRule(rule: number, after: StackNode): StackNode[] {
     return this.#grammar.rules[rule]!.alternatives.map((symbols) =>
-      symbols.length === 0 ? after : this.#place(symbols, 0, after),
+      symbols.length === 0 ? after : this.#stackNode(symbols, 0, after),
     );
   }
 
-  #place(symbols: GrammarSymbol[], at: number, after: Place): Place {
+  #stackNode(symbols: GrammarSymbol[], at: number, after: StackNode): StackNode {
     let offset = this.#offsets.get(symbols);
     if (offset === undefined) {
       offset = this.#positions;
@@ -180,9 +180,9 @@ export class Matcher {
     const key = offset + at;
     let place = after.children.get(key);
     if (place === undefined) {
-      let rest = after.rest;
+      let rest = after.minBytes;
       for (let i = at; i < symbols.length; i++) rest += shortestLengthOf(symbols[i]!, this.#grammar.shortest);
-      place = { symbols, at, after, rest, children: new Map() };
+      place = { symbols, at, parent: after, minBytes: rest, children: new Map() };
       after.children.set(key, place);
     }
     return place;
@@ -190,24 +190,24 @@ export class Matcher {
 }
 
 /** What a settled place stands before. */
-function terminal(place: Place): CharSet {
+function terminal(place: StackNode): CharSet {
   return (place.symbols![place.at] as { set: CharSet }).set;
 }
 
-function least(places: readonly Place[]): Place | undefined {
-  let best: Place | undefined;
-  for (const place of places) if (best === undefined || place.rest < best.rest) best = place;
+function nearestToEnd(places: readonly StackNode[]): StackNode | undefined {
+  let best: StackNode | undefined;
+  for (const place of places) if (best === undefined || place.minBytes < best.minBytes) best = place;
   return best;
 }
 
 /** A shortest character of the set, one that reads well if there is one. */
-function pleasant(set: readonly number[]): number {
+function readableChar(set: readonly number[]): number {
   for (const char of [0x30, 0x61, 0x41]) if (contains(set, char)) return char;
   return set[0]!;
 }
 
 /** More places side by side than this make every token slow for all who share the engine. */
-const MAX_WIDTH = 1_000;
+const MAX_STACKS = 1_000;
 const WALKS = 4;
 const STEPS = 48;
 /** Bounds the whole probe. */
@@ -225,19 +225,19 @@ export function checkAmbiguity(grammar: LoweredGrammar): void {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
     return (seed >>> 8) % below;
   };
-  const matcher = new Matcher(grammar);
+  const matcher = new GrammarMatcher(grammar);
   for (let walk = 0; walk < WALKS; walk++) {
     matcher.restart();
     for (let step = 0; step < STEPS && matcher.visited < MAX_VISITED; step++) {
-      if (matcher.width > MAX_WIDTH) throw new TooAmbiguous();
-      const candidates = matcher.candidates();
+      if (matcher.stackCount > MAX_STACKS) throw new AmbiguousGrammarError();
+      const candidates = matcher.candidateChars();
       if (candidates.length === 0) break;
       let chosen = candidates[random(candidates.length)]!;
-      if (matcher.width > 2 && random(4) > 0) {
-        let widest = matcher.peekWidth(chosen);
+      if (matcher.stackCount > 2 && random(4) > 0) {
+        let widest = matcher.peekStackCount(chosen);
         for (let i = 0; i < 4; i++) {
           const other = candidates[random(candidates.length)]!;
-          const width = matcher.peekWidth(other);
+          const width = matcher.peekStackCount(other);
           if (width > widest) [chosen, widest] = [other, width];
         }
       }

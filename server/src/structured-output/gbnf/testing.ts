@@ -1,7 +1,7 @@
 import { toRanges } from "./char-set.ts";
 import { parseGbnf } from "./grammar.ts";
 import type { GrammarSymbol, LoweredGrammar } from "./lower.ts";
-import { Matcher } from "./matcher.ts";
+import { GrammarMatcher } from "./matcher.ts";
 import { shortestLengthOf } from "./shortest-lengths.ts";
 
 /** Random numbers that a seed determines: whole, from 0 to below `n`. */
@@ -49,6 +49,6 @@ function charOf(set: readonly number[], random: Random): number {
 
 /** Whether the grammar allows the whole text. */
 export function allows(grammar: string, text: string): boolean {
-  const matcher = new Matcher(parseGbnf(grammar).lowered);
+  const matcher = new GrammarMatcher(parseGbnf(grammar).lowered);
   return matcher.accept(text) && matcher.canEnd;
 }

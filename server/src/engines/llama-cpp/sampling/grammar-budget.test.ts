@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseGbnf } from "../../../structured-output/gbnf/grammar.ts";
-import { Matcher } from "../../../structured-output/gbnf/matcher.ts";
+import { GrammarMatcher } from "../../../structured-output/gbnf/matcher.ts";
 import { seededRandom } from "../../../structured-output/gbnf/testing.ts";
 import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
 import { GrammarBudget } from "./grammar-budget.ts";
@@ -51,34 +51,35 @@ interface Output {
 function generate(grammar: string, maxTokens: number, seed: number): Output {
   const random = seededRandom(seed);
   const closing = closingOf(grammar);
-  const matcher = new Matcher(parseGbnf(grammar).lowered);
+  const matcher = new GrammarMatcher(parseGbnf(grammar).lowered);
   const tokens: number[] = [];
   let cut = Buffer.alloc(0);
   const text = () => Buffer.concat(tokens.flatMap((token) => VOCABULARY[token] ?? [])).toString();
   const take = (token: number): boolean => {
     const all = Buffer.concat([cut, VOCABULARY[token]!]);
     const whole = wholeCharacterBytes(all);
-    const before = matcher.position;
+    const before = matcher.state;
     const rest = all.subarray(whole);
     const begun = all.subarray(0, whole).toString();
     const allowed =
       !begun.includes("\uFFFD") &&
       matcher.accept(begun) &&
-      (rest.length === 0 || matcher.rest(charactersStartingWith(rest)) < Number.POSITIVE_INFINITY);
+      (rest.length === 0 ||
+        matcher.minRemainingBytes(charactersStartingWith(rest)) < Number.POSITIVE_INFINITY);
     if (allowed) cut = rest;
-    else matcher.position = before;
+    else matcher.state = before;
     return allowed;
   };
   while (tokens.length < maxTokens) {
-    const before = [matcher.position, cut] as const;
+    const before = [matcher.state, cut] as const;
     if (cut.length === 0 && matcher.canEnd && random(4) === 0) {
       return { tokens: [...tokens, END], text: text(), reason: "stop" };
     }
     const choices = VOCABULARY.map((_, token) => token).filter((token) => {
-      [matcher.position, cut] = [...before];
+      [matcher.state, cut] = [...before];
       return take(token);
     });
-    [matcher.position, cut] = [...before];
+    [matcher.state, cut] = [...before];
     if (choices.length === 0) return { tokens: [...tokens, END], text: text(), reason: "stop" };
     const token = choices[random(choices.length)]!;
     const ending = closing.forcedEnding(token, maxTokens - tokens.length - 1);
@@ -105,8 +106,8 @@ describe("an output within a grammar", () => {
     fc.assert(
       fc.property(fc.constantFrom(...GRAMMARS), fc.integer(), fc.nat(60), (grammar, seed, maxTokens) => {
         const { lowered } = parseGbnf(grammar);
-        const matcher = new Matcher(lowered);
-        const needed = spell(Buffer.from(matcher.shortestEnd()!)).length + 1;
+        const matcher = new GrammarMatcher(lowered);
+        const needed = spell(Buffer.from(matcher.shortestCompletion()!)).length + 1;
         const { tokens, text, reason } = generate(grammar, maxTokens, seed);
         seen[reason]++;
         expect(tokens.length).toBeLessThanOrEqual(maxTokens);

@@ -1,6 +1,6 @@
 import type { CharSet } from "../../../structured-output/gbnf/char-set.ts";
 import type { LoweredGrammar } from "../../../structured-output/gbnf/lower.ts";
-import { Matcher } from "../../../structured-output/gbnf/matcher.ts";
+import { GrammarMatcher } from "../../../structured-output/gbnf/matcher.ts";
 import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
 
 export interface GrammarBudgetOptions {
@@ -24,7 +24,7 @@ const MAX_SPELT_BYTES = 2_048;
  */
 export class GrammarBudget {
   readonly #options: GrammarBudgetOptions;
-  readonly #matcher: Matcher;
+  readonly #matcher: GrammarMatcher;
   /** The beginning of a character that the last token has left unfinished. */
   #cut: Uint8Array = new Uint8Array();
   #fits: boolean | null = null;
@@ -33,7 +33,7 @@ export class GrammarBudget {
 
   constructor(spec: GrammarBudgetOptions) {
     this.#options = spec;
-    this.#matcher = new Matcher(spec.grammar);
+    this.#matcher = new GrammarMatcher(spec.grammar);
   }
 
   /**
@@ -53,7 +53,7 @@ export class GrammarBudget {
   }
 
   #forcedEnding(token: number, left: number): readonly number[] | null {
-    const [position, cut] = [this.#matcher.position, this.#cut];
+    const [position, cut] = [this.#matcher.state, this.#cut];
     const fitted = this.#fits ?? this.#endFits(left + 1);
     if (!this.#advance(token)) {
       this.#untracked = true;
@@ -61,7 +61,7 @@ export class GrammarBudget {
     }
     this.#fits = this.#endFits(left);
     if (this.#fits || !fitted) return null;
-    this.#matcher.position = position;
+    this.#matcher.state = position;
     this.#cut = cut;
     this.#untracked = true;
     const ending = this.#spell();
@@ -73,12 +73,12 @@ export class GrammarBudget {
     const whole = wholeCharacterBytes(bytes);
     this.#cut = bytes.subarray(whole);
     const text = decoder.decode(bytes.subarray(0, whole));
-    return this.#matcher.accept(text) && this.#matcher.width <= MAX_WIDTH;
+    return this.#matcher.accept(text) && this.#matcher.stackCount <= MAX_WIDTH;
   }
 
   /** Whether the shortest ending and the end token are at most so many tokens. */
   #endFits(tokens: number): boolean {
-    const bytes = this.#matcher.rest(this.#first) - this.#cut.length;
+    const bytes = this.#matcher.minRemainingBytes(this.#first) - this.#cut.length;
     if (bytes + 1 <= tokens) return true;
     if (tokens < 1 || bytes > MAX_SPELT_BYTES) return false;
     const ending = this.#spell();
@@ -91,7 +91,7 @@ export class GrammarBudget {
   }
 
   #spell(): readonly number[] | null {
-    const ending = this.#matcher.shortestEnd(this.#first);
+    const ending = this.#matcher.shortestCompletion(this.#first);
     return ending === null ? null : this.#options.spell(Buffer.from(ending).subarray(this.#cut.length));
   }
 }
