@@ -1,12 +1,12 @@
-import { type Dfa, intersectMachines } from "./automata/dfa.ts";
-import { notMachine, patternMachine } from "./automata/nfa.ts";
+import { type Dfa, intersectAutomata } from "./automata/dfa.ts";
+import { complementAutomaton, patternAutomaton } from "./automata/nfa.ts";
 import type { Pattern } from "./automata/pattern-parser.ts";
 import { EMPTY, printRules, type Rules } from "./gbnf/expression.ts";
 import { lowerAndCheck } from "./gbnf/grammar.ts";
 import { GrammarCheckError } from "./gbnf/lower.ts";
 import { GBNF_LIMITS, GrammarError, parseRules } from "./gbnf/parser.ts";
 import { compileSchema } from "./json-schema/compile-schema.ts";
-import { dfaToExpr, writePlain } from "./json-schema/dfa-to-grammar.ts";
+import { dfaToExpr, writeUnescaped } from "./json-schema/dfa-to-grammar.ts";
 import { SchemaError } from "./json-schema/schema-error.ts";
 import { mapRefs } from "./json-schema/simplify-rules.ts";
 
@@ -77,8 +77,8 @@ function addTextWithout(rules: Rules, name: string, literals: readonly string[])
     set: [char.codePointAt(0)!, char.codePointAt(0)!],
   });
   const options = literals.map((literal): Pattern => ({ kind: "seq", items: [...literal].map(exactly) }));
-  const found = patternMachine({ kind: "alt", options: [...options, exactly("\0")] });
-  const dfa = found && intersectMachines([notMachine(found)]);
+  const found = patternAutomaton({ kind: "alt", options: [...options, exactly("\0")] });
+  const dfa = found && intersectAutomata([complementAutomaton(found)]);
   if (dfa === null) throw new GrammarError("", 0, "the literals are too long", "shorter ones");
-  rules.set(name, dfaToExpr(dfa as Dfa, `${name}-t`, rules, writePlain));
+  rules.set(name, dfaToExpr(dfa as Dfa, `${name}-t`, rules, writeUnescaped));
 }

@@ -1,5 +1,5 @@
 import { type CharSet, fromRanges, intersect, UNICODE } from "../gbnf/char-set.ts";
-import type { Machine } from "./nfa.ts";
+import type { Automaton } from "./nfa.ts";
 
 export interface DfaState {
   accepts: boolean;
@@ -19,7 +19,7 @@ const MAX_STEPS = 400_000;
  * The texts that all the machines accept.
  * @returns "empty" when there is none, null when the automaton would be too large.
  */
-export function intersectMachines(machines: readonly Machine[]): Dfa | "empty" | null {
+export function intersectAutomata(machines: readonly Automaton[]): Dfa | "empty" | null {
   const atoms = atomsOf(machines);
   const states: { accepts: boolean; targets: Int32Array }[] = [];
   const tuples: number[][] = [];
@@ -44,10 +44,14 @@ export function intersectMachines(machines: readonly Machine[]): Dfa | "empty" |
     }
     states.push({ accepts: machines.every((machine, i) => machine.accepts(tuple[i]!)), targets });
   }
-  return finish(states, atoms);
+  return minimize(states, atoms);
 }
 
-function stepAll(machines: readonly Machine[], tuple: readonly number[], codePoint: number): number[] | null {
+function stepAll(
+  machines: readonly Automaton[],
+  tuple: readonly number[],
+  codePoint: number,
+): number[] | null {
   const next: number[] = [];
   for (let i = 0; i < machines.length; i++) {
     const state = machines[i]!.step(tuple[i]!, codePoint);
@@ -58,8 +62,8 @@ function stepAll(machines: readonly Machine[], tuple: readonly number[], codePoi
 }
 
 /** The ranges of code points that no machine tells apart. */
-function atomsOf(machines: readonly Machine[]): [number, number][] {
-  const cuts = new Set(machines.flatMap((machine) => machine.cuts));
+function atomsOf(machines: readonly Automaton[]): [number, number][] {
+  const cuts = new Set(machines.flatMap((machine) => machine.boundaries));
   for (let at = 0; at < UNICODE.length; at += 2) cuts.add(UNICODE[at]!).add(UNICODE[at + 1]! + 1);
   const sorted = [...cuts].sort((a, b) => a - b);
   const atoms: [number, number][] = [];
@@ -73,10 +77,10 @@ function atomsOf(machines: readonly Machine[]): [number, number][] {
 type RawState = { accepts: boolean; targets: Int32Array };
 
 /** Drops the states that lead nowhere and joins those that accept the same. */
-function finish(states: readonly RawState[], atoms: readonly [number, number][]): Dfa | "empty" {
+function minimize(states: readonly RawState[], atoms: readonly [number, number][]): Dfa | "empty" {
   const distances = distancesToEnd(states);
   if (distances[0] === UNREACHED) return "empty";
-  const groups = joinEqual(states, distances);
+  const groups = refinePartition(states, distances);
   const numbers = new Map<number, number>([[groups[0]!, 0]]);
   const members = [0];
   const dfa: Dfa = [];
@@ -131,7 +135,7 @@ function distancesToEnd(states: readonly RawState[]): Int32Array {
 }
 
 /** Moore's refinement: states stay in one group as long as nothing tells them apart. */
-function joinEqual(states: readonly RawState[], distances: Int32Array): Int32Array {
+function refinePartition(states: readonly RawState[], distances: Int32Array): Int32Array {
   // States that accept the same end after the same number of characters, so they start apart by that.
   let groups = distances.map((distance) => distance + 1);
   let count = new Set(groups).size;

@@ -5,24 +5,24 @@ import { ANY_CHAR, type Pattern } from "./pattern-parser.ts";
  * Reads a text character by character and says at its end whether it is one of a language. States are small integers;
  * −1 is the state in which nothing can follow any more.
  */
-export interface Machine {
+export interface Automaton {
   start: number;
   step(state: number, codePoint: number): number;
   accepts(state: number): boolean;
   /** Where the machine may begin to treat code points differently: the first code point of each range it knows. */
-  cuts: readonly number[];
+  boundaries: readonly number[];
 }
 
 /** A pattern with more nodes than this is too complex. */
 const MAX_NODES = 5_000;
 
 /** One node of a nondeterministic automaton. */
-interface Node {
+interface NfaNode {
   set: readonly number[] | null;
   /** Where `set` leads to. */
   to: number;
   /** Nodes entered without reading: always, only before the first character, only after the last. */
-  free: number[];
+  epsilon: number[];
   atStart: number[];
   atEnd: number[];
 }
@@ -31,18 +31,18 @@ interface Node {
  * A pattern found anywhere in the text, as JSON schema asks for.
  * @returns null when it is too complex.
  */
-export function patternMachine(pattern: Pattern): Machine | null {
-  const nodes: Node[] = [];
-  const add = (): number => nodes.push({ set: null, to: -1, free: [], atStart: [], atEnd: [] }) - 1;
+export function patternAutomaton(pattern: Pattern): Automaton | null {
+  const nodes: NfaNode[] = [];
+  const add = (): number => nodes.push({ set: null, to: -1, epsilon: [], atStart: [], atEnd: [] }) - 1;
   const first = add();
   const before: Pattern = beginsAtStart(pattern) ? { kind: "seq", items: [] } : ANYTHING;
   const found = build(nodes, add, { kind: "seq", items: [before, pattern] }, first);
   if (found === null) return null;
   // Once found, whatever follows is accepted.
   const rest = add();
-  nodes[found]!.free.push(rest);
+  nodes[found]!.epsilon.push(rest);
   Object.assign(nodes[rest]!, { set: UNICODE, to: rest });
-  return new PatternMachine(nodes, first, rest);
+  return new PatternAutomaton(nodes, first, rest);
 }
 
 const ANYTHING: Pattern = { kind: "repeat", item: ANY_CHAR, min: 0, max: null };
@@ -54,12 +54,12 @@ function beginsAtStart(pattern: Pattern): boolean {
 }
 
 /** Adds the pattern after node `from`; returns the node after it, null when there are too many. */
-function build(nodes: Node[], add: () => number, pattern: Pattern, from: number): number | null {
+function build(nodes: NfaNode[], add: () => number, pattern: Pattern, from: number): number | null {
   if (nodes.length > MAX_NODES) return null;
   switch (pattern.kind) {
     case "set": {
       const [reader, to] = [add(), add()];
-      nodes[from]!.free.push(reader);
+      nodes[from]!.epsilon.push(reader);
       Object.assign(nodes[reader]!, { set: pattern.set, to });
       return to;
     }
@@ -79,7 +79,7 @@ function build(nodes: Node[], add: () => number, pattern: Pattern, from: number)
       for (const option of pattern.options) {
         const end = build(nodes, add, option, from);
         if (end === null) return null;
-        nodes[end]!.free.push(to);
+        nodes[end]!.epsilon.push(to);
       }
       return to;
     }
@@ -89,7 +89,7 @@ function build(nodes: Node[], add: () => number, pattern: Pattern, from: number)
 }
 
 function buildRepeat(
-  nodes: Node[],
+  nodes: NfaNode[],
   add: () => number,
   { item, min, max }: Extract<Pattern, { kind: "repeat" }>,
   from: number,
@@ -103,37 +103,37 @@ function buildRepeat(
   const to = add();
   if (max === null) {
     const loop = add();
-    nodes[at]!.free.push(loop);
+    nodes[at]!.epsilon.push(loop);
     const end = build(nodes, add, item, loop);
     if (end === null) return null;
-    nodes[end]!.free.push(loop);
-    nodes[loop]!.free.push(to);
+    nodes[end]!.epsilon.push(loop);
+    nodes[loop]!.epsilon.push(to);
     return to;
   }
   for (let i = min; i < max; i++) {
-    nodes[at]!.free.push(to);
+    nodes[at]!.epsilon.push(to);
     const end = build(nodes, add, item, at);
     if (end === null) return null;
     at = end;
   }
-  nodes[at]!.free.push(to);
+  nodes[at]!.epsilon.push(to);
   return to;
 }
 
 /** Follows all nodes at once; every set of nodes met is a state. */
-class PatternMachine implements Machine {
+class PatternAutomaton implements Automaton {
   readonly start: number;
-  readonly cuts: readonly number[];
-  readonly #nodes: readonly Node[];
+  readonly boundaries: readonly number[];
+  readonly #nodes: readonly NfaNode[];
   readonly #last: number;
   readonly #states: number[][] = [];
   readonly #numbers = new Map<string, number>();
 
-  constructor(nodes: readonly Node[], first: number, last: number) {
+  constructor(nodes: readonly NfaNode[], first: number, last: number) {
     this.#nodes = nodes;
     this.#last = last;
-    this.start = this.#intern(this.#close([first], true, false));
-    this.cuts = [...new Set(nodes.flatMap((node) => cutsOf(node.set ?? [])))];
+    this.start = this.#intern(this.#epsilonClosure([first], true, false));
+    this.boundaries = [...new Set(nodes.flatMap((node) => boundariesOf(node.set ?? [])))];
   }
 
   step(state: number, codePoint: number): number {
@@ -142,18 +142,18 @@ class PatternMachine implements Machine {
       const node = this.#nodes[number]!;
       if (node.set !== null && contains(node.set, codePoint)) next.push(node.to);
     }
-    return next.length === 0 ? -1 : this.#intern(this.#close(next, false, false));
+    return next.length === 0 ? -1 : this.#intern(this.#epsilonClosure(next, false, false));
   }
 
   accepts(state: number): boolean {
-    return this.#close(this.#states[state]!, state === this.start, true).has(this.#last);
+    return this.#epsilonClosure(this.#states[state]!, state === this.start, true).has(this.#last);
   }
 
-  #close(from: readonly number[], atStart: boolean, atEnd: boolean): Set<number> {
+  #epsilonClosure(from: readonly number[], atStart: boolean, atEnd: boolean): Set<number> {
     const closed = new Set(from);
     for (const number of closed) {
       const node = this.#nodes[number]!;
-      for (const to of node.free) closed.add(to);
+      for (const to of node.epsilon) closed.add(to);
       if (atStart) for (const to of node.atStart) closed.add(to);
       if (atEnd) for (const to of node.atEnd) closed.add(to);
     }
@@ -185,18 +185,18 @@ class PatternMachine implements Machine {
 }
 
 /** Texts of `min` to `max` characters. */
-export function lengthMachine(min: number, max: number | null): Machine {
+export function lengthAutomaton(min: number, max: number | null): Automaton {
   const most = max ?? min;
   return {
     start: 0,
     step: (state) => (state < most ? state + 1 : max === null ? state : -1),
     accepts: (state) => state >= min,
-    cuts: [],
+    boundaries: [],
   };
 }
 
 /** Every text but these. */
-export function exceptMachine(words: readonly string[]): Machine {
+export function exceptAutomaton(words: readonly string[]): Automaton {
   const tree: { next: Map<number, number>; word: boolean }[] = [{ next: new Map(), word: false }];
   for (const word of words) {
     let at = 0;
@@ -217,12 +217,15 @@ export function exceptMachine(words: readonly string[]): Machine {
     step: (state, codePoint) => tree[state]!.next.get(codePoint) ?? free,
     accepts: (state) => !tree[state]!.word,
     // Every character by itself: joined to ranges, neighbours would count as one.
-    cuts: [...new Set(words.join(""))].flatMap((char) => [char.codePointAt(0)!, char.codePointAt(0)! + 1]),
+    boundaries: [...new Set(words.join(""))].flatMap((char) => [
+      char.codePointAt(0)!,
+      char.codePointAt(0)! + 1,
+    ]),
   };
 }
 
 /** Every text that `inner` does not accept. */
-export function notMachine(inner: Machine): Machine {
+export function complementAutomaton(inner: Automaton): Automaton {
   const DEAD = 2_000_000_000;
   return {
     start: inner.start,
@@ -231,12 +234,12 @@ export function notMachine(inner: Machine): Machine {
       return next === -1 ? DEAD : next;
     },
     accepts: (state) => state === DEAD || !inner.accepts(state),
-    cuts: inner.cuts,
+    boundaries: inner.boundaries,
   };
 }
 
 /** Whether a machine accepts the text; text with lone surrogates is never accepted. */
-export function runMachine(machine: Machine, text: string): boolean {
+export function runAutomaton(machine: Automaton, text: string): boolean {
   let state = machine.start;
   for (const char of text) {
     const codePoint = char.codePointAt(0)!;
@@ -246,7 +249,7 @@ export function runMachine(machine: Machine, text: string): boolean {
   return machine.accepts(state);
 }
 
-function cutsOf(set: readonly number[]): number[] {
+function boundariesOf(set: readonly number[]): number[] {
   const cuts: number[] = [];
   for (let at = 0; at < set.length; at += 2) cuts.push(set[at]!, set[at + 1]! + 1);
   return cuts;

@@ -40,7 +40,7 @@ const CLASSES: Record<string, CharSet> = {
 };
 const CONTROLS: Record<string, number> = { t: 9, n: 10, v: 11, f: 12, r: 13, 0: 0 };
 
-class Unsupported extends Error {}
+class UnsupportedPatternError extends Error {}
 
 /**
  * Reads a pattern of a JSON schema, an ECMAScript regular expression with the flag `u`.
@@ -51,13 +51,13 @@ export function parsePattern(source: string): Pattern | null {
   try {
     return new PatternParser(source).parse();
   } catch (error) {
-    if (error instanceof Unsupported) return null;
+    if (error instanceof UnsupportedPatternError) return null;
     throw error;
   }
 }
 
 /** Reads a pattern that is ours and matches the whole text. */
-export function wholePattern(source: string): Pattern {
+export function parseAnchoredPattern(source: string): Pattern {
   return { kind: "seq", items: [{ kind: "start" }, new PatternParser(source).parse(), { kind: "end" }] };
 }
 
@@ -71,12 +71,12 @@ class PatternParser {
 
   parse(): Pattern {
     const pattern = this.#alternatives(0);
-    if (this.#at < this.#chars.length) throw new Unsupported();
+    if (this.#at < this.#chars.length) throw new UnsupportedPatternError();
     return pattern;
   }
 
   #alternatives(depth: number): Pattern {
-    if (depth > MAX_DEPTH) throw new Unsupported();
+    if (depth > MAX_DEPTH) throw new UnsupportedPatternError();
     const options = [this.#sequence(depth)];
     while (this.#take("|")) options.push(this.#sequence(depth));
     return options.length === 1 ? options[0]! : { kind: "alt", options };
@@ -87,7 +87,8 @@ class PatternParser {
     while (this.#at < this.#chars.length && !"|)".includes(this.#peek())) {
       const item = this.#item(depth);
       const count = this.#count();
-      if (count !== null && (item.kind === "start" || item.kind === "end")) throw new Unsupported();
+      if (count !== null && (item.kind === "start" || item.kind === "end"))
+        throw new UnsupportedPatternError();
       items.push(count === null ? item : { kind: "repeat", item, ...count });
     }
     return items.length === 1 ? items[0]! : { kind: "seq", items };
@@ -103,15 +104,15 @@ class PatternParser {
     if (char === "(") {
       if (this.#take("?") && !this.#take(":")) this.#groupName();
       const inner = this.#alternatives(depth + 1);
-      if (!this.#take(")")) throw new Unsupported();
+      if (!this.#take(")")) throw new UnsupportedPatternError();
       return inner;
     }
-    if ("*+?)".includes(char)) throw new Unsupported();
+    if ("*+?)".includes(char)) throw new UnsupportedPatternError();
     return { kind: "set", set: charsOf(char) };
   }
 
   #groupName(): void {
-    if (!this.#take("<") || "=!".includes(this.#peek())) throw new Unsupported();
+    if (!this.#take("<") || "=!".includes(this.#peek())) throw new UnsupportedPatternError();
     while (this.#next() !== ">");
   }
 
@@ -124,7 +125,7 @@ class PatternParser {
     } else if (char === "{") {
       const end = this.#chars.indexOf("}", this.#at);
       const match = /^(\d{1,9})(,?)(\d{0,9})$/.exec(this.#chars.slice(this.#at + 1, end).join(""));
-      if (end === -1 || match === null) throw new Unsupported();
+      if (end === -1 || match === null) throw new UnsupportedPatternError();
       this.#at = end + 1;
       const min = Number(match[1]);
       count = { min, max: match[2] === "" ? min : match[3] === "" ? null : Number(match[3]) };
@@ -147,7 +148,7 @@ class PatternParser {
       ) {
         this.#at++;
         const to = this.#classItem();
-        if (to[0] !== to[1] || to.length !== 2) throw new Unsupported();
+        if (to[0] !== to[1] || to.length !== 2) throw new UnsupportedPatternError();
         result = union(result, fromRanges([[from[0]!, to[0]!]]));
       } else result = union(result, from);
     }
@@ -167,7 +168,7 @@ class PatternParser {
     if (char === "x") return range(this.#hex(2));
     if (char === "c") return range(this.#next().codePointAt(0)! % 32);
     if (char === "u") return this.#unicode();
-    if (/[a-zA-Z0-9]/.test(char)) throw new Unsupported();
+    if (/[a-zA-Z0-9]/.test(char)) throw new UnsupportedPatternError();
     return charsOf(char);
   }
 
@@ -175,20 +176,20 @@ class PatternParser {
     if (!this.#take("{")) {
       const unit = this.#hex(4);
       if (unit < 0xd800 || unit > 0xdfff) return range(unit);
-      if (!this.#take("\\") || !this.#take("u")) throw new Unsupported();
+      if (!this.#take("\\") || !this.#take("u")) throw new UnsupportedPatternError();
       const low = this.#hex(4);
       return charsOf(String.fromCharCode(unit, low));
     }
     const end = this.#chars.indexOf("}", this.#at);
     const hex = this.#chars.slice(this.#at, end).join("");
-    if (end === -1 || !/^[0-9a-fA-F]{1,6}$/.test(hex)) throw new Unsupported();
+    if (end === -1 || !/^[0-9a-fA-F]{1,6}$/.test(hex)) throw new UnsupportedPatternError();
     this.#at = end + 1;
     return fromRanges([[Number.parseInt(hex, 16), Number.parseInt(hex, 16)]]).filter((c) => c <= 0x10ffff);
   }
 
   #hex(digits: number): number {
     const hex = this.#chars.slice(this.#at, this.#at + digits).join("");
-    if (!/^[0-9a-fA-F]+$/.test(hex) || hex.length !== digits) throw new Unsupported();
+    if (!/^[0-9a-fA-F]+$/.test(hex) || hex.length !== digits) throw new UnsupportedPatternError();
     this.#at += digits;
     return Number.parseInt(hex, 16);
   }
@@ -199,7 +200,7 @@ class PatternParser {
 
   #next(): string {
     const char = this.#chars[this.#at++];
-    if (char === undefined) throw new Unsupported();
+    if (char === undefined) throw new UnsupportedPatternError();
     return char;
   }
 

@@ -1,9 +1,9 @@
-import { intersectMachines } from "../automata/dfa.ts";
-import { exceptMachine, type Machine, notMachine } from "../automata/nfa.ts";
+import { intersectAutomata } from "../automata/dfa.ts";
+import { type Automaton, complementAutomaton, exceptAutomaton } from "../automata/nfa.ts";
 import { alt, EMPTY, type Expr, isNever, NEVER, repeat, seq, text } from "../gbnf/expression.ts";
 import { reportAll, type Writing } from "./compile-context.ts";
-import { counts, machineOf } from "./compile-scalars.ts";
-import { dfaToExpr, writeInString } from "./dfa-to-grammar.ts";
+import { automatonForPattern, counts } from "./compile-scalars.ts";
+import { dfaToExpr, writeJsonEscaped } from "./dfa-to-grammar.ts";
 import { COLON, COMMA } from "./grammar-rules.ts";
 import { stringText } from "./json-text.ts";
 import { objectExpr, type Pair } from "./object-grammar.ts";
@@ -110,7 +110,7 @@ function reportUnevaluated(schemas: readonly JsonObject[], keyword: string, writ
 
 /** The pairs whose name is none of `names`, after the opening quote. */
 function extraPairs(schemas: readonly JsonObject[], names: readonly string[], writing: Writing): Expr {
-  const patterns = namePatterns(schemas, writing);
+  const patterns = namePatternAutomata(schemas, writing);
   const closed =
     writing.closedByDefault && schemas.some((schema) => "properties" in schema) && !schemas.some(isOpen);
   if (closed || names.some((name) => !isWellFormed(name))) return NEVER;
@@ -122,9 +122,9 @@ function extraPairs(schemas: readonly JsonObject[], names: readonly string[], wr
     const values = schemas.flatMap((schema) => valuesOf(schema, matched));
     if (values.includes(false) || (matched.size === 0 && !allowsOthers(schemas, writing))) continue;
     const machines = sources.map((source) =>
-      matched.has(source) ? patterns.get(source)! : notMachine(patterns.get(source)!),
+      matched.has(source) ? patterns.get(source)! : complementAutomaton(patterns.get(source)!),
     );
-    const name = nameExpr(names.length > 0 ? [...machines, exceptMachine(names)] : machines, writing);
+    const name = nameExpr(names.length > 0 ? [...machines, exceptAutomaton(names)] : machines, writing);
     if (name === null) reportAll(schemas, ["patternProperties"], writing);
     else options.push(seq(name, text(`"${COLON}`), writing.value(values)));
   }
@@ -147,13 +147,13 @@ function valuesOf(schema: JsonObject, matched: ReadonlySet<string>): Schema[] {
   return rest === undefined ? [] : [rest as Schema];
 }
 
-function namePatterns(schemas: readonly JsonObject[], writing: Writing): Map<string, Machine> {
-  const machines = new Map<string, Machine>();
+function namePatternAutomata(schemas: readonly JsonObject[], writing: Writing): Map<string, Automaton> {
+  const machines = new Map<string, Automaton>();
   for (const schema of schemas) {
     for (const source of Object.keys(
       isObject(schema["patternProperties"]) ? schema["patternProperties"] : {},
     )) {
-      const machine = machines.size < MAX_PATTERNS ? machineOf(source) : null;
+      const machine = machines.size < MAX_PATTERNS ? automatonForPattern(source) : null;
       if (machine === null) writing.unenforced(schema, "patternProperties");
       else machines.set(source, machine);
     }
@@ -162,11 +162,11 @@ function namePatterns(schemas: readonly JsonObject[], writing: Writing): Map<str
 }
 
 /** A name that all the machines accept, without its quotes; null where that is too complex. */
-function nameExpr(machines: readonly Machine[], { book }: Writing): Expr | null {
+function nameExpr(machines: readonly Automaton[], { book }: Writing): Expr | null {
   if (machines.length === 0) return repeat(book.base("json-char"), 0, null);
-  const dfa = intersectMachines(machines);
+  const dfa = intersectAutomata(machines);
   if (dfa === null) return null;
-  return dfa === "empty" ? NEVER : dfaToExpr(dfa, book.name(), book.rules, writeInString);
+  return dfa === "empty" ? NEVER : dfaToExpr(dfa, book.name(), book.rules, writeJsonEscaped);
 }
 
 function isWellFormed(name: string): boolean {

@@ -1,9 +1,9 @@
-import { type Dfa, intersectMachines } from "../automata/dfa.ts";
-import { lengthMachine, type Machine, patternMachine } from "../automata/nfa.ts";
-import { parsePattern, wholePattern } from "../automata/pattern-parser.ts";
+import { type Dfa, intersectAutomata } from "../automata/dfa.ts";
+import { type Automaton, lengthAutomaton, patternAutomaton } from "../automata/nfa.ts";
+import { parseAnchoredPattern, parsePattern } from "../automata/pattern-parser.ts";
 import { type Expr, NEVER, ref, seq, text } from "../gbnf/expression.ts";
 import { reportAll, strictest, type Writing } from "./compile-context.ts";
-import { dfaToExpr, wordsToExpr, writeInString, writePlain } from "./dfa-to-grammar.ts";
+import { dfaToExpr, wordsToExpr, writeJsonEscaped, writeUnescaped } from "./dfa-to-grammar.ts";
 import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
 import { MAX_COUNTED, type RuleBook } from "./grammar-rules.ts";
 import { numberTexts, wholeDigits } from "./number-automata.ts";
@@ -49,7 +49,7 @@ function textsToExpr(texts: string[] | Dfa | "empty", book: RuleBook): Expr {
   if (texts === "empty") return NEVER;
   const words = texts.every((item) => typeof item === "string");
   if (words) return wordsToExpr(texts as string[], book.name(), book.rules);
-  return dfaToExpr(texts as Dfa, book.name(), book.rules, writePlain);
+  return dfaToExpr(texts as Dfa, book.name(), book.rules, writeUnescaped);
 }
 
 /** Strings that meet the lengths, patterns and formats of all the schemas. */
@@ -59,31 +59,31 @@ export function writeString(schemas: readonly JsonObject[], writing: Writing): E
   if (max !== null && max < min) return NEVER;
   const format = soleFormat(schemas);
   if (format !== null) return writeFormat(format, book);
-  const machines = textMachines(schemas, writing);
+  const machines = stringAutomata(schemas, writing);
   if (machines.length === 0) {
     if (min === 0 && max === null) return book.base("json-string");
     return seq(text('"'), book.counted(book.base("json-char"), min, max), text('"'));
   }
   const bounded = min > 0 || max !== null;
-  const lengths = bounded && Math.max(min, max ?? 0) <= 5_000 ? [lengthMachine(min, max)] : [];
-  let dfa = intersectMachines([...machines, ...lengths]);
+  const lengths = bounded && Math.max(min, max ?? 0) <= 5_000 ? [lengthAutomaton(min, max)] : [];
+  let dfa = intersectAutomata([...machines, ...lengths]);
   if (dfa === null || (bounded && lengths.length === 0)) {
     reportAll(schemas, ["minLength", "maxLength"], writing);
-    dfa = intersectMachines(machines);
+    dfa = intersectAutomata(machines);
   }
   if (dfa === "empty") return NEVER;
   if (dfa === null) {
     reportAll(schemas, ["pattern", "format"], writing);
     return seq(text('"'), book.counted(book.base("json-char"), min, max), text('"'));
   }
-  return seq(text('"'), dfaToExpr(dfa, book.name(), book.rules, writeInString), text('"'));
+  return seq(text('"'), dfaToExpr(dfa, book.name(), book.rules, writeJsonEscaped), text('"'));
 }
 
 /** In rules that are the same in every grammar, so that grammars put together share them. */
 function writeFormat(format: string, book: RuleBook): Expr {
   const name = `json-format-${format}`;
   if (!book.rules.has(name)) {
-    book.rules.set(name, dfaToExpr(formatDfa(format), name, book.rules, writeInString));
+    book.rules.set(name, dfaToExpr(formatDfa(format), name, book.rules, writeJsonEscaped));
   }
   return seq(text('"'), ref(name), text('"'));
 }
@@ -103,34 +103,34 @@ const formatDfas = new Map<string, Dfa>();
 export function formatDfa(format: string): Dfa {
   let dfa = formatDfas.get(format);
   if (dfa === undefined) {
-    const machine = patternMachine(wholePattern(`(?:${FORMATS.get(format)})`))!;
-    dfa = intersectMachines([machine]) as Dfa;
+    const machine = patternAutomaton(parseAnchoredPattern(`(?:${FORMATS.get(format)})`))!;
+    dfa = intersectAutomata([machine]) as Dfa;
     formatDfas.set(format, dfa);
   }
   return dfa;
 }
 
-function textMachines(schemas: readonly JsonObject[], writing: Writing): Machine[] {
-  const machines: Machine[] = [];
+function stringAutomata(schemas: readonly JsonObject[], writing: Writing): Automaton[] {
+  const machines: Automaton[] = [];
   for (const schema of schemas) {
     const { pattern, format } = schema;
     if (typeof pattern === "string") {
-      const machine = machineOf(pattern);
+      const machine = automatonForPattern(pattern);
       if (machine === null) writing.unenforced(schema, "pattern");
       else machines.push(machine);
     }
     if (typeof format !== "string" || NUMBER_FORMATS.has(format)) continue;
     const known = FORMATS.get(format);
     if (known === undefined) writing.unenforced(schema, "format");
-    else machines.push(patternMachine(wholePattern(`(?:${known})`))!);
+    else machines.push(patternAutomaton(parseAnchoredPattern(`(?:${known})`))!);
   }
   return machines;
 }
 
 /** Null where the pattern is too complex or not regular. */
-export function machineOf(pattern: string): Machine | null {
+export function automatonForPattern(pattern: string): Automaton | null {
   const parsed = parsePattern(pattern);
-  return parsed && patternMachine(parsed);
+  return parsed && patternAutomaton(parsed);
 }
 
 /**

@@ -76,11 +76,11 @@ export function wordsToExpr(words: readonly string[], name: string, rules: Rules
     }
     dfa[at]!.accepts = true;
   }
-  return dfaToExpr(dfa, name, rules, writePlain);
+  return dfaToExpr(dfa, name, rules, writeUnescaped);
 }
 
 /** Characters as they are: digits, literals of JSON. */
-export const writePlain: WriteChars = (chars) =>
+export const writeUnescaped: WriteChars = (chars) =>
   chars.length === 2 && chars[0] === chars[1] ? text(String.fromCodePoint(chars[0]!)) : set(chars);
 
 /** What JSON strings must escape, and what is better escaped: quote, backslash, controls, DEL. */
@@ -88,7 +88,7 @@ const ESCAPED: CharSet = [0, 0x1f, 0x22, 0x22, 0x5c, 0x5c, 0x7f, 0x7f];
 const SHORT: Record<number, string> = { 8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\" };
 
 /** Characters as they stand in a JSON string: in one way each, so that counts and comparisons hold. */
-export const writeInString: WriteChars = (chars) => {
+export const writeJsonEscaped: WriteChars = (chars) => {
   const escapes = intersect(chars, ESCAPED);
   const letters = Object.entries(SHORT).filter(([code]) => contains(escapes, Number(code)));
   const long = subtract(escapes, fromRanges(letters.map(([code]) => [Number(code), Number(code)])));
@@ -98,11 +98,11 @@ export const writeInString: WriteChars = (chars) => {
       byHigh.set(code >> 4, [...(byHigh.get(code >> 4) ?? []), code & 15]);
   }
   const hex = (digits: number[]): Expr =>
-    writePlain(charsOf(digits.map((digit) => digit.toString(16)).join("")));
+    writeUnescaped(charsOf(digits.map((digit) => digit.toString(16)).join("")));
   const codes = [...byHigh].map(([high, lows]) => seq(hex([high]), hex(lows)));
   const escaped = alt(
-    writePlain(charsOf(letters.map(([, letter]) => letter).join(""))),
+    writeUnescaped(charsOf(letters.map(([, letter]) => letter).join(""))),
     codes.length === 0 ? NEVER : seq(text("u00"), alt(...codes)),
   );
-  return alt(writePlain(subtract(chars, ESCAPED)), seq(text("\\"), escaped));
+  return alt(writeUnescaped(subtract(chars, ESCAPED)), seq(text("\\"), escaped));
 };

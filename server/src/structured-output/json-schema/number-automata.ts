@@ -1,6 +1,6 @@
-import { type Dfa, intersectMachines } from "../automata/dfa.ts";
-import { type Machine, patternMachine } from "../automata/nfa.ts";
-import { wholePattern } from "../automata/pattern-parser.ts";
+import { type Dfa, intersectAutomata } from "../automata/dfa.ts";
+import { type Automaton, patternAutomaton } from "../automata/nfa.ts";
+import { parseAnchoredPattern } from "../automata/pattern-parser.ts";
 import { charsOf } from "../gbnf/char-set.ts";
 import { compareDecimals, type Decimal, floorDecimal, toDecimal } from "./decimal.ts";
 
@@ -38,15 +38,16 @@ export function numberTexts(constraint: NumberConstraint): string[] | Dfa | "emp
     const listed = listIntegers(least.value.units, most.value.units, multiples);
     if (listed !== null) return listed.length === 0 ? "empty" : listed;
   }
-  const machines: Machine[] = [];
+  const machines: Automaton[] = [];
   if (least)
-    machines.push(boundMachine(least.value, (order) => order > 0 || (order === 0 && !least.exclusive)));
-  if (most) machines.push(boundMachine(most.value, (order) => order < 0 || (order === 0 && !most.exclusive)));
+    machines.push(boundAutomaton(least.value, (order) => order > 0 || (order === 0 && !least.exclusive)));
+  if (most)
+    machines.push(boundAutomaton(most.value, (order) => order < 0 || (order === 0 && !most.exclusive)));
   for (const multiple of multiples) {
     if (multiple.units > MAX_MULTIPLE) return null;
-    machines.push(multipleMachine(Number(multiple.units), multiple.scale));
+    machines.push(multipleAutomaton(Number(multiple.units), multiple.scale));
   }
-  return intersectMachines([shapeMachine(integer, least, most, multiples), ...machines]);
+  return intersectAutomata([shapeAutomaton(integer, least, most, multiples), ...machines]);
 }
 
 /** The bound as one that numbers of the supported fineness can meet. `inwards`: 1 for a lower bound, −1 for an upper. */
@@ -72,12 +73,12 @@ function listIntegers(least: bigint, most: bigint, multiples: readonly Decimal[]
   return listed;
 }
 
-function shapeMachine(
+function shapeAutomaton(
   integer: boolean,
   least: Bound | null,
   most: Bound | null,
   multiples: readonly Decimal[],
-): Machine {
+): Automaton {
   const ends = [least, most].filter((bound) => bound !== null).map(({ value }) => value);
   const needed = Math.max(0, ...ends.map((end) => wholeDigits(end)));
   // Every remainder is a state at every digit.
@@ -88,7 +89,7 @@ function shapeMachine(
   for (const { scale } of multiples) fraction = Math.min(fraction, scale);
   const point = fraction === 0 ? "" : `(?:\\.\\d{1,${fraction}})?`;
   const below1 = fraction === 0 ? "" : `|-0\\.\\d{1,${fraction}}`;
-  return patternMachine(wholePattern(`(?:0${point}|-?[1-9]\\d{0,${whole - 1}}${point}${below1})`))!;
+  return patternAutomaton(parseAnchoredPattern(`(?:0${point}|-?[1-9]\\d{0,${whole - 1}}${point}${below1})`))!;
 }
 
 /** Digits before the point, one at least. */
@@ -97,17 +98,17 @@ export function wholeDigits({ units, scale }: Decimal): number {
 }
 
 /** A machine over states that are made as they are met. */
-function lazyMachine<S>(
+function lazyAutomaton<S>(
   start: S,
   keyOf: (s: S) => number,
   step: (s: S, digit: string) => S | null,
   accepts: (s: S) => boolean,
-): Machine {
+): Automaton {
   const states: S[] = [start];
   const numbers = new Map([[keyOf(start), 0]]);
   return {
     start: 0,
-    cuts: CUTS,
+    boundaries: BOUNDARIES,
     accepts: (state) => accepts(states[state]!),
     step(state, codePoint) {
       const next = step(states[state]!, String.fromCodePoint(codePoint));
@@ -124,12 +125,12 @@ function lazyMachine<S>(
 }
 
 const SIGNS = "-.0123456789";
-const CUTS = [
+const BOUNDARIES = [
   ...new Set(charsOf(SIGNS).flatMap((code) => [code, code + 1])),
   ...[...SIGNS].map((c) => c.charCodeAt(0)),
 ];
 
-interface Comparing {
+interface BoundComparison {
   negative: boolean;
   /** Whole digits read, no more than matter; −1 once in the fraction. */
   whole: number;
@@ -140,14 +141,14 @@ interface Comparing {
 }
 
 /** Numbers without exponent whose order to the bound, −1, 0 or 1, is allowed. */
-function boundMachine(bound: Decimal, allows: (order: number) => boolean): Machine {
+function boundAutomaton(bound: Decimal, allows: (order: number) => boolean): Automaton {
   const magnitude = bound.units < 0n ? -bound.units : bound.units;
   const digits = String(magnitude).padStart(bound.scale + 1, "0");
   const whole = digits.slice(0, digits.length - bound.scale);
   const fraction = digits.slice(digits.length - bound.scale);
-  const endWhole = ({ whole: count, order }: Comparing): number =>
+  const endWhole = ({ whole: count, order }: BoundComparison): number =>
     count === -1 || count === whole.length ? order : count < whole.length ? -1 : 1;
-  const step = (state: Comparing, char: string): Comparing | null => {
+  const step = (state: BoundComparison, char: string): BoundComparison | null => {
     if (char === "-") return { ...state, negative: true };
     if (char === ".") return { ...state, order: endWhole(state), whole: -1 };
     if (char < "0" || char > "9") return null;
@@ -157,21 +158,21 @@ function boundMachine(bound: Decimal, allows: (order: number) => boolean): Machi
     if (inFraction) return { ...state, order, fraction: Math.min(state.fraction + 1, fraction.length) };
     return { ...state, order, whole: Math.min(state.whole + 1, whole.length + 1) };
   };
-  const accepts = (state: Comparing): boolean => {
+  const accepts = (state: BoundComparison): boolean => {
     let order = endWhole(state);
     // The bound's last digit is not 0, so what stops before it is smaller.
     if (order === 0 && state.fraction < fraction.length) order = -1;
     if (bound.units !== 0n && state.negative !== bound.units < 0n) return allows(state.negative ? -1 : 1);
     return allows(state.negative ? -order : order);
   };
-  const key = (state: Comparing): number =>
+  const key = (state: BoundComparison): number =>
     (((state.whole + 1) * 512 + state.fraction) * 3 + state.order + 1) * 2 + Number(state.negative);
-  return lazyMachine({ negative: false, whole: 0, fraction: 0, order: 0 }, key, step, accepts);
+  return lazyAutomaton({ negative: false, whole: 0, fraction: 0, order: 0 }, key, step, accepts);
 }
 
 /** Multiples of `units` ÷ 10^`scale`. */
-function multipleMachine(units: number, scale: number): Machine {
-  return lazyMachine<{ rest: number; fraction: number }>(
+function multipleAutomaton(units: number, scale: number): Automaton {
+  return lazyAutomaton<{ rest: number; fraction: number }>(
     { rest: 0, fraction: -1 },
     (state) => state.rest * 512 + state.fraction + 1,
     ({ rest, fraction }, char) => {
@@ -195,7 +196,7 @@ function lcm(a: bigint, b: bigint): bigint {
 }
 
 /** Whether the two ranges have no number in common. */
-export function areApart(a: NumberConstraint, b: NumberConstraint): boolean {
+export function areRangesDisjoint(a: NumberConstraint, b: NumberConstraint): boolean {
   const below = (most: Bound | null, least: Bound | null): boolean => {
     if (most === null || least === null) return false;
     const order = compareDecimals(most.value, least.value);

@@ -1,6 +1,12 @@
 import { toDecimal } from "./decimal.ts";
 import { NUMBER_FORMATS } from "./formats.ts";
-import { areApart, type Bound, boundOf, type NumberConstraint, stricter } from "./number-automata.ts";
+import {
+  areRangesDisjoint,
+  type Bound,
+  boundOf,
+  type NumberConstraint,
+  stricter,
+} from "./number-automata.ts";
 import type { Json, JsonObject, Schema } from "./schema-document.ts";
 import { canonical, type Verdict } from "./validate.ts";
 
@@ -140,7 +146,7 @@ export function areBranchesApart(written: Schemas, other: Schemas, check: Apartn
   const others = listedValues(other);
   if (others !== null) return others.every((value) => excludes(written, value));
   if (common.every((type) => type === "number" || type === "integer")) {
-    return areApart(numberConstraint(written, false), numberConstraint(other, false));
+    return areRangesDisjoint(numberConstraint(written, false), numberConstraint(other, false));
   }
   return common.length === 1 && common[0] === "object" && areObjectsApart(written, other, check, depth);
 }

@@ -1,4 +1,4 @@
-import { type Machine, patternMachine, runMachine } from "../automata/nfa.ts";
+import { type Automaton, patternAutomaton, runAutomaton } from "../automata/nfa.ts";
 import { parsePattern } from "../automata/pattern-parser.ts";
 import { isMultiple } from "./decimal.ts";
 import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
@@ -58,7 +58,7 @@ function some<T>(items: Iterable<T>, judge: (item: T) => Verdict): Verdict {
 export class InstanceCheck {
   readonly #document: SchemaDocument;
   readonly #lists = new Map<JsonObject, Set<string>>();
-  readonly #machines = new Map<string, Machine | null>();
+  readonly #automata = new Map<string, Automaton | null>();
   readonly #parts = new Map<JsonObject, Set<Schema>>();
   #steps = 0;
 
@@ -91,13 +91,13 @@ export class InstanceCheck {
 
   /** Whether the pattern is found in the text; null for patterns that are not supported. */
   #matches(text: string, pattern: string): boolean | null {
-    let machine = this.#machines.get(pattern);
+    let machine = this.#automata.get(pattern);
     if (machine === undefined) {
       const parsed = parsePattern(pattern);
-      machine = parsed && patternMachine(parsed);
-      this.#machines.set(pattern, machine);
+      machine = parsed && patternAutomaton(parsed);
+      this.#automata.set(pattern, machine);
     }
-    return machine && runMachine(machine, text);
+    return machine && runAutomaton(machine, text);
   }
 
   #fitsGeneral(value: Json, schema: JsonObject): boolean {
