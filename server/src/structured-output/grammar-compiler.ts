@@ -6,7 +6,7 @@ import type { Parts } from "./composite-grammar.ts";
 import { GrammarBuilder as Builder } from "./composite-grammar-builder.ts";
 import { printRules } from "./gbnf/expression.ts";
 import { GBNF_LIMITS, GrammarError } from "./gbnf/parser.ts";
-import { RuleBook } from "./json-schema/grammar-rules.ts";
+import { GrammarRules } from "./json-schema/grammar-rules.ts";
 import { measureJson, SCHEMA_LIMITS, type SchemaLimits } from "./json-schema/schema-document.ts";
 import { SchemaError } from "./json-schema/schema-error.ts";
 import { ResultCache } from "./result-cache.ts";
@@ -180,7 +180,7 @@ export function startGrammarCompiler(): void {
 export const ANY_JSON_OBJECT: string = anyJsonObject();
 
 function anyJsonObject(): string {
-  const book = new RuleBook();
-  book.rules.set("root", book.base("json-object"));
-  return printRules(book.rules);
+  const book = new GrammarRules();
+  book.byName.set("root", book.baseRule("json-object"));
+  return printRules(book.byName);
 }

@@ -1,17 +1,17 @@
 import type { Expr } from "../gbnf/expression.ts";
-import type { RuleBook } from "./grammar-rules.ts";
+import type { GrammarRules } from "./grammar-rules.ts";
 import type { JsonObject, Schema } from "./schema-document.ts";
 import type { InstanceCheck } from "./validate.ts";
 
 /** What the writers of the types share while one schema is compiled. */
-export interface Writing {
-  book: RuleBook;
-  check: InstanceCheck;
+export interface CompileContext {
+  rules: GrammarRules;
+  validator: InstanceCheck;
   closedByDefault: boolean;
   /** The values that fit all the schemas. */
-  value(schemas: readonly Schema[]): Expr;
+  valueExpr(schemas: readonly Schema[]): Expr;
   /** Reports that a keyword of a schema is not enforced. */
-  unenforced(schema: JsonObject, keyword: string): void;
+  reportUnenforced(schema: JsonObject, keyword: string): void;
 }
 
 /** The strictest of the numbers under a keyword. */
@@ -26,12 +26,12 @@ export function strictest(
 }
 
 /** Reports the keyword for every schema that has it. */
-export function reportAll(
+export function reportUnenforcedKeywords(
   schemas: readonly JsonObject[],
   keywords: readonly string[],
-  writing: Writing,
+  writing: CompileContext,
 ): void {
   for (const schema of schemas) {
-    for (const keyword of keywords) if (keyword in schema) writing.unenforced(schema, keyword);
+    for (const keyword of keywords) if (keyword in schema) writing.reportUnenforced(schema, keyword);
   }
 }

@@ -1,11 +1,11 @@
 import { alt, type Expr, NEVER, printRules, ref, text } from "../gbnf/expression.ts";
 import { lowerAndCheck } from "../gbnf/grammar.ts";
 import { GrammarCheckError } from "../gbnf/lower.ts";
-import { writeArray, writeObject } from "./compile-containers.ts";
-import type { Writing } from "./compile-context.ts";
-import { writeNumber, writeString } from "./compile-scalars.ts";
+import { compileArray, compileObject } from "./compile-containers.ts";
+import type { CompileContext } from "./compile-context.ts";
+import { compileNumber, compileString } from "./compile-scalars.ts";
 import { wordsToExpr } from "./dfa-to-grammar.ts";
-import { RuleBook, refsOf } from "./grammar-rules.ts";
+import { GrammarRules, refsOf } from "./grammar-rules.ts";
 import { jsonText } from "./json-text.ts";
 import { type Branch, Branches } from "./schema-alternatives.ts";
 import { areBranchesApart, listedValues, type TypeName, writtenTypes } from "./schema-analysis.ts";
@@ -20,7 +20,7 @@ import {
   type SchemaLimits,
 } from "./schema-document.ts";
 import { SchemaError } from "./schema-error.ts";
-import { findProductive, finishRules } from "./simplify-rules.ts";
+import { findProductive, simplifyRules } from "./simplify-rules.ts";
 import { InstanceCheck } from "./validate.ts";
 
 export interface CompileOptions extends SchemaLimits {
@@ -51,9 +51,9 @@ export function compileSchema(schema: unknown, options: Partial<CompileOptions> 
 /** Pairs of branches of a `oneOf` compared before the rest counts as not enforced. */
 const MAX_COMPARED = 20_000;
 
-class SchemaCompiler implements Writing {
-  readonly book = new RuleBook();
-  readonly check: InstanceCheck;
+class SchemaCompiler implements CompileContext {
+  readonly rules = new GrammarRules();
+  readonly validator: InstanceCheck;
   readonly closedByDefault: boolean;
   readonly #document: SchemaDocument;
   readonly #branches: Branches;
@@ -68,15 +68,15 @@ class SchemaCompiler implements Writing {
     this.closedByDefault = options.closedByDefault;
     this.#document = document;
     this.#branches = new Branches(document, (pointer) => this.#unenforced.add(pointer));
-    this.check = new InstanceCheck(document);
+    this.validator = new InstanceCheck(document);
   }
 
   compile(): CompiledSchema {
-    this.book.rules.set("root", this.value([this.#document.root]));
+    this.rules.byName.set("root", this.valueExpr([this.#document.root]));
     for (let next = this.#pending.pop(); next !== undefined; next = this.#pending.pop()) {
-      this.book.rules.set(next.name, this.#ways(next.schemas));
+      this.rules.byName.set(next.name, this.#ways(next.schemas));
     }
-    const rules = finishRules(this.book.rules);
+    const rules = simplifyRules(this.rules.byName);
     if (rules === null) throw this.#noValue();
     try {
       lowerAndCheck(rules);
@@ -87,14 +87,14 @@ class SchemaCompiler implements Writing {
     return { grammar: printRules(rules), unenforced: [...this.#unenforced] };
   }
 
-  value(schemas: readonly Schema[]): Expr {
+  valueExpr(schemas: readonly Schema[]): Expr {
     if (schemas.includes(false)) return NEVER;
     const parts = [...new Set(schemas.filter(isObject))];
-    if (parts.length === 0) return this.book.base("json-value");
+    if (parts.length === 0) return this.rules.baseRule("json-value");
     const key = parts.map((part) => this.#branches.numberOf(part)).join();
     let name = this.#names.get(key);
     if (name === undefined) {
-      name = this.book.name();
+      name = this.rules.freshName();
       this.#names.set(key, name);
       this.#origins.set(name, this.#document.pointerOf(parts[0]!));
       this.#pending.push({ name, schemas: parts });
@@ -102,7 +102,7 @@ class SchemaCompiler implements Writing {
     return ref(name);
   }
 
-  unenforced(schema: JsonObject, keyword: string): void {
+  reportUnenforced(schema: JsonObject, keyword: string): void {
     this.#unenforced.add(`${this.#document.pointerOf(schema)}/${keyword}`);
   }
 
@@ -113,29 +113,30 @@ class SchemaCompiler implements Writing {
   #branch(branch: Branch): Expr {
     const { schemas } = branch;
     this.#checkChoices(branch);
-    if (schemas.length === 0) return this.book.base("json-value");
+    if (schemas.length === 0) return this.rules.baseRule("json-value");
     const values = listedValues(schemas);
     if (values !== null) {
       const fitting = values.filter((value) => this.#mayFit(value, schemas));
       const written = [...new Set(fitting.map(jsonText))];
-      return written.length === 0 ? NEVER : wordsToExpr(written, this.book.name(), this.book.rules);
+      return written.length === 0 ? NEVER : wordsToExpr(written, this.rules.freshName(), this.rules.byName);
     }
     for (const schema of schemas) {
       const { not } = schema;
       if (not === true || (isObject(not) && Object.keys(not).length === 0)) return NEVER;
-      if (isObject(not)) this.unenforced(schema, "not");
-      if ("if" in schema && ("then" in schema || "else" in schema)) this.unenforced(schema, "if");
-      for (const key of ["$dynamicRef", "$recursiveRef"]) if (key in schema) this.unenforced(schema, key);
+      if (isObject(not)) this.reportUnenforced(schema, "not");
+      if ("if" in schema && ("then" in schema || "else" in schema)) this.reportUnenforced(schema, "if");
+      for (const key of ["$dynamicRef", "$recursiveRef"])
+        if (key in schema) this.reportUnenforced(schema, key);
     }
     return alt(...[...writtenTypes(schemas)].map((type) => this.#typed(type, schemas)));
   }
 
   /** A value that is listed; what it is not certain of is not enforced. */
   #mayFit(value: Json, schemas: readonly JsonObject[]): boolean {
-    const verdicts = schemas.map((schema) => this.check.fits(value, schema));
+    const verdicts = schemas.map((schema) => this.validator.fits(value, schema));
     if (verdicts.includes(null)) return false;
     for (const doubt of verdicts.flatMap((verdict) => verdict ?? []))
-      this.unenforced(doubt.schema, doubt.keyword);
+      this.reportUnenforced(doubt.schema, doubt.keyword);
     return true;
   }
 
@@ -144,16 +145,16 @@ class SchemaCompiler implements Writing {
       case "null":
         return text("null");
       case "boolean":
-        return this.book.base("json-boolean");
+        return this.rules.baseRule("json-boolean");
       case "integer":
       case "number":
-        return writeNumber(schemas, type === "integer", this);
+        return compileNumber(schemas, type === "integer", this);
       case "string":
-        return writeString(schemas, this);
+        return compileString(schemas, this);
       case "array":
-        return writeArray(schemas, this);
+        return compileArray(schemas, this);
       case "object":
-        return writeObject(schemas, this);
+        return compileObject(schemas, this);
     }
   }
 
@@ -167,14 +168,14 @@ class SchemaCompiler implements Writing {
       this.#compared += others.length;
       const apart =
         this.#compared <= MAX_COMPARED &&
-        others.every((other) => areBranchesApart(branch.schemas, other.schemas, this.check));
-      if (!apart) this.unenforced(schema, "oneOf");
+        others.every((other) => areBranchesApart(branch.schemas, other.schemas, this.validator));
+      if (!apart) this.reportUnenforced(schema, "oneOf");
     }
   }
 
   /** Follows what matches nothing from the root to where the reason lies. */
   #noValue(): SchemaError {
-    const { rules } = this.book;
+    const { byName: rules } = this.rules;
     const productive = findProductive(rules);
     let cause = "root";
     const seen = new Set([cause]);

@@ -45,7 +45,7 @@ const CHAR = alt(
 const WHOLE = alt(text("0"), seq(set(range(0x31, 0x39)), repeat(DIGIT, 0, 14)));
 
 /** Rules that every schema may use; a name always stands for the same rule, so grammars can be put together. */
-const BASE: Record<string, Expr> = {
+const BASE_RULES: Record<string, Expr> = {
   "json-value": alt(
     ...["json-object", "json-array", "json-string", "json-number", "json-boolean"].map(ref),
     text("null"),
@@ -74,37 +74,37 @@ const BASE: Record<string, Expr> = {
     optional(seq(set(charsOf("eE")), optional(set(charsOf("+-"))), digits(2))),
   ),
 };
-const BASE_NAMES = new Set(Object.keys(BASE));
+const BASE_NAMES = new Set(Object.keys(BASE_RULES));
 
 /** Items that a block of a large count has; a block that many blocks make can be counted to a million. */
 const BLOCK = 1_000;
 /** More than this cannot be counted. */
-export const MAX_COUNTED = BLOCK * MAX_ENGINE_REPEAT;
+export const MAX_REPEAT = BLOCK * MAX_ENGINE_REPEAT;
 
 /** The rules of a grammar while it is made. */
-export class RuleBook {
-  readonly rules: Rules = new Map();
-  #made = 0;
+export class GrammarRules {
+  readonly byName: Rules = new Map();
+  #nameCount = 0;
 
   /** A name that no rule has. */
-  name(): string {
-    return `r${++this.#made}`;
+  freshName(): string {
+    return `r${++this.#nameCount}`;
   }
 
   add(expr: Expr): Expr {
-    const name = this.name();
-    this.rules.set(name, expr);
+    const name = this.freshName();
+    this.byName.set(name, expr);
     return ref(name);
   }
 
   /** A rule with this content; made once. */
-  base(name: string): Expr {
-    if (!this.rules.has(name)) {
+  baseRule(name: string): Expr {
+    if (!this.byName.has(name)) {
       const pending = [name];
       for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-        if (this.rules.has(next)) continue;
-        this.rules.set(next, BASE[next]!);
-        pending.push(...refsOf(BASE[next]!).filter((inner) => BASE_NAMES.has(inner)));
+        if (this.byName.has(next)) continue;
+        this.byName.set(next, BASE_RULES[next]!);
+        pending.push(...refsOf(BASE_RULES[next]!).filter((inner) => BASE_NAMES.has(inner)));
       }
     }
     return ref(name);
@@ -112,9 +112,9 @@ export class RuleBook {
 
   /**
    * `item` from `min` to `max` times, however many that are; `max` null: without end.
-   * Needs `min` and `max` of at most MAX_COUNTED.
+   * Needs `min` and `max` of at most MAX_REPEAT.
    */
-  counted(item: Expr, min: number, max: number | null): Expr {
+  repeat(item: Expr, min: number, max: number | null): Expr {
     if (Math.max(min, max ?? 0) <= 1 || (max === null && min <= MAX_ENGINE_REPEAT))
       return repeat(item, min, max);
     const one = item.kind === "ref" || item.kind === "set" ? item : this.add(item);

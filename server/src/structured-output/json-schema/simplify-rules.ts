@@ -5,7 +5,7 @@ import { refsOf } from "./grammar-rules.ts";
  * Cuts off what matches no finite text, puts in place what is only another name, and keeps what `root` needs.
  * @returns null when `root` itself matches no finite text.
  */
-export function finishRules(rules: Rules): Rules | null {
+export function simplifyRules(rules: Rules): Rules | null {
   const productive = findProductive(rules);
   if (!productive.has("root")) return null;
   const aliases = new Map<string, string>();
@@ -45,23 +45,23 @@ export function findProductive(rules: Rules): Set<string> {
   const found = new Set<string>();
   const queue = [...rules.keys()];
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    if (found.has(name) || !ends(rules.get(name)!, found)) continue;
+    if (found.has(name) || !isProductive(rules.get(name)!, found)) continue;
     found.add(name);
     for (const user of users.get(name) ?? []) queue.push(user);
   }
   return found;
 }
 
-function ends(expr: Expr, known: ReadonlySet<string>): boolean {
+function isProductive(expr: Expr, known: ReadonlySet<string>): boolean {
   switch (expr.kind) {
     case "ref":
       return known.has(expr.name);
     case "seq":
-      return expr.items.every((item) => ends(item, known));
+      return expr.items.every((item) => isProductive(item, known));
     case "alt":
-      return expr.options.some((option) => ends(option, known));
+      return expr.options.some((option) => isProductive(option, known));
     case "repeat":
-      return expr.min === 0 || ends(expr.item, known);
+      return expr.min === 0 || isProductive(expr.item, known);
     default:
       return true;
   }
