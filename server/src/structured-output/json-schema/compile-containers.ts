@@ -116,7 +116,7 @@ function keywordsOf(schemas: readonly JsonObject[], keyword: string): Schema[] {
 function reportUnevaluated(schemas: readonly JsonObject[], keyword: string, writing: CompileContext): void {
   for (const schema of schemas) {
     if (!(keyword in schema) || schema[keyword] === true) continue;
-    const isAlone = schemas.every((other) => writing.validator.hasPart(schema, other));
+    const isAlone = schemas.every((other) => writing.validator.includesSubschema(schema, other));
     if (!isAlone) writing.reportUnenforced(schema, keyword);
   }
 }

@@ -1,12 +1,12 @@
 import type { Expr } from "../gbnf/expression.ts";
 import type { GrammarRules } from "./grammar-rules.ts";
 import type { JsonObject, Schema } from "./schema-document.ts";
-import type { InstanceCheck } from "./validate.ts";
+import type { InstanceValidator } from "./validate.ts";
 
 /** What the writers of the types share while one schema is compiled. */
 export interface CompileContext {
   rules: GrammarRules;
-  validator: InstanceCheck;
+  validator: InstanceValidator;
   closedByDefault: boolean;
   /** The values that fit all the schemas. */
   valueExpr(schemas: readonly Schema[]): Expr;

@@ -21,7 +21,7 @@ import {
 } from "./schema-document.ts";
 import { SchemaError } from "./schema-error.ts";
 import { findProductive, simplifyRules } from "./simplify-rules.ts";
-import { InstanceCheck } from "./validate.ts";
+import { InstanceValidator } from "./validate.ts";
 
 export interface CompileOptions extends SchemaLimits {
   /** Objects with `properties` have no others, unless the schema says so. */
@@ -53,7 +53,7 @@ const MAX_COMPARED = 20_000;
 
 class SchemaCompiler implements CompileContext {
   readonly rules = new GrammarRules();
-  readonly validator: InstanceCheck;
+  readonly validator: InstanceValidator;
   readonly closedByDefault: boolean;
   readonly #document: SchemaDocument;
   readonly #branches: Branches;
@@ -68,7 +68,7 @@ class SchemaCompiler implements CompileContext {
     this.closedByDefault = options.closedByDefault;
     this.#document = document;
     this.#branches = new Branches(document, (pointer) => this.#unenforced.add(pointer));
-    this.validator = new InstanceCheck(document);
+    this.validator = new InstanceValidator(document);
   }
 
   compile(): CompiledSchema {
@@ -133,7 +133,7 @@ class SchemaCompiler implements CompileContext {
 
   /** A value that is listed; what it is not certain of is not enforced. */
   #mayFit(value: Json, schemas: readonly JsonObject[]): boolean {
-    const verdicts = schemas.map((schema) => this.validator.fits(value, schema));
+    const verdicts = schemas.map((schema) => this.validator.validate(value, schema));
     if (verdicts.includes(null)) return false;
     for (const doubt of verdicts.flatMap((verdict) => verdict ?? []))
       this.reportUnenforced(doubt.schema, doubt.keyword);

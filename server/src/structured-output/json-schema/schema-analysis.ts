@@ -8,7 +8,7 @@ import {
   stricter,
 } from "./number-automata.ts";
 import type { Json, JsonObject, Schema } from "./schema-document.ts";
-import { canonical, type Verdict } from "./validate.ts";
+import { canonicalJson, type ValidationResult } from "./validate.ts";
 
 /** Schemas without combinations that hold together. */
 export type Schemas = readonly JsonObject[];
@@ -78,7 +78,7 @@ export function writtenTypes(branch: Schemas): Set<TypeName> {
 export function listedValues(branch: Schemas): Json[] | null {
   let listed: Map<string, Json> | null = null;
   const narrow = (values: readonly Json[]): void => {
-    const map = new Map(values.map((value) => [canonical(value), value]));
+    const map = new Map(values.map((value) => [canonicalJson(value), value]));
     listed = listed === null ? map : new Map([...listed].filter(([key]) => map.has(key)));
   };
   for (const schema of branch) {
@@ -118,8 +118,8 @@ export function numberConstraint(branch: Schemas, integer: boolean): NumberConst
   return { integer: whole, least, most, multiples: [...multiples.values()] };
 }
 
-export interface Apartness {
-  fits(value: Json, schema: Schema): Verdict;
+export interface SchemaInspector {
+  validate(value: Json, schema: Schema): ValidationResult;
   propertySchemas(schema: JsonObject, name: string): Schema[];
   certainPropertySchemas(schema: JsonObject, name: string): Schema[];
 }
@@ -128,9 +128,14 @@ export interface Apartness {
  * Whether no value written for one branch can be valid for the other, as far as can be seen without effort: by type,
  * by listed values, by numbers out of each other's range, by properties that one has and the other cannot have.
  */
-export function areBranchesApart(written: Schemas, other: Schemas, check: Apartness, depth = 0): boolean {
+export function areBranchesApart(
+  written: Schemas,
+  other: Schemas,
+  check: SchemaInspector,
+  depth = 0,
+): boolean {
   const excludes = (branch: Schemas, value: Json): boolean =>
-    branch.some((schema) => check.fits(value, schema) === null);
+    branch.some((schema) => check.validate(value, schema) === null);
   // Listed values are written whatever types other keywords are about.
   const values = listedValues(written);
   if (values !== null) return values.every((value) => excludes(other, value));
@@ -151,7 +156,7 @@ export function areBranchesApart(written: Schemas, other: Schemas, check: Apartn
   return common.length === 1 && common[0] === "object" && areObjectsApart(written, other, check, depth);
 }
 
-function areObjectsApart(written: Schemas, other: Schemas, check: Apartness, depth: number): boolean {
+function areObjectsApart(written: Schemas, other: Schemas, check: SchemaInspector, depth: number): boolean {
   const names = (branch: Schemas): string[] =>
     branch.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []);
   const parts = (branch: Schemas, name: string): Schema[] =>
@@ -171,7 +176,12 @@ function areObjectsApart(written: Schemas, other: Schemas, check: Apartness, dep
   return false;
 }
 
-function arePropertiesApart(written: Schema[], other: Schema[], check: Apartness, depth: number): boolean {
+function arePropertiesApart(
+  written: Schema[],
+  other: Schema[],
+  check: SchemaInspector,
+  depth: number,
+): boolean {
   const plain = (schema: Schema): schema is JsonObject =>
     typeof schema === "object" && !["$ref", "anyOf", "oneOf", "allOf"].some((key) => key in schema);
   // To leave something out only loosens `other`; of what is written nothing may be missing.

@@ -10,31 +10,31 @@ const MAX_DEPTH = 64;
 const MAX_STEPS = 20_000;
 
 /** Texts that are the same exactly if the values are equal. */
-export function canonical(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+export function canonicalJson(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
   if (!isObject(value)) return JSON.stringify(value);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join()}}`;
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join()}}`;
 }
 
 /** A keyword that counts as met without being known to be. */
-export interface Doubt {
+export interface UnverifiedKeyword {
   schema: JsonObject;
   keyword: string;
 }
 
 /** Whether a value fits: null is no, no doubts yes, otherwise it fits if these keywords are met. */
-export type Verdict = readonly Doubt[] | null;
+export type ValidationResult = readonly UnverifiedKeyword[] | null;
 
-const YES: Verdict = [];
+const VALID: ValidationResult = [];
 
-function verdictOf(fits: boolean): Verdict {
-  return fits ? YES : null;
+function resultOf(fits: boolean): ValidationResult {
+  return fits ? VALID : null;
 }
 
 /** All of them; stops at the first no. */
-function every<T>(items: Iterable<T>, judge: (item: T) => Verdict): Verdict {
-  const doubts: Doubt[] = [];
+function every<T>(items: Iterable<T>, judge: (item: T) => ValidationResult): ValidationResult {
+  const doubts: UnverifiedKeyword[] = [];
   for (const item of items) {
     const verdict = judge(item);
     if (verdict === null) return null;
@@ -44,36 +44,41 @@ function every<T>(items: Iterable<T>, judge: (item: T) => Verdict): Verdict {
 }
 
 /** At least one; stops at the first yes. */
-function some<T>(items: Iterable<T>, judge: (item: T) => Verdict): Verdict {
-  const doubts: Doubt[] = [];
+function some<T>(items: Iterable<T>, judge: (item: T) => ValidationResult): ValidationResult {
+  const doubts: UnverifiedKeyword[] = [];
   for (const item of items) {
     const verdict = judge(item);
-    if (verdict?.length === 0) return YES;
+    if (verdict?.length === 0) return VALID;
     doubts.push(...(verdict ?? []));
   }
   return doubts.length === 0 ? null : doubts;
 }
 
 /** Whether a value is valid, as JSON schema says, as far as that can be told. */
-export class InstanceCheck {
+export class InstanceValidator {
   readonly #document: SchemaDocument;
-  readonly #lists = new Map<JsonObject, Set<string>>();
+  readonly #enumSets = new Map<JsonObject, Set<string>>();
   readonly #automata = new Map<string, Automaton | null>();
-  readonly #parts = new Map<JsonObject, Set<Schema>>();
+  readonly #subschemas = new Map<JsonObject, Set<Schema>>();
   #steps = 0;
 
   constructor(document: SchemaDocument) {
     this.#document = document;
   }
 
-  fits(value: Json, schema: Schema): Verdict {
+  validate(value: Json, schema: Schema): ValidationResult {
     this.#steps = 0;
-    return this.#fits(value, schema, 0);
+    return this.#validate(value, schema, 0);
   }
 
   /** @param active the schemas that are being asked about this value: one that needs itself is not met that way. */
-  #fits(value: Json, schema: Schema, depth: number, active: readonly JsonObject[] = []): Verdict {
-    if (typeof schema === "boolean") return verdictOf(schema);
+  #validate(
+    value: Json,
+    schema: Schema,
+    depth: number,
+    active: readonly JsonObject[] = [],
+  ): ValidationResult {
+    if (typeof schema === "boolean") return resultOf(schema);
     if (active.includes(schema)) return null;
     this.#steps++;
     if (depth > MAX_DEPTH || this.#steps > MAX_STEPS) {
@@ -81,9 +86,9 @@ export class InstanceCheck {
     }
     return every(
       [
-        () => verdictOf(this.#fitsGeneral(value, schema)),
-        () => this.#fitsCombinations(value, schema, depth + 1, [...active, schema]),
-        () => this.#fitsType(value, schema, depth + 1, [...active, schema]),
+        () => resultOf(this.#hasTypeAndValue(value, schema)),
+        () => this.#validateCombinations(value, schema, depth + 1, [...active, schema]),
+        () => this.#validateByType(value, schema, depth + 1, [...active, schema]),
       ],
       (judge) => judge(),
     );
@@ -100,32 +105,39 @@ export class InstanceCheck {
     return machine && runAutomaton(machine, text);
   }
 
-  #fitsGeneral(value: Json, schema: JsonObject): boolean {
+  #hasTypeAndValue(value: Json, schema: JsonObject): boolean {
     const { type, enum: values, nullable } = schema;
     if (type !== undefined && !(nullable === true && value === null)) {
       const types = Array.isArray(type) ? type : [type];
-      if (!types.some((name) => name === typeOf(value) || (name === "number" && typeof value === "number")))
+      if (
+        !types.some((name) => name === jsonTypeOf(value) || (name === "number" && typeof value === "number"))
+      )
         return false;
     }
-    if ("const" in schema && canonical(schema["const"]!) !== canonical(value)) return false;
-    return !Array.isArray(values) || this.#listOf(schema, values).has(canonical(value));
+    if ("const" in schema && canonicalJson(schema["const"]!) !== canonicalJson(value)) return false;
+    return !Array.isArray(values) || this.#enumSetOf(schema, values).has(canonicalJson(value));
   }
 
-  #listOf(schema: JsonObject, values: readonly Json[]): Set<string> {
-    let list = this.#lists.get(schema);
+  #enumSetOf(schema: JsonObject, values: readonly Json[]): Set<string> {
+    let list = this.#enumSets.get(schema);
     if (list === undefined) {
-      list = new Set(values.map(canonical));
-      this.#lists.set(schema, list);
+      list = new Set(values.map(canonicalJson));
+      this.#enumSets.set(schema, list);
     }
     return list;
   }
 
-  #fitsCombinations(value: Json, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
-    const fits = (part: Schema): Verdict => this.#fits(value, part, depth, active);
+  #validateCombinations(
+    value: Json,
+    schema: JsonObject,
+    depth: number,
+    active: readonly JsonObject[],
+  ): ValidationResult {
+    const fits = (part: Schema): ValidationResult => this.#validate(value, part, depth, active);
     const list = (key: string): Schema[] => (schema[key] as Schema[] | undefined) ?? [];
-    const unless = (verdict: Verdict, keyword: string): Verdict =>
-      verdict === null ? YES : verdict.length === 0 ? null : [{ schema, keyword }];
-    const judges: (() => Verdict)[] = [];
+    const unless = (verdict: ValidationResult, keyword: string): ValidationResult =>
+      verdict === null ? VALID : verdict.length === 0 ? null : [{ schema, keyword }];
+    const judges: (() => ValidationResult)[] = [];
     if (typeof schema["$ref"] === "string") {
       const target = this.#document.resolve(schema["$ref"], this.#document.pointerOf(schema));
       judges.push(() => fits(target));
@@ -139,25 +151,30 @@ export class InstanceCheck {
         const condition = fits(schema["if"] as Schema);
         if (condition !== null && condition.length > 0) return [{ schema, keyword: "if" }];
         const branch = condition === null ? schema["else"] : schema["then"];
-        return branch === undefined ? YES : fits(branch as Schema);
+        return branch === undefined ? VALID : fits(branch as Schema);
       });
     }
     return every(judges, (judge) => judge());
   }
 
-  #fitsType(value: Json, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
+  #validateByType(
+    value: Json,
+    schema: JsonObject,
+    depth: number,
+    active: readonly JsonObject[],
+  ): ValidationResult {
     const dynamic = ["$dynamicRef", "$recursiveRef"].filter((key) => key in schema);
     if (dynamic.length > 0) return dynamic.map((keyword) => ({ schema, keyword }));
-    if (typeof value === "number") return verdictOf(fitsNumber(value, schema));
-    if (typeof value === "string") return this.#fitsString(value, schema);
-    if (Array.isArray(value)) return this.#fitsArray(value, schema, depth);
-    return isObject(value) ? this.#fitsObject(value, schema, depth, active) : YES;
+    if (typeof value === "number") return resultOf(fitsNumber(value, schema));
+    if (typeof value === "string") return this.#validateString(value, schema);
+    if (Array.isArray(value)) return this.#validateArray(value, schema, depth);
+    return isObject(value) ? this.#validateObject(value, schema, depth, active) : VALID;
   }
 
-  #fitsString(value: string, schema: JsonObject): Verdict {
+  #validateString(value: string, schema: JsonObject): ValidationResult {
     if (!within([...value].length, schema, "Length")) return null;
     const { pattern, format } = schema;
-    const doubts: Doubt[] = [];
+    const doubts: UnverifiedKeyword[] = [];
     if (typeof pattern === "string") {
       const found = this.#matches(value, pattern);
       if (found === false) return null;
@@ -172,55 +189,60 @@ export class InstanceCheck {
     return doubts;
   }
 
-  #fitsArray(value: Json[], schema: JsonObject, depth: number): Verdict {
+  #validateArray(value: Json[], schema: JsonObject, depth: number): ValidationResult {
     if (!within(value.length, schema, "Items")) return null;
-    if (schema["uniqueItems"] === true && new Set(value.map(canonical)).size < value.length) return null;
+    if (schema["uniqueItems"] === true && new Set(value.map(canonicalJson)).size < value.length) return null;
     return every(
       [
         () =>
           every(value.entries(), ([index, item]) =>
-            every(itemSchemas(schema, index), (part) => this.#fits(item, part, depth)),
+            every(itemSchemas(schema, index), (part) => this.#validate(item, part, depth)),
           ),
-        () => this.#contains(value, schema, depth),
-        () => (value.length > 0 ? unevaluated(schema, "unevaluatedItems") : YES),
+        () => this.#validateContains(value, schema, depth),
+        () => (value.length > 0 ? unevaluated(schema, "unevaluatedItems") : VALID),
       ],
       (judge) => judge(),
     );
   }
 
-  #contains(value: Json[], schema: JsonObject, depth: number): Verdict {
-    if (!("contains" in schema)) return YES;
-    const verdicts = value.map((item) => this.#fits(item, schema["contains"] as Schema, depth));
+  #validateContains(value: Json[], schema: JsonObject, depth: number): ValidationResult {
+    if (!("contains" in schema)) return VALID;
+    const verdicts = value.map((item) => this.#validate(item, schema["contains"] as Schema, depth));
     const certain = verdicts.filter((verdict) => verdict?.length === 0).length;
     const possible = verdicts.filter((verdict) => verdict !== null).length;
     const least = Number(schema["minContains"] ?? 1);
     const most = Number(schema["maxContains"] ?? Number.POSITIVE_INFINITY);
     if (possible < least || certain > most) return null;
-    return certain >= least && possible <= most ? YES : [{ schema, keyword: "contains" }];
+    return certain >= least && possible <= most ? VALID : [{ schema, keyword: "contains" }];
   }
 
-  #fitsObject(value: JsonObject, schema: JsonObject, depth: number, active: readonly JsonObject[]): Verdict {
+  #validateObject(
+    value: JsonObject,
+    schema: JsonObject,
+    depth: number,
+    active: readonly JsonObject[],
+  ): ValidationResult {
     const names = Object.keys(value);
     if (!within(names.length, schema, "Properties")) return null;
     if (requiredNames(schema, value).some((name) => !Object.hasOwn(value, name))) return null;
-    const fits = (part: Schema): Verdict => this.#fits(value, part, depth, active);
+    const fits = (part: Schema): ValidationResult => this.#validate(value, part, depth, active);
     return every(
       [
         () =>
           "propertyNames" in schema
-            ? every(names, (name) => this.#fits(name, schema["propertyNames"] as Schema, depth))
-            : YES,
+            ? every(names, (name) => this.#validate(name, schema["propertyNames"] as Schema, depth))
+            : VALID,
         () => every(dependentSchemas(schema, value), fits),
-        () => every(names, (name) => this.#fitsProperty(value[name]!, schema, name, depth)),
-        () => (names.length > 0 ? unevaluated(schema, "unevaluatedProperties") : YES),
+        () => every(names, (name) => this.#validateProperty(value[name]!, schema, name, depth)),
+        () => (names.length > 0 ? unevaluated(schema, "unevaluatedProperties") : VALID),
       ],
       (judge) => judge(),
     );
   }
 
-  #fitsProperty(value: Json, schema: JsonObject, name: string, depth: number): Verdict {
+  #validateProperty(value: Json, schema: JsonObject, name: string, depth: number): ValidationResult {
     const { sure, patterns, rest } = this.#property(schema, name);
-    const fits = (part: Schema): Verdict => this.#fits(value, part, depth);
+    const fits = (part: Schema): ValidationResult => this.#validate(value, part, depth);
     const verdict = every(sure, fits);
     if (verdict === null) return null;
     const doubts = [...verdict];
@@ -230,8 +252,8 @@ export class InstanceCheck {
   }
 
   /** Whether the schema is the other, or puts it together with others for the same value. */
-  hasPart(schema: JsonObject, other: JsonObject): boolean {
-    let parts = this.#parts.get(schema);
+  includesSubschema(schema: JsonObject, other: JsonObject): boolean {
+    let parts = this.#subschemas.get(schema);
     if (parts === undefined) {
       parts = new Set<Schema>([schema]);
       for (const part of parts) {
@@ -240,7 +262,7 @@ export class InstanceCheck {
         for (const list of [allOf, anyOf, oneOf]) for (const one of list as Schema[]) parts.add(one);
         if (typeof $ref === "string") parts.add(this.#document.resolve($ref, this.#document.pointerOf(part)));
       }
-      this.#parts.set(schema, parts);
+      this.#subschemas.set(schema, parts);
     }
     return parts.has(other);
   }
@@ -274,7 +296,7 @@ export class InstanceCheck {
 }
 
 /** Of the options of a `oneOf`. */
-function exactlyOne(verdicts: readonly Verdict[], schema: JsonObject): Verdict {
+function exactlyOne(verdicts: readonly ValidationResult[], schema: JsonObject): ValidationResult {
   const possible = verdicts.filter((verdict) => verdict !== null);
   const certain = possible.filter((verdict) => verdict.length === 0).length;
   if (certain > 1 || possible.length === 0) return null;
@@ -283,7 +305,7 @@ function exactlyOne(verdicts: readonly Verdict[], schema: JsonObject): Verdict {
 }
 
 /** What other keywords evaluate is not kept track of. */
-function unevaluated(schema: JsonObject, keyword: string): readonly Doubt[] {
+function unevaluated(schema: JsonObject, keyword: string): readonly UnverifiedKeyword[] {
   return keyword in schema && schema[keyword] !== true ? [{ schema, keyword }] : [];
 }
 
@@ -315,7 +337,7 @@ export function itemSchemas(schema: JsonObject, index: number): Schema[] {
   return part === undefined ? [] : [part as Schema];
 }
 
-export function typeOf(value: Json): string {
+export function jsonTypeOf(value: Json): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
