@@ -7,7 +7,7 @@ import { dfaToExpr, writeJsonEscaped } from "./dfa-to-grammar.ts";
 import { COLON, COMMA } from "./grammar-rules.ts";
 import { stringText } from "./json-text.ts";
 import { objectExpr, type PropertyPair } from "./object-grammar.ts";
-import { isOpen } from "./schema-analysis.ts";
+import { allowsAdditionalProperties } from "./schema-analysis.ts";
 import { isObject, type Json, type JsonObject, type Schema } from "./schema-document.ts";
 import { itemSchemas } from "./validate.ts";
 
@@ -129,7 +129,9 @@ function additionalPairs(
 ): Expr {
   const patterns = namePatternAutomata(schemas, writing);
   const closed =
-    writing.closedByDefault && schemas.some((schema) => "properties" in schema) && !schemas.some(isOpen);
+    writing.closedByDefault &&
+    schemas.some((schema) => "properties" in schema) &&
+    !schemas.some(allowsAdditionalProperties);
   if (closed || names.some((name) => !isWellFormed(name))) return NEVER;
   const sources = [...patterns.keys()];
   const options: Expr[] = [];

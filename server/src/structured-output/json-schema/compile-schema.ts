@@ -7,8 +7,13 @@ import { compileNumber, compileString } from "./compile-scalars.ts";
 import { wordsToExpr } from "./dfa-to-grammar.ts";
 import { GrammarRules, refsOf } from "./grammar-rules.ts";
 import { jsonText } from "./json-text.ts";
-import { type Branch, Branches } from "./schema-alternatives.ts";
-import { areBranchesApart, listedValues, type TypeName, writtenTypes } from "./schema-analysis.ts";
+import { type SchemaAlternative, SchemaAlternatives } from "./schema-alternatives.ts";
+import {
+  areAlternativesDisjoint,
+  enumeratedValues,
+  generatedTypes,
+  type JsonType,
+} from "./schema-analysis.ts";
 import {
   isObject,
   type Json,
@@ -56,9 +61,9 @@ class SchemaCompiler implements CompileContext {
   readonly validator: InstanceValidator;
   readonly closedByDefault: boolean;
   readonly #document: SchemaDocument;
-  readonly #branches: Branches;
+  readonly #alternatives: SchemaAlternatives;
   readonly #unenforced = new Set<string>();
-  readonly #names = new Map<string, string>();
+  readonly #ruleNames = new Map<string, string>();
   readonly #pending: { name: string; schemas: Schema[] }[] = [];
   /** The schema that each rule is made of. */
   readonly #origins = new Map<string, string>();
@@ -67,17 +72,17 @@ class SchemaCompiler implements CompileContext {
   constructor(document: SchemaDocument, options: CompileOptions) {
     this.closedByDefault = options.closedByDefault;
     this.#document = document;
-    this.#branches = new Branches(document, (pointer) => this.#unenforced.add(pointer));
+    this.#alternatives = new SchemaAlternatives(document, (pointer) => this.#unenforced.add(pointer));
     this.validator = new InstanceValidator(document);
   }
 
   compile(): CompiledSchema {
     this.rules.byName.set("root", this.valueExpr([this.#document.root]));
     for (let next = this.#pending.pop(); next !== undefined; next = this.#pending.pop()) {
-      this.rules.byName.set(next.name, this.#ways(next.schemas));
+      this.rules.byName.set(next.name, this.#compileAlternatives(next.schemas));
     }
     const rules = simplifyRules(this.rules.byName);
-    if (rules === null) throw this.#noValue();
+    if (rules === null) throw this.#unsatisfiable();
     try {
       lowerAndCheck(rules);
     } catch (error) {
@@ -91,11 +96,11 @@ class SchemaCompiler implements CompileContext {
     if (schemas.includes(false)) return NEVER;
     const parts = [...new Set(schemas.filter(isObject))];
     if (parts.length === 0) return this.rules.baseRule("json-value");
-    const key = parts.map((part) => this.#branches.numberOf(part)).join();
-    let name = this.#names.get(key);
+    const key = parts.map((part) => this.#alternatives.schemaId(part)).join();
+    let name = this.#ruleNames.get(key);
     if (name === undefined) {
       name = this.rules.freshName();
-      this.#names.set(key, name);
+      this.#ruleNames.set(key, name);
       this.#origins.set(name, this.#document.pointerOf(parts[0]!));
       this.#pending.push({ name, schemas: parts });
     }
@@ -106,15 +111,15 @@ class SchemaCompiler implements CompileContext {
     this.#unenforced.add(`${this.#document.pointerOf(schema)}/${keyword}`);
   }
 
-  #ways(schemas: readonly Schema[]): Expr {
-    return alt(...this.#branches.of(schemas).map((branch) => this.#branch(branch)));
+  #compileAlternatives(schemas: readonly Schema[]): Expr {
+    return alt(...this.#alternatives.expand(schemas).map((branch) => this.#compileAlternative(branch)));
   }
 
-  #branch(branch: Branch): Expr {
+  #compileAlternative(branch: SchemaAlternative): Expr {
     const { schemas } = branch;
-    this.#checkChoices(branch);
+    this.#checkOneOf(branch);
     if (schemas.length === 0) return this.rules.baseRule("json-value");
-    const values = listedValues(schemas);
+    const values = enumeratedValues(schemas);
     if (values !== null) {
       const fitting = values.filter((value) => this.#mayFit(value, schemas));
       const written = [...new Set(fitting.map(jsonText))];
@@ -128,7 +133,7 @@ class SchemaCompiler implements CompileContext {
       for (const key of ["$dynamicRef", "$recursiveRef"])
         if (key in schema) this.reportUnenforced(schema, key);
     }
-    return alt(...[...writtenTypes(schemas)].map((type) => this.#typed(type, schemas)));
+    return alt(...[...generatedTypes(schemas)].map((type) => this.#compileType(type, schemas)));
   }
 
   /** A value that is listed; what it is not certain of is not enforced. */
@@ -140,7 +145,7 @@ class SchemaCompiler implements CompileContext {
     return true;
   }
 
-  #typed(type: TypeName, schemas: readonly JsonObject[]): Expr {
+  #compileType(type: JsonType, schemas: readonly JsonObject[]): Expr {
     switch (type) {
       case "null":
         return text("null");
@@ -159,22 +164,22 @@ class SchemaCompiler implements CompileContext {
   }
 
   /** Reports a `oneOf` of which a value written for one option may fit another too. */
-  #checkChoices(branch: Branch): void {
-    for (const { schema, option } of branch.choices) {
-      const others = this.#branches
+  #checkOneOf(branch: SchemaAlternative): void {
+    for (const { schema, option } of branch.oneOfChoices) {
+      const others = this.#alternatives
         .optionsOf(schema)
         .filter((_, index) => index !== option)
         .flat();
       this.#compared += others.length;
       const apart =
         this.#compared <= MAX_COMPARED &&
-        others.every((other) => areBranchesApart(branch.schemas, other.schemas, this.validator));
+        others.every((other) => areAlternativesDisjoint(branch.schemas, other.schemas, this.validator));
       if (!apart) this.reportUnenforced(schema, "oneOf");
     }
   }
 
   /** Follows what matches nothing from the root to where the reason lies. */
-  #noValue(): SchemaError {
+  #unsatisfiable(): SchemaError {
     const { byName: rules } = this.rules;
     const productive = findProductive(rules);
     let cause = "root";

@@ -11,14 +11,14 @@ import type { Json, JsonObject, Schema } from "./schema-document.ts";
 import { canonicalJson, type ValidationResult } from "./validate.ts";
 
 /** Schemas without combinations that hold together. */
-export type Schemas = readonly JsonObject[];
+export type SchemaConjunction = readonly JsonObject[];
 
 /** The types of JSON schema; a number may be an integer. */
-export type TypeName = "null" | "boolean" | "integer" | "number" | "string" | "array" | "object";
+export type JsonType = "null" | "boolean" | "integer" | "number" | "string" | "array" | "object";
 
-const ALL: readonly TypeName[] = ["null", "boolean", "number", "string", "array", "object"];
+const ALL_TYPES: readonly JsonType[] = ["null", "boolean", "number", "string", "array", "object"];
 
-const KEYWORDS: Record<string, readonly string[]> = {
+const KEYWORDS_BY_TYPE: Record<string, readonly string[]> = {
   object: [
     ...[
       "properties",
@@ -39,14 +39,14 @@ const KEYWORDS: Record<string, readonly string[]> = {
 };
 
 /** The types that the schemas name and all allow. */
-export function declaredTypes(branch: Schemas): Set<TypeName> {
-  let types = new Set<TypeName>(ALL);
+export function declaredTypes(branch: SchemaConjunction): Set<JsonType> {
+  let types = new Set<JsonType>(ALL_TYPES);
   for (const { type, nullable } of branch) {
     if (type === undefined) continue;
-    const named = new Set((Array.isArray(type) ? type : [type]) as TypeName[]);
+    const named = new Set((Array.isArray(type) ? type : [type]) as JsonType[]);
     if (nullable === true) named.add("null");
     if (named.has("number")) named.delete("integer");
-    const both = new Set<TypeName>();
+    const both = new Set<JsonType>();
     for (const name of types) {
       if (named.has(name)) both.add(name);
       else if (name === "number" && named.has("integer")) both.add("integer");
@@ -61,12 +61,12 @@ export function declaredTypes(branch: Schemas): Set<TypeName> {
  * The types to write. Where no schema names any, those that its keywords are about: `{"properties": …}` means an
  * object to whoever asks a model for one, though other types would be valid.
  */
-export function writtenTypes(branch: Schemas): Set<TypeName> {
+export function generatedTypes(branch: SchemaConjunction): Set<JsonType> {
   const declared = declaredTypes(branch);
   if (branch.some((schema) => "type" in schema)) return declared;
-  const implied = new Set<TypeName>();
-  for (const [type, keywords] of Object.entries(KEYWORDS)) {
-    if (keywords.some((key) => branch.some((schema) => key in schema))) implied.add(type as TypeName);
+  const implied = new Set<JsonType>();
+  for (const [type, keywords] of Object.entries(KEYWORDS_BY_TYPE)) {
+    if (keywords.some((key) => branch.some((schema) => key in schema))) implied.add(type as JsonType);
   }
   for (const { format } of branch) {
     if (NUMBER_FORMATS.has(format as string)) implied.add("number").delete("string");
@@ -75,7 +75,7 @@ export function writtenTypes(branch: Schemas): Set<TypeName> {
 }
 
 /** The values that enum and const leave; null where nothing lists values. */
-export function listedValues(branch: Schemas): Json[] | null {
+export function enumeratedValues(branch: SchemaConjunction): Json[] | null {
   let listed: Map<string, Json> | null = null;
   const narrow = (values: readonly Json[]): void => {
     const map = new Map(values.map((value) => [canonicalJson(value), value]));
@@ -89,7 +89,7 @@ export function listedValues(branch: Schemas): Json[] | null {
 }
 
 /** What is asked of a number, all schemas together. */
-export function numberConstraint(branch: Schemas, integer: boolean): NumberConstraint {
+export function numberConstraint(branch: SchemaConjunction, integer: boolean): NumberConstraint {
   let least: Bound | null = null;
   let most: Bound | null = null;
   const multiples = new Map<number, ReturnType<typeof toDecimal>>();
@@ -128,18 +128,18 @@ export interface SchemaInspector {
  * Whether no value written for one branch can be valid for the other, as far as can be seen without effort: by type,
  * by listed values, by numbers out of each other's range, by properties that one has and the other cannot have.
  */
-export function areBranchesApart(
-  written: Schemas,
-  other: Schemas,
+export function areAlternativesDisjoint(
+  written: SchemaConjunction,
+  other: SchemaConjunction,
   check: SchemaInspector,
   depth = 0,
 ): boolean {
-  const excludes = (branch: Schemas, value: Json): boolean =>
+  const excludes = (branch: SchemaConjunction, value: Json): boolean =>
     branch.some((schema) => check.validate(value, schema) === null);
   // Listed values are written whatever types other keywords are about.
-  const values = listedValues(written);
+  const values = enumeratedValues(written);
   if (values !== null) return values.every((value) => excludes(other, value));
-  const types = writtenTypes(written);
+  const types = generatedTypes(written);
   const allowed = declaredTypes(other);
   const common = [...types].filter(
     (type) =>
@@ -148,22 +148,28 @@ export function areBranchesApart(
       (type === "number" && allowed.has("integer")),
   );
   if (common.length === 0) return true;
-  const others = listedValues(other);
+  const others = enumeratedValues(other);
   if (others !== null) return others.every((value) => excludes(written, value));
   if (common.every((type) => type === "number" || type === "integer")) {
     return areRangesDisjoint(numberConstraint(written, false), numberConstraint(other, false));
   }
-  return common.length === 1 && common[0] === "object" && areObjectsApart(written, other, check, depth);
+  return common.length === 1 && common[0] === "object" && areObjectsDisjoint(written, other, check, depth);
 }
 
-function areObjectsApart(written: Schemas, other: Schemas, check: SchemaInspector, depth: number): boolean {
-  const names = (branch: Schemas): string[] =>
+function areObjectsDisjoint(
+  written: SchemaConjunction,
+  other: SchemaConjunction,
+  check: SchemaInspector,
+  depth: number,
+): boolean {
+  const names = (branch: SchemaConjunction): string[] =>
     branch.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []);
-  const parts = (branch: Schemas, name: string): Schema[] =>
+  const parts = (branch: SchemaConjunction, name: string): Schema[] =>
     branch.flatMap((schema) => check.propertySchemas(schema, name));
   const always = new Set(names(written));
   const closed =
-    written.some((schema) => "properties" in schema) && !written.some((schema) => isOpen(schema));
+    written.some((schema) => "properties" in schema) &&
+    !written.some((schema) => allowsAdditionalProperties(schema));
   // It needs what is never written.
   for (const name of names(other)) {
     if (closed && !always.has(name) && parts(written, name).length === 0) return true;
@@ -171,12 +177,12 @@ function areObjectsApart(written: Schemas, other: Schemas, check: SchemaInspecto
   for (const name of always) {
     const theirs = other.flatMap((schema) => check.certainPropertySchemas(schema, name));
     if (theirs.includes(false)) return true;
-    if (depth < 3 && arePropertiesApart(parts(written, name), theirs, check, depth)) return true;
+    if (depth < 3 && arePropertiesDisjoint(parts(written, name), theirs, check, depth)) return true;
   }
   return false;
 }
 
-function arePropertiesApart(
+function arePropertiesDisjoint(
   written: Schema[],
   other: Schema[],
   check: SchemaInspector,
@@ -186,11 +192,11 @@ function arePropertiesApart(
     typeof schema === "object" && !["$ref", "anyOf", "oneOf", "allOf"].some((key) => key in schema);
   // To leave something out only loosens `other`; of what is written nothing may be missing.
   if (written.length === 0 || !written.every(plain)) return false;
-  return areBranchesApart(written, other.filter(plain), check, depth + 1);
+  return areAlternativesDisjoint(written, other.filter(plain), check, depth + 1);
 }
 
 /** Whether the schema says that there may be other properties than its own. */
-export function isOpen(schema: JsonObject): boolean {
+export function allowsAdditionalProperties(schema: JsonObject): boolean {
   const { additionalProperties, unevaluatedProperties } = schema;
   const says = (value: Json | undefined): boolean => value !== undefined && value !== false;
   return says(additionalProperties) || says(unevaluatedProperties) || "patternProperties" in schema;
