@@ -1,4 +1,4 @@
-import { joinParts } from "./composite-grammar.ts";
+import { compileCompositeGrammar } from "./composite-grammar.ts";
 import { parseGbnf } from "./gbnf/grammar.ts";
 import { GrammarError } from "./gbnf/parser.ts";
 import { compileSchema } from "./json-schema/compile-schema.ts";
@@ -17,10 +17,10 @@ export type CompileResult =
   | { ok: false; kind: "gbnf"; line: number; column: number; expected: string; message: string };
 
 /** Never throws for what is wrong with the text. */
-export function runJob({ kind, text }: CompileJob): CompileResult {
+export function runCompileJob({ kind, text }: CompileJob): CompileResult {
   try {
     if (kind === "gbnf") return { ok: true, grammar: parseGbnf(text).text, unenforced: [] };
-    if (kind === "parts") return { ok: true, ...joinParts(JSON.parse(text)) };
+    if (kind === "parts") return { ok: true, ...compileCompositeGrammar(JSON.parse(text)) };
     return { ok: true, ...compileSchema(JSON.parse(text)) };
   } catch (error) {
     if (error instanceof SchemaError) {
@@ -33,7 +33,7 @@ export function runJob({ kind, text }: CompileJob): CompileResult {
 }
 
 /** The result of a job that took too long or too much. */
-export function tooComplex(kind: CompileJob["kind"]): CompileResult {
+export function tooComplexResult(kind: CompileJob["kind"]): CompileResult {
   if (kind !== "gbnf") return { ok: false, kind: "schema", path: "", problem: "The schema is too complex." };
   const message = "line 1, column 1: the grammar is too complex; expected a simpler one";
   return { ok: false, kind, line: 1, column: 1, expected: "a simpler one", message };

@@ -1,5 +1,5 @@
 import { serveJobs } from "../platform/process/serve-jobs.ts";
-import { runJob } from "./compile-job.ts";
+import { runCompileJob } from "./compile-job.ts";
 import { formatDfa } from "./json-schema/compile-scalars.ts";
 import { FORMATS } from "./json-schema/formats.ts";
 
@@ -16,6 +16,6 @@ const WARM_UP = {
   additionalProperties: { type: "integer", multipleOf: 5 },
 };
 for (const format of FORMATS.keys()) formatDfa(format);
-for (let i = 0; i < 60; i++) runJob({ kind: "schema", text: JSON.stringify(WARM_UP) });
+for (let i = 0; i < 60; i++) runCompileJob({ kind: "schema", text: JSON.stringify(WARM_UP) });
 
-serveJobs(runJob);
+serveJobs(runCompileJob);

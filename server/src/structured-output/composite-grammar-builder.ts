@@ -1,19 +1,21 @@
-import type { Parts } from "./composite-grammar.ts";
+import type { CompositeGrammar } from "./composite-grammar.ts";
 import { printExpr, text } from "./gbnf/expression.ts";
 
 /** Compiles parts; see GrammarCompiler. */
-export type CompileParts = (parts: Parts) => Promise<{ grammar: string; unenforced: readonly string[] }>;
+export type CompileCompositeGrammar = (
+  parts: CompositeGrammar,
+) => Promise<{ grammar: string; unenforced: readonly string[] }>;
 
 /**
  * Puts a bigger grammar together: a tool call is a literal, arguments by a schema, a literal. Every method returns a
  * GBNF expression that can stand in a sequence; nothing is compiled before `finish`.
  */
-export class GrammarBuilder {
-  readonly #compile: CompileParts;
-  readonly #parts: Parts = { rules: {}, schemas: {}, texts: {} };
-  #made = 0;
+export class CompositeGrammarBuilder {
+  readonly #compile: CompileCompositeGrammar;
+  readonly #parts: CompositeGrammar = { rules: {}, schemas: {}, texts: {} };
+  #nameCount = 0;
 
-  constructor(compile: CompileParts) {
+  constructor(compile: CompileCompositeGrammar) {
     this.#compile = compile;
   }
 
@@ -52,6 +54,6 @@ export class GrammarBuilder {
   }
 
   #name(kind: string): string {
-    return `${kind}-${++this.#made}`;
+    return `${kind}-${++this.#nameCount}`;
   }
 }

@@ -11,7 +11,7 @@ import { SchemaError } from "./json-schema/schema-error.ts";
 import { mapRefs } from "./json-schema/simplify-rules.ts";
 
 /** A grammar put together from literals, schemas and named expressions. */
-export interface Parts {
+export interface CompositeGrammar {
   /** GBNF expressions by rule name; `root` among them. */
   rules: Record<string, string>;
   /** Schemas by the name of the rule that stands for them, in the order of their numbers in messages. */
@@ -26,7 +26,7 @@ const UNLIMITED = { ...GBNF_LIMITS, maxBytes: Number.POSITIVE_INFINITY };
  * Compiles and joins the parts. Pointers in errors and in what is not enforced begin with the schema's number, from 0.
  * @throws SchemaError; GrammarError where the whole is too large or too ambiguous
  */
-export function joinParts(parts: Parts): { grammar: string; unenforced: string[] } {
+export function compileCompositeGrammar(parts: CompositeGrammar): { grammar: string; unenforced: string[] } {
   const source = Object.entries(parts.rules).map(([name, expr]) => `${name} ::= ${expr}\n`);
   const { rules } = parseRules(source.join(""), UNLIMITED);
   const unenforced: string[] = [];

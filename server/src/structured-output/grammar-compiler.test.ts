@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { FakeClock, systemClock } from "../lib/clock.ts";
-import { GrammarBuilder } from "./composite-grammar-builder.ts";
+import { CompositeGrammarBuilder } from "./composite-grammar-builder.ts";
 import { GrammarError } from "./gbnf/parser.ts";
 import { allows } from "./gbnf/testing.ts";
 import { ANY_JSON_OBJECT, GrammarCompiler, type GrammarCompilerOptions } from "./grammar-compiler.ts";
@@ -29,8 +29,8 @@ describe("the compiler of schemas", () => {
   test("gives the same grammar at once and in the thread", async () => {
     const compiler = shared;
     const simple = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
-    const inline = await compiler.forSchema(simple);
-    const { grammar } = await compiler.forParts({
+    const inline = await compiler.compileSchema(simple);
+    const { grammar } = await compiler.compileComposite({
       rules: { root: "x" },
       schemas: { x: { ...simple, minProperties: 0 } },
       texts: {},
@@ -43,16 +43,16 @@ describe("the compiler of schemas", () => {
   test("tells the pointer of what is wrong, from the thread as well", async () => {
     const compiler = shared;
     const broken = { type: "object", properties: { "a/b": { type: "text" } } };
-    await expect(compiler.forSchema(broken)).rejects.toMatchObject({ path: "/properties/a~1b/type" });
+    await expect(compiler.compileSchema(broken)).rejects.toMatchObject({ path: "/properties/a~1b/type" });
     const impossible = { type: "array", minItems: 1, items: { type: "integer", minimum: 3, maximum: 2 } };
-    const refusal = await compiler.forSchema(impossible).catch((error: unknown) => error);
+    const refusal = await compiler.compileSchema(impossible).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(SchemaError);
     expect(refusal).toMatchObject({ path: "/items", message: expect.stringContaining("/items") });
   });
 
   test("tells line, column and what was expected of a broken grammar", async () => {
     const compiler = shared;
-    const refusal = await compiler.fromGbnf('root ::= "a"\nb ::= [z-a]').catch((error: unknown) => error);
+    const refusal = await compiler.checkGbnf('root ::= "a"\nb ::= [z-a]').catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(GrammarError);
     expect(refusal).toMatchObject({ line: 2, column: 8, expected: "the lower character first" });
   });
@@ -60,27 +60,27 @@ describe("the compiler of schemas", () => {
   test("a million different schemas leave the cache bounded", async () => {
     const compiler = compilerWith({ maxCached: 50, maxCachedBytes: 20_000 });
     for (let i = 0; i < 3_000; i++) {
-      await compiler.forSchema({ const: `value ${i}` });
-      await compiler.forSchema({ type: "text", title: String(i) }).catch(() => {});
+      await compiler.compileSchema({ const: `value ${i}` });
+      await compiler.compileSchema({ type: "text", title: String(i) }).catch(() => {});
       expect(compiler.cached.count).toBeLessThanOrEqual(50);
       expect(compiler.cached.sizeBytes).toBeLessThanOrEqual(20_000);
     }
-    await compiler.forSchema({ enum: Array.from({ length: 500 }, (_, i) => `a long value ${i}`) });
+    await compiler.compileSchema({ enum: Array.from({ length: 500 }, (_, i) => `a long value ${i}`) });
     expect(compiler.cached.sizeBytes).toBeLessThanOrEqual(20_000);
   });
 
   test("the same schema asked for at the same time is compiled once", async () => {
     const compiler = compilerWith({ maxQueued: 1 });
-    const results = await Promise.all(Array.from({ length: 20 }, () => compiler.forSchema(COSTLY)));
+    const results = await Promise.all(Array.from({ length: 20 }, () => compiler.compileSchema(COSTLY)));
     expect(new Set(results.map((result) => result.grammar)).size).toBe(1);
   });
 
   test("a schema that takes too long is refused and the next one still compiles", async () => {
     const clock = new FakeClock();
     const compiler = compilerWith({ clock, timeoutMs: 500 });
-    await compiler.forSchema(COSTLY);
-    const slow = compiler.forSchema({ type: "string", pattern: "^(a|b)*a(a|b){8}$" });
-    const waiting = compiler.forSchema({ type: "string", pattern: "^x+$" });
+    await compiler.compileSchema(COSTLY);
+    const slow = compiler.compileSchema({ type: "string", pattern: "^(a|b)*a(a|b){8}$" });
+    const waiting = compiler.compileSchema({ type: "string", pattern: "^x+$" });
     await Promise.resolve();
     // Nothing has answered yet: that would take a turn of the event loop.
     clock.advance(500);
@@ -91,7 +91,7 @@ describe("the compiler of schemas", () => {
   test("more waiting schemas than allowed are refused", async () => {
     const compiler = compilerWith({ clock: systemClock, maxQueued: 2 });
     const results = await Promise.allSettled(
-      Array.from({ length: 5 }, (_, i) => compiler.forSchema({ type: "string", pattern: `^a{${i}}$` })),
+      Array.from({ length: 5 }, (_, i) => compiler.compileSchema({ type: "string", pattern: `^a{${i}}$` })),
     );
     const refused = results.filter((result) => result.status === "rejected");
     expect(refused).toHaveLength(3);
@@ -102,19 +102,19 @@ describe("the compiler of schemas", () => {
     const compiler = shared;
     let deep: unknown = { type: "string" };
     for (let i = 0; i < 10_000; i++) deep = { type: "array", items: deep };
-    await expect(compiler.forSchema(deep)).rejects.toThrow("nested deeper");
-    await expect(compiler.forSchema({ enum: ["x".repeat(300_000)] })).rejects.toThrow("larger");
-    await expect(compiler.forSchema({ enum: Array.from({ length: 60_000 }, (_, i) => i) })).rejects.toThrow(
-      "larger",
-    );
-    await expect(compiler.fromGbnf("a".repeat(1_000_000))).rejects.toBeInstanceOf(GrammarError);
+    await expect(compiler.compileSchema(deep)).rejects.toThrow("nested deeper");
+    await expect(compiler.compileSchema({ enum: ["x".repeat(300_000)] })).rejects.toThrow("larger");
+    await expect(
+      compiler.compileSchema({ enum: Array.from({ length: 60_000 }, (_, i) => i) }),
+    ).rejects.toThrow("larger");
+    await expect(compiler.checkGbnf("a".repeat(1_000_000))).rejects.toBeInstanceOf(GrammarError);
   });
 });
 
 describe("grammars put together", () => {
-  const builder = (): GrammarBuilder => {
+  const builder = (): CompositeGrammarBuilder => {
     const compiler = shared;
-    return new GrammarBuilder((parts) => compiler.forParts(parts));
+    return new CompositeGrammarBuilder((parts) => compiler.compileComposite(parts));
   };
 
   test("hold a literal, the arguments of one of several tools, and a literal, several times", async () => {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { JobLimitError, JobProcess } from "../platform/process/job-process.ts";
-import { type CompileJob, type CompileResult, runJob, tooComplex } from "./compile-job.ts";
-import type { Parts } from "./composite-grammar.ts";
-import { GrammarBuilder as Builder } from "./composite-grammar-builder.ts";
+import { type CompileJob, type CompileResult, runCompileJob, tooComplexResult } from "./compile-job.ts";
+import type { CompositeGrammar } from "./composite-grammar.ts";
+import { CompositeGrammarBuilder as Builder } from "./composite-grammar-builder.ts";
 import { printRules } from "./gbnf/expression.ts";
 import { GBNF_LIMITS, GrammarError } from "./gbnf/parser.ts";
 import { GrammarRules } from "./json-schema/grammar-rules.ts";
@@ -28,7 +28,7 @@ export interface GrammarCompilerOptions {
   maxCachedBytes: number;
 }
 
-const OPTIONS: GrammarCompilerOptions = {
+const DEFAULT_OPTIONS: GrammarCompilerOptions = {
   clock: systemClock,
   timeoutMs: 2_000,
   maxQueued: 256,
@@ -37,7 +37,7 @@ const OPTIONS: GrammarCompilerOptions = {
 };
 
 /** Of all schemas of one request together. */
-const PARTS_LIMITS: SchemaLimits = {
+const COMPOSITE_LIMITS: SchemaLimits = {
   maxBytes: 1024 * 1024,
   maxDepth: SCHEMA_LIMITS.maxDepth + 2,
   maxNodes: 100_000,
@@ -47,7 +47,7 @@ const PARTS_LIMITS: SchemaLimits = {
 const INLINE_VALUES = 150;
 const INLINE_LENGTH = 4_000;
 /** Keywords that need automata or multiply branches. A property of such a name only costs the way there. */
-const COSTLY = new RegExp(
+const COSTLY_KEYWORDS = new RegExp(
   `"(?:${[
     ...[
       "pattern",
@@ -71,7 +71,7 @@ export class GrammarCompiler {
   readonly #running = new Map<string, Promise<CompileResult>>();
 
   constructor(options: Partial<GrammarCompilerOptions> = {}) {
-    const settled = { ...OPTIONS, ...options };
+    const settled = { ...DEFAULT_OPTIONS, ...options };
     this.#process = new JobProcess({
       ...settled,
       entry: new URL("./compile-worker.ts", import.meta.url),
@@ -94,17 +94,17 @@ export class GrammarCompiler {
   }
 
   /** @throws SchemaError; AppError UNAVAILABLE */
-  forSchema(schema: unknown): Promise<CompiledGrammar> {
+  compileSchema(schema: unknown): Promise<CompiledGrammar> {
     return this.#compile("schema", schema, SCHEMA_LIMITS);
   }
 
   /** @throws SchemaError; GrammarError; AppError UNAVAILABLE */
-  forParts(parts: Parts): Promise<CompiledGrammar> {
-    return this.#compile("parts", parts, PARTS_LIMITS);
+  compileComposite(parts: CompositeGrammar): Promise<CompiledGrammar> {
+    return this.#compile("parts", parts, COMPOSITE_LIMITS);
   }
 
   /** @throws GrammarError; AppError UNAVAILABLE */
-  async fromGbnf(text: string): Promise<string> {
+  async checkGbnf(text: string): Promise<string> {
     if (text.length > GBNF_LIMITS.maxBytes) {
       const problem = "the grammar is too large";
       throw new GrammarError("", 0, problem, `at most ${GBNF_LIMITS.maxBytes} bytes`);
@@ -115,7 +115,7 @@ export class GrammarCompiler {
   async #compile(kind: "schema" | "parts", value: unknown, limits: SchemaLimits): Promise<CompiledGrammar> {
     const values = measureJson(value, limits);
     const text = JSON.stringify(value);
-    const inline = values <= INLINE_VALUES && text.length <= INLINE_LENGTH && !COSTLY.test(text);
+    const inline = values <= INLINE_VALUES && text.length <= INLINE_LENGTH && !COSTLY_KEYWORDS.test(text);
     return unwrap(await this.#result({ kind, text }, inline));
   }
 
@@ -123,13 +123,13 @@ export class GrammarCompiler {
     const key = createHash("sha256").update(job.kind).update(job.text).digest("base64");
     const cached = this.#cache.get(key);
     if (cached !== undefined) return cached;
-    if (inline) return this.#cache.set(key, runJob(job));
+    if (inline) return this.#cache.set(key, runCompileJob(job));
     let running = this.#running.get(key);
     if (running === undefined) {
       running = this.#process
         .run(job)
         .catch((error: unknown) => {
-          if (error instanceof JobLimitError) return tooComplex(job.kind);
+          if (error instanceof JobLimitError) return tooComplexResult(job.kind);
           throw error;
         })
         .then((result) => this.#cache.set(key, result))
@@ -153,7 +153,7 @@ const compiler = new GrammarCompiler();
  * @throws SchemaError with the JSON pointer of what is wrong; AppError UNAVAILABLE
  */
 export function grammarForSchema(schema: unknown): Promise<CompiledGrammar> {
-  return compiler.forSchema(schema);
+  return compiler.compileSchema(schema);
 }
 
 /**
@@ -161,13 +161,13 @@ export function grammarForSchema(schema: unknown): Promise<CompiledGrammar> {
  * @throws GrammarError with line and column; AppError UNAVAILABLE
  */
 export function grammarFromGbnf(text: string): Promise<string> {
-  return compiler.fromGbnf(text);
+  return compiler.checkGbnf(text);
 }
 
 /** Puts a grammar together from literals, schemas and expressions. */
 export class GrammarBuilder extends Builder {
   constructor() {
-    super((parts) => compiler.forParts(parts));
+    super((parts) => compiler.compileComposite(parts));
   }
 }
 
