@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Config, ConfigError } from "./config.ts";
-import { createModelService, type ModelService } from "./control/models/service.ts";
+import { createModelCatalog, type ModelCatalog } from "./control/models/service.ts";
 import { type ControlPlane, createControlPlane } from "./control-plane.ts";
 import type { DeploymentSpec, Fleet } from "./fleet/service.ts";
 import { attachedModels, createHostFleet, serverlessSpecs } from "./fleet-setup.ts";
@@ -78,7 +78,7 @@ async function startParts(
 ): Promise<Omit<App, "close">> {
   const { log, clock = systemClock } = deps;
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const models = createModels(config);
+  const models = openModelCatalog(config);
   const prices = loadConfiguredPrices(config.pricesFile, models);
   startGrammarCompiler();
   startTemplateRenderer();
@@ -179,12 +179,12 @@ async function openConfiguredLimitsStore(config: Config, database: Database, log
   }
 }
 
-function createModels(config: Config): ModelService {
-  return createModelService({
+function openModelCatalog(config: Config): ModelCatalog {
+  return createModelCatalog({
     catalogDir: CATALOG_DIR,
     aliases: Object.fromEntries(config.modelAliases),
     fallbackModel: config.fallbackModel ?? undefined,
-    extraModels: attachedModels(config),
+    attachedModels: attachedModels(config),
   });
 }
 

@@ -24,7 +24,7 @@ import {
   type AttachedModel,
   type CatalogWeights,
   createModels,
-  type ModelService,
+  type ModelCatalog,
   type Models,
 } from "./control/models/service.ts";
 import { createQuotas, type Quotas } from "./control/quotas/service.ts";
@@ -80,7 +80,7 @@ export interface ControlPlaneDeps {
   prices: Prices;
   /** What the platform runs for everybody. */
   served: readonly DeploymentSpec[];
-  library: ModelService;
+  library: ModelCatalog;
   attached: readonly AttachedModel[];
   /** Where this server listens, as `http://host:port`. */
   ownUrl(): string;

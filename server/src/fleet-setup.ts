@@ -1,6 +1,6 @@
 import type { Config, DeploymentEngine } from "./config.ts";
 import type { Runner, Workload } from "./control/deployments/service.ts";
-import type { AttachedModel, ModelService } from "./control/models/service.ts";
+import type { AttachedModel, ModelCatalog } from "./control/models/service.ts";
 import { type LlamaCppOptions, llamaCppKind } from "./engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
 import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "./fleet/service.ts";
@@ -30,7 +30,7 @@ export function createHostFleet(config: Config, deps: { log: Log; terminal: Term
 }
 
 /** The models that the platform itself serves: those of the catalog and those of the settings. */
-export function serverlessSpecs(config: Config, models: ModelService): DeploymentSpec[] {
+export function serverlessSpecs(config: Config, models: ModelCatalog): DeploymentSpec[] {
   return [
     ...models.serverless().map((model) =>
       alwaysOnSpec(model.name, {

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "./config.ts";
-import type { ModelService } from "./control/models/service.ts";
+import type { ModelCatalog } from "./control/models/service.ts";
 import type { Fleet } from "./fleet/service.ts";
 import type { Clock } from "./lib/clock.ts";
 import { loadPrices, PriceError, type Prices } from "./metering/money/service.ts";
@@ -14,7 +14,7 @@ const PRICES_DIR = fileURLToPath(new URL("../../catalog/prices", import.meta.url
 /** The shipped prices and, before them, the operator's. @throws ConfigError for a file that can't be used. */
 export function loadConfiguredPrices(
   overrideFile: string | null,
-  models: Pick<ModelService, "resolve">,
+  models: Pick<ModelCatalog, "resolve">,
 ): Prices {
   const files = readdirSync(PRICES_DIR).filter((name) => name.endsWith(".json"));
   try {

@@ -1,7 +1,7 @@
 /** A deployment from no replica to three and back to none, under load, on real engines: how many requests fail. */
 import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/config.ts";
-import { createModelService } from "../../src/control/models/service.ts";
+import { createModelCatalog } from "../../src/control/models/service.ts";
 import type { GenerateRequest } from "../../src/engine/port.ts";
 import { llamaCppKind } from "../../src/engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "../../src/engines/openai-server/engine.ts";
@@ -66,7 +66,7 @@ function fleetOfBench(): Fleet {
 /** The default model, quick to change its mind: the windows of real deployments would only make this last longer. */
 function specOfBench(): DeploymentSpec {
   const catalogDir = fileURLToPath(new URL("../../../catalog", import.meta.url));
-  const model = createModelService({ catalogDir }).serverless()[0]!;
+  const model = createModelCatalog({ catalogDir }).serverless()[0]!;
   return {
     ...{ id: ID, model: model.name, revision: "1", concurrency: SLOTS, lastUsedMs: 0 },
     engine: {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/config.ts";
-import { createModelService } from "../../src/control/models/service.ts";
+import { createModelCatalog } from "../../src/control/models/service.ts";
 import { ensureWeights } from "../../src/fleet/weights/ensure-weights.ts";
 import { startEmbeddedPostgres } from "../../src/platform/db/embedded-postgres.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
@@ -40,7 +40,7 @@ export default async function setup(): Promise<() => Promise<void>> {
 
 /** The default model's weights, fetched like the platform fetches them; kept in the user's cache for the next run. */
 async function defaultModelPath(): Promise<string> {
-  const models = createModelService({
+  const models = createModelCatalog({
     catalogDir: fileURLToPath(new URL("../../../catalog", import.meta.url)),
   });
   const weights = models.serverless().find((model) => model.engine === "llama-cpp")?.weights;

@@ -4,7 +4,7 @@ import { copyFile, mkdir, open, rename, rm, stat, truncate } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createModelService } from "../../src/control/models/service.ts";
+import { createModelCatalog } from "../../src/control/models/service.ts";
 import { weightsCachePath } from "../../src/fleet/weights/ensure-weights.ts";
 import { markVerified } from "../../src/fleet/weights/verify.ts";
 import { ggufHead, ggufTensor, readTokenizerSettings, setting, type Tensor } from "./gguf.ts";
@@ -64,7 +64,7 @@ export async function randomModel(options: RandomModelOptions = {}): Promise<str
  */
 export async function randomModelCache(folder: string, options: RandomModelOptions = {}): Promise<string> {
   const catalogDir = fileURLToPath(new URL("../../../catalog", import.meta.url));
-  const weights = createModelService({ catalogDir }).serverless()[0]?.weights;
+  const weights = createModelCatalog({ catalogDir }).serverless()[0]?.weights;
   if (weights === undefined) throw new Error("the catalog has no default model");
   const path = join(folder, weightsCachePath(weights));
   await mkdir(dirname(path), { recursive: true });

@@ -39,15 +39,15 @@ import { validateConfig } from "./validation.ts";
 import { ModelVersions } from "./versions.ts";
 import { ModelWeights, type OnPhase } from "./weights.ts";
 
+export {
+  createModelCatalog,
+  type ModelCatalog,
+  type ModelCatalogOptions,
+  type ResolvedModel,
+} from "./catalog/model-catalog.ts";
 export { CatalogError } from "./catalog.ts";
 export type { AttachedModel, CatalogModel, CatalogWeights, ModelEntry, ModelKind } from "./catalog-schema.ts";
 export type { DeployableModel, ModelDescription } from "./description.ts";
-export {
-  createModelService,
-  type ModelService,
-  type ModelServiceOptions,
-  type ResolvedModel,
-} from "./resolver.ts";
 export { type DeployedModelRef, type Model, PRECISIONS } from "./schema.ts";
 
 /** All but `list` throw NOT_FOUND for what is not there or may not be seen; what writes, FORBIDDEN by role. */

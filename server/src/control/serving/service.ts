@@ -21,7 +21,7 @@ import {
   SERVING_CHANNEL,
   stepDeployment,
 } from "../deployments/service.ts";
-import type { ModelDescription, ModelEntry, ModelService } from "../models/service.ts";
+import type { ModelCatalog, ModelDescription, ModelEntry } from "../models/service.ts";
 import { Descriptions } from "./descriptions.ts";
 import { FleetSide, type FleetSideDeps } from "./fleet-side.ts";
 import { nameOnDirectRoute } from "./names.ts";
@@ -36,7 +36,7 @@ export interface ServingDeps extends Omit<FleetSideDeps, "fleet"> {
   deployments: Deployments;
   deployedModels: DeployedModels;
   /** The library: what is served from it, aliases, the fallback. */
-  library: ModelService;
+  library: ModelCatalog;
   describe(principal: Principal, name: string): Promise<ModelDescription>;
 }
 

@@ -21,7 +21,7 @@ import {
 import type { ShapePreset } from "../deployment-shapes/service.ts";
 import { deploymentRoutes } from "../deployments/routes.ts";
 import { createDeployments, type Deployments } from "../deployments/service.ts";
-import type { DeployableModel, ModelEntry, ModelService } from "../models/service.ts";
+import type { DeployableModel, ModelCatalog, ModelEntry } from "../models/service.ts";
 import { Serving } from "./service.ts";
 
 type Listener = (id: string) => void;
@@ -138,7 +138,7 @@ export class FakeModels {
 }
 
 /** A library with one served model, the alias `gpt` for it, and no fallback. */
-function fakeLibrary(): ModelService {
+function fakeLibrary(): ModelCatalog {
   const served = { id: SERVED, object: "model", created: 0, owned_by: "fireworks" } as ModelEntry;
   const names = [SERVED, "fireworks/served", "gpt"];
   const missing = (name: string) => new AppError("NOT_FOUND", `Model not found: ${name}`, { param: "model" });

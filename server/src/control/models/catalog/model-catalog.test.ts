@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { AppError } from "../../lib/errors.ts";
-import type { AttachedModel } from "./catalog-schema.ts";
-import { createModelService, type ModelServiceOptions } from "./resolver.ts";
+import { AppError } from "../../../lib/errors.ts";
+import type { AttachedModel } from "../catalog-schema.ts";
+import { createModelCatalog, type ModelCatalogOptions } from "./model-catalog.ts";
 
-const catalogDir = fileURLToPath(new URL("../../../../catalog", import.meta.url));
+const catalogDir = fileURLToPath(new URL("../../../../../catalog", import.meta.url));
 const SERVED = "accounts/fireworks/models/smollm2-135m-instruct";
 const LIBRARY = "accounts/fireworks/models/llama-v3p1-8b-instruct";
 
@@ -20,8 +20,8 @@ const attached: AttachedModel = {
   supportsTools: true,
 };
 
-function service(more: Partial<ModelServiceOptions> = {}) {
-  return createModelService({ catalogDir, ...more });
+function service(more: Partial<ModelCatalogOptions> = {}) {
+  return createModelCatalog({ catalogDir, ...more });
 }
 
 function refusal(work: () => unknown): AppError {
@@ -81,7 +81,7 @@ describe("resolving a name", () => {
   });
 
   it("an attached model is callable and takes the place of a library model of its name", () => {
-    const models = service({ extraModels: [attached, { ...attached, name: LIBRARY }] });
+    const models = service({ attachedModels: [attached, { ...attached, name: LIBRARY }] });
     expect(models.resolve("acme/house-model").model).toBe(attached);
     expect(models.resolve(LIBRARY)).toMatchObject({
       fallbackUsed: false,
@@ -117,7 +117,7 @@ describe("resolving a name", () => {
 
 describe("the model list", () => {
   it("holds the callable models in the contract's shape", () => {
-    expect(service({ extraModels: [attached] }).list()).toEqual([
+    expect(service({ attachedModels: [attached] }).list()).toEqual([
       {
         ...{ id: attached.name, object: "model", created: 0, owned_by: "acme" },
         ...{ supports_chat: true, supports_image_input: false, supports_tools: true, context_length: null },
@@ -142,12 +142,12 @@ describe("the model list", () => {
         .serverless()
         .map((model) => model.name),
     ).toEqual([SERVED]);
-    expect(service({ extraModels: [{ ...attached, name: SERVED }] }).serverless()).toEqual([]);
+    expect(service({ attachedModels: [{ ...attached, name: SERVED }] }).serverless()).toEqual([]);
   });
 });
 
 describe("settings that can't be honoured stop the start", () => {
-  it.each<[string, Partial<ModelServiceOptions>, RegExp]>([
+  it.each<[string, Partial<ModelCatalogOptions>, RegExp]>([
     [
       "an alias of nothing",
       { aliases: { "gpt-4o": "fireworks/nope" } },
@@ -166,7 +166,7 @@ describe("settings that can't be honoured stop the start", () => {
     ],
     [
       "an attached model without a full name",
-      { extraModels: [{ ...attached, name: "acme/x" }] },
+      { attachedModels: [{ ...attached, name: "acme/x" }] },
       /acme\/x is not named/,
     ],
   ])("%s", (_what, options, message) => {
@@ -189,7 +189,7 @@ describe("a broken catalog stops the start with one line that names file and fie
   function messageOf(content: unknown): string {
     writeFileSync(join(dir, "x.json"), typeof content === "string" ? content : JSON.stringify(content));
     try {
-      createModelService({ catalogDir: dir });
+      createModelCatalog({ catalogDir: dir });
     } catch (error) {
       return (error as Error).message;
     }
@@ -247,10 +247,10 @@ describe("a broken catalog stops the start with one line that names file and fie
       JSON.stringify({ models: [{ ...good, name: "accounts/a/models/c" }] }),
     );
     expect(messageOf({ models: [served] })).toBe("");
-    expect(createModelService({ catalogDir: dir }).resolve("a/b").model.name).toBe("accounts/a/models/b");
+    expect(createModelCatalog({ catalogDir: dir }).resolve("a/b").model.name).toBe("accounts/a/models/b");
   });
 
   it("a folder that isn't there is named", () => {
-    expect(() => createModelService({ catalogDir: join(dir, "nope") })).toThrow(/can't be read/);
+    expect(() => createModelCatalog({ catalogDir: join(dir, "nope") })).toThrow(/can't be read/);
   });
 });

@@ -1,16 +1,16 @@
-import { AppError } from "../../lib/errors.ts";
-import { fullModelName, parseModelName, shortModelName } from "../../lib/resource-names.ts";
-import { loadCatalog } from "./catalog.ts";
-import type { AttachedModel, CatalogModel, ModelEntry } from "./catalog-schema.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { fullModelName, parseModelName, shortModelName } from "../../../lib/resource-names.ts";
+import { loadCatalog } from "../catalog.ts";
+import type { AttachedModel, CatalogModel, ModelEntry } from "../catalog-schema.ts";
 
-export interface ModelServiceOptions {
+export interface ModelCatalogOptions {
   catalogDir: string;
   /** Other names of models, exact and case-sensitive: `gpt-4o` → a full or short model name. An alias comes before a model of the same name. */
   aliases?: Readonly<Record<string, string>>;
   /** Answers for every catalog model that is not served here. Absent: none does. */
   fallbackModel?: string | undefined;
   /** Models of attached engines. One with the name of a catalog model takes its place. */
-  extraModels?: readonly AttachedModel[];
+  attachedModels?: readonly AttachedModel[];
 }
 
 export interface ResolvedModel {
@@ -22,7 +22,7 @@ export interface ResolvedModel {
   fallbackUsed: boolean;
 }
 
-export interface ModelService {
+export interface ModelCatalog {
   /**
    * The model that answers a request for `name`: full or short model name or alias.
    * @throws AppError NOT_FOUND with param `model`.
@@ -36,16 +36,16 @@ export interface ModelService {
   serverless(): readonly CatalogModel[];
 }
 
-interface Entry {
+interface CatalogEntry {
   model: CatalogModel | AttachedModel;
   isServed: boolean;
 }
 
 /** @throws Error with one line that names the file or setting when the catalog, an alias or the fallback can't be used. */
-export function createModelService(options: ModelServiceOptions): ModelService {
+export function createModelCatalog(options: ModelCatalogOptions): ModelCatalog {
   const catalog = loadCatalog(options.catalogDir);
-  const attached = options.extraModels ?? [];
-  const entries = new Map<string, Entry>();
+  const attached = options.attachedModels ?? [];
+  const entries = new Map<string, CatalogEntry>();
   for (const model of catalog) addModel(entries, { model, isServed: model.serverless });
   for (const model of attached) addModel(entries, { model, isServed: true });
   const served = [...new Set(entries.values())].filter((entry) => entry.isServed);
@@ -70,7 +70,7 @@ export function createModelService(options: ModelServiceOptions): ModelService {
   };
 }
 
-function addModel(entries: Map<string, Entry>, entry: Entry): void {
+function addModel(entries: Map<string, CatalogEntry>, entry: CatalogEntry): void {
   const name = parseModelName(entry.model.name);
   if (name === null || fullModelName(name) !== entry.model.name) {
     throw new Error(`${printable(entry.model.name)} is not named accounts/{account}/models/{model}.`);
@@ -79,7 +79,10 @@ function addModel(entries: Map<string, Entry>, entry: Entry): void {
   entries.set(shortModelName(name), entry);
 }
 
-function findFallback(entries: Map<string, Entry>, name: string | undefined): Entry["model"] | null {
+function findFallback(
+  entries: Map<string, CatalogEntry>,
+  name: string | undefined,
+): CatalogEntry["model"] | null {
   if (name === undefined) return null;
   const entry = entries.get(name);
   if (entry?.isServed) return entry.model;
@@ -88,7 +91,7 @@ function findFallback(entries: Map<string, Entry>, name: string | undefined): En
 }
 
 /** An alias stands for a model, never for another alias. */
-function addAliases(entries: Map<string, Entry>, aliases: Readonly<Record<string, string>>): void {
+function addAliases(entries: Map<string, CatalogEntry>, aliases: Readonly<Record<string, string>>): void {
   const found = Object.entries(aliases).map(([alias, target]) => {
     const entry = entries.get(target);
     if (entry !== undefined) return [alias, entry] as const;
@@ -99,7 +102,7 @@ function addAliases(entries: Map<string, Entry>, aliases: Readonly<Record<string
   for (const [alias, entry] of found) entries.set(alias, entry);
 }
 
-function lookUp(entries: Map<string, Entry>, name: string): Entry {
+function lookUp(entries: Map<string, CatalogEntry>, name: string): CatalogEntry {
   const entry = entries.get(name);
   if (entry !== undefined) return entry;
   throw new AppError("NOT_FOUND", `Model not found: ${printable(name)}`, { param: "model" });
