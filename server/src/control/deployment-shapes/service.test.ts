@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Principal } from "../accounts/service.ts";
-import { loadCatalog } from "../models/catalog.ts";
+import { loadCatalog } from "../models/catalog/load-catalog.ts";
 import type { ShapeModel } from "./service.ts";
 import { type ShapeTenants, startShapes } from "./testing.ts";
 

@@ -1,7 +1,7 @@
 import { AppError } from "../../lib/errors.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import type { Principal } from "../accounts/service.ts";
-import type { CatalogModel } from "./catalog-schema.ts";
+import type { CatalogModel } from "./catalog/schema.ts";
 import { type Context, seeNamed } from "./context.ts";
 import { modelTitle } from "./names.ts";
 import { PRECISIONS, type Precision } from "./schema.ts";

@@ -56,7 +56,7 @@ export async function importModel(
   if (request.awsS3Source === undefined) {
     const source = request.sourceModel || fullModelName({ accountId: LIBRARY_ACCOUNT, modelId: id });
     await resource.requireAccount(principal, accountId);
-    const row = await copyOfLibrary(context, principal, accountId, id, source);
+    const row = await copyCatalogModel(context, principal, accountId, id, source);
     return operationOf(row, true, await resource.answer(principal, row));
   }
   if (request.sourceModel) throw badRequest("sourceModel", "sourceModel: there is another source already.");
@@ -81,7 +81,7 @@ export async function importModel(
 }
 
 /** A model of the account that runs with the library's weights. */
-async function copyOfLibrary(
+async function copyCatalogModel(
   context: Context,
   principal: Principal,
   accountId: string,

@@ -3,7 +3,7 @@ import { expectAnswer } from "../../../test/conformance/control-plane-contract.t
 import { fullModelName } from "../../lib/resource-names.ts";
 import { TINY_LLAMA } from "../../model-files/testing.ts";
 import type { Someone } from "../api-keys/testing.ts";
-import { loadCatalog } from "./catalog.ts";
+import { loadCatalog } from "./catalog/load-catalog.ts";
 import { createModels } from "./service.ts";
 import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
 

@@ -5,8 +5,9 @@ import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../accounts/service.ts";
-import { loadCatalog } from "./catalog.ts";
-import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog-schema.ts";
+import { catalogRows } from "./catalog/catalog-rows.ts";
+import { loadCatalog } from "./catalog/load-catalog.ts";
+import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
 import type { Context } from "./context.ts";
 import { ModelResource, type Neighbours } from "./crud.ts";
 import {
@@ -17,7 +18,6 @@ import {
 } from "./description.ts";
 import { ModelFileWork } from "./file-work.ts";
 import { Imports } from "./imports.ts";
-import { libraryRows } from "./library.ts";
 import { importModel, prepareModel } from "./lifecycle.ts";
 import type {
   CreateModelRequest,
@@ -39,14 +39,14 @@ import { validateConfig } from "./validation.ts";
 import { ModelVersions } from "./versions.ts";
 import { ModelWeights, type OnPhase } from "./weights.ts";
 
+export { CatalogError } from "./catalog/load-catalog.ts";
 export {
   createModelCatalog,
   type ModelCatalog,
   type ModelCatalogOptions,
   type ResolvedModel,
 } from "./catalog/model-catalog.ts";
-export { CatalogError } from "./catalog.ts";
-export type { AttachedModel, CatalogModel, CatalogWeights, ModelEntry, ModelKind } from "./catalog-schema.ts";
+export type { AttachedModel, CatalogModel, CatalogWeights, ModelEntry, ModelKind } from "./catalog/schema.ts";
 export type { DeployableModel, ModelDescription } from "./description.ts";
 export { type DeployedModelRef, type Model, PRECISIONS } from "./schema.ts";
 
@@ -166,7 +166,7 @@ export async function createModels(deps: ModelsDeps): Promise<Models> {
   const catalog = loadCatalog(deps.catalogDir);
   const byName = new Map(catalog.map((model) => [model.name, model]));
   const store = modelStore(deps.database, deps.tokenSecret, () => clock.now());
-  await store.syncLibrary(libraryRows(catalog, attached, clock.now()));
+  await store.syncCatalog(catalogRows(catalog, attached, clock.now()));
   const weights = new ModelWeights({
     blobs,
     folder: deps.folder,

@@ -42,7 +42,7 @@ export interface ModelStore {
   hasVersion(uid: string, id: string): Promise<boolean>;
   countVersions(uid: string): Promise<number>;
   /** Makes the rows of the catalog and the settings what is given: others of theirs go, people's own models stay. */
-  syncLibrary(rows: readonly ModelRow[]): Promise<void>;
+  syncCatalog(rows: readonly ModelRow[]): Promise<void>;
 }
 
 export function modelStore({ db }: Pick<Database, "db">, tokenSecret: Buffer, now: () => number): ModelStore {
@@ -102,7 +102,7 @@ export function modelStore({ db }: Pick<Database, "db">, tokenSecret: Buffer, no
     hasVersion: async (uid, id) =>
       (await db.$count(modelVersions, and(eq(modelVersions.modelUid, uid), eq(modelVersions.id, id)))) > 0,
     countVersions: (uid) => db.$count(modelVersions, eq(modelVersions.modelUid, uid)),
-    syncLibrary: (rows) =>
+    syncCatalog: (rows) =>
       db.transaction(async (tx) => {
         const names = rows.map(({ accountId, id }) => `${accountId}/${id}`);
         const name = sql`(${models.accountId} || '/' || ${models.id})`;

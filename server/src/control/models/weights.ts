@@ -6,7 +6,7 @@ import { Singleflight } from "../../lib/singleflight.ts";
 import { convertLora, convertToGguf, ModelFileError } from "../../model-files/service.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { requireDiskSpace, toDiskFullError } from "../../platform/blobs/disk.ts";
-import type { CatalogWeights } from "./catalog-schema.ts";
+import type { CatalogWeights } from "./catalog/schema.ts";
 import { filePrefix } from "./files.ts";
 import { readModelName } from "./names.ts";
 import { type WeightType, weightType } from "./precisions.ts";

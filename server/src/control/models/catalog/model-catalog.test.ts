@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AppError } from "../../../lib/errors.ts";
-import type { AttachedModel } from "../catalog-schema.ts";
 import { createModelCatalog, type ModelCatalogOptions } from "./model-catalog.ts";
+import type { AttachedModel } from "./schema.ts";
 
 const catalogDir = fileURLToPath(new URL("../../../../../catalog", import.meta.url));
 const SERVED = "accounts/fireworks/models/smollm2-135m-instruct";

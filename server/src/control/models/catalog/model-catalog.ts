@@ -1,7 +1,7 @@
 import { AppError } from "../../../lib/errors.ts";
 import { fullModelName, parseModelName, shortModelName } from "../../../lib/resource-names.ts";
-import { loadCatalog } from "../catalog.ts";
-import type { AttachedModel, CatalogModel, ModelEntry } from "../catalog-schema.ts";
+import { loadCatalog } from "./load-catalog.ts";
+import type { AttachedModel, CatalogModel, ModelEntry } from "./schema.ts";
 
 export interface ModelCatalogOptions {
   catalogDir: string;

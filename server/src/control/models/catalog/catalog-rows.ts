@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import { parseModelName } from "../../lib/resource-names.ts";
-import type { AttachedModel, CatalogModel } from "./catalog-schema.ts";
-import type { ModelRow } from "./store.ts";
+import { parseModelName } from "../../../lib/resource-names.ts";
+import type { ModelRow } from "../store.ts";
+import type { AttachedModel, CatalogModel } from "./schema.ts";
 
 /**
  * The rows that show the catalog's models and those of attached engines, which take the place of a catalog model of the
  * same name. They can be seen by everybody.
  */
-export function libraryRows(
+export function catalogRows(
   catalog: readonly CatalogModel[],
   attached: readonly AttachedModel[],
   nowMs: number,

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TLocalizedValidationError } from "typebox/error";
 import { Value } from "typebox/value";
-import { parseWeightsSource } from "../../fleet/service.ts";
-import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
-import { CatalogFile, type CatalogModel } from "./catalog-schema.ts";
+import { parseWeightsSource } from "../../../fleet/service.ts";
+import { fullModelName, parseModelName } from "../../../lib/resource-names.ts";
+import { CatalogFile, type CatalogModel } from "./schema.ts";
 
 /** A catalog that can't be used; the message is one line that names the file and the field. */
 export class CatalogError extends Error {
