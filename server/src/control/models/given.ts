@@ -8,9 +8,9 @@ import {
   type BaseModelDetails,
   type ConversationConfig,
   ModelBody,
+  type ModelKind,
   ModelSpec,
   type PeftDetails,
-  type ResourceKind,
 } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 
@@ -23,7 +23,7 @@ const MAX_TEMPLATE_CHARS = 200_000;
 const MAX_LABEL_CHARS = 200;
 const MAX_CONTEXT_TOKENS = 100_000_000;
 const MAX_DRAFT_TOKENS = 32;
-const UPLOADED_KINDS: readonly ResourceKind[] = ["HF_BASE_MODEL", "HF_PEFT_ADDON"];
+const UPLOADED_KINDS: readonly ModelKind[] = ["HF_BASE_MODEL", "HF_PEFT_ADDON"];
 const SPEC_FIELDS = Object.keys(ModelSpec.properties) as (keyof ModelSpec)[];
 
 /**
@@ -151,7 +151,7 @@ function checkConversation({ style = "", system = "", template = "" }: Conversat
   checkText(`${at}.template`, template, MAX_TEMPLATE_CHARS);
 }
 
-function checkDetails(spec: ModelSpec, kind: ResourceKind, at: string): void {
+function checkDetails(spec: ModelSpec, kind: ModelKind, at: string): void {
   if (!UPLOADED_KINDS.includes(kind)) {
     const why = `models of the kind ${kind} can't be run here; there are ${UPLOADED_KINDS.join(" and ")}.`;
     throw badRequest(`${at}kind`, `${at}kind: ${why}`);

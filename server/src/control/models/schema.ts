@@ -16,7 +16,7 @@ export const MODEL_KINDS = [
   "EMBEDDING_MODEL",
   "SNAPSHOT_MODEL",
 ] as const;
-export type ResourceKind = (typeof MODEL_KINDS)[number];
+export type ModelKind = (typeof MODEL_KINDS)[number];
 export const CHECKPOINT_FORMATS = [
   "CHECKPOINT_FORMAT_UNSPECIFIED",
   "NATIVE",

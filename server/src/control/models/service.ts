@@ -46,7 +46,13 @@ export {
   type ModelCatalogOptions,
   type ResolvedModel,
 } from "./catalog/model-catalog.ts";
-export type { AttachedModel, CatalogModel, CatalogWeights, ModelEntry, ModelKind } from "./catalog/schema.ts";
+export type {
+  AttachedModel,
+  CatalogModel,
+  CatalogModelKind,
+  CatalogWeights,
+  ModelEntry,
+} from "./catalog/schema.ts";
 export type { DeployableModel, ModelDescription } from "./description.ts";
 export { type DeployedModelRef, type Model, PRECISIONS } from "./schema.ts";
 

@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 
 /** What kind of thing a model is, in the words of the control plane. */
-export const ModelKind = Type.Enum([
+export const CatalogModelKind = Type.Enum([
   "HF_BASE_MODEL",
   "HF_PEFT_ADDON",
   "FLUMINA_BASE_MODEL",
@@ -10,7 +10,7 @@ export const ModelKind = Type.Enum([
   "EMBEDDING_MODEL",
   "CUSTOM_MODEL",
 ]);
-export type ModelKind = Static<typeof ModelKind>;
+export type CatalogModelKind = Static<typeof CatalogModelKind>;
 
 const closed = { additionalProperties: false } as const;
 
@@ -31,7 +31,7 @@ export const CatalogModel = Type.Object(
     /** Full name, `accounts/{account}/models/{model}`. */
     name: Type.String({ maxLength: 143 }),
     displayName: Type.String({ minLength: 1, maxLength: 64 }),
-    kind: Type.Optional(ModelKind),
+    kind: Type.Optional(CatalogModelKind),
     /** SPDX identifier, or the name under which the licence is known. */
     license: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     /** When the weights were published, RFC 3339. */
@@ -64,7 +64,7 @@ export interface AttachedModel {
   /** Full name, `accounts/{account}/models/{model}`. */
   name: string;
   displayName: string;
-  kind?: ModelKind;
+  kind?: CatalogModelKind;
   modelType?: string;
   parameterCount?: number;
   /** When it was attached, RFC 3339. */
@@ -82,7 +82,7 @@ export interface ModelEntry {
   /** Seconds since the Unix epoch; 0 when unknown. */
   created: number;
   owned_by: string;
-  kind?: ModelKind;
+  kind?: CatalogModelKind;
   supports_chat: boolean;
   supports_image_input: boolean;
   supports_tools: boolean;
