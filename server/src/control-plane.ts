@@ -23,9 +23,9 @@ import { createDeployments, type FetchFile, type LaunchDeps } from "./control/de
 import {
   type AttachedModel,
   type CatalogWeights,
-  createModels,
+  createModelsService,
   type ModelCatalog,
-  type Models,
+  type ModelsService,
 } from "./control/models/service.ts";
 import { createQuotas, type Quotas } from "./control/quotas/service.ts";
 import { createReservations, type Reservations } from "./control/reservations/service.ts";
@@ -207,12 +207,12 @@ async function openBlobs({ config, database, clock, ownUrl }: ControlPlaneDeps):
 function openModels(
   deps: ControlPlaneDeps,
   more: Pick<
-    Parameters<typeof createModels>[0],
+    Parameters<typeof createModelsService>[0],
     "blobs" | "tokenSecret" | "accounts" | "users" | "modelRefs" | "inUse" | "withinQuota"
   >,
-): Promise<Models> {
+): Promise<ModelsService> {
   const { config, database, clock, log, attached } = deps;
-  return createModels({
+  return createModelsService({
     ...{ database, clock, log, attached, ...more },
     catalogDir: CATALOG_DIR,
     folder: join(config.dataDir, "models"),
@@ -231,7 +231,7 @@ function openDatasets(
   });
 }
 
-function launching(config: Config, models: Models): LaunchDeps {
+function launching(config: Config, models: ModelsService): LaunchDeps {
   return {
     engineFor: (workload) => engineFor(config, workload),
     fetchModel: (name, precision) => modelFetcher(models, name, precision === null ? {} : { precision }),
@@ -240,7 +240,7 @@ function launching(config: Config, models: Models): LaunchDeps {
 }
 
 function modelFetcher(
-  models: Models,
+  models: ModelsService,
   name: string,
   how: { precision?: string; asUploaded?: boolean },
 ): FetchFile {

@@ -6,7 +6,7 @@ import { expectAnswer } from "../../../test/conformance/control-plane-contract.t
 import { type TestS3, testS3 } from "../../../test/harness/s3.ts";
 import { writeTinyModel } from "../../model-files/testing.ts";
 import { createS3Client } from "../../platform/blobs/s3-client.ts";
-import { createModels } from "./service.ts";
+import { createModelsService } from "./service.ts";
 import { fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
 
 let s3: TestS3;
@@ -102,7 +102,7 @@ describe("an import from S3", () => {
     const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS };
     await t.succeed("POST", `${one}:import`, { awsS3Source });
     // Another process takes the work over; it does not have the keys to the bucket.
-    const heir = await createModels(t.deps);
+    const heir = await createModelsService(t.deps);
     await heir.tick();
     await heir.close();
     expect((await t.succeed("GET", one)).status).toEqual({
@@ -157,7 +157,7 @@ describe("two starts", () => {
         supportsTools: false,
       },
     ];
-    const second = await createModels({ ...t.deps, attached });
+    const second = await createModelsService({ ...t.deps, attached });
     expect(await count()).toBe(before + 1);
     expect((await t.call(t.operator.key, "GET", one)).json.description).toBe("Small");
     const found = await second.describe(t.alice.principal, "acme/attached");
@@ -166,7 +166,7 @@ describe("two starts", () => {
       code: "FAILED_PRECONDITION",
     });
     await second.close();
-    await (await createModels(t.deps)).close();
+    await (await createModelsService(t.deps)).close();
     expect(await count()).toBe(before);
   });
 
@@ -181,7 +181,7 @@ describe("two starts", () => {
         supportsTools: false,
       },
     ];
-    await (await createModels({ ...t.deps, attached })).close();
+    await (await createModelsService({ ...t.deps, attached })).close();
     expect(await t.succeed("GET", `${MODELS}/mine-first`)).toMatchObject({
       kind: "HF_BASE_MODEL",
       state: "UPLOADING",

@@ -4,7 +4,7 @@ import { fullModelName } from "../../lib/resource-names.ts";
 import { TINY_LLAMA } from "../../model-files/testing.ts";
 import type { Someone } from "../api-keys/testing.ts";
 import { loadCatalog } from "./catalog/load-catalog.ts";
-import { createModels } from "./service.ts";
+import { createModelsService } from "./service.ts";
 import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
 
 let t: ModelsSetup;
@@ -289,7 +289,7 @@ describe("the library", () => {
   });
 
   test("whose weights can't be had says so, and nothing of the machine", async () => {
-    const offline = await createModels({
+    const offline = await createModelsService({
       ...t.deps,
       fetchWeights: async () => {
         throw new Error("/root/.cache: nothing there");

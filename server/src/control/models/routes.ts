@@ -14,12 +14,12 @@ import {
   ValidateUploadQuery,
   VersionBody,
 } from "./schema.ts";
-import type { Models } from "./service.ts";
+import type { ModelsService } from "./service.ts";
 
 const PATH = "/v1/accounts/{account_id}/models";
 const ONE = `${PATH}/{model_id}`;
 
-export function modelResourceRoutes(models: Models): ResourceRoute[] {
+export function modelResourceRoutes(models: ModelsService): ResourceRoute[] {
   const id: IdOf = (params) => [params["account_id"]!, params["model_id"]!];
   return [
     defineRoute({
@@ -69,7 +69,7 @@ export function modelResourceRoutes(models: Models): ResourceRoute[] {
 
 type IdOf = (params: Record<string, string>) => [string, string];
 
-function fileRoutes(models: Models, id: IdOf): ResourceRoute[] {
+function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
   return [
     defineRoute({
       operationId: "getModelUploadEndpoint",
@@ -126,7 +126,7 @@ function fileRoutes(models: Models, id: IdOf): ResourceRoute[] {
   ];
 }
 
-function versionRoutes(models: Models, id: IdOf): ResourceRoute[] {
+function versionRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
   return [
     defineRoute({
       operationId: "createModelVersion",

@@ -57,7 +57,7 @@ export type { DeployableModel, ModelDescription } from "./description.ts";
 export { type DeployedModelRef, type Model, PRECISIONS } from "./schema.ts";
 
 /** All but `list` throw NOT_FOUND for what is not there or may not be seen; what writes, FORBIDDEN by role. */
-export interface Models {
+export interface ModelsService {
   /** An empty model in the state UPLOADING. @throws AppError BAD_REQUEST naming the field, ALREADY_EXISTS. */
   create(principal: Principal, accountId: string, request: CreateModelRequest): Promise<Model>;
   get(principal: Principal, accountId: string, id: string): Promise<Model>;
@@ -147,7 +147,7 @@ export interface Models {
   close(): Promise<void>;
 }
 
-export interface ModelsDeps extends Neighbours {
+export interface ModelsServiceDeps extends Neighbours {
   database: Pick<Database, "db" | "listen">;
   clock: Clock;
   log: Log;
@@ -167,7 +167,7 @@ export interface ModelsDeps extends Neighbours {
 }
 
 /** Brings the table's part that shows the library up to date. @throws CatalogError. */
-export async function createModels(deps: ModelsDeps): Promise<Models> {
+export async function createModelsService(deps: ModelsServiceDeps): Promise<ModelsService> {
   const { clock, blobs, attached } = deps;
   const catalog = loadCatalog(deps.catalogDir);
   const byName = new Map(catalog.map((model) => [model.name, model]));

@@ -12,14 +12,14 @@ import { createHttpServer } from "../../platform/http/server.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
 import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
 import { modelResourceRoutes } from "./routes.ts";
-import { createModels, type Models, type ModelsDeps } from "./service.ts";
+import { createModelsService, type ModelsService, type ModelsServiceDeps } from "./service.ts";
 
 export const MODELS = "/v1/accounts/acme/models";
 /** Of the catalog, with weights. */
 export const DEFAULT_MODEL = "accounts/fireworks/models/smollm2-135m-instruct";
 
 export interface ModelsSetup extends Tenants {
-  models: Models;
+  models: ModelsService;
   blobs: Blobs;
   /** A user of acme. */
   alice: Someone;
@@ -29,7 +29,7 @@ export interface ModelsSetup extends Tenants {
   folder: string;
   /** Removed at the end. */
   newFolder(): string;
-  deps: ModelsDeps;
+  deps: ModelsServiceDeps;
   /** One request as Alice that has to succeed: the answer's body. */
   succeed(method: string, path: string, body?: unknown): Promise<Json>;
   /** Makes a model and sends it a folder's files. */
@@ -37,10 +37,10 @@ export interface ModelsSetup extends Tenants {
 }
 
 /** Models on a real database and real files, over HTTP. */
-export async function startModels(more: Partial<ModelsDeps> = {}): Promise<ModelsSetup> {
+export async function startModels(more: Partial<ModelsServiceDeps> = {}): Promise<ModelsSetup> {
   const top = mkdtempSync(join(tmpdir(), "hearth-models-"));
-  let deps!: ModelsDeps;
-  let models!: Models;
+  let deps!: ModelsServiceDeps;
+  let models!: ModelsService;
   let origin = "";
   let blobServer!: Awaited<ReturnType<typeof createHttpServer>>;
   const tenants = await startTenants(async ({ database, clock, tokenSecret, accounts, users }) => {
@@ -70,7 +70,7 @@ export async function startModels(more: Partial<ModelsDeps> = {}): Promise<Model
       s3: { endpoint: null, region: "us-east-1" },
       ...more,
     };
-    models = await createModels(deps);
+    models = await createModelsService(deps);
     return modelResourceRoutes(models);
   });
   const alice = await tenants.someone("acme", "alice", "user");
