@@ -3,7 +3,13 @@ import { checkNewId } from "../../lib/resource-ids.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { authorize, canSee, notFound, type Principal, visibility } from "../accounts/service.ts";
-import { type Context, changeableModel, newRow, seeModel, seeNamed } from "./context.ts";
+import {
+  getVisibleModel,
+  getVisibleModelByName,
+  getWritableModel,
+  type ModelsDeps,
+  newRow,
+} from "./access.ts";
 import { blobPrefix } from "./files.ts";
 import { type Given, patched, readGiven } from "./given.ts";
 import { modelTitle } from "./names.ts";
@@ -23,11 +29,11 @@ export interface Neighbours {
 
 /** Models as clients list and change them. */
 export class ModelResource {
-  readonly #context: Context;
+  readonly #deps: ModelsDeps;
   readonly #neighbours: Neighbours;
 
-  constructor(context: Context, neighbours: Neighbours) {
-    this.#context = context;
+  constructor(context: ModelsDeps, neighbours: Neighbours) {
+    this.#deps = context;
     this.#neighbours = neighbours;
   }
 
@@ -36,13 +42,13 @@ export class ModelResource {
     if (request.cluster) throw badRequest("cluster", "cluster: there are no clusters of your own here.");
     checkNewId("modelId", request.modelId);
     const given = await this.#withNames(principal, readGiven(request.model ?? {}, "model."), "model.");
-    const row = newRow(this.#context, principal, accountId, request.modelId, given);
-    if (!(await this.#context.store.insert(row))) throw alreadyExists(accountId, request.modelId);
+    const row = newRow(this.#deps, principal, accountId, request.modelId, given);
+    if (!(await this.#deps.store.insert(row))) throw alreadyExists(accountId, request.modelId);
     return this.answer(principal, row);
   }
 
   async get(principal: Principal, accountId: string, id: string): Promise<Model> {
-    return this.answer(principal, await seeModel(this.#context, principal, accountId, id));
+    return this.answer(principal, await getVisibleModel(this.#deps, principal, accountId, id));
   }
 
   async list(
@@ -51,7 +57,7 @@ export class ModelResource {
     query: ListQuery,
   ): Promise<{ models: Model[]; nextPageToken: string; totalSize: number }> {
     const show = visibility(principal, accountId);
-    const { rows, nextPageToken, totalSize } = await this.#context.store.list(query, accountId, show);
+    const { rows, nextPageToken, totalSize } = await this.#deps.store.list(query, accountId, show);
     const emails = await this.#emails(principal, accountId, rows);
     const models = rows.map((row) => toModel(row, emails.get(row.createdBy) ?? "", []));
     return { models, nextPageToken, totalSize };
@@ -64,22 +70,22 @@ export class ModelResource {
     body: ModelBody,
     updateMask: string | undefined,
   ): Promise<Model> {
-    const seen = await changeableModel(this.#context, principal, accountId, id);
+    const seen = await getWritableModel(this.#deps, principal, accountId, id);
     const wish = (row: ModelRow): Given => patched(row, toModel(row, "", []), body, updateMask);
     await this.#withNames(principal, wish(seen), "");
-    const row = await this.#context.store.change(accountId, id, (current) => ({
+    const row = await this.#deps.store.change(accountId, id, (current) => ({
       ...current,
       ...wish(current),
-      updateTime: new Date(this.#context.clock.now()),
+      updateTime: new Date(this.#deps.clock.now()),
     }));
     if (row === null) throw notFound(modelTitle(accountId, id));
     return this.answer(principal, row);
   }
 
   async delete(principal: Principal, accountId: string, id: string): Promise<void> {
-    const { store, blobs, weights } = this.#context;
+    const { store, blobs, weights } = this.#deps;
     const title = modelTitle(accountId, id);
-    const seen = await changeableModel(this.#context, principal, accountId, id);
+    const seen = await getWritableModel(this.#deps, principal, accountId, id);
     const row = await store.delete(accountId, id, async (current) => {
       if (current.uid !== seen.uid) throw notFound(title);
       if (current.catalogDigest !== null) {
@@ -129,7 +135,7 @@ export class ModelResource {
   async #withNames(principal: Principal, given: Given, at: string): Promise<Given> {
     const spec = { ...given.spec };
     const find = async (field: string, name: string): Promise<string> => {
-      const row = await seeNamed(this.#context, principal, name);
+      const row = await getVisibleModelByName(this.#deps, principal, name);
       if (!isBase(row)) throw badRequest(at + field, `${at}${field} must be a base model.`);
       return fullModelName({ accountId: row.accountId, modelId: row.id });
     };

@@ -1,8 +1,8 @@
 import { AppError } from "../../lib/errors.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import type { Principal } from "../accounts/service.ts";
+import { getVisibleModelByName, type ModelsDeps } from "./access.ts";
 import type { CatalogModel } from "./catalog/schema.ts";
-import { type Context, seeNamed } from "./context.ts";
 import { modelTitle } from "./names.ts";
 import { PRECISIONS, type Precision } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
@@ -64,22 +64,22 @@ export type CatalogOf = (name: string) => CatalogModel | undefined;
 
 /** @throws AppError NOT_FOUND for what the principal may not see. */
 export async function describeModel(
-  context: Context,
+  context: ModelsDeps,
   catalogOf: CatalogOf,
   principal: Principal,
   name: string,
 ): Promise<ModelDescription> {
-  return describe(context, catalogOf, await seeNamed(context, principal, name));
+  return describe(context, catalogOf, await getVisibleModelByName(context, principal, name));
 }
 
 /** @throws AppError NOT_FOUND; FAILED_PRECONDITION for what can't be run here or not yet. */
 export async function deployableModel(
-  context: Context,
+  context: ModelsDeps,
   catalogOf: CatalogOf,
   principal: Principal,
   name: string,
 ): Promise<DeployableModel> {
-  const row = await seeNamed(context, principal, name);
+  const row = await getVisibleModelByName(context, principal, name);
   const description = await describe(context, catalogOf, row);
   const { kind } = description;
   const fail = (why: string): AppError =>
@@ -109,7 +109,7 @@ function precisionOf(text: string, fail: (why: string) => AppError): Precision {
   return precision;
 }
 
-async function describe(context: Context, catalogOf: CatalogOf, row: ModelRow): Promise<ModelDescription> {
+async function describe(context: ModelsDeps, catalogOf: CatalogOf, row: ModelRow): Promise<ModelDescription> {
   const { spec } = row;
   const name = fullModelName({ accountId: row.accountId, modelId: row.id });
   const baseModel = spec.peftDetails?.baseModel || null;
@@ -144,7 +144,7 @@ function kindOf({ kind, facts }: ModelRow): ModelDescription["kind"] {
   return kind === "HF_BASE_MODEL" || facts?.format === "attached" ? "base" : "other";
 }
 
-async function baseTalks({ weights }: Context, baseModel: string | null): Promise<boolean> {
+async function baseTalks({ weights }: ModelsDeps, baseModel: string | null): Promise<boolean> {
   if (baseModel === null) return false;
   const base = await weights.find(baseModel);
   return base?.spec.conversationConfig !== undefined;

@@ -2,13 +2,13 @@ import { AppError, toAppError } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
 import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
-import { type Context, failed, OK } from "./context.ts";
+import { failureStatus, type ModelsDeps, STATUS_OK } from "./access.ts";
 import type { Imports } from "./imports.ts";
 import { FILE_WORK, type FileWork, type ModelRow } from "./store.ts";
 import type { UploadChecks } from "./uploads.ts";
 
 export interface FileWorkDeps {
-  context: Context;
+  context: ModelsDeps;
   imports: Imports;
   checks: UploadChecks;
   database: Pick<Database, "db" | "listen">;
@@ -69,7 +69,7 @@ export class ModelFileWork {
       return null;
     }
     const precisions = [...new Set([...row.precisions, precision])];
-    await this.#change(row, { state: "READY", preparing: null, precisions, ...OK });
+    await this.#change(row, { state: "READY", preparing: null, precisions, ...STATUS_OK });
     return null;
   }
 
@@ -95,11 +95,11 @@ export class ModelFileWork {
     return null;
   }
 
-  #failure(error: unknown): ReturnType<typeof failed> {
+  #failure(error: unknown): ReturnType<typeof failureStatus> {
     const failure = toAppError(error);
     if (failure.status >= 500)
       this.#deps.log.warn({ err: failure.cause ?? failure }, "work on a model failed");
-    return failed(failure);
+    return failureStatus(failure);
   }
 
   /** Null when the model is gone. */

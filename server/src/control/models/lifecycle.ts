@@ -2,7 +2,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { checkNewId } from "../../lib/resource-ids.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import { LIBRARY_ACCOUNT, notFound, type Principal } from "../accounts/service.ts";
-import { type Context, changeableModel, newRow, OK, seeNamed } from "./context.ts";
+import { getVisibleModelByName, getWritableModel, type ModelsDeps, newRow, STATUS_OK } from "./access.ts";
 import { alreadyExists, type ModelResource } from "./crud.ts";
 import { type Imports, operationOf, readS3Wish } from "./imports.ts";
 import { modelTitle } from "./names.ts";
@@ -14,14 +14,14 @@ import { refuseUnlessUploading } from "./uploads.ts";
 
 /** Begins to make the weights for a precision; the state is PREPARING until they are there. */
 export async function prepareModel(
-  context: Context,
+  context: ModelsDeps,
   principal: Principal,
   accountId: string,
   id: string,
   wanted: Precision = "FP8",
 ): Promise<void> {
   const precision = wanted === "PRECISION_UNSPECIFIED" ? "FP8" : wanted;
-  const seen = await changeableModel(context, principal, accountId, id);
+  const seen = await getWritableModel(context, principal, accountId, id);
   weightType(precision);
   if (seen.precisions.includes(precision)) return;
   const begin = (row: ModelRow): ModelRow => {
@@ -34,7 +34,7 @@ export async function prepareModel(
       );
     }
     const updateTime = new Date(context.clock.now());
-    return { ...row, ...OK, state: "PREPARING", preparing: precision, updateTime };
+    return { ...row, ...STATUS_OK, state: "PREPARING", preparing: precision, updateTime };
   };
   if ((await context.store.change(accountId, id, begin, "prepare")) === null)
     throw notFound(modelTitle(accountId, id));
@@ -42,7 +42,7 @@ export async function prepareModel(
 
 /** From a bucket into a model that waits for its files, or from the library as a new model of the account. */
 export async function importModel(
-  context: Context,
+  context: ModelsDeps,
   imports: Imports,
   resource: ModelResource,
   principal: Principal,
@@ -61,13 +61,13 @@ export async function importModel(
   }
   if (request.sourceModel) throw badRequest("sourceModel", "sourceModel: there is another source already.");
   const wish = readS3Wish(request.awsS3Source);
-  const seen = await changeableModel(context, principal, accountId, id);
+  const seen = await getWritableModel(context, principal, accountId, id);
   const begin = (row: ModelRow): ModelRow => {
     refuseUnlessUploading(row);
     if (imports.wishOf(row.uid) !== undefined)
       throw new AppError("ABORTED", `${modelTitle(accountId, id)} is being imported already.`);
     imports.add(row.uid, wish);
-    return { ...row, ...OK, updateTime: new Date(context.clock.now()) };
+    return { ...row, ...STATUS_OK, updateTime: new Date(context.clock.now()) };
   };
   try {
     const row = await context.store.change(accountId, id, begin, "import");
@@ -82,14 +82,14 @@ export async function importModel(
 
 /** A model of the account that runs with the library's weights. */
 async function copyCatalogModel(
-  context: Context,
+  context: ModelsDeps,
   principal: Principal,
   accountId: string,
   id: string,
   sourceName: string,
 ): Promise<ModelRow> {
   checkNewId("modelId", id);
-  const source = await seeNamed(context, principal, sourceName);
+  const source = await getVisibleModelByName(context, principal, sourceName);
   if (source.facts?.format !== "catalog" || !isBase(source) || source.importedFrom !== "") {
     throw badRequest("sourceModel", "sourceModel must be a base model of the library.");
   }

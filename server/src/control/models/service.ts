@@ -5,10 +5,10 @@ import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../accounts/service.ts";
+import type { ModelsDeps } from "./access.ts";
 import { catalogRows } from "./catalog/catalog-rows.ts";
 import { loadCatalog } from "./catalog/load-catalog.ts";
 import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
-import type { Context } from "./context.ts";
 import { ModelResource, type Neighbours } from "./crud.ts";
 import {
   type DeployableModel,
@@ -183,7 +183,7 @@ export async function createModelsService(deps: ModelsServiceDeps): Promise<Mode
   const { withinQuota = (_accountId, make) => make() } = deps;
   const insert: ModelStore["insert"] = (row, work) =>
     withinQuota(row.accountId, () => store.insert(row, work));
-  const context: Context = { store: { ...store, insert }, clock, blobs, weights };
+  const context: ModelsDeps = { store: { ...store, insert }, clock, blobs, weights };
   const resource = new ModelResource(context, deps);
   const versions = new ModelVersions(context, resource);
   const imports = new Imports({ blobs, server: deps.s3 });

@@ -2,7 +2,7 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 import { applyMask, parseMask } from "../../lib/field-mask.ts";
 import { Singleflight } from "../../lib/singleflight.ts";
 import { canSee, type Principal } from "../accounts/service.ts";
-import { type Context, changeableModel, failed, OK, seeModel } from "./context.ts";
+import { failureStatus, getVisibleModel, getWritableModel, type ModelsDeps, STATUS_OK } from "./access.ts";
 import { blobPrefix, filePrefix, uploadKey, withFiles } from "./files.ts";
 import { modelTitle } from "./names.ts";
 import {
@@ -20,7 +20,7 @@ const DOWNLOAD_URL_MS = 3_600_000;
 
 /** URLs that take files of these sizes, in place of declared ones of the same names. */
 export async function uploadEndpoint(
-  context: Context,
+  context: ModelsDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -28,7 +28,7 @@ export async function uploadEndpoint(
   origin: string,
 ): Promise<object> {
   const mask = parseMask("readMask", request.readMask ?? "", UploadEndpoint);
-  await changeableModel(context, principal, accountId, id);
+  await getWritableModel(context, principal, accountId, id);
   const sizes = Object.fromEntries(
     Object.entries(request.filenameToSize).map(([name, sizeBytes]) => [name, Number(sizeBytes)]),
   );
@@ -56,13 +56,13 @@ export async function uploadEndpoint(
 
 /** URLs that give the files, to the account that owns them. */
 export async function downloadEndpoint(
-  context: Context,
+  context: ModelsDeps,
   principal: Principal,
   accountId: string,
   id: string,
   origin: string,
 ): Promise<DownloadEndpoint> {
-  const row = await seeModel(context, principal, accountId, id);
+  const row = await getVisibleModel(context, principal, accountId, id);
   if (!canSee(principal, accountId, false)) {
     throw new AppError("FORBIDDEN", "A public model can be used by everybody; its files are its account's.");
   }
@@ -84,12 +84,12 @@ export async function downloadEndpoint(
 
 /** Checks uploads, each model's once at a time: who asks meanwhile gets the same answer. */
 export class UploadChecks {
-  readonly #context: Context;
+  readonly #deps: ModelsDeps;
   readonly #work = new Singleflight<string[]>();
   readonly #closing = new AbortController();
 
-  constructor(context: Context) {
-    this.#context = context;
+  constructor(context: ModelsDeps) {
+    this.#deps = context;
   }
 
   /** Makes the model READY, and gives warnings. */
@@ -107,7 +107,7 @@ export class UploadChecks {
     if (trustRemoteCode) refuse("trustRemoteCode", "code in an upload is never run.");
     if (configOnly)
       refuse("configOnly", "all files are checked; use validateModelConfig for a configuration alone.");
-    const row = await changeableModel(this.#context, principal, accountId, id);
+    const row = await getWritableModel(this.#deps, principal, accountId, id);
     if (row.state !== "UPLOADING") return [];
     return this.check(row);
   }
@@ -123,12 +123,12 @@ export class UploadChecks {
   }
 
   async #check(seen: ModelRow, signal: AbortSignal): Promise<string[]> {
-    const { blobs, weights } = this.#context;
+    const { blobs, weights } = this.#deps;
     try {
       await sealFiles(blobs, seen);
       const { warnings, ...found } = await checkFiles(weights, seen, signal);
       await this.#change(seen, (row) => {
-        if (row.revision === seen.revision) return { ...found, ...OK, state: "READY" };
+        if (row.revision === seen.revision) return { ...found, ...STATUS_OK, state: "READY" };
         throw new AppError(
           "ABORTED",
           `${modelTitle(row.accountId, row.id)} changed while it was checked; try again.`,
@@ -140,13 +140,13 @@ export class UploadChecks {
     } catch (error) {
       signal.throwIfAborted();
       const refusal = toAppError(error);
-      if (refusal.code === "BAD_REQUEST") await this.#change(seen, () => failed(refusal));
+      if (refusal.code === "BAD_REQUEST") await this.#change(seen, () => failureStatus(refusal));
       throw refusal;
     }
   }
 
   async #change(seen: ModelRow, change: (row: ModelRow) => Partial<ModelRow>): Promise<void> {
-    const { store, clock } = this.#context;
+    const { store, clock } = this.#deps;
     const changed = await store.change(seen.accountId, seen.id, (row) => {
       if (row.uid !== seen.uid) throw gone(row.accountId, row.id);
       return { ...row, ...change(row), updateTime: new Date(clock.now()) };

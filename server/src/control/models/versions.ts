@@ -3,7 +3,7 @@ import { sanitizeForMessage } from "../../lib/field-names.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import { notFound, type Principal } from "../accounts/service.ts";
-import { type Context, changeableModel, seeModel } from "./context.ts";
+import { getVisibleModel, getWritableModel, type ModelsDeps } from "./access.ts";
 import type { ModelResource } from "./crud.ts";
 import { modelTitle } from "./names.ts";
 import type { DeployVersionRequest, ModelVersion, Operation } from "./schema.ts";
@@ -15,11 +15,11 @@ const MAX_VERSIONS = 1_000;
  * versions run alike.
  */
 export class ModelVersions {
-  readonly #context: Context;
+  readonly #deps: ModelsDeps;
   readonly #resource: ModelResource;
 
-  constructor(context: Context, resource: ModelResource) {
-    this.#context = context;
+  constructor(context: ModelsDeps, resource: ModelResource) {
+    this.#deps = context;
     this.#resource = resource;
   }
 
@@ -31,23 +31,23 @@ export class ModelVersions {
     id = randomId(),
   ): Promise<ModelVersion> {
     checkNewId("versionId", id);
-    const row = await changeableModel(this.#context, principal, accountId, modelId);
+    const row = await getWritableModel(this.#deps, principal, accountId, modelId);
     const fail = (why: string): AppError =>
       new AppError("FAILED_PRECONDITION", `${modelTitle(accountId, modelId)} ${why}`);
     if (row.state === "UPLOADING") throw fail("is UPLOADING: only a READY model has versions.");
     if ((await this.count(principal, accountId, modelId)) >= MAX_VERSIONS)
       throw fail(`has ${MAX_VERSIONS} versions.`);
     const snapshot = { ...(await this.#resource.answer(principal, row)), deployedModelRefs: [] };
-    const createTime = new Date(this.#context.clock.now());
-    if (!(await this.#context.store.insertVersion({ modelUid: row.uid, id, snapshot, createTime }))) {
+    const createTime = new Date(this.#deps.clock.now());
+    if (!(await this.#deps.store.insertVersion({ modelUid: row.uid, id, snapshot, createTime }))) {
       throw new AppError("ALREADY_EXISTS", `Version ${id} already exists.`, { param: "versionId" });
     }
     return { name: `${snapshot.name}/versions/${id}`, createTime: createTime.toISOString(), snapshot };
   }
 
   async count(principal: Principal, accountId: string, modelId: string): Promise<number> {
-    return this.#context.store.countVersions(
-      (await seeModel(this.#context, principal, accountId, modelId)).uid,
+    return this.#deps.store.countVersions(
+      (await getVisibleModel(this.#deps, principal, accountId, modelId)).uid,
     );
   }
 
@@ -59,9 +59,9 @@ export class ModelVersions {
     id: string,
     { deployment, rolloutStrategy }: DeployVersionRequest,
   ): Promise<Operation> {
-    const row = await changeableModel(this.#context, principal, accountId, modelId);
+    const row = await getWritableModel(this.#deps, principal, accountId, modelId);
     const name = fullModelName({ accountId, modelId });
-    if (!(await this.#context.store.hasVersion(row.uid, id)))
+    if (!(await this.#deps.store.hasVersion(row.uid, id)))
       throw notFound(`Version ${name}/versions/${sanitizeForMessage(id)}`);
     const { deployedModelRefs } = await this.#resource.answer(principal, row);
     if (!deployedModelRefs.some((ref) => ref.deployment === deployment)) {

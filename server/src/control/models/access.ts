@@ -9,7 +9,7 @@ import type { ModelRow, ModelStore } from "./store.ts";
 import type { ModelWeights } from "./weights.ts";
 
 /** What the parts of the service share. */
-export interface Context {
+export interface ModelsDeps {
   store: ModelStore;
   clock: Clock;
   blobs: Blobs;
@@ -17,8 +17,8 @@ export interface Context {
 }
 
 /** A model that the principal may see. @throws AppError NOT_FOUND. */
-export async function seeModel(
-  { store }: Pick<Context, "store">,
+export async function getVisibleModel(
+  { store }: Pick<ModelsDeps, "store">,
   principal: Principal,
   accountId: string,
   id: string,
@@ -29,18 +29,18 @@ export async function seeModel(
 }
 
 /** The same by a full or short name. */
-export function seeNamed(
-  context: Pick<Context, "store">,
+export function getVisibleModelByName(
+  context: Pick<ModelsDeps, "store">,
   principal: Principal,
   name: string,
 ): Promise<ModelRow> {
   const { accountId, modelId } = readModelName(name);
-  return seeModel(context, principal, accountId, modelId);
+  return getVisibleModel(context, principal, accountId, modelId);
 }
 
 /** A model that the principal may change. @throws AppError NOT_FOUND, FORBIDDEN. */
-export async function changeableModel(
-  { store }: Context,
+export async function getWritableModel(
+  { store }: ModelsDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -55,7 +55,7 @@ export async function changeableModel(
 
 /** A model without files. */
 export function newRow(
-  { clock }: Pick<Context, "clock">,
+  { clock }: Pick<ModelsDeps, "clock">,
   principal: Principal,
   accountId: string,
   id: string,
@@ -72,7 +72,7 @@ export function newRow(
     precisions: [],
     preparing: null,
     importedFrom: "",
-    ...OK,
+    ...STATUS_OK,
     catalogDigest: null,
     createdBy: principal.userId,
     createTime: now,
@@ -84,7 +84,7 @@ export function newRow(
 
 type ModelStatus = Pick<ModelRow, "statusCode" | "statusMessage">;
 
-export const OK: ModelStatus = { statusCode: "OK", statusMessage: "" };
+export const STATUS_OK: ModelStatus = { statusCode: "OK", statusMessage: "" };
 
 const STATUS_CODES: Partial<Record<ErrorCode, string>> = {
   BAD_REQUEST: "INVALID_ARGUMENT",
@@ -96,6 +96,6 @@ const STATUS_CODES: Partial<Record<ErrorCode, string>> = {
 };
 
 /** What the resource says about an operation that failed. */
-export function failed({ code, message }: AppError): ModelStatus {
+export function failureStatus({ code, message }: AppError): ModelStatus {
   return { statusCode: STATUS_CODES[code] ?? "INTERNAL", statusMessage: message };
 }
