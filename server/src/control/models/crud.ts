@@ -18,7 +18,7 @@ import type { CreateModelRequest, DeployedModelRef, Model, ModelBody } from "./s
 import type { ModelRow } from "./store.ts";
 
 /** What models need of other resources. */
-export interface Neighbours {
+export interface RelatedResources {
   accounts: { exists(accountId: string): Promise<boolean> };
   users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
   /** Where a model is deployed, as far as the principal may see it. Absent: nowhere. */
@@ -28,27 +28,31 @@ export interface Neighbours {
 }
 
 /** Models as clients list and change them. */
-export class ModelResource {
+export class ModelCrud {
   readonly #deps: ModelsDeps;
-  readonly #neighbours: Neighbours;
+  readonly #related: RelatedResources;
 
-  constructor(context: ModelsDeps, neighbours: Neighbours) {
+  constructor(context: ModelsDeps, neighbours: RelatedResources) {
     this.#deps = context;
-    this.#neighbours = neighbours;
+    this.#related = neighbours;
   }
 
   async create(principal: Principal, accountId: string, request: CreateModelRequest): Promise<Model> {
     await this.requireAccount(principal, accountId);
     if (request.cluster) throw badRequest("cluster", "cluster: there are no clusters of your own here.");
     checkNewId("modelId", request.modelId);
-    const given = await this.#withNames(principal, readGiven(request.model ?? {}, "model."), "model.");
+    const given = await this.#resolveModelNames(
+      principal,
+      readGiven(request.model ?? {}, "model."),
+      "model.",
+    );
     const row = newRow(this.#deps, principal, accountId, request.modelId, given);
     if (!(await this.#deps.store.insert(row))) throw alreadyExists(accountId, request.modelId);
-    return this.answer(principal, row);
+    return this.view(principal, row);
   }
 
   async get(principal: Principal, accountId: string, id: string): Promise<Model> {
-    return this.answer(principal, await getVisibleModel(this.#deps, principal, accountId, id));
+    return this.view(principal, await getVisibleModel(this.#deps, principal, accountId, id));
   }
 
   async list(
@@ -72,14 +76,14 @@ export class ModelResource {
   ): Promise<Model> {
     const seen = await getWritableModel(this.#deps, principal, accountId, id);
     const wish = (row: ModelRow): Given => patched(row, toModel(row, "", []), body, updateMask);
-    await this.#withNames(principal, wish(seen), "");
+    await this.#resolveModelNames(principal, wish(seen), "");
     const row = await this.#deps.store.change(accountId, id, (current) => ({
       ...current,
       ...wish(current),
       updateTime: new Date(this.#deps.clock.now()),
     }));
     if (row === null) throw notFound(modelTitle(accountId, id));
-    return this.answer(principal, row);
+    return this.view(principal, row);
   }
 
   async delete(principal: Principal, accountId: string, id: string): Promise<void> {
@@ -94,7 +98,7 @@ export class ModelResource {
           `${title} comes with the platform; it can be hidden: set public to false.`,
         );
       }
-      const use = await this.#neighbours.inUse?.(fullModelName({ accountId, modelId: id }));
+      const use = await this.#related.inUse?.(fullModelName({ accountId, modelId: id }));
       if (use) throw new AppError("FAILED_PRECONDITION", use);
     });
     if (row === null) throw notFound(title);
@@ -107,15 +111,15 @@ export class ModelResource {
   async requireAccount(principal: Principal, accountId: string): Promise<void> {
     const account = `Account accounts/${accountId}`;
     authorize(principal, accountId, "write", account);
-    if (!(await this.#neighbours.accounts.exists(accountId))) throw notFound(account);
+    if (!(await this.#related.accounts.exists(accountId))) throw notFound(account);
   }
 
   /** One model as the principal sees it. */
-  async answer(principal: Principal, row: ModelRow): Promise<Model> {
+  async view(principal: Principal, row: ModelRow): Promise<Model> {
     const name = fullModelName({ accountId: row.accountId, modelId: row.id });
     const [emails, refs] = await Promise.all([
       this.#emails(principal, row.accountId, [row]),
-      this.#neighbours.modelRefs?.(principal, name) ?? [],
+      this.#related.modelRefs?.(principal, name) ?? [],
     ]);
     return toModel(row, emails.get(row.createdBy) ?? "", refs);
   }
@@ -128,11 +132,11 @@ export class ModelResource {
   ): Promise<ReadonlyMap<string, string>> {
     const ids = [...new Set(rows.map(({ createdBy }) => createdBy))].filter((id) => id !== "");
     if (ids.length === 0 || !canSee(principal, accountId, false)) return new Map();
-    return this.#neighbours.users.emailsOf(accountId, ids);
+    return this.#related.users.emailsOf(accountId, ids);
   }
 
   /** The models that a body names, by their full names. @throws AppError NOT_FOUND, BAD_REQUEST naming the field. */
-  async #withNames(principal: Principal, given: Given, at: string): Promise<Given> {
+  async #resolveModelNames(principal: Principal, given: Given, at: string): Promise<Given> {
     const spec = { ...given.spec };
     const find = async (field: string, name: string): Promise<string> => {
       const row = await getVisibleModelByName(this.#deps, principal, name);

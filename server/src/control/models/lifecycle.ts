@@ -3,7 +3,7 @@ import { checkNewId } from "../../lib/resource-ids.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import { LIBRARY_ACCOUNT, notFound, type Principal } from "../accounts/service.ts";
 import { getVisibleModelByName, getWritableModel, type ModelsDeps, newRow, STATUS_OK } from "./access.ts";
-import { alreadyExists, type ModelResource } from "./crud.ts";
+import { alreadyExists, type ModelCrud } from "./crud.ts";
 import { type Imports, operationOf, readS3Wish } from "./imports.ts";
 import { modelTitle } from "./names.ts";
 import { weightType } from "./precisions.ts";
@@ -44,7 +44,7 @@ export async function prepareModel(
 export async function importModel(
   context: ModelsDeps,
   imports: Imports,
-  resource: ModelResource,
+  resource: ModelCrud,
   principal: Principal,
   accountId: string,
   id: string,
@@ -57,7 +57,7 @@ export async function importModel(
     const source = request.sourceModel || fullModelName({ accountId: LIBRARY_ACCOUNT, modelId: id });
     await resource.requireAccount(principal, accountId);
     const row = await copyCatalogModel(context, principal, accountId, id, source);
-    return operationOf(row, true, await resource.answer(principal, row));
+    return operationOf(row, true, await resource.view(principal, row));
   }
   if (request.sourceModel) throw badRequest("sourceModel", "sourceModel: there is another source already.");
   const wish = readS3Wish(request.awsS3Source);

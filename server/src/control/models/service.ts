@@ -9,7 +9,7 @@ import type { ModelsDeps } from "./access.ts";
 import { catalogRows } from "./catalog/catalog-rows.ts";
 import { loadCatalog } from "./catalog/load-catalog.ts";
 import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
-import { ModelResource, type Neighbours } from "./crud.ts";
+import { ModelCrud, type RelatedResources } from "./crud.ts";
 import {
   type DeployableModel,
   deployableModel,
@@ -147,7 +147,7 @@ export interface ModelsService {
   close(): Promise<void>;
 }
 
-export interface ModelsServiceDeps extends Neighbours {
+export interface ModelsServiceDeps extends RelatedResources {
   database: Pick<Database, "db" | "listen">;
   clock: Clock;
   log: Log;
@@ -184,7 +184,7 @@ export async function createModelsService(deps: ModelsServiceDeps): Promise<Mode
   const insert: ModelStore["insert"] = (row, work) =>
     withinQuota(row.accountId, () => store.insert(row, work));
   const context: ModelsDeps = { store: { ...store, insert }, clock, blobs, weights };
-  const resource = new ModelResource(context, deps);
+  const resource = new ModelCrud(context, deps);
   const versions = new ModelVersions(context, resource);
   const imports = new Imports({ blobs, server: deps.s3 });
   const checks = new UploadChecks(context);

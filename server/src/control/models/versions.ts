@@ -4,7 +4,7 @@ import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import { notFound, type Principal } from "../accounts/service.ts";
 import { getVisibleModel, getWritableModel, type ModelsDeps } from "./access.ts";
-import type { ModelResource } from "./crud.ts";
+import type { ModelCrud } from "./crud.ts";
 import { modelTitle } from "./names.ts";
 import type { DeployVersionRequest, ModelVersion, Operation } from "./schema.ts";
 
@@ -16,11 +16,11 @@ const MAX_VERSIONS = 1_000;
  */
 export class ModelVersions {
   readonly #deps: ModelsDeps;
-  readonly #resource: ModelResource;
+  readonly #crud: ModelCrud;
 
-  constructor(context: ModelsDeps, resource: ModelResource) {
+  constructor(context: ModelsDeps, resource: ModelCrud) {
     this.#deps = context;
-    this.#resource = resource;
+    this.#crud = resource;
   }
 
   /** @throws AppError BAD_REQUEST, ALREADY_EXISTS, FAILED_PRECONDITION unless READY or with 1,000 versions. */
@@ -37,7 +37,7 @@ export class ModelVersions {
     if (row.state === "UPLOADING") throw fail("is UPLOADING: only a READY model has versions.");
     if ((await this.count(principal, accountId, modelId)) >= MAX_VERSIONS)
       throw fail(`has ${MAX_VERSIONS} versions.`);
-    const snapshot = { ...(await this.#resource.answer(principal, row)), deployedModelRefs: [] };
+    const snapshot = { ...(await this.#crud.view(principal, row)), deployedModelRefs: [] };
     const createTime = new Date(this.#deps.clock.now());
     if (!(await this.#deps.store.insertVersion({ modelUid: row.uid, id, snapshot, createTime }))) {
       throw new AppError("ALREADY_EXISTS", `Version ${id} already exists.`, { param: "versionId" });
@@ -63,7 +63,7 @@ export class ModelVersions {
     const name = fullModelName({ accountId, modelId });
     if (!(await this.#deps.store.hasVersion(row.uid, id)))
       throw notFound(`Version ${name}/versions/${sanitizeForMessage(id)}`);
-    const { deployedModelRefs } = await this.#resource.answer(principal, row);
+    const { deployedModelRefs } = await this.#crud.view(principal, row);
     if (!deployedModelRefs.some((ref) => ref.deployment === deployment)) {
       const why = `is not deployed on ${sanitizeForMessage(deployment)}: create a deployment of it.`;
       throw new AppError("FAILED_PRECONDITION", `Model ${name} ${why}`, { param: "deployment" });
