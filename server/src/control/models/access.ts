@@ -3,7 +3,7 @@ import type { AppError, ErrorCode } from "../../lib/errors.ts";
 import { randomId } from "../../lib/resource-ids.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { authorize, canSee, notFound, type Principal } from "../accounts/service.ts";
-import type { Given } from "./given.ts";
+import type { ModelFields } from "./fields.ts";
 import { modelTitle, readModelName } from "./names.ts";
 import type { ModelRow, ModelStore } from "./store.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -59,7 +59,7 @@ export function newRow(
   principal: Principal,
   accountId: string,
   id: string,
-  given: Given,
+  given: ModelFields,
 ): ModelRow {
   const now = new Date(clock.now());
   return {

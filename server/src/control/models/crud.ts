@@ -10,8 +10,8 @@ import {
   type ModelsDeps,
   newRow,
 } from "./access.ts";
+import { applyPatch, type ModelFields, parseFields } from "./fields.ts";
 import { blobPrefix } from "./files.ts";
-import { type Given, patched, readGiven } from "./given.ts";
 import { modelTitle } from "./names.ts";
 import { isBase, toModel } from "./resource.ts";
 import type { CreateModelRequest, DeployedModelRef, Model, ModelBody } from "./schema.ts";
@@ -43,7 +43,7 @@ export class ModelCrud {
     checkNewId("modelId", request.modelId);
     const given = await this.#resolveModelNames(
       principal,
-      readGiven(request.model ?? {}, "model."),
+      parseFields(request.model ?? {}, "model."),
       "model.",
     );
     const row = newRow(this.#deps, principal, accountId, request.modelId, given);
@@ -75,7 +75,7 @@ export class ModelCrud {
     updateMask: string | undefined,
   ): Promise<Model> {
     const seen = await getWritableModel(this.#deps, principal, accountId, id);
-    const wish = (row: ModelRow): Given => patched(row, toModel(row, "", []), body, updateMask);
+    const wish = (row: ModelRow): ModelFields => applyPatch(row, toModel(row, "", []), body, updateMask);
     await this.#resolveModelNames(principal, wish(seen), "");
     const row = await this.#deps.store.change(accountId, id, (current) => ({
       ...current,
@@ -136,7 +136,7 @@ export class ModelCrud {
   }
 
   /** The models that a body names, by their full names. @throws AppError NOT_FOUND, BAD_REQUEST naming the field. */
-  async #resolveModelNames(principal: Principal, given: Given, at: string): Promise<Given> {
+  async #resolveModelNames(principal: Principal, given: ModelFields, at: string): Promise<ModelFields> {
     const spec = { ...given.spec };
     const find = async (field: string, name: string): Promise<string> => {
       const row = await getVisibleModelByName(this.#deps, principal, name);

@@ -8,8 +8,8 @@ import {
   ModelFileError,
 } from "../../model-files/service.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
+import { checkContextLength } from "./fields.ts";
 import { filePrefix, uploadKey } from "./files.ts";
-import { checkContext } from "./given.ts";
 import { FIRST_PRECISIONS, GGUF_PRECISIONS } from "./precisions.ts";
 import { isBase } from "./resource.ts";
 import type { ConversationConfig, ModelSpec, ValidateModelConfigRequest } from "./schema.ts";
@@ -118,7 +118,7 @@ function baseModel(row: ModelRow, found: FileFacts): Validated {
     ...common(spec, found, warnings),
     supportsLora: found.supportsLora && spec.supportsLora !== false,
   };
-  checkContext({ facts }, filled.contextLength ?? 0);
+  checkContextLength({ facts }, filled.contextLength ?? 0);
   // What is uploaded as GGUF is run as it is.
   const precisions = found.format === "gguf" ? (GGUF_PRECISIONS[found.weightType] ?? []) : FIRST_PRECISIONS;
   return { spec: filled, facts, precisions: [...precisions], warnings };
@@ -157,7 +157,7 @@ function addon(
     ...common(spec, { ...found, contextLength: base.spec.contextLength ?? null }, warnings),
     supportsLora: false,
   };
-  checkContext({ facts }, filled.contextLength ?? 0);
+  checkContextLength({ facts }, filled.contextLength ?? 0);
   return { spec: filled, facts, precisions: [], warnings };
 }
 

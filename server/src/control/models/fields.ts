@@ -15,7 +15,7 @@ import {
 import type { ModelRow } from "./store.ts";
 
 /** The columns that a client fills. */
-export type Given = Pick<ModelRow, "displayName" | "kind" | "public" | "spec">;
+export type ModelFields = Pick<ModelRow, "displayName" | "kind" | "public" | "spec">;
 
 const MAX_DESCRIPTION_CHARS = 999;
 const MAX_URL_CHARS = 2_000;
@@ -31,7 +31,7 @@ const SPEC_FIELDS = Object.keys(ModelSpec.properties) as (keyof ModelSpec)[];
  * @param at what the fields' names begin with in refusals: `model.`
  * @throws AppError BAD_REQUEST naming the field.
  */
-export function readGiven(body: ModelBody, at: string): Given {
+export function parseFields(body: ModelBody, at: string): ModelFields {
   const { displayName = "", kind = "KIND_UNSPECIFIED" } = body;
   const spec = Object.fromEntries(
     SPEC_FIELDS.filter((field) => body[field] !== undefined).map((field) => [field, body[field]]),
@@ -62,12 +62,12 @@ const CHANGEABLE: ReadonlySet<string> = new Set(
  * @param current the resource as the client sees it
  * @throws AppError BAD_REQUEST naming the field.
  */
-export function patched(
+export function applyPatch(
   row: ModelRow,
   current: object,
   body: ModelBody,
   updateMask: string | undefined,
-): Given {
+): ModelFields {
   const paths = updatePaths(updateMask, body, ModelBody);
   const next: ModelBody = mergePatch<ModelBody>(current, body, paths);
   for (const field of new Set(paths.map((path) => path.split(".")[0] as keyof ModelBody))) {
@@ -83,26 +83,26 @@ export function patched(
     if (next[field] === undefined) delete kept[field];
     else Object.assign(kept, { [field]: next[field] });
   }
-  checkContext(row, kept.contextLength ?? 0);
+  checkContextLength(row, kept.contextLength ?? 0);
   if (changed.includes("supportsLora") && kept.supportsLora && row.facts?.supportsLora === false)
     throw badRequest("supportsLora", "supportsLora: addons can't be loaded on these files.");
-  return row.catalogDigest === null ? readGiven(kept, "") : readLibrary(kept);
+  return row.catalogDigest === null ? parseFields(kept, "") : parseCatalogFields(kept);
 }
 
 /** @throws AppError BAD_REQUEST for a context that the model's files don't allow. */
-export function checkContext({ facts }: Pick<ModelRow, "facts">, contextLength: number): void {
+export function checkContextLength({ facts }: Pick<ModelRow, "facts">, contextLength: number): void {
   const most = facts?.contextLength ?? Number.POSITIVE_INFINITY;
   if (contextLength > most)
     throw badRequest("contextLength", `contextLength: the model's files allow at most ${most} tokens.`);
 }
 
 /** Entries of the catalog are of any kind; their texts are the operator's. */
-function readLibrary({
+function parseCatalogFields({
   displayName = "",
   public: isPublic = false,
   kind = "CUSTOM_MODEL",
   ...rest
-}: ModelBody): Given {
+}: ModelBody): ModelFields {
   checkDisplayName("displayName", displayName);
   checkTexts(rest, "");
   checkNumbers(rest, "");
