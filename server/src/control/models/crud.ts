@@ -13,9 +13,9 @@ import {
 import { applyPatch, type ModelFields, parseFields } from "./fields.ts";
 import { blobPrefix } from "./files.ts";
 import { modelTitle } from "./names.ts";
-import { isBase, toModel } from "./resource.ts";
 import type { CreateModelRequest, DeployedModelRef, Model, ModelBody } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
+import { isBaseModel, modelView } from "./view.ts";
 
 /** What models need of other resources. */
 export interface RelatedResources {
@@ -63,7 +63,7 @@ export class ModelCrud {
     const show = visibility(principal, accountId);
     const { rows, nextPageToken, totalSize } = await this.#deps.store.list(query, accountId, show);
     const emails = await this.#emails(principal, accountId, rows);
-    const models = rows.map((row) => toModel(row, emails.get(row.createdBy) ?? "", []));
+    const models = rows.map((row) => modelView(row, emails.get(row.createdBy) ?? "", []));
     return { models, nextPageToken, totalSize };
   }
 
@@ -75,7 +75,7 @@ export class ModelCrud {
     updateMask: string | undefined,
   ): Promise<Model> {
     const seen = await getWritableModel(this.#deps, principal, accountId, id);
-    const wish = (row: ModelRow): ModelFields => applyPatch(row, toModel(row, "", []), body, updateMask);
+    const wish = (row: ModelRow): ModelFields => applyPatch(row, modelView(row, "", []), body, updateMask);
     await this.#resolveModelNames(principal, wish(seen), "");
     const row = await this.#deps.store.change(accountId, id, (current) => ({
       ...current,
@@ -121,7 +121,7 @@ export class ModelCrud {
       this.#emails(principal, row.accountId, [row]),
       this.#related.modelRefs?.(principal, name) ?? [],
     ]);
-    return toModel(row, emails.get(row.createdBy) ?? "", refs);
+    return modelView(row, emails.get(row.createdBy) ?? "", refs);
   }
 
   /** People's addresses are their account's business. */
@@ -140,7 +140,7 @@ export class ModelCrud {
     const spec = { ...given.spec };
     const find = async (field: string, name: string): Promise<string> => {
       const row = await getVisibleModelByName(this.#deps, principal, name);
-      if (!isBase(row)) throw badRequest(at + field, `${at}${field} must be a base model.`);
+      if (!isBaseModel(row)) throw badRequest(at + field, `${at}${field} must be a base model.`);
       return fullModelName({ accountId: row.accountId, modelId: row.id });
     };
     if (spec.peftDetails?.baseModel) {

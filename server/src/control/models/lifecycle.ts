@@ -7,10 +7,10 @@ import { alreadyExists, type ModelCrud } from "./crud.ts";
 import { type Imports, operationOf, readS3Wish } from "./imports.ts";
 import { modelTitle } from "./names.ts";
 import { weightType } from "./precisions.ts";
-import { isBase } from "./resource.ts";
 import type { ImportModelRequest, Operation, Precision } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 import { refuseUnlessUploading } from "./uploads.ts";
+import { isBaseModel } from "./view.ts";
 
 /** Begins to make the weights for a precision; the state is PREPARING until they are there. */
 export async function prepareModel(
@@ -90,7 +90,7 @@ async function copyCatalogModel(
 ): Promise<ModelRow> {
   checkNewId("modelId", id);
   const source = await getVisibleModelByName(context, principal, sourceName);
-  if (source.facts?.format !== "catalog" || !isBase(source) || source.importedFrom !== "") {
+  if (source.facts?.format !== "catalog" || !isBaseModel(source) || source.importedFrom !== "") {
     throw badRequest("sourceModel", "sourceModel must be a base model of the library.");
   }
   const name = fullModelName({ accountId: source.accountId, modelId: source.id });

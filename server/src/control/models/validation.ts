@@ -11,10 +11,10 @@ import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { checkContextLength } from "./fields.ts";
 import { filePrefix, uploadKey } from "./files.ts";
 import { FIRST_PRECISIONS, GGUF_PRECISIONS } from "./precisions.ts";
-import { isBase } from "./resource.ts";
 import type { ConversationConfig, ModelSpec, ValidateModelConfigRequest } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 import type { ModelFacts } from "./table.ts";
+import { isBaseModel } from "./view.ts";
 import type { ModelWeights } from "./weights.ts";
 
 const MAX_TEMPLATE_CHARS = 200_000;
@@ -59,7 +59,7 @@ export async function checkFiles(
   try {
     const folder = await weights.uploadedFolder(row, signal, quiet);
     const found = await inspect(folder, signal);
-    if (isBase(row)) return baseModel(row, found);
+    if (isBaseModel(row)) return baseModel(row, found);
     if (found.format !== "peft") {
       const why = "The files are those of a base model: make the model with the kind HF_BASE_MODEL.";
       throw badRequest("kind", why);

@@ -4,7 +4,7 @@ import type { BaseModelDetails, DeployedModelRef, Model, PeftDetails } from "./s
 import type { ModelRow } from "./store.ts";
 
 /** The resource as clients see it. @param email the maker's */
-export function toModel(row: ModelRow, email: string, refs: readonly DeployedModelRef[]): Model {
+export function modelView(row: ModelRow, email: string, refs: readonly DeployedModelRef[]): Model {
   const { spec, facts } = row;
   const isConverted = facts?.format === "huggingface";
   return {
@@ -19,7 +19,7 @@ export function toModel(row: ModelRow, email: string, refs: readonly DeployedMod
     kind: row.kind,
     githubUrl: spec.githubUrl ?? "",
     huggingFaceUrl: spec.huggingFaceUrl ?? "",
-    ...(isBase(row) ? { baseModelDetails: baseModelDetails(row) } : {}),
+    ...(isBaseModel(row) ? { baseModelDetails: baseModelDetails(row) } : {}),
     ...(row.kind === "HF_PEFT_ADDON" ? { peftDetails: peftDetails(row) } : {}),
     public: row.public,
     ...(spec.conversationConfig === undefined ? {} : { conversationConfig: spec.conversationConfig }),
@@ -51,7 +51,7 @@ export function toModel(row: ModelRow, email: string, refs: readonly DeployedMod
   };
 }
 
-export function isBase(row: Pick<ModelRow, "kind">): boolean {
+export function isBaseModel(row: Pick<ModelRow, "kind">): boolean {
   return row.kind === "HF_BASE_MODEL";
 }
 
