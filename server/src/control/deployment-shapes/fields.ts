@@ -2,7 +2,7 @@ import { checkDisplayName, checkText } from "../../lib/display-text.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
 import type { Principal } from "../accounts/service.ts";
-import type { ModelDescription } from "../models/service.ts";
+import type { ModelInfo } from "../models/service.ts";
 import type { ShapeFields, ShapeSpec } from "./schema.ts";
 import { checkDeploymentSize } from "./size.ts";
 
@@ -10,7 +10,7 @@ const MAX_DESCRIPTION_CHARS = 999;
 
 /** A model as far as shapes look at it. */
 export type ShapeModel = Pick<
-  ModelDescription,
+  ModelInfo,
   "kind" | "baseModel" | "supportsLora" | "contextLength" | "modelType" | "parameterCount"
 >;
 

@@ -10,15 +10,10 @@ import { catalogRows } from "./catalog/catalog-rows.ts";
 import { loadCatalog } from "./catalog/load-catalog.ts";
 import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
 import { ModelCrud, type RelatedResources } from "./crud.ts";
-import {
-  type DeployableModel,
-  deployableModel,
-  describeModel,
-  type ModelDescription,
-} from "./description.ts";
 import { ModelFileWork } from "./file-work.ts";
 import { Imports } from "./imports.ts";
 import { importModel, prepareModel } from "./lifecycle.ts";
+import { type DeployableModel, getDeployableModel, getModelInfo, type ModelInfo } from "./model-info.ts";
 import type {
   CreateModelRequest,
   DeployVersionRequest,
@@ -53,7 +48,7 @@ export type {
   CatalogWeights,
   ModelEntry,
 } from "./catalog/schema.ts";
-export type { DeployableModel, ModelDescription } from "./description.ts";
+export type { DeployableModel, ModelInfo } from "./model-info.ts";
 export { type DeployedModelRef, type Model, PRECISIONS } from "./schema.ts";
 
 /** All but `list` throw NOT_FOUND for what is not there or may not be seen; what writes, FORBIDDEN by role. */
@@ -136,7 +131,7 @@ export interface ModelsService {
   validateConfig(request: ValidateModelConfigRequest): Promise<void>;
 
   /** Any model that the principal may see, by full or short name. */
-  describe(principal: Principal, name: string): Promise<ModelDescription>;
+  describe(principal: Principal, name: string): Promise<ModelInfo>;
   /** The same for one that can be run. @throws AppError FAILED_PRECONDITION for what can't be, or not yet. */
   deployable(principal: Principal, name: string): Promise<DeployableModel>;
 
@@ -207,8 +202,8 @@ export async function createModelsService(deps: ModelsServiceDeps): Promise<Mode
     countVersions: (...request) => versions.count(...request),
     deployVersion: (...request) => versions.deploy(...request),
     validateConfig,
-    describe: (principal, name) => describeModel(context, catalogOf, principal, name),
-    deployable: (principal, name) => deployableModel(context, catalogOf, principal, name),
+    describe: (principal, name) => getModelInfo(context, catalogOf, principal, name),
+    deployable: (principal, name) => getDeployableModel(context, catalogOf, principal, name),
     async start() {
       await weights.sweep(clock.now());
       await work.start();

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Principal } from "../accounts/service.ts";
-import type { ModelDescription } from "../models/service.ts";
+import type { ModelInfo } from "../models/service.ts";
 
 /** Owners change what a model is called or which chat template it brings; that late it is noticed. */
 const MAX_AGE_MS = 60_000;
@@ -9,11 +9,11 @@ const PLATFORM: Principal = { accountId: "", keyId: "", userId: "", role: "admin
 
 /** What is known of the models that are deployed. */
 export class Descriptions {
-  readonly #describe: (principal: Principal, name: string) => Promise<ModelDescription>;
+  readonly #describe: (principal: Principal, name: string) => Promise<ModelInfo>;
   readonly #clock: Clock;
-  readonly #known = new Map<string, { description: ModelDescription; atMs: number }>();
+  readonly #known = new Map<string, { description: ModelInfo; atMs: number }>();
 
-  constructor(describe: (principal: Principal, name: string) => Promise<ModelDescription>, clock: Clock) {
+  constructor(describe: (principal: Principal, name: string) => Promise<ModelInfo>, clock: Clock) {
     this.#describe = describe;
     this.#clock = clock;
   }
@@ -29,7 +29,7 @@ export class Descriptions {
     }
   }
 
-  get(name: string): ModelDescription | undefined {
+  get(name: string): ModelInfo | undefined {
     return this.#known.get(name)?.description;
   }
 

@@ -21,7 +21,7 @@ import {
   SERVING_CHANNEL,
   stepDeployment,
 } from "../deployments/service.ts";
-import type { ModelCatalog, ModelDescription, ModelEntry } from "../models/service.ts";
+import type { ModelCatalog, ModelEntry, ModelInfo } from "../models/service.ts";
 import { Descriptions } from "./descriptions.ts";
 import { FleetSide, type FleetSideDeps } from "./fleet-side.ts";
 import { nameOnDirectRoute } from "./names.ts";
@@ -37,7 +37,7 @@ export interface ServingDeps extends Omit<FleetSideDeps, "fleet"> {
   deployedModels: DeployedModels;
   /** The library: what is served from it, aliases, the fallback. */
   library: ModelCatalog;
-  describe(principal: Principal, name: string): Promise<ModelDescription>;
+  describe(principal: Principal, name: string): Promise<ModelInfo>;
 }
 
 /** A request to a deployment's direct route. */

@@ -8,7 +8,7 @@ import { PRECISIONS, type Precision } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 
 /** What the rest of the platform wants to know of a model. */
-export interface ModelDescription {
+export interface ModelInfo {
   /** Full name. */
   name: string;
   /** Another one means other files, even when the name is the same. */
@@ -41,7 +41,7 @@ export interface ModelDescription {
   engine: string;
 }
 
-export interface DeployableModel extends ModelDescription {
+export interface DeployableModel extends ModelInfo {
   kind: "base" | "addon";
   /**
    * Brings the model's file in the engine's form (GGUF; of addons the adapter's) to this host. It is made once and kept.
@@ -60,27 +60,27 @@ export interface DeployableModel extends ModelDescription {
 
 const DEFAULT_ENGINE = "llama-cpp";
 
-export type CatalogOf = (name: string) => CatalogModel | undefined;
+export type FindCatalogModel = (name: string) => CatalogModel | undefined;
 
 /** @throws AppError NOT_FOUND for what the principal may not see. */
-export async function describeModel(
+export async function getModelInfo(
   context: ModelsDeps,
-  catalogOf: CatalogOf,
+  catalogOf: FindCatalogModel,
   principal: Principal,
   name: string,
-): Promise<ModelDescription> {
-  return describe(context, catalogOf, await getVisibleModelByName(context, principal, name));
+): Promise<ModelInfo> {
+  return modelInfoOf(context, catalogOf, await getVisibleModelByName(context, principal, name));
 }
 
 /** @throws AppError NOT_FOUND; FAILED_PRECONDITION for what can't be run here or not yet. */
-export async function deployableModel(
+export async function getDeployableModel(
   context: ModelsDeps,
-  catalogOf: CatalogOf,
+  catalogOf: FindCatalogModel,
   principal: Principal,
   name: string,
 ): Promise<DeployableModel> {
   const row = await getVisibleModelByName(context, principal, name);
-  const description = await describe(context, catalogOf, row);
+  const description = await modelInfoOf(context, catalogOf, row);
   const { kind } = description;
   const fail = (why: string): AppError =>
     new AppError("FAILED_PRECONDITION", `${modelTitle(row.accountId, row.id)} ${why}`);
@@ -109,7 +109,11 @@ function precisionOf(text: string, fail: (why: string) => AppError): Precision {
   return precision;
 }
 
-async function describe(context: ModelsDeps, catalogOf: CatalogOf, row: ModelRow): Promise<ModelDescription> {
+async function modelInfoOf(
+  context: ModelsDeps,
+  catalogOf: FindCatalogModel,
+  row: ModelRow,
+): Promise<ModelInfo> {
   const { spec } = row;
   const name = fullModelName({ accountId: row.accountId, modelId: row.id });
   const baseModel = spec.peftDetails?.baseModel || null;
@@ -130,7 +134,7 @@ async function describe(context: ModelsDeps, catalogOf: CatalogOf, row: ModelRow
     defaultDraftModel: spec.defaultDraftModel || null,
     defaultDraftTokenCount: spec.defaultDraftTokenCount || null,
     // An addon without words of its own talks as its base model does.
-    supportsChat: spec.conversationConfig !== undefined || (await baseTalks(context, baseModel)),
+    supportsChat: spec.conversationConfig !== undefined || (await baseSupportsChat(context, baseModel)),
     supportsImageInput: spec.supportsImageInput ?? false,
     supportsTools: spec.supportsTools ?? false,
     chatTemplate: spec.conversationConfig?.template || null,
@@ -139,12 +143,12 @@ async function describe(context: ModelsDeps, catalogOf: CatalogOf, row: ModelRow
   };
 }
 
-function kindOf({ kind, facts }: ModelRow): ModelDescription["kind"] {
+function kindOf({ kind, facts }: ModelRow): ModelInfo["kind"] {
   if (kind === "HF_PEFT_ADDON") return "addon";
   return kind === "HF_BASE_MODEL" || facts?.format === "attached" ? "base" : "other";
 }
 
-async function baseTalks({ weights }: ModelsDeps, baseModel: string | null): Promise<boolean> {
+async function baseSupportsChat({ weights }: ModelsDeps, baseModel: string | null): Promise<boolean> {
   if (baseModel === null) return false;
   const base = await weights.find(baseModel);
   return base?.spec.conversationConfig !== undefined;
