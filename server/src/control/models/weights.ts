@@ -7,12 +7,12 @@ import { convertLora, convertToGguf, ModelFileError } from "../../model-files/se
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { requireDiskSpace, toDiskFullError } from "../../platform/blobs/disk.ts";
 import type { CatalogWeights } from "./catalog/schema.ts";
+import { StagingDir } from "./files/staging-dir.ts";
 import { filePrefix } from "./files.ts";
 import { readModelName } from "./names.ts";
 import { type WeightType, weightType } from "./precisions.ts";
 import type { Precision } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
-import { Workshop } from "./workshop.ts";
 
 const BYTES_PER_PARAMETER: Readonly<Record<WeightType, number>> = { F16: 2, Q8_0: 34 / 32 };
 
@@ -33,20 +33,20 @@ export interface WeightsDeps {
 export class ModelWeights {
   readonly #deps: WeightsDeps;
   readonly #work = new Singleflight<void>();
-  readonly #workshop: Workshop;
+  readonly #stagingDir: StagingDir;
 
   constructor(deps: WeightsDeps) {
     this.#deps = deps;
-    this.#workshop = new Workshop(join(deps.folder, "making"));
+    this.#stagingDir = new StagingDir(join(deps.folder, "making"));
   }
 
   /** Removes what killed processes have left unfinished. */
   sweep(nowMs: number): Promise<void> {
-    return this.#workshop.sweep(nowMs);
+    return this.#stagingDir.sweep(nowMs);
   }
 
   close(): Promise<void> {
-    return this.#workshop.close();
+    return this.#stagingDir.close();
   }
 
   /**
@@ -205,7 +205,7 @@ export class ModelWeights {
       async (shared, report) => {
         if (await exists(path)) return;
         try {
-          await this.#workshop.make(path, (partial) => make(partial, shared, report));
+          await this.#stagingDir.write(path, (partial) => make(partial, shared, report));
         } catch (error) {
           if (error instanceof ModelFileError) throw unusable(row, `can't be run. ${error.message}`);
           throw toDiskFullError(error);

@@ -1,30 +1,35 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { renameDurably } from "../../platform/blobs/disk.ts";
-import { formatIdentity, ownIdentity, parseIdentity, processState } from "../../platform/process/identity.ts";
+import { renameDurably } from "../../../platform/blobs/disk.ts";
+import {
+  formatIdentity,
+  ownIdentity,
+  parseIdentity,
+  processState,
+} from "../../../platform/process/identity.ts";
 
 /** What nobody can say more of is left behind when it is this old: its owner was on another host, or before a reboot. */
 const UNSEEN_OWNER_MS = 24 * 3_600_000;
 const OWNER_FILE = "owner.json";
 
 /** Where files are made before they are whole: each process in a folder of its own, so that a killed one's is known as such. */
-export class Workshop {
+export class StagingDir {
   readonly #folder: string;
-  readonly #own: string;
+  readonly #ownFolder: string;
   #opening: Promise<void> | null = null;
 
   /** @param folder absolute; for all processes that share it. */
   constructor(folder: string) {
     this.#folder = folder;
-    this.#own = join(folder, randomUUID());
+    this.#ownFolder = join(folder, randomUUID());
   }
 
   /** Has `make` write a file, and puts it in its place once it is whole. */
-  async make(path: string, make: (partial: string) => Promise<void>): Promise<void> {
+  async write(path: string, make: (partial: string) => Promise<void>): Promise<void> {
     this.#opening ??= this.#open();
     await this.#opening;
-    const partial = join(this.#own, randomUUID());
+    const partial = join(this.#ownFolder, randomUUID());
     try {
       await make(partial);
       await renameDurably(partial, path);
@@ -42,12 +47,12 @@ export class Workshop {
   }
 
   async close(): Promise<void> {
-    await rm(this.#own, { recursive: true, force: true });
+    await rm(this.#ownFolder, { recursive: true, force: true });
   }
 
   async #open(): Promise<void> {
-    await mkdir(this.#own, { recursive: true, mode: 0o700 });
-    await writeFile(join(this.#own, OWNER_FILE), formatIdentity(ownIdentity()));
+    await mkdir(this.#ownFolder, { recursive: true, mode: 0o700 });
+    await writeFile(join(this.#ownFolder, OWNER_FILE), formatIdentity(ownIdentity()));
   }
 }
 

@@ -10,8 +10,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { formatIdentity, ownIdentity } from "../../platform/process/identity.ts";
-import { Workshop } from "./workshop.ts";
+import { formatIdentity, ownIdentity } from "../../../platform/process/identity.ts";
+import { StagingDir } from "./staging-dir.ts";
 
 const top = mkdtempSync(join(tmpdir(), "hearth-workshop-"));
 afterAll(() => rmSync(top, { recursive: true, force: true }));
@@ -28,10 +28,10 @@ function left(folder: string, name: string, owner: string | null, changedMs = NO
 
 test("what is made is in its place whole, or nothing of it is left", async () => {
   const folder = join(top, "making");
-  const workshop = new Workshop(folder);
-  await workshop.make(join(top, "a/file"), async (path) => writeFileSync(path, "whole"));
+  const workshop = new StagingDir(folder);
+  await workshop.write(join(top, "a/file"), async (path) => writeFileSync(path, "whole"));
   expect(readFileSync(join(top, "a/file"), "utf8")).toBe("whole");
-  const failing = workshop.make(join(top, "a/other"), async (path) => {
+  const failing = workshop.write(join(top, "a/other"), async (path) => {
     writeFileSync(path, "half");
     throw new Error("no more");
   });
@@ -52,6 +52,6 @@ test("what killed processes have left is removed, what others are at stays", asy
   left(folder, "elsewhere", formatIdentity({ ...own, place: "another host" }));
   left(folder, "elsewhere-old", formatIdentity({ ...own, place: "another host" }), NOW_MS - 2 * 86_400_000);
   left(folder, "beginning", null);
-  await new Workshop(folder).sweep(NOW_MS);
+  await new StagingDir(folder).sweep(NOW_MS);
   expect(readdirSync(folder).sort()).toEqual(["alive", "beginning", "elsewhere"]);
 });
