@@ -3,13 +3,13 @@ import type { Database } from "../../platform/db/database.ts";
 import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { failureStatus, type ModelsDeps, STATUS_OK } from "./access.ts";
-import type { Imports } from "./imports.ts";
+import type { S3Imports } from "./files/imports.ts";
 import { FILE_WORK, type FileWork, type ModelRow } from "./store.ts";
 import type { UploadChecks } from "./uploads.ts";
 
 export interface FileWorkDeps {
   context: ModelsDeps;
-  imports: Imports;
+  imports: S3Imports;
   checks: UploadChecks;
   database: Pick<Database, "db" | "listen">;
   log: Log;

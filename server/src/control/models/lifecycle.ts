@@ -4,7 +4,7 @@ import { fullModelName } from "../../lib/resource-names.ts";
 import { LIBRARY_ACCOUNT, notFound, type Principal } from "../accounts/service.ts";
 import { getVisibleModelByName, getWritableModel, type ModelsDeps, newRow, STATUS_OK } from "./access.ts";
 import { alreadyExists, type ModelCrud } from "./crud.ts";
-import { type Imports, operationOf, readS3Wish } from "./imports.ts";
+import { importOperation, parseS3ImportSource, type S3Imports } from "./files/imports.ts";
 import { modelTitle } from "./names.ts";
 import { weightType } from "./precisions.ts";
 import type { ImportModelRequest, Operation, Precision } from "./schema.ts";
@@ -43,7 +43,7 @@ export async function prepareModel(
 /** From a bucket into a model that waits for its files, or from the library as a new model of the account. */
 export async function importModel(
   context: ModelsDeps,
-  imports: Imports,
+  imports: S3Imports,
   resource: ModelCrud,
   principal: Principal,
   accountId: string,
@@ -57,14 +57,14 @@ export async function importModel(
     const source = request.sourceModel || fullModelName({ accountId: LIBRARY_ACCOUNT, modelId: id });
     await resource.requireAccount(principal, accountId);
     const row = await copyCatalogModel(context, principal, accountId, id, source);
-    return operationOf(row, true, await resource.view(principal, row));
+    return importOperation(row, true, await resource.view(principal, row));
   }
   if (request.sourceModel) throw badRequest("sourceModel", "sourceModel: there is another source already.");
-  const wish = readS3Wish(request.awsS3Source);
+  const wish = parseS3ImportSource(request.awsS3Source);
   const seen = await getWritableModel(context, principal, accountId, id);
   const begin = (row: ModelRow): ModelRow => {
     refuseUnlessUploading(row);
-    if (imports.wishOf(row.uid) !== undefined)
+    if (imports.sourceOf(row.uid) !== undefined)
       throw new AppError("ABORTED", `${modelTitle(accountId, id)} is being imported already.`);
     imports.add(row.uid, wish);
     return { ...row, ...STATUS_OK, updateTime: new Date(context.clock.now()) };
@@ -72,10 +72,10 @@ export async function importModel(
   try {
     const row = await context.store.change(accountId, id, begin, "import");
     if (row === null) throw notFound(modelTitle(accountId, id));
-    return operationOf(row, false);
+    return importOperation(row, false);
   } catch (error) {
     // Also when it was added and the change then failed.
-    if (imports.wishOf(seen.uid) === wish) imports.forget(seen.uid);
+    if (imports.sourceOf(seen.uid) === wish) imports.forget(seen.uid);
     throw error;
   }
 }

@@ -11,7 +11,7 @@ import { loadCatalog } from "./catalog/load-catalog.ts";
 import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
 import { ModelCrud, type RelatedResources } from "./crud.ts";
 import { ModelFileWork } from "./file-work.ts";
-import { Imports } from "./imports.ts";
+import { S3Imports } from "./files/imports.ts";
 import { importModel, prepareModel } from "./lifecycle.ts";
 import { type DeployableModel, getDeployableModel, getModelInfo, type ModelInfo } from "./model-info.ts";
 import type {
@@ -181,7 +181,7 @@ export async function createModelsService(deps: ModelsServiceDeps): Promise<Mode
   const context: ModelsDeps = { store: { ...store, insert }, clock, blobs, weights };
   const resource = new ModelCrud(context, deps);
   const versions = new ModelVersions(context, resource);
-  const imports = new Imports({ blobs, server: deps.s3 });
+  const imports = new S3Imports({ blobs, server: deps.s3 });
   const checks = new UploadChecks(context);
   const work = new ModelFileWork({ context, imports, checks, database: deps.database, log: deps.log });
   const catalogOf = (name: string): CatalogModel | undefined => byName.get(name);

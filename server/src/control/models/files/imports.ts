@@ -1,13 +1,13 @@
-import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
-import { fullModelName } from "../../lib/resource-names.ts";
-import type { Blobs } from "../../platform/blobs/blobs.ts";
-import type { S3Server } from "../../platform/blobs/s3-server.ts";
-import { filePrefix, MAX_FILES, withFiles } from "./files.ts";
-import type { ImportModelRequest } from "./schema.ts";
-import type { ModelRow } from "./store.ts";
+import { AppError, badRequest, toAppError } from "../../../lib/errors.ts";
+import { fullModelName } from "../../../lib/resource-names.ts";
+import type { Blobs } from "../../../platform/blobs/blobs.ts";
+import type { S3Server } from "../../../platform/blobs/s3-server.ts";
+import { filePrefix, MAX_FILES, withFiles } from "../files.ts";
+import type { ImportModelRequest } from "../schema.ts";
+import type { ModelRow } from "../store.ts";
 
 /** A folder of a bucket, and the keys to it; null: it is public. */
-export interface S3Wish {
+export interface S3ImportSource {
   bucket: string;
   path: string;
   credentials: { accessKeyId: string; secretAccessKey: string } | null;
@@ -17,7 +17,7 @@ const MAX_PATH_CHARS = 500;
 const MAX_WAITING = 100;
 
 /** @throws AppError BAD_REQUEST naming the field. */
-export function readS3Wish(source: NonNullable<ImportModelRequest["awsS3Source"]>): S3Wish {
+export function parseS3ImportSource(source: NonNullable<ImportModelRequest["awsS3Source"]>): S3ImportSource {
   const { s3Bucket = "", s3Path = "", roleArn = "", accessKeyId = "", accessSecret = "" } = source;
   const fail = (field: string, why: string): never => {
     throw badRequest(`awsS3Source.${field}`, `awsS3Source.${field} ${why}`);
@@ -37,8 +37,8 @@ export function readS3Wish(source: NonNullable<ImportModelRequest["awsS3Source"]
 }
 
 /** Imports under way in this process. Keys to buckets are in memory alone: an import does not outlive its process. */
-export class Imports {
-  readonly #wishes = new Map<string, S3Wish>();
+export class S3Imports {
+  readonly #sources = new Map<string, S3ImportSource>();
   readonly #deps: { blobs: Blobs; server: S3Server };
 
   constructor(deps: { blobs: Blobs; server: S3Server }) {
@@ -46,20 +46,20 @@ export class Imports {
   }
 
   /** What is being imported into the model. */
-  wishOf(uid: string): S3Wish | undefined {
-    return this.#wishes.get(uid);
+  sourceOf(uid: string): S3ImportSource | undefined {
+    return this.#sources.get(uid);
   }
 
   /** @throws AppError UNAVAILABLE when too many wait. */
-  add(uid: string, wish: S3Wish): void {
-    if (this.#wishes.size >= MAX_WAITING) {
+  add(uid: string, wish: S3ImportSource): void {
+    if (this.#sources.size >= MAX_WAITING) {
       throw new AppError("UNAVAILABLE", "Too many imports are waiting.", { retryAfterS: 60 });
     }
-    this.#wishes.set(uid, wish);
+    this.#sources.set(uid, wish);
   }
 
   forget(uid: string): void {
-    this.#wishes.delete(uid);
+    this.#sources.delete(uid);
   }
 
   /**
@@ -67,9 +67,9 @@ export class Imports {
    * @throws AppError that tells the client what is wrong.
    */
   async run(row: ModelRow, signal: AbortSignal): Promise<Record<string, number>> {
-    const wish = this.#wishes.get(row.uid);
+    const wish = this.#sources.get(row.uid);
     if (wish === undefined) throw new AppError("ABORTED", "The import was interrupted: start it again.");
-    const { openS3Source } = await import("../../platform/blobs/s3-source.ts");
+    const { openS3Source } = await import("../../../platform/blobs/s3-source.ts");
     const source = openS3Source({ server: this.#deps.server, ...wish });
     try {
       const found = await source.list(MAX_FILES);
@@ -93,7 +93,7 @@ export class Imports {
 }
 
 /** What a client is told of an import from S3. */
-export function operationOf(row: ModelRow, done: boolean, response?: object) {
+export function importOperation(row: ModelRow, done: boolean, response?: object) {
   const name = fullModelName({ accountId: row.accountId, modelId: row.id });
   return {
     name: `${name}/operations/import-${row.uid}`,

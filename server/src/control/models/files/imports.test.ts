@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { expectAnswer } from "../../../test/conformance/control-plane-contract.ts";
-import { type TestS3, testS3 } from "../../../test/harness/s3.ts";
-import { writeTinyModel } from "../../model-files/testing.ts";
-import { createS3Client } from "../../platform/blobs/s3-client.ts";
-import { createModelsService } from "./service.ts";
-import { fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
+import { expectAnswer } from "../../../../test/conformance/control-plane-contract.ts";
+import { type TestS3, testS3 } from "../../../../test/harness/s3.ts";
+import { writeTinyModel } from "../../../model-files/testing.ts";
+import { createS3Client } from "../../../platform/blobs/s3-client.ts";
+import { createModelsService } from "../service.ts";
+import { fieldOf, MODELS, type ModelsSetup, startModels } from "../testing.ts";
 
 let s3: TestS3;
 let t: ModelsSetup;
