@@ -4,9 +4,9 @@ import { randomId } from "../../lib/resource-ids.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { authorize, canSee, notFound, type Principal } from "../accounts/service.ts";
 import type { ModelFields } from "./fields.ts";
+import type { ModelWeights } from "./files/weights.ts";
 import { modelTitle, readModelName } from "./names.ts";
 import type { ModelRow, ModelStore } from "./store.ts";
-import type { ModelWeights } from "./weights.ts";
 
 /** What the parts of the service share. */
 export interface ModelsDeps {

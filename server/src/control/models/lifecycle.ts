@@ -5,8 +5,8 @@ import { LIBRARY_ACCOUNT, notFound, type Principal } from "../accounts/service.t
 import { getVisibleModelByName, getWritableModel, type ModelsDeps, newRow, STATUS_OK } from "./access.ts";
 import { alreadyExists, type ModelCrud } from "./crud.ts";
 import { importOperation, parseS3ImportSource, type S3Imports } from "./files/imports.ts";
+import { weightType } from "./files/precisions.ts";
 import { modelTitle } from "./names.ts";
-import { weightType } from "./precisions.ts";
 import type { ImportModelRequest, Operation, Precision } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 import { refuseUnlessUploading } from "./uploads.ts";

@@ -150,6 +150,6 @@ function kindOf({ kind, facts }: ModelRow): ModelInfo["kind"] {
 
 async function baseSupportsChat({ weights }: ModelsDeps, baseModel: string | null): Promise<boolean> {
   if (baseModel === null) return false;
-  const base = await weights.find(baseModel);
+  const base = await weights.findByName(baseModel);
   return base?.spec.conversationConfig !== undefined;
 }

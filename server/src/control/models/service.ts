@@ -12,6 +12,7 @@ import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/sche
 import { ModelCrud, type RelatedResources } from "./crud.ts";
 import { ModelFileWork } from "./file-work.ts";
 import { S3Imports } from "./files/imports.ts";
+import { ModelWeights, type OnPhase } from "./files/weights.ts";
 import { importModel, prepareModel } from "./lifecycle.ts";
 import { type DeployableModel, getDeployableModel, getModelInfo, type ModelInfo } from "./model-info.ts";
 import type {
@@ -32,7 +33,6 @@ import { type ModelStore, modelStore } from "./store.ts";
 import { downloadEndpoint, UploadChecks, uploadEndpoint } from "./uploads.ts";
 import { validateConfig } from "./validation.ts";
 import { ModelVersions } from "./versions.ts";
-import { ModelWeights, type OnPhase } from "./weights.ts";
 
 export { CatalogError } from "./catalog/load-catalog.ts";
 export {

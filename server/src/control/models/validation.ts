@@ -9,13 +9,13 @@ import {
 } from "../../model-files/service.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { checkContextLength } from "./fields.ts";
+import { GGUF_PRECISIONS, INITIAL_PRECISIONS } from "./files/precisions.ts";
+import type { ModelWeights } from "./files/weights.ts";
 import { filePrefix, uploadKey } from "./files.ts";
-import { FIRST_PRECISIONS, GGUF_PRECISIONS } from "./precisions.ts";
 import type { ConversationConfig, ModelSpec, ValidateModelConfigRequest } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 import type { ModelFacts } from "./table.ts";
 import { isBaseModel } from "./view.ts";
-import type { ModelWeights } from "./weights.ts";
 
 const MAX_TEMPLATE_CHARS = 200_000;
 const MAX_NAMED = 20;
@@ -64,7 +64,7 @@ export async function checkFiles(
       const why = "The files are those of a base model: make the model with the kind HF_BASE_MODEL.";
       throw badRequest("kind", why);
     }
-    const base = await weights.baseOf(row);
+    const base = await weights.baseModelOf(row);
     if (base.spec.supportsLora !== true) {
       const name = row.spec.peftDetails?.baseModel;
       throw new AppError("FAILED_PRECONDITION", `The base model ${name} does not support LoRA addons.`);
@@ -120,7 +120,7 @@ function baseModel(row: ModelRow, found: FileFacts): Validated {
   };
   checkContextLength({ facts }, filled.contextLength ?? 0);
   // What is uploaded as GGUF is run as it is.
-  const precisions = found.format === "gguf" ? (GGUF_PRECISIONS[found.weightType] ?? []) : FIRST_PRECISIONS;
+  const precisions = found.format === "gguf" ? (GGUF_PRECISIONS[found.weightType] ?? []) : INITIAL_PRECISIONS;
   return { spec: filled, facts, precisions: [...precisions], warnings };
 }
 

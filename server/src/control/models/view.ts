@@ -1,5 +1,5 @@
 import { fullModelName } from "../../lib/resource-names.ts";
-import { ALL_PRECISIONS } from "./precisions.ts";
+import { CONVERTIBLE_PRECISIONS } from "./files/precisions.ts";
 import type { BaseModelDetails, DeployedModelRef, Model, PeftDetails } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 
@@ -47,7 +47,7 @@ export function modelView(row: ModelRow, email: string, refs: readonly DeployedM
     rlFullParameterTunable: false,
     precisions: row.precisions,
     supportedPrecisions: row.precisions,
-    supportedPrecisionsWithCalibration: isConverted ? [...ALL_PRECISIONS] : row.precisions,
+    supportedPrecisionsWithCalibration: isConverted ? [...CONVERTIBLE_PRECISIONS] : row.precisions,
   };
 }
 

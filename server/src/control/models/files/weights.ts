@@ -1,18 +1,18 @@
 import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError } from "../../lib/errors.ts";
-import { fullModelName } from "../../lib/resource-names.ts";
-import { Singleflight } from "../../lib/singleflight.ts";
-import { convertLora, convertToGguf, ModelFileError } from "../../model-files/service.ts";
-import type { Blobs } from "../../platform/blobs/blobs.ts";
-import { requireDiskSpace, toDiskFullError } from "../../platform/blobs/disk.ts";
-import type { CatalogWeights } from "./catalog/schema.ts";
-import { StagingDir } from "./files/staging-dir.ts";
-import { filePrefix } from "./files.ts";
-import { readModelName } from "./names.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { fullModelName } from "../../../lib/resource-names.ts";
+import { Singleflight } from "../../../lib/singleflight.ts";
+import { convertLora, convertToGguf, ModelFileError } from "../../../model-files/service.ts";
+import type { Blobs } from "../../../platform/blobs/blobs.ts";
+import { requireDiskSpace, toDiskFullError } from "../../../platform/blobs/disk.ts";
+import type { CatalogWeights } from "../catalog/schema.ts";
+import { filePrefix } from "../files.ts";
+import { readModelName } from "../names.ts";
+import type { Precision } from "../schema.ts";
+import type { ModelRow } from "../store.ts";
 import { type WeightType, weightType } from "./precisions.ts";
-import type { Precision } from "./schema.ts";
-import type { ModelRow } from "./store.ts";
+import { StagingDir } from "./staging-dir.ts";
 
 const BYTES_PER_PARAMETER: Readonly<Record<WeightType, number>> = { F16: 2, Q8_0: 34 / 32 };
 
@@ -32,7 +32,7 @@ export interface WeightsDeps {
 /** Brings models' files to this host, in the form the engine runs. What is made is kept, and made once at a time. */
 export class ModelWeights {
   readonly #deps: WeightsDeps;
-  readonly #work = new Singleflight<void>();
+  readonly #conversions = new Singleflight<void>();
   readonly #stagingDir: StagingDir;
 
   constructor(deps: WeightsDeps) {
@@ -72,7 +72,7 @@ export class ModelWeights {
       case "huggingface":
         return this.convert(row, precision ?? "FP16", signal, onPhase);
       case "peft":
-        return this.#adapter(row, signal, onPhase);
+        return this.#convertLora(row, signal, onPhase);
       default:
         throw unusable(row, "has no weights here.");
     }
@@ -87,7 +87,7 @@ export class ModelWeights {
   /** The weights of an upload in Hugging Face's form, stored for `precision`. */
   async convert(row: ModelRow, precision: Precision, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
     const type = weightType(precision);
-    return this.#make(row, `${type}.gguf`, signal, onPhase, async (path, shared, report) => {
+    return this.#convertOnce(row, `${type}.gguf`, signal, onPhase, async (path, shared, report) => {
       const folder = await this.uploadedFolder(row, shared, report);
       await requireDiskSpace(
         this.#deps.folder,
@@ -101,7 +101,7 @@ export class ModelWeights {
   /** An upload's files, as a folder of this host. */
   uploadedFolder(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
     onPhase("Fetching the uploaded files");
-    return this.#deps.blobs.localFolder(filePrefix(row), this.#place(row), signal);
+    return this.#deps.blobs.localFolder(filePrefix(row), this.#localFolder(row), signal);
   }
 
   /** What an addon of this base model is checked against: its folder or its GGUF file. */
@@ -119,15 +119,15 @@ export class ModelWeights {
   }
 
   /** The model of that name, whoever may see it. */
-  find(name: string): Promise<ModelRow | null> {
+  findByName(name: string): Promise<ModelRow | null> {
     const { accountId, modelId } = readModelName(name);
     return this.#deps.get(accountId, modelId);
   }
 
   /** The base model of an addon. @throws AppError FAILED_PRECONDITION when it is gone or not ready. */
-  async baseOf(row: ModelRow): Promise<ModelRow> {
+  async baseModelOf(row: ModelRow): Promise<ModelRow> {
     const name = row.spec.peftDetails?.baseModel ?? "";
-    const base = await this.find(name);
+    const base = await this.findByName(name);
     if (base !== null && base.state !== "UPLOADING") return base;
     throw unusable(
       row,
@@ -137,28 +137,28 @@ export class ModelWeights {
 
   /** Forgets what was made of the model's files. */
   async remove(uid: string): Promise<void> {
-    await rm(this.#place({ uid }), { recursive: true, force: true });
+    await rm(this.#localFolder({ uid }), { recursive: true, force: true });
   }
 
   /** Everything of one model on this host. */
-  #place({ uid }: Pick<ModelRow, "uid">): string {
+  #localFolder({ uid }: Pick<ModelRow, "uid">): string {
     return join(this.#deps.folder, uid);
   }
 
   async #catalogFile(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
     const weights = this.#deps.catalogWeights(nameOf(row));
     if (weights === null) throw unusable(row, "is in the library without weights: it can't be run here.");
-    return this.#fromCatalog(nameOf(row), weights, signal, onPhase);
+    return this.#fetchFromCatalog(nameOf(row), weights, signal, onPhase);
   }
 
   async #importedFile(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
     const weights = this.#deps.catalogWeights(row.importedFrom);
     if (weights === null)
       throw unusable(row, `was imported from ${row.importedFrom}, which the library lacks now.`);
-    return this.#fromCatalog(row.importedFrom, weights, signal, onPhase);
+    return this.#fetchFromCatalog(row.importedFrom, weights, signal, onPhase);
   }
 
-  async #fromCatalog(
+  async #fetchFromCatalog(
     name: string,
     weights: CatalogWeights,
     signal: AbortSignal,
@@ -178,28 +178,34 @@ export class ModelWeights {
     const name = Object.keys(row.files).find((file) => file.toLowerCase().endsWith(".gguf"));
     if (name === undefined) throw unusable(row, "has no GGUF file.");
     onPhase("Fetching the uploaded file");
-    return this.#deps.blobs.localPath(filePrefix(row) + name, this.#place(row), signal);
+    return this.#deps.blobs.localPath(filePrefix(row) + name, this.#localFolder(row), signal);
   }
 
-  async #adapter(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
-    const base = await this.baseOf(row);
-    return this.#make(row, `adapter-${base.uid}.gguf`, signal, onPhase, async (path, shared, report) => {
-      const files = await this.baseFiles(base, shared, report);
-      const folder = await this.uploadedFolder(row, shared, report);
-      report("Converting the adapter");
-      await convertLora(folder, files, path, { signal: shared });
-    });
+  async #convertLora(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+    const base = await this.baseModelOf(row);
+    return this.#convertOnce(
+      row,
+      `adapter-${base.uid}.gguf`,
+      signal,
+      onPhase,
+      async (path, shared, report) => {
+        const files = await this.baseFiles(base, shared, report);
+        const folder = await this.uploadedFolder(row, shared, report);
+        report("Converting the adapter");
+        await convertLora(folder, files, path, { signal: shared });
+      },
+    );
   }
 
-  async #make(
+  async #convertOnce(
     row: ModelRow,
     file: string,
     signal: AbortSignal,
     onPhase: OnPhase,
     make: (path: string, signal: AbortSignal, report: OnPhase) => Promise<void>,
   ): Promise<string> {
-    const path = join(this.#place(row), file);
-    await this.#work.run(
+    const path = join(this.#localFolder(row), file);
+    await this.#conversions.run(
       path,
       signal,
       async (shared, report) => {

@@ -1,5 +1,5 @@
-import { badRequest } from "../../lib/errors.ts";
-import type { Precision } from "./schema.ts";
+import { badRequest } from "../../../lib/errors.ts";
+import type { Precision } from "../schema.ts";
 
 /** How weights are stored in the engine's form. */
 export type WeightType = "F16" | "Q8_0";
@@ -16,8 +16,8 @@ const EIGHT_BITS: ReadonlySet<Precision> = new Set<Precision>([
 ]);
 
 /** What uploads in Hugging Face's form can be had in without being prepared, and in all. */
-export const FIRST_PRECISIONS: readonly Precision[] = ["FP16"];
-export const ALL_PRECISIONS: readonly Precision[] = ["FP16", "FP8"];
+export const INITIAL_PRECISIONS: readonly Precision[] = ["FP16"];
+export const CONVERTIBLE_PRECISIONS: readonly Precision[] = ["FP16", "FP8"];
 
 /** The names of what GGUF files hold; other kinds of quantization have none. */
 export const GGUF_PRECISIONS: Readonly<Record<string, readonly Precision[]>> = {
