@@ -11,7 +11,7 @@ import {
   newRow,
 } from "./access.ts";
 import { applyPatch, type ModelFields, parseFields } from "./fields.ts";
-import { blobPrefix } from "./files.ts";
+import { blobPrefix } from "./files/declared-files.ts";
 import { modelTitle } from "./names.ts";
 import type { CreateModelRequest, DeployedModelRef, Model, ModelBody } from "./schema.ts";
 import type { ModelRow } from "./store.ts";

@@ -3,7 +3,7 @@ import { applyMask, parseMask } from "../../lib/field-mask.ts";
 import { Singleflight } from "../../lib/singleflight.ts";
 import { canSee, type Principal } from "../accounts/service.ts";
 import { failureStatus, getVisibleModel, getWritableModel, type ModelsDeps, STATUS_OK } from "./access.ts";
-import { blobPrefix, filePrefix, uploadKey, withFiles } from "./files.ts";
+import { blobPrefix, filePrefix, uploadKey, withFiles } from "./files/declared-files.ts";
 import { modelTitle } from "./names.ts";
 import {
   type DownloadEndpoint,

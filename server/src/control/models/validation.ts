@@ -9,9 +9,9 @@ import {
 } from "../../model-files/service.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { checkContextLength } from "./fields.ts";
+import { filePrefix, uploadKey } from "./files/declared-files.ts";
 import { GGUF_PRECISIONS, INITIAL_PRECISIONS } from "./files/precisions.ts";
 import type { ModelWeights } from "./files/weights.ts";
-import { filePrefix, uploadKey } from "./files.ts";
 import type { ConversationConfig, ModelSpec, ValidateModelConfigRequest } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
 import type { ModelFacts } from "./table.ts";

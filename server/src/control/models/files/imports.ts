@@ -2,9 +2,9 @@ import { AppError, badRequest, toAppError } from "../../../lib/errors.ts";
 import { fullModelName } from "../../../lib/resource-names.ts";
 import type { Blobs } from "../../../platform/blobs/blobs.ts";
 import type { S3Server } from "../../../platform/blobs/s3-server.ts";
-import { filePrefix, MAX_FILES, withFiles } from "../files.ts";
 import type { ImportModelRequest } from "../schema.ts";
 import type { ModelRow } from "../store.ts";
+import { filePrefix, MAX_FILES, withFiles } from "./declared-files.ts";
 
 /** A folder of a bucket, and the keys to it; null: it is public. */
 export interface S3ImportSource {

@@ -7,10 +7,10 @@ import { convertLora, convertToGguf, ModelFileError } from "../../../model-files
 import type { Blobs } from "../../../platform/blobs/blobs.ts";
 import { requireDiskSpace, toDiskFullError } from "../../../platform/blobs/disk.ts";
 import type { CatalogWeights } from "../catalog/schema.ts";
-import { filePrefix } from "../files.ts";
 import { readModelName } from "../names.ts";
 import type { Precision } from "../schema.ts";
 import type { ModelRow } from "../store.ts";
+import { filePrefix } from "./declared-files.ts";
 import { type WeightType, weightType } from "./precisions.ts";
 import { StagingDir } from "./staging-dir.ts";
 

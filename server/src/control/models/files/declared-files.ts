@@ -1,6 +1,6 @@
-import { badRequest } from "../../lib/errors.ts";
-import { sanitizeForMessage } from "../../lib/field-names.ts";
-import type { ModelRow } from "./store.ts";
+import { badRequest } from "../../../lib/errors.ts";
+import { sanitizeForMessage } from "../../../lib/field-names.ts";
+import type { ModelRow } from "../store.ts";
 
 export const MAX_FILES = 1_000;
 /** Of one file, and of all files of a model. */
@@ -8,19 +8,19 @@ export const MAX_FILE_BYTES = 500e9;
 export const MAX_MODEL_BYTES = 2e12;
 
 /** Where a model's files lie: each model has a place of its own, also after its id was used again. */
-type Place = Pick<ModelRow, "accountId" | "uid">;
+type BlobOwner = Pick<ModelRow, "accountId" | "uid">;
 
-export function blobPrefix({ accountId, uid }: Place): string {
+export function blobPrefix({ accountId, uid }: BlobOwner): string {
   return `models/${accountId}/${uid}/`;
 }
 
 /** Where a signed URL takes a file. */
-export function uploadKey(place: Place, name: string): string {
+export function uploadKey(place: BlobOwner, name: string): string {
   return `${blobPrefix(place)}uploads/${name}`;
 }
 
 /** Below it lie the files that are checked and used, where no URL leads. */
-export function filePrefix(place: Place): string {
+export function filePrefix(place: BlobOwner): string {
   return `${blobPrefix(place)}files/`;
 }
 

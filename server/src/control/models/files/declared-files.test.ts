@@ -1,9 +1,9 @@
 import { resolve, sep } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { AppError } from "../../lib/errors.ts";
-import { checkKey } from "../../platform/blobs/blobs.ts";
-import { checkFileName, filePrefix } from "./files.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { checkKey } from "../../../platform/blobs/blobs.ts";
+import { checkFileName, filePrefix } from "./declared-files.ts";
 
 test("a file's name that is taken lies in the model's folder, is a key of the store and no pickle or archive", () => {
   const part = fc.oneof(
