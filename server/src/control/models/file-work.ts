@@ -4,13 +4,13 @@ import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.t
 import type { Log } from "../../platform/telemetry/log.ts";
 import { failureStatus, type ModelsDeps, STATUS_OK } from "./access.ts";
 import type { S3Imports } from "./files/imports.ts";
+import type { UploadValidator } from "./files/uploads.ts";
 import { FILE_WORK, type FileWork, type ModelRow } from "./store.ts";
-import type { UploadChecks } from "./uploads.ts";
 
 export interface FileWorkDeps {
   context: ModelsDeps;
   imports: S3Imports;
-  checks: UploadChecks;
+  checks: UploadValidator;
   database: Pick<Database, "db" | "listen">;
   log: Log;
 }

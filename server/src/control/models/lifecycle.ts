@@ -6,10 +6,10 @@ import { getVisibleModelByName, getWritableModel, type ModelsDeps, newRow, STATU
 import { alreadyExists, type ModelCrud } from "./crud.ts";
 import { importOperation, parseS3ImportSource, type S3Imports } from "./files/imports.ts";
 import { weightType } from "./files/precisions.ts";
+import { requireUploading } from "./files/uploads.ts";
 import { modelTitle } from "./names.ts";
 import type { ImportModelRequest, Operation, Precision } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
-import { refuseUnlessUploading } from "./uploads.ts";
 import { isBaseModel } from "./view.ts";
 
 /** Begins to make the weights for a precision; the state is PREPARING until they are there. */
@@ -63,7 +63,7 @@ export async function importModel(
   const wish = parseS3ImportSource(request.awsS3Source);
   const seen = await getWritableModel(context, principal, accountId, id);
   const begin = (row: ModelRow): ModelRow => {
-    refuseUnlessUploading(row);
+    requireUploading(row);
     if (imports.sourceOf(row.uid) !== undefined)
       throw new AppError("ABORTED", `${modelTitle(accountId, id)} is being imported already.`);
     imports.add(row.uid, wish);

@@ -12,6 +12,8 @@ import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/sche
 import { ModelCrud, type RelatedResources } from "./crud.ts";
 import { ModelFileWork } from "./file-work.ts";
 import { S3Imports } from "./files/imports.ts";
+import { downloadEndpoint, UploadValidator, uploadEndpoint } from "./files/uploads.ts";
+import { validateConfig } from "./files/validation.ts";
 import { ModelWeights, type OnPhase } from "./files/weights.ts";
 import { importModel, prepareModel } from "./lifecycle.ts";
 import { type DeployableModel, getDeployableModel, getModelInfo, type ModelInfo } from "./model-info.ts";
@@ -30,8 +32,6 @@ import type {
   ValidateUploadQuery,
 } from "./schema.ts";
 import { type ModelStore, modelStore } from "./store.ts";
-import { downloadEndpoint, UploadChecks, uploadEndpoint } from "./uploads.ts";
-import { validateConfig } from "./validation.ts";
 import { ModelVersions } from "./versions.ts";
 
 export { CatalogError } from "./catalog/load-catalog.ts";
@@ -182,7 +182,7 @@ export async function createModelsService(deps: ModelsServiceDeps): Promise<Mode
   const resource = new ModelCrud(context, deps);
   const versions = new ModelVersions(context, resource);
   const imports = new S3Imports({ blobs, server: deps.s3 });
-  const checks = new UploadChecks(context);
+  const checks = new UploadValidator(context);
   const work = new ModelFileWork({ context, imports, checks, database: deps.database, log: deps.log });
   const catalogOf = (name: string): CatalogModel | undefined => byName.get(name);
 

@@ -1,17 +1,17 @@
-import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
-import { applyMask, parseMask } from "../../lib/field-mask.ts";
-import { Singleflight } from "../../lib/singleflight.ts";
-import { canSee, type Principal } from "../accounts/service.ts";
-import { failureStatus, getVisibleModel, getWritableModel, type ModelsDeps, STATUS_OK } from "./access.ts";
-import { blobPrefix, filePrefix, uploadKey, withFiles } from "./files/declared-files.ts";
-import { modelTitle } from "./names.ts";
+import { AppError, badRequest, toAppError } from "../../../lib/errors.ts";
+import { applyMask, parseMask } from "../../../lib/field-mask.ts";
+import { Singleflight } from "../../../lib/singleflight.ts";
+import { canSee, type Principal } from "../../accounts/service.ts";
+import { failureStatus, getVisibleModel, getWritableModel, type ModelsDeps, STATUS_OK } from "../access.ts";
+import { modelTitle } from "../names.ts";
 import {
   type DownloadEndpoint,
   type GetUploadEndpointRequest,
   UploadEndpoint,
   type ValidateUploadQuery,
-} from "./schema.ts";
-import type { ModelRow } from "./store.ts";
+} from "../schema.ts";
+import type { ModelRow } from "../store.ts";
+import { blobPrefix, filePrefix, uploadKey, withFiles } from "./declared-files.ts";
 import { checkFiles, sealFiles } from "./validation.ts";
 
 /** How long a URL takes an upload, and how long it gives a file. */
@@ -34,11 +34,11 @@ export async function uploadEndpoint(
   );
   if (Object.keys(sizes).length === 0) throw badRequest("filenameToSize", "filenameToSize names no file.");
   const row = await context.store.change(accountId, id, (current) => {
-    refuseUnlessUploading(current);
+    requireUploading(current);
     const files = withFiles("filenameToSize", current.files, sizes);
     return { ...current, files, updateTime: new Date(context.clock.now()) };
   });
-  if (row === null) throw gone(accountId, id);
+  if (row === null) throw modelNotFound(accountId, id);
   const resumable = request.enableResumableUpload ?? false;
   const urls = await Promise.all(
     Object.entries(sizes).map(async ([name, sizeBytes]) => {
@@ -83,9 +83,9 @@ export async function downloadEndpoint(
 }
 
 /** Checks uploads, each model's once at a time: who asks meanwhile gets the same answer. */
-export class UploadChecks {
+export class UploadValidator {
   readonly #deps: ModelsDeps;
-  readonly #work = new Singleflight<string[]>();
+  readonly #running = new Singleflight<string[]>();
   readonly #closing = new AbortController();
 
   constructor(context: ModelsDeps) {
@@ -114,7 +114,7 @@ export class UploadChecks {
 
   /** @throws AppError with what is wrong, which the resource then says as well. */
   check(row: ModelRow): Promise<string[]> {
-    return this.#work.run(row.uid, this.#closing.signal, (signal) => this.#check(row, signal));
+    return this.#running.run(row.uid, this.#closing.signal, (signal) => this.#check(row, signal));
   }
 
   /** Ends checks that are running; their models stay as they are. */
@@ -148,19 +148,19 @@ export class UploadChecks {
   async #change(seen: ModelRow, change: (row: ModelRow) => Partial<ModelRow>): Promise<void> {
     const { store, clock } = this.#deps;
     const changed = await store.change(seen.accountId, seen.id, (row) => {
-      if (row.uid !== seen.uid) throw gone(row.accountId, row.id);
+      if (row.uid !== seen.uid) throw modelNotFound(row.accountId, row.id);
       return { ...row, ...change(row), updateTime: new Date(clock.now()) };
     });
-    if (changed === null) throw gone(seen.accountId, seen.id);
+    if (changed === null) throw modelNotFound(seen.accountId, seen.id);
   }
 }
 
-export function refuseUnlessUploading(row: ModelRow): void {
+export function requireUploading(row: ModelRow): void {
   if (row.state === "UPLOADING") return;
   const title = modelTitle(row.accountId, row.id);
   throw new AppError("FAILED_PRECONDITION", `${title} is ${row.state}: its files don't change any more.`);
 }
 
-function gone(accountId: string, id: string): AppError {
+function modelNotFound(accountId: string, id: string): AppError {
   return new AppError("NOT_FOUND", `${modelTitle(accountId, id)} not found.`);
 }

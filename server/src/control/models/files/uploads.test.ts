@@ -1,11 +1,11 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { expectAnswer } from "../../../test/conformance/control-plane-contract.ts";
-import { randomModel } from "../../../test/harness/random-model.ts";
-import { launchReplica, textRequest } from "../../engines/llama-cpp/testing.ts";
-import { SMOLLM2_135M_SHAPE, writeTinyLora, writeTinyModel } from "../../model-files/testing.ts";
-import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, put, sendFiles, startModels } from "./testing.ts";
+import { expectAnswer } from "../../../../test/conformance/control-plane-contract.ts";
+import { randomModel } from "../../../../test/harness/random-model.ts";
+import { launchReplica, textRequest } from "../../../engines/llama-cpp/testing.ts";
+import { SMOLLM2_135M_SHAPE, writeTinyLora, writeTinyModel } from "../../../model-files/testing.ts";
+import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, put, sendFiles, startModels } from "../testing.ts";
 
 let t: ModelsSetup;
 let tiny: string;

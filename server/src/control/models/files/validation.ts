@@ -1,27 +1,27 @@
-import { checkText } from "../../lib/display-text.ts";
-import { AppError, badRequest } from "../../lib/errors.ts";
+import { checkText } from "../../../lib/display-text.ts";
+import { AppError, badRequest } from "../../../lib/errors.ts";
 import {
   checkLora,
   checkModelConfig,
   type ModelFacts as FileFacts,
   inspect,
   ModelFileError,
-} from "../../model-files/service.ts";
-import type { Blobs } from "../../platform/blobs/blobs.ts";
-import { checkContextLength } from "./fields.ts";
-import { filePrefix, uploadKey } from "./files/declared-files.ts";
-import { GGUF_PRECISIONS, INITIAL_PRECISIONS } from "./files/precisions.ts";
-import type { ModelWeights } from "./files/weights.ts";
-import type { ConversationConfig, ModelSpec, ValidateModelConfigRequest } from "./schema.ts";
-import type { ModelRow } from "./store.ts";
-import type { ModelFacts } from "./table.ts";
-import { isBaseModel } from "./view.ts";
+} from "../../../model-files/service.ts";
+import type { Blobs } from "../../../platform/blobs/blobs.ts";
+import { checkContextLength } from "../fields.ts";
+import type { ConversationConfig, ModelSpec, ValidateModelConfigRequest } from "../schema.ts";
+import type { ModelRow } from "../store.ts";
+import type { ModelFacts } from "../table.ts";
+import { isBaseModel } from "../view.ts";
+import { filePrefix, uploadKey } from "./declared-files.ts";
+import { GGUF_PRECISIONS, INITIAL_PRECISIONS } from "./precisions.ts";
+import type { ModelWeights } from "./weights.ts";
 
 const MAX_TEMPLATE_CHARS = 200_000;
 const MAX_NAMED = 20;
 
 /** What the files of a model make of its row. */
-export interface Validated extends Pick<ModelRow, "spec" | "facts" | "precisions"> {
+export interface ValidationResult extends Pick<ModelRow, "spec" | "facts" | "precisions"> {
   warnings: string[];
 }
 
@@ -54,12 +54,12 @@ export async function checkFiles(
   weights: ModelWeights,
   row: ModelRow,
   signal: AbortSignal,
-): Promise<Validated> {
+): Promise<ValidationResult> {
   const quiet = (): void => {};
   try {
     const folder = await weights.uploadedFolder(row, signal, quiet);
     const found = await inspect(folder, signal);
-    if (isBaseModel(row)) return baseModel(row, found);
+    if (isBaseModel(row)) return fillBaseModel(row, found);
     if (found.format !== "peft") {
       const why = "The files are those of a base model: make the model with the kind HF_BASE_MODEL.";
       throw badRequest("kind", why);
@@ -70,9 +70,9 @@ export async function checkFiles(
       throw new AppError("FAILED_PRECONDITION", `The base model ${name} does not support LoRA addons.`);
     }
     const adapter = await checkLora(folder, await weights.baseFiles(base, signal, quiet), signal);
-    return addon(row, base, found, adapter);
+    return fillLora(row, base, found, adapter);
   } catch (error) {
-    throw refused(error);
+    throw asBadRequest(error);
   }
 }
 
@@ -81,18 +81,18 @@ export async function validateConfig(request: ValidateModelConfigRequest): Promi
   try {
     await checkModelConfig(request.configJson, request.tokenizerConfigJson);
   } catch (error) {
-    const refusal = refused(error);
+    const refusal = asBadRequest(error);
     if (!(refusal instanceof AppError) || refusal.code !== "BAD_REQUEST") throw refusal;
     const field = refusal.param === "config.json" ? "configJson" : "tokenizerConfigJson";
     throw badRequest(field, refusal.message);
   }
 }
 
-function refused(error: unknown): unknown {
+function asBadRequest(error: unknown): unknown {
   return error instanceof ModelFileError ? badRequest(error.file, error.message) : error;
 }
 
-function baseModel(row: ModelRow, found: FileFacts): Validated {
+function fillBaseModel(row: ModelRow, found: FileFacts): ValidationResult {
   if (found.format === "peft") {
     throw badRequest(
       "kind",
@@ -115,7 +115,7 @@ function baseModel(row: ModelRow, found: FileFacts): Validated {
       tunable: found.tunable,
       modelType: given.modelType || found.architecture,
     },
-    ...common(spec, found, warnings),
+    ...fillCommonFields(spec, found, warnings),
     supportsLora: found.supportsLora && spec.supportsLora !== false,
   };
   checkContextLength({ facts }, filled.contextLength ?? 0);
@@ -124,12 +124,12 @@ function baseModel(row: ModelRow, found: FileFacts): Validated {
   return { spec: filled, facts, precisions: [...precisions], warnings };
 }
 
-function addon(
+function fillLora(
   row: ModelRow,
   base: ModelRow,
   found: FileFacts,
   adapter: { rank: number; targetModules: readonly string[] },
-): Validated {
+): ValidationResult {
   const { spec } = row;
   const given = spec.peftDetails ?? {};
   const targetModules = [...adapter.targetModules].sort();
@@ -154,7 +154,7 @@ function addon(
       targetModules,
       baseModelType: base.spec.baseModelDetails?.modelType ?? "",
     },
-    ...common(spec, { ...found, contextLength: base.spec.contextLength ?? null }, warnings),
+    ...fillCommonFields(spec, { ...found, contextLength: base.spec.contextLength ?? null }, warnings),
     supportsLora: false,
   };
   checkContextLength({ facts }, filled.contextLength ?? 0);
@@ -162,7 +162,7 @@ function addon(
 }
 
 /** What the client left open. */
-function common(spec: ModelSpec, found: FileFacts, warnings: string[]): Partial<ModelSpec> {
+function fillCommonFields(spec: ModelSpec, found: FileFacts, warnings: string[]): Partial<ModelSpec> {
   const conversation = spec.conversationConfig ?? conversationOf(found, warnings);
   const contextLength = spec.contextLength || found.contextLength;
   return {
