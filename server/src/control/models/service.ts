@@ -10,7 +10,7 @@ import { catalogRows } from "./catalog/catalog-rows.ts";
 import { loadCatalog } from "./catalog/load-catalog.ts";
 import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
 import { ModelCrud, type RelatedResources } from "./crud.ts";
-import { ModelFileWork } from "./file-work.ts";
+import { ModelFileWorkers } from "./files/file-workers.ts";
 import { S3Imports } from "./files/imports.ts";
 import { downloadEndpoint, UploadValidator, uploadEndpoint } from "./files/uploads.ts";
 import { validateConfig } from "./files/validation.ts";
@@ -183,7 +183,13 @@ export async function createModelsService(deps: ModelsServiceDeps): Promise<Mode
   const versions = new ModelVersions(context, resource);
   const imports = new S3Imports({ blobs, server: deps.s3 });
   const checks = new UploadValidator(context);
-  const work = new ModelFileWork({ context, imports, checks, database: deps.database, log: deps.log });
+  const work = new ModelFileWorkers({
+    modelsDeps: context,
+    imports,
+    uploadValidator: checks,
+    database: deps.database,
+    log: deps.log,
+  });
   const catalogOf = (name: string): CatalogModel | undefined => byName.get(name);
 
   return {

@@ -1,16 +1,16 @@
-import { AppError, toAppError } from "../../lib/errors.ts";
-import type { Database } from "../../platform/db/database.ts";
-import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
-import type { Log } from "../../platform/telemetry/log.ts";
-import { failureStatus, type ModelsDeps, STATUS_OK } from "./access.ts";
-import type { S3Imports } from "./files/imports.ts";
-import type { UploadValidator } from "./files/uploads.ts";
-import { FILE_WORK, type FileWork, type ModelRow } from "./store.ts";
+import { AppError, toAppError } from "../../../lib/errors.ts";
+import type { Database } from "../../../platform/db/database.ts";
+import { Reconciler, type WorkItem } from "../../../platform/reconcile/reconciler.ts";
+import type { Log } from "../../../platform/telemetry/log.ts";
+import { failureStatus, type ModelsDeps, STATUS_OK } from "../access.ts";
+import { FILE_WORK, type FileWork, type ModelRow } from "../store.ts";
+import type { S3Imports } from "./imports.ts";
+import type { UploadValidator } from "./uploads.ts";
 
-export interface FileWorkDeps {
-  context: ModelsDeps;
+export interface FileWorkersDeps {
+  modelsDeps: ModelsDeps;
   imports: S3Imports;
-  checks: UploadValidator;
+  uploadValidator: UploadValidator;
   database: Pick<Database, "db" | "listen">;
   log: Log;
 }
@@ -19,17 +19,17 @@ export interface FileWorkDeps {
 const MAX_FAILURES = 5;
 
 /** Long work on models' files, which outlives the request that asks for it. */
-export class ModelFileWork {
-  readonly #deps: FileWorkDeps;
+export class ModelFileWorkers {
+  readonly #deps: FileWorkersDeps;
   readonly #workers: Reconciler[];
 
-  constructor(deps: FileWorkDeps) {
+  constructor(deps: FileWorkersDeps) {
     this.#deps = deps;
     const { database, log } = deps;
     const worker = (work: FileWork, step: (item: WorkItem) => Promise<null>): Reconciler =>
       new Reconciler({
         database,
-        clock: deps.context.clock,
+        clock: deps.modelsDeps.clock,
         log,
         kind: FILE_WORK[work],
         concurrency: 2,
@@ -56,7 +56,7 @@ export class ModelFileWork {
   }
 
   async #prepare({ key, failures, signal }: WorkItem): Promise<null> {
-    const { store, weights } = this.#deps.context;
+    const { store, weights } = this.#deps.modelsDeps;
     const row = await store.getByUid(key);
     if (row === null || row.preparing === null) return null;
     const precision = row.preparing;
@@ -74,7 +74,7 @@ export class ModelFileWork {
   }
 
   async #import({ key, signal }: WorkItem): Promise<null> {
-    const { context, imports, checks } = this.#deps;
+    const { modelsDeps: context, imports, uploadValidator: checks } = this.#deps;
     const row = await context.store.getByUid(key);
     if (row === null || row.state !== "UPLOADING") return null;
     try {
@@ -89,7 +89,7 @@ export class ModelFileWork {
   }
 
   async #remove({ key }: WorkItem): Promise<null> {
-    const { blobs, weights } = this.#deps.context;
+    const { blobs, weights } = this.#deps.modelsDeps;
     await blobs.deletePrefix(`models/${key}/`);
     await weights.remove(key.slice(key.indexOf("/") + 1));
     return null;
@@ -104,7 +104,7 @@ export class ModelFileWork {
 
   /** Null when the model is gone. */
   async #change(seen: ModelRow, change: Partial<ModelRow>): Promise<ModelRow | null> {
-    const { store, clock } = this.#deps.context;
+    const { store, clock } = this.#deps.modelsDeps;
     const next = await store.change(seen.accountId, seen.id, (row) =>
       row.uid === seen.uid ? { ...row, ...change, updateTime: new Date(clock.now()) } : row,
     );
