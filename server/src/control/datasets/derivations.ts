@@ -127,14 +127,14 @@ async function make(
   );
   if (taken !== undefined) throw alreadyExists(accountId, taken);
   const since = new Date(clock.now());
-  await store.addRemains(rows.map(({ uid }) => ({ uid, accountId, since })));
+  await store.addGarbage(rows.map(({ uid }) => ({ uid, accountId, since })));
   try {
     const made = await write();
     if (!(await store.insert(made))) throw alreadyExists(accountId, rows[0]!.id);
     return made;
   } catch (error) {
     for (const row of rows) await blobs.deletePrefix(blobPrefix(row));
-    await store.forgetRemains(rows.map(({ uid }) => uid));
+    await store.deleteGarbage(rows.map(({ uid }) => uid));
     throw error;
   }
 }

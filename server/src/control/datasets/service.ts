@@ -10,8 +10,8 @@ import { type Context, findDataset, newRow, requireSame } from "./context.ts";
 import { alreadyExists, createFiltered, splitDataset } from "./derivations.ts";
 import { downloadUrls } from "./downloads.ts";
 import { blobPrefix } from "./files.ts";
+import { createGarbageCollector } from "./garbage-collector.ts";
 import { datasetName, datasetTitle } from "./names.ts";
-import { createSweeper } from "./remains.ts";
 import { patched, readGiven, readOrigin, toDataset } from "./resource.ts";
 import { RowChecks } from "./rows/row-checks.ts";
 import type {
@@ -128,7 +128,7 @@ export function createDatasets(deps: DatasetsDeps): Datasets {
   const checks = new RowChecks(clock);
   const context: Context = { store, clock, blobs, checks };
   const uploadChecks = new UploadChecks(context, deps);
-  const sweeper = createSweeper(context, deps.onSweepFailure);
+  const sweeper = createGarbageCollector(context, deps.onSweepFailure);
 
   async function answer(accountId: string, rows: readonly DatasetRow[]): Promise<Dataset[]> {
     const emails = await users.emailsOf(

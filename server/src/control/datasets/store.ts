@@ -5,7 +5,7 @@ import { addWork } from "../../platform/reconcile/reconciler.ts";
 import { DATASET_FORMATS, DATASET_STATES, datasetRemains, datasets } from "./table.ts";
 
 export type DatasetRow = typeof datasets.$inferSelect;
-export type RemainsRow = typeof datasetRemains.$inferSelect;
+export type GarbageRow = typeof datasetRemains.$inferSelect;
 
 /** Checks of rows, by the dataset's uid. */
 export const CHECK_WORK = "dataset-check";
@@ -42,15 +42,15 @@ export interface DatasetStore {
     since: Date,
     check: (row: DatasetRow) => Promise<void>,
   ): Promise<DatasetRow | null>;
-  addRemains(rows: readonly RemainsRow[]): Promise<void>;
+  addGarbage(rows: readonly GarbageRow[]): Promise<void>;
   /** Some of those from before `time`. */
-  remainsBefore(time: Date): Promise<RemainsRow[]>;
-  forgetRemains(uids: readonly string[]): Promise<void>;
+  garbageBefore(time: Date): Promise<GarbageRow[]>;
+  deleteGarbage(uids: readonly string[]): Promise<void>;
 }
 
 /** How many rows one statement takes: each has more than a dozen parameters. */
 const INSERT_BATCH = 500;
-const REMAINS_BATCH = 100;
+const GARBAGE_BATCH = 100;
 
 export function datasetStore(
   { db }: Pick<Database, "db">,
@@ -61,7 +61,7 @@ export function datasetStore(
   const is = (accountId: string, id: string) => and(eq(datasets.accountId, accountId), eq(datasets.id, id));
 
   return {
-    ...remainsStore(db),
+    ...garbageStore(db),
     async insert(rows) {
       try {
         await db.transaction(async (tx) => {
@@ -125,16 +125,16 @@ export function datasetStore(
   };
 }
 
-function remainsStore(
+function garbageStore(
   db: Database["db"],
-): Pick<DatasetStore, "addRemains" | "remainsBefore" | "forgetRemains"> {
+): Pick<DatasetStore, "addGarbage" | "garbageBefore" | "deleteGarbage"> {
   return {
-    async addRemains(rows) {
+    async addGarbage(rows) {
       await db.insert(datasetRemains).values([...rows]);
     },
-    remainsBefore: (time) =>
-      db.select().from(datasetRemains).where(lt(datasetRemains.since, time)).limit(REMAINS_BATCH),
-    async forgetRemains(uids) {
+    garbageBefore: (time) =>
+      db.select().from(datasetRemains).where(lt(datasetRemains.since, time)).limit(GARBAGE_BATCH),
+    async deleteGarbage(uids) {
       await db.delete(datasetRemains).where(inArray(datasetRemains.uid, [...uids]));
     },
   };

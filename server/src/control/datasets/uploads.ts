@@ -13,7 +13,7 @@ import {
   uploadKey,
   withFiles,
 } from "./files.ts";
-import { UPLOAD_URL_MS } from "./remains.ts";
+import { UPLOAD_URL_MS } from "./garbage-collector.ts";
 import { immutable } from "./resource.ts";
 import { type GetUploadEndpointRequest, SignedUrls, type UploadedFile } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";

@@ -7,7 +7,7 @@ export const UPLOAD_URL_MS = 6 * 3_600_000;
 const SETTLE_MS = 2 * UPLOAD_URL_MS;
 const SWEEP_INTERVAL_MS = 3_600_000;
 
-export interface Sweeper {
+export interface GarbageCollector {
   /** Removes what is left of deleted datasets, and of those that were never finished. */
   sweep(): Promise<void>;
   /** Sweeps from now on, until `stop`. */
@@ -16,18 +16,18 @@ export interface Sweeper {
 }
 
 /** @param onFailure hears why a sweep failed; the next one tries again. */
-export function createSweeper(
+export function createGarbageCollector(
   { store, clock, blobs }: Pick<Context, "store" | "clock" | "blobs">,
   onFailure: (error: unknown) => void,
-): Sweeper {
+): GarbageCollector {
   let cancel: (() => void) | null = null;
 
   async function sweep(): Promise<void> {
     for (;;) {
-      const remains = await store.remainsBefore(new Date(clock.now() - SETTLE_MS));
+      const remains = await store.garbageBefore(new Date(clock.now() - SETTLE_MS));
       if (remains.length === 0) return;
       for (const row of remains) await blobs.deletePrefix(blobPrefix(row));
-      await store.forgetRemains(remains.map(({ uid }) => uid));
+      await store.deleteGarbage(remains.map(({ uid }) => uid));
     }
   }
 
