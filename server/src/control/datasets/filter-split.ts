@@ -2,8 +2,8 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import type { Principal } from "../accounts/service.ts";
 import { problemOf } from "./checked-upload.ts";
 import { type Context, findDataset, newRow } from "./context.ts";
-import { chunkSizes, type DerivedFile, writeChunks, writeFiltered } from "./derived.ts";
 import { blobPrefix, fileKey, formatOf, newFileId, storedFile } from "./files.ts";
+import { chunkSizes, type WrittenFile, writeChunks, writeFiltered } from "./filter-writer.ts";
 import { datasetName, datasetTitle, referencedId } from "./names.ts";
 import { givenOrigin, readGiven, readyColumns } from "./resource.ts";
 import { compileRowFilter } from "./rows/row-filter.ts";
@@ -37,7 +37,7 @@ export async function createFiltered(
     sourceUid: source.uid,
   });
   const blobId = newFileId();
-  const [made] = await make(context, [row], async () => {
+  const [made] = await insertDatasets(context, [row], async () => {
     const file = await context.checks.run((check) => {
       const options = {
         source,
@@ -49,7 +49,7 @@ export async function createFiltered(
     });
     const problem = problemOf(file.report);
     if (problem !== null) throw badRequest("filter", problem);
-    return [finished(row, blobId, file)];
+    return [readyRow(row, blobId, file)];
   });
   return made!;
 }
@@ -78,12 +78,12 @@ export async function splitDataset(
     });
   });
   const blobIds = chunks.map(newFileId);
-  await make(context, chunks, async () => {
+  await insertDatasets(context, chunks, async () => {
     const keyOf = (i: number): string => fileKey(chunks[i]!, blobIds[i]!);
     const files = await context.checks.run((check) =>
       writeChunks(context.blobs, check, source, sizes, keyOf),
     );
-    return chunks.map((chunk, i) => finished(chunk, blobIds[i]!, files[i]!));
+    return chunks.map((chunk, i) => readyRow(chunk, blobIds[i]!, files[i]!));
   });
   return {
     chunkDatasetNames: chunks.map((chunk) => datasetName(accountId, chunk.id)),
@@ -110,12 +110,12 @@ async function findReady(
   throw new AppError("FAILED_PRECONDITION", `${datasetTitle(accountId, id)} is not READY.`);
 }
 
-function finished(row: DatasetRow, blobId: string, { sizeBytes, report }: DerivedFile): DatasetRow {
+function readyRow(row: DatasetRow, blobId: string, { sizeBytes, report }: WrittenFile): DatasetRow {
   return { ...row, ...readyColumns(report), files: { [`${row.id}.jsonl`]: storedFile(blobId, sizeBytes) } };
 }
 
 /** Stores new datasets once `write` has written their files. What a crash leaves is swept. @throws AppError ALREADY_EXISTS. */
-async function make(
+async function insertDatasets(
   { store, blobs, clock }: Context,
   rows: readonly DatasetRow[],
   write: () => Promise<DatasetRow[]>,

@@ -16,7 +16,7 @@ const PIECE_BYTES = 256 * 1024;
 const MAX_BYTES = Number.MAX_SAFE_INTEGER;
 const NEWLINE = Buffer.from("\n");
 
-export interface DerivedFile {
+export interface WrittenFile {
   sizeBytes: number;
   report: ValidationReport;
 }
@@ -26,7 +26,7 @@ export async function writeFiltered(
   blobs: Blobs,
   check: RowCheck,
   options: { source: DatasetRow; format: DatasetFormat | null; filter: string; key: string },
-): Promise<DerivedFile> {
+): Promise<WrittenFile> {
   const { source, format, filter, key } = options;
   async function* kept(): AsyncGenerator<Uint8Array> {
     await check({ kind: "begin", format, filter });
@@ -77,19 +77,19 @@ export async function writeChunks(
   source: DatasetRow,
   sizes: readonly number[],
   keyOf: (chunk: number) => string,
-): Promise<DerivedFile[]> {
+): Promise<WrittenFile[]> {
   const files = sortedFiles(source).map(
     ([, file]) =>
       async () =>
         (await blobs.read(fileKey(source, file.blobId!))) as AsyncIterable<Buffer>,
   );
   const rows = new RowReader(files, VALIDATION_LIMITS.maxLineBytes);
-  const written: DerivedFile[] = [];
+  const written: WrittenFile[] = [];
   try {
     for (const size of sizes) {
       await check({ kind: "begin", format: formatOf(source), filter: null });
       await check({ kind: "file", name: "" });
-      const piece = takeRows(rows, size, check);
+      const piece = readChunk(rows, size, check);
       const { sizeBytes } = await blobs.write(keyOf(written.length), piece, { maxBytes: MAX_BYTES });
       const { report } = await check({ kind: "finish" });
       written.push({ sizeBytes, report: report! });
@@ -100,7 +100,7 @@ export async function writeChunks(
   return written;
 }
 
-async function* takeRows(rows: RowReader, size: number, check: RowCheck): AsyncGenerator<Uint8Array> {
+async function* readChunk(rows: RowReader, size: number, check: RowCheck): AsyncGenerator<Uint8Array> {
   let missing = size;
   while (missing > 0) {
     const parts: Buffer[] = [];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { chunkSizes } from "./derived.ts";
+import { chunkSizes } from "./filter-writer.ts";
 import { type Answer, chatRow, chatRows, jsonl, ROOT, type Setup, setUp } from "./testing.ts";
 
 let setup: Setup;
