@@ -106,7 +106,7 @@ export interface Datasets {
   close(): Promise<void>;
 }
 
-export interface DatasetsDeps {
+export interface DatasetsServiceDeps {
   database: Pick<Database, "db" | "listen">;
   clock: Clock;
   log: Log;
@@ -122,7 +122,7 @@ export interface DatasetsDeps {
   onSweepFailure: (error: unknown) => void;
 }
 
-export function createDatasets(deps: DatasetsDeps): Datasets {
+export function createDatasets(deps: DatasetsServiceDeps): Datasets {
   const { clock, blobs, users, usedBy = async () => null } = deps;
   const store = datasetStore(deps.database, deps.tokenSecret, () => clock.now());
   const checks = new RowChecks(clock);
