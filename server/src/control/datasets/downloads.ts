@@ -1,6 +1,6 @@
 import { AppError } from "../../lib/errors.ts";
 import type { Principal } from "../accounts/service.ts";
-import { type Context, findDataset } from "./context.ts";
+import { type DatasetsDeps, getAuthorizedDataset } from "./access.ts";
 import { fileKey, sortedFiles } from "./files.ts";
 import { datasetTitle } from "./names.ts";
 import type { SignedUrls } from "./schema.ts";
@@ -15,14 +15,14 @@ const MAX_ANCESTORS = 20;
  * @param lineage also those of the datasets it was made of, as far as they are there; all named `<dataset>/<file>`.
  */
 export async function downloadUrls(
-  context: Context,
+  context: DatasetsDeps,
   principal: Principal,
   accountId: string,
   id: string,
   lineage: boolean,
   origin: string,
 ): Promise<SignedUrls> {
-  const row = await findDataset(context, principal, accountId, id, "read");
+  const row = await getAuthorizedDataset(context, principal, accountId, id, "read");
   if (row.state !== "READY") {
     throw new AppError("FAILED_PRECONDITION", `${datasetTitle(accountId, id)} is not READY.`);
   }
@@ -37,7 +37,7 @@ export async function downloadUrls(
   return { filenameToSignedUrls: urls };
 }
 
-async function withAncestors({ store }: Context, row: DatasetRow): Promise<DatasetRow[]> {
+async function withAncestors({ store }: DatasetsDeps, row: DatasetRow): Promise<DatasetRow[]> {
   const line = [row];
   while (line.length <= MAX_ANCESTORS) {
     const { sourceUid } = line.at(-1)!;

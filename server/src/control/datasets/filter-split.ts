@@ -1,7 +1,7 @@
 import { AppError, badRequest } from "../../lib/errors.ts";
 import type { Principal } from "../accounts/service.ts";
+import { type DatasetsDeps, getAuthorizedDataset, newRow } from "./access.ts";
 import { problemOf } from "./checked-upload.ts";
-import { type Context, findDataset, newRow } from "./context.ts";
 import { blobPrefix, fileKey, formatOf, newFileId, storedFile } from "./files.ts";
 import { chunkSizes, type WrittenFile, writeChunks, writeFiltered } from "./filter-writer.ts";
 import { datasetName, datasetTitle, referencedId } from "./names.ts";
@@ -14,7 +14,7 @@ const MAX_ID_LENGTH = 63;
 
 /** Makes a READY dataset of those rows of another that pass a filter. */
 export async function createFiltered(
-  context: Context,
+  context: DatasetsDeps,
   principal: Principal,
   accountId: string,
   { datasetId, dataset, filter = "", sourceDatasetId = "" }: CreateDatasetRequest,
@@ -38,7 +38,7 @@ export async function createFiltered(
   });
   const blobId = newFileId();
   const [made] = await insertDatasets(context, [row], async () => {
-    const file = await context.checks.run((check) => {
+    const file = await context.rowCheckPool.run((check) => {
       const options = {
         source,
         format: formatOf(given) ?? formatOf(source),
@@ -56,7 +56,7 @@ export async function createFiltered(
 
 /** Cuts a READY dataset into READY datasets `<id>-chunk-<n>` of so many rows each, all or none. */
 export async function splitDataset(
-  context: Context,
+  context: DatasetsDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -80,7 +80,7 @@ export async function splitDataset(
   const blobIds = chunks.map(newFileId);
   await insertDatasets(context, chunks, async () => {
     const keyOf = (i: number): string => fileKey(chunks[i]!, blobIds[i]!);
-    const files = await context.checks.run((check) =>
+    const files = await context.rowCheckPool.run((check) =>
       writeChunks(context.blobs, check, source, sizes, keyOf),
     );
     return chunks.map((chunk, i) => readyRow(chunk, blobIds[i]!, files[i]!));
@@ -99,13 +99,13 @@ function chunkIdOf(id: string, number: number): string {
 }
 
 async function findReady(
-  context: Context,
+  context: DatasetsDeps,
   principal: Principal,
   accountId: string,
   id: string,
   right: "read" | "write" = "read",
 ): Promise<DatasetRow> {
-  const row = await findDataset(context, principal, accountId, id, right);
+  const row = await getAuthorizedDataset(context, principal, accountId, id, right);
   if (row.state === "READY") return row;
   throw new AppError("FAILED_PRECONDITION", `${datasetTitle(accountId, id)} is not READY.`);
 }
@@ -116,7 +116,7 @@ function readyRow(row: DatasetRow, blobId: string, { sizeBytes, report }: Writte
 
 /** Stores new datasets once `write` has written their files. What a crash leaves is swept. @throws AppError ALREADY_EXISTS. */
 async function insertDatasets(
-  { store, blobs, clock }: Context,
+  { store, blobs, clock }: DatasetsDeps,
   rows: readonly DatasetRow[],
   write: () => Promise<DatasetRow[]>,
 ): Promise<DatasetRow[]> {

@@ -1,4 +1,4 @@
-import type { Context } from "./context.ts";
+import type { DatasetsDeps } from "./access.ts";
 import { blobPrefix } from "./files.ts";
 
 /** How long a signed URL for an upload works. */
@@ -17,7 +17,7 @@ export interface GarbageCollector {
 
 /** @param onFailure hears why a sweep failed; the next one tries again. */
 export function createGarbageCollector(
-  { store, clock, blobs }: Pick<Context, "store" | "clock" | "blobs">,
+  { store, clock, blobs }: Pick<DatasetsDeps, "store" | "clock" | "blobs">,
   onFailure: (error: unknown) => void,
 ): GarbageCollector {
   let cancel: (() => void) | null = null;

@@ -6,7 +6,7 @@ import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
-import { type Context, findDataset, newRow, requireSame } from "./context.ts";
+import { type DatasetsDeps, getAuthorizedDataset, newRow, requireSameDataset } from "./access.ts";
 import { downloadUrls } from "./downloads.ts";
 import { blobPrefix } from "./files.ts";
 import { alreadyExists, createFiltered, splitDataset } from "./filter-split.ts";
@@ -126,7 +126,7 @@ export function createDatasets(deps: DatasetsServiceDeps): Datasets {
   const { clock, blobs, users, usedBy = async () => null } = deps;
   const store = datasetStore(deps.database, deps.tokenSecret, () => clock.now());
   const checks = new RowChecks(clock);
-  const context: Context = { store, clock, blobs, checks };
+  const context: DatasetsDeps = { store, clock, blobs, rowCheckPool: checks };
   const uploadChecks = new UploadChecks(context, deps);
   const sweeper = createGarbageCollector(context, deps.onSweepFailure);
 
@@ -152,30 +152,30 @@ export function createDatasets(deps: DatasetsServiceDeps): Datasets {
       return answerOne(await createEmpty(context, principal, accountId, request));
     },
     get: async (principal, accountId, id) =>
-      answerOne(await findDataset(context, principal, accountId, id, "read")),
+      answerOne(await getAuthorizedDataset(context, principal, accountId, id, "read")),
     async list(principal, accountId, query) {
       authorize(principal, accountId, "read", `Account accounts/${accountId}`);
       const { rows, nextPageToken, totalSize } = await store.list(query, accountId);
       return { datasets: await answer(accountId, rows), nextPageToken, totalSize };
     },
     async update(principal, accountId, id, body, updateMask) {
-      const seen = await findDataset(context, principal, accountId, id, "write");
+      const seen = await getAuthorizedDataset(context, principal, accountId, id, "write");
       const changed = await store.change(accountId, id, (row) => {
-        requireSame(seen, row);
+        requireSameDataset(seen, row);
         return { ...row, ...patched(row, body, updateMask), updateTime: new Date(clock.now()) };
       });
-      requireSame(seen, changed);
+      requireSameDataset(seen, changed);
       return answerOne(changed);
     },
     async delete(principal, accountId, id) {
-      const seen = await findDataset(context, principal, accountId, id, "write");
+      const seen = await getAuthorizedDataset(context, principal, accountId, id, "write");
       const title = datasetTitle(accountId, id);
       const deleted = await store.delete(accountId, id, new Date(clock.now()), async (row) => {
-        requireSame(seen, row);
+        requireSameDataset(seen, row);
         const job = await usedBy(datasetName(accountId, id));
         if (job !== null) throw new AppError("FAILED_PRECONDITION", `${title} is in use by ${job}.`);
       });
-      requireSame(seen, deleted);
+      requireSameDataset(seen, deleted);
       await blobs.deletePrefix(blobPrefix(deleted));
     },
     upload: (principal, accountId, id, open) => uploadFile(context, principal, accountId, id, open),
@@ -196,14 +196,14 @@ export function createDatasets(deps: DatasetsServiceDeps): Datasets {
 }
 
 async function createEmpty(
-  context: Context,
+  context: DatasetsDeps,
   principal: Principal,
   accountId: string,
   { datasetId, dataset }: CreateDatasetRequest,
 ): Promise<DatasetRow> {
   const { origin, sourceId } = readOrigin(dataset, accountId);
   const source =
-    sourceId === null ? null : await findDataset(context, principal, accountId, sourceId, "read");
+    sourceId === null ? null : await getAuthorizedDataset(context, principal, accountId, sourceId, "read");
   const row = newRow(context, principal, accountId, datasetId, {
     ...readGiven(dataset, accountId, "dataset."),
     origin,

@@ -3,8 +3,8 @@ import type { Database } from "../../platform/db/database.ts";
 import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../accounts/service.ts";
+import { type DatasetsDeps, getAuthorizedDataset, requireSameDataset } from "./access.ts";
 import { checkFiles, moveUploads, planMoves, problemOf, removeUnused } from "./checked-upload.ts";
-import { type Context, findDataset, requireSame } from "./context.ts";
 import { blobPrefix, newFileId } from "./files.ts";
 import { readyColumns } from "./resource.ts";
 import { MAX_RUNNING } from "./rows/row-checks.ts";
@@ -24,14 +24,14 @@ const CHECKING = "The rows are being checked.";
  * begins anew where a process was lost over it.
  */
 export class UploadChecks {
-  readonly #context: Context;
+  readonly #deps: DatasetsDeps;
   readonly #worker: Reconciler;
   /** Called when a check of this process is over. */
   readonly #waiting = new Set<() => void>();
   #closed = false;
 
-  constructor(context: Context, deps: { database: Pick<Database, "db" | "listen">; log: Log }) {
-    this.#context = context;
+  constructor(context: DatasetsDeps, deps: { database: Pick<Database, "db" | "listen">; log: Log }) {
+    this.#deps = context;
     this.#worker = new Reconciler({
       ...{ ...deps, clock: context.clock, kind: CHECK_WORK, concurrency: MAX_RUNNING },
       step: (item) => this.#step(item),
@@ -55,8 +55,8 @@ export class UploadChecks {
    * when files changed meanwhile.
    */
   async run(principal: Principal, accountId: string, id: string): Promise<void> {
-    const { store, blobs, clock } = this.#context;
-    const seen = await findDataset(this.#context, principal, accountId, id, "write");
+    const { store, blobs, clock } = this.#deps;
+    const seen = await getAuthorizedDataset(this.#deps, principal, accountId, id, "write");
     if (seen.state === "READY") return;
     if (Object.keys(seen.files).length === 0) {
       const message = "No file was uploaded: use :upload or :getUploadEndpoint first.";
@@ -66,22 +66,22 @@ export class UploadChecks {
     const checkId = newFileId();
     const begun = { checkId, statusCode: "OK", statusMessage: CHECKING, updateTime: new Date(clock.now()) };
     const row = await store.beginCheck(accountId, id, (current) => {
-      requireSame(seen, current);
+      requireSameDataset(seen, current);
       return current.checkId === null && current.state !== "READY" ? { ...current, ...begun } : null;
     });
-    requireSame(seen, row);
+    requireSameDataset(seen, row);
     if (row.checkId !== null) await this.#outcome(row, row.checkId);
   }
 
   /** Waits until the check is over, or long enough. */
   async #outcome(seen: DatasetRow, checkId: string): Promise<void> {
-    const { store, clock } = this.#context;
+    const { store, clock } = this.#deps;
     for (const untilMs = clock.now() + WAIT_MS; clock.now() < untilMs; ) {
       // Before the look: or what happens in between would go unheard.
       const change = this.#nextChange();
       try {
         const row = await store.get(seen.accountId, seen.id);
-        requireSame(seen, row);
+        requireSameDataset(seen, row);
         if (row.checkId !== checkId) {
           if (row.statusCode === "OK") return;
           throw new AppError(errorCode(row.statusCode), row.statusMessage);
@@ -97,7 +97,7 @@ export class UploadChecks {
   #nextChange(): { happened: Promise<void>; forget(): void } {
     let forget = (): void => {};
     const happened = new Promise<void>((resolve) => {
-      const cancel = this.#context.clock.after(POLL_MS, resolve);
+      const cancel = this.#deps.clock.after(POLL_MS, resolve);
       forget = () => {
         cancel();
         this.#waiting.delete(resolve);
@@ -112,7 +112,7 @@ export class UploadChecks {
   }
 
   async #step({ key, failures, signal }: WorkItem): Promise<null> {
-    const row = await this.#context.store.getByUid(key);
+    const row = await this.#deps.store.getByUid(key);
     if (row === null || row.checkId === null) return null;
     try {
       await this.#check(row, signal);
@@ -127,7 +127,7 @@ export class UploadChecks {
   }
 
   async #check(seen: DatasetRow, signal: AbortSignal): Promise<void> {
-    const { store, blobs, checks } = this.#context;
+    const { store, blobs, rowCheckPool: checks } = this.#deps;
     const files = await planMoves(blobs, seen);
     const row = await this.#change(seen, { files });
     await moveUploads(blobs, row);
@@ -148,18 +148,18 @@ export class UploadChecks {
   }
 
   async #change(seen: DatasetRow, columns: Partial<DatasetRow>): Promise<DatasetRow> {
-    const { store, clock } = this.#context;
+    const { store, clock } = this.#deps;
     const changed = await store.change(seen.accountId, seen.id, (row) => {
       requireUnchanged(seen, row);
       return { ...row, ...columns, updateTime: new Date(clock.now()) };
     });
-    requireSame(seen, changed);
+    requireSameDataset(seen, changed);
     return changed;
   }
 
   /** The check is over without making the dataset READY. */
   async #end(seen: DatasetRow, columns: Partial<DatasetRow>): Promise<void> {
-    const { store, clock } = this.#context;
+    const { store, clock } = this.#deps;
     await store.change(seen.accountId, seen.id, (row) => {
       if (row.checkId !== seen.checkId) return row;
       return { ...row, ...columns, checkId: null, updateTime: new Date(clock.now()) };
@@ -178,7 +178,7 @@ function errorCode(status: string): ErrorCode {
 
 /** @throws AppError ABORTED when somebody else changed the dataset since it was seen; NOT_FOUND when it is gone. */
 function requireUnchanged(seen: DatasetRow, row: DatasetRow | null): void {
-  requireSame(seen, row);
+  requireSameDataset(seen, row);
   if (row.revision === seen.revision) return;
   throw new AppError("ABORTED", "The dataset was changed while it was being checked: check it again.");
 }

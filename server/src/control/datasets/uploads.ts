@@ -2,7 +2,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { parseMask } from "../../lib/field-mask.ts";
 import { sanitizeForMessage } from "../../lib/field-names.ts";
 import type { Principal } from "../accounts/service.ts";
-import { type Context, findDataset, requireSame } from "./context.ts";
+import { type DatasetsDeps, getAuthorizedDataset, requireSameDataset } from "./access.ts";
 import {
   checkFileName,
   checkFileSize,
@@ -26,14 +26,14 @@ export interface FormFile {
 
 /** Takes a file that comes in a form. A file of the same name is replaced. @param open called when it is wanted */
 export async function uploadFile(
-  context: Context,
+  context: DatasetsDeps,
   principal: Principal,
   accountId: string,
   id: string,
   open: () => Promise<FormFile>,
 ): Promise<UploadedFile> {
   const { blobs, clock } = context;
-  const row = await findDataset(context, principal, accountId, id, "write");
+  const row = await getAuthorizedDataset(context, principal, accountId, id, "write");
   if (row.state === "READY") throw immutable(row, "file");
   const { filename, content } = await open().catch(tooLarge);
   checkFileName("file", filename);
@@ -65,14 +65,14 @@ function tooLarge(error: unknown): never {
 
 /** URLs that take the files of these sizes, bytes as decimal text. Files of the same names are replaced. */
 export async function uploadUrls(
-  context: Context,
+  context: DatasetsDeps,
   principal: Principal,
   accountId: string,
   id: string,
   { filenameToSize, readMask }: GetUploadEndpointRequest,
   origin: string,
 ): Promise<SignedUrls> {
-  const row = await findDataset(context, principal, accountId, id, "write");
+  const row = await getAuthorizedDataset(context, principal, accountId, id, "write");
   if (row.state === "READY") throw immutable(row, "filenameToSize");
   const names = Object.keys(filenameToSize);
   // The answer has a single field: there is nothing to choose.
@@ -95,19 +95,19 @@ export async function uploadUrls(
 
 /** @param seen the dataset as the request found it */
 async function addFiles(
-  { store, blobs, clock }: Context,
+  { store, blobs, clock }: DatasetsDeps,
   seen: DatasetRow,
   field: string,
   files: Record<string, DatasetFile>,
 ): Promise<void> {
   let replaced: DatasetFile[] = [];
   const changed = await store.change(seen.accountId, seen.id, (row) => {
-    requireSame(seen, row);
+    requireSameDataset(seen, row);
     if (row.state === "READY") throw immutable(row, field);
     replaced = Object.keys(files).flatMap((name) => row.files[name] ?? []);
     return { ...row, files: withFiles(field, row, files), updateTime: new Date(clock.now()) };
   });
-  requireSame(seen, changed);
+  requireSameDataset(seen, changed);
   for (const { uploadId, blobId } of replaced) {
     if (uploadId !== null) await blobs.delete(uploadKey(seen, uploadId));
     if (blobId !== null) await blobs.delete(fileKey(seen, blobId));

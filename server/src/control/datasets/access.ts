@@ -8,19 +8,19 @@ import type { RowChecks } from "./rows/row-checks.ts";
 import type { DatasetRow, DatasetStore } from "./store.ts";
 
 /** What the parts of the service share. */
-export interface Context {
+export interface DatasetsDeps {
   store: DatasetStore;
   clock: Clock;
   blobs: Blobs;
-  checks: RowChecks;
+  rowCheckPool: RowChecks;
 }
 
 /**
  * The dataset, when the principal may do this to it.
  * @throws AppError NOT_FOUND, also for another account's; FORBIDDEN.
  */
-export async function findDataset(
-  { store }: Context,
+export async function getAuthorizedDataset(
+  { store }: DatasetsDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -35,13 +35,13 @@ export async function findDataset(
 }
 
 /** @throws AppError NOT_FOUND when the dataset that was seen is gone, also when its id is used again. */
-export function requireSame(seen: DatasetRow, row: DatasetRow | null): asserts row is DatasetRow {
+export function requireSameDataset(seen: DatasetRow, row: DatasetRow | null): asserts row is DatasetRow {
   if (row?.uid !== seen.uid) throw notFound(datasetTitle(seen.accountId, seen.id));
 }
 
 /** A dataset without files. */
 export function newRow(
-  { clock }: Context,
+  { clock }: DatasetsDeps,
   principal: Principal,
   accountId: string,
   id: string,
