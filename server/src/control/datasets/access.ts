@@ -3,9 +3,9 @@ import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { authorize, notFound, type Principal, type Right } from "../accounts/service.ts";
 import { datasetTitle } from "./names.ts";
-import type { Given, Provenance } from "./resource.ts";
 import type { RowChecks } from "./rows/row-checks.ts";
 import type { DatasetRow, DatasetStore } from "./store.ts";
+import type { DatasetFields, Provenance } from "./view.ts";
 
 /** What the parts of the service share. */
 export interface DatasetsDeps {
@@ -45,7 +45,7 @@ export function newRow(
   principal: Principal,
   accountId: string,
   id: string,
-  given: Given & Pick<Provenance, "origin"> & { sourceUid: string | null },
+  given: DatasetFields & Pick<Provenance, "origin"> & { sourceUid: string | null },
 ): DatasetRow {
   const now = new Date(clock.now());
   return {

@@ -5,10 +5,10 @@ import { problemOf } from "./checked-upload.ts";
 import { blobPrefix, fileKey, formatOf, newFileId, storedFile } from "./files.ts";
 import { chunkSizes, type WrittenFile, writeChunks, writeFiltered } from "./filter-writer.ts";
 import { datasetName, datasetTitle, referencedId } from "./names.ts";
-import { givenOrigin, readGiven, readyColumns } from "./resource.ts";
 import { compileRowFilter } from "./rows/row-filter.ts";
 import type { CreateDatasetRequest, SplitDatasetRequest, SplitDatasetResponse } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
+import { originFieldOf, parseFields, readyColumns } from "./view.ts";
 
 const MAX_ID_LENGTH = 63;
 
@@ -22,14 +22,14 @@ export async function createFiltered(
   compileRowFilter(filter);
   const sourceId = referencedId("sourceDatasetId", sourceDatasetId, accountId);
   const source = await findReady(context, principal, accountId, sourceId);
-  const marker = givenOrigin(dataset);
+  const marker = originFieldOf(dataset);
   if (marker !== null) {
     throw badRequest(
       `dataset.${marker}`,
       `dataset.${marker}: the origin of a filtered dataset is transformed.`,
     );
   }
-  const given = readGiven(dataset, accountId, "dataset.");
+  const given = parseFields(dataset, accountId, "dataset.");
   const transformed = { sourceDatasetId: source.id, filter, originalFormat: source.format };
   const row = newRow(context, principal, accountId, datasetId, {
     ...given,

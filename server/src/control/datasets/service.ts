@@ -12,7 +12,6 @@ import { blobPrefix } from "./files.ts";
 import { alreadyExists, createFiltered, splitDataset } from "./filter-split.ts";
 import { createGarbageCollector } from "./garbage-collector.ts";
 import { datasetName, datasetTitle } from "./names.ts";
-import { patched, readGiven, readOrigin, toDataset } from "./resource.ts";
 import { RowChecks } from "./rows/row-checks.ts";
 import type {
   CreateDatasetRequest,
@@ -27,6 +26,7 @@ import type {
 import { type DatasetRow, datasetStore } from "./store.ts";
 import { UploadChecks } from "./upload-checks.ts";
 import { type FormFile, uploadFile, uploadUrls } from "./uploads.ts";
+import { applyPatch, datasetView, parseFields, parseOrigin } from "./view.ts";
 
 export type { Dataset } from "./schema.ts";
 
@@ -135,7 +135,7 @@ export function createDatasets(deps: DatasetsServiceDeps): Datasets {
       accountId,
       rows.map(({ createdBy }) => createdBy),
     );
-    return rows.map((row) => toDataset(row, emails.get(row.createdBy) ?? ""));
+    return rows.map((row) => datasetView(row, emails.get(row.createdBy) ?? ""));
   }
 
   async function answerOne(row: DatasetRow): Promise<Dataset> {
@@ -162,7 +162,7 @@ export function createDatasets(deps: DatasetsServiceDeps): Datasets {
       const seen = await getAuthorizedDataset(context, principal, accountId, id, "write");
       const changed = await store.change(accountId, id, (row) => {
         requireSameDataset(seen, row);
-        return { ...row, ...patched(row, body, updateMask), updateTime: new Date(clock.now()) };
+        return { ...row, ...applyPatch(row, body, updateMask), updateTime: new Date(clock.now()) };
       });
       requireSameDataset(seen, changed);
       return answerOne(changed);
@@ -201,11 +201,11 @@ async function createEmpty(
   accountId: string,
   { datasetId, dataset }: CreateDatasetRequest,
 ): Promise<DatasetRow> {
-  const { origin, sourceId } = readOrigin(dataset, accountId);
+  const { origin, sourceId } = parseOrigin(dataset, accountId);
   const source =
     sourceId === null ? null : await getAuthorizedDataset(context, principal, accountId, sourceId, "read");
   const row = newRow(context, principal, accountId, datasetId, {
-    ...readGiven(dataset, accountId, "dataset."),
+    ...parseFields(dataset, accountId, "dataset."),
     origin,
     sourceUid: source?.uid ?? null,
   });

@@ -6,10 +6,10 @@ import type { Principal } from "../accounts/service.ts";
 import { type DatasetsDeps, getAuthorizedDataset, requireSameDataset } from "./access.ts";
 import { checkFiles, moveUploads, planMoves, problemOf, removeUnused } from "./checked-upload.ts";
 import { blobPrefix, newFileId } from "./files.ts";
-import { readyColumns } from "./resource.ts";
 import { MAX_RUNNING } from "./rows/row-checks.ts";
 import type { ValidationReport } from "./rows/validator.ts";
 import { CHECK_WORK, type DatasetRow } from "./store.ts";
+import { readyColumns } from "./view.ts";
 
 /** How long a request waits for its check: clients and proxies give up before a large one is done. */
 const WAIT_MS = 20_000;

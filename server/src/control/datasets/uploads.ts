@@ -14,10 +14,10 @@ import {
   withFiles,
 } from "./files.ts";
 import { UPLOAD_URL_MS } from "./garbage-collector.ts";
-import { immutable } from "./resource.ts";
 import { type GetUploadEndpointRequest, SignedUrls, type UploadedFile } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
 import type { DatasetFile } from "./table.ts";
+import { immutableError } from "./view.ts";
 
 export interface FormFile {
   filename: string;
@@ -34,7 +34,7 @@ export async function uploadFile(
 ): Promise<UploadedFile> {
   const { blobs, clock } = context;
   const row = await getAuthorizedDataset(context, principal, accountId, id, "write");
-  if (row.state === "READY") throw immutable(row, "file");
+  if (row.state === "READY") throw immutableError(row, "file");
   const { filename, content } = await open().catch(tooLarge);
   checkFileName("file", filename);
   withFiles("file", row, { [filename]: storedFile("", 0) });
@@ -73,7 +73,7 @@ export async function uploadUrls(
   origin: string,
 ): Promise<SignedUrls> {
   const row = await getAuthorizedDataset(context, principal, accountId, id, "write");
-  if (row.state === "READY") throw immutable(row, "filenameToSize");
+  if (row.state === "READY") throw immutableError(row, "filenameToSize");
   const names = Object.keys(filenameToSize);
   // The answer has a single field: there is nothing to choose.
   if (readMask) parseMask("readMask", readMask, SignedUrls);
@@ -103,7 +103,7 @@ async function addFiles(
   let replaced: DatasetFile[] = [];
   const changed = await store.change(seen.accountId, seen.id, (row) => {
     requireSameDataset(seen, row);
-    if (row.state === "READY") throw immutable(row, field);
+    if (row.state === "READY") throw immutableError(row, field);
     replaced = Object.keys(files).flatMap((name) => row.files[name] ?? []);
     return { ...row, files: withFiles(field, row, files), updateTime: new Date(clock.now()) };
   });

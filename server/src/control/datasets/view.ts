@@ -19,7 +19,7 @@ const ORIGINS: readonly OriginField[] = [
 const MAX_NAME_CHARS = 300;
 
 /** The resource as clients see it. @param email the creator's */
-export function toDataset(row: DatasetRow, email: string): Dataset {
+export function datasetView(row: DatasetRow, email: string): Dataset {
   return {
     name: datasetName(row.accountId, row.id),
     displayName: row.displayName,
@@ -39,10 +39,10 @@ export function toDataset(row: DatasetRow, email: string): Dataset {
 }
 
 /** The columns that a client fills. */
-export type Given = Pick<DatasetRow, "displayName" | "format" | "exampleCount" | "sourceJobName">;
+export type DatasetFields = Pick<DatasetRow, "displayName" | "format" | "exampleCount" | "sourceJobName">;
 
 /** @param at what the fields' names begin with in refusals @throws AppError BAD_REQUEST naming the field; NOT_FOUND. */
-export function readGiven(body: DatasetBody, accountId: string, at: string): Given {
+export function parseFields(body: DatasetBody, accountId: string, at: string): DatasetFields {
   const { displayName = "", format = "FORMAT_UNSPECIFIED", exampleCount = "0", sourceJobName = "" } = body;
   checkDisplayName(`${at}displayName`, displayName);
   if (Number(exampleCount) > VALIDATION_LIMITS.maxExamples) {
@@ -73,15 +73,15 @@ export interface Provenance {
 }
 
 /** The origin that the body gives, if any. @throws AppError BAD_REQUEST when there are several. */
-export function givenOrigin(body: DatasetBody): OriginField | null {
+export function originFieldOf(body: DatasetBody): OriginField | null {
   const [first, second] = ORIGINS.filter((field) => body[field] !== undefined);
   if (second === undefined) return first ?? null;
   throw badRequest(`dataset.${second}`, `A dataset has one origin, not both ${first} and ${second}.`);
 }
 
 /** Of the body of a new dataset. @throws AppError BAD_REQUEST naming the field; NOT_FOUND. */
-export function readOrigin(body: DatasetBody, accountId: string): Provenance {
-  givenOrigin(body);
+export function parseOrigin(body: DatasetBody, accountId: string): Provenance {
+  originFieldOf(body);
   const { evaluationResult, transformed, splitted } = body;
   if (evaluationResult !== undefined) {
     const field = `dataset.evaluationResult.evaluationJobId`;
@@ -91,12 +91,16 @@ export function readOrigin(body: DatasetBody, accountId: string): Provenance {
   }
   if (transformed !== undefined) {
     const { filter = "", originalFormat = "FORMAT_UNSPECIFIED" } = transformed;
-    const sourceId = sourceOf(`dataset.transformed.sourceDatasetId`, transformed.sourceDatasetId, accountId);
+    const sourceId = parseSourceId(
+      `dataset.transformed.sourceDatasetId`,
+      transformed.sourceDatasetId,
+      accountId,
+    );
     checkText(`dataset.transformed.filter`, filter, 4_096);
     return { origin: { transformed: { sourceDatasetId: sourceId, filter, originalFormat } }, sourceId };
   }
   if (splitted !== undefined) {
-    const sourceId = sourceOf(`dataset.splitted.sourceDatasetId`, splitted.sourceDatasetId, accountId);
+    const sourceId = parseSourceId(`dataset.splitted.sourceDatasetId`, splitted.sourceDatasetId, accountId);
     return { origin: { splitted: { sourceDatasetId: sourceId } }, sourceId };
   }
   return {
@@ -105,7 +109,7 @@ export function readOrigin(body: DatasetBody, accountId: string): Provenance {
   };
 }
 
-function sourceOf(field: string, text: string | undefined, accountId: string): string {
+function parseSourceId(field: string, text: string | undefined, accountId: string): string {
   return referencedId(field, required(field, text), accountId);
 }
 
@@ -121,17 +125,21 @@ const CHANGEABLE: ReadonlySet<string> = new Set(["displayName", "format", "examp
  * The columns as a PATCH makes them. A field that keeps its value is no change.
  * @throws AppError BAD_REQUEST naming the field; FAILED_PRECONDITION when the dataset is READY.
  */
-export function patched(row: DatasetRow, body: DatasetBody, updateMask: string | undefined): Given {
+export function applyPatch(
+  row: DatasetRow,
+  body: DatasetBody,
+  updateMask: string | undefined,
+): DatasetFields {
   const paths = updatePaths(updateMask, body, DatasetBody);
-  const current = toDataset(row, "");
+  const current = datasetView(row, "");
   const next: DatasetBody = mergePatch<DatasetBody>(current, body, paths);
   for (const field of new Set(paths.map((path) => path.split(".")[0] as keyof DatasetBody))) {
     if (field === "displayName" || isDeepStrictEqual(next[field] ?? "", current[field] ?? "")) continue;
     if (!CHANGEABLE.has(field))
       throw badRequest(field, `${field} is set when the dataset is made, and stays.`);
-    if (row.state === "READY") throw immutable(row, field);
+    if (row.state === "READY") throw immutableError(row, field);
   }
-  return readGiven(next, row.accountId, "");
+  return parseFields(next, row.accountId, "");
 }
 
 /** What makes a dataset of checked rows READY. */
@@ -144,7 +152,7 @@ export function readyColumns(report: ValidationReport): Partial<DatasetRow> {
 }
 
 /** @param param what would have changed */
-export function immutable(row: DatasetRow, param: string): AppError {
+export function immutableError(row: DatasetRow, param: string): AppError {
   const title = datasetTitle(row.accountId, row.id);
   return new AppError("FAILED_PRECONDITION", `${title} is READY: its rows don't change any more.`, { param });
 }
