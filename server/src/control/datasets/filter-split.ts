@@ -1,13 +1,13 @@
 import { AppError, badRequest } from "../../lib/errors.ts";
 import type { Principal } from "../accounts/service.ts";
 import { type DatasetsDeps, getAuthorizedDataset, newRow } from "./access.ts";
-import { problemOf } from "./checked-upload.ts";
 import { blobPrefix, fileKey, formatOf, newFileId, storedFile } from "./files.ts";
 import { chunkSizes, type WrittenFile, writeChunks, writeFiltered } from "./filter-writer.ts";
 import { datasetName, datasetTitle, referencedId } from "./names.ts";
 import { compileRowFilter } from "./rows/row-filter.ts";
 import type { CreateDatasetRequest, SplitDatasetRequest, SplitDatasetResponse } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
+import { problemText } from "./upload-files.ts";
 import { originFieldOf, parseFields, readyColumns } from "./view.ts";
 
 const MAX_ID_LENGTH = 63;
@@ -47,7 +47,7 @@ export async function createFiltered(
       };
       return writeFiltered(context.blobs, check, options);
     });
-    const problem = problemOf(file.report);
+    const problem = problemText(file.report);
     if (problem !== null) throw badRequest("filter", problem);
     return [readyRow(row, blobId, file)];
   });

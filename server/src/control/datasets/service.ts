@@ -24,7 +24,7 @@ import type {
   UploadedFile,
 } from "./schema.ts";
 import { type DatasetRow, datasetStore } from "./store.ts";
-import { UploadChecks } from "./upload-checks.ts";
+import { UploadValidator } from "./upload-validator.ts";
 import { type FormFile, uploadFile, uploadUrls } from "./uploads.ts";
 import { applyPatch, datasetView, parseFields, parseOrigin } from "./view.ts";
 
@@ -127,7 +127,7 @@ export function createDatasets(deps: DatasetsServiceDeps): Datasets {
   const store = datasetStore(deps.database, deps.tokenSecret, () => clock.now());
   const checks = new RowChecks(clock);
   const context: DatasetsDeps = { store, clock, blobs, rowCheckPool: checks };
-  const uploadChecks = new UploadChecks(context, deps);
+  const uploadChecks = new UploadValidator(context, deps);
   const sweeper = createGarbageCollector(context, deps.onSweepFailure);
 
   async function answer(accountId: string, rows: readonly DatasetRow[]): Promise<Dataset[]> {
@@ -180,7 +180,7 @@ export function createDatasets(deps: DatasetsServiceDeps): Datasets {
     },
     upload: (principal, accountId, id, open) => uploadFile(context, principal, accountId, id, open),
     uploadUrls: (...request) => uploadUrls(context, ...request),
-    validateUpload: (principal, accountId, id) => uploadChecks.run(principal, accountId, id),
+    validateUpload: (principal, accountId, id) => uploadChecks.validate(principal, accountId, id),
     downloadUrls: (...request) => downloadUrls(context, ...request),
     split: (principal, accountId, id, request) => splitDataset(context, principal, accountId, id, request),
     async start() {

@@ -53,7 +53,7 @@ export async function checkFiles(
 }
 
 /** What is wrong, in words for the client; null when nothing is. */
-export function problemOf(report: ValidationReport): string | null {
+export function problemText(report: ValidationReport): string | null {
   if (report.faults.length === 0) return report.problem;
   const lines = report.faults.map(({ file, line, problem }: Fault) => `${file}, line ${line}: ${problem}.`);
   if (report.isPartial) lines.push("There may be more: reading ended here.");

@@ -4,11 +4,11 @@ import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.t
 import type { Log } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../accounts/service.ts";
 import { type DatasetsDeps, getAuthorizedDataset, requireSameDataset } from "./access.ts";
-import { checkFiles, moveUploads, planMoves, problemOf, removeUnused } from "./checked-upload.ts";
 import { blobPrefix, newFileId } from "./files.ts";
 import { MAX_RUNNING } from "./rows/row-checks.ts";
 import type { ValidationReport } from "./rows/validator.ts";
 import { CHECK_WORK, type DatasetRow } from "./store.ts";
+import { checkFiles, moveUploads, planMoves, problemText, removeUnused } from "./upload-files.ts";
 import { readyColumns } from "./view.ts";
 
 /** How long a request waits for its check: clients and proxies give up before a large one is done. */
@@ -23,11 +23,11 @@ const CHECKING = "The rows are being checked.";
  * Checks uploads, each dataset's once at a time. A check is a row of work: it goes on when nobody waits any more, and
  * begins anew where a process was lost over it.
  */
-export class UploadChecks {
+export class UploadValidator {
   readonly #deps: DatasetsDeps;
   readonly #worker: Reconciler;
   /** Called when a check of this process is over. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiters = new Set<() => void>();
   #closed = false;
 
   constructor(context: DatasetsDeps, deps: { database: Pick<Database, "db" | "listen">; log: Log }) {
@@ -44,7 +44,7 @@ export class UploadChecks {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#wake();
+    this.#wakeWaiters();
     await this.#worker.close();
   }
 
@@ -54,7 +54,7 @@ export class UploadChecks {
    * @throws AppError BAD_REQUEST with the faults by file and line; FAILED_PRECONDITION while files are missing; ABORTED
    * when files changed meanwhile.
    */
-  async run(principal: Principal, accountId: string, id: string): Promise<void> {
+  async validate(principal: Principal, accountId: string, id: string): Promise<void> {
     const { store, blobs, clock } = this.#deps;
     const seen = await getAuthorizedDataset(this.#deps, principal, accountId, id, "write");
     if (seen.state === "READY") return;
@@ -70,11 +70,11 @@ export class UploadChecks {
       return current.checkId === null && current.state !== "READY" ? { ...current, ...begun } : null;
     });
     requireSameDataset(seen, row);
-    if (row.checkId !== null) await this.#outcome(row, row.checkId);
+    if (row.checkId !== null) await this.#waitForResult(row, row.checkId);
   }
 
   /** Waits until the check is over, or long enough. */
-  async #outcome(seen: DatasetRow, checkId: string): Promise<void> {
+  async #waitForResult(seen: DatasetRow, checkId: string): Promise<void> {
     const { store, clock } = this.#deps;
     for (const untilMs = clock.now() + WAIT_MS; clock.now() < untilMs; ) {
       // Before the look: or what happens in between would go unheard.
@@ -100,15 +100,15 @@ export class UploadChecks {
       const cancel = this.#deps.clock.after(POLL_MS, resolve);
       forget = () => {
         cancel();
-        this.#waiting.delete(resolve);
+        this.#waiters.delete(resolve);
       };
-      this.#waiting.add(resolve);
+      this.#waiters.add(resolve);
     });
     return { happened, forget };
   }
 
-  #wake(): void {
-    for (const wake of this.#waiting) wake();
+  #wakeWaiters(): void {
+    for (const wake of this.#waiters) wake();
   }
 
   async #step({ key, failures, signal }: WorkItem): Promise<null> {
@@ -122,7 +122,7 @@ export class UploadChecks {
       if (refusal.status >= 500 && failures < MAX_FAILURES) throw error;
       await this.#end(row, { statusCode: statusCode(refusal.code), statusMessage: refusal.message });
     }
-    this.#wake();
+    this.#wakeWaiters();
     return null;
   }
 
@@ -138,7 +138,7 @@ export class UploadChecks {
         requireUnchanged(row, await store.get(row.accountId, row.id));
         throw error;
       });
-    const problem = problemOf(report);
+    const problem = problemText(report);
     if (problem !== null) throw new AppError("BAD_REQUEST", problem);
     const ready = await this.#change(row, {
       ...readyColumns(report),
