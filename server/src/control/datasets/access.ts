@@ -3,7 +3,7 @@ import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { authorize, notFound, type Principal, type Right } from "../accounts/service.ts";
 import { datasetTitle } from "./names.ts";
-import type { RowChecks } from "./rows/row-checks.ts";
+import type { RowCheckPool } from "./rows/row-check-pool.ts";
 import type { DatasetRow, DatasetStore } from "./store.ts";
 import type { DatasetFields, Provenance } from "./view.ts";
 
@@ -12,7 +12,7 @@ export interface DatasetsDeps {
   store: DatasetStore;
   clock: Clock;
   blobs: Blobs;
-  rowCheckPool: RowChecks;
+  rowCheckPool: RowCheckPool;
 }
 
 /**

@@ -2,7 +2,7 @@ import { badRequest } from "../../lib/errors.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { fileKey, formatOf, sortedFiles } from "./files.ts";
 import type { DatasetFormat } from "./rows/row.ts";
-import { chunkJob, type RowCheck } from "./rows/row-checks.ts";
+import { chunkJob, type RunCheckJob } from "./rows/row-check-pool.ts";
 import { RowReader } from "./rows/row-reader.ts";
 import { VALIDATION_LIMITS, type ValidationReport } from "./rows/validator.ts";
 import type { DatasetRow } from "./store.ts";
@@ -24,7 +24,7 @@ export interface WrittenFile {
 /** Writes the rows of `source` that pass the filter as one file. @param options.format what they must be */
 export async function writeFiltered(
   blobs: Blobs,
-  check: RowCheck,
+  check: RunCheckJob,
   options: { source: DatasetRow; format: DatasetFormat | null; filter: string; key: string },
 ): Promise<WrittenFile> {
   const { source, format, filter, key } = options;
@@ -32,14 +32,14 @@ export async function writeFiltered(
     await check({ kind: "begin", format, filter });
     for (const [name, file] of sortedFiles(source)) {
       // Also the last line of the file before.
-      yield (await check({ kind: "file", name })).kept;
+      yield (await check({ kind: "file", name })).passedLines;
       for await (const bytes of await blobs.read(fileKey(source, file.blobId!))) {
-        yield (await check(chunkJob(bytes as Buffer))).kept;
+        yield (await check(chunkJob(bytes as Buffer))).passedLines;
       }
     }
     const last = await check({ kind: "finish" });
     report = last.report;
-    yield last.kept;
+    yield last.passedLines;
   }
   let report: ValidationReport | null = null;
   const { sizeBytes } = await blobs.write(key, kept(), { maxBytes: MAX_BYTES });
@@ -73,7 +73,7 @@ export function chunkSizes(total: number, chunkSize: number): number[] {
 /** Writes the rows of `source` one after the other into files of so many rows. @param keyOf by position */
 export async function writeChunks(
   blobs: Blobs,
-  check: RowCheck,
+  check: RunCheckJob,
   source: DatasetRow,
   sizes: readonly number[],
   keyOf: (chunk: number) => string,
@@ -100,7 +100,7 @@ export async function writeChunks(
   return written;
 }
 
-async function* readChunk(rows: RowReader, size: number, check: RowCheck): AsyncGenerator<Uint8Array> {
+async function* readChunk(rows: RowReader, size: number, check: RunCheckJob): AsyncGenerator<Uint8Array> {
   let missing = size;
   while (missing > 0) {
     const parts: Buffer[] = [];

@@ -12,7 +12,7 @@ import { blobPrefix } from "./files.ts";
 import { alreadyExists, createFiltered, splitDataset } from "./filter-split.ts";
 import { createGarbageCollector } from "./garbage-collector.ts";
 import { datasetName, datasetTitle } from "./names.ts";
-import { RowChecks } from "./rows/row-checks.ts";
+import { RowCheckPool } from "./rows/row-check-pool.ts";
 import type {
   CreateDatasetRequest,
   Dataset,
@@ -125,7 +125,7 @@ export interface DatasetsServiceDeps {
 export function createDatasets(deps: DatasetsServiceDeps): Datasets {
   const { clock, blobs, users, usedBy = async () => null } = deps;
   const store = datasetStore(deps.database, deps.tokenSecret, () => clock.now());
-  const checks = new RowChecks(clock);
+  const checks = new RowCheckPool(clock);
   const context: DatasetsDeps = { store, clock, blobs, rowCheckPool: checks };
   const uploadChecks = new UploadValidator(context, deps);
   const sweeper = createGarbageCollector(context, deps.onSweepFailure);

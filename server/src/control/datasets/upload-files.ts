@@ -1,7 +1,7 @@
 import { AppError } from "../../lib/errors.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { fileKey, formatOf, newFileId, sortedFiles, uploadKey } from "./files.ts";
-import { chunkJob, type RowCheck } from "./rows/row-checks.ts";
+import { chunkJob, type RunCheckJob } from "./rows/row-check-pool.ts";
 import type { Fault, ValidationReport } from "./rows/validator.ts";
 import type { DatasetRow } from "./store.ts";
 
@@ -36,7 +36,7 @@ export async function moveUploads(blobs: Blobs, row: DatasetRow): Promise<void> 
 /** Reads all rows of a dataset whose files are in their places. */
 export async function checkFiles(
   blobs: Blobs,
-  check: RowCheck,
+  check: RunCheckJob,
   row: DatasetRow,
   signal: AbortSignal,
 ): Promise<ValidationReport> {

@@ -5,7 +5,7 @@ import type { Log } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../accounts/service.ts";
 import { type DatasetsDeps, getAuthorizedDataset, requireSameDataset } from "./access.ts";
 import { blobPrefix, newFileId } from "./files.ts";
-import { MAX_RUNNING } from "./rows/row-checks.ts";
+import { MAX_RUNNING } from "./rows/row-check-pool.ts";
 import type { ValidationReport } from "./rows/validator.ts";
 import { CHECK_WORK, type DatasetRow } from "./store.ts";
 import { checkFiles, moveUploads, planMoves, problemText, removeUnused } from "./upload-files.ts";

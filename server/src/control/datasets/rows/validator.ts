@@ -23,7 +23,7 @@ export interface ValidatorOptions {
   format: DatasetFormat | null;
   limits?: ValidationLimits;
   /** Whether a good row counts. Default: all do. */
-  keep?: (row: JsonObject, line: Buffer) => boolean;
+  filter?: (row: JsonObject, line: Buffer) => boolean;
 }
 
 export interface Fault {
@@ -50,7 +50,7 @@ export interface ValidationReport {
 export class DatasetValidator {
   readonly #limits: ValidationLimits;
   readonly #declared: DatasetFormat | null;
-  readonly #keep: (row: JsonObject, line: Buffer) => boolean;
+  readonly #filter: (row: JsonObject, line: Buffer) => boolean;
   readonly #faults: Fault[] = [];
   #file = "";
   #splitter: LineSplitter | null = null;
@@ -60,10 +60,10 @@ export class DatasetValidator {
   #tokens = 0;
   #turns = 0;
 
-  constructor({ format, limits = VALIDATION_LIMITS, keep = () => true }: ValidatorOptions) {
+  constructor({ format, limits = VALIDATION_LIMITS, filter: keep = () => true }: ValidatorOptions) {
     this.#declared = format;
     this.#limits = limits;
-    this.#keep = keep;
+    this.#filter = keep;
   }
 
   /** Enough is known: what is pushed from here on is ignored. */
@@ -108,7 +108,7 @@ export class DatasetValidator {
       if (line === null) throw new RowError(`is longer than ${this.#limits.maxLineBytes} bytes`);
       const row = parseLine(line);
       const checked = checkRow(row);
-      if (this.#keep(row, line)) this.#count(checked);
+      if (this.#filter(row, line)) this.#count(checked);
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       this.#faults.push({ file: this.#file, line: number, problem: error.message });

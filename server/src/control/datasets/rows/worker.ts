@@ -9,11 +9,11 @@ export type CheckJob =
   | { kind: "chunk"; bytes: Uint8Array }
   | { kind: "finish" };
 
-export interface CheckReply {
+export interface CheckResult {
   /** The rest need not be sent. */
   isDone: boolean;
   /** With a filter: the rows that passed it since the last reply, as lines. */
-  kept: Uint8Array;
+  passedLines: Uint8Array;
   /** The answer to `finish`. */
   report: ValidationReport | null;
 }
@@ -26,7 +26,7 @@ function begin({ format, filter }: CheckJob & { kind: "begin" }): void {
   const match = filter === null ? null : compileRowFilter(filter);
   validator = new DatasetValidator({
     format,
-    keep: (row, line) => {
+    filter: (row, line) => {
       if (match === null) return true;
       if (!match(row)) return false;
       kept.push(line, NEWLINE);
@@ -44,8 +44,8 @@ function run(job: CheckJob): ValidationReport | null {
   return job.kind === "finish" ? validator.finish() : null;
 }
 
-serveJobs((job: CheckJob): CheckReply => {
+serveJobs((job: CheckJob): CheckResult => {
   kept = [];
   const report = run(job);
-  return { isDone: validator.isDone, kept: Buffer.concat(kept), report };
+  return { isDone: validator.isDone, passedLines: Buffer.concat(kept), report };
 });

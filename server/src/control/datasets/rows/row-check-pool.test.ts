@@ -1,19 +1,21 @@
 import { expect, test } from "vitest";
 import { systemClock } from "../../../lib/clock.ts";
 import { JobLimitError } from "../../../platform/process/job-process.ts";
-import { chunkJob, MAX_RUNNING, MAX_WAITING, RowChecks } from "./row-checks.ts";
+import { chunkJob, MAX_RUNNING, MAX_WAITING, RowCheckPool } from "./row-check-pool.ts";
 
 const row = JSON.stringify({ messages: [{ role: "user", content: "a" }] });
 
 test("rows are checked in a thread, and those that pass a filter come back as lines", async () => {
-  const checks = new RowChecks(systemClock);
+  const checks = new RowCheckPool(systemClock);
   const replies = await checks.run(async (check) => [
     await check({ kind: "begin", format: null, filter: "n > 1" }),
     await check({ kind: "file", name: "a.jsonl" }),
     await check(chunkJob(Buffer.from(`{"n":1,${row.slice(1)}\n{"n":2,${row.slice(1)}`))),
     await check({ kind: "finish" }),
   ]);
-  expect(replies.map(({ kept }) => Buffer.from(kept).toString()).join("")).toBe(`{"n":2,${row.slice(1)}\n`);
+  expect(replies.map(({ passedLines: kept }) => Buffer.from(kept).toString()).join("")).toBe(
+    `{"n":2,${row.slice(1)}\n`,
+  );
   expect(replies.at(-1)!.report).toMatchObject({ faults: [], exampleCount: 1, format: "RL" });
 });
 
@@ -23,7 +25,7 @@ test("a piece of a larger buffer is sent alone", () => {
 });
 
 test("only so many run at once, so many wait, and the next is refused", async () => {
-  const checks = new RowChecks(systemClock);
+  const checks = new RowCheckPool(systemClock);
   let running = 0;
   let most = 0;
   let open: () => void = () => {};
@@ -43,7 +45,7 @@ test("only so many run at once, so many wait, and the next is refused", async ()
 });
 
 test("rows that take too much are the client's fault, and the place is free again", async () => {
-  const checks = new RowChecks(systemClock);
+  const checks = new RowCheckPool(systemClock);
   for (let i = 0; i <= MAX_RUNNING; i++) {
     const tooMuch = checks.run(() => Promise.reject(new JobLimitError()));
     await expect(tooMuch).rejects.toMatchObject({ code: "BAD_REQUEST" });
@@ -52,7 +54,7 @@ test("rows that take too much are the client's fault, and the place is free agai
 });
 
 test("closing ends what runs and what waits", async () => {
-  const checks = new RowChecks(systemClock);
+  const checks = new RowCheckPool(systemClock);
   const work = checks.run(async (check) => {
     for (;;) await check({ kind: "begin", format: null, filter: null });
   });

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { JobLimitError, JobProcess } from "../../../platform/process/job-process.ts";
-import type { CheckJob, CheckReply } from "./worker.ts";
+import type { CheckJob, CheckResult } from "./worker.ts";
 
 /** Processes at once: each takes a core. */
 export const MAX_RUNNING = 2;
@@ -11,12 +11,12 @@ const PIECE_TIMEOUT_MS = 60_000;
 /** How long a process waits for more rows: to start one takes longer than to check a small dataset. */
 const IDLE_MS = 60_000;
 
-export type RowCheck = (job: CheckJob) => Promise<CheckReply>;
+export type RunCheckJob = (job: CheckJob) => Promise<CheckResult>;
 
-type CheckProcess = JobProcess<CheckJob, CheckReply>;
+type CheckProcess = JobProcess<CheckJob, CheckResult>;
 
 /** Checks rows in processes of their own, as a large file must not hold up the process, nor a hostile one take its memory. */
-export class RowChecks {
+export class RowCheckPool {
   readonly #clock: Clock;
   readonly #processes = new Set<CheckProcess>();
   /** Those with nothing to do, and what keeps them from being ended for it. */
@@ -34,23 +34,23 @@ export class RowChecks {
    * @throws AppError UNAVAILABLE when too many wait; BAD_REQUEST when the rows take too much memory or time to read;
    * what `work` throws.
    */
-  async run<T>(work: (check: RowCheck) => Promise<T>): Promise<T> {
-    await this.#enter();
+  async run<T>(work: (check: RunCheckJob) => Promise<T>): Promise<T> {
+    await this.#acquireSlot();
     if (this.#closed) {
-      this.#leave();
+      this.#releaseSlot();
       throw new AppError("UNAVAILABLE", "The server is shutting down.");
     }
-    const process = this.#take();
+    const process = this.#takeProcess();
     try {
       const result = await work((job) => process.run(job));
-      this.#putBack(process);
+      this.#returnProcess(process);
       return result;
     } catch (error) {
       await this.#end(process);
       if (!(error instanceof JobLimitError)) throw error;
       throw new AppError("BAD_REQUEST", "The dataset has rows that take too much memory or time to read.");
     } finally {
-      this.#leave();
+      this.#releaseSlot();
     }
   }
 
@@ -60,12 +60,12 @@ export class RowChecks {
     await Promise.all([...this.#processes].map((process) => process.close()));
   }
 
-  #take(): CheckProcess {
+  #takeProcess(): CheckProcess {
     const idle = this.#idle.pop();
     idle?.keep();
     const process =
       idle?.process ??
-      new JobProcess<CheckJob, CheckReply>({
+      new JobProcess<CheckJob, CheckResult>({
         clock: this.#clock,
         entry: new URL("./worker.ts", import.meta.url),
         work: "Rows are checked",
@@ -76,7 +76,7 @@ export class RowChecks {
     return process;
   }
 
-  #putBack(process: CheckProcess): void {
+  #returnProcess(process: CheckProcess): void {
     const keep = this.#clock.after(IDLE_MS, () => {
       this.#idle.splice(this.#idle.indexOf(idle), 1);
       void this.#end(process);
@@ -90,7 +90,7 @@ export class RowChecks {
     await process.close();
   }
 
-  async #enter(): Promise<void> {
+  async #acquireSlot(): Promise<void> {
     if (this.#running < MAX_RUNNING) {
       this.#running++;
       return;
@@ -104,7 +104,7 @@ export class RowChecks {
   }
 
   /** The place goes to who waits longest. */
-  #leave(): void {
+  #releaseSlot(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#running--;
     else next();
