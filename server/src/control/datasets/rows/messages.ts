@@ -12,7 +12,7 @@ export interface RowSize {
 
 export interface Conversation extends RowSize {
   /** Some message of the assistant is trained on: there is one, and not all have the weight 0. */
-  hasAnswer: boolean;
+  hasTrainedMessage: boolean;
   lastRole: Role;
 }
 
@@ -29,10 +29,10 @@ const ECHOED = new Set(["refusal", "audio", "annotations"]);
 const FUNCTION_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
 
 /** Calls of the assistant so far, for the results that answer them. */
-interface Calls {
+interface ToolCalls {
   ids: Set<string>;
   /** Calls without a result yet. */
-  open: number;
+  unanswered: number;
 }
 
 /**
@@ -44,15 +44,15 @@ export function checkMessages(value: unknown, path: string): Conversation {
   if (!Array.isArray(value) || value.length === 0) {
     throw new RowError(`${path} must be a list of at least one message`);
   }
-  const calls: Calls = { ids: new Set(), open: 0 };
-  const sum: Conversation = { turns: 0, tokens: 0, hasAnswer: false, lastRole: "user" };
+  const calls: ToolCalls = { ids: new Set(), unanswered: 0 };
+  const sum: Conversation = { turns: 0, tokens: 0, hasTrainedMessage: false, lastRole: "user" };
   value.forEach((message: unknown, i) => {
     const at = `${path}[${i}]`;
     if (!isObject(message)) throw new RowError(`${at} must be an object with role and content`);
     const role = checkRole(message, at, i);
     sum.tokens += checkMessage(message, role, at, calls);
     if (role === "user") sum.turns++;
-    if (role === "assistant" && message["weight"] !== 0) sum.hasAnswer = true;
+    if (role === "assistant" && message["weight"] !== 0) sum.hasTrainedMessage = true;
     sum.lastRole = role;
   });
   if (sum.turns === 0) throw new RowError(`${path} has no message of the role user`);
@@ -60,12 +60,12 @@ export function checkMessages(value: unknown, path: string): Conversation {
 }
 
 /** One message that the assistant might have written, as in preference pairs; its estimated tokens. @throws RowError */
-export function checkAnswer(value: unknown, path: string): number {
+export function checkAssistantOutput(value: unknown, path: string): number {
   const [message] = Array.isArray(value) ? value : [];
   if (!Array.isArray(value) || value.length !== 1 || !isObject(message) || message["role"] !== "assistant") {
     throw new RowError(`${path} must be a list of one message of the role assistant`);
   }
-  return checkMessage(message, "assistant", `${path}[0]`, { ids: new Set(), open: 0 });
+  return checkMessage(message, "assistant", `${path}[0]`, { ids: new Set(), unanswered: 0 });
 }
 
 /** The definitions of `tools`; their estimated tokens. @throws RowError */
@@ -101,7 +101,7 @@ function checkRole(message: JsonObject, at: string, position: number): Role {
   return role;
 }
 
-function checkMessage(message: JsonObject, role: Role, at: string, calls: Calls): number {
+function checkMessage(message: JsonObject, role: Role, at: string, calls: ToolCalls): number {
   let tokens = TOKENS_PER_MESSAGE;
   let mayLackContent = role === "function";
   for (const [field, value] of Object.entries(message)) {
@@ -113,7 +113,7 @@ function checkMessage(message: JsonObject, role: Role, at: string, calls: Calls)
       mayLackContent = true;
     } else checkField(field, value, role, at);
   }
-  if (role === "tool" || role === "function") checkResult(message, at, calls);
+  if (role === "tool" || role === "function") checkToolResult(message, at, calls);
   return tokens + checkContent(message["content"], role, `${at}.content`, mayLackContent);
 }
 
@@ -133,14 +133,14 @@ function checkField(field: string, value: unknown, role: Role, at: string): void
   }
 }
 
-function checkAssistantField(field: string, value: unknown, at: string, calls: Calls): number {
+function checkAssistantField(field: string, value: unknown, at: string, calls: ToolCalls): number {
   if (field === "reasoning_content") {
     if (typeof value !== "string") throw new RowError(`${at} must be text`);
     return textTokens(value);
   }
   if (field === "function_call") {
-    calls.open++;
-    return checkCall(value, at);
+    calls.unanswered++;
+    return checkToolCall(value, at);
   }
   if (!Array.isArray(value)) throw new RowError(`${at} must be a list of calls`);
   let tokens = 0;
@@ -151,13 +151,13 @@ function checkAssistantField(field: string, value: unknown, at: string, calls: C
     }
     if (typeof call["id"] === "string") calls.ids.add(call["id"]);
     else if (call["id"] != null) throw new RowError(`${at}[${i}].id must be text`);
-    calls.open++;
-    tokens += checkCall(call["function"], `${at}[${i}].function`);
+    calls.unanswered++;
+    tokens += checkToolCall(call["function"], `${at}[${i}].function`);
   });
   return tokens;
 }
 
-function checkCall(value: unknown, at: string): number {
+function checkToolCall(value: unknown, at: string): number {
   if (!isObject(value)) throw new RowError(`${at} must be an object with name and arguments`);
   const { name, arguments: given } = value;
   checkFunctionName(name, `${at}.name`);
@@ -183,11 +183,11 @@ function parseOrNull(text: string): unknown {
 }
 
 /** A result without an id answers the oldest call without a result. */
-function checkResult(message: JsonObject, at: string, calls: Calls): void {
+function checkToolResult(message: JsonObject, at: string, calls: ToolCalls): void {
   const id = message["tool_call_id"];
-  const answers = typeof id === "string" ? calls.ids.has(id) : calls.open > 0;
+  const answers = typeof id === "string" ? calls.ids.has(id) : calls.unanswered > 0;
   if (!answers) throw new RowError(`${at} answers no tool call of an earlier assistant message`);
-  calls.open--;
+  calls.unanswered--;
 }
 
 function checkContent(value: unknown, role: Role, at: string, mayLack: boolean): number {

@@ -1,6 +1,6 @@
 import type { JsonObject } from "./json-line.ts";
 import { isObject } from "./json-line.ts";
-import { checkAnswer, checkMessages, checkTools, type RowSize, textTokens } from "./messages.ts";
+import { checkAssistantOutput, checkMessages, checkTools, type RowSize, textTokens } from "./messages.ts";
 import { RowError } from "./row-error.ts";
 
 /** `request`: a line of a batch, `{custom_id, body}`. */
@@ -26,7 +26,7 @@ export function checkRow(row: JsonObject): Row {
 }
 
 function checkChat(row: JsonObject): Row {
-  const { turns, tokens, hasAnswer } = checkMessages(row["messages"], "messages");
+  const { turns, tokens, hasTrainedMessage: hasAnswer } = checkMessages(row["messages"], "messages");
   return {
     kind: "chat",
     format: hasAnswer ? "CHAT" : "RL",
@@ -50,8 +50,8 @@ function checkPreference(row: JsonObject): Row {
   const { turns, tokens, lastRole } = checkMessages(input["messages"], "input.messages");
   if (lastRole === "assistant") throw new RowError("input.messages must not end with an assistant message");
   const outputs =
-    checkAnswer(row["preferred_output"], "preferred_output") +
-    checkAnswer(row["non_preferred_output"], "non_preferred_output");
+    checkAssistantOutput(row["preferred_output"], "preferred_output") +
+    checkAssistantOutput(row["non_preferred_output"], "non_preferred_output");
   const tools = checkTools(input["tools"], "input.tools");
   return { kind: "preference", format: "CHAT", turns, tokens: tokens + outputs + tools };
 }
