@@ -3,7 +3,7 @@ import type { Principal } from "../accounts/service.ts";
 import { type DatasetsDeps, getAuthorizedDataset } from "./access.ts";
 import { fileKey, sortedFiles } from "./files.ts";
 import { datasetTitle } from "./names.ts";
-import type { SignedUrls } from "./schema.ts";
+import type { SignedUrlsResponse } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
 
 const DOWNLOAD_URL_MS = 3_600_000;
@@ -21,7 +21,7 @@ export async function downloadUrls(
   id: string,
   lineage: boolean,
   origin: string,
-): Promise<SignedUrls> {
+): Promise<SignedUrlsResponse> {
   const row = await getAuthorizedDataset(context, principal, accountId, id, "read");
   if (row.state !== "READY") {
     throw new AppError("FAILED_PRECONDITION", `${datasetTitle(accountId, id)} is not READY.`);

@@ -14,20 +14,20 @@ export const MAX_FILES = 100;
 export const MAX_DATASET_BYTES = 50 * 1024 ** 3;
 
 /** Of one dataset, each with an identifier of its own, so that one upload never writes over another. */
-type Place = Pick<DatasetRow, "accountId" | "uid">;
+type BlobOwner = Pick<DatasetRow, "accountId" | "uid">;
 
 /** All that belongs to the dataset lies below it. */
-export function blobPrefix({ accountId, uid }: Place): string {
+export function blobPrefix({ accountId, uid }: BlobOwner): string {
   return `datasets/${accountId}/${uid}/`;
 }
 
 /** Where a signed URL takes a file. */
-export function uploadKey(place: Place, uploadId: string): string {
+export function uploadKey(place: BlobOwner, uploadId: string): string {
   return `${blobPrefix(place)}uploads/${uploadId}`;
 }
 
 /** Where a file lies for good. */
-export function fileKey(place: Place, blobId: string): string {
+export function fileKey(place: BlobOwner, blobId: string): string {
   return `${blobPrefix(place)}files/${blobId}`;
 }
 

@@ -6,7 +6,7 @@ import {
   DownloadEndpointQuery,
   GetUploadEndpointRequest,
   ListDatasetsQuery,
-  SignedUrls,
+  SignedUrlsResponse,
   SplitDatasetRequest,
   UpdateDatasetQuery,
 } from "./schema.ts";
@@ -105,7 +105,7 @@ function fileRoutes(datasets: Datasets): ResourceRoute[] {
       method: "GET",
       path: `${DATASET}:getDownloadEndpoint`,
       query: DownloadEndpointQuery,
-      resource: SignedUrls,
+      resource: SignedUrlsResponse,
       handle: ({ principal, params, query, origin }) =>
         datasets.downloadUrls(
           principal,

@@ -54,10 +54,10 @@ export type GetUploadEndpointRequest = Static<typeof GetUploadEndpointRequest>;
 export const DownloadEndpointQuery = Type.Object({ downloadLineage: Type.Optional(Type.Boolean()) });
 
 /** The answer of both endpoints. */
-export const SignedUrls = Type.Object({
+export const SignedUrlsResponse = Type.Object({
   filenameToSignedUrls: Type.Record(Type.String(), Type.String()),
 });
-export type SignedUrls = Static<typeof SignedUrls>;
+export type SignedUrlsResponse = Static<typeof SignedUrlsResponse>;
 
 export const SplitDatasetRequest = Type.Object({
   chunkSize: Type.Optional(Type.Integer()),

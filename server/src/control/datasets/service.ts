@@ -18,7 +18,7 @@ import type {
   Dataset,
   DatasetBody,
   GetUploadEndpointRequest,
-  SignedUrls,
+  SignedUrlsResponse,
   SplitDatasetRequest,
   SplitDatasetResponse,
   UploadedFile,
@@ -75,7 +75,7 @@ export interface Datasets {
     id: string,
     request: GetUploadEndpointRequest,
     origin: string,
-  ): Promise<SignedUrls>;
+  ): Promise<SignedUrlsResponse>;
   /**
    * Has all rows checked and the dataset made READY, when it is not yet. Returns when that is done, or after 20 seconds:
    * asked again it waits on, and `status` tells the result.
@@ -90,7 +90,7 @@ export interface Datasets {
     id: string,
     lineage: boolean,
     origin: string,
-  ): Promise<SignedUrls>;
+  ): Promise<SignedUrlsResponse>;
   /** @throws AppError BAD_REQUEST, ALREADY_EXISTS, FAILED_PRECONDITION unless READY. */
   split(
     principal: Principal,

@@ -14,7 +14,7 @@ import {
   withFiles,
 } from "./files.ts";
 import { UPLOAD_URL_MS } from "./garbage-collector.ts";
-import { type GetUploadEndpointRequest, SignedUrls, type UploadedFile } from "./schema.ts";
+import { type GetUploadEndpointRequest, SignedUrlsResponse, type UploadedFile } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
 import type { DatasetFile } from "./table.ts";
 import { immutableError } from "./view.ts";
@@ -71,12 +71,12 @@ export async function uploadUrls(
   id: string,
   { filenameToSize, readMask }: GetUploadEndpointRequest,
   origin: string,
-): Promise<SignedUrls> {
+): Promise<SignedUrlsResponse> {
   const row = await getAuthorizedDataset(context, principal, accountId, id, "write");
   if (row.state === "READY") throw immutableError(row, "filenameToSize");
   const names = Object.keys(filenameToSize);
   // The answer has a single field: there is nothing to choose.
-  if (readMask) parseMask("readMask", readMask, SignedUrls);
+  if (readMask) parseMask("readMask", readMask, SignedUrlsResponse);
   if (names.length === 0) throw badRequest("filenameToSize", "filenameToSize names no file.");
   const files: Record<string, DatasetFile> = {};
   for (const name of names) {
