@@ -1,11 +1,19 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chunkSizes } from "./filter-writer.ts";
-import { type Answer, chatRow, chatRows, jsonl, ROOT, type Setup, setUp } from "./testing.ts";
+import {
+  chatRow,
+  chatRows,
+  type DatasetsSetup,
+  jsonl,
+  ROOT,
+  startDatasets,
+  type TestResponse,
+} from "./testing.ts";
 
-let setup: Setup;
+let setup: DatasetsSetup;
 beforeAll(async () => {
-  setup = await setUp();
+  setup = await startDatasets();
 });
 afterAll(() => setup.close());
 
@@ -22,7 +30,7 @@ async function contentOf(id: string): Promise<string> {
 }
 
 describe("a filtered dataset", () => {
-  const make = (id: string, source: string, filter?: string, dataset: object = {}): Promise<Answer> =>
+  const make = (id: string, source: string, filter?: string, dataset: object = {}): Promise<TestResponse> =>
     setup.call("POST", ROOT, { datasetId: id, dataset, sourceDatasetId: source, filter });
 
   test("holds the rows that pass, READY at once, and says where they are from", async () => {
@@ -79,7 +87,7 @@ describe("a filtered dataset", () => {
 });
 
 describe("a split dataset", () => {
-  const split = (id: string, body: object): Promise<Answer> =>
+  const split = (id: string, body: object): Promise<TestResponse> =>
     setup.call("POST", `${ROOT}/${id}:splitDataset`, body);
 
   test("becomes READY datasets of so many rows, in order, with counts of their own", async () => {

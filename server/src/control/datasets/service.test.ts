@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ACME, chatRow, chatRows, jsonl, ROOT, type Setup, setUp } from "./testing.ts";
+import { ACME, chatRow, chatRows, type DatasetsSetup, jsonl, ROOT, startDatasets } from "./testing.ts";
 
-let setup: Setup;
+let setup: DatasetsSetup;
 beforeAll(async () => {
-  setup = await setUp();
+  setup = await startDatasets();
 });
 afterAll(() => setup.close());
 

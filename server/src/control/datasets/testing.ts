@@ -15,14 +15,14 @@ import type { Principal, Role } from "../accounts/service.ts";
 import { datasetRoutes } from "./routes.ts";
 import { createDatasets, type Datasets } from "./service.ts";
 
-export interface Answer {
+export interface TestResponse {
   status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   body: any;
 }
 
 /** Datasets behind a real server, on a real database and real files. */
-export interface Setup {
+export interface DatasetsSetup {
   database: TestDatabase;
   clock: FakeClock;
   blobs: Blobs;
@@ -33,9 +33,9 @@ export interface Setup {
   /** The same datasets as another process serves them, which is not started yet. @param wrap its view of the files */
   anotherProcess(ownClock: FakeClock, wrap?: (blobs: Blobs) => Blobs): Datasets;
   /** @param who `<account>/<user>/<role>`; null for nobody. Default: a user of acme. */
-  call(method: string, path: string, body?: unknown, who?: string | null): Promise<Answer>;
+  call(method: string, path: string, body?: unknown, who?: string | null): Promise<TestResponse>;
   /** Sends a file in a form. */
-  upload(id: string, content: string | Blob, filename?: string, who?: string): Promise<Answer>;
+  upload(id: string, content: string | Blob, filename?: string, who?: string): Promise<TestResponse>;
   put(url: string, content: string): Promise<number>;
   /** An UPLOADING dataset with one file of these rows. */
   uploaded(id: string, rows: readonly unknown[]): Promise<void>;
@@ -65,7 +65,9 @@ export function jsonl(rows: readonly unknown[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 }
 
-export async function setUp(wrap: (blobs: Blobs) => Blobs = (blobs) => blobs): Promise<Setup> {
+export async function startDatasets(
+  wrap: (blobs: Blobs) => Blobs = (blobs) => blobs,
+): Promise<DatasetsSetup> {
   const folder = mkdtempSync(join(tmpdir(), "hearth-datasets-"));
   const database = await testDatabase();
   const clock = new FakeClock();
@@ -117,10 +119,15 @@ function principalOf(authorization: string | undefined): Principal {
   return { accountId, userId: userId!, keyId: "k", role: role as Role, isOperator: userId === "operator" };
 }
 
-type Requests = Pick<Setup, "call" | "upload" | "put" | "uploaded" | "ready">;
+type Requests = Pick<DatasetsSetup, "call" | "upload" | "put" | "uploaded" | "ready">;
 
 function requestsTo(origin: string): Requests {
-  async function send(method: string, path: string, who: string | null, init: RequestInit): Promise<Answer> {
+  async function send(
+    method: string,
+    path: string,
+    who: string | null,
+    init: RequestInit,
+  ): Promise<TestResponse> {
     const headers = new Headers(init.headers);
     if (who !== null) headers.set("authorization", `Bearer ${who}`);
     const response = await fetch(origin + path, { method, ...init, headers });
@@ -156,6 +163,6 @@ function requestsTo(origin: string): Requests {
   return requests;
 }
 
-function must({ status, body }: Answer): void {
+function must({ status, body }: TestResponse): void {
   if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
 }

@@ -4,9 +4,18 @@ import { FakeClock } from "../../lib/clock.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
 import { MAX_FORM_FILE_BYTES } from "./files.ts";
 import type { Datasets } from "./service.ts";
-import { ACME, type Answer, chatRow, chatRows, jsonl, ROOT, type Setup, setUp } from "./testing.ts";
+import {
+  ACME,
+  chatRow,
+  chatRows,
+  type DatasetsSetup,
+  jsonl,
+  ROOT,
+  startDatasets,
+  type TestResponse,
+} from "./testing.ts";
 
-let setup: Setup;
+let setup: DatasetsSetup;
 /** Bytes that have reached the store, of all uploads. */
 let storedBytes = 0;
 /** Run once, before or after the next file is opened for reading. */
@@ -14,7 +23,7 @@ let beforeRead: (() => Promise<unknown>) | null = null;
 let afterRead: (() => Promise<unknown>) | null = null;
 
 beforeAll(async () => {
-  setup = await setUp(watched);
+  setup = await startDatasets(watched);
 });
 afterAll(() => setup.close());
 
@@ -48,7 +57,8 @@ async function newDataset(dataset: object = {}): Promise<string> {
   return id;
 }
 
-const validate = (id: string): Promise<Answer> => setup.call("POST", `${ROOT}/${id}:validateUpload`, {});
+const validate = (id: string): Promise<TestResponse> =>
+  setup.call("POST", `${ROOT}/${id}:validateUpload`, {});
 const get = async (id: string) => (await setup.call("GET", `${ROOT}/${id}`)).body;
 
 /** Sends any body as it is. */
@@ -56,7 +66,7 @@ function send(
   path: string,
   headers: Record<string, string>,
   chunks: Iterable<Buffer> | string,
-): Promise<Answer> {
+): Promise<TestResponse> {
   return new Promise((resolve, reject) => {
     const url = new URL(setup.origin + path);
     const call = request(url, { method: "POST", headers: { authorization: `Bearer ${ACME}`, ...headers } });
@@ -188,7 +198,7 @@ describe("a file in a form", () => {
   });
 
   /** The answer to the head of a request whose body never comes. */
-  function refusedByLength(path: string, headers: Record<string, string>): Promise<Answer> {
+  function refusedByLength(path: string, headers: Record<string, string>): Promise<TestResponse> {
     return new Promise((resolve, reject) => {
       const url = new URL(setup.origin + path);
       const call = request(url, { method: "POST", headers: { authorization: `Bearer ${ACME}`, ...headers } });
@@ -207,7 +217,7 @@ describe("a file in a form", () => {
 });
 
 describe("signed URLs", () => {
-  const endpoint = (id: string, filenameToSize: object): Promise<Answer> =>
+  const endpoint = (id: string, filenameToSize: object): Promise<TestResponse> =>
     setup.call("POST", `${ROOT}/${id}:getUploadEndpoint`, { filenameToSize });
 
   test("take the files of the sizes that were named, and nothing else", async () => {
@@ -337,7 +347,7 @@ describe("checking", () => {
 
   test("does not make READY what was changed meanwhile", async () => {
     const id = await newDataset();
-    const replace = (): Promise<Answer> => setup.upload(id, jsonl(chatRows(4)));
+    const replace = (): Promise<TestResponse> => setup.upload(id, jsonl(chatRows(4)));
     await setup.upload(id, jsonl(chatRows(3)));
     beforeRead = replace;
     expect(await validate(id)).toMatchObject({ status: 409, body: { code: 10 } });
