@@ -6,11 +6,11 @@ import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Principal } from "../accounts/service.ts";
+import { KeyedMutex } from "./keyed-mutex.ts";
 import { acceleratorQuotaId, defaultQuotas, keyOfQuota, type QuotaId } from "./kinds.ts";
 import { QuotaResource, valueIn } from "./resource.ts";
 import type { Quota, QuotaBody, UpdateQuotaQuery } from "./schema.ts";
 import { QUOTAS_CHANNEL, type QuotaRow, quotaStore } from "./store.ts";
-import { Turns } from "./turns.ts";
 
 export type { QuotaId } from "./kinds.ts";
 
@@ -113,7 +113,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   const unlisten = await database.listen(QUOTAS_CHANNEL, fresh.refreshInBackground);
   const defaults = defaultQuotas(deps.requestsPerMinute, deps.region);
   const resource = new QuotaResource(deps, store, defaults, fresh.refresh);
-  const turns = new Turns(MAX_HELD_CONNECTIONS);
+  const turns = new KeyedMutex(MAX_HELD_CONNECTIONS);
 
   function limitOf(accountId: string, id: string): number {
     return limitIn(byAccount.get(accountId)?.get(id) ?? null, id);
@@ -125,7 +125,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   }
 
   function oneByOne<T>(accountId: string, work: () => Promise<T>): Promise<T> {
-    return turns.take(accountId, () => store.exclusively(accountId, work));
+    return turns.runExclusive(accountId, () => store.exclusively(accountId, work));
   }
 
   async function refuseAbove(accountId: string, id: string, wanted: number): Promise<void> {

@@ -1,27 +1,28 @@
 /** Works for an account happen one after the other, and few of all accounts at once. */
-export class Turns {
-  readonly #most: number;
-  readonly #last = new Map<string, Promise<unknown>>();
+export class KeyedMutex {
+  readonly #maxConcurrent: number;
+  readonly #tails = new Map<string, Promise<unknown>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
   constructor(most: number) {
-    this.#most = most;
+    this.#maxConcurrent = most;
   }
 
-  async take<T>(accountId: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(accountId) ?? Promise.resolve();
+  async runExclusive<T>(accountId: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#tails.get(accountId) ?? Promise.resolve();
     const turn = before.catch(() => {}).then(() => this.#run(work));
-    this.#last.set(accountId, turn);
+    this.#tails.set(accountId, turn);
     try {
       return await turn;
     } finally {
-      if (this.#last.get(accountId) === turn) this.#last.delete(accountId);
+      if (this.#tails.get(accountId) === turn) this.#tails.delete(accountId);
     }
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running === this.#most) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#running === this.#maxConcurrent)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;
     try {
       return await work();
