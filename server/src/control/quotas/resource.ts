@@ -2,7 +2,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
-import { acceleratorQuotaId, KEY_QUOTA_PREFIX, keyOfQuota, MAX_INT64, type QuotaId } from "./kinds.ts";
+import { acceleratorQuotaId, KEY_QUOTA_PREFIX, keyIdOfQuota, MAX_INT64, type QuotaId } from "./quota-ids.ts";
 import { type Quota, QuotaBody, type UpdateQuotaQuery } from "./schema.ts";
 import type { QuotasDeps } from "./service.ts";
 import type { QuotaRow, QuotaStore } from "./store.ts";
@@ -33,14 +33,14 @@ export class QuotaResource {
   async list(principal: Principal, accountId: string, query: ListQuery) {
     await this.#prepare(principal, accountId);
     const { rows, nextPageToken, totalSize } = await this.#store.list(query, accountId);
-    return { quotas: await this.#answer(accountId, rows), nextPageToken, totalSize };
+    return { quotas: await this.#toQuotas(accountId, rows), nextPageToken, totalSize };
   }
 
   async get(principal: Principal, accountId: string, id: string): Promise<Quota> {
     await this.#prepare(principal, accountId);
     const row = await this.#store.get(accountId, id);
     if (row === null) throw notFound(titleOf(accountId, id));
-    return (await this.#answer(accountId, [row]))[0]!;
+    return (await this.#toQuotas(accountId, [row]))[0]!;
   }
 
   async update(
@@ -64,21 +64,21 @@ export class QuotaResource {
         if (sources[id as QuotaId]?.maxOf !== undefined) {
           throw badRequest("maxValue", "maxValue follows from the account's tier; see its billing.");
         }
-        next.maxValue = maxValue === undefined ? null : amount("maxValue", maxValue);
+        next.maxValue = maxValue === undefined ? null : parseAmount("maxValue", maxValue);
       }
-      if (paths.includes("value")) next.value = value === undefined ? null : amount("value", value);
-      if (next.value !== null && paths.includes("value") && next.value > mostOf(next)) {
-        throw badRequest("value", `value must be at most maxValue, ${mostOf(next)}.`);
+      if (paths.includes("value")) next.value = value === undefined ? null : parseAmount("value", value);
+      if (next.value !== null && paths.includes("value") && next.value > maxValueOf(next)) {
+        throw badRequest("value", `value must be at most maxValue, ${maxValueOf(next)}.`);
       }
       return next;
     };
-    const keyId = keyOfQuota(id);
-    if (allowMissing && keyId !== null) await this.#addKey(accountId, id, keyId);
+    const keyId = keyIdOfQuota(id);
+    if (allowMissing && keyId !== null) await this.#ensureKeyQuota(accountId, id, keyId);
     const row = await this.#store.change(accountId, id, change);
     if (row === null) throw notFound(titleOf(accountId, id));
     await sources[id as QuotaId]?.onSet?.(accountId, row.value);
     await this.#refresh();
-    return (await this.#answer(accountId, [row]))[0]!;
+    return (await this.#toQuotas(accountId, [row]))[0]!;
   }
 
   /** @throws AppError NOT_FOUND. */
@@ -92,32 +92,32 @@ export class QuotaResource {
       if (maxOf !== undefined) defaults.set(id, (await maxOf(accountId)) ?? MAX_INT64);
     }
     await this.#store.ensure(accountId, defaults, new Date(clock.now()));
-    await this.#forgetKeys(accountId);
+    await this.#removeStaleKeyQuotas(accountId);
   }
 
   /** Limits of keys go with their keys. */
-  async #forgetKeys(accountId: string): Promise<void> {
-    const ids = await this.#store.idsLike(accountId, KEY_QUOTA_PREFIX);
+  async #removeStaleKeyQuotas(accountId: string): Promise<void> {
+    const ids = await this.#store.idsWithPrefix(accountId, KEY_QUOTA_PREFIX);
     if (ids.length === 0) return;
     const keyIds = await this.#deps.existingKeys(
       accountId,
-      ids.map((id) => keyOfQuota(id) ?? ""),
+      ids.map((id) => keyIdOfQuota(id) ?? ""),
     );
-    const gone = ids.filter((id) => !keyIds.has(keyOfQuota(id) ?? ""));
+    const gone = ids.filter((id) => !keyIds.has(keyIdOfQuota(id) ?? ""));
     if (gone.length > 0) await this.#store.remove(accountId, gone);
   }
 
-  async #addKey(accountId: string, id: string, keyId: string): Promise<void> {
+  async #ensureKeyQuota(accountId: string, id: string, keyId: string): Promise<void> {
     if ((await this.#store.get(accountId, id)) !== null) return;
     if (!(await this.#deps.existingKeys(accountId, [keyId])).has(keyId)) return;
-    if ((await this.#store.idsLike(accountId, KEY_QUOTA_PREFIX)).length >= MAX_KEY_QUOTAS) {
+    if ((await this.#store.idsWithPrefix(accountId, KEY_QUOTA_PREFIX)).length >= MAX_KEY_QUOTAS) {
       throw new AppError("FAILED_PRECONDITION", `An account limits at most ${MAX_KEY_QUOTAS} keys.`);
     }
     const defaults = new Map([[id, BigInt(this.#deps.requestsPerMinute)]]);
     await this.#store.ensure(accountId, defaults, new Date(this.#deps.clock.now()));
   }
 
-  async #answer(accountId: string, rows: readonly QuotaRow[]): Promise<Quota[]> {
+  async #toQuotas(accountId: string, rows: readonly QuotaRow[]): Promise<Quota[]> {
     const { sources, acceleratorsOf, region } = this.#deps;
     const accelerators = new Map(
       [...(await acceleratorsOf(accountId))].map(([type, count]) => [
@@ -132,8 +132,8 @@ export class QuotaResource {
           : await sources[row.id as QuotaId]?.usageOf?.(accountId);
         return {
           name: `accounts/${accountId}/quotas/${row.id}`,
-          value: String(valueIn(row)),
-          maxValue: String(mostOf(row)),
+          value: String(effectiveValue(row)),
+          maxValue: String(maxValueOf(row)),
           ...(usage === undefined ? {} : { usage }),
           updateTime: row.updateTime.toISOString(),
         };
@@ -142,22 +142,22 @@ export class QuotaResource {
   }
 }
 
-function mostOf({ maxValue, defaultValue }: QuotaRow): bigint {
+function maxValueOf({ maxValue, defaultValue }: QuotaRow): bigint {
   return maxValue ?? defaultValue;
 }
 
 /** What is in force. */
-export function valueIn(row: QuotaRow): bigint {
-  const most = mostOf(row);
+export function effectiveValue(row: QuotaRow): bigint {
+  const most = maxValueOf(row);
   return row.value === null || row.value > most ? most : row.value;
 }
 
 function bodyOf(row: QuotaRow): QuotaBody {
-  return { value: String(valueIn(row)), maxValue: String(mostOf(row)) };
+  return { value: String(effectiveValue(row)), maxValue: String(maxValueOf(row)) };
 }
 
 /** @throws AppError BAD_REQUEST naming the field. */
-function amount(field: string, text: string): bigint {
+function parseAmount(field: string, text: string): bigint {
   const value = BigInt(text);
   if (value >= 0n && value <= MAX_INT64) return value;
   throw badRequest(field, `${field} must be from 0 to ${MAX_INT64}.`);

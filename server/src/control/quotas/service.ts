@@ -7,12 +7,12 @@ import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Principal } from "../accounts/service.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
-import { acceleratorQuotaId, defaultQuotas, keyOfQuota, type QuotaId } from "./kinds.ts";
-import { QuotaResource, valueIn } from "./resource.ts";
+import { acceleratorQuotaId, defaultQuotas, keyIdOfQuota, type QuotaId } from "./quota-ids.ts";
+import { effectiveValue, QuotaResource } from "./resource.ts";
 import type { Quota, QuotaBody, UpdateQuotaQuery } from "./schema.ts";
 import { QUOTAS_CHANNEL, type QuotaRow, quotaStore } from "./store.ts";
 
-export type { QuotaId } from "./kinds.ts";
+export type { QuotaId } from "./quota-ids.ts";
 
 /** What else is known of a quota. */
 export interface QuotaSource {
@@ -95,7 +95,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   let byAccount = new Map<string, Map<string, QuotaRow>>();
   const fresh = startRefreshLoop(
     async () => {
-      const rows = await store.set();
+      const rows = await store.listOverrides();
       byAccount = new Map();
       for (const row of rows) {
         const own = byAccount.get(row.accountId) ?? new Map<string, QuotaRow>();
@@ -121,11 +121,11 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
 
   function limitIn(row: QuotaRow | null, id: string): number {
     const isSet = row !== null && (row.value !== null || row.maxValue !== null);
-    return Number(isSet ? valueIn(row) : (defaults.get(id) ?? 0n));
+    return Number(isSet ? effectiveValue(row) : (defaults.get(id) ?? 0n));
   }
 
   function oneByOne<T>(accountId: string, work: () => Promise<T>): Promise<T> {
-    return turns.runExclusive(accountId, () => store.exclusively(accountId, work));
+    return turns.runExclusive(accountId, () => store.withAccountLock(accountId, work));
   }
 
   async function refuseAbove(accountId: string, id: string, wanted: number): Promise<void> {
@@ -171,11 +171,11 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
 function capsOf(rows: ReadonlyMap<string, QuotaRow>): AccountCaps {
   const account = rows.get("requests-per-minute");
   const keys = [...rows].flatMap(([id, row]) => {
-    const keyId = keyOfQuota(id);
-    return keyId === null || row.value === null ? [] : [[keyId, Number(valueIn(row))] as const];
+    const keyId = keyIdOfQuota(id);
+    return keyId === null || row.value === null ? [] : [[keyId, Number(effectiveValue(row))] as const];
   });
   return {
-    requestsPerMinute: account === undefined ? null : Number(valueIn(account)),
+    requestsPerMinute: account === undefined ? null : Number(effectiveValue(account)),
     keys: new Map(keys),
   };
 }

@@ -16,12 +16,12 @@ export interface QuotaStore {
   /** Puts what `change` makes of the row in its place; nobody else changes it meanwhile. Null: there is none. */
   change(accountId: string, id: string, change: (row: QuotaRow) => QuotaRow): Promise<QuotaRow | null>;
   /** Those that begin so. */
-  idsLike(accountId: string, prefix: string): Promise<string[]>;
+  idsWithPrefix(accountId: string, prefix: string): Promise<string[]>;
   remove(accountId: string, ids: readonly string[]): Promise<void>;
   /** Does `work` while no process does the same for the account. Holds a connection meanwhile. */
-  exclusively<T>(accountId: string, work: () => Promise<T>): Promise<T>;
+  withAccountLock<T>(accountId: string, work: () => Promise<T>): Promise<T>;
   /** Of all accounts, where somebody has set something. */
-  set(): Promise<QuotaRow[]>;
+  listOverrides(): Promise<QuotaRow[]>;
 }
 
 const most = sql`coalesce(${quotas.maxValue}, ${quotas.defaultValue})`;
@@ -70,7 +70,7 @@ export function quotaStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): Q
         await tx.execute(sql`select pg_notify(${QUOTAS_CHANNEL}, '')`);
         return changed!;
       }),
-    async idsLike(accountId, prefix) {
+    async idsWithPrefix(accountId, prefix) {
       const ofKind = and(eq(quotas.accountId, accountId), like(quotas.id, `${prefix}%`));
       const rows = await db.select({ id: quotas.id }).from(quotas).where(ofKind);
       return rows.map(({ id }) => id);
@@ -78,7 +78,7 @@ export function quotaStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): Q
     async remove(accountId, ids) {
       await db.delete(quotas).where(and(eq(quotas.accountId, accountId), inArray(quotas.id, [...ids])));
     },
-    async exclusively(accountId, work) {
+    async withAccountLock(accountId, work) {
       let done: { result: Awaited<ReturnType<typeof work>> } | null = null;
       try {
         await db.transaction(async (tx) => {
@@ -91,7 +91,7 @@ export function quotaStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): Q
       }
       return (done as unknown as { result: Awaited<ReturnType<typeof work>> }).result;
     },
-    set: () =>
+    listOverrides: () =>
       db
         .select()
         .from(quotas)

@@ -4,10 +4,10 @@ import { ACCELERATOR_TYPES } from "../deployment-shapes/service.ts";
 export const MAX_INT64 = 2n ** 63n - 1n;
 
 /** Accelerators of a type that an account's deployments may have, all replicas together. */
-const ACCELERATORS = 8n;
+const DEFAULT_ACCELERATORS = 8n;
 
 /** What an account may have, unless it is said otherwise. */
-const DEFAULTS = {
+const DEFAULT_QUOTAS = {
   "gpu-hours-per-month": 2_000n,
   loras: 100n,
   models: 1_000n,
@@ -15,7 +15,7 @@ const DEFAULTS = {
   "monthly-spend-usd": 50n,
 } as const;
 
-export type QuotaId = keyof typeof DEFAULTS | "requests-per-minute";
+export type QuotaId = keyof typeof DEFAULT_QUOTAS | "requests-per-minute";
 
 export const KEY_QUOTA_PREFIX = "requests-per-minute-key-";
 const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -29,14 +29,14 @@ export function acceleratorQuotaId(type: string, region: string | null): string 
 export function defaultQuotas(requestsPerMinute: number, region: string | null): ReadonlyMap<string, bigint> {
   const types = ACCELERATOR_TYPES.filter((type) => type !== "ACCELERATOR_TYPE_UNSPECIFIED");
   return new Map<string, bigint>([
-    ...types.map((type) => [acceleratorQuotaId(type, region), ACCELERATORS] as const),
-    ...Object.entries(DEFAULTS),
+    ...types.map((type) => [acceleratorQuotaId(type, region), DEFAULT_ACCELERATORS] as const),
+    ...Object.entries(DEFAULT_QUOTAS),
     ["requests-per-minute", BigInt(requestsPerMinute)],
   ]);
 }
 
 /** The key whose limit the quota is; null: of no key. */
-export function keyOfQuota(id: string): string | null {
+export function keyIdOfQuota(id: string): string | null {
   const keyId = id.startsWith(KEY_QUOTA_PREFIX) ? id.slice(KEY_QUOTA_PREFIX.length) : "";
   return KEY_ID.test(keyId) ? keyId : null;
 }
