@@ -8,9 +8,9 @@ import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Principal } from "../accounts/service.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 import { acceleratorQuotaId, defaultQuotas, keyIdOfQuota, type QuotaId } from "./quota-ids.ts";
-import { effectiveValue, QuotaResource } from "./resource.ts";
 import type { Quota, QuotaBody, UpdateQuotaQuery } from "./schema.ts";
 import { QUOTAS_CHANNEL, type QuotaRow, quotaStore } from "./store.ts";
+import { effectiveValue, QuotaResource } from "./view.ts";
 
 export type { QuotaId } from "./quota-ids.ts";
 
