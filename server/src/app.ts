@@ -160,7 +160,7 @@ async function openTextServices(
     isOverloaded: (deployment) => fleet.isOverloaded(deployment),
   });
   cleanUps.push(() => limits.close());
-  quotas.onChange(() => limits.setCaps(quotas.requestCaps()));
+  quotas.onChange(() => limits.setRequestLimits(quotas.requestLimits()));
   return {
     resolve: (principal, name) => serving.resolve(principal, name),
     route: (request, signal) => fleet.route(request, signal),

@@ -153,7 +153,7 @@ describe("a change", () => {
 describe("limits of requests", () => {
   it("of the account and of single keys are in force where requests are let in", async () => {
     const limits = await createLimits({ clock: t.clock });
-    quotas.onChange(() => limits.setCaps(quotas.requestCaps()));
+    quotas.onChange(() => limits.setRequestLimits(quotas.requestLimits()));
     const { keyId } = admin.principal;
     refused(await patch(`requests-per-minute-key-${keyId}`, { value: "1" }), 404, "not found");
     const made = await patch(`requests-per-minute-key-${keyId}`, { value: "1" }, admin, "?allowMissing=true");
@@ -177,7 +177,7 @@ describe("limits of requests", () => {
     refused(await get(ofBob), 404, "not found");
     await patch(`requests-per-minute-key-${keyId}`, {}, admin, "?updateMask=value");
     await patch("requests-per-minute", {}, admin, "?updateMask=value");
-    expect(quotas.requestCaps().get("acme")).toBeUndefined();
+    expect(quotas.requestLimits().get("acme")).toBeUndefined();
     refused(await patch("requests-per-minute-key-", { value: "1" }, admin, "?allowMissing=true"), 404, "");
     const ghost = "requests-per-minute-key-none";
     refused(await patch(ghost, { value: "1" }, admin, "?allowMissing=true"), 404, "not found");

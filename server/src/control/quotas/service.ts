@@ -1,7 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
-import type { AccountCaps } from "../../metering/limits/service.ts";
+import type { AccountRequestLimits } from "../../metering/limits/service.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
@@ -77,7 +77,7 @@ export interface Quotas {
     work: () => Promise<T>,
   ): Promise<T>;
   /** Requests in a minute by account and key, where somebody has set something. */
-  requestCaps(): ReadonlyMap<string, AccountCaps>;
+  requestLimits(): ReadonlyMap<string, AccountRequestLimits>;
   /** Calls `listener` now and whenever a quota may have changed. */
   onChange(listener: () => void): void;
   close(): Promise<void>;
@@ -156,7 +156,8 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
         await refuseAbove(accountId, "gpu-hours-per-month", Math.floor(hours) + 1);
         return work();
       }),
-    requestCaps: () => new Map([...byAccount].map(([accountId, rows]) => [accountId, capsOf(rows)])),
+    requestLimits: () =>
+      new Map([...byAccount].map(([accountId, rows]) => [accountId, requestLimitsOf(rows)])),
     onChange(listener) {
       listeners.push(listener);
       listener();
@@ -168,7 +169,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   };
 }
 
-function capsOf(rows: ReadonlyMap<string, QuotaRow>): AccountCaps {
+function requestLimitsOf(rows: ReadonlyMap<string, QuotaRow>): AccountRequestLimits {
   const account = rows.get("requests-per-minute");
   const keys = [...rows].flatMap(([id, row]) => {
     const keyId = keyIdOfQuota(id);

@@ -3,7 +3,7 @@ import { Account, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account.ts";
 import { Admitted, InFlight } from "./admission.ts";
 import { Cap, type Others } from "./cap.ts";
 import { limitHeaders } from "./headers.ts";
-import type { AccountCaps, Admission, Ask, Destination, LimitsOptions } from "./service.ts";
+import type { AccountRequestLimits, Admission, Ask, Destination, LimitsOptions } from "./service.ts";
 
 const MAX_IN_FLIGHT = 1_000;
 const REQUESTS_PER_MINUTE = 6_000;
@@ -22,7 +22,7 @@ export class Registry {
   readonly #options: LimitsOptions;
   readonly #requestsPerMinute: number;
   readonly #maxInFlight: number;
-  #caps: ReadonlyMap<string, AccountCaps> = new Map();
+  #requestLimits: ReadonlyMap<string, AccountRequestLimits> = new Map();
   others: Others = { ids: new Set(), areHeard: true };
 
   constructor(options: LimitsOptions) {
@@ -35,15 +35,16 @@ export class Registry {
     const known = this.accounts.get(accountId);
     if (known !== undefined) return known;
     const { clock } = this.#options;
-    const limit = this.#caps.get(accountId)?.requestsPerMinute ?? this.#requestsPerMinute;
+    const limit = this.#requestLimits.get(accountId)?.requestsPerMinute ?? this.#requestsPerMinute;
     const account = new Account(limit, clock.monotonicMs(), Math.floor(clock.now() / DAY_MS));
-    for (const [keyId, most] of this.#caps.get(accountId)?.keys ?? []) account.keys.set(keyId, new Cap(most));
+    for (const [keyId, most] of this.#requestLimits.get(accountId)?.keys ?? [])
+      account.keys.set(keyId, new Cap(most));
     this.accounts.set(accountId, account);
     return account;
   }
 
-  setCaps(caps: ReadonlyMap<string, AccountCaps>): void {
-    this.#caps = caps;
+  setRequestLimits(caps: ReadonlyMap<string, AccountRequestLimits>): void {
+    this.#requestLimits = caps;
     for (const [accountId, account] of this.accounts) {
       const own = caps.get(accountId);
       account.requestsPerMinute = own?.requestsPerMinute ?? this.#requestsPerMinute;

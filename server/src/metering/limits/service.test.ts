@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FakeClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
-import { type AccountCaps, type Admission, createLimits, type LimitsOptions } from "./service.ts";
+import { type AccountRequestLimits, type Admission, createLimits, type LimitsOptions } from "./service.ts";
 
 const ACME = { accountId: "acme", keyId: "key-1" };
 const MODEL = "accounts/fireworks/models/m";
@@ -121,14 +121,16 @@ describe("requests per minute", () => {
   test("a key with a limit of its own is held to it on all routes, the account's other keys are not", async () => {
     const { limits } = await start();
     const keys = new Map([["key-1", 2]]);
-    limits.setCaps(new Map<string, AccountCaps>([["acme", { requestsPerMinute: null, keys }]]));
+    limits.setRequestLimits(
+      new Map<string, AccountRequestLimits>([["acme", { requestsPerMinute: null, keys }]]),
+    );
     const own = { ...SERVERLESS, isolation: "deployment" } as const;
     limits.admit(ACME, SERVERLESS, ask());
     limits.admit(ACME, own, ask());
     expect(refusal(() => limits.admit(ACME, SERVERLESS, ask())).message).toContain("The API key may make 2");
     expect(refusal(() => limits.admit(ACME, own, ask())).status).toBe(429);
     limits.admit({ ...ACME, keyId: "key-2" }, SERVERLESS, ask());
-    limits.setCaps(new Map());
+    limits.setRequestLimits(new Map());
     limits.admit(ACME, SERVERLESS, ask());
   });
 
@@ -136,7 +138,9 @@ describe("requests per minute", () => {
     const { limits, admit } = await start({ requestsPerMinute: 2 });
     admit(2);
     expect(refusal(admit).message).toContain("2 requests per minute");
-    limits.setCaps(new Map<string, AccountCaps>([["acme", { requestsPerMinute: 3, keys: new Map() }]]));
+    limits.setRequestLimits(
+      new Map<string, AccountRequestLimits>([["acme", { requestsPerMinute: 3, keys: new Map() }]]),
+    );
     admit();
     expect(refusal(admit).message).toContain("3 requests per minute");
   });
@@ -221,7 +225,9 @@ describe("guaranteed limits", () => {
     };
     expect(requests(admit())).toEqual(["30", "24"]);
     const keys = new Map([["key-1", 10]]);
-    limits.setCaps(new Map<string, AccountCaps>([["acme", { requestsPerMinute: null, keys }]]));
+    limits.setRequestLimits(
+      new Map<string, AccountRequestLimits>([["acme", { requestsPerMinute: null, keys }]]),
+    );
     expect(requests(admit(3))).toEqual(["10", "7"]);
     expect(requests(limits.admit({ ...ACME, keyId: "key-2" }, SERVERLESS, ask()))).toEqual(["30", "20"]);
   });
@@ -233,8 +239,10 @@ describe("guaranteed limits", () => {
     expect(headers).toHaveLength(14);
     expect(headers.slice(-2)).toEqual(["x-ratelimit-over-limit", "yes"]);
     expect(headers[headers.indexOf("x-ratelimit-remaining-requests") + 1]).toBe("0");
-    limits.setCaps(
-      new Map<string, AccountCaps>([["acme", { requestsPerMinute: null, keys: new Map([["key-1", 1]]) }]]),
+    limits.setRequestLimits(
+      new Map<string, AccountRequestLimits>([
+        ["acme", { requestsPerMinute: null, keys: new Map([["key-1", 1]]) }],
+      ]),
     );
     const own = { ...SERVERLESS, isolation: "deployment" } as const;
     limits.admit(ACME, own, ask());

@@ -13,7 +13,7 @@ export interface LimitsOptions {
   clock: Clock;
   /** Shares what is used with the other gateways on the store, and keeps it over restarts. Absent: neither. */
   share?: { store: LimitsStore; log: DatabaseLog };
-  /** Most requests an account may make in a minute, over all models; see `setCaps`. Default 6,000. */
+  /** Most requests an account may make in a minute, over all models; see `setRequestLimits`. Default 6,000. */
   requestsPerMinute?: number;
   /** Requests one account may have in flight; a request for n choices counts n times. Default 1,000. */
   maxInFlight?: number;
@@ -61,7 +61,7 @@ export interface Admission {
 }
 
 /** Requests in a minute that an account may make otherwise than by default. */
-export interface AccountCaps {
+export interface AccountRequestLimits {
   /** Null: the default. */
   requestsPerMinute: number | null;
   /** By the key's id. */
@@ -82,7 +82,7 @@ export interface Limits {
   /** Of one account, for metrics. */
   inFlight(accountId: string): number;
   /** Takes the place of what was set before; by account. */
-  setCaps(caps: ReadonlyMap<string, AccountCaps>): void;
+  setRequestLimits(caps: ReadonlyMap<string, AccountRequestLimits>): void;
   /** Tells the other gateways and hears of them, as happens all the time by itself. */
   share(): Promise<void>;
   /** Tells what was not told yet, and closes the store. */
@@ -115,7 +115,7 @@ export async function createLimits(options: LimitsOptions): Promise<Limits> {
   return {
     admit: (principal, destination, ask) => registry.admit(principal, destination, ask),
     inFlight: (accountId) => registry.accounts.get(accountId)?.inFlight ?? 0,
-    setCaps: (caps) => registry.setCaps(caps),
+    setRequestLimits: (caps) => registry.setRequestLimits(caps),
     share: async () => sharing?.share(),
     close: async () => sharing?.close(),
   };

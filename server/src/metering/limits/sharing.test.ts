@@ -5,7 +5,13 @@ import { silentLog, type TestDatabase, testDatabase } from "../../../test/harnes
 import { type TestRedis, testRedis } from "../../../test/harness/redis.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
-import { type AccountCaps, createLimits, type Limits, type LimitsStore, openLimitsStore } from "./service.ts";
+import {
+  type AccountRequestLimits,
+  createLimits,
+  type Limits,
+  type LimitsStore,
+  openLimitsStore,
+} from "./service.ts";
 import { JOIN_MS } from "./sharing.ts";
 
 const MODEL = "accounts/fireworks/models/m";
@@ -174,9 +180,9 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
 
     test("share the limits of keys and the tokens of the day", async () => {
       const keys = new Map([["key-1", 10]]);
-      const caps = new Map<string, AccountCaps>([["acme", { requestsPerMinute: null, keys }]]);
+      const caps = new Map<string, AccountRequestLimits>([["acme", { requestsPerMinute: null, keys }]]);
       const [first, second] = [await gateway(), await gateway()];
-      for (const limits of [first, second]) limits.setCaps(caps);
+      for (const limits of [first, second]) limits.setRequestLimits(caps);
       expect(offer(first, 9)).toBeGreaterThan(1);
       const other = { ...ACME, keyId: "key-2" };
       const admission = first.admit(other, SERVERLESS, ASK);
@@ -198,11 +204,11 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
     });
 
     test("let all of a limit be used that is smaller than they are many, also on an account's own deployment", async () => {
-      const caps = new Map<string, AccountCaps>([
+      const caps = new Map<string, AccountRequestLimits>([
         ["acme", { requestsPerMinute: null, keys: new Map([["key-1", 2]]) }],
       ]);
       const [first, second] = [await gateway(), await gateway()];
-      for (const limits of [first, second]) limits.setCaps(caps);
+      for (const limits of [first, second]) limits.setRequestLimits(caps);
       for (const limits of [first, second]) await limits.share();
       const own = { ...SERVERLESS, isolation: "deployment" } as const;
       const ask = () => first.admit(ACME, own, ASK).settle({ promptTokens: 0, completionTokens: 0 });
