@@ -2,8 +2,8 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { LimitsStore } from "./port.ts";
+import { RateLimiter } from "./rate-limiter.ts";
 import { redisStore } from "./redis-store.ts";
-import { Registry } from "./registry.ts";
 import { Sharing } from "./sharing.ts";
 import { postgresStore } from "./store.ts";
 
@@ -109,7 +109,7 @@ export async function openLimitsStore(options: {
  */
 export async function createLimits(options: LimitsOptions): Promise<Limits> {
   const { clock, share } = options;
-  const registry = new Registry(options);
+  const registry = new RateLimiter(options);
   const sharing = share && new Sharing(registry, share.store, clock, share.log);
   await sharing?.start();
   return {

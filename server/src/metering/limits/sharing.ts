@@ -5,7 +5,7 @@ import type { Account, AccountState } from "./account.ts";
 import type { Cap, CapState } from "./cap.ts";
 import { Gateways } from "./gateways.ts";
 import { type Heard, KEPT_MS, type LimitsStore, type Told } from "./port.ts";
-import type { Registry } from "./registry.ts";
+import type { RateLimiter } from "./rate-limiter.ts";
 
 const SHARE_MS = 250;
 /** While no other gateway is there to hear it. */
@@ -27,7 +27,7 @@ interface Claims {
  * claims before it hears what others told: of two that claim at once, one at least hears of the other.
  */
 export class Sharing {
-  readonly #registry: Registry;
+  readonly #rateLimiter: RateLimiter;
   readonly #store: LimitsStore;
   readonly #clock: Clock;
   readonly #log: DatabaseLog;
@@ -47,8 +47,8 @@ export class Sharing {
   #running: Promise<void> | null = null;
   #cancel = (): void => {};
 
-  constructor(registry: Registry, store: LimitsStore, clock: Clock, log: DatabaseLog) {
-    this.#registry = registry;
+  constructor(registry: RateLimiter, store: LimitsStore, clock: Clock, log: DatabaseLog) {
+    this.#rateLimiter = registry;
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
@@ -84,7 +84,7 @@ export class Sharing {
     this.#cancel = this.#clock.after(SHARE_MS, () => {
       this.#schedule();
       this.#gateways.check(this.#clock.monotonicMs());
-      this.#registry.others = this.#gateways.others;
+      this.#rateLimiter.others = this.#gateways.others;
       if (this.#running === null) this.#exchange(false).catch(() => {});
     });
   }
@@ -126,7 +126,7 @@ export class Sharing {
     await this.#tellAndHear(this.#claim());
     if (nowMs < this.#nextPruneMs) return;
     this.#nextPruneMs = nowMs + PRUNE_MS;
-    this.#registry.prune();
+    this.#rateLimiter.prune();
     for (const [name, { heardAtMs }] of this.#known) {
       if (nowMs - heardAtMs > KEPT_MS) this.#known.delete(name);
     }
@@ -134,7 +134,7 @@ export class Sharing {
   }
 
   #claim(): Claims {
-    const { accounts, others } = this.#registry;
+    const { accounts, others } = this.#rateLimiter;
     const nowMs = this.#clock.monotonicMs();
     const states: Claims["states"] = new Map();
     const caps: Claims["caps"] = [];
@@ -174,7 +174,7 @@ export class Sharing {
   #meet(heard: Heard): boolean {
     const isKnown = this.#gateways.meet(this.#clock.monotonicMs(), heard, this.#isNewEpoch);
     this.#isNewEpoch = false;
-    this.#registry.others = this.#gateways.others;
+    this.#rateLimiter.others = this.#gateways.others;
     return isKnown;
   }
 
@@ -184,7 +184,7 @@ export class Sharing {
     if (!isFirst && heard.epoch !== this.#epoch) {
       // Its clock may be another one too. And who starts now has to hear of everything that is still of interest.
       this.#isNewEpoch = true;
-      for (const account of this.#registry.accounts.values()) account.isDirty = true;
+      for (const account of this.#rateLimiter.accounts.values()) account.isDirty = true;
       heard = await this.#store.hear(this.#gateway, 0);
     }
     this.#epoch = heard.epoch;
@@ -202,8 +202,8 @@ export class Sharing {
     const nowMs = this.#clock.monotonicMs();
     this.#known.set(name, { state, heardAtMs: nowMs });
     const [accountId = "", keyId] = subject.split("/");
-    const isNew = !this.#registry.accounts.has(accountId);
-    const account = this.#registry.account(accountId);
+    const isNew = !this.#rateLimiter.accounts.has(accountId);
+    const account = this.#rateLimiter.account(accountId);
     if (keyId !== undefined) {
       const cap = within(state as CapState, ageMs);
       account.keys.get(keyId)?.hear(nowMs, gateway, cap, (known ?? null) as CapState | null, isOld);

@@ -17,7 +17,7 @@ interface Refusal {
 }
 
 /** The accounts that were in use lately, and who may ask. */
-export class Registry {
+export class RateLimiter {
   readonly accounts = new Map<string, Account>();
   readonly #options: LimitsOptions;
   readonly #requestsPerMinute: number;
@@ -76,7 +76,7 @@ export class Registry {
     account.roll(nowMs);
     const refusal =
       this.#refusal(account, key, nowMs, n) ??
-      (isOwn ? null : this.#refusalOfAll(account, destination, nowMs, n));
+      (isOwn ? null : this.#refusalOfShared(account, destination, nowMs, n));
     if (refusal !== null) {
       const headers = isOwn ? [] : limitHeaders(account, key, nowMs, true);
       const { message, retryAfterS } = refusal;
@@ -100,12 +100,12 @@ export class Registry {
       const message = `The account has too many requests in flight; ${this.#maxInFlight} may be.`;
       return { message, retryAfterS: 1 };
     }
-    return key === undefined ? null : this.#refusalOfCap(account, key, nowMs, n, "The API key");
+    return key === undefined ? null : this.#refusalOfWindow(account, key, nowMs, n, "The API key");
   }
 
   /** Why a request may not go to what is everybody's. */
-  #refusalOfAll(account: Account, destination: Destination, nowMs: number, n: number): Refusal | null {
-    const ofCap = this.#refusalOfCap(account, account.cap, nowMs, n, "The account");
+  #refusalOfShared(account: Account, destination: Destination, nowMs: number, n: number): Refusal | null {
+    const ofCap = this.#refusalOfWindow(account, account.cap, nowMs, n, "The account");
     if (ofCap !== null) return ofCap;
     const wallMs = this.#options.clock.now();
     const size = this.#sizeOf(destination);
@@ -119,7 +119,7 @@ export class Registry {
     return { message, retryAfterS: OVERLOAD_RETRY_S };
   }
 
-  #refusalOfCap(account: Account, cap: Cap, nowMs: number, n: number, whose: string): Refusal | null {
+  #refusalOfWindow(account: Account, cap: Cap, nowMs: number, n: number, whose: string): Refusal | null {
     if (cap.fits(nowMs, n, this.others)) return null;
     // Another gateway may have a part that it doesn't need.
     account.isDirty = true;
