@@ -1,5 +1,5 @@
-import { Cap, type CapState, type Others } from "./cap.ts";
 import { Guarantee } from "./guarantee.ts";
+import { type Others, SlidingWindowLimit, type SlidingWindowState } from "./sliding-window-limit.ts";
 
 /** A minute, at least. */
 export const MINIMUM = { requests: 60, promptTokens: 60_000, generatedTokens: 6_000 } as const;
@@ -27,7 +27,7 @@ export type Amounts = [requests: number, promptTokens: number, generatedTokens: 
 
 /** What other gateways must know of an account. All but `sustainedMinutes` are sums over the life of the gateway. */
 export interface AccountState {
-  cap: CapState;
+  cap: SlidingWindowState;
   /** To the guaranteed limits. */
   charged: Amounts;
   used: Amounts;
@@ -45,10 +45,10 @@ const GUESS_WEIGHT = 1 / 16;
 
 /** All that is counted for one account. */
 export class Account {
-  readonly cap: Cap;
+  readonly cap: SlidingWindowLimit;
   readonly guarantees: readonly [Guarantee, Guarantee, Guarantee];
   /** Of the keys that have a limit of their own. */
-  readonly keys = new Map<string, Cap>();
+  readonly keys = new Map<string, SlidingWindowLimit>();
   inFlight = 0;
   /** Tokens that a choice is expected to have. */
   guessTokens = FIRST_GUESS_TOKENS;
@@ -66,7 +66,7 @@ export class Account {
 
   /** @param nowMs monotonic. @param day UTC, since the Unix epoch. */
   constructor(requestsPerMinute: number, nowMs: number, day: number) {
-    this.cap = new Cap(requestsPerMinute);
+    this.cap = new SlidingWindowLimit(requestsPerMinute);
     const most = mostOf(requestsPerMinute);
     this.guarantees = [
       new Guarantee(MINIMUM.requests, most, nowMs),
@@ -129,11 +129,11 @@ export class Account {
     return this.inFlight === 0 && nowMs - this.#usedAtMs > DAY_MS;
   }
 
-  /** To be told, see `Cap.claim`. */
+  /** To be told, see `SlidingWindowLimit.propose`. */
   claim(nowMs: number, others: Others): AccountState {
     const sustained = this.guarantees.map(({ sustainedMinutes }) => sustainedMinutes) as Amounts;
     return {
-      cap: this.cap.claim(nowMs, others),
+      cap: this.cap.propose(nowMs, others),
       charged: [...this.#charged],
       used: [...this.#used],
       sustainedMinutes: sustained,
@@ -142,7 +142,7 @@ export class Account {
     };
   }
 
-  /** What another gateway has told, and told before. See `Cap.hear`. */
+  /** What another gateway has told, and told before. See `SlidingWindowLimit.applyPeerState`. */
   hear(
     nowMs: number,
     gateway: string,
@@ -151,7 +151,7 @@ export class Account {
     isOld: boolean,
   ): void {
     this.roll(nowMs);
-    this.cap.hear(nowMs, gateway, state.cap, known?.cap ?? null, isOld);
+    this.cap.applyPeerState(nowMs, gateway, state.cap, known?.cap ?? null, isOld);
     if (!isOld) {
       for (const what of [0, 1, 2] as const) {
         this.guarantees[what].charge(state.charged[what] - (known?.charged[what] ?? 0));

@@ -1,8 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
 import { type Account, DAY_MS } from "./account.ts";
-import type { Cap } from "./cap.ts";
 import { limitHeaders } from "./headers.ts";
 import type { Admission, TokenUse } from "./service.ts";
+import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
 
 const NO_HEADERS: readonly string[] = [];
 
@@ -35,7 +35,7 @@ export class InFlight implements Admission {
 
 export interface Expected {
   /** Its key's cap. */
-  key: Cap | undefined;
+  key: SlidingWindowLimit | undefined;
   n: number;
   promptTokens: number;
   /** A choice. */

@@ -1,5 +1,5 @@
-import type { Others } from "./cap.ts";
 import { type Heard, LIVES_MS } from "./port.ts";
+import type { Others } from "./sliding-window-limit.ts";
 
 /** Without a whole exchange for so long, the others must be heard anew. */
 const TROUBLED_MS = 3_000;

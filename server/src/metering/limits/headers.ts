@@ -1,5 +1,5 @@
 import type { Account } from "./account.ts";
-import type { Cap } from "./cap.ts";
+import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
 
 /**
  * What an account may ask, and how much of it is left: names and values alternating. Requests are told by what allows
@@ -8,7 +8,7 @@ import type { Cap } from "./cap.ts";
  */
 export function limitHeaders(
   account: Account,
-  key: Cap | undefined,
+  key: SlidingWindowLimit | undefined,
   nowMs: number,
   isOver: boolean,
 ): readonly string[] {

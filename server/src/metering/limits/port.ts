@@ -1,13 +1,13 @@
 import type { AccountState } from "./account.ts";
-import type { CapState } from "./cap.ts";
+import type { SlidingWindowState } from "./sliding-window-limit.ts";
 
 /** By subject: `{account}`, or `{account}/{key}` for a key with a limit of its own. */
-export type States = ReadonlyMap<string, AccountState | CapState>;
+export type States = ReadonlyMap<string, AccountState | SlidingWindowState>;
 
 export interface Told {
   subject: string;
   gateway: string;
-  state: AccountState | CapState;
+  state: AccountState | SlidingWindowState;
   /** How long ago. */
   ageMs: number;
 }

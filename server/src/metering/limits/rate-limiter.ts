@@ -1,9 +1,9 @@
 import { AppError } from "../../lib/errors.ts";
 import { Account, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account.ts";
 import { Admitted, InFlight } from "./admission.ts";
-import { Cap, type Others } from "./cap.ts";
 import { limitHeaders } from "./headers.ts";
 import type { AccountRequestLimits, Admission, Ask, Destination, LimitsOptions } from "./service.ts";
+import { type Others, SlidingWindowLimit } from "./sliding-window-limit.ts";
 
 const MAX_IN_FLIGHT = 1_000;
 const REQUESTS_PER_MINUTE = 6_000;
@@ -38,7 +38,7 @@ export class RateLimiter {
     const limit = this.#requestLimits.get(accountId)?.requestsPerMinute ?? this.#requestsPerMinute;
     const account = new Account(limit, clock.monotonicMs(), Math.floor(clock.now() / DAY_MS));
     for (const [keyId, most] of this.#requestLimits.get(accountId)?.keys ?? [])
-      account.keys.set(keyId, new Cap(most));
+      account.keys.set(keyId, new SlidingWindowLimit(most));
     this.accounts.set(accountId, account);
     return account;
   }
@@ -51,7 +51,7 @@ export class RateLimiter {
       for (const keyId of account.keys.keys()) if (!own?.keys.has(keyId)) account.keys.delete(keyId);
       for (const [keyId, most] of own?.keys ?? []) {
         const cap = account.keys.get(keyId);
-        if (cap === undefined) account.keys.set(keyId, new Cap(most));
+        if (cap === undefined) account.keys.set(keyId, new SlidingWindowLimit(most));
         else cap.limit = most;
       }
     }
@@ -95,7 +95,7 @@ export class RateLimiter {
   }
 
   /** Why a request may not go anywhere. */
-  #refusal(account: Account, key: Cap | undefined, nowMs: number, n: number): Refusal | null {
+  #refusal(account: Account, key: SlidingWindowLimit | undefined, nowMs: number, n: number): Refusal | null {
     if (account.inFlight + n > this.#maxInFlight) {
       const message = `The account has too many requests in flight; ${this.#maxInFlight} may be.`;
       return { message, retryAfterS: 1 };
@@ -119,7 +119,13 @@ export class RateLimiter {
     return { message, retryAfterS: OVERLOAD_RETRY_S };
   }
 
-  #refusalOfWindow(account: Account, cap: Cap, nowMs: number, n: number, whose: string): Refusal | null {
+  #refusalOfWindow(
+    account: Account,
+    cap: SlidingWindowLimit,
+    nowMs: number,
+    n: number,
+    whose: string,
+  ): Refusal | null {
     if (cap.fits(nowMs, n, this.others)) return null;
     // Another gateway may have a part that it doesn't need.
     account.isDirty = true;

@@ -5,12 +5,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
 import { until } from "../../../test/harness/hearth.ts";
 import { type TestRedis, testRedis } from "../../../test/harness/redis.ts";
-import type { CapState } from "./cap.ts";
 import { KEPT_MS, type LimitsStore } from "./port.ts";
 import { redisStore } from "./redis-store.ts";
+import type { SlidingWindowState } from "./sliding-window-limit.ts";
 
 const PASSWORD = "a-secret-of-the-test";
-const state = (admitted: number): CapState => ({ born: 1, admitted, ceiling: admitted, inWindow: admitted });
+const state = (admitted: number): SlidingWindowState => ({
+  born: 1,
+  admitted,
+  ceiling: admitted,
+  inWindow: admitted,
+});
 
 let redis: TestRedis;
 const open: LimitsStore[] = [];

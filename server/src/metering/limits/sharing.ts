@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { Account, AccountState } from "./account.ts";
-import type { Cap, CapState } from "./cap.ts";
 import { Gateways } from "./gateways.ts";
 import { type Heard, KEPT_MS, type LimitsStore, type Told } from "./port.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
+import type { SlidingWindowLimit, SlidingWindowState } from "./sliding-window-limit.ts";
 
 const SHARE_MS = 250;
 /** While no other gateway is there to hear it. */
@@ -18,8 +18,8 @@ const WINDOW_MS = 60_000;
 const OVERLAP_MS = 2_000;
 
 interface Claims {
-  states: Map<string, AccountState | CapState>;
-  caps: { account: Account; cap: Cap; state: CapState }[];
+  states: Map<string, AccountState | SlidingWindowState>;
+  caps: { account: Account; cap: SlidingWindowLimit; state: SlidingWindowState }[];
 }
 
 /**
@@ -145,7 +145,7 @@ export class Sharing {
       states.set(accountId, state);
       caps.push({ account, cap: account.cap, state: state.cap });
       for (const [keyId, cap] of account.keys) {
-        const own = cap.claim(nowMs, others);
+        const own = cap.propose(nowMs, others);
         states.set(`${accountId}/${keyId}`, own);
         caps.push({ account, cap, state: own });
       }
@@ -162,8 +162,8 @@ export class Sharing {
     } finally {
       const nowMs = this.#clock.monotonicMs();
       for (const { account, cap, state } of caps) {
-        if (isKnown) cap.settle(nowMs, state);
-        else cap.withdraw();
+        if (isKnown) cap.commit(nowMs, state);
+        else cap.rollback();
         // A part that turns out not to be needed is given back the next time.
         if (!isKnown || state.ceiling > state.admitted) account.isDirty = true;
       }
@@ -196,7 +196,7 @@ export class Sharing {
   #take({ subject, gateway, state, ageMs }: Told, isOld: boolean): void {
     const name = `${gateway} ${subject}`;
     const before = this.#known.get(name)?.state;
-    const order = before === undefined ? null : compare(capOf(state), capOf(before));
+    const order = before === undefined ? null : compare(windowStateOf(state), windowStateOf(before));
     if (order === "older") return;
     const known = order === "later" ? before : null;
     const nowMs = this.#clock.monotonicMs();
@@ -205,8 +205,10 @@ export class Sharing {
     const isNew = !this.#rateLimiter.accounts.has(accountId);
     const account = this.#rateLimiter.account(accountId);
     if (keyId !== undefined) {
-      const cap = within(state as CapState, ageMs);
-      account.keys.get(keyId)?.hear(nowMs, gateway, cap, (known ?? null) as CapState | null, isOld);
+      const cap = within(state as SlidingWindowState, ageMs);
+      account.keys
+        .get(keyId)
+        ?.applyPeerState(nowMs, gateway, cap, (known ?? null) as SlidingWindowState | null, isOld);
       return;
     }
     const heard = state as AccountState;
@@ -217,17 +219,17 @@ export class Sharing {
   }
 }
 
-function capOf(state: AccountState | CapState): CapState {
+function windowStateOf(state: AccountState | SlidingWindowState): SlidingWindowState {
   return "cap" in state ? state.cap : state;
 }
 
 /** `older`: the store has lost the newer word. `anew`: the gateway forgot what it had counted, and counts from nothing. */
-function compare(state: CapState, before: CapState): "older" | "later" | "anew" {
+function compare(state: SlidingWindowState, before: SlidingWindowState): "older" | "later" | "anew" {
   if (state.born !== before.born) return state.born > before.born ? "anew" : "older";
   return state.admitted < before.admitted ? "older" : "later";
 }
 
 /** What was told long ago says nothing of the last minute. */
-function within(cap: CapState, ageMs: number): CapState {
+function within(cap: SlidingWindowState, ageMs: number): SlidingWindowState {
   return ageMs < WINDOW_MS ? cap : { ...cap, inWindow: 0, ceiling: cap.admitted };
 }

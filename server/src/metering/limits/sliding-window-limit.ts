@@ -1,7 +1,7 @@
 import { RequestWindow } from "./window.ts";
 
 /** What other gateways must know of a cap. */
-export interface CapState {
+export interface SlidingWindowState {
   /** Of caps that a gateway makes anew for one subject, the later has the higher. */
   born: number;
   /** Ever, by this cap. */
@@ -26,22 +26,22 @@ let capsBorn = 0;
  * before, and takes what they may still admit for admitted. One that has just begun to admit and told nothing yet takes
  * half of what would be its part.
  */
-export class Cap {
+export class SlidingWindowLimit {
   /** Requests in a minute. */
   limit: number;
   readonly #born = ++capsBorn;
   readonly #window = new RequestWindow();
   #admitted = 0;
   /** At the last claim. */
-  #claimedAt = 0;
+  #proposedAt = 0;
   /** More than the ceiling was asked for. */
   #isWanted = false;
   /** Null: not told, and nothing admitted since. */
   #ceiling: number | null = null;
   /** Before the last claim. */
-  #lastCeiling: number | null = null;
+  #previousCeiling: number | null = null;
   /** Of the others, by gateway: what they may admit beyond what is counted. */
-  readonly #open = new Map<string, number>();
+  readonly #peerHeadroom = new Map<string, number>();
 
   constructor(limit: number) {
     this.limit = limit;
@@ -51,8 +51,8 @@ export class Cap {
     const count = this.#window.count(nowMs) + n;
     const gateways = others.ids.size + 1;
     if (gateways === 1) return count <= this.limit;
-    if (!others.areHeard) return count <= partOf(this.limit, gateways);
-    this.#ceiling ??= this.#admitted + partOf(this.#left(nowMs), 2 * gateways);
+    if (!others.areHeard) return count <= fairShareOf(this.limit, gateways);
+    this.#ceiling ??= this.#admitted + fairShareOf(this.#available(nowMs), 2 * gateways);
     if (count > this.limit) return false;
     this.#isWanted = this.#admitted + n > this.#ceiling;
     return !this.#isWanted;
@@ -74,53 +74,60 @@ export class Cap {
   }
 
   /** @param known what the gateway told before; null: nothing. @param isOld it was told before this gateway began. */
-  hear(nowMs: number, gateway: string, state: CapState, known: CapState | null, isOld: boolean): void {
+  applyPeerState(
+    nowMs: number,
+    gateway: string,
+    state: SlidingWindowState,
+    known: SlidingWindowState | null,
+    isOld: boolean,
+  ): void {
     // What counts for the last minute was counted by everyone; what came since the last word, by the one who tells.
     const more = isOld ? state.inWindow - this.#window.count(nowMs) : state.admitted - (known?.admitted ?? 0);
     if (more > 0) this.#window.add(nowMs, more);
     const open = state.ceiling - state.admitted;
-    if (open > 0) this.#open.set(gateway, open);
-    else this.#open.delete(gateway);
+    if (open > 0) this.#peerHeadroom.set(gateway, open);
+    else this.#peerHeadroom.delete(gateway);
   }
 
   /** What is to be told: a part of what is left while it is needed. Less than before is in force at once. */
-  claim(nowMs: number, others: Others): CapState {
-    for (const gateway of this.#open.keys()) if (!others.ids.has(gateway)) this.#open.delete(gateway);
-    const ceiling = this.#admitted + this.#part(nowMs, others);
-    this.#claimedAt = this.#admitted;
+  propose(nowMs: number, others: Others): SlidingWindowState {
+    for (const gateway of this.#peerHeadroom.keys())
+      if (!others.ids.has(gateway)) this.#peerHeadroom.delete(gateway);
+    const ceiling = this.#admitted + this.#fairShare(nowMs, others);
+    this.#proposedAt = this.#admitted;
     this.#isWanted = false;
-    this.#lastCeiling = this.#ceiling;
+    this.#previousCeiling = this.#ceiling;
     this.#ceiling = Math.min(this.#ceiling ?? ceiling, ceiling);
     return { born: this.#born, admitted: this.#admitted, ceiling, inWindow: this.#window.count(nowMs) };
   }
 
   /** The claim was told, and all that was told before it is heard: as much of it is in force as others leave. */
-  settle(nowMs: number, { admitted, ceiling }: CapState): void {
+  commit(nowMs: number, { admitted, ceiling }: SlidingWindowState): void {
     const isOpen = ceiling > admitted || this.#admitted > admitted;
-    this.#ceiling = isOpen ? Math.min(ceiling, this.#admitted + this.#left(nowMs)) : null;
+    this.#ceiling = isOpen ? Math.min(ceiling, this.#admitted + this.#available(nowMs)) : null;
   }
 
   /** The claim was not told, or what others told is not known: what was in force stays so. */
-  withdraw(): void {
-    this.#ceiling = this.#lastCeiling;
+  rollback(): void {
+    this.#ceiling = this.#previousCeiling;
   }
 
-  #part(nowMs: number, others: Others): number {
+  #fairShare(nowMs: number, others: Others): number {
     const gateways = others.ids.size + 1;
     if (gateways === 1) return 0;
-    if (!others.areHeard) return Math.max(0, partOf(this.limit, gateways) - this.#window.count(nowMs));
-    const isNeeded = this.#admitted > this.#claimedAt || this.#isWanted;
-    return isNeeded ? partOf(this.#left(nowMs), gateways) : 0;
+    if (!others.areHeard) return Math.max(0, fairShareOf(this.limit, gateways) - this.#window.count(nowMs));
+    const isNeeded = this.#admitted > this.#proposedAt || this.#isWanted;
+    return isNeeded ? fairShareOf(this.#available(nowMs), gateways) : 0;
   }
 
-  #left(nowMs: number): number {
+  #available(nowMs: number): number {
     let left = this.limit - this.#window.count(nowMs);
-    for (const open of this.#open.values()) left -= open;
+    for (const open of this.#peerHeadroom.values()) left -= open;
     return Math.max(0, left);
   }
 }
 
 /** The last few can't be divided: then gateways that ask at once may each let in one too many. */
-function partOf(left: number, parts: number): number {
+function fairShareOf(left: number, parts: number): number {
   return Math.min(left, Math.max(1, Math.floor(left / parts)));
 }
