@@ -1,4 +1,4 @@
-import { RequestWindow } from "./window.ts";
+import { SlidingWindowCounter } from "./sliding-window-counter.ts";
 
 /** What other gateways must know of a cap. */
 export interface SlidingWindowState {
@@ -30,7 +30,7 @@ export class SlidingWindowLimit {
   /** Requests in a minute. */
   limit: number;
   readonly #born = ++capsBorn;
-  readonly #window = new RequestWindow();
+  readonly #window = new SlidingWindowCounter();
   #admitted = 0;
   /** At the last claim. */
   #proposedAt = 0;

@@ -3,7 +3,7 @@ const SLOT_MS = 1_000;
 const SLOTS = 61;
 
 /** How many requests were admitted in the last minute, by the second. Counts up to a second too much, never too little. */
-export class RequestWindow {
+export class SlidingWindowCounter {
   readonly #counts = new Uint32Array(SLOTS);
   #slot = Number.NEGATIVE_INFINITY;
   #total = 0;
