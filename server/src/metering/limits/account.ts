@@ -1,4 +1,4 @@
-import { Guarantee } from "./guarantee.ts";
+import { AdaptiveLimit } from "./adaptive-limit.ts";
 import { type Others, SlidingWindowLimit, type SlidingWindowState } from "./sliding-window-limit.ts";
 
 /** A minute, at least. */
@@ -46,7 +46,7 @@ const GUESS_WEIGHT = 1 / 16;
 /** All that is counted for one account. */
 export class Account {
   readonly cap: SlidingWindowLimit;
-  readonly guarantees: readonly [Guarantee, Guarantee, Guarantee];
+  readonly adaptiveLimits: readonly [AdaptiveLimit, AdaptiveLimit, AdaptiveLimit];
   /** Of the keys that have a limit of their own. */
   readonly keys = new Map<string, SlidingWindowLimit>();
   inFlight = 0;
@@ -67,11 +67,11 @@ export class Account {
   /** @param nowMs monotonic. @param day UTC, since the Unix epoch. */
   constructor(requestsPerMinute: number, nowMs: number, day: number) {
     this.cap = new SlidingWindowLimit(requestsPerMinute);
-    const most = mostOf(requestsPerMinute);
-    this.guarantees = [
-      new Guarantee(MINIMUM.requests, most, nowMs),
-      new Guarantee(MINIMUM.promptTokens, most, nowMs),
-      new Guarantee(MINIMUM.generatedTokens, most, nowMs),
+    const most = maxGrowthOf(requestsPerMinute);
+    this.adaptiveLimits = [
+      new AdaptiveLimit(MINIMUM.requests, most, nowMs),
+      new AdaptiveLimit(MINIMUM.promptTokens, most, nowMs),
+      new AdaptiveLimit(MINIMUM.generatedTokens, most, nowMs),
     ];
     this.#usedAtMs = nowMs;
     this.#day = day;
@@ -79,28 +79,28 @@ export class Account {
 
   set requestsPerMinute(limit: number) {
     this.cap.limit = limit;
-    for (const guarantee of this.guarantees) guarantee.most = mostOf(limit);
+    for (const guarantee of this.adaptiveLimits) guarantee.maxGrowth = maxGrowthOf(limit);
   }
 
   get isOver(): boolean {
-    const [requests, promptTokens, generatedTokens] = this.guarantees;
+    const [requests, promptTokens, generatedTokens] = this.adaptiveLimits;
     return requests.isExhausted || promptTokens.isExhausted || generatedTokens.isExhausted;
   }
 
   /** Brings it up to the time, at which it is in use. */
   roll(nowMs: number): void {
     this.#usedAtMs = nowMs;
-    for (const guarantee of this.guarantees) guarantee.roll(nowMs);
+    for (const guarantee of this.adaptiveLimits) guarantee.roll(nowMs);
   }
 
   /** @param what 0–2 as in Amounts. @param amount below 0: given back. */
   charge(what: 0 | 1 | 2, amount: number): void {
-    this.guarantees[what].charge(amount);
+    this.adaptiveLimits[what].charge(amount);
     this.#charged[what] += amount;
   }
 
   use(what: 0 | 1 | 2, amount: number): void {
-    this.guarantees[what].use(amount);
+    this.adaptiveLimits[what].use(amount);
     this.#used[what] += amount;
     this.isDirty = true;
   }
@@ -131,7 +131,7 @@ export class Account {
 
   /** To be told, see `SlidingWindowLimit.propose`. */
   claim(nowMs: number, others: Others): AccountState {
-    const sustained = this.guarantees.map(({ sustainedMinutes }) => sustainedMinutes) as Amounts;
+    const sustained = this.adaptiveLimits.map(({ sustainedMinutes }) => sustainedMinutes) as Amounts;
     return {
       cap: this.cap.propose(nowMs, others),
       charged: [...this.#charged],
@@ -154,8 +154,8 @@ export class Account {
     this.cap.applyPeerState(nowMs, gateway, state.cap, known?.cap ?? null, isOld);
     if (!isOld) {
       for (const what of [0, 1, 2] as const) {
-        this.guarantees[what].charge(state.charged[what] - (known?.charged[what] ?? 0));
-        this.guarantees[what].use(Math.max(0, state.used[what] - (known?.used[what] ?? 0)));
+        this.adaptiveLimits[what].charge(state.charged[what] - (known?.charged[what] ?? 0));
+        this.adaptiveLimits[what].use(Math.max(0, state.used[what] - (known?.used[what] ?? 0)));
       }
     }
     this.#toldTokens.set(gateway, { day: state.day, tokens: state.dayTokens });
@@ -163,7 +163,8 @@ export class Account {
 
   /** Goes on where other gateways are, or were. */
   adopt(sustainedMinutes: readonly number[]): void {
-    for (const [what, guarantee] of this.guarantees.entries()) guarantee.adopt(sustainedMinutes[what] ?? 0);
+    for (const [what, guarantee] of this.adaptiveLimits.entries())
+      guarantee.adopt(sustainedMinutes[what] ?? 0);
   }
 
   /** A clock that steps back over midnight stays on the day it was; one that was days ahead is not believed for long. */
@@ -176,6 +177,6 @@ export class Account {
 }
 
 /** The guarantees grow alike, and that of requests no further than their cap. */
-function mostOf(requestsPerMinute: number): number {
+function maxGrowthOf(requestsPerMinute: number): number {
   return Math.max(1, requestsPerMinute / MINIMUM.requests);
 }

@@ -13,7 +13,7 @@ export function limitHeaders(
   isOver: boolean,
 ): readonly string[] {
   const { cap } = account;
-  const [requests, promptTokens, generatedTokens] = account.guarantees;
+  const [requests, promptTokens, generatedTokens] = account.adaptiveLimits;
   let limit = Math.min(requests.limit, cap.limit);
   let remaining = Math.min(requests.remaining, cap.remaining(nowMs));
   if (key !== undefined) {

@@ -8,10 +8,10 @@ const NEAR = 0.8;
  * A guaranteed limit: so much a minute, replenished continuously, growing while it is used and shrinking while it isn't,
  * a minute for a minute. What was guaranteed to a request and turns out to be more than was left is owed.
  */
-export class Guarantee {
+export class AdaptiveLimit {
   readonly #minimum: number;
   /** So many times the minimum is the most that the limit grows to. */
-  most: number;
+  maxGrowth: number;
   #sustainedMinutes = 0;
   #level: number;
   /** In this minute, by all requests. */
@@ -22,7 +22,7 @@ export class Guarantee {
   /** @param most times the minimum is what the limit may grow to. @param nowMs monotonic. */
   constructor(minimum: number, most: number, nowMs: number) {
     this.#minimum = minimum;
-    this.most = most;
+    this.maxGrowth = most;
     this.#level = minimum;
     this.#atMs = nowMs;
     this.#minuteEndMs = nowMs + MINUTE_MS;
@@ -47,7 +47,10 @@ export class Guarantee {
 
   /** As another gateway saw it. */
   adopt(sustainedMinutes: number): void {
-    this.#sustainedMinutes = Math.min(this.most / GROWTH, Math.max(this.#sustainedMinutes, sustainedMinutes));
+    this.#sustainedMinutes = Math.min(
+      this.maxGrowth / GROWTH,
+      Math.max(this.#sustainedMinutes, sustainedMinutes),
+    );
     this.#level = this.limit;
   }
 
@@ -69,7 +72,7 @@ export class Guarantee {
       this.#refill(this.#minuteEndMs);
       const isNear = this.#used >= NEAR * this.limit;
       this.#sustainedMinutes = isNear
-        ? Math.min(this.most / GROWTH, this.#sustainedMinutes + 1)
+        ? Math.min(this.maxGrowth / GROWTH, this.#sustainedMinutes + 1)
         : Math.max(0, this.#sustainedMinutes - 1);
       this.#used = 0;
       this.#minuteEndMs += MINUTE_MS;

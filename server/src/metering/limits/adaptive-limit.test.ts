@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Guarantee } from "./guarantee.ts";
+import { AdaptiveLimit } from "./adaptive-limit.ts";
 
 const MINUTE_MS = 60_000;
 
 /** Uses `part` of the limit in each of the minutes. */
-function sustain(guarantee: Guarantee, minutes: number, part: number, startMs: number): number {
+function sustain(guarantee: AdaptiveLimit, minutes: number, part: number, startMs: number): number {
   for (let minute = 0; minute < minutes; minute++) {
     guarantee.use(guarantee.limit * part);
     guarantee.roll(startMs + (minute + 1) * MINUTE_MS);
@@ -19,7 +19,7 @@ describe("a guaranteed limit", () => {
     ["prompt tokens", 60_000, 120_000, 720_000, 1_440_000],
     ["generated tokens", 6_000, 12_000, 72_000, 144_000],
   ])("of %s is %i at first, %i after ten minutes near it, %i after an hour, %i after two", (_, ...table) => {
-    const guarantee = new Guarantee(table[0]!, 100, 0);
+    const guarantee = new AdaptiveLimit(table[0]!, 100, 0);
     const seen = [guarantee.limit];
     let nowMs = 0;
     for (const minutes of [10, 50, 60]) {
@@ -30,7 +30,7 @@ describe("a guaranteed limit", () => {
   });
 
   test("shrinks when use falls, a minute for a minute, and grows no further than it may", () => {
-    const guarantee = new Guarantee(60, 4, 0);
+    const guarantee = new AdaptiveLimit(60, 4, 0);
     let nowMs = sustain(guarantee, 100, 1, 0);
     expect(guarantee.limit).toBe(240);
     nowMs = sustain(guarantee, 5, 0.5, nowMs);
@@ -49,7 +49,7 @@ describe("a guaranteed limit", () => {
   test("holds at any time what a meter that ticks every millisecond holds", () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 25 }), (events) => {
-        const guarantee = new Guarantee(60, 3, 0);
+        const guarantee = new AdaptiveLimit(60, 3, 0);
         const model = { level: 60, minutes: 0, used: 0, limit: () => Math.max(60, 12 * model.minutes) };
         let nowMs = 0;
         for (const { afterMs, charge, use } of events) {
