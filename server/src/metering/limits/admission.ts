@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import { type Account, DAY_MS } from "./account.ts";
+import { type AccountLimiter, DAY_MS } from "./account-limiter.ts";
 import { limitHeaders } from "./headers.ts";
 import type { Admission, TokenUse } from "./service.ts";
 import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
@@ -9,11 +9,11 @@ const NO_HEADERS: readonly string[] = [];
 /** A request without limits but that of requests in flight. */
 export class InFlight implements Admission {
   readonly isOverLimit: boolean = false;
-  protected readonly account: Account;
+  protected readonly account: AccountLimiter;
   readonly #n: number;
   #isHeld = true;
 
-  constructor(account: Account, n: number) {
+  constructor(account: AccountLimiter, n: number) {
     this.account = account;
     this.#n = n;
     account.inFlight += n;
@@ -54,7 +54,7 @@ export class Admitted extends InFlight {
   #promptTokens = 0;
   #generatedTokens = 0;
 
-  constructor(account: Account, clock: Clock, expected: Expected) {
+  constructor(account: AccountLimiter, clock: Clock, expected: Expected) {
     super(account, expected.n);
     this.#clock = clock;
     this.#expected = expected;
@@ -63,7 +63,7 @@ export class Admitted extends InFlight {
     account.use(0, n);
     if (isOver) return;
     account.charge(0, n);
-    this.#charge(promptTokens, n * Math.min(maxTokens, Math.ceil(account.guessTokens)));
+    this.#charge(promptTokens, n * Math.min(maxTokens, Math.ceil(account.expectedTokens)));
   }
 
   override headers(use: TokenUse, isWhole: boolean): readonly string[] {

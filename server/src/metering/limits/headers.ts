@@ -1,4 +1,4 @@
-import type { Account } from "./account.ts";
+import type { AccountLimiter } from "./account-limiter.ts";
 import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
 
 /**
@@ -7,12 +7,12 @@ import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
  * @param key the cap of the request's key, if it has one. @param nowMs monotonic; the account was rolled to it.
  */
 export function limitHeaders(
-  account: Account,
+  account: AccountLimiter,
   key: SlidingWindowLimit | undefined,
   nowMs: number,
   isOver: boolean,
 ): readonly string[] {
-  const { cap } = account;
+  const { windowLimit: cap } = account;
   const [requests, promptTokens, generatedTokens] = account.adaptiveLimits;
   let limit = Math.min(requests.limit, cap.limit);
   let remaining = Math.min(requests.remaining, cap.remaining(nowMs));

@@ -1,13 +1,13 @@
-import type { AccountState } from "./account.ts";
+import type { AccountLimiterState } from "./account-limiter.ts";
 import type { SlidingWindowState } from "./sliding-window-limit.ts";
 
 /** By subject: `{account}`, or `{account}/{key}` for a key with a limit of its own. */
-export type States = ReadonlyMap<string, AccountState | SlidingWindowState>;
+export type States = ReadonlyMap<string, AccountLimiterState | SlidingWindowState>;
 
 export interface Told {
   subject: string;
   gateway: string;
-  state: AccountState | SlidingWindowState;
+  state: AccountLimiterState | SlidingWindowState;
   /** How long ago. */
   ageMs: number;
 }

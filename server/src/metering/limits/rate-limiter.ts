@@ -1,5 +1,5 @@
 import { AppError } from "../../lib/errors.ts";
-import { Account, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account.ts";
+import { AccountLimiter, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account-limiter.ts";
 import { Admitted, InFlight } from "./admission.ts";
 import { limitHeaders } from "./headers.ts";
 import type { AccountRequestLimits, Admission, Ask, Destination, LimitsOptions } from "./service.ts";
@@ -18,7 +18,7 @@ interface Refusal {
 
 /** The accounts that were in use lately, and who may ask. */
 export class RateLimiter {
-  readonly accounts = new Map<string, Account>();
+  readonly accounts = new Map<string, AccountLimiter>();
   readonly #options: LimitsOptions;
   readonly #requestsPerMinute: number;
   readonly #maxInFlight: number;
@@ -31,14 +31,14 @@ export class RateLimiter {
     this.#maxInFlight = options.maxInFlight ?? MAX_IN_FLIGHT;
   }
 
-  account(accountId: string): Account {
+  account(accountId: string): AccountLimiter {
     const known = this.accounts.get(accountId);
     if (known !== undefined) return known;
     const { clock } = this.#options;
     const limit = this.#requestLimits.get(accountId)?.requestsPerMinute ?? this.#requestsPerMinute;
-    const account = new Account(limit, clock.monotonicMs(), Math.floor(clock.now() / DAY_MS));
+    const account = new AccountLimiter(limit, clock.monotonicMs(), Math.floor(clock.now() / DAY_MS));
     for (const [keyId, most] of this.#requestLimits.get(accountId)?.keys ?? [])
-      account.keys.set(keyId, new SlidingWindowLimit(most));
+      account.keyLimits.set(keyId, new SlidingWindowLimit(most));
     this.accounts.set(accountId, account);
     return account;
   }
@@ -48,10 +48,11 @@ export class RateLimiter {
     for (const [accountId, account] of this.accounts) {
       const own = caps.get(accountId);
       account.requestsPerMinute = own?.requestsPerMinute ?? this.#requestsPerMinute;
-      for (const keyId of account.keys.keys()) if (!own?.keys.has(keyId)) account.keys.delete(keyId);
+      for (const keyId of account.keyLimits.keys())
+        if (!own?.keys.has(keyId)) account.keyLimits.delete(keyId);
       for (const [keyId, most] of own?.keys ?? []) {
-        const cap = account.keys.get(keyId);
-        if (cap === undefined) account.keys.set(keyId, new SlidingWindowLimit(most));
+        const cap = account.keyLimits.get(keyId);
+        if (cap === undefined) account.keyLimits.set(keyId, new SlidingWindowLimit(most));
         else cap.limit = most;
       }
     }
@@ -61,7 +62,7 @@ export class RateLimiter {
   prune(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [accountId, account] of this.accounts) {
-      if (account.isSpent(nowMs)) this.accounts.delete(accountId);
+      if (account.isIdle(nowMs)) this.accounts.delete(accountId);
     }
   }
 
@@ -70,7 +71,7 @@ export class RateLimiter {
     const { clock } = this.#options;
     const { n } = ask;
     const account = this.account(principal.accountId);
-    const key = account.keys.get(principal.keyId);
+    const key = account.keyLimits.get(principal.keyId);
     const isOwn = destination.isolation === "deployment";
     const nowMs = clock.monotonicMs();
     account.roll(nowMs);
@@ -87,7 +88,7 @@ export class RateLimiter {
       account.isDirty ||= key !== undefined;
       return new InFlight(account, n);
     }
-    account.cap.add(nowMs, n);
+    account.windowLimit.add(nowMs, n);
     const promptTokens = Math.ceil(ask.bodySizeBytes / BYTES_PER_TOKEN);
     const { isOver } = account;
     const size = this.#sizeOf(destination);
@@ -95,7 +96,12 @@ export class RateLimiter {
   }
 
   /** Why a request may not go anywhere. */
-  #refusal(account: Account, key: SlidingWindowLimit | undefined, nowMs: number, n: number): Refusal | null {
+  #refusal(
+    account: AccountLimiter,
+    key: SlidingWindowLimit | undefined,
+    nowMs: number,
+    n: number,
+  ): Refusal | null {
     if (account.inFlight + n > this.#maxInFlight) {
       const message = `The account has too many requests in flight; ${this.#maxInFlight} may be.`;
       return { message, retryAfterS: 1 };
@@ -104,8 +110,13 @@ export class RateLimiter {
   }
 
   /** Why a request may not go to what is everybody's. */
-  #refusalOfShared(account: Account, destination: Destination, nowMs: number, n: number): Refusal | null {
-    const ofCap = this.#refusalOfWindow(account, account.cap, nowMs, n, "The account");
+  #refusalOfShared(
+    account: AccountLimiter,
+    destination: Destination,
+    nowMs: number,
+    n: number,
+  ): Refusal | null {
+    const ofCap = this.#refusalOfWindow(account, account.windowLimit, nowMs, n, "The account");
     if (ofCap !== null) return ofCap;
     const wallMs = this.#options.clock.now();
     const size = this.#sizeOf(destination);
@@ -120,7 +131,7 @@ export class RateLimiter {
   }
 
   #refusalOfWindow(
-    account: Account,
+    account: AccountLimiter,
     cap: SlidingWindowLimit,
     nowMs: number,
     n: number,

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
-import type { Account, AccountState } from "./account.ts";
+import type { AccountLimiter, AccountLimiterState } from "./account-limiter.ts";
 import { Gateways } from "./gateways.ts";
 import { type Heard, KEPT_MS, type LimitsStore, type Told } from "./port.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
@@ -18,8 +18,8 @@ const WINDOW_MS = 60_000;
 const OVERLAP_MS = 2_000;
 
 interface Claims {
-  states: Map<string, AccountState | SlidingWindowState>;
-  caps: { account: Account; cap: SlidingWindowLimit; state: SlidingWindowState }[];
+  states: Map<string, AccountLimiterState | SlidingWindowState>;
+  caps: { account: AccountLimiter; cap: SlidingWindowLimit; state: SlidingWindowState }[];
 }
 
 /**
@@ -141,10 +141,10 @@ export class Sharing {
     for (const [accountId, account] of accounts) {
       if (!account.isDirty) continue;
       account.isDirty = false;
-      const state = account.claim(nowMs, others);
+      const state = account.propose(nowMs, others);
       states.set(accountId, state);
-      caps.push({ account, cap: account.cap, state: state.cap });
-      for (const [keyId, cap] of account.keys) {
+      caps.push({ account, cap: account.windowLimit, state: state.cap });
+      for (const [keyId, cap] of account.keyLimits) {
         const own = cap.propose(nowMs, others);
         states.set(`${accountId}/${keyId}`, own);
         caps.push({ account, cap, state: own });
@@ -206,20 +206,20 @@ export class Sharing {
     const account = this.#rateLimiter.account(accountId);
     if (keyId !== undefined) {
       const cap = within(state as SlidingWindowState, ageMs);
-      account.keys
+      account.keyLimits
         .get(keyId)
         ?.applyPeerState(nowMs, gateway, cap, (known ?? null) as SlidingWindowState | null, isOld);
       return;
     }
-    const heard = state as AccountState;
+    const heard = state as AccountLimiterState;
     const idleMinutes = Math.floor(ageMs / WINDOW_MS);
     if (isNew || isOld) account.adopt(heard.sustainedMinutes.map((minutes) => minutes - idleMinutes));
     const told = { ...heard, cap: within(heard.cap, ageMs) };
-    account.hear(nowMs, gateway, told, (known ?? null) as AccountState | null, isOld);
+    account.applyPeerState(nowMs, gateway, told, (known ?? null) as AccountLimiterState | null, isOld);
   }
 }
 
-function windowStateOf(state: AccountState | SlidingWindowState): SlidingWindowState {
+function windowStateOf(state: AccountLimiterState | SlidingWindowState): SlidingWindowState {
   return "cap" in state ? state.cap : state;
 }
 

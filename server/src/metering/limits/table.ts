@@ -1,5 +1,5 @@
 import { jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
-import type { AccountState } from "./account.ts";
+import type { AccountLimiterState } from "./account-limiter.ts";
 import type { SlidingWindowState } from "./sliding-window-limit.ts";
 
 /** What each gateway has let in, so that the others know. Rows are told anew as a whole; they go when they are old. */
@@ -10,7 +10,7 @@ export const limitStates = pgTable(
     subject: text().notNull(),
     /** Of one run of the process. */
     gateway: text().notNull(),
-    state: jsonb().$type<AccountState | SlidingWindowState | null>().notNull(),
+    state: jsonb().$type<AccountLimiterState | SlidingWindowState | null>().notNull(),
     /** The database's clock. */
     updatedAt: timestamp("updated_at", { withTimezone: true }).notNull(),
   },

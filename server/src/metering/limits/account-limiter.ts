@@ -23,15 +23,15 @@ export function sizeClassOf(parameters: number | null): number {
 }
 
 /** Requests, prompt tokens, generated tokens. */
-export type Amounts = [requests: number, promptTokens: number, generatedTokens: number];
+export type LimitCounts = [requests: number, promptTokens: number, generatedTokens: number];
 
 /** What other gateways must know of an account. All but `sustainedMinutes` are sums over the life of the gateway. */
-export interface AccountState {
+export interface AccountLimiterState {
   cap: SlidingWindowState;
   /** To the guaranteed limits. */
-  charged: Amounts;
-  used: Amounts;
-  sustainedMinutes: Amounts;
+  charged: LimitCounts;
+  used: LimitCounts;
+  sustainedMinutes: LimitCounts;
   /** Since the Unix epoch, UTC. */
   day: number;
   /** On that day, by size of the model. */
@@ -39,34 +39,34 @@ export interface AccountState {
 }
 
 /** What an account asks a completion to be when nothing is known of it. */
-const FIRST_GUESS_TOKENS = 256;
+const INITIAL_EXPECTED_TOKENS = 256;
 /** Weight of the newest request in the average. */
-const GUESS_WEIGHT = 1 / 16;
+const EXPECTED_TOKENS_WEIGHT = 1 / 16;
 
 /** All that is counted for one account. */
-export class Account {
-  readonly cap: SlidingWindowLimit;
+export class AccountLimiter {
+  readonly windowLimit: SlidingWindowLimit;
   readonly adaptiveLimits: readonly [AdaptiveLimit, AdaptiveLimit, AdaptiveLimit];
   /** Of the keys that have a limit of their own. */
-  readonly keys = new Map<string, SlidingWindowLimit>();
+  readonly keyLimits = new Map<string, SlidingWindowLimit>();
   inFlight = 0;
   /** Tokens that a choice is expected to have. */
-  guessTokens = FIRST_GUESS_TOKENS;
+  expectedTokens = INITIAL_EXPECTED_TOKENS;
   /** Has something to tell other gateways. */
   isDirty = false;
-  readonly #charged: Amounts = [0, 0, 0];
-  readonly #used: Amounts = [0, 0, 0];
+  readonly #charged: LimitCounts = [0, 0, 0];
+  readonly #used: LimitCounts = [0, 0, 0];
   /** Monotonic; here or elsewhere. */
   #usedAtMs: number;
   #day: number;
   /** On this day, in this gateway. */
   #dayTokens = [0, 0, 0];
   /** Of other gateways, what they told last. */
-  readonly #toldTokens = new Map<string, { day: number; tokens: readonly number[] }>();
+  readonly #peerTokens = new Map<string, { day: number; tokens: readonly number[] }>();
 
   /** @param nowMs monotonic. @param day UTC, since the Unix epoch. */
   constructor(requestsPerMinute: number, nowMs: number, day: number) {
-    this.cap = new SlidingWindowLimit(requestsPerMinute);
+    this.windowLimit = new SlidingWindowLimit(requestsPerMinute);
     const most = maxGrowthOf(requestsPerMinute);
     this.adaptiveLimits = [
       new AdaptiveLimit(MINIMUM.requests, most, nowMs),
@@ -78,7 +78,7 @@ export class Account {
   }
 
   set requestsPerMinute(limit: number) {
-    this.cap.limit = limit;
+    this.windowLimit.limit = limit;
     for (const guarantee of this.adaptiveLimits) guarantee.maxGrowth = maxGrowthOf(limit);
   }
 
@@ -93,7 +93,7 @@ export class Account {
     for (const guarantee of this.adaptiveLimits) guarantee.roll(nowMs);
   }
 
-  /** @param what 0–2 as in Amounts. @param amount below 0: given back. */
+  /** @param what 0–2 as in LimitCounts. @param amount below 0: given back. */
   charge(what: 0 | 1 | 2, amount: number): void {
     this.adaptiveLimits[what].charge(amount);
     this.#charged[what] += amount;
@@ -107,33 +107,33 @@ export class Account {
 
   /** Takes what a choice had into account for what others will have. */
   learn(tokens: number): void {
-    this.guessTokens += (tokens - this.guessTokens) * GUESS_WEIGHT;
+    this.expectedTokens += (tokens - this.expectedTokens) * EXPECTED_TOKENS_WEIGHT;
   }
 
   tokensOn(day: number, sizeClass: number): number {
-    this.#turn(day);
+    this.#startDay(day);
     let tokens = this.#dayTokens[sizeClass]!;
-    for (const told of this.#toldTokens.values()) {
+    for (const told of this.#peerTokens.values()) {
       if (told.day === this.#day) tokens += told.tokens[sizeClass] ?? 0;
     }
     return tokens;
   }
 
   addTokens(day: number, sizeClass: number, tokens: number): void {
-    this.#turn(day);
+    this.#startDay(day);
     this.#dayTokens[sizeClass]! += tokens;
   }
 
   /** Nothing is left of it that anybody would miss. */
-  isSpent(nowMs: number): boolean {
+  isIdle(nowMs: number): boolean {
     return this.inFlight === 0 && nowMs - this.#usedAtMs > DAY_MS;
   }
 
   /** To be told, see `SlidingWindowLimit.propose`. */
-  claim(nowMs: number, others: Others): AccountState {
-    const sustained = this.adaptiveLimits.map(({ sustainedMinutes }) => sustainedMinutes) as Amounts;
+  propose(nowMs: number, others: Others): AccountLimiterState {
+    const sustained = this.adaptiveLimits.map(({ sustainedMinutes }) => sustainedMinutes) as LimitCounts;
     return {
-      cap: this.cap.propose(nowMs, others),
+      cap: this.windowLimit.propose(nowMs, others),
       charged: [...this.#charged],
       used: [...this.#used],
       sustainedMinutes: sustained,
@@ -143,22 +143,22 @@ export class Account {
   }
 
   /** What another gateway has told, and told before. See `SlidingWindowLimit.applyPeerState`. */
-  hear(
+  applyPeerState(
     nowMs: number,
     gateway: string,
-    state: AccountState,
-    known: AccountState | null,
+    state: AccountLimiterState,
+    known: AccountLimiterState | null,
     isOld: boolean,
   ): void {
     this.roll(nowMs);
-    this.cap.applyPeerState(nowMs, gateway, state.cap, known?.cap ?? null, isOld);
+    this.windowLimit.applyPeerState(nowMs, gateway, state.cap, known?.cap ?? null, isOld);
     if (!isOld) {
       for (const what of [0, 1, 2] as const) {
         this.adaptiveLimits[what].charge(state.charged[what] - (known?.charged[what] ?? 0));
         this.adaptiveLimits[what].use(Math.max(0, state.used[what] - (known?.used[what] ?? 0)));
       }
     }
-    this.#toldTokens.set(gateway, { day: state.day, tokens: state.dayTokens });
+    this.#peerTokens.set(gateway, { day: state.day, tokens: state.dayTokens });
   }
 
   /** Goes on where other gateways are, or were. */
@@ -168,11 +168,11 @@ export class Account {
   }
 
   /** A clock that steps back over midnight stays on the day it was; one that was days ahead is not believed for long. */
-  #turn(day: number): void {
+  #startDay(day: number): void {
     if (day === this.#day || day === this.#day - 1) return;
     this.#day = day;
     this.#dayTokens = [0, 0, 0];
-    for (const [gateway, told] of this.#toldTokens) if (told.day < day) this.#toldTokens.delete(gateway);
+    for (const [gateway, told] of this.#peerTokens) if (told.day < day) this.#peerTokens.delete(gateway);
   }
 }
 
