@@ -154,7 +154,7 @@ async function openTextServices(
   const { serving, quotas, billing } = control;
   const limits = await createLimits({
     clock,
-    share: { store: await openConfiguredLimitsStore(config, database, log), log },
+    peerSync: { store: await openConfiguredLimitsStore(config, database, log), log },
     requestsPerMinute: config.requestsPerMinute,
     parametersOf: (model) => serving.parametersOf(model),
     isOverloaded: (deployment) => fleet.isOverloaded(deployment),

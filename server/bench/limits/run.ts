@@ -44,7 +44,7 @@ export async function runLimits(options: LimitsOptions): Promise<{ results: unkn
       for (let i = 0; i < 2; i += 1) {
         const store = await openLimitsStore({ database, redisUrl, log });
         gateways.push(
-          await createLimits({ clock: systemClock, share: { store, log }, requestsPerMinute: LIMIT }),
+          await createLimits({ clock: systemClock, peerSync: { store, log }, requestsPerMinute: LIMIT }),
         );
       }
       const result = { name, ...(await load(gateways, options)) };

@@ -1,4 +1,4 @@
-import { type Heard, LIVES_MS } from "./port.ts";
+import { PEER_TIMEOUT_MS, type PullResult } from "./port.ts";
 import type { Others } from "./sliding-window-limit.ts";
 
 /** Without a whole exchange for so long, the others must be heard anew. */
@@ -26,13 +26,13 @@ export class Gateways {
    * @param isAnew the store may have lost what it was told.
    * @returns whether all that the others may admit is known.
    */
-  meet(nowMs: number, { gateways, nowMs: storeMs }: Heard, isAnew: boolean): boolean {
+  meet(nowMs: number, { gateways, nowMs: storeMs }: PullResult, isAnew: boolean): boolean {
     const isLate = this.#awaited.size === 0 && nowMs - this.#knownAtMs > TROUBLED_MS;
     if (isAnew || isLate) {
       this.#awaited = new Set(this.others.ids);
       this.#awaitedSinceMs = storeMs;
       // They may take as long to find the store again before they are taken for dead.
-      this.#awaitUntilMs = nowMs + LIVES_MS;
+      this.#awaitUntilMs = nowMs + PEER_TIMEOUT_MS;
     }
     for (const { id, toldAtMs } of gateways) if (toldAtMs >= this.#awaitedSinceMs) this.#awaited.delete(id);
     if (nowMs >= this.#awaitUntilMs) this.#awaited.clear();

@@ -2,9 +2,9 @@ import type { AccountLimiterState } from "./account-limiter.ts";
 import type { SlidingWindowState } from "./sliding-window-limit.ts";
 
 /** By subject: `{account}`, or `{account}/{key}` for a key with a limit of its own. */
-export type States = ReadonlyMap<string, AccountLimiterState | SlidingWindowState>;
+export type PublishedStates = ReadonlyMap<string, AccountLimiterState | SlidingWindowState>;
 
-export interface Told {
+export interface PeerState {
   subject: string;
   gateway: string;
   state: AccountLimiterState | SlidingWindowState;
@@ -13,8 +13,8 @@ export interface Told {
 }
 
 /** All times are of the store's clock. */
-export interface Heard {
-  told: Told[];
+export interface PullResult {
+  states: PeerState[];
   /** The others that live, with when they told last. */
   gateways: { id: string; toldAtMs: number }[];
   nowMs: number;
@@ -22,12 +22,12 @@ export interface Heard {
   epoch: string;
 }
 
-/** Where gateways leave word for each other. What `tell` has settled for, whoever calls `hear` afterwards hears. */
+/** Where gateways leave word for each other. Once `publish` has settled, every later `pull` sees it. */
 export interface LimitsStore {
   /** What others told since `sinceMs`, and which of them live. */
-  hear(gateway: string, sinceMs: number): Promise<Heard>;
+  pull(gateway: string, sinceMs: number): Promise<PullResult>;
   /** Tells that the gateway lives, and its states. */
-  tell(gateway: string, states: States): Promise<void>;
+  publish(gateway: string, states: PublishedStates): Promise<void>;
   /** Removes what is too old to matter to anyone. */
   prune(): Promise<void>;
   /** The gateway is no more. */
@@ -35,6 +35,6 @@ export interface LimitsStore {
 }
 
 /** A gateway that was silent for longer is taken for dead: twice the longest round. */
-export const LIVES_MS = 10_000;
+export const PEER_TIMEOUT_MS = 10_000;
 /** Today's tokens, wherever the day began. */
-export const KEPT_MS = 26 * 3_600_000;
+export const STATE_TTL_MS = 26 * 3_600_000;

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
 import { until } from "../../../test/harness/hearth.ts";
 import { type TestRedis, testRedis } from "../../../test/harness/redis.ts";
-import { KEPT_MS, type LimitsStore } from "./port.ts";
+import { type LimitsStore, STATE_TTL_MS } from "./port.ts";
 import { redisStore } from "./redis-store.ts";
 import type { SlidingWindowState } from "./sliding-window-limit.ts";
 
@@ -90,72 +90,72 @@ describe("a Redis that can't be used stops the start, with the reason and withou
 
 test("what one gateway tells, however much, the others hear, and who told it", async () => {
   const [first, second] = [await connect(), await connect()];
-  const { nowMs } = await second.hear("b", 0);
+  const { nowMs } = await second.pull("b", 0);
   const states = new Map(Array.from({ length: 2_500 }, (_, i) => [`account-${i}/key`, state(i)]));
-  await first.tell("a", states);
-  const heard = await second.hear("b", nowMs);
+  await first.publish("a", states);
+  const heard = await second.pull("b", nowMs);
   expect(heard.gateways.map(({ id }) => id)).toEqual(["a"]);
   expect(heard.gateways[0]!.toldAtMs).toBeGreaterThanOrEqual(nowMs);
-  const told = new Map(heard.told.map((one) => [one.subject, one.state]));
+  const told = new Map(heard.states.map((one) => [one.subject, one.state]));
   expect(told).toEqual(states);
-  expect(new Set(heard.told.map((one) => one.gateway))).toEqual(new Set(["a"]));
-  expect((await first.hear("a", 0)).told).toEqual([]);
+  expect(new Set(heard.states.map((one) => one.gateway))).toEqual(new Set(["a"]));
+  expect((await first.pull("a", 0)).states).toEqual([]);
 });
 
 test("what is lost in part or whole, evicted or flushed, is another epoch", async () => {
   const store = await connect();
   const epochs: string[] = [];
   const look = async (): Promise<void> => {
-    await store.tell("a", new Map([["acme", state(1)]]));
-    epochs.push((await store.hear("b", 0)).epoch, (await store.hear("b", 0)).epoch);
+    await store.publish("a", new Map([["acme", state(1)]]));
+    epochs.push((await store.pull("b", 0)).epoch, (await store.pull("b", 0)).epoch);
   };
   await look();
   const keys = (await onRedis((client) => client.keys("*"))).sort();
   expect(keys).toHaveLength(3);
   for (const key of keys) {
     await onRedis((client) => client.del(key));
-    expect((await store.hear("b", 0)).told).toEqual([]);
+    expect((await store.pull("b", 0)).states).toEqual([]);
     await look();
   }
   await onRedis((client) => client.flushAll());
   await look();
   expect(new Set(epochs).size).toBe(5);
   for (let i = 0; i < epochs.length; i += 2) expect(epochs[i]).toBe(epochs[i + 1]);
-  expect((await store.hear("b", 0)).told).toHaveLength(1);
+  expect((await store.pull("b", 0)).states).toHaveLength(1);
 });
 
 test("what is too old to matter is removed, the rest is not", async () => {
   const store = await connect();
-  await store.tell("dead", new Map([["acme", state(1)]]));
+  await store.publish("dead", new Map([["acme", state(1)]]));
   const keys = await onRedis((client) => client.keys("*"));
   const [told, gateways] = ["told", "gateways"].map((end) => keys.find((key) => key.endsWith(end))!);
   await onRedis(async (client) => {
-    await client.zIncrBy(told!, -KEPT_MS, "dead acme");
-    await client.hIncrBy(gateways!, "dead", -KEPT_MS);
+    await client.zIncrBy(told!, -STATE_TTL_MS, "dead acme");
+    await client.hIncrBy(gateways!, "dead", -STATE_TTL_MS);
   });
-  await store.tell("alive", new Map([["acme", state(2)]]));
+  await store.publish("alive", new Map([["acme", state(2)]]));
   await store.prune();
-  const heard = await store.hear("b", 0);
-  expect(heard.told).toMatchObject([{ gateway: "alive", subject: "acme" }]);
+  const heard = await store.pull("b", 0);
+  expect(heard.states).toMatchObject([{ gateway: "alive", subject: "acme" }]);
   expect(await onRedis((client) => client.hExists(gateways!, "dead"))).toBeFalsy();
-  expect(await onRedis((client) => client.pTTL(told!))).toBeGreaterThan(KEPT_MS / 2);
+  expect(await onRedis((client) => client.pTTL(told!))).toBeGreaterThan(STATE_TTL_MS / 2);
 });
 
 test("a Redis that hangs or is gone fails calls instead of keeping them, and is used again when it is back", async () => {
   const store = await connect();
-  const { epoch } = await store.hear("a", 0);
+  const { epoch } = await store.pull("a", 0);
   process.kill(redis.pid(), "SIGSTOP");
-  await expect(store.hear("a", 0)).rejects.toThrow();
-  await expect(store.hear("a", 0)).rejects.toThrow();
+  await expect(store.pull("a", 0)).rejects.toThrow();
+  await expect(store.pull("a", 0)).rejects.toThrow();
   process.kill(redis.pid(), "SIGCONT");
   const works = () =>
-    store.hear("a", 0).then(
+    store.pull("a", 0).then(
       (heard) => heard,
       () => null,
     );
   await until("an answer of a Redis that goes on", works);
   await redis.kill();
-  await expect(store.tell("a", new Map())).rejects.toThrow();
+  await expect(store.publish("a", new Map())).rejects.toThrow();
   await redis.restart();
   const heard = await until("an answer of a new Redis", works);
   expect(heard.epoch).not.toBe(epoch);

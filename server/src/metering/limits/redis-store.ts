@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
-import { type Heard, KEPT_MS, LIVES_MS, type LimitsStore, type Told } from "./port.ts";
+import { type LimitsStore, PEER_TIMEOUT_MS, type PeerState, type PullResult, STATE_TTL_MS } from "./port.ts";
 
 /**
  * `{gateway} {subject}` → state; the same → when it was told; gateway → when it told last. Both hashes hold the epoch too.
@@ -28,7 +28,7 @@ if not epoch or redis.call('HGET', KEYS[3], 'epoch') ~= epoch or redis.call('EXI
 end`;
 
 /** More arguments: kept, gateway, then names and states by turns. */
-const TELL = `${EPOCH}
+const PUBLISH_SCRIPT = `${EPOCH}
 redis.call('HSET', KEYS[3], ARGV[3], now)
 for i = 4, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
@@ -37,14 +37,14 @@ end
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end`;
 
 /** More arguments: since. */
-const HEAR = `${EPOCH}
+const PULL_SCRIPT = `${EPOCH}
 local told = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[2], '+inf', 'WITHSCORES')
 local states = {}
 for i = 1, #told, 2 do states[#states + 1] = redis.call('HGET', KEYS[1], told[i]) or '' end
 return {now, epoch, told, states, redis.call('HGETALL', KEYS[3])}`;
 
 /** Arguments: kept, of gateways, at most. */
-const PRUNE = `${NOW}
+const PRUNE_SCRIPT = `${NOW}
 local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1], 'LIMIT', 0, ARGV[3])
 for _, name in ipairs(old) do
   redis.call('HDEL', KEYS[1], name)
@@ -62,7 +62,7 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const SILENCE_TIMEOUT_MS = 2_000;
 const MAX_RETRY_MS = 1_000;
 
-type Answer = [now: number, epoch: string, told: string[], states: string[], gateways: string[]];
+type PullResponse = [now: number, epoch: string, told: string[], states: string[], gateways: string[]];
 
 /**
  * Gateways on one Redis (6 or later, or what speaks its protocol) leave word for each other there. While it is gone every
@@ -92,20 +92,25 @@ export async function redisStore(url: string, log: DatabaseLog): Promise<LimitsS
   const run = (script: string, args: readonly string[]): Promise<unknown> =>
     client.eval(script, { keys: [STATES, TOLD, GATEWAYS], arguments: [...args] });
   const store: LimitsStore = {
-    async hear(gateway, sinceMs) {
-      const answer = (await run(HEAR, [newEpoch(), `${sinceMs}`])) as Answer;
-      return heardOf(answer, gateway, connections);
+    async pull(gateway, sinceMs) {
+      const answer = (await run(PULL_SCRIPT, [newEpoch(), `${sinceMs}`])) as PullResponse;
+      return toPullResult(answer, gateway, connections);
     },
-    async tell(gateway, states) {
+    async publish(gateway, states) {
       const all = [...states].map(([subject, state]) => [`${gateway} ${subject}`, JSON.stringify(state)]);
       // Also the gateway itself, so that there is something told.
       all.unshift([`${gateway} `, "null"]);
       for (let i = 0; i < all.length; i += BATCH) {
-        await run(TELL, [newEpoch(), `${KEPT_MS}`, gateway, ...all.slice(i, i + BATCH).flat()]);
+        await run(PUBLISH_SCRIPT, [
+          newEpoch(),
+          `${STATE_TTL_MS}`,
+          gateway,
+          ...all.slice(i, i + BATCH).flat(),
+        ]);
       }
     },
     async prune() {
-      await run(PRUNE, [`${KEPT_MS}`, `${LIVES_MS}`, `${BATCH}`]);
+      await run(PRUNE_SCRIPT, [`${STATE_TTL_MS}`, `${PEER_TIMEOUT_MS}`, `${BATCH}`]);
     },
     async close(gateway) {
       try {
@@ -117,7 +122,7 @@ export async function redisStore(url: string, log: DatabaseLog): Promise<LimitsS
   };
   try {
     await client.connect();
-    await store.hear("", 0);
+    await store.pull("", 0);
   } catch (error) {
     client.destroy();
     throw new Error(problemOf(error, new URL(url).host));
@@ -130,21 +135,21 @@ function newEpoch(): string {
   return randomBytes(8).toString("hex");
 }
 
-function heardOf(
-  [nowMs, epoch, told, states, gateways]: Answer,
+function toPullResult(
+  [nowMs, epoch, told, states, gateways]: PullResponse,
   gateway: string,
   connections: number,
-): Heard {
-  const heard: Heard = { nowMs, epoch: `${connections} ${epoch}`, told: [], gateways: [] };
+): PullResult {
+  const heard: PullResult = { nowMs, epoch: `${connections} ${epoch}`, states: [], gateways: [] };
   for (const [i, state] of states.entries()) {
     const [from = "", subject = ""] = told[2 * i]!.split(" ");
     if (from === gateway || subject === "" || state === "") continue;
     const ageMs = nowMs - Number(told[2 * i + 1]);
-    heard.told.push({ subject, gateway: from, state: JSON.parse(state) as Told["state"], ageMs });
+    heard.states.push({ subject, gateway: from, state: JSON.parse(state) as PeerState["state"], ageMs });
   }
   for (let i = 0; i < gateways.length; i += 2) {
     const [id, toldAtMs] = [gateways[i]!, Number(gateways[i + 1])];
-    if (id !== "epoch" && id !== gateway && nowMs - toldAtMs < LIVES_MS)
+    if (id !== "epoch" && id !== gateway && nowMs - toldAtMs < PEER_TIMEOUT_MS)
       heard.gateways.push({ id, toldAtMs });
   }
   return heard;

@@ -1,10 +1,10 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import { PeerSync } from "./peer-sync.ts";
 import type { LimitsStore } from "./port.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import { redisStore } from "./redis-store.ts";
-import { Sharing } from "./sharing.ts";
 import { postgresStore } from "./store.ts";
 
 export type { LimitsStore } from "./port.ts";
@@ -12,7 +12,7 @@ export type { LimitsStore } from "./port.ts";
 export interface LimitsOptions {
   clock: Clock;
   /** Shares what is used with the other gateways on the store, and keeps it over restarts. Absent: neither. */
-  share?: { store: LimitsStore; log: DatabaseLog };
+  peerSync?: { store: LimitsStore; log: DatabaseLog };
   /** Most requests an account may make in a minute, over all models; see `setRequestLimits`. Default 6,000. */
   requestsPerMinute?: number;
   /** Requests one account may have in flight; a request for n choices counts n times. Default 1,000. */
@@ -84,7 +84,7 @@ export interface Limits {
   /** Takes the place of what was set before; by account. */
   setRequestLimits(caps: ReadonlyMap<string, AccountRequestLimits>): void;
   /** Tells the other gateways and hears of them, as happens all the time by itself. */
-  share(): Promise<void>;
+  syncPeers(): Promise<void>;
   /** Tells what was not told yet, and closes the store. */
   close(): Promise<void>;
 }
@@ -108,15 +108,15 @@ export async function openLimitsStore(options: {
  * beyond which others go first.
  */
 export async function createLimits(options: LimitsOptions): Promise<Limits> {
-  const { clock, share } = options;
+  const { clock, peerSync: share } = options;
   const registry = new RateLimiter(options);
-  const sharing = share && new Sharing(registry, share.store, clock, share.log);
+  const sharing = share && new PeerSync(registry, share.store, clock, share.log);
   await sharing?.start();
   return {
     admit: (principal, destination, ask) => registry.admit(principal, destination, ask),
     inFlight: (accountId) => registry.accounts.get(accountId)?.inFlight ?? 0,
     setRequestLimits: (caps) => registry.setRequestLimits(caps),
-    share: async () => sharing?.share(),
+    syncPeers: async () => sharing?.sync(),
     close: async () => sharing?.close(),
   };
 }

@@ -1,33 +1,33 @@
 import type { Database } from "../../platform/db/database.ts";
-import { KEPT_MS, LIVES_MS, type LimitsStore, type Told } from "./port.ts";
+import { type LimitsStore, PEER_TIMEOUT_MS, type PeerState, STATE_TTL_MS } from "./port.ts";
 
 /** Gateways on one database leave word for each other in a table of it. */
 export function postgresStore({ sql }: Pick<Database, "sql">): LimitsStore {
   return {
-    async hear(gateway, sinceMs) {
+    async pull(gateway, sinceMs) {
       const rows = await sql<
-        { subject: string; gateway: string; state: Told["state"]; at: number; now: number }[]
+        { subject: string; gateway: string; state: PeerState["state"]; at: number; now: number }[]
       >`
         select subject, gateway, state, extract(epoch from updated_at)::float8 * 1000 as at,
           extract(epoch from now())::float8 * 1000 as now
         from limit_states
         where gateway <> ${gateway} and (updated_at >= to_timestamp(${sinceMs}::float8 / 1000)
-          or subject = '' and updated_at > now() - make_interval(secs => ${LIVES_MS / 1000}))
+          or subject = '' and updated_at > now() - make_interval(secs => ${PEER_TIMEOUT_MS / 1000}))
         union all select '', '', 'null', 0, extract(epoch from now())::float8 * 1000`;
       const others = rows.filter((row) => row.gateway !== "");
       return {
         nowMs: rows[0]!.now,
         // What is committed stays.
         epoch: "",
-        told: others
+        states: others
           .filter(({ subject }) => subject !== "")
           .map(({ at, now, ...told }) => ({ ...told, ageMs: now - at })),
         gateways: others
-          .filter(({ subject, at, now }) => subject === "" && now - at < LIVES_MS)
+          .filter(({ subject, at, now }) => subject === "" && now - at < PEER_TIMEOUT_MS)
           .map((row) => ({ id: row.gateway, toldAtMs: row.at })),
       };
     },
-    async tell(gateway, states) {
+    async publish(gateway, states) {
       const all = JSON.stringify(Object.fromEntries([["", null], ...states]));
       await sql`
         insert into limit_states (subject, gateway, state, updated_at)
@@ -35,7 +35,7 @@ export function postgresStore({ sql }: Pick<Database, "sql">): LimitsStore {
         on conflict (subject, gateway) do update set state = excluded.state, updated_at = excluded.updated_at`;
     },
     async prune() {
-      await sql`delete from limit_states where updated_at < now() - make_interval(secs => ${KEPT_MS / 1000})`;
+      await sql`delete from limit_states where updated_at < now() - make_interval(secs => ${STATE_TTL_MS / 1000})`;
     },
     async close(gateway) {
       await sql`delete from limit_states where subject = '' and gateway = ${gateway}`;

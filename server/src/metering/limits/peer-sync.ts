@@ -3,30 +3,30 @@ import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { AccountLimiter, AccountLimiterState } from "./account-limiter.ts";
 import { Gateways } from "./gateways.ts";
-import { type Heard, KEPT_MS, type LimitsStore, type Told } from "./port.ts";
+import { type LimitsStore, type PeerState, type PullResult, STATE_TTL_MS } from "./port.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import type { SlidingWindowLimit, SlidingWindowState } from "./sliding-window-limit.ts";
 
-const SHARE_MS = 250;
+const SYNC_INTERVAL_MS = 250;
 /** While no other gateway is there to hear it. */
-const ALONE_TELL_MS = 2_000;
+const ALONE_PUBLISH_MS = 2_000;
 /** Until the others have heard of a new gateway, and it of them. */
-export const JOIN_MS = 3 * SHARE_MS;
+export const JOIN_MS = 3 * SYNC_INTERVAL_MS;
 const PRUNE_MS = 60_000;
 const WINDOW_MS = 60_000;
 /** What was being written while we read is read again. */
 const OVERLAP_MS = 2_000;
 
-interface Claims {
+interface Proposals {
   states: Map<string, AccountLimiterState | SlidingWindowState>;
-  caps: { account: AccountLimiter; cap: SlidingWindowLimit; state: SlidingWindowState }[];
+  limits: { account: AccountLimiter; cap: SlidingWindowLimit; state: SlidingWindowState }[];
 }
 
 /**
  * Keeps gateways aware of each other's use, a quarter of a second late, and never while a request waits. Each tells what it
  * claims before it hears what others told: of two that claim at once, one at least hears of the other.
  */
-export class Sharing {
+export class PeerSync {
   readonly #rateLimiter: RateLimiter;
   readonly #store: LimitsStore;
   readonly #clock: Clock;
@@ -34,15 +34,15 @@ export class Sharing {
   readonly #gateway = randomBytes(8).toString("hex");
   readonly #gateways: Gateways;
   /** What each other gateway told last, by gateway and subject. */
-  readonly #known = new Map<string, { state: Told["state"]; heardAtMs: number }>();
+  readonly #lastPeerStates = new Map<string, { state: PeerState["state"]; heardAtMs: number }>();
   /** The store's clock; what was told before is known. */
-  #heardUntilMs = 0;
+  #pulledUntilMs = 0;
   #epoch: string | null = null;
   /** Since the last whole exchange. */
   #isNewEpoch = false;
   /** The last exchange failed. */
-  #isTroubled = false;
-  #toldAtMs = Number.NEGATIVE_INFINITY;
+  #isFailing = false;
+  #publishedAtMs = Number.NEGATIVE_INFINITY;
   #nextPruneMs = 0;
   #running: Promise<void> | null = null;
   #cancel = (): void => {};
@@ -57,22 +57,22 @@ export class Sharing {
 
   /** Hears what was told before this gateway began, and goes on by itself. Waits until the others have heard of it. */
   async start(): Promise<void> {
-    await this.share();
+    await this.sync();
     this.#schedule();
     if (this.#isAlone) return;
     await new Promise<void>((resolve) => this.#clock.after(JOIN_MS, resolve));
-    await this.share().catch(() => {});
+    await this.sync().catch(() => {});
   }
 
   /** Settles after an exchange that began after the call. */
-  async share(): Promise<void> {
+  async sync(): Promise<void> {
     await this.#running?.catch(() => {});
-    return this.#exchange(true);
+    return this.#startRound(true);
   }
 
   async close(): Promise<void> {
     this.#cancel();
-    await this.share().catch(() => {});
+    await this.sync().catch(() => {});
     await this.#store.close(this.#gateway).catch(() => {});
   }
 
@@ -81,21 +81,21 @@ export class Sharing {
   }
 
   #schedule(): void {
-    this.#cancel = this.#clock.after(SHARE_MS, () => {
+    this.#cancel = this.#clock.after(SYNC_INTERVAL_MS, () => {
       this.#schedule();
       this.#gateways.check(this.#clock.monotonicMs());
       this.#rateLimiter.others = this.#gateways.others;
-      if (this.#running === null) this.#exchange(false).catch(() => {});
+      if (this.#running === null) this.#startRound(false).catch(() => {});
     });
   }
 
   /** @param isAsked told is in any case. */
-  #exchange(isAsked: boolean): Promise<void> {
-    this.#running ??= this.#exchangeAll(isAsked)
+  #startRound(isAsked: boolean): Promise<void> {
+    this.#running ??= this.#runRound(isAsked)
       .then(
-        () => this.#trouble(false),
+        () => this.#setFailing(false),
         (err: unknown) => {
-          this.#trouble(true, err);
+          this.#setFailing(true, err);
           throw err;
         },
       )
@@ -105,39 +105,39 @@ export class Sharing {
     return this.#running;
   }
 
-  #trouble(isTroubled: boolean, err?: unknown): void {
-    if (isTroubled === this.#isTroubled) return;
-    this.#isTroubled = isTroubled;
+  #setFailing(isTroubled: boolean, err?: unknown): void {
+    if (isTroubled === this.#isFailing) return;
+    this.#isFailing = isTroubled;
     if (isTroubled) this.#log.warn({ err }, "Gateways can't tell each other of their requests");
     else this.#log.info({}, "Gateways tell each other of their requests again");
   }
 
-  async #exchangeAll(isAsked: boolean): Promise<void> {
+  async #runRound(isAsked: boolean): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
-    if (this.#isTroubled || this.#isAlone) {
+    if (this.#isFailing || this.#isAlone) {
       // Nothing is claimed, and so nothing given up, while the store can't be reached.
-      const heard = await this.#hear();
-      const isDue = isAsked || nowMs - this.#toldAtMs >= ALONE_TELL_MS;
+      const heard = await this.#pull();
+      const isDue = isAsked || nowMs - this.#publishedAtMs >= ALONE_PUBLISH_MS;
       if (!isDue && this.#isAlone && heard.gateways.length === 0) {
         this.#meet(heard);
         return;
       }
     }
-    await this.#tellAndHear(this.#claim());
+    await this.#publishAndPull(this.#propose());
     if (nowMs < this.#nextPruneMs) return;
     this.#nextPruneMs = nowMs + PRUNE_MS;
     this.#rateLimiter.prune();
-    for (const [name, { heardAtMs }] of this.#known) {
-      if (nowMs - heardAtMs > KEPT_MS) this.#known.delete(name);
+    for (const [name, { heardAtMs }] of this.#lastPeerStates) {
+      if (nowMs - heardAtMs > STATE_TTL_MS) this.#lastPeerStates.delete(name);
     }
     await this.#store.prune();
   }
 
-  #claim(): Claims {
+  #propose(): Proposals {
     const { accounts, others } = this.#rateLimiter;
     const nowMs = this.#clock.monotonicMs();
-    const states: Claims["states"] = new Map();
-    const caps: Claims["caps"] = [];
+    const states: Proposals["states"] = new Map();
+    const caps: Proposals["limits"] = [];
     for (const [accountId, account] of accounts) {
       if (!account.isDirty) continue;
       account.isDirty = false;
@@ -150,15 +150,15 @@ export class Sharing {
         caps.push({ account, cap, state: own });
       }
     }
-    return { states, caps };
+    return { states, limits: caps };
   }
 
-  async #tellAndHear({ states, caps }: Claims): Promise<void> {
+  async #publishAndPull({ states, limits: caps }: Proposals): Promise<void> {
     let isKnown = false;
     try {
-      await this.#store.tell(this.#gateway, states);
-      this.#toldAtMs = this.#clock.monotonicMs();
-      isKnown = this.#meet(await this.#hear());
+      await this.#store.publish(this.#gateway, states);
+      this.#publishedAtMs = this.#clock.monotonicMs();
+      isKnown = this.#meet(await this.#pull());
     } finally {
       const nowMs = this.#clock.monotonicMs();
       for (const { account, cap, state } of caps) {
@@ -171,41 +171,41 @@ export class Sharing {
   }
 
   /** @returns see Gateways.meet. */
-  #meet(heard: Heard): boolean {
+  #meet(heard: PullResult): boolean {
     const isKnown = this.#gateways.meet(this.#clock.monotonicMs(), heard, this.#isNewEpoch);
     this.#isNewEpoch = false;
     this.#rateLimiter.others = this.#gateways.others;
     return isKnown;
   }
 
-  async #hear(): Promise<Heard> {
+  async #pull(): Promise<PullResult> {
     const isFirst = this.#epoch === null;
-    let heard = await this.#store.hear(this.#gateway, isFirst ? 0 : this.#heardUntilMs - OVERLAP_MS);
+    let heard = await this.#store.pull(this.#gateway, isFirst ? 0 : this.#pulledUntilMs - OVERLAP_MS);
     if (!isFirst && heard.epoch !== this.#epoch) {
       // Its clock may be another one too. And who starts now has to hear of everything that is still of interest.
       this.#isNewEpoch = true;
       for (const account of this.#rateLimiter.accounts.values()) account.isDirty = true;
-      heard = await this.#store.hear(this.#gateway, 0);
+      heard = await this.#store.pull(this.#gateway, 0);
     }
     this.#epoch = heard.epoch;
-    this.#heardUntilMs = heard.nowMs;
-    for (const one of heard.told) if (one.ageMs < KEPT_MS) this.#take(one, isFirst);
+    this.#pulledUntilMs = heard.nowMs;
+    for (const one of heard.states) if (one.ageMs < STATE_TTL_MS) this.#applyPeerState(one, isFirst);
     return heard;
   }
 
-  #take({ subject, gateway, state, ageMs }: Told, isOld: boolean): void {
+  #applyPeerState({ subject, gateway, state, ageMs }: PeerState, isOld: boolean): void {
     const name = `${gateway} ${subject}`;
-    const before = this.#known.get(name)?.state;
+    const before = this.#lastPeerStates.get(name)?.state;
     const order = before === undefined ? null : compare(windowStateOf(state), windowStateOf(before));
     if (order === "older") return;
     const known = order === "later" ? before : null;
     const nowMs = this.#clock.monotonicMs();
-    this.#known.set(name, { state, heardAtMs: nowMs });
+    this.#lastPeerStates.set(name, { state, heardAtMs: nowMs });
     const [accountId = "", keyId] = subject.split("/");
     const isNew = !this.#rateLimiter.accounts.has(accountId);
     const account = this.#rateLimiter.account(accountId);
     if (keyId !== undefined) {
-      const cap = within(state as SlidingWindowState, ageMs);
+      const cap = withoutExpiredWindow(state as SlidingWindowState, ageMs);
       account.keyLimits
         .get(keyId)
         ?.applyPeerState(nowMs, gateway, cap, (known ?? null) as SlidingWindowState | null, isOld);
@@ -214,7 +214,7 @@ export class Sharing {
     const heard = state as AccountLimiterState;
     const idleMinutes = Math.floor(ageMs / WINDOW_MS);
     if (isNew || isOld) account.adopt(heard.sustainedMinutes.map((minutes) => minutes - idleMinutes));
-    const told = { ...heard, cap: within(heard.cap, ageMs) };
+    const told = { ...heard, cap: withoutExpiredWindow(heard.cap, ageMs) };
     account.applyPeerState(nowMs, gateway, told, (known ?? null) as AccountLimiterState | null, isOld);
   }
 }
@@ -230,6 +230,6 @@ function compare(state: SlidingWindowState, before: SlidingWindowState): "older"
 }
 
 /** What was told long ago says nothing of the last minute. */
-function within(cap: SlidingWindowState, ageMs: number): SlidingWindowState {
+function withoutExpiredWindow(cap: SlidingWindowState, ageMs: number): SlidingWindowState {
   return ageMs < WINDOW_MS ? cap : { ...cap, inWindow: 0, ceiling: cap.admitted };
 }

@@ -5,6 +5,7 @@ import { silentLog, type TestDatabase, testDatabase } from "../../../test/harnes
 import { type TestRedis, testRedis } from "../../../test/harness/redis.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
+import { JOIN_MS } from "./peer-sync.ts";
 import {
   type AccountRequestLimits,
   createLimits,
@@ -12,7 +13,6 @@ import {
   type LimitsStore,
   openLimitsStore,
 } from "./service.ts";
-import { JOIN_MS } from "./sharing.ts";
 
 const MODEL = "accounts/fireworks/models/m";
 const SERVERLESS = { model: MODEL, deployment: MODEL, isolation: "account" } as const;
@@ -44,7 +44,7 @@ afterEach(async () => {
 class JoiningClock extends FakeClock {
   override after(delayMs: number, fn: () => void): () => void {
     if (delayMs !== JOIN_MS) return super.after(delayMs, fn);
-    Promise.allSettled(open.map((limits) => limits.share())).then(fn);
+    Promise.allSettled(open.map((limits) => limits.syncPeers())).then(fn);
     return () => {};
   }
 }
@@ -60,15 +60,15 @@ const down = (): Promise<void> => Promise.reject(new Error("down"));
 
 async function gateway(link: Link = fine): Promise<Limits> {
   const store = over(link, await openLimitsStore({ database, redisUrl, log: silentLog }));
-  const limits = await createLimits({ clock, share: { store, log: silentLog }, requestsPerMinute: LIMIT });
+  const limits = await createLimits({ clock, peerSync: { store, log: silentLog }, requestsPerMinute: LIMIT });
   open.push(limits);
   return limits;
 }
 
 function over(link: Link, store: LimitsStore): LimitsStore {
   return {
-    hear: (...args) => link.pass("hear").then(() => store.hear(...args)),
-    tell: (...args) => link.pass("tell").then(() => store.tell(...args)),
+    pull: (...args) => link.pass("hear").then(() => store.pull(...args)),
+    publish: (...args) => link.pass("tell").then(() => store.publish(...args)),
     prune: () => link.pass("prune").then(() => store.prune()),
     close: (id) => store.close(id),
   };
@@ -145,7 +145,7 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
     ];
     test.each(loads)("let in no more than a hundredth above the limit in any minute: %s", async (_, load) => {
       const [first, second] = [await gateway(), await gateway()];
-      await first.share();
+      await first.syncPeers();
       const admitted: { atMs: number; count: number }[] = [];
       let offered = 0;
       for (let quarter = 0; quarter < 270; quarter++) {
@@ -155,9 +155,9 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
         clock.advance(125);
         admitted.push({ atMs: clock.now(), count: offer(second, b) });
         // They tell each other at different times.
-        if (quarter % 3 !== 2) await first.share();
+        if (quarter % 3 !== 2) await first.syncPeers();
         clock.advance(125);
-        if (quarter % 3 !== 1) await second.share();
+        if (quarter % 3 !== 1) await second.syncPeers();
       }
       const busiest = busiestMinute(admitted);
       expect(busiest).toBeLessThanOrEqual(LIMIT * 1.01);
@@ -168,13 +168,13 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
     test("charge the guaranteed limits of an account with what either of them let in", async () => {
       const [first, second] = [await gateway(), await gateway()];
       offer(first, 40);
-      await first.share();
-      await second.share();
+      await first.syncPeers();
+      await second.syncPeers();
       expect(remaining(second, "x-ratelimit-remaining-requests")).toBe(19);
       expect(remaining(second, "x-ratelimit-remaining-tokens-prompt")).toBe(60_000 - 400);
       expect(remaining(second, "x-ratelimit-remaining-tokens-generated")).toBe(6_000 - 200);
       // Hearing the same again changes nothing.
-      await second.share();
+      await second.syncPeers();
       expect(remaining(second, "x-ratelimit-remaining-tokens-prompt")).toBe(60_000 - 400);
     });
 
@@ -187,7 +187,7 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
       const other = { ...ACME, keyId: "key-2" };
       const admission = first.admit(other, SERVERLESS, ASK);
       admission.settle({ promptTokens: 2_500_000_000, completionTokens: 0 });
-      for (const limits of [first, second, first, second]) await limits.share();
+      for (const limits of [first, second, first, second]) await limits.syncPeers();
       expect(offer(second, 1, other)).toBe(0);
       expect(() => second.admit(other, SERVERLESS, ASK)).toThrow("tokens a day");
     });
@@ -197,7 +197,7 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
       offer(second, 1);
       clock.advance(86_400_000);
       first.admit(ACME, SERVERLESS, ASK).settle({ promptTokens: 2_500_000_000, completionTokens: 0 });
-      for (const limits of [first, second]) await limits.share();
+      for (const limits of [first, second]) await limits.syncPeers();
       expect(() => second.admit(ACME, SERVERLESS, ASK)).toThrow("tokens a day");
       clock.advance(86_400_000);
       second.admit(ACME, SERVERLESS, ASK);
@@ -209,13 +209,13 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
       ]);
       const [first, second] = [await gateway(), await gateway()];
       for (const limits of [first, second]) limits.setRequestLimits(caps);
-      for (const limits of [first, second]) await limits.share();
+      for (const limits of [first, second]) await limits.syncPeers();
       const own = { ...SERVERLESS, isolation: "deployment" } as const;
       const ask = () => first.admit(ACME, own, ASK).settle({ promptTokens: 0, completionTokens: 0 });
       ask();
-      await first.share();
+      await first.syncPeers();
       ask();
-      for (const limits of [first, second]) await limits.share();
+      for (const limits of [first, second]) await limits.syncPeers();
       expect(() => second.admit(ACME, own, ASK)).toThrow("The API key may make 2");
       clock.advance(61_000);
       second.admit(ACME, own, ASK);
@@ -245,7 +245,7 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
       const link = { ...fine };
       const first = await gateway(link);
       offer(first, 10);
-      await first.share();
+      await first.syncPeers();
       link.pass = down;
       await age(120_000);
       const second = await gateway();
@@ -265,12 +265,12 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
   test("a minute that crosses midnight is one minute", async () => {
     const limits = await gateway();
     clock.advance(86_398_000);
-    await limits.share();
+    await limits.syncPeers();
     expect(offer(limits, LIMIT)).toBe(LIMIT);
     clock.advance(4_000);
-    await limits.share();
+    await limits.syncPeers();
     clock.advance(2_000);
-    await limits.share();
+    await limits.syncPeers();
     expect(offer(limits, 1)).toBe(0);
   });
 
@@ -281,7 +281,7 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
         const link = { ...fine };
         const [first, second] = [await gateway(link), await gateway(link)];
         offer(first, 10);
-        await first.share();
+        await first.syncPeers();
         let answer = (): void => {};
         const silence = new Promise<void>((resolve) => (answer = resolve));
         link.pass = how === "fails" ? down : () => silence;
@@ -301,19 +301,19 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
     test("one that alone is cut off keeps to its part, and the others take it for dead until it is back", async () => {
       const link = { ...fine };
       const [first, second] = [await gateway(link), await gateway()];
-      await second.share();
+      await second.syncPeers();
       link.pass = down;
       await age(60_000);
       for (let i = 0; i < 3; i++) {
         clock.advance(2_000);
-        await second.share();
+        await second.syncPeers();
       }
       expect(offer(second, LIMIT + 1)).toBe(LIMIT);
       expect(offer(first, LIMIT)).toBe(LIMIT / 2);
       link.pass = fine.pass;
-      for (const limits of [first, second, first, second]) await limits.share();
+      for (const limits of [first, second, first, second]) await limits.syncPeers();
       clock.advance(61_000);
-      for (const limits of [first, second, first, second]) await limits.share();
+      for (const limits of [first, second, first, second]) await limits.syncPeers();
       expect(offer(first, LIMIT)).toBeLessThanOrEqual(LIMIT / 4);
       expect(offer(second, LIMIT)).toBeLessThanOrEqual(LIMIT / 4);
     });
@@ -321,11 +321,11 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
     test("nobody is taken for dead by who can hear but not tell", async () => {
       const link = { ...fine };
       const gateways = [await gateway(link), await gateway(link)];
-      for (const limits of gateways) await limits.share();
+      for (const limits of gateways) await limits.syncPeers();
       link.pass = (what) => (what === "tell" ? down() : fine.pass(what));
       await age(60_000);
       clock.advance(6_000);
-      for (const limits of gateways) await limits.share().catch(() => {});
+      for (const limits of gateways) await limits.syncPeers().catch(() => {});
       clock.advance(250);
       for (const limits of gateways) expect(offer(limits, LIMIT)).toBe(LIMIT / 2);
     });
@@ -341,7 +341,7 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
         const gateways = [await gateway(link), await gateway(link)];
         const admitted: { atMs: number; count: number }[] = [];
         const share = async (): Promise<void> => {
-          for (const limits of gateways) await limits.share().catch(() => {});
+          for (const limits of gateways) await limits.syncPeers().catch(() => {});
         };
         for (const { offers, afterMs, fault } of steps) {
           for (const [i, limits] of gateways.entries()) {
@@ -374,10 +374,10 @@ describe.each(["PostgreSQL", "Redis"])("on %s", (name) => {
     test("a gateway that starts after a loss hears of what was let in before", async () => {
       const first = await gateway();
       expect(offer(first, LIMIT)).toBe(LIMIT);
-      await first.share();
+      await first.syncPeers();
       if (redisUrl !== null) await wipe();
-      await first.share();
-      await first.share();
+      await first.syncPeers();
+      await first.syncPeers();
       expect(offer(await gateway(), 1)).toBe(0);
     });
   });
