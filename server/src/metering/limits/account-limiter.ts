@@ -1,5 +1,5 @@
 import { AdaptiveLimit } from "./adaptive-limit.ts";
-import { type Others, SlidingWindowLimit, type SlidingWindowState } from "./sliding-window-limit.ts";
+import { type Peers, SlidingWindowLimit, type SlidingWindowState } from "./sliding-window-limit.ts";
 
 /** A minute, at least. */
 export const MINIMUM = { requests: 60, promptTokens: 60_000, generatedTokens: 6_000 } as const;
@@ -130,7 +130,7 @@ export class AccountLimiter {
   }
 
   /** To be told, see `SlidingWindowLimit.propose`. */
-  propose(nowMs: number, others: Others): AccountLimiterState {
+  propose(nowMs: number, others: Peers): AccountLimiterState {
     const sustained = this.adaptiveLimits.map(({ sustainedMinutes }) => sustainedMinutes) as LimitCounts;
     return {
       cap: this.windowLimit.propose(nowMs, others),

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { AccountLimiter, AccountLimiterState } from "./account-limiter.ts";
-import { Gateways } from "./gateways.ts";
+import { PeerTracker } from "./peer-tracker.ts";
 import { type LimitsStore, type PeerState, type PullResult, STATE_TTL_MS } from "./port.ts";
 import type { RateLimiter } from "./rate-limiter.ts";
 import type { SlidingWindowLimit, SlidingWindowState } from "./sliding-window-limit.ts";
@@ -32,7 +32,7 @@ export class PeerSync {
   readonly #clock: Clock;
   readonly #log: DatabaseLog;
   readonly #gateway = randomBytes(8).toString("hex");
-  readonly #gateways: Gateways;
+  readonly #peerTracker: PeerTracker;
   /** What each other gateway told last, by gateway and subject. */
   readonly #lastPeerStates = new Map<string, { state: PeerState["state"]; heardAtMs: number }>();
   /** The store's clock; what was told before is known. */
@@ -52,7 +52,7 @@ export class PeerSync {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
-    this.#gateways = new Gateways(clock.monotonicMs());
+    this.#peerTracker = new PeerTracker(clock.monotonicMs());
   }
 
   /** Hears what was told before this gateway began, and goes on by itself. Waits until the others have heard of it. */
@@ -77,14 +77,14 @@ export class PeerSync {
   }
 
   get #isAlone(): boolean {
-    return this.#gateways.others.ids.size === 0;
+    return this.#peerTracker.peers.ids.size === 0;
   }
 
   #schedule(): void {
     this.#cancel = this.#clock.after(SYNC_INTERVAL_MS, () => {
       this.#schedule();
-      this.#gateways.check(this.#clock.monotonicMs());
-      this.#rateLimiter.others = this.#gateways.others;
+      this.#peerTracker.checkStaleness(this.#clock.monotonicMs());
+      this.#rateLimiter.peers = this.#peerTracker.peers;
       if (this.#running === null) this.#startRound(false).catch(() => {});
     });
   }
@@ -119,7 +119,7 @@ export class PeerSync {
       const heard = await this.#pull();
       const isDue = isAsked || nowMs - this.#publishedAtMs >= ALONE_PUBLISH_MS;
       if (!isDue && this.#isAlone && heard.gateways.length === 0) {
-        this.#meet(heard);
+        this.#updatePeers(heard);
         return;
       }
     }
@@ -134,7 +134,7 @@ export class PeerSync {
   }
 
   #propose(): Proposals {
-    const { accounts, others } = this.#rateLimiter;
+    const { accounts, peers: others } = this.#rateLimiter;
     const nowMs = this.#clock.monotonicMs();
     const states: Proposals["states"] = new Map();
     const caps: Proposals["limits"] = [];
@@ -158,7 +158,7 @@ export class PeerSync {
     try {
       await this.#store.publish(this.#gateway, states);
       this.#publishedAtMs = this.#clock.monotonicMs();
-      isKnown = this.#meet(await this.#pull());
+      isKnown = this.#updatePeers(await this.#pull());
     } finally {
       const nowMs = this.#clock.monotonicMs();
       for (const { account, cap, state } of caps) {
@@ -170,11 +170,11 @@ export class PeerSync {
     }
   }
 
-  /** @returns see Gateways.meet. */
-  #meet(heard: PullResult): boolean {
-    const isKnown = this.#gateways.meet(this.#clock.monotonicMs(), heard, this.#isNewEpoch);
+  /** @returns see PeerTracker.update. */
+  #updatePeers(heard: PullResult): boolean {
+    const isKnown = this.#peerTracker.update(this.#clock.monotonicMs(), heard, this.#isNewEpoch);
     this.#isNewEpoch = false;
-    this.#rateLimiter.others = this.#gateways.others;
+    this.#rateLimiter.peers = this.#peerTracker.peers;
     return isKnown;
   }
 

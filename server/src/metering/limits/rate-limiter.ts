@@ -3,7 +3,7 @@ import { AccountLimiter, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account-l
 import { Admitted, InFlight } from "./admission.ts";
 import { limitHeaders } from "./headers.ts";
 import type { AccountRequestLimits, Admission, Ask, Destination, LimitsOptions } from "./service.ts";
-import { type Others, SlidingWindowLimit } from "./sliding-window-limit.ts";
+import { type Peers, SlidingWindowLimit } from "./sliding-window-limit.ts";
 
 const MAX_IN_FLIGHT = 1_000;
 const REQUESTS_PER_MINUTE = 6_000;
@@ -23,7 +23,7 @@ export class RateLimiter {
   readonly #requestsPerMinute: number;
   readonly #maxInFlight: number;
   #requestLimits: ReadonlyMap<string, AccountRequestLimits> = new Map();
-  others: Others = { ids: new Set(), areHeard: true };
+  peers: Peers = { ids: new Set(), areInSync: true };
 
   constructor(options: LimitsOptions) {
     this.#options = options;
@@ -137,7 +137,7 @@ export class RateLimiter {
     n: number,
     whose: string,
   ): Refusal | null {
-    if (cap.fits(nowMs, n, this.others)) return null;
+    if (cap.fits(nowMs, n, this.peers)) return null;
     // Another gateway may have a part that it doesn't need.
     account.isDirty = true;
     const message = `${whose} may make ${cap.limit} requests per minute.`;

@@ -13,10 +13,10 @@ export interface SlidingWindowState {
 }
 
 /** The other gateways. */
-export interface Others {
+export interface Peers {
   readonly ids: ReadonlySet<string>;
   /** False: what they may admit has not been known for long, and each keeps to its part of the limit. */
-  readonly areHeard: boolean;
+  readonly areInSync: boolean;
 }
 
 let capsBorn = 0;
@@ -47,11 +47,11 @@ export class SlidingWindowLimit {
     this.limit = limit;
   }
 
-  fits(nowMs: number, n: number, others: Others): boolean {
+  fits(nowMs: number, n: number, others: Peers): boolean {
     const count = this.#window.count(nowMs) + n;
     const gateways = others.ids.size + 1;
     if (gateways === 1) return count <= this.limit;
-    if (!others.areHeard) return count <= fairShareOf(this.limit, gateways);
+    if (!others.areInSync) return count <= fairShareOf(this.limit, gateways);
     this.#ceiling ??= this.#admitted + fairShareOf(this.#available(nowMs), 2 * gateways);
     if (count > this.limit) return false;
     this.#isWanted = this.#admitted + n > this.#ceiling;
@@ -90,7 +90,7 @@ export class SlidingWindowLimit {
   }
 
   /** What is to be told: a part of what is left while it is needed. Less than before is in force at once. */
-  propose(nowMs: number, others: Others): SlidingWindowState {
+  propose(nowMs: number, others: Peers): SlidingWindowState {
     for (const gateway of this.#peerHeadroom.keys())
       if (!others.ids.has(gateway)) this.#peerHeadroom.delete(gateway);
     const ceiling = this.#admitted + this.#fairShare(nowMs, others);
@@ -112,10 +112,10 @@ export class SlidingWindowLimit {
     this.#ceiling = this.#previousCeiling;
   }
 
-  #fairShare(nowMs: number, others: Others): number {
+  #fairShare(nowMs: number, others: Peers): number {
     const gateways = others.ids.size + 1;
     if (gateways === 1) return 0;
-    if (!others.areHeard) return Math.max(0, fairShareOf(this.limit, gateways) - this.#window.count(nowMs));
+    if (!others.areInSync) return Math.max(0, fairShareOf(this.limit, gateways) - this.#window.count(nowMs));
     const isNeeded = this.#admitted > this.#proposedAt || this.#isWanted;
     return isNeeded ? fairShareOf(this.#available(nowMs), gateways) : 0;
   }

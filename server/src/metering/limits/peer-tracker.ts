@@ -1,14 +1,14 @@
 import { PEER_TIMEOUT_MS, type PullResult } from "./port.ts";
-import type { Others } from "./sliding-window-limit.ts";
+import type { Peers } from "./sliding-window-limit.ts";
 
 /** Without a whole exchange for so long, the others must be heard anew. */
-const TROUBLED_MS = 3_000;
+const RESYNC_AFTER_MS = 3_000;
 /** What others told last holds no longer. */
-const DEAF_MS = 5_000;
+const STALE_AFTER_MS = 5_000;
 
 /** Which other gateways there are, and whether what they told is all that they may admit. Times are monotonic. */
-export class Gateways {
-  others: Others = { ids: new Set(), areHeard: true };
+export class PeerTracker {
+  peers: Peers = { ids: new Set(), areInSync: true };
   /** Nothing that they may admit was unknown. */
   #knownAtMs: number;
   /** Those who must tell anew before what they may admit is known again. */
@@ -26,10 +26,10 @@ export class Gateways {
    * @param isAnew the store may have lost what it was told.
    * @returns whether all that the others may admit is known.
    */
-  meet(nowMs: number, { gateways, nowMs: storeMs }: PullResult, isAnew: boolean): boolean {
-    const isLate = this.#awaited.size === 0 && nowMs - this.#knownAtMs > TROUBLED_MS;
+  update(nowMs: number, { gateways, nowMs: storeMs }: PullResult, isAnew: boolean): boolean {
+    const isLate = this.#awaited.size === 0 && nowMs - this.#knownAtMs > RESYNC_AFTER_MS;
     if (isAnew || isLate) {
-      this.#awaited = new Set(this.others.ids);
+      this.#awaited = new Set(this.peers.ids);
       this.#awaitedSinceMs = storeMs;
       // They may take as long to find the store again before they are taken for dead.
       this.#awaitUntilMs = nowMs + PEER_TIMEOUT_MS;
@@ -39,12 +39,12 @@ export class Gateways {
     const isKnown = this.#awaited.size === 0;
     if (isKnown) this.#knownAtMs = nowMs;
     const ids = new Set([...gateways.map(({ id }) => id), ...this.#awaited]);
-    this.others = { ids, areHeard: isKnown || this.others.areHeard };
+    this.peers = { ids, areInSync: isKnown || this.peers.areInSync };
     return isKnown;
   }
 
   /** Time goes by, whether there is an exchange or not. */
-  check(nowMs: number): void {
-    if (nowMs - this.#knownAtMs > DEAF_MS) this.others = { ...this.others, areHeard: false };
+  checkStaleness(nowMs: number): void {
+    if (nowMs - this.#knownAtMs > STALE_AFTER_MS) this.peers = { ...this.peers, areInSync: false };
   }
 }
