@@ -3,9 +3,9 @@ import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import { PeerSync } from "./peer-sync.ts";
 import type { LimitsStore } from "./port.ts";
+import { postgresStore } from "./postgres-store.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import { redisStore } from "./redis-store.ts";
-import { postgresStore } from "./store.ts";
 
 export type { LimitsStore } from "./port.ts";
 
