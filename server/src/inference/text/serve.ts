@@ -3,7 +3,7 @@ import type { Route } from "../../control/serving/service.ts";
 import { EngineError } from "../../engine/port.ts";
 import type { PromptPrefix, ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { type AppError, toAppError } from "../../lib/errors.ts";
-import type { Admission, Ask } from "../../metering/limits/service.ts";
+import type { Admission, RequestEstimate } from "../../metering/limits/service.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
@@ -57,7 +57,7 @@ export interface TextServices {
   /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE, FAILED_PRECONDITION. */
   route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
   /** Lets a request in. @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED. */
-  admit(principal: Principal, route: Route, ask: Ask): Admission;
+  admit(principal: Principal, route: Route, ask: RequestEstimate): Admission;
 }
 
 /** Serves one request whose body has arrived. Never throws: every failure is answered and recorded. */

@@ -2,7 +2,13 @@ import { AppError } from "../../lib/errors.ts";
 import { AccountLimiter, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account-limiter.ts";
 import { Admitted, InFlight } from "./admission.ts";
 import { limitHeaders } from "./headers.ts";
-import type { AccountRequestLimits, Admission, Ask, Destination, LimitsOptions } from "./service.ts";
+import type {
+  AccountRequestLimits,
+  Admission,
+  LimitScope,
+  LimitsOptions,
+  RequestEstimate,
+} from "./service.ts";
 import { type Peers, SlidingWindowLimit } from "./sliding-window-limit.ts";
 
 const MAX_IN_FLIGHT = 1_000;
@@ -67,7 +73,11 @@ export class RateLimiter {
   }
 
   /** See Limits.admit. */
-  admit(principal: { accountId: string; keyId: string }, destination: Destination, ask: Ask): Admission {
+  admit(
+    principal: { accountId: string; keyId: string },
+    destination: LimitScope,
+    ask: RequestEstimate,
+  ): Admission {
     const { clock } = this.#options;
     const { n } = ask;
     const account = this.account(principal.accountId);
@@ -112,7 +122,7 @@ export class RateLimiter {
   /** Why a request may not go to what is everybody's. */
   #refusalOfShared(
     account: AccountLimiter,
-    destination: Destination,
+    destination: LimitScope,
     nowMs: number,
     n: number,
   ): Refusal | null {
@@ -144,7 +154,7 @@ export class RateLimiter {
     return { message, retryAfterS: cap.retryAfterS(nowMs, n) };
   }
 
-  #sizeOf({ model }: Destination): number {
+  #sizeOf({ model }: LimitScope): number {
     return sizeClassOf(this.#options.parametersOf?.(model) ?? null);
   }
 }

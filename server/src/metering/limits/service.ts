@@ -24,7 +24,7 @@ export interface LimitsOptions {
 }
 
 /** Where a request goes. */
-export interface Destination {
+export interface LimitScope {
   /** Full name. */
   model: string;
   deployment: string;
@@ -33,7 +33,7 @@ export interface Destination {
 }
 
 /** What a request will use at most, or presumably. */
-export interface Ask {
+export interface RequestEstimate {
   /** Choices. */
   n: number;
   /** Bytes of its body. */
@@ -76,8 +76,8 @@ export interface Limits {
    */
   admit(
     principal: { readonly accountId: string; readonly keyId: string },
-    destination: Destination,
-    ask: Ask,
+    destination: LimitScope,
+    ask: RequestEstimate,
   ): Admission;
   /** Of one account, for metrics. */
   inFlight(accountId: string): number;
