@@ -7,11 +7,11 @@ import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
 const NO_HEADERS: readonly string[] = [];
 
 /** A request without limits but that of requests in flight. */
-export class InFlight implements Admission {
+export class InFlightAdmission implements Admission {
   readonly isOverLimit: boolean = false;
   protected readonly account: AccountLimiter;
   readonly #n: number;
-  #isHeld = true;
+  #isOpen = true;
 
   constructor(account: AccountLimiter, n: number) {
     this.account = account;
@@ -24,16 +24,16 @@ export class InFlight implements Admission {
   }
 
   settle(use: TokenUse): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.account.inFlight -= this.#n;
-    this.over(use);
+    this.onSettled(use);
   }
 
-  protected over(_use: TokenUse): void {}
+  protected onSettled(_use: TokenUse): void {}
 }
 
-export interface Expected {
+export interface ExpectedUsage {
   /** Its key's cap. */
   key: SlidingWindowLimit | undefined;
   n: number;
@@ -46,18 +46,18 @@ export interface Expected {
 }
 
 /** A request within its account's limits, charged with what it is expected to use until that is known. */
-export class Admitted extends InFlight {
+export class ChargedAdmission extends InFlightAdmission {
   override readonly isOverLimit: boolean;
   readonly #clock: Clock;
-  readonly #expected: Expected;
+  readonly #expectedUsage: ExpectedUsage;
   /** To the guaranteed limits. */
   #promptTokens = 0;
   #generatedTokens = 0;
 
-  constructor(account: AccountLimiter, clock: Clock, expected: Expected) {
+  constructor(account: AccountLimiter, clock: Clock, expected: ExpectedUsage) {
     super(account, expected.n);
     this.#clock = clock;
-    this.#expected = expected;
+    this.#expectedUsage = expected;
     const { n, promptTokens, maxTokens, isOver } = expected;
     this.isOverLimit = isOver;
     account.use(0, n);
@@ -75,19 +75,19 @@ export class Admitted extends InFlight {
       use.promptTokens > 0 ? use.promptTokens : this.#promptTokens,
       isWhole ? use.completionTokens : this.#generatedTokens,
     );
-    return limitHeaders(account, this.#expected.key, nowMs, this.isOverLimit);
+    return limitHeaders(account, this.#expectedUsage.key, nowMs, this.isOverLimit);
   }
 
-  protected override over({ promptTokens, completionTokens }: TokenUse): void {
+  protected override onSettled({ promptTokens, completionTokens }: TokenUse): void {
     const { account } = this;
     account.roll(this.#clock.monotonicMs());
     this.#charge(promptTokens, completionTokens);
     account.use(1, promptTokens);
     account.use(2, completionTokens);
     const day = Math.floor(this.#clock.now() / DAY_MS);
-    account.addTokens(day, this.#expected.size, promptTokens + completionTokens);
+    account.addTokens(day, this.#expectedUsage.size, promptTokens + completionTokens);
     // A request that failed tells nothing of those that won't.
-    if (completionTokens > 0) account.learn(completionTokens / this.#expected.n);
+    if (completionTokens > 0) account.learn(completionTokens / this.#expectedUsage.n);
   }
 
   /** Brings what is charged to so much. */

@@ -1,6 +1,6 @@
 import { AppError } from "../../lib/errors.ts";
 import { AccountLimiter, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account-limiter.ts";
-import { Admitted, InFlight } from "./admission.ts";
+import { ChargedAdmission, InFlightAdmission } from "./admission.ts";
 import { limitHeaders } from "./headers.ts";
 import type {
   AccountRequestLimits,
@@ -96,13 +96,20 @@ export class RateLimiter {
     key?.add(nowMs, n);
     if (isOwn) {
       account.isDirty ||= key !== undefined;
-      return new InFlight(account, n);
+      return new InFlightAdmission(account, n);
     }
     account.windowLimit.add(nowMs, n);
     const promptTokens = Math.ceil(ask.bodySizeBytes / BYTES_PER_TOKEN);
     const { isOver } = account;
     const size = this.#sizeOf(destination);
-    return new Admitted(account, clock, { key, n, promptTokens, maxTokens: ask.maxTokens, size, isOver });
+    return new ChargedAdmission(account, clock, {
+      key,
+      n,
+      promptTokens,
+      maxTokens: ask.maxTokens,
+      size,
+      isOver,
+    });
   }
 
   /** Why a request may not go anywhere. */
