@@ -1,4 +1,4 @@
-import { divideRounded, parseDollars } from "./amounts.ts";
+import { divideRounded, parseDollars } from "./dollars.ts";
 import {
   type PriceEntry,
   PriceError,
@@ -9,7 +9,7 @@ import {
 } from "./price-file.ts";
 
 /** What was used; the token counts and `quantity` (see `USAGE_KINDS`) are whole and not negative. */
-export interface Amounts {
+export interface BillableUsage {
   promptTokens: number;
   /** Of the prompt's. */
   cachedTokens: number;
@@ -45,7 +45,7 @@ export interface Prices {
 }
 
 /** One price and when it is in force. */
-interface Term {
+interface PriceTerm {
   from: number;
   to: number;
   price: Price;
@@ -55,7 +55,7 @@ const MAX_KNOWN = 4_096;
 
 /** @throws PriceError naming the file and the entry, for defects and for two prices of one thing at one time. */
 export function loadPrices({ files, overrideFile, parameterCount }: PricesOptions): Prices {
-  const terms = new Map<string, Term[]>();
+  const terms = new Map<string, PriceTerm[]>();
   for (const file of files) addEntries(terms, readPriceFile(file), file);
   if (overrideFile !== null) {
     const entries = readPriceFile(overrideFile);
@@ -66,20 +66,20 @@ export function loadPrices({ files, overrideFile, parameterCount }: PricesOption
   const sizes = classes.map((key) => ({ key, max: Number(key.split(" ≤")[1]), kind: key.split(" ")[0] }));
   sizes.sort((a, b) => a.max - b.max);
   /** Where to look for the price of a thing, best first; by the kind, then the subject. Bounded: emptied when full. */
-  const known = new Map(USAGE_KINDS.map((kind) => [kind, new Map<string, Term[][]>()]));
+  const known = new Map(USAGE_KINDS.map((kind) => [kind, new Map<string, PriceTerm[][]>()]));
 
-  function candidates(kind: UsageKind, subject: string): Term[][] {
+  function candidates(kind: UsageKind, subject: string): PriceTerm[][] {
     const parameters = parameterCount(subject);
     const fitting = sizes.filter(
       (size) => size.kind === kind && parameters !== null && parameters <= size.max,
     );
     const keys = [`${kind} ${subject}`, ...fitting.map(({ key }) => key), kind];
-    return keys.flatMap((key) => (terms.has(key) ? [terms.get(key) as Term[]] : []));
+    return keys.flatMap((key) => (terms.has(key) ? [terms.get(key) as PriceTerm[]] : []));
   }
 
   return {
     priceOf(kind, subject, atMs) {
-      const ofKind = known.get(kind) as Map<string, Term[][]>;
+      const ofKind = known.get(kind) as Map<string, PriceTerm[][]>;
       let found = ofKind.get(subject);
       if (found === undefined) {
         found = candidates(kind, subject);
@@ -95,7 +95,7 @@ export function loadPrices({ files, overrideFile, parameterCount }: PricesOption
 }
 
 /** Micro-dollars of what was used, rounded once, to the nearest; see `divideRounded`. */
-export function costOf(price: Price | null, amounts: Amounts): bigint {
+export function costOf(price: Price | null, amounts: BillableUsage): bigint {
   if (price === null) return 0n;
   const { promptTokens, completionTokens, quantity } = amounts;
   const cachedTokens = Math.min(amounts.cachedTokens, promptTokens);
@@ -105,7 +105,7 @@ export function costOf(price: Price | null, amounts: Amounts): bigint {
   return divideRounded(total, price.per);
 }
 
-function addEntries(terms: Map<string, Term[]>, entries: readonly PriceEntry[], file: string): void {
+function addEntries(terms: Map<string, PriceTerm[]>, entries: readonly PriceEntry[], file: string): void {
   for (const [i, entry] of entries.entries()) {
     const term = { ...validityOf(entry), price: priceOf(entry) };
     const list = terms.get(keyOf(entry)) ?? [];

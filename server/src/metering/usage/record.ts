@@ -1,4 +1,4 @@
-import { type Amounts, costOf, type Prices, type UsageKind } from "../money/service.ts";
+import { type BillableUsage, costOf, type Prices, type UsageKind } from "../money/service.ts";
 import type { OUTCOMES } from "./table.ts";
 
 /**
@@ -83,7 +83,7 @@ const MAX_COST_MICROS = 1_000_000_000_000_000n;
 /** Micro-dollars of what was used so far, at the price in force at the start. */
 export function costOfUsage(prices: Prices | null, source: UsageSource): bigint {
   if (prices === null || source.pricedAs === "") return 0n;
-  const amounts: Amounts = {
+  const amounts: BillableUsage = {
     promptTokens: integer(source.promptTokens),
     cachedTokens: integer(source.cachedTokens),
     completionTokens: integer(source.completionTokens),
