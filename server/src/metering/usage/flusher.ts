@@ -1,7 +1,12 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ProcessIdentity } from "../../platform/process/identity.ts";
-import { adoptLeftovers, type Leftover, readClosedRows, replayLeftover } from "./leftovers.ts";
+import {
+  adoptOrphanedSpools,
+  type OrphanedSpool,
+  readClosedRows,
+  replayOrphanedSpool,
+} from "./orphaned-spools.ts";
 import { closedRows, type Segment } from "./segment.ts";
 import type { Spool } from "./spool.ts";
 import { isRowFault, type UsageStore } from "./store.ts";
@@ -24,7 +29,7 @@ export interface FlusherOptions {
 export class Flusher {
   readonly #options: FlusherOptions;
   /** Taken over and not finished yet. */
-  #leftovers: Leftover[] = [];
+  #orphanedSpools: OrphanedSpool[] = [];
   #scanDue = true;
   #running: Promise<void> | null = null;
   #retryMs = FIRST_RETRY_MS;
@@ -35,8 +40,8 @@ export class Flusher {
     this.#options = options;
   }
 
-  get leftoverBytes(): number {
-    return this.#leftovers.reduce((sum, leftover) => sum + leftover.sizeBytes, 0);
+  get orphanedBytes(): number {
+    return this.#orphanedSpools.reduce((sum, leftover) => sum + leftover.sizeBytes, 0);
   }
 
   /** Looks for spools of processes that died since. */
@@ -80,19 +85,19 @@ export class Flusher {
       await spool.sync();
       await spool.drop(segment);
     }
-    await this.#takeOver();
+    await this.#replayOrphanedSpools();
     this.#retryMs = FIRST_RETRY_MS;
   }
 
-  async #takeOver(): Promise<void> {
+  async #replayOrphanedSpools(): Promise<void> {
     const { root, name, identity, clock, log } = this.#options;
     if (this.#scanDue) {
-      this.#leftovers.push(...(await adoptLeftovers(root, name, identity, clock.now())));
+      this.#orphanedSpools.push(...(await adoptOrphanedSpools(root, name, identity, clock.now())));
       this.#scanDue = false;
     }
-    for (const leftover of [...this.#leftovers]) {
-      const found = await replayLeftover(leftover.folder, (rows) => this.#insert(rows));
-      this.#leftovers = this.#leftovers.filter((other) => other !== leftover);
+    for (const leftover of [...this.#orphanedSpools]) {
+      const found = await replayOrphanedSpool(leftover.folder, (rows) => this.#insert(rows));
+      this.#orphanedSpools = this.#orphanedSpools.filter((other) => other !== leftover);
       if (found !== null) log.info({ ...found }, "Recovered the usage of a process that died");
     }
   }

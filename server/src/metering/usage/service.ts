@@ -194,7 +194,7 @@ class Ledger implements UsageLedger {
   #accepting(): boolean {
     return (
       this.#spool.failure === null &&
-      this.#spool.sizeBytes + this.#flusher.leftoverBytes <= this.#maxSpoolBytes
+      this.#spool.sizeBytes + this.#flusher.orphanedBytes <= this.#maxSpoolBytes
     );
   }
 
@@ -284,7 +284,7 @@ class Ledger implements UsageLedger {
     return {
       inFlight: this.#inFlight.size,
       pendingRows: this.#spool.pendingRows,
-      spoolSizeBytes: this.#spool.sizeBytes + this.#flusher.leftoverBytes,
+      spoolSizeBytes: this.#spool.sizeBytes + this.#flusher.orphanedBytes,
       accepting: this.#accepting(),
     };
   }

@@ -15,7 +15,7 @@ import { OWNER_FILE } from "./spool.ts";
 const SILENCE_LIMIT_MS = 60_000;
 
 /** A dead process's spool that is ours now. */
-export interface Leftover {
+export interface OrphanedSpool {
   folder: string;
   sizeBytes: number;
 }
@@ -24,13 +24,13 @@ export interface Leftover {
  * Takes over the spools of dead processes: each is renamed, which only one process can do, and signed with our
  * identity.
  */
-export async function adoptLeftovers(
+export async function adoptOrphanedSpools(
   root: string,
   ownName: string,
   identity: ProcessIdentity,
   nowMs: number,
-): Promise<Leftover[]> {
-  const adopted: Leftover[] = [];
+): Promise<OrphanedSpool[]> {
+  const adopted: OrphanedSpool[] = [];
   for (const name of await readdir(root)) {
     const folder = join(root, name);
     if (name === ownName || !(await isAbandoned(folder, nowMs))) continue;
@@ -66,7 +66,7 @@ async function folderSizeBytes(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-export interface Replayed {
+export interface ReplayResult {
   rows: number;
   tornBytes: number;
 }
@@ -76,10 +76,10 @@ export interface Replayed {
  * were last seen. Deletes the folder after that. Doing it twice, or halfway and again, does no harm.
  * Null when another process has taken the folder meanwhile.
  */
-export async function replayLeftover(
+export async function replayOrphanedSpool(
   folder: string,
   insert: (rows: readonly string[]) => Promise<void>,
-): Promise<Replayed | null> {
+): Promise<ReplayResult | null> {
   try {
     return await replay(folder, insert);
   } catch (error) {
@@ -88,7 +88,10 @@ export async function replayLeftover(
   }
 }
 
-async function replay(folder: string, insert: (rows: readonly string[]) => Promise<void>): Promise<Replayed> {
+async function replay(
+  folder: string,
+  insert: (rows: readonly string[]) => Promise<void>,
+): Promise<ReplayResult> {
   const result = { tornBytes: 0, rows: 0 };
   const open = new Map<string, string>();
   const segments = (await readdir(folder)).filter((name) => name.endsWith(".spool")).sort();
