@@ -6,7 +6,7 @@ import type { ModelCatalog } from "./control/models/service.ts";
 import type { Fleet } from "./fleet/service.ts";
 import type { Clock } from "./lib/clock.ts";
 import { loadPrices, PriceError, type Prices } from "./metering/money/service.ts";
-import { meterReplicas, type ReplicaTime, type UsageLedger } from "./metering/usage/service.ts";
+import { meterReplicas, type ReplicaMeter, type UsageLedger } from "./metering/usage/service.ts";
 import type { Log } from "./platform/telemetry/log.ts";
 
 const PRICES_DIR = fileURLToPath(new URL("../../catalog/prices", import.meta.url));
@@ -42,7 +42,7 @@ export function meterDeployments(
   ledger: UsageLedger,
   fleet: Pick<Fleet, "status" | "onChange">,
   { clock, log }: { clock: Clock; log: Log },
-): ReplicaTime {
+): ReplicaMeter {
   const meter = meterReplicas({
     ...{ ledger, clock, log },
     serving: () =>
@@ -52,9 +52,9 @@ export function meterDeployments(
         return [{ id, accountId, deployment, model, accelerators }];
       }),
   });
-  const unlisten = fleet.onChange(() => meter.look());
+  const unlisten = fleet.onChange(() => meter.sample());
   return {
-    look: meter.look,
+    sample: meter.sample,
     stop() {
       unlisten();
       meter.stop();

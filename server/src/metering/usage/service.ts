@@ -12,7 +12,7 @@ import { type UsageFigures, type UsageFilter, usageStore } from "./store.ts";
 
 export { acceleratorTime } from "./accelerator-store.ts";
 export type { Outcome, UsageEnd, UsageRow, UsageSource } from "./record.ts";
-export { meterReplicas, type ReplicaTime, type ServingReplica } from "./replica-time.ts";
+export { meterReplicas, type ReplicaMeter, type ServingReplica } from "./replica-meter.ts";
 export {
   GROUPINGS,
   type Grouping,

@@ -9,7 +9,7 @@ import { AppError } from "../../lib/errors.ts";
 import { ownIdentity } from "../../platform/process/identity.ts";
 import { acceleratorTime } from "./accelerator-store.ts";
 import type { UsageSource } from "./record.ts";
-import { meterReplicas, type ServingReplica } from "./replica-time.ts";
+import { meterReplicas, type ServingReplica } from "./replica-meter.ts";
 import { createUsageLedger } from "./service.ts";
 
 const START = Date.UTC(2026, 0, 31, 23, 59, 30);
@@ -84,7 +84,7 @@ describe("time of replicas", () => {
     const { clock, meter, total } = setUp(serving);
     clock.advance(2_345);
     serving.pop();
-    meter.look();
+    meter.sample();
     expect(total()).toBe(2_345);
     clock.advance(10_000);
     meter.stop();

@@ -16,7 +16,7 @@ export interface ServingReplica {
   accelerators: { type: string; count: number } | null;
 }
 
-export interface ReplicaTimeOptions {
+export interface ReplicaMeterOptions {
   ledger: Pick<UsageLedger, "open" | "close">;
   clock: Clock;
   log: DatabaseLog;
@@ -24,15 +24,15 @@ export interface ReplicaTimeOptions {
   serving(): readonly ServingReplica[];
 }
 
-export interface ReplicaTime {
+export interface ReplicaMeter {
   /** Looks at once, as something has changed. */
-  look(): void;
+  sample(): void;
   /** Records what has run up; the last rows are in the ledger's spool when it returns. Idempotent. */
   stop(): void;
 }
 
 /** What a crash may cost of a replica's time, besides the ledger's own interval. */
-const LOOK_MS = 1_000;
+const SAMPLE_INTERVAL_MS = 1_000;
 const MINUTE_MS = 60_000;
 
 /**
@@ -40,9 +40,9 @@ const MINUTE_MS = 60_000;
  * spool while the minute runs, so that a crash loses little. Durations come from the monotonic clock; a clock that is
  * set begins a new row and makes nobody pay more or less.
  */
-export function meterReplicas(options: ReplicaTimeOptions): ReplicaTime {
+export function meterReplicas(options: ReplicaMeterOptions): ReplicaMeter {
   const { clock, log } = options;
-  const running = new Map<string, Stretch>();
+  const running = new Map<string, ServingInterval>();
   let stopped = false;
   let cancelTimer = (): void => {};
 
@@ -56,7 +56,7 @@ export function meterReplicas(options: ReplicaTimeOptions): ReplicaTime {
       stretch.end();
     }
     for (const replica of now) {
-      const stretch = running.get(replica.id) ?? new Stretch(replica, options);
+      const stretch = running.get(replica.id) ?? new ServingInterval(replica, options);
       running.set(replica.id, stretch);
       try {
         stretch.extend();
@@ -67,7 +67,7 @@ export function meterReplicas(options: ReplicaTimeOptions): ReplicaTime {
   }
 
   function schedule(): void {
-    cancelTimer = clock.after(LOOK_MS, () => {
+    cancelTimer = clock.after(SAMPLE_INTERVAL_MS, () => {
       schedule();
       look();
     });
@@ -75,7 +75,7 @@ export function meterReplicas(options: ReplicaTimeOptions): ReplicaTime {
   schedule();
   look();
   return {
-    look,
+    sample: look,
     stop() {
       if (stopped) return;
       look();
@@ -87,14 +87,14 @@ export function meterReplicas(options: ReplicaTimeOptions): ReplicaTime {
 }
 
 /** Time of one replica without a gap. */
-class Stretch {
+class ServingInterval {
   readonly #replica: ServingReplica;
-  readonly #options: ReplicaTimeOptions;
-  #row: Row | null = null;
+  readonly #options: ReplicaMeterOptions;
+  #row: ReplicaUsageRow | null = null;
   /** Up to where it is in rows. */
   #recordedMs: number;
 
-  constructor(replica: ServingReplica, options: ReplicaTimeOptions) {
+  constructor(replica: ServingReplica, options: ReplicaMeterOptions) {
     this.#replica = replica;
     this.#options = options;
     this.#recordedMs = options.clock.monotonicMs();
@@ -106,7 +106,7 @@ class Stretch {
     const minute = Math.floor(clock.now() / MINUTE_MS);
     if (this.#row !== null && this.#row.minute !== minute) this.end();
     if (this.#row === null) {
-      const row = new Row(this.#replica, clock.now(), minute);
+      const row = new ReplicaUsageRow(this.#replica, clock.now(), minute);
       ledger.open(row);
       this.#row = row;
     }
@@ -122,14 +122,14 @@ class Stretch {
   }
 
   /** Whole milliseconds; what is left of one counts with the next. */
-  #grow(row: Row): void {
+  #grow(row: ReplicaUsageRow): void {
     const elapsedMs = Math.floor(this.#options.clock.monotonicMs() - this.#recordedMs);
     this.#recordedMs += elapsedMs;
     row.servedMs += elapsedMs;
   }
 }
 
-class Row implements UsageSource {
+class ReplicaUsageRow implements UsageSource {
   readonly id: string;
   readonly accountId: string;
   readonly keyId = "";
