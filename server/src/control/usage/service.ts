@@ -109,7 +109,7 @@ export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageSe
   };
 
   async function begin(report: ReportQuery, limit: number) {
-    const { rows, total } = await reports.begin(report, limit);
+    const { rows, total } = await reports.firstPage(report, limit);
     const { groups, ...sums } = total;
     return { rows, total: figuresOf(sums), totalSize: report.groupBy.length === 0 ? 1 : groups };
   }

@@ -61,7 +61,7 @@ export interface UsageReports {
   rows(query: ReportQuery, after: readonly string[] | null, limit: number): Promise<ReportRow[]>;
   total(query: ReportQuery): Promise<UsageTotal>;
   /** The first rows and the total of one moment. */
-  begin(query: ReportQuery, limit: number): Promise<{ rows: ReportRow[]; total: UsageTotal }>;
+  firstPage(query: ReportQuery, limit: number): Promise<{ rows: ReportRow[]; total: UsageTotal }>;
   /** All groups in their order, some hundred at a time. Holds a connection meanwhile. */
   stream(query: ReportQuery): AsyncIterable<ReportRow[]>;
   /** The first one with usage; null: there is none. */
@@ -134,7 +134,7 @@ export function usageReports({ sql, db }: Pick<Database, "sql" | "db">): UsageRe
     costs,
     rows: (query, after, limit) => rowsOf(db, query, after, limit),
     total: (query) => totalOf(db, query),
-    begin: (query, limit) =>
+    firstPage: (query, limit) =>
       db.transaction(
         async (tx) => ({ rows: await rowsOf(tx, query, null, limit), total: await totalOf(tx, query) }),
         { isolationLevel: "repeatable read", accessMode: "read only" },

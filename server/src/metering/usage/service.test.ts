@@ -127,11 +127,11 @@ describe("usage ledger", () => {
     await of({ replica: null });
     await of({ replica: "a_1/replicas/0", startedAtMs: at - 1 });
     await ledger.flush();
-    expect(await ledger.figures("a_1/", at)).toEqual({
+    expect(await ledger.summarize("a_1/", at)).toEqual({
       ...{ requests: 2, errors: 1, promptTokens: 14, cachedPromptTokens: 6, generatedTokens: 10 },
       ...{ timeToFirstTokenMeanMs: 1.25, durationMeanMs: 12.34 },
     });
-    expect(await ledger.figures("nobody/", at)).toMatchObject({ requests: 0, durationMeanMs: null });
+    expect(await ledger.summarize("nobody/", at)).toMatchObject({ requests: 0, durationMeanMs: null });
   });
 
   test("nobody hears that a request is recorded before it is in the spool", async () => {

@@ -8,7 +8,7 @@ import type { Prices } from "../money/service.ts";
 import { Flusher } from "./flusher.ts";
 import { costOfUsage, encodeUsage, type UsageEnd, type UsageRow, type UsageSource } from "./record.ts";
 import { SEGMENT_LIMIT_BYTES, Spool } from "./spool.ts";
-import { type UsageFigures, type UsageFilter, usageStore } from "./store.ts";
+import { type UsageFilter, type UsageSummary, usageStore } from "./store.ts";
 
 export { acceleratorTime } from "./accelerator-store.ts";
 export type { Outcome, UsageEnd, UsageRow, UsageSource } from "./record.ts";
@@ -24,7 +24,7 @@ export {
   type UsageSums,
   usageReports,
 } from "./report-store.ts";
-export type { UsageFigures } from "./store.ts";
+export type { UsageSummary } from "./store.ts";
 
 export interface UsageLedgerOptions {
   database: Pick<Database, "sql" | "db">;
@@ -77,7 +77,7 @@ export interface UsageLedger {
   flush(): Promise<void>;
   list(filter: UsageFilter, limit?: number): Promise<UsageRow[]>;
   /** Of the requests begun since then whose replica's id begins with `replicaPrefix`; the last moments may be missing. */
-  figures(replicaPrefix: string, sinceMs: number): Promise<UsageFigures>;
+  summarize(replicaPrefix: string, sinceMs: number): Promise<UsageSummary>;
   stats(): UsageStats;
   /** Flushes for at most five seconds; what remains is taken up by the next start. Call it when no request is left. */
   shutDown(): Promise<void>;
@@ -276,8 +276,8 @@ class Ledger implements UsageLedger {
     return this.#store.list(filter, limit);
   }
 
-  figures(replicaPrefix: string, sinceMs: number): Promise<UsageFigures> {
-    return this.#store.figures(replicaPrefix, sinceMs);
+  summarize(replicaPrefix: string, sinceMs: number): Promise<UsageSummary> {
+    return this.#store.summarize(replicaPrefix, sinceMs);
   }
 
   stats(): UsageStats {

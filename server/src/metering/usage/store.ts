@@ -10,7 +10,7 @@ export interface UsageFilter {
 }
 
 /** Sums and means over requests. */
-export interface UsageFigures {
+export interface UsageSummary {
   requests: number;
   /** Those that failed on our side. */
   errors: number;
@@ -24,7 +24,7 @@ export interface UsageFigures {
 
 export interface UsageStore {
   /** Of the requests begun since then whose replica's id begins with `replicaPrefix`. */
-  figures(replicaPrefix: string, sinceMs: number): Promise<UsageFigures>;
+  summarize(replicaPrefix: string, sinceMs: number): Promise<UsageSummary>;
   /** Rows as `encodeUsage` writes them, at most 1,000. Rows whose identifier is known already change nothing. */
   insert(rows: readonly string[]): Promise<void>;
   /** By start, oldest first. */
@@ -86,7 +86,7 @@ export function usageStore({ sql, db }: Pick<Database, "sql" | "db">): UsageStor
           quantity = known.quantity + excluded.quantity,
           cost_micros = known.cost_micros + excluded.cost_micros`;
     },
-    async figures(replicaPrefix, sinceMs) {
+    async summarize(replicaPrefix, sinceMs) {
       const tokens = (column: AnyPgColumn) => raw<number>`coalesce(sum(${column}), 0)`.mapWith(Number);
       const gotToken = raw`where ${usageRecords.timeToFirstTokenMs} is not null`;
       const [figures] = await db
@@ -110,7 +110,7 @@ export function usageStore({ sql, db }: Pick<Database, "sql" | "db">): UsageStor
             like(usageRecords.replica, `${replicaPrefix.replaceAll(/[\\%_]/g, "\\$&")}%`),
           ),
         );
-      return figures as UsageFigures;
+      return figures as UsageSummary;
     },
     async list(filter, limit) {
       const conditions: SQL[] = [];
