@@ -9,7 +9,7 @@ import { silentLog, type TestDatabase, testDatabase } from "../../../test/harnes
 import { systemClock } from "../../lib/clock.ts";
 import { createUsageLedger } from "./service.ts";
 
-const fixture = fileURLToPath(new URL("./kill.fixture.ts", import.meta.url));
+const fixture = fileURLToPath(new URL("./crash-recovery.fixture.ts", import.meta.url));
 const tsx = import.meta.resolve("tsx");
 let database: TestDatabase;
 let folder: string;
