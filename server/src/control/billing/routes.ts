@@ -69,7 +69,7 @@ export function billingRoutes(billing: BillingResource): ResourceRoute[] {
       path: `${ACCOUNT}/payments`,
       body: BookingBody,
       handle: ({ principal, params, body }) =>
-        billing.book(principal, params["account_id"]!, "payment", body),
+        billing.recordEntry(principal, params["account_id"]!, "payment", body),
     }),
     defineRoute({
       operationId: "createCredit",
@@ -78,7 +78,7 @@ export function billingRoutes(billing: BillingResource): ResourceRoute[] {
       body: CreditBody,
       handle({ principal, params, body: { granted = false, ...body } }) {
         const kind = granted ? "credit_grant" : "credit_purchase";
-        return billing.book(principal, params["account_id"]!, kind, body);
+        return billing.recordEntry(principal, params["account_id"]!, kind, body);
       },
     }),
     defineRoute({
@@ -87,7 +87,7 @@ export function billingRoutes(billing: BillingResource): ResourceRoute[] {
       path: `${ACCOUNT}/adjustments`,
       body: BookingBody,
       handle: ({ principal, params, body }) =>
-        billing.book(principal, params["account_id"]!, "adjustment", body),
+        billing.recordEntry(principal, params["account_id"]!, "adjustment", body),
     }),
     ...transactionRoutes(billing, "payments", "Payment"),
     ...transactionRoutes(billing, "credits", "Credit"),

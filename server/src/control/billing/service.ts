@@ -2,10 +2,10 @@ import { checkText } from "../../lib/display-text.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import {
   type Billing,
-  type Booking,
   type Entry,
   type Invoice,
   type InvoiceLine,
+  type LedgerEntryInput,
   TRANSACTION_KINDS,
   type TransactionKind,
   type TransactionRow,
@@ -88,10 +88,10 @@ export class BillingResource {
   }
 
   /** @throws AppError FORBIDDEN for all but the operator, BAD_REQUEST, ALREADY_EXISTS. */
-  async book(
+  async recordEntry(
     principal: Principal,
     accountId: string,
-    kind: Booking["kind"],
+    kind: LedgerEntryInput["kind"],
     body: BookingBody,
   ): Promise<TransactionBody> {
     await this.#account(principal, accountId);
@@ -103,7 +103,7 @@ export class BillingResource {
     checkText("reference", reference, MAX_TEXT_CHARS);
     checkText("description", description, MAX_TEXT_CHARS);
     const createdBy = `accounts/${principal.accountId}/users/${principal.userId}`;
-    const row = await this.#deps.billing.book({
+    const row = await this.#deps.billing.recordEntry({
       ...{ accountId, kind, amountMicros, requestId, reference, description, createdBy },
     });
     return (await this.#bodies([row], collectionOf(kind)))[0]!;
@@ -182,7 +182,7 @@ function onlyOperator({ isOperator }: Principal): void {
   if (!isOperator) throw new AppError("FORBIDDEN", "Only the operator of the platform books money.");
 }
 
-function collectionOf(kind: Booking["kind"]): Collection {
+function collectionOf(kind: LedgerEntryInput["kind"]): Collection {
   if (kind === "payment") return "payments";
   return kind === "adjustment" ? "adjustments" : "credits";
 }

@@ -152,7 +152,7 @@ async function play(steps: readonly Step[]): Promise<void> {
         requestId: String(one.requestId),
       };
       const texts = { reference: "", description: "", createdBy: "" };
-      const posted = billing.book({ ...booking, ...texts } as Parameters<Billing["book"]>[0]);
+      const posted = billing.recordEntry({ ...booking, ...texts } as Parameters<Billing["recordEntry"]>[0]);
       await posted.catch((error) => expect(error).toMatchObject({ code: "ALREADY_EXISTS" }));
       if (!booked.has(key)) noteBooking(model, one.book, one.amount, clock.now());
       booked.add(key);

@@ -108,7 +108,7 @@ test("what a reservation serves is not spent, and its month ends with two invoic
   await billing.start();
   const texts = { reference: "", description: "", createdBy: "", requestId: null };
   const credits = { accountId: "acme", kind: "credit_grant", amountMicros: 21_000_000n, ...texts } as const;
-  await billing.book(credits);
+  await billing.recordEntry(credits);
   await billing.setTerms("acme", { paymentTerms: "PREPAID" });
   // While the hour lasts, when it is over, and when it is charged: $60 of the $80 are served.
   for (const hours of [21.5, 0.5, 1, 1]) {

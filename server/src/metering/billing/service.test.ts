@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
 import { FakeClock } from "../../lib/clock.ts";
-import { type Billing, type Booking, createBilling } from "./service.ts";
+import { type Billing, createBilling, type LedgerEntryInput } from "./service.ts";
 import { SPEND_REFRESH_MS } from "./spend.ts";
 import { FakeSuspensions, FakeUsage } from "./testing.ts";
 
@@ -42,7 +42,11 @@ async function startGateway(enabled = true) {
   return { billing, close: own.close, flush: own.flush };
 }
 
-function booking(kind: Booking["kind"], dollars: bigint, requestId: string | null = null): Booking {
+function booking(
+  kind: LedgerEntryInput["kind"],
+  dollars: bigint,
+  requestId: string | null = null,
+): LedgerEntryInput {
   const amountMicros = dollars * DOLLAR;
   return { accountId, kind, amountMicros, requestId, reference: "", description: "", createdBy: "" };
 }
@@ -69,7 +73,7 @@ describe("spending", () => {
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([false, true]);
     expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
 
-    await billing.book(booking("credit_purchase", 50n));
+    await billing.recordEntry(booking("credit_purchase", 50n));
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
     expect((await billing.standing(accountId)).limit).toMatchObject({
       tier: "TIER_2",
@@ -88,7 +92,7 @@ describe("spending", () => {
 
   test("credits for free qualify for no tier", async () => {
     const { billing } = await startGateway();
-    await billing.book(booking("credit_grant", 5_000n));
+    await billing.recordEntry(booking("credit_grant", 5_000n));
     expect((await billing.standing(accountId)).limit.tier).toBe("TIER_1");
   });
 
@@ -154,7 +158,7 @@ describe("spending", () => {
     const { billing, close, flush } = await startGateway();
     await billing.setTerms(accountId, { paymentTerms: "PREPAID" });
     expect([isOpen(billing), suspensions.states.get(accountId)]).toEqual([false, "CREDIT_DEPLETED"]);
-    await billing.book(booking("credit_grant", 10n));
+    await billing.recordEntry(booking("credit_grant", 10n));
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
     close(accountId, 10n * DOLLAR - 1n);
     expect(isOpen(billing)).toBe(true);
@@ -171,11 +175,11 @@ describe("spending", () => {
       await billing.settle();
       expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
     }
-    await billing.book(booking("payment", 5n));
+    await billing.recordEntry(booking("payment", 5n));
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
     close(accountId, 3n * DOLLAR);
     await billing.settle();
-    await billing.book(booking("adjustment", 2n));
+    await billing.recordEntry(booking("adjustment", 2n));
     expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
     await billing.setTerms(accountId, { paymentTerms: "POSTPAID" });
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
@@ -185,7 +189,7 @@ describe("spending", () => {
     const [{ billing, close }, other] = [await startGateway(), await startGateway()];
     await billing.setBlocked(accountId, true);
     await billing.setBlocked(accountId, true);
-    await billing.book(booking("payment", 5_000n));
+    await billing.recordEntry(booking("payment", 5_000n));
     clock.advance(31 * DAY_MS);
     await other.billing.settle();
     expect([isOpen(billing), isOpen(other.billing), billing.isSuspended(accountId)]).toEqual([
@@ -263,7 +267,7 @@ describe("spending", () => {
     const { billing, close } = await startGateway();
     if (what === "credits") {
       await billing.setTerms(accountId, { paymentTerms: "PREPAID" });
-      await billing.book(booking("credit_grant", most));
+      await billing.recordEntry(booking("credit_grant", most));
     }
     let spent = 0n;
     for (let round = 0; round < 30; round++) {
@@ -282,7 +286,7 @@ describe("invoices", () => {
   test("hold a month's charges by what was used, and what comes in pays the oldest first", async () => {
     const { billing, close, flush } = await startGateway();
     await billing.setTerms(accountId, { tier: "UNLIMITED" });
-    await billing.book(booking("credit_purchase", 20n));
+    await billing.recordEntry(booking("credit_purchase", 20n));
     close(accountId, 83n * DOLLAR);
     await flush();
     clock.advance(15 * DAY_MS);
@@ -312,7 +316,7 @@ describe("invoices", () => {
       [10, 2n * DOLLAR],
       [11, 5n * DOLLAR],
     ]);
-    await billing.book(booking("payment", 64n));
+    await billing.recordEntry(booking("payment", 64n));
     const { rows } = await billing.listInvoices({}, accountId);
     expect(rows.map(({ id, paidMicros }) => [id, paidMicros])).toEqual([
       ["2026-12", DOLLAR],
@@ -391,9 +395,12 @@ describe("invoices", () => {
     expect(suspensions.states.get(accountId)).toBe("FAILED_PAYMENTS");
     expect((await billing.getInvoice(accountId, "2026-11"))?.isPastDue).toBe(true);
     expect(isOpen(billing)).toBe(false);
-    await billing.book(booking("payment", 9n));
+    await billing.recordEntry(booking("payment", 9n));
     expect(isOpen(billing)).toBe(false);
-    await Promise.all([billing.book(booking("payment", 1n, "x")), billing.book(booking("payment", 1n, "x"))]);
+    await Promise.all([
+      billing.recordEntry(booking("payment", 1n, "x")),
+      billing.recordEntry(booking("payment", 1n, "x")),
+    ]);
     expect(isOpen(billing)).toBe(true);
     expect((await billing.standing(accountId)).creditMicros).toBe(0n);
   });

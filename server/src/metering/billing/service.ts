@@ -69,7 +69,7 @@ export interface BillingDeps {
 }
 
 /** Money that comes in, or is charged by the operator. */
-export interface Booking {
+export interface LedgerEntryInput {
   accountId: string;
   kind: "payment" | "credit_purchase" | "credit_grant" | "adjustment";
   /** > 0. */
@@ -107,7 +107,7 @@ export interface Billing {
   isSuspended(accountId: string): boolean;
   onSuspension(listener: () => void): void;
   /** What comes in pays what is owed first. @throws AppError ALREADY_EXISTS when requestId stands for something else. */
-  book(booking: Booking): Promise<TransactionRow>;
+  recordEntry(booking: LedgerEntryInput): Promise<TransactionRow>;
   getTransaction(
     accountId: string,
     id: string,
@@ -163,7 +163,7 @@ export function createBilling(deps: BillingDeps): Billing {
     check: (accountId) => spend.guard.check(accountId),
     isSuspended: (accountId) => spend.guard.isSuspended(accountId),
     onSuspension: (listener) => spend.onSuspension(listener),
-    async book({ requestId, ...booking }) {
+    async recordEntry({ requestId, ...booking }) {
       const { accountId, kind, amountMicros } = booking;
       const isPaid = kind === "payment" || kind === "credit_purchase";
       const reference = isPaid ? await payments.settle(booking) : booking.reference;
