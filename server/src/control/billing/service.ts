@@ -2,9 +2,9 @@ import { checkText } from "../../lib/display-text.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import {
   type Billing,
-  type Entry,
   type Invoice,
   type InvoiceLine,
+  type LedgerEntry,
   type LedgerEntryInput,
   TRANSACTION_KINDS,
   type TransactionKind,
@@ -189,10 +189,10 @@ function collectionOf(kind: LedgerEntryInput["kind"]): Collection {
 
 function toTransaction(
   row: TransactionRow,
-  entries: readonly Entry[],
+  entries: readonly LedgerEntry[],
   collection: Collection,
 ): TransactionBody {
-  const of = (name: Entry["ledgerAccount"]): bigint => {
+  const of = (name: LedgerEntry["ledgerAccount"]): bigint => {
     const micros = entries.find(({ ledgerAccount }) => ledgerAccount === name)?.micros ?? 0n;
     return micros < 0n ? -micros : 0n;
   };

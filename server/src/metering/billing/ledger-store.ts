@@ -3,7 +3,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Database, Transaction } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
-import { changeOf, type Entry, entriesOf } from "./entries.ts";
+import { balanceChangeOf, type LedgerEntry, ledgerEntriesOf } from "./ledger-entries.ts";
 import {
   billingAccounts,
   billingCharges,
@@ -36,7 +36,7 @@ export interface CostTotal extends Omit<Charge, "hour"> {
 }
 
 /** What one account used in one hour. */
-export interface HourOfUsage {
+export interface HourlyUsage {
   accountId: string;
   hour: Date;
   totals: readonly CostTotal[];
@@ -50,7 +50,7 @@ export interface LedgerStore {
    */
   post(transaction: NewTransaction): Promise<TransactionRow>;
   /** Charges what was not charged yet. @param isWaived nobody is to pay for it. */
-  postUsage(usage: HourOfUsage, now: Date, isWaived: boolean): Promise<void>;
+  postUsage(usage: HourlyUsage, now: Date, isWaived: boolean): Promise<void>;
   /** What was charged for usage in these hours, one charge for each account, hour, kind and subject. */
   posted(from: Date, to: Date): Promise<(Charge & { accountId: string })[]>;
   /** The same in all by account. */
@@ -68,7 +68,7 @@ export interface LedgerStore {
   get(accountId: string, id: string, kinds: readonly TransactionKind[]): Promise<TransactionRow | null>;
   list(query: ListQuery, accountId: string, kinds: readonly TransactionKind[]): Promise<Page<TransactionRow>>;
   /** Of each of the transactions, by its id. */
-  entries(ids: readonly string[]): Promise<Map<string, Entry[]>>;
+  entries(ids: readonly string[]): Promise<Map<string, LedgerEntry[]>>;
 }
 
 /** What the database's sums hold: some nine trillion dollars. */
@@ -105,13 +105,13 @@ export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
       db
         .select({ ...postedColumns, accountId: billingCharges.accountId })
         .from(billingCharges)
-        .where(and(within(from, to), isUsage))
+        .where(and(chargedWithin(from, to), isUsage))
         .groupBy(billingCharges.accountId, billingCharges.hour, billingCharges.kind, billingCharges.subject),
     async charged(from, to) {
       const rows = await db
         .select({ accountId: billingCharges.accountId, micros: postedColumns.micros })
         .from(billingCharges)
-        .where(and(within(from, to), isUsage))
+        .where(and(chargedWithin(from, to), isUsage))
         .groupBy(billingCharges.accountId);
       return new Map(rows.map(({ accountId, micros }) => [accountId, micros]));
     },
@@ -119,7 +119,7 @@ export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
       const rows = await db
         .select({ subject: billingCharges.subject, day: billingCharges.hour })
         .from(billingCharges)
-        .where(and(within(from, to), eq(billingCharges.kind, "reservation")));
+        .where(and(chargedWithin(from, to), eq(billingCharges.kind, "reservation")));
       return new Set(rows.map(({ subject, day }) => `${subject} ${day.getTime()}`));
     },
     async account(accountId) {
@@ -147,7 +147,7 @@ export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
         .select()
         .from(ledgerEntries)
         .where(inArray(ledgerEntries.transactionId, [...ids]));
-      const byId = new Map<string, Entry[]>();
+      const byId = new Map<string, LedgerEntry[]>();
       for (const row of rows) byId.set(row.transactionId, [...(byId.get(row.transactionId) ?? []), row]);
       return byId;
     },
@@ -155,7 +155,7 @@ export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
 }
 
 /** Charges for these hours. */
-export function within(from: Date, to: Date): SQL | undefined {
+export function chargedWithin(from: Date, to: Date): SQL | undefined {
   return and(gte(billingCharges.hour, from), lt(billingCharges.hour, to));
 }
 
@@ -195,11 +195,11 @@ async function post(tx: Transaction, given: NewTransaction): Promise<Transaction
       param: "requestId",
     });
   }
-  return (await write(tx, account, given)).row;
+  return (await writeTransaction(tx, account, given)).row;
 }
 
 /** Writes a transaction for the account whose row is held; gives the row as it is then. */
-async function write(
+async function writeTransaction(
   tx: Transaction,
   account: BillingAccountRow,
   { charges, ...given }: NewTransaction,
@@ -207,7 +207,7 @@ async function write(
   const { accountId, kind, amountMicros, createTime } = given;
   const row = { ...given, id: uuidv7Hex(createTime.getTime()) };
   await tx.insert(ledgerTransactions).values(row);
-  const entries = entriesOf(account.netMicros, kind, amountMicros);
+  const entries = ledgerEntriesOf(account.netMicros, kind, amountMicros);
   await tx
     .insert(ledgerEntries)
     .values(entries.map((entry) => ({ ...entry, accountId, transactionId: row.id })));
@@ -217,7 +217,7 @@ async function write(
       .insert(billingCharges)
       .values(charges.map((charge) => ({ ...charge, accountId, waived, transactionId: row.id })));
   }
-  const change = changeOf(kind, amountMicros);
+  const change = balanceChangeOf(kind, amountMicros);
   const after = {
     ...account,
     netMicros: account.netMicros + change,
@@ -235,7 +235,7 @@ async function write(
 
 async function postUsage(
   tx: Transaction,
-  { accountId, hour, totals }: HourOfUsage,
+  { accountId, hour, totals }: HourlyUsage,
   now: Date,
   isWaived: boolean,
 ): Promise<void> {
@@ -247,10 +247,10 @@ async function postUsage(
     .where(and(eq(billingCharges.accountId, accountId), eq(billingCharges.hour, hour), isUsage))
     .groupBy(billingCharges.hour, billingCharges.kind, billingCharges.subject, billingCharges.waived);
   const knownMicros = sumOf(known);
-  for (const [kind, parts] of Object.entries(split(totals, known, isWaived))) {
+  for (const [kind, parts] of Object.entries(splitWaived(totals, known, isWaived))) {
     const amountMicros = sumOf(parts);
     if (amountMicros === 0n) continue;
-    const written = await write(tx, account, {
+    const written = await writeTransaction(tx, account, {
       ...{ accountId, kind: kind as TransactionKind, amountMicros, createTime: now },
       ...{ reference: "", createdBy: "", description: `Usage from ${hour.toISOString()}` },
       idempotencyKey: `${kind}/${accountId}/${hour.toISOString()}/${knownMicros}`,
@@ -260,15 +260,15 @@ async function postUsage(
   }
 }
 
-type Part = Omit<Charge, "hour">;
+type ChargePart = Omit<Charge, "hour">;
 
 /** What is new in the totals. What was charged once is never taken back. */
-function split(
+function splitWaived(
   totals: readonly CostTotal[],
   known: readonly (Charge & { waived: boolean })[],
   isWaived: boolean,
-): { usage: Part[]; waived_usage: Part[] } {
-  const parts: { usage: Part[]; waived_usage: Part[] } = { usage: [], waived_usage: [] };
+): { usage: ChargePart[]; waived_usage: ChargePart[] } {
+  const parts: { usage: ChargePart[]; waived_usage: ChargePart[] } = { usage: [], waived_usage: [] };
   for (const { kind, subject, micros, reservedMicros } of totals) {
     const same = known.filter((one) => one.kind === kind && one.subject === subject);
     const fresh = micros - sumOf(same);

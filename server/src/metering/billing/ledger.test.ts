@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
 import type { Database } from "../../platform/db/database.ts";
-import { changeOf, entriesOf } from "./entries.ts";
+import { balanceChangeOf, ledgerEntriesOf } from "./ledger-entries.ts";
 import { ledgerStore, type NewTransaction } from "./ledger-store.ts";
 import { TRANSACTION_KINDS, type TransactionKind } from "./table.ts";
 
@@ -76,14 +76,14 @@ describe("entries", () => {
         fc.constantFrom(...TRANSACTION_KINDS),
         amount,
         (net, kind, micros) => {
-          const entries = entriesOf(net, kind, micros);
+          const entries = ledgerEntriesOf(net, kind, micros);
           expect(entries.reduce((sum, entry) => sum + entry.micros, 0n)).toBe(0n);
           const of = (name: string) =>
             entries.find(({ ledgerAccount }) => ledgerAccount === name)?.micros ?? 0n;
           const owed = (net < 0n ? -net : 0n) + of("balance");
           const credits = (net > 0n ? net : 0n) - of("credits");
           expect([owed >= 0n, credits >= 0n, owed * credits]).toEqual([true, true, 0n]);
-          expect(credits - owed).toBe(net + changeOf(kind, micros));
+          expect(credits - owed).toBe(net + balanceChangeOf(kind, micros));
         },
       ),
     );
@@ -229,7 +229,7 @@ test("random histories, with repetitions and crashes between any two statements,
         });
         const { keys, hours } = model[who]!;
         if (kind === "usage") hours.set(hour, micros > (hours.get(hour) ?? 0n) ? micros : hours.get(hour)!);
-        else if (!keys.has(`${kind}${key}`)) keys.set(`${kind}${key}`, changeOf(kind, micros));
+        else if (!keys.has(`${kind}${key}`)) keys.set(`${kind}${key}`, balanceChangeOf(kind, micros));
       }
       for (const [i, { keys, hours }] of model.entries()) {
         const used = [...hours.values()].reduce((sum, one) => sum + one, 0n);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
-import type { CostTotal, HourOfUsage, LedgerStore } from "./ledger-store.ts";
+import type { CostTotal, HourlyUsage, LedgerStore } from "./ledger-store.ts";
 import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";
 import type { HourlyCost, Reserving, UsageCosts } from "./ports.ts";
 import { reservationCharge, reservedKey, reservedShares } from "./reserved.ts";
@@ -150,8 +150,8 @@ function keyOf({ accountId, hour, kind, subject }: Omit<HourlyCost, "costMicros"
   return JSON.stringify([accountId, hour.getTime(), kind, subject]);
 }
 
-function byHour(costs: readonly HourlyCost[], shares: ReadonlyMap<string, bigint>): HourOfUsage[] {
-  const hours = new Map<string, HourOfUsage & { totals: CostTotal[] }>();
+function byHour(costs: readonly HourlyCost[], shares: ReadonlyMap<string, bigint>): HourlyUsage[] {
+  const hours = new Map<string, HourlyUsage & { totals: CostTotal[] }>();
   for (const { accountId, hour, kind, subject, costMicros } of costs) {
     const key = `${accountId} ${hour.getTime()}`;
     const one = hours.get(key) ?? { accountId, hour, totals: [] };

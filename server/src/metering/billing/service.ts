@@ -4,8 +4,8 @@ import { randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
-import type { Entry } from "./entries.ts";
 import { type InvoiceLine, type InvoiceRow, type InvoiceStore, invoiceStore } from "./invoice-store.ts";
+import type { LedgerEntry } from "./ledger-entries.ts";
 import {
   type BillingAccountRow,
   clamp,
@@ -28,8 +28,8 @@ import { type SpendAlertRow, spendStore } from "./spend-store.ts";
 import type { PaymentTerms, Tier, TransactionKind } from "./table.ts";
 import { type SpendLimit, spendLimitOf } from "./tiers.ts";
 
-export type { Entry } from "./entries.ts";
 export type { InvoiceLine, InvoiceRow } from "./invoice-store.ts";
+export type { LedgerEntry } from "./ledger-entries.ts";
 export type { TransactionRow } from "./ledger-store.ts";
 export type {
   HourlyCost,
@@ -114,7 +114,7 @@ export interface Billing {
     kinds: readonly TransactionKind[],
   ): Promise<TransactionRow | null>;
   /** What they did, by their ids. */
-  entries(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Entry[]>>;
+  entries(ids: readonly string[]): Promise<ReadonlyMap<string, readonly LedgerEntry[]>>;
   listTransactions(
     query: ListQuery,
     accountId: string,

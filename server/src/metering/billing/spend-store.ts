@@ -1,6 +1,6 @@
 import { and, desc, eq, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
-import { type BillingAccountRow, isUsage, within } from "./ledger-store.ts";
+import { type BillingAccountRow, chargedWithin, isUsage } from "./ledger-store.ts";
 import { billingAccounts, billingCharges, spendAlerts } from "./table.ts";
 
 export type SpendAlertRow = typeof spendAlerts.$inferSelect;
@@ -36,7 +36,7 @@ export function spendStore({ db }: Pick<Database, "db">): SpendStore {
           micros: sql<bigint>`sum(${billingCharges.micros})`.mapWith(BigInt),
         })
         .from(billingCharges)
-        .where(and(within(from, to), eq(billingCharges.waived, true), isUsage))
+        .where(and(chargedWithin(from, to), eq(billingCharges.waived, true), isUsage))
         .groupBy(billingCharges.accountId);
       return new Map(rows.map(({ accountId, micros }) => [accountId, micros]));
     },
@@ -44,7 +44,9 @@ export function spendStore({ db }: Pick<Database, "db">): SpendStore {
       const charged = db
         .select({ micros: sql`coalesce(sum(${billingCharges.micros}), 0)` })
         .from(billingCharges)
-        .where(and(within(from, to), eq(billingCharges.accountId, billingAccounts.accountId), isUsage));
+        .where(
+          and(chargedWithin(from, to), eq(billingCharges.accountId, billingAccounts.accountId), isUsage),
+        );
       const rows = await db
         .select({
           accountId: billingAccounts.accountId,

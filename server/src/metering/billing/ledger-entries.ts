@@ -1,6 +1,6 @@
 import type { LedgerAccount, TransactionKind } from "./table.ts";
 
-export interface Entry {
+export interface LedgerEntry {
   ledgerAccount: LedgerAccount;
   /** Positive: a debit. */
   micros: bigint;
@@ -18,7 +18,7 @@ const KINDS: Readonly<Record<TransactionKind, { counterpart: LedgerAccount; sign
 };
 
 /** How a transaction of `amount` > 0 changes what the customer has (positive) or owes (negative). */
-export function changeOf(kind: TransactionKind, amount: bigint): bigint {
+export function balanceChangeOf(kind: TransactionKind, amount: bigint): bigint {
   return KINDS[kind].sign * amount;
 }
 
@@ -27,9 +27,9 @@ export function changeOf(kind: TransactionKind, amount: bigint): bigint {
  * what is owed first, what is used takes credits first.
  * @param net what the customer had before. @param amount > 0.
  */
-export function entriesOf(net: bigint, kind: TransactionKind, amount: bigint): Entry[] {
-  const after = net + changeOf(kind, amount);
-  const entries: Entry[] = [
+export function ledgerEntriesOf(net: bigint, kind: TransactionKind, amount: bigint): LedgerEntry[] {
+  const after = net + balanceChangeOf(kind, amount);
+  const entries: LedgerEntry[] = [
     { ledgerAccount: "balance", micros: owed(after) - owed(net) },
     { ledgerAccount: "credits", micros: owed(-net) - owed(-after) },
     { ledgerAccount: KINDS[kind].counterpart, micros: after - net },
