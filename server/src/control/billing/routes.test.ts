@@ -75,7 +75,7 @@ describe("money", () => {
   test("the reference's example: $500 of credits on a bill of $750 leave $250 to pay, and the receipt says so", async () => {
     await use("acme", 750n * DOLLAR);
     t.clock.advance(3_600_000);
-    await billing.settle();
+    await billing.runCycle();
     expect(await summary()).toMatchObject({
       name: "accounts/acme/billing",
       enabled: true,
@@ -107,7 +107,7 @@ describe("money", () => {
 
   test("a month ends with an invoice that says what was used, and that a payment pays", async () => {
     t.clock.advance(32 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     const listed = (await t.call(admin.key, "GET", `${ACCOUNT}/invoices`)).json;
     expect(listed).toMatchObject({ totalSize: 1, invoices: [{ state: "OPEN", amountDueUsd: "250.00" }] });
     await book("payments", { amountUsd: "250.00" });
@@ -203,7 +203,7 @@ describe("suspension", () => {
     await book("credits", { amountUsd: "2" });
     expect(await stateOf()).toBe("UNSUSPENDED");
     await use("acme", 2n * DOLLAR);
-    await billing.settle();
+    await billing.runCycle();
     expect(await stateOf()).toBe("CREDIT_DEPLETED");
     expect((await set({ paymentTerms: null })).json).toMatchObject({
       ...{ paymentTerms: "POSTPAID", suspendState: "UNSUSPENDED" },
@@ -215,7 +215,7 @@ describe("suspension", () => {
     await billing.setTerms("acme", { spendLimitMicros: DOLLAR });
     expect(await stateOf()).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
     t.clock.advance(31 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     expect(await stateOf()).toBe("UNSUSPENDED");
     await billing.setTerms("acme", { spendLimitMicros: null });
   });
@@ -224,7 +224,7 @@ describe("suspension", () => {
     const monthlySpendThresholds = [{ currencyCode: "USD", units: "1", nanos: 500_000_000 }];
     await t.call(admin.key, "PATCH", ACCOUNT, { notificationSettings: { monthlySpendThresholds } });
     await use("acme", 1_500_000n);
-    await billing.settle();
+    await billing.runCycle();
     const [newest] = (await summary()).spendAlerts;
     expect(newest).toMatchObject({ thresholdUsd: "1.50", spentUsd: "1.50", limitUsd: "5000.00" });
     expect(newest).not.toHaveProperty("percent");

@@ -177,7 +177,7 @@ async function play(steps: readonly Step[]): Promise<void> {
       gateways[one.restart] = await start();
     }
     for (const { own } of gateways) await own.flush();
-    for (const { billing } of gateways) await billing.settle();
+    for (const { billing } of gateways) await billing.runCycle();
     model.settle(clock.now());
     await compare(gateways, accountId, suspensions, model, clock.now());
   }

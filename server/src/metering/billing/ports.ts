@@ -76,11 +76,11 @@ export interface UsageCosts {
 export interface PaymentProvider {
   readonly name: string;
   /** Sees that the money is there. @returns the provider's name for the payment. @throws AppError when it isn't. */
-  settle(payment: { accountId: string; amountMicros: bigint; reference: string }): Promise<string>;
+  confirm(payment: { accountId: string; amountMicros: bigint; reference: string }): Promise<string>;
 }
 
 /** The operator has seen the money, and says so. */
 export const manualPayments: PaymentProvider = {
   name: "manual",
-  settle: async ({ reference }) => reference,
+  confirm: async ({ reference }) => reference,
 };

@@ -113,12 +113,12 @@ test("what a reservation serves is not spent, and its month ends with two invoic
   // While the hour lasts, when it is over, and when it is charged: $60 of the $80 are served.
   for (const hours of [21.5, 0.5, 1, 1]) {
     clock.advance(hours * HOUR_MS);
-    await billing.settle();
+    await billing.runCycle();
     expect((await billing.standing("acme")).spentMicros).toBe(20_000_000n);
     expect(suspensions.states.get("acme")).toBeUndefined();
   }
   clock.advance(14 * 24 * HOUR_MS);
-  await billing.settle();
+  await billing.runCycle();
   const { rows } = await billing.listInvoices({ orderBy: "name" }, "acme");
   expect(rows.map(({ id, totalMicros }) => [id, totalMicros])).toEqual([
     ["2026-11", 20_000_000n],

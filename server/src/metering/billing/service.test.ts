@@ -69,7 +69,7 @@ describe("spending", () => {
     expect(isOpen(billing)).toBe(true);
     close(accountId, 1n);
     expect(isOpen(billing)).toBe(false);
-    await billing.settle();
+    await billing.runCycle();
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([false, true]);
     expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
 
@@ -80,12 +80,12 @@ describe("spending", () => {
       limitMicros: 500n * DOLLAR,
     });
     close(accountId, 450n * DOLLAR);
-    await billing.settle();
+    await billing.runCycle();
     expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
 
     clock.advance(11 * DAY_MS);
     expect(isOpen(billing)).toBe(true);
-    await billing.settle();
+    await billing.runCycle();
     expect(suspensions.states.has(accountId)).toBe(false);
     expect((await billing.standing(accountId)).spentMicros).toBe(0n);
   });
@@ -105,7 +105,7 @@ describe("spending", () => {
     expect((await billing.standing(accountId)).limit.limitMicros).toBe(50n * DOLLAR);
     await billing.setTerms(accountId, { spendLimitMicros: null, tier: "UNLIMITED" });
     close(accountId, 1_000_000n * DOLLAR);
-    await billing.settle();
+    await billing.runCycle();
     expect(isOpen(billing)).toBe(true);
   });
 
@@ -113,14 +113,14 @@ describe("spending", () => {
     const { billing, close } = await startGateway();
     const percents = async () => (await billing.alerts(accountId)).map(({ percent }) => percent).sort();
     close(accountId, 25n * DOLLAR - 1n);
-    await billing.settle();
+    await billing.runCycle();
     expect(await percents()).toEqual([]);
     close(accountId, 1n);
-    await billing.settle();
-    await billing.settle();
+    await billing.runCycle();
+    await billing.runCycle();
     expect(await percents()).toEqual([50]);
     close(accountId, 25n * DOLLAR);
-    await billing.settle();
+    await billing.runCycle();
     expect(await percents()).toEqual([100, 50, 80]);
   });
 
@@ -134,15 +134,15 @@ describe("spending", () => {
         thresholdMicros / DOLLAR,
       ]);
     close(accountId, 3n * DOLLAR - 1n);
-    await billing.settle();
+    await billing.runCycle();
     expect(await told()).toEqual([]);
     close(accountId, 1n);
-    await billing.settle();
-    await off.billing.settle();
+    await billing.runCycle();
+    await off.billing.runCycle();
     expect(await told()).toEqual([[0, 3n]]);
     await billing.setTerms(accountId, { tier: "UNLIMITED" });
     close(accountId, 42n * DOLLAR);
-    await billing.settle();
+    await billing.runCycle();
     expect(await told()).toEqual([
       [0, 45n],
       [0, 3n],
@@ -150,7 +150,7 @@ describe("spending", () => {
     clock.advance(11 * DAY_MS);
     off.close(accountId, 5n * DOLLAR);
     await off.flush();
-    await off.billing.settle();
+    await off.billing.runCycle();
     expect((await told()).length).toBe(3);
   });
 
@@ -172,13 +172,13 @@ describe("spending", () => {
     // Whether the hour is charged yet makes no difference, nor does the month.
     for (const ms of [3_600_000, 11 * DAY_MS]) {
       clock.advance(ms);
-      await billing.settle();
+      await billing.runCycle();
       expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
     }
     await billing.recordEntry(booking("payment", 5n));
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
     close(accountId, 3n * DOLLAR);
-    await billing.settle();
+    await billing.runCycle();
     await billing.recordEntry(booking("adjustment", 2n));
     expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
     await billing.setTerms(accountId, { paymentTerms: "POSTPAID" });
@@ -191,7 +191,7 @@ describe("spending", () => {
     await billing.setBlocked(accountId, true);
     await billing.recordEntry(booking("payment", 5_000n));
     clock.advance(31 * DAY_MS);
-    await other.billing.settle();
+    await other.billing.runCycle();
     expect([isOpen(billing), isOpen(other.billing), billing.isSuspended(accountId)]).toEqual([
       ...[false, false, true],
     ]);
@@ -214,7 +214,7 @@ describe("spending", () => {
     close(accountId, 1_000n * DOLLAR);
     await flush();
     clock.advance(3_600_000);
-    await billing.settle();
+    await billing.runCycle();
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
     const { owedMicros, spentMicros } = await billing.standing(accountId);
     expect([owedMicros, spentMicros]).toEqual([0n, 1_000n * DOLLAR]);
@@ -227,7 +227,7 @@ describe("spending", () => {
     first.close(accountId, 50n * DOLLAR);
     await first.flush();
     expect(isOpen(second.billing)).toBe(true);
-    await second.billing.settle();
+    await second.billing.runCycle();
     expect(isOpen(second.billing)).toBe(false);
     expect(isOpen((await startGateway()).billing)).toBe(false);
   });
@@ -251,7 +251,7 @@ describe("spending", () => {
       expect(spent <= limit + inFlight + untold).toBe(true);
       if (round % 2 === 1) {
         for (const gateway of [first, second]) await gateway.flush();
-        for (const gateway of [first, second]) await gateway.billing.settle();
+        for (const gateway of [first, second]) await gateway.billing.runCycle();
         untold = 0n;
       }
     }
@@ -290,7 +290,7 @@ describe("invoices", () => {
     close(accountId, 83n * DOLLAR);
     await flush();
     clock.advance(15 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     const november = await billing.getInvoice(accountId, "2026-11");
     expect(november).toMatchObject({ totalMicros: 83n * DOLLAR, paidMicros: 20n * DOLLAR, isPastDue: false });
     expect(november?.lines).toEqual([
@@ -308,9 +308,9 @@ describe("invoices", () => {
     close(accountId, 2n * DOLLAR, Date.UTC(2026, 10, 30, 23, 59));
     await flush();
     clock.advance(DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     clock.advance(29 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     const december = await billing.getInvoice(accountId, "2026-12");
     expect(december?.lines.map(({ month, micros }) => [month.getUTCMonth(), micros])).toEqual([
       [10, 2n * DOLLAR],
@@ -329,18 +329,18 @@ describe("invoices", () => {
     close(accountId, DOLLAR);
     await flush();
     clock.advance(3_600_000);
-    await billing.settle();
+    await billing.runCycle();
     close(accountId, 2n * DOLLAR, Date.UTC(2024, 1, 29, 23, 59));
     close(accountId, 3n * DOLLAR, Date.UTC(2026, 6, 1, 5));
     close(accountId, 4n * DOLLAR, Date.UTC(2026, 10, 30, 23));
     await flush();
-    await billing.settle();
+    await billing.runCycle();
     expect((await billing.standing(accountId)).owedMicros).toBe(DOLLAR);
     clock.advance(DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     expect((await billing.standing(accountId)).owedMicros).toBe(6n * DOLLAR);
     clock.advance(12 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     const { totalMicros, lines } = (await billing.getInvoice(accountId, "2026-11"))!;
     expect([totalMicros, lines.map(({ startTime, micros }) => [startTime.toISOString(), micros])]).toEqual([
       10n * DOLLAR,
@@ -364,7 +364,7 @@ describe("invoices", () => {
     close(accountId, 4n * DOLLAR);
     await flush();
     clock.advance(15 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     expect((await billing.getInvoice(accountId, "2026-11"))?.totalMicros).toBe(4n * DOLLAR);
   });
 
@@ -374,11 +374,11 @@ describe("invoices", () => {
     close(accountId, DOLLAR);
     await flush();
     clock.advance(12 * DAY_MS);
-    await Promise.all([billing.settle(), other.settle(), billing.settle()]);
+    await Promise.all([billing.runCycle(), other.runCycle(), billing.runCycle()]);
     clock.advance(-20 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     clock.advance(20 * DAY_MS);
-    await other.settle();
+    await other.runCycle();
     const { rows } = await billing.listInvoices({}, accountId);
     expect(rows.map(({ id, totalMicros }) => [id, totalMicros])).toEqual([["2026-11", DOLLAR]]);
     expect((await billing.standing(accountId)).owedMicros).toBe(DOLLAR);
@@ -389,9 +389,9 @@ describe("invoices", () => {
     close(accountId, 10n * DOLLAR);
     await flush();
     clock.advance(12 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     clock.advance(15 * DAY_MS);
-    await billing.settle();
+    await billing.runCycle();
     expect(suspensions.states.get(accountId)).toBe("FAILED_PAYMENTS");
     expect((await billing.getInvoice(accountId, "2026-11"))?.isPastDue).toBe(true);
     expect(isOpen(billing)).toBe(false);

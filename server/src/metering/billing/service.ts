@@ -4,6 +4,7 @@ import { randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
+import { BillingCycle } from "./billing-cycle.ts";
 import { type InvoiceLine, type InvoiceRow, type InvoiceStore, invoiceStore } from "./invoice-store.ts";
 import type { LedgerEntry } from "./ledger-entries.ts";
 import {
@@ -22,7 +23,6 @@ import {
   type Suspensions,
   type UsageCosts,
 } from "./ports.ts";
-import { Posting } from "./posting.ts";
 import { Spend } from "./spend.ts";
 import { type SpendAlertRow, spendStore } from "./spend-store.ts";
 import type { PaymentTerms, Tier, TransactionKind } from "./table.ts";
@@ -132,7 +132,7 @@ export interface Billing {
   getInvoice(accountId: string, id: string): Promise<(Invoice & { lines: InvoiceLine[] }) | null>;
   listInvoices(query: ListQuery, accountId: string): Promise<Page<Invoice>>;
   /** Charges what is over and not charged, issues invoices, and looks at what is spent; happens by itself all the time. */
-  settle(): Promise<void>;
+  runCycle(): Promise<void>;
   start(): Promise<void>;
   close(): Promise<void>;
 }
@@ -150,7 +150,7 @@ export function createBilling(deps: BillingDeps): Billing {
     ...deps,
     ...{ store, invoices },
   });
-  const posting = new Posting({ reserving: null, ...deps, ledger, invoices });
+  const posting = new BillingCycle({ reserving: null, ...deps, ledger, invoices });
   const work = startRefreshLoop(() => posting.run(), {
     everyMs: POST_EVERY_MS,
     clock,
@@ -166,7 +166,7 @@ export function createBilling(deps: BillingDeps): Billing {
     async recordEntry({ requestId, ...booking }) {
       const { accountId, kind, amountMicros } = booking;
       const isPaid = kind === "payment" || kind === "credit_purchase";
-      const reference = isPaid ? await payments.settle(booking) : booking.reference;
+      const reference = isPaid ? await payments.confirm(booking) : booking.reference;
       const createTime = now();
       const hour = new Date(hourOf(clock.now()));
       const charge = { hour, kind, subject: "", micros: amountMicros };
@@ -201,7 +201,7 @@ export function createBilling(deps: BillingDeps): Billing {
     setBlocked: (accountId, isBlocked) => spend.setBlocked(accountId, isBlocked),
     alerts: store.alerts,
     ...invoicesOf(invoices, ledger, now),
-    async settle() {
+    async runCycle() {
       await work.refresh();
       await spend.refresh();
     },

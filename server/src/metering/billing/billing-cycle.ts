@@ -6,7 +6,7 @@ import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";
 import type { HourlyCost, Reserving, UsageCosts } from "./ports.ts";
 import { reservationCharge, reservedKey, reservedShares } from "./reserved.ts";
 
-export interface PostingDeps {
+export interface BillingCycleDeps {
   clock: Clock;
   log: DatabaseLog;
   /** False: usage is written down, and nobody owes it. */
@@ -28,11 +28,11 @@ const DUE_AFTER_MS = 14 * DAY_MS;
  * Charges usage by the hour, when the hour is over, and issues invoices, when the month is. What was charged is compared
  * with what it should be: doing it twice, late or half changes nothing in the end.
  */
-export class Posting {
-  readonly #deps: PostingDeps;
+export class BillingCycle {
+  readonly #deps: BillingCycleDeps;
   #nextFullMs = 0;
 
-  constructor(deps: PostingDeps) {
+  constructor(deps: BillingCycleDeps) {
     this.#deps = deps;
   }
 
