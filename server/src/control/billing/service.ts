@@ -43,7 +43,7 @@ export class BillingResource {
   async summary(principal: Principal, accountId: string): Promise<BillingSummary> {
     const account = await this.#account(principal, accountId);
     const { billing } = this.#deps;
-    const [standing, alerts] = await Promise.all([billing.standing(accountId), billing.alerts(accountId)]);
+    const [standing, alerts] = await Promise.all([billing.status(accountId), billing.alerts(accountId)]);
     const { limitMicros, maxMicros, tier } = standing.limit;
     return {
       name: `accounts/${accountId}/billing`,
@@ -164,7 +164,7 @@ export function spendQuota(billing: Billing) {
   return {
     /** Null: unlimited. */
     async maxOf(accountId: string): Promise<bigint | null> {
-      const { maxMicros } = (await billing.standing(accountId)).limit;
+      const { maxMicros } = (await billing.status(accountId)).limit;
       return maxMicros === null ? null : maxMicros / DOLLAR;
     },
     /** @param value null: the tier's. */
@@ -173,7 +173,7 @@ export function spendQuota(billing: Billing) {
         spendLimitMicros: value === null || value > MAX_DOLLARS ? null : value * DOLLAR,
       }),
     async usageOf(accountId: string): Promise<number> {
-      return Number((await billing.standing(accountId)).spentMicros) / Number(DOLLAR);
+      return Number((await billing.status(accountId)).spentMicros) / Number(DOLLAR);
     },
   };
 }

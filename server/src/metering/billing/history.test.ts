@@ -209,7 +209,7 @@ async function compare(
     else
       expect(() => billing.check(accountId)).toThrow(expect.objectContaining({ code: "PAYMENT_REQUIRED" }));
   }
-  const { creditMicros, owedMicros, spentMicros } = await gateways[0]!.billing.standing(accountId);
+  const { creditMicros, owedMicros, spentMicros } = await gateways[0]!.billing.status(accountId);
   expect([creditMicros - owedMicros, spentMicros]).toEqual([model.net(), model.spent(nowMs)]);
   const { rows } = await gateways[0]!.billing.listInvoices({ orderBy: "periodStart" }, accountId);
   expect(rows.map(({ totalMicros }) => totalMicros)).toEqual(model.invoices.map(({ total }) => total));

@@ -114,7 +114,7 @@ test("what a reservation serves is not spent, and its month ends with two invoic
   for (const hours of [21.5, 0.5, 1, 1]) {
     clock.advance(hours * HOUR_MS);
     await billing.runCycle();
-    expect((await billing.standing("acme")).spentMicros).toBe(20_000_000n);
+    expect((await billing.status("acme")).spentMicros).toBe(20_000_000n);
     expect(suspensions.states.get("acme")).toBeUndefined();
   }
   clock.advance(14 * 24 * HOUR_MS);

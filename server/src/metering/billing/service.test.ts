@@ -75,7 +75,7 @@ describe("spending", () => {
 
     await billing.recordEntry(booking("credit_purchase", 50n));
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
-    expect((await billing.standing(accountId)).limit).toMatchObject({
+    expect((await billing.status(accountId)).limit).toMatchObject({
       tier: "TIER_2",
       limitMicros: 500n * DOLLAR,
     });
@@ -87,13 +87,13 @@ describe("spending", () => {
     expect(isOpen(billing)).toBe(true);
     await billing.runCycle();
     expect(suspensions.states.has(accountId)).toBe(false);
-    expect((await billing.standing(accountId)).spentMicros).toBe(0n);
+    expect((await billing.status(accountId)).spentMicros).toBe(0n);
   });
 
   test("credits for free qualify for no tier", async () => {
     const { billing } = await startGateway();
     await billing.recordEntry(booking("credit_grant", 5_000n));
-    expect((await billing.standing(accountId)).limit.tier).toBe("TIER_1");
+    expect((await billing.status(accountId)).limit.tier).toBe("TIER_1");
   });
 
   test("a lower limit of one's own holds, a higher one than the tier's doesn't; the operator's tier goes before", async () => {
@@ -102,7 +102,7 @@ describe("spending", () => {
     await billing.setTerms(accountId, { spendLimitMicros: 10n * DOLLAR });
     expect(isOpen(billing)).toBe(false);
     await billing.setTerms(accountId, { spendLimitMicros: 90n * DOLLAR });
-    expect((await billing.standing(accountId)).limit.limitMicros).toBe(50n * DOLLAR);
+    expect((await billing.status(accountId)).limit.limitMicros).toBe(50n * DOLLAR);
     await billing.setTerms(accountId, { spendLimitMicros: null, tier: "UNLIMITED" });
     close(accountId, 1_000_000n * DOLLAR);
     await billing.runCycle();
@@ -216,7 +216,7 @@ describe("spending", () => {
     clock.advance(3_600_000);
     await billing.runCycle();
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
-    const { owedMicros, spentMicros } = await billing.standing(accountId);
+    const { owedMicros, spentMicros } = await billing.status(accountId);
     expect([owedMicros, spentMicros]).toEqual([0n, 1_000n * DOLLAR]);
     expect(() => billing.check("bad")).toThrow(/suspended by the operator/);
   });
@@ -335,10 +335,10 @@ describe("invoices", () => {
     close(accountId, 4n * DOLLAR, Date.UTC(2026, 10, 30, 23));
     await flush();
     await billing.runCycle();
-    expect((await billing.standing(accountId)).owedMicros).toBe(DOLLAR);
+    expect((await billing.status(accountId)).owedMicros).toBe(DOLLAR);
     clock.advance(DAY_MS);
     await billing.runCycle();
-    expect((await billing.standing(accountId)).owedMicros).toBe(6n * DOLLAR);
+    expect((await billing.status(accountId)).owedMicros).toBe(6n * DOLLAR);
     clock.advance(12 * DAY_MS);
     await billing.runCycle();
     const { totalMicros, lines } = (await billing.getInvoice(accountId, "2026-11"))!;
@@ -359,7 +359,7 @@ describe("invoices", () => {
     await off.flush();
     await off.billing.close();
     const { billing, close, flush } = await startGateway();
-    expect((await billing.standing(accountId)).spentMicros).toBe(0n);
+    expect((await billing.status(accountId)).spentMicros).toBe(0n);
     // Of the same hour.
     close(accountId, 4n * DOLLAR);
     await flush();
@@ -381,7 +381,7 @@ describe("invoices", () => {
     await other.runCycle();
     const { rows } = await billing.listInvoices({}, accountId);
     expect(rows.map(({ id, totalMicros }) => [id, totalMicros])).toEqual([["2026-11", DOLLAR]]);
-    expect((await billing.standing(accountId)).owedMicros).toBe(DOLLAR);
+    expect((await billing.status(accountId)).owedMicros).toBe(DOLLAR);
   });
 
   test("that are not paid in time suspend the account until they are", async () => {
@@ -402,6 +402,6 @@ describe("invoices", () => {
       billing.recordEntry(booking("payment", 1n, "x")),
     ]);
     expect(isOpen(billing)).toBe(true);
-    expect((await billing.standing(accountId)).creditMicros).toBe(0n);
+    expect((await billing.status(accountId)).creditMicros).toBe(0n);
   });
 });

@@ -82,7 +82,7 @@ export interface LedgerEntryInput {
   createdBy: string;
 }
 
-export interface Standing {
+export interface BillingStatus {
   enabled: boolean;
   /** Paid for and not used. */
   creditMicros: bigint;
@@ -120,7 +120,7 @@ export interface Billing {
     accountId: string,
     kinds: readonly TransactionKind[],
   ): Promise<Page<TransactionRow>>;
-  standing(accountId: string): Promise<Standing>;
+  status(accountId: string): Promise<BillingStatus>;
   /** Null: as the tier has it. Takes effect on every gateway within a second. */
   setTerms(
     accountId: string,
@@ -181,7 +181,7 @@ export function createBilling(deps: BillingDeps): Billing {
     getTransaction: ledger.get,
     listTransactions: ledger.list,
     entries: ledger.entries,
-    async standing(accountId) {
+    async status(accountId) {
       const row = await ledger.account(accountId);
       const { netMicros, spendLimitMicros, paymentTerms } = row ?? NO_ACCOUNT;
       return {
