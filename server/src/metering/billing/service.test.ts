@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { type Billing, createBilling, type LedgerEntryInput } from "./service.ts";
-import { SPEND_REFRESH_MS } from "./spend.ts";
+import { SPEND_REFRESH_MS } from "./spend-monitor.ts";
 import { FakeSuspensions, FakeUsage } from "./testing.ts";
 
 const DOLLAR = 1_000_000n;

@@ -23,7 +23,7 @@ import {
   type Suspensions,
   type UsageCosts,
 } from "./ports.ts";
-import { Spend } from "./spend.ts";
+import { SpendMonitor } from "./spend-monitor.ts";
 import { type SpendAlertRow, spendStore } from "./spend-store.ts";
 import type { PaymentTerms, Tier, TransactionKind } from "./table.ts";
 import { type SpendLimit, spendLimitOf } from "./tiers.ts";
@@ -144,7 +144,7 @@ export function createBilling(deps: BillingDeps): Billing {
   const ledger = ledgerStore(database, deps.tokenSecret);
   const invoices = invoiceStore(database, deps.tokenSecret);
   const store = spendStore(database);
-  const spend = new Spend({
+  const spend = new SpendMonitor({
     reserving: null,
     spendThresholds: async () => new Map(),
     ...deps,
@@ -175,7 +175,7 @@ export function createBilling(deps: BillingDeps): Billing {
         idempotencyKey: `${kind}/${accountId}/${requestId ?? `-${randomId()}`}`,
         charges: kind === "adjustment" ? [charge] : [],
       });
-      await spend.changed();
+      await spend.refreshAndAnnounce();
       return row;
     },
     getTransaction: ledger.get,
@@ -196,7 +196,7 @@ export function createBilling(deps: BillingDeps): Billing {
     },
     async setTerms(accountId, terms) {
       await ledger.setTerms(accountId, terms, now());
-      await spend.changed();
+      await spend.refreshAndAnnounce();
     },
     setBlocked: (accountId, isBlocked) => spend.setBlocked(accountId, isBlocked),
     alerts: store.alerts,

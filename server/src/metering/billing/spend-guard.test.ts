@@ -18,7 +18,7 @@ function start() {
     });
   guard.beginRefresh();
   read(0n);
-  return { clock, guard, read, close: (micros: bigint) => guard.closed("acme", micros, clock.now()) };
+  return { clock, guard, read, close: (micros: bigint) => guard.recordCost("acme", micros, clock.now()) };
 }
 
 test("refreshes that fail lose nothing, and what ends during one is kept", () => {
@@ -39,12 +39,12 @@ test("a request that crosses the month's end counts where it began, on either si
   clock.advance(1_000);
   expect(guard.spent("acme")).toBe(0n);
   close(4n);
-  guard.closed("acme", 50n, begunMs);
+  guard.recordCost("acme", 50n, begunMs);
   expect(guard.spent("acme")).toBe(4n);
   guard.beginRefresh();
   close(2n);
   read(4n, DECEMBER);
-  guard.closed("acme", 50n, begunMs);
+  guard.recordCost("acme", 50n, begunMs);
   expect(guard.spent("acme")).toBe(6n);
 });
 
@@ -71,8 +71,8 @@ test("what was paid in advance is used up by what ends here, on either side of t
 
 test("accounts that nobody has heard of have the default limit", () => {
   const { guard, clock } = start();
-  guard.closed("new", 99n, clock.now());
+  guard.recordCost("new", 99n, clock.now());
   guard.check("new");
-  guard.closed("new", 1n, clock.now());
+  guard.recordCost("new", 1n, clock.now());
   expect(() => guard.check("new")).toThrow(expect.objectContaining({ code: "PAYMENT_REQUIRED" }));
 });

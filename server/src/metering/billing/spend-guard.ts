@@ -29,7 +29,7 @@ interface Costs {
 }
 
 /** An account with what it has spent so far. */
-interface Running extends Costs {
+interface RunningSpend extends Costs {
   limitMicros: bigint | null;
   /** Of `current` and `later` together, how much is paid for in advance; null: there are invoices. */
   paidMicros: bigint | null;
@@ -46,34 +46,35 @@ export class SpendGuard {
   #monthStartMs = 0;
   #monthEndMs = 0;
   #defaultLimitMicros: bigint | null = null;
-  #accounts = new Map<string, Running>();
+  #accounts = new Map<string, RunningSpend>();
   /** What has ended since the last refresh began: it may be missing in the sums that the refresh reads. */
-  #since = new Map<string, Costs>();
+  #costsSinceRefresh = new Map<string, Costs>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** A request has ended. */
-  readonly closed = (accountId: string, costMicros: bigint, startedAtMs: number): void => {
+  readonly recordCost = (accountId: string, costMicros: bigint, startedAtMs: number): void => {
     if (costMicros === 0n || startedAtMs < this.#monthStartMs) return;
     const month = startedAtMs < this.#monthEndMs ? "current" : "later";
     this.#account(accountId)[month] += costMicros;
-    const since = this.#since.get(accountId);
+    const since = this.#costsSinceRefresh.get(accountId);
     if (since !== undefined) since[month] += costMicros;
-    else this.#since.set(accountId, { current: 0n, later: 0n, [month]: costMicros });
+    else this.#costsSinceRefresh.set(accountId, { current: 0n, later: 0n, [month]: costMicros });
   };
 
   /** What has ended until now will be in the next snapshot. When the refresh fails, what is known stays. */
   beginRefresh(): void {
-    this.#since = new Map();
+    this.#costsSinceRefresh = new Map();
   }
 
   /** What has ended since `beginRefresh` may be counted twice until the next refresh, and never not at all. */
   endRefresh({ monthStartMs, accounts, defaultLimitMicros }: SpendSnapshot): void {
     const isOtherMonth = monthStartMs !== this.#monthStartMs;
     if (isOtherMonth) {
-      for (const costs of this.#since.values()) Object.assign(costs, { current: costs.later, later: 0n });
+      for (const costs of this.#costsSinceRefresh.values())
+        Object.assign(costs, { current: costs.later, later: 0n });
     }
     this.#monthStartMs = monthStartMs;
     this.#monthEndMs = monthOf(monthStartMs).endMs;
@@ -83,7 +84,7 @@ export class SpendGuard {
       const paidMicros = creditMicros === null ? null : spentMicros + creditMicros;
       this.#accounts.set(accountId, { limitMicros, paidMicros, state, current: spentMicros, later: 0n });
     }
-    for (const [accountId, { current, later }] of this.#since) {
+    for (const [accountId, { current, later }] of this.#costsSinceRefresh) {
       const account = this.#account(accountId);
       account.current += current;
       account.later += later;
@@ -115,7 +116,7 @@ export class SpendGuard {
     return (this.#accounts.get(accountId)?.state ?? "UNSUSPENDED") !== "UNSUSPENDED";
   }
 
-  #account(accountId: string): Running {
+  #account(accountId: string): RunningSpend {
     let account = this.#accounts.get(accountId);
     if (account === undefined) {
       const limitMicros = this.#defaultLimitMicros;
@@ -126,7 +127,7 @@ export class SpendGuard {
   }
 }
 
-function reasonOf({ state, paidMicros, current, later }: Running): string | undefined {
+function reasonOf({ state, paidMicros, current, later }: RunningSpend): string | undefined {
   const isDepleted = paidMicros !== null && current + later >= paidMicros;
   return REASONS[state] ?? (isDepleted ? REASONS.CREDIT_DEPLETED : undefined);
 }

@@ -14,7 +14,7 @@ import { type AccountSpend, SpendGuard } from "./spend-guard.ts";
 import { SPEND_CHANNEL, type SpendStore } from "./spend-store.ts";
 import { spendLimitOf } from "./tiers.ts";
 
-export interface SpendDeps {
+export interface SpendMonitorDeps {
   database: Pick<Database, "listen">;
   clock: Clock;
   log: DatabaseLog;
@@ -36,23 +36,23 @@ export const SPEND_REFRESH_MS = 5_000;
 const MAX_ATTEMPTS = 5;
 
 /** Watches what accounts spend: refuses requests, warns, suspends, and ends suspensions. */
-export class Spend {
+export class SpendMonitor {
   readonly guard: SpendGuard;
-  readonly #deps: SpendDeps;
+  readonly #deps: SpendMonitorDeps;
   readonly #listeners: (() => void)[] = [];
-  readonly #fresh;
+  readonly #refreshLoop;
   readonly #alerts: SpendAlerts;
   #suspended = "";
-  #hasMoved = false;
+  #hasChangedState = false;
   #isClosed = false;
   #loading = Promise.resolve();
   #unlisten = async (): Promise<void> => {};
 
-  constructor(deps: SpendDeps) {
+  constructor(deps: SpendMonitorDeps) {
     this.#deps = deps;
     this.guard = new SpendGuard(deps.clock);
     this.#alerts = new SpendAlerts(deps);
-    this.#fresh = startRefreshLoop(() => this.#reload(), {
+    this.#refreshLoop = startRefreshLoop(() => this.#reload(), {
       everyMs: SPEND_REFRESH_MS,
       clock: deps.clock,
       onFailure: (err) =>
@@ -61,14 +61,16 @@ export class Spend {
   }
 
   async start(): Promise<void> {
-    if (this.#deps.enabled) this.#deps.usage.onClosed(this.guard.closed);
-    await this.#fresh.refresh();
-    this.#unlisten = await this.#deps.database.listen(SPEND_CHANNEL, () => this.#fresh.refreshInBackground());
+    if (this.#deps.enabled) this.#deps.usage.onClosed(this.guard.recordCost);
+    await this.#refreshLoop.refresh();
+    this.#unlisten = await this.#deps.database.listen(SPEND_CHANNEL, () =>
+      this.#refreshLoop.refreshInBackground(),
+    );
   }
 
   /** Brings this process up to date, and tells the others that something has changed. */
-  async changed(): Promise<void> {
-    await this.#fresh.refresh();
+  async refreshAndAnnounce(): Promise<void> {
+    await this.#refreshLoop.refresh();
     await this.#deps.store.announce();
   }
 
@@ -78,13 +80,14 @@ export class Spend {
       const state = await this.#stateOf(accountId);
       if ((state === BLOCKED) === isBlocked) return;
       // What else there is to suspend it for is found out at once.
-      if (await this.#move(accountId, state, isBlocked ? BLOCKED : "UNSUSPENDED")) return this.changed();
+      if (await this.#changeState(accountId, state, isBlocked ? BLOCKED : "UNSUSPENDED"))
+        return this.refreshAndAnnounce();
       if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the account; try again.");
     }
   }
 
   refresh(): Promise<void> {
-    return this.#fresh.refresh();
+    return this.#refreshLoop.refresh();
   }
 
   /** In this month of UTC. */
@@ -102,18 +105,18 @@ export class Spend {
   /** Waits for what is being looked at: what this process has decided by then stays. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#fresh.stop();
+    this.#refreshLoop.stop();
     await this.#unlisten();
     await this.#loading.catch(() => {});
   }
 
   async #reload(): Promise<void> {
     if (this.#isClosed) return;
-    this.#hasMoved = false;
+    this.#hasChangedState = false;
     this.#loading = this.#load();
     await this.#loading;
     // What was known may have been older than what another process knew when it decided.
-    if (this.#hasMoved) this.#fresh.refreshInBackground();
+    if (this.#hasChangedState) this.#refreshLoop.refreshInBackground();
   }
 
   async #load(): Promise<void> {
@@ -130,12 +133,12 @@ export class Spend {
     const accounts = new Map<string, AccountSpend>();
     for (const accountId of new Set([...known.keys(), ...states.keys()])) {
       const spend = known.get(accountId) ?? { ...NOTHING_SPENT, limitMicros: this.#defaultLimit() };
-      const state = await this.#judge(accountId, spend, states.get(accountId) ?? "UNSUSPENDED");
+      const state = await this.#updateState(accountId, spend, states.get(accountId) ?? "UNSUSPENDED");
       accounts.set(accountId, { ...spend, state });
       await this.#alerts.warn(accountId, month, spend, thresholds.get(accountId) ?? []);
     }
     this.guard.endRefresh({ monthStartMs: startMs, accounts, defaultLimitMicros: this.#defaultLimit() });
-    this.#tell(accounts);
+    this.#notifyListeners(accounts);
   }
 
   #defaultLimit(): bigint | null {
@@ -218,11 +221,11 @@ export class Spend {
   }
 
   /** Moves the account to the state it should be in; gives the one it is in. */
-  async #judge(accountId: string, spend: Spending, known: SuspendState): Promise<SuspendState> {
+  async #updateState(accountId: string, spend: Spending, known: SuspendState): Promise<SuspendState> {
     let state = known;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const next = stateFor(spend, state);
-      if (next === state || (await this.#move(accountId, state, next))) return next;
+      if (next === state || (await this.#changeState(accountId, state, next))) return next;
       // Another process was faster.
       state = await this.#stateOf(accountId);
     }
@@ -233,14 +236,14 @@ export class Spend {
     return (await this.#deps.suspensions.all()).get(accountId) ?? "UNSUSPENDED";
   }
 
-  async #move(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean> {
+  async #changeState(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean> {
     const isMoved = await this.#deps.suspensions.change(accountId, from, to);
-    this.#hasMoved ||= isMoved;
+    this.#hasChangedState ||= isMoved;
     if (isMoved) this.#deps.log.warn({ accountId, from, to }, "An account's suspension changes");
     return isMoved;
   }
 
-  #tell(accounts: ReadonlyMap<string, AccountSpend>): void {
+  #notifyListeners(accounts: ReadonlyMap<string, AccountSpend>): void {
     const suspended = [...accounts].filter(([, { state }]) => state !== "UNSUSPENDED").map(([id]) => id);
     const signature = suspended.sort().join();
     if (signature === this.#suspended) return;
