@@ -3,7 +3,7 @@ import type { Tier } from "./table.ts";
 const DOLLAR = 1_000_000n;
 
 /** From the highest down: what must have been paid in all, and what may be spent in a month. */
-const TIERS: readonly { tier: Tier; paidMicros: bigint; limitMicros: bigint }[] = [
+const TIER_LIMITS: readonly { tier: Tier; paidMicros: bigint; limitMicros: bigint }[] = [
   { tier: "TIER_4", paidMicros: 5_000n * DOLLAR, limitMicros: 50_000n * DOLLAR },
   { tier: "TIER_3", paidMicros: 500n * DOLLAR, limitMicros: 5_000n * DOLLAR },
   { tier: "TIER_2", paidMicros: 50n * DOLLAR, limitMicros: 500n * DOLLAR },
@@ -27,9 +27,9 @@ export interface SpendLimit {
 }
 
 export function spendLimitOf({ tier, qualifyingMicros, spendLimitMicros }: SpendTerms): SpendLimit {
-  const qualified = TIERS.find(({ paidMicros }) => qualifyingMicros >= paidMicros)?.tier ?? "TIER_1";
+  const qualified = TIER_LIMITS.find(({ paidMicros }) => qualifyingMicros >= paidMicros)?.tier ?? "TIER_1";
   const used = tier ?? qualified;
-  const maxMicros = TIERS.find((one) => one.tier === used)?.limitMicros ?? null;
+  const maxMicros = TIER_LIMITS.find((one) => one.tier === used)?.limitMicros ?? null;
   const isLower = spendLimitMicros !== null && (maxMicros === null || spendLimitMicros < maxMicros);
   return { tier: used, maxMicros, limitMicros: isLower ? spendLimitMicros : maxMicros };
 }

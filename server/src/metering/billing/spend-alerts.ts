@@ -3,14 +3,14 @@ import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import { formatDollars } from "../money/service.ts";
 import type { SpendStore } from "./spend-store.ts";
 
-const MAX_TOLD = 10_000;
+const MAX_RECORDED = 10_000;
 const WARNING_PERCENTS = [50, 80, 100];
 
 /** Warns of what accounts spend: at parts of their limit, and at the amounts that they have asked for. */
 export class SpendAlerts {
   readonly #deps;
   /** Alerts that are in the database for sure. Bounded: emptied when full. */
-  readonly #told = new Set<string>();
+  readonly #recorded = new Set<string>();
 
   constructor(deps: { clock: Clock; log: DatabaseLog; store: Pick<SpendStore, "addAlert"> }) {
     this.#deps = deps;
@@ -24,9 +24,12 @@ export class SpendAlerts {
     own: readonly bigint[],
   ): Promise<void> {
     const { store, clock, log } = this.#deps;
-    for (const { percent, thresholdMicros } of [...parts(limitMicros), ...own.map(amount)]) {
+    for (const { percent, thresholdMicros } of [
+      ...percentThresholds(limitMicros),
+      ...own.map(customThreshold),
+    ]) {
       const key = `${accountId} ${month.getTime()} ${percent} ${thresholdMicros}`;
-      if (spentMicros < thresholdMicros || this.#told.has(key)) continue;
+      if (spentMicros < thresholdMicros || this.#recorded.has(key)) continue;
       const createTime = new Date(clock.now());
       const alert = { accountId, month, percent, thresholdMicros, limitMicros, spentMicros, createTime };
       if (await store.addAlert(alert)) {
@@ -36,21 +39,21 @@ export class SpendAlerts {
           "An account's spending has reached an amount to warn at",
         );
       }
-      if (this.#told.size >= MAX_TOLD) this.#told.clear();
-      this.#told.add(key);
+      if (this.#recorded.size >= MAX_RECORDED) this.#recorded.clear();
+      this.#recorded.add(key);
     }
   }
 }
 
-interface Amount {
+interface AlertThreshold {
   /** Of the limit; 0: the account's own. */
   percent: number;
   thresholdMicros: bigint;
 }
 
-const amount = (thresholdMicros: bigint): Amount => ({ percent: 0, thresholdMicros });
+const customThreshold = (thresholdMicros: bigint): AlertThreshold => ({ percent: 0, thresholdMicros });
 
-function parts(limitMicros: bigint | null): Amount[] {
+function percentThresholds(limitMicros: bigint | null): AlertThreshold[] {
   if (limitMicros === null || limitMicros === 0n) return [];
   return WARNING_PERCENTS.map((percent) => ({
     percent,
