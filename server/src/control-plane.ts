@@ -181,7 +181,7 @@ function openBilling(
     ...{ database, clock, log, tokenSecret, enabled: config.billing },
     ...{ suspensions: accounts.suspensions, spendThresholds: accounts.spendThresholds },
     usage: { ...reports, onClosed: (listener) => ledger.onClosed(listener), flush: () => ledger.flush() },
-    reserving: {
+    reservations: {
       prices,
       async between(from, to) {
         const all = await reservations.between(from, to);

@@ -3,8 +3,8 @@ import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import type { CostTotal, HourlyUsage, LedgerStore } from "./ledger-store.ts";
 import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";
-import type { HourlyCost, Reserving, UsageCosts } from "./ports.ts";
-import { reservationCharge, reservedKey, reservedShares } from "./reserved.ts";
+import type { HourlyCost, ReservationSource, UsageCosts } from "./ports.ts";
+import { reservationCharge, reservedShareKey, reservedShares } from "./reserved-capacity.ts";
 
 export interface BillingCycleDeps {
   clock: Clock;
@@ -14,7 +14,7 @@ export interface BillingCycleDeps {
   usage: Pick<UsageCosts, "hourlyCosts" | "costs" | "firstDay">;
   ledger: Pick<LedgerStore, "posted" | "charged" | "reservedDays" | "postUsage" | "post">;
   /** Null: nothing is reserved. */
-  reserving: Reserving | null;
+  reservations: ReservationSource | null;
   invoices: Pick<InvoiceStore, "accountsToInvoice" | "issue">;
 }
 
@@ -55,7 +55,7 @@ export class BillingCycle {
 
   /** However late usage came: months whose sums are not what was charged of them are looked at day by day. */
   async #catchUp(endMs: number, isWaived: boolean): Promise<void> {
-    const { usage, reserving } = this.#deps;
+    const { usage, reservations: reserving } = this.#deps;
     const reserved = (await reserving?.between(new Date(0), new Date(endMs))) ?? [];
     const first = [await usage.firstDay(), ...reserved.map(({ startTime }) => startTime)];
     const firstMs = Math.min(...first.map((date) => date?.getTime() ?? endMs));
@@ -99,7 +99,7 @@ export class BillingCycle {
   }
 
   async #reservedShares(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>> {
-    const { reserving } = this.#deps;
+    const { reservations: reserving } = this.#deps;
     const reserved = (await reserving?.between(from, to)) ?? [];
     if (reserving === null || reserved.length === 0) return new Map();
     const accountIds = [...new Set(reserved.map(({ accountId }) => accountId))];
@@ -108,7 +108,7 @@ export class BillingCycle {
 
   /** Of full days, used or not. */
   async #chargeReservations(fromMs: number, toMs: number, isWaived: boolean): Promise<void> {
-    const { reserving, ledger, clock } = this.#deps;
+    const { reservations: reserving, ledger, clock } = this.#deps;
     const [from, to] = [new Date(fromMs), new Date(toMs)];
     const reserved = (await reserving?.between(from, to)) ?? [];
     if (reserving === null || reserved.length === 0) return;
@@ -155,7 +155,7 @@ function byHour(costs: readonly HourlyCost[], shares: ReadonlyMap<string, bigint
   for (const { accountId, hour, kind, subject, costMicros } of costs) {
     const key = `${accountId} ${hour.getTime()}`;
     const one = hours.get(key) ?? { accountId, hour, totals: [] };
-    const share = kind === "gpu_seconds" ? shares.get(reservedKey(accountId, hour, subject)) : undefined;
+    const share = kind === "gpu_seconds" ? shares.get(reservedShareKey(accountId, hour, subject)) : undefined;
     one.totals.push({ kind, subject, micros: costMicros, reservedMicros: share ?? 0n });
     hours.set(key, one);
   }

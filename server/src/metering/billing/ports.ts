@@ -50,7 +50,7 @@ export interface ReservedCapacity {
   endTime: Date;
 }
 
-export interface Reserving {
+export interface ReservationSource {
   /** Those in force at any time within. */
   between(from: Date, to: Date): Promise<readonly ReservedCapacity[]>;
   /** In a fixed order. */

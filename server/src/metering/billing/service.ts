@@ -19,7 +19,7 @@ import { hourOf } from "./months.ts";
 import {
   manualPayments,
   type PaymentProvider,
-  type Reserving,
+  type ReservationSource,
   type Suspensions,
   type UsageCosts,
 } from "./ports.ts";
@@ -34,7 +34,7 @@ export type { TransactionRow } from "./ledger-store.ts";
 export type {
   HourlyCost,
   PaymentProvider,
-  Reserving,
+  ReservationSource,
   SuspendState,
   Suspensions,
   UsageCosts,
@@ -61,7 +61,7 @@ export interface BillingDeps {
   /** Micro-dollars at which accounts want to hear what they have spent in a month. Absent: at none. */
   spendThresholds?: () => Promise<ReadonlyMap<string, readonly bigint[]>>;
   /** Absent: nothing is reserved. */
-  reserving?: Reserving;
+  reservations?: ReservationSource;
   /** Seals page tokens. */
   tokenSecret: Buffer;
   /** Default: the operator says what was paid. */
@@ -145,12 +145,12 @@ export function createBilling(deps: BillingDeps): Billing {
   const invoices = invoiceStore(database, deps.tokenSecret);
   const store = spendStore(database);
   const spend = new SpendMonitor({
-    reserving: null,
+    reservations: null,
     spendThresholds: async () => new Map(),
     ...deps,
     ...{ store, invoices },
   });
-  const posting = new BillingCycle({ reserving: null, ...deps, ledger, invoices });
+  const posting = new BillingCycle({ reservations: null, ...deps, ledger, invoices });
   const work = startRefreshLoop(() => posting.run(), {
     everyMs: POST_EVERY_MS,
     clock,

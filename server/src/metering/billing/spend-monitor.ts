@@ -7,8 +7,8 @@ import { RECENT_MS } from "./billing-cycle.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import { clamp } from "./ledger-store.ts";
 import { dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";
-import type { Reserving, SuspendState, Suspensions, UsageCosts } from "./ports.ts";
-import { reservedShares } from "./reserved.ts";
+import type { ReservationSource, SuspendState, Suspensions, UsageCosts } from "./ports.ts";
+import { reservedShares } from "./reserved-capacity.ts";
 import { SpendAlerts } from "./spend-alerts.ts";
 import { type AccountSpend, SpendGuard } from "./spend-guard.ts";
 import { SPEND_CHANNEL, type SpendStore } from "./spend-store.ts";
@@ -25,7 +25,7 @@ export interface SpendMonitorDeps {
   /** See BillingDeps. */
   spendThresholds: () => Promise<ReadonlyMap<string, readonly bigint[]>>;
   /** Null: nothing is reserved. */
-  reserving: Reserving | null;
+  reservations: ReservationSource | null;
   store: SpendStore;
   invoices: Pick<InvoiceStore, "overdue">;
 }
@@ -201,7 +201,7 @@ export class SpendMonitor {
 
   /** What reserved capacity serves of these hours and is not waived yet. */
   async #reserved(fromMs: number, to: Date): Promise<Map<string, bigint>> {
-    const { reserving, store } = this.#deps;
+    const { reservations: reserving, store } = this.#deps;
     const from = new Date(fromMs);
     const reservations = (await reserving?.between(from, to)) ?? [];
     if (reserving === null || reservations.length === 0) return new Map();

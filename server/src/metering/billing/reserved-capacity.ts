@@ -4,7 +4,7 @@ import { DAY_MS, HOUR_MS } from "./months.ts";
 import type { AcceleratorTime, ReservedCapacity } from "./ports.ts";
 
 /**
- * What of the cost reserved capacity serves, by account, hour and deployment; see `reservedKey`. It is counted by the
+ * What of the cost reserved capacity serves, by account, hour and deployment; see `reservedShareKey`. It is counted by the
  * hour: twelve accelerators reserved are twelve hours of one, for the deployments in the order of their names.
  */
 export function reservedShares(
@@ -23,13 +23,13 @@ export function reservedShares(
     const free = left.get(pool) ?? own.reduce((sum, one) => sum + heldMs(one, hourMs, hourMs + HOUR_MS), 0n);
     const served = clamp(free, durationMs);
     left.set(pool, free - served);
-    const key = reservedKey(accountId, hour, deployment);
+    const key = reservedShareKey(accountId, hour, deployment);
     shares.set(key, (shares.get(key) ?? 0n) + divideRounded(costMicros * served, durationMs));
   }
   return shares;
 }
 
-export function reservedKey(accountId: string, hour: Date, deployment: string): string {
+export function reservedShareKey(accountId: string, hour: Date, deployment: string): string {
   return JSON.stringify([accountId, hour.getTime(), deployment]);
 }
 

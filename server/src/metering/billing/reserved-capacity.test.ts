@@ -4,7 +4,7 @@ import { silentLog, type TestDatabase, testDatabase } from "../../../test/harnes
 import { FakeClock } from "../../lib/clock.ts";
 import { HOUR_MS } from "./months.ts";
 import type { AcceleratorTime, ReservedCapacity } from "./ports.ts";
-import { reservationCharge, reservedKey, reservedShares } from "./reserved.ts";
+import { reservationCharge, reservedShareKey, reservedShares } from "./reserved-capacity.ts";
 import { createBilling } from "./service.ts";
 import { FakeSuspensions } from "./testing.ts";
 
@@ -33,15 +33,15 @@ afterAll(() => database.drop());
 
 test("the reference's example: of 16 accelerators, 12 are reserved and 4 are billed on demand", () => {
   const shares = reservedShares([ran("a", 8), ran("b", 8)], [reserve(12)]);
-  expect([shares.get(reservedKey("acme", HOUR, "a")), shares.get(reservedKey("acme", HOUR, "b"))]).toEqual([
-    40_000_000n,
-    20_000_000n,
-  ]);
+  expect([
+    shares.get(reservedShareKey("acme", HOUR, "a")),
+    shares.get(reservedShareKey("acme", HOUR, "b")),
+  ]).toEqual([40_000_000n, 20_000_000n]);
 });
 
 test("other accounts, other types and other times serve nothing; half an hour serves half", () => {
   const share = (more: Partial<ReservedCapacity>) =>
-    reservedShares([ran("a", 2)], [reserve(2, more)]).get(reservedKey("acme", HOUR, "a"));
+    reservedShares([ran("a", 2)], [reserve(2, more)]).get(reservedShareKey("acme", HOUR, "a"));
   expect(share({ accountId: "other" })).toBe(0n);
   expect(share({ acceleratorType: "NVIDIA_A100_80GB" })).toBe(0n);
   expect(share({ startTime: new Date("2026-11-20T10:00:00Z") })).toBe(0n);
@@ -59,7 +59,7 @@ test("no share is more than the cost, and all together no more than what is rese
       );
       let sum = 0n;
       for (const { deployment, costMicros } of times) {
-        const share = shares.get(reservedKey("acme", HOUR, deployment)) ?? 0n;
+        const share = shares.get(reservedShareKey("acme", HOUR, deployment)) ?? 0n;
         expect(share <= costMicros).toBe(true);
         sum += share;
       }
@@ -93,7 +93,7 @@ test("what a reservation serves is not spent, and its month ends with two invoic
           ...{ ...one, kind: "gpu_seconds", subject: deployment },
         })),
     },
-    reserving: {
+    reservations: {
       prices,
       between: async (from, to) =>
         [
