@@ -2,9 +2,9 @@ import type { Clock } from "../../lib/clock.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import type { CostTotal, HourlyUsage, LedgerStore } from "./ledger-store.ts";
-import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";
 import type { HourlyCost, ReservationSource, UsageCosts } from "./ports.ts";
 import { reservationCharge, reservedShareKey, reservedShares } from "./reserved-capacity.ts";
+import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./utc-periods.ts";
 
 export interface BillingCycleDeps {
   clock: Clock;

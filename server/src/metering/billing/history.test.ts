@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
 import { FakeClock } from "../../lib/clock.ts";
-import { DAY_MS, HOUR_MS, hourOf, monthOf } from "./months.ts";
 import type { SuspendState } from "./ports.ts";
 import { type Billing, createBilling } from "./service.ts";
 import type { PaymentTerms, Tier } from "./table.ts";
 import { FakeSuspensions, FakeUsage } from "./testing.ts";
 import { spendLimitOf } from "./tiers.ts";
+import { DAY_MS, HOUR_MS, hourOf, monthOf } from "./utc-periods.ts";
 
 const DOLLAR = 1_000_000n;
 

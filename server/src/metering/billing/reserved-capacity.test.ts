@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLog, type TestDatabase, testDatabase } from "../../../test/harness/database.ts";
 import { FakeClock } from "../../lib/clock.ts";
-import { HOUR_MS } from "./months.ts";
 import type { AcceleratorTime, ReservedCapacity } from "./ports.ts";
 import { reservationCharge, reservedShareKey, reservedShares } from "./reserved-capacity.ts";
 import { createBilling } from "./service.ts";
 import { FakeSuspensions } from "./testing.ts";
+import { HOUR_MS } from "./utc-periods.ts";
 
 const HOUR = new Date("2026-11-20T09:00:00Z");
 const H100 = "NVIDIA_H100_80GB";

@@ -1,7 +1,7 @@
 import { divideRounded, type Prices } from "../money/service.ts";
 import { clamp, type NewTransaction } from "./ledger-store.ts";
-import { DAY_MS, HOUR_MS } from "./months.ts";
 import type { AcceleratorTime, ReservedCapacity } from "./ports.ts";
+import { DAY_MS, HOUR_MS } from "./utc-periods.ts";
 
 /**
  * What of the cost reserved capacity serves, by account, hour and deployment; see `reservedShareKey`. It is counted by the

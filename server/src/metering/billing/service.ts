@@ -5,6 +5,7 @@ import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
 import { BillingCycle } from "./billing-cycle.ts";
+import { billingModeStore } from "./billing-mode-store.ts";
 import { type InvoiceLine, type InvoiceRow, type InvoiceStore, invoiceStore } from "./invoice-store.ts";
 import type { LedgerEntry } from "./ledger-entries.ts";
 import {
@@ -14,8 +15,6 @@ import {
   ledgerStore,
   type TransactionRow,
 } from "./ledger-store.ts";
-import { modeStore } from "./mode-store.ts";
-import { hourOf } from "./months.ts";
 import {
   manualPayments,
   type PaymentProvider,
@@ -27,6 +26,7 @@ import { SpendMonitor } from "./spend-monitor.ts";
 import { type SpendAlertRow, spendStore } from "./spend-store.ts";
 import type { PaymentTerms, Tier, TransactionKind } from "./table.ts";
 import { type SpendLimit, spendLimitOf } from "./tiers.ts";
+import { hourOf } from "./utc-periods.ts";
 
 export type { InvoiceLine, InvoiceRow } from "./invoice-store.ts";
 export type { LedgerEntry } from "./ledger-entries.ts";
@@ -156,7 +156,7 @@ export function createBilling(deps: BillingDeps): Billing {
     clock,
     onFailure: (err) => log.warn({ err }, "Usage can't be charged yet"),
   });
-  const modes = modeStore(database);
+  const modes = billingModeStore(database);
   const now = () => new Date(clock.now());
 
   return {
@@ -206,7 +206,7 @@ export function createBilling(deps: BillingDeps): Billing {
       await spend.refresh();
     },
     async start() {
-      await modes.enter(enabled, now(), () => posting.waiveAll());
+      await modes.switchTo(enabled, now(), () => posting.waiveAll());
       await spend.start();
       work.refreshInBackground();
     },

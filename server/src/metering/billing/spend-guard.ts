@@ -1,8 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { formatDollars } from "../money/service.ts";
-import { monthOf } from "./months.ts";
 import type { SuspendState } from "./ports.ts";
+import { monthOf } from "./utc-periods.ts";
 
 export interface AccountSpend {
   /** Null: unlimited. */

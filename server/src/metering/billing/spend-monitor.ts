@@ -6,13 +6,13 @@ import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import { RECENT_MS } from "./billing-cycle.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import { clamp } from "./ledger-store.ts";
-import { dayOf, HOUR_MS, hourOf, monthOf } from "./months.ts";
 import type { ReservationSource, SuspendState, Suspensions, UsageCosts } from "./ports.ts";
 import { reservedShares } from "./reserved-capacity.ts";
 import { SpendAlerts } from "./spend-alerts.ts";
 import { type AccountSpend, SpendGuard } from "./spend-guard.ts";
 import { SPEND_CHANNEL, type SpendStore } from "./spend-store.ts";
 import { spendLimitOf } from "./tiers.ts";
+import { dayOf, HOUR_MS, hourOf, monthOf } from "./utc-periods.ts";
 
 export interface SpendMonitorDeps {
   database: Pick<Database, "listen">;

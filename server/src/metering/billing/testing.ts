@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
-import { HOUR_MS } from "./months.ts";
 import type { HourlyCost, SuspendState, Suspensions, UsageCosts } from "./ports.ts";
+import { HOUR_MS } from "./utc-periods.ts";
 
 /** Usage that several gateways write to and read from; what a gateway has closed is there after its `flush`. */
 export class FakeUsage {

@@ -3,14 +3,14 @@ import type { Database } from "../../platform/db/database.ts";
 import { billingModes } from "./table.ts";
 
 /** Remembers whether usage is owed. */
-export interface ModeStore {
+export interface BillingModeStore {
   /** Writes down what is from now on, when it is something else than before. @param begin is done first, once. */
-  enter(enabled: boolean, now: Date, begin: () => Promise<void>): Promise<void>;
+  switchTo(enabled: boolean, now: Date, begin: () => Promise<void>): Promise<void>;
 }
 
-export function modeStore({ db }: Pick<Database, "db">): ModeStore {
+export function billingModeStore({ db }: Pick<Database, "db">): BillingModeStore {
   return {
-    enter: (enabled, now, begin) =>
+    switchTo: (enabled, now, begin) =>
       db.transaction(async (tx) => {
         await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('billing mode', 0))`);
         const [last] = await tx.select().from(billingModes).orderBy(desc(billingModes.id)).limit(1);
