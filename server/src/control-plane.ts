@@ -10,7 +10,7 @@ import {
 import { type ApiKeys, createApiKeys } from "./control/api-keys/service.ts";
 import { type Audit, createAudit } from "./control/audit/service.ts";
 import { refuseSuspended } from "./control/billing/routes.ts";
-import { BillingResource, spendQuota } from "./control/billing/service.ts";
+import { BillingService, spendQuota } from "./control/billing/service.ts";
 import { createDatasets } from "./control/datasets/service.ts";
 import {
   createDeployedModels,
@@ -153,7 +153,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
       controlRoutes({
         ...{ accounts, users, apiKeys, datasets, models, shapes },
         ...{ deployments, deployedModels, quotas, reservations },
-        ...{ billing: new BillingResource({ billing, accounts }), audit },
+        ...{ billing: new BillingService({ billing, accounts }), audit },
         usage: createUsage({ reports: usageReports(database), clock, tokenSecret }),
       }),
       billing.check,

@@ -6,7 +6,7 @@ import { defineRoute, type ResourceRoute } from "../../platform/http/resources.t
 import { authorize } from "../accounts/service.ts";
 import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
 import { billingRoutes, refuseSuspended } from "./routes.ts";
-import { BillingResource, spendQuota } from "./service.ts";
+import { BillingService, spendQuota } from "./service.ts";
 
 const ACCOUNT = "/v1/accounts/acme";
 const DAY_MS = 24 * 3_600_000;
@@ -50,7 +50,7 @@ beforeAll(async () => {
       await usage.flush();
     };
     const routes = [
-      ...billingRoutes(new BillingResource({ billing, accounts })),
+      ...billingRoutes(new BillingService({ billing, accounts })),
       thing("createThing", "POST", "/v1/accounts/{account_id}/things"),
       thing("cancelThing", "POST", "/v1/accounts/{account_id}/things/{thing_id}:cancel"),
       thing("updateThing", "PATCH", "/v1/accounts/{account_id}/things/{thing_id}"),

@@ -8,7 +8,7 @@ import {
   InvoiceBody,
   TransactionBody,
 } from "./schema.ts";
-import type { BillingResource, Collection } from "./service.ts";
+import type { BillingService, TransactionCollection } from "./service.ts";
 
 const ACCOUNT = "/v1/accounts/{account_id}";
 
@@ -47,7 +47,7 @@ export function refuseSuspended(
 }
 
 /** Beyond the contract. */
-export function billingRoutes(billing: BillingResource): ResourceRoute[] {
+export function billingRoutes(billing: BillingService): ResourceRoute[] {
   return [
     defineRoute({
       operationId: "getBilling",
@@ -112,7 +112,11 @@ export function billingRoutes(billing: BillingResource): ResourceRoute[] {
   ];
 }
 
-function transactionRoutes(billing: BillingResource, collection: Collection, one: string): ResourceRoute[] {
+function transactionRoutes(
+  billing: BillingService,
+  collection: TransactionCollection,
+  one: string,
+): ResourceRoute[] {
   return [
     defineRoute({
       operationId: `list${one}s`,

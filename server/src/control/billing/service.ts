@@ -15,28 +15,28 @@ import type { ListQuery } from "../../platform/db/listing.ts";
 import { type Account, type Accounts, authorize, notFound, type Principal } from "../accounts/service.ts";
 import type { BillingSummary, BillingTerms, BookingBody, InvoiceBody, TransactionBody } from "./schema.ts";
 
-export interface BillingResourceDeps {
+export interface BillingServiceDeps {
   billing: Billing;
   accounts: Pick<Accounts, "get">;
 }
 
 /** The transactions that a collection shows. */
-export const COLLECTIONS = {
+export const TRANSACTION_COLLECTIONS = {
   payments: ["payment"],
   credits: ["credit_purchase", "credit_grant"],
   adjustments: ["adjustment"],
   transactions: TRANSACTION_KINDS,
 } as const satisfies Record<string, readonly TransactionKind[]>;
-export type Collection = keyof typeof COLLECTIONS;
+export type TransactionCollection = keyof typeof TRANSACTION_COLLECTIONS;
 
 const MAX_TEXT_CHARS = 500;
 const BLOCKED = "BLOCKED_BY_ABUSE_RULE";
 
 /** Money as an account's admins see it, and as the operator books it. */
-export class BillingResource {
-  readonly #deps: BillingResourceDeps;
+export class BillingService {
+  readonly #deps: BillingServiceDeps;
 
-  constructor(deps: BillingResourceDeps) {
+  constructor(deps: BillingServiceDeps) {
     this.#deps = deps;
   }
 
@@ -70,7 +70,7 @@ export class BillingResource {
   /** @throws AppError FORBIDDEN for all but the operator, BAD_REQUEST. */
   async setTerms(principal: Principal, accountId: string, body: BillingTerms): Promise<BillingSummary> {
     const account = await this.#account(principal, accountId);
-    onlyOperator(principal);
+    requireOperator(principal);
     const { tier, paymentTerms } = body;
     const suspendState = body.suspendState ?? "UNSUSPENDED";
     // What the platform finds out by itself is nobody's to set; it is sent back by who has read it.
@@ -95,7 +95,7 @@ export class BillingResource {
     body: BookingBody,
   ): Promise<TransactionBody> {
     await this.#account(principal, accountId);
-    onlyOperator(principal);
+    requireOperator(principal);
     const { amountUsd, reference = "", description = "", requestId = null } = body;
     if (amountUsd === undefined) throw badRequest("amountUsd", "amountUsd is required.");
     const amountMicros = parseDollars("amountUsd", amountUsd);
@@ -109,9 +109,18 @@ export class BillingResource {
     return (await this.#bodies([row], collectionOf(kind)))[0]!;
   }
 
-  async listTransactions(principal: Principal, accountId: string, collection: Collection, query: ListQuery) {
+  async listTransactions(
+    principal: Principal,
+    accountId: string,
+    collection: TransactionCollection,
+    query: ListQuery,
+  ) {
     await this.#account(principal, accountId);
-    const page = await this.#deps.billing.listTransactions(query, accountId, COLLECTIONS[collection]);
+    const page = await this.#deps.billing.listTransactions(
+      query,
+      accountId,
+      TRANSACTION_COLLECTIONS[collection],
+    );
     return {
       [collection]: await this.#bodies(page.rows, collection),
       nextPageToken: page.nextPageToken,
@@ -122,11 +131,11 @@ export class BillingResource {
   async getTransaction(
     principal: Principal,
     accountId: string,
-    collection: Collection,
+    collection: TransactionCollection,
     id: string,
   ): Promise<TransactionBody> {
     await this.#account(principal, accountId);
-    const row = await this.#deps.billing.getTransaction(accountId, id, COLLECTIONS[collection]);
+    const row = await this.#deps.billing.getTransaction(accountId, id, TRANSACTION_COLLECTIONS[collection]);
     if (row === null) throw notFound(`accounts/${accountId}/${collection}/${id}`);
     return (await this.#bodies([row], collection))[0]!;
   }
@@ -141,7 +150,7 @@ export class BillingResource {
     await this.#account(principal, accountId);
     const invoice = await this.#deps.billing.getInvoice(accountId, id);
     if (invoice === null) throw notFound(`Invoice accounts/${accountId}/invoices/${id}`);
-    return { ...toInvoice(invoice), lines: invoice.lines.map(toLine) };
+    return { ...toInvoice(invoice), lines: invoice.lines.map(toInvoiceLine) };
   }
 
   /** For admins of the account. @throws AppError NOT_FOUND, FORBIDDEN. */
@@ -150,7 +159,10 @@ export class BillingResource {
     return this.#deps.accounts.get(principal, accountId);
   }
 
-  async #bodies(rows: readonly TransactionRow[], collection: Collection): Promise<TransactionBody[]> {
+  async #bodies(
+    rows: readonly TransactionRow[],
+    collection: TransactionCollection,
+  ): Promise<TransactionBody[]> {
     const entries = await this.#deps.billing.entries(rows.map(({ id }) => id));
     return rows.map((row) => toTransaction(row, entries.get(row.id) ?? [], collection));
   }
@@ -178,11 +190,11 @@ export function spendQuota(billing: Billing) {
   };
 }
 
-function onlyOperator({ isOperator }: Principal): void {
+function requireOperator({ isOperator }: Principal): void {
   if (!isOperator) throw new AppError("FORBIDDEN", "Only the operator of the platform books money.");
 }
 
-function collectionOf(kind: LedgerEntryInput["kind"]): Collection {
+function collectionOf(kind: LedgerEntryInput["kind"]): TransactionCollection {
   if (kind === "payment") return "payments";
   return kind === "adjustment" ? "adjustments" : "credits";
 }
@@ -190,7 +202,7 @@ function collectionOf(kind: LedgerEntryInput["kind"]): Collection {
 function toTransaction(
   row: TransactionRow,
   entries: readonly LedgerEntry[],
-  collection: Collection,
+  collection: TransactionCollection,
 ): TransactionBody {
   const of = (name: LedgerEntry["ledgerAccount"]): bigint => {
     const micros = entries.find(({ ledgerAccount }) => ledgerAccount === name)?.micros ?? 0n;
@@ -221,7 +233,7 @@ function toInvoice(invoice: Invoice): InvoiceBody {
   };
 }
 
-function toLine({ month, startTime, endTime, micros, ...what }: InvoiceLine) {
+function toInvoiceLine({ month, startTime, endTime, micros, ...what }: InvoiceLine) {
   return {
     ...what,
     month: month.toISOString(),
