@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../lib/errors.ts";
-import { authorize, canSee, type Principal, type Right, ROLES, visibility } from "./principal.ts";
+import { authorize, canSee, type Permission, type Principal, ROLES, visibility } from "./principal.ts";
 
 function principal(changes: Partial<Principal> = {}): Principal {
   return { accountId: "acme", keyId: "k", userId: "alice", role: "user", isOperator: false, ...changes };
@@ -17,7 +17,7 @@ function refusal(check: () => void): string | null {
   }
 }
 
-const RIGHTS: readonly Right[] = ["read", "write", "admin", "inference"];
+const RIGHTS: readonly Permission[] = ["read", "write", "admin", "inference"];
 
 describe("rights", () => {
   test("each role has exactly its rights", () => {

@@ -28,9 +28,9 @@ declare module "../../platform/http/resources.ts" {
 }
 
 /** `read` and `write` resources, `admin`ister users and other people's keys, run `inference`. */
-export type Right = "read" | "write" | "admin" | "inference";
+export type Permission = "read" | "write" | "admin" | "inference";
 
-const RIGHTS: Readonly<Record<Role, readonly Right[]>> = {
+const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   admin: ["read", "write", "admin", "inference"],
   user: ["read", "write", "inference"],
   contributor: ["read", "write", "inference"],
@@ -48,7 +48,7 @@ const RIGHTS: Readonly<Record<Role, readonly Right[]>> = {
 export function authorize(
   principal: Principal,
   accountId: string,
-  right: Right,
+  right: Permission,
   what: string,
   createdBy?: string | null,
 ): void {
@@ -57,7 +57,7 @@ export function authorize(
     throw new AppError("FORBIDDEN", `The account ${LIBRARY_ACCOUNT} is read-only.`);
   }
   if (principal.accountId !== accountId) throw notFound(what);
-  if (!RIGHTS[principal.role].includes(right)) {
+  if (!ROLE_PERMISSIONS[principal.role].includes(right)) {
     throw new AppError("FORBIDDEN", `The role ${principal.role} does not allow this.`);
   }
   if (principal.role === "contributor" && createdBy !== undefined && createdBy !== principal.userId) {
@@ -77,7 +77,7 @@ export function visibility(principal: Principal, accountId: string): "all" | "pu
 
 /** Administers users and keys, other people's included. */
 export function isAdmin(principal: Principal): boolean {
-  return principal.isOperator || RIGHTS[principal.role].includes("admin");
+  return principal.isOperator || ROLE_PERMISSIONS[principal.role].includes("admin");
 }
 
 /** The one answer for what doesn't exist and for what may not be seen. */

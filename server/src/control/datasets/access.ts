@@ -1,7 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import type { Blobs } from "../../platform/blobs/blobs.ts";
-import { authorize, notFound, type Principal, type Right } from "../accounts/service.ts";
+import { authorize, notFound, type Permission, type Principal } from "../accounts/service.ts";
 import { datasetTitle } from "./names.ts";
 import type { RowCheckPool } from "./rows/row-check-pool.ts";
 import type { DatasetRow, DatasetStore } from "./store.ts";
@@ -24,7 +24,7 @@ export async function getAuthorizedDataset(
   principal: Principal,
   accountId: string,
   id: string,
-  right: Right,
+  right: Permission,
 ): Promise<DatasetRow> {
   const title = datasetTitle(accountId, id);
   authorize(principal, accountId, right, title);

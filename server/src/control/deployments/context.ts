@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import { authorize, notFound, type Principal, type Right } from "../accounts/service.ts";
+import { authorize, notFound, type Permission, type Principal } from "../accounts/service.ts";
 import type { DirectRouteKeys } from "./direct-route.ts";
 import type { ModelSource, RunnerFor, SizeCheck } from "./model-fit.ts";
 import { titleOf } from "./names.ts";
@@ -32,7 +32,7 @@ export async function findDeployment(
   principal: Principal,
   accountId: string,
   id: string,
-  right: Right,
+  right: Permission,
 ): Promise<DeploymentRow> {
   const title = titleOf(accountId, id);
   authorize(principal, accountId, right, title);
