@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { NotificationSettings } from "./notifications.ts";
+import { NotificationSettings } from "./notification-settings.ts";
 import { ACCOUNT_TYPES, SUSPEND_STATES } from "./table.ts";
 
 const readOnly = { readOnly: true } as const;

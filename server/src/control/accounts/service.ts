@@ -6,7 +6,7 @@ import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { checkEmail, idFromEmail } from "./email.ts";
-import { readThresholds, showThresholds } from "./notifications.ts";
+import { formatThresholds, parseThresholds } from "./notification-settings.ts";
 import { authorize, canSee, LIBRARY_ACCOUNT, notFound, type Principal } from "./principal.ts";
 import { type Account, AccountBody } from "./schema.ts";
 import { type AccountRow, accountStore } from "./store.ts";
@@ -74,7 +74,7 @@ export function createAccounts(deps: {
 
   async function insert(id: string, body: AccountBody): Promise<boolean> {
     const now = new Date(deps.clock.now());
-    return store.insertIfAbsent({ id, ...fieldsOf(body), createTime: now, updateTime: now });
+    return store.insertIfAbsent({ id, ...parseFields(body), createTime: now, updateTime: now });
   }
 
   async function find(id: string): Promise<Account> {
@@ -97,8 +97,8 @@ export function createAccounts(deps: {
       if (!principal.isOperator) {
         throw new AppError("FORBIDDEN", "Only the operator of the platform makes accounts.");
       }
-      const { email } = fieldsOf(body);
-      checkEmailGiven(email);
+      const { email } = parseFields(body);
+      requireEmail(email);
       if (accountId !== undefined) {
         checkNewId("accountId", accountId);
         if (await insert(accountId, body)) return find(accountId);
@@ -115,9 +115,9 @@ export function createAccounts(deps: {
       authorize(principal, accountId, "admin", title);
       const paths = updatePaths(updateMask, body, AccountBody);
       const row = await store.change(accountId, (before) => {
-        const fields = fieldsOf(mergePatch(toAccount(before) as AccountBody, body, paths));
+        const fields = parseFields(mergePatch(toAccount(before) as AccountBody, body, paths));
         // The platform's own accounts have no address.
-        if (fields.email !== before.email) checkEmailGiven(fields.email);
+        if (fields.email !== before.email) requireEmail(fields.email);
         const next = { ...before, ...fields, updateTime: new Date(deps.clock.now()) };
         if (next.accountType !== before.accountType && !principal.isOperator) {
           throw new AppError("FORBIDDEN", "Only the operator of the platform changes accountType.");
@@ -146,18 +146,18 @@ export function createAccounts(deps: {
 }
 
 /** What a client may set. @throws AppError BAD_REQUEST naming the field. */
-function fieldsOf({
+function parseFields({
   displayName = "",
   email = "",
   accountType = "DEVELOPER",
   notificationSettings = {},
 }: AccountBody) {
   checkDisplayName("displayName", displayName);
-  const spendThresholdsMicros = readThresholds(notificationSettings);
+  const spendThresholdsMicros = parseThresholds(notificationSettings);
   return { displayName, email, accountType, spendThresholdsMicros };
 }
 
-function checkEmailGiven(email: string): void {
+function requireEmail(email: string): void {
   if (email === "") throw badRequest("email", "email is required.");
   checkEmail("email", email);
 }
@@ -175,6 +175,6 @@ function toAccount(row: AccountRow): Account {
     updateTime: row.updateTime.toISOString(),
     ...(row.spendThresholdsMicros.length === 0
       ? {}
-      : { notificationSettings: showThresholds(row.spendThresholdsMicros) }),
+      : { notificationSettings: formatThresholds(row.spendThresholdsMicros) }),
   };
 }

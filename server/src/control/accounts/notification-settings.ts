@@ -20,7 +20,7 @@ export const NotificationSettings = Type.Object({
 export type NotificationSettings = Static<typeof NotificationSettings>;
 
 /** Micro-dollars, in order. @throws AppError BAD_REQUEST naming the field. */
-export function readThresholds({ monthlySpendThresholds = [] }: NotificationSettings): bigint[] {
+export function parseThresholds({ monthlySpendThresholds = [] }: NotificationSettings): bigint[] {
   const field = "notificationSettings.monthlySpendThresholds";
   if (monthlySpendThresholds.length > MAX_THRESHOLDS) {
     throw badRequest(field, `${field} holds more than ${MAX_THRESHOLDS} amounts.`);
@@ -29,7 +29,7 @@ export function readThresholds({ monthlySpendThresholds = [] }: NotificationSett
   return [...new Set(micros)].sort((a, b) => (a < b ? -1 : 1));
 }
 
-export function showThresholds(micros: readonly bigint[]): NotificationSettings {
+export function formatThresholds(micros: readonly bigint[]): NotificationSettings {
   return {
     monthlySpendThresholds: micros.map((one) => ({
       currencyCode: "USD",
