@@ -14,7 +14,7 @@ export interface UserFields {
 }
 
 /** The given id, or one that the email address suggests. @throws AppError BAD_REQUEST. */
-export function idOfNew(userId: string | undefined, body: UserBody): string {
+export function newUserId(userId: string | undefined, body: UserBody): string {
   if (userId !== undefined) {
     checkNewId("userId", userId);
     return userId;
@@ -26,19 +26,19 @@ export function idOfNew(userId: string | undefined, body: UserBody): string {
 }
 
 /** A machine gets an address that no mail reaches, so that its keys can be told apart. @throws AppError BAD_REQUEST. */
-export function fieldsOfNew(accountId: string, userId: string, body: UserBody): UserFields {
-  const fields = checked(body);
+export function parseFields(accountId: string, userId: string, body: UserBody): UserFields {
+  const fields = validatedFields(body);
   const needsAddress = fields.serviceAccount && fields.email === "";
   return needsAddress ? { ...fields, email: `${userId}@${accountId}.service-account.invalid` } : fields;
 }
 
 /** @throws AppError BAD_REQUEST. */
-export function patchedFields(current: UserFields, body: UserBody, paths: readonly string[]): UserFields {
+export function applyPatch(current: UserFields, body: UserBody, paths: readonly string[]): UserFields {
   const { displayName, email, role, serviceAccount } = current;
-  return checked(mergePatch<UserBody>({ displayName, email, role, serviceAccount }, body, paths));
+  return validatedFields(mergePatch<UserBody>({ displayName, email, role, serviceAccount }, body, paths));
 }
 
-function checked(body: UserBody): UserFields {
+function validatedFields(body: UserBody): UserFields {
   const { displayName = "", email = "", serviceAccount = false } = body;
   checkDisplayName("displayName", displayName);
   if (email !== "") checkEmail("email", email);

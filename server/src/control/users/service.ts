@@ -5,10 +5,10 @@ import { randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { type Accounts, authorize, notFound, type Principal } from "../accounts/service.ts";
-import { fieldsOfNew, idOfNew, patchedFields } from "./fields.ts";
+import { applyPatch, newUserId, parseFields } from "./fields.ts";
 import { createMembers, type Members, newUserRow } from "./members.ts";
 import { type User, UserBody } from "./schema.ts";
-import { type Change, type UserRow, userStore } from "./store.ts";
+import { type UserChange, type UserRow, userStore } from "./store.ts";
 
 export type { Member } from "./members.ts";
 export type { User } from "./schema.ts";
@@ -78,7 +78,7 @@ export function createUsers(deps: {
     }
   }
 
-  async function change(accountId: string, userId: string, apply: Change): Promise<void> {
+  async function change(accountId: string, userId: string, apply: UserChange): Promise<void> {
     const result = await store.change(accountId, userId, apply);
     if (result === "missing") throw notFound(titleOf(accountId, userId));
     if (result === "email taken") throw emailTaken();
@@ -95,12 +95,12 @@ export function createUsers(deps: {
       if ((await store.count(accountId)) >= MAX_USERS_PER_ACCOUNT) {
         throw new AppError("FAILED_PRECONDITION", `An account has at most ${MAX_USERS_PER_ACCOUNT} users.`);
       }
-      const id = idOfNew(userId, body);
+      const id = newUserId(userId, body);
       const wanted = newUserRow(clock, {
         accountId,
         id,
         isOperator: false,
-        ...fieldsOfNew(accountId, id, body),
+        ...parseFields(accountId, id, body),
       });
       const row = await insert(wanted, userId !== undefined);
       await changed();
@@ -119,8 +119,8 @@ export function createUsers(deps: {
         paths.every((path) => path === "displayName");
       authorize(principal, accountId, isOwnName ? "read" : "admin", titleOf(accountId, userId));
       await change(accountId, userId, (row, admins) => {
-        const next = { ...row, ...patchedFields(row, body, paths), updateTime: new Date(clock.now()) };
-        if (!isOwnName) guard(principal, row, next, admins);
+        const next = { ...row, ...applyPatch(row, body, paths), updateTime: new Date(clock.now()) };
+        if (!isOwnName) checkUserChange(principal, row, next, admins);
         return next;
       });
       return get(principal, accountId, userId);
@@ -128,7 +128,7 @@ export function createUsers(deps: {
     async delete(principal, accountId, userId) {
       authorize(principal, accountId, "admin", titleOf(accountId, userId));
       await change(accountId, userId, (row, admins) => {
-        guard(principal, row, null, admins);
+        checkUserChange(principal, row, null, admins);
         return null;
       });
     },
@@ -139,7 +139,12 @@ export function createUsers(deps: {
 }
 
 /** What may not happen to a user; looked at while nobody else changes the account's admins. */
-function guard(principal: Principal, row: UserRow, next: UserRow | null, admins: readonly string[]): void {
+function checkUserChange(
+  principal: Principal,
+  row: UserRow,
+  next: UserRow | null,
+  admins: readonly string[],
+): void {
   // Somebody else may have taken the role from who asks, a moment ago.
   if (!principal.isOperator && !admins.includes(principal.userId)) {
     throw new AppError("FORBIDDEN", "Only admins manage users.");

@@ -9,9 +9,9 @@ export type UserRow = typeof users.$inferSelect;
 const announce = sql`select pg_notify(${PRINCIPALS_CHANNEL}, '')`;
 const UNIQUE_VIOLATION = "23505";
 
-export type Change = (row: UserRow, admins: readonly string[]) => UserRow | null;
+export type UserChange = (row: UserRow, admins: readonly string[]) => UserRow | null;
 /** "email taken": another user of the account has the new address. */
-export type ChangeResult = "done" | "missing" | "email taken";
+export type UserChangeResult = "done" | "missing" | "email taken";
 
 export interface UserStore {
   get(accountId: string, id: string): Promise<UserRow | null>;
@@ -27,7 +27,7 @@ export interface UserStore {
    * Puts what `change` makes of the row in its place, or deletes it when that is null. `admins` are the ids of the
    * account's admins; no other change of them comes in between. `change` may throw.
    */
-  change(accountId: string, id: string, change: Change): Promise<ChangeResult>;
+  change(accountId: string, id: string, change: UserChange): Promise<UserChangeResult>;
 }
 
 export function userStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): UserStore {
@@ -93,8 +93,8 @@ async function changeUser(
   db: Database["db"],
   accountId: string,
   id: string,
-  change: Change,
-): Promise<ChangeResult> {
+  change: UserChange,
+): Promise<UserChangeResult> {
   try {
     return await db.transaction(async (tx) => {
       // In one order for everybody, so that two changes wait for each other instead of locking up.
