@@ -12,7 +12,7 @@ export interface KeyringEntry {
 }
 
 /** When a key was last used. */
-export interface KeyUse {
+export interface KeyLastUsed {
   keyId: string;
   usedAtMs: number;
 }
@@ -82,8 +82,8 @@ export class Keyring {
   }
 
   /** The keys used since the last call. */
-  takeUses(): KeyUse[] {
-    const uses: KeyUse[] = [];
+  takeLastUsed(): KeyLastUsed[] {
+    const uses: KeyLastUsed[] = [];
     for (const entry of this.#entries.values()) {
       if (entry.usedAtMs === 0) continue;
       uses.push({ keyId: entry.principal.keyId, usedAtMs: entry.usedAtMs });

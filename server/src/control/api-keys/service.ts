@@ -8,10 +8,10 @@ import { PRINCIPALS_CHANNEL, type Principal } from "../accounts/service.ts";
 import type { Users } from "../users/service.ts";
 import { type BootstrapOptions, type BootstrapResult, bootstrapKey } from "./bootstrap.ts";
 import { Keyring } from "./keyring.ts";
+import { trackLastUsed } from "./last-used-tracker.ts";
 import { keyResources } from "./resource.ts";
 import type { ApiKey, ApiKeyBody, UpdateApiKeyBody } from "./schema.ts";
 import { type ApiKeyStore, apiKeyStore } from "./store.ts";
-import { recordUses } from "./uses.ts";
 
 export type { Principal } from "../accounts/service.ts";
 
@@ -81,7 +81,7 @@ export async function createApiKeys(deps: {
   await snapshot.refresh();
   users.onChange(snapshot.refresh);
   const unlisten = await database.listen(PRINCIPALS_CHANNEL, snapshot.refreshInBackground);
-  const uses = recordUses(keyring, store, clock, log);
+  const uses = trackLastUsed(keyring, store, clock, log);
   const resourceDeps = { store, users, clock, digestOf: keyring.digestOf, refresh: snapshot.refresh };
 
   return {

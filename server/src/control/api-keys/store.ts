@@ -2,7 +2,7 @@ import { and, eq, inArray, isNull, not, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { PRINCIPALS_CHANNEL } from "../accounts/service.ts";
-import type { KeyUse } from "./keyring.ts";
+import type { KeyLastUsed } from "./keyring.ts";
 import { apiKeys } from "./table.ts";
 
 export type ApiKeyRow = typeof apiKeys.$inferSelect;
@@ -31,7 +31,7 @@ export interface ApiKeyStore {
   /** False when the account has no such key, or it is deleted already. */
   delete(accountId: string, id: string, deleteTime: Date): Promise<boolean>;
   /** Later uses that are known already stay. */
-  recordUses(uses: readonly KeyUse[]): Promise<void>;
+  recordLastUsed(uses: readonly KeyLastUsed[]): Promise<void>;
 }
 
 export function apiKeyStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): ApiKeyStore {
@@ -111,7 +111,7 @@ export function apiKeyStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
         if (changed.length === 1) await tx.execute(announce);
         return changed.length === 1;
       }),
-    async recordUses(uses) {
+    async recordLastUsed(uses) {
       const values = JSON.stringify(uses.map(({ keyId, usedAtMs }) => [keyId, usedAtMs]));
       await db.execute(sql`
         update ${apiKeys} set last_used_time = greatest(last_used_time, to_timestamp((used->>1)::numeric / 1000))

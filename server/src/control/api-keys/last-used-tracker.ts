@@ -3,10 +3,10 @@ import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ApiKeyStore } from "./store.ts";
 
-const RECORD_USES_MS = 60_000;
+const RECORD_INTERVAL_MS = 60_000;
 
 /** Writes down which keys were used, once a minute and at the end. */
-export function recordUses(
+export function trackLastUsed(
   keyring: Keyring,
   store: ApiKeyStore,
   clock: Clock,
@@ -14,14 +14,14 @@ export function recordUses(
 ): { stop(): Promise<void> } {
   let cancel = (): void => {};
   async function record(): Promise<void> {
-    const uses = keyring.takeUses();
+    const uses = keyring.takeLastUsed();
     if (uses.length === 0) return;
-    await store.recordUses(uses).catch((err: unknown) => {
+    await store.recordLastUsed(uses).catch((err: unknown) => {
       log.warn({ err }, "the last uses of API keys could not be written down");
     });
   }
   function schedule(): void {
-    cancel = clock.after(RECORD_USES_MS, () => {
+    cancel = clock.after(RECORD_INTERVAL_MS, () => {
       void record();
       schedule();
     });
