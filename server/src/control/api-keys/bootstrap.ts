@@ -1,8 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
 import { newApiKey } from "../../lib/ids.ts";
 import type { Users } from "../users/service.ts";
+import { newKeyRow } from "./fields.ts";
 import { readKeyFile, writeKeyFile } from "./key-file.ts";
-import { newKeyRow } from "./new-key.ts";
 import type { ApiKeyStore } from "./store.ts";
 
 export interface BootstrapOptions {

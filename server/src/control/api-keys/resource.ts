@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { newApiKey } from "../../lib/ids.ts";
 import { authorize, isAdmin, notFound, type Principal } from "../accounts/service.ts";
 import type { Users } from "../users/service.ts";
-import { newKeyRow, patchedKeyRow } from "./new-key.ts";
+import { applyPatch, newKeyRow } from "./fields.ts";
 import type { ApiKey } from "./schema.ts";
 import type { ApiKeys } from "./service.ts";
 import type { ApiKeyRow, ApiKeyStore } from "./store.ts";
@@ -81,7 +81,7 @@ export function keyResources(
     async update(principal, accountId, userId, keyId, body, updateMask) {
       const { userId: owner } = await changeable(principal, accountId, userId, keyId);
       const row = await store.change(accountId, keyId, (current) =>
-        patchedKeyRow(current, body, updateMask, clock.now()),
+        applyPatch(current, body, updateMask, clock.now()),
       );
       if (row === null) throw notFound("API key");
       await deps.refresh();

@@ -19,7 +19,7 @@ export function newKeyRow(
     id: uuidv7Hex(nowMs),
     accountId: key.accountId,
     userId: key.userId,
-    ...givenFields(body, "apiKey.", nowMs),
+    ...parseFields(body, "apiKey.", nowMs),
     prefix: key.text.slice(0, PREFIX_CHARS),
     digest: key.digest,
     createTime: new Date(nowMs),
@@ -29,7 +29,7 @@ export function newKeyRow(
 }
 
 /** What clients say of a key. @param at what the fields' names begin with in refusals */
-function givenFields(body: UpdateApiKeyBody, at: string, nowMs: number) {
+function parseFields(body: UpdateApiKeyBody, at: string, nowMs: number) {
   const { annotations = {}, expireTime, disabled = false } = body;
   const displayName = body.displayName || DEFAULT_NAME;
   checkDisplayName(`${at}displayName`, displayName);
@@ -39,7 +39,7 @@ function givenFields(body: UpdateApiKeyBody, at: string, nowMs: number) {
 }
 
 /** The row as a PATCH makes it. @throws AppError BAD_REQUEST naming the field. */
-export function patchedKeyRow(
+export function applyPatch(
   row: ApiKeyRow,
   body: UpdateApiKeyBody,
   updateMask: string | undefined,
@@ -51,10 +51,10 @@ export function patchedKeyRow(
     ...(expireTime === null ? {} : { expireTime: expireTime.toISOString() }),
   };
   const next = mergePatch<UpdateApiKeyBody>(current, body, updatePaths(updateMask, body, UpdateApiKeyBody));
-  if (next.expireTime !== current.expireTime) return { ...row, ...givenFields(next, "", nowMs) };
+  if (next.expireTime !== current.expireTime) return { ...row, ...parseFields(next, "", nowMs) };
   // One that has expired can be renamed all the same.
   const { expireTime: _, ...others } = next;
-  return { ...row, ...givenFields(others, "", nowMs), expireTime };
+  return { ...row, ...parseFields(others, "", nowMs), expireTime };
 }
 
 function expireTimeOf(field: string, text: string, nowMs: number): Date {
