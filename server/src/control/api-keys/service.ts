@@ -9,9 +9,9 @@ import type { Users } from "../users/service.ts";
 import { type BootstrapOptions, type BootstrapResult, bootstrapKey } from "./bootstrap.ts";
 import { Keyring } from "./keyring.ts";
 import { trackLastUsed } from "./last-used-tracker.ts";
-import { keyResources } from "./resource.ts";
 import type { ApiKey, ApiKeyBody, UpdateApiKeyBody } from "./schema.ts";
 import { type ApiKeyStore, apiKeyStore } from "./store.ts";
+import { apiKeyResource } from "./view.ts";
 
 export type { Principal } from "../accounts/service.ts";
 
@@ -88,7 +88,7 @@ export async function createApiKeys(deps: {
     authenticate: (authorization) => keyring.authenticate(authorization),
     existing: store.existing,
     bootstrap: (options) => bootstrapKey(options, resourceDeps),
-    ...keyResources(resourceDeps),
+    ...apiKeyResource(resourceDeps),
     async close() {
       snapshot.stop();
       await uses.stop();

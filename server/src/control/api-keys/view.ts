@@ -11,7 +11,7 @@ import type { ApiKeyRow, ApiKeyStore } from "./store.ts";
 /** Keys are kept in the memory of every process. */
 const MAX_KEYS_PER_ACCOUNT = 10_000;
 
-interface ResourceDeps {
+interface ApiKeyResourceDeps {
   store: ApiKeyStore;
   users: Pick<Users, "find" | "emailsOf">;
   clock: Clock;
@@ -20,8 +20,8 @@ interface ResourceDeps {
 }
 
 /** Keys as a resource. */
-export function keyResources(
-  deps: ResourceDeps,
+export function apiKeyResource(
+  deps: ApiKeyResourceDeps,
 ): Pick<ApiKeys, "create" | "list" | "get" | "update" | "delete"> {
   const { store, users, clock } = deps;
 
@@ -38,16 +38,16 @@ export function keyResources(
     keyId: string,
   ): Promise<ApiKeyRow> {
     const row = await visibleKey(store, principal, accountId, userId, keyId);
-    reach(principal, accountId, row.userId);
-    if (await isOperators(accountId, row.userId)) operatorAlone(principal);
+    authorizeKeyAccess(principal, accountId, row.userId);
+    if (await isOperators(accountId, row.userId)) requireOperator(principal);
     return row;
   }
 
   return {
     async create(principal, accountId, userId, body) {
-      const owner = userId ?? ownId(principal, accountId);
-      reach(principal, accountId, owner);
-      if (await isOperators(accountId, owner)) operatorAlone(principal);
+      const owner = userId ?? ownUserId(principal, accountId);
+      authorizeKeyAccess(principal, accountId, owner);
+      if (await isOperators(accountId, owner)) requireOperator(principal);
       if ((await store.count(accountId)) >= MAX_KEYS_PER_ACCOUNT) {
         throw new AppError("FAILED_PRECONDITION", `An account has at most ${MAX_KEYS_PER_ACCOUNT} API keys.`);
       }
@@ -63,7 +63,7 @@ export function keyResources(
     async list(principal, accountId, userId, query) {
       authorize(principal, accountId, "inference", `Account accounts/${accountId}`);
       if (userId !== null) {
-        reach(principal, accountId, userId);
+        authorizeKeyAccess(principal, accountId, userId);
         await isOperators(accountId, userId);
       }
       const owner = userId ?? (isAdmin(principal) ? null : principal.userId);
@@ -112,7 +112,7 @@ async function visibleKey(
 }
 
 /** One's own keys are everybody's business, other people's an admin's. */
-function reach(principal: Principal, accountId: string, userId: string): void {
+function authorizeKeyAccess(principal: Principal, accountId: string, userId: string): void {
   const right = isOwn(principal, { accountId, userId }) ? "inference" : "admin";
   authorize(principal, accountId, right, titleOf(accountId, userId));
 }
@@ -124,7 +124,7 @@ function isOwn(
   return principal.accountId === accountId && principal.userId === userId;
 }
 
-function ownId(principal: Principal, accountId: string): string {
+function ownUserId(principal: Principal, accountId: string): string {
   authorize(principal, accountId, "inference", `Account accounts/${accountId}`);
   if (principal.accountId === accountId) return principal.userId;
   throw new AppError(
@@ -134,7 +134,7 @@ function ownId(principal: Principal, accountId: string): string {
 }
 
 /** An admin could make a key that does more than their own, or lock the operator out. */
-function operatorAlone(principal: Principal): void {
+function requireOperator(principal: Principal): void {
   if (principal.isOperator) return;
   throw new AppError("FORBIDDEN", "Only the operator of the platform handles the operator's keys.");
 }
