@@ -17,7 +17,7 @@ export interface KeyLastUsed {
   usedAtMs: number;
 }
 
-interface Entry {
+interface LoadedKey {
   digest: Buffer;
   principal: Principal;
   /** Usable while the clock is below it. */
@@ -27,10 +27,10 @@ interface Entry {
 }
 
 /** `Authorization` headers whose key was found, remembered until the keys change: the digest costs more than the rest. */
-const MAX_REMEMBERED = 1_024;
+const MAX_CACHED_AUTHORIZATIONS = 1_024;
 /** Longer than any key we accept; what is longer isn't worth the hashing. */
 const MAX_KEY_CHARS = 256;
-const NOBODY: Entry = {
+const NOBODY: LoadedKey = {
   digest: Buffer.alloc(32),
   principal: { accountId: "", keyId: "", userId: "", role: "inference-user", isOperator: false },
   usableUntilMs: Number.NEGATIVE_INFINITY,
@@ -42,8 +42,8 @@ export class Keyring {
   readonly #pepper: KeyObject;
   readonly #clock: Clock;
   readonly #presented = Buffer.alloc(32);
-  readonly #remembered = new Map<string, Entry>();
-  #entries = new Map<string, Entry>();
+  readonly #authorizationCache = new Map<string, LoadedKey>();
+  #entries = new Map<string, LoadedKey>();
 
   constructor(pepper: Buffer, clock: Clock) {
     this.#pepper = createSecretKey(pepper);
@@ -55,7 +55,7 @@ export class Keyring {
 
   /** Takes the place of all keys known so far. */
   replace(entries: readonly KeyringEntry[]): void {
-    const next = new Map<string, Entry>();
+    const next = new Map<string, LoadedKey>();
     for (const { digest, principal, expiresAtMs } of entries) {
       const bytes = Buffer.from(digest, "hex");
       const name = bytes.toString("latin1");
@@ -67,12 +67,12 @@ export class Keyring {
       });
     }
     this.#entries = next;
-    this.#remembered.clear();
+    this.#authorizationCache.clear();
   }
 
   /** @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, deleted or expired. */
   authenticate(authorization: string | undefined): Principal {
-    const entry = this.#remembered.get(authorization as string) ?? this.#find(authorization);
+    const entry = this.#authorizationCache.get(authorization as string) ?? this.#find(authorization);
     const nowMs = this.#clock.now();
     if (nowMs < entry.usableUntilMs) {
       entry.usedAtMs = nowMs;
@@ -92,14 +92,14 @@ export class Keyring {
     return uses;
   }
 
-  #find(authorization: string | undefined): Entry {
+  #find(authorization: string | undefined): LoadedKey {
     const digest = this.#hmac(bearerToken(authorization));
     const entry = this.#entries.get(digest) ?? NOBODY;
     this.#presented.write(digest, "latin1");
     // The lookup's time depends on the digest, which nobody without the pepper can steer; the comparison's doesn't.
     if (!timingSafeEqual(this.#presented, entry.digest)) return NOBODY;
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(authorization as string, entry);
+    if (this.#authorizationCache.size >= MAX_CACHED_AUTHORIZATIONS) this.#authorizationCache.clear();
+    this.#authorizationCache.set(authorization as string, entry);
     return entry;
   }
 
