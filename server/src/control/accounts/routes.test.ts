@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 
 const ACCOUNTS = "/v1/accounts";
 
 let t: Tenants;
-let admin: Someone;
+let admin: TestUser;
 
 beforeAll(async () => {
   t = await startTenants();
-  admin = await t.someone("acme", "root", "admin");
-  await t.someone("evil", "mallory", "admin");
+  admin = await t.addUser("acme", "root", "admin");
+  await t.addUser("evil", "mallory", "admin");
 });
 afterAll(() => t.close());
 
@@ -91,7 +91,7 @@ describe("creating", () => {
   });
 
   test("nobody else makes accounts, not even an admin of the operator's account", async () => {
-    const deputy = await t.someone("local", "deputy", "admin");
+    const deputy = await t.addUser("local", "deputy", "admin");
     for (const who of [admin, deputy]) {
       const reply = await t.call(who.key, "POST", `${ACCOUNTS}?accountId=mine`, { email: "a@b.example" });
       expect([reply.status, reply.json.code]).toEqual([403, 7]);
@@ -133,7 +133,7 @@ describe("creating", () => {
 });
 
 describe("changing", () => {
-  const change = (who: Someone, body: unknown, account = "acme", mask = "") =>
+  const change = (who: TestUser, body: unknown, account = "acme", mask = "") =>
     t.call(who.key, "PATCH", `${ACCOUNTS}/${account}?updateMask=${mask}`, body);
 
   test("admins set name, address and what spending they hear of; the rest stays, and a mask takes it back", async () => {
@@ -154,7 +154,7 @@ describe("changing", () => {
   });
 
   test("is for admins, of the type for the operator, and what only the platform sets stays", async () => {
-    const member = await t.someone("acme", "bob", "user");
+    const member = await t.addUser("acme", "bob", "user");
     expect((await change(member, { displayName: "x" })).status).toBe(403);
     expect((await change(admin, { accountType: "ENTERPRISE" })).status).toBe(403);
     expect((await change(t.operator, { accountType: "ENTERPRISE" })).json.accountType).toBe("ENTERPRISE");

@@ -1,27 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newApiKey } from "../../lib/ids.ts";
-import { type Someone, startTenants, type Tenants } from "./testing.ts";
+import { startTenants, type Tenants, type TestUser } from "./testing.ts";
 
 const KEYS = "/v1/accounts/acme/apiKeys";
 const ofUser = (userId: string) => `/v1/accounts/acme/users/${userId}/apiKeys`;
 
 let t: Tenants;
-let admin: Someone;
-let alice: Someone;
-let bob: Someone;
-let mallory: Someone;
+let admin: TestUser;
+let alice: TestUser;
+let bob: TestUser;
+let mallory: TestUser;
 
 beforeAll(async () => {
   t = await startTenants();
-  admin = await t.someone("acme", "root", "admin");
-  alice = await t.someone("acme", "alice", "user");
-  bob = await t.someone("acme", "bob", "inference-user");
-  mallory = await t.someone("evil", "mallory", "admin");
+  admin = await t.addUser("acme", "root", "admin");
+  alice = await t.addUser("acme", "alice", "user");
+  bob = await t.addUser("acme", "bob", "inference-user");
+  mallory = await t.addUser("evil", "mallory", "admin");
 });
 afterAll(() => t.close());
 
 async function make(
-  who: Someone,
+  who: TestUser,
   path: string,
   apiKey: object = {},
 ): Promise<{ keyId: string; key: string }> {
@@ -213,7 +213,7 @@ describe("whose keys", () => {
   });
 
   test("an admin of the operator's account gets no key of the operator and takes none away", async () => {
-    const deputy = await t.someone("local", "deputy", "admin");
+    const deputy = await t.addUser("local", "deputy", "admin");
     const operators = "/v1/accounts/local/users/operator/apiKeys";
     const { keyId } = t.operator.principal;
     expect((await t.call(deputy.key, "POST", operators, { apiKey: {} })).status).toBe(403);
@@ -255,7 +255,7 @@ describe("without a valid key", () => {
 });
 
 test("keys are listed page by page, newest first", async () => {
-  const carol = await t.someone("acme", "carol", "user");
+  const carol = await t.addUser("acme", "carol", "user");
   const made = [carol.principal.keyId];
   for (let i = 0; i < 4; i++) {
     t.clock.advance(1_000);

@@ -11,7 +11,7 @@ import { platformSecret } from "../../platform/db/secrets.ts";
 import { createAccounts } from "../accounts/service.ts";
 import { createUsers, type Users } from "../users/service.ts";
 import { type ApiKeys, createApiKeys } from "./service.ts";
-import { type Someone, startTenants, type Tenants } from "./testing.ts";
+import { startTenants, type Tenants, type TestUser } from "./testing.ts";
 
 interface Gateway {
   keys: ApiKeys;
@@ -21,7 +21,7 @@ interface Gateway {
 let t: Tenants;
 let clock: FakeClock;
 let folder: string;
-let alice: Someone;
+let alice: TestUser;
 const opened: { keys: ApiKeys; database: Database }[] = [];
 
 /** A process of its own as far as the database can tell: it shares no connection with the others. */
@@ -72,7 +72,7 @@ beforeAll(async () => {
   t = await startTenants();
   clock = t.clock;
   folder = mkdtempSync(join(tmpdir(), "hearth-keys-"));
-  alice = await t.someone("acme", "alice", "user");
+  alice = await t.addUser("acme", "alice", "user");
 });
 afterAll(async () => {
   for (const { keys, database } of opened) {
@@ -142,7 +142,7 @@ describe("several processes", () => {
 
   test("a role that one changes, and a user that one deletes, count at once there and soon elsewhere", async () => {
     const [one, two] = [await gateway(), await gateway()];
-    const { key } = await t.someone("acme", "zoe", "user");
+    const { key } = await t.addUser("acme", "zoe", "user");
     const roleIn = ({ keys }: Gateway) => keys.authenticate(`Bearer ${key}`).role;
     await eventually(() => accepts(one.keys, key) && accepts(two.keys, key));
     await one.users.update(t.operator.principal, "acme", "zoe", { role: "inference-user" }, undefined);
@@ -164,14 +164,14 @@ describe("several processes", () => {
   });
 
   test("a user that comes back under the same id gets none of the old keys", async () => {
-    const old = await t.someone("acme", "phoenix", "user");
+    const old = await t.addUser("acme", "phoenix", "user");
     await t.users.delete(t.operator.principal, "acme", "phoenix");
-    const fresh = await t.someone("acme", "phoenix", "admin");
+    const fresh = await t.addUser("acme", "phoenix", "admin");
     expect([accepts(t.keys, old.key), accepts(t.keys, fresh.key)]).toEqual([false, true]);
   });
 
   test("a key made while its user is deleted never works", async () => {
-    const { key } = await t.someone("acme", "racer", "user");
+    const { key } = await t.addUser("acme", "racer", "user");
     const principal = t.keys.authenticate(`Bearer ${key}`);
     const [made, gone] = await Promise.allSettled([
       t.keys.create(principal, "acme", null, {}),
@@ -256,8 +256,8 @@ describe("bootstrap", () => {
   });
 
   test("neither a key called bootstrap nor a user called operator makes an operator", async () => {
-    await t.someone("three", "operator", "admin");
-    const admin = await t.someone("three", "root", "admin");
+    await t.addUser("three", "operator", "admin");
+    const admin = await t.addUser("three", "root", "admin");
     const { key = "" } = await t.keys.create(admin.principal, "three", "operator", {
       displayName: "bootstrap",
     });

@@ -15,7 +15,7 @@ import { apiKeyRoutes } from "./routes.ts";
 import { type ApiKeys, createApiKeys } from "./service.ts";
 
 /** Somebody with a key. */
-export interface Someone {
+export interface TestUser {
   key: string;
   principal: Principal;
 }
@@ -29,9 +29,9 @@ export interface Tenants {
   users: Users;
   keys: ApiKeys;
   /** The user of the account `local` that runs the platform. */
-  operator: Someone;
+  operator: TestUser;
   /** A new user of the account, which is made when it doesn't exist. */
-  someone(accountId: string, userId: string, role: Role): Promise<Someone>;
+  addUser(accountId: string, userId: string, role: Role): Promise<TestUser>;
   /** One request with the key; null: without one. */
   call(key: string | null, method: string, path: string, body?: unknown, more?: SendOptions): Promise<Reply>;
   close(): Promise<void>;
@@ -54,7 +54,7 @@ export async function startTenants(
   await keys.bootstrap({ accountId: "local", apiKey, keyFile: "unused" });
   const operator = { key: apiKey, principal: keys.authenticate(`Bearer ${apiKey}`) };
 
-  async function someone(accountId: string, userId: string, role: Role): Promise<Someone> {
+  async function someone(accountId: string, userId: string, role: Role): Promise<TestUser> {
     await accounts.ensure(accountId);
     const email = `${userId}@${accountId}.example`;
     await users.create(operator.principal, accountId, userId, { role, email });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
 import { FakeClock } from "../../lib/clock.ts";
-import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 import { auditRoutes } from "./routes.ts";
 import { type Audit, createAudit } from "./service.ts";
 
@@ -10,9 +10,9 @@ const LOG = "/v1/accounts/acme/auditLogs";
 
 let t: Tenants;
 let audit: Audit;
-let admin: Someone;
-let member: Someone;
-let stranger: Someone;
+let admin: TestUser;
+let member: TestUser;
+let stranger: TestUser;
 
 beforeAll(async () => {
   t = await startTenants(
@@ -22,9 +22,9 @@ beforeAll(async () => {
     },
     () => audit.record,
   );
-  admin = await t.someone("acme", "root", "admin");
-  member = await t.someone("acme", "bob", "user");
-  stranger = await t.someone("evil", "mallory", "admin");
+  admin = await t.addUser("acme", "root", "admin");
+  member = await t.addUser("acme", "bob", "user");
+  stranger = await t.addUser("evil", "mallory", "admin");
 });
 afterAll(async () => {
   audit.close();

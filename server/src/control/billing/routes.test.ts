@@ -4,7 +4,7 @@ import { type Billing, createBilling } from "../../metering/billing/service.ts";
 import { FakeUsage } from "../../metering/billing/testing.ts";
 import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
 import { authorize } from "../accounts/service.ts";
-import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 import { billingRoutes, refuseSuspended } from "./routes.ts";
 import { BillingService, spendQuota } from "./service.ts";
 
@@ -26,9 +26,9 @@ function thing(operationId: string, method: ResourceRoute["method"], path: strin
 let t: Tenants;
 let billing: Billing;
 let use: (accountId: string, costMicros: bigint) => Promise<void>;
-let admin: Someone;
-let member: Someone;
-let stranger: Someone;
+let admin: TestUser;
+let member: TestUser;
+let stranger: TestUser;
 
 beforeAll(async () => {
   t = await startTenants(async ({ database, clock, tokenSecret, accounts }) => {
@@ -58,9 +58,9 @@ beforeAll(async () => {
     ];
     return refuseSuspended(routes, billing.check);
   });
-  admin = await t.someone("acme", "root", "admin");
-  member = await t.someone("acme", "bob", "user");
-  stranger = await t.someone("evil", "mallory", "admin");
+  admin = await t.addUser("acme", "root", "admin");
+  member = await t.addUser("acme", "bob", "user");
+  stranger = await t.addUser("evil", "mallory", "admin");
 });
 afterAll(async () => {
   await billing.close();

@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
-import type { Someone } from "../api-keys/testing.ts";
+import type { TestUser } from "../api-keys/testing.ts";
 import { LIBRARY, SERVED, type ServingTest, startServing } from "../serving/testing.ts";
 
 const WEEK_MS = 7 * 86_400_000;
 
 let test: ServingTest;
-let alice: Someone;
-let bob: Someone;
+let alice: TestUser;
+let bob: TestUser;
 let count = 0;
 
 beforeAll(async () => {
   test = await startServing();
-  alice = await test.someone("acme", "alice", "user");
-  bob = await test.someone("other", "bob", "admin");
+  alice = await test.addUser("acme", "alice", "user");
+  bob = await test.addUser("other", "bob", "admin");
 });
 afterAll(() => test.close());
 beforeEach(() => {
@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 
 const PATH = "/v1/accounts/acme/deployedModels";
-const as = (who: Someone, method: string, where: string, body?: unknown): Promise<Reply> =>
+const as = (who: TestUser, method: string, where: string, body?: unknown): Promise<Reply> =>
   test.call(who.key, method, where, body);
 
 /** A new LoRA addon of the account. */

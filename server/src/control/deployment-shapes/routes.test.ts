@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Someone } from "../api-keys/testing.ts";
+import type { TestUser } from "../api-keys/testing.ts";
 import { type ShapeTenants, startShapes } from "./testing.ts";
 
 const BASE = "accounts/fireworks/models/small";
@@ -7,9 +7,9 @@ const ADDON = "accounts/acme/models/addon";
 const SHAPES = "/v1/accounts/acme/deploymentShapes";
 
 let t: ShapeTenants;
-let admin: Someone;
-let alice: Someone;
-let mallory: Someone;
+let admin: TestUser;
+let alice: TestUser;
+let mallory: TestUser;
 
 beforeAll(async () => {
   t = await startShapes({
@@ -19,9 +19,9 @@ beforeAll(async () => {
     [ADDON]: { kind: "addon", baseModel: BASE },
     "accounts/fireworks/models/painter": { kind: "other" },
   });
-  admin = await t.someone("acme", "root", "admin");
-  alice = await t.someone("acme", "alice", "user");
-  mallory = await t.someone("evil", "mallory", "admin");
+  admin = await t.addUser("acme", "root", "admin");
+  alice = await t.addUser("acme", "alice", "user");
+  mallory = await t.addUser("evil", "mallory", "admin");
 });
 afterAll(() => t.close());
 
@@ -38,7 +38,7 @@ async function publish(id: string, version: number): Promise<void> {
   expect(reply.status, reply.text).toBe(200);
 }
 
-const versionsOf = async (who: Someone, id: string) => {
+const versionsOf = async (who: TestUser, id: string) => {
   const { json } = await t.call(who.key, "GET", `${SHAPES}/${id}/versions`);
   return json.deploymentShapeVersions?.map(
     (version: { name: string; validated: boolean; public: boolean; latestValidated: boolean }) =>
@@ -287,8 +287,8 @@ describe("other accounts", () => {
 
 describe("roles", () => {
   test("an inference-user reads; a contributor changes only their own", async () => {
-    const reader = await t.someone("acme", "reader", "inference-user");
-    const maker = await t.someone("acme", "maker", "contributor");
+    const reader = await t.addUser("acme", "reader", "inference-user");
+    const maker = await t.addUser("acme", "maker", "contributor");
     await create("alices");
     await create("makers", {}, maker);
     expect((await t.call(reader.key, "GET", `${SHAPES}/alices`)).status).toBe(200);
@@ -307,7 +307,7 @@ describe("roles", () => {
 });
 
 test("targetModel picks shapes of the model, and for an addon those of its base model that take addons", async () => {
-  const { key } = await t.someone("acme", "picker", "user");
+  const { key } = await t.addUser("acme", "picker", "user");
   await create("plain-one", { displayName: "picked" });
   await create("addon-one", { displayName: "picked", enableAddons: true });
   await create("fused-one", { displayName: "picked", baseModel: "accounts/fireworks/models/fused" });

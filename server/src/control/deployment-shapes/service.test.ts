@@ -26,8 +26,8 @@ beforeAll(async () => {
     } satisfies Partial<ShapeModel>,
   ]);
   t = await startShapes(Object.fromEntries(models));
-  alice = (await t.someone("acme", "alice", "user")).principal;
-  mallory = (await t.someone("evil", "mallory", "admin")).principal;
+  alice = (await t.addUser("acme", "alice", "user")).principal;
+  mallory = (await t.addUser("evil", "mallory", "admin")).principal;
   folder = mkdtempSync(join(tmpdir(), "hearth-shapes-"));
 });
 afterAll(async () => {

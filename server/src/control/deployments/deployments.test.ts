@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
-import type { Someone } from "../api-keys/testing.ts";
+import type { TestUser } from "../api-keys/testing.ts";
 import { LIBRARY, SERVED, type ServingTest, startServing } from "../serving/testing.ts";
 
 const DAY_MS = 86_400_000;
 
 let test: ServingTest;
-let alice: Someone;
-let bob: Someone;
+let alice: TestUser;
+let bob: TestUser;
 let count = 0;
 
 beforeAll(async () => {
   test = await startServing();
-  alice = await test.someone("acme", "alice", "user");
-  bob = await test.someone("other", "bob", "admin");
+  alice = await test.addUser("acme", "alice", "user");
+  bob = await test.addUser("other", "bob", "admin");
 });
 afterAll(() => test.close());
 beforeEach(() => {
@@ -23,7 +23,7 @@ beforeEach(() => {
 const path = (id = "", rest = ""): string =>
   `/v1/accounts/acme/deployments${id === "" ? "" : `/${id}`}${rest}`;
 const nameOf = (id: string): string => `accounts/acme/deployments/${id}`;
-const as = (who: Someone, method: string, where: string, body?: unknown): Promise<Reply> =>
+const as = (who: TestUser, method: string, where: string, body?: unknown): Promise<Reply> =>
   test.call(who.key, method, where, body);
 const get = async (id: string): Promise<Json> => (await as(alice, "GET", path(id))).json;
 
@@ -249,8 +249,8 @@ describe("who may", () => {
 
   it("contributors change what they made, and those who only infer change nothing", async () => {
     const { id } = await ready();
-    const carl = await test.someone("acme", "carl", "contributor");
-    const ines = await test.someone("acme", "ines", "inference-user");
+    const carl = await test.addUser("acme", "carl", "contributor");
+    const ines = await test.addUser("acme", "ines", "inference-user");
     expect((await as(carl, "GET", path(id))).status).toBe(200);
     expect((await as(carl, "PATCH", path(id), { displayName: "x" })).status).toBe(403);
     expect((await as(ines, "POST", path(), { baseModel: LIBRARY })).status).toBe(403);
@@ -723,7 +723,7 @@ describe("a host that says where it is", () => {
   it("takes what fits there and refuses the rest", async () => {
     const there = await startServing("EU_PARIS_1");
     try {
-      const { key } = await there.someone("acme", "alice", "user");
+      const { key } = await there.addUser("acme", "alice", "user");
       const make = (body: object) => there.call(key, "POST", path(), { baseModel: LIBRARY, ...body });
       expect((await make({})).json.region).toBe("EU_PARIS_1");
       expect((await make({ placement: { multiRegion: "EUROPE" } })).status).toBe(200);

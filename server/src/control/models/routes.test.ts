@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectAnswer } from "../../../test/conformance/control-plane-contract.ts";
 import { fullModelName } from "../../lib/resource-names.ts";
 import { TINY_LLAMA } from "../../model-files/testing.ts";
-import type { Someone } from "../api-keys/testing.ts";
+import type { TestUser } from "../api-keys/testing.ts";
 import { loadCatalog } from "./catalog/load-catalog.ts";
 import { createModelsService } from "./service.ts";
 import { DEFAULT_MODEL, fieldOf, MODELS, type ModelsSetup, startModels } from "./testing.ts";
 
 let t: ModelsSetup;
-let carol: Someone;
-let reader: Someone;
+let carol: TestUser;
+let reader: TestUser;
 const uses = new Map<string, string>();
 
 beforeAll(async () => {
@@ -25,8 +25,8 @@ beforeAll(async () => {
       },
     ],
   });
-  carol = await t.someone("acme", "carol", "contributor");
-  reader = await t.someone("acme", "reader", "inference-user");
+  carol = await t.addUser("acme", "carol", "contributor");
+  reader = await t.addUser("acme", "reader", "inference-user");
 });
 afterAll(() => t.close());
 

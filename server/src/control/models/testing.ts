@@ -10,7 +10,7 @@ import { blobRoutes } from "../../platform/blobs/routes.ts";
 import { SignedUrls } from "../../platform/blobs/signed-urls.ts";
 import { createHttpServer } from "../../platform/http/server.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
-import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 import { modelResourceRoutes } from "./routes.ts";
 import { createModelsService, type ModelsService, type ModelsServiceDeps } from "./service.ts";
 
@@ -22,9 +22,9 @@ export interface ModelsSetup extends Tenants {
   models: ModelsService;
   blobs: Blobs;
   /** A user of acme. */
-  alice: Someone;
+  alice: TestUser;
   /** An admin of another account. */
-  mallory: Someone;
+  mallory: TestUser;
   /** Where weights in the engine's form lie. */
   folder: string;
   /** Removed at the end. */
@@ -73,8 +73,8 @@ export async function startModels(more: Partial<ModelsServiceDeps> = {}): Promis
     models = await createModelsService(deps);
     return modelResourceRoutes(models);
   });
-  const alice = await tenants.someone("acme", "alice", "user");
-  const mallory = await tenants.someone("evil", "mallory", "admin");
+  const alice = await tenants.addUser("acme", "alice", "user");
+  const mallory = await tenants.addUser("evil", "mallory", "admin");
 
   async function succeed(method: string, path: string, body?: unknown): Promise<Json> {
     const reply = await tenants.call(alice.key, method, path, body);

@@ -3,7 +3,7 @@ import { silentLog } from "../../../test/harness/database.ts";
 import type { Reply } from "../../../test/harness/http.ts";
 import { AppError } from "../../lib/errors.ts";
 import { createLimits } from "../../metering/limits/service.ts";
-import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 import { quotaRoutes } from "./routes.ts";
 import { createQuotas, type QuotaSource, type Quotas } from "./service.ts";
 
@@ -13,9 +13,9 @@ const PATH = "/v1/accounts/acme/quotas";
 let t: Tenants;
 let quotas: Quotas;
 let another: Quotas;
-let admin: Someone;
-let user: Someone;
-let stranger: Someone;
+let admin: TestUser;
+let user: TestUser;
+let stranger: TestUser;
 const accelerators = new Map<string, number>();
 const spend: QuotaSource & { set: (bigint | null)[] } = {
   set: [],
@@ -39,9 +39,9 @@ beforeAll(async () => {
     another = await createQuotas(deps);
     return quotaRoutes(quotas);
   });
-  admin = await t.someone("acme", "ada", "admin");
-  user = await t.someone("acme", "uwe", "user");
-  stranger = await t.someone("other", "bob", "admin");
+  admin = await t.addUser("acme", "ada", "admin");
+  user = await t.addUser("acme", "uwe", "user");
+  stranger = await t.addUser("other", "bob", "admin");
 });
 afterAll(async () => {
   await quotas.close();
@@ -170,7 +170,7 @@ describe("limits of requests", () => {
     expect(() => admit(keyId)).toThrow("The API key may make 1");
     admit("key-of-another");
     expect(() => admit("key-of-another")).toThrow("The account may make 2");
-    const bob = await t.someone("acme", "bob", "user");
+    const bob = await t.addUser("acme", "bob", "user");
     const ofBob = `requests-per-minute-key-${bob.principal.keyId}`;
     expect((await patch(ofBob, { value: "5" }, admin, "?allowMissing=true")).json.value).toBe("5");
     await t.keys.delete(t.operator.principal, "acme", "bob", bob.principal.keyId);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Reply } from "../../../test/harness/http.ts";
-import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 import { reservationRoutes } from "./routes.ts";
 import { createReservations, type Reservations } from "./service.ts";
 
@@ -9,16 +9,16 @@ const H100 = { acceleratorType: "NVIDIA_H100_80GB", reservedCount: 12 };
 
 let t: Tenants;
 let reservations: Reservations;
-let alice: Someone;
-let stranger: Someone;
+let alice: TestUser;
+let stranger: TestUser;
 
 beforeAll(async () => {
   t = await startTenants((tenants) => {
     reservations = createReservations(tenants);
     return reservationRoutes(reservations);
   });
-  alice = await t.someone("acme", "alice", "admin");
-  stranger = await t.someone("other", "bob", "admin");
+  alice = await t.addUser("acme", "alice", "admin");
+  stranger = await t.addUser("other", "bob", "admin");
 });
 afterAll(() => t.close());
 

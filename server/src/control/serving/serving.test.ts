@@ -1,26 +1,26 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { until } from "../../../test/harness/hearth.ts";
-import type { Someone } from "../api-keys/testing.ts";
+import type { TestUser } from "../api-keys/testing.ts";
 import type { DeployedModelRow } from "../deployed-models/service.ts";
 import { RouteTable } from "./route-table.ts";
 import { FakeFleet, LIBRARY, SERVED, type ServingTest, startServing } from "./testing.ts";
 
 let test: ServingTest;
-let alice: Someone;
-let bob: Someone;
+let alice: TestUser;
+let bob: TestUser;
 
 beforeAll(async () => {
   test = await startServing();
-  alice = await test.someone("acme", "alice", "user");
-  bob = await test.someone("other", "bob", "user");
+  alice = await test.addUser("acme", "alice", "user");
+  bob = await test.addUser("other", "bob", "user");
 });
 afterAll(() => test.close());
 beforeEach(() => {
   test.fleet.stage = "ready";
 });
 
-async function deploy(who: Someone, body: object): Promise<string> {
+async function deploy(who: TestUser, body: object): Promise<string> {
   const account = who.principal.accountId;
   const made = await test.call(who.key, "POST", `/v1/accounts/${account}/deployments`, body);
   expect(made.status, made.text).toBe(200);
@@ -28,7 +28,7 @@ async function deploy(who: Someone, body: object): Promise<string> {
   return made.json.name;
 }
 
-const resolve = (who: Someone, name: string) => test.serving.resolve(who.principal, name);
+const resolve = (who: TestUser, name: string) => test.serving.resolve(who.principal, name);
 const shortOf = (name: string): string => name.replace(/^accounts\/([^/]+)\/\w+\//, "$1/");
 
 describe("a suspended account", () => {
@@ -104,7 +104,7 @@ describe("names", () => {
     expect(resolve(alice, model).deployment).toBe(hers);
     expect(resolve(bob, model).deployment).toBe(his);
     expect(() => resolve(bob, `${model}#${hers}`)).toThrow("not found");
-    const carl = await test.someone("third", "carl", "admin");
+    const carl = await test.addUser("third", "carl", "admin");
     expect(() => resolve(carl, model)).toThrow("not found");
   });
 

@@ -9,7 +9,7 @@ import {
   type UsageSource,
   usageReports,
 } from "../../metering/usage/service.ts";
-import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 import { csvLine } from "./csv.ts";
 import { usageRoutes } from "./routes.ts";
 import { createUsage } from "./service.ts";
@@ -23,8 +23,8 @@ const USAGE = "/v1/accounts/acme/usage";
 let tenants: Tenants;
 let ledger: UsageLedger;
 let folder: string;
-let alice: Someone;
-let mallory: Someone;
+let alice: TestUser;
+let mallory: TestUser;
 let ids = 0;
 
 beforeAll(async () => {
@@ -32,8 +32,8 @@ beforeAll(async () => {
   tenants = await startTenants(({ database, clock, tokenSecret }) =>
     usageRoutes(createUsage({ reports: usageReports(database), clock, tokenSecret })),
   );
-  alice = await tenants.someone("acme", "alice", "user");
-  mallory = await tenants.someone("evil", "mallory", "admin");
+  alice = await tenants.addUser("acme", "alice", "user");
+  mallory = await tenants.addUser("evil", "mallory", "admin");
   const prices = {
     priceOf: () => ({ input: 2n, cachedInput: 1n, output: 3n, quantity: 1n, per: 1n }),
   };

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Someone, startTenants, type Tenants } from "../api-keys/testing.ts";
+import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
 
 const USERS = "/v1/accounts/acme/users";
 
 let t: Tenants;
-let admin: Someone;
-let alice: Someone;
-let mallory: Someone;
+let admin: TestUser;
+let alice: TestUser;
+let mallory: TestUser;
 
 beforeAll(async () => {
   t = await startTenants();
-  admin = await t.someone("acme", "root", "admin");
-  alice = await t.someone("acme", "alice", "user");
-  mallory = await t.someone("evil", "mallory", "admin");
+  admin = await t.addUser("acme", "root", "admin");
+  alice = await t.addUser("acme", "alice", "user");
+  mallory = await t.addUser("evil", "mallory", "admin");
 });
 afterAll(() => t.close());
 
@@ -151,7 +151,7 @@ describe("changing", () => {
   });
 
   test("a role that an admin changes counts with the user's next request", async () => {
-    const eve = await t.someone("acme", "eve", "user");
+    const eve = await t.addUser("acme", "eve", "user");
     const create = () => t.call(eve.key, "POST", USERS, { role: "user", email: "friend@x.example" });
     expect((await create()).status).toBe(403);
     await t.call(admin.key, "PATCH", `${USERS}/eve`, { role: "admin" });
@@ -170,7 +170,7 @@ describe("changing", () => {
 
 describe("deleting", () => {
   test("the user is gone and their keys with them", async () => {
-    const frank = await t.someone("acme", "frank", "user");
+    const frank = await t.addUser("acme", "frank", "user");
     expect((await t.call(alice.key, "DELETE", `${USERS}/frank`)).status).toBe(403);
     expect((await t.call(admin.key, "DELETE", `${USERS}/frank`)).json).toEqual({});
     expect((await t.call(frank.key, "GET", USERS)).status).toBe(401);

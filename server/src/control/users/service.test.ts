@@ -24,8 +24,8 @@ async function refusal(work: Promise<unknown>): Promise<string | null> {
 
 describe("an account keeps an admin", () => {
   test("the last one is neither demoted nor deleted, not even by the operator", async () => {
-    const root = await t.someone("solo", "root", "admin");
-    await t.someone("solo", "alice", "user");
+    const root = await t.addUser("solo", "root", "admin");
+    await t.addUser("solo", "alice", "user");
     for (const who of [root.principal, t.operator.principal]) {
       expect(await refusal(t.users.update(who, "solo", "root", { role: "user" }, undefined))).toMatch(
         /^FAILED_PRECONDITION/,
@@ -40,8 +40,8 @@ describe("an account keeps an admin", () => {
   test("two admins who demote or delete each other at once: one of them stays", async () => {
     for (let round = 0; round < 10; round++) {
       const accountId = `duel-${round}`;
-      const a = await t.someone(accountId, "a", "admin");
-      const b = await t.someone(accountId, "b", "admin");
+      const a = await t.addUser(accountId, "a", "admin");
+      const b = await t.addUser(accountId, "b", "admin");
       const outcomes = await Promise.all([
         refusal(t.users.update(a.principal, accountId, "b", { role: "user" }, undefined)),
         refusal(
@@ -56,8 +56,8 @@ describe("an account keeps an admin", () => {
   });
 
   test("who was an admin a moment ago gives nobody a role, themselves least", async () => {
-    const root = await t.someone("stale", "root", "admin");
-    const former = await t.someone("stale", "former", "admin");
+    const root = await t.addUser("stale", "root", "admin");
+    const former = await t.addUser("stale", "former", "admin");
     await t.users.update(root.principal, "stale", "former", { role: "user" }, undefined);
     // As another process sees it that has not heard of the change yet.
     const stale = former.principal;
@@ -74,7 +74,7 @@ describe("an account keeps an admin", () => {
 
 describe("the operator", () => {
   test("another admin changes nothing about the operator's user; the operator stays an admin", async () => {
-    const deputy = await t.someone("local", "deputy", "admin");
+    const deputy = await t.addUser("local", "deputy", "admin");
     for (const work of [
       () => t.users.update(deputy.principal, "local", "operator", { role: "user" }, undefined),
       () => t.users.update(deputy.principal, "local", "operator", { email: "deputy@x.example" }, undefined),
@@ -98,10 +98,10 @@ describe("no request raises its own role", () => {
   test("whatever a body and a mask hold, roles of those who are no admin stay as they are", async () => {
     const people = await Promise.all(
       (["user", "contributor", "inference-user"] as const).map((role) =>
-        t.someone("closed", `a-${role}`, role),
+        t.addUser("closed", `a-${role}`, role),
       ),
     );
-    await t.someone("closed", "root", "admin");
+    await t.addUser("closed", "root", "admin");
     const before = await rolesIn("closed");
     const body = fc.record(
       {
@@ -135,7 +135,7 @@ describe("no request raises its own role", () => {
 
   test("users are created and deleted by admins alone", async () => {
     for (const role of ["user", "contributor", "inference-user"] as const) {
-      const { principal } = await t.someone("plain", `a-${role}`, role);
+      const { principal } = await t.addUser("plain", `a-${role}`, role);
       const body = { role: "admin", email: "new@x.example" };
       expect(await refusal(t.users.create(principal, "plain", "new", body))).toMatch(/^FORBIDDEN/);
       expect(await refusal(t.users.delete(principal, "plain", `a-${role}`))).toMatch(/^FORBIDDEN/);
@@ -144,7 +144,7 @@ describe("no request raises its own role", () => {
 });
 
 test("an account that is full takes no more users and keys", async () => {
-  const root = await t.someone("full", "root", "admin");
+  const root = await t.addUser("full", "root", "admin");
   await t.database.sql`
     insert into users (account_id, id, display_name, email, role, service_account, is_operator, create_time, update_time)
     select 'full', 'u' || i, '', '', 'user', false, false, now(), now() from generate_series(2, 10000) as i`;
@@ -161,8 +161,8 @@ test("an account that is full takes no more users and keys", async () => {
 });
 
 test("a page of users holds what its filter and order ask for", async () => {
-  await t.someone("listed", "root", "admin");
-  for (const id of ["u1", "u2", "u3"]) await t.someone("listed", id, "user");
+  await t.addUser("listed", "root", "admin");
+  for (const id of ["u1", "u2", "u3"]) await t.addUser("listed", id, "user");
   const list = (query: object) => t.users.list(t.operator.principal, "listed", query);
   const names = async (query: object) => (await list(query)).users.map(({ name }) => name.split("/").at(-1));
   expect(await names({ filter: 'role = "user"', orderBy: "name desc" })).toEqual(["u3", "u2", "u1"]);
