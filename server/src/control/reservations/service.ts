@@ -10,7 +10,7 @@ import type { ReservationBody } from "./schema.ts";
 import { type ReservationRow, reservationStore } from "./store.ts";
 
 /** Accelerators that an account pays for in a time, whether it uses them or not. */
-export interface Reserved {
+export interface ReservedCapacity {
   accountId: string;
   /** Full name of the reservation. */
   name: string;
@@ -44,7 +44,7 @@ export interface Reservations {
     query: ListQuery,
   ): Promise<{ reservations: ReservationBody[]; nextPageToken: string; totalSize: number }>;
   /** Of all accounts, those in force at any time within. */
-  between(from: Date, to: Date): Promise<Reserved[]>;
+  between(from: Date, to: Date): Promise<ReservedCapacity[]>;
 }
 
 export interface ReservationsDeps {
@@ -79,7 +79,7 @@ export function createReservations({
       // Whoever makes it is of another account than it.
       const emails = await users.emailsOf(principal.accountId, [principal.userId]);
       const row = newRow(accountId, id, body, emails.get(principal.userId) ?? "", clock.now());
-      if (await store.insert(row)) return view(row);
+      if (await store.insert(row)) return toReservation(row);
       throw new AppError("ALREADY_EXISTS", `${titleOf(accountId, id)} already exists.`, {
         param: "reservationId",
       });
@@ -88,12 +88,12 @@ export function createReservations({
       authorize(principal, accountId, "read", titleOf(accountId, id));
       const row = await store.get(accountId, id);
       if (row === null) throw notFound(titleOf(accountId, id));
-      return view(row);
+      return toReservation(row);
     },
     async list(principal, accountId, query) {
       authorize(principal, accountId, "read", `Account accounts/${accountId}`);
       const { rows, nextPageToken, totalSize } = await store.list(query, accountId);
-      return { reservations: rows.map(view), nextPageToken, totalSize };
+      return { reservations: rows.map(toReservation), nextPageToken, totalSize };
     },
     async between(from, to) {
       const rows = await store.between(from, to);
@@ -121,8 +121,8 @@ function newRow(
   }
   if (reservedCount === undefined) throw badRequest("reservedCount", "reservedCount is required.");
   const nextMidnight = new Date((Math.floor(nowMs / DAY_MS) + 1) * DAY_MS);
-  const startTime = timeOf("startTime", body.startTime) ?? nextMidnight;
-  const endTime = timeOf("endTime", body.endTime) ?? yearAfter(startTime);
+  const startTime = parseTime("startTime", body.startTime) ?? nextMidnight;
+  const endTime = parseTime("endTime", body.endTime) ?? yearAfter(startTime);
   if (startTime.getTime() < Math.floor(nowMs / HOUR_MS) * HOUR_MS) {
     // What ran then is charged: it would be paid for twice.
     throw badRequest("startTime", "startTime must not be before this hour.");
@@ -137,7 +137,7 @@ function newRow(
   };
 }
 
-function timeOf(field: string, text: string | undefined): Date | null {
+function parseTime(field: string, text: string | undefined): Date | null {
   if (text === undefined) return null;
   const utc = parseTimestamp(text);
   if (utc === null) throw badRequest(field, `${field} must be a time such as 2026-01-31T00:00:00Z.`);
@@ -150,7 +150,7 @@ function yearAfter(time: Date): Date {
   return later;
 }
 
-function view(row: ReservationRow): ReservationBody {
+function toReservation(row: ReservationRow): ReservationBody {
   const { accountId, id, startTime, endTime, createTime, updateTime, ...rest } = row;
   return {
     name: nameOf(accountId, id),
