@@ -29,7 +29,6 @@ import {
 } from "./control/models/service.ts";
 import { createQuotas, type Quotas } from "./control/quotas/service.ts";
 import { createReservations, type Reservations } from "./control/reservations/service.ts";
-import { Serving } from "./control/serving/service.ts";
 import { createUsage } from "./control/usage/service.ts";
 import { createUsers } from "./control/users/service.ts";
 import { controlRoutes } from "./control-routes.ts";
@@ -39,6 +38,7 @@ import type { Clock } from "./lib/clock.ts";
 import { type Billing, createBilling } from "./metering/billing/service.ts";
 import type { Prices } from "./metering/money/service.ts";
 import { acceleratorTime, type UsageLedger, usageReports } from "./metering/usage/service.ts";
+import { Serving } from "./orchestration/service.ts";
 import { type BlobStore, openBlobStore } from "./platform/blobs/blob-store.ts";
 import { s3ServerFromEnv } from "./platform/blobs/s3-server.ts";
 import type { Database } from "./platform/db/database.ts";

@@ -24,7 +24,7 @@ const ARROWS: Record<string, readonly string[]> = {
   training: [...DOMAINS, "engine", "platform", "model-files", "lib"],
 };
 /** Layers whose folders are domains: one uses another through its `service.ts` alone. */
-const DOMAIN_LAYERS = new Set(DOMAINS);
+const DOMAIN_LAYERS = new Set([...DOMAINS, "orchestration"]);
 
 interface SourceFile {
   /** Path below server/src, or below packages. */
@@ -86,7 +86,7 @@ function judge(path: string, layer: string, target: string): string | null {
 
 function domainOf(path: string): string {
   const [layer, name] = path.split("/");
-  return layer === "fleet" ? "fleet" : `${layer}/${name}`;
+  return layer === "fleet" || layer === "orchestration" ? layer : `${layer}/${name}`;
 }
 
 describe("the tree is tidy", () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { post } from "../../test/harness/http.ts";
-import type { Route } from "../control/serving/service.ts";
 import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { AppError } from "../lib/errors.ts";
+import type { Route } from "../orchestration/service.ts";
 import { startInference, type TestInference } from "./testing.ts";
 
 const CHAT = "/inference/v1/chat/completions";

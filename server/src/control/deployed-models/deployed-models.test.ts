@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
+import { LIBRARY, SERVED, type ServingTest, startServing } from "../../orchestration/testing.ts";
 import type { TestUser } from "../api-keys/testing.ts";
-import { LIBRARY, SERVED, type ServingTest, startServing } from "../serving/testing.ts";
 
 const WEEK_MS = 7 * 86_400_000;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
+import { LIBRARY, SERVED, type ServingTest, startServing } from "../../orchestration/testing.ts";
 import type { TestUser } from "../api-keys/testing.ts";
-import { LIBRARY, SERVED, type ServingTest, startServing } from "../serving/testing.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -626,7 +626,7 @@ describe("what the fleet is told", () => {
     const gone = await ready();
     await as(alice, "DELETE", path(gone.id));
     await test.settle();
-    const { FakeFleet } = await import("../serving/testing.ts");
+    const { FakeFleet } = await import("../../orchestration/testing.ts");
     const fleet = new FakeFleet();
     const serving = test.another(fleet);
     await serving.start();

@@ -1,4 +1,3 @@
-import type { Route } from "../../control/serving/service.ts";
 import { contextExceededError } from "../../engine/context-limit.ts";
 import {
   EngineError,
@@ -11,6 +10,7 @@ import {
 import type { ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { badRequest, toAppError } from "../../lib/errors.ts";
 import type { Admission } from "../../metering/limits/service.ts";
+import type { Route } from "../../orchestration/service.ts";
 import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { engineRequest, type ResponseOptions } from "./engine-request.ts";

@@ -1,9 +1,9 @@
 import type { Principal } from "../../control/api-keys/service.ts";
-import type { Route } from "../../control/serving/service.ts";
 import { EngineError } from "../../engine/port.ts";
 import type { PromptPrefix, ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { type AppError, toAppError } from "../../lib/errors.ts";
 import type { Admission, RequestEstimate } from "../../metering/limits/service.ts";
+import type { Route } from "../../orchestration/service.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";

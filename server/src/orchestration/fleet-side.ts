@@ -1,7 +1,4 @@
-import type { DeploymentSpec, Fleet, LoraSpec } from "../../fleet/service.ts";
-import type { Clock } from "../../lib/clock.ts";
-import type { Log } from "../../platform/telemetry/log.ts";
-import { type DeployedModelRow, deployedModelName, fleetIdOf } from "../deployed-models/service.ts";
+import { type DeployedModelRow, deployedModelName, fleetIdOf } from "../control/deployed-models/service.ts";
 import {
   type DeploymentRow,
   deploymentName,
@@ -9,7 +6,10 @@ import {
   fleetSpec,
   type LaunchDeps,
   minReplicasAt,
-} from "../deployments/service.ts";
+} from "../control/deployments/service.ts";
+import type { DeploymentSpec, Fleet, LoraSpec } from "../fleet/service.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../platform/telemetry/log.ts";
 
 export interface FleetSideDeps extends LaunchDeps {
   clock: Clock;

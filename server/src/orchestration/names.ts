@@ -1,5 +1,5 @@
-import { fullModelName, parseModelName, shortModelName } from "../../lib/resource-names.ts";
-import { deploymentName, parseDeploymentName } from "../deployments/service.ts";
+import { deploymentName, parseDeploymentName } from "../control/deployments/service.ts";
+import { fullModelName, parseModelName, shortModelName } from "../lib/resource-names.ts";
 
 /** Longest text that is looked at: `model#deployment`, both in full. */
 const MAX_LENGTH = 300;

@@ -1,10 +1,4 @@
-import type { Fleet } from "../../fleet/service.ts";
-import { AppError } from "../../lib/errors.ts";
-import { sanitizeForMessage } from "../../lib/field-names.ts";
-import { type RefreshLoop, startRefreshLoop } from "../../lib/refresh-loop.ts";
-import type { Database } from "../../platform/db/database.ts";
-import { addWork, Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
-import type { Principal } from "../accounts/service.ts";
+import type { Principal } from "../control/accounts/service.ts";
 import {
   DEPLOYED_MODEL_WORK,
   type DeployedModelRow,
@@ -12,7 +6,7 @@ import {
   deployedModelName,
   fleetIdOf,
   stepDeployedModel,
-} from "../deployed-models/service.ts";
+} from "../control/deployed-models/service.ts";
 import {
   DEPLOYMENT_WORK,
   type DeploymentRow,
@@ -20,8 +14,14 @@ import {
   deploymentName,
   SERVING_CHANNEL,
   stepDeployment,
-} from "../deployments/service.ts";
-import type { ModelCatalog, ModelEntry, ModelInfo } from "../models/service.ts";
+} from "../control/deployments/service.ts";
+import type { ModelCatalog, ModelEntry, ModelInfo } from "../control/models/service.ts";
+import type { Fleet } from "../fleet/service.ts";
+import { AppError } from "../lib/errors.ts";
+import { sanitizeForMessage } from "../lib/field-names.ts";
+import { type RefreshLoop, startRefreshLoop } from "../lib/refresh-loop.ts";
+import type { Database } from "../platform/db/database.ts";
+import { addWork, Reconciler, type WorkItem } from "../platform/reconcile/reconciler.ts";
 import { Descriptions } from "./descriptions.ts";
 import { FleetSide, type FleetSideDeps } from "./fleet-side.ts";
 import { nameOnDirectRoute } from "./names.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { until } from "../../../test/harness/hearth.ts";
-import type { TestUser } from "../api-keys/testing.ts";
-import type { DeployedModelRow } from "../deployed-models/service.ts";
+import { until } from "../../test/harness/hearth.ts";
+import type { TestUser } from "../control/api-keys/testing.ts";
+import type { DeployedModelRow } from "../control/deployed-models/service.ts";
 import { RouteTable } from "./route-table.ts";
 import { FakeFleet, LIBRARY, SERVED, type ServingTest, startServing } from "./testing.ts";
 

@@ -1,9 +1,14 @@
-import type { Clock } from "../../lib/clock.ts";
-import { AppError } from "../../lib/errors.ts";
-import { parseModelName } from "../../lib/resource-names.ts";
-import type { Principal } from "../accounts/service.ts";
-import { type DeployedModelRow, deployedModelName, fleetIdOf, isNewer } from "../deployed-models/service.ts";
-import type { DeploymentRow } from "../deployments/service.ts";
+import type { Principal } from "../control/accounts/service.ts";
+import {
+  type DeployedModelRow,
+  deployedModelName,
+  fleetIdOf,
+  isNewer,
+} from "../control/deployed-models/service.ts";
+import type { DeploymentRow } from "../control/deployments/service.ts";
+import type { Clock } from "../lib/clock.ts";
+import { AppError } from "../lib/errors.ts";
+import { parseModelName } from "../lib/resource-names.ts";
 import { formsOf, namesOn } from "./names.ts";
 
 /** Where a request goes. */

@@ -1,27 +1,27 @@
+import { canSee, notFound, type Principal } from "../control/accounts/service.ts";
+import { startTenants, type Tenants } from "../control/api-keys/testing.ts";
+import { deployedModelRoutes } from "../control/deployed-models/routes.ts";
+import {
+  createDeployedModels,
+  type DeployedModels,
+  loadedModels,
+  nameServerless,
+} from "../control/deployed-models/service.ts";
+import type { ShapePreset } from "../control/deployment-shapes/service.ts";
+import { deploymentRoutes } from "../control/deployments/routes.ts";
+import { createDeployments, type Deployments } from "../control/deployments/service.ts";
+import type { DeployableModel, ModelCatalog, ModelEntry } from "../control/models/service.ts";
 import type {
   DeploymentSpec,
   DeploymentStatus,
   Fleet,
   ReplicaStage,
   ReplicaStatus,
-} from "../../fleet/service.ts";
-import { alwaysOnSpec } from "../../fleet/service.ts";
-import { AppError } from "../../lib/errors.ts";
-import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
-import { createLog } from "../../platform/telemetry/log.ts";
-import { canSee, notFound, type Principal } from "../accounts/service.ts";
-import { startTenants, type Tenants } from "../api-keys/testing.ts";
-import { deployedModelRoutes } from "../deployed-models/routes.ts";
-import {
-  createDeployedModels,
-  type DeployedModels,
-  loadedModels,
-  nameServerless,
-} from "../deployed-models/service.ts";
-import type { ShapePreset } from "../deployment-shapes/service.ts";
-import { deploymentRoutes } from "../deployments/routes.ts";
-import { createDeployments, type Deployments } from "../deployments/service.ts";
-import type { DeployableModel, ModelCatalog, ModelEntry } from "../models/service.ts";
+} from "../fleet/service.ts";
+import { alwaysOnSpec } from "../fleet/service.ts";
+import { AppError } from "../lib/errors.ts";
+import { fullModelName, parseModelName } from "../lib/resource-names.ts";
+import { createLog } from "../platform/telemetry/log.ts";
 import { Serving } from "./service.ts";
 
 type Listener = (id: string) => void;

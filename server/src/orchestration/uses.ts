@@ -1,5 +1,5 @@
-import type { DeployedModelStore } from "../deployed-models/service.ts";
-import { type DeploymentStore, parseDeploymentName } from "../deployments/service.ts";
+import type { DeployedModelStore } from "../control/deployed-models/service.ts";
+import { type DeploymentStore, parseDeploymentName } from "../control/deployments/service.ts";
 import type { Use } from "./route-table.ts";
 
 /** Writes down when deployed models, and what they are deployed on, were used last. */

@@ -1,6 +1,6 @@
-import type { Clock } from "../../lib/clock.ts";
-import type { Principal } from "../accounts/service.ts";
-import type { ModelInfo } from "../models/service.ts";
+import type { Principal } from "../control/accounts/service.ts";
+import type { ModelInfo } from "../control/models/service.ts";
+import type { Clock } from "../lib/clock.ts";
 
 /** Owners change what a model is called or which chat template it brings; that late it is noticed. */
 const MAX_AGE_MS = 60_000;
