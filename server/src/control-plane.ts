@@ -38,7 +38,7 @@ import type { Clock } from "./lib/clock.ts";
 import { type Billing, createBilling } from "./metering/billing/service.ts";
 import type { Prices } from "./metering/money/service.ts";
 import { acceleratorTime, type UsageLedger, usageReports } from "./metering/usage/service.ts";
-import { Serving } from "./orchestration/service.ts";
+import { Orchestrator } from "./orchestration/service.ts";
 import { type BlobStore, openBlobStore } from "./platform/blobs/blob-store.ts";
 import { s3ServerFromEnv } from "./platform/blobs/s3-server.ts";
 import type { Database } from "./platform/db/database.ts";
@@ -60,7 +60,7 @@ const PLATFORM_PRINCIPAL: Principal = {
 export interface ControlPlane {
   apiKeys: ApiKeys;
   blobStore: BlobStore;
-  serving: Serving;
+  serving: Orchestrator;
   quotas: Quotas;
   billing: Billing;
   audit: Audit;
@@ -136,7 +136,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     serverless: nameServerless(served.map(({ id }) => id)),
     addonsPerAccount,
   });
-  const serving = new Serving({
+  const serving = new Orchestrator({
     ...{ database, clock, log, fleet, deployments, deployedModels, library, serverless: served },
     describe: (principal, name) => models.describe(principal, name),
     ...launching(config, models),

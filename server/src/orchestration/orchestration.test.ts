@@ -4,14 +4,14 @@ import { until } from "../../test/harness/hearth.ts";
 import type { TestUser } from "../control/api-keys/testing.ts";
 import type { DeployedModelRow } from "../control/deployed-models/service.ts";
 import { RouteTable } from "./route-table.ts";
-import { FakeFleet, LIBRARY, SERVED, type ServingTest, startServing } from "./testing.ts";
+import { FakeFleet, LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "./testing.ts";
 
-let test: ServingTest;
+let test: OrchestrationTest;
 let alice: TestUser;
 let bob: TestUser;
 
 beforeAll(async () => {
-  test = await startServing();
+  test = await startOrchestration();
   alice = await test.addUser("acme", "alice", "user");
   bob = await test.addUser("other", "bob", "user");
 });
@@ -28,7 +28,7 @@ async function deploy(who: TestUser, body: object): Promise<string> {
   return made.json.name;
 }
 
-const resolve = (who: TestUser, name: string) => test.serving.resolve(who.principal, name);
+const resolve = (who: TestUser, name: string) => test.orchestrator.resolve(who.principal, name);
 const shortOf = (name: string): string => name.replace(/^accounts\/([^/]+)\/\w+\//, "$1/");
 
 describe("a suspended account", () => {
@@ -165,18 +165,18 @@ describe("names", () => {
       supportsTools: true,
     });
     const [, second] = [await deploy(alice, { baseModel: model }), await deploy(alice, { baseModel: model })];
-    const entries = test.serving.callable(alice.principal).filter(({ id }) => id.startsWith(model));
+    const entries = test.orchestrator.callable(alice.principal).filter(({ id }) => id.startsWith(model));
     expect(entries.map(({ id }) => id)).toEqual([model, `${model}#${second}`]);
     expect(entries[0]).toMatchObject({ owned_by: "acme", supports_tools: true, context_length: 4096 });
-    expect(test.serving.describe(alice.principal, shortOf(model))).toEqual(entries[0]);
+    expect(test.orchestrator.describe(alice.principal, shortOf(model))).toEqual(entries[0]);
     const [own] = (await test.call(alice.key, "GET", "/v1/accounts/acme/deployedModels?pageSize=1")).json
       .deployedModels;
-    expect(test.serving.describe(alice.principal, own.name)).toMatchObject({
+    expect(test.orchestrator.describe(alice.principal, own.name)).toMatchObject({
       id: own.name,
       supports_tools: true,
     });
-    expect(() => test.serving.describe(bob.principal, model)).toThrow("not found");
-    expect(test.serving.callable(bob.principal).map(({ id }) => id)).not.toContain(model);
+    expect(() => test.orchestrator.describe(bob.principal, model)).toThrow("not found");
+    expect(test.orchestrator.callable(bob.principal).map(({ id }) => id)).not.toContain(model);
   });
 });
 

@@ -30,7 +30,7 @@ import { Uses } from "./uses.ts";
 
 export type { Route } from "./route-table.ts";
 
-export interface ServingDeps extends Omit<FleetSideDeps, "fleet"> {
+export interface OrchestratorDeps extends Omit<FleetSideDeps, "fleet"> {
   database: Database;
   fleet: Pick<Fleet, "apply" | "remove" | "observe" | "onChange">;
   deployments: Deployments;
@@ -51,25 +51,25 @@ export interface DirectRequest {
 const REFRESH_MS = 15_000;
 const FLUSH_MS = 60_000;
 /** Changes of replicas are told on at most that often. */
-const TELL_MS = 250;
+const WAKE_UP_DELAY_MS = 250;
 const DIRECT_PATH = /^\/direct\/([^/]{1,63})\/([^/]{1,63})(\/.*)$/;
 
 /**
  * What deployments and deployed models mean to this process: what its fleet runs, and where requests go. All of it is in
  * memory: no request waits for the database.
  */
-export class Serving {
-  readonly #deps: ServingDeps;
+export class Orchestrator {
+  readonly #deps: OrchestratorDeps;
   readonly #fleetSide: FleetSide;
   readonly #descriptions: Descriptions;
   readonly #uses: Uses;
   readonly #reconcilers: Reconciler[];
-  readonly #fresh: RefreshLoop;
+  readonly #refreshLoop: RefreshLoop;
   /** What the library serves, as it describes it itself. */
   readonly #served: ReadonlyMap<string, ModelEntry>;
   /** Routes to what the platform runs for everybody, by model. */
   readonly #serverless = new Map<string, Route>();
-  readonly #toTell = new Set<string>();
+  readonly #changedIds = new Set<string>();
   #table: RouteTable;
   /** Accounts of which something has changed since they were looked up; null: any. */
   #stale: Set<string> | null = null;
@@ -78,9 +78,9 @@ export class Serving {
   #deployedModels: readonly DeployedModelRow[] = [];
   #stops: (() => unknown)[] = [];
   #cancelFlush = (): void => {};
-  #cancelTelling = (): void => {};
+  #cancelWakeUp = (): void => {};
 
-  constructor(deps: ServingDeps) {
+  constructor(deps: OrchestratorDeps) {
     const { clock, log, database } = deps;
     this.#deps = deps;
     this.#fleetSide = new FleetSide(deps);
@@ -90,7 +90,7 @@ export class Serving {
     this.#table = this.#buildTable();
     const onFailure = (err: unknown) =>
       log.warn({ err }, "deployments can't be looked up; the last known stay");
-    this.#fresh = startRefreshLoop(() => this.#load(), { everyMs: REFRESH_MS, clock, onFailure });
+    this.#refreshLoop = startRefreshLoop(() => this.#load(), { everyMs: REFRESH_MS, clock, onFailure });
     const common = { database, clock, log };
     this.#reconcilers = [
       // Deletions wait for running requests, and nobody for deletions.
@@ -112,26 +112,26 @@ export class Serving {
     await this.refresh();
     this.#stops.push(
       await database.listen(SERVING_CHANNEL, (accountId) => {
-        this.#outdate(accountId);
-        this.#fresh.refreshInBackground();
+        this.#markStale(accountId);
+        this.#refreshLoop.refreshInBackground();
       }),
     );
-    this.#stops.push(fleet.onChange((id) => this.#tellSoon(id)));
-    this.#flushLater();
+    this.#stops.push(fleet.onChange((id) => this.#scheduleWakeUp(id)));
+    this.#scheduleFlush();
     const nowMs = clock.now();
-    await addWork(database.db, DEPLOYMENT_WORK, keysOf([...this.#deployments.values()]), nowMs);
-    await addWork(database.db, DEPLOYED_MODEL_WORK, keysOf(this.#deployedModels), nowMs);
+    await addWork(database.db, DEPLOYMENT_WORK, workKeys([...this.#deployments.values()]), nowMs);
+    await addWork(database.db, DEPLOYED_MODEL_WORK, workKeys(this.#deployedModels), nowMs);
     for (const reconciler of this.#reconcilers) await reconciler.start();
   }
 
   /** Brings this process up to date with the database. @param accountId what has changed is the account's alone */
   refresh(accountId = ""): Promise<void> {
-    this.#outdate(accountId);
-    return this.#fresh.refresh();
+    this.#markStale(accountId);
+    return this.#refreshLoop.refresh();
   }
 
   /** @param accountId empty: nobody knows whose */
-  #outdate(accountId: string): void {
+  #markStale(accountId: string): void {
     if (accountId === "") this.#stale = null;
     else this.#stale?.add(accountId);
   }
@@ -147,7 +147,7 @@ export class Serving {
     if (principal.deployment !== undefined) return this.#resolveDirect(principal, principal.deployment, name);
     const route = this.#table.find(principal, name, clock);
     if (route !== null) return route;
-    if (name.includes("#") || name.includes("/deployedModels/")) throw unknown(name);
+    if (name.includes("#") || name.includes("/deployedModels/")) throw modelNotFound(name);
     const { model, fallbackUsed } = library.resolve(name);
     return this.#serverlessRoute(model.name, fallbackUsed);
   }
@@ -161,7 +161,7 @@ export class Serving {
 
   /** The models that the principal may call, by name. */
   callable(principal: Principal): ModelEntry[] {
-    const deployed = this.#table.callable(principal).map((one) => this.#entryOf(one));
+    const deployed = this.#table.callable(principal).map((one) => this.#toModelEntry(one));
     const all = new Map([...deployed, ...this.#served.values()].map((entry) => [entry.id, entry]));
     return [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
@@ -169,7 +169,7 @@ export class Serving {
   /** One of them, by any of its names. @throws AppError NOT_FOUND with param `model`. */
   describe(principal: Principal, name: string): ModelEntry {
     const known = this.#table.describe(principal, name);
-    return known === null ? this.#deps.library.get(name) : this.#entryOf(known);
+    return known === null ? this.#deps.library.get(name) : this.#toModelEntry(known);
   }
 
   /**
@@ -204,9 +204,9 @@ export class Serving {
 
   /** What runs stays running: the fleet has an end of its own. */
   async close(): Promise<void> {
-    this.#fresh.stop();
+    this.#refreshLoop.stop();
     this.#cancelFlush();
-    this.#cancelTelling();
+    this.#cancelWakeUp();
     for (const stop of this.#stops.splice(0)) await stop();
     for (const reconciler of this.#reconcilers) await reconciler.close();
     await this.#uses.flush();
@@ -217,7 +217,7 @@ export class Serving {
     const stale = this.#stale?.size ? this.#stale : undefined;
     this.#stale = new Set();
     try {
-      await this.#lookUp(stale);
+      await this.#loadRows(stale);
     } catch (error) {
       this.#stale = null;
       throw error;
@@ -230,7 +230,7 @@ export class Serving {
   }
 
   /** @param accounts absent: all. */
-  async #lookUp(accounts: ReadonlySet<string> | undefined): Promise<void> {
+  async #loadRows(accounts: ReadonlySet<string> | undefined): Promise<void> {
     const { deployments, deployedModels } = this.#deps;
     const [live, loaded] = await Promise.all([
       deployments.store.live(accounts),
@@ -255,7 +255,7 @@ export class Serving {
   #resolveDirect(principal: Principal, deployment: string, name: string): Route {
     const route = this.#table.find(principal, nameOnDirectRoute(name, deployment), this.#deps.clock);
     if (route?.deployment === deployment) return route;
-    throw unknown(name);
+    throw modelNotFound(name);
   }
 
   #serverlessRoute(model: string, fallbackUsed: boolean): Route {
@@ -275,7 +275,7 @@ export class Serving {
     return route;
   }
 
-  #entryOf({ name, model }: Callable): ModelEntry {
+  #toModelEntry({ name, model }: Callable): ModelEntry {
     const served = this.#served.get(name);
     if (served !== undefined) return served;
     const known = this.#descriptions.get(model);
@@ -324,32 +324,32 @@ export class Serving {
   }
 
   /** Has everything looked at that may have changed with a deployment of the fleet. */
-  #tellSoon(id: string): void {
-    if (this.#toTell.size === 0) {
-      this.#cancelTelling = this.#deps.clock.after(TELL_MS, () => void this.#tell());
+  #scheduleWakeUp(id: string): void {
+    if (this.#changedIds.size === 0) {
+      this.#cancelWakeUp = this.#deps.clock.after(WAKE_UP_DELAY_MS, () => void this.#wakeReconcilers());
     }
-    this.#toTell.add(id);
+    this.#changedIds.add(id);
   }
 
-  async #tell(): Promise<void> {
+  async #wakeReconcilers(): Promise<void> {
     const { database, clock, log } = this.#deps;
-    const ids = new Set(this.#toTell);
-    this.#toTell.clear();
+    const ids = new Set(this.#changedIds);
+    this.#changedIds.clear();
     const deployments = [...ids].flatMap((id) => this.#deployments.get(id) ?? []);
     const addons = this.#deployedModels.filter((row) => row.isAddon && ids.has(fleetIdOf(row)));
     try {
-      await addWork(database.db, DEPLOYMENT_WORK, keysOf(deployments), clock.now());
-      await addWork(database.db, DEPLOYED_MODEL_WORK, keysOf(addons), clock.now());
+      await addWork(database.db, DEPLOYMENT_WORK, workKeys(deployments), clock.now());
+      await addWork(database.db, DEPLOYED_MODEL_WORK, workKeys(addons), clock.now());
     } catch (err) {
       log.warn({ err }, "a change of replicas can't be noted; it is looked at later");
     }
   }
 
-  #flushLater(): void {
+  #scheduleFlush(): void {
     const { clock, log } = this.#deps;
     this.#cancelFlush = clock.after(FLUSH_MS, () => {
       this.#uses.flush().catch((err) => log.warn({ err }, "times of use can't be noted"));
-      this.#flushLater();
+      this.#scheduleFlush();
     });
   }
 }
@@ -369,10 +369,10 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
 }
 
 /** Keys of work. */
-function keysOf(rows: readonly { accountId: string; id: string }[]): string[] {
+function workKeys(rows: readonly { accountId: string; id: string }[]): string[] {
   return rows.map(({ accountId, id }) => `${accountId}/${id}`);
 }
 
-function unknown(name: string): AppError {
+function modelNotFound(name: string): AppError {
   return new AppError("NOT_FOUND", `Model not found: ${sanitizeForMessage(name)}`, { param: "model" });
 }

@@ -22,7 +22,7 @@ import { alwaysOnSpec } from "../fleet/service.ts";
 import { AppError } from "../lib/errors.ts";
 import { fullModelName, parseModelName } from "../lib/resource-names.ts";
 import { createLog } from "../platform/telemetry/log.ts";
-import { Serving } from "./service.ts";
+import { Orchestrator } from "./service.ts";
 
 type Listener = (id: string) => void;
 
@@ -156,7 +156,7 @@ function fakeLibrary(): ModelCatalog {
   };
 }
 
-export interface ServingTest extends Tenants {
+export interface OrchestrationTest extends Tenants {
   fleet: FakeFleet;
   models: FakeModels;
   /** Accounts that are suspended. */
@@ -165,21 +165,21 @@ export interface ServingTest extends Tenants {
   shapes: Map<string, ShapePreset>;
   deployments: Deployments;
   deployedModels: DeployedModels;
-  serving: Serving;
+  orchestrator: Orchestrator;
   /** Another process on the same database, with a fleet of its own; not started. */
-  another(fleet: FakeFleet): Serving;
+  another(fleet: FakeFleet): Orchestrator;
   /** Takes all steps that are due, and what they bring about. */
   settle(): Promise<void>;
 }
 
 /** Deployments and deployed models over HTTP on a fresh database; only the fleet and the models are fakes. */
-export async function startServing(hostRegion: string | null = null): Promise<ServingTest> {
+export async function startOrchestration(hostRegion: string | null = null): Promise<OrchestrationTest> {
   const fleet = new FakeFleet();
   const models = new FakeModels();
-  const shapes: ServingTest["shapes"] = new Map();
+  const shapes: OrchestrationTest["shapes"] = new Map();
   const suspended = new Set<string>();
-  let parts!: { deployments: Deployments; deployedModels: DeployedModels; serving: Serving };
-  let another!: ServingTest["another"];
+  let parts!: { deployments: Deployments; deployedModels: DeployedModels; orchestrator: Orchestrator };
+  let another!: OrchestrationTest["another"];
   const tenants = await startTenants(async ({ database, clock, tokenSecret, accounts, users }) => {
     const common = { database, clock, tokenSecret, accounts, users, models };
     const make = (own: FakeFleet) => {
@@ -207,7 +207,7 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
       });
       const serverless = nameServerless([SERVED]);
       const deployedModels = createDeployedModels({ ...common, deployments, serverless });
-      const serving = new Serving({
+      const orchestrator = new Orchestrator({
         ...{ database, clock, deployments, deployedModels, log: createLog("silent"), fleet: own },
         library: fakeLibrary(),
         describe: models.deployable,
@@ -220,24 +220,24 @@ export async function startServing(hostRegion: string | null = null): Promise<Se
           concurrency: 8,
         }),
       });
-      return { deployments, deployedModels, serving };
+      return { deployments, deployedModels, orchestrator };
     };
     parts = make(fleet);
-    another = (own) => make(own).serving;
+    another = (own) => make(own).orchestrator;
     await parts.deployedModels.syncServerless([SERVED]);
     return [...deploymentRoutes(parts.deployments), ...deployedModelRoutes(parts.deployedModels)];
   });
-  await parts.serving.refresh();
+  await parts.orchestrator.refresh();
   return {
     ...tenants,
     ...parts,
     ...{ fleet, models, shapes, another, suspended },
     async settle() {
-      await parts.serving.refresh();
-      while ((await parts.serving.tick()) > 0) await parts.serving.refresh();
+      await parts.orchestrator.refresh();
+      while ((await parts.orchestrator.tick()) > 0) await parts.orchestrator.refresh();
     },
     async close() {
-      await parts.serving.close();
+      await parts.orchestrator.close();
       await tenants.close();
     },
   };

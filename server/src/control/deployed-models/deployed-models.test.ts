@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
-import { LIBRARY, SERVED, type ServingTest, startServing } from "../../orchestration/testing.ts";
+import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "../../orchestration/testing.ts";
 import type { TestUser } from "../api-keys/testing.ts";
 
 const WEEK_MS = 7 * 86_400_000;
 
-let test: ServingTest;
+let test: OrchestrationTest;
 let alice: TestUser;
 let bob: TestUser;
 let count = 0;
 
 beforeAll(async () => {
-  test = await startServing();
+  test = await startOrchestration();
   alice = await test.addUser("acme", "alice", "user");
   bob = await test.addUser("other", "bob", "admin");
 });
@@ -107,7 +107,7 @@ describe("loading a LoRA addon", () => {
     test.clock.advance(5_000);
     await test.settle();
     expect((await get(made.name)).state).toBe("DEPLOYED");
-    const route = test.serving.resolve(alice.principal, lora);
+    const route = test.orchestrator.resolve(alice.principal, lora);
     expect(route).toMatchObject({ model: lora, deployment: name, adapter: made.name });
     const events = await as(alice, "GET", `/v1/${name}/events`);
     expect(events.json.events.at(-1)).toMatchObject({ type: "MODEL", message: `${lora} is loaded.` });
@@ -127,7 +127,7 @@ describe("loading a LoRA addon", () => {
     const made = await load(lora);
     expect(made).toMatchObject({ serverless: true, deployment: "accounts/fireworks/deployments/served" });
     expect(test.fleet.specs.get(SERVED)?.loras.map(({ id }) => id)).toContain(made.name);
-    expect(test.serving.resolve(alice.principal, lora)).toMatchObject({
+    expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({
       ...{ model: lora, deployment: SERVED, adapter: made.name, isolation: "account" },
     });
     const other = addon(SERVED);
@@ -150,7 +150,7 @@ describe("loading a LoRA addon", () => {
       state: "DEPLOYING",
       status: { code: "FAILED_PRECONDITION", message: "Its tensors don't fit the model." },
     });
-    expect(() => test.serving.resolve(alice.principal, lora)).toThrow(
+    expect(() => test.orchestrator.resolve(alice.principal, lora)).toThrow(
       expect.objectContaining({
         code: "FAILED_PRECONDITION",
         status: 412,
@@ -161,7 +161,7 @@ describe("loading a LoRA addon", () => {
     test.clock.advance(5_000);
     await test.settle();
     expect(await get(made.name)).toMatchObject({ state: "DEPLOYED", status: { code: "OK", message: "" } });
-    expect(test.serving.resolve(alice.principal, lora)).toMatchObject({ adapter: made.name });
+    expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({ adapter: made.name });
   });
 
   it("is refused where it can't work, by the field at fault", async () => {
@@ -236,7 +236,7 @@ describe("loading a LoRA addon", () => {
     const [unused, used] = [await load(addon(), name), await load(addon(), name)];
     await test.settle();
     test.clock.advance(WEEK_MS / 2);
-    test.serving.resolve(alice.principal, used.model);
+    test.orchestrator.resolve(alice.principal, used.model);
     test.clock.advance(WEEK_MS / 2);
     await test.settle();
     expect((await as(alice, "GET", `/v1/${unused.name}`)).status).toBe(404);
@@ -252,8 +252,10 @@ describe("a LoRA addon deployed alone", () => {
     const [own] = await loadedOn(name);
     expect(own).toMatchObject({ model: lora, state: "DEPLOYED", default: true });
     expect(test.fleet.specs.get(name)).toMatchObject({ model: LIBRARY, loras: [{ id: own.name }] });
-    expect(test.serving.resolve(alice.principal, `${lora}#${name}`)).toMatchObject({ adapter: own.name });
-    expect(() => test.serving.resolve(alice.principal, `${LIBRARY}#${name}`)).toThrow("not found");
+    expect(test.orchestrator.resolve(alice.principal, `${lora}#${name}`)).toMatchObject({
+      adapter: own.name,
+    });
+    expect(() => test.orchestrator.resolve(alice.principal, `${LIBRARY}#${name}`)).toThrow("not found");
     refused(await as(alice, "POST", PATH, { model: addon(), deployment: name }), "enableAddons");
     refused(
       await as(alice, "POST", "/v1/accounts/acme/deployments", { baseModel: lora, enableAddons: true }),
@@ -269,7 +271,7 @@ describe("hot reload", () => {
     const one = await load(first, name);
     await test.settle();
     const base = `${LIBRARY}#${name}`;
-    expect(test.serving.resolve(alice.principal, base)).toMatchObject({ adapter: one.name });
+    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ adapter: one.name });
     refused(await as(alice, "POST", PATH, { model: second, deployment: name }), "replaceMergedAddon");
     test.fleet.adapterState = "loading";
     test.clock.advance(1);
@@ -277,12 +279,12 @@ describe("hot reload", () => {
       await as(alice, "POST", `${PATH}?replaceMergedAddon=true`, { model: second, deployment: name })
     ).json;
     await test.settle();
-    expect(test.serving.resolve(alice.principal, base)).toMatchObject({ adapter: one.name });
+    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ adapter: one.name });
     const loaded = { state: "loaded", message: null } as const;
     test.fleet.set(name, { loras: { [one.name]: loaded, [two.name]: loaded } });
     test.clock.advance(5_000);
     await test.settle();
-    expect(test.serving.resolve(alice.principal, base)).toMatchObject({ adapter: two.name });
+    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ adapter: two.name });
     test.clock.advance(5_000);
     await test.settle();
     expect((await as(alice, "GET", `/v1/${one.name}`)).status).toBe(404);
@@ -296,7 +298,7 @@ describe("the default of a model", () => {
     const [a, b] = [await deployment({ enableAddons: true }), await deployment({ enableAddons: true })];
     const [first, second] = [await load(lora, a), await load(lora, b)];
     expect([first.default, second.default]).toEqual([true, false]);
-    const route = () => test.serving.resolve(alice.principal, lora).deployment;
+    const route = () => test.orchestrator.resolve(alice.principal, lora).deployment;
     expect(route()).toBe(a);
     refused(await as(alice, "DELETE", `/v1/${first.name}`), "default");
     refused(await as(alice, "DELETE", `/v1/${a}`), "ignoreChecks");
@@ -307,7 +309,7 @@ describe("the default of a model", () => {
     expect((await as(alice, "DELETE", `/v1/${first.name}`)).status).toBe(200);
     await test.settle();
     expect((await as(alice, "DELETE", `/v1/${second.name}`)).status).toBe(200);
-    expect(() => test.serving.resolve(alice.principal, lora)).toThrow("not found");
+    expect(() => test.orchestrator.resolve(alice.principal, lora)).toThrow("not found");
   });
 
   it("passes on when its deployment is deleted without checks", async () => {
@@ -316,7 +318,7 @@ describe("the default of a model", () => {
     const [, second] = [await load(lora, a), await load(lora, b)];
     expect((await as(alice, "DELETE", `/v1/${a}?ignoreChecks=true`)).status).toBe(200);
     expect((await get(second.name)).default).toBe(true);
-    expect(test.serving.resolve(alice.principal, lora).deployment).toBe(b);
+    expect(test.orchestrator.resolve(alice.principal, lora).deployment).toBe(b);
     await test.settle();
     await as(alice, "POST", `/v1/${a}:undelete`, {});
     await test.settle();
@@ -361,7 +363,7 @@ describe("published", () => {
     await test.settle();
     const ways = [lora, lora.replace("accounts/", "").replace("models/", ""), `${lora}#${name}`, made.name];
     for (const way of ways) {
-      const route = test.serving.resolve(bob.principal, way);
+      const route = test.orchestrator.resolve(bob.principal, way);
       // What one account computes is not for others to time.
       expect(route).toMatchObject({ deployment: name, adapter: made.name, isolation: "account" });
     }
@@ -371,10 +373,10 @@ describe("published", () => {
       made.name,
     ]);
     expect((await as(bob, "PATCH", `/v1/${made.name}`, { public: false })).status).toBe(404);
-    expect(test.serving.callable(bob.principal).map(({ id }) => id)).toEqual([lora, SERVED]);
+    expect(test.orchestrator.callable(bob.principal).map(({ id }) => id)).toEqual([lora, SERVED]);
     await as(alice, "PATCH", `/v1/${made.name}`, { public: false });
-    for (const way of ways) expect(() => test.serving.resolve(bob.principal, way)).toThrow("not found");
-    expect(test.serving.callable(bob.principal).map(({ id }) => id)).toEqual([SERVED]);
+    for (const way of ways) expect(() => test.orchestrator.resolve(bob.principal, way)).toThrow("not found");
+    expect(test.orchestrator.callable(bob.principal).map(({ id }) => id)).toEqual([SERVED]);
   });
 });
 

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
-import { LIBRARY, SERVED, type ServingTest, startServing } from "../../orchestration/testing.ts";
+import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "../../orchestration/testing.ts";
 import type { TestUser } from "../api-keys/testing.ts";
 
 const DAY_MS = 86_400_000;
 
-let test: ServingTest;
+let test: OrchestrationTest;
 let alice: TestUser;
 let bob: TestUser;
 let count = 0;
 
 beforeAll(async () => {
-  test = await startServing();
+  test = await startOrchestration();
   alice = await test.addUser("acme", "alice", "user");
   bob = await test.addUser("other", "bob", "admin");
 });
@@ -386,7 +386,7 @@ describe("the life of a deployment", () => {
     const kept = await ready({ unusedAutoDeleteDuration: "0s" });
     const used = await ready({ unusedAutoDeleteDuration: "7200s" });
     test.clock.advance(3_600_000);
-    test.serving.resolve(alice.principal, `${LIBRARY}#${nameOf(used.id)}`);
+    test.orchestrator.resolve(alice.principal, `${LIBRARY}#${nameOf(used.id)}`);
     test.clock.advance(3_599_999);
     await test.settle();
     expect((await get(unused.id)).state).toBe("READY");
@@ -553,7 +553,7 @@ describe("schedules", () => {
       timezone: "UTC",
     });
     const minimum = async (): Promise<number | undefined> => {
-      await test.serving.refresh();
+      await test.orchestrator.refresh();
       return test.fleet.specs.get(made.name)?.minReplicas;
     };
     test.clock.advance(eight - 1 - test.clock.now());
@@ -645,14 +645,14 @@ describe("direct routes", () => {
     expect(made.directRouteApiKeys).toHaveLength(2);
     expect(JSON.stringify(made)).not.toMatch(/correct-horse|staple-01/);
     const authorization = `Bearer ${keys[1]}`;
-    const found = test.serving.direct(`/direct/acme/${made.id}/v1/chat/completions`, authorization);
+    const found = test.orchestrator.direct(`/direct/acme/${made.id}/v1/chat/completions`, authorization);
     expect(found).toMatchObject({ path: "/v1/chat/completions", principal: { deployment: nameOf(made.id) } });
-    const route = test.serving.resolve(found!.principal, "fireworks/library");
+    const route = test.orchestrator.resolve(found!.principal, "fireworks/library");
     expect(route).toMatchObject({ deployment: nameOf(made.id) });
     const [kept] = made.directRouteApiKeys;
     await as(alice, "PATCH", path(made.id), { directRouteApiKeys: [kept] });
-    expect(() => test.serving.direct(`/direct/acme/${made.id}/v1/x`, authorization)).toThrow("API key");
-    expect(test.serving.direct(`/direct/acme/${made.id}/v1/x`, `Bearer ${keys[0]}`)).not.toBeNull();
+    expect(() => test.orchestrator.direct(`/direct/acme/${made.id}/v1/x`, authorization)).toThrow("API key");
+    expect(test.orchestrator.direct(`/direct/acme/${made.id}/v1/x`, `Bearer ${keys[0]}`)).not.toBeNull();
   });
 
   it("take no other key, reach no other deployment, and answer alike where there is none", async () => {
@@ -665,17 +665,17 @@ describe("direct routes", () => {
       [other.id, `Bearer ${key}`],
       ["nothing", `Bearer ${key}`],
     ]) {
-      expect(() => test.serving.direct(`/direct/acme/${id}/v1/x`, authorization)).toThrow(
+      expect(() => test.orchestrator.direct(`/direct/acme/${id}/v1/x`, authorization)).toThrow(
         expect.objectContaining({ code: "UNAUTHORIZED" }),
       );
     }
-    const { principal } = test.serving.direct(`/direct/acme/${one.id}/v1/x`, `Bearer ${key}`)!;
+    const { principal } = test.orchestrator.direct(`/direct/acme/${one.id}/v1/x`, `Bearer ${key}`)!;
     for (const name of [SERVED, "gpt", `${LIBRARY}#${nameOf(other.id)}`, "fireworks/served"]) {
-      expect(() => test.serving.resolve(principal, name), name).toThrow(
+      expect(() => test.orchestrator.resolve(principal, name), name).toThrow(
         expect.objectContaining({ code: "NOT_FOUND" }),
       );
     }
-    expect(test.serving.direct("/v1/chat/completions", `Bearer ${key}`)).toBeNull();
+    expect(test.orchestrator.direct("/v1/chat/completions", `Bearer ${key}`)).toBeNull();
   });
 });
 
@@ -721,7 +721,7 @@ describe("details", () => {
 
 describe("a host that says where it is", () => {
   it("takes what fits there and refuses the rest", async () => {
-    const there = await startServing("EU_PARIS_1");
+    const there = await startOrchestration("EU_PARIS_1");
     try {
       const { key } = await there.addUser("acme", "alice", "user");
       const make = (body: object) => there.call(key, "POST", path(), { baseModel: LIBRARY, ...body });
