@@ -120,7 +120,7 @@ async function startParts(
   const metrics = createMetrics();
   registerGauges(metrics, ledger, fleet);
   let draining = false;
-  const { serving } = control;
+  const { orchestrator: serving } = control;
   const services = await openTextServices({ config, clock, log, database, fleet, control }, cleanUps);
   const ownText = { clock, log, metrics, ledger, services };
   const textDeps = deps.overrideTextDeps?.(ownText) ?? ownText;
@@ -151,7 +151,7 @@ async function openTextServices(
   cleanUps: ((graceMs: number) => Promise<void>)[],
 ): Promise<TextServices> {
   const { config, clock, log, database, fleet, control } = deps;
-  const { serving, quotas, billing } = control;
+  const { orchestrator: serving, quotas, billing } = control;
   const limits = await createLimits({
     clock,
     peerSync: { store: await openConfiguredLimitsStore(config, database, log), log },

@@ -60,7 +60,7 @@ const PLATFORM_PRINCIPAL: Principal = {
 export interface ControlPlane {
   apiKeys: ApiKeys;
   blobStore: BlobStore;
-  serving: Orchestrator;
+  orchestrator: Orchestrator;
   quotas: Quotas;
   billing: Billing;
   audit: Audit;
@@ -136,7 +136,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     serverless: nameServerless(served.map(({ id }) => id)),
     addonsPerAccount,
   });
-  const serving = new Orchestrator({
+  const orchestrator = new Orchestrator({
     ...{ database, clock, log, fleet, deployments, deployedModels, library, serverless: served },
     describe: (principal, name) => models.describe(principal, name),
     ...launching(config, models),
@@ -145,7 +145,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   return {
     apiKeys,
     blobStore,
-    serving,
+    orchestrator: serving,
     quotas,
     billing,
     audit,
@@ -161,11 +161,11 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     async start() {
       await Promise.all([datasets.start(), models.start()]);
       await billing.start();
-      await serving.start();
-      billing.onSuspension(() => void serving.refresh().catch(() => {}));
+      await orchestrator.start();
+      billing.onSuspension(() => void orchestrator.refresh().catch(() => {}));
     },
     async close() {
-      await Promise.all([serving.close(), audit.close()]);
+      await Promise.all([orchestrator.close(), audit.close()]);
       await Promise.all([apiKeys.close(), billing.close(), quotas.close(), datasets.close(), models.close()]);
     },
   };
