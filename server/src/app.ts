@@ -129,7 +129,7 @@ async function startParts(
     log,
     authenticate: apiKeys.authenticate,
     rawRoutes: [chatCompletionRoute(textDeps), completionRoute(textDeps)],
-    elsewhere: (path, authorization) => serving.direct(path, authorization),
+    resolveDirectRoute: (path, authorization) => serving.resolveDirectRoute(path, authorization),
     register(app) {
       systemRoutes(app, { metrics, isDraining: () => draining, resources: control.routes });
       modelRoutes(app, serving);

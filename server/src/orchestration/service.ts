@@ -41,7 +41,7 @@ export interface OrchestratorDeps extends Omit<FleetSideDeps, "fleet"> {
 }
 
 /** A request to a deployment's direct route. */
-export interface DirectRequest {
+export interface DirectRouteRequest {
   principal: Principal;
   /** The path without what names the deployment. */
   path: string;
@@ -52,7 +52,7 @@ const REFRESH_MS = 15_000;
 const FLUSH_MS = 60_000;
 /** Changes of replicas are told on at most that often. */
 const WAKE_UP_DELAY_MS = 250;
-const DIRECT_PATH = /^\/direct\/([^/]{1,63})\/([^/]{1,63})(\/.*)$/;
+const DIRECT_ROUTE_PATH = /^\/direct\/([^/]{1,63})\/([^/]{1,63})(\/.*)$/;
 
 /**
  * What deployments and deployed models mean to this process: what its fleet runs, and where requests go. All of it is in
@@ -144,7 +144,8 @@ export class Orchestrator {
    */
   resolve(principal: Principal, name: string): Route {
     const { clock, library } = this.#deps;
-    if (principal.deployment !== undefined) return this.#resolveDirect(principal, principal.deployment, name);
+    if (principal.deployment !== undefined)
+      return this.#resolveOnDirectRoute(principal, principal.deployment, name);
     const route = this.#table.find(principal, name, clock);
     if (route !== null) return route;
     if (name.includes("#") || name.includes("/deployedModels/")) throw modelNotFound(name);
@@ -176,8 +177,8 @@ export class Orchestrator {
    * Who asks on a direct route, and for what; null for a path that is none.
    * @throws AppError UNAUTHORIZED, the same for a wrong key and a deployment without such a route.
    */
-  direct(path: string, authorization: string | undefined): DirectRequest | null {
-    const [, accountId, id, rest] = DIRECT_PATH.exec(path) ?? [];
+  resolveDirectRoute(path: string, authorization: string | undefined): DirectRouteRequest | null {
+    const [, accountId, id, rest] = DIRECT_ROUTE_PATH.exec(path) ?? [];
     if (accountId === undefined || id === undefined || rest === undefined) return null;
     const deployment = deploymentName({ accountId, id });
     const row = this.#deployments.get(deployment);
@@ -252,7 +253,7 @@ export class Orchestrator {
     });
   }
 
-  #resolveDirect(principal: Principal, deployment: string, name: string): Route {
+  #resolveOnDirectRoute(principal: Principal, deployment: string, name: string): Route {
     const route = this.#table.find(principal, nameOnDirectRoute(name, deployment), this.#deps.clock);
     if (route?.deployment === deployment) return route;
     throw modelNotFound(name);

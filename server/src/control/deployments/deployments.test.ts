@@ -645,14 +645,21 @@ describe("direct routes", () => {
     expect(made.directRouteApiKeys).toHaveLength(2);
     expect(JSON.stringify(made)).not.toMatch(/correct-horse|staple-01/);
     const authorization = `Bearer ${keys[1]}`;
-    const found = test.orchestrator.direct(`/direct/acme/${made.id}/v1/chat/completions`, authorization);
+    const found = test.orchestrator.resolveDirectRoute(
+      `/direct/acme/${made.id}/v1/chat/completions`,
+      authorization,
+    );
     expect(found).toMatchObject({ path: "/v1/chat/completions", principal: { deployment: nameOf(made.id) } });
     const route = test.orchestrator.resolve(found!.principal, "fireworks/library");
     expect(route).toMatchObject({ deployment: nameOf(made.id) });
     const [kept] = made.directRouteApiKeys;
     await as(alice, "PATCH", path(made.id), { directRouteApiKeys: [kept] });
-    expect(() => test.orchestrator.direct(`/direct/acme/${made.id}/v1/x`, authorization)).toThrow("API key");
-    expect(test.orchestrator.direct(`/direct/acme/${made.id}/v1/x`, `Bearer ${keys[0]}`)).not.toBeNull();
+    expect(() => test.orchestrator.resolveDirectRoute(`/direct/acme/${made.id}/v1/x`, authorization)).toThrow(
+      "API key",
+    );
+    expect(
+      test.orchestrator.resolveDirectRoute(`/direct/acme/${made.id}/v1/x`, `Bearer ${keys[0]}`),
+    ).not.toBeNull();
   });
 
   it("take no other key, reach no other deployment, and answer alike where there is none", async () => {
@@ -665,17 +672,20 @@ describe("direct routes", () => {
       [other.id, `Bearer ${key}`],
       ["nothing", `Bearer ${key}`],
     ]) {
-      expect(() => test.orchestrator.direct(`/direct/acme/${id}/v1/x`, authorization)).toThrow(
+      expect(() => test.orchestrator.resolveDirectRoute(`/direct/acme/${id}/v1/x`, authorization)).toThrow(
         expect.objectContaining({ code: "UNAUTHORIZED" }),
       );
     }
-    const { principal } = test.orchestrator.direct(`/direct/acme/${one.id}/v1/x`, `Bearer ${key}`)!;
+    const { principal } = test.orchestrator.resolveDirectRoute(
+      `/direct/acme/${one.id}/v1/x`,
+      `Bearer ${key}`,
+    )!;
     for (const name of [SERVED, "gpt", `${LIBRARY}#${nameOf(other.id)}`, "fireworks/served"]) {
       expect(() => test.orchestrator.resolve(principal, name), name).toThrow(
         expect.objectContaining({ code: "NOT_FOUND" }),
       );
     }
-    expect(test.orchestrator.direct("/v1/chat/completions", `Bearer ${key}`)).toBeNull();
+    expect(test.orchestrator.resolveDirectRoute("/v1/chat/completions", `Bearer ${key}`)).toBeNull();
   });
 });
 

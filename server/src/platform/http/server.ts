@@ -46,7 +46,7 @@ export interface HttpServerOptions<P> {
    * Direct routes of deployments, with keys of their own: which raw route is meant, and who asks. Null for
    * paths that are none of these. @throws AppError UNAUTHORIZED.
    */
-  elsewhere?(path: string, authorization: string | undefined): { path: string; principal: P } | null;
+  resolveDirectRoute?(path: string, authorization: string | undefined): { path: string; principal: P } | null;
   /** Registers every other route. */
   register(app: FastifyInstance): void;
   /** Overrides of the time limits, for tests. */
@@ -161,7 +161,7 @@ function matchRawRoute<P>(
 ): { route: RawRoute<P>; principal: P } | null {
   const route = direct.get(path);
   if (route !== undefined) return { route, principal: options.authenticate(credentials(req)) };
-  const other = options.elsewhere?.(path, credentials(req)) ?? null;
+  const other = options.resolveDirectRoute?.(path, credentials(req)) ?? null;
   if (other === null) return null;
   const meant = direct.get(other.path);
   if (meant === undefined) throw new AppError("NOT_FOUND", "No such path.");
