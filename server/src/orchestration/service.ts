@@ -23,14 +23,14 @@ import { type RefreshLoop, startRefreshLoop } from "../lib/refresh-loop.ts";
 import type { Database } from "../platform/db/database.ts";
 import { addWork, Reconciler, type WorkItem } from "../platform/reconcile/reconciler.ts";
 import { Descriptions } from "./descriptions.ts";
-import { FleetSide, type FleetSideDeps } from "./fleet-side.ts";
+import { FleetSync, type FleetSyncDeps } from "./fleet-sync.ts";
 import { nameOnDirectRoute } from "./names.ts";
 import { type Callable, type Route, RouteTable } from "./route-table.ts";
 import { Uses } from "./uses.ts";
 
 export type { Route } from "./route-table.ts";
 
-export interface OrchestratorDeps extends Omit<FleetSideDeps, "fleet"> {
+export interface OrchestratorDeps extends Omit<FleetSyncDeps, "fleet"> {
   database: Database;
   fleet: Pick<Fleet, "apply" | "remove" | "observe" | "onChange">;
   deployments: Deployments;
@@ -60,7 +60,7 @@ const DIRECT_ROUTE_PATH = /^\/direct\/([^/]{1,63})\/([^/]{1,63})(\/.*)$/;
  */
 export class Orchestrator {
   readonly #deps: OrchestratorDeps;
-  readonly #fleetSide: FleetSide;
+  readonly #fleetSync: FleetSync;
   readonly #descriptions: Descriptions;
   readonly #uses: Uses;
   readonly #reconcilers: Reconciler[];
@@ -83,7 +83,7 @@ export class Orchestrator {
   constructor(deps: OrchestratorDeps) {
     const { clock, log, database } = deps;
     this.#deps = deps;
-    this.#fleetSide = new FleetSide(deps);
+    this.#fleetSync = new FleetSync(deps);
     this.#descriptions = new Descriptions(deps.describe, clock);
     this.#uses = new Uses(deps.deployedModels.store, deps.deployments.store);
     this.#served = new Map(deps.library.list().map((entry) => [entry.id, entry]));
@@ -224,7 +224,7 @@ export class Orchestrator {
       throw error;
     }
     // First what runs: descriptions of models may take a moment.
-    this.#fleetSide.update([...this.#deployments.values()], this.#deployedModels);
+    this.#fleetSync.sync([...this.#deployments.values()], this.#deployedModels);
     await this.#descriptions.refresh(new Set(this.#deployedModels.map(({ model }) => model)));
     this.#uses.keep(new Set(this.#deployedModels.map(deployedModelName)));
     this.#table = this.#buildTable();

@@ -11,7 +11,7 @@ import type { DeploymentSpec, Fleet, LoraSpec } from "../fleet/service.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 
-export interface FleetSideDeps extends LaunchDeps {
+export interface FleetSyncDeps extends LaunchDeps {
   clock: Clock;
   fleet: Pick<Fleet, "apply" | "remove" | "observe">;
   log: Log;
@@ -25,17 +25,17 @@ const REMOVE_GRACE_MS = 30_000;
 const RUNNING: ReadonlySet<DeploymentRow["state"]> = new Set(["CREATING", "READY", "UPDATING"]);
 
 /** Brings what the database wants to the fleet of this process: deployments, and the addons on all. */
-export class FleetSide {
-  readonly #deps: FleetSideDeps;
+export class FleetSync {
+  readonly #deps: FleetSyncDeps;
   /** What was applied, by the fleet's id: what is the same is not applied again. */
   readonly #applied = new Map<string, string>();
 
-  constructor(deps: FleetSideDeps) {
+  constructor(deps: FleetSyncDeps) {
     this.#deps = deps;
     for (const { id } of deps.serverless) this.#applied.set(id, "[]");
   }
 
-  update(deployments: readonly DeploymentRow[], deployedModels: readonly DeployedModelRow[]): void {
+  sync(deployments: readonly DeploymentRow[], deployedModels: readonly DeployedModelRow[]): void {
     const addons = addonsByFleetId(deployedModels);
     const wanted = new Set<string>();
     for (const spec of this.#deps.serverless) {
@@ -73,14 +73,14 @@ export class FleetSide {
     // What came back from the deleted is new to the fleet.
     if (this.#applied.get(id) === signature && fleet.observe(id) !== null) return;
     try {
-      fleet.apply(specOf(addons.map((row) => this.#adapterOf(row))));
+      fleet.apply(specOf(addons.map((row) => this.#toLoraSpec(row))));
       this.#applied.set(id, signature);
     } catch (error) {
       this.#deps.log.error({ deployment: id, err: error }, "a deployment can't be run");
     }
   }
 
-  #adapterOf(row: DeployedModelRow): LoraSpec {
+  #toLoraSpec(row: DeployedModelRow): LoraSpec {
     const fetch: FetchFile = this.#deps.fetchModel(row.model, null);
     return { id: deployedModelName(row), fetch };
   }
