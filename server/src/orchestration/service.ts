@@ -22,8 +22,8 @@ import { sanitizeForMessage } from "../lib/field-names.ts";
 import { type RefreshLoop, startRefreshLoop } from "../lib/refresh-loop.ts";
 import type { Database } from "../platform/db/database.ts";
 import { addWork, Reconciler, type WorkItem } from "../platform/reconcile/reconciler.ts";
-import { Descriptions } from "./descriptions.ts";
 import { FleetSync, type FleetSyncDeps } from "./fleet-sync.ts";
+import { ModelInfoCache } from "./model-info-cache.ts";
 import { nameOnDirectRoute } from "./names.ts";
 import { type Callable, type Route, RouteTable } from "./route-table.ts";
 import { Uses } from "./uses.ts";
@@ -61,7 +61,7 @@ const DIRECT_ROUTE_PATH = /^\/direct\/([^/]{1,63})\/([^/]{1,63})(\/.*)$/;
 export class Orchestrator {
   readonly #deps: OrchestratorDeps;
   readonly #fleetSync: FleetSync;
-  readonly #descriptions: Descriptions;
+  readonly #modelInfo: ModelInfoCache;
   readonly #uses: Uses;
   readonly #reconcilers: Reconciler[];
   readonly #refreshLoop: RefreshLoop;
@@ -84,7 +84,7 @@ export class Orchestrator {
     const { clock, log, database } = deps;
     this.#deps = deps;
     this.#fleetSync = new FleetSync(deps);
-    this.#descriptions = new Descriptions(deps.describe, clock);
+    this.#modelInfo = new ModelInfoCache(deps.describe, clock);
     this.#uses = new Uses(deps.deployedModels.store, deps.deployments.store);
     this.#served = new Map(deps.library.list().map((entry) => [entry.id, entry]));
     this.#table = this.#buildTable();
@@ -157,7 +157,7 @@ export class Orchestrator {
   parametersOf(model: string): number | null {
     const hash = model.indexOf("#");
     const name = hash === -1 ? model : model.slice(0, hash);
-    return Number(this.#descriptions.get(name)?.parameterCount ?? 0) || null;
+    return Number(this.#modelInfo.get(name)?.parameterCount ?? 0) || null;
   }
 
   /** The models that the principal may call, by name. */
@@ -225,7 +225,7 @@ export class Orchestrator {
     }
     // First what runs: descriptions of models may take a moment.
     this.#fleetSync.sync([...this.#deployments.values()], this.#deployedModels);
-    await this.#descriptions.refresh(new Set(this.#deployedModels.map(({ model }) => model)));
+    await this.#modelInfo.refresh(new Set(this.#deployedModels.map(({ model }) => model)));
     this.#uses.keep(new Set(this.#deployedModels.map(deployedModelName)));
     this.#table = this.#buildTable();
   }
@@ -248,7 +248,7 @@ export class Orchestrator {
       deployments: this.#deployments,
       deployedModels: this.#deployedModels,
       served: new Set(this.#served.keys()),
-      chatTemplates: this.#descriptions.chatTemplates(),
+      chatTemplates: this.#modelInfo.chatTemplates(),
       uses: this.#uses.all,
     });
   }
@@ -279,7 +279,7 @@ export class Orchestrator {
   #toModelEntry({ name, model }: Callable): ModelEntry {
     const served = this.#served.get(name);
     if (served !== undefined) return served;
-    const known = this.#descriptions.get(model);
+    const known = this.#modelInfo.get(model);
     return {
       id: name,
       object: "model",

@@ -8,10 +8,10 @@ const MAX_AGE_MS = 60_000;
 const PLATFORM: Principal = { accountId: "", keyId: "", userId: "", role: "admin", isOperator: true };
 
 /** What is known of the models that are deployed. */
-export class Descriptions {
+export class ModelInfoCache {
   readonly #describe: (principal: Principal, name: string) => Promise<ModelInfo>;
   readonly #clock: Clock;
-  readonly #known = new Map<string, { description: ModelInfo; atMs: number }>();
+  readonly #cached = new Map<string, { description: ModelInfo; atMs: number }>();
 
   constructor(describe: (principal: Principal, name: string) => Promise<ModelInfo>, clock: Clock) {
     this.#describe = describe;
@@ -21,21 +21,21 @@ export class Descriptions {
   /** Looks up those of the models that are new or were looked up long ago. A model that is gone is left out. */
   async refresh(names: ReadonlySet<string>): Promise<void> {
     const nowMs = this.#clock.now();
-    for (const name of this.#known.keys()) if (!names.has(name)) this.#known.delete(name);
-    const stale = [...names].filter((name) => nowMs - (this.#known.get(name)?.atMs ?? 0) >= MAX_AGE_MS);
+    for (const name of this.#cached.keys()) if (!names.has(name)) this.#cached.delete(name);
+    const stale = [...names].filter((name) => nowMs - (this.#cached.get(name)?.atMs ?? 0) >= MAX_AGE_MS);
     for (const name of stale) {
       const description = await this.#describe(PLATFORM, name).catch(() => null);
-      if (description !== null) this.#known.set(name, { description, atMs: nowMs });
+      if (description !== null) this.#cached.set(name, { description, atMs: nowMs });
     }
   }
 
   get(name: string): ModelInfo | undefined {
-    return this.#known.get(name)?.description;
+    return this.#cached.get(name)?.description;
   }
 
   /** By model, of those that bring one. */
   chatTemplates(): Map<string, string> {
-    const templates = [...this.#known].flatMap(([name, { description }]) =>
+    const templates = [...this.#cached].flatMap(([name, { description }]) =>
       description.chatTemplate === null ? [] : [[name, description.chatTemplate] as const],
     );
     return new Map(templates);
