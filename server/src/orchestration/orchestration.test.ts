@@ -290,7 +290,7 @@ describe("the route table", () => {
         });
         const table = new RouteTable({
           ...{ deployments: new Map(), deployedModels, served: new Set() },
-          ...{ chatTemplates: new Map(), uses: new Map() },
+          ...{ chatTemplates: new Map(), lastUses: new Map() },
         });
         const principal = { ...bob.principal, accountId };
         const mayUse = deployedModels.filter((one) => one.isPublic || one.accountId === accountId);

@@ -30,7 +30,7 @@ export interface Route {
 }
 
 /** When something was used last, for what goes when nobody needs it. */
-export interface Use {
+export interface LastUse {
   accountId: string;
   deployedModel: string;
   /** Null: serverless. */
@@ -49,7 +49,7 @@ interface Entry {
   foreign: Route;
   /** Why nobody can use it. */
   failure: string | null;
-  use: Use;
+  use: LastUse;
 }
 
 /** A model under one of its names. */
@@ -74,7 +74,7 @@ export interface RouteTableInput {
   /** Of models that bring one, by full name. */
   chatTemplates: ReadonlyMap<string, string>;
   /** By the deployed model's name; kept from table to table. */
-  uses: Map<string, Use>;
+  lastUses: Map<string, LastUse>;
 }
 
 /** Everything that requests may name, in memory. */
@@ -111,7 +111,7 @@ export class RouteTable {
 
   /** What the principal may call of what is deployed: by the model's own name where that leads there, else with the deployment. */
   callable(principal: Principal): Callable[] {
-    const found = new Map<Use, Callable>();
+    const found = new Map<LastUse, Callable>();
     for (const [name, named] of this.#names) {
       const entry = this.#entry(principal, named);
       if (entry === null || entry.failure !== null || name !== entry.own.model) continue;
@@ -132,7 +132,7 @@ export class RouteTable {
     row: DeployedModelRow,
     deployment: DeploymentRow | null,
     merged: DeployedModelRow | null,
-    { served, chatTemplates, uses }: RouteTableInput,
+    { served, chatTemplates, lastUses: uses }: RouteTableInput,
   ): void {
     const name = deployedModelName(row);
     const addon = row.isAddon ? row : merged;
@@ -144,7 +144,7 @@ export class RouteTable {
       fallbackUsed: false,
       chatTemplate: chatTemplates.get(row.model) ?? null,
     };
-    const use = uses.get(name) ?? newUse(row, name);
+    const use = uses.get(name) ?? newLastUse(row, name);
     uses.set(name, use);
     const common = {
       accountId: row.accountId,
@@ -187,7 +187,7 @@ function mergedAddons(rows: readonly DeployedModelRow[]): Map<string, DeployedMo
   return merged;
 }
 
-function newUse(row: DeployedModelRow, name: string): Use {
+function newLastUse(row: DeployedModelRow, name: string): LastUse {
   return {
     accountId: row.accountId,
     deployedModel: name,

@@ -23,10 +23,10 @@ import { type RefreshLoop, startRefreshLoop } from "../lib/refresh-loop.ts";
 import type { Database } from "../platform/db/database.ts";
 import { addWork, Reconciler, type WorkItem } from "../platform/reconcile/reconciler.ts";
 import { FleetSync, type FleetSyncDeps } from "./fleet-sync.ts";
+import { LastUsedTracker } from "./last-used-tracker.ts";
 import { ModelInfoCache } from "./model-info-cache.ts";
 import { nameOnDirectRoute } from "./names.ts";
 import { type Callable, type Route, RouteTable } from "./route-table.ts";
-import { Uses } from "./uses.ts";
 
 export type { Route } from "./route-table.ts";
 
@@ -62,7 +62,7 @@ export class Orchestrator {
   readonly #deps: OrchestratorDeps;
   readonly #fleetSync: FleetSync;
   readonly #modelInfo: ModelInfoCache;
-  readonly #uses: Uses;
+  readonly #lastUsed: LastUsedTracker;
   readonly #reconcilers: Reconciler[];
   readonly #refreshLoop: RefreshLoop;
   /** What the library serves, as it describes it itself. */
@@ -85,7 +85,7 @@ export class Orchestrator {
     this.#deps = deps;
     this.#fleetSync = new FleetSync(deps);
     this.#modelInfo = new ModelInfoCache(deps.describe, clock);
-    this.#uses = new Uses(deps.deployedModels.store, deps.deployments.store);
+    this.#lastUsed = new LastUsedTracker(deps.deployedModels.store, deps.deployments.store);
     this.#served = new Map(deps.library.list().map((entry) => [entry.id, entry]));
     this.#table = this.#buildTable();
     const onFailure = (err: unknown) =>
@@ -210,7 +210,7 @@ export class Orchestrator {
     this.#cancelWakeUp();
     for (const stop of this.#stops.splice(0)) await stop();
     for (const reconciler of this.#reconcilers) await reconciler.close();
-    await this.#uses.flush();
+    await this.#lastUsed.flush();
   }
 
   /** Looks up what has changed; where nothing is known to have, everything, as word of it may have been lost. */
@@ -226,7 +226,7 @@ export class Orchestrator {
     // First what runs: descriptions of models may take a moment.
     this.#fleetSync.sync([...this.#deployments.values()], this.#deployedModels);
     await this.#modelInfo.refresh(new Set(this.#deployedModels.map(({ model }) => model)));
-    this.#uses.keep(new Set(this.#deployedModels.map(deployedModelName)));
+    this.#lastUsed.retain(new Set(this.#deployedModels.map(deployedModelName)));
     this.#table = this.#buildTable();
   }
 
@@ -249,7 +249,7 @@ export class Orchestrator {
       deployedModels: this.#deployedModels,
       served: new Set(this.#served.keys()),
       chatTemplates: this.#modelInfo.chatTemplates(),
-      uses: this.#uses.all,
+      lastUses: this.#lastUsed.all,
     });
   }
 
@@ -301,7 +301,7 @@ export class Orchestrator {
     return stepDeployment(
       {
         ...{ store: deployments.store, clock, observe, remove },
-        ...{ apply: () => this.refresh(accountId), noteUses: () => this.#uses.flush() },
+        ...{ apply: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
       },
       accountId,
       id,
@@ -315,7 +315,7 @@ export class Orchestrator {
     return stepDeployedModel(
       {
         ...{ store: deployedModels.store, clock, observe },
-        ...{ apply: () => this.refresh(accountId), noteUses: () => this.#uses.flush() },
+        ...{ apply: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
         isLive: (name) => deployments.isLive(name),
         note: (name, message) => deployments.note(name, message),
       },
@@ -349,7 +349,7 @@ export class Orchestrator {
   #scheduleFlush(): void {
     const { clock, log } = this.#deps;
     this.#cancelFlush = clock.after(FLUSH_MS, () => {
-      this.#uses.flush().catch((err) => log.warn({ err }, "times of use can't be noted"));
+      this.#lastUsed.flush().catch((err) => log.warn({ err }, "times of use can't be noted"));
       this.#scheduleFlush();
     });
   }

@@ -11,7 +11,7 @@ export interface LifecycleDeps {
   /** What runs of a deployment, by the fleet's id of it. */
   observe(id: string): FleetDeploymentStatus | null;
   /** Writes down when deployed models were used last, as far as this process knows. */
-  noteUses(): Promise<void>;
+  flushLastUsed(): Promise<void>;
   /** Whether the deployment is there, and neither deleted nor about to be. */
   isLive(deployment: string): Promise<boolean>;
   /** For the deployment's timeline. */
@@ -43,7 +43,7 @@ export async function stepDeployedModel(
     return null;
   }
   if (isUnused(row, deps.clock.now())) {
-    await deps.noteUses();
+    await deps.flushLastUsed();
     if (await unloadUnused(deps, row)) return 0;
   }
   const adapter = await adapterOf(deps, row);

@@ -14,7 +14,7 @@ export interface LifecycleDeps {
   apply(): Promise<void>;
   observe(name: string): FleetDeploymentStatus | null;
   /** Writes down when deployments were used last, as far as this process knows. */
-  noteUses(): Promise<void>;
+  flushLastUsed(): Promise<void>;
   /** Lets running requests finish, then ends all replicas. */
   remove(name: string, graceMs: number): Promise<void>;
 }
@@ -60,7 +60,7 @@ export async function stepDeployment(
 async function stepLive(deps: LifecycleDeps, row: DeploymentRow): Promise<number | null> {
   const leftMs = timeLeft(row, deps.clock.now());
   if (row.state === "READY" && leftMs <= 0) {
-    await deps.noteUses();
+    await deps.flushLastUsed();
     return (await deleteUnused(deps, row)) ? 0 : SOON_MS;
   }
   const name = deploymentName(row);

@@ -1,12 +1,12 @@
 import type { DeployedModelStore } from "../control/deployed-models/service.ts";
 import { type DeploymentStore, parseDeploymentName } from "../control/deployments/service.ts";
-import type { Use } from "./route-table.ts";
+import type { LastUse } from "./route-table.ts";
 
 /** Writes down when deployed models, and what they are deployed on, were used last. */
-export class Uses {
+export class LastUsedTracker {
   /** By deployed model. */
-  readonly all = new Map<string, Use>();
-  readonly #written = new Map<string, number>();
+  readonly all = new Map<string, LastUse>();
+  readonly #flushed = new Map<string, number>();
   readonly #deployedModels: Pick<DeployedModelStore, "touch">;
   readonly #deployments: Pick<DeploymentStore, "touch">;
   #flushing: Promise<void> | null = null;
@@ -20,11 +20,11 @@ export class Uses {
   }
 
   /** Drops what is not deployed any more. */
-  keep(names: ReadonlySet<string>): void {
+  retain(names: ReadonlySet<string>): void {
     for (const name of this.all.keys()) {
       if (names.has(name)) continue;
       this.all.delete(name);
-      this.#written.delete(name);
+      this.#flushed.delete(name);
     }
   }
 
@@ -38,12 +38,12 @@ export class Uses {
 
   async #flush(): Promise<void> {
     for (const [name, { accountId, deployment, usedAtMs }] of this.all) {
-      if (usedAtMs <= (this.#written.get(name) ?? 0)) continue;
+      if (usedAtMs <= (this.#flushed.get(name) ?? 0)) continue;
       const usedAt = new Date(usedAtMs);
       await this.#deployedModels.touch(accountId, name.slice(name.lastIndexOf("/") + 1), usedAt);
       const key = deployment === null ? null : parseDeploymentName(deployment);
       if (key !== null) await this.#deployments.touch(key.accountId, key.id, usedAt);
-      this.#written.set(name, usedAtMs);
+      this.#flushed.set(name, usedAtMs);
     }
   }
 }
