@@ -9,7 +9,7 @@ import type { DeploymentRow } from "../control/deployments/service.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { parseModelName } from "../lib/resource-names.ts";
-import { formsOf, namesOn } from "./names.ts";
+import { deployedNameVariants, modelNameVariants } from "./model-name-variants.ts";
 
 /** Where a request goes. */
 export interface Route {
@@ -159,11 +159,11 @@ export class RouteTable {
       foreign: { ...route, model, isolation: "account" },
     });
     this.#put([name], entry(name), true);
-    this.#put(namesOn(row.model, row.deployment), entry(`${row.model}#${row.deployment}`), true);
+    this.#put(deployedNameVariants(row.model, row.deployment), entry(`${row.model}#${row.deployment}`), true);
     if (!row.isDefault || (served.has(row.model) && !row.serverless)) return;
     const isLibrary = row.serverless && !row.isAddon;
     const isOwner = isLibrary || parseModelName(row.model)?.accountId === row.accountId;
-    this.#put(formsOf(row.model), entry(row.model), isOwner);
+    this.#put(modelNameVariants(row.model), entry(row.model), isOwner);
   }
 
   #put(names: readonly string[], entry: Entry, isOwner: boolean): void {

@@ -25,7 +25,7 @@ import { addWork, Reconciler, type WorkItem } from "../platform/reconcile/reconc
 import { FleetSync, type FleetSyncDeps } from "./fleet-sync.ts";
 import { LastUsedTracker } from "./last-used-tracker.ts";
 import { ModelInfoCache } from "./model-info-cache.ts";
-import { nameOnDirectRoute } from "./names.ts";
+import { directRouteModelName } from "./model-name-variants.ts";
 import { type Callable, type Route, RouteTable } from "./route-table.ts";
 
 export type { Route } from "./route-table.ts";
@@ -254,7 +254,7 @@ export class Orchestrator {
   }
 
   #resolveOnDirectRoute(principal: Principal, deployment: string, name: string): Route {
-    const route = this.#table.find(principal, nameOnDirectRoute(name, deployment), this.#deps.clock);
+    const route = this.#table.find(principal, directRouteModelName(name, deployment), this.#deps.clock);
     if (route?.deployment === deployment) return route;
     throw modelNotFound(name);
   }
