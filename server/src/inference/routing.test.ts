@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { post } from "../../test/harness/http.ts";
 import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { AppError } from "../lib/errors.ts";
-import type { Route } from "../orchestration/service.ts";
+import type { ModelRoute } from "../orchestration/service.ts";
 import { startInference, type TestInference } from "./testing.ts";
 
 const CHAT = "/inference/v1/chat/completions";
@@ -12,7 +12,7 @@ const DEPLOYMENT = "accounts/acme/deployments/d";
 let inference: TestInference;
 let engine: FakeEngine;
 /** What the model that is asked for resolves to. */
-let route: Partial<Route>;
+let route: Partial<ModelRoute>;
 
 beforeAll(async () => {
   inference = await startInference(

@@ -8,7 +8,7 @@ import type { ReplicaLease, RouteRequest } from "../fleet/service.ts";
 import { systemClock } from "../lib/clock.ts";
 import { createLimits, type LimitsOptions } from "../metering/limits/service.ts";
 import { createUsageLedger, type UsageLedger } from "../metering/usage/service.ts";
-import type { Route } from "../orchestration/service.ts";
+import type { ModelRoute } from "../orchestration/service.ts";
 import { createHttpServer } from "../platform/http/server.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { createMetrics } from "../platform/telemetry/metrics.ts";
@@ -28,7 +28,7 @@ export interface TestInference {
 /** The text endpoints over HTTP with the real ledger; only the engine is the test's own. */
 export async function startInference(
   engine: () => FakeEngine,
-  resolve: (name: string) => { name: string; fallbackUsed: boolean } & Partial<Route>,
+  resolve: (name: string) => { name: string; fallbackUsed: boolean } & Partial<ModelRoute>,
   limitsOptions: Partial<LimitsOptions> = {},
 ): Promise<TestInference> {
   const folder = mkdtempSync(join(tmpdir(), "hearth-inference-"));

@@ -12,7 +12,7 @@ import { parseModelName } from "../lib/resource-names.ts";
 import { deployedNameVariants, modelNameVariants } from "./model-name-variants.ts";
 
 /** Where a request goes. */
-export interface Route {
+export interface ModelRoute {
   /** What is billed, and named in the answer. */
   model: string;
   /** As the fleet knows it. */
@@ -39,30 +39,30 @@ export interface LastUse {
 }
 
 /** One deployed model under one name. */
-interface Entry {
+interface DeployedModelEntry {
   accountId: string;
   isPublic: boolean;
   /** Full name. */
   model: string;
-  own: Route;
+  ownerRoute: ModelRoute;
   /** For other accounts. */
-  foreign: Route;
+  publicRoute: ModelRoute;
   /** Why nobody can use it. */
   failure: string | null;
   use: LastUse;
 }
 
 /** A model under one of its names. */
-export interface Callable {
+export interface CallableModel {
   name: string;
   /** The model's own full name. */
   model: string;
 }
 
 /** What a name stands for: for each account its own, for others what the owner has published. */
-interface Named {
-  byAccount: Map<string, Entry>;
-  owner: Entry | null;
+interface NameBinding {
+  byAccount: Map<string, DeployedModelEntry>;
+  owner: DeployedModelEntry | null;
 }
 
 export interface RouteTableInput {
@@ -79,10 +79,10 @@ export interface RouteTableInput {
 
 /** Everything that requests may name, in memory. */
 export class RouteTable {
-  readonly #names = new Map<string, Named>();
+  readonly #names = new Map<string, NameBinding>();
 
   constructor(input: RouteTableInput) {
-    const merged = mergedAddons(input.deployedModels);
+    const merged = mergedAddonsByDeployment(input.deployedModels);
     for (const row of input.deployedModels) {
       if (row.state === "UNDEPLOYING") continue;
       const deployment = row.serverless ? null : input.deployments.get(row.deployment);
@@ -95,33 +95,33 @@ export class RouteTable {
    * Where a request for `name` goes; null for what nobody has, or the principal may not use.
    * @throws AppError FAILED_PRECONDITION with the reason, for what could not be loaded.
    */
-  find(principal: Principal, name: string, clock: Clock): Route | null {
+  find(principal: Principal, name: string, clock: Clock): ModelRoute | null {
     const entry = this.#entry(principal, this.#names.get(name));
     if (entry === null) return null;
     if (entry.failure !== null) throw new AppError("FAILED_PRECONDITION", entry.failure, { param: "model" });
     entry.use.usedAtMs = clock.now();
-    return entry.accountId === principal.accountId ? entry.own : entry.foreign;
+    return entry.accountId === principal.accountId ? entry.ownerRoute : entry.publicRoute;
   }
 
   /** What a name stands for; null as `find` has it. */
-  describe(principal: Principal, name: string): Callable | null {
+  describe(principal: Principal, name: string): CallableModel | null {
     const entry = this.#entry(principal, this.#names.get(name));
-    return entry === null ? null : { name: entry.own.model, model: entry.model };
+    return entry === null ? null : { name: entry.ownerRoute.model, model: entry.model };
   }
 
   /** What the principal may call of what is deployed: by the model's own name where that leads there, else with the deployment. */
-  callable(principal: Principal): Callable[] {
-    const found = new Map<LastUse, Callable>();
+  callable(principal: Principal): CallableModel[] {
+    const found = new Map<LastUse, CallableModel>();
     for (const [name, named] of this.#names) {
       const entry = this.#entry(principal, named);
-      if (entry === null || entry.failure !== null || name !== entry.own.model) continue;
+      if (entry === null || entry.failure !== null || name !== entry.ownerRoute.model) continue;
       const isBetter = !name.includes("#") || !found.has(entry.use);
       if (isBetter && !name.includes("/deployedModels/")) found.set(entry.use, { name, model: entry.model });
     }
     return [...found.values()];
   }
 
-  #entry(principal: Principal, named: Named | undefined): Entry | null {
+  #entry(principal: Principal, named: NameBinding | undefined): DeployedModelEntry | null {
     if (named === undefined) return null;
     const own = named.byAccount.get(principal.accountId);
     if (own !== undefined) return own;
@@ -136,7 +136,7 @@ export class RouteTable {
   ): void {
     const name = deployedModelName(row);
     const addon = row.isAddon ? row : merged;
-    const route: Omit<Route, "model"> = {
+    const route: Omit<ModelRoute, "model"> = {
       deployment: fleetIdOf(row),
       ...(addon === null ? {} : { adapter: deployedModelName(addon) }),
       isolation: row.serverless ? "account" : "deployment",
@@ -153,10 +153,10 @@ export class RouteTable {
       failure: row.state === "DEPLOYING" && row.statusMessage !== "" ? row.statusMessage : null,
       use,
     };
-    const entry = (model: string): Entry => ({
+    const entry = (model: string): DeployedModelEntry => ({
       ...common,
-      own: { ...route, model },
-      foreign: { ...route, model, isolation: "account" },
+      ownerRoute: { ...route, model },
+      publicRoute: { ...route, model, isolation: "account" },
     });
     this.#put([name], entry(name), true);
     this.#put(deployedNameVariants(row.model, row.deployment), entry(`${row.model}#${row.deployment}`), true);
@@ -166,7 +166,7 @@ export class RouteTable {
     this.#put(modelNameVariants(row.model), entry(row.model), isOwner);
   }
 
-  #put(names: readonly string[], entry: Entry, isOwner: boolean): void {
+  #put(names: readonly string[], entry: DeployedModelEntry, isOwner: boolean): void {
     for (const name of names) {
       const named = this.#names.get(name) ?? { byAccount: new Map(), owner: null };
       named.byAccount.set(entry.accountId, entry);
@@ -177,7 +177,7 @@ export class RouteTable {
 }
 
 /** By deployment: the addon that is part of its weights, as soon as it works. */
-function mergedAddons(rows: readonly DeployedModelRow[]): Map<string, DeployedModelRow> {
+function mergedAddonsByDeployment(rows: readonly DeployedModelRow[]): Map<string, DeployedModelRow> {
   const merged = new Map<string, DeployedModelRow>();
   for (const row of rows) {
     if (!row.isMerged || row.state !== "DEPLOYED") continue;

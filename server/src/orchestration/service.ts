@@ -26,9 +26,9 @@ import { FleetSync, type FleetSyncDeps } from "./fleet-sync.ts";
 import { LastUsedTracker } from "./last-used-tracker.ts";
 import { ModelInfoCache } from "./model-info-cache.ts";
 import { directRouteModelName } from "./model-name-variants.ts";
-import { type Callable, type Route, RouteTable } from "./route-table.ts";
+import { type CallableModel, type ModelRoute, RouteTable } from "./route-table.ts";
 
-export type { Route } from "./route-table.ts";
+export type { ModelRoute } from "./route-table.ts";
 
 export interface OrchestratorDeps extends Omit<FleetSyncDeps, "fleet"> {
   database: Database;
@@ -68,7 +68,7 @@ export class Orchestrator {
   /** What the library serves, as it describes it itself. */
   readonly #served: ReadonlyMap<string, ModelEntry>;
   /** Routes to what the platform runs for everybody, by model. */
-  readonly #serverless = new Map<string, Route>();
+  readonly #serverless = new Map<string, ModelRoute>();
   readonly #changedIds = new Set<string>();
   #table: RouteTable;
   /** Accounts of which something has changed since they were looked up; null: any. */
@@ -142,7 +142,7 @@ export class Orchestrator {
    * @throws AppError NOT_FOUND, the same for what others keep to themselves; FAILED_PRECONDITION with the reason for what
    * could not be loaded.
    */
-  resolve(principal: Principal, name: string): Route {
+  resolve(principal: Principal, name: string): ModelRoute {
     const { clock, library } = this.#deps;
     if (principal.deployment !== undefined)
       return this.#resolveOnDirectRoute(principal, principal.deployment, name);
@@ -253,13 +253,13 @@ export class Orchestrator {
     });
   }
 
-  #resolveOnDirectRoute(principal: Principal, deployment: string, name: string): Route {
+  #resolveOnDirectRoute(principal: Principal, deployment: string, name: string): ModelRoute {
     const route = this.#table.find(principal, directRouteModelName(name, deployment), this.#deps.clock);
     if (route?.deployment === deployment) return route;
     throw modelNotFound(name);
   }
 
-  #serverlessRoute(model: string, fallbackUsed: boolean): Route {
+  #serverlessRoute(model: string, fallbackUsed: boolean): ModelRoute {
     const key = `${model}\n${fallbackUsed}`;
     const known = this.#serverless.get(key);
     if (known !== undefined) return known;
@@ -276,7 +276,7 @@ export class Orchestrator {
     return route;
   }
 
-  #toModelEntry({ name, model }: Callable): ModelEntry {
+  #toModelEntry({ name, model }: CallableModel): ModelEntry {
     const served = this.#served.get(name);
     if (served !== undefined) return served;
     const known = this.#modelInfo.get(model);

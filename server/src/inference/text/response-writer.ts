@@ -10,7 +10,7 @@ import {
 import type { ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { badRequest, toAppError } from "../../lib/errors.ts";
 import type { Admission } from "../../metering/limits/service.ts";
-import type { Route } from "../../orchestration/service.ts";
+import type { ModelRoute } from "../../orchestration/service.ts";
 import { ChoiceOutput } from "./choice-output.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { engineRequest, type ResponseOptions } from "./engine-request.ts";
@@ -29,7 +29,7 @@ export class ResponseWriter<Body extends TextParameters> {
   readonly #target: ResponseTarget;
   readonly #record: RequestRecord;
   readonly #body: Body;
-  readonly #route: Route;
+  readonly #route: ModelRoute;
   readonly #admission: Admission;
   readonly #head: ResponseHead;
   readonly #options: ResponseOptions;
@@ -46,7 +46,7 @@ export class ResponseWriter<Body extends TextParameters> {
     target: ResponseTarget,
     record: RequestRecord,
     body: Body,
-    route: Route,
+    route: ModelRoute,
     admission: Admission,
   ) {
     this.#services = services;

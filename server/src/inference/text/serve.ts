@@ -3,7 +3,7 @@ import { EngineError } from "../../engine/port.ts";
 import type { PromptPrefix, ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { type AppError, toAppError } from "../../lib/errors.ts";
 import type { Admission, RequestEstimate } from "../../metering/limits/service.ts";
-import type { Route } from "../../orchestration/service.ts";
+import type { ModelRoute } from "../../orchestration/service.ts";
 import { toPublicError } from "./engine-errors.ts";
 import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
@@ -53,11 +53,11 @@ export interface TextEndpoint<Body extends TextParameters> {
 
 export interface TextServices {
   /** Where requests for `name` go. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
-  resolve(principal: Principal, name: string): Route;
+  resolve(principal: Principal, name: string): ModelRoute;
   /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE, FAILED_PRECONDITION. */
   route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
   /** Lets a request in. @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED. */
-  admit(principal: Principal, route: Route, ask: RequestEstimate): Admission;
+  admit(principal: Principal, route: ModelRoute, ask: RequestEstimate): Admission;
 }
 
 /** Serves one request whose body has arrived. Never throws: every failure is answered and recorded. */
