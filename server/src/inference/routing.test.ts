@@ -41,7 +41,7 @@ const lastRouted = () => inference.routed.at(-1);
 
 describe("where a request goes", () => {
   test("to the deployment and adapter its model stands for, billed and echoed under that model's name", async () => {
-    route = { adapter: "accounts/acme/deployedModels/l" };
+    route = { lora: "accounts/acme/deployedModels/l" };
     const reply = await chat();
     expect(reply.status, reply.text).toBe(200);
     expect(reply.json.model).toBe("m");

@@ -201,7 +201,7 @@ describe("several processes", () => {
           return null;
         }
       };
-      expect(await until("its route", known)).toMatchObject({ deployment, adapter: made.json.name });
+      expect(await until("its route", known)).toMatchObject({ deployment, lora: made.json.name });
       await test.call(alice.key, "DELETE", `/v1/${deployment}?ignoreChecks=true`);
       await test.settle();
       await until("its end", () => !fleet.specs.has(deployment));
@@ -294,7 +294,7 @@ describe("the route table", () => {
         });
         const principal = { ...bob.principal, accountId };
         const mayUse = deployedModels.filter((one) => one.isPublic || one.accountId === accountId);
-        const reached = (name: string) => table.find(principal, name, test.clock)?.adapter;
+        const reached = (name: string) => table.find(principal, name, test.clock)?.lora;
         for (const one of deployedModels) {
           const name = `accounts/${one.accountId}/deployedModels/${one.id}`;
           expect(reached(name) === name).toBe(mayUse.includes(one));

@@ -18,7 +18,7 @@ export interface ModelRoute {
   /** As the fleet knows it. */
   deployment: string;
   /** Absent: the model as it is. */
-  adapter?: string;
+  lora?: string;
   /** Whose requests may reuse what was computed for each other: one account's, or all of the deployment's. */
   isolation: "account" | "deployment";
   /** Requests of one session go to one replica. */
@@ -138,7 +138,7 @@ export class RouteTable {
     const addon = row.isAddon ? row : merged;
     const route: Omit<ModelRoute, "model"> = {
       deployment: fleetIdOf(row),
-      ...(addon === null ? {} : { adapter: deployedModelName(addon) }),
+      ...(addon === null ? {} : { lora: deployedModelName(addon) }),
       isolation: row.serverless ? "account" : "deployment",
       sessionAffinity: deployment?.spec.enableSessionAffinity ?? false,
       fallbackUsed: false,

@@ -108,7 +108,7 @@ describe("loading a LoRA addon", () => {
     await test.settle();
     expect((await get(made.name)).state).toBe("DEPLOYED");
     const route = test.orchestrator.resolve(alice.principal, lora);
-    expect(route).toMatchObject({ model: lora, deployment: name, adapter: made.name });
+    expect(route).toMatchObject({ model: lora, deployment: name, lora: made.name });
     const events = await as(alice, "GET", `/v1/${name}/events`);
     expect(events.json.events.at(-1)).toMatchObject({ type: "MODEL", message: `${lora} is loaded.` });
   });
@@ -128,7 +128,7 @@ describe("loading a LoRA addon", () => {
     expect(made).toMatchObject({ serverless: true, deployment: "accounts/fireworks/deployments/served" });
     expect(test.fleet.specs.get(SERVED)?.loras.map(({ id }) => id)).toContain(made.name);
     expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({
-      ...{ model: lora, deployment: SERVED, adapter: made.name, isolation: "account" },
+      ...{ model: lora, deployment: SERVED, lora: made.name, isolation: "account" },
     });
     const other = addon(SERVED);
     expect(await load(other, made.deployment)).toMatchObject({ serverless: true });
@@ -161,7 +161,7 @@ describe("loading a LoRA addon", () => {
     test.clock.advance(5_000);
     await test.settle();
     expect(await get(made.name)).toMatchObject({ state: "DEPLOYED", status: { code: "OK", message: "" } });
-    expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({ adapter: made.name });
+    expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({ lora: made.name });
   });
 
   it("is refused where it can't work, by the field at fault", async () => {
@@ -252,9 +252,7 @@ describe("a LoRA addon deployed alone", () => {
     const [own] = await loadedOn(name);
     expect(own).toMatchObject({ model: lora, state: "DEPLOYED", default: true });
     expect(test.fleet.specs.get(name)).toMatchObject({ model: LIBRARY, loras: [{ id: own.name }] });
-    expect(test.orchestrator.resolve(alice.principal, `${lora}#${name}`)).toMatchObject({
-      adapter: own.name,
-    });
+    expect(test.orchestrator.resolve(alice.principal, `${lora}#${name}`)).toMatchObject({ lora: own.name });
     expect(() => test.orchestrator.resolve(alice.principal, `${LIBRARY}#${name}`)).toThrow("not found");
     refused(await as(alice, "POST", PATH, { model: addon(), deployment: name }), "enableAddons");
     refused(
@@ -271,7 +269,7 @@ describe("hot reload", () => {
     const one = await load(first, name);
     await test.settle();
     const base = `${LIBRARY}#${name}`;
-    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ adapter: one.name });
+    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
     refused(await as(alice, "POST", PATH, { model: second, deployment: name }), "replaceMergedAddon");
     test.fleet.adapterState = "loading";
     test.clock.advance(1);
@@ -279,12 +277,12 @@ describe("hot reload", () => {
       await as(alice, "POST", `${PATH}?replaceMergedAddon=true`, { model: second, deployment: name })
     ).json;
     await test.settle();
-    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ adapter: one.name });
+    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
     const loaded = { state: "loaded", message: null } as const;
     test.fleet.set(name, { loras: { [one.name]: loaded, [two.name]: loaded } });
     test.clock.advance(5_000);
     await test.settle();
-    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ adapter: two.name });
+    expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: two.name });
     test.clock.advance(5_000);
     await test.settle();
     expect((await as(alice, "GET", `/v1/${one.name}`)).status).toBe(404);
@@ -365,7 +363,7 @@ describe("published", () => {
     for (const way of ways) {
       const route = test.orchestrator.resolve(bob.principal, way);
       // What one account computes is not for others to time.
-      expect(route).toMatchObject({ deployment: name, adapter: made.name, isolation: "account" });
+      expect(route).toMatchObject({ deployment: name, lora: made.name, isolation: "account" });
     }
     expect((await as(bob, "GET", `/v1/${made.name}`)).json).toMatchObject({ public: true, createdBy: "" });
     expect((await get(made.name)).createdBy).toBe("alice@acme.example");

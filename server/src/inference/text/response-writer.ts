@@ -83,7 +83,7 @@ export class ResponseWriter<Body extends TextParameters> {
 
   /** What tells replicas apart: the prompt they have computed before, and the session where one is named. */
   #routeRequest(): RouteRequest {
-    const { deployment, adapter, sessionAffinity } = this.#route;
+    const { deployment, lora: adapter, sessionAffinity } = this.#route;
     const { prompt_cache_key, user } = this.#body;
     const session = sessionAffinity
       ? (this.#target.header("x-session-affinity") ?? prompt_cache_key ?? user ?? undefined)
