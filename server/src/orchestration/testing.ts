@@ -32,21 +32,21 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
   readonly removed: string[] = [];
   /** What a new replica is at first. */
   stage: ReplicaStage = "ready";
-  adapterState: "loading" | "loaded" | "failed" = "loaded";
-  adapterMessage: string | null = null;
-  readonly #seen = new Map<string, DeploymentStatus>();
+  loraState: "loading" | "loaded" | "failed" = "loaded";
+  loraMessage: string | null = null;
+  readonly #observations = new Map<string, DeploymentStatus>();
   readonly #listeners = new Set<Listener>();
 
   apply(spec: DeploymentSpec): void {
     const before = this.specs.get(spec.id);
     this.specs.set(spec.id, spec);
     const isNew = before?.revision !== spec.revision;
-    const seen = this.#seen.get(spec.id);
+    const seen = this.#observations.get(spec.id);
     const desired = spec.fixedReplicas ?? Math.max(spec.minReplicas, Math.min(1, spec.maxReplicas));
     const adapters = Object.fromEntries(
       spec.loras.map(({ id }) => [
         id,
-        seen?.loras[id] ?? { state: this.adapterState, message: this.adapterMessage },
+        seen?.loras[id] ?? { state: this.loraState, message: this.loraMessage },
       ]),
     );
     this.set(spec.id, {
@@ -62,11 +62,11 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
   async remove(id: string): Promise<void> {
     this.removed.push(id);
     this.specs.delete(id);
-    this.#seen.delete(id);
+    this.#observations.delete(id);
   }
 
   observe(id: string): DeploymentStatus | null {
-    return this.#seen.get(id) ?? null;
+    return this.#observations.get(id) ?? null;
   }
 
   onChange(listener: Listener): () => void {
@@ -77,7 +77,7 @@ export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "
   /** What is seen of a deployment from now on. */
   set(id: string, seen: Partial<DeploymentStatus>): void {
     const none = { desiredReplicas: 0, replicas: [], loras: {}, lastRequestAtMs: null, message: null };
-    this.#seen.set(id, { ...none, ...this.#seen.get(id), ...seen });
+    this.#observations.set(id, { ...none, ...this.#observations.get(id), ...seen });
     for (const listener of this.#listeners) listener(id);
   }
 

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 beforeEach(() => {
-  Object.assign(test.fleet, { stage: "ready", adapterState: "loaded", adapterMessage: null });
+  Object.assign(test.fleet, { stage: "ready", loraState: "loaded", loraMessage: null });
 });
 
 const PATH = "/v1/accounts/acme/deployedModels";
@@ -90,7 +90,7 @@ describe("loading a LoRA addon", () => {
   it("onto a deployment with addons: DEPLOYING until the replicas have it, then DEPLOYED", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
-    test.fleet.adapterState = "loading";
+    test.fleet.loraState = "loading";
     const made = await load(lora, name);
     expect(made).toMatchObject({
       model: lora,
@@ -143,7 +143,7 @@ describe("loading a LoRA addon", () => {
   it("that can't be loaded: the reason in its status, and at inference a failed precondition with it", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
-    Object.assign(test.fleet, { adapterState: "failed", adapterMessage: "Its tensors don't fit the model." });
+    Object.assign(test.fleet, { loraState: "failed", loraMessage: "Its tensors don't fit the model." });
     const made = await load(lora, name);
     await test.settle();
     expect(await get(made.name)).toMatchObject({
@@ -271,7 +271,7 @@ describe("hot reload", () => {
     const base = `${LIBRARY}#${name}`;
     expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
     refused(await as(alice, "POST", PATH, { model: second, deployment: name }), "replaceMergedAddon");
-    test.fleet.adapterState = "loading";
+    test.fleet.loraState = "loading";
     test.clock.advance(1);
     const two = (
       await as(alice, "POST", `${PATH}?replaceMergedAddon=true`, { model: second, deployment: name })
