@@ -6,6 +6,7 @@ import type { ListQuery as Query } from "../../platform/db/listing.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import { replicaBounds } from "./autoscaling.ts";
 import { type Context, changeDeployment, findDeployment } from "./context.ts";
+import { assertNotDeleted, createDeployment, updateDeployment } from "./create-update.ts";
 import { DirectRouteKeys } from "./direct-route.ts";
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, RunnerFor, SizeCheck } from "./model-fit.ts";
@@ -30,7 +31,6 @@ import {
   timeRangeMs,
 } from "./timeline.ts";
 import { deploymentView } from "./view.ts";
-import { createDeployment, refuseDeleted, updateDeployment } from "./writing.ts";
 
 export { minReplicasAt } from "./autoscaling.ts";
 export { DirectRouteKeys } from "./direct-route.ts";
@@ -283,7 +283,7 @@ async function scale(
   const found = await findDeployment(context, principal, accountId, id, "write");
   if (replicaCount === undefined) throw badRequest("replicaCount", "replicaCount is required.");
   await changeDeployment(context, found, (row, now) => {
-    refuseDeleted(row);
+    assertNotDeleted(row);
     const { min, max } = replicaBounds(row.spec);
     if (replicaCount > (row.fixedReplicas ?? min)) context.checkGrowth(accountId);
     if (replicaCount > max) {

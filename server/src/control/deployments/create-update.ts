@@ -41,8 +41,8 @@ export async function createDeployment(
   const id = query.deploymentId ?? randomId();
   if (query.deploymentId !== undefined) checkNewId("deploymentId", id);
   const named = { ...body, baseModel: modelNameOf("baseModel", body.baseModel, accountId) };
-  const checked = await checkBody(context, principal, accountId, named, {
-    given: new Set(Object.keys(body)),
+  const checked = await validateBody(context, principal, accountId, named, {
+    explicitFields: new Set(Object.keys(body)),
     isNew: true,
     disableSpeculation: query.disableSpeculativeDecoding ?? false,
     allowUnvalidatedShape: query.skipShapeValidation ?? false,
@@ -50,14 +50,14 @@ export async function createDeployment(
   const row = newRow(context, principal, accountId, id, checked);
   if (query.disableAutoDeploy) row.spec.disableAutoDeploy = true;
   if (query.validateOnly) {
-    if ((await context.store.get(accountId, id)) !== null) throw taken(accountId, id);
+    if ((await context.store.get(accountId, id)) !== null) throw alreadyExists(accountId, id);
     return row;
   }
   const event = { type: "CREATED", message: `Created by ${principal.userId}.` };
   const isNew = await withinQuota(context, null, row, () =>
     context.store.insert(row, [event, stateEvent(row)]),
   );
-  if (!isNew) throw taken(accountId, id);
+  if (!isNew) throw alreadyExists(accountId, id);
   await context.changed(accountId);
   return row;
 }
@@ -78,10 +78,10 @@ export async function updateDeployment(
   const given = new Set(paths.map((path) => path.split(".")[0] as string));
   for (let attempt = 1; ; attempt++) {
     const found = await findDeployment(context, principal, accountId, id, "write");
-    refuseDeleted(found);
-    const wanted = withoutImmutable(found, mergePatch(bodyOf(found), body, paths), context.hostRegion);
-    const checked = await checkBody(context, principal, accountId, wanted, {
-      given,
+    assertNotDeleted(found);
+    const wanted = restoreImmutableFields(found, mergePatch(toBody(found), body, paths), context.hostRegion);
+    const checked = await validateBody(context, principal, accountId, wanted, {
+      explicitFields: given,
       isNew: false,
       disableSpeculation: true,
       allowUnvalidatedShape: query.skipShapeValidation ?? false,
@@ -89,12 +89,12 @@ export async function updateDeployment(
     let isOvertaken = false;
     const change = (current: DeploymentRow, now: Date): Change | null => {
       // Models were looked up without a lock: what another writer has changed meanwhile is taken into account by starting over.
-      isOvertaken = JSON.stringify(bodyOf(current)) !== JSON.stringify(bodyOf(found));
+      isOvertaken = JSON.stringify(toBody(current)) !== JSON.stringify(toBody(found));
       if (isOvertaken) return null;
-      refuseDeleted(current);
-      return changeTo(context, current, checked, given, now);
+      assertNotDeleted(current);
+      return applyUpdate(context, current, checked, given, now);
     };
-    const next = changeTo(context, found, checked, given, found.updateTime).row;
+    const next = applyUpdate(context, found, checked, given, found.updateTime).row;
     const row = await withinQuota(context, found, next, () => changeDeployment(context, found, change));
     if (!isOvertaken) return row;
     if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the deployment; try again.");
@@ -104,48 +104,48 @@ export async function updateDeployment(
 /** Writers that keep overtaking each other are told at some point. */
 const MAX_ATTEMPTS = 5;
 
-interface Checked {
+interface ValidatedDeployment {
   spec: StoredSpec;
   keys: readonly string[];
   /** Null when nothing that depends on the model changes. */
-  served: ChosenModel | null;
+  chosenModel: ChosenModel | null;
 }
 
-interface CheckOptions {
+interface ValidationOptions {
   /** Fields the client sets now. */
-  given: ReadonlySet<string>;
+  explicitFields: ReadonlySet<string>;
   isNew: boolean;
   /** The model's own draft settings are not taken over. */
   disableSpeculation: boolean;
   allowUnvalidatedShape: boolean;
 }
 
-async function checkBody(
+async function validateBody(
   context: Context,
   principal: Principal,
   accountId: string,
   body: DeploymentBody,
-  options: CheckOptions,
-): Promise<Checked> {
+  options: ValidationOptions,
+): Promise<ValidatedDeployment> {
   const { shapes, hostRegion } = context;
-  const { given, isNew, allowUnvalidatedShape } = options;
+  const { explicitFields: given, isNew, allowUnvalidatedShape } = options;
   const { draftModel } = body;
   const named = draftModel ? { ...body, draftModel: modelNameOf("draftModel", draftModel, accountId) } : body;
   const needsShape =
-    isNew || given.has("deploymentShape") || [...given].some((field) => OF_THE_MODEL.has(field));
+    isNew || given.has("deploymentShape") || [...given].some((field) => MODEL_DEPENDENT_FIELDS.has(field));
   const shaped = needsShape
     ? await withShape(shapes, principal, named, given, allowUnvalidatedShape)
     : { body: named, disableSpeculation: true };
   const spec = checkFields(shaped.body, hostRegion);
   const keys = shaped.body.directRouteApiKeys ?? [];
-  if (!needsShape) return { spec, keys, served: null };
+  if (!needsShape) return { spec, keys, chosenModel: null };
   const disableSpeculation = options.disableSpeculation || shaped.disableSpeculation;
-  const { whole, chosen } = await fitModel(context, principal, shaped.body, disableSpeculation);
-  return { spec: checkFields(whole, hostRegion), keys, served: chosen };
+  const { whole, chosen } = await validateAgainstModel(context, principal, shaped.body, disableSpeculation);
+  return { spec: checkFields(whole, hostRegion), keys, chosenModel: chosen };
 }
 
 /** Fields that have to go with the model. */
-const OF_THE_MODEL = new Set([
+const MODEL_DEPENDENT_FIELDS = new Set([
   ...[
     "deploymentShape",
     "acceleratorCount",
@@ -158,7 +158,7 @@ const OF_THE_MODEL = new Set([
   ...["enableHotReloadLatestAddon", "autoTune"],
 ]);
 
-async function fitModel(
+async function validateAgainstModel(
   { models, checkSize, runnerFor }: Context,
   principal: Principal,
   body: DeploymentBody,
@@ -181,9 +181,9 @@ function newRow(
   principal: Principal,
   accountId: string,
   id: string,
-  checked: Checked,
+  checked: ValidatedDeployment,
 ): DeploymentRow {
-  const chosen = checked.served as ChosenModel;
+  const chosen = checked.chosenModel as ChosenModel;
   const now = new Date(clock.now());
   return {
     accountId,
@@ -206,10 +206,10 @@ function newRow(
   };
 }
 
-function changeTo(
+function applyUpdate(
   { keys }: Context,
   row: DeploymentRow,
-  { spec, keys: given }: Checked,
+  { spec, keys: given }: ValidatedDeployment,
   fields: ReadonlySet<string>,
   now: Date,
 ): Change {
@@ -230,14 +230,14 @@ function changeTo(
 }
 
 /** A row as the body that would make it. */
-function bodyOf({ spec, baseModel, directRouteKeys }: DeploymentRow): DeploymentBody {
+function toBody({ spec, baseModel, directRouteKeys }: DeploymentRow): DeploymentBody {
   const { disableAutoDeploy: _, ...fields } = spec;
   const shown = directRouteKeys.map((key) => key.shown);
   return { ...fields, baseModel, ...(shown.length > 0 ? { directRouteApiKeys: shown } : {}) };
 }
 
 /** Clients send what they read: a value that is the same changes nothing. */
-function withoutImmutable(
+function restoreImmutableFields(
   row: DeploymentRow,
   wanted: DeploymentBody,
   hostRegion: string | null,
@@ -260,7 +260,7 @@ function withoutImmutable(
   };
 }
 
-export function refuseDeleted(row: DeploymentRow): void {
+export function assertNotDeleted(row: DeploymentRow): void {
   if (row.state !== "DELETING" && row.state !== "DELETED") return;
   throw new AppError(
     "FAILED_PRECONDITION",
@@ -268,7 +268,7 @@ export function refuseDeleted(row: DeploymentRow): void {
   );
 }
 
-function taken(accountId: string, id: string): AppError {
+function alreadyExists(accountId: string, id: string): AppError {
   const message = `${titleOf(accountId, id)} already exists; a deleted one is kept for a while, unless it is deleted hard.`;
   return new AppError("ALREADY_EXISTS", message, { param: "deploymentId" });
 }
