@@ -19,7 +19,7 @@ import {
   nameServerless,
 } from "./control/deployed-models/service.ts";
 import { checkDeploymentSize, createDeploymentShapes } from "./control/deployment-shapes/service.ts";
-import { createDeployments, type FetchFile, type LaunchDeps } from "./control/deployments/service.ts";
+import { createDeployments, type FetchFile, type FleetSpecDeps } from "./control/deployments/service.ts";
 import {
   type AttachedModel,
   type CatalogWeights,
@@ -139,7 +139,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   const orchestrator = new Orchestrator({
     ...{ database, clock, log, fleet, deployments, deployedModels, library, serverless: served },
     describe: (principal, name) => models.describe(principal, name),
-    ...launching(config, models),
+    ...fleetSpecDeps(config, models),
     isSuspended: billing.isSuspended,
   });
   return {
@@ -231,7 +231,7 @@ function openDatasets(
   });
 }
 
-function launching(config: Config, models: ModelsService): LaunchDeps {
+function fleetSpecDeps(config: Config, models: ModelsService): FleetSpecDeps {
   return {
     engineFor: (workload) => engineFor(config, workload),
     fetchModel: (name, precision) => modelFetcher(models, name, precision === null ? {} : { precision }),

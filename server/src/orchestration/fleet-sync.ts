@@ -3,15 +3,15 @@ import {
   type DeploymentRow,
   deploymentName,
   type FetchFile,
+  type FleetSpecDeps,
   fleetSpec,
-  type LaunchDeps,
   minReplicasAt,
 } from "../control/deployments/service.ts";
 import type { DeploymentSpec, Fleet, LoraSpec } from "../fleet/service.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 
-export interface FleetSyncDeps extends LaunchDeps {
+export interface FleetSyncDeps extends FleetSpecDeps {
   clock: Clock;
   fleet: Pick<Fleet, "apply" | "remove" | "observe">;
   log: Log;

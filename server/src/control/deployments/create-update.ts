@@ -5,7 +5,7 @@ import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
 import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { checkFields } from "./fields.ts";
-import { replicaAccelerators, revisionOf } from "./launch.ts";
+import { replicaAccelerators, revisionOf } from "./fleet-spec.ts";
 import { stateEvent } from "./lifecycle.ts";
 import {
   type ChosenModel,

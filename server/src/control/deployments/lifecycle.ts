@@ -1,7 +1,7 @@
 import type { DeploymentStatus as FleetDeploymentStatus } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { unusedAutoDeleteMs } from "./autoscaling.ts";
-import { revisionOf } from "./launch.ts";
+import { revisionOf } from "./fleet-spec.ts";
 import { deploymentName } from "./names.ts";
 import { NOTHING_SEEN, type Observation } from "./schema.ts";
 import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";

@@ -1,6 +1,6 @@
 import { replicaBounds } from "./autoscaling.ts";
 import type { Context } from "./context.ts";
-import { acceleratorsOf } from "./launch.ts";
+import { acceleratorsOf } from "./fleet-spec.ts";
 import type { DeploymentRow, DeploymentStore } from "./store.ts";
 
 /** Does `work`, unless an account would then hold more accelerators of the type than it may. */

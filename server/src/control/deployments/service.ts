@@ -36,10 +36,10 @@ export { minReplicasAt } from "./autoscaling.ts";
 export { DirectRouteKeys } from "./direct-route.ts";
 export {
   type FetchFile,
+  type FleetSpecDeps,
   fleetSpec,
-  type LaunchDeps,
   type Workload,
-} from "./launch.ts";
+} from "./fleet-spec.ts";
 export { stepDeployment } from "./lifecycle.ts";
 export { type ModelSource, modelNameOf, type Runner } from "./model-fit.ts";
 export { deploymentName, parseDeploymentName } from "./names.ts";

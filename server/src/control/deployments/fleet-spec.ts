@@ -29,7 +29,7 @@ export interface Workload {
   accelerators: Accelerators | null;
 }
 
-export interface LaunchDeps {
+export interface FleetSpecDeps {
   /** The model's file, in the engine's form, on this host. */
   fetchModel(name: string, precision: string | null): FetchFile;
   /** The model's files as they were uploaded, on this host. */
@@ -47,11 +47,11 @@ const DEFAULT_ACCELERATOR = "NVIDIA_A100_80GB";
 export function fleetSpec(
   row: DeploymentRow,
   adapters: DeploymentSpec["loras"],
-  deps: LaunchDeps,
+  deps: FleetSpecDeps,
   minReplicas: number,
 ): DeploymentSpec {
   const { spec } = row;
-  const made = makeOf(row);
+  const made = replicaTemplate(row);
   const workload = {
     ...made,
     weights: deps.fetchModel(made.model, made.precision),
@@ -76,7 +76,7 @@ export function fleetSpec(
 
 /** What all replicas together may come to hold; null: the host's processors compute. */
 export function acceleratorsOf(row: DeploymentRow): { type: string; count: number } | null {
-  const { accelerators } = makeOf(row);
+  const { accelerators } = replicaTemplate(row);
   if (accelerators === null) return null;
   return { type: accelerators.type, count: accelerators.count * replicaBounds(row.spec).max };
 }
@@ -84,13 +84,13 @@ export function acceleratorsOf(row: DeploymentRow): { type: string; count: numbe
 /** Changes with everything that replicas are made of. */
 export function revisionOf(row: DeploymentRow): string {
   return createHash("sha256")
-    .update(JSON.stringify(makeOf(row)))
+    .update(JSON.stringify(replicaTemplate(row)))
     .digest("hex")
     .slice(0, 16);
 }
 
 /** What replicas are made of: the same for specs that mean the same. */
-function makeOf({ spec, servedModel, baseModel }: DeploymentRow) {
+function replicaTemplate({ spec, servedModel, baseModel }: DeploymentRow) {
   const drafts = spec.draftTokenCount !== 0;
   const draftModel = (drafts && spec.draftModel) || null;
   const ngramLength = (drafts && spec.ngramSpeculationLength) || null;
