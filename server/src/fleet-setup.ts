@@ -103,7 +103,7 @@ function programEngine(program: DeploymentEngine, workload: Workload): Deploymen
 
 /** A deployment may be older than the settings: what it asks for is never left out in silence. */
 function refuseUnsupportedOptions(workload: Workload, isGguf: boolean): void {
-  const { draft, ngramLength, contextLength, longPrompt, withAdapters, precision } = workload;
+  const { draft, ngramLength, contextLength, longPrompt, withLora: withAdapters, precision } = workload;
   const isPlain = draft === null && ngramLength === null && contextLength === null && !longPrompt;
   if (isPlain && !withAdapters && (isGguf || precision === null)) return;
   const message =
@@ -127,7 +127,7 @@ function embeddedEngine(config: Config, workload: Workload, slots: number): Depl
       slots,
       ...threadsOf(config),
       ...(contextLength === null ? {} : { contextSize: contextLength }),
-      ...(workload.withAdapters ? {} : { maxLoras: 0 }),
+      ...(workload.withLora ? {} : { maxLoras: 0 }),
       ...(draftPath === null ? {} : { draft: { modelPath: draftPath, ...tokensOf(draftTokens) } }),
       ...(ngramLength === null ? {} : { ngram: { length: ngramLength, ...tokensOf(draftTokens) } }),
     }),

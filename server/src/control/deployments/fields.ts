@@ -7,14 +7,14 @@ import type { DeploymentBody, StoredSpec } from "./schema.ts";
 
 const MAX_DESCRIPTION_CHARS = 999;
 /** All loaded adapters stay where they compute; more are not loaded. */
-const MAX_ADAPTERS = 100;
+const MAX_LORAS = 100;
 
 /** More than that the engine doesn't draft in a step, or look back for. */
 const MAX_DRAFT_TOKENS = 32;
 const MAX_NGRAM_LENGTH = 16;
 
 /** Fields of the contract that can't be honoured, the values that ask for nothing, and why others are refused. */
-const REFUSED: Readonly<Record<string, { neutral: unknown; why: string }>> = {
+const UNSUPPORTED_FIELDS: Readonly<Record<string, { neutral: unknown; why: string }>> = {
   maxWithRevocableReplicaCount: { neutral: 0, why: "there is no revocable capacity here" },
   deploymentTemplate: { neutral: "", why: "there are no deployment templates here" },
   enableHotLoad: {
@@ -42,7 +42,7 @@ const REFUSED: Readonly<Record<string, { neutral: unknown; why: string }>> = {
  */
 export function checkFields(body: DeploymentBody, hostRegion: string | null): StoredSpec {
   const { baseModel, directRouteApiKeys, ...spec } = body;
-  for (const [field, { neutral, why }] of Object.entries(REFUSED)) {
+  for (const [field, { neutral, why }] of Object.entries(UNSUPPORTED_FIELDS)) {
     const value = spec[field as keyof typeof spec];
     if (value !== undefined && value !== neutral)
       throw badRequest(field, `${field} is not supported: ${why}.`);
@@ -54,8 +54,8 @@ export function checkFields(body: DeploymentBody, hostRegion: string | null): St
   if (spec.expireTime !== undefined && parseTimestamp(spec.expireTime) === null) {
     throw badRequest("expireTime", "expireTime must be a time such as 2026-01-31T12:00:00Z.");
   }
-  if ((spec.numPeftDeviceCached ?? 0) > MAX_ADAPTERS) {
-    throw badRequest("numPeftDeviceCached", `numPeftDeviceCached must not be above ${MAX_ADAPTERS}.`);
+  if ((spec.numPeftDeviceCached ?? 0) > MAX_LORAS) {
+    throw badRequest("numPeftDeviceCached", `numPeftDeviceCached must not be above ${MAX_LORAS}.`);
   }
   checkScaling(spec);
   checkSpeculation(spec);

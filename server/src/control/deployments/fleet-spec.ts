@@ -24,7 +24,7 @@ export interface Workload {
   contextLength: number | null;
   /** Room for longer prompts, for fewer at a time. */
   longPrompt: boolean;
-  withAdapters: boolean;
+  withLora: boolean;
   /** Of each replica; null: the host's processors compute. */
   accelerators: Accelerators | null;
 }
@@ -102,7 +102,7 @@ function replicaTemplate({ spec, servedModel, baseModel }: DeploymentRow) {
     ngramLength,
     contextLength: spec.maxContextLength || null,
     longPrompt: spec.autoTune?.longPrompt ?? false,
-    withAdapters:
+    withLora:
       (spec.enableAddons ?? false) || (spec.enableHotReloadLatestAddon ?? false) || servedModel !== baseModel,
     accelerators: replicaAccelerators(spec),
   };
