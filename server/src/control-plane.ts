@@ -127,7 +127,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     loaded: loadedModels(addonsPerAccount),
     hostRegion: config.region,
     observe: (name) => fleet.observe(name),
-    requestFigures: (replicaPrefix, sinceMs) => ledger.summarize(replicaPrefix, sinceMs),
+    requestMetrics: (replicaPrefix, sinceMs) => ledger.summarize(replicaPrefix, sinceMs),
     acceleratorQuota: (...args) => quotas.withinAccelerators(...args),
     checkGrowth: billing.check,
   });

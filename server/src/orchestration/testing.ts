@@ -200,7 +200,7 @@ export async function startOrchestration(hostRegion: string | null = null): Prom
         loaded: loadedModels(() => 100),
         hostRegion,
         observe: (name) => own.observe(name),
-        requestFigures: async () => ({
+        requestMetrics: async () => ({
           ...{ requests: 4, errors: 1, promptTokens: 40, cachedPromptTokens: 10, generatedTokens: 80 },
           ...{ timeToFirstTokenMeanMs: 50, durationMeanMs: null },
         }),

@@ -8,6 +8,14 @@ import { replicaBounds } from "./autoscaling.ts";
 import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { assertNotDeleted, createDeployment, updateDeployment } from "./create-update.ts";
 import { DirectRouteKeys } from "./direct-route.ts";
+import {
+  eventView,
+  metricsView,
+  type RequestMetrics,
+  shardViews,
+  terminationMessage,
+  timeRangeMs,
+} from "./events.ts";
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, RunnerFor, SizeCheck } from "./model-fit.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
@@ -22,14 +30,6 @@ import type {
 } from "./schema.ts";
 import type { ShapeSource } from "./shapes.ts";
 import { type Change, type DeploymentRow, deploymentStore, type LoadedModels } from "./store.ts";
-import {
-  eventView,
-  metricsView,
-  type RequestFigures,
-  shardViews,
-  terminationMessage,
-  timeRangeMs,
-} from "./timeline.ts";
 import { deploymentView } from "./view.ts";
 
 export { minReplicasAt } from "./autoscaling.ts";
@@ -138,7 +138,7 @@ export interface DeploymentsDeps {
   /** What runs of a deployment in this process. */
   observe(name: string): FleetDeploymentStatus | null;
   /** Of the requests that replicas whose ids begin so have served since then. */
-  requestFigures(replicaPrefix: string, sinceMs: number): Promise<RequestFigures>;
+  requestMetrics(replicaPrefix: string, sinceMs: number): Promise<RequestMetrics>;
   /** Absent: accounts may hold what there is. */
   acceleratorQuota?: AcceleratorQuota;
   /** @throws AppError where the account may not run more than it does. Absent: it always may. */
@@ -235,7 +235,7 @@ type Details = "metrics" | "shards" | "terminationMessage" | "ledger" | "resetLe
 /** What is read of one deployment besides itself. */
 function detailsOf(
   context: Context,
-  { clock, observe, requestFigures }: DeploymentsDeps,
+  { clock, observe, requestMetrics: requestFigures }: DeploymentsDeps,
 ): Pick<Deployments, Details> {
   function find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow> {
     return findDeployment(context, principal, accountId, id, "read");

@@ -5,7 +5,7 @@ import type { DeploymentEvent, DeploymentRow } from "./store.ts";
 import { observationOf, statsOf } from "./view.ts";
 
 /** Figures of requests that a deployment's replicas have served. */
-export interface RequestFigures {
+export interface RequestMetrics {
   requests: number;
   errors: number;
   promptTokens: number;
@@ -28,7 +28,7 @@ export function timeRangeMs(text = "10m"): number {
 }
 
 /** Seconds and tokens; means are left out while there is nothing to take them of. */
-export function metricsView(figures: RequestFigures, rangeMs: number): { metrics: Record<string, number> } {
+export function metricsView(figures: RequestMetrics, rangeMs: number): { metrics: Record<string, number> } {
   const { timeToFirstTokenMeanMs, durationMeanMs } = figures;
   return {
     metrics: {
