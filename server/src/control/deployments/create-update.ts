@@ -21,7 +21,7 @@ import { withinQuota } from "./quota.ts";
 import {
   type CreateQuery,
   DeploymentBody,
-  NOTHING_SEEN,
+  EMPTY_STATUS,
   type StoredSpec,
   type UpdateQuery,
 } from "./schema.ts";
@@ -202,7 +202,7 @@ function newRow(
     fixedReplicas: null,
     spec: checked.spec,
     directRouteKeys: keys.keep(checked.keys, []),
-    observed: NOTHING_SEEN,
+    observed: EMPTY_STATUS,
   };
 }
 

@@ -2,7 +2,7 @@ import type { DeploymentStatus as FleetDeploymentStatus } from "../../fleet/serv
 import { badRequest } from "../../lib/errors.ts";
 import { deploymentName } from "./names.ts";
 import type { DeploymentEvent, DeploymentRow } from "./store.ts";
-import { observationOf, statsOf } from "./view.ts";
+import { observedStatus, replicaStatsView } from "./view.ts";
 
 /** Figures of requests that a deployment's replicas have served. */
 export interface RequestMetrics {
@@ -48,7 +48,7 @@ export function metricsView(figures: RequestMetrics, rangeMs: number): { metrics
 /** A deployment on one host has one shard: all of its replicas. */
 export function shardViews(row: DeploymentRow, seen: FleetDeploymentStatus | null): object[] {
   if (row.state === "DELETED") return [];
-  const observed = seen === null ? row.observed : observationOf(seen);
+  const observed = seen === null ? row.observed : observedStatus(seen);
   return [
     {
       name: `${deploymentName(row)}/shards/shard-0`,
@@ -56,13 +56,13 @@ export function shardViews(row: DeploymentRow, seen: FleetDeploymentStatus | nul
       updateTime: row.updateTime.toISOString(),
       state: row.state,
       status: { code: row.statusCode || "OK", message: row.statusMessage || observed.message },
-      replicaStats: statsOf(observed),
+      replicaStats: replicaStatsView(observed),
     },
   ];
 }
 
 export function terminationMessage(row: DeploymentRow, seen: FleetDeploymentStatus | null): string {
-  const { failing, message } = seen === null ? row.observed : observationOf(seen);
+  const { failing, message } = seen === null ? row.observed : observedStatus(seen);
   return row.statusMessage || (failing > 0 ? message : "");
 }
 

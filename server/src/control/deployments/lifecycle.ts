@@ -3,9 +3,9 @@ import type { Clock } from "../../lib/clock.ts";
 import { unusedAutoDeleteMs } from "./autoscaling.ts";
 import { revisionOf } from "./fleet-spec.ts";
 import { deploymentName } from "./names.ts";
-import { NOTHING_SEEN, type Observation } from "./schema.ts";
+import { EMPTY_STATUS, type ObservedStatus } from "./schema.ts";
 import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
-import { observationOf } from "./view.ts";
+import { observedStatus } from "./view.ts";
 
 export interface LifecycleDeps {
   store: DeploymentStore;
@@ -88,7 +88,7 @@ async function note(
 ): Promise<void> {
   const now = new Date(deps.clock.now());
   await deps.store.change(accountId, id, now, (row) => {
-    const observed = observationOf(seen);
+    const observed = observedStatus(seen);
     const next = { ...row, observed, ...stateAfter(row, seen) };
     const events = eventsBetween(row, next);
     const isSame = events.length === 0 && row.observed.message === observed.message;
@@ -148,7 +148,7 @@ export function stateEvent({ state, statusMessage }: DeploymentRow): { type: str
   return { type: "STATE", message: statusMessage === "" ? state : `${state}: ${statusMessage}` };
 }
 
-function countsOf({ pending, downloading, initializing, ready }: Observation): string {
+function countsOf({ pending, downloading, initializing, ready }: ObservedStatus): string {
   const stages = { pending, downloading, initializing, ready };
   const some = Object.entries(stages).filter(([, count]) => count > 0);
   if (some.length === 0) return "No replica runs.";
@@ -183,7 +183,7 @@ async function finishDeletion(deps: LifecycleDeps, { accountId, id }: Deployment
   const row = await deps.store.change(accountId, id, now, (before) => {
     if (before.state !== "DELETING") return null;
     const purgeTime = before.purgeTime ?? new Date(now.getTime() + PURGE_AFTER_MS);
-    const next = { ...before, state: "DELETED" as const, deleteTime: now, purgeTime, observed: NOTHING_SEEN };
+    const next = { ...before, state: "DELETED" as const, deleteTime: now, purgeTime, observed: EMPTY_STATUS };
     return { row: next, events: [stateEvent(next)] };
   });
   return row === null ? null : purgeWhenDue(deps, row);

@@ -146,7 +146,7 @@ export interface DirectRouteKey {
 }
 
 /** What was seen running. */
-export interface Observation {
+export interface ObservedStatus {
   desiredReplicas: number;
   /** By stage; draining ones are in none. */
   pending: number;
@@ -159,7 +159,7 @@ export interface Observation {
   message: string;
 }
 
-export const NOTHING_SEEN: Observation = {
+export const EMPTY_STATUS: ObservedStatus = {
   desiredReplicas: 0,
   pending: 0,
   downloading: 0,

@@ -174,8 +174,13 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
     );
     const host = origin.replace(/^https?:\/\//, "");
     return rows.map((row) => {
-      const seen = observe(deploymentName(row));
-      return deploymentView(row, { seen, host, hostRegion, createdBy: emails.get(row.createdBy) ?? "" });
+      const observation = observe(deploymentName(row));
+      return deploymentView(row, {
+        observation: seen,
+        host,
+        hostRegion,
+        createdBy: emails.get(row.createdBy) ?? "",
+      });
     });
   }
 

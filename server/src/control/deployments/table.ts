@@ -10,7 +10,7 @@ import {
   text,
   timestamp,
 } from "drizzle-orm/pg-core";
-import type { DirectRouteKey, Observation, StoredSpec } from "./schema.ts";
+import type { DirectRouteKey, ObservedStatus, StoredSpec } from "./schema.ts";
 
 const time = (name: string) => timestamp(name, { withTimezone: true });
 
@@ -41,7 +41,7 @@ export const deployments = pgTable(
     spec: jsonb().$type<StoredSpec>().notNull(),
     directRouteKeys: jsonb("direct_route_keys").$type<DirectRouteKey[]>().notNull(),
     /** What was last seen running. */
-    observed: jsonb().$type<Observation>().notNull(),
+    observed: jsonb().$type<ObservedStatus>().notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.accountId, t.id] }),

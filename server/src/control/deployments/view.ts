@@ -4,12 +4,12 @@ import { policyView, replicaBounds, unusedAutoDeleteMs } from "./autoscaling.ts"
 import { NO_DIRECT_ROUTE } from "./fields.ts";
 import { deploymentName } from "./names.ts";
 import { placementView, regionOf } from "./placement.ts";
-import type { Observation } from "./schema.ts";
+import type { ObservedStatus } from "./schema.ts";
 import type { DeploymentRow } from "./store.ts";
 
-export interface ViewContext {
+export interface DeploymentViewDeps {
   /** What runs now, as far as this process knows; else what was last seen counts. */
-  seen: FleetDeploymentStatus | null;
+  observation: FleetDeploymentStatus | null;
   createdBy: string;
   hostRegion: string | null;
   /** Host and port under which the client reached the platform. */
@@ -17,9 +17,9 @@ export interface ViewContext {
 }
 
 /** A deployment as clients see it: every field, also those that are not set. */
-export function deploymentView(row: DeploymentRow, context: ViewContext): object {
+export function deploymentView(row: DeploymentRow, context: DeploymentViewDeps): object {
   const { spec } = row;
-  const seen = context.seen === null ? row.observed : observationOf(context.seen);
+  const seen = context.observation === null ? row.observed : observedStatus(context.observation);
   const bounds = replicaBounds(spec);
   return {
     name: deploymentName(row),
@@ -28,7 +28,7 @@ export function deploymentView(row: DeploymentRow, context: ViewContext): object
     createTime: row.createTime.toISOString(),
     ...times(row),
     state: row.state,
-    status: statusOf(row, seen),
+    status: statusView(row, seen),
     annotations: spec.annotations ?? {},
     minReplicaCount: bounds.min,
     maxReplicaCount: bounds.max,
@@ -63,7 +63,7 @@ export function deploymentView(row: DeploymentRow, context: ViewContext): object
     deploymentShape: spec.deploymentShape ?? "",
     activeModelVersion: "",
     targetModelVersion: "",
-    replicaStats: statsOf(seen),
+    replicaStats: replicaStatsView(seen),
     hotLoadBucketUrl: "",
     pricingPlanId: "",
     hotLoadTrainerJob: "",
@@ -84,7 +84,7 @@ function times({ spec, deleteTime, purgeTime }: DeploymentRow): object {
 }
 
 /** What went wrong, or, while nothing did, how far it is. */
-function statusOf(row: DeploymentRow, seen: Observation): { code: string; message: string } {
+function statusView(row: DeploymentRow, seen: ObservedStatus): { code: string; message: string } {
   if (row.statusCode !== "") return { code: row.statusCode, message: row.statusMessage };
   const isLive = row.state === "CREATING" || row.state === "READY" || row.state === "UPDATING";
   if (!isLive) return { code: "OK", message: "" };
@@ -94,7 +94,7 @@ function statusOf(row: DeploymentRow, seen: Observation): { code: string; messag
   return { code: failing > 0 ? "UNAVAILABLE" : pending > 0 ? "RESOURCE_EXHAUSTED" : "OK", message };
 }
 
-export function statsOf(seen: Observation): object {
+export function replicaStatsView(seen: ObservedStatus): object {
   return {
     pendingSchedulingReplicaCount: seen.pending,
     downloadingModelReplicaCount: seen.downloading,
@@ -107,7 +107,11 @@ export function statsOf(seen: Observation): object {
 
 const FAILING: ReadonlySet<string> = new Set(["missing-weights", "backoff", "unhealthy"]);
 
-export function observationOf({ desiredReplicas, replicas, message }: FleetDeploymentStatus): Observation {
+export function observedStatus({
+  desiredReplicas,
+  replicas,
+  message,
+}: FleetDeploymentStatus): ObservedStatus {
   const count = (stage: string): number => replicas.filter((replica) => replica.stage === stage).length;
   return {
     desiredReplicas,
