@@ -33,7 +33,7 @@ import { createUsage } from "./control/usage/service.ts";
 import { createUsers } from "./control/users/service.ts";
 import { controlRoutes } from "./control-routes.ts";
 import { type DeploymentSpec, ensureWeights, type Fleet } from "./fleet/service.ts";
-import { engineFor, runnerFor } from "./fleet-setup.ts";
+import { engineFor, weightsFormatFor } from "./fleet-setup.ts";
 import type { Clock } from "./lib/clock.ts";
 import { type Billing, createBilling } from "./metering/billing/service.ts";
 import type { Prices } from "./metering/money/service.ts";
@@ -123,7 +123,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     ...{ database, clock, tokenSecret, accounts, users, models, shapes },
     keySecret: await platformSecret(database, "direct-route-keys"),
     checkSize: checkDeploymentSize,
-    runnerFor: (acceleratorType) => runnerFor(config, acceleratorType),
+    weightsFormatFor: (acceleratorType) => weightsFormatFor(config, acceleratorType),
     loaded: loadedModels(addonsPerAccount),
     hostRegion: config.region,
     observe: (name) => fleet.observe(name),

@@ -1,5 +1,5 @@
 import type { Config, DeploymentEngine } from "./config.ts";
-import type { Runner, Workload } from "./control/deployments/service.ts";
+import type { WeightsFormat, Workload } from "./control/deployments/service.ts";
 import type { AttachedModel, ModelCatalog } from "./control/models/service.ts";
 import { type LlamaCppOptions, llamaCppKind } from "./engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
@@ -73,7 +73,7 @@ export function engineFor(config: Config, workload: Workload): ReplicaEngine {
 }
 
 /** What runs replicas on accelerators of a type; null: on the host's processors. */
-export function runnerFor(config: Config, acceleratorType: string | null): Runner {
+export function weightsFormatFor(config: Config, acceleratorType: string | null): WeightsFormat {
   const program = config.deploymentEngines.get(acceleratorType ?? CPU);
   if (program === undefined) return "embedded";
   return takesGguf(program) ? "gguf" : "upload";

@@ -1,7 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { authorize, notFound, type Permission, type Principal } from "../accounts/service.ts";
 import type { DirectRouteKeys } from "./direct-route.ts";
-import type { ModelSource, RunnerFor, SizeCheck } from "./model-fit.ts";
+import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-fit.ts";
 import { titleOf } from "./names.ts";
 import type { AcceleratorQuota } from "./quota.ts";
 import type { ShapeSource } from "./shapes.ts";
@@ -15,7 +15,7 @@ export interface Context {
   models: ModelSource;
   shapes: ShapeSource;
   checkSize: SizeCheck;
-  runnerFor: RunnerFor;
+  weightsFormatFor: WeightsFormatFor;
   keys: DirectRouteKeys;
   acceleratorQuota: AcceleratorQuota | undefined;
   /** @throws AppError where the account may not run more than it does. */

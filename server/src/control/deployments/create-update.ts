@@ -10,7 +10,7 @@ import { stateEvent } from "./lifecycle.ts";
 import {
   type ChosenModel,
   checkAgainstModel,
-  checkAgainstRunner,
+  checkAgainstWeightsFormat,
   chooseModel,
   modelNameOf,
   withModelDefaults,
@@ -159,7 +159,7 @@ const MODEL_DEPENDENT_FIELDS = new Set([
 ]);
 
 async function validateAgainstModel(
-  { models, checkSize, runnerFor }: Context,
+  { models, checkSize, weightsFormatFor: runnerFor }: Context,
   principal: Principal,
   body: DeploymentBody,
   disableSpeculation: boolean,
@@ -172,7 +172,7 @@ async function validateAgainstModel(
     if (draft.model.kind !== "base") throw badRequest("draftModel", "draftModel must be a base model here.");
   }
   checkAgainstModel(whole, chosen, checkSize);
-  checkAgainstRunner(whole, chosen, runner);
+  checkAgainstWeightsFormat(whole, chosen, runner);
   return { whole, chosen };
 }
 

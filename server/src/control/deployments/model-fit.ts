@@ -20,10 +20,10 @@ export type SizeCheck = (size: {
  * What runs replicas: the embedded engine, or a program of the settings, which takes the model's files as they were
  * uploaded or its GGUF file.
  */
-export type Runner = "embedded" | "upload" | "gguf";
+export type WeightsFormat = "embedded" | "upload" | "gguf";
 
 /** @param acceleratorType null: on the host's processors. */
-export type RunnerFor = (acceleratorType: string | null) => Runner;
+export type WeightsFormatFor = (acceleratorType: string | null) => WeightsFormat;
 
 /** The model that is asked for, and the one whose weights it needs: an addon's base, else the same. */
 export interface ChosenModel {
@@ -125,20 +125,24 @@ export function checkAgainstModel(body: DeploymentBody, chosen: ChosenModel, che
 }
 
 /** What a program of the settings can't be told. */
-const OF_THE_EMBEDDED = [
+const EMBEDDED_ENGINE_FIELDS = [
   ...(["enableAddons", "enableHotReloadLatestAddon", "draftModel", "ngramSpeculationLength"] as const),
   ...(["draftTokenCount", "maxContextLength"] as const),
 ];
 
 /** @throws AppError BAD_REQUEST naming the field that what runs the replicas can't honour. */
-export function checkAgainstRunner(body: DeploymentBody, { model }: ChosenModel, runner: Runner): void {
+export function checkAgainstWeightsFormat(
+  body: DeploymentBody,
+  { model }: ChosenModel,
+  runner: WeightsFormat,
+): void {
   if (runner === "embedded") return;
   const refuse = (field: string): never => {
     const why = "on these accelerators a program of the platform's settings runs the replicas, without it";
     throw badRequest(field, `${field} is not supported here: ${why}.`);
   };
   if (model.kind === "addon") refuse("baseModel");
-  for (const field of OF_THE_EMBEDDED) if (body[field]) refuse(field);
+  for (const field of EMBEDDED_ENGINE_FIELDS) if (body[field]) refuse(field);
   if (body.autoTune?.longPrompt) refuse("autoTune.longPrompt");
   const isPrecise = (body.precision ?? "PRECISION_UNSPECIFIED") !== "PRECISION_UNSPECIFIED";
   if (runner === "upload" && isPrecise) refuse("precision");

@@ -17,7 +17,7 @@ import {
   timeRangeMs,
 } from "./events.ts";
 import { stateEvent } from "./lifecycle.ts";
-import type { ModelSource, RunnerFor, SizeCheck } from "./model-fit.ts";
+import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-fit.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
 import { type AcceleratorQuota, heldAccelerators, withinQuota } from "./quota.ts";
 import type {
@@ -41,7 +41,7 @@ export {
   type Workload,
 } from "./fleet-spec.ts";
 export { stepDeployment } from "./lifecycle.ts";
-export { type ModelSource, modelNameOf, type Runner } from "./model-fit.ts";
+export { type ModelSource, modelNameOf, type WeightsFormat } from "./model-fit.ts";
 export { deploymentName, parseDeploymentName } from "./names.ts";
 export { MULTI_REGIONS, REGIONS } from "./schema.ts";
 export {
@@ -132,7 +132,7 @@ export interface DeploymentsDeps {
   shapes: ShapeSource;
   checkSize: SizeCheck;
   /** Absent: the embedded engine everywhere. */
-  runnerFor?: RunnerFor;
+  weightsFormatFor?: WeightsFormatFor;
   loaded: LoadedModels;
   hostRegion: string | null;
   /** What runs of a deployment in this process. */
@@ -155,7 +155,7 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   const context: Context = {
     ...{ store, clock, keys, hostRegion },
     ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
-    runnerFor: deps.runnerFor ?? (() => "embedded"),
+    weightsFormatFor: deps.weightsFormatFor ?? (() => "embedded"),
     acceleratorQuota: deps.acceleratorQuota,
     checkGrowth: deps.checkGrowth ?? (() => {}),
     async changed(accountId) {
