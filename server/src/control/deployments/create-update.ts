@@ -14,7 +14,7 @@ import {
   chooseModel,
   modelNameOf,
   withModelDefaults,
-} from "./model-fit.ts";
+} from "./model-compatibility.ts";
 import { titleOf } from "./names.ts";
 import { placementView, regionOf } from "./placement.ts";
 import { withinQuota } from "./quota.ts";

@@ -17,7 +17,7 @@ import {
   timeRangeMs,
 } from "./events.ts";
 import { stateEvent } from "./lifecycle.ts";
-import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-fit.ts";
+import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-compatibility.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
 import { type AcceleratorQuota, heldAccelerators, withinQuota } from "./quota.ts";
 import type {
@@ -41,7 +41,7 @@ export {
   type Workload,
 } from "./fleet-spec.ts";
 export { stepDeployment } from "./lifecycle.ts";
-export { type ModelSource, modelNameOf, type WeightsFormat } from "./model-fit.ts";
+export { type ModelSource, modelNameOf, type WeightsFormat } from "./model-compatibility.ts";
 export { deploymentName, parseDeploymentName } from "./names.ts";
 export { MULTI_REGIONS, REGIONS } from "./schema.ts";
 export {
