@@ -3,8 +3,8 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
-import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { checkFields } from "./fields.ts";
+import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
 import { replicaAccelerators, revisionOf } from "./fleet-spec.ts";
 import { stateEvent } from "./lifecycle.ts";
 import {
@@ -30,7 +30,7 @@ import type { Change, DeploymentRow } from "./store.ts";
 
 /** @throws AppError BAD_REQUEST naming the field, NOT_FOUND (a model, say), FAILED_PRECONDITION, ALREADY_EXISTS. */
 export async function createDeployment(
-  context: Context,
+  context: DeploymentOperationDeps,
   principal: Principal,
   accountId: string,
   query: CreateQuery,
@@ -58,7 +58,7 @@ export async function createDeployment(
     context.store.insert(row, [event, stateEvent(row)]),
   );
   if (!isNew) throw alreadyExists(accountId, id);
-  await context.changed(accountId);
+  await context.notifyChanged(accountId);
   return row;
 }
 
@@ -67,7 +67,7 @@ export async function createDeployment(
  * @throws AppError as createDeployment, and FAILED_PRECONDITION for a deployment that is deleted.
  */
 export async function updateDeployment(
-  context: Context,
+  context: DeploymentOperationDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -121,7 +121,7 @@ interface ValidationOptions {
 }
 
 async function validateBody(
-  context: Context,
+  context: DeploymentOperationDeps,
   principal: Principal,
   accountId: string,
   body: DeploymentBody,
@@ -159,7 +159,7 @@ const MODEL_DEPENDENT_FIELDS = new Set([
 ]);
 
 async function validateAgainstModel(
-  { models, checkSize, weightsFormatFor: runnerFor }: Context,
+  { models, checkSize, weightsFormatFor: runnerFor }: DeploymentOperationDeps,
   principal: Principal,
   body: DeploymentBody,
   disableSpeculation: boolean,
@@ -177,7 +177,7 @@ async function validateAgainstModel(
 }
 
 function newRow(
-  { clock, keys }: Context,
+  { clock, keys }: DeploymentOperationDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -207,7 +207,7 @@ function newRow(
 }
 
 function applyUpdate(
-  { keys }: Context,
+  { keys }: DeploymentOperationDeps,
   row: DeploymentRow,
   { spec, keys: given }: ValidatedDeployment,
   fields: ReadonlySet<string>,

@@ -1,5 +1,5 @@
 import { replicaBounds } from "./autoscaling.ts";
-import type { Context } from "./context.ts";
+import type { DeploymentOperationDeps } from "./find-change.ts";
 import { acceleratorsOf } from "./fleet-spec.ts";
 import type { DeploymentRow, DeploymentStore } from "./store.ts";
 
@@ -19,7 +19,7 @@ export type AcceleratorQuota = <T>(
  * @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED.
  */
 export async function withinQuota<T>(
-  { store, acceleratorQuota, checkGrowth }: Context,
+  { store, acceleratorQuota, checkGrowth }: DeploymentOperationDeps,
   before: DeploymentRow | null,
   row: DeploymentRow,
   work: () => Promise<T>,

@@ -5,7 +5,6 @@ import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery as Query } from "../../platform/db/listing.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import { replicaBounds } from "./autoscaling.ts";
-import { type Context, changeDeployment, findDeployment } from "./context.ts";
 import { assertNotDeleted, createDeployment, updateDeployment } from "./create-update.ts";
 import { DirectRouteKeys } from "./direct-route.ts";
 import {
@@ -16,6 +15,7 @@ import {
   terminationMessage,
   timeRangeMs,
 } from "./events.ts";
+import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-compatibility.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
@@ -152,13 +152,13 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   const store = deploymentStore(deps.database, deps.tokenSecret, deps.loaded);
   const keys = new DirectRouteKeys(deps.keySecret);
   const listeners: ((accountId: string) => Promise<void>)[] = [];
-  const context: Context = {
+  const context: DeploymentOperationDeps = {
     ...{ store, clock, keys, hostRegion },
     ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
     weightsFormatFor: deps.weightsFormatFor ?? (() => "embedded"),
     acceleratorQuota: deps.acceleratorQuota,
     checkGrowth: deps.checkGrowth ?? (() => {}),
-    async changed(accountId) {
+    async notifyChanged(accountId) {
       for (const listener of listeners) await listener(accountId);
     },
   };
@@ -239,7 +239,7 @@ type Details = "metrics" | "shards" | "terminationMessage" | "ledger" | "resetLe
 
 /** What is read of one deployment besides itself. */
 function detailsOf(
-  context: Context,
+  context: DeploymentOperationDeps,
   { clock, observe, requestMetrics: requestFigures }: DeploymentsDeps,
 ): Pick<Deployments, Details> {
   function find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow> {
@@ -279,7 +279,7 @@ function detailsOf(
 }
 
 async function scale(
-  context: Context,
+  context: DeploymentOperationDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -303,7 +303,7 @@ async function scale(
 }
 
 async function remove(
-  context: Context,
+  context: DeploymentOperationDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -329,7 +329,7 @@ async function remove(
 }
 
 async function undelete(
-  context: Context,
+  context: DeploymentOperationDeps,
   principal: Principal,
   accountId: string,
   id: string,

@@ -8,7 +8,7 @@ import type { ShapeSource } from "./shapes.ts";
 import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
 
 /** What everything about deployments needs. */
-export interface Context {
+export interface DeploymentOperationDeps {
   store: DeploymentStore;
   clock: Clock;
   accounts: { exists(accountId: string): Promise<boolean> };
@@ -23,12 +23,12 @@ export interface Context {
   /** Of the settings; null: not said. */
   hostRegion: string | null;
   /** Tells whoever serves requests in this process that something of the account has changed, and waits for it. */
-  changed(accountId: string): Promise<void>;
+  notifyChanged(accountId: string): Promise<void>;
 }
 
 /** @throws AppError NOT_FOUND, the same for another account's; FORBIDDEN. */
 export async function findDeployment(
-  { store }: Context,
+  { store }: DeploymentOperationDeps,
   principal: Principal,
   accountId: string,
   id: string,
@@ -44,7 +44,7 @@ export async function findDeployment(
 
 /** Changes a deployment that was found, and waits until this process serves accordingly. @throws AppError NOT_FOUND. */
 export async function changeDeployment(
-  { store, clock, changed }: Context,
+  { store, clock, notifyChanged: changed }: DeploymentOperationDeps,
   { accountId, id }: DeploymentRow,
   change: (row: DeploymentRow, now: Date) => Change | null,
 ): Promise<DeploymentRow> {
