@@ -184,7 +184,7 @@ export class Orchestrator {
     const row = this.#deployments.get(deployment);
     const key = /^Bearer (\S{1,300})$/i.exec(authorization ?? "")?.[1] ?? "";
     const isOpen = row !== undefined && row.state !== "DELETING";
-    const isKey = this.#deps.deployments.keys.isOneOf(key, isOpen ? row.directRouteKeys : []);
+    const isKey = this.#deps.deployments.keys.matchesAny(key, isOpen ? row.directRouteKeys : []);
     if (!isKey) throw new AppError("UNAUTHORIZED", "The API key is missing or not valid.");
     const principal = {
       accountId,

@@ -201,7 +201,7 @@ function newRow(
     lastUsedTime: now,
     fixedReplicas: null,
     spec: checked.spec,
-    directRouteKeys: keys.keep(checked.keys, []),
+    directRouteKeys: keys.hashKeys(checked.keys, []),
     observed: EMPTY_STATUS,
   };
 }
@@ -217,7 +217,7 @@ function applyUpdate(
   const next: DeploymentRow = {
     ...row,
     spec: disableAutoDeploy ? { ...spec, disableAutoDeploy } : spec,
-    directRouteKeys: keys.keep(given, row.directRouteKeys),
+    directRouteKeys: keys.hashKeys(given, row.directRouteKeys),
     updateTime: now,
   };
   // New bounds take the place of a number of replicas that was set by hand.

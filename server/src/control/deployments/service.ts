@@ -6,7 +6,7 @@ import type { ListQuery as Query } from "../../platform/db/listing.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import { replicaBounds } from "./autoscaling.ts";
 import { assertNotDeleted, createDeployment, updateDeployment } from "./create-update.ts";
-import { DirectRouteKeys } from "./direct-route.ts";
+import { DirectRouteKeys } from "./direct-route-keys.ts";
 import {
   eventView,
   metricsView,
@@ -33,7 +33,7 @@ import { type Change, type DeploymentRow, deploymentStore, type LoadedModels } f
 import { deploymentView } from "./view.ts";
 
 export { minReplicasAt } from "./autoscaling.ts";
-export { DirectRouteKeys } from "./direct-route.ts";
+export { DirectRouteKeys } from "./direct-route-keys.ts";
 export {
   type FetchFile,
   type FleetSpecDeps,

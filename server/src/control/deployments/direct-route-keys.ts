@@ -14,7 +14,7 @@ export class DirectRouteKeys {
    * What is kept of the keys of a request. One that was `shown` before stands for the key it was shown for.
    * @throws AppError BAD_REQUEST naming the key's place.
    */
-  keep(keys: readonly string[], known: readonly DirectRouteKey[]): DirectRouteKey[] {
+  hashKeys(keys: readonly string[], known: readonly DirectRouteKey[]): DirectRouteKey[] {
     const kept = keys.map((key, i) => {
       const same = known.find(({ shown }) => shown === key);
       if (same !== undefined) return same;
@@ -26,7 +26,7 @@ export class DirectRouteKeys {
   }
 
   /** Takes as long whichever key it is, or none. */
-  isOneOf(key: string, kept: readonly DirectRouteKey[]): boolean {
+  matchesAny(key: string, kept: readonly DirectRouteKey[]): boolean {
     const digest = this.#digestOf(key);
     let found = false;
     for (const one of kept) if (timingSafeEqual(digest, Buffer.from(one.digest, "hex"))) found = true;
