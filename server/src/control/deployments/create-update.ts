@@ -3,6 +3,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
+import { withinAcceleratorQuota } from "./accelerator-quota.ts";
 import { checkFields } from "./fields.ts";
 import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
 import { replicaAccelerators, revisionOf } from "./fleet-spec.ts";
@@ -17,7 +18,6 @@ import {
 } from "./model-compatibility.ts";
 import { titleOf } from "./names.ts";
 import { placementView, regionOf } from "./placement.ts";
-import { withinQuota } from "./quota.ts";
 import {
   type CreateQuery,
   DeploymentBody,
@@ -54,7 +54,7 @@ export async function createDeployment(
     return row;
   }
   const event = { type: "CREATED", message: `Created by ${principal.userId}.` };
-  const isNew = await withinQuota(context, null, row, () =>
+  const isNew = await withinAcceleratorQuota(context, null, row, () =>
     context.store.insert(row, [event, stateEvent(row)]),
   );
   if (!isNew) throw alreadyExists(accountId, id);
@@ -95,7 +95,9 @@ export async function updateDeployment(
       return applyUpdate(context, current, checked, given, now);
     };
     const next = applyUpdate(context, found, checked, given, found.updateTime).row;
-    const row = await withinQuota(context, found, next, () => changeDeployment(context, found, change));
+    const row = await withinAcceleratorQuota(context, found, next, () =>
+      changeDeployment(context, found, change),
+    );
     if (!isOvertaken) return row;
     if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the deployment; try again.");
   }

@@ -4,6 +4,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery as Query } from "../../platform/db/listing.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
+import { type AcceleratorQuota, heldAccelerators, withinAcceleratorQuota } from "./accelerator-quota.ts";
 import { replicaBounds } from "./autoscaling.ts";
 import { assertNotDeleted, createDeployment, updateDeployment } from "./create-update.ts";
 import { DirectRouteKeys } from "./direct-route-keys.ts";
@@ -19,7 +20,6 @@ import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-compatibility.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
-import { type AcceleratorQuota, heldAccelerators, withinQuota } from "./quota.ts";
 import type {
   CreateQuery,
   DeleteQuery,
@@ -351,5 +351,5 @@ async function undelete(
     const event = { type: "UNDELETED", message: `Undeleted by ${principal.userId}.` };
     return { row: next, events: [event, stateEvent(next)] };
   };
-  return withinQuota(context, found, found, () => changeDeployment(context, found, change));
+  return withinAcceleratorQuota(context, found, found, () => changeDeployment(context, found, change));
 }

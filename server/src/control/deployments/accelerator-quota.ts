@@ -18,7 +18,7 @@ export type AcceleratorQuota = <T>(
  * Does `work`, which makes the deployment what `row` says. What takes no more than before always may.
  * @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED.
  */
-export async function withinQuota<T>(
+export async function withinAcceleratorQuota<T>(
   { store, acceleratorQuota, checkGrowth }: DeploymentOperationDeps,
   before: DeploymentRow | null,
   row: DeploymentRow,
