@@ -4,6 +4,7 @@ import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
 import { withinAcceleratorQuota } from "./accelerator-quota.ts";
+import { applyShape } from "./apply-shape.ts";
 import { checkFields } from "./fields.ts";
 import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
 import { replicaAccelerators, revisionOf } from "./fleet-spec.ts";
@@ -25,7 +26,6 @@ import {
   type StoredSpec,
   type UpdateQuery,
 } from "./schema.ts";
-import { withShape } from "./shapes.ts";
 import type { Change, DeploymentRow } from "./store.ts";
 
 /** @throws AppError BAD_REQUEST naming the field, NOT_FOUND (a model, say), FAILED_PRECONDITION, ALREADY_EXISTS. */
@@ -136,7 +136,7 @@ async function validateBody(
   const needsShape =
     isNew || given.has("deploymentShape") || [...given].some((field) => MODEL_DEPENDENT_FIELDS.has(field));
   const shaped = needsShape
-    ? await withShape(shapes, principal, named, given, allowUnvalidatedShape)
+    ? await applyShape(shapes, principal, named, given, allowUnvalidatedShape)
     : { body: named, disableSpeculation: true };
   const spec = checkFields(shaped.body, hostRegion);
   const keys = shaped.body.directRouteApiKeys ?? [];

@@ -1,10 +1,10 @@
 import type { Clock } from "../../lib/clock.ts";
 import { authorize, notFound, type Permission, type Principal } from "../accounts/service.ts";
 import type { AcceleratorQuota } from "./accelerator-quota.ts";
+import type { ShapeSource } from "./apply-shape.ts";
 import type { DirectRouteKeys } from "./direct-route-keys.ts";
 import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-compatibility.ts";
 import { titleOf } from "./names.ts";
-import type { ShapeSource } from "./shapes.ts";
 import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
 
 /** What everything about deployments needs. */

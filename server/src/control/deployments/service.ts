@@ -5,6 +5,7 @@ import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery as Query } from "../../platform/db/listing.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import { type AcceleratorQuota, heldAccelerators, withinAcceleratorQuota } from "./accelerator-quota.ts";
+import type { ShapeSource } from "./apply-shape.ts";
 import { replicaBounds } from "./autoscaling.ts";
 import { assertNotDeleted, createDeployment, updateDeployment } from "./create-update.ts";
 import { DirectRouteKeys } from "./direct-route-keys.ts";
@@ -28,7 +29,6 @@ import type {
   ScaleBody,
   UpdateQuery,
 } from "./schema.ts";
-import type { ShapeSource } from "./shapes.ts";
 import { type Change, type DeploymentRow, deploymentStore, type LoadedModels } from "./store.ts";
 import { deploymentView } from "./view.ts";
 

@@ -27,7 +27,7 @@ export interface ShapeSource {
   ): Promise<{ version: string; preset: ShapePreset }>;
 }
 
-export interface Shaped {
+export interface ShapedDeployment {
   body: DeploymentBody;
   disableSpeculation: boolean;
 }
@@ -37,13 +37,13 @@ export interface Shaped {
  * @param given fields the client sets now: these may not say something else than the shape.
  * @throws AppError BAD_REQUEST naming the field.
  */
-export async function withShape(
+export async function applyShape(
   shapes: ShapeSource,
   principal: Principal,
   body: DeploymentBody,
   given: ReadonlySet<string>,
   skipValidation: boolean,
-): Promise<Shaped> {
+): Promise<ShapedDeployment> {
   if (!body.deploymentShape) return { body, disableSpeculation: false };
   const { version, preset } = await shapes.resolve(principal, body.deploymentShape, skipValidation);
   const shaped: DeploymentBody = { ...body, deploymentShape: version };
