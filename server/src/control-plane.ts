@@ -15,7 +15,7 @@ import { createDatasets } from "./control/datasets/service.ts";
 import {
   createDeployedModels,
   type DeployedModels,
-  loadedModels,
+  deployedModelHooks,
   nameServerless,
 } from "./control/deployed-models/service.ts";
 import { checkDeploymentSize, createDeploymentShapes } from "./control/deployment-shapes/service.ts";
@@ -124,7 +124,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     keySecret: await platformSecret(database, "direct-route-keys"),
     checkSize: checkDeploymentSize,
     weightsFormatFor: (acceleratorType) => weightsFormatFor(config, acceleratorType),
-    loaded: loadedModels(addonsPerAccount),
+    hooks: deployedModelHooks(addonsPerAccount),
     hostRegion: config.region,
     observe: (name) => fleet.observe(name),
     requestMetrics: (replicaPrefix, sinceMs) => ledger.summarize(replicaPrefix, sinceMs),

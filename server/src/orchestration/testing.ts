@@ -4,7 +4,7 @@ import { deployedModelRoutes } from "../control/deployed-models/routes.ts";
 import {
   createDeployedModels,
   type DeployedModels,
-  loadedModels,
+  deployedModelHooks,
   nameServerless,
 } from "../control/deployed-models/service.ts";
 import type { ShapePreset } from "../control/deployment-shapes/service.ts";
@@ -197,7 +197,7 @@ export async function startOrchestration(hostRegion: string | null = null): Prom
           },
         },
         checkSize: () => {},
-        loaded: loadedModels(() => 100),
+        hooks: deployedModelHooks(() => 100),
         hostRegion,
         observe: (name) => own.observe(name),
         requestMetrics: async () => ({

@@ -10,7 +10,7 @@ import {
   parseDeploymentName,
 } from "../deployments/service.ts";
 import type { DeployableModel } from "../models/service.ts";
-import { idFor, tooManyAddons } from "./loaded-store.ts";
+import { newDeployedModelId, tooManyAddons } from "./deployment-hooks-store.ts";
 import type { CreateQuery, DeployedModelBody } from "./schema.ts";
 import type { ServerlessDeployments } from "./serverless.ts";
 import type { DeployedModelRow, DeployedModelStore, Limits } from "./store.ts";
@@ -186,7 +186,7 @@ function newRow(
   const now = new Date(nowMs());
   return {
     accountId,
-    id: idFor(model.name),
+    id: newDeployedModelId(model.name),
     model: model.name,
     ...place,
     isDefault: body.default ?? false,

@@ -23,8 +23,8 @@ import {
 } from "./store.ts";
 import { type DeployedModelRef, deployedModelName, deployedModelRef, deployedModelView } from "./view.ts";
 
+export { deployedModelHooks } from "./deployment-hooks-store.ts";
 export { fleetIdOf, isNewer, stepDeployedModel } from "./lifecycle.ts";
-export { loadedModels } from "./loaded-store.ts";
 export { nameServerless, type ServerlessDeployments } from "./serverless.ts";
 export { DEPLOYED_MODEL_WORK, type DeployedModelRow, type DeployedModelStore } from "./store.ts";
 export { type DeployedModelRef, deployedModelName } from "./view.ts";

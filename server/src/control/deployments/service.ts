@@ -29,7 +29,7 @@ import type {
   ScaleBody,
   UpdateQuery,
 } from "./schema.ts";
-import { type Change, type DeploymentRow, deploymentStore, type LoadedModels } from "./store.ts";
+import { type Change, type DeploymentHooks, type DeploymentRow, deploymentStore } from "./store.ts";
 import { deploymentView } from "./view.ts";
 
 export { minReplicasAt } from "./autoscaling.ts";
@@ -46,9 +46,9 @@ export { deploymentName, parseDeploymentName } from "./names.ts";
 export { MULTI_REGIONS, REGIONS } from "./schema.ts";
 export {
   DEPLOYMENT_WORK,
+  type DeploymentHooks,
   type DeploymentRow,
   type DeploymentStore,
-  type LoadedModels,
   SERVING_CHANNEL,
 } from "./store.ts";
 
@@ -133,7 +133,7 @@ export interface DeploymentsDeps {
   checkSize: SizeCheck;
   /** Absent: the embedded engine everywhere. */
   weightsFormatFor?: WeightsFormatFor;
-  loaded: LoadedModels;
+  hooks: DeploymentHooks;
   hostRegion: string | null;
   /** What runs of a deployment in this process. */
   observe(name: string): FleetDeploymentStatus | null;
@@ -149,7 +149,7 @@ const MAX_EVENTS = 200;
 
 export function createDeployments(deps: DeploymentsDeps): Deployments {
   const { clock, users, observe, hostRegion } = deps;
-  const store = deploymentStore(deps.database, deps.tokenSecret, deps.loaded);
+  const store = deploymentStore(deps.database, deps.tokenSecret, deps.hooks);
   const keys = new DirectRouteKeys(deps.keySecret);
   const listeners: ((accountId: string) => Promise<void>)[] = [];
   const context: DeploymentOperationDeps = {

@@ -21,13 +21,13 @@ export interface DeploymentEvent {
 }
 
 /** Models loaded on deployments: told of what happens to these, in the same transaction. */
-export interface LoadedModels {
-  created(tx: Transaction, row: DeploymentRow): Promise<void>;
+export interface DeploymentHooks {
+  onCreated(tx: Transaction, row: DeploymentRow): Promise<void>;
   /** State or status is another. */
-  moved(tx: Transaction, row: DeploymentRow): Promise<void>;
+  onStateChanged(tx: Transaction, row: DeploymentRow): Promise<void>;
   /** @throws AppError FAILED_PRECONDITION when another deployment has to go, or to become a model's default, first. */
   checkDeletable(tx: Transaction, row: DeploymentRow): Promise<void>;
-  purged(tx: Transaction, row: DeploymentRow): Promise<void>;
+  onPurged(tx: Transaction, row: DeploymentRow): Promise<void>;
 }
 
 export interface Change {
@@ -71,7 +71,7 @@ const MAX_EVENTS = 1_000;
 export function deploymentStore(
   { db }: Pick<Database, "db">,
   tokenSecret: Buffer,
-  loaded: LoadedModels,
+  loaded: DeploymentHooks,
 ): DeploymentStore {
   const list = createListing({
     db,
@@ -113,7 +113,7 @@ export function deploymentStore(
         const [row] = await tx.delete(deployments).where(isOne(accountId, id)).returning();
         if (row === undefined) return;
         await tx.delete(deploymentEvents).where(ofDeployment(accountId, id));
-        await loaded.purged(tx, row);
+        await loaded.onPurged(tx, row);
         await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${accountId})`);
       }),
     async touch(accountId, id, usedAt) {
@@ -151,7 +151,7 @@ export function deploymentStore(
 
 async function insertRow(
   tx: Transaction,
-  loaded: LoadedModels,
+  loaded: DeploymentHooks,
   row: DeploymentRow,
   events: Change["events"],
 ): Promise<boolean> {
@@ -161,7 +161,7 @@ async function insertRow(
     .onConflictDoNothing()
     .returning({ id: deployments.id });
   if (inserted.length === 0) return false;
-  await loaded.created(tx, row);
+  await loaded.onCreated(tx, row);
   await note(tx, row, row.createTime, events);
   await announce(tx, row, row.createTime);
   return true;
@@ -169,7 +169,7 @@ async function insertRow(
 
 async function changeRow(
   tx: Transaction,
-  loaded: LoadedModels,
+  loaded: DeploymentHooks,
   row: DeploymentRow,
   now: Date,
   change: Change | null,
@@ -178,7 +178,8 @@ async function changeRow(
   if (change.checkDeletable) await loaded.checkDeletable(tx, row);
   const next = change.row;
   await tx.update(deployments).set(next).where(isOne(row.accountId, row.id));
-  if (next.state !== row.state || next.statusMessage !== row.statusMessage) await loaded.moved(tx, next);
+  if (next.state !== row.state || next.statusMessage !== row.statusMessage)
+    await loaded.onStateChanged(tx, next);
   await note(tx, next, now, change.events);
   if (!change.quiet) await announce(tx, next, now);
   return next;

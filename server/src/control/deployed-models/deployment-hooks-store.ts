@@ -4,40 +4,43 @@ import { randomId } from "../../lib/resource-ids.ts";
 import { parseModelName } from "../../lib/resource-names.ts";
 import type { Transaction } from "../../platform/db/database.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
-import { type DeploymentRow, deploymentName, type LoadedModels } from "../deployments/service.ts";
+import { type DeploymentHooks, type DeploymentRow, deploymentName } from "../deployments/service.ts";
 import { DEPLOYED_MODEL_WORK, type DeployedModelRow, insertRow, lockAccount, passDefault } from "./store.ts";
 import { deployedModels } from "./table.ts";
 
 /** Keeps deployed models in step with their deployments. @param addonsPerAccount what an account may load. */
-export function loadedModels(addonsPerAccount: (accountId: string) => number): LoadedModels {
+export function deployedModelHooks(addonsPerAccount: (accountId: string) => number): DeploymentHooks {
   return {
-    async created(tx, row) {
+    async onCreated(tx, row) {
       if (row.spec.disableAutoDeploy === true) return;
       const own = ownModel(row);
       const limits = { addonsPerAccount: addonsPerAccount(row.accountId), addonsPerDeployment: 1 };
       const inserted = await insertRow(tx, own, own.isAddon ? limits : null);
       if (inserted === "account full") throw tooManyAddons(row.accountId, limits.addonsPerAccount);
     },
-    async moved(tx, row) {
+    async onStateChanged(tx, row) {
       await lockAccount(tx, row.accountId);
       switch (row.state) {
         case "CREATING":
-          await set(tx, onDeployment(row), { isHidden: false, state: "DEPLOYING", ...WELL });
-          await poke(tx, row);
+          await updateRows(tx, onDeployment(row), { isHidden: false, state: "DEPLOYING", ...OK_STATUS });
+          await enqueueReconcile(tx, row);
           return passDefaults(tx, row);
         case "READY":
         case "UPDATING":
           // An addon is deployed once every replica has loaded it, which is looked at elsewhere.
-          return set(tx, and(own(row), not(deployedModels.isAddon)), { state: "DEPLOYED", ...WELL });
+          return updateRows(tx, and(isOwnModel(row), not(deployedModels.isAddon)), {
+            state: "DEPLOYED",
+            ...OK_STATUS,
+          });
         case "FAILED": {
           const { statusCode, statusMessage } = row;
-          return set(tx, onDeployment(row), { state: "DEPLOYING", statusCode, statusMessage });
+          return updateRows(tx, onDeployment(row), { state: "DEPLOYING", statusCode, statusMessage });
         }
         case "DELETING":
-          await set(tx, onDeployment(row), { state: "UNDEPLOYING", isDefault: false });
+          await updateRows(tx, onDeployment(row), { state: "UNDEPLOYING", isDefault: false });
           return passDefaults(tx, row);
         case "DELETED":
-          return set(tx, onDeployment(row), { isHidden: true });
+          return updateRows(tx, onDeployment(row), { isHidden: true });
       }
     },
     async checkDeletable(tx, row) {
@@ -54,7 +57,7 @@ export function loadedModels(addonsPerAccount: (accountId: string) => number): L
           "Delete those first, make another one the default, or pass ignoreChecks.",
       );
     },
-    async purged(tx, row) {
+    async onPurged(tx, row) {
       await tx.delete(deployedModels).where(onDeployment(row));
     },
   };
@@ -65,13 +68,13 @@ export function tooManyAddons(accountId: string, limit: number): AppError {
   return new AppError("RATE_LIMIT_EXCEEDED", message);
 }
 
-const WELL = { statusCode: "", statusMessage: "" };
+const OK_STATUS = { statusCode: "", statusMessage: "" };
 
 /** The model that a new deployment serves, under a name of its own. */
 function ownModel(row: DeploymentRow): DeployedModelRow {
   return {
     accountId: row.accountId,
-    id: idFor(row.baseModel),
+    id: newDeployedModelId(row.baseModel),
     model: row.baseModel,
     servedModel: row.servedModel,
     deployment: deploymentName(row),
@@ -82,7 +85,7 @@ function ownModel(row: DeploymentRow): DeployedModelRow {
     isPublic: false,
     isHidden: false,
     state: "DEPLOYING",
-    ...WELL,
+    ...OK_STATUS,
     displayName: "",
     description: "",
     createdBy: row.createdBy,
@@ -93,7 +96,7 @@ function ownModel(row: DeploymentRow): DeployedModelRow {
 }
 
 /** `{model}-{suffix}`, at most 63 characters. */
-export function idFor(model: string): string {
+export function newDeployedModelId(model: string): string {
   const id =
     parseModelName(model)
       ?.modelId.toLowerCase()
@@ -105,7 +108,7 @@ function onDeployment(row: DeploymentRow): SQL | undefined {
   return eq(deployedModels.deployment, deploymentName(row));
 }
 
-function own(row: DeploymentRow): SQL | undefined {
+function isOwnModel(row: DeploymentRow): SQL | undefined {
   return and(onDeployment(row), eq(deployedModels.model, row.baseModel));
 }
 
@@ -117,7 +120,7 @@ function hasOthers(): SQL {
       and other.id <> ${deployedModels.id} and not other.is_hidden and other.state <> 'UNDEPLOYING')`;
 }
 
-async function set(
+async function updateRows(
   tx: Transaction,
   where: SQL | undefined,
   values: Partial<DeployedModelRow>,
@@ -126,7 +129,7 @@ async function set(
 }
 
 /** Has the addons looked at that come back with their deployment. */
-async function poke(tx: Transaction, row: DeploymentRow): Promise<void> {
+async function enqueueReconcile(tx: Transaction, row: DeploymentRow): Promise<void> {
   const rows = await tx.select({ id: deployedModels.id }).from(deployedModels).where(onDeployment(row));
   const keys = rows.map(({ id }) => `${row.accountId}/${id}`);
   await addWork(tx, DEPLOYED_MODEL_WORK, keys, row.updateTime.getTime());
