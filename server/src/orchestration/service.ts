@@ -8,11 +8,11 @@ import {
   stepDeployedModel,
 } from "../control/deployed-models/service.ts";
 import {
+  DEPLOYMENT_CHANGES_CHANNEL,
   DEPLOYMENT_WORK,
   type DeploymentRow,
   type Deployments,
   deploymentName,
-  SERVING_CHANNEL,
   stepDeployment,
 } from "../control/deployments/service.ts";
 import type { ModelCatalog, ModelEntry, ModelInfo } from "../control/models/service.ts";
@@ -111,7 +111,7 @@ export class Orchestrator {
     await deployedModels.syncServerless(serverless.map(({ id }) => id));
     await this.refresh();
     this.#stops.push(
-      await database.listen(SERVING_CHANNEL, (accountId) => {
+      await database.listen(DEPLOYMENT_CHANGES_CHANNEL, (accountId) => {
         this.#markStale(accountId);
         this.#refreshLoop.refreshInBackground();
       }),
@@ -301,7 +301,7 @@ export class Orchestrator {
     return stepDeployment(
       {
         ...{ store: deployments.store, clock, observe, remove },
-        ...{ apply: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
+        ...{ syncFleet: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
       },
       accountId,
       id,
@@ -315,9 +315,9 @@ export class Orchestrator {
     return stepDeployedModel(
       {
         ...{ store: deployedModels.store, clock, observe },
-        ...{ apply: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
+        ...{ syncFleet: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
         isLive: (name) => deployments.isLive(name),
-        note: (name, message) => deployments.note(name, message),
+        addDeploymentEvent: (name, message) => deployments.addEvent(name, message),
       },
       accountId,
       id,

@@ -3,11 +3,11 @@ import type { Clock } from "../../lib/clock.ts";
 import type { DeployedModelRow, DeployedModelStore } from "./store.ts";
 import { deployedModelName } from "./view.ts";
 
-export interface LifecycleDeps {
+export interface DeployedModelLifecycleDeps {
   store: DeployedModelStore;
   clock: Clock;
   /** Brings what the database wants to the fleet of this process. */
-  apply(): Promise<void>;
+  syncFleet(): Promise<void>;
   /** What runs of a deployment, by the fleet's id of it. */
   observe(id: string): FleetDeploymentStatus | null;
   /** Writes down when deployed models were used last, as far as this process knows. */
@@ -15,7 +15,7 @@ export interface LifecycleDeps {
   /** Whether the deployment is there, and neither deleted nor about to be. */
   isLive(deployment: string): Promise<boolean>;
   /** For the deployment's timeline. */
-  note(deployment: string, message: string): Promise<void>;
+  addDeploymentEvent(deployment: string, message: string): Promise<void>;
 }
 
 /** Addons that nobody has asked for in a week make room for others. */
@@ -29,7 +29,7 @@ const LOOK_MS = 5 * 60_000;
  * @returns milliseconds to the next look; null when nothing is left to do.
  */
 export async function stepDeployedModel(
-  deps: LifecycleDeps,
+  deps: DeployedModelLifecycleDeps,
   accountId: string,
   id: string,
 ): Promise<number | null> {
@@ -46,9 +46,9 @@ export async function stepDeployedModel(
     await deps.flushLastUsed();
     if (await unloadUnused(deps, row)) return 0;
   }
-  const adapter = await adapterOf(deps, row);
+  const adapter = await loraStatusOf(deps, row);
   if (adapter === null || adapter.state === "loading") return WAIT_MS;
-  await note(deps, row, adapter);
+  await recordLoraStatus(deps, row, adapter);
   if (adapter.state === "failed") return WAIT_MS;
   if (row.isMerged) await retirePredecessors(deps, row);
   return LOOK_MS;
@@ -65,8 +65,8 @@ export function isNewer(row: DeployedModelRow, other: DeployedModelRow): boolean
   return apartMs === 0 ? row.id > other.id : apartMs > 0;
 }
 
-async function adapterOf(
-  { observe, apply }: LifecycleDeps,
+async function loraStatusOf(
+  { observe, syncFleet: apply }: DeployedModelLifecycleDeps,
   row: DeployedModelRow,
 ): Promise<FleetDeploymentStatus["loras"][string] | null> {
   const look = () => observe(fleetIdOf(row))?.loras[deployedModelName(row)] ?? null;
@@ -74,8 +74,8 @@ async function adapterOf(
   return look();
 }
 
-async function note(
-  { store, clock, note }: LifecycleDeps,
+async function recordLoraStatus(
+  { store, clock, addDeploymentEvent: note }: DeployedModelLifecycleDeps,
   { accountId, id }: DeployedModelRow,
   adapter: FleetDeploymentStatus["loras"][string],
 ): Promise<void> {
@@ -103,7 +103,7 @@ function isUnused({ isMerged, lastUsedTime }: DeployedModelRow, nowMs: number): 
 
 /** False when it was used after all. */
 async function unloadUnused(
-  { store, clock, note }: LifecycleDeps,
+  { store, clock, addDeploymentEvent: note }: DeployedModelLifecycleDeps,
   { accountId, id }: DeployedModelRow,
 ): Promise<boolean> {
   const now = new Date(clock.now());
@@ -117,7 +117,10 @@ async function unloadUnused(
 }
 
 /** What was merged into the deployment's weights before goes once its successor works. */
-async function retirePredecessors({ store, clock }: LifecycleDeps, row: DeployedModelRow): Promise<void> {
+async function retirePredecessors(
+  { store, clock }: DeployedModelLifecycleDeps,
+  row: DeployedModelRow,
+): Promise<void> {
   const now = new Date(clock.now());
   for (const other of await store.ofDeployment(row.deployment)) {
     if (!other.isMerged || !isNewer(row, other) || other.state === "UNDEPLOYING") continue;
@@ -130,8 +133,11 @@ async function retirePredecessors({ store, clock }: LifecycleDeps, row: Deployed
   }
 }
 
-async function finishUnloading(deps: LifecycleDeps, row: DeployedModelRow): Promise<number | null> {
-  await deps.apply();
+async function finishUnloading(
+  deps: DeployedModelLifecycleDeps,
+  row: DeployedModelRow,
+): Promise<number | null> {
+  await deps.syncFleet();
   const isHeld =
     row.isAddon && (deps.observe(fleetIdOf(row))?.loras[deployedModelName(row)] ?? null) !== null;
   // While its deployment is being deleted the row waits with it: both may be had back.

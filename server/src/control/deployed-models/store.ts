@@ -2,7 +2,7 @@ import { and, asc, eq, inArray, lt, not, or, type SQL, sql } from "drizzle-orm";
 import type { Database, Transaction } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
-import { SERVING_CHANNEL } from "../deployments/service.ts";
+import { DEPLOYMENT_CHANGES_CHANNEL } from "../deployments/service.ts";
 import { STATES } from "./schema.ts";
 import { deployedModels } from "./table.ts";
 
@@ -89,7 +89,7 @@ export function deployedModelStore({ db }: Pick<Database, "db">, tokenSecret: Bu
     remove: (accountId, id) =>
       db.transaction(async (tx) => {
         await tx.delete(deployedModels).where(isOne(accountId, id));
-        await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${accountId})`);
+        await tx.execute(sql`select pg_notify(${DEPLOYMENT_CHANGES_CHANNEL}, ${accountId})`);
       }),
     async touch(accountId, id, usedAt) {
       await db
@@ -232,7 +232,7 @@ export async function passDefault(
 
 async function announce(tx: Transaction, row: DeployedModelRow, now: Date): Promise<void> {
   await addWork(tx, DEPLOYED_MODEL_WORK, [`${row.accountId}/${row.id}`], now.getTime());
-  await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${row.accountId})`);
+  await tx.execute(sql`select pg_notify(${DEPLOYMENT_CHANGES_CHANNEL}, ${row.accountId})`);
 }
 
 function listFields() {

@@ -26,7 +26,7 @@ import {
   type StoredSpec,
   type UpdateQuery,
 } from "./schema.ts";
-import type { Change, DeploymentRow } from "./store.ts";
+import type { DeploymentChange, DeploymentRow } from "./store.ts";
 
 /** @throws AppError BAD_REQUEST naming the field, NOT_FOUND (a model, say), FAILED_PRECONDITION, ALREADY_EXISTS. */
 export async function createDeployment(
@@ -87,7 +87,7 @@ export async function updateDeployment(
       allowUnvalidatedShape: query.skipShapeValidation ?? false,
     });
     let isOvertaken = false;
-    const change = (current: DeploymentRow, now: Date): Change | null => {
+    const change = (current: DeploymentRow, now: Date): DeploymentChange | null => {
       // Models were looked up without a lock: what another writer has changed meanwhile is taken into account by starting over.
       isOvertaken = JSON.stringify(toBody(current)) !== JSON.stringify(toBody(found));
       if (isOvertaken) return null;
@@ -214,7 +214,7 @@ function applyUpdate(
   { spec, keys: given }: ValidatedDeployment,
   fields: ReadonlySet<string>,
   now: Date,
-): Change {
+): DeploymentChange {
   const { disableAutoDeploy } = row.spec;
   const next: DeploymentRow = {
     ...row,

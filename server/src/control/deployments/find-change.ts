@@ -5,7 +5,7 @@ import type { ShapeSource } from "./apply-shape.ts";
 import type { DirectRouteKeys } from "./direct-route-keys.ts";
 import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-compatibility.ts";
 import { titleOf } from "./names.ts";
-import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
+import type { DeploymentChange, DeploymentRow, DeploymentStore } from "./store.ts";
 
 /** What everything about deployments needs. */
 export interface DeploymentOperationDeps {
@@ -46,7 +46,7 @@ export async function findDeployment(
 export async function changeDeployment(
   { store, clock, notifyChanged: changed }: DeploymentOperationDeps,
   { accountId, id }: DeploymentRow,
-  change: (row: DeploymentRow, now: Date) => Change | null,
+  change: (row: DeploymentRow, now: Date) => DeploymentChange | null,
 ): Promise<DeploymentRow> {
   const now = new Date(clock.now());
   const row = await store.change(accountId, id, now, (before) => change(before, now));

@@ -4,14 +4,14 @@ import { unusedAutoDeleteMs } from "./autoscaling.ts";
 import { revisionOf } from "./fleet-spec.ts";
 import { deploymentName } from "./names.ts";
 import { EMPTY_STATUS, type ObservedStatus } from "./schema.ts";
-import type { Change, DeploymentRow, DeploymentStore } from "./store.ts";
+import type { DeploymentChange, DeploymentRow, DeploymentStore } from "./store.ts";
 import { observedStatus } from "./view.ts";
 
-export interface LifecycleDeps {
+export interface DeploymentLifecycleDeps {
   store: DeploymentStore;
   clock: Clock;
   /** Brings what the database wants to the fleet of this process. */
-  apply(): Promise<void>;
+  syncFleet(): Promise<void>;
   observe(name: string): FleetDeploymentStatus | null;
   /** Writes down when deployments were used last, as far as this process knows. */
   flushLastUsed(): Promise<void>;
@@ -36,7 +36,7 @@ const MAX_RESTARTS = 4;
  * @returns milliseconds to the next look; null when nothing is left to do.
  */
 export async function stepDeployment(
-  deps: LifecycleDeps,
+  deps: DeploymentLifecycleDeps,
   accountId: string,
   id: string,
 ): Promise<number | null> {
@@ -57,18 +57,18 @@ export async function stepDeployment(
   }
 }
 
-async function stepLive(deps: LifecycleDeps, row: DeploymentRow): Promise<number | null> {
+async function stepLive(deps: DeploymentLifecycleDeps, row: DeploymentRow): Promise<number | null> {
   const leftMs = timeLeft(row, deps.clock.now());
   if (row.state === "READY" && leftMs <= 0) {
     await deps.flushLastUsed();
     return (await deleteUnused(deps, row)) ? 0 : SOON_MS;
   }
   const name = deploymentName(row);
-  if (deps.observe(name) === null) await deps.apply();
+  if (deps.observe(name) === null) await deps.syncFleet();
   const seen = deps.observe(name);
   // Another process has it, or it was deleted a moment ago.
   if (seen === null) return SOON_MS;
-  await note(deps, row, seen);
+  await recordObservation(deps, row, seen);
   if (row.state === "READY") return Math.min(LOOK_MS, leftMs);
   // What waits for room on the host may wait for long.
   return seen.replicas.every(({ stage }) => stage === "pending") ? WAIT_MS : SOON_MS;
@@ -81,8 +81,8 @@ function timeLeft({ spec, lastUsedTime }: DeploymentRow, nowMs: number): number 
 }
 
 /** Writes down what is seen, and the state that follows from it. */
-async function note(
-  deps: LifecycleDeps,
+async function recordObservation(
+  deps: DeploymentLifecycleDeps,
   { accountId, id }: DeploymentRow,
   seen: FleetDeploymentStatus,
 ): Promise<void> {
@@ -130,7 +130,7 @@ function isRolledOut(row: DeploymentRow, { replicas, desiredReplicas }: FleetDep
 }
 
 /** What a timeline tells of a change of what is seen. */
-function eventsBetween(before: DeploymentRow, after: DeploymentRow): NonNullable<Change["events"]> {
+function eventsBetween(before: DeploymentRow, after: DeploymentRow): NonNullable<DeploymentChange["events"]> {
   const events: { type: string; message: string }[] = [];
   const [old, now] = [before.observed, after.observed];
   if (old.desiredReplicas !== now.desiredReplicas) {
@@ -162,7 +162,7 @@ function withoutPercent(message: string): string {
 
 /** False when it was used after all. */
 async function deleteUnused(
-  { store, clock }: LifecycleDeps,
+  { store, clock }: DeploymentLifecycleDeps,
   { accountId, id }: DeploymentRow,
 ): Promise<boolean> {
   const now = new Date(clock.now());
@@ -177,7 +177,10 @@ async function deleteUnused(
   return after?.state === "DELETING";
 }
 
-async function finishDeletion(deps: LifecycleDeps, { accountId, id }: DeploymentRow): Promise<number | null> {
+async function finishDeletion(
+  deps: DeploymentLifecycleDeps,
+  { accountId, id }: DeploymentRow,
+): Promise<number | null> {
   await deps.remove(deploymentName({ accountId, id }), DRAIN_MS);
   const now = new Date(deps.clock.now());
   const row = await deps.store.change(accountId, id, now, (before) => {
@@ -189,7 +192,10 @@ async function finishDeletion(deps: LifecycleDeps, { accountId, id }: Deployment
   return row === null ? null : purgeWhenDue(deps, row);
 }
 
-async function purgeWhenDue({ store, clock }: LifecycleDeps, row: DeploymentRow): Promise<number | null> {
+async function purgeWhenDue(
+  { store, clock }: DeploymentLifecycleDeps,
+  row: DeploymentRow,
+): Promise<number | null> {
   if (row.state !== "DELETED" || row.purgeTime === null) return 0;
   const waitMs = row.purgeTime.getTime() - clock.now();
   if (waitMs > 0) return waitMs;

@@ -29,7 +29,7 @@ import type {
   ScaleBody,
   UpdateQuery,
 } from "./schema.ts";
-import { type Change, type DeploymentHooks, type DeploymentRow, deploymentStore } from "./store.ts";
+import { type DeploymentChange, type DeploymentHooks, type DeploymentRow, deploymentStore } from "./store.ts";
 import { deploymentView } from "./view.ts";
 
 export { minReplicasAt } from "./autoscaling.ts";
@@ -45,11 +45,11 @@ export { type ModelSource, modelNameOf, type WeightsFormat } from "./model-compa
 export { deploymentName, parseDeploymentName } from "./names.ts";
 export { MULTI_REGIONS, REGIONS } from "./schema.ts";
 export {
+  DEPLOYMENT_CHANGES_CHANNEL,
   DEPLOYMENT_WORK,
   type DeploymentHooks,
   type DeploymentRow,
   type DeploymentStore,
-  SERVING_CHANNEL,
 } from "./store.ts";
 
 /**
@@ -111,7 +111,7 @@ export interface Deployments {
   /** Whether it is there, and neither deleted nor about to be. @param name full. */
   isLive(name: string): Promise<boolean>;
   /** Writes down what happened to the models loaded on it. @param name full. */
-  note(name: string, message: string): Promise<void>;
+  addEvent(name: string, message: string): Promise<void>;
   /** Calls `listener` with the account after every change made here, before the change's promise settles. */
   onChange(listener: (accountId: string) => Promise<void>): void;
   /** By type: accelerators that the account's deployments hold, or may grow to. */
@@ -216,7 +216,7 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
       const row = key === null ? null : await store.get(key.accountId, key.id);
       return row !== null && row.state !== "DELETING" && row.state !== "DELETED";
     },
-    async note(name, message) {
+    async addEvent(name, message) {
       const key = parseDeploymentName(name);
       if (key === null) return;
       const events = [{ type: "MODEL", message }];
@@ -335,7 +335,7 @@ async function undelete(
   id: string,
 ): Promise<DeploymentRow> {
   const found = await findDeployment(context, principal, accountId, id, "write");
-  const change = (row: DeploymentRow, now: Date): Change => {
+  const change = (row: DeploymentRow, now: Date): DeploymentChange => {
     const isPurged = row.purgeTime !== null && row.purgeTime <= now;
     if ((row.state !== "DELETED" && row.state !== "FAILED") || isPurged) {
       const message = `${titleOf(accountId, id)} is ${row.state}; only what is DELETED or FAILED is undeleted.`;

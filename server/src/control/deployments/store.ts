@@ -10,7 +10,7 @@ import { deploymentEvents, deployments } from "./table.ts";
 export type DeploymentRow = typeof deployments.$inferSelect;
 
 /** Every change of a deployment or deployed model is announced here, in the same transaction. */
-export const SERVING_CHANNEL = "hearth_serving";
+export const DEPLOYMENT_CHANGES_CHANNEL = "hearth_serving";
 /** The reconciler's kind; the key is `{account}/{deployment}`. */
 export const DEPLOYMENT_WORK = "deployment";
 
@@ -30,7 +30,7 @@ export interface DeploymentHooks {
   onPurged(tx: Transaction, row: DeploymentRow): Promise<void>;
 }
 
-export interface Change {
+export interface DeploymentChange {
   row: DeploymentRow;
   events?: readonly Omit<DeploymentEvent, "time">[];
   /** Whether models that must go last keep it from going. */
@@ -45,7 +45,7 @@ export interface DeploymentStore {
   /** All that are not deleted, of these accounts. Default: of every one. */
   live(accounts?: ReadonlySet<string>): Promise<DeploymentRow[]>;
   /** False when the id is taken. */
-  insert(row: DeploymentRow, events: Change["events"]): Promise<boolean>;
+  insert(row: DeploymentRow, events: DeploymentChange["events"]): Promise<boolean>;
   /**
    * Puts what `change` makes of the row in its place; no other change comes in between. Null changes nothing. `change`
    * may throw.
@@ -55,7 +55,7 @@ export interface DeploymentStore {
     accountId: string,
     id: string,
     now: Date,
-    change: (row: DeploymentRow) => Change | null,
+    change: (row: DeploymentRow) => DeploymentChange | null,
   ): Promise<DeploymentRow | null>;
   /** Deletes it for good. */
   purge(accountId: string, id: string): Promise<void>;
@@ -114,7 +114,7 @@ export function deploymentStore(
         if (row === undefined) return;
         await tx.delete(deploymentEvents).where(ofDeployment(accountId, id));
         await loaded.onPurged(tx, row);
-        await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${accountId})`);
+        await tx.execute(sql`select pg_notify(${DEPLOYMENT_CHANGES_CHANNEL}, ${accountId})`);
       }),
     async touch(accountId, id, usedAt) {
       await db
@@ -153,7 +153,7 @@ async function insertRow(
   tx: Transaction,
   loaded: DeploymentHooks,
   row: DeploymentRow,
-  events: Change["events"],
+  events: DeploymentChange["events"],
 ): Promise<boolean> {
   const inserted = await tx
     .insert(deployments)
@@ -162,8 +162,8 @@ async function insertRow(
     .returning({ id: deployments.id });
   if (inserted.length === 0) return false;
   await loaded.onCreated(tx, row);
-  await note(tx, row, row.createTime, events);
-  await announce(tx, row, row.createTime);
+  await insertEvents(tx, row, row.createTime, events);
+  await enqueueAndNotify(tx, row, row.createTime);
   return true;
 }
 
@@ -172,7 +172,7 @@ async function changeRow(
   loaded: DeploymentHooks,
   row: DeploymentRow,
   now: Date,
-  change: Change | null,
+  change: DeploymentChange | null,
 ): Promise<DeploymentRow> {
   if (change === null) return row;
   if (change.checkDeletable) await loaded.checkDeletable(tx, row);
@@ -180,8 +180,8 @@ async function changeRow(
   await tx.update(deployments).set(next).where(isOne(row.accountId, row.id));
   if (next.state !== row.state || next.statusMessage !== row.statusMessage)
     await loaded.onStateChanged(tx, next);
-  await note(tx, next, now, change.events);
-  if (!change.quiet) await announce(tx, next, now);
+  await insertEvents(tx, next, now, change.events);
+  if (!change.quiet) await enqueueAndNotify(tx, next, now);
   return next;
 }
 
@@ -193,11 +193,11 @@ function ofDeployment(accountId: string, id: string): SQL | undefined {
   return and(eq(deploymentEvents.accountId, accountId), eq(deploymentEvents.deploymentId, id));
 }
 
-async function note(
+async function insertEvents(
   tx: Transaction,
   { accountId, id }: DeploymentRow,
   time: Date,
-  events: Change["events"] = [],
+  events: DeploymentChange["events"] = [],
 ): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map((event) => ({ ...event, accountId, deploymentId: id, time }));
@@ -209,9 +209,9 @@ async function note(
 }
 
 /** Tells all processes, and has the deployment looked at. */
-async function announce(tx: Transaction, { accountId, id }: DeploymentRow, now: Date): Promise<void> {
+async function enqueueAndNotify(tx: Transaction, { accountId, id }: DeploymentRow, now: Date): Promise<void> {
   await addWork(tx, DEPLOYMENT_WORK, [`${accountId}/${id}`], now.getTime());
-  await tx.execute(sql`select pg_notify(${SERVING_CHANNEL}, ${accountId})`);
+  await tx.execute(sql`select pg_notify(${DEPLOYMENT_CHANGES_CHANNEL}, ${accountId})`);
 }
 
 function listFields() {
