@@ -12,7 +12,7 @@ import {
   visibility,
 } from "../accounts/service.ts";
 import { type Deployments, type ModelSource, modelNameOf } from "../deployments/service.ts";
-import { checkTexts, type LoadingContext, loadModel } from "./loading.ts";
+import { type CreateDeployedModelDeps, checkDisplayTexts, createDeployedModel } from "./create.ts";
 import { type CreateQuery, DeployedModelBody, type ListQuery } from "./schema.ts";
 import type { ServerlessDeployments } from "./serverless.ts";
 import {
@@ -78,7 +78,7 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
   const { clock, users, deployments, serverless } = deps;
   const store = deployedModelStore(deps.database, deps.tokenSecret);
   const listeners: ((accountId: string) => Promise<void>)[] = [];
-  const context: LoadingContext = { ...deps, store, nowMs: () => clock.now() };
+  const context: CreateDeployedModelDeps = { ...deps, store, nowMs: () => clock.now() };
 
   async function changed(accountId: string): Promise<void> {
     for (const listener of listeners) await listener(accountId);
@@ -114,7 +114,7 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
 
   return {
     async create(principal, accountId, query, body) {
-      const made = await loadModel(context, principal, accountId, query, body);
+      const made = await createDeployedModel(context, principal, accountId, query, body);
       await changed(accountId);
       return (await answer(principal, accountId, [await find(principal, accountId, made.id)]))[0] as object;
     },
@@ -202,7 +202,7 @@ function bodyOf(row: DeployedModelRow): DeployedModelBody {
 
 /** @throws AppError BAD_REQUEST for another model or deployment. */
 function patched(row: DeployedModelRow, body: DeployedModelBody): DeployedModelRow {
-  checkTexts(body);
+  checkDisplayTexts(body);
   if (modelNameOf("model", body.model, row.accountId) !== row.model) throw immutable("model");
   if (body.deployment !== row.deployment && !(row.serverless && !body.deployment))
     throw immutable("deployment");

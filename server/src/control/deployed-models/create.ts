@@ -15,7 +15,7 @@ import type { CreateQuery, DeployedModelBody } from "./schema.ts";
 import type { ServerlessDeployments } from "./serverless.ts";
 import type { DeployedModelRow, DeployedModelStore, Limits } from "./store.ts";
 
-export interface LoadingContext {
+export interface CreateDeployedModelDeps {
   store: DeployedModelStore;
   models: ModelSource;
   deployments: Pick<Deployments, "find">;
@@ -30,26 +30,29 @@ const ADDONS_PER_DEPLOYMENT = 100;
 const MAX_DESCRIPTION_CHARS = 999;
 
 /** Where a model is to be loaded. */
-type Place = Pick<DeployedModelRow, "deployment" | "servedModel" | "serverless" | "isAddon" | "isMerged">;
+type LoadTarget = Pick<
+  DeployedModelRow,
+  "deployment" | "servedModel" | "serverless" | "isAddon" | "isMerged"
+>;
 
 /**
  * Loads a model onto a deployment of the account, or an addon onto the serverless one of its base model.
  * @throws AppError BAD_REQUEST naming the field, NOT_FOUND, FAILED_PRECONDITION, ALREADY_EXISTS, RATE_LIMIT_EXCEEDED at
  * the limits.
  */
-export async function loadModel(
-  context: LoadingContext,
+export async function createDeployedModel(
+  context: CreateDeployedModelDeps,
   principal: Principal,
   accountId: string,
   query: CreateQuery,
   body: DeployedModelBody,
 ): Promise<DeployedModelRow> {
   authorize(principal, accountId, "write", `Account accounts/${accountId}`);
-  checkTexts(body);
+  checkDisplayTexts(body);
   const model = await context.models.deployable(principal, modelNameOf("model", body.model, accountId));
   const place = body.deployment
-    ? await dedicatedPlace(context, principal, accountId, query, body, model)
-    : serverlessPlace(context, query, body, model);
+    ? await dedicatedTarget(context, principal, accountId, query, body, model)
+    : serverlessTarget(context, query, body, model);
   const row = newRow(context, principal, accountId, body, model, place);
   const limits: Limits = {
     addonsPerAccount: context.addonsPerAccount?.(accountId) ?? ADDONS_PER_ACCOUNT,
@@ -73,17 +76,17 @@ export async function loadModel(
 }
 
 /** @throws AppError BAD_REQUEST naming the field. */
-export function checkTexts({ displayName = "", description = "" }: DeployedModelBody): void {
+export function checkDisplayTexts({ displayName = "", description = "" }: DeployedModelBody): void {
   checkDisplayName("displayName", displayName);
   checkText("description", description, MAX_DESCRIPTION_CHARS);
 }
 
-function serverlessPlace(
-  { serverless }: LoadingContext,
+function serverlessTarget(
+  { serverless }: CreateDeployedModelDeps,
   { replaceMergedAddon }: CreateQuery,
   body: DeployedModelBody,
   model: DeployableModel,
-): Place {
+): LoadTarget {
   if (body.serverless === false) {
     throw badRequest("deployment", "deployment is required for what is not serverless.");
   }
@@ -102,19 +105,19 @@ function serverlessPlace(
   return { deployment, servedModel: model.baseModel, serverless: true, isAddon: true, isMerged: false };
 }
 
-async function dedicatedPlace(
-  context: LoadingContext,
+async function dedicatedTarget(
+  context: CreateDeployedModelDeps,
   principal: Principal,
   accountId: string,
   query: CreateQuery,
   body: DeployedModelBody,
   model: DeployableModel,
-): Promise<Place> {
+): Promise<LoadTarget> {
   if (model.baseModel !== null && body.deployment === context.serverless.nameOf(model.baseModel)) {
-    return serverlessPlace(context, query, body, model);
+    return serverlessTarget(context, query, body, model);
   }
   if (body.serverless) throw badRequest("serverless", "Set serverless or deployment, not both.");
-  const row = await deploymentOf(context, principal, accountId, body.deployment as string);
+  const row = await findTargetDeployment(context, principal, accountId, body.deployment as string);
   if (row.state === "FAILED" || row.state === "DELETING" || row.state === "DELETED") {
     throw new AppError("FAILED_PRECONDITION", `${deploymentName(row)} is ${row.state}.`, {
       param: "deployment",
@@ -137,7 +140,7 @@ async function dedicatedPlace(
 
 /** Whether the addon becomes part of the weights of the deployment. @throws AppError when it takes no addon. */
 async function isMergedThere(
-  { store }: LoadingContext,
+  { store }: CreateDeployedModelDeps,
   { replaceMergedAddon = false }: CreateQuery,
   row: DeploymentRow,
   model: DeployableModel,
@@ -160,8 +163,8 @@ async function isMergedThere(
 }
 
 /** A full or short name, or an id of the account's own. Another account's answers as missing. */
-async function deploymentOf(
-  { deployments }: LoadingContext,
+async function findTargetDeployment(
+  { deployments }: CreateDeployedModelDeps,
   principal: Principal,
   accountId: string,
   text: string,
@@ -176,12 +179,12 @@ async function deploymentOf(
 }
 
 function newRow(
-  { nowMs }: LoadingContext,
+  { nowMs }: CreateDeployedModelDeps,
   principal: Principal,
   accountId: string,
   body: DeployedModelBody,
   model: DeployableModel,
-  place: Place,
+  place: LoadTarget,
 ): DeployedModelRow {
   const now = new Date(nowMs());
   return {
