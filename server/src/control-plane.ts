@@ -16,7 +16,7 @@ import {
   createDeployedModels,
   type DeployedModels,
   deployedModelHooks,
-  nameServerless,
+  nameServerlessDeployments,
 } from "./control/deployed-models/service.ts";
 import { checkDeploymentSize, createDeploymentShapes } from "./control/deployment-shapes/service.ts";
 import { createDeployments, type FetchFile, type FleetSpecDeps } from "./control/deployments/service.ts";
@@ -133,7 +133,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   });
   const deployedModels = createDeployedModels({
     ...{ database, clock, tokenSecret, users, models, deployments },
-    serverless: nameServerless(served.map(({ id }) => id)),
+    serverless: nameServerlessDeployments(served.map(({ id }) => id)),
     addonsPerAccount,
   });
   const orchestrator = new Orchestrator({

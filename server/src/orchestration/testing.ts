@@ -5,7 +5,7 @@ import {
   createDeployedModels,
   type DeployedModels,
   deployedModelHooks,
-  nameServerless,
+  nameServerlessDeployments,
 } from "../control/deployed-models/service.ts";
 import type { ShapePreset } from "../control/deployment-shapes/service.ts";
 import { deploymentRoutes } from "../control/deployments/routes.ts";
@@ -205,7 +205,7 @@ export async function startOrchestration(hostRegion: string | null = null): Prom
           ...{ timeToFirstTokenMeanMs: 50, durationMeanMs: null },
         }),
       });
-      const serverless = nameServerless([SERVED]);
+      const serverless = nameServerlessDeployments([SERVED]);
       const deployedModels = createDeployedModels({ ...common, deployments, serverless });
       const orchestrator = new Orchestrator({
         ...{ database, clock, deployments, deployedModels, log: createLog("silent"), fleet: own },

@@ -13,7 +13,7 @@ import type { DeployableModel } from "../models/service.ts";
 import { newDeployedModelId, tooManyAddons } from "./deployment-hooks-store.ts";
 import type { CreateQuery, DeployedModelBody } from "./schema.ts";
 import type { ServerlessDeployments } from "./serverless.ts";
-import type { DeployedModelRow, DeployedModelStore, Limits } from "./store.ts";
+import type { AddonLimits, DeployedModelRow, DeployedModelStore } from "./store.ts";
 
 export interface CreateDeployedModelDeps {
   store: DeployedModelStore;
@@ -54,7 +54,7 @@ export async function createDeployedModel(
     ? await dedicatedTarget(context, principal, accountId, query, body, model)
     : serverlessTarget(context, query, body, model);
   const row = newRow(context, principal, accountId, body, model, place);
-  const limits: Limits = {
+  const limits: AddonLimits = {
     addonsPerAccount: context.addonsPerAccount?.(accountId) ?? ADDONS_PER_ACCOUNT,
     addonsPerDeployment: ADDONS_PER_DEPLOYMENT,
   };

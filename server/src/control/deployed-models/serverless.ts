@@ -8,7 +8,7 @@ export interface ServerlessDeployments {
 }
 
 /** They belong to the library and are called like their models. @param models full names. */
-export function nameServerless(models: readonly string[]): ServerlessDeployments {
+export function nameServerlessDeployments(models: readonly string[]): ServerlessDeployments {
   const names = new Map<string, string>();
   const taken = new Set<string>();
   for (const model of models) {

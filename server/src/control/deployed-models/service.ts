@@ -16,16 +16,16 @@ import { type CreateDeployedModelDeps, checkDisplayTexts, createDeployedModel } 
 import { type CreateQuery, DeployedModelBody, type ListQuery } from "./schema.ts";
 import type { ServerlessDeployments } from "./serverless.ts";
 import {
+  type DeployedModelChange,
   type DeployedModelRow,
   type DeployedModelStore,
   deployedModelStore,
-  type RowChange,
 } from "./store.ts";
 import { type DeployedModelRef, deployedModelName, deployedModelRef, deployedModelView } from "./view.ts";
 
 export { deployedModelHooks } from "./deployment-hooks-store.ts";
 export { fleetIdOf, isNewer, stepDeployedModel } from "./lifecycle.ts";
-export { nameServerless, type ServerlessDeployments } from "./serverless.ts";
+export { nameServerlessDeployments, type ServerlessDeployments } from "./serverless.ts";
 export { DEPLOYED_MODEL_WORK, type DeployedModelRow, type DeployedModelStore } from "./store.ts";
 export { type DeployedModelRef, deployedModelName } from "./view.ts";
 
@@ -99,7 +99,7 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
   async function change(
     principal: Principal,
     found: DeployedModelRow,
-    apply: RowChange,
+    apply: DeployedModelChange,
   ): Promise<DeployedModelRow> {
     const { accountId, id, createdBy } = found;
     authorize(principal, accountId, "write", titleOf(accountId, id), createdBy);
@@ -130,15 +130,15 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
       const paths = updatePaths(updateMask, body, DeployedModelBody);
       const row = await change(principal, found, (before, others) => {
         if (before.state === "UNDEPLOYING") throw notFound(titleOf(accountId, id));
-        const next = patched(before, mergePatch(bodyOf(before), body, paths));
-        if (before.isDefault && !next.isDefault) throw keepsDefault(before, others);
+        const next = applyPatch(before, mergePatch(toBody(before), body, paths));
+        if (before.isDefault && !next.isDefault) throw defaultRequired(before, others);
         return { ...next, updateTime: new Date(clock.now()) };
       });
       return (await answer(principal, accountId, [row]))[0] as object;
     },
     async delete(principal, accountId, id) {
       await change(principal, await find(principal, accountId, id), (row, others) => {
-        if (row.isDefault && others > 0) throw keepsDefault(row, others);
+        if (row.isDefault && others > 0) throw defaultRequired(row, others);
         return { ...row, state: "UNDEPLOYING", isDefault: false, updateTime: new Date(clock.now()) };
       });
     },
@@ -195,13 +195,13 @@ function titleOf(accountId: string, id: string): string {
   return `Deployed model ${deployedModelName({ accountId, id })}`;
 }
 
-function bodyOf(row: DeployedModelRow): DeployedModelBody {
+function toBody(row: DeployedModelRow): DeployedModelBody {
   const { displayName, description, model, deployment, serverless, isDefault, isPublic } = row;
   return { displayName, description, model, deployment, serverless, default: isDefault, public: isPublic };
 }
 
 /** @throws AppError BAD_REQUEST for another model or deployment. */
-function patched(row: DeployedModelRow, body: DeployedModelBody): DeployedModelRow {
+function applyPatch(row: DeployedModelRow, body: DeployedModelBody): DeployedModelRow {
   checkDisplayTexts(body);
   if (modelNameOf("model", body.model, row.accountId) !== row.model) throw immutable("model");
   if (body.deployment !== row.deployment && !(row.serverless && !body.deployment))
@@ -221,7 +221,7 @@ function immutable(field: string): AppError {
 }
 
 /** A model's name always leads to one of its deployments. */
-function keepsDefault({ model }: DeployedModelRow, others: number): AppError {
+function defaultRequired({ model }: DeployedModelRow, others: number): AppError {
   const way =
     others > 0
       ? "make another one the default, or delete the others first"

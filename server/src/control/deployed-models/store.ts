@@ -11,15 +11,15 @@ export type DeployedModelRow = typeof deployedModels.$inferSelect;
 /** The reconciler's kind; the key is `{account}/{deployed model}`. */
 export const DEPLOYED_MODEL_WORK = "deployed-model";
 
-export type Insertion = "done" | "taken" | "account full" | "deployment full";
+export type InsertResult = "done" | "taken" | "account full" | "deployment full";
 
-export interface Limits {
+export interface AddonLimits {
   addonsPerAccount: number;
   addonsPerDeployment: number;
 }
 
 /** @param others how many more of the account could answer for the model. Null changes nothing. May throw. */
-export type RowChange = (row: DeployedModelRow, others: number) => DeployedModelRow | null;
+export type DeployedModelChange = (row: DeployedModelRow, others: number) => DeployedModelRow | null;
 
 export interface DeployedModelStore {
   get(accountId: string, id: string): Promise<DeployedModelRow | null>;
@@ -31,14 +31,19 @@ export interface DeployedModelStore {
   ofModel(model: string): Promise<DeployedModelRow[]>;
   ofDeployment(deployment: string): Promise<DeployedModelRow[]>;
   /** The first of an account's model becomes its default. "taken": the deployment has the model already. */
-  insert(row: DeployedModelRow, limits: Limits | null): Promise<Insertion>;
+  insert(row: DeployedModelRow, limits: AddonLimits | null): Promise<InsertResult>;
   /** As the store of deployments has it. A row that becomes the default takes that from the one that was. */
-  change(accountId: string, id: string, now: Date, change: RowChange): Promise<DeployedModelRow | null>;
+  change(
+    accountId: string,
+    id: string,
+    now: Date,
+    change: DeployedModelChange,
+  ): Promise<DeployedModelRow | null>;
   /** Deletes it for good. */
   remove(accountId: string, id: string): Promise<void>;
   touch(accountId: string, id: string, usedAt: Date): Promise<void>;
   /** Has the row looked at. */
-  poke(accountId: string, id: string, atMs: number): Promise<void>;
+  enqueue(accountId: string, id: string, atMs: number): Promise<void>;
   /** Makes the serverless models of an account exactly these. */
   syncServerless(accountId: string, rows: readonly DeployedModelRow[]): Promise<void>;
 }
@@ -97,7 +102,7 @@ export function deployedModelStore({ db }: Pick<Database, "db">, tokenSecret: Bu
         .set({ lastUsedTime: usedAt })
         .where(and(isOne(accountId, id), lt(deployedModels.lastUsedTime, usedAt)));
     },
-    poke: (accountId, id, atMs) => addWork(db, DEPLOYED_MODEL_WORK, [`${accountId}/${id}`], atMs),
+    enqueue: (accountId, id, atMs) => addWork(db, DEPLOYED_MODEL_WORK, [`${accountId}/${id}`], atMs),
     syncServerless: (accountId, rows) =>
       db.transaction(async (tx) => {
         await lockAccount(tx, accountId);
@@ -125,8 +130,8 @@ function isOne(accountId: string, id: string): SQL | undefined {
 export async function insertRow(
   tx: Transaction,
   row: DeployedModelRow,
-  limits: Limits | null,
-): Promise<Insertion> {
+  limits: AddonLimits | null,
+): Promise<InsertResult> {
   await lockAccount(tx, row.accountId);
   if (limits !== null) {
     const { accountCount, deploymentCount } = await countAddons(tx, row);
@@ -143,7 +148,7 @@ export async function insertRow(
     await dropDefault(tx, row);
     await tx.update(deployedModels).set({ isDefault: true }).where(isOne(row.accountId, row.id));
   } else await passDefault(tx, row);
-  await announce(tx, row, row.createTime);
+  await enqueueAndNotify(tx, row, row.createTime);
   return "done";
 }
 
@@ -152,7 +157,7 @@ async function changeRow(
   accountId: string,
   id: string,
   now: Date,
-  change: RowChange,
+  change: DeployedModelChange,
 ): Promise<DeployedModelRow | null> {
   await lockAccount(tx, accountId);
   const [row] = await tx.select().from(deployedModels).where(isOne(accountId, id)).for("update");
@@ -162,7 +167,7 @@ async function changeRow(
   if (next.isDefault && !row.isDefault) await dropDefault(tx, row);
   await tx.update(deployedModels).set(next).where(isOne(accountId, id));
   if (row.isDefault && !next.isDefault) await passDefault(tx, row);
-  await announce(tx, next, now);
+  await enqueueAndNotify(tx, next, now);
   return next;
 }
 
@@ -230,7 +235,7 @@ export async function passDefault(
   await tx.update(deployedModels).set({ isDefault: true }).where(isOne(row.accountId, oldest.id));
 }
 
-async function announce(tx: Transaction, row: DeployedModelRow, now: Date): Promise<void> {
+async function enqueueAndNotify(tx: Transaction, row: DeployedModelRow, now: Date): Promise<void> {
   await addWork(tx, DEPLOYED_MODEL_WORK, [`${row.accountId}/${row.id}`], now.getTime());
   await tx.execute(sql`select pg_notify(${DEPLOYMENT_CHANGES_CHANNEL}, ${row.accountId})`);
 }
