@@ -117,7 +117,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
     withinQuota: (accountId, make) => quotas.within(accountId, "models", 1, make),
   });
   const shapes = createDeploymentShapes({ database, accounts, models, clock, log, tokenSecret });
-  await shapes.importLibrary(join(CATALOG_DIR, "shapes"));
+  await shapes.importCatalog(join(CATALOG_DIR, "shapes"));
   const addonsPerAccount = (accountId: string): number => quotas.valueOf(accountId, "loras");
   const deployments = createDeployments({
     ...{ database, clock, tokenSecret, accounts, users, models, shapes },

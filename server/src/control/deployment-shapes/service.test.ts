@@ -112,7 +112,7 @@ describe("the library", () => {
     (await t.shapes.list(who, "fireworks", { pageSize: 200 })).deploymentShapes;
 
   test("every shape of the catalog fits its model, and every account sees and uses it", async () => {
-    await t.shapes.importLibrary(join(CATALOG, "shapes"));
+    await t.shapes.importCatalog(join(CATALOG, "shapes"));
     const names = (await listed(alice)).map(({ name }) => name);
     expect(names).toContain("accounts/fireworks/deploymentShapes/smollm2-135m-instruct-minimal");
     expect(names.length).toBeGreaterThan(5);
@@ -131,7 +131,7 @@ describe("the library", () => {
         join(folder, "x.json"),
         JSON.stringify({ shapes: ["a", "b"].map((id) => ({ id: `x-${id}`, baseModel: BASE, displayName })) }),
       );
-    const start = () => Promise.all([t.shapes.importLibrary(folder), t.shapes.importLibrary(folder)]);
+    const start = () => Promise.all([t.shapes.importCatalog(folder), t.shapes.importCatalog(folder)]);
     write("one");
     await start();
     await start();
@@ -151,12 +151,12 @@ describe("the library", () => {
       join(folder, "x.json"),
       JSON.stringify({ shapes: [{ id: "too-long", baseModel: BASE, maxContextLength: 99_999_999 }] }),
     );
-    await t.shapes.importLibrary(folder);
+    await t.shapes.importCatalog(folder);
     expect((await listed(alice)).map(({ name }) => name)).not.toContain(
       "accounts/fireworks/deploymentShapes/too-long",
     );
     writeFileSync(join(folder, "x.json"), JSON.stringify({ shapes: [{ id: "a", baseModel: 3 }] }));
-    expect(await refusal(t.shapes.importLibrary(folder))).toContain(
+    expect(await refusal(t.shapes.importCatalog(folder))).toContain(
       "catalog/shapes/x.json: /shapes/0/baseModel",
     );
   });

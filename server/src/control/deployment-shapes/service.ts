@@ -3,8 +3,8 @@ import type { Database } from "../../platform/db/database.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Accounts, Principal } from "../accounts/service.ts";
+import { importCatalogShapes } from "./catalog-import.ts";
 import type { ShapeModels } from "./fields.ts";
-import { importShapes } from "./library.ts";
 import { resolveShape } from "./resolve.ts";
 import type {
   ListShapesQuery,
@@ -74,7 +74,7 @@ export interface DeploymentShapes {
    * several processes at once. Shapes that the operator made or changed stay as they are.
    * @throws Error with one line that names the file and the defect.
    */
-  importLibrary(folder: string): Promise<void>;
+  importCatalog(folder: string): Promise<void>;
 }
 
 export function createDeploymentShapes(deps: {
@@ -91,6 +91,6 @@ export function createDeploymentShapes(deps: {
     ...versionResource({ ...deps, store }),
     resolve: (principal, name, skipValidation = false) =>
       resolveShape(store, principal, name, skipValidation),
-    importLibrary: (folder) => importShapes(folder, { ...deps, store }),
+    importCatalog: (folder) => importCatalogShapes(folder, { ...deps, store }),
   };
 }

@@ -12,11 +12,11 @@ import { checkShape, type ShapeModels } from "./fields.ts";
 import { ShapeFields, type ShapeSpec } from "./schema.ts";
 import type { ShapeStore } from "./store.ts";
 
-const LibraryShape = Type.Object(
+const CatalogShape = Type.Object(
   { id: Type.String(), ...ShapeFields.properties },
   { additionalProperties: false },
 );
-const LibraryFile = Type.Object({ shapes: Type.Array(LibraryShape) }, { additionalProperties: false });
+const CatalogShapesFile = Type.Object({ shapes: Type.Array(CatalogShape) }, { additionalProperties: false });
 
 const PLATFORM: Principal = {
   accountId: LIBRARY_ACCOUNT,
@@ -26,15 +26,15 @@ const PLATFORM: Principal = {
   isOperator: true,
 };
 
-interface LibraryDeps {
+interface CatalogImportDeps {
   store: ShapeStore;
   models: ShapeModels;
   clock: Clock;
   log: DatabaseLog;
 }
 
-/** See `DeploymentShapes.importLibrary`. */
-export async function importShapes(folder: string, deps: LibraryDeps): Promise<void> {
+/** See `DeploymentShapes.importCatalog`. */
+export async function importCatalogShapes(folder: string, deps: CatalogImportDeps): Promise<void> {
   const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
   for (const file of files.sort()) {
     for (const { id, ...fields } of readShapes(folder, file)) await importShape(id, fields, deps);
@@ -43,12 +43,12 @@ export async function importShapes(folder: string, deps: LibraryDeps): Promise<v
 
 function readShapes(folder: string, file: string): readonly (ShapeFields & { id: string })[] {
   const content: unknown = JSON.parse(readFileSync(join(folder, file), "utf8"));
-  if (Value.Check(LibraryFile, content)) return content.shapes;
-  const [defect] = Value.Errors(LibraryFile, content);
+  if (Value.Check(CatalogShapesFile, content)) return content.shapes;
+  const [defect] = Value.Errors(CatalogShapesFile, content);
   throw new Error(`catalog/shapes/${file}: ${defect?.instancePath} ${defect?.message}`);
 }
 
-async function importShape(id: string, fields: ShapeFields, deps: LibraryDeps): Promise<void> {
+async function importShape(id: string, fields: ShapeFields, deps: CatalogImportDeps): Promise<void> {
   const { store, models, clock, log } = deps;
   let spec: ShapeSpec;
   try {
