@@ -15,9 +15,9 @@ import type {
   UpdateShapeQuery,
   VersionBody,
 } from "./schema.ts";
-import { shapeResource } from "./shape-resource.ts";
+import { shapeOperations } from "./shape-operations.ts";
 import { shapeStore } from "./store.ts";
-import { versionResource } from "./version-resource.ts";
+import { versionOperations } from "./version-operations.ts";
 
 export type { ShapeModel, ShapeModels } from "./fields.ts";
 export { ACCELERATOR_TYPES, type ShapePreset } from "./schema.ts";
@@ -87,8 +87,8 @@ export function createDeploymentShapes(deps: {
 }): DeploymentShapes {
   const store = shapeStore(deps.database, deps.tokenSecret);
   return {
-    ...shapeResource({ ...deps, store }),
-    ...versionResource({ ...deps, store }),
+    ...shapeOperations({ ...deps, store }),
+    ...versionOperations({ ...deps, store }),
     resolve: (principal, name, skipValidation = false) =>
       resolveShape(store, principal, name, skipValidation),
     importCatalog: (folder) => importCatalogShapes(folder, { ...deps, store }),

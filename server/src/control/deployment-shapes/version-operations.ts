@@ -8,7 +8,7 @@ import type { ShapeStore } from "./store.ts";
 import type { VersionRow } from "./version-store.ts";
 import { toVersion } from "./view.ts";
 
-export function versionResource(deps: {
+export function versionOperations(deps: {
   store: ShapeStore;
   models: ShapeModels;
 }): Pick<DeploymentShapes, "getVersion" | "listVersions" | "updateVersion"> {

@@ -13,7 +13,7 @@ import { toShape } from "./view.ts";
 /** Two changes of one shape at once: the second starts again on what the first left, this often. */
 const MAX_ATTEMPTS = 5;
 
-export function shapeResource(deps: {
+export function shapeOperations(deps: {
   store: ShapeStore;
   accounts: Pick<Accounts, "exists">;
   models: ShapeModels;
