@@ -4,7 +4,7 @@ import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
 import type { Principal } from "../accounts/service.ts";
 import type { ModelInfo } from "../models/service.ts";
 import type { ShapeFields, ShapeSpec } from "./schema.ts";
-import { checkDeploymentSize } from "./size.ts";
+import { checkDeploymentSize } from "./size-check.ts";
 
 const MAX_DESCRIPTION_CHARS = 999;
 
@@ -80,7 +80,7 @@ function checkSpeculation(fields: ShapeFields): void {
 }
 
 /** What was written of a stored shape, without what the model said. */
-export function fieldsOf({ modelType, parameterCount, ...fields }: ShapeSpec): ShapeFields {
+export function toShapeFields({ modelType, parameterCount, ...fields }: ShapeSpec): ShapeFields {
   return fields;
 }
 

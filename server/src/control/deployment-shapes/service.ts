@@ -5,7 +5,7 @@ import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Accounts, Principal } from "../accounts/service.ts";
 import { importCatalogShapes } from "./catalog-import.ts";
 import type { ShapeModels } from "./fields.ts";
-import { resolveShape } from "./resolve.ts";
+import { resolveShape } from "./resolve-shape.ts";
 import type {
   ListShapesQuery,
   Shape,
@@ -21,7 +21,7 @@ import { versionOperations } from "./version-operations.ts";
 
 export type { ShapeModel, ShapeModels } from "./fields.ts";
 export { ACCELERATOR_TYPES, type ShapePreset } from "./schema.ts";
-export { checkDeploymentSize } from "./size.ts";
+export { checkDeploymentSize } from "./size-check.ts";
 
 export interface DeploymentShapes {
   /** With a first version. @throws AppError BAD_REQUEST, NOT_FOUND (its models), ALREADY_EXISTS. */

@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { type Accounts, authorize, notFound, type Principal, visibility } from "../accounts/service.ts";
-import { checkShape, fieldsOf, findModel, notValidated, type ShapeModels } from "./fields.ts";
+import { checkShape, findModel, notValidated, type ShapeModels, toShapeFields } from "./fields.ts";
 import { shapeName } from "./names.ts";
 import { ShapeBody, type ShapeSpec } from "./schema.ts";
 import type { DeploymentShapes } from "./service.ts";
@@ -79,7 +79,7 @@ export function shapeOperations(deps: {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const row = await own(principal, accountId, id);
         const base = fromLatestValidated ? await latestValidated(store, row) : row.spec;
-        const spec = await checkShape(models, principal, mergePatch(fieldsOf(base), body, paths));
+        const spec = await checkShape(models, principal, mergePatch(toShapeFields(base), body, paths));
         const now = new Date(clock.now());
         if (await store.addVersion(row, { spec, isPublic: false, catalogDigest: null, now })) {
           return toShape({ ...row, updateTime: now }, spec);

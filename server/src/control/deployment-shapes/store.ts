@@ -4,7 +4,7 @@ import type { ListQuery, Page } from "../../platform/db/listing.ts";
 import { shapeListing } from "./listing-store.ts";
 import type { ShapeSpec } from "./schema.ts";
 import { deploymentShapes as shapes, deploymentShapeVersions as versions } from "./table.ts";
-import { markNewest, type VersionStore, type View, versionStore } from "./version-store.ts";
+import { updateNewest, type VersionStore, type Visibility, versionStore } from "./version-store.ts";
 
 export type ShapeRow = typeof shapes.$inferSelect;
 
@@ -14,7 +14,7 @@ export interface ShapeStore extends VersionStore {
   list(
     query: ListQuery,
     accountId: string,
-    view: View,
+    view: Visibility,
     target: { baseModel: string; takesAddons: boolean } | null,
   ): Promise<Page<ShapeRow>>;
   /** With its first version, which is validated. False when the id is taken. */
@@ -70,7 +70,7 @@ export function shapeStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): S
           .returning({ id: shapes.id });
         if (changed.length === 0) return false;
         await tx.insert(versions).values(newVersion(row, version, next.spec, next.isPublic, next.now));
-        await markNewest(tx, row.accountId, row.id);
+        await updateNewest(tx, row.accountId, row.id);
         return true;
       }),
     async delete(accountId, id) {

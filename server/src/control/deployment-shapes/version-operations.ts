@@ -1,6 +1,6 @@
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { authorize, canSee, notFound, type Principal, visibility } from "../accounts/service.ts";
-import { checkShape, fieldsOf, type ShapeModels } from "./fields.ts";
+import { checkShape, type ShapeModels, toShapeFields } from "./fields.ts";
 import { shapeName } from "./names.ts";
 import { VersionBody } from "./schema.ts";
 import type { DeploymentShapes } from "./service.ts";
@@ -48,9 +48,9 @@ export function versionOperations(deps: {
         body,
         paths,
       );
-      if (validated && !row.validated) await checkShape(models, principal, fieldsOf(row.spec));
+      if (validated && !row.validated) await checkShape(models, principal, toShapeFields(row.spec));
       const marks = { validated, public: isPublic };
-      if (!(await store.mark(accountId, id, row.version, marks))) throw notFound(title);
+      if (!(await store.setFlags(accountId, id, row.version, marks))) throw notFound(title);
       return toVersion(await find(principal, accountId, id, version));
     },
   };

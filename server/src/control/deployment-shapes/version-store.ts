@@ -7,15 +7,20 @@ import { deploymentShapes as shapes, deploymentShapeVersions as versions } from 
 export type VersionRow = typeof versions.$inferSelect;
 
 /** Whose eyes look: the account's own, or everybody's, who see what is validated and public. */
-export type View = "all" | "public";
+export type Visibility = "all" | "public";
 
 export interface VersionStore {
   getVersion(accountId: string, shapeId: string, version: number): Promise<VersionRow | null>;
   /** The newest validated version in that view. */
-  latestValidated(accountId: string, shapeId: string, view: View): Promise<VersionRow | null>;
-  listVersions(query: ListQuery, accountId: string, shapeId: string, view: View): Promise<Page<VersionRow>>;
+  latestValidated(accountId: string, shapeId: string, view: Visibility): Promise<VersionRow | null>;
+  listVersions(
+    query: ListQuery,
+    accountId: string,
+    shapeId: string,
+    view: Visibility,
+  ): Promise<Page<VersionRow>>;
   /** False when there is no such version. */
-  mark(
+  setFlags(
     accountId: string,
     shapeId: string,
     version: number,
@@ -56,7 +61,7 @@ export function versionStore(db: Database["db"], tokenSecret: Buffer): VersionSt
       const where = and(isVersionOf(accountId, shapeId), seen);
       return listVersions(query, where, JSON.stringify([accountId, shapeId, view]));
     },
-    mark: (accountId, shapeId, version, marks) =>
+    setFlags: (accountId, shapeId, version, marks) =>
       db.transaction(async (tx) => {
         // The shape first, as everywhere: changes of one shape wait for each other.
         await tx
@@ -70,14 +75,14 @@ export function versionStore(db: Database["db"], tokenSecret: Buffer): VersionSt
           .where(and(isVersionOf(accountId, shapeId), eq(versions.version, version)))
           .returning({ version: versions.version });
         if (changed.length === 0) return false;
-        await markNewest(tx, accountId, shapeId);
+        await updateNewest(tx, accountId, shapeId);
         return true;
       }),
   };
 }
 
 /** Brings up to date what is derived from all versions of a shape. */
-export async function markNewest(
+export async function updateNewest(
   tx: Pick<Database["db"], "execute">,
   accountId: string,
   shapeId: string,

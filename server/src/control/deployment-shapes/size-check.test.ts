@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkDeploymentSize } from "./size.ts";
+import { checkDeploymentSize } from "./size-check.ts";
 
 function fits(
   wanted: Omit<Parameters<typeof checkDeploymentSize>[0], "parameterCount">,
