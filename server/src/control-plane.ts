@@ -145,7 +145,7 @@ export async function createControlPlane(deps: ControlPlaneDeps): Promise<Contro
   return {
     apiKeys,
     blobStore,
-    orchestrator: serving,
+    orchestrator,
     quotas,
     billing,
     audit,

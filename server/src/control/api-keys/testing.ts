@@ -54,7 +54,7 @@ export async function startTenants(
   await keys.bootstrap({ accountId: "local", apiKey, keyFile: "unused" });
   const operator = { key: apiKey, principal: keys.authenticate(`Bearer ${apiKey}`) };
 
-  async function someone(accountId: string, userId: string, role: Role): Promise<TestUser> {
+  async function addUser(accountId: string, userId: string, role: Role): Promise<TestUser> {
     await accounts.ensure(accountId);
     const email = `${userId}@${accountId}.example`;
     await users.create(operator.principal, accountId, userId, { role, email });
@@ -62,7 +62,7 @@ export async function startTenants(
     return { key, principal: keys.authenticate(`Bearer ${key}`) };
   }
 
-  const tenants = { database, clock, tokenSecret, accounts, users, keys, operator, someone };
+  const tenants = { database, clock, tokenSecret, accounts, users, keys, operator, addUser };
   const more = await routes(tenants);
   const server = await createHttpServer<Principal>({
     clock,

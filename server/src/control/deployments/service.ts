@@ -176,7 +176,7 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
     return rows.map((row) => {
       const observation = observe(deploymentName(row));
       return deploymentView(row, {
-        observation: seen,
+        observation,
         host,
         hostRegion,
         createdBy: emails.get(row.createdBy) ?? "",

@@ -134,7 +134,7 @@ export class Scheduler {
       const usable = slot.reusableTokens(generation);
       return {
         slot,
-        held: usable < held[index]!.length ? held[index]!.slice(0, usable) : held[index]!,
+        cachedTokens: usable < held[index]!.length ? held[index]!.slice(0, usable) : held[index]!,
         exactTokens: slot.exactTokens,
         lastUsed: slot.lastUsed,
         free: slot.occupant === null,

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { placePrompt, type SlotState } from "./slots.ts";
 
-const state = (held: number[], lastUsed: number, free = true): SlotState => ({
-  cachedTokens: held,
+const state = (cachedTokens: number[], lastUsed: number, free = true): SlotState => ({
+  cachedTokens,
   exactTokens: 0,
   lastUsed,
   free,
@@ -55,7 +55,7 @@ describe("a prompt's place", () => {
   it("is always free, and never promises more than the state it comes from holds", () => {
     const tokens = fc.array(fc.constantFrom(1, 2), { maxLength: 150 });
     const slot = fc.record({
-      held: tokens,
+      cachedTokens: tokens,
       exactTokens: fc.constantFrom(0, 64),
       lastUsed: fc.nat(20),
       free: fc.boolean(),
@@ -75,7 +75,7 @@ describe("a prompt's place", () => {
           const source = placement.copyFrom ?? placement.slot;
           expect(placement.slot.free).toBe(true);
           expect(placement.reuse).toBeLessThan(prompt.length);
-          expect(source.held.slice(0, placement.reuse)).toEqual(prompt.slice(0, placement.reuse));
+          expect(source.cachedTokens.slice(0, placement.reuse)).toEqual(prompt.slice(0, placement.reuse));
           if (!r.canCopy) expect(placement.copyFrom).toBeNull();
         },
       ),
