@@ -387,7 +387,7 @@ describe("the scheduler", () => {
           requests.forEach((r, i) => {
             const sampling = r.seeded ? { seed: 1 } : {};
             const { maxTokens, n, stream } = r;
-            const adapter = r.adapter === undefined ? {} : { adapter: r.adapter };
+            const adapter = r.adapter === undefined ? {} : { loraKey: r.adapter };
             // Half of them begin alike.
             const request = spec(i % 2, r.promptTokens, r.follow, {
               maxTokens,
