@@ -1,4 +1,4 @@
-import { startApp } from "./app.ts";
+import { startApp } from "./composition/app.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createLog } from "./platform/telemetry/log.ts";
 

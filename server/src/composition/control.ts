@@ -1,52 +1,52 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Config } from "./config.ts";
+import type { Config } from "../config.ts";
 import {
   type Accounts,
   createAccounts,
   LIBRARY_ACCOUNT,
   type Principal,
-} from "./control/accounts/service.ts";
-import { type ApiKeys, createApiKeys } from "./control/api-keys/service.ts";
-import { type Audit, createAudit } from "./control/audit/service.ts";
-import { refuseSuspended } from "./control/billing/routes.ts";
-import { BillingService, spendQuota } from "./control/billing/service.ts";
-import { createDatasets } from "./control/datasets/service.ts";
+} from "../control/accounts/service.ts";
+import { type ApiKeys, createApiKeys } from "../control/api-keys/service.ts";
+import { type Audit, createAudit } from "../control/audit/service.ts";
+import { refuseSuspended } from "../control/billing/routes.ts";
+import { BillingService, spendQuota } from "../control/billing/service.ts";
+import { createDatasets } from "../control/datasets/service.ts";
 import {
   createDeployedModels,
   type DeployedModels,
   deployedModelHooks,
   nameServerlessDeployments,
-} from "./control/deployed-models/service.ts";
-import { checkDeploymentSize, createDeploymentShapes } from "./control/deployment-shapes/service.ts";
-import { createDeployments, type FetchFile, type FleetSpecDeps } from "./control/deployments/service.ts";
+} from "../control/deployed-models/service.ts";
+import { checkDeploymentSize, createDeploymentShapes } from "../control/deployment-shapes/service.ts";
+import { createDeployments, type FetchFile, type FleetSpecDeps } from "../control/deployments/service.ts";
 import {
   type AttachedModel,
   type CatalogWeights,
   createModelsService,
   type ModelCatalog,
   type ModelsService,
-} from "./control/models/service.ts";
-import { createQuotas, type Quotas } from "./control/quotas/service.ts";
-import { createReservations, type Reservations } from "./control/reservations/service.ts";
-import { createUsage } from "./control/usage/service.ts";
-import { createUsers } from "./control/users/service.ts";
+} from "../control/models/service.ts";
+import { createQuotas, type Quotas } from "../control/quotas/service.ts";
+import { createReservations, type Reservations } from "../control/reservations/service.ts";
+import { createUsage } from "../control/usage/service.ts";
+import { createUsers } from "../control/users/service.ts";
+import { type DeploymentSpec, ensureWeights, type Fleet } from "../fleet/service.ts";
+import type { Clock } from "../lib/clock.ts";
+import { type Billing, createBilling } from "../metering/billing/service.ts";
+import type { Prices } from "../metering/money/service.ts";
+import { acceleratorTime, type UsageLedger, usageReports } from "../metering/usage/service.ts";
+import { Orchestrator } from "../orchestration/service.ts";
+import { type BlobStore, openBlobStore } from "../platform/blobs/blob-store.ts";
+import { s3ServerFromEnv } from "../platform/blobs/s3-server.ts";
+import type { Database } from "../platform/db/database.ts";
+import { platformSecret } from "../platform/db/secrets.ts";
+import type { ResourceRoute } from "../platform/http/resources.ts";
+import type { Log } from "../platform/telemetry/log.ts";
 import { controlRoutes } from "./control-routes.ts";
-import { type DeploymentSpec, ensureWeights, type Fleet } from "./fleet/service.ts";
-import { engineFor, weightsFormatFor } from "./fleet-setup.ts";
-import type { Clock } from "./lib/clock.ts";
-import { type Billing, createBilling } from "./metering/billing/service.ts";
-import type { Prices } from "./metering/money/service.ts";
-import { acceleratorTime, type UsageLedger, usageReports } from "./metering/usage/service.ts";
-import { Orchestrator } from "./orchestration/service.ts";
-import { type BlobStore, openBlobStore } from "./platform/blobs/blob-store.ts";
-import { s3ServerFromEnv } from "./platform/blobs/s3-server.ts";
-import type { Database } from "./platform/db/database.ts";
-import { platformSecret } from "./platform/db/secrets.ts";
-import type { ResourceRoute } from "./platform/http/resources.ts";
-import type { Log } from "./platform/telemetry/log.ts";
+import { engineFor, weightsFormatFor } from "./engines.ts";
 
-const CATALOG_DIR = fileURLToPath(new URL("../../catalog", import.meta.url));
+const CATALOG_DIR = fileURLToPath(new URL("../../../catalog", import.meta.url));
 
 /** The platform itself, where nobody asks. */
 const PLATFORM_PRINCIPAL: Principal = {

@@ -1,6 +1,6 @@
-import { chatCompletionRequest } from "./inference/chat/protocol.ts";
-import { completionRequest } from "./inference/completions/protocol.ts";
-import type { ResourceRoute } from "./platform/http/resources.ts";
+import { chatCompletionRequest } from "../../inference/chat/protocol.ts";
+import { completionRequest } from "../../inference/completions/protocol.ts";
+import type { ResourceRoute } from "./resources.ts";
 
 interface DataPlaneOperation {
   paths: readonly string[];

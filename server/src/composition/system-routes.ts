@@ -1,8 +1,8 @@
 import type { FastifyInstance } from "fastify";
-import type { Principal } from "./control/api-keys/service.ts";
-import { openApiDocument } from "./openapi.ts";
-import type { ResourceRoute } from "./platform/http/resources.ts";
-import type { Metrics } from "./platform/telemetry/metrics.ts";
+import type { Principal } from "../control/api-keys/service.ts";
+import { openApiDocument } from "../platform/http/openapi.ts";
+import type { ResourceRoute } from "../platform/http/resources.ts";
+import type { Metrics } from "../platform/telemetry/metrics.ts";
 
 /** Routes about the server itself rather than a model. `isDraining`: the server takes its leave. */
 export function systemRoutes(

@@ -1,31 +1,31 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Config, ConfigError } from "./config.ts";
-import { createModelCatalog, type ModelCatalog } from "./control/models/service.ts";
-import { type ControlPlane, createControlPlane } from "./control-plane.ts";
-import type { DeploymentSpec, Fleet } from "./fleet/service.ts";
-import { attachedModels, createHostFleet, serverlessSpecs } from "./fleet-setup.ts";
-import { chatCompletionRoute } from "./inference/chat/routes.ts";
-import { completionRoute } from "./inference/completions/routes.ts";
-import { modelRoutes } from "./inference/models/routes.ts";
-import type { TextRouteDeps } from "./inference/text/routes.ts";
-import type { TextServices } from "./inference/text/serve.ts";
-import { startTemplateRenderer } from "./inference/text/template/chat-template.ts";
-import { type Clock, systemClock } from "./lib/clock.ts";
-import { createLimits, type LimitsStore, openLimitsStore } from "./metering/limits/service.ts";
-import { createUsageLedger, type UsageLedger } from "./metering/usage/service.ts";
-import { blobRoutes } from "./platform/blobs/routes.ts";
-import { type Database, openDatabase } from "./platform/db/database.ts";
-import { startEmbeddedPostgres } from "./platform/db/embedded-postgres.ts";
-import { registerResources } from "./platform/http/resources.ts";
-import { createHttpServer, type HttpServer } from "./platform/http/server.ts";
-import type { Log } from "./platform/telemetry/log.ts";
-import { createMetrics, type Metrics } from "./platform/telemetry/metrics.ts";
+import { type Config, ConfigError } from "../config.ts";
+import { createModelCatalog, type ModelCatalog } from "../control/models/service.ts";
+import type { DeploymentSpec, Fleet } from "../fleet/service.ts";
+import { chatCompletionRoute } from "../inference/chat/routes.ts";
+import { completionRoute } from "../inference/completions/routes.ts";
+import { modelRoutes } from "../inference/models/routes.ts";
+import type { TextRouteDeps } from "../inference/text/routes.ts";
+import type { TextServices } from "../inference/text/serve.ts";
+import { startTemplateRenderer } from "../inference/text/template/chat-template.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { createLimits, type LimitsStore, openLimitsStore } from "../metering/limits/service.ts";
+import { createUsageLedger, type UsageLedger } from "../metering/usage/service.ts";
+import { blobRoutes } from "../platform/blobs/routes.ts";
+import { type Database, openDatabase } from "../platform/db/database.ts";
+import { startEmbeddedPostgres } from "../platform/db/embedded-postgres.ts";
+import { registerResources } from "../platform/http/resources.ts";
+import { createHttpServer, type HttpServer } from "../platform/http/server.ts";
+import type { Log } from "../platform/telemetry/log.ts";
+import { createMetrics, type Metrics } from "../platform/telemetry/metrics.ts";
+import { startGrammarCompiler } from "../structured-output/grammar-compiler.ts";
+import { type ControlPlane, createControlPlane } from "./control.ts";
+import { attachedModels, createHostFleet, serverlessSpecs } from "./engines.ts";
+import { loadConfiguredPrices, meterDeployments } from "./metering.ts";
 import type { Terminal } from "./progress-bar.ts";
-import { startGrammarCompiler } from "./structured-output/grammar-compiler.ts";
 import { systemRoutes } from "./system-routes.ts";
-import { loadConfiguredPrices, meterDeployments } from "./usage-setup.ts";
 
 export interface App {
   port: number;
@@ -48,7 +48,7 @@ export interface AppDeps {
   overrideTextDeps?: (own: TextRouteDeps) => TextRouteDeps;
 }
 
-const CATALOG_DIR = fileURLToPath(new URL("../../catalog", import.meta.url));
+const CATALOG_DIR = fileURLToPath(new URL("../../../catalog", import.meta.url));
 
 /** How often the start looks whether the models are up. */
 const POLL_MS = 50;

@@ -3,14 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { createModelCatalog } from "./control/models/service.ts";
-import type { ReplicaStatus } from "./fleet/service.ts";
-import { FakeClock } from "./lib/clock.ts";
-import type { UsageLedger, UsageSource } from "./metering/usage/service.ts";
-import { createLog } from "./platform/telemetry/log.ts";
-import { loadConfiguredPrices, meterDeployments } from "./usage-setup.ts";
+import { createModelCatalog } from "../control/models/service.ts";
+import type { ReplicaStatus } from "../fleet/service.ts";
+import { FakeClock } from "../lib/clock.ts";
+import type { UsageLedger, UsageSource } from "../metering/usage/service.ts";
+import { createLog } from "../platform/telemetry/log.ts";
+import { loadConfiguredPrices, meterDeployments } from "./metering.ts";
 
-const models = createModelCatalog({ catalogDir: fileURLToPath(new URL("../../catalog", import.meta.url)) });
+const models = createModelCatalog({
+  catalogDir: fileURLToPath(new URL("../../../catalog", import.meta.url)),
+});
 
 test("every model that the platform serves has a price, small ones that of their size", () => {
   const prices = loadConfiguredPrices(null, models);

@@ -1,15 +1,15 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ConfigError } from "./config.ts";
-import type { ModelCatalog } from "./control/models/service.ts";
-import type { Fleet } from "./fleet/service.ts";
-import type { Clock } from "./lib/clock.ts";
-import { loadPrices, PriceError, type Prices } from "./metering/money/service.ts";
-import { meterReplicas, type ReplicaMeter, type UsageLedger } from "./metering/usage/service.ts";
-import type { Log } from "./platform/telemetry/log.ts";
+import { ConfigError } from "../config.ts";
+import type { ModelCatalog } from "../control/models/service.ts";
+import type { Fleet } from "../fleet/service.ts";
+import type { Clock } from "../lib/clock.ts";
+import { loadPrices, PriceError, type Prices } from "../metering/money/service.ts";
+import { meterReplicas, type ReplicaMeter, type UsageLedger } from "../metering/usage/service.ts";
+import type { Log } from "../platform/telemetry/log.ts";
 
-const PRICES_DIR = fileURLToPath(new URL("../../catalog/prices", import.meta.url));
+const PRICES_DIR = fileURLToPath(new URL("../../../catalog/prices", import.meta.url));
 
 /** The shipped prices and, before them, the operator's. @throws ConfigError for a file that can't be used. */
 export function loadConfiguredPrices(

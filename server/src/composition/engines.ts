@@ -1,12 +1,12 @@
-import type { Config, DeploymentEngine } from "./config.ts";
-import type { WeightsFormat, Workload } from "./control/deployments/service.ts";
-import type { AttachedModel, ModelCatalog } from "./control/models/service.ts";
-import { type LlamaCppOptions, llamaCppKind } from "./engines/llama-cpp/kind.ts";
-import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
-import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "./fleet/service.ts";
-import type { Clock } from "./lib/clock.ts";
-import { AppError } from "./lib/errors.ts";
-import type { Log } from "./platform/telemetry/log.ts";
+import type { Config, DeploymentEngine } from "../config.ts";
+import type { WeightsFormat, Workload } from "../control/deployments/service.ts";
+import type { AttachedModel, ModelCatalog } from "../control/models/service.ts";
+import { type LlamaCppOptions, llamaCppKind } from "../engines/llama-cpp/kind.ts";
+import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
+import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "../fleet/service.ts";
+import type { Clock } from "../lib/clock.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Log } from "../platform/telemetry/log.ts";
 import { progressBar, type Terminal } from "./progress-bar.ts";
 
 /** The fleet of this host, with nothing to run yet. */
