@@ -88,6 +88,7 @@ function routes(): ResourceRoute[] {
     defineRoute({
       operationId: "createThing",
       method: "POST",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}/things",
       body: Thing,
       async handle(call) {
@@ -112,6 +113,7 @@ function routes(): ResourceRoute[] {
     defineRoute({
       operationId: "updateThing",
       method: "PATCH",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}/things/{thing_id}",
       body: Thing,
       async handle(call) {
@@ -122,6 +124,7 @@ function routes(): ResourceRoute[] {
     defineRoute({
       operationId: "pokeThing",
       method: "POST",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}/things/{thing_id}:poke",
       async handle(call) {
         note(call);
@@ -131,6 +134,7 @@ function routes(): ResourceRoute[] {
     defineUploadRoute({
       operationId: "uploadThing",
       method: "POST",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}/things/{thing_id}:upload",
       upload: { maxBytes: MAX_UPLOAD_BYTES },
       async handle(call) {

@@ -31,26 +31,38 @@ export interface ResourceRequest<Query, Body> {
   signal: AbortSignal;
 }
 
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+/** Whether an operation on an account that is suspended for its debts is refused. */
+export type SuspensionPolicy = "refuse" | "allow";
 
-export interface ResourceRoute {
+/** A GET that only reads, or an operation that changes something and says whether suspended accounts may use it. */
+type RouteEffect =
+  | { method: "GET"; changes?: never; whenSuspended?: never }
+  /** The contract has a few GETs that change something. */
+  | { method: "GET"; changes: true; whenSuspended: SuspensionPolicy }
+  | { method: "POST" | "PATCH" | "DELETE"; changes?: never; whenSuspended: SuspensionPolicy };
+
+interface RouteFields {
   /** As in the contract. */
   operationId: string;
-  method: Method;
-  /** Of a GET that changes something, as the contract has it. */
-  changes?: true;
+  /** One line for the OpenAPI document. Absent: made from `operationId`. */
+  summary?: string;
   /** In the contract's notation: `/v1/accounts/{account_id}/models/{model_id}:prepare`. */
   path: string;
   query?: TSchema;
-  /** Of a request that carries one; without it only an empty body is taken. */
+  /** Schema of the JSON body; absent: only an empty body is accepted. */
   body?: TSchema;
-  /** The body is multipart/form-data with one file instead: `call.body` is an Upload. */
+  /** The body is multipart/form-data with one file instead: `call.body` is a MultipartUpload. */
   upload?: { maxBytes: number };
-  /** Of a GET: the resource, or the items of the list; its fields can be picked with `readMask`. */
+  /** Schema of the resource that a GET returns, or of one item of its list. Clients pick its fields with `readMask`. */
   resource?: TObject;
-  /** The JSON answer, sent with 200; a `FileResponse` is sent as it is. */
-  handle(call: ResourceRequest<never, never>): Promise<object>;
 }
+
+/** One operation on a resource. Made with `defineRoute` or `defineUploadRoute`, which check the types of `handle`. */
+export type ResourceRoute = RouteFields &
+  RouteEffect & {
+    /** Returns the JSON response, sent with status 200, or a FileResponse. */
+    handle(call: ResourceRequest<never, never>): Promise<object>;
+  };
 
 /** An answer that is a file, sent as its pieces come. `chunks` is ended early when the client leaves or stops reading. */
 export class FileResponse {
@@ -65,28 +77,39 @@ export class FileResponse {
   }
 }
 
-interface TypedRoute<Q extends TSchema, B extends TSchema> extends Omit<ResourceRoute, "handle"> {
-  query?: Q;
-  body?: B;
-  handle(call: ResourceRequest<Static<Q>, Static<B>>): Promise<object>;
-}
-
-/** A route whose body is a file. */
+/** Declares a route whose body is a file. */
 export function defineUploadRoute<Q extends TSchema = TObject>(
-  route: Omit<ResourceRoute, "handle" | "query" | "body"> & {
-    query?: Q;
-    upload: { maxBytes: number };
-    handle(call: ResourceRequest<Static<Q>, MultipartUpload>): Promise<object>;
-  },
+  route: Omit<RouteFields, "body"> &
+    RouteEffect & {
+      query?: Q;
+      upload: { maxBytes: number };
+      handle(call: ResourceRequest<Static<Q>, MultipartUpload>): Promise<object>;
+    },
 ): ResourceRoute {
   return route as unknown as ResourceRoute;
 }
 
-/** Gives `handle` the types of the route's schemas. */
+/** Declares a route; `handle` gets the types of the route's schemas. */
 export function defineRoute<Q extends TSchema = TObject, B extends TSchema = TObject>(
-  route: TypedRoute<Q, B>,
+  route: RouteFields &
+    RouteEffect & {
+      query?: Q;
+      body?: B;
+      handle(call: ResourceRequest<Static<Q>, Static<B>>): Promise<object>;
+    },
 ): ResourceRoute {
   return route as unknown as ResourceRoute;
+}
+
+/** What all routes do around their handlers. */
+export interface ResourceHooks {
+  /** Records every operation that could change something. */
+  audit?: AuditHook;
+  /**
+   * Refuses an operation with `whenSuspended: "refuse"` on a suspended account. Called after the request was parsed and
+   * before `handle`. @throws AppError PAYMENT_REQUIRED.
+   */
+  refuseSuspended?(principal: RequestPrincipal, accountId: string): void;
 }
 
 const MAX_BODY_BYTES = 1_000_000;
@@ -97,12 +120,11 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 /**
  * Serves resources. Every route reads its request strictly (see createBodyParser and refuseAmbiguousJson) and answers with
  * JSON; the other methods of its path answer 405. To be called once, with all routes.
- * @param record is told of every request that could change something.
  */
 export function registerResources(
   app: FastifyInstance,
   routes: readonly ResourceRoute[],
-  record?: AuditHook,
+  hooks: ResourceHooks = {},
 ): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -114,7 +136,7 @@ export function registerResources(
     for (const route of routes) {
       const url = frameworkPath(route.path);
       methods.set(url, [...(methods.get(url) ?? []), route.method]);
-      if (route.upload === undefined) addRoute(scope, route, record);
+      if (route.upload === undefined) addRoute(scope, route, hooks);
     }
     for (const [url, allowed] of methods) addMethodNotAllowedRoutes(scope, url, allowed);
   });
@@ -123,13 +145,20 @@ export function registerResources(
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     await scope.register(multipart);
-    for (const route of routes) if (route.upload !== undefined) addRoute(scope, route, record);
+    for (const route of routes) if (route.upload !== undefined) addRoute(scope, route, hooks);
   });
 }
 
-function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook): void {
+function addRoute(app: FastifyInstance, route: ResourceRoute, hooks: ResourceHooks): void {
   const { upload } = route;
-  const observe = route.method === "GET" && !route.changes ? undefined : record;
+  const isMutation = route.method !== "GET" || route.changes === true;
+  const audit = isMutation ? hooks.audit : undefined;
+  const refuseSuspended = route.whenSuspended === "refuse" ? hooks.refuseSuspended : undefined;
+  if (route.whenSuspended === "refuse" && !route.path.includes("{account_id}")) {
+    throw new Error(
+      `${route.operationId} is refused when its account is suspended, but its path names none.`,
+    );
+  }
   const readBody = createBodyParser(route.body, route.method === "PATCH");
   const readQuery = createQueryParser(route.query);
   app.route({
@@ -152,10 +181,14 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook
           body: upload === undefined ? readBody(request.body) : multipartUpload(request, upload.maxBytes),
           signal: connectionClosedSignal(request.raw.socket),
         };
-        const handled = route.handle(call as ResourceRequest<never, never>);
-        return upload === undefined ? handled : handled.finally(() => drainUpload(request));
+        try {
+          refuseSuspended?.(call.principal, call.params["account_id"]!);
+          return await route.handle(call as ResourceRequest<never, never>);
+        } finally {
+          if (upload !== undefined) drainUpload(request);
+        }
       };
-      const answer = await (observe === undefined ? run() : withAudit(observe, route, known, run));
+      const answer = await (audit === undefined ? run() : withAudit(audit, route, known, run));
       if (answer instanceof FileResponse) return sendFile(reply.header("x-request-id", request.id), answer);
       reply.header("x-request-id", request.id).type("application/json; charset=utf-8");
       return JSON.stringify(mask === null ? answer : applyReadMask(mask, answer));
