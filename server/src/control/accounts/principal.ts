@@ -22,6 +22,15 @@ export interface Principal {
   deployment?: string;
 }
 
+/** The principal of work that the platform does by itself, for no request. */
+export const PLATFORM: Principal = Object.freeze({
+  accountId: LIBRARY_ACCOUNT,
+  keyId: "",
+  userId: "",
+  role: "admin",
+  isOperator: true,
+});
+
 declare module "../../platform/http/resources.ts" {
   /** The routes of resources know who calls. */
   interface RequestPrincipal extends Principal {}
