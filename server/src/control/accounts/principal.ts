@@ -31,7 +31,7 @@ export const PLATFORM: Principal = Object.freeze({
   isOperator: true,
 });
 
-declare module "../../platform/http/resources.ts" {
+declare module "../../platform/http/request-principal.ts" {
   /** The routes of resources know who calls. */
   interface RequestPrincipal extends Principal {}
 }

@@ -1,5 +1,5 @@
 import { type ErrorCode, toAppError } from "../../lib/errors.ts";
-import type { RequestPrincipal, ResourceRoute } from "./resources.ts";
+import type { RequestPrincipal } from "./request-principal.ts";
 
 /** What became of a request that could change something. */
 export interface AuditedOperation {
@@ -21,7 +21,7 @@ const MAX_NAME_CHARS = 300;
 /** Runs the operation and has it recorded, before anybody hears how it went. */
 export async function withAudit(
   record: AuditHook,
-  { operationId, path }: ResourceRoute,
+  { operationId, path }: { operationId: string; path: string },
   call: { principal: RequestPrincipal; params: Readonly<Record<string, string>>; requestId: string },
   run: () => Promise<object>,
 ): Promise<object> {

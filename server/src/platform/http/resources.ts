@@ -11,11 +11,8 @@ import { readJsonBody } from "./json-body.ts";
 import { drainUpload, type MultipartUpload, multipartUpload } from "./multipart-upload.ts";
 import { originOf } from "./origin.ts";
 import { createBodyParser, createQueryParser } from "./request-parser.ts";
+import type { RequestPrincipal } from "./request-principal.ts";
 import { refuseAmbiguousJson } from "./strict-json.ts";
-
-/** Who a request speaks for; the domain that knows fills it in by declaration merging. */
-// biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
-export interface RequestPrincipal {}
 
 export interface ResourceRequest<Query, Body> {
   principal: RequestPrincipal;
