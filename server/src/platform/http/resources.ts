@@ -16,15 +16,15 @@ import { refuseAmbiguousJson } from "./strict-json.ts";
 
 export interface ResourceRequest<Query, Body> {
   principal: RequestPrincipal;
-  /** The path's segments by the contract's names: `account_id`. */
+  /** The path's parameters by the contract's names, such as `account_id`. */
   params: Record<string, string>;
   query: Query;
-  /** Checked against the schema, without output-only fields. In a PATCH a null stands for "back to the default". */
+  /** Valid by the schema, without output-only fields. In a PATCH a null resets a field to its default. */
   body: Body;
   requestId: string;
-  /** What URLs that are given to the client begin with, see `originOf`. */
+  /** Start of URLs that are returned to the client; see `originOf`. */
   origin: string;
-  /** Fires when the client is gone. One signal a connection: whoever listens must leave when the request is over. */
+  /** Aborts when the client disconnects. It outlives the request: remove your listeners when the request is over. */
   signal: AbortSignal;
 }
 
@@ -61,16 +61,16 @@ export type ResourceRoute = RouteFields &
     handle(call: ResourceRequest<never, never>): Promise<object>;
   };
 
-/** An answer that is a file, sent as its pieces come. `chunks` is ended early when the client leaves or stops reading. */
+/** A response that is a file, streamed chunk by chunk. `chunks` is ended early if the client disconnects or stops reading. */
 export class FileResponse {
   readonly filename: string;
   readonly contentType: string;
   readonly chunks: AsyncIterable<string>;
 
-  constructor(filename: string, contentType: string, pieces: AsyncIterable<string>) {
+  constructor(filename: string, contentType: string, chunks: AsyncIterable<string>) {
     this.filename = filename;
     this.contentType = contentType;
-    this.chunks = pieces;
+    this.chunks = chunks;
   }
 }
 
@@ -110,13 +110,13 @@ export interface ResourceHooks {
 }
 
 const MAX_BODY_BYTES = 1_000_000;
-/** A client that reads nothing for so long has left. */
+/** A client that reads nothing of a file for this long is disconnected. */
 const STALL_TIMEOUT_MS = 30_000;
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /**
- * Serves resources. Every route reads its request strictly (see createBodyParser and refuseAmbiguousJson) and answers with
- * JSON; the other methods of its path answer 405. To be called once, with all routes.
+ * Serves resources. Requests are parsed strictly (see createBodyParser and refuseAmbiguousJson), responses are JSON, and
+ * methods that a path doesn't have answer 405. Call it once, with all routes.
  */
 export function registerResources(
   app: FastifyInstance,
@@ -138,7 +138,7 @@ export function registerResources(
     for (const [url, allowed] of methods) addMethodNotAllowedRoutes(scope, url, allowed);
   });
   app.register(async (scope) => {
-    // A file is read by the route that takes it, when it knows that it wants it.
+    // The route reads the file itself, once it has authorized the request.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     await scope.register(multipart);
@@ -163,8 +163,8 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, hooks: ResourceHoo
     url: frameworkPath(route.path),
     config: upload === undefined ? {} : { longBody: true },
     async handler(request, reply) {
-      const given = request.query as Record<string, unknown>;
-      const mask = parseReadMask(route, given["readMask"] ?? given["read_mask"]);
+      const query = request.query as Record<string, unknown>;
+      const mask = parseReadMask(route, query["readMask"] ?? query["read_mask"]);
       const known = {
         principal: (request as unknown as { principal: RequestPrincipal }).principal,
         params: request.params as Record<string, string>,
@@ -174,7 +174,7 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, hooks: ResourceHoo
       const run = async (): Promise<object> => {
         const call: ResourceRequest<unknown, unknown> = {
           ...known,
-          query: readQuery(given),
+          query: readQuery(query),
           body: upload === undefined ? readBody(request.body) : multipartUpload(request, upload.maxBytes),
           signal: connectionClosedSignal(request.raw.socket),
         };
@@ -185,24 +185,24 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, hooks: ResourceHoo
           if (upload !== undefined) drainUpload(request);
         }
       };
-      const answer = await (audit === undefined ? run() : withAudit(audit, route, known, run));
-      if (answer instanceof FileResponse) return sendFile(reply.header("x-request-id", request.id), answer);
+      const { operationId, path } = route;
+      const result = await (audit === undefined
+        ? run()
+        : withAudit(audit, { operationId, path, ...known }, run));
+      if (result instanceof FileResponse) return sendFile(reply.header("x-request-id", request.id), result);
       reply.header("x-request-id", request.id).type("application/json; charset=utf-8");
-      return JSON.stringify(mask === null ? answer : applyReadMask(mask, answer));
+      return JSON.stringify(mask === null ? result : applyReadMask(mask, result));
     },
   });
 }
 
-function sendFile(
-  reply: FastifyReply,
-  { filename, contentType, chunks: pieces }: FileResponse,
-): FastifyReply {
+function sendFile(reply: FastifyReply, { filename, contentType, chunks }: FileResponse): FastifyReply {
   reply.raw.setTimeout(STALL_TIMEOUT_MS, () => reply.raw.destroy());
   return reply
     .header("content-disposition", `attachment; filename="${filename}"`)
     .header("x-content-type-options", "nosniff")
     .type(contentType)
-    .send(Readable.from(pieces));
+    .send(Readable.from(chunks));
 }
 
 function addMethodNotAllowedRoutes(app: FastifyInstance, url: string, allowed: readonly string[]): void {
@@ -211,7 +211,7 @@ function addMethodNotAllowedRoutes(app: FastifyInstance, url: string, allowed: r
   app.route({
     method: METHODS.filter((method) => !allowed.includes(method)),
     url,
-    // Before the body: nobody wants to hear what is wrong with it.
+    // Refused before the body is parsed, so that the client gets 405 even if its body is malformed.
     onRequest(_request, reply, done) {
       reply.header("allow", allow);
       done(methodNotAllowed(allow));
@@ -224,10 +224,10 @@ export function methodNotAllowed(allowed: string): AppError {
   return new AppError("METHOD_NOT_ALLOWED", `This path answers only to ${allowed}.`);
 }
 
-/** What an id looks like; anything else in a path is no path. */
+/** Pattern of ids in paths. A path with any other id answers 404. */
 const ID = "^[A-Za-z0-9_](?:[A-Za-z0-9._~-]{0,126})";
 
-/** `/a/{id}:verb` as the framework writes it. */
+/** Converts `/a/{id}:verb` into the framework's notation. */
 function frameworkPath(path: string): string {
   return path
     .replaceAll(":", "::")
@@ -244,11 +244,11 @@ function parseReadMask({ resource }: ResourceRoute, value: unknown): string[][] 
   return parseMask("readMask", value, resource);
 }
 
-/** Picks from a resource, or from each item of a list. */
-function applyReadMask(mask: readonly (readonly string[])[], answer: object): object {
-  if (!Object.hasOwn(answer, "nextPageToken")) return applyMask(mask, answer);
+/** Keeps the mask's fields of a resource, or of each item of a list. */
+function applyReadMask(mask: readonly (readonly string[])[], result: object): object {
+  if (!Object.hasOwn(result, "nextPageToken")) return applyMask(mask, result);
   return Object.fromEntries(
-    Object.entries(answer).map(([name, value]) => [
+    Object.entries(result).map(([name, value]) => [
       name,
       Array.isArray(value) ? value.map((item: object) => applyMask(mask, item)) : value,
     ]),
