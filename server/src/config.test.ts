@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ConfigError, readConfig } from "./config.ts";
 
 describe("settings", () => {
-  test("with nothing set, the documented defaults hold", () => {
+  test("without any variable set, the settings are the documented defaults", () => {
     const config = readConfig({ HOME: "/home/u" });
     expect(config).toMatchObject({
       port: 8080,
@@ -42,7 +42,7 @@ describe("settings", () => {
     expect(config.region).toBe("EU_PARIS_1");
   });
 
-  test("the audit log keeps its entries for a year and a month, or as long as is said", () => {
+  test("the audit log keeps its entries for 400 days or for as long as is configured", () => {
     expect(readConfig({}).auditRetentionDays).toBe(400);
     expect(readConfig({ HEARTH_AUDIT_RETENTION_DAYS: "30" }).auditRetentionDays).toBe(30);
     for (const HEARTH_AUDIT_RETENTION_DAYS of ["0", "-1", "forever", "1.5", "36501"]) {
@@ -50,13 +50,13 @@ describe("settings", () => {
     }
   });
 
-  test("a file of prices is a path, made absolute", () => {
+  test("a price file is a path, which is made absolute", () => {
     expect(readConfig({}).pricesFile).toBeNull();
     expect(readConfig({ HEARTH_PRICES: "/etc/prices.json" }).pricesFile).toBe("/etc/prices.json");
     expect(() => readConfig({ HEARTH_PRICES: "/etc/" })).toThrow(/^HEARTH_PRICES: /);
   });
 
-  test("no model is both attached and launched", () => {
+  test("a model that is both attached and launched is refused", () => {
     const model = "accounts/local/models/m";
     const env = {
       HEARTH_ATTACHED_ENGINES: `${model}=http://127.0.0.1:1/v1`,
@@ -65,7 +65,7 @@ describe("settings", () => {
     expect(() => readConfig(env)).toThrow(/^HEARTH_LAUNCHED_ENGINES: .*attached/);
   });
 
-  test("what a server can do is told of servers that there are", () => {
+  test("features of a server that is neither attached nor launched are refused", () => {
     const model = "accounts/local/models/m";
     const env = {
       HEARTH_ATTACHED_ENGINES: `${model}=http://127.0.0.1:1/v1`,
@@ -102,7 +102,7 @@ describe("settings", () => {
     }
   });
 
-  test("the file store is a folder of a bucket, the rest as AWS has it", () => {
+  test("the blob store is a folder of a bucket, with defaults from the AWS variables", () => {
     const read = (value: string, env = {}) => readConfig({ HEARTH_BLOB_STORE: value, ...env }).blobStore;
     expect(readConfig({}).blobStore).toBeNull();
     expect(read("s3://my.bucket")).toEqual({
@@ -169,7 +169,7 @@ describe("settings", () => {
     ["HEARTH_PUBLIC_URL", "hearth.example"],
     ["HF_ENDPOINT", "hub"],
     ["HEARTH_PROT", "8080"],
-  ])("%s=%s stops the start with one line that names the setting and keeps its value", (name, value) => {
+  ])("%s=%s stops the start with one line that names the setting and holds no secret", (name, value) => {
     const read = (): unknown => readConfig({ [name]: value });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(new RegExp(`^${name}: [^\\n]+$`));

@@ -5,20 +5,20 @@ import { parseModelName } from "./lib/resource-names.ts";
 import { s3ServerFromEnv } from "./platform/blobs/s3-server.ts";
 import type { LogLevel } from "./platform/telemetry/log.ts";
 
-/** Everything that can be set from outside, parsed once. The only reader of `process.env`. */
+/** All settings, parsed once from the environment. Only this file reads `process.env`. */
 export interface Config {
   readonly port: number;
   readonly host: string;
-  /** Absolute. Database, spool, key file. */
+  /** Absolute path. Holds the embedded database, the usage spool and the key file. */
   readonly dataDir: string;
-  /** Absolute. Model weights, usable by other checkouts. */
+  /** Absolute path. Holds model weights; other checkouts can share it. */
   readonly cacheDir: string;
   readonly accountId: string;
-  /** Bootstrap admin key; null: generated once and kept in the data folder. */
+  /** The operator's API key; null: generated once and kept in the data folder. */
   readonly apiKey: string | null;
-  /** null: the embedded PostgreSQL. */
+  /** Null: the embedded PostgreSQL. */
   readonly databaseUrl: string | null;
-  /** Where gateways tell each other of their requests; null: in the database. */
+  /** Redis by which gateways share their rate limits; null: they use the database. */
   readonly redisUrl: string | null;
   /** Alias → model name. */
   readonly modelAliases: ReadonlyMap<string, string>;
@@ -27,58 +27,58 @@ export interface Config {
   readonly attachedEngines: ReadonlyMap<string, string>;
   /** Model name → program and arguments that start an OpenAI-compatible server; may hold `{port}` and `{name}`. */
   readonly launchedEngines: ReadonlyMap<string, readonly string[]>;
-  /** Model name of one of them → what its server can do beyond every one's abilities. */
+  /** Model name of an attached or launched engine → optional features of its server. */
   readonly engineFeatures: ReadonlyMap<string, readonly string[]>;
-  /** Accelerator type, or `CPU` for none → what runs deployments' replicas there instead of the embedded engine. */
+  /** Accelerator type, or `CPU` for none → program that runs deployments' replicas instead of the embedded engine. */
   readonly deploymentEngines: ReadonlyMap<string, DeploymentEngine>;
-  /** Accelerator type → how many of them the host has for replicas. */
+  /** Accelerator type → number of them that replicas may use on this host. */
   readonly accelerators: ReadonlyMap<string, number>;
-  /** Where the host is, as a placement label. */
+  /** Region of the host, as deployments' placements name it; null: unknown. */
   readonly region: string | null;
-  /** Threads of one embedded engine; null: chosen from the machine. */
+  /** Threads of one embedded engine; null: chosen by the number of cores. */
   readonly engineThreads: number | null;
   readonly hubEndpoint: string;
-  /** Absolute. A file of prices that come before the shipped ones; null: there is none. */
+  /** Absolute path of a file whose prices override the shipped ones; null: none. */
   readonly pricesFile: string | null;
-  /** Whether usage is owed and limited, not just written down. */
+  /** Whether usage is charged and spend limits apply. Usage is recorded in any case. */
   readonly billing: boolean;
-  /** How long the audit log keeps its entries. */
+  /** Days for which the audit log keeps its entries. */
   readonly auditRetentionDays: number;
-  /** Where files of models and datasets lie; null: in the data folder. */
+  /** Where files of models and datasets are stored; null: in the data folder. */
   readonly blobStore: S3Location | null;
-  /** What signed URLs begin with; null: as the request did that asks for them. */
+  /** Origin of signed URLs; null: the origin of the request that asks for them. */
   readonly publicUrl: string | null;
-  /** Of one account. */
+  /** Rate limit of one account. */
   readonly requestsPerMinute: number;
   readonly logLevel: LogLevel;
-  /** The whole environment, for programs the platform runs for itself (proxy settings, say). */
+  /** The whole environment, for child processes and clients that read variables such as proxy settings. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** A program that serves a deployment's model with the OpenAI API. */
 export interface DeploymentEngine {
   /**
-   * Program and arguments. `{port}` and `{name}` as for launched engines; `{model}`, the model's files as they were
-   * uploaded, or `{gguf}`, its GGUF file; `{accelerators}`, how many the replica has.
+   * Program and arguments, with placeholders: `{port}` and `{name}` as for launched engines; either `{model}`, the path of
+   * the model's uploaded files, or `{gguf}`, the path of its GGUF file; `{accelerators}`, the replica's number of them.
    */
   command: readonly string[];
-  /** What the server can do beyond every one's abilities. */
+  /** Optional features of the server. */
   features: readonly string[];
-  /** Requests that it computes at the same time. */
+  /** Requests that the server computes at the same time. */
   concurrency: number;
 }
 
-/** A folder of a bucket, of Amazon or of a server that speaks the same protocol. */
+/** A folder of a bucket in Amazon S3 or on a server with the same protocol. */
 export interface S3Location {
   bucket: string;
   /** Empty, or ends with a slash. */
   prefix: string;
-  /** Null: Amazon's own. */
+  /** Null: Amazon S3. */
   endpoint: string | null;
   region: string;
 }
 
-/** A setting that can't be used. `message` is one line that names it. */
+/** An invalid setting. `message` is one line that names the setting. */
 export class ConfigError extends Error {
   constructor(setting: string, problem: string) {
     super(`${setting}: ${problem}`);
@@ -122,9 +122,9 @@ export function readConfig(env: Env = process.env): Config {
       throw new ConfigError(name, `there is no such setting; there are ${SETTING_NAMES.join(", ")}`);
     }
   }
-  const read = <T>(name: string, parse: Parse<T>, otherwise: T): T => {
+  const read = <T>(name: string, parse: Parse<T>, defaultValue: T): T => {
     const value = env[name];
-    return value === undefined || value === "" ? otherwise : parse(value, name);
+    return value === undefined || value === "" ? defaultValue : parse(value, name);
   };
   const attachedEngines = read("HEARTH_ATTACHED_ENGINES", pairs(modelName, httpUrl), new Map());
   const launchedEngines = read("HEARTH_LAUNCHED_ENGINES", commands, new Map());
@@ -187,10 +187,10 @@ const integer =
   };
 
 const matching =
-  (pattern: RegExp, what: string): Parse<string> =>
+  (pattern: RegExp, description: string): Parse<string> =>
   (value, name) => {
     if (pattern.test(value)) return value;
-    throw new ConfigError(name, `must be ${what}`);
+    throw new ConfigError(name, `must be ${description}`);
   };
 
 const oneOf =
@@ -210,7 +210,7 @@ const filePath: Parse<string> = (value, name) => {
   return resolve(value);
 };
 
-// The contract's rule for ids: 1–63 of a–z, 0–9 and hyphen, no edge hyphen, no leading digit.
+// The contract's rule for ids: 1–63 of a–z, 0–9 and hyphen; no hyphen at either end, no digit at the start.
 const accountId = matching(
   /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
   "1 to 63 of a-z, 0-9 and hyphen, starting with a letter",
@@ -243,7 +243,7 @@ const region = matching(/^[A-Z][A-Z0-9_]{0,62}$/, "a region such as EU_PARIS_1")
 const DEFAULT_CONCURRENCY = 64;
 const MAX_CONCURRENCY = 4_096;
 
-/** A JSON object: accelerator type or `CPU` → what runs there. */
+/** A JSON object: accelerator type or `CPU` → program that runs replicas on it. */
 const deploymentEngines: Parse<ReadonlyMap<string, DeploymentEngine>> = (value, name) => {
   const fail = (problem: string): never => {
     throw new ConfigError(name, problem);
@@ -254,7 +254,7 @@ const deploymentEngines: Parse<ReadonlyMap<string, DeploymentEngine>> = (value, 
     Object.entries(json).map(([type, engine]) => {
       if (type !== "CPU") acceleratorType(type, name);
       const { command, features = [], concurrency = DEFAULT_CONCURRENCY, ...unknown } = Object(engine);
-      if (Object.keys(unknown).length > 0) fail("knows command, features and concurrency alone");
+      if (Object.keys(unknown).length > 0) fail("may hold only command, features and concurrency");
       if (!isTexts(command) || !isTexts(features)) fail(`must be a JSON object such as ${example}`);
       const placeholders = new Set(command.join(" ").match(/\{[a-z]+\}/g));
       if (!placeholders.has("{port}") || placeholders.has("{model}") === placeholders.has("{gguf}"))
@@ -268,7 +268,7 @@ const deploymentEngines: Parse<ReadonlyMap<string, DeploymentEngine>> = (value, 
         type,
         {
           command,
-          features: (features as string[]).flatMap((one) => serverFeatures(one, name)),
+          features: (features as string[]).flatMap((feature) => serverFeatures(feature, name)),
           concurrency,
         },
       ];
@@ -301,7 +301,7 @@ const commands: Parse<ReadonlyMap<string, readonly string[]>> = (value, name) =>
     Object.entries(json).map(([model, command]) => {
       if (!isTexts(command) || !command.join(" ").includes("{port}")) throw bad;
       if (/\{(?!port\}|name\})[a-z]+\}/.test(command.join(" "))) {
-        throw new ConfigError(name, "knows the placeholders {port} and {name} alone");
+        throw new ConfigError(name, "may hold only the placeholders {port} and {name}");
       }
       return [modelName(model, name), command];
     }),
@@ -314,7 +314,7 @@ const httpUrl: Parse<string> = (value, name) => {
   throw new ConfigError(name, "must be an http or https URL");
 };
 
-/** `s3://bucket/prefix?endpoint=https://host&region=eu-west-1`; what is not given comes from AWS's usual variables. */
+/** `s3://bucket/prefix?endpoint=https://host&region=eu-west-1`. AWS's variables are the defaults of endpoint and region. */
 const s3Location =
   (env: Env): Parse<S3Location> =>
   (value, name) => {
@@ -326,23 +326,23 @@ const s3Location =
       /^[A-Za-z0-9._=/-]{0,200}$/.test(prefix) &&
       [...url.searchParams.keys()].every((key) => key === "endpoint" || key === "region");
     if (!isGood) throw new ConfigError(name, "must be s3://bucket/prefix?endpoint=https://host&region=name");
-    const usual = s3ServerFromEnv(env);
-    const endpoint = url.searchParams.get("endpoint") ?? usual.endpoint;
+    const defaults = s3ServerFromEnv(env);
+    const endpoint = url.searchParams.get("endpoint") ?? defaults.endpoint;
     return {
       bucket: url.hostname,
       prefix: prefix === "" ? "" : `${prefix}/`,
       endpoint: endpoint === null ? null : httpUrl(endpoint, name),
-      region: url.searchParams.get("region") ?? usual.region,
+      region: url.searchParams.get("region") ?? defaults.region,
     };
   };
 
-/** The value may hold a password: the message never repeats it. */
+/** The error message doesn't quote the value, as it may hold a password. */
 const postgresUrl: Parse<string> = (value, name) => {
   if (URL.canParse(value) && /^postgres(?:ql)?:$/.test(new URL(value).protocol)) return value;
   throw new ConfigError(name, "must be a postgres:// URL");
 };
 
-/** Never repeats the value either. */
+/** The error message doesn't quote the value, as it may hold a password. */
 const redisUrl: Parse<string> = (value, name) => {
   const url = URL.canParse(value) ? new URL(value) : null;
   const isGood =
@@ -364,7 +364,7 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/** `key=value` pairs, comma separated. */
+/** `key=value` pairs, separated by commas. */
 const pairs =
   <T>(key: Parse<string>, item: Parse<T>): Parse<ReadonlyMap<string, T>> =>
   (value, name) => {

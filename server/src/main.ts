@@ -1,10 +1,10 @@
-import { startApp } from "./app.ts";
+import { startApp } from "./composition/app.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createLog } from "./platform/telemetry/log.ts";
 
 /** Time for running requests to finish after the first Ctrl-C. */
 const GRACE_MS = 30_000;
-/** npm and the terminal both pass one Ctrl-C on: only a later one is a second one. */
+/** npm and the terminal both forward one Ctrl-C. Signals within this time count as one. */
 const SAME_SIGNAL_MS = 1_000;
 
 async function main(): Promise<void> {
@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const app = startApp(config, { log, signal: starting.signal, terminal: process.stdout });
   const ending = endOnSignal(() => {
     starting.abort(new Error("Stopped before the start was complete."));
-    // A start that failed has cleaned up after itself.
+    // A start that fails closes its parts itself.
     return app.then(
       (running) => running.close(GRACE_MS),
       () => {},
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   await ending;
 }
 
-/** Resolves once a signal's clean-up is done. A second, later signal ends the process at once. */
+/** Resolves when `close` is done after a signal. A second, later signal ends the process at once. */
 function endOnSignal(close: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
     let firstMs: number | null = null;
@@ -60,7 +60,7 @@ function banner(
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    // Whoever starts the platform reads this: one line, unless it is a fault of ours.
+    // The operator reads this: one line for an expected error, the stack for a bug.
     const expected = error instanceof ConfigError || (error instanceof Error && error.cause === undefined);
     console.error(expected ? (error as Error).message : error);
     process.exit(1);

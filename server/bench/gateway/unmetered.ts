@@ -2,7 +2,7 @@
  * The platform without rate limits, usage records and spend checks on its text endpoints, all else as `npm start` has it:
  * what these cost is the difference. Takes the same settings.
  */
-import { startApp } from "../../src/app.ts";
+import { startApp } from "../../src/composition/app.ts";
 import { readConfig } from "../../src/config.ts";
 import type { TextRouteDeps } from "../../src/inference/text/routes.ts";
 import type { Admission } from "../../src/metering/limits/service.ts";

@@ -1,11 +1,9 @@
-import type { Principal } from "../control/accounts/service.ts";
+import { PLATFORM, type Principal } from "../control/accounts/service.ts";
 import type { ModelInfo } from "../control/models/service.ts";
 import type { Clock } from "../lib/clock.ts";
 
 /** Owners change what a model is called or which chat template it brings; that late it is noticed. */
 const MAX_AGE_MS = 60_000;
-/** The platform itself: whoever deployed a model was allowed to see it then. */
-const PLATFORM: Principal = { accountId: "", keyId: "", userId: "", role: "admin", isOperator: true };
 
 /** What is known of the models that are deployed. */
 export class ModelInfoCache {
@@ -24,6 +22,7 @@ export class ModelInfoCache {
     for (const name of this.#cached.keys()) if (!names.has(name)) this.#cached.delete(name);
     const stale = [...names].filter((name) => nowMs - (this.#cached.get(name)?.atMs ?? 0) >= MAX_AGE_MS);
     for (const name of stale) {
+      // Whoever deployed a model was allowed to see it then, so that no further check is needed.
       const description = await this.#describe(PLATFORM, name).catch(() => null);
       if (description !== null) this.#cached.set(name, { description, atMs: nowMs });
     }

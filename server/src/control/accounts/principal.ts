@@ -22,7 +22,16 @@ export interface Principal {
   deployment?: string;
 }
 
-declare module "../../platform/http/resources.ts" {
+/** The principal of work that the platform does by itself, for no request. */
+export const PLATFORM: Principal = Object.freeze({
+  accountId: LIBRARY_ACCOUNT,
+  keyId: "",
+  userId: "",
+  role: "admin",
+  isOperator: true,
+});
+
+declare module "../../platform/http/request-principal.ts" {
   /** The routes of resources know who calls. */
   interface RequestPrincipal extends Principal {}
 }

@@ -17,6 +17,7 @@ export function accountRoutes(accounts: Accounts): ResourceRoute[] {
     defineRoute({
       operationId: "createAccount",
       method: "POST",
+      whenSuspended: "allow",
       path: "/v1/accounts",
       query: CreateAccountQuery,
       body: AccountBody,
@@ -26,6 +27,7 @@ export function accountRoutes(accounts: Accounts): ResourceRoute[] {
     defineRoute({
       operationId: "updateAccount",
       method: "PATCH",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}",
       query: UpdateAccountQuery,
       body: AccountBody,

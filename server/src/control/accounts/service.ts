@@ -19,6 +19,7 @@ export {
   LIBRARY_ACCOUNT,
   notFound,
   type Permission,
+  PLATFORM,
   PRINCIPALS_CHANNEL,
   type Principal,
   ROLES,

@@ -26,6 +26,7 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
     defineRoute({
       operationId: "createApiKey",
       method: "POST",
+      whenSuspended: "allow",
       path: OF_ACCOUNT,
       body: CreateApiKeyRequest,
       handle: ({ principal, params, body }) =>
@@ -34,6 +35,7 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
     defineRoute({
       operationId: "deleteApiKey",
       method: "POST",
+      whenSuspended: "allow",
       path: `${OF_ACCOUNT}:delete`,
       body: DeleteApiKeyRequest,
       async handle({ principal, params, body }) {
@@ -53,6 +55,7 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
     defineRoute({
       operationId: "createUserApiKey",
       method: "POST",
+      whenSuspended: "allow",
       path: OF_USER,
       body: CreateApiKeyRequest,
       handle: ({ principal, params, body }) =>
@@ -61,6 +64,7 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
     defineRoute({
       operationId: "deleteUserApiKey",
       method: "POST",
+      whenSuspended: "allow",
       path: `${OF_USER}:delete`,
       body: DeleteApiKeyRequest,
       async handle({ principal, params, body }) {
@@ -80,6 +84,7 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
     defineRoute({
       operationId: "updateUserApiKey",
       method: "PATCH",
+      whenSuspended: "allow",
       path: `${OF_USER}/{key_id}`,
       query: UpdateApiKeyQuery,
       body: UpdateApiKeyBody,

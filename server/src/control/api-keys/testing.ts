@@ -3,8 +3,7 @@ import { type Reply, type SendOptions, send } from "../../../test/harness/http.t
 import { FakeClock } from "../../lib/clock.ts";
 import { newApiKey } from "../../lib/ids.ts";
 import { platformSecret } from "../../platform/db/secrets.ts";
-import type { AuditHook } from "../../platform/http/audit-hook.ts";
-import { type ResourceRoute, registerResources } from "../../platform/http/resources.ts";
+import { type ResourceHooks, type ResourceRoute, registerResources } from "../../platform/http/resources.ts";
 import { createHttpServer } from "../../platform/http/server.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
 import { accountRoutes } from "../accounts/routes.ts";
@@ -37,12 +36,12 @@ export interface Tenants {
   close(): Promise<void>;
 }
 
-/** Accounts, users and keys on a fresh database, and over HTTP together with `routes`; `record` hears of changes. */
+/** Accounts, users and keys on a fresh database, and over HTTP together with `routes`. `hooks` is called after `routes`. */
 export async function startTenants(
   routes: (
     tenants: Omit<Tenants, "call" | "close">,
   ) => readonly ResourceRoute[] | Promise<readonly ResourceRoute[]> = () => [],
-  record: (database: TestDatabase, clock: FakeClock) => AuditHook | undefined = () => undefined,
+  hooks: (database: TestDatabase, clock: FakeClock) => ResourceHooks = () => ({}),
 ): Promise<Tenants> {
   const database = await testDatabase();
   const clock = new FakeClock();
@@ -71,7 +70,7 @@ export async function startTenants(
     rawRoutes: [],
     register(app) {
       const all = [...accountRoutes(accounts), ...userRoutes(users), ...apiKeyRoutes(keys), ...more];
-      registerResources(app, all, record(database, clock));
+      registerResources(app, all, hooks(database, clock));
     },
   });
   const port = await server.listen(0, "127.0.0.1");

@@ -20,7 +20,7 @@ beforeAll(async () => {
       audit = createAudit({ database, clock, log: silentLog, tokenSecret, retentionDays: 30 });
       return auditRoutes(audit);
     },
-    () => audit.record,
+    () => ({ audit: audit.record }),
   );
   admin = await t.addUser("acme", "root", "admin");
   member = await t.addUser("acme", "bob", "user");

@@ -2,20 +2,28 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../../test/harness/database.ts";
 import { type Billing, createBilling } from "../../metering/billing/service.ts";
 import { FakeUsage } from "../../metering/billing/testing.ts";
-import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
+import { defineRoute, type ResourceRoute, type SuspensionPolicy } from "../../platform/http/resources.ts";
 import { authorize } from "../accounts/service.ts";
 import { startTenants, type Tenants, type TestUser } from "../api-keys/testing.ts";
-import { billingRoutes, refuseSuspended } from "./routes.ts";
-import { BillingService, spendQuota } from "./service.ts";
+import { billingRoutes } from "./routes.ts";
+import { BillingService, spendQuota, suspensionCheck } from "./service.ts";
 
 const ACCOUNT = "/v1/accounts/acme";
 const DAY_MS = 24 * 3_600_000;
 const DOLLAR = 1_000_000n;
 
 /** Stands for everything that an account makes. */
-function thing(operationId: string, method: ResourceRoute["method"], path: string): ResourceRoute {
+function thing(
+  operationId: string,
+  method: "POST" | "PATCH" | "DELETE",
+  whenSuspended: SuspensionPolicy,
+  path: string,
+): ResourceRoute {
   return defineRoute({
-    ...{ operationId, method, path },
+    operationId,
+    method,
+    whenSuspended,
+    path,
     async handle({ principal, params }) {
       authorize(principal, params["account_id"]!, "write", "Account");
       return {};
@@ -31,33 +39,35 @@ let member: TestUser;
 let stranger: TestUser;
 
 beforeAll(async () => {
-  t = await startTenants(async ({ database, clock, tokenSecret, accounts }) => {
-    const usage = new FakeUsage().gateway(clock);
-    const { suspensions } = accounts;
-    billing = createBilling({
-      database,
-      clock,
-      log: silentLog,
-      enabled: true,
-      usage,
-      suspensions,
-      spendThresholds: accounts.spendThresholds,
-      tokenSecret,
-    });
-    await billing.start();
-    use = async (accountId, costMicros) => {
-      usage.close(accountId, costMicros);
-      await usage.flush();
-    };
-    const routes = [
-      ...billingRoutes(new BillingService({ billing, accounts })),
-      thing("createThing", "POST", "/v1/accounts/{account_id}/things"),
-      thing("cancelThing", "POST", "/v1/accounts/{account_id}/things/{thing_id}:cancel"),
-      thing("updateThing", "PATCH", "/v1/accounts/{account_id}/things/{thing_id}"),
-      thing("deleteThing", "DELETE", "/v1/accounts/{account_id}/things/{thing_id}"),
-    ];
-    return refuseSuspended(routes, billing.check);
-  });
+  t = await startTenants(
+    async ({ database, clock, tokenSecret, accounts }) => {
+      const usage = new FakeUsage().gateway(clock);
+      const { suspensions } = accounts;
+      billing = createBilling({
+        database,
+        clock,
+        log: silentLog,
+        enabled: true,
+        usage,
+        suspensions,
+        spendThresholds: accounts.spendThresholds,
+        tokenSecret,
+      });
+      await billing.start();
+      use = async (accountId, costMicros) => {
+        usage.close(accountId, costMicros);
+        await usage.flush();
+      };
+      return [
+        ...billingRoutes(new BillingService({ billing, accounts })),
+        thing("createThing", "POST", "refuse", "/v1/accounts/{account_id}/things"),
+        thing("cancelThing", "POST", "allow", "/v1/accounts/{account_id}/things/{thing_id}:cancel"),
+        thing("updateThing", "PATCH", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
+        thing("deleteThing", "DELETE", "allow", "/v1/accounts/{account_id}/things/{thing_id}"),
+      ];
+    },
+    () => ({ refuseSuspended: suspensionCheck(billing.check) }),
+  );
   admin = await t.addUser("acme", "root", "admin");
   member = await t.addUser("acme", "bob", "user");
   stranger = await t.addUser("evil", "mallory", "admin");

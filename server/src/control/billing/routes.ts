@@ -1,5 +1,5 @@
 import { ListQuerySchema } from "../../platform/db/listing.ts";
-import { defineRoute, type ResourceRequest, type ResourceRoute } from "../../platform/http/resources.ts";
+import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
 import {
   BillingSummary,
   BillingTerms,
@@ -11,40 +11,6 @@ import {
 import type { BillingService, TransactionCollection } from "./service.ts";
 
 const ACCOUNT = "/v1/accounts/{account_id}";
-
-/**
- * What may be asked for in a suspended account although it makes or begins something: what costs nothing, pays or ends
- * something.
- */
-const FREE = new Set([
-  ...["createAccount", "createUser", "createApiKey", "createUserApiKey"],
-  ...["deleteApiKey", "deleteUserApiKey", "validateModelConfig"],
-  ...["createPayment", "createCredit", "createAdjustment", "createReservation", "createDeploymentShape"],
-]);
-
-/**
- * The routes, where those that make or begin something are refused in suspended accounts.
- * @param check throws for one that may not spend. Strangers don't hear of it.
- */
-export function refuseSuspended(
-  routes: readonly ResourceRoute[],
-  check: (accountId: string) => void,
-): ResourceRoute[] {
-  return routes.map((route) => {
-    const { operationId } = route;
-    const isBeginning = route.method === "POST" || route.changes;
-    if (!isBeginning || FREE.has(operationId) || /^(?:cancel|batchDelete)/.test(operationId)) return route;
-    return {
-      ...route,
-      async handle(call) {
-        const { principal, params } = call as ResourceRequest<unknown, unknown>;
-        const accountId = params["account_id"]!;
-        if (principal.isOperator || principal.accountId === accountId) check(accountId);
-        return route.handle(call);
-      },
-    };
-  });
-}
 
 /** Beyond the contract. */
 export function billingRoutes(billing: BillingService): ResourceRoute[] {
@@ -59,6 +25,7 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
     defineRoute({
       operationId: "updateBilling",
       method: "PATCH",
+      whenSuspended: "allow",
       path: `${ACCOUNT}/billing`,
       body: BillingTerms,
       handle: ({ principal, params, body }) => billing.setTerms(principal, params["account_id"]!, body),
@@ -66,6 +33,7 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
     defineRoute({
       operationId: "createPayment",
       method: "POST",
+      whenSuspended: "allow",
       path: `${ACCOUNT}/payments`,
       body: BookingBody,
       handle: ({ principal, params, body }) =>
@@ -74,6 +42,7 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
     defineRoute({
       operationId: "createCredit",
       method: "POST",
+      whenSuspended: "allow",
       path: `${ACCOUNT}/credits`,
       body: CreditBody,
       handle({ principal, params, body: { granted = false, ...body } }) {
@@ -84,6 +53,7 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
     defineRoute({
       operationId: "createAdjustment",
       method: "POST",
+      whenSuspended: "allow",
       path: `${ACCOUNT}/adjustments`,
       body: BookingBody,
       handle: ({ principal, params, body }) =>

@@ -190,6 +190,19 @@ export function spendQuota(billing: Billing) {
   };
 }
 
+/**
+ * Applies `whenSuspended: "refuse"` of the routes. Callers who may not see the account are let through, so that the
+ * operation answers NOT_FOUND and they don't learn that the account is suspended.
+ * @param check throws PAYMENT_REQUIRED for an account that may not spend.
+ */
+export function suspensionCheck(
+  check: (accountId: string) => void,
+): (principal: Principal, accountId: string) => void {
+  return (principal, accountId) => {
+    if (principal.isOperator || principal.accountId === accountId) check(accountId);
+  };
+}
+
 function requireOperator({ isOperator }: Principal): void {
   if (!isOperator) throw new AppError("FORBIDDEN", "Only the operator of the platform books money.");
 }

@@ -32,6 +32,7 @@ function resourceRoutes(datasets: Datasets): ResourceRoute[] {
     defineRoute({
       operationId: "createDataset",
       method: "POST",
+      whenSuspended: "refuse",
       path: DATASETS,
       body: CreateDatasetRequest,
       handle: ({ principal, params, body }) => datasets.create(principal, params["account_id"]!, body),
@@ -47,6 +48,7 @@ function resourceRoutes(datasets: Datasets): ResourceRoute[] {
     defineRoute({
       operationId: "updateDataset",
       method: "PATCH",
+      whenSuspended: "allow",
       path: DATASET,
       query: UpdateDatasetQuery,
       body: DatasetBody,
@@ -56,6 +58,7 @@ function resourceRoutes(datasets: Datasets): ResourceRoute[] {
     defineRoute({
       operationId: "deleteDataset",
       method: "DELETE",
+      whenSuspended: "allow",
       path: DATASET,
       async handle({ principal, params }) {
         await datasets.delete(principal, params["account_id"]!, params["dataset_id"]!);
@@ -65,6 +68,7 @@ function resourceRoutes(datasets: Datasets): ResourceRoute[] {
     defineRoute({
       operationId: "splitDataset",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${DATASET}:splitDataset`,
       body: SplitDatasetRequest,
       handle: ({ principal, params, body }) =>
@@ -78,6 +82,7 @@ function fileRoutes(datasets: Datasets): ResourceRoute[] {
     defineUploadRoute({
       operationId: "uploadDatasetFile",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${DATASET}:upload`,
       upload: { maxBytes: MAX_FORM_FILE_BYTES },
       handle: ({ principal, params, body }) =>
@@ -86,6 +91,7 @@ function fileRoutes(datasets: Datasets): ResourceRoute[] {
     defineRoute({
       operationId: "getDatasetUploadEndpoint",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${DATASET}:getUploadEndpoint`,
       body: GetUploadEndpointRequest,
       handle: ({ principal, params, body, origin }) =>
@@ -94,6 +100,7 @@ function fileRoutes(datasets: Datasets): ResourceRoute[] {
     defineRoute({
       operationId: "validateDatasetUpload",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${DATASET}:validateUpload`,
       async handle({ principal, params }) {
         await datasets.validateUpload(principal, params["account_id"]!, params["dataset_id"]!);

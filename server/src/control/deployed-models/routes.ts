@@ -18,6 +18,7 @@ export function deployedModelRoutes(deployedModels: DeployedModels): ResourceRou
     defineRoute({
       operationId: "createDeployedModel",
       method: "POST",
+      whenSuspended: "refuse",
       path: PATH,
       query: CreateQuery,
       body: DeployedModelBody,
@@ -35,6 +36,7 @@ export function deployedModelRoutes(deployedModels: DeployedModels): ResourceRou
     defineRoute({
       operationId: "updateDeployedModel",
       method: "PATCH",
+      whenSuspended: "allow",
       path: ONE,
       query: UpdateQuery,
       body: DeployedModelBody,
@@ -46,6 +48,7 @@ export function deployedModelRoutes(deployedModels: DeployedModels): ResourceRou
     defineRoute({
       operationId: "deleteDeployedModel",
       method: "DELETE",
+      whenSuspended: "allow",
       path: ONE,
       async handle({ principal, params }) {
         await deployedModels.delete(principal, params["account_id"]!, params["deployed_model_id"]!);

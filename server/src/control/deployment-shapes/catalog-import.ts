@@ -7,7 +7,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { checkNewId } from "../../lib/resource-ids.ts";
 import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
-import { LIBRARY_ACCOUNT, type Principal } from "../accounts/service.ts";
+import { LIBRARY_ACCOUNT, PLATFORM } from "../accounts/service.ts";
 import { checkShape, type ShapeModels } from "./fields.ts";
 import { ShapeFields, type ShapeSpec } from "./schema.ts";
 import type { ShapeStore } from "./store.ts";
@@ -17,14 +17,6 @@ const CatalogShape = Type.Object(
   { additionalProperties: false },
 );
 const CatalogShapesFile = Type.Object({ shapes: Type.Array(CatalogShape) }, { additionalProperties: false });
-
-const PLATFORM: Principal = {
-  accountId: LIBRARY_ACCOUNT,
-  keyId: "",
-  userId: "",
-  role: "admin",
-  isOperator: true,
-};
 
 interface CatalogImportDeps {
   store: ShapeStore;

@@ -33,6 +33,7 @@ function shapeRoutes(shapes: DeploymentShapes): ResourceRoute[] {
     defineRoute({
       operationId: "createDeploymentShape",
       method: "POST",
+      whenSuspended: "allow",
       path: SHAPES,
       query: CreateShapeQuery,
       body: ShapeBody,
@@ -51,6 +52,7 @@ function shapeRoutes(shapes: DeploymentShapes): ResourceRoute[] {
     defineRoute({
       operationId: "updateDeploymentShape",
       method: "PATCH",
+      whenSuspended: "allow",
       path: SHAPE,
       query: UpdateShapeQuery,
       body: ShapeBody,
@@ -60,6 +62,7 @@ function shapeRoutes(shapes: DeploymentShapes): ResourceRoute[] {
     defineRoute({
       operationId: "deleteDeploymentShape",
       method: "DELETE",
+      whenSuspended: "allow",
       path: SHAPE,
       async handle({ principal, params }) {
         await shapes.delete(principal, ...shapeOf(params));
@@ -90,6 +93,7 @@ function versionRoutes(shapes: DeploymentShapes): ResourceRoute[] {
     defineRoute({
       operationId: "updateDeploymentShapeVersion",
       method: "PATCH",
+      whenSuspended: "allow",
       path: VERSION,
       query: UpdateVersionQuery,
       body: VersionBody,

@@ -34,6 +34,7 @@ function resourceRoutes(deployments: Deployments): ResourceRoute[] {
     defineRoute({
       operationId: "createDeployment",
       method: "POST",
+      whenSuspended: "refuse",
       path: PATH,
       query: CreateQuery,
       body: DeploymentBody,
@@ -51,6 +52,7 @@ function resourceRoutes(deployments: Deployments): ResourceRoute[] {
     defineRoute({
       operationId: "updateDeployment",
       method: "PATCH",
+      whenSuspended: "allow",
       path: ONE,
       query: UpdateQuery,
       body: DeploymentBody,
@@ -60,6 +62,7 @@ function resourceRoutes(deployments: Deployments): ResourceRoute[] {
     defineRoute({
       operationId: "deleteDeployment",
       method: "DELETE",
+      whenSuspended: "allow",
       path: ONE,
       query: DeleteQuery,
       async handle({ principal, params, query }) {
@@ -84,6 +87,7 @@ function verbRoutes(deployments: Deployments): ResourceRoute[] {
     defineRoute({
       operationId: "scaleDeployment",
       method: "PATCH",
+      whenSuspended: "allow",
       path: `${ONE}:scale`,
       body: ScaleBody,
       async handle({ principal, params, body }) {
@@ -94,6 +98,7 @@ function verbRoutes(deployments: Deployments): ResourceRoute[] {
     defineRoute({
       operationId: "undeleteDeployment",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${ONE}:undelete`,
       handle: ({ principal, params, origin }) =>
         deployments.undelete(principal, params["account_id"]!, params["deployment_id"]!, origin),
@@ -129,6 +134,7 @@ function detailRoutes(deployments: Deployments): ResourceRoute[] {
     defineRoute({
       operationId: "resetLedger",
       method: "DELETE",
+      whenSuspended: "allow",
       path: `${ONE}/ledger`,
       async handle({ principal, params }) {
         await deployments.resetLedger(principal, params["account_id"]!, params["deployment_id"]!);

@@ -21,20 +21,31 @@ import { isBaseModel, modelView } from "./view.ts";
 export interface RelatedResources {
   accounts: { exists(accountId: string): Promise<boolean> };
   users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
-  /** Where a model is deployed, as far as the principal may see it. Absent: nowhere. */
-  modelRefs?: (principal: Principal, name: string) => Promise<readonly DeployedModelRef[]>;
-  /** A public sentence why a model can't be deleted, null when it can. Absent: it always can. */
-  inUse?: (name: string) => Promise<string | null>;
+}
+
+/** What refers to models and is created after them. */
+export interface ModelReferences {
+  /** Where a model is deployed, as far as the principal may see it. */
+  modelRefs(principal: Principal, name: string): Promise<readonly DeployedModelRef[]>;
+  /** A public sentence why a model can't be deleted, null when it can. */
+  inUse(name: string): Promise<string | null>;
 }
 
 /** Models as clients list and change them. */
 export class ModelCrud {
   readonly #deps: ModelsDeps;
   readonly #related: RelatedResources;
+  #references: ModelReferences | null = null;
 
   constructor(context: ModelsDeps, neighbours: RelatedResources) {
     this.#deps = context;
     this.#related = neighbours;
+  }
+
+  /** Without references no model is deployed or in use. @throws Error when some are registered already. */
+  registerReferences(references: ModelReferences): void {
+    if (this.#references !== null) throw new Error("The references to models are registered already.");
+    this.#references = references;
   }
 
   async create(principal: Principal, accountId: string, request: CreateModelRequest): Promise<Model> {
@@ -98,7 +109,7 @@ export class ModelCrud {
           `${title} comes with the platform; it can be hidden: set public to false.`,
         );
       }
-      const use = await this.#related.inUse?.(fullModelName({ accountId, modelId: id }));
+      const use = await this.#references?.inUse(fullModelName({ accountId, modelId: id }));
       if (use) throw new AppError("FAILED_PRECONDITION", use);
     });
     if (row === null) throw notFound(title);
@@ -119,7 +130,7 @@ export class ModelCrud {
     const name = fullModelName({ accountId: row.accountId, modelId: row.id });
     const [emails, refs] = await Promise.all([
       this.#emails(principal, row.accountId, [row]),
-      this.#related.modelRefs?.(principal, name) ?? [],
+      this.#references?.modelRefs(principal, name) ?? [],
     ]);
     return modelView(row, emails.get(row.createdBy) ?? "", refs);
   }

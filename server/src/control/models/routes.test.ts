@@ -13,7 +13,8 @@ let reader: TestUser;
 const uses = new Map<string, string>();
 
 beforeAll(async () => {
-  t = await startModels({
+  t = await startModels();
+  t.models.registerReferences({
     inUse: async (name) => uses.get(name) ?? null,
     modelRefs: async (_principal, name) => [
       {

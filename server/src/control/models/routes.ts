@@ -33,6 +33,7 @@ export function modelResourceRoutes(models: ModelsService): ResourceRoute[] {
     defineRoute({
       operationId: "createModel",
       method: "POST",
+      whenSuspended: "refuse",
       path: PATH,
       body: CreateModelRequest,
       handle: ({ principal, params, body }) => models.create(principal, params["account_id"]!, body),
@@ -47,6 +48,7 @@ export function modelResourceRoutes(models: ModelsService): ResourceRoute[] {
     defineRoute({
       operationId: "updateModel",
       method: "PATCH",
+      whenSuspended: "allow",
       path: ONE,
       query: UpdateModelQuery,
       body: ModelBody,
@@ -56,6 +58,7 @@ export function modelResourceRoutes(models: ModelsService): ResourceRoute[] {
     defineRoute({
       operationId: "deleteModel",
       method: "DELETE",
+      whenSuspended: "allow",
       path: ONE,
       async handle({ principal, params }) {
         await models.delete(principal, ...id(params));
@@ -74,6 +77,7 @@ function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
     defineRoute({
       operationId: "getModelUploadEndpoint",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${ONE}:getUploadEndpoint`,
       body: GetUploadEndpointRequest,
       handle: ({ principal, params, body, origin }) =>
@@ -83,6 +87,7 @@ function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
       operationId: "validateModelUpload",
       method: "GET",
       changes: true,
+      whenSuspended: "refuse",
       path: `${ONE}:validateUpload`,
       query: ValidateUploadQuery,
       handle: async ({ principal, params, query }) => ({
@@ -99,6 +104,7 @@ function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
     defineRoute({
       operationId: "prepareModel",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${ONE}:prepare`,
       body: PrepareModelRequest,
       async handle({ principal, params, body }) {
@@ -109,6 +115,7 @@ function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
     defineRoute({
       operationId: "importModel",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${ONE}:import`,
       body: ImportModelRequest,
       handle: ({ principal, params, body }) => models.import(principal, ...id(params), body),
@@ -116,6 +123,7 @@ function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
     defineRoute({
       operationId: "validateModelConfig",
       method: "POST",
+      whenSuspended: "allow",
       path: "/v1/validateModelConfig",
       body: ValidateModelConfigRequest,
       async handle({ body }) {
@@ -131,6 +139,7 @@ function versionRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
     defineRoute({
       operationId: "createModelVersion",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${ONE}/versions`,
       query: CreateVersionQuery,
       body: VersionBody,
@@ -148,6 +157,7 @@ function versionRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
     defineRoute({
       operationId: "deployModelVersion",
       method: "POST",
+      whenSuspended: "refuse",
       path: `${ONE}/versions/{version_id}:deploy`,
       body: DeployVersionRequest,
       handle: ({ principal, params, body }) =>

@@ -9,7 +9,7 @@ import type { ModelsDeps } from "./access.ts";
 import { catalogRows } from "./catalog/catalog-rows.ts";
 import { loadCatalog } from "./catalog/load-catalog.ts";
 import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
-import { ModelCrud, type RelatedResources } from "./crud.ts";
+import { ModelCrud, type ModelReferences, type RelatedResources } from "./crud.ts";
 import { ModelFileWorkers } from "./files/file-workers.ts";
 import { S3Imports } from "./files/imports.ts";
 import { downloadEndpoint, UploadValidator, uploadEndpoint } from "./files/uploads.ts";
@@ -135,6 +135,8 @@ export interface ModelsService {
   /** The same for one that can be run. @throws AppError FAILED_PRECONDITION for what can't be, or not yet. */
   deployable(principal: Principal, name: string): Promise<DeployableModel>;
 
+  /** Connects what refers to models; to be called once. Without it no model is deployed or in use. */
+  registerReferences(references: ModelReferences): void;
   /** Takes up the work on models' files. */
   start(): Promise<void>;
   /** Works off what is due now; for tests. */
@@ -210,6 +212,7 @@ export async function createModelsService(deps: ModelsServiceDeps): Promise<Mode
     validateConfig,
     describe: (principal, name) => getModelInfo(context, catalogOf, principal, name),
     deployable: (principal, name) => getDeployableModel(context, catalogOf, principal, name),
+    registerReferences: (references) => resource.registerReferences(references),
     async start() {
       await weights.sweep(clock.now());
       await work.start();

@@ -15,7 +15,11 @@ const DEFAULT_QUOTAS = {
   "monthly-spend-usd": 50n,
 } as const;
 
-export type QuotaId = keyof typeof DEFAULT_QUOTAS | "requests-per-minute";
+/** Quotas whose usage another part of the platform knows. */
+export type MeasuredQuotaId = keyof typeof DEFAULT_QUOTAS;
+export const MEASURED_QUOTA_IDS = Object.keys(DEFAULT_QUOTAS) as MeasuredQuotaId[];
+
+export type QuotaId = MeasuredQuotaId | "requests-per-minute";
 
 export const KEY_QUOTA_PREFIX = "requests-per-minute-key-";
 const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;

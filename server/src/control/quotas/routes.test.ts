@@ -30,13 +30,19 @@ let models = 0;
 beforeAll(async () => {
   t = await startTenants(async (tenants) => {
     const deps = {
-      ...{ ...tenants, log: silentLog, requestsPerMinute: 6_000, region: "EU_PARIS_1" },
-      sources: { "monthly-spend-usd": spend, models: { usageOf: async () => models } },
-      acceleratorsOf: async () => accelerators,
+      ...tenants,
+      log: silentLog,
+      requestsPerMinute: 6_000,
+      region: "EU_PARIS_1",
       existingKeys: tenants.keys.existing,
     };
     quotas = await createQuotas(deps);
     another = await createQuotas(deps);
+    for (const one of [quotas, another]) {
+      one.register("monthly-spend-usd", spend);
+      one.register("models", { usageOf: async () => models });
+      one.registerAccelerators(async () => accelerators);
+    }
     return quotaRoutes(quotas);
   });
   admin = await t.addUser("acme", "ada", "admin");

@@ -26,6 +26,7 @@ export function quotaRoutes(quotas: Quotas): ResourceRoute[] {
     defineRoute({
       operationId: "updateQuota",
       method: "PATCH",
+      whenSuspended: "allow",
       path: QUOTA,
       query: UpdateQuotaQuery,
       body: QuotaBody,

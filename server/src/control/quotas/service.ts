@@ -7,22 +7,20 @@ import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Principal } from "../accounts/service.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
-import { acceleratorQuotaId, defaultQuotas, keyIdOfQuota, type QuotaId } from "./quota-ids.ts";
+import {
+  acceleratorQuotaId,
+  defaultQuotas,
+  keyIdOfQuota,
+  type MeasuredQuotaId,
+  type QuotaId,
+} from "./quota-ids.ts";
+import { type AcceleratorSource, type QuotaSource, QuotaSources } from "./quota-sources.ts";
 import type { Quota, QuotaBody, UpdateQuotaQuery } from "./schema.ts";
 import { QUOTAS_CHANNEL, type QuotaRow, quotaStore } from "./store.ts";
 import { effectiveValue, QuotaResource } from "./view.ts";
 
-export type { QuotaId } from "./quota-ids.ts";
-
-/** What else is known of a quota. */
-export interface QuotaSource {
-  /** What the account has of it now. */
-  usageOf?: (accountId: string) => Promise<number>;
-  /** Takes the place of the default; null: no limit. */
-  maxOf?: (accountId: string) => Promise<bigint | null>;
-  /** What the account has set; null: as much as it may. */
-  onSet?: (accountId: string, value: bigint | null) => Promise<void>;
-}
+export type { MeasuredQuotaId, QuotaId } from "./quota-ids.ts";
+export type { QuotaSource } from "./quota-sources.ts";
 
 export interface QuotasDeps {
   database: Pick<Database, "db" | "listen">;
@@ -36,13 +34,14 @@ export interface QuotasDeps {
   requestsPerMinute: number;
   /** Where the platform is; null: not said. */
   region: string | null;
-  sources: Partial<Record<QuotaId, QuotaSource>>;
-  /** By type: what the account's deployments have, or may grow to. */
-  acceleratorsOf: (accountId: string) => Promise<ReadonlyMap<string, number>>;
 }
 
 /** Those that take a principal throw NOT_FOUND for another account. */
 export interface Quotas {
+  /** Connects a quota with the part that knows its usage. @throws Error when the quota has a source already. */
+  register(id: MeasuredQuotaId, source: QuotaSource): void;
+  /** The same for the quotas of all accelerator types. */
+  registerAccelerators(source: AcceleratorSource): void;
   list(
     principal: Principal,
     accountId: string,
@@ -80,6 +79,8 @@ export interface Quotas {
   requestLimits(): ReadonlyMap<string, AccountRequestLimits>;
   /** Calls `listener` now and whenever a quota may have changed. */
   onChange(listener: () => void): void;
+  /** @throws Error naming the quotas that have no source. */
+  start(): void;
   close(): Promise<void>;
 }
 
@@ -111,8 +112,9 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   );
   await fresh.refresh();
   const unlisten = await database.listen(QUOTAS_CHANNEL, fresh.refreshInBackground);
+  const sources = new QuotaSources();
   const defaults = defaultQuotas(deps.requestsPerMinute, deps.region);
-  const resource = new QuotaResource(deps, store, defaults, fresh.refresh);
+  const resource = new QuotaResource({ ...deps, store, sources, defaults, refresh: fresh.refresh });
   const turns = new KeyedMutex(MAX_HELD_CONNECTIONS);
 
   function limitOf(accountId: string, id: string): number {
@@ -139,20 +141,22 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   }
 
   return {
+    register: (id, source) => sources.register(id, source),
+    registerAccelerators: (source) => sources.registerAccelerators(source),
     list: (principal, accountId, query) => resource.list(principal, accountId, query),
     get: (principal, accountId, id) => resource.get(principal, accountId, id),
     update: (principal, accountId, id, query, body) => resource.update(principal, accountId, id, query, body),
     valueOf: limitOf,
     within: (accountId, id, more, work) =>
       oneByOne(accountId, async () => {
-        const used = (await deps.sources[id]?.usageOf?.(accountId)) ?? 0;
+        const used = (await sources.of(id)?.usageOf?.(accountId)) ?? 0;
         await refuseAbove(accountId, id, used + more);
         return work();
       }),
     withinAccelerators: (accountId, type, count, others, work) =>
       oneByOne(accountId, async () => {
         await refuseAbove(accountId, acceleratorQuotaId(type, deps.region), (await others()) + count);
-        const hours = (await deps.sources["gpu-hours-per-month"]?.usageOf?.(accountId)) ?? 0;
+        const hours = (await sources.of("gpu-hours-per-month")?.usageOf?.(accountId)) ?? 0;
         await refuseAbove(accountId, "gpu-hours-per-month", Math.floor(hours) + 1);
         return work();
       }),
@@ -162,6 +166,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
       listeners.push(listener);
       listener();
     },
+    start: () => sources.assertComplete(),
     async close() {
       fresh.stop();
       await unlisten();

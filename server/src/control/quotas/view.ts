@@ -1,33 +1,41 @@
+import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
-import { acceleratorQuotaId, KEY_QUOTA_PREFIX, keyIdOfQuota, MAX_INT64, type QuotaId } from "./quota-ids.ts";
+import { acceleratorQuotaId, KEY_QUOTA_PREFIX, keyIdOfQuota, MAX_INT64 } from "./quota-ids.ts";
+import type { QuotaSources } from "./quota-sources.ts";
 import { type Quota, QuotaBody, type UpdateQuotaQuery } from "./schema.ts";
-import type { QuotasDeps } from "./service.ts";
 import type { QuotaRow, QuotaStore } from "./store.ts";
 
 /** Keys of one account with a limit of their own. */
 const MAX_KEY_QUOTAS = 200;
 const ACCELERATOR = /^(?:nvidia|amd)-/;
 
+export interface QuotaResourceDeps {
+  store: QuotaStore;
+  sources: QuotaSources;
+  clock: Clock;
+  accounts: { exists(accountId: string): Promise<boolean> };
+  /** Those of the ids that are keys of the account. */
+  existingKeys: (accountId: string, keyIds: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** Default limit of an account, and of a key that gets a limit. */
+  requestsPerMinute: number;
+  region: string | null;
+  /** By quota id: what applies where nobody has set anything. */
+  defaults: ReadonlyMap<string, bigint>;
+  /** Reloads the quotas that this process applies. */
+  refresh: () => Promise<void>;
+}
+
 /** Quotas as clients see and change them. */
 export class QuotaResource {
-  readonly #deps: QuotasDeps;
+  readonly #deps: QuotaResourceDeps;
   readonly #store: QuotaStore;
-  readonly #defaults: ReadonlyMap<string, bigint>;
-  readonly #refresh: () => Promise<void>;
 
-  constructor(
-    deps: QuotasDeps,
-    store: QuotaStore,
-    defaults: ReadonlyMap<string, bigint>,
-    refresh: () => Promise<void>,
-  ) {
+  constructor(deps: QuotaResourceDeps) {
     this.#deps = deps;
-    this.#store = store;
-    this.#defaults = defaults;
-    this.#refresh = refresh;
+    this.#store = deps.store;
   }
 
   async list(principal: Principal, accountId: string, query: ListQuery) {
@@ -61,7 +69,7 @@ export class QuotaResource {
         if (!principal.isOperator) {
           throw new AppError("FORBIDDEN", "Only the operator of the platform changes maxValue.");
         }
-        if (sources[id as QuotaId]?.maxOf !== undefined) {
+        if (sources.of(id)?.maxOf !== undefined) {
           throw badRequest("maxValue", "maxValue follows from the account's tier; see its billing.");
         }
         next.maxValue = maxValue === undefined ? null : parseAmount("maxValue", maxValue);
@@ -76,8 +84,8 @@ export class QuotaResource {
     if (allowMissing && keyId !== null) await this.#ensureKeyQuota(accountId, id, keyId);
     const row = await this.#store.change(accountId, id, change);
     if (row === null) throw notFound(titleOf(accountId, id));
-    await sources[id as QuotaId]?.onSet?.(accountId, row.value);
-    await this.#refresh();
+    await sources.of(id)?.onSet?.(accountId, row.value);
+    await this.#deps.refresh();
     return (await this.#toQuotas(accountId, [row]))[0]!;
   }
 
@@ -87,8 +95,8 @@ export class QuotaResource {
     authorize(principal, accountId, "read", account);
     const { accounts, sources, clock } = this.#deps;
     if (!(await accounts.exists(accountId))) throw notFound(account);
-    const defaults = new Map(this.#defaults);
-    for (const [id, { maxOf }] of Object.entries(sources)) {
+    const defaults = new Map(this.#deps.defaults);
+    for (const [id, { maxOf }] of sources.entries()) {
       if (maxOf !== undefined) defaults.set(id, (await maxOf(accountId)) ?? MAX_INT64);
     }
     await this.#store.ensure(accountId, defaults, new Date(clock.now()));
@@ -118,9 +126,9 @@ export class QuotaResource {
   }
 
   async #toQuotas(accountId: string, rows: readonly QuotaRow[]): Promise<Quota[]> {
-    const { sources, acceleratorsOf, region } = this.#deps;
+    const { sources, region } = this.#deps;
     const accelerators = new Map(
-      [...(await acceleratorsOf(accountId))].map(([type, count]) => [
+      [...(await sources.acceleratorsOf(accountId))].map(([type, count]) => [
         acceleratorQuotaId(type, region),
         count,
       ]),
@@ -129,7 +137,7 @@ export class QuotaResource {
       rows.map(async (row) => {
         const usage = ACCELERATOR.test(row.id)
           ? (accelerators.get(row.id) ?? 0)
-          : await sources[row.id as QuotaId]?.usageOf?.(accountId);
+          : await sources.of(row.id)?.usageOf?.(accountId);
         return {
           name: `accounts/${accountId}/quotas/${row.id}`,
           value: String(effectiveValue(row)),

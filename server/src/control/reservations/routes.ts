@@ -19,6 +19,7 @@ export function reservationRoutes(reservations: Reservations): ResourceRoute[] {
     defineRoute({
       operationId: "createReservation",
       method: "POST",
+      whenSuspended: "allow",
       path: RESERVATIONS,
       query: CreateReservationQuery,
       body: ReservationBody,

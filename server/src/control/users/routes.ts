@@ -18,6 +18,7 @@ export function userRoutes(users: Users): ResourceRoute[] {
     defineRoute({
       operationId: "createUser",
       method: "POST",
+      whenSuspended: "allow",
       path: PATH,
       query: CreateUserQuery,
       body: UserBody,
@@ -34,6 +35,7 @@ export function userRoutes(users: Users): ResourceRoute[] {
     defineRoute({
       operationId: "updateUser",
       method: "PATCH",
+      whenSuspended: "allow",
       path: `${PATH}/{user_id}`,
       query: UpdateUserQuery,
       body: UserBody,
@@ -43,6 +45,7 @@ export function userRoutes(users: Users): ResourceRoute[] {
     defineRoute({
       operationId: "deleteUser",
       method: "DELETE",
+      whenSuspended: "allow",
       path: `${PATH}/{user_id}`,
       async handle({ principal, params }) {
         await users.delete(principal, params["account_id"]!, params["user_id"]!);

@@ -1,39 +1,46 @@
 import { type ErrorCode, toAppError } from "../../lib/errors.ts";
-import type { RequestPrincipal, ResourceRoute } from "./resources.ts";
+import type { RequestPrincipal } from "./request-principal.ts";
 
-/** What became of a request that could change something. */
+/** An operation that could change something, and its outcome. */
 export interface AuditedOperation {
   principal: RequestPrincipal;
   operationId: string;
-  /** Of the path; null when it names none. */
+  /** The account in the path; null when the path names none. */
   accountId: string | null;
-  /** Full name of what was changed, or of the collection it is new in. */
+  /** Full name of the changed resource; of the collection when a create failed. */
   resource: string;
   outcome: "OK" | ErrorCode;
   requestId: string;
 }
 
-/** Writes an operation down. Never rejects: what was done can't be undone for it. */
+/** Records an operation. Never rejects, as the operation is done and can't be undone. */
 export type AuditHook = (operation: AuditedOperation) => Promise<void>;
 
 const MAX_NAME_CHARS = 300;
 
-/** Runs the operation and has it recorded, before anybody hears how it went. */
+export interface AuditedCall {
+  operationId: string;
+  /** The route's path with its parameters in braces. */
+  path: string;
+  principal: RequestPrincipal;
+  params: Readonly<Record<string, string>>;
+  requestId: string;
+}
+
+/** Runs the operation and records it before the response is sent. */
 export async function withAudit(
   record: AuditHook,
-  { operationId, path }: ResourceRoute,
-  call: { principal: RequestPrincipal; params: Readonly<Record<string, string>>; requestId: string },
+  { operationId, path, principal, params, requestId }: AuditedCall,
   run: () => Promise<object>,
 ): Promise<object> {
-  const { principal, params, requestId } = call;
   const operation = { principal, operationId, accountId: params["account_id"] ?? null, requestId };
-  const asked = resourcePath(path, params);
+  const requested = resourcePath(path, params);
   try {
-    const answer = await run();
-    await record({ ...operation, resource: resourceNameOf(answer) ?? asked, outcome: "OK" });
-    return answer;
+    const result = await run();
+    await record({ ...operation, resource: resourceNameOf(result) ?? requested, outcome: "OK" });
+    return result;
   } catch (error) {
-    await record({ ...operation, resource: asked, outcome: toAppError(error).code });
+    await record({ ...operation, resource: requested, outcome: toAppError(error).code });
     throw error;
   }
 }
@@ -45,9 +52,9 @@ function resourcePath(path: string, params: Readonly<Record<string, string>>): s
     .replaceAll(/\{(\w+)\}/g, (_, name: string) => params[name] ?? "");
 }
 
-/** What was made is known by its name alone. */
-function resourceNameOf(answer: object): string | null {
-  const { name } = answer as { name?: unknown };
+/** The name in the result: a new resource's name may not be in the path. */
+function resourceNameOf(result: object): string | null {
+  const { name } = result as { name?: unknown };
   return typeof name === "string" && name.startsWith("accounts/") && name.length <= MAX_NAME_CHARS
     ? name
     : null;

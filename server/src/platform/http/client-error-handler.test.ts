@@ -7,8 +7,8 @@ import { createLog } from "../telemetry/log.ts";
 import type { HttpExchange } from "./http-exchange.ts";
 import { createHttpServer, type HttpServer } from "./server.ts";
 
-/** What the route was told of each request's body, in order. */
-const told: (string | null)[] = [];
+/** Error codes that the route got for the bodies, in order; null for a body that was read. */
+const bodyErrors: (string | null)[] = [];
 let server: HttpServer;
 let port: number;
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
         paths: ["/echo"],
         handle(exchange: HttpExchange<object>) {
           exchange.readJson(1_000_000, (error, body) => {
-            told.push(error?.code ?? null);
+            bodyErrors.push(error?.code ?? null);
             if (error !== null) exchange.fail(error);
             else exchange.json(JSON.stringify(body), []);
           });
@@ -44,49 +44,53 @@ afterAll(() => server.close(0));
 const head = (...headers: string[]): string =>
   ["POST /echo HTTP/1.1", "host: x", "authorization: Bearer key", ...headers, "", ""].join("\r\n");
 
-describe("a request that breaks", () => {
-  it("before its head is complete gets 408 and the end of the connection", async () => {
+describe("a request that fails while it is received", () => {
+  it("gets 408 and a closed connection if its head doesn't arrive in time", async () => {
     const text = await rawExchange(port, "POST /echo HTTP/1.1\r\nhost: x\r\n");
     expect(text).toMatch(/^HTTP\/1\.1 408 /);
     expect(text).toContain('"code":"REQUEST_TIMEOUT"');
   });
 
-  it("inside its body gets 408 through the route, which hears of it once", async () => {
-    told.length = 0;
+  it("gets 408 from the route, which is called back once, if its body doesn't arrive in time", async () => {
+    bodyErrors.length = 0;
     const text = await rawExchange(port, `${head("content-length: 100")}{"a":`);
     expect(text).toMatch(/^HTTP\/1\.1 408 [\s\S]*x-request-id: [0-9a-f]{32}/);
     expect(text).toMatch(/"code":"REQUEST_TIMEOUT","param":"body","object":"error"\}\}$/);
-    expect(told).toEqual(["REQUEST_TIMEOUT"]);
+    expect(bodyErrors).toEqual(["REQUEST_TIMEOUT"]);
   });
 
-  it("with a chunk that is none gets 400 through the route", async () => {
-    told.length = 0;
+  it("gets 400 from the route if a chunk of its body is malformed", async () => {
+    bodyErrors.length = 0;
     const text = await rawExchange(port, `${head("transfer-encoding: chunked")}zz\r\n`);
     expect(text).toMatch(/^HTTP\/1\.1 400 [\s\S]*"param":"body","object":"error"\}\}$/);
-    expect(told).toEqual(["BAD_REQUEST"]);
+    expect(bodyErrors).toEqual(["BAD_REQUEST"]);
   });
 
-  it("by its client's leave is told to the route and to nobody else", async () => {
-    told.length = 0;
+  it("is reported to the route alone if its client disconnects", async () => {
+    bodyErrors.length = 0;
     const socket = connect(port, "127.0.0.1", () => {
       socket.write(`${head("content-length: 100")}{`, () => setImmediate(() => socket.resetAndDestroy()));
     });
-    await expect.poll(() => told).toEqual(["REQUEST_TIMEOUT"]);
+    await expect.poll(() => bodyErrors).toEqual(["REQUEST_TIMEOUT"]);
   });
 
-  it("in the bytes after it does not garble the reply before it", async () => {
+  it("leaves the response to the request before it intact if garbage follows", async () => {
     const text = await rawExchange(port, `${head("content-length: 2")}{}\u0000\u0001\r\n\r\n`);
     if (text !== "") expect(text).toMatch(/^HTTP\/1\.1 200 [\s\S]*\{\}/);
     expect(text.split("{}").length).toBeLessThanOrEqual(2);
   });
 });
 
-describe("a refusal arrives whole", () => {
+describe("an error response arrives whole", () => {
   it.each([
-    ["413 for a body that is announced", head("content-length: 20000000"), 413],
-    ["413 to a client that will close", head("content-length: 20000000", "connection: close"), 413],
-    ["401", head("content-length: 20000000").replace("Bearer key", "Bearer x"), 401],
-  ])("%s, though the body is on its way", async (_, request, status) => {
+    ["413 for a body that is announced too large", head("content-length: 20000000"), 413],
+    [
+      "413 for a client that asks to close the connection",
+      head("content-length: 20000000", "connection: close"),
+      413,
+    ],
+    ["401 for a wrong key", head("content-length: 20000000").replace("Bearer key", "Bearer x"), 401],
+  ])("with %s, while the client still sends the body", async (_, request, status) => {
     for (let i = 0; i < 5; i++) {
       const reply = await rawReply(port, [request, Buffer.alloc(20_000_000, 97)]);
       expect(reply.status).toBe(status);
@@ -94,7 +98,7 @@ describe("a refusal arrives whole", () => {
     }
   });
 
-  it("431 for a head of a megabyte", async () => {
+  it("with 431 for a head of a megabyte", async () => {
     for (let i = 0; i < 5; i++) {
       const reply = await rawReply(port, head(`x: ${"a".repeat(1_000_000)}`));
       expect(reply.status).toBe(431);
@@ -102,7 +106,7 @@ describe("a refusal arrives whole", () => {
     }
   });
 
-  it("and the connection serves the next request when the body was sent after all", async () => {
+  it("and the connection serves the next request once the refused body was sent", async () => {
     const refused = head("content-length: 2000000") + "x".repeat(2_000_000);
     const next = `${head("content-length: 7", "connection: close")}{"b":2}`;
     const text = await rawExchange(port, [refused, next]);

@@ -4,37 +4,39 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { errorBody } from "./error-response.ts";
 
-/** How long a refused client may go on sending: a connection closed on unread bytes takes the refusal with it. */
+/**
+ * How long a refused client may go on sending. If a connection is closed while bytes are unread, TCP resets it and the
+ * client loses the error response.
+ */
 const LINGER_MS = 2_000;
 
-/** Refused connections; what still arrives there is more of the same. */
+/** Refused connections; bytes that still arrive on them cause further faults, which get no second response. */
 const refused = new WeakSet<Duplex>();
 
-/** The client is gone, or has closed its side in the middle of a request, which comes to the same. */
+/** Faults of a client that has disconnected, or has closed its side in the middle of a request. */
 const DISCONNECT_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "HPE_INVALID_EOF_STATE"]);
 
 interface ClientErrorResponse {
-  /** The statuses of HTTP's own that the error table has no code for. */
+  /** May be a status that the error table has no code for, such as 431. */
   status: number;
   reason: string;
   error: AppError;
 }
 
 /**
- * Answers what is no request, or stops being one: broken HTTP, too large a head, a head or body that does not come in
- * time. In the same shape as every other error; the connection ends with it.
+ * Sends an error response for requests that Node can't parse: malformed HTTP, a head that is too large, a head or body
+ * that doesn't arrive in time. The response has the data plane's shape, and the connection ends with it.
  */
 export function handleClientError(
   fault: NodeJS.ErrnoException,
   socket: Duplex,
-  maxHeaderBytes: number,
-  clock: Clock,
+  { maxHeaderBytes, clock }: { maxHeaderBytes: number; clock: Clock },
 ): void {
   if (refused.has(socket)) return;
   const res = (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
-  // Writing next to a reply that is under way would land inside it.
-  const answerable = res === null || isWaitingForBody(res);
-  if (DISCONNECT_CODES.has(fault.code ?? "") || !socket.writable || !answerable) {
+  // Once a response has begun, an error response would land in the middle of its bytes.
+  const canRespond = res === null || isWaitingForBody(res);
+  if (DISCONNECT_CODES.has(fault.code ?? "") || !socket.writable || !canRespond) {
     socket.destroy();
     return;
   }
@@ -45,7 +47,7 @@ export function handleClientError(
     writeErrorResponse(socket, refusal);
     return;
   }
-  // Whoever reads the body answers and records it.
+  // The code that reads the body sends the error response and records the request.
   res.req.emit("error", refusal.error);
 }
 

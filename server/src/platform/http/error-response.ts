@@ -1,9 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { type AppError, ERROR_TABLE, type ErrorCode } from "../../lib/errors.ts";
 
-/**
- * The number of gRPC's status for each code; 405, 408, 413 and 502, which gRPC doesn't know, have its nearest.
- */
+/** gRPC status codes. 405, 408, 413 and 502 have no counterpart in gRPC and get the nearest code. */
 const GRPC_NUMBERS: Readonly<Record<ErrorCode, number>> = {
   BAD_REQUEST: 3,
   UNAUTHORIZED: 16,
@@ -30,7 +28,7 @@ export interface ErrorResponse {
   body: string;
 }
 
-/** How an error looks on a path: the control plane has gRPC's shape, all else the data plane's. */
+/** The error response for a path: the control plane uses gRPC's shape, all other paths the data plane's. */
 export function errorResponse(url: string, error: AppError): ErrorResponse {
   if (!isControlPlane(url)) return { status: error.status, body: errorBody(error) };
   const details =
@@ -43,13 +41,13 @@ export function errorResponse(url: string, error: AppError): ErrorResponse {
           },
         ];
   return {
-    // As gRPC's gateways map it; 412 is the data plane's.
+    // gRPC's gateways map FAILED_PRECONDITION to 400; only the data plane uses 412.
     status: error.code === "FAILED_PRECONDITION" ? 400 : error.status,
     body: JSON.stringify({ code: GRPC_NUMBERS[error.code], message: error.message, details }),
   };
 }
 
-/** Whether a path belongs to the resources; also decides for what is refused before any route is found. */
+/** Decided by the path alone, as requests can fail before a route is found. */
 function isControlPlane(url: string): boolean {
   return /^\/v1\/(?:accounts|validateModelConfig)(?![^/?:#])/.test(url);
 }
@@ -67,18 +65,21 @@ export function errorBody(error: AppError): string {
   });
 }
 
-/** Longest silence inside the body of a request that was refused before it was read. */
+/** How long a client may pause inside a body that is drained because its request was refused. */
 const UNREAD_BODY_TIMEOUT_MS = 2_000;
 
-/** To be called before a refusal is sent. Node reads the rest of the body away: a connection closed on unread bytes would take the reply with it. */
+/**
+ * Call it before an error response is sent to a request whose body was not read. Node then drains the body. If the
+ * connection were closed while bytes are unread, TCP would reset it and the client would lose the response.
+ */
 export function drainUnreadBody(res: ServerResponse): void {
   if (res.req.complete) return;
-  // Also for a client that asked to close: Node would do it at once.
+  // Node would close the connection at once for a client that asked for it with `connection: close`.
   res.shouldKeepAlive = true;
   res.on("finish", () => res.req.socket.setTimeout(UNREAD_BODY_TIMEOUT_MS));
 }
 
-/** Sends an error as the whole reply. The caller has made sure that no byte of the reply was sent before. */
+/** Sends an error as the whole response. No byte of a response may have been sent before. */
 export function sendError(res: ServerResponse, requestId: string, error: AppError): void {
   const { status, body } = errorResponse(res.req.url ?? "", error);
   const headers = [

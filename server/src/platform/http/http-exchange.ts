@@ -4,12 +4,12 @@ import type { AppError } from "../../lib/errors.ts";
 import { errorBody, sendError } from "./error-response.ts";
 import { readJsonBody } from "./json-body.ts";
 
-/** Longest time a client may leave a stream unread before it is cut off. */
+/** Longest time a client may leave a stream unread before it is disconnected. */
 const STALL_TIMEOUT_MS = 60_000;
 
 const connectionClosedSignals = new WeakMap<Socket, AbortSignal>();
 
-/** A signal for the end of a connection; made once for all its requests, as making one costs 4 µs. */
+/** Aborts when the connection closes. One signal serves all requests of a connection, as creating one takes 4 µs. */
 export function connectionClosedSignal(socket: Socket): AbortSignal {
   const known = connectionClosedSignals.get(socket);
   if (known !== undefined) return known;
@@ -21,13 +21,13 @@ export function connectionClosedSignal(socket: Socket): AbortSignal {
 }
 
 /**
- * One authenticated request and its reply: JSON in, JSON or server-sent events out. `P` is the principal.
- * Exactly one of `json`, `fail` or `openStream` answers it.
+ * One authenticated request and its response: JSON in, JSON or server-sent events out. `P` is the principal.
+ * Call exactly one of `json`, `fail` and `openStream`.
  */
 export class HttpExchange<P> {
   readonly id: string;
   readonly principal: P;
-  /** Fires when the client is gone. One signal a connection: whoever listens must leave when the request is over. */
+  /** Aborts when the client disconnects. It outlives the request: remove your listeners when the request is over. */
   readonly signal: AbortSignal;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
@@ -40,13 +40,13 @@ export class HttpExchange<P> {
     this.signal = connectionClosedSignal(req.socket);
   }
 
-  /** A header of the request, by its name in lower case; of several the first. */
+  /** A header of the request, by its name in lower case; the first if it was sent several times. */
   header(name: string): string | undefined {
     const value = this.#req.headers[name];
     return Array.isArray(value) ? value[0] : value;
   }
 
-  /** Reads the body as JSON; see readJsonBody for the errors. Called once. */
+  /** Reads the body as JSON; see readJsonBody for the errors. Call it once. */
   readJson(limitBytes: number, done: (error: AppError | null, body: unknown) => void): void {
     readJsonBody(this.#req, limitBytes, done);
   }
@@ -85,7 +85,7 @@ export class HttpExchange<P> {
   }
 }
 
-/** A server-sent event stream. Events of one turn of the event loop leave in one write. */
+/** A server-sent event stream. Events that are sent in one turn of the event loop leave in one write. */
 export class EventStream {
   readonly #res: ServerResponse;
   #pending = "";
@@ -101,12 +101,12 @@ export class EventStream {
     this.#pending += `data: ${data}\n\n`;
   }
 
-  /** True while the client reads slower than the stream writes: `await drained()` before producing more. */
+  /** True while the client reads more slowly than events are sent: then `await drained()` before the next event. */
   get congested(): boolean {
     return this.#congested;
   }
 
-  /** Resolves when the client has caught up or is gone; a client that reads nothing for a minute is cut off. */
+  /** Resolves when the client has caught up or disconnected. A client that reads nothing for a minute is disconnected. */
   drained(): Promise<void> {
     if (!this.#congested || this.#res.destroyed) return Promise.resolve();
     return new Promise((resolve) => {
@@ -128,7 +128,7 @@ export class EventStream {
     this.#flush(true);
   }
 
-  /** A reply that breaks off: an error event, then the end. */
+  /** Ends an incomplete response: an error event, then the end of the stream. */
   fail(error: AppError): void {
     this.send(errorBody(error));
     this.end();

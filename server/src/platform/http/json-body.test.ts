@@ -13,7 +13,7 @@ const refusalOf = (text: string | Buffer): AppError => {
 };
 
 describe("JSON bodies", () => {
-  test("any JSON value without half surrogates comes through as it is", () => {
+  test("any JSON value without unpaired surrogates is parsed unchanged", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = JSON.stringify(value);
@@ -22,7 +22,7 @@ describe("JSON bodies", () => {
     );
   });
 
-  test("any bytes whatever give a value or a refusal of the contract", () => {
+  test("any bytes give a value or BAD_REQUEST", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         try {
@@ -39,24 +39,24 @@ describe("JSON bodies", () => {
     ['{"messages":[{"content":"\\ud83d"}]}', "messages[0].content"],
     ['{"a":{"\\udc00":1}}', "a"],
     ['"\\udfff"', "body"],
-  ])("half a surrogate pair is refused where it stands: %s", (text, param) => {
+  ])("an unpaired surrogate is refused with its field's name: %s", (text, param) => {
     expect(refusalOf(text)).toMatchObject({ code: "BAD_REQUEST", param });
   });
 
-  test("a whole pair, escaped or not, is text like any other", () => {
+  test("a surrogate pair, escaped or not, is accepted", () => {
     expect(parseJson(Buffer.from('["\\ud83d\\ude00","😀"]'))).toEqual(["😀", "😀"]);
   });
 
-  test("bytes that are not UTF-8 are refused instead of being replaced", () => {
+  test("bytes that are not UTF-8 are refused, not replaced", () => {
     expect(refusalOf(Buffer.from([0x22, 0xff, 0x22]))).toMatchObject({ code: "BAD_REQUEST", param: "body" });
   });
 
-  test("nesting deep enough to exhaust the stack is refused, not fatal", () => {
+  test("nesting that would exhaust the stack is refused", () => {
     const deep = `${"[".repeat(100_000)}"\\ud83d"${"]".repeat(100_000)}`;
     expect(refusalOf(deep)).toMatchObject({ code: "BAD_REQUEST" });
   });
 
-  test("the refusal of broken JSON repeats nothing of the body", () => {
+  test("the error message for malformed JSON quotes nothing of the body", () => {
     expect(refusalOf('{"secret": sesame}').message).not.toMatch(/sesame|secret/);
   });
 });

@@ -4,10 +4,10 @@ import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
 
 /**
  * Reads and parses a JSON body of at most `limitBytes`.
- * @throws AppError (through `done`) PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that
- * are not UTF-8, broken JSON, or a half surrogate. A body that breaks off is what handleClientError says, or
- * REQUEST_TIMEOUT when the client has left.
- * @param check sees the text of a body that parsed, and may throw an AppError too.
+ * @param done gets an AppError PAYLOAD_TOO_LARGE; BAD_REQUEST for another media type, an encoded body, bytes that are
+ * not UTF-8, malformed JSON, or an unpaired surrogate; REQUEST_TIMEOUT when the client disconnects; the error of
+ * handleClientError when the body is malformed HTTP or too slow.
+ * @param check called with the text of a body that parsed; may throw an AppError.
  */
 export function readJsonBody(
   req: IncomingMessage,
@@ -23,7 +23,7 @@ export function readJsonBody(
   new BodyReader(req, limitBytes, done, check);
 }
 
-/** Gathers a body. A class, as closures made for every request cost more than the reading. */
+/** Collects a body. A class, as creating closures for each request takes longer than reading the body. */
 class BodyReader {
   readonly #req: IncomingMessage;
   readonly #limitBytes: number;
@@ -113,16 +113,16 @@ export function parseJson(bytes: Buffer, check: (text: string) => void = () => {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    // The parser's own message quotes the text around the fault: it stays in the log's cause.
+    // The parser's message quotes the body, so that clients don't get it.
     throw new AppError("BAD_REQUEST", "The request body is not valid JSON.", { param: "body", cause });
   }
   check(text);
-  // A half surrogate can only come from an escape, so the scan is rare.
+  // In valid UTF-8 an unpaired surrogate can only come from an escape, so that most bodies need no scan.
   if (/\\u[dD][89a-fA-F]/.test(text)) refuseHalfSurrogates(value, "", 0);
   return value;
 }
 
-/** Deepest nesting a body with escaped surrogates is searched to; no request of the contract comes near it. */
+/** Deepest nesting that is searched for unpaired surrogates; far above that of any request of the contract. */
 const MAX_DEPTH = 200;
 
 function refuseHalfSurrogates(value: unknown, path: string, depth: number): void {

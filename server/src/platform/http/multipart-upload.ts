@@ -5,25 +5,28 @@ import { sanitizeForMessage } from "../../lib/field-names.ts";
 
 /** The body of a multipart request with one file. */
 export interface MultipartUpload {
-  /** Finds the file part. To be called once, when the request is known to be allowed. @throws AppError. */
+  /** Finds the file part. Call it once, after the request was authorized. @throws AppError BAD_REQUEST, PAYLOAD_TOO_LARGE. */
   file(): Promise<UploadedFile>;
 }
 
 export interface UploadedFile {
-  /** As the client says it; nothing to make a path of. */
+  /** As the client sent it: may hold a path, so never open a file by it. */
   filename: string;
-  /** The bytes as they arrive. @throws AppError PAYLOAD_TOO_LARGE; BAD_REQUEST when the body breaks off or holds more. */
+  /**
+   * The bytes as they arrive. Iterating throws AppError PAYLOAD_TOO_LARGE, or BAD_REQUEST when the body ends early or has
+   * another part.
+   */
   content: AsyncIterable<Uint8Array>;
 }
 
-/** Longest silence of a client in the middle of an upload. */
+/** How long a client may pause in the middle of an upload. */
 const STALL_TIMEOUT_MS = 60_000;
-/** More than this is not read of a body that was refused. */
-const MAX_UNWANTED_BYTES = 16 * 1024 ** 2;
-/** Room for the parts' own headers. */
+/** How much of a refused body is read before the connection is destroyed. */
+const MAX_DRAINED_BYTES = 16 * 1024 ** 2;
+/** Allowance for the boundaries and headers of the parts. */
 const FRAME_BYTES = 64 * 1024;
 
-/** @param maxBytes of the file. */
+/** @param maxBytes largest file */
 export function multipartUpload(request: FastifyRequest, maxBytes: number): MultipartUpload {
   return {
     async file() {
@@ -33,7 +36,7 @@ export function multipartUpload(request: FastifyRequest, maxBytes: number): Mult
       if (Number(request.headers["content-length"] ?? 0) > maxBytes + FRAME_BYTES) throw tooLarge(maxBytes);
       request.raw.setTimeout(STALL_TIMEOUT_MS);
       const parts = request.parts({
-        // A path in a file's name is for the route to refuse, not to be cut off in silence.
+        // Without this a path in the file's name would be cut off silently; the route has to refuse it.
         preservePath: true,
         limits: { files: 1, fields: 8, parts: 9, fieldSize: 1_000, headerPairs: 50, fileSize: maxBytes },
       });
@@ -45,10 +48,10 @@ export function multipartUpload(request: FastifyRequest, maxBytes: number): Mult
   };
 }
 
-/** A client reads its answer only after it has sent everything: what is left is read away, up to a limit. */
+/** Reads and drops the rest of the body, up to a limit: clients read the response only after they have sent all of it. */
 export function drainUpload({ raw }: FastifyRequest): void {
   if (raw.complete) return;
-  let leftBytes = MAX_UNWANTED_BYTES;
+  let leftBytes = MAX_DRAINED_BYTES;
   raw.unpipe();
   raw.on("error", () => {});
   raw.on("data", (chunk: Buffer) => {

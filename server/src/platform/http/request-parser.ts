@@ -4,7 +4,7 @@ import { badRequest } from "../../lib/errors.ts";
 import { toCamelCasePath } from "../../lib/field-names.ts";
 import { schemaError } from "../../lib/schema-error.ts";
 
-/** The part of JSON Schema that requests are described with. */
+/** The keywords of JSON Schema that request schemas use. */
 interface SchemaNode {
   type?: string;
   format?: string;
@@ -16,26 +16,26 @@ interface SchemaNode {
 }
 
 /**
- * Reads the body of a resource's request: output-only fields (`readOnly`) are dropped, integers of 64 bits (`format:
- * "int64"`) may come as numbers, and what the schema doesn't name is refused.
- * @param keepNull a null stands for "back to the default", as PATCH needs it; else it is the same as absent.
+ * Parses the bodies of a resource's requests. Output-only fields (`readOnly`) are dropped, 64-bit integers (`format:
+ * "int64"`) may be numbers, and unknown fields are refused.
+ * @param keepNull keeps nulls, which reset a field to its default in a PATCH; otherwise a null is treated as absent
  * @throws AppError BAD_REQUEST naming the field.
  */
 export function createBodyParser(schema: TSchema | undefined, keepNull: boolean): (body: unknown) => object {
   const shape = closeObjects((schema ?? { type: "object", properties: {} }) as SchemaNode);
   const compiled = Compile(shape as TSchema);
   return (body) => {
-    const given = body ?? {};
-    if (typeof given !== "object" || Array.isArray(given)) {
+    const value = body ?? {};
+    if (typeof value !== "object" || Array.isArray(value)) {
       throw badRequest("body", "The request body must be a JSON object.");
     }
-    const plain = readValue(given, shape, false) as object;
-    if (!compiled.Check(plain)) throw schemaError(compiled.Errors(plain));
-    return keepNull ? (readValue(given, shape, true) as object) : plain;
+    const withoutNulls = readValue(value, shape, false) as object;
+    if (!compiled.Check(withoutNulls)) throw schemaError(compiled.Errors(withoutNulls));
+    return keepNull ? (readValue(value, shape, true) as object) : withoutNulls;
   };
 }
 
-/** The schema with every message closed, also where its author left that out. */
+/** The schema with `additionalProperties: false` on each object that doesn't say otherwise. */
 function closeObjects(shape: SchemaNode): SchemaNode {
   const copy: SchemaNode = { ...shape };
   if (shape.properties !== undefined) {
@@ -55,7 +55,7 @@ function readValue(value: unknown, shape: SchemaNode | undefined, keepNull: bool
   if (typeof value === "object" && value !== null) {
     const entries = Object.entries(value).flatMap(([name, field]) => {
       const inner = fieldSchema(shape, name);
-      // A null doesn't hide a name that nobody knows.
+      // An unknown field stays even if it is null, so that the schema refuses it.
       if (inner?.readOnly || (field === null && inner !== undefined && !keepNull)) return [];
       return [[name, readValue(field, inner, keepNull)]];
     });
@@ -74,8 +74,8 @@ function fieldSchema(shape: SchemaNode | undefined, name: string): SchemaNode | 
 }
 
 /**
- * Reads query parameters by their schema: texts become numbers and booleans, names may be snake_case, and what the
- * schema doesn't name is ignored, as the contract has it.
+ * Parses query parameters by their schema: strings become numbers and booleans, names may be snake_case, and unknown
+ * parameters are ignored, as the contract demands.
  * @throws AppError BAD_REQUEST naming the parameter.
  */
 export function createQueryParser(schema: TSchema | undefined): (query: Record<string, unknown>) => object {
@@ -83,8 +83,8 @@ export function createQueryParser(schema: TSchema | undefined): (query: Record<s
   const compiled = Compile(shape as TSchema);
   return (query) => {
     const read: Record<string, unknown> = {};
-    for (const [given, value] of Object.entries(query)) {
-      const name = toCamelCasePath(given);
+    for (const [rawName, value] of Object.entries(query)) {
+      const name = toCamelCasePath(rawName);
       const field = fieldSchema({ properties: shape.properties ?? {} }, name);
       if (field === undefined) continue;
       if (Object.hasOwn(read, name)) throw badRequest(name, `${name} is given twice.`);
@@ -101,7 +101,7 @@ function readParameter(name: string, value: unknown, field: SchemaNode): unknown
   }
   if (typeof value !== "string") throw badRequest(name, `${name} is given twice.`);
   if (value.includes("\0") || !value.isWellFormed()) {
-    throw badRequest(name, `${name} holds a character that no text can hold.`);
+    throw badRequest(name, `${name} holds U+0000 or an unpaired surrogate.`);
   }
   if ((field.type === "integer" || field.type === "number") && /^-?\d{1,15}(\.\d{1,15})?$/.test(value)) {
     return Number(value);

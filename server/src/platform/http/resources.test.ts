@@ -37,7 +37,7 @@ const Thing = Type.Object({
 
 let server: HttpServer;
 let target: Target;
-/** What the last route was called with. */
+/** Arguments of the last call of a route. */
 let called: Json;
 let failure: AppError | null;
 
@@ -88,6 +88,7 @@ function routes(): ResourceRoute[] {
     defineRoute({
       operationId: "createThing",
       method: "POST",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}/things",
       body: Thing,
       async handle(call) {
@@ -112,6 +113,7 @@ function routes(): ResourceRoute[] {
     defineRoute({
       operationId: "updateThing",
       method: "PATCH",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}/things/{thing_id}",
       body: Thing,
       async handle(call) {
@@ -122,6 +124,7 @@ function routes(): ResourceRoute[] {
     defineRoute({
       operationId: "pokeThing",
       method: "POST",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}/things/{thing_id}:poke",
       async handle(call) {
         note(call);
@@ -131,6 +134,7 @@ function routes(): ResourceRoute[] {
     defineUploadRoute({
       operationId: "uploadThing",
       method: "POST",
+      whenSuspended: "allow",
       path: "/v1/accounts/{account_id}/things/{thing_id}:upload",
       upload: { maxBytes: MAX_UPLOAD_BYTES },
       async handle(call) {
@@ -159,7 +163,7 @@ function expectRefusal(reply: Reply, status: number, code: number, field: string
 }
 
 describe("a request reaches its route", () => {
-  test("with the path's ids by the contract's names, the principal and the request's id", async () => {
+  test("with the path's parameters by the contract's names, the principal and the request's id", async () => {
     const reply = await call("GET", `${THINGS}/t-1_x.y`);
     expect(reply.status).toBe(200);
     expect(called.params).toEqual({ account_id: "a", thing_id: "t-1_x.y" });
@@ -168,12 +172,12 @@ describe("a request reaches its route", () => {
     expect(called.left).toBe(false);
   });
 
-  test("with typed query parameters, also in snake_case and without those nobody knows", async () => {
+  test("with typed query parameters, also from snake_case, and without unknown ones", async () => {
     await call("GET", `${THINGS}?page_size=3&showDeleted=true&tags=a&tags=b&surprise=1`);
     expect(called.query).toEqual({ pageSize: 3, showDeleted: true, tags: ["a", "b"] });
   });
 
-  test("with a body that lacks output-only fields and nulls, and has 64-bit integers as text", async () => {
+  test("with a body without output-only fields and nulls, and with 64-bit integers as strings", async () => {
     await call("POST", THINGS, {
       name: "mine",
       displayName: null,
@@ -190,29 +194,29 @@ describe("a request reaches its route", () => {
     });
   });
 
-  test("with a null in a PATCH, which stands for the default", async () => {
+  test("with the nulls of a PATCH, which reset fields to their defaults", async () => {
     await call("PATCH", `${THINGS}/t`, { displayName: null, name: null, nested: { count: null } });
     expect(called.body).toEqual({ displayName: null, nested: { count: null } });
   });
 
-  test.each([undefined, "", {}])("a verb without fields takes %j", async (body) => {
+  test.each([undefined, "", {}])("with an empty body if the operation has none: %j", async (body) => {
     const reply = await call("POST", `${THINGS}/t:poke`, body);
     expect(reply.status, reply.text).toBe(200);
     expect(reply.json).toEqual({});
   });
 
-  test("with a colon that is percent-encoded", async () => {
+  test("if the colon before its verb is percent-encoded", async () => {
     expect((await call("POST", `${THINGS}/t%3Apoke`, {})).status).toBe(200);
   });
 
-  test("with a body whose type nobody said", async () => {
+  test("with a JSON body that has no content-type", async () => {
     const request = `POST ${THINGS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key\r\ncontent-length: 20\r\n\r\n`;
     expect((await rawReply(target.port, [request, '{"displayName": "x"}'])).json).toEqual({
       displayName: "x",
     });
   });
 
-  test("with its key in x-api-key", async () => {
+  test("if its key is in x-api-key", async () => {
     const options = { headers: { "x-api-key": "key" } };
     expect((await send({ ...target, apiKey: null }, THINGS, options)).status).toBe(200);
     expect((await post({ ...target, apiKey: null }, "/direct", {}, options)).status).toBe(200);
@@ -229,11 +233,11 @@ describe("readMask", () => {
     ],
     [`${THINGS}/t?readMask=name,nested.by`, { name: "t", nested: { by: "x" } }],
     [`${THINGS}/t?read_mask=labels.k,display_name`, { labels: { k: "v" } }],
-  ])("%s picks fields", async (path, expected) => {
+  ])("%s returns only the fields of the mask", async (path, expected) => {
     expect((await call("GET", path)).json).toEqual(expected);
   });
 
-  test.each(["", "*", "name,*"])("%j means everything", async (mask) => {
+  test.each(["", "*", "name,*"])("%j returns all fields", async (mask) => {
     expect((await call("GET", `${THINGS}/t?readMask=${mask}`)).json).toEqual(
       (await call("GET", `${THINGS}/t`)).json,
     );
@@ -253,35 +257,35 @@ describe("readMask", () => {
     expect(called).toBe(null);
   });
 
-  test("is refused where it picks nothing", async () => {
+  test("is refused by operations that return no resource", async () => {
     expectRefusal(await call("POST", `${THINGS}/t:poke?readMask=name`), 400, 3, "readMask");
   });
 });
 
-describe("what is refused, with the field's name", () => {
+describe("a request is refused with the name of the field", () => {
   test.each<[string, string, unknown, string]>([
     ["an unknown field", "POST", { surprise: 1 }, "surprise"],
     ["an unknown field of a message", "POST", { nested: { surprise: 1 } }, "nested.surprise"],
     ["an unknown field in a list", "POST", { parts: [{}, { surprise: 1 }] }, "parts[1].surprise"],
     ["an unknown field in a PATCH", "PATCH", { surprise: null }, "surprise"],
     ["a wrong type", "POST", { nested: { count: "2" } }, "nested.count"],
-    ["too long a text", "POST", { displayName: "x".repeat(21) }, "displayName"],
+    ["a string that is too long", "POST", { displayName: "x".repeat(21) }, "displayName"],
     ["an integer beyond 53 bits that is a number", "POST", { sizeBytes: 2 ** 60 }, "sizeBytes"],
-    ["a field given twice", "POST", '{"displayName":"a","displayName":"b"}', "displayName"],
-    ["a field given twice, once escaped", "POST", '{"nested":{"count":1,"c\\u006funt":2}}', "count"],
+    ["a duplicate field", "POST", '{"displayName":"a","displayName":"b"}', "displayName"],
+    ["a duplicate field, once escaped", "POST", '{"nested":{"count":1,"c\\u006funt":2}}', "count"],
     ["__proto__", "POST", '{"labels":{"__proto__":"x"}}', "__proto__"],
-    ["a list", "POST", [], "body"],
-    ["a text", "POST", '"x"', "body"],
+    ["an array", "POST", [], "body"],
+    ["a string", "POST", '"x"', "body"],
     ["HTML", "POST", "<html></html>", "body"],
     ["half an object", "POST", '{"displayName":', "body"],
-    ["bytes that are no text", "POST", Buffer.from([0x22, 0xff, 0x22]), "body"],
+    ["bytes that are not UTF-8", "POST", Buffer.from([0x22, 0xff, 0x22]), "body"],
     ["a byte order mark", "POST", `\ufeff{}`, "body"],
     ["U+0000", "POST", { displayName: "a\0" }, "body"],
     ["U+0000 in a name", "POST", { labels: { "a\0": "" } }, "body"],
-    ["half a surrogate", "POST", '{"displayName":"\\ud800"}', "displayName"],
+    ["an unpaired surrogate", "POST", '{"displayName":"\\ud800"}', "displayName"],
     ["deep nesting", "POST", `{"labels":${"[".repeat(60)}${"]".repeat(60)}}`, "body"],
     ["very deep nesting", "POST", `{"labels":${"[".repeat(200_000)}${"]".repeat(200_000)}}`, "body"],
-  ])("%s", async (_, method, body, field) => {
+  ])("for %s", async (_, method, body, field) => {
     const path = method === "PATCH" ? `${THINGS}/t` : THINGS;
     expectRefusal(
       await call(method, path, body, { headers: { "content-type": "application/json" } }),
@@ -299,38 +303,38 @@ describe("what is refused, with the field's name", () => {
     ["pageSize=1&page_size=2", "pageSize"],
     ["showDeleted=yes", "showDeleted"],
     ["tags=%00", "tags"],
-  ])("the parameter %s", async (query, field) => {
+  ])("for the parameter %s", async (query, field) => {
     expectRefusal(await call("GET", `${THINGS}?${query}`), 400, 3, field);
   });
 
-  test("an unknown name of an enum, with those that are known", async () => {
+  test("for an unknown enum value; the message lists the known ones", async () => {
     const reply = await call("POST", THINGS, { kind: "SMALL" });
     expectRefusal(reply, 400, 3, "kind");
     expect(reply.json.message).toBe("kind must be one of KIND_UNSPECIFIED, LARGE.");
   });
 
-  test("a body where none belongs", async () => {
+  test("for a body of an operation that has none", async () => {
     expectRefusal(await call("POST", `${THINGS}/t:poke`, { force: true }), 400, 3, "force");
   });
 
   test.each(["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])(
-    "a body of the type %s",
+    "for a body of the type %s",
     async (type) => {
       const options = { headers: { "content-type": type } };
       expectRefusal(await call("POST", THINGS, "{}", options), 400, 3, "content-type");
     },
   );
 
-  test("an encoded body", async () => {
+  test("for a compressed body", async () => {
     const options = { headers: { "content-encoding": "gzip" } };
     expectRefusal(await call("POST", THINGS, "{}", options), 400, 3, "content-encoding");
   });
 
-  test("a body above a megabyte", async () => {
+  test("for a body above a megabyte", async () => {
     expectRefusal(await call("POST", THINGS, { displayName: "x".repeat(1_000_000) }), 413, 8, "body");
   });
 
-  test("any JSON whatever gives an answer of the contract", async () => {
+  test("or succeeds, whatever text the body is", async () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(fc.json(), fc.string()), async (body) => {
         const reply = await call("POST", THINGS, body, { headers: { "content-type": "application/json" } });
@@ -348,15 +352,19 @@ describe("what is refused, with the field's name", () => {
   });
 });
 
-describe("a refusal arrives whole, though the body is on its way", () => {
+describe("an error response arrives whole while the client still sends the body", () => {
   const head = (method: string, ...headers: string[]): string =>
     [`${method} ${THINGS} HTTP/1.1`, "host: x", "authorization: Bearer key", ...headers, "", ""].join("\r\n");
 
   test.each<[string, string, number]>([
-    ["a body that is announced", head("POST", "content-length: 20000000"), 413],
-    ["a client that will close", head("POST", "content-length: 20000000", "connection: close"), 413],
-    ["a wrong method", head("DELETE", "content-length: 20000000", "connection: close"), 405],
-    ["a wrong key", head("POST", "content-length: 20000000").replace("Bearer key", "Bearer x"), 401],
+    ["for a body that is announced too large", head("POST", "content-length: 20000000"), 413],
+    [
+      "for a client that asks to close the connection",
+      head("POST", "content-length: 20000000", "connection: close"),
+      413,
+    ],
+    ["for a wrong method", head("DELETE", "content-length: 20000000", "connection: close"), 405],
+    ["for a wrong key", head("POST", "content-length: 20000000").replace("Bearer key", "Bearer x"), 401],
   ])("%s", async (_, request, status) => {
     for (let i = 0; i < 5; i++) {
       const reply = await rawReply(target.port, [request, Buffer.alloc(20_000_000, 97)]);
@@ -379,16 +387,16 @@ describe("paths and methods", () => {
     "/v1/accounts",
     "/v1/accounts/",
     "/v1/validateModelConfig",
-  ])("%s is no path", async (path) => {
+  ])("%s answers 404", async (path) => {
     expectRefusal(await call("GET", path), 404, 5, null);
   });
 
-  test.each([`${THINGS}/%`, `${THINGS}/%ff`])("%s is a malformed one", async (path) => {
+  test.each([`${THINGS}/%`, `${THINGS}/%ff`])("%s is malformed and answers 400", async (path) => {
     expectRefusal(await call("GET", path), 400, 3, null);
   });
 
   test.each(["/v1/accountsx", "/v1/models", "/nothing", "/inference/v1/accounts"])(
-    "%s keeps the data plane's error shape",
+    "%s answers 404 in the data plane's error shape",
     async (path) => {
       const reply = await call("GET", path);
       expect(reply.status).toBe(404);
@@ -401,13 +409,13 @@ describe("paths and methods", () => {
     ["PUT", `${THINGS}/t`, "GET, PATCH, HEAD, OPTIONS"],
     ["GET", `${THINGS}/t:poke`, "POST, OPTIONS"],
     ["PATCH", `${THINGS}/t:upload`, "POST, OPTIONS"],
-  ])("%s %s answers 405 and says what is allowed", async (method, path, allow) => {
+  ])("%s %s answers 405 with the allowed methods", async (method, path, allow) => {
     const reply = await call(method, path, method === "GET" ? undefined : "<not even JSON>");
     expectRefusal(reply, 405, 12, null);
     expect(reply.headers.allow).toBe(allow);
   });
 
-  test("OPTIONS says what is allowed, HEAD answers like GET without the body", async () => {
+  test("OPTIONS answers with the allowed methods, HEAD like GET without the body", async () => {
     const options = await call("OPTIONS", THINGS);
     expect(options).toMatchObject({ status: 204, text: "", headers: { allow: "GET, POST, HEAD, OPTIONS" } });
     const head = await call("HEAD", THINGS);
@@ -416,7 +424,7 @@ describe("paths and methods", () => {
     expect(head.headers["content-length"]).toBe(get.headers["content-length"]);
   });
 
-  test("nothing is said without a key: not what exists, not what is allowed", async () => {
+  test("a request without a key learns neither which paths exist nor which methods are allowed", async () => {
     for (const [method, path] of [
       ["GET", THINGS],
       ["DELETE", THINGS],
@@ -452,7 +460,7 @@ describe("errors of a route", () => {
     expect(reply.headers["x-request-id"]).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  test("anything else is INTERNAL and says nothing about itself", async () => {
+  test("an unexpected error is INTERNAL, and its message is not sent", async () => {
     failure = new Error("secret") as AppError;
     const reply = await call("GET", THINGS);
     expectRefusal(reply, 500, 13, null);
@@ -484,12 +492,12 @@ describe("uploads", () => {
     });
   });
 
-  test("a path in the file's name reaches the route as it is", async () => {
+  test("a path in the file's name reaches the route unchanged", async () => {
     const reply = await upload(form(["file", "../a/b.jsonl", "1"]));
     expect((reply.json as { filename: string }).filename).toBe("../a/b.jsonl");
   });
 
-  test("one that is too large is refused, announced or not", async () => {
+  test("a file that is too large is refused, whether its length is announced or not", async () => {
     const large = form(["file", "a", "x".repeat(MAX_UPLOAD_BYTES + 1)]);
     expectRefusal(await upload(large), 413, 8, "file");
     const larger = form(["file", "a", "x".repeat(MAX_UPLOAD_BYTES + 100_000)]);
@@ -523,7 +531,7 @@ describe("uploads", () => {
     expectRefusal(await upload(options), 400, 3, field);
   });
 
-  test("a refusal comes before the file is looked at, and arrives though the file is on its way", async () => {
+  test("a request is refused before its file is read, and the response arrives while the file is still sent", async () => {
     failure = new AppError("NOT_FOUND", "Thing not found.");
     expectRefusal(await upload(form(["file", "a", "x".repeat(3_000_000)])), 404, 5, null);
   });

@@ -11,98 +11,117 @@ import { readJsonBody } from "./json-body.ts";
 import { drainUpload, type MultipartUpload, multipartUpload } from "./multipart-upload.ts";
 import { originOf } from "./origin.ts";
 import { createBodyParser, createQueryParser } from "./request-parser.ts";
+import type { RequestPrincipal } from "./request-principal.ts";
 import { refuseAmbiguousJson } from "./strict-json.ts";
-
-/** Who a request speaks for; the domain that knows fills it in by declaration merging. */
-// biome-ignore lint/suspicious/noEmptyInterface: filled in by declaration merging
-export interface RequestPrincipal {}
 
 export interface ResourceRequest<Query, Body> {
   principal: RequestPrincipal;
-  /** The path's segments by the contract's names: `account_id`. */
+  /** The path's parameters by the contract's names, such as `account_id`. */
   params: Record<string, string>;
   query: Query;
-  /** Checked against the schema, without output-only fields. In a PATCH a null stands for "back to the default". */
+  /** Valid by the schema, without output-only fields. In a PATCH a null resets a field to its default. */
   body: Body;
   requestId: string;
-  /** What URLs that are given to the client begin with, see `originOf`. */
+  /** Start of URLs that are returned to the client; see `originOf`. */
   origin: string;
-  /** Fires when the client is gone. One signal a connection: whoever listens must leave when the request is over. */
+  /** Aborts when the client disconnects. It outlives the request: remove your listeners when the request is over. */
   signal: AbortSignal;
 }
 
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+/** Whether an operation on an account that is suspended for its debts is refused. */
+export type SuspensionPolicy = "refuse" | "allow";
 
-export interface ResourceRoute {
+/** A GET that only reads, or an operation that changes something and says whether suspended accounts may use it. */
+type RouteEffect =
+  | { method: "GET"; changes?: never; whenSuspended?: never }
+  /** The contract has a few GETs that change something. */
+  | { method: "GET"; changes: true; whenSuspended: SuspensionPolicy }
+  | { method: "POST" | "PATCH" | "DELETE"; changes?: never; whenSuspended: SuspensionPolicy };
+
+interface RouteFields {
   /** As in the contract. */
   operationId: string;
-  method: Method;
-  /** Of a GET that changes something, as the contract has it. */
-  changes?: true;
+  /** One line for the OpenAPI document. Absent: made from `operationId`. */
+  summary?: string;
   /** In the contract's notation: `/v1/accounts/{account_id}/models/{model_id}:prepare`. */
   path: string;
   query?: TSchema;
-  /** Of a request that carries one; without it only an empty body is taken. */
+  /** Schema of the JSON body; absent: only an empty body is accepted. */
   body?: TSchema;
-  /** The body is multipart/form-data with one file instead: `call.body` is an Upload. */
+  /** The body is multipart/form-data with one file instead: `call.body` is a MultipartUpload. */
   upload?: { maxBytes: number };
-  /** Of a GET: the resource, or the items of the list; its fields can be picked with `readMask`. */
+  /** Schema of the resource that a GET returns, or of one item of its list. Clients pick its fields with `readMask`. */
   resource?: TObject;
-  /** The JSON answer, sent with 200; a `FileResponse` is sent as it is. */
-  handle(call: ResourceRequest<never, never>): Promise<object>;
 }
 
-/** An answer that is a file, sent as its pieces come. `chunks` is ended early when the client leaves or stops reading. */
+/** One operation on a resource. Made with `defineRoute` or `defineUploadRoute`, which check the types of `handle`. */
+export type ResourceRoute = RouteFields &
+  RouteEffect & {
+    /** Returns the JSON response, sent with status 200, or a FileResponse. */
+    handle(call: ResourceRequest<never, never>): Promise<object>;
+  };
+
+/** A response that is a file, streamed chunk by chunk. `chunks` is ended early if the client disconnects or stops reading. */
 export class FileResponse {
   readonly filename: string;
   readonly contentType: string;
   readonly chunks: AsyncIterable<string>;
 
-  constructor(filename: string, contentType: string, pieces: AsyncIterable<string>) {
+  constructor(filename: string, contentType: string, chunks: AsyncIterable<string>) {
     this.filename = filename;
     this.contentType = contentType;
-    this.chunks = pieces;
+    this.chunks = chunks;
   }
 }
 
-interface TypedRoute<Q extends TSchema, B extends TSchema> extends Omit<ResourceRoute, "handle"> {
-  query?: Q;
-  body?: B;
-  handle(call: ResourceRequest<Static<Q>, Static<B>>): Promise<object>;
-}
-
-/** A route whose body is a file. */
+/** Declares a route whose body is a file. */
 export function defineUploadRoute<Q extends TSchema = TObject>(
-  route: Omit<ResourceRoute, "handle" | "query" | "body"> & {
-    query?: Q;
-    upload: { maxBytes: number };
-    handle(call: ResourceRequest<Static<Q>, MultipartUpload>): Promise<object>;
-  },
+  route: Omit<RouteFields, "body"> &
+    RouteEffect & {
+      query?: Q;
+      upload: { maxBytes: number };
+      handle(call: ResourceRequest<Static<Q>, MultipartUpload>): Promise<object>;
+    },
 ): ResourceRoute {
   return route as unknown as ResourceRoute;
 }
 
-/** Gives `handle` the types of the route's schemas. */
+/** Declares a route; `handle` gets the types of the route's schemas. */
 export function defineRoute<Q extends TSchema = TObject, B extends TSchema = TObject>(
-  route: TypedRoute<Q, B>,
+  route: RouteFields &
+    RouteEffect & {
+      query?: Q;
+      body?: B;
+      handle(call: ResourceRequest<Static<Q>, Static<B>>): Promise<object>;
+    },
 ): ResourceRoute {
   return route as unknown as ResourceRoute;
+}
+
+/** What all routes do around their handlers. */
+export interface ResourceHooks {
+  /** Records every operation that could change something. */
+  audit?: AuditHook;
+  /**
+   * Refuses an operation with `whenSuspended: "refuse"` on a suspended account. Called after the request was parsed and
+   * before `handle`. @throws AppError PAYMENT_REQUIRED.
+   */
+  refuseSuspended?(principal: RequestPrincipal, accountId: string): void;
 }
 
 const MAX_BODY_BYTES = 1_000_000;
-/** A client that reads nothing for so long has left. */
+/** A client that reads nothing of a file for this long is disconnected. */
 const STALL_TIMEOUT_MS = 30_000;
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /**
- * Serves resources. Every route reads its request strictly (see createBodyParser and refuseAmbiguousJson) and answers with
- * JSON; the other methods of its path answer 405. To be called once, with all routes.
- * @param record is told of every request that could change something.
+ * Serves resources. Requests are parsed strictly (see createBodyParser and refuseAmbiguousJson), responses are JSON, and
+ * methods that a path doesn't have answer 405. Call it once, with all routes.
  */
 export function registerResources(
   app: FastifyInstance,
   routes: readonly ResourceRoute[],
-  record?: AuditHook,
+  hooks: ResourceHooks = {},
 ): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -114,22 +133,29 @@ export function registerResources(
     for (const route of routes) {
       const url = frameworkPath(route.path);
       methods.set(url, [...(methods.get(url) ?? []), route.method]);
-      if (route.upload === undefined) addRoute(scope, route, record);
+      if (route.upload === undefined) addRoute(scope, route, hooks);
     }
     for (const [url, allowed] of methods) addMethodNotAllowedRoutes(scope, url, allowed);
   });
   app.register(async (scope) => {
-    // A file is read by the route that takes it, when it knows that it wants it.
+    // The route reads the file itself, once it has authorized the request.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     await scope.register(multipart);
-    for (const route of routes) if (route.upload !== undefined) addRoute(scope, route, record);
+    for (const route of routes) if (route.upload !== undefined) addRoute(scope, route, hooks);
   });
 }
 
-function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook): void {
+function addRoute(app: FastifyInstance, route: ResourceRoute, hooks: ResourceHooks): void {
   const { upload } = route;
-  const observe = route.method === "GET" && !route.changes ? undefined : record;
+  const isMutation = route.method !== "GET" || route.changes === true;
+  const audit = isMutation ? hooks.audit : undefined;
+  const refuseSuspended = route.whenSuspended === "refuse" ? hooks.refuseSuspended : undefined;
+  if (route.whenSuspended === "refuse" && !route.path.includes("{account_id}")) {
+    throw new Error(
+      `${route.operationId} is refused when its account is suspended, but its path names none.`,
+    );
+  }
   const readBody = createBodyParser(route.body, route.method === "PATCH");
   const readQuery = createQueryParser(route.query);
   app.route({
@@ -137,8 +163,8 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook
     url: frameworkPath(route.path),
     config: upload === undefined ? {} : { longBody: true },
     async handler(request, reply) {
-      const given = request.query as Record<string, unknown>;
-      const mask = parseReadMask(route, given["readMask"] ?? given["read_mask"]);
+      const query = request.query as Record<string, unknown>;
+      const mask = parseReadMask(route, query["readMask"] ?? query["read_mask"]);
       const known = {
         principal: (request as unknown as { principal: RequestPrincipal }).principal,
         params: request.params as Record<string, string>,
@@ -148,31 +174,35 @@ function addRoute(app: FastifyInstance, route: ResourceRoute, record?: AuditHook
       const run = async (): Promise<object> => {
         const call: ResourceRequest<unknown, unknown> = {
           ...known,
-          query: readQuery(given),
+          query: readQuery(query),
           body: upload === undefined ? readBody(request.body) : multipartUpload(request, upload.maxBytes),
           signal: connectionClosedSignal(request.raw.socket),
         };
-        const handled = route.handle(call as ResourceRequest<never, never>);
-        return upload === undefined ? handled : handled.finally(() => drainUpload(request));
+        try {
+          refuseSuspended?.(call.principal, call.params["account_id"]!);
+          return await route.handle(call as ResourceRequest<never, never>);
+        } finally {
+          if (upload !== undefined) drainUpload(request);
+        }
       };
-      const answer = await (observe === undefined ? run() : withAudit(observe, route, known, run));
-      if (answer instanceof FileResponse) return sendFile(reply.header("x-request-id", request.id), answer);
+      const { operationId, path } = route;
+      const result = await (audit === undefined
+        ? run()
+        : withAudit(audit, { operationId, path, ...known }, run));
+      if (result instanceof FileResponse) return sendFile(reply.header("x-request-id", request.id), result);
       reply.header("x-request-id", request.id).type("application/json; charset=utf-8");
-      return JSON.stringify(mask === null ? answer : applyReadMask(mask, answer));
+      return JSON.stringify(mask === null ? result : applyReadMask(mask, result));
     },
   });
 }
 
-function sendFile(
-  reply: FastifyReply,
-  { filename, contentType, chunks: pieces }: FileResponse,
-): FastifyReply {
+function sendFile(reply: FastifyReply, { filename, contentType, chunks }: FileResponse): FastifyReply {
   reply.raw.setTimeout(STALL_TIMEOUT_MS, () => reply.raw.destroy());
   return reply
     .header("content-disposition", `attachment; filename="${filename}"`)
     .header("x-content-type-options", "nosniff")
     .type(contentType)
-    .send(Readable.from(pieces));
+    .send(Readable.from(chunks));
 }
 
 function addMethodNotAllowedRoutes(app: FastifyInstance, url: string, allowed: readonly string[]): void {
@@ -181,7 +211,7 @@ function addMethodNotAllowedRoutes(app: FastifyInstance, url: string, allowed: r
   app.route({
     method: METHODS.filter((method) => !allowed.includes(method)),
     url,
-    // Before the body: nobody wants to hear what is wrong with it.
+    // Refused before the body is parsed, so that the client gets 405 even if its body is malformed.
     onRequest(_request, reply, done) {
       reply.header("allow", allow);
       done(methodNotAllowed(allow));
@@ -194,10 +224,10 @@ export function methodNotAllowed(allowed: string): AppError {
   return new AppError("METHOD_NOT_ALLOWED", `This path answers only to ${allowed}.`);
 }
 
-/** What an id looks like; anything else in a path is no path. */
+/** Pattern of ids in paths. A path with any other id answers 404. */
 const ID = "^[A-Za-z0-9_](?:[A-Za-z0-9._~-]{0,126})";
 
-/** `/a/{id}:verb` as the framework writes it. */
+/** Converts `/a/{id}:verb` into the framework's notation. */
 function frameworkPath(path: string): string {
   return path
     .replaceAll(":", "::")
@@ -214,11 +244,11 @@ function parseReadMask({ resource }: ResourceRoute, value: unknown): string[][] 
   return parseMask("readMask", value, resource);
 }
 
-/** Picks from a resource, or from each item of a list. */
-function applyReadMask(mask: readonly (readonly string[])[], answer: object): object {
-  if (!Object.hasOwn(answer, "nextPageToken")) return applyMask(mask, answer);
+/** Keeps the mask's fields of a resource, or of each item of a list. */
+function applyReadMask(mask: readonly (readonly string[])[], result: object): object {
+  if (!Object.hasOwn(result, "nextPageToken")) return applyMask(mask, result);
   return Object.fromEntries(
-    Object.entries(answer).map(([name, value]) => [
+    Object.entries(result).map(([name, value]) => [
       name,
       Array.isArray(value) ? value.map((item: object) => applyMask(mask, item)) : value,
     ]),

@@ -1,5 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError, badRequest, toAppError } from "../../lib/errors.ts";
@@ -12,23 +18,23 @@ import { methodNotAllowed } from "./resources.ts";
 
 /** Largest request head; larger ones are refused by the parser. */
 const MAX_HEADER_BYTES = 16 * 1024;
-/** A head that is not complete by then, and a whole request that is not, answers 408. */
+/** A request whose head, or whose whole, has not arrived by then is answered with 408. */
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** `always`: no key needed. `loopback`: none needed from this machine. Absent: a key is needed. */
+    /** `always`: needs no API key. `loopback`: needs none from this machine. Absent: needs one. */
     open?: "always" | "loopback";
-    /** The body may take as long as it needs; whoever reads it ends the connection of a client that falls silent. */
+    /** Lifts the time limit of the request. The code that reads the body must end the connection of a silent client. */
     longBody?: true;
   }
 }
 
 /**
- * A POST route of the data plane, matched by its exact path and served without the framework: it is the one place
- * where a framework's 10 µs a request would show.
+ * A POST route of the data plane, matched by its exact path and served without the framework, which would add 10 µs to
+ * each request.
  */
 export interface RawRoute<P> {
   /** Exact request paths, aliases included. */
@@ -39,58 +45,60 @@ export interface RawRoute<P> {
 export interface HttpServerOptions<P> {
   clock: Clock;
   log: Log;
-  /** Gives the principal of an `Authorization` header. @throws AppError UNAUTHORIZED. */
+  /** Returns the principal of an `Authorization` header. @throws AppError UNAUTHORIZED. */
   authenticate(authorization: string | undefined): P;
   rawRoutes: readonly RawRoute<P>[];
   /**
-   * Direct routes of deployments, with keys of their own: which raw route is meant, and who asks. Null for
-   * paths that are none of these. @throws AppError UNAUTHORIZED.
+   * Resolves the path of a deployment's direct route, which has its own keys, to the path of a raw route and the
+   * principal. Null for all other paths. @throws AppError UNAUTHORIZED.
    */
   resolveDirectRoute?(path: string, authorization: string | undefined): { path: string; principal: P } | null;
   /** Registers every other route. */
   register(app: FastifyInstance): void;
-  /** Overrides of the time limits, for tests. */
+  /** Override the time limits in tests. */
   headersTimeoutMs?: number;
   requestTimeoutMs?: number;
 }
 
 export interface HttpServer {
-  /** Resolves with the port taken. @throws the system's error, EADDRINUSE among them. */
+  /** Resolves with the port that the server listens on. @throws the system's error, such as EADDRINUSE. */
   listen(port: number, host: string): Promise<number>;
-  /** Accepts nothing new, closes idle connections, waits up to `graceMs` for the rest, then cuts them. */
+  /** Accepts no more connections, closes idle ones, waits up to `graceMs` for the others, then destroys them. */
   close(graceMs: number): Promise<void>;
-  /** Connections open now. */
+  /** Number of open connections. */
   connections(): number;
 }
 
-/** Builds the server: a key is needed for everything that doesn't say otherwise, unknown paths included. */
+/** Creates the server. All paths need an API key unless their route says otherwise, also those that don't exist. */
 export async function createHttpServer<P>(options: HttpServerOptions<P>): Promise<HttpServer> {
-  const direct = new Map<string, RawRoute<P>>();
-  for (const route of options.rawRoutes) for (const path of route.paths) direct.set(path, route);
+  const serveRawRoute = rawRouter(options);
   let server!: Server;
   const sockets = new Set<Socket>();
-  /** Connections in the middle of a `longBody` request. */
+  /** Connections with a `longBody` request in progress. */
   const longBodies = new WeakSet<Socket>();
   const app = Fastify({
     logger: false,
-    // A route's own pattern limits its parameters; too long a one is no path, not an error of its own.
+    // The patterns of the routes limit parameters already. A longer one must answer 404, not the framework's own error.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     genReqId: () => uuidv7Hex(options.clock.now()),
-    frameworkErrors: (fault, request, reply) => refuseUrl(options, fault, request, reply),
+    frameworkErrors: (fault, request, reply) => {
+      respondWithError(reply, request, errorOfMalformedUrl(options, fault, request));
+    },
     clientErrorHandler(fault, socket) {
       if (fault.code === "ERR_HTTP_REQUEST_TIMEOUT" && longBodies.has(socket)) return;
-      handleClientError(fault, socket, MAX_HEADER_BYTES, options.clock);
+      handleClientError(fault, socket, { maxHeaderBytes: MAX_HEADER_BYTES, clock: options.clock });
     },
     serverFactory: (framework) => {
       server = createServer(serverSettings(options), (req, res) => {
-        if (!serveRawRoute(options, direct, req, res)) framework(req, res);
+        if (!serveRawRoute(req, res)) framework(req, res);
       });
       server.on("connection", (socket) => {
         sockets.add(socket);
         socket.on("close", () => sockets.delete(socket));
       });
       server.on("checkExpectation", (_req, res) => {
-        sendError(res, uuidv7Hex(options.clock.now()), badRequest("expect", "There is no such expectation."));
+        const error = badRequest("expect", "The only supported expectation is 100-continue.");
+        sendError(res, uuidv7Hex(options.clock.now()), error);
       });
       return server;
     },
@@ -107,14 +115,24 @@ export async function createHttpServer<P>(options: HttpServerOptions<P>): Promis
   return {
     connections: () => sockets.size,
     listen: (port, host) => listen(server, port, host),
-    close: (graceMs) => closeServer(server, sockets, graceMs, options.clock),
+    close: (graceMs) =>
+      new Promise((resolve) => {
+        const cancel = options.clock.after(graceMs, () => {
+          for (const socket of sockets) socket.destroy();
+        });
+        server.close(() => {
+          cancel();
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
   };
 }
 
-function serverSettings<P>(options: HttpServerOptions<P>): import("node:http").ServerOptions {
+function serverSettings<P>(options: HttpServerOptions<P>): ServerOptions {
   return {
     maxHeaderSize: MAX_HEADER_BYTES,
-    // Node's own refusal has no body; ours is in serveRawRoute.
+    // Node's own refusal has no body, so rawRouter refuses these requests.
     requireHostHeader: false,
     headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
@@ -123,52 +141,51 @@ function serverSettings<P>(options: HttpServerOptions<P>): import("node:http").S
   };
 }
 
-function serveRawRoute<P>(
-  options: HttpServerOptions<P>,
-  direct: ReadonlyMap<string, RawRoute<P>>,
-  req: IncomingMessage,
-  res: ServerResponse,
-): boolean {
-  if (req.headers.host === undefined && req.httpVersion !== "1.0") {
-    sendError(res, uuidv7Hex(options.clock.now()), badRequest("host", "The host header is missing."));
+/**
+ * Serves requests for raw routes, and requests without the host header, which are refused. The returned function is
+ * false for a request that the framework is to serve.
+ */
+function rawRouter<P>(options: HttpServerOptions<P>): (req: IncomingMessage, res: ServerResponse) => boolean {
+  const byPath = new Map<string, RawRoute<P>>();
+  for (const route of options.rawRoutes) for (const path of route.paths) byPath.set(path, route);
+
+  /** Null for a path that is no raw route's. @throws AppError UNAUTHORIZED, NOT_FOUND. */
+  function match(req: IncomingMessage, path: string): { route: RawRoute<P>; principal: P } | null {
+    const route = byPath.get(path);
+    if (route !== undefined) return { route, principal: options.authenticate(credentials(req)) };
+    const direct = options.resolveDirectRoute?.(path, credentials(req)) ?? null;
+    if (direct === null) return null;
+    const target = byPath.get(direct.path);
+    if (target === undefined) throw new AppError("NOT_FOUND", "No such path.");
+    return { route: target, principal: direct.principal };
+  }
+
+  return (req, res) => {
+    if (req.headers.host === undefined && req.httpVersion !== "1.0") {
+      sendError(res, uuidv7Hex(options.clock.now()), badRequest("host", "The host header is missing."));
+      return true;
+    }
+    // A client that takes the server for a proxy sends an absolute URL in the request line (RFC 9112 §3.2.2).
+    if (!req.url?.startsWith("/")) req.url = req.url?.replace(/^https?:\/\/[^/?]*/i, "") || "/";
+    const { url } = req;
+    const query = url.indexOf("?");
+    const id = uuidv7Hex(options.clock.now());
+    try {
+      const matched = match(req, query === -1 ? url : url.slice(0, query));
+      if (matched === null) return false;
+      if (req.method !== "POST") throw methodNotAllowed("POST");
+      matched.route.handle(new HttpExchange(id, matched.principal, req, res));
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      logFailure(options.log, id, error);
+      if (error.code === "METHOD_NOT_ALLOWED") res.setHeader("allow", "POST");
+      if (!res.headersSent) sendError(res, id, error);
+    }
     return true;
-  }
-  // A client that takes the server for a proxy names it in the request line (RFC 9112 §3.2.2).
-  if (!req.url?.startsWith("/")) req.url = req.url?.replace(/^https?:\/\/[^/?]*/i, "") || "/";
-  const { url } = req;
-  const query = url.indexOf("?");
-  const id = uuidv7Hex(options.clock.now());
-  try {
-    const asked = matchRawRoute(options, direct, req, query === -1 ? url : url.slice(0, query));
-    if (asked === null) return false;
-    if (req.method !== "POST") throw methodNotAllowed("POST");
-    asked.route.handle(new HttpExchange(id, asked.principal, req, res));
-  } catch (thrown) {
-    const error = toAppError(thrown);
-    logFailure(options.log, id, error);
-    if (error.code === "METHOD_NOT_ALLOWED") res.setHeader("allow", "POST");
-    if (!res.headersSent) sendError(res, id, error);
-  }
-  return true;
+  };
 }
 
-/** A request's raw route and who asks; null for what the framework serves. @throws AppError UNAUTHORIZED, NOT_FOUND. */
-function matchRawRoute<P>(
-  options: HttpServerOptions<P>,
-  direct: ReadonlyMap<string, RawRoute<P>>,
-  req: IncomingMessage,
-  path: string,
-): { route: RawRoute<P>; principal: P } | null {
-  const route = direct.get(path);
-  if (route !== undefined) return { route, principal: options.authenticate(credentials(req)) };
-  const other = options.resolveDirectRoute?.(path, credentials(req)) ?? null;
-  if (other === null) return null;
-  const meant = direct.get(other.path);
-  if (meant === undefined) throw new AppError("NOT_FOUND", "No such path.");
-  return { route: meant, principal: other.principal };
-}
-
-/** The door in front of every framework route: who asks, and how errors look. */
+/** Authenticates the requests of all framework routes and sends errors in the API's shape. */
 function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
   app.decorateRequest("principal", null);
   app.addHook("onRequest", async (request) => {
@@ -195,22 +212,21 @@ function guard<P>(app: FastifyInstance, options: HttpServerOptions<P>): void {
   });
 }
 
-/** A URL that can't be decoded reaches no hook: who asks is checked here. */
-function refuseUrl<P>(
+/** A URL that can't be decoded reaches no hook, so that its key is checked here. */
+function errorOfMalformedUrl<P>(
   options: HttpServerOptions<P>,
   fault: Error,
   request: FastifyRequest,
-  reply: FastifyReply,
-): void {
+): AppError {
   try {
     options.authenticate(credentials(request));
-    respondWithError(reply, request, fromFrameworkError(fault));
+    return fromFrameworkError(fault);
   } catch (thrown) {
-    respondWithError(reply, request, toAppError(thrown));
+    return toAppError(thrown);
   }
 }
 
-/** The key of a request as an `Authorization` header; gRPC clients send it as `x-api-key`. */
+/** The request's key as an `Authorization` header. gRPC clients send it as `x-api-key`. */
 function credentials({ headers }: Pick<IncomingMessage, "headers">): string | undefined {
   const key = headers["x-api-key"];
   return headers.authorization ?? (typeof key === "string" ? `Bearer ${key}` : undefined);
@@ -228,7 +244,7 @@ function respondWithError(reply: FastifyReply, request: FastifyRequest, error: A
     .send(body);
 }
 
-/** A proxy's requests come from this machine too, but they are not the operator's own. */
+/** False for requests that a proxy on this machine forwards: they come from somewhere else. */
 function isFromThisMachine(request: FastifyRequest): boolean {
   const { headers } = request;
   if (headers.forwarded !== undefined || headers["x-forwarded-for"] !== undefined) return false;
@@ -236,7 +252,7 @@ function isFromThisMachine(request: FastifyRequest): boolean {
   return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
 }
 
-/** The framework's own refusals (broken URL, wrong media type, …) keep their status class and lose their wording. */
+/** Replaces the messages of the framework's own errors (malformed URL, wrong media type); a 4xx stays a 4xx. */
 function fromFrameworkError(thrown: unknown): AppError {
   const status = (thrown as { statusCode?: number }).statusCode;
   if (thrown instanceof AppError || status === undefined || status >= 500) return toAppError(thrown);
@@ -255,20 +271,7 @@ function listen(server: Server, port: number, host: string): Promise<number> {
     server.once("error", reject);
     server.listen(port, host, 1024, () => {
       server.off("error", reject);
-      resolve((server.address() as import("node:net").AddressInfo).port);
+      resolve((server.address() as AddressInfo).port);
     });
-  });
-}
-
-function closeServer(server: Server, sockets: Set<Socket>, graceMs: number, clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(graceMs, () => {
-      for (const socket of sockets) socket.destroy();
-    });
-    server.close(() => {
-      cancel();
-      resolve();
-    });
-    server.closeIdleConnections();
   });
 }

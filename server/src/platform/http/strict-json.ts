@@ -1,18 +1,18 @@
 import { badRequest } from "../../lib/errors.ts";
 import { sanitizeForMessage } from "../../lib/field-names.ts";
 
-/** Deepest nesting of a body; no request of the contract comes near it. */
+/** Deepest nesting of a body; far above that of any request of the contract. */
 const MAX_DEPTH = 50;
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/gs;
 
 /**
- * Refuses what JSON allows and a resource's body must not have: a field given twice, of which parsers keep either, a
- * nesting that nothing needs, and text that the database can't hold.
- * @param text JSON that parses.
+ * Refuses valid JSON that a resource's body must not have: duplicate fields, of which parsers keep different ones;
+ * nesting above MAX_DEPTH; the character U+0000, which PostgreSQL can't store.
+ * @param text valid JSON
  * @throws AppError BAD_REQUEST.
  */
 export function refuseAmbiguousJson(text: string): void {
-  /** The names seen in each open object; null for a list. */
+  /** The field names seen so far in each open object; null for an open array. */
   const open: (Set<string> | null)[] = [];
   let expectsName = false;
   for (const [token] of text.matchAll(TOKEN)) {

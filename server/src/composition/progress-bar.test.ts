@@ -9,14 +9,14 @@ function drawn(isTTY: boolean, steps: number[]): string[] {
 }
 
 describe("the progress bar", () => {
-  test("a terminal sees one line that ends full", () => {
+  test("is redrawn on one line of a terminal and ends full", () => {
     const lines = drawn(true, [0, 100e6, 100.1e6, 200e6]);
     expect(lines).toHaveLength(3);
     expect(lines.every((line) => line.startsWith("\rModel "))).toBe(true);
     expect(lines.at(-1)).toBe(`\rModel ${"█".repeat(30)} 100 % of 200 MB\n`);
   });
 
-  test("a log sees at most eleven lines however often it is called", () => {
+  test("writes at most eleven lines to a log, however often it is called", () => {
     expect(
       drawn(
         false,

@@ -1,15 +1,15 @@
-import type { Config, DeploymentEngine } from "./config.ts";
-import type { WeightsFormat, Workload } from "./control/deployments/service.ts";
-import type { AttachedModel, ModelCatalog } from "./control/models/service.ts";
-import { type LlamaCppOptions, llamaCppKind } from "./engines/llama-cpp/kind.ts";
-import { createOpenAiServerEngine } from "./engines/openai-server/engine.ts";
-import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "./fleet/service.ts";
-import type { Clock } from "./lib/clock.ts";
-import { AppError } from "./lib/errors.ts";
-import type { Log } from "./platform/telemetry/log.ts";
+import type { Config, DeploymentEngine } from "../config.ts";
+import type { WeightsFormat, Workload } from "../control/deployments/service.ts";
+import type { AttachedModel, ModelCatalog } from "../control/models/service.ts";
+import { type LlamaCppOptions, llamaCppKind } from "../engines/llama-cpp/kind.ts";
+import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
+import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "../fleet/service.ts";
+import type { Clock } from "../lib/clock.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Log } from "../platform/telemetry/log.ts";
 import { progressBar, type Terminal } from "./progress-bar.ts";
 
-/** The fleet of this host, with nothing to run yet. */
+/** Creates the fleet of this host, without deployments. */
 export function createHostFleet(config: Config, deps: { log: Log; terminal: Terminal; clock: Clock }): Fleet {
   const bars = new Map<string, ReturnType<typeof progressBar>>();
   return createFleet({
@@ -29,7 +29,7 @@ export function createHostFleet(config: Config, deps: { log: Log; terminal: Term
   });
 }
 
-/** The models that the platform itself serves: those of the catalog and those of the settings. */
+/** The deployments that the platform runs for all accounts: serverless models of the catalog, and engines of the settings. */
 export function serverlessSpecs(config: Config, models: ModelCatalog): DeploymentSpec[] {
   return [
     ...models.serverless().map((model) =>
@@ -62,7 +62,7 @@ const LONG_PROMPT_SLOTS = 4;
 
 type ReplicaEngine = Required<Pick<DeploymentSpec, "engine" | "concurrency">>;
 
-/** How a deployment's replica is run on this host: by a program of the settings, or by the embedded engine. */
+/** The engine of a deployment's replicas on this host: a program of the settings, or the embedded engine. */
 export function engineFor(config: Config, workload: Workload): ReplicaEngine {
   const program = config.deploymentEngines.get(workload.accelerators?.type ?? CPU);
   if (program !== undefined) {
@@ -72,7 +72,7 @@ export function engineFor(config: Config, workload: Workload): ReplicaEngine {
   return { engine: embeddedEngine(config, workload, slots), concurrency: slots };
 }
 
-/** What runs replicas on accelerators of a type; null: on the host's processors. */
+/** The form in which the engine for an accelerator type takes weights; null: for the host's processors. */
 export function weightsFormatFor(config: Config, acceleratorType: string | null): WeightsFormat {
   const program = config.deploymentEngines.get(acceleratorType ?? CPU);
   if (program === undefined) return "embedded";
@@ -101,13 +101,16 @@ function programEngine(program: DeploymentEngine, workload: Workload): Deploymen
   };
 }
 
-/** A deployment may be older than the settings: what it asks for is never left out in silence. */
+/**
+ * The settings may have changed since the deployment was created. An option that the engine doesn't support fails the
+ * replica instead of being ignored. @throws AppError FAILED_PRECONDITION.
+ */
 function refuseUnsupportedOptions(workload: Workload, isGguf: boolean): void {
-  const { draft, ngramLength, contextLength, longPrompt, withLora: withAdapters, precision } = workload;
+  const { draft, ngramLength, contextLength, longPrompt, withLora, precision } = workload;
   const isPlain = draft === null && ngramLength === null && contextLength === null && !longPrompt;
-  if (isPlain && !withAdapters && (isGguf || precision === null)) return;
+  if (isPlain && !withLora && (isGguf || precision === null)) return;
   const message =
-    "The deployment asks for a draft, a context, a precision or addons, which the program that runs it here can't be told.";
+    "The deployment asks for a draft model, a context length, a precision or addons, which its engine on this host does not support.";
   throw new AppError("FAILED_PRECONDITION", message);
 }
 
@@ -142,7 +145,7 @@ function tokensOf(tokens: number | null): { tokens?: number } {
   return tokens === null ? {} : { tokens };
 }
 
-/** Models of servers that the settings name. */
+/** The models of the engines that the settings attach or launch. */
 export function attachedModels(config: Config): AttachedModel[] {
   return [...config.attachedEngines.keys(), ...config.launchedEngines.keys()].map((name) => ({
     name,

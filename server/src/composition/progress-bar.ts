@@ -1,12 +1,12 @@
 const WIDTH = 30;
 
-/** Where the bar is drawn: a terminal redraws one line, anything else gets a line for each tenth. */
+/** Where the bar is drawn. On a terminal one line is redrawn; any other output gets a line for each tenth. */
 export interface Terminal {
   isTTY?: boolean | undefined;
   write(text: string): unknown;
 }
 
-/** Draws how far a download is. The returned function takes the bytes received and in all. */
+/** A progress bar of a download. Call the returned function with the new progress. */
 export function progressBar(
   label: string,
   terminal: Terminal,

@@ -1,73 +1,33 @@
-import { chatCompletionRequest } from "./inference/chat/protocol.ts";
-import { completionRequest } from "./inference/completions/protocol.ts";
-import type { ResourceRoute } from "./platform/http/resources.ts";
+import type { ResourceRoute } from "./resources.ts";
 
-interface DataPlaneOperation {
+/** Describes an endpoint that is no resource's for the OpenAPI document. */
+export interface RouteDescription {
+  method: "GET" | "POST";
+  /** In OpenAPI's notation, `/v1/models/{model}`. All but the first are aliases. */
   paths: readonly string[];
-  method: "get" | "post";
+  /** Unique in the document. */
   operationId: string;
   summary: string;
-  open?: true;
+  /** Schema of the JSON body; absent: the request has none. */
   request?: object;
-  /** Media type of the success reply; JSON unless said otherwise. */
+  /** Media types of the success response; absent: JSON. */
   responseTypes?: readonly string[];
+  /** Needs no API key. */
+  isPublic?: true;
 }
-
-const DATA_PLANE_OPERATIONS: readonly DataPlaneOperation[] = [
-  {
-    paths: ["/inference/v1/chat/completions", "/v1/chat/completions"],
-    method: "post",
-    operationId: "createChatCompletion",
-    summary: "Chat completion",
-    request: chatCompletionRequest,
-    responseTypes: ["application/json", "text/event-stream"],
-  },
-  {
-    paths: ["/inference/v1/completions", "/v1/completions"],
-    method: "post",
-    operationId: "createCompletion",
-    summary: "Text completion",
-    request: completionRequest,
-    responseTypes: ["application/json", "text/event-stream"],
-  },
-  {
-    paths: ["/inference/v1/models", "/v1/models"],
-    method: "get",
-    operationId: "listInferenceModels",
-    summary: "List callable models",
-  },
-  {
-    paths: ["/inference/v1/models/{model}", "/v1/models/{model}"],
-    method: "get",
-    operationId: "getInferenceModel",
-    summary: "Get one callable model; the name's slashes stand as they are",
-  },
-  { paths: ["/verifyApiKey"], method: "get", operationId: "verifyApiKey", summary: "Check a key" },
-  { paths: ["/health"], method: "get", operationId: "getHealth", summary: "Is the server up", open: true },
-  {
-    paths: ["/metrics"],
-    method: "get",
-    operationId: "getMetrics",
-    summary: "Prometheus metrics; without a key from this machine alone",
-    responseTypes: ["text/plain"],
-  },
-  { paths: ["/openapi.json"], method: "get", operationId: "getOpenApi", summary: "This description" },
-];
 
 const ERROR_REF = { $ref: "#/components/responses/Error" };
 
-/** The OpenAPI 3.1 description of what this server answers, made from the very schemas that check the requests. */
-export function openApiDocument(resources: readonly ResourceRoute[]): object {
+/** The OpenAPI 3.1 document of the routes, made from the same schemas that check the requests. */
+export function openApiDocument(routes: readonly (ResourceRoute | RouteDescription)[]): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const route of resources) {
-    paths[route.path] ??= {};
-    paths[route.path]![route.method.toLowerCase()] = describeResource(route);
-  }
-  for (const operation of DATA_PLANE_OPERATIONS) {
-    for (const [i, path] of operation.paths.entries()) {
-      paths[path] ??= {};
-      paths[path][operation.method] = describeOperation(operation, path, i);
-    }
+  for (const route of routes) {
+    const method = route.method.toLowerCase();
+    if ("paths" in route) {
+      route.paths.forEach((path, alias) => {
+        paths[path] = { ...paths[path], [method]: describeEndpoint(route, path, alias) };
+      });
+    } else paths[route.path] = { ...paths[route.path], [method]: describeResource(route) };
   }
   return {
     openapi: "3.1.0",
@@ -85,27 +45,27 @@ export function openApiDocument(resources: readonly ResourceRoute[]): object {
   };
 }
 
-function describeOperation(operation: DataPlaneOperation, path: string, alias: number): object {
+/** @param alias index of `path` in the route's paths */
+function describeEndpoint(route: RouteDescription, path: string, alias: number): object {
   const parameter = /\{(\w+)\}/.exec(path)?.[1];
-  const content = Object.fromEntries(
-    (operation.responseTypes ?? ["application/json"]).map((type) => [type, {}]),
-  );
+  const content = Object.fromEntries((route.responseTypes ?? ["application/json"]).map((type) => [type, {}]));
   return {
-    // Operation ids are unique: an alias carries its number.
-    operationId: operation.operationId + (alias === 0 ? "" : `Alias${alias}`),
-    summary: operation.summary,
-    ...(operation.open ? { security: [] } : {}),
+    // Operation ids must be unique, so an alias gets its number.
+    operationId: route.operationId + (alias === 0 ? "" : `Alias${alias}`),
+    summary: route.summary,
+    ...(route.isPublic ? { security: [] } : {}),
     ...(parameter === undefined
       ? {}
       : { parameters: [{ name: parameter, in: "path", required: true, schema: { type: "string" } }] }),
-    ...(operation.request === undefined
+    ...(route.request === undefined
       ? {}
-      : { requestBody: { required: true, content: { "application/json": { schema: operation.request } } } }),
+      : { requestBody: { required: true, content: { "application/json": { schema: route.request } } } }),
     responses: { "200": { description: "Success.", content }, "4XX": ERROR_REF, "5XX": ERROR_REF },
   };
 }
 
-function describeResource({ operationId, path, query, body, upload, resource }: ResourceRoute): object {
+function describeResource(route: ResourceRoute): object {
+  const { operationId, path, query, body, upload, resource } = route;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: "path",
@@ -126,9 +86,7 @@ function describeResource({ operationId, path, query, body, upload, resource }: 
   const error = { $ref: "#/components/responses/ResourceError" };
   return {
     operationId,
-    summary: operationId
-      .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
-      .replace(/^./, (c) => c.toUpperCase()),
+    summary: route.summary ?? summaryOf(operationId),
     parameters: [
       ...inPath,
       ...inQuery.map(([name, schema]) => ({ name, in: "query", required: required.includes(name), schema })),
@@ -140,6 +98,13 @@ function describeResource({ operationId, path, query, body, upload, resource }: 
       "5XX": error,
     },
   };
+}
+
+/** `createApiKey` → `Create api key`. */
+function summaryOf(operationId: string): string {
+  return operationId
+    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .replace(/^./, (letter) => letter.toUpperCase());
 }
 
 interface ObjectSchema {

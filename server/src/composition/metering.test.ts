@@ -3,23 +3,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { createModelCatalog } from "./control/models/service.ts";
-import type { ReplicaStatus } from "./fleet/service.ts";
-import { FakeClock } from "./lib/clock.ts";
-import type { UsageLedger, UsageSource } from "./metering/usage/service.ts";
-import { createLog } from "./platform/telemetry/log.ts";
-import { loadConfiguredPrices, meterDeployments } from "./usage-setup.ts";
+import { createModelCatalog } from "../control/models/service.ts";
+import type { ReplicaStatus } from "../fleet/service.ts";
+import { FakeClock } from "../lib/clock.ts";
+import type { UsageLedger, UsageSource } from "../metering/usage/service.ts";
+import { createLog } from "../platform/telemetry/log.ts";
+import { loadConfiguredPrices, meterDeployments } from "./metering.ts";
 
-const models = createModelCatalog({ catalogDir: fileURLToPath(new URL("../../catalog", import.meta.url)) });
+const models = createModelCatalog({
+  catalogDir: fileURLToPath(new URL("../../../catalog", import.meta.url)),
+});
 
-test("every model that the platform serves has a price, small ones that of their size", () => {
+test("every serverless model has a price, and a small model has the price of its size", () => {
   const prices = loadConfiguredPrices(null, models);
   for (const { name } of models.serverless()) expect(prices.priceOf("text", name, 0), name).not.toBeNull();
   const small = "accounts/fireworks/models/smollm2-135m-instruct";
   expect(prices.priceOf("text", small, 0)).toMatchObject({ input: 200_000n, output: 200_000n });
 });
 
-test("a file of prices that can't be used stops the start with the setting's name", () => {
+test("an unusable price file stops the start with the name of the setting", () => {
   const folder = mkdtempSync(join(tmpdir(), "hearth-prices-"));
   const file = join(folder, "mine.json");
   writeFileSync(file, '{"prices": [{"kind": "text", "input": "-1", "output": "1"}]}');
@@ -28,7 +30,7 @@ test("a file of prices that can't be used stops the start with the setting's nam
   rmSync(folder, { recursive: true });
 });
 
-test("replicas of accounts' deployments are metered while they serve, the platform's own never", () => {
+test("replicas of accounts' deployments are metered while they serve, and serverless replicas never are", () => {
   const clock = new FakeClock();
   const closed: [string, number][] = [];
   const ledger = {

@@ -1,17 +1,17 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ConfigError } from "./config.ts";
-import type { ModelCatalog } from "./control/models/service.ts";
-import type { Fleet } from "./fleet/service.ts";
-import type { Clock } from "./lib/clock.ts";
-import { loadPrices, PriceError, type Prices } from "./metering/money/service.ts";
-import { meterReplicas, type ReplicaMeter, type UsageLedger } from "./metering/usage/service.ts";
-import type { Log } from "./platform/telemetry/log.ts";
+import { ConfigError } from "../config.ts";
+import type { ModelCatalog } from "../control/models/service.ts";
+import type { Fleet } from "../fleet/service.ts";
+import type { Clock } from "../lib/clock.ts";
+import { loadPrices, PriceError, type Prices } from "../metering/money/service.ts";
+import { meterReplicas, type ReplicaMeter, type UsageLedger } from "../metering/usage/service.ts";
+import type { Log } from "../platform/telemetry/log.ts";
 
-const PRICES_DIR = fileURLToPath(new URL("../../catalog/prices", import.meta.url));
+const PRICES_DIR = fileURLToPath(new URL("../../../catalog/prices", import.meta.url));
 
-/** The shipped prices and, before them, the operator's. @throws ConfigError for a file that can't be used. */
+/** The shipped prices, overridden by the operator's file. @throws ConfigError for an unusable file. */
 export function loadConfiguredPrices(
   overrideFile: string | null,
   models: Pick<ModelCatalog, "resolve">,
@@ -35,19 +35,21 @@ export function loadConfiguredPrices(
   }
 }
 
-const DEPLOYMENT = /^accounts\/([^/]+)\/deployments\/[^/]+$/;
+const DEPLOYMENT_NAME = /^accounts\/([^/]+)\/deployments\/[^/]+$/;
 
-/** Meters the replicas of accounts' deployments; those that the platform runs for everybody are paid for by the token. */
+/** Meters the replicas of accounts' deployments. Serverless replicas are not metered, as they are billed by the token. */
 export function meterDeployments(
   ledger: UsageLedger,
   fleet: Pick<Fleet, "status" | "onChange">,
   { clock, log }: { clock: Clock; log: Log },
 ): ReplicaMeter {
   const meter = meterReplicas({
-    ...{ ledger, clock, log },
+    ledger,
+    clock,
+    log,
     serving: () =>
       fleet.status().flatMap(({ id, deployment, model, state, accelerators }) => {
-        const accountId = DEPLOYMENT.exec(deployment)?.[1];
+        const accountId = DEPLOYMENT_NAME.exec(deployment)?.[1];
         if (accountId === undefined || state !== "ready") return [];
         return [{ id, accountId, deployment, model, accelerators }];
       }),
