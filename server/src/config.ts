@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { SERVER_FEATURES } from "./engines/openai-server/features.ts";
+import { SERVER_FEATURES } from "./engines/openai-server/capabilities.ts";
 import { parseModelName } from "./lib/resource-names.ts";
 import { s3ServerFromEnv } from "./platform/blobs/s3-server.ts";
 import type { LogLevel } from "./platform/telemetry/log.ts";

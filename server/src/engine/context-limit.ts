@@ -1,4 +1,4 @@
-import { EngineError } from "./port.ts";
+import { EngineError } from "./errors.ts";
 
 /**
  * Most tokens that may be made after a prompt of `promptTokens` in a context of `contextLength` tokens.

@@ -1,4 +1,5 @@
-import { EngineError, type EngineEvent, type GenerateRequest, type TokenInfo } from "./port.ts";
+import { EngineError } from "./errors.ts";
+import type { EngineEvent, GenerateRequest, TokenInfo } from "./generation.ts";
 import { StopMatcher } from "./stop-matcher.ts";
 
 const END = 0;

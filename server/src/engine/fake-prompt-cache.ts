@@ -1,4 +1,4 @@
-import type { GenerateRequest } from "./port.ts";
+import type { GenerateRequest } from "./generation.ts";
 
 const MAX_CACHED_PROMPTS = 100;
 

@@ -1,10 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import {
-  type EngineError,
-  type EngineEvent,
-  type GenerateRequest,
-  UNKNOWN_TOKEN,
-} from "../../engine/port.ts";
+import type { EngineError } from "../../engine/errors.ts";
+import { type EngineEvent, type GenerateRequest, UNKNOWN_TOKEN } from "../../engine/generation.ts";
 import { createOpenAiServerEngine } from "./engine.ts";
 import { type Responder, sendJson, startFakeUpstream, VLLM_STREAM } from "./fake-upstream.ts";
 

@@ -1,7 +1,8 @@
 import type { ServerResponse } from "node:http";
 import { describeEngineContract } from "../../engine/contract.ts";
+import type { EngineError } from "../../engine/errors.ts";
 import { createFakeEngine, type FakeEngine } from "../../engine/fake-engine.ts";
-import type { EngineError, EngineUsage, GenerateRequest } from "../../engine/port.ts";
+import type { EngineUsage, GenerateRequest } from "../../engine/generation.ts";
 import { createOpenAiServerEngine } from "./engine.ts";
 import { type ReceivedRequest, sendJson, startFakeUpstream, vllmChunk } from "./fake-upstream.ts";
 

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Engine, EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
+import type { TextEngine } from "../../engine/engine.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type { EngineEvent, GenerateRequest } from "../../engine/generation.ts";
 import { createOpenAiServerEngine, type OpenAiServerOptions } from "./engine.ts";
 import {
   LLAMA_RESPONSE,
@@ -27,7 +29,7 @@ async function setUp(answer: Responder, options: Partial<OpenAiServerOptions> = 
   return { upstream, engine };
 }
 
-function engineAt(baseUrl: string, options: Partial<OpenAiServerOptions> = {}): Engine {
+function engineAt(baseUrl: string, options: Partial<OpenAiServerOptions> = {}): TextEngine {
   return createOpenAiServerEngine({ baseUrl, upstreamModel: "m", connections: 4, ...options });
 }
 
@@ -44,13 +46,13 @@ function chat(changes: Partial<GenerateRequest> = {}): GenerateRequest {
   };
 }
 
-async function collect(engine: Engine, request: GenerateRequest, signal = new AbortController().signal) {
+async function collect(engine: TextEngine, request: GenerateRequest, signal = new AbortController().signal) {
   const events: EngineEvent[] = [];
   for await (const event of engine.generate(request, signal)) events.push(event);
   return events;
 }
 
-async function failure(engine: Engine, request = chat()): Promise<EngineError> {
+async function failure(engine: TextEngine, request = chat()): Promise<EngineError> {
   const error = await collect(engine, request).then(
     () => null,
     (thrown: unknown) => thrown,

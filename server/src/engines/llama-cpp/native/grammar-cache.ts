@@ -1,5 +1,5 @@
 import { type Llama, LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel } from "node-llama-cpp";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 import { type LoweredGrammar, lower } from "../../../structured-output/gbnf/lower.ts";
 import { GBNF_LIMITS, parseRules } from "../../../structured-output/gbnf/parser.ts";
 
