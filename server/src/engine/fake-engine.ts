@@ -222,13 +222,13 @@ class EchoEngine implements FakeEngine {
     const failure = this.#options.failure?.(request);
     const choices = Array.from({ length: request.n }, (_, index) => {
       const reply = this.#reply(request, prompt, index);
-      return new FakeChoice(index, reply, request, maxTokens, this.#vocabulary);
+      return new FakeChoice({ index, reply, request, maxTokens, vocabulary: this.#vocabulary });
     });
     const cachedTokens = this.#cachedTokens(request, promptTokens);
     const usage = (): EngineUsage => ({
       promptTokens: promptTokens.length,
       cachedTokens,
-      completionTokens: choices.reduce((sum, c) => sum + c.made, 0),
+      completionTokens: choices.reduce((sum, c) => sum + c.completionTokens, 0),
       ...predictionUsage(choices, request),
     });
     let open = choices;
@@ -334,8 +334,8 @@ function predictionUsage(
   { prediction }: GenerateRequest,
 ): Pick<EngineUsage, "prediction"> {
   if (prediction === undefined) return {};
-  const acceptedTokens = choices.reduce((sum, c) => sum + c.predicted, 0);
-  const rejectedTokens = choices.reduce((sum, c) => sum + c.mispredicted, 0);
+  const acceptedTokens = choices.reduce((sum, c) => sum + c.acceptedTokens, 0);
+  const rejectedTokens = choices.reduce((sum, c) => sum + c.rejectedTokens, 0);
   return { prediction: { acceptedTokens, rejectedTokens } };
 }
 
