@@ -33,7 +33,7 @@ export class FakeChoice {
   finished = false;
 
   constructor(options: FakeChoiceOptions) {
-    const { index, reply, request, maxTokens, vocabulary } = options;
+    const { index, request, maxTokens, vocabulary } = options;
     this.index = index;
     this.#request = request;
     this.#vocabulary = vocabulary;

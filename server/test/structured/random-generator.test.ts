@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { collectGeneration } from "../../src/engine/contract.ts";
 import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
 import { parseGbnf } from "../../src/structured-output/gbnf/grammar.ts";
-import type { GrammarSymbol, LoweredGrammar } from "../../src/structured-output/gbnf/lower.ts";
+import type { GrammarSymbol, LoweredGrammar } from "../../src/structured-output/gbnf/lowered-grammar.ts";
 import { GrammarMatcher } from "../../src/structured-output/gbnf/matcher.ts";
 import { grammarForSchema } from "../../src/structured-output/grammar-compiler.ts";
 import { SchemaError } from "../../src/structured-output/json-schema/schema-error.ts";
