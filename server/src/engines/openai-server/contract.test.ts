@@ -8,8 +8,8 @@ import { type ReceivedRequest, sendJson, startFakeUpstream, vllmChunk } from "./
 
 const CONTEXT_LENGTH = 512;
 
-/** A request as the server's engine gets it. */
-function parse({ path, body }: ReceivedRequest): GenerateRequest {
+/** Converts the HTTP request to the request of the engine behind the server. */
+function toEngineRequest({ path, body }: ReceivedRequest): GenerateRequest {
   return {
     id: "upstream",
     input: path.endsWith("/chat/completions")
@@ -35,7 +35,7 @@ function usageJson({ promptTokens, completionTokens, cachedTokens }: EngineUsage
 /** A model server in vLLM's wire format, with the fake engine for a model. */
 async function serve(engine: FakeEngine, response: ServerResponse, seen: ReceivedRequest): Promise<void> {
   if (seen.path === "/health") return sendJson(response, 200, {});
-  const request = parse(seen);
+  const request = toEngineRequest(seen);
   const abort = new AbortController();
   response.once("close", () => abort.abort());
   const choices = Array.from({ length: request.n }, (_, index) => ({
@@ -50,9 +50,9 @@ async function serve(engine: FakeEngine, response: ServerResponse, seen: Receive
         if (!request.stream) sendJson(response, 200, { choices, usage });
         else response.end(`data: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`);
       } else if (event.type === "prompt") {
-        throw new Error("nobody asked for the prompt");
+        throw new Error("the adapter never requests the prompt");
       } else if (event.type === "start") {
-        // Such a server doesn't tell.
+        // The OpenAI API has no such event.
       } else if (request.stream) {
         const { choice } = event;
         response.write(

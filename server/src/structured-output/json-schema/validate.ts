@@ -23,7 +23,7 @@ export interface UnverifiedKeyword {
   keyword: string;
 }
 
-/** Whether a value fits: null is no, no unverified yes, otherwise it fits if these keywords are met. */
+/** Null: the value is invalid. Empty: it is valid. Otherwise it is valid if the listed keywords are met. */
 export type ValidationResult = readonly UnverifiedKeyword[] | null;
 
 const VALID: ValidationResult = [];
