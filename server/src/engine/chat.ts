@@ -4,11 +4,11 @@ export interface ChatMessage {
   role: string;
   content: string;
   name?: string;
-  /** Of an assistant message: the tool calls it made, arguments as JSON texts. */
+  /** Tool calls of an assistant message, arguments as JSON texts. */
   toolCalls?: readonly { id: string; name: string; arguments: string }[];
-  /** Of a tool message: the id of the tool call whose result it holds. */
+  /** Id of the tool call whose result a tool message holds. */
   toolCallId?: string;
-  /** Of an assistant message: the reasoning before its content. */
+  /** Reasoning before the content of an assistant message. */
   reasoning?: string;
 }
 

@@ -28,7 +28,7 @@ export type EngineFeature =
   | "disableSpeculation"
   | "thinking"
   | "plainText"
-  /** Of engines that render chat: `tools`, `reasoning` and `reasoning.maxTokens` of a chat input; `json`. */
+  /** Only engines that render chat have the following: `tools`, `reasoning` and `reasoning.maxTokens` of a chat input; `json`. */
   | "tools"
   | "reasoning"
   | "reasoningBudget"

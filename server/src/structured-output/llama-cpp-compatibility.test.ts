@@ -18,8 +18,8 @@ afterAll(() => llama.dispose());
 
 /** llama.cpp's own check of a whole output. */
 async function engineFor(grammar: string): Promise<(output: string) => boolean> {
-  const made = await llama.createGrammar({ grammar });
-  return (output) => (made as unknown as { _testText(text: string): boolean })._testText(output);
+  const llamaGrammar = await llama.createGrammar({ grammar });
+  return (output) => (llamaGrammar as unknown as { _testText(text: string): boolean })._testText(output);
 }
 
 test("llama.cpp accepts every compiled grammar and agrees with GrammarMatcher on its texts, cut and changed ones included", async () => {

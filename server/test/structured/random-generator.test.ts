@@ -44,7 +44,7 @@ const testCase: fc.Arbitrary<TestCase> = fc.record({
 interface Output {
   text: string;
   reason: string;
-  /** Of the request. */
+  /** As in the request. */
   maxTokens: number;
   completionTokens: number;
   /** Tokens of the shortest output, without the end token. */
@@ -125,13 +125,13 @@ async function generate(
 }
 
 test("an output is complete and valid if the shortest one fits maxTokens, else a prefix of a valid one", async () => {
-  const seen = { stop: 0, closed: 0, length: 0 };
+  const counts = { stop: 0, closed: 0, length: 0 };
   await fc.assert(
     fc.asyncProperty(fc.array(testCase, { minLength: 10, maxLength: 10 }), async (cases) => {
       const outputs = await Promise.all(cases.map((one) => generate(one, shortestBytes)));
       for (const output of outputs.filter((output) => output !== null)) {
         const { text, reason, maxTokens, completionTokens, shortestTokens, closed, matcher } = output;
-        seen[closed ? "closed" : (reason as keyof typeof seen)]++;
+        counts[closed ? "closed" : (reason as keyof typeof counts)]++;
         if (shortestTokens + 1 <= maxTokens) expect(reason, text).toBe("stop");
         if (reason === "stop") {
           expect(completionTokens).toBeLessThanOrEqual(maxTokens);
@@ -145,7 +145,7 @@ test("an output is complete and valid if the shortest one fits maxTokens, else a
     }),
     { numRuns: 18 },
   );
-  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5);
+  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(5);
 }, 180_000);
 
 test("an output ends without force if the longest one fits maxTokens", async () => {

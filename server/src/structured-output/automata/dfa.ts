@@ -176,7 +176,7 @@ function refinePartition(states: readonly RawState[], distances: Int32Array): In
 /** Above the largest number of groups. */
 const MAX_GROUPS = 2 ** 20;
 
-/** Of the atoms that lead to the same target from every state, one each. */
+/** One representative of each class of atoms that lead to the same target from every state. */
 function distinctColumns(states: readonly RawState[]): number[] {
   const atoms = states[0]!.targets.length;
   let kinds = new Int32Array(atoms);

@@ -164,18 +164,18 @@ class PatternAutomaton implements Automaton {
 
   #intern(closed: Set<number>): number {
     // Only nodes that read a character or end the text matter later; once the last node accepts any rest, only it does.
-    const kept = closed.has(this.#last)
+    const relevant = closed.has(this.#last)
       ? [this.#last]
       : [...closed].filter((number) => {
           const node = this.#nodes[number]!;
           return node.set !== null || node.atEnd.length > 0;
         });
-    kept.sort((a, b) => a - b);
-    const key = kept.join();
+    relevant.sort((a, b) => a - b);
+    const key = relevant.join();
     let state = this.#numbers.get(key);
     // Only the first state is before the first character, where ^ matches: no later state may be merged with it.
     if (state === undefined || (state === 0 && this.#states.length > 0 && this.#hasStart())) {
-      state = this.#states.push(kept) - 1;
+      state = this.#states.push(relevant) - 1;
       this.#numbers.set(key, state);
     }
     return state;

@@ -25,7 +25,7 @@ export interface LoweredGrammar {
 export class GrammarCheckError extends Error {
   /** Offset in the source; undefined when unknown. */
   readonly at: number | undefined;
-  /** What would be accepted instead. */
+  /** A description of what would be accepted instead. */
   readonly expected: string;
   /** Name of the rule that is wrong; undefined when the whole grammar is. */
   readonly rule: string | undefined;

@@ -26,7 +26,7 @@ const MAX_NAME_LENGTH = 200;
 export class GrammarError extends Error {
   readonly line: number;
   readonly column: number;
-  /** What would be accepted there: `")"`, `a rule named root`. */
+  /** The text or rule that would be accepted there: `")"`, `a rule named root`. */
   readonly expected: string;
 
   constructor(source: string, at: number, problem: string, expected: string) {

@@ -48,8 +48,12 @@ export function compileArray(schemas: readonly JsonObject[], context: CompileCon
 
 function firstAndMore(item: Expr, [min, max]: [number, number | null], { rules }: CompileContext): Expr {
   if (max === 0) return EMPTY;
-  const more = rules.repeat(seq(text(COMMA), item), Math.max(0, min - 1), max === null ? null : max - 1);
-  return min === 0 ? repeat(seq(item, more), 0, 1) : seq(item, more);
+  const furtherItems = rules.repeat(
+    seq(text(COMMA), item),
+    Math.max(0, min - 1),
+    max === null ? null : max - 1,
+  );
+  return min === 0 ? repeat(seq(item, furtherItems), 0, 1) : seq(item, furtherItems);
 }
 
 function prefixLength({ items, prefixItems }: JsonObject): number {

@@ -61,10 +61,20 @@ const PATTERNS = [
   "(?=a)b",
 ];
 const FORMATS = [
-  ...["date-time", "date", "time", "uuid", "email", "ipv4", "ipv6", "uri", "hostname", "duration", "regex"],
+  "date-time",
+  "date",
+  "time",
+  "uuid",
+  "email",
+  "ipv4",
+  "ipv6",
+  "uri",
+  "hostname",
+  "duration",
+  "regex",
 ];
 
-function some(shape: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
+function subset(shape: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
   return fc.record(shape, { requiredKeys: "type" in shape ? (["type"] as never) : [] }) as fc.Arbitrary<
     Record<string, unknown>
   >;
@@ -72,31 +82,31 @@ function some(shape: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record
 
 const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie) => ({
   leaf: fc.oneof(
-    some({ type: fc.constant("string"), minLength: small, maxLength: fc.integer({ min: 3, max: 40 }) }),
-    some({
+    subset({ type: fc.constant("string"), minLength: small, maxLength: fc.integer({ min: 3, max: 40 }) }),
+    subset({
       type: fc.constant("string"),
       pattern: fc.constantFrom(...PATTERNS),
       maxLength: fc.integer({ min: 5, max: 30 }),
     }),
-    some({ type: fc.constant("string"), format: fc.constantFrom(...FORMATS) }),
-    some({ type: fc.constantFrom("number", "integer"), minimum: bound, maximum: bound }),
-    some({ type: fc.constantFrom("number", "integer"), exclusiveMinimum: bound, exclusiveMaximum: bound }),
-    some({
+    subset({ type: fc.constant("string"), format: fc.constantFrom(...FORMATS) }),
+    subset({ type: fc.constantFrom("number", "integer"), minimum: bound, maximum: bound }),
+    subset({ type: fc.constantFrom("number", "integer"), exclusiveMinimum: bound, exclusiveMaximum: bound }),
+    subset({
       type: fc.constantFrom("number", "integer"),
       multipleOf: fc.constantFrom(1, 2, 5, 0.5, 0.25, 10, 0.01),
       minimum: bound,
     }),
-    some({
+    subset({
       enum: fc.array(fc.jsonValue({ maxDepth: 2, noUnicodeString: false }), { minLength: 1, maxLength: 20 }),
     }),
-    some({ const: fc.jsonValue({ maxDepth: 2 }) }),
+    subset({ const: fc.jsonValue({ maxDepth: 2 }) }),
     fc.constantFrom(true, {}, { type: "null" }, { type: "boolean" }, { type: ["string", "integer", "null"] }),
     fc.constantFrom({ type: "object" }, { type: "array" }, { type: "string", nullable: true }),
   ),
   schema: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
     tie("leaf"),
-    some({
+    subset({
       type: fc.constant("object"),
       properties: fc.dictionary(name, tie("schema"), { maxKeys: 5 }),
       // Ajv treats a missing property with the empty name as present.
@@ -111,7 +121,7 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
       minProperties: fc.integer({ min: 0, max: 2 }),
       maxProperties: fc.integer({ min: 2, max: 6 }),
     }),
-    some({
+    subset({
       type: fc.constant("array"),
       items: tie("schema"),
       prefixItems: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }),
@@ -119,7 +129,7 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
       maxItems: fc.integer({ min: 2, max: 6 }),
       uniqueItems: fc.boolean(),
     }),
-    some({
+    subset({
       allOf: fc.array(tie("schema"), { minLength: 1, maxLength: 2 }),
       required: fc.uniqueArray(
         name.filter((text) => text !== ""),
@@ -131,11 +141,11 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
       contains: tie("leaf"),
       not: tie("leaf"),
     }),
-    some({ anyOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
-    some({ oneOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
-    some({ allOf: fc.array(tie("schema"), { minLength: 1, maxLength: 2 }) }),
-    some({ $ref: fc.constant("#/$defs/node"), description: fc.string() }),
-    some({ type: fc.constant("string"), not: tie("leaf") }),
+    subset({ anyOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
+    subset({ oneOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
+    subset({ allOf: fc.array(tie("schema"), { minLength: 1, maxLength: 2 }) }),
+    subset({ $ref: fc.constant("#/$defs/node"), description: fc.string() }),
+    subset({ type: fc.constant("string"), not: tie("leaf") }),
   ),
 }));
 /** Schemas that recurse through `node`, which always has a finite value. */

@@ -121,20 +121,20 @@ export class GrammarRules {
   repeat(item: Expr, min: number, max: number | null): Expr {
     if (Math.max(min, max ?? 0) <= 1 || (max === null && min <= MAX_ENGINE_REPEAT))
       return repeat(item, min, max);
-    const one = item.kind === "ref" || item.kind === "set" ? item : this.add(item);
-    if (Math.max(min, max ?? 0) <= MAX_ENGINE_REPEAT) return repeat(one, min, max);
-    const block = this.add(repeat(one, BLOCK, BLOCK));
+    const unit = item.kind === "ref" || item.kind === "set" ? item : this.add(item);
+    if (Math.max(min, max ?? 0) <= MAX_ENGINE_REPEAT) return repeat(unit, min, max);
+    const block = this.add(repeat(unit, BLOCK, BLOCK));
     const exactly = seq(
       repeat(block, Math.floor(min / BLOCK), Math.floor(min / BLOCK)),
-      repeat(one, min % BLOCK, min % BLOCK),
+      repeat(unit, min % BLOCK, min % BLOCK),
     );
-    if (max === null) return seq(exactly, repeat(one, 0, null));
+    if (max === null) return seq(exactly, repeat(unit, 0, null));
     const most = max - min;
-    if (most <= MAX_ENGINE_REPEAT) return seq(exactly, repeat(one, 0, most));
+    if (most <= MAX_ENGINE_REPEAT) return seq(exactly, repeat(unit, 0, most));
     const blocks = Math.floor(most / BLOCK);
     // Either fewer than all blocks and any part of one more, or all blocks and up to the remainder.
-    const fewer = seq(repeat(block, 0, blocks - 1), repeat(one, 0, BLOCK - 1));
-    return seq(exactly, alt(fewer, seq(repeat(block, blocks, blocks), repeat(one, 0, most % BLOCK))));
+    const fewer = seq(repeat(block, 0, blocks - 1), repeat(unit, 0, BLOCK - 1));
+    return seq(exactly, alt(fewer, seq(repeat(block, blocks, blocks), repeat(unit, 0, most % BLOCK))));
   }
 }
 

@@ -259,7 +259,7 @@ export class InstanceValidator {
       for (const part of parts) {
         if (typeof part === "boolean") continue;
         const { $ref, allOf = [], anyOf = [], oneOf = [] } = part;
-        for (const list of [allOf, anyOf, oneOf]) for (const one of list as Schema[]) parts.add(one);
+        for (const list of [allOf, anyOf, oneOf]) for (const option of list as Schema[]) parts.add(option);
         if (typeof $ref === "string") parts.add(this.#document.resolve($ref, this.#document.pointerOf(part)));
       }
       this.#subschemas.set(schema, parts);
