@@ -80,5 +80,5 @@ function addTextWithout(rules: Rules, name: string, literals: readonly string[])
   const containsLiteral = patternAutomaton({ kind: "alt", options: [...options, charPattern("\0")] });
   const dfa = containsLiteral && intersectAutomata([complementAutomaton(containsLiteral)]);
   if (dfa === null) throw new GrammarError("", 0, "the literals are too long", "shorter ones");
-  rules.set(name, dfaToExpr(dfa as Dfa, `${name}-t`, rules, writeUnescaped));
+  rules.set(name, dfaToExpr(dfa as Dfa, { name: `${name}-t`, rules, write: writeUnescaped }));
 }

@@ -34,17 +34,16 @@ interface NfaNode {
  * @returns null when the pattern is too complex.
  */
 export function patternAutomaton(pattern: Pattern): Automaton | null {
-  const nodes: NfaNode[] = [];
-  const add = (): number => nodes.push({ set: null, to: -1, epsilon: [], atStart: [], atEnd: [] }) - 1;
-  const first = add();
+  const builder = new NfaBuilder();
+  const first = builder.addNode();
   const before: Pattern = beginsAtStart(pattern) ? { kind: "seq", items: [] } : ANYTHING;
-  const found = build(nodes, add, { kind: "seq", items: [before, pattern] }, first);
+  const found = builder.add({ kind: "seq", items: [before, pattern] }, first);
   if (found === null) return null;
   // After a match any text may follow.
-  const rest = add();
-  nodes[found]!.epsilon.push(rest);
-  Object.assign(nodes[rest]!, { set: UNICODE, to: rest });
-  return new PatternAutomaton(nodes, first, rest);
+  const rest = builder.addNode();
+  builder.nodes[found]!.epsilon.push(rest);
+  Object.assign(builder.nodes[rest]!, { set: UNICODE, to: rest });
+  return new PatternAutomaton(builder.nodes, first, rest);
 }
 
 const ANYTHING: Pattern = { kind: "repeat", item: ANY_CHAR, min: 0, max: null };
@@ -55,71 +54,75 @@ function beginsAtStart(pattern: Pattern): boolean {
   return pattern.kind === "start";
 }
 
-/** Thompson's construction: adds the pattern after node `from`. Returns the node after it, null when there are too many. */
-function build(nodes: NfaNode[], add: () => number, pattern: Pattern, from: number): number | null {
-  if (nodes.length > MAX_NODES) return null;
-  switch (pattern.kind) {
-    case "set": {
-      const [reader, to] = [add(), add()];
-      nodes[from]!.epsilon.push(reader);
-      Object.assign(nodes[reader]!, { set: pattern.set, to });
-      return to;
-    }
-    case "start":
-    case "end": {
-      const to = add();
-      nodes[from]![pattern.kind === "start" ? "atStart" : "atEnd"].push(to);
-      return to;
-    }
-    case "seq": {
-      let at: number | null = from;
-      for (const item of pattern.items) if (at !== null) at = build(nodes, add, item, at);
-      return at;
-    }
-    case "alt": {
-      const to = add();
-      for (const option of pattern.options) {
-        const end = build(nodes, add, option, from);
-        if (end === null) return null;
-        nodes[end]!.epsilon.push(to);
-      }
-      return to;
-    }
-    case "repeat":
-      return buildRepeat(nodes, add, pattern, from);
-  }
-}
+/** Thompson's construction. */
+class NfaBuilder {
+  readonly nodes: NfaNode[] = [];
 
-function buildRepeat(
-  nodes: NfaNode[],
-  add: () => number,
-  { item, min, max }: Extract<Pattern, { kind: "repeat" }>,
-  from: number,
-): number | null {
-  let at = from;
-  for (let i = 0; i < min; i++) {
-    const end = build(nodes, add, item, at);
-    if (end === null) return null;
-    at = end;
+  addNode(): number {
+    return this.nodes.push({ set: null, to: -1, epsilon: [], atStart: [], atEnd: [] }) - 1;
   }
-  const to = add();
-  if (max === null) {
-    const loop = add();
-    nodes[at]!.epsilon.push(loop);
-    const end = build(nodes, add, item, loop);
-    if (end === null) return null;
-    nodes[end]!.epsilon.push(loop);
-    nodes[loop]!.epsilon.push(to);
+
+  /** Adds the pattern after node `from`; returns the node after the pattern, null when there are too many nodes. */
+  add(pattern: Pattern, from: number): number | null {
+    if (this.nodes.length > MAX_NODES) return null;
+    switch (pattern.kind) {
+      case "set": {
+        const [reader, to] = [this.addNode(), this.addNode()];
+        this.nodes[from]!.epsilon.push(reader);
+        Object.assign(this.nodes[reader]!, { set: pattern.set, to });
+        return to;
+      }
+      case "start":
+      case "end": {
+        const to = this.addNode();
+        this.nodes[from]![pattern.kind === "start" ? "atStart" : "atEnd"].push(to);
+        return to;
+      }
+      case "seq": {
+        let at: number | null = from;
+        for (const item of pattern.items) if (at !== null) at = this.add(item, at);
+        return at;
+      }
+      case "alt": {
+        const to = this.addNode();
+        for (const option of pattern.options) {
+          const end = this.add(option, from);
+          if (end === null) return null;
+          this.nodes[end]!.epsilon.push(to);
+        }
+        return to;
+      }
+      case "repeat":
+        return this.#addRepeat(pattern, from);
+    }
+  }
+
+  #addRepeat({ item, min, max }: Extract<Pattern, { kind: "repeat" }>, from: number): number | null {
+    let at = from;
+    for (let i = 0; i < min; i++) {
+      const end = this.add(item, at);
+      if (end === null) return null;
+      at = end;
+    }
+    const to = this.addNode();
+    if (max === null) {
+      const loop = this.addNode();
+      this.nodes[at]!.epsilon.push(loop);
+      const end = this.add(item, loop);
+      if (end === null) return null;
+      this.nodes[end]!.epsilon.push(loop);
+      this.nodes[loop]!.epsilon.push(to);
+      return to;
+    }
+    for (let i = min; i < max; i++) {
+      this.nodes[at]!.epsilon.push(to);
+      const end = this.add(item, at);
+      if (end === null) return null;
+      at = end;
+    }
+    this.nodes[at]!.epsilon.push(to);
     return to;
   }
-  for (let i = min; i < max; i++) {
-    nodes[at]!.epsilon.push(to);
-    const end = build(nodes, add, item, at);
-    if (end === null) return null;
-    at = end;
-  }
-  nodes[at]!.epsilon.push(to);
-  return to;
 }
 
 /** Lazy subset construction: every set of nodes that a text reaches is a state. */

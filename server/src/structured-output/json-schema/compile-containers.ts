@@ -189,7 +189,9 @@ function nameExpr(automata: readonly Automaton[], { rules }: CompileContext): Ex
   if (automata.length === 0) return repeat(rules.baseRule("json-char"), 0, null);
   const dfa = intersectAutomata(automata);
   if (dfa === null) return null;
-  return dfa === "empty" ? NEVER : dfaToExpr(dfa, rules.freshName(), rules.byName, writeJsonEscaped);
+  return dfa === "empty"
+    ? NEVER
+    : dfaToExpr(dfa, { name: rules.freshName(), rules: rules.byName, write: writeJsonEscaped });
 }
 
 function isWellFormed(name: string): boolean {

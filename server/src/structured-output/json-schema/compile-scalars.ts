@@ -57,7 +57,7 @@ function textsToExpr(texts: string[] | Dfa | "empty", rules: GrammarRules): Expr
   if (texts === "empty") return NEVER;
   const words = texts.every((item) => typeof item === "string");
   if (words) return wordsToExpr(texts as string[], rules.freshName(), rules.byName);
-  return dfaToExpr(texts as Dfa, rules.freshName(), rules.byName, writeUnescaped);
+  return dfaToExpr(texts as Dfa, { name: rules.freshName(), rules: rules.byName, write: writeUnescaped });
 }
 
 /** An expression for the strings that fit the lengths, patterns and formats of all the schemas. */
@@ -84,14 +84,21 @@ export function compileString(schemas: readonly JsonObject[], context: CompileCo
     reportUnenforcedKeywords(schemas, ["pattern", "format"], context);
     return seq(text('"'), rules.repeat(rules.baseRule("json-char"), min, max), text('"'));
   }
-  return seq(text('"'), dfaToExpr(dfa, rules.freshName(), rules.byName, writeJsonEscaped), text('"'));
+  return seq(
+    text('"'),
+    dfaToExpr(dfa, { name: rules.freshName(), rules: rules.byName, write: writeJsonEscaped }),
+    text('"'),
+  );
 }
 
 /** Uses rules that are the same in every grammar, so that the parts of a composite grammar share them. */
 function compileFormat(format: string, rules: GrammarRules): Expr {
   const name = `json-format-${format}`;
   if (!rules.byName.has(name)) {
-    rules.byName.set(name, dfaToExpr(formatDfa(format), name, rules.byName, writeJsonEscaped));
+    rules.byName.set(
+      name,
+      dfaToExpr(formatDfa(format), { name, rules: rules.byName, write: writeJsonEscaped }),
+    );
   }
   return seq(text('"'), ref(name), text('"'));
 }

@@ -13,6 +13,14 @@ import { alt, EMPTY, type Expr, NEVER, type Rules, ref, seq, set, text } from ".
 /** The expression for one character of the set: as it is or with JSON escapes. */
 export type WriteChars = (chars: CharSet) => Expr;
 
+export interface DfaToExprOptions {
+  /** Prefix of the names of added rules. */
+  name: string;
+  /** Rules are added here. */
+  rules: Rules;
+  write: WriteChars;
+}
+
 /** Most levels of states inlined into one rule; deeper states get rules of their own. */
 const MAX_INLINE = 12;
 
@@ -20,7 +28,7 @@ const MAX_INLINE = 12;
  * Converts the automaton to rules. States with a single incoming edge are inlined; the others become the rules `<name>-1`,
  * `<name>-2` …
  */
-export function dfaToExpr(dfa: Dfa, name: string, rules: Rules, write: WriteChars): Expr {
+export function dfaToExpr(dfa: Dfa, { name, rules, write }: DfaToExprOptions): Expr {
   const incoming = new Array<number>(dfa.length).fill(0);
   incoming[0] = 1;
   for (const state of dfa) for (const { to } of state.edges) incoming[to]!++;
@@ -76,7 +84,7 @@ export function wordsToExpr(words: readonly string[], name: string, rules: Rules
     }
     dfa[at]!.accepts = true;
   }
-  return dfaToExpr(dfa, name, rules, writeUnescaped);
+  return dfaToExpr(dfa, { name, rules, write: writeUnescaped });
 }
 
 /** Writes characters without escapes: digits, JSON literals. */

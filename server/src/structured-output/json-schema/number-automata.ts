@@ -47,7 +47,7 @@ export function numberTexts(constraint: NumberConstraint): string[] | Dfa | "emp
     if (multiple.units > MAX_MULTIPLE) return null;
     automata.push(multipleAutomaton(Number(multiple.units), multiple.scale));
   }
-  return intersectAutomata([shapeAutomaton(integer, least, most, multiples), ...automata]);
+  return intersectAutomata([shapeAutomaton({ integer, least, most, multiples }), ...automata]);
 }
 
 /** Rounds the bound inwards to the supported decimal places. @param inwards 1 for a lower bound, −1 for an upper one. */
@@ -73,12 +73,8 @@ function listIntegers(least: bigint, most: bigint, multiples: readonly Decimal[]
   return listed;
 }
 
-function shapeAutomaton(
-  integer: boolean,
-  least: Bound | null,
-  most: Bound | null,
-  multiples: readonly Decimal[],
-): Automaton {
+/** Accepts decimal texts with enough digits for the constraint, whatever their value. */
+function shapeAutomaton({ integer, least, most, multiples }: NumberConstraint): Automaton {
   const ends = [least, most].filter((bound) => bound !== null).map(({ value }) => value);
   const needed = Math.max(0, ...ends.map((end) => wholeDigits(end)));
   // The automaton of a multiple has a state for every remainder and digit, so large divisors allow fewer digits.
@@ -97,13 +93,17 @@ export function wholeDigits({ units, scale }: Decimal): number {
   return String(units < 0n ? -units : units).padStart(scale + 1, "0").length - scale;
 }
 
+interface LazyAutomatonOptions<S> {
+  start: S;
+  /** Equal for equal states. */
+  keyOf(state: S): number;
+  /** Null: no text with this character is accepted. */
+  step(state: S, char: string): S | null;
+  accepts(state: S): boolean;
+}
+
 /** An automaton that creates its states when they are first reached. */
-function lazyAutomaton<S>(
-  start: S,
-  keyOf: (s: S) => number,
-  step: (s: S, digit: string) => S | null,
-  accepts: (s: S) => boolean,
-): Automaton {
+function lazyAutomaton<S>({ start, keyOf, step, accepts }: LazyAutomatonOptions<S>): Automaton {
   const states: S[] = [start];
   const numbers = new Map([[keyOf(start), 0]]);
   return {
@@ -163,26 +163,27 @@ function boundAutomaton(bound: Decimal, allows: (order: number) => boolean): Aut
     if (bound.units !== 0n && state.negative !== bound.units < 0n) return allows(state.negative ? -1 : 1);
     return allows(state.negative ? -order : order);
   };
-  const key = (state: BoundComparison): number =>
+  const keyOf = (state: BoundComparison): number =>
     (((state.whole + 1) * 512 + state.fraction) * 3 + state.order + 1) * 2 + Number(state.negative);
-  return lazyAutomaton({ negative: false, whole: 0, fraction: 0, order: 0 }, key, step, accepts);
+  const start: BoundComparison = { negative: false, whole: 0, fraction: 0, order: 0 };
+  return lazyAutomaton({ start, keyOf, step, accepts });
 }
 
 /** Accepts multiples of `units` ÷ 10^`scale`. */
 function multipleAutomaton(units: number, scale: number): Automaton {
-  return lazyAutomaton<{ rest: number; fraction: number }>(
-    { rest: 0, fraction: -1 },
-    (state) => state.rest * 512 + state.fraction + 1,
-    ({ rest, fraction }, char) => {
+  return lazyAutomaton<{ rest: number; fraction: number }>({
+    start: { rest: 0, fraction: -1 },
+    keyOf: (state) => state.rest * 512 + state.fraction + 1,
+    step({ rest, fraction }, char) {
       if (char === "-") return { rest, fraction };
       if (char === ".") return { rest, fraction: 0 };
       if (char < "0" || char > "9") return null;
       if (fraction === scale) return char === "0" ? { rest, fraction } : null;
       return { rest: (rest * 10 + Number(char)) % units, fraction: fraction === -1 ? -1 : fraction + 1 };
     },
-    ({ rest, fraction }) =>
+    accepts: ({ rest, fraction }) =>
       Number((BigInt(rest) * 10n ** BigInt(scale - Math.max(0, fraction))) % BigInt(units)) === 0,
-  );
+  });
 }
 
 function gcd(a: bigint, b: bigint): bigint {
