@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { SERVER_FEATURES } from "./engines/openai-server/features.ts";
+import { serverEngine } from "./engines/registry.ts";
 import { parseModelName } from "./lib/resource-names.ts";
 import { s3ServerFromEnv } from "./platform/blobs/s3-server.ts";
 import type { LogLevel } from "./platform/telemetry/log.ts";
@@ -230,8 +230,8 @@ const alias = matching(
 
 const serverFeatures: Parse<readonly string[]> = (value, name) => {
   const features = value.split("+");
-  if (features.every((feature) => SERVER_FEATURES.includes(feature))) return features;
-  throw new ConfigError(name, `must be some of ${SERVER_FEATURES.join(", ")}, with + between them`);
+  if (features.every((feature) => serverEngine.features.includes(feature))) return features;
+  throw new ConfigError(name, `must be some of ${serverEngine.features.join(", ")}, with + between them`);
 };
 
 const acceleratorType = matching(

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/config.ts";
 import { createModelCatalog } from "../../src/control/models/service.ts";
-import type { GenerateRequest } from "../../src/engine/port.ts";
+import type { GenerateRequest } from "../../src/engine/generation.ts";
 import { llamaCppKind } from "../../src/engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "../../src/engines/openai-server/engine.ts";
 import { createFleet, type DeploymentSpec, type Fleet } from "../../src/fleet/service.ts";

@@ -4,7 +4,7 @@
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ChatMessage } from "../../src/engine/port.ts";
+import type { ChatMessage } from "../../src/engine/chat.ts";
 import { createOpenAiServerEngine } from "../../src/engines/openai-server/engine.ts";
 import { MODEL } from "./traffic.ts";
 

@@ -1,8 +1,8 @@
 import type { Config, DeploymentEngine } from "../config.ts";
-import type { WeightsFormat, Workload } from "../control/deployments/service.ts";
+import type { Workload } from "../control/deployments/service.ts";
 import type { AttachedModel, ModelCatalog } from "../control/models/service.ts";
-import { type LlamaCppOptions, llamaCppKind } from "../engines/llama-cpp/kind.ts";
-import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
+import type { WeightsFormat } from "../engine/engine.ts";
+import { type EmbeddedEngineOptions, embeddedEngine, serverEngine } from "../engines/registry.ts";
 import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "../fleet/service.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
@@ -13,8 +13,8 @@ import { progressBar, type Terminal } from "./progress-bar.ts";
 export function createHostFleet(config: Config, deps: { log: Log; terminal: Terminal; clock: Clock }): Fleet {
   const bars = new Map<string, ReturnType<typeof progressBar>>();
   return createFleet({
-    kinds: { "llama-cpp": llamaCppKind },
-    openServer: createOpenAiServerEngine,
+    kinds: { [embeddedEngine.name]: embeddedEngine.create },
+    openServer: serverEngine.create,
     host: { accelerators: config.accelerators, region: config.region },
     cacheDir: config.cacheDir,
     hubEndpoint: config.hubEndpoint,
@@ -42,7 +42,7 @@ export function serverlessSpecs(config: Config, models: ModelCatalog): Deploymen
     ...[...config.attachedEngines].map(([name, baseUrl]) =>
       alwaysOnSpec(name, {
         attach: () =>
-          createOpenAiServerEngine({ baseUrl, upstreamModel: lastPart(name), ...featuresOf(config, name) }),
+          serverEngine.create({ baseUrl, upstreamModel: lastPart(name), ...featuresOf(config, name) }),
       }),
     ),
     ...[...config.launchedEngines].map(([name, command]) =>
@@ -69,23 +69,20 @@ export function engineFor(config: Config, workload: Workload): ReplicaEngine {
     return { engine: programEngine(program, workload), concurrency: program.concurrency };
   }
   const slots = workload.longPrompt ? LONG_PROMPT_SLOTS : SLOTS;
-  return { engine: embeddedEngine(config, workload, slots), concurrency: slots };
+  return { engine: embeddedReplica(config, workload, slots), concurrency: slots };
 }
 
 /** The form in which the engine for an accelerator type takes weights; null: for the host's processors. */
 export function weightsFormatFor(config: Config, acceleratorType: string | null): WeightsFormat {
   const program = config.deploymentEngines.get(acceleratorType ?? CPU);
-  if (program === undefined) return "embedded";
-  return takesGguf(program) ? "gguf" : "upload";
-}
-
-function takesGguf({ command }: DeploymentEngine): boolean {
-  return command.some((argument) => argument.includes("{gguf}"));
+  return program === undefined
+    ? embeddedEngine.weightsFormat([])
+    : serverEngine.weightsFormat(program.command);
 }
 
 function programEngine(program: DeploymentEngine, workload: Workload): DeploymentSpec["engine"] {
   const { model, accelerators, weights, uploaded } = workload;
-  const isGguf = takesGguf(program);
+  const isGguf = serverEngine.weightsFormat(program.command) === "gguf";
   return {
     command: program.command.map((argument) =>
       argument.replaceAll("{gguf}", "{model}").replaceAll("{accelerators}", String(accelerators?.count ?? 0)),
@@ -114,18 +111,18 @@ function refuseUnsupportedOptions(workload: Workload, isGguf: boolean): void {
   throw new AppError("FAILED_PRECONDITION", message);
 }
 
-function embeddedEngine(config: Config, workload: Workload, slots: number): DeploymentSpec["engine"] {
+function embeddedReplica(config: Config, workload: Workload, slots: number): DeploymentSpec["engine"] {
   const { weights, draft, draftTokens, ngramLength, contextLength } = workload;
   let draftPath: string | null = null;
   return {
-    kind: "llama-cpp",
+    kind: embeddedEngine.name,
     weights: {
       async fetch(signal, onPhase) {
         if (draft !== null) draftPath = await draft(signal, onPhase);
         return weights(signal, onPhase);
       },
     },
-    options: (modelPath): LlamaCppOptions => ({
+    options: (modelPath): EmbeddedEngineOptions => ({
       modelPath: modelPath as string,
       slots,
       ...threadsOf(config),

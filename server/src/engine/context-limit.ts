@@ -1,7 +1,7 @@
-import { EngineError } from "./port.ts";
+import { EngineError } from "./errors.ts";
 
 /**
- * Most tokens that may be made after a prompt of `promptTokens` in a context of `contextLength` tokens.
+ * Most tokens that can be generated after a prompt of `promptTokens` in a context of `contextLength` tokens.
  * @throws EngineError `context_exceeded` when the prompt alone doesn't fit, `invalid_prompt` when it is empty.
  */
 export function clampToContext(promptTokens: number, maxTokens: number, contextLength: number): number {
@@ -12,7 +12,7 @@ export function clampToContext(promptTokens: number, maxTokens: number, contextL
   return Math.min(maxTokens, contextLength - promptTokens);
 }
 
-/** Worded as OpenAI words it: clients tell this error from others by it. @param promptTokens a number, or "at least n". */
+/** In OpenAI's words, by which clients recognise this error. @param promptTokens a number, or "at least n". */
 export function contextExceededError(promptTokens: number | string, contextLength: number): EngineError {
   return new EngineError(
     "context_exceeded",

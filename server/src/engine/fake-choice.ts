@@ -1,12 +1,22 @@
-import { EngineError, type EngineEvent, type GenerateRequest, type TokenInfo } from "./port.ts";
+import { EngineError } from "./errors.ts";
+import type { EngineEvent, GenerateRequest, TokenInfo } from "./generation.ts";
 import { StopMatcher } from "./stop-matcher.ts";
 
 const END = 0;
 const END_TEXT = "<|end|>";
-/** Biases from here on, up or down, decide. */
+/** A token with a bias of at least this is always generated; one with at most minus this, never. */
 const DECISIVE = 100;
 
-/** One choice on its way: the tokens of its reply, then the end token. */
+export interface FakeChoiceOptions {
+  index: number;
+  reply: string;
+  request: GenerateRequest;
+  /** As the context limits it. */
+  maxTokens: number;
+  vocabulary: FakeVocabulary;
+}
+
+/** Generates one choice: the tokens of its reply, then the end token. */
 export class FakeChoice {
   readonly index: number;
   readonly #request: GenerateRequest;
@@ -17,36 +27,32 @@ export class FakeChoice {
   readonly #maxTokens: number;
   #text = "";
   #infos: TokenInfo[] = [];
-  made = 0;
-  /** Tokens of the prediction that came at their place. */
-  predicted = 0;
+  completionTokens = 0;
+  /** Tokens of the prediction that matched the output at the same position. */
+  acceptedTokens = 0;
   finished = false;
 
-  constructor(
-    index: number,
-    reply: string,
-    request: GenerateRequest,
-    maxTokens: number,
-    vocabulary: FakeVocabulary,
-  ) {
+  constructor(options: FakeChoiceOptions) {
+    const { index, request, maxTokens, vocabulary } = options;
     this.index = index;
     this.#request = request;
     this.#vocabulary = vocabulary;
-    this.#tokens = replyTokens(reply, request, maxTokens, vocabulary);
+    this.#tokens = replyTokens(options);
     this.#prediction = predictionTokens(request, vocabulary);
     this.#matcher = new StopMatcher(request.stop);
     this.#maxTokens = maxTokens;
   }
 
-  get mispredicted(): number {
-    return this.#prediction.length - this.predicted;
+  get rejectedTokens(): number {
+    return this.#prediction.length - this.acceptedTokens;
   }
 
+  /** Generates the next token. */
   step(): EngineEvent[] {
-    if (this.made === this.#maxTokens) return this.#finish("length");
-    const token = this.#tokens[this.made]!;
-    if (token === this.#prediction[this.made]) this.predicted++;
-    this.made++;
+    if (this.completionTokens === this.#maxTokens) return this.#finish("length");
+    const token = this.#tokens[this.completionTokens]!;
+    if (token === this.#prediction[this.completionTokens]) this.acceptedTokens++;
+    this.completionTokens++;
     if (this.#request.logprobs !== undefined) {
       this.#infos.push(fakeTokenInfo(token, this.#vocabulary, this.#request.logprobs));
     }
@@ -54,7 +60,9 @@ export class FakeChoice {
     const text = token === END ? "" : this.#vocabulary.text(token);
     this.#text += this.#matcher.push(text);
     if (this.#matcher.stopped) return this.#finish("stop");
-    return this.made === this.#maxTokens ? this.#finish("length") : this.#deliver(this.#request.stream);
+    return this.completionTokens === this.#maxTokens
+      ? this.#finish("length")
+      : this.#deliver(this.#request.stream);
   }
 
   #finish(reason: "stop" | "length"): EngineEvent[] {
@@ -73,7 +81,7 @@ export class FakeChoice {
   }
 }
 
-/** Gives every piece of text a number when it is first seen. */
+/** Assigns every piece of text a token id when the piece first occurs. */
 export class FakeVocabulary {
   readonly #ids = new Map<string, number>();
   readonly #texts: string[] = [END_TEXT];
@@ -107,38 +115,33 @@ export class FakeVocabulary {
 
 /** A token with log probabilities that depend on its id alone; the alternatives are the ids after it. */
 export function fakeTokenInfo(id: number, vocabulary: FakeVocabulary, top: number): TokenInfo {
-  const of = (other: number, rank: number) => ({
-    id: other,
-    bytes: new TextEncoder().encode(vocabulary.text(other)),
+  const ranked = (rankedId: number, rank: number) => ({
+    id: rankedId,
+    bytes: new TextEncoder().encode(vocabulary.text(rankedId)),
     logprob: -((id % 7) + 1) / 10 - rank,
   });
-  const alternatives = Array.from({ length: top }, (_, rank) => of((id + rank) % vocabulary.size, rank));
-  return { ...of(id, 0), top: alternatives };
+  const alternatives = Array.from({ length: top }, (_, rank) => ranked((id + rank) % vocabulary.size, rank));
+  return { ...ranked(id, 0), top: alternatives };
 }
 
-/** All tokens a choice may come to make: the reply's, as the request changes them, and an end token. */
-function replyTokens(
-  reply: string,
-  request: GenerateRequest,
-  maxTokens: number,
-  vocabulary: FakeVocabulary,
-): number[] {
+/** The tokens of the reply, as the request's biases, thinking budget and token counts change them, and an end token. */
+function replyTokens({ reply, request, maxTokens, vocabulary }: FakeChoiceOptions): number[] {
   const { minTokens = 0, ignoreEos, thinking, sampling } = request;
   const bias = new Map(sampling.logitBias ?? []);
   const forced = [...bias].find(([, value]) => value >= DECISIVE)?.[0];
   const endless = ignoreEos === true || (bias.get(END) ?? 0) <= -DECISIVE;
   if (forced !== undefined) return new Array<number>(maxTokens).fill(forced);
   const text = thinking === undefined ? reply : closeThinking(reply, thinking);
-  const said = vocabulary.encode(text).filter((id) => (bias.get(id) ?? 0) > -DECISIVE);
-  const tokens = [...said];
+  const allowed = vocabulary.encode(text).filter((id) => (bias.get(id) ?? 0) > -DECISIVE);
+  const tokens = [...allowed];
   const [filler] = vocabulary.encode(" more");
   while (tokens.length < Math.min(minTokens, maxTokens)) tokens.push(filler!);
-  while (endless && tokens.length < maxTokens) tokens.push(ignoreEos === true ? END : filler!, ...said);
+  while (endless && tokens.length < maxTokens) tokens.push(ignoreEos === true ? END : filler!, ...allowed);
   tokens.push(END);
   return tokens;
 }
 
-/** Puts the closing tag after the budget's tokens of thinking, and leaves out what the reply would have thought on. */
+/** Cuts the reply's thinking to the budget and puts the closing tag after it. */
 function closeThinking(reply: string, thinking: NonNullable<GenerateRequest["thinking"]>): string {
   const { open, close, opened, maxTokens } = thinking;
   const openAt = reply.indexOf(open);

@@ -1,16 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../lib/clock.ts";
 import { collectGeneration, describeEngineContract } from "./contract.ts";
-import { createFakeEngine } from "./fake-engine.ts";
-import { EngineError, type GenerateRequest, type LoraSource } from "./port.ts";
+import { EngineError } from "./errors.ts";
+import { createFakeEngine, type FakeEngineOptions } from "./fake-engine.ts";
+import type { GenerateRequest } from "./generation.ts";
 
-// Endless enough for the contract's 1,000 tokens; a gate that yields keeps the event loop turning.
-const options = {
-  reply: (request: GenerateRequest, choice: number) => {
+// Long enough for the contract's 1,000 tokens; the gate yields to the event loop, so that aborts arrive.
+const options: FakeEngineOptions = {
+  reply: (request, choice) => {
     const start = request.sampling.temperature === 0 ? 0 : (request.sampling.seed ?? 0) + choice;
     return Array.from({ length: 2000 }, (_, i) => `${request.lora ?? "word"}${start + i}`).join(" ");
   },
-  onLoadAdapter: ({ path }: LoraSource) => {
+  onLoadLora: ({ path }) => {
     if (path === "broken") throw new EngineError("invalid", "The file is damaged.");
   },
   gate: () => new Promise<void>((resolve) => setImmediate(resolve)),
@@ -29,7 +30,7 @@ describeEngineContract(
       loras: { paths: ["red", "blue"], broken: "broken" },
     };
   },
-  { followsGrammars: false },
+  { ignoresGrammars: "the fake engine accepts grammars and ignores them" },
 );
 
 const never = new AbortController().signal;
@@ -45,14 +46,14 @@ const request = (overrides: Partial<GenerateRequest> = {}): GenerateRequest => (
 });
 
 describe("the fake engine", () => {
-  it("says back what the last user message said, then stops and counts the end token", async () => {
+  it("repeats the last user message, then stops and counts the end token", async () => {
     const result = await collectGeneration(createFakeEngine(), request(), never);
     expect(result.texts).toEqual(["say it back"]);
     expect(result.finishes).toEqual(["stop"]);
     expect(result.end.usage.completionTokens).toBe(4);
   });
 
-  it("takes back its own tokens as a prompt", async () => {
+  it("accepts its own tokens as a prompt", async () => {
     const engine = createFakeEngine();
     const tokens = await engine.tokenize("a few plain words");
     const result = await collectGeneration(engine, request({ input: { kind: "tokens", tokens } }), never);
@@ -60,7 +61,7 @@ describe("the fake engine", () => {
     expect(result.end.usage.promptTokens).toBe(tokens.length);
   });
 
-  it("fails where it is told to, after the tokens it was told to deliver", async () => {
+  it("fails after the number of tokens that the test sets", async () => {
     const engine = createFakeEngine({ failure: () => ({ code: "unavailable", afterTokens: 2 }) });
     const seen: string[] = [];
     await expect(async () => {
@@ -89,7 +90,7 @@ describe("the fake engine", () => {
     expect((await events.next()).value).toEqual({ type: "delta", choice: 0, text: "say" });
   });
 
-  it("ends, goes on and leaves out tokens by large biases", async () => {
+  it("ends, continues and leaves out tokens by large biases", async () => {
     const engine = createFakeEngine();
     const [say, it] = await engine.tokenize("say it");
     const biased = async (...logitBias: [number, number][]) => {
@@ -102,7 +103,7 @@ describe("the fake engine", () => {
     expect(await biased([0, -200])).toMatch(/^say it back.+/);
   });
 
-  it("closes a think block after its budget and goes on with the answer", async () => {
+  it("closes a thinking block after its budget and continues with the answer", async () => {
     const think = { open: "<t>", close: "</t>", opened: false, maxTokens: 2 };
     const say = async (reply: string, more: Partial<typeof think> = {}) => {
       const engine = createFakeEngine({ reply: () => reply });
@@ -115,7 +116,35 @@ describe("the fake engine", () => {
     expect(await say("no thoughts")).toBe("no thoughts");
   });
 
-  it("refuses what goes beyond maxConcurrent as overloaded", async () => {
+  it("fails a request that the platform must refuse, so that no test passes with one", async () => {
+    const engine = createFakeEngine({ capabilities: { features: [], sampling: ["temperature"] } });
+    const failing: Partial<GenerateRequest>[] = [
+      { logprobs: 1 },
+      { prompt: { logprobs: false } },
+      { cacheScope: "a" },
+      { sampling: { topK: 3 } },
+      { sampling: { temperature: 3 } },
+      { input: { kind: "chat", messages: [] } },
+    ];
+    for (const overrides of failing) {
+      await expect(collectGeneration(engine, request(overrides), never)).rejects.toMatchObject({
+        code: "internal",
+      });
+    }
+  });
+
+  it("never reports the whole prompt as cached", async () => {
+    const engine = createFakeEngine({ cachedTokens: (promptTokens) => promptTokens });
+    const { usage } = (await collectGeneration(engine, request(), never)).end;
+    expect(usage.cachedTokens).toBe(usage.promptTokens - 1);
+  });
+
+  it("refuses LoRAs unless its capabilities list them", async () => {
+    const engine = createFakeEngine({ capabilities: { features: [] } });
+    await expect(engine.loadLora({ id: "a", path: "a" })).rejects.toMatchObject({ code: "unsupported" });
+  });
+
+  it("refuses a request beyond maxConcurrent as overloaded", async () => {
     const engine = createFakeEngine({ maxConcurrent: 1, gate: () => new Promise(() => {}) });
     const abort = new AbortController();
     const held = collectGeneration(engine, request(), abort.signal);

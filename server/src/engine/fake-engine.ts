@@ -1,84 +1,107 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { clampToContext } from "./context-limit.ts";
+import type { EngineModelInfo, LoraSource, TextEngine } from "./engine.ts";
+import { EngineError, type EngineErrorCode } from "./errors.ts";
 import { FakeChoice, FakeVocabulary, fakeTokenInfo } from "./fake-choice.ts";
 import { FakePromptCache } from "./fake-prompt-cache.ts";
 import {
-  type Engine,
   type EngineCapabilities,
-  EngineError,
-  type EngineErrorCode,
   type EngineEvent,
+  type EngineFeature,
   type EngineInput,
-  type EngineModelInfo,
   type EngineUsage,
   type GenerateRequest,
-  type LoraSource,
-} from "./port.ts";
+  type GenerationEngine,
+  supportedFeatures,
+} from "./generation.ts";
+import { findInvalidSampling, type SamplingField, supportedSampling } from "./sampling.ts";
 
 export interface FakeEngineOptions {
   /**
-   * The whole text of a choice. Default: what the last user message said (of a text prompt: the text), its words
-   * rotated by seed + choice unless the temperature is 0; with an adapter, its id and a colon before that.
+   * The whole text of a choice. Default: the content of the last user message (of a text prompt: the text), its words
+   * rotated by seed + choice unless the temperature is 0; with a LoRA, preceded by the LoRA's id and a colon.
    */
   reply?: (request: GenerateRequest, choice: number) => string;
-  /** Waits this long before every token. Default 0. */
+  /** Wait before every token. Default 0. */
   tokenDelayMs?: number;
   clock?: Clock;
-  /** Awaited before every token of every choice, so that a test can hold the engine at an exact place. */
+  /** Awaited before every token of every choice, so that a test can stop the engine at an exact token. */
   gate?: (at: { request: GenerateRequest; choice: number; token: number }) => Promise<void> | void;
   /** Makes a request fail once `afterTokens` tokens (over all choices) have been delivered; 0: before the first. */
   failure?: (request: GenerateRequest) => { code: EngineErrorCode; afterTokens: number } | undefined;
-  /** Generations at once; one more is refused as `overloaded`. Default: no limit. */
+  /** Most concurrent generations; one more is refused as `overloaded`. Default: no limit. */
   maxConcurrent?: number;
-  /** Tokens of a prompt reported as cached. Default: none. */
+  /** Tokens of a prompt reported as cached, cut to all but the last one. Default: none. */
   cachedTokens?: (promptTokens: number) => number;
-  /** Instead, report what a cache of the last prompts would spare, with its scopes and limits. Default false. */
+  /** Instead, report the hits of a cache of the last prompts, with its scopes and limits. Default false. */
   prefixCache?: boolean;
-  /** Awaited before an adapter is loaded; what it throws, an EngineError `invalid` for a bad file, is the outcome. */
-  onLoadLora?: (adapter: LoraSource) => Promise<void> | void;
+  /** Awaited before a LoRA is loaded; loading fails with the error it throws (EngineError `invalid` for a bad file). */
+  onLoadLora?: (lora: LoraSource) => Promise<void> | void;
   capabilities?: Partial<EngineCapabilities>;
   model?: Partial<EngineModelInfo>;
 }
 
-export interface FakeEngine extends Engine {
+export interface FakeEngine extends Required<TextEngine> {
   /** Requests so far, oldest first; the last 1,000. */
   readonly requests: readonly GenerateRequest[];
-  /** Generations that are working now. */
+  /** Number of running generations. */
   readonly active: number;
-  /** Ids of the loaded adapters. */
+  /** Ids of the loaded LoRAs. */
   readonly loras: readonly string[];
-  /** As if the process died: generations in flight, new ones and `health` fail with `unavailable`. */
+  /** Simulates the death of the process: running and new generations and `health` fail with `unavailable`. */
   crash(): void;
 }
 
-const ALL_SAMPLING: EngineCapabilities["sampling"] = [
-  "temperature",
-  "topP",
-  "topK",
-  "minP",
-  "seed",
-  "frequencyPenalty",
-  "presencePenalty",
-  "repetitionPenalty",
-  "typicalP",
-  "mirostat",
-  "logitBias",
-];
+const ALL_SAMPLING = supportedSampling({
+  temperature: true,
+  topP: true,
+  topK: true,
+  minP: true,
+  seed: true,
+  frequencyPenalty: true,
+  presencePenalty: true,
+  repetitionPenalty: true,
+  typicalP: true,
+  mirostat: true,
+  logitBias: true,
+});
 
-const ALL_FEATURES: EngineCapabilities["features"] = [
+const DEFAULT_FEATURES = supportedFeatures({
+  grammar: true,
+  logprobs: true,
+  promptTokens: true,
+  promptLogprobs: true,
+  minTokens: true,
+  ignoreEos: true,
+  prediction: true,
+  cacheScope: true,
+  cacheMaxTokens: true,
+  lora: true,
+  thinking: true,
+  plainText: true,
+  // The fake engine has nothing to speculate with.
+  disableSpeculation: false,
+  // Only engines that render chat have these.
+  tools: false,
+  reasoning: false,
+  reasoningBudget: false,
+  json: false,
+});
+
+/** Fields of a request whose feature has the same name. */
+const OPTIONAL_FIELDS = [
   "grammar",
   "logprobs",
-  "promptTokens",
-  "promptLogprobs",
   "minTokens",
   "ignoreEos",
   "prediction",
   "cacheScope",
   "cacheMaxTokens",
   "lora",
+  "disableSpeculation",
   "thinking",
-  "plainText",
-];
+  "json",
+] as const satisfies readonly EngineFeature[];
 
 const MAX_RECORDED_REQUESTS = 1000;
 
@@ -88,14 +111,16 @@ const CHAT_TEMPLATE =
 
 /**
  * A deterministic engine without a model. A token is up to six characters of a word with the white space before it;
- * token 0 is the end token. Grammars are taken and not followed; of the sampling, temperature, seed and large logit
- * biases (±100 and beyond) change what is said.
+ * token 0 is the end token. The engine accepts grammars and ignores them. Of the sampling fields only temperature, seed and
+ * large logit biases (±100 and beyond) change the output. Like every engine it relies on the platform to refuse what its
+ * capabilities lack: such a request fails as `internal`, so that a test can't pass with it.
  */
 export function createFakeEngine(options: FakeEngineOptions = {}): FakeEngine {
   return new EchoEngine(options);
 }
 
 class EchoEngine implements FakeEngine {
+  readonly generation: GenerationEngine = this;
   readonly capabilities: EngineCapabilities;
   readonly model: EngineModelInfo;
   readonly requests: GenerateRequest[] = [];
@@ -104,7 +129,7 @@ class EchoEngine implements FakeEngine {
   readonly #vocabulary = new FakeVocabulary();
   readonly #cache = new FakePromptCache();
   readonly #gone = new AbortController();
-  readonly #loras = new Set<string>();
+  readonly #loras = new Map<string, LoraSource>();
   #active = 0;
 
   constructor(options: FakeEngineOptions) {
@@ -113,13 +138,13 @@ class EchoEngine implements FakeEngine {
     this.capabilities = {
       rendersChat: false,
       sampling: ALL_SAMPLING,
-      features: ALL_FEATURES,
+      features: DEFAULT_FEATURES,
       exactUsageOnAbort: true,
       ...options.capabilities,
     };
     this.model = {
       contextLength: 4096,
-      chatTemplate: CHAT_TEMPLATE,
+      chatTemplate: this.capabilities.rendersChat ? null : CHAT_TEMPLATE,
       bosToken: "",
       eosToken: "",
       ...options.model,
@@ -131,15 +156,22 @@ class EchoEngine implements FakeEngine {
   }
 
   get loras(): readonly string[] {
-    return [...this.#loras];
+    return [...this.#loras.keys()];
   }
 
-  async loadLora(adapter: LoraSource): Promise<void> {
+  async loadLora(lora: LoraSource): Promise<void> {
     this.#assertAlive();
-    if (this.#loras.has(adapter.id)) return;
-    await this.#options.onLoadLora?.(adapter);
+    if (!this.capabilities.features.includes("lora")) {
+      throw new EngineError("unsupported", "This engine has no LoRAs.");
+    }
+    const loaded = this.#loras.get(lora.id);
+    if (loaded !== undefined) {
+      if (loaded.path === lora.path && (loaded.scale ?? 1) === (lora.scale ?? 1)) return;
+      throw new EngineError("invalid", `Another adapter is loaded as "${lora.id}".`);
+    }
+    await this.#options.onLoadLora?.(lora);
     this.#assertAlive();
-    this.#loras.add(adapter.id);
+    this.#loras.set(lora.id, lora);
   }
 
   async unloadLora(id: string): Promise<void> {
@@ -149,6 +181,7 @@ class EchoEngine implements FakeEngine {
 
   async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     this.#assertAlive();
+    this.#assertSupported(request);
     if (this.#active >= (this.#options.maxConcurrent ?? Number.POSITIVE_INFINITY)) {
       throw new EngineError("overloaded", "The model's queue is full.");
     }
@@ -189,13 +222,13 @@ class EchoEngine implements FakeEngine {
     const failure = this.#options.failure?.(request);
     const choices = Array.from({ length: request.n }, (_, index) => {
       const reply = this.#reply(request, prompt, index);
-      return new FakeChoice(index, reply, request, maxTokens, this.#vocabulary);
+      return new FakeChoice({ index, reply, request, maxTokens, vocabulary: this.#vocabulary });
     });
     const cachedTokens = this.#cachedTokens(request, promptTokens);
     const usage = (): EngineUsage => ({
       promptTokens: promptTokens.length,
       cachedTokens,
-      completionTokens: choices.reduce((sum, c) => sum + c.made, 0),
+      completionTokens: choices.reduce((sum, c) => sum + c.completionTokens, 0),
       ...predictionUsage(choices, request),
     });
     let open = choices;
@@ -204,7 +237,7 @@ class EchoEngine implements FakeEngine {
         await this.#pause(request, choice.index, token, signal);
         this.#assertAlive();
         if (failure !== undefined && usage().completionTokens >= failure.afterTokens) {
-          throw new EngineError(failure.code, "The engine failed as it was told to.");
+          throw new EngineError(failure.code, "The engine failed, as the test told it to.");
         }
         if (signal.aborted) {
           yield { type: "end", usage: usage(), aborted: true };
@@ -230,10 +263,11 @@ class EchoEngine implements FakeEngine {
 
   #cachedTokens(request: GenerateRequest, promptTokens: readonly number[]): number {
     if (this.#options.prefixCache === true) return this.#cache.matchAndStore(request, promptTokens);
-    return this.#options.cachedTokens?.(promptTokens.length) ?? 0;
+    // An engine always computes the last token of a prompt.
+    return Math.min(this.#options.cachedTokens?.(promptTokens.length) ?? 0, promptTokens.length - 1);
   }
 
-  /** Waits for the delay and the gate, but not longer than the request and the engine live. */
+  /** Waits for the delay and the gate, at most until the request is aborted or the engine ends. */
   async #pause(request: GenerateRequest, choice: number, token: number, signal: AbortSignal): Promise<void> {
     const { tokenDelayMs = 0, gate } = this.#options;
     if (tokenDelayMs > 0) {
@@ -250,8 +284,10 @@ class EchoEngine implements FakeEngine {
 
   #reply(request: GenerateRequest, prompt: string, choice: number): string {
     if (this.#options.reply !== undefined) return this.#options.reply(request, choice);
-    const said = /(?:^|\n)user: ([\s\S]*?)\n(?:assistant: )?$/.exec(prompt.slice(lastUserAt(prompt)))?.[1];
-    const text = (request.lora === undefined ? "" : `${request.lora}: `) + (said ?? prompt);
+    const lastMessage = /(?:^|\n)user: ([\s\S]*?)\n(?:assistant: )?$/.exec(
+      prompt.slice(lastUserAt(prompt)),
+    )?.[1];
+    const text = (request.lora === undefined ? "" : `${request.lora}: `) + (lastMessage ?? prompt);
     const { temperature = 1, seed = 0 } = request.sampling;
     if (temperature === 0) return text;
     const words = text.split(" ");
@@ -265,6 +301,29 @@ class EchoEngine implements FakeEngine {
     return `${input.messages.map((m) => `${m.role}: ${m.content}\n`).join("")}assistant: `;
   }
 
+  /** @throws EngineError `internal` for a request that the platform must refuse before it reaches this engine. */
+  #assertSupported({ input, sampling, ...request }: GenerateRequest): void {
+    const { features, sampling: honoured, rendersChat } = this.capabilities;
+    const unsupported: string[] = Object.keys(sampling).filter(
+      (field) => !honoured.includes(field as SamplingField),
+    );
+    const invalid = findInvalidSampling(sampling);
+    if (invalid !== null) unsupported.push(invalid);
+    if (input.kind === "chat" && !rendersChat) unsupported.push("chat");
+    for (const feature of OPTIONAL_FIELDS) {
+      if (request[feature] !== undefined && !features.includes(feature)) unsupported.push(feature);
+    }
+    if (request.prompt !== undefined && !features.includes("promptTokens")) unsupported.push("promptTokens");
+    if (request.prompt?.logprobs === true && !features.includes("promptLogprobs"))
+      unsupported.push("promptLogprobs");
+    if (input.kind === "text" && input.plain !== undefined && !features.includes("plainText")) {
+      unsupported.push("plainText");
+    }
+    if (unsupported.length > 0) {
+      throw new EngineError("internal", `The fake engine does not support ${unsupported.join(", ")}.`);
+    }
+  }
+
   #assertAlive(): void {
     if (this.#gone.signal.aborted) throw new EngineError("unavailable", "The model's engine is not running.");
   }
@@ -275,8 +334,8 @@ function predictionUsage(
   { prediction }: GenerateRequest,
 ): Pick<EngineUsage, "prediction"> {
   if (prediction === undefined) return {};
-  const acceptedTokens = choices.reduce((sum, c) => sum + c.predicted, 0);
-  const rejectedTokens = choices.reduce((sum, c) => sum + c.mispredicted, 0);
+  const acceptedTokens = choices.reduce((sum, c) => sum + c.acceptedTokens, 0);
+  const rejectedTokens = choices.reduce((sum, c) => sum + c.rejectedTokens, 0);
   return { prediction: { acceptedTokens, rejectedTokens } };
 }
 
@@ -284,7 +343,7 @@ function lastUserAt(prompt: string): number {
   return Math.max(0, prompt.lastIndexOf("\nuser: "));
 }
 
-/** Resolves when the work does or when one of the signals is aborted; rejects when the work does. */
+/** Resolves when `work` does or one of the signals is aborted; rejects when `work` does. */
 async function firstOf(work: Promise<void>, ...signals: AbortSignal[]): Promise<void> {
   if (signals.some((s) => s.aborted)) return;
   const settled = new AbortController();

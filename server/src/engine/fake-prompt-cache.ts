@@ -1,4 +1,4 @@
-import type { GenerateRequest } from "./port.ts";
+import type { GenerateRequest } from "./generation.ts";
 
 const MAX_CACHED_PROMPTS = 100;
 
@@ -7,18 +7,18 @@ interface CachedPrompt {
   tokens: readonly number[];
 }
 
-/** What a cache of the last prompts would spare. */
+/** A cache of the last prompts, by cache scope and LoRA. */
 export class FakePromptCache {
   readonly #prompts: CachedPrompt[] = [];
 
-  /** How many of a prompt's tokens are known; the prompt is kept. */
+  /** Returns how many of the prompt's tokens are cached, at most all but the last one, and stores the prompt. */
   matchAndStore(request: GenerateRequest, prompt: readonly number[]): number {
     const { cacheMaxTokens = prompt.length } = request;
     const scope = JSON.stringify([request.cacheScope, request.lora]);
     let common = 0;
-    for (const kept of this.#prompts) {
-      if (kept.scope !== scope) continue;
-      const end = prompt.findIndex((token, i) => token !== kept.tokens[i]);
+    for (const cached of this.#prompts) {
+      if (cached.scope !== scope) continue;
+      const end = prompt.findIndex((token, i) => token !== cached.tokens[i]);
       common = Math.max(common, end < 0 ? prompt.length : end);
     }
     this.#prompts.push({ scope, tokens: prompt.slice(0, cacheMaxTokens) });

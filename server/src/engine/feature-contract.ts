@@ -1,34 +1,35 @@
 import { describe, expect, it } from "vitest";
-import { type ContractOptions, type GetSubject, type MakeRequest, runGeneration } from "./contract.ts";
-import type { EngineFeature } from "./port.ts";
+import { runGeneration } from "./collect-generation.ts";
+import { type ContractOptions, type GetSubject, type MakeRequest, skipWithout } from "./contract-subject.ts";
 
-/** What an engine must do that lists optional features. Those it doesn't list are not looked at. */
+/** The guarantees of optional features; the report skips the features that an engine doesn't list. */
 export function describeFeatures(use: GetSubject, request: MakeRequest, options: ContractOptions): void {
-  const has = (...features: EngineFeature[]) => {
-    const listed = use().engine.capabilities.features;
-    return features.every((feature) => listed.includes(feature));
-  };
-  describe("and what it lists of the optional features", () => {
-    describeTokens(use, request, has);
-    describeEnds(use, request, has, options);
-    describeCache(use, request, has);
-    describeThinkingAndPrediction(use, request, has);
+  describe("with optional features", () => {
+    describeTokens(use, request);
+    describeEnds(use, request, options);
+    describeCache(use, request);
+    describeThinkingAndPrediction(use, request);
   });
 }
 
-type HasFeatures = (...features: EngineFeature[]) => boolean;
+function describeTokens(use: GetSubject, request: MakeRequest): void {
+  it("lists promptLogprobs only together with logprobs and promptTokens", () => {
+    const { features } = use().engine.capabilities;
+    if (features.includes("promptLogprobs")) {
+      expect(features).toEqual(expect.arrayContaining(["logprobs", "promptTokens"]));
+    }
+  });
 
-function describeTokens(use: GetSubject, request: MakeRequest, has: HasFeatures): void {
-  it("logprobs: delivers every token that is counted, its alternatives best first", async () => {
-    if (!has("logprobs")) return expect(has("promptLogprobs")).toBe(false);
+  it("delivers every counted token with logprobs, the alternatives best first", async (test) => {
+    skipWithout(test, use(), ["logprobs"]);
     for (const stream of [true, false]) {
       const { texts, tokens, end } = await runGeneration(
         use().engine,
         request({ n: 2, logprobs: 3, stream }),
       );
       expect(tokens.flat().length).toBe(end.usage.completionTokens);
-      tokens.forEach((own, choice) => {
-        const text = Buffer.concat(own.map(({ bytes }) => bytes)).toString();
+      tokens.forEach((choiceTokens, choice) => {
+        const text = Buffer.concat(choiceTokens.map(({ bytes }) => bytes)).toString();
         expect(text.startsWith(texts[choice]!)).toBe(true);
       });
       for (const { logprob, top } of tokens.flat()) {
@@ -40,17 +41,18 @@ function describeTokens(use: GetSubject, request: MakeRequest, has: HasFeatures)
     }
   });
 
-  it("logprobs: changes nothing in the text", async () => {
-    if (!has("logprobs")) return expect(has("promptLogprobs")).toBe(false);
+  it("generates the same text with and without logprobs", async (test) => {
+    skipWithout(test, use(), ["logprobs"]);
     const plain = await runGeneration(use().engine, request());
     expect((await runGeneration(use().engine, request({ logprobs: 5 }))).texts).toEqual(plain.texts);
     expect(plain.tokens).toEqual([[]]);
     expect(plain.prompt).toBeNull();
   });
 
-  it("promptTokens, promptLogprobs: delivers the whole prompt, also for no output at all", async () => {
-    if (!has("promptTokens")) return expect(has("promptLogprobs")).toBe(false);
-    for (const logprobs of has("promptLogprobs") ? [false, true] : [false]) {
+  it("delivers all of the prompt's tokens, also when it generates none", async (test) => {
+    skipWithout(test, use(), ["promptTokens"]);
+    const hasLogprobs = use().engine.capabilities.features.includes("promptLogprobs");
+    for (const logprobs of hasLogprobs ? [false, true] : [false]) {
       for (const maxTokens of [0, 4]) {
         const { prompt, end } = await runGeneration(
           use().engine,
@@ -67,27 +69,23 @@ function describeTokens(use: GetSubject, request: MakeRequest, has: HasFeatures)
   });
 }
 
-function describeEnds(
-  use: GetSubject,
-  request: MakeRequest,
-  has: HasFeatures,
-  options: ContractOptions,
-): void {
-  it("minTokens: makes no end before", async () => {
-    if (!has("minTokens")) return expect.assertions(0);
+function describeEnds(use: GetSubject, request: MakeRequest, options: ContractOptions): void {
+  it("generates at least minTokens tokens", async (test) => {
+    skipWithout(test, use(), ["minTokens"]);
     const result = await runGeneration(use().engine, request({ minTokens: 30, maxTokens: 40 }));
     expect(result.end.usage.completionTokens).toBeGreaterThanOrEqual(30);
   });
 
-  it("ignoreEos: makes all of maxTokens", async () => {
-    if (!has("ignoreEos")) return expect.assertions(0);
+  it("generates all of maxTokens with ignoreEos", async (test) => {
+    skipWithout(test, use(), ["ignoreEos"]);
     const result = await runGeneration(use().engine, request({ ignoreEos: true, maxTokens: 150 }));
     expect(result.end.usage.completionTokens).toBe(150);
     expect(result.finishes).toEqual(["length"]);
   });
 
-  it("grammar: is followed, completed and refused when it is none", async () => {
-    if (!has("grammar") || options.followsGrammars === false) return expect.assertions(0);
+  it("generates complete output of a grammar, and refuses a grammar that is not valid", async (test) => {
+    skipWithout(test, use(), ["grammar"]);
+    test.skip(options.ignoresGrammars !== undefined, options.ignoresGrammars);
     const { engine } = use();
     const grammar = 'root ::= "<" [a-c]{2,4} ">"';
     const result = await runGeneration(engine, request({ grammar, n: 2, maxTokens: 40 }));
@@ -98,9 +96,9 @@ function describeEnds(
   });
 }
 
-function describeCache(use: GetSubject, request: MakeRequest, has: HasFeatures): void {
-  it("cacheScope: reuses nothing of another scope", async () => {
-    if (!has("cacheScope")) return expect.assertions(0);
+function describeCache(use: GetSubject, request: MakeRequest): void {
+  it("reuses no cached prompt of another cacheScope", async (test) => {
+    skipWithout(test, use(), ["cacheScope"]);
     const cached = async (cacheScope: string) =>
       (await runGeneration(use().engine, request({ cacheScope, maxTokens: 2 }))).end.usage.cachedTokens;
     expect(await cached("contract-a")).toBe(0);
@@ -108,8 +106,8 @@ function describeCache(use: GetSubject, request: MakeRequest, has: HasFeatures):
     expect(await cached("contract-b")).toBe(0);
   });
 
-  it("cacheMaxTokens: takes and keeps no more of a prompt", async () => {
-    if (!has("cacheScope", "cacheMaxTokens")) return expect.assertions(0);
+  it("reads and writes at most cacheMaxTokens tokens of the prompt cache", async (test) => {
+    skipWithout(test, use(), ["cacheScope", "cacheMaxTokens"]);
     const cached = async (cacheScope: string, cacheMaxTokens: number) => {
       const result = await runGeneration(use().engine, request({ cacheScope, cacheMaxTokens, maxTokens: 2 }));
       return result.end.usage.cachedTokens;
@@ -123,22 +121,20 @@ function describeCache(use: GetSubject, request: MakeRequest, has: HasFeatures):
     expect(await cached("contract-e", 1000)).toBeLessThanOrEqual(10);
   });
 
-  it("cacheScope: makes the same with a cache and without", async () => {
-    if (!has("cacheScope")) return expect.assertions(0);
+  it("generates the same with a cached prompt and without", async (test) => {
+    skipWithout(test, use(), ["cacheScope"]);
     const make = (cacheScope: string) => runGeneration(use().engine, request({ cacheScope, maxTokens: 40 }));
-    const [cold, warm, other] = [
-      await make("contract-f"),
-      await make("contract-f"),
-      await make("contract-g"),
-    ];
+    const cold = await make("contract-f");
+    const warm = await make("contract-f");
+    const other = await make("contract-g");
     expect(warm.texts).toEqual(cold.texts);
     expect(other.texts).toEqual(cold.texts);
   });
 }
 
-function describeThinkingAndPrediction(use: GetSubject, request: MakeRequest, has: HasFeatures): void {
-  it("thinking: ends an open block when its tokens are used up", async () => {
-    if (!has("thinking")) return expect.assertions(0);
+function describeThinkingAndPrediction(use: GetSubject, request: MakeRequest): void {
+  it("closes an open thinking block after the thinking budget", async (test) => {
+    skipWithout(test, use(), ["thinking"]);
     const thinking = { open: "<think>", close: "</think>", opened: true };
     const at = async (maxTokens: number) => {
       const budget = { thinking: { ...thinking, maxTokens }, maxTokens: 60 };
@@ -149,8 +145,8 @@ function describeThinkingAndPrediction(use: GetSubject, request: MakeRequest, ha
     expect(await at(5)).toBeLessThan(await at(10));
   });
 
-  it("prediction: changes nothing, whether it comes true or not", async () => {
-    if (!has("prediction")) return expect.assertions(0);
+  it("generates the same with a prediction, whether it matches or not", async (test) => {
+    skipWithout(test, use(), ["prediction"]);
     const { engine } = use();
     const plain = await runGeneration(engine, request());
     expect(plain.end.usage.prediction).toBeUndefined();

@@ -1,51 +1,54 @@
-import { describe, expect, it } from "vitest";
-import { type ContractSubject, type GetSubject, type MakeRequest, runGeneration } from "./contract.ts";
-import type { Engine } from "./port.ts";
+import { describe, expect, it, type TestContext } from "vitest";
+import { runGeneration } from "./collect-generation.ts";
+import { type GetSubject, type MakeRequest, skipWithout } from "./contract-subject.ts";
+import type { TextEngine } from "./engine.ts";
 
-const [RED, BLUE] = ["contract/red", "contract/blue"];
+const RED = "contract/red";
+const BLUE = "contract/blue";
 
-/** What an engine must do that lists the feature `lora`. */
+/** The guarantees of an engine with the feature `lora`. */
 export function describeLoras(use: GetSubject, request: MakeRequest): void {
-  const makers = {
-    loaded: () => withLoras(use()),
-    write: async (engine: Engine, adapter?: string) =>
-      (await runGeneration(engine, request({ ...of(adapter), maxTokens: 8 }))).texts[0]!,
+  const harness: LoraHarness = {
+    async load(test) {
+      const { engine, loras } = use();
+      skipWithout(test, use(), ["lora"]);
+      if (loras === undefined) throw new Error("the subject of an engine with LoRAs must provide LoRA files");
+      const loraEngine = engine as Required<TextEngine>;
+      await loraEngine.loadLora({ id: RED, path: loras.paths[0] });
+      await loraEngine.loadLora({ id: BLUE, path: loras.paths[1] });
+      return { engine: loraEngine, ...loras };
+    },
+    async write(engine, lora) {
+      const result = await runGeneration(engine, request({ ...requestLora(lora), maxTokens: 8 }));
+      return result.texts[0]!;
+    },
   };
-  describe("and of adapters, where it has them", () => {
-    describeOutputs(makers, request);
-    describeLoading(makers, request);
+  describe("with LoRAs", () => {
+    describeOutputs(harness, request);
+    describeLoading(harness, request);
   });
 }
 
-interface Makers {
-  loaded(): Promise<Subject | null>;
-  write(engine: Engine, adapter?: string): Promise<string>;
+interface LoraHarness {
+  /** Loads both LoRAs; skips the test when the engine has none. */
+  load(test: TestContext): Promise<LoraSubject>;
+  /** The text that the engine generates with the LoRA; absent: with the base model. */
+  write(engine: TextEngine, lora?: string): Promise<string>;
 }
 
-interface Subject {
-  engine: Required<Engine>;
+interface LoraSubject {
+  engine: Required<TextEngine>;
   paths: readonly string[];
   broken: string;
 }
 
-/** Its engine with both adapters loaded; null where it has none. */
-async function withLoras({ engine, loras: adapters }: ContractSubject): Promise<Subject | null> {
-  if (!engine.capabilities.features.includes("lora")) return null;
-  if (adapters === undefined) throw new Error("the subject of an engine with adapters must have some");
-  const whole = engine as Required<Engine>;
-  await whole.loadLora({ id: RED, path: adapters.paths[0] });
-  await whole.loadLora({ id: BLUE, path: adapters.paths[1] });
-  return { engine: whole, ...adapters };
+function requestLora(lora: string | undefined): { lora?: string } {
+  return lora === undefined ? {} : { lora };
 }
 
-function of(adapter: string | undefined): { lora?: string } {
-  return adapter === undefined ? {} : { lora: adapter };
-}
-
-function describeOutputs({ loaded, write }: Makers, request: MakeRequest): void {
-  it("writes another text with each, and without one what it always did", async () => {
-    const subject = await loaded();
-    if (subject === null) return expect.assertions(0);
+function describeOutputs({ load, write }: LoraHarness, request: MakeRequest): void {
+  it("generates a different text with each LoRA, and the base model's text without one", async (test) => {
+    const subject = await load(test);
     const { engine } = subject;
     const [plain, red, blue] = [await write(engine), await write(engine, RED), await write(engine, BLUE)];
     expect(new Set([plain, red, blue]).size).toBe(3);
@@ -56,24 +59,21 @@ function describeOutputs({ loaded, write }: Makers, request: MakeRequest): void 
     ]);
   });
 
-  it("mixes nothing up when requests with several run at the same time", async () => {
-    const subject = await loaded();
-    if (subject === null) return expect.assertions(0);
+  it("generates for concurrent requests with different LoRAs what each LoRA generates alone", async (test) => {
+    const subject = await load(test);
     const { engine } = subject;
     const order = [RED, undefined, BLUE, RED, BLUE, undefined];
     const alone = new Map<string | undefined, string>();
-    for (const adapter of [undefined, RED, BLUE]) alone.set(adapter, await write(engine, adapter));
-    const together = await Promise.all(order.map((adapter) => write(engine, adapter)));
-    expect(together).toEqual(order.map((adapter) => alone.get(adapter)));
+    for (const lora of [undefined, RED, BLUE]) alone.set(lora, await write(engine, lora));
+    const together = await Promise.all(order.map((lora) => write(engine, lora)));
+    expect(together).toEqual(order.map((lora) => alone.get(lora)));
   });
 
-  it("reuses nothing that another adapter, or none, computed", async () => {
-    const subject = await loaded();
-    if (subject === null || !subject.engine.capabilities.features.includes("cacheScope")) {
-      return expect.assertions(0);
-    }
-    const cached = async (adapter?: string) => {
-      const scoped = request({ ...of(adapter), cacheScope: "contract-adapters", maxTokens: 2 });
+  it("reuses no cached prompt of another LoRA or of the base model", async (test) => {
+    const subject = await load(test);
+    skipWithout(test, subject, ["cacheScope"]);
+    const cached = async (lora?: string) => {
+      const scoped = request({ ...requestLora(lora), cacheScope: "contract-loras", maxTokens: 2 });
       return (await runGeneration(subject.engine, scoped)).end.usage.cachedTokens;
     };
     expect([await cached(), await cached(RED), await cached(BLUE)]).toEqual([0, 0, 0]);
@@ -81,10 +81,15 @@ function describeOutputs({ loaded, write }: Makers, request: MakeRequest): void 
   });
 }
 
-function describeLoading({ loaded, write }: Makers, request: MakeRequest): void {
-  it("refuses one it doesn't have by its name", async () => {
-    const subject = await loaded();
-    if (subject === null) return expect.assertions(0);
+function describeLoading({ load, write }: LoraHarness, request: MakeRequest): void {
+  it("accepts the same file again and refuses another file under the same id", async (test) => {
+    const { engine, paths } = await load(test);
+    await engine.loadLora({ id: RED, path: paths[0]! });
+    await expect(engine.loadLora({ id: RED, path: paths[1]! })).rejects.toMatchObject({ code: "invalid" });
+  });
+
+  it("refuses a request with an unknown LoRA by the LoRA's name", async (test) => {
+    const subject = await load(test);
     const unknown = runGeneration(subject.engine, request({ lora: "contract/unknown" }));
     await expect(unknown).rejects.toMatchObject({
       code: "invalid",
@@ -93,9 +98,8 @@ function describeLoading({ loaded, write }: Makers, request: MakeRequest): void 
     });
   });
 
-  it("lets those that run with one finish when it is unloaded, and refuses later ones", async () => {
-    const subject = await loaded();
-    if (subject === null) return expect.assertions(0);
+  it("finishes running requests of a LoRA that is unloaded, and refuses later ones", async (test) => {
+    const subject = await load(test);
     const { engine, paths } = subject;
     const long = request({ lora: RED });
     const whole = (await runGeneration(engine, long)).texts[0]!;
@@ -115,9 +119,8 @@ function describeLoading({ loaded, write }: Makers, request: MakeRequest): void 
     expect((await runGeneration(engine, long)).texts[0]).toBe(whole);
   });
 
-  it("refuses a file it can't use in words for everyone, and serves on", async () => {
-    const subject = await loaded();
-    if (subject === null) return expect.assertions(0);
+  it("refuses a broken file with a public message and goes on serving", async (test) => {
+    const subject = await load(test);
     const { engine, broken } = subject;
     const before = await write(engine);
     const error = await engine

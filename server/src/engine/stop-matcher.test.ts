@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { StopMatcher } from "./stop-matcher.ts";
 
-/** The text before the stop that is completed first (the longest of several completed at once), found the slow way. */
+/** Reference implementation: the text before the stop that is completed first, the longest of several. */
 function model(text: string, stops: readonly string[]): { text: string; stopped: boolean } {
   for (let end = 1; end <= text.length; end++) {
     const found = stops.filter((s) => text.slice(0, end).endsWith(s)).sort((a, b) => b.length - a.length)[0];
@@ -15,7 +15,7 @@ function model(text: string, stops: readonly string[]): { text: string; stopped:
 const letters = (maxLength: number) =>
   fc.string({ unit: fc.constantFrom("a", "b", "é", "😀"), minLength: 1, maxLength });
 
-it("delivers the text before the first stop however the text is cut into pieces", () => {
+it("StopMatcher delivers the text before the first stop however the text is cut into pieces", () => {
   fc.assert(
     fc.property(
       fc.array(letters(6), { maxLength: 12 }),
@@ -30,7 +30,7 @@ it("delivers the text before the first stop however the text is cut into pieces"
   );
 });
 
-it("holds back no more than what may still become a stop", () => {
+it("StopMatcher holds back only characters that may be the start of a stop", () => {
   fc.assert(
     fc.property(
       fc.array(letters(6), { maxLength: 12 }),
@@ -51,7 +51,7 @@ it("holds back no more than what may still become a stop", () => {
   );
 });
 
-it("finds a stop that begins inside one piece and ends inside a later one", () => {
+it("StopMatcher finds a stop that begins inside one piece and ends inside a later one", () => {
   const matcher = new StopMatcher(["END NOW"]);
   expect(["ab E", "N", "D ", "NOW and on"].map((piece) => matcher.push(piece))).toEqual(["ab ", "", "", ""]);
   expect(matcher.stopped).toBe(true);

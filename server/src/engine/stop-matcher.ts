@@ -1,13 +1,13 @@
 /**
- * Finds stop texts in a text that arrives in pieces, and never lets a character out that may still turn out to be the
- * start of one. Each stop text is matched by its own Knuth–Morris–Pratt automaton, so the cost is linear in the text
- * and the result doesn't depend on where the pieces were cut.
+ * Finds stop texts in a text that arrives in pieces. The matcher holds back characters that may be the start of a stop
+ * text. Each stop text has its own Knuth–Morris–Pratt automaton, so the cost is linear in the text and the result doesn't
+ * depend on where the pieces were cut.
  *
- * The stop that is completed first wins; of several completed by the same character, the longest.
+ * The stop text that is completed first wins; if one character completes several, the longest wins.
  */
 export class StopMatcher {
   readonly #automata: Automaton[];
-  /** Characters read but not delivered: the longest start of a stop text that the text so far ends with. */
+  /** Characters held back: the longest prefix of a stop text that the text so far ends with. */
   #held = "";
   #stopped = false;
 
@@ -16,12 +16,12 @@ export class StopMatcher {
     this.#automata = stops.map((text) => ({ text, fallback: fallbackTable(text), matched: 0 }));
   }
 
-  /** True once a stop text was found; everything after it is dropped. */
+  /** True once a stop text was found; the matcher drops everything after it. */
   get stopped(): boolean {
     return this.#stopped;
   }
 
-  /** Takes the next piece, gives the text that may be delivered now. */
+  /** Takes the next piece and returns the text that may be delivered now. */
   push(piece: string): string {
     if (this.#stopped) return "";
     if (this.#automata.length === 0) return piece;
@@ -39,14 +39,14 @@ export class StopMatcher {
     return text.slice(0, text.length - heldLength);
   }
 
-  /** The text has ended: gives what was held back. */
+  /** Call at the end of the text: returns the characters held back. */
   flush(): string {
     const rest = this.#held;
     this.#held = "";
     return rest;
   }
 
-  /** Moves every automaton on by one character. Returns the length of the longest stop text completed, or 0. */
+  /** Advances every automaton by one character. Returns the length of the longest completed stop text, or 0. */
   #step(char: number): number {
     let foundLength = 0;
     for (const a of this.#automata) {
@@ -61,11 +61,11 @@ export class StopMatcher {
 interface Automaton {
   text: string;
   fallback: number[];
-  /** How many of the text's first characters the input ends with. */
+  /** Length of the longest prefix of `text` that the input ends with. */
   matched: number;
 }
 
-/** For each length − 1: the longest proper start of `text` that is also an end of its first `length` characters. */
+/** Entry `length − 1`: the longest proper prefix of `text` that is also a suffix of its first `length` characters. */
 function fallbackTable(text: string): number[] {
   const table = new Array<number>(text.length).fill(0);
   for (let i = 1, matched = 0; i < text.length; i++) {

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
-import { type Engine, EngineError } from "../engine/port.ts";
+import type { Engine } from "../engine/engine.ts";
+import { EngineError } from "../engine/errors.ts";
 import { AppError } from "../lib/errors.ts";
 import type { DeviceAllocator, DeviceLease } from "./device-allocator.ts";
 import { createLauncher, type LaunchOptions } from "./launch.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { EngineError } from "../engine/errors.ts";
 import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
-import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
+import type { EngineEvent, GenerateRequest } from "../engine/generation.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { Deployment } from "./deployment.ts";

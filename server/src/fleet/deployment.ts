@@ -1,3 +1,4 @@
+import { requireGeneration } from "../engine/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
@@ -171,6 +172,8 @@ export class Deployment implements ReplicaSource {
     if (hints.lora !== undefined) this.#loras.assertAvailable(hints.lora);
     const replica = this.pick(hints);
     if (replica !== null) {
+      // Before the reservation, which a failure would leave in place until it times out.
+      requireGeneration(replica.engine!);
       const release = this.#isElastic ? replica.reserve() : NOTHING_RESERVED;
       return new ReplicaLease(this, hints, replica, release);
     }

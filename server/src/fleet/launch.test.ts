@@ -7,7 +7,7 @@ import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
-import type { EngineEvent } from "../engine/port.ts";
+import type { EngineEvent } from "../engine/generation.ts";
 import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
 import { createLog, type Log } from "../platform/telemetry/log.ts";
 import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet, type FleetOptions } from "./service.ts";

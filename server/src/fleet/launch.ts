@@ -1,4 +1,6 @@
-import { type Engine, EngineError, type ProcessEngineKind } from "../engine/port.ts";
+import type { Engine } from "../engine/engine.ts";
+import { EngineError } from "../engine/errors.ts";
+import type { ProcessEngineKind } from "../engine/process.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { launchCommand, releasePort, reservePort } from "./launchers/command-process.ts";

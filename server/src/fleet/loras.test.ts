@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Engine, LoraSource } from "../engine/engine.ts";
+import { EngineError } from "../engine/errors.ts";
 import { createFakeEngine } from "../engine/fake-engine.ts";
-import { type Engine, EngineError, type LoraSource } from "../engine/port.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { createLog } from "../platform/telemetry/log.ts";

@@ -1,4 +1,5 @@
-import { type Engine, EngineError } from "../engine/port.ts";
+import type { Engine } from "../engine/engine.ts";
+import { EngineError } from "../engine/errors.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";

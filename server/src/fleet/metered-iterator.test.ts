@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { EngineEvent } from "../engine/port.ts";
+import type { EngineEvent } from "../engine/generation.ts";
 import { MeteredIterator } from "./metered-iterator.ts";
 
 async function* events(...all: EngineEvent[]): AsyncGenerator<EngineEvent> {

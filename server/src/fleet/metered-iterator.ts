@@ -1,4 +1,4 @@
-import type { EngineEvent } from "../engine/port.ts";
+import type { EngineEvent } from "../engine/generation.ts";
 
 /** What has gone through a deployment so far. */
 export interface DeploymentMeter {

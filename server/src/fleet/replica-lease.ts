@@ -1,11 +1,11 @@
-import {
-  type Engine,
-  type EngineCapabilities,
-  EngineError,
-  type EngineEvent,
-  type EngineModelInfo,
-  type GenerateRequest,
-} from "../engine/port.ts";
+import { type Engine, type EngineModelInfo, requireGeneration } from "../engine/engine.ts";
+import { EngineError } from "../engine/errors.ts";
+import type {
+  EngineCapabilities,
+  EngineEvent,
+  GenerateRequest,
+  GenerationEngine,
+} from "../engine/generation.ts";
 import type { Replica } from "./replica.ts";
 import type { RoutingHints } from "./routing/router.ts";
 
@@ -22,7 +22,7 @@ export interface ReplicaSource {
  * another one. One that has reached an engine is never sent again: what killed this engine may have
  * been the request itself, and clients repeat a 503 by themselves.
  */
-export class ReplicaLease implements Omit<Engine, "close" | "loadLora" | "unloadLora"> {
+export class ReplicaLease implements GenerationEngine {
   readonly capabilities: EngineCapabilities;
   readonly model: EngineModelInfo;
   readonly #source: ReplicaSource;
@@ -30,11 +30,15 @@ export class ReplicaLease implements Omit<Engine, "close" | "loadLora" | "unload
   #replica: Replica;
   readonly #release: () => void;
 
-  /** @param replica is ready. @param release gives up what was reserved for the request; called once it has begun. */
+  /**
+   * @param replica is ready.
+   * @param release gives up what was reserved for the request; called once it has begun.
+   * @throws EngineError `unsupported` when the replica's engine does not generate text.
+   */
   constructor(source: ReplicaSource, hints: RoutingHints, replica: Replica, release: () => void) {
-    const { capabilities, model } = replica.engine!;
-    this.capabilities = capabilities;
-    this.model = model;
+    const engine = replica.engine!;
+    this.capabilities = requireGeneration(engine).capabilities;
+    this.model = engine.model;
     this.#source = source;
     this.#hints = hints;
     this.#replica = replica;
@@ -56,7 +60,7 @@ export class ReplicaLease implements Omit<Engine, "close" | "loadLora" | "unload
   }
 
   async tokenize(text: string): Promise<number[]> {
-    return this.#requireEngine().tokenize(text);
+    return requireGeneration(this.#requireEngine()).tokenize(text);
   }
 
   async health(): Promise<void> {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { EngineError } from "../engine/errors.ts";
 import { createFakeEngine, type FakeEngine, type FakeEngineOptions } from "../engine/fake-engine.ts";
-import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
+import type { EngineEvent, GenerateRequest } from "../engine/generation.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { backoffMs } from "./backoff.ts";

@@ -1,4 +1,6 @@
-import { type Engine, EngineError, type EngineEvent, type GenerateRequest } from "../engine/port.ts";
+import { type Engine, requireGeneration } from "../engine/engine.ts";
+import { EngineError } from "../engine/errors.ts";
+import type { EngineEvent, GenerateRequest } from "../engine/generation.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
@@ -205,11 +207,12 @@ export class Replica {
 
   /**
    * Begins one request and counts it as outstanding to its end, however it ends.
-   * @throws EngineError `unavailable` when the engine isn't ready: the request has then reached none.
+   * @throws EngineError `unavailable` when the engine isn't ready: the request has then reached none; `unsupported` when it
+   * does not generate text.
    */
   begin(request: GenerateRequest, signal: AbortSignal): AsyncIterator<EngineEvent> {
     if (this.engine === null) throw new EngineError("unavailable", "The model is restarting.");
-    const inner = this.engine.generate(request, signal)[Symbol.asyncIterator]();
+    const inner = requireGeneration(this.engine).generate(request, signal)[Symbol.asyncIterator]();
     this.#outstanding++;
     this.#load += request.n;
     return new MeteredIterator(inner, this.#options.meter, () => {

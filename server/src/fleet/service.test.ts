@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Engine } from "../engine/engine.ts";
 import { createFakeEngine } from "../engine/fake-engine.ts";
-import type { EngineEvent, GenerateRequest } from "../engine/port.ts";
+import type { EngineEvent, GenerateRequest } from "../engine/generation.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { createLog } from "../platform/telemetry/log.ts";
@@ -212,6 +213,20 @@ describe("attached engines", () => {
     expect(fleet.status()).toMatchObject([{ id: "m/replicas/0", state: "ready", pid: null }]);
     await fleet.close(0);
     await expect(engine.health()).rejects.toMatchObject({ code: "unavailable" });
+  });
+
+  it("without text generation are refused by name of what they lack", async () => {
+    const embeddings: Engine = {
+      model: { contextLength: 512, chatTemplate: null, bosToken: "", eosToken: "" },
+      health: async () => {},
+      close: async () => {},
+    };
+    const fleet = fleetOf([alwaysOnSpec("m", { attach: () => embeddings })]);
+    await expect(route(fleet, "m")).rejects.toMatchObject({
+      code: "unsupported",
+      message: "This model does not generate text.",
+      retryable: false,
+    });
   });
 
   it("a failure of the engine reaches the caller as it is", async () => {

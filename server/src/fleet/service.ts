@@ -1,4 +1,4 @@
-import type { ProcessEngineKind } from "../engine/port.ts";
+import type { ProcessEngineKind } from "../engine/process.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";

@@ -1,4 +1,5 @@
-import type { Engine, ProcessEngineKind } from "../engine/port.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { ProcessEngineKind } from "../engine/process.ts";
 import { fillCommandTemplate } from "./launchers/command-template.ts";
 import { LOAD_TARGETS, type LoadTargets } from "./scaling/autoscaling-policy.ts";
 import type { Weights } from "./weights/ensure-weights.ts";

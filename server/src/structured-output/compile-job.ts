@@ -4,19 +4,19 @@ import { GrammarError } from "./gbnf/parser.ts";
 import { compileSchema } from "./json-schema/compile-schema.ts";
 import { SchemaError } from "./json-schema/schema-error.ts";
 
-/** A text to compile: a JSON schema, parts as JSON, or a grammar to check. */
+/** A text to compile: a JSON schema, a composite grammar as JSON, or a GBNF grammar to check. */
 export interface CompileJob {
   kind: "schema" | "parts" | "gbnf";
   text: string;
 }
 
-/** What a job came to, in a form that can be sent and kept. */
+/** The result of a job, as plain data for the message channel and the cache. */
 export type CompileResult =
   | { ok: true; grammar: string; unenforced: readonly string[] }
   | { ok: false; kind: "schema"; path: string; problem: string }
   | { ok: false; kind: "gbnf"; line: number; column: number; expected: string; message: string };
 
-/** Never throws for what is wrong with the text. */
+/** Returns an invalid text as a result; throws only for bugs. */
 export function runCompileJob({ kind, text }: CompileJob): CompileResult {
   try {
     if (kind === "gbnf") return { ok: true, grammar: parseGbnf(text).text, unenforced: [] };
@@ -32,7 +32,7 @@ export function runCompileJob({ kind, text }: CompileJob): CompileResult {
   }
 }
 
-/** The result of a job that took too long or too much. */
+/** The result of a job that exceeded its time or memory. */
 export function tooComplexResult(kind: CompileJob["kind"]): CompileResult {
   if (kind !== "gbnf") return { ok: false, kind: "schema", path: "", problem: "The schema is too complex." };
   const message = "line 1, column 1: the grammar is too complex; expected a simpler one";

@@ -3,7 +3,7 @@ import { runCompileJob } from "./compile-job.ts";
 import { formatDfa } from "./json-schema/compile-scalars.ts";
 import { FORMATS } from "./json-schema/formats.ts";
 
-// The code is fast once it has run a few times, and the formats are made once: neither is for a request to wait for.
+// Warms up the JIT compiler and the cache of formats, so that the first request does not wait for either.
 const WARM_UP = {
   type: "object",
   properties: {

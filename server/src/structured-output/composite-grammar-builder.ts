@@ -1,14 +1,14 @@
 import type { CompositeGrammar } from "./composite-grammar.ts";
 import { printExpr, text } from "./gbnf/expression.ts";
 
-/** Compiles parts; see GrammarCompiler. */
+/** See `GrammarCompiler.compileComposite`. */
 export type CompileCompositeGrammar = (
   parts: CompositeGrammar,
 ) => Promise<{ grammar: string; unenforced: readonly string[] }>;
 
 /**
- * Puts a bigger grammar together: a tool call is a literal, arguments by a schema, a literal. Every method returns a
- * GBNF expression that can stand in a sequence; nothing is compiled before `finish`.
+ * Composes a grammar of parts: a tool call, say, is a literal, arguments that fit a schema, and a literal. Every method
+ * returns a GBNF expression that can stand in a sequence; `finish` compiles all of them.
  */
 export class CompositeGrammarBuilder {
   readonly #compile: CompileCompositeGrammar;
@@ -19,26 +19,26 @@ export class CompositeGrammarBuilder {
     this.#compile = compile;
   }
 
-  /** Exactly this text. */
+  /** Matches exactly this text. */
   literal(value: string): string {
     return printExpr(text(value));
   }
 
-  /** The JSON texts that fit the schema, a value parsed from JSON. */
+  /** Matches the JSON texts that fit the schema, a value parsed from JSON. */
   schema(schema: unknown): string {
     const name = this.#name("schema");
     this.#parts.schemas[name] = schema;
     return name;
   }
 
-  /** Any text, the empty one too, in which none of the literals occurs. */
+  /** Matches any text, even empty, that contains none of the literals. */
   textWithout(...literals: readonly string[]): string {
     const name = this.#name("text");
     this.#parts.texts[name] = literals;
     return name;
   }
 
-  /** Names an expression, so that it is written once. */
+  /** Makes a rule of an expression, so that the grammar contains it once. */
   rule(expression: string): string {
     const name = this.#name("part");
     this.#parts.rules[name] = expression;
@@ -46,8 +46,8 @@ export class CompositeGrammarBuilder {
   }
 
   /**
-   * The whole grammar. Pointers begin with the schema's number, from 0, in the order of the calls of `schema`.
-   * @throws SchemaError; GrammarError where the whole is too large or too ambiguous; AppError UNAVAILABLE
+   * Compiles the whole grammar. JSON pointers begin with the schema's number, from 0, in the order of the calls of `schema`.
+   * @throws SchemaError; GrammarError when the whole is too large or too ambiguous; AppError UNAVAILABLE
    */
   finish(root: string): Promise<{ grammar: string; unenforced: readonly string[] }> {
     return this.#compile({ ...this.#parts, rules: { ...this.#parts.rules, root } });

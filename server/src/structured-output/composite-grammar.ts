@@ -3,28 +3,28 @@ import { complementAutomaton, patternAutomaton } from "./automata/nfa.ts";
 import type { Pattern } from "./automata/pattern-parser.ts";
 import { EMPTY, printRules, type Rules } from "./gbnf/expression.ts";
 import { lowerAndCheck } from "./gbnf/grammar.ts";
-import { GrammarCheckError } from "./gbnf/lower.ts";
+import { GrammarCheckError } from "./gbnf/lowered-grammar.ts";
 import { GBNF_LIMITS, GrammarError, parseRules } from "./gbnf/parser.ts";
 import { compileSchema } from "./json-schema/compile-schema.ts";
 import { dfaToExpr, writeUnescaped } from "./json-schema/dfa-to-grammar.ts";
 import { SchemaError } from "./json-schema/schema-error.ts";
 import { mapRefs } from "./json-schema/simplify-rules.ts";
 
-/** A grammar put together from literals, schemas and named expressions. */
+/** A grammar composed of literals, schemas and named expressions. */
 export interface CompositeGrammar {
   /** GBNF expressions by rule name; `root` among them. */
   rules: Record<string, string>;
-  /** Schemas by the name of the rule that stands for them, in the order of their numbers in messages. */
+  /** Schemas by the name of their rule. Messages number them in this order, from 0. */
   schemas: Record<string, unknown>;
-  /** Literals that a text must not hold, by the name of the rule that stands for the text. */
+  /** Rules for any text without some literals: the literals by the name of the rule. */
   texts: Record<string, readonly string[]>;
 }
 
 const UNLIMITED = { ...GBNF_LIMITS, maxBytes: Number.POSITIVE_INFINITY };
 
 /**
- * Compiles and joins the parts. Pointers in errors and in what is not enforced begin with the schema's number, from 0.
- * @throws SchemaError; GrammarError where the whole is too large or too ambiguous
+ * Compiles and joins the parts. JSON pointers in errors and in `unenforced` begin with the schema's number, from 0.
+ * @throws SchemaError; GrammarError when the whole grammar is too large or too ambiguous
  */
 export function compileCompositeGrammar(parts: CompositeGrammar): { grammar: string; unenforced: string[] } {
   const source = Object.entries(parts.rules).map(([name, expr]) => `${name} ::= ${expr}\n`);
@@ -54,9 +54,9 @@ function compilePart(schema: unknown, index: number): { grammar: string; unenfor
   }
 }
 
-/** Adds the rules of a grammar; its root gets the name, the others names that begin with it. */
+/** Adds the rules of a grammar; `root` is renamed to `name`, the other rules get it as a prefix. */
 function addGrammar(rules: Rules, name: string, grammar: string): void {
-  // Names that begin with json- stand for the same rule in all compiled grammars.
+  // Names that begin with json- mean the same rule in all compiled grammars, so the grammars share these.
   const rename = (inner: string): string => {
     if (inner === "root") return name;
     return inner.startsWith("json-") ? inner : `${name}-${inner}`;
@@ -65,20 +65,20 @@ function addGrammar(rules: Rules, name: string, grammar: string): void {
     rules.set(rename(inner), mapRefs(expr, rename));
 }
 
-/** Any text, the empty one too, that holds none of the literals; only the empty one if a literal is empty. */
+/** Adds a rule for any text, even empty, that contains none of the literals. */
 function addTextWithout(rules: Rules, name: string, literals: readonly string[]): void {
-  // Every text holds the empty one, so none is left.
+  // Every text contains the empty literal, so only the empty text is left to match.
   if (literals.includes("")) {
     rules.set(name, EMPTY);
     return;
   }
-  const exactly = (char: string): Pattern => ({
+  const charPattern = (char: string): Pattern => ({
     kind: "set",
     set: [char.codePointAt(0)!, char.codePointAt(0)!],
   });
-  const options = literals.map((literal): Pattern => ({ kind: "seq", items: [...literal].map(exactly) }));
-  const found = patternAutomaton({ kind: "alt", options: [...options, exactly("\0")] });
-  const dfa = found && intersectAutomata([complementAutomaton(found)]);
+  const options = literals.map((literal): Pattern => ({ kind: "seq", items: [...literal].map(charPattern) }));
+  const containsLiteral = patternAutomaton({ kind: "alt", options: [...options, charPattern("\0")] });
+  const dfa = containsLiteral && intersectAutomata([complementAutomaton(containsLiteral)]);
   if (dfa === null) throw new GrammarError("", 0, "the literals are too long", "shorter ones");
-  rules.set(name, dfaToExpr(dfa as Dfa, `${name}-t`, rules, writeUnescaped));
+  rules.set(name, dfaToExpr(dfa as Dfa, { name: `${name}-t`, rules, write: writeUnescaped }));
 }

@@ -25,8 +25,8 @@ afterEach(async () => {
 
 const COSTLY = { type: "string", pattern: "^(a|b)*a(a|b){9}$" };
 
-describe("the compiler of schemas", () => {
-  test("gives the same grammar at once and in the thread", async () => {
+describe("GrammarCompiler", () => {
+  test("compiles the same grammar in this process and in its own", async () => {
     const compiler = shared;
     const simple = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
     const inline = await compiler.compileSchema(simple);
@@ -40,7 +40,7 @@ describe("the compiler of schemas", () => {
     expect(allows(grammar, '{"a": "5"}')).toBe(false);
   });
 
-  test("tells the pointer of what is wrong, from the thread as well", async () => {
+  test("reports the JSON pointer of an error from this process and from its own", async () => {
     const compiler = shared;
     const broken = { type: "object", properties: { "a/b": { type: "text" } } };
     await expect(compiler.compileSchema(broken)).rejects.toMatchObject({ path: "/properties/a~1b/type" });
@@ -50,14 +50,14 @@ describe("the compiler of schemas", () => {
     expect(refusal).toMatchObject({ path: "/items", message: expect.stringContaining("/items") });
   });
 
-  test("tells line, column and what was expected of a broken grammar", async () => {
+  test("reports line, column and the expected text for a broken grammar", async () => {
     const compiler = shared;
     const refusal = await compiler.checkGbnf('root ::= "a"\nb ::= [z-a]').catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(GrammarError);
     expect(refusal).toMatchObject({ line: 2, column: 8, expected: "the lower character first" });
   });
 
-  test("a million different schemas leave the cache bounded", async () => {
+  test("keeps its cache bounded over a million different schemas", async () => {
     const compiler = compilerWith({ maxCached: 50, maxCachedBytes: 20_000 });
     for (let i = 0; i < 3_000; i++) {
       await compiler.compileSchema({ const: `value ${i}` });
@@ -69,13 +69,13 @@ describe("the compiler of schemas", () => {
     expect(compiler.cached.sizeBytes).toBeLessThanOrEqual(20_000);
   });
 
-  test("the same schema asked for at the same time is compiled once", async () => {
+  test("compiles a schema once for concurrent requests", async () => {
     const compiler = compilerWith({ maxQueued: 1 });
     const results = await Promise.all(Array.from({ length: 20 }, () => compiler.compileSchema(COSTLY)));
     expect(new Set(results.map((result) => result.grammar)).size).toBe(1);
   });
 
-  test("a schema that takes too long is refused and the next one still compiles", async () => {
+  test("refuses a schema that takes too long and compiles the next one", async () => {
     const clock = new FakeClock();
     const compiler = compilerWith({ clock, timeoutMs: 500 });
     await compiler.compileSchema(COSTLY);
@@ -88,7 +88,7 @@ describe("the compiler of schemas", () => {
     expect(allows((await waiting).grammar, '"xx"')).toBe(true);
   });
 
-  test("more waiting schemas than allowed are refused", async () => {
+  test("refuses more queued schemas than maxQueued", async () => {
     const compiler = compilerWith({ clock: systemClock, maxQueued: 2 });
     const results = await Promise.allSettled(
       Array.from({ length: 5 }, (_, i) => compiler.compileSchema({ type: "string", pattern: `^a{${i}}$` })),
@@ -98,7 +98,7 @@ describe("the compiler of schemas", () => {
     expect(refused[0]!.reason).toMatchObject({ code: "UNAVAILABLE" });
   });
 
-  test("a deep or large schema is refused before anything is made of it", async () => {
+  test("refuses a deep or large schema before it copies the schema", async () => {
     const compiler = shared;
     let deep: unknown = { type: "string" };
     for (let i = 0; i < 10_000; i++) deep = { type: "array", items: deep };
@@ -111,13 +111,13 @@ describe("the compiler of schemas", () => {
   });
 });
 
-describe("grammars put together", () => {
+describe("a composite grammar", () => {
   const builder = (): CompositeGrammarBuilder => {
     const compiler = shared;
     return new CompositeGrammarBuilder((parts) => compiler.compileComposite(parts));
   };
 
-  test("hold a literal, the arguments of one of several tools, and a literal, several times", async () => {
+  test("matches repeated literals around the arguments of one of several tools", async () => {
     const parts = builder();
     const tool = (name: string, schema: unknown): string =>
       `${parts.literal(`{"name": "${name}", "arguments": `)} ${parts.schema(schema)} ${parts.literal("}")}`;
@@ -138,7 +138,7 @@ describe("grammars put together", () => {
     expect(allows(grammar, one.replace('"add"', '"sub"'))).toBe(false);
   });
 
-  test("name what is not enforced by the number of the schema", async () => {
+  test("prefixes the pointers of unenforced keywords with the number of the schema", async () => {
     const parts = builder();
     const [first, second] = [
       parts.schema({ type: "string" }),
@@ -152,7 +152,7 @@ describe("grammars put together", () => {
     await expect(broken.finish(root)).rejects.toMatchObject({ path: "/1" });
   });
 
-  test("a text without literals may hold their beginnings, not them", async () => {
+  test("allows prefixes of the literals in textWithout, but not the literals", async () => {
     const parts = builder();
     const { grammar } = await parts.finish(
       `${parts.textWithout("</think>", "<stop>")} ${parts.literal("</think>")} "{}"`,
@@ -164,7 +164,7 @@ describe("grammars put together", () => {
   });
 });
 
-test("any JSON object is an object and JSON", () => {
+test("ANY_JSON_OBJECT matches JSON objects only", () => {
   for (const text of ["{}", '{"a": [1, null, {"b": "\\u00e9"}], "c": -1.5e9}'])
     expect(allows(ANY_JSON_OBJECT, text)).toBe(true);
   for (const text of ["[]", '"a"', "", "{} ", '{"a": 01}', '{"a": "\n"}', '{"a": "\\ud800"}']) {

@@ -12,17 +12,17 @@ import { SchemaError } from "./json-schema/schema-error.ts";
 import { ResultCache } from "./result-cache.ts";
 
 export interface CompiledGrammar {
-  /** GBNF with the rule `root`; the engine accepts it as it is. */
+  /** GBNF with the rule `root`, checked. */
   grammar: string;
-  /** JSON pointers of the schema's keywords that are not enforced. */
+  /** JSON pointers of the schema's keywords that the grammar does not enforce. */
   unenforced: readonly string[];
 }
 
 export interface GrammarCompilerOptions {
   clock: Clock;
-  /** For one job, from when it begins. */
+  /** Time limit of one job, from its start; time in the queue does not count. */
   timeoutMs: number;
-  /** Jobs waiting for their turn. */
+  /** Most queued jobs; more are refused. */
   maxQueued: number;
   maxCached: number;
   maxCachedBytes: number;
@@ -36,48 +36,54 @@ const DEFAULT_OPTIONS: GrammarCompilerOptions = {
   maxCachedBytes: 16 * 1024 * 1024,
 };
 
-/** Of all schemas of one request together. */
+/** Limits of all schemas of one request together. */
 const COMPOSITE_LIMITS: SchemaLimits = {
   maxBytes: 1024 * 1024,
   maxDepth: SCHEMA_LIMITS.maxDepth + 2,
   maxNodes: 100_000,
 };
 
-/** What is as small and simple as this is compiled at once, in less time than another process takes to answer. */
+/** Smaller, simple schemas are compiled in this process: that takes less time than a message to another process. */
 const INLINE_VALUES = 150;
 const INLINE_LENGTH = 4_000;
-/** Keywords that need automata or multiply branches. A property of such a name only costs the way there. */
+/** Keywords that need automata or multiply alternatives. A property of such a name goes to the process needlessly. */
 const COSTLY_KEYWORDS = new RegExp(
   `"(?:${[
-    ...[
-      "pattern",
-      "patternProperties",
-      "format",
-      "allOf",
-      "oneOf",
-      "multipleOf",
-      "minProperties",
-      "maxProperties",
-    ],
-    ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "not", "if", "maxLength", "minLength"],
-    ...["maxItems", "minItems"],
+    "pattern",
+    "patternProperties",
+    "format",
+    "allOf",
+    "oneOf",
+    "multipleOf",
+    "minProperties",
+    "maxProperties",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "not",
+    "if",
+    "maxLength",
+    "minLength",
+    "maxItems",
+    "minItems",
   ].join("|")})":`,
 );
 
-/** Compiles schemas and checks grammars: cached, each text once at a time, costly ones in a process of their own. */
+/** Compiles schemas and checks grammars: cached (LRU), deduplicated (singleflight), costly ones in a process of their own. */
 export class GrammarCompiler {
   readonly #process: JobProcess<CompileJob, CompileResult>;
   readonly #cache: ResultCache;
   readonly #running = new Map<string, Promise<CompileResult>>();
 
   constructor(options: Partial<GrammarCompilerOptions> = {}) {
-    const settled = { ...DEFAULT_OPTIONS, ...options };
+    const allOptions = { ...DEFAULT_OPTIONS, ...options };
     this.#process = new JobProcess({
-      ...settled,
+      ...allOptions,
       entry: new URL("./compile-worker.ts", import.meta.url),
       work: "Schemas are compiled",
     });
-    this.#cache = new ResultCache(settled.maxCached, settled.maxCachedBytes);
+    this.#cache = new ResultCache(allOptions.maxCached, allOptions.maxCachedBytes);
   }
 
   /** Starts the process ahead of the first request. */
@@ -150,37 +156,37 @@ const compiler = new GrammarCompiler();
 
 /**
  * The grammar of the JSON texts that fit the schema, a value parsed from JSON.
- * @throws SchemaError with the JSON pointer of what is wrong; AppError UNAVAILABLE
+ * @throws SchemaError with the JSON pointer of the problem; AppError UNAVAILABLE
  */
 export function grammarForSchema(schema: unknown): Promise<CompiledGrammar> {
   return compiler.compileSchema(schema);
 }
 
 /**
- * A grammar in GBNF, checked, as the engine gets it.
+ * Checks a grammar in GBNF and returns it in the form for the engine.
  * @throws GrammarError with line and column; AppError UNAVAILABLE
  */
 export function grammarFromGbnf(text: string): Promise<string> {
   return compiler.checkGbnf(text);
 }
 
-/** Puts a grammar together from literals, schemas and expressions. */
+/** The builder with this process's compiler. */
 export class GrammarBuilder extends Builder {
   constructor() {
     super((parts) => compiler.compileComposite(parts));
   }
 }
 
-/** Starts what compiles, so that no request waits for it. */
+/** Starts the compiling process, so that no request waits for its start. */
 export function startGrammarCompiler(): void {
   compiler.start();
 }
 
-/** Any JSON object. */
+/** A grammar that matches any JSON object. */
 export const ANY_JSON_OBJECT: string = anyJsonObject();
 
 function anyJsonObject(): string {
-  const book = new GrammarRules();
-  book.byName.set("root", book.baseRule("json-object"));
-  return printRules(book.byName);
+  const rules = new GrammarRules();
+  rules.byName.set("root", rules.baseRule("json-object"));
+  return printRules(rules.byName);
 }

@@ -16,13 +16,13 @@ beforeAll(async () => {
 });
 afterAll(() => llama.dispose());
 
-/** What the engine itself says of a whole output. */
+/** llama.cpp's own check of a whole output. */
 async function engineFor(grammar: string): Promise<(output: string) => boolean> {
-  const made = await llama.createGrammar({ grammar });
-  return (output) => (made as unknown as { _testText(text: string): boolean })._testText(output);
+  const llamaGrammar = await llama.createGrammar({ grammar });
+  return (output) => (llamaGrammar as unknown as { _testText(text: string): boolean })._testText(output);
 }
 
-test("the engine takes every compiled grammar, every text that we generate by it, and no cut or changed one that we refuse", async () => {
+test("llama.cpp accepts every compiled grammar and agrees with GrammarMatcher on its texts, cut and changed ones included", async () => {
   const grammars = [ANY_JSON_OBJECT, ...VARIED_SCHEMAS.map((schema) => compileSchema(schema).grammar)];
   expect(grammars.length).toBeGreaterThanOrEqual(50);
   const random = seededRandom(7);
@@ -43,7 +43,7 @@ test("the engine takes every compiled grammar, every text that we generate by it
   }
 });
 
-test("whatever grammar we accept, the engine accepts, and both allow the same", async () => {
+test("llama.cpp accepts every grammar that parseGbnf accepts, and its random texts", async () => {
   const item = fc.oneof(
     fc.constantFrom(
       '"a"',
@@ -93,7 +93,7 @@ test("whatever grammar we accept, the engine accepts, and both allow the same", 
       const output = sample(grammar.lowered, seededRandom(seed), 12);
       expect(engine(output)).toBe(true);
     }),
-    // Always the same ones: a grammar that makes the engine's native code explode could not be interrupted.
+    // A fixed seed: the test could not interrupt native code on a grammar that explodes.
     { numRuns: 150, seed: 20_261_120 },
   );
   expect(accepted).toBeGreaterThan(20);

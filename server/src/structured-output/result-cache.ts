@@ -1,6 +1,6 @@
 import type { CompileResult } from "./compile-job.ts";
 
-/** Results by key, those used last kept longest; bounded in count and size. */
+/** LRU cache of results, bounded in count and size. */
 export class ResultCache {
   readonly #entries = new Map<string, { result: CompileResult; sizeBytes: number }>();
   readonly #maxCount: number;
@@ -28,10 +28,10 @@ export class ResultCache {
     return entry.result;
   }
 
-  /** @returns the result, kept or not. */
+  /** Stores the result unless it is larger than the whole cache. Returns the result. */
   set(key: string, result: CompileResult): CompileResult {
     const texts = result.ok ? [result.grammar, ...result.unenforced] : [JSON.stringify(result)];
-    // Strings of two bytes a character at most, and what an entry takes besides.
+    // JavaScript strings take at most two bytes a character; 300 bytes are the entry's own overhead.
     const sizeBytes = 300 + 2 * texts.reduce((sum, text) => sum + text.length, 0);
     const old = this.#entries.get(key);
     if (old !== undefined) this.#sizeBytes -= old.sizeBytes;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { collectGeneration } from "../../src/engine/contract.ts";
-import type { GenerateRequest } from "../../src/engine/port.ts";
+import type { GenerateRequest } from "../../src/engine/generation.ts";
 import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
 import { MODEL, startHearth, tempFolder } from "./hearth.ts";
 import { post } from "./http.ts";

@@ -1,6 +1,6 @@
 /**
- * The guarantee of structured output, held against the worst generator there is: a model for which any token is about
- * as probable as any other. Schemas are made up, compiled, and written to by the real engine.
+ * Tests the guarantee of structured output with the worst generator: a model for which all tokens are about equally
+ * probable. The real engine generates outputs for the grammars of random schemas.
  */
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { collectGeneration } from "../../src/engine/contract.ts";
 import { launchReplica, type TestReplica, textRequest } from "../../src/engines/llama-cpp/testing.ts";
 import { parseGbnf } from "../../src/structured-output/gbnf/grammar.ts";
-import type { GrammarSymbol, LoweredGrammar } from "../../src/structured-output/gbnf/lower.ts";
+import type { GrammarSymbol, LoweredGrammar } from "../../src/structured-output/gbnf/lowered-grammar.ts";
 import { GrammarMatcher } from "../../src/structured-output/gbnf/matcher.ts";
 import { grammarForSchema } from "../../src/structured-output/grammar-compiler.ts";
 import { SchemaError } from "../../src/structured-output/json-schema/schema-error.ts";
@@ -18,8 +18,8 @@ import { type Schema, schemaDocument } from "./schemas.ts";
 
 const never = new AbortController().signal;
 
-/** Fits the engine's context. */
-const MOST_BYTES = 1_900;
+/** Most bytes of an output, so that it fits the engine's context. */
+const MAX_BYTES = 1_900;
 
 let replica: TestReplica;
 
@@ -28,14 +28,14 @@ beforeAll(async () => {
 });
 afterAll(() => replica?.dispose());
 
-interface Case {
+interface TestCase {
   schema: Schema;
   seed: number;
-  /** Tokens beyond what the output needs at most; too few for it, if negative. */
+  /** Added to the tokens that the output needs at most; negative: too few tokens. */
   spareTokens: number;
 }
 
-const aCase: fc.Arbitrary<Case> = fc.record({
+const testCase: fc.Arbitrary<TestCase> = fc.record({
   schema: schemaDocument,
   seed: fc.integer({ min: 0, max: 2 ** 31 }),
   spareTokens: fc.integer({ min: -12, max: 24 }),
@@ -44,10 +44,10 @@ const aCase: fc.Arbitrary<Case> = fc.record({
 interface Output {
   text: string;
   reason: string;
-  /** As the engine was asked to keep to. */
+  /** As in the request. */
   maxTokens: number;
   completionTokens: number;
-  /** The end token not counted. */
+  /** Tokens of the shortest output, without the end token. */
   shortestTokens: number;
   closed: boolean;
   matcher: GrammarMatcher;
@@ -58,7 +58,7 @@ function shortestBytes(grammar: LoweredGrammar): number {
   return Buffer.byteLength(new GrammarMatcher(grammar).shortestCompletion()!);
 }
 
-/** Bytes of the longest text; infinite where there is none. */
+/** Bytes of the longest text; infinite when texts are unbounded. */
 function longestBytes({ rules, root }: LoweredGrammar): number {
   const known = new Map<number, number>();
   const ofSymbol = (symbol: GrammarSymbol): number => {
@@ -70,7 +70,7 @@ function longestBytes({ rules, root }: LoweredGrammar): number {
   const ofRule = (rule: number): number => {
     const found = known.get(rule);
     if (found !== undefined) return found;
-    // Whoever comes here again while this is being found out has gone in a circle.
+    // A recursion that reaches this rule again makes texts unbounded.
     known.set(rule, Number.POSITIVE_INFINITY);
     const lengths = rules[rule]!.alternatives.map((symbols) =>
       symbols.reduce((sum, symbol) => sum + ofSymbol(symbol), 0),
@@ -88,11 +88,11 @@ function expectFinished({ text, matcher, isValid }: Output): void {
 }
 
 /**
- * One output; null where no value fits the schema or it holds what can't be enforced.
- * @param budget most bytes the output may need; a byte is a token at most.
+ * Generates one output; null when no value fits the schema or the grammar does not enforce all of it.
+ * @param budget most bytes that the output may need; a token has at least one byte.
  */
-async function write(
-  { schema, seed, spareTokens }: Case,
+async function generate(
+  { schema, seed, spareTokens }: TestCase,
   budget: (grammar: LoweredGrammar) => number,
 ): Promise<Output | null> {
   const compiled = await grammarForSchema(schema).catch((error) => {
@@ -104,8 +104,8 @@ async function write(
   const { lowered } = parseGbnf(grammar);
   const matcher = new GrammarMatcher(lowered);
   const bytes = budget(lowered);
-  if (bytes > MOST_BYTES) return null;
-  // One token is the end.
+  if (bytes > MAX_BYTES) return null;
+  // One more for the end token.
   const maxTokens = Math.max(1, bytes + 1 + spareTokens);
   const request = textRequest("Reply:", { grammar, maxTokens, sampling: { temperature: 1, seed } });
   let closed = false;
@@ -124,14 +124,14 @@ async function write(
   };
 }
 
-test("an output is finished and valid whenever the shortest fits, or else the beginning of a valid one", async () => {
-  const seen = { stop: 0, closed: 0, length: 0 };
+test("an output is complete and valid if the shortest one fits maxTokens, else a prefix of a valid one", async () => {
+  const counts = { stop: 0, closed: 0, length: 0 };
   await fc.assert(
-    fc.asyncProperty(fc.array(aCase, { minLength: 10, maxLength: 10 }), async (cases) => {
-      const outputs = await Promise.all(cases.map((one) => write(one, shortestBytes)));
+    fc.asyncProperty(fc.array(testCase, { minLength: 10, maxLength: 10 }), async (cases) => {
+      const outputs = await Promise.all(cases.map((one) => generate(one, shortestBytes)));
       for (const output of outputs.filter((output) => output !== null)) {
         const { text, reason, maxTokens, completionTokens, shortestTokens, closed, matcher } = output;
-        seen[closed ? "closed" : (reason as keyof typeof seen)]++;
+        counts[closed ? "closed" : (reason as keyof typeof counts)]++;
         if (shortestTokens + 1 <= maxTokens) expect(reason, text).toBe("stop");
         if (reason === "stop") {
           expect(completionTokens).toBeLessThanOrEqual(maxTokens);
@@ -145,14 +145,16 @@ test("an output is finished and valid whenever the shortest fits, or else the be
     }),
     { numRuns: 18 },
   );
-  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5);
+  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(5);
 }, 180_000);
 
-test("an output finishes whenever the longest that fits the schema is within the budget", async () => {
+test("an output ends without force if the longest one fits maxTokens", async () => {
   let finished = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(aCase, { minLength: 10, maxLength: 10 }), async (cases) => {
-      const outputs = await Promise.all(cases.map((one) => write({ ...one, spareTokens: 0 }, longestBytes)));
+    fc.asyncProperty(fc.array(testCase, { minLength: 10, maxLength: 10 }), async (cases) => {
+      const outputs = await Promise.all(
+        cases.map((one) => generate({ ...one, spareTokens: 0 }, longestBytes)),
+      );
       for (const output of outputs.filter((output) => output !== null)) {
         expect(output.reason, output.text).toBe("stop");
         expect(output.closed).toBe(false);

@@ -1,11 +1,11 @@
-/** Schemas as people write them and as nobody would, of the keywords that the compiler enforces. */
+/** Random schemas, usual and unusual ones, of the keywords that the compiler enforces. */
 import fc from "fast-check";
 
 export type Schema = boolean | { [keyword: string]: unknown };
 
-/** Names that need escapes, are empty, or are the beginning of one another. */
+/** Names that need escapes, are empty, or are prefixes of each other. */
 const name = fc.constantFrom("a", "b", "ab", "name", "id", 'q"uo\\te', "naïve", "日本", "x-y", "");
-/** Ajv takes a missing property without a name for present. */
+/** Ajv treats a missing property with the empty name as present. */
 const requirable = name.filter((text) => text !== "");
 const atMost = (max: number) => fc.integer({ min: 0, max });
 const bound = fc.oneof(
@@ -26,8 +26,8 @@ const PATTERNS = [
 ];
 const FORMATS = ["date-time", "date", "time", "duration", "uuid", "email", "hostname", "ipv4", "ipv6", "uri"];
 
-/** Some of the keywords, and always those that are named. */
-function some(
+/** A random subset of the keywords that includes all of `always`. */
+function subset(
   shape: Record<string, fc.Arbitrary<unknown>>,
   ...always: string[]
 ): fc.Arbitrary<{ [keyword: string]: unknown }> {
@@ -36,7 +36,7 @@ function some(
   }>;
 }
 
-/** `least` and `most` in the right order, so that something fits between them. */
+/** One, both or none of two bounds, the lower one not above the upper one. */
 function between<T>(
   value: fc.Arbitrary<T & number>,
   least: string,
@@ -56,9 +56,9 @@ function joined(...parts: fc.Arbitrary<object>[]): fc.Arbitrary<{ [keyword: stri
 
 const text = fc.oneof(
   joined(fc.constant({ type: "string" }), between(atMost(12), "minLength", "maxLength")),
-  some({ type: fc.constant("string"), pattern: fc.constantFrom(...PATTERNS) }, "type", "pattern"),
-  some({ type: fc.constant("string"), format: fc.constantFrom(...FORMATS) }, "type", "format"),
-  some(
+  subset({ type: fc.constant("string"), pattern: fc.constantFrom(...PATTERNS) }, "type", "pattern"),
+  subset({ type: fc.constant("string"), format: fc.constantFrom(...FORMATS) }, "type", "format"),
+  subset(
     {
       type: fc.constant("string"),
       pattern: fc.constantFrom(...PATTERNS),
@@ -73,11 +73,11 @@ const text = fc.oneof(
 
 const number = fc.oneof(
   joined(
-    some({ type: fc.constantFrom("number", "integer") }, "type"),
+    subset({ type: fc.constantFrom("number", "integer") }, "type"),
     fc.oneof(between(bound, "minimum", "maximum"), between(bound, "exclusiveMinimum", "exclusiveMaximum")),
   ),
   joined(
-    some(
+    subset(
       { type: fc.constantFrom("number", "integer"), multipleOf: fc.constantFrom(1, 2, 5, 0.5, 0.25, 10) },
       "type",
     ),
@@ -86,8 +86,8 @@ const number = fc.oneof(
 );
 
 const listed = fc.oneof(
-  some({ enum: fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 1, maxLength: 12 }) }, "enum"),
-  some({ const: fc.jsonValue({ maxDepth: 2 }) }, "const"),
+  subset({ enum: fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 1, maxLength: 12 }) }, "enum"),
+  subset({ const: fc.jsonValue({ maxDepth: 2 }) }, "const"),
 );
 
 const plain = fc.constantFrom<Schema>(
@@ -106,7 +106,7 @@ const plain = fc.constantFrom<Schema>(
 const { schema: any } = fc.letrec<{ schema: Schema }>((tie) => {
   const options = (maxLength: number) => fc.array(tie("schema"), { minLength: 1, maxLength });
   const object = joined(
-    some(
+    subset(
       {
         type: fc.constant("object"),
         properties: fc.dictionary(name, tie("schema"), { maxKeys: 5 }),
@@ -118,11 +118,11 @@ const { schema: any } = fc.letrec<{ schema: Schema }>((tie) => {
     ),
     fc.oneof(
       { weight: 3, arbitrary: fc.constant({}) },
-      some({ minProperties: atMost(2), maxProperties: fc.integer({ min: 3, max: 6 }) }),
+      subset({ minProperties: atMost(2), maxProperties: fc.integer({ min: 3, max: 6 }) }),
     ),
   );
   const array = joined(
-    some(
+    subset(
       {
         type: fc.constant("array"),
         items: tie("schema"),
@@ -139,15 +139,15 @@ const { schema: any } = fc.letrec<{ schema: Schema }>((tie) => {
       object,
       object,
       array,
-      some({ anyOf: options(3) }, "anyOf"),
-      some({ oneOf: options(3) }, "oneOf"),
-      some({ allOf: options(2) }, "allOf"),
-      some({ $ref: fc.constant("#/$defs/node"), description: fc.string() }, "$ref"),
+      subset({ anyOf: options(3) }, "anyOf"),
+      subset({ oneOf: options(3) }, "oneOf"),
+      subset({ allOf: options(2) }, "allOf"),
+      subset({ $ref: fc.constant("#/$defs/node"), description: fc.string() }, "$ref"),
     ),
   };
 });
 
-/** Whole documents. All can refer to `node`, which needs itself but can end; `main` is what the value must fit. */
+/** Whole documents. Every schema may refer to `node`, which is recursive with finite values; the root refers to `main`. */
 export const schemaDocument: fc.Arbitrary<{ [keyword: string]: unknown }> = fc
   .record({ main: any, inner: any })
   .map(({ main, inner }) => ({

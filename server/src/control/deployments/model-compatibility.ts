@@ -1,3 +1,4 @@
+import type { WeightsFormat } from "../../engine/engine.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { fullModelName, parseModelName } from "../../lib/resource-names.ts";
 import type { Principal } from "../accounts/service.ts";
@@ -15,12 +16,6 @@ export type SizeCheck = (size: {
   acceleratorType: string | undefined;
   acceleratorCount: number | undefined;
 }) => void;
-
-/**
- * What runs replicas: the embedded engine, or a program of the settings, which takes the model's files as they were
- * uploaded or its GGUF file.
- */
-export type WeightsFormat = "embedded" | "upload" | "gguf";
 
 /** @param acceleratorType null: on the host's processors. */
 export type WeightsFormatFor = (acceleratorType: string | null) => WeightsFormat;

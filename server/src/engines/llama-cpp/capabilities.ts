@@ -1,41 +1,52 @@
-import type { EngineCapabilities } from "../../engine/port.ts";
+import { type EngineCapabilities, supportedFeatures } from "../../engine/generation.ts";
+import { supportedSampling } from "../../engine/sampling.ts";
 
 /**
- * What the engine honours with a model.
- * @param found whether the library's inner functions can be used, whether a slot's state can be cut off anywhere, and
- * whether adapters can be used.
+ * Capabilities of the engine with one model.
+ * @param found results of the self-tests: whether the library's native functions work, whether a slot's state can be
+ * cut off at any token, and whether LoRAs work.
  */
 export function capabilitiesOf(found: {
   nativeApi: boolean;
   canRewind: boolean;
   loras: boolean;
 }): EngineCapabilities {
-  const { nativeApi: direct, canRewind: rewinds, loras: adapters } = found;
+  const { nativeApi, canRewind, loras } = found;
   return {
     rendersChat: false,
-    sampling: [
-      "temperature",
-      "topP",
-      "topK",
-      "minP",
-      "seed",
-      "frequencyPenalty",
-      "presencePenalty",
-      "repetitionPenalty",
-      ...(direct ? (["typicalP", "mirostat", "logitBias"] as const) : []),
-    ],
-    features: [
-      "promptTokens",
-      "plainText",
-      "cacheScope",
-      "cacheMaxTokens",
-      "disableSpeculation",
-      ...(direct
-        ? (["grammar", "logprobs", "promptLogprobs", "minTokens", "ignoreEos", "thinking"] as const)
-        : []),
-      ...(direct && rewinds ? (["prediction"] as const) : []),
-      ...(adapters ? (["lora"] as const) : []),
-    ],
+    sampling: supportedSampling({
+      temperature: true,
+      topP: true,
+      topK: true,
+      minP: true,
+      seed: true,
+      frequencyPenalty: true,
+      presencePenalty: true,
+      repetitionPenalty: true,
+      typicalP: nativeApi,
+      mirostat: nativeApi,
+      logitBias: nativeApi,
+    }),
+    features: supportedFeatures({
+      promptTokens: true,
+      plainText: true,
+      cacheScope: true,
+      cacheMaxTokens: true,
+      disableSpeculation: true,
+      grammar: nativeApi,
+      logprobs: nativeApi,
+      promptLogprobs: nativeApi,
+      minTokens: nativeApi,
+      ignoreEos: nativeApi,
+      thinking: nativeApi,
+      prediction: nativeApi && canRewind,
+      lora: loras,
+      // Only engines that render chat have these.
+      tools: false,
+      reasoning: false,
+      reasoningBudget: false,
+      json: false,
+    }),
     exactUsageOnAbort: true,
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { collectGeneration } from "../../engine/contract.ts";
-import type { EngineChannel } from "../../engine/port.ts";
+import type { EngineChannel } from "../../engine/process.ts";
 import { FakeClock } from "../../lib/clock.ts";
 import { LlamaCppClient } from "./client.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";

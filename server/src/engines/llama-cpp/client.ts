@@ -1,10 +1,7 @@
-import {
-  type Engine,
-  type EngineChannel,
-  EngineError,
-  type EngineEvent,
-  type GenerateRequest,
-} from "../../engine/port.ts";
+import type { TextEngine } from "../../engine/engine.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type { EngineEvent, GenerateRequest, GenerationEngine } from "../../engine/generation.ts";
+import type { EngineChannel } from "../../engine/process.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { EventBuffer } from "./event-buffer.ts";
 import type { LlamaCppOptions } from "./options.ts";
@@ -15,7 +12,7 @@ type LoadedMessage = FromWorker & { type: "loaded" };
 /** The child answers between two batches; a machine under heavy load may take long for one. */
 const HEALTH_TIMEOUT_MS = 10_000;
 
-export interface LlamaCppEngine extends Engine {
+export interface LlamaCppEngine extends TextEngine {
   /** Generations that the process works on or holds in its queue. */
   activeGenerations(): Promise<number>;
 }
@@ -53,11 +50,15 @@ export class LlamaCppClient {
       this.#loading = { resolve, reject };
       this.#send({ type: "load", options });
     });
-    return {
+    const generation: GenerationEngine = {
       capabilities,
-      model,
       generate: (request, signal) => this.#generate(request, signal),
       tokenize: (text) => this.#call<number[]>((id) => ({ type: "tokenize", id, text })),
+    };
+    return {
+      ...generation,
+      generation,
+      model,
       loadLora: (adapter) => this.#call<undefined>((id) => ({ type: "load-adapter", id, adapter })),
       unloadLora: (adapter) => this.#call<undefined>((id) => ({ type: "unload-adapter", id, adapter })),
       health: () => this.#health(),

@@ -1,4 +1,5 @@
-import type { EngineError, EngineEvent } from "../../engine/port.ts";
+import type { EngineError } from "../../engine/errors.ts";
+import type { EngineEvent } from "../../engine/generation.ts";
 
 /**
  * Events of one generation on their way to a reader that may be slower. Deltas of one choice that wait are joined, so

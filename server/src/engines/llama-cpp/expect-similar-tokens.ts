@@ -1,6 +1,6 @@
 /** For tests only. */
 import { expect } from "vitest";
-import type { TokenInfo } from "../../engine/port.ts";
+import type { TokenInfo } from "../../engine/generation.ts";
 
 /** How far rounding may move a probability's logarithm: in batches of another size sums are added up in another order. */
 const ROUNDING = 0.03;

@@ -11,7 +11,7 @@ import {
 } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CollectedGeneration, collectGeneration } from "../../engine/contract.ts";
-import type { EngineEvent, GenerateRequest, TokenInfo } from "../../engine/port.ts";
+import type { EngineEvent, GenerateRequest, TokenInfo } from "../../engine/generation.ts";
 import type { LlamaCppEngine } from "./kind.ts";
 import { writeTinyGgufModel } from "./lora/lora-fixture.ts";
 import { BLOCK_TOKENS } from "./scheduling/prefill-blocks.ts";

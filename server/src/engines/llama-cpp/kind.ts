@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import type { ProcessEngineKind } from "../../engine/port.ts";
+import type { ProcessEngineKind } from "../../engine/process.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { LlamaCppClient, type LlamaCppEngine } from "./client.ts";
 import type { LlamaCppOptions } from "./options.ts";

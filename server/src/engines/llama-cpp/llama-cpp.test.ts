@@ -8,7 +8,7 @@ import {
   collectGeneration,
   describeEngineContract,
 } from "../../engine/contract.ts";
-import type { EngineEvent, GenerateRequest } from "../../engine/port.ts";
+import type { EngineEvent, GenerateRequest } from "../../engine/generation.ts";
 import { SMOLLM2_135M_SHAPE } from "../../model-files/testing.ts";
 import type { LlamaCppEngine } from "./kind.ts";
 import { writeLora } from "./lora/lora-fixture.ts";

@@ -1,12 +1,6 @@
-import {
-  type EngineCapabilities,
-  EngineError,
-  type EngineErrorCode,
-  type EngineEvent,
-  type EngineModelInfo,
-  type GenerateRequest,
-  type LoraSource,
-} from "../../engine/port.ts";
+import type { EngineModelInfo, LoraSource } from "../../engine/engine.ts";
+import { EngineError, type EngineErrorCode } from "../../engine/errors.ts";
+import type { EngineCapabilities, EngineEvent, GenerateRequest } from "../../engine/generation.ts";
 import type { LlamaCppOptions } from "./options.ts";
 
 /** What travels between the platform and the process that runs the model. Ids are the sender's, counted up from 1. */

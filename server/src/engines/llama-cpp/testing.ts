@@ -1,7 +1,8 @@
 /** For tests and benchmarks only: a replica of the real engine, launched the plain way. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import type { EngineChannel, GenerateRequest } from "../../engine/port.ts";
+import type { GenerateRequest } from "../../engine/generation.ts";
+import type { EngineChannel } from "../../engine/process.ts";
 import { type LlamaCppEngine, type LlamaCppOptions, llamaCppKind } from "./kind.ts";
 
 export interface TestReplica {

@@ -1,10 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import {
-  type EngineError,
-  type EngineEvent,
-  type GenerateRequest,
-  UNKNOWN_TOKEN,
-} from "../../engine/port.ts";
+import type { EngineError } from "../../engine/errors.ts";
+import { type EngineEvent, type GenerateRequest, UNKNOWN_TOKEN } from "../../engine/generation.ts";
 import { createOpenAiServerEngine } from "./engine.ts";
 import { type Responder, sendJson, startFakeUpstream, VLLM_STREAM } from "./fake-upstream.ts";
 
@@ -14,8 +10,8 @@ afterEach(async () => {
   cleanups = [];
 });
 
-/** The events of one request to a server that answers so, or the failure. */
-async function ask(
+/** The events of one request to a server with this responder, or the error. */
+async function generate(
   answer: Responder,
   changes: Partial<GenerateRequest> = {},
 ): Promise<EngineEvent[] | EngineError> {
@@ -37,14 +33,19 @@ async function ask(
   return events;
 }
 
-const says = (message: object, more: object = {}): Responder => {
-  const choice = { index: 0, message: { role: "assistant", ...message }, finish_reason: "stop", ...more };
+const respondWith = (message: object, extraFields: object = {}): Responder => {
+  const choice = {
+    index: 0,
+    message: { role: "assistant", ...message },
+    finish_reason: "stop",
+    ...extraFields,
+  };
   return (response) => sendJson(response, 200, { choices: [choice] });
 };
 
-test("reasoning comes first, by its older name or its newer one", async () => {
+test("the adapter delivers reasoning before content, by the older field name and the newer one", async () => {
   for (const name of ["reasoning_content", "reasoning"]) {
-    expect(await ask(says({ content: "4", [name]: "2 + 2" }))).toMatchObject([
+    expect(await generate(respondWith({ content: "4", [name]: "2 + 2" }))).toMatchObject([
       { type: "delta", text: "2 + 2", as: "reasoning" },
       { type: "delta", text: "4" },
       { type: "finish" },
@@ -53,9 +54,9 @@ test("reasoning comes first, by its older name or its newer one", async () => {
   }
 });
 
-test("arguments may come as an object, and calls without an identifier or an index", async () => {
+test("the adapter accepts tool call arguments as an object, and tool calls without id or index", async () => {
   const tool_calls = [{ function: { name: "f", arguments: { a: 1 } } }, { id: "x", function: { name: "g" } }];
-  expect(await ask(says({ content: null, tool_calls }))).toMatchObject([
+  expect(await generate(respondWith({ content: null, tool_calls }))).toMatchObject([
     { text: '{"a":1}', as: { index: 0, id: null, name: "f" } },
     { text: "", as: { index: 1, id: "x", name: "g" } },
     { type: "finish", reason: "stop" },
@@ -68,11 +69,11 @@ test.each([
   { tool_calls: [{ function: { name: 7 } }] },
   { content: 7 },
   { reasoning_content: {} },
-])("%j can't be understood", async (message) => {
-  expect(await ask(says(message))).toMatchObject({ code: "bad_reply" });
+])("the adapter refuses the message %j as bad_reply", async (message) => {
+  expect(await generate(respondWith(message))).toMatchObject({ code: "bad_reply" });
 });
 
-test("tokens whose ids don't match are told without them, and such as make no sense not at all", async () => {
+test("the adapter drops token ids that don't match the tokens, and refuses malformed logprobs", async () => {
   const content = [
     {
       token: "a",
@@ -83,19 +84,22 @@ test("tokens whose ids don't match are told without them, and such as make no se
       ],
     },
   ];
-  const [delta] = (await ask(says({ content: "a" }, { logprobs: { content }, token_ids: [1, 2] }), {
-    logprobs: 2,
-  })) as [EngineEvent];
+  const [delta] = (await generate(
+    respondWith({ content: "a" }, { logprobs: { content }, token_ids: [1, 2] }),
+    {
+      logprobs: 2,
+    },
+  )) as [EngineEvent];
   expect(delta).toMatchObject({
     tokens: [{ id: UNKNOWN_TOKEN, logprob: -1, top: [{ logprob: -1 }, { logprob: -3 }] }],
   });
   for (const logprobs of [{ content: [{ token: "a" }] }, { content: 3 }, "a"]) {
-    const failed = await ask(says({ content: "a" }, { logprobs }), { logprobs: 2 });
+    const failed = await generate(respondWith({ content: "a" }, { logprobs }), { logprobs: 2 });
     expect(failed).toMatchObject({ code: "bad_reply" });
   }
 });
 
-test("text completion's older arrays are read too", async () => {
+test("the adapter parses the older logprob arrays of text completion", async () => {
   const logprobs = {
     tokens: ["ü", "b"],
     token_logprobs: [-1, -2],
@@ -108,9 +112,10 @@ test("text completion's older arrays are read too", async () => {
       choices: [{ index: 0, text: "üb", logprobs, token_ids: [5, 6], finish_reason: "stop" }],
     });
   };
-  const [delta] = (await ask(answer, { input: { kind: "text", text: "Hi", addBos: true }, logprobs: 2 })) as [
-    EngineEvent,
-  ];
+  const [delta] = (await generate(answer, {
+    input: { kind: "text", text: "Hi", addBos: true },
+    logprobs: 2,
+  })) as [EngineEvent];
   expect(delta).toMatchObject({
     tokens: [
       { id: 5, bytes: Buffer.from("ü"), logprob: -1, top: [{ logprob: -1 }, { logprob: -4 }] },
@@ -119,20 +124,20 @@ test("text completion's older arrays are read too", async () => {
   });
 });
 
-test("a stream that says it is none is refused at its head, however it goes on", async () => {
+test("the adapter refuses a stream of another content type at its headers, and accepts one without a content type", async () => {
   const page: Responder = (response) => {
     response.writeHead(200, { "Content-Type": "text/html" });
     response.write("<p>Sign in");
   };
-  expect(await ask(page, { stream: true })).toMatchObject({ code: "bad_reply" });
+  expect(await generate(page, { stream: true })).toMatchObject({ code: "bad_reply" });
   const unnamed: Responder = (response) => {
     response.writeHead(200);
     response.end(VLLM_STREAM);
   };
-  expect(await ask(unnamed, { stream: true })).toHaveLength(5);
+  expect(await generate(unnamed, { stream: true })).toHaveLength(5);
 });
 
-test("features have names", () => {
+test("the adapter accepts known feature names and refuses others", () => {
   const make = (features: string[]) =>
     createOpenAiServerEngine({ baseUrl: "http://127.0.0.1:1/v1", upstreamModel: "m", features });
   expect(() => make(["magic"])).toThrow(TypeError);

@@ -1,14 +1,15 @@
 import type { ServerResponse } from "node:http";
 import { describeEngineContract } from "../../engine/contract.ts";
+import type { EngineError } from "../../engine/errors.ts";
 import { createFakeEngine, type FakeEngine } from "../../engine/fake-engine.ts";
-import type { EngineError, EngineUsage, GenerateRequest } from "../../engine/port.ts";
+import type { EngineUsage, GenerateRequest, TokenInfo } from "../../engine/generation.ts";
 import { createOpenAiServerEngine } from "./engine.ts";
-import { type ReceivedRequest, sendJson, startFakeUpstream, vllmChunk } from "./fake-upstream.ts";
+import { type ReceivedRequest, sendJson, startFakeUpstream } from "./fake-upstream.ts";
 
 const CONTEXT_LENGTH = 512;
 
-/** A request as the server's engine gets it. */
-function parse({ path, body }: ReceivedRequest): GenerateRequest {
+/** Converts the HTTP request to the request of the engine behind the server. */
+function toEngineRequest({ path, body }: ReceivedRequest): GenerateRequest {
   return {
     id: "upstream",
     input: path.endsWith("/chat/completions")
@@ -19,6 +20,24 @@ function parse({ path, body }: ReceivedRequest): GenerateRequest {
     maxTokens: body.max_tokens,
     stop: body.stop ?? [],
     stream: body.stream === true,
+    ...(body.top_logprobs === undefined ? {} : { logprobs: body.top_logprobs }),
+    ...(body.min_tokens === undefined ? {} : { minTokens: body.min_tokens }),
+    ...(body.ignore_eos === undefined ? {} : { ignoreEos: body.ignore_eos }),
+    ...(body.cache_salt === undefined ? {} : { cacheScope: body.cache_salt }),
+  };
+}
+
+/** Logprobs and token ids of a choice in vLLM's format; both null without logprobs. */
+function tokensJson(tokens: readonly TokenInfo[] | undefined) {
+  if (tokens === undefined) return { logprobs: null, token_ids: null };
+  const toJson = ({ bytes, logprob }: Pick<TokenInfo, "bytes" | "logprob">) => ({
+    token: Buffer.from(bytes).toString(),
+    bytes: [...bytes],
+    logprob,
+  });
+  return {
+    logprobs: { content: tokens.map((token) => ({ ...toJson(token), top_logprobs: token.top.map(toJson) })) },
+    token_ids: tokens.map(({ id }) => id),
   };
 }
 
@@ -32,33 +51,46 @@ function usageJson({ promptTokens, completionTokens, cachedTokens }: EngineUsage
 }
 
 /** A model server in vLLM's wire format, with the fake engine for a model. */
-async function serve(engine: FakeEngine, response: ServerResponse, seen: ReceivedRequest): Promise<void> {
-  if (seen.path === "/health") return sendJson(response, 200, {});
-  const request = parse(seen);
+async function serve(engine: FakeEngine, response: ServerResponse, received: ReceivedRequest): Promise<void> {
+  if (received.path === "/health") return sendJson(response, 200, {});
+  const request = toEngineRequest(received);
   const abort = new AbortController();
   response.once("close", () => abort.abort());
-  const choices = Array.from({ length: request.n }, (_, index) => ({
-    index,
-    message: { role: "assistant", content: "" },
-    finish_reason: "",
+  const outputs = Array.from({ length: request.n }, () => ({
+    text: "",
+    tokens: request.logprobs === undefined ? undefined : ([] as TokenInfo[]),
+    reason: "",
   }));
+  const sendChunk = (choices: object[], usage?: object) =>
+    void response.write(`data: ${JSON.stringify({ choices, usage })}\n\n`);
   try {
     for await (const event of engine.generate(request, abort.signal)) {
+      if (event.type === "start" || event.type === "prompt") continue;
       if (event.type === "end") {
         const usage = usageJson(event.usage);
-        if (!request.stream) sendJson(response, 200, { choices, usage });
-        else response.end(`data: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`);
-      } else if (event.type === "prompt") {
-        throw new Error("nobody asked for the prompt");
-      } else if (event.type === "start") {
-        // Such a server doesn't tell.
-      } else if (request.stream) {
-        const { choice } = event;
-        response.write(
-          event.type === "delta" ? vllmChunk(event.text, null, choice) : vllmChunk("", event.reason, choice),
-        );
-      } else if (event.type === "delta") choices[event.choice]!.message.content += event.text;
-      else choices[event.choice]!.finish_reason = event.reason;
+        if (request.stream) {
+          sendChunk([], usage);
+          response.end("data: [DONE]\n\n");
+          continue;
+        }
+        const choices = outputs.map(({ text, tokens, reason }, index) => ({
+          index,
+          message: { role: "assistant", content: text },
+          finish_reason: reason,
+          ...tokensJson(tokens),
+        }));
+        sendJson(response, 200, { choices, usage });
+      } else if (event.type === "delta") {
+        const output = outputs[event.choice]!;
+        output.text += event.text;
+        output.tokens?.push(...(event.tokens ?? []));
+        const chunk = { index: event.choice, delta: { content: event.text }, finish_reason: null };
+        if (request.stream) sendChunk([{ ...chunk, ...tokensJson(event.tokens) }]);
+      } else {
+        outputs[event.choice]!.reason = event.reason;
+        const chunk = { index: event.choice, delta: { content: "" }, finish_reason: event.reason };
+        if (request.stream) sendChunk([{ ...chunk, ...tokensJson(undefined) }]);
+      }
     }
   } catch (error) {
     refuse(response, error as EngineError);
@@ -77,30 +109,37 @@ function refuse(response: ServerResponse, error: EngineError): void {
   });
 }
 
-describeEngineContract(
-  "the openai-server engine",
-  async () => {
-    const model = createFakeEngine({
-      model: { contextLength: CONTEXT_LENGTH },
-      capabilities: { rendersChat: true },
-      tokenDelayMs: 1,
-    });
-    const upstream = await startFakeUpstream((response, seen) => serve(model, response, seen));
-    const engine = createOpenAiServerEngine({
-      baseUrl: upstream.baseUrl,
-      upstreamModel: "m",
-      contextLength: CONTEXT_LENGTH,
-    });
-    return {
-      engine,
-      activeGenerations: () => model.active,
-      crash: () => model.crash(),
-      dispose: async () => {
-        await engine.close();
-        await upstream.close();
-        await model.close();
-      },
-    };
-  },
-  { input: (text) => ({ kind: "chat", messages: [{ role: "user", content: text }] }) },
-);
+for (const features of [[], ["vllm"]]) {
+  describeEngineContract(
+    `the openai-server engine with the features [${features}]`,
+    async () => {
+      const model = createFakeEngine({
+        model: { contextLength: CONTEXT_LENGTH },
+        capabilities: { rendersChat: true },
+        prefixCache: true,
+        tokenDelayMs: 1,
+      });
+      const upstream = await startFakeUpstream((response, received) => serve(model, response, received));
+      const engine = createOpenAiServerEngine({
+        baseUrl: upstream.baseUrl,
+        upstreamModel: "m",
+        contextLength: CONTEXT_LENGTH,
+        features,
+      });
+      return {
+        engine,
+        activeGenerations: () => model.active,
+        crash: () => model.crash(),
+        dispose: async () => {
+          await engine.close();
+          await upstream.close();
+          await model.close();
+        },
+      };
+    },
+    {
+      input: (text) => ({ kind: "chat", messages: [{ role: "user", content: text }] }),
+      ignoresGrammars: "the fake engine behind the server accepts grammars and ignores them",
+    },
+  );
+}

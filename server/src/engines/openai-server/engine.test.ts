@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Engine, EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
+import type { TextEngine } from "../../engine/engine.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type { EngineEvent, GenerateRequest } from "../../engine/generation.ts";
 import { createOpenAiServerEngine, type OpenAiServerOptions } from "./engine.ts";
 import {
   LLAMA_RESPONSE,
@@ -27,7 +29,7 @@ async function setUp(answer: Responder, options: Partial<OpenAiServerOptions> = 
   return { upstream, engine };
 }
 
-function engineAt(baseUrl: string, options: Partial<OpenAiServerOptions> = {}): Engine {
+function engineAt(baseUrl: string, options: Partial<OpenAiServerOptions> = {}): TextEngine {
   return createOpenAiServerEngine({ baseUrl, upstreamModel: "m", connections: 4, ...options });
 }
 
@@ -44,13 +46,13 @@ function chat(changes: Partial<GenerateRequest> = {}): GenerateRequest {
   };
 }
 
-async function collect(engine: Engine, request: GenerateRequest, signal = new AbortController().signal) {
+async function collect(engine: TextEngine, request: GenerateRequest, signal = new AbortController().signal) {
   const events: EngineEvent[] = [];
   for await (const event of engine.generate(request, signal)) events.push(event);
   return events;
 }
 
-async function failure(engine: Engine, request = chat()): Promise<EngineError> {
+async function failure(engine: TextEngine, request = chat()): Promise<EngineError> {
   const error = await collect(engine, request).then(
     () => null,
     (thrown: unknown) => thrown,
@@ -66,8 +68,8 @@ function stream(text: string): Responder {
   };
 }
 
-describe("whole replies", () => {
-  it("reads vLLM's reply", async () => {
+describe("a whole response", () => {
+  it("of vLLM is parsed", async () => {
     const { engine } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE));
     expect(await collect(engine, chat())).toEqual([
       { type: "delta", choice: 0, text: "Hello there" },
@@ -76,7 +78,7 @@ describe("whole replies", () => {
     ]);
   });
 
-  it("reads llama-server's reply with cached tokens", async () => {
+  it("of llama-server is parsed with its cached tokens", async () => {
     const { engine } = await setUp((response) => sendJson(response, 200, LLAMA_RESPONSE));
     expect(await collect(engine, chat())).toEqual([
       { type: "delta", choice: 0, text: "Hi" },
@@ -85,7 +87,7 @@ describe("whole replies", () => {
     ]);
   });
 
-  it("reads a text completion with two choices out of order and estimates a missing usage", async () => {
+  it("of text completion may have choices out of order, and a missing usage is estimated", async () => {
     const { engine } = await setUp((response) =>
       sendJson(response, 200, {
         choices: [
@@ -103,7 +105,7 @@ describe("whole replies", () => {
     ]);
   });
 
-  it("delivers and bills nothing when no output was asked for", async () => {
+  it("is dropped and counts no output tokens when maxTokens is 0", async () => {
     const { engine, upstream } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE));
     expect(await collect(engine, chat({ maxTokens: 0 }))).toEqual([
       { type: "finish", choice: 0, reason: "length" },
@@ -112,7 +114,7 @@ describe("whole replies", () => {
     expect(upstream.requests[0]?.body.max_tokens).toBe(1);
   });
 
-  it("puts a reply together from many pieces, characters cut", async () => {
+  it("is joined from many pieces, even within characters", async () => {
     const text = JSON.stringify({
       ...VLLM_RESPONSE,
       choices: [{ ...VLLM_RESPONSE.choices[0], message: { content: "ü🌍" } }],
@@ -129,8 +131,8 @@ describe("whole replies", () => {
   });
 });
 
-describe("what is sent", () => {
-  it("writes neutral sampling where the request is silent, so that no server default acts", async () => {
+describe("the request to the server", () => {
+  it("sets neutral sampling explicitly, so that no default of the server applies", async () => {
     const { engine, upstream } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE), {
       apiKey: "secret",
     });
@@ -151,7 +153,7 @@ describe("what is sent", () => {
     });
   });
 
-  it("sends every field of a full request", async () => {
+  it("has every field of a full request", async () => {
     const { engine, upstream } = await setUp(stream(VLLM_STREAM));
     const sampling = {
       temperature: 0,
@@ -187,7 +189,7 @@ describe("what is sent", () => {
     });
   });
 
-  it("sends only OpenAI's fields in the openai dialect and claims no others", async () => {
+  it("has only OpenAI's fields in the openai dialect, and the capabilities list no others", async () => {
     const { engine, upstream } = await setUp(stream(VLLM_STREAM), { dialect: "openai" });
     await collect(engine, chat({ stream: true }));
     expect(Object.keys(upstream.requests[0]?.body).sort()).toEqual([
@@ -204,7 +206,7 @@ describe("what is sent", () => {
     await expect(engine.tokenize("x")).rejects.toMatchObject({ code: "unsupported" });
   });
 
-  it("reuses connections: undici rests one for a turn, so requests in sequence alternate between two", async () => {
+  it("reuses connections: sequential requests use at most two, as undici rests each for a turn", async () => {
     const { engine, upstream } = await setUp((response, { body }) =>
       body.stream
         ? stream(VLLM_STREAM)(response, upstream.requests[0]!)
@@ -216,8 +218,8 @@ describe("what is sent", () => {
   });
 });
 
-describe("streams", () => {
-  it("reads vLLM's stream with the usage in an extra chunk", async () => {
+describe("a stream", () => {
+  it("of vLLM is parsed with the usage in an extra chunk", async () => {
     const { engine } = await setUp(stream(VLLM_STREAM));
     expect(await collect(engine, chat({ stream: true }))).toEqual([
       { type: "delta", choice: 0, text: "Grüße" },
@@ -228,7 +230,7 @@ describe("streams", () => {
     ]);
   });
 
-  it("reads llama-server's stream", async () => {
+  it("of llama-server is parsed", async () => {
     const { engine } = await setUp(stream(LLAMA_STREAM));
     expect(await collect(engine, chat({ stream: true }))).toEqual([
       { type: "delta", choice: 0, text: "Hel" },
@@ -238,7 +240,7 @@ describe("streams", () => {
     ]);
   });
 
-  it("takes the usage from the finish chunk, and does without [DONE]", async () => {
+  it("may have its usage in the finish chunk and end without [DONE]", async () => {
     const usage = { prompt_tokens: 4, completion_tokens: 9, total_tokens: 13 };
     const { engine } = await setUp(stream(vllmChunk("a", null) + vllmChunk("", "length", 0, usage)));
     expect((await collect(engine, chat({ stream: true }))).at(-1)).toEqual({
@@ -248,7 +250,7 @@ describe("streams", () => {
     });
   });
 
-  it("counts deltas when no usage comes", async () => {
+  it("without usage counts one token a delta", async () => {
     const { engine } = await setUp(
       stream(`${vllmChunk("a", null) + vllmChunk("b", null) + vllmChunk(null, "stop")}data: [DONE]\n\n`),
     );
@@ -258,7 +260,7 @@ describe("streams", () => {
     });
   });
 
-  it("keeps interleaved choices apart and gives each one finish", async () => {
+  it("with interleaved choices delivers one finish for each", async () => {
     const { engine } = await setUp(
       stream(
         vllmChunk("a", null, 1) +
@@ -280,7 +282,7 @@ describe("streams", () => {
     ]);
   });
 
-  it("loses nothing to a consumer slower than the server", async () => {
+  it("loses nothing when the consumer is slower than the server", async () => {
     const count = 5_000;
     const text = Array.from({ length: count }, (_, i) => vllmChunk(`${i},`, null)).join("");
     const { engine } = await setUp(stream(`${text + vllmChunk("", "stop")}data: [DONE]\n\n`));
@@ -295,8 +297,8 @@ describe("streams", () => {
   });
 });
 
-describe("abort", () => {
-  /** A stream that sends two deltas and then stays open; resolves `closed` when its connection is gone. */
+describe("an abort", () => {
+  /** A stream that sends two deltas and stays open; `closed` resolves when the connection closes. */
   function endless() {
     let onClosed: () => void = () => {};
     const closed = new Promise<void>((resolve) => {
@@ -310,7 +312,7 @@ describe("abort", () => {
     return { answer, closed };
   }
 
-  it("closes the upstream connection and ends with the usage counted from the deltas", async () => {
+  it("closes the connection and ends with the usage counted from the deltas", async () => {
     const { answer, closed } = endless();
     const { engine } = await setUp(answer);
     const controller = new AbortController();
@@ -328,7 +330,7 @@ describe("abort", () => {
     await closed;
   });
 
-  it("counts on from the usage the server told last", async () => {
+  it("adds the deltas since to the usage that the server reported last", async () => {
     const usage = { prompt_tokens: 40, completion_tokens: 7, total_tokens: 47 };
     const { engine } = await setUp((response) => {
       response.writeHead(200);
@@ -343,14 +345,14 @@ describe("abort", () => {
     expect(events.at(-1)).toMatchObject({ usage: { promptTokens: 40, completionTokens: 8 }, aborted: true });
   });
 
-  it("closes the upstream connection when the consumer leaves", async () => {
+  it("by leaving the iterator closes the connection", async () => {
     const { answer, closed } = endless();
     const { engine } = await setUp(answer);
     for await (const _ of engine.generate(chat({ stream: true }), new AbortController().signal)) break;
     await closed;
   });
 
-  it("sends nothing when aborted beforehand", async () => {
+  it("before the start sends nothing", async () => {
     const { engine, upstream } = await setUp((response) => sendJson(response, 200, VLLM_RESPONSE));
     expect(await collect(engine, chat(), AbortSignal.abort())).toEqual([
       { type: "end", usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }, aborted: true },
@@ -358,7 +360,7 @@ describe("abort", () => {
     expect(upstream.requests).toHaveLength(0);
   });
 
-  it("ends a request that still waits for a connection without sending it", async () => {
+  it("ends a request that waits for a connection without sending it", async () => {
     const release: (() => void)[] = [];
     const { engine, upstream } = await setUp(
       (response) => void release.push(() => sendJson(response, 200, VLLM_RESPONSE)),
@@ -377,7 +379,7 @@ describe("abort", () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it("keeps one listener on a signal, however many requests share it, and cancels all that are in flight", async () => {
+  it("of a signal that many requests share cancels all of them through one listener", async () => {
     const { engine } = await setUp((response, { body }) => {
       if (body.max_tokens === 64) sendJson(response, 200, VLLM_RESPONSE);
     });
@@ -401,7 +403,7 @@ describe("abort", () => {
   });
 });
 
-describe("errors", () => {
+describe("an error", () => {
   const error = (message: string, more = {}) => ({ error: { message, type: "BadRequestError", ...more } });
 
   it.each([
@@ -424,12 +426,12 @@ describe("errors", () => {
     [200, { choices: [{ index: 0, message: { content: 7 }, finish_reason: "stop" }] }, "bad_reply"],
     [200, { choices: [{ index: 0, message: { content: "x" }, finish_reason: null }] }, "bad_reply"],
     [200, { choices: [{ index: 0, message: { content: "" }, finish_reason: "abort" }] }, "unavailable"],
-  ])("maps HTTP %i %j to %s", async (status, body, code) => {
+  ])("of HTTP %i %j becomes %s", async (status, body, code) => {
     const { engine } = await setUp((response) => sendJson(response, status, body));
     expect((await failure(engine)).code).toBe(code);
   });
 
-  it("names both numbers when the prompt alone is too long", async () => {
+  it("for a prompt that is too long gives both numbers", async () => {
     const bodies = [
       {
         object: "error",
@@ -461,7 +463,7 @@ describe("errors", () => {
     }
   });
 
-  it("lowers the output to what fits and asks again when only prompt and output together are too long", async () => {
+  it("for a prompt and output that are too long together leads to a second request with less output", async () => {
     const { engine, upstream } = await setUp((response, { body }) =>
       body.max_tokens > 48
         ? sendJson(
@@ -477,7 +479,7 @@ describe("errors", () => {
     expect(upstream.requests.map(({ body }) => body.max_tokens)).toEqual([64, 48]);
   });
 
-  it("counts the prompt itself when the server only knows a lower bound", async () => {
+  it("with only a lower bound of the prompt makes the adapter count the prompt", async () => {
     const { engine, upstream } = await setUp((response, { path, body }) => {
       if (path === "/tokenize") sendJson(response, 200, { count: 3, max_model_len: 60, tokens: [1, 2, 3] });
       else if (body.max_tokens > 56) {
@@ -494,7 +496,7 @@ describe("errors", () => {
     expect(upstream.requests.at(-1)?.body.max_tokens).toBe(56);
   });
 
-  it("asks again only once", async () => {
+  it("leads to at most one more request", async () => {
     const { engine, upstream } = await setUp((response) =>
       sendJson(
         response,
@@ -508,7 +510,7 @@ describe("errors", () => {
     expect(upstream.requests).toHaveLength(2);
   });
 
-  it("shows the server's words only when they are short and give nothing away", async () => {
+  it("shows the server's message only if it is short and reveals nothing", async () => {
     const words: [string, boolean][] = [
       ["temperature must be non-negative", true],
       ["cannot parse 'Say hello to the whole wide world'", false],
@@ -526,7 +528,7 @@ describe("errors", () => {
     }
   });
 
-  it("calls an unreachable server unavailable", async () => {
+  it("of an unreachable server becomes unavailable", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
@@ -538,7 +540,7 @@ describe("errors", () => {
     await engine.close();
   });
 
-  it("calls a server that dies inside a reply unavailable, after the deltas that came", async () => {
+  it("of a server that dies within a response becomes unavailable, after the deltas so far", async () => {
     const { engine } = await setUp((response) => {
       response.writeHead(200);
       response.write(vllmChunk("a", null), () => response.socket?.destroy());
@@ -560,12 +562,12 @@ describe("errors", () => {
     ["an HTML page instead of a stream", "<html></html>"],
     ["a whole reply instead of a stream", JSON.stringify(VLLM_RESPONSE)],
     ["an unknown choice", vllmChunk("a", null, 3)],
-  ])("calls %s a bad reply", async (_, text) => {
+  ])("by %s becomes bad_reply", async (_, text) => {
     const { engine } = await setUp(stream(text));
     expect((await failure(engine, chat({ stream: true }))).code).toBe("bad_reply");
   });
 
-  it("maps an error event inside a stream", async () => {
+  it("event inside a stream becomes unavailable without the server's path", async () => {
     const { engine } = await setUp(
       stream(
         `${vllmChunk("a", null)}data: {"error":{"message":"EngineCore died at /opt/x","type":"InternalServerError","code":500}}\n\n`,
@@ -576,7 +578,7 @@ describe("errors", () => {
     expect(thrown.message).not.toContain("/opt");
   });
 
-  it("gives up on a reply larger than the bound and closes its connection", async () => {
+  it("of a response above maxResponseBytes closes the connection", async () => {
     let onClosed: () => void = () => {};
     const closed = new Promise<void>((resolve) => {
       onClosed = resolve;
@@ -592,7 +594,7 @@ describe("errors", () => {
     await closed;
   });
 
-  it("times out on a server that never answers and on one that falls silent", async () => {
+  it("of a server that never answers or falls silent becomes timeout", async () => {
     const silent = await setUp(() => {}, { headersTimeoutMs: 50 });
     expect((await failure(silent.engine)).code).toBe("timeout");
     const half = await setUp((response) => void response.writeHead(200).write(vllmChunk("a", null)), {
@@ -601,7 +603,7 @@ describe("errors", () => {
     expect((await failure(half.engine, chat({ stream: true }))).code).toBe("timeout");
   });
 
-  it("refuses what goes beyond connections and queue, and recovers", async () => {
+  it("of a full queue becomes overloaded, and later requests succeed", async () => {
     const release: (() => void)[] = [];
     const { engine } = await setUp(
       (response) => void release.push(() => sendJson(response, 200, VLLM_RESPONSE)),
@@ -623,7 +625,7 @@ describe("errors", () => {
     expect(await again).toHaveLength(3);
   });
 
-  it("fails what is in flight when closed, and everything after", async () => {
+  it("after close becomes unavailable for running and later requests", async () => {
     const { engine, upstream } = await setUp(() => {});
     const running = failure(engine);
     await expect.poll(() => upstream.requests.length).toBe(1);
@@ -635,8 +637,8 @@ describe("errors", () => {
   });
 });
 
-describe("beside generation", () => {
-  it("tokenizes through the server's endpoint beside the API", async () => {
+describe("the adapter", () => {
+  it("tokenizes by the server's endpoint next to the API", async () => {
     const { engine, upstream } = await setUp((response) => sendJson(response, 200, { tokens: [9, 8] }));
     expect(await engine.tokenize("<s>hi")).toEqual([9, 8]);
     expect(upstream.requests[0]).toMatchObject({
@@ -645,14 +647,14 @@ describe("beside generation", () => {
     });
   });
 
-  it("says unsupported where there is no tokenizer, bad_reply where it talks nonsense", async () => {
+  it("throws unsupported without a tokenizer endpoint and bad_reply for a malformed response", async () => {
     const none = await setUp((response) => sendJson(response, 404, { detail: "Not Found" }));
     await expect(none.engine.tokenize("x")).rejects.toMatchObject({ code: "unsupported" });
     const odd = await setUp((response) => sendJson(response, 200, { tokens: ["a"] }));
     await expect(odd.engine.tokenize("x")).rejects.toMatchObject({ code: "bad_reply" });
   });
 
-  it("is healthy by /health, else by /v1/models, and not while the model loads", async () => {
+  it("checks health by /health or else /v1/models, and is unhealthy while the model loads", async () => {
     const own = await setUp((response, { path }) => sendJson(response, path === "/health" ? 200 : 404, {}));
     await own.engine.health();
     const models = await setUp((response, { path }) =>
@@ -665,7 +667,7 @@ describe("beside generation", () => {
     await expect(loading.engine.health()).rejects.toMatchObject({ code: "overloaded" });
   });
 
-  it("refuses senseless options", () => {
+  it("refuses invalid options", () => {
     expect(() => engineAt("ftp://x/v1")).toThrow(TypeError);
     expect(() => engineAt("nonsense")).toThrow(TypeError);
     expect(() => engineAt("http://user:pw@x/v1")).toThrow(TypeError);

@@ -1,21 +1,21 @@
 /** Engine adapter for any server that speaks OpenAI's HTTP API: vLLM, SGLang, llama-server and their like. */
 import { Pool } from "undici";
 import { contextExceededError } from "../../engine/context-limit.ts";
-import {
-  type Engine,
-  type EngineCapabilities,
-  EngineError,
-  type EngineEvent,
-  type EngineModelInfo,
-  type GenerateRequest,
-} from "../../engine/port.ts";
+import type { EngineModelInfo, TextEngine } from "../../engine/engine.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type {
+  EngineCapabilities,
+  EngineEvent,
+  GenerateRequest,
+  GenerationEngine,
+} from "../../engine/generation.ts";
+import { capabilitiesOf } from "./capabilities.ts";
 import { badResponse, type ContextOverflow, statusError, transportError } from "./errors.ts";
-import { parseFeatures } from "./features.ts";
-import { type Dialect, requestBody, SAMPLING_BY_DIALECT } from "./protocol.ts";
+import { type Dialect, requestBody } from "./protocol.ts";
 import { type Upstream, UpstreamRequest } from "./upstream-request.ts";
 
 export interface OpenAiServerOptions {
-  /** Where the API's paths begin, version included: `http://127.0.0.1:8000/v1`. http or https, no credentials. */
+  /** Base of the API's paths, version included: `http://127.0.0.1:8000/v1`. http or https, no credentials. */
   baseUrl: string;
   /** Sent as a bearer token. */
   apiKey?: string;
@@ -28,7 +28,7 @@ export interface OpenAiServerOptions {
    * OpenAI's own, for servers that refuse unknown fields.
    */
   dialect?: Dialect;
-  /** Of `SERVER_FEATURES`: what this server can do; requests for anything else are refused by name. Default: none. */
+  /** Abilities of this server, some of `SERVER_FEATURES`; the platform refuses requests for others. Default: none. */
   features?: readonly string[];
   /** Most connections, ≥ 1; a stream holds one for as long as it runs. Default 256. */
   connections?: number;
@@ -36,31 +36,29 @@ export interface OpenAiServerOptions {
   maxQueued?: number;
   /** Default 5 s. */
   connectTimeoutMs?: number;
-  /** From the request sent to the reply's head; for a request that does not stream that is the whole generation. */
+  /** From the request to the response's headers; without streaming that is the whole generation. Default 600 s. */
   headersTimeoutMs?: number;
-  /**
-   * Longest silence inside a reply. Both default to 600 s: equal times share one timer. Time-outs above 1 s are
-   * checked about twice a second.
-   */
+  /** Longest pause inside a response. Default 600 s, as undici shares one timer among equal time-outs. */
   bodyTimeoutMs?: number;
-  /** Largest reply that is not a stream. Default 16 MiB. */
+  /** Largest response that is not a stream. Default 16 MiB. */
   maxResponseBytes?: number;
   /** Largest single event of a stream. Default 1 MiB. */
   maxEventBytes?: number;
 }
 
-/** uvicorn, which vLLM and SGLang use, closes idle connections after 5 s; ours must be given up before. */
+/** uvicorn, which vLLM and SGLang use, closes idle connections after 5 s: a request on one being closed would fail. */
 const KEEP_ALIVE_MS = 4_000;
 const RESPONSE_TIMEOUT_MS = 600_000;
-/** Small requests on the side: health and tokenize. */
+/** For health and tokenize. */
 const SMALL_REQUEST_TIMEOUT_MS = 10_000;
 
-/** @throws TypeError when an option makes no sense. */
-export function createOpenAiServerEngine(options: OpenAiServerOptions): Engine {
+/** @throws TypeError for an invalid option. */
+export function createOpenAiServerEngine(options: OpenAiServerOptions): TextEngine {
   return new OpenAiServerEngine(options);
 }
 
-class OpenAiServerEngine implements Engine, Upstream {
+class OpenAiServerEngine implements TextEngine, Upstream {
+  readonly generation: GenerationEngine = this;
   readonly capabilities: EngineCapabilities;
   readonly model: EngineModelInfo;
   readonly maxResponseBytes: number;
@@ -70,7 +68,7 @@ class OpenAiServerEngine implements Engine, Upstream {
   readonly #upstreamModel: string;
   readonly #dialect: Dialect;
   readonly #headers: string[];
-  /** `/v1` and, for what servers put beside the API, the same without its version. */
+  /** `#basePath` is `/v1`, say. `#rootPath` is the same without its version: `/health` and `/tokenize` are there. */
   readonly #basePath: string;
   readonly #rootPath: string;
   readonly #maxInFlight: number;
@@ -94,13 +92,7 @@ class OpenAiServerEngine implements Engine, Upstream {
     }
     this.maxResponseBytes = options.maxResponseBytes ?? 16 * 1024 * 1024;
     this.maxEventBytes = options.maxEventBytes ?? 1024 * 1024;
-    const more = parseFeatures(options.features ?? []);
-    this.capabilities = {
-      rendersChat: true,
-      sampling: [...SAMPLING_BY_DIALECT[this.#dialect], ...more.sampling],
-      features: more.features,
-      exactUsageOnAbort: false,
-    };
+    this.capabilities = capabilitiesOf(this.#dialect, options.features ?? []);
     this.model = {
       contextLength: options.contextLength ?? null,
       chatTemplate: null,
@@ -127,7 +119,7 @@ class OpenAiServerEngine implements Engine, Upstream {
         method: "POST",
         path: `${this.#basePath}${request.input.kind === "chat" ? "/chat/completions" : "/completions"}`,
         headers: this.#headers,
-        // A connection has one request at a time anyway; this spares undici a turn of its queue for each.
+        // A connection has one request at a time anyway; false saves undici a turn of its queue for each request.
         blocking: false,
         body: requestBody(this.#upstreamModel, this.#dialect, request, maxTokens),
       },
@@ -137,9 +129,10 @@ class OpenAiServerEngine implements Engine, Upstream {
 
   async maxTokensAfterOverflow({ input }: GenerateRequest, refusal: ContextOverflow): Promise<number | null> {
     if (refusal.exact) return refusal.contextTokens - refusal.promptTokens;
-    // The server stopped counting the prompt. Chat without a limit gets what is left; for text we count ourselves.
+    // The server stopped counting the prompt. A chat request without a limit gets all of the rest of the context; a text
+    // request without a limit gets a small default, so its prompt is counted here.
     if (input.kind === "chat") return null;
-    // One more for the start token, which tokenize doesn't add.
+    // Plus the start token, which tokenize doesn't add.
     const promptTokens =
       1 + (input.kind === "tokens" ? input.tokens : await this.tokenize(input.text)).length;
     const left = refusal.contextTokens - promptTokens;
@@ -191,11 +184,11 @@ class OpenAiServerEngine implements Engine, Upstream {
     return this.#closed;
   }
 
-  /** One small request. `json` is null when the reply is none. @throws EngineError on transport failures. */
+  /** `json` is null when the response is not JSON. @throws EngineError on transport failures. */
   async #requestJson(method: "GET" | "POST", path: string, body: string | null) {
     if (this.#closed !== null) throw new EngineError("unavailable", "The engine is closed.");
     try {
-      const reply = await this.#pool.request({
+      const response = await this.#pool.request({
         method,
         path,
         body,
@@ -205,12 +198,12 @@ class OpenAiServerEngine implements Engine, Upstream {
       });
       const pieces: Uint8Array[] = [];
       let sizeBytes = 0;
-      for await (const piece of reply.body as AsyncIterable<Uint8Array>) {
+      for await (const piece of response.body as AsyncIterable<Uint8Array>) {
         sizeBytes += piece.length;
         if (sizeBytes > this.maxResponseBytes) throw badResponse();
         pieces.push(piece);
       }
-      return { status: reply.statusCode, json: parseJson(Buffer.concat(pieces).toString()) };
+      return { status: response.statusCode, json: parseJson(Buffer.concat(pieces).toString()) };
     } catch (error) {
       throw error instanceof EngineError ? error : transportError(error);
     }

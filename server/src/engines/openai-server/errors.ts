@@ -1,14 +1,15 @@
-/** What can go wrong with a model server, as engine errors. Nothing the server wrote leaves here unless it is tame. */
+/** Converts a model server's failures to engine errors. A server's text is passed on only if `publicMessage` allows it. */
 import { contextExceededError } from "../../engine/context-limit.ts";
-import { EngineError, type GenerateRequest } from "../../engine/port.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type { GenerateRequest } from "../../engine/generation.ts";
 
 const MAX_PUBLIC_CHARS = 200;
-/** A run of this many characters shared with the prompt counts as a quotation of it. */
+/** A message that shares this many consecutive characters with the prompt counts as quoting it. */
 const QUOTE_CHARS = 16;
 const PRIVATE_DETAIL =
   /https?:|traceback|file "|[/\\][\w.-]+[/\\]|\bat \S+:\d|bearer|api[-_ ]?key|\b(?:sk|fw)[-_]/i;
 
-/** A transport failure; `error` is what undici gave. */
+/** @param error a transport failure that undici reported. */
 export function transportError(error: unknown): EngineError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT") {
@@ -25,14 +26,15 @@ export function badResponse(cause?: unknown): EngineError {
   return new EngineError("bad_reply", "The model server's answer could not be understood.", cause);
 }
 
-/** Numbers of a refused over-long request; the prompt count may be only a lower bound. */
+/** The numbers in a server's refusal of a request that exceeds the context. */
 export interface ContextOverflow {
   contextTokens: number;
   promptTokens: number;
+  /** False: `promptTokens` is only a lower bound, as the server stopped counting. */
   exact: boolean;
 }
 
-/** The error object of a reply: `{error: {…}}`, or the object itself (older vLLM). */
+/** The error object of a response: `{error: {…}}`, or the object itself (older vLLM). */
 function errorObject(body: unknown): Record<string, unknown> {
   if (typeof body !== "object" || body === null) return {};
   const inner = (body as Record<string, unknown>)["error"];
@@ -41,8 +43,8 @@ function errorObject(body: unknown): Record<string, unknown> {
 }
 
 /**
- * Reads the wordings of vLLM, SGLang and llama-server for a request that doesn't fit the context. Null when the
- * refusal is about something else or gives no numbers.
+ * Parses the messages of vLLM, SGLang and llama-server about a request that doesn't fit the context. Null when the
+ * message is about something else or has no numbers.
  */
 export function parseContextOverflow(body: unknown): ContextOverflow | null {
   const error = errorObject(body);
@@ -70,7 +72,7 @@ function isContextError(error: Record<string, unknown>, message: string): boolea
   );
 }
 
-/** @param body the reply as JSON, or null when it was not JSON. */
+/** @param body the parsed response; null when it was not JSON. @param request for the check that no message quotes it. */
 export function statusError(status: number, body: unknown, request: GenerateRequest | null): EngineError {
   if (status === 429 || status === 503) {
     return new EngineError("overloaded", "The model server is busy.", httpCause(status));
@@ -78,7 +80,7 @@ export function statusError(status: number, body: unknown, request: GenerateRequ
   if (status === 408) {
     return new EngineError("timeout", "The model server did not answer in time.", httpCause(status));
   }
-  // Wrong key, wrong model name, no such route: the operator's to mend, and another replica may be set up right.
+  // A wrong key, model name or route is the operator's mistake, and another replica may be configured correctly.
   if (status >= 500 || status === 401 || status === 403 || status === 404 || status === 405) {
     return new EngineError("unavailable", "The model server failed.", httpCause(status));
   }
@@ -94,9 +96,11 @@ export function statusError(status: number, body: unknown, request: GenerateRequ
       httpCause(status),
     );
   }
-  const tame = publicMessage(message, request);
+  const shown = publicMessage(message, request);
   const text =
-    tame === null ? "The model server refused the request." : `The model server refused the request: ${tame}`;
+    shown === null
+      ? "The model server refused the request."
+      : `The model server refused the request: ${shown}`;
   return new EngineError("invalid", text, httpCause(status));
 }
 
@@ -105,8 +109,8 @@ function httpCause(status: number): Error {
 }
 
 /**
- * The server's own words when they can be shown: one short line without control characters that holds no path, key
- * or stack and quotes nothing of the prompt. Null otherwise.
+ * The server's message if it is safe to show: one short line without control characters that holds no path, key
+ * or stack and does not quote the prompt. Null otherwise.
  */
 export function publicMessage(message: string, request: GenerateRequest | null): string | null {
   const text = message.slice(0, 4 * MAX_PUBLIC_CHARS).trim();

@@ -1,4 +1,4 @@
-/** A model server for tests: answers each request with bytes the test chose, in the wire format of the real ones. */
+/** A model server for tests: answers each request with bytes that the test chooses, in the wire formats of real servers. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
@@ -26,14 +26,14 @@ export async function startFakeUpstream(answer: Responder): Promise<FakeUpstream
   const upstream: FakeUpstream = { baseUrl: "", requests: [], connections: 0, openSockets: new Set(), close };
   const server = createServer((request, response) => {
     void readBody(request).then(async (text) => {
-      const seen: ReceivedRequest = {
+      const received: ReceivedRequest = {
         method: request.method ?? "",
         path: request.url ?? "",
         authorization: request.headers.authorization,
         body: text === "" ? null : JSON.parse(text),
       };
-      upstream.requests.push(seen);
-      await answer(response, seen);
+      upstream.requests.push(received);
+      await answer(response, received);
     });
   });
   server.on("connection", (socket) => {

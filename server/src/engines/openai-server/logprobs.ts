@@ -1,10 +1,11 @@
-/** Log probabilities of a reply as the port's tokens: OpenAI's objects, or the older arrays of text completion. */
-import { type TokenInfo, UNKNOWN_TOKEN } from "../../engine/port.ts";
+/** Parses a response's log probabilities: OpenAI's objects, or the older arrays of text completion. */
+import { type TokenInfo, UNKNOWN_TOKEN } from "../../engine/generation.ts";
 import { badResponse } from "./errors.ts";
 
 /**
- * The tokens of one choice or of one chunk of it; none where the reply holds none.
- * @param ids those of the tokens, where the server tells them. @throws EngineError `bad_reply`.
+ * The tokens of one choice or of one chunk of it; empty when the response has none.
+ * @param ids the server's list of token ids, if it sent one; ignored when its length differs from the tokens'.
+ * @throws EngineError `bad_reply`.
  */
 export function parseLogprobs(logprobs: unknown, ids: unknown): TokenInfo[] {
   if (logprobs === null || logprobs === undefined) return [];
@@ -42,9 +43,9 @@ interface CompletionLogprobs {
 }
 
 function completionToken(logprobs: CompletionLogprobs, index: number, id: number): TokenInfo {
-  const own = token({ token: logprobs.tokens[index], logprob: logprobs.token_logprobs?.[index] });
+  const info = token({ token: logprobs.tokens[index], logprob: logprobs.token_logprobs?.[index] });
   const top = Object.entries(logprobs.top_logprobs?.[index] ?? {}).map(([text, logprob]) =>
     token({ token: text, logprob }),
   );
-  return { ...own, id, top: top.sort((a, b) => b.logprob - a.logprob) };
+  return { ...info, id, top: top.sort((a, b) => b.logprob - a.logprob) };
 }

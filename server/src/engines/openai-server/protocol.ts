@@ -1,29 +1,11 @@
-/** Shapes on the wire of OpenAI-compatible model servers: request bodies out, the parts of replies that matter in. */
+/** Wire format of OpenAI-compatible model servers: writes request bodies and reads the parts of responses that matter. */
 import { createHash } from "node:crypto";
-import type {
-  ChatMessage,
-  EngineInput,
-  EngineUsage,
-  FinishReason,
-  GenerateRequest,
-  Sampling,
-} from "../../engine/port.ts";
+import type { ChatMessage } from "../../engine/chat.ts";
+import type { EngineInput, EngineUsage, FinishReason, GenerateRequest } from "../../engine/generation.ts";
+import { SAMPLING_RULES, type Sampling } from "../../engine/sampling.ts";
 
-/** What the server understands beyond OpenAI's own fields; see `OpenAiServerOptions.dialect`. */
+/** Whether the server takes fields beyond OpenAI's own; see `OpenAiServerOptions.dialect`. */
 export type Dialect = "extended" | "openai";
-
-const OPENAI_SAMPLING: readonly (keyof Sampling)[] = [
-  "temperature",
-  "topP",
-  "seed",
-  "frequencyPenalty",
-  "presencePenalty",
-];
-
-export const SAMPLING_BY_DIALECT: Readonly<Record<Dialect, readonly (keyof Sampling)[]>> = {
-  openai: OPENAI_SAMPLING,
-  extended: [...OPENAI_SAMPLING, "topK", "minP", "repetitionPenalty"],
-};
 
 /** Undefined fields are left out by JSON.stringify. */
 interface RequestBody {
@@ -67,9 +49,8 @@ interface RequestBody {
 }
 
 /**
- * The body of one request. Temperature, nucleus and cut-offs are always written, neutral where the request is silent,
- * because servers have defaults of their own that the port forbids (llama-server: top_k 40, min_p 0.05).
- *
+ * The body of one request. temperature, top_p, top_k and min_p are always written, neutral when the request doesn't set
+ * them, because servers apply defaults of their own that the port forbids (llama-server: top_k 40, min_p 0.05).
  * @param maxTokens null leaves the limit to the server.
  */
 export function requestBody(
@@ -81,8 +62,8 @@ export function requestBody(
   const { sampling, input } = request;
   const body: RequestBody = {
     model,
-    temperature: sampling.temperature ?? 1,
-    top_p: sampling.topP ?? 1,
+    temperature: sampling.temperature ?? SAMPLING_RULES.temperature.neutral,
+    top_p: sampling.topP ?? SAMPLING_RULES.topP.neutral,
   };
   if (input.kind === "chat") {
     addChat(body, dialect, input);
@@ -92,7 +73,7 @@ export function requestBody(
   } else {
     body.prompt = input.tokens;
   }
-  // A server makes at least one token; a request for none takes that one and drops it.
+  // A server generates at least one token: for `maxTokens` 0 the adapter requests one and drops it.
   if (maxTokens !== null) body.max_tokens = maxTokens === 0 ? 1 : maxTokens;
   if (request.n > 1) body.n = request.n;
   if (request.stop.length > 0) body.stop = request.stop;
@@ -101,9 +82,9 @@ export function requestBody(
   addStructuredOutput(body, request);
   addTokenOptions(body, dialect, request);
   if (dialect === "extended") {
-    // −1 is "off" for all of them; 0 is refused by some.
+    // −1 means "off" to every server; some refuse 0.
     body.top_k = sampling.topK || -1;
-    body.min_p = sampling.minP ?? 0;
+    body.min_p = sampling.minP ?? SAMPLING_RULES.minP.neutral;
   }
   if (request.stream) {
     body.stream = true;
@@ -123,8 +104,9 @@ function addChat(body: RequestBody, dialect: Dialect, input: Extract<EngineInput
       type: "function",
       function: { name, description: description ?? undefined, parameters, strict: strict || undefined },
     }));
-    const { toolChoice: choice } = tools;
-    body.tool_choice = typeof choice === "string" ? choice : { type: "function", function: choice };
+    const { toolChoice } = tools;
+    body.tool_choice =
+      typeof toolChoice === "string" ? toolChoice : { type: "function", function: toolChoice };
     if (!tools.parallelToolCalls) body.parallel_tool_calls = false;
   }
   if (reasoning === undefined) return;
@@ -133,32 +115,35 @@ function addChat(body: RequestBody, dialect: Dialect, input: Extract<EngineInput
     if (!reasoning.enabled) body.reasoning_effort = "none";
     return;
   }
-  // The names that chat templates use for the switch.
+  // Chat templates call the switch by either name.
   body.chat_template_kwargs = { enable_thinking: reasoning.enabled, thinking: reasoning.enabled };
   if (reasoning.maxTokens !== undefined) body.thinking_token_budget = reasoning.maxTokens;
 }
 
 function messageJson(message: ChatMessage): object {
-  const { role, content, name, toolCalls: calls, toolCallId: callId, reasoning } = message;
-  if (calls === undefined && callId === undefined && reasoning === undefined) return message;
+  const { role, content, name, toolCalls, toolCallId, reasoning } = message;
+  if (toolCalls === undefined && toolCallId === undefined && reasoning === undefined) return message;
   return {
     role,
-    content: content === "" && calls !== undefined ? null : content,
+    content: content === "" && toolCalls !== undefined ? null : content,
     name,
-    tool_calls: calls?.map((call) => ({
+    tool_calls: toolCalls?.map((call) => ({
       id: call.id,
       type: "function",
       function: { name: call.name, arguments: call.arguments },
     })),
-    tool_call_id: callId,
+    tool_call_id: toolCallId,
     reasoning_content: reasoning,
   };
 }
 
 function addStructuredOutput(body: RequestBody, { grammar, json }: GenerateRequest): void {
   if (grammar !== undefined) {
-    // In this order: vLLM, vLLM before 0.12, llama-server, SGLang. Each passes over the others' names.
-    Object.assign(body, { structured_outputs: { grammar }, guided_grammar: grammar, grammar, ebnf: grammar });
+    // The field of vLLM, vLLM before 0.12, llama-server and SGLang, in this order. Each server ignores the other fields.
+    body.structured_outputs = { grammar };
+    body.guided_grammar = grammar;
+    body.grammar = grammar;
+    body.ebnf = grammar;
   }
   if (json === undefined) return;
   body.response_format =
@@ -177,7 +162,7 @@ function addTokenOptions(body: RequestBody, dialect: Dialect, request: GenerateR
   if (sampling.logitBias !== undefined) body.logit_bias = Object.fromEntries(sampling.logitBias);
   if (minTokens !== undefined) body.min_tokens = minTokens;
   if (ignoreEos) body.ignore_eos = true;
-  // Names of accounts stay here.
+  // Hashed, because the scope holds an account's name, which the server must not see.
   if (cacheScope !== undefined) body.cache_salt = createHash("sha256").update(cacheScope).digest("base64url");
 }
 
@@ -190,11 +175,11 @@ function addPenalties(body: RequestBody, dialect: Dialect, sampling: Sampling): 
     body.repetition_penalty = repetitionPenalty;
     body.repeat_penalty = repetitionPenalty;
   }
-  // llama-server looks only at the last 64 tokens unless told otherwise.
+  // llama-server penalises only the last 64 tokens by default; −1 means all.
   if (frequencyPenalty || presencePenalty || repetitionPenalty !== undefined) body.repeat_last_n = -1;
 }
 
-/** A reply or stream chunk as far as it is read; everything may be missing or of another type. */
+/** The fields of a response or stream chunk that are read. Servers may leave any out or send another type. */
 export interface ResponseBody {
   choices?: ResponseChoice[];
   usage?: ResponseUsage | null;
@@ -225,7 +210,7 @@ export interface ResponseUsage {
   prompt_tokens_details?: { cached_tokens?: unknown } | null;
 }
 
-/** Null when the numbers are not there. */
+/** Null when a count is missing. */
 export function parseUsage(usage: ResponseUsage | null | undefined): EngineUsage | null {
   if (usage === null || usage === undefined) return null;
   const promptTokens = usage.prompt_tokens;
@@ -243,18 +228,18 @@ function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-/** Null when the server ended the choice for a reason of its own (`abort`, `error`): that is no result. */
+/** Null when the server gave the choice up (`abort`, `error`): the text so far is no result. */
 export function parseFinishReason(reason: string): FinishReason | null {
   if (reason === "length") return "length";
   return reason === "abort" || reason === "error" ? null : "stop";
 }
 
-/** Tokens of a text nobody counted: a quarter of its UTF-8 bytes, the usual ratio of English. */
+/** Estimate of a text's tokens: a quarter of its UTF-8 bytes, the usual ratio of English. */
 export function estimateTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / 4);
 }
 
-/** Tokens of a prompt the server did not count (aborted early, or no usage in the reply). */
+/** Estimate of a prompt's tokens, for when the server reported none (aborted early, or no usage in the response). */
 export function estimatePromptTokens(request: GenerateRequest): number {
   const { input } = request;
   if (input.kind === "tokens") return input.tokens.length;

@@ -1,5 +1,6 @@
-/** Turns replies and stream chunks into engine events and keeps the count of what arrived. */
-import { EngineError, type EngineEvent, type EngineUsage, type GenerateRequest } from "../../engine/port.ts";
+/** Converts responses and stream chunks to engine events and counts the tokens that arrived. */
+import { EngineError } from "../../engine/errors.ts";
+import type { EngineEvent, EngineUsage, GenerateRequest } from "../../engine/generation.ts";
 import { badResponse, statusError } from "./errors.ts";
 import { parseLogprobs } from "./logprobs.ts";
 import {
@@ -17,9 +18,9 @@ export class ResponseToEvents {
   readonly #emit: (event: EngineEvent) => void;
   readonly #finished: boolean[];
   #openChoices: number;
-  /** The latest usage the server told. */
+  /** The usage the server reported last. */
   #reportedUsage: EngineUsage | null = null;
-  /** Tokens of deltas that arrived since the server last told the usage. */
+  /** Tokens of deltas that arrived since the server last reported the usage. */
   #unreportedTokens = 0;
 
   constructor(request: GenerateRequest, emit: (event: EngineEvent) => void) {
@@ -29,20 +30,20 @@ export class ResponseToEvents {
     this.#openChoices = request.n;
   }
 
-  /** Every choice has its finish reason. */
+  /** Whether every choice has its finish reason. */
   get complete(): boolean {
     return this.#openChoices === 0;
   }
 
-  /** A whole reply to a request that did not stream. @throws EngineError `bad_reply`. */
-  response(reply: ResponseBody): void {
-    if (!Array.isArray(reply?.choices)) throw badResponse();
-    for (const choice of reply.choices) this.#choice(choice, false);
+  /** Takes the response to a request that did not stream. @throws EngineError `bad_reply`. */
+  response(response: ResponseBody): void {
+    if (!Array.isArray(response?.choices)) throw badResponse();
+    for (const choice of response.choices) this.#choice(choice, false);
     if (!this.complete) throw badResponse();
-    this.#updateUsage(reply);
+    this.#updateUsage(response);
   }
 
-  /** One chunk of a stream. @throws EngineError. */
+  /** Takes one chunk of a stream. @throws EngineError. */
   chunk(chunk: ResponseBody): void {
     if (chunk === null || typeof chunk !== "object") throw badResponse();
     if (chunk.error !== undefined && chunk.error !== null) throw this.#streamError(chunk.error);
@@ -53,7 +54,7 @@ export class ResponseToEvents {
     this.#updateUsage(chunk);
   }
 
-  /** The server's count where it told one, brought up to date with the deltas that came after. */
+  /** The server's last reported usage, or an estimate of the prompt, plus the deltas that arrived since. */
   usage(): EngineUsage {
     if (this.#request.maxTokens === 0) {
       return {
@@ -76,8 +77,8 @@ export class ResponseToEvents {
     };
   }
 
-  #updateUsage(reply: ResponseBody): void {
-    const usage = parseUsage(reply.usage);
+  #updateUsage(body: ResponseBody): void {
+    const usage = parseUsage(body.usage);
     if (usage === null) return;
     this.#reportedUsage = usage;
     this.#unreportedTokens = 0;
@@ -98,12 +99,13 @@ export class ResponseToEvents {
     this.#emit({ type: "finish", choice: index, reason: finish });
   }
 
+  /** Plain text takes the short way: it is nearly every chunk. */
   #text(index: number, choice: ResponseChoice, streamed: boolean): void {
     const part = (streamed ? choice.delta : choice.message) ?? null;
     const isPlain =
       part === null || (part.reasoning_content ?? part.reasoning ?? part.tool_calls ?? null) === null;
     if (!isPlain || this.#request.logprobs !== undefined) {
-      this.#pieces(
+      this.#parts(
         index,
         choice,
         part === null ? [{ text: textOf(choice.text) }] : deltaPartsOf(part, streamed),
@@ -117,20 +119,20 @@ export class ResponseToEvents {
     if (this.#request.maxTokens > 0) this.#emit({ type: "delta", choice: index, text });
   }
 
-  #pieces(index: number, choice: ResponseChoice, all: readonly DeltaPart[], streamed: boolean): void {
-    const pieces = all.filter((piece) => piece.text !== "" || piece.as !== undefined);
-    if (pieces.length > 0) this.#count(pieces.map((piece) => piece.text).join(""), streamed);
+  #parts(index: number, choice: ResponseChoice, allParts: readonly DeltaPart[], streamed: boolean): void {
+    const parts = allParts.filter((part) => part.text !== "" || part.as !== undefined);
+    if (parts.length > 0) this.#count(parts.map((part) => part.text).join(""), streamed);
     if (this.#request.maxTokens === 0) return;
     const { logprobs } = this.#request;
     let tokens = logprobs === undefined ? [] : parseLogprobs(choice.logprobs, choice.token_ids);
-    if (pieces.length === 0 && tokens.length > 0) pieces.push({ text: "" });
-    for (const piece of pieces) {
-      this.#emit({ type: "delta", choice: index, ...piece, ...(tokens.length > 0 ? { tokens } : {}) });
+    if (parts.length === 0 && tokens.length > 0) parts.push({ text: "" });
+    for (const part of parts) {
+      this.#emit({ type: "delta", choice: index, ...part, ...(tokens.length > 0 ? { tokens } : {}) });
       tokens = [];
     }
   }
 
-  /** A streamed delta is one token on every server known; a whole text can only be estimated. */
+  /** Every known server streams one token a delta; the tokens of a whole text can only be estimated. */
   #count(text: string, streamed: boolean): void {
     this.#unreportedTokens += streamed ? 1 : estimateTokens(text);
   }
@@ -144,30 +146,26 @@ export class ResponseToEvents {
 
 type DeltaPart = Pick<Extract<EngineEvent, { type: "delta" }>, "text" | "as">;
 
-/** Reasoning, content and calls, in this order. @throws EngineError `bad_reply`. */
+/** Reasoning, content and tool calls, in this order. @throws EngineError `bad_reply`. */
 function deltaPartsOf(part: ResponseMessage, streamed: boolean): DeltaPart[] {
-  const calls = part.tool_calls ?? [];
-  if (!Array.isArray(calls)) throw badResponse();
-  return [
-    ...reasoningOf(part),
-    { text: textOf(part.content) },
-    ...calls.map((call, position) => toolCallPart(call, position, streamed)),
-  ];
-}
-
-function reasoningOf(part: ResponseMessage): DeltaPart[] {
-  const text = textOf(part.reasoning_content ?? part.reasoning);
-  return text === "" ? [] : [{ text, as: "reasoning" }];
+  const toolCalls = part.tool_calls ?? [];
+  if (!Array.isArray(toolCalls)) throw badResponse();
+  const parts: DeltaPart[] = [];
+  const reasoning = textOf(part.reasoning_content ?? part.reasoning);
+  if (reasoning !== "") parts.push({ text: reasoning, as: "reasoning" });
+  parts.push({ text: textOf(part.content) });
+  for (const [position, call] of toolCalls.entries()) parts.push(toolCallPart(call, position, streamed));
+  return parts;
 }
 
 function toolCallPart(call: unknown, position: number, streamed: boolean): DeltaPart {
-  const { index, id, function: called } = (call ?? {}) as Record<string, unknown>;
-  const { name, arguments: given } = (called ?? {}) as Record<string, unknown>;
-  const number = streamed ? (index ?? position) : position;
-  if (!Number.isInteger(number) || (number as number) < 0) throw badResponse();
-  // Arguments are a text; some servers send the object itself with a whole reply.
-  const text = typeof given === "object" && given !== null ? JSON.stringify(given) : textOf(given);
-  return { text, as: { index: number as number, id: textOf(id) || null, name: textOf(name) || null } };
+  const { index: sentIndex, id, function: calledFunction } = (call ?? {}) as Record<string, unknown>;
+  const { name, arguments: args } = (calledFunction ?? {}) as Record<string, unknown>;
+  const index = streamed ? (sentIndex ?? position) : position;
+  if (!Number.isInteger(index) || (index as number) < 0) throw badResponse();
+  // Arguments are a JSON text; some servers send the object itself in a whole response.
+  const text = typeof args === "object" && args !== null ? JSON.stringify(args) : textOf(args);
+  return { text, as: { index: index as number, id: textOf(id) || null, name: textOf(name) || null } };
 }
 
 function textOf(value: unknown): string {

@@ -22,10 +22,10 @@ function cut(bytes: Buffer, points: number[]): Buffer[] {
   return chunks;
 }
 
-describe("server-sent events", () => {
+describe("SseParser", () => {
   const streams = [VLLM_STREAM, LLAMA_STREAM, VLLM_STREAM.replaceAll("\n", "\r\n")];
 
-  it("gives the same events at every single split point, inside characters and CRLF included", () => {
+  it("delivers the same events at every split point, inside characters and CRLF included", () => {
     for (const stream of streams) {
       const bytes = Buffer.from(stream);
       const whole = parse([bytes]);
@@ -34,7 +34,7 @@ describe("server-sent events", () => {
     }
   });
 
-  it("gives the same events however often the bytes are cut", () => {
+  it("delivers the same events however the bytes are cut", () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof(fc.string({ unit: "grapheme" }), fc.constant("[DONE]")), { maxLength: 6 }),
@@ -58,17 +58,17 @@ describe("server-sent events", () => {
     );
   });
 
-  it("takes one byte at a time", () => {
+  it("accepts one byte at a time", () => {
     const bytes = Buffer.from(VLLM_STREAM);
     expect(parse([...bytes].map((byte) => Buffer.from([byte])))).toEqual(parse([bytes]));
   });
 
-  it("joins data lines, skips comments, other fields and events without data, and strips one space", () => {
+  it("joins data lines, skips comments, other fields and events without data, and strips one leading space", () => {
     const text = "\ufeffdata:a\ndata:  b\n\n: ping\n\nevent: x\nid: 4\n\ndatas: no\ndata\n\ndata: last";
     expect(parse([Buffer.from(text)])).toEqual(["a\n b", "", "last"]);
   });
 
-  it("refuses an event that outgrows the bound, with or without a line end", () => {
+  it("refuses an event larger than maxEventBytes, with or without a line end", () => {
     expect(() => parse([Buffer.alloc(101, 97)], 100)).toThrow(SseOverflowError);
     expect(() => parse(new Array(60).fill(Buffer.from("data: a\n")), 100)).toThrow(SseOverflowError);
     expect(parse(new Array(60).fill(Buffer.from("data: a\n\n")), 100)).toHaveLength(60);

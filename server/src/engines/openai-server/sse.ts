@@ -1,7 +1,8 @@
 /**
- * Server-sent events out of byte chunks cut anywhere: inside a character, between CR and LF, inside a field name.
- * Lines are found as bytes, so only whole lines are decoded and a cut character never is. Only the `data` field is
- * kept. A lone CR as line end, which the standard allows and no model server sends, is not recognised.
+ * Parses server-sent events from byte chunks that may be cut anywhere: inside a character, between CR and LF, inside a
+ * field name. The parser splits lines as bytes and decodes whole lines only, so it never decodes half a character. It
+ * keeps the `data` field only. A lone CR as line end, which the standard allows and no model server sends, is not
+ * recognised.
  */
 
 const LF = 0x0a;
@@ -14,19 +15,19 @@ export class SseOverflowError extends Error {}
 export class SseParser {
   readonly #onData: (data: string) => void;
   readonly #maxEventBytes: number;
-  /** Pieces of a line whose end has not arrived. Joined once, so that tiny chunks don't copy quadratically. */
+  /** Pieces of a line whose end has not arrived. Joined once: joining at each tiny chunk would copy quadratically. */
   #pieces: Buffer[] = [];
   #pendingBytes = 0;
   #data: string | null = null;
   #atStart = true;
 
-  /** @param maxEventBytes most bytes held for an event that is not complete. */
+  /** @param maxEventBytes most bytes held for an incomplete event. */
   constructor(onData: (data: string) => void, maxEventBytes: number) {
     this.#onData = onData;
     this.#maxEventBytes = maxEventBytes;
   }
 
-  /** @throws SseOverflowError when an event outgrows the bound; whatever `onData` throws. */
+  /** @throws SseOverflowError when an event exceeds `maxEventBytes`; any error of `onData`. */
   push(chunk: Buffer): void {
     let start = 0;
     let end = chunk.indexOf(LF);
@@ -48,7 +49,7 @@ export class SseParser {
     }
   }
 
-  /** The bytes have ended: an event whose closing blank line is missing still counts. */
+  /** Call at the end of the bytes: delivers a last event that lacks its closing blank line. */
   end(): void {
     if (this.#pieces.length > 0) {
       const line = Buffer.concat(this.#pieces);
@@ -91,7 +92,7 @@ export class SseParser {
   }
 }
 
-/** The line is `data` or `data:…`. */
+/** Whether the line is `data` or `data:…`. */
 function isDataField(bytes: Buffer, start: number, end: number): boolean {
   return (
     bytes[start] === 0x64 &&

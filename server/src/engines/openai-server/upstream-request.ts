@@ -1,9 +1,10 @@
 /**
- * One request to a model server: undici's dispatch handler and the iterator of its events in one object, written by
- * hand because an async generator, a Readable and `pool.request` each cost several microseconds a request.
+ * One request to a model server. One object is both undici's dispatch handler and the iterator of the events, because an
+ * async generator, a Readable and `pool.request` each cost several microseconds a request.
  */
 import type { Dispatcher } from "undici";
-import { EngineError, type EngineEvent, type GenerateRequest } from "../../engine/port.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type { EngineEvent, GenerateRequest } from "../../engine/generation.ts";
 import {
   badResponse,
   type ContextOverflow,
@@ -15,15 +16,18 @@ import type { ResponseBody } from "./protocol.ts";
 import { ResponseToEvents } from "./response-to-events.ts";
 import { SseParser } from "./sse.ts";
 
-/** What a generation needs of its engine. */
+/** The part of the engine that a request uses. */
 export interface Upstream {
   readonly maxResponseBytes: number;
   readonly maxEventBytes: number;
-  /** Sends the request. @param maxTokens null leaves the limit to the server. */
+  /** @param maxTokens null leaves the limit to the server. */
   send(request: GenerateRequest, maxTokens: number | null, handler: Dispatcher.DispatchHandler): void;
-  /** The server refused the request's length: the limit to try again with, or the error to give up with. */
+  /**
+   * The output limit to send again with, after the server refused the request's length; null leaves it to the server.
+   * @throws EngineError `context_exceeded` when the prompt alone is too long.
+   */
   maxTokensAfterOverflow(request: GenerateRequest, refusal: ContextOverflow): Promise<number | null>;
-  /** Takes a place among the requests in flight. @throws EngineError `overloaded`, `unavailable`. */
+  /** Counts one more request in flight. @throws EngineError `overloaded`, `unavailable`. */
   acquireSlot(): void;
   releaseSlot(): void;
 }
@@ -34,8 +38,8 @@ interface PendingNext {
 }
 
 /**
- * Who follows a signal. One listener a signal, added when it is first seen and never removed: adding and removing one
- * for each request costs more than the rest of its bookkeeping when a connection's requests share a signal.
+ * The requests that a signal aborts. Each signal gets one listener, at its first request, which is never removed: when the
+ * requests of a connection share a signal, adding and removing a listener for each costs more than all other bookkeeping.
  */
 const requestsBySignal = new WeakMap<AbortSignal, Set<UpstreamRequest>>();
 
@@ -44,7 +48,7 @@ function requestsOf(signal: AbortSignal): Set<UpstreamRequest> {
   if (set === undefined) {
     const fresh = new Set<UpstreamRequest>();
     signal.addEventListener("abort", () => {
-      for (const generation of fresh) generation.cancel();
+      for (const request of fresh) request.cancel();
     });
     requestsBySignal.set(signal, fresh);
     set = fresh;
@@ -68,7 +72,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
   #waiter: PendingNext | null = null;
   #error: EngineError | null = null;
   #started = false;
-  /** Nothing more is added to the events. */
+  /** True once the last event is queued or the request has failed. */
   #settled = false;
 
   #signalRequests: Set<UpstreamRequest> | null = null;
@@ -93,7 +97,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     });
   }
 
-  // ---- the consumer's side
+  // ---- The consumer's side
 
   [Symbol.asyncIterator](): this {
     return this;
@@ -126,7 +130,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     return Promise.resolve(DONE);
   }
 
-  /** The signal was aborted. */
+  /** Called when the signal is aborted. */
   cancel(): void {
     if (this.#settled) return;
     const usage = this.#choices.usage();
@@ -203,7 +207,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     this.#settle(null);
   }
 
-  // ---- the connection's side (undici's handler)
+  // ---- The connection's side (undici's handler)
 
   onConnect(abort: (error?: Error) => void): void {
     if (this.#settled) {
@@ -219,7 +223,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     this.#status = status;
     this.#resumeUpstream = resume;
     if (this.#request.stream && status === 200) {
-      // A page of some proxy, say, might go on without end and never hold an event.
+      // The page of a proxy, say, could stream without end and never hold an event.
       if (!mayBeEventStream(headers)) {
         this.#fail(badResponse());
         return true;
@@ -295,7 +299,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
     return JSON.parse(body.toString());
   }
 
-  /** The server answered with an error status. True when the request is tried again with a shorter output. */
+  /** Handles an error status. True when the request is sent again with a lower output limit. @throws EngineError otherwise. */
   #onErrorStatus(): boolean {
     let body: unknown = null;
     try {
@@ -340,7 +344,7 @@ export class UpstreamRequest implements AsyncIterableIterator<EngineEvent>, Disp
   }
 }
 
-/** Unless its content type says otherwise. `headers`: names and values alternating. */
+/** False when the content type names another format. @param headers names and values alternating. */
 function mayBeEventStream(headers: readonly Buffer[]): boolean {
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at]!;

@@ -1,11 +1,7 @@
-import {
-  type Engine,
-  type EngineChannel,
-  EngineError,
-  type EngineEvent,
-  type GenerateRequest,
-  type ProcessEngineKind,
-} from "../../engine/port.ts";
+import type { TextEngine } from "../../engine/engine.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type { EngineEvent, GenerateRequest, GenerationEngine } from "../../engine/generation.ts";
+import type { EngineChannel, ProcessEngineKind } from "../../engine/process.ts";
 
 export interface FixtureOptions {
   path: string | null;
@@ -31,7 +27,8 @@ export const fixtureKind: ProcessEngineKind<FixtureOptions> = {
   },
 };
 
-class FixtureEngine implements Engine {
+class FixtureEngine implements TextEngine {
+  readonly generation: GenerationEngine = this;
   readonly capabilities = { rendersChat: false, sampling: [], features: [], exactUsageOnAbort: false };
   readonly model;
   readonly loaded: Promise<void>;

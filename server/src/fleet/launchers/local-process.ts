@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { EngineChannel, ProcessEngineKind } from "../../engine/port.ts";
+import type { EngineChannel, ProcessEngineKind } from "../../engine/process.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { childEnv } from "../child-env.ts";

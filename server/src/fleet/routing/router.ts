@@ -1,4 +1,4 @@
-import type { Engine } from "../../engine/port.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { PrefixIndex, type PromptPrefix, prefixBlockHashes } from "./prefix-index.ts";
 import { pickReplicaForSession, type ReplicaLoad } from "./session-affinity.ts";
 

@@ -1,4 +1,4 @@
-import type { EngineModelInfo } from "../../engine/port.ts";
+import type { EngineModelInfo } from "../../engine/engine.ts";
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { ChatOutputParser } from "../text/output-parser.ts";

@@ -1,4 +1,5 @@
-import type { ChatMessage, ChatReasoning, ChatTools, EngineInput } from "../../engine/port.ts";
+import type { ChatMessage, ChatReasoning, ChatTools } from "../../engine/chat.ts";
+import type { EngineInput } from "../../engine/generation.ts";
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { maxTokensOf } from "../text/parameters.ts";

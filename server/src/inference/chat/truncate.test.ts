@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ChatMessage } from "../../engine/port.ts";
+import type { ChatMessage } from "../../engine/chat.ts";
 import { dropOldestTurns } from "./truncate.ts";
 
 const count = async (messages: readonly ChatMessage[]): Promise<number> =>

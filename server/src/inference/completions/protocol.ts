@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import type { EngineInput } from "../../engine/port.ts";
+import type { EngineInput } from "../../engine/generation.ts";
 import { textParameters } from "../text/parameters.ts";
 import { createRequestParser } from "../text/request-parser.ts";
 

@@ -1,4 +1,4 @@
-import type { FinishReason, TokenInfo, ToolCallFragment } from "../../engine/port.ts";
+import type { FinishReason, TokenInfo, ToolCallFragment } from "../../engine/generation.ts";
 import type { ResponseOptions } from "./engine-request.ts";
 import { decodeUtf8, logprobsJson, TokenLog } from "./logprobs.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "./output-parser.ts";

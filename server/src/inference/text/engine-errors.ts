@@ -1,4 +1,4 @@
-import type { EngineError, EngineErrorCode } from "../../engine/port.ts";
+import type { EngineError, EngineErrorCode } from "../../engine/errors.ts";
 import { AppError, type ErrorCode } from "../../lib/errors.ts";
 
 const CODES: Readonly<Record<EngineErrorCode, ErrorCode>> = {

@@ -1,4 +1,5 @@
-import type { EngineFeature, EngineInput, GenerateRequest, Sampling } from "../../engine/port.ts";
+import type { EngineFeature, EngineInput, GenerateRequest } from "../../engine/generation.ts";
+import type { Sampling } from "../../engine/sampling.ts";
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { LogprobFormat } from "./logprobs.ts";

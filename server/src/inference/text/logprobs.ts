@@ -1,4 +1,4 @@
-import { type TokenInfo, UNKNOWN_TOKEN } from "../../engine/port.ts";
+import { type TokenInfo, UNKNOWN_TOKEN } from "../../engine/generation.ts";
 import { badRequest } from "../../lib/errors.ts";
 import type { TextParameters } from "./parameters.ts";
 

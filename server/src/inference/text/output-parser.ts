@@ -1,4 +1,4 @@
-import type { FinishReason, ToolCallFragment } from "../../engine/port.ts";
+import type { FinishReason, ToolCallFragment } from "../../engine/generation.ts";
 import type { ReasoningSplitter } from "./reasoning/splitter.ts";
 import { finishReasonOf } from "./tools/response-message.ts";
 import type { ToolCallEvent, ToolCallStreamParser } from "./tools/tool-call-stream-parser.ts";

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import type { Sampling } from "../../engine/port.ts";
+import type { Sampling } from "../../engine/sampling.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { optional } from "./optional.ts";
 import { reasoningParameters } from "./reasoning/settings.ts";

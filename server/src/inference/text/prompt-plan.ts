@@ -1,4 +1,4 @@
-import type { EngineInput, GenerateRequest } from "../../engine/port.ts";
+import type { EngineInput, GenerateRequest } from "../../engine/generation.ts";
 import { type OutputParser, plainTextParser } from "./output-parser.ts";
 
 /** What an endpoint makes of one body for one model: what goes into the engine and how to read what comes out. */

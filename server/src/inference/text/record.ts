@@ -1,5 +1,5 @@
 import type { Principal } from "../../control/api-keys/service.ts";
-import type { EngineUsage } from "../../engine/port.ts";
+import type { EngineUsage } from "../../engine/generation.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { AppError } from "../../lib/errors.ts";
 import type { Outcome, UsageLedger, UsageSource } from "../../metering/usage/service.ts";

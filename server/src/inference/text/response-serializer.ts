@@ -1,4 +1,4 @@
-import type { EngineUsage } from "../../engine/port.ts";
+import type { EngineUsage } from "../../engine/generation.ts";
 import type { ChoiceFinishReason, ContentPart } from "./output-parser.ts";
 import type { ResponseToolCall } from "./tools/response-message.ts";
 

@@ -1,12 +1,12 @@
 import { contextExceededError } from "../../engine/context-limit.ts";
-import {
-  EngineError,
-  type EngineEvent,
-  type EngineInput,
-  type EngineUsage,
-  type FinishReason,
-  type GenerateRequest,
-} from "../../engine/port.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type {
+  EngineEvent,
+  EngineInput,
+  EngineUsage,
+  FinishReason,
+  GenerateRequest,
+} from "../../engine/generation.ts";
 import type { ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { badRequest, toAppError } from "../../lib/errors.ts";
 import type { Admission } from "../../metering/limits/service.ts";

@@ -1,5 +1,5 @@
 import type { Principal } from "../../control/api-keys/service.ts";
-import { EngineError } from "../../engine/port.ts";
+import { EngineError } from "../../engine/errors.ts";
 import type { PromptPrefix, ReplicaLease, RouteRequest } from "../../fleet/service.ts";
 import { type AppError, toAppError } from "../../lib/errors.ts";
 import type { Admission, RequestEstimate } from "../../metering/limits/service.ts";

@@ -7,20 +7,20 @@ export interface DfaState {
   edges: { set: CharSet; to: number }[];
 }
 
-/** A deterministic automaton from whose every state an accepted text can be finished; it starts in state 0. */
+/** A deterministic finite automaton without dead states: every state can reach acceptance. It starts in state 0. */
 export type Dfa = DfaState[];
 
-/** A larger automaton than this is too complex. */
+/** Larger automata are refused as too complex. */
 export const MAX_DFA_STATES = 2_500;
-/** Steps taken while one is built. */
+/** Bound on the steps of building one automaton. */
 const MAX_STEPS = 400_000;
 
 /**
- * The texts that all the machines accept.
- * @returns "empty" when there is none, null when the automaton would be too large.
+ * The DFA of the texts that all automata accept: the product construction, minimized.
+ * @returns "empty" when there is no such text, null when the DFA would be too large.
  */
-export function intersectAutomata(machines: readonly Automaton[]): Dfa | "empty" | null {
-  const atoms = atomsOf(machines);
+export function intersectAutomata(automata: readonly Automaton[]): Dfa | "empty" | null {
+  const atoms = atomsOf(automata);
   const states: { accepts: boolean; targets: Int32Array }[] = [];
   const tuples: number[][] = [];
   const numbers = new Map<string, number>();
@@ -33,37 +33,37 @@ export function intersectAutomata(machines: readonly Automaton[]): Dfa | "empty"
     }
     return number;
   };
-  intern(machines.map((machine) => machine.start));
+  intern(automata.map((automaton) => automaton.start));
   for (let at = 0; at < tuples.length; at++) {
-    if (tuples.length > MAX_DFA_STATES || at * atoms.length * machines.length > MAX_STEPS) return null;
+    if (tuples.length > MAX_DFA_STATES || at * atoms.length * automata.length > MAX_STEPS) return null;
     const tuple = tuples[at]!;
     const targets = new Int32Array(atoms.length).fill(-1);
     for (let atom = 0; atom < atoms.length; atom++) {
-      const next = stepAll(machines, tuple, atoms[atom]![0]!);
+      const next = stepAll(automata, tuple, atoms[atom]![0]!);
       if (next !== null) targets[atom] = intern(next);
     }
-    states.push({ accepts: machines.every((machine, i) => machine.accepts(tuple[i]!)), targets });
+    states.push({ accepts: automata.every((automaton, i) => automaton.accepts(tuple[i]!)), targets });
   }
   return minimize(states, atoms);
 }
 
 function stepAll(
-  machines: readonly Automaton[],
+  automata: readonly Automaton[],
   tuple: readonly number[],
   codePoint: number,
 ): number[] | null {
   const next: number[] = [];
-  for (let i = 0; i < machines.length; i++) {
-    const state = machines[i]!.step(tuple[i]!, codePoint);
+  for (let i = 0; i < automata.length; i++) {
+    const state = automata[i]!.step(tuple[i]!, codePoint);
     if (state === -1) return null;
     next.push(state);
   }
   return next;
 }
 
-/** The ranges of code points that no machine tells apart. */
-function atomsOf(machines: readonly Automaton[]): [number, number][] {
-  const cuts = new Set(machines.flatMap((machine) => machine.boundaries));
+/** Splits Unicode into ranges within which no automaton distinguishes code points. */
+function atomsOf(automata: readonly Automaton[]): [number, number][] {
+  const cuts = new Set(automata.flatMap((automaton) => automaton.boundaries));
   for (let at = 0; at < UNICODE.length; at += 2) cuts.add(UNICODE[at]!).add(UNICODE[at + 1]! + 1);
   const sorted = [...cuts].sort((a, b) => a - b);
   const atoms: [number, number][] = [];
@@ -76,7 +76,7 @@ function atomsOf(machines: readonly Automaton[]): [number, number][] {
 
 type RawState = { accepts: boolean; targets: Int32Array };
 
-/** Drops the states that lead nowhere and joins those that accept the same. */
+/** Drops dead states and joins equivalent ones. */
 function minimize(states: readonly RawState[], atoms: readonly [number, number][]): Dfa | "empty" {
   const distances = distancesToEnd(states);
   if (distances[0] === UNREACHED) return "empty";
@@ -134,9 +134,9 @@ function distancesToEnd(states: readonly RawState[]): Int32Array {
   return distances;
 }
 
-/** Moore's refinement: states stay in one group as long as nothing tells them apart. */
+/** Moore's partition refinement: groups split until the states of each are equivalent. */
 function refinePartition(states: readonly RawState[], distances: Int32Array): Int32Array {
-  // States that accept the same end after the same number of characters, so they start apart by that.
+  // Equivalent states have the same distance to acceptance, so the first partition is by distance.
   let groups = distances.map((distance) => distance + 1);
   let count = new Set(groups).size;
   const columns = distinctColumns(states);
@@ -148,7 +148,7 @@ function refinePartition(states: readonly RawState[], distances: Int32Array): In
       let group = groups[number]!;
       for (const column of columns) {
         const target = targets[column]!;
-        // Numbers the pairs of what was seen so far and the next target's group, one after the other.
+        // Folds the target groups into one number: each step numbers the pair of the number so far and the next group.
         const key = group * MAX_GROUPS + (target === -1 ? 0 : groups[target]!);
         let pair = pairs.get(key);
         if (pair === undefined) {
@@ -167,16 +167,16 @@ function refinePartition(states: readonly RawState[], distances: Int32Array): In
     });
     if (numbers.size === count) break;
     count = numbers.size;
-    // Cut short, states that differ could be joined, so none are.
+    // An unfinished refinement could join states that differ, so this joins none.
     if (rounds * states.length * columns.length > MAX_STEPS * 4) return Int32Array.from(states.keys());
   }
   return groups;
 }
 
-/** More than there are groups. */
+/** Above the largest number of groups. */
 const MAX_GROUPS = 2 ** 20;
 
-/** One atom of each kind that leads to the same states from everywhere. */
+/** One representative of each class of atoms that lead to the same target from every state. */
 function distinctColumns(states: readonly RawState[]): number[] {
   const atoms = states[0]!.targets.length;
   let kinds = new Int32Array(atoms);

@@ -2,47 +2,48 @@ import { contains, UNICODE } from "../gbnf/char-set.ts";
 import { ANY_CHAR, type Pattern } from "./pattern-parser.ts";
 
 /**
- * Reads a text character by character and says at its end whether it is one of a language. States are small integers;
- * −1 is the state in which nothing can follow any more.
+ * Decides for texts, read by character, whether they belong to a language. States are small integers; −1 is the dead state,
+ * from which no text is accepted.
  */
 export interface Automaton {
   start: number;
   step(state: number, codePoint: number): number;
   accepts(state: number): boolean;
-  /** Where the machine may begin to treat code points differently: the first code point of each range it knows. */
+  /** Code points at which the transitions may change: the first one of each range that the automaton distinguishes. */
   boundaries: readonly number[];
 }
 
-/** A pattern with more nodes than this is too complex. */
+/** Patterns with more nodes are refused as too complex. */
 const MAX_NODES = 5_000;
 
 /** One node of a nondeterministic automaton. */
 interface NfaNode {
   set: readonly number[] | null;
-  /** Where `set` leads to. */
+  /** The node after a character of `set`. */
   to: number;
-  /** Nodes entered without reading: always, only before the first character, only after the last. */
+  /** Nodes reached without a character. */
   epsilon: number[];
+  /** Nodes reached without a character, only before the first one. */
   atStart: number[];
+  /** Nodes reached without a character, only after the last one. */
   atEnd: number[];
 }
 
 /**
- * A pattern found anywhere in the text, as JSON schema asks for.
- * @returns null when it is too complex.
+ * Accepts texts that contain a match of the pattern anywhere, as JSON Schema defines `pattern`.
+ * @returns null when the pattern is too complex.
  */
 export function patternAutomaton(pattern: Pattern): Automaton | null {
-  const nodes: NfaNode[] = [];
-  const add = (): number => nodes.push({ set: null, to: -1, epsilon: [], atStart: [], atEnd: [] }) - 1;
-  const first = add();
+  const builder = new NfaBuilder();
+  const first = builder.addNode();
   const before: Pattern = beginsAtStart(pattern) ? { kind: "seq", items: [] } : ANYTHING;
-  const found = build(nodes, add, { kind: "seq", items: [before, pattern] }, first);
+  const found = builder.add({ kind: "seq", items: [before, pattern] }, first);
   if (found === null) return null;
-  // Once found, whatever follows is accepted.
-  const rest = add();
-  nodes[found]!.epsilon.push(rest);
-  Object.assign(nodes[rest]!, { set: UNICODE, to: rest });
-  return new PatternAutomaton(nodes, first, rest);
+  // After a match any text may follow.
+  const rest = builder.addNode();
+  builder.nodes[found]!.epsilon.push(rest);
+  Object.assign(builder.nodes[rest]!, { set: UNICODE, to: rest });
+  return new PatternAutomaton(builder.nodes, first, rest);
 }
 
 const ANYTHING: Pattern = { kind: "repeat", item: ANY_CHAR, min: 0, max: null };
@@ -53,74 +54,78 @@ function beginsAtStart(pattern: Pattern): boolean {
   return pattern.kind === "start";
 }
 
-/** Adds the pattern after node `from`; returns the node after it, null when there are too many. */
-function build(nodes: NfaNode[], add: () => number, pattern: Pattern, from: number): number | null {
-  if (nodes.length > MAX_NODES) return null;
-  switch (pattern.kind) {
-    case "set": {
-      const [reader, to] = [add(), add()];
-      nodes[from]!.epsilon.push(reader);
-      Object.assign(nodes[reader]!, { set: pattern.set, to });
-      return to;
-    }
-    case "start":
-    case "end": {
-      const to = add();
-      nodes[from]![pattern.kind === "start" ? "atStart" : "atEnd"].push(to);
-      return to;
-    }
-    case "seq": {
-      let at: number | null = from;
-      for (const item of pattern.items) if (at !== null) at = build(nodes, add, item, at);
-      return at;
-    }
-    case "alt": {
-      const to = add();
-      for (const option of pattern.options) {
-        const end = build(nodes, add, option, from);
-        if (end === null) return null;
-        nodes[end]!.epsilon.push(to);
-      }
-      return to;
-    }
-    case "repeat":
-      return buildRepeat(nodes, add, pattern, from);
-  }
-}
+/** Thompson's construction. */
+class NfaBuilder {
+  readonly nodes: NfaNode[] = [];
 
-function buildRepeat(
-  nodes: NfaNode[],
-  add: () => number,
-  { item, min, max }: Extract<Pattern, { kind: "repeat" }>,
-  from: number,
-): number | null {
-  let at = from;
-  for (let i = 0; i < min; i++) {
-    const end = build(nodes, add, item, at);
-    if (end === null) return null;
-    at = end;
+  addNode(): number {
+    return this.nodes.push({ set: null, to: -1, epsilon: [], atStart: [], atEnd: [] }) - 1;
   }
-  const to = add();
-  if (max === null) {
-    const loop = add();
-    nodes[at]!.epsilon.push(loop);
-    const end = build(nodes, add, item, loop);
-    if (end === null) return null;
-    nodes[end]!.epsilon.push(loop);
-    nodes[loop]!.epsilon.push(to);
+
+  /** Adds the pattern after node `from`; returns the node after the pattern, null when there are too many nodes. */
+  add(pattern: Pattern, from: number): number | null {
+    if (this.nodes.length > MAX_NODES) return null;
+    switch (pattern.kind) {
+      case "set": {
+        const [reader, to] = [this.addNode(), this.addNode()];
+        this.nodes[from]!.epsilon.push(reader);
+        Object.assign(this.nodes[reader]!, { set: pattern.set, to });
+        return to;
+      }
+      case "start":
+      case "end": {
+        const to = this.addNode();
+        this.nodes[from]![pattern.kind === "start" ? "atStart" : "atEnd"].push(to);
+        return to;
+      }
+      case "seq": {
+        let at: number | null = from;
+        for (const item of pattern.items) if (at !== null) at = this.add(item, at);
+        return at;
+      }
+      case "alt": {
+        const to = this.addNode();
+        for (const option of pattern.options) {
+          const end = this.add(option, from);
+          if (end === null) return null;
+          this.nodes[end]!.epsilon.push(to);
+        }
+        return to;
+      }
+      case "repeat":
+        return this.#addRepeat(pattern, from);
+    }
+  }
+
+  #addRepeat({ item, min, max }: Extract<Pattern, { kind: "repeat" }>, from: number): number | null {
+    let at = from;
+    for (let i = 0; i < min; i++) {
+      const end = this.add(item, at);
+      if (end === null) return null;
+      at = end;
+    }
+    const to = this.addNode();
+    if (max === null) {
+      const loop = this.addNode();
+      this.nodes[at]!.epsilon.push(loop);
+      const end = this.add(item, loop);
+      if (end === null) return null;
+      this.nodes[end]!.epsilon.push(loop);
+      this.nodes[loop]!.epsilon.push(to);
+      return to;
+    }
+    for (let i = min; i < max; i++) {
+      this.nodes[at]!.epsilon.push(to);
+      const end = this.add(item, at);
+      if (end === null) return null;
+      at = end;
+    }
+    this.nodes[at]!.epsilon.push(to);
     return to;
   }
-  for (let i = min; i < max; i++) {
-    nodes[at]!.epsilon.push(to);
-    const end = build(nodes, add, item, at);
-    if (end === null) return null;
-    at = end;
-  }
-  nodes[at]!.epsilon.push(to);
-  return to;
 }
 
-/** Follows all nodes at once; every set of nodes met is a state. */
+/** Lazy subset construction: every set of nodes that a text reaches is a state. */
 class PatternAutomaton implements Automaton {
   readonly start: number;
   readonly boundaries: readonly number[];
@@ -161,19 +166,19 @@ class PatternAutomaton implements Automaton {
   }
 
   #intern(closed: Set<number>): number {
-    // Only what reads or may end the text makes a difference later; where anything may follow, nothing else does.
-    const kept = closed.has(this.#last)
+    // Only nodes that read a character or end the text matter later; once the last node accepts any rest, only it does.
+    const relevant = closed.has(this.#last)
       ? [this.#last]
       : [...closed].filter((number) => {
           const node = this.#nodes[number]!;
           return node.set !== null || node.atEnd.length > 0;
         });
-    kept.sort((a, b) => a - b);
-    const key = kept.join();
+    relevant.sort((a, b) => a - b);
+    const key = relevant.join();
     let state = this.#numbers.get(key);
-    // The first state is the only one before the first character, so no later one may be taken for it.
+    // Only the first state is before the first character, where ^ matches: no later state may be merged with it.
     if (state === undefined || (state === 0 && this.#states.length > 0 && this.#hasStart())) {
-      state = this.#states.push(kept) - 1;
+      state = this.#states.push(relevant) - 1;
       this.#numbers.set(key, state);
     }
     return state;
@@ -184,7 +189,7 @@ class PatternAutomaton implements Automaton {
   }
 }
 
-/** Texts of `min` to `max` characters. */
+/** Accepts texts of `min` to `max` characters; `max` null: unbounded. */
 export function lengthAutomaton(min: number, max: number | null): Automaton {
   const most = max ?? min;
   return {
@@ -195,7 +200,7 @@ export function lengthAutomaton(min: number, max: number | null): Automaton {
   };
 }
 
-/** Every text but these. */
+/** Accepts every text but these: a trie of the words. */
 export function exceptAutomaton(words: readonly string[]): Automaton {
   const tree: { next: Map<number, number>; word: boolean }[] = [{ next: new Map(), word: false }];
   for (const word of words) {
@@ -216,7 +221,7 @@ export function exceptAutomaton(words: readonly string[]): Automaton {
     start: 0,
     step: (state, codePoint) => tree[state]!.next.get(codePoint) ?? free,
     accepts: (state) => !tree[state]!.word,
-    // Every character by itself: joined to ranges, neighbours would count as one.
+    // One boundary pair for each character: a joined range of neighbours would not distinguish them.
     boundaries: [...new Set(words.join(""))].flatMap((char) => [
       char.codePointAt(0)!,
       char.codePointAt(0)! + 1,
@@ -224,7 +229,7 @@ export function exceptAutomaton(words: readonly string[]): Automaton {
   };
 }
 
-/** Every text that `inner` does not accept. */
+/** Accepts every text that `inner` does not accept. */
 export function complementAutomaton(inner: Automaton): Automaton {
   const DEAD = 2_000_000_000;
   return {
@@ -238,15 +243,15 @@ export function complementAutomaton(inner: Automaton): Automaton {
   };
 }
 
-/** Whether a machine accepts the text; text with lone surrogates is never accepted. */
-export function runAutomaton(machine: Automaton, text: string): boolean {
-  let state = machine.start;
+/** Whether the automaton accepts the text. It accepts no text with lone surrogates. */
+export function runAutomaton(automaton: Automaton, text: string): boolean {
+  let state = automaton.start;
   for (const char of text) {
     const codePoint = char.codePointAt(0)!;
-    state = contains(UNICODE, codePoint) ? machine.step(state, codePoint) : -1;
+    state = contains(UNICODE, codePoint) ? automaton.step(state, codePoint) : -1;
     if (state === -1) return false;
   }
-  return machine.accepts(state);
+  return automaton.accepts(state);
 }
 
 function boundariesOf(set: readonly number[]): number[] {

@@ -9,7 +9,7 @@ import {
   union,
 } from "../gbnf/char-set.ts";
 
-/** A regular expression without what is not regular: no look-around, no back references. */
+/** A regular expression in the strict sense: no look-around, no back references. */
 export type Pattern =
   | { kind: "set"; set: CharSet }
   | { kind: "seq"; items: readonly Pattern[] }
@@ -43,8 +43,8 @@ const CONTROLS: Record<string, number> = { t: 9, n: 10, v: 11, f: 12, r: 13, 0: 
 class UnsupportedPatternError extends Error {}
 
 /**
- * Reads a pattern of a JSON schema, an ECMAScript regular expression with the flag `u`.
- * @returns null for one that is valid but not in the supported subset: look-around, `\b`, back references, `\p`.
+ * Parses a pattern of a JSON schema, an ECMAScript regular expression with the flag `u`.
+ * @returns null for a valid pattern outside the supported subset: look-around, `\b`, back references, `\p`.
  */
 export function parsePattern(source: string): Pattern | null {
   if (source.length > MAX_LENGTH) return null;
@@ -56,7 +56,7 @@ export function parsePattern(source: string): Pattern | null {
   }
 }
 
-/** Reads a pattern that is ours and matches the whole text. */
+/** Parses one of the compiler's own patterns, anchored to match the whole text. */
 export function parseAnchoredPattern(source: string): Pattern {
   return { kind: "seq", items: [{ kind: "start" }, new PatternParser(source).parse(), { kind: "end" }] };
 }

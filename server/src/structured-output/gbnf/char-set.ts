@@ -1,7 +1,7 @@
 /** A set of Unicode code points: inclusive ranges `[lo, hi, lo, hi, …]`, ascending, disjoint, not touching. */
 export type CharSet = readonly number[];
 
-/** Every code point that well-formed text can hold: all but the surrogates. */
+/** Every code point of well-formed text: all but the surrogates. */
 export const UNICODE: CharSet = [0, 0xd7ff, 0xe000, 0x10ffff];
 export const EMPTY_SET: CharSet = [];
 

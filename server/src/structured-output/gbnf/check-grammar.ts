@@ -1,13 +1,12 @@
-import { GrammarCheckError, type LoweredGrammar, type LoweredRule } from "./lower.ts";
+import { GrammarCheckError, type LoweredGrammar, type LoweredRule } from "./lowered-grammar.ts";
 
-/** Bounds on the engine's own check for left recursion, which visits rules again for every path to them. */
+/** Bounds on the cost of the engine's own check for left recursion, which visits a rule once for every path to it. */
 const MAX_VISITS = 2_000_000;
 const MAX_LEFT_DEPTH = 5_000;
 
 /**
- * Refuses what would make the engine loop, crash or wait for ever: left recursion, rules without a finite output,
- * rules that are never used.
- * @throws LoweringError
+ * Refuses grammars that make the engine loop or crash: left recursion, rules without a finite output, unused rules.
+ * @throws GrammarCheckError
  */
 export function checkGrammar(grammar: LoweredGrammar): void {
   checkReachable(grammar);
@@ -22,13 +21,13 @@ function checkReachable({ rules, root }: LoweredGrammar): void {
       for (const symbol of symbols) if ("rule" in symbol) seen.add(symbol.rule);
     }
   }
-  const lost = rules.find((_, number) => !seen.has(number));
-  if (lost !== undefined) {
-    throw new GrammarCheckError(`rule ${lost.name} is never used`, "a use of it", undefined, lost.name);
+  const unused = rules.find((_, number) => !seen.has(number));
+  if (unused !== undefined) {
+    throw new GrammarCheckError(`rule ${unused.name} is never used`, "a use of it", undefined, unused.name);
   }
 }
 
-/** No grammar of sense has a rule that needs more than this. */
+/** Bytes of the longest shortest output: a grammar that needs more is a mistake or an attack. */
 const MAX_SHORTEST = 1_000_000;
 
 function checkProductive({ rules, root, shortest }: LoweredGrammar): void {
@@ -42,7 +41,7 @@ function checkProductive({ rules, root, shortest }: LoweredGrammar): void {
   }
 }
 
-/** Rules that can stand first in a rule, once for every place where they do. */
+/** For each rule the rules that can come first in it, once for each position. */
 function leftmostRules(rules: readonly LoweredRule[], nullable: readonly boolean[]): number[][] {
   return rules.map(({ alternatives }) => {
     const first: number[] = [];
@@ -61,7 +60,7 @@ function checkLeftRecursion({ rules, shortest }: LoweredGrammar): void {
   const nullable = shortest.map((length) => length === 0);
   const trueEdges = leftmostRules(rules, nullable);
   const direct = rules.map(({ alternatives }) => alternatives.some((symbols) => symbols.length === 0));
-  // The engine takes only rules that have an empty alternative themselves for ones that can be empty.
+  // The engine's check regards only rules with an empty alternative of their own as nullable.
   const engineEdges = leftmostRules(rules, direct);
   const refuse = (number: number): never => {
     const rule = rules[number]!;
@@ -80,18 +79,18 @@ function checkLeftRecursion({ rules, shortest }: LoweredGrammar): void {
     const number = cycle.find((rule) => !rules[rule]!.repetition) ?? cycle[0]!;
     if (cycle.length > 1) refuse(number);
     if (!trueEdges[number]!.includes(number)) continue;
-    // A repetition only repeats itself at its own end, which the engine follows without growing.
+    // A repetition recurses only at its own end (tail recursion), which does not grow the engine's stacks.
     if (!rules[number]!.repetition || engineEdges[number]!.includes(number)) refuse(number);
   }
   checkEngineWalk(rules, engineEdges);
 }
 
-/** The engine's recursive walk over what stands first takes no long time and no deep stack. */
+/** Refuses grammars for which the engine's recursive walk over leftmost rules takes too long or overflows its stack. */
 function checkEngineWalk(rules: readonly LoweredRule[], edges: readonly number[][]): void {
   const visits = new Float64Array(rules.length);
   const depth = new Int32Array(rules.length);
   let total = 0;
-  // Components come in the order in which everything first in a rule precedes the rule.
+  // In this order (reverse topological) every leftmost rule of a rule precedes the rule.
   for (const [rule] of stronglyConnectedComponents(edges) as [number][]) {
     visits[rule] = 1;
     for (const first of edges[rule]!) {
@@ -106,7 +105,7 @@ function checkEngineWalk(rules: readonly LoweredRule[], edges: readonly number[]
   }
 }
 
-/** Strongly connected components (Tarjan), without recursion; a component comes after those that it leads to. */
+/** Strongly connected components by Tarjan's algorithm, iterative; in reverse topological order. */
 export function stronglyConnectedComponents(edges: readonly (readonly number[])[]): number[][] {
   const index = new Int32Array(edges.length).fill(-1);
   const low = new Int32Array(edges.length);

@@ -1,28 +1,28 @@
 import { type CharSet, toRanges } from "./char-set.ts";
 
-/** What a rule of a grammar matches. */
+/** The right-hand side of a grammar rule. */
 export type Expr =
   | { kind: "text"; text: string }
   | { kind: "set"; set: CharSet }
-  /** `at` is the offset in the source, for messages. */
+  /** `at`: offset in the source, for messages. */
   | { kind: "ref"; name: string; at?: number }
   | { kind: "seq"; items: readonly Expr[] }
   | { kind: "alt"; options: readonly Expr[] }
-  /** `max` null: without end. */
+  /** `max` null: unbounded. */
   | { kind: "repeat"; item: Expr; min: number; max: number | null; at?: number };
 
 /** Rules by name, in the order they were written; the output must match `root`. */
 export type Rules = Map<string, Expr>;
 
 export const EMPTY: Expr = { kind: "seq", items: [] };
-/** Matches nothing at all, not even the empty text. */
+/** Matches no text, not even the empty one. */
 export const NEVER: Expr = { kind: "alt", options: [] };
 
 export const text = (value: string): Expr => (value === "" ? EMPTY : { kind: "text", text: value });
 export const set = (value: CharSet): Expr => (value.length === 0 ? NEVER : { kind: "set", set: value });
 export const ref = (name: string): Expr => ({ kind: "ref", name });
 
-/** One after the other; sequences in it are joined to it, adjacent literals too. */
+/** A sequence, with nested sequences flattened and adjacent literals joined. */
 export function seq(...items: readonly Expr[]): Expr {
   const flat: Expr[] = [];
   for (const item of items) {
@@ -39,7 +39,7 @@ function append(flat: Expr[], item: Expr): void {
   else flat.push(item);
 }
 
-/** One of several; those that match nothing are left out. */
+/** A choice, with nested choices flattened and NEVER left out. */
 export function alt(...options: readonly Expr[]): Expr {
   const flat: Expr[] = [];
   for (const option of options) {
@@ -109,7 +109,7 @@ function printSet(set: CharSet): string {
 }
 
 function printSetChar(codePoint: number): string {
-  // A caret has no escape of its own and would negate where it comes first.
+  // A caret has no escape of its own, and as a class's first character it would negate the class.
   if (codePoint === 0x5e) return "\\x5E";
   return printChar(codePoint, "\\[]-");
 }

@@ -35,7 +35,7 @@ describe("GBNF", () => {
     ],
     ['root ::= ("x"?)* "y"', "xxy", "z"],
     ['root ::= list\nlist ::= "(" (list ("," list)*)? ")"', "((),(()))", "(()"],
-  ])("%j matches what it says", (source, yes, no) => {
+  ])("%j matches the texts of its grammar and no others", (source, yes, no) => {
     expect(allows(source, yes)).toBe(true);
     expect(allows(source, no)).toBe(false);
   });
@@ -75,14 +75,14 @@ describe("GBNF", () => {
     ['root ::= "a" !<[5]>', 1, 14, "a literal"],
     [`root ::= ${"r".repeat(201)}`, 1, 10, "at most 200"],
     ['root ::= s\ns ::= "(" s "a" | "(" s "b" | "x"', 1, 1, "differ at their beginning"],
-  ])("%j is refused with its place and what was expected", (source, line, column, expected) => {
+  ])("%j is refused with the position and the expected text", (source, line, column, expected) => {
     const error = refusal(source);
     expect(error).toMatchObject({ line, column });
     expect(error.expected).toContain(expected);
     expect(error.message).toContain(`line ${line}, column ${column}`);
   });
 
-  test("deep, long and exploding grammars are refused, whatever they are made of", () => {
+  test("that is too deep, too long or exploding is refused", () => {
     const bombs = [
       `root ::= ${"(".repeat(10_000)}`,
       `root ::= ${"(".repeat(10_000)}"a"${")".repeat(10_000)}`,
@@ -90,7 +90,7 @@ describe("GBNF", () => {
       `${Array.from({ length: 20_000 }, (_, i) => `r${i} ::= "a"\n`).join("")}root ::= r1`,
       `root ::= "${"a".repeat(1_000)}"{2000}`,
       `root ::= ${Array.from({ length: 5_000 }, () => '"a"').join(" | ")}`,
-      // The engine would visit every path: 2^40.
+      // The engine's check for left recursion would visit 2^40 paths.
       `root ::= r0\n${Array.from({ length: 40 }, (_, i) => `r${i} ::= r${i + 1} "a" | r${i + 1} "b"\n`).join("")}r40 ::= "x"`,
       `root ::= r0\n${Array.from({ length: 60 }, (_, i) => `r${i} ::= r${i + 1} r${i + 1}\n`).join("")}r60 ::= "x"`,
       `root ::= r0\n${Array.from({ length: 9_000 }, (_, i) => `r${i} ::= r${i + 1} | "b"\n`).join("")}r9000 ::= "x"`,
@@ -98,7 +98,7 @@ describe("GBNF", () => {
     for (const bomb of bombs) expect(refusal(bomb)).toBeInstanceOf(GrammarError);
   });
 
-  test("any text is accepted or refused with a GrammarError", () => {
+  test("parses or refuses any text without another error than GrammarError", () => {
     const pieces = [
       "root",
       "::=",
@@ -168,7 +168,7 @@ describe("GBNF", () => {
       .map((options) => options.join(" | ")),
   }));
 
-  test("printing a grammar and reading it again gives the same one, which allows what it generates", () => {
+  test("that is printed and parsed again is the same and allows its own random texts", () => {
     let read = 0;
     fc.assert(
       fc.property(expr, fc.integer(), (body, seed) => {
@@ -193,8 +193,8 @@ describe("GBNF", () => {
   });
 });
 
-describe("the matcher", () => {
-  test("finds the shortest end from wherever an output is", () => {
+describe("GrammarMatcher", () => {
+  test("finds the shortest completion of every partial output", () => {
     const { lowered } = parseGbnf('root ::= "{" ("a" [0-9]{3} | "bc" root) "}" ("\\n" "end")?');
     const matcher = new GrammarMatcher(lowered);
     expect(matcher.shortestCompletion()).toBe("{a000}");
@@ -208,7 +208,7 @@ describe("the matcher", () => {
     expect(matcher.shortestCompletion()).toBe("");
   });
 
-  test("counts the end in bytes, and finds it also in the middle of a character", () => {
+  test("counts a completion in bytes and finds it within a character", () => {
     const matcher = new GrammarMatcher(
       parseGbnf('root ::= "x" ("日" "本" | [à-üА-я] "abc" | "abcdefg")').lowered,
     );
@@ -227,7 +227,7 @@ describe("the matcher", () => {
     expect(matcher.minRemainingBytes()).toBe(5);
   });
 
-  test("whatever was generated so far can be ended, in as many characters as it says", () => {
+  test("completes every partial output in the number of bytes that it predicts", () => {
     fc.assert(
       fc.property(fc.integer(), fc.nat(40), (seed, length) => {
         const { lowered } = parseGbnf(

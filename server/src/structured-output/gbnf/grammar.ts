@@ -1,19 +1,20 @@
 import { checkGrammar } from "./check-grammar.ts";
 import { printRules, type Rules } from "./expression.ts";
-import { GrammarCheckError, type LoweredGrammar, lower } from "./lower.ts";
+import { lower } from "./lower.ts";
+import { GrammarCheckError, type LoweredGrammar } from "./lowered-grammar.ts";
 import { checkAmbiguity } from "./matcher.ts";
 import { GBNF_LIMITS, type GbnfLimits, GrammarError, parseRules } from "./parser.ts";
 
 export interface Grammar {
   rules: Rules;
   lowered: LoweredGrammar;
-  /** The grammar as the engine gets it: the same language, printed anew. */
+  /** The grammar for the engine: printed from `rules`, the same language as the source. */
   text: string;
 }
 
 /**
- * Reads and checks a grammar in GBNF.
- * @throws GrammarError for everything that the engine would refuse, loop on or choke on.
+ * Parses and checks a grammar in GBNF.
+ * @throws GrammarError for a grammar that the engine would refuse, loop on or be slowed down by.
  */
 export function parseGbnf(source: string, limits: GbnfLimits = GBNF_LIMITS): Grammar {
   const { rules, offsets } = parseRules(source, limits);
@@ -26,10 +27,7 @@ export function parseGbnf(source: string, limits: GbnfLimits = GBNF_LIMITS): Gra
   }
 }
 
-/**
- * Checks what rules mean together.
- * @throws LoweringError
- */
+/** @throws GrammarCheckError for rules that the engine can't use. */
 export function lowerAndCheck(rules: Rules, maxElements = GBNF_LIMITS.maxElements): LoweredGrammar {
   const lowered = lower(rules, maxElements);
   checkGrammar(lowered);

@@ -1,46 +1,17 @@
-import type { CharSet } from "./char-set.ts";
 import type { Expr, Rules } from "./expression.ts";
+import {
+  GrammarCheckError,
+  type GrammarSymbol,
+  type LoweredGrammar,
+  type LoweredRule,
+} from "./lowered-grammar.ts";
 import { MAX_ENGINE_REPEAT } from "./parser.ts";
 import { shortestLengths } from "./shortest-lengths.ts";
 
-/** A terminal, which is a set of characters, or a rule, by number. */
-export type GrammarSymbol = { set: CharSet } | { rule: number };
-
-export interface LoweredRule {
-  /** Of the written rule it belongs to. */
-  name: string;
-  /** Empty text is an alternative without symbols. */
-  alternatives: GrammarSymbol[][];
-  /** Made for a repetition; the place of its operator. */
-  repetition: boolean;
-  at?: number | undefined;
-}
-
-export interface LoweredGrammar {
-  rules: LoweredRule[];
-  root: number;
-  /** Bytes of the shortest text of every rule; infinite where there is none. */
-  shortest: number[];
-}
-
-/** What stops a grammar, and the offset in its source where that is known. */
-export class GrammarCheckError extends Error {
-  readonly at: number | undefined;
-  readonly expected: string;
-  /** The rule it is about, when a rule is. */
-  readonly rule: string | undefined;
-
-  constructor(problem: string, expected: string, at?: number, rule?: string) {
-    super(problem);
-    this.at = at;
-    this.expected = expected;
-    this.rule = rule;
-  }
-}
-
 /**
- * Writes groups and repetitions out as plain rules, exactly as llama.cpp does with the printed grammar, so that its
- * limits and its checks can be foreseen: `S{m,n}` is m times S and n − m nested rules, `S*` a rule that ends in itself.
+ * Expands groups and repetitions to plain rules, exactly as llama.cpp does with the printed grammar, so that the checks
+ * here predict llama.cpp's: `S{m,n}` becomes m times S and n − m nested rules, `S*` a right-recursive rule.
+ * @throws GrammarCheckError
  */
 export function lower(rules: Rules, maxElements: number): LoweredGrammar {
   return new Lowering(rules, maxElements).run();
@@ -111,10 +82,10 @@ class Lowering {
     const before = this.#rules.length;
     const grouped = expr.item.kind === "alt" || expr.item.kind === "seq" || expr.item.kind === "repeat";
     const item = grouped ? this.#group(expr.item, name) : this.#item(expr.item, name);
-    const made = grouped ? Math.max(1, this.#rules.length - before) : 1;
+    const addedRules = grouped ? Math.max(1, this.#rules.length - before) : 1;
     const times = max !== null && max > 0 ? max : Math.max(1, min);
-    if (min > MAX_ENGINE_REPEAT || made * times > MAX_ENGINE_REPEAT) {
-      const most = Math.floor(MAX_ENGINE_REPEAT / made);
+    if (min > MAX_ENGINE_REPEAT || addedRules * times > MAX_ENGINE_REPEAT) {
+      const most = Math.floor(MAX_ENGINE_REPEAT / addedRules);
       throw new GrammarCheckError("the repetition is too large", `at most ${most} times`, at);
     }
     this.#count(item.length * Math.max(0, min - 1));
@@ -125,7 +96,7 @@ class Lowering {
     return result;
   }
 
-  /** The rule for what may follow the least count; null when nothing may. */
+  /** The rule for the optional items after the required ones; null when there are none. */
   #optionalTail(item: GrammarSymbol[], count: number | null, name: string, at?: number): number | null {
     let last: number | null = null;
     for (let i = 0; i < (count ?? 1); i++) {

@@ -1,8 +1,8 @@
 import { type CharSet, contains, intersect } from "./char-set.ts";
-import { GrammarCheckError, type GrammarSymbol, type LoweredGrammar } from "./lower.ts";
+import { GrammarCheckError, type GrammarSymbol, type LoweredGrammar } from "./lowered-grammar.ts";
 import { shortestLengthOf } from "./shortest-lengths.ts";
 
-/** Places passed through between two characters; grammars that pass `checkAmbiguity` stay far below. */
+/** Most nodes expanded between two characters; grammars that pass `checkAmbiguity` stay far below. */
 const MAX_EXPANDED = 10_000;
 
 class AmbiguousGrammarError extends GrammarCheckError {
@@ -11,24 +11,27 @@ class AmbiguousGrammarError extends GrammarCheckError {
   }
 }
 
-/** A place in the grammar: what comes next, and what follows once the rule it is in has ended. Made once for each. */
+/**
+ * A parser stack as a linked list: the symbols still to match in one alternative, then `parent`. Equal
+ * stacks are one node, and stacks with a common bottom share it.
+ */
 interface StackNode {
-  /** Unmatched symbols of one alternative start at `at`; null at the end of the output. */
+  /** The alternative; its unmatched symbols start at `at`. Null at the end of the output. */
   symbols: GrammarSymbol[] | null;
   at: number;
   parent: StackNode | null;
-  /** Least number of bytes from here to the end of the output. */
+  /** Fewest UTF-8 bytes from here to the end of the output. */
   minBytes: number;
   children: Map<number, StackNode>;
 }
 
-/** Where an output is in a grammar. */
+/** All parser stacks that an output so far can have. */
 export type MatcherState = readonly StackNode[];
 
-/** Follows an output through a grammar, as the engine does: all places at which it can be, side by side. */
+/** Matches an output against a grammar as the engine does: nondeterministically, with all possible stacks in parallel. */
 export class GrammarMatcher {
   readonly #grammar: LoweredGrammar;
-  /** Numbers the alternatives met so far, with room for their positions. */
+  /** Offset of each alternative met so far, so that offset + position is a unique key. */
   readonly #offsets = new Map<GrammarSymbol[], number>();
   #positions = 0;
   readonly #end: StackNode = { symbols: null, at: 0, parent: null, minBytes: 0, children: new Map() };
@@ -40,128 +43,128 @@ export class GrammarMatcher {
     this.restart();
   }
 
-  /** Begins again at the start of the output. */
+  /** Returns to the start of the output. */
   restart(): void {
     this.#stacks = this.#expandRules(this.#enterRule(this.#grammar.root, this.#end));
   }
 
-  /** Whether the output may end here. */
+  /** Whether the output so far is complete. */
   get canEnd(): boolean {
     return this.#stacks.includes(this.#end);
   }
 
-  /** How many places the engine would hold for every candidate: its cost. */
+  /** Number of stacks; the engine's cost a candidate token is proportional to it. */
   get stackCount(): number {
     return this.#stacks.length;
   }
 
-  /** Places looked at so far: the work done. */
+  /** Nodes visited so far: the work done. */
   get visited(): number {
     return this.#visited;
   }
 
-  /** Where it is now; given back, it goes on from there. */
+  /** The current stacks; set them to return to that point of the output. */
   get state(): MatcherState {
     return this.#stacks;
   }
 
-  set state(position: MatcherState) {
-    this.#stacks = position;
+  set state(state: MatcherState) {
+    this.#stacks = state;
   }
 
   /**
-   * Bytes that the output still needs, at least; infinite where it cannot go on so.
-   * @param first what the next character is one of; absent: any, and the output may end.
+   * Fewest bytes that complete the output; infinite when nothing completes it.
+   * @param first the next character must be one of these; absent: any character, or none.
    */
   minRemainingBytes(first?: CharSet): number {
-    return this.#nearestEnd(first)?.rest ?? Number.POSITIVE_INFINITY;
+    return this.#nearestEnd(first)?.bytes ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Takes the text in; false, and nothing is taken, where the grammar does not allow it. */
+  /** Appends the text to the output. False, without a change, when the grammar does not allow the text. */
   accept(text: string): boolean {
-    let places = this.#stacks;
+    let nodes = this.#stacks;
     for (const char of text) {
-      places = this.#step(places, char.codePointAt(0)!);
-      if (places.length === 0) return false;
+      nodes = this.#step(nodes, char.codePointAt(0)!);
+      if (nodes.length === 0) return false;
     }
-    this.#stacks = places;
+    this.#stacks = nodes;
     return true;
   }
 
-  /** The width that the character would lead to; 0 where it is not allowed. */
+  /** Number of stacks after the character; 0 when the grammar does not allow it. */
   peekStackCount(codePoint: number): number {
     return this.#step(this.#stacks, codePoint).length;
   }
 
-  /** A character that each place would take, for those that take one. */
+  /** One allowed character for each stack that expects one. */
   candidateChars(): number[] {
-    return this.#stacks.flatMap((place) => {
-      const symbol = place.symbols?.[place.at];
+    return this.#stacks.flatMap((node) => {
+      const symbol = node.symbols?.[node.at];
       return symbol !== undefined && "set" in symbol ? [readableChar(symbol.set)] : [];
     });
   }
 
-  /** The shortest text, in bytes, with which the output can end; null where it cannot. `first` as for `minRemainingBytes`. */
+  /** The shortest text, in bytes, that completes the output; null when nothing does. `first` as for `minRemainingBytes`. */
   shortestCompletion(first?: CharSet): string | null {
     const nearest = this.#nearestEnd(first);
     if (nearest === null) return null;
     let text = nearest.char;
-    let place: StackNode | undefined = nearest.place;
-    while (place !== undefined && place.symbols !== null) {
-      text += String.fromCodePoint(readableChar(terminal(place)));
-      place = nearestToEnd(this.#expandRules([this.#advance(place)]));
+    let node: StackNode | undefined = nearest.node;
+    while (node !== undefined && node.symbols !== null) {
+      text += String.fromCodePoint(readableChar(terminal(node)));
+      node = nearestToEnd(this.#expandRules([this.#advance(node)]));
     }
     return text;
   }
 
-  /** The place from which the end is nearest, and the character that leads there where one is asked for. */
-  #nearestEnd(first: CharSet | undefined): { char: string; place: StackNode; rest: number } | null {
+  /** The node nearest to the end, and the character of `first` that leads there. */
+  #nearestEnd(first: CharSet | undefined): { char: string; node: StackNode; bytes: number } | null {
     if (first === undefined) {
-      const place = nearestToEnd(this.#stacks);
-      return place === undefined ? null : { char: "", place, rest: place.minBytes };
+      const node = nearestToEnd(this.#stacks);
+      return node === undefined ? null : { char: "", node, bytes: node.minBytes };
     }
-    let nearest: { char: string; place: StackNode; rest: number } | null = null;
-    for (const place of this.#stacks) {
-      const [codePoint] = place.symbols === null ? [] : intersect(terminal(place), first);
+    let nearest: { char: string; node: StackNode; bytes: number } | null = null;
+    for (const node of this.#stacks) {
+      const [codePoint] = node.symbols === null ? [] : intersect(terminal(node), first);
       if (codePoint === undefined) continue;
       const char = String.fromCodePoint(codePoint);
-      const after = nearestToEnd(this.#expandRules([this.#advance(place)]));
-      const rest = Buffer.byteLength(char) + (after?.minBytes ?? Number.POSITIVE_INFINITY);
-      if (after !== undefined && rest < (nearest?.rest ?? Number.POSITIVE_INFINITY)) {
-        nearest = { char, place: after, rest };
+      const after = nearestToEnd(this.#expandRules([this.#advance(node)]));
+      const bytes = Buffer.byteLength(char) + (after?.minBytes ?? Number.POSITIVE_INFINITY);
+      if (after !== undefined && bytes < (nearest?.bytes ?? Number.POSITIVE_INFINITY)) {
+        nearest = { char, node: after, bytes };
       }
     }
     return nearest;
   }
 
-  #step(places: readonly StackNode[], codePoint: number): StackNode[] {
+  #step(nodes: readonly StackNode[], codePoint: number): StackNode[] {
     const next: StackNode[] = [];
-    for (const place of places) {
-      const symbol = place.symbols?.[place.at];
+    for (const node of nodes) {
+      const symbol = node.symbols?.[node.at];
       if (symbol !== undefined && "set" in symbol && contains(symbol.set, codePoint)) {
-        next.push(this.#advance(place));
+        next.push(this.#advance(node));
       }
     }
     return this.#expandRules(next);
   }
 
-  /** Goes on through rules until every place stands before a terminal or at the end. */
-  #expandRules(places: StackNode[]): StackNode[] {
-    const seen = new Set(places);
-    const settled: StackNode[] = [];
-    for (const place of seen) {
+  /** Enters rules until every node is at a terminal or at the end. @throws GrammarCheckError when there are too many. */
+  #expandRules(nodes: StackNode[]): StackNode[] {
+    const seen = new Set(nodes);
+    const expanded: StackNode[] = [];
+    for (const node of seen) {
       if (seen.size > MAX_EXPANDED) throw new AmbiguousGrammarError();
-      const symbol = place.symbols?.[place.at];
-      if (symbol === undefined || !("rule" in symbol)) settled.push(place);
-      else for (const inner of this.#enterRule(symbol.rule, this.#advance(place))) seen.add(inner);
+      const symbol = node.symbols?.[node.at];
+      if (symbol === undefined || !("rule" in symbol)) expanded.push(node);
+      else for (const inner of this.#enterRule(symbol.rule, this.#advance(node))) seen.add(inner);
     }
     this.#visited += seen.size;
-    return settled;
+    return expanded;
   }
 
-  #advance(place: StackNode): StackNode {
-    const at = place.at + 1;
-    return at === place.symbols!.length ? place.parent! : this.#stackNode(place.symbols!, at, place.parent!);
+  #advance(node: StackNode): StackNode {
+    const at = node.at + 1;
+    return at === node.symbols!.length ? node.parent! : this.#stackNode(node.symbols!, at, node.parent!);
   }
 
   #enterRule(rule: number, after: StackNode): StackNode[] {
@@ -178,46 +181,46 @@ export class GrammarMatcher {
       this.#offsets.set(symbols, offset);
     }
     const key = offset + at;
-    let place = after.children.get(key);
-    if (place === undefined) {
+    let node = after.children.get(key);
+    if (node === undefined) {
       let rest = after.minBytes;
       for (let i = at; i < symbols.length; i++) rest += shortestLengthOf(symbols[i]!, this.#grammar.shortest);
-      place = { symbols, at, parent: after, minBytes: rest, children: new Map() };
-      after.children.set(key, place);
+      node = { symbols, at, parent: after, minBytes: rest, children: new Map() };
+      after.children.set(key, node);
     }
-    return place;
+    return node;
   }
 }
 
-/** What a settled place stands before. */
-function terminal(place: StackNode): CharSet {
-  return (place.symbols![place.at] as { set: CharSet }).set;
+/** The terminal that an expanded node expects next. */
+function terminal(node: StackNode): CharSet {
+  return (node.symbols![node.at] as { set: CharSet }).set;
 }
 
-function nearestToEnd(places: readonly StackNode[]): StackNode | undefined {
+function nearestToEnd(nodes: readonly StackNode[]): StackNode | undefined {
   let best: StackNode | undefined;
-  for (const place of places) if (best === undefined || place.minBytes < best.minBytes) best = place;
+  for (const node of nodes) if (best === undefined || node.minBytes < best.minBytes) best = node;
   return best;
 }
 
-/** A shortest character of the set, one that reads well if there is one. */
+/** A shortest character of the set: 0, a or A if the set has one, for readable texts. */
 function readableChar(set: readonly number[]): number {
   for (const char of [0x30, 0x61, 0x41]) if (contains(set, char)) return char;
   return set[0]!;
 }
 
-/** More places side by side than this make every token slow for all who share the engine. */
+/** More stacks than this make every token slow for all requests that share the engine. */
 const MAX_STACKS = 1_000;
 const WALKS = 4;
 const STEPS = 48;
-/** Bounds the whole probe. */
+/** Bound on the nodes visited by all walks. */
 const MAX_VISITED = 100_000;
 
 /**
- * Refuses grammars under which an output can be in very many places at once: the engine holds them all, for every
- * candidate token, and some grammars double them with every character. Whether one does cannot be decided in
- * general, so a few outputs are followed, greedily the ones that widen.
- * @throws LoweringError
+ * Refuses grammars under which an output can have very many stacks: the engine checks every candidate token against each
+ * of them, and some grammars double them with every character. Ambiguity is undecidable in general, so a few random
+ * outputs are followed, preferring the characters that increase the number of stacks.
+ * @throws GrammarCheckError
  */
 export function checkAmbiguity(grammar: LoweredGrammar): void {
   let seed = 1;
@@ -234,11 +237,11 @@ export function checkAmbiguity(grammar: LoweredGrammar): void {
       if (candidates.length === 0) break;
       let chosen = candidates[random(candidates.length)]!;
       if (matcher.stackCount > 2 && random(4) > 0) {
-        let widest = matcher.peekStackCount(chosen);
+        let most = matcher.peekStackCount(chosen);
         for (let i = 0; i < 4; i++) {
           const other = candidates[random(candidates.length)]!;
-          const width = matcher.peekStackCount(other);
-          if (width > widest) [chosen, widest] = [other, width];
+          const count = matcher.peekStackCount(other);
+          if (count > most) [chosen, most] = [other, count];
         }
       }
       matcher.accept(String.fromCodePoint(chosen));

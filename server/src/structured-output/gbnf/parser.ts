@@ -4,9 +4,9 @@ import { alt, EMPTY, type Expr, type Rules, seq } from "./expression.ts";
 export interface GbnfLimits {
   maxBytes: number;
   maxRules: number;
-  /** Parentheses in parentheses. */
+  /** Levels of nested parentheses. */
   maxDepth: number;
-  /** Symbols after repetitions are written out as the engine writes them out. */
+  /** Symbols after repetitions are expanded as the engine expands them. */
   maxElements: number;
 }
 
@@ -17,16 +17,16 @@ export const GBNF_LIMITS: GbnfLimits = {
   maxElements: 200_000,
 };
 
-/** The engine reads a higher bound as "without end", so a higher one is refused. */
+/** The engine reads a higher bound as "unbounded", so the parser refuses higher ones. */
 export const MAX_ENGINE_REPEAT = 2000;
 
 const MAX_NAME_LENGTH = 200;
 
-/** A grammar that is not accepted, and where. `line` and `column` count from 1; columns are UTF-16 units. */
+/** A refused grammar with the position of the problem. `line` and `column` count from 1; columns are UTF-16 units. */
 export class GrammarError extends Error {
   readonly line: number;
   readonly column: number;
-  /** What would have been right there: `")"`, `a rule named root`. */
+  /** The text or rule that would be accepted there: `")"`, `a rule named root`. */
   readonly expected: string;
 
   constructor(source: string, at: number, problem: string, expected: string) {
@@ -39,19 +39,20 @@ export class GrammarError extends Error {
     this.expected = expected;
   }
 
-  /** From another thread. */
+  /** Recreates an error that came from another process as plain data. */
   static from(fields: Pick<GrammarError, "line" | "column" | "expected" | "message">): GrammarError {
     const { line, column, expected, message } = fields;
     return Object.assign(new GrammarError("", 0, "", ""), { line, column, expected, message });
   }
 }
 
-/** Everything an output can hold. */
+/** The characters that an output may contain: all but NUL. */
 const OUTPUT: CharSet = complement([0, 0]);
 
 /**
- * Reads GBNF as the engine does, without looking at what the rules mean together.
+ * Parses GBNF as the engine does, without checking the rules against each other.
  * @returns the rules, and the offset at which each is defined.
+ * @throws GrammarError
  */
 export function parseRules(
   source: string,
@@ -123,7 +124,7 @@ class GbnfParser {
     const char = this.#peek();
     if (char === '"') return this.#literal();
     if (char === "[") return this.#set();
-    // The engine knows tokens by number, but one that the model cannot write would leave it nothing to write at all.
+    // The engine accepts token ids, but a token that the model lacks would leave no candidate at all.
     if (char === "<" || char === "!") throw this.#error("tokens cannot be named", "a literal, class or rule");
     if (char === "(") return this.#group(depth);
     if (char === ".") {
@@ -273,7 +274,7 @@ class GbnfParser {
     return this.#source.slice(from, this.#at);
   }
 
-  /** Skips blanks and comments, and line ends where they mean nothing. */
+  /** Skips blanks and comments. @param lineEnds whether to skip line ends too. */
   #space(lineEnds: boolean): void {
     for (;;) {
       const char = this.#peek();

@@ -1,15 +1,18 @@
 import type { CharSet } from "./char-set.ts";
-import type { GrammarSymbol, LoweredRule } from "./lower.ts";
+import type { GrammarSymbol, LoweredRule } from "./lowered-grammar.ts";
 
+/** An alternative whose shortest length isn't known yet. */
 interface PendingAlternative {
   rule: number;
+  /** Bytes of its symbols whose length is known. */
   length: number;
+  /** Number of its symbols whose length isn't known. */
   missing: number;
 }
 
 /**
- * The bytes, in UTF-8, of the shortest text of every rule; infinite where there is none. Knuth's generalisation of
- * Dijkstra's algorithm: the shortest rule not yet known is settled next.
+ * UTF-8 bytes of each rule's shortest text; infinite for a rule that matches no finite text. Knuth's generalisation of
+ * Dijkstra's algorithm: each step settles the shortest of the unsettled rules.
  */
 export function shortestLengths(rules: readonly LoweredRule[]): number[] {
   const shortest = rules.map(() => Number.POSITIVE_INFINITY);
@@ -17,15 +20,15 @@ export function shortestLengths(rules: readonly LoweredRule[]): number[] {
   const heap = new MinHeap();
   rules.forEach(({ alternatives }, rule) => {
     for (const symbols of alternatives) {
-      const waiting: PendingAlternative = { rule, length: 0, missing: 0 };
+      const pending: PendingAlternative = { rule, length: 0, missing: 0 };
       for (const symbol of symbols) {
-        if (!("rule" in symbol)) waiting.length += bytesOf(symbol.set);
+        if (!("rule" in symbol)) pending.length += bytesOf(symbol.set);
         else {
-          waiting.missing++;
-          users[symbol.rule]!.push(waiting);
+          pending.missing++;
+          users[symbol.rule]!.push(pending);
         }
       }
-      if (waiting.missing === 0) heap.push(waiting);
+      if (pending.missing === 0) heap.push(pending);
     }
   });
   for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
@@ -43,14 +46,14 @@ export function shortestLengthOf(symbol: GrammarSymbol, shortest: readonly numbe
   return "rule" in symbol ? shortest[symbol.rule]! : bytesOf(symbol.set);
 }
 
-/** Bytes of the set's shortest character, which is its lowest. */
+/** UTF-8 bytes of the set's lowest character, which is its shortest. */
 function bytesOf(set: CharSet): number {
   const [lowest] = set;
   if (lowest === undefined) return Number.POSITIVE_INFINITY;
   return lowest < 0x80 ? 1 : lowest < 0x800 ? 2 : lowest < 0x10000 ? 3 : 4;
 }
 
-/** A binary heap, least length first. */
+/** A binary heap, shortest length first. */
 class MinHeap {
   readonly #items: PendingAlternative[] = [];
 

@@ -1,10 +1,10 @@
 import { toRanges } from "./char-set.ts";
 import { parseGbnf } from "./grammar.ts";
-import type { GrammarSymbol, LoweredGrammar } from "./lower.ts";
+import type { GrammarSymbol, LoweredGrammar } from "./lowered-grammar.ts";
 import { GrammarMatcher } from "./matcher.ts";
 import { shortestLengthOf } from "./shortest-lengths.ts";
 
-/** Random numbers that a seed determines: whole, from 0 to below `n`. */
+/** A deterministic random integer from 0 to below `n`. */
 export type Random = (n: number) => number;
 
 export function seededRandom(seed: number): Random {
@@ -19,10 +19,10 @@ export function seededRandom(seed: number): Random {
 }
 
 /**
- * The worst generator: goes through the grammar blindly, any way that it allows. After `wild` choices it takes the
- * shortest way out, so it always ends.
+ * A random text of the grammar. After `maxRandomChoices` random choices the walk takes the shortest alternatives, so that it
+ * always ends.
  */
-export function sample(grammar: LoweredGrammar, random: Random, wild: number): string {
+export function sample(grammar: LoweredGrammar, random: Random, maxRandomChoices: number): string {
   const stack: GrammarSymbol[] = [{ rule: grammar.root }];
   let output = "";
   for (let symbol = stack.pop(), choices = 0; symbol !== undefined; symbol = stack.pop()) {
@@ -30,7 +30,7 @@ export function sample(grammar: LoweredGrammar, random: Random, wild: number): s
     else if ("rule" in symbol) {
       const { alternatives } = grammar.rules[symbol.rule]!;
       let chosen = alternatives[random(alternatives.length)]!;
-      if (choices++ > wild) {
+      if (choices++ > maxRandomChoices) {
         const length = (symbols: GrammarSymbol[]): number =>
           symbols.reduce((sum, next) => sum + shortestLengthOf(next, grammar.shortest), 0);
         chosen = alternatives.toSorted((a, b) => length(a) - length(b) || a.length - b.length)[0]!;

@@ -11,71 +11,72 @@ import { allowsAdditionalProperties } from "./schema-analysis.ts";
 import { isObject, type Json, type JsonObject, type Schema } from "./schema-document.ts";
 import { itemSchemas } from "./validate.ts";
 
-/** Arrays that fit all the schemas. */
-export function compileArray(schemas: readonly JsonObject[], writing: CompileContext): Expr {
-  let [min, max] = countBounds(schemas, "Items", writing);
-  const places = Math.max(0, ...schemas.map(prefixLength));
-  // As with properties: where the first items are listed and nothing is said about others, there are no others.
-  if (places > 0 && schemas.every(saysNothingOfRest)) max = Math.min(max ?? Infinity, Math.max(places, min));
+/** An expression for the arrays that fit all the schemas. */
+export function compileArray(schemas: readonly JsonObject[], context: CompileContext): Expr {
+  let [min, max] = countBounds(schemas, "Items", context);
+  const prefixItemCount = Math.max(0, ...schemas.map(prefixLength));
+  // Closed by default, as objects are: without a keyword for further items there are only the listed ones.
+  if (prefixItemCount > 0 && schemas.every(hasNoRestKeyword))
+    max = Math.min(max ?? Infinity, Math.max(prefixItemCount, min));
   if (max !== null && max < min) return NEVER;
   if (max === null || max > 1) {
     for (const schema of schemas)
-      if (schema["uniqueItems"] === true) writing.reportUnenforced(schema, "uniqueItems");
+      if (schema["uniqueItems"] === true) context.reportUnenforced(schema, "uniqueItems");
   }
-  reportUnenforcedKeywords(schemas, ["contains"], writing);
-  reportUnevaluated(schemas, "unevaluatedItems", writing);
-  const { rules: book } = writing;
-  const at = (index: number): Expr => {
-    const said = schemas.flatMap((schema) => itemSchemas(schema, index));
-    return writing.valueExpr(said.length > 0 ? said : keywordsOf(schemas, "unevaluatedItems"));
+  reportUnenforcedKeywords(schemas, ["contains"], context);
+  reportUnevaluated(schemas, "unevaluatedItems", context);
+  const { rules } = context;
+  const itemExpr = (index: number): Expr => {
+    const found = schemas.flatMap((schema) => itemSchemas(schema, index));
+    return context.valueExpr(found.length > 0 ? found : subschemasOf(schemas, "unevaluatedItems"));
   };
-  const first = Math.min(places, max ?? places);
-  // From the last place back: what may follow once `index` items are written.
+  const first = Math.min(prefixItemCount, max ?? prefixItemCount);
+  // Built from the end: `following` matches everything after the first `index` items.
   let following: Expr = EMPTY;
   if (max === null || max > first) {
-    const rest = at(places);
+    const rest = itemExpr(prefixItemCount);
     const left: [number, number | null] = [Math.max(0, min - first), max === null ? null : max - first];
-    if (first > 0) following = book.repeat(seq(text(COMMA), rest), ...left);
-    else following = firstAndMore(rest, left, writing);
+    if (first > 0) following = rules.repeat(seq(text(COMMA), rest), ...left);
+    else following = firstAndMore(rest, left, context);
   }
   for (let index = first - 1; index >= 0; index--) {
-    const item = seq(index === 0 ? EMPTY : text(COMMA), at(index), following);
-    following = index < min ? item : repeat(index > 0 && index % 8 === 0 ? book.add(item) : item, 0, 1);
+    const item = seq(index === 0 ? EMPTY : text(COMMA), itemExpr(index), following);
+    following = index < min ? item : repeat(index > 0 && index % 8 === 0 ? rules.add(item) : item, 0, 1);
   }
   return seq(text("["), following, text("]"));
 }
 
-function firstAndMore(
-  item: Expr,
-  [min, max]: [number, number | null],
-  { rules: book }: CompileContext,
-): Expr {
+function firstAndMore(item: Expr, [min, max]: [number, number | null], { rules }: CompileContext): Expr {
   if (max === 0) return EMPTY;
-  const more = book.repeat(seq(text(COMMA), item), Math.max(0, min - 1), max === null ? null : max - 1);
-  return min === 0 ? repeat(seq(item, more), 0, 1) : seq(item, more);
+  const furtherItems = rules.repeat(
+    seq(text(COMMA), item),
+    Math.max(0, min - 1),
+    max === null ? null : max - 1,
+  );
+  return min === 0 ? repeat(seq(item, furtherItems), 0, 1) : seq(item, furtherItems);
 }
 
 function prefixLength({ items, prefixItems }: JsonObject): number {
   return Array.isArray(items) ? items.length : Array.isArray(prefixItems) ? prefixItems.length : 0;
 }
 
-function saysNothingOfRest(schema: JsonObject): boolean {
+function hasNoRestKeyword(schema: JsonObject): boolean {
   const keyword = Array.isArray(schema["items"]) ? "additionalItems" : "items";
   return !(keyword in schema) && !("unevaluatedItems" in schema);
 }
 
-/** Names by pattern: with more patterns there are too many combinations of them. */
+/** Most patterns of property names: n patterns have 2^n combinations. */
 const MAX_PATTERNS = 4;
 
-/** Objects that fit all the schemas. */
-export function compileObject(schemas: readonly JsonObject[], writing: CompileContext): Expr {
+/** An expression for the objects that fit all the schemas. */
+export function compileObject(schemas: readonly JsonObject[], context: CompileContext): Expr {
   reportUnenforcedKeywords(
     schemas,
     ["propertyNames", "dependentRequired", "dependentSchemas", "dependencies"],
-    writing,
+    context,
   );
-  reportUnevaluated(schemas, "unevaluatedProperties", writing);
-  const [min, max] = countBounds(schemas, "Properties", writing);
+  reportUnevaluated(schemas, "unevaluatedProperties", context);
+  const [min, max] = countBounds(schemas, "Properties", context);
   const required = new Set(schemas.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []));
   const names = new Set(
     schemas
@@ -83,74 +84,74 @@ export function compileObject(schemas: readonly JsonObject[], writing: CompileCo
       .concat([...required]),
   );
   const pairs: PropertyPair[] = [...names].map((name) => {
-    const value = writing.valueExpr(propertySchemasOf(schemas, name, writing));
+    const value = context.valueExpr(propertySchemasOf(schemas, name, context));
     const key = text(stringText(name).slice(1) + COLON);
     return { expr: seq(key, value), required: required.has(name) };
   });
-  const extra = additionalPairs(schemas, [...names], writing);
-  // Names beyond the listed ones may come twice and then count once.
+  const extra = additionalPairs(schemas, [...names], context);
+  // Additional names may repeat, and repeated names count as one property.
   if (min > required.size + 1 && !isNever(extra))
-    reportUnenforcedKeywords(schemas, ["minProperties"], writing);
-  const object = objectExpr({ pairs, extra, min, max }, writing.rules);
+    reportUnenforcedKeywords(schemas, ["minProperties"], context);
+  const object = objectExpr({ pairs, extra, min, max }, context.rules);
   if (object !== null) return object;
-  reportUnenforcedKeywords(schemas, ["minProperties", "maxProperties"], writing);
-  return objectExpr({ pairs, extra, min: 0, max: null }, writing.rules)!;
+  reportUnenforcedKeywords(schemas, ["minProperties", "maxProperties"], context);
+  return objectExpr({ pairs, extra, min: 0, max: null }, context.rules)!;
 }
 
-/** What the schemas say about a property. Nobody surely having evaluated it, it may be one of those left over. */
+/** The schemas that apply to a property; `unevaluatedProperties` too unless another keyword surely evaluates it. */
 function propertySchemasOf(
   schemas: readonly JsonObject[],
   name: string,
-  { validator: check }: CompileContext,
+  { validator }: CompileContext,
 ): Schema[] {
-  const said = schemas.flatMap((schema) => check.propertySchemas(schema, name));
-  const isEvaluated = schemas.some((schema) => check.certainPropertySchemas(schema, name).length > 0);
-  return isEvaluated ? said : [...said, ...keywordsOf(schemas, "unevaluatedProperties")];
+  const found = schemas.flatMap((schema) => validator.propertySchemas(schema, name));
+  const isEvaluated = schemas.some((schema) => validator.certainPropertySchemas(schema, name).length > 0);
+  return isEvaluated ? found : [...found, ...subschemasOf(schemas, "unevaluatedProperties")];
 }
 
-function keywordsOf(schemas: readonly JsonObject[], keyword: string): Schema[] {
+function subschemasOf(schemas: readonly JsonObject[], keyword: string): Schema[] {
   return schemas.flatMap((schema) => (keyword in schema ? [schema[keyword] as Schema] : []));
 }
 
-/** A schema counts as evaluated what it or its own parts evaluate; beside others it is not known who did. */
-function reportUnevaluated(schemas: readonly JsonObject[], keyword: string, writing: CompileContext): void {
+/** A schema sees only the evaluations of its own subschemas; next to other schemas the compiler can't tell whose they are. */
+function reportUnevaluated(schemas: readonly JsonObject[], keyword: string, context: CompileContext): void {
   for (const schema of schemas) {
     if (!(keyword in schema) || schema[keyword] === true) continue;
-    const isAlone = schemas.every((other) => writing.validator.includesSubschema(schema, other));
-    if (!isAlone) writing.reportUnenforced(schema, keyword);
+    const isAlone = schemas.every((other) => context.validator.includesSubschema(schema, other));
+    if (!isAlone) context.reportUnenforced(schema, keyword);
   }
 }
 
-/** The pairs whose name is none of `names`, after the opening quote. */
+/** An expression for pairs with names other than `names`, from after the opening quote. */
 function additionalPairs(
   schemas: readonly JsonObject[],
   names: readonly string[],
-  writing: CompileContext,
+  context: CompileContext,
 ): Expr {
-  const patterns = namePatternAutomata(schemas, writing);
+  const patterns = namePatternAutomata(schemas, context);
   const closed =
-    writing.closedByDefault &&
+    context.closedByDefault &&
     schemas.some((schema) => "properties" in schema) &&
     !schemas.some(allowsAdditionalProperties);
   if (closed || names.some((name) => !isWellFormed(name))) return NEVER;
   const sources = [...patterns.keys()];
   const options: Expr[] = [];
-  // Each set of patterns that a name can match; none of them last.
+  // Every set of patterns that a name can match; the empty set last.
   for (let chosen = 2 ** sources.length - 1; chosen >= 0; chosen--) {
     const matched = new Set(sources.filter((_, index) => (chosen >> index) & 1));
     const values = schemas.flatMap((schema) => valueSchemasOf(schema, matched));
-    if (values.includes(false) || (matched.size === 0 && !allowsOthers(schemas, writing))) continue;
-    const machines = sources.map((source) =>
+    if (values.includes(false) || (matched.size === 0 && !allowsOthers(schemas, context))) continue;
+    const automata = sources.map((source) =>
       matched.has(source) ? patterns.get(source)! : complementAutomaton(patterns.get(source)!),
     );
-    const name = nameExpr(names.length > 0 ? [...machines, exceptAutomaton(names)] : machines, writing);
-    if (name === null) reportUnenforcedKeywords(schemas, ["patternProperties"], writing);
-    else options.push(seq(name, text(`"${COLON}`), writing.valueExpr(values)));
+    const name = nameExpr(names.length > 0 ? [...automata, exceptAutomaton(names)] : automata, context);
+    if (name === null) reportUnenforcedKeywords(schemas, ["patternProperties"], context);
+    else options.push(seq(name, text(`"${COLON}`), context.valueExpr(values)));
   }
-  return options.length > 0 ? writing.rules.add(alt(...options)) : NEVER;
+  return options.length > 0 ? context.rules.add(alt(...options)) : NEVER;
 }
 
-/** Where patterns name the properties, others come only where they are asked for. */
+/** Whether properties may have names that match no pattern and are not listed. */
 function allowsOthers(schemas: readonly JsonObject[], { closedByDefault }: CompileContext): boolean {
   const named = schemas.some((schema) => "properties" in schema || "patternProperties" in schema);
   const others = ({ additionalProperties = false, unevaluatedProperties = false }: JsonObject): boolean =>
@@ -168,27 +169,29 @@ function valueSchemasOf(schema: JsonObject, matched: ReadonlySet<string>): Schem
 
 function namePatternAutomata(
   schemas: readonly JsonObject[],
-  writing: CompileContext,
+  context: CompileContext,
 ): Map<string, Automaton> {
-  const machines = new Map<string, Automaton>();
+  const automata = new Map<string, Automaton>();
   for (const schema of schemas) {
     for (const source of Object.keys(
       isObject(schema["patternProperties"]) ? schema["patternProperties"] : {},
     )) {
-      const machine = machines.size < MAX_PATTERNS ? automatonForPattern(source) : null;
-      if (machine === null) writing.reportUnenforced(schema, "patternProperties");
-      else machines.set(source, machine);
+      const automaton = automata.size < MAX_PATTERNS ? automatonForPattern(source) : null;
+      if (automaton === null) context.reportUnenforced(schema, "patternProperties");
+      else automata.set(source, automaton);
     }
   }
-  return machines;
+  return automata;
 }
 
-/** A name that all the machines accept, without its quotes; null where that is too complex. */
-function nameExpr(machines: readonly Automaton[], { rules: book }: CompileContext): Expr | null {
-  if (machines.length === 0) return repeat(book.baseRule("json-char"), 0, null);
-  const dfa = intersectAutomata(machines);
+/** A name without its quotes that all automata accept; null when that is too complex. */
+function nameExpr(automata: readonly Automaton[], { rules }: CompileContext): Expr | null {
+  if (automata.length === 0) return repeat(rules.baseRule("json-char"), 0, null);
+  const dfa = intersectAutomata(automata);
   if (dfa === null) return null;
-  return dfa === "empty" ? NEVER : dfaToExpr(dfa, book.freshName(), book.byName, writeJsonEscaped);
+  return dfa === "empty"
+    ? NEVER
+    : dfaToExpr(dfa, { name: rules.freshName(), rules: rules.byName, write: writeJsonEscaped });
 }
 
 function isWellFormed(name: string): boolean {

@@ -3,18 +3,18 @@ import type { GrammarRules } from "./grammar-rules.ts";
 import type { JsonObject, Schema } from "./schema-document.ts";
 import type { InstanceValidator } from "./validate.ts";
 
-/** What the writers of the types share while one schema is compiled. */
+/** State of one compilation, shared by the compilers of the types. */
 export interface CompileContext {
   rules: GrammarRules;
   validator: InstanceValidator;
   closedByDefault: boolean;
-  /** The values that fit all the schemas. */
+  /** An expression for the values that fit all the schemas. */
   valueExpr(schemas: readonly Schema[]): Expr;
-  /** Reports that a keyword of a schema is not enforced. */
+  /** Records that the grammar does not enforce a keyword of a schema. */
   reportUnenforced(schema: JsonObject, keyword: string): void;
 }
 
-/** The strictest of the numbers under a keyword. */
+/** The least or greatest number under a keyword; null when no schema has it. */
 export function strictest(
   schemas: readonly JsonObject[],
   keyword: string,
@@ -29,9 +29,9 @@ export function strictest(
 export function reportUnenforcedKeywords(
   schemas: readonly JsonObject[],
   keywords: readonly string[],
-  writing: CompileContext,
+  context: CompileContext,
 ): void {
   for (const schema of schemas) {
-    for (const keyword of keywords) if (keyword in schema) writing.reportUnenforced(schema, keyword);
+    for (const keyword of keywords) if (keyword in schema) context.reportUnenforced(schema, keyword);
   }
 }

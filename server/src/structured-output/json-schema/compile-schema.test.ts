@@ -16,7 +16,7 @@ function validator(schema: unknown, draft: "2020" | "7" = "2020") {
   return exactly(draft === "7" ? new Ajv(settings) : new Ajv2020(settings)).compile(schema as object);
 }
 
-/** Compiles, generates blindly, checks every text; returns what was not enforced. */
+/** Checks random texts of the schema's grammar with Ajv; returns the keywords that the grammar does not enforce. */
 function checkSamples(
   schema: unknown,
   samples: number,
@@ -61,10 +61,20 @@ const PATTERNS = [
   "(?=a)b",
 ];
 const FORMATS = [
-  ...["date-time", "date", "time", "uuid", "email", "ipv4", "ipv6", "uri", "hostname", "duration", "regex"],
+  "date-time",
+  "date",
+  "time",
+  "uuid",
+  "email",
+  "ipv4",
+  "ipv6",
+  "uri",
+  "hostname",
+  "duration",
+  "regex",
 ];
 
-function some(shape: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
+function subset(shape: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
   return fc.record(shape, { requiredKeys: "type" in shape ? (["type"] as never) : [] }) as fc.Arbitrary<
     Record<string, unknown>
   >;
@@ -72,34 +82,34 @@ function some(shape: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record
 
 const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie) => ({
   leaf: fc.oneof(
-    some({ type: fc.constant("string"), minLength: small, maxLength: fc.integer({ min: 3, max: 40 }) }),
-    some({
+    subset({ type: fc.constant("string"), minLength: small, maxLength: fc.integer({ min: 3, max: 40 }) }),
+    subset({
       type: fc.constant("string"),
       pattern: fc.constantFrom(...PATTERNS),
       maxLength: fc.integer({ min: 5, max: 30 }),
     }),
-    some({ type: fc.constant("string"), format: fc.constantFrom(...FORMATS) }),
-    some({ type: fc.constantFrom("number", "integer"), minimum: bound, maximum: bound }),
-    some({ type: fc.constantFrom("number", "integer"), exclusiveMinimum: bound, exclusiveMaximum: bound }),
-    some({
+    subset({ type: fc.constant("string"), format: fc.constantFrom(...FORMATS) }),
+    subset({ type: fc.constantFrom("number", "integer"), minimum: bound, maximum: bound }),
+    subset({ type: fc.constantFrom("number", "integer"), exclusiveMinimum: bound, exclusiveMaximum: bound }),
+    subset({
       type: fc.constantFrom("number", "integer"),
       multipleOf: fc.constantFrom(1, 2, 5, 0.5, 0.25, 10, 0.01),
       minimum: bound,
     }),
-    some({
+    subset({
       enum: fc.array(fc.jsonValue({ maxDepth: 2, noUnicodeString: false }), { minLength: 1, maxLength: 20 }),
     }),
-    some({ const: fc.jsonValue({ maxDepth: 2 }) }),
+    subset({ const: fc.jsonValue({ maxDepth: 2 }) }),
     fc.constantFrom(true, {}, { type: "null" }, { type: "boolean" }, { type: ["string", "integer", "null"] }),
     fc.constantFrom({ type: "object" }, { type: "array" }, { type: "string", nullable: true }),
   ),
   schema: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
     tie("leaf"),
-    some({
+    subset({
       type: fc.constant("object"),
       properties: fc.dictionary(name, tie("schema"), { maxKeys: 5 }),
-      // Ajv takes a missing property without a name for present.
+      // Ajv treats a missing property with the empty name as present.
       required: fc.uniqueArray(
         name.filter((text) => text !== ""),
         { maxLength: 3 },
@@ -111,7 +121,7 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
       minProperties: fc.integer({ min: 0, max: 2 }),
       maxProperties: fc.integer({ min: 2, max: 6 }),
     }),
-    some({
+    subset({
       type: fc.constant("array"),
       items: tie("schema"),
       prefixItems: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }),
@@ -119,7 +129,7 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
       maxItems: fc.integer({ min: 2, max: 6 }),
       uniqueItems: fc.boolean(),
     }),
-    some({
+    subset({
       allOf: fc.array(tie("schema"), { minLength: 1, maxLength: 2 }),
       required: fc.uniqueArray(
         name.filter((text) => text !== ""),
@@ -127,18 +137,18 @@ const { schema: anySchema } = fc.letrec<{ schema: unknown; leaf: unknown }>((tie
       ),
       dependentRequired: fc.dictionary(name, fc.uniqueArray(name, { maxLength: 2 }), { maxKeys: 2 }),
       unevaluatedProperties: tie("leaf"),
-      // Ajv loses track of what items were evaluated where ways to fit come together, so no unevaluatedItems.
+      // No unevaluatedItems: Ajv loses track of the evaluated items where alternatives meet.
       contains: tie("leaf"),
       not: tie("leaf"),
     }),
-    some({ anyOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
-    some({ oneOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
-    some({ allOf: fc.array(tie("schema"), { minLength: 1, maxLength: 2 }) }),
-    some({ $ref: fc.constant("#/$defs/node"), description: fc.string() }),
-    some({ type: fc.constant("string"), not: tie("leaf") }),
+    subset({ anyOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
+    subset({ oneOf: fc.array(tie("schema"), { minLength: 1, maxLength: 3 }) }),
+    subset({ allOf: fc.array(tie("schema"), { minLength: 1, maxLength: 2 }) }),
+    subset({ $ref: fc.constant("#/$defs/node"), description: fc.string() }),
+    subset({ type: fc.constant("string"), not: tie("leaf") }),
   ),
 }));
-/** Recursive through `node`, which can always end. */
+/** Schemas that recurse through `node`, which always has a finite value. */
 const document = fc.record({ main: anySchema, next: anySchema }).map(({ main, next }) => ({
   $defs: {
     node: {
@@ -150,8 +160,8 @@ const document = fc.record({ main: anySchema, next: anySchema }).map(({ main, ne
   allOf: [main],
 }));
 
-describe("compiled schemas", () => {
-  test("whatever the grammar lets a generator write is JSON and valid", () => {
+describe("a compiled schema", () => {
+  test("allows only JSON texts that are valid", () => {
     let compiled = 0;
     fc.assert(
       fc.property(document, fc.integer({ min: 1, max: 1e9 }), (schema, seed) => {
@@ -168,7 +178,7 @@ describe("compiled schemas", () => {
   });
 });
 
-/** Schema, values that must be possible, values that must not. */
+/** Schema, values that its grammar must allow, values that it must not. */
 const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   [{ type: "string" }, ["", 'a"\\\n\u0001é😀'], [1, null]],
   [{ type: ["integer", "null"] }, [0, -12, null], [1.5, "1"]],
@@ -335,7 +345,7 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
   [{}, [null, 1, -1.5e-7, "x", [], {}, [{ a: [] }]], []],
   [true, [null], []],
   [{ type: "string", title: "t", description: "d", default: 3, examples: [1] }, ["x"], [3]],
-  // Parts that nothing fits are left out where they may be.
+  // Optional parts that no value fits are left out.
   [{ type: "object", properties: { a: false, b: { type: "integer" } } }, [{}, { b: 1 }], [{ a: 1 }]],
   [{ anyOf: [false, { type: "null" }, { type: "integer", minimum: 2, maximum: 1 }] }, [null], [1]],
   [{ type: "array", items: false }, [[]], [[1]]],
@@ -347,9 +357,9 @@ const CASES: [schema: unknown, possible: Json[], impossible: Json[]][] = [
 ];
 
 describe("the grammar of a schema", () => {
-  test.each(CASES)("%j allows what fits and nothing else", (schema, possible, impossible) => {
+  test.each(CASES)("of %j allows the valid values and no others", (schema, possible, impossible) => {
     const { grammar, unenforced } = compileSchema(schema);
-    // Only what floating point makes doubtful to others.
+    // multipleOf is reported wherever validators with floating-point division disagree.
     expect(unenforced.filter((pointer) => !pointer.endsWith("multipleOf"))).toEqual([]);
     for (const value of possible)
       expect(allows(grammar, jsonText(value)), jsonText(value).slice(0, 99)).toBe(true);
@@ -359,7 +369,7 @@ describe("the grammar of a schema", () => {
     checkSamples(schema, 20, 1);
   });
 
-  test("lists of items as older drafts write them", () => {
+  test("enforces `items` lists and boolean exclusive bounds of older drafts", () => {
     const schema = {
       type: "array",
       items: [{ type: "string" }, { type: "integer" }],
@@ -394,7 +404,7 @@ describe("the grammar of a schema", () => {
     [{ type: "integer", multipleOf: 99_991 }, ["/multipleOf"]],
     [{ type: "number", multipleOf: 0.1 }, ["/multipleOf"]],
     [{ oneOf: [{ type: "number" }, { type: "integer" }] }, ["/oneOf"]],
-    // Whether "" is a date-time to whoever checks is not known here, so neither is what is none.
+    // Validators differ on whether "" is a date-time, so `not` can't be verified and neither can `oneOf`.
     [
       {
         type: "array",
@@ -408,7 +418,7 @@ describe("the grammar of a schema", () => {
       ["/prefixItems/0/oneOf", "/prefixItems/0/oneOf/0/not"],
     ],
     [{ enum: ["a", 1], not: { format: "semver" } }, ["/not"]],
-    // Though uniqueItems is about arrays, null is written.
+    // The grammar generates null, although uniqueItems implies arrays.
     [
       { oneOf: [{ enum: [null, []] }, { type: ["string", "null"] }], uniqueItems: true, maxItems: 1 },
       ["/oneOf"],
@@ -443,7 +453,7 @@ describe("the grammar of a schema", () => {
     [{ type: "object", minProperties: 3 }, ["/minProperties"]],
     [{ $defs: { a: { not: { const: 3 } } }, type: "array", items: { $ref: "#/$defs/a" } }, ["/$defs/a/not"]],
     [{ $defs: { unused: { not: {} } }, type: "string", contains: true, uniqueItems: true }, []],
-  ])("%j names what is not enforced", (schema, pointers) => {
+  ])("of %j lists the keywords that the grammar does not enforce", (schema, pointers) => {
     expect(compileSchema(schema).unenforced).toEqual(pointers);
   });
 
@@ -488,7 +498,7 @@ describe("the grammar of a schema", () => {
     [{ type: "array", minItems: 1e12 }, ""],
     [{ type: "object", properties: { a: {} }, minProperties: 2 }, ""],
     [{ not: {} }, ""],
-  ])("%j is refused at its place", (schema, path) => {
+  ])("of %j is refused with the JSON pointer of the error", (schema, path) => {
     let thrown: unknown;
     try {
       compileSchema(schema);
@@ -499,7 +509,7 @@ describe("the grammar of a schema", () => {
     expect((thrown as SchemaError).path).toBe(path);
   });
 
-  test("no name comes twice, though its characters stand side by side", () => {
+  test("never allows a property twice, even if names share a prefix", () => {
     const properties = { a: { type: "integer" }, b: { type: "integer" }, bc: { type: "integer" } };
     const { grammar } = compileSchema({ type: "object", properties, additionalProperties: true });
     expect(allows(grammar, '{"b": 1, "c": ""}')).toBe(true);
@@ -507,7 +517,7 @@ describe("the grammar of a schema", () => {
       expect(allows(grammar, `{"${name}": 1, "${name}": ""}`)).toBe(false);
   });
 
-  test("the grammar grows with the properties, not faster", () => {
+  test("grows linearly with the number of properties", () => {
     const size = (count: number): number => {
       const names = Array.from({ length: count }, (_, i) => `property${i}`);
       const properties = Object.fromEntries(names.map((name) => [name, { type: "integer" }]));
@@ -517,7 +527,7 @@ describe("the grammar of a schema", () => {
     expect(size(800)).toBeLessThan(size(100) * 9);
   });
 
-  test("schemas made to explode are refused or compiled, in bounded size", () => {
+  test("is refused or of bounded size when its schema is made to explode", () => {
     const chain = (make: (next: object) => object): object => {
       const $defs: Record<string, object> = {};
       for (let i = 0; i < 40; i++) $defs[`d${i}`] = make({ $ref: `#/$defs/d${i + 1}` });

@@ -1,6 +1,6 @@
 import { alt, type Expr, NEVER, printRules, ref, text } from "../gbnf/expression.ts";
 import { lowerAndCheck } from "../gbnf/grammar.ts";
-import { GrammarCheckError } from "../gbnf/lower.ts";
+import { GrammarCheckError } from "../gbnf/lowered-grammar.ts";
 import { compileArray, compileObject } from "./compile-containers.ts";
 import type { CompileContext } from "./compile-context.ts";
 import { compileNumber, compileString } from "./compile-scalars.ts";
@@ -29,31 +29,31 @@ import { findProductive, simplifyRules } from "./simplify-rules.ts";
 import { InstanceValidator } from "./validate.ts";
 
 export interface CompileOptions extends SchemaLimits {
-  /** Objects with `properties` have no others, unless the schema says so. */
+  /** Treat objects with `properties` as closed unless the schema allows additional properties. */
   closedByDefault: boolean;
 }
 
 export const COMPILE_OPTIONS: CompileOptions = { ...SCHEMA_LIMITS, closedByDefault: true };
 
 export interface CompiledSchema {
-  /** GBNF; `root` matches the JSON texts of the values. */
+  /** GBNF; `root` matches JSON texts that fit the schema. */
   grammar: string;
-  /** JSON pointers of the keywords that are not enforced, in the order in which they were met. */
+  /** JSON pointers of the keywords that the grammar does not enforce, in the order in which they were met. */
   unenforced: string[];
 }
 
 /**
- * Makes the grammar of the JSON texts that are valid. Every text it allows is valid, but for the keywords named as
- * unenforced; not every valid text is allowed: properties come in the order of their declaration, blanks are fixed.
- * @throws SchemaError for what is no valid schema, too large, or fits no finite value.
+ * Compiles a schema to a grammar. Every text that the grammar allows is valid except for the keywords in `unenforced`. The
+ * grammar does not allow every valid text: properties come in the order of their declaration, and blanks are fixed.
+ * @throws SchemaError for a schema that is not valid, too large, or that no finite value fits.
  */
 export function compileSchema(schema: unknown, options: Partial<CompileOptions> = {}): CompiledSchema {
-  const settled = { ...COMPILE_OPTIONS, ...options };
-  measureJson(schema, settled);
-  return new SchemaCompiler(new SchemaDocument(schema), settled).compile();
+  const allOptions = { ...COMPILE_OPTIONS, ...options };
+  measureJson(schema, allOptions);
+  return new SchemaCompiler(new SchemaDocument(schema), allOptions).compile();
 }
 
-/** Pairs of branches of a `oneOf` compared before the rest counts as not enforced. */
+/** Most pairs of `oneOf` alternatives to compare; further ones are reported as not enforced. */
 const MAX_COMPARED = 20_000;
 
 class SchemaCompiler implements CompileContext {
@@ -65,7 +65,7 @@ class SchemaCompiler implements CompileContext {
   readonly #unenforced = new Set<string>();
   readonly #ruleNames = new Map<string, string>();
   readonly #pending: { name: string; schemas: Schema[] }[] = [];
-  /** The schema that each rule is made of. */
+  /** JSON pointer of the schema that each rule was made from, by rule name. */
   readonly #origins = new Map<string, string>();
   #compared = 0;
 
@@ -112,18 +112,20 @@ class SchemaCompiler implements CompileContext {
   }
 
   #compileAlternatives(schemas: readonly Schema[]): Expr {
-    return alt(...this.#alternatives.expand(schemas).map((branch) => this.#compileAlternative(branch)));
+    return alt(
+      ...this.#alternatives.expand(schemas).map((alternative) => this.#compileAlternative(alternative)),
+    );
   }
 
-  #compileAlternative(branch: SchemaAlternative): Expr {
-    const { schemas } = branch;
-    this.#checkOneOf(branch);
+  #compileAlternative(alternative: SchemaAlternative): Expr {
+    const { schemas } = alternative;
+    this.#checkOneOf(alternative);
     if (schemas.length === 0) return this.rules.baseRule("json-value");
     const values = enumeratedValues(schemas);
     if (values !== null) {
-      const fitting = values.filter((value) => this.#mayFit(value, schemas));
-      const written = [...new Set(fitting.map(jsonText))];
-      return written.length === 0 ? NEVER : wordsToExpr(written, this.rules.freshName(), this.rules.byName);
+      const validValues = values.filter((value) => this.#mayFit(value, schemas));
+      const texts = [...new Set(validValues.map(jsonText))];
+      return texts.length === 0 ? NEVER : wordsToExpr(texts, this.rules.freshName(), this.rules.byName);
     }
     for (const schema of schemas) {
       const { not } = schema;
@@ -133,15 +135,16 @@ class SchemaCompiler implements CompileContext {
       for (const key of ["$dynamicRef", "$recursiveRef"])
         if (key in schema) this.reportUnenforced(schema, key);
     }
-    return alt(...[...generatedTypes(schemas)].map((type) => this.#compileType(type, schemas)));
+    const types = Array.from(generatedTypes(schemas), (type) => this.#compileType(type, schemas));
+    return alt(...types);
   }
 
-  /** A value that is listed; what it is not certain of is not enforced. */
+  /** Whether an enumerated value may fit. Reports the keywords that the validator can't verify. */
   #mayFit(value: Json, schemas: readonly JsonObject[]): boolean {
-    const verdicts = schemas.map((schema) => this.validator.validate(value, schema));
-    if (verdicts.includes(null)) return false;
-    for (const doubt of verdicts.flatMap((verdict) => verdict ?? []))
-      this.reportUnenforced(doubt.schema, doubt.keyword);
+    const results = schemas.map((schema) => this.validator.validate(value, schema));
+    if (results.includes(null)) return false;
+    for (const { schema, keyword } of results.flatMap((result) => result ?? []))
+      this.reportUnenforced(schema, keyword);
     return true;
   }
 
@@ -163,22 +166,22 @@ class SchemaCompiler implements CompileContext {
     }
   }
 
-  /** Reports a `oneOf` of which a value written for one option may fit another too. */
-  #checkOneOf(branch: SchemaAlternative): void {
-    for (const { schema, option } of branch.oneOfChoices) {
+  /** Reports a `oneOf` if a value of this alternative may fit another option too. */
+  #checkOneOf(alternative: SchemaAlternative): void {
+    for (const { schema, option } of alternative.oneOfChoices) {
       const others = this.#alternatives
         .optionsOf(schema)
         .filter((_, index) => index !== option)
         .flat();
       this.#compared += others.length;
-      const apart =
+      const isDisjoint =
         this.#compared <= MAX_COMPARED &&
-        others.every((other) => areAlternativesDisjoint(branch.schemas, other.schemas, this.validator));
-      if (!apart) this.reportUnenforced(schema, "oneOf");
+        others.every((other) => areAlternativesDisjoint(alternative.schemas, other.schemas, this.validator));
+      if (!isDisjoint) this.reportUnenforced(schema, "oneOf");
     }
   }
 
-  /** Follows what matches nothing from the root to where the reason lies. */
+  /** Follows the rules without a finite text from the root to the schema at fault. */
   #unsatisfiable(): SchemaError {
     const { byName: rules } = this.rules;
     const productive = findProductive(rules);

@@ -1,10 +1,10 @@
-/** An exact decimal number: `units` ÷ 10^`scale`, with the least scale that is not below 0. */
+/** An exact decimal number: `units` ÷ 10^`scale`, with the least scale ≥ 0. */
 export interface Decimal {
   units: bigint;
   scale: number;
 }
 
-/** The decimal that a finite number is written as; exact in the sense of JSON texts. */
+/** The decimal that JSON writes for a finite number. */
 export function toDecimal(value: number): Decimal {
   const match = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value))!;
   const [, sign, whole, fraction = "", exponent = "0"] = match;
@@ -31,7 +31,7 @@ export function compareDecimals(a: Decimal, b: Decimal): number {
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }
 
-/** Exactly, where floating point would say that 0.07 is no multiple of 0.01. */
+/** Whether `value` is a multiple of `of`. Exact: by floating point 0.07 is no multiple of 0.01. */
 export function isMultiple(value: number, of: number): boolean {
   const [a, b] = [toDecimal(value), toDecimal(of)];
   const scale = Math.max(a.scale, b.scale);

@@ -10,17 +10,25 @@ import {
 } from "../gbnf/char-set.ts";
 import { alt, EMPTY, type Expr, NEVER, type Rules, ref, seq, set, text } from "../gbnf/expression.ts";
 
-/** What stands for a character out of the set in the output. */
+/** The expression for one character of the set: as it is or with JSON escapes. */
 export type WriteChars = (chars: CharSet) => Expr;
 
-/** How deep states are written inside the one before before they get a rule of their own. */
+export interface DfaToExprOptions {
+  /** Prefix of the names of added rules. */
+  name: string;
+  /** Rules are added here. */
+  rules: Rules;
+  write: WriteChars;
+}
+
+/** Most levels of states inlined into one rule; deeper states get rules of their own. */
 const MAX_INLINE = 12;
 
 /**
- * The automaton as rules. States that one edge alone leads to are written in place, others become rules
- * `<name>-1`, `<name>-2` …
+ * Converts the automaton to rules. States with a single incoming edge are inlined; the others become the rules `<name>-1`,
+ * `<name>-2` …
  */
-export function dfaToExpr(dfa: Dfa, name: string, rules: Rules, write: WriteChars): Expr {
+export function dfaToExpr(dfa: Dfa, { name, rules, write }: DfaToExprOptions): Expr {
   const incoming = new Array<number>(dfa.length).fill(0);
   incoming[0] = 1;
   for (const state of dfa) for (const { to } of state.edges) incoming[to]!++;
@@ -48,7 +56,7 @@ export function dfaToExpr(dfa: Dfa, name: string, rules: Rules, write: WriteChar
     const options = state.edges.map((edge) => seq(write(edge.set), enter(edge.to, depth + 1)));
     return seq(...chain, alt(...options, ...(state.accepts ? [EMPTY] : [])));
   };
-  // The start is entered from its own edges too when one leads back to it.
+  // A start state with an edge back to it needs a rule.
   const start = incoming[0] === 1 ? body(0, 0) : enter(0, MAX_INLINE);
   for (let number = pending.pop(); number !== undefined; number = pending.pop()) {
     rules.set(names.get(number)!, body(number, 0));
@@ -56,7 +64,7 @@ export function dfaToExpr(dfa: Dfa, name: string, rules: Rules, write: WriteChar
   return start;
 }
 
-/** One of the words, told apart character by character, so that many cost no more than few. */
+/** Matches one of the words. Many words become a trie, so that the engine follows one path instead of all words. */
 export function wordsToExpr(words: readonly string[], name: string, rules: Rules): Expr {
   if (words.length <= MAX_INLINE) return alt(...words.map(text));
   const dfa: Dfa = [{ accepts: false, edges: [] }];
@@ -76,21 +84,29 @@ export function wordsToExpr(words: readonly string[], name: string, rules: Rules
     }
     dfa[at]!.accepts = true;
   }
-  return dfaToExpr(dfa, name, rules, writeUnescaped);
+  return dfaToExpr(dfa, { name, rules, write: writeUnescaped });
 }
 
-/** Characters as they are: digits, literals of JSON. */
+/** Writes characters without escapes: digits, JSON literals. */
 export const writeUnescaped: WriteChars = (chars) =>
   chars.length === 2 && chars[0] === chars[1] ? text(String.fromCodePoint(chars[0]!)) : set(chars);
 
-/** What JSON strings must escape, and what is better escaped: quote, backslash, controls, DEL. */
+/** Characters that JSON strings must escape (quote, backslash, controls), and DEL. */
 const ESCAPED: CharSet = [0, 0x1f, 0x22, 0x22, 0x5c, 0x5c, 0x7f, 0x7f];
-const SHORT: Record<number, string> = { 8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\" };
+const SHORT_ESCAPES: Record<number, string> = {
+  8: "b",
+  9: "t",
+  10: "n",
+  12: "f",
+  13: "r",
+  34: '"',
+  92: "\\",
+};
 
-/** Characters as they stand in a JSON string: in one way each, so that counts and comparisons hold. */
+/** Writes characters of a JSON string, each in one way only: two ways for one text would make the grammar ambiguous. */
 export const writeJsonEscaped: WriteChars = (chars) => {
   const escapes = intersect(chars, ESCAPED);
-  const letters = Object.entries(SHORT).filter(([code]) => contains(escapes, Number(code)));
+  const letters = Object.entries(SHORT_ESCAPES).filter(([code]) => contains(escapes, Number(code)));
   const long = subtract(escapes, fromRanges(letters.map(([code]) => [Number(code), Number(code)])));
   const byHigh = new Map<number, number[]>();
   for (const [lo, hi] of toRanges(long)) {

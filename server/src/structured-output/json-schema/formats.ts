@@ -1,6 +1,6 @@
 /**
- * Formats as patterns of the whole text. Each allows only texts that full validators accept, not always all of them:
- * of the URIs, for example, no scheme with an empty path.
+ * Formats as patterns of the whole text. Each matches only texts that full validators accept, but not always all of them:
+ * `uri`, for example, does not match a scheme with an empty path.
  */
 const MONTH_DAY =
   "(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8])";
@@ -45,7 +45,7 @@ export const FORMATS: ReadonlyMap<string, string> = new Map([
   ["uri", URI],
 ]);
 
-/** Formats of numbers that bound them. */
+/** Number formats with their bounds; null: no bounds. */
 export const NUMBER_FORMATS: ReadonlyMap<string, readonly [number, number] | null> = new Map([
   ["int32", [-(2 ** 31), 2 ** 31 - 1]],
   ["uint32", [0, 2 ** 32 - 1]],

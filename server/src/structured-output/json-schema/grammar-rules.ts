@@ -5,11 +5,11 @@ import { MAX_ENGINE_REPEAT } from "../gbnf/parser.ts";
 const HEX = set(union(range(0x30, 0x39), range(0x41, 0x46), range(0x61, 0x66)));
 const DIGIT = set(range(0x30, 0x39));
 const digits = (most: number): Expr => repeat(DIGIT, 1, most);
-/** Between values: one blank after a colon or comma and no other, so that no blank can run on for ever. */
+/** One blank after a comma or colon and no others: with free blanks a model could write blanks for ever. */
 export const COMMA = ", ";
 export const COLON = ": ";
 
-/** One character of a string; escaped surrogates only in pairs. */
+/** One character of a JSON string; escaped surrogates in pairs only. */
 const CHAR = alt(
   set(subtract(UNICODE, union(range(0, 0x1f), range(0x7f), charsOf('"\\')))),
   seq(
@@ -44,10 +44,14 @@ const CHAR = alt(
 
 const WHOLE = alt(text("0"), seq(set(range(0x31, 0x39)), repeat(DIGIT, 0, 14)));
 
-/** Rules that every schema may use; a name always stands for the same rule, so grammars can be put together. */
+/** Rules that every schema may use. A name means the same rule in every grammar, so that composite grammars share them. */
 const BASE_RULES: Record<string, Expr> = {
   "json-value": alt(
-    ...["json-object", "json-array", "json-string", "json-number", "json-boolean"].map(ref),
+    ref("json-object"),
+    ref("json-array"),
+    ref("json-string"),
+    ref("json-number"),
+    ref("json-boolean"),
     text("null"),
   ),
   "json-object": seq(
@@ -62,7 +66,7 @@ const BASE_RULES: Record<string, Expr> = {
     text("]"),
   ),
   "json-string": seq(text('"'), ref("json-rest")),
-  // A string after its opening quote.
+  // A string from after its opening quote.
   "json-rest": seq(repeat(ref("json-char"), 0, null), text('"')),
   "json-char": CHAR,
   "json-boolean": alt(text("true"), text("false")),
@@ -76,17 +80,17 @@ const BASE_RULES: Record<string, Expr> = {
 };
 const BASE_NAMES = new Set(Object.keys(BASE_RULES));
 
-/** Items that a block of a large count has; a block that many blocks make can be counted to a million. */
+/** Items of a block. Counting blocks extends the engine's limit on repetitions. */
 const BLOCK = 1_000;
-/** More than this cannot be counted. */
+/** Largest count that `repeat` supports. */
 export const MAX_REPEAT = BLOCK * MAX_ENGINE_REPEAT;
 
-/** The rules of a grammar while it is made. */
+/** The rules of a grammar under construction. */
 export class GrammarRules {
   readonly byName: Rules = new Map();
   #nameCount = 0;
 
-  /** A name that no rule has. */
+  /** An unused rule name. */
   freshName(): string {
     return `r${++this.#nameCount}`;
   }
@@ -97,7 +101,7 @@ export class GrammarRules {
     return ref(name);
   }
 
-  /** A rule with this content; made once. */
+  /** A reference to one of the base rules; adds the rule and the rules that it uses. */
   baseRule(name: string): Expr {
     if (!this.byName.has(name)) {
       const pending = [name];
@@ -111,29 +115,30 @@ export class GrammarRules {
   }
 
   /**
-   * `item` from `min` to `max` times, however many that are; `max` null: without end.
-   * Needs `min` and `max` of at most MAX_REPEAT.
+   * `item` from `min` to `max` times, beyond the engine's limit on repetitions too.
+   * @param max at most MAX_REPEAT, as `min`; null: unbounded.
    */
   repeat(item: Expr, min: number, max: number | null): Expr {
     if (Math.max(min, max ?? 0) <= 1 || (max === null && min <= MAX_ENGINE_REPEAT))
       return repeat(item, min, max);
-    const one = item.kind === "ref" || item.kind === "set" ? item : this.add(item);
-    if (Math.max(min, max ?? 0) <= MAX_ENGINE_REPEAT) return repeat(one, min, max);
-    const block = this.add(repeat(one, BLOCK, BLOCK));
+    const unit = item.kind === "ref" || item.kind === "set" ? item : this.add(item);
+    if (Math.max(min, max ?? 0) <= MAX_ENGINE_REPEAT) return repeat(unit, min, max);
+    const block = this.add(repeat(unit, BLOCK, BLOCK));
     const exactly = seq(
       repeat(block, Math.floor(min / BLOCK), Math.floor(min / BLOCK)),
-      repeat(one, min % BLOCK, min % BLOCK),
+      repeat(unit, min % BLOCK, min % BLOCK),
     );
-    if (max === null) return seq(exactly, repeat(one, 0, null));
+    if (max === null) return seq(exactly, repeat(unit, 0, null));
     const most = max - min;
-    if (most <= MAX_ENGINE_REPEAT) return seq(exactly, repeat(one, 0, most));
+    if (most <= MAX_ENGINE_REPEAT) return seq(exactly, repeat(unit, 0, most));
     const blocks = Math.floor(most / BLOCK);
-    // Either fewer than all whole blocks and a part of one, or all of them and what is left over.
-    const fewer = seq(repeat(block, 0, blocks - 1), repeat(one, 0, BLOCK - 1));
-    return seq(exactly, alt(fewer, seq(repeat(block, blocks, blocks), repeat(one, 0, most % BLOCK))));
+    // Either fewer than all blocks and any part of one more, or all blocks and up to the remainder.
+    const fewer = seq(repeat(block, 0, blocks - 1), repeat(unit, 0, BLOCK - 1));
+    return seq(exactly, alt(fewer, seq(repeat(block, blocks, blocks), repeat(unit, 0, most % BLOCK))));
   }
 }
 
+/** Names of the rules that the expression refers to. */
 export function refsOf(expr: Expr): string[] {
   const names: string[] = [];
   const pending = [expr];

@@ -1,7 +1,7 @@
 import { COLON, COMMA } from "./grammar-rules.ts";
 import { isObject, type Json } from "./schema-document.ts";
 
-/** The value as the grammars write it. */
+/** The value as JSON, with the blanks and escapes of the grammars. */
 export function jsonText(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(jsonText).join(COMMA)}]`;
   if (!isObject(value)) return typeof value === "string" ? stringText(value) : JSON.stringify(value);
@@ -10,7 +10,7 @@ export function jsonText(value: Json): string {
     .join(COMMA)}}`;
 }
 
-/** DEL is escaped as in all strings that grammars write. */
+/** Escapes DEL, as all grammars do. */
 export function stringText(value: string): string {
   return JSON.stringify(value).replaceAll("\x7f", "\\u007f");
 }

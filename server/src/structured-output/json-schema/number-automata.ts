@@ -1,7 +1,6 @@
 import { type Dfa, intersectAutomata } from "../automata/dfa.ts";
 import { type Automaton, patternAutomaton } from "../automata/nfa.ts";
 import { parseAnchoredPattern } from "../automata/pattern-parser.ts";
-import { charsOf } from "../gbnf/char-set.ts";
 import { compareDecimals, type Decimal, floorDecimal, toDecimal } from "./decimal.ts";
 
 export interface Bound {
@@ -10,6 +9,7 @@ export interface Bound {
   exclusive: boolean;
 }
 
+/** Constraints that a number must meet together. */
 export interface NumberConstraint {
   integer: boolean;
   least: Bound | null;
@@ -17,17 +17,17 @@ export interface NumberConstraint {
   multiples: readonly Decimal[];
 }
 
-/** Digits of a number without a bound: enough for every use, and every double keeps as many. */
+/** Most digits of a number without bounds: every double keeps as many. */
 const DIGITS = 15;
-/** Finer bounds than this are rounded inwards. */
+/** Decimal places of a bound; bounds with more are rounded inwards. */
 const MAX_SCALE = 30;
-/** Ranges with fewer whole numbers than this are listed. */
+/** Ranges with at most this many whole numbers become lists. */
 const MAX_LISTED = 40;
 const MAX_MULTIPLE = 1_000n;
 
 /**
- * The decimal texts of the numbers that fit.
- * @returns the texts where they are few; an automaton; "empty" when none fits; null where it would be too large.
+ * The decimal texts of the numbers that meet the constraint.
+ * @returns the texts if they are few, else an automaton; "empty" when no number fits; null when the automaton is too large.
  */
 export function numberTexts(constraint: NumberConstraint): string[] | Dfa | "empty" | null {
   const { integer, multiples } = constraint;
@@ -38,19 +38,19 @@ export function numberTexts(constraint: NumberConstraint): string[] | Dfa | "emp
     const listed = listIntegers(least.value.units, most.value.units, multiples);
     if (listed !== null) return listed.length === 0 ? "empty" : listed;
   }
-  const machines: Automaton[] = [];
+  const automata: Automaton[] = [];
   if (least)
-    machines.push(boundAutomaton(least.value, (order) => order > 0 || (order === 0 && !least.exclusive)));
+    automata.push(boundAutomaton(least.value, (order) => order > 0 || (order === 0 && !least.exclusive)));
   if (most)
-    machines.push(boundAutomaton(most.value, (order) => order < 0 || (order === 0 && !most.exclusive)));
+    automata.push(boundAutomaton(most.value, (order) => order < 0 || (order === 0 && !most.exclusive)));
   for (const multiple of multiples) {
     if (multiple.units > MAX_MULTIPLE) return null;
-    machines.push(multipleAutomaton(Number(multiple.units), multiple.scale));
+    automata.push(multipleAutomaton(Number(multiple.units), multiple.scale));
   }
-  return intersectAutomata([shapeAutomaton(integer, least, most, multiples), ...machines]);
+  return intersectAutomata([shapeAutomaton({ integer, least, most, multiples }), ...automata]);
 }
 
-/** The bound as one that numbers of the supported fineness can meet. `inwards`: 1 for a lower bound, −1 for an upper. */
+/** Rounds the bound inwards to the supported decimal places. @param inwards 1 for a lower bound, −1 for an upper one. */
 function tighten({ value, exclusive }: Bound, integer: boolean, inwards: 1n | -1n): Bound {
   const scale = integer ? 0 : MAX_SCALE;
   if (value.scale <= scale) {
@@ -63,7 +63,7 @@ function tighten({ value, exclusive }: Bound, integer: boolean, inwards: 1n | -1
 
 function listIntegers(least: bigint, most: bigint, multiples: readonly Decimal[]): string[] | null {
   let step = 1n;
-  // A whole number is a multiple of p/10^k, in lowest terms n/d, exactly if it is one of n.
+  // A whole number is a multiple of p/10^k, in lowest terms n/d, if and only if it is a multiple of n.
   for (const { units, scale } of multiples) step = lcm(step, units / gcd(units, 10n ** BigInt(scale)));
   if ((most - least) / step > BigInt(MAX_LISTED)) return null;
   const listed: string[] = [];
@@ -73,18 +73,14 @@ function listIntegers(least: bigint, most: bigint, multiples: readonly Decimal[]
   return listed;
 }
 
-function shapeAutomaton(
-  integer: boolean,
-  least: Bound | null,
-  most: Bound | null,
-  multiples: readonly Decimal[],
-): Automaton {
+/** Accepts decimal texts with enough digits for the constraint, whatever their value. */
+function shapeAutomaton({ integer, least, most, multiples }: NumberConstraint): Automaton {
   const ends = [least, most].filter((bound) => bound !== null).map(({ value }) => value);
   const needed = Math.max(0, ...ends.map((end) => wholeDigits(end)));
-  // Every remainder is a state at every digit.
+  // The automaton of a multiple has a state for every remainder and digit, so large divisors allow fewer digits.
   const free = multiples.every(({ units }) => units <= 10n) ? DIGITS : 6;
   const whole = least && most ? needed : Math.max(needed + 1, free);
-  // Together at most as many digits as every double keeps, so that no number is rounded onto an excluded bound.
+  // No more digits in all than every double keeps: with more, parsing could round a number onto an excluded bound.
   let fraction = integer ? 0 : Math.max(DIGITS - Math.max(1, needed), ...ends.map(({ scale }) => scale));
   for (const { scale } of multiples) fraction = Math.min(fraction, scale);
   const point = fraction === 0 ? "" : `(?:\\.\\d{1,${fraction}})?`;
@@ -92,18 +88,22 @@ function shapeAutomaton(
   return patternAutomaton(parseAnchoredPattern(`(?:0${point}|-?[1-9]\\d{0,${whole - 1}}${point}${below1})`))!;
 }
 
-/** Digits before the point, one at least. */
+/** Number of digits before the decimal point, ≥ 1. */
 export function wholeDigits({ units, scale }: Decimal): number {
   return String(units < 0n ? -units : units).padStart(scale + 1, "0").length - scale;
 }
 
-/** A machine over states that are made as they are met. */
-function lazyAutomaton<S>(
-  start: S,
-  keyOf: (s: S) => number,
-  step: (s: S, digit: string) => S | null,
-  accepts: (s: S) => boolean,
-): Automaton {
+interface LazyAutomatonOptions<S> {
+  start: S;
+  /** Equal for equal states. */
+  keyOf(state: S): number;
+  /** Null: no text with this character is accepted. */
+  step(state: S, char: string): S | null;
+  accepts(state: S): boolean;
+}
+
+/** An automaton that creates its states when they are first reached. */
+function lazyAutomaton<S>({ start, keyOf, step, accepts }: LazyAutomatonOptions<S>): Automaton {
   const states: S[] = [start];
   const numbers = new Map([[keyOf(start), 0]]);
   return {
@@ -124,23 +124,21 @@ function lazyAutomaton<S>(
   };
 }
 
+/** The characters of decimal numbers. */
 const SIGNS = "-.0123456789";
-const BOUNDARIES = [
-  ...new Set(charsOf(SIGNS).flatMap((code) => [code, code + 1])),
-  ...[...SIGNS].map((c) => c.charCodeAt(0)),
-];
+const BOUNDARIES = [...SIGNS].flatMap((char) => [char.charCodeAt(0), char.charCodeAt(0) + 1]);
 
 interface BoundComparison {
   negative: boolean;
-  /** Whole digits read, no more than matter; −1 once in the fraction. */
+  /** Number of whole digits read, capped just above the bound's; −1 in the fraction. */
   whole: number;
-  /** Fraction digits read, no more than matter. */
+  /** Number of fraction digits read, capped at the bound's. */
   fraction: number;
-  /** How what was read compares with as many digits of the bound. */
+  /** −1, 0 or 1: the digits read compared with as many digits of the bound. */
   order: number;
 }
 
-/** Numbers without exponent whose order to the bound, −1, 0 or 1, is allowed. */
+/** Accepts numbers without exponent whose comparison with the bound (−1, 0 or 1) `allows` accepts. */
 function boundAutomaton(bound: Decimal, allows: (order: number) => boolean): Automaton {
   const magnitude = bound.units < 0n ? -bound.units : bound.units;
   const digits = String(magnitude).padStart(bound.scale + 1, "0");
@@ -160,31 +158,32 @@ function boundAutomaton(bound: Decimal, allows: (order: number) => boolean): Aut
   };
   const accepts = (state: BoundComparison): boolean => {
     let order = endWhole(state);
-    // The bound's last digit is not 0, so what stops before it is smaller.
+    // The bound's last digit is not 0, so a number that ends earlier is smaller.
     if (order === 0 && state.fraction < fraction.length) order = -1;
     if (bound.units !== 0n && state.negative !== bound.units < 0n) return allows(state.negative ? -1 : 1);
     return allows(state.negative ? -order : order);
   };
-  const key = (state: BoundComparison): number =>
+  const keyOf = (state: BoundComparison): number =>
     (((state.whole + 1) * 512 + state.fraction) * 3 + state.order + 1) * 2 + Number(state.negative);
-  return lazyAutomaton({ negative: false, whole: 0, fraction: 0, order: 0 }, key, step, accepts);
+  const start: BoundComparison = { negative: false, whole: 0, fraction: 0, order: 0 };
+  return lazyAutomaton({ start, keyOf, step, accepts });
 }
 
-/** Multiples of `units` ÷ 10^`scale`. */
+/** Accepts multiples of `units` ÷ 10^`scale`. */
 function multipleAutomaton(units: number, scale: number): Automaton {
-  return lazyAutomaton<{ rest: number; fraction: number }>(
-    { rest: 0, fraction: -1 },
-    (state) => state.rest * 512 + state.fraction + 1,
-    ({ rest, fraction }, char) => {
+  return lazyAutomaton<{ rest: number; fraction: number }>({
+    start: { rest: 0, fraction: -1 },
+    keyOf: (state) => state.rest * 512 + state.fraction + 1,
+    step({ rest, fraction }, char) {
       if (char === "-") return { rest, fraction };
       if (char === ".") return { rest, fraction: 0 };
       if (char < "0" || char > "9") return null;
       if (fraction === scale) return char === "0" ? { rest, fraction } : null;
       return { rest: (rest * 10 + Number(char)) % units, fraction: fraction === -1 ? -1 : fraction + 1 };
     },
-    ({ rest, fraction }) =>
+    accepts: ({ rest, fraction }) =>
       Number((BigInt(rest) * 10n ** BigInt(scale - Math.max(0, fraction))) % BigInt(units)) === 0,
-  );
+  });
 }
 
 function gcd(a: bigint, b: bigint): bigint {
@@ -195,7 +194,7 @@ function lcm(a: bigint, b: bigint): bigint {
   return (a / gcd(a, b)) * b;
 }
 
-/** Whether the two ranges have no number in common. */
+/** Whether the bounds exclude every common number. */
 export function areRangesDisjoint(a: NumberConstraint, b: NumberConstraint): boolean {
   const below = (most: Bound | null, least: Bound | null): boolean => {
     if (most === null || least === null) return false;
@@ -205,16 +204,16 @@ export function areRangesDisjoint(a: NumberConstraint, b: NumberConstraint): boo
   return below(a.most, b.least) || below(b.most, a.least);
 }
 
-/** `inwards`: 1 for lower bounds, −1 for upper ones. */
+/** @param inwards 1 for a lower bound, −1 for an upper one. */
 export function boundOf(value: number, exclusive: boolean, inwards: 1 | -1): Bound {
-  // Up there many whole numbers are read as one double, so the bound becomes the next double, which is allowed.
+  // From 2^53 on, parsers read several whole numbers as one double, so the bound becomes the next double, inclusive.
   if (exclusive && Math.abs(value) >= 2 ** 53) {
     return { value: toDecimal(nextDouble(value, inwards)), exclusive: false };
   }
   return { value: toDecimal(value), exclusive };
 }
 
-/** The double next to one that is not 0, up (1) or down (−1). */
+/** The adjacent double of a value other than 0, up (1) or down (−1). */
 function nextDouble(value: number, direction: 1 | -1): number {
   const bits = new BigInt64Array(new Float64Array([value]).buffer);
   bits[0]! += value > 0 === direction > 0 ? 1n : -1n;
@@ -222,7 +221,7 @@ function nextDouble(value: number, direction: 1 | -1): number {
   return Number.isFinite(next) ? next : value;
 }
 
-/** The stricter of two bounds. `inwards`: 1 for lower bounds, −1 for upper ones. */
+/** The stricter of two bounds. @param inwards 1 for lower bounds, −1 for upper ones. */
 export function stricter(a: Bound | null, b: Bound, inwards: 1 | -1): Bound {
   if (a === null) return b;
   const order = compareDecimals(a.value, b.value) * inwards;

@@ -1,47 +1,47 @@
 import { alt, EMPTY, type Expr, isNever, NEVER, ref, repeat, seq, text } from "../gbnf/expression.ts";
 import { COMMA, type GrammarRules } from "./grammar-rules.ts";
 
-/** A pair after its opening quote: the rest of the name, the colon, the value. */
+/** A property. `expr` begins after the opening quote: the rest of the name, the colon, the value. */
 export interface PropertyPair {
   expr: Expr;
   required: boolean;
 }
 
 export interface ObjectShape {
-  /** In the order in which they come, each at most once. */
+  /** In the order of the output; each occurs at most once. */
   pairs: readonly PropertyPair[];
-  /** Pairs with other names, any number of them, at the end; NEVER for none. */
+  /** Any number of pairs with other names, at the end; NEVER for none. */
   extra: Expr;
   min: number;
   max: number | null;
 }
 
-/** More states than this for counting properties are too many. */
+/** Most states for counting properties. */
 const MAX_STATES = 4_000;
 
 /**
- * The object. Its size is linear in the number of pairs: a rule for each place says which names may come next, and a
- * missing optional name falls through to the next place.
- * @returns null when the properties cannot be counted.
+ * An expression for the object, linear in the number of pairs: the rule of each position matches the pair at the position
+ * or, when the pair is optional, falls through to the rule of the next position.
+ * @returns null when counting the properties takes too many states.
  */
-export function objectExpr(shape: ObjectShape, book: GrammarRules): Expr | null {
+export function objectExpr(shape: ObjectShape, rules: GrammarRules): Expr | null {
   const { pairs, extra, min, max } = shape;
   const required = pairs.filter((pair) => pair.required).length;
   const possible = isNever(extra) ? pairs.length : Number.POSITIVE_INFINITY;
   if (required > (max ?? Number.POSITIVE_INFINITY) || possible < min) return NEVER;
-  if (min <= required && (max === null || max >= possible)) return plainObject(shape, book);
+  if (min <= required && (max === null || max >= possible)) return plainObject(shape, rules);
   const most = max ?? min;
-  return most * (pairs.length + 1) > MAX_STATES ? null : new CountedObject(shape, most, book).expr();
+  return most * (pairs.length + 1) > MAX_STATES ? null : new CountedObject(shape, most, rules).expr();
 }
 
-/** Built from the end: `next` is what a name and its value are followed by, `names` is what may come after a quote. */
-function plainObject({ pairs, extra }: ObjectShape, book: GrammarRules): Expr {
+/** Built from the end: `names` matches everything that may follow an opening quote at the current position. */
+function plainObject({ pairs, extra }: ObjectShape, rules: GrammarRules): Expr {
   let names: Expr = isNever(extra) ? NEVER : seq(extra, repeat(seq(text(`${COMMA}"`), extra), 0, null));
   let mayEnd = true;
   for (let at = pairs.length - 1; at >= 0; at--) {
     const { expr, required } = pairs[at]!;
-    // Used twice: after this pair, and in its place.
-    if (!required && !isNever(names)) names = book.add(names);
+    // A rule, as it is used twice: after this pair and instead of it.
+    if (!required && !isNever(names)) names = rules.add(names);
     const pair = seq(expr, following(names, mayEnd, `${COMMA}"`));
     names = required ? pair : alt(pair, names);
     mayEnd &&= !required;
@@ -51,11 +51,11 @@ function plainObject({ pairs, extra }: ObjectShape, book: GrammarRules): Expr {
 
 function following(names: Expr, mayEnd: boolean, separator: string): Expr {
   if (isNever(names)) return mayEnd ? EMPTY : NEVER;
-  const more = seq(text(separator), names);
-  return mayEnd ? repeat(more, 0, 1) : more;
+  const next = seq(text(separator), names);
+  return mayEnd ? repeat(next, 0, 1) : next;
 }
 
-/** The same with a count of the pairs so far in every state, up to `most`. */
+/** The object with a bounded number of pairs: each state counts the pairs so far, up to `most`. */
 class CountedObject {
   readonly #shape: ObjectShape;
   readonly #most: number;
@@ -63,10 +63,10 @@ class CountedObject {
   readonly #names = new Map<string, string>();
   readonly #pending: [at: number, count: number][] = [];
 
-  constructor(shape: ObjectShape, most: number, book: GrammarRules) {
+  constructor(shape: ObjectShape, most: number, rules: GrammarRules) {
     this.#shape = shape;
     this.#most = most;
-    this.#rules = book;
+    this.#rules = rules;
   }
 
   expr(): Expr {
@@ -77,7 +77,7 @@ class CountedObject {
     return seq(text("{"), start, text("}"));
   }
 
-  /** What may come once `count` pairs are written and pair `at` is the next that may come. */
+  /** Matches the rest of the object after `count` pairs, when pair `at` is the next possible one. */
   #afterPair(at: number, count: number, separator: string): Expr {
     const { pairs, min, max } = this.#shape;
     const mayEnd = count >= min && !pairs.slice(at).some((pair) => pair.required);
@@ -98,12 +98,12 @@ class CountedObject {
 
   #pairAt(at: number, count: number): Expr {
     const { pairs, extra, max } = this.#shape;
-    // Without an upper bound it is enough to know that the lower one is met.
+    // Without an upper bound the count stops at the lower one.
     const next = max === null ? Math.min(count + 1, this.#most) : count + 1;
     const pair = pairs[at];
     if (pair === undefined)
       return isNever(extra) ? NEVER : seq(extra, this.#afterPair(at, next, `${COMMA}"`));
-    const written = seq(pair.expr, this.#afterPair(at + 1, next, `${COMMA}"`));
-    return pair.required ? written : alt(written, this.#ref(at + 1, count));
+    const withPair = seq(pair.expr, this.#afterPair(at + 1, next, `${COMMA}"`));
+    return pair.required ? withPair : alt(withPair, this.#ref(at + 1, count));
   }
 }

@@ -1,44 +1,47 @@
 import { isObject, type JsonObject, type Schema, type SchemaDocument } from "./schema-document.ts";
 import { SchemaError } from "./schema-error.ts";
 
-/** Schemas without combinations that hold together: one way in which a value can fit. */
+/** One way in which a value can fit: schemas without `$ref`, `allOf`, `anyOf` or `oneOf`, all of which must hold. */
 export interface SchemaAlternative {
   schemas: readonly JsonObject[];
-  /** The options of `oneOf` that this way takes. */
+  /** The `oneOf` options that led to this alternative. */
   oneOfChoices: readonly OneOfChoice[];
 }
 
 export interface OneOfChoice {
+  /** The schema with the `oneOf`. */
   schema: JsonObject;
+  /** Index of the option. */
   option: number;
 }
 
 const ANYTHING: SchemaAlternative = { schemas: [], oneOfChoices: [] };
 
-/** Ways in which one schema can fit; a combination that would give more is not enforced. */
+/** Most alternatives of combined schemas; a combination that gives more is not enforced. */
 const MAX_ENFORCED_ALTERNATIVES = 200;
-/** Alternatives of one schema in all. */
+/** Most alternatives of one schema; more are refused. */
 const MAX_ALTERNATIVES = 2_000;
-/** References that lead to references. */
+/** Longest chain of references and combinations. */
 const MAX_CHAIN = 200;
 
 const COMBINATIONS = new Set(["$ref", "allOf", "anyOf", "oneOf"]);
 const ANNOTATIONS = new Set([
-  ...[
-    "title",
-    "description",
-    "default",
-    "examples",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "$comment",
-    "$schema",
-  ],
-  ...["$id", "$anchor", "$defs", "definitions"],
+  "title",
+  "description",
+  "default",
+  "examples",
+  "deprecated",
+  "readOnly",
+  "writeOnly",
+  "$comment",
+  "$schema",
+  "$id",
+  "$anchor",
+  "$defs",
+  "definitions",
 ]);
 
-/** Resolves references and combinations into the ways in which a value can fit. */
+/** Resolves references and combinations to alternatives (disjunctive normal form). */
 export class SchemaAlternatives {
   readonly #document: SchemaDocument;
   readonly #reportUnenforced: (pointer: string) => void;
@@ -46,25 +49,25 @@ export class SchemaAlternatives {
   readonly #expanded = new Map<JsonObject, SchemaAlternative[] | null>();
   readonly #ids = new Map<JsonObject, number>();
 
-  /** @param unenforced is told the pointers of combinations that are too many to enforce. */
-  constructor(document: SchemaDocument, unenforced: (pointer: string) => void) {
+  /** @param reportUnenforced called with the JSON pointer of each combination with too many alternatives. */
+  constructor(document: SchemaDocument, reportUnenforced: (pointer: string) => void) {
     this.#document = document;
-    this.#reportUnenforced = unenforced;
+    this.#reportUnenforced = reportUnenforced;
   }
 
-  /** The ways in which a value can fit all the schemas; none where it cannot. */
+  /** The alternatives of a value that fits all the schemas; empty when no value does. */
   expand(schemas: readonly Schema[]): SchemaAlternative[] {
     let result: SchemaAlternative[] = [ANYTHING];
     for (const schema of schemas) result = this.#cross(result, this.#expand(schema, 0)) ?? result;
     return result;
   }
 
-  /** The ways of every option of a `oneOf` that some branch has a choice of. */
+  /** The alternatives of each option of an expanded schema's `oneOf`. */
   optionsOf(schema: JsonObject): readonly (readonly SchemaAlternative[])[] {
     return this.#options.get(schema) ?? [];
   }
 
-  /** The same number for the same schema, to tell branches apart. */
+  /** A number that identifies the schema. */
   schemaId(schema: JsonObject): number {
     let number = this.#ids.get(schema);
     if (number === undefined) {
@@ -78,16 +81,16 @@ export class SchemaAlternatives {
     if (!isObject(schema)) return schema ? [ANYTHING] : [];
     const known = this.#expanded.get(schema);
     if (known !== undefined) {
-      // Null: the schema is being expanded, so it needs itself, and this way never ends.
+      // Null: the schema is being expanded, so it contains itself, and this alternative has no finite value.
       return known ?? [];
     }
     const path = this.#document.pointerOf(schema);
     if (depth > MAX_CHAIN) throw new SchemaError(path, "References and combinations lead on too far.");
     this.#expanded.set(schema, null);
-    const own = Object.keys(schema).some((key) => !COMBINATIONS.has(key) && !ANNOTATIONS.has(key));
-    let result: SchemaAlternative[] = [own ? { schemas: [schema], oneOfChoices: [] } : ANYTHING];
-    const narrow = (key: string, branches: SchemaAlternative[]): void => {
-      const crossed = this.#cross(result, branches);
+    const hasOwnKeywords = Object.keys(schema).some((key) => !COMBINATIONS.has(key) && !ANNOTATIONS.has(key));
+    let result: SchemaAlternative[] = [hasOwnKeywords ? { schemas: [schema], oneOfChoices: [] } : ANYTHING];
+    const narrow = (key: string, alternatives: SchemaAlternative[]): void => {
+      const crossed = this.#cross(result, alternatives);
       if (crossed === null) this.#reportUnenforced(`${path}/${key}`);
       else result = crossed;
     };
@@ -104,7 +107,11 @@ export class SchemaAlternatives {
       this.#options.set(schema, options);
       narrow(
         "oneOf",
-        this.#unique(options.flatMap((ways, option) => ways.map((way) => chosen(way, schema, option)))),
+        this.#unique(
+          options.flatMap((alternatives, option) =>
+            alternatives.map((alternative) => chosen(alternative, schema, option)),
+          ),
+        ),
       );
     }
     this.#expanded.set(schema, result);
@@ -124,11 +131,11 @@ export class SchemaAlternatives {
     return this.#unique(left.flatMap((a) => right.map((b) => both(a, b))));
   }
 
-  #unique(branches: readonly SchemaAlternative[]): SchemaAlternative[] {
+  #unique(alternatives: readonly SchemaAlternative[]): SchemaAlternative[] {
     const byKey = new Map<string, SchemaAlternative>();
-    for (const branch of branches) {
-      const key = branch.schemas.map((schema) => this.schemaId(schema)).join();
-      if (!byKey.has(key)) byKey.set(key, branch);
+    for (const alternative of alternatives) {
+      const key = alternative.schemas.map((schema) => this.schemaId(schema)).join();
+      if (!byKey.has(key)) byKey.set(key, alternative);
       if (byKey.size > MAX_ALTERNATIVES) throw new SchemaError("", "The schema has too many combinations.");
     }
     return [...byKey.values()];
@@ -144,6 +151,6 @@ function both(a: SchemaAlternative, b: SchemaAlternative): SchemaAlternative {
   };
 }
 
-function chosen(branch: SchemaAlternative, schema: JsonObject, option: number): SchemaAlternative {
-  return { schemas: branch.schemas, oneOfChoices: [...branch.oneOfChoices, { schema, option }] };
+function chosen(alternative: SchemaAlternative, schema: JsonObject, option: number): SchemaAlternative {
+  return { schemas: alternative.schemas, oneOfChoices: [...alternative.oneOfChoices, { schema, option }] };
 }

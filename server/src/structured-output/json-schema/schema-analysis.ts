@@ -10,38 +10,46 @@ import {
 import type { Json, JsonObject, Schema } from "./schema-document.ts";
 import { canonicalJson, type ValidationResult } from "./validate.ts";
 
-/** Schemas without combinations that hold together. */
+/** Schemas without combinations, all of which must hold. */
 export type SchemaConjunction = readonly JsonObject[];
 
-/** The types of JSON schema; a number may be an integer. */
+/** The types of JSON Schema; `number` includes integers. */
 export type JsonType = "null" | "boolean" | "integer" | "number" | "string" | "array" | "object";
 
 const ALL_TYPES: readonly JsonType[] = ["null", "boolean", "number", "string", "array", "object"];
 
 const KEYWORDS_BY_TYPE: Record<string, readonly string[]> = {
   object: [
-    ...[
-      "properties",
-      "required",
-      "additionalProperties",
-      "patternProperties",
-      "minProperties",
-      "maxProperties",
-    ],
-    ...["propertyNames", "unevaluatedProperties", "dependentRequired", "dependentSchemas", "dependencies"],
+    "properties",
+    "required",
+    "additionalProperties",
+    "patternProperties",
+    "minProperties",
+    "maxProperties",
+    "propertyNames",
+    "unevaluatedProperties",
+    "dependentRequired",
+    "dependentSchemas",
+    "dependencies",
   ],
   array: [
-    ...["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains"],
-    ...["unevaluatedItems"],
+    "items",
+    "prefixItems",
+    "additionalItems",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "contains",
+    "unevaluatedItems",
   ],
   string: ["pattern", "minLength", "maxLength", "format"],
   number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
 };
 
-/** The types that the schemas name and all allow. */
-export function declaredTypes(branch: SchemaConjunction): Set<JsonType> {
+/** The types that every `type` keyword allows; all types without one. */
+export function declaredTypes(schemas: SchemaConjunction): Set<JsonType> {
   let types = new Set<JsonType>(ALL_TYPES);
-  for (const { type, nullable } of branch) {
+  for (const { type, nullable } of schemas) {
     if (type === undefined) continue;
     const named = new Set((Array.isArray(type) ? type : [type]) as JsonType[]);
     if (nullable === true) named.add("null");
@@ -58,38 +66,38 @@ export function declaredTypes(branch: SchemaConjunction): Set<JsonType> {
 }
 
 /**
- * The types to write. Where no schema names any, those that its keywords are about: `{"properties": …}` means an
- * object to whoever asks a model for one, though other types would be valid.
+ * The types to generate. Without a `type` keyword, the types that the other keywords are about: the author of
+ * `{"properties": …}` expects an object, though by JSON Schema other types are valid too.
  */
-export function generatedTypes(branch: SchemaConjunction): Set<JsonType> {
-  const declared = declaredTypes(branch);
-  if (branch.some((schema) => "type" in schema)) return declared;
+export function generatedTypes(schemas: SchemaConjunction): Set<JsonType> {
+  const declared = declaredTypes(schemas);
+  if (schemas.some((schema) => "type" in schema)) return declared;
   const implied = new Set<JsonType>();
   for (const [type, keywords] of Object.entries(KEYWORDS_BY_TYPE)) {
-    if (keywords.some((key) => branch.some((schema) => key in schema))) implied.add(type as JsonType);
+    if (keywords.some((key) => schemas.some((schema) => key in schema))) implied.add(type as JsonType);
   }
-  for (const { format } of branch) {
+  for (const { format } of schemas) {
     if (NUMBER_FORMATS.has(format as string)) implied.add("number").delete("string");
   }
   return implied.size === 0 ? declared : implied;
 }
 
-/** The values that enum and const leave; null where nothing lists values. */
-export function enumeratedValues(branch: SchemaConjunction): Json[] | null {
+/** The values that satisfy every `enum` and `const`; null when there is neither. */
+export function enumeratedValues(schemas: SchemaConjunction): Json[] | null {
   let listed: Map<string, Json> | null = null;
   const narrow = (values: readonly Json[]): void => {
     const map = new Map(values.map((value) => [canonicalJson(value), value]));
     listed = listed === null ? map : new Map([...listed].filter(([key]) => map.has(key)));
   };
-  for (const schema of branch) {
+  for (const schema of schemas) {
     if ("const" in schema) narrow([schema["const"]!]);
     if (Array.isArray(schema["enum"])) narrow(schema["enum"]);
   }
   return listed === null ? null : [...(listed as Map<string, Json>).values()];
 }
 
-/** What is asked of a number, all schemas together. */
-export function numberConstraint(branch: SchemaConjunction, integer: boolean): NumberConstraint {
+/** The constraints of all schemas on a number. */
+export function numberConstraint(schemas: SchemaConjunction, integer: boolean): NumberConstraint {
   let least: Bound | null = null;
   let most: Bound | null = null;
   const multiples = new Map<number, ReturnType<typeof toDecimal>>();
@@ -100,9 +108,9 @@ export function numberConstraint(branch: SchemaConjunction, integer: boolean): N
     most = stricter(most, boundOf(value, exclusive, -1), -1);
   };
   let whole = integer;
-  for (const schema of branch) {
+  for (const schema of schemas) {
     const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, format } = schema;
-    // In the oldest drafts the exclusive bounds are flags of the others.
+    // In draft 4, exclusiveMinimum and exclusiveMaximum are flags of minimum and maximum.
     if (typeof minimum === "number") atLeast(minimum, exclusiveMinimum === true);
     if (typeof maximum === "number") atMost(maximum, exclusiveMaximum === true);
     if (typeof exclusiveMinimum === "number") atLeast(exclusiveMinimum, true);
@@ -125,18 +133,18 @@ export interface SchemaInspector {
 }
 
 /**
- * Whether no value written for one branch can be valid for the other, as far as can be seen without effort: by type,
- * by listed values, by numbers out of each other's range, by properties that one has and the other cannot have.
+ * Whether no generated value of one alternative can be valid for the other. A cheap, incomplete test: it compares types,
+ * enumerated values, number ranges, and required properties that the other excludes.
  */
 export function areAlternativesDisjoint(
   written: SchemaConjunction,
   other: SchemaConjunction,
-  check: SchemaInspector,
+  inspector: SchemaInspector,
   depth = 0,
 ): boolean {
-  const excludes = (branch: SchemaConjunction, value: Json): boolean =>
-    branch.some((schema) => check.validate(value, schema) === null);
-  // Listed values are written whatever types other keywords are about.
+  const excludes = (schemas: SchemaConjunction, value: Json): boolean =>
+    schemas.some((schema) => inspector.validate(value, schema) === null);
+  // Enumerated values are generated regardless of the types that other keywords imply.
   const values = enumeratedValues(written);
   if (values !== null) return values.every((value) => excludes(other, value));
   const types = generatedTypes(written);
@@ -153,31 +161,33 @@ export function areAlternativesDisjoint(
   if (common.every((type) => type === "number" || type === "integer")) {
     return areRangesDisjoint(numberConstraint(written, false), numberConstraint(other, false));
   }
-  return common.length === 1 && common[0] === "object" && areObjectsDisjoint(written, other, check, depth);
+  return (
+    common.length === 1 && common[0] === "object" && areObjectsDisjoint(written, other, inspector, depth)
+  );
 }
 
 function areObjectsDisjoint(
   written: SchemaConjunction,
   other: SchemaConjunction,
-  check: SchemaInspector,
+  inspector: SchemaInspector,
   depth: number,
 ): boolean {
-  const names = (branch: SchemaConjunction): string[] =>
-    branch.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []);
-  const parts = (branch: SchemaConjunction, name: string): Schema[] =>
-    branch.flatMap((schema) => check.propertySchemas(schema, name));
+  const names = (schemas: SchemaConjunction): string[] =>
+    schemas.flatMap((schema) => (schema["required"] as string[] | undefined) ?? []);
+  const parts = (schemas: SchemaConjunction, name: string): Schema[] =>
+    schemas.flatMap((schema) => inspector.propertySchemas(schema, name));
   const always = new Set(names(written));
   const closed =
     written.some((schema) => "properties" in schema) &&
     !written.some((schema) => allowsAdditionalProperties(schema));
-  // It needs what is never written.
+  // `other` requires a property that `written` never has.
   for (const name of names(other)) {
     if (closed && !always.has(name) && parts(written, name).length === 0) return true;
   }
   for (const name of always) {
-    const theirs = other.flatMap((schema) => check.certainPropertySchemas(schema, name));
+    const theirs = other.flatMap((schema) => inspector.certainPropertySchemas(schema, name));
     if (theirs.includes(false)) return true;
-    if (depth < 3 && arePropertiesDisjoint(parts(written, name), theirs, check, depth)) return true;
+    if (depth < 3 && arePropertiesDisjoint(parts(written, name), theirs, inspector, depth)) return true;
   }
   return false;
 }
@@ -185,19 +195,19 @@ function areObjectsDisjoint(
 function arePropertiesDisjoint(
   written: Schema[],
   other: Schema[],
-  check: SchemaInspector,
+  inspector: SchemaInspector,
   depth: number,
 ): boolean {
   const plain = (schema: Schema): schema is JsonObject =>
     typeof schema === "object" && !["$ref", "anyOf", "oneOf", "allOf"].some((key) => key in schema);
-  // To leave something out only loosens `other`; of what is written nothing may be missing.
+  // Leaving schemas out of `other` only loosens it, which is safe; leaving them out of `written` is not.
   if (written.length === 0 || !written.every(plain)) return false;
-  return areAlternativesDisjoint(written, other.filter(plain), check, depth + 1);
+  return areAlternativesDisjoint(written, other.filter(plain), inspector, depth + 1);
 }
 
-/** Whether the schema says that there may be other properties than its own. */
+/** Whether the schema explicitly allows properties other than its own. */
 export function allowsAdditionalProperties(schema: JsonObject): boolean {
   const { additionalProperties, unevaluatedProperties } = schema;
-  const says = (value: Json | undefined): boolean => value !== undefined && value !== false;
-  return says(additionalProperties) || says(unevaluatedProperties) || "patternProperties" in schema;
+  const allows = (value: Json | undefined): boolean => value !== undefined && value !== false;
+  return allows(additionalProperties) || allows(unevaluatedProperties) || "patternProperties" in schema;
 }

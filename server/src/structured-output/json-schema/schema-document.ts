@@ -2,22 +2,22 @@ import { SchemaError } from "./schema-error.ts";
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
-/** A schema: `false` fits nothing, `true` everything. */
+/** A JSON schema. No value fits `false`; every value fits `true`. */
 export type Schema = boolean | JsonObject;
 
 export interface SchemaLimits {
   maxBytes: number;
   maxDepth: number;
-  /** Values in the schema, of any kind. */
+  /** Most JSON values in the schema. */
   maxNodes: number;
 }
 
 export const SCHEMA_LIMITS: SchemaLimits = { maxBytes: 256 * 1024, maxDepth: 100, maxNodes: 50_000 };
 
 /**
- * Looks at the size alone, without recursion, so that nothing later can overflow.
+ * Checks the size limits. Iterative: a deeply nested schema would overflow the stack of the recursive code after this check.
  * @returns the number of values.
- * @throws SchemaError
+ * @throws SchemaError for a schema beyond the limits or one that is not JSON.
  */
 export function measureJson(value: unknown, limits: SchemaLimits): number {
   let level: unknown[] = [value];
@@ -58,16 +58,24 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 const TYPES = new Set(["null", "boolean", "object", "array", "number", "integer", "string"]);
-const ONE = [
+/** Keywords whose value is a schema. */
+const SINGLE = [
   "additionalProperties",
   "unevaluatedProperties",
   "propertyNames",
   "additionalItems",
   "unevaluatedItems",
+  "contains",
+  "not",
+  "if",
+  "then",
+  "else",
 ];
-const SINGLE = [...ONE, "contains", "not", "if", "then", "else"];
+/** Keywords whose value is a list of schemas. */
 const LISTS = ["anyOf", "oneOf", "allOf", "prefixItems"];
+/** Keywords whose value is an object of schemas. */
 const MAPS = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+/** Keywords whose value is a whole number ≥ 0. */
 const COUNTS = [
   "minContains",
   "maxContains",
@@ -78,30 +86,35 @@ const COUNTS = [
   "minProperties",
   "maxProperties",
 ];
+/** Keywords whose value is a number. */
 const NUMBERS = ["minimum", "maximum"];
 
-/** A schema with all its parts checked and found by reference. */
+/** A schema document: validates every subschema and resolves references. */
 export class SchemaDocument {
   readonly root: Schema;
   readonly #pointers = new Map<JsonObject, string>();
   readonly #anchors = new Map<string, JsonObject>();
 
-  /** @throws SchemaError where a part is not a valid schema. */
+  /** @throws SchemaError for a subschema that is not valid. */
   constructor(root: unknown) {
     this.root = this.#check(root, "");
   }
 
+  /** JSON pointer of a subschema of this document. */
   pointerOf(schema: Schema): string {
     return isObject(schema) ? (this.#pointers.get(schema) ?? "") : "";
   }
 
-  /** @throws SchemaError */
+  /**
+   * @param path JSON pointer of the reference, for the error.
+   * @throws SchemaError for a reference that leads out of the document or to no schema.
+   */
   resolve(reference: string, path: string): Schema {
     let fragment: string | null = null;
     try {
       if (reference.startsWith("#")) fragment = decodeURIComponent(reference.slice(1));
     } catch {
-      // Not a well-formed reference; told below.
+      // Malformed percent-encoding: refused below.
     }
     if (fragment === null)
       throw new SchemaError(path, "Only references within the schema, as in #/$defs/name, can be followed.");
@@ -117,7 +130,7 @@ export class SchemaDocument {
     }
     if (typeof target === "boolean") return target;
     if (!isObject(target)) throw new SchemaError(path, "The reference leads to no schema.");
-    // What lies under a keyword that is not known has not been looked at yet.
+    // A target under an unknown keyword has not been checked yet.
     if (!this.#pointers.has(target)) this.#check(target, fragment);
     return target;
   }
@@ -147,7 +160,7 @@ export class SchemaDocument {
     for (const [index, item] of list.entries()) this.#check(item, `${path}/${index}`);
   }
 
-  /** Lists of names by name; in older drafts schemas too. */
+  /** @param mayBeSchemas as in `dependencies` of older drafts; else every value is a list of names. */
   #checkDependencies(map: unknown, path: string, mayBeSchemas: boolean): void {
     if (!isObject(map)) throw new SchemaError(path, "This must be an object of lists of property names.");
     for (const [key, item] of Object.entries(map)) {

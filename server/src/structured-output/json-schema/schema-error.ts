@@ -1,9 +1,9 @@
-/** Of a path, in the message. */
+/** Most characters of the path in the message. */
 const MAX_SHOWN = 300;
 
-/** A schema that is not accepted: not valid, too large, or one that no value fits. */
+/** A refused schema: not valid, too large, or one that no value fits. */
 export class SchemaError extends Error {
-  /** JSON pointer to the part that it is about; empty for the whole. */
+  /** JSON pointer to the part at fault; empty for the whole schema. */
   readonly path: string;
   /** The message without the path. */
   readonly problem: string;

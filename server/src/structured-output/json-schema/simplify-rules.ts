@@ -2,7 +2,7 @@ import { alt, EMPTY, type Expr, isNever, NEVER, type Rules, repeat, seq } from "
 import { refsOf } from "./grammar-rules.ts";
 
 /**
- * Cuts off what matches no finite text, puts in place what is only another name, and keeps what `root` needs.
+ * Removes alternatives without a finite text, resolves aliases, and keeps only the rules that `root` uses.
  * @returns null when `root` itself matches no finite text.
  */
 export function simplifyRules(rules: Rules): Rules | null {
@@ -67,7 +67,7 @@ function isProductive(expr: Expr, known: ReadonlySet<string>): boolean {
   }
 }
 
-/** The expression with its rules renamed; those renamed to null match nothing. */
+/** Renames the rules that the expression refers to; null replaces a reference by NEVER. */
 export function mapRefs(expr: Expr, rename: (name: string) => string | null): Expr {
   switch (expr.kind) {
     case "ref": {

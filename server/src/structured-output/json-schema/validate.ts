@@ -4,12 +4,12 @@ import { isMultiple } from "./decimal.ts";
 import { FORMATS, NUMBER_FORMATS } from "./formats.ts";
 import { isObject, type Json, type JsonObject, type Schema, type SchemaDocument } from "./schema-document.ts";
 
-/** References and combinations followed for one value; what lies deeper is doubtful. */
+/** Most nested references and combinations; keywords below count as unverified. */
 const MAX_DEPTH = 64;
-/** Schemas looked at for one value; the same. */
+/** Most schemas checked for one value; the keywords of further ones count as unverified. */
 const MAX_STEPS = 20_000;
 
-/** Texts that are the same exactly if the values are equal. */
+/** A text that is equal for equal values only. */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
   if (!isObject(value)) return JSON.stringify(value);
@@ -17,13 +17,13 @@ export function canonicalJson(value: Json): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join()}}`;
 }
 
-/** A keyword that counts as met without being known to be. */
+/** A keyword that the validator can't check; callers treat it as met. */
 export interface UnverifiedKeyword {
   schema: JsonObject;
   keyword: string;
 }
 
-/** Whether a value fits: null is no, no doubts yes, otherwise it fits if these keywords are met. */
+/** Null: the value is invalid. Empty: it is valid. Otherwise it is valid if the listed keywords are met. */
 export type ValidationResult = readonly UnverifiedKeyword[] | null;
 
 const VALID: ValidationResult = [];
@@ -32,29 +32,29 @@ function resultOf(fits: boolean): ValidationResult {
   return fits ? VALID : null;
 }
 
-/** All of them; stops at the first no. */
-function every<T>(items: Iterable<T>, judge: (item: T) => ValidationResult): ValidationResult {
-  const doubts: UnverifiedKeyword[] = [];
+/** Every check must hold; stops at the first that fails. */
+function validateAll<T>(items: Iterable<T>, check: (item: T) => ValidationResult): ValidationResult {
+  const unverified: UnverifiedKeyword[] = [];
   for (const item of items) {
-    const verdict = judge(item);
-    if (verdict === null) return null;
-    doubts.push(...verdict);
+    const result = check(item);
+    if (result === null) return null;
+    unverified.push(...result);
   }
-  return doubts;
+  return unverified;
 }
 
-/** At least one; stops at the first yes. */
-function some<T>(items: Iterable<T>, judge: (item: T) => ValidationResult): ValidationResult {
-  const doubts: UnverifiedKeyword[] = [];
+/** One check must hold; stops at the first that surely holds. */
+function validateAny<T>(items: Iterable<T>, check: (item: T) => ValidationResult): ValidationResult {
+  const unverified: UnverifiedKeyword[] = [];
   for (const item of items) {
-    const verdict = judge(item);
-    if (verdict?.length === 0) return VALID;
-    doubts.push(...(verdict ?? []));
+    const result = check(item);
+    if (result?.length === 0) return VALID;
+    unverified.push(...(result ?? []));
   }
-  return doubts.length === 0 ? null : doubts;
+  return unverified.length === 0 ? null : unverified;
 }
 
-/** Whether a value is valid, as JSON schema says, as far as that can be told. */
+/** Validates values by JSON Schema, and reports the keywords that it can't verify. */
 export class InstanceValidator {
   readonly #document: SchemaDocument;
   readonly #enumSets = new Map<JsonObject, Set<string>>();
@@ -71,7 +71,7 @@ export class InstanceValidator {
     return this.#validate(value, schema, 0);
   }
 
-  /** @param active the schemas that are being asked about this value: one that needs itself is not met that way. */
+  /** @param active the schemas being checked for this value: a recursion into one of them without a smaller value fails. */
   #validate(
     value: Json,
     schema: Schema,
@@ -84,25 +84,25 @@ export class InstanceValidator {
     if (depth > MAX_DEPTH || this.#steps > MAX_STEPS) {
       return Object.keys(schema).map((keyword) => ({ schema, keyword }));
     }
-    return every(
+    return validateAll(
       [
         () => resultOf(this.#hasTypeAndValue(value, schema)),
         () => this.#validateCombinations(value, schema, depth + 1, [...active, schema]),
         () => this.#validateByType(value, schema, depth + 1, [...active, schema]),
       ],
-      (judge) => judge(),
+      (check) => check(),
     );
   }
 
-  /** Whether the pattern is found in the text; null for patterns that are not supported. */
+  /** Whether the text contains a match of the pattern; null for an unsupported pattern. */
   #matches(text: string, pattern: string): boolean | null {
-    let machine = this.#automata.get(pattern);
-    if (machine === undefined) {
+    let automaton = this.#automata.get(pattern);
+    if (automaton === undefined) {
       const parsed = parsePattern(pattern);
-      machine = parsed && patternAutomaton(parsed);
-      this.#automata.set(pattern, machine);
+      automaton = parsed && patternAutomaton(parsed);
+      this.#automata.set(pattern, automaton);
     }
-    return machine && runAutomaton(machine, text);
+    return automaton && runAutomaton(automaton, text);
   }
 
   #hasTypeAndValue(value: Json, schema: JsonObject): boolean {
@@ -135,26 +135,26 @@ export class InstanceValidator {
   ): ValidationResult {
     const fits = (part: Schema): ValidationResult => this.#validate(value, part, depth, active);
     const list = (key: string): Schema[] => (schema[key] as Schema[] | undefined) ?? [];
-    const unless = (verdict: ValidationResult, keyword: string): ValidationResult =>
-      verdict === null ? VALID : verdict.length === 0 ? null : [{ schema, keyword }];
-    const judges: (() => ValidationResult)[] = [];
+    const unless = (result: ValidationResult, keyword: string): ValidationResult =>
+      result === null ? VALID : result.length === 0 ? null : [{ schema, keyword }];
+    const checks: (() => ValidationResult)[] = [];
     if (typeof schema["$ref"] === "string") {
       const target = this.#document.resolve(schema["$ref"], this.#document.pointerOf(schema));
-      judges.push(() => fits(target));
+      checks.push(() => fits(target));
     }
-    judges.push(() => every(list("allOf"), fits));
-    if ("anyOf" in schema) judges.push(() => some(list("anyOf"), fits));
-    if ("oneOf" in schema) judges.push(() => exactlyOne(list("oneOf").map(fits), schema));
-    if ("not" in schema) judges.push(() => unless(fits(schema["not"] as Schema), "not"));
+    checks.push(() => validateAll(list("allOf"), fits));
+    if ("anyOf" in schema) checks.push(() => validateAny(list("anyOf"), fits));
+    if ("oneOf" in schema) checks.push(() => exactlyOne(list("oneOf").map(fits), schema));
+    if ("not" in schema) checks.push(() => unless(fits(schema["not"] as Schema), "not"));
     if ("if" in schema) {
-      judges.push(() => {
+      checks.push(() => {
         const condition = fits(schema["if"] as Schema);
         if (condition !== null && condition.length > 0) return [{ schema, keyword: "if" }];
         const branch = condition === null ? schema["else"] : schema["then"];
         return branch === undefined ? VALID : fits(branch as Schema);
       });
     }
-    return every(judges, (judge) => judge());
+    return validateAll(checks, (check) => check());
   }
 
   #validateByType(
@@ -174,42 +174,42 @@ export class InstanceValidator {
   #validateString(value: string, schema: JsonObject): ValidationResult {
     if (!within([...value].length, schema, "Length")) return null;
     const { pattern, format } = schema;
-    const doubts: UnverifiedKeyword[] = [];
+    const unverified: UnverifiedKeyword[] = [];
     if (typeof pattern === "string") {
       const found = this.#matches(value, pattern);
       if (found === false) return null;
-      if (found === null) doubts.push({ schema, keyword: "pattern" });
+      if (found === null) unverified.push({ schema, keyword: "pattern" });
     }
-    // A format's pattern does not know all that is valid.
+    // The patterns of formats don't match every valid text, so a mismatch proves nothing.
     if (typeof format === "string" && !NUMBER_FORMATS.has(format)) {
       const known = FORMATS.get(format);
       if (known === undefined || this.#matches(value, `^(?:${known})$`) !== true)
-        doubts.push({ schema, keyword: "format" });
+        unverified.push({ schema, keyword: "format" });
     }
-    return doubts;
+    return unverified;
   }
 
   #validateArray(value: Json[], schema: JsonObject, depth: number): ValidationResult {
     if (!within(value.length, schema, "Items")) return null;
     if (schema["uniqueItems"] === true && new Set(value.map(canonicalJson)).size < value.length) return null;
-    return every(
+    return validateAll(
       [
         () =>
-          every(value.entries(), ([index, item]) =>
-            every(itemSchemas(schema, index), (part) => this.#validate(item, part, depth)),
+          validateAll(value.entries(), ([index, item]) =>
+            validateAll(itemSchemas(schema, index), (part) => this.#validate(item, part, depth)),
           ),
         () => this.#validateContains(value, schema, depth),
         () => (value.length > 0 ? unevaluated(schema, "unevaluatedItems") : VALID),
       ],
-      (judge) => judge(),
+      (check) => check(),
     );
   }
 
   #validateContains(value: Json[], schema: JsonObject, depth: number): ValidationResult {
     if (!("contains" in schema)) return VALID;
-    const verdicts = value.map((item) => this.#validate(item, schema["contains"] as Schema, depth));
-    const certain = verdicts.filter((verdict) => verdict?.length === 0).length;
-    const possible = verdicts.filter((verdict) => verdict !== null).length;
+    const results = value.map((item) => this.#validate(item, schema["contains"] as Schema, depth));
+    const certain = results.filter((result) => result?.length === 0).length;
+    const possible = results.filter((result) => result !== null).length;
     const least = Number(schema["minContains"] ?? 1);
     const most = Number(schema["maxContains"] ?? Number.POSITIVE_INFINITY);
     if (possible < least || certain > most) return null;
@@ -226,32 +226,32 @@ export class InstanceValidator {
     if (!within(names.length, schema, "Properties")) return null;
     if (requiredNames(schema, value).some((name) => !Object.hasOwn(value, name))) return null;
     const fits = (part: Schema): ValidationResult => this.#validate(value, part, depth, active);
-    return every(
+    return validateAll(
       [
         () =>
           "propertyNames" in schema
-            ? every(names, (name) => this.#validate(name, schema["propertyNames"] as Schema, depth))
+            ? validateAll(names, (name) => this.#validate(name, schema["propertyNames"] as Schema, depth))
             : VALID,
-        () => every(dependentSchemas(schema, value), fits),
-        () => every(names, (name) => this.#validateProperty(value[name]!, schema, name, depth)),
+        () => validateAll(dependentSchemas(schema, value), fits),
+        () => validateAll(names, (name) => this.#validateProperty(value[name]!, schema, name, depth)),
         () => (names.length > 0 ? unevaluated(schema, "unevaluatedProperties") : VALID),
       ],
-      (judge) => judge(),
+      (check) => check(),
     );
   }
 
   #validateProperty(value: Json, schema: JsonObject, name: string, depth: number): ValidationResult {
     const { sure, patterns, rest } = this.#property(schema, name);
     const fits = (part: Schema): ValidationResult => this.#validate(value, part, depth);
-    const verdict = every(sure, fits);
-    if (verdict === null) return null;
-    const doubts = [...verdict];
-    if (every(patterns, fits)?.length !== 0) doubts.push({ schema, keyword: "patternProperties" });
-    if (every(rest, fits)?.length !== 0) doubts.push({ schema, keyword: "additionalProperties" });
-    return doubts;
+    const result = validateAll(sure, fits);
+    if (result === null) return null;
+    const unverified = [...result];
+    if (validateAll(patterns, fits)?.length !== 0) unverified.push({ schema, keyword: "patternProperties" });
+    if (validateAll(rest, fits)?.length !== 0) unverified.push({ schema, keyword: "additionalProperties" });
+    return unverified;
   }
 
-  /** Whether the schema is the other, or puts it together with others for the same value. */
+  /** Whether the schema is `other` or applies it to the same value by references and combinations. */
   includesSubschema(schema: JsonObject, other: JsonObject): boolean {
     let parts = this.#subschemas.get(schema);
     if (parts === undefined) {
@@ -259,7 +259,7 @@ export class InstanceValidator {
       for (const part of parts) {
         if (typeof part === "boolean") continue;
         const { $ref, allOf = [], anyOf = [], oneOf = [] } = part;
-        for (const list of [allOf, anyOf, oneOf]) for (const one of list as Schema[]) parts.add(one);
+        for (const list of [allOf, anyOf, oneOf]) for (const option of list as Schema[]) parts.add(option);
         if (typeof $ref === "string") parts.add(this.#document.resolve($ref, this.#document.pointerOf(part)));
       }
       this.#subschemas.set(schema, parts);
@@ -267,18 +267,21 @@ export class InstanceValidator {
     return parts.has(other);
   }
 
-  /** What one schema says about the property, or may say: its own, by pattern, or as additional. */
+  /** The subschemas that apply or may apply to the property: by name, by pattern, or as additional. */
   propertySchemas(schema: JsonObject, name: string): Schema[] {
     const { sure, patterns, rest } = this.#property(schema, name);
     return [...sure, ...patterns, ...rest];
   }
 
-  /** The same without what it only may say. */
+  /** The subschemas that certainly apply to the property. */
   certainPropertySchemas(schema: JsonObject, name: string): Schema[] {
     return this.#property(schema, name).sure;
   }
 
-  /** `patterns`: by such as are not supported. `rest`: as additional, unless one of these matches. */
+  /**
+   * `sure`: subschemas that certainly apply. `patterns`: those of unsupported patterns, which may match the name. `rest`:
+   * `additionalProperties`, which applies if none of `patterns` does.
+   */
   #property(schema: JsonObject, name: string): Record<"sure" | "patterns" | "rest", Schema[]> {
     const { properties, patternProperties, additionalProperties } = schema;
     const sure: Schema[] = [];
@@ -295,16 +298,16 @@ export class InstanceValidator {
   }
 }
 
-/** Of the options of a `oneOf`. */
-function exactlyOne(verdicts: readonly ValidationResult[], schema: JsonObject): ValidationResult {
-  const possible = verdicts.filter((verdict) => verdict !== null);
-  const certain = possible.filter((verdict) => verdict.length === 0).length;
+/** The result of a `oneOf` from the results of its options. */
+function exactlyOne(results: readonly ValidationResult[], schema: JsonObject): ValidationResult {
+  const possible = results.filter((result) => result !== null);
+  const certain = possible.filter((result) => result.length === 0).length;
   if (certain > 1 || possible.length === 0) return null;
   const only = possible.length === 1;
   return [...(certain === 0 ? possible.flat() : []), ...(only ? [] : [{ schema, keyword: "oneOf" }])];
 }
 
-/** What other keywords evaluate is not kept track of. */
+/** Unverified unless the keyword allows everything: the validator does not track evaluated items and properties. */
 function unevaluated(schema: JsonObject, keyword: string): readonly UnverifiedKeyword[] {
   return keyword in schema && schema[keyword] !== true ? [{ schema, keyword }] : [];
 }
@@ -327,7 +330,7 @@ function dependentSchemas(schema: JsonObject, value: JsonObject): Schema[] {
   );
 }
 
-/** What one schema says about the item at `index`, in the keywords of either draft. */
+/** The subschemas of the item at `index`, by `prefixItems` or the older form of `items`. */
 export function itemSchemas(schema: JsonObject, index: number): Schema[] {
   const { items, prefixItems, additionalItems } = schema;
   const [prefix, rest] = Array.isArray(items)

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 import { type GgufTensor, TENSOR_TYPES } from "../gguf-head.ts";
 
 /** A multiple of every type's block. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ggufHead, ggufTensor, setting, type Tensor } from "../../../../test/harness/gguf.ts";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 import { checkLoraFile, type LoraBaseModel, MAX_LORA_RANK } from "./lora-file.ts";
 
 const Q = "blk.0.attn_q.weight";

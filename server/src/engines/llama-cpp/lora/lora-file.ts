@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 import { type GgufHead, type GgufTensor, parseGgufHead } from "../gguf-head.ts";
 import { assertFiniteTensor } from "./assert-finite-tensor.ts";
 

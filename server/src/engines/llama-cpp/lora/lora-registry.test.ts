@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 import { LoraRegistry } from "./lora-registry.ts";
 
 function harness(limit = 2) {

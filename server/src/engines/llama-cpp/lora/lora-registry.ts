@@ -1,4 +1,5 @@
-import { EngineError, type LoraSource } from "../../../engine/port.ts";
+import type { LoraSource } from "../../../engine/engine.ts";
+import { EngineError } from "../../../engine/errors.ts";
 
 export interface LoraRegistryOptions {
   /** Checks a file and loads it. @throws EngineError `invalid` with a public message. */

@@ -6,7 +6,8 @@ import { getLlama, type Llama, LlamaLogLevel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../../../test/harness/random-model.ts";
 import { type CollectedGeneration, collectGeneration } from "../../../engine/contract.ts";
-import type { Engine, GenerateRequest } from "../../../engine/port.ts";
+import type { TextEngine } from "../../../engine/engine.ts";
+import type { GenerateRequest } from "../../../engine/generation.ts";
 import { expectSimilarTokens } from "../expect-similar-tokens.ts";
 import type { LlamaCppOptions } from "../kind.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
@@ -16,7 +17,7 @@ import { mergeLora, writeLora, writeTinyGgufModel } from "./lora-fixture.ts";
 const never = new AbortController().signal;
 const STORY = "one two three four five six seven eight nine ten ";
 
-function run(engine: Engine, request: GenerateRequest): Promise<CollectedGeneration> {
+function run(engine: TextEngine, request: GenerateRequest): Promise<CollectedGeneration> {
   return collectGeneration(engine, request, never);
 }
 
@@ -66,7 +67,7 @@ describe("adapters on one llama-cpp model", () => {
   let base: string;
   let paths: string[];
   let replica: TestReplica;
-  let engine: Engine;
+  let engine: TextEngine;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));

@@ -1,6 +1,7 @@
 import { type Llama, LlamaGrammar, LlamaGrammarEvaluationState, type LlamaModel } from "node-llama-cpp";
-import { EngineError } from "../../../engine/port.ts";
-import { type LoweredGrammar, lower } from "../../../structured-output/gbnf/lower.ts";
+import { EngineError } from "../../../engine/errors.ts";
+import { lower } from "../../../structured-output/gbnf/lower.ts";
+import type { LoweredGrammar } from "../../../structured-output/gbnf/lowered-grammar.ts";
 import { GBNF_LIMITS, parseRules } from "../../../structured-output/gbnf/parser.ts";
 
 /** Parsed grammars kept; one is some times its text. */

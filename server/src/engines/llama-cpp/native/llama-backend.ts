@@ -1,5 +1,5 @@
 import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
-import type { EngineCapabilities, TokenInfo } from "../../../engine/port.ts";
+import type { EngineCapabilities, TokenInfo } from "../../../engine/generation.ts";
 import { capabilitiesOf } from "../capabilities.ts";
 import { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";

@@ -4,7 +4,7 @@ import type {
   LlamaGrammarEvaluationState,
   LlamaModel,
 } from "node-llama-cpp";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 
 /**
  * The library's inner functions, which its public ones are made of. They allow what those don't: to look at the

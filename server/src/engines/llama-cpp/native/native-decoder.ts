@@ -1,5 +1,5 @@
 import type { LlamaContextSequence, LlamaGrammarEvaluationState } from "node-llama-cpp";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 import type { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogitBias } from "../sampling/logit-bias.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";

@@ -1,5 +1,5 @@
 import type { LlamaContext, LlamaModel } from "node-llama-cpp";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 import { checkLoraFile, type LoraBaseModel } from "../lora/lora-file.ts";
 
 /**

@@ -1,11 +1,7 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
 import { contextExceededError } from "../../../engine/context-limit.ts";
-import {
-  EngineError,
-  type EngineErrorCode,
-  type EngineInput,
-  type GenerateRequest,
-} from "../../../engine/port.ts";
+import { EngineError, type EngineErrorCode } from "../../../engine/errors.ts";
+import type { EngineInput, GenerateRequest } from "../../../engine/generation.ts";
 
 /** Turns an engine's input into token ids. Tokenizing blocks the process, so texts that can't fit are not tokenized. */
 export class Tokenizer {

@@ -1,5 +1,5 @@
 import type { CharSet } from "../../../structured-output/gbnf/char-set.ts";
-import type { LoweredGrammar } from "../../../structured-output/gbnf/lower.ts";
+import type { LoweredGrammar } from "../../../structured-output/gbnf/lowered-grammar.ts";
 import { GrammarMatcher } from "../../../structured-output/gbnf/matcher.ts";
 import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
 

@@ -1,4 +1,4 @@
-import type { Sampling } from "../../../engine/port.ts";
+import type { Sampling } from "../../../engine/sampling.ts";
 import type { TokenHistory } from "./sampler-config.ts";
 
 export interface TokenBiasArrays {

@@ -1,4 +1,4 @@
-import type { TokenInfo } from "../../../engine/port.ts";
+import type { TokenInfo } from "../../../engine/generation.ts";
 import type { LogitsHandle, NativeApi, Sampler } from "../native/native-api.ts";
 
 /**

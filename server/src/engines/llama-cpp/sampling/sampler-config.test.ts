@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel, type Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Sampling } from "../../../engine/port.ts";
+import type { Sampling } from "../../../engine/sampling.ts";
 import { writeTinyGgufModel } from "../lora/lora-fixture.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 

@@ -1,5 +1,5 @@
 import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } from "node-llama-cpp";
-import type { Sampling } from "../../../engine/port.ts";
+import type { Sampling } from "../../../engine/sampling.ts";
 import type { SamplerConfig } from "../native/native-api.ts";
 import { countTokens, type LogitBias } from "./logit-bias.ts";
 

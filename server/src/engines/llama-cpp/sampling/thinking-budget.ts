@@ -1,4 +1,4 @@
-import type { GenerateRequest } from "../../../engine/port.ts";
+import type { GenerateRequest } from "../../../engine/generation.ts";
 
 export interface ThinkingBudgetOptions {
   block: NonNullable<GenerateRequest["thinking"]>;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { Sampling } from "../../../engine/port.ts";
+import type { Sampling } from "../../../engine/sampling.ts";
 import { needsTypicalMirostatSampler, TypicalMirostatSampler } from "./typical-mirostat-sampler.ts";
 
 /** `[token, logit, …]` of tokens 0, 1, … with these probabilities, which must fall. */

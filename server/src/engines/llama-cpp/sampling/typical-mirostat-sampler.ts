@@ -1,4 +1,4 @@
-import type { Sampling } from "../../../engine/port.ts";
+import type { Sampling } from "../../../engine/sampling.ts";
 
 /** Candidates, best first, their logits beside them. */
 interface RankedLogits {

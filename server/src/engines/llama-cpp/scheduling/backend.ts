@@ -1,4 +1,5 @@
-import type { GenerateRequest, Sampling, TokenInfo } from "../../../engine/port.ts";
+import type { GenerateRequest, TokenInfo } from "../../../engine/generation.ts";
+import type { Sampling } from "../../../engine/sampling.ts";
 
 /**
  * What the scheduler needs of the model. Calls made in the same turn of the event loop for different slots are

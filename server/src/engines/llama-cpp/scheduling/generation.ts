@@ -1,4 +1,5 @@
-import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from "../../../engine/port.ts";
+import type { EngineEvent, EngineUsage, FinishReason, TokenInfo } from "../../../engine/generation.ts";
+import type { Sampling } from "../../../engine/sampling.ts";
 import { StopMatcher } from "../../../engine/stop-matcher.ts";
 import { IncrementalDetokenizer } from "../worker/incremental-detokenizer.ts";
 import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./backend.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { EngineEvent, TokenInfo } from "../../../engine/port.ts";
+import type { EngineEvent, TokenInfo } from "../../../engine/generation.ts";
 import { FakeClock } from "../../../lib/clock.ts";
 import type { GenerationEvent } from "../protocol.ts";
 import type { Backend, Decoder, DecodeSpec } from "./backend.ts";

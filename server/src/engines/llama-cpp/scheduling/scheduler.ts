@@ -1,4 +1,5 @@
-import { EngineError, type EngineEvent } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
+import type { EngineEvent } from "../../../engine/generation.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { type GenerationEvent, serializeError } from "../protocol.ts";
 import type { Backend } from "./backend.ts";

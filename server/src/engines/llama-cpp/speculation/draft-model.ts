@@ -1,5 +1,5 @@
 import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
-import { EngineError } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
 import { NativeApi, type Sampler } from "../native/native-api.ts";
 import { AcceptanceCounter, type Proposer } from "./proposer.ts";
 

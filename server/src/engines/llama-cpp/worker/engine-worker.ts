@@ -1,4 +1,5 @@
-import { EngineError, type GenerateRequest } from "../../../engine/port.ts";
+import { EngineError } from "../../../engine/errors.ts";
+import type { GenerateRequest } from "../../../engine/generation.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { LoraRegistry } from "../lora/lora-registry.ts";
 import type { LlamaCppOptions } from "../options.ts";

@@ -1,5 +1,5 @@
 import { clampToContext } from "../../../engine/context-limit.ts";
-import type { GenerateRequest } from "../../../engine/port.ts";
+import type { GenerateRequest } from "../../../engine/generation.ts";
 import type { GenerationSpec } from "../scheduling/generation.ts";
 import type { LoadedModel } from "./load-model.ts";
 

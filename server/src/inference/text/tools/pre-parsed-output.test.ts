@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { ToolCallFragment } from "../../../engine/port.ts";
+import type { ToolCallFragment } from "../../../engine/generation.ts";
 import type { ContentPart } from "../output-parser.ts";
 import { PreParsedOutput } from "./pre-parsed-output.ts";
 import { AssembledMessage } from "./response-message.ts";

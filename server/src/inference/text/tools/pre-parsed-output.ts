@@ -1,4 +1,4 @@
-import type { FinishReason, ToolCallFragment } from "../../../engine/port.ts";
+import type { FinishReason, ToolCallFragment } from "../../../engine/generation.ts";
 import type { ChoiceFinishReason, ContentPart, OutputParser } from "../output-parser.ts";
 import { finishReasonOf } from "./response-message.ts";
 import { newToolCallId } from "./tool-call-ids.ts";

@@ -1,4 +1,4 @@
-import type { FinishReason } from "../../../engine/port.ts";
+import type { FinishReason } from "../../../engine/generation.ts";
 import type { ToolCallEvent } from "./tool-call-stream-parser.ts";
 
 export interface ResponseToolCall {
