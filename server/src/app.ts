@@ -8,9 +8,9 @@ import type { DeploymentSpec, Fleet } from "./fleet/service.ts";
 import { attachedModels, createHostFleet, serverlessSpecs } from "./fleet-setup.ts";
 import { chatCompletionRoute } from "./inference/chat/routes.ts";
 import { completionRoute } from "./inference/completions/routes.ts";
+import { modelOperations } from "./inference/models/protocol.ts";
 import { modelRoutes } from "./inference/models/routes.ts";
-import type { TextRouteDeps } from "./inference/text/routes.ts";
-import type { TextServices } from "./inference/text/serve.ts";
+import type { InferenceDeps, InferenceServices } from "./inference/pipeline/pipeline.ts";
 import { startTemplateRenderer } from "./inference/text/template/chat-template.ts";
 import { type Clock, systemClock } from "./lib/clock.ts";
 import { createLimits, type LimitsStore, openLimitsStore } from "./metering/limits/service.ts";
@@ -44,8 +44,8 @@ export interface AppDeps {
   /** Gives a start up that takes long (a download, say). */
   signal: AbortSignal;
   clock?: Clock;
-  /** Changes what the text endpoints work with: how the benchmark leaves out what it measures. */
-  overrideTextDeps?: (own: TextRouteDeps) => TextRouteDeps;
+  /** Replaces parts of the inference endpoints' dependencies, so that the benchmark can measure without them. */
+  overrideInferenceDeps?: (own: InferenceDeps) => InferenceDeps;
 }
 
 const CATALOG_DIR = fileURLToPath(new URL("../../catalog", import.meta.url));
@@ -121,17 +121,23 @@ async function startParts(
   registerGauges(metrics, ledger, fleet);
   let draining = false;
   const { orchestrator: serving } = control;
-  const services = await openTextServices({ config, clock, log, database, fleet, control }, cleanUps);
-  const ownText = { clock, log, metrics, ledger, services };
-  const textDeps = deps.overrideTextDeps?.(ownText) ?? ownText;
+  const services = await openInferenceServices({ config, clock, log, database, fleet, control }, cleanUps);
+  const ownDeps = { clock, log, metrics, ledger, services };
+  const inferenceDeps = deps.overrideInferenceDeps?.(ownDeps) ?? ownDeps;
+  const rawRoutes = [chatCompletionRoute(inferenceDeps), completionRoute(inferenceDeps)];
   const http = await createHttpServer({
     clock,
     log,
     authenticate: apiKeys.authenticate,
-    rawRoutes: [chatCompletionRoute(textDeps), completionRoute(textDeps)],
+    rawRoutes,
     resolveDirectRoute: (path, authorization) => serving.resolveDirectRoute(path, authorization),
     register(app) {
-      systemRoutes(app, { metrics, isDraining: () => draining, resources: control.routes });
+      systemRoutes(app, {
+        metrics,
+        isDraining: () => draining,
+        resources: control.routes,
+        operations: [...rawRoutes.flatMap(({ description }) => description ?? []), ...modelOperations],
+      });
       modelRoutes(app, serving);
       blobRoutes(app, control.blobStore);
       registerResources(app, control.routes, control.audit.record);
@@ -146,10 +152,10 @@ async function startParts(
   return { port, apiKey, keyFile, models: models.list().map((model) => model.id) };
 }
 
-async function openTextServices(
+async function openInferenceServices(
   deps: { config: Config; clock: Clock; log: Log; database: Database; fleet: Fleet; control: ControlPlane },
   cleanUps: ((graceMs: number) => Promise<void>)[],
-): Promise<TextServices> {
+): Promise<InferenceServices> {
   const { config, clock, log, database, fleet, control } = deps;
   const { orchestrator: serving, quotas, billing } = control;
   const limits = await createLimits({

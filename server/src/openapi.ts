@@ -1,49 +1,15 @@
-import { chatCompletionRequest } from "./inference/chat/protocol.ts";
-import { completionRequest } from "./inference/completions/protocol.ts";
 import type { ResourceRoute } from "./platform/http/resources.ts";
+import type { OperationDescription } from "./platform/http/server.ts";
 
-interface DataPlaneOperation {
-  paths: readonly string[];
-  method: "get" | "post";
-  operationId: string;
-  summary: string;
-  open?: true;
-  request?: object;
-  /** Media type of the success reply; JSON unless said otherwise. */
-  responseTypes?: readonly string[];
-}
-
-const DATA_PLANE_OPERATIONS: readonly DataPlaneOperation[] = [
-  {
-    paths: ["/inference/v1/chat/completions", "/v1/chat/completions"],
-    method: "post",
-    operationId: "createChatCompletion",
-    summary: "Chat completion",
-    request: chatCompletionRequest,
-    responseTypes: ["application/json", "text/event-stream"],
-  },
-  {
-    paths: ["/inference/v1/completions", "/v1/completions"],
-    method: "post",
-    operationId: "createCompletion",
-    summary: "Text completion",
-    request: completionRequest,
-    responseTypes: ["application/json", "text/event-stream"],
-  },
-  {
-    paths: ["/inference/v1/models", "/v1/models"],
-    method: "get",
-    operationId: "listInferenceModels",
-    summary: "List callable models",
-  },
-  {
-    paths: ["/inference/v1/models/{model}", "/v1/models/{model}"],
-    method: "get",
-    operationId: "getInferenceModel",
-    summary: "Get one callable model; the name's slashes stand as they are",
-  },
+const SYSTEM_OPERATIONS: readonly OperationDescription[] = [
   { paths: ["/verifyApiKey"], method: "get", operationId: "verifyApiKey", summary: "Check a key" },
-  { paths: ["/health"], method: "get", operationId: "getHealth", summary: "Is the server up", open: true },
+  {
+    paths: ["/health"],
+    method: "get",
+    operationId: "getHealth",
+    summary: "Is the server up",
+    isPublic: true,
+  },
   {
     paths: ["/metrics"],
     method: "get",
@@ -56,14 +22,17 @@ const DATA_PLANE_OPERATIONS: readonly DataPlaneOperation[] = [
 
 const ERROR_REF = { $ref: "#/components/responses/Error" };
 
-/** The OpenAPI 3.1 description of what this server answers, made from the very schemas that check the requests. */
-export function openApiDocument(resources: readonly ResourceRoute[]): object {
+/** The OpenAPI 3.1 description of this server, made from the schemas that check the requests. */
+export function openApiDocument(
+  resources: readonly ResourceRoute[],
+  operations: readonly OperationDescription[],
+): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of resources) {
     paths[route.path] ??= {};
     paths[route.path]![route.method.toLowerCase()] = describeResource(route);
   }
-  for (const operation of DATA_PLANE_OPERATIONS) {
+  for (const operation of [...operations, ...SYSTEM_OPERATIONS]) {
     for (const [i, path] of operation.paths.entries()) {
       paths[path] ??= {};
       paths[path][operation.method] = describeOperation(operation, path, i);
@@ -85,7 +54,7 @@ export function openApiDocument(resources: readonly ResourceRoute[]): object {
   };
 }
 
-function describeOperation(operation: DataPlaneOperation, path: string, alias: number): object {
+function describeOperation(operation: OperationDescription, path: string, alias: number): object {
   const parameter = /\{(\w+)\}/.exec(path)?.[1];
   const content = Object.fromEntries(
     (operation.responseTypes ?? ["application/json"]).map((type) => [type, {}]),
@@ -94,7 +63,7 @@ function describeOperation(operation: DataPlaneOperation, path: string, alias: n
     // Operation ids are unique: an alias carries its number.
     operationId: operation.operationId + (alias === 0 ? "" : `Alias${alias}`),
     summary: operation.summary,
-    ...(operation.open ? { security: [] } : {}),
+    ...(operation.isPublic ? { security: [] } : {}),
     ...(parameter === undefined
       ? {}
       : { parameters: [{ name: parameter, in: "path", required: true, schema: { type: "string" } }] }),

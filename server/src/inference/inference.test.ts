@@ -37,14 +37,14 @@ async function rowOf(reply: Pick<Reply, "headers">): Promise<UsageRow | undefine
 }
 
 beforeAll(async () => {
-  inference = await startInference(
-    () => engine,
-    (name) => {
+  inference = await startInference({
+    engine: () => engine,
+    resolve(name) {
       if (name === MODEL) return { name: MODEL, fallbackUsed: false };
       if (name === "big") return { name: MODEL, fallbackUsed: true };
       throw new AppError("NOT_FOUND", "Model not found.", { param: "model" });
     },
-  );
+  });
   target = inference.target;
 });
 

@@ -20,11 +20,11 @@ beforeEach(async () => {
   engine = createFakeEngine();
   clock = new FakeClock();
   isOverloaded = false;
-  inference = await startInference(
-    () => engine,
-    (name) => ({ name, fallbackUsed: false, isolation: name === OWN ? "deployment" : "account" }),
-    { clock, requestsPerMinute: 100, isOverloaded: () => isOverloaded },
-  );
+  inference = await startInference({
+    engine: () => engine,
+    resolve: (name) => ({ name, fallbackUsed: false, isolation: name === OWN ? "deployment" : "account" }),
+    limits: { clock, requestsPerMinute: 100, isOverloaded: () => isOverloaded },
+  });
   target = inference.target;
 });
 afterAll(() => inference?.close());

@@ -28,10 +28,10 @@ const choiceOf = async (extra: object = {}): Promise<Json> =>
 const lastRequest = () => engine.requests.at(-1);
 
 beforeAll(async () => {
-  inference = await startInference(
-    () => engine,
-    () => ({ name: "accounts/fireworks/models/thinker", fallbackUsed: false }),
-  );
+  inference = await startInference({
+    engine: () => engine,
+    resolve: () => ({ name: "accounts/fireworks/models/thinker", fallbackUsed: false }),
+  });
   target = inference.target;
 });
 

@@ -15,14 +15,15 @@ let engine: FakeEngine;
 let route: Partial<ModelRoute>;
 
 beforeAll(async () => {
-  inference = await startInference(
-    () => engine,
-    (name) => {
-      if (name === "broken")
+  inference = await startInference({
+    engine: () => engine,
+    resolve(name) {
+      if (name === "broken") {
         throw new AppError("FAILED_PRECONDITION", "Its tensors don't fit.", { param: "model" });
+      }
       return { name, fallbackUsed: false, deployment: DEPLOYMENT, ...route };
     },
-  );
+  });
 });
 afterAll(() => inference.close());
 beforeEach(() => {

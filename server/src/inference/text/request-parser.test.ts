@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { AppError } from "../../lib/errors.ts";
 import { parseChatCompletionRequest, toConversation } from "../chat/protocol.ts";
 import { parseCompletionRequest, toEngineInputs } from "../completions/protocol.ts";
-import { checkCombinations, samplingOf } from "./parameters.ts";
+import { checkCombinations } from "./parameters.ts";
+import { toEngineSampling } from "./sampling.ts";
 
 const chat = (extra: object = {}): Record<string, unknown> => ({
   model: "fireworks/m",
@@ -88,7 +89,7 @@ describe("request bodies", () => {
 
   test("a literal extra_body is merged as SDKs would have", () => {
     const body = parseChatCompletionRequest(chat({ top_k: 1, extra_body: { top_k: 5, min_p: 0.1 } }));
-    expect(samplingOf(body)).toEqual({ topK: 5, minP: 0.1 });
+    expect(toEngineSampling(body)).toEqual({ topK: 5, minP: 0.1 });
   });
 
   test("a field name with control characters is refused without echoing them", () => {
@@ -97,7 +98,9 @@ describe("request bodies", () => {
   });
 
   test("only what a request sets reaches the sampler", () => {
-    expect(samplingOf(parseChatCompletionRequest(chat({ temperature: 0, top_k: 5, seed: null })))).toEqual({
+    expect(
+      toEngineSampling(parseChatCompletionRequest(chat({ temperature: 0, top_k: 5, seed: null }))),
+    ).toEqual({
       temperature: 0,
       topK: 5,
     });

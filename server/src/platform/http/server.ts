@@ -26,6 +26,21 @@ declare module "fastify" {
   }
 }
 
+/** An operation as the OpenAPI document describes it. */
+export interface OperationDescription {
+  method: "get" | "post";
+  /** With parameters in braces; the first is the operation's own path, the others are aliases. */
+  paths: readonly string[];
+  operationId: string;
+  summary: string;
+  /** JSON schema of the request body. */
+  request?: object;
+  /** Media types of a successful response. Default: JSON alone. */
+  responseTypes?: readonly string[];
+  /** The operation needs no key. */
+  isPublic?: boolean;
+}
+
 /**
  * A POST route of the data plane, matched by its exact path and served without the framework: it is the one place
  * where a framework's 10 µs a request would show.
@@ -33,6 +48,8 @@ declare module "fastify" {
 export interface RawRoute<P> {
   /** Exact request paths, aliases included. */
   paths: readonly string[];
+  /** Absent: the OpenAPI document leaves the route out. */
+  description?: OperationDescription;
   handle(exchange: HttpExchange<P>): void;
 }
 

@@ -15,7 +15,7 @@ function recorded(labels: Record<string, string> | null) {
     metrics: { observe() {} },
     ledger: { open() {}, close() {} },
   } as unknown as RequestRecordDeps;
-  const record = new RequestRecord(deps, "id", principal, "chat");
+  const record = new RequestRecord(deps, { id: "id", principal }, { name: "chat", kind: "text" });
   record.labels = labels;
   return { record, lines };
 }
@@ -23,7 +23,7 @@ function recorded(labels: Record<string, string> | null) {
 test("what clients label is told in the log with its labels, how it went and what it cost", () => {
   const { record, lines } = recorded({ trace: "b7" });
   record.setRoute({ model: "m", deployment: "m" });
-  record.setUsage({ promptTokens: 3, cachedTokens: 0, completionTokens: 2 });
+  record.setTokens({ promptTokens: 3, cachedTokens: 0, completionTokens: 2 });
   record.finish("ok", 200, null, () => {});
   const told = { model: "m", status: 200, promptTokens: 3, completionTokens: 2 };
   expect(lines).toEqual([expect.objectContaining({ requestId: "id", labels: { trace: "b7" }, ...told })]);
