@@ -84,8 +84,8 @@ function judge(path: string, layer: string, target: string): string | null {
   if (layer === "structured-output" && targetLayer === "platform" && !target.startsWith("platform/process/"))
     return "of platform, structured-output may import process alone";
   const crossesDomain = DOMAIN_LAYERS.has(targetLayer) && domainOf(path) !== domainOf(target);
-  // inference/text is what the text endpoints have in common, not a domain of its own.
-  if (crossesDomain && !target.endsWith("service.ts") && !target.startsWith("inference/text/")) {
+  // Endpoints are made from inference/pipeline and inference/text, which are no domains of their own.
+  if (crossesDomain && !target.endsWith("service.ts") && !/^inference\/(pipeline|text)\//.test(target)) {
     return "a domain is used through its service.ts alone";
   }
   return null;

@@ -1,17 +1,17 @@
 /**
- * The platform without rate limits, usage records and spend checks on its text endpoints, all else as `npm start` has it:
+ * The platform without rate limits, usage records and spend checks on its inference endpoints, all else as `npm start` has it:
  * what these cost is the difference. Takes the same settings.
  */
 import { startApp } from "../../src/composition/app.ts";
 import { readConfig } from "../../src/config.ts";
-import type { TextRouteDeps } from "../../src/inference/text/routes.ts";
+import type { InferenceDeps } from "../../src/inference/pipeline/pipeline.ts";
 import type { Admission } from "../../src/metering/limits/service.ts";
 import type { UsageLedger } from "../../src/metering/usage/service.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 
 const UNLIMITED: Admission = { isOverLimit: false, headers: () => [], settle() {} };
 
-function withoutMetering(deps: TextRouteDeps): TextRouteDeps {
+function withoutMetering(deps: InferenceDeps): InferenceDeps {
   const ledger: UsageLedger = {
     ...deps.ledger,
     open() {},
@@ -26,6 +26,6 @@ const app = await startApp(config, {
   log: createLog(config.logLevel),
   terminal: process.stdout,
   signal: new AbortController().signal,
-  overrideTextDeps: withoutMetering,
+  overrideInferenceDeps: withoutMetering,
 });
 process.once("SIGTERM", () => void app.close(1_000).then(() => process.exit(0)));

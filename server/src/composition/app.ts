@@ -5,8 +5,9 @@ import { type Config, ConfigError } from "../config.ts";
 import { suspensionCheck } from "../control/billing/service.ts";
 import { createModelCatalog, type ModelCatalog } from "../control/models/service.ts";
 import type { DeploymentSpec, Fleet } from "../fleet/service.ts";
+import { modelOperations } from "../inference/models/protocol.ts";
 import { modelRoutes } from "../inference/models/routes.ts";
-import type { TextRouteDeps } from "../inference/text/routes.ts";
+import type { InferenceDeps } from "../inference/pipeline/pipeline.ts";
 import { startTemplateRenderer } from "../inference/text/template/chat-template.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { createUsageLedger } from "../metering/usage/service.ts";
@@ -21,7 +22,7 @@ import { startGrammarCompiler } from "../structured-output/grammar-compiler.ts";
 import { createControlPlane } from "./control.ts";
 import { attachedModels, createHostFleet, serverlessSpecs } from "./engines.ts";
 import { registerGauges } from "./gauges.ts";
-import { createTextServices, INFERENCE_DESCRIPTIONS, rawInferenceRoutes } from "./inference.ts";
+import { createInferenceServices, rawInferenceRoutes } from "./inference.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { loadConfiguredPrices, meterDeployments } from "./metering.ts";
 import type { Terminal } from "./progress-bar.ts";
@@ -44,8 +45,8 @@ export interface AppDeps {
   /** Aborts a start that takes long, as it downloads weights for example. */
   signal: AbortSignal;
   clock?: Clock;
-  /** Replaces dependencies of the text endpoints. The benchmark removes metering with it, to measure its cost. */
-  overrideTextDeps?: (deps: TextRouteDeps) => TextRouteDeps;
+  /** Replaces dependencies of the inference endpoints. The benchmark removes metering with it, to measure its cost. */
+  overrideInferenceDeps?: (deps: InferenceDeps) => InferenceDeps;
 }
 
 const CATALOG_DIR = fileURLToPath(new URL("../../../catalog", import.meta.url));
@@ -110,22 +111,27 @@ async function startParts(lifecycle: Lifecycle, config: Config, deps: AppDeps): 
 
   const metrics = createMetrics();
   registerGauges(metrics, ledger, fleet);
-  const services = await createTextServices({ lifecycle, config, clock, log, database, fleet, control });
-  const configuredDeps: TextRouteDeps = { clock, log, metrics, ledger, services };
-  const textDeps = deps.overrideTextDeps?.(configuredDeps) ?? configuredDeps;
+  const services = await createInferenceServices({ lifecycle, config, clock, log, database, fleet, control });
+  const configuredDeps: InferenceDeps = { clock, log, metrics, ledger, services };
+  const inferenceDeps = deps.overrideInferenceDeps?.(configuredDeps) ?? configuredDeps;
+  const rawRoutes = rawInferenceRoutes(inferenceDeps);
   const resourceRoutes = lifecycle.routes();
   let isDraining = false;
   const http = await createHttpServer({
     clock,
     log,
     authenticate: apiKeys.authenticate,
-    rawRoutes: rawInferenceRoutes(textDeps),
+    rawRoutes,
     resolveDirectRoute: (path, authorization) => orchestrator.resolveDirectRoute(path, authorization),
     register(app) {
       registerSystemRoutes(app, {
         metrics,
         isDraining: () => isDraining,
-        described: [...resourceRoutes, ...INFERENCE_DESCRIPTIONS],
+        described: [
+          ...resourceRoutes,
+          ...rawRoutes.flatMap(({ description }) => description ?? []),
+          ...modelOperations,
+        ],
       });
       modelRoutes(app, orchestrator);
       blobRoutes(app, control.blobStore);

@@ -14,7 +14,7 @@ let inference: TestInference;
 let target: TestInference["target"];
 let engine: FakeEngine;
 
-/** The engine that answers from now on. */
+/** Makes the engine of the following requests. */
 function use(options: FakeEngineOptions): FakeEngine {
   engine = createFakeEngine(options);
   return engine;
@@ -37,21 +37,21 @@ async function rowOf(reply: Pick<Reply, "headers">): Promise<UsageRow | undefine
 }
 
 beforeAll(async () => {
-  inference = await startInference(
-    () => engine,
-    (name) => {
+  inference = await startInference({
+    engine: () => engine,
+    resolve(name) {
       if (name === MODEL) return { name: MODEL, fallbackUsed: false };
       if (name === "big") return { name: MODEL, fallbackUsed: true };
       throw new AppError("NOT_FOUND", "Model not found.", { param: "model" });
     },
-  );
+  });
   target = inference.target;
 });
 
 afterAll(() => inference.close());
 
-describe("whole replies", () => {
-  test("a chat reply has OpenAI's shape, the engine's usage and the timing headers", async () => {
+describe("a whole response", () => {
+  test("has OpenAI's shape, the engine's usage and the timing headers", async () => {
     use({ cachedTokens: () => 2 });
     const reply = await post(target, CHAT, chat());
     expect(reply.status).toBe(200);
@@ -78,7 +78,7 @@ describe("whole replies", () => {
     });
   });
 
-  test("n choices come in their order, each with its finish reason", async () => {
+  test("has n choices in their order, each with its finish reason", async () => {
     use({ reply: (_, choice) => `choice ${choice}` });
     const reply = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", n: 3 });
     expect(reply.json.choices.map((c: Json) => [c.index, c.text, c.finish_reason, c.logprobs])).toEqual([
@@ -88,14 +88,14 @@ describe("whole replies", () => {
     ]);
   });
 
-  test("a stand-in for another model says so in a header", async () => {
+  test("names the fallback model in a header when it replaces the requested model", async () => {
     use({});
     const reply = await post(target, CHAT, chat({ model: "big" }));
     expect(reply.json.model).toBe(MODEL);
     expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
   });
 
-  test("sampling the engine lacks is refused by its request name", async () => {
+  test("is a 400 that names the sampling parameter which the engine lacks", async () => {
     use({ capabilities: { sampling: ["temperature"] } });
     const reply = await post(target, CHAT, chat({ top_k: 3 }));
     expect(reply.status).toBe(400);
@@ -114,14 +114,14 @@ describe("whole replies", () => {
     [{ ignore_eos: true }, "ignore_eos"],
     [{ prompt_cache_isolation_key: "k" }, "prompt_cache_isolation_key"],
     [{ prompt_cache_max_len: 1 }, "prompt_cache_max_len"],
-  ])("%j is refused by its own name where the engine lacks what it needs", async (extra, param) => {
+  ])("is a 400 that names the parameter of %j when the engine lacks its feature", async (extra, param) => {
     use({ capabilities: { features: [] } });
     const reply = await post(target, COMPLETIONS, { model: MODEL, prompt: "x", ...extra });
     expect(reply.status).toBe(400);
     expect(reply.json.error).toMatchObject({ code: "BAD_REQUEST", param });
   });
 
-  test("what a message says is text to the template, whatever it looks like", async () => {
+  test("never interprets the text of a message as a template", async () => {
     const engine = use({});
     const text = "{{ 7 * 7 }}{% for x in range(10**9) %}a{% endfor %} {{ messages.__class__ }}";
     await post(target, CHAT, chat({ messages: [{ role: "user", content: text }] }));
@@ -129,8 +129,8 @@ describe("whole replies", () => {
   });
 });
 
-describe("streams", () => {
-  test("any reply reassembles to what the engine made, with usage on the finish chunk alone", async () => {
+describe("a stream", () => {
+  test("joins to the engine's output, with usage on the finish chunk alone", async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: "grapheme", maxLength: 40 }), async (text) => {
         use({ reply: () => text });
@@ -146,7 +146,7 @@ describe("streams", () => {
     );
   });
 
-  test("include_usage gives OpenAI's layout: usage null everywhere, then one chunk without choices", async () => {
+  test("has OpenAI's layout with include_usage: usage null everywhere, then one chunk without choices", async () => {
     use({});
     const { chunks } = await stream(target, CHAT, chat({ stream_options: { include_usage: true }, n: 2 }));
     const last = chunks.at(-1);
@@ -157,7 +157,7 @@ describe("streams", () => {
     expect(finished.map((chunk) => chunk.choices[0].index).sort()).toEqual([0, 1]);
   });
 
-  test("a failure after the first token is an error event, then the end, and a row", async () => {
+  test("ends with an error event after a failure, and leaves a row", async () => {
     use({ failure: () => ({ code: "unavailable", afterTokens: 2 }) });
     const reply = await stream(target, CHAT, chat());
     expect(reply.status).toBe(200);
@@ -166,7 +166,7 @@ describe("streams", () => {
     expect(await rowOf(reply)).toMatchObject({ outcome: "error", completionTokens: 2 });
   });
 
-  test("a client that leaves stops the engine and is billed for the tokens made, not those asked for", async () => {
+  test("stops when its client leaves, who is billed for the tokens generated so far", async () => {
     let release = (): void => {};
     const engine = use({
       reply: () => "a b c d e f g h",
@@ -175,7 +175,7 @@ describe("streams", () => {
     const open = await openStream(target, CHAT, chat());
     await open.read((reply) => reply.text.length > 2);
     open.drop();
-    // The gate holds token 3 until the server has seen the client go.
+    // The gate holds token 3 until the server has noticed that the client is gone.
     await expect.poll(() => engine.active).toBe(1);
     await expect
       .poll(async () => {
@@ -190,7 +190,7 @@ describe("streams", () => {
   });
 });
 
-describe("failures", () => {
+describe("a failed request", () => {
   test.each([
     ["overloaded", 503, "UNAVAILABLE", "1"],
     ["unavailable", 503, "UNAVAILABLE", "1"],
@@ -199,7 +199,7 @@ describe("failures", () => {
     ["timeout", 504, "DEADLINE_EXCEEDED", undefined],
     ["internal", 500, "INTERNAL", undefined],
   ] as const)(
-    "an engine's %s answers %i %s and leaves one row",
+    "answers an engine's %s with %i %s and leaves one row",
     async (code, status, publicCode, retryAfter) => {
       use({ failure: () => ({ code, afterTokens: 0 }) });
       for (const body of [chat(), chat({ stream: true })]) {
@@ -212,7 +212,7 @@ describe("failures", () => {
     },
   );
 
-  test("an over-long prompt is blamed on the field that holds it", async () => {
+  test("names the field that holds a prompt which is too long", async () => {
     use({ model: { contextLength: 8 } });
     const long = Array.from({ length: 50 }, () => "word").join(" ");
     const viaChat = await post(target, CHAT, chat({ messages: [{ role: "user", content: long }] }));
@@ -222,7 +222,7 @@ describe("failures", () => {
     expect(viaPrompt.json.error.param).toBe("prompt");
   });
 
-  test("a fault of the code itself answers 500 without a word about it", async () => {
+  test("answers 500 after a defect in the code and reveals nothing about it", async () => {
     use({
       reply: () => {
         throw new Error("secret path /etc/passwd");
@@ -233,7 +233,7 @@ describe("failures", () => {
     expect(reply.text).not.toMatch(/secret|passwd|at /);
   });
 
-  test("every authenticated request leaves exactly one row, refused ones too", async () => {
+  test("leaves exactly one row, like a successful one", async () => {
     use({});
     const before = (await rows()).length;
     const bodies = [chat(), "{", chat({ n: 0 }), chat({ model: "nope" }), chat({ stream: true })];
@@ -241,7 +241,7 @@ describe("failures", () => {
     expect((await rows()).length - before).toBe(bodies.length);
   });
 
-  test("an engine that just ends is a bad gateway, not an empty answer", async () => {
+  test("answers 502 when the engine's output breaks off, instead of an empty response", async () => {
     const engine = use({});
     (engine as { generate: unknown }).generate = async function* () {};
     expect((await post(target, CHAT, chat())).status).toBe(502);

@@ -20,11 +20,11 @@ beforeEach(async () => {
   engine = createFakeEngine();
   clock = new FakeClock();
   isOverloaded = false;
-  inference = await startInference(
-    () => engine,
-    (name) => ({ name, fallbackUsed: false, isolation: name === OWN ? "deployment" : "account" }),
-    { clock, requestsPerMinute: 100, isOverloaded: () => isOverloaded },
-  );
+  inference = await startInference({
+    engine: () => engine,
+    resolve: (name) => ({ name, fallbackUsed: false, isolation: name === OWN ? "deployment" : "account" }),
+    limits: { clock, requestsPerMinute: 100, isOverloaded: () => isOverloaded },
+  });
   target = inference.target;
 });
 afterAll(() => inference?.close());
@@ -40,13 +40,13 @@ function limitHeaders(headers: Record<string, unknown>): Record<string, unknown>
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith("x-ratelimit-")));
 }
 
-/** Uses up the guaranteed requests of this minute. */
+/** Uses up the guaranteed requests of the current minute. */
 async function exhaust(): Promise<void> {
   await post(target, COMPLETIONS, { model: MODEL, prompt: "a", max_tokens: 1, n: 60 });
 }
 
 describe("the headers of an account's limits", () => {
-  test("stand on a whole reply, with what it used itself", async () => {
+  test("are on a whole response and include its own usage", async () => {
     const reply = await post(target, CHAT, chat());
     const { prompt_tokens, completion_tokens } = reply.json.usage;
     expect(limitHeaders(reply.headers)).toEqual({
@@ -60,7 +60,7 @@ describe("the headers of an account's limits", () => {
     });
   });
 
-  test("stand on a stream, with the output it may have, and the next reply knows what it had", async () => {
+  test("are on a stream with its expected output, and on the next response with its actual output", async () => {
     const streamed = await stream(target, CHAT, chat({ stream: true }));
     const headers = limitHeaders(streamed.headers);
     expect(Object.keys(headers)).toHaveLength(7);
@@ -77,15 +77,15 @@ describe("the headers of an account's limits", () => {
     expect(reply.headers["x-ratelimit-remaining-requests"]).toBe("48");
   });
 
-  test("are not on replies of the account's own deployment", async () => {
+  test("are not on responses of the account's own deployment", async () => {
     const reply = await post(target, CHAT, chat({ model: OWN }));
     expect(reply.status).toBe(200);
     expect(limitHeaders(reply.headers)).toEqual({});
   });
 });
 
-describe("beyond the guaranteed limits", () => {
-  test("a request runs with low priority and says so, streamed or not", async () => {
+describe("a request beyond the guaranteed limits", () => {
+  test("runs with low priority and says so in a header, streamed or not", async () => {
     await exhaust();
     const reply = await post(target, CHAT, chat());
     expect(reply.status).toBe(200);
@@ -98,7 +98,7 @@ describe("beyond the guaranteed limits", () => {
     expect((await post(target, CHAT, chat())).headers["x-ratelimit-over-limit"]).toBe("no");
   });
 
-  test("and with the deployment overloaded, a request gets 429 with retry-after and leaves a row", async () => {
+  test("gets a 429 with retry-after and leaves a row while the deployment is overloaded", async () => {
     await exhaust();
     isOverloaded = true;
     const reply = await post(target, CHAT, chat());
@@ -117,7 +117,7 @@ describe("beyond the guaranteed limits", () => {
   });
 });
 
-test("beyond the hard limit a request gets 429 and never reaches an engine", async () => {
+test("a request beyond the hard limit gets a 429 and never reaches an engine", async () => {
   await exhaust();
   await post(target, COMPLETIONS, { model: MODEL, prompt: "a", max_tokens: 1, n: 40 });
   const reply = await post(target, CHAT, chat());
@@ -126,7 +126,7 @@ test("beyond the hard limit a request gets 429 and never reaches an engine", asy
   expect(engine.requests).toHaveLength(2);
 });
 
-test("a client that leaves gives back what was reserved for it", async () => {
+test("a client that leaves is charged only for the tokens it used", async () => {
   engine = createFakeEngine({ gate: ({ token }) => (token < 3 ? undefined : new Promise(() => {})) });
   const opened = await openStream(target, CHAT, chat({ stream: true, max_tokens: 4_000 }));
   opened.drop();

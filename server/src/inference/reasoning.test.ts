@@ -3,7 +3,7 @@ import { type Json, post, stream } from "../../test/harness/http.ts";
 import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
 import { startInference, type TestInference } from "./testing.ts";
 
-/** The template of a model that reasons and knows tools, as Qwen's are. */
+/** The chat template of a model with reasoning and tools, like Qwen's. */
 const TEMPLATE =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}" +
   "{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n{% if false %}</think>{% endif %}";
@@ -28,17 +28,17 @@ const choiceOf = async (extra: object = {}): Promise<Json> =>
 const lastRequest = () => engine.requests.at(-1);
 
 beforeAll(async () => {
-  inference = await startInference(
-    () => engine,
-    () => ({ name: "accounts/fireworks/models/thinker", fallbackUsed: false }),
-  );
+  inference = await startInference({
+    engine: () => engine,
+    resolve: () => ({ name: "accounts/fireworks/models/thinker", fallbackUsed: false }),
+  });
   target = inference.target;
 });
 
 afterAll(() => inference.close());
 
-describe("reasoning", () => {
-  test("stands beside the content, in whole replies and in streams", async () => {
+describe("a reasoning model", () => {
+  test("gives its reasoning apart from the content, in whole responses and in streams", async () => {
     answer("<think>\nsix sevens\n</think>\n\n42");
     expect((await choiceOf()).message).toEqual({
       role: "assistant",
@@ -54,7 +54,7 @@ describe("reasoning", () => {
     expect(deltas.slice(1, lastThought).some((delta) => delta.content)).toBe(false);
   });
 
-  test("keeps its tags in completions and in raw_output", async () => {
+  test("keeps its think tags in text completions and in raw_output", async () => {
     answer("<think>a</think>b");
     const raw = await choiceOf({ raw_output: true });
     expect(raw.raw_output.completion).toBe("<think>a</think>b");
@@ -66,7 +66,7 @@ describe("reasoning", () => {
     [{ reasoning_effort: "none" }],
     [{ reasoning_effort: false }],
     [{ thinking: { type: "disabled" } }],
-  ])("%j closes the think block in the prompt", async (extra) => {
+  ])("is kept from reasoning by %j, which closes the think block in the prompt", async (extra) => {
     answer("42");
     expect((await choiceOf(extra)).message).toEqual({ role: "assistant", content: "42" });
     const { input, thinking } = lastRequest() ?? {};
@@ -79,7 +79,7 @@ describe("reasoning", () => {
     [{ reasoning_effort: "low", max_tokens: 1000 }, 400],
     [{ reasoning_effort: true, max_tokens: 1000 }, 700],
     [{ thinking: { type: "enabled", budget_tokens: 2000 } }, 2000],
-  ])("%j bounds the think block to %i tokens", async (extra, maxTokens) => {
+  ])("with %j reasons for at most %i tokens", async (extra, maxTokens) => {
     answer("<think>a</think>b");
     await choiceOf(extra);
     expect(lastRequest()?.thinking).toEqual({
@@ -90,7 +90,7 @@ describe("reasoning", () => {
     });
   });
 
-  test("JSON mode leaves the think block free and constrains what follows", async () => {
+  test("reasons freely in JSON mode, which constrains only the content", async () => {
     answer('<think>hm</think>{"a": 1}');
     const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
     const { message } = await choiceOf({ response_format: { type: "json_object", schema } });
@@ -99,7 +99,7 @@ describe("reasoning", () => {
     expect(lastRequest()?.thinking).toMatchObject({ open: "<think>" });
   });
 
-  test("a call after the think block is a call", async () => {
+  test("may make a tool call after its reasoning", async () => {
     answer('<think>hm</think><tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>');
     const tools = [
       { type: "function", function: { name: "add", parameters: { type: "object", properties: {} } } },
@@ -110,7 +110,7 @@ describe("reasoning", () => {
     expect(choice.message.tool_calls[0].function).toEqual({ name: "add", arguments: '{"a": 1}' });
   });
 
-  test("a call of a function that was not offered never reaches the client as one", async () => {
+  test("never makes a call of a function that was not offered: the call is content", async () => {
     const text = '<tool_call>\n{"name": "rm", "arguments": {}}\n</tool_call>';
     answer(text);
     const tools = [{ type: "function", function: { name: "add" } }];
@@ -119,7 +119,7 @@ describe("reasoning", () => {
     expect(choice.finish_reason).toBe("stop");
   });
 
-  test("earlier reasoning stays in the prompt where it is asked for", async () => {
+  test("gets its earlier reasoning in the prompt when the request asks for it", async () => {
     answer("ok");
     const messages = [
       { role: "user", content: "a" },
@@ -138,7 +138,7 @@ describe("reasoning", () => {
     [{ reasoning_effort: 0 }, "reasoning_effort"],
     [{ reasoning_effort: "extreme" }, "reasoning_effort"],
     [{ thinking: { type: "enabled", budget_tokens: 5 } }, "thinking.budget_tokens"],
-  ])("%j is refused by name", async (extra, param) => {
+  ])("refuses %j with a 400 that names the field", async (extra, param) => {
     answer("x");
     const reply = await post(target, CHAT, chat(extra));
     expect(reply.status).toBe(400);

@@ -11,18 +11,19 @@ const DEPLOYMENT = "accounts/acme/deployments/d";
 
 let inference: TestInference;
 let engine: FakeEngine;
-/** What the model that is asked for resolves to. */
+/** The route that a model's name resolves to, besides the defaults. */
 let route: Partial<ModelRoute>;
 
 beforeAll(async () => {
-  inference = await startInference(
-    () => engine,
-    (name) => {
-      if (name === "broken")
+  inference = await startInference({
+    engine: () => engine,
+    resolve(name) {
+      if (name === "broken") {
         throw new AppError("FAILED_PRECONDITION", "Its tensors don't fit.", { param: "model" });
+      }
       return { name, fallbackUsed: false, deployment: DEPLOYMENT, ...route };
     },
-  );
+  });
 });
 afterAll(() => inference.close());
 beforeEach(() => {
@@ -39,8 +40,8 @@ const chat = (body: object = {}, headers: Record<string, string> = {}) =>
   );
 const lastRouted = () => inference.routed.at(-1);
 
-describe("where a request goes", () => {
-  test("to the deployment and adapter its model stands for, billed and echoed under that model's name", async () => {
+describe("a request", () => {
+  test("goes to the deployment and LoRA of its model, and its response has the model's name", async () => {
     route = { lora: "accounts/acme/deployedModels/l" };
     const reply = await chat();
     expect(reply.status, reply.text).toBe(200);
@@ -48,7 +49,7 @@ describe("where a request goes", () => {
     expect(lastRouted()).toMatchObject({ deployment: DEPLOYMENT, lora: "accounts/acme/deployedModels/l" });
   });
 
-  test("an addon that could not be loaded answers 412 with the reason", async () => {
+  test("for a LoRA that could not be loaded gets a 412 with the reason", async () => {
     const reply = await chat({ model: "broken" });
     expect(reply.status).toBe(412);
     expect(reply.json.error).toMatchObject({
@@ -57,7 +58,7 @@ describe("where a request goes", () => {
     });
   });
 
-  test("a session is named by header, prompt_cache_key or user, in this order, and only where they are kept together", async () => {
+  test("has a session named by header, prompt_cache_key or user, in this order, on deployments with session affinity", async () => {
     await chat({ user: "u" }, { "x-session-affinity": "h" });
     expect(lastRouted()?.sessionKey).toBeUndefined();
     route = { sessionAffinity: true };
@@ -71,7 +72,7 @@ describe("where a request goes", () => {
     expect(lastRouted()?.sessionKey).toBe("local\nh");
   });
 
-  test("prompts that begin alike show it, in chat, texts, tokens and batches", async () => {
+  test("has a prompt prefix for routing, alike for prompts that start alike", async () => {
     const system = { role: "system", content: "You are kind. ".repeat(100) };
     const prefixOf = async (messages: object[]): Promise<string> => {
       await chat({ messages });
@@ -92,8 +93,8 @@ describe("where a request goes", () => {
   });
 });
 
-describe("what is computed for one request is reused", () => {
-  test("for its account alone, or for all of a deployment, and never beyond its isolation key", async () => {
+describe("a cached prompt is reused", () => {
+  test("within its account or its deployment, and never beyond its isolation key", async () => {
     await chat();
     expect(engine.requests.at(-1)?.cacheScope).toBe("local\n");
     route = { isolation: "deployment" };
@@ -104,8 +105,8 @@ describe("what is computed for one request is reused", () => {
   });
 });
 
-describe("an addon's own chat template", () => {
-  test("takes the place of the model's, for that addon alone", async () => {
+describe("a LoRA's own chat template", () => {
+  test("replaces the model's for requests to that LoRA alone", async () => {
     const prompt = async (): Promise<string> => {
       expect((await chat()).status).toBe(200);
       return (engine.requests.at(-1)!.input as { text: string }).text;

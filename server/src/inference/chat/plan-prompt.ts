@@ -32,7 +32,7 @@ import { type ChatCompletionRequest, toConversation } from "./protocol.ts";
 import { renderSafely, type SafePrompt } from "./safe-tokenization.ts";
 import { countTokens, dropOldestTurns } from "./truncate.ts";
 
-/** What a model's chat template says about the model; worked out once a model. */
+/** The features of a model that its chat template shows. */
 interface TemplateTraits {
   template: ChatTemplate;
   tools: SelectedToolFormat;
@@ -40,74 +40,91 @@ interface TemplateTraits {
   reasoning: ReasoningFormat | null;
 }
 
-/** By the model and the template: addons bring their own. */
+/** Templates that are kept for one model: more than it can have LoRAs with their own. */
+const MAX_TEMPLATES = 256;
+
+/** By the model and the template's source, because LoRAs may bring their own template. */
 const templateTraits = new WeakMap<EngineModelInfo, Map<string, TemplateTraits>>();
 
-function templateTraitsOf(model: EngineModelInfo, own: string | null): TemplateTraits {
-  const { chatTemplate: ofModel, bosToken, eosToken } = model;
-  const source = own ?? ofModel;
+function templateTraitsOf(model: EngineModelInfo, loraTemplate: string | null): TemplateTraits {
+  const source = loraTemplate ?? model.chatTemplate;
   if (source === null) throw badRequest("model", "This model has no chat template; use completions.");
-  const ofThis = templateTraits.get(model) ?? new Map<string, TemplateTraits>();
-  templateTraits.set(model, ofThis);
-  let known = ofThis.get(source);
-  if (known === undefined) {
-    known = {
-      template: createChatTemplate(source, bosToken, eosToken),
+  let traitsBySource = templateTraits.get(model);
+  if (traitsBySource === undefined) {
+    traitsBySource = new Map();
+    templateTraits.set(model, traitsBySource);
+  }
+  let traits = traitsBySource.get(source);
+  if (traits === undefined) {
+    traits = {
+      template: createChatTemplate(source, model.bosToken, model.eosToken),
       tools: selectToolFormat(undefined, source),
       reasoning: selectReasoningFormat(undefined, source),
     };
-    // Owners may change their templates: what is not asked for any more has to go at some point.
-    if (ofThis.size >= MAX_TEMPLATES) ofThis.clear();
-    ofThis.set(source, known);
+    // Owners may change their templates, so the map would grow without end.
+    if (traitsBySource.size >= MAX_TEMPLATES) traitsBySource.clear();
+    traitsBySource.set(source, traits);
   }
-  return known;
+  return traits;
 }
 
-/** Of one model: as many as addons fit on it, and then some. */
-const MAX_TEMPLATES = 256;
-
-/** @throws AppError BAD_REQUEST naming the field. */
+/**
+ * @param loraTemplate replaces the model's own chat template; null: the model's own is used.
+ * @throws AppError BAD_REQUEST naming the field.
+ */
 export async function planChatPrompt(
   body: ChatCompletionRequest,
-  engine: ReplicaLease,
-  ownTemplate: string | null,
+  replica: ReplicaLease,
+  loraTemplate: string | null,
 ): Promise<PromptPlan> {
   const tools = parseToolRequest(body);
-  const turns = toConversation(body);
-  if (engine.capabilities.rendersChat) return await planRemoteTemplate(body, engine, turns, tools);
-  const { template, tools: format, reasoning } = templateTraitsOf(engine.model, ownTemplate);
+  const conversation = toConversation(body);
+  if (replica.capabilities.rendersChat) {
+    return await planRemoteTemplate({ body, replica, conversation, tools });
+  }
+  const { template, tools: format, reasoning } = templateTraitsOf(replica.model, loraTemplate);
   const settings = parseReasoningSettings(body, {
     reasons: reasoning !== null,
     maxTokens: maxTokensOf(body),
   });
-  const kept = applyReasoningHistory(turns, settings.history);
+  const withHistory = applyReasoningHistory(conversation, settings.history);
   const variables = { ...settings.templateVariables, ...reasoningHistoryVariables(settings.history) };
   const render = async (
     messages: readonly TemplateMessage[],
-    described: readonly object[] | null,
+    toolDefinitions: readonly object[] | null,
   ): Promise<string> => {
-    const prompt = await template.render(messages, { ...variables, tools: described });
-    const silenced = reasoning !== null && !settings.enabled ? emptyThinkBlock(prompt, reasoning) : "";
-    return prompt + silenced;
+    const prompt = await template.render(messages, { ...variables, tools: toolDefinitions });
+    return reasoning === null || settings.enabled ? prompt : prompt + emptyThinkBlock(prompt, reasoning);
   };
-  const show = async (some: readonly ConversationMessage[]): Promise<SafePrompt> => {
-    const { messages, tools: described } = toTemplateInput(format, some, tools);
-    if (body.safe_tokenization) return renderSafely(messages, (marked) => render(marked, described));
-    return { text: await render(messages, described), plain: [] };
+  const renderConversation = async (part: readonly ConversationMessage[]): Promise<SafePrompt> => {
+    const { messages, tools: toolDefinitions } = toTemplateInput(format, part, tools);
+    if (body.safe_tokenization) return renderSafely(messages, (marked) => render(marked, toolDefinitions));
+    return { text: await render(messages, toolDefinitions), plain: [] };
   };
-  // Cutting a prompt to a length and keeping its texts apart don't go together: the latter is about safety.
-  const shown = body.safe_tokenization
-    ? kept
-    : await truncateConversation(body, engine, kept, async (some) => (await show(some)).text);
-  const { text: prompt, plain } = await show(shown);
-  checkHistoryRendered(prompt, shown, settings.history);
+  const limit = body.prompt_truncate_len;
+  // Safe tokenization is a security setting, so it takes precedence over truncation, which can't be combined with it.
+  const included =
+    limit == null || body.safe_tokenization
+      ? withHistory
+      : await dropOldestTurns(withHistory, limit, async (part) =>
+          countTokens(replica, (await renderConversation(part)).text, limit),
+        );
+  const { text: prompt, plain } = await renderConversation(included);
+  checkHistoryRendered(prompt, included, settings.history);
   const opened = reasoning !== null && promptOpensReasoning(prompt, reasoning);
   const constraint = await compileChatConstraint(body, tools, format);
   const thinks = reasoning !== null && settings.enabled;
   return {
-    // A template writes the start token itself where the model wants one.
-    inputs: [{ kind: "text", text: prompt, addBos: false, ...(plain.length > 0 ? { plain } : {}) }],
-    promptFragments: shown.map((turn) => turn.content),
+    // A template writes the start token itself when the model needs one.
+    inputs: [
+      {
+        kind: "text",
+        text: prompt,
+        addBos: false,
+        ...(plain.length > 0 ? { plain } : {}),
+      },
+    ],
+    promptFragments: included.map(({ content }) => content),
     ...(constraint === null ? {} : { grammar: constraint.grammar }),
     ...(thinks && (settings.budgetTokens !== null || constraint !== null)
       ? {
@@ -128,7 +145,7 @@ export async function planChatPrompt(
   };
 }
 
-/** What the output must follow: a schema or grammar of the client's, or the form of a call that is forced. */
+/** The constraint of the output: the request's schema or grammar, or the syntax of tool calls. Null: unconstrained. */
 async function compileChatConstraint(
   body: ChatCompletionRequest,
   tools: ToolRequest | null,
@@ -142,7 +159,7 @@ async function compileChatConstraint(
       "response_format can't be combined with tools; set tool_choice to none.",
     );
   }
-  // A model that may choose is left alone, unless a tool demands that its schema holds.
+  // When the model may choose, only a strict tool needs a grammar.
   if (tools.choice.kind === "auto" && !tools.tools.some((tool) => tool.strict)) return null;
   return toolCallConstraint(tools, format.format.syntax);
 }
@@ -151,19 +168,8 @@ function createToolCallParser(tools: ToolRequest, { format }: SelectedToolFormat
   return new ToolCallStreamParser({
     syntaxes: syntaxesOf(format),
     names: tools.tools.map((tool) => tool.name),
-    // Forced calls follow their grammar from the first character on.
+    // The output of a forced call follows the grammar from its first character.
     constrained: tools.choice.kind !== "auto",
     parallel: tools.parallel,
   });
-}
-
-async function truncateConversation(
-  body: ChatCompletionRequest,
-  engine: ReplicaLease,
-  turns: readonly ConversationMessage[],
-  render: (turns: readonly ConversationMessage[]) => Promise<string>,
-): Promise<readonly ConversationMessage[]> {
-  const limit = body.prompt_truncate_len;
-  if (limit == null) return turns;
-  return dropOldestTurns(turns, limit, async (some) => countTokens(engine, await render(some), limit));
 }

@@ -16,28 +16,38 @@ import { countTokens, dropOldestTurns } from "./truncate.ts";
 
 type ChatInput = Extract<EngineInput, { kind: "chat" }>;
 
-/** Room for what an engine that renders chat itself writes around each message. */
-const FRAME_TOKENS = 16;
+/** Estimated tokens that an engine which renders chat itself writes around each message. */
+const TOKENS_AROUND_MESSAGE = 16;
+
+interface RemoteChat {
+  body: ChatCompletionRequest;
+  replica: ReplicaLease;
+  conversation: readonly ConversationMessage[];
+  /** Null: the request offers no tools. */
+  tools: ToolRequest | null;
+}
 
 /**
- * For engines that render chat themselves: the conversation as it is, and whatever of the rest they say they can do.
+ * Plans the prompt for an engine that renders chat itself: the engine gets the conversation, and the parameters that its
+ * features support.
  * @throws AppError BAD_REQUEST naming the field.
  */
-export async function planRemoteTemplate(
-  body: ChatCompletionRequest,
-  engine: ReplicaLease,
-  turns: readonly ConversationMessage[],
-  tools: ToolRequest | null,
-): Promise<PromptPlan> {
-  const { features } = engine.capabilities;
-  refuseUnsupportedByEngine(body, engine, turns, tools);
+export async function planRemoteTemplate(chat: RemoteChat): Promise<PromptPlan> {
+  refuseUnsupportedByEngine(chat);
+  const { body, replica, conversation, tools } = chat;
+  const { features } = replica.capabilities;
   const reasons = features.includes("reasoning");
   const settings = parseReasoningSettings(body, { reasons, maxTokens: maxTokensOf(body) });
   const reasoning = toChatReasoning(body, settings, features.includes("reasoningBudget"));
-  const kept = applyReasoningHistory(turns, reasons ? settings.history : "disabled");
+  const withHistory = applyReasoningHistory(conversation, reasons ? settings.history : "disabled");
   const limit = body.prompt_truncate_len;
-  const shown = limit == null ? kept : await fitToLimit(limit, engine, kept, tools);
-  const messages = shown.map(toChatMessage);
+  const included =
+    limit == null
+      ? withHistory
+      : await dropOldestTurns(withHistory, limit, (part) =>
+          estimateTokens({ ...chat, conversation: part }, limit),
+        );
+  const messages = included.map(toChatMessage);
   const constraint = await compileOutputConstraint(body);
   const json = features.includes("grammar") ? null : requestedJson(body);
   const input: ChatInput = { kind: "chat", messages };
@@ -46,7 +56,7 @@ export async function planRemoteTemplate(
   return {
     inputs: [input],
     promptFragments: messages.map((message) => message.content),
-    // Where the engine takes no grammars, the schema itself; how well it is followed is for the engine.
+    // An engine without grammars gets the schema itself, and may follow it less strictly.
     ...(constraint === null ? {} : json === null ? { grammar: constraint.grammar } : { json }),
     responseHeaders: schemaWarningHeaders(constraint?.unenforced ?? []),
     createParser() {
@@ -57,16 +67,13 @@ export async function planRemoteTemplate(
   };
 }
 
-function refuseUnsupportedByEngine(
-  body: ChatCompletionRequest,
-  engine: ReplicaLease,
-  turns: readonly ConversationMessage[],
-  tools: ToolRequest | null,
-): void {
-  const canCall = engine.capabilities.features.includes("tools");
-  if (tools !== null && !canCall) refuse(body.tools == null ? "functions" : "tools");
-  const withCalls = turns.findIndex((turn) => turn.role === "tool" || turn.toolCalls !== undefined);
-  if (withCalls !== -1 && !canCall) {
+function refuseUnsupportedByEngine({ body, replica, conversation, tools }: RemoteChat): void {
+  const supportsTools = replica.capabilities.features.includes("tools");
+  if (tools !== null && !supportsTools) refuse(body.tools == null ? "functions" : "tools");
+  const withCalls = conversation.findIndex(
+    ({ role, toolCalls }) => role === "tool" || toolCalls !== undefined,
+  );
+  if (withCalls !== -1 && !supportsTools) {
     throw badRequest(
       `messages[${withCalls}]`,
       "The engine of this model does not support calls and their results.",
@@ -80,7 +87,7 @@ function refuseUnsupportedByEngine(
   }
   if (tools !== null && body.forced_generation != null) refuse("forced_generation");
   if (body.safe_tokenization) refuse("safe_tokenization");
-  // Whether the engine's template keeps them can't be seen from here.
+  // The platform can't see whether the engine's template keeps earlier reasoning.
   if (body.reasoning_history != null && body.reasoning_history !== "disabled") refuse("reasoning_history");
 }
 
@@ -88,16 +95,19 @@ function refuse(field: string): never {
   throw badRequest(field, `The engine of this model does not support ${field}.`);
 }
 
-/** Null: nothing is. A budget that was asked for by its number must be one; that of a level is the engine's matter. */
+/**
+ * The engine's reasoning settings; null: the request sets none. An engine without budgets refuses a number of tokens, but
+ * accepts a level, for which it chooses the length itself.
+ */
 function toChatReasoning(
   { reasoning_effort: effort, thinking }: ChatCompletionRequest,
   { enabled, budgetTokens, templateVariables }: ReasoningSettings,
-  canLimit: boolean,
+  supportsBudget: boolean,
 ): ChatReasoning | null {
   if (effort == null && thinking == null) return null;
   if (Object.keys(templateVariables).length === 0) return null;
   const isNumber = typeof effort === "number" || thinking?.budget_tokens != null;
-  if (isNumber && !canLimit) {
+  if (isNumber && !supportsBudget) {
     const field = thinking == null ? "reasoning_effort" : "thinking.budget_tokens";
     throw badRequest(field, `${field}: the engine of this model does not support a number of tokens.`);
   }
@@ -105,41 +115,34 @@ function toChatReasoning(
   return {
     enabled,
     ...(level === undefined ? {} : { effort: level }),
-    ...(budgetTokens === null || !canLimit ? {} : { maxTokens: budgetTokens }),
+    ...(budgetTokens === null || !supportsBudget ? {} : { maxTokens: budgetTokens }),
   };
 }
 
-/** Without the oldest turns for which there is no room, as far as that can be told from outside. */
-function fitToLimit(
-  limit: number,
-  engine: ReplicaLease,
-  turns: readonly ConversationMessage[],
-  tools: ToolRequest | null,
-): Promise<readonly ConversationMessage[]> {
-  return dropOldestTurns(turns, limit, async (some) => {
-    const framed = FRAME_TOKENS * (some.length + 1);
-    const calls = some.flatMap((turn) => turn.toolCalls ?? []);
-    const text = [
-      ...some.map((turn) => `${turn.reasoning ?? ""}${turn.content}`),
-      ...[...calls, ...(tools?.tools ?? [])].map((one) => JSON.stringify(one)),
-    ].join("\n");
-    return (await countTokens(engine, text, limit - framed)) + framed;
-  });
+/** An upper estimate of the prompt's tokens, because only the engine knows its template. */
+async function estimateTokens({ replica, conversation, tools }: RemoteChat, limit: number): Promise<number> {
+  const tokensAround = TOKENS_AROUND_MESSAGE * (conversation.length + 1);
+  const texts = conversation.map(({ reasoning, content }) => `${reasoning ?? ""}${content}`);
+  for (const { toolCalls } of conversation) {
+    for (const call of toolCalls ?? []) texts.push(JSON.stringify(call));
+  }
+  for (const tool of tools?.tools ?? []) texts.push(JSON.stringify(tool));
+  return (await countTokens(replica, texts.join("\n"), limit - tokensAround)) + tokensAround;
 }
 
 function toChatMessage({
   role,
   content,
   name,
-  toolCalls: calls,
-  toolCallId: callId,
+  toolCalls,
+  toolCallId,
   reasoning,
 }: ConversationMessage): ChatMessage {
   const message: ChatMessage = { role, content };
-  // A result's name is that of the call it answers.
+  // The name in a tool's result is only the function's, which the call that it answers already has.
   if (name !== undefined && role !== "tool") message.name = name;
-  if (calls !== undefined) message.toolCalls = calls;
-  if (callId !== undefined) message.toolCallId = callId;
+  if (toolCalls !== undefined) message.toolCalls = toolCalls;
+  if (toolCallId !== undefined) message.toolCallId = toolCallId;
   if (reasoning !== undefined) message.reasoning = reasoning;
   return message;
 }

@@ -25,7 +25,7 @@ const message = Type.Object(
     name: optional(Type.String({ pattern: "^[a-zA-Z0-9_-]{1,64}$" })),
     ...toolMessageFields,
     reasoning_content: optional(Type.String()),
-    // Fields of an assistant's reply that clients echo; only their empty forms mean nothing.
+    // Fields of a response that clients send back. Only their empty forms can be ignored.
     refusal: Type.Optional(Type.Null()),
     audio: Type.Optional(Type.Null()),
     annotations: optional(Type.Array(Type.Unknown(), { maxItems: 0 })),
@@ -40,7 +40,7 @@ export const chatCompletionRequest = Type.Object(
     ...toolParameters,
     messages: Type.Array(message, { minItems: 1 }),
     safe_tokenization: optional(Type.Boolean()),
-    // Fireworks' own SDK sends one with every request.
+    // Fireworks' own SDK sends it with every request.
     prompt_truncate_len: optional(Type.Integer({ minimum: 1, maximum: MAX_COUNT })),
   },
   { additionalProperties: false },
@@ -56,7 +56,7 @@ export function parseChatCompletionRequest(body: unknown): ChatCompletionRequest
   return parse(body);
 }
 
-/** The conversation: text parts joined, calls and results matched. @throws AppError BAD_REQUEST naming the field. */
+/** Joins text parts and matches tool results with their calls. @throws AppError BAD_REQUEST naming the field. */
 export function toConversation(request: ChatCompletionRequest): ConversationMessage[] {
   return normalizeConversation(
     request.messages.map((message) => {
@@ -67,7 +67,7 @@ export function toConversation(request: ChatCompletionRequest): ConversationMess
   );
 }
 
-/** Says plainly what a schema error would only hint at: what kinds of content are not there yet. */
+/** Refuses images, video and audio by name, because the schema's error would only say that the type must be "text". */
 function refuseNonTextContent(body: unknown): void {
   const messages = (body as { messages?: unknown } | null)?.messages;
   if (!Array.isArray(messages)) return;
@@ -84,10 +84,10 @@ function refuseNonTextContent(body: unknown): void {
   });
 }
 
-/** More of a prompt tells no replica from another. */
+/** Longest prefix that is used for routing. */
 const MAX_PREFIX_CHARS = 16_384;
 
-/** The messages one after the other: those that begin alike become prompts that begin alike. */
+/** The messages' roles and texts, joined. Conversations that start alike have prompts that start alike. */
 export function chatPromptPrefix({ messages }: ChatCompletionRequest): string {
   let prefix = "";
   for (const { role, content } of messages) {

@@ -3,7 +3,7 @@ import { messageJson, toolDeltaJson } from "../text/tools/response-message.ts";
 
 const CHUNK = "chat.completion.chunk";
 
-/** Chat completion objects and chunks. Built as text: a stream writes one a token. */
+/** Writes chat completions and their chunks, as text because a stream writes one for each token. */
 export const chatResponseSerializer: ResponseSerializer = {
   idPrefix: "chatcmpl-",
   response(head, choices, tail) {

@@ -1,20 +1,23 @@
-import { type TextRouteDeps, textRoute } from "../text/routes.ts";
+import { endpointRoute, type InferenceDeps } from "../pipeline/pipeline.ts";
+import { textEndpoint } from "../text/endpoint.ts";
 import { planChatPrompt } from "./plan-prompt.ts";
-import { chatPromptPrefix, parseChatCompletionRequest } from "./protocol.ts";
+import { chatCompletionRequest, chatPromptPrefix, parseChatCompletionRequest } from "./protocol.ts";
 import { chatResponseSerializer } from "./response-serializer.ts";
 
+const chatCompletions = textEndpoint({
+  paths: ["/inference/v1/chat/completions", "/v1/chat/completions"],
+  operationId: "createChatCompletion",
+  summary: "Chat completion",
+  requestSchema: chatCompletionRequest,
+  name: "chat/completions",
+  promptField: "messages",
+  parse: parseChatCompletionRequest,
+  promptPrefix: chatPromptPrefix,
+  planPrompt: planChatPrompt,
+  serializer: chatResponseSerializer,
+});
+
 /** POST chat/completions. */
-export function chatCompletionRoute(deps: TextRouteDeps) {
-  return textRoute(
-    ["/inference/v1/chat/completions", "/v1/chat/completions"],
-    {
-      name: "chat/completions",
-      promptField: "messages",
-      parse: parseChatCompletionRequest,
-      promptPrefix: chatPromptPrefix,
-      planPrompt: planChatPrompt,
-      serializer: chatResponseSerializer,
-    },
-    deps,
-  );
+export function chatCompletionRoute(deps: InferenceDeps) {
+  return endpointRoute(chatCompletions, deps);
 }

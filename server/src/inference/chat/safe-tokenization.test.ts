@@ -6,21 +6,21 @@ import { renderSafely } from "./safe-tokenization.ts";
 const chatml = async (messages: readonly TemplateMessage[]): Promise<string> =>
   messages.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join("");
 
-describe("a prompt whose texts are kept apart", () => {
-  it("is the prompt as ever, and the ranges are exactly the texts", async () => {
+describe("safe rendering", () => {
+  it("gives the ordinary prompt, and ranges that are exactly the messages' texts", async () => {
     const message = fc.record({ role: fc.constantFrom("user", "assistant"), content: fc.string() });
     await fc.assert(
       fc.asyncProperty(fc.array(message, { maxLength: 6 }), async (messages) => {
         const { text, plain } = await renderSafely(messages, chatml);
         expect(text).toBe(await chatml(messages));
         expect(plain.map(([start, end]) => text.slice(start, end))).toEqual(
-          messages.map((one) => one.content),
+          messages.map(({ content }) => content),
         );
       }),
     );
   });
 
-  it("leaves out what the template leaves out", async () => {
+  it("gives no range for a message that the template leaves out", async () => {
     const messages = [
       { role: "user", content: "a" },
       { role: "user", content: "b" },
@@ -30,11 +30,11 @@ describe("a prompt whose texts are kept apart", () => {
     expect(plain).toEqual([[1, 2]]);
   });
 
-  it("refuses a template that shuffles", async () => {
+  it("refuses a template that changes the order of messages", async () => {
     const messages = [
       { role: "user", content: "a" },
       { role: "user", content: "b" },
     ];
-    await expect(renderSafely(messages, (some) => chatml([...some].reverse()))).rejects.toThrow(/order/);
+    await expect(renderSafely(messages, (marked) => chatml([...marked].reverse()))).rejects.toThrow(/order/);
   });
 });

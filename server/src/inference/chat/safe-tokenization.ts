@@ -4,14 +4,14 @@ import type { TemplateMessage } from "../text/tools/template-messages.ts";
 
 export interface SafePrompt {
   text: string;
-  /** Where the messages' texts stand in it, in order and apart. */
+  /** Start and end of each message's text in the prompt, in order, without overlaps. */
   plain: [number, number][];
 }
 
 /**
- * Renders a prompt and tells which of its characters are the messages' own: the template sees a mark in each text's place,
- * so it can't have changed or hidden one. Marks are random: no text can hold one.
- * @throws AppError BAD_REQUEST naming `safe_tokenization` for a template that shows a text twice, or in another order.
+ * Renders a prompt and finds the characters that come from the messages. The template renders a mark in place of each text,
+ * so that it can't change the text. Marks are random, so that no message can contain one.
+ * @throws AppError BAD_REQUEST naming `safe_tokenization` when the template renders a text twice or in another order.
  */
 export async function renderSafely(
   messages: readonly TemplateMessage[],
@@ -25,10 +25,7 @@ export async function renderSafely(
   for (let i = 1; i < pieces.length; i += 2) {
     const index = Number(pieces[i]);
     if (index <= last) {
-      throw badRequest(
-        "safe_tokenization",
-        "The model's chat template shows messages in an order of its own.",
-      );
+      throw badRequest("safe_tokenization", "The model's chat template changes the order of messages.");
     }
     last = index;
     const start = prompt.text.length;

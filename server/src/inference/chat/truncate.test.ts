@@ -28,13 +28,13 @@ describe("dropping the oldest turns", () => {
     expect(kept.map(({ content }) => content).join(" ")).toBe(left);
   });
 
-  it("keeps what can't be left out", async () => {
+  it("keeps the last message and leading system messages, even beyond the limit", async () => {
     for (const messages of [[say("user", "aaaa")], [say("system", "s"), say("system", "t")]]) {
       expect(await dropOldestTurns(messages, 1, count)).toEqual(messages);
     }
   });
 
-  it("leaves the longest end of the dialogue that fits and begins with a user's turn", async () => {
+  it("keeps the longest end of the dialogue that fits and begins with a user's message", async () => {
     const role = fc.constantFrom("user", "assistant");
     const turn = fc.tuple(role, fc.string({ minLength: 1, maxLength: 9 }));
     await fc.assert(

@@ -1,14 +1,14 @@
 import type { ReplicaLease } from "../../fleet/service.ts";
 
 /**
- * Leaves out the oldest turns until the prompt has at most `limit` tokens. System messages at the start and the last
- * turn always stay, also when they alone are longer; what is left begins with a user's turn or is the last one.
- * Counts about log₂(turns) times.
+ * Leaves out the oldest messages until the prompt has at most `limit` tokens. System messages at the start and the last
+ * message always stay, even if they alone exceed the limit. The rest begins with a user's message or is the last message.
+ * Binary search: calls `count` about log₂(messages) times.
  */
 export async function dropOldestTurns<T extends { role: string }>(
   messages: readonly T[],
   limit: number,
-  /** Tokens of a prompt made of these messages. */
+  /** Tokens of the prompt for these messages. */
   count: (messages: readonly T[]) => Promise<number>,
 ): Promise<readonly T[]> {
   if ((await count(messages)) <= limit) return messages;
@@ -16,21 +16,22 @@ export async function dropOldestTurns<T extends { role: string }>(
   const last = messages.length - 1;
   if (firstTurn === -1 || firstTurn === last) return messages;
   const system = messages.slice(0, firstTurn);
-  const shortened = messages
+  const candidates = messages
     .flatMap(({ role }, i) => (i > firstTurn && (role === "user" || i === last) ? [i] : []))
     .map((start) => [...system, ...messages.slice(start)]);
-  // The longest that fits; they get shorter from one to the next.
-  let [low, high] = [0, shortened.length - 1];
+  // Candidates get shorter; find the first one that fits.
+  let low = 0;
+  let high = candidates.length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((await count(shortened[middle]!)) <= limit) high = middle;
+    if ((await count(candidates[middle]!)) <= limit) high = middle;
     else low = middle + 1;
   }
-  return shortened[low]!;
+  return candidates[low]!;
 }
 
-/** Tokens of a text. What surely fits is not counted: a token stands for at least one byte. */
-export async function countTokens(engine: ReplicaLease, text: string, limit: number): Promise<number> {
-  const mostTokens = Buffer.byteLength(text);
-  return mostTokens <= limit ? mostTokens : (await engine.tokenize(text)).length;
+/** Tokens of a text, or an upper bound within the limit: a token has at least one byte, so a short text needs no tokenizer. */
+export async function countTokens(replica: ReplicaLease, text: string, limit: number): Promise<number> {
+  const sizeBytes = Buffer.byteLength(text);
+  return sizeBytes <= limit ? sizeBytes : (await replica.tokenize(text)).length;
 }

@@ -8,7 +8,7 @@ import {
 
 const OBJECT = "text_completion";
 
-/** Text completion objects; a chunk differs from the whole only in holding one choice. */
+/** Writes text completions. A chunk is a completion with a single choice. */
 export const completionResponseSerializer: ResponseSerializer = {
   idPrefix: "cmpl-",
   response(head, choices, tail) {
@@ -34,7 +34,7 @@ function choiceJson(
   extras: ChoiceExtras,
 ): string {
   const finish = reason === null ? "null" : `"${reason}"`;
-  // The contract wants the member even where nobody asked for it.
+  // The contract requires the member even when the request doesn't ask for it.
   const logprobs = extras.logprobs === undefined ? ',"logprobs":null' : "";
   return `{"index":${index},"text":${JSON.stringify(text)}${logprobs},"finish_reason":${finish}${extrasJson(extras)}}`;
 }

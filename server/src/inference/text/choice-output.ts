@@ -5,13 +5,13 @@ import type { ChoiceFinishReason, ContentPart, OutputParser } from "./output-par
 import { type ChoiceExtras, type CompletedChoice, NO_EXTRAS } from "./response-serializer.ts";
 import { AssembledMessage } from "./tools/response-message.ts";
 
-/** The prompt of a choice, where a reply shows it. */
+/** The prompt of a choice, for responses that show it. */
 export interface ReturnedPrompt {
   tokens: readonly TokenInfo[];
   fragments: readonly string[];
 }
 
-/** One choice as it grows: its parts, its tokens, and what of both was asked for. */
+/** Collects the parts and tokens of one choice while it is generated, and gives the extras that the request asks for. */
 export class ChoiceOutput {
   readonly #parser: OutputParser;
   readonly #options: ResponseOptions;
@@ -23,21 +23,21 @@ export class ChoiceOutput {
   #rawText = "";
   #finishReason: ChoiceFinishReason = "stop";
 
-  constructor(reader: OutputParser, wishes: ResponseOptions) {
-    this.#parser = reader;
-    this.#options = wishes;
-    const needsTokens = wishes.logprobs !== null || wishes.tokenIds || wishes.rawOutput;
+  constructor(parser: OutputParser, options: ResponseOptions) {
+    this.#parser = parser;
+    this.#options = options;
+    const needsTokens = options.logprobs !== null || options.tokenIds || options.rawOutput;
     this.#tokenLog = needsTokens ? new TokenLog() : null;
   }
 
-  /** Comes before any text. Gives what of it is part of the reply. */
+  /** Adds the prompt, before any text. Returns the echoed part of it. */
   addPrompt(prompt: ReturnedPrompt): readonly ContentPart[] {
     this.#prompt = prompt;
     const { echo, logprobs } = this.#options;
     if (echo === null) return [];
-    const shown = prompt.tokens.slice(-echo.last);
-    if (logprobs !== null) this.#tokenLog?.add(shown);
-    const text = decodeUtf8(Buffer.concat(shown.map((token) => token.bytes)));
+    const echoed = prompt.tokens.slice(-echo.last);
+    if (logprobs !== null) this.#tokenLog?.add(echoed);
+    const text = decodeUtf8(Buffer.concat(echoed.map((token) => token.bytes)));
     return this.#collect(text === "" ? [] : [{ type: "content", text }]);
   }
 
@@ -63,20 +63,23 @@ export class ChoiceOutput {
     return this.#finishReason;
   }
 
-  /** What was asked for about the tokens since the last call; for a chunk. `last`: the chunk that ends the choice. */
+  /**
+   * The extras of one chunk, about the tokens since the previous call.
+   * @param last the chunk ends the choice.
+   */
   takeExtras(last: boolean): ChoiceExtras {
     if (this.#tokenLog === null && this.#prompt === null) return NO_EXTRAS;
     return this.#extrasOf(this.#tokenLog?.takeNew() ?? [], last);
   }
 
   toCompletedChoice(): CompletedChoice {
-    const { content, toolCalls: calls } = this.#assembled;
-    const plain = this.#tokenLog === null && this.#prompt === null;
-    const extras = plain ? NO_EXTRAS : this.#extrasOf(this.#tokenLog?.all ?? [], true);
+    const { content, toolCalls } = this.#assembled;
+    const hasNoExtras = this.#tokenLog === null && this.#prompt === null;
+    const extras = hasNoExtras ? NO_EXTRAS : this.#extrasOf(this.#tokenLog?.all ?? [], true);
     return {
       content,
       reasoning: this.#reasoning,
-      toolCalls: calls,
+      toolCalls,
       finishReason: this.#finishReason,
       extras,
     };
@@ -101,17 +104,20 @@ export class ChoiceOutput {
     const { logprobs, echo } = this.#options;
     const tokens = this.#prompt?.tokens ?? [];
     const fragments = this.#prompt?.fragments ?? [];
-    // Echoed prompt tokens stand in the log before the completion's.
     const all = this.#tokenLog?.all ?? [];
-    const made = echo !== null && logprobs !== null ? all.slice(Math.min(echo.last, tokens.length)) : all;
+    // Echoed prompt tokens come before the completion's in the log.
+    const completion =
+      echo !== null && logprobs !== null ? all.slice(Math.min(echo.last, tokens.length)) : all;
     return JSON.stringify({
       prompt_fragments:
         fragments.length > 0 ? fragments : [decodeUtf8(Buffer.concat(tokens.map((token) => token.bytes)))],
       prompt_token_ids: tokens.map((token) => token.id),
       completion: this.#rawText,
-      completion_token_ids: made.map((entry) => entry.id),
+      completion_token_ids: completion.map((entry) => entry.id),
       completion_logprobs:
-        logprobs === null ? null : JSON.parse(logprobsJson(made, { kind: "openai", top: logprobs.top })),
+        logprobs === null
+          ? null
+          : JSON.parse(logprobsJson(completion, { kind: "openai", top: logprobs.top })),
     });
   }
 

@@ -1,102 +1,114 @@
 import type { EngineFeature, EngineInput, GenerateRequest } from "../../engine/generation.ts";
-import type { Sampling } from "../../engine/sampling.ts";
 import type { ReplicaLease } from "../../fleet/service.ts";
 import { AppError } from "../../lib/errors.ts";
+import type { InferenceRequest } from "../pipeline/request.ts";
 import type { LogprobFormat } from "./logprobs.ts";
-import { maxTokensOf, samplingOf, stopsOf, type TextParameters } from "./parameters.ts";
+import { maxTokensOf, stopsOf, type TextParameters } from "./parameters.ts";
 import type { PromptPlan } from "./prompt-plan.ts";
+import { toEngineSampling, unsupportedSampling } from "./sampling.ts";
 
-/** What a reply shows besides its text. */
+/** Parts of a response besides its text. */
 export interface ResponseOptions {
+  /** Null: no log probabilities. */
   logprobs: LogprobFormat | null;
   tokenIds: boolean;
   rawOutput: boolean;
-  /** The prompt in front of the output: all of it, or its last so many tokens. */
+  /** Puts the prompt's last `last` tokens in front of the output; null: none. */
   echo: { last: number } | null;
   perfMetrics: boolean;
 }
 
-/** Who may reuse what is computed. */
-export interface CacheOwner {
-  /** That account's requests alone; null: all that the deployment answers. */
-  accountId: string | null;
-  /** From the header of the same meaning as the body's `prompt_cache_isolation_key`. */
-  isolationKey: string | undefined;
-}
-
-/** The engine's request for one prompt. @throws AppError BAD_REQUEST for what the engine does not have, by its name. */
-export function engineRequest(
-  id: string,
-  p: TextParameters,
-  plan: PromptPlan,
-  input: EngineInput,
-  wishes: ResponseOptions,
-  owner: CacheOwner,
-  engine: ReplicaLease,
-): GenerateRequest {
+/**
+ * The engine's request for one prompt.
+ * @throws AppError BAD_REQUEST naming the parameter that needs a feature the engine lacks.
+ */
+export function toEngineRequest({
+  request: { target, body, route, record, admission, replica },
+  plan,
+  input,
+  options,
+}: {
+  request: InferenceRequest<TextParameters>;
+  plan: PromptPlan;
+  input: EngineInput;
+  options: ResponseOptions;
+}): GenerateRequest {
   const request: GenerateRequest = {
-    id,
+    id: target.id,
     input,
-    sampling: samplingOf(p),
-    n: p.n ?? 1,
-    maxTokens: maxTokensOf(p),
-    stop: stopsOf(p),
-    stream: p.stream === true,
+    sampling: toEngineSampling(body),
+    n: body.n ?? 1,
+    maxTokens: maxTokensOf(body),
+    stop: stopsOf(body),
+    stream: body.stream === true,
   };
-  refuseUnknownSampling(request, engine);
-  const features = new EngineFeatures(engine);
-  const grammarParam = p.forced_generation == null ? "response_format" : "forced_generation";
-  if (plan.grammar !== undefined && features.require("grammar", grammarParam)) request.grammar = plan.grammar;
-  if (plan.json !== undefined && features.require("json", "response_format")) request.json = plan.json;
-  const thinkingParam = p.thinking == null ? "reasoning_effort" : "thinking";
-  if (plan.thinking !== undefined && features.require("thinking", thinkingParam))
-    request.thinking = plan.thinking;
-  const idsParam = wishes.tokenIds ? "return_token_ids" : wishes.rawOutput ? "raw_output" : null;
-  const tokensParam = wishes.logprobs === null ? idsParam : "logprobs";
-  if (tokensParam !== null && features.require("logprobs", tokensParam)) {
-    request.logprobs = wishes.logprobs?.top ?? 0;
+  const missing = unsupportedSampling(request.sampling, replica.capabilities.sampling);
+  if (missing !== null) throw unsupported(missing);
+  if (plan.grammar !== undefined) {
+    requireFeature(
+      replica,
+      "grammar",
+      body.forced_generation == null ? "response_format" : "forced_generation",
+    );
+    request.grammar = plan.grammar;
   }
-  const echoParam = p.echo_last ? "echo_last" : "echo";
-  const promptParam = wishes.echo === null ? idsParam : echoParam;
-  if (promptParam !== null && features.require("promptTokens", promptParam)) {
-    const withLogprobs = wishes.echo !== null && wishes.logprobs !== null;
-    if (withLogprobs) features.require("promptLogprobs", echoParam);
+  if (plan.json !== undefined) {
+    requireFeature(replica, "json", "response_format");
+    request.json = plan.json;
+  }
+  if (plan.thinking !== undefined) {
+    requireFeature(replica, "thinking", body.thinking == null ? "reasoning_effort" : "thinking");
+    request.thinking = plan.thinking;
+  }
+  const idsParam = options.tokenIds ? "return_token_ids" : options.rawOutput ? "raw_output" : null;
+  const logprobsParam = options.logprobs === null ? idsParam : "logprobs";
+  if (logprobsParam !== null) {
+    requireFeature(replica, "logprobs", logprobsParam);
+    request.logprobs = options.logprobs?.top ?? 0;
+  }
+  const echoParam = body.echo_last ? "echo_last" : "echo";
+  const promptParam = options.echo === null ? idsParam : echoParam;
+  if (promptParam !== null) {
+    requireFeature(replica, "promptTokens", promptParam);
+    const withLogprobs = options.echo !== null && options.logprobs !== null;
+    if (withLogprobs) requireFeature(replica, "promptLogprobs", echoParam);
     request.prompt = { logprobs: withLogprobs };
   }
-  if (input.kind === "text" && input.plain !== undefined) features.require("plainText", "safe_tokenization");
-  if (p.min_tokens && features.require("minTokens", "min_tokens")) request.minTokens = p.min_tokens;
-  if (p.ignore_eos && features.require("ignoreEos", "ignore_eos")) request.ignoreEos = true;
-  addPrediction(request, p, features);
-  addCache(request, p, owner, features);
+  if (input.kind === "text" && input.plain !== undefined) {
+    requireFeature(replica, "plainText", "safe_tokenization");
+  }
+  if (body.min_tokens) {
+    requireFeature(replica, "minTokens", "min_tokens");
+    request.minTokens = body.min_tokens;
+  }
+  if (body.ignore_eos) {
+    requireFeature(replica, "ignoreEos", "ignore_eos");
+    request.ignoreEos = true;
+  }
+  addPrediction(request, body, replica);
+  const isolationKey = body.prompt_cache_isolation_key ?? target.header("x-prompt-cache-isolation-key");
+  if (hasFeature(replica, "cacheScope")) {
+    const accountId = route.isolation === "account" ? record.accountId : "";
+    request.cacheScope = `${accountId}\n${isolationKey ?? ""}`;
+  } else if (isolationKey != null) {
+    throw unsupported("prompt_cache_isolation_key");
+  }
+  if (body.prompt_cache_max_len != null) {
+    requireFeature(replica, "cacheMaxTokens", "prompt_cache_max_len");
+    request.cacheMaxTokens = body.prompt_cache_max_len;
+  }
+  if (admission.isOverLimit) request.priority = "low";
   return request;
 }
 
-class EngineFeatures {
-  readonly #engine: ReplicaLease;
-
-  constructor(engine: ReplicaLease) {
-    this.#engine = engine;
-  }
-
-  has(feature: EngineFeature): boolean {
-    return this.#engine.capabilities.features.includes(feature);
-  }
-
-  /** @throws AppError BAD_REQUEST naming the parameter. */
-  require(feature: EngineFeature, param: string): true {
-    if (this.has(feature)) return true;
-    throw unsupported(param);
-  }
-}
-
-/** A prediction changes what the output costs, not what it is: an engine without it answers all the same. */
-function addPrediction(request: GenerateRequest, p: TextParameters, features: EngineFeatures): void {
-  if (p.disable_speculation === true) {
-    if (features.has("disableSpeculation")) request.disableSpeculation = true;
+/** An engine without predictions ignores them: a prediction changes the cost of the output, not the output. */
+function addPrediction(request: GenerateRequest, body: TextParameters, replica: ReplicaLease): void {
+  if (body.disable_speculation === true) {
+    if (hasFeature(replica, "disableSpeculation")) request.disableSpeculation = true;
     return;
   }
-  if (!features.has("prediction")) return;
-  const { prediction, speculation } = p;
+  if (!hasFeature(replica, "prediction")) return;
+  const { prediction, speculation } = body;
   if (Array.isArray(speculation)) request.prediction = { kind: "tokens", tokens: speculation };
   else if (speculation != null) request.prediction = { kind: "text", text: speculation };
   else if (prediction != null) {
@@ -106,27 +118,13 @@ function addPrediction(request: GenerateRequest, p: TextParameters, features: En
   }
 }
 
-function addCache(
-  request: GenerateRequest,
-  p: TextParameters,
-  owner: CacheOwner,
-  features: EngineFeatures,
-): void {
-  const key = p.prompt_cache_isolation_key ?? owner.isolationKey;
-  if (features.has("cacheScope")) request.cacheScope = `${owner.accountId ?? ""}\n${key ?? ""}`;
-  else if (key != null) throw unsupported("prompt_cache_isolation_key");
-  if (p.prompt_cache_max_len != null && features.require("cacheMaxTokens", "prompt_cache_max_len")) {
-    request.cacheMaxTokens = p.prompt_cache_max_len;
-  }
+function hasFeature(replica: ReplicaLease, feature: EngineFeature): boolean {
+  return replica.capabilities.features.includes(feature);
 }
 
-/** Sampling the engine doesn't have is refused by its request name, never dropped. */
-function refuseUnknownSampling(request: GenerateRequest, engine: ReplicaLease): void {
-  for (const field in request.sampling) {
-    if (engine.capabilities.sampling.includes(field as keyof Sampling)) continue;
-    const param = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    throw unsupported(field === "mirostat" ? "mirostat_target" : param);
-  }
+/** @throws AppError BAD_REQUEST naming the parameter. */
+function requireFeature(replica: ReplicaLease, feature: EngineFeature, param: string): void {
+  if (!hasFeature(replica, feature)) throw unsupported(param);
 }
 
 function unsupported(param: string): AppError {

@@ -2,18 +2,18 @@ import { type TokenInfo, UNKNOWN_TOKEN } from "../../engine/generation.ts";
 import { badRequest } from "../../lib/errors.ts";
 import type { TextParameters } from "./parameters.ts";
 
-/** Which log probabilities a reply carries: the older arrays (an integer asked for them) or OpenAI's objects (true did). */
+/** Layout of the log probabilities: the legacy arrays for `logprobs: <integer>`, OpenAI's objects for `logprobs: true`. */
 export interface LogprobFormat {
   kind: "legacy" | "openai";
-  /** Alternatives a token, 0–5. */
+  /** Alternatives for each token, 0–5. */
   top: number;
 }
 
-/** @throws AppError BAD_REQUEST for alternatives without the log probabilities they belong to. */
+/** Null: no log probabilities. @throws AppError BAD_REQUEST when `top_logprobs` contradicts `logprobs`. */
 export function parseLogprobFormat(p: TextParameters): LogprobFormat | null {
   if (typeof p.logprobs === "number") {
     if (p.top_logprobs != null && p.top_logprobs !== p.logprobs) {
-      throw badRequest("top_logprobs", "top_logprobs goes with logprobs: true; an integer says both.");
+      throw badRequest("top_logprobs", "top_logprobs goes with logprobs: true; an integer sets both.");
     }
     return { kind: "legacy", top: p.logprobs };
   }
@@ -22,14 +22,14 @@ export function parseLogprobFormat(p: TextParameters): LogprobFormat | null {
   return null;
 }
 
-/** A token as a reply shows it. */
+/** A token of a response. */
 interface ResponseToken extends TokenInfo {
   text: string;
-  /** Characters of the reply before it. */
+  /** UTF-16 units of the choice's text before the token. */
   offset: number;
 }
 
-/** The tokens of one choice in order, with where they stand in its text. */
+/** The tokens of one choice in order, with their offsets in its text. */
 export class TokenLog {
   readonly #entries: ResponseToken[] = [];
   readonly #decoder = new TextDecoder();
@@ -43,7 +43,7 @@ export class TokenLog {
     }
   }
 
-  /** What came since the last call. */
+  /** The tokens since the previous call. */
   takeNew(): ResponseToken[] {
     const entries = this.#entries.slice(this.#taken);
     this.#taken = this.#entries.length;
@@ -59,24 +59,26 @@ export function decodeUtf8(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("utf8");
 }
 
-export function logprobsJson(entries: readonly ResponseToken[], form: LogprobFormat): string {
-  return JSON.stringify(form.kind === "legacy" ? legacyLogprobs(entries, form.top) : openAiLogprobs(entries));
+export function logprobsJson(entries: readonly ResponseToken[], format: LogprobFormat): string {
+  return JSON.stringify(
+    format.kind === "legacy" ? legacyLogprobs(entries, format.top) : openAiLogprobs(entries),
+  );
 }
 
-/** The contract has numbers only: the first token of a prompt, which nothing predicts, counts as certain. */
+/** The contract allows no null: the first token of a prompt, which has no prediction, gets the log probability 0. */
 function legacyLogprobs(entries: readonly ResponseToken[], top: number): object {
-  const named = (entry: ResponseToken) =>
+  const alternatives = (entry: ResponseToken) =>
     Object.fromEntries(entry.top.map((other) => [decodeUtf8(other.bytes), other.logprob]));
   return {
     tokens: entries.map((entry) => entry.text),
     token_ids: entries.some(({ id }) => id === UNKNOWN_TOKEN) ? null : entries.map(({ id }) => id),
     token_logprobs: entries.map((entry) => entry.logprob ?? 0),
-    top_logprobs: top === 0 ? null : entries.map(named),
+    top_logprobs: top === 0 ? null : entries.map(alternatives),
     text_offset: entries.map((entry) => entry.offset),
   };
 }
 
-/** Undefined members are left out. */
+/** Undefined when unknown, so that JSON.stringify leaves the member out. */
 function knownTokenId(id: number): number | undefined {
   return id === UNKNOWN_TOKEN ? undefined : id;
 }

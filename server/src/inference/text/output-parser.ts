@@ -3,36 +3,37 @@ import type { ReasoningSplitter } from "./reasoning/splitter.ts";
 import { finishReasonOf } from "./tools/response-message.ts";
 import type { ToolCallEvent, ToolCallStreamParser } from "./tools/tool-call-stream-parser.ts";
 
-/** What a choice's text turns out to be. */
+/** A part of a choice's output: reasoning, content, or a piece of a tool call. */
 export type ContentPart = ToolCallEvent | { type: "reasoning"; text: string };
 
 export type ChoiceFinishReason = FinishReason | "tool_calls";
 
-/** Reads one choice's text as it comes. */
+/** Parses the output of one choice incrementally. */
 export interface OutputParser {
   push(text: string): readonly ContentPart[];
-  /** Text of which the engine says what it is; only engines that render chat do. */
+  /** Adds text that the engine has parsed itself. Absent: the parser is never used with engines that render chat. */
   pushParsed?(text: string, as: "reasoning" | ToolCallFragment): readonly ContentPart[];
-  /** The end of the text: what was held back. */
+  /** Ends the output. Returns the parts that were held back. */
   flush(): readonly ContentPart[];
   finishReason(reason: FinishReason): ChoiceFinishReason;
 }
 
-/** Text that is nothing but text. */
+/** Passes all text on as content. */
 export const plainTextParser: OutputParser = {
   push: (text) => (text === "" ? [] : [{ type: "content", text }]),
   flush: () => [],
   finishReason: (reason) => reason,
 };
 
-/** Reasoning first, then content and calls. Either may be absent. */
+/** Parses reasoning first, then content and tool calls. */
 export class ChatOutputParser implements OutputParser {
   readonly #splitter: ReasoningSplitter | null;
   readonly #toolCallParser: ToolCallStreamParser | null;
 
-  constructor(splitter: ReasoningSplitter | null, calls: ToolCallStreamParser | null) {
+  /** @param splitter null: no reasoning. @param toolCallParser null: no tool calls. */
+  constructor(splitter: ReasoningSplitter | null, toolCallParser: ToolCallStreamParser | null) {
     this.#splitter = splitter;
-    this.#toolCallParser = calls;
+    this.#toolCallParser = toolCallParser;
   }
 
   push(text: string): readonly ContentPart[] {

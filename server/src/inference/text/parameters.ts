@@ -1,31 +1,26 @@
 import { type Static, Type } from "typebox";
-import type { Sampling } from "../../engine/sampling.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { optional } from "./optional.ts";
 import { reasoningParameters } from "./reasoning/settings.ts";
 import { responseFormat } from "./response-format.ts";
+import { samplingFields } from "./sampling.ts";
 
-/** Learning rate of mirostat when the request names none; 0, the contract's default, would learn nothing. */
-const DEFAULT_MIROSTAT_LR = 0.1;
 /** Output cap when the request names none. */
 export const DEFAULT_MAX_TOKENS = 2048;
-/** Largest count a client may ask for; far above any context, small enough to stay exact. */
+/** Largest count a client may ask for: above any context length, and still an exact 32-bit integer. */
 export const MAX_COUNT = 2 ** 31 - 1;
 
-/** Labels of one request, and their lengths; OpenAI's limits are the same. */
+/** Limits of a request's labels, as in OpenAI's API. */
 const MAX_LABELS = 16;
 const MAX_LABEL_NAME = 64;
 const MAX_LABEL_CHARS = 512;
-
-/** Most tokens one request may bias; OpenAI's limit is the same. */
-const MAX_BIASES = 1024;
 
 export const textPart = Type.Object(
   { type: Type.Literal("text"), text: Type.String() },
   { additionalProperties: false },
 );
 
-/** The parameters chat and text completion have in common. Ranges are the contract's. */
+/** The parameters that chat and text completions share. Ranges are the contract's. */
 export const textParameters = {
   model: Type.String({ minLength: 1, maxLength: 512 }),
   stream: optional(Type.Boolean()),
@@ -38,24 +33,8 @@ export const textParameters = {
   ),
   max_tokens: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
   max_completion_tokens: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
-  temperature: optional(Type.Number({ minimum: 0, maximum: 2 })),
-  top_p: optional(Type.Number({ minimum: 0, maximum: 1 })),
-  top_k: optional(Type.Integer({ minimum: 0, maximum: 100 })),
-  min_p: optional(Type.Number({ minimum: 0, maximum: 1 })),
-  seed: optional(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })),
-  frequency_penalty: optional(Type.Number({ minimum: -2, maximum: 2 })),
-  presence_penalty: optional(Type.Number({ minimum: -2, maximum: 2 })),
-  repetition_penalty: optional(Type.Number({ exclusiveMinimum: 0, maximum: 2 })),
+  ...samplingFields,
   user: optional(Type.String({ maxLength: 512 })),
-  typical_p: optional(Type.Number({ exclusiveMinimum: 0, maximum: 1 })),
-  mirostat_target: optional(Type.Number({ exclusiveMinimum: 0, maximum: 100 })),
-  mirostat_lr: optional(Type.Number({ minimum: 0, maximum: 1 })),
-  logit_bias: optional(
-    Type.Record(Type.String({ pattern: "^\\d{1,9}$" }), Type.Number({ minimum: -200, maximum: 200 }), {
-      additionalProperties: false,
-      maxProperties: MAX_BIASES,
-    }),
-  ),
   min_tokens: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
   ignore_eos: optional(Type.Boolean()),
   logprobs: optional(Type.Union([Type.Integer({ minimum: 0, maximum: 5 }), Type.Boolean()])),
@@ -68,7 +47,7 @@ export const textParameters = {
   context_length_exceeded_behavior: optional(Type.Union([Type.Literal("truncate"), Type.Literal("error")])),
   prompt_cache_max_len: optional(Type.Integer({ minimum: 0, maximum: MAX_COUNT })),
   prompt_cache_isolation_key: optional(Type.String({ maxLength: 512 })),
-  // Names a session for deployments that keep these together; beats `user`.
+  // Names the request's session, for deployments with session affinity; takes precedence over `user`.
   prompt_cache_key: optional(Type.String({ maxLength: 512 })),
   prediction: optional(
     Type.Union([
@@ -86,12 +65,12 @@ export const textParameters = {
     Type.Union([Type.String(), Type.Array(Type.Integer({ minimum: 0, maximum: MAX_COUNT }))]),
   ),
   disable_speculation: optional(Type.Boolean()),
-  // Asks for a faster way to the same output.
+  // Asks for a faster way to the same output, so ignoring it is correct.
   rewrite_speculation: optional(Type.Boolean()),
   response_format: optional(responseFormat),
   forced_generation: optional(Type.String({ minLength: 1, maxLength: 65_536 })),
   service_tier: optional(Type.Union([Type.Literal("auto"), Type.Literal("default"), Type.Literal("flex")])),
-  // Labels to trace a request by.
+  // Labels to trace the request by.
   metadata: optional(
     Type.Record(
       Type.String({ pattern: `^[^]{1,${MAX_LABEL_NAME}}$` }),
@@ -106,8 +85,8 @@ const commonSchema = Type.Object(textParameters);
 export type TextParameters = Static<typeof commonSchema>;
 
 /**
- * Contract parameters the platform does not honour yet, each with the values that ask for nothing. Any other value is
- * refused by name: a parameter is honoured or refused, never dropped.
+ * Parameters of the contract that are not supported, each with its neutral values, which change nothing. Any other value
+ * is refused by the parameter's name: a parameter is honoured or refused, never dropped.
  */
 const UNSUPPORTED: Readonly<Record<string, readonly unknown[]>> = {
   get_last_activation: [false],
@@ -115,7 +94,7 @@ const UNSUPPORTED: Readonly<Record<string, readonly unknown[]>> = {
   store: [false],
 };
 
-/** Compares with a neutral value, which is flat: a hostile value is never searched deeper than that. */
+/** Compares one level deep, because neutral values are flat: a deeply nested hostile value costs no more. */
 function equalsNeutral(neutral: unknown, value: unknown): boolean {
   if (typeof neutral !== "object" || neutral === null) return value === neutral;
   if (typeof value !== "object" || value === null) return false;
@@ -125,19 +104,19 @@ function equalsNeutral(neutral: unknown, value: unknown): boolean {
   return entries.every(([key, item]) => Object.hasOwn(value, key) && Reflect.get(value, key) === item);
 }
 
-/** Removes parameters that ask for nothing; refuses, by name, those that ask for what is not there yet. */
+/** Removes unsupported parameters with neutral values. @throws AppError BAD_REQUEST naming one with another value. */
 export function refuseUnsupported(body: Record<string, unknown>): void {
   for (const name in body) {
     const neutral = UNSUPPORTED[name];
     if (neutral === undefined || !Object.hasOwn(UNSUPPORTED, name)) continue;
     const value = body[name];
-    const asksNothing = value === null || neutral.some((one) => equalsNeutral(one, value));
-    if (!asksNothing) throw badRequest(name, `The parameter ${name} is not supported yet with this value.`);
+    const isNeutral = value === null || neutral.some((candidate) => equalsNeutral(candidate, value));
+    if (!isNeutral) throw badRequest(name, `The parameter ${name} is not supported yet with this value.`);
     delete body[name];
   }
 }
 
-/** Rules between the parameters, beyond each one's range. */
+/** Checks the rules between parameters. @throws AppError BAD_REQUEST naming the field. */
 export function checkCombinations(p: TextParameters): void {
   if (p.max_tokens != null && p.max_completion_tokens != null) {
     throw badRequest("max_completion_tokens", "Set max_tokens or max_completion_tokens, not both.");
@@ -163,26 +142,4 @@ export function maxTokensOf(p: TextParameters): number {
 export function stopsOf(p: TextParameters): readonly string[] {
   if (p.stop == null) return [];
   return typeof p.stop === "string" ? [p.stop] : p.stop;
-}
-
-/** Engine sampling of a request: only what was set, so an engine is asked for nothing it need not have. */
-export function samplingOf(p: TextParameters): Sampling {
-  const sampling: Sampling = {};
-  if (p.temperature != null) sampling.temperature = p.temperature;
-  if (p.top_p != null) sampling.topP = p.top_p;
-  if (p.top_k != null) sampling.topK = p.top_k;
-  if (p.min_p != null) sampling.minP = p.min_p;
-  if (p.seed != null) sampling.seed = p.seed;
-  if (p.frequency_penalty != null) sampling.frequencyPenalty = p.frequency_penalty;
-  if (p.presence_penalty != null) sampling.presencePenalty = p.presence_penalty;
-  if (p.repetition_penalty != null) sampling.repetitionPenalty = p.repetition_penalty;
-  if (p.typical_p != null && p.typical_p !== 1) sampling.typicalP = p.typical_p;
-  if (p.mirostat_target != null) {
-    sampling.mirostat = { target: p.mirostat_target, learningRate: p.mirostat_lr || DEFAULT_MIROSTAT_LR };
-  }
-  if (p.logit_bias != null) {
-    const biases = Object.entries(p.logit_bias);
-    if (biases.length > 0) sampling.logitBias = biases.map(([token, bias]) => [Number(token), bias]);
-  }
-  return sampling;
 }

@@ -1,32 +1,19 @@
 import type { EngineInput, GenerateRequest } from "../../engine/generation.ts";
-import { type OutputParser, plainTextParser } from "./output-parser.ts";
+import type { OutputParser } from "./output-parser.ts";
 
-/** What an endpoint makes of one body for one model: what goes into the engine and how to read what comes out. */
+/** How an endpoint runs one body on one model: the engine's input, and the parser of its output. */
 export interface PromptPlan {
-  /** One, or a batch whose entries get their own choices. */
+  /** At least one; each prompt of a batch gets its own choices. */
   inputs: readonly EngineInput[];
-  /** Pieces the prompt was made of, for `raw_output`; empty where it came as a whole. */
+  /** Pieces that the prompt was made of, for `raw_output`; empty when the prompt came as a whole. */
   promptFragments: readonly string[];
-  /** GBNF the output must follow. */
+  /** GBNF that the output must follow. */
   grammar?: string;
-  /** Instead, for engines without grammars. */
+  /** Replaces `grammar` for engines without grammars. */
   json?: NonNullable<GenerateRequest["json"]>;
   thinking?: NonNullable<GenerateRequest["thinking"]>;
-  /** Headers the reply carries, names and values alternating. */
+  /** Headers of the response, names and values alternating. */
   responseHeaders: readonly string[];
+  /** A parser for one choice. */
   createParser(): OutputParser;
-}
-
-/** A plan for prompts that are answered with plain text. */
-export function plainTextPlan(
-  inputs: readonly EngineInput[],
-  constraint: { grammar: string; headers: readonly string[] } | null,
-): PromptPlan {
-  return {
-    inputs,
-    promptFragments: [],
-    ...(constraint === null ? {} : { grammar: constraint.grammar }),
-    responseHeaders: constraint?.headers ?? [],
-    createParser: () => plainTextParser,
-  };
 }

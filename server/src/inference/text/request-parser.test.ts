@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { AppError } from "../../lib/errors.ts";
 import { parseChatCompletionRequest, toConversation } from "../chat/protocol.ts";
 import { parseCompletionRequest, toEngineInputs } from "../completions/protocol.ts";
-import { checkCombinations, samplingOf } from "./parameters.ts";
+import { checkCombinations } from "./parameters.ts";
+import { toEngineSampling } from "./sampling.ts";
 
 const chat = (extra: object = {}): Record<string, unknown> => ({
   model: "fireworks/m",
@@ -18,7 +19,7 @@ const refusalOf = (run: () => unknown): AppError => {
   throw new Error("was accepted");
 };
 
-describe("request bodies", () => {
+describe("a request body", () => {
   test.each<[object, string]>([
     [{ model: undefined }, "model"],
     [{ model: 5 }, "model"],
@@ -59,20 +60,20 @@ describe("request bodies", () => {
     [{ get_last_activation: true }, "get_last_activation"],
     [{ extra_body: { n: 0 } }, "n"],
     [{ extra_body: 1 }, "extra_body"],
-  ])("%j is refused by the name of the field", (extra, param) => {
+  ])("with %j is refused by the name of the field", (extra, param) => {
     const refusal = refusalOf(() => parseChatCompletionRequest(JSON.parse(JSON.stringify(chat(extra)))));
     expect(refusal).toMatchObject({ code: "BAD_REQUEST", param });
     expect(refusal.message).toContain(param.split(/[.[]/)[0]);
   });
 
-  test.each([[null], [[]], ["text"], [7], [undefined]])("a body of %j is refused as a whole", (body) => {
+  test.each([[null], [[]], ["text"], [7], [undefined]])("that is %j is refused as a whole", (body) => {
     expect(refusalOf(() => parseChatCompletionRequest(body))).toMatchObject({
       code: "BAD_REQUEST",
       param: "body",
     });
   });
 
-  test("parameters that ask for nothing are accepted where anything else is not", () => {
+  test("may have unsupported parameters with neutral values", () => {
     const body = parseChatCompletionRequest(chat({ store: false, metadata: {}, images: [], n: null }));
     expect(Object.keys(body).sort()).toEqual(["messages", "metadata", "model", "n"]);
   });
@@ -82,22 +83,24 @@ describe("request bodies", () => {
     [{ a: "x".repeat(513) }, "metadata.a"],
     [{ ["x".repeat(65)]: "a" }, "metadata.xxx"],
     [Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, ""])), "metadata"],
-  ])("labels of a request are few and short: not %j", (metadata, param) => {
+  ])("may have only few and short labels: not %j", (metadata, param) => {
     expect(refusalOf(() => parseChatCompletionRequest(chat({ metadata }))).param).toContain(param);
   });
 
-  test("a literal extra_body is merged as SDKs would have", () => {
+  test("is merged with its extra_body, as SDKs do before sending", () => {
     const body = parseChatCompletionRequest(chat({ top_k: 1, extra_body: { top_k: 5, min_p: 0.1 } }));
-    expect(samplingOf(body)).toEqual({ topK: 5, minP: 0.1 });
+    expect(toEngineSampling(body)).toEqual({ topK: 5, minP: 0.1 });
   });
 
-  test("a field name with control characters is refused without echoing them", () => {
+  test("with control characters in a field name is refused without echoing them", () => {
     const refusal = refusalOf(() => parseChatCompletionRequest(chat({ "a\u0000\u001b[31mb": 1 })));
     expect(refusal.message).not.toMatch(/[\u0000-\u001f]/);
   });
 
-  test("only what a request sets reaches the sampler", () => {
-    expect(samplingOf(parseChatCompletionRequest(chat({ temperature: 0, top_k: 5, seed: null })))).toEqual({
+  test("gives the engine only the sampling parameters that it sets", () => {
+    expect(
+      toEngineSampling(parseChatCompletionRequest(chat({ temperature: 0, top_k: 5, seed: null }))),
+    ).toEqual({
       temperature: 0,
       topK: 5,
     });
@@ -108,12 +111,12 @@ describe("request bodies", () => {
     [{ stream_options: { include_usage: true } }, "stream_options"],
     [{ min_tokens: 6, max_tokens: 5 }, "min_tokens"],
     [{ min_tokens: 2_049 }, "min_tokens"],
-  ])("%j contradicts itself and is refused", (extra, param) => {
+  ])("that contradicts itself with %j is refused", (extra, param) => {
     const body = parseChatCompletionRequest(chat(extra));
     expect(refusalOf(() => checkCombinations(body))).toMatchObject({ code: "BAD_REQUEST", param });
   });
 
-  test("text parts are joined and developer messages are system messages", () => {
+  test("has its text parts joined and its developer messages converted to system messages", () => {
     const body = parseChatCompletionRequest(
       chat({
         messages: [
@@ -139,12 +142,12 @@ describe("request bodies", () => {
     [["Hi"], { kind: "text", text: "Hi", addBos: true }],
     [[1, 2], { kind: "tokens", tokens: [1, 2] }],
     [[[1, 2]], { kind: "tokens", tokens: [1, 2] }],
-  ])("the prompt %j is one input", (prompt, input) => {
+  ])("with the prompt %j makes one input", (prompt, input) => {
     expect(toEngineInputs(parseCompletionRequest({ model: "m", prompt }).prompt)).toEqual([input]);
   });
 
   test.each([[[]], [["a", 1]], [[1, -1]], [[[1], []]], [null], [{}]])(
-    "the prompt %j is refused",
+    "with the prompt %j is refused",
     (prompt) => {
       const refusal = refusalOf(() => parseCompletionRequest({ model: "m", prompt }));
       expect(refusal.param).toMatch(/^prompt/);

@@ -4,7 +4,7 @@ import { badRequest } from "../../lib/errors.ts";
 import { schemaError } from "../../lib/schema-error.ts";
 import { refuseUnsupported } from "./parameters.ts";
 
-/** A body checker compiled once from its schema. @throws AppError BAD_REQUEST naming the first offending field. */
+/** Compiles a schema to a parser of bodies. The parser throws an AppError BAD_REQUEST naming the first invalid field. */
 export function createRequestParser<T extends TSchema>(schema: T): (body: unknown) => Static<T> {
   const compiled = Compile(schema);
   return (body) => {
@@ -18,7 +18,7 @@ export function createRequestParser<T extends TSchema>(schema: T): (body: unknow
   };
 }
 
-/** A literal `extra_body` holds further parameters, as SDKs would have merged them before sending. */
+/** Merges the parameters in `extra_body` into the body, for clients that send it as it is; SDKs merge it themselves. */
 function mergeExtraBody(body: Record<string, unknown>): Record<string, unknown> {
   const extra = body.extra_body;
   if (extra === undefined) return body;

@@ -36,15 +36,15 @@ export interface OutputConstraint {
   unenforced: readonly string[];
 }
 
-/** The parameters that constrain the output. */
+/** The request's parameters that constrain the output. */
 export interface OutputConstraintParameters {
   response_format?: ResponseFormat | null;
   forced_generation?: string | null;
 }
 
 /**
- * What the output must look like; null where anything goes.
- * @throws AppError BAD_REQUEST naming the field: broken schemas and grammars, with where and why.
+ * Compiles the request's constraint of the output; null: the output is unconstrained.
+ * @throws AppError BAD_REQUEST naming the field. For an invalid schema or grammar the message says where and why.
  */
 export async function compileOutputConstraint(
   p: OutputConstraintParameters,
@@ -78,7 +78,7 @@ export async function compileOutputConstraint(
   return constraint;
 }
 
-/** The schema asked for, already checked, or null for any JSON object; null altogether where no JSON is asked for. */
+/** The requested JSON schema, or `schema: null` for any JSON object; null: the request asks for no JSON. */
 export function requestedJson({
   response_format: format,
 }: OutputConstraintParameters): { schema: object | null } | null {
@@ -91,17 +91,17 @@ export function requestedJson({
   return format?.type === "json_schema" ? { schema: schemaObject(unwrapJsonSchema(format).schema) } : null;
 }
 
-/** `true`, a schema too, as an object: most servers know no other. */
+/** Converts a boolean schema to an object, because most servers accept only objects. */
 function schemaObject(schema: unknown): object {
   return typeof schema === "object" && schema !== null ? schema : {};
 }
 
-/** OpenAI's wrapper `{name, schema, strict}`, or the schema itself. */
+/** Accepts OpenAI's wrapper `{name, schema, strict}` and the bare schema. */
 function unwrapJsonSchema(format: ResponseFormat): { schema: unknown; strict: boolean; path: string } {
   const path = "response_format.json_schema";
-  const given = format.json_schema ?? format.schema;
-  if (given == null) throw badRequest(path, `${path} is required.`);
-  const value = parseSchemaText(given, path);
+  const source = format.json_schema ?? format.schema;
+  if (source == null) throw badRequest(path, `${path} is required.`);
+  const value = parseSchemaText(source, path);
   const isWrapper = typeof value === "object" && value !== null && "schema" in value && !("type" in value);
   if (!isWrapper) return { schema: value, strict: false, path };
   const { schema, strict } = value as { schema: unknown; strict?: unknown };
@@ -120,7 +120,7 @@ function parseSchemaText(schema: unknown, path: string): unknown {
   }
 }
 
-/** Errors of the compilers as refusals that name the field. */
+/** Runs a compiler and converts its errors to an AppError BAD_REQUEST that names the field. */
 export async function withErrorField<T>(path: string, compile: () => Promise<T>): Promise<T> {
   try {
     return await compile();

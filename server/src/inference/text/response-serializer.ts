@@ -2,17 +2,17 @@ import type { EngineUsage } from "../../engine/generation.ts";
 import type { ChoiceFinishReason, ContentPart } from "./output-parser.ts";
 import type { ResponseToolCall } from "./tools/response-message.ts";
 
-/** What every object of one reply repeats. */
+/** Members that every object of one response repeats. */
 export interface ResponseHead {
   /** `chatcmpl-…` or `cmpl-…`. */
   id: string;
   /** Unix seconds. */
   created: number;
-  /** Full name of the model that answers. */
+  /** Full name of the model. */
   model: string;
 }
 
-/** Members of a choice that were asked for; as JSON texts where they are objects. */
+/** Members of a choice that the request asks for. Objects are JSON texts. */
 export interface ChoiceExtras {
   logprobs?: string;
   tokenIds?: readonly number[];
@@ -28,20 +28,20 @@ export interface CompletedChoice {
   extras: ChoiceExtras;
 }
 
-/** Members of a reply's last object besides its choices. `usage` undefined leaves the field out, null says null. */
+/** Members after the choices. With `usage` undefined the member is left out; with null it is written as null. */
 export interface ResponseTail {
   usage?: EngineUsage | null | undefined;
   /** JSON text. */
   perfMetrics?: string | undefined;
 }
 
-/** How an endpoint writes its replies as JSON texts. */
+/** Writes the responses of one endpoint as JSON texts. */
 export interface ResponseSerializer {
   idPrefix: string;
   response(head: ResponseHead, choices: readonly CompletedChoice[], tail: ResponseTail): string;
-  /** The chunk that opens a choice, or null where the endpoint has none. */
+  /** The chunk that opens a choice; null: the endpoint has none. */
   openingChunk(head: ResponseHead, choice: number, tail: ResponseTail): string | null;
-  /** One part, or null where it has no chunk of its own. */
+  /** The chunk of one part; null: the part has none. */
   deltaChunk(
     head: ResponseHead,
     choice: number,
@@ -76,12 +76,12 @@ export function usageJson(usage: EngineUsage): string {
   );
 }
 
-/** The members every object of a reply starts with. */
+/** The first members of every object. */
 export function headJson(head: ResponseHead, object: string): string {
   return `"id":"${head.id}","object":"${object}","created":${head.created},"model":${JSON.stringify(head.model)}`;
 }
 
-/** A whole object or one chunk around its `choices` member. */
+/** A whole response or one chunk. `choices` are the array's elements as JSON text. */
 export function objectJson(head: ResponseHead, object: string, choices: string, tail: ResponseTail): string {
   const { usage, perfMetrics } = tail;
   const usageMember = usage === undefined ? "" : `,"usage":${usage === null ? "null" : usageJson(usage)}`;
@@ -89,7 +89,7 @@ export function objectJson(head: ResponseHead, object: string, choices: string, 
   return `{${headJson(head, object)},"choices":[${choices}]${usageMember}${perfMember}}`;
 }
 
-/** The members of a choice that were asked for, each with a comma before it. */
+/** The extras as members of a choice, each with a comma before it. */
 export function extrasJson(extras: ChoiceExtras): string {
   if (extras === NO_EXTRAS) return "";
   const { logprobs, tokenIds, promptTokenIds, rawOutput } = extras;

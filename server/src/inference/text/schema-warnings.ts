@@ -1,18 +1,18 @@
-/** Longest header value; what doesn't fit is only counted. */
+/** Longest header value; pointers that don't fit are only counted. */
 const MAX_CHARS = 1_000;
 
-/** Names the keywords of a schema that the output may break, as a header; none when there are none. */
+/** A header that names the schema's unenforced keywords, which the output may violate; empty when there are none. */
 export function schemaWarningHeaders(pointers: readonly string[]): readonly string[] {
   if (pointers.length === 0) return [];
-  const shown: string[] = [];
+  const names: string[] = [];
   let chars = 0;
   for (const pointer of pointers) {
-    // Pointers hold the client's property names; a header takes printable ASCII alone.
-    const safe = encodeURI(pointer.toWellFormed());
-    chars += safe.length + 2;
+    // A pointer holds the client's property names, and a header may hold printable ASCII only.
+    const name = encodeURI(pointer.toWellFormed());
+    chars += name.length + 2;
     if (chars > MAX_CHARS) break;
-    shown.push(safe);
+    names.push(name);
   }
-  const more = pointers.length - shown.length;
-  return ["x-hearth-schema-unenforced", shown.join(", ") + (more > 0 ? `, and ${more} more` : "")];
+  const omitted = pointers.length - names.length;
+  return ["x-hearth-schema-unenforced", names.join(", ") + (omitted > 0 ? `, and ${omitted} more` : "")];
 }

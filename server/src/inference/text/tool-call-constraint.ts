@@ -7,8 +7,9 @@ import { toolCallGrammar } from "./tools/tool-call-grammar.ts";
 import type { ToolCallSyntax } from "./tools/tool-call-syntax.ts";
 
 /**
- * The grammar of a reply that must be calls, or, where the model may choose, of text that may end in calls. Unenforced pointers begin with the number of the tool.
- * @throws AppError BAD_REQUEST naming the tool whose parameters can't be compiled, or not be enforced though `strict`.
+ * The grammar of an output that must be tool calls or, when the model may choose, of text that may end in tool calls. Each
+ * JSON pointer in `unenforced` begins with the index of its tool.
+ * @throws AppError BAD_REQUEST naming a tool whose parameters don't compile, or a strict one that can't be enforced.
  */
 export async function toolCallConstraint(
   request: ToolRequest,

@@ -14,6 +14,7 @@ import type { Log } from "../telemetry/log.ts";
 import { handleClientError } from "./client-error-handler.ts";
 import { drainUnreadBody, errorResponse, sendError } from "./error-response.ts";
 import { HttpExchange } from "./http-exchange.ts";
+import type { RouteDescription } from "./openapi.ts";
 import { methodNotAllowed } from "./resources.ts";
 
 /** Largest request head; larger ones are refused by the parser. */
@@ -39,6 +40,8 @@ declare module "fastify" {
 export interface RawRoute<P> {
   /** Exact request paths, aliases included. */
   paths: readonly string[];
+  /** Absent: the OpenAPI document leaves the route out. */
+  description?: RouteDescription;
   handle(exchange: HttpExchange<P>): void;
 }
 

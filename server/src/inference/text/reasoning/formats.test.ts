@@ -10,7 +10,7 @@ import {
 
 const think = REASONING_FORMATS[0] as ReasoningFormat;
 
-test("a model reasons when its template shows the tags or the catalog says so", () => {
+test("a model reasons when its template contains the tags or the catalog says so", () => {
   expect(selectReasoningFormat(undefined, "{{ '<think>\\n' }}{% if '</think>' in content %}")?.name).toBe(
     "think",
   );
@@ -22,7 +22,7 @@ test("a model reasons when its template shows the tags or the catalog says so", 
   expect(() => selectReasoningFormat("nothing", null)).toThrow(RangeError);
 });
 
-test("switched off, every kind of template ends behind a closed block, and only one", () => {
+test("with reasoning off, every template's prompt ends after exactly one closed block", () => {
   const opening = new Template("A:{% if add_generation_prompt %}<think>\n{% endif %}");
   const silent = new Template("A:");
   const knowing = new Template("A:{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}");
@@ -33,7 +33,7 @@ test("switched off, every kind of template ends behind a closed block, and only 
   }
 });
 
-test("whether the output begins inside the block shows at the prompt's end", () => {
+test("the output begins inside a think block when the prompt ends with its opening tag", () => {
   expect(promptOpensReasoning("User: <think>\n", think)).toBe(true);
   expect(promptOpensReasoning("User: <think>\n\n</think>\n\n", think)).toBe(false);
   expect(promptOpensReasoning("User: <think> no", think)).toBe(false);

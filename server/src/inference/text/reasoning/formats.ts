@@ -1,11 +1,11 @@
-/** How one family of models sets its reasoning apart. */
+/** The tags around the reasoning of one family of models. */
 export interface ReasoningFormat {
   name: string;
   open: string;
   close: string;
 }
 
-/** In the order in which a chat template's markers decide. */
+/** The first format whose closing tag a chat template contains is the model's. */
 export const REASONING_FORMATS: readonly ReasoningFormat[] = [
   { name: "think", open: "<think>", close: "</think>" },
   { name: "magistral", open: "[THINK]", close: "[/THINK]" },
@@ -14,9 +14,9 @@ export const REASONING_FORMATS: readonly ReasoningFormat[] = [
 ];
 
 /**
- * The format of a model: the catalog's hint, or what its chat template shows; null for a model that doesn't reason.
- * The hint `none` says so of a model whose template shows tags it doesn't use.
- * @throws RangeError for a hint that names no format: a defect of the catalog.
+ * The reasoning format of a model, by the catalog's hint or by its chat template; null: the model doesn't reason. The hint
+ * `none` marks a model that doesn't reason although its template contains the tags.
+ * @throws RangeError for a hint that names no format, which is a defect of the catalog.
  */
 export function selectReasoningFormat(
   hint: string | undefined,
@@ -32,14 +32,14 @@ export function selectReasoningFormat(
   return format;
 }
 
-/** Whether the rendered prompt ends inside a think block, so that the output begins there. */
+/** Whether the rendered prompt ends inside a think block, so that the output begins with reasoning. */
 export function promptOpensReasoning(prompt: string, format: ReasoningFormat): boolean {
   return prompt.trimEnd().endsWith(format.open);
 }
 
 /**
- * What to append to a rendered prompt so that the model answers at once: an empty think block, as far as the
- * template hasn't written one itself.
+ * The text to append to a rendered prompt so that the model answers without reasoning: an empty think block, or the rest of
+ * one that the template has begun.
  */
 export function emptyThinkBlock(prompt: string, format: ReasoningFormat): string {
   const end = prompt.trimEnd();
@@ -48,7 +48,7 @@ export function emptyThinkBlock(prompt: string, format: ReasoningFormat): string
   return opened ? closingText(format) : `${format.open}\n${closingText(format)}`;
 }
 
-/** What ends a think block early: put into the output when the budget is spent. */
+/** The text that ends a think block early. The engine writes it into the output when the budget is spent. */
 export function closingText(format: ReasoningFormat): string {
   return `\n${format.close}\n\n`;
 }

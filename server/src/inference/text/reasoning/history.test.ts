@@ -13,7 +13,7 @@ const turns = [
 const kept = (history: Parameters<typeof applyReasoningHistory>[1]): (string | undefined)[] =>
   applyReasoningHistory(turns, history).map((turn) => turn.reasoning);
 
-test("each mode keeps what it says", () => {
+test("each mode keeps the reasoning that it promises", () => {
   expect(kept(null)).toEqual([undefined, "first", undefined, " second\n", undefined]);
   expect(kept("preserved")).toEqual(kept(null));
   expect(kept("interleaved")).toEqual([undefined, undefined, undefined, " second\n", undefined]);
@@ -27,7 +27,7 @@ test("each mode keeps what it says", () => {
   ]);
 });
 
-test("reasoning the template drops is refused, not lost", () => {
+test("reasoning that the template drops is refused, not lost", () => {
   const dropped = () =>
     checkHistoryRendered("second", applyReasoningHistory(turns, "preserved"), "preserved");
   expect(dropped).toThrow(
@@ -43,7 +43,7 @@ test("reasoning the template drops is refused, not lost", () => {
   checkHistoryRendered("", turns, null);
 });
 
-test("templates are told to keep everything only when that is asked", () => {
+test("templates are told to keep all reasoning only when the request asks for it", () => {
   expect(reasoningHistoryVariables("preserved")).toMatchObject({
     preserve_thinking: true,
     clear_thinking: false,

@@ -7,47 +7,52 @@ interface ReasonedMessage {
 }
 
 /**
- * The conversation with the earlier reasoning the request wants in the prompt: none, that since the user's last
- * message (between the calls of one task), or all. Null leaves everything to the template.
+ * Removes earlier reasoning from a conversation: with `disabled` all of it; with `interleaved` all before the user's last
+ * message, which keeps the reasoning between the tool calls of one task; with `preserved` or null none. With null the
+ * template decides.
  */
 export function applyReasoningHistory<T extends ReasonedMessage>(
-  turns: readonly T[],
+  messages: readonly T[],
   history: ReasoningHistory | null,
 ): T[] {
-  if (history === null || history === "preserved") return [...turns];
-  const lastUser = turns.findLastIndex((turn) => turn.role === "user");
-  return turns.map((turn, i) => {
-    if (turn.reasoning === undefined || (history === "interleaved" && i > lastUser)) return turn;
-    const { reasoning: _, ...rest } = turn;
+  if (history === null || history === "preserved") return [...messages];
+  const lastUser = messages.findLastIndex(({ role }) => role === "user");
+  return messages.map((message, i) => {
+    if (message.reasoning === undefined || (history === "interleaved" && i > lastUser)) return message;
+    const { reasoning: _, ...rest } = message;
     return rest as T;
   });
 }
 
-/** What tells templates, under the names they use, to keep all earlier reasoning. */
+/** Template variables, under the names that different templates use, that keep all earlier reasoning. */
 export function reasoningHistoryVariables(
   history: ReasoningHistory | null,
 ): Readonly<Record<string, boolean>> {
   if (history !== "preserved") return {};
-  return { preserve_thinking: true, preserved_thinking: true, clear_thinking: false };
+  return {
+    preserve_thinking: true,
+    preserved_thinking: true,
+    clear_thinking: false,
+  };
 }
 
 /**
- * Templates may drop reasoning they are given; what was asked for must then be refused, not lost.
- * @param turns as given to the template. @throws AppError BAD_REQUEST naming `reasoning_history`.
+ * Checks that the template kept the reasoning that the request wants in the prompt.
+ * @param messages the messages that the template rendered. @throws AppError BAD_REQUEST naming `reasoning_history`.
  */
 export function checkHistoryRendered(
   prompt: string,
-  turns: readonly ReasonedMessage[],
+  messages: readonly ReasonedMessage[],
   history: ReasoningHistory | null,
 ): void {
   if (history === null || history === "disabled") return;
-  let at = 0;
-  for (const { reasoning } of turns) {
+  let searchFrom = 0;
+  for (const { reasoning } of messages) {
     const text = reasoning?.trim() ?? "";
-    const found = prompt.indexOf(text, at);
+    const found = prompt.indexOf(text, searchFrom);
     if (found === -1) {
       throw badRequest("reasoning_history", `The model's chat template does not keep ${history} reasoning.`);
     }
-    at = found + text.length;
+    searchFrom = found + text.length;
   }
 }

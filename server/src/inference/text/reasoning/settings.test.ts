@@ -24,13 +24,13 @@ function refusal(p: ReasoningParameters, reasons: boolean): string | null {
 }
 
 describe("a reasoning model", () => {
-  test("reasons as its template has it when nothing is asked", () => {
+  test("follows its template when the request sets nothing", () => {
     const natural = { enabled: true, budgetTokens: null, templateVariables: {}, history: null };
     expect(settings({})).toEqual(natural);
     expect(settings({ reasoning_effort: null, thinking: null, reasoning_history: null })).toEqual(natural);
   });
 
-  test("low is 40 % of full length, medium lies between it and high, high and max are full length", () => {
+  test("reasons 40 % of full length at low, 70 % at medium, and without a limit at high and max", () => {
     expect(settings({ reasoning_effort: "low" }).budgetTokens).toBe(800);
     expect(settings({ reasoning_effort: "medium" }).budgetTokens).toBe(1400);
     expect(settings({ reasoning_effort: "high" }).budgetTokens).toBeNull();
@@ -39,7 +39,7 @@ describe("a reasoning model", () => {
     expect(settings({ reasoning_effort: "low" }, 1).budgetTokens).toBe(1);
   });
 
-  test("true is medium, false is none", () => {
+  test("takes true for medium and false for none", () => {
     expect(settings({ reasoning_effort: true })).toEqual(settings({ reasoning_effort: "medium" }));
     expect(settings({ reasoning_effort: false })).toEqual(settings({ reasoning_effort: "none" }));
     expect(settings({ reasoning_effort: "none" })).toEqual(settings({ thinking: { type: "disabled" } }));
@@ -50,7 +50,7 @@ describe("a reasoning model", () => {
     });
   });
 
-  test("a number is the budget in tokens, in either form", () => {
+  test("takes a number as the budget in tokens, in either form", () => {
     expect(settings({ reasoning_effort: 5000 }, 100).budgetTokens).toBe(5000);
     expect(settings({ thinking: { type: "enabled", budget_tokens: 1024 } })).toMatchObject({
       enabled: true,
@@ -60,7 +60,7 @@ describe("a reasoning model", () => {
     expect(settings({ thinking: { type: "enabled" } }).budgetTokens).toBeNull();
   });
 
-  test("templates that know levels are told the level", () => {
+  test("passes the level to templates that have levels", () => {
     expect(settings({ reasoning_effort: "low" }).templateVariables).toMatchObject({
       reasoning_effort: "low",
     });
@@ -69,7 +69,7 @@ describe("a reasoning model", () => {
     });
   });
 
-  test("both forms at once are refused", () => {
+  test("refuses both forms at once", () => {
     expect(refusal({ reasoning_effort: "low", thinking: { type: "enabled" } }, true)).toBe("thinking");
     expect(refusal({ reasoning_effort: false, thinking: { type: "disabled" } }, true)).toBe("thinking");
     expect(refusal({ thinking: { type: "disabled", budget_tokens: 2000 } }, true)).toBe(
@@ -77,12 +77,12 @@ describe("a reasoning model", () => {
     );
   });
 
-  test("the history wish is passed on", () => {
+  test("passes reasoning_history on", () => {
     expect(settings({ reasoning_history: "preserved", reasoning_effort: "none" }).history).toBe("preserved");
   });
 });
 
-test("of a model that doesn't reason only that can be asked", () => {
+test("a model without reasoning accepts only parameters that ask for none", () => {
   const plain = { reasons: false, maxTokens: 100 };
   for (const p of [
     {},
@@ -105,7 +105,7 @@ test("of a model that doesn't reason only that can be asked", () => {
   expect(refusal({ reasoning_history: "interleaved" }, false)).toBe("reasoning_history");
 });
 
-test("the schema refuses what is out of range", () => {
+test("the schema refuses values out of range", () => {
   for (const effort of [0, -1, 20_000, 1.5, "", "medium ", "LOW", [], {}, Number.NaN]) {
     expect(check.Check({ reasoning_effort: effort }), String(effort)).toBe(false);
   }

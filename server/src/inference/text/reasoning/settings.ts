@@ -1,12 +1,12 @@
 import { type Static, Type } from "typebox";
 import { badRequest } from "../../../lib/errors.ts";
 
-/** Above the largest custom limit the reference allows ("integer < 20,000"). */
+/** Largest number for `reasoning_effort`: the reference says "integer < 20,000". */
 const MAX_EFFORT_TOKENS = 19_999;
-/** Least budget of `thinking`, by the contract. */
+/** Smallest `thinking.budget_tokens`, by the contract. */
 const MIN_BUDGET_TOKENS = 1024;
 
-/** The request's fields about reasoning, for the schemas of chat and text completion. */
+/** The request's fields about reasoning, for the endpoints' schemas. */
 export const reasoningParameters = {
   reasoning_effort: Type.Optional(
     Type.Union([
@@ -50,29 +50,29 @@ export type ReasoningParameters = Static<typeof reasoningParametersSchema>;
 export type ReasoningHistory = "disabled" | "interleaved" | "preserved";
 
 export interface ReasoningSettings {
-  /** False: the model answers at once. True: it reasons as its template has it, or was asked to. */
+  /** False: the model answers without reasoning. */
   enabled: boolean;
-  /** Most tokens of the think block, ≥ 1; it is closed there. Null: no limit of its own. */
+  /** Most tokens of the think block, ≥ 1; the engine closes the block there. Null: no limit. */
   budgetTokens: number | null;
-  /** Under the names templates use; empty where the request asks for nothing. */
+  /** Template variables, under the names that templates use; empty when the request asks for nothing. */
   templateVariables: Readonly<Record<string, string | number | boolean>>;
-  /** Which earlier reasoning stays in the prompt; null leaves that to the template. */
+  /** Which earlier reasoning stays in the prompt; null: the template decides. */
   history: ReasoningHistory | null;
 }
 
 type EffortLevel = "low" | "medium" | "high" | "max";
 
 /**
- * How much of its full length a level's reasoning may have. The reference gives one figure: low is 40 %. `medium` lies
- * halfway from there to `high`, which like `max` and like no level at all is full length.
+ * The share of full-length reasoning that a level allows. The reference gives one figure, 40 % for `low`; `high` and `max`
+ * are full length, like no level at all, and `medium` is halfway between.
  */
 const LEVEL_SHARE: Readonly<Record<EffortLevel, number>> = { low: 0.4, medium: 0.7, high: 1, max: 1 };
 
 /**
- * Reads the request's wishes. Full length of a think block is not known beforehand; taken is what bounds it: the
- * output the request allows, and the reference's limit for custom efforts.
- * @param model `reasons`: it has a think block. `maxTokens`: the request's output cap.
- * @throws AppError BAD_REQUEST naming the field: both forms at once, or a model that can't do what is asked.
+ * Parses the request's reasoning parameters. The full length of reasoning is unknown in advance, so a level is a share of
+ * its upper bound: the request's output cap, and at most 20,000 tokens.
+ * @param model `reasons`: the model has a think block. `maxTokens`: the request's output cap.
+ * @throws AppError BAD_REQUEST naming the field: both forms at once, or reasoning from a model that has none.
  */
 export function parseReasoningSettings(
   p: ReasoningParameters,
@@ -91,17 +91,17 @@ export function parseReasoningSettings(
     return { enabled: false, budgetTokens: null, templateVariables: {}, history: null };
   }
   if (thinking != null) {
-    if (thinking.type === "disabled") return { ...reasoningOff(), history };
-    return { ...reasoningOn(thinking.budget_tokens ?? null), history };
+    if (thinking.type === "disabled") return reasoningOff(history);
+    return reasoningOn(thinking.budget_tokens ?? null, history);
   }
   if (effort == null) return { enabled: true, budgetTokens: null, templateVariables: {}, history };
-  if (effort === "none" || effort === false) return { ...reasoningOff(), history };
-  if (typeof effort === "number") return { ...reasoningOn(effort), history };
+  if (effort === "none" || effort === false) return reasoningOff(history);
+  if (typeof effort === "number") return reasoningOn(effort, history);
   const level = effort === true ? "medium" : effort;
-  return { ...reasoningOn(levelBudget(level, model.maxTokens), level), history };
+  return reasoningOn(levelBudget(level, model.maxTokens), history, level);
 }
 
-/** Of a model without a think block only its absence can be asked. */
+/** A model without a think block accepts only parameters that ask for no reasoning. */
 function refuseReasoning({
   thinking,
   reasoning_effort: effort,
@@ -122,18 +122,23 @@ function levelBudget(level: EffortLevel, maxTokens: number): number | null {
   return Math.max(1, Math.floor(share * Math.min(maxTokens, MAX_EFFORT_TOKENS + 1)));
 }
 
-function reasoningOff(): Omit<ReasoningSettings, "history"> {
+function reasoningOff(history: ReasoningHistory | null): ReasoningSettings {
   return {
     enabled: false,
     budgetTokens: null,
     templateVariables: { enable_thinking: false, thinking: false },
+    history,
   };
 }
 
-function reasoningOn(budgetTokens: number | null, level?: EffortLevel): Omit<ReasoningSettings, "history"> {
+function reasoningOn(
+  budgetTokens: number | null,
+  history: ReasoningHistory | null,
+  level?: EffortLevel,
+): ReasoningSettings {
   const variables: Record<string, string | number | boolean> = { enable_thinking: true, thinking: true };
   if (budgetTokens !== null) variables.thinking_budget = budgetTokens;
-  // Templates that know levels end at high.
+  // Templates have no level above high.
   if (level !== undefined) variables.reasoning_effort = level === "max" ? "high" : level;
-  return { enabled: true, budgetTokens, templateVariables: variables };
+  return { enabled: true, budgetTokens, templateVariables: variables, history };
 }

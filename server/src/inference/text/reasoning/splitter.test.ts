@@ -22,7 +22,7 @@ function split(format: ReasoningFormat, opened: boolean, pieces: readonly string
 describe.each(REASONING_FORMATS)("$name", (format) => {
   const { open, close } = format;
 
-  test("a block at the start is reasoning, the rest content; white space at the tags goes", () => {
+  test("a block at the start is reasoning, the rest is content, and white space at the tags is removed", () => {
     const body = `Hm,\n\n 1 < 2 ${open}.`;
     for (const text of [`${open}\n${body}\n${close}\n\nYes. `, `\n ${open}${body}${close}Yes. `]) {
       expect(split(format, false, [text])).toEqual({ reasoning: body, content: "Yes. " });
@@ -38,18 +38,18 @@ describe.each(REASONING_FORMATS)("$name", (format) => {
     expect(split(format, true, [`\n${close}Yes.`])).toEqual({ reasoning: "", content: "Yes." });
   });
 
-  test("tags inside the answer belong to it, to the letter", () => {
+  test("tags inside the content stay unchanged", () => {
     const text = `\n  Write ${open}x${close} and ${close}. \n`;
     expect(split(format, false, [text])).toEqual({ reasoning: "", content: text });
     expect(split(format, true, [`a${close}${text}`])).toEqual({ reasoning: "a", content: text.trimStart() });
   });
 
-  test("a block that never ends is all reasoning, half a closing tag included", () => {
+  test("a block that never ends is all reasoning, including half a closing tag", () => {
     const text = `a \n${close.slice(0, -1)}`;
     expect(split(format, true, [...text])).toEqual({ reasoning: text, content: "" });
   });
 
-  test("any text gives the same however it is cut", () => {
+  test("any text gives the same result however it is split into pieces", () => {
     const scraps = [
       open,
       close,
@@ -85,7 +85,7 @@ describe.each(REASONING_FORMATS)("$name", (format) => {
   });
 });
 
-test("reasoning is passed on as it comes, but for what may be the closing tag or white space before it", () => {
+test("reasoning is passed on at once, except for text that may be the closing tag or white space before it", () => {
   const splitter = new ReasoningSplitter(REASONING_FORMATS[0]!, true);
   const sent = (text: string): string[] => splitter.push(text).map((piece) => `${piece.type}: ${piece.text}`);
   expect(sent("\n")).toEqual([]);

@@ -6,25 +6,25 @@ export interface ReasoningPiece {
 }
 
 /**
- * Splits a choice's output into reasoning and content, as it comes. Only a block at the very start is reasoning: a tag
- * inside the answer is the answer's. The tags go, and white space that touches them; all else is passed on.
- * Text is held back only while it may be a part of a tag or white space before one.
+ * Splits a choice's output into reasoning and content incrementally. Only a block at the very start is reasoning; a tag
+ * later on belongs to the content. The splitter removes the tags and the white space around them. It holds text back only
+ * while the text may be part of a tag, or white space before one.
  */
 export class ReasoningSplitter {
   readonly #format: ReasoningFormat;
-  /** `opened` and `closed`: right behind a tag, where white space is dropped. */
+  /** `opened` and `closed`: directly after a tag, where white space is dropped. */
   #state: "start" | "opened" | "reasoning" | "closed" | "content";
   #input = "";
-  /** White space before what came: dropped if that is a tag. */
+  /** White space that is dropped if a tag follows. */
   #blank = "";
 
-  /** @param opensInPrompt the prompt ends inside the block. */
+  /** @param opensInPrompt the prompt ends inside the think block. */
   constructor(format: ReasoningFormat, opensInPrompt: boolean) {
     this.#format = format;
     this.#state = opensInPrompt ? "opened" : "start";
   }
 
-  /** Whether the block is over, or there was none: what comes is content. */
+  /** Whether all further text is content. */
   get inContent(): boolean {
     return this.#state === "closed" || this.#state === "content";
   }
@@ -40,7 +40,7 @@ export class ReasoningSplitter {
     return pieces;
   }
 
-  /** The end of the output: what was held back. */
+  /** Ends the output. Returns the text that was held back. */
   flush(): ReasoningPiece[] {
     const pieces: ReasoningPiece[] = [];
     add(pieces, this.#state === "reasoning" ? "reasoning" : "content", this.#takeAll());
@@ -98,7 +98,7 @@ function add(pieces: ReasoningPiece[], type: ReasoningPiece["type"], text: strin
   if (text !== "") pieces.push({ type, text });
 }
 
-/** Length of the longest end of the text that is the beginning of the tag. */
+/** Length of the longest suffix of the text that is a prefix of the tag. */
 function partialLength(text: string, tag: string): number {
   for (let length = Math.min(tag.length - 1, text.length); length > 0; length--) {
     if (tag.startsWith(text.slice(text.length - length))) return length;

@@ -9,7 +9,7 @@ const render = (source: string, variables: Record<string, unknown> = {}): Promis
   createChatTemplate(source, "<s>", "</s>").render(messages, variables);
 
 describe("a chat template", () => {
-  test("shows messages as values: what looks like a template in them is text", async () => {
+  test("renders messages as values and never interprets their text as a template", async () => {
     expect(await render(PLAIN)).toBe("<s><user>{{ 1 + 1 }}<assistant>");
   });
 
@@ -30,7 +30,7 @@ describe("a chat template", () => {
     await expect(render(source)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
-  test("that never ends is given up, and others render meanwhile and afterwards", async () => {
+  test("that never ends is aborted, and others render meanwhile and afterwards", async () => {
     const endless = createChatTemplate(
       "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
       "",
@@ -38,7 +38,7 @@ describe("a chat template", () => {
     );
     const first = endless.render(messages, {});
     await expect(first).rejects.toMatchObject({ code: "BAD_REQUEST", param: "messages" });
-    // From now on it waits in a lane of its own.
+    // From now on a process of its own renders it.
     let isOver = false;
     const second = endless.render(messages, {}).finally(() => {
       isOver = true;
@@ -62,7 +62,7 @@ describe("a chat template", () => {
       "{% set ns = namespace(s='aaaaaaaaaa') %}{% for i in range(22) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s | replace('a', 'bbbbbbbbbbbbbbbbbbbb') | length }}",
     ],
     ["a list", "{{ (range(20000000) | sort) | length }}"],
-  ])("that grows %s without end is given up", async (_what, bomb) => {
+  ])("that grows %s without end is aborted", async (_what, bomb) => {
     await expect(render(bomb)).rejects.toMatchObject({ code: "BAD_REQUEST", param: "messages" });
     expect(await render(PLAIN)).toContain("<assistant>");
   });

@@ -4,44 +4,51 @@ import { JobLimitError, JobProcess } from "../../../platform/process/job-process
 import type { TemplateMessage } from "../tools/template-messages.ts";
 import type { RenderJob, RenderResult } from "./render-job.ts";
 
-/** Templates come with uploaded models, so one that never ends must cost nobody else's request more than this. */
+/** Longest rendering. Users upload templates with their models, so a template may loop forever and block the others. */
 const TIMEOUT_MS = 2_000;
 const MAX_QUEUED = 1_000;
 
-const newLane = (): JobProcess<RenderJob, RenderResult> =>
-  new JobProcess({
+function createRenderer(): JobProcess<RenderJob, RenderResult> {
+  return new JobProcess({
     clock: systemClock,
     entry: new URL("./render-worker.ts", import.meta.url),
     work: "Prompts are rendered",
     timeoutMs: TIMEOUT_MS,
     maxQueued: MAX_QUEUED,
   });
-const lanes = { all: newLane(), slow: newLane() };
+}
+
+const renderer = createRenderer();
+/** Renders the templates that once exceeded a limit, so that they delay only each other. */
+const quarantine = createRenderer();
 
 export interface ChatTemplate {
   /**
-   * The prompt for these messages, ending where the assistant's turn begins.
-   * @param variables what the template may ask for besides.
-   * @throws AppError BAD_REQUEST; INTERNAL when the template itself is broken.
+   * The prompt for these messages, up to the start of the assistant's turn.
+   * @param variables further variables of the template.
+   * @throws AppError BAD_REQUEST; INTERNAL when the template can't be parsed.
    */
   render(messages: readonly TemplateMessage[], variables: Readonly<Record<string, unknown>>): Promise<string>;
 }
 
-/** A model's Jinja chat template. It is rendered in another process; one that once took too long shares it with its like alone. */
+/** A model's Jinja chat template, rendered in another process. */
 export function createChatTemplate(source: string, bosToken: string, eosToken: string): ChatTemplate {
-  let lane = lanes.all;
+  let worker = renderer;
   return {
     async render(messages, variables) {
-      const all = {
-        ...variables,
-        messages,
-        add_generation_prompt: true,
-        bos_token: bosToken,
-        eos_token: eosToken,
+      const job: RenderJob = {
+        source,
+        variables: {
+          ...variables,
+          messages,
+          add_generation_prompt: true,
+          bos_token: bosToken,
+          eos_token: eosToken,
+        },
       };
-      const result = await lane.run({ source, variables: all }).catch((error: unknown) => {
+      const result = await worker.run(job).catch((error: unknown) => {
         if (!(error instanceof JobLimitError)) throw error;
-        lane = lanes.slow;
+        worker = quarantine;
         throw badRequest("messages", "The model's chat template takes too long with these messages.");
       });
       if ("prompt" in result) return result.prompt;
@@ -57,7 +64,7 @@ export function createChatTemplate(source: string, bosToken: string, eosToken: s
   };
 }
 
-/** Starts what renders, so that no request waits for it. */
+/** Starts the rendering process ahead of the first request. */
 export function startTemplateRenderer(): void {
-  lanes.all.start();
+  renderer.start();
 }

@@ -1,6 +1,5 @@
 import { Template } from "@huggingface/jinja";
 
-/** A template to render with its variables. */
 export interface RenderJob {
   source: string;
   variables: Readonly<Record<string, unknown>>;
@@ -8,15 +7,16 @@ export interface RenderJob {
 
 export type RenderResult =
   | { prompt: string }
-  /** `broken`: it can't be parsed. `refused`: it raised, as templates do for what they can't express. */
+  /** `broken`: the template can't be parsed. `refused`: it raised an error, as templates do for unsupported messages. */
   | { problem: "broken" | "refused" | "too-long" };
 
 /** Longest prompt a template may render, in characters. */
 const MAX_PROMPT_CHARS = 8 * 1024 * 1024;
+/** Parsed templates that are kept; the cache is emptied when it is full. */
 const MAX_PARSED = 64;
 const parsed = new Map<string, Template>();
 
-/** The interpreter runs no code: message texts are values, never templates. Never throws. */
+/** Renders a template. Texts of messages are values and are never interpreted as templates. Never throws. */
 export function renderTemplate({ source, variables }: RenderJob): RenderResult {
   const template = parse(source);
   if (template === null) return { problem: "broken" };

@@ -19,8 +19,8 @@ function refused(messages: readonly RequestMessage[]): string | null {
   return "nothing refused";
 }
 
-describe("results find their calls", () => {
-  test("by identifier, in any order", () => {
+describe("a tool result is matched with its call", () => {
+  test("by id, in any order", () => {
     const turns = normalizeConversation([
       { role: "user", content: "q" },
       { role: "assistant", content: null, tool_calls: [call("a", "1"), call("b", "2")] },
@@ -41,7 +41,7 @@ describe("results find their calls", () => {
     });
   });
 
-  test("without identifier in the order of the calls, as in the reference's examples", () => {
+  test("in the order of the calls when it has no id, as in the reference's examples", () => {
     const turns = normalizeConversation([
       { role: "assistant", content: "", tool_calls: [call("a"), call("b"), call("a", "x")] },
       { role: "tool", content: "1" },
@@ -52,7 +52,7 @@ describe("results find their calls", () => {
     expect(new Set(turns.slice(1).map((turn) => turn.toolCallId)).size).toBe(3);
   });
 
-  test("by name where that is all there is; the older forms count", () => {
+  test("by name when it has no id, also in the older forms", () => {
     const turns = normalizeConversation([
       { role: "assistant", content: null, function_call: { name: "f", arguments: { a: 1 } } },
       { role: "function", name: "f", content: null },
@@ -70,7 +70,7 @@ describe("results find their calls", () => {
     expect(turns[3]?.name).toBe("h");
   });
 
-  test("a result without a call is refused", () => {
+  test("or refused when no call matches", () => {
     const asked: RequestMessage = { role: "assistant", content: null, tool_calls: [call("a", "1")] };
     expect(refused([{ role: "tool", content: "r" }])).toBe("messages[0].tool_call_id");
     expect(refused([asked, { role: "tool", content: "r", tool_call_id: "2" }])).toBe(
@@ -86,8 +86,8 @@ describe("results find their calls", () => {
   });
 });
 
-describe("messages", () => {
-  test("plain ones pass as they are, developer under its older name", () => {
+describe("a conversation", () => {
+  test("keeps plain messages unchanged and converts developer to system", () => {
     expect(
       normalizeConversation([
         { role: "developer", content: "d" },
@@ -101,7 +101,7 @@ describe("messages", () => {
     ]);
   });
 
-  test("content may lack only beside calls, reasoning, or in an older function result", () => {
+  test("may lack content only beside calls, reasoning, or in an older function result", () => {
     for (const role of ["system", "user", "assistant", "tool"]) {
       expect(refused([{ role, content: null }])).toBe("messages[0].content");
       expect(refused([{ role }])).toBe("messages[0].content");
@@ -109,7 +109,7 @@ describe("messages", () => {
     expect(normalizeConversation([{ role: "assistant", reasoning_content: "r" }])[0]?.content).toBe("");
   });
 
-  test("fields in messages of another role are refused", () => {
+  test("is refused when a message has a field of another role", () => {
     expect(refused([{ role: "user", content: "", tool_calls: [call("a")] }])).toBe("messages[0].tool_calls");
     expect(refused([{ role: "user", content: "", function_call: { name: "a" } }])).toBe(
       "messages[0].function_call",
@@ -123,7 +123,7 @@ describe("messages", () => {
     ).toBe("messages[0].function_call");
   });
 
-  test("arguments are text or an object, and always an object in the end", () => {
+  test("takes arguments as text or as an object, and gives the JSON text of an object", () => {
     const args = (given: unknown) =>
       normalizeConversation([{ role: "assistant", tool_calls: [call("a", "1", given)] }])[0]?.toolCalls?.[0]
         ?.arguments;
@@ -143,7 +143,7 @@ describe("messages", () => {
   });
 });
 
-test("the schema takes a reply as SDKs send it back, and refuses malformed calls", () => {
+test("the schema accepts a response that an SDK sends back, and refuses malformed calls", () => {
   const check = Compile(Type.Object(toolMessageFields, { additionalProperties: false }));
   const echoed = { index: 0, id: "call_1", type: "function", function: { name: "a", arguments: "{}" } };
   expect(check.Check({ tool_calls: [echoed], function_call: null, tool_call_id: null })).toBe(true);

@@ -6,13 +6,13 @@ import { checkJsonLimits, isJsonObject } from "./json-limits.ts";
 
 const callArguments = optional(Type.Union([Type.String(), Type.Record(Type.String(), Type.Unknown())]));
 
-/** Fields of a message that tools add, for the endpoint's schema; the roles they need are `tool` and `function`. */
+/** Fields of a message about tool calls and their results, for the endpoint's schema. */
 export const toolMessageFields = {
   tool_calls: optional(
     Type.Array(
       Type.Object(
         {
-          // Clients send back what they were given, `index` included.
+          // Clients send responses back unchanged, with `index`.
           index: optional(Type.Integer()),
           id: optional(Type.String({ minLength: 1, maxLength: 256 })),
           type: optional(Type.Literal("function")),
@@ -37,7 +37,7 @@ interface RequestFunctionCall {
   arguments?: string | Record<string, unknown> | null | undefined;
 }
 
-/** A message as checked by the endpoint's schema, its text parts already joined. */
+/** A message that fits the endpoint's schema, with its text parts joined. */
 export interface RequestMessage {
   role: string;
   content?: string | null | undefined;
@@ -51,58 +51,59 @@ export interface RequestMessage {
   reasoning_content?: string | null | undefined;
 }
 
-/** A call an assistant made earlier. */
+/** A tool call in an earlier message of the assistant. */
 export interface PastToolCall {
-  /** The client's, or made up from the position when it sent none. */
+  /** From the client; without one, made from the call's position. */
   id: string;
   name: string;
   /** JSON text of an object. */
   arguments: string;
 }
 
-/** One message of a conversation whose calls and results are matched. */
+/** One message of a conversation in which each tool result is matched with its call. */
 export interface ConversationMessage {
   role: "system" | "user" | "assistant" | "tool";
   content: string;
-  /** The author's label; of a result the function's name. */
+  /** Name of the author; in a tool's result, of the function. */
   name?: string;
-  /** Of an assistant that made calls; never empty. */
+  /** Calls of an assistant's message; never empty. */
   toolCalls?: readonly PastToolCall[];
-  /** Of a result: the call it answers. */
+  /** Id of the call that a tool's result answers. */
   toolCallId?: string;
   reasoning?: string;
 }
 
 /**
- * Matches results with calls: by `tool_call_id`, or in order where results carry none, as the reference's examples do.
- * `developer` becomes its older name, a `function` message a result, a `function_call` a call.
- * @throws AppError BAD_REQUEST naming the field of a message that has no place.
+ * Matches tool results with their calls: by `tool_call_id`, else by the function's name, else in order, as in the
+ * reference's examples. Converts the role `developer` to `system`, a `function` message to a tool's result and a
+ * `function_call` to a tool call.
+ * @throws AppError BAD_REQUEST naming a field that its message's role doesn't allow, or that matches no call.
  */
 export function normalizeConversation(messages: readonly RequestMessage[]): ConversationMessage[] {
   /** Calls without a result so far, oldest first. */
-  const open: PastToolCall[] = [];
-  const known = new Map<string, PastToolCall>();
+  const unanswered: PastToolCall[] = [];
+  const callsById = new Map<string, PastToolCall>();
   return messages.map((message, i) => {
     checkRoleFields(message, i);
     if (message.role === "tool" || message.role === "function") {
-      return toolResultMessage(message, `messages[${i}]`, open, known);
+      return toolResultMessage(message, `messages[${i}]`, { unanswered, callsById });
     }
     const role = message.role === "developer" ? "system" : (message.role as "system" | "user" | "assistant");
-    const turn: ConversationMessage = { role, content: message.content ?? "" };
-    if (message.name != null) turn.name = message.name;
-    if (message.reasoning_content) turn.reasoning = message.reasoning_content;
-    if (message.tool_calls == null && message.function_call == null) return turn;
+    const normalized: ConversationMessage = { role, content: message.content ?? "" };
+    if (message.name != null) normalized.name = message.name;
+    if (message.reasoning_content) normalized.reasoning = message.reasoning_content;
+    if (message.tool_calls == null && message.function_call == null) return normalized;
     const calls = toolCallsOf(message, `messages[${i}]`, i);
     if (calls.length > 0) {
-      turn.toolCalls = calls;
-      open.push(...calls);
-      for (const call of calls) known.set(call.id, call);
+      normalized.toolCalls = calls;
+      unanswered.push(...calls);
+      for (const call of calls) callsById.set(call.id, call);
     }
-    return turn;
+    return normalized;
   });
 }
 
-/** @param position among the messages. */
+/** @param position index of the message. @throws AppError BAD_REQUEST naming the field. */
 function checkRoleFields(message: RequestMessage, position: number): void {
   const { role } = message;
   if (role !== "assistant") {
@@ -112,16 +113,17 @@ function checkRoleFields(message: RequestMessage, position: number): void {
   }
   if (role !== "tool" && message.tool_call_id != null) refuseField(position, "tool_call_id", "tool");
   if (message.content != null) return;
-  const mayLack = message.tool_calls?.length || message.function_call != null || message.reasoning_content;
-  // A function's result was allowed to be null; null text of a reply stands beside its calls or reasoning.
-  if (role === "function" || (role === "assistant" && mayLack)) return;
+  const hasOtherOutput =
+    message.tool_calls?.length || message.function_call != null || message.reasoning_content;
+  // OpenAI's older API allowed null for the result of a function.
+  if (role === "function" || (role === "assistant" && hasOtherOutput)) return;
   const path = `messages[${position}].content`;
   throw badRequest(path, `${path} is required.`);
 }
 
-function refuseField(position: number, field: string, only: string): never {
+function refuseField(position: number, field: string, role: string): never {
   const path = `messages[${position}].${field}`;
-  throw badRequest(path, `${path} belongs to ${only} messages only.`);
+  throw badRequest(path, `${path} belongs to ${role} messages only.`);
 }
 
 function toolCallsOf(message: RequestMessage, path: string, position: number): PastToolCall[] {
@@ -134,67 +136,75 @@ function toolCallsOf(message: RequestMessage, path: string, position: number): P
   if (calls.length > 0) {
     throw badRequest(`${path}.function_call`, `${path}: set tool_calls or function_call, not both.`);
   }
-  const { name, arguments: given } = message.function_call;
+  const { name, arguments: value } = message.function_call;
   return [
-    { id: `call_${position}_0`, name, arguments: argumentsText(given, `${path}.function_call.arguments`) },
+    {
+      id: `call_${position}_0`,
+      name,
+      arguments: argumentsText(value, `${path}.function_call.arguments`),
+    },
   ];
 }
 
-/** Arguments come as JSON text, as the API replies, or as an object. Nothing means no arguments. */
-function argumentsText(given: RequestFunctionCall["arguments"], path: string): string {
-  if (given == null || (typeof given === "string" && given.trim() === "")) return "{}";
-  if (typeof given !== "string") {
-    checkJsonLimits(given, path);
-    return JSON.stringify(given);
+/** The JSON text of a call's arguments, which a client may send as text or as an object. Absent, null and "" mean `{}`. */
+function argumentsText(value: RequestFunctionCall["arguments"], path: string): string {
+  if (value == null || (typeof value === "string" && value.trim() === "")) return "{}";
+  if (typeof value !== "string") {
+    checkJsonLimits(value, path);
+    return JSON.stringify(value);
   }
-  let value: unknown;
+  let parsed: unknown;
   try {
-    value = JSON.parse(given);
+    parsed = JSON.parse(value);
   } catch {
-    value = undefined;
+    parsed = undefined;
   }
-  if (!isJsonObject(value)) throw badRequest(path, `${path} must be the JSON text of an object.`);
-  checkJsonLimits(value, path);
-  return given;
+  if (!isJsonObject(parsed)) throw badRequest(path, `${path} must be the JSON text of an object.`);
+  checkJsonLimits(parsed, path);
+  return value;
+}
+
+interface EarlierToolCalls {
+  unanswered: PastToolCall[];
+  callsById: ReadonlyMap<string, PastToolCall>;
 }
 
 function toolResultMessage(
   message: RequestMessage,
   path: string,
-  open: PastToolCall[],
-  known: ReadonlyMap<string, PastToolCall>,
+  earlier: EarlierToolCalls,
 ): ConversationMessage {
-  const turn: ConversationMessage = { role: "tool", content: message.content ?? "" };
-  const call = findAnsweredToolCall(message, path, open, known);
+  const result: ConversationMessage = { role: "tool", content: message.content ?? "" };
+  const call = takeAnsweredCall(message, path, earlier);
   const name = call?.name ?? message.name;
   if (name == null) {
     const field = message.role === "function" ? "name" : "tool_call_id";
     throw badRequest(`${path}.${field}`, `${path} answers no call of an earlier assistant message.`);
   }
-  turn.name = name;
-  if (call !== undefined) turn.toolCallId = call.id;
-  return turn;
+  result.name = name;
+  if (call !== undefined) result.toolCallId = call.id;
+  return result;
 }
 
-function findAnsweredToolCall(
+/** The call that a result answers, which is then no longer unanswered. Undefined: no call matches. */
+function takeAnsweredCall(
   message: RequestMessage,
   path: string,
-  open: PastToolCall[],
-  known: ReadonlyMap<string, PastToolCall>,
+  { unanswered, callsById }: EarlierToolCalls,
 ): PastToolCall | undefined {
   const id = message.tool_call_id;
   if (id == null) {
-    const at = message.name == null ? 0 : open.findIndex((call) => call.name === message.name);
-    return at === -1 ? undefined : open.splice(at, 1)[0];
+    const index = message.name == null ? 0 : unanswered.findIndex((call) => call.name === message.name);
+    return index === -1 ? undefined : unanswered.splice(index, 1)[0];
   }
-  const call = known.get(id);
+  const call = callsById.get(id);
   if (call === undefined) {
     throw badRequest(
       `${path}.tool_call_id`,
       `${path}.tool_call_id names no call of an earlier assistant message.`,
     );
   }
-  const at = open.indexOf(call);
-  if (at !== -1) open.splice(at, 1);
+  const index = unanswered.indexOf(call);
+  if (index !== -1) unanswered.splice(index, 1);
   return call;
 }

@@ -18,7 +18,7 @@ function tool(name: string, parameters?: unknown): NonNullable<ToolParameters["t
 
 const two = [tool("a"), tool("b")];
 
-/** The field a request is refused for; the schema must have let it pass. */
+/** The field that a request is refused for by `parseToolRequest`, after the schema accepted it. */
 function refused(p: unknown): string | null {
   expect(check.Check(p)).toBe(true);
   try {
@@ -36,7 +36,7 @@ describe("tool_choice", () => {
     return parseToolRequest({ tools: two, tool_choice })?.choice;
   };
 
-  test("every form means what the reference says", () => {
+  test("means in every form what the reference says", () => {
     expect(choice(null)).toEqual({ kind: "auto" });
     expect(choice("auto")).toEqual({ kind: "auto" });
     expect(choice("none")).toBeUndefined();
@@ -57,7 +57,7 @@ describe("tool_choice", () => {
     }
   });
 
-  test("a name that is not offered is refused where it stands", () => {
+  test("is refused by its field when it names a function that is not offered", () => {
     expect(refused({ tools: two, tool_choice: { type: "function", function: { name: "c" } } })).toBe(
       "tool_choice.function.name",
     );
@@ -68,7 +68,7 @@ describe("tool_choice", () => {
     expect(refused({ functions: [{ name: "a" }], function_call: { name: "b" } })).toBe("function_call.name");
   });
 
-  test("a call can't be forced without tools; auto and none ask for nothing", () => {
+  test("can't force a call without tools, and is ignored as auto or none", () => {
     for (const tool_choice of ["any", "required", { type: "function" }, { type: "function", name: "a" }]) {
       expect(refused({ tool_choice })).toBe("tool_choice");
       expect(refused({ tools: [], tool_choice })).toBe("tool_choice");
@@ -79,7 +79,7 @@ describe("tool_choice", () => {
     }
   });
 
-  test("only the named tool may be called", () => {
+  test("allows only the tool that it names", () => {
     const request = parseToolRequest({ tools: two, tool_choice: { type: "function", name: "b" } })!;
     expect(callableTools(request).map((t) => t.name)).toEqual(["b"]);
     expect(request.tools).toHaveLength(2);
@@ -87,8 +87,8 @@ describe("tool_choice", () => {
   });
 });
 
-describe("tools", () => {
-  test("parameters are always the schema of an object", () => {
+describe("a request's tools", () => {
+  test("always have an object schema for their parameters", () => {
     const given = { properties: { x: { type: ["string", "null"] } }, required: ["x"] };
     const [a, b, c] = parseToolRequest({ tools: [tool("a"), tool("b", {}), tool("c", given)] })!.tools;
     expect(a?.parameters).toEqual({ type: "object", properties: {} });
@@ -96,13 +96,13 @@ describe("tools", () => {
     expect(c?.parameters).toEqual({ type: "object", ...given });
   });
 
-  test("parallel calls are on unless switched off", () => {
+  test("may be called in parallel unless switched off", () => {
     expect(parseToolRequest({ tools: two })?.parallel).toBe(true);
     expect(parseToolRequest({ tools: two, parallel_tool_calls: null })?.parallel).toBe(true);
     expect(parseToolRequest({ tools: two, parallel_tool_calls: false })?.parallel).toBe(false);
   });
 
-  test("functions and function_call mean tools and tool_choice", () => {
+  test("may be given as functions and function_call", () => {
     const functions = [{ name: "a", description: "d", parameters: { type: "object" } }, { name: "b" }];
     expect(parseToolRequest({ functions, function_call: { name: "b" } })).toEqual(
       parseToolRequest({
@@ -116,12 +116,12 @@ describe("tools", () => {
     expect(refused({ functions, tool_choice: "auto", function_call: "auto" })).toBe("function_call");
   });
 
-  test("a name taken twice is refused", () => {
+  test("are refused when two have one name", () => {
     expect(refused({ tools: [...two, tool("a")] })).toBe("tools[2].function.name");
     expect(refused({ functions: [{ name: "a" }, { name: "a" }] })).toBe("functions[1].name");
   });
 
-  test("malformed parameters are refused by the path of what is wrong", () => {
+  test("are refused for malformed parameters by the path of the defect", () => {
     const at = "tools[0].function.parameters";
     const cases: [unknown, string][] = [
       ["{}", at],
@@ -146,7 +146,7 @@ describe("tools", () => {
     for (const [parameters, param] of cases) expect(refused({ tools: [tool("a", parameters)] })).toBe(param);
   });
 
-  test("bounds: how many tools, how large, how deep, however deep it is", () => {
+  test("are limited in number, size and depth, however deep they are", () => {
     expect(check.Check({ tools: Array.from({ length: 10_000 }, (_, i) => tool(`t${i}`)) })).toBe(false);
     const many = Array.from({ length: MAX_TOOLS }, (_, i) => tool(`t${i}`));
     expect(parseToolRequest({ tools: many })?.tools).toHaveLength(MAX_TOOLS);
@@ -161,7 +161,7 @@ describe("tools", () => {
     expect(refused({ tools: [tool("a", { properties: { x: wide } })] })).toBe("tools[0].function.parameters");
   });
 
-  test("the schema refuses bad names, types and fields that mean nothing", () => {
+  test("are refused by the schema for bad names, types and unknown fields", () => {
     for (const bad of ["", "a b", "a.b", "ä", "x".repeat(65), "a\n", 5, null]) {
       expect(check.Check({ tools: [{ type: "function", function: { name: bad } }] }), String(bad)).toBe(
         false,

@@ -4,9 +4,9 @@ import { optional } from "../optional.ts";
 import type { JsonObject } from "./json-limits.ts";
 import { parseParametersSchema } from "./parameters-schema.ts";
 
-/** Most tools in one request; the model's choice suffers long before. */
+/** Most tools in one request. Models choose badly among far fewer. */
 export const MAX_TOOLS = 128;
-/** Most characters of all tools together, as JSON: they become part of the prompt. */
+/** Most characters of all tools' descriptions and schemas together; they become part of the prompt. */
 export const MAX_TOOLS_CHARS = 512 * 1024;
 
 export const functionName = Type.String({ pattern: "^[a-zA-Z0-9_-]{1,64}$" });
@@ -15,7 +15,7 @@ const functionDefinition = Type.Object(
   {
     name: functionName,
     description: optional(Type.String()),
-    // Checked by hand: a schema of schemas would only say that no alternative fits.
+    // `parseParametersSchema` checks it, because the error of a schema for schemas would name no keyword.
     parameters: Type.Optional(Type.Unknown()),
     strict: optional(Type.Boolean()),
   },
@@ -58,9 +58,9 @@ export type ToolParameters = Static<typeof toolParametersSchema>;
 export interface Tool {
   name: string;
   description: string | null;
-  /** Always a schema whose top level is an object. */
+  /** A JSON schema whose type is object. */
   parameters: JsonObject;
-  /** The client wants the arguments to follow the schema exactly, or a 400. */
+  /** The arguments must follow the schema exactly; a schema that can't be enforced is refused. */
   strict: boolean;
 }
 
@@ -70,13 +70,13 @@ export interface ToolRequest {
   /** At least one, names unique. */
   tools: readonly Tool[];
   choice: ToolChoice;
-  /** Whether one reply may hold several calls. */
+  /** Whether one response may make several calls. */
   parallel: boolean;
 }
 
 /**
- * What the request asks about tools; null when it offers none or forbids their use, which is the same thing.
- * The older `functions` and `function_call` mean the same as `tools` and `tool_choice`.
+ * The tools that a request offers; null: it offers none, or its `tool_choice` is none. The older fields `functions` and
+ * `function_call` mean the same as `tools` and `tool_choice`.
  * @throws AppError BAD_REQUEST naming the field.
  */
 export function parseToolRequest(p: ToolParameters): ToolRequest | null {
@@ -108,13 +108,13 @@ export function parseToolRequest(p: ToolParameters): ToolRequest | null {
   };
 }
 
-/** The tools a reply may call. */
+/** The tools that a response may call. */
 export function callableTools(request: ToolRequest): readonly Tool[] {
   const { choice, tools } = request;
   return choice.kind === "named" ? tools.filter((tool) => tool.name === choice.name) : tools;
 }
 
-/** A tool as OpenAI writes it, which is how chat templates expect it. */
+/** A tool in OpenAI's format, which chat templates expect. */
 export function toolJson(tool: Tool): JsonObject {
   const { name, description, parameters } = tool;
   return {
@@ -128,10 +128,10 @@ function parseTools(p: ToolParameters): Tool[] {
     p.functions == null
       ? (p.tools ?? []).map((tool, i) => ({ ...tool.function, path: `tools[${i}].function` }))
       : p.functions.map((definition, i) => ({ ...definition, path: `functions[${i}]` }));
-  const seen = new Set<string>();
+  const names = new Set<string>();
   return definitions.map(({ name, description, parameters, strict, path }) => {
-    if (seen.has(name)) throw badRequest(`${path}.name`, `${path}.name: the name ${name} is taken twice.`);
-    seen.add(name);
+    if (names.has(name)) throw badRequest(`${path}.name`, `${path}.name: the name ${name} is used twice.`);
+    names.add(name);
     return {
       name,
       description: description ?? null,
@@ -165,12 +165,13 @@ function parseToolChoice({ tool_choice, function_call }: ToolParameters): Parsed
   if (tool_choice == null) return { kind: "auto" };
   if (tool_choice === "required") return { kind: "any" };
   if (typeof tool_choice === "string") return { kind: tool_choice };
-  const long = tool_choice.function?.name;
-  const short = tool_choice.name ?? undefined;
-  if (long !== undefined && short !== undefined && long !== short) {
+  const nestedName = tool_choice.function?.name;
+  const flatName = tool_choice.name ?? undefined;
+  if (nestedName !== undefined && flatName !== undefined && nestedName !== flatName) {
     throw badRequest("tool_choice.name", "tool_choice names two different functions.");
   }
-  if (long !== undefined) return { kind: "named", name: long, param: "tool_choice.function.name" };
-  if (short !== undefined) return { kind: "named", name: short, param: "tool_choice.name" };
+  if (nestedName !== undefined)
+    return { kind: "named", name: nestedName, param: "tool_choice.function.name" };
+  if (flatName !== undefined) return { kind: "named", name: flatName, param: "tool_choice.name" };
   return { kind: "any" };
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { JsonObjectScanner } from "./json-object-scanner.ts";
 
-/** Length of the object the text begins with, null when it is none or not complete. */
+/** Length of the JSON object at the start of the text; null: there is none, or it is incomplete. */
 function scan(text: string): number | null {
   const scanner = new JsonObjectScanner();
   for (let i = 0; i < text.length; i++) {
@@ -26,7 +26,7 @@ const json = fc
   .dictionary(fc.string({ unit: "binary" }), fc.jsonValue())
   .chain((value) => fc.constantFrom(JSON.stringify(value), JSON.stringify(value, null, 2)));
 
-test("takes every JSON object, and ends exactly where it ends", () => {
+test("the scanner accepts every JSON object and ends exactly at its end", () => {
   fc.assert(
     fc.property(json, fc.string(), (text, more) => {
       expect(scan(text + more)).toBe(text.length);
@@ -35,7 +35,7 @@ test("takes every JSON object, and ends exactly where it ends", () => {
   );
 });
 
-test("agrees with JSON.parse on objects with an error put in", () => {
+test("the scanner agrees with JSON.parse on objects with an error", () => {
   const scrap = fc.constantFrom(
     '"',
     "{",
@@ -72,7 +72,7 @@ test("agrees with JSON.parse on objects with an error put in", () => {
   );
 });
 
-test("tells keys and values of the outermost object apart", () => {
+test("the scanner tells keys and values of the outermost object apart", () => {
   const text = ' {"k" : {"in": [1]} , "n":-1.5e3,"s":"}"} ';
   const scanner = new JsonObjectScanner();
   let parts = "";

@@ -2,21 +2,21 @@ type Expect = "open" | "value" | "first-value" | "key" | "first-key" | "colon" |
 
 const ATOM = /^(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)$/;
 const ATOM_CHAR = /[-+.\w]/;
-/** Longest number taken; a longer one is no call's argument. */
+/** Longest number or literal that is accepted. */
 const MAX_ATOM_CHARS = 1024;
 
 /**
- * Reads one JSON object character by character and tells, as early as the text allows, when it is complete or broken
- * (RFC 8259, nothing looser). Needs no look-ahead and does constant work a character.
+ * Scans one JSON object (strictly RFC 8259) character by character and reports as early as possible that it is complete or
+ * invalid. Needs no look-ahead and does constant work for each character.
  */
 export class JsonObjectScanner {
-  /** What the last character belonged to: a key of the outermost object, one of its values, or what stands between. */
+  /** The part of the outermost object that the last character belongs to. */
   part: "key" | "value" | "syntax" = "syntax";
   #expect: Expect = "open";
   readonly #stack: string[] = [];
   #inString = false;
   #stringIsKey = false;
-  /** Characters an escape still needs: -1 right after the backslash, then the hex digits left. */
+  /** Characters that an escape sequence still needs: -1 directly after the backslash, then the remaining hex digits. */
   #escape = 0;
   #atom = "";
 

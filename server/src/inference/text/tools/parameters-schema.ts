@@ -2,8 +2,9 @@ import { badRequest } from "../../../lib/errors.ts";
 import { checkJsonLimits, isJsonObject, type JsonObject, sanitizePathSegment } from "./json-limits.ts";
 
 const TYPES = new Set(["string", "number", "integer", "boolean", "object", "array", "null"]);
-/** Keywords whose value is a map of names to schemas, one schema, or a list of schemas. */
+/** Keywords whose value is a map of names to schemas. */
 const SCHEMA_MAPS = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+/** Keywords whose value is one schema. */
 const SCHEMAS = [
   "additionalProperties",
   "unevaluatedProperties",
@@ -14,11 +15,12 @@ const SCHEMAS = [
   "then",
   "else",
 ];
+/** Keywords whose value is a list of schemas. */
 const SCHEMA_LISTS = ["anyOf", "oneOf", "allOf", "prefixItems"];
 
 /**
- * A tool's `parameters` as a schema of an object; absent means no parameters. Checks the shape of the keywords, not
- * their meaning: what a schema can enforce is the grammar compiler's to say.
+ * Parses a tool's `parameters` to a schema whose type is object; absent or null: no parameters. Checks the types of the
+ * keywords' values only. The grammar compiler decides which keywords can be enforced.
  * @throws AppError BAD_REQUEST naming the keyword, such as `tools[0].function.parameters.properties.city.type`.
  */
 export function parseParametersSchema(value: unknown, path: string): JsonObject {
@@ -33,19 +35,19 @@ export function parseParametersSchema(value: unknown, path: string): JsonObject 
 }
 
 function checkSchema(root: JsonObject, rootPath: string): void {
-  const open: { schema: unknown; path: string }[] = [{ schema: root, path: rootPath }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+  const pending: { schema: unknown; path: string }[] = [{ schema: root, path: rootPath }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { schema, path } = next;
     if (typeof schema === "boolean") continue;
     if (!isJsonObject(schema)) throw badRequest(path, `${path} must be a JSON schema: an object.`);
     checkKeywords(schema, path);
-    for (const child of subschemas(schema, path)) open.push(child);
+    for (const child of subschemas(schema, path)) pending.push(child);
   }
 }
 
 function checkKeywords(schema: JsonObject, path: string): void {
   const { type, required, $ref } = schema;
-  const choices = schema.enum;
+  const enumValues = schema.enum;
   if (type !== undefined) {
     const types = Array.isArray(type) ? type : [type];
     if (types.length === 0 || !types.every((t) => typeof t === "string" && TYPES.has(t))) {
@@ -55,7 +57,7 @@ function checkKeywords(schema: JsonObject, path: string): void {
   if (required !== undefined && !(Array.isArray(required) && required.every((r) => typeof r === "string"))) {
     throw badRequest(`${path}.required`, `${path}.required must be a list of property names.`);
   }
-  if (choices !== undefined && !(Array.isArray(choices) && choices.length > 0)) {
+  if (enumValues !== undefined && !(Array.isArray(enumValues) && enumValues.length > 0)) {
     throw badRequest(`${path}.enum`, `${path}.enum must be a list with at least one value.`);
   }
   if ($ref !== undefined && typeof $ref !== "string") {
@@ -85,7 +87,7 @@ function* subschemas(schema: JsonObject, path: string): Generator<{ schema: unkn
     if (schema[keyword] !== undefined) yield { schema: schema[keyword], path: `${path}.${keyword}` };
   }
   if (schema.items === undefined) return;
-  // Before 2020-12 a list here meant what prefixItems means now.
+  // Before draft 2020-12 a list in `items` had today's meaning of `prefixItems`.
   const items = Array.isArray(schema.items) ? schema.items : [schema.items];
   for (const [i, child] of items.entries()) {
     yield { schema: child, path: `${path}.items${Array.isArray(schema.items) ? `[${i}]` : ""}` };

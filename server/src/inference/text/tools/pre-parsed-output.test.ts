@@ -30,7 +30,7 @@ const first = (name: string, text = "", call = 0): Piece => ({
 });
 const next = (text: string, call = 0): Piece => ({ text, as: { index: call, id: null, name: null } });
 
-test("whatever the pieces a reply comes in, put together it is the same", () => {
+test("the joined output is the same whatever pieces it comes in", () => {
   const text = fc.string({ unit: "grapheme" });
   const call = fc.record({ name: fc.constantFrom("a", "b"), arguments: text });
   /** The text in pieces, one of them at least. */
@@ -63,7 +63,7 @@ test("whatever the pieces a reply comes in, put together it is the same", () => 
   );
 });
 
-test("the engine's identifiers stay; where it has none they are made", () => {
+test("a call keeps the engine's id, or gets a new one when the engine gives none", () => {
   const [start] = read(new PreParsedOutput({ names: ["a"], parallel: true }), [first("a", "{}")]);
   expect(start).toMatchObject({ type: "call-start", id: "id-0", index: 0 });
   const [made] = read(new PreParsedOutput({ names: ["a"], parallel: true }), [
@@ -73,9 +73,9 @@ test("the engine's identifiers stay; where it has none they are made", () => {
 });
 
 test.each([null, { names: ["a"], parallel: true }])(
-  "a function that was not offered stays text",
-  (callable) => {
-    const reader = new PreParsedOutput(callable);
+  "a call of a function that was not offered is content",
+  (allowedTools) => {
+    const reader = new PreParsedOutput(allowedTools);
     const reply = assembled(read(reader, [{ text: "Well: " }, first("evil", '{"x"'), next(": 1}")]));
     expect(reply).toEqual({
       reasoning: "",
@@ -86,7 +86,7 @@ test.each([null, { names: ["a"], parallel: true }])(
   },
 );
 
-test("where one call is allowed, the others don't come", () => {
+test("further calls are dropped when only one is allowed", () => {
   const reader = new PreParsedOutput({ names: ["a", "b"], parallel: false });
   const reply = assembled(read(reader, [first("a", "{}"), first("b", "{", 1), next("}", 1)]));
   expect(reply.calls).toEqual([{ name: "a", arguments: "{}" }]);

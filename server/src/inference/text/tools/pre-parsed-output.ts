@@ -3,34 +3,36 @@ import type { ChoiceFinishReason, ContentPart, OutputParser } from "../output-pa
 import { finishReasonOf } from "./response-message.ts";
 import { newToolCallId } from "./tool-call-ids.ts";
 
-/** What a request lets a reply call. */
+/** The functions that a response may call. */
 export interface AllowedTools {
   names: readonly string[];
-  /** Several calls in one reply. */
+  /** Whether one response may make several calls. */
   parallel: boolean;
 }
 
-/** A call of the engine's: `held` until its name is known, then the reply's, or text, or nothing. */
+/** A call that the engine has found. Its outcome is unknown until the engine gives its name. */
 interface PreParsedCall {
   id: string | null;
-  held: string;
+  /** Arguments that came before the name. */
+  heldArguments: string;
   outcome: { kind: "unknown" } | { kind: "call"; index: number } | { kind: "text" } | { kind: "dropped" };
 }
 
 /**
- * Reads choices of engines that find reasoning and calls in the output themselves. What they say is passed on, but a
- * function that was not offered is no call: it stays content, as the model may have written it.
+ * Passes on the output of engines that find reasoning and tool calls themselves. A call of a function that the request
+ * doesn't offer becomes content.
  */
 export class PreParsedOutput implements OutputParser {
   callCount = 0;
   readonly complete = false;
   readonly #allowedTools: AllowedTools | null;
   readonly #calls = new Map<number, PreParsedCall>();
-  #open: PreParsedCall | null = null;
+  /** The call whose arguments are arriving. */
+  #current: PreParsedCall | null = null;
 
-  /** @param callable null: the request offers no functions. */
-  constructor(callable: AllowedTools | null) {
-    this.#allowedTools = callable;
+  /** @param allowedTools null: the request offers no functions. */
+  constructor(allowedTools: AllowedTools | null) {
+    this.#allowedTools = allowedTools;
   }
 
   push(text: string): readonly ContentPart[] {
@@ -42,7 +44,7 @@ export class PreParsedOutput implements OutputParser {
     const call = this.#callOf(as);
     call.id ??= as.id;
     if (call.outcome.kind !== "unknown") return this.#arguments(call, text);
-    call.held += text;
+    call.heldArguments += text;
     return as.name === null ? [] : [...this.#end(), ...this.#begin(call, as.name)];
   }
 
@@ -54,18 +56,20 @@ export class PreParsedOutput implements OutputParser {
     return finishReasonOf(reason, this);
   }
 
-  #callOf({ index: number }: ToolCallFragment): PreParsedCall {
-    const call = this.#calls.get(number) ?? { id: null, held: "", outcome: { kind: "unknown" } };
-    this.#calls.set(number, call);
+  #callOf({ index }: ToolCallFragment): PreParsedCall {
+    const known = this.#calls.get(index);
+    if (known !== undefined) return known;
+    const call: PreParsedCall = { id: null, heldArguments: "", outcome: { kind: "unknown" } };
+    this.#calls.set(index, call);
     return call;
   }
 
   #begin(call: PreParsedCall, name: string): readonly ContentPart[] {
-    this.#open = call;
+    this.#current = call;
     if (this.#allowedTools?.names.includes(name) !== true) {
       call.outcome = { kind: "text" };
       const head = `{"name": ${JSON.stringify(name)}, "arguments": `;
-      return [{ type: "content", text: head + call.held }];
+      return [{ type: "content", text: head + call.heldArguments }];
     }
     if (!this.#allowedTools.parallel && this.callCount > 0) {
       call.outcome = { kind: "dropped" };
@@ -75,21 +79,21 @@ export class PreParsedOutput implements OutputParser {
     call.outcome = { kind: "call", index };
     return [
       { type: "call-start", index, id: call.id ?? newToolCallId(), name },
-      ...this.#arguments(call, call.held),
+      ...this.#arguments(call, call.heldArguments),
     ];
   }
 
-  #arguments({ outcome: fate }: PreParsedCall, text: string): readonly ContentPart[] {
+  #arguments({ outcome }: PreParsedCall, text: string): readonly ContentPart[] {
     if (text === "") return [];
-    if (fate.kind === "call") return [{ type: "arguments", index: fate.index, text }];
-    return fate.kind === "text" ? [{ type: "content", text }] : [];
+    if (outcome.kind === "call") return [{ type: "arguments", index: outcome.index, text }];
+    return outcome.kind === "text" ? [{ type: "content", text }] : [];
   }
 
-  /** Of the call that was being read. */
+  /** Ends the current call, if there is one. */
   #end(): readonly ContentPart[] {
-    const fate = this.#open?.outcome;
-    this.#open = null;
-    if (fate?.kind === "call") return [{ type: "call-end", index: fate.index }];
-    return fate?.kind === "text" ? [{ type: "content", text: "}" }] : [];
+    const outcome = this.#current?.outcome;
+    this.#current = null;
+    if (outcome?.kind === "call") return [{ type: "call-end", index: outcome.index }];
+    return outcome?.kind === "text" ? [{ type: "content", text: "}" }] : [];
   }
 }

@@ -26,7 +26,7 @@ test("streamed calls have OpenAI's layout: all names first, then fragments by in
   ]);
 });
 
-test("a whole reply says what the joined stream says", () => {
+test("a whole response has the same message as the joined stream", () => {
   const reply = new AssembledMessage();
   reply.add(events.slice(0, 3));
   reply.add(events.slice(3));
@@ -43,7 +43,7 @@ test("a whole reply says what the joined stream says", () => {
   });
 });
 
-test("content is null only beside calls; what there is none of is left out", () => {
+test("content is null only beside calls, and empty members are left out", () => {
   const calls = [{ id: "call_1", name: "a", arguments: "{}" }];
   expect(JSON.parse(messageJson({ content: "", toolCalls: calls })).content).toBeNull();
   expect(JSON.parse(messageJson({ content: "", toolCalls: [], reasoning: "" }))).toEqual({
@@ -52,7 +52,7 @@ test("content is null only beside calls; what there is none of is left out", () 
   });
 });
 
-test("tool_calls is the reason only when a call was made and the model stopped", () => {
+test("the finish reason is tool_calls only when a call was made and the model stopped", () => {
   expect(finishReasonOf("stop", { callCount: 1, complete: false })).toBe("tool_calls");
   expect(finishReasonOf("stop", { callCount: 0, complete: false })).toBe("stop");
   expect(finishReasonOf("length", { callCount: 2, complete: false })).toBe("length");

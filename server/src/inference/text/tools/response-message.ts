@@ -8,7 +8,7 @@ export interface ResponseToolCall {
   arguments: string;
 }
 
-/** A choice's events put together: what a whole reply says, and what a client gets from joining a stream. */
+/** Joins a choice's events to the message of a whole response. A client that joins a stream gets the same. */
 export class AssembledMessage {
   content = "";
   readonly toolCalls: ResponseToolCall[] = [];
@@ -25,7 +25,7 @@ export class AssembledMessage {
   }
 }
 
-/** The array `message.tool_calls`. */
+/** The array `message.tool_calls` as JSON text. */
 export function toolCallsJson(calls: readonly ResponseToolCall[]): string {
   const list = calls.map(
     (call, i) => `{"index":${i},"id":${JSON.stringify(call.id)},"type":"function",${functionJson(call)}}`,
@@ -34,24 +34,24 @@ export function toolCallsJson(calls: readonly ResponseToolCall[]): string {
 }
 
 /**
- * The assistant's message of a whole reply. `content` is null where calls stand instead of text; `tool_calls` and
- * `reasoning_content` are left out where there are none, because clients test for the member, not its value.
+ * The assistant's message of a whole response as JSON text. `content` is null when there are tool calls and no text. Empty
+ * `tool_calls` and `reasoning_content` are left out, because clients test for the member, not for its value.
  */
-export function messageJson(reply: {
+export function messageJson(message: {
   content: string;
   toolCalls: readonly ResponseToolCall[];
   reasoning?: string;
 }): string {
-  const { content, toolCalls: calls, reasoning } = reply;
-  const text = content === "" && calls.length > 0 ? "null" : JSON.stringify(content);
-  const thoughts = reasoning ? `,"reasoning_content":${JSON.stringify(reasoning)}` : "";
-  const called = calls.length > 0 ? `,"tool_calls":${toolCallsJson(calls)}` : "";
-  return `{"role":"assistant","content":${text}${thoughts}${called}}`;
+  const { content, toolCalls, reasoning } = message;
+  const text = content === "" && toolCalls.length > 0 ? "null" : JSON.stringify(content);
+  const reasoningMember = reasoning ? `,"reasoning_content":${JSON.stringify(reasoning)}` : "";
+  const toolCallsMember = toolCalls.length > 0 ? `,"tool_calls":${toolCallsJson(toolCalls)}` : "";
+  return `{"role":"assistant","content":${text}${reasoningMember}${toolCallsMember}}`;
 }
 
 /**
- * The `delta` object of one event, in OpenAI's layout: a call's first delta has index, id, type, name and empty
- * arguments, the others index and a fragment. Null where nothing is sent: a call's end has no delta of its own.
+ * The `delta` object of one event as JSON text, in OpenAI's layout: a call's first delta has index, id, type, name and
+ * empty arguments, the others have the index and a fragment of the arguments. Null: a call's end has no delta.
  */
 export function toolDeltaJson(event: ToolCallEvent): string | null {
   switch (event.type) {
@@ -72,8 +72,8 @@ export function toolDeltaJson(event: ToolCallEvent): string | null {
 }
 
 /**
- * `tool_calls` when the reply holds at least one call and the model ended by itself, or was ended after the one call
- * it was allowed; a reply cut off by its length says so.
+ * The finish reason of a choice: `tool_calls` when it made a call and the model stopped by itself, or when the parser ended
+ * it after the only call that was allowed; else the engine's reason.
  */
 export function finishReasonOf(
   reason: FinishReason,

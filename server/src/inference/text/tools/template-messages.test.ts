@@ -41,8 +41,8 @@ const HERMES = `{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}{%
 {% endfor %}{% endif %}{% endfor %}`;
 const CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
 
-describe("the format of a model", () => {
-  test("shows in its chat template", () => {
+describe("the tool format of a model", () => {
+  test("is found by its chat template", () => {
     const shown = (template: string | null) => {
       const { format, native, argumentsAs } = selectToolFormat(undefined, template);
       return `${format.name} ${native} ${argumentsAs}`;
@@ -56,7 +56,7 @@ describe("the format of a model", () => {
     expect(
       shown('<|start_header_id|>{% if tools %}{{ \'{"name": "x", "parameters": {}}\' }}{% endif %}'),
     ).toBe("llama3-json true object");
-    // Tools in a form not known here, or known but never offered: written by us.
+    // A template with an unknown tool format, or without the variable `tools`: the platform writes the tools itself.
     expect(shown("{% if tools %}{% endif %}<tool_call><parameter=x>")).toBe("generic false object");
     expect(shown("{{ 'the tools' }}{{ my_tools }}{{ x.tools }} tools <tool_call>")).toBe(
       "hermes false object",
@@ -67,7 +67,7 @@ describe("the format of a model", () => {
     ).toBe("hermes true text");
   });
 
-  test("is the catalog's hint where there is one", () => {
+  test("is the catalog's hint when there is one", () => {
     expect(selectToolFormat("mistral", null)).toMatchObject({ format: { name: "mistral" }, native: false });
     expect(selectToolFormat("hermes", HERMES)).toMatchObject({ format: { name: "hermes" }, native: true });
     expect(selectToolFormat("generic", HERMES)).toMatchObject({ format: { name: "generic" }, native: false });
@@ -77,8 +77,8 @@ describe("the format of a model", () => {
   });
 });
 
-describe("a template that knows tools", () => {
-  test("gets tools and messages as they are", () => {
+describe("a template that supports tools", () => {
+  test("gets tools and messages unchanged", () => {
     const prompt = toTemplateInput(selectToolFormat(undefined, HERMES), turns, request);
     expect(prompt.tools).toEqual([
       {
@@ -102,14 +102,14 @@ describe("a template that knows tools", () => {
     expect(text).toContain('<tool_call>{"city": "Rome"}</tool_call>');
   });
 
-  test("gets no tools when none may be used, and texts where it joins them", () => {
+  test("gets no tools when none may be used, and arguments as texts when it joins them", () => {
     const chosen = { ...selectToolFormat(undefined, HERMES), argumentsAs: "text" as const };
     const prompt = toTemplateInput(chosen, turns, null);
     expect(prompt.tools).toBeNull();
     expect(prompt.messages[1]?.tool_calls?.[0]?.function.arguments).toBe('{"city": "Rome"}');
   });
 
-  test("gets identifiers of the length its family demands, the same for call and result", () => {
+  test("gets ids of the length that its family requires, the same for call and result", () => {
     const { messages } = toTemplateInput(
       selectToolFormat(undefined, "{{ tools }}[TOOL_CALLS]"),
       turns,
@@ -123,7 +123,7 @@ describe("a template that knows tools", () => {
 describe("any other template", () => {
   const chosen = selectToolFormat(undefined, CHATML);
 
-  test("gets plain messages: tools as system text, calls in the answer, results from the user", () => {
+  test("gets plain messages: tools in a system message, calls as text, results from the user", () => {
     const { messages, tools } = toTemplateInput(chosen, turns, request);
     expect(tools).toBeNull();
     expect(messages.map((message) => Object.keys(message).join())).toEqual(Array(4).fill("role,content"));
@@ -133,12 +133,12 @@ describe("any other template", () => {
       'Wait.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n</tool_call>\n' +
         '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>',
     );
-    // The results together, none able to end its own tag.
+    // All results are in one message, and none can close its own tag.
     expect(messages[3]?.content.match(/<\/tool_response>/g)).toHaveLength(2);
     expect(messages[3]?.content).toContain('{"name":"get_time","content":"12:00"}');
   });
 
-  test("keeps the client's system text before ours, and adds none without tools", () => {
+  test("gets the client's system text before the tools' description, and none without tools", () => {
     const system: ConversationMessage = { role: "system", content: "Be brief." };
     const { messages } = toTemplateInput(chosen, [system, ...turns], request);
     expect(messages).toHaveLength(4);
@@ -147,7 +147,7 @@ describe("any other template", () => {
     expect(system.content).toBe("Be brief.");
   });
 
-  test("gets them from users and assistants in turn, and no system message where it refuses one", () => {
+  test("gets alternating messages of user and assistant, and no system message when it refuses one", () => {
     const refusing = selectToolFormat(undefined, "{{ raise_exception('System role not supported') }}");
     const { messages } = toTemplateInput(refusing, [...turns, { role: "user", content: "And?" }], request);
     expect(messages.map((message) => message.role)).toEqual(["user", "assistant", "user"]);
@@ -155,7 +155,7 @@ describe("any other template", () => {
     expect(messages[2]?.content).toMatch(/<\/tool_response>\nAnd\?$/);
   });
 
-  test("every family's system text shows a form that its parser takes for a call", () => {
+  test("gets an example call that its family's parser accepts", () => {
     for (const format of TOOL_FORMATS) {
       const example = formatToolCalls(format.syntax, [
         { name: "function_name", arguments: '{"argument": "value"}' },
@@ -168,7 +168,7 @@ describe("any other template", () => {
     }
   });
 
-  test("the system text says what the request demands", () => {
+  test("gets the request's tool_choice in words", () => {
     const { syntax } = chosen.format;
     expect(toolSystemPrompt(syntax, { ...request, choice: { kind: "named", name: "get_time" } })).toContain(
       "Call the function get_time now.\nMake one call at most.",

@@ -4,7 +4,7 @@ import type { JsonObject } from "./json-limits.ts";
 import { formatToolCalls } from "./tool-call-format.ts";
 import type { SelectedToolFormat, ToolCallSyntax } from "./tool-call-syntax.ts";
 
-/** A message as chat templates read it. */
+/** A message in the form that chat templates read. */
 export interface TemplateMessage {
   role: string;
   content: string;
@@ -16,41 +16,41 @@ export interface TemplateMessage {
 
 export interface TemplateInput {
   messages: TemplateMessage[];
-  /** The template's variable `tools`. Templates expect null, not absence, where there are none. */
+  /** The template's variable `tools`. Without tools, templates expect null rather than an absent variable. */
   tools: JsonObject[] | null;
 }
 
 /**
- * What goes into the chat template. A template that knows tools gets them and the messages as they are; for any other
- * the tools become a system text, and calls and results plain messages.
+ * The input of a chat template. A template that supports tools gets tools and messages unchanged. For any other template the
+ * tools become a system message, and calls and results become plain messages.
  */
 export function toTemplateInput(
-  chosen: SelectedToolFormat,
-  turns: readonly ConversationMessage[],
+  selected: SelectedToolFormat,
+  conversation: readonly ConversationMessage[],
   request: ToolRequest | null,
 ): TemplateInput {
-  if (!chosen.native) return { messages: plainMessages(chosen, turns, request), tools: null };
+  if (!selected.native) return { messages: plainMessages(selected, conversation, request), tools: null };
   return {
-    messages: nativeMessages(chosen, turns),
+    messages: nativeMessages(selected, conversation),
     tools: request === null ? null : request.tools.map(toolJson),
   };
 }
 
 function nativeMessages(
   { format, argumentsAs }: SelectedToolFormat,
-  turns: readonly ConversationMessage[],
+  conversation: readonly ConversationMessage[],
 ): TemplateMessage[] {
   const ids = new Map<string, string>();
   const shortId = (id: string): string => {
     if (format.callIdLength === null) return id;
-    // By position, so that the prompt of a longer conversation begins like that of a shorter one.
+    // Numbered by position, so that the longer conversation's prompt shares its prefix with the shorter one's in the cache.
     if (!ids.has(id)) ids.set(id, String(ids.size + 1).padStart(format.callIdLength, "0"));
     return ids.get(id)!;
   };
-  return turns.map((turn) => {
-    const message = plainMessage(turn);
-    if (turn.toolCalls !== undefined) {
-      message.tool_calls = turn.toolCalls.map((call) => ({
+  return conversation.map((source) => {
+    const message = plainMessage(source);
+    if (source.toolCalls !== undefined) {
+      message.tool_calls = source.toolCalls.map((call) => ({
         id: shortId(call.id),
         type: "function",
         function: {
@@ -59,57 +59,56 @@ function nativeMessages(
         },
       }));
     }
-    if (turn.toolCallId !== undefined) message.tool_call_id = shortId(turn.toolCallId);
+    if (source.toolCallId !== undefined) message.tool_call_id = shortId(source.toolCallId);
     return message;
   });
 }
 
 function plainMessages(
-  { format: { syntax }, supportsSystemRole: takesSystem }: SelectedToolFormat,
-  turns: readonly ConversationMessage[],
+  { format: { syntax }, supportsSystemRole }: SelectedToolFormat,
+  conversation: readonly ConversationMessage[],
   request: ToolRequest | null,
 ): TemplateMessage[] {
   const messages: TemplateMessage[] = [];
   let results: TemplateMessage | null = null;
-  for (const turn of turns) {
-    const content = turn.role === "tool" ? toolResultText(turn) : turn.content;
-    // Most templates know users and assistants only, and want them in turn.
-    if (results !== null && (turn.role === "tool" || turn.role === "user")) {
+  for (const message of conversation) {
+    const content = message.role === "tool" ? toolResultText(message) : message.content;
+    // Most templates refuse other roles than user and assistant, and two messages of one role in a row.
+    if (results !== null && (message.role === "tool" || message.role === "user")) {
       results.content += `\n${content}`;
-    } else if (turn.role === "tool") {
+    } else if (message.role === "tool") {
       results = { role: "user", content };
       messages.push(results);
     } else {
       results = null;
-      messages.push(
-        plainMessage(turn, turn.toolCalls === undefined ? "" : formatToolCalls(syntax, turn.toolCalls)),
-      );
+      const calls = message.toolCalls === undefined ? "" : formatToolCalls(syntax, message.toolCalls);
+      messages.push(plainMessage(message, calls));
     }
   }
   if (request === null) return messages;
   const text = toolSystemPrompt(syntax, request);
   const first = messages[0];
   if (first?.role === "system") first.content = first.content === "" ? text : `${first.content}\n\n${text}`;
-  else if (first?.role === "user" && !takesSystem) first.content = `${text}\n\n${first.content}`;
+  else if (first?.role === "user" && !supportsSystemRole) first.content = `${text}\n\n${first.content}`;
   else messages.unshift({ role: "system", content: text });
   return messages;
 }
 
-function plainMessage(turn: ConversationMessage, calls = ""): TemplateMessage {
-  const content = [turn.content, calls].filter((part) => part !== "").join("\n");
-  const message: TemplateMessage = { role: turn.role, content };
-  if (turn.name !== undefined) message.name = turn.name;
-  if (turn.reasoning !== undefined) message.reasoning_content = turn.reasoning;
+function plainMessage(source: ConversationMessage, calls = ""): TemplateMessage {
+  const content = [source.content, calls].filter((part) => part !== "").join("\n");
+  const message: TemplateMessage = { role: source.role, content };
+  if (source.name !== undefined) message.name = source.name;
+  if (source.reasoning !== undefined) message.reasoning_content = source.reasoning;
   return message;
 }
 
-/** As JSON, so that no result can end its own tag. */
+/** A tool's result as JSON inside a tag, escaped so that the result's text can't close the tag. */
 function toolResultText({ name, content }: ConversationMessage): string {
   const json = JSON.stringify({ name, content }).replaceAll("</", "<\\/");
   return `<tool_response>\n${json}\n</tool_response>`;
 }
 
-/** Tells a model whose template knows no tools which there are and how to call them. */
+/** The system prompt that describes the tools and the form of a call, for models whose template doesn't support tools. */
 export function toolSystemPrompt(syntax: ToolCallSyntax, request: ToolRequest): string {
   const { tools, choice, parallel } = request;
   const example: Omit<PastToolCall, "id"> = { name: "function_name", arguments: '{"argument": "value"}' };

@@ -1,10 +1,9 @@
 import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
-/** What stands around the arguments of one call, `begin` and a list's brackets left out. */
+/** The text around the name and the arguments of one call, without `begin` and a list's brackets. */
 export interface ToolCallFrame {
-  /** Up to the name; the same for every function. */
+  /** The same for every function. */
   beforeName: string;
-  /** From the name to the arguments. */
   beforeArguments: string;
   after: string;
 }
@@ -21,20 +20,22 @@ export function toolCallFrame(syntax: ToolCallSyntax): ToolCallFrame {
   };
 }
 
-/** What stands before a single call, or before all of a list. */
+/** The text before a single call, or before a list of calls. */
 export function toolCallsPrefix(syntax: ToolCallSyntax): string {
   return syntax.bare ? "" : syntax.begin;
 }
 
-/** Calls as the family writes them. `arguments` are JSON texts. */
+/** Writes calls in a family's syntax. `arguments` are JSON texts. */
 export function formatToolCalls(
   syntax: ToolCallSyntax,
   calls: readonly { name: string; arguments: string }[],
 ): string {
   const { beforeName, beforeArguments, after } = toolCallFrame(syntax);
   const begin = toolCallsPrefix(syntax);
-  const each = syntax.list ? "" : begin;
-  const texts = calls.map((call) => each + beforeName + call.name + beforeArguments + call.arguments + after);
+  const beforeCall = syntax.list ? "" : begin;
+  const texts = calls.map(
+    (call) => beforeCall + beforeName + call.name + beforeArguments + call.arguments + after,
+  );
   const joined = texts.join(syntax.separator);
   return syntax.list ? `${begin}[${joined}]` : joined;
 }

@@ -17,7 +17,7 @@ function request(change: Partial<ToolRequest> = {}): ToolRequest {
   return { tools, choice: { kind: "any" }, parallel: true, ...change };
 }
 
-/** The few notions of GBNF that `toolCallGrammar` may use, written out so that texts can be drawn from them. */
+/** The parts of GBNF that `toolCallGrammar` uses, as generators of random texts. */
 class Sampler implements GrammarExpressionBuilder {
   readonly rules: string[] = [];
   readonly #draw: (below: number) => number;
@@ -114,7 +114,7 @@ function parse(format: (typeof TOOL_FORMATS)[number], text: string, constrained:
 describe.each(TOOL_FORMATS)("$name", (format) => {
   const draws = fc.array(fc.nat(), { minLength: 1, maxLength: 30 });
 
-  test("every text the grammar allows is calls of allowed tools and nothing else", () => {
+  test("every text that the grammar allows consists of calls of allowed tools", () => {
     fc.assert(
       fc.property(draws, fc.boolean(), (numbers, constrained) => {
         const { content, toolCalls: calls } = parse(format, sampled(format, numbers, request()), constrained);
@@ -126,7 +126,7 @@ describe.each(TOOL_FORMATS)("$name", (format) => {
     );
   });
 
-  test("exactly one call where parallel calls are off, of the one tool that is named", () => {
+  test("the grammar allows exactly one call when parallel calls are off or a tool is named", () => {
     fc.assert(
       fc.property(draws, (numbers) => {
         expect(
@@ -140,7 +140,7 @@ describe.each(TOOL_FORMATS)("$name", (format) => {
     );
   });
 
-  test("after the model began a call itself, the grammar goes on from there", () => {
+  test("the grammar can start after the beginning of a call that the model made itself", () => {
     fc.assert(
       fc.property(draws, (numbers) => {
         const text = format.syntax.begin + sampled(format, numbers, request(), true);

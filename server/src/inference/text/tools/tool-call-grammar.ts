@@ -2,24 +2,23 @@ import { callableTools, type ToolRequest } from "./definitions.ts";
 import { toolCallFrame, toolCallsPrefix } from "./tool-call-format.ts";
 import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
-/** Most calls a grammar lets one reply make; without an end a weak model would never find one. */
+/** Most calls that the grammar allows in one response. Without a limit a weak model makes calls until it is cut off. */
 export const MAX_PARALLEL_CALLS = 16;
 
-/** What is needed of a grammar compiler. Each returns a GBNF expression that can stand in a sequence. */
+/** The part of a grammar compiler that is used here. Each method returns a GBNF expression that can be part of a sequence. */
 export interface GrammarExpressionBuilder {
   /** A terminal that matches exactly this text. */
   literal(text: string): string;
   /** Matches the JSON texts that the schema allows. */
   schema(schema: unknown): string;
-  /** Names an expression, so that it is written once; returns the reference. */
+  /** Makes a rule of the expression, so that it is written once, and returns a reference to the rule. */
   rule(expression: string): string;
 }
 
 /**
- * The GBNF expression for one or more calls (exactly one when a function is named or `parallel` is off) in the
- * family's form, and nothing else.
- * @param afterBegin the text up to and including `syntax.begin` has been generated already: where a model that may
- *   choose has begun a call.
+ * The GBNF expression for calls in the family's syntax: exactly one when a function is named or `parallel` is off, else one
+ * or more.
+ * @param afterBegin the model has already generated the text up to and including `syntax.begin`.
  */
 export function toolCallGrammar(
   syntax: ToolCallSyntax,
@@ -36,11 +35,11 @@ export function toolCallGrammar(
   const several = request.parallel && request.choice.kind !== "named";
   const begin = toolCallsPrefix(syntax);
   const next = literal(syntax.list ? syntax.separator : syntax.separator + begin);
-  const more = several ? [`(${[...next, call].join(" ")}){0,${MAX_PARALLEL_CALLS - 1}}`] : [];
+  const furtherCalls = several ? [`(${[...next, call].join(" ")}){0,${MAX_PARALLEL_CALLS - 1}}`] : [];
   return [
     ...literal((afterBegin ? "" : begin) + (syntax.list ? "[" : "")),
     call,
-    ...more,
+    ...furtherCalls,
     ...literal(syntax.list ? "]" : ""),
   ].join(" ");
 }

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const RANDOM_CHARS = 24;
-/** Bytes from here on would make the first letters likelier than the last. */
+/** Rejection sampling: bytes from here on are skipped, because they would make some characters likelier than others. */
 const FAIR_BYTES = 256 - (256 % ALPHABET.length);
 
-/** A new identifier of a call: `call_` and 24 random letters and digits (142 bits). */
+/** A new id of a tool call: `call_` and 24 random letters and digits (142 bits). */
 export function newToolCallId(): string {
   let id = "call_";
   while (id.length < 5 + RANDOM_CHARS) {

@@ -4,20 +4,20 @@ import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
 const ARGUMENT_KEYS = ['"arguments"', '"parameters"'];
 const NAME_KEY = '"name"';
-/** Families put these beside name and arguments; they say nothing the reply needs. */
+/** Some families write these keys beside name and arguments; their values are not used. */
 const IGNORED_KEYS = ['"id"', '"type"'];
 const KEYS = [NAME_KEY, ...ARGUMENT_KEYS, ...IGNORED_KEYS];
 
-/** Reads one call, from what follows its beginning to the end of its JSON, character by character. */
+/** Parses one call character by character, from after its `begin` to the end of its JSON. */
 export class ToolCallParser {
   readonly syntax: ToolCallSyntax;
-  /** The function's name once it is complete and one of the allowed. */
+  /** The function's name; null until it is complete and is an allowed one. */
   name: string | null = null;
-  /** This can't be a call any more; its object is still read to its end, so that nothing inside it is taken for one. */
+  /** The text is no call. Its object is still parsed to the end, so that no object inside it is mistaken for a call. */
   rejected = false;
-  /** The call stands in a list whose bracket was seen. */
+  /** The call is an element of a list whose opening bracket was parsed. */
   inList: boolean;
-  /** The arguments are an object, as they should be, so that what comes of them can be passed on. */
+  /** The arguments are an object, so that they can be passed on before they are complete. */
   argumentsAreObject = false;
   #phase: "list" | "tag" | "body" | "object";
   readonly #allowedNames: readonly string[];
@@ -36,7 +36,7 @@ export class ToolCallParser {
     this.#phase = syntax.head.kind === "tag" ? "tag" : syntax.list && !inList ? "list" : "body";
   }
 
-  /** `broken`: the character can't belong to a call; it is not consumed. */
+  /** `broken`: the character can't belong to a call, and is not consumed. */
   step(ch: string): "more" | "done" | "broken" {
     if (this.#phase === "tag") return this.#tagStep(ch);
     if (this.#phase === "object") return this.#objectStep(ch);
@@ -50,13 +50,13 @@ export class ToolCallParser {
     return this.#objectStep(ch);
   }
 
-  /** The arguments as the JSON text of an object; null when they are none. Only after `done`. */
+  /** The arguments as the JSON text of an object; null: they are no object. To be called after `done`. */
   arguments(): string | null {
     const raw = this.#argumentsRaw;
     if (raw === "" || raw === "null") return "{}";
     if (this.argumentsAreObject) return raw;
     if (!raw.startsWith('"')) return null;
-    // Some models write the arguments as OpenAI sends them: JSON text inside a JSON string.
+    // Some models write the arguments in the form of OpenAI's API: a JSON string that holds JSON text.
     try {
       const text = JSON.parse(raw) as string;
       return isJsonObject(JSON.parse(text)) ? text : null;
@@ -65,11 +65,11 @@ export class ToolCallParser {
     }
   }
 
-  /** What came of plain arguments since the last time. */
+  /** The arguments' text since the previous call. */
   takeNewArguments(): string {
-    const fresh = this.#newArguments;
+    const text = this.#newArguments;
     this.#newArguments = "";
-    return fresh;
+    return text;
   }
 
   #addArguments(ch: string): void {
@@ -120,7 +120,7 @@ export class ToolCallParser {
       if (name === undefined) this.rejected = true;
       else if (this.#nameRaw.length === name.length + 2) this.name = name;
     } else if (ARGUMENT_KEYS.includes(this.#key)) {
-      // A second value under either key would leave open which one counts.
+      // With two values for the arguments it would be unclear which one is meant.
       if (first && (this.#argumentsRaw !== "" || !/["{n]/.test(ch))) this.rejected = true;
       this.#addArguments(ch);
     }

@@ -30,7 +30,7 @@ function parse(
   return [...pieces.flatMap((piece) => parser.push(piece)), ...parser.flush()];
 }
 
-/** Events as they are whatever the pieces were: neighbours of one kind joined. */
+/** Joins neighbouring events of one kind, so that the result does not depend on the pieces. */
 function joined(events: readonly ToolCallEvent[]): ToolCallEvent[] {
   const result: ToolCallEvent[] = [];
   for (const event of events) {
@@ -48,7 +48,7 @@ function reply(events: readonly ToolCallEvent[]): AssembledMessage {
   return assembled;
 }
 
-/** The reply as text and [name, arguments] pairs. */
+/** The output as text and [name, arguments] pairs. */
 function summary(events: readonly ToolCallEvent[]): { content: string; calls: string[][] } {
   const { content, toolCalls: calls } = reply(events);
   return { content, calls: calls.map((call) => [call.name, call.arguments]) };
@@ -65,7 +65,7 @@ const argumentsJson = fc
   .map((value) => JSON.stringify(value));
 const call = fc.record({ name: fc.constantFrom(...NAMES), arguments: argumentsJson });
 
-/** Scraps of every syntax: what a confused model writes. */
+/** Fragments of every syntax, as a confused model writes them. */
 function soup(format: ToolFormat): fc.Arbitrary<string> {
   const { begin, end } = format.syntax;
   const scraps = [
@@ -118,7 +118,7 @@ function soup(format: ToolFormat): fc.Arbitrary<string> {
 describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
   const format = formatOf(name);
 
-  test("calls written in the family's form come back, arguments to the letter", () => {
+  test("calls in the family's form are parsed with unchanged arguments", () => {
     fc.assert(
       fc.property(fc.array(call, { minLength: 1, maxLength: 4 }), fc.boolean(), (calls, constrained) => {
         const text = formatToolCalls(format.syntax, calls);
@@ -148,7 +148,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
     }
   });
 
-  test("any text gives the same events however it is cut", () => {
+  test("any text gives the same events however it is split into pieces", () => {
     fc.assert(
       fc.property(
         soup(format),
@@ -166,7 +166,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
     );
   });
 
-  test("output without a call is passed on to the letter, and calls are well formed", () => {
+  test("output without a call is passed on unchanged, and calls are well formed", () => {
     fc.assert(
       fc.property(soup(format), (text) => {
         const events = parse(name, [...text]);
@@ -186,7 +186,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
     );
   });
 
-  test("a name that is not among the tools never becomes a call; its text stays content", () => {
+  test("a call of a function that is not among the tools stays content", () => {
     for (const wrong of ["nobody", "get_weathe", "get_weatherr", "GET"]) {
       const text = formatToolCalls(format.syntax, [{ name: wrong, arguments: '{"a": {"b": 1}}' }]);
       for (const constrained of [false, true]) {
@@ -212,7 +212,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
     }
   });
 
-  test("only the first call counts where calls may not be parallel", () => {
+  test("only the first call counts when calls may not be parallel", () => {
     const text = formatToolCalls(format.syntax, [
       { name: "get", arguments: "{}" },
       { name: "get_time", arguments: "{}" },
@@ -223,7 +223,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
     });
   });
 
-  test("a constrained call starts with its name and its arguments follow as they come", () => {
+  test("a constrained call starts with its name, and its arguments follow as they are generated", () => {
     const args = '{"city": "Paris", "days": [1, 2]}';
     const text = formatToolCalls(format.syntax, [{ name: "get_weather", arguments: args }]);
     let ids = 0;
@@ -245,7 +245,7 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
     expect(parser.callCount).toBe(1);
   });
 
-  test("output cut off inside a call: kept as content, or the announced call ended", () => {
+  test("output that is cut off inside a call stays content, or ends the call that has started", () => {
     const text = formatToolCalls(format.syntax, [{ name: "get_weather", arguments: '{"city": "Paris"}' }]);
     const end = text.indexOf('"Paris"') + 3;
     for (let length = 1; length <= end; length++) {
@@ -262,14 +262,14 @@ describe.each(TOOL_FORMATS.map((format) => format.name))("%s", (name) => {
   });
 });
 
-describe("what counts as a call", () => {
-  test("white space around calls is no content, other text is", () => {
+describe("the parser", () => {
+  test("drops white space around calls and keeps other text", () => {
     const text = '\n<tool_call>\n{"name": "get", "arguments": {}}\n</tool_call>\n\n';
     expect(summary(parse("hermes", [text]))).toEqual({ content: "", calls: [["get", "{}"]] });
     expect(summary(parse("hermes", [`Wait.${text}Done.`])).content).toBe("Wait.\n\n\nDone.");
   });
 
-  test("a missing end, another order of members and more white space are understood", () => {
+  test("accepts a missing end, another order of members and more white space", () => {
     for (const body of [
       '{"name":"get","arguments":{"a":1}}',
       ' { "arguments" : {"a":1} , "name" : "get" } </tool_call>',
@@ -283,7 +283,7 @@ describe("what counts as a call", () => {
     }
   });
 
-  test("a call without arguments has empty ones", () => {
+  test("gives a call without arguments an empty object", () => {
     expect(summary(parse("hermes", ['<tool_call>{"name":"get"}</tool_call>'])).calls).toEqual([
       ["get", "{}"],
     ]);
@@ -292,7 +292,7 @@ describe("what counts as a call", () => {
     ]);
   });
 
-  test("two values for name or arguments are no call", () => {
+  test("takes two values for name or arguments for content", () => {
     for (const body of [
       '{"name":"get","name":"get_time","arguments":{}}',
       '{"name":"get","arguments":{},"parameters":{}}',
@@ -301,7 +301,7 @@ describe("what counts as a call", () => {
     }
   });
 
-  test("the reference's <function=…> form is a call in every family", () => {
+  test("accepts the reference's <function=…> form in every family", () => {
     for (const { name } of TOOL_FORMATS) {
       const text = '<function=get_weather>{"city_name": "San Francisco"}</function>';
       expect(summary(parse(name, [text])), name).toEqual({
@@ -311,7 +311,7 @@ describe("what counts as a call", () => {
     }
   });
 
-  test("a bare JSON object is a call at the start of the output only, and an answer in JSON stays one", () => {
+  test("takes a bare JSON object for a call at the start of the output only, and other JSON for content", () => {
     const bare = '{"name": "get", "parameters": {"a": 1}}';
     expect(summary(parse("llama3-json", [bare])).calls).toEqual([["get", '{"a": 1}']]);
     expect(summary(parse("llama3-json", [`${bare}\n${bare};${bare}`])).calls).toHaveLength(3);
@@ -322,13 +322,13 @@ describe("what counts as a call", () => {
     expect(summary(parse("hermes", [bare])).calls).toEqual([]);
   });
 
-  test("a call inside the arguments of a rejected call is part of its text", () => {
+  test("takes a call inside the arguments of a rejected call for a part of its text", () => {
     const inner = '<tool_call>{\\"name\\":\\"get\\",\\"arguments\\":{}}</tool_call>';
     const text = `<tool_call>{"name":"nobody","arguments":{"a":"${inner}"}}</tool_call>`;
     expect(summary(parse("hermes", [text]))).toEqual({ content: text, calls: [] });
   });
 
-  test("in a list a rejected call leaves the others", () => {
+  test("rejects a call in a list and keeps the others", () => {
     const text =
       '[TOOL_CALLS][{"name":"nobody","arguments":{}},{"name":"get","arguments":{}},{"name":"get_time","arguments":{}}]';
     expect(summary(parse("mistral", [...text])).calls).toEqual([
@@ -337,7 +337,7 @@ describe("what counts as a call", () => {
     ]);
   });
 
-  test("the last word on a call is the caller's", () => {
+  test("asks its caller whether a complete call counts", () => {
     const text = '<tool_call>{"name":"get","arguments":{"a":1}}</tool_call>';
     const seen: string[] = [];
     const accept = (name: string, args: string): boolean => {
@@ -348,7 +348,7 @@ describe("what counts as a call", () => {
     expect(seen).toEqual(["get", '{"a":1}']);
   });
 
-  test("identifiers are call_ and 24 letters and digits, each another", () => {
+  test("gives each call a different id of call_ and 24 letters and digits", () => {
     const text = formatToolCalls(formatOf("hermes").syntax, Array(50).fill({ name: "get", arguments: "{}" }));
     const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
     const { toolCalls: calls } = reply([...parser.push(text), ...parser.flush()]);
@@ -357,8 +357,8 @@ describe("what counts as a call", () => {
   });
 });
 
-describe("what is held back", () => {
-  test("is only what may still begin a call", () => {
+describe("the parser holds back", () => {
+  test("only text that may begin a call", () => {
     const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });
     const sent = (text: string): string => reply(parser.push(text)).content;
     expect(sent("\n")).toBe("");
@@ -374,7 +374,7 @@ describe("what is held back", () => {
     expect(sent('"}')).toBe('"}');
   });
 
-  test("is nothing of plain text, whatever its pieces", () => {
+  test("no plain text, whatever its pieces", () => {
     fc.assert(
       fc.property(fc.array(fc.stringMatching(/^[a-z .,\n]{1,6}$/)), (pieces) => {
         const parser = new ToolCallStreamParser({ syntaxes: syntaxesOf(formatOf("hermes")), names: NAMES });

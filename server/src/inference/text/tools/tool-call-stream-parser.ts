@@ -2,7 +2,7 @@ import { newToolCallId } from "./tool-call-ids.ts";
 import { ToolCallParser } from "./tool-call-parser.ts";
 import type { ToolCallSyntax } from "./tool-call-syntax.ts";
 
-/** What the output of one choice consists of. `arguments` joined from `call-start` to `call-end` are JSON text. */
+/** A piece of one choice's output. The `arguments` between `call-start` and `call-end` join to JSON text. */
 export type ToolCallEvent =
   | { type: "content"; text: string }
   | { type: "call-start"; index: number; id: string; name: string }
@@ -10,51 +10,49 @@ export type ToolCallEvent =
   | { type: "call-end"; index: number };
 
 export interface ToolCallStreamParserOptions {
-  /** The family's syntax first, then the others it may use. */
+  /** The family's own syntax first, then the others that it may use. */
   syntaxes: readonly ToolCallSyntax[];
-  /** Functions that may be called; any other name stays content. */
+  /** Functions that may be called. A call of any other function is content. */
   names: readonly string[];
-  /** A grammar forces the output into the first syntax: arguments can be passed on before they are complete. */
+  /** A grammar forces the output into the first syntax, so that arguments are passed on before they are complete. */
   constrained?: boolean;
-  /** False: the first call ends the reply. Default true. */
+  /** False: the first call ends the output. Default true. */
   parallel?: boolean;
-  /** Last word on a complete call of unconstrained output, such as a check against a strict tool's schema. */
+  /** Decides whether a complete call of unconstrained output counts, for example by a strict tool's schema. */
   accept?: (name: string, argumentsJson: string) => boolean;
   newId?: () => string;
 }
 
 /**
- * Splits a choice's output into text and calls, as it comes.
+ * Splits a choice's output into content and tool calls incrementally.
  *
- * Unconstrained output becomes a call once its JSON is complete and valid and its name is known, so its arguments come
- * as one event; what turns out to be none stays content, to the letter. Constrained output can't turn out otherwise:
- * there the call starts with its name and the arguments follow as they come.
+ * In unconstrained output a call counts only once its JSON is complete and valid and its name is allowed, so its arguments
+ * are one event; all other text is passed on as content, unchanged. In constrained output a call starts with its name, and
+ * its arguments follow as they are generated.
  *
- * Dropped is only what belongs to the calls' syntax, and white space around calls that is no other content.
- * Text is held back only while it may still belong to a call. Constant work a character; what was read as a part
- * of a call is never read again.
+ * The parser removes the calls' syntax, and white space around calls. It holds text back only while the text may belong to a
+ * call. It does constant work for each character and parses no text of a call twice.
  */
 export class ToolCallStreamParser {
-  /** Calls so far. */
   callCount = 0;
-  /** The one call of `parallel: false` is complete: nothing further is read, so the generation can be ended. */
+  /** The only call that `parallel: false` allows is complete. Further output is ignored, so generation may end. */
   complete = false;
   readonly #options: ToolCallStreamParserOptions;
   readonly #markers: readonly string[];
   readonly #newId: () => string;
-  /** `gap`: at the start and after calls, where white space decides nothing. `tail`: where a call's end is due. */
+  /** `gap`: at the start and after calls, where white space may precede a call. `tail`: before a call's `end`. */
   #state: "gap" | "content" | "call" | "list" | "tail" = "gap";
-  /** Not read yet. */
+  /** Text that is not parsed yet. */
   #input = "";
-  /** White space and separators that are content only if content follows. */
+  /** White space and separators, which are content only if content follows. */
   #heldWhitespace = "";
-  /** Read as part of a call that isn't certain yet. */
+  /** Text of a call that may still turn out to be content. */
   #held = "";
   #callParser: ToolCallParser | null = null;
-  /** The syntax of the call just read, if that is what stands right before. */
+  /** The syntax of the previous call; null: there was none. */
   #last: ToolCallSyntax | null = null;
   #lastRejected = false;
-  /** The open call was announced. */
+  /** The current call's `call-start` was emitted. */
   #started = false;
   #events: ToolCallEvent[] = [];
 
@@ -64,7 +62,6 @@ export class ToolCallStreamParser {
     this.#newId = options.newId ?? newToolCallId;
   }
 
-  /** The next piece of the choice's text. */
   push(text: string): ToolCallEvent[] {
     if (this.complete) return [];
     this.#input += text;
@@ -72,17 +69,17 @@ export class ToolCallStreamParser {
     return this.#take();
   }
 
-  /** The end of the choice's text: what was held back. A call that is cut off is ended if it had been announced. */
+  /** Ends the output. Returns the text that was held back, and ends a call that was started but is cut off. */
   flush(): ToolCallEvent[] {
     if (this.complete) return [];
-    // Constrained output is syntax for certain, even where it breaks off before the name.
-    const certain = this.#options.constrained === true;
+    // Constrained output that is cut off before a name is a call's syntax, not content.
+    const constrained = this.#options.constrained === true;
     if (this.#state === "call") {
       if (this.#started) this.#end();
-      else if (!certain) this.#content(this.#held);
+      else if (!constrained) this.#content(this.#held);
     } else if (this.#state === "gap") {
       const rest = this.#heldWhitespace + this.#input;
-      if (!certain && !(this.callCount > 0 && rest.trim() === "")) this.#content(rest);
+      if (!constrained && !(this.callCount > 0 && rest.trim() === "")) this.#content(rest);
     } else if (this.#state === "content" || (this.#state === "list" && this.#lastRejected)) {
       this.#content(this.#heldWhitespace + this.#input);
     }
@@ -96,7 +93,7 @@ export class ToolCallStreamParser {
     return events;
   }
 
-  /** Reads on; false when the input is used up or more is needed to decide. */
+  /** Parses further; false: more input is needed. */
   #step(): boolean {
     switch (this.#state) {
       case "content":
@@ -172,7 +169,7 @@ export class ToolCallStreamParser {
     this.#input = this.#input.slice(end);
   }
 
-  /** Takes `length` characters of the input as the beginning of a call. */
+  /** Starts parsing a call, whose beginning is the first `length` characters of the input. */
   #begin(syntax: ToolCallSyntax, length: number, inList: boolean): void {
     this.#held = this.#heldWhitespace + this.#input.slice(0, length);
     this.#heldWhitespace = "";
@@ -182,50 +179,50 @@ export class ToolCallStreamParser {
   }
 
   #callStep(): boolean {
-    const reader = this.#callParser!;
+    const parser = this.#callParser!;
     const input = this.#input;
     for (let i = 0; i < input.length; i++) {
       const ch = input[i]!;
-      const state = reader.step(ch);
+      const state = parser.step(ch);
       if (state === "broken") {
         this.#input = input.slice(i);
         this.#emitAsContent();
         this.#state = "content";
         return true;
       }
-      if (!this.#started || reader.rejected) this.#held += ch;
-      if (reader.rejected) this.#emitAsContent();
-      else if (!this.#started && this.#options.constrained === true && reader.name !== null) {
-        this.#start(reader.name);
+      if (!this.#started || parser.rejected) this.#held += ch;
+      if (parser.rejected) this.#emitAsContent();
+      else if (!this.#started && this.#options.constrained === true && parser.name !== null) {
+        this.#start(parser.name);
       }
       if (state === "done") {
         this.#input = input.slice(i + 1);
-        this.#complete(reader);
+        this.#complete(parser);
         return true;
       }
     }
     this.#input = "";
-    if (this.#started && reader.argumentsAreObject) this.#sendArguments(reader.takeNewArguments());
+    if (this.#started && parser.argumentsAreObject) this.#sendArguments(parser.takeNewArguments());
     return false;
   }
 
-  #complete(reader: ToolCallParser): void {
-    const json = reader.rejected ? null : reader.arguments();
+  #complete(parser: ToolCallParser): void {
+    const json = parser.rejected ? null : parser.arguments();
     const { accept, parallel = true } = this.#options;
     const isCall =
-      json !== null && (this.#started || accept === undefined || accept(reader.name as string, json));
+      json !== null && (this.#started || accept === undefined || accept(parser.name as string, json));
     if (isCall) {
-      if (!this.#started) this.#start(reader.name as string);
-      this.#sendArguments(reader.argumentsAreObject ? reader.takeNewArguments() : json);
+      if (!this.#started) this.#start(parser.name as string);
+      this.#sendArguments(parser.argumentsAreObject ? parser.takeNewArguments() : json);
       this.#end();
       this.#held = "";
     } else {
       this.#emitAsContent();
     }
     this.#lastRejected = !isCall;
-    this.#last = reader.syntax;
+    this.#last = parser.syntax;
     if (isCall && !parallel) this.complete = true;
-    if (reader.inList) this.#state = "list";
+    if (parser.inList) this.#state = "list";
     else this.#state = isCall ? "tail" : "content";
   }
 
@@ -262,7 +259,7 @@ export class ToolCallStreamParser {
     return true;
   }
 
-  /** What was read is no call: it is content. A call already announced can only be ended. */
+  /** Emits the held text as content. A call that was already started can only be ended. */
   #emitAsContent(): void {
     if (this.#started) this.#end();
     else this.#content(this.#held);
@@ -292,7 +289,7 @@ export class ToolCallStreamParser {
   }
 }
 
-/** Length of the longest end of the text that is the beginning of a marker. */
+/** Length of the longest suffix of the text that is a prefix of a marker. */
 function partialMarker(text: string, markers: readonly string[]): number {
   const longest = Math.max(...markers.map((marker) => marker.length - 1));
   for (let length = Math.min(longest, text.length); length > 0; length--) {

@@ -1,33 +1,33 @@
-/** How one family of models writes a call. Parser, grammar and prompts all read this; none knows a family by name. */
+/** How one family of models writes a tool call. Parser, grammar and prompts are all made from it. */
 export interface ToolCallSyntax {
-  /** Announces a call, or the list of calls. */
+  /** Text that begins a call, or the list of calls. */
   begin: string;
-  /** The family writes calls without `begin`, which then are calls only where the output starts with one. */
+  /** The family writes calls without `begin`. Such a call counts only at the start of the output. */
   bare: boolean;
-  /** All calls of a reply stand in one JSON array behind one `begin`. */
+  /** All calls of an output are in one JSON array after a single `begin`. */
   list: boolean;
   /**
-   * `object`: the call is `{"name": …, "arguments": …}`, under the key told here. `tag`: the name follows `begin`,
-   * then `nameEnd`, then the arguments.
+   * `object`: the call is `{"name": …, "<argumentsKey>": …}`. `tag`: the name follows `begin`, then `nameEnd`, then the
+   * arguments.
    */
   head: { kind: "object"; argumentsKey: "arguments" | "parameters" } | { kind: "tag"; nameEnd: string };
-  /** Follows a call's JSON; empty where nothing does. */
+  /** Text after a call's JSON; empty: none. */
   end: string;
-  /** White space the family writes inside `begin` and `end`. More or less of it is understood too. */
+  /** White space that the family writes inside `begin` and `end`. The parser accepts any amount. */
   padding: string;
-  /** Stands between two calls. */
+  /** Text between two calls. */
   separator: string;
 }
 
 export interface ToolFormat {
   name: ToolFormatName;
-  /** How the model is expected to write calls. */
+  /** The syntax that prompts and grammars use. */
   syntax: ToolCallSyntax;
-  /** How it may write them too. */
+  /** Further syntaxes that the parser accepts. */
   alsoAccepted: readonly ToolCallSyntax[];
-  /** What a chat template of the family shows; all must match. */
+  /** A chat template is the family's when all of these match. */
   templateMarkers: readonly RegExp[];
-  /** Length the family's templates demand of call identifiers; null when any will do. */
+  /** Length of call ids that the family's templates require; null: any. */
   callIdLength: number | null;
 }
 
@@ -60,16 +60,15 @@ const FUNCTION_TAG: ToolCallSyntax = {
   separator: "\n",
 };
 
-// The reference's first example asks for <function=…> in its own system prompt, whatever the model: any family may
-// be told to write it.
-const TAG_TOO = [FUNCTION_TAG];
+// The reference's first example asks for <function=…> in its system prompt whatever the model, so every family may write it.
+const ALSO_FUNCTION_TAG = [FUNCTION_TAG];
 
-/** In the order in which a chat template's markers decide. */
+/** The first format whose markers match a chat template is the model's. */
 export const TOOL_FORMATS: readonly ToolFormat[] = [
   {
     name: "hermes",
     syntax: TAGGED_JSON,
-    alsoAccepted: TAG_TOO,
+    alsoAccepted: ALSO_FUNCTION_TAG,
     // Templates that write arguments as XML elements use the same tag for something else.
     templateMarkers: [/<tool_call>/, /^(?![\s\S]*(?:<parameter=|<arg_key>|<function=|<invoke ))/],
     callIdLength: null,
@@ -85,7 +84,7 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
       padding: "",
       separator: "",
     },
-    alsoAccepted: TAG_TOO,
+    alsoAccepted: ALSO_FUNCTION_TAG,
     templateMarkers: [/\[TOOL_CALLS\]/, /\[ARGS\]/, /^(?![\s\S]*\[CALL_ID\])/],
     callIdLength: 9,
   },
@@ -100,7 +99,7 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
       padding: "",
       separator: ", ",
     },
-    alsoAccepted: TAG_TOO,
+    alsoAccepted: ALSO_FUNCTION_TAG,
     templateMarkers: [/\[TOOL_CALLS\]/, /^(?![\s\S]*\[ARGS\])/],
     callIdLength: 9,
   },
@@ -115,7 +114,7 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
       padding: "",
       separator: ", ",
     },
-    alsoAccepted: TAG_TOO,
+    alsoAccepted: ALSO_FUNCTION_TAG,
     templateMarkers: [/functools\[/],
     callIdLength: null,
   },
@@ -130,7 +129,7 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
       padding: "",
       separator: "; ",
     },
-    alsoAccepted: TAG_TOO,
+    alsoAccepted: ALSO_FUNCTION_TAG,
     templateMarkers: [/"name":\s*/, /"parameters":\s*/, /<\|start_header_id\|>/],
     callIdLength: null,
   },
@@ -144,7 +143,7 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
   {
     name: "generic",
     syntax: TAGGED_JSON,
-    alsoAccepted: TAG_TOO,
+    alsoAccepted: ALSO_FUNCTION_TAG,
     templateMarkers: [],
     callIdLength: null,
   },
@@ -152,11 +151,11 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [
 
 export interface SelectedToolFormat {
   format: ToolFormat;
-  /** The template presents tools, calls and results itself; otherwise they are written into plain messages. */
+  /** The template renders tools, calls and results itself; otherwise they are written into plain messages. */
   native: boolean;
-  /** A native template takes the arguments of earlier calls as values, or as their JSON text. */
+  /** How a native template expects the arguments of earlier calls: as a JSON object, or as its JSON text. */
   argumentsAs: "object" | "text";
-  /** The template takes system messages; where it doesn't, the text about tools goes to the user's first. */
+  /** Whether the template accepts system messages. If not, the tools' description goes into the first user message. */
   supportsSystemRole: boolean;
 }
 
@@ -165,30 +164,30 @@ export function isToolFormatName(name: string): name is ToolFormatName {
 }
 
 /**
- * The format of a model: the catalog's hint, or what its chat template shows. A template that offers tools in a form
- * not known here counts as one without tools, so that what the model is told and what is parsed always agree.
- * @throws RangeError for a hint that names no format: a defect of the catalog.
+ * The tool format of a model, by the catalog's hint or by its chat template. A template with an unknown tool format counts
+ * as one without tools, so that the form in the prompt and the form that the parser accepts always agree.
+ * @throws RangeError for a hint that names no format, which is a defect of the catalog.
  */
 export function selectToolFormat(hint: string | undefined, chatTemplate: string | null): SelectedToolFormat {
   const template = chatTemplate ?? "";
   const offersTools = mentionsTools(template);
-  const shown = TOOL_FORMATS.find(
+  const detected = TOOL_FORMATS.find(
     ({ templateMarkers }) =>
       templateMarkers.length > 0 && templateMarkers.every((marker) => marker.test(template)),
   );
-  const format = hint === undefined ? (shown ?? findToolFormat("generic")) : findToolFormat(hint);
+  const format = hint === undefined ? (detected ?? findToolFormat("generic")) : findToolFormat(hint);
   return {
     format,
     native:
       format.name !== "generic" &&
       offersTools &&
-      (hint === undefined || shown === undefined || shown === format),
+      (hint === undefined || detected === undefined || detected === format),
     argumentsAs: joinsArguments(template) ? "text" : "object",
     supportsSystemRole: !/system role (?:is )?not supported/i.test(template),
   };
 }
 
-/** What the parser looks for: the family's own syntax first. */
+/** The syntaxes that the parser accepts, the family's own first. */
 export function syntaxesOf(format: ToolFormat): readonly ToolCallSyntax[] {
   return [format.syntax, ...format.alsoAccepted];
 }
@@ -199,7 +198,7 @@ function findToolFormat(name: string): ToolFormat {
   return format;
 }
 
-/** Whether the template reads the variable `tools`: in its code, not in text or a string. */
+/** Whether the template's code, without its texts and strings, reads the variable `tools`. */
 function mentionsTools(template: string): boolean {
   const code = template.match(/\{[{%][\s\S]*?[%}]\}/g) ?? [];
   return code.some((part) =>
@@ -207,7 +206,7 @@ function mentionsTools(template: string): boolean {
   );
 }
 
-/** Whether the template glues arguments to other text with `+`, which works with text alone. */
+/** Whether the template appends arguments to other text with `+`, which works with strings only. */
 function joinsArguments(template: string): boolean {
   return /\+\s*[\w.]+(?:\[["']\w+["']\])*(?:\.|\[["'])arguments(?:["']\])?\s*(?:\+|-?[%}]\})/.test(template);
 }

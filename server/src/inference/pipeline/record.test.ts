@@ -15,21 +15,21 @@ function recorded(labels: Record<string, string> | null) {
     metrics: { observe() {} },
     ledger: { open() {}, close() {} },
   } as unknown as RequestRecordDeps;
-  const record = new RequestRecord(deps, "id", principal, "chat");
+  const record = new RequestRecord(deps, { id: "id", principal }, { name: "chat", kind: "text" });
   record.labels = labels;
   return { record, lines };
 }
 
-test("what clients label is told in the log with its labels, how it went and what it cost", () => {
+test("a labelled request leaves a log line with its labels, status and tokens", () => {
   const { record, lines } = recorded({ trace: "b7" });
   record.setRoute({ model: "m", deployment: "m" });
-  record.setUsage({ promptTokens: 3, cachedTokens: 0, completionTokens: 2 });
+  record.setTokens({ promptTokens: 3, cachedTokens: 0, completionTokens: 2 });
   record.finish("ok", 200, null, () => {});
-  const told = { model: "m", status: 200, promptTokens: 3, completionTokens: 2 };
-  expect(lines).toEqual([expect.objectContaining({ requestId: "id", labels: { trace: "b7" }, ...told })]);
+  const outcome = { model: "m", status: 200, promptTokens: 3, completionTokens: 2 };
+  expect(lines).toEqual([expect.objectContaining({ requestId: "id", labels: { trace: "b7" }, ...outcome })]);
 });
 
-test("a failure is told with them too; without labels and failures nothing is", () => {
+test("a failure's log line has the labels, and a successful request without labels leaves none", () => {
   const failed = recorded({ trace: "b7" });
   failed.record.finish("error", 500, new AppError("INTERNAL", "x"), () => {});
   expect(failed.lines[0]).toMatchObject({ code: "INTERNAL", labels: { trace: "b7" } });

@@ -15,26 +15,19 @@ const CODES: Readonly<Record<EngineErrorCode, ErrorCode>> = {
   internal: "INTERNAL",
 };
 
-const PROMPT = Symbol("the endpoint's field of the prompt");
+/** For each engine error that one field of the request causes: that field's name. */
+export type EngineErrorFields = Readonly<Partial<Record<EngineErrorCode, string>>>;
 
-/** Whose fault it is; only `speculation` takes tokens. */
-const FIELDS: Partial<Readonly<Record<EngineErrorCode, string | typeof PROMPT>>> = {
-  context_exceeded: PROMPT,
-  invalid_prompt: PROMPT,
-  invalid_bias: "logit_bias",
-  invalid_prediction: "speculation",
-};
-
-/** Seconds after which a full queue or a restarting replica is worth another try. */
+/** Seconds until a queue has room again or a restarted replica is ready, at the earliest. */
 const RETRY_AFTER_S = 1;
 
-/** What a client is told of an engine's failure. `promptField` is blamed for what is wrong with the prompt. */
-export function toPublicError(error: EngineError, promptField: string): AppError {
+/** The public error for an engine's failure, with `param` from `fields`. */
+export function toPublicError(error: EngineError, fields: EngineErrorFields): AppError {
   const code = CODES[error.code];
-  const field = FIELDS[error.code];
+  const param = fields[error.code];
   return new AppError(code, error.message, {
     cause: error,
-    ...(field === undefined ? {} : { param: field === PROMPT ? promptField : field }),
+    ...(param === undefined ? {} : { param }),
     ...(code === "UNAVAILABLE" ? { retryAfterS: RETRY_AFTER_S } : {}),
   });
 }

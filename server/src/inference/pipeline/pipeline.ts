@@ -1,0 +1,103 @@
+import type { Principal } from "../../control/api-keys/service.ts";
+import { EngineError } from "../../engine/errors.ts";
+import type { ReplicaLease, RouteRequest } from "../../fleet/service.ts";
+import { AppError, toAppError } from "../../lib/errors.ts";
+import type { Admission, RequestEstimate } from "../../metering/limits/service.ts";
+import type { ModelRoute } from "../../orchestration/service.ts";
+import type { RawRoute } from "../../platform/http/server.ts";
+import type { Endpoint, EndpointBody } from "./endpoint.ts";
+import { toPublicError } from "./engine-errors.ts";
+import { RequestRecord, type RequestRecordDeps } from "./record.ts";
+import { InferenceRequest, type ResponseTarget } from "./request.ts";
+
+export interface InferenceServices {
+  /** Where requests for `name` go. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
+  resolve(principal: Principal, name: string): ModelRoute;
+  /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE, FAILED_PRECONDITION. */
+  route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
+  /** Lets a request in. @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED. */
+  admit(principal: Principal, route: ModelRoute, estimate: RequestEstimate): Admission;
+}
+
+export interface InferenceDeps extends RequestRecordDeps {
+  services: InferenceServices;
+}
+
+/**
+ * The route of an endpoint. Every request passes the same steps: record, parse, resolve, admit, route, serve, settle.
+ * From the record on, the request leaves exactly one row in the ledger, also when a later step refuses it.
+ */
+export function endpointRoute<Body extends EndpointBody>(
+  endpoint: Endpoint<Body>,
+  deps: InferenceDeps,
+): RawRoute<Principal> {
+  const { services } = deps;
+  const { paths, operationId, summary, requestSchema, responseTypes, bodyLimitBytes, errorFields } = endpoint;
+
+  /** Serves a request whose body has arrived. Never throws: every failure is answered and recorded. */
+  async function serve(target: ResponseTarget, record: RequestRecord, rawBody: unknown): Promise<void> {
+    let request: InferenceRequest<Body> | null = null;
+    try {
+      const body = endpoint.parse(rawBody);
+      record.labels = endpoint.labels?.(body) ?? null;
+      const route = services.resolve(record.principal, body.model);
+      record.setRoute(route);
+      const bodySizeBytes = Number(target.header("content-length") ?? 0);
+      const admission = services.admit(record.principal, route, endpoint.estimate(body, bodySizeBytes));
+      try {
+        const replica = await services.route(
+          {
+            deployment: route.deployment,
+            lora: route.lora,
+            sessionKey: route.sessionAffinity ? sessionKey(target, record, body) : undefined,
+            promptPrefix: endpoint.promptPrefix?.(body),
+            priority: admission.isOverLimit ? "low" : undefined,
+          },
+          target.signal,
+        );
+        record.replica = replica.replicaId;
+        request = new InferenceRequest({ target, record, body, route, admission, replica });
+        await endpoint.serve(request);
+      } finally {
+        admission.settle(record);
+      }
+      if (!record.isFinished) throw new AppError("INTERNAL", "The endpoint gave no response.");
+    } catch (thrown) {
+      const error = thrown instanceof EngineError ? toPublicError(thrown, errorFields) : toAppError(thrown);
+      const stream = request?.stream ?? null;
+      if (stream === null) {
+        fail(target, record, error);
+      } else {
+        const outcome = target.signal.aborted ? "cancelled" : "error";
+        record.finish(outcome, error.status, error, () => stream.fail(error));
+      }
+    }
+  }
+
+  /** Begins with the account, because two accounts may give their sessions the same name. */
+  function sessionKey(target: ResponseTarget, record: RequestRecord, body: Body): string | undefined {
+    const session = target.header("x-session-affinity") ?? endpoint.sessionKey?.(body);
+    return session === undefined ? undefined : `${record.accountId}\n${session}`;
+  }
+
+  return {
+    paths,
+    description: { method: "POST", paths, operationId, summary, request: requestSchema, responseTypes },
+    handle(exchange) {
+      const record = new RequestRecord(deps, exchange, endpoint);
+      const onBody = (error: AppError | null, body: unknown): void => {
+        if (error !== null) fail(exchange, record, error);
+        else void serve(exchange, record, body);
+      };
+      if (endpoint.readBody === undefined) exchange.readJson(bodyLimitBytes, onBody);
+      else endpoint.readBody(exchange, bodyLimitBytes, onBody);
+    },
+  };
+}
+
+/** Answers and records a request before the first byte of a response was sent. */
+function fail(target: ResponseTarget, record: RequestRecord, error: AppError): void {
+  if (target.signal.aborted) record.finish("cancelled", 499, null, () => {});
+  else
+    record.finish(error.status < 500 ? "rejected" : "error", error.status, error, () => target.fail(error));
+}

@@ -1,0 +1,52 @@
+import type { Endpoint } from "../pipeline/endpoint.ts";
+import { parseLogprobFormat } from "./logprobs.ts";
+import type { TextOperation } from "./operation.ts";
+import { checkCombinations, maxTokensOf, type TextParameters } from "./parameters.ts";
+import { ResponseWriter } from "./response-writer.ts";
+
+/** Largest request body: room for any prompt, and for the ten megabytes of base64 images that the contract allows. */
+const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** A text endpoint plans the prompt, and a `ResponseWriter` generates and writes the response. */
+export function textEndpoint<Body extends TextParameters>(operation: TextOperation<Body>): Endpoint<Body> {
+  const { paths, operationId, summary, requestSchema, name, promptField } = operation;
+  return {
+    paths,
+    operationId,
+    summary,
+    requestSchema,
+    responseTypes: ["application/json", "text/event-stream"],
+    name,
+    kind: "text",
+    bodyLimitBytes: BODY_LIMIT_BYTES,
+    errorFields: {
+      context_exceeded: promptField,
+      invalid_prompt: promptField,
+      invalid_bias: "logit_bias",
+      invalid_prediction: "speculation",
+    },
+    parse(json) {
+      const body = operation.parse(json);
+      checkCombinations(body);
+      parseLogprobFormat(body);
+      return body;
+    },
+    estimate: (body, bodySizeBytes) => ({
+      n: (body.n ?? 1) * (operation.countPrompts?.(body) ?? 1),
+      bodySizeBytes,
+      maxTokens: maxTokensOf(body),
+    }),
+    labels: (body) => body.metadata ?? null,
+    sessionKey: (body) => body.prompt_cache_key ?? body.user ?? undefined,
+    promptPrefix: operation.promptPrefix,
+    async serve(request) {
+      const plan = await operation.planPrompt(request.body, request.replica, request.route.chatTemplate);
+      if (plan.responseHeaders.length > 0) request.headers = [...request.headers, ...plan.responseHeaders];
+      const writer = new ResponseWriter(operation.serializer, request, plan);
+      const end = await writer.generate();
+      request.record.setTokens(end.usage);
+      if (end.aborted) request.cancel();
+      else writer.complete(end.usage);
+    },
+  };
+}
