@@ -198,7 +198,7 @@ function cleanEnv(): NodeJS.ProcessEnv {
 }
 
 async function ownDatabase(): Promise<TestDatabase> {
-  const database = await testDatabase({ migrated: false });
+  const database = await testDatabase();
   cleanups.push(() => database.drop());
   return database;
 }
