@@ -16,8 +16,12 @@ import { runUsage } from "./usage/run.ts";
 const SIZES = {
   full: {
     gateway: {
-      ...{ rounds: 3, compileRequests: 30_000, compileMs: 15_000 },
-      ...{ warmUpMs: 300, measureMs: 1_500, budgetMs: 140_000 },
+      rounds: 3,
+      compileRequests: 30_000,
+      compileMs: 15_000,
+      warmUpMs: 300,
+      measureMs: 1_500,
+      budgetMs: 140_000,
     },
     engine: {
       rounds: 5,
@@ -38,8 +42,12 @@ const SIZES = {
       coldStart: { rounds: 5 },
       scale: { clients: 24, maxTokens: 24, requestsAtThree: 200 },
       lora: {
-        ...{ adapters: 50, clients: [1, 4, 8], requests: 3, rounds: 4 },
-        ...{ promptTokens: 128, outputTokens: 32 },
+        adapters: 50,
+        clients: [1, 4, 8],
+        requests: 3,
+        rounds: 4,
+        promptTokens: 128,
+        outputTokens: 32,
       },
       listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 },
     },
@@ -49,8 +57,12 @@ const SIZES = {
   },
   quick: {
     gateway: {
-      ...{ rounds: 1, compileRequests: 15_000, compileMs: 5_000 },
-      ...{ warmUpMs: 200, measureMs: 600, budgetMs: 25_000 },
+      rounds: 1,
+      compileRequests: 15_000,
+      compileMs: 5_000,
+      warmUpMs: 200,
+      measureMs: 600,
+      budgetMs: 25_000,
     },
     engine: { rounds: 1, decodeTokens: 96, concurrentTokens: 24, longPromptTokens: 1_000, budgetMs: 10_000 },
     text: {
@@ -65,8 +77,12 @@ const SIZES = {
       coldStart: { rounds: 3 },
       scale: { clients: 24, maxTokens: 16, requestsAtThree: 60 },
       lora: {
-        ...{ adapters: 50, clients: [4], requests: 2, rounds: 2 },
-        ...{ promptTokens: 128, outputTokens: 32 },
+        adapters: 50,
+        clients: [4],
+        requests: 2,
+        rounds: 2,
+        promptTokens: 128,
+        outputTokens: 32,
       },
       listing: { rows: 100_000, samples: 40, budgetMs: 3_000 },
     },
@@ -76,8 +92,12 @@ const SIZES = {
   },
   smoke: {
     gateway: {
-      ...{ rounds: 1, compileRequests: 100, compileMs: 50 },
-      ...{ warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
+      rounds: 1,
+      compileRequests: 100,
+      compileMs: 50,
+      warmUpMs: 20,
+      measureMs: 400,
+      budgetMs: 5_000,
     },
     engine: { rounds: 1, decodeTokens: 8, concurrentTokens: 4, longPromptTokens: 300, budgetMs: 5_000 },
     text: {
@@ -92,8 +112,12 @@ const SIZES = {
       coldStart: { rounds: 1 },
       scale: { clients: 12, maxTokens: 8, requestsAtThree: 12 },
       lora: {
-        ...{ adapters: 3, clients: [2], requests: 1, rounds: 1 },
-        ...{ promptTokens: 32, outputTokens: 4 },
+        adapters: 3,
+        clients: [2],
+        requests: 1,
+        rounds: 1,
+        promptTokens: 32,
+        outputTokens: 4,
       },
       listing: { rows: 2_000, samples: 3, budgetMs: 1_000 },
     },

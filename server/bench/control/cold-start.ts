@@ -33,8 +33,11 @@ export async function measureColdStart({
       ],
     );
     const goal: Goal = {
-      ...{ name: "cold start of the default model to the first token", unit: "s", kind: "max" },
-      ...{ value: again.median / 1000, limit: LIMIT_S },
+      name: "cold start of the default model to the first token",
+      unit: "s",
+      kind: "max",
+      value: again.median / 1000,
+      limit: LIMIT_S,
     };
     return { results: { firstMs, againMs: again }, goals: [goal] };
   } finally {
@@ -51,7 +54,10 @@ async function startAndAsk(dataDir: string): Promise<number> {
       if (count === 1) firstMs = performance.now() - startMs;
     };
     const { status, error } = await complete(hearth, {
-      ...{ prompt: "A story about a bridge.", maxTokens: 4, stream: true, onDelta },
+      prompt: "A story about a bridge.",
+      maxTokens: 4,
+      stream: true,
+      onDelta,
     });
     if (status !== 200) throw new Error(`the first request was refused: ${error}`);
     return firstMs;

@@ -67,13 +67,19 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
       goals: [
         ...loads.map(
           ({ clients, ratio }): Goal => ({
-            ...{ name: `${options.adapters} LoRAs: median latency against one, ${clients} at once` },
-            ...{ value: ratio, limit: LIMIT, kind: "max", unit: "×" },
+            name: `${options.adapters} LoRAs: median latency against one, ${clients} at once`,
+            value: ratio,
+            limit: LIMIT,
+            kind: "max",
+            unit: "×",
           }),
         ),
         {
-          ...{ name: `${options.adapters} LoRAs: memory of each against the base's weights` },
-          ...{ value: eachBytes / (await stat(modelPath)).size, limit: 0.2, kind: "max", unit: "×" },
+          name: `${options.adapters} LoRAs: memory of each against the base's weights`,
+          value: eachBytes / (await stat(modelPath)).size,
+          limit: 0.2,
+          kind: "max",
+          unit: "×",
         },
       ],
     };
@@ -122,7 +128,9 @@ async function load({ replica, ids }: Subject, clients: number, options: LoraOpt
       asked += 1;
       const words = Array.from({ length: options.promptTokens }, (_, k) => (asked * 31 + k * k) % 10);
       const request = textRequest(`${asked}: ${words.join(" ").slice(0, options.promptTokens)}`, {
-        ...{ lora: ids[(asked * 7) % ids.length]!, maxTokens: options.outputTokens, ignoreEos: true },
+        lora: ids[(asked * 7) % ids.length]!,
+        maxTokens: options.outputTokens,
+        ignoreEos: true,
       });
       const startMs = performance.now();
       for await (const _ of replica.engine.generate(request, never));
@@ -149,7 +157,12 @@ function print(
     `${options.adapters} LoRAs on one base, prompts of ${options.promptTokens}, outputs of ${options.outputTokens} tokens`,
     ["at once", "one: median", "p95", `${options.adapters}: median`, "p95", "ratio"],
     loads.map(({ clients, one, many, ratio }) => [
-      ...[String(clients), ms(one.median), ms(one.p95), ms(many.median), ms(many.p95), `${number(ratio)}×`],
+      String(clients),
+      ms(one.median),
+      ms(one.p95),
+      ms(many.median),
+      ms(many.p95),
+      `${number(ratio)}×`,
     ]),
   );
   const mib = (bytes: number) => `${number(Math.round(bytes / 1024 ** 2))} MiB`;

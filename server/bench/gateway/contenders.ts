@@ -95,7 +95,11 @@ async function startPlatform(name: string, upstreamPort: number, script?: URL): 
   });
   if (!terms.ok) throw new Error(`the spending limit can't be set: ${await terms.text()}`);
   return {
-    ...{ name, process: server.process, port: server.port, headers, dispose: server.dispose },
+    name,
+    process: server.process,
+    port: server.port,
+    headers,
+    dispose: server.dispose,
     path: "/inference/v1/chat/completions",
   };
 }

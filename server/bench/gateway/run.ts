@@ -101,7 +101,8 @@ async function measureAll(
         contender,
         { connections, stream },
         {
-          ...{ warmUpMs: options.compileMs, measureMs: 100 },
+          warmUpMs: options.compileMs,
+          measureMs: 100,
           warmUpRequests: stream ? options.compileRequests / 10 : options.compileRequests,
         },
       );

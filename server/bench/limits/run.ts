@@ -75,8 +75,11 @@ interface Loaded {
 }
 
 const NOT_AVAILABLE: Loaded = {
-  ...{ offered: Number.NaN, admitted: Number.NaN, busiest: Number.NaN },
-  ...{ medianUs: Number.NaN, p99Us: Number.NaN },
+  offered: Number.NaN,
+  admitted: Number.NaN,
+  busiest: Number.NaN,
+  medianUs: Number.NaN,
+  p99Us: Number.NaN,
 };
 
 async function load(gateways: readonly Limits[], { loadMs }: LimitsOptions): Promise<Loaded> {

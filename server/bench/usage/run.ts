@@ -165,16 +165,22 @@ function batch(index: number): string[] {
       Math.floor(Math.random() * count),
     ) as [number, number, number];
     const source = {
-      ...{ id: uuidv7Hex(startedAtMs), accountId: `account-${account}`, keyId: `key-${account}-${key}` },
-      ...{ userId: `user-${Math.floor(key / 3)}`, endpoint: "chat.completions" },
-      ...{
-        model: `accounts/fireworks/models/model-${model}`,
-        deployment: "",
-        kind: "text" as const,
-        pricedAs: "",
-      },
-      ...{ replica: null, promptTokens: 500, cachedTokens: 100, completionTokens: 200, quantity: 0 },
-      ...{ timeToFirstTokenMs: 20, startedAtMs },
+      id: uuidv7Hex(startedAtMs),
+      accountId: `account-${account}`,
+      keyId: `key-${account}-${key}`,
+      userId: `user-${Math.floor(key / 3)}`,
+      endpoint: "chat.completions",
+      model: `accounts/fireworks/models/model-${model}`,
+      deployment: "",
+      kind: "text" as const,
+      pricedAs: "",
+      replica: null,
+      promptTokens: 500,
+      cachedTokens: 100,
+      completionTokens: 200,
+      quantity: 0,
+      timeToFirstTokenMs: 20,
+      startedAtMs,
     };
     return encodeUsage(source, "ok", 200, 900, 42n);
   });

@@ -90,8 +90,12 @@ describe("a deployment", () => {
     expect(own).toMatchObject({ model: base, deployment: nameOf("whole"), state: "DEPLOYED", default: true });
     const text = await textOf(`${base}#${nameOf("whole")}`);
     for (const name of [
-      ...[`${base}#local/whole`, `local/tiny#${nameOf("whole")}`, "local/tiny#local/whole"],
-      ...[own.name, base, "local/tiny"],
+      `${base}#local/whole`,
+      `local/tiny#${nameOf("whole")}`,
+      "local/tiny#local/whole",
+      own.name,
+      base,
+      "local/tiny",
     ]) {
       expect(await textOf(name), name).toBe(text);
     }

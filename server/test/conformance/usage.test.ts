@@ -27,8 +27,12 @@ test("what requests used is in the report at its price, to the token, and in the
   const micros = (prompt + completion) * 0.2;
   expect(report.usage).toHaveLength(1);
   expect(report.usage[0]).toMatchObject({
-    ...{ model: MODEL, kind: "text", requests: "2" },
-    ...{ promptTokens: String(prompt), generatedTokens: String(completion), acceleratorSeconds: "0" },
+    model: MODEL,
+    kind: "text",
+    requests: "2",
+    promptTokens: String(prompt),
+    generatedTokens: String(completion),
+    acceleratorSeconds: "0",
   });
   // Two costs of $0.20 a million tokens, each rounded to a micro-dollar.
   expect(Math.abs(Number(report.total.cost) * 1e6 - micros)).toBeLessThanOrEqual(1);

@@ -21,7 +21,8 @@ export default async function setup(): Promise<Teardown> {
   if (process.env["HEARTH_TEST_TEMPLATE_DATABASE"] !== undefined) return async () => {};
 
   const givenUrl = process.env["HEARTH_TEST_DATABASE_URL"];
-  const { url, stop } = givenUrl === undefined ? await startServer() : { url: givenUrl, stop: async () => {} };
+  const { url, stop } =
+    givenUrl === undefined ? await startServer() : { url: givenUrl, stop: async () => {} };
   const template = await createTemplateDatabase(url);
   process.env["HEARTH_TEST_DATABASE_URL"] = url;
   process.env["HEARTH_TEST_TEMPLATE_DATABASE"] = template;

@@ -4,22 +4,31 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
 
 const ONE = [
-  ...["additionalProperties", "propertyNames", "additionalItems", "contains"],
-  ...["unevaluatedProperties", "unevaluatedItems"],
+  "additionalProperties",
+  "propertyNames",
+  "additionalItems",
+  "contains",
+  "unevaluatedProperties",
+  "unevaluatedItems",
 ];
 const LISTS = ["allOf", "anyOf", "prefixItems"];
 const MAPS = ["properties", "patternProperties"];
 
 /** The types that a keyword says nothing about are not in doubt because of it. */
 const TYPE_OF: Readonly<Record<string, string>> = {
-  ...{ pattern: "string", format: "string", minLength: "string", maxLength: "string" },
-  ...{ uniqueItems: "array", contains: "array", multipleOf: "number", minimum: "number", maximum: "number" },
-  ...{
-    patternProperties: "object",
-    propertyNames: "object",
-    minProperties: "object",
-    maxProperties: "object",
-  },
+  pattern: "string",
+  format: "string",
+  minLength: "string",
+  maxLength: "string",
+  uniqueItems: "array",
+  contains: "array",
+  multipleOf: "number",
+  minimum: "number",
+  maximum: "number",
+  patternProperties: "object",
+  propertyNames: "object",
+  minProperties: "object",
+  maxProperties: "object",
 };
 
 /**
