@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -118,25 +118,4 @@ describe("the README", () => {
       ),
     );
   });
-
-  test("npm run bench measures everything it promises and writes it down", async () => {
-    const results = join(root, "bench-results.json");
-    const kept = existsSync(results) ? readFileSync(results) : null;
-    try {
-      const child = spawn("npm", ["run", "bench", "--", "--smoke"], {
-        cwd: root,
-        stdio: "ignore",
-        detached: true,
-      });
-      // Should the test run out of time, the benchmark ends what it started.
-      starts.push(child);
-      expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(0);
-      const { goals } = JSON.parse(readFileSync(results, "utf8"));
-      expect(goals.length).toBeGreaterThanOrEqual(9);
-      expect(goals.filter((goal: { value: unknown }) => typeof goal.value !== "number")).toEqual([]);
-    } finally {
-      if (kept === null) rmSync(results, { force: true });
-      else writeFileSync(results, kept);
-    }
-  }, 420_000);
 });

@@ -13,7 +13,6 @@ import { mustComplete } from "./client.ts";
 import { measurePrefill, measurePrefix } from "./latency.ts";
 
 const SLOTS = 8;
-const PREFILL_TOKENS = 1_000;
 
 export interface EngineOptions {
   rounds: number;
@@ -21,6 +20,10 @@ export interface EngineOptions {
   concurrentTokens: number;
   /** The prompt that is prefilled beside a running stream. */
   longPromptTokens: number;
+  /** The prompt whose prefill is timed, and the prefix that requests share. */
+  prefillTokens: number;
+  /** Requests of the burst, sent at once. */
+  burstRequests: number;
   /** No new round of the rates begins after this time. */
   budgetMs: number;
 }
@@ -33,7 +36,7 @@ export interface EngineBench {
   prompt(tokens: number): Promise<string>;
 }
 
-type Measure = "decode, 1 stream" | "prefill, 1,000 tokens" | "8 concurrent";
+type Measure = "decode, 1 stream" | "prefill" | "8 concurrent";
 type Rates = Record<Measure, { bare: number[]; hearth: number[] }>;
 
 export async function runEngine(options: EngineOptions): Promise<{ results: unknown; goals: Goal[] }> {
@@ -66,7 +69,7 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
     const rateGoals = reportRates(rates, threads);
     const prefix = await measurePrefix(bench, options.rounds);
     const gap = await measurePrefill(bench, Math.min(3, options.rounds));
-    const burst = await runBurst(hearth);
+    const burst = await runBurst(hearth, options.burstRequests);
     return {
       results: {
         threads,
@@ -101,7 +104,7 @@ function countingPrompt(start: number): string {
 async function measureRates(bench: EngineBench): Promise<Rates> {
   const rates: Rates = {
     "decode, 1 stream": { bare: [], hearth: [] },
-    "prefill, 1,000 tokens": { bare: [], hearth: [] },
+    prefill: { bare: [], hearth: [] },
     "8 concurrent": { bare: [], hearth: [] },
   };
   const { rounds, budgetMs } = bench.options;
@@ -121,13 +124,13 @@ async function measureRates(bench: EngineBench): Promise<Rates> {
 }
 
 async function promptsFor(bench: EngineBench, measure: Measure, round: number): Promise<string[]> {
-  if (measure === "prefill, 1,000 tokens") return [await bench.prompt(PREFILL_TOKENS)];
+  if (measure === "prefill") return [await bench.prompt(bench.options.prefillTokens)];
   const count = measure === "decode, 1 stream" ? 1 : SLOTS;
   return Array.from({ length: count }, (_, i) => countingPrompt(100 + 40 * (round + 1) + 400 * i));
 }
 
 function maxTokensOf({ options }: EngineBench, measure: Measure): number {
-  if (measure === "prefill, 1,000 tokens") return 1;
+  if (measure === "prefill") return 1;
   return measure === "decode, 1 stream" ? options.decodeTokens : options.concurrentTokens;
 }
 
@@ -155,7 +158,7 @@ async function rateOf(
   if (run.completionTokens < expected) {
     throw new Error(`${side}, ${measure}: ${run.completionTokens} tokens came, ${expected} were expected`);
   }
-  if (measure === "prefill, 1,000 tokens") return run.promptTokens / (run.firstMs / 1000);
+  if (measure === "prefill") return run.promptTokens / (run.firstMs / 1000);
   if (measure === "8 concurrent") return run.completionTokens / (run.totalMs / 1000);
   return (run.completionTokens - 1) / ((run.lastMs - run.firstMs) / 1000);
 }

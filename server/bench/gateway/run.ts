@@ -136,7 +136,7 @@ async function measure(
     connections,
     ...duration,
   };
-  const timeoutMs = duration.warmUpMs + duration.measureMs + 10_000;
+  const timeoutMs = duration.warmUpMs + duration.measureMs + 60_000;
   const usage = (): TreeUsage | null => (contender.process === null ? null : usageOfTree(contender.process));
   load.send(order);
   await nextMessage<{ phase: "start" }>(load, timeoutMs);
