@@ -41,7 +41,7 @@ export default defineConfig({
         test: {
           name: "end-to-end",
           include: [`server/${END_TO_END}`, `packages/${END_TO_END}`],
-          globalSetup: ["server/test/harness/global-setup.ts"],
+          globalSetup: ["server/test/harness/global-setup.ts", "server/test/harness/shared-platform.ts"],
         },
       },
     ],

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { MODEL, type SharedHearth, sharedHearth } from "../harness/hearth.ts";
 import { post, type Reply, rawReply, send } from "../harness/http.ts";
 import { expectError } from "./contract.ts";
 import { expectRefusal } from "./control-plane-contract.ts";
@@ -7,10 +7,11 @@ import { expectRefusal } from "./control-plane-contract.ts";
 const CHAT = "/inference/v1/chat/completions";
 const hello = { model: MODEL, messages: [{ role: "user", content: "Hello" }], max_tokens: 1 };
 
-let hearth: Hearth;
+let hearth: SharedHearth;
 
 beforeAll(async () => {
-  hearth = await startHearth();
+  const shared = await sharedHearth();
+  hearth = { ...shared, apiKey: shared.operatorKey };
 });
 
 /** A head written byte for byte, so that nothing tidies the target or the headers on the way. */

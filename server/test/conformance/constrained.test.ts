@@ -1,18 +1,18 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import OpenAI from "openai";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { MODEL, type SharedHearth, sharedHearth } from "../harness/hearth.ts";
 import { type Json, post, type Reply, stream } from "../harness/http.ts";
 import { expectError, expectShape } from "./contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
 const COMPLETIONS = "/inference/v1/completions";
 
-let hearth: Hearth;
+let hearth: SharedHearth;
 const ajv = new Ajv2020({ strict: false });
 
 beforeAll(async () => {
-  hearth = await startHearth();
+  hearth = await sharedHearth();
 });
 
 const chatBody = (extra: object = {}) => ({

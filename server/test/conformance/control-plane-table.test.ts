@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Hearth, startHearth } from "../harness/hearth.ts";
+import { type SharedHearth, sharedHearth } from "../harness/hearth.ts";
 import { type Json, send } from "../harness/http.ts";
 import { operations } from "./control-plane-contract.ts";
 
-let hearth: Hearth;
+let hearth: SharedHearth;
 /** `GET /v1/accounts/{account_id}` by operation, as the running server describes itself. */
 let served: Map<string, string>;
 
 beforeAll(async () => {
-  hearth = await startHearth();
+  hearth = await sharedHearth();
   const { paths } = (await send(hearth, "/openapi.json")).json;
   served = new Map(
     Object.entries<Json>(paths).flatMap(([path, methods]) =>
