@@ -2,6 +2,13 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 const INTEGRATION = "**/*.integration.test.ts";
 const END_TO_END = "**/*.e2e.test.ts";
+const NOT_UNIT = [...configDefaults.exclude, INTEGRATION, END_TO_END];
+/** A unit test that asks for the database or the model fails, whatever other projects have started. */
+const NO_REAL_PARTS = {
+  HEARTH_TEST_DATABASE_URL: "",
+  HEARTH_TEST_TEMPLATE_DATABASE: "",
+  HEARTH_TEST_MODEL: "",
+};
 const SECOND_MS = 1_000;
 
 /** A file's name says which project its tests belong to, that is, what they need. */
@@ -20,12 +27,21 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["server/**/*.test.ts", "packages/**/*.test.ts"],
-          exclude: [...configDefaults.exclude, INTEGRATION, END_TO_END],
+          include: ["server/**/*.test.ts"],
+          exclude: NOT_UNIT,
+          env: NO_REAL_PARTS,
           // Files share a process and its loaded modules: no unit test changes anything outside its own objects.
           isolate: false,
-          // A unit test that asks for the database or the model fails, whatever other projects have started.
-          env: { HEARTH_TEST_DATABASE_URL: "", HEARTH_TEST_TEMPLATE_DATABASE: "", HEARTH_TEST_MODEL: "" },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "unit-packages",
+          include: ["packages/**/*.test.ts"],
+          exclude: NOT_UNIT,
+          env: NO_REAL_PARTS,
+          // Importing the SDK's entry for Node changes its core, which a test of the core without Node must not see.
         },
       },
       {
