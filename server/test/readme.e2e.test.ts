@@ -57,7 +57,7 @@ afterAll(async () => {
 });
 
 describe("the README", () => {
-  test("holds the commands this file runs, and no others", () => {
+  test("holds only commands that this file runs", () => {
     const shell = blocks
       .filter((block) => block.language === "sh")
       .map((block) => block.text.trim().split(/[ \n]/)[0]);
@@ -75,7 +75,7 @@ describe("the README", () => {
     );
   });
 
-  test("npm start serves what the quickstart asks, with curl and with the OpenAI SDK", async () => {
+  test("has a quickstart that works as written after npm start, with curl and with the OpenAI SDK", async () => {
     const origin = await start("npm start");
     const curl = blocks.find((block) => block.text.startsWith("curl"))?.text as string;
     const { stdout } = await run("bash", ["-c", localised(curl, origin)]);
@@ -92,7 +92,7 @@ describe("the README", () => {
     await stop(starts[0] as ChildProcess);
   });
 
-  test("with an alias and a fallback, other models' names are answered", async () => {
+  test("has a start command whose alias and fallback answer for other models' names", async () => {
     const command = blocks.find((block) => block.text.startsWith("HEARTH_MODEL_ALIASES"))?.text as string;
     const origin = await start(command);
     const apiKey = readFileSync(join(dataDir, "api-key"), "utf8").trim();
@@ -107,7 +107,7 @@ describe("the README", () => {
     }
   });
 
-  test("what npm start started ends with npm, however npm ends", async () => {
+  test("describes an npm start whose platform ends when npm is killed", async () => {
     dataDir = tempFolder();
     const origin = await start("npm start");
     (starts.at(-1) as ChildProcess).kill("SIGKILL");

@@ -101,7 +101,7 @@ describe("every list", () => {
     }
   });
 
-  test("takes an empty page size, token, filter, order and mask for none, and ignores what it doesn't know", async () => {
+  test("treats empty page size, token, filter, order and mask as absent, and ignores unknown parameters", async () => {
     for (const list of lists()) {
       const reply = await ask(list, "?pageSize=0&pageToken=&filter=&orderBy=&readMask=&surprise=1");
       expect(reply.status, `${list.operationId}: ${reply.text}`).toBe(200);
@@ -110,7 +110,7 @@ describe("every list", () => {
 });
 
 describe("every list, page by page,", () => {
-  test("is the list as a whole, and each page counts the same", async () => {
+  test("gives the same items as the whole list, and each page the same total", async () => {
     for (const list of lists()) {
       const whole = (await ask(list, "?pageSize=200")).json;
       const walked: unknown[] = [];
@@ -145,7 +145,7 @@ describe("every body", () => {
     }
   });
 
-  test("has only fields of the contract, and every query parameter is one of it too", () => {
+  test("has only fields of the contract, and every operation only its query parameters", () => {
     for (const { operationId, method, path, query, body } of served) {
       const { parameters = [], requestBody } = contract.paths[path][method.toLowerCase()];
       const known = parameters.map((one: Json) => resolve(one).name);
@@ -164,7 +164,7 @@ describe("every body", () => {
 });
 
 describe("another account", () => {
-  test("answers like one that doesn't exist, whatever is asked of it", async () => {
+  test("answers to every operation as one that does not exist", async () => {
     const ofAccounts = all.filter(({ path }) => path.includes("{account_id}"));
     expect(ofAccounts.length).toBeGreaterThan(served.length);
     for (const operation of ofAccounts) {

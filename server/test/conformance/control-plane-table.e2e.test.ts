@@ -38,7 +38,7 @@ function page(): string {
 }
 
 describe("the operations of the control plane", () => {
-  test("are those that the documentation lists (vitest --update writes it)", async () => {
+  test("are listed in docs/operations.md (vitest --update writes it)", async () => {
     await expect(page()).toMatchFileSnapshot("../../../docs/operations.md");
   });
 
@@ -48,7 +48,7 @@ describe("the operations of the control plane", () => {
     }
   });
 
-  test("are there: none answers that there is no such path or method", async () => {
+  test("are all routed: none answers that there is no such path or method", async () => {
     for (const operationId of served.keys()) {
       const operation = operations.get(operationId);
       if (operation === undefined) continue;

@@ -15,13 +15,13 @@ beforeAll(async () => {
 });
 
 describe("deployment shapes", () => {
-  test("of the library are there for every account", async () => {
+  test("of the library are visible to every account", async () => {
     const query = { targetModel: MODEL, filter: "preset_type = MINIMAL" };
     const { deploymentShapes } = await succeed(hearth, "listDeploymentShapes", { params: library, query });
     expect(deploymentShapes).toMatchObject([{ baseModel: MODEL, presetType: "MINIMAL" }]);
   });
 
-  test("are made, changed by versions, read and deleted as the contract has it", async () => {
+  test("are created, updated by versions, read and deleted as the contract says", async () => {
     const made = await succeed(hearth, "createDeploymentShape", {
       params: account,
       query: { deploymentShapeId: "mine" },

@@ -10,7 +10,7 @@ beforeAll(async () => {
   hearth = await startHearth({});
 });
 
-test("what requests used is in the report at its price, to the token, and in the export", async () => {
+test("the usage report and its export hold the requests' exact tokens at their price", async () => {
   let [prompt, completion] = [0, 0];
   for (const text of ["Hi", "How are you?"]) {
     const reply = await send(hearth, "/inference/v1/chat/completions", {

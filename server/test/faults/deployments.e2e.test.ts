@@ -20,7 +20,7 @@ const inState = (hearth: Hearth, id: string, state: string): Promise<Json> =>
     return json.state === state && json;
   });
 
-test("after kill -9 of everything, what should run runs again and nothing else does", {
+test("after kill -9 of everything the deployments that should run are started again and no others", {
   timeout: 300_000,
 }, async () => {
   const dataDir = tempFolder();

@@ -123,7 +123,7 @@ function expectAccounted(rows: ReadonlyMap<string, UsageRow>): void {
   }
 }
 
-test("kill -9 at random moments under load loses and doubles no usage, and leaves no process behind", {
+test("kill -9 at random moments under load neither loses nor doubles usage and leaves no process behind", {
   timeout: 400_000,
 }, async () => {
   const dataDir = tempFolder();

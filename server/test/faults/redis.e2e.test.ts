@@ -92,8 +92,8 @@ function busiestMinute(answers: readonly Answer[]): number {
   return Math.max(...times.map((end) => times.filter((atMs) => atMs > end - 60_000 && atMs <= end).length));
 }
 
-describe("while Redis ends and begins anew, empty", () => {
-  test("no request fails, the limit is kept within its bound, and both find each other again", async () => {
+describe("while Redis is killed and restarted empty", () => {
+  test("no request fails, the gateways stay within the limit's bound, and they share limits again afterwards", async () => {
     const { answers, end } = load();
     const [before, after] = ["can't tell each other", "tell each other of their requests again"];
     const all = (what: string) => gateways.every((gateway) => gateway.output().includes(what));
@@ -121,7 +121,7 @@ describe("while Redis ends and begins anew, empty", () => {
     expect(busiest).toBeLessThanOrEqual(LIMIT * 1.5);
   });
 
-  test("neither says what the password is", () => {
+  test("no gateway logs the Redis password", () => {
     for (const gateway of gateways) {
       expect(gateway.output()).toContain("can't tell each other");
       expect(gateway.output()).not.toContain(PASSWORD);

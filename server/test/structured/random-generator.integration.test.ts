@@ -124,7 +124,7 @@ async function write(
   };
 }
 
-test("an output is finished and valid whenever the shortest fits, or else the beginning of a valid one", async () => {
+test("an output is finished and valid whenever the shortest one fits the budget, else the beginning of a valid one", async () => {
   const seen = { stop: 0, closed: 0, length: 0 };
   await fc.assert(
     fc.asyncProperty(fc.array(aCase, { minLength: 10, maxLength: 10 }), async (cases) => {
