@@ -1,6 +1,7 @@
 /**
- * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage|limits|cli]`. Prints tables with ratios out of one
- * alternated run and writes them to bench-results.json. Loopback only; ends what it started.
+ * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage|limits|cli]`. Compares
+ * alternatives in alternating rounds, prints tables and writes bench-results.json. Uses the loopback interface only and ends
+ * every process that it started.
  */
 import { runCli } from "./cli/run.ts";
 import { runControl } from "./control/run.ts";

@@ -31,7 +31,7 @@ async function columnsOfCode(): Promise<string[]> {
   });
 }
 
-/** The same of the database. */
+/** Every column of the database, in the same form. */
 async function columnsOfDatabase(): Promise<string[]> {
   const rows = await database.sql<{ line: string }[]>`
     select c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' ||

@@ -36,7 +36,7 @@ async function start(command: string): Promise<string> {
   return origin;
 }
 
-/** Ctrl-C, which a terminal sends to the whole group. */
+/** Ctrl-C: a terminal sends SIGINT to the whole process group. */
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise((resolve) => child.once("exit", resolve));
@@ -44,7 +44,7 @@ async function stop(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** The README's own address and key file, as they are in this test. */
+/** The text with the README's address and key file replaced by this test's. */
 const localised = (text: string, origin: string): string =>
   text.replaceAll("http://127.0.0.1:8080", origin).replaceAll(".hearth/api-key", join(dataDir, "api-key"));
 
@@ -69,7 +69,7 @@ describe("the README", () => {
       "npm",
     ]);
     expect(blocks.filter((block) => block.language === "ts")).toHaveLength(1);
-    // `npm test` is what runs this.
+    // `npm test` runs this file; the commands below are checked by their presence only.
     expect(blocks.filter((b) => b.language === "sh").map((b) => b.text.trim())).toEqual(
       expect.arrayContaining(["npm start", "npm test", "npm run bench"]),
     );

@@ -143,7 +143,7 @@ function findLiteralSpreads(files: readonly SourceFile[]): string[] {
   return files.flatMap(({ path, text }) =>
     [...text.matchAll(/\.\.\.\(?([[{])/g)].flatMap((match) => {
       const end = closingBracket(text, match.index + match[0].length - 1);
-      // What follows a literal that is only the start of an expression, as in `...[1, 2].map(f)`, is none of these.
+      // A literal that only begins an expression, as in `...[1, 2].map(f)`, is followed by something else.
       const isLiteral = /^(\s+as const)?\s*[,)\]}]/.test(text.slice(end + 1));
       return isLiteral ? [`${path}:${text.slice(0, match.index).split("\n").length}`] : [];
     }),

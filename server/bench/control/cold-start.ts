@@ -1,4 +1,4 @@
-/** From the start of the platform's process to the first token of the default model, its weights already there. */
+/** The time from the start of the platform's process to the first token of the default model, with its weights in the cache. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { type Goal, number, printTable } from "../report.ts";
 import { summarize } from "../stats.ts";
 
 export interface ColdStartOptions {
-  /** Starts after the first, which makes the database. */
+  /** Starts after the first one, which creates the database. */
   rounds: number;
 }
 

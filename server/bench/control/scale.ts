@@ -1,4 +1,4 @@
-/** A deployment from no replica to three and back to none, under load, on real engines: how many requests fail. */
+/** Scales a deployment of real engines from 0 to 3 replicas and back under load, and counts failed requests. */
 import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/config.ts";
 import { createModelCatalog } from "../../src/control/models/service.ts";
@@ -11,11 +11,11 @@ import { type Goal, number, printTable } from "../report.ts";
 import { percentile } from "../stats.ts";
 
 export interface ScaleOptions {
-  /** Clients at the height of the load; each sends one request after the other. */
+  /** Clients at the peak of the load; each sends its requests one after the other. */
   clients: number;
-  /** Output of one request. */
+  /** Output length of a request. */
   maxTokens: number;
-  /** Requests answered by the three replicas before the load ends. */
+  /** Requests that the three replicas must answer before the load ends. */
   requestsAtThree: number;
 }
 
@@ -66,7 +66,7 @@ function fleetOfBench(): Fleet {
   });
 }
 
-/** The default model, quick to change its mind: the windows of real deployments would only make this last longer. */
+/** The default model with short scaling windows: those of real deployments would only make the benchmark longer. */
 function specOfBench(): DeploymentSpec {
   const catalogDir = fileURLToPath(new URL("../../../catalog", import.meta.url));
   const model = createModelCatalog({ catalogDir }).serverless()[0]!;

@@ -1,14 +1,14 @@
-/** How long one waits: for the first token with a known prefix, and in a stream while another's prompt is read. */
+/** Latencies: time to the first token with a cached prefix, and gaps in a stream while another prompt is prefilled. */
 import { type Goal, number, printTable } from "../report.ts";
 import { spreadPercent, summarize } from "../stats.ts";
 import { mustComplete } from "./client.ts";
 import type { EngineBench } from "./run.ts";
 
 const STREAM_TOKENS = 400;
-/** Deltas of the stream that must have come before the long prompt is sent. */
+/** Deltas of the stream that must have arrived before the long prompt is sent. */
 const STREAM_HEAD_START = 8;
 
-/** Time to first token with a prefix nobody asked with before, then with the same prefix and another ending. */
+/** Time to the first token with a new prefix, then with the same prefix and another ending. */
 export async function measurePrefix(
   bench: EngineBench,
   rounds: number,
@@ -58,7 +58,7 @@ export async function measurePrefix(
   };
 }
 
-/** The longest silence in a running stream while another request's long prompt is prefilled. */
+/** The longest gap between deltas of a stream while another request's long prompt is prefilled. */
 export async function measurePrefill(
   bench: EngineBench,
   rounds: number,

@@ -1,4 +1,4 @@
-/** The engine benchmark: the embedded engine through the platform's API beside node-llama-cpp used directly. */
+/** The engine benchmark: the embedded engine through the platform's API, compared with node-llama-cpp used directly. */
 import type { ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
@@ -18,13 +18,13 @@ export interface EngineOptions {
   rounds: number;
   decodeTokens: number;
   concurrentTokens: number;
-  /** The prompt that is prefilled beside a running stream. */
+  /** Length of the prompt that is prefilled while a stream runs. */
   longPromptTokens: number;
-  /** The prompt whose prefill is timed, and the prefix that requests share. */
+  /** Length of the prompt whose prefill is timed, and of the prefix that requests share. */
   prefillTokens: number;
   /** Requests of the burst, sent at once. */
   burstRequests: number;
-  /** No new round of the rates begins after this time. */
+  /** The token rates start no new round after this time. */
   budgetMs: number;
 }
 
@@ -32,7 +32,7 @@ export interface EngineBench {
   options: EngineOptions;
   hearth: Hearth;
   bare: ChildProcess;
-  /** A text of about so many tokens that shares no prefix with any other. */
+  /** A text of about `tokens` tokens that shares no prefix with any other. */
   prompt(tokens: number): Promise<string>;
 }
 
@@ -52,7 +52,7 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
   );
   let hearth: Hearth | null = null;
   try {
-    await nextMessage(bare, 60_000);
+    await nextMessage(bare, 240_000);
     hearth = await startHearth({ core: null, env: { HEARTH_ENGINE_THREADS: String(threads) } });
     let seed = Math.floor(Math.random() * 1e6);
     const bench: EngineBench = {
@@ -62,7 +62,7 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
       prompt: async (tokens) => {
         seed += 1;
         const order: BareOrder = { kind: "prompt", tokens, seed };
-        return (await ask<{ text: string }>(bare, order, 30_000)).text;
+        return (await ask<{ text: string }>(bare, order, 240_000)).text;
       },
     };
     const rates = await measureRates(bench);
@@ -86,7 +86,7 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
   }
 }
 
-/** The default model's weights, where the platform keeps them. */
+/** The default model's weights in the platform's cache. */
 export function findModel(): string {
   const folder = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "hearth", "weights");
   for (const digest of readdirSync(folder)) {
@@ -96,7 +96,7 @@ export function findModel(): string {
   throw new Error("the default model's weights are not there yet: start the platform once");
 }
 
-/** A text the model continues for long: it counts on. */
+/** Numbers in order, which the model continues for long. */
 function countingPrompt(start: number): string {
   return Array.from({ length: 12 }, (_, i) => `${start + i}`).join(", ");
 }
@@ -142,7 +142,7 @@ interface Run {
   completionTokens: number;
 }
 
-/** Tokens a second. */
+/** Tokens per second. */
 async function rateOf(
   bench: EngineBench,
   side: "bare" | "hearth",
@@ -165,7 +165,7 @@ async function rateOf(
 
 async function runBare(bare: ChildProcess, prompts: string[], maxTokens: number): Promise<Run> {
   const order: BareOrder = { kind: "decode", prompts, maxTokens };
-  const { tokensMs, totalMs, promptTokens, completionTokens } = await ask<BareRun>(bare, order, 120_000);
+  const { tokensMs, totalMs, promptTokens, completionTokens } = await ask<BareRun>(bare, order, 240_000);
   return { firstMs: tokensMs[0]![0]!, lastMs: tokensMs[0]!.at(-1)!, totalMs, promptTokens, completionTokens };
 }
 

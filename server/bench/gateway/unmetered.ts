@@ -1,6 +1,6 @@
 /**
- * The platform without rate limits, usage records and spend checks on its text endpoints, all else as `npm start` has it:
- * what these cost is the difference. Takes the same settings.
+ * The platform without rate limits, usage records and spend checks on its text endpoints, otherwise as `npm start` runs it.
+ * The difference to `npm start` is the cost of these parts. Reads the same settings.
  */
 import { startApp } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";

@@ -1,4 +1,4 @@
-/** Model servers of other makers behind the platform: a process that speaks as vLLM does. */
+/** Attached model servers: the platform in front of a fake vLLM process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -66,7 +66,7 @@ const weather = {
   },
 };
 
-/** The request as the server got it. */
+/** Sends a chat request and resolves with the body that the attached server received. */
 async function seen(more: object): Promise<Json> {
   const reply = await post(hearth, CHAT, asked({ echo: true }, more));
   expect(reply.status, reply.text).toBe(200);

@@ -14,7 +14,7 @@ beforeAll(async () => {
   hearth = { ...shared, apiKey: shared.operatorKey };
 });
 
-/** A head written byte for byte, so that nothing tidies the target or the headers on the way. */
+/** Writes the request's head byte for byte: HTTP clients normalise targets and headers. */
 async function raw(method: string, target: string, headers: string[] = [], body = ""): Promise<Reply> {
   const head = [
     `${method} ${target} HTTP/1.1`,

@@ -19,9 +19,9 @@ const COMPLETIONS = "/inference/v1/completions";
 const hello = { model: MODEL, messages: [{ role: "user", content: "Hello" }], max_tokens: 2 };
 
 let hearth: Hearth;
-/** What each answered request of a text endpoint was told, by its id. */
+/** The status of each answered request to a text endpoint, by request id. */
 const answered = new Map<string, number>();
-/** Requests that reached a text endpoint and got no reply. */
+/** The number of requests that reached a text endpoint and got no response. */
 let unanswered = 0;
 
 beforeAll(async () => {
@@ -421,7 +421,7 @@ describe("clients that misbehave", () => {
       await new Promise<void>((resolve) => {
         const socket = net.connect(hearth.port, "127.0.0.1", () => {
           socket.write(head(["content-length: 1000"]) + sent, () => {
-            // Only once the server has the head is this a request.
+            // The server counts a request only after it has read the head.
             void until("a request in flight", inFlight).then(() => socket.destroy());
           });
         });
@@ -523,7 +523,7 @@ async function inFlight(): Promise<boolean> {
   return !/^hearth_requests_in_flight 0$/m.test(text);
 }
 
-/** A valid request with one to three of its parts replaced, left out or added. `max_tokens` stays small or wrong. */
+/** Replaces, removes or adds a part of a valid request. `max_tokens` stays small or invalid, to keep generations short. */
 const value: fc.Arbitrary<Json> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.constantFrom<Json>(-1, 0, 0.5, 1e308, 2 ** 53, "", "\u0000", [], {}, [[]], [{}], true, null, "1", [
@@ -607,7 +607,7 @@ describe("any mutation of a valid request", () => {
           bytes.splice(at, kind === "insert" ? 0 : 1, ...(kind === "cut" ? [] : [byte]));
         }
         const body = Buffer.from(bytes);
-        // A longer number would only make a longer reply.
+        // A larger max_tokens would only make the generation longer.
         fc.pre(
           !/"max_tokens":\d\d/.test(body.toString("latin1")) &&
             body.toString("latin1").includes('"max_tokens":'),

@@ -22,7 +22,7 @@ function ask(over: Partial<Ask> = {}): Ask {
   };
 }
 
-/** A dialogue whose next line even a small model knows: it repeats `word`. */
+/** A few-shot dialogue after which even a small model repeats `word`. */
 function echoDialogue(word: string): Turn[] {
   const shot = (one: string): Turn[] => [
     { role: "user", content: `Say ${one}` },

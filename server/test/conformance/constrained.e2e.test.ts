@@ -148,7 +148,7 @@ describe("structured output", () => {
   });
 
   test("a schema nested 10,000 deep is refused without holding up other streams", async () => {
-    // As text: JSON.stringify would not survive it.
+    // Built as text: JSON.stringify would overflow the stack.
     const schema = `${'{"type":"array","items":'.repeat(10_000)}{"type":"string"}${"}".repeat(10_000)}`;
     const format = `"response_format":{"type":"json_object","schema":${schema}}`;
     const body = `${JSON.stringify(chatBody()).slice(0, -1)},${format}}`;

@@ -13,7 +13,7 @@ const GONE = "accounts/local/models/gone";
 
 let hearth: Hearth;
 let upstream: Server;
-/** The last request that reached the attached engine. */
+/** The body of the last request that reached the attached engine. */
 let seen: Json;
 
 beforeAll(async () => {
@@ -32,10 +32,10 @@ afterAll(() => {
   upstream.close();
 });
 
-/** An attached engine that does what its prompt says. */
+/** An attached engine whose behaviour the prompt chooses. */
 async function misbehave(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method === "GET") {
-    // Whether it is there.
+    // The platform's health check.
     response.end("{}");
     return;
   }
@@ -120,7 +120,7 @@ describe("responses have the contract's shapes", () => {
   });
 });
 
-/** What the contract has no word for: docs/usage.md, docs/billing.md, docs/limits.md. */
+/** Operations beyond the contract: docs/usage.md, docs/billing.md, docs/limits.md. */
 const OWN_OPERATIONS = [
   "usage get",
   "usage:export get",
@@ -176,7 +176,7 @@ describe("the server's own description", () => {
     const named = Object.entries<Json>(own.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
-    // The contract names the short prefix for some operations only; it is the same for all.
+    // The contract lists the prefix /v1 for some operations only; the platform serves all under both.
     const long = (operation: string): string => operation.replace(" /v1/", " /inference/v1/");
     expect(named.filter((operation) => !known.has(operation) && !known.has(long(operation)))).toEqual([]);
     expect(named).toContain(`post ${CHAT}`);

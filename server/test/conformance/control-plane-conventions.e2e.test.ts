@@ -3,19 +3,19 @@ import { type Hearth, startHearth } from "../harness/hearth.ts";
 import { type Json, type Reply, send, type Target } from "../harness/http.ts";
 import { contract, expectRefusal, operations, succeed } from "./control-plane-contract.ts";
 
-/** One operation that the running server describes. */
+/** An operation in the server's own OpenAPI document. */
 interface Served {
   operationId: string;
   method: string;
   path: string;
-  /** As the server describes them. */
+  /** Names of the query parameters. */
   query: string[];
   body: Json;
 }
 
 let hearth: Hearth;
 let all: Served[];
-/** Of the contract alone. */
+/** The operations that are in the contract too. */
 let served: Served[];
 /** An admin of another account. */
 let stranger: Target;
@@ -58,10 +58,10 @@ beforeAll(async () => {
   stranger = { port: hearth.port, apiKey: key };
 });
 
-/** Beyond the contract. */
+/** Fields that the platform has beyond the contract, as `operationId field`. */
 const EXTENSIONS = new Set(["importModel sourceModel"]);
 
-/** A path with ids of the installation's own account, where a user, a model and a dataset are called admin. */
+/** Fills in the path's ids: the account, and `admin` for all others, as there is a user, a model and a dataset of that id. */
 const fill = ({ path }: Served, accountId = "local"): string =>
   path.replace("{account_id}", accountId).replaceAll(/\{\w+\}/g, "admin");
 
@@ -188,7 +188,7 @@ function resolve(schema: Json): Json {
     .reduce((at: Json, name: string) => at[name], contract);
 }
 
-/** Paths of fields that `own` takes and the contract's schema doesn't have. */
+/** Paths of the fields in `own` that the contract's schema does not have. */
 function unknownFields(own: Json, schema: Json, path = ""): string[] {
   const target = resolve(schema);
   const properties = Object.assign(

@@ -4,7 +4,7 @@ import { type Json, send } from "../harness/http.ts";
 import { operations } from "./control-plane-contract.ts";
 
 let hearth: SharedHearth;
-/** `GET /v1/accounts/{account_id}` by operation, as the running server describes itself. */
+/** Method and path by operation id, from the server's own OpenAPI document, such as `GET /v1/accounts/{account_id}`. */
 let served: Map<string, string>;
 
 beforeAll(async () => {
@@ -20,7 +20,7 @@ beforeAll(async () => {
   );
 });
 
-/** A page for people: of each resource, what is served of the contract and what is not. */
+/** The documentation page: for each resource the contract's operations that work and those that do not. */
 function page(): string {
   const rows = [...new Set([...operations.values()].map(({ tag }) => tag))].map((tag) => {
     const own = [...operations.values()].filter((one) => one.tag === tag).map((one) => one.operationId);

@@ -136,7 +136,7 @@ describe("datasets", () => {
     await broken;
     hearth = await startHearth({ dataDir, database: "embedded" });
     expect(await succeed(hearth, "getDataset", { params: params(id) })).toEqual(before);
-    // A check that was begun goes on once its dead worker is missed.
+    // An interrupted check resumes when the lease of the dead worker has expired.
     await until("the check", async () => {
       await succeed(hearth, "validateDatasetUpload", { params: params(half), body: {} });
       return (await succeed(hearth, "getDataset", { params: params(half) })).state === "READY";

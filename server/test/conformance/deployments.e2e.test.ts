@@ -73,7 +73,7 @@ const unload = (deployedModel: Json): Promise<Json> =>
     params: { ...account, deployed_model_id: deployedModel.name.split("/")[3] },
   });
 
-/** Deletes it for good, and waits for that. */
+/** Deletes the deployment permanently and waits until it is gone. */
 async function removed(id: string): Promise<void> {
   await succeed(hearth, "deleteDeployment", { params: one(id), query: { hard: true, ignoreChecks: true } });
   const isGone = async () => (await call(hearth, "getDeployment", { params: one(id) })).status === 404;

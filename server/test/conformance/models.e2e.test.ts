@@ -24,7 +24,7 @@ const params = (id: string) => ({ account_id: accountId, model_id: id });
 const rollout = (deployment: string) => ({ deployment, rolloutStrategy: "ROLLOUT_STRATEGY_STANDARD" });
 const newId = (): string => `m${randomBytes(6).toString("hex")}`;
 
-/** A READY base model of the account. */
+/** Creates and uploads a base model; resolves with its id once it is READY. */
 async function ready(): Promise<string> {
   const id = newId();
   const model = { kind: "HF_BASE_MODEL", displayName: "Tiny" };

@@ -20,7 +20,7 @@ async function complete(extra: object = {}): Promise<Reply> {
 }
 const first = (reply: Reply): Json => reply.json.choices[0];
 
-/** Sum of probabilities a set of log probabilities stands for. */
+/** The sum of the probabilities whose logarithms are given. */
 const mass = (logprobs: number[]): number => logprobs.reduce((sum, value) => sum + Math.exp(value), 0);
 
 describe("log probabilities", () => {
@@ -35,7 +35,7 @@ describe("log probabilities", () => {
     for (const one of newer.logprobs.content) {
       expect(Buffer.from(one.bytes).toString()).toBe(one.token);
       expect(one.top_logprobs).toHaveLength(3);
-      // Greedy: the token made is the most probable one.
+      // Greedy sampling: the generated token is the most probable one.
       expect(one.top_logprobs[0].token_id).toBe(one.token_id);
       expect(mass(one.top_logprobs.map((top: Json) => top.logprob))).toBeLessThanOrEqual(1.0001);
     }
@@ -110,7 +110,7 @@ describe("the prompt in the reply", () => {
     const ask = { model: MODEL, messages, max_tokens: 1, temperature: 0, return_token_ids: true };
     const ids = async (extra: object): Promise<number[]> =>
       first(await post(hearth, CHAT, { ...ask, ...extra })).prompt_token_ids;
-    // 1 is <|im_start|>: of the system's turn the template adds, the user's and the assistant's.
+    // Token 1 is <|im_start|>. The template adds three: for the default system turn, the user's and the assistant's.
     const starts = (list: number[]): number => list.filter((id) => id === 1).length;
     expect(starts(await ids({}))).toBe(4);
     expect(starts(await ids({ safe_tokenization: true }))).toBe(3);
@@ -148,7 +148,7 @@ describe("sampling", () => {
       await complete({ max_tokens: 3, return_token_ids: true, logit_bias: { [paris]: 200 } }),
     );
     expect(forced.token_ids).toEqual([paris, paris, paris]);
-    // 2 is <|im_end|>, the end token of this model.
+    // Token 2 is <|im_end|>, the end token of this model.
     const ended = await complete({ logit_bias: { 2: 200 } });
     expect(first(ended)).toMatchObject({ text: "", finish_reason: "stop" });
     const kept = await complete({ logit_bias: { 2: 200 }, min_tokens: 3 });
@@ -184,7 +184,7 @@ describe("sampling", () => {
       const predicted = await complete({ prompt, max_tokens: 60, ignore_eos: true, prediction });
       expect(first(predicted).text).toBe(first(plain).text);
       const details = predicted.json.usage.completion_tokens_details;
-      // How much is guessed depends on what guessing is worth on this machine; what is guessed of a right prediction is right.
+      // The number of proposed tokens depends on this machine's speed; proposals from a right prediction are all accepted.
       expect(details.accepted_prediction_tokens).toBeLessThanOrEqual(60);
       expect(details.rejected_prediction_tokens).toBe(0);
       expect(predicted.headers["fireworks-speculation-prompt-matched-tokens"]).toBe(

@@ -17,7 +17,7 @@ beforeAll(async () => {
   contextLength = (await send(hearth, `/v1/models/${MODEL}`)).json.context_length;
 });
 
-/** Repetition is what the model surely goes on with: texts of known length without an early end. */
+/** A repeated word that the model reliably continues, so that generations do not end early. */
 const REPEATING = "red green blue ".repeat(8).trim();
 
 async function complete(extra: object = {}): Promise<Reply> {
@@ -323,7 +323,7 @@ describe("names", () => {
   });
 });
 
-/** One telling value of each parameter that is not honoured. */
+/** For each parameter that is not honoured, values that would change the output. */
 const LATER: Record<string, readonly unknown[]> = {
   get_last_activation: [true],
   images: [["data:image/png;base64,AAAA"]],

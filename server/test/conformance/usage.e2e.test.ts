@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
-import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { type Hearth, MODEL, startHearth, until } from "../harness/hearth.ts";
 import { send } from "../harness/http.ts";
 
 const USAGE = "/v1/accounts/local/usage";
@@ -7,7 +7,7 @@ const USAGE = "/v1/accounts/local/usage";
 let hearth: Hearth;
 
 beforeAll(async () => {
-  hearth = await startHearth({});
+  hearth = await startHearth();
 });
 
 test("the usage report and its export hold the requests' exact tokens at their price", async () => {
@@ -20,10 +20,11 @@ test("the usage report and its export hold the requests' exact tokens at their p
     prompt += reply.json.usage.prompt_tokens;
     completion += reply.json.usage.completion_tokens;
   }
-  const report = await soon(
-    () => send(hearth, `${USAGE}?groupBy=model&groupBy=kind`).then(({ json }) => json),
-    ({ total }) => total.requests === "2",
-  );
+  // Ledger rows reach the database shortly after the response.
+  const report = await until("both requests in the report", async () => {
+    const { json } = await send(hearth, `${USAGE}?groupBy=model&groupBy=kind`);
+    return json.total.requests === "2" && json;
+  });
   const micros = (prompt + completion) * 0.2;
   expect(report.usage).toHaveLength(1);
   expect(report.usage[0]).toMatchObject({
@@ -41,12 +42,3 @@ test("the usage report and its export hold the requests' exact tokens at their p
   expect(csv.text).toContain(`\r\n${MODEL},2,${prompt},`);
   expect(csv.headers["content-type"]).toContain("text/csv");
 });
-
-/** Rows reach the database a moment after the reply. */
-async function soon<T>(look: () => Promise<T>, done: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look();
-    if (done(value)) return value;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}

@@ -15,7 +15,7 @@ import { alive, descendants, type Process } from "./processes.ts";
 const CHAT = "/inference/v1/chat/completions";
 
 let hearth: Hearth;
-/** A head that never becomes whole, opened first: the server gives it a while. */
+/** A request head that is never finished. It is sent first because the server waits some time before it answers 408. */
 let halfHead: Promise<string>;
 
 const head = () => `POST ${CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${hearth.apiKey}\r\n`;
@@ -34,7 +34,7 @@ const story = (maxTokens: number) => ({
 const deltasOf = (opened: OpenStream): number =>
   opened.reply.chunks.filter((chunk) => chunk.choices?.[0]?.delta?.content).length;
 
-/** An open stream of which some text has come. */
+/** Opens a stream and reads it until `deltas` pieces of text have arrived. */
 async function running(maxTokens: number, deltas = 3): Promise<OpenStream> {
   const opened = await openStream(hearth, CHAT, story(maxTokens));
   await opened.read(() => deltasOf(opened) >= deltas);
@@ -158,7 +158,7 @@ describe("the engine's process is killed", () => {
     expect(refused.status).toBe(503);
     expect(refused.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
 
-    // Sent while there is none: served once there is, or told when to come back.
+    // These requests find no engine: each waits for the new one or gets 503 with retry-after.
     const meanwhile = await Promise.all(Array.from({ length: 6 }, () => post(hearth, CHAT, story(2))));
     for (const reply of meanwhile) {
       expect([200, 503]).toContain(reply.status);

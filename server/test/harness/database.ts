@@ -40,9 +40,9 @@ export async function testDatabase(options: TestDatabaseOptions = {}): Promise<T
   };
 }
 
-/** Makes the database that `testDatabase` copies. Nobody may stay connected to it: PostgreSQL refuses to copy it then. */
+/** Creates the database that `testDatabase` copies. No connection may stay open: PostgreSQL refuses to copy a database in use. */
 export async function createTemplateDatabase(server: string): Promise<string> {
-  // Two runs on one server must not share a template: each drops its own at its end.
+  // A random name: two runs on one server would otherwise share a template, and the first to end would drop it.
   const name = `template_${randomBytes(8).toString("hex")}`;
   await runOnServer(server, `create database ${name}`);
   const database = await openDatabase({ url: databaseUrl(server, name), log: silentLog });

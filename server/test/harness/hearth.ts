@@ -16,9 +16,9 @@ export const MODEL = "accounts/fireworks/models/smollm2-135m-instruct";
 export interface HearthOptions {
   /** Settings on top of the test's own. */
   env?: Record<string, string>;
-  /** Its data folder; default a fresh one that goes when the file's tests are over. */
+  /** Default: a fresh folder that is removed after the file's tests. */
   dataDir?: string;
-  /** `own`: a fresh database on the run's PostgreSQL. `embedded`: none is given, Hearth runs its own. */
+  /** `own` (default): a fresh database on the run's PostgreSQL. `embedded`: Hearth starts a PostgreSQL of its own. */
   database?: "own" | "embedded";
 }
 
@@ -46,7 +46,7 @@ export interface Hearth extends Target, Addresses, Omit<PlatformProcess, "ready"
   usageRows(): Promise<UsageRow[]>;
 }
 
-/** Ends a wait for something that never happens; a slow machine under load stays far below it. */
+/** Ends a wait for something that never happens; far above the time that a slow machine under load needs. */
 const WAIT_LIMIT_MS = 240_000;
 
 const cleanups: (() => unknown)[] = [];
@@ -63,7 +63,7 @@ afterAll(async () => {
   if (failures.length > 0) throw failures[0];
 });
 
-/** Starts the platform as a user does, on a free port. It ends with the test file at the latest. */
+/** Starts the platform as a user does, on a free port. It is stopped after the file's tests at the latest. */
 export async function startHearth(options: HearthOptions = {}): Promise<Hearth> {
   const dataDir = options.dataDir ?? tempFolder();
   const database = options.database === "embedded" ? null : await ownDatabase();
@@ -77,18 +77,18 @@ export async function startHearth(options: HearthOptions = {}): Promise<Hearth> 
   };
 }
 
-/** What test files know of the platform that several of them share. */
+/** One test file's access to the shared platform. */
 export interface SharedHearth extends Target, Addresses {
   apiKey: string;
-  /** An account of the file's own; `apiKey` is its admin's. */
+  /** An account that only this file uses; `apiKey` belongs to its admin. */
   accountId: string;
   /** For what only the operator of the installation may do. */
   operatorKey: string;
 }
 
 /**
- * The platform that all files share that only ask: that change no settings, stop nothing and count nothing but their own
- * account's. Each file gets an account of its own. The first file that asks starts the platform.
+ * One platform for all test files that change no settings, stop nothing and count only their own account's usage. Each file
+ * gets an account of its own. The first call of a run starts the platform.
  */
 export async function sharedHearth(): Promise<SharedHearth> {
   const response = await fetch(process.env["HEARTH_TEST_SHARED_PLATFORM_URL"] ?? "");
@@ -122,7 +122,7 @@ function addresses(baseUrl: string): Addresses {
   return { origin, baseUrl, port: Number(port) };
 }
 
-/** A folder that PostgreSQL's user can pass through when root runs the tests; it goes with the test file. */
+/** A folder that PostgreSQL's user can enter also when root runs the tests; it is removed after the file's tests. */
 export function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "hearth-run-"));
   chmodSync(folder, 0o711);
@@ -130,7 +130,7 @@ export function tempFolder(): string {
   return folder;
 }
 
-/** Asks until `probe` gives something other than null, undefined or false; rejects, saying `what`, when it never does. */
+/** Calls `probe` until it gives something other than null, undefined or false. Rejects with `what` after the limit. */
 export async function until<T>(
   what: string,
   probe: () => Promise<T | null | undefined | false> | T | null | undefined | false,
@@ -144,14 +144,14 @@ export async function until<T>(
   }
 }
 
-/** The ledger's row of a request; waits for it, as rows are written in batches. */
+/** Waits for the ledger row of a request: rows are written in batches. */
 export function rowOf(hearth: Hearth, requestId: string): Promise<UsageRow> {
   return until(`a ledger row of ${requestId}`, async () =>
     (await hearth.usageRows()).find((row) => row.id === requestId),
   );
 }
 
-/** One sample of `/metrics` added up over its labels; 0 when there is none. */
+/** The sum of a metric over all its labels; 0 when `/metrics` does not have it. */
 export async function metric(hearth: Hearth, name: string): Promise<number> {
   const { text } = await send({ ...hearth, apiKey: null }, "/metrics");
   let sum = 0;
@@ -177,7 +177,7 @@ async function readRows(database: Pick<Database, "sql">): Promise<UsageRow[]> {
   return rows as unknown as UsageRow[];
 }
 
-/** Finds the embedded server the way its own programs do: by the lock file in its data folder. */
+/** Reads the address of the embedded PostgreSQL from the lock file in its data folder. */
 async function readEmbedded(dataDir: string): Promise<UsageRow[]> {
   const lock = readdirSync(dataDir, { recursive: true, encoding: "utf8" }).find((path) =>
     path.endsWith("data/postmaster.pid"),

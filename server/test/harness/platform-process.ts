@@ -1,19 +1,19 @@
-/** The whole platform as a process, started as a user starts it. Knows nothing of the test runner: the set-up uses it too. */
+/** Runs the whole platform as a process, as a user does. Does not import the test runner: the global set-up uses this file too. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** Ends a wait for a start that never comes; a slow machine under load starts well within it. */
+/** Ends the wait for a start that hangs; far above the time that a slow machine under load needs. */
 const START_LIMIT_MS = 240_000;
-/** After a Ctrl-C; then the process is killed. */
+/** The platform is killed when it has not ended this long after a Ctrl-C. */
 const STOP_LIMIT_MS = 60_000;
 const OUTPUT_LIMIT_CHARS = 200_000;
 
 export interface PlatformOptions {
   dataDir: string;
-  /** Null: the platform runs a PostgreSQL of its own in its data folder. */
+  /** Null: the platform starts a PostgreSQL of its own in its data folder. */
   databaseUrl: string | null;
   /** Settings on top of the test's own. */
   env?: Record<string, string> | undefined;
@@ -22,15 +22,15 @@ export interface PlatformOptions {
 export interface PlatformProcess {
   apiKey: string;
   pid: number;
-  /** The end of everything it printed so far. */
+  /** The last 200,000 characters that it printed. */
   output(): string;
-  /** Settles when the process is gone. */
+  /** Resolves when the process has ended. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** `http://127.0.0.1:PORT/inference/v1`, as the banner prints it. Rejects, with the output, when there is no banner. */
   ready: Promise<string>;
   /** Ctrl-C: SIGINT to the whole process group. */
   interrupt(): void;
-  /** Ctrl-C, then wait; killed after a minute. Resolves with the exit code. Nothing happens once the process is gone. */
+  /** Ctrl-C, then SIGKILL after a minute. Resolves with the exit code, also when the process has ended before. */
   stop(): Promise<number | null>;
   kill9(): Promise<void>;
 }

@@ -37,7 +37,7 @@ describe("the random model in the engine", () => {
 
   test("gives all tokens nearly the same probability", async () => {
     const { texts } = await generate({ sampling: { temperature: 1, seed: 1 }, n: 60, maxTokens: 1 });
-    // A few tokens are parts of characters, which look the same.
+    // Tokens that are parts of a character all decode to U+FFFD, so a few texts coincide.
     expect(new Set(texts).size).toBeGreaterThan(50);
   });
 
@@ -49,7 +49,7 @@ describe("the random model in the engine", () => {
 });
 
 test("a random model is byte for byte the same file for the same seed and another file for another seed", async () => {
-  // A model of this test's own: others may be reading theirs.
+  // The seed is used by no other test: the file is deleted here, and other tests may be reading theirs.
   const make = () => randomModel({ seed: 77 });
   const path = await make();
   const digest = () => createHash("sha256").update(readFileSync(path)).digest("hex");

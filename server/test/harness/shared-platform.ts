@@ -6,16 +6,16 @@ import { join } from "node:path";
 import { testDatabase } from "./database.ts";
 import { spawnPlatform } from "./platform-process.ts";
 
-/** What `sharedHearth()` gets in answer to its request. */
+/** The response to the request that `sharedHearth()` sends. */
 export interface SharedPlatform {
   baseUrl: string;
-  /** The operator's. */
+  /** The operator's key. */
   apiKey: string;
 }
 
 /**
- * Set-up of the end-to-end project. Listens for the test files' processes and starts one platform for all of them when the
- * first one asks, so that a run without such files pays nothing. Runs after `global-setup.ts`, which makes the database.
+ * Global set-up of the end-to-end project. Serves one endpoint to the test files' processes and starts the shared platform at
+ * the first request, so that a run that needs no shared platform starts none. Needs the databases of `global-setup.ts`.
  */
 export default async function setup(): Promise<() => Promise<void>> {
   let started: Promise<Started> | null = null;

@@ -1,6 +1,6 @@
 /**
- * The guarantee of structured output, held against the worst generator there is: a model for which any token is about
- * as probable as any other. Schemas are made up, compiled, and written to by the real engine.
+ * Checks the guarantee of structured output with the worst generator: a model for which all tokens are about equally
+ * probable. Random schemas are compiled, and the real engine generates by their grammars.
  */
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
@@ -18,7 +18,7 @@ import { type Schema, schemaDocument } from "./schemas.ts";
 
 const never = new AbortController().signal;
 
-/** Fits the engine's context. */
+/** The longest output that fits the engine's context. */
 const MOST_BYTES = 1_900;
 
 let replica: TestReplica;
@@ -31,7 +31,7 @@ afterAll(() => replica?.dispose());
 interface Case {
   schema: Schema;
   seed: number;
-  /** Tokens beyond what the output needs at most; too few for it, if negative. */
+  /** Added to the tokens that the output needs at most; a negative number makes the budget too small. */
   spareTokens: number;
 }
 
@@ -44,10 +44,10 @@ const aCase: fc.Arbitrary<Case> = fc.record({
 interface Output {
   text: string;
   reason: string;
-  /** As the engine was asked to keep to. */
+  /** The request's limit. */
   maxTokens: number;
   completionTokens: number;
-  /** The end token not counted. */
+  /** Without the end token. */
   shortestTokens: number;
   closed: boolean;
   matcher: GrammarMatcher;
@@ -58,7 +58,7 @@ function shortestBytes(grammar: LoweredGrammar): number {
   return Buffer.byteLength(new GrammarMatcher(grammar).shortestCompletion()!);
 }
 
-/** Bytes of the longest text; infinite where there is none. */
+/** Bytes of the longest text that the grammar allows; infinity if texts can be arbitrarily long. */
 function longestBytes({ rules, root }: LoweredGrammar): number {
   const known = new Map<number, number>();
   const ofSymbol = (symbol: GrammarSymbol): number => {
@@ -70,7 +70,7 @@ function longestBytes({ rules, root }: LoweredGrammar): number {
   const ofRule = (rule: number): number => {
     const found = known.get(rule);
     if (found !== undefined) return found;
-    // Whoever comes here again while this is being found out has gone in a circle.
+    // A rule that is reached again during this computation is recursive, so its texts have no longest one.
     known.set(rule, Number.POSITIVE_INFINITY);
     const lengths = rules[rule]!.alternatives.map((symbols) =>
       symbols.reduce((sum, symbol) => sum + ofSymbol(symbol), 0),
@@ -88,8 +88,8 @@ function expectFinished({ text, matcher, isValid }: Output): void {
 }
 
 /**
- * One output; null where no value fits the schema or it holds what can't be enforced.
- * @param budget most bytes the output may need; a byte is a token at most.
+ * Generates one output. Null when no value fits the schema or a keyword can't be enforced.
+ * @param budget returns the most bytes that the output may need; a token has at least one byte.
  */
 async function write(
   { schema, seed, spareTokens }: Case,
@@ -105,7 +105,7 @@ async function write(
   const matcher = new GrammarMatcher(lowered);
   const bytes = budget(lowered);
   if (bytes > MOST_BYTES) return null;
-  // One token is the end.
+  // One more for the end token.
   const maxTokens = Math.max(1, bytes + 1 + spareTokens);
   const request = textRequest("Reply:", { grammar, maxTokens, sampling: { temperature: 1, seed } });
   let closed = false;
@@ -146,7 +146,7 @@ test("an output is finished and valid whenever the shortest one fits the budget,
     { numRuns: 18 },
   );
   for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5);
-}, 180_000);
+});
 
 test("an output finishes whenever the longest that fits the schema is within the budget", async () => {
   let finished = 0;
@@ -163,4 +163,4 @@ test("an output finishes whenever the longest that fits the schema is within the
     { numRuns: 20 },
   );
   expect(finished).toBeGreaterThan(10);
-}, 180_000);
+});

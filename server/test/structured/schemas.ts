@@ -1,11 +1,11 @@
-/** Schemas as people write them and as nobody would, of the keywords that the compiler enforces. */
+/** Arbitrary JSON Schemas, both usual and odd ones, of the keywords that the compiler enforces. */
 import fc from "fast-check";
 
 export type Schema = boolean | { [keyword: string]: unknown };
 
 /** Names that need escapes, are empty, or are the beginning of one another. */
 const name = fc.constantFrom("a", "b", "ab", "name", "id", 'q"uo\\te', "naïve", "日本", "x-y", "");
-/** Ajv takes a missing property without a name for present. */
+/** Ajv treats a missing property with the empty name as present. */
 const requirable = name.filter((text) => text !== "");
 const atMost = (max: number) => fc.integer({ min: 0, max });
 const bound = fc.oneof(
@@ -26,7 +26,7 @@ const PATTERNS = [
 ];
 const FORMATS = ["date-time", "date", "time", "duration", "uuid", "email", "hostname", "ipv4", "ipv6", "uri"];
 
-/** Some of the keywords, and always those that are named. */
+/** A schema with the required keywords and a random subset of the others. */
 function some(
   shape: Record<string, fc.Arbitrary<unknown>>,
   ...always: string[]
@@ -36,7 +36,7 @@ function some(
   }>;
 }
 
-/** `least` and `most` in the right order, so that something fits between them. */
+/** A lower and an upper bound in the right order, so that some value fits. */
 function between<T>(
   value: fc.Arbitrary<T & number>,
   least: string,
@@ -147,7 +147,7 @@ const { schema: any } = fc.letrec<{ schema: Schema }>((tie) => {
   };
 });
 
-/** Whole documents. All can refer to `node`, which needs itself but can end; `main` is what the value must fit. */
+/** Whole schema documents. All can refer to `node`, which is recursive but has finite values; the value must match `main`. */
 export const schemaDocument: fc.Arbitrary<{ [keyword: string]: unknown }> = fc
   .record({ main: any, inner: any })
   .map(({ main, inner }) => ({
