@@ -17,7 +17,7 @@ export interface Hearth {
 }
 
 /** A first start creates and migrates a database and loads the default model. */
-const START_TIMEOUT_MS = 120_000;
+const START_TIMEOUT_MS = 240_000;
 
 export async function startHearth(options: {
   core: number | null;
@@ -36,7 +36,7 @@ export async function startHearth(options: {
       HEARTH_PORT: String(port),
       HEARTH_DATA_DIR: dataDir,
       HEARTH_API_KEY: apiKey,
-      // Limits are checked, and out of reach.
+      // Limits are checked but never reached.
       HEARTH_REQUESTS_PER_MINUTE: "999999999",
       ...options.env,
     },
@@ -54,7 +54,7 @@ export async function startHearth(options: {
   return { process: child, port, apiKey, dispose };
 }
 
-/** The flags `npm start` gives node: npm itself is left out, as its process would be measured too. */
+/** The flags that `npm start` passes to node. npm itself is not used, as its process would be measured too. */
 function flagsOfNpmStart(): string[] {
   const { scripts } = JSON.parse(readFileSync(new URL("package.json", ROOT), "utf8"));
   return (scripts.start as string).split(" ").filter((word) => word.startsWith("--"));

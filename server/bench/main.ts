@@ -1,6 +1,7 @@
 /**
- * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage|limits|cli]`. Prints tables with ratios out of one
- * alternated run and writes them to bench-results.json. Loopback only; ends what it started.
+ * The benchmark: `npm run bench [-- --quick|--smoke] [-- --only gateway|engine|text|control|usage|limits|cli]`. Compares
+ * alternatives in alternating rounds, prints tables and writes bench-results.json. Uses the loopback interface only and ends
+ * every process that it started.
  */
 import { runCli } from "./cli/run.ts";
 import { runControl } from "./control/run.ts";
@@ -16,14 +17,20 @@ import { runUsage } from "./usage/run.ts";
 const SIZES = {
   full: {
     gateway: {
-      ...{ rounds: 3, compileRequests: 30_000, compileMs: 15_000 },
-      ...{ warmUpMs: 300, measureMs: 1_500, budgetMs: 140_000 },
+      rounds: 3,
+      compileRequests: 30_000,
+      compileMs: 15_000,
+      warmUpMs: 300,
+      measureMs: 1_500,
+      budgetMs: 140_000,
     },
     engine: {
       rounds: 5,
       decodeTokens: 160,
       concurrentTokens: 64,
       longPromptTokens: 3_000,
+      prefillTokens: 1_000,
+      burstRequests: 500,
       budgetMs: 100_000,
     },
     text: {
@@ -38,8 +45,12 @@ const SIZES = {
       coldStart: { rounds: 5 },
       scale: { clients: 24, maxTokens: 24, requestsAtThree: 200 },
       lora: {
-        ...{ adapters: 50, clients: [1, 4, 8], requests: 3, rounds: 4 },
-        ...{ promptTokens: 128, outputTokens: 32 },
+        adapters: 50,
+        clients: [1, 4, 8],
+        requests: 3,
+        rounds: 4,
+        promptTokens: 128,
+        outputTokens: 32,
       },
       listing: { rows: 1_000_000, samples: 200, budgetMs: 10_000 },
     },
@@ -49,10 +60,22 @@ const SIZES = {
   },
   quick: {
     gateway: {
-      ...{ rounds: 1, compileRequests: 15_000, compileMs: 5_000 },
-      ...{ warmUpMs: 200, measureMs: 600, budgetMs: 25_000 },
+      rounds: 1,
+      compileRequests: 15_000,
+      compileMs: 5_000,
+      warmUpMs: 200,
+      measureMs: 600,
+      budgetMs: 25_000,
     },
-    engine: { rounds: 1, decodeTokens: 96, concurrentTokens: 24, longPromptTokens: 1_000, budgetMs: 10_000 },
+    engine: {
+      rounds: 1,
+      decodeTokens: 96,
+      concurrentTokens: 24,
+      longPromptTokens: 1_000,
+      prefillTokens: 1_000,
+      burstRequests: 500,
+      budgetMs: 10_000,
+    },
     text: {
       rounds: 3,
       compileRounds: 1,
@@ -65,8 +88,12 @@ const SIZES = {
       coldStart: { rounds: 3 },
       scale: { clients: 24, maxTokens: 16, requestsAtThree: 60 },
       lora: {
-        ...{ adapters: 50, clients: [4], requests: 2, rounds: 2 },
-        ...{ promptTokens: 128, outputTokens: 32 },
+        adapters: 50,
+        clients: [4],
+        requests: 2,
+        rounds: 2,
+        promptTokens: 128,
+        outputTokens: 32,
       },
       listing: { rows: 100_000, samples: 40, budgetMs: 3_000 },
     },
@@ -76,10 +103,22 @@ const SIZES = {
   },
   smoke: {
     gateway: {
-      ...{ rounds: 1, compileRequests: 100, compileMs: 50 },
-      ...{ warmUpMs: 20, measureMs: 400, budgetMs: 5_000 },
+      rounds: 1,
+      compileRequests: 100,
+      compileMs: 50,
+      warmUpMs: 20,
+      measureMs: 150,
+      budgetMs: 5_000,
     },
-    engine: { rounds: 1, decodeTokens: 8, concurrentTokens: 4, longPromptTokens: 300, budgetMs: 5_000 },
+    engine: {
+      rounds: 1,
+      decodeTokens: 8,
+      concurrentTokens: 4,
+      longPromptTokens: 300,
+      prefillTokens: 100,
+      burstRequests: 100,
+      budgetMs: 5_000,
+    },
     text: {
       rounds: 1,
       compileRounds: 1,
@@ -92,8 +131,12 @@ const SIZES = {
       coldStart: { rounds: 1 },
       scale: { clients: 12, maxTokens: 8, requestsAtThree: 12 },
       lora: {
-        ...{ adapters: 3, clients: [2], requests: 1, rounds: 1 },
-        ...{ promptTokens: 32, outputTokens: 4 },
+        adapters: 3,
+        clients: [2],
+        requests: 1,
+        rounds: 1,
+        promptTokens: 32,
+        outputTokens: 4,
       },
       listing: { rows: 2_000, samples: 3, budgetMs: 1_000 },
     },

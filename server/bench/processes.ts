@@ -1,4 +1,4 @@
-/** Starting, pinning, measuring and ending the processes of a benchmark. Ends only what it started, by pid. */
+/** Starts, pins, measures and ends the processes of a benchmark. Ends only processes that it started, by pid. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,14 +11,14 @@ const started = new Set<ChildProcess>();
 const canPin = availableParallelism() >= 2 && spawnSync("taskset", ["-V"]).status === 0;
 
 export interface StartOptions {
-  /** Core to run on, where the machine can pin; null runs anywhere. */
+  /** The core to run on, if the machine can pin processes; null: any core. */
   core: number | null;
   env?: Record<string, string>;
-  /** Arguments for node before the script. */
+  /** Arguments of node, placed before the script. */
   nodeArgs?: readonly string[];
 }
 
-/** Runs a script in a new node with a message channel; its output is kept and shown only when something fails. */
+/** Runs a script in a new node process with a message channel. Its output is kept, to be shown only when something fails. */
 export function startNode(
   script: string | URL,
   args: readonly string[],
@@ -32,7 +32,7 @@ export function startNode(
     cwd: fileURLToPath(ROOT),
     env: { ...process.env, NODE_ENV: "production", ...options.env },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    // Its own group, so that Ctrl-C reaches only the benchmark, which then ends its children in order.
+    // A process group of its own: Ctrl-C reaches only the benchmark, which then ends its children in order.
     detached: true,
   });
   keepOutput(child);
@@ -100,7 +100,7 @@ export async function waitUntilUp(child: ChildProcess, url: string, timeoutMs: n
   throw new Error(`a server was not up after ${timeoutMs} ms:\n${outputOf(child)}`);
 }
 
-/** Ends one process: politely, then after `graceMs` hard, with everything it started. */
+/** Ends a process and everything it started: SIGTERM, then SIGKILL after `graceMs`. */
 export async function end(child: ChildProcess, graceMs = 10_000): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const family = tree(child.pid!);
@@ -132,14 +132,14 @@ interface ProcessStat {
   name: string;
   cpuMs: number;
   rssBytes: number;
-  /** Start time; tells a process from a later one of the same pid. */
+  /** Start time, which tells a process from a later one with the same pid. */
   start: string;
 }
 
 const CLOCK_TICK_MS = 10;
 const PAGE_BYTES = 4096;
 
-/** Null when the process is gone, or on systems without /proc. */
+/** Null when the process has ended, and on systems without /proc. */
 function stat(pid: number): ProcessStat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -162,7 +162,7 @@ function startOf(pid: number): string | null {
   return stat(pid)?.start ?? null;
 }
 
-/** A process and everything below it. */
+/** A process and all its descendants. */
 function tree(root: number): ProcessStat[] {
   let pids: number[];
   try {

@@ -5,10 +5,10 @@ import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os"
 
 export interface Goal {
   name: string;
-  /** What was measured; null when it couldn't be. */
+  /** The measured value; null when the measurement is not available. */
   value: number | null;
   limit: number;
-  /** `min`: at least the limit; `max`: at most. */
+  /** `min`: the value must be at least the limit; `max`: at most. */
   kind: "min" | "max";
   unit: string;
 }
@@ -47,7 +47,7 @@ export function printGoals(goals: readonly Goal[]): void {
   );
 }
 
-/** At most three digits that mean something; thousands in full. */
+/** Formats with three significant digits; numbers from 1,000 without decimals. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return "–";
   if (Number.isInteger(value)) return value.toLocaleString("en");
@@ -79,13 +79,13 @@ export function machineFacts() {
   };
 }
 
-/** A package's package.json, also where its `exports` hides it. */
+/** The path of a package's package.json, also when its `exports` hide it. */
 function packageJson(require: NodeJS.Require, name: string): string {
   for (const folder of require.resolve.paths(name) ?? []) {
     try {
       return require.resolve(`${folder}/${name}/package.json`);
     } catch {
-      // Not in this folder.
+      // The package is not in this folder.
     }
   }
   throw new Error(`${name} is not installed`);

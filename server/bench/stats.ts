@@ -1,4 +1,4 @@
-/** Numbers out of samples. */
+/** Statistics of samples. */
 
 export function median(values: readonly number[]): number {
   if (values.length === 0) return Number.NaN;
@@ -7,7 +7,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** @param q 0–1, nearest rank. */
+/** The nearest-rank percentile. @param q 0–1 */
 export function percentile(values: Float64Array | readonly number[], q: number): number {
   if (values.length === 0) return Number.NaN;
   const sorted = Float64Array.from(values).sort();
@@ -30,7 +30,7 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
-/** Half the range in percent of the median: what a single run is off by. */
+/** Half the range in percent of the median: the error of a single run. */
 export function spreadPercent({ median: middle, min, max }: Summary): number {
   return middle === 0 ? 0 : (50 * (max - min)) / middle;
 }

@@ -19,7 +19,7 @@ const packages = Object.entries(
 const ALLOWED = /^\(?(MIT|ISC|Apache-2\.0|BSD-[23]-Clause|BlueOak-1\.0\.0|Unlicense|0BSD)\b/;
 
 describe("licences", () => {
-  test("everything that runs in production is under a permissive licence", () => {
+  test("of all production dependencies are permissive", () => {
     const production = packages.filter(([, entry]) => entry.dev !== true);
     expect(production.length).toBeGreaterThan(50);
     expect(
@@ -27,7 +27,7 @@ describe("licences", () => {
     ).toEqual([]);
   });
 
-  test("the list in the documentation names every direct dependency with its licence", () => {
+  test("of all direct dependencies are listed in docs/licences.md", () => {
     const list = read("docs/licences.md");
     const direct = ["server", "packages/sdk", "packages/cli"].flatMap((folder) => {
       const manifest = JSON.parse(read(`${folder}/package.json`));
@@ -42,7 +42,7 @@ describe("licences", () => {
     expect(missing).toEqual([]);
   });
 
-  test("every model with weights in the catalog states a licence", () => {
+  test("of all catalog models with weights are stated", () => {
     const files = readdirSync(fileURLToPath(new URL("../../catalog", import.meta.url))).filter((f) =>
       f.endsWith(".json"),
     );

@@ -1,4 +1,4 @@
-/** What listing many things takes in memory, beside listing few. */
+/** Peak memory for listing many resources, compared with listing few. */
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Goal, number, printTable } from "../report.ts";
@@ -8,14 +8,14 @@ export interface ListOptions {
   models: number;
 }
 
-/** About as much as the platform says of a model. */
+/** Makes a list item about as large as the platform's description of a model. */
 const DESCRIPTION = "x".repeat(2_000);
 
 export async function measureList(
   { models }: ListOptions,
   home: string,
 ): Promise<{ results: unknown; goals: Goal[] }> {
-  // Enough to have filled what node keeps for itself.
+  // Enough for node's own heap to reach its usual size.
   const fewModels = models / 4;
   const few = await peakOf(fewModels, home);
   const many = await peakOf(models, home);

@@ -1,4 +1,4 @@
-/** A model of any size in files, of zeros: what an upload costs doesn't depend on the numbers. */
+/** Writes a model of any size whose weights are zeros: the cost of an upload does not depend on the values. */
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { planDecoder } from "../../src/model-files/convert/plan-decoder.ts";
@@ -7,10 +7,10 @@ import { writeTinyModel } from "../../src/model-files/testing.ts";
 
 const HIDDEN = 1024;
 const INTERMEDIATE = 4096;
-/** Of one layer, in F32: four projections of attention and three of the rest. */
+/** Bytes of one layer in F32: the attention's and the feed-forward network's projections. */
 const LAYER_BYTES = 4 * (HIDDEN * HIDDEN * 3 + HIDDEN * INTERMEDIATE * 3);
 
-/** @param sizeBytes about so large is the file of weights */
+/** @param sizeBytes approximate size of the weights file */
 export async function writeLargeModel(folder: string, sizeBytes: number): Promise<void> {
   await writeTinyModel(folder);
   const config = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as object;

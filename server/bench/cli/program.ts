@@ -1,10 +1,10 @@
-/** Programs that are run to their end. */
+/** Runs programs to their end. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { ROOT } from "../processes.ts";
 
 const PROGRAM = fileURLToPath(new URL("packages/cli/bin/firectl.mjs", ROOT));
-/** Writes the most memory that the process had to descriptor 3, in kilobytes. */
+/** A module that writes the peak memory of its process to descriptor 3 at exit, in kilobytes. */
 const TELL_MEMORY = `data:text/javascript,import { writeSync } from "node:fs";
 process.on("exit", () => writeSync(3, String(process.resourceUsage().maxRSS)));`;
 
@@ -12,11 +12,11 @@ export interface Ended {
   code: number | null;
   stderr: string;
   durationMs: number;
-  /** At its most; 0 for programs that aren't node. */
+  /** Peak memory; 0 for programs other than node. */
   rssBytes: number;
 }
 
-/** @param home where it keeps its files */
+/** @param home firectl's home folder */
 export function firectl(
   args: readonly string[],
   home: string,

@@ -1,4 +1,4 @@
-/** The benchmark of firectl: its start, what listing takes in memory, and uploads beside those of curl. */
+/** The benchmark of firectl: start-up time, memory for long lists, and uploads compared with curl. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ export interface CliOptions {
 export async function runCli(options: CliOptions): Promise<{ results: unknown; goals: Goal[] }> {
   const folder = await mkdtemp(join(tmpdir(), "hearth-bench-cli-"));
   try {
-    // Builds it when its sources are newer.
+    // The first call builds firectl when its sources are newer.
     await firectl(["version"], folder);
     const start = await measureStart(options.start, folder);
     const list = await measureList(options.list, folder);

@@ -1,4 +1,4 @@
-/** How long `firectl --help` takes, beside node doing nothing. */
+/** The duration of `firectl --help`, compared with an empty node script. */
 import { type Goal, printTable } from "../report.ts";
 import { median } from "../stats.ts";
 import { firectl, requireSuccess, runToEnd } from "./program.ts";

@@ -1,4 +1,4 @@
-/** Uploads of a model by firectl, beside the same requests made by hand with `curl -T` for the weights. */
+/** Uploads of a model by firectl, compared with the same requests made by hand and `curl -T` for the weights. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Hearth, startHearth } from "../hearth.ts";
@@ -8,7 +8,7 @@ import { writeLargeModel } from "./model-files.ts";
 import { firectl, requireSuccess, runToEnd } from "./program.ts";
 
 export interface UploadOptions {
-  /** Of the file of weights. */
+  /** Size of the weights file. */
   sizeBytes: number;
   rounds: number;
 }
@@ -36,7 +36,7 @@ export async function measureUpload(
   const hearth = await startHearth({ core: null });
   const times = { firectl: [] as number[], curl: [] as number[] };
   try {
-    // Round −1 warms up. Who begins changes from round to round.
+    // Round −1 is the warm-up. The order alternates from round to round.
     for (let round = -1; round < rounds; round += 1) {
       const measures = [
         ["firectl", byFirectl],

@@ -1,4 +1,4 @@
-/** From the start of the platform's process to the first token of the default model, its weights already there. */
+/** The time from the start of the platform's process to the first token of the default model, with its weights in the cache. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { type Goal, number, printTable } from "../report.ts";
 import { summarize } from "../stats.ts";
 
 export interface ColdStartOptions {
-  /** Starts after the first, which makes the database. */
+  /** Starts after the first one, which creates the database. */
   rounds: number;
 }
 
@@ -33,8 +33,11 @@ export async function measureColdStart({
       ],
     );
     const goal: Goal = {
-      ...{ name: "cold start of the default model to the first token", unit: "s", kind: "max" },
-      ...{ value: again.median / 1000, limit: LIMIT_S },
+      name: "cold start of the default model to the first token",
+      unit: "s",
+      kind: "max",
+      value: again.median / 1000,
+      limit: LIMIT_S,
     };
     return { results: { firstMs, againMs: again }, goals: [goal] };
   } finally {
@@ -51,7 +54,10 @@ async function startAndAsk(dataDir: string): Promise<number> {
       if (count === 1) firstMs = performance.now() - startMs;
     };
     const { status, error } = await complete(hearth, {
-      ...{ prompt: "A story about a bridge.", maxTokens: 4, stream: true, onDelta },
+      prompt: "A story about a bridge.",
+      maxTokens: 4,
+      stream: true,
+      onDelta,
     });
     if (status !== 200) throw new Error(`the first request was refused: ${error}`);
     return firstMs;

@@ -1,4 +1,4 @@
-/** Pages of a list of a million models through the API, beside the bare SQL of the same pages. */
+/** Pages of a list of a million models through the API, compared with the bare SQL of the same pages. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,9 +12,9 @@ import { ACCOUNT, addModels } from "./models.ts";
 
 export interface ListingOptions {
   rows: number;
-  /** Of each page, through the API and in SQL by turns. */
+  /** Measurements of each page, in turn through the API and in SQL. */
   samples: number;
-  /** A page that has taken this long is sampled no more, after its third time. */
+  /** After this time a page is sampled no more, but at least three times. */
   budgetMs: number;
 }
 
@@ -32,7 +32,7 @@ const FILTERED = "and state = 'READY' and kind = 'HF_BASE_MODEL'";
 const NESTED =
   "and (spec #>> '{baseModelDetails,parameterCount}')::bigint > 7000000000 and display_name ilike '%llama%'";
 
-/** @param middle a row in the middle of the list, whose next page is in `token`. */
+/** @param middle a row in the middle of the list. @param token the page token of the page after that row */
 function cases(middle: Row, token: string, next: { filtered: string }): Case[] {
   const since = middle.create_time.toISOString();
   const beyond = `and (create_time, id) < ('${since}', '${middle.id}')`;
@@ -159,7 +159,7 @@ async function measure(options: ListingOptions, list: List, sql: postgres.Sql) {
   return { results, goals: [goal] };
 }
 
-/** Walks to the middle, so that its page has a token, and to the second page of a filter. */
+/** Reads pages up to the middle of the list and the first page of a filter, to get their next pages' tokens. */
 async function prepare({ rows }: ListingOptions, list: List, sql: postgres.Sql): Promise<Case[]> {
   let token = "";
   let last = "";

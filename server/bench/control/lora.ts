@@ -1,4 +1,4 @@
-/** Fifty LoRA adapters on one base model: what they cost in memory, and in time against one at the same load. */
+/** Fifty LoRA adapters on one base model: their memory, and their latency compared with one adapter under the same load. */
 import { copyFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,9 +11,9 @@ import { median, percentile, summarize } from "../stats.ts";
 
 export interface LoraOptions {
   adapters: number;
-  /** Requests in flight, one after the other in each of so many loops. */
+  /** Numbers of concurrent clients to measure; each sends its requests one after the other. */
   clients: readonly number[];
-  /** Of each client in a round. */
+  /** Requests of each client in a round. */
   requests: number;
   promptTokens: number;
   outputTokens: number;
@@ -67,13 +67,19 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
       goals: [
         ...loads.map(
           ({ clients, ratio }): Goal => ({
-            ...{ name: `${options.adapters} LoRAs: median latency against one, ${clients} at once` },
-            ...{ value: ratio, limit: LIMIT, kind: "max", unit: "×" },
+            name: `${options.adapters} LoRAs: median latency against one, ${clients} at once`,
+            value: ratio,
+            limit: LIMIT,
+            kind: "max",
+            unit: "×",
           }),
         ),
         {
-          ...{ name: `${options.adapters} LoRAs: memory of each against the base's weights` },
-          ...{ value: eachBytes / (await stat(modelPath)).size, limit: 0.2, kind: "max", unit: "×" },
+          name: `${options.adapters} LoRAs: memory of each against the base's weights`,
+          value: eachBytes / (await stat(modelPath)).size,
+          limit: 0.2,
+          kind: "max",
+          unit: "×",
         },
       ],
     };
@@ -83,7 +89,7 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
   }
 }
 
-/** Each its own file; few of them differ, which nothing here can tell. */
+/** Writes one file and copies it: equal content makes no difference to this benchmark. */
 async function writeAdapters(folder: string, modelPath: string, count: number): Promise<string[]> {
   const options = { shape: SMOLLM2_135M_SHAPE, targetModules: TARGETS, rank: 8 };
   const first = await writeLora(modelPath, folder, "adapter-0", options);
@@ -95,7 +101,7 @@ async function writeAdapters(folder: string, modelPath: string, count: number): 
   return paths;
 }
 
-/** Rounds of the same load on both, in turns. */
+/** Runs rounds of the same load on both, alternating which goes first. */
 async function compare(one: Subject, many: Subject, clients: number, options: LoraOptions) {
   const samples = { one: [] as number[], many: [] as number[] };
   const ratios: number[] = [];
@@ -114,7 +120,7 @@ async function compare(one: Subject, many: Subject, clients: number, options: Lo
 
 let asked = 0;
 
-/** Latencies in milliseconds. */
+/** Runs the load; resolves with the requests' latencies in milliseconds. */
 async function load({ replica, ids }: Subject, clients: number, options: LoraOptions): Promise<number[]> {
   const timesMs: number[] = [];
   const client = async () => {
@@ -122,7 +128,9 @@ async function load({ replica, ids }: Subject, clients: number, options: LoraOpt
       asked += 1;
       const words = Array.from({ length: options.promptTokens }, (_, k) => (asked * 31 + k * k) % 10);
       const request = textRequest(`${asked}: ${words.join(" ").slice(0, options.promptTokens)}`, {
-        ...{ lora: ids[(asked * 7) % ids.length]!, maxTokens: options.outputTokens, ignoreEos: true },
+        lora: ids[(asked * 7) % ids.length]!,
+        maxTokens: options.outputTokens,
+        ignoreEos: true,
       });
       const startMs = performance.now();
       for await (const _ of replica.engine.generate(request, never));
@@ -133,7 +141,7 @@ async function load({ replica, ids }: Subject, clients: number, options: LoraOpt
   return timesMs;
 }
 
-/** Memory of the process that isn't the model's file. */
+/** Anonymous memory of the process, which excludes the mapped model file. */
 async function privateBytes({ child }: TestReplica): Promise<number> {
   const status = await readFile(`/proc/${child.pid}/status`, "utf8");
   return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
@@ -149,7 +157,12 @@ function print(
     `${options.adapters} LoRAs on one base, prompts of ${options.promptTokens}, outputs of ${options.outputTokens} tokens`,
     ["at once", "one: median", "p95", `${options.adapters}: median`, "p95", "ratio"],
     loads.map(({ clients, one, many, ratio }) => [
-      ...[String(clients), ms(one.median), ms(one.p95), ms(many.median), ms(many.p95), `${number(ratio)}×`],
+      String(clients),
+      ms(one.median),
+      ms(one.p95),
+      ms(many.median),
+      ms(many.p95),
+      `${number(ratio)}×`,
     ]),
   );
   const mib = (bytes: number) => `${number(Math.round(bytes / 1024 ** 2))} MiB`;

@@ -1,4 +1,4 @@
-/** Models as an account could have them, straight into the database. */
+/** Inserts models into the database as an account could have them. */
 import type postgres from "postgres";
 
 /** The account of the installation's first key. */

@@ -1,4 +1,4 @@
-/** A deployment from no replica to three and back to none, under load, on real engines: how many requests fail. */
+/** Scales a deployment of real engines from 0 to 3 replicas and back under load, and counts failed requests. */
 import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/config.ts";
 import { createModelCatalog } from "../../src/control/models/service.ts";
@@ -11,11 +11,11 @@ import { type Goal, number, printTable } from "../report.ts";
 import { percentile } from "../stats.ts";
 
 export interface ScaleOptions {
-  /** Clients at the height of the load; each sends one request after the other. */
+  /** Clients at the peak of the load; each sends its requests one after the other. */
   clients: number;
-  /** Output of one request. */
+  /** Output length of a request. */
   maxTokens: number;
-  /** Requests answered by the three replicas before the load ends. */
+  /** Requests that the three replicas must answer before the load ends. */
   requestsAtThree: number;
 }
 
@@ -59,23 +59,37 @@ function fleetOfBench(): Fleet {
   return createFleet({
     kinds: { "llama-cpp": llamaCppKind },
     openServer: createOpenAiServerEngine,
-    ...{ cacheDir, hubEndpoint, env, log: createLog("error") },
+    cacheDir,
+    hubEndpoint,
+    env,
+    log: createLog("error"),
   });
 }
 
-/** The default model, quick to change its mind: the windows of real deployments would only make this last longer. */
+/** The default model with short scaling windows: those of real deployments would only make the benchmark longer. */
 function specOfBench(): DeploymentSpec {
   const catalogDir = fileURLToPath(new URL("../../../catalog", import.meta.url));
   const model = createModelCatalog({ catalogDir }).serverless()[0]!;
   return {
-    ...{ id: ID, model: model.name, revision: "1", concurrency: SLOTS, lastUsedMs: 0 },
+    id: ID,
+    model: model.name,
+    revision: "1",
+    concurrency: SLOTS,
+    lastUsedMs: 0,
     engine: {
-      ...{ kind: "llama-cpp", weights: model.weights ?? null },
+      kind: "llama-cpp",
+      weights: model.weights ?? null,
       options: (modelPath) => ({ modelPath, slots: SLOTS, contextSize: 512, threads: 1 }),
     },
-    ...{ minReplicas: 0, maxReplicas: 3, fixedReplicas: null, sessionAffinity: false, loras: [] },
+    minReplicas: 0,
+    maxReplicas: 3,
+    fixedReplicas: null,
+    sessionAffinity: false,
+    loras: [],
     scaling: {
-      ...{ scaleUpWindowMs: 1_000, scaleDownWindowMs: 2_000, scaleToZeroWindowMs: 2_000 },
+      scaleUpWindowMs: 1_000,
+      scaleDownWindowMs: 2_000,
+      scaleToZeroWindowMs: 2_000,
       loadTargets: { default: 0.8 },
     },
   };
@@ -97,7 +111,12 @@ async function ask(fleet: Fleet, id: string, { maxTokens }: ScaleOptions): Promi
   const { signal } = new AbortController();
   let firstTokenMs = Number.NaN;
   const request: GenerateRequest = {
-    ...{ id, sampling: { temperature: 0 }, n: 1, maxTokens, stop: [], stream: true },
+    id,
+    sampling: { temperature: 0 },
+    n: 1,
+    maxTokens,
+    stop: [],
+    stream: true,
     input: { kind: "text", text: `Request ${id}: a story about a bridge.`, addBos: true },
   };
   try {
@@ -138,7 +157,8 @@ function report(answers: readonly Answered[], atMs: Record<string, number>) {
     ],
     [
       [
-        ...[String(answers.length), String(failed)],
+        String(answers.length),
+        String(failed),
         ...["firstReplyMs", "threeReplicasMs", "oneReplicaMs", "noReplicaMs"].map(inS),
         `${number(percentile(firstTokens, 0.5))} ms`,
         `${number(Math.max(...firstTokens))} ms`,
@@ -146,8 +166,11 @@ function report(answers: readonly Answered[], atMs: Record<string, number>) {
     ],
   );
   const goal: Goal = {
-    ...{ name: "scale 0→3→0 under load: failed requests", unit: "requests", kind: "max" },
-    ...{ value: failed, limit: 0 },
+    name: "scale 0→3→0 under load: failed requests",
+    unit: "requests",
+    kind: "max",
+    value: failed,
+    limit: 0,
   };
   return { results: { requests: answers.length, failed, ...atMs }, goals: [goal] };
 }

@@ -1,11 +1,11 @@
 /**
- * The baseline: node-llama-cpp used directly, as fast as it goes, with nothing of a server. Arguments: the model's
- * file, threads, sequences. Must be started with UV_THREADPOOL_SIZE=1.
+ * The baseline: node-llama-cpp used directly and as fast as possible, without a server. Arguments: the model's file,
+ * threads, sequences. Must be started with UV_THREADPOOL_SIZE=1.
  */
 import { getLlama, type LlamaContextSequence, LlamaLogLevel, type Token } from "node-llama-cpp";
 
 export type BareOrder =
-  /** A prompt text of about `tokens` tokens that begins like no other. */
+  /** Asks for a text of about `tokens` tokens that shares no prefix with any other. */
   { kind: "prompt"; tokens: number; seed: number } | { kind: "decode"; prompts: string[]; maxTokens: number };
 
 export interface BareRun {
@@ -34,7 +34,7 @@ const context = await model.createContext({
 });
 const slots = Array.from({ length: Number(sequences) }, () => {
   const sequence = context.getSequence();
-  // Without this a batch holds one sequence too few, and two sequences never share one.
+  // With the library's default a batch holds one sequence fewer, so two sequences would never share a batch.
   (sequence as unknown as Record<string, unknown>)["_takeIntervalCheckpointIfNeededAfterBatch"] = () =>
     new Promise((resolve) => setImmediate(resolve));
   return sequence;

@@ -1,13 +1,15 @@
-/** Five hundred requests at once: what becomes of each, and what that does to the server's memory. */
+/** Many requests at once: how each is answered, and how much memory they cost the server. */
 import type { Hearth } from "../hearth.ts";
 import { usageOfTree } from "../processes.ts";
 import { type Goal, number, printTable } from "../report.ts";
 import { type Completion, complete } from "./client.ts";
 
-const REQUESTS = 500;
 const MAX_TOKENS = 8;
 
-export async function runBurst(hearth: Hearth): Promise<{ results: unknown; goals: Goal[] }> {
+export async function runBurst(
+  hearth: Hearth,
+  requests: number,
+): Promise<{ results: unknown; goals: Goal[] }> {
   const before = usageOfTree(hearth.process);
   let peakBytes = 0;
   const watch = setInterval(() => {
@@ -15,7 +17,7 @@ export async function runBurst(hearth: Hearth): Promise<{ results: unknown; goal
   }, 200);
   const startMs = performance.now();
   const outcomes = await Promise.allSettled(
-    Array.from({ length: REQUESTS }, (_, i) =>
+    Array.from({ length: requests }, (_, i) =>
       complete(hearth, {
         prompt: `Guest ${i} says: one two three four`,
         maxTokens: MAX_TOKENS,
@@ -35,14 +37,14 @@ export async function runBurst(hearth: Hearth): Promise<{ results: unknown; goal
     ok: with_(200).length,
     "429": with_(429).length,
     "503": with_(503).length,
-    lost: REQUESTS - with_(200).length - refused.length,
+    lost: requests - with_(200).length - refused.length,
     withoutRetryAfter: refused.filter((reply: Completion) => reply.retryAfter === null).length,
     seconds,
     rssMiBBefore: mebibytes(before.rssBytes),
     rssMiBPeak: mebibytes(Math.max(peakBytes, after.rssBytes)),
     rssMiBAfter: mebibytes(after.rssBytes),
   };
-  printTable(`Burst of ${REQUESTS} requests`, Object.keys(counts), [Object.values(counts).map(number)]);
+  printTable(`Burst of ${requests} requests`, Object.keys(counts), [Object.values(counts).map(number)]);
   return {
     results: counts,
     goals: [

@@ -28,7 +28,7 @@ export interface Order {
 const agent = new Agent({ keepAlive: true, maxSockets: 1_000 });
 const TIMEOUT_MS = 120_000;
 
-/** Rejects when the connection breaks or falls silent; error statuses resolve. */
+/** Resolves also for error statuses. Rejects when the connection breaks or is silent for two minutes. */
 export function complete(hearth: Hearth, order: Order): Promise<Completion> {
   const body = JSON.stringify({
     model: ENGINE_MODEL,

@@ -1,15 +1,14 @@
-/** How long one waits: for the first token with a known prefix, and in a stream while another's prompt is read. */
+/** Latencies: time to the first token with a cached prefix, and gaps in a stream while another prompt is prefilled. */
 import { type Goal, number, printTable } from "../report.ts";
 import { spreadPercent, summarize } from "../stats.ts";
 import { mustComplete } from "./client.ts";
 import type { EngineBench } from "./run.ts";
 
-const PREFIX_TOKENS = 1_000;
 const STREAM_TOKENS = 400;
-/** Deltas of the stream that must have come before the long prompt is sent. */
+/** Deltas of the stream that must have arrived before the long prompt is sent. */
 const STREAM_HEAD_START = 8;
 
-/** Time to first token with a prefix nobody asked with before, then with the same prefix and another ending. */
+/** Time to the first token with a new prefix, then with the same prefix and another ending. */
 export async function measurePrefix(
   bench: EngineBench,
   rounds: number,
@@ -17,7 +16,7 @@ export async function measurePrefix(
   const cold: number[] = [];
   const warm: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const prefix = await bench.prompt(PREFIX_TOKENS);
+    const prefix = await bench.prompt(bench.options.prefillTokens);
     const first = async (ending: string) => {
       const reply = await mustComplete(bench.hearth, {
         prompt: `${prefix}\n${ending}`,
@@ -33,7 +32,7 @@ export async function measurePrefix(
   const [coldMs, warmMs] = [summarize(cold), summarize(warm)];
   const cut = 100 * (1 - warmMs.median / coldMs.median);
   printTable(
-    "Time to first token, 1,000-token shared prefix",
+    `Time to first token, ${number(bench.options.prefillTokens)}-token shared prefix`,
     ["cold ms", "±%", "warm ms", "±%", "cut"],
     [
       [
@@ -59,7 +58,7 @@ export async function measurePrefix(
   };
 }
 
-/** The longest silence in a running stream while another request's long prompt is prefilled. */
+/** The longest gap between deltas of a stream while another request's long prompt is prefilled. */
 export async function measurePrefill(
   bench: EngineBench,
   rounds: number,

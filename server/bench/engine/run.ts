@@ -1,4 +1,4 @@
-/** The engine benchmark: the embedded engine through the platform's API beside node-llama-cpp used directly. */
+/** The engine benchmark: the embedded engine through the platform's API, compared with node-llama-cpp used directly. */
 import type { ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
@@ -13,15 +13,18 @@ import { mustComplete } from "./client.ts";
 import { measurePrefill, measurePrefix } from "./latency.ts";
 
 const SLOTS = 8;
-const PREFILL_TOKENS = 1_000;
 
 export interface EngineOptions {
   rounds: number;
   decodeTokens: number;
   concurrentTokens: number;
-  /** The prompt that is prefilled beside a running stream. */
+  /** Length of the prompt that is prefilled while a stream runs. */
   longPromptTokens: number;
-  /** No new round of the rates begins after this time. */
+  /** Length of the prompt whose prefill is timed, and of the prefix that requests share. */
+  prefillTokens: number;
+  /** Requests of the burst, sent at once. */
+  burstRequests: number;
+  /** The token rates start no new round after this time. */
   budgetMs: number;
 }
 
@@ -29,11 +32,11 @@ export interface EngineBench {
   options: EngineOptions;
   hearth: Hearth;
   bare: ChildProcess;
-  /** A text of about so many tokens that shares no prefix with any other. */
+  /** A text of about `tokens` tokens that shares no prefix with any other. */
   prompt(tokens: number): Promise<string>;
 }
 
-type Measure = "decode, 1 stream" | "prefill, 1,000 tokens" | "8 concurrent";
+type Measure = "decode, 1 stream" | "prefill" | "8 concurrent";
 type Rates = Record<Measure, { bare: number[]; hearth: number[] }>;
 
 export async function runEngine(options: EngineOptions): Promise<{ results: unknown; goals: Goal[] }> {
@@ -49,7 +52,7 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
   );
   let hearth: Hearth | null = null;
   try {
-    await nextMessage(bare, 60_000);
+    await nextMessage(bare, 240_000);
     hearth = await startHearth({ core: null, env: { HEARTH_ENGINE_THREADS: String(threads) } });
     let seed = Math.floor(Math.random() * 1e6);
     const bench: EngineBench = {
@@ -59,14 +62,14 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
       prompt: async (tokens) => {
         seed += 1;
         const order: BareOrder = { kind: "prompt", tokens, seed };
-        return (await ask<{ text: string }>(bare, order, 30_000)).text;
+        return (await ask<{ text: string }>(bare, order, 240_000)).text;
       },
     };
     const rates = await measureRates(bench);
     const rateGoals = reportRates(rates, threads);
     const prefix = await measurePrefix(bench, options.rounds);
     const gap = await measurePrefill(bench, Math.min(3, options.rounds));
-    const burst = await runBurst(hearth);
+    const burst = await runBurst(hearth, options.burstRequests);
     return {
       results: {
         threads,
@@ -83,7 +86,7 @@ export async function runEngine(options: EngineOptions): Promise<{ results: unkn
   }
 }
 
-/** The default model's weights, where the platform keeps them. */
+/** The default model's weights in the platform's cache. */
 export function findModel(): string {
   const folder = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "hearth", "weights");
   for (const digest of readdirSync(folder)) {
@@ -93,7 +96,7 @@ export function findModel(): string {
   throw new Error("the default model's weights are not there yet: start the platform once");
 }
 
-/** A text the model continues for long: it counts on. */
+/** Numbers in order, which the model continues for long. */
 function countingPrompt(start: number): string {
   return Array.from({ length: 12 }, (_, i) => `${start + i}`).join(", ");
 }
@@ -101,7 +104,7 @@ function countingPrompt(start: number): string {
 async function measureRates(bench: EngineBench): Promise<Rates> {
   const rates: Rates = {
     "decode, 1 stream": { bare: [], hearth: [] },
-    "prefill, 1,000 tokens": { bare: [], hearth: [] },
+    prefill: { bare: [], hearth: [] },
     "8 concurrent": { bare: [], hearth: [] },
   };
   const { rounds, budgetMs } = bench.options;
@@ -121,13 +124,13 @@ async function measureRates(bench: EngineBench): Promise<Rates> {
 }
 
 async function promptsFor(bench: EngineBench, measure: Measure, round: number): Promise<string[]> {
-  if (measure === "prefill, 1,000 tokens") return [await bench.prompt(PREFILL_TOKENS)];
+  if (measure === "prefill") return [await bench.prompt(bench.options.prefillTokens)];
   const count = measure === "decode, 1 stream" ? 1 : SLOTS;
   return Array.from({ length: count }, (_, i) => countingPrompt(100 + 40 * (round + 1) + 400 * i));
 }
 
 function maxTokensOf({ options }: EngineBench, measure: Measure): number {
-  if (measure === "prefill, 1,000 tokens") return 1;
+  if (measure === "prefill") return 1;
   return measure === "decode, 1 stream" ? options.decodeTokens : options.concurrentTokens;
 }
 
@@ -139,7 +142,7 @@ interface Run {
   completionTokens: number;
 }
 
-/** Tokens a second. */
+/** Tokens per second. */
 async function rateOf(
   bench: EngineBench,
   side: "bare" | "hearth",
@@ -155,14 +158,14 @@ async function rateOf(
   if (run.completionTokens < expected) {
     throw new Error(`${side}, ${measure}: ${run.completionTokens} tokens came, ${expected} were expected`);
   }
-  if (measure === "prefill, 1,000 tokens") return run.promptTokens / (run.firstMs / 1000);
+  if (measure === "prefill") return run.promptTokens / (run.firstMs / 1000);
   if (measure === "8 concurrent") return run.completionTokens / (run.totalMs / 1000);
   return (run.completionTokens - 1) / ((run.lastMs - run.firstMs) / 1000);
 }
 
 async function runBare(bare: ChildProcess, prompts: string[], maxTokens: number): Promise<Run> {
   const order: BareOrder = { kind: "decode", prompts, maxTokens };
-  const { tokensMs, totalMs, promptTokens, completionTokens } = await ask<BareRun>(bare, order, 120_000);
+  const { tokensMs, totalMs, promptTokens, completionTokens } = await ask<BareRun>(bare, order, 240_000);
   return { firstMs: tokensMs[0]![0]!, lastMs: tokensMs[0]!.at(-1)!, totalMs, promptTokens, completionTokens };
 }
 

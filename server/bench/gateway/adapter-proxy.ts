@@ -1,6 +1,6 @@
 /**
- * node:http in front of the openai-server adapter, with nothing else: what the adapter alone costs beside the bare
- * proxy, and so how much of the budget is left to the platform. Arguments: the upstream's port.
+ * node:http in front of the openai-server adapter and nothing else. The difference to the bare proxy is the adapter's own
+ * cost; the difference to the platform is everything else's. Arguments: the upstream's port.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -23,7 +23,7 @@ interface Chat {
 
 const aborts = new WeakMap<object, AbortController>();
 
-/** One for all requests of a connection: a new one for each costs more than the adapter does. */
+/** Shared by all requests of a connection: a new one for each request would cost more than the adapter. */
 function abortOf({ socket }: ServerResponse): AbortController {
   const key = socket ?? {};
   let abort = aborts.get(key);

@@ -1,4 +1,4 @@
-/** The baseline: what node:http and undici cost when nothing is done between them. Arguments: the upstream's port. */
+/** The baseline: a proxy of node:http and undici that does nothing else. Arguments: the upstream's port. */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Dispatcher, Pool } from "undici";

@@ -1,4 +1,4 @@
-/** What is compared: how each is started, where it listens and how a chat request to it looks. */
+/** The compared gateways: how each is started, its port, and the path and headers of a chat request to it. */
 import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,7 +10,7 @@ import { MODEL } from "./traffic.ts";
 
 export interface Contender {
   name: string;
-  /** Null for the upstream itself. */
+  /** Null for the upstream, which has no process to measure. */
   process: ChildProcess | null;
   port: number;
   path: string;
@@ -18,11 +18,11 @@ export interface Contender {
   dispose(): Promise<void>;
 }
 
-/** All gateways share this core; load and upstream have the other. */
+/** All gateways run on this core; load generator and upstream run on the other. */
 export const GATEWAY_CORE = 0;
 export const LOAD_CORE = 1;
 
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 240_000;
 const CHAT_PATH = "/v1/chat/completions";
 const nothing = async () => {};
 
@@ -37,7 +37,7 @@ export function direct(upstreamPort: number): Contender {
   };
 }
 
-/** A script of this folder that takes the upstream's port and tells its own. */
+/** Starts a script of this folder, which gets the upstream's port as an argument and sends its own port as a message. */
 export async function ownProxy(name: string, script: string, upstreamPort: number): Promise<Contender> {
   const child = startNode(new URL(script, import.meta.url), [String(upstreamPort)], { core: GATEWAY_CORE });
   const { port } = await nextMessage<{ port: number }>(child, START_TIMEOUT_MS);
@@ -87,7 +87,7 @@ async function startPlatform(name: string, upstreamPort: number, script?: URL): 
     },
   });
   const headers = { authorization: `Bearer ${server.apiKey}` };
-  // What is spent is checked against a limit, and that is out of reach.
+  // Spending is checked against a limit that the benchmark never reaches.
   const terms = await fetch(`http://127.0.0.1:${server.port}/v1/accounts/local/billing`, {
     method: "PATCH",
     headers: { ...headers, "content-type": "application/json" },
@@ -95,7 +95,11 @@ async function startPlatform(name: string, upstreamPort: number, script?: URL): 
   });
   if (!terms.ok) throw new Error(`the spending limit can't be set: ${await terms.text()}`);
   return {
-    ...{ name, process: server.process, port: server.port, headers, dispose: server.dispose },
+    name,
+    process: server.process,
+    port: server.port,
+    headers,
+    dispose: server.dispose,
     path: "/inference/v1/chat/completions",
   };
 }

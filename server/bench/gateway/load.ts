@@ -13,7 +13,7 @@ export interface LoadOrder {
   body: string;
   connections: number;
   warmUpMs: number;
-  /** The measured time begins as soon as so many are answered. */
+  /** The warm-up ends early after this many responses. */
   warmUpRequests?: number;
   measureMs: number;
 }
@@ -23,15 +23,16 @@ export interface LoadResult {
   seconds: number;
   p50Ms: number;
   p99Ms: number;
-  /** Replies that were not 200, and connections lost. */
+  /** Responses other than 200, and lost connections. */
   failures: number;
-  /** The first bad reply, for the report. */
+  /** The first failed response, for the report. */
   sample: string | null;
-  /** This process's own CPU in the measured time. */
+  /** CPU time of this process in the measured time. */
   loadCpuMs: number;
 }
 
 const HEAD_END = Buffer.from("\r\n\r\n");
+const FIRST_RESPONSE_LIMIT_MS = 20_000;
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
 function requestBytes(order: LoadOrder): Buffer {
@@ -42,16 +43,16 @@ function requestBytes(order: LoadOrder): Buffer {
   );
 }
 
-/** Finds the end of one reply in the bytes of a connection. */
+/** Finds the end of a response in the bytes of a connection. */
 class ReplyReader {
-  /** Bytes missing; −1 while the head is not there; −2 when the reply is chunked. */
+  /** Bytes of the body still missing; −1: the head is incomplete; −2: the body is chunked. */
   #missing = -1;
   #head = "";
   #tail = Buffer.alloc(0);
   ok = false;
   start = "";
 
-  /** True when the reply is complete with this chunk. */
+  /** True when this chunk completes the response. */
   read(chunk: Buffer): boolean {
     if (this.#missing === -1 && !this.#readHead(chunk)) return false;
     if (this.#missing === -2) return this.#endsChunked(chunk);
@@ -63,7 +64,7 @@ class ReplyReader {
   #readHead(chunk: Buffer): boolean {
     const end = chunk.indexOf(HEAD_END);
     if (end === -1) {
-      // A head in two pieces is rare: keep it as text.
+      // A head in two pieces is rare, so the slow path may build a string.
       this.#head += chunk.toString("latin1");
       const at = this.#head.indexOf("\r\n\r\n");
       if (at === -1) return false;
@@ -93,7 +94,7 @@ class ReplyReader {
     return false;
   }
 
-  /** More body of a reply with a length. */
+  /** Counts body bytes of a response with a content-length; true when the response is complete. */
   body(bytes: number): boolean {
     if (this.#missing <= 0) return false;
     this.#missing -= bytes;
@@ -112,7 +113,7 @@ interface Run {
   latenciesMs: number[];
   measuring: boolean;
   stopped: boolean;
-  /** Answered before the measured time, and what is called at so many. */
+  /** Responses of the warm-up; `onWarm` is called after `warmUpRequests` of them. */
   warmUps: number;
   warmUpRequests: number;
   onWarm(): void;
@@ -191,6 +192,10 @@ export async function runLoad(
   run.measuring = true;
   onPhase("start");
   await sleep(order.measureMs);
+  // A short measured time may pass without a single response on a busy machine; a rate of zero would compare nothing.
+  while (run.requests + run.failures === 0 && performance.now() - startMs < FIRST_RESPONSE_LIMIT_MS) {
+    await sleep(10);
+  }
   run.measuring = false;
   const seconds = (performance.now() - startMs) / 1000;
   onPhase("end");

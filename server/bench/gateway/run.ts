@@ -1,4 +1,4 @@
-/** The gateway benchmark: what a request costs on its way through, beside a bare proxy and beside Portkey. */
+/** The gateway benchmark: throughput, latency and CPU per request, compared with a bare proxy and with Portkey. */
 import type { ChildProcess } from "node:child_process";
 import { end, nextMessage, startNode, type TreeUsage, usageOfTree } from "../processes.ts";
 import { type Goal, number, printTable } from "../report.ts";
@@ -44,8 +44,8 @@ type Samples = Map<string, Map<string, Sample[]>>;
 export interface GatewayOptions {
   rounds: number;
   /**
-   * Requests each contender answers before anything is measured, of streams a tenth; what has more code takes more of
-   * them until it is compiled. It ends after `compileMs` in any case.
+   * Requests that each contender answers before the measurement, so that its code is JIT-compiled; a tenth of them for
+   * streams. The warm-up ends after `compileMs` at the latest.
    */
   compileRequests: number;
   compileMs: number;
@@ -59,7 +59,7 @@ export async function runGateway(options: GatewayOptions): Promise<{ results: un
   const load = startNode(new URL("./load.ts", import.meta.url), [], { core: LOAD_CORE });
   const contenders: Contender[] = [];
   try {
-    const { upstreamPort } = await nextMessage<{ upstreamPort: number }>(load, 30_000);
+    const { upstreamPort } = await nextMessage<{ upstreamPort: number }>(load, 120_000);
     contenders.push(
       direct(upstreamPort),
       await ownProxy("bare undici proxy", "./bare-proxy.ts", upstreamPort),
@@ -84,7 +84,7 @@ export async function runGateway(options: GatewayOptions): Promise<{ results: un
   }
 }
 
-/** Rounds go over all contenders and cases in an order of their own, so that a slow minute hits all alike. */
+/** Each round visits all contenders and cases in a random order, so that a slow minute affects all alike. */
 async function measureAll(
   load: ChildProcess,
   contenders: readonly Contender[],
@@ -94,14 +94,15 @@ async function measureAll(
     CASES.map(({ name }) => [name, new Map(contenders.map((contender) => [contender.name, []]))]),
   );
   for (const contender of contenders) {
-    // Until everything is compiled and caches are full.
+    // Warm-up: until the code is JIT-compiled and the caches are full.
     for (const { connections, stream } of CASES.slice(2)) {
       await measure(
         load,
         contender,
         { connections, stream },
         {
-          ...{ warmUpMs: options.compileMs, measureMs: 100 },
+          warmUpMs: options.compileMs,
+          measureMs: 100,
           warmUpRequests: stream ? options.compileRequests / 10 : options.compileRequests,
         },
       );
@@ -135,7 +136,7 @@ async function measure(
     connections,
     ...duration,
   };
-  const timeoutMs = duration.warmUpMs + duration.measureMs + 10_000;
+  const timeoutMs = duration.warmUpMs + duration.measureMs + 60_000;
   const usage = (): TreeUsage | null => (contender.process === null ? null : usageOfTree(contender.process));
   load.send(order);
   await nextMessage<{ phase: "start" }>(load, timeoutMs);
@@ -160,7 +161,7 @@ async function measure(
 
 const complaints = new Set<string>();
 
-/** Once for each way to fail. */
+/** Prints each kind of problem once. */
 function complain(problem: string): void {
   const line = problem.replaceAll(/\s+/g, " ");
   const key = line.slice(0, 60);

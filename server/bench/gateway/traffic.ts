@@ -1,4 +1,4 @@
-/** The bytes of the gateway benchmark: one chat request, its whole and its streamed reply. */
+/** The traffic of the gateway benchmark: one chat request, its unstreamed and its streamed response. */
 
 export const MODEL = "accounts/local/models/mock";
 export const STREAM_CHUNKS = 64;
@@ -27,7 +27,7 @@ export function chatBody(stream: boolean): string {
 
 const USAGE = { prompt_tokens: 143, total_tokens: 207, completion_tokens: 64 };
 
-/** A whole reply as vLLM writes it. */
+/** An unstreamed response in vLLM's form. */
 export function wholeReply(): string {
   return JSON.stringify({
     id: "chatcmpl-5f6f7a1c2b3d4e5f9a8b7c6d5e4f3a2b",
@@ -55,7 +55,7 @@ export function wholeReply(): string {
   });
 }
 
-/** The events of a streamed reply: `STREAM_CHUNKS` deltas, the finish with usage, `[DONE]`. */
+/** The events of a streamed response: `STREAM_CHUNKS` deltas, the finish with usage, `[DONE]`. */
 export function streamEvents(): string[] {
   const event = (choice: object, more: object = {}) =>
     `data: ${JSON.stringify({

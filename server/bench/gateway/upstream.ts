@@ -1,6 +1,6 @@
 /**
- * The model server of the gateway benchmark: canned bytes on raw sockets. It reads no more of a request than it must,
- * so that it costs far less than what is measured.
+ * The model server of the gateway benchmark: prepared bytes on raw sockets. It parses as little of a request as possible,
+ * so that its cost is far below that of the gateways.
  */
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { streamEvents, wholeReply } from "./traffic.ts";
@@ -26,7 +26,7 @@ const STREAM_PIECES: Buffer[] = streamEvents().map((event, i, all) => {
   return Buffer.from(`${i === 0 ? STREAM_HEAD : ""}${chunk}${i === all.length - 1 ? LAST_CHUNK : ""}`);
 });
 
-/** Streams being sent: each gets its next piece once a turn of the event loop, so that pieces arrive one by one. */
+/** Open streams. Each gets its next piece once per turn of the event loop, so that pieces arrive one by one. */
 const streams = new Map<Socket, number>();
 let ticking = false;
 
@@ -54,7 +54,7 @@ function answer(socket: Socket, request: Buffer, headEnd: number): void {
   }
 }
 
-/** True when the request is whole. */
+/** True when the request is complete. */
 function isWhole(request: Buffer, headEnd: number): boolean {
   const head = request.toString("latin1", 0, headEnd);
   const length = /content-length: *(\d+)/i.exec(head);
@@ -62,7 +62,7 @@ function isWhole(request: Buffer, headEnd: number): boolean {
   return /transfer-encoding: *chunked/i.test(head) ? request.subarray(-5).equals(LAST_CHUNK) : true;
 }
 
-/** Resolves to the port. */
+/** Resolves with the port. */
 export function startUpstream(): Promise<number> {
   const server = createServer({ noDelay: true }, (socket) => {
     let pending: Buffer | null = null;

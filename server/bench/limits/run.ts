@@ -1,4 +1,4 @@
-/** Limits: two gateways, asked for more than the hard limit: what they let in within a minute, and how long asking takes. */
+/** Rate limits: two gateways get more requests than the limit; measures the admissions in any minute and the time of an admission. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,13 +12,13 @@ import { type Goal, number, printTable } from "../report.ts";
 import { percentile } from "../stats.ts";
 
 export interface LimitsOptions {
-  /** More than a minute, for the result to mean something. */
+  /** Must be more than a minute for a meaningful result: the limit is per minute. */
   loadMs: number;
 }
 
 const LIMIT = 6_000;
 const TICK_MS = 20;
-/** Of each gateway and tick: all in all four times the limit. */
+/** Requests per gateway and tick; over both gateways four times the limit. */
 const STEADY = 4;
 const BURST = 400;
 const BURST_EVERY_MS = 12_000;
@@ -67,16 +67,19 @@ export async function runLimits(options: LimitsOptions): Promise<{ results: unkn
 interface Loaded {
   offered: number;
   admitted: number;
-  /** Most that any minute had, beside the limit. */
+  /** Admissions in the busiest minute divided by the limit. */
   busiest: number;
-  /** Of letting a request in, and of taking note of its end. */
+  /** Time of admitting and settling one request. */
   medianUs: number;
   p99Us: number;
 }
 
 const NOT_AVAILABLE: Loaded = {
-  ...{ offered: Number.NaN, admitted: Number.NaN, busiest: Number.NaN },
-  ...{ medianUs: Number.NaN, p99Us: Number.NaN },
+  offered: Number.NaN,
+  admitted: Number.NaN,
+  busiest: Number.NaN,
+  medianUs: Number.NaN,
+  p99Us: Number.NaN,
 };
 
 async function load(gateways: readonly Limits[], { loadMs }: LimitsOptions): Promise<Loaded> {
@@ -96,7 +99,7 @@ async function load(gateways: readonly Limits[], { loadMs }: LimitsOptions): Pro
           timesUs.push((performance.now() - askedMs) * 1_000);
           admittedAtMs.push(askedMs);
         } catch {
-          // It was refused.
+          // The request was refused.
         }
       }
     }

@@ -1,14 +1,14 @@
-/** Eight choices of one prompt beside one: the prompt is to be computed once. */
+/** Compares eight choices of a prompt with one: the prompt should be computed once. */
 import { type Goal, number, printTable } from "../report.ts";
 import { median, shuffled, spreadPercent, summarize } from "../stats.ts";
 import { complete } from "./client.ts";
 import type { TextBench } from "./run.ts";
 
 const CHOICES = 8;
-/** Ids that are ordinary words and parts of words to the default model. */
+/** A range of token ids that are ordinary words and parts of words in the default model. */
 const TOKENS = { from: 1_000, to: 20_000 };
 
-/** A prompt that begins like no other: tokens, so that their number is exact. */
+/** A prompt that shares no prefix with any other, as token ids so that its length is exact. */
 function uniquePrompt(tokens: number): number[] {
   return Array.from({ length: tokens }, () =>
     Math.floor(TOKENS.from + Math.random() * (TOKENS.to - TOKENS.from)),

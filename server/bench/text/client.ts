@@ -1,4 +1,4 @@
-/** Completions with any parameters through the platform's HTTP API, and a refusal that says what the engine lacks. */
+/** Sends completions with any parameters through the platform's HTTP API and tells missing engine features from other errors. */
 import { SseParser } from "../../src/engines/openai-server/sse.ts";
 import { ENGINE_MODEL } from "../engine/client.ts";
 import type { Hearth } from "../hearth.ts";
@@ -7,7 +7,7 @@ const TIMEOUT_MS = 120_000;
 const MAX_EVENT_CHARS = 1_000_000;
 
 export interface Answer {
-  /** Of all choices, one after the other. */
+  /** The text of all choices in the order of arrival. */
   text: string;
   choices: number;
   /** From the request to the last byte. */
@@ -15,16 +15,16 @@ export interface Answer {
   promptTokens: number;
   completionTokens: number;
   cachedTokens: number;
-  /** Null where no prediction was used. */
+  /** Null when no prediction was used. */
   prediction: { accepted: number; rejected: number } | null;
 }
 
-/** The engine has no such parameter (yet). */
+/** The engine does not support the parameter. */
 export class NotAvailable extends Error {
   override readonly name = "NotAvailable";
 }
 
-/** Parameters besides the model. @throws NotAvailable; Error for every other refusal or failure. */
+/** @param body the parameters except the model. @throws NotAvailable when the engine lacks a feature; Error for other failures */
 export async function complete(hearth: Hearth, body: Record<string, unknown>): Promise<Answer> {
   const startMs = performance.now();
   const response = await fetch(`http://127.0.0.1:${hearth.port}/inference/v1/completions`, {

@@ -1,4 +1,4 @@
-/** Compiles schemas one after the other, each for the first time, as the server would: after its start, with its thread. */
+/** Compiles schemas one after the other, each for the first time, in the same kind of worker as the server. */
 import { grammarForSchema, startGrammarCompiler } from "../../src/structured-output/grammar-compiler.ts";
 import { schemas } from "./schemas.ts";
 
@@ -32,6 +32,6 @@ process.on("message", (order: CompileOrder) => {
   );
 });
 startGrammarCompiler();
-// Only the thread knows when it has started: by its first answer.
+// The worker has started when it answers for the first time.
 await grammarForSchema({ type: "string", pattern: "^ready$" });
 process.send?.({ ready: true });

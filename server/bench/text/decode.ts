@@ -1,10 +1,10 @@
-/** What output costs a token beside plain output: structured, and with log probabilities. */
+/** The cost per token of structured output and of log probabilities, compared with plain output. */
 import { type Goal, number, printTable } from "../report.ts";
 import { median, type Summary, shuffled, spreadPercent, summarize } from "../stats.ts";
 import { complete } from "./client.ts";
 import type { TextBench } from "./run.ts";
 
-/** A list that is longer than any output measured here, so that nothing ends early. */
+/** Requires a list longer than any measured output, so that no generation ends early. */
 const SCHEMA = {
   type: "object",
   properties: {
@@ -41,16 +41,16 @@ interface Task {
   temperature: number;
 }
 
-/** As it is meant: the prompt asks for what the schema says. */
+/** The usual case: the prompt asks for the schema's content. */
 const ASKED: Task = { name: "prompt asks for JSON, greedy", prompt: ASKING, temperature: 0 };
-/** The worst: the model wants to write something else at every token. */
+/** The worst case: the model prefers other text at every token. */
 const UNASKED: Task = { name: "prompt doesn't, temperature 1", prompt: STORY, temperature: 1 };
 
 type Sides<Side extends string> = Record<Side, number[]>;
 
 /**
- * Tokens a second of each side over the whole request, in alternated rounds. The first isn't counted: it fills the
- * caches of prompt and grammar, so that what remains is decoding.
+ * Tokens per second of each side over the whole request, in alternating rounds. The first round is not counted: it fills
+ * the caches of prompt and grammar, so that the other rounds measure decoding.
  */
 async function rates<Side extends string>(
   bench: TextBench,

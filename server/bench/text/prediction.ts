@@ -1,28 +1,28 @@
-/** Predicted output: what a model writes anyway, given to it with a fifth of the words changed. */
+/** Predicted output: the prediction is the model's own output with a fifth of the words changed. */
 import { type Goal, number, printTable } from "../report.ts";
 import { median, shuffled, spreadPercent, summarize } from "../stats.ts";
 import { type Answer, complete, NotAvailable } from "./client.ts";
 import type { TextBench } from "./run.ts";
 
-/** A model this small edits no text faithfully: what it writes is taken as the edited text, its prediction as the old one. */
+/** A model this small can't edit a text faithfully, so its output stands for the edited text and the prediction for the old one. */
 const PROMPTS = [
   "Chapter 1\n\nThe ship left the harbour before sunrise. Captain Morrow had told nobody where they were going, and",
   "How bread is made, from the field to the table. First, the farmer",
   "A letter to my sister about the new house in the mountains.\n\nDear Clara,\n\nwe arrived on Monday, and",
 ];
 const CHANGED = 0.2;
-/** Left alone, it says the same sentence again and again, and no edited text is like that. */
+/** Without a penalty the model repeats one sentence, which no edited text does. */
 const SAMPLING = { temperature: 0, repetition_penalty: 1.15 };
 const NEW_WORDS =
   "copper violin harvest seven quietly orange ladder beyond winter pencil gravel twenty marble often".split(
     " ",
   );
 
-/** Words in a row that are changed: a line or a clause, as in edits; single words all over are the hardest to follow. */
+/** Changed words in a row: a line or clause, as in real edits, or single words, which are the hardest to follow. */
 const EDITS = { lines: 8, "single words": 1 } as const;
 type Edit = keyof typeof EDITS;
 
-/** The text with `CHANGED` of its words replaced, `run` in a row each time. */
+/** The text with the share `CHANGED` of its words replaced, `run` words in a row. */
 function changed(text: string, run: number): string {
   const pieces = text.split(/(\s+)/);
   const words = pieces.flatMap((piece, i) => (/\S/.test(piece) ? [i] : []));

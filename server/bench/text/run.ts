@@ -9,22 +9,22 @@ import { measurePrediction, predictionGoals } from "./prediction.ts";
 
 export interface TextOptions {
   rounds: number;
-  /** Processes that compile all schemas, one after the other. */
+  /** Fresh processes, one after the other, that each compile all schemas. */
   compileRounds: number;
-  /** Output of the requests whose rate is taken. */
+  /** Output length of the requests whose token rate is measured. */
   decodeTokens: number;
-  /** Output of the requests with and without a prediction. */
+  /** Output length of the requests with and without a prediction. */
   predictedTokens: number;
-  /** The prompt that choices share. */
+  /** Length of the prompt that the choices share. */
   promptTokens: number;
-  /** A measure that has taken this long begins no new round, its first left aside. */
+  /** A measurement starts no new round after this time, but always finishes its first. */
   budgetMs: number;
 }
 
 export interface TextBench {
   options: TextOptions;
   hearth: Hearth;
-  /** Runs the rounds of one measure. Round −1 is to warm up; it isn't to be counted. */
+  /** Runs the rounds of one measurement. Round −1 is the warm-up and must not be counted. */
   rounds(measure: (round: number) => Promise<void>): Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export async function runText(options: TextOptions): Promise<Measured> {
   }
 }
 
-/** What the engine doesn't have can't be measured; everything else that fails fails the benchmark. */
+/** Reports a measurement as not available when the engine lacks the feature; any other failure fails the benchmark. */
 async function orNull(measured: Promise<Measured>, without: Goal[]): Promise<Measured> {
   try {
     return await measured;

@@ -1,4 +1,4 @@
-/** Schemas as requests bring them: of many kinds, each different from all others, the same ones for the same seed. */
+/** Schemas of the kinds that requests have, all different and determined by the seed. */
 
 type Schema = Record<string, unknown>;
 type Random = (below: number) => number;
@@ -10,7 +10,7 @@ export function schemas(seed: number, count: number): { kind: string; schema: Sc
   return Array.from({ length: count }, (_, i) => {
     const [kind, make] = kinds[i % kinds.length]!;
     const maker = new Maker(random, i);
-    // The title makes it unlike all others, whatever chance did.
+    // The title makes the schema unique even when all random choices coincide.
     return { kind, schema: { title: `Schema ${seed}-${i}`, ...make(maker) } };
   });
 }
@@ -55,7 +55,7 @@ class Maker {
     return values[this.random(values.length)]!;
   }
 
-  /** `count` property names that nothing else has. */
+  /** `count` property names that no other schema has. */
   names(count: number): string[] {
     return Array.from({ length: count }, () => `${this.of(WORDS)}_${this.#seed}_${this.#named++}`);
   }

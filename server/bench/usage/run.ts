@@ -1,4 +1,4 @@
-/** Usage: a month's report over millions of rows beside a plain sum of the ledger, and what the sums cost at insertion. */
+/** Usage: a month's report over millions of rows, compared with a plain sum of the ledger, and the cost of the sums at insertion. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,18 +12,18 @@ import { type Goal, number, printTable } from "../report.ts";
 import { summarize } from "../stats.ts";
 
 export interface UsageOptions {
-  /** In the ledger, of one month. */
+  /** Ledger rows of one month. */
   rows: number;
-  /** Of each report. */
+  /** Measurements of each report. */
   samples: number;
-  /** Of 1,000 rows, with sums and without by turns. */
+  /** Batches of 1,000 rows, inserted in turn with and without sums. */
   batches: number;
 }
 
 const MONTH_MS = Date.UTC(2025, 6, 1);
 const NEXT_MONTH_MS = Date.UTC(2025, 7, 1);
 const BATCH_ROWS = 1_000;
-/** Accounts, keys an account, models; every third key is of another user. */
+/** Numbers of accounts, of keys per account (three keys per user) and of models. */
 const [ACCOUNTS, KEYS, MODELS] = [40, 5, 12];
 
 export async function runUsage(options: UsageOptions): Promise<{ results: unknown; goals: Goal[] }> {
@@ -129,7 +129,7 @@ async function measureReports(database: Database, { rows, samples }: UsageOption
 
 async function measureInserts(database: Database, { batches }: UsageOptions) {
   const store = usageStore(database);
-  // The ledger without sums, as they were before.
+  // Inserts into the ledger only, without hourly and daily sums.
   const bare = async (rows: readonly string[]): Promise<void> => {
     await database.sql`
       insert into usage_records (id, account_id, key_id, endpoint, model, prompt_tokens, cached_tokens,
@@ -157,7 +157,7 @@ async function measureInserts(database: Database, { batches }: UsageOptions) {
   return { withSumsMs: sums, withoutMs: plain };
 }
 
-/** Of one second, some days after the month. */
+/** Rows within one second, some days after the month. */
 function batch(index: number): string[] {
   return Array.from({ length: BATCH_ROWS }, (_, i) => {
     const startedAtMs = Date.UTC(2025, 7, 5) + index * 1_000 + i;
@@ -165,16 +165,22 @@ function batch(index: number): string[] {
       Math.floor(Math.random() * count),
     ) as [number, number, number];
     const source = {
-      ...{ id: uuidv7Hex(startedAtMs), accountId: `account-${account}`, keyId: `key-${account}-${key}` },
-      ...{ userId: `user-${Math.floor(key / 3)}`, endpoint: "chat.completions" },
-      ...{
-        model: `accounts/fireworks/models/model-${model}`,
-        deployment: "",
-        kind: "text" as const,
-        pricedAs: "",
-      },
-      ...{ replica: null, promptTokens: 500, cachedTokens: 100, completionTokens: 200, quantity: 0 },
-      ...{ timeToFirstTokenMs: 20, startedAtMs },
+      id: uuidv7Hex(startedAtMs),
+      accountId: `account-${account}`,
+      keyId: `key-${account}-${key}`,
+      userId: `user-${Math.floor(key / 3)}`,
+      endpoint: "chat.completions",
+      model: `accounts/fireworks/models/model-${model}`,
+      deployment: "",
+      kind: "text" as const,
+      pricedAs: "",
+      replica: null,
+      promptTokens: 500,
+      cachedTokens: 100,
+      completionTokens: 200,
+      quantity: 0,
+      timeToFirstTokenMs: 20,
+      startedAtMs,
     };
     return encodeUsage(source, "ok", 200, 900, 42n);
   });

@@ -1,4 +1,4 @@
-/** The client libraries that people use against the real service, each behind the few calls the tests need. */
+/** The client libraries that people use with the real service, each wrapped in the calls that the tests need. */
 import { createFireworks } from "@ai-sdk/fireworks";
 import { FireworksAI } from "@fireworksai/sdk";
 import * as fireworksErrors from "@fireworksai/sdk/models/index.js";
@@ -31,13 +31,13 @@ export interface Answer {
 export interface Client {
   name: string;
   chat(ask: Ask): Promise<Answer>;
-  /** Text as it arrives; throws the client's own error. */
+  /** The text deltas; throws the client's own error. */
   stream(ask: Ask): AsyncIterable<string>;
-  /** Completion of a plain prompt, where the client has it. */
+  /** Completes a plain prompt; absent when the client has no such call. */
   complete?(ask: Omit<Ask, "messages"> & { prompt: string }): Promise<Answer>;
-  /** Checks that `error` is what this client raises for the status. */
+  /** Fails unless `error` is the one that this client throws for the status. */
   expectError(error: unknown, status: 400 | 401 | 404): void;
-  /** Whether the server's message reaches the caller. */
+  /** The client's errors contain the server's message. */
   passesMessage: boolean;
 }
 
@@ -141,7 +141,7 @@ const aiCall = (ask: Ask) => ({
 
 const fireworks: Client = {
   name: "@fireworksai/sdk",
-  // Its error classes keep a fixed description and drop the body.
+  // The client's error classes have a fixed message and drop the body.
   passesMessage: false,
   async chat(ask) {
     const reply = await fireworksOf(ask).chat.completions.create(
@@ -191,7 +191,7 @@ const fireworks: Client = {
 const fireworksOf = (ask: { baseUrl: string; apiKey: string }): FireworksAI =>
   new FireworksAI({ serverURL: ask.baseUrl, apiKey: ask.apiKey });
 
-/** Everything else stays at the library's defaults, of which it sends every one. */
+/** All other parameters keep the library's defaults, which the library sends explicitly. */
 const fireworksBody = (ask: Ask) => ({
   model: ask.model,
   messages: ask.messages,
@@ -223,7 +223,7 @@ const langchain: Client = {
       langchainMessages(ask.messages),
       signalOf(ask),
     );
-    // The installed core has the type of another major version here; the value is the documented one.
+    // The installed core's type is of another major version; the value is the documented one.
     const usage = reply.usage_metadata as { input_tokens: number; output_tokens: number } | undefined;
     return {
       text: String(reply.content),
@@ -238,7 +238,7 @@ const langchain: Client = {
     }
   },
   expectError(error, status) {
-    // Overflow has a class of its own there, which tells it by the words and keeps no status.
+    // The library recognises context overflow by the message and throws a class without a status.
     if ((error as Error).name === "ContextOverflowError") expect(status).toBe(400);
     else expect((error as { status?: number }).status).toBe(status);
   },

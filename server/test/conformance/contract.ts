@@ -1,4 +1,4 @@
-/** The contract file as checkers. */
+/** Checks of responses against the contract file. */
 import { readFileSync } from "node:fs";
 import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
 import { expect } from "vitest";
@@ -11,7 +11,7 @@ export const contract = JSON.parse(
 const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
 ajv.addSchema(contract, "contract");
 
-/** Fails, with what is wrong, unless `value` is a `schema` of the contract. */
+/** Fails with the validation errors unless `value` matches the contract's `schema`. */
 export function expectShape(schema: string, value: unknown): void {
   const check = ajv.getSchema(`contract#/components/schemas/${schema}`);
   if (check === undefined) throw new Error(`the contract has no ${schema}`);
@@ -20,7 +20,7 @@ export function expectShape(schema: string, value: unknown): void {
   expect(right ? [] : problems, `${schema}: ${JSON.stringify(value)}`).toEqual([]);
 }
 
-/** Checks a refusal against the contract's error table, exactly. */
+/** Checks an error's status, code, type and shape against the contract's error table. */
 export function expectError(
   reply: Pick<Reply, "status" | "json" | "text">,
   code: string,
@@ -34,7 +34,7 @@ export function expectError(
   expectTidy(reply.text);
 }
 
-/** Checks a refusal of the client's mistake: some 4xx in the contract's shape. */
+/** Checks that a response is a 4xx error in the contract's shape. */
 export function expectRefusal(reply: Pick<Reply, "status" | "json" | "text">): void {
   expect(reply.status, reply.text).toBeGreaterThanOrEqual(400);
   expect(reply.status, reply.text).toBeLessThan(500);
@@ -49,7 +49,7 @@ export function expectRefusal(reply: Pick<Reply, "status" | "json" | "text">): v
   expectTidy(reply.text);
 }
 
-/** Nothing of the inside leaves: no stack, no path of the machine, no raw control character. */
+/** Fails when an error reveals a stack or a path of the machine, or holds raw control characters. */
 export function expectTidy(text: string): void {
   expect(text).not.toMatch(/node_modules|\.tsx?:\d|\.gguf|\bat [\w.]+ \(|\/(?:root|home|usr|var|tmp|work)\//);
   expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);

@@ -4,7 +4,7 @@ import { expectAllExercised, expectAnswer, expectShape, operations } from "./con
 describe("the checks of the control plane's contract", () => {
   const page = { models: [{ name: "accounts/a/models/m", state: "READY" }], nextPageToken: "", totalSize: 1 };
 
-  test("pass what the contract has", () => {
+  test("accept what the contract allows", () => {
     expectAnswer("listModels", page);
     expectAnswer("deleteModel", {});
     expectShape("Model", {
@@ -24,7 +24,7 @@ describe("the checks of the control plane's contract", () => {
     expect(() => expectAnswer("listModels", answer)).toThrow(/listModels/);
   });
 
-  test("have every operation compiled", () => {
+  test("compile every operation", () => {
     for (const { operationId } of operations.values()) {
       expect(() => expectAnswer(operationId, "no object")).toThrow(/must be object/);
     }

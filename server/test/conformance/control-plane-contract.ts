@@ -1,4 +1,4 @@
-/** The control plane's contract as a client that checks every answer. */
+/** A client of the control plane that checks every response against the contract. */
 import { readFileSync } from "node:fs";
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
@@ -11,7 +11,7 @@ export const contract = JSON.parse(
 
 export interface Operation {
   operationId: string;
-  /** In capitals. */
+  /** In upper case. */
   method: string;
   /** `/v1/accounts/{account_id}/models/{model_id}:prepare`. */
   path: string;
@@ -32,11 +32,11 @@ export const operations: ReadonlyMap<string, Operation> = new Map(
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 (addFormats as unknown as (ajv: Ajv2020) => void)(ajv);
 ajv.addFormat("int64", { type: "string", validate: /^-?(?:0|[1-9]\d{0,18})$/ });
-// RFC 3339 in UTC, as the contract has it.
+// The contract allows RFC 3339 times in UTC only.
 ajv.addFormat("date-time", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/);
 ajv.addSchema(closed(contract), "control-plane");
 
-/** A field that the contract doesn't name is an error in an answer. */
+/** The schema with additional properties forbidden: a response may have only the contract's fields. */
 function closed(value: Json): Json {
   if (Array.isArray(value)) return value.map(closed);
   if (typeof value !== "object" || value === null) return value;
@@ -45,12 +45,12 @@ function closed(value: Json): Json {
   return isMessage ? { additionalProperties: false, ...copy } : copy;
 }
 
-/** Fails, with what is wrong, unless `value` is a `schema` of the contract. */
+/** Fails with the validation errors unless `value` matches the contract's `schema`. */
 export function expectShape(schema: string, value: unknown): void {
   expectValid(ajv.getSchema(`control-plane#/components/schemas/${schema}`), schema, value);
 }
 
-/** Fails, with what is wrong, unless `value` is what the operation answers. */
+/** Fails with the validation errors unless `value` matches the operation's response schema. */
 export function expectAnswer(operationId: string, value: unknown): void {
   const { method, path } = operation(operationId);
   const pointer = [
@@ -84,18 +84,18 @@ function operation(operationId: string): Operation {
   return found;
 }
 
-/** The operations that were answered with success since the file began. */
+/** The operations that have succeeded in this file. */
 const exercised = new Set<string>();
 
 export interface CallOptions extends Omit<SendOptions, "method"> {
-  /** The path's ids, by the contract's names: `{ account_id: "a" }`. */
+  /** The path's parameters by the contract's names: `{ account_id: "a" }`. */
   params?: Record<string, string>;
   query?: Record<string, string | number | boolean>;
 }
 
 /**
- * Sends one request of an operation and checks the answer against the contract: its shape, or an error's shape and
- * number. What the answer is about is the test's to check.
+ * Sends one request and checks the response's shape against the contract, for errors also the code. The content is for the
+ * test to check.
  */
 export async function call(target: Target, operationId: string, options: CallOptions = {}): Promise<Reply> {
   const { params = {}, query = {}, ...rest } = options;
@@ -118,21 +118,21 @@ export async function call(target: Target, operationId: string, options: CallOpt
   return reply;
 }
 
-/** The same, for calls that have to succeed: the answer's body. */
+/** As `call`, for requests that must succeed; resolves with the response's body. */
 export async function succeed(target: Target, operationId: string, options?: CallOptions): Promise<Json> {
   const reply = await call(target, operationId, options);
   expect(reply.status, reply.text).toBe(200);
   return reply.json;
 }
 
-/** Fails unless every operation of the resource was answered with success in this file, so that none is forgotten. */
+/** Fails unless every operation of the resource has succeeded in this file. */
 export function expectAllExercised(tag: string): void {
   const all = [...operations.values()].filter((one) => one.tag === tag).map((one) => one.operationId);
   expect(all.length, `operations of ${tag}`).toBeGreaterThan(0);
   expect(all.filter((operationId) => !exercised.has(operationId))).toEqual([]);
 }
 
-/** Checks a refusal: gRPC's code by name, its number and HTTP status, and the field it names, null for none. */
+/** Checks an error: gRPC's code by name, its number, the HTTP status and the field that the error names; null: no field. */
 export function expectRefusal(reply: Reply, code: string, field: string | null): void {
   const { "x-grpc-number": numbers, "x-http-status": statuses } = contract.components.schemas.StatusCode;
   expectErrorShape(reply);
@@ -150,7 +150,7 @@ function expectErrorShape(reply: Reply): void {
   expect(reply.status, reply.text).toBeGreaterThanOrEqual(400);
   expectShape("RpcStatus", reply.json);
   expect(reply.json.message, reply.text).toMatch(/\S/);
-  // Nothing of the inside leaves: no stack, no path of the machine, no raw control character.
+  // An error must not reveal a stack or a path of the machine, nor hold raw control characters.
   expect(reply.text).not.toMatch(
     /node_modules|\bat [\w.]+ \(|\/(?:root|home|usr|var|tmp)\/|[\u0000-\u001f\u007f]/,
   );

@@ -1,16 +1,16 @@
-/** What runs on this machine, to see whether something was left behind. */
+/** Lists the processes of this machine, to find those that were left behind. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
 export interface Process {
   pid: number;
   parentPid: number;
-  /** With the pid it names a process for ever; pids are used again. */
+  /** Start time. Pid and start time together identify a process: pids are reused. */
   started: string;
   command: string;
 }
 
-/** Every process that has not ended; one that waits to be reaped has. */
+/** Every running process; zombies count as ended. */
 function all(): Process[] {
   return process.platform === "linux" ? fromProc() : fromPs();
 }
@@ -25,7 +25,7 @@ function fromProc(): Process[] {
       const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
       return [{ pid: Number(name), parentPid: Number(parentPid), started: rest[17] as string, command }];
     } catch {
-      // It ended between the two looks.
+      // The process ended after the folder was listed.
       return [];
     }
   });
@@ -50,7 +50,7 @@ function fromPs(): Process[] {
   });
 }
 
-/** Children, their children and so on. */
+/** All direct and indirect child processes. */
 export function descendants(pid: number): Process[] {
   const others = all();
   const found: Process[] = [];
@@ -62,7 +62,7 @@ export function descendants(pid: number): Process[] {
   return found;
 }
 
-/** Which of these run still. */
+/** Those of the processes that are still running. */
 export function alive(processes: readonly Process[]): Process[] {
   const now = all();
   return processes.filter((one) =>

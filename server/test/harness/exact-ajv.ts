@@ -5,9 +5,9 @@ import { isMultiple } from "../../src/structured-output/json-schema/decimal.ts";
 const addFormats = addFormatsModule as unknown as (ajv: Ajv) => void;
 
 /**
- * An Ajv that knows the formats, judges `multipleOf` by the numbers' decimals and compares values by what they hold. Its own
- * way takes 1e21 for no multiple of 1, and 0.07 for none of 0.01; with `multipleOfPrecision`, 5e-324 for one of 1. Its
- * comparison calls what objects name `toString` or `valueOf`.
+ * An Ajv with formats, exact decimal arithmetic for `multipleOf` and comparison by JSON value. Ajv's own `multipleOf` rejects
+ * 1e21 as a multiple of 1 and 0.07 as a multiple of 0.01, and with `multipleOfPrecision` accepts 5e-324 as a multiple of 1.
+ * Ajv's own comparison calls properties of the data that are named `toString` or `valueOf`.
  */
 export function exactly<Validator extends Pick<Ajv, "addKeyword" | "removeKeyword">>(
   ajv: Validator,
@@ -37,7 +37,7 @@ export function exactly<Validator extends Pick<Ajv, "addKeyword" | "removeKeywor
   return ajv;
 }
 
-/** Of values parsed from JSON. */
+/** Deep equality of values parsed from JSON. */
 function isSame(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || a === null || typeof b !== "object" || b === null) return a === b;
   if (Array.isArray(a) !== Array.isArray(b)) return false;

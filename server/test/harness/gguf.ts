@@ -1,11 +1,11 @@
 /**
- * As much of the GGUF file format as it takes to give another model's tokenizer to weights of one's own. All numbers are
- * little-endian: the magic, version 3, the counts of tensors and of settings, the settings (key, type, value), the
- * tensors' names and shapes, padding, the tensors' data, each part padded to 32 bytes.
+ * The part of the GGUF format that is needed to write new weights with another model's tokenizer. A file holds, with all
+ * numbers little-endian: the magic, version 3, the counts of tensors and settings, the settings (key, type, value), the
+ * tensors' names and shapes, padding, and the tensors' data, each tensor padded to 32 bytes.
  */
 import { open } from "node:fs/promises";
 
-/** A setting as it stands in the file: key, type and value. */
+/** The bytes of a setting in the file: key, type and value. */
 export type RawSetting = Buffer;
 
 /** Sizes of the value types by number, in bytes; 8 is a string and 9 an array. */
@@ -27,12 +27,12 @@ const MAX_HEADER_BYTES = 64 * 1024 ** 2;
 const ALIGNMENT_BYTES = 32;
 
 export interface TokenizerSettings {
-  /** All settings `tokenizer.*`, the chat template among them, untouched. */
+  /** All `tokenizer.*` settings byte for byte, including the chat template. */
   raw: RawSetting[];
   vocabularySize: number;
 }
 
-/** @throws RangeError when the file is none or its settings take more than 64 MiB. */
+/** @throws RangeError when the file is not GGUF or its settings take more than 64 MiB. */
 export async function readTokenizerSettings(path: string): Promise<TokenizerSettings> {
   const file = await open(path, "r");
   try {
@@ -65,7 +65,7 @@ function tokenizerSettings(bytes: Buffer): TokenizerSettings {
   return { raw, vocabularySize };
 }
 
-/** Gives the place behind it. Buffer's reads throw a RangeError at the end of what was read. */
+/** Returns the offset after the value. Buffer's methods throw a RangeError at the end of the bytes. */
 function skipString(bytes: Buffer, at: number): number {
   return at + 8 + Number(bytes.readBigUInt64LE(at));
 }
@@ -99,11 +99,11 @@ export const setting = {
 
 export interface Tensor {
   name: string;
-  /** Columns first, as in the file: a row is what lies together. */
+  /** Columns before rows, as in the file; the values of a row are adjacent. */
   shape: readonly number[];
 }
 
-/** Everything before the tensors' data. The tensors are of 32-bit floats and follow in this order. */
+/** The bytes before the tensors' data, which must follow in this order as 32-bit floats. */
 export function ggufHead(settings: readonly RawSetting[], tensors: readonly Tensor[]): Buffer {
   const parts = [Buffer.from("GGUF"), u32(3), u64(tensors.length), u64(settings.length), ...settings];
   let offset = 0;

@@ -1,16 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { type Database, openDatabase } from "../../src/platform/db/database.ts";
 import { silentLog, type TestDatabase, testDatabase } from "./database.ts";
-import { send, type Target } from "./http.ts";
-
-const root = fileURLToPath(new URL("../../../", import.meta.url));
+import { type Json, send, type Target } from "./http.ts";
+import { type PlatformProcess, spawnPlatform } from "./platform-process.ts";
+import type { SharedPlatform } from "./shared-platform.ts";
 
 /** The model that every installation serves. */
 export const MODEL = "accounts/fireworks/models/smollm2-135m-instruct";
@@ -18,9 +16,9 @@ export const MODEL = "accounts/fireworks/models/smollm2-135m-instruct";
 export interface HearthOptions {
   /** Settings on top of the test's own. */
   env?: Record<string, string>;
-  /** Its data folder; default a fresh one that goes when the file's tests are over. */
+  /** Default: a fresh folder that is removed after the file's tests. */
   dataDir?: string;
-  /** `own`: a fresh database on the run's PostgreSQL. `embedded`: none is given, Hearth runs its own. */
+  /** `own` (default): a fresh database on the run's PostgreSQL. `embedded`: Hearth starts a PostgreSQL of its own. */
   database?: "own" | "embedded";
 }
 
@@ -41,38 +39,17 @@ export interface UsageRow {
   status: number;
 }
 
-export interface Hearth extends Target {
+export interface Hearth extends Target, Addresses, Omit<PlatformProcess, "ready"> {
   apiKey: string;
-  /** `http://127.0.0.1:PORT`. */
-  origin: string;
-  /** As the banner prints it, with `/inference/v1`. */
-  baseUrl: string;
-  pid: number;
   dataDir: string;
-  /** Everything it printed so far. */
-  output(): string;
-  /** Settles when the process is gone. */
-  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  /** Ctrl-C: SIGINT to the whole process group. */
-  interrupt(): void;
-  /** Ctrl-C, then wait. Resolves with the exit code. Once it is gone, nothing more. */
-  stop(): Promise<number | null>;
-  kill9(): Promise<void>;
   /** The ledger, read from PostgreSQL. */
   usageRows(): Promise<UsageRow[]>;
 }
 
-const START_LIMIT_MS = 120_000;
-const WAIT_LIMIT_MS = 60_000;
+/** Ends a wait for something that never happens; far above the time that a slow machine under load needs. */
+const WAIT_LIMIT_MS = 240_000;
 
-const running = new Set<ChildProcess>();
-const cleanups: (() => Promise<void> | void)[] = [];
-
-function killAll(): void {
-  for (const child of running) child.kill("SIGKILL");
-}
-process.on("exit", killAll);
-process.on("disconnect", killAll);
+const cleanups: (() => unknown)[] = [];
 
 afterAll(async () => {
   const failures: unknown[] = [];
@@ -86,70 +63,66 @@ afterAll(async () => {
   if (failures.length > 0) throw failures[0];
 });
 
-/** Starts the platform as a user does, on a free port. It ends with the test file at the latest. */
+/** Starts the platform as a user does, on a free port. It is stopped after the file's tests at the latest. */
 export async function startHearth(options: HearthOptions = {}): Promise<Hearth> {
   const dataDir = options.dataDir ?? tempFolder();
-  const apiKey = options.env?.["HEARTH_API_KEY"] ?? `fw_${randomBytes(24).toString("base64url")}`;
   const database = options.database === "embedded" ? null : await ownDatabase();
-  const child = spawn(process.execPath, ["scripts/start.mjs"], {
-    cwd: root,
-    env: {
-      ...cleanEnv(),
-      HEARTH_PORT: "0",
-      HEARTH_DATA_DIR: dataDir,
-      HEARTH_API_KEY: apiKey,
-      ...(database === null ? {} : { DATABASE_URL: database.url }),
-      ...options.env,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-    // A process group of its own, as in a terminal: Ctrl-C reaches all of it.
-    detached: true,
-  });
-  running.add(child);
-  let output = "";
-  for (const pipe of [child.stdout, child.stderr]) {
-    pipe.setEncoding("utf8");
-    pipe.on("data", (text: string) => {
-      output = (output + text).slice(-200_000);
-    });
-  }
-  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
-    child.once("exit", (code, signal) => {
-      running.delete(child);
-      resolve({ code, signal });
-    });
-  });
-  const interrupt = (): void => {
-    if (running.has(child)) process.kill(-(child.pid as number), "SIGINT");
-  };
-  const stop = async (): Promise<number | null> => {
-    interrupt();
-    return (await exited).code;
-  };
-  cleanups.push(() => endWithin(child, stop(), 30_000));
-
-  const baseUrl = await banner(child, () => output);
-  const origin = new URL(baseUrl).origin;
+  const platform = spawnPlatform({ dataDir, databaseUrl: database?.url ?? null, env: options.env });
+  cleanups.push(() => platform.stop());
   return {
-    origin,
-    baseUrl,
-    port: Number(new URL(baseUrl).port),
-    apiKey,
-    pid: child.pid as number,
+    ...platform,
+    ...addresses(await platform.ready),
     dataDir,
-    output: () => output,
-    exited,
-    interrupt,
-    stop,
-    async kill9() {
-      child.kill("SIGKILL");
-      await exited;
-    },
     usageRows: () => (database === null ? readEmbedded(dataDir) : readRows(database)),
   };
 }
 
-/** A folder that PostgreSQL's user can pass through when root runs the tests; it goes with the test file. */
+/** One test file's access to the shared platform. */
+export interface SharedHearth extends Target, Addresses {
+  apiKey: string;
+  /** An account that only this file uses; `apiKey` belongs to its admin. */
+  accountId: string;
+  /** For what only the operator of the installation may do. */
+  operatorKey: string;
+}
+
+/**
+ * One platform for all test files that change no settings, stop nothing and count only their own account's usage. Each file
+ * gets an account of its own. The first call of a run starts the platform.
+ */
+export async function sharedHearth(): Promise<SharedHearth> {
+  const response = await fetch(process.env["HEARTH_TEST_SHARED_PLATFORM_URL"] ?? "");
+  const text = await response.text();
+  if (!response.ok) throw new Error(`the shared platform did not start: ${text}`);
+  const { baseUrl, apiKey } = JSON.parse(text) as SharedPlatform;
+  const operator = { ...addresses(baseUrl), apiKey };
+  const accountId = `test-${randomBytes(6).toString("hex")}`;
+  const email = `admin@${accountId}.example`;
+  const create = async (path: string, body: object): Promise<Json> => {
+    const response = await send(operator, path, { method: "POST", body });
+    if (response.status !== 200) throw new Error(`${path}: ${response.text}`);
+    return response.json;
+  };
+  await create(`/v1/accounts?accountId=${accountId}`, { email });
+  await create(`/v1/accounts/${accountId}/users?userId=admin`, { email, role: "admin" });
+  const { key } = await create(`/v1/accounts/${accountId}/users/admin/apiKeys`, { apiKey: {} });
+  return { ...operator, apiKey: key, accountId, operatorKey: apiKey };
+}
+
+interface Addresses {
+  /** `http://127.0.0.1:PORT`. */
+  origin: string;
+  /** As the banner prints it, with `/inference/v1`. */
+  baseUrl: string;
+  port: number;
+}
+
+function addresses(baseUrl: string): Addresses {
+  const { origin, port } = new URL(baseUrl);
+  return { origin, baseUrl, port: Number(port) };
+}
+
+/** A folder that PostgreSQL's user can enter also when root runs the tests; it is removed after the file's tests. */
 export function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "hearth-run-"));
   chmodSync(folder, 0o711);
@@ -157,7 +130,7 @@ export function tempFolder(): string {
   return folder;
 }
 
-/** Asks until `probe` gives something other than null, undefined or false; rejects, saying `what`, when it never does. */
+/** Calls `probe` until it gives something other than null, undefined or false. Rejects with `what` after the limit. */
 export async function until<T>(
   what: string,
   probe: () => Promise<T | null | undefined | false> | T | null | undefined | false,
@@ -171,14 +144,14 @@ export async function until<T>(
   }
 }
 
-/** The ledger's row of a request; waits for it, as rows are written in batches. */
+/** Waits for the ledger row of a request: rows are written in batches. */
 export function rowOf(hearth: Hearth, requestId: string): Promise<UsageRow> {
   return until(`a ledger row of ${requestId}`, async () =>
     (await hearth.usageRows()).find((row) => row.id === requestId),
   );
 }
 
-/** One sample of `/metrics` added up over its labels; 0 when there is none. */
+/** The sum of a metric over all its labels; 0 when `/metrics` does not have it. */
 export async function metric(hearth: Hearth, name: string): Promise<number> {
   const { text } = await send({ ...hearth, apiKey: null }, "/metrics");
   let sum = 0;
@@ -188,53 +161,10 @@ export async function metric(hearth: Hearth, name: string): Promise<number> {
   return sum;
 }
 
-/** Ours alone: settings of whoever runs the tests must not reach the platform. */
-function cleanEnv(): NodeJS.ProcessEnv {
-  const env = { ...process.env };
-  for (const name of Object.keys(env)) {
-    if (/^(HEARTH_|DATABASE_URL$|VITEST|NODE_OPTIONS$|NODE_ENV$|TEST$)/.test(name)) delete env[name];
-  }
-  return env;
-}
-
 async function ownDatabase(): Promise<TestDatabase> {
-  const database = await testDatabase({ migrated: false });
+  const database = await testDatabase();
   cleanups.push(() => database.drop());
   return database;
-}
-
-function banner(child: ChildProcess, output: () => string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const fail = (why: string): void => {
-      child.kill("SIGKILL");
-      reject(new Error(`Hearth did not start: ${why}. It printed:\n${output()}`));
-    };
-    const limit = setTimeout(() => fail(`no banner within ${START_LIMIT_MS / 1000} s`), START_LIMIT_MS);
-    const look = (): void => {
-      const found = /Base URL\s+(http:\/\/127\.0\.0\.1:\d+\/inference\/v1)/.exec(output());
-      if (found === null) return;
-      settle();
-      resolve(found[1] as string);
-    };
-    const gone = (code: number | null): void => {
-      settle();
-      // What it printed last may still be in the pipe.
-      setTimeout(() => fail(`it ended with code ${code}`), 200);
-    };
-    const settle = (): void => {
-      clearTimeout(limit);
-      child.stdout?.off("data", look);
-      child.off("exit", gone);
-    };
-    child.stdout?.on("data", look);
-    child.on("exit", gone);
-  });
-}
-
-async function endWithin(child: ChildProcess, stopped: Promise<unknown>, limitMs: number): Promise<void> {
-  const limit = setTimeout(() => child.kill("SIGKILL"), limitMs);
-  await stopped;
-  clearTimeout(limit);
 }
 
 async function readRows(database: Pick<Database, "sql">): Promise<UsageRow[]> {
@@ -247,7 +177,7 @@ async function readRows(database: Pick<Database, "sql">): Promise<UsageRow[]> {
   return rows as unknown as UsageRow[];
 }
 
-/** Finds the embedded server the way its own programs do: by the lock file in its data folder. */
+/** Reads the address of the embedded PostgreSQL from the lock file in its data folder. */
 async function readEmbedded(dataDir: string): Promise<UsageRow[]> {
   const lock = readdirSync(dataDir, { recursive: true, encoding: "utf8" }).find((path) =>
     path.endsWith("data/postmaster.pid"),

@@ -3,7 +3,7 @@ import net from "node:net";
 
 export interface Target {
   port: number;
-  /** Sent as a bearer token; null: no key. */
+  /** Sent as a bearer token; null sends no Authorization header. */
   apiKey: string | null;
 }
 
@@ -20,13 +20,13 @@ export interface Reply {
 
 export interface SendOptions {
   method?: string;
-  /** Texts and bytes are sent as they are, anything else as JSON. */
+  /** Strings and buffers are sent unchanged, anything else as JSON. */
   body?: unknown;
   headers?: Record<string, string | string[]>;
   signal?: AbortSignal;
 }
 
-/** One request on a connection of its own; `path` goes out byte for byte. Rejects when no whole reply comes back. */
+/** Sends one request on a new connection; `path` is sent byte for byte. Rejects when the response is incomplete. */
 export async function send(target: Target, path: string, options: SendOptions = {}): Promise<Reply> {
   const response = await open(target, path, options);
   const pieces: Buffer[] = [];
@@ -62,14 +62,14 @@ function open(target: Target, path: string, options: SendOptions): Promise<http.
       agent: false,
       ...(signal === undefined ? {} : { signal }),
     });
-    // A refusal may come before a large body is through; then the rest of it can't be written.
+    // The server may refuse and close before a large body is sent; writing the rest then fails.
     request.on("error", (error) => reject(error));
     request.on("response", resolve);
     request.end(payload);
   });
 }
 
-/** What came of a stream so far; `read` changes it as events arrive. */
+/** The part of a stream received so far; `read` updates it as events arrive. */
 export interface StreamReply {
   status: number;
   headers: IncomingHttpHeaders;
@@ -77,21 +77,21 @@ export interface StreamReply {
   chunks: Json[];
   /** The text of choice 0. */
   text: string;
-  /** `[DONE]` came. */
+  /** `[DONE]` was received. */
   done: boolean;
-  /** The body ended as HTTP says; false when the connection broke. */
+  /** The body was complete by HTTP's framing; false when the connection broke. */
   whole: boolean;
 }
 
 export interface OpenStream {
   reply: StreamReply;
-  /** Reads until `enough` says so (default: to the end). A broken connection ends it too. */
+  /** Reads until `enough` returns true, the stream ends (the default) or the connection breaks. */
   read(enough?: (reply: StreamReply) => boolean): Promise<StreamReply>;
-  /** Leaves, as a client does that closes its window. */
+  /** Closes the connection at once, as a browser does whose tab is closed. */
   drop(): void;
 }
 
-/** Opens a streamed reply; resolves with its head. */
+/** Sends a streaming request; resolves when the response's head has arrived. */
 export async function openStream(
   target: Target,
   path: string,
@@ -133,7 +133,7 @@ export async function openStream(
   };
 }
 
-/** A whole streamed reply. */
+/** Sends a streaming request and reads the response to its end. */
 export async function stream(
   target: Target,
   path: string,
@@ -170,7 +170,7 @@ async function* sseData(response: http.IncomingMessage): AsyncGenerator<string, 
   if (rest !== "") throw new Error(`the stream ended inside an event: ${rest}`);
 }
 
-/** Writes bytes on a bare socket and gives back all that comes until the server closes it, or until `enough`. */
+/** Writes bytes to a raw socket; resolves with everything received until the server closes it or `enough` returns true. */
 export function rawExchange(
   port: number,
   pieces: string | Buffer | readonly (string | Buffer)[],
@@ -185,13 +185,13 @@ export function rawExchange(
       text += bytes.toString("latin1");
       if (enough(text)) socket.destroy();
     });
-    // A reset after the reply, or instead of one: what came tells.
+    // A reset may come after or instead of a response; the received text shows which.
     socket.on("error", () => {});
     socket.on("close", () => resolve(text));
   });
 }
 
-/** The first reply to the bytes; does not wait for the end of the connection. */
+/** Resolves with the first response to the bytes, without waiting for the end of the connection. */
 export async function rawReply(
   port: number,
   pieces: string | Buffer | readonly (string | Buffer)[],
@@ -204,7 +204,7 @@ export async function rawReply(
   );
 }
 
-/** Reads what `rawExchange` gave back as one reply. */
+/** Parses the text from `rawExchange` as one response. */
 export function parseRaw(text: string): Reply {
   const [head = "", ...rest] = text.split("\r\n\r\n");
   const [statusLine = "", ...lines] = head.split("\r\n");

@@ -5,20 +5,20 @@ import { expect } from "vitest";
 import { type TinyLoraOptions, writeTinyLora, writeTinyModel } from "../../src/model-files/testing.ts";
 import { type Json, send, type Target } from "./http.ts";
 
-/** One request that has to succeed: the answer's body. */
+/** Sends a request that must answer 200; resolves with the response's body. */
 export async function succeed(target: Target, method: string, path: string, body?: unknown): Promise<Json> {
   const reply = await send(target, path, { method, body });
   expect(reply.status, `${method} ${path}: ${reply.text}`).toBe(200);
   return reply.json;
 }
 
-/** A base model of a few layers with random weights, uploaded like anybody's. Gives its full name. */
+/** Uploads a base model of a few layers with random weights through the public API; resolves with its full name. */
 export function uploadTinyModel(target: Target, accountId: string, id: string, seed = 1): Promise<string> {
   const model = { kind: "HF_BASE_MODEL", supportsLora: true };
   return upload(target, accountId, id, model, (folder) => writeTinyModel(folder, { seed }));
 }
 
-/** A LoRA addon of random weights to such a model, or to one of another `shape`. Gives its full name. */
+/** Uploads a LoRA addon with random weights for such a model, or for one of another `shape`; resolves with its full name. */
 export function uploadTinyAddon(
   target: Target,
   accountId: string,

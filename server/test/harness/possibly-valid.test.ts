@@ -8,7 +8,7 @@ function allows(schema: object, unenforced: readonly string[], value: unknown): 
 
 const either = { oneOf: [{ type: "string", not: { enum: ["a", "b"] } }, { enum: ["a", 1] }] };
 
-test("what nothing is named for is as valid as it is", () => {
+test("a schema in which every keyword is enforced accepts and refuses exactly as before", () => {
   for (const [value, valid] of [
     ["a", true],
     ["b", false],
@@ -20,20 +20,20 @@ test("what nothing is named for is as valid as it is", () => {
   }
 });
 
-test("a keyword may count as met for one value and as broken for another", () => {
+test("an unverified keyword may be met by one value and broken by another", () => {
   const schema = { type: "array", items: either };
   expect(allows(schema, ["/items/oneOf/0/not"], ["a", "b", "c", 1])).toBe(true);
   expect(allows(schema, ["/items/oneOf/0/not"], [2])).toBe(false);
 });
 
-test("of options that surely both fit, none may", () => {
+test("oneOf refuses a value that surely fits two of its options", () => {
   const both = { oneOf: [{ pattern: "x" }, { type: "number" }] };
   expect(allows(both, ["/oneOf/0/pattern"], 1)).toBe(false);
   expect(allows(both, ["/oneOf/0/pattern"], "a")).toBe(true);
   expect(allows(both, ["/oneOf"], 1)).toBe(true);
 });
 
-test("references keep the side they are on", () => {
+test("a reference under not stays negated", () => {
   const schema = { $defs: { x: { pattern: "x" } }, not: { $ref: "#/$defs/x" }, type: "string" };
   expect(allows(schema, ["/$defs/x/pattern"], "x")).toBe(true);
   expect(allows(schema, [], "x")).toBe(false);

@@ -1,30 +1,39 @@
-/** What JSON Schema says of values when some keywords may be met or not: an oracle for compilers that name what they don't enforce. */
+/** A test oracle for schema compilers that report unenforced keywords: which values may be valid if those keywords are ignored. */
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
 
 const ONE = [
-  ...["additionalProperties", "propertyNames", "additionalItems", "contains"],
-  ...["unevaluatedProperties", "unevaluatedItems"],
+  "additionalProperties",
+  "propertyNames",
+  "additionalItems",
+  "contains",
+  "unevaluatedProperties",
+  "unevaluatedItems",
 ];
 const LISTS = ["allOf", "anyOf", "prefixItems"];
 const MAPS = ["properties", "patternProperties"];
 
-/** The types that a keyword says nothing about are not in doubt because of it. */
+/** The type that each keyword constrains; an unenforced keyword leaves values of other types certain. */
 const TYPE_OF: Readonly<Record<string, string>> = {
-  ...{ pattern: "string", format: "string", minLength: "string", maxLength: "string" },
-  ...{ uniqueItems: "array", contains: "array", multipleOf: "number", minimum: "number", maximum: "number" },
-  ...{
-    patternProperties: "object",
-    propertyNames: "object",
-    minProperties: "object",
-    maxProperties: "object",
-  },
+  pattern: "string",
+  format: "string",
+  minLength: "string",
+  maxLength: "string",
+  uniqueItems: "array",
+  contains: "array",
+  multipleOf: "number",
+  minimum: "number",
+  maximum: "number",
+  patternProperties: "object",
+  propertyNames: "object",
+  minProperties: "object",
+  maxProperties: "object",
 };
 
 /**
- * A schema of the values that can be valid if each of the named keywords may count as met or not, at every place anew.
- * For schemas without conditions, whose references lead to `#/$defs/…`.
+ * A schema of the values that can be valid when each of the named keywords may be met or broken, independently at every
+ * place of the value. Supports no `if`, and references to `#/$defs/…` only.
  */
 export function possiblyValid(schema: unknown, unenforced: readonly string[]): unknown {
   const open = new Set(unenforced);
@@ -37,7 +46,7 @@ export function possiblyValid(schema: unknown, unenforced: readonly string[]): u
   return typeof possible === "boolean" ? possible : { ...(possible as JsonObject), $defs };
 }
 
-/** The values that are valid however the keywords count (`sure`), or that are if they count well. */
+/** With `sure`: the values that are valid whether the keywords are met or broken. Otherwise: the values that can be valid. */
 function side(schema: Json, at: string, sure: boolean, open: ReadonlySet<string>): Json {
   if (typeof schema === "boolean") return schema;
   const object = schema as JsonObject;
@@ -47,7 +56,7 @@ function side(schema: Json, at: string, sure: boolean, open: ReadonlySet<string>
   for (const [key, value] of Object.entries(object)) {
     if (open.has(`${at}/${key}`)) {
       if (sure) all.push({ not: key in TYPE_OF ? { type: TYPE_OF[key]! } : {} });
-      // Still it says which properties are not additional.
+      // The keyword still decides which properties are additional.
       else if (key === "patternProperties") result[key] = mapped(value, () => true);
       else if (key === "oneOf")
         all.push({ anyOf: (value as Json[]).map((part, i) => of(part, `oneOf/${i}`)) });
@@ -71,7 +80,7 @@ function side(schema: Json, at: string, sure: boolean, open: ReadonlySet<string>
 function oneOf(options: Json[], of: (part: Json, index: number, sure: boolean) => Json, sure: boolean): Json {
   const same = options.map((part, index) => of(part, index, sure));
   const opposite = options.map((part, index) => of(part, index, !sure));
-  // Surely one alone: it surely fits, and no other possibly does. Possibly: one may fit, and no two surely do.
+  // Surely exactly one: one option surely fits and no other can fit. Possibly exactly one: one can fit and no two surely fit.
   const alone = (index: number): Json => {
     const others = opposite.filter((_, other) => other !== index);
     return { allOf: [same[index]!, ...others.map((other): Json => ({ not: other }))] };

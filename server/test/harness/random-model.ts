@@ -1,4 +1,4 @@
-/** A model that knows nothing: random weights under the tokenizer and chat template of the default model. */
+/** A model with random weights and the tokenizer and chat template of the default model. */
 import { createCipheriv, createHash, randomUUID } from "node:crypto";
 import { copyFile, mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { markVerified } from "../../src/fleet/weights/verify.ts";
 import { ggufHead, ggufTensor, readTokenizerSettings, setting, type Tensor } from "./gguf.ts";
 
 export interface RandomModelOptions {
-  /** Another seed, another model. Default 1. */
+  /** Determines the weights. Default 1. */
   seed?: number;
   /**
    * Standard deviation of the logits, > 0. At 1, the default, each of the 49,152 tokens is about as probable as any
@@ -26,8 +26,8 @@ const HEAD_SIZE = 32;
 const CONTEXT_LENGTH = 8192;
 
 /**
- * Path of the GGUF file, of some 25 MB. It is written on first use and found again by every later one, in this process
- * or another; the same options always give the same bytes.
+ * Resolves with the path of the GGUF file, about 25 MB. The first call writes the file; later calls, also from other
+ * processes, find it. The same options always give the same bytes.
  */
 export async function randomModel(options: RandomModelOptions = {}): Promise<string> {
   const source = process.env["HEARTH_TEST_MODEL"];
@@ -59,8 +59,8 @@ export async function randomModel(options: RandomModelOptions = {}): Promise<str
 }
 
 /**
- * Makes `folder` a cache (`HEARTH_CACHE_DIR`) in which the random model stands in for the default model's weights: the
- * whole platform, unchanged, then serves it under the default model's name. Gives the folder.
+ * Makes `folder` a cache (`HEARTH_CACHE_DIR`) that holds the random model in place of the default model's weights, so that
+ * the unchanged platform serves the random model under the default model's name. Resolves with the folder.
  */
 export async function randomModelCache(folder: string, options: RandomModelOptions = {}): Promise<string> {
   const catalogDir = fileURLToPath(new URL("../../../catalog", import.meta.url));
@@ -70,15 +70,15 @@ export async function randomModelCache(folder: string, options: RandomModelOptio
   await mkdir(dirname(path), { recursive: true });
   await copyFile(await randomModel(options), path);
   if ((await stat(path)).size > weights.sizeBytes) throw new Error("larger than the default model");
-  // The file's size is compared at every start, its checksum only where no note says that it was right. What lies
-  // behind the last tensor is never read; most file systems give it no room either.
+  // The platform compares the file's size at every start and its checksum only if no marker says that it was verified.
+  // The engine never reads past the last tensor, and most file systems store the padding as a hole.
   await truncate(path, weights.sizeBytes);
   await markVerified(path);
   return folder;
 }
 
 interface Weights extends Tensor {
-  /** Standard deviation; null: all ones. */
+  /** Standard deviation; null makes all values 1. */
   spread: number | null;
 }
 
@@ -89,7 +89,7 @@ interface Shape {
   logitSpread: number;
 }
 
-/** Each layer keeps the size of what goes through it, so that the logits spread as wanted. */
+/** Each layer preserves the variance of its input, so that the logits get the requested standard deviation. */
 function llamaWeights({ vocabularySize, layers, width, logitSpread }: Shape): Weights[] {
   const norm = (name: string): Weights => ({ name: `${name}.weight`, shape: [width], spread: null });
   const matrix = (name: string, columns: number, rows: number, spread = 1 / Math.sqrt(columns)): Weights => ({
@@ -116,7 +116,7 @@ function llamaWeights({ vocabularySize, layers, width, logitSpread }: Shape): We
   ];
 }
 
-/** Under another name first: whoever finds the file finds all of it. */
+/** Writes to a temporary name and renames, so that no other process finds half a file. */
 async function write(path: string, head: Buffer, weights: readonly Weights[], seed: number): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const partial = `${path}.${randomUUID()}`;
@@ -127,7 +127,7 @@ async function write(path: string, head: Buffer, weights: readonly Weights[], se
       const words = wordsOf(seed);
       for (const { shape, spread } of weights) {
         const count = shape.reduce((product, length) => product * length, 1);
-        // A uniform distribution of this half-width has the standard deviation `spread`; its sums are normal anyway.
+        // A uniform distribution of this half-width has the standard deviation `spread`; sums of such values are nearly normal.
         const halfWidth = (spread ?? 0) * Math.sqrt(3);
         const values =
           spread === null
@@ -145,7 +145,7 @@ async function write(path: string, head: Buffer, weights: readonly Weights[], se
   }
 }
 
-/** Any number of 32-bit words that the seed determines: a block cipher that counts. */
+/** Pseudo-random 32-bit words determined by the seed: a block cipher in counter mode. */
 function wordsOf(seed: number): (count: number) => Uint32Array {
   const key = createHash("sha256").update(`random model ${seed}`).digest().subarray(0, 16);
   const cipher = createCipheriv("aes-128-ctr", key, Buffer.alloc(16));

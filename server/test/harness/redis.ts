@@ -8,12 +8,12 @@ import { ensureWeights } from "../../src/fleet/weights/ensure-weights.ts";
 import { createLog } from "../../src/platform/telemetry/log.ts";
 
 export interface TestRedis {
-  /** With the password, where there is one. */
+  /** Includes the password if there is one. */
   url: string;
   pid(): number;
-  /** `kill -9`: what it held is gone. */
+  /** `kill -9`; all data is lost. */
   kill(): Promise<void>;
-  /** After a kill: empty, at the same address. */
+  /** Starts again after a kill, empty and at the same address. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -23,7 +23,7 @@ interface Program {
   env: Record<string, string>;
 }
 
-/** Redis 6.2.14, in all of the package's wheels the same. */
+/** Redis 6.2.14; all wheels of the package hold the same binary. */
 const WHEEL = {
   file: "redis-server",
   sha256: "e812d172f2b85b3f1303608a77fe9fc9b37727f6233cc94d7c9b996f17012be3",
@@ -39,13 +39,13 @@ function killAll(): void {
 process.on("exit", killAll);
 process.on("disconnect", killAll);
 
-/** A real Redis of its own, on this machine. Call it in `beforeAll`, and `stop()` in `afterAll`. */
+/** Starts a real Redis on this machine. Call it in `beforeAll`, and `stop()` in `afterAll`. */
 export async function testRedis(password?: string): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), "hearth-redis-"));
   const program = await redisServer(folder);
   let port = await reservePort();
   let child = await start(program, port, folder, password);
-  // Somebody else may have taken the port in between.
+  // Another process may have taken the port since it was reserved.
   for (let attempt = 0; child === null && attempt < 5; attempt++) {
     port = await reservePort();
     child = await start(program, port, folder, password);
@@ -74,7 +74,7 @@ export async function testRedis(password?: string): Promise<TestRedis> {
   };
 }
 
-/** Null: it ended before it was ready. */
+/** Resolves with null when the process ended before it was ready. */
 function start(
   { path, env }: Program,
   port: number,
@@ -103,7 +103,7 @@ function start(
   });
 }
 
-/** One that is installed, else the one in a Python package, else Debian's. @throws Error when there is none. */
+/** Looks for Redis on the PATH, then in a Python package, then in Debian's packages. @throws Error when none has it. */
 async function redisServer(folder: string): Promise<Program> {
   const reasons: string[] = [];
   for (const path of ["redis-server", "valkey-server"]) {
@@ -124,7 +124,7 @@ async function redisServer(folder: string): Promise<Program> {
   throw new Error(`These tests need a Redis; install redis-server. Tried in vain: ${reasons.join("; ")}`);
 }
 
-/** Kept where weights are, for the next run. */
+/** Caches the binary in the weights' cache for the next run. */
 async function fromWheel(folder: string): Promise<Program> {
   if (process.platform !== "linux" || process.arch !== "x64")
     throw new Error("the wheel is for Linux on x64");

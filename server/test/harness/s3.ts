@@ -3,21 +3,21 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** It comes without types. */
+/** The package has no types. */
 const S3rver = createRequire(import.meta.url)("s3rver") as new (
   options: object,
 ) => { run(): Promise<{ port: number }>; close(): Promise<void> };
 
 export interface TestS3 {
   endpoint: string;
-  /** Empty at first. */
+  /** The name of an empty bucket. */
   bucket: string;
-  /** AWS's usual variables. */
+  /** AWS's standard environment variables. */
   env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
-/** A server that speaks S3's protocol, on this machine. It takes any signature. */
+/** Starts a server with S3's protocol in this process. It accepts any signature. */
 export async function testS3(): Promise<TestS3> {
   const folder = mkdtempSync(join(tmpdir(), "hearth-s3-"));
   const server = new S3rver({

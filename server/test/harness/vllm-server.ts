@@ -1,6 +1,6 @@
 /**
- * Run by the tests as a process: `vllm-server.ts PORT`. Answers chat in the shapes of vLLM. The last message is a script, as JSON: what
- * to say, or how to go wrong.
+ * A fake vLLM server, run as a process: `vllm-server.ts PORT`. Answers chat requests in vLLM's shapes. The last message is a
+ * `Script` as JSON: the output, or the way in which the server misbehaves.
  */
 import { createServer, type ServerResponse } from "node:http";
 
@@ -8,9 +8,9 @@ export interface Script {
   reasoning?: string;
   content?: string;
   calls?: { name: string; arguments: string }[];
-  /** Says the request's body instead of `content`. */
+  /** The output is the request's body instead of `content`. */
   echo?: boolean;
-  /** `cut`: the connection breaks in the middle. `html`: a page instead of a reply. `garbage`: an event that is no JSON. */
+  /** `cut`: the connection breaks within the response. `html`: a web page. `garbage`: an event that is not JSON. */
   wrong?: "cut" | "html" | "garbage" | "error" | "unfinished";
 }
 
@@ -110,7 +110,7 @@ createServer(async (request, response) => {
   const script: Script = JSON.parse(body.messages.at(-1).content);
   if (script.wrong === "html") {
     response.writeHead(200, { "content-type": "text/html" });
-    // Goes on for as long as somebody reads.
+    // An endless page: the client must stop reading.
     const more = setInterval(() => response.write("<p>Sign in\n".repeat(100)), 5);
     response.once("close", () => clearInterval(more));
   } else if (script.wrong === "cut" && body.stream !== true) {

@@ -17,7 +17,7 @@ const chat = (): Promise<Reply> =>
 const setLimit = (value: string): Promise<Reply> =>
   send(hearth, `${ACCOUNT}/quotas/monthly-spend-usd`, { method: "PATCH", body: { value } });
 
-test("at its spending limit an account gets 402 with the reason, until it may spend more", async () => {
+test("an account at its spending limit gets 402 with the reason until its limit is raised", async () => {
   expect((await chat()).status).toBe(200);
   expect((await setLimit("0")).status).toBe(200);
   const refused = await chat();
@@ -39,7 +39,7 @@ test("at its spending limit an account gets 402 with the reason, until it may sp
   expect((await send(hearth, ACCOUNT)).json.suspendState).toBe("UNSUSPENDED");
 });
 
-test("a suspended account begins nothing new; it reads, ends, scales down and pays", async () => {
+test("a suspended account can read, delete, scale down and pay, but start nothing new", async () => {
   const at = (path: string) => `${ACCOUNT}/${path}`;
   const ask = (method: string, path: string, body: object = {}): Promise<Reply> =>
     send(hearth, at(path), { method, body });
@@ -98,7 +98,7 @@ test("a request's cost counts as soon as it has ended", async () => {
   expect(await spent()).toBeGreaterThan(before);
 });
 
-test("every operation that changes something is in the audit log, with who, what and the key, and nothing of its body", async () => {
+test("the audit log names actor, operation and key of every operation that changes something, and nothing of its body", async () => {
   const { paths } = (await send(hearth, "/openapi.json")).json;
   const asked = new Set<string>();
   for (const [path, methods] of Object.entries<Json>(paths)) {

@@ -3,19 +3,19 @@ import { type Hearth, startHearth } from "../harness/hearth.ts";
 import { type Json, type Reply, send, type Target } from "../harness/http.ts";
 import { contract, expectRefusal, operations, succeed } from "./control-plane-contract.ts";
 
-/** One operation that the running server describes. */
+/** An operation in the server's own OpenAPI document. */
 interface Served {
   operationId: string;
   method: string;
   path: string;
-  /** As the server describes them. */
+  /** Names of the query parameters. */
   query: string[];
   body: Json;
 }
 
 let hearth: Hearth;
 let all: Served[];
-/** Of the contract alone. */
+/** The operations that are in the contract too. */
 let served: Served[];
 /** An admin of another account. */
 let stranger: Target;
@@ -58,10 +58,10 @@ beforeAll(async () => {
   stranger = { port: hearth.port, apiKey: key };
 });
 
-/** Beyond the contract. */
+/** Fields that the platform has beyond the contract, as `operationId field`. */
 const EXTENSIONS = new Set(["importModel sourceModel"]);
 
-/** A path with ids of the installation's own account, where a user, a model and a dataset are called admin. */
+/** Fills in the path's ids: the account, and `admin` for all others, as there is a user, a model and a dataset of that id. */
 const fill = ({ path }: Served, accountId = "local"): string =>
   path.replace("{account_id}", accountId).replaceAll(/\{\w+\}/g, "admin");
 
@@ -101,7 +101,7 @@ describe("every list", () => {
     }
   });
 
-  test("takes an empty page size, token, filter, order and mask for none, and ignores what it doesn't know", async () => {
+  test("treats empty page size, token, filter, order and mask as absent, and ignores unknown parameters", async () => {
     for (const list of lists()) {
       const reply = await ask(list, "?pageSize=0&pageToken=&filter=&orderBy=&readMask=&surprise=1");
       expect(reply.status, `${list.operationId}: ${reply.text}`).toBe(200);
@@ -110,7 +110,7 @@ describe("every list", () => {
 });
 
 describe("every list, page by page,", () => {
-  test("is the list as a whole, and each page counts the same", async () => {
+  test("gives the same items as the whole list, and each page the same total", async () => {
     for (const list of lists()) {
       const whole = (await ask(list, "?pageSize=200")).json;
       const walked: unknown[] = [];
@@ -145,7 +145,7 @@ describe("every body", () => {
     }
   });
 
-  test("has only fields of the contract, and every query parameter is one of it too", () => {
+  test("has only fields of the contract, and every operation only its query parameters", () => {
     for (const { operationId, method, path, query, body } of served) {
       const { parameters = [], requestBody } = contract.paths[path][method.toLowerCase()];
       const known = parameters.map((one: Json) => resolve(one).name);
@@ -164,7 +164,7 @@ describe("every body", () => {
 });
 
 describe("another account", () => {
-  test("answers like one that doesn't exist, whatever is asked of it", async () => {
+  test("answers to every operation as one that does not exist", async () => {
     const ofAccounts = all.filter(({ path }) => path.includes("{account_id}"));
     expect(ofAccounts.length).toBeGreaterThan(served.length);
     for (const operation of ofAccounts) {
@@ -188,7 +188,7 @@ function resolve(schema: Json): Json {
     .reduce((at: Json, name: string) => at[name], contract);
 }
 
-/** Paths of fields that `own` takes and the contract's schema doesn't have. */
+/** Paths of the fields in `own` that the contract's schema does not have. */
 function unknownFields(own: Json, schema: Json, path = ""): string[] {
   const target = resolve(schema);
   const properties = Object.assign(

@@ -1,31 +1,36 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { MODEL, type SharedHearth, sharedHearth } from "../harness/hearth.ts";
 import type { Json } from "../harness/http.ts";
 import { call, expectAllExercised, expectRefusal, succeed } from "./control-plane-contract.ts";
 
-let hearth: Hearth;
-const local = { account_id: "local" };
-const shape = { ...local, deployment_shape_id: "mine" };
+let hearth: SharedHearth;
+let account: { account_id: string };
+let shape: { account_id: string; deployment_shape_id: string };
 const library = { account_id: "fireworks" };
 
 beforeAll(async () => {
-  hearth = await startHearth();
+  hearth = await sharedHearth();
+  account = { account_id: hearth.accountId };
+  shape = { ...account, deployment_shape_id: "mine" };
 });
 
 describe("deployment shapes", () => {
-  test("of the library are there for every account", async () => {
+  test("of the library are visible to every account", async () => {
     const query = { targetModel: MODEL, filter: "preset_type = MINIMAL" };
     const { deploymentShapes } = await succeed(hearth, "listDeploymentShapes", { params: library, query });
     expect(deploymentShapes).toMatchObject([{ baseModel: MODEL, presetType: "MINIMAL" }]);
   });
 
-  test("are made, changed by versions, read and deleted as the contract has it", async () => {
+  test("are created, updated by versions, read and deleted as the contract says", async () => {
     const made = await succeed(hearth, "createDeploymentShape", {
-      params: local,
+      params: account,
       query: { deploymentShapeId: "mine" },
       body: { baseModel: MODEL, displayName: "Mine", enableAddons: true },
     });
-    expect(made).toMatchObject({ name: "accounts/local/deploymentShapes/mine", enableAddons: true });
+    expect(made).toMatchObject({
+      name: `accounts/${hearth.accountId}/deploymentShapes/mine`,
+      enableAddons: true,
+    });
     expect(await succeed(hearth, "getDeploymentShape", { params: shape })).toEqual(made);
     const query = { updateMask: "maxContextLength" };
     const body = { maxContextLength: 1024 };
@@ -49,8 +54,8 @@ describe("deployment shapes", () => {
   });
 
   test("of a model that doesn't exist, and with fields that contradict each other, are refused", async () => {
-    const create = (body: object) => call(hearth, "createDeploymentShape", { params: local, body });
-    expectRefusal(await create({ baseModel: "accounts/local/models/none" }), "NOT_FOUND", null);
+    const create = (body: object) => call(hearth, "createDeploymentShape", { params: account, body });
+    expectRefusal(await create({ baseModel: `accounts/${hearth.accountId}/models/none` }), "NOT_FOUND", null);
     expectRefusal(
       await create({ baseModel: MODEL, draftTokenCount: 3 }),
       "INVALID_ARGUMENT",

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
-import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { type Hearth, MODEL, startHearth, until } from "../harness/hearth.ts";
 import { send } from "../harness/http.ts";
 
 const USAGE = "/v1/accounts/local/usage";
@@ -7,10 +7,10 @@ const USAGE = "/v1/accounts/local/usage";
 let hearth: Hearth;
 
 beforeAll(async () => {
-  hearth = await startHearth({});
+  hearth = await startHearth();
 });
 
-test("what requests used is in the report at its price, to the token, and in the export", async () => {
+test("the usage report and its export hold the requests' exact tokens at their price", async () => {
   let [prompt, completion] = [0, 0];
   for (const text of ["Hi", "How are you?"]) {
     const reply = await send(hearth, "/inference/v1/chat/completions", {
@@ -20,15 +20,20 @@ test("what requests used is in the report at its price, to the token, and in the
     prompt += reply.json.usage.prompt_tokens;
     completion += reply.json.usage.completion_tokens;
   }
-  const report = await soon(
-    () => send(hearth, `${USAGE}?groupBy=model&groupBy=kind`).then(({ json }) => json),
-    ({ total }) => total.requests === "2",
-  );
+  // Ledger rows reach the database shortly after the response.
+  const report = await until("both requests in the report", async () => {
+    const { json } = await send(hearth, `${USAGE}?groupBy=model&groupBy=kind`);
+    return json.total.requests === "2" && json;
+  });
   const micros = (prompt + completion) * 0.2;
   expect(report.usage).toHaveLength(1);
   expect(report.usage[0]).toMatchObject({
-    ...{ model: MODEL, kind: "text", requests: "2" },
-    ...{ promptTokens: String(prompt), generatedTokens: String(completion), acceleratorSeconds: "0" },
+    model: MODEL,
+    kind: "text",
+    requests: "2",
+    promptTokens: String(prompt),
+    generatedTokens: String(completion),
+    acceleratorSeconds: "0",
   });
   // Two costs of $0.20 a million tokens, each rounded to a micro-dollar.
   expect(Math.abs(Number(report.total.cost) * 1e6 - micros)).toBeLessThanOrEqual(1);
@@ -37,12 +42,3 @@ test("what requests used is in the report at its price, to the token, and in the
   expect(csv.text).toContain(`\r\n${MODEL},2,${prompt},`);
   expect(csv.headers["content-type"]).toContain("text/csv");
 });
-
-/** Rows reach the database a moment after the reply. */
-async function soon<T>(look: () => Promise<T>, done: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look();
-    if (done(value)) return value;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}

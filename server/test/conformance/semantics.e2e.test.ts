@@ -17,7 +17,7 @@ beforeAll(async () => {
   contextLength = (await send(hearth, `/v1/models/${MODEL}`)).json.context_length;
 });
 
-/** Repetition is what the model surely goes on with: texts of known length without an early end. */
+/** A repeated word that the model reliably continues, so that generations do not end early. */
 const REPEATING = "red green blue ".repeat(8).trim();
 
 async function complete(extra: object = {}): Promise<Reply> {
@@ -44,7 +44,7 @@ async function chat(extra: object = {}): Promise<Reply> {
 const textOf = (reply: Reply): string => reply.json.choices[0].text;
 
 describe("usage", () => {
-  test("a stream carries it on the finish chunk, and nowhere else", async () => {
+  test("is on the finish chunk of a stream and on no other", async () => {
     const { chunks } = await stream(hearth, CHAT, chatBody());
     const last = chunks.at(-1);
     expect(last.choices[0].finish_reason).toMatch(/^(stop|length)$/);
@@ -52,13 +52,13 @@ describe("usage", () => {
     expect(chunks.slice(0, -1).filter((chunk) => "usage" in chunk)).toEqual([]);
   });
 
-  test("with several choices the last finish chunk carries it", async () => {
+  test("is on the last finish chunk of a stream with several choices", async () => {
     const { chunks } = await stream(hearth, CHAT, chatBody({ n: 2 }));
     expect(chunks.filter((chunk) => chunk.usage !== undefined)).toEqual([chunks.at(-1)]);
     expect(chunks.at(-1).choices[0].finish_reason).not.toBeNull();
   });
 
-  test("include_usage gives OpenAI's layout: null on each chunk, then a chunk of usage alone", async () => {
+  test("has OpenAI's layout with include_usage: null on each chunk, then a chunk of usage alone", async () => {
     for (const [path, body] of [
       [CHAT, chatBody()],
       [COMPLETIONS, { model: MODEL, prompt: REPEATING, max_tokens: 4 }],
@@ -72,7 +72,7 @@ describe("usage", () => {
     }
   });
 
-  test("a stream counts what the whole reply counts", async () => {
+  test("is the same for a stream and an unstreamed response", async () => {
     const whole = (await chat()).json.usage;
     const { usage } = (await stream(hearth, CHAT, chatBody())).chunks.at(-1);
     expect([usage.prompt_tokens, usage.completion_tokens]).toEqual([
@@ -81,7 +81,7 @@ describe("usage", () => {
     ]);
   });
 
-  test("the ledger says what the client was told", async () => {
+  test("is the same in the ledger and in the response", async () => {
     for (const reply of [await chat({ n: 2 }), await complete()]) {
       const row = await rowOf(hearth, String(reply.headers["x-request-id"]));
       const { usage } = reply.json;
@@ -99,7 +99,7 @@ describe("usage", () => {
     }
   });
 
-  test("a prompt seen before is cached, and told as such", async () => {
+  test("counts a repeated prompt's tokens as cached", async () => {
     const content = "It was the best of times, it was the worst of times. ".repeat(12);
     await chat({ messages: [{ role: "user", content }] });
     const again = await chat({ messages: [{ role: "user", content: `${content} Who wrote this?` }] });
@@ -111,7 +111,7 @@ describe("usage", () => {
 });
 
 describe("headers", () => {
-  test("a whole reply tells its tokens and times", async () => {
+  test("of an unstreamed response give its tokens and times", async () => {
     for (const reply of [await chat(), await complete()]) {
       const { headers } = reply;
       const { usage } = reply.json;
@@ -129,7 +129,7 @@ describe("headers", () => {
 });
 
 describe("choices", () => {
-  test("n gives that many, in order; their tokens add up, the prompt counts once", async () => {
+  test("are n in order; their tokens add up and the prompt counts once", async () => {
     const one = (await chat()).json;
     const three = (await chat({ n: 3 })).json;
     expect(three.choices.map((choice: Json) => choice.index)).toEqual([0, 1, 2]);
@@ -141,7 +141,7 @@ describe("choices", () => {
     expect(three.usage.completion_tokens).toBeGreaterThan(one.usage.completion_tokens);
   });
 
-  test("in a stream each choice opens with its role and finishes once", async () => {
+  test("of a stream each open with their role and finish once", async () => {
     const { chunks } = await stream(hearth, CHAT, chatBody({ n: 3, temperature: 1 }));
     for (const index of [0, 1, 2]) {
       const own = chunks.flatMap((chunk) => chunk.choices).filter((choice: Json) => choice.index === index);
@@ -151,14 +151,14 @@ describe("choices", () => {
     }
   });
 
-  test("choices of one request differ when they are sampled", async () => {
+  test("of one request differ when they are sampled", async () => {
     const { choices } = (await complete({ prompt: "Once upon a time", n: 2, temperature: 1, seed: 7 })).json;
     expect(choices[0].text).not.toBe(choices[1].text);
   });
 });
 
 describe("stop", () => {
-  test("ends the text before the stop text, streamed or not, inside a token or across several", async () => {
+  test("ends the text before the stop text, streamed or not, within a token or across several", async () => {
     const full = textOf(await complete({ max_tokens: 24 }));
     for (const [from, length] of [
       [9, 1],
@@ -182,13 +182,13 @@ describe("stop", () => {
     }
   });
 
-  test("a stop text that never comes changes nothing", async () => {
+  test("changes nothing when the stop text never comes", async () => {
     expect(textOf(await complete({ stop: ["purple elephant"] }))).toBe(textOf(await complete()));
   });
 });
 
 describe("length", () => {
-  test("max_tokens is exact and finishes with length; max_completion_tokens is the same", async () => {
+  test("is exactly max_tokens with finish_reason length; max_completion_tokens means the same", async () => {
     for (const name of ["max_tokens", "max_completion_tokens"]) {
       const reply = await post(hearth, COMPLETIONS, { model: MODEL, prompt: REPEATING, [name]: 5 });
       expect(reply.json.choices[0].finish_reason).toBe("length");
@@ -196,19 +196,19 @@ describe("length", () => {
     }
   });
 
-  test("max_tokens 0 makes nothing", async () => {
+  test("is zero with max_tokens 0", async () => {
     const reply = await complete({ max_tokens: 0 });
     expect(textOf(reply)).toBe("");
     expect(reply.json.usage.completion_tokens).toBe(0);
     expect(reply.json.choices[0].finish_reason).toBe("length");
   });
 
-  test("both names at once are refused", async () => {
+  test("is refused when both names are given", async () => {
     const reply = await post(hearth, CHAT, chatBody({ max_completion_tokens: 8 }));
     expectError(reply, "BAD_REQUEST", "max_completion_tokens");
   });
 
-  test("a prompt that does not fit is refused with both numbers, one token too many is enough", async () => {
+  test("is refused with both figures when the prompt is one token too long", async () => {
     const prompt = new Array(contextLength + 1).fill(1000);
     const reply = await post(hearth, COMPLETIONS, { model: MODEL, prompt, temperature: 0 });
     expectError(reply, "BAD_REQUEST", "prompt");
@@ -216,7 +216,7 @@ describe("length", () => {
     expect(reply.json.error.message).toContain(String(contextLength));
   });
 
-  test("more max_tokens than the context holds are no mistake", async () => {
+  test("may be asked for beyond the context's size", async () => {
     const reply = await complete({ max_tokens: 1_000_000, stop: " " });
     expect(reply.json.choices[0].finish_reason).toBe("stop");
   });
@@ -225,13 +225,13 @@ describe("length", () => {
 describe("sampling", () => {
   const open = { prompt: "The most surprising thing about the sea is", max_tokens: 24 };
 
-  test("temperature 0 gives the same text each time, whatever the seed", async () => {
+  test("with temperature 0 gives the same text each time, whatever the seed", async () => {
     const first = textOf(await complete({ ...open, seed: 1 }));
     expect(textOf(await complete({ ...open, seed: 2 }))).toBe(first);
     expect(textOf(await complete(open))).toBe(first);
   });
 
-  test("the same seed gives the same text, another seed another", async () => {
+  test("with the same seed gives the same text, with another seed another", async () => {
     const sampled = async (seed: number): Promise<string> =>
       textOf(await complete({ ...open, temperature: 1, seed }));
     const first = await sampled(11);
@@ -240,13 +240,13 @@ describe("sampling", () => {
     expect(await sampled(11)).toBe(first);
   });
 
-  test("without a seed two replies differ", async () => {
+  test("without a seed gives different responses", async () => {
     const sampled = { ...open, temperature: 1.2 };
     expect(textOf(await complete(sampled))).not.toBe(textOf(await complete(sampled)));
   });
 
   test.each([{ top_k: 1 }, { min_p: 1 }, { top_p: 0 }, { top_p: 1e-9 }])(
-    "%j leaves only the likeliest token",
+    "with %j leaves only the likeliest token",
     async (cut) => {
       const greedy = textOf(await complete(open));
       expect(textOf(await complete({ ...open, temperature: 1, seed: 3, ...cut }))).toBe(greedy);
@@ -254,21 +254,21 @@ describe("sampling", () => {
   );
 
   test.each([{ frequency_penalty: 2 }, { presence_penalty: 2 }, { repetition_penalty: 2 }])(
-    "%j changes a text that uses a word again",
+    "with %j changes a text that repeats a word",
     async (penalty) => {
       const long = { ...open, max_tokens: 48 };
       expect(textOf(await complete({ ...long, ...penalty }))).not.toBe(textOf(await complete(long)));
     },
   );
 
-  test("a negative frequency penalty keeps it repeating", async () => {
+  test("with a negative frequency penalty keeps repeating", async () => {
     const once = textOf(await complete({ prompt: "la la la", max_tokens: 12, frequency_penalty: -2 }));
     expect(new Set(once.trim().slice(-6).split("")).size).toBeLessThanOrEqual(3);
   });
 });
 
 describe("messages", () => {
-  test("text parts are one text; developer is system", async () => {
+  test("may have text parts, which are joined, and the role developer, which means system", async () => {
     const told = (role: string, content: unknown) => [
       { role, content },
       { role: "user", content: "Who are you?" },
@@ -285,7 +285,7 @@ describe("messages", () => {
     }
   });
 
-  test("a reply can be sent back as the next turn, as it came", async () => {
+  test("may hold an earlier response unchanged as the assistant's turn", async () => {
     const { message } = (await chat()).json.choices[0];
     const messages = [
       { role: "user", content: "Name three colours." },
@@ -295,13 +295,13 @@ describe("messages", () => {
     expect((await chat({ messages })).json.choices[0].message.role).toBe("assistant");
   });
 
-  test("a list of one prompt is that prompt", async () => {
+  test("in the form of a list of one prompt mean that prompt", async () => {
     expect(textOf(await complete({ prompt: [REPEATING] }))).toBe(textOf(await complete()));
   });
 });
 
 describe("names", () => {
-  test("full, short and alias form reach the same model, and the reply says its full name", async () => {
+  test("in full, short and alias form reach the same model, and the response gives its full name", async () => {
     for (const model of [MODEL, "fireworks/smollm2-135m-instruct", "gpt-4o"]) {
       const reply = await chat({ model });
       expect(reply.json.model).toBe(MODEL);
@@ -310,7 +310,7 @@ describe("names", () => {
     }
   });
 
-  test("the fallback answers for a catalog model that is not served, and says so", async () => {
+  test("of catalog models that are not served get the fallback's answer, with a header that says so", async () => {
     const reply = await chat({ model: FALLEN_BACK });
     expect(reply.headers["x-hearth-fallback-model"]).toBe(MODEL);
     const streamed = await stream(hearth, CHAT, chatBody({ model: FALLEN_BACK }));
@@ -318,12 +318,12 @@ describe("names", () => {
     expect(streamed.done).toBe(true);
   });
 
-  test("the fallback does not answer for a name that is in no catalog", async () => {
+  test("in no catalog get no fallback", async () => {
     expectError(await post(hearth, CHAT, chatBody({ model: "accounts/x/models/y" })), "NOT_FOUND", "model");
   });
 });
 
-/** One telling value of each parameter that is not honoured. */
+/** For each parameter that is not honoured, values that would change the output. */
 const LATER: Record<string, readonly unknown[]> = {
   get_last_activation: [true],
   images: [["data:image/png;base64,AAAA"]],
@@ -362,7 +362,7 @@ const NEUTRAL: Record<string, unknown> = {
 };
 
 describe("parameters that are not honoured", () => {
-  test.each(Object.entries(LATER))("%s is refused by name, never ignored", async (name, values) => {
+  test.each(Object.entries(LATER))("are refused by name: %s", async (name, values) => {
     for (const value of values) {
       expectError(await post(hearth, CHAT, chatBody({ [name]: value })), "BAD_REQUEST", name);
       const completion = { model: MODEL, prompt: "Hi", max_tokens: 1, [name]: value };
@@ -370,7 +370,7 @@ describe("parameters that are not honoured", () => {
     }
   });
 
-  test("neutral values are accepted, alone and all at once", async () => {
+  test("are accepted with neutral values, alone and together", async () => {
     const plain = (await chat()).json.choices[0].message.content;
     for (const [name, value] of Object.entries(NEUTRAL)) {
       const reply = await post(hearth, CHAT, chatBody({ [name]: value, max_tokens: 1 }));
@@ -379,12 +379,12 @@ describe("parameters that are not honoured", () => {
     expect((await chat(NEUTRAL)).json.choices[0].message.content).toBe(plain);
   });
 
-  test("null means the default for every one of them", async () => {
+  test("are accepted with null, which means the default", async () => {
     const nulls = Object.fromEntries(Object.keys(LATER).map((name) => [name, null]));
     expect((await chat(nulls)).status).toBe(200);
   });
 
-  test("every request field of the contract is honoured or on this list", async () => {
+  test("include every request field of the contract that is not honoured", async () => {
     const own = (await send(hearth, "/openapi.json")).json;
     for (const [path, schema] of [
       [CHAT, "ChatCompletionRequest"],
@@ -407,13 +407,13 @@ describe("prompt_truncate_len", () => {
     { role: "user", content: "And the sky?" },
   ];
 
-  test("a prompt that fits is left alone", async () => {
+  test("leaves a prompt that fits unchanged", async () => {
     const plain = (await chat()).json;
     const capped = (await chat({ prompt_truncate_len: 1500 })).json;
     expect(capped.usage.prompt_tokens).toBe(plain.usage.prompt_tokens);
   });
 
-  test("the oldest turns go first, the system prompt and the last turn stay", async () => {
+  test("drops the oldest turns first and keeps the system prompt and the last turn", async () => {
     const short = (await chat({ messages: [turns[0], turns[3]] })).json;
     const capped = (await chat({ messages: turns, prompt_truncate_len: 60 })).json;
     expect(capped.usage.prompt_tokens).toBeLessThanOrEqual(60);

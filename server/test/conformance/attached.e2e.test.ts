@@ -1,4 +1,4 @@
-/** Model servers of other makers behind the platform: a process that speaks as vLLM does. */
+/** Attached model servers: the platform in front of a fake vLLM process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -66,7 +66,7 @@ const weather = {
   },
 };
 
-/** The request as the server got it. */
+/** Sends a chat request and resolves with the body that the attached server received. */
 async function seen(more: object): Promise<Json> {
   const reply = await post(hearth, CHAT, asked({ echo: true }, more));
   expect(reply.status, reply.text).toBe(200);
@@ -101,8 +101,8 @@ const usage = {
   prompt_tokens_details: { cached_tokens: 16 },
 };
 
-describe("what an attached server says", () => {
-  test("reaches the client whole: reasoning, text, calls, usage, and the ledger", async () => {
+describe("the output of an attached server", () => {
+  test("reaches the client with reasoning, text, tool calls and usage, and the ledger has the usage", async () => {
     const reply = await post(hearth, CHAT, asked(script, { tools: [weather] }));
     expect(reply.json.choices).toEqual([{ index: 0, message, finish_reason: "tool_calls" }]);
     expect(reply.json.usage).toEqual(usage);
@@ -111,7 +111,7 @@ describe("what an attached server says", () => {
     expect(row).toMatchObject({ promptTokens: 21, cachedTokens: 16, completionTokens: 13, status: 200 });
   });
 
-  test("streams, and put together by OpenAI's SDK it is the same", async () => {
+  test("is the same streamed, when OpenAI's SDK joins the stream", async () => {
     const stream = openai.chat.completions.stream(asked(script, { tools: [weather], stream: true }));
     const final = await stream.finalChatCompletion();
     const [choice] = final.choices;
@@ -123,7 +123,7 @@ describe("what an attached server says", () => {
     expect(final.usage).toMatchObject(usage);
   });
 
-  test("log probabilities come in either form, with the tokens' ids where the server tells them", async () => {
+  test("has log probabilities in both forms, with token ids where the server gives them", async () => {
     const say: Script = { content: "ü" };
     const one = await post(hearth, CHAT, asked(say, { logprobs: true, top_logprobs: 2 }));
     expect(one.json.choices[0].logprobs.content).toEqual([
@@ -147,7 +147,7 @@ describe("what an attached server says", () => {
     });
   });
 
-  test("calls of functions that were not offered, and second calls where one is wanted, are none", async () => {
+  test("loses tool calls of functions that were not offered, and second calls where one is wanted", async () => {
     const evil = await post(
       hearth,
       CHAT,
@@ -162,8 +162,8 @@ describe("what an attached server says", () => {
   });
 });
 
-describe("what an attached server is asked", () => {
-  test("tools, the choice among them, earlier calls, results and reasoning", async () => {
+describe("the request to an attached server", () => {
+  test("carries tools, tool_choice, earlier tool calls, their results and reasoning", async () => {
     const past = { id: "c1", type: "function", function: { name: "weather", arguments: "{}" } };
     const messages = [
       { role: "user", content: "Weather?" },
@@ -201,11 +201,11 @@ describe("what an attached server is asked", () => {
       { response_format: { type: "grammar", grammar: 'root ::= "a"' } },
       { structured_outputs: { grammar: 'root ::= "a"\n' }, grammar: 'root ::= "a"\n' },
     ],
-  ])("%j", async (asked, expected) => {
+  ])("carries %j in the server's form", async (asked, expected) => {
     expect(await seen(asked)).toMatchObject(expected);
   });
 
-  test("schemas become grammars where the server takes these, and are sent as they are where not", async () => {
+  test("carries schemas as grammars where the server takes grammars, and unchanged where it does not", async () => {
     const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
     const response_format = { type: "json_schema", json_schema: { name: "x", schema, strict: true } };
     const able = await seen({ response_format });
@@ -225,7 +225,7 @@ describe("what an attached server is asked", () => {
     expect((await post(hearth, CHAT, asked({}, broken))).json.error.param).toBe("response_format.schema");
   });
 
-  test("accounts' prompts are kept apart by a salt that says nothing of them", async () => {
+  test("separates accounts' prompt caches by a salt that reveals nothing of the account", async () => {
     const [one, other] = [await seen({}), await seen({ prompt_cache_isolation_key: "k" })];
     expect(one.cache_salt).toMatch(/^[\w-]{43}$/);
     expect(other.cache_salt).not.toBe(one.cache_salt);
@@ -256,13 +256,13 @@ describe("what an attached server is asked", () => {
     ["typical_p", { typical_p: 0.5 }],
     ["mirostat_target", { mirostat_target: 3 }],
     ["context_length_exceeded_behavior", { context_length_exceeded_behavior: "error" }],
-  ])("a server that is not said to be able is not asked for %s", async (param, more) => {
+  ])("with %s is refused where the server's declared features lack it", async (param, more) => {
     const reply = await post(hearth, CHAT, asked({ content: "x" }, { model: PLAIN, ...more }));
     expect(reply.status, reply.text).toBe(400);
     expect(reply.json.error.param).toBe(param);
   });
 
-  test("nor one that has reasoning without budgets for a number of tokens", async () => {
+  test("with a numeric reasoning_effort is refused where the server has no reasoning budgets", async () => {
     const reply = await post(hearth, CHAT, asked({ content: "x" }, { reasoning_effort: 500 }));
     expect(reply.json.error).toMatchObject({ param: "reasoning_effort" });
   });
@@ -275,21 +275,27 @@ describe("an attached server that goes wrong", () => {
     ["garbage", 502],
     ["error", 503],
     ["unfinished", 502],
-  ] as const)("%s: a status before the first byte, an error event after it", async (wrong, status) => {
-    const before = await post(hearth, CHAT, asked({ wrong }, { stream: true }));
-    expect(before.status, before.text).toBe(status);
-    if (wrong === "html") return;
-    const after = await post(hearth, CHAT, asked({ wrong, reasoning: "Hm" }, { stream: true }));
-    expect(after.status).toBe(200);
-    expect(after.text).toContain('"error":');
-    expect(after.text).not.toContain("boom");
-  });
+  ] as const)(
+    "(%s) gives an error status before the first byte and an error event after it",
+    async (wrong, status) => {
+      const before = await post(hearth, CHAT, asked({ wrong }, { stream: true }));
+      expect(before.status, before.text).toBe(status);
+      if (wrong === "html") return;
+      const after = await post(hearth, CHAT, asked({ wrong, reasoning: "Hm" }, { stream: true }));
+      expect(after.status).toBe(200);
+      expect(after.text).toContain('"error":');
+      expect(after.text).not.toContain("boom");
+    },
+  );
 
-  test.each([["cut", 503]] as const)("%s in a whole reply", async (wrong, status) => {
-    expect((await post(hearth, CHAT, asked({ wrong }))).status).toBe(status);
-  });
+  test.each([["cut", 503]] as const)(
+    "(%s) gives an error status for an unstreamed request",
+    async (wrong, status) => {
+      expect((await post(hearth, CHAT, asked({ wrong }))).status).toBe(status);
+    },
+  );
 
-  test("while it is down clients are told to come back, and once it is up it serves by itself", async () => {
+  test("gives 503 with retry-after while it is down and serves again without help once it is up", async () => {
     await stopServer();
     const down = await post(hearth, CHAT, asked({ content: "x" }));
     expect(down.status).toBe(503);

@@ -73,7 +73,7 @@ const unload = (deployedModel: Json): Promise<Json> =>
     params: { ...account, deployed_model_id: deployedModel.name.split("/")[3] },
   });
 
-/** Deletes it for good, and waits for that. */
+/** Deletes the deployment permanently and waits until it is gone. */
 async function removed(id: string): Promise<void> {
   await succeed(hearth, "deleteDeployment", { params: one(id), query: { hard: true, ignoreChecks: true } });
   const isGone = async () => (await call(hearth, "getDeployment", { params: one(id) })).status === 404;
@@ -81,7 +81,7 @@ async function removed(id: string): Promise<void> {
 }
 
 describe("a deployment", () => {
-  test("is made, answers to all of its names, is scaled, changed, deleted and had back", async () => {
+  test("is created, answers to all of its names, is scaled, updated, deleted and undeleted", async () => {
     const made = await create("whole", { maxReplicaCount: 2, displayName: "Whole" });
     expect(made).toMatchObject({ name: nameOf("whole"), state: "CREATING", displayName: "Whole" });
     expect(await inState("whole", "READY")).toMatchObject({ replicaCount: 1, desiredReplicaCount: 1 });
@@ -90,8 +90,12 @@ describe("a deployment", () => {
     expect(own).toMatchObject({ model: base, deployment: nameOf("whole"), state: "DEPLOYED", default: true });
     const text = await textOf(`${base}#${nameOf("whole")}`);
     for (const name of [
-      ...[`${base}#local/whole`, `local/tiny#${nameOf("whole")}`, "local/tiny#local/whole"],
-      ...[own.name, base, "local/tiny"],
+      `${base}#local/whole`,
+      `local/tiny#${nameOf("whole")}`,
+      "local/tiny#local/whole",
+      own.name,
+      base,
+      "local/tiny",
     ]) {
       expect(await textOf(name), name).toBe(text);
     }
@@ -129,7 +133,7 @@ describe("a deployment", () => {
     await removed("whole");
   });
 
-  test("tells what it does and did: metrics, shards, events, ledger", async () => {
+  test("reports metrics, shards, events and ledger rows", async () => {
     await deployed("watched");
     await textOf(base);
     await until("the request in its metrics", async () => {
@@ -150,7 +154,7 @@ describe("a deployment", () => {
     await removed("watched");
   });
 
-  test("with other replicas is rolled over without a request that fails", async () => {
+  test("is rolled over to other replicas without a failed request", async () => {
     await deployed("rolled", { minReplicaCount: 1 });
     let over = false;
     const statuses = new Set<number>();
@@ -165,7 +169,7 @@ describe("a deployment", () => {
     await removed("rolled");
   });
 
-  test("that asks for what the host does not have says so, and does not pretend", async () => {
+  test("that asks for hardware the host does not have reports that", async () => {
     await create("gpus", { acceleratorType: "NVIDIA_H100_80GB" });
     const waiting = await until("word of it", async () => {
       const now = await get("gpus");
@@ -198,7 +202,7 @@ describe("a deployment", () => {
     await removed("direct");
   });
 
-  test("whose model is in use can't lose it", async () => {
+  test("keeps its model from being deleted", async () => {
     await create("needs");
     const reply = await call(hearth, "deleteModel", { params: { ...account, model_id: "tiny" } });
     expectRefusal(reply, "FAILED_PRECONDITION", null);
@@ -211,7 +215,7 @@ describe("a deployment", () => {
 });
 
 describe("LoRA addons", () => {
-  test("several share a deployment and answer differently; what is unloaded is gone", async () => {
+  test("share a deployment and answer differently, and are gone when unloaded", async () => {
     await deployed("shared", { enableAddons: true });
     const plain = await textOf(base);
     const loaded = [await load(addons[0]!, "shared"), await load(addons[1]!, "shared")];
@@ -231,7 +235,7 @@ describe("LoRA addons", () => {
     await removed("shared");
   });
 
-  test("one is deployed alone, on its base model's weights", async () => {
+  test("can be deployed alone on their base model's weights", async () => {
     await deployed("plain");
     const plain = await textOf(base);
     await removed("plain");
@@ -242,7 +246,7 @@ describe("LoRA addons", () => {
     await removed("alone");
   });
 
-  test("one is merged, and replaced by another while requests go on", async () => {
+  test("can be merged, and be replaced by another while requests go on", async () => {
     await deployed("hot", { enableHotReloadLatestAddon: true });
     const model = `${base}#${nameOf("hot")}`;
     const plain = await textOf(model);
@@ -276,7 +280,7 @@ describe("LoRA addons", () => {
 });
 
 describe("every operation", () => {
-  test("of deployments and deployed models was answered as the contract has it", () => {
+  test("of deployments and deployed models was exercised", () => {
     expectAllExercised("deployments");
     expectAllExercised("deployedModels");
   });

@@ -30,7 +30,7 @@ const saying = (content: string) => ({ model: MODEL, messages: [{ role: "user", 
 const servers = () => descendants(hearth.pid).filter(({ command }) => command.includes("fixture-server"));
 
 describe("a model server that the platform starts for itself", () => {
-  test("answers whole and in a stream", async () => {
+  test("answers unstreamed and streamed", async () => {
     const whole = await post(hearth, CHAT, saying("Hello"));
     expect(whole.status, whole.text).toBe(200);
     expect(whole.json.choices[0].message.content).toMatch(/^Hello from \d+ and \d+$/);
@@ -41,7 +41,7 @@ describe("a model server that the platform starts for itself", () => {
     );
   });
 
-  test("is started anew when it ends in the middle of a request, which is told so", async () => {
+  test("is restarted when it exits during a request, and that request gets 503 with retry-after", async () => {
     const before = servers();
     const reply = await post(hearth, CHAT, saying("exit"));
     expect(reply.status).toBe(503);
@@ -54,7 +54,7 @@ describe("a model server that the platform starts for itself", () => {
   });
 });
 
-describe("a deployment on accelerators that a program of the settings serves", () => {
+describe("a deployment on accelerators that a configured command serves", () => {
   const PATH = "/v1/accounts/local/deployments";
   const deploy = async (id: string, body: object) =>
     post(hearth, `${PATH}?deploymentId=${id}`, { baseModel: await model, ...body });
@@ -64,7 +64,7 @@ describe("a deployment on accelerators that a program of the settings serves", (
     model = uploadTinyModel(hearth, "local", "tiny");
   });
 
-  test("runs an uploaded model there from its own files, and sees its accelerators alone", async () => {
+  test("serves an uploaded model from its files and sees only the accelerators it was given", async () => {
     const made = await deploy("gpu", { acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2 });
     expect(made.status, made.text).toBe(200);
     await until("READY", async () => (await get("gpu")).state === "READY");
@@ -92,7 +92,7 @@ describe("a deployment on accelerators that a program of the settings serves", (
     expect(reply.json.message).toContain(field);
   });
 
-  test("says why its program doesn't come up", async () => {
+  test("reports why its command does not start", async () => {
     const made = await deploy("broken", { acceleratorType: "NVIDIA_A100_80GB", precision: "FP16" });
     expect(made.status, made.text).toBe(200);
     const { status } = await until("a reason", async () => {
@@ -103,7 +103,7 @@ describe("a deployment on accelerators that a program of the settings serves", (
   });
 });
 
-test("every server is gone, with all it has started, soon after the platform was killed", async () => {
+test("every launched server and its child processes end after the platform is killed", async () => {
   const all = descendants(hearth.pid);
   expect(servers().length).toBeGreaterThan(0);
   await hearth.kill9();

@@ -15,7 +15,7 @@ import { alive, descendants } from "./processes.ts";
 const CHAT = "/inference/v1/chat/completions";
 const ROUNDS = 3;
 const WORKERS = 6;
-/** A row that was cut off holds what was made up to 100 ms before; ten times that leaves room for a busy machine. */
+/** The ledger row of an interrupted request holds the tokens up to a checkpoint at most 100 ms before; ten times that is for busy machines. */
 const CHECKPOINT_MARGIN_MS = 1_000;
 
 interface Whole {
@@ -30,13 +30,13 @@ interface Broken {
   killedMs: number;
 }
 
-/** What the clients saw, by request id. */
+/** The responses as the clients received them, by request id. */
 const whole = new Map<string, Whole>();
 const broken = new Map<string, Broken>();
 let sent = 0;
 let events = 0;
 
-/** One client: streams and whole replies in turn, until the server is gone. */
+/** One client: sends streaming and unstreamed requests in turn until `isOver`. */
 async function work(hearth: Hearth, isOver: () => boolean): Promise<void> {
   for (let turn = randomInt(2); !isOver(); turn++) {
     const body = {
@@ -48,7 +48,7 @@ async function work(hearth: Hearth, isOver: () => boolean): Promise<void> {
       if (turn % 2 === 0) await readWhole(hearth, { ...body, max_tokens: randomInt(1, 16) });
       else await readStream(hearth, { ...body, max_tokens: randomInt(1, 160) });
     } catch {
-      // The connection broke before a head came: nobody knows of this request.
+      // The connection broke before the response's head arrived, so the request's id is unknown.
     }
   }
 }
@@ -90,7 +90,7 @@ const usageOf = (usage: {
   completionTokens: usage.completion_tokens,
 });
 
-/** Starts, loads, kills, and looks for what is left running. */
+/** Starts the platform, kills it under load and waits until no child process is left. */
 async function round(dataDir: string, apiKey: string): Promise<void> {
   const hearth = await startHearth({ dataDir, database: "embedded", env: { HEARTH_API_KEY: apiKey } });
   let over = false;
@@ -115,7 +115,7 @@ function expectAccounted(rows: ReadonlyMap<string, UsageRow>): void {
   }
   for (const [id, { maxTokens, deltasMs, killedMs }] of broken) {
     const row = rows.get(id);
-    // The server may have finished what the client did not get whole.
+    // The server may have finished a request whose response did not reach the client completely.
     expect(["interrupted", "ok"], id).toContain(row?.outcome);
     const surely = deltasMs.filter((ms) => killedMs - ms > CHECKPOINT_MARGIN_MS).length;
     expect(row?.completionTokens).toBeGreaterThanOrEqual(surely);
@@ -123,8 +123,8 @@ function expectAccounted(rows: ReadonlyMap<string, UsageRow>): void {
   }
 }
 
-test("kill -9 at random moments under load loses and doubles no usage, and leaves no process behind", {
-  timeout: 400_000,
+test("kill -9 at random moments under load neither loses nor doubles usage and leaves no process behind", {
+  timeout: 900_000,
 }, async () => {
   const dataDir = tempFolder();
   const apiKey = `fw_${randomBytes(24).toString("base64url")}`;

@@ -22,7 +22,7 @@ function ask(over: Partial<Ask> = {}): Ask {
   };
 }
 
-/** A dialogue whose next line even a small model knows: it repeats `word`. */
+/** A few-shot dialogue after which even a small model repeats `word`. */
 function echoDialogue(word: string): Turn[] {
   const shot = (one: string): Turn[] => [
     { role: "user", content: `Say ${one}` },
@@ -47,7 +47,7 @@ async function collect(client: Client, asked: Ask): Promise<string> {
 }
 
 describe.each(CLIENTS)("$name", (client) => {
-  test("chats, and is told the tokens", async () => {
+  test("gets a chat response with its token counts", async () => {
     const answer = await client.chat(ask());
     expect(answer.text).not.toBe("");
     expect(answer.promptTokens).toBeGreaterThan(5);
@@ -55,13 +55,13 @@ describe.each(CLIENTS)("$name", (client) => {
     expect(answer.completionTokens).toBeLessThanOrEqual(12);
   });
 
-  test("streams the text it gets without streaming", async () => {
+  test("gets the same text streamed and unstreamed", async () => {
     const asked = ask({ messages: echoDialogue("river") });
     const [whole, streamed] = [await client.chat(asked), await collect(client, asked)];
     expect(streamed).toBe(whole.text);
   });
 
-  test("an abort in the middle stops the generation and is billed as what it was", async () => {
+  test("stops the generation by an abort and is billed as cancelled", async () => {
     const known = new Set((await hearth.usageRows()).map((row) => row.id));
     const leave = new AbortController();
     let deltas = 0;
@@ -86,13 +86,13 @@ describe.each(CLIENTS)("$name", (client) => {
     await until("a free server", async () => (await metric(hearth, "hearth_requests_in_flight")) === 0);
   });
 
-  test("a wrong key raises its authentication error", async () => {
+  test("raises its authentication error for a wrong key", async () => {
     const asked = ask({ apiKey: "fw_00000000000000000000000000000000" });
     client.expectError(await failure(client.chat(asked)), 401);
     client.expectError(await failure(collect(client, asked)), 401);
   });
 
-  test("an unknown model raises its not-found error", async () => {
+  test("raises its not-found error for an unknown model", async () => {
     const asked = ask({ model: "accounts/fireworks/models/no-such-model" });
     const error = await failure(client.chat(asked));
     client.expectError(error, 404);
@@ -100,7 +100,7 @@ describe.each(CLIENTS)("$name", (client) => {
     client.expectError(await failure(collect(client, asked)), 404);
   });
 
-  test("an over-long prompt raises its bad-request error", async () => {
+  test("raises its bad-request error for an over-long prompt", async () => {
     const asked = ask({ messages: user("word ".repeat(9_000)) });
     for (const error of [await failure(client.chat(asked)), await failure(collect(client, asked))]) {
       client.expectError(error, 400);
@@ -108,7 +108,7 @@ describe.each(CLIENTS)("$name", (client) => {
     }
   });
 
-  test("eight streams at once are each whole and each one's own", async () => {
+  test("gets eight streams at once, each whole and unmixed", async () => {
     const words = ["apple", "house", "water", "green", "music", "happy", "tiger", "bread"];
     const texts = await Promise.all(
       words.map((word) => collect(client, ask({ messages: echoDialogue(word), maxTokens: 8 }))),
@@ -128,23 +128,23 @@ describe.each(CLIENTS)("$name", (client) => {
   }
 });
 
-describe("openai beyond chat", () => {
+describe("the openai SDK beyond chat", () => {
   const client = (): OpenAI => new OpenAI({ baseURL: hearth.baseUrl, apiKey: hearth.apiKey, maxRetries: 0 });
 
-  test("models.list() names every callable model", async () => {
+  test("lists every callable model with models.list()", async () => {
     const ids: string[] = [];
     for await (const model of client().models.list()) ids.push(model.id);
     expect(ids).toContain(MODEL);
   });
 
-  test("models.retrieve() finds a model, whose name it encodes", async () => {
+  test("finds a model with models.retrieve(), which encodes the name", async () => {
     const model = await client().models.retrieve(MODEL);
     expect(model).toMatchObject({ id: MODEL, object: "model", owned_by: "fireworks" });
     const error = await failure(client().models.retrieve("accounts/fireworks/models/no-such-model"));
     expect(error).toBeInstanceOf(OpenAI.NotFoundError);
   });
 
-  test("the /v1 prefix is the same API", async () => {
+  test("works the same under the prefix /v1", async () => {
     const other = new OpenAI({ baseURL: `${hearth.origin}/v1`, apiKey: hearth.apiKey, maxRetries: 0 });
     const reply = await other.chat.completions.create({
       model: MODEL,
@@ -154,7 +154,7 @@ describe("openai beyond chat", () => {
     expect(reply.choices).toHaveLength(1);
   });
 
-  test("an error names the field and the request", async () => {
+  test("gets errors with the field and the request id", async () => {
     const error = await failure(
       client().chat.completions.create({ model: MODEL, messages: user("word ".repeat(9_000)) }),
     );
@@ -162,7 +162,7 @@ describe("openai beyond chat", () => {
     expect((error as { requestID: string }).requestID).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  test("the stream helper gathers a whole reply with usage", async () => {
+  test("gathers a whole response and its usage with the stream helper", async () => {
     const runner = client().chat.completions.stream({
       model: MODEL,
       messages: user("Name a colour."),

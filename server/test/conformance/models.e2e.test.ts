@@ -24,7 +24,7 @@ const params = (id: string) => ({ account_id: accountId, model_id: id });
 const rollout = (deployment: string) => ({ deployment, rolloutStrategy: "ROLLOUT_STRATEGY_STANDARD" });
 const newId = (): string => `m${randomBytes(6).toString("hex")}`;
 
-/** A READY base model of the account. */
+/** Creates and uploads a base model; resolves with its id once it is READY. */
 async function ready(): Promise<string> {
   const id = newId();
   const model = { kind: "HF_BASE_MODEL", displayName: "Tiny" };
@@ -44,7 +44,7 @@ async function ready(): Promise<string> {
 }
 
 describe("models", () => {
-  test("are made, uploaded, checked, read, changed, listed, downloaded and deleted as the contract has it", async () => {
+  test("are created, uploaded, checked, read, updated, listed, downloaded and deleted as the contract says", async () => {
     const id = await ready();
     expect(await succeed(hearth, "getModel", { params: params(id) })).toMatchObject({
       state: "READY",
@@ -66,7 +66,7 @@ describe("models", () => {
     expectRefusal(await call(hearth, "getModel", { params: params(id) }), "NOT_FOUND", null);
   });
 
-  test("are prepared for another precision, in the background", async () => {
+  test("are prepared for another precision in the background", async () => {
     const id = await ready();
     await succeed(hearth, "prepareModel", { params: params(id), body: { precision: "FP8" } });
     await expect
@@ -92,7 +92,7 @@ describe("models", () => {
     expectRefusal(deploy, "FAILED_PRECONDITION", "deployment");
   });
 
-  test("of the library say where they are deployed, and a version runs there", async () => {
+  test("of the library name their deployments, and one of their versions runs there", async () => {
     const [, , , id] = LIBRARY_MODEL.split("/");
     const library = { account_id: "fireworks", model_id: id! };
     const { deployedModelRefs } = await succeed(hearth, "getModel", { params: library });
@@ -104,12 +104,12 @@ describe("models", () => {
     });
   });
 
-  test("have their configuration checked before anything is sent", async () => {
+  test("can have their configuration checked before an upload", async () => {
     const configJson = readFileSync(join(folder, "config.json"), "utf8");
     expect(await succeed(hearth, "validateModelConfig", { body: { configJson } })).toEqual({});
     const reply = await call(hearth, "validateModelConfig", { body: { configJson: "{}" } });
     expectRefusal(reply, "INVALID_ARGUMENT", "configJson");
   });
 
-  test("have no operation that was not tried", () => expectAllExercised("models"));
+  test("have every operation exercised", () => expectAllExercised("models"));
 });

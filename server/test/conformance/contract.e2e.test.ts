@@ -13,7 +13,7 @@ const GONE = "accounts/local/models/gone";
 
 let hearth: Hearth;
 let upstream: Server;
-/** The last request that reached the attached engine. */
+/** The body of the last request that reached the attached engine. */
 let seen: Json;
 
 beforeAll(async () => {
@@ -32,10 +32,10 @@ afterAll(() => {
   upstream.close();
 });
 
-/** An attached engine that does what its prompt says. */
+/** An attached engine whose behaviour the prompt chooses. */
 async function misbehave(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method === "GET") {
-    // Whether it is there.
+    // The platform's health check.
     response.end("{}");
     return;
   }
@@ -58,9 +58,9 @@ async function misbehave(request: IncomingMessage, response: ServerResponse): Pr
 const hello = { model: MODEL, messages: [{ role: "user", content: "Hello" }], max_tokens: 6 };
 const toUpstream = (content: string) => ({ model: UPSTREAM, messages: [{ role: "user", content }] });
 
-describe("replies have the contract's shapes", () => {
+describe("responses have the contract's shapes", () => {
   test.each([{}, { n: 2 }, { stop: ["e"] }, { max_tokens: 0 }, { logprobs: false, echo: false }])(
-    "chat completion with %j",
+    "for a chat completion with %j",
     async (extra) => {
       const reply = await post(hearth, CHAT, { ...hello, ...extra });
       expect(reply.status, reply.text).toBe(200);
@@ -69,7 +69,7 @@ describe("replies have the contract's shapes", () => {
     },
   );
 
-  test.each([{}, { n: 2 }, { max_tokens: 0 }])("completion with %j", async (extra) => {
+  test.each([{}, { n: 2 }, { max_tokens: 0 }])("for a completion with %j", async (extra) => {
     const reply = await post(hearth, COMPLETIONS, {
       model: MODEL,
       prompt: "One two",
@@ -81,7 +81,7 @@ describe("replies have the contract's shapes", () => {
   });
 
   test.each([{}, { stream_options: { include_usage: true } }, { n: 2 }, { max_tokens: 0 }])(
-    "streams with %j: events of the contract, then [DONE]",
+    "for streams with %j, which end with [DONE]",
     async (extra) => {
       for (const [path, schema, body] of [
         [CHAT, "ChatCompletionChunk", hello],
@@ -97,7 +97,7 @@ describe("replies have the contract's shapes", () => {
     },
   );
 
-  test("models and one model", async () => {
+  test("for the list of models and for one model", async () => {
     for (const prefix of ["/inference/v1", "/v1"]) {
       const list = await send(hearth, `${prefix}/models`);
       expect(list.status).toBe(200);
@@ -112,7 +112,7 @@ describe("replies have the contract's shapes", () => {
     expect(first.json.data).toHaveLength(1);
   });
 
-  test("verifyApiKey says whose key it is", async () => {
+  test("for verifyApiKey, which names the key's account", async () => {
     const reply = await send(hearth, "/verifyApiKey");
     expect(reply.status).toBe(200);
     expect(reply.headers["x-fireworks-account-id"]).toBe("local");
@@ -120,7 +120,7 @@ describe("replies have the contract's shapes", () => {
   });
 });
 
-/** What the contract has no word for: docs/usage.md, docs/billing.md, docs/limits.md. */
+/** Operations beyond the contract: docs/usage.md, docs/billing.md, docs/limits.md. */
 const OWN_OPERATIONS = [
   "usage get",
   "usage:export get",
@@ -176,20 +176,20 @@ describe("the server's own description", () => {
     const named = Object.entries<Json>(own.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
-    // The contract names the short prefix for some operations only; it is the same for all.
+    // The contract lists the prefix /v1 for some operations only; the platform serves all under both.
     const long = (operation: string): string => operation.replace(" /v1/", " /inference/v1/");
     expect(named.filter((operation) => !known.has(operation) && !known.has(long(operation)))).toEqual([]);
     expect(named).toContain(`post ${CHAT}`);
   });
 });
 
-describe("errors are the contract's, exactly", () => {
-  test("400 for a value out of range", async () => {
+describe("errors have exactly the contract's codes and shapes", () => {
+  test("with 400 for a value out of range", async () => {
     expectError(await post(hearth, CHAT, { ...hello, temperature: 3 }), "BAD_REQUEST", "temperature");
     expectError(await post(hearth, COMPLETIONS, { model: MODEL }), "BAD_REQUEST", "prompt");
   });
 
-  test("400 for a prompt that does not fit the context", async () => {
+  test("with 400 for a prompt that does not fit the context", async () => {
     const long = "word ".repeat(9_000);
     const chat = { ...hello, messages: [{ role: "user", content: long }] };
     expectError(await post(hearth, CHAT, chat), "BAD_REQUEST", "messages");
@@ -197,7 +197,7 @@ describe("errors are the contract's, exactly", () => {
     expectError(await post(hearth, COMPLETIONS, { model: MODEL, prompt: long }), "BAD_REQUEST", "prompt");
   });
 
-  test("401 without a key, with the scheme to use", async () => {
+  test("with 401 and the scheme to use for a missing key", async () => {
     for (const path of [CHAT, "/inference/v1/models", "/nothing"]) {
       const reply = await post({ ...hearth, apiKey: null }, path, hello);
       expectError(reply, "UNAUTHORIZED", null);
@@ -205,14 +205,14 @@ describe("errors are the contract's, exactly", () => {
     }
   });
 
-  test("404 for an unknown model", async () => {
+  test("with 404 for an unknown model", async () => {
     for (const model of ["accounts/fireworks/models/none", "accounts/other/models/x", "gpt-4o", "x/y/z"]) {
       expectError(await post(hearth, CHAT, { ...hello, model }), "NOT_FOUND", "model");
       expectError(await send(hearth, `/inference/v1/models/${model}`), "NOT_FOUND", "model");
     }
   });
 
-  test("404 for an unknown path", async () => {
+  test("with 404 for an unknown path", async () => {
     expectError(await send(hearth, "/inference/v1/nothing"), "NOT_FOUND", null);
     expectError(await post(hearth, "/", {}), "NOT_FOUND", null);
   });
@@ -223,13 +223,13 @@ describe("errors are the contract's, exactly", () => {
     ["PUT", CHAT, "POST"],
     ["POST", "/inference/v1/models", "GET"],
     ["DELETE", "/verifyApiKey", "GET"],
-  ])("405 for %s %s, with what is allowed", async (method, path, allowed) => {
+  ])("with 405 and the allowed methods for %s %s", async (method, path, allowed) => {
     const reply = await send(hearth, path, { method });
     expectError(reply, "METHOD_NOT_ALLOWED", null);
     expect(reply.headers.allow).toBe(allowed);
   });
 
-  test("413 for a body that is too large, before it is sent", async () => {
+  test("with 413 for a body that is too large, before it is sent", async () => {
     const reply = await rawReply(
       hearth.port,
       `POST ${CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${hearth.apiKey}\r\n` +
@@ -238,11 +238,11 @@ describe("errors are the contract's, exactly", () => {
     expectError(reply, "PAYLOAD_TOO_LARGE", "body");
   });
 
-  test("502 for an engine that answers nonsense", async () => {
+  test("with 502 for an engine that answers nonsense", async () => {
     expectError(await post(hearth, CHAT, toUpstream("garbage")), "BAD_GATEWAY", null);
   });
 
-  test("503 with retry-after for an engine that is busy or gone", async () => {
+  test("with 503 and retry-after for an engine that is busy or gone", async () => {
     for (const body of [toUpstream("busy"), { ...toUpstream(""), model: GONE }]) {
       for (const extra of [{}, { stream: true }]) {
         const reply = await post(hearth, CHAT, { ...body, ...extra });
@@ -252,11 +252,11 @@ describe("errors are the contract's, exactly", () => {
     }
   });
 
-  test("504 for an engine that is too slow", async () => {
+  test("with 504 for an engine that is too slow", async () => {
     expectError(await post(hearth, CHAT, toUpstream("late")), "DEADLINE_EXCEEDED", null);
   });
 
-  test("a stream that breaks off ends with an error event and [DONE]", async () => {
+  test("when a stream breaks off: it ends with an error event and [DONE]", async () => {
     const opened = await openStream(hearth, CHAT, toUpstream("break off"));
     const reply = await opened.read();
     expect(reply).toMatchObject({ status: 200, done: true, whole: true, text: "Half" });
@@ -265,7 +265,7 @@ describe("errors are the contract's, exactly", () => {
     expect(last.error).toMatchObject({ object: "error", code: "UNAVAILABLE", type: "server_error" });
   });
 
-  test("without max_tokens an engine is asked for 2048", async () => {
+  test("without max_tokens the engine is asked for 2048", async () => {
     await post(hearth, CHAT, toUpstream("busy"));
     expect(seen.max_tokens).toBe(2048);
     await post(hearth, CHAT, { ...toUpstream("busy"), max_completion_tokens: 9 });

@@ -31,7 +31,7 @@ async function columnsOfCode(): Promise<string[]> {
   });
 }
 
-/** The same of the database. */
+/** Every column of the database, in the same form. */
 async function columnsOfDatabase(): Promise<string[]> {
   const rows = await database.sql<{ line: string }[]>`
     select c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' ||
@@ -44,13 +44,13 @@ async function columnsOfDatabase(): Promise<string[]> {
 }
 
 describe("the migrations", () => {
-  test("make the tables that the code works with, column by column", async () => {
+  test("create exactly the columns that the code expects", async () => {
     const code = await columnsOfCode();
     expect(code.length).toBeGreaterThan(100);
     expect((await columnsOfDatabase()).sort()).toEqual(code.sort());
   });
 
-  test("applied again change nothing", async () => {
+  test("change nothing when applied again", async () => {
     const before = await columnsOfDatabase();
     await database.migrate();
     expect(await columnsOfDatabase()).toEqual(before);

@@ -52,7 +52,7 @@ async function ready(): Promise<string> {
 }
 
 describe("datasets", () => {
-  test("are made, uploaded, checked, read, changed, listed and deleted as the contract has it", async () => {
+  test("are created, uploaded, checked, read, updated, listed and deleted as the contract says", async () => {
     const id = await ready();
     const dataset = await succeed(hearth, "getDataset", { params: params(id) });
     expect(dataset).toMatchObject({ state: "READY", exampleCount: "450", format: "CHAT" });
@@ -71,7 +71,7 @@ describe("datasets", () => {
     expectRefusal(await call(hearth, "getDataset", { params: params(id) }), "NOT_FOUND", null);
   });
 
-  test("come and go by signed URLs that need no key", async () => {
+  test("are uploaded and downloaded by signed URLs that need no key", async () => {
     const id = await create();
     const { filenameToSignedUrls } = await succeed(hearth, "getDatasetUploadEndpoint", {
       params: params(id),
@@ -109,7 +109,7 @@ describe("datasets", () => {
     expect(Object.keys(lineage.filenameToSignedUrls)).toEqual([`${copy}/${copy}.jsonl`, `${id}/sums.jsonl`]);
   });
 
-  test("with bad rows are refused by file and line", async () => {
+  test("with bad rows are refused with file and line", async () => {
     const id = await create();
     const bad = `${rows[0]}\n{"messages":[{"role":"user","content":"a"},{"role":"system","content":"b"}]}\n`;
     await succeed(hearth, "uploadDatasetFile", { params: params(id), ...form(bad) });
@@ -122,7 +122,7 @@ describe("datasets", () => {
     expect(dataset).toMatchObject({ state: "UPLOADING", status: { code: "INVALID_ARGUMENT" } });
   });
 
-  test("survive kill -9 of everything, whole or not at all", async () => {
+  test("survive kill -9 of everything either whole or not at all", async () => {
     const id = await ready();
     const half = await create();
     await succeed(hearth, "uploadDatasetFile", { params: params(half), ...form(content) });
@@ -136,7 +136,7 @@ describe("datasets", () => {
     await broken;
     hearth = await startHearth({ dataDir, database: "embedded" });
     expect(await succeed(hearth, "getDataset", { params: params(id) })).toEqual(before);
-    // A check that was begun goes on once its dead worker is missed.
+    // An interrupted check resumes when the lease of the dead worker has expired.
     await until("the check", async () => {
       await succeed(hearth, "validateDatasetUpload", { params: params(half), body: {} });
       return (await succeed(hearth, "getDataset", { params: params(half) })).state === "READY";
@@ -145,7 +145,7 @@ describe("datasets", () => {
     expect(await (await fetch(urls.filenameToSignedUrls["sums.jsonl"])).text()).toBe(content);
   });
 
-  test("have no operation that was forgotten here", () => {
+  test("have every operation exercised", () => {
     expectAllExercised("datasets");
   });
 });

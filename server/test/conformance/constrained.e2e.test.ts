@@ -1,18 +1,18 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import OpenAI from "openai";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { MODEL, type SharedHearth, sharedHearth } from "../harness/hearth.ts";
 import { type Json, post, type Reply, stream } from "../harness/http.ts";
 import { expectError, expectShape } from "./contract.ts";
 
 const CHAT = "/inference/v1/chat/completions";
 const COMPLETIONS = "/inference/v1/completions";
 
-let hearth: Hearth;
+let hearth: SharedHearth;
 const ajv = new Ajv2020({ strict: false });
 
 beforeAll(async () => {
-  hearth = await startHearth();
+  hearth = await sharedHearth();
 });
 
 const chatBody = (extra: object = {}) => ({
@@ -57,35 +57,32 @@ describe("structured output", () => {
     ["json_object, the schema as text", { type: "json_object", schema: JSON.stringify(PERSON) }],
     ["json_schema", { type: "json_schema", json_schema: { name: "person", schema: PERSON, strict: true } }],
     ["json_schema without its wrapper", { type: "json_schema", json_schema: PERSON }],
-  ])(
-    "%s: what ends by itself is valid, whole and streamed, in chat and in completions",
-    async (_, response_format) => {
-      const validate = ajv.compile(PERSON);
-      for (const seed of [1, 2, 3]) {
-        const whole = (await chat({ response_format, seed })).json.choices[0];
-        expect(whole.finish_reason).toBe("stop");
-        expect(validate(JSON.parse(whole.message.content)), whole.message.content).toBe(true);
-      }
-      const streamed = await stream(hearth, CHAT, chatBody({ response_format, seed: 1 }));
-      const again = (await chat({ response_format, seed: 1 })).json.choices[0].message.content;
-      expect(streamed.text).toBe(again);
-      const completion = await post(hearth, COMPLETIONS, {
-        model: MODEL,
-        prompt: "A person:",
-        max_tokens: 200,
-        response_format,
-      });
-      expect(validate(JSON.parse(completion.json.choices[0].text)), completion.text).toBe(true);
-    },
-  );
+  ])("%s gives valid JSON in chat, streamed or not, and in completions", async (_, response_format) => {
+    const validate = ajv.compile(PERSON);
+    for (const seed of [1, 2, 3]) {
+      const whole = (await chat({ response_format, seed })).json.choices[0];
+      expect(whole.finish_reason).toBe("stop");
+      expect(validate(JSON.parse(whole.message.content)), whole.message.content).toBe(true);
+    }
+    const streamed = await stream(hearth, CHAT, chatBody({ response_format, seed: 1 }));
+    const again = (await chat({ response_format, seed: 1 })).json.choices[0].message.content;
+    expect(streamed.text).toBe(again);
+    const completion = await post(hearth, COMPLETIONS, {
+      model: MODEL,
+      prompt: "A person:",
+      max_tokens: 200,
+      response_format,
+    });
+    expect(validate(JSON.parse(completion.json.choices[0].text)), completion.text).toBe(true);
+  });
 
-  test("json_object without a schema gives an object or says that it was cut off", async () => {
+  test("json_object without a schema gives a JSON object or finish_reason length", async () => {
     const [choice] = (await chat({ response_format: { type: "json_object" }, max_tokens: 60 })).json.choices;
     expect(choice.message.content).toMatch(/^\{/);
     if (choice.finish_reason === "stop") expect(JSON.parse(choice.message.content)).toBeTypeOf("object");
   });
 
-  test("a grammar of the client's is followed to the letter", async () => {
+  test("a grammar from the client is followed exactly", async () => {
     const grammar = 'root ::= "I say " ("yes" | "no") "." ';
     for (const seed of [1, 2, 3, 4]) {
       const reply = await chat({ response_format: { type: "grammar", grammar }, seed });
@@ -94,7 +91,7 @@ describe("structured output", () => {
     }
   });
 
-  test("what can't be enforced is named in a header, and refused where strict", async () => {
+  test("keywords that can't be enforced are named in a header, and refused with strict", async () => {
     const schema = {
       type: "object",
       properties: { a: { type: "string", pattern: "(a+)+\\1$", maxLength: 4 } },
@@ -150,8 +147,8 @@ describe("structured output", () => {
     expect(reply.json.error.message).toMatch(why);
   });
 
-  test("a schema nested 10,000 deep is refused while other streams go on", async () => {
-    // As text: JSON.stringify would not survive it.
+  test("a schema nested 10,000 deep is refused without holding up other streams", async () => {
+    // Built as text: JSON.stringify would overflow the stack.
     const schema = `${'{"type":"array","items":'.repeat(10_000)}{"type":"string"}${"}".repeat(10_000)}`;
     const format = `"response_format":{"type":"json_object","schema":${schema}}`;
     const body = `${JSON.stringify(chatBody()).slice(0, -1)},${format}}`;
@@ -212,7 +209,7 @@ describe("tools", () => {
     },
   );
 
-  test("a named function is the one that is called", async () => {
+  test("tool_choice with a function's name calls that function", async () => {
     for (const tool_choice of [
       { type: "function", function: { name: "get_time" } },
       { type: "function", name: "get_time" },
@@ -222,13 +219,13 @@ describe("tools", () => {
     }
   });
 
-  test("none, and auto on a model that calls nothing, answer in text", async () => {
+  test("tool_choice none, and auto where the model calls no tool, give text", async () => {
     const [choice] = (await chat({ tools, tool_choice: "none", max_tokens: 8 })).json.choices;
     expect(choice.message).not.toHaveProperty("tool_calls");
     expect(choice.finish_reason).not.toBe("tool_calls");
   });
 
-  test("streamed calls, joined, are the calls of the whole reply", async () => {
+  test("streamed tool calls, joined, equal those of the unstreamed response", async () => {
     const ask = { tools, tool_choice: "required", temperature: 0, parallel_tool_calls: false };
     const whole = (await chat(ask)).json.choices[0].message.tool_calls;
     const { chunks } = await stream(hearth, CHAT, chatBody(ask));
@@ -250,7 +247,7 @@ describe("tools", () => {
     expect(chunks.at(-1).choices[0].finish_reason).toBe("tool_calls");
   });
 
-  test("the OpenAI SDK takes a forced call, runs it and gets an answer to the result", async () => {
+  test("the OpenAI SDK reads a forced tool call, runs it and gets an answer to the result", async () => {
     const client = new OpenAI({ baseURL: hearth.baseUrl, apiKey: hearth.apiKey });
     const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: "Weather in Paris?" }];
     const first = await client.chat.completions.create({

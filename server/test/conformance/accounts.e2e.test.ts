@@ -31,7 +31,7 @@ beforeAll(async () => {
 const names = (list: Json[]): string[] => list.map(({ name }) => name);
 
 describe("accounts", () => {
-  test("an account sees itself and reads the library's, the operator sees all", async () => {
+  test("are visible to themselves and the operator, and the library's account to all", async () => {
     expect(names((await succeed(admin, "listAccounts")).accounts)).toEqual(["accounts/acme"]);
     expect(await succeed(admin, "getAccount", { params: acme })).toMatchObject({ displayName: "Acme" });
     await succeed(admin, "getAccount", { params: { account_id: "fireworks" } });
@@ -42,7 +42,7 @@ describe("accounts", () => {
 });
 
 describe("users", () => {
-  test("are made, read, listed, changed and deleted by an admin", async () => {
+  test("are created, read, listed, updated and deleted by an admin", async () => {
     const body = { email: "bob@acme.example", role: "inference-user", displayName: "Bob" };
     const bob = await succeed(admin, "createUser", { params: acme, body });
     expect(bob).toMatchObject({ name: "accounts/acme/users/bob", ...body });
@@ -55,7 +55,7 @@ describe("users", () => {
     expectRefusal(await call(admin, "getUser", { params: ofUser("bob") }), "NOT_FOUND", null);
   });
 
-  test("the last admin stays, and nobody is an admin by their own wish", async () => {
+  test("of an account keep at least one admin, and cannot make themselves an admin", async () => {
     expectRefusal(await call(admin, "deleteUser", { params: ofUser("owner") }), "FAILED_PRECONDITION", null);
     await succeed(admin, "createUser", { params: acme, query: { userId: "eve" }, body: { role: "user" } });
     const { key } = await succeed(admin, "createUserApiKey", { params: ofUser("eve"), body: { apiKey: {} } });
@@ -69,7 +69,7 @@ describe("API keys", () => {
     ["account", "createApiKey", "listApiKeys", "deleteApiKey", acme],
     ["user", "createUserApiKey", "listUserApiKeys", "deleteUserApiKey", ofUser("owner")],
   ])(
-    "by the %s's path are shown once, work, are listed and end",
+    "created by the %s's path are shown once, authenticate, are listed and can be deleted",
     async (_path, create, list, remove, params) => {
       const apiKey = {
         displayName: "ci",
@@ -89,7 +89,7 @@ describe("API keys", () => {
     },
   );
 
-  test("of another account answer like missing ones", async () => {
+  test("of another account are refused like missing ones", async () => {
     const { apiKeys } = await succeed(hearth, "listApiKeys", { params: { account_id: "local" } });
     const foreign = { params: { account_id: "local" }, body: { keyId: apiKeys[0].keyId } };
     expectRefusal(await call(admin, "deleteApiKey", foreign), "NOT_FOUND", null);

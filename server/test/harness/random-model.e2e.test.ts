@@ -26,7 +26,7 @@ describe("the random model in the engine", () => {
   const generate = (overrides: Partial<GenerateRequest>) =>
     collectGeneration(replica.engine, textRequest("Once upon a time", overrides), never);
 
-  test("writes as many tokens as it may, others with every seed, the same with the same", async () => {
+  test("writes max_tokens tokens, the same ones for the same seed and others for another seed", async () => {
     const run = (seed: number) => generate({ sampling: { temperature: 1, seed }, maxTokens: 20 });
     const [one, again, other] = await Promise.all([run(1), run(1), run(2)]);
     expect(one.finishes).toEqual(["length"]);
@@ -35,21 +35,21 @@ describe("the random model in the engine", () => {
     expect(other.texts).not.toEqual(one.texts);
   });
 
-  test("holds hardly any token for more probable than any other", async () => {
+  test("gives all tokens nearly the same probability", async () => {
     const { texts } = await generate({ sampling: { temperature: 1, seed: 1 }, n: 60, maxTokens: 1 });
-    // A few tokens are parts of characters, which look the same.
+    // Tokens that are parts of a character all decode to U+FFFD, so a few texts coincide.
     expect(new Set(texts).size).toBeGreaterThan(50);
   });
 
-  test("knows the default model's tokens and template", async () => {
+  test("has the default model's vocabulary and chat template", async () => {
     expect(replica.engine.model.eosToken).toBe("<|im_end|>");
     expect(replica.engine.model.chatTemplate).toContain("<|im_start|>");
     expect(await replica.engine.tokenize("<|im_start|>user\nHello")).toEqual([1, 4093, 198, 19556]);
   });
 });
 
-test("is the same file every time, and another with another seed", async () => {
-  // A model of this test's own: others may be reading theirs.
+test("a random model is byte for byte the same file for the same seed and another file for another seed", async () => {
+  // The seed is used by no other test: the file is deleted here, and other tests may be reading theirs.
   const make = () => randomModel({ seed: 77 });
   const path = await make();
   const digest = () => createHash("sha256").update(readFileSync(path)).digest("hex");
@@ -62,7 +62,7 @@ test("is the same file every time, and another with another seed", async () => {
   rmSync(path);
 });
 
-test("is served by the whole platform in place of the default model", async () => {
+test("a random model can be served by the whole platform in place of the default model", async () => {
   const hearth = await startHearth({ env: { HEARTH_CACHE_DIR: await randomModelCache(tempFolder()) } });
   const ask = (seed: number) =>
     post(hearth, "/inference/v1/chat/completions", {

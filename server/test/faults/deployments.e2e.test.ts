@@ -20,9 +20,7 @@ const inState = (hearth: Hearth, id: string, state: string): Promise<Json> =>
     return json.state === state && json;
   });
 
-test("after kill -9 of everything, what should run runs again and nothing else does", {
-  timeout: 300_000,
-}, async () => {
+test("after kill -9 of everything the deployments that should run are started again and no others", async () => {
   const dataDir = tempFolder();
   const apiKey = `fw_${randomBytes(24).toString("base64url")}`;
   const start = () => startHearth({ dataDir, database: "embedded", env: { HEARTH_API_KEY: apiKey } });
@@ -48,7 +46,7 @@ test("after kill -9 of everything, what should run runs again and nothing else d
   );
   const [plain, adapted] = [await complete(hearth, base), await complete(hearth, addon)];
   await succeed(hearth, "PATCH", `${DEPLOYMENTS}/kept:scale`, { replicaCount: 1 });
-  // In the middle of being made, and of being deleted.
+  // The kill comes while one deployment is being created and another is being deleted.
   await create("young");
   await succeed(hearth, "DELETE", `${DEPLOYMENTS}/gone?ignoreChecks=true`);
   const children = descendants(hearth.pid);

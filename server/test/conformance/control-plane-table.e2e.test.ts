@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Hearth, startHearth } from "../harness/hearth.ts";
+import { type SharedHearth, sharedHearth } from "../harness/hearth.ts";
 import { type Json, send } from "../harness/http.ts";
 import { operations } from "./control-plane-contract.ts";
 
-let hearth: Hearth;
-/** `GET /v1/accounts/{account_id}` by operation, as the running server describes itself. */
+let hearth: SharedHearth;
+/** Method and path by operation id, from the server's own OpenAPI document, such as `GET /v1/accounts/{account_id}`. */
 let served: Map<string, string>;
 
 beforeAll(async () => {
-  hearth = await startHearth();
+  hearth = await sharedHearth();
   const { paths } = (await send(hearth, "/openapi.json")).json;
   served = new Map(
     Object.entries<Json>(paths).flatMap(([path, methods]) =>
@@ -20,7 +20,7 @@ beforeAll(async () => {
   );
 });
 
-/** A page for people: of each resource, what is served of the contract and what is not. */
+/** The documentation page: for each resource the contract's operations that work and those that do not. */
 function page(): string {
   const rows = [...new Set([...operations.values()].map(({ tag }) => tag))].map((tag) => {
     const own = [...operations.values()].filter((one) => one.tag === tag).map((one) => one.operationId);
@@ -38,7 +38,7 @@ function page(): string {
 }
 
 describe("the operations of the control plane", () => {
-  test("are those that the documentation lists (vitest --update writes it)", async () => {
+  test("are listed in docs/operations.md (vitest --update writes it)", async () => {
     await expect(page()).toMatchFileSnapshot("../../../docs/operations.md");
   });
 
@@ -48,7 +48,7 @@ describe("the operations of the control plane", () => {
     }
   });
 
-  test("are there: none answers that there is no such path or method", async () => {
+  test("are all routed: none answers that there is no such path or method", async () => {
     for (const operationId of served.keys()) {
       const operation = operations.get(operationId);
       if (operation === undefined) continue;

@@ -1,4 +1,4 @@
-/** Two gateways that share limits through a Redis, which ends and begins anew, empty, while both are under load. */
+/** Two gateways share limits through a Redis that is killed and restarted empty while both are under load. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
@@ -42,12 +42,12 @@ beforeAll(async () => {
     HEARTH_REDIS_URL: redis.url,
     HEARTH_REQUESTS_PER_MINUTE: `${LIMIT}`,
   };
-  // The first makes the account and its key, the second finds them.
+  // Started one after the other: the first creates the account and its key, the second finds them.
   gateways = [
     await startHearth({ env, database: "embedded" }),
     await startHearth({ env, database: "embedded" }),
   ];
-}, 240_000);
+});
 afterAll(async () => {
   for (const gateway of gateways ?? []) await gateway.stop();
   await redis?.stop();
@@ -62,7 +62,7 @@ interface Answer {
   retryAfter: string | undefined;
 }
 
-/** Asks both gateways all the time, two at once, until it is ended. */
+/** Sends requests to both gateways, two at a time to each, until `end` is called. */
 function load(): { answers: Answer[]; end(): Promise<void> } {
   const answers: Answer[] = [];
   let isOver = false;
@@ -92,8 +92,8 @@ function busiestMinute(answers: readonly Answer[]): number {
   return Math.max(...times.map((end) => times.filter((atMs) => atMs > end - 60_000 && atMs <= end).length));
 }
 
-describe("while Redis ends and begins anew, empty", () => {
-  test("no request fails, the limit is kept within its bound, and both find each other again", async () => {
+describe("while Redis is killed and restarted empty", () => {
+  test("no request fails, the gateways stay within the limit's bound, and they share limits again afterwards", async () => {
     const { answers, end } = load();
     const [before, after] = ["can't tell each other", "tell each other of their requests again"];
     const all = (what: string) => gateways.every((gateway) => gateway.output().includes(what));
@@ -117,11 +117,11 @@ describe("while Redis ends and begins anew, empty", () => {
     }
     const busiest = busiestMinute(answers);
     expect(busiest).toBeGreaterThan(LIMIT * 0.6);
-    // A part of the limit more, should one gateway have been without Redis for longer than the other.
+    // One gateway may be without Redis longer than the other and then admits its share on top of the limit.
     expect(busiest).toBeLessThanOrEqual(LIMIT * 1.5);
   });
 
-  test("neither says what the password is", () => {
+  test("no gateway logs the Redis password", () => {
     for (const gateway of gateways) {
       expect(gateway.output()).toContain("can't tell each other");
       expect(gateway.output()).not.toContain(PASSWORD);

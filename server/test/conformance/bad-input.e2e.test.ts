@@ -19,9 +19,9 @@ const COMPLETIONS = "/inference/v1/completions";
 const hello = { model: MODEL, messages: [{ role: "user", content: "Hello" }], max_tokens: 2 };
 
 let hearth: Hearth;
-/** What each answered request of a text endpoint was told, by its id. */
+/** The status of each answered request to a text endpoint, by request id. */
 const answered = new Map<string, number>();
-/** Requests that reached a text endpoint and got no reply. */
+/** The number of requests that reached a text endpoint and got no response. */
 let unanswered = 0;
 
 beforeAll(async () => {
@@ -55,7 +55,7 @@ async function rawChat(headers: string[], body: string | Buffer = ""): Promise<R
 
 const deep = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
 
-describe("a body that is no JSON object", () => {
+describe("a body that is not a JSON object", () => {
   test.each([
     ["nothing", ""],
     ["half an object", '{"model":'],
@@ -73,7 +73,7 @@ describe("a body that is no JSON object", () => {
     ["a text in JSON", '"hello"'],
     ["a deep list", deep(100_000)],
     ["a list without end", "[".repeat(1_000_000)],
-  ])("%s is refused as body", async (_, body) => {
+  ])("is refused with param body: %s", async (_, body) => {
     expectError(await chat(body), "BAD_REQUEST", "body");
   });
 
@@ -83,7 +83,7 @@ describe("a body that is no JSON object", () => {
     ["a surrogate in UTF-8", [0xed, 0xa0, 0x80]],
     ["half a character", [0xf0, 0x9f, 0x98]],
     ["UTF-16", [0xff, 0xfe, 0x41, 0x00]],
-  ])("%s is not UTF-8: refused", async (_, bytes) => {
+  ])("is refused when it is not UTF-8: %s", async (_, bytes) => {
     const text = JSON.stringify({ ...hello, messages: [{ role: "user", content: "@" }] });
     const at = text.indexOf("@");
     const body = Buffer.concat([
@@ -100,12 +100,12 @@ describe("a body that is no JSON object", () => {
     "multipart/form-data; boundary=x",
     "application/jsonx",
     "",
-  ])("content type %j is refused", async (type) => {
+  ])("is refused with content type %j", async (type) => {
     const reply = note(await post(hearth, CHAT, hello, { headers: { "content-type": type } }));
     expectError(reply, "BAD_REQUEST", "content-type");
   });
 
-  test("an encoded body is refused", async () => {
+  test("is refused when it is content-encoded", async () => {
     for (const encoding of ["gzip", "br", "deflate, gzip"]) {
       const reply = note(await post(hearth, CHAT, hello, { headers: { "content-encoding": encoding } }));
       expectError(reply, "BAD_REQUEST", "content-encoding");
@@ -113,7 +113,7 @@ describe("a body that is no JSON object", () => {
   });
 });
 
-describe("a field that is no good is named", () => {
+describe("a wrong field is named in the refusal", () => {
   const cases: [field: string, body: object][] = [
     ["model", { ...hello, model: undefined }],
     ["model", { ...hello, model: 5 }],
@@ -199,7 +199,7 @@ describe("a field that is no good is named", () => {
     JSON.stringify(body).replace(JSON.stringify(hello).slice(1, -1), "…").slice(0, 90);
 
   test.each(cases.map(([field, body]) => [field, brief(body), body] as const))(
-    "%s in chat: %s",
+    "for %s in chat: %s",
     async (field, _, body) => {
       expectError(await chat(body), "BAD_REQUEST", field);
     },
@@ -219,14 +219,14 @@ describe("a field that is no good is named", () => {
     ["prompt", { prompt: "" }],
     ["prompt", { prompt: [2_000_000_000] }],
     ["messages", { prompt: "x", messages: [] }],
-  ])("%s in completions: %j", async (field, extra) => {
+  ])("for %s in completions: %j", async (field, extra) => {
     const reply = note(await post(hearth, COMPLETIONS, { model: MODEL, max_tokens: 2, ...extra }));
     expectRefusal(reply);
     expect(reply.json.error.param).toMatch(new RegExp(`^${field}(\\[|$)`));
   });
 
   test.each(["1e400", "-1e400", "1e-400000", "123456789012345678901234567890"])(
-    "the number %s",
+    "for the number %s",
     async (number) => {
       for (const field of ["temperature", "max_tokens", "n", "seed", "top_k"]) {
         const reply = await chat(
@@ -238,7 +238,7 @@ describe("a field that is no good is named", () => {
     },
   );
 
-  test("a field named __proto__ is a field like any other, and changes nothing", async () => {
+  test("a field named __proto__ changes nothing", async () => {
     const base = JSON.stringify(hello).slice(0, -1);
     expectError(await chat(`${base},"__proto__":{"stream":true}}`), "BAD_REQUEST", "__proto__");
     const message = '{"role":"user","content":"x","__proto__":{"role":"system"}}';
@@ -247,7 +247,7 @@ describe("a field that is no good is named", () => {
     expectRefusal(await chat(`{"__proto__":${JSON.stringify(hello)}}`));
   });
 
-  test("of a field given twice the last counts", async () => {
+  test("the last value of a field given twice counts", async () => {
     const twice = `{"model":"none","model":"${MODEL}","messages":[{"role":"user","content":"x"}],"max_tokens":-1,"max_tokens":1}`;
     expect((await chat(twice)).status).toBe(200);
     expectError(
@@ -257,7 +257,7 @@ describe("a field that is no good is named", () => {
     );
   });
 
-  test("deep nesting is refused wherever it is", async () => {
+  test("deep nesting is refused in every field", async () => {
     for (const levels of [1_000, 100_000]) {
       for (const field of ["tools", "metadata", "stop", "user", "nothing", "response_format", "messages"]) {
         const reply = await chat(`${JSON.stringify(hello).slice(0, -1)},"${field}":${deep(levels)}}`);
@@ -271,13 +271,13 @@ describe("a field that is no good is named", () => {
     }
   });
 
-  test("a hundred thousand wrong messages get one short answer", async () => {
+  test("a hundred thousand wrong messages get one short refusal", async () => {
     const reply = await chatWith({ messages: new Array(100_000).fill({ role: 1, content: 2 }) });
     expectRefusal(reply);
     expect(reply.text.length).toBeLessThan(1000);
   });
 
-  test("a name that is long or full of control characters is not echoed as it is", async () => {
+  test("a name that is long or has control characters is not echoed unchanged", async () => {
     for (const name of ["x".repeat(50_000), "a\u0000\u001b[31mb\u2028", "\ud83d\ude00".repeat(100), "a\nb"]) {
       const unknown = await chatWith({ [name]: 1 });
       expectRefusal(unknown);
@@ -292,7 +292,7 @@ describe("a field that is no good is named", () => {
 
 describe("characters", () => {
   test.each(["\\ud800", "\\udc00", "\\ud83d\\ud83d", "a\\udfffb"])(
-    "half a surrogate pair, %s, is refused by its place",
+    "half a surrogate pair, %s, is refused with its position",
     async (half) => {
       const body = (content: string, extra = ""): string =>
         `{"model":"${MODEL}","max_tokens":1,"messages":[{"role":"user","content":"${content}"}]${extra}}`;
@@ -318,7 +318,7 @@ describe("characters", () => {
     ["an SSE event", "x\n\ndata: [DONE]\n\n"],
     ["a path", "../../../../etc/passwd"],
     ["empty text", ""],
-  ])("%s in a message is only text", async (_, content) => {
+  ])("%s in a message are treated as text", async (_, content) => {
     const reply = await say(content);
     expect(reply.status, reply.text).toBe(200);
     expectShape("ChatCompletionResponse", reply.json);
@@ -343,7 +343,7 @@ describe("characters", () => {
     expectRefusal(await send(hearth, `/inference/v1/models/${encoded}`));
   });
 
-  test("a page size that is none is named", async () => {
+  test("an invalid page size is named in the refusal", async () => {
     for (const size of ["0", "-1", "x", "1e9", "", "1.5", "99999999999"]) {
       expectError(await send(hearth, `/v1/models?page_size=${size}`), "BAD_REQUEST", "page_size");
     }
@@ -352,7 +352,7 @@ describe("characters", () => {
 });
 
 describe("sizes", () => {
-  test("20 MB with a length are refused before they are read", async () => {
+  test("a body of 20 MB with a content-length is refused before it is read", async () => {
     for (let i = 0; i < 5; i++) {
       const body = JSON.stringify({ ...hello, user: "x".repeat(20_000_000) });
       const reply = await rawChat([`content-length: ${body.length}`], body);
@@ -360,7 +360,7 @@ describe("sizes", () => {
     }
   });
 
-  test("20 MB without a length are refused on the way, and the refusal arrives", async () => {
+  test("a body of 20 MB without a content-length is refused while it arrives, and the client gets the refusal", async () => {
     const piece = `${(1_000_000).toString(16)}\r\n${"x".repeat(1_000_000)}\r\n`;
     for (let i = 0; i < 3; i++) {
       const reply = await rawChat(["transfer-encoding: chunked"], `${piece.repeat(20)}0\r\n\r\n`);
@@ -368,11 +368,11 @@ describe("sizes", () => {
     }
   });
 
-  test("15 MB of prompt are read, and refused as too long", async () => {
+  test("a prompt of 15 MB is read and refused as too long", async () => {
     expectError(await say("word ".repeat(3_000_000)), "BAD_REQUEST", "messages");
   });
 
-  test("a length that is none, or two framings at once, end the connection with 400", async () => {
+  test("a malformed content-length, or one beside chunked encoding, gets 400 and the end of the connection", async () => {
     for (const headers of [
       ["content-length: -1"],
       ["content-length: x"],
@@ -387,7 +387,7 @@ describe("sizes", () => {
     }
   });
 
-  test("a 64 KB header is refused as headers", async () => {
+  test("a header of 64 KB is refused with param headers", async () => {
     const replies = [
       await rawChat([`x-large: ${"a".repeat(65_536)}`]),
       await rawChat(new Array(2_000).fill("x-many: abcdefghijklmnopqrstuvwxyz")),
@@ -400,7 +400,7 @@ describe("sizes", () => {
     }
   });
 
-  test("what is no HTTP gets a 400 and the end of the connection", async () => {
+  test("bytes that are not HTTP get 400 and the end of the connection", async () => {
     for (const bytes of [
       "hello\r\n\r\n",
       "\u0016\u0003\u0001\u0002\u0000",
@@ -416,12 +416,12 @@ describe("sizes", () => {
 });
 
 describe("clients that misbehave", () => {
-  test("one that leaves in the middle of its body leaves one row", async () => {
+  test("leave one ledger row when they disconnect within the body", async () => {
     for (const sent of ["", '{"model":', JSON.stringify(hello)]) {
       await new Promise<void>((resolve) => {
         const socket = net.connect(hearth.port, "127.0.0.1", () => {
           socket.write(head(["content-length: 1000"]) + sent, () => {
-            // Only once the server has the head is this a request.
+            // The server counts a request only after it has read the head.
             void until("a request in flight", inFlight).then(() => socket.destroy());
           });
         });
@@ -432,7 +432,7 @@ describe("clients that misbehave", () => {
     }
   });
 
-  test("one that closes its side in the middle of its body gets no success", async () => {
+  test("get no success when they close their side within the body", async () => {
     const reply = await new Promise<string>((resolve) => {
       const socket = net.connect({ port: hearth.port, host: "127.0.0.1", allowHalfOpen: true }, () => {
         socket.end(`${head(["content-length: 1000"])}{`);
@@ -449,7 +449,7 @@ describe("clients that misbehave", () => {
     else expectRefusal(note(parseRaw(reply)));
   });
 
-  test("one that sends its body byte by byte is served", async () => {
+  test("are served when they send the body byte by byte", async () => {
     const body = JSON.stringify(hello);
     const reply = await new Promise<string>((resolve) => {
       const socket = net.connect(hearth.port, "127.0.0.1");
@@ -469,7 +469,7 @@ describe("clients that misbehave", () => {
     expect(note(parseRaw(reply)).status).toBe(200);
   });
 
-  test("one that sends its next request too early gets both answers in order", async () => {
+  test("get both responses in order when they pipeline two requests", async () => {
     const one = (n: number, last: boolean): string => {
       const body = JSON.stringify({ ...hello, n });
       return head([`content-length: ${body.length}`, ...(last ? ["connection: close"] : [])]) + body;
@@ -483,7 +483,7 @@ describe("clients that misbehave", () => {
     expect(replies.map((reply) => reply.json.choices.length)).toEqual([1, 2]);
   });
 
-  test("bytes after the body that are no request harm only themselves", async () => {
+  test("harm no other connection with stray bytes after the body", async () => {
     const body = JSON.stringify(hello);
     const text = await rawExchange(
       hearth.port,
@@ -494,7 +494,7 @@ describe("clients that misbehave", () => {
     expect((await chat(hello)).status).toBe(200);
   });
 
-  test("one that opens a stream and does not read it holds up nobody", async () => {
+  test("hold up nobody when they open a stream and do not read it", async () => {
     const lazy = await openStream(hearth, CHAT, { ...hello, max_tokens: 64 });
     expect((await chat(hello)).status).toBe(200);
     const reply = await lazy.read();
@@ -502,7 +502,7 @@ describe("clients that misbehave", () => {
     expect(reply.done).toBe(true);
   });
 
-  test("a hundred that connect and say nothing hold up nobody", async () => {
+  test("hold up nobody when a hundred connect and send nothing", async () => {
     const silent = await Promise.all(
       Array.from(
         { length: 100 },
@@ -523,7 +523,7 @@ async function inFlight(): Promise<boolean> {
   return !/^hearth_requests_in_flight 0$/m.test(text);
 }
 
-/** A valid request with one to three of its parts replaced, left out or added. `max_tokens` stays small or wrong. */
+/** Replaces, removes or adds a part of a valid request. `max_tokens` stays small or invalid, to keep generations short. */
 const value: fc.Arbitrary<Json> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.constantFrom<Json>(-1, 0, 0.5, 1e308, 2 ** 53, "", "\u0000", [], {}, [[]], [{}], true, null, "1", [
@@ -581,7 +581,7 @@ function expectHonest(reply: Reply): void {
 }
 
 describe("any mutation of a valid request", () => {
-  test("gets a reply or a refusal in shape, never a 5xx", async () => {
+  test("gets a response or a well-formed refusal, never a 5xx", async () => {
     const started = { model: MODEL, messages: [{ role: "user", content: "Hello" }], max_tokens: 2, seed: 1 };
     await fc.assert(
       fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 3 }), async (mutations) => {
@@ -593,7 +593,7 @@ describe("any mutation of a valid request", () => {
     );
   });
 
-  test("the same for its bytes", async () => {
+  test("of its bytes gets a response or a well-formed refusal, never a 5xx", async () => {
     const text = Buffer.from(JSON.stringify({ ...hello, temperature: 0.5, stop: ["x"], stream: false }));
     const edit = fc.tuple(
       fc.nat(text.length - 1),
@@ -607,7 +607,7 @@ describe("any mutation of a valid request", () => {
           bytes.splice(at, kind === "insert" ? 0 : 1, ...(kind === "cut" ? [] : [byte]));
         }
         const body = Buffer.from(bytes);
-        // A longer number would only make a longer reply.
+        // A larger max_tokens would only make the generation longer.
         fc.pre(
           !/"max_tokens":\d\d/.test(body.toString("latin1")) &&
             body.toString("latin1").includes('"max_tokens":'),
@@ -620,14 +620,14 @@ describe("any mutation of a valid request", () => {
 });
 
 describe("after all that", () => {
-  test("the server is the same process and answers", async () => {
+  test("the same process still answers", async () => {
     const gone = Symbol();
     expect(await Promise.race([hearth.exited, Promise.resolve(gone)])).toBe(gone);
     expect((await chat(hello)).status).toBe(200);
     expect(hearth.output()).not.toMatch(/unhandled|uncaught|TypeError|RangeError/i);
   });
 
-  test("every request of a text endpoint left exactly one row, with the status it was told", async () => {
+  test("each request of a text endpoint has left exactly one ledger row, with the status its client got", async () => {
     const expected = answered.size + unanswered;
     await rowOf(hearth, [...answered.keys()].at(-1) as string);
     const rows = await until("all rows", async () => {

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 
 describe("quotas", () => {
-  test("are listed with their use, and changed as the contract has it", async () => {
+  test("are listed with their use and updated as the contract says", async () => {
     const { quotas } = await succeed(hearth, "listQuotas", { params: local, query: { pageSize: "200" } });
     const ids = quotas.map(({ name }: Json) => name.split("/").at(-1));
     expect(ids).toEqual(expect.arrayContaining(["loras", "models", "monthly-spend-usd"]));
@@ -21,7 +21,7 @@ describe("quotas", () => {
     expect(await succeed(hearth, "getQuota", { params })).toEqual(changed);
   });
 
-  test("bound what is made", async () => {
+  test("refuse resources beyond their value", async () => {
     const model = {
       modelId: "one",
       model: { kind: "HF_BASE_MODEL", baseModelDetails: { checkpointFormat: "HUGGINGFACE" } },
@@ -57,7 +57,7 @@ describe("quotas", () => {
     await succeed(hearth, "updateDeployment", { params, body: { maxReplicaCount: 2 } });
   });
 
-  test("of others and unknown ones are refused alike", async () => {
+  test("that are unknown, and values that are wrong, are refused", async () => {
     const none = { ...local, quota_id: "none" };
     expectRefusal(await call(hearth, "getQuota", { params: none }), "NOT_FOUND", null);
     expectRefusal(
@@ -73,11 +73,11 @@ describe("quotas", () => {
     );
   });
 
-  test("every operation was asked", () => expectAllExercised("quotas"));
+  test("have every operation exercised", () => expectAllExercised("quotas"));
 });
 
 describe("reservations", () => {
-  test("of the operator's making are read as the contract has it", async () => {
+  test("made by the operator are read as the contract says", async () => {
     const body = { acceleratorType: "NVIDIA_H100_80GB", reservedCount: 12, region: "EU_PARIS_1" };
     const made = await post(hearth, "/v1/accounts/local/reservations?reservationId=rack", body);
     expect(made.status, made.text).toBe(200);
@@ -89,5 +89,5 @@ describe("reservations", () => {
     expectRefusal(await call(hearth, "getReservation", { params: missing }), "NOT_FOUND", null);
   });
 
-  test("every operation was asked", () => expectAllExercised("reservations"));
+  test("have every operation exercised", () => expectAllExercised("reservations"));
 });

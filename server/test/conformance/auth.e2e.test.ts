@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Hearth, MODEL, startHearth } from "../harness/hearth.ts";
+import { MODEL, type SharedHearth, sharedHearth } from "../harness/hearth.ts";
 import { post, type Reply, rawReply, send } from "../harness/http.ts";
 import { expectError } from "./contract.ts";
 import { expectRefusal } from "./control-plane-contract.ts";
@@ -7,13 +7,14 @@ import { expectRefusal } from "./control-plane-contract.ts";
 const CHAT = "/inference/v1/chat/completions";
 const hello = { model: MODEL, messages: [{ role: "user", content: "Hello" }], max_tokens: 1 };
 
-let hearth: Hearth;
+let hearth: SharedHearth;
 
 beforeAll(async () => {
-  hearth = await startHearth();
+  const shared = await sharedHearth();
+  hearth = { ...shared, apiKey: shared.operatorKey };
 });
 
-/** A head written byte for byte, so that nothing tidies the target or the headers on the way. */
+/** Writes the request's head byte for byte: HTTP clients normalise targets and headers. */
 async function raw(method: string, target: string, headers: string[] = [], body = ""): Promise<Reply> {
   const head = [
     `${method} ${target} HTTP/1.1`,
@@ -82,7 +83,7 @@ describe("without a key", () => {
     },
   );
 
-  test("a target with scheme and host answers 401, also with another host's", async () => {
+  test("a request target with scheme and host gets 401, also with another host's name", async () => {
     for (const origin of [`http://127.0.0.1:${hearth.port}`, "http://elsewhere.example", "https://x:1"]) {
       for (const path of [CHAT, "/v1/models", "/verifyApiKey"]) {
         expectError(await raw("GET", origin + path), "UNAUTHORIZED", null);
@@ -91,7 +92,7 @@ describe("without a key", () => {
     }
   });
 
-  test("a target that is no URL gets a refusal and no data", async () => {
+  test("a request target that is not a URL is refused", async () => {
     for (const target of ["/%", "/%zz", "/inference/v1/models/%ff", "/v1/models/%E0%A4%A", "*", "?", "x"]) {
       for (const method of ["GET", "POST", "OPTIONS"]) {
         expect([400, 401], `${method} ${target}`).toContain((await raw(method, target)).status);
@@ -99,18 +100,18 @@ describe("without a key", () => {
     }
   });
 
-  test("a body is not waited for", async () => {
+  test("a request gets 401 before its body has arrived", async () => {
     const head = `POST ${CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{`;
     expectError(await rawReply(hearth.port, head), "UNAUTHORIZED", null);
   });
 
-  test("/health is open, in no other spelling that leads elsewhere", async () => {
+  test("/health answers 200", async () => {
     const reply = await send({ ...hearth, apiKey: null }, "/health?from=balancer");
     expect(reply.status).toBe(200);
     expect(reply.json.status).toBe("ok");
   });
 
-  test("/metrics is open on this machine, but not through a proxy on it", async () => {
+  test("/metrics answers 200 to this machine and 401 through a proxy on it", async () => {
     expect((await raw("GET", "/metrics")).status).toBe(200);
     for (const header of ["x-forwarded-for: 203.0.113.9", "forwarded: for=203.0.113.9"]) {
       expectError(await raw("GET", "/metrics", [header]), "UNAUTHORIZED", null);
@@ -134,7 +135,7 @@ test.each([
   }
 });
 
-describe("a header that is no good", () => {
+describe("an Authorization header", () => {
   const key = (): string => hearth.apiKey;
   const other = `fw_${"0".repeat(32)}`;
   const headers: [string, () => string][] = [
@@ -158,7 +159,7 @@ describe("a header that is no good", () => {
     ["a property of objects", () => "Bearer __proto__"],
   ];
 
-  test.each(headers)("%s answers 401, the same on every route", async (_, header) => {
+  test.each(headers)("gets 401 on every route when it is %s", async (_, header) => {
     for (const target of [CHAT, "/v1/models", "/nothing"]) {
       const reply = await raw("POST", target, [`authorization: ${header()}`], JSON.stringify(hello));
       expectError(reply, "UNAUTHORIZED", null);
@@ -167,7 +168,7 @@ describe("a header that is no good", () => {
   });
 
   test.each(["\u0000", "\u0001", "\u007f", "\n", "\r"])(
-    "control character %j ends the request",
+    "ends the request when it has control character %j",
     async (character) => {
       const reply = await raw("GET", "/v1/models", [
         `authorization: Bearer ${key().slice(0, 9)}${character}${key().slice(9)}`,
@@ -176,13 +177,13 @@ describe("a header that is no good", () => {
     },
   );
 
-  test("a key anywhere else does not count", async () => {
+  test("can't be replaced by a cookie, a query parameter or an unknown header", async () => {
     for (const headers of [[`cookie: Authorization=Bearer ${key()}`], [`api-key: ${key()}`]]) {
       expectError(await raw("GET", `/v1/models?Authorization=${key()}`, headers), "UNAUTHORIZED", null);
     }
   });
 
-  test("x-api-key is another place for it, which Authorization goes before", async () => {
+  test("can be replaced by x-api-key, which is ignored when both are sent", async () => {
     for (const target of ["/v1/models", "/v1/accounts/local"]) {
       expect((await raw("GET", target, [`x-api-key: ${key()}`])).status).toBe(200);
       expect((await raw("GET", target, [`x-api-key: ${other}`])).status).toBe(401);
@@ -191,7 +192,7 @@ describe("a header that is no good", () => {
     }
   });
 
-  test("of two Authorization headers the second can't make up for the first", async () => {
+  test("with a wrong key is not made up for by a second header with the right key", async () => {
     const [bad, good] = [`authorization: Bearer ${other}`, `authorization: Bearer ${key()}`];
     for (const target of [CHAT, "/v1/models"]) {
       expectError(await raw("POST", target, [bad, good], JSON.stringify(hello)), "UNAUTHORIZED", null);
@@ -200,7 +201,7 @@ describe("a header that is no good", () => {
 });
 
 describe("with the key", () => {
-  test("the scheme may be in any case, and both prefixes are open", async () => {
+  test("the scheme is case-insensitive and both path prefixes work", async () => {
     for (const scheme of ["Bearer", "bearer", "BEARER"]) {
       const reply = await raw("GET", "/v1/models", [`authorization: ${scheme} ${hearth.apiKey}`]);
       expect(reply.status).toBe(200);
@@ -214,7 +215,7 @@ describe("with the key", () => {
     }
   });
 
-  test("unknown paths and spellings answer 404, never data", async () => {
+  test("unknown paths and spellings get 404", async () => {
     for (const target of [
       "//inference/v1/models",
       "/inference/v1/models/",
@@ -225,7 +226,7 @@ describe("with the key", () => {
     }
   });
 
-  test("a target in absolute form reaches the same route, with the same need for a key", async () => {
+  test("a request target in absolute form reaches the same route and needs the key as well", async () => {
     const target = `http://127.0.0.1:${hearth.port}${CHAT}`;
     const body = JSON.stringify(hello);
     expectError(await raw("POST", target, [], body), "UNAUTHORIZED", null);
