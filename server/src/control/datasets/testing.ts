@@ -161,17 +161,17 @@ function requestsTo(origin: string): Requests {
       return response.status;
     },
     async uploaded(id, rows) {
-      must(await requests.call("POST", ROOT, { datasetId: id, dataset: {} }));
-      must(await requests.upload(id, jsonl(rows)));
+      requireOk(await requests.call("POST", ROOT, { datasetId: id, dataset: {} }));
+      requireOk(await requests.upload(id, jsonl(rows)));
     },
     async ready(id, rows) {
       await requests.uploaded(id, rows);
-      must(await requests.call("POST", `${ROOT}/${id}:validateUpload`, {}));
+      requireOk(await requests.call("POST", `${ROOT}/${id}:validateUpload`, {}));
     },
   };
   return requests;
 }
 
-function must({ status, body }: TestResponse): void {
+function requireOk({ status, body }: TestResponse): void {
   if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
 }
