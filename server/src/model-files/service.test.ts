@@ -55,7 +55,7 @@ test("adapters are checked and converted, and many jobs at once all come to an e
   const adapter = join(root, "adapter");
   await writeTinyLora(adapter);
   const jobs = Array.from({ length: 5 }, () => checkLora(adapter, model));
-  await convertLora(adapter, model, join(root, "adapter.gguf"), { signal });
+  await convertLora({ folder: adapter, base: model, outFile: join(root, "adapter.gguf") }, { signal });
   expect((await Promise.all(jobs)).map(({ rank }) => rank)).toEqual([8, 8, 8, 8, 8]);
   expect(await readdir(root)).toContain("adapter.gguf");
 });

@@ -27,7 +27,7 @@ async function written(
   settings: readonly GgufKeyValue[],
   tensors: readonly TensorToWrite[],
 ): Promise<Buffer> {
-  await writeGguf(join(folder, "a.gguf"), settings, tensors, { signal });
+  await writeGguf(join(folder, "a.gguf"), { metadata: settings, tensors }, { signal });
   return readFile(join(folder, "a.gguf"));
 }
 
@@ -111,7 +111,9 @@ describe("a GGUF file as written", () => {
     );
     const aborted = AbortSignal.abort(new Error("stopped"));
     const path = join(folder, "a.gguf");
-    await expect(writeGguf(path, [], [floats("a", [4])], { signal: aborted })).rejects.toThrow("stopped");
+    await expect(
+      writeGguf(path, { metadata: [], tensors: [floats("a", [4])] }, { signal: aborted }),
+    ).rejects.toThrow("stopped");
     expect(await readdir(folder)).toEqual(["a.gguf"]);
     expect(await read(Buffer.from("before"))).toBe("a.gguf: is no GGUF file.");
   });

@@ -46,7 +46,7 @@ describe("an adapter in the engine computes what its base model does with its pr
     await writeTinyModel(base, { config });
     await writeTinyLora(adapter, options);
     await convertToGguf(base, `${base}.gguf`, { type: "F16", signal });
-    await convertLora(adapter, base, `${adapter}.gguf`, { signal });
+    await convertLora({ folder: adapter, base, outFile: `${adapter}.gguf` }, { signal });
     const found = await nextTokens(`${base}.gguf`, PROMPT, `${adapter}.gguf`);
     const reference = loadReference(base);
     expect(largestDifference(found, referenceLogprobs(mergeLora(reference, adapter), PROMPT))).toBeLessThan(
@@ -84,7 +84,7 @@ describe("the base model", () => {
     const model = process.env["HEARTH_TEST_MODEL"] as string;
     const adapter = join(folder, "smol");
     await writeTinyLora(adapter, { shape: SMOLLM2_135M_SHAPE, targetModules: ALL, rank: 4 });
-    await convertLora(adapter, model, `${adapter}.gguf`, { signal });
+    await convertLora({ folder: adapter, base: model, outFile: `${adapter}.gguf` }, { signal });
     expect(await nextTokens(model, PROMPT, `${adapter}.gguf`)).not.toEqual(await nextTokens(model, PROMPT));
   });
 

@@ -185,7 +185,7 @@ export class ModelWeights {
       const files = await this.baseFiles(base, { signal, onPhase });
       const folder = await this.uploadedFolder(row, { signal, onPhase });
       onPhase("Converting the LoRA");
-      await convertLora(folder, files, path, { signal });
+      await convertLora({ folder, base: files, outFile: path }, { signal });
     });
   }
 
