@@ -32,8 +32,8 @@ afterAll(() => t.close());
 
 const base = (more: object = {}) => ({ kind: "HF_BASE_MODEL", ...more });
 
-describe("creating", () => {
-  test("a base model waits for its files, and says who made it", async () => {
+describe("createModel", () => {
+  test("creates a base model in the state UPLOADING with its creator's address", async () => {
     const model = base({
       displayName: "Mine",
       description: "line\nline",
@@ -64,7 +64,7 @@ describe("creating", () => {
     });
   });
 
-  test("an addon is the default kind, and names a base model that can be seen", async () => {
+  test("creates an addon by default, which needs a visible base model", async () => {
     const model = {
       peftDetails: { baseModel: "fireworks/smollm2-135m-instruct", r: 8, targetModules: ["q_proj"] },
     };
@@ -74,14 +74,14 @@ describe("creating", () => {
     expect(made.baseModelDetails).toBeUndefined();
   });
 
-  test("an id that is taken answers 409 and changes nothing", async () => {
+  test("responds 409 to an id that is taken, and changes nothing", async () => {
     await t.succeed("POST", MODELS, { modelId: "taken", model: base({ displayName: "first" }) });
     const again = await t.call(t.alice.key, "POST", MODELS, { modelId: "taken", model: base() });
     expect([again.status, again.json.code]).toEqual([409, 6]);
     expect((await t.succeed("GET", `${MODELS}/taken`)).displayName).toBe("first");
   });
 
-  test("of many at once with one id, one wins", async () => {
+  test("accepts exactly one of many concurrent requests with the same id", async () => {
     const replies = await Promise.all(
       Array.from({ length: 8 }, () =>
         t.call(t.alice.key, "POST", MODELS, { modelId: "race", model: base() }),
@@ -98,7 +98,7 @@ describe("creating", () => {
     ["an unknown kind", { modelId: "x", model: { kind: "GGUF" } }, "model.kind"],
     ["a kind that can't be run", { modelId: "x", model: { kind: "FLUMINA_BASE_MODEL" } }, "model.kind"],
     [
-      "a kind without code here",
+      "an unsupported kind",
       { modelId: "x", model: { kind: "HF_TEFT_ADDON", teftDetails: {} } },
       "model.teftDetails",
     ],
@@ -106,7 +106,7 @@ describe("creating", () => {
     ["details of another kind", { modelId: "x", model: base({ peftDetails: {} }) }, "model.peftDetails"],
     ["a long name", { modelId: "x", model: base({ displayName: "n".repeat(64) }) }, "model.displayName"],
     [
-      "a name that can't be shown",
+      "a name with an invisible character",
       { modelId: "x", model: base({ displayName: "a\u202eb" }) },
       "model.displayName",
     ],
@@ -116,60 +116,60 @@ describe("creating", () => {
       "model.description",
     ],
     [
-      "a link that runs",
+      "a link with the scheme javascript",
       { modelId: "x", model: base({ huggingFaceUrl: "javascript:alert(1)" }) },
       "model.huggingFaceUrl",
     ],
-    ["images", { modelId: "x", model: base({ supportsImageInput: true }) }, "model.supportsImageInput"],
+    ["image input", { modelId: "x", model: base({ supportsImageInput: true }) }, "model.supportsImageInput"],
     ["a negative context", { modelId: "x", model: base({ contextLength: -1 }) }, "model.contextLength"],
     [
-      "a style that isn't",
+      "an unknown style",
       { modelId: "x", model: base({ conversationConfig: { style: "alpaca" } }) },
       "model.conversationConfig.style",
     ],
     [
-      "a style without template",
+      "a style without a template",
       { modelId: "x", model: base({ conversationConfig: { style: "jinja" } }) },
       "model.conversationConfig.template",
     ],
     [
-      "a kernel that isn't",
+      "an unsupported feature",
       { modelId: "x", model: base({ baseModelDetails: { supportsMtp: true } }) },
       "model.baseModelDetails.supportsMtp",
     ],
     [
-      "a draft without count",
+      "a draft model without a token count",
       { modelId: "x", model: base({ defaultDraftModel: DEFAULT_MODEL }) },
       "model.defaultDraftTokenCount",
     ],
     [
-      "a small rank",
+      "a rank below the minimum",
       { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, r: 3 } } },
       "model.peftDetails.r",
     ],
     [
-      "a large rank",
+      "a rank above the maximum",
       { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, r: 65 } } },
       "model.peftDetails.r",
     ],
     [
-      "a strange module",
+      "an unknown module",
       { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, targetModules: ["lm_head"] } } },
       "model.peftDetails.targetModules",
     ],
     [
-      "a base that is none",
+      "an addon as the base model",
       { modelId: "x", model: { peftDetails: { baseModel: "accounts/acme/models/addon" } } },
       "model.peftDetails.baseModel",
     ],
-  ])("%s is refused by its name", async (_, body, field) => {
+  ])("names the field when it refuses %s", async (_, body, field) => {
     const reply = await t.call(t.alice.key, "POST", MODELS, body);
     expect([reply.status, reply.json.code, fieldOf(reply)], reply.text).toEqual([400, 3, field]);
   });
 });
 
-describe("other accounts", () => {
-  test("see nothing of a private model, wherever they name it", async () => {
+describe("principals of other accounts", () => {
+  test("get 404 for a private model, wherever they name it", async () => {
     await t.succeed("POST", MODELS, { modelId: "secret", model: base() });
     const { key } = t.mallory;
     const name = fullModelName({ accountId: "acme", modelId: "secret" });
@@ -203,7 +203,7 @@ describe("other accounts", () => {
     expect((await t.call(null, "GET", MODELS)).status).toBe(401);
   });
 
-  test("see a public model, but not its maker's address, and can't change it or take its files", async () => {
+  test("see a public model without its creator's address, and can't change it or download its files", async () => {
     await t.succeed("POST", MODELS, { modelId: "shown", model: base({ public: true }) });
     const { key } = t.mallory;
     const got = await t.call(key, "GET", `${MODELS}/shown`);
@@ -216,7 +216,7 @@ describe("other accounts", () => {
     expect((await t.call(key, "GET", `${MODELS}/shown`)).status).toBe(404);
   });
 
-  test("contributors change what they made and nothing else; readers change nothing", async () => {
+  test("can't change a model either as contributors who did not create it or as readers", async () => {
     await t.succeed("POST", MODELS, { modelId: "alices", model: base() });
     expect((await t.call(carol.key, "POST", MODELS, { modelId: "carols", model: base() })).status).toBe(200);
     expect((await t.call(carol.key, "PATCH", `${MODELS}/carols`, { displayName: "c" })).status).toBe(200);
@@ -230,7 +230,7 @@ describe("other accounts", () => {
 describe("the library", () => {
   const LIBRARY = "/v1/accounts/fireworks/models";
 
-  test("is the catalog: everybody lists, filters and reads it", async () => {
+  test("contains the catalog, and everyone can list, filter and read it", async () => {
     const list = (await t.call(t.mallory.key, "GET", `${LIBRARY}?pageSize=200`)).json;
     expectAnswer("listModels", list);
     expect(list.totalSize).toBe(
@@ -249,7 +249,7 @@ describe("the library", () => {
     });
   });
 
-  test("is changed by the operator alone, and by nobody's deleting", async () => {
+  test("can be changed by the operator only, and nobody can delete from it", async () => {
     const one = `${LIBRARY}/smollm2-135m-instruct`;
     expect((await t.call(t.mallory.key, "PATCH", one, { displayName: "x" })).status).toBe(403);
     expect((await t.call(t.mallory.key, "POST", LIBRARY, { modelId: "x", model: base() })).status).toBe(403);
@@ -262,7 +262,7 @@ describe("the library", () => {
     expect([reply.status, reply.json.code]).toEqual([400, 9]);
   });
 
-  test("is imported as a model of the account's own", async () => {
+  test("can be imported into an account as a model of its own", async () => {
     const done = await t.succeed("POST", `${MODELS}/smollm2-135m-instruct:import`, {});
     expectAnswer("importModel", done);
     expect(done).toMatchObject({
@@ -288,7 +288,7 @@ describe("the library", () => {
     expect(await found.fetch({ signal, onPhase() {} })).toBe(process.env["HEARTH_TEST_MODEL"]);
   });
 
-  test("whose weights can't be had says so, and nothing of the machine", async () => {
+  test("reports weights that can't be fetched without details of the host", async () => {
     const offline = await createModelsService({
       ...t.deps,
       fetchWeights: async () => {
@@ -304,7 +304,7 @@ describe("the library", () => {
     await offline.close();
   });
 
-  test("says of a model without weights that it can't be run, but what it is", async () => {
+  test("describes a model without weights and refuses to deploy it", async () => {
     const name = "fireworks/llama-v3p1-8b-instruct";
     expect(await t.models.describe(t.mallory.principal, name)).toMatchObject({
       kind: "base",
@@ -322,8 +322,8 @@ describe("the library", () => {
   });
 });
 
-describe("changing", () => {
-  test("touches the fields of the body, or of the mask, and no others", async () => {
+describe("updateModel", () => {
+  test("changes the fields of the body or of the mask only", async () => {
     const one = `${MODELS}/changing`;
     await t.succeed("POST", MODELS, {
       modelId: "changing",
@@ -359,7 +359,7 @@ describe("changing", () => {
     expect((await t.succeed("PATCH", one, { conversationConfig: null })).conversationConfig).toBeUndefined();
   });
 
-  test("a whole resource that was read can be sent back", async () => {
+  test("accepts an unchanged resource as its body", async () => {
     await t.succeed("POST", MODELS, {
       modelId: "whole",
       model: base({ baseModelDetails: { modelType: "mine" } }),
@@ -376,12 +376,12 @@ describe("changing", () => {
     ["the kind", { kind: "HF_PEFT_ADDON" }, "kind"],
     ["the details", { baseModelDetails: { worldSize: 2 } }, "baseModelDetails"],
     ["an unknown path", { colour: "red" }, "colour"],
-  ])("%s stays", async (_, body, field) => {
+  ])("refuses to change %s", async (_, body, field) => {
     const reply = await t.call(t.alice.key, "PATCH", `${MODELS}/mine`, body);
     expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
   });
 
-  test("several writers at once all get in, each with its own field", async () => {
+  test("keeps the changes of all concurrent requests", async () => {
     await t.succeed("POST", MODELS, { modelId: "shared", model: base() });
     await Promise.all([
       t.succeed("PATCH", `${MODELS}/shared`, { displayName: "a" }),
@@ -398,8 +398,8 @@ describe("changing", () => {
   });
 });
 
-describe("listing and deleting", () => {
-  test("pages through filtered models in the order asked for", async () => {
+describe("the collection", () => {
+  test("is paged, filtered and sorted as requested", async () => {
     const ids = ["p1", "p2", "p3", "p4", "p5"];
     for (const [i, modelId] of ids.entries()) {
       t.clock.advance(1_000);
@@ -437,7 +437,7 @@ describe("listing and deleting", () => {
     }
   });
 
-  test("a deployed model stays, until it isn't deployed", async () => {
+  test("keeps a model while it is deployed, and lets it be deleted afterwards", async () => {
     await t.succeed("POST", MODELS, { modelId: "used", model: base() });
     uses.set("accounts/acme/models/used", "Model used is deployed on accounts/acme/deployments/d.");
     const reply = await t.call(t.alice.key, "DELETE", `${MODELS}/used`);
@@ -453,8 +453,8 @@ describe("listing and deleting", () => {
   });
 });
 
-describe("versions", () => {
-  test("keep how a READY model looked, are counted, and go with it", async () => {
+describe("model versions", () => {
+  test("store how a READY model looked, are counted, and are deleted with the model", async () => {
     await t.succeed("POST", `${MODELS}/versioned:import`, { sourceModel: DEFAULT_MODEL });
     const one = `${MODELS}/versioned`;
     const made = await t.succeed("POST", `${one}/versions?versionId=v1`, {});
@@ -472,7 +472,7 @@ describe("versions", () => {
         deployment,
         rolloutStrategy: "ROLLOUT_STRATEGY_STANDARD",
       });
-    // The neighbours of these tests say of every model that it is deployed on what has its name.
+    // The fake of `modelRefs` above reports each model as deployed on a deployment with the model's name.
     const done = await deploy("v1", "accounts/acme/models/versioned");
     expectAnswer("deployModelVersion", done.json);
     expect((await deploy("v2", "accounts/acme/models/versioned")).status).toBe(404);
@@ -486,10 +486,10 @@ describe("versions", () => {
   });
 });
 
-describe("a configuration alone", () => {
+describe("validateModelConfig", () => {
   const config = (more: object = {}) => ({ configJson: JSON.stringify({ ...TINY_LLAMA, ...more }) });
 
-  test("passes when a model could be run with it", async () => {
+  test("accepts a configuration that a model can run with", async () => {
     const tokenizerConfigJson = JSON.stringify({ chat_template: "{{ messages }}" });
     const done = await t.succeed("POST", "/v1/validateModelConfig", { ...config(), tokenizerConfigJson });
     expectAnswer("validateModelConfig", done);
@@ -502,7 +502,7 @@ describe("a configuration alone", () => {
     [{ ...config(), tokenizerConfigJson: "[" }, "tokenizerConfigJson"],
     [{ ...config(), tokenizerConfigJson: '{"chat_template": "{% if %}"}' }, "tokenizerConfigJson"],
     [{}, "configJson"],
-  ])("%j is refused by the text with the fault", async (body, field) => {
+  ])("names the text with the fault when it refuses %j", async (body, field) => {
     const reply = await t.call(t.alice.key, "POST", "/v1/validateModelConfig", body);
     expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
     expect(reply.text).not.toContain("/tmp");

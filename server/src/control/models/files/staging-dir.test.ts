@@ -18,7 +18,7 @@ afterAll(() => rmSync(top, { recursive: true, force: true }));
 
 const NOW_MS = Date.UTC(2026, 0, 10);
 
-/** A folder of somebody with something unfinished in it. */
+/** Creates the subfolder of another process with an unfinished file. */
 function left(folder: string, name: string, owner: string | null, changedMs = NOW_MS): void {
   mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, name, "weights"), "half of it");
@@ -26,7 +26,7 @@ function left(folder: string, name: string, owner: string | null, changedMs = NO
   utimesSync(join(folder, name), changedMs / 1_000, changedMs / 1_000);
 }
 
-test("what is made is in its place whole, or nothing of it is left", async () => {
+test("a file is moved to its path when it is complete, and a failed write leaves nothing", async () => {
   const folder = join(top, "making");
   const workshop = new StagingDir(folder);
   await workshop.write(join(top, "a/file"), async (path) => writeFileSync(path, "whole"));
@@ -44,7 +44,7 @@ test("what is made is in its place whole, or nothing of it is left", async () =>
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("what killed processes have left is removed, what others are at stays", async () => {
+test("a sweep removes the files of killed processes and keeps those of running ones", async () => {
   const folder = join(top, "shared");
   const own = ownIdentity();
   left(folder, "alive", formatIdentity(own));
