@@ -108,7 +108,8 @@ class Forward {
 
   #attention(states: Float64Array[], layer: number): Float64Array[] {
     const at = `model.layers.${layer}.self_attn`;
-    const [queries, keys] = [this.#heads * this.#headSize, this.#kvHeads * this.#headSize];
+    const queries = this.#heads * this.#headSize;
+    const keys = this.#kvHeads * this.#headSize;
     const projections = states.map((state, position) => {
       let q: Float64Array, k: Float64Array, v: Float64Array;
       if (this.#kind === "Phi3") {
@@ -190,8 +191,10 @@ class Forward {
       const part = result.subarray(head * this.#headSize, (head + 1) * this.#headSize);
       if (this.#kind === "Qwen3") part.set(this.#norm(part, norm));
       for (const [i, frequency] of frequencies.entries()) {
-        const [x, y] = [part[i]!, part[i + half]!];
-        const [cos, sin] = [Math.cos(position * frequency) * scale, Math.sin(position * frequency) * scale];
+        const x = part[i]!;
+        const y = part[i + half]!;
+        const cos = Math.cos(position * frequency) * scale;
+        const sin = Math.sin(position * frequency) * scale;
         part[i] = x * cos - y * sin;
         part[i + half] = y * cos + x * sin;
       }

@@ -130,7 +130,8 @@ export async function writeTinyLora(folder: string, options: TinyLoraOptions = {
     for (const target of targetModules) {
       const { path, rows, columns } = moduleOf(target, shape);
       const name = `base_model.model.model.layers.${layer}.${path}`;
-      const [a, b] = [random(rank * columns), random(rows * rank)];
+      const a = random(rank * columns);
+      const b = random(rows * rank);
       for (let i = 0; i < a.length; i++) a[i]! /= Math.sqrt(columns);
       for (let i = 0; i < b.length; i++) b[i]! *= (strength * Math.sqrt(rank)) / alpha;
       tensors.push({ name: `${name}.lora_A.weight`, shape: [rank, columns], values: a });
@@ -276,7 +277,8 @@ export function byteLetters(): string[] {
 
 function moduleOf(target: string, shape: DecoderShape): { path: string; rows: number; columns: number } {
   const { width, feedForwardWidth } = shape;
-  const [queries, keys] = [shape.heads * shape.headSize, shape.kvHeads * shape.headSize];
+  const queries = shape.heads * shape.headSize;
+  const keys = shape.kvHeads * shape.headSize;
   const sizes: Record<string, readonly [part: string, rows: number, columns: number]> = {
     q_proj: ["self_attn", queries, width],
     k_proj: ["self_attn", keys, width],

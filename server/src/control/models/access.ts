@@ -1,7 +1,8 @@
 import { authorize, canSee, notFound, type Principal } from "../accounts/service.ts";
 import { modelTitle, parseModelRef } from "./names.ts";
+import type { ModelOperationDeps } from "./operation-deps.ts";
 import type { ModelRow } from "./store.ts";
-import type { ModelOperationDeps, ModelRequest, RelatedResources } from "./types.ts";
+import type { ModelRequest, RelatedResources } from "./types.ts";
 
 type StoreOnly = Pick<ModelOperationDeps, "store">;
 

@@ -16,6 +16,7 @@ import {
 } from "./schema.ts";
 import { STATUS_OK } from "./status.ts";
 import type { ModelRow } from "./store.ts";
+import { modelView } from "./view.ts";
 
 /** The columns that clients set. */
 export type ModelFields = Pick<ModelRow, "displayName" | "kind" | "public" | "spec">;
@@ -91,16 +92,11 @@ const CHANGEABLE: ReadonlySet<string> = new Set(
 
 /**
  * The columns after a PATCH. A client may send back a whole resource, so a field with its current value is always allowed.
- * @param current the resource as the client sees it
  * @throws AppError BAD_REQUEST naming the field.
  */
-export function applyPatch(
-  row: ModelRow,
-  current: object,
-  body: ModelBody,
-  updateMask: string | undefined,
-): ModelFields {
+export function applyPatch(row: ModelRow, body: ModelBody, updateMask: string | undefined): ModelFields {
   const paths = updatePaths(updateMask, body, ModelBody);
+  const current: object = modelView(row, "", []);
   const patched: ModelBody = mergePatch<ModelBody>(current, body, paths);
   const fields = [...new Set(paths.map((path) => path.split(".")[0] as keyof ModelBody))];
   for (const field of fields) {

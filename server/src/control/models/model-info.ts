@@ -3,61 +3,10 @@ import type { Principal } from "../accounts/service.ts";
 import { getVisibleModelByName } from "./access.ts";
 import type { ModelWeights } from "./files/weights.ts";
 import { modelName, modelTitle } from "./names.ts";
-import { PRECISIONS, type Precision } from "./schema.ts";
+import type { ModelOperationDeps } from "./operation-deps.ts";
+import { PRECISIONS } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
-import type { ModelOperationDeps } from "./types.ts";
-
-/** Facts about a model that other parts of the platform use. */
-export interface ModelInfo {
-  /** Full name. */
-  name: string;
-  /** Changes when the files change, also when a new model takes the name of a deleted one. */
-  uid: string;
-  kind: "base" | "addon" | "other";
-  /** Full name of an addon's base model; null for other kinds. */
-  baseModel: string | null;
-  displayName: string;
-  isPublic: boolean;
-  state: ModelRow["state"];
-  /** LoRA addons can be loaded on the model. */
-  supportsLora: boolean;
-  /** Most tokens of prompt and output together; null when unknown. */
-  contextLength: number | null;
-  /** Name of the architecture; empty when unknown. */
-  modelType: string;
-  parameterCount: bigint | null;
-  /** The precisions that a deployment of the model can choose. */
-  precisions: readonly Precision[];
-  defaultDraftModel: string | null;
-  defaultDraftTokenCount: number | null;
-  supportsChat: boolean;
-  supportsImageInput: boolean;
-  supportsTools: boolean;
-  /** A Jinja template; null: use the one in the files, if there is one. */
-  chatTemplate: string | null;
-  /** RFC 3339. */
-  createTime: string;
-  /** The kind of engine that runs the model. */
-  engine: string;
-}
-
-export interface DeployableModel extends ModelInfo {
-  kind: "base" | "addon";
-  /**
-   * Brings the model's weights to this host as a GGUF file, converted if necessary, and returns the path. The file is kept
-   * for later calls.
-   * @param options.precision one of `precisions`; default: the precision the model was uploaded in
-   * @param options.asUploaded fetch the upload itself instead: a folder in the Hugging Face format, or a GGUF file
-   * @param options.onPhase is called with a description of each step, worded for clients
-   * @throws AppError with a public message; the signal's reason
-   */
-  fetch(options: {
-    precision?: string;
-    asUploaded?: boolean;
-    signal: AbortSignal;
-    onPhase(message: string): void;
-  }): Promise<string>;
-}
+import type { DeployableModel, ModelInfo } from "./types.ts";
 
 const DEFAULT_ENGINE = "llama-cpp";
 

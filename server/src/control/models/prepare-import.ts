@@ -7,10 +7,11 @@ import { weightType } from "./files/precisions.ts";
 import { importOperation, parseS3ImportSource } from "./files/s3-imports.ts";
 import { requireUploading } from "./files/signed-urls.ts";
 import { type ModelRef, modelName, modelTitle } from "./names.ts";
+import type { ModelOperationDeps } from "./operation-deps.ts";
 import type { ImportModelRequest, Operation, PrepareModelRequest } from "./schema.ts";
 import { STATUS_OK } from "./status.ts";
 import type { ModelRow } from "./store.ts";
-import type { ModelOperationDeps, ModelRequest } from "./types.ts";
+import type { ModelRequest } from "./types.ts";
 import { isBaseModel } from "./view.ts";
 
 /** Starts the conversion of an upload to a precision. The model is PREPARING until the conversion ends. */

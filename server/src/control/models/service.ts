@@ -24,11 +24,12 @@ import { validateConfig } from "./files/validation.ts";
 import { ModelWeights } from "./files/weights.ts";
 import { getDeployableModel, getModelInfo } from "./model-info.ts";
 import { modelName, modelTitle } from "./names.ts";
+import type { ModelOperationDeps } from "./operation-deps.ts";
 import { alreadyExists, importModel, prepareModel } from "./prepare-import.ts";
 import { type ModelRow, type ModelStore, modelStore } from "./store.ts";
-import type { ModelOperationDeps, ModelsService, ModelsServiceDeps } from "./types.ts";
+import type { ModelsService, ModelsServiceDeps } from "./types.ts";
 import { countVersions, createVersion, deployVersion } from "./versions.ts";
-import { isBaseModel, ModelViews, modelView } from "./view.ts";
+import { isBaseModel, ModelViews } from "./view.ts";
 
 export { CatalogError } from "./catalog/load-catalog.ts";
 export {
@@ -44,9 +45,8 @@ export type {
   CatalogWeights,
   ModelEntry,
 } from "./catalog/schema.ts";
-export type { DeployableModel, ModelInfo } from "./model-info.ts";
 export { type DeployedModelRef, type Model, PRECISIONS } from "./schema.ts";
-export type { ModelsService, ModelsServiceDeps } from "./types.ts";
+export type { DeployableModel, ModelInfo, ModelsService, ModelsServiceDeps } from "./types.ts";
 
 /** Writes the catalog's and the attached engines' models to the table first. @throws CatalogError. */
 export async function createModelsService(options: ModelsServiceDeps): Promise<ModelsService> {
@@ -114,7 +114,7 @@ export async function createModelsService(options: ModelsServiceDeps): Promise<M
     },
     async update(request) {
       const { principal, model, body, updateMask } = request;
-      const patch = (row: ModelRow): ModelFields => applyPatch(row, modelView(row, "", []), body, updateMask);
+      const patch = (row: ModelRow): ModelFields => applyPatch(row, body, updateMask);
       const fields = patch(await getWritableModel(deps, request));
       await resolveModelNames({ deps, principal, fields, prefix: "" });
       const row = await store.change(model, (current) => ({

@@ -5,10 +5,8 @@ import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../accounts/service.ts";
-import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
-import type { S3Imports } from "./files/s3-imports.ts";
-import type { ModelWeights, OnPhase } from "./files/weights.ts";
-import type { DeployableModel, ModelInfo } from "./model-info.ts";
+import type { AttachedModel, CatalogWeights } from "./catalog/schema.ts";
+import type { OnPhase } from "./files/weights.ts";
 import type { ModelRef } from "./names.ts";
 import type {
   CreateModelRequest,
@@ -21,12 +19,12 @@ import type {
   ModelBody,
   ModelVersion,
   Operation,
+  Precision,
   PrepareModelRequest,
   ValidateModelConfigRequest,
   ValidateUploadQuery,
 } from "./schema.ts";
-import type { ModelStore } from "./store.ts";
-import type { ModelViews } from "./view.ts";
+import type { ModelRow } from "./store.ts";
 
 /** A request about one model, and the principal that makes it. */
 export interface ModelRequest {
@@ -131,15 +129,54 @@ export interface ModelsServiceDeps extends RelatedResources {
   withinQuota?: <T>(accountId: string, create: () => Promise<T>) => Promise<T>;
 }
 
-/** Parts that the operations on models share. */
-export interface ModelOperationDeps {
-  store: ModelStore;
-  clock: Clock;
-  blobs: Blobs;
-  weights: ModelWeights;
-  views: ModelViews;
-  imports: S3Imports;
-  accounts: RelatedResources["accounts"];
-  /** Models of the catalog by full name. */
-  catalog: ReadonlyMap<string, CatalogModel>;
+/** Facts about a model that other parts of the platform use. */
+export interface ModelInfo {
+  /** Full name. */
+  name: string;
+  /** Changes when the files change, also when a new model takes the name of a deleted one. */
+  uid: string;
+  kind: "base" | "addon" | "other";
+  /** Full name of an addon's base model; null for other kinds. */
+  baseModel: string | null;
+  displayName: string;
+  isPublic: boolean;
+  state: ModelRow["state"];
+  /** LoRA addons can be loaded on the model. */
+  supportsLora: boolean;
+  /** Most tokens of prompt and output together; null when unknown. */
+  contextLength: number | null;
+  /** Name of the architecture; empty when unknown. */
+  modelType: string;
+  parameterCount: bigint | null;
+  /** The precisions that a deployment of the model can choose. */
+  precisions: readonly Precision[];
+  defaultDraftModel: string | null;
+  defaultDraftTokenCount: number | null;
+  supportsChat: boolean;
+  supportsImageInput: boolean;
+  supportsTools: boolean;
+  /** A Jinja template; null: use the one in the files, if there is one. */
+  chatTemplate: string | null;
+  /** RFC 3339. */
+  createTime: string;
+  /** The kind of engine that runs the model. */
+  engine: string;
+}
+
+export interface DeployableModel extends ModelInfo {
+  kind: "base" | "addon";
+  /**
+   * Brings the model's weights to this host as a GGUF file, converted if necessary, and returns the path. The file is kept
+   * for later calls.
+   * @param options.precision one of `precisions`; default: the precision the model was uploaded in
+   * @param options.asUploaded fetch the upload itself instead: a folder in the Hugging Face format, or a GGUF file
+   * @param options.onPhase is called with a description of each step, worded for clients
+   * @throws AppError with a public message; the signal's reason
+   */
+  fetch(options: {
+    precision?: string;
+    asUploaded?: boolean;
+    signal: AbortSignal;
+    onPhase(message: string): void;
+  }): Promise<string>;
 }

@@ -8,8 +8,9 @@ import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import { notFound } from "../accounts/service.ts";
 import { getVisibleModel, getWritableModel } from "./access.ts";
 import { modelName, modelTitle } from "./names.ts";
+import type { ModelOperationDeps } from "./operation-deps.ts";
 import type { DeployVersionRequest, ModelVersion, Operation } from "./schema.ts";
-import type { ModelOperationDeps, ModelRequest } from "./types.ts";
+import type { ModelRequest } from "./types.ts";
 
 const MAX_VERSIONS = 1_000;
 

@@ -29,7 +29,8 @@ export function layerModules(family: Family, shape: DecoderShape): Module[] {
 
 function modulesOfLayer(family: Family, shape: DecoderShape, layer: number): Module[] {
   const { width, feedForwardWidth, headSize } = shape;
-  const [queries, keys] = [shape.heads * headSize, shape.kvHeads * headSize];
+  const queries = shape.heads * headSize;
+  const keys = shape.kvHeads * headSize;
   const module = (name: string, tensor: string, [rows, columns]: readonly [number, number]): Module => ({
     name: `layers.${layer}.${name}`,
     tensor: `blk.${layer}.${tensor}`,

@@ -74,7 +74,8 @@ function shapeFromHeader(file: string, header: GgufHeader, architecture: string)
     if (value === undefined) throw new ModelFileError(file, `${architecture}.${name} is missing.`);
     return value;
   };
-  const [width, heads] = [required("embedding_length"), required("attention.head_count")];
+  const width = required("embedding_length");
+  const heads = required("attention.head_count");
   return {
     layers: Math.min(required("block_count"), header.tensors.size),
     width,

@@ -2,9 +2,9 @@ import { AppError, toAppError } from "../../../lib/errors.ts";
 import type { Database } from "../../../platform/db/database.ts";
 import { Reconciler, type WorkItem } from "../../../platform/reconcile/reconciler.ts";
 import type { Log } from "../../../platform/telemetry/log.ts";
+import type { ModelOperationDeps } from "../operation-deps.ts";
 import { failureStatus, STATUS_OK } from "../status.ts";
 import { FILE_WORK, type FileWork, type ModelRow } from "../store.ts";
-import type { ModelOperationDeps } from "../types.ts";
 import type { UploadValidator } from "./upload-validator.ts";
 
 export interface FileWorkersDeps extends ModelOperationDeps {

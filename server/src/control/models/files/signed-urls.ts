@@ -3,9 +3,10 @@ import { applyMask, parseMask } from "../../../lib/field-mask.ts";
 import { canSee, notFound } from "../../accounts/service.ts";
 import { getVisibleModel, getWritableModel } from "../access.ts";
 import { modelTitle } from "../names.ts";
+import type { ModelOperationDeps } from "../operation-deps.ts";
 import { type DownloadEndpoint, type GetUploadEndpointRequest, UploadEndpoint } from "../schema.ts";
 import type { ModelRow } from "../store.ts";
-import type { ModelOperationDeps, ModelRequest } from "../types.ts";
+import type { ModelRequest } from "../types.ts";
 import { filePrefix, uploadKey, withFiles } from "./declared-files.ts";
 
 /** How long a signed URL accepts an upload. */

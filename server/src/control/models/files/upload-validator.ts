@@ -3,10 +3,11 @@ import { Singleflight } from "../../../lib/singleflight.ts";
 import { notFound } from "../../accounts/service.ts";
 import { getWritableModel } from "../access.ts";
 import { modelTitle } from "../names.ts";
+import type { ModelOperationDeps } from "../operation-deps.ts";
 import type { ValidateUploadQuery } from "../schema.ts";
 import { failureStatus, STATUS_OK } from "../status.ts";
 import type { ModelRow } from "../store.ts";
-import type { ModelOperationDeps, ModelRequest } from "../types.ts";
+import type { ModelRequest } from "../types.ts";
 import { blobPrefix } from "./declared-files.ts";
 import { checkFiles, sealFiles } from "./validation.ts";
 

@@ -99,15 +99,19 @@ export class ModelWeights {
   /** Converts an upload in the Hugging Face format to a GGUF file of the precision, and returns its path. */
   async convert(row: ModelRow, precision: Precision, options: FetchOptions): Promise<string> {
     const type = weightType(precision);
-    return this.#convertOnce(row, `${type}.gguf`, options, async (path, { signal, onPhase }) => {
-      const folder = await this.uploadedFolder(row, { signal, onPhase });
-      await requireDiskSpace(
-        this.#deps.folder,
-        BYTES_PER_PARAMETER[type] * Number(row.spec.baseModelDetails?.parameterCount ?? 0),
-      );
-      const onProgress = percents((percent) => onPhase(`Converting the weights to ${type}: ${percent} %`));
-      await convertToGguf(folder, path, { type, signal, onProgress });
-    });
+    return this.#convertOnce(
+      { row, fileName: `${type}.gguf` },
+      options,
+      async (path, { signal, onPhase }) => {
+        const folder = await this.uploadedFolder(row, { signal, onPhase });
+        await requireDiskSpace(
+          this.#deps.folder,
+          BYTES_PER_PARAMETER[type] * Number(row.spec.baseModelDetails?.parameterCount ?? 0),
+        );
+        const onProgress = percents((percent) => onPhase(`Converting the weights to ${type}: ${percent} %`));
+        await convertToGguf(folder, path, { type, signal, onProgress });
+      },
+    );
   }
 
   /** Copies an upload's files into a folder of this host. */
@@ -181,18 +185,21 @@ export class ModelWeights {
   async #convertLora(row: ModelRow, options: FetchOptions): Promise<string> {
     const base = await this.baseModelOf(row);
     // The name holds the base model's uid: a new base model of the same name needs another conversion.
-    return this.#convertOnce(row, `adapter-${base.uid}.gguf`, options, async (path, { signal, onPhase }) => {
-      const files = await this.baseFiles(base, { signal, onPhase });
-      const folder = await this.uploadedFolder(row, { signal, onPhase });
-      onPhase("Converting the LoRA");
-      await convertLora({ folder, base: files, outFile: path }, { signal });
-    });
+    return this.#convertOnce(
+      { row, fileName: `adapter-${base.uid}.gguf` },
+      options,
+      async (path, { signal, onPhase }) => {
+        const files = await this.baseFiles(base, { signal, onPhase });
+        const folder = await this.uploadedFolder(row, { signal, onPhase });
+        onPhase("Converting the LoRA");
+        await convertLora({ folder, base: files, outFile: path }, { signal });
+      },
+    );
   }
 
   /** @param convert writes the file. Its signal aborts only when no caller waits any more. */
   async #convertOnce(
-    row: ModelRow,
-    fileName: string,
+    { row, fileName }: { row: ModelRow; fileName: string },
     options: FetchOptions,
     convert: (path: string, options: FetchOptions) => Promise<void>,
   ): Promise<string> {
