@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { floatToHalf, halfToFloat, quantizeQ8_0, toFloat16, toFloat32 } from "./number-formats.ts";
 
-const finite = (most: number) =>
-  fc.float({ noNaN: true, noDefaultInfinity: true, min: Math.fround(-most), max: Math.fround(most) });
+const finite = (max: number) =>
+  fc.float({ noNaN: true, noDefaultInfinity: true, min: Math.fround(-max), max: Math.fround(max) });
 
 describe("the conversion to 16-bit floats", () => {
   test("keeps every 16-bit float", () => {
@@ -53,16 +53,16 @@ describe("the conversion to Q8_0", () => {
     fc.integer({ min: -10, max: 10 }),
   );
 
-  test("changes each number by at most half a step plus the rounding of the scale", () => {
+  test("changes each number by at max half a step plus the rounding of the scale", () => {
     fc.assert(
       fc.property(block, ([values, exponent]) => {
         const numbers = Float32Array.from(values, (value) => value * 2 ** exponent);
         const bytes = quantizeQ8_0(numbers);
         expect(bytes).toHaveLength(34);
         const scale = halfToFloat(bytes.readUInt16LE(0));
-        const most = Math.max(...numbers.map(Math.abs));
+        const max = Math.max(...numbers.map(Math.abs));
         // The scale is rounded to 11 significant bits, or to the smallest subnormal number.
-        const tolerance = scale / 2 + most * 2 ** -11 + 127 * 2 ** -25;
+        const tolerance = scale / 2 + max * 2 ** -11 + 127 * 2 ** -25;
         for (let i = 0; i < 32; i++) {
           expect(Math.abs(bytes.readInt8(2 + i) * scale - numbers[i]!)).toBeLessThanOrEqual(
             tolerance * 1.0001,

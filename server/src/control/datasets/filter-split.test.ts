@@ -30,7 +30,12 @@ async function contentOf(id: string): Promise<string> {
 }
 
 describe("a filtered dataset", () => {
-  const make = (id: string, source: string, filter?: string, dataset: object = {}): Promise<TestResponse> =>
+  const createFiltered = (
+    id: string,
+    source: string,
+    filter?: string,
+    dataset: object = {},
+  ): Promise<TestResponse> =>
     setup.call("POST", ROOT, { datasetId: id, dataset, sourceDatasetId: source, filter });
 
   test("is READY at once, holds the rows that pass, and names its source", async () => {
@@ -38,7 +43,7 @@ describe("a filtered dataset", () => {
     const rows = Array.from({ length: 10 }, (_, i) => chatRow(i, { score: i / 10 }));
     await setup.ready(source, rows);
     const id = newId();
-    const { status, body } = await make(id, source, "score >= 0.5", { displayName: "good" });
+    const { status, body } = await createFiltered(id, source, "score >= 0.5", { displayName: "good" });
     expect(status).toBe(200);
     expect(body).toMatchObject({
       state: "READY",
@@ -60,7 +65,7 @@ describe("a filtered dataset", () => {
     await setup.upload(source, `\ufeff${lines[2]}\n${lines[3]}`, "tune.jsonl");
     await setup.call("POST", `${ROOT}/${source}:validateUpload`, {});
     const id = newId();
-    expect((await make(id, `accounts/acme/datasets/${source}`)).body.exampleCount).toBe("4");
+    expect((await createFiltered(id, `accounts/acme/datasets/${source}`)).body.exampleCount).toBe("4");
     expect(await contentOf(id)).toBe(`${lines.join("\n")}\n`);
   });
 
@@ -71,16 +76,16 @@ describe("a filtered dataset", () => {
     await setup.uploaded(unfinished, chatRows(5));
     const before = await setup.blobs.list("datasets/");
     const id = newId();
-    const few = await make(id, source, 'messages : "x"');
+    const few = await createFiltered(id, source, 'messages : "x"');
     expect(few).toMatchObject({ status: 400, body: { code: 3 } });
     expect(few.body.message).toContain("too few examples: 0");
-    expect((await make(id, source, "score >")).body.message).toContain("position");
-    expect((await make(id, source, "", { evalProtocol: {} })).status).toBe(400);
-    expect((await make(id, "accounts/other/datasets/x")).status).toBe(404);
-    expect((await make(id, "gone")).status).toBe(404);
-    expect((await make(id, "../gone")).status).toBe(400);
-    expect(await make(id, unfinished)).toMatchObject({ status: 400, body: { code: 9 } });
-    expect((await make(source, source)).status).toBe(409);
+    expect((await createFiltered(id, source, "score >")).body.message).toContain("position");
+    expect((await createFiltered(id, source, "", { evalProtocol: {} })).status).toBe(400);
+    expect((await createFiltered(id, "accounts/other/datasets/x")).status).toBe(404);
+    expect((await createFiltered(id, "gone")).status).toBe(404);
+    expect((await createFiltered(id, "../gone")).status).toBe(400);
+    expect(await createFiltered(id, unfinished)).toMatchObject({ status: 400, body: { code: 9 } });
+    expect((await createFiltered(source, source)).status).toBe(409);
     expect(await setup.blobs.list("datasets/")).toEqual(before);
     expect((await get(id)).code).toBe(5);
   });

@@ -17,8 +17,8 @@ async function create(id: string, dataset: object = {}) {
 describe("a dataset", () => {
   test("is created empty with all fields, and reads back the same", async () => {
     const id = newId();
-    const made = await create(id, { displayName: "Größe", exampleCount: "3", format: "CHAT" });
-    expect(made).toEqual({
+    const created = await create(id, { displayName: "Größe", exampleCount: "3", format: "CHAT" });
+    expect(created).toEqual({
       status: 200,
       body: {
         name: `accounts/acme/datasets/${id}`,
@@ -37,12 +37,12 @@ describe("a dataset", () => {
         userUploaded: {},
       },
     });
-    expect(await setup.call("GET", `${ROOT}/${id}`)).toEqual(made);
+    expect(await setup.call("GET", `${ROOT}/${id}`)).toEqual(created);
   });
 
   test("ignores output-only fields and accepts 64-bit numbers", async () => {
-    const made = await create(newId(), { state: "READY", createdBy: "x", name: "y", exampleCount: 7 });
-    expect(made.body).toMatchObject({
+    const created = await create(newId(), { state: "READY", createdBy: "x", name: "y", exampleCount: 7 });
+    expect(created.body).toMatchObject({
       state: "UPLOADING",
       createdBy: "alice@example.com",
       exampleCount: "7",
@@ -191,44 +191,44 @@ describe("an update", () => {
 
 describe("the list of datasets", () => {
   test("is paged, filtered, sorted and masked as requested", async () => {
-    const who = "lister/lena/user";
+    const key = "lister/lena/user";
     const root = "/v1/accounts/lister/datasets";
     for (const [i, name] of ["one", "two", "three"].entries()) {
       setup.clock.advance(1_000);
       const dataset = { displayName: name, exampleCount: String(i * 10) };
-      await setup.call("POST", root, { datasetId: `d-${name}`, dataset }, who);
+      await setup.call("POST", root, { datasetId: `d-${name}`, dataset }, key);
     }
     const names = (answer: { body: { datasets: { displayName: string }[] } }): string[] =>
       answer.body.datasets.map(({ displayName }) => displayName);
-    const all = await setup.call("GET", root, undefined, who);
+    const all = await setup.call("GET", root, undefined, key);
     expect(names(all)).toEqual(["three", "two", "one"]);
     expect(all.body).toMatchObject({ nextPageToken: "", totalSize: 3 });
-    const page = await setup.call("GET", `${root}?pageSize=2&orderBy=exampleCount`, undefined, who);
+    const page = await setup.call("GET", `${root}?pageSize=2&orderBy=exampleCount`, undefined, key);
     expect(names(page)).toEqual(["one", "two"]);
     const token = encodeURIComponent(page.body.nextPageToken);
     const next = `${root}?pageSize=2&orderBy=exampleCount&pageToken=${token}`;
-    expect(names(await setup.call("GET", next, undefined, who))).toEqual(["three"]);
+    expect(names(await setup.call("GET", next, undefined, key))).toEqual(["three"]);
     const filter = encodeURIComponent('exampleCount > 5 AND displayName = "t*" AND state = UPLOADING');
-    expect(names(await setup.call("GET", `${root}?filter=${filter}&orderBy=name`, undefined, who))).toEqual([
+    expect(names(await setup.call("GET", `${root}?filter=${filter}&orderBy=name`, undefined, key))).toEqual([
       "three",
       "two",
     ]);
-    const masked = await setup.call("GET", `${root}?readMask=displayName`, undefined, who);
+    const masked = await setup.call("GET", `${root}?readMask=displayName`, undefined, key);
     expect(masked.body.datasets[0]).toEqual({ displayName: "three" });
-    expect((await setup.call("GET", `${root}?filter=colour=red`, undefined, who)).status).toBe(400);
-    expect((await setup.call("GET", `${root}?pageToken=forged`, undefined, who)).status).toBe(400);
+    expect((await setup.call("GET", `${root}?filter=colour=red`, undefined, key)).status).toBe(400);
+    expect((await setup.call("GET", `${root}?pageToken=forged`, undefined, key)).status).toBe(400);
   });
 
   test("can be filtered by origin", async () => {
-    const who = "origins/oda/user";
+    const key = "origins/oda/user";
     const root = "/v1/accounts/origins/datasets";
     const dataset = { evaluationResult: { evaluationJobId: "job-7" } };
-    await setup.call("POST", root, { datasetId: "a", dataset }, who);
-    await setup.call("POST", root, { datasetId: "b", dataset: {} }, who);
+    await setup.call("POST", root, { datasetId: "a", dataset }, key);
+    await setup.call("POST", root, { datasetId: "b", dataset: {} }, key);
     const filter = encodeURIComponent("evaluationResult.evaluationJobId = job-7");
-    const found = await setup.call("GET", `${root}?filter=${filter}`, undefined, who);
-    expect(found.body.datasets).toHaveLength(1);
-    expect(found.body.totalSize).toBe(1);
+    const filtered = await setup.call("GET", `${root}?filter=${filter}`, undefined, key);
+    expect(filtered.body.datasets).toHaveLength(1);
+    expect(filtered.body.totalSize).toBe(1);
   });
 });
 
@@ -259,30 +259,30 @@ describe("access control", () => {
       expect(JSON.stringify(foreign.body).replaceAll(id, "gone")).toBe(JSON.stringify(missing.body));
     }
     expect((await setup.call("GET", ROOT, undefined, "other/olga/admin")).status).toBe(404);
-    const made = await setup.call("POST", ROOT, { datasetId: newId(), dataset: {} }, "other/olga/admin");
-    expect(made.status).toBe(404);
+    const created = await setup.call("POST", ROOT, { datasetId: newId(), dataset: {} }, "other/olga/admin");
+    expect(created.status).toBe(404);
     expect((await setup.upload(id, "x", "a.jsonl", "other/olga/admin")).status).toBe(404);
   });
 
   test("lets the inference role read but not change datasets", async () => {
     const id = newId();
     await create(id);
-    const who = "acme/ines/inference-user";
+    const key = "acme/ines/inference-user";
     for (const [method, path, body] of verbs(id).filter(([method]) => method !== "GET")) {
-      expect((await setup.call(method, path, body, who)).status).toBe(403);
+      expect((await setup.call(method, path, body, key)).status).toBe(403);
     }
-    expect((await setup.upload(id, "x", "a.jsonl", who)).status).toBe(403);
-    expect((await setup.call("GET", `${ROOT}/${id}`, undefined, who)).status).toBe(200);
+    expect((await setup.upload(id, "x", "a.jsonl", key)).status).toBe(403);
+    expect((await setup.call("GET", `${ROOT}/${id}`, undefined, key)).status).toBe(200);
   });
 
   test("lets contributors change only the datasets that they created", async () => {
     const id = newId();
     await create(id);
-    const own = newId();
-    const who = "acme/carl/contributor";
-    await setup.call("POST", ROOT, { datasetId: own, dataset: {} }, who);
-    expect((await setup.call("DELETE", `${ROOT}/${id}`, undefined, who)).status).toBe(403);
-    expect((await setup.call("DELETE", `${ROOT}/${own}`, undefined, who)).status).toBe(200);
+    const ownId = newId();
+    const key = "acme/carl/contributor";
+    await setup.call("POST", ROOT, { datasetId: ownId, dataset: {} }, key);
+    expect((await setup.call("DELETE", `${ROOT}/${id}`, undefined, key)).status).toBe(403);
+    expect((await setup.call("DELETE", `${ROOT}/${ownId}`, undefined, key)).status).toBe(200);
   });
 });
 

@@ -131,21 +131,17 @@ function principalOf(authorization: string | undefined): Principal {
 type Requests = Pick<DatasetsSetup, "call" | "upload" | "put" | "uploaded" | "ready">;
 
 function requestsTo(origin: string): Requests {
-  async function send(
-    method: string,
-    path: string,
-    key: string | null,
-    init: RequestInit,
-  ): Promise<TestResponse> {
+  async function send(path: string, key: string | null, init: RequestInit): Promise<TestResponse> {
     const headers = new Headers(init.headers);
     if (key !== null) headers.set("authorization", `Bearer ${key}`);
-    const response = await fetch(origin + path, { method, ...init, headers });
+    const response = await fetch(origin + path, { ...init, headers });
     return { status: response.status, body: await response.json() };
   }
 
   const requests: Requests = {
     call: (method, path, body, key = ACME) =>
-      send(method, path, key, {
+      send(path, key, {
+        method,
         ...(body === undefined
           ? {}
           : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
@@ -153,7 +149,7 @@ function requestsTo(origin: string): Requests {
     upload(id, content, filename = "train.jsonl", key = ACME) {
       const form = new FormData();
       form.append("file", typeof content === "string" ? new Blob([content]) : content, filename);
-      return send("POST", `${ROOT}/${id}:upload`, key, { body: form });
+      return send(`${ROOT}/${id}:upload`, key, { method: "POST", body: form });
     },
     async put(url, content) {
       const response = await fetch(url, { method: "PUT", body: content });

@@ -23,11 +23,11 @@ let beforeRead: (() => Promise<unknown>) | null = null;
 let afterRead: (() => Promise<unknown>) | null = null;
 
 beforeAll(async () => {
-  setup = await startDatasets(watched);
+  setup = await startDatasets(instrumentedBlobs);
 });
 afterAll(() => setup.close());
 
-function watched(blobs: Blobs): Blobs {
+function instrumentedBlobs(blobs: Blobs): Blobs {
   return {
     ...blobs,
     async read(key, range) {

@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-const base = (more: object = {}) => ({ kind: "HF_BASE_MODEL", ...more });
+const base = (fields: object = {}) => ({ kind: "HF_BASE_MODEL", ...fields });
 
 describe("createModel", () => {
   test("creates a base model in the state UPLOADING with its creator's address", async () => {
@@ -39,9 +39,9 @@ describe("createModel", () => {
       description: "line\nline",
       githubUrl: "https://github.com/x/y",
     });
-    const made = await t.succeed("POST", MODELS, { modelId: "mine", model });
-    expectAnswer("createModel", made);
-    expect(made).toMatchObject({
+    const created = await t.succeed("POST", MODELS, { modelId: "mine", model });
+    expectAnswer("createModel", created);
+    expect(created).toMatchObject({
       ...model,
       name: "accounts/acme/models/mine",
       state: "UPLOADING",
@@ -54,10 +54,10 @@ describe("createModel", () => {
       supportsTools: false,
       precisions: [],
     });
-    const got = await t.succeed("GET", `${MODELS}/mine`);
-    expectAnswer("getModel", got);
-    expect(got).toEqual(made);
-    expect(got.deployedModelRefs).toHaveLength(1);
+    const fetched = await t.succeed("GET", `${MODELS}/mine`);
+    expectAnswer("getModel", fetched);
+    expect(fetched).toEqual(created);
+    expect(fetched.deployedModelRefs).toHaveLength(1);
     expect(await t.succeed("GET", `${MODELS}/mine?readMask=state,base_model_details.worldSize`)).toEqual({
       state: "UPLOADING",
       baseModelDetails: { worldSize: 1 },
@@ -68,10 +68,10 @@ describe("createModel", () => {
     const model = {
       peftDetails: { baseModel: "fireworks/smollm2-135m-instruct", r: 8, targetModules: ["q_proj"] },
     };
-    const made = await t.succeed("POST", MODELS, { modelId: "addon", model });
-    expectAnswer("createModel", made);
-    expect(made).toMatchObject({ kind: "HF_PEFT_ADDON", peftDetails: { baseModel: DEFAULT_MODEL, r: 8 } });
-    expect(made.baseModelDetails).toBeUndefined();
+    const created = await t.succeed("POST", MODELS, { modelId: "addon", model });
+    expectAnswer("createModel", created);
+    expect(created).toMatchObject({ kind: "HF_PEFT_ADDON", peftDetails: { baseModel: DEFAULT_MODEL, r: 8 } });
+    expect(created.baseModelDetails).toBeUndefined();
   });
 
   test("responds 409 to an id that is taken, and changes nothing", async () => {
@@ -82,12 +82,12 @@ describe("createModel", () => {
   });
 
   test("accepts exactly one of many concurrent requests with the same id", async () => {
-    const replies = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 8 }, () =>
         t.call(t.alice.key, "POST", MODELS, { modelId: "race", model: base() }),
       ),
     );
-    expect(replies.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(409)]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(409)]);
   });
 
   test.each<[string, object, string]>([
@@ -163,8 +163,8 @@ describe("createModel", () => {
       "model.peftDetails.baseModel",
     ],
   ])("names the field when it refuses %s", async (_, body, field) => {
-    const reply = await t.call(t.alice.key, "POST", MODELS, body);
-    expect([reply.status, reply.json.code, fieldOf(reply)], reply.text).toEqual([400, 3, field]);
+    const response = await t.call(t.alice.key, "POST", MODELS, body);
+    expect([response.status, response.json.code, fieldOf(response)], response.text).toEqual([400, 3, field]);
   });
 });
 
@@ -174,7 +174,7 @@ describe("principals of other accounts", () => {
     const { key } = t.mallory;
     const name = fullModelName({ accountId: "acme", modelId: "secret" });
     const theirs = "/v1/accounts/evil/models";
-    const replies = [
+    const responses = [
       await t.call(key, "GET", `${MODELS}/secret`),
       await t.call(key, "PATCH", `${MODELS}/secret`, { public: true }),
       await t.call(key, "DELETE", `${MODELS}/secret`),
@@ -192,12 +192,12 @@ describe("principals of other accounts", () => {
       }),
       await t.call(key, "POST", `${theirs}/copy:import`, { sourceModel: name }),
     ];
-    for (const reply of replies) {
-      expect(reply.status, reply.text).toBe(404);
-      expect(reply.json.message).toBe(`Model ${name} not found.`);
+    for (const response of responses) {
+      expect(response.status, response.text).toBe(404);
+      expect(response.json.message).toBe(`Model ${name} not found.`);
     }
     const missing = await t.call(key, "GET", `${MODELS}/no-such`);
-    expect(missing.text.replaceAll("no-such", "secret")).toBe(replies[0]?.text);
+    expect(missing.text.replaceAll("no-such", "secret")).toBe(responses[0]?.text);
     expect((await t.call(key, "GET", MODELS)).json).toEqual({ models: [], nextPageToken: "", totalSize: 0 });
     expect((await t.call(key, "POST", MODELS, { modelId: "x", model: base() })).status).toBe(404);
     expect((await t.call(null, "GET", MODELS)).status).toBe(401);
@@ -206,8 +206,8 @@ describe("principals of other accounts", () => {
   test("see a public model without its creator's address, and can't change it or download its files", async () => {
     await t.succeed("POST", MODELS, { modelId: "shown", model: base({ public: true }) });
     const { key } = t.mallory;
-    const got = await t.call(key, "GET", `${MODELS}/shown`);
-    expect(got.json).toMatchObject({ public: true, createdBy: "" });
+    const fetched = await t.call(key, "GET", `${MODELS}/shown`);
+    expect(fetched.json).toMatchObject({ public: true, createdBy: "" });
     const { models } = (await t.call(key, "GET", MODELS)).json;
     expect(models.map((model: { name: string }) => model.name)).toEqual(["accounts/acme/models/shown"]);
     expect((await t.call(key, "PATCH", `${MODELS}/shown`, { displayName: "x" })).status).toBe(404);
@@ -258,8 +258,8 @@ describe("the library", () => {
       description: "Small",
       displayName: "SmolLM2 135M Instruct",
     });
-    const reply = await t.call(t.operator.key, "DELETE", one);
-    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+    const response = await t.call(t.operator.key, "DELETE", one);
+    expect([response.status, response.json.code]).toEqual([400, 9]);
   });
 
   test("can be imported into an account as a model of its own", async () => {
@@ -278,14 +278,14 @@ describe("the library", () => {
     expect([none.status, none.json.code]).toEqual([400, 9]);
     expect((await t.call(t.alice.key, "POST", `${MODELS}/no-such:import`, {})).status).toBe(404);
     const { signal } = new AbortController();
-    const found = await t.models.deployable(t.alice.principal, "acme/small");
-    expect(found).toMatchObject({
+    const deployable = await t.models.deployable(t.alice.principal, "acme/small");
+    expect(deployable).toMatchObject({
       kind: "base",
       engine: "llama-cpp",
       supportsLora: true,
       supportsChat: true,
     });
-    expect(await found.fetch({ signal, onPhase() {} })).toBe(process.env["HEARTH_TEST_MODEL"]);
+    expect(await deployable.fetch({ signal, onPhase() {} })).toBe(process.env["HEARTH_TEST_MODEL"]);
   });
 
   test("reports weights that can't be fetched without details of the host", async () => {
@@ -295,9 +295,9 @@ describe("the library", () => {
         throw new Error("/root/.cache: nothing there");
       },
     });
-    const found = await offline.deployable(t.alice.principal, DEFAULT_MODEL);
+    const deployable = await offline.deployable(t.alice.principal, DEFAULT_MODEL);
     const { signal } = new AbortController();
-    await expect(found.fetch({ signal, onPhase() {} })).rejects.toMatchObject({
+    await expect(deployable.fetch({ signal, onPhase() {} })).rejects.toMatchObject({
       code: "UNAVAILABLE",
       message: expect.not.stringContaining("/root"),
     });
@@ -377,8 +377,8 @@ describe("updateModel", () => {
     ["the details", { baseModelDetails: { worldSize: 2 } }, "baseModelDetails"],
     ["an unknown path", { colour: "red" }, "colour"],
   ])("refuses to change %s", async (_, body, field) => {
-    const reply = await t.call(t.alice.key, "PATCH", `${MODELS}/mine`, body);
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
+    const response = await t.call(t.alice.key, "PATCH", `${MODELS}/mine`, body);
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, field]);
   });
 
   test("keeps the changes of all concurrent requests", async () => {
@@ -440,8 +440,8 @@ describe("the collection", () => {
   test("keeps a model while it is deployed, and lets it be deleted afterwards", async () => {
     await t.succeed("POST", MODELS, { modelId: "used", model: base() });
     uses.set("accounts/acme/models/used", "Model used is deployed on accounts/acme/deployments/d.");
-    const reply = await t.call(t.alice.key, "DELETE", `${MODELS}/used`);
-    expect([reply.status, reply.json.code, reply.json.message]).toEqual([
+    const response = await t.call(t.alice.key, "DELETE", `${MODELS}/used`);
+    expect([response.status, response.json.code, response.json.message]).toEqual([
       400,
       9,
       uses.get("accounts/acme/models/used"),
@@ -457,9 +457,9 @@ describe("model versions", () => {
   test("store how a READY model looked, are counted, and are deleted with the model", async () => {
     await t.succeed("POST", `${MODELS}/versioned:import`, { sourceModel: DEFAULT_MODEL });
     const one = `${MODELS}/versioned`;
-    const made = await t.succeed("POST", `${one}/versions?versionId=v1`, {});
-    expectAnswer("createModelVersion", made);
-    expect(made).toMatchObject({
+    const created = await t.succeed("POST", `${one}/versions?versionId=v1`, {});
+    expectAnswer("createModelVersion", created);
+    expect(created).toMatchObject({
       name: "accounts/acme/models/versioned/versions/v1",
       snapshot: { state: "READY" },
     });
@@ -487,7 +487,7 @@ describe("model versions", () => {
 });
 
 describe("validateModelConfig", () => {
-  const config = (more: object = {}) => ({ configJson: JSON.stringify({ ...TINY_LLAMA, ...more }) });
+  const config = (fields: object = {}) => ({ configJson: JSON.stringify({ ...TINY_LLAMA, ...fields }) });
 
   test("accepts a configuration that a model can run with", async () => {
     const tokenizerConfigJson = JSON.stringify({ chat_template: "{{ messages }}" });
@@ -503,8 +503,8 @@ describe("validateModelConfig", () => {
     [{ ...config(), tokenizerConfigJson: '{"chat_template": "{% if %}"}' }, "tokenizerConfigJson"],
     [{}, "configJson"],
   ])("names the text with the fault when it refuses %j", async (body, field) => {
-    const reply = await t.call(t.alice.key, "POST", "/v1/validateModelConfig", body);
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
-    expect(reply.text).not.toContain("/tmp");
+    const response = await t.call(t.alice.key, "POST", "/v1/validateModelConfig", body);
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, field]);
+    expect(response.text).not.toContain("/tmp");
   });
 });

@@ -77,9 +77,9 @@ export async function startModels(overrides: Partial<ModelsServiceDeps> = {}): P
   const mallory = await tenants.addUser("evil", "mallory", "admin");
 
   async function succeed(method: string, path: string, body?: unknown): Promise<Json> {
-    const reply = await tenants.call(alice.key, method, path, body);
-    expect(reply.status, reply.text).toBe(200);
-    return reply.json;
+    const response = await tenants.call(alice.key, method, path, body);
+    expect(response.status, response.text).toBe(200);
+    return response.json;
   }
 
   return {
@@ -139,6 +139,6 @@ export async function put(url: string, body: Buffer | string): Promise<number> {
 }
 
 /** The field that an error response names; null when it names none. */
-export function fieldOf(reply: Reply): string | null {
-  return reply.json.details?.[0]?.fieldViolations?.[0]?.field ?? null;
+export function fieldOf(response: Reply): string | null {
+  return response.json.details?.[0]?.fieldViolations?.[0]?.field ?? null;
 }

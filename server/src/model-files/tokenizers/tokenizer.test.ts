@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Converts a tiny model with this tokenizer. @param config overrides fields of `tokenizer_config.json` */
-async function converted(tokenizer: unknown, config: Record<string, unknown> = {}): Promise<string> {
+async function convertTinyModel(tokenizer: unknown, config: Record<string, unknown> = {}): Promise<string> {
   const source = await mkdtemp(join(folder, "model-"));
   await writeTinyModel(source, { config: { vocab_size: 400 }, tokenizerConfig: config });
   if (tokenizer !== undefined) await writeJson(source, "tokenizer.json", tokenizer);
@@ -30,7 +30,7 @@ async function convert(source: string): Promise<string> {
   return join(folder, "model.gguf");
 }
 
-async function settings(): Promise<ReadonlyMap<string, GgufValue>> {
+async function readMetadata(): Promise<ReadonlyMap<string, GgufValue>> {
   const file = await FileBytes.open(folder, "model.gguf");
   try {
     return (await readGguf(file)).metadata;
@@ -39,7 +39,7 @@ async function settings(): Promise<ReadonlyMap<string, GgufValue>> {
   }
 }
 
-/** Texts whose tokens in llama.cpp are compared with the original tokenizer's. */
+/** Checks that llama.cpp gives the expected tokens for random texts. */
 async function expectTokens(path: string, expected: (text: string) => number[]): Promise<void> {
   await withModel(path, async (model) => {
     fc.assert(
@@ -128,8 +128,8 @@ describe("a byte-level BPE tokenizer", () => {
   ])(
     "with the pre-tokenizer of %s gives the same tokens as the original",
     async (name, preTokenizer, cuts, whole = false) => {
-      const path = await converted(tokenizer(preTokenizer, { ignore_merges: whole }));
-      expect((await settings()).get("tokenizer.ggml.pre")).toBe(name);
+      const path = await convertTinyModel(tokenizer(preTokenizer, { ignore_merges: whole }));
+      expect((await readMetadata()).get("tokenizer.ggml.pre")).toBe(name);
       const letters = byteLetters();
       await expectTokens(path, (text) =>
         cuts
@@ -192,8 +192,8 @@ describe("a byte-level BPE tokenizer", () => {
       /the same token under the ids \d+ and \d+/,
     ],
   ])("that %s is refused", async (_, broken, reason) => {
-    await expect(converted(broken)).rejects.toThrow(reason);
-    await expect(converted(broken)).rejects.toThrow(/^tokenizer\.json: /);
+    await expect(convertTinyModel(broken)).rejects.toThrow(reason);
+    await expect(convertTinyModel(broken)).rejects.toThrow(/^tokenizer\.json: /);
   });
 });
 
@@ -247,7 +247,7 @@ describe("SentencePiece vocabularies", () => {
     ["mistral", { pre_tokenizer: metaspace({ prepend_scheme: "first" }) }, true],
     ["a tokenizer that prepends no space", { pre_tokenizer: metaspace({ prepend_scheme: "never" }) }, false],
   ])("like that of %s give the same tokens as the original", async (_, parts, space) => {
-    const path = await converted(tokenizer(parts));
+    const path = await convertTinyModel(tokenizer(parts));
     await expectTokens(path, expected(space));
     await withModel(path, async (model) => {
       expect([...model.tokenize("<|begin|><tool>", true)]).toEqual([300, 302]);
@@ -323,7 +323,7 @@ describe("SentencePiece vocabularies", () => {
       /pre_tokenizer that is not supported/,
     ],
   ])("that %s are refused", async (_, broken, reason) => {
-    await expect(converted(broken)).rejects.toThrow(reason);
+    await expect(convertTinyModel(broken)).rejects.toThrow(reason);
   });
 });
 
@@ -340,7 +340,7 @@ describe("the converted tokenizer", () => {
     if (file === "generation_config.json") await writeJson(source, file, change);
     else await editJson(source, file, change);
     await convert(source);
-    return settings();
+    return readMetadata();
   };
   const token = (found: ReadonlyMap<string, GgufValue>, kind: string) =>
     found.get(`tokenizer.ggml.${kind}_token_id`);
@@ -412,7 +412,7 @@ describe("the converted tokenizer", () => {
     await writeTinyModel(source);
     await writeFile(join(source, "chat_template.jinja"), "from the file");
     await convert(source);
-    expect((await settings()).get("tokenizer.chat_template")).toBe("from the file");
+    expect((await readMetadata()).get("tokenizer.chat_template")).toBe("from the file");
     await writeFile(join(source, "chat_template.jinja"), " ".repeat(2 ** 20 + 1));
     await expect(convert(source)).rejects.toThrow(/^chat_template\.jinja: is larger than/);
   });

@@ -7,16 +7,16 @@ const row = JSON.stringify({ messages: [{ role: "user", content: "a" }] });
 
 test("the pool checks rows and returns those that pass a filter as lines", async () => {
   const checks = new RowCheckPool(systemClock);
-  const replies = await checks.run(async (check) => [
+  const responses = await checks.run(async (check) => [
     await check({ kind: "begin", format: null, filter: "n > 1" }),
     await check({ kind: "file", name: "a.jsonl" }),
     await check(chunkJob(Buffer.from(`{"n":1,${row.slice(1)}\n{"n":2,${row.slice(1)}`))),
     await check({ kind: "finish" }),
   ]);
-  expect(replies.map(({ passedLines: kept }) => Buffer.from(kept).toString()).join("")).toBe(
+  expect(responses.map(({ passedLines }) => Buffer.from(passedLines).toString()).join("")).toBe(
     `{"n":2,${row.slice(1)}\n`,
   );
-  expect(replies.at(-1)!.report).toMatchObject({ faults: [], exampleCount: 1, format: "RL" });
+  expect(responses.at(-1)!.report).toMatchObject({ faults: [], exampleCount: 1, format: "RL" });
 });
 
 test("a chunk of a larger buffer is sent without the rest of the buffer", () => {
@@ -27,13 +27,13 @@ test("a chunk of a larger buffer is sent without the rest of the buffer", () => 
 test("the pool refuses work beyond its running and waiting limits", async () => {
   const checks = new RowCheckPool(systemClock);
   let running = 0;
-  let most = 0;
+  let maxRunning = 0;
   let open: () => void = () => {};
   const gate = new Promise<void>((resolve) => {
     open = resolve;
   });
   const work = async (): Promise<void> => {
-    most = Math.max(most, ++running);
+    maxRunning = Math.max(maxRunning, ++running);
     await gate;
     running--;
   };
@@ -41,7 +41,7 @@ test("the pool refuses work beyond its running and waiting limits", async () => 
   await expect(checks.run(work)).rejects.toMatchObject({ code: "UNAVAILABLE", retryAfterS: 10 });
   open();
   await Promise.all(accepted);
-  expect(most).toBe(MAX_RUNNING);
+  expect(maxRunning).toBe(MAX_RUNNING);
 });
 
 test("rows that take too much memory or time are refused as a bad request, and free their slot", async () => {

@@ -20,8 +20,8 @@ const attached: AttachedModel = {
   supportsTools: true,
 };
 
-function service(more: Partial<ModelCatalogOptions> = {}) {
-  return createModelCatalog({ catalogDir, ...more });
+function service(options: Partial<ModelCatalogOptions> = {}) {
+  return createModelCatalog({ catalogDir, ...options });
 }
 
 function refusal(work: () => unknown): AppError {

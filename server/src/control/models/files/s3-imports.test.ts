@@ -34,14 +34,14 @@ async function store(key: string, body: Buffer | string): Promise<void> {
   client.destroy();
 }
 
-async function made(id: string): Promise<string> {
+async function createModel(id: string): Promise<string> {
   await t.succeed("POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
   return `${MODELS}/${id}`;
 }
 
 describe("an import from S3", () => {
   test("copies the folder's files, checks them and makes the model READY", async () => {
-    const one = await made("from-s3");
+    const one = await createModel("from-s3");
     const awsS3Source = { s3Bucket: s3.bucket, s3Path: "/models/tiny/", ...KEYS };
     const operation = await t.succeed("POST", `${one}:import`, { awsS3Source });
     expectAnswer("importModel", operation);
@@ -71,9 +71,9 @@ describe("an import from S3", () => {
     ["invalid keys", { accessKeyId: "someone" }, "FAILED_PRECONDITION", /refused/],
   ])(
     "of %s fails with a reason in the model's status, and can be started again",
-    async (what, more, code, message) => {
-      const one = await made(what.replaceAll(/\W/g, "-"));
-      const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS, ...more };
+    async (what, source, code, message) => {
+      const one = await createModel(what.replaceAll(/\W/g, "-"));
+      const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS, ...source };
       await t.succeed("POST", `${one}:import`, { awsS3Source });
       await t.models.tick();
       const { state, status } = await t.succeed("GET", one);
@@ -90,7 +90,7 @@ describe("an import from S3", () => {
   test("refuses pickles and names that lead out of the folder", async () => {
     for (const [i, name] of ["pytorch_model.bin", "a b.json", "deep/er/than/it/may/be.json"].entries()) {
       await store(`bad-${i}/${name}`, "x");
-      const one = await made(`bad-${i}`);
+      const one = await createModel(`bad-${i}`);
       await t.succeed("POST", `${one}:import`, {
         awsS3Source: { s3Bucket: s3.bucket, s3Path: `bad-${i}`, ...KEYS },
       });
@@ -101,7 +101,7 @@ describe("an import from S3", () => {
   });
 
   test("that its process did not survive is reported as interrupted", async () => {
-    const one = await made("interrupted");
+    const one = await createModel("interrupted");
     const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS };
     await t.succeed("POST", `${one}:import`, { awsS3Source });
     // Another process takes over the work, but the bucket's credentials were in the memory of the first one.
@@ -140,8 +140,8 @@ describe("an import from S3", () => {
       "sourceModel",
     ],
   ])("with %s is refused by its name", async (_, body, field) => {
-    const reply = await t.call(t.alice.key, "POST", `${MODELS}/interrupted:import`, body);
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
+    const response = await t.call(t.alice.key, "POST", `${MODELS}/interrupted:import`, body);
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, field]);
   });
 });
 
@@ -163,8 +163,8 @@ describe("createModelsService", () => {
     const second = await createModelsService({ ...t.deps, attached });
     expect(await count()).toBe(before + 1);
     expect((await t.call(t.operator.key, "GET", one)).json.description).toBe("Small");
-    const found = await second.describe(t.alice.principal, "acme/attached");
-    expect(found).toMatchObject({ kind: "base", supportsChat: true });
+    const info = await second.describe(t.alice.principal, "acme/attached");
+    expect(info).toMatchObject({ kind: "base", supportsChat: true });
     await expect(second.deployable(t.alice.principal, "acme/attached")).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
     });
@@ -174,7 +174,7 @@ describe("createModelsService", () => {
   });
 
   test("keeps a user's model that has the name of a new catalog model", async () => {
-    await made("mine-first");
+    await createModel("mine-first");
     const attached = [
       {
         name: "accounts/acme/models/mine-first",

@@ -66,22 +66,22 @@ describe("an upload in the Hugging Face format", () => {
     });
     expect(Number(model.baseModelDetails.parameterCount)).toBeGreaterThan(10_000);
 
-    const found = await t.models.deployable(t.alice.principal, "acme/tiny");
+    const deployable = await t.models.deployable(t.alice.principal, "acme/tiny");
     const phases: string[] = [];
     const paths = await Promise.all(
-      [1, 2, 3].map(() => found.fetch({ signal, onPhase: (message) => phases.push(message) })),
+      [1, 2, 3].map(() => deployable.fetch({ signal, onPhase: (message) => phases.push(message) })),
     );
     expect(new Set(paths).size).toBe(1);
     expect(phases).toContain("Converting the weights to F16: 100 %");
     expect(await answerOf(paths[0]!)).not.toBe("");
     const again: string[] = [];
-    await found.fetch({ signal, onPhase: (message) => again.push(message) });
+    await deployable.fetch({ signal, onPhase: (message) => again.push(message) });
     expect(again).toEqual([]);
   });
 
   test("can be prepared for FP8 and keeps FP16", async () => {
-    const found = await t.models.deployable(t.alice.principal, "acme/tiny");
-    await expect(found.fetch({ precision: "FP8", signal, onPhase() {} })).rejects.toMatchObject({
+    const deployable = await t.models.deployable(t.alice.principal, "acme/tiny");
+    await expect(deployable.fetch({ precision: "FP8", signal, onPhase() {} })).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
     });
     const prepared = await t.succeed("POST", `${MODELS}/tiny:prepare`, {});
@@ -174,28 +174,31 @@ describe("an upload in the Hugging Face format", () => {
       (folder) => writeFileSync(join(folder, "model.safetensors"), Buffer.alloc(64, 255)),
       /model\.safetensors/,
     ],
-  ])("with %s is refused by the file's name, and passes after a correction", async (what, spoil, message) => {
-    const id = what.replaceAll(/\W/g, "-");
-    const folder = t.newFolder();
-    await writeTinyModel(folder);
-    spoil(folder);
-    await t.upload(id, folder);
-    const reply = await validate(id);
-    expect([reply.status, reply.json.code], reply.text).toEqual([400, 3]);
-    expect(reply.json.message).toMatch(message);
-    expect(reply.text).not.toContain(folder);
-    const { state, status } = await t.succeed("GET", `${MODELS}/${id}`);
-    expect({ state, status }).toEqual({
-      state: "UPLOADING",
-      status: { code: "INVALID_ARGUMENT", message: reply.json.message },
-    });
-    await expect(t.models.deployable(t.alice.principal, `acme/${id}`)).rejects.toMatchObject({
-      code: "FAILED_PRECONDITION",
-    });
-    await writeTinyModel(folder);
-    await sendFiles(t.succeed, `${MODELS}/${id}`, folder);
-    expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
-  });
+  ])(
+    "with %s is refused by the file's name, and passes after a correction",
+    async (what, damage, message) => {
+      const id = what.replaceAll(/\W/g, "-");
+      const folder = t.newFolder();
+      await writeTinyModel(folder);
+      damage(folder);
+      await t.upload(id, folder);
+      const response = await validate(id);
+      expect([response.status, response.json.code], response.text).toEqual([400, 3]);
+      expect(response.json.message).toMatch(message);
+      expect(response.text).not.toContain(folder);
+      const { state, status } = await t.succeed("GET", `${MODELS}/${id}`);
+      expect({ state, status }).toEqual({
+        state: "UPLOADING",
+        status: { code: "INVALID_ARGUMENT", message: response.json.message },
+      });
+      await expect(t.models.deployable(t.alice.principal, `acme/${id}`)).rejects.toMatchObject({
+        code: "FAILED_PRECONDITION",
+      });
+      await writeTinyModel(folder);
+      await sendFiles(t.succeed, `${MODELS}/${id}`, folder);
+      expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
+    },
+  );
 });
 
 function patchJson(folder: string, name: string, fields: object): void {
@@ -223,21 +226,21 @@ describe("an upload of a GGUF file", () => {
       onPhase() {},
     });
     expect(readFileSync(path).equals(readFileSync(source))).toBe(true);
-    const reply = await t.call(t.alice.key, "POST", `${MODELS}/gguf:prepare`, {});
-    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+    const response = await t.call(t.alice.key, "POST", `${MODELS}/gguf:prepare`, {});
+    expect([response.status, response.json.code]).toEqual([400, 9]);
   });
 
   test("that is damaged is refused", async () => {
     const folder = t.newFolder();
     writeFileSync(join(folder, "weights.gguf"), Buffer.concat([Buffer.from("GGUF"), Buffer.alloc(100, 255)]));
     await t.upload("bad-gguf", folder);
-    const reply = await validate("bad-gguf");
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "weights.gguf"]);
+    const response = await validate("bad-gguf");
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, "weights.gguf"]);
   });
 });
 
 describe("an addon", () => {
-  const addon = (baseModel: string, more: object = {}) => ({ peftDetails: { baseModel, ...more } });
+  const addon = (baseModel: string, details: object = {}) => ({ peftDetails: { baseModel, ...details } });
 
   test("is checked against its base model and changes the base model's output", async () => {
     const folder = t.newFolder();
@@ -281,9 +284,9 @@ describe("an addon", () => {
     );
     await t.upload("library-lora", folder, addon(DEFAULT_MODEL));
     await t.succeed("GET", `${MODELS}/library-lora:validateUpload`);
-    const found = await t.models.deployable(t.alice.principal, "acme/library-lora");
-    expect(found).toMatchObject({ chatTemplate: "own", baseModel: DEFAULT_MODEL });
-    expect(existsSync(await found.fetch({ signal, onPhase() {} }))).toBe(true);
+    const deployable = await t.models.deployable(t.alice.principal, "acme/library-lora");
+    expect(deployable).toMatchObject({ chatTemplate: "own", baseModel: DEFAULT_MODEL });
+    expect(existsSync(await deployable.fetch({ signal, onPhase() {} }))).toBe(true);
   });
 
   test.each<[string, object, object, string | null, RegExp]>([
@@ -309,9 +312,9 @@ describe("an addon", () => {
     await writeTinyLora(folder, files);
     const id = what.replaceAll(/\W/g, "-");
     await t.upload(id, folder, addon("acme/tiny", details));
-    const reply = await validate(id);
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
-    expect(reply.json.message).toMatch(message);
+    const response = await validate(id);
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, field]);
+    expect(response.json.message).toMatch(message);
   });
 
   test("uploaded as a base model is refused, and the other way round", async () => {
@@ -327,8 +330,8 @@ describe("an addon", () => {
     const folder = t.newFolder();
     await writeTinyLora(folder);
     await t.upload("weightless", folder, addon("fireworks/llama-v3p1-8b-instruct"));
-    const reply = await validate("weightless");
-    expect([reply.status, reply.json.code], reply.text).toEqual([400, 9]);
+    const response = await validate("weightless");
+    expect([response.status, response.json.code], response.text).toEqual([400, 9]);
     await t.upload("short-lived", tiny);
     await t.succeed("GET", `${MODELS}/short-lived:validateUpload`);
     await t.upload("orphan", folder, addon("acme/short-lived"));
@@ -347,13 +350,13 @@ describe("an upload", () => {
   const sizes = (names: Record<string, number | string>) => ({
     filenameToSize: Object.fromEntries(Object.entries(names).map(([name, size]) => [name, String(size)])),
   });
-  async function made(id: string): Promise<string> {
+  async function createModel(id: string): Promise<string> {
     await t.succeed("POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
     return id;
   }
 
   test("that has not arrived is named in the error", async () => {
-    const id = await made("missing");
+    const id = await createModel("missing");
     expect((await validate(id)).json).toMatchObject({ code: 9 });
     const { json } = await endpoint(
       id,
@@ -366,8 +369,8 @@ describe("an upload", () => {
       "tokenizer.json",
     ]);
     await put(json.filenameToSignedUrls["config.json"], "{}");
-    const reply = await validate(id);
-    expect([reply.status, reply.json.code, reply.json.message]).toEqual([
+    const response = await validate(id);
+    expect([response.status, response.json.code, response.json.message]).toEqual([
       400,
       9,
       "Not uploaded yet: b/model.safetensors, tokenizer.json.",
@@ -377,7 +380,7 @@ describe("an upload", () => {
   });
 
   test("can be resumed, and is refused when its size differs", async () => {
-    const id = await made("resumed");
+    const id = await createModel("resumed");
     const { json } = await endpoint(id, { ...sizes({ "config.json": 4 }), enableResumableUpload: true });
     const url = json.filenameToSignedUrls["config.json"];
     const piece = await fetch(url, {
@@ -393,7 +396,7 @@ describe("an upload", () => {
   });
 
   test("can't be changed by its upload URLs after the check", async () => {
-    const id = await made("sealed");
+    const id = await createModel("sealed");
     const config = readFileSync(join(tiny, "config.json"));
     const early = await endpoint(id, sizes({ "config.json": config.length }));
     await sendFiles(t.succeed, `${MODELS}/${id}`, tiny);
@@ -403,8 +406,8 @@ describe("an upload", () => {
     const { filenameToSignedUrls } = await t.succeed("GET", `${MODELS}/${id}:getDownloadEndpoint`);
     expectAnswer("getModelDownloadEndpoint", { filenameToSignedUrls });
     expect(Object.keys(filenameToSignedUrls).sort()).toEqual(readdirSync(tiny).sort());
-    const got = await fetch(filenameToSignedUrls["config.json"]);
-    expect(Buffer.from(await got.arrayBuffer()).equals(config)).toBe(true);
+    const download = await fetch(filenameToSignedUrls["config.json"]);
+    expect(Buffer.from(await download.arrayBuffer()).equals(config)).toBe(true);
     const late = await endpoint(id, sizes({ "config.json": 2 }));
     expect([late.status, late.json.code]).toEqual([400, 9]);
     expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
@@ -434,8 +437,8 @@ describe("an upload", () => {
   ])("of a file named %j is refused before a URL is created", async (name) => {
     const id = "names";
     await t.call(t.alice.key, "POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
-    const reply = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize"]);
+    const response = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize"]);
     expect((await validate(id)).json.message).toContain("No files were declared");
   });
 
@@ -451,28 +454,28 @@ describe("an upload", () => {
     ["a file and a folder with the same name", { a: 2, "a/b": 2 }],
   ])("of %s is refused", async (_, names) => {
     await t.call(t.alice.key, "POST", MODELS, { modelId: "sizes", model: { kind: "HF_BASE_MODEL" } });
-    const reply = await endpoint("sizes", sizes(names));
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize"]);
+    const response = await endpoint("sizes", sizes(names));
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize"]);
   });
 
   test.each(["-1", "1.5", "1e3", "ten", ""])("of the size %j is refused", async (size) => {
     await t.call(t.alice.key, "POST", MODELS, { modelId: "sizes", model: { kind: "HF_BASE_MODEL" } });
-    const reply = await endpoint("sizes", { filenameToSize: { "config.json": size } });
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize.config.json"]);
+    const response = await endpoint("sizes", { filenameToSize: { "config.json": size } });
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize.config.json"]);
   });
 
   test.each(["skipHfConfigValidation", "trustRemoteCode", "configOnly"])(
     "is refused when %s asks for a weaker check",
     async (param) => {
-      const reply = await t.call(t.alice.key, "GET", `${MODELS}/tiny:validateUpload?${param}=true`);
-      expect([reply.status, fieldOf(reply)]).toEqual([400, param]);
+      const response = await t.call(t.alice.key, "GET", `${MODELS}/tiny:validateUpload?${param}=true`);
+      expect([response.status, fieldOf(response)]).toEqual([400, param]);
     },
   );
 
   test("is checked once when several requests validate it at the same time", async () => {
     await t.upload("at-once", tiny);
-    const replies = await Promise.all([1, 2, 3].map(() => validate("at-once")));
-    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const responses = await Promise.all([1, 2, 3].map(() => validate("at-once")));
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
   test("leaves no files when its model is deleted, late uploads included, and the id can be used again", async () => {
@@ -491,7 +494,7 @@ describe("an upload", () => {
     t.clock.advance(48 * 3_600_000);
     await t.models.tick();
     expect(await strays()).toEqual([]);
-    await made("deleted");
+    await createModel("deleted");
     expect((await validate("deleted")).json.message).toContain("No files were declared");
   });
 });
