@@ -3,7 +3,10 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { ModelFileError } from "./errors.ts";
 
-/** A regular file that is read by ranges. Checks every range against the file's size, because offsets in uploads can be wrong. */
+/**
+ * A regular file that is read by ranges. Checks every range against the file's size, because offsets in uploads can be
+ * wrong.
+ */
 export class FileBytes {
   /** Name for error messages. */
   readonly name: string;

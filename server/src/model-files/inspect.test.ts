@@ -17,7 +17,10 @@ beforeEach(async () => {
   folder = await mkdtemp(join(root, "model-"));
 });
 
-/** Two embedding matrices; for each of two layers the attention, three feed-forward matrices and two norms; the output norm. */
+/**
+ * Two embedding matrices; for each of two layers the attention, three feed-forward matrices and two norms; the output
+ * norm.
+ */
 const PARAMETERS = 2 * 288 * 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64 + 2 * 64) + 64;
 
 describe("inspect", () => {

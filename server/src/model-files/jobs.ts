@@ -1,4 +1,7 @@
-/** Jobs of the worker threads: reading large or hostile files in the main thread would block requests and exhaust its memory. */
+/**
+ * Jobs of the worker threads: reading large or hostile files in the main thread would block requests and exhaust its
+ * memory.
+ */
 
 import { checkConfig } from "./check-config.ts";
 import { type ConvertOptions, convertToGguf } from "./convert/convert.ts";

@@ -145,8 +145,8 @@ export function parseJsonObject(file: string, bytes: Uint8Array): JsonObject {
 }
 
 /**
- * Refuses a file that is nested too deeply, has too many parts, or has a key twice in one object: JSON.parse takes the last of
- * two equal keys, but other parsers take the first. Does not refuse text that is not JSON; JSON.parse does.
+ * Refuses a file that is nested too deeply, has too many parts, or has a key twice in one object: JSON.parse takes the
+ * last of two equal keys, but other parsers take the first. Does not refuse text that is not JSON; JSON.parse does.
  */
 function checkJsonStructure(file: string, text: string): void {
   const open: (Set<string> | null)[] = [];

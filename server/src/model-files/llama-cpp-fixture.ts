@@ -26,7 +26,11 @@ export async function withModel<T>(path: string, use: (model: LlamaModel) => Pro
   }
 }
 
-/** The most probable next tokens after each token of the prompt. @param prompt up to 256 tokens. @param lora path of a LoRA */
+/**
+ * The most probable next tokens after each token of the prompt.
+ * @param prompt up to 256 tokens.
+ * @param lora path of a LoRA
+ */
 export function nextTokens(
   path: string,
   prompt: readonly number[],
@@ -45,7 +49,10 @@ export function nextTokens(
   });
 }
 
-/** The largest difference over all candidates; infinity when some are missing. @param expected log-probabilities of all tokens, by position */
+/**
+ * The largest difference over all candidates; infinity when some are missing.
+ * @param expected log-probabilities of all tokens, by position
+ */
 export function largestDifference(
   found: readonly TokenLogprob[][],
   expected: readonly Float64Array[],

@@ -53,7 +53,7 @@ describe("the conversion to Q8_0", () => {
     fc.integer({ min: -10, max: 10 }),
   );
 
-  test("changes each number by at max half a step plus the rounding of the scale", () => {
+  test("changes each number by at most half a step plus the rounding of the scale", () => {
     fc.assert(
       fc.property(block, ([values, exponent]) => {
         const numbers = Float32Array.from(values, (value) => value * 2 ** exponent);

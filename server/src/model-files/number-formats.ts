@@ -47,7 +47,8 @@ export function toFloat16(floats: Float32Array): Uint16Array {
 }
 
 /**
- * Q8_0: stores each block of 32 numbers as integers from −127 to 127 and their scale, the largest magnitude divided by 127.
+ * Q8_0: stores each block of 32 numbers as integers from −127 to 127 and their scale, the largest magnitude divided by
+ * 127.
  * @param floats their count must be a multiple of 32
  * @throws RangeError when a value is not finite, or a scale is beyond the range of F16
  */

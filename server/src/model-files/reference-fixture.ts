@@ -1,6 +1,6 @@
 /**
- * For tests only: a reference implementation of the supported models in 64-bit floats, written from their papers. It reads
- * the Hugging Face folder itself and shares no code with the conversion.
+ * For tests only: a reference implementation of the supported models in 64-bit floats, written from their papers. It
+ * reads the Hugging Face folder itself and shares no code with the conversion.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * The safetensors format: the header's size (8 bytes), the header (JSON: name → type, shape, offsets), and the tensors' data,
- * little-endian and row by row. Every number in a header is checked before it is used.
+ * The safetensors format: the header's size (8 bytes), the header (JSON: name → type, shape, offsets), and the tensors'
+ * data, little-endian and row by row. Every number in a header is checked before it is used.
  */
 import { ModelFileError } from "./errors.ts";
 import type { FileBytes } from "./file-bytes.ts";
@@ -95,7 +95,9 @@ function parseTensor({
   return { name, file, type, shape, offsetBytes: dataStart + start, sizeBytes };
 }
 
-/** Checks that the tensors follow each other without gaps, as the format requires: none overlap, and no data is hidden. */
+/**
+ * Checks that the tensors follow each other without gaps, as the format requires: none overlap, and no data is hidden.
+ */
 function checkContiguous(file: FileBytes, tensors: readonly StoredTensor[], dataStart: number): void {
   let end = dataStart;
   for (const tensor of tensors.toSorted(

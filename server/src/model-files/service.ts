@@ -17,8 +17,8 @@ export type { LoraDescription, LoraFacts, LoraPaths } from "./lora/lora.ts";
 export { LORA_RANK_RANGE, LORA_TARGET_MODULES } from "./lora/lora-config.ts";
 
 /**
- * Heap limit of a worker thread. It is a second line of defence: the readers' own limits keep the heap smaller, because a
- * thread that reaches this limit within a native call, such as JSON.parse, may crash the whole process.
+ * Heap limit of a worker thread. It is a second line of defence: the readers' own limits keep the heap smaller, because
+ * a thread that reaches this limit within a native call, such as JSON.parse, may crash the whole process.
  */
 const MAX_HEAP_MB = 2048;
 const MAX_RUNNING = 2;

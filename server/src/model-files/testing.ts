@@ -197,8 +197,8 @@ export async function editJson(folder: string, name: string, change: Record<stri
 }
 
 /**
- * Scales random values so that activations keep their size through the layers, and so that the probabilities of the next
- * token are neither uniform nor certain.
+ * Scales random values so that activations keep their size through the layers, and so that the probabilities of the
+ * next token are neither uniform nor certain.
  */
 function tinyWeights({
   name,

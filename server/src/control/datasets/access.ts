@@ -6,7 +6,10 @@ import type { DatasetOperationDeps, DatasetRequest } from "./types.ts";
 
 type StoreOnly = Pick<DatasetOperationDeps, "store">;
 
-/** A dataset that the principal may read. @throws AppError NOT_FOUND, also for a dataset of another account; FORBIDDEN. */
+/**
+ * A dataset that the principal may read.
+ * @throws AppError NOT_FOUND, also for a dataset of another account; FORBIDDEN.
+ */
 export async function getReadableDataset(
   { store }: StoreOnly,
   { principal, dataset }: DatasetRequest,
@@ -18,7 +21,10 @@ export async function getReadableDataset(
   return row;
 }
 
-/** A dataset that the principal may change. @throws AppError NOT_FOUND, also for a dataset of another account; FORBIDDEN. */
+/**
+ * A dataset that the principal may change.
+ * @throws AppError NOT_FOUND, also for a dataset of another account; FORBIDDEN.
+ */
 export async function getWritableDataset(
   { store }: StoreOnly,
   { principal, dataset }: DatasetRequest,

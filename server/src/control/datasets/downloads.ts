@@ -9,8 +9,8 @@ const MAX_ANCESTORS = 20;
 
 /**
  * URLs of a READY dataset's files, by file name.
- * @param request.lineage adds the files of the datasets that this one was derived from, as far as those still exist. All
- * names are `<dataset>/<file>` then.
+ * @param request.lineage adds the files of the datasets that this one was derived from, as far as those still exist.
+ * All names are `<dataset>/<file>` then.
  */
 export async function downloadUrls(
   deps: DatasetOperationDeps,

@@ -98,7 +98,10 @@ export function originFieldOf(body: DatasetBody): OriginField | null {
   throw badRequest(`dataset.${second}`, `A dataset has one origin, not both ${first} and ${second}.`);
 }
 
-/** The origin of a new dataset. @throws AppError BAD_REQUEST naming the field; NOT_FOUND for a source of another account. */
+/**
+ * The origin of a new dataset.
+ * @throws AppError BAD_REQUEST naming the field; NOT_FOUND for a source of another account.
+ */
 export function parseOrigin(body: DatasetBody, accountId: string): Provenance {
   originFieldOf(body);
   const { evaluationResult, transformed, splitted } = body;
@@ -141,7 +144,8 @@ function required(field: string, text: string | undefined): string {
 const CHANGEABLE: ReadonlySet<string> = new Set(["displayName", "format", "exampleCount"]);
 
 /**
- * The columns after a PATCH. A client may send back a whole resource, so a field with its current value is always allowed.
+ * The columns after a PATCH. A client may send back a whole resource, so a field with its current value is always
+ * allowed.
  * @throws AppError BAD_REQUEST naming the field; FAILED_PRECONDITION when the dataset is READY.
  */
 export function applyPatch(

@@ -13,7 +13,10 @@ export const MAX_FILES = 100;
 /** Largest size of all files together: 3,000,000 examples of about 18 KB, which take half an hour to check. */
 export const MAX_DATASET_BYTES = 50 * 1024 ** 3;
 
-/** Files are stored under the uid, not the id, so that a new dataset never sees the files of a deleted one with the same id. */
+/**
+ * Files are stored under the uid, not the id, so that a new dataset never sees the files of a deleted one with the same
+ * id.
+ */
 type BlobOwner = Pick<DatasetRow, "accountId" | "uid">;
 
 /** Prefix of the keys of all files of a dataset. */

@@ -59,7 +59,9 @@ export async function createFiltered(
   return created!;
 }
 
-/** Splits a READY dataset into READY datasets `<id>-chunk-<n>` of `chunkSize` rows each. Creates all of them or none. */
+/**
+ * Splits a READY dataset into READY datasets `<id>-chunk-<n>` of `chunkSize` rows each. Creates all of them or none.
+ */
 export async function splitDataset(
   deps: DatasetOperationDeps,
   request: DatasetRequest & { body: SplitDatasetRequest },
@@ -118,8 +120,8 @@ function readyRow(row: DatasetRow, blobId: string, { sizeBytes, report }: Writte
 }
 
 /**
- * Inserts new datasets after `writeFiles` has written their files. The datasets count as garbage until they are inserted,
- * so that the garbage collector removes the files of a process that crashed in between.
+ * Inserts new datasets after `writeFiles` has written their files. The datasets count as garbage until they are
+ * inserted, so that the garbage collector removes the files of a process that crashed in between.
  * @throws AppError ALREADY_EXISTS.
  */
 async function insertDatasets(

@@ -51,8 +51,8 @@ export async function writeFiltered(options: {
 }
 
 /**
- * The number of rows of each chunk: `chunkSize`, and the remainder for the last one. A remainder that is too small for a
- * dataset is filled up with rows of the chunk before.
+ * The number of rows of each chunk: `chunkSize`, and the remainder for the last one. A remainder that is too small for
+ * a dataset is filled up with rows of the chunk before.
  * @throws AppError BAD_REQUEST naming chunkSize.
  */
 export function chunkSizes(total: number, chunkSize: number): number[] {

@@ -4,8 +4,8 @@ import type { DatasetOperationDeps } from "./types.ts";
 /** How long a signed URL accepts an upload. */
 export const UPLOAD_URL_MS = 6 * 3_600_000;
 /**
- * Age at which garbage is removed. All upload URLs of a deleted dataset have expired by then, and no filter or split that
- * still writes its files takes so long.
+ * Age at which garbage is removed. All upload URLs of a deleted dataset have expired by then, and no filter or split
+ * that still writes its files takes so long.
  */
 const MIN_AGE_MS = 2 * UPLOAD_URL_MS;
 const SWEEP_INTERVAL_MS = 3_600_000;

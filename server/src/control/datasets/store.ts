@@ -22,8 +22,8 @@ export interface DatasetStore {
   getByUid(uid: string): Promise<DatasetRow | null>;
   list(query: ListQuery, accountId: string): Promise<Page<DatasetRow>>;
   /**
-   * Locks the row, replaces it by the result of `change` and returns the new row; null when there is no such dataset. An
-   * error of `change` rolls the transaction back.
+   * Locks the row, replaces it by the result of `change` and returns the new row; null when there is no such dataset.
+   * An error of `change` rolls the transaction back.
    */
   change(
     ref: DatasetRef,

@@ -71,8 +71,8 @@ export const datasets = pgTable(
 );
 
 /**
- * Garbage: datasets whose files will be removed. They were deleted, or they are new and not inserted yet; an insert removes
- * them from here.
+ * Garbage: datasets whose files will be removed. They were deleted, or they are new and not inserted yet; an insert
+ * removes them from here.
  */
 export const datasetRemains = pgTable(
   "dataset_remains",

@@ -20,8 +20,8 @@ const MAX_FAILURES = 5;
 const CHECKING = "The rows are being checked.";
 
 /**
- * Checks uploads, one check of a dataset at a time. A check is a row of background work: it goes on when no request waits
- * for it any more, and another process starts it again when the process that runs it dies.
+ * Checks uploads, one check of a dataset at a time. A check is a row of background work: it goes on when no request
+ * waits for it any more, and another process starts it again when the process that runs it dies.
  */
 export class UploadValidator {
   readonly #deps: DatasetOperationDeps;

@@ -58,7 +58,10 @@ function tooLarge(error: unknown): never {
   throw new AppError("PAYLOAD_TOO_LARGE", message, { param: "file" });
 }
 
-/** Declares files with their sizes, in bytes as decimal text, and returns URLs that accept them. A file of the same name is replaced. */
+/**
+ * Declares files with their sizes, in bytes as decimal text, and returns URLs that accept them. A file of the same name
+ * is replaced.
+ */
 export async function uploadUrls(
   deps: DatasetOperationDeps,
   request: DatasetRequest & { body: GetUploadEndpointRequest; origin: string },

@@ -38,7 +38,10 @@ export async function getWritableModel(
   return row;
 }
 
-/** @throws AppError FORBIDDEN when the principal may not create models in the account; NOT_FOUND when there is no such account. */
+/**
+ * @throws AppError FORBIDDEN when the principal may not create models in the account; NOT_FOUND when there is no such
+ * account.
+ */
 export async function requireWritableAccount(
   accounts: RelatedResources["accounts"],
   principal: Principal,

@@ -91,7 +91,8 @@ const CHANGEABLE: ReadonlySet<string> = new Set(
 );
 
 /**
- * The columns after a PATCH. A client may send back a whole resource, so a field with its current value is always allowed.
+ * The columns after a PATCH. A client may send back a whole resource, so a field with its current value is always
+ * allowed.
  * @throws AppError BAD_REQUEST naming the field.
  */
 export function applyPatch(row: ModelRow, body: ModelBody, updateMask: string | undefined): ModelFields {

@@ -200,7 +200,10 @@ export const ImportModelRequest = Type.Object({
       tenantId: text,
     }),
   ),
-  /** The library model to copy when neither `awsS3Source` nor `azureBlobSource` is set. Default: the one with the same id. */
+  /**
+   * The library model to copy when neither `awsS3Source` nor `azureBlobSource` is set. Default: the one with the same
+   * id.
+   */
   sourceModel: text,
 });
 export type ImportModelRequest = Static<typeof ImportModelRequest>;

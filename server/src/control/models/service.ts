@@ -1,7 +1,7 @@
 /**
- * This folder has two services. `ModelsService` is the resource: rows in the database, with uploaded files. `ModelCatalog`
- * resolves the model name of an inference request: it knows the library (the JSON files of `catalog/`), the models of
- * attached engines, aliases and the fallback model.
+ * This folder has two services. `ModelsService` is the resource: rows in the database, with uploaded files.
+ * `ModelCatalog` resolves the model name of an inference request: it knows the library (the JSON files of `catalog/`),
+ * the models of attached engines, aliases and the fallback model.
  */
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { checkNewId } from "../../lib/resource-ids.ts";

@@ -9,7 +9,10 @@ import { models, modelVersions } from "./table.ts";
 export type ModelRow = typeof models.$inferSelect;
 export type VersionRow = typeof modelVersions.$inferSelect;
 
-/** Kinds of background work on model files. The key of `prepare` and `import` is the model's uid, of `remove` `{account}/{uid}`. */
+/**
+ * Kinds of background work on model files. The key of `prepare` and `import` is the model's uid, of `remove`
+ * `{account}/{uid}`.
+ */
 export const FILE_WORK = {
   prepare: "model-prepare",
   import: "model-import",
@@ -17,7 +20,9 @@ export const FILE_WORK = {
 } as const;
 export type FileWork = keyof typeof FILE_WORK;
 
-/** Twice the lifetime of an upload URL: an upload may start just before its URL expires and then run for a long time. */
+/**
+ * Twice the lifetime of an upload URL: an upload may start just before its URL expires and then run for a long time.
+ */
 const REMOVE_AFTER_MS = 48 * 3_600_000;
 
 export interface ModelStore {
@@ -33,7 +38,8 @@ export interface ModelStore {
    */
   change(ref: ModelRef, change: (row: ModelRow) => ModelRow, work?: FileWork): Promise<ModelRow | null>;
   /**
-   * Deletes the row, unless `check` throws, and schedules the removal of its files for when all upload URLs have expired.
+   * Deletes the row, unless `check` throws, and schedules the removal of its files for when all upload URLs have
+   * expired.
    * @returns the deleted row; null when there is no such model
    */
   delete(ref: ModelRef, check: (row: ModelRow) => Promise<void>): Promise<ModelRow | null>;

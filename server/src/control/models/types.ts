@@ -33,12 +33,15 @@ export interface ModelRequest {
 }
 
 /**
- * Models as a resource: the rows that clients create, list, upload files to and delete. All methods but `create`, `list`
- * and `validateConfig` throw AppError NOT_FOUND for a model that does not exist or that the principal may not see. Methods
- * that write throw FORBIDDEN when the principal's role does not allow it.
+ * Models as a resource: the rows that clients create, list, upload files to and delete. All methods but `create`,
+ * `list` and `validateConfig` throw AppError NOT_FOUND for a model that does not exist or that the principal may not
+ * see. Methods that write throw FORBIDDEN when the principal's role does not allow it.
  */
 export interface ModelsService {
-  /** Creates a model without files, in the state UPLOADING. @throws AppError BAD_REQUEST naming the field, ALREADY_EXISTS. */
+  /**
+   * Creates a model without files, in the state UPLOADING.
+   * @throws AppError BAD_REQUEST naming the field, ALREADY_EXISTS.
+   */
   create(principal: Principal, accountId: string, request: CreateModelRequest): Promise<Model>;
   get(request: ModelRequest): Promise<Model>;
   /** The account's models; only the public ones when the account is not the principal's. */
@@ -166,8 +169,8 @@ export interface ModelInfo {
 export interface DeployableModel extends ModelInfo {
   kind: "base" | "addon";
   /**
-   * Brings the model's weights to this host as a GGUF file, converted if necessary, and returns the path. The file is kept
-   * for later calls.
+   * Brings the model's weights to this host as a GGUF file, converted if necessary, and returns the path. The file is
+   * kept for later calls.
    * @param options.precision one of `precisions`; default: the precision the model was uploaded in
    * @param options.asUploaded fetch the upload itself instead: a folder in the Hugging Face format, or a GGUF file
    * @param options.onPhase is called with a description of each step, worded for clients

@@ -11,7 +11,10 @@ import { convertToGguf } from "./convert.ts";
 
 const signal = new AbortController().signal;
 const PROMPT = Array.from({ length: 48 }, (_, i) => (i * 37 + 11) % 256);
-/** Largest accepted difference of a token's log-probability between the 64-bit reference and llama.cpp with 16-bit weights. */
+/**
+ * Largest accepted difference of a token's log-probability between the 64-bit reference and llama.cpp with 16-bit
+ * weights.
+ */
 const TOLERANCE = 0.04;
 
 let folder: string;
@@ -42,7 +45,9 @@ const changed =
     ),
   });
 
-/** A deliberate mistake: the rows of each head of 16 in llama.cpp's order, as if the conversion reordered them wrongly. */
+/**
+ * A deliberate mistake: the rows of each head of 16 in llama.cpp's order, as if the conversion reordered them wrongly.
+ */
 const notInterleaved = changed(/[qk]_proj\.weight$/, (_, index, values) => {
   const [row, column] = [Math.floor(index / 64), index % 64];
   const inHead = row % 16;

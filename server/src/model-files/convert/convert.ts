@@ -7,7 +7,9 @@ import { planDecoder } from "./plan-decoder.ts";
 import { bindTensors } from "./tensors.ts";
 
 export interface ConvertOptions extends WriteOptions {
-  /** Type of the matrices. Vectors become 32-bit floats; with Q8_0, matrices whose rows are not whole blocks become F16. */
+  /**
+   * Type of the matrices. Vectors become 32-bit floats; with Q8_0, matrices whose rows are not whole blocks become F16.
+   */
   type: "F16" | "Q8_0";
 }
 

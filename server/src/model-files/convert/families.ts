@@ -6,8 +6,9 @@ export interface Family {
   /** Model classes of the Hugging Face library with this architecture. */
   classes: readonly string[];
   /**
-   * Layout of the rotary position embedding in llama.cpp. True: it rotates pairs of adjacent numbers of a head, where the
-   * original pairs number i with number i + half. The conversion then reorders the rows of the query and key matrices.
+   * Layout of the rotary position embedding in llama.cpp. True: it rotates pairs of adjacent numbers of a head, where
+   * the original pairs number i with number i + half. The conversion then reorders the rows of the query and key
+   * matrices.
    */
   interleaved: boolean;
   /** One matrix computes queries, keys and values, and one computes both inputs of the feed-forward part. */
@@ -29,9 +30,9 @@ export interface Family {
   /** The rotary embedding may rotate just a part of each head. */
   partialRotary: boolean;
   /**
-   * How the conversion treats a sliding window of attention that is shorter than the context. "cut": it limits the context
-   * to the window. "cut-if-used": likewise, when `use_sliding_window` is true. "written": the window is written to the
-   * metadata. "none": the architecture has no window.
+   * How the conversion treats a sliding window of attention that is shorter than the context. "cut": it limits the
+   * context to the window. "cut-if-used": likewise, when `use_sliding_window` is true. "written": the window is written
+   * to the metadata. "none": the architecture has no window.
    */
   window: "cut" | "cut-if-used" | "written" | "none";
 }

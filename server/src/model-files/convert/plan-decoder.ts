@@ -1,4 +1,7 @@
-/** Plans the conversion of a decoder model, which generates text: every tensor it must have, and its name in the GGUF file. */
+/**
+ * Plans the conversion of a decoder model, which generates text: every tensor it must have, and its name in the GGUF
+ * file.
+ */
 import { ModelFileError } from "../errors.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
@@ -68,8 +71,8 @@ function rotaryDimensions(config: DecoderConfig, family: Family): number {
 }
 
 /**
- * llama.cpp ignores the sliding windows of most architectures and attends to the whole context. For those, the context is
- * limited to the window, so that the converted model computes the same as the original.
+ * llama.cpp ignores the sliding windows of most architectures and attends to the whole context. For those, the context
+ * is limited to the window, so that the converted model computes the same as the original.
  */
 function contextLengthOf(config: DecoderConfig, family: Family): number {
   const window = config.json.optionalInteger("sliding_window", 1, 2 ** 31 - 1);

@@ -47,8 +47,8 @@ function frequencies(values: readonly number[], name = "rope_freqs"): PlannedTen
 }
 
 /**
- * The divisor of each frequency, as published with Llama 3.1: 1 for short wavelengths, `factor` for long ones, and a smooth
- * transition in between.
+ * The divisor of each frequency, as published with Llama 3.1: 1 for short wavelengths, `factor` for long ones, and a
+ * smooth transition in between.
  */
 function llama3Factors(theta: number, scaling: JsonObject, rotated: number): number[] {
   const factor = scaling.positive("factor");

@@ -16,7 +16,8 @@ type StoredOrigin = Extract<TensorOrigin, { kind: "stored" }>;
 
 /**
  * Finds the stored tensor of every planned tensor.
- * @throws ModelFileError when a tensor is missing or has another shape, or for a stored tensor that the plan does not have.
+ * @throws ModelFileError when a tensor is missing or has another shape, or for a stored tensor that the plan does not
+ * have.
  */
 export function bindTensors(plan: ConversionPlan, weights: Weights, kind: WrittenKind): TensorToWrite[] {
   const planned = new Set<string>();

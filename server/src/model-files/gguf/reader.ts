@@ -65,7 +65,10 @@ export async function readGguf(file: FileBytes): Promise<GgufHeader> {
 
 class NeedMoreBytes extends Error {}
 
-/** Reads values one after the other. @throws NeedMoreBytes at the end of the buffer; ModelFileError at the end of the file. */
+/**
+ * Reads values one after the other.
+ * @throws NeedMoreBytes at the end of the buffer; ModelFileError at the end of the file.
+ */
 class Cursor {
   readonly file: FileBytes;
   readonly #bytes: Buffer;
@@ -212,7 +215,10 @@ function readTensor(cursor: Cursor): GgufTensor {
   return { name, shape, kind: kind.name, offsetBytes, sizeBytes };
 }
 
-/** Makes all offsets count from the start of the file. @throws ModelFileError for tensors that overlap or leave the file. */
+/**
+ * Makes all offsets count from the start of the file.
+ * @throws ModelFileError for tensors that overlap or leave the file.
+ */
 function resolveOffsets({
   cursor,
   tensors,

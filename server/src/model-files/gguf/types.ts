@@ -1,7 +1,7 @@
 /**
- * The parts of the GGUF format that are used here. A file is little-endian and holds, in order: magic, version, number of
- * tensors, number of metadata pairs, the metadata (key, type, value), the tensors' descriptions, padding, and the tensors'
- * data, each padded to the alignment.
+ * The parts of the GGUF format that are used here. A file is little-endian and holds, in order: magic, version, number
+ * of tensors, number of metadata pairs, the metadata (key, type, value), the tensors' descriptions, padding, and the
+ * tensors' data, each padded to the alignment.
  */
 
 export const GGUF_MAGIC = "GGUF";

@@ -167,7 +167,9 @@ function pairsOf(config: LoraConfig, model: BaseModel, { tensors }: Weights): Lo
   });
 }
 
-/** Parses "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": the module, and which matrix of the pair. */
+/**
+ * Parses "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": the module, and which matrix of the pair.
+ */
 function parseTensorName(tensor: string): { name: string; part: "A" | "B" } {
   const match = /^(?:base_model\.model\.)?(?:model\.)?(layers\..+)\.lora_([AB])(?:\.default)?\.weight$/.exec(
     tensor,

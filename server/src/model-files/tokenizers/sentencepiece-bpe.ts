@@ -1,7 +1,8 @@
 /**
- * Reads a SentencePiece-style BPE vocabulary from `tokenizer.json`: Llama 2, Mistral, Gemma, Phi-3. Pieces write a space as
- * "▁", and text without a piece becomes byte tokens. llama.cpp merges the two neighbours whose merged piece has the best
- * score, while `tokenizer.json` ranks pairs. A piece's score is therefore derived from the rank of its pairs.
+ * Reads a SentencePiece-style BPE vocabulary from `tokenizer.json`: Llama 2, Mistral, Gemma, Phi-3. Pieces write a
+ * space as "▁", and text without a piece becomes byte tokens. llama.cpp merges the two neighbours whose merged piece
+ * has the best score, while `tokenizer.json` ranks pairs. A piece's score is therefore derived from the rank of its
+ * pairs.
  */
 import { ModelFileError } from "../errors.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
@@ -60,7 +61,10 @@ export function addTokens(table: TokenTable, added: readonly AddedToken[]): void
   }
 }
 
-/** Checks that every byte has a token, because llama.cpp falls back to bytes for text without pieces. @throws ModelFileError */
+/**
+ * Checks that every byte has a token, because llama.cpp falls back to bytes for text without pieces.
+ * @throws ModelFileError
+ */
 export function checkByteTokens(table: TokenTable, file: string): void {
   for (let byte = 0; byte < 256; byte++) {
     const names = byte < 128 ? [byteText(byte), String.fromCharCode(byte)] : [byteText(byte)];
@@ -80,8 +84,9 @@ function pieceType(text: string, unknown: string | undefined): TokenType {
 }
 
 /**
- * The rank of each piece that a pair makes. Ranks of pairs can be expressed as ranks of pieces only when all pairs of a piece
- * follow each other and when no possible pair is missing. Added tokens are left out: they are matched before any merging.
+ * The rank of each piece that a pair makes. Ranks of pairs can be expressed as ranks of pieces only when all pairs of a
+ * piece follow each other and when no possible pair is missing. Added tokens are left out: they are matched before any
+ * merging.
  * @throws ModelFileError when the merges don't meet these conditions.
  */
 function mergeRanks(
@@ -125,7 +130,10 @@ function countSplits(piece: string, known: ReadonlySet<string>): number {
   return cuts;
 }
 
-/** Whether the tokenizer puts a space in front of a text. @throws ModelFileError for steps that change texts in other ways. */
+/**
+ * Whether the tokenizer puts a space in front of a text.
+ * @throws ModelFileError for steps that change texts in other ways.
+ */
 function prependsSpace(json: JsonObject): boolean {
   let prepends = false;
   let replaces = false;

@@ -109,7 +109,9 @@ function namedToken(json: JsonObject | null, key: string, table: TokenTable): nu
   return id;
 }
 
-/** The field's token ids, one or several. Ids without a token are left out, because the model can never produce them. */
+/**
+ * The field's token ids, one or several. Ids without a token are left out, because the model can never produce them.
+ */
 function configuredTokenIds(json: JsonObject | null, key: string, table: TokenTable): number[] {
   const value = json?.raw(key);
   if (json === null || value === undefined) return [];

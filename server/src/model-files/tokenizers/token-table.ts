@@ -45,7 +45,10 @@ export class TokenTable {
     this.#file = file;
   }
 
-  /** Replaces an earlier token of the id. @throws ModelFileError for an id outside the vocabulary, or a text of another id. */
+  /**
+   * Replaces an earlier token of the id.
+   * @throws ModelFileError for an id outside the vocabulary, or a text of another id.
+   */
   set(id: number, text: string, type: TokenType): void {
     if (!Number.isInteger(id) || id < 0 || id >= this.#tokens.length) {
       throw new ModelFileError(
@@ -114,7 +117,10 @@ export function readVocabulary(model: JsonObject): [text: string, id: number][] 
   });
 }
 
-/** The merges in the order of their rank. A file writes a pair as one text with a space or as two texts. @throws ModelFileError */
+/**
+ * The merges in the order of their rank. A file writes a pair as one text with a space or as two texts.
+ * @throws ModelFileError
+ */
 export function readMerges(model: JsonObject): [left: string, right: string][] {
   const merges = model.array("merges");
   if (merges.length > MAX_MERGES) throw model.fail("merges", `must be at most ${MAX_MERGES} pairs.`);

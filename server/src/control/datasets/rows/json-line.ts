@@ -51,8 +51,8 @@ function refuseHalfSurrogates(key: string, value: unknown): unknown {
 }
 
 /**
- * Refuses JSON that JSON.parse accepts but that is unsafe: repeated keys, deep nesting, too many values. It does not refuse
- * text that is not JSON; JSON.parse does.
+ * Refuses JSON that JSON.parse accepts but that is unsafe: repeated keys, deep nesting, too many values. It does not
+ * refuse text that is not JSON; JSON.parse does.
  */
 function checkStructure(text: string): void {
   /** Keys so far of each open object, outermost first; null for an open array. */

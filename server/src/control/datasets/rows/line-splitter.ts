@@ -3,8 +3,8 @@ const RETURN = 0x0d;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Splits a stream of bytes into lines at LF or CRLF, wherever the chunks begin and end. Drops a byte order mark at the start
- * of the file. Holds at most one line, and at most `maxLineBytes` of it.
+ * Splits a stream of bytes into lines at LF or CRLF, wherever the chunks begin and end. Drops a byte order mark at the
+ * start of the file. Holds at most one line, and at most `maxLineBytes` of it.
  */
 export class LineSplitter {
   readonly #maxLineBytes: number;
@@ -13,7 +13,10 @@ export class LineSplitter {
   #sizeBytes = 0;
   #number = 1;
 
-  /** @param onLine called with each line without its line end, or null for a line that is too long, and its number from 1 */
+  /**
+   * @param onLine called with each line without its line end, or null for a line that is too long, and its number from
+   * 1
+   */
   constructor(maxLineBytes: number, onLine: (line: Buffer | null, number: number) => void) {
     this.#maxLineBytes = maxLineBytes;
     this.#onLine = onLine;

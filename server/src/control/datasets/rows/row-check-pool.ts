@@ -16,8 +16,8 @@ export type RunCheckJob = (job: CheckJob) => Promise<CheckResult>;
 type CheckProcess = JobProcess<CheckJob, CheckResult>;
 
 /**
- * A pool of child processes that check rows. In the gateway's own process a large file would block the event loop, and a
- * hostile one could exhaust its memory.
+ * A pool of child processes that check rows. In the gateway's own process a large file would block the event loop, and
+ * a hostile one could exhaust its memory.
  */
 export class RowCheckPool {
   readonly #clock: Clock;
@@ -34,8 +34,8 @@ export class RowCheckPool {
 
   /**
    * Waits for a free process and runs `work` with it; nothing else uses the process meanwhile.
-   * @throws AppError UNAVAILABLE when too many wait; BAD_REQUEST when the rows take too much memory or time to read; errors
-   * of `work`.
+   * @throws AppError UNAVAILABLE when too many wait; BAD_REQUEST when the rows take too much memory or time to read;
+   * errors of `work`.
    */
   async run<T>(work: (check: RunCheckJob) => Promise<T>): Promise<T> {
     await this.#acquireSlot();

@@ -4,10 +4,10 @@ import { isObject, type JsonObject } from "./json-line.ts";
 export type RowFilter = (row: JsonObject) => boolean;
 
 /**
- * Compiles a filter over the fields of rows, in the filter language of lists. Rows have no schema, so the row's value decides
- * how it is compared: as a number, as a boolean, as text (`*` stands for any characters), or with `:` as the elements of a
- * list. An absent field, or one of another type, fails every comparison and so passes its negation. An empty filter passes
- * all rows.
+ * Compiles a filter over the fields of rows, in the filter language of lists. Rows have no schema, so the row's value
+ * decides how it is compared: as a number, as a boolean, as text (`*` stands for any characters), or with `:` as the
+ * elements of a list. An absent field, or one of another type, fails every comparison and so passes its negation. An
+ * empty filter passes all rows.
  * @throws AppError BAD_REQUEST naming `filter`.
  */
 export function compileRowFilter(text: string): RowFilter {
@@ -68,7 +68,9 @@ function equals({ pieces, quoted }: FilterValue): Test {
   };
 }
 
-/** Wildcard match: the text starts with the first piece, ends with the last one, and has the others in between in order. */
+/**
+ * Wildcard match: the text starts with the first piece, ends with the last one, and has the others in between in order.
+ */
 function matchesWildcard(value: string, pieces: readonly string[]): boolean {
   const first = pieces[0]!;
   const last = pieces.at(-1)!;

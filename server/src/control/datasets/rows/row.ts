@@ -10,7 +10,10 @@ export type DatasetFormat = "CHAT" | "COMPLETION" | "RL";
 
 export interface Row extends RowSize {
   kind: RowKind;
-  /** The format of a dataset of such rows. A chat without an assistant message can only be a prompt for reinforcement learning. */
+  /**
+   * The format of a dataset of such rows. A chat without an assistant message can only be a prompt for reinforcement
+   * learning.
+   */
   format: DatasetFormat;
 }
 

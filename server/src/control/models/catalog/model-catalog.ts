@@ -37,7 +37,10 @@ export interface ModelCatalog {
   resolve(name: string): ResolvedModel;
   /** The models that clients can call, sorted by name. */
   list(): ModelEntry[];
-  /** A model that clients can call. The fallback does not stand in for other models here. @throws AppError NOT_FOUND with param `model`. */
+  /**
+   * A model that clients can call. The fallback does not stand in for other models here.
+   * @throws AppError NOT_FOUND with param `model`.
+   */
   get(name: string): ModelEntry;
   /** The models of the catalog that the platform itself has to run. */
   serverless(): readonly CatalogModel[];
@@ -48,7 +51,10 @@ interface CatalogEntry {
   isServed: boolean;
 }
 
-/** @throws Error when the catalog, an alias or the fallback is invalid; its message is one line that names the file or setting. */
+/**
+ * @throws Error when the catalog, an alias or the fallback is invalid; its message is one line that names the file or
+ * setting.
+ */
 export function createModelCatalog(options: ModelCatalogOptions): ModelCatalog {
   const catalog = loadCatalog(options.catalogDir);
   const attached = options.attachedModels ?? [];

@@ -6,7 +6,10 @@ export const MAX_FILES = 1_000;
 export const MAX_FILE_BYTES = 500e9;
 export const MAX_MODEL_BYTES = 2e12;
 
-/** Files are stored under the uid, not the id, so that a new model never sees the files of a deleted one with the same id. */
+/**
+ * Files are stored under the uid, not the id, so that a new model never sees the files of a deleted one with the same
+ * id.
+ */
 type BlobOwner = Pick<ModelRow, "accountId" | "uid">;
 
 export function blobPrefix({ accountId, uid }: BlobOwner): string {
@@ -77,7 +80,9 @@ export function withFiles(
   return all;
 }
 
-/** Refuses names that are the same on a case-insensitive file system, and a file with the name of another one's folder. */
+/**
+ * Refuses names that are the same on a case-insensitive file system, and a file with the name of another one's folder.
+ */
 function refuseClashes(field: string, names: readonly string[]): void {
   const seen = new Map<string, string>();
   for (const name of names) {

@@ -16,7 +16,9 @@ export interface FileWorkersDeps extends ModelOperationDeps {
 /** A conversion to another precision is retried until it has failed this many times. */
 const MAX_FAILURES = 5;
 
-/** Background work on model files: conversions to other precisions, imports from S3, removal of deleted models' files. */
+/**
+ * Background work on model files: conversions to other precisions, imports from S3, removal of deleted models' files.
+ */
 export class ModelFileWorkers {
   readonly #deps: FileWorkersDeps;
   readonly #workers: Reconciler[];

@@ -28,8 +28,8 @@ export const GGUF_PRECISIONS: Readonly<Record<string, readonly Precision[]>> = {
 };
 
 /**
- * The tensor type that weights of a precision are stored in: 16-bit floats, or Q8_0 (blocks of 32 8-bit numbers with one
- * scale) for each of the 8-bit recipes.
+ * The tensor type that weights of a precision are stored in: 16-bit floats, or Q8_0 (blocks of 32 8-bit numbers with
+ * one scale) for each of the 8-bit recipes.
  * @throws AppError BAD_REQUEST naming `precision`.
  */
 export function weightType(precision: Precision): WeightType {

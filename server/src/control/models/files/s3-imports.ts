@@ -38,8 +38,8 @@ export function parseS3ImportSource(source: NonNullable<ImportModelRequest["awsS
 }
 
 /**
- * The imports that this process runs. Credentials are kept in memory only, never in the database, so an import ends with
- * its process.
+ * The imports that this process runs. Credentials are kept in memory only, never in the database, so an import ends
+ * with its process.
  */
 export class S3Imports {
   readonly #sources = new Map<string, S3ImportSource>();

@@ -14,7 +14,9 @@ export const UPLOAD_URL_MS = 24 * 3_600_000;
 /** How long a signed URL serves a file. */
 const DOWNLOAD_URL_MS = 3_600_000;
 
-/** Declares files with their sizes, in bytes, and returns URLs that accept them. A file of the same name is replaced. */
+/**
+ * Declares files with their sizes, in bytes, and returns URLs that accept them. A file of the same name is replaced.
+ */
 export async function uploadEndpoint(
   deps: ModelOperationDeps,
   request: ModelRequest & { body: GetUploadEndpointRequest; origin: string },
@@ -47,7 +49,9 @@ export async function uploadEndpoint(
   return mask === null ? response : applyMask(mask, response);
 }
 
-/** URLs that serve a model's checked files. Only principals of the model's account get them, even for a public model. */
+/**
+ * URLs that serve a model's checked files. Only principals of the model's account get them, even for a public model.
+ */
 export async function downloadEndpoint(
   deps: ModelOperationDeps,
   request: ModelRequest & { origin: string },

@@ -10,15 +10,15 @@ import {
 } from "../../../platform/process/identity.ts";
 
 /**
- * Age at which a folder is removed although its owner's state is unknown, because the owner ran on another host or before a
- * reboot.
+ * Age at which a folder is removed although its owner's state is unknown, because the owner ran on another host or
+ * before a reboot.
  */
 const UNKNOWN_OWNER_MAX_AGE_MS = 24 * 3_600_000;
 const OWNER_FILE = "owner.json";
 
 /**
- * Holds files while they are written. Each process writes to its own subfolder, which names the process, so that another
- * process can recognise and remove the subfolders of killed ones.
+ * Holds files while they are written. Each process writes to its own subfolder, which names the process, so that
+ * another process can recognise and remove the subfolders of killed ones.
  */
 export class StagingDir {
   readonly #folder: string;

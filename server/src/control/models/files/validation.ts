@@ -49,7 +49,10 @@ export async function sealFiles(blobs: Blobs, row: ModelRow): Promise<void> {
   throw new AppError("FAILED_PRECONDITION", `Not uploaded yet: ${names}${more}.`);
 }
 
-/** Reads the uploaded files. @throws AppError BAD_REQUEST naming the file or field; FAILED_PRECONDITION about the base model. */
+/**
+ * Reads the uploaded files.
+ * @throws AppError BAD_REQUEST naming the file or field; FAILED_PRECONDITION about the base model.
+ */
 export async function checkFiles(
   weights: ModelWeights,
   row: ModelRow,

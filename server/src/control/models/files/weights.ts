@@ -35,8 +35,8 @@ export interface WeightsDeps {
 }
 
 /**
- * Brings models' weights to this host, in the format the engine runs. Converted files are kept. Singleflight: concurrent
- * calls for the same file share one conversion.
+ * Brings models' weights to this host, in the format the engine runs. Converted files are kept. Singleflight:
+ * concurrent calls for the same file share one conversion.
  */
 export class ModelWeights {
   readonly #deps: WeightsDeps;
@@ -60,7 +60,8 @@ export class ModelWeights {
   /**
    * Path of the GGUF file of a base model or an addon.
    * @param precision one that the model is prepared for; null: the precision of the upload
-   * @throws AppError FAILED_PRECONDITION when there are no usable weights; UNAVAILABLE when the catalog's can't be fetched.
+   * @throws AppError FAILED_PRECONDITION when there are no usable weights; UNAVAILABLE when the catalog's can't be
+   * fetched.
    */
   async fetch(row: ModelRow, precision: Precision | null, options: FetchOptions): Promise<string> {
     if (precision !== null && !row.precisions.includes(precision)) {
@@ -134,7 +135,11 @@ export class ModelWeights {
     return row.facts !== null && row.facts.format !== "attached";
   }
 
-  /** Finds a model without checking who may see it. @param name full or short. @throws AppError NOT_FOUND for other text. */
+  /**
+   * Finds a model without checking who may see it.
+   * @param name full or short.
+   * @throws AppError NOT_FOUND for other text.
+   */
   findByName(name: string): Promise<ModelRow | null> {
     return this.#deps.get(parseModelRef(name));
   }
