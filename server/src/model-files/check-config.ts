@@ -6,9 +6,9 @@ import { chatTemplateFromConfig, checkChatTemplate } from "./tokenizers/chat-tem
 const TOKENIZER_CONFIG = "tokenizer_config.json";
 
 /**
- * What can be said of a model from its configuration alone.
- * @param tokenizerConfigJson null: not given.
- * @throws ModelFileError naming the field that is wrong or not supported.
+ * Checks a model's configuration without its other files.
+ * @param tokenizerConfigJson null when there is none
+ * @throws ModelFileError naming the field that is wrong or not supported
  */
 export function checkConfig(configJson: string, tokenizerConfigJson: string | null): void {
   planDecoder(parseDecoderConfig(parseJsonObject("config.json", Buffer.from(configJson))));

@@ -3,9 +3,12 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { ModelFileError } from "./errors.ts";
 
-/** A regular file, read by ranges that were checked against its size. Nothing in a file is trusted to be inside it. */
+/**
+ * A regular file that is read by ranges. Checks every range against the file's size, because offsets in uploads can be
+ * wrong.
+ */
 export class FileBytes {
-  /** The file's name, for messages. */
+  /** Name for error messages. */
   readonly name: string;
   readonly sizeBytes: number;
   readonly #handle: FileHandle;
@@ -50,7 +53,7 @@ export class FileBytes {
   }
 }
 
-/** The whole file, when it is there. @throws ModelFileError when it is larger than `maxBytes`. */
+/** Reads a whole file. @throws ModelFileError when it is missing or larger than `maxBytes`. */
 export async function readSmallFile(folder: string, name: string, maxBytes: number): Promise<Buffer> {
   const file = await FileBytes.open(folder, name);
   try {
@@ -63,7 +66,7 @@ export async function readSmallFile(folder: string, name: string, maxBytes: numb
   }
 }
 
-/** @throws ModelFileError for a name that leads out of its folder. */
+/** Returns `name`. @throws ModelFileError when it is not a plain file name: it could lead out of the folder. */
 export function plainName(name: string): string {
   if (!/^[^/\\\0]{1,255}$/.test(name) || name === "." || name === "..") {
     throw new ModelFileError(JSON.stringify(name.slice(0, 100)), "is not a plain file name.");
@@ -73,7 +76,7 @@ export function plainName(name: string): string {
 
 async function openNoFollow(path: string, name: string): Promise<FileHandle> {
   try {
-    // Not blocking: opening a pipe would wait for its other end.
+    // O_NONBLOCK: opening a named pipe would otherwise wait for a writer.
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

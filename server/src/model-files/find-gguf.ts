@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { ModelFileError } from "./errors.ts";
 
-/** Name of the GGUF file in a folder; null without one. @throws ModelFileError when there are several. */
+/** Finds the GGUF file of a folder; null when there is none. @throws ModelFileError when there are several. */
 export async function findGguf(folder: string): Promise<string | null> {
   const [first, second] = (await readdir(folder)).filter((name) => /\.gguf$/i.test(name)).sort();
   if (second !== undefined) {

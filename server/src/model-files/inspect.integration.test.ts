@@ -17,11 +17,14 @@ beforeEach(async () => {
   folder = await mkdtemp(join(root, "model-"));
 });
 
-/** Two embeddings, and in each of two layers attention, three matrices and two norms; one norm more. */
+/**
+ * Two embedding matrices; for each of two layers the attention, three feed-forward matrices and two norms; the output
+ * norm.
+ */
 const PARAMETERS = 2 * 288 * 64 + 2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64 + 2 * 64) + 64;
 
-describe("the facts", () => {
-  test("of a Hugging Face folder", async () => {
+describe("inspect", () => {
+  test("returns the facts of a Hugging Face folder", async () => {
     await writeTinyModel(folder, { type: "BF16", shards: 2 });
     await writeFile(join(folder, "README.md"), "# hello");
     await mkdir(join(folder, "original"));
@@ -43,12 +46,12 @@ describe("the facts", () => {
     });
   });
 
-  test("count a matrix that is input and output once", async () => {
+  test("counts tied embeddings once", async () => {
     await writeTinyModel(folder, { config: { tie_word_embeddings: true } });
     expect((await inspect(folder)).parameterCount).toBe(PARAMETERS - 288 * 64);
   });
 
-  test("of the GGUF file made of it", async () => {
+  test("returns the same facts for the converted GGUF file", async () => {
     const source = await mkdtemp(join(root, "model-"));
     await writeTinyModel(source);
     await convertToGguf(source, join(folder, "any name.gguf"), { type: "Q8_0", signal });
@@ -61,7 +64,7 @@ describe("the facts", () => {
     });
   });
 
-  test("of an adapter, with the chat template beside it", async () => {
+  test("returns the facts of a LoRA and the chat template beside it", async () => {
     await writeTinyLora(folder, { rank: 4, alpha: 6 });
     await writeJson(folder, "fireworks.json", {
       conversation_config: { style: "jinja", args: { template: "{{ tools }}" } },
@@ -76,7 +79,7 @@ describe("the facts", () => {
     });
   });
 
-  test("of the default model", async () => {
+  test("returns the facts of the default model", async () => {
     await copyFile(process.env["HEARTH_TEST_MODEL"] as string, join(folder, "model.gguf"));
     expect(await inspect(folder)).toMatchObject({
       architecture: "llama",
@@ -87,7 +90,7 @@ describe("the facts", () => {
   });
 });
 
-describe("a folder is refused", () => {
+describe("inspect refuses a folder", () => {
   const refusal = () =>
     inspect(folder).then(
       () => "accepted",
@@ -100,14 +103,14 @@ describe("a folder is refused", () => {
     expect(await refusal()).toMatch(/^pytorch_model\.bin: is a pickle/);
   });
 
-  test("with several GGUF files, or one that is no whole model", async () => {
+  test("with several GGUF files, or with one that is not a whole model", async () => {
     await writeFile(join(folder, "a-00001-of-00002.gguf"), "GGUF");
     expect(await refusal()).toBe("a-00001-of-00002.gguf: ends within its header.");
     await writeFile(join(folder, "a-00002-of-00002.gguf"), "GGUF");
     expect(await refusal()).toMatch(/^a-00002-of-00002\.gguf: is a second GGUF file/);
   });
 
-  test("when weights, tokenizer or configuration don't fit each other", async () => {
+  test("whose weights, tokenizer and configuration don't match", async () => {
     await writeTinyModel(folder);
     await rm(join(folder, "tokenizer.json"));
     expect(await refusal()).toBe("tokenizer.json: is missing.");
@@ -116,14 +119,14 @@ describe("a folder is refused", () => {
     expect(await refusal()).toBe("model-00002-of-00002.safetensors: is missing.");
   });
 
-  test("with links in place of files", async () => {
+  test("with symbolic links in place of files", async () => {
     await writeTinyModel(folder);
     await rm(join(folder, "config.json"));
     await symlink("/etc/hostname", join(folder, "config.json"));
     expect(await refusal()).toBe("config.json: is a symbolic link.");
   });
 
-  test("with a chat template that is none", async () => {
+  test("with an invalid chat template", async () => {
     await writeTinyModel(folder, { chatTemplate: "{% for %}" });
     expect(await refusal()).toBe("tokenizer_config.json: the chat template is not valid Jinja.");
     await writeTinyModel(folder);

@@ -1,4 +1,4 @@
-/** What a folder of uploaded files holds, found out by reading all of it that the platform will rely on. */
+/** Facts about the model in a folder. Reads and checks every file that the platform will rely on. */
 import { readdir } from "node:fs/promises";
 import { FAMILIES } from "./convert/families.ts";
 import { familyOf, planDecoder } from "./convert/plan-decoder.ts";
@@ -17,29 +17,30 @@ import { missingWeightsError, openWeights } from "./weights.ts";
 
 export interface ModelFacts {
   format: "huggingface" | "gguf" | "peft";
-  /** As the files call it: "LlamaForCausalLM", in GGUF files "llama"; of adapters "". */
+  /** Name in the files: "LlamaForCausalLM", "llama" in a GGUF file; empty for a LoRA. */
   architecture: string;
-  /** Numbers in all tensors. */
+  /** Count of the numbers in all tensors. */
   parameterCount: number;
-  /** Tokens of prompt and output together; null where the files don't say. */
+  /** Most tokens of prompt and output together; null when the files don't say. */
   contextLength: number | null;
-  /** What most of the numbers are stored as: "BF16", "Q4_K" … */
+  /** The tensor type that takes the most bytes: "BF16", "Q4_K" … */
   weightType: string;
   chatTemplate: string | null;
-  /** A guess: the chat template does something with tools. */
+  /** A guess: the chat template mentions tools. */
   supportsTools: boolean;
-  /** Texts of the start and the end token; null without one. */
+  /** Text of the start token; null for none. */
   bosToken: string | null;
+  /** Text of the end token; null for none. */
   eosToken: string | null;
-  /** A mixture of experts. */
+  /** The model is a mixture of experts. */
   moe: boolean;
-  /** Training can start from these files. */
+  /** Fine-tuning can start from the files. */
   tunable: boolean;
-  /** Adapters can be converted for it. */
+  /** LoRAs can be converted for the model. */
   supportsLora: boolean;
-  /** GPUs of 80 GB that hold the weights at 16 bits, with room to work: a power of two. */
+  /** Number of 80 GB GPUs that hold the 16-bit weights and leave room for caches; a power of two. */
   worldSize: number;
-  /** Of adapters alone. */
+  /** Null unless the folder holds a LoRA. */
   lora: LoraDescription | null;
 }
 
@@ -47,7 +48,7 @@ const GPU_BYTES = 64e9;
 const MAX_CONVERSATION_BYTES = 2 * 1024 ** 2;
 const CONVERSATION_FILE = "fireworks.json";
 
-/** @throws ModelFileError naming the file, and what is wrong or not supported. */
+/** @throws ModelFileError naming the file, and the part of it that is wrong or not supported. */
 export async function inspect(folder: string): Promise<ModelFacts> {
   const names = await readdir(folder);
   const facts = await inspectFormat(folder, names);
@@ -106,32 +107,32 @@ async function inspectGguf(folder: string, name: string): Promise<FormatFacts> {
   }
 }
 
-function ggufFacts(name: string, { metadata: settings, tensors }: GgufHeader): FormatFacts {
-  const architecture = settings.get("general.architecture");
+function ggufFacts(name: string, { metadata, tensors }: GgufHeader): FormatFacts {
+  const architecture = metadata.get("general.architecture");
   if (typeof architecture !== "string") throw new ModelFileError(name, "general.architecture is missing.");
-  if ((settings.get("general.type") ?? "model") !== "model")
+  if ((metadata.get("general.type") ?? "model") !== "model")
     throw new ModelFileError(name, "is not a whole model.");
-  const tokens = settings.get("tokenizer.ggml.tokens");
+  const tokens = metadata.get("tokenizer.ggml.tokens");
   if (!Array.isArray(tokens) || tokens.length === 0) throw new ModelFileError(name, "has no tokenizer.");
   if (!tensors.has("token_embd.weight"))
     throw new ModelFileError(name, 'the tensor "token_embd.weight" is missing.');
   const tokenOf = (kind: string) => {
-    const id = settings.get(`tokenizer.ggml.${kind}_token_id`);
+    const id = metadata.get(`tokenizer.ggml.${kind}_token_id`);
     return typeof id === "number" && typeof tokens[id] === "string" ? tokens[id] : null;
   };
-  const template = settings.get("tokenizer.chat_template");
+  const template = metadata.get("tokenizer.chat_template");
   const all = [...tensors.values()];
   const parameterCount = countParameters(all);
   return {
     format: "gguf",
     architecture,
     parameterCount,
-    contextLength: wholeNumber(settings.get(`${architecture}.context_length`)),
+    contextLength: wholeNumber(metadata.get(`${architecture}.context_length`)),
     weightType: mostCommonType(all.map(({ kind, sizeBytes }) => [kind, sizeBytes])),
     chatTemplate: typeof template === "string" ? template : null,
     bosToken: tokenOf("bos"),
     eosToken: tokenOf("eos"),
-    moe: (wholeNumber(settings.get(`${architecture}.expert_count`)) ?? 0) > 0,
+    moe: (wholeNumber(metadata.get(`${architecture}.expert_count`)) ?? 0) > 0,
     tunable: false,
     supportsLora: FAMILIES.some((family) => family.name === architecture && !family.fused),
     worldSize: worldSize(parameterCount),
@@ -166,7 +167,7 @@ function templateFile(names: readonly string[]): string {
   return file ?? names.find((name) => /\.gguf$/i.test(name)) ?? "tokenizer.chat_template";
 }
 
-/** The chat template of `fireworks.json`. */
+/** Reads the chat template of `fireworks.json`. */
 async function readConversationTemplate(folder: string): Promise<string> {
   const json = await readJsonFile(folder, CONVERSATION_FILE, MAX_CONVERSATION_BYTES);
   const config = json.object("conversation_config");
@@ -178,7 +179,7 @@ function countParameters(tensors: readonly { shape: readonly number[] }[]): numb
   return tensors.reduce((sum, { shape }) => sum + shape.reduce((product, length) => product * length, 1), 0);
 }
 
-/** The kind that takes the most room. */
+/** The tensor type that takes the most bytes. */
 function mostCommonType(sizes: readonly (readonly [kind: string, sizeBytes: number])[]): string {
   const sums = new Map<string, number>();
   for (const [kind, sizeBytes] of sizes) sums.set(kind, (sums.get(kind) ?? 0) + sizeBytes);

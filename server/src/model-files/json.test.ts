@@ -5,7 +5,7 @@ import { parseJsonObject } from "./json.ts";
 
 const parse = (text: string) => parseJsonObject("x.json", Buffer.from(text));
 
-test("what is valid and has no key twice is read as JSON.parse reads it", () => {
+test("valid JSON without repeated keys is parsed like JSON.parse", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 })), (value) => {
       const read = parse(JSON.stringify({ value })).raw("value");
@@ -14,17 +14,17 @@ test("what is valid and has no key twice is read as JSON.parse reads it", () => 
   );
 });
 
-test("a key that is there twice is refused, however it is written, and however deep", () => {
+test("a repeated key is refused at any depth, also when it is escaped differently", () => {
   for (const text of ['{"a":1,"a":2}', '{"b":[{"a":{},"\\u0061" :2}]}', '{"x\\"":1,"y":"{","x\\"":2}']) {
     expect(() => parse(text)).toThrow(/^x\.json: has the key .* twice\.$/);
   }
 });
 
-test("equal keys of different objects, and texts that look like keys, are no matter", () => {
+test("equal keys of different objects and strings that look like keys are accepted", () => {
   expect(() => parse('{"a":{"a":1},"b":["a","a",{"a":"\\"a\\":"}]}')).not.toThrow();
 });
 
-test("anything else is refused with the file's name", () => {
+test("text that is not a JSON object is refused with the file's name", () => {
   for (const text of [
     "",
     "[]",
@@ -42,7 +42,7 @@ test("anything else is refused with the file's name", () => {
   );
 });
 
-test("a file of too many parts is refused before it is parsed", () => {
+test("a file with too many parts is refused before it is parsed", () => {
   for (const part of ["{}", "[]", '{"a":0}']) {
     expect(() => parse(`{"a":[${`${part},`.repeat(2_000_000)}0]}`)).toThrow(
       "x.json: has more than 2000000 parts.",
@@ -50,7 +50,7 @@ test("a file of too many parts is refused before it is parsed", () => {
   }
 });
 
-test("fields of the wrong kind are refused by name, the place included", () => {
+test("a field of the wrong type is refused by its name and its path", () => {
   const json = parse('{"a":{"size":1.5,"__proto__":1},"list":[1,"x"],"none":null}');
   expect(() => json.object("a").integer("size", 0, 9)).toThrow(
     "x.json: a.size must be an integer between 0 and 9, inclusive.",

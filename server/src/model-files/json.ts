@@ -2,13 +2,13 @@ import { ModelFileError } from "./errors.ts";
 import { readSmallFile } from "./file-bytes.ts";
 
 const MAX_DEPTH = 64;
-/** Objects, lists and keys in a file; the largest vocabularies have 900,000. Bounds the memory that parsing takes. */
+/** Most objects, lists and keys in a file. Bounds the memory of parsing; the largest vocabularies have 900,000. */
 const MAX_PARTS = 2_000_000;
 
-/** An object of a JSON file whose fields are read with their types checked; the errors name file and field. */
+/** An object in a JSON file. Checks the types of the fields that are read; errors name the file and the field. */
 export class JsonObject {
   readonly file: string;
-  /** Where in the file, as a prefix of its fields' names: "" or "rope_scaling.". */
+  /** Prefix of the object's field names in errors: "" or "rope_scaling.". */
   readonly #path: string;
   readonly #value: Readonly<Record<string, unknown>>;
 
@@ -24,7 +24,7 @@ export class JsonObject {
     return Object.keys(this.#value);
   }
 
-  /** The field as it stands; undefined where it is absent or null. */
+  /** The field's value, unchecked; undefined when the field is absent or null. */
   raw(key: string): unknown {
     return Object.hasOwn(this.#value, key) ? (this.#value[key] ?? undefined) : undefined;
   }
@@ -33,16 +33,16 @@ export class JsonObject {
     return new ModelFileError(this.file, `${this.#path}${key} ${problem}`);
   }
 
-  /** A whole number from `least` to `most`. */
-  integer(key: string, least: number, most: number): number {
-    return this.#required(key, this.optionalInteger(key, least, most));
+  /** A whole number from `min` to `max`. */
+  integer(key: string, min: number, max: number): number {
+    return this.#required(key, this.optionalInteger(key, min, max));
   }
 
-  optionalInteger(key: string, least: number, most: number): number | undefined {
+  optionalInteger(key: string, min: number, max: number): number | undefined {
     const value = this.raw(key);
     if (value === undefined) return undefined;
-    if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
-      throw this.fail(key, `must be an integer between ${least} and ${most}, inclusive.`);
+    if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+      throw this.fail(key, `must be an integer between ${min} and ${max}, inclusive.`);
     }
     return value;
   }
@@ -111,7 +111,7 @@ export class JsonObject {
     return value === undefined ? undefined : this.within(key, value);
   }
 
-  /** A value found in this object, as an object of its own. `place` is its name for messages: "added_tokens[3]". */
+  /** Wraps a value from within this object. @param place the value's position, for errors: "added_tokens[3]" */
   within(place: string, value: unknown): JsonObject {
     return new JsonObject(this.file, value, `${this.#path}${place}.`);
   }
@@ -135,7 +135,7 @@ export function parseJsonObject(file: string, bytes: Uint8Array): JsonObject {
     throw new ModelFileError(file, "is not UTF-8 text.");
   }
   try {
-    // Parsed, a file that is nothing but brackets would take twenty times its size.
+    // Runs before JSON.parse: parsed, a file of brackets would take twenty times its size in memory.
     checkJsonStructure(file, text);
     return new JsonObject(file, JSON.parse(text));
   } catch (error) {
@@ -145,8 +145,8 @@ export function parseJsonObject(file: string, bytes: Uint8Array): JsonObject {
 }
 
 /**
- * JSON.parse takes the last of two equal keys, other readers the first: a file with both is refused, as is one too deep
- * or of too many parts. What is no JSON is left for the parser to find.
+ * Refuses a file that is nested too deeply, has too many parts, or has a key twice in one object: JSON.parse takes the
+ * last of two equal keys, but other parsers take the first. Does not refuse text that is not JSON; JSON.parse does.
  */
 function checkJsonStructure(file: string, text: string): void {
   const open: (Set<string> | null)[] = [];
@@ -164,7 +164,7 @@ function checkJsonStructure(file: string, text: string): void {
       const end = endOfString(text, at);
       const keys = open.at(-1);
       if (keys && isKey(text, end)) {
-        // Equal keys may be escaped differently.
+        // Decodes escapes: equal keys can be escaped differently.
         const inner = text.slice(at + 1, end - 1);
         const key = inner.includes("\\") ? (JSON.parse(`"${inner}"`) as string) : inner;
         if (keys.has(key)) throw new ModelFileError(file, `has the key ${quoted(key)} twice.`);
@@ -176,7 +176,7 @@ function checkJsonStructure(file: string, text: string): void {
   }
 }
 
-/** The place behind the closing quote of the string that opens at `start`. */
+/** Index after the closing quote of the string that opens at `start`. */
 function endOfString(text: string, start: number): number {
   let at = start + 1;
   while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
@@ -189,7 +189,7 @@ function isKey(text: string, end: number): boolean {
   return text[at] === ":";
 }
 
-/** Texts come from uploads: cut and escaped before they stand in a message. */
+/** Quotes text from an upload for a message: shortened, with special characters escaped. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text);
 }

@@ -1,4 +1,4 @@
-/** For tests only: what llama.cpp, as the engine has it, makes of a converted file. In this process, as that is quick. */
+/** For tests only: runs a converted file in llama.cpp, with the library that the engine uses, in this process. */
 import { getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 
 export interface TokenLogprob {
@@ -26,7 +26,11 @@ export async function withModel<T>(path: string, use: (model: LlamaModel) => Pro
   }
 }
 
-/** After each token of a prompt of up to 256 the most probable next ones. @param lora path of an adapter. */
+/**
+ * The most probable next tokens after each token of the prompt.
+ * @param prompt up to 256 tokens.
+ * @param lora path of a LoRA
+ */
 export function nextTokens(
   path: string,
   prompt: readonly number[],
@@ -35,9 +39,9 @@ export function nextTokens(
   return withModel(path, async (model) => {
     const context = await model.createContext({ contextSize: 256, ...(lora === undefined ? {} : { lora }) });
     const input = prompt.map((token) => [token, { generateNext: { probabilities: true } }] as const);
-    // The library's tokens are numbers with a mark of the type checker's.
-    const found = await context.getSequence().controlledEvaluate(input as never);
-    return found.map((item) =>
+    // The cast is needed because the library's Token is a branded number type.
+    const evaluated = await context.getSequence().controlledEvaluate(input as never);
+    return evaluated.map((item) =>
       [...(item?.next.probabilities ?? new Map())]
         .slice(0, TOP_TOKENS)
         .map(([token, probability]) => ({ token, logprob: Math.log(probability) })),
@@ -45,7 +49,10 @@ export function nextTokens(
   });
 }
 
-/** Over all candidates. @param expected log-probabilities of all tokens, by position. */
+/**
+ * The largest difference over all candidates; infinity when some are missing.
+ * @param expected log-probabilities of all tokens, by position
+ */
 export function largestDifference(
   found: readonly TokenLogprob[][],
   expected: readonly Float64Array[],

@@ -1,19 +1,19 @@
-/** The number formats of weights: reading them as 32-bit floats and writing them as the two kinds GGUF files here have. */
+/** Number formats of weights: reads them as 32-bit floats, and writes F16 and Q8_0. */
 
-/** What safetensors files call them; only floats can be weights. */
+/** Types of weights, by their names in safetensors files. */
 export type WeightType = "F32" | "F16" | "BF16";
 
 export const WEIGHT_BYTES: Readonly<Record<WeightType, number>> = { F32: 4, F16: 2, BF16: 2 };
 
 /** Numbers in a block of Q8_0. */
 export const Q8_0_BLOCK = 32;
-/** A 16-bit scale and 32 bytes. */
+/** A 16-bit scale and 32 numbers of one byte. */
 const Q8_0_BLOCK_BYTES = 34;
 
 const word = new DataView(new ArrayBuffer(4));
 const HALF_TO_FLOAT = Float32Array.from({ length: 65536 }, (_, half) => halfToFloat(half));
 
-/** Little-endian numbers of the given kind. */
+/** Decodes little-endian numbers. */
 export function toFloat32(bytes: Buffer, type: WeightType): Float32Array {
   if (type === "F32") {
     const floats = new Float32Array(bytes.length / 4);
@@ -47,8 +47,10 @@ export function toFloat16(floats: Float32Array): Uint16Array {
 }
 
 /**
- * Blocks of 32 numbers as whole multiples, −127 to 127, of the block's scale: its largest magnitude by 127.
- * @param floats a multiple of 32 of them. @throws RangeError when a value is not finite or a scale beyond F16.
+ * Q8_0: stores each block of 32 numbers as integers from −127 to 127 and their scale, the largest magnitude divided by
+ * 127.
+ * @param floats their count must be a multiple of 32
+ * @throws RangeError when a value is not finite, or a scale is beyond the range of F16
  */
 export function quantizeQ8_0(floats: Float32Array): Buffer {
   const blocks = floats.length / Q8_0_BLOCK;
@@ -64,7 +66,7 @@ export function quantizeQ8_0(floats: Float32Array): Buffer {
       if (size > largest) largest = size;
     }
     const half = floatToHalf(largest / 127);
-    // The sum finds NaN, which no comparison does.
+    // Comparisons ignore NaN, but a sum with NaN is NaN.
     if ((half & 0x7c00) === 0x7c00 || !Number.isFinite(sum)) {
       throw new RangeError("a value is not a number or beyond the range of Q8_0");
     }
@@ -80,7 +82,7 @@ export function quantizeQ8_0(floats: Float32Array): Buffer {
   return bytes;
 }
 
-/** To the nearest, ties to even; beyond the range: infinity. */
+/** Rounds to the nearest 16-bit float, ties to even. A value beyond the range becomes infinity. */
 export function floatToHalf(value: number): number {
   word.setFloat32(0, value);
   return wordToHalf(word.getUint32(0));
@@ -95,21 +97,21 @@ export function halfToFloat(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** From the bits of a 32-bit float. */
+/** @param bits of a 32-bit float */
 function wordToHalf(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const exponent = (bits >>> 23) & 0xff;
   const fraction = bits & 0x7fffff;
   if (exponent >= 143) return sign | 0x7c00 | (exponent === 255 && fraction !== 0 ? 0x200 : 0);
   if (exponent >= 113) {
-    // A carry out of the fraction raises the exponent, as it should.
+    // Rounding up can carry out of the fraction. The carry correctly increments the exponent.
     return sign | (((exponent - 112) << 10) + roundedShift(fraction, 13));
   }
   if (exponent < 102) return sign;
   return sign | roundedShift(fraction | 0x800000, 126 - exponent);
 }
 
-/** `value` by 2^`shift`, to the nearest, ties to even. */
+/** Divides by 2^`shift` and rounds to the nearest, ties to even. */
 function roundedShift(value: number, shift: number): number {
   const kept = value >>> shift;
   const rest = value & ((1 << shift) - 1);

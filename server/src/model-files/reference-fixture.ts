@@ -1,11 +1,11 @@
 /**
- * For tests only: what the supported models compute, in 64-bit floats, written down from their papers and the layout of
- * their Hugging Face folders. It shares no code with the conversion: it reads the folder itself.
+ * For tests only: a reference implementation of the supported models in 64-bit floats, written from their papers. It
+ * reads the Hugging Face folder itself and shares no code with the conversion.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** `config.json`, whatever is in it. */
+/** The content of `config.json`. */
 // biome-ignore lint/suspicious/noExplicitAny: a reference reads what it needs and checks nothing.
 type Config = Record<string, any>;
 type Matrix = { rows: number; columns: number; values: Float64Array };
@@ -20,7 +20,7 @@ export function loadReference(folder: string): ReferenceModel {
   return { config, tensors: readTensors(join(folder, "model.safetensors")) };
 }
 
-/** The model with an adapter's products added to its weights. */
+/** The model with a LoRA's products added to its weights. */
 export function mergeLora(model: ReferenceModel, folder: string): ReferenceModel {
   const config = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8")) as Config;
   const scale = config["lora_alpha"] / (config["use_rslora"] ? Math.sqrt(config["r"]) : config["r"]);
@@ -45,7 +45,7 @@ export function mergeLora(model: ReferenceModel, folder: string): ReferenceModel
   return { ...model, tensors };
 }
 
-/** For each position the logarithm of every next token's probability. */
+/** Log-probabilities of all next tokens, for each position. */
 export function referenceLogprobs(model: ReferenceModel, tokens: readonly number[]): Float64Array[] {
   return new Forward(model, tokens.length).run(tokens);
 }
@@ -108,8 +108,9 @@ class Forward {
 
   #attention(states: Float64Array[], layer: number): Float64Array[] {
     const at = `model.layers.${layer}.self_attn`;
-    const [queries, keys] = [this.#heads * this.#headSize, this.#kvHeads * this.#headSize];
-    const made = states.map((state, position) => {
+    const queries = this.#heads * this.#headSize;
+    const keys = this.#kvHeads * this.#headSize;
+    const projections = states.map((state, position) => {
       let q: Float64Array, k: Float64Array, v: Float64Array;
       if (this.#kind === "Phi3") {
         const all = this.#linear(`${at}.qkv_proj`, state);
@@ -122,25 +123,33 @@ class Forward {
         ];
       }
       return {
-        q: this.#turned(q, this.#heads, position, `${at}.q_norm`),
-        k: this.#turned(k, this.#kvHeads, position, `${at}.k_norm`),
+        q: this.#rotated(q, { heads: this.#heads, position, norm: `${at}.q_norm` }),
+        k: this.#rotated(k, { heads: this.#kvHeads, position, norm: `${at}.k_norm` }),
         v,
       };
     });
     return states.map((_, position) => {
       const result = new Float64Array(queries);
-      for (let head = 0; head < this.#heads; head++) this.#attend(made, position, head, layer, result);
+      for (let head = 0; head < this.#heads; head++)
+        this.#attend({ projections, position, head, layer, result });
       return this.#linear(`${at}.o_proj`, result);
     });
   }
 
-  #attend(
-    made: readonly { q: Float64Array; k: Float64Array; v: Float64Array }[],
-    position: number,
-    head: number,
-    layer: number,
-    result: Float64Array,
-  ): void {
+  /** Writes the output of one head at one position to `result`. */
+  #attend({
+    projections,
+    position,
+    head,
+    layer,
+    result,
+  }: {
+    projections: readonly { q: Float64Array; k: Float64Array; v: Float64Array }[];
+    position: number;
+    head: number;
+    layer: number;
+    result: Float64Array;
+  }): void {
     const size = this.#headSize;
     const shared = Math.floor(head / (this.#heads / this.#kvHeads)) * size;
     const scale = 1 / Math.sqrt(this.#kind === "Gemma2" ? this.#config["query_pre_attn_scalar"] : size);
@@ -150,17 +159,18 @@ class Forward {
     for (let other = first; other <= position; other++) {
       let score = 0;
       for (let i = 0; i < size; i++)
-        score += made[position]!.q[head * size + i]! * made[other]!.k[shared + i]!;
+        score += projections[position]!.q[head * size + i]! * projections[other]!.k[shared + i]!;
       score *= scale;
       scores.push(cap === undefined ? score : cap * Math.tanh(score / cap));
     }
     const weights = logSoftmax(Float64Array.from(scores)).map(Math.exp);
     for (const [index, weight] of weights.entries()) {
-      for (let i = 0; i < size; i++) result[head * size + i]! += weight * made[first + index]!.v[shared + i]!;
+      for (let i = 0; i < size; i++)
+        result[head * size + i]! += weight * projections[first + index]!.v[shared + i]!;
     }
   }
 
-  /** Positions a layer looks back, its own included. */
+  /** Number of positions that a layer attends to, its own included. */
   #window(layer: number): number {
     const window: number | null = this.#config["sliding_window"] ?? null;
     if (window === null) return Number.POSITIVE_INFINITY;
@@ -169,8 +179,11 @@ class Forward {
     return window;
   }
 
-  /** Normalised where the model does that, and turned by the position. */
-  #turned(values: Float64Array, heads: number, position: number, norm: string): Float64Array {
+  /** Normalises each head if the model does, then applies the rotary embedding. */
+  #rotated(
+    values: Float64Array,
+    { heads, position, norm }: { heads: number; position: number; norm: string },
+  ): Float64Array {
     const { frequencies, scale } = this.#rotation;
     const half = frequencies.length;
     const result = Float64Array.from(values);
@@ -178,8 +191,10 @@ class Forward {
       const part = result.subarray(head * this.#headSize, (head + 1) * this.#headSize);
       if (this.#kind === "Qwen3") part.set(this.#norm(part, norm));
       for (const [i, frequency] of frequencies.entries()) {
-        const [x, y] = [part[i]!, part[i + half]!];
-        const [cos, sin] = [Math.cos(position * frequency) * scale, Math.sin(position * frequency) * scale];
+        const x = part[i]!;
+        const y = part[i + half]!;
+        const cos = Math.cos(position * frequency) * scale;
+        const sin = Math.sin(position * frequency) * scale;
         part[i] = x * cos - y * sin;
         part[i + half] = y * cos + x * sin;
       }
@@ -220,7 +235,7 @@ class Forward {
   }
 }
 
-/** Angles by position of each turned pair, and by what its length is multiplied. */
+/** Angle per position of each rotated pair, and the factor that scales the rotated numbers. */
 function rotation(
   config: Config,
   headSize: number,
@@ -236,7 +251,7 @@ function rotation(
     case "llama3":
       return { frequencies: plain.map((frequency) => llama3Frequency(frequency, scaling)), scale: 1 };
     case "yarn":
-      return yarn(plain, theta, size, scaling, config["max_position_embeddings"]);
+      return yarn(plain, scaling, { theta, size, context: config["max_position_embeddings"] });
     case "longrope": {
       const trained: number = config["original_max_position_embeddings"];
       const factors: number[] = length > trained ? scaling.long_factor : scaling.short_factor;
@@ -262,8 +277,12 @@ function llama3Frequency(frequency: number, scaling: Config): number {
   return ((1 - smooth) * frequency) / scaling["factor"] + smooth * frequency;
 }
 
-/** Peng et al. 2023: fast pairs stay as they are, slow ones are stretched, a ramp lies between. */
-function yarn(plain: number[], theta: number, size: number, scaling: Config, context: number) {
+/** YaRN (Peng et al. 2023): high frequencies stay, low ones are divided by the factor, with a ramp in between. */
+function yarn(
+  plain: number[],
+  scaling: Config,
+  { theta, size, context }: { theta: number; size: number; context: number },
+) {
   const trained: number = scaling["original_max_position_embeddings"] ?? context;
   const pairTurning = (turns: number) =>
     (size * Math.log(trained / (turns * 2 * Math.PI))) / (2 * Math.log(theta));

@@ -1,18 +1,18 @@
 /**
- * The safetensors format: the header's size (8 bytes), the header (JSON: name → type, shape, place), the tensors' data,
- * little-endian and row by row. Every number in a header is checked before it is used.
+ * The safetensors format: the header's size (8 bytes), the header (JSON: name → type, shape, offsets), and the tensors'
+ * data, little-endian and row by row. Every number in a header is checked before it is used.
  */
 import { ModelFileError } from "./errors.ts";
 import type { FileBytes } from "./file-bytes.ts";
-import { parseJsonObject, quoted } from "./json.ts";
+import { type JsonObject, parseJsonObject, quoted } from "./json.ts";
 import { WEIGHT_BYTES, type WeightType } from "./number-formats.ts";
 
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
 const MAX_DIMENSIONS = 8;
-/** Of any one dimension; keeps all products of two exact. */
+/** Longest dimension. The product of two such lengths is still exact in a double. */
 const MAX_LENGTH = 2 ** 31 - 1;
 
-/** Types the format has, by their size in bytes; weights are of some of them only. */
+/** Sizes in bytes of all types of the format. Weights can have only some of them. */
 const TYPE_BYTES: Readonly<Record<string, number>> = {
   BOOL: 1,
   U8: 1,
@@ -32,19 +32,19 @@ const TYPE_BYTES: Readonly<Record<string, number>> = {
   F64: 8,
 };
 
-/** Where a tensor's numbers are. */
+/** Position of a tensor in its file. */
 export interface StoredTensor {
   name: string;
   file: FileBytes;
   type: WeightType;
-  /** Rows first: the last dimension is what lies together. */
+  /** Rows first: numbers that differ in the last index only are adjacent. */
   shape: readonly number[];
   /** From the start of the file. */
   offsetBytes: number;
   sizeBytes: number;
 }
 
-/** @throws ModelFileError naming the file and, where it is about one, the tensor. */
+/** @throws ModelFileError naming the file, and the tensor if it is about one. */
 export async function readSafetensors(file: FileBytes): Promise<StoredTensor[]> {
   const headerBytes = (await file.read(0, 8)).readBigUInt64LE(0);
   if (headerBytes > BigInt(MAX_HEADER_BYTES)) {
@@ -55,19 +55,22 @@ export async function readSafetensors(file: FileBytes): Promise<StoredTensor[]> 
   const tensors = header
     .keys()
     .filter((name) => name !== "__metadata__")
-    .map((name) => readTensorHeader(file, name, header.object(name), dataStart));
+    .map((name) => parseTensor({ file, name, entry: header.object(name), dataStart }));
   checkContiguous(file, tensors, dataStart);
   return tensors;
 }
 
-type TensorHeader = ReturnType<typeof parseJsonObject>;
-
-function readTensorHeader(
-  file: FileBytes,
-  name: string,
-  entry: TensorHeader,
-  dataStart: number,
-): StoredTensor {
+function parseTensor({
+  file,
+  name,
+  entry,
+  dataStart,
+}: {
+  file: FileBytes;
+  name: string;
+  entry: JsonObject;
+  dataStart: number;
+}): StoredTensor {
   const fail = (problem: string) => new ModelFileError(file.name, `the tensor ${quoted(name)} ${problem}`);
   const type = entry.text("dtype");
   const numberBytes = Object.hasOwn(TYPE_BYTES, type) ? TYPE_BYTES[type] : undefined;
@@ -92,7 +95,9 @@ function readTensorHeader(
   return { name, file, type, shape, offsetBytes: dataStart + start, sizeBytes };
 }
 
-/** The tensors must follow each other without gaps, as the format demands: nothing overlaps, nothing is hidden. */
+/**
+ * Checks that the tensors follow each other without gaps, as the format requires: none overlap, and no data is hidden.
+ */
 function checkContiguous(file: FileBytes, tensors: readonly StoredTensor[], dataStart: number): void {
   let end = dataStart;
   for (const tensor of tensors.toSorted(

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-test("an uploaded model answers in the engine, with its own template and end token", async () => {
+test("a converted model generates text in the engine with its own chat template and end token", async () => {
   const path = join(root, "model.gguf");
   const steps: number[] = [];
   await convertToGguf(model, path, {
@@ -51,16 +51,16 @@ test("an uploaded model answers in the engine, with its own template and end tok
   }
 });
 
-test("adapters are checked and converted, and many jobs at once all come to an end", async () => {
+test("LoRAs are checked and converted, and more concurrent jobs than threads all finish", async () => {
   const adapter = join(root, "adapter");
   await writeTinyLora(adapter);
   const jobs = Array.from({ length: 5 }, () => checkLora(adapter, model));
-  await convertLora(adapter, model, join(root, "adapter.gguf"), { signal });
+  await convertLora({ folder: adapter, base: model, outFile: join(root, "adapter.gguf") }, { signal });
   expect((await Promise.all(jobs)).map(({ rank }) => rank)).toEqual([8, 8, 8, 8, 8]);
   expect(await readdir(root)).toContain("adapter.gguf");
 });
 
-test("a refusal comes out of the thread as what it is", async () => {
+test("a ModelFileError in the worker thread reaches the caller as a ModelFileError", async () => {
   const folder = await mkdtemp(join(root, "empty-"));
   const error = await inspect(folder).catch((error: unknown) => error);
   expect(error).toBeInstanceOf(ModelFileError);
@@ -72,7 +72,7 @@ test("a refusal comes out of the thread as what it is", async () => {
   await expect(inspect(join(root, "nowhere"))).rejects.toThrow(/ENOENT/);
 });
 
-test("a conversion that is given up leaves nothing behind, and says why it was", async () => {
+test("an aborted conversion leaves no files and rejects with the signal's reason", async () => {
   const folder = await mkdtemp(join(root, "aborted-"));
   const reason = new Error("no longer wanted");
   await expect(
@@ -85,7 +85,7 @@ test("a conversion that is given up leaves nothing behind, and says why it was",
   expect(await readdir(folder)).toEqual([]);
 });
 
-test("a configuration can be judged before its files are there", async () => {
+test("a configuration is checked without the model's other files", async () => {
   const config = JSON.stringify(TINY_LLAMA);
   await checkModelConfig(config);
   await checkModelConfig(config, JSON.stringify({ chat_template: TINY_TEMPLATE }));

@@ -1,4 +1,4 @@
-/** Reading, checking and converting the files of models: what the rest of the platform uses of this folder. */
+/** Reads, checks and converts model files. Each call runs in a worker thread, a few at a time. */
 import { Worker } from "node:worker_threads";
 import { AppError } from "../lib/errors.ts";
 import { threadEntry } from "../lib/thread-entry.ts";
@@ -7,18 +7,18 @@ import { ModelFileError } from "./errors.ts";
 import type { WriteOptions } from "./gguf/file-writer.ts";
 import type { ModelFacts } from "./inspect.ts";
 import type { ModelFileJob, ModelFileJobResult, WorkerMessage } from "./jobs.ts";
-import type { LoraFacts } from "./lora/lora.ts";
+import type { LoraFacts, LoraPaths } from "./lora/lora.ts";
 
 export type { ConvertOptions } from "./convert/convert.ts";
 export { ModelFileError } from "./errors.ts";
 export type { WriteOptions } from "./gguf/file-writer.ts";
 export type { ModelFacts } from "./inspect.ts";
-export type { LoraDescription, LoraFacts } from "./lora/lora.ts";
+export type { LoraDescription, LoraFacts, LoraPaths } from "./lora/lora.ts";
 export { LORA_RANK_RANGE, LORA_TARGET_MODULES } from "./lora/lora-config.ts";
 
 /**
- * Of one thread. What the readers admit takes less: a thread that reaches its limit within a call of the runtime's own,
- * such as JSON.parse, may take the process with it.
+ * Heap limit of a worker thread. It is a second line of defence: the readers' own limits keep the heap smaller, because
+ * a thread that reaches this limit within a native call, such as JSON.parse, may crash the whole process.
  */
 const MAX_HEAP_MB = 2048;
 const MAX_RUNNING = 2;
@@ -27,42 +27,39 @@ const MAX_WAITING = 64;
 const waiting: (() => void)[] = [];
 let running = 0;
 
-/** What a folder of files holds. All of it is checked that converting it relies on. @throws ModelFileError */
+/** Facts about the model in a folder. Checks everything that a conversion relies on. @throws ModelFileError */
 export async function inspect(folder: string, signal?: AbortSignal): Promise<ModelFacts> {
   return (await run({ kind: "inspect", folder }, { signal })) as ModelFacts;
 }
 
-/** Whether a model of this configuration could be run. @throws ModelFileError naming the field. */
+/** @throws ModelFileError naming the field when a model of this configuration could not run. */
 export async function checkModelConfig(configJson: string, tokenizerConfigJson?: string): Promise<void> {
-  const job = { configJson, tokenizerConfigJson: tokenizerConfigJson ?? null };
-  await run({ kind: "check-config", ...job }, { signal: undefined });
+  await run(
+    { kind: "check-config", configJson, tokenizerConfigJson: tokenizerConfigJson ?? null },
+    { signal: undefined },
+  );
 }
 
 /**
- * Converts a Hugging Face folder into one GGUF file, written whole or not at all; what was there is replaced.
- * @throws ModelFileError; the signal's reason; errors of the file system.
+ * Converts a Hugging Face folder to a GGUF file. Writes the file atomically, and replaces an existing one.
+ * @throws ModelFileError; the signal's reason; errors of the file system
  */
 export async function convertToGguf(folder: string, outFile: string, options: ConvertOptions): Promise<void> {
   await run({ kind: "convert", folder, outFile, type: options.type }, options);
 }
 
 /**
- * Every tensor of a PEFT adapter against its base model.
- * @param base a Hugging Face folder, a folder with a GGUF file, or a GGUF file.
- * @throws ModelFileError naming the field or tensor that doesn't fit.
+ * Checks every tensor of a PEFT LoRA against its base model.
+ * @param base a Hugging Face folder, a folder with a GGUF file, or a GGUF file
+ * @throws ModelFileError naming the field or tensor that does not fit
  */
 export async function checkLora(folder: string, base: string, signal?: AbortSignal): Promise<LoraFacts> {
   return (await run({ kind: "check-lora", folder, base }, { signal })) as LoraFacts;
 }
 
-/** Checks an adapter and writes it in llama.cpp's form. @throws as `checkLora` and `convertToGguf`. */
-export async function convertLora(
-  folder: string,
-  base: string,
-  outFile: string,
-  options: WriteOptions,
-): Promise<void> {
-  await run({ kind: "convert-lora", folder, base, outFile }, options);
+/** Checks a LoRA and converts it to a GGUF file. @throws as `checkLora` and `convertToGguf` */
+export async function convertLora(paths: LoraPaths, options: WriteOptions): Promise<void> {
+  await run({ kind: "convert-lora", ...paths }, options);
 }
 
 interface RunOptions {
@@ -70,7 +67,7 @@ interface RunOptions {
   onProgress?: WriteOptions["onProgress"];
 }
 
-/** A thread for each job, a few at a time. */
+/** Runs a job in a thread of its own once fewer than `MAX_RUNNING` others run. */
 async function run(job: ModelFileJob, options: RunOptions): Promise<ModelFileJobResult> {
   options.signal?.throwIfAborted();
   if (running >= MAX_RUNNING) {
@@ -84,7 +81,7 @@ async function run(job: ModelFileJob, options: RunOptions): Promise<ModelFileJob
     options.signal?.throwIfAborted();
     return await runThread(job, options);
   } finally {
-    // The place goes to the next in line, or is given up.
+    // The slot goes to the job that has waited longest.
     const next = waiting.shift();
     if (next === undefined) running--;
     else next();
@@ -100,7 +97,7 @@ function runThread(job: ModelFileJob, { signal, onProgress }: RunOptions): Promi
   });
   const stop = () => worker.postMessage("stop");
   signal?.addEventListener("abort", stop, { once: true });
-  const answer = new Promise<ModelFileJobResult>((resolve, reject) => {
+  const result = new Promise<ModelFileJobResult>((resolve, reject) => {
     worker.on("message", (message: WorkerMessage) => {
       if (message.kind === "progress") onProgress?.(message.doneBytes, message.totalBytes);
       else if (message.kind === "done") resolve(message.result);
@@ -108,10 +105,10 @@ function runThread(job: ModelFileJob, { signal, onProgress }: RunOptions): Promi
       else reject(signal?.aborted ? signal.reason : message.error);
     });
     worker.once("error", (error: NodeJS.ErrnoException) => {
-      const isTooMuch = error.code === "ERR_WORKER_OUT_OF_MEMORY";
-      reject(isTooMuch ? new ModelFileError("The files", "need too much memory to be read.") : error);
+      const isOutOfMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
+      reject(isOutOfMemory ? new ModelFileError("The files", "need too much memory to be read.") : error);
     });
-    worker.once("exit", () => reject(new Error("the thread ended without an answer")));
+    worker.once("exit", () => reject(new Error("the thread ended without a result")));
   });
-  return answer.finally(() => signal?.removeEventListener("abort", stop));
+  return result.finally(() => signal?.removeEventListener("abort", stop));
 }

@@ -1,4 +1,4 @@
-/** For tests only: tiny models and adapters of random weights, as the Hugging Face library writes them. */
+/** For tests only: writes tiny models and LoRAs with random weights, in the formats of the Hugging Face libraries. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DecoderShape } from "./convert/modules.ts";
@@ -7,44 +7,44 @@ import { readDecoderConfig } from "./huggingface/decoder-config.ts";
 import { toFloat16, type WeightType } from "./number-formats.ts";
 
 export interface TinyModelOptions {
-  /** Another seed, other weights. Default 1. */
+  /** Determines the weights. Default 1. */
   seed?: number;
-  /** Fields of `config.json` besides those of `TINY_LLAMA`, or instead of them; undefined removes one. */
+  /** Overrides fields of `TINY_LLAMA` in `config.json`; undefined removes a field. */
   config?: Readonly<Record<string, unknown>>;
-  /** Of the stored numbers. Default F32. */
+  /** Type of the stored numbers. Default F32. */
   type?: WeightType;
-  /** Files the weights are spread over, with an index. Default 1: one file without. */
+  /** Number of weight files. Several files get an index. Default 1. */
   shards?: number;
-  /** null: none. Default: `TINY_TEMPLATE`. */
+  /** Null for none. Default: `TINY_TEMPLATE`. */
   chatTemplate?: string | null;
-  /** Fields of `tokenizer_config.json` besides the usual ones. */
+  /** Overrides fields of `tokenizer_config.json`. */
   tokenizerConfig?: Readonly<Record<string, unknown>>;
 }
 
 export interface TinyLoraOptions {
-  /** The sizes of the model it is for. Default: those of `TINY_LLAMA`. */
+  /** Sizes of the base model. Default: those of `TINY_LLAMA`. */
   shape?: DecoderShape;
   seed?: number;
   /** Default 8. */
   rank?: number;
   /** Default: twice the rank. */
   alpha?: number;
-  /** Default: queries and values. */
+  /** Default: `q_proj` and `v_proj`. */
   targetModules?: readonly string[];
-  /** Size of what the adapter adds, against what the model itself computes. Default 1: another model. */
+  /** Size of the LoRA's output relative to the base model's. Default 1, which changes the model beyond recognition. */
   strength?: number;
-  /** Fields of `adapter_config.json` besides the usual ones, or instead of them. */
+  /** Overrides fields of `adapter_config.json`. */
   config?: Readonly<Record<string, unknown>>;
   type?: WeightType;
 }
 
-/** 256 bytes, some pairs, two special tokens, and ids without a token. */
+/** Room for 256 byte tokens, a few merged pairs, two special tokens, and some ids without a token. */
 const VOCABULARY_SIZE = 288;
 const PAIRS = ["th", "he", "in", "er", "an", "re", "on", "at", "en", "nd"];
 const BOS = "<|begin|>";
 const EOS = "<|end|>";
 
-/** `config.json` of the smallest model of all parts; about 120,000 parameters. */
+/** `config.json` of the smallest model that has all parts; it has about 120,000 parameters. */
 export const TINY_LLAMA = {
   architectures: ["LlamaForCausalLM"],
   model_type: "llama",
@@ -70,7 +70,7 @@ export const TINY_SHAPE: DecoderShape = {
   headSize: 16,
 };
 
-/** The sizes of the default model, for adapters to it. */
+/** Sizes of the default model, for LoRAs of it. */
 export const SMOLLM2_135M_SHAPE: DecoderShape = {
   layers: 30,
   width: 576,
@@ -83,7 +83,7 @@ export const SMOLLM2_135M_SHAPE: DecoderShape = {
 export const TINY_TEMPLATE =
   "{{ bos_token }}{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
 
-/** Writes a folder as `transformers` would: config, tokenizer, weights. The same options give the same bytes. */
+/** Writes a folder like `transformers`: config, tokenizer, weights. The same options give the same bytes. */
 export async function writeTinyModel(folder: string, options: TinyModelOptions = {}): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeJson(folder, "config.json", { ...TINY_LLAMA, ...options.config });
@@ -97,14 +97,19 @@ export async function writeTinyModel(folder: string, options: TinyModelOptions =
       {
         name: from.name,
         shape: from.shape,
-        values: tinyWeights(from.name, from.shape, random(count), from.plus),
+        values: tinyWeights({
+          name: from.name,
+          shape: from.shape,
+          values: random(count),
+          plus: from.plus,
+        }),
       },
     ];
   });
-  await writeWeights(folder, tensors, options.type ?? "F32", options.shards ?? 1);
+  await writeWeights(folder, tensors, options);
 }
 
-/** An adapter as PEFT writes it: `adapter_config.json` and `adapter_model.safetensors`. */
+/** Writes a LoRA like PEFT: `adapter_config.json` and `adapter_model.safetensors`. */
 export async function writeTinyLora(folder: string, options: TinyLoraOptions = {}): Promise<void> {
   const { shape = TINY_SHAPE, rank = 8, targetModules = ["q_proj", "v_proj"], strength = 1 } = options;
   const alpha = options.alpha ?? 2 * rank;
@@ -125,7 +130,8 @@ export async function writeTinyLora(folder: string, options: TinyLoraOptions = {
     for (const target of targetModules) {
       const { path, rows, columns } = moduleOf(target, shape);
       const name = `base_model.model.model.layers.${layer}.${path}`;
-      const [a, b] = [random(rank * columns), random(rows * rank)];
+      const a = random(rank * columns);
+      const b = random(rows * rank);
       for (let i = 0; i < a.length; i++) a[i]! /= Math.sqrt(columns);
       for (let i = 0; i < b.length; i++) b[i]! *= (strength * Math.sqrt(rank)) / alpha;
       tensors.push({ name: `${name}.lora_A.weight`, shape: [rank, columns], values: a });
@@ -142,12 +148,12 @@ export interface TensorToStore {
   values: Float32Array;
 }
 
-/** A whole safetensors file. */
+/** Encodes a safetensors file. */
 export function safetensors(tensors: readonly TensorToStore[], type: WeightType): Buffer {
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let end = 0;
   const data = tensors.map(({ name, shape, values }) => {
-    const bytes = stored(values, type);
+    const bytes = encodeNumbers(values, type);
     header[name] = { dtype: type, shape, data_offsets: [end, end + bytes.length] };
     end += bytes.length;
     return bytes;
@@ -155,7 +161,7 @@ export function safetensors(tensors: readonly TensorToStore[], type: WeightType)
   return safetensorsFile(header, Buffer.concat(data));
 }
 
-/** With any header, also a wrong one. */
+/** Encodes a safetensors file with any header, also an invalid one. */
 export function safetensorsFile(header: unknown, data: Buffer): Buffer {
   const text = Buffer.from(typeof header === "string" ? header : JSON.stringify(header));
   const size = Buffer.alloc(8);
@@ -163,10 +169,10 @@ export function safetensorsFile(header: unknown, data: Buffer): Buffer {
   return Buffer.concat([size, text, data]);
 }
 
-/** Normally distributed numbers that the seed determines. */
+/** A generator of normally distributed numbers, determined by the seed. */
 export function gaussians(seed: number): (count: number) => Float32Array {
   let state = seed >>> 0;
-  // A counter, well mixed: good enough to tell one weight from another.
+  // A counter with a mixing function (MurmurHash3's finaliser).
   const uniform = () => {
     state = (state + 0x9e3779b9) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
@@ -184,19 +190,27 @@ export async function writeJson(folder: string, name: string, value: unknown): P
   await writeFile(join(folder, name), JSON.stringify(value, null, 2));
 }
 
-/** Changes fields of a JSON file; undefined removes one. */
+/** Changes fields of a JSON file; undefined removes a field. */
 export async function editJson(folder: string, name: string, change: Record<string, unknown>): Promise<void> {
   const before = JSON.parse(await readFile(join(folder, name), "utf8")) as object;
   await writeJson(folder, name, { ...before, ...change });
 }
 
-/** Of a size that keeps what goes through the layers, and makes the next token neither certain nor any. */
-function tinyWeights(
-  name: string,
-  shape: readonly number[],
-  values: Float32Array,
-  plus: number | undefined,
-): Float32Array {
+/**
+ * Scales random values so that activations keep their size through the layers, and so that the probabilities of the
+ * next token are neither uniform nor certain.
+ */
+function tinyWeights({
+  name,
+  shape,
+  values,
+  plus,
+}: {
+  name: string;
+  shape: readonly number[];
+  values: Float32Array;
+  plus: number | undefined;
+}): Float32Array {
   if (name.endsWith("norm.weight") || name.endsWith("layernorm.weight")) {
     return values.map((value) => 1 - (plus ?? 0) + 0.2 * value);
   }
@@ -208,16 +222,15 @@ function tinyWeights(
 async function writeWeights(
   folder: string,
   tensors: readonly TensorToStore[],
-  type: WeightType,
-  shards: number,
+  { type = "F32", shards = 1 }: Pick<TinyModelOptions, "type" | "shards">,
 ): Promise<void> {
   if (shards === 1) return writeFile(join(folder, "model.safetensors"), safetensors(tensors, type));
   const map: Record<string, string> = {};
   for (let shard = 0; shard < shards; shard++) {
     const file = `model-${String(shard + 1).padStart(5, "0")}-of-${String(shards).padStart(5, "0")}.safetensors`;
-    const part = tensors.filter((_, index) => index % shards === shard);
-    for (const { name } of part) map[name] = file;
-    await writeFile(join(folder, file), safetensors(part, type));
+    const shardTensors = tensors.filter((_, index) => index % shards === shard);
+    for (const { name } of shardTensors) map[name] = file;
+    await writeFile(join(folder, file), safetensors(shardTensors, type));
   }
   await writeJson(folder, "model.safetensors.index.json", { metadata: {}, weight_map: map });
 }
@@ -254,7 +267,7 @@ async function writeTinyTokenizer(folder: string, options: TinyModelOptions): Pr
   });
 }
 
-/** The characters that stand for the bytes 0–255: printable ones for themselves, the others from U+0100 on. */
+/** GPT-2's characters for the bytes 0–255: printable bytes stand for themselves, the others map to U+0100 and up. */
 export function byteLetters(): string[] {
   const printable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
@@ -264,7 +277,8 @@ export function byteLetters(): string[] {
 
 function moduleOf(target: string, shape: DecoderShape): { path: string; rows: number; columns: number } {
   const { width, feedForwardWidth } = shape;
-  const [queries, keys] = [shape.heads * shape.headSize, shape.kvHeads * shape.headSize];
+  const queries = shape.heads * shape.headSize;
+  const keys = shape.kvHeads * shape.headSize;
   const sizes: Record<string, readonly [part: string, rows: number, columns: number]> = {
     q_proj: ["self_attn", queries, width],
     k_proj: ["self_attn", keys, width],
@@ -279,14 +293,14 @@ function moduleOf(target: string, shape: DecoderShape): { path: string; rows: nu
   return { path: `${size[0]}.${target}`, rows: size[1], columns: size[2] };
 }
 
-function stored(values: Float32Array, type: WeightType): Buffer {
+function encodeNumbers(values: Float32Array, type: WeightType): Buffer {
   if (type === "F32") return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-  const halves = type === "F16" ? toFloat16(values) : toBrainHalves(values);
+  const halves = type === "F16" ? toFloat16(values) : toBfloat16(values);
   return Buffer.from(halves.buffer, halves.byteOffset, halves.byteLength);
 }
 
-/** The upper half of each number; what is cut off doesn't matter to random weights. */
-function toBrainHalves(values: Float32Array): Uint16Array {
+/** The upper half of each number. Truncating instead of rounding does not matter for random weights. */
+function toBfloat16(values: Float32Array): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   return Uint16Array.from(words, (word) => word >>> 16);
 }

@@ -16,7 +16,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const FILE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
-/** Names of the tensors, or why the folder is refused. */
+/** Returns the names of the tensors, or the error's message when the folder is refused. */
 async function open(): Promise<string[] | string> {
   try {
     const weights = await openWeights(folder);
@@ -46,7 +46,7 @@ const tensor = (
 const one = (name: string) => ({ name, shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) });
 
 describe("a safetensors file", () => {
-  test("gives its tensors, empty ones and single numbers too", async () => {
+  test("returns its tensors, including empty ones and scalars", async () => {
     expect(
       await openHeader({
         a: tensor(0, 8),
@@ -60,36 +60,48 @@ describe("a safetensors file", () => {
   test.each<[string, unknown, RegExp]>([
     ["ends beyond the file", { a: tensor(0, 20) }, /tensor "a" ends beyond the end of the file/],
     ["starts before its data", { a: tensor(-4, 12, [4]) }, /invalid data_offsets/],
-    ["has offsets the wrong way round", { a: tensor(16, 0, [4]) }, /don't agree/],
+    ["has its end before its start", { a: tensor(16, 0, [4]) }, /don't agree/],
     ["has fractional offsets", { a: tensor(0.5, 16.5, [4]) }, /invalid data_offsets/],
-    ["has offsets beyond exact numbers", { a: tensor(2 ** 60, 2 ** 60 + 16, [4]) }, /invalid data_offsets/],
+    [
+      "has offsets that are not exact in a double",
+      { a: tensor(2 ** 60, 2 ** 60 + 16, [4]) },
+      /invalid data_offsets/,
+    ],
     ["has one offset", { a: { ...tensor(0, 16), data_offsets: [0] } }, /invalid data_offsets/],
-    ["overflows by its shape", { a: tensor(0, 16, [2 ** 31 - 1, 2 ** 31 - 1, 4]) }, /impossible shape/],
-    ["has a shape that wraps around to nothing", { a: tensor(0, 0, [2 ** 32, 2 ** 32]) }, /impossible shape/],
+    ["has a shape that overflows", { a: tensor(0, 16, [2 ** 31 - 1, 2 ** 31 - 1, 4]) }, /impossible shape/],
+    [
+      "has a shape whose product wraps around to zero",
+      { a: tensor(0, 0, [2 ** 32, 2 ** 32]) },
+      /impossible shape/,
+    ],
     ["has a negative length", { a: tensor(0, 16, [-2, -2]) }, /impossible shape/],
     ["has too many dimensions", { a: tensor(0, 4, Array(9).fill(1)) }, /too many dimensions/],
     ["is smaller than its shape", { a: tensor(0, 16, [5]) }, /don't agree/],
     ["overlaps another", { a: tensor(0, 12), b: tensor(8, 16) }, /tensor "b" overlaps another/],
-    ["shares its place", { a: tensor(0, 16), b: tensor(0, 16) }, /overlaps/],
+    ["has the same offsets as another", { a: tensor(0, 16), b: tensor(0, 16) }, /overlaps/],
     ["leaves a gap", { a: tensor(0, 4), b: tensor(8, 16) }, /gap before the tensor "b"/],
-    ["hides bytes behind", { a: tensor(0, 12) }, /longer than its header says/],
+    ["leaves bytes after the last tensor", { a: tensor(0, 12) }, /longer than its header says/],
     ["is of an unknown type", { a: tensor(0, 16, [4], "F33") }, /unknown type/],
-    ["is named like what all objects have", { a: tensor(0, 16, [4], "constructor") }, /unknown type/],
-    ["is of whole numbers", { a: tensor(0, 16, [4], "I32") }, /type I32; weights must be/],
-    ["is no object", { a: 5 }, /a must be an object/],
+    [
+      "has a type that is named like a property of all objects",
+      { a: tensor(0, 16, [4], "constructor") },
+      /unknown type/,
+    ],
+    ["has an integer type", { a: tensor(0, 16, [4], "I32") }, /type I32; weights must be/],
+    ["is not described by an object", { a: 5 }, /a must be an object/],
     [
       "is twice in the header",
       '{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"a":{}}',
       /key "a" twice/,
     ],
-    ["is in a header that is no JSON", '{"a":', /not valid JSON/],
+    ["is in a header that is not JSON", '{"a":', /not valid JSON/],
   ])("whose tensor %s is refused", async (_, header, reason) => {
     const refused = await openHeader(header);
     expect(refused).toMatch(reason);
     expect(refused).toMatch(/^model\.safetensors: /);
   });
 
-  test("whose header is larger than the file, or than any may be, is refused", async () => {
+  test("with a header larger than the file or the limit is refused", async () => {
     const bytes = safetensors([one("a")], "F32");
     bytes.writeBigUInt64LE(BigInt(bytes.length), 0);
     await writeFile(join(folder, FILE), bytes);
@@ -101,7 +113,7 @@ describe("a safetensors file", () => {
     expect(await open()).toMatch(/shorter/);
   });
 
-  test("cut or changed anywhere is read, or refused with a reason: nothing else happens", async () => {
+  test("that is truncated or corrupted is read or refused, and no other kind of error occurs", async () => {
     const bytes = safetensors([one("a"), one("b")], "F32");
     await fc.assert(
       fc.asyncProperty(
@@ -119,7 +131,7 @@ describe("a safetensors file", () => {
   });
 });
 
-describe("a folder's weights", () => {
+describe("the weights of a folder", () => {
   const shards = async (map: Record<string, unknown>, ...files: [string, Buffer][]) => {
     await writeJson(folder, INDEX, { weight_map: map });
     for (const [name, bytes] of files) await writeFile(join(folder, name), bytes);
@@ -127,26 +139,26 @@ describe("a folder's weights", () => {
   };
   const [a, b] = [safetensors([one("a")], "F32"), safetensors([one("b")], "BF16")];
 
-  test("may lie in several files", async () => {
+  test("can be in several files", async () => {
     expect(
       await shards({ a: "1.safetensors", b: "2.safetensors" }, ["1.safetensors", a], ["2.safetensors", b]),
     ).toEqual(["a", "b"]);
   });
 
-  test("must lie where the index says", async () => {
+  test("must be in the files that the index names", async () => {
     expect(await shards({ a: "1.safetensors", c: "1.safetensors" }, ["1.safetensors", a])).toMatch(
       /"c" is in "1.safetensors", but it is not/,
     );
     expect(await shards({ a: "gone.safetensors" })).toBe("gone.safetensors: is missing.");
   });
 
-  test("must not be there twice", async () => {
+  test("must not be in two files", async () => {
     const twice = { a: "1.safetensors", b: "2.safetensors" };
     const both = safetensors([one("b"), one("a")], "F32");
     expect(await shards(twice, ["1.safetensors", a], ["2.safetensors", both])).toMatch(/in another file too/);
   });
 
-  test("are never read outside of the folder", async () => {
+  test("are never read from outside the folder", async () => {
     for (const name of [
       "../x.safetensors",
       "/etc/x.safetensors",
@@ -163,7 +175,7 @@ describe("a folder's weights", () => {
     expect(await shards({})).toMatch(/must name 1 to 1000 files/);
   });
 
-  test("are refused as pickles, with the reason", async () => {
+  test("are refused when they are pickles, with the reason", async () => {
     for (const name of ["pytorch_model.bin", "model.pt", "x.ckpt", "consolidated.00.pth"]) {
       await writeFile(join(folder, name), "");
       expect(await open()).toMatch(/^\S+: is a pickle: loading it could run any program hidden in it\./);

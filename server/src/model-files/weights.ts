@@ -1,4 +1,4 @@
-/** All tensors of a Hugging Face folder, from one safetensors file or from several with an index. */
+/** The tensors of a Hugging Face folder: in one safetensors file, or in several with an index. */
 import { readdir } from "node:fs/promises";
 import { ModelFileError } from "./errors.ts";
 import { FileBytes, plainName } from "./file-bytes.ts";
@@ -8,8 +8,8 @@ import { readSafetensors, type StoredTensor } from "./safetensors.ts";
 const MAX_INDEX_BYTES = 32 * 1024 ** 2;
 const MAX_SHARDS = 1000;
 const PICKLE = /\.(bin|pt|pth|ckpt|pkl|pickle)$/i;
-const WHOLE = "model.safetensors";
-const INDEX = "model.safetensors.index.json";
+const SINGLE_FILE = "model.safetensors";
+const INDEX_FILE = "model.safetensors.index.json";
 
 export interface Weights {
   tensors: ReadonlyMap<string, StoredTensor>;
@@ -17,23 +17,24 @@ export interface Weights {
 }
 
 /**
- * Opens every file; `close` them after use. @throws ModelFileError, also when there are only pickles.
+ * Opens all weight files. The caller must call `close`.
+ * @throws ModelFileError, also when there are only pickles
  */
 export async function openWeights(folder: string): Promise<Weights> {
   const names = await readdir(folder);
-  if (names.includes(INDEX)) return await openSharded(folder);
-  if (names.includes(WHOLE)) return await openSafetensorsFile(folder, WHOLE);
-  throw missingWeightsError(names, WHOLE);
+  if (names.includes(INDEX_FILE)) return await openSharded(folder);
+  if (names.includes(SINGLE_FILE)) return await openSafetensorsFile(folder, SINGLE_FILE);
+  throw missingWeightsError(names, SINGLE_FILE);
 }
 
 export async function openSafetensorsFile(folder: string, name: string): Promise<Weights> {
   return openAll(folder, [name], () => {});
 }
 
-/** Why there are no weights: pickles are refused as such. */
-export function missingWeightsError(names: readonly string[], wanted: string): ModelFileError {
+/** The error for a folder without weights. It explains why pickles are refused when there are some. */
+export function missingWeightsError(names: readonly string[], expected: string): ModelFileError {
   const pickle = names.find((name) => PICKLE.test(name));
-  if (pickle === undefined) return new ModelFileError(wanted, "is missing.");
+  if (pickle === undefined) return new ModelFileError(expected, "is missing.");
   return new ModelFileError(
     pickle,
     "is a pickle: loading it could run any program hidden in it. Save the weights as safetensors and upload those.",
@@ -41,22 +42,25 @@ export function missingWeightsError(names: readonly string[], wanted: string): M
 }
 
 async function openSharded(folder: string): Promise<Weights> {
-  const index = await readJsonFile(folder, INDEX, MAX_INDEX_BYTES);
+  const index = await readJsonFile(folder, INDEX_FILE, MAX_INDEX_BYTES);
   const map = index.object("weight_map");
-  const placeOf = new Map(map.keys().map((tensor) => [tensor, map.text(tensor)]));
-  const shards = [...new Set(placeOf.values())];
+  const shardOf = new Map(map.keys().map((tensor) => [tensor, map.text(tensor)]));
+  const shards = [...new Set(shardOf.values())];
   if (shards.length === 0 || shards.length > MAX_SHARDS) {
-    throw new ModelFileError(INDEX, `must name 1 to ${MAX_SHARDS} files in weight_map.`);
+    throw new ModelFileError(INDEX_FILE, `must name 1 to ${MAX_SHARDS} files in weight_map.`);
   }
   for (const shard of shards) {
     if (!plainName(shard).endsWith(".safetensors")) {
-      throw new ModelFileError(INDEX, `names ${quoted(shard)}, which is no safetensors file.`);
+      throw new ModelFileError(INDEX_FILE, `names ${quoted(shard)}, which is no safetensors file.`);
     }
   }
   return openAll(folder, shards, (tensors) => {
-    for (const [name, shard] of placeOf) {
+    for (const [name, shard] of shardOf) {
       if (tensors.get(name)?.file.name !== shard) {
-        throw new ModelFileError(INDEX, `says that ${quoted(name)} is in ${quoted(shard)}, but it is not.`);
+        throw new ModelFileError(
+          INDEX_FILE,
+          `says that ${quoted(name)} is in ${quoted(shard)}, but it is not.`,
+        );
       }
     }
   });

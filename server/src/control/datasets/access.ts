@@ -1,68 +1,58 @@
-import type { Clock } from "../../lib/clock.ts";
-import { uuidv7Hex } from "../../lib/ids.ts";
-import type { Blobs } from "../../platform/blobs/blobs.ts";
-import { authorize, notFound, type Permission, type Principal } from "../accounts/service.ts";
+import { AppError } from "../../lib/errors.ts";
+import { authorize, notFound } from "../accounts/service.ts";
 import { datasetTitle } from "./names.ts";
-import type { RowCheckPool } from "./rows/row-check-pool.ts";
-import type { DatasetRow, DatasetStore } from "./store.ts";
-import type { DatasetFields, Provenance } from "./view.ts";
+import type { DatasetRow } from "./store.ts";
+import type { DatasetOperationDeps, DatasetRequest } from "./types.ts";
 
-/** What the parts of the service share. */
-export interface DatasetsDeps {
-  store: DatasetStore;
-  clock: Clock;
-  blobs: Blobs;
-  rowCheckPool: RowCheckPool;
-}
+type StoreOnly = Pick<DatasetOperationDeps, "store">;
 
 /**
- * The dataset, when the principal may do this to it.
- * @throws AppError NOT_FOUND, also for another account's; FORBIDDEN.
+ * A dataset that the principal may read.
+ * @throws AppError NOT_FOUND, also for a dataset of another account; FORBIDDEN.
  */
-export async function getAuthorizedDataset(
-  { store }: DatasetsDeps,
-  principal: Principal,
-  accountId: string,
-  id: string,
-  right: Permission,
+export async function getReadableDataset(
+  { store }: StoreOnly,
+  { principal, dataset }: DatasetRequest,
 ): Promise<DatasetRow> {
-  const title = datasetTitle(accountId, id);
-  authorize(principal, accountId, right, title);
-  const row = await store.get(accountId, id);
+  const title = datasetTitle(dataset);
+  authorize(principal, dataset.accountId, "read", title);
+  const row = await store.get(dataset);
   if (row === null) throw notFound(title);
-  if (right !== "read") authorize(principal, accountId, right, title, row.createdBy);
   return row;
 }
 
-/** @throws AppError NOT_FOUND when the dataset that was seen is gone, also when its id is used again. */
-export function requireSameDataset(seen: DatasetRow, row: DatasetRow | null): asserts row is DatasetRow {
-  if (row?.uid !== seen.uid) throw notFound(datasetTitle(seen.accountId, seen.id));
+/**
+ * A dataset that the principal may change.
+ * @throws AppError NOT_FOUND, also for a dataset of another account; FORBIDDEN.
+ */
+export async function getWritableDataset(
+  { store }: StoreOnly,
+  { principal, dataset }: DatasetRequest,
+): Promise<DatasetRow> {
+  const title = datasetTitle(dataset);
+  authorize(principal, dataset.accountId, "write", title);
+  const row = await store.get(dataset);
+  if (row === null) throw notFound(title);
+  authorize(principal, dataset.accountId, "write", title, row.createdBy);
+  return row;
 }
 
-/** A dataset without files. */
-export function newRow(
-  { clock }: DatasetsDeps,
-  principal: Principal,
-  accountId: string,
-  id: string,
-  given: DatasetFields & Pick<Provenance, "origin"> & { sourceUid: string | null },
-): DatasetRow {
-  const now = new Date(clock.now());
-  return {
-    accountId,
-    id,
-    uid: uuidv7Hex(clock.now()),
-    state: "UPLOADING",
-    estimatedTokenCount: 0,
-    averageTurnCount: 0,
-    statusCode: "OK",
-    statusMessage: "",
-    checkId: null,
-    files: {},
-    createdBy: principal.userId,
-    createTime: now,
-    updateTime: now,
-    revision: 0,
-    ...given,
-  };
+/** @throws AppError FAILED_PRECONDITION unless the rows have been checked. */
+export function requireReady(row: DatasetRow): void {
+  if (row.state === "READY") return;
+  throw new AppError("FAILED_PRECONDITION", `${datasetTitle(row)} is not READY.`);
+}
+
+/** @throws AppError NOT_FOUND when the dataset `before` is gone, also when its id belongs to a new dataset. */
+export function requireSameDataset(before: DatasetRow, row: DatasetRow | null): asserts row is DatasetRow {
+  if (row?.uid !== before.uid) throw notFound(datasetTitle(before));
+}
+
+/** @param param the field of the request that would have changed the dataset */
+export function immutableError(row: DatasetRow, param: string): AppError {
+  return new AppError(
+    "FAILED_PRECONDITION",
+    `${datasetTitle(row)} is READY: its rows don't change any more.`,
+    { param },
+  );
 }

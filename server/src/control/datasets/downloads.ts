@@ -1,49 +1,43 @@
-import { AppError } from "../../lib/errors.ts";
-import type { Principal } from "../accounts/service.ts";
-import { type DatasetsDeps, getAuthorizedDataset } from "./access.ts";
+import { getReadableDataset, requireReady } from "./access.ts";
 import { fileKey, sortedFiles } from "./files.ts";
-import { datasetTitle } from "./names.ts";
 import type { SignedUrlsResponse } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
+import type { DatasetOperationDeps, DatasetRequest } from "./types.ts";
 
 const DOWNLOAD_URL_MS = 3_600_000;
-/** How far back the files of a dataset's ancestors are given out. */
 const MAX_ANCESTORS = 20;
 
 /**
- * URLs of a READY dataset's files.
- * @param lineage also those of the datasets it was made of, as far as they are there; all named `<dataset>/<file>`.
+ * URLs of a READY dataset's files, by file name.
+ * @param request.lineage adds the files of the datasets that this one was derived from, as far as those still exist.
+ * All names are `<dataset>/<file>` then.
  */
 export async function downloadUrls(
-  context: DatasetsDeps,
-  principal: Principal,
-  accountId: string,
-  id: string,
-  lineage: boolean,
-  origin: string,
+  deps: DatasetOperationDeps,
+  request: DatasetRequest & { lineage: boolean; origin: string },
 ): Promise<SignedUrlsResponse> {
-  const row = await getAuthorizedDataset(context, principal, accountId, id, "read");
-  if (row.state !== "READY") {
-    throw new AppError("FAILED_PRECONDITION", `${datasetTitle(accountId, id)} is not READY.`);
-  }
+  const { lineage, origin } = request;
+  const row = await getReadableDataset(deps, request);
+  requireReady(row);
   const urls: Record<string, string> = {};
-  for (const source of lineage ? await withAncestors(context, row) : [row]) {
-    for (const [name, file] of sortedFiles(source)) {
+  for (const dataset of lineage ? await withAncestors(deps, row) : [row]) {
+    for (const [name, file] of sortedFiles(dataset)) {
       const options = { expiresInMs: DOWNLOAD_URL_MS, filename: name, origin };
-      const url = await context.blobs.downloadUrl(fileKey(source, file.blobId!), options);
-      urls[lineage ? `${source.id}/${name}` : name] = url;
+      const url = await deps.blobs.downloadUrl(fileKey(dataset, file.blobId!), options);
+      urls[lineage ? `${dataset.id}/${name}` : name] = url;
     }
   }
   return { filenameToSignedUrls: urls };
 }
 
-async function withAncestors({ store }: DatasetsDeps, row: DatasetRow): Promise<DatasetRow[]> {
-  const line = [row];
-  while (line.length <= MAX_ANCESTORS) {
-    const { sourceUid } = line.at(-1)!;
+/** The dataset, then the one it was derived from, and so on; ends where a dataset is gone or not READY. */
+async function withAncestors({ store }: DatasetOperationDeps, row: DatasetRow): Promise<DatasetRow[]> {
+  const datasets = [row];
+  while (datasets.length <= MAX_ANCESTORS) {
+    const { sourceUid } = datasets.at(-1)!;
     const source = sourceUid === null ? null : await store.getByUid(sourceUid);
     if (source === null || source.state !== "READY") break;
-    line.push(source);
+    datasets.push(source);
   }
-  return line;
+  return datasets;
 }

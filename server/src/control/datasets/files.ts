@@ -5,33 +5,36 @@ import type { DatasetFormat } from "./rows/row.ts";
 import type { DatasetRow } from "./store.ts";
 import type { DatasetFile } from "./table.ts";
 
-/** Of a file that comes in a form; larger ones come by signed URL. */
+/** Largest file in a multipart form; larger files need a signed URL. */
 export const MAX_FORM_FILE_BYTES = 157_286_400;
-/** The most that an S3 store takes in one PUT. */
+/** The limit of S3 for one PUT. */
 export const MAX_FILE_BYTES = 5 * 1024 ** 3;
 export const MAX_FILES = 100;
-/** Of all files together: what 3,000,000 examples of some 18 KB take, and half an hour to check. */
+/** Largest size of all files together: 3,000,000 examples of about 18 KB, which take half an hour to check. */
 export const MAX_DATASET_BYTES = 50 * 1024 ** 3;
 
-/** Of one dataset, each with an identifier of its own, so that one upload never writes over another. */
+/**
+ * Files are stored under the uid, not the id, so that a new dataset never sees the files of a deleted one with the same
+ * id.
+ */
 type BlobOwner = Pick<DatasetRow, "accountId" | "uid">;
 
-/** All that belongs to the dataset lies below it. */
+/** Prefix of the keys of all files of a dataset. */
 export function blobPrefix({ accountId, uid }: BlobOwner): string {
   return `datasets/${accountId}/${uid}/`;
 }
 
-/** Where a signed URL takes a file. */
-export function uploadKey(place: BlobOwner, uploadId: string): string {
-  return `${blobPrefix(place)}uploads/${uploadId}`;
+/** Key that a signed URL uploads to. Each upload has an id of its own, so that it can't overwrite another one. */
+export function uploadKey(owner: BlobOwner, uploadId: string): string {
+  return `${blobPrefix(owner)}uploads/${uploadId}`;
 }
 
-/** Where a file lies for good. */
-export function fileKey(place: BlobOwner, blobId: string): string {
-  return `${blobPrefix(place)}files/${blobId}`;
+/** Key of a file that no signed URL writes to any more. */
+export function fileKey(owner: BlobOwner, blobId: string): string {
+  return `${blobPrefix(owner)}files/${blobId}`;
 }
 
-/** A file that is in its place already. */
+/** A file that is stored under its `fileKey` already. */
 export function storedFile(blobId: string, sizeBytes: number): DatasetFile {
   return { sizeBytes, uploadId: null, blobId };
 }
@@ -43,7 +46,7 @@ export function newFileId(): string {
 const NAME = /^[^\p{C}\p{Zl}\p{Zp}/\\:*?"<>|.~-][^\p{C}\p{Zl}\p{Zp}/\\:*?"<>|]{0,193}\.jsonl$/iu;
 
 /**
- * A name such as people's systems can store: no folders, no hidden files, `.jsonl` at the end.
+ * Checks that a name is a file name on all common systems: no folder, not hidden, `.jsonl` at the end.
  * @throws AppError BAD_REQUEST naming `field`.
  */
 export function checkFileName(field: string, name: string): void {
@@ -61,7 +64,10 @@ export function checkFileSize(field: string, sizeBytes: number): void {
   throw badRequest(field, `${field} must be from 1 to ${MAX_FILE_BYTES} bytes.`);
 }
 
-/** The dataset's files with others put in; those of the same names go. @throws AppError BAD_REQUEST naming `field`. */
+/**
+ * The dataset's files and the added ones. An added file replaces one of the same name.
+ * @throws AppError BAD_REQUEST naming `field` when there are too many files or they are too large.
+ */
 export function withFiles(
   field: string,
   row: Pick<DatasetRow, "files">,
@@ -78,12 +84,12 @@ export function withFiles(
   return files;
 }
 
-/** What the rows are said to be; null when nothing is. */
+/** The format that the rows must have; null when the client declared none. */
 export function formatOf({ format }: Pick<DatasetRow, "format">): DatasetFormat | null {
   return format === "FORMAT_UNSPECIFIED" ? null : format;
 }
 
-/** By name, the order in which they are read. */
+/** The files in the order in which they are read: by name. */
 export function sortedFiles(row: Pick<DatasetRow, "files">): [string, DatasetFile][] {
   return Object.entries(row.files).sort(([a], [b]) => (a < b ? -1 : 1));
 }

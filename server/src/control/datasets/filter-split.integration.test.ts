@@ -30,15 +30,20 @@ async function contentOf(id: string): Promise<string> {
 }
 
 describe("a filtered dataset", () => {
-  const make = (id: string, source: string, filter?: string, dataset: object = {}): Promise<TestResponse> =>
+  const createFiltered = (
+    id: string,
+    source: string,
+    filter?: string,
+    dataset: object = {},
+  ): Promise<TestResponse> =>
     setup.call("POST", ROOT, { datasetId: id, dataset, sourceDatasetId: source, filter });
 
-  test("holds the rows that pass, READY at once, and says where they are from", async () => {
+  test("is READY at once, holds the rows that pass, and names its source", async () => {
     const source = newId();
     const rows = Array.from({ length: 10 }, (_, i) => chatRow(i, { score: i / 10 }));
     await setup.ready(source, rows);
     const id = newId();
-    const { status, body } = await make(id, source, "score >= 0.5", { displayName: "good" });
+    const { status, body } = await createFiltered(id, source, "score >= 0.5", { displayName: "good" });
     expect(status).toBe(200);
     expect(body).toMatchObject({
       state: "READY",
@@ -52,7 +57,7 @@ describe("a filtered dataset", () => {
     expect(await contentOf(id)).toBe(jsonl(rows.slice(5)));
   });
 
-  test("without a filter is a copy; files with a byte order mark and without a last newline become one", async () => {
+  test("is a copy in one file when the filter is empty", async () => {
     const source = newId();
     await setup.uploaded(source, []);
     const lines = chatRows(4).map((row) => JSON.stringify(row));
@@ -60,27 +65,27 @@ describe("a filtered dataset", () => {
     await setup.upload(source, `\ufeff${lines[2]}\n${lines[3]}`, "tune.jsonl");
     await setup.call("POST", `${ROOT}/${source}:validateUpload`, {});
     const id = newId();
-    expect((await make(id, `accounts/acme/datasets/${source}`)).body.exampleCount).toBe("4");
+    expect((await createFiltered(id, `accounts/acme/datasets/${source}`)).body.exampleCount).toBe("4");
     expect(await contentOf(id)).toBe(`${lines.join("\n")}\n`);
   });
 
-  test("is not made from too few rows, a bad filter, a foreign, missing or unfinished source, and leaves nothing", async () => {
+  test("is not created for too few rows, a bad filter, or a source that is foreign, missing or not READY", async () => {
     const source = newId();
     await setup.ready(source, chatRows(5));
     const unfinished = newId();
     await setup.uploaded(unfinished, chatRows(5));
     const before = await setup.blobs.list("datasets/");
     const id = newId();
-    const few = await make(id, source, 'messages : "x"');
+    const few = await createFiltered(id, source, 'messages : "x"');
     expect(few).toMatchObject({ status: 400, body: { code: 3 } });
     expect(few.body.message).toContain("too few examples: 0");
-    expect((await make(id, source, "score >")).body.message).toContain("position");
-    expect((await make(id, source, "", { evalProtocol: {} })).status).toBe(400);
-    expect((await make(id, "accounts/other/datasets/x")).status).toBe(404);
-    expect((await make(id, "gone")).status).toBe(404);
-    expect((await make(id, "../gone")).status).toBe(400);
-    expect(await make(id, unfinished)).toMatchObject({ status: 400, body: { code: 9 } });
-    expect((await make(source, source)).status).toBe(409);
+    expect((await createFiltered(id, source, "score >")).body.message).toContain("position");
+    expect((await createFiltered(id, source, "", { evalProtocol: {} })).status).toBe(400);
+    expect((await createFiltered(id, "accounts/other/datasets/x")).status).toBe(404);
+    expect((await createFiltered(id, "gone")).status).toBe(404);
+    expect((await createFiltered(id, "../gone")).status).toBe(400);
+    expect(await createFiltered(id, unfinished)).toMatchObject({ status: 400, body: { code: 9 } });
+    expect((await createFiltered(source, source)).status).toBe(409);
     expect(await setup.blobs.list("datasets/")).toEqual(before);
     expect((await get(id)).code).toBe(5);
   });
@@ -90,7 +95,7 @@ describe("a split dataset", () => {
   const split = (id: string, body: object): Promise<TestResponse> =>
     setup.call("POST", `${ROOT}/${id}:splitDataset`, body);
 
-  test("becomes READY datasets of so many rows, in order, with counts of their own", async () => {
+  test("becomes READY datasets of the chunk size, in order, with their own counts", async () => {
     const id = newId();
     const rows = [
       ...chatRows(400),
@@ -115,7 +120,7 @@ describe("a split dataset", () => {
     expect(sum).toBe(Number((await get(id)).estimatedTokenCount));
   });
 
-  test("is split all or not at all", async () => {
+  test("is split into all chunks or none", async () => {
     const id = newId();
     await setup.ready(id, chatRows(450));
     await setup.call("POST", ROOT, { datasetId: `${id}-chunk-2`, dataset: {} });
@@ -128,7 +133,7 @@ describe("a split dataset", () => {
     expect(await setup.blobs.list("datasets/")).toEqual(before);
   });
 
-  test("gives chunks ids that are short enough", async () => {
+  test("gives its chunks ids within the length limit", async () => {
     const id = `l${"o".repeat(61)}g`;
     await setup.ready(id, chatRows(201));
     const { body } = await split(id, { chunkSize: 200 });
@@ -136,7 +141,7 @@ describe("a split dataset", () => {
     expect((await get(`l${"o".repeat(54)}-chunk-1`)).state).toBe("READY");
   });
 
-  test("has chunks of at least three rows and at most the size, which are all rows", () => {
+  test("has chunks from three rows to the chunk size, which together hold all rows", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 3, max: 100_000 }),
@@ -152,7 +157,7 @@ describe("a split dataset", () => {
   });
 });
 
-describe("downloads", () => {
+describe("download URLs", () => {
   test("need a READY dataset", async () => {
     const id = newId();
     await setup.uploaded(id, chatRows(3));
@@ -160,7 +165,7 @@ describe("downloads", () => {
     expect([status, body.code]).toEqual([400, 9]);
   });
 
-  test("reach back to what a dataset was made of, as far as it is there", async () => {
+  test("include the datasets that a dataset was derived from, as far as they still exist", async () => {
     const first = newId();
     await setup.ready(first, chatRows(5));
     const second = newId();
@@ -177,7 +182,7 @@ describe("downloads", () => {
       `${first}/train.jsonl`,
     ]);
     await setup.call("DELETE", `${ROOT}/${first}`);
-    // Another dataset of that id is no ancestor.
+    // A new dataset with the id of a deleted ancestor is not an ancestor.
     await setup.ready(first, chatRows(3));
     expect(await lineage()).toEqual([`${third}/${third}.jsonl`, `${second}/${second}.jsonl`]);
   });

@@ -7,12 +7,12 @@ import { RowReader } from "./rows/row-reader.ts";
 import { VALIDATION_LIMITS, type ValidationReport } from "./rows/validator.ts";
 import type { DatasetRow } from "./store.ts";
 
-/** The chunks of a split, each with its own dataset. */
+/** Most datasets that one split creates. */
 export const MAX_CHUNKS = 1_000;
 export const MIN_CHUNK_ROWS = 200;
-/** Rows are written in pieces of about this size. */
+/** A split writes rows in pieces of about this size. */
 const PIECE_BYTES = 256 * 1024;
-/** What comes out of a dataset is no larger than what went in, but for the ends of lines. */
+/** No limit of its own: the output is at most as large as the source dataset, apart from line ends. */
 const MAX_BYTES = Number.MAX_SAFE_INTEGER;
 const NEWLINE = Buffer.from("\n");
 
@@ -21,17 +21,21 @@ export interface WrittenFile {
   report: ValidationReport;
 }
 
-/** Writes the rows of `source` that pass the filter as one file. @param options.format what they must be */
-export async function writeFiltered(
-  blobs: Blobs,
-  check: RunCheckJob,
-  options: { source: DatasetRow; format: DatasetFormat | null; filter: string; key: string },
-): Promise<WrittenFile> {
-  const { source, format, filter, key } = options;
-  async function* kept(): AsyncGenerator<Uint8Array> {
+/** Writes the rows of `source` that pass the filter as one file. */
+export async function writeFiltered(options: {
+  blobs: Blobs;
+  check: RunCheckJob;
+  source: DatasetRow;
+  /** The format that all rows must have; null: the format of the first row. */
+  format: DatasetFormat | null;
+  filter: string;
+  key: string;
+}): Promise<WrittenFile> {
+  const { blobs, check, source, format, filter, key } = options;
+  async function* passedRows(): AsyncGenerator<Uint8Array> {
     await check({ kind: "begin", format, filter });
     for (const [name, file] of sortedFiles(source)) {
-      // Also the last line of the file before.
+      // Beginning a file ends the one before, which may give its last line.
       yield (await check({ kind: "file", name })).passedLines;
       for await (const bytes of await blobs.read(fileKey(source, file.blobId!))) {
         yield (await check(chunkJob(bytes as Buffer))).passedLines;
@@ -42,13 +46,13 @@ export async function writeFiltered(
     yield last.passedLines;
   }
   let report: ValidationReport | null = null;
-  const { sizeBytes } = await blobs.write(key, kept(), { maxBytes: MAX_BYTES });
+  const { sizeBytes } = await blobs.write(key, passedRows(), { maxBytes: MAX_BYTES });
   return { sizeBytes, report: report! };
 }
 
 /**
- * How many rows each chunk gets: `chunkSize`, the last one the rest. Where the rest would be too small for a dataset,
- * the chunk before gives some of its rows.
+ * The number of rows of each chunk: `chunkSize`, and the remainder for the last one. A remainder that is too small for
+ * a dataset is filled up with rows of the chunk before.
  * @throws AppError BAD_REQUEST naming chunkSize.
  */
 export function chunkSizes(total: number, chunkSize: number): number[] {
@@ -63,21 +67,24 @@ export function chunkSizes(total: number, chunkSize: number): number[] {
     );
   }
   const sizes = Array.from({ length: count }, () => chunkSize);
-  const rest = total - (count - 1) * chunkSize;
-  const lacking = count > 1 ? Math.max(0, VALIDATION_LIMITS.minExamples - rest) : 0;
-  sizes[count - 1] = rest + lacking;
-  if (lacking > 0) sizes[count - 2]! -= lacking;
+  const remainder = total - (count - 1) * chunkSize;
+  const missing = count > 1 ? Math.max(0, VALIDATION_LIMITS.minExamples - remainder) : 0;
+  sizes[count - 1] = remainder + missing;
+  if (missing > 0) sizes[count - 2]! -= missing;
   return sizes;
 }
 
-/** Writes the rows of `source` one after the other into files of so many rows. @param keyOf by position */
-export async function writeChunks(
-  blobs: Blobs,
-  check: RunCheckJob,
-  source: DatasetRow,
-  sizes: readonly number[],
-  keyOf: (chunk: number) => string,
-): Promise<WrittenFile[]> {
+/** Writes the rows of `source`, in order, into one file for each chunk. */
+export async function writeChunks(options: {
+  blobs: Blobs;
+  check: RunCheckJob;
+  source: DatasetRow;
+  /** Number of rows of each chunk. */
+  sizes: readonly number[];
+  /** Key of a chunk's file. */
+  keyOf: (index: number) => string;
+}): Promise<WrittenFile[]> {
+  const { blobs, check, source, sizes, keyOf } = options;
   const files = sortedFiles(source).map(
     ([, file]) =>
       async () =>
@@ -100,17 +107,18 @@ export async function writeChunks(
   return written;
 }
 
+/** Reads and checks the next `size` rows, in pieces of about `PIECE_BYTES`. */
 async function* readChunk(rows: RowReader, size: number, check: RunCheckJob): AsyncGenerator<Uint8Array> {
   let missing = size;
   while (missing > 0) {
     const parts: Buffer[] = [];
     let sizeBytes = 0;
     while (missing > 0 && sizeBytes < PIECE_BYTES) {
-      const next = await rows.read(missing);
-      if (next.length === 0) throw new Error("A stored dataset has fewer rows than were counted.");
-      for (const row of next) parts.push(row, NEWLINE);
-      sizeBytes += next.reduce((sum, row) => sum + row.length + 1, 0);
-      missing -= next.length;
+      const nextRows = await rows.read(missing);
+      if (nextRows.length === 0) throw new Error("A stored dataset has fewer rows than were counted.");
+      for (const row of nextRows) parts.push(row, NEWLINE);
+      sizeBytes += nextRows.reduce((sum, row) => sum + row.length + 1, 0);
+      missing -= nextRows.length;
     }
     const piece = Buffer.concat(parts);
     await check(chunkJob(piece));

@@ -1,33 +1,36 @@
-import type { DatasetsDeps } from "./access.ts";
 import { blobPrefix } from "./files.ts";
+import type { DatasetOperationDeps } from "./types.ts";
 
-/** How long a signed URL for an upload works. */
+/** How long a signed URL accepts an upload. */
 export const UPLOAD_URL_MS = 6 * 3_600_000;
-/** Until nothing can be written under a deleted dataset any more, and nothing is being made that takes so long. */
-const SETTLE_MS = 2 * UPLOAD_URL_MS;
+/**
+ * Age at which garbage is removed. All upload URLs of a deleted dataset have expired by then, and no filter or split
+ * that still writes its files takes so long.
+ */
+const MIN_AGE_MS = 2 * UPLOAD_URL_MS;
 const SWEEP_INTERVAL_MS = 3_600_000;
 
 export interface GarbageCollector {
-  /** Removes what is left of deleted datasets, and of those that were never finished. */
+  /** Removes the files of deleted datasets, and of new datasets that were never inserted. */
   sweep(): Promise<void>;
-  /** Sweeps from now on, until `stop`. */
+  /** Sweeps now and every hour, until `stop`. */
   start(): void;
   stop(): void;
 }
 
-/** @param onFailure hears why a sweep failed; the next one tries again. */
+/** @param onFailure called with the error of a failed sweep; the next sweep tries again */
 export function createGarbageCollector(
-  { store, clock, blobs }: Pick<DatasetsDeps, "store" | "clock" | "blobs">,
+  { store, clock, blobs }: Pick<DatasetOperationDeps, "store" | "clock" | "blobs">,
   onFailure: (error: unknown) => void,
 ): GarbageCollector {
   let cancel: (() => void) | null = null;
 
   async function sweep(): Promise<void> {
     for (;;) {
-      const remains = await store.garbageBefore(new Date(clock.now() - SETTLE_MS));
-      if (remains.length === 0) return;
-      for (const row of remains) await blobs.deletePrefix(blobPrefix(row));
-      await store.deleteGarbage(remains.map(({ uid }) => uid));
+      const garbage = await store.garbageBefore(new Date(clock.now() - MIN_AGE_MS));
+      if (garbage.length === 0) return;
+      for (const row of garbage) await blobs.deletePrefix(blobPrefix(row));
+      await store.deleteGarbage(garbage.map(({ uid }) => uid));
     }
   }
 

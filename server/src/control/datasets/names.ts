@@ -1,27 +1,36 @@
 import { badRequest } from "../../lib/errors.ts";
 import { notFound } from "../accounts/service.ts";
 
+/** The identifiers that make up a dataset's name. Every `DatasetRow` has them. */
+export interface DatasetRef {
+  accountId: string;
+  id: string;
+}
+
 const ID = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 const NAME = /^accounts\/([^/]+)\/datasets\/([^/]+)$/;
 
-export function datasetName(accountId: string, id: string): string {
+/** The full name, `accounts/{account}/datasets/{dataset}`. */
+export function datasetName({ accountId, id }: DatasetRef): string {
   return `accounts/${accountId}/datasets/${id}`;
 }
 
-/** What a refusal calls a dataset. */
-export function datasetTitle(accountId: string, id: string): string {
-  return `Dataset ${datasetName(accountId, id)}`;
+/** How error messages name a dataset. */
+export function datasetTitle(ref: DatasetRef): string {
+  return `Dataset ${datasetName(ref)}`;
 }
 
 /**
- * The id of another dataset of the account, given as an id or a full name.
- * @throws AppError BAD_REQUEST naming `field`; NOT_FOUND for another account.
+ * Parses a reference to another dataset of the account: an id or a full name.
+ * @param field the field that holds the reference
+ * @returns the id
+ * @throws AppError BAD_REQUEST naming `field`; NOT_FOUND for a dataset of another account.
  */
-export function referencedId(field: string, text: string, accountId: string): string {
+export function parseDatasetReference(field: string, text: string, accountId: string): string {
   const [, account, id] = NAME.exec(text) ?? [null, accountId, text];
   if (!ID.test(account!) || !ID.test(id!)) {
     throw badRequest(field, `${field} must be the id or the name of a dataset.`);
   }
-  if (account !== accountId) throw notFound(datasetTitle(account!, id!));
+  if (account !== accountId) throw notFound(datasetTitle({ accountId: account!, id: id! }));
   return id!;
 }

@@ -1,4 +1,9 @@
-import { defineRoute, defineUploadRoute, type ResourceRoute } from "../../platform/http/resources.ts";
+import {
+  defineRoute,
+  defineUploadRoute,
+  type ResourceRequest,
+  type ResourceRoute,
+} from "../../platform/http/resources.ts";
 import { MAX_FORM_FILE_BYTES } from "./files.ts";
 import {
   CreateDatasetRequest,
@@ -10,16 +15,12 @@ import {
   SplitDatasetRequest,
   UpdateDatasetQuery,
 } from "./schema.ts";
-import type { Datasets } from "./service.ts";
+import type { DatasetRequest, Datasets } from "./types.ts";
 
 const DATASETS = "/v1/accounts/{account_id}/datasets";
 const DATASET = `${DATASETS}/{dataset_id}`;
 
 export function datasetRoutes(datasets: Datasets): ResourceRoute[] {
-  return [...resourceRoutes(datasets), ...fileRoutes(datasets)];
-}
-
-function resourceRoutes(datasets: Datasets): ResourceRoute[] {
   return [
     defineRoute({
       operationId: "listDatasets",
@@ -42,8 +43,7 @@ function resourceRoutes(datasets: Datasets): ResourceRoute[] {
       method: "GET",
       path: DATASET,
       resource: DatasetBody,
-      handle: ({ principal, params }) =>
-        datasets.get(principal, params["account_id"]!, params["dataset_id"]!),
+      handle: (call) => datasets.get(datasetRequest(call)),
     }),
     defineRoute({
       operationId: "updateDataset",
@@ -52,16 +52,16 @@ function resourceRoutes(datasets: Datasets): ResourceRoute[] {
       path: DATASET,
       query: UpdateDatasetQuery,
       body: DatasetBody,
-      handle: ({ principal, params, query, body }) =>
-        datasets.update(principal, params["account_id"]!, params["dataset_id"]!, body, query.updateMask),
+      handle: (call) =>
+        datasets.update({ ...datasetRequest(call), body: call.body, updateMask: call.query.updateMask }),
     }),
     defineRoute({
       operationId: "deleteDataset",
       method: "DELETE",
       whenSuspended: "allow",
       path: DATASET,
-      async handle({ principal, params }) {
-        await datasets.delete(principal, params["account_id"]!, params["dataset_id"]!);
+      async handle(call) {
+        await datasets.delete(datasetRequest(call));
         return {};
       },
     }),
@@ -71,22 +71,15 @@ function resourceRoutes(datasets: Datasets): ResourceRoute[] {
       whenSuspended: "refuse",
       path: `${DATASET}:splitDataset`,
       body: SplitDatasetRequest,
-      handle: ({ principal, params, body }) =>
-        datasets.split(principal, params["account_id"]!, params["dataset_id"]!, body),
+      handle: (call) => datasets.split({ ...datasetRequest(call), body: call.body }),
     }),
-  ];
-}
-
-function fileRoutes(datasets: Datasets): ResourceRoute[] {
-  return [
     defineUploadRoute({
       operationId: "uploadDatasetFile",
       method: "POST",
       whenSuspended: "refuse",
       path: `${DATASET}:upload`,
       upload: { maxBytes: MAX_FORM_FILE_BYTES },
-      handle: ({ principal, params, body }) =>
-        datasets.upload(principal, params["account_id"]!, params["dataset_id"]!, () => body.file()),
+      handle: (call) => datasets.upload({ ...datasetRequest(call), open: () => call.body.file() }),
     }),
     defineRoute({
       operationId: "getDatasetUploadEndpoint",
@@ -94,16 +87,16 @@ function fileRoutes(datasets: Datasets): ResourceRoute[] {
       whenSuspended: "refuse",
       path: `${DATASET}:getUploadEndpoint`,
       body: GetUploadEndpointRequest,
-      handle: ({ principal, params, body, origin }) =>
-        datasets.uploadUrls(principal, params["account_id"]!, params["dataset_id"]!, body, origin),
+      handle: (call) =>
+        datasets.uploadUrls({ ...datasetRequest(call), body: call.body, origin: call.origin }),
     }),
     defineRoute({
       operationId: "validateDatasetUpload",
       method: "POST",
       whenSuspended: "refuse",
       path: `${DATASET}:validateUpload`,
-      async handle({ principal, params }) {
-        await datasets.validateUpload(principal, params["account_id"]!, params["dataset_id"]!);
+      async handle(call) {
+        await datasets.validateUpload(datasetRequest(call));
         return {};
       },
     }),
@@ -113,14 +106,19 @@ function fileRoutes(datasets: Datasets): ResourceRoute[] {
       path: `${DATASET}:getDownloadEndpoint`,
       query: DownloadEndpointQuery,
       resource: SignedUrlsResponse,
-      handle: ({ principal, params, query, origin }) =>
-        datasets.downloadUrls(
-          principal,
-          params["account_id"]!,
-          params["dataset_id"]!,
-          query.downloadLineage === true,
-          origin,
-        ),
+      handle: (call) =>
+        datasets.downloadUrls({
+          ...datasetRequest(call),
+          lineage: call.query.downloadLineage === true,
+          origin: call.origin,
+        }),
     }),
   ];
+}
+
+function datasetRequest({
+  principal,
+  params,
+}: Pick<ResourceRequest<unknown, unknown>, "principal" | "params">): DatasetRequest {
+  return { principal, dataset: { accountId: params["account_id"]!, id: params["dataset_id"]! } };
 }

@@ -53,7 +53,7 @@ export type GetUploadEndpointRequest = Static<typeof GetUploadEndpointRequest>;
 
 export const DownloadEndpointQuery = Type.Object({ downloadLineage: Type.Optional(Type.Boolean()) });
 
-/** The answer of both endpoints. */
+/** The response of the upload and the download endpoint. */
 export const SignedUrlsResponse = Type.Object({
   filenameToSignedUrls: Type.Record(Type.String(), Type.String()),
 });
@@ -68,11 +68,11 @@ export type SplitDatasetRequest = Static<typeof SplitDatasetRequest>;
 export interface SplitDatasetResponse {
   chunkDatasetNames: string[];
   chunksCreated: number;
-  /** An integer of 64 bits. */
+  /** A 64-bit integer as decimal text. */
   totalExamples: string;
 }
 
-/** As the OpenAI API describes a file. */
+/** A file object of the OpenAI API. */
 export interface UploadedFile {
   id: string;
   object: "file";
@@ -83,6 +83,6 @@ export interface UploadedFile {
   purpose: "fine-tune";
 }
 
-/** What clients see: all fields but the origins it doesn't have. */
+/** A dataset in responses: all fields, but only the one origin that the dataset has. */
 export interface Dataset extends Omit<Required<DatasetBody>, OriginField>, Pick<DatasetBody, OriginField> {}
 export type OriginField = "userUploaded" | "evalProtocol" | "evaluationResult" | "transformed" | "splitted";

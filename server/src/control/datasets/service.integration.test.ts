@@ -15,10 +15,10 @@ async function create(id: string, dataset: object = {}) {
 }
 
 describe("a dataset", () => {
-  test("is made empty, with all fields, and read back the same", async () => {
+  test("is created empty with all fields, and reads back the same", async () => {
     const id = newId();
-    const made = await create(id, { displayName: "Größe", exampleCount: "3", format: "CHAT" });
-    expect(made).toEqual({
+    const created = await create(id, { displayName: "Größe", exampleCount: "3", format: "CHAT" });
+    expect(created).toEqual({
       status: 200,
       body: {
         name: `accounts/acme/datasets/${id}`,
@@ -37,19 +37,19 @@ describe("a dataset", () => {
         userUploaded: {},
       },
     });
-    expect(await setup.call("GET", `${ROOT}/${id}`)).toEqual(made);
+    expect(await setup.call("GET", `${ROOT}/${id}`)).toEqual(created);
   });
 
-  test("ignores output-only fields and takes 64-bit numbers", async () => {
-    const made = await create(newId(), { state: "READY", createdBy: "x", name: "y", exampleCount: 7 });
-    expect(made.body).toMatchObject({
+  test("ignores output-only fields and accepts 64-bit numbers", async () => {
+    const created = await create(newId(), { state: "READY", createdBy: "x", name: "y", exampleCount: 7 });
+    expect(created.body).toMatchObject({
       state: "UPLOADING",
       createdBy: "alice@example.com",
       exampleCount: "7",
     });
   });
 
-  test("is made once", async () => {
+  test("can be created once for an id", async () => {
     const id = newId();
     await create(id);
     const again = await create(id);
@@ -65,28 +65,28 @@ describe("a dataset", () => {
     ["an unknown format", { datasetId: "a1", dataset: { format: "SONG" } }, "format"],
     ["too many examples", { datasetId: "a1", dataset: { exampleCount: "3000001" } }, "dataset.exampleCount"],
     ["a negative count", { datasetId: "a1", dataset: { exampleCount: "-1" } }, "exampleCount"],
-    ["data elsewhere", { datasetId: "a1", dataset: { externalUrl: "gs://b/f" } }, "dataset.externalUrl"],
+    ["an external URL", { datasetId: "a1", dataset: { externalUrl: "gs://b/f" } }, "dataset.externalUrl"],
     [
       "two origins",
       { datasetId: "a1", dataset: { userUploaded: {}, evalProtocol: {} } },
       "dataset.evalProtocol",
     ],
     [
-      "an evaluation without a job",
+      "an evaluation result without a job",
       { datasetId: "a1", dataset: { evaluationResult: {} } },
       "evaluationJobId",
     ],
     ["a filter without a source", { datasetId: "a1", dataset: {}, filter: "a=1" }, "filter"],
-    ["a job that is no name", { datasetId: "a1", dataset: { sourceJobName: "j" } }, "dataset.sourceJobName"],
+    ["an invalid job name", { datasetId: "a1", dataset: { sourceJobName: "j" } }, "dataset.sourceJobName"],
     ["a control character", { datasetId: "a1", dataset: { displayName: "a\u0007" } }, "dataset.displayName"],
-  ])("with %s is refused by the field", async (_name, body, field) => {
+  ])("with %s is refused by the field's name", async (_name, body, field) => {
     const { status, body: error } = await setup.call("POST", ROOT, body);
     expect(status).toBe(400);
     expect(error.code).toBe(3);
     expect(JSON.stringify(error.details)).toContain(field);
   });
 
-  test("names of other accounts in its fields answer as missing", async () => {
+  test("that names a resource of another account is refused as if the resource did not exist", async () => {
     for (const dataset of [
       { sourceJobName: "accounts/other/supervisedFineTuningJobs/j" },
       { transformed: { sourceDatasetId: "accounts/other/datasets/d" } },
@@ -108,7 +108,7 @@ describe("a dataset", () => {
     expect(split.body.splitted).toEqual({ sourceDatasetId: source });
   });
 
-  test("is gone with its files once deleted, and its id is free again", async () => {
+  test("is deleted with its files, and its id can be used again", async () => {
     const id = newId();
     await setup.ready(id, chatRows(3));
     expect(await setup.blobs.list("datasets/")).not.toEqual([]);
@@ -132,8 +132,8 @@ describe("a dataset", () => {
   });
 });
 
-describe("changes", () => {
-  test("touch the fields of the body, or of the mask", async () => {
+describe("an update", () => {
+  test("changes the fields of the body or of the mask only", async () => {
     const id = newId();
     await create(id, { displayName: "a", exampleCount: "5" });
     setup.clock.advance(1_000);
@@ -149,7 +149,7 @@ describe("changes", () => {
     expect(reset.body).toMatchObject({ displayName: "", exampleCount: "0" });
   });
 
-  test("of a READY dataset reach its display name alone", async () => {
+  test("of a READY dataset can change the display name only", async () => {
     const id = newId();
     await setup.ready(id, chatRows(3));
     const path = `${ROOT}/${id}`;
@@ -163,7 +163,7 @@ describe("changes", () => {
     expect((await setup.call("GET", path)).body).toMatchObject({ format: "CHAT", exampleCount: "3" });
   });
 
-  test("of the origin, of unknown fields and by unknown masks are refused", async () => {
+  test("of the origin, of an unknown field or by an unknown mask is refused", async () => {
     const id = newId();
     await create(id);
     const path = `${ROOT}/${id}`;
@@ -174,7 +174,7 @@ describe("changes", () => {
     expect((await setup.call("PATCH", `${path}?updateMask=colour`, {})).status).toBe(400);
   });
 
-  test("by two writers at once are all kept", async () => {
+  test("is not lost when another one runs at the same time", async () => {
     const id = newId();
     await create(id);
     const answers = await Promise.all([
@@ -189,50 +189,50 @@ describe("changes", () => {
   });
 });
 
-describe("lists", () => {
-  test("give pages, filters, orders and masks", async () => {
-    const who = "lister/lena/user";
+describe("the list of datasets", () => {
+  test("is paged, filtered, sorted and masked as requested", async () => {
+    const key = "lister/lena/user";
     const root = "/v1/accounts/lister/datasets";
     for (const [i, name] of ["one", "two", "three"].entries()) {
       setup.clock.advance(1_000);
       const dataset = { displayName: name, exampleCount: String(i * 10) };
-      await setup.call("POST", root, { datasetId: `d-${name}`, dataset }, who);
+      await setup.call("POST", root, { datasetId: `d-${name}`, dataset }, key);
     }
     const names = (answer: { body: { datasets: { displayName: string }[] } }): string[] =>
       answer.body.datasets.map(({ displayName }) => displayName);
-    const all = await setup.call("GET", root, undefined, who);
+    const all = await setup.call("GET", root, undefined, key);
     expect(names(all)).toEqual(["three", "two", "one"]);
     expect(all.body).toMatchObject({ nextPageToken: "", totalSize: 3 });
-    const page = await setup.call("GET", `${root}?pageSize=2&orderBy=exampleCount`, undefined, who);
+    const page = await setup.call("GET", `${root}?pageSize=2&orderBy=exampleCount`, undefined, key);
     expect(names(page)).toEqual(["one", "two"]);
     const token = encodeURIComponent(page.body.nextPageToken);
     const next = `${root}?pageSize=2&orderBy=exampleCount&pageToken=${token}`;
-    expect(names(await setup.call("GET", next, undefined, who))).toEqual(["three"]);
+    expect(names(await setup.call("GET", next, undefined, key))).toEqual(["three"]);
     const filter = encodeURIComponent('exampleCount > 5 AND displayName = "t*" AND state = UPLOADING');
-    expect(names(await setup.call("GET", `${root}?filter=${filter}&orderBy=name`, undefined, who))).toEqual([
+    expect(names(await setup.call("GET", `${root}?filter=${filter}&orderBy=name`, undefined, key))).toEqual([
       "three",
       "two",
     ]);
-    const masked = await setup.call("GET", `${root}?readMask=displayName`, undefined, who);
+    const masked = await setup.call("GET", `${root}?readMask=displayName`, undefined, key);
     expect(masked.body.datasets[0]).toEqual({ displayName: "three" });
-    expect((await setup.call("GET", `${root}?filter=colour=red`, undefined, who)).status).toBe(400);
-    expect((await setup.call("GET", `${root}?pageToken=forged`, undefined, who)).status).toBe(400);
+    expect((await setup.call("GET", `${root}?filter=colour=red`, undefined, key)).status).toBe(400);
+    expect((await setup.call("GET", `${root}?pageToken=forged`, undefined, key)).status).toBe(400);
   });
 
   test("can be filtered by origin", async () => {
-    const who = "origins/oda/user";
+    const key = "origins/oda/user";
     const root = "/v1/accounts/origins/datasets";
     const dataset = { evaluationResult: { evaluationJobId: "job-7" } };
-    await setup.call("POST", root, { datasetId: "a", dataset }, who);
-    await setup.call("POST", root, { datasetId: "b", dataset: {} }, who);
+    await setup.call("POST", root, { datasetId: "a", dataset }, key);
+    await setup.call("POST", root, { datasetId: "b", dataset: {} }, key);
     const filter = encodeURIComponent("evaluationResult.evaluationJobId = job-7");
-    const found = await setup.call("GET", `${root}?filter=${filter}`, undefined, who);
-    expect(found.body.datasets).toHaveLength(1);
-    expect(found.body.totalSize).toBe(1);
+    const filtered = await setup.call("GET", `${root}?filter=${filter}`, undefined, key);
+    expect(filtered.body.datasets).toHaveLength(1);
+    expect(filtered.body.totalSize).toBe(1);
   });
 });
 
-describe("who may what", () => {
+describe("access control", () => {
   const verbs = (id: string): [string, string, unknown][] => [
     ["GET", `${ROOT}/${id}`, undefined],
     ["PATCH", `${ROOT}/${id}`, { displayName: "x" }],
@@ -243,13 +243,13 @@ describe("who may what", () => {
     ["POST", `${ROOT}/${id}:splitDataset`, { chunkSize: 200 }],
   ];
 
-  test("without a key nothing answers", async () => {
+  test("refuses every request without a key", async () => {
     for (const [method, path, body] of [...verbs("any"), ["GET", ROOT, undefined] as const]) {
       expect((await setup.call(method, path, body, null)).status).toBe(401);
     }
   });
 
-  test("another account's dataset answers exactly like a missing one", async () => {
+  test("answers for another account's dataset exactly as for a missing one", async () => {
     const id = newId();
     await setup.ready(id, chatRows(3));
     for (const [method, path, body] of verbs(id)) {
@@ -259,34 +259,34 @@ describe("who may what", () => {
       expect(JSON.stringify(foreign.body).replaceAll(id, "gone")).toBe(JSON.stringify(missing.body));
     }
     expect((await setup.call("GET", ROOT, undefined, "other/olga/admin")).status).toBe(404);
-    const made = await setup.call("POST", ROOT, { datasetId: newId(), dataset: {} }, "other/olga/admin");
-    expect(made.status).toBe(404);
+    const created = await setup.call("POST", ROOT, { datasetId: newId(), dataset: {} }, "other/olga/admin");
+    expect(created.status).toBe(404);
     expect((await setup.upload(id, "x", "a.jsonl", "other/olga/admin")).status).toBe(404);
   });
 
-  test("a role that only runs inference reads but changes nothing", async () => {
+  test("lets the inference role read but not change datasets", async () => {
     const id = newId();
     await create(id);
-    const who = "acme/ines/inference-user";
+    const key = "acme/ines/inference-user";
     for (const [method, path, body] of verbs(id).filter(([method]) => method !== "GET")) {
-      expect((await setup.call(method, path, body, who)).status).toBe(403);
+      expect((await setup.call(method, path, body, key)).status).toBe(403);
     }
-    expect((await setup.upload(id, "x", "a.jsonl", who)).status).toBe(403);
-    expect((await setup.call("GET", `${ROOT}/${id}`, undefined, who)).status).toBe(200);
+    expect((await setup.upload(id, "x", "a.jsonl", key)).status).toBe(403);
+    expect((await setup.call("GET", `${ROOT}/${id}`, undefined, key)).status).toBe(200);
   });
 
-  test("a contributor changes what they made and nothing else", async () => {
+  test("lets contributors change only the datasets that they created", async () => {
     const id = newId();
     await create(id);
-    const own = newId();
-    const who = "acme/carl/contributor";
-    await setup.call("POST", ROOT, { datasetId: own, dataset: {} }, who);
-    expect((await setup.call("DELETE", `${ROOT}/${id}`, undefined, who)).status).toBe(403);
-    expect((await setup.call("DELETE", `${ROOT}/${own}`, undefined, who)).status).toBe(200);
+    const ownId = newId();
+    const key = "acme/carl/contributor";
+    await setup.call("POST", ROOT, { datasetId: ownId, dataset: {} }, key);
+    expect((await setup.call("DELETE", `${ROOT}/${id}`, undefined, key)).status).toBe(403);
+    expect((await setup.call("DELETE", `${ROOT}/${ownId}`, undefined, key)).status).toBe(200);
   });
 });
 
-test("what is left of deleted datasets is removed for good once no URL can write there", async () => {
+test("the garbage collector removes files of deleted datasets after their upload URLs have expired", async () => {
   const id = newId();
   await create(id);
   const sizes = { filenameToSize: { "a.jsonl": "5" } };
@@ -302,7 +302,7 @@ test("what is left of deleted datasets is removed for good once no URL can write
   expect(await setup.blobs.list("datasets/")).toEqual(before);
 });
 
-test("rows are given back as they were uploaded", async () => {
+test("a downloaded file has the rows as they were uploaded", async () => {
   const id = newId();
   const rows = [chatRow(1), chatRow(2), chatRow(3)];
   await setup.ready(id, rows);

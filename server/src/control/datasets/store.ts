@@ -2,53 +2,50 @@ import { and, eq, inArray, lt, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
+import type { DatasetRef } from "./names.ts";
 import { DATASET_FORMATS, DATASET_STATES, datasetRemains, datasets } from "./table.ts";
 
 export type DatasetRow = typeof datasets.$inferSelect;
 export type GarbageRow = typeof datasetRemains.$inferSelect;
 
-/** Checks of rows, by the dataset's uid. */
+/** Kind of the background work that checks rows. Its key is the dataset's uid. */
 export const CHECK_WORK = "dataset-check";
 
 const UNIQUE_VIOLATION = "23505";
 
 export interface DatasetStore {
-  /** False when one of the names is taken; then none is stored. Their entries among the remains go. */
+  /** Inserts all rows and removes them from the garbage. False, with nothing stored, when one of the ids is taken. */
   insert(rows: readonly DatasetRow[]): Promise<boolean>;
-  get(accountId: string, id: string): Promise<DatasetRow | null>;
-  /** Which of the ids are in use. */
+  get(ref: DatasetRef): Promise<DatasetRow | null>;
+  /** The ids among `ids` that are in use. */
   taken(accountId: string, ids: readonly string[]): Promise<string[]>;
   getByUid(uid: string): Promise<DatasetRow | null>;
   list(query: ListQuery, accountId: string): Promise<Page<DatasetRow>>;
   /**
-   * Puts what `change` makes of the row in its place, as its next revision. No other change comes in between.
-   * Null when there is no such dataset; `change` may throw.
+   * Locks the row, replaces it by the result of `change` and returns the new row; null when there is no such dataset.
+   * An error of `change` rolls the transaction back.
    */
   change(
-    accountId: string,
-    id: string,
+    ref: DatasetRef,
     change: (row: DatasetRow) => Omit<DatasetRow, "revision">,
   ): Promise<DatasetRow | null>;
-  /** Like `change`, with a check of the rows begun. Where `begin` gives null, nothing happens. */
-  beginCheck(
-    accountId: string,
-    id: string,
-    begin: (row: DatasetRow) => DatasetRow | null,
-  ): Promise<DatasetRow | null>;
-  /** Makes remains of the dataset, unless `check` throws. Null when there is no such dataset. */
-  delete(
-    accountId: string,
-    id: string,
-    since: Date,
-    check: (row: DatasetRow) => Promise<void>,
-  ): Promise<DatasetRow | null>;
+  /**
+   * Like `change`, and schedules a check of the rows. When `change` returns null, nothing happens and the result is the
+   * current row.
+   */
+  startCheck(ref: DatasetRef, change: (row: DatasetRow) => DatasetRow | null): Promise<DatasetRow | null>;
+  /**
+   * Deletes the row, unless `check` throws, and adds the dataset to the garbage.
+   * @returns the deleted row; null when there is no such dataset
+   */
+  delete(ref: DatasetRef, since: Date, check: (row: DatasetRow) => Promise<void>): Promise<DatasetRow | null>;
   addGarbage(rows: readonly GarbageRow[]): Promise<void>;
-  /** Some of those from before `time`. */
+  /** Up to 100 rows of garbage from before `time`. */
   garbageBefore(time: Date): Promise<GarbageRow[]>;
   deleteGarbage(uids: readonly string[]): Promise<void>;
 }
 
-/** How many rows one statement takes: each has more than a dozen parameters. */
+/** Rows in one INSERT: each has about 20 parameters, and PostgreSQL accepts 65,535 in a statement. */
 const INSERT_BATCH = 500;
 const GARBAGE_BATCH = 100;
 
@@ -58,10 +55,9 @@ export function datasetStore(
   now: () => number,
 ): DatasetStore {
   const list = datasetListing(db, tokenSecret);
-  const is = (accountId: string, id: string) => and(eq(datasets.accountId, accountId), eq(datasets.id, id));
+  const is = ({ accountId, id }: DatasetRef) => and(eq(datasets.accountId, accountId), eq(datasets.id, id));
 
   return {
-    ...garbageStore(db),
     async insert(rows) {
       try {
         await db.transaction(async (tx) => {
@@ -78,8 +74,8 @@ export function datasetStore(
         throw error;
       }
     },
-    async get(accountId, id) {
-      const [row] = await db.select().from(datasets).where(is(accountId, id));
+    async get(ref) {
+      const [row] = await db.select().from(datasets).where(is(ref));
       return row ?? null;
     },
     async taken(accountId, ids) {
@@ -95,40 +91,33 @@ export function datasetStore(
     },
     list: (query, accountId) =>
       list(query, eq(datasets.accountId, accountId), `datasets ${accountId}`, accountId),
-    change: (accountId, id, change) =>
+    change: (ref, change) =>
       db.transaction(async (tx) => {
-        const [row] = await tx.select().from(datasets).where(is(accountId, id)).for("update");
+        const [row] = await tx.select().from(datasets).where(is(ref)).for("update");
         if (row === undefined) return null;
         const next = { ...change(row), revision: row.revision + 1 };
-        await tx.update(datasets).set(next).where(is(accountId, id));
+        await tx.update(datasets).set(next).where(is(ref));
         return next;
       }),
-    beginCheck: (accountId, id, begin) =>
+    startCheck: (ref, change) =>
       db.transaction(async (tx) => {
-        const [row] = await tx.select().from(datasets).where(is(accountId, id)).for("update");
-        const begun = row === undefined ? null : begin(row);
-        if (begun === null) return row ?? null;
-        const next = { ...begun, revision: begun.revision + 1 };
-        await tx.update(datasets).set(next).where(is(accountId, id));
+        const [row] = await tx.select().from(datasets).where(is(ref)).for("update");
+        const changed = row === undefined ? null : change(row);
+        if (changed === null) return row ?? null;
+        const next = { ...changed, revision: changed.revision + 1 };
+        await tx.update(datasets).set(next).where(is(ref));
         await addWork(tx, CHECK_WORK, [next.uid], now());
         return next;
       }),
-    delete: (accountId, id, since, check) =>
+    delete: (ref, since, check) =>
       db.transaction(async (tx) => {
-        const [row] = await tx.select().from(datasets).where(is(accountId, id)).for("update");
+        const [row] = await tx.select().from(datasets).where(is(ref)).for("update");
         if (row === undefined) return null;
         await check(row);
-        await tx.delete(datasets).where(is(accountId, id));
-        await tx.insert(datasetRemains).values({ uid: row.uid, accountId, since });
+        await tx.delete(datasets).where(is(ref));
+        await tx.insert(datasetRemains).values({ uid: row.uid, accountId: row.accountId, since });
         return row;
       }),
-  };
-}
-
-function garbageStore(
-  db: Database["db"],
-): Pick<DatasetStore, "addGarbage" | "garbageBefore" | "deleteGarbage"> {
-  return {
     async addGarbage(rows) {
       await db.insert(datasetRemains).values([...rows]);
     },

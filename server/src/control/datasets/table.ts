@@ -12,16 +12,16 @@ import {
 export const DATASET_STATES = ["UPLOADING", "READY"] as const;
 export const DATASET_FORMATS = ["FORMAT_UNSPECIFIED", "CHAT", "COMPLETION", "RL"] as const;
 
-/** A file of a dataset. Where it lies follows from the identifiers, never from its name. */
+/** A file of a dataset. Its key in the store is made of ids, never of its name. */
 export interface DatasetFile {
   sizeBytes: number;
-  /** Where a signed URL takes it; null when it came otherwise. */
+  /** Id of the upload by signed URL; null when the file came in another way. */
   uploadId: string | null;
-  /** Where it lies out of reach of any URL; null until it is there. */
+  /** Id of the stored file, which no signed URL writes to; null until the upload has been moved there. */
   blobId: string | null;
 }
 
-/** Where the rows come from: one field of the resource, by its wire name. */
+/** How the rows came to be: one of the resource's origin fields. */
 export type DatasetOrigin =
   | { userUploaded: object }
   | { evalProtocol: object }
@@ -40,7 +40,7 @@ export const datasets = pgTable(
   {
     accountId: text("account_id").notNull(),
     id: text().notNull(),
-    /** Never used again, unlike the id: the files lie under it. */
+    /** Identifies the dataset's files. Unlike the id, it is never reused after the dataset is deleted. */
     uid: text().notNull().unique(),
     displayName: text("display_name").notNull(),
     state: text({ enum: DATASET_STATES }).notNull(),
@@ -50,18 +50,18 @@ export const datasets = pgTable(
     averageTurnCount: doublePrecision("average_turn_count").notNull(),
     sourceJobName: text("source_job_name").notNull(),
     origin: jsonb().$type<DatasetOrigin>().notNull(),
-    /** The dataset that this one was made of. */
+    /** Uid of the dataset that this one was derived from; null for none. */
     sourceUid: text("source_uid"),
     statusCode: text("status_code").notNull(),
     statusMessage: text("status_message").notNull(),
     files: jsonb().$type<Record<string, DatasetFile>>().notNull(),
-    /** The check of its rows that waits or runs; null when none does. */
+    /** Id of the check of the rows that waits or runs; null for none. */
     checkId: text("check_id"),
-    /** A user's id. */
+    /** Id of the user who created the dataset. */
     createdBy: text("created_by").notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
-    /** Counts the changes. */
+    /** Grows by 1 with each change. */
     revision: bigint({ mode: "number" }).notNull(),
   },
   (t) => [
@@ -70,13 +70,16 @@ export const datasets = pgTable(
   ],
 );
 
-/** Files without a dataset: it was deleted, or is still being made. They go once nobody can write them any more. */
+/**
+ * Garbage: datasets whose files will be removed. They were deleted, or they are new and not inserted yet; an insert
+ * removes them from here.
+ */
 export const datasetRemains = pgTable(
   "dataset_remains",
   {
     uid: text().primaryKey(),
     accountId: text("account_id").notNull(),
-    /** When the dataset was deleted, or begun. */
+    /** When the dataset was deleted, or when writing its files began. */
     since: timestamp({ withTimezone: true }).notNull(),
   },
   (t) => [index("dataset_remains_since_index").on(t.since)],

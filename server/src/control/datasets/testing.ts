@@ -17,29 +17,29 @@ import { createDatasets, type Datasets } from "./service.ts";
 
 export interface TestResponse {
   status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  // biome-ignore lint/suspicious/noExplicitAny: tests read responses of every shape
   body: any;
 }
 
-/** Datasets behind a real server, on a real database and real files. */
+/** The datasets service behind a real HTTP server, on a real database and real files. */
 export interface DatasetsSetup {
   database: TestDatabase;
   clock: FakeClock;
   blobs: Blobs;
   datasets: Datasets;
-  /** Jobs by the dataset that they need. */
+  /** Name of the job that needs a dataset, by the dataset's name. */
   jobs: Map<string, string>;
   origin: string;
-  /** The same datasets as another process serves them, which is not started yet. @param wrap its view of the files */
+  /** A service of another process on the same database and files; not started. @param wrap replaces its `Blobs` */
   anotherProcess(ownClock: FakeClock, wrap?: (blobs: Blobs) => Blobs): Datasets;
-  /** @param who `<account>/<user>/<role>`; null for nobody. Default: a user of acme. */
-  call(method: string, path: string, body?: unknown, who?: string | null): Promise<TestResponse>;
-  /** Sends a file in a form. */
-  upload(id: string, content: string | Blob, filename?: string, who?: string): Promise<TestResponse>;
+  /** @param key `<account>/<user>/<role>`; null for no key. Default: a user of acme. */
+  call(method: string, path: string, body?: unknown, key?: string | null): Promise<TestResponse>;
+  /** Uploads a file in a multipart form. */
+  upload(id: string, content: string | Blob, filename?: string, key?: string): Promise<TestResponse>;
   put(url: string, content: string): Promise<number>;
-  /** An UPLOADING dataset with one file of these rows. */
+  /** Creates an UPLOADING dataset with one file of these rows. */
   uploaded(id: string, rows: readonly unknown[]): Promise<void>;
-  /** A READY one. */
+  /** Creates a READY dataset of these rows. */
   ready(id: string, rows: readonly unknown[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -47,13 +47,13 @@ export interface DatasetsSetup {
 export const ACME = "acme/alice/user";
 export const ROOT = "/v1/accounts/acme/datasets";
 
-export function chatRow(n: number, more: object = {}): object {
+export function chatRow(n: number, fields: object = {}): object {
   return {
     messages: [
       { role: "user", content: `q${n}` },
       { role: "assistant", content: "a" },
     ],
-    ...more,
+    ...fields,
   };
 }
 
@@ -78,7 +78,10 @@ export async function startDatasets(
   const jobs = new Map<string, string>();
   const open = (ownClock: FakeClock, ownBlobs: Blobs): Datasets =>
     createDatasets({
-      ...{ database, clock: ownClock, log: createLog("silent"), blobs: ownBlobs },
+      database,
+      clock: ownClock,
+      log: createLog("silent"),
+      blobs: ownBlobs,
       tokenSecret: Buffer.alloc(32, 2),
       users: { emailsOf: async (_account, ids) => new Map(ids.map((id) => [id, `${id}@example.com`])) },
       usedBy: async (name) => jobs.get(name) ?? null,
@@ -101,8 +104,14 @@ export async function startDatasets(
   origin = `http://127.0.0.1:${await server.listen(0, "127.0.0.1")}`;
   const requests = requestsTo(origin);
   return {
-    ...{ database, clock, blobs, datasets, jobs, origin },
-    anotherProcess: (ownClock, wrapOther = (own) => own) => open(ownClock, wrapOther(local.blobs)),
+    database,
+    clock,
+    blobs,
+    datasets,
+    jobs,
+    origin,
+    anotherProcess: (ownClock, wrapBlobs = (unwrapped) => unwrapped) =>
+      open(ownClock, wrapBlobs(local.blobs)),
     ...requests,
     async close() {
       await server.close(0);
@@ -122,29 +131,25 @@ function principalOf(authorization: string | undefined): Principal {
 type Requests = Pick<DatasetsSetup, "call" | "upload" | "put" | "uploaded" | "ready">;
 
 function requestsTo(origin: string): Requests {
-  async function send(
-    method: string,
-    path: string,
-    who: string | null,
-    init: RequestInit,
-  ): Promise<TestResponse> {
+  async function send(path: string, key: string | null, init: RequestInit): Promise<TestResponse> {
     const headers = new Headers(init.headers);
-    if (who !== null) headers.set("authorization", `Bearer ${who}`);
-    const response = await fetch(origin + path, { method, ...init, headers });
+    if (key !== null) headers.set("authorization", `Bearer ${key}`);
+    const response = await fetch(origin + path, { ...init, headers });
     return { status: response.status, body: await response.json() };
   }
 
   const requests: Requests = {
-    call: (method, path, body, who = ACME) =>
-      send(method, path, who, {
+    call: (method, path, body, key = ACME) =>
+      send(path, key, {
+        method,
         ...(body === undefined
           ? {}
           : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
       }),
-    upload(id, content, filename = "train.jsonl", who = ACME) {
+    upload(id, content, filename = "train.jsonl", key = ACME) {
       const form = new FormData();
       form.append("file", typeof content === "string" ? new Blob([content]) : content, filename);
-      return send("POST", `${ROOT}/${id}:upload`, who, { body: form });
+      return send(`${ROOT}/${id}:upload`, key, { method: "POST", body: form });
     },
     async put(url, content) {
       const response = await fetch(url, { method: "PUT", body: content });
@@ -152,17 +157,17 @@ function requestsTo(origin: string): Requests {
       return response.status;
     },
     async uploaded(id, rows) {
-      must(await requests.call("POST", ROOT, { datasetId: id, dataset: {} }));
-      must(await requests.upload(id, jsonl(rows)));
+      requireOk(await requests.call("POST", ROOT, { datasetId: id, dataset: {} }));
+      requireOk(await requests.upload(id, jsonl(rows)));
     },
     async ready(id, rows) {
       await requests.uploaded(id, rows);
-      must(await requests.call("POST", `${ROOT}/${id}:validateUpload`, {}));
+      requireOk(await requests.call("POST", `${ROOT}/${id}:validateUpload`, {}));
     },
   };
   return requests;
 }
 
-function must({ status, body }: TestResponse): void {
+function requireOk({ status, body }: TestResponse): void {
   if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
 }

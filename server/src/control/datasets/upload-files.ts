@@ -5,14 +5,17 @@ import { chunkJob, type RunCheckJob } from "./rows/row-check-pool.ts";
 import type { Fault, ValidationReport } from "./rows/validator.ts";
 import type { DatasetRow } from "./store.ts";
 
-/** The dataset's files, those that have just come by signed URL given a new place. The others stay where they are. */
+/**
+ * The dataset's files after all uploads by signed URL have been moved: each gets a new blob id. Moves nothing itself.
+ * @throws AppError FAILED_PRECONDITION naming files that are missing or have another size than declared.
+ */
 export async function planMoves(blobs: Blobs, row: DatasetRow): Promise<DatasetRow["files"]> {
   const files = { ...row.files };
   const missing: string[] = [];
   for (const [name, file] of sortedFiles(row)) {
-    const found = file.uploadId === null ? null : await blobs.stat(uploadKey(row, file.uploadId));
-    if (found !== null) {
-      if (found.sizeBytes !== file.sizeBytes) missing.push(name);
+    const upload = file.uploadId === null ? null : await blobs.stat(uploadKey(row, file.uploadId));
+    if (upload !== null) {
+      if (upload.sizeBytes !== file.sizeBytes) missing.push(name);
       else files[name] = { ...file, blobId: newFileId() };
     } else if (file.blobId === null || (await blobs.stat(fileKey(row, file.blobId))) === null) {
       missing.push(name);
@@ -24,7 +27,10 @@ export async function planMoves(blobs: Blobs, row: DatasetRow): Promise<DatasetR
   return files;
 }
 
-/** Takes uploads to their new places, out of reach of the URLs that wrote them. To be repeated when it fails. */
+/**
+ * Moves uploads to their file keys, which no signed URL writes to, so that files can't change after the check. Safe to
+ * repeat after a failure.
+ */
 export async function moveUploads(blobs: Blobs, row: DatasetRow): Promise<void> {
   for (const { uploadId, blobId } of Object.values(row.files)) {
     if (uploadId === null || blobId === null) continue;
@@ -33,13 +39,14 @@ export async function moveUploads(blobs: Blobs, row: DatasetRow): Promise<void> 
   }
 }
 
-/** Reads all rows of a dataset whose files are in their places. */
-export async function checkFiles(
-  blobs: Blobs,
-  check: RunCheckJob,
-  row: DatasetRow,
-  signal: AbortSignal,
-): Promise<ValidationReport> {
+/** Checks all rows of a dataset whose uploads have been moved. */
+export async function checkFiles(options: {
+  blobs: Blobs;
+  check: RunCheckJob;
+  row: DatasetRow;
+  signal: AbortSignal;
+}): Promise<ValidationReport> {
+  const { blobs, check, row, signal } = options;
   await check({ kind: "begin", format: formatOf(row), filter: null });
   for (const [name, file] of sortedFiles(row)) {
     await check({ kind: "file", name });
@@ -52,7 +59,7 @@ export async function checkFiles(
   return report!;
 }
 
-/** What is wrong, in words for the client; null when nothing is. */
+/** The report's faults as a message for the client; null when the rows passed. */
 export function problemText(report: ValidationReport): string | null {
   if (report.faults.length === 0) return report.problem;
   const lines = report.faults.map(({ file, line, problem }: Fault) => `${file}, line ${line}: ${problem}.`);
@@ -60,7 +67,7 @@ export function problemText(report: ValidationReport): string | null {
   return lines.join("\n");
 }
 
-/** Removes what lies under the dataset but belongs to none of its files: replaced and unused uploads. */
+/** Deletes blobs under the prefix that belong to no file of the dataset: replaced and unused uploads. */
 export async function removeUnused(blobs: Blobs, row: DatasetRow, prefix: string): Promise<void> {
   const used = new Set(Object.values(row.files).map(({ blobId }) => fileKey(row, blobId!)));
   for (const { key } of await blobs.list(prefix)) if (!used.has(key)) await blobs.delete(key);

@@ -2,38 +2,42 @@ import { AppError, type ErrorCode, toAppError } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
 import { Reconciler, type WorkItem } from "../../platform/reconcile/reconciler.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
-import type { Principal } from "../accounts/service.ts";
-import { type DatasetsDeps, getAuthorizedDataset, requireSameDataset } from "./access.ts";
+import { getWritableDataset, requireSameDataset } from "./access.ts";
+import { readyColumns } from "./fields.ts";
 import { blobPrefix, newFileId } from "./files.ts";
 import { MAX_RUNNING } from "./rows/row-check-pool.ts";
 import type { ValidationReport } from "./rows/validator.ts";
 import { CHECK_WORK, type DatasetRow } from "./store.ts";
+import type { DatasetOperationDeps, DatasetRequest } from "./types.ts";
 import { checkFiles, moveUploads, planMoves, problemText, removeUnused } from "./upload-files.ts";
-import { readyColumns } from "./view.ts";
 
-/** How long a request waits for its check: clients and proxies give up before a large one is done. */
+/** How long a request waits for its check. Clients and proxies would give up before a large check ends. */
 const WAIT_MS = 20_000;
-/** How often it looks whether another process has ended the check. */
+/** How often a waiting request reads the row, because another process may end the check. */
 const POLL_MS = 1_000;
-/** Failures of the platform's own after which a check is given up. */
+/** A check is retried until it has failed this many times through faults of the platform. */
 const MAX_FAILURES = 5;
 const CHECKING = "The rows are being checked.";
 
 /**
- * Checks uploads, each dataset's once at a time. A check is a row of work: it goes on when nobody waits any more, and
- * begins anew where a process was lost over it.
+ * Checks uploads, one check of a dataset at a time. A check is a row of background work: it goes on when no request
+ * waits for it any more, and another process starts it again when the process that runs it dies.
  */
 export class UploadValidator {
-  readonly #deps: DatasetsDeps;
+  readonly #deps: DatasetOperationDeps;
   readonly #worker: Reconciler;
-  /** Called when a check of this process is over. */
+  /** Wake the requests that wait. Called whenever a check of this process ends. */
   readonly #waiters = new Set<() => void>();
   #closed = false;
 
-  constructor(context: DatasetsDeps, deps: { database: Pick<Database, "db" | "listen">; log: Log }) {
-    this.#deps = context;
+  constructor(deps: DatasetOperationDeps & { database: Pick<Database, "db" | "listen">; log: Log }) {
+    this.#deps = deps;
     this.#worker = new Reconciler({
-      ...{ ...deps, clock: context.clock, kind: CHECK_WORK, concurrency: MAX_RUNNING },
+      database: deps.database,
+      clock: deps.clock,
+      log: deps.log,
+      kind: CHECK_WORK,
+      concurrency: MAX_RUNNING,
       step: (item) => this.#step(item),
     });
   }
@@ -48,40 +52,42 @@ export class UploadValidator {
     await this.#worker.close();
   }
 
-  /**
-   * Has all rows checked and the dataset made READY; nothing happens when it is. Returns when that is done, or after 20
-   * seconds: asked again it waits on, and the dataset's status tells the result.
-   * @throws AppError BAD_REQUEST with the faults by file and line; FAILED_PRECONDITION while files are missing; ABORTED
-   * when files changed meanwhile.
-   */
-  async validate(principal: Principal, accountId: string, id: string): Promise<void> {
+  /** As `Datasets.validateUpload`. */
+  async validate(request: DatasetRequest): Promise<void> {
     const { store, blobs, clock } = this.#deps;
-    const seen = await getAuthorizedDataset(this.#deps, principal, accountId, id, "write");
-    if (seen.state === "READY") return;
-    if (Object.keys(seen.files).length === 0) {
+    const authorized = await getWritableDataset(this.#deps, request);
+    if (authorized.state === "READY") return;
+    if (Object.keys(authorized.files).length === 0) {
       const message = "No file was uploaded: use :upload or :getUploadEndpoint first.";
       throw new AppError("FAILED_PRECONDITION", message);
     }
-    if (seen.checkId === null) await planMoves(blobs, seen);
+    // Throws for missing files now: the check itself would report them only later.
+    if (authorized.checkId === null) await planMoves(blobs, authorized);
     const checkId = newFileId();
-    const begun = { checkId, statusCode: "OK", statusMessage: CHECKING, updateTime: new Date(clock.now()) };
-    const row = await store.beginCheck(accountId, id, (current) => {
-      requireSameDataset(seen, current);
-      return current.checkId === null && current.state !== "READY" ? { ...current, ...begun } : null;
+    const row = await store.startCheck(request.dataset, (current) => {
+      requireSameDataset(authorized, current);
+      if (current.checkId !== null || current.state === "READY") return null;
+      return {
+        ...current,
+        checkId,
+        statusCode: "OK",
+        statusMessage: CHECKING,
+        updateTime: new Date(clock.now()),
+      };
     });
-    requireSameDataset(seen, row);
+    requireSameDataset(authorized, row);
     if (row.checkId !== null) await this.#waitForResult(row, row.checkId);
   }
 
-  /** Waits until the check is over, or long enough. */
-  async #waitForResult(seen: DatasetRow, checkId: string): Promise<void> {
+  /** Returns when the check ends, or after `WAIT_MS`. @throws AppError with the error of the check. */
+  async #waitForResult(before: DatasetRow, checkId: string): Promise<void> {
     const { store, clock } = this.#deps;
     for (const untilMs = clock.now() + WAIT_MS; clock.now() < untilMs; ) {
-      // Before the look: or what happens in between would go unheard.
+      // Registers before it reads the row: a check that ends in between would wake nobody.
       const change = this.#nextChange();
       try {
-        const row = await store.get(seen.accountId, seen.id);
-        requireSameDataset(seen, row);
+        const row = await store.get(before);
+        requireSameDataset(before, row);
         if (row.checkId !== checkId) {
           if (row.statusCode === "OK") return;
           throw new AppError(errorCode(row.statusCode), row.statusMessage);
@@ -94,6 +100,7 @@ export class UploadValidator {
     }
   }
 
+  /** `happened` resolves when a check ends in this process, or after `POLL_MS`. `forget` must be called afterwards. */
   #nextChange(): { happened: Promise<void>; forget(): void } {
     let forget = (): void => {};
     const happened = new Promise<void>((resolve) => {
@@ -118,56 +125,58 @@ export class UploadValidator {
       await this.#check(row, signal);
     } catch (error) {
       signal.throwIfAborted();
-      const refusal = toAppError(error);
-      if (refusal.status >= 500 && failures < MAX_FAILURES) throw error;
-      await this.#end(row, { statusCode: statusCode(refusal.code), statusMessage: refusal.message });
+      const failure = toAppError(error);
+      if (failure.status >= 500 && failures < MAX_FAILURES) throw error;
+      await this.#endCheck(row, { statusCode: statusCode(failure.code), statusMessage: failure.message });
     }
     this.#wakeWaiters();
     return null;
   }
 
-  async #check(seen: DatasetRow, signal: AbortSignal): Promise<void> {
-    const { store, blobs, rowCheckPool: checks } = this.#deps;
-    const files = await planMoves(blobs, seen);
-    const row = await this.#change(seen, { files });
+  async #check(before: DatasetRow, signal: AbortSignal): Promise<void> {
+    const { store, blobs, rowCheckPool } = this.#deps;
+    const files = await planMoves(blobs, before);
+    const row = await this.#change(before, { files });
     await moveUploads(blobs, row);
-    const report = await checks
-      .run((check) => checkFiles(blobs, check, row, signal))
+    const report = await rowCheckPool
+      .run((check) => checkFiles({ blobs, check, row, signal }))
       .catch(async (error: unknown) => {
-        // A file that was replaced meanwhile can't be read any more.
-        requireUnchanged(row, await store.get(row.accountId, row.id));
+        // Replacing a file deletes it, which fails the check: ABORTED then tells the client more than the read error.
+        requireUnchanged(row, await store.get(row));
         throw error;
       });
     const problem = problemText(report);
     if (problem !== null) throw new AppError("BAD_REQUEST", problem);
     const ready = await this.#change(row, {
       ...readyColumns(report),
-      ...{ checkId: null, statusMessage: countNote(row, report) },
+      checkId: null,
+      statusMessage: countNote(row, report),
     });
     await removeUnused(blobs, ready, blobPrefix(ready));
   }
 
-  async #change(seen: DatasetRow, columns: Partial<DatasetRow>): Promise<DatasetRow> {
+  /** @throws AppError ABORTED when the dataset has changed since `before`; NOT_FOUND when it is gone. */
+  async #change(before: DatasetRow, columns: Partial<DatasetRow>): Promise<DatasetRow> {
     const { store, clock } = this.#deps;
-    const changed = await store.change(seen.accountId, seen.id, (row) => {
-      requireUnchanged(seen, row);
+    const changed = await store.change(before, (row) => {
+      requireUnchanged(before, row);
       return { ...row, ...columns, updateTime: new Date(clock.now()) };
     });
-    requireSameDataset(seen, changed);
+    requireSameDataset(before, changed);
     return changed;
   }
 
-  /** The check is over without making the dataset READY. */
-  async #end(seen: DatasetRow, columns: Partial<DatasetRow>): Promise<void> {
+  /** Ends a failed check: the dataset stays UPLOADING. */
+  async #endCheck(before: DatasetRow, columns: Partial<DatasetRow>): Promise<void> {
     const { store, clock } = this.#deps;
-    await store.change(seen.accountId, seen.id, (row) => {
-      if (row.checkId !== seen.checkId) return row;
+    await store.change(before, (row) => {
+      if (row.checkId !== before.checkId) return row;
       return { ...row, ...columns, checkId: null, updateTime: new Date(clock.now()) };
     });
   }
 }
 
-/** gRPC's names are ours, but for one. */
+/** gRPC's name of an error code: the same, except for BAD_REQUEST. */
 function statusCode(code: ErrorCode): string {
   return code === "BAD_REQUEST" ? "INVALID_ARGUMENT" : code;
 }
@@ -176,14 +185,14 @@ function errorCode(status: string): ErrorCode {
   return status === "INVALID_ARGUMENT" ? "BAD_REQUEST" : (status as ErrorCode);
 }
 
-/** @throws AppError ABORTED when somebody else changed the dataset since it was seen; NOT_FOUND when it is gone. */
-function requireUnchanged(seen: DatasetRow, row: DatasetRow | null): void {
-  requireSameDataset(seen, row);
-  if (row.revision === seen.revision) return;
+/** @throws AppError ABORTED when the dataset has changed since `before`; NOT_FOUND when it is gone. */
+function requireUnchanged(before: DatasetRow, row: DatasetRow | null): void {
+  requireSameDataset(before, row);
+  if (row.revision === before.revision) return;
   throw new AppError("ABORTED", "The dataset was changed while it was being checked: check it again.");
 }
 
-/** A count that the client gave is corrected, but not in silence. */
+/** Status message that tells the client when its `exampleCount` was wrong and has been corrected. */
 function countNote(row: DatasetRow, { exampleCount }: ValidationReport): string {
   if (row.exampleCount === 0 || row.exampleCount === exampleCount) return "";
   return `exampleCount was given as ${row.exampleCount}; the files hold ${exampleCount} examples.`;

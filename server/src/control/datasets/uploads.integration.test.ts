@@ -16,18 +16,18 @@ import {
 } from "./testing.ts";
 
 let setup: DatasetsSetup;
-/** Bytes that have reached the store, of all uploads. */
+/** Bytes of all uploads that have reached the store. */
 let storedBytes = 0;
-/** Run once, before or after the next file is opened for reading. */
+/** Hooks that run once, before or after the next file is opened for reading. */
 let beforeRead: (() => Promise<unknown>) | null = null;
 let afterRead: (() => Promise<unknown>) | null = null;
 
 beforeAll(async () => {
-  setup = await startDatasets(watched);
+  setup = await startDatasets(instrumentedBlobs);
 });
 afterAll(() => setup.close());
 
-function watched(blobs: Blobs): Blobs {
+function instrumentedBlobs(blobs: Blobs): Blobs {
   return {
     ...blobs,
     async read(key, range) {
@@ -61,7 +61,7 @@ const validate = (id: string): Promise<TestResponse> =>
   setup.call("POST", `${ROOT}/${id}:validateUpload`, {});
 const get = async (id: string) => (await setup.call("GET", `${ROOT}/${id}`)).body;
 
-/** Sends any body as it is. */
+/** Sends a raw body. */
 function send(
   path: string,
   headers: Record<string, string>,
@@ -98,8 +98,8 @@ const FORM = { "content-type": "multipart/form-data; boundary=x" };
 const filePart = (name: string, content = "{}"): string =>
   `name="file"; filename="${name}"\r\nContent-Type: text/plain\r\n\r\n${content}`;
 
-describe("a file in a form", () => {
-  test("is described as the OpenAI API does", async () => {
+describe("a file in a multipart form", () => {
+  test("is described like a file of the OpenAI API", async () => {
     const id = await newDataset();
     const content = jsonl(chatRows(3));
     const { status, body } = await setup.upload(id, content, "Trainings daten (größe).jsonl");
@@ -129,7 +129,7 @@ describe("a file in a form", () => {
     expect(JSON.stringify(answer.body.details)).toContain("file");
   });
 
-  test("takes the place of one of the same name", async () => {
+  test("replaces a file of the same name", async () => {
     const id = await newDataset();
     await setup.upload(id, "nope");
     await setup.upload(id, jsonl(chatRows(4)));
@@ -137,7 +137,7 @@ describe("a file in a form", () => {
     expect((await get(id)).exampleCount).toBe("4");
   });
 
-  test("is refused without a file, with two, as JSON, and broken off; and none of that changes the dataset", async () => {
+  test("is refused when the form has no file, two files, is JSON or breaks off, and the dataset stays unchanged", async () => {
     const id = await newDataset();
     const path = `${ROOT}/${id}:upload`;
     const before = await setup.blobs.list("datasets/");
@@ -156,7 +156,7 @@ describe("a file in a form", () => {
     expect((await validate(id)).body).toMatchObject({ code: 9 });
   });
 
-  test("of 150 MB goes to the store as it arrives", async () => {
+  test("of 150 MB is streamed to the store", async () => {
     const id = await newDataset();
     const line = Buffer.from(`${JSON.stringify(chatRow(1, { pad: "x".repeat(2 ** 20) }))}\n`);
     const lines = Math.floor(MAX_FORM_FILE_BYTES / line.length);
@@ -180,7 +180,7 @@ describe("a file in a form", () => {
     expect((await get(id)).exampleCount).toBe(String(lines));
   });
 
-  test("of one byte more is refused, announced or not, and nothing of it is kept", async () => {
+  test("above 150 MB is refused, with or without a content-length, and nothing of it is stored", async () => {
     const id = await newDataset();
     const path = `${ROOT}/${id}:upload`;
     const before = await setup.blobs.list("datasets/");
@@ -197,7 +197,7 @@ describe("a file in a form", () => {
     expect(await setup.blobs.list("datasets/")).toEqual(before);
   });
 
-  /** The answer to the head of a request whose body never comes. */
+  /** The response to a request whose headers arrive and whose body never does. */
   function refusedByLength(path: string, headers: Record<string, string>): Promise<TestResponse> {
     return new Promise((resolve, reject) => {
       const url = new URL(setup.origin + path);
@@ -216,11 +216,11 @@ describe("a file in a form", () => {
   }
 });
 
-describe("signed URLs", () => {
+describe("signed upload URLs", () => {
   const endpoint = (id: string, filenameToSize: object): Promise<TestResponse> =>
     setup.call("POST", `${ROOT}/${id}:getUploadEndpoint`, { filenameToSize });
 
-  test("take the files of the sizes that were named, and nothing else", async () => {
+  test("accept files of the declared sizes only", async () => {
     const id = await newDataset();
     const content = jsonl(chatRows(3));
     const { status, body } = await endpoint(id, {
@@ -240,7 +240,7 @@ describe("signed URLs", () => {
     expect(await get(id)).toMatchObject({ state: "READY", exampleCount: "6", averageTurnCount: 1 });
   });
 
-  test("change nothing any more once the dataset is READY", async () => {
+  test("can't change a dataset that is READY", async () => {
     const id = await newDataset();
     const content = jsonl(chatRows(3));
     const first = (await endpoint(id, { "a.jsonl": content.length })).body.filenameToSignedUrls["a.jsonl"];
@@ -271,7 +271,7 @@ describe("signed URLs", () => {
     ],
     ["no file", {}],
     ["101 files", Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`f${i}.jsonl`, "5"]))],
-  ])("are not given out for %s", async (_name, sizes) => {
+  ])("are not issued for %s", async (_name, sizes) => {
     const id = await newDataset();
     const { status, body } = await endpoint(id, sizes);
     expect(status).toBe(400);
@@ -280,8 +280,8 @@ describe("signed URLs", () => {
   });
 });
 
-describe("checking", () => {
-  test("counts the rows, tells the format and corrects a count that was given wrong", async () => {
+describe("a check", () => {
+  test("counts the rows, detects the format and corrects a wrong exampleCount", async () => {
     const id = await newDataset({ exampleCount: "10" });
     await setup.upload(id, jsonl(chatRows(5)));
     expect(await validate(id)).toEqual({ status: 200, body: {} });
@@ -294,7 +294,7 @@ describe("checking", () => {
     expect(Number(dataset.estimatedTokenCount)).toBeGreaterThan(0);
   });
 
-  test("names faults by file and line, in the answer and in the status, and a corrected file passes", async () => {
+  test("names faults by file and line in the response and in the status, and passes after a correction", async () => {
     const id = await newDataset();
     const bad = `${jsonl(chatRows(2))}\n{"messages":[{"role":"bot","content":"x"}]}\n`;
     await setup.upload(id, bad);
@@ -323,7 +323,7 @@ describe("checking", () => {
     expect((await validate(long)).body.message).toBe("train.jsonl, line 2: is longer than 16777216 bytes.");
   });
 
-  test("reads prompts for reinforcement and preference pairs", async () => {
+  test("accepts prompts for reinforcement learning and preference pairs", async () => {
     const prompts = await newDataset();
     const prompt = { messages: [{ role: "user", content: "1+1?" }], ground_truth: 2 };
     await setup.upload(prompts, jsonl([prompt, prompt, prompt]));
@@ -337,7 +337,7 @@ describe("checking", () => {
     expect((await get(pairs)).format).toBe("CHAT");
   });
 
-  test("asked for twice at once is done once, with one answer", async () => {
+  test("that two requests start at the same time runs once and gives both the same result", async () => {
     const id = await newDataset();
     await setup.upload(id, jsonl(chatRows(3)));
     const answers = await Promise.all([validate(id), validate(id), validate(id)]);
@@ -345,7 +345,7 @@ describe("checking", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  test("does not make READY what was changed meanwhile", async () => {
+  test("does not make a dataset READY that changed meanwhile", async () => {
     const id = await newDataset();
     const replace = (): Promise<TestResponse> => setup.upload(id, jsonl(chatRows(4)));
     await setup.upload(id, jsonl(chatRows(3)));
@@ -361,7 +361,7 @@ describe("checking", () => {
     expect((await get(id)).exampleCount).toBe("5");
   });
 
-  test("that takes long is answered before it is over, goes on, and can be waited for again", async () => {
+  test("that takes long goes on after its request returns, and a repeated request waits for it", async () => {
     const id = await newDataset();
     await setup.upload(id, jsonl(chatRows(3)));
     let read = (): void => {};
@@ -369,7 +369,7 @@ describe("checking", () => {
       new Promise<void>((resolve) => {
         read = resolve;
       });
-    // A request looks at its check once a second of the clock, and has enough after 20.
+    // A waiting request reads the row once a second of the fake clock, and returns after 20 seconds.
     const time = setInterval(() => setup.clock.advance(1_000), 10);
     expect(await validate(id)).toEqual({ status: 200, body: {} });
     clearInterval(time);
@@ -382,7 +382,7 @@ describe("checking", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  test("of many datasets at once goes on one after the other", async () => {
+  test("of many datasets waits for a free process", async () => {
     const ids = await Promise.all(Array.from({ length: 6 }, () => newDataset()));
     await Promise.all(ids.map((id) => setup.upload(id, jsonl(chatRows(3)))));
     const answers = await Promise.all(ids.map(validate));
@@ -390,12 +390,12 @@ describe("checking", () => {
   });
 });
 
-test("a check goes on in another process when the one that began it is gone", async () => {
+test("a check is continued by another process when its process dies", async () => {
   const id = await newDataset();
   await setup.upload(id, jsonl(chatRows(3)));
   await setup.datasets.close();
   let end = (): void => {};
-  // Its time stands still: it does not say any more that it is at it.
+  // The clock of the first process stands still, so it no longer renews its lease on the work.
   const stuck = new Promise<Datasets>((resolve) => {
     const datasets = setup.anotherProcess(new FakeClock(setup.clock.now()), (blobs) => ({
       ...blobs,

@@ -1,8 +1,7 @@
 import { AppError, badRequest } from "../../lib/errors.ts";
 import { parseMask } from "../../lib/field-mask.ts";
 import { sanitizeForMessage } from "../../lib/field-names.ts";
-import type { Principal } from "../accounts/service.ts";
-import { type DatasetsDeps, getAuthorizedDataset, requireSameDataset } from "./access.ts";
+import { getWritableDataset, immutableError, requireSameDataset } from "./access.ts";
 import {
   checkFileName,
   checkFileSize,
@@ -17,32 +16,28 @@ import { UPLOAD_URL_MS } from "./garbage-collector.ts";
 import { type GetUploadEndpointRequest, SignedUrlsResponse, type UploadedFile } from "./schema.ts";
 import type { DatasetRow } from "./store.ts";
 import type { DatasetFile } from "./table.ts";
-import { immutableError } from "./view.ts";
+import type { DatasetOperationDeps, DatasetRequest, FormFile } from "./types.ts";
 
-export interface FormFile {
-  filename: string;
-  content: AsyncIterable<Uint8Array>;
-}
-
-/** Takes a file that comes in a form. A file of the same name is replaced. @param open called when it is wanted */
+/**
+ * Stores a file of a multipart form. A file of the same name is replaced.
+ * @param request.open reads the form; called only when the dataset accepts files
+ */
 export async function uploadFile(
-  context: DatasetsDeps,
-  principal: Principal,
-  accountId: string,
-  id: string,
-  open: () => Promise<FormFile>,
+  deps: DatasetOperationDeps,
+  request: DatasetRequest & { open: () => Promise<FormFile> },
 ): Promise<UploadedFile> {
-  const { blobs, clock } = context;
-  const row = await getAuthorizedDataset(context, principal, accountId, id, "write");
+  const { blobs, clock } = deps;
+  const row = await getWritableDataset(deps, request);
   if (row.state === "READY") throw immutableError(row, "file");
-  const { filename, content } = await open().catch(tooLarge);
+  const { filename, content } = await request.open().catch(tooLarge);
   checkFileName("file", filename);
+  // Refuses one file too many before its content is read.
   withFiles("file", row, { [filename]: storedFile("", 0) });
   const blobId = newFileId();
   const key = fileKey(row, blobId);
   const { sizeBytes } = await blobs.write(key, content, { maxBytes: MAX_FORM_FILE_BYTES }).catch(tooLarge);
   try {
-    await addFiles(context, row, "file", { [filename]: storedFile(blobId, sizeBytes) });
+    await addFiles({ deps, row, field: "file", files: { [filename]: storedFile(blobId, sizeBytes) } });
   } catch (error) {
     await blobs.delete(key);
     throw error;
@@ -63,19 +58,20 @@ function tooLarge(error: unknown): never {
   throw new AppError("PAYLOAD_TOO_LARGE", message, { param: "file" });
 }
 
-/** URLs that take the files of these sizes, bytes as decimal text. Files of the same names are replaced. */
+/**
+ * Declares files with their sizes, in bytes as decimal text, and returns URLs that accept them. A file of the same name
+ * is replaced.
+ */
 export async function uploadUrls(
-  context: DatasetsDeps,
-  principal: Principal,
-  accountId: string,
-  id: string,
-  { filenameToSize, readMask }: GetUploadEndpointRequest,
-  origin: string,
+  deps: DatasetOperationDeps,
+  request: DatasetRequest & { body: GetUploadEndpointRequest; origin: string },
 ): Promise<SignedUrlsResponse> {
-  const row = await getAuthorizedDataset(context, principal, accountId, id, "write");
+  const { origin } = request;
+  const { filenameToSize, readMask } = request.body;
+  const row = await getWritableDataset(deps, request);
   if (row.state === "READY") throw immutableError(row, "filenameToSize");
   const names = Object.keys(filenameToSize);
-  // The answer has a single field: there is nothing to choose.
+  // A valid mask changes nothing, because the response has a single field.
   if (readMask) parseMask("readMask", readMask, SignedUrlsResponse);
   if (names.length === 0) throw badRequest("filenameToSize", "filenameToSize names no file.");
   const files: Record<string, DatasetFile> = {};
@@ -85,31 +81,35 @@ export async function uploadUrls(
     checkFileSize(`filenameToSize.${sanitizeForMessage(name)}`, sizeBytes);
     files[name] = { sizeBytes, uploadId: newFileId(), blobId: null };
   }
-  await addFiles(context, row, "filenameToSize", files);
+  await addFiles({ deps, row, field: "filenameToSize", files });
   const urls = Object.entries(files).map(async ([name, { uploadId, sizeBytes }]) => {
     const options = { sizeBytes, expiresInMs: UPLOAD_URL_MS, resumable: false, origin };
-    return [name, await context.blobs.uploadUrl(uploadKey(row, uploadId!), options)];
+    return [name, await deps.blobs.uploadUrl(uploadKey(row, uploadId!), options)];
   });
   return { filenameToSignedUrls: Object.fromEntries(await Promise.all(urls)) };
 }
 
-/** @param seen the dataset as the request found it */
-async function addFiles(
-  { store, blobs, clock }: DatasetsDeps,
-  seen: DatasetRow,
-  field: string,
-  files: Record<string, DatasetFile>,
-): Promise<void> {
+/** Adds files to the row and deletes the files they replace. */
+async function addFiles(options: {
+  deps: DatasetOperationDeps;
+  /** The dataset at the start of the request. */
+  row: DatasetRow;
+  /** The field of the request that errors name. */
+  field: string;
+  files: Record<string, DatasetFile>;
+}): Promise<void> {
+  const { row, field, files } = options;
+  const { store, blobs, clock } = options.deps;
   let replaced: DatasetFile[] = [];
-  const changed = await store.change(seen.accountId, seen.id, (row) => {
-    requireSameDataset(seen, row);
-    if (row.state === "READY") throw immutableError(row, field);
-    replaced = Object.keys(files).flatMap((name) => row.files[name] ?? []);
-    return { ...row, files: withFiles(field, row, files), updateTime: new Date(clock.now()) };
+  const changed = await store.change(row, (current) => {
+    requireSameDataset(row, current);
+    if (current.state === "READY") throw immutableError(current, field);
+    replaced = Object.keys(files).flatMap((name) => current.files[name] ?? []);
+    return { ...current, files: withFiles(field, current, files), updateTime: new Date(clock.now()) };
   });
-  requireSameDataset(seen, changed);
+  requireSameDataset(row, changed);
   for (const { uploadId, blobId } of replaced) {
-    if (uploadId !== null) await blobs.delete(uploadKey(seen, uploadId));
-    if (blobId !== null) await blobs.delete(fileKey(seen, blobId));
+    if (uploadId !== null) await blobs.delete(uploadKey(row, uploadId));
+    if (blobId !== null) await blobs.delete(fileKey(row, blobId));
   }
 }

@@ -3,7 +3,9 @@ import { checkDisplayName, checkText } from "../../lib/display-text.ts";
 import { badRequest } from "../../lib/errors.ts";
 import { mergePatch, updatePaths } from "../../lib/field-mask.ts";
 import { sanitizeForMessage } from "../../lib/field-names.ts";
+import { randomId } from "../../lib/resource-ids.ts";
 import { LORA_RANK_RANGE, LORA_TARGET_MODULES } from "../../model-files/service.ts";
+import type { ModelRef } from "./names.ts";
 import {
   type BaseModelDetails,
   type ConversationConfig,
@@ -12,9 +14,11 @@ import {
   ModelSpec,
   type PeftDetails,
 } from "./schema.ts";
+import { STATUS_OK } from "./status.ts";
 import type { ModelRow } from "./store.ts";
+import { modelView } from "./view.ts";
 
-/** The columns that a client fills. */
+/** The columns that clients set. */
 export type ModelFields = Pick<ModelRow, "displayName" | "kind" | "public" | "spec">;
 
 const MAX_DESCRIPTION_CHARS = 999;
@@ -26,9 +30,38 @@ const MAX_DRAFT_TOKENS = 32;
 const UPLOADED_KINDS: readonly ModelKind[] = ["HF_BASE_MODEL", "HF_PEFT_ADDON"];
 const SPEC_FIELDS = Object.keys(ModelSpec.properties) as (keyof ModelSpec)[];
 
+/** The row of a new model without files. */
+export function newModelRow(options: {
+  ref: ModelRef;
+  /** Id of the user. */
+  createdBy: string;
+  nowMs: number;
+  fields: ModelFields;
+}): ModelRow {
+  const now = new Date(options.nowMs);
+  return {
+    accountId: options.ref.accountId,
+    id: options.ref.id,
+    uid: randomId(),
+    state: "UPLOADING",
+    facts: null,
+    files: {},
+    precisions: [],
+    preparing: null,
+    importedFrom: "",
+    ...STATUS_OK,
+    catalogDigest: null,
+    createdBy: options.createdBy,
+    createTime: now,
+    updateTime: now,
+    revision: 1,
+    ...options.fields,
+  };
+}
+
 /**
  * The columns of a body.
- * @param at what the fields' names begin with in refusals: `model.`
+ * @param at prefix of field names in errors: `model.` or nothing
  * @throws AppError BAD_REQUEST naming the field.
  */
 export function parseFields(body: ModelBody, at: string): ModelFields {
@@ -47,56 +80,56 @@ export function parseFields(body: ModelBody, at: string): ModelFields {
   refuse("supportsImageInput", "uploaded models read no images here.");
   if (spec.conversationConfig !== undefined)
     checkConversation(spec.conversationConfig, `${at}conversationConfig`);
-  const named = kind === "KIND_UNSPECIFIED" ? "HF_PEFT_ADDON" : kind;
-  checkDetails(spec, named, at);
-  return { displayName, kind: named, public: body.public ?? false, spec };
+  const specifiedKind = kind === "KIND_UNSPECIFIED" ? "HF_PEFT_ADDON" : kind;
+  checkDetails(spec, specifiedKind, at);
+  return { displayName, kind: specifiedKind, public: body.public ?? false, spec };
 }
 
-/** What can be changed later; of the details, what they are for stays. */
+/** Fields that an update can change: all that clients set, except the details of the model's kind. */
 const CHANGEABLE: ReadonlySet<string> = new Set(
   ["displayName", "public", ...SPEC_FIELDS].filter((field) => !/Details$/.test(field)),
 );
 
 /**
- * The columns as a PATCH makes them. A field that keeps its value is no change.
- * @param current the resource as the client sees it
+ * The columns after a PATCH. A client may send back a whole resource, so a field with its current value is always
+ * allowed.
  * @throws AppError BAD_REQUEST naming the field.
  */
-export function applyPatch(
-  row: ModelRow,
-  current: object,
-  body: ModelBody,
-  updateMask: string | undefined,
-): ModelFields {
+export function applyPatch(row: ModelRow, body: ModelBody, updateMask: string | undefined): ModelFields {
   const paths = updatePaths(updateMask, body, ModelBody);
-  const next: ModelBody = mergePatch<ModelBody>(current, body, paths);
-  for (const field of new Set(paths.map((path) => path.split(".")[0] as keyof ModelBody))) {
-    if (CHANGEABLE.has(field) || isDeepStrictEqual(next[field] ?? "", (current as ModelBody)[field] ?? ""))
-      continue;
-    throw badRequest(field, `${field} is set when the model is made, and stays.`);
+  const current: object = modelView(row, "", []);
+  const patched: ModelBody = mergePatch<ModelBody>(current, body, paths);
+  const fields = [...new Set(paths.map((path) => path.split(".")[0] as keyof ModelBody))];
+  for (const field of fields) {
+    if (CHANGEABLE.has(field)) continue;
+    if (isDeepStrictEqual(patched[field] ?? "", (current as ModelBody)[field] ?? "")) continue;
+    throw badRequest(field, `${field} can only be set when the model is created.`);
   }
-  const changed = [...new Set(paths.map((path) => path.split(".")[0]!))].filter((field) =>
-    CHANGEABLE.has(field),
-  );
-  const kept: ModelBody = { ...row.spec, displayName: row.displayName, public: row.public, kind: row.kind };
-  for (const field of changed as (keyof ModelBody)[]) {
-    if (next[field] === undefined) delete kept[field];
-    else Object.assign(kept, { [field]: next[field] });
+  const nextBody: ModelBody = {
+    ...row.spec,
+    displayName: row.displayName,
+    public: row.public,
+    kind: row.kind,
+  };
+  const changed = fields.filter((field) => CHANGEABLE.has(field));
+  for (const field of changed) {
+    if (patched[field] === undefined) delete nextBody[field];
+    else Object.assign(nextBody, { [field]: patched[field] });
   }
-  checkContextLength(row, kept.contextLength ?? 0);
-  if (changed.includes("supportsLora") && kept.supportsLora && row.facts?.supportsLora === false)
+  checkContextLength(row, nextBody.contextLength ?? 0);
+  if (changed.includes("supportsLora") && nextBody.supportsLora && row.facts?.supportsLora === false)
     throw badRequest("supportsLora", "supportsLora: addons can't be loaded on these files.");
-  return row.catalogDigest === null ? parseFields(kept, "") : parseCatalogFields(kept);
+  return row.catalogDigest === null ? parseFields(nextBody, "") : parseCatalogFields(nextBody);
 }
 
 /** @throws AppError BAD_REQUEST for a context that the model's files don't allow. */
 export function checkContextLength({ facts }: Pick<ModelRow, "facts">, contextLength: number): void {
-  const most = facts?.contextLength ?? Number.POSITIVE_INFINITY;
-  if (contextLength > most)
-    throw badRequest("contextLength", `contextLength: the model's files allow at most ${most} tokens.`);
+  const maxTokens = facts?.contextLength ?? Number.POSITIVE_INFINITY;
+  if (contextLength > maxTokens)
+    throw badRequest("contextLength", `contextLength: the model's files allow at most ${maxTokens} tokens.`);
 }
 
-/** Entries of the catalog are of any kind; their texts are the operator's. */
+/** Like `parseFields`, for a model of the catalog: it can be of any kind, and the operator can write any texts. */
 function parseCatalogFields({
   displayName = "",
   public: isPublic = false,
@@ -114,7 +147,7 @@ function checkTexts(spec: ModelSpec, at: string): void {
   for (const field of ["githubUrl", "huggingFaceUrl"] as const) checkUrl(`${at}${field}`, spec[field] ?? "");
 }
 
-/** Links are shown to people, who follow them. */
+/** User interfaces show the links, so `javascript:` and other schemes are refused. */
 function checkUrl(field: string, text: string): void {
   checkText(field, text, MAX_URL_CHARS);
   if (text === "" || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))) return;

@@ -31,18 +31,18 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-const base = (more: object = {}) => ({ kind: "HF_BASE_MODEL", ...more });
+const base = (fields: object = {}) => ({ kind: "HF_BASE_MODEL", ...fields });
 
-describe("creating", () => {
-  test("a base model waits for its files, and says who made it", async () => {
+describe("createModel", () => {
+  test("creates a base model in the state UPLOADING with its creator's address", async () => {
     const model = base({
       displayName: "Mine",
       description: "line\nline",
       githubUrl: "https://github.com/x/y",
     });
-    const made = await t.succeed("POST", MODELS, { modelId: "mine", model });
-    expectAnswer("createModel", made);
-    expect(made).toMatchObject({
+    const created = await t.succeed("POST", MODELS, { modelId: "mine", model });
+    expectAnswer("createModel", created);
+    expect(created).toMatchObject({
       ...model,
       name: "accounts/acme/models/mine",
       state: "UPLOADING",
@@ -55,40 +55,40 @@ describe("creating", () => {
       supportsTools: false,
       precisions: [],
     });
-    const got = await t.succeed("GET", `${MODELS}/mine`);
-    expectAnswer("getModel", got);
-    expect(got).toEqual(made);
-    expect(got.deployedModelRefs).toHaveLength(1);
+    const fetched = await t.succeed("GET", `${MODELS}/mine`);
+    expectAnswer("getModel", fetched);
+    expect(fetched).toEqual(created);
+    expect(fetched.deployedModelRefs).toHaveLength(1);
     expect(await t.succeed("GET", `${MODELS}/mine?readMask=state,base_model_details.worldSize`)).toEqual({
       state: "UPLOADING",
       baseModelDetails: { worldSize: 1 },
     });
   });
 
-  test("an addon is the default kind, and names a base model that can be seen", async () => {
+  test("creates an addon by default, which needs a visible base model", async () => {
     const model = {
       peftDetails: { baseModel: "fireworks/smollm2-135m-instruct", r: 8, targetModules: ["q_proj"] },
     };
-    const made = await t.succeed("POST", MODELS, { modelId: "addon", model });
-    expectAnswer("createModel", made);
-    expect(made).toMatchObject({ kind: "HF_PEFT_ADDON", peftDetails: { baseModel: DEFAULT_MODEL, r: 8 } });
-    expect(made.baseModelDetails).toBeUndefined();
+    const created = await t.succeed("POST", MODELS, { modelId: "addon", model });
+    expectAnswer("createModel", created);
+    expect(created).toMatchObject({ kind: "HF_PEFT_ADDON", peftDetails: { baseModel: DEFAULT_MODEL, r: 8 } });
+    expect(created.baseModelDetails).toBeUndefined();
   });
 
-  test("an id that is taken answers 409 and changes nothing", async () => {
+  test("responds 409 to an id that is taken, and changes nothing", async () => {
     await t.succeed("POST", MODELS, { modelId: "taken", model: base({ displayName: "first" }) });
     const again = await t.call(t.alice.key, "POST", MODELS, { modelId: "taken", model: base() });
     expect([again.status, again.json.code]).toEqual([409, 6]);
     expect((await t.succeed("GET", `${MODELS}/taken`)).displayName).toBe("first");
   });
 
-  test("of many at once with one id, one wins", async () => {
-    const replies = await Promise.all(
+  test("accepts exactly one of many concurrent requests with the same id", async () => {
+    const responses = await Promise.all(
       Array.from({ length: 8 }, () =>
         t.call(t.alice.key, "POST", MODELS, { modelId: "race", model: base() }),
       ),
     );
-    expect(replies.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(409)]);
+    expect(responses.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(409)]);
   });
 
   test.each<[string, object, string]>([
@@ -99,7 +99,7 @@ describe("creating", () => {
     ["an unknown kind", { modelId: "x", model: { kind: "GGUF" } }, "model.kind"],
     ["a kind that can't be run", { modelId: "x", model: { kind: "FLUMINA_BASE_MODEL" } }, "model.kind"],
     [
-      "a kind without code here",
+      "an unsupported kind",
       { modelId: "x", model: { kind: "HF_TEFT_ADDON", teftDetails: {} } },
       "model.teftDetails",
     ],
@@ -107,7 +107,7 @@ describe("creating", () => {
     ["details of another kind", { modelId: "x", model: base({ peftDetails: {} }) }, "model.peftDetails"],
     ["a long name", { modelId: "x", model: base({ displayName: "n".repeat(64) }) }, "model.displayName"],
     [
-      "a name that can't be shown",
+      "a name with an invisible character",
       { modelId: "x", model: base({ displayName: "a\u202eb" }) },
       "model.displayName",
     ],
@@ -117,65 +117,65 @@ describe("creating", () => {
       "model.description",
     ],
     [
-      "a link that runs",
+      "a link with the scheme javascript",
       { modelId: "x", model: base({ huggingFaceUrl: "javascript:alert(1)" }) },
       "model.huggingFaceUrl",
     ],
-    ["images", { modelId: "x", model: base({ supportsImageInput: true }) }, "model.supportsImageInput"],
+    ["image input", { modelId: "x", model: base({ supportsImageInput: true }) }, "model.supportsImageInput"],
     ["a negative context", { modelId: "x", model: base({ contextLength: -1 }) }, "model.contextLength"],
     [
-      "a style that isn't",
+      "an unknown style",
       { modelId: "x", model: base({ conversationConfig: { style: "alpaca" } }) },
       "model.conversationConfig.style",
     ],
     [
-      "a style without template",
+      "a style without a template",
       { modelId: "x", model: base({ conversationConfig: { style: "jinja" } }) },
       "model.conversationConfig.template",
     ],
     [
-      "a kernel that isn't",
+      "an unsupported feature",
       { modelId: "x", model: base({ baseModelDetails: { supportsMtp: true } }) },
       "model.baseModelDetails.supportsMtp",
     ],
     [
-      "a draft without count",
+      "a draft model without a token count",
       { modelId: "x", model: base({ defaultDraftModel: DEFAULT_MODEL }) },
       "model.defaultDraftTokenCount",
     ],
     [
-      "a small rank",
+      "a rank below the minimum",
       { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, r: 3 } } },
       "model.peftDetails.r",
     ],
     [
-      "a large rank",
+      "a rank above the maximum",
       { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, r: 65 } } },
       "model.peftDetails.r",
     ],
     [
-      "a strange module",
+      "an unknown module",
       { modelId: "x", model: { peftDetails: { baseModel: DEFAULT_MODEL, targetModules: ["lm_head"] } } },
       "model.peftDetails.targetModules",
     ],
     [
-      "a base that is none",
+      "an addon as the base model",
       { modelId: "x", model: { peftDetails: { baseModel: "accounts/acme/models/addon" } } },
       "model.peftDetails.baseModel",
     ],
-  ])("%s is refused by its name", async (_, body, field) => {
-    const reply = await t.call(t.alice.key, "POST", MODELS, body);
-    expect([reply.status, reply.json.code, fieldOf(reply)], reply.text).toEqual([400, 3, field]);
+  ])("names the field when it refuses %s", async (_, body, field) => {
+    const response = await t.call(t.alice.key, "POST", MODELS, body);
+    expect([response.status, response.json.code, fieldOf(response)], response.text).toEqual([400, 3, field]);
   });
 });
 
-describe("other accounts", () => {
-  test("see nothing of a private model, wherever they name it", async () => {
+describe("principals of other accounts", () => {
+  test("get 404 for a private model, wherever they name it", async () => {
     await t.succeed("POST", MODELS, { modelId: "secret", model: base() });
     const { key } = t.mallory;
     const name = fullModelName({ accountId: "acme", modelId: "secret" });
     const theirs = "/v1/accounts/evil/models";
-    const replies = [
+    const responses = [
       await t.call(key, "GET", `${MODELS}/secret`),
       await t.call(key, "PATCH", `${MODELS}/secret`, { public: true }),
       await t.call(key, "DELETE", `${MODELS}/secret`),
@@ -193,22 +193,22 @@ describe("other accounts", () => {
       }),
       await t.call(key, "POST", `${theirs}/copy:import`, { sourceModel: name }),
     ];
-    for (const reply of replies) {
-      expect(reply.status, reply.text).toBe(404);
-      expect(reply.json.message).toBe(`Model ${name} not found.`);
+    for (const response of responses) {
+      expect(response.status, response.text).toBe(404);
+      expect(response.json.message).toBe(`Model ${name} not found.`);
     }
     const missing = await t.call(key, "GET", `${MODELS}/no-such`);
-    expect(missing.text.replaceAll("no-such", "secret")).toBe(replies[0]?.text);
+    expect(missing.text.replaceAll("no-such", "secret")).toBe(responses[0]?.text);
     expect((await t.call(key, "GET", MODELS)).json).toEqual({ models: [], nextPageToken: "", totalSize: 0 });
     expect((await t.call(key, "POST", MODELS, { modelId: "x", model: base() })).status).toBe(404);
     expect((await t.call(null, "GET", MODELS)).status).toBe(401);
   });
 
-  test("see a public model, but not its maker's address, and can't change it or take its files", async () => {
+  test("see a public model without its creator's address, and can't change it or download its files", async () => {
     await t.succeed("POST", MODELS, { modelId: "shown", model: base({ public: true }) });
     const { key } = t.mallory;
-    const got = await t.call(key, "GET", `${MODELS}/shown`);
-    expect(got.json).toMatchObject({ public: true, createdBy: "" });
+    const fetched = await t.call(key, "GET", `${MODELS}/shown`);
+    expect(fetched.json).toMatchObject({ public: true, createdBy: "" });
     const { models } = (await t.call(key, "GET", MODELS)).json;
     expect(models.map((model: { name: string }) => model.name)).toEqual(["accounts/acme/models/shown"]);
     expect((await t.call(key, "PATCH", `${MODELS}/shown`, { displayName: "x" })).status).toBe(404);
@@ -217,7 +217,7 @@ describe("other accounts", () => {
     expect((await t.call(key, "GET", `${MODELS}/shown`)).status).toBe(404);
   });
 
-  test("contributors change what they made and nothing else; readers change nothing", async () => {
+  test("can't change a model either as contributors who did not create it or as readers", async () => {
     await t.succeed("POST", MODELS, { modelId: "alices", model: base() });
     expect((await t.call(carol.key, "POST", MODELS, { modelId: "carols", model: base() })).status).toBe(200);
     expect((await t.call(carol.key, "PATCH", `${MODELS}/carols`, { displayName: "c" })).status).toBe(200);
@@ -231,7 +231,7 @@ describe("other accounts", () => {
 describe("the library", () => {
   const LIBRARY = "/v1/accounts/fireworks/models";
 
-  test("is the catalog: everybody lists, filters and reads it", async () => {
+  test("contains the catalog, and everyone can list, filter and read it", async () => {
     const list = (await t.call(t.mallory.key, "GET", `${LIBRARY}?pageSize=200`)).json;
     expectAnswer("listModels", list);
     expect(list.totalSize).toBe(
@@ -250,7 +250,7 @@ describe("the library", () => {
     });
   });
 
-  test("is changed by the operator alone, and by nobody's deleting", async () => {
+  test("can be changed by the operator only, and nobody can delete from it", async () => {
     const one = `${LIBRARY}/smollm2-135m-instruct`;
     expect((await t.call(t.mallory.key, "PATCH", one, { displayName: "x" })).status).toBe(403);
     expect((await t.call(t.mallory.key, "POST", LIBRARY, { modelId: "x", model: base() })).status).toBe(403);
@@ -259,11 +259,11 @@ describe("the library", () => {
       description: "Small",
       displayName: "SmolLM2 135M Instruct",
     });
-    const reply = await t.call(t.operator.key, "DELETE", one);
-    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+    const response = await t.call(t.operator.key, "DELETE", one);
+    expect([response.status, response.json.code]).toEqual([400, 9]);
   });
 
-  test("is imported as a model of the account's own", async () => {
+  test("can be imported into an account as a model of its own", async () => {
     const done = await t.succeed("POST", `${MODELS}/smollm2-135m-instruct:import`, {});
     expectAnswer("importModel", done);
     expect(done).toMatchObject({
@@ -279,33 +279,33 @@ describe("the library", () => {
     expect([none.status, none.json.code]).toEqual([400, 9]);
     expect((await t.call(t.alice.key, "POST", `${MODELS}/no-such:import`, {})).status).toBe(404);
     const { signal } = new AbortController();
-    const found = await t.models.deployable(t.alice.principal, "acme/small");
-    expect(found).toMatchObject({
+    const deployable = await t.models.deployable(t.alice.principal, "acme/small");
+    expect(deployable).toMatchObject({
       kind: "base",
       engine: "llama-cpp",
       supportsLora: true,
       supportsChat: true,
     });
-    expect(await found.fetch({ signal, onPhase() {} })).toBe(process.env["HEARTH_TEST_MODEL"]);
+    expect(await deployable.fetch({ signal, onPhase() {} })).toBe(process.env["HEARTH_TEST_MODEL"]);
   });
 
-  test("whose weights can't be had says so, and nothing of the machine", async () => {
+  test("reports weights that can't be fetched without details of the host", async () => {
     const offline = await createModelsService({
       ...t.deps,
       fetchWeights: async () => {
         throw new Error("/root/.cache: nothing there");
       },
     });
-    const found = await offline.deployable(t.alice.principal, DEFAULT_MODEL);
+    const deployable = await offline.deployable(t.alice.principal, DEFAULT_MODEL);
     const { signal } = new AbortController();
-    await expect(found.fetch({ signal, onPhase() {} })).rejects.toMatchObject({
+    await expect(deployable.fetch({ signal, onPhase() {} })).rejects.toMatchObject({
       code: "UNAVAILABLE",
       message: expect.not.stringContaining("/root"),
     });
     await offline.close();
   });
 
-  test("says of a model without weights that it can't be run, but what it is", async () => {
+  test("describes a model without weights and refuses to deploy it", async () => {
     const name = "fireworks/llama-v3p1-8b-instruct";
     expect(await t.models.describe(t.mallory.principal, name)).toMatchObject({
       kind: "base",
@@ -323,8 +323,8 @@ describe("the library", () => {
   });
 });
 
-describe("changing", () => {
-  test("touches the fields of the body, or of the mask, and no others", async () => {
+describe("updateModel", () => {
+  test("changes the fields of the body or of the mask only", async () => {
     const one = `${MODELS}/changing`;
     await t.succeed("POST", MODELS, {
       modelId: "changing",
@@ -360,7 +360,7 @@ describe("changing", () => {
     expect((await t.succeed("PATCH", one, { conversationConfig: null })).conversationConfig).toBeUndefined();
   });
 
-  test("a whole resource that was read can be sent back", async () => {
+  test("accepts an unchanged resource as its body", async () => {
     await t.succeed("POST", MODELS, {
       modelId: "whole",
       model: base({ baseModelDetails: { modelType: "mine" } }),
@@ -377,12 +377,12 @@ describe("changing", () => {
     ["the kind", { kind: "HF_PEFT_ADDON" }, "kind"],
     ["the details", { baseModelDetails: { worldSize: 2 } }, "baseModelDetails"],
     ["an unknown path", { colour: "red" }, "colour"],
-  ])("%s stays", async (_, body, field) => {
-    const reply = await t.call(t.alice.key, "PATCH", `${MODELS}/mine`, body);
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
+  ])("refuses to change %s", async (_, body, field) => {
+    const response = await t.call(t.alice.key, "PATCH", `${MODELS}/mine`, body);
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, field]);
   });
 
-  test("several writers at once all get in, each with its own field", async () => {
+  test("keeps the changes of all concurrent requests", async () => {
     await t.succeed("POST", MODELS, { modelId: "shared", model: base() });
     await Promise.all([
       t.succeed("PATCH", `${MODELS}/shared`, { displayName: "a" }),
@@ -399,8 +399,8 @@ describe("changing", () => {
   });
 });
 
-describe("listing and deleting", () => {
-  test("pages through filtered models in the order asked for", async () => {
+describe("the collection", () => {
+  test("is paged, filtered and sorted as requested", async () => {
     const ids = ["p1", "p2", "p3", "p4", "p5"];
     for (const [i, modelId] of ids.entries()) {
       t.clock.advance(1_000);
@@ -438,11 +438,11 @@ describe("listing and deleting", () => {
     }
   });
 
-  test("a deployed model stays, until it isn't deployed", async () => {
+  test("keeps a model while it is deployed, and lets it be deleted afterwards", async () => {
     await t.succeed("POST", MODELS, { modelId: "used", model: base() });
     uses.set("accounts/acme/models/used", "Model used is deployed on accounts/acme/deployments/d.");
-    const reply = await t.call(t.alice.key, "DELETE", `${MODELS}/used`);
-    expect([reply.status, reply.json.code, reply.json.message]).toEqual([
+    const response = await t.call(t.alice.key, "DELETE", `${MODELS}/used`);
+    expect([response.status, response.json.code, response.json.message]).toEqual([
       400,
       9,
       uses.get("accounts/acme/models/used"),
@@ -454,13 +454,13 @@ describe("listing and deleting", () => {
   });
 });
 
-describe("versions", () => {
-  test("keep how a READY model looked, are counted, and go with it", async () => {
+describe("model versions", () => {
+  test("store how a READY model looked, are counted, and are deleted with the model", async () => {
     await t.succeed("POST", `${MODELS}/versioned:import`, { sourceModel: DEFAULT_MODEL });
     const one = `${MODELS}/versioned`;
-    const made = await t.succeed("POST", `${one}/versions?versionId=v1`, {});
-    expectAnswer("createModelVersion", made);
-    expect(made).toMatchObject({
+    const created = await t.succeed("POST", `${one}/versions?versionId=v1`, {});
+    expectAnswer("createModelVersion", created);
+    expect(created).toMatchObject({
       name: "accounts/acme/models/versioned/versions/v1",
       snapshot: { state: "READY" },
     });
@@ -473,7 +473,7 @@ describe("versions", () => {
         deployment,
         rolloutStrategy: "ROLLOUT_STRATEGY_STANDARD",
       });
-    // The neighbours of these tests say of every model that it is deployed on what has its name.
+    // The fake of `modelRefs` above reports each model as deployed on a deployment with the model's name.
     const done = await deploy("v1", "accounts/acme/models/versioned");
     expectAnswer("deployModelVersion", done.json);
     expect((await deploy("v2", "accounts/acme/models/versioned")).status).toBe(404);
@@ -487,10 +487,10 @@ describe("versions", () => {
   });
 });
 
-describe("a configuration alone", () => {
-  const config = (more: object = {}) => ({ configJson: JSON.stringify({ ...TINY_LLAMA, ...more }) });
+describe("validateModelConfig", () => {
+  const config = (fields: object = {}) => ({ configJson: JSON.stringify({ ...TINY_LLAMA, ...fields }) });
 
-  test("passes when a model could be run with it", async () => {
+  test("accepts a configuration that a model can run with", async () => {
     const tokenizerConfigJson = JSON.stringify({ chat_template: "{{ messages }}" });
     const done = await t.succeed("POST", "/v1/validateModelConfig", { ...config(), tokenizerConfigJson });
     expectAnswer("validateModelConfig", done);
@@ -503,9 +503,9 @@ describe("a configuration alone", () => {
     [{ ...config(), tokenizerConfigJson: "[" }, "tokenizerConfigJson"],
     [{ ...config(), tokenizerConfigJson: '{"chat_template": "{% if %}"}' }, "tokenizerConfigJson"],
     [{}, "configJson"],
-  ])("%j is refused by the text with the fault", async (body, field) => {
-    const reply = await t.call(t.alice.key, "POST", "/v1/validateModelConfig", body);
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
-    expect(reply.text).not.toContain("/tmp");
+  ])("names the text with the fault when it refuses %j", async (body, field) => {
+    const response = await t.call(t.alice.key, "POST", "/v1/validateModelConfig", body);
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, field]);
+    expect(response.text).not.toContain("/tmp");
   });
 });

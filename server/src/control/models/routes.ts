@@ -1,5 +1,5 @@
 import { ListQuerySchema } from "../../platform/db/listing.ts";
-import { defineRoute, type ResourceRoute } from "../../platform/http/resources.ts";
+import { defineRoute, type ResourceRequest, type ResourceRoute } from "../../platform/http/resources.ts";
 import {
   CreateModelRequest,
   CreateVersionQuery,
@@ -14,18 +14,17 @@ import {
   ValidateUploadQuery,
   VersionBody,
 } from "./schema.ts";
-import type { ModelsService } from "./service.ts";
+import type { ModelRequest, ModelsService } from "./types.ts";
 
-const PATH = "/v1/accounts/{account_id}/models";
-const ONE = `${PATH}/{model_id}`;
+const MODELS = "/v1/accounts/{account_id}/models";
+const MODEL = `${MODELS}/{model_id}`;
 
 export function modelResourceRoutes(models: ModelsService): ResourceRoute[] {
-  const id: IdOf = (params) => [params["account_id"]!, params["model_id"]!];
   return [
     defineRoute({
       operationId: "listModels",
       method: "GET",
-      path: PATH,
+      path: MODELS,
       query: ListQuerySchema,
       resource: ModelBody,
       handle: ({ principal, params, query }) => models.list(principal, params["account_id"]!, query),
@@ -34,81 +33,72 @@ export function modelResourceRoutes(models: ModelsService): ResourceRoute[] {
       operationId: "createModel",
       method: "POST",
       whenSuspended: "refuse",
-      path: PATH,
+      path: MODELS,
       body: CreateModelRequest,
       handle: ({ principal, params, body }) => models.create(principal, params["account_id"]!, body),
     }),
     defineRoute({
       operationId: "getModel",
       method: "GET",
-      path: ONE,
+      path: MODEL,
       resource: ModelBody,
-      handle: ({ principal, params }) => models.get(principal, ...id(params)),
+      handle: (call) => models.get(modelRequest(call)),
     }),
     defineRoute({
       operationId: "updateModel",
       method: "PATCH",
       whenSuspended: "allow",
-      path: ONE,
+      path: MODEL,
       query: UpdateModelQuery,
       body: ModelBody,
-      handle: ({ principal, params, query, body }) =>
-        models.update(principal, ...id(params), body, query.updateMask),
+      handle: (call) =>
+        models.update({ ...modelRequest(call), body: call.body, updateMask: call.query.updateMask }),
     }),
     defineRoute({
       operationId: "deleteModel",
       method: "DELETE",
       whenSuspended: "allow",
-      path: ONE,
-      async handle({ principal, params }) {
-        await models.delete(principal, ...id(params));
+      path: MODEL,
+      async handle(call) {
+        await models.delete(modelRequest(call));
         return {};
       },
     }),
-    ...fileRoutes(models, id),
-    ...versionRoutes(models, id),
-  ];
-}
-
-type IdOf = (params: Record<string, string>) => [string, string];
-
-function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
-  return [
     defineRoute({
       operationId: "getModelUploadEndpoint",
       method: "POST",
       whenSuspended: "refuse",
-      path: `${ONE}:getUploadEndpoint`,
+      path: `${MODEL}:getUploadEndpoint`,
       body: GetUploadEndpointRequest,
-      handle: ({ principal, params, body, origin }) =>
-        models.uploadEndpoint(principal, ...id(params), body, origin),
+      handle: (call) =>
+        models.uploadEndpoint({ ...modelRequest(call), body: call.body, origin: call.origin }),
     }),
     defineRoute({
       operationId: "validateModelUpload",
       method: "GET",
       changes: true,
       whenSuspended: "refuse",
-      path: `${ONE}:validateUpload`,
+      path: `${MODEL}:validateUpload`,
       query: ValidateUploadQuery,
-      handle: async ({ principal, params, query }) => ({
-        warnings: await models.validateUpload(principal, ...id(params), query),
+      handle: async (call) => ({
+        warnings: await models.validateUpload({ ...modelRequest(call), query: call.query }),
       }),
     }),
     defineRoute({
       operationId: "getModelDownloadEndpoint",
       method: "GET",
-      path: `${ONE}:getDownloadEndpoint`,
+      path: `${MODEL}:getDownloadEndpoint`,
       resource: DownloadEndpoint,
-      handle: ({ principal, params, origin }) => models.downloadEndpoint(principal, ...id(params), origin),
+      handle: (call) => models.downloadEndpoint({ ...modelRequest(call), origin: call.origin }),
     }),
     defineRoute({
       operationId: "prepareModel",
       method: "POST",
       whenSuspended: "refuse",
-      path: `${ONE}:prepare`,
+      path: `${MODEL}:prepare`,
       body: PrepareModelRequest,
-      async handle({ principal, params, body }) {
-        await models.prepare(principal, ...id(params), body);
+      async handle(call) {
+        await models.prepare({ ...modelRequest(call), body: call.body });
         return {};
       },
     }),
@@ -116,9 +106,9 @@ function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
       operationId: "importModel",
       method: "POST",
       whenSuspended: "refuse",
-      path: `${ONE}:import`,
+      path: `${MODEL}:import`,
       body: ImportModelRequest,
-      handle: ({ principal, params, body }) => models.import(principal, ...id(params), body),
+      handle: (call) => models.import({ ...modelRequest(call), body: call.body }),
     }),
     defineRoute({
       operationId: "validateModelConfig",
@@ -131,37 +121,40 @@ function fileRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
         return {};
       },
     }),
-  ];
-}
-
-function versionRoutes(models: ModelsService, id: IdOf): ResourceRoute[] {
-  return [
     defineRoute({
       operationId: "createModelVersion",
       method: "POST",
       whenSuspended: "refuse",
-      path: `${ONE}/versions`,
+      path: `${MODEL}/versions`,
       query: CreateVersionQuery,
       body: VersionBody,
-      handle: ({ principal, params, query }) =>
-        models.createVersion(principal, ...id(params), query.versionId),
+      handle: (call) => models.createVersion({ ...modelRequest(call), versionId: call.query.versionId }),
     }),
     defineRoute({
       operationId: "getModelVersionCount",
       method: "GET",
-      path: `${ONE}/versions:count`,
-      handle: async ({ principal, params }) => ({
-        count: await models.countVersions(principal, ...id(params)),
-      }),
+      path: `${MODEL}/versions:count`,
+      handle: async (call) => ({ count: await models.countVersions(modelRequest(call)) }),
     }),
     defineRoute({
       operationId: "deployModelVersion",
       method: "POST",
       whenSuspended: "refuse",
-      path: `${ONE}/versions/{version_id}:deploy`,
+      path: `${MODEL}/versions/{version_id}:deploy`,
       body: DeployVersionRequest,
-      handle: ({ principal, params, body }) =>
-        models.deployVersion(principal, ...id(params), params["version_id"]!, body),
+      handle: (call) =>
+        models.deployVersion({
+          ...modelRequest(call),
+          versionId: call.params["version_id"]!,
+          body: call.body,
+        }),
     }),
   ];
+}
+
+function modelRequest({
+  principal,
+  params,
+}: Pick<ResourceRequest<unknown, unknown>, "principal" | "params">): ModelRequest {
+  return { principal, model: { accountId: params["account_id"]!, id: params["model_id"]! } };
 }

@@ -83,7 +83,7 @@ const CalendarDate = Type.Object({
   day: Type.Optional(Type.Integer({ minimum: 0, maximum: 31 })),
 });
 
-/** What the platform fills in. */
+/** Fields that only the platform sets. */
 const output = {
   name: outputText,
   createTime: outputText,
@@ -109,7 +109,7 @@ const output = {
   supportedPrecisionsWithCalibration: outputPrecisions,
 };
 
-/** What clients give beside `displayName`, `public` and `kind`: kept as it is, absent fields absent. */
+/** Fields that clients set, except `displayName`, `public` and `kind`. Stored as sent; absent fields stay absent. */
 export const ModelSpec = Type.Object({
   description: text,
   githubUrl: text,
@@ -200,7 +200,10 @@ export const ImportModelRequest = Type.Object({
       tenantId: text,
     }),
   ),
-  /** The model to copy when there is no source elsewhere. Default: the library's of the same id. */
+  /**
+   * The library model to copy when neither `awsS3Source` nor `azureBlobSource` is set. Default: the one with the same
+   * id.
+   */
   sourceModel: text,
 });
 export type ImportModelRequest = Static<typeof ImportModelRequest>;
@@ -212,7 +215,7 @@ export const ValidateModelConfigRequest = Type.Object({
 export type ValidateModelConfigRequest = Static<typeof ValidateModelConfigRequest>;
 
 export const CreateVersionQuery = Type.Object({ versionId: text });
-/** All of it is output. */
+/** Only output fields: clients send an empty body. */
 export const VersionBody = Type.Object({
   name: outputText,
   createTime: outputText,
@@ -244,7 +247,7 @@ export interface DeployedModelRef {
   public: boolean;
 }
 
-/** A long-running operation. What became of it is seen on the model: its `state` and `status`. */
+/** A long-running operation. Its result shows in the model's `state` and `status`. */
 export interface Operation {
   name: string;
   metadata: Record<string, unknown>;
@@ -252,14 +255,14 @@ export interface Operation {
   response?: object;
 }
 
-/** What clients see: every field, zero values included; details only of the model's own kind. */
+/** A model in responses: all fields, zero values included, but the details of the model's own kind only. */
 export type Model = Omit<
   Required<ModelBody>,
-  Absent | "deployedModelRefs" | "baseModelDetails" | "peftDetails"
+  OptionalField | "deployedModelRefs" | "baseModelDetails" | "peftDetails"
 > &
-  Pick<ModelBody, Absent> & {
+  Pick<ModelBody, OptionalField> & {
     deployedModelRefs: readonly DeployedModelRef[];
     baseModelDetails?: Required<BaseModelDetails>;
     peftDetails?: Required<PeftDetails>;
   };
-type Absent = "conversationConfig" | "deprecationDate" | "teftDetails" | "snapshotType";
+type OptionalField = "conversationConfig" | "deprecationDate" | "teftDetails" | "snapshotType";

@@ -1,38 +1,35 @@
-import type { Clock } from "../../lib/clock.ts";
-import type { Blobs } from "../../platform/blobs/blobs.ts";
-import type { S3Server } from "../../platform/blobs/s3-server.ts";
-import type { Database } from "../../platform/db/database.ts";
-import type { ListQuery } from "../../platform/db/listing.ts";
-import type { Log } from "../../platform/telemetry/log.ts";
-import type { Principal } from "../accounts/service.ts";
-import type { ModelsDeps } from "./access.ts";
+/**
+ * This folder has two services. `ModelsService` is the resource: rows in the database, with uploaded files.
+ * `ModelCatalog` resolves the model name of an inference request: it knows the library (the JSON files of `catalog/`),
+ * the models of attached engines, aliases and the fallback model.
+ */
+import { AppError, badRequest } from "../../lib/errors.ts";
+import { checkNewId } from "../../lib/resource-ids.ts";
+import { notFound, type Principal, visibility } from "../accounts/service.ts";
+import {
+  getVisibleModel,
+  getVisibleModelByName,
+  getWritableModel,
+  requireWritableAccount,
+} from "./access.ts";
 import { catalogRows } from "./catalog/catalog-rows.ts";
 import { loadCatalog } from "./catalog/load-catalog.ts";
-import type { AttachedModel, CatalogModel, CatalogWeights } from "./catalog/schema.ts";
-import { ModelCrud, type ModelReferences, type RelatedResources } from "./crud.ts";
+import { applyPatch, type ModelFields, newModelRow, parseFields } from "./fields.ts";
+import { blobPrefix } from "./files/declared-files.ts";
 import { ModelFileWorkers } from "./files/file-workers.ts";
-import { S3Imports } from "./files/imports.ts";
-import { downloadEndpoint, UploadValidator, uploadEndpoint } from "./files/uploads.ts";
+import { S3Imports } from "./files/s3-imports.ts";
+import { downloadEndpoint, uploadEndpoint } from "./files/signed-urls.ts";
+import { UploadValidator } from "./files/upload-validator.ts";
 import { validateConfig } from "./files/validation.ts";
-import { ModelWeights, type OnPhase } from "./files/weights.ts";
-import { importModel, prepareModel } from "./lifecycle.ts";
-import { type DeployableModel, getDeployableModel, getModelInfo, type ModelInfo } from "./model-info.ts";
-import type {
-  CreateModelRequest,
-  DeployVersionRequest,
-  DownloadEndpoint,
-  GetUploadEndpointRequest,
-  ImportModelRequest,
-  Model,
-  ModelBody,
-  ModelVersion,
-  Operation,
-  PrepareModelRequest,
-  ValidateModelConfigRequest,
-  ValidateUploadQuery,
-} from "./schema.ts";
-import { type ModelStore, modelStore } from "./store.ts";
-import { ModelVersions } from "./versions.ts";
+import { ModelWeights } from "./files/weights.ts";
+import { getDeployableModel, getModelInfo } from "./model-info.ts";
+import { modelName, modelTitle } from "./names.ts";
+import type { ModelOperationDeps } from "./operation-deps.ts";
+import { alreadyExists, importModel, prepareModel } from "./prepare-import.ts";
+import { type ModelRow, type ModelStore, modelStore } from "./store.ts";
+import type { ModelReferences, ModelsService, ModelsServiceDeps } from "./types.ts";
+import { countVersions, createVersion, deployVersion } from "./versions.ts";
+import { isBaseModel, ModelViews } from "./view.ts";
 
 export { CatalogError } from "./catalog/load-catalog.ts";
 export {
@@ -48,180 +45,161 @@ export type {
   CatalogWeights,
   ModelEntry,
 } from "./catalog/schema.ts";
-export type { DeployableModel, ModelInfo } from "./model-info.ts";
 export { type DeployedModelRef, type Model, PRECISIONS } from "./schema.ts";
+export type { DeployableModel, ModelInfo, ModelsService, ModelsServiceDeps } from "./types.ts";
 
-/** All but `list` throw NOT_FOUND for what is not there or may not be seen; what writes, FORBIDDEN by role. */
-export interface ModelsService {
-  /** An empty model in the state UPLOADING. @throws AppError BAD_REQUEST naming the field, ALREADY_EXISTS. */
-  create(principal: Principal, accountId: string, request: CreateModelRequest): Promise<Model>;
-  get(principal: Principal, accountId: string, id: string): Promise<Model>;
-  /** The account's models; of another account the public ones. */
-  list(
-    principal: Principal,
-    accountId: string,
-    query: ListQuery,
-  ): Promise<{ models: Model[]; nextPageToken: string; totalSize: number }>;
-  /** @throws AppError BAD_REQUEST naming the field. */
-  update(
-    principal: Principal,
-    accountId: string,
-    id: string,
-    body: ModelBody,
-    updateMask: string | undefined,
-  ): Promise<Model>;
-  /** @throws AppError FAILED_PRECONDITION while it is deployed. */
-  delete(principal: Principal, accountId: string, id: string): Promise<void>;
-  /**
-   * URLs that take files of these sizes.
-   * @param origin what they begin with where they are ours
-   * @throws AppError BAD_REQUEST, FAILED_PRECONDITION unless UPLOADING.
-   */
-  uploadEndpoint(
-    principal: Principal,
-    accountId: string,
-    id: string,
-    request: GetUploadEndpointRequest,
-    origin: string,
-  ): Promise<object>;
-  /**
-   * Checks the uploaded files, fills in what they say and the client didn't, and makes the model READY. Gives warnings.
-   * @throws AppError BAD_REQUEST naming the file, FAILED_PRECONDITION while files are missing, ABORTED when the model
-   * changes meanwhile.
-   */
-  validateUpload(
-    principal: Principal,
-    accountId: string,
-    id: string,
-    query: ValidateUploadQuery,
-  ): Promise<string[]>;
-  /** URLs that give the files. @throws AppError FORBIDDEN for another account's, FAILED_PRECONDITION without files. */
-  downloadEndpoint(
-    principal: Principal,
-    accountId: string,
-    id: string,
-    origin: string,
-  ): Promise<DownloadEndpoint>;
-  /** Begins to make weights for a precision. @throws AppError BAD_REQUEST, FAILED_PRECONDITION. */
-  prepare(principal: Principal, accountId: string, id: string, request: PrepareModelRequest): Promise<void>;
-  /** @throws AppError BAD_REQUEST, FAILED_PRECONDITION, ABORTED while another import runs, ALREADY_EXISTS. */
-  import(
-    principal: Principal,
-    accountId: string,
-    id: string,
-    request: ImportModelRequest,
-  ): Promise<Operation>;
-  /** How the model looks now, to be kept. @throws AppError BAD_REQUEST, ALREADY_EXISTS, FAILED_PRECONDITION. */
-  createVersion(
-    principal: Principal,
-    accountId: string,
-    id: string,
-    versionId: string | undefined,
-  ): Promise<ModelVersion>;
-  countVersions(principal: Principal, accountId: string, id: string): Promise<number>;
-  /** @throws AppError NOT_FOUND, FAILED_PRECONDITION unless the model is deployed there. */
-  deployVersion(
-    principal: Principal,
-    accountId: string,
-    id: string,
-    versionId: string,
-    request: DeployVersionRequest,
-  ): Promise<Operation>;
-  /** Whether a model with this configuration could be run. @throws AppError BAD_REQUEST. */
-  validateConfig(request: ValidateModelConfigRequest): Promise<void>;
-
-  /** Any model that the principal may see, by full or short name. */
-  describe(principal: Principal, name: string): Promise<ModelInfo>;
-  /** The same for one that can be run. @throws AppError FAILED_PRECONDITION for what can't be, or not yet. */
-  deployable(principal: Principal, name: string): Promise<DeployableModel>;
-
-  /** Connects what refers to models; to be called once. Without it no model is deployed or in use. */
-  registerReferences(references: ModelReferences): void;
-  /** Takes up the work on models' files. */
-  start(): Promise<void>;
-  /** Works off what is due now; for tests. */
-  tick(): Promise<void>;
-  close(): Promise<void>;
-}
-
-export interface ModelsServiceDeps extends RelatedResources {
-  database: Pick<Database, "db" | "listen">;
-  clock: Clock;
-  log: Log;
-  blobs: Blobs;
-  /** Of page tokens. */
-  tokenSecret: Buffer;
-  catalogDir: string;
-  attached: readonly AttachedModel[];
-  /** Absolute: weights in the engine's form, made from uploads. */
-  folder: string;
-  /** Brings catalog weights to this host. */
-  fetchWeights(weights: CatalogWeights, signal: AbortSignal, onPhase: OnPhase): Promise<string>;
-  /** Where imports come from. */
-  s3: S3Server;
-  /** Makes a model of the account, unless it would then have more than it may. Absent: as many as it likes. */
-  withinQuota?: <T>(accountId: string, make: () => Promise<T>) => Promise<T>;
-}
-
-/** Brings the table's part that shows the library up to date. @throws CatalogError. */
-export async function createModelsService(deps: ModelsServiceDeps): Promise<ModelsService> {
-  const { clock, blobs, attached } = deps;
-  const catalog = loadCatalog(deps.catalogDir);
-  const byName = new Map(catalog.map((model) => [model.name, model]));
-  const store = modelStore(deps.database, deps.tokenSecret, () => clock.now());
-  await store.syncCatalog(catalogRows(catalog, attached, clock.now()));
+/** Writes the catalog's and the attached engines' models to the table first. @throws CatalogError. */
+export async function createModelsService(options: ModelsServiceDeps): Promise<ModelsService> {
+  const { clock, blobs, accounts } = options;
+  const catalog = new Map(loadCatalog(options.catalogDir).map((model) => [model.name, model]));
+  const store = modelStore(options.database, options.tokenSecret, () => clock.now());
+  await store.syncCatalog(catalogRows([...catalog.values()], options.attached, clock.now()));
   const weights = new ModelWeights({
     blobs,
-    folder: deps.folder,
+    folder: options.folder,
     get: store.get,
-    catalogWeights: (name) => byName.get(name)?.weights ?? null,
-    fetchCatalog: deps.fetchWeights,
+    catalogWeights: (name) => catalog.get(name)?.weights ?? null,
+    fetchCatalog: options.fetchWeights,
   });
-  const { withinQuota = (_accountId, make) => make() } = deps;
-  const insert: ModelStore["insert"] = (row, work) =>
-    withinQuota(row.accountId, () => store.insert(row, work));
-  const context: ModelsDeps = { store: { ...store, insert }, clock, blobs, weights };
-  const resource = new ModelCrud(context, deps);
-  const versions = new ModelVersions(context, resource);
-  const imports = new S3Imports({ blobs, server: deps.s3 });
-  const checks = new UploadValidator(context);
-  const work = new ModelFileWorkers({
-    modelsDeps: context,
+  const { withinQuota = (_accountId, create) => create() } = options;
+  const insert: ModelStore["insert"] = (row) => withinQuota(row.accountId, () => store.insert(row));
+  let references: ModelReferences | null = null;
+  const views = new ModelViews({
+    users: options.users,
+    modelRefs: async (principal, name) => references?.modelRefs(principal, name) ?? [],
+  });
+  const imports = new S3Imports({ blobs, server: options.s3 });
+  const deps: ModelOperationDeps = {
+    store: { ...store, insert },
+    clock,
+    blobs,
+    weights,
+    views,
     imports,
-    uploadValidator: checks,
-    database: deps.database,
-    log: deps.log,
+    accounts,
+    catalog,
+  };
+  const uploadValidator = new UploadValidator(deps);
+  const fileWorkers = new ModelFileWorkers({
+    ...deps,
+    uploadValidator,
+    database: options.database,
+    log: options.log,
   });
-  const catalogOf = (name: string): CatalogModel | undefined => byName.get(name);
 
   return {
-    create: (...request) => resource.create(...request),
-    get: (...request) => resource.get(...request),
-    list: (...request) => resource.list(...request),
-    update: (...request) => resource.update(...request),
-    delete: (...request) => resource.delete(...request),
-    uploadEndpoint: (...request) => uploadEndpoint(context, ...request),
-    validateUpload: (...request) => checks.validate(...request),
-    downloadEndpoint: (...request) => downloadEndpoint(context, ...request),
-    prepare: (principal, accountId, id, { precision }) =>
-      prepareModel(context, principal, accountId, id, precision),
-    import: (...request) => importModel(context, imports, resource, ...request),
-    createVersion: (...request) => versions.create(...request),
-    countVersions: (...request) => versions.count(...request),
-    deployVersion: (...request) => versions.deploy(...request),
+    async create(principal, accountId, request) {
+      await requireWritableAccount(accounts, principal, accountId);
+      if (request.cluster) throw badRequest("cluster", "cluster: there are no clusters of your own here.");
+      checkNewId("modelId", request.modelId);
+      const fields = await resolveModelNames({
+        deps,
+        principal,
+        fields: parseFields(request.model ?? {}, "model."),
+        prefix: "model.",
+      });
+      const row = newModelRow({
+        ref: { accountId, id: request.modelId },
+        createdBy: principal.userId,
+        nowMs: clock.now(),
+        fields,
+      });
+      if (!(await deps.store.insert(row))) throw alreadyExists(row);
+      return views.view(principal, row);
+    },
+    get: async (request) => views.view(request.principal, await getVisibleModel(deps, request)),
+    async list(principal, accountId, query) {
+      const page = await store.list(query, accountId, visibility(principal, accountId));
+      return {
+        models: await views.viewList(principal, accountId, page.rows),
+        nextPageToken: page.nextPageToken,
+        totalSize: page.totalSize,
+      };
+    },
+    async update(request) {
+      const { principal, model, body, updateMask } = request;
+      const patch = (row: ModelRow): ModelFields => applyPatch(row, body, updateMask);
+      const fields = patch(await getWritableModel(deps, request));
+      await resolveModelNames({ deps, principal, fields, prefix: "" });
+      const row = await store.change(model, (current) => ({
+        ...current,
+        ...patch(current),
+        updateTime: new Date(clock.now()),
+      }));
+      if (row === null) throw notFound(modelTitle(model));
+      return views.view(principal, row);
+    },
+    async delete(request) {
+      const title = modelTitle(request.model);
+      const authorized = await getWritableModel(deps, request);
+      const deleted = await store.delete(request.model, async (current) => {
+        if (current.uid !== authorized.uid) throw notFound(title);
+        if (current.catalogDigest !== null) {
+          throw new AppError(
+            "FAILED_PRECONDITION",
+            `${title} comes with the platform; it can be hidden: set public to false.`,
+          );
+        }
+        const reason = await references?.inUse(modelName(current));
+        if (reason) throw new AppError("FAILED_PRECONDITION", reason);
+      });
+      if (deleted === null) throw notFound(title);
+      // Failures are ignored: the store has scheduled a removal of the same files, which also catches late uploads.
+      await blobs.deletePrefix(blobPrefix(deleted)).catch(() => {});
+      await weights.remove(deleted.uid).catch(() => {});
+    },
+    uploadEndpoint: (request) => uploadEndpoint(deps, request),
+    validateUpload: (request) => uploadValidator.validate(request),
+    downloadEndpoint: (request) => downloadEndpoint(deps, request),
+    prepare: (request) => prepareModel(deps, request),
+    import: (request) => importModel(deps, request),
+    createVersion: (request) => createVersion(deps, request),
+    countVersions: (request) => countVersions(deps, request),
+    deployVersion: (request) => deployVersion(deps, request),
     validateConfig,
-    describe: (principal, name) => getModelInfo(context, catalogOf, principal, name),
-    deployable: (principal, name) => getDeployableModel(context, catalogOf, principal, name),
-    registerReferences: (references) => resource.registerReferences(references),
+    describe: (principal, name) => getModelInfo(deps, principal, name),
+    deployable: (principal, name) => getDeployableModel(deps, principal, name),
+    registerReferences(registered) {
+      if (references !== null) throw new Error("The references to models are registered already.");
+      references = registered;
+    },
     async start() {
       await weights.sweep(clock.now());
-      await work.start();
+      await fileWorkers.start();
     },
-    tick: () => work.tick(),
+    tick: () => fileWorkers.tick(),
     async close() {
-      checks.close();
-      await work.close();
+      uploadValidator.close();
+      await fileWorkers.close();
       await weights.close();
     },
   };
+}
+
+/**
+ * Replaces the names of other models in `fields` by full names.
+ * @param options.prefix goes before field names in errors: `model.` or nothing
+ * @throws AppError NOT_FOUND; BAD_REQUEST naming the field of a model that is not a base model.
+ */
+async function resolveModelNames(options: {
+  deps: ModelOperationDeps;
+  principal: Principal;
+  fields: ModelFields;
+  prefix: string;
+}): Promise<ModelFields> {
+  const { deps, principal, fields, prefix } = options;
+  const spec = { ...fields.spec };
+  const resolve = async (field: string, name: string): Promise<string> => {
+    const row = await getVisibleModelByName(deps, principal, name);
+    if (!isBaseModel(row)) throw badRequest(prefix + field, `${prefix}${field} must be a base model.`);
+    return modelName(row);
+  };
+  if (spec.peftDetails?.baseModel) {
+    const baseModel = await resolve("peftDetails.baseModel", spec.peftDetails.baseModel);
+    spec.peftDetails = { ...spec.peftDetails, baseModel };
+  }
+  if (spec.defaultDraftModel) {
+    spec.defaultDraftModel = await resolve("defaultDraftModel", spec.defaultDraftModel);
+  }
+  return { ...fields, spec };
 }

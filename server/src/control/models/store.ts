@@ -2,13 +2,17 @@ import { and, eq, isNotNull, ne, notInArray, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { createListing, type ListField, type ListQuery, type Page } from "../../platform/db/listing.ts";
 import { addWork } from "../../platform/reconcile/reconciler.ts";
+import type { ModelRef } from "./names.ts";
 import { CHECKPOINT_FORMATS, MODEL_KINDS, MODEL_STATES } from "./schema.ts";
 import { models, modelVersions } from "./table.ts";
 
 export type ModelRow = typeof models.$inferSelect;
 export type VersionRow = typeof modelVersions.$inferSelect;
 
-/** Work on models' files, by the row's uid. */
+/**
+ * Kinds of background work on model files. The key of `prepare` and `import` is the model's uid, of `remove`
+ * `{account}/{uid}`.
+ */
 export const FILE_WORK = {
   prepare: "model-prepare",
   import: "model-import",
@@ -16,79 +20,78 @@ export const FILE_WORK = {
 } as const;
 export type FileWork = keyof typeof FILE_WORK;
 
-/** URLs that were given out may still bring files until then, and what began to come goes on. */
+/**
+ * Twice the lifetime of an upload URL: an upload may start just before its URL expires and then run for a long time.
+ */
 const REMOVE_AFTER_MS = 48 * 3_600_000;
 
 export interface ModelStore {
   /** False when the id is taken. */
-  insert(row: ModelRow, work?: FileWork): Promise<boolean>;
-  get(accountId: string, id: string): Promise<ModelRow | null>;
+  insert(row: ModelRow): Promise<boolean>;
+  get(ref: ModelRef): Promise<ModelRow | null>;
   getByUid(uid: string): Promise<ModelRow | null>;
-  list(query: ListQuery, accountId: string, show: "all" | "public"): Promise<Page<ModelRow>>;
+  list(query: ListQuery, accountId: string, visibility: "all" | "public"): Promise<Page<ModelRow>>;
   /**
-   * Puts what `change` makes of the row in its place, and gives it; null when there is none. Nobody else changes it
-   * meanwhile. `change` may throw. @param work is begun with it.
+   * Locks the row, replaces it by the result of `change` and returns the new row; null when there is no such model. An
+   * error of `change` rolls the transaction back.
+   * @param work background work to schedule in the same transaction
    */
-  change(
-    accountId: string,
-    id: string,
-    change: (row: ModelRow) => ModelRow,
-    work?: FileWork,
-  ): Promise<ModelRow | null>;
-  /** Deletes the row unless `check` throws, and has its files removed once nobody can write them any more. Null when there is none. */
-  delete(accountId: string, id: string, check: (row: ModelRow) => Promise<void>): Promise<ModelRow | null>;
+  change(ref: ModelRef, change: (row: ModelRow) => ModelRow, work?: FileWork): Promise<ModelRow | null>;
+  /**
+   * Deletes the row, unless `check` throws, and schedules the removal of its files for when all upload URLs have
+   * expired.
+   * @returns the deleted row; null when there is no such model
+   */
+  delete(ref: ModelRef, check: (row: ModelRow) => Promise<void>): Promise<ModelRow | null>;
   /** False when the id is taken. */
   insertVersion(row: VersionRow): Promise<boolean>;
   hasVersion(uid: string, id: string): Promise<boolean>;
   countVersions(uid: string): Promise<number>;
-  /** Makes the rows of the catalog and the settings what is given: others of theirs go, people's own models stay. */
+  /**
+   * Upserts the models of the catalog and of attached engines, and deletes the rows of those that are no longer among
+   * them. Models that users created stay, also when a catalog model has the same name.
+   */
   syncCatalog(rows: readonly ModelRow[]): Promise<void>;
 }
 
 export function modelStore({ db }: Pick<Database, "db">, tokenSecret: Buffer, now: () => number): ModelStore {
   const list = modelListing(db, tokenSecret);
-  const is = (accountId: string, id: string) => and(eq(models.accountId, accountId), eq(models.id, id));
+  const is = ({ accountId, id }: ModelRef) => and(eq(models.accountId, accountId), eq(models.id, id));
 
   return {
-    insert: (row, work) =>
-      db.transaction(async (tx) => {
-        const inserted = await tx
-          .insert(models)
-          .values(row)
-          .onConflictDoNothing()
-          .returning({ id: models.id });
-        if (inserted.length === 1 && work !== undefined) await addWork(tx, FILE_WORK[work], [row.uid], now());
-        return inserted.length === 1;
-      }),
-    async get(accountId, id) {
-      const [row] = await db.select().from(models).where(is(accountId, id));
+    async insert(row) {
+      const inserted = await db.insert(models).values(row).onConflictDoNothing().returning({ id: models.id });
+      return inserted.length === 1;
+    },
+    async get(ref) {
+      const [row] = await db.select().from(models).where(is(ref));
       return row ?? null;
     },
     async getByUid(uid) {
       const [row] = await db.select().from(models).where(eq(models.uid, uid));
       return row ?? null;
     },
-    list(query, accountId, show) {
-      const own = eq(models.accountId, accountId);
-      if (show === "all") return list(query, own, `models ${accountId}`, accountId);
-      return list(query, and(own, models.public), `public models ${accountId}`);
+    list(query, accountId, visibility) {
+      const inAccount = eq(models.accountId, accountId);
+      if (visibility === "all") return list(query, inAccount, `models ${accountId}`, accountId);
+      return list(query, and(inAccount, models.public), `public models ${accountId}`);
     },
-    change: (accountId, id, change, work) =>
+    change: (ref, change, work) =>
       db.transaction(async (tx) => {
-        const [row] = await tx.select().from(models).where(is(accountId, id)).for("update");
+        const [row] = await tx.select().from(models).where(is(ref)).for("update");
         if (row === undefined) return null;
         const next = { ...change(row), revision: row.revision + 1 };
-        await tx.update(models).set(next).where(is(accountId, id));
+        await tx.update(models).set(next).where(is(ref));
         if (work !== undefined) await addWork(tx, FILE_WORK[work], [row.uid], now());
         return next;
       }),
-    delete: (accountId, id, check) =>
+    delete: (ref, check) =>
       db.transaction(async (tx) => {
-        const [row] = await tx.select().from(models).where(is(accountId, id)).for("update");
+        const [row] = await tx.select().from(models).where(is(ref)).for("update");
         if (row === undefined) return null;
         await check(row);
-        await tx.delete(models).where(is(accountId, id));
-        await addWork(tx, FILE_WORK.remove, [`${accountId}/${row.uid}`], now() + REMOVE_AFTER_MS);
+        await tx.delete(models).where(is(ref));
+        await addWork(tx, FILE_WORK.remove, [`${row.accountId}/${row.uid}`], now() + REMOVE_AFTER_MS);
         return row;
       }),
     async insertVersion(row) {
@@ -109,13 +112,14 @@ export function modelStore({ db }: Pick<Database, "db">, tokenSecret: Buffer, no
         const isGone = names.length === 0 ? undefined : notInArray(name, names);
         await tx.delete(models).where(and(isNotNull(models.catalogDigest), isGone));
         for (const row of rows) {
-          const { createTime: _, public: _kept, createdBy: _maker, ...fresh } = row;
+          // An existing row keeps its creation time, and the visibility that the operator chose.
+          const { createTime: _, public: _public, createdBy: _createdBy, ...columns } = row;
           await tx
             .insert(models)
             .values(row)
             .onConflictDoUpdate({
               target: [models.accountId, models.id],
-              set: { ...fresh, revision: sql`${models.revision} + 1` },
+              set: { ...columns, revision: sql`${models.revision} + 1` },
               setWhere: and(
                 isNotNull(models.catalogDigest),
                 ne(models.catalogDigest, row.catalogDigest ?? ""),

@@ -2,17 +2,17 @@ import { bigint, boolean, index, jsonb, pgTable, primaryKey, text, timestamp } f
 import type { Model, ModelSpec, Precision } from "./schema.ts";
 import { MODEL_KINDS, MODEL_STATES } from "./schema.ts";
 
-/** What was found out from a model's files, or is in the catalog. */
+/** Facts from a model's files or from its catalog entry. Clients can't change them. */
 export interface ModelFacts {
-  /** Whose files they are: `catalog` and `attached` models have none in the store. */
+  /** The format of the upload. `catalog` and `attached` models have no uploaded files. */
   format: "huggingface" | "gguf" | "peft" | "catalog" | "attached";
-  /** Tokens that the files allow; null when they don't say. */
+  /** Longest context that the files allow, in tokens; null when they don't say. */
   contextLength: number | null;
-  /** Addons can be converted for it. */
+  /** LoRA addons can be loaded on the model. */
   supportsLora: boolean;
-  /** Fine-tuning can be done. */
+  /** Fine-tuning can start from the files. */
   tunable: boolean;
-  /** The platform itself runs a deployment of it. */
+  /** The platform itself runs a deployment of the model. */
   serverless: boolean;
 }
 
@@ -21,32 +21,32 @@ export const models = pgTable(
   {
     accountId: text("account_id").notNull(),
     id: text().notNull(),
-    /** Never used again, unlike the id: files lie under it. */
+    /** Identifies the model's files. Unlike the id, it is never reused after the model is deleted. */
     uid: text().notNull().unique(),
     displayName: text("display_name").notNull(),
     kind: text({ enum: MODEL_KINDS }).notNull(),
     state: text({ enum: MODEL_STATES }).notNull(),
     public: boolean().notNull(),
-    /** What clients give, and what was filled in from the files where they gave nothing. */
+    /** Fields that the client set, and fields that were filled in from the files because the client left them open. */
     spec: jsonb().$type<ModelSpec>().notNull(),
-    /** Null until the files were checked. */
+    /** Null until the files have been checked. */
     facts: jsonb().$type<ModelFacts>(),
-    /** Declared files by name, with their sizes in bytes. */
+    /** Sizes of the declared files, in bytes, by file name. */
     files: jsonb().$type<Record<string, number>>().notNull(),
     precisions: jsonb().$type<Precision[]>().notNull(),
     /** The precision being prepared while the state is PREPARING. */
     preparing: text().$type<Precision>(),
-    /** Full name of the library model whose weights these are; empty when it has its own. */
+    /** Full name of the library model whose weights the model runs with; empty when it has weights of its own. */
     importedFrom: text("imported_from").notNull(),
     statusCode: text("status_code").notNull(),
     statusMessage: text("status_message").notNull(),
-    /** Of the catalog's or the settings' entry that the row shows; null for everybody else's models. */
+    /** Digest of the entry in the catalog or the settings that the row copies; null for models that users created. */
     catalogDigest: text("catalog_digest"),
-    /** A user's id; empty for the library's. */
+    /** Id of the user who created the model; empty for library models. */
     createdBy: text("created_by").notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
-    /** Counts the changes. */
+    /** Grows by 1 with each change. */
     revision: bigint({ mode: "number" }).notNull(),
   },
   (t) => [
@@ -55,7 +55,7 @@ export const models = pgTable(
   ],
 );
 
-/** How a model looked at a moment. */
+/** Snapshots of models. */
 export const modelVersions = pgTable(
   "model_versions",
   {

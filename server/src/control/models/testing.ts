@@ -15,7 +15,7 @@ import { modelResourceRoutes } from "./routes.ts";
 import { createModelsService, type ModelsService, type ModelsServiceDeps } from "./service.ts";
 
 export const MODELS = "/v1/accounts/acme/models";
-/** Of the catalog, with weights. */
+/** A catalog model that has weights. */
 export const DEFAULT_MODEL = "accounts/fireworks/models/smollm2-135m-instruct";
 
 export interface ModelsSetup extends Tenants {
@@ -25,19 +25,19 @@ export interface ModelsSetup extends Tenants {
   alice: TestUser;
   /** An admin of another account. */
   mallory: TestUser;
-  /** Where weights in the engine's form lie. */
+  /** The folder of converted weights. */
   folder: string;
-  /** Removed at the end. */
+  /** Creates a folder that `close` removes. */
   newFolder(): string;
   deps: ModelsServiceDeps;
-  /** One request as Alice that has to succeed: the answer's body. */
+  /** Sends a request as Alice, asserts status 200 and returns the JSON of the response. */
   succeed(method: string, path: string, body?: unknown): Promise<Json>;
-  /** Makes a model and sends it a folder's files. */
+  /** Creates a model and uploads all files of a folder to it. */
   upload(id: string, folder: string, model?: object): Promise<void>;
 }
 
-/** Models on a real database and real files, over HTTP. */
-export async function startModels(more: Partial<ModelsServiceDeps> = {}): Promise<ModelsSetup> {
+/** Starts the models service on a real database and real files, behind an HTTP server. */
+export async function startModels(overrides: Partial<ModelsServiceDeps> = {}): Promise<ModelsSetup> {
   const top = mkdtempSync(join(tmpdir(), "hearth-models-"));
   let deps!: ModelsServiceDeps;
   let models!: ModelsService;
@@ -68,7 +68,7 @@ export async function startModels(more: Partial<ModelsServiceDeps> = {}): Promis
       folder: join(top, "models"),
       fetchWeights: async () => process.env["HEARTH_TEST_MODEL"] as string,
       s3: { endpoint: null, region: "us-east-1" },
-      ...more,
+      ...overrides,
     };
     models = await createModelsService(deps);
     return modelResourceRoutes(models);
@@ -77,9 +77,9 @@ export async function startModels(more: Partial<ModelsServiceDeps> = {}): Promis
   const mallory = await tenants.addUser("evil", "mallory", "admin");
 
   async function succeed(method: string, path: string, body?: unknown): Promise<Json> {
-    const reply = await tenants.call(alice.key, method, path, body);
-    expect(reply.status, reply.text).toBe(200);
-    return reply.json;
+    const response = await tenants.call(alice.key, method, path, body);
+    expect(response.status, response.text).toBe(200);
+    return response.json;
   }
 
   return {
@@ -108,7 +108,7 @@ export async function startModels(more: Partial<ModelsServiceDeps> = {}): Promis
   };
 }
 
-/** Sends all files of a folder by signed URLs, as a client does. */
+/** Uploads all files of a folder by signed URLs. */
 export async function sendFiles(
   succeed: ModelsSetup["succeed"],
   path: string,
@@ -127,7 +127,7 @@ export async function sendFiles(
   }
 }
 
-/** The status that an upload is answered with. */
+/** Uploads to a signed URL and returns the status of the response. */
 export async function put(url: string, body: Buffer | string): Promise<number> {
   const response = await fetch(url, {
     method: "PUT",
@@ -138,7 +138,7 @@ export async function put(url: string, body: Buffer | string): Promise<number> {
   return response.status;
 }
 
-/** The field that a refusal names. */
-export function fieldOf(reply: Reply): string | null {
-  return reply.json.details?.[0]?.fieldViolations?.[0]?.field ?? null;
+/** The field that an error response names; null when it names none. */
+export function fieldOf(response: Reply): string | null {
+  return response.json.details?.[0]?.fieldViolations?.[0]?.field ?? null;
 }

@@ -1,14 +1,19 @@
-import { fullModelName } from "../../lib/resource-names.ts";
+import { canSee, type Principal } from "../accounts/service.ts";
 import { CONVERTIBLE_PRECISIONS } from "./files/precisions.ts";
+import { modelName } from "./names.ts";
 import type { BaseModelDetails, DeployedModelRef, Model, PeftDetails } from "./schema.ts";
 import type { ModelRow } from "./store.ts";
+import type { ModelReferences, RelatedResources } from "./types.ts";
 
-/** The resource as clients see it. @param email the maker's */
+/**
+ * The resource as clients see it.
+ * @param email address of the user who created the model; empty hides it
+ */
 export function modelView(row: ModelRow, email: string, refs: readonly DeployedModelRef[]): Model {
   const { spec, facts } = row;
   const isConverted = facts?.format === "huggingface";
   return {
-    name: fullModelName({ accountId: row.accountId, modelId: row.id }),
+    name: modelName(row),
     displayName: row.displayName,
     description: spec.description ?? "",
     createTime: row.createTime.toISOString(),
@@ -49,6 +54,41 @@ export function modelView(row: ModelRow, email: string, refs: readonly DeployedM
     supportedPrecisions: row.precisions,
     supportedPrecisionsWithCalibration: isConverted ? [...CONVERTIBLE_PRECISIONS] : row.precisions,
   };
+}
+
+/** Renders models for a principal, with the parts that come from other resources. */
+export class ModelViews {
+  readonly #related: Pick<RelatedResources, "users"> & Pick<ModelReferences, "modelRefs">;
+
+  constructor(related: Pick<RelatedResources, "users"> & Pick<ModelReferences, "modelRefs">) {
+    this.#related = related;
+  }
+
+  /** One model, with its deployments. */
+  async view(principal: Principal, row: ModelRow): Promise<Model> {
+    const [emails, refs] = await Promise.all([
+      this.#creatorEmails(principal, row.accountId, [row]),
+      this.#related.modelRefs(principal, modelName(row)),
+    ]);
+    return modelView(row, emails.get(row.createdBy) ?? "", refs);
+  }
+
+  /** Models of one account, without their deployments. */
+  async viewList(principal: Principal, accountId: string, rows: readonly ModelRow[]): Promise<Model[]> {
+    const emails = await this.#creatorEmails(principal, accountId, rows);
+    return rows.map((row) => modelView(row, emails.get(row.createdBy) ?? "", []));
+  }
+
+  /** Addresses by user id. Empty for principals of other accounts: they see public models, but not who created them. */
+  async #creatorEmails(
+    principal: Principal,
+    accountId: string,
+    rows: readonly ModelRow[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const ids = [...new Set(rows.map(({ createdBy }) => createdBy))].filter((id) => id !== "");
+    if (ids.length === 0 || !canSee(principal, accountId, false)) return new Map();
+    return this.#related.users.emailsOf(accountId, ids);
+  }
 }
 
 export function isBaseModel(row: Pick<ModelRow, "kind">): boolean {

@@ -1,22 +1,22 @@
-/** What a GGUF file is made of, as data: settings, and for each tensor where it comes from and how it is changed. */
+/** The plan of a conversion to GGUF: the metadata, and for each tensor its source and how its numbers change. */
 import type { GgufKeyValue } from "../gguf/header-writer.ts";
 
 export interface PlannedTensor {
-  /** In the GGUF file. */
+  /** Name in the GGUF file. */
   name: string;
   from: TensorOrigin;
 }
 
 export type TensorOrigin =
-  /** Numbers that the configuration determines. */
+  /** Numbers that are computed from the configuration. */
   | { kind: "values"; values: Float32Array }
   | {
       kind: "stored";
-      /** In the safetensors files. */
+      /** Name in the safetensors files. */
       name: string;
-      /** Rows first, as stored; checked. */
+      /** The shape that the stored tensor must have, rows first. */
       shape: readonly number[];
-      /** The rows of each group of `size` in another order: row i becomes what `source(i)` was. */
+      /** Reorders the rows within each group of `size` rows: row i of the result is row `source(i)` of the group. */
       rowOrder?: RowOrder;
       /** Added to every number. */
       plus?: number;
@@ -28,13 +28,13 @@ export interface RowOrder {
 }
 
 export interface ConversionPlan {
-  /** llama.cpp's name of the architecture: first part of its settings' keys. */
+  /** llama.cpp's name of the architecture; metadata keys start with it. */
   architecture: string;
-  /** All but those of the tokenizer. */
+  /** All metadata except the tokenizer's. */
   metadata: GgufKeyValue[];
   tensors: PlannedTensor[];
-  /** Stored tensors that are left out: true for those that repeat what is known. */
+  /** Whether a stored tensor is left out because it repeats known numbers. */
   isRedundant(name: string): boolean;
-  /** Tokens within which the converted model computes what the original does. */
+  /** Longest context, in tokens, in which the converted model computes the same as the original. */
   contextLength: number;
 }

@@ -11,7 +11,10 @@ import { convertToGguf } from "./convert.ts";
 
 const signal = new AbortController().signal;
 const PROMPT = Array.from({ length: 48 }, (_, i) => (i * 37 + 11) % 256);
-/** Between what 64-bit floats and the engine give for any token's log-probability, with 16-bit weights. */
+/**
+ * Largest accepted difference of a token's log-probability between the 64-bit reference and llama.cpp with 16-bit
+ * weights.
+ */
 const TOLERANCE = 0.04;
 
 let folder: string;
@@ -22,12 +25,12 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 type Wrong = (model: ReferenceModel) => ReferenceModel;
 
-/** As if the configuration said something else. */
+/** A deliberate mistake: the reference with a changed configuration. */
 const configured =
   (change: Record<string, unknown>): Wrong =>
   ({ config, tensors }) => ({ config: { ...config, ...change }, tensors });
 
-/** As if the tensors of this name held something else. */
+/** A deliberate mistake: the reference with changed tensors of this name. */
 const changed =
   (name: RegExp, change: (value: number, index: number, values: Float64Array) => number): Wrong =>
   ({ config, tensors }) => ({
@@ -42,7 +45,9 @@ const changed =
     ),
   });
 
-/** Rows of heads of 16 in llama.cpp's order, as if they had not been, or twice been, put in it. */
+/**
+ * A deliberate mistake: the rows of each head of 16 in llama.cpp's order, as if the conversion reordered them wrongly.
+ */
 const notInterleaved = changed(/[qk]_proj\.weight$/, (_, index, values) => {
   const [row, column] = [Math.floor(index / 64), index % 64];
   const inHead = row % 16;
@@ -70,7 +75,7 @@ const longrope = {
   rope_scaling: { type: "longrope", short_factor: [1, 1.5, 3, 6], long_factor: [1, 2, 8, 20] },
 };
 
-/** `config.json` against that of the tiny llama, and mistakes that must show. */
+/** For each model the fields that differ from the tiny llama, and mistakes that the comparison must detect. */
 const MODELS: Record<string, { config: Record<string, unknown>; wrong: Record<string, Wrong> }> = {
   llama: { config: {}, wrong: { "rows not reordered": notInterleaved, "another theta": otherTheta } },
   "llama with biases and one matrix for input and output": {
@@ -171,7 +176,7 @@ const MODELS: Record<string, { config: Record<string, unknown>; wrong: Record<st
   },
 };
 
-describe("a converted model gives every token the probability that the original gives it", () => {
+describe("a converted model computes the same token probabilities as the original, for", () => {
   test.each(Object.entries(MODELS))("%s", async (name, { config, wrong }) => {
     const source = join(folder, name);
     await writeTinyModel(source, { config });
@@ -186,13 +191,13 @@ describe("a converted model gives every token the probability that the original 
     }
   });
 
-  test("nearly so with 8-bit weights, but for the matrices that don't go into blocks", async () => {
+  test("8-bit weights, within a tolerance, with F16 for matrices that don't fill whole blocks", async () => {
     const source = join(folder, "q8");
     await writeTinyModel(source, { config: { intermediate_size: 72 } });
     const path = join(folder, "q8.gguf");
     await convertToGguf(source, path, { type: "Q8_0", signal });
     const found = await nextTokens(path, PROMPT);
-    // Random weights carry every error on to the end; these are a few percent of the probability.
+    // Random weights pass every error on to the output. The accepted errors are a few percent of the probability.
     expect(largestDifference(found, referenceLogprobs(loadReference(source), PROMPT))).toBeLessThan(0.6);
     const { tensors } = await header(path);
     expect(tensors.get("blk.0.ffn_up.weight")?.kind).toBe("Q8_0");
@@ -201,8 +206,8 @@ describe("a converted model gives every token the probability that the original 
   });
 });
 
-describe("the same weights give the same file", () => {
-  test("from one file or from several, and progress ends at the whole", async () => {
+describe("a conversion", () => {
+  test("gives the same file for one weight file as for several, and its progress ends at the total", async () => {
     const [one, several] = [join(folder, "one"), join(folder, "several")];
     await writeTinyModel(one, { type: "BF16" });
     await writeTinyModel(several, { type: "BF16", shards: 3 });
@@ -219,18 +224,26 @@ describe("the same weights give the same file", () => {
   });
 });
 
-describe("the context is what model and engine see alike", () => {
+describe("the context of a converted model is", () => {
   test.each([
-    ["all of it", {}, 512],
-    ["a sliding window of all layers", { architectures: ["MistralForCausalLM"], sliding_window: 64 }, 64],
+    ["the configured context without a sliding window", {}, 512],
     [
-      "a window larger than the context",
+      "the window when all layers have one",
+      { architectures: ["MistralForCausalLM"], sliding_window: 64 },
+      64,
+    ],
+    [
+      "the configured context when the window is larger",
       { architectures: ["MistralForCausalLM"], sliding_window: 4096 },
       512,
     ],
-    ["a window that is not used", { architectures: ["Qwen2ForCausalLM"], sliding_window: 64 }, 512],
     [
-      "a window that is used",
+      "the configured context when the window is not used",
+      { architectures: ["Qwen2ForCausalLM"], sliding_window: 64 },
+      512,
+    ],
+    [
+      "the window when it is used",
       { architectures: ["Qwen2ForCausalLM"], sliding_window: 64, use_sliding_window: true },
       64,
     ],
@@ -243,7 +256,7 @@ describe("the context is what model and engine see alike", () => {
   });
 });
 
-describe("what can't be converted is refused by name", () => {
+describe("convertToGguf names the fault when it refuses", () => {
   test.each<[Record<string, unknown>, string | RegExp]>([
     [
       { architectures: ["MixtralForCausalLM"] },
@@ -298,7 +311,7 @@ describe("what can't be converted is refused by name", () => {
     values: new Float32Array(shape.reduce((product, length) => product * length, 1)).fill(value),
   });
 
-  test("tensors that are missing, too many, of another shape, or no numbers", async () => {
+  test("tensors that are missing, unexpected, of another shape, or not finite", async () => {
     const source = join(folder, "tensors");
     await writeTinyModel(source);
     const convert = () => convertToGguf(source, `${source}.gguf`, { type: "F16", signal });

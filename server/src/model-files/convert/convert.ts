@@ -1,5 +1,5 @@
 import { type WriteOptions, writeGguf } from "../gguf/file-writer.ts";
-import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
+import { keyValue } from "../gguf/header-writer.ts";
 import { readDecoderConfig } from "../huggingface/decoder-config.ts";
 import { readTokenizer } from "../tokenizers/tokenizer.ts";
 import { openWeights } from "../weights.ts";
@@ -7,7 +7,9 @@ import { planDecoder } from "./plan-decoder.ts";
 import { bindTensors } from "./tensors.ts";
 
 export interface ConvertOptions extends WriteOptions {
-  /** Of the matrices; vectors stay 32-bit floats, and matrices whose rows are no whole blocks of Q8_0 become F16. */
+  /**
+   * Type of the matrices. Vectors become 32-bit floats; with Q8_0, matrices whose rows are not whole blocks become F16.
+   */
   type: "F16" | "Q8_0";
 }
 
@@ -22,17 +24,15 @@ export async function convertToGguf(folder: string, outFile: string, options: Co
   const weights = await openWeights(folder);
   try {
     const tensors = bindTensors(plan, weights, options.type);
-    const settings = [...plan.metadata, ...fileMetadata(options.type), ...tokenizer.metadata];
-    await writeGguf(outFile, settings, tensors, options);
+    const metadata = [
+      ...plan.metadata,
+      // llama.cpp's number for a file of mostly this type.
+      keyValue.uint("general.file_type", options.type === "F16" ? 1 : 7),
+      keyValue.uint("general.quantization_version", 2),
+      ...tokenizer.metadata,
+    ];
+    await writeGguf(outFile, { metadata, tensors }, options);
   } finally {
     await weights.close();
   }
-}
-
-/** llama.cpp's numbers for a file of mostly this type. */
-function fileMetadata(type: ConvertOptions["type"]): GgufKeyValue[] {
-  return [
-    keyValue.uint("general.file_type", type === "F16" ? 1 : 7),
-    keyValue.uint("general.quantization_version", 2),
-  ];
 }

@@ -1,34 +1,39 @@
-/** How the supported architectures differ, as data. */
+/** The supported architectures and the ways in which they differ. */
 
 export interface Family {
-  /** llama.cpp's name. */
+  /** llama.cpp's name of the architecture. */
   name: string;
-  /** Classes of the Hugging Face library that are computed like this. */
+  /** Model classes of the Hugging Face library with this architecture. */
   classes: readonly string[];
   /**
-   * True: llama.cpp turns neighbouring numbers of a head against each other, where the original turns number i against
-   * number i + half. The rows that make queries and keys are put in another order for that.
+   * Layout of the rotary position embedding in llama.cpp. True: it rotates pairs of adjacent numbers of a head, where
+   * the original pairs number i with number i + half. The conversion then reorders the rows of the query and key
+   * matrices.
    */
   interleaved: boolean;
-  /** Queries, keys and values are one matrix, and so are the two matrices that go into the feed-forward part. */
+  /** One matrix computes queries, keys and values, and one computes both inputs of the feed-forward part. */
   fused: boolean;
-  /** Each head of queries and keys is normalised. */
+  /** Each head of the queries and keys is normalised. */
   headNorms: boolean;
-  /** Norms after attention and feed-forward, besides those before. */
+  /** There are norms after attention and feed-forward, too, not just before. */
   postNorms: boolean;
-  /** The norms' weights are stored less this. */
+  /** Added to the stored weights of the norms. */
   normOffset: 0 | 1;
-  /** Whether the output matrix is that of the embeddings where the configuration doesn't say. */
+  /** Whether the output matrix is the embedding matrix when the configuration does not say. */
   tiedByDefault: boolean;
-  /** The engine has no separate output matrix for it. */
+  /** llama.cpp does not support a separate output matrix for this architecture. */
   alwaysTied: boolean;
-  /** The layers of attention that have a bias: "configured" by `attention_bias`. */
+  /** The matrices that have a bias. "configured": `attention_bias` and `mlp_bias` of the configuration decide. */
   biases: "configured" | "qkv" | "none";
-  /** Names of the one activation it is computed with; the first is the default. */
+  /** Accepted names of the activation function. All mean the same function; the first name is used in errors. */
   activations: readonly string[];
-  /** Part of a head may be left unturned. */
+  /** The rotary embedding may rotate just a part of each head. */
   partialRotary: boolean;
-  /** What happens to a sliding window that is shorter than the context. */
+  /**
+   * How the conversion treats a sliding window of attention that is shorter than the context. "cut": it limits the
+   * context to the window. "cut-if-used": likewise, when `use_sliding_window` is true. "written": the window is written
+   * to the metadata. "none": the architecture has no window.
+   */
   window: "cut" | "cut-if-used" | "written" | "none";
 }
 

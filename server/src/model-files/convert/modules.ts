@@ -1,4 +1,4 @@
-/** The matrices of a model: their names on both sides, their sizes, and the order of their rows. */
+/** The matrices of a model's layers: names in both formats, sizes, and order of rows. */
 
 import type { RowOrder } from "./conversion-plan.ts";
 import type { Family } from "./families.ts";
@@ -13,9 +13,9 @@ export interface DecoderShape {
 }
 
 export interface Module {
-  /** In the Hugging Face library, as its tensors and adapters call it, without "model.": "layers.0.self_attn.q_proj". */
+  /** Name in the Hugging Face library, without "model.": "layers.0.self_attn.q_proj". */
   name: string;
-  /** In the GGUF file, without ".weight": "blk.0.attn_q". */
+  /** Name in the GGUF file, without ".weight": "blk.0.attn_q". */
   tensor: string;
   rows: number;
   columns: number;
@@ -24,42 +24,43 @@ export interface Module {
 
 /** The matrices of all layers, in order. */
 export function layerModules(family: Family, shape: DecoderShape): Module[] {
-  return Array.from({ length: shape.layers }, (_, layer) => modulesOf(family, shape, layer)).flat();
+  return Array.from({ length: shape.layers }, (_, layer) => modulesOfLayer(family, shape, layer)).flat();
 }
 
-function modulesOf(family: Family, shape: DecoderShape, layer: number): Module[] {
+function modulesOfLayer(family: Family, shape: DecoderShape, layer: number): Module[] {
   const { width, feedForwardWidth, headSize } = shape;
-  const [queries, keys] = [shape.heads * headSize, shape.kvHeads * headSize];
-  const module = (name: string, tensor: string, rows: number, columns: number): Module => ({
+  const queries = shape.heads * headSize;
+  const keys = shape.kvHeads * headSize;
+  const module = (name: string, tensor: string, [rows, columns]: readonly [number, number]): Module => ({
     name: `layers.${layer}.${name}`,
     tensor: `blk.${layer}.${tensor}`,
     rows,
     columns,
   });
-  const turned = (module: Module): Module =>
+  const rotary = (module: Module): Module =>
     family.interleaved ? { ...module, rowOrder: interleave(headSize) } : module;
-  const output = module("self_attn.o_proj", "attn_output", width, queries);
-  const down = module("mlp.down_proj", "ffn_down", width, feedForwardWidth);
+  const output = module("self_attn.o_proj", "attn_output", [width, queries]);
+  const down = module("mlp.down_proj", "ffn_down", [width, feedForwardWidth]);
   if (family.fused) {
     return [
-      module("self_attn.qkv_proj", "attn_qkv", queries + 2 * keys, width),
+      module("self_attn.qkv_proj", "attn_qkv", [queries + 2 * keys, width]),
       output,
-      module("mlp.gate_up_proj", "ffn_up", 2 * feedForwardWidth, width),
+      module("mlp.gate_up_proj", "ffn_up", [2 * feedForwardWidth, width]),
       down,
     ];
   }
   return [
-    turned(module("self_attn.q_proj", "attn_q", queries, width)),
-    turned(module("self_attn.k_proj", "attn_k", keys, width)),
-    module("self_attn.v_proj", "attn_v", keys, width),
+    rotary(module("self_attn.q_proj", "attn_q", [queries, width])),
+    rotary(module("self_attn.k_proj", "attn_k", [keys, width])),
+    module("self_attn.v_proj", "attn_v", [keys, width]),
     output,
-    module("mlp.gate_proj", "ffn_gate", feedForwardWidth, width),
-    module("mlp.up_proj", "ffn_up", feedForwardWidth, width),
+    module("mlp.gate_proj", "ffn_gate", [feedForwardWidth, width]),
+    module("mlp.up_proj", "ffn_up", [feedForwardWidth, width]),
     down,
   ];
 }
 
-/** Rows i and i + half of each head come to lie together. */
+/** Makes rows i and i + half of each head adjacent. */
 function interleave(headSize: number): RowOrder {
   return { size: headSize, source: (row) => (row % 2) * (headSize / 2) + Math.floor(row / 2) };
 }

@@ -1,4 +1,7 @@
-/** The plan of converting a model that continues text: every tensor it must have, under its new name. */
+/**
+ * Plans the conversion of a decoder model, which generates text: every tensor it must have, and its name in the GGUF
+ * file.
+ */
 import { ModelFileError } from "../errors.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
@@ -53,20 +56,24 @@ function checkActivation(config: DecoderConfig, family: Family): void {
   }
 }
 
+/** The number of numbers of a head that the rotary embedding rotates. @throws ModelFileError */
 function rotaryDimensions(config: DecoderConfig, family: Family): number {
-  const share =
+  const factor =
     config.json.optionalPositive("partial_rotary_factor") ??
     config.ropeScaling?.optionalPositive("partial_rotary_factor") ??
     1;
-  if (share === 1) return config.headSize;
-  const rotated = Math.floor(share * config.headSize);
-  if (!family.partialRotary || share > 1 || rotated < 2 || rotated % 2 !== 0) {
+  if (factor === 1) return config.headSize;
+  const rotated = Math.floor(factor * config.headSize);
+  if (!family.partialRotary || factor > 1 || rotated < 2 || rotated % 2 !== 0) {
     throw config.json.fail("partial_rotary_factor", "is not supported for this architecture.");
   }
   return rotated;
 }
 
-/** The engine looks at all of the context: where the model doesn't, only as much is offered as both see alike. */
+/**
+ * llama.cpp ignores the sliding windows of most architectures and attends to the whole context. For those, the context
+ * is limited to the window, so that the converted model computes the same as the original.
+ */
 function contextLengthOf(config: DecoderConfig, family: Family): number {
   const window = config.json.optionalInteger("sliding_window", 1, 2 ** 31 - 1);
   if (window === undefined || family.window === "none" || family.window === "written")
@@ -79,7 +86,7 @@ function contextLengthOf(config: DecoderConfig, family: Family): number {
 
 function metadataOf(config: DecoderConfig, family: Family, contextLength: number): GgufKeyValue[] {
   const key = (name: string) => `${family.name}.${name}`;
-  const settings = [
+  const metadata = [
     keyValue.text("general.architecture", family.name),
     keyValue.text("general.type", "model"),
     keyValue.uint(key("vocab_size"), config.vocabularySize),
@@ -93,13 +100,13 @@ function metadataOf(config: DecoderConfig, family: Family, contextLength: number
     keyValue.uint(key("attention.value_length"), config.headSize),
     keyValue.float(key("attention.layer_norm_rms_epsilon"), config.normEpsilon),
   ];
-  if (family.name === "gemma2") settings.push(...gemma2Metadata(config, key));
-  return settings;
+  if (family.name === "gemma2") metadata.push(...gemma2Metadata(config, key));
+  return metadata;
 }
 
 function gemma2Metadata(config: DecoderConfig, key: (name: string) => string): GgufKeyValue[] {
   const { json } = config;
-  // The engine knows these two ways to scale the attention, the second for the largest model alone.
+  // llama.cpp derives the scale of the attention from the model's size: 46 layers is the 27B model.
   const expected = config.layers === 46 ? config.width / config.heads : config.headSize;
   if ((json.optionalPositive("query_pre_attn_scalar") ?? 256) !== expected) {
     throw json.fail("query_pre_attn_scalar", `must be ${expected} for this size of model.`);
@@ -122,13 +129,23 @@ function embeddings(config: DecoderConfig, tied: boolean, family: Family): Plann
   const shape = [config.vocabularySize, config.width];
   const tensors: PlannedTensor[] = [
     { name: "token_embd.weight", from: { kind: "stored", name: "model.embed_tokens.weight", shape } },
-    norm("output_norm", "model.norm", config.width, family),
+    normTensor({ name: "output_norm", stored: "model.norm", length: config.width, family }),
   ];
   if (!tied) tensors.push({ name: "output.weight", from: { kind: "stored", name: "lm_head.weight", shape } });
   return tensors;
 }
 
-function norm(name: string, stored: string, length: number, family: Family): PlannedTensor {
+function normTensor({
+  name,
+  stored,
+  length,
+  family,
+}: {
+  name: string;
+  stored: string;
+  length: number;
+  family: Family;
+}): PlannedTensor {
   return {
     name: `${name}.weight`,
     from: { kind: "stored", name: `${stored}.weight`, shape: [length], plus: family.normOffset },
@@ -167,20 +184,25 @@ function hasBias(config: DecoderConfig, family: Family, module: string): boolean
 }
 
 function layerNorms(config: DecoderConfig, family: Family, layer: number): PlannedTensor[] {
-  const of = (name: string, source: string, length = config.width) =>
-    norm(`blk.${layer}.${name}`, `model.layers.${layer}.${source}`, length, family);
-  const tensors = [of("attn_norm", "input_layernorm")];
+  const layerNorm = (name: string, stored: string, length = config.width) =>
+    normTensor({
+      name: `blk.${layer}.${name}`,
+      stored: `model.layers.${layer}.${stored}`,
+      length,
+      family,
+    });
+  const tensors = [layerNorm("attn_norm", "input_layernorm")];
   if (family.postNorms) {
     tensors.push(
-      of("post_attention_norm", "post_attention_layernorm"),
-      of("ffn_norm", "pre_feedforward_layernorm"),
-      of("post_ffw_norm", "post_feedforward_layernorm"),
+      layerNorm("post_attention_norm", "post_attention_layernorm"),
+      layerNorm("ffn_norm", "pre_feedforward_layernorm"),
+      layerNorm("post_ffw_norm", "post_feedforward_layernorm"),
     );
-  } else tensors.push(of("ffn_norm", "post_attention_layernorm"));
+  } else tensors.push(layerNorm("ffn_norm", "post_attention_layernorm"));
   if (family.headNorms) {
     tensors.push(
-      of("attn_q_norm", "self_attn.q_norm", config.headSize),
-      of("attn_k_norm", "self_attn.k_norm", config.headSize),
+      layerNorm("attn_q_norm", "self_attn.q_norm", config.headSize),
+      layerNorm("attn_k_norm", "self_attn.k_norm", config.headSize),
     );
   }
   return tensors;

@@ -1,4 +1,4 @@
-/** The rotary position embedding: what the configuration may ask for, as settings and tensors of a GGUF file. */
+/** The rotary position embedding (RoPE): converts its configuration to metadata and tensors of a GGUF file. */
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
 import type { DecoderConfig } from "../huggingface/decoder-config.ts";
 import { type JsonObject, quoted } from "../json.ts";
@@ -10,33 +10,33 @@ export interface RopePlan {
 }
 
 /**
- * @param rotated how many numbers of a head are turned.
- * @throws ModelFileError naming a kind of scaling that is not supported.
+ * @param rotated how many numbers of each head are rotated
+ * @throws ModelFileError naming a kind of scaling that is not supported
  */
 export function planRope(config: DecoderConfig, architecture: string, rotated: number): RopePlan {
   const key = (name: string) => `${architecture}.rope.${name}`;
-  const settings = [
+  const metadata = [
     keyValue.uint(key("dimension_count"), rotated),
     keyValue.float(key("freq_base"), config.ropeTheta),
   ];
   const scaling = config.ropeScaling;
   const type = scaling?.optionalText("rope_type") ?? scaling?.optionalText("type") ?? "default";
-  if (scaling === null || type === "default") return { metadata: settings, tensors: [] };
+  if (scaling === null || type === "default") return { metadata, tensors: [] };
   switch (type) {
     case "linear":
-      settings.push(keyValue.text(key("scaling.type"), "linear"));
-      settings.push(keyValue.float(key("scaling.factor"), scaling.positive("factor")));
-      return { metadata: settings, tensors: [] };
+      metadata.push(keyValue.text(key("scaling.type"), "linear"));
+      metadata.push(keyValue.float(key("scaling.factor"), scaling.positive("factor")));
+      return { metadata, tensors: [] };
     case "llama3":
       return {
-        metadata: settings,
+        metadata,
         tensors: [frequencies(llama3Factors(config.ropeTheta, scaling, rotated))],
       };
     case "yarn":
-      return { metadata: [...settings, ...yarn(config, scaling, key)], tensors: [] };
+      return { metadata: [...metadata, ...yarn(config, scaling, key)], tensors: [] };
     case "longrope":
     case "su":
-      return longrope(config, scaling, { key, settings, rotated });
+      return longrope(config, scaling, { key, metadata, rotated });
     default:
       throw scaling.fail("rope_type", `${quoted(type)} is not supported.`);
   }
@@ -47,21 +47,21 @@ function frequencies(values: readonly number[], name = "rope_freqs"): PlannedTen
 }
 
 /**
- * By what each frequency is divided: those of short waves by nothing, of long waves by `factor`, between them by what
- * leads smoothly from one to the other.
+ * The divisor of each frequency, as published with Llama 3.1: 1 for short wavelengths, `factor` for long ones, and a
+ * smooth transition in between.
  */
 function llama3Factors(theta: number, scaling: JsonObject, rotated: number): number[] {
   const factor = scaling.positive("factor");
   const low = scaling.positive("low_freq_factor");
   const high = scaling.positive("high_freq_factor");
-  const trained = scaling.positive("original_max_position_embeddings");
+  const trainedContext = scaling.positive("original_max_position_embeddings");
   if (high <= low) throw scaling.fail("high_freq_factor", "must be above low_freq_factor.");
   return Array.from({ length: rotated / 2 }, (_, i) => {
-    const wave = 2 * Math.PI * theta ** ((2 * i) / rotated);
-    if (wave < trained / high) return 1;
-    if (wave > trained / low) return factor;
-    const share = (trained / wave - low) / (high - low);
-    return 1 / ((1 - share) / factor + share);
+    const wavelength = 2 * Math.PI * theta ** ((2 * i) / rotated);
+    if (wavelength < trainedContext / high) return 1;
+    if (wavelength > trainedContext / low) return factor;
+    const smooth = (trainedContext / wavelength - low) / (high - low);
+    return 1 / ((1 - smooth) / factor + smooth);
   });
 }
 
@@ -69,24 +69,24 @@ function yarn(config: DecoderConfig, scaling: JsonObject, key: (name: string) =>
   for (const field of ["attention_factor", "mscale", "mscale_all_dim", "truncate"]) {
     if (scaling.raw(field) !== undefined) throw scaling.fail(field, "is not supported.");
   }
-  const trained =
+  const trainedContext =
     scaling.optionalInteger("original_max_position_embeddings", 1, 2 ** 31 - 1) ?? config.contextLength;
   return [
     keyValue.text(key("scaling.type"), "yarn"),
     keyValue.float(key("scaling.factor"), scaling.positive("factor")),
-    keyValue.uint(key("scaling.original_context_length"), trained),
+    keyValue.uint(key("scaling.original_context_length"), trainedContext),
     keyValue.float(key("scaling.yarn_beta_fast"), scaling.optionalPositive("beta_fast") ?? 32),
     keyValue.float(key("scaling.yarn_beta_slow"), scaling.optionalPositive("beta_slow") ?? 1),
   ];
 }
 
-/** One list of factors for prompts within the context it was trained for first, another for longer ones. */
+/** LongRoPE: one list of divisors for prompts within the original training context, another for longer prompts. */
 function longrope(
   config: DecoderConfig,
   scaling: JsonObject,
-  { key, settings, rotated }: { key: (name: string) => string; settings: GgufKeyValue[]; rotated: number },
+  { key, metadata, rotated }: { key: (name: string) => string; metadata: GgufKeyValue[]; rotated: number },
 ): RopePlan {
-  const trained =
+  const trainedContext =
     config.json.optionalInteger("original_max_position_embeddings", 2, 2 ** 31 - 1) ??
     scaling.integer("original_max_position_embeddings", 2, 2 ** 31 - 1);
   const factors = (name: string) => {
@@ -94,16 +94,16 @@ function longrope(
     if (values.length !== rotated / 2) throw scaling.fail(name, `must have ${rotated / 2} numbers.`);
     return values;
   };
-  const stretch = config.contextLength / trained;
-  // The formula of Phi-3's authors.
+  const stretch = config.contextLength / trainedContext;
+  // The formula is from the configuration code that is published with Phi-3.
   const attention =
     scaling.optionalPositive("attention_factor") ??
-    (stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(trained)));
+    (stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(trainedContext)));
   return {
     metadata: [
-      ...settings,
+      ...metadata,
       keyValue.text(key("scaling.type"), "longrope"),
-      keyValue.uint(key("scaling.original_context_length"), trained),
+      keyValue.uint(key("scaling.original_context_length"), trainedContext),
       keyValue.float(key("scaling.attn_factor"), attention),
     ],
     tensors: [

@@ -1,4 +1,4 @@
-/** Reads planned tensors in pieces and changes them on the way into the GGUF file. */
+/** Reads the stored tensors of a conversion plan in pieces and converts them for the GGUF file. */
 import { ModelFileError } from "../errors.ts";
 import type { TensorToWrite } from "../gguf/file-writer.ts";
 import { writableKind } from "../gguf/header-writer.ts";
@@ -7,23 +7,29 @@ import { quoted } from "../json.ts";
 import { quantizeQ8_0, toFloat16, toFloat32, WEIGHT_BYTES } from "../number-formats.ts";
 import type { StoredTensor } from "../safetensors.ts";
 import type { Weights } from "../weights.ts";
-import type { ConversionPlan, PlannedTensor, RowOrder, TensorOrigin } from "./conversion-plan.ts";
+import type { ConversionPlan, RowOrder, TensorOrigin } from "./conversion-plan.ts";
 
-/** A piece is whole rows of about this size as read, so that any other work of the process waits only shortly. */
+/** Tensors are read in pieces of whole rows of about this size, which bounds the memory. */
 const PIECE_BYTES = 2 * 1024 ** 2;
 
 type StoredOrigin = Extract<TensorOrigin, { kind: "stored" }>;
 
 /**
- * Every tensor of the plan, bound to where its numbers are.
- * @throws ModelFileError when one is missing, has another shape, or one is there that the plan doesn't know.
+ * Finds the stored tensor of every planned tensor.
+ * @throws ModelFileError when a tensor is missing or has another shape, or for a stored tensor that the plan does not
+ * have.
  */
 export function bindTensors(plan: ConversionPlan, weights: Weights, kind: WrittenKind): TensorToWrite[] {
   const planned = new Set<string>();
   const bound = plan.tensors.map((tensor) => {
     if (tensor.from.kind === "values") return computedTensor(tensor.name, tensor.from.values);
     planned.add(tensor.from.name);
-    return storedTensor(tensor, tensor.from, findTensor(tensor.from, weights), kind);
+    return storedTensor({
+      name: tensor.name,
+      origin: tensor.from,
+      tensor: findTensor(tensor.from, weights),
+      requestedKind: kind,
+    });
   });
   for (const [name, { file }] of weights.tensors) {
     if (!planned.has(name) && !plan.isRedundant(name)) {
@@ -42,32 +48,34 @@ function findTensor(origin: StoredOrigin, weights: Weights): StoredTensor {
     const [file] = new Set([...weights.tensors.values()].map((other) => other.file.name));
     throw new ModelFileError(file ?? "model.safetensors", `the tensor ${quoted(origin.name)} is missing.`);
   }
-  checkShape(tensor, origin.shape);
-  return tensor;
-}
-
-/** @throws ModelFileError giving both shapes. */
-function checkShape(tensor: StoredTensor, shape: readonly number[]): void {
-  if (tensor.shape.length === shape.length && tensor.shape.every((length, i) => length === shape[i])) return;
+  const { shape } = origin;
+  if (tensor.shape.length === shape.length && tensor.shape.every((length, i) => length === shape[i])) {
+    return tensor;
+  }
   throw new ModelFileError(
     tensor.file.name,
     `the tensor ${quoted(tensor.name)} has the shape [${tensor.shape.join(", ")}]; [${shape.join(", ")}] is needed.`,
   );
 }
 
-/** Numbers that no file has; always 32-bit floats. */
+/** A tensor of computed numbers; always 32-bit floats. */
 function computedTensor(name: string, values: Float32Array): TensorToWrite {
   return { name, shape: [values.length], kind: "F32", data: () => [bytesOf(values)] };
 }
 
-function storedTensor(
-  { name }: PlannedTensor,
-  origin: StoredOrigin,
-  tensor: StoredTensor,
-  wanted: WrittenKind,
-): TensorToWrite {
+function storedTensor({
+  name,
+  origin,
+  tensor,
+  requestedKind,
+}: {
+  name: string;
+  origin: StoredOrigin;
+  tensor: StoredTensor;
+  requestedKind: WrittenKind;
+}): TensorToWrite {
   const columns = tensor.shape.at(-1) ?? 1;
-  const kind = tensor.shape.length < 2 ? "F32" : writableKind(wanted, columns);
+  const kind = tensor.shape.length < 2 ? "F32" : writableKind(requestedKind, columns);
   return {
     name,
     shape: tensor.shape.toReversed(),
@@ -96,9 +104,9 @@ export function encodeTensor(tensor: StoredTensor, floats: Float32Array, kind: W
   return bytesOf(floats);
 }
 
-/** The tensor's numbers, some rows at a time. */
+/** Yields the tensor's numbers in pieces of whole rows. */
 export async function* readRows(tensor: StoredTensor, order?: RowOrder): AsyncGenerator<Float32Array> {
-  // A vector's rows are its single numbers.
+  // Each number of a vector counts as a row.
   const columns = tensor.shape.length < 2 ? 1 : (tensor.shape.at(-1) as number);
   const rowBytes = columns * WEIGHT_BYTES[tensor.type];
   const rows = rowBytes === 0 ? 0 : tensor.sizeBytes / rowBytes;
@@ -112,7 +120,7 @@ export async function* readRows(tensor: StoredTensor, order?: RowOrder): AsyncGe
   }
 }
 
-/** `floats` are whole groups of rows. */
+/** @param floats whole groups of rows */
 function reorderRows(floats: Float32Array, columns: number, { size, source }: RowOrder): Float32Array {
   const result = new Float32Array(floats.length);
   for (let row = 0; row * columns < floats.length; row++) {

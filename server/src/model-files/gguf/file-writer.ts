@@ -4,31 +4,30 @@ import { encodeGgufHeader, type GgufKeyValue, type TensorInfo, tensorBytes } fro
 import { padded } from "./types.ts";
 
 export interface TensorToWrite extends TensorInfo {
-  /** The tensor's numbers as the file has them, in pieces small enough for memory. */
+  /** The tensor's encoded numbers, in pieces. */
   data(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
 export interface WriteOptions {
   signal: AbortSignal;
-  /** Bytes of tensors written so far, of how many. */
+  /** Called with the bytes of tensor data written so far, and their total. */
   onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
 /**
- * Writes the file whole or not at all: under another name first. What was at `path` is replaced.
- * @throws what `data` throws, and the signal's reason.
+ * Writes the file atomically: under a temporary name, then renamed. Replaces a file at `path`.
+ * @throws errors of `data`; the signal's reason
  */
 export async function writeGguf(
   path: string,
-  settings: readonly GgufKeyValue[],
-  tensors: readonly TensorToWrite[],
+  { metadata, tensors }: { metadata: readonly GgufKeyValue[]; tensors: readonly TensorToWrite[] },
   options: WriteOptions,
 ): Promise<void> {
   const partial = `${path}.${randomUUID()}.partial`;
   try {
     const file = await open(partial, "wx");
     try {
-      await file.writeFile(encodeGgufHeader(settings, tensors));
+      await file.writeFile(encodeGgufHeader(metadata, tensors));
       await writeTensors(file, tensors, options);
       await file.sync();
     } finally {
@@ -57,7 +56,7 @@ async function writeTensors(
       doneBytes += piece.byteLength;
       onProgress?.(doneBytes, totalBytes);
     }
-    // A wrong count here would shift all that follows.
+    // The header gives the offsets of all tensors, so a wrong size would corrupt every tensor after this one.
     if (doneBytes !== endBytes) throw new Error(`the tensor ${tensor.name} has another size than planned`);
     const size = tensorBytes(tensor);
     await file.writeFile(Buffer.alloc(padded(size) - size));

@@ -27,11 +27,11 @@ async function written(
   settings: readonly GgufKeyValue[],
   tensors: readonly TensorToWrite[],
 ): Promise<Buffer> {
-  await writeGguf(join(folder, "a.gguf"), settings, tensors, { signal });
+  await writeGguf(join(folder, "a.gguf"), { metadata: settings, tensors }, { signal });
   return readFile(join(folder, "a.gguf"));
 }
 
-/** The header, or why the file is refused. */
+/** Reads the header. Returns the error's message when the file is refused. */
 async function read(bytes: Buffer): Promise<GgufHeader | string> {
   await writeFile(join(folder, "a.gguf"), bytes);
   const file = await FileBytes.open(folder, "a.gguf");
@@ -61,8 +61,8 @@ const file = (tensors: number | bigint, settings: number | bigint, ...rest: Buff
 const entry = (name: string, shape: (number | bigint)[], kind: number, offset: number | bigint) =>
   Buffer.concat([text(name), u32(shape.length), ...shape.map(u64), u32(kind), u64(offset)]);
 
-describe("a GGUF file as written", () => {
-  test("is read as it was: settings of all kinds and tensors", async () => {
+describe("a written GGUF file", () => {
+  test("reads back with the same metadata of all types and the same tensors", async () => {
     const bytes = await written(
       [
         keyValue.text("text", "grüße"),
@@ -96,7 +96,7 @@ describe("a GGUF file as written", () => {
     }
   });
 
-  test("is there whole or not at all, and what was there before stays", async () => {
+  test("appears only when it is complete, and a failed write keeps the previous file", async () => {
     await writeFile(join(folder, "a.gguf"), "before");
     const broken: TensorToWrite = {
       ...floats("x", [4]),
@@ -111,15 +111,17 @@ describe("a GGUF file as written", () => {
     );
     const aborted = AbortSignal.abort(new Error("stopped"));
     const path = join(folder, "a.gguf");
-    await expect(writeGguf(path, [], [floats("a", [4])], { signal: aborted })).rejects.toThrow("stopped");
+    await expect(
+      writeGguf(path, { metadata: [], tensors: [floats("a", [4])] }, { signal: aborted }),
+    ).rejects.toThrow("stopped");
     expect(await readdir(folder)).toEqual(["a.gguf"]);
     expect(await read(Buffer.from("before"))).toBe("a.gguf: is no GGUF file.");
   });
 });
 
-describe("a GGUF file is refused, never trusted, when", () => {
+describe("a GGUF file is refused when", () => {
   test.each<[string, Buffer, RegExp]>([
-    ["it is something else", Buffer.from("PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaa"), /is no GGUF file/],
+    ["it has another magic number", Buffer.from("PK\x03\x04aaaaaaaaaaaaaaaaaaaaaaaaa"), /is no GGUF file/],
     [
       "it is big-endian or of another version",
       Buffer.concat([Buffer.from("GGUF"), Buffer.from([0, 0, 0, 3])]),
@@ -127,24 +129,24 @@ describe("a GGUF file is refused, never trusted, when", () => {
     ],
     ["it ends early", file(0, 0).subarray(0, 20), /ends within its header/],
     ["it counts more tensors than any model has", file(2n ** 63n, 0), /count of tensors/],
-    ["it counts more settings than any model has", file(0, 2 ** 40), /count of settings/],
+    ["it counts more metadata pairs than any model has", file(0, 2 ** 40), /count of settings/],
     ["a text is longer than the file", file(0, 1, u64(2 ** 15), Buffer.alloc(100)), /ends within its header/],
     ["a text is longer than memory", file(0, 1, text("a"), u32(8), u64(2n ** 62n)), /a text/],
-    ["a setting is of an unknown type", file(0, 1, text("a"), u32(13), u64(0)), /unknown type/],
+    ["a metadata value has an unknown type", file(0, 1, text("a"), u32(13), u64(0)), /unknown type/],
     ["a list has more items than the file", file(0, 1, text("a"), u32(9), u32(4), u64(1000)), /ends within/],
     ["a list has more items than memory", file(0, 1, text("a"), u32(9), u32(0), u64(2 ** 50)), /a list/],
     [
-      "lists are nested without end",
+      "lists are nested too deeply",
       file(0, 1, text("a"), u32(9), ...Array.from({ length: 50 }, () => Buffer.concat([u32(9), u64(1)]))),
       /nested too deeply/,
     ],
     [
-      "a setting is there twice",
+      "a metadata key occurs twice",
       file(0, 2, text("a"), u32(7), Buffer.of(1), text("a"), u32(7), Buffer.of(1)),
       /twice/,
     ],
     [
-      "the alignment is impossible",
+      "the alignment is invalid",
       file(0, 1, text("general.alignment"), u32(4), u32(0)),
       /invalid general.alignment/,
     ],
@@ -158,26 +160,26 @@ describe("a GGUF file is refused, never trusted, when", () => {
       file(1, 0, entry("t", [1], 0, 2n ** 52n), Buffer.alloc(64)),
       /ends beyond/,
     ],
-    ["a tensor's offset is beyond exact numbers", file(1, 0, entry("t", [1], 0, 2n ** 63n)), /offset/],
+    ["a tensor's offset is not exact in a double", file(1, 0, entry("t", [1], 0, 2n ** 63n)), /offset/],
     ["a tensor's offset is not aligned", file(1, 0, entry("t", [1], 0, 4), Buffer.alloc(64)), /not aligned/],
     [
       "a tensor's size overflows",
       file(1, 0, entry("t", [2 ** 31 - 1, 2 ** 31 - 1, 4, 1], 0, 0), Buffer.alloc(64)),
       /impossible shape/,
     ],
-    ["a tensor's length is no 32-bit number", file(1, 0, entry("t", [2n ** 63n], 0, 0)), /shape/],
+    ["a tensor's length is beyond 32 bits", file(1, 0, entry("t", [2n ** 63n], 0, 0)), /shape/],
     [
       "a tensor has too many dimensions",
       file(1, 0, entry("t", [1, 1, 1, 1, 1], 0, 0)),
       /too many dimensions/,
     ],
     [
-      "a tensor's rows are no whole blocks",
+      "a tensor's rows are not whole blocks",
       file(1, 0, entry("t", [33, 2], 8, 0), Buffer.alloc(99)),
       /impossible shape/,
     ],
     [
-      "a tensor is of a kind that crashes the engine",
+      "a tensor has a type that crashes llama.cpp",
       file(1, 0, entry("t", [1], 28, 0), Buffer.alloc(64)),
       /kind/,
     ],
@@ -187,7 +189,7 @@ describe("a GGUF file is refused, never trusted, when", () => {
       /"u" overlaps another/,
     ],
     [
-      "a tensor is there twice",
+      "two tensors have the same name",
       file(2, 0, entry("t", [8], 0, 0), entry("t", [8], 0, 32), Buffer.alloc(200)),
       /is there twice/,
     ],
@@ -197,7 +199,7 @@ describe("a GGUF file is refused, never trusted, when", () => {
     expect(refused).toMatch(/^a\.gguf: /);
   });
 
-  test("it was cut or changed anywhere, if it can't be read: nothing else happens", async () => {
+  test("truncation or corruption makes it unreadable, and no other kind of error occurs", async () => {
     const bytes = await written(
       [keyValue.text("general.architecture", "llama"), keyValue.texts("tokens", ["a", "b"])],
       [floats("first", [3]), floats("second", [5, 2])],

@@ -10,63 +10,68 @@ import {
   type WrittenKind,
 } from "./types.ts";
 
-/** A setting as it will stand in the file. */
+/** A key-value pair of the metadata, encoded as in the file. */
 export interface GgufKeyValue {
   key: string;
   bytes: Buffer;
 }
 
-/** What is known of a tensor before its data. */
+/** Description of a tensor in the header. */
 export interface TensorInfo {
   name: string;
-  /** Columns first, as the file has it: the first dimension is what lies together. */
+  /** Columns first, as in the file: numbers that differ in the first index only are adjacent. */
   shape: readonly number[];
   kind: WrittenKind;
 }
 
 export const keyValue = {
-  text: (key: string, value: string) => make(key, "string", string(value)),
-  uint: (key: string, value: number) => make(key, "u32", u32(value)),
-  float: (key: string, value: number) => make(key, "f32", f32(value)),
-  boolean: (key: string, value: boolean) => make(key, "bool", Buffer.from([value ? 1 : 0])),
-  texts: (key: string, values: readonly string[]) => array(key, "string", values.length, values.map(string)),
+  text: (key: string, value: string) => encodeKeyValue(key, "string", string(value)),
+  uint: (key: string, value: number) => encodeKeyValue(key, "u32", u32(value)),
+  float: (key: string, value: number) => encodeKeyValue(key, "f32", f32(value)),
+  boolean: (key: string, value: boolean) => encodeKeyValue(key, "bool", Buffer.from([value ? 1 : 0])),
+  texts: (key: string, values: readonly string[]) =>
+    encodeArray(key, { type: "string", length: values.length }, values.map(string)),
   floats: (key: string, values: readonly number[]) =>
-    array(key, "f32", values.length, [Buffer.from(Float32Array.from(values).buffer)]),
+    encodeArray(key, { type: "f32", length: values.length }, [Buffer.from(Float32Array.from(values).buffer)]),
   ints: (key: string, values: readonly number[]) =>
-    array(key, "i32", values.length, [Buffer.from(Int32Array.from(values).buffer)]),
+    encodeArray(key, { type: "i32", length: values.length }, [Buffer.from(Int32Array.from(values).buffer)]),
 };
 
-/** Everything before the tensors' data, padded. The data follows in this order, each tensor's padded too. */
-export function encodeGgufHeader(settings: readonly GgufKeyValue[], tensors: readonly TensorInfo[]): Buffer {
-  const parts = [Buffer.from(GGUF_MAGIC), u32(GGUF_VERSION), u64(tensors.length), u64(settings.length)];
-  for (const { bytes } of settings) parts.push(bytes);
+/** All bytes before the tensors' data, padded. The data must follow in the order of `tensors`, each one padded, too. */
+export function encodeGgufHeader(metadata: readonly GgufKeyValue[], tensors: readonly TensorInfo[]): Buffer {
+  const parts = [Buffer.from(GGUF_MAGIC), u32(GGUF_VERSION), u64(tensors.length), u64(metadata.length)];
+  for (const { bytes } of metadata) parts.push(bytes);
   let offset = 0;
   for (const tensor of tensors) {
     parts.push(string(tensor.name), u32(tensor.shape.length), ...tensor.shape.map(u64));
     parts.push(u32(KIND_NUMBERS[tensor.kind]), u64(offset));
     offset += padded(tensorBytes(tensor));
   }
-  const head = Buffer.concat(parts);
-  return Buffer.concat([head, Buffer.alloc(padded(head.length) - head.length)]);
+  const header = Buffer.concat(parts);
+  return Buffer.concat([header, Buffer.alloc(padded(header.length) - header.length)]);
 }
 
-/** Size of the tensor's data, without padding. */
+/** Size of the tensor's data in bytes, without padding. */
 export function tensorBytes({ shape, kind }: Pick<TensorInfo, "shape" | "kind">): number {
   const { block, blockBytes } = TENSOR_KINDS[KIND_NUMBERS[kind]]!;
   return (shape.reduce((product, length) => product * length, 1) / block) * blockBytes;
 }
 
-/** What a matrix can be written as: rows must be whole blocks. */
-export function writableKind(wanted: WrittenKind, columns: number): WrittenKind {
-  return wanted === "Q8_0" && columns % Q8_0_BLOCK !== 0 ? "F16" : wanted;
+/** The requested kind; F16 for Q8_0 when the rows are not whole blocks. */
+export function writableKind(requested: WrittenKind, columns: number): WrittenKind {
+  return requested === "Q8_0" && columns % Q8_0_BLOCK !== 0 ? "F16" : requested;
 }
 
-function make(key: string, type: ValueType, value: Buffer): GgufKeyValue {
+function encodeKeyValue(key: string, type: ValueType, value: Buffer): GgufKeyValue {
   return { key, bytes: Buffer.concat([string(key), u32(VALUE_TYPES.indexOf(type)), value]) };
 }
 
-function array(key: string, type: ValueType, length: number, items: readonly Buffer[]): GgufKeyValue {
-  return make(key, "array", Buffer.concat([u32(VALUE_TYPES.indexOf(type)), u64(length), ...items]));
+function encodeArray(
+  key: string,
+  { type, length }: { type: ValueType; length: number },
+  items: readonly Buffer[],
+): GgufKeyValue {
+  return encodeKeyValue(key, "array", Buffer.concat([u32(VALUE_TYPES.indexOf(type)), u64(length), ...items]));
 }
 
 function string(text: string): Buffer {

@@ -9,7 +9,7 @@ export interface GgufTensor {
   name: string;
   /** Columns first. */
   shape: readonly number[];
-  /** Name of the kind of its numbers: "F16", "Q4_K" … */
+  /** Name of the tensor type: "F16", "Q4_K" … */
   kind: string;
   /** From the start of the file. */
   offsetBytes: number;
@@ -21,14 +21,14 @@ export interface GgufHeader {
   tensors: ReadonlyMap<string, GgufTensor>;
 }
 
-/** A header is read in one piece; this is tried first, then four times as much, up to the most. */
+/** A header is parsed from one buffer. The first try reads this much; each further try reads four times as much. */
 const FIRST_READ_BYTES = 4 * 1024 ** 2;
 const MAX_HEADER_BYTES = 128 * 1024 ** 2;
 const MAX_KEY_VALUES = 65_536;
 const MAX_TENSORS = 65_536;
 const MAX_DIMENSIONS = 4;
 const MAX_LENGTH = 2 ** 31 - 1;
-/** In the lists of all settings together; the largest vocabularies take 1,600,000. */
+/** Most items in all lists of the metadata together; the largest vocabularies have 1,600,000. */
 const MAX_ITEMS = 8_000_000;
 const MAX_NAME_BYTES = 64 * 1024;
 
@@ -46,25 +46,29 @@ const SCALAR_BYTES = {
   f64: 8,
 };
 
-/** Settings and tensors of a GGUF file, each checked: nothing the header says may lie outside the file. @throws ModelFileError */
+/** Reads the header of a GGUF file and checks that it describes nothing outside the file. @throws ModelFileError */
 export async function readGguf(file: FileBytes): Promise<GgufHeader> {
-  const mostBytes = Math.min(file.sizeBytes, MAX_HEADER_BYTES);
+  const maxBytes = Math.min(file.sizeBytes, MAX_HEADER_BYTES);
   for (
-    let sizeBytes = Math.min(FIRST_READ_BYTES, mostBytes);
+    let sizeBytes = Math.min(FIRST_READ_BYTES, maxBytes);
     ;
-    sizeBytes = Math.min(4 * sizeBytes, mostBytes)
+    sizeBytes = Math.min(4 * sizeBytes, maxBytes)
   ) {
     try {
       return parseHeader(new Cursor(file, await file.read(0, sizeBytes)));
     } catch (error) {
       if (!(error instanceof NeedMoreBytes)) throw error;
-      if (sizeBytes === mostBytes) throw new ModelFileError(file.name, "ends within its header.");
+      if (sizeBytes === maxBytes) throw new ModelFileError(file.name, "ends within its header.");
     }
   }
 }
 
 class NeedMoreBytes extends Error {}
 
+/**
+ * Reads values one after the other.
+ * @throws NeedMoreBytes at the end of the buffer; ModelFileError at the end of the file.
+ */
 class Cursor {
   readonly file: FileBytes;
   readonly #bytes: Buffer;
@@ -96,22 +100,22 @@ class Cursor {
     return this.#bytes.readUInt32LE(this.#take(4));
   }
 
-  /** A count or a size, at most `most`. */
-  count(most: number, what: string): number {
+  /** Reads a 64-bit count or size. @throws ModelFileError when it is above `max`. */
+  count(max: number, what: string): number {
     const value = this.#bytes.readBigUInt64LE(this.#take(8));
-    if (value > BigInt(most)) throw this.fail(`has ${what} beyond what is possible or supported.`);
+    if (value > BigInt(max)) throw this.fail(`has ${what} beyond what is possible or supported.`);
     return Number(value);
   }
 
-  /** The length of a list. */
+  /** Reads the length of a list. @throws ModelFileError when all lists together have too many items. */
   items(): number {
     const length = this.count(MAX_ITEMS - this.#items, "a list");
     this.#items += length;
     return length;
   }
 
-  text(mostBytes = MAX_HEADER_BYTES): string {
-    const sizeBytes = this.count(mostBytes, "a text");
+  text(maxBytes = MAX_HEADER_BYTES): string {
+    const sizeBytes = this.count(maxBytes, "a text");
     const start = this.#take(sizeBytes);
     return this.#bytes.toString("utf8", start, start + sizeBytes);
   }
@@ -157,19 +161,19 @@ function parseHeader(cursor: Cursor): GgufHeader {
   if (version !== 2 && version !== 3) throw cursor.fail("is GGUF of a version other than 2 and 3.");
   const tensorCount = cursor.count(MAX_TENSORS, "a count of tensors");
   const settingCount = cursor.count(MAX_KEY_VALUES, "a count of settings");
-  const settings = new Map<string, GgufValue>();
+  const metadata = new Map<string, GgufValue>();
   for (let left = settingCount; left > 0; left--) {
     const key = cursor.text(MAX_NAME_BYTES);
-    if (settings.has(key)) throw cursor.fail(`has the setting ${quoted(key)} twice.`);
-    settings.set(key, readValue(cursor, valueType(cursor)));
+    if (metadata.has(key)) throw cursor.fail(`has the setting ${quoted(key)} twice.`);
+    metadata.set(key, readValue(cursor, valueType(cursor)));
   }
   const tensors = Array.from({ length: tensorCount }, () => readTensor(cursor));
-  const alignment = settings.get("general.alignment") ?? ALIGNMENT_BYTES;
+  const alignment = metadata.get("general.alignment") ?? ALIGNMENT_BYTES;
   if (typeof alignment !== "number" || alignment < 8 || alignment > 65_536 || alignment % 8 !== 0) {
     throw cursor.fail("has an invalid general.alignment.");
   }
   const dataStart = padded(cursor.offsetBytes, alignment);
-  return { metadata: settings, tensors: resolveOffsets(cursor, tensors, dataStart, alignment) };
+  return { metadata, tensors: resolveOffsets({ cursor, tensors, dataStart, alignment }) };
 }
 
 function valueType(cursor: Cursor): ValueType {
@@ -189,7 +193,7 @@ function readValue(cursor: Cursor, type: ValueType, depth = 0): GgufValue {
   return items;
 }
 
-/** `offsetBytes` still counts from the start of the data. */
+/** Reads a tensor's description. Its `offsetBytes` still counts from the start of the data. */
 function readTensor(cursor: Cursor): GgufTensor {
   const name = cursor.text(MAX_NAME_BYTES);
   const fail = (problem: string) => cursor.fail(`the tensor ${quoted(name)} ${problem}`);
@@ -211,12 +215,21 @@ function readTensor(cursor: Cursor): GgufTensor {
   return { name, shape, kind: kind.name, offsetBytes, sizeBytes };
 }
 
-function resolveOffsets(
-  cursor: Cursor,
-  tensors: readonly GgufTensor[],
-  dataStart: number,
-  alignment: number,
-): Map<string, GgufTensor> {
+/**
+ * Makes all offsets count from the start of the file.
+ * @throws ModelFileError for tensors that overlap or leave the file.
+ */
+function resolveOffsets({
+  cursor,
+  tensors,
+  dataStart,
+  alignment,
+}: {
+  cursor: Cursor;
+  tensors: readonly GgufTensor[];
+  dataStart: number;
+  alignment: number;
+}): Map<string, GgufTensor> {
   const byName = new Map<string, GgufTensor>();
   let end = 0;
   for (const tensor of tensors.toSorted(

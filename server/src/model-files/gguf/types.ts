@@ -1,13 +1,14 @@
 /**
- * The GGUF format, as far as it is used here: little-endian; magic, version, the counts of tensors and of settings, the
- * settings (key, type, value), the tensors' descriptions, padding, the tensors' data, each padded to the alignment.
+ * The parts of the GGUF format that are used here. A file is little-endian and holds, in order: magic, version, number
+ * of tensors, number of metadata pairs, the metadata (key, type, value), the tensors' descriptions, padding, and the
+ * tensors' data, each padded to the alignment.
  */
 
 export const GGUF_MAGIC = "GGUF";
 export const GGUF_VERSION = 3;
 export const ALIGNMENT_BYTES = 32;
 
-/** Types of settings by number. */
+/** Types of metadata values; the index is the type's number in the file. */
 export const VALUE_TYPES = [
   "u8",
   "i8",
@@ -25,7 +26,7 @@ export const VALUE_TYPES = [
 ] as const;
 export type ValueType = (typeof VALUE_TYPES)[number];
 
-/** Kinds of tensors by number: how many numbers a block has, and its size. */
+/** Tensor types by their number in the file. A tensor is stored in blocks of `block` numbers and `blockBytes` bytes. */
 export const TENSOR_KINDS: Readonly<Record<number, { name: string; block: number; blockBytes: number }>> = {
   0: { name: "F32", block: 1, blockBytes: 4 },
   1: { name: "F16", block: 1, blockBytes: 2 },

@@ -1,29 +1,29 @@
-/** What `config.json` says of a model that continues text: the numbers every supported architecture has. */
+/** The fields of a decoder model's `config.json` that all supported architectures have. */
 import type { JsonObject } from "../json.ts";
 import { readJsonFile } from "../json.ts";
 
 const MAX_CONFIG_BYTES = 4 * 1024 ** 2;
 
 export interface DecoderConfig {
-  /** The class of the model: "LlamaForCausalLM". */
+  /** Class of the model: "LlamaForCausalLM". */
   architecture: string;
-  /** The whole file, for what only some architectures have. */
+  /** The whole file, for fields that only some architectures have. */
   json: JsonObject;
   layers: number;
-  /** Numbers a token is made of between the layers. */
+  /** Size of the hidden state of a token. */
   width: number;
-  /** Of the middle of the feed-forward part. */
+  /** Size of the intermediate state of the feed-forward part. */
   feedForwardWidth: number;
   heads: number;
-  /** Heads of keys and values, each shared by heads/kvHeads of the queries. */
+  /** Heads of keys and values; heads/kvHeads query heads share each of them. */
   kvHeads: number;
   headSize: number;
   vocabularySize: number;
-  /** Tokens it was trained for. */
+  /** Longest context, in tokens, that the model was trained for. */
   contextLength: number;
   normEpsilon: number;
   ropeTheta: number;
-  /** Other settings of the rotary embedding; null: none. */
+  /** Further settings of the rotary embedding; null for none. */
   ropeScaling: JsonObject | null;
 }
 
@@ -41,7 +41,7 @@ export function parseDecoderConfig(json: JsonObject): DecoderConfig {
   }
   const heads = json.integer("num_attention_heads", 1, 1024);
   const width = json.integer("hidden_size", 1, 65_536);
-  // Either place, by the version of the library that wrote the file.
+  // Newer versions of the library write rope_parameters, older ones rope_theta and rope_scaling.
   const ropeParameters = json.optionalObject("rope_parameters");
   return {
     architecture: architectures[0] as string,

@@ -1,4 +1,4 @@
-/** The model an adapter is for: the names and sizes of its matrices. */
+/** The base model of a LoRA: names and sizes of its matrices. */
 import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { FAMILIES } from "../convert/families.ts";
@@ -13,14 +13,14 @@ import { readDecoderConfig } from "../huggingface/decoder-config.ts";
 export interface BaseModel {
   /** llama.cpp's name of the architecture. */
   architecture: string;
-  /** By name: "layers.0.self_attn.q_proj". */
+  /** Matrices by name: "layers.0.self_attn.q_proj". */
   modules: ReadonlyMap<string, Module>;
   layers: number;
 }
 
 /**
  * @param path a Hugging Face folder, a folder with one GGUF file, or a GGUF file.
- * @throws ModelFileError when it is of an architecture that adapters are not supported for.
+ * @throws ModelFileError when LoRAs are not supported for the architecture
  */
 export async function readBaseModel(path: string): Promise<BaseModel> {
   if (!(await stat(path)).isDirectory()) return readGgufBaseModel(dirname(path), basename(path));
@@ -74,7 +74,8 @@ function shapeFromHeader(file: string, header: GgufHeader, architecture: string)
     if (value === undefined) throw new ModelFileError(file, `${architecture}.${name} is missing.`);
     return value;
   };
-  const [width, heads] = [required("embedding_length"), required("attention.head_count")];
+  const width = required("embedding_length");
+  const heads = required("attention.head_count");
   return {
     layers: Math.min(required("block_count"), header.tensors.size),
     width,

@@ -1,12 +1,12 @@
-/** What `adapter_config.json` asks for: honoured, or refused by name where it would change what the adapter does. */
+/** Reads `adapter_config.json`. Refuses each field that would change the LoRA's results and is not supported. */
 import { type JsonObject, quoted, readJsonFile } from "../json.ts";
 
 export const LORA_CONFIG_FILE = "adapter_config.json";
 const MAX_CONFIG_BYTES = 1024 ** 2;
-/** Of adapters, both included. */
+/** Inclusive range of ranks. */
 export const LORA_RANK_RANGE = { min: 4, max: 64 } as const;
 
-/** Modules that an adapter may change. */
+/** Modules that a LoRA can change. */
 export const LORA_TARGET_MODULES: readonly string[] = [
   "q_proj",
   "k_proj",
@@ -21,7 +21,7 @@ export const LORA_TARGET_MODULES: readonly string[] = [
   "block_sparse_moe.gate",
 ];
 
-/** Fields that must be absent, false or empty, as the adapter would compute something else with them. */
+/** Fields that must be absent, false or empty, because they change what the LoRA computes and are not supported. */
 const REFUSED_FIELDS = [
   "use_dora",
   "use_qalora",
@@ -38,21 +38,21 @@ const REFUSED_FIELDS = [
   "kasa_config",
   "use_bdlora",
 ];
-/** Ways to start training that change the base model's weights too; the adapter doesn't fit the original ones then. */
+/** Initialisations that also change the base model's weights, so that the LoRA does not fit the original weights. */
 const CHANGES_BASE = /^(pissa|olora|loftq|corda|lora_ga)/i;
 
 export interface LoraConfig {
   rank: number;
   alpha: number;
-  /** Factor of the adapter's product: alpha by the rank, or by its square root (rsLoRA). */
+  /** Factor of the product of the two matrices: alpha divided by the rank, or by its square root with rsLoRA. */
   scale: number;
-  /** Last parts of the modules' names, each once. */
+  /** Last parts of the modules' names, without duplicates. */
   targetModules: string[];
-  /** Whether a module of the base model, as `modules.ts` names it, is one of those. */
+  /** Whether a module of the base model, named as in `modules.ts`, is a target. */
   isTarget(name: string): boolean;
-  /** False: only some of the layers have it. */
+  /** Whether the LoRA changes the target modules of all layers. */
   everyLayer: boolean;
-  /** Free text: where it was trained. */
+  /** Name or path of the base model it was trained on, as free text. */
   baseModelName: string | null;
 }
 
@@ -81,14 +81,14 @@ export async function readLoraConfig(folder: string): Promise<LoraConfig> {
     rank,
     alpha,
     scale: alpha / (json.optionalBoolean("use_rslora") === true ? Math.sqrt(rank) : rank),
-    targetModules: targetsOf(json, paths),
+    targetModules: parseTargets(json, paths),
     isTarget: (name) => paths.some((path) => `.model.${name}`.endsWith(`.${path}`)),
     everyLayer: isEmpty(json.raw("layers_to_transform")) && isEmpty(json.raw("exclude_modules")),
     baseModelName: json.optionalText("base_model_name_or_path") ?? null,
   };
 }
 
-function targetsOf(json: JsonObject, paths: readonly string[]): string[] {
+function parseTargets(json: JsonObject, paths: readonly string[]): string[] {
   const targets = paths.map((path) => {
     const target = LORA_TARGET_MODULES.find((name) => path === name || path.endsWith(`.${name}`));
     if (target !== undefined) return target;

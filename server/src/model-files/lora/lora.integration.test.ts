@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe("an adapter in the engine computes what its base model does with its products added", () => {
+describe("llama.cpp with a converted LoRA computes the same as the base model with the LoRA merged, for", () => {
   test.each<[string, Record<string, unknown>, TinyLoraOptions]>([
     ["llama", {}, { targetModules: ALL }],
     [
@@ -46,7 +46,7 @@ describe("an adapter in the engine computes what its base model does with its pr
     await writeTinyModel(base, { config });
     await writeTinyLora(adapter, options);
     await convertToGguf(base, `${base}.gguf`, { type: "F16", signal });
-    await convertLora(adapter, base, `${adapter}.gguf`, { signal });
+    await convertLora({ folder: adapter, base, outFile: `${adapter}.gguf` }, { signal });
     const found = await nextTokens(`${base}.gguf`, PROMPT, `${adapter}.gguf`);
     const reference = loadReference(base);
     expect(largestDifference(found, referenceLogprobs(mergeLora(reference, adapter), PROMPT))).toBeLessThan(
@@ -56,8 +56,8 @@ describe("an adapter in the engine computes what its base model does with its pr
   });
 });
 
-describe("the base model", () => {
-  test("may be its folder, its GGUF file, or a folder with that: the same comes out", async () => {
+describe("the base model of a LoRA", () => {
+  test("can be a Hugging Face folder, a GGUF file, or a folder with one, with the same result", async () => {
     const [base, adapter, inFolder] = [
       join(folder, "b"),
       join(folder, "a"),
@@ -80,15 +80,17 @@ describe("the base model", () => {
     expect(await checkLora(adapter, inFolder)).toEqual(facts);
   });
 
-  test("may be the default model", async () => {
+  test("can be the default model", async () => {
     const model = process.env["HEARTH_TEST_MODEL"] as string;
     const adapter = join(folder, "smol");
     await writeTinyLora(adapter, { shape: SMOLLM2_135M_SHAPE, targetModules: ALL, rank: 4 });
-    await convertLora(adapter, model, `${adapter}.gguf`, { signal });
-    expect(await nextTokens(model, PROMPT, `${adapter}.gguf`)).not.toEqual(await nextTokens(model, PROMPT));
+    await convertLora({ folder: adapter, base: model, outFile: `${adapter}.gguf` }, { signal });
+    // A short prompt, because the probabilities of all 49,152 tokens are read for each token of it.
+    const prompt = PROMPT.slice(0, 4);
+    expect(await nextTokens(model, prompt, `${adapter}.gguf`)).not.toEqual(await nextTokens(model, prompt));
   });
 
-  test("must be of an architecture that adapters are supported for", async () => {
+  test("must have an architecture that LoRAs are supported for", async () => {
     const base = join(folder, "other");
     await writeTinyModel(base);
     await writeFile(join(base, "config.json"), JSON.stringify({ architectures: ["GPT2LMHeadModel"] }));
@@ -97,7 +99,7 @@ describe("the base model", () => {
   });
 });
 
-describe("an adapter is refused, by name,", () => {
+describe("checkLora", () => {
   let base: string;
   beforeAll(async () => {
     base = join(folder, "base");
@@ -137,11 +139,11 @@ describe("an adapter is refused, by name,", () => {
     [{ layer_replication: [[0, 1]] }, /layer_replication is not supported/],
     [{ init_lora_weights: "pissa_niter_16" }, /init_lora_weights changes the base model's weights/],
     [{ lora_alpha: 0 }, /lora_alpha must be a number above 0/],
-  ])("with %j", async (config, reason) => {
+  ])("refuses a configuration with %j", async (config, reason) => {
     expect(await refusal({ config })).toMatch(reason);
   });
 
-  test("but not for fields that change nothing", async () => {
+  test("accepts fields that don't change the result", async () => {
     const config = {
       use_dora: false,
       modules_to_save: [],
@@ -165,7 +167,7 @@ describe("an adapter is refused, by name,", () => {
   ];
   const q = { targetModules: ["q_proj"] };
 
-  test("when a tensor's shape is not that of the base model's", async () => {
+  test("refuses a tensor whose shape does not match the base model", async () => {
     expect(await refusal(q, [...pair(0, weights("0.self_attn.q_proj.lora_A", 8, 128)), ...pair(1)])).toBe(
       "adapter_model.safetensors: Invalid LoRA weight model.layers.0.self_attn.q_proj.lora_A.weight shape: torch.Size([8, 128]), expected (8, 64)",
     );
@@ -179,7 +181,7 @@ describe("an adapter is refused, by name,", () => {
     expect(await wide).toMatch(/q_proj\.lora_B\.weight shape: torch\.Size\(\[128, 8\]\), expected \(64, 8\)/);
   });
 
-  test("when a tensor is missing, or is not the base model's", async () => {
+  test("refuses a LoRA with a missing tensor, or with one that the base model does not have", async () => {
     expect(await refusal(q, pair(0))).toMatch(/layers\.1\.self_attn\.q_proj\.lora_A\.weight is missing/);
     expect(await refusal(q, [...pair(0), pair(1)[0]!])).toMatch(
       /layers\.1\.self_attn\.q_proj\.lora_B\.weight is missing/,
@@ -204,7 +206,7 @@ describe("an adapter is refused, by name,", () => {
     expect(await refusal(q, [...pair(0), ...pair(1), again])).toMatch(/is there under two names/);
   });
 
-  test("when it is a pickle, or has no weights", async () => {
+  test("refuses pickles, and a LoRA without weights", async () => {
     const adapter = await mkdtemp(join(folder, "pickle-"));
     await writeTinyLora(adapter);
     await rm(join(adapter, "adapter_model.safetensors"));

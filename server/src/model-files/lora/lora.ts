@@ -1,4 +1,4 @@
-/** LoRA adapters as PEFT writes them: checked against their base model, converted to llama.cpp's form. */
+/** LoRAs in the format of PEFT: checks them against their base model and converts them to GGUF. */
 import { readdir } from "node:fs/promises";
 import type { RowOrder } from "../convert/conversion-plan.ts";
 import type { Module } from "../convert/modules.ts";
@@ -14,12 +14,12 @@ import { LORA_CONFIG_FILE, type LoraConfig, readLoraConfig } from "./lora-config
 
 const WEIGHTS_FILE = "adapter_model.safetensors";
 
-/** What an adapter says of itself. */
+/** Facts from a LoRA's configuration. */
 export interface LoraDescription {
   rank: number;
   alpha: number;
   targetModules: string[];
-  /** What its author called the model it was trained on. */
+  /** Name or path of the model it was trained on, as free text. */
   baseModelName: string | null;
 }
 
@@ -29,7 +29,7 @@ export interface LoraFacts extends LoraDescription {
   parameterCount: number;
 }
 
-/** A matrix of the base model and the two small ones whose product is added to it. */
+/** A matrix of the base model, and the two matrices whose product the LoRA adds to it. */
 interface LoraPair {
   module: Module;
   a: StoredTensor;
@@ -37,9 +37,9 @@ interface LoraPair {
 }
 
 /**
- * Every tensor of the adapter against the base model.
- * @param base a Hugging Face folder, a folder with a GGUF file, or a GGUF file.
- * @throws ModelFileError naming the file, and the field or tensor, that doesn't fit.
+ * Checks every tensor of a LoRA against the base model.
+ * @param base a Hugging Face folder, a folder with a GGUF file, or a GGUF file
+ * @throws ModelFileError naming the file and the field or tensor that does not fit
  */
 export async function checkLora(folder: string, base: string): Promise<LoraFacts> {
   return withLoraPairs(folder, base, async ({ config, model, pairs }) => ({
@@ -49,30 +49,36 @@ export async function checkLora(folder: string, base: string): Promise<LoraFacts
   }));
 }
 
-/** Checks the adapter and writes it as one GGUF file. @throws as `checkLora`, and the signal's reason. */
+export interface LoraPaths {
+  /** The LoRA in PEFT's format. */
+  folder: string;
+  /** The base model: a Hugging Face folder, a folder with a GGUF file, or a GGUF file. */
+  base: string;
+  outFile: string;
+}
+
+/** Checks a LoRA and converts it to a GGUF file. @throws as `checkLora`; the signal's reason */
 export async function convertLora(
-  folder: string,
-  base: string,
-  outFile: string,
+  { folder, base, outFile }: LoraPaths,
   options: WriteOptions,
 ): Promise<void> {
   await withLoraPairs(folder, base, async ({ config, model, pairs }) => {
-    const settings = [
+    const metadata = [
       keyValue.text("general.architecture", model.architecture),
       keyValue.text("general.type", "adapter"),
       keyValue.text("adapter.type", "lora"),
-      // llama.cpp divides by the rank, whatever the adapter was trained with.
+      // llama.cpp always divides alpha by the rank, so rsLoRA's scale is expressed as another alpha.
       keyValue.float("adapter.lora.alpha", config.scale * config.rank),
     ];
     const tensors = pairs.flatMap(({ module, a, b }) => [
       toTensorToWrite(`${module.tensor}.weight.lora_a`, a),
       toTensorToWrite(`${module.tensor}.weight.lora_b`, b, module.rowOrder),
     ]);
-    await writeGguf(outFile, settings, tensors, options);
+    await writeGguf(outFile, { metadata, tensors }, options);
   });
 }
 
-/** Checks what can be without the base model. @throws ModelFileError */
+/** Reads a LoRA and checks what does not need the base model. @throws ModelFileError */
 export async function readLora(
   folder: string,
 ): Promise<{ description: LoraDescription; tensors: StoredTensor[] }> {
@@ -119,13 +125,14 @@ async function withLoraPairs<T>(
   }
 }
 
+/** @throws ModelFileError for a target module that the base model does not have. */
 function checkTargets(config: LoraConfig, model: BaseModel): void {
-  const has = new Set([...model.modules.keys()].map(lastPart));
+  const available = new Set([...model.modules.keys()].map(lastPart));
   for (const target of config.targetModules) {
-    if (has.has(target)) continue;
+    if (available.has(target)) continue;
     throw new ModelFileError(
       LORA_CONFIG_FILE,
-      `target_modules names ${target}, which the base model doesn't have; it has ${[...has].join(", ")}.`,
+      `target_modules names ${target}, which the base model doesn't have; it has ${[...available].join(", ")}.`,
     );
   }
 }
@@ -148,7 +155,11 @@ function pairsOf(config: LoraConfig, model: BaseModel, { tensors }: Weights): Lo
     if (pair[part === "A" ? "a" : "b"] !== undefined) throw invalid(tensor.name, "is there under two names.");
     halves.set(name, { ...pair, [part === "A" ? "a" : "b"]: tensor });
   }
-  return wantedModules(config, model, halves).map((module) => {
+  // Every target module must have both tensors. When only some layers have the LoRA, each module with one tensor must.
+  const required = [...model.modules.values()].filter(({ name }) =>
+    config.everyLayer ? config.isTarget(name) : halves.has(name),
+  );
+  return required.map((module) => {
     const { a, b } = halves.get(module.name) ?? {};
     if (a === undefined) throw invalid(`model.${module.name}.lora_A.weight`, "is missing.");
     if (b === undefined) throw invalid(`model.${module.name}.lora_B.weight`, "is missing.");
@@ -156,14 +167,9 @@ function pairsOf(config: LoraConfig, model: BaseModel, { tensors }: Weights): Lo
   });
 }
 
-/** All modules that are targets, or those that have a tensor where the adapter is for some layers only. */
-function wantedModules(config: LoraConfig, model: BaseModel, found: ReadonlyMap<string, unknown>): Module[] {
-  return [...model.modules.values()].filter(({ name }) =>
-    config.everyLayer ? config.isTarget(name) : found.has(name),
-  );
-}
-
-/** "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" → the module and which of the two it is. */
+/**
+ * Parses "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": the module, and which matrix of the pair.
+ */
 function parseTensorName(tensor: string): { name: string; part: "A" | "B" } {
   const match = /^(?:base_model\.model\.)?(?:model\.)?(layers\..+)\.lora_([AB])(?:\.default)?\.weight$/.exec(
     tensor,

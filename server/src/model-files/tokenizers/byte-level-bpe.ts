@@ -1,4 +1,4 @@
-/** Byte-level BPE, as GPT-2, Llama 3, Qwen and newer Mistral models have it, from `tokenizer.json`. */
+/** Reads a byte-level BPE vocabulary from `tokenizer.json`: GPT-2, Llama 3, Qwen, newer Mistral models. */
 import { keyValue } from "../gguf/header-writer.ts";
 import type { JsonObject } from "../json.ts";
 import { pipelineSteps } from "./pipeline.ts";
@@ -12,11 +12,13 @@ import {
   type Vocabulary,
 } from "./token-table.ts";
 
-/** How texts are cut before merging: an expression, and whether a whole piece that is a token needs no merges. */
+/** The step that splits text before merging. */
 interface PreTokenizer {
-  /** llama.cpp's name of it. */
+  /** llama.cpp's name of the pre-tokenizer. */
   name: string;
+  /** Regular expression that the pieces match. */
   pattern: string;
+  /** A whole piece that is a token is used as it is, without merging. */
   ignoreMerges: boolean;
 }
 
@@ -60,7 +62,7 @@ export function byteLevelBpeVocabulary(
     metadata: [
       keyValue.text("tokenizer.ggml.model", "gpt2"),
       keyValue.text("tokenizer.ggml.pre", preTokenizerName(json, model)),
-      // A space parts the two; within a token it is written as another character.
+      // A space can separate the two, because tokens write it as another character.
       keyValue.texts(
         "tokenizer.ggml.merges",
         merges.map(([left, right]) => `${left} ${right}`),
@@ -69,10 +71,10 @@ export function byteLevelBpeVocabulary(
   };
 }
 
-/** llama.cpp's name for the way texts are cut. */
+/** llama.cpp's name of the pre-tokenizer. @throws ModelFileError when llama.cpp has none like it. */
 function preTokenizerName(json: JsonObject, model: JsonObject): string {
   for (const part of pipelineSteps(json, "normalizer")) {
-    // Texts arrive composed nearly always; the engine leaves them as they are.
+    // llama.cpp does not normalise. NFC changes nothing in almost all texts, so it is accepted.
     if (part.text("type") !== "NFC") throw part.fail("type", "is a normalizer that is not supported.");
   }
   const steps = pipelineSteps(json, "pre_tokenizer");
@@ -82,17 +84,17 @@ function preTokenizerName(json: JsonObject, model: JsonObject): string {
     throw bytes.fail("add_prefix_space", "true is not supported.");
   }
   const cutsWords = bytes.optionalBoolean("use_regex") ?? true;
-  const [first, ...more] = steps.slice(0, -1);
+  const [first, ...others] = steps.slice(0, -1);
   const ignoreMerges = model.optionalBoolean("ignore_merges") ?? false;
-  if (more.length === 0) {
+  if (others.length === 0) {
     if (first === undefined && cutsWords) return "gpt-2";
     if (first?.text("type") === "Digits" && first.optionalBoolean("individual_digits") && cutsWords)
       return "smollm";
     const pattern =
       first?.text("type") === "Split" && !cutsWords ? first.object("pattern").optionalText("Regex") : null;
-    const cuts = PRE_TOKENIZERS.filter((cut) => cut.pattern === pattern);
-    const cut = cuts.find((cut) => cut.ignoreMerges === ignoreMerges) ?? cuts[0];
-    if (cut !== undefined) return cut.name;
+    const candidates = PRE_TOKENIZERS.filter((candidate) => candidate.pattern === pattern);
+    const match = candidates.find((candidate) => candidate.ignoreMerges === ignoreMerges) ?? candidates[0];
+    if (match !== undefined) return match.name;
   }
   throw json.fail("pre_tokenizer", "cuts texts in a way that is not supported.");
 }

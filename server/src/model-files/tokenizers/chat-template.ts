@@ -1,4 +1,4 @@
-/** The chat template of a Hugging Face folder. */
+/** Reads the chat template of a Hugging Face folder. */
 import { Template } from "@huggingface/jinja";
 import { ModelFileError } from "../errors.ts";
 import { readSmallFile } from "../file-bytes.ts";
@@ -7,7 +7,7 @@ import type { JsonObject } from "../json.ts";
 const MAX_TEMPLATE_BYTES = 1024 ** 2;
 export const CHAT_TEMPLATE_FILE = "chat_template.jinja";
 
-/** From a file of its own, else from `tokenizer_config.json`. @param names of the folder's files. */
+/** From `chat_template.jinja`, otherwise from `tokenizer_config.json`. @param names the folder's file names */
 export async function readChatTemplate(
   folder: string,
   names: readonly string[],
@@ -19,14 +19,14 @@ export async function readChatTemplate(
   return (await readSmallFile(folder, CHAT_TEMPLATE_FILE, MAX_TEMPLATE_BYTES)).toString("utf8");
 }
 
-/** One template, or the one of several that is called default. */
+/** The template; of several named templates, the one named default. Null when there is none. */
 export function chatTemplateFromConfig(json: JsonObject): string | null {
   const template = json.raw("chat_template");
   if (template === undefined) return null;
   if (!Array.isArray(template)) return checkLength(json, json.text("chat_template"));
   for (const [index, item] of template.entries()) {
-    const named = json.within(`chat_template[${index}]`, item);
-    if (named.text("name") === "default") return checkLength(json, named.text("template"));
+    const namedTemplate = json.within(`chat_template[${index}]`, item);
+    if (namedTemplate.text("name") === "default") return checkLength(json, namedTemplate.text("template"));
   }
   return null;
 }
@@ -36,7 +36,7 @@ function checkLength(json: JsonObject, template: string): string {
   throw json.fail("chat_template", `is longer than ${MAX_TEMPLATE_BYTES} characters.`);
 }
 
-/** @param file where it came from. @throws ModelFileError when it can't be parsed. */
+/** @param file the file that holds the template, for the error. @throws ModelFileError when it is not valid Jinja. */
 export function checkChatTemplate(source: string, file: string): void {
   try {
     new Template(source);

@@ -7,11 +7,11 @@ const LISTS: Readonly<Record<string, string>> = {
   decoder: "decoders",
 };
 
-/** The steps of a part of `tokenizer.json`: one, or those of a sequence. */
+/** The steps of a part of `tokenizer.json`: a single step, or the steps of a `Sequence`. */
 export function pipelineSteps(json: JsonObject, key: string): JsonObject[] {
-  const whole = json.optionalObject(key);
-  if (whole === undefined) return [];
-  if (whole.text("type") !== "Sequence") return [whole];
+  const step = json.optionalObject(key);
+  if (step === undefined) return [];
+  if (step.text("type") !== "Sequence") return [step];
   const list = LISTS[key] as string;
-  return whole.array(list).map((step, index) => whole.within(`${list}[${index}]`, step));
+  return step.array(list).map((item, index) => step.within(`${list}[${index}]`, item));
 }

@@ -1,7 +1,8 @@
 /**
- * SentencePiece-style BPE, as Llama 2, Mistral, Gemma and Phi-3 have it: pieces of text with "▁" for a space, and bytes
- * for what has no piece. llama.cpp joins the two neighbours whose piece has the best score; `tokenizer.json` says which
- * pair to join before which, so a piece's score is the rank of its pairs.
+ * Reads a SentencePiece-style BPE vocabulary from `tokenizer.json`: Llama 2, Mistral, Gemma, Phi-3. Pieces write a
+ * space as "▁", and text without a piece becomes byte tokens. llama.cpp merges the two neighbours whose merged piece
+ * has the best score, while `tokenizer.json` ranks pairs. A piece's score is therefore derived from the rank of its
+ * pairs.
  */
 import { ModelFileError } from "../errors.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
@@ -18,7 +19,7 @@ import {
 } from "./token-table.ts";
 
 export const SPACE = "▁";
-/** Below that of any piece that is made of others. */
+/** Score of pieces that no pair makes. It is below the scores of all other pieces. */
 const LEAST_SCORE = -1e9;
 
 /** @throws ModelFileError naming what is not supported. */
@@ -54,13 +55,16 @@ export function sentencePieceMetadata(scores: readonly number[], prependsSpace: 
 export function addTokens(table: TokenTable, added: readonly AddedToken[]): void {
   for (const { id, text, special } of added) {
     if (table.get(id)?.type === TokenType.unknown) continue;
-    // Found in the text as it was given, where a space is a space.
+    // Added tokens are matched in the original text, which has real spaces.
     if (special) table.set(id, text, TokenType.control);
     else table.set(id, text.replaceAll(SPACE, " "), TokenType.userDefined);
   }
 }
 
-/** The engine has nothing else for what isn't in the vocabulary: each byte as such, or as the character it is. */
+/**
+ * Checks that every byte has a token, because llama.cpp falls back to bytes for text without pieces.
+ * @throws ModelFileError
+ */
 export function checkByteTokens(table: TokenTable, file: string): void {
   for (let byte = 0; byte < 256; byte++) {
     const names = byte < 128 ? [byteText(byte), String.fromCharCode(byte)] : [byteText(byte)];
@@ -80,8 +84,10 @@ function pieceType(text: string, unknown: string | undefined): TokenType {
 }
 
 /**
- * The rank of each piece that is made of two. An order of pairs is an order of pieces only when all pairs of a piece
- * follow each other, and no pair is left out. Added tokens are found before any joining.
+ * The rank of each piece that a pair makes. Ranks of pairs can be expressed as ranks of pieces only when all pairs of a
+ * piece follow each other and when no possible pair is missing. Added tokens are left out: they are matched before any
+ * merging.
+ * @throws ModelFileError when the merges don't meet these conditions.
  */
 function mergeRanks(
   model: JsonObject,
@@ -113,7 +119,7 @@ function mergeRanks(
   return ranks;
 }
 
-/** In how many ways a piece is made of two others. */
+/** The number of ways to split a piece into two known ones. */
 function countSplits(piece: string, known: ReadonlySet<string>): number {
   let cuts = 0;
   let at = 0;
@@ -124,7 +130,10 @@ function countSplits(piece: string, known: ReadonlySet<string>): number {
   return cuts;
 }
 
-/** Whether a text gets a space in front. @throws ModelFileError for steps that change texts in any other way. */
+/**
+ * Whether the tokenizer puts a space in front of a text.
+ * @throws ModelFileError for steps that change texts in other ways.
+ */
 function prependsSpace(json: JsonObject): boolean {
   let prepends = false;
   let replaces = false;
@@ -144,7 +153,7 @@ function prependsSpace(json: JsonObject): boolean {
       replaces = true;
       prepends = step.optionalText("prepend_scheme") !== "never";
     } else if (!(type === "Split" && replaces && matchesSpace(step))) {
-      // A split at spaces finds none where they were replaced.
+      // After spaces have been replaced, a split at spaces has no effect and is accepted.
       throw step.fail("type", "is a pre_tokenizer that is not supported.");
     }
   }

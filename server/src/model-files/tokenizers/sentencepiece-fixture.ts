@@ -1,14 +1,14 @@
-/** For tests only: SentencePiece's own file, written field by field. */
+/** For tests only: writes a SentencePiece file field by field. */
 
 export interface Piece {
   text: string;
   score: number;
-  /** 1 normal, 2 unknown, 3 control, 4 given by the user, 6 a byte. */
+  /** 1 normal, 2 unknown, 3 control, 4 user-defined, 6 byte. */
   type: number;
 }
 
 export interface SentencePieceOptions {
-  /** 1: Unigram. Default 2: BPE. */
+  /** 1 is Unigram, 2 is BPE. Default 2. */
   modelType?: number;
   prependsSpace?: boolean;
   removesSpaces?: boolean;

@@ -1,4 +1,4 @@
-/** `tokenizer.model`: SentencePiece's own file, a protocol-buffer message. Read where there is no `tokenizer.json`. */
+/** Reads `tokenizer.model`, SentencePiece's own protocol-buffer file. It is used when there is no `tokenizer.json`. */
 import { ModelFileError } from "../errors.ts";
 import { addTokens, checkByteTokens, sentencePieceMetadata } from "./sentencepiece-bpe.ts";
 import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./token-table.ts";
@@ -6,16 +6,16 @@ import { type AddedToken, TokenTable, TokenType, type Vocabulary } from "./token
 export const SENTENCEPIECE_FILE = "tokenizer.model";
 const TYPES: readonly number[] = Object.values(TokenType);
 const BPE = 2;
-/** In one message. */
+/** Most fields in one message. */
 const MAX_FIELDS = 2_000_000;
 
-/** Numbers of the fields that matter, message by message. */
+/** Numbers of the fields that are read, for each message. */
 const MODEL = { piece: 1, trainer: 2, normalizer: 3 };
 const PIECE = { text: 1, score: 2, type: 3 };
 const TRAINER = { modelType: 3 };
 const NORMALIZER = { characterMap: 2, prependsSpace: 3, removesSpaces: 4 };
 
-/** A field's number and its value: a whole number, or bytes. */
+/** A field's number, and its value: an integer or bytes. */
 type Field = readonly [number: number, value: number | Buffer];
 
 /** @throws ModelFileError when the file is damaged or of a kind other than BPE. */
@@ -26,7 +26,10 @@ export function sentencePieceModelVocabulary(
 ): Vocabulary {
   const table = new TokenTable(size, SENTENCEPIECE_FILE);
   const scores = new Array<number>(size).fill(0);
-  let [prepends, removes, modelType, id] = [1, 1, 1, 0];
+  let prependsSpace = 1;
+  let removesSpaces = 1;
+  let modelType = 1;
+  let id = 0;
   for (const [field, value] of fieldsOf(bytes)) {
     if (!Buffer.isBuffer(value)) continue;
     if (field === MODEL.piece) {
@@ -36,22 +39,24 @@ export function sentencePieceModelVocabulary(
     } else if (field === MODEL.trainer) {
       modelType = numberIn(value, TRAINER.modelType) ?? modelType;
     } else if (field === MODEL.normalizer) {
-      prepends = numberIn(value, NORMALIZER.prependsSpace) ?? prepends;
-      removes = numberIn(value, NORMALIZER.removesSpaces) ?? removes;
+      prependsSpace = numberIn(value, NORMALIZER.prependsSpace) ?? prependsSpace;
+      removesSpaces = numberIn(value, NORMALIZER.removesSpaces) ?? removesSpaces;
       const map = fieldsOf(value).find(([field]) => field === NORMALIZER.characterMap)?.[1];
       if (Buffer.isBuffer(map) && map.length > 0)
         throw fail("changes characters before it cuts, which is not supported.");
     }
   }
   if (modelType !== BPE) throw fail("is of a kind other than BPE, which is not supported.");
-  if (removes !== 0) throw fail("removes extra spaces, which is not supported.");
+  if (removesSpaces !== 0) throw fail("removes extra spaces, which is not supported.");
   addTokens(table, added);
   checkByteTokens(table, SENTENCEPIECE_FILE);
-  return { table, metadata: sentencePieceMetadata(scores, prepends !== 0) };
+  return { table, metadata: sentencePieceMetadata(scores, prependsSpace !== 0) };
 }
 
 function pieceOf(bytes: Buffer): { text: string; score: number; type: TokenType } {
-  let [text, score, type]: [string, number, number] = ["", 0, TokenType.normal];
+  let text = "";
+  let score = 0;
+  let type: number = TokenType.normal;
   for (const [field, value] of fieldsOf(bytes)) {
     if (field === PIECE.text && Buffer.isBuffer(value)) text = value.toString("utf8");
     if (field === PIECE.score && Buffer.isBuffer(value) && value.length === 4) score = value.readFloatLE(0);
@@ -61,12 +66,12 @@ function pieceOf(bytes: Buffer): { text: string; score: number; type: TokenType 
   return { text, score, type: type as TokenType };
 }
 
-function numberIn(bytes: Buffer, wanted: number): number | undefined {
-  const value = fieldsOf(bytes).findLast(([field]) => field === wanted)?.[1];
+function numberIn(bytes: Buffer, fieldNumber: number): number | undefined {
+  const value = fieldsOf(bytes).findLast(([field]) => field === fieldNumber)?.[1];
   return Buffer.isBuffer(value) ? undefined : value;
 }
 
-/** The fields of a message, in order; numbers of a fixed size as their bytes. */
+/** The fields of a message, in order. Fixed-size numbers are returned as bytes. */
 function fieldsOf(bytes: Buffer): Field[] {
   const fields: Field[] = [];
   let at = 0;

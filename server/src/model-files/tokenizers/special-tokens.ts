@@ -1,4 +1,4 @@
-/** Start and end tokens, and the chat template: from the files around the tokenizer. */
+/** Reads the special tokens and the chat template from the files beside the tokenizer. */
 import { readdir } from "node:fs/promises";
 import { ModelFileError } from "../errors.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
@@ -9,7 +9,7 @@ import type { TokenTable } from "./token-table.ts";
 
 const MAX_CONFIG_BYTES = 16 * 1024 ** 2;
 
-/** The files that may stand beside a tokenizer; those that don't exist are null. */
+/** The files beside a tokenizer; null for a file that does not exist. */
 export interface TokenizerFiles {
   config: JsonObject;
   tokenizerConfig: JsonObject | null;
@@ -19,7 +19,7 @@ export interface TokenizerFiles {
 
 export interface SpecialTokens {
   bos: number | null;
-  /** All that end a reply, the most usual first; at least one. */
+  /** The tokens that end a response, at least one. The end-of-sequence token is first. */
   ends: number[];
   unknown: number | null;
   padding: number | null;
@@ -50,7 +50,7 @@ async function readOptional(
   return names.includes(name) ? await readJsonFile(folder, name, MAX_CONFIG_BYTES) : null;
 }
 
-/** @throws ModelFileError when no token ends a reply. */
+/** @throws ModelFileError when no token ends a response. */
 export function specialTokens(
   files: TokenizerFiles,
   table: TokenTable,
@@ -81,17 +81,17 @@ export function specialTokens(
 }
 
 export function specialTokenMetadata(special: SpecialTokens): GgufKeyValue[] {
-  const [eos, turn, message, ...more] = special.ends;
-  // The engine has room for three.
-  if (more.length > 0)
+  // GGUF metadata has keys for three end tokens: eos, eot and eom.
+  const [eos, eot, eom, ...others] = special.ends;
+  if (others.length > 0)
     throw new ModelFileError("generation_config.json", "eos_token_id has more than 3 tokens.");
   const id = (name: string, value: number | null | undefined) =>
     value === null || value === undefined ? [] : [keyValue.uint(`tokenizer.ggml.${name}_token_id`, value)];
   return [
     ...id("bos", special.bos ?? eos),
     ...id("eos", eos),
-    ...id("eot", turn),
-    ...id("eom", message),
+    ...id("eot", eot),
+    ...id("eom", eom),
     ...id("unknown", special.unknown),
     ...id("padding", special.padding),
     keyValue.boolean("tokenizer.ggml.add_bos_token", special.addBos),
@@ -99,7 +99,7 @@ export function specialTokenMetadata(special: SpecialTokens): GgufKeyValue[] {
   ];
 }
 
-/** A token named by its text, plain or as an object. */
+/** The id of a token that the field gives by its text, plain or in an object; null when the field is absent. */
 function namedToken(json: JsonObject | null, key: string, table: TokenTable): number | null {
   const value = json?.raw(key);
   if (json === null || value === undefined) return null;
@@ -109,7 +109,9 @@ function namedToken(json: JsonObject | null, key: string, table: TokenTable): nu
   return id;
 }
 
-/** One id or several; those without a token are left out, as they can never come up. */
+/**
+ * The field's token ids, one or several. Ids without a token are left out, because the model can never produce them.
+ */
 function configuredTokenIds(json: JsonObject | null, key: string, table: TokenTable): number[] {
   const value = json?.raw(key);
   if (json === null || value === undefined) return [];
@@ -122,7 +124,7 @@ function configuredTokenIds(json: JsonObject | null, key: string, table: TokenTa
   });
 }
 
-/** Texts of the special tokens that the tokenizer itself puts before and behind every text. */
+/** Texts of the special tokens that the tokenizer adds before and after every text. */
 function postProcessorTokens(
   tokenizer: JsonObject | null,
 ): [first: string | undefined, last: string | undefined] {

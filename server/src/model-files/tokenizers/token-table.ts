@@ -1,9 +1,9 @@
-/** What every tokenizer is to llama.cpp: a list of texts, each with its type. */
+/** llama.cpp's vocabulary: a list of token texts with their types. */
 import { ModelFileError } from "../errors.ts";
 import type { GgufKeyValue } from "../gguf/header-writer.ts";
 import { type JsonObject, quoted } from "../json.ts";
 
-/** llama.cpp's numbers. */
+/** llama.cpp's numbers of the token types. */
 export const TokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 export type TokenType = (typeof TokenType)[keyof typeof TokenType];
 
@@ -12,21 +12,21 @@ export interface Token {
   type: TokenType;
 }
 
-/** A token that was given besides the vocabulary; found in a text before anything else. */
+/** A token in addition to the vocabulary. The tokenizer matches it before it splits the text. */
 export interface AddedToken {
   id: number;
   text: string;
-  /** Controls the model; not part of what is said. */
+  /** A control token, which is not part of the text. */
   special: boolean;
 }
 
 export interface Vocabulary {
   table: TokenTable;
-  /** Of the GGUF file, besides the tokens themselves. */
+  /** GGUF metadata, except the tokens themselves. */
   metadata: GgufKeyValue[];
 }
 
-/** In UTF-16 units; the longest of real vocabularies are runs of 128 spaces. */
+/** In UTF-16 code units. The longest tokens of real vocabularies are runs of 128 spaces. */
 const MAX_TOKEN_LENGTH = 512;
 
 /** The largest vocabularies have 600,000. */
@@ -34,7 +34,7 @@ const MAX_MERGES = 2_000_000;
 
 export const TOKENIZER_JSON = "tokenizer.json";
 
-/** Texts in the order of their ids, at most one per id. */
+/** The tokens by id. No two tokens have the same text. */
 export class TokenTable {
   readonly #tokens: (Token | undefined)[];
   readonly #ids = new Map<string, number>();
@@ -45,7 +45,10 @@ export class TokenTable {
     this.#file = file;
   }
 
-  /** A later token takes the id's place. @throws ModelFileError when the id is not below the size of the vocabulary. */
+  /**
+   * Replaces an earlier token of the id.
+   * @throws ModelFileError for an id outside the vocabulary, or a text of another id.
+   */
   set(id: number, text: string, type: TokenType): void {
     if (!Number.isInteger(id) || id < 0 || id >= this.#tokens.length) {
       throw new ModelFileError(
@@ -71,7 +74,7 @@ export class TokenTable {
     return this.#tokens[id];
   }
 
-  /** All of them; ids without a token get a text of their own, as no two may be equal. */
+  /** All tokens. An id without a token gets a text that no other token has, because texts must be unique. */
   filled(): Token[] {
     return Array.from(
       this.#tokens,
@@ -86,7 +89,7 @@ export class TokenTable {
   }
 }
 
-/** Those of `tokenizer.json`, and those that only `tokenizer_config.json` has, by id. @throws ModelFileError */
+/** The added tokens of `tokenizer.json`, and those that only `tokenizer_config.json` has. @throws ModelFileError */
 export function readAddedTokens(json: JsonObject | null, config: JsonObject | null): AddedToken[] {
   const tokens = (json?.optionalArray("added_tokens") ?? []).map((item, index) => {
     const entry = (json as JsonObject).within(`added_tokens[${index}]`, item);
@@ -105,7 +108,7 @@ function addedToken(id: number, entry: JsonObject): AddedToken {
   return { id, text: entry.text("content"), special: entry.optionalBoolean("special") ?? false };
 }
 
-/** Token → id. */
+/** The entries of the vocabulary. @throws ModelFileError */
 export function readVocabulary(model: JsonObject): [text: string, id: number][] {
   const vocabulary = model.object("vocab");
   return vocabulary.keys().map((text) => {
@@ -114,7 +117,10 @@ export function readVocabulary(model: JsonObject): [text: string, id: number][] 
   });
 }
 
-/** Pairs in the order of their rank, written as one text or as two. */
+/**
+ * The merges in the order of their rank. A file writes a pair as one text with a space or as two texts.
+ * @throws ModelFileError
+ */
 export function readMerges(model: JsonObject): [left: string, right: string][] {
   const merges = model.array("merges");
   if (merges.length > MAX_MERGES) throw model.fail("merges", `must be at most ${MAX_MERGES} pairs.`);

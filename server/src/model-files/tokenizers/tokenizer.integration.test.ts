@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** A converted tiny model with this tokenizer. @param config fields of `tokenizer_config.json`. */
-async function converted(tokenizer: unknown, config: Record<string, unknown> = {}): Promise<string> {
+/** Converts a tiny model with this tokenizer. @param config overrides fields of `tokenizer_config.json` */
+async function convertTinyModel(tokenizer: unknown, config: Record<string, unknown> = {}): Promise<string> {
   const source = await mkdtemp(join(folder, "model-"));
   await writeTinyModel(source, { config: { vocab_size: 400 }, tokenizerConfig: config });
   if (tokenizer !== undefined) await writeJson(source, "tokenizer.json", tokenizer);
@@ -30,7 +30,7 @@ async function convert(source: string): Promise<string> {
   return join(folder, "model.gguf");
 }
 
-async function settings(): Promise<ReadonlyMap<string, GgufValue>> {
+async function readMetadata(): Promise<ReadonlyMap<string, GgufValue>> {
   const file = await FileBytes.open(folder, "model.gguf");
   try {
     return (await readGguf(file)).metadata;
@@ -39,7 +39,7 @@ async function settings(): Promise<ReadonlyMap<string, GgufValue>> {
   }
 }
 
-/** Texts, as the engine cuts them and as they should be cut. */
+/** Checks that llama.cpp gives the expected tokens for random texts. */
 async function expectTokens(path: string, expected: (text: string) => number[]): Promise<void> {
   await withModel(path, async (model) => {
     fc.assert(
@@ -57,7 +57,7 @@ const WORDS =
   );
 const texts = fc.array(fc.constantFrom(...WORDS), { maxLength: 12 }).map((words) => words.join(""));
 
-/** Joins pairs by rank, the best first and the leftmost of equals, until none is left. */
+/** BPE: merges the pair with the lowest rank, the leftmost one among equals, until no pair is left. */
 function joinPairs(parts: readonly string[], merges: readonly (readonly string[])[]): string[] {
   const ranks = new Map(merges.map((pair, rank) => [pair.join(" "), rank]));
   const joined = [...parts];
@@ -78,11 +78,11 @@ const added = [
   { id: 302, content: "<tool>", special: false },
 ];
 
-describe("byte-level BPE", () => {
+describe("a byte-level BPE tokenizer", () => {
   const merges = ["t h", "h e", "i n", "th e", "Ġ the", "the r", "in g", "1 2", "Ã ©"].map((pair) =>
     pair.split(" "),
   );
-  /** The last one is made by no pair. */
+  /** No merge produces the last token. */
   const tokens = [...byteLetters(), ...merges.map((pair) => pair.join("")), "zq"];
 
   const tokenizer = (preTokenizer: unknown, model: Record<string, unknown> = {}) => ({
@@ -110,7 +110,7 @@ describe("byte-level BPE", () => {
     `[^\\r\\n\\p{L}\\p{N}]?${upper}*${lower}+${end}|[^\\r\\n\\p{L}\\p{N}]?${upper}+${lower}*${end}|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
   const TEKKEN = cased("", "\\p{N}");
   const GPT4O = cased("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "\\p{N}{1,3}");
-  /** JavaScript has no part of an expression that ignores case. */
+  /** Rewrites `(?i:…)`, which JavaScript's regular expressions lack. */
   const cut = (pattern: string) =>
     new RegExp(
       pattern.replaceAll("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'(?:[sSdDmMtT]|[lL]{2}|[vV][eE]|[rR][eE]))"),
@@ -126,10 +126,10 @@ describe("byte-level BPE", () => {
     ["tekken", split(TEKKEN), [cut(TEKKEN)], true],
     ["gpt-4o", split(GPT4O), [cut(GPT4O)]],
   ])(
-    "cut as for %s gives the tokens that the original gives",
+    "with the pre-tokenizer of %s gives the same tokens as the original",
     async (name, preTokenizer, cuts, whole = false) => {
-      const path = await converted(tokenizer(preTokenizer, { ignore_merges: whole }));
-      expect((await settings()).get("tokenizer.ggml.pre")).toBe(name);
+      const path = await convertTinyModel(tokenizer(preTokenizer, { ignore_merges: whole }));
+      expect((await readMetadata()).get("tokenizer.ggml.pre")).toBe(name);
       const letters = byteLetters();
       await expectTokens(path, (text) =>
         cuts
@@ -153,43 +153,47 @@ describe("byte-level BPE", () => {
 
   test.each<[string, unknown, RegExp]>([
     [
-      "cuts in an unknown way",
+      "splits text with an unknown pattern",
       tokenizer(split("\\s+")),
       /pre_tokenizer cuts texts in a way that is not supported/,
     ],
-    ["has no bytes", tokenizer({ type: "Whitespace" }), /pre_tokenizer must end with ByteLevel/],
+    ["has no ByteLevel step", tokenizer({ type: "Whitespace" }), /pre_tokenizer must end with ByteLevel/],
     [
       "puts a space in front",
       tokenizer(bytes({ add_prefix_space: true })),
       /add_prefix_space true is not supported/,
     ],
     [
-      "changes texts",
+      "normalises text",
       { ...tokenizer(bytes()), normalizer: { type: "Lowercase" } },
       /normalizer that is not supported/,
     ],
     ["has another kind of model", tokenizer(bytes(), { type: "Unigram" }), /model\.type must be BPE/],
-    ["has a pair of three", tokenizer(bytes(), { merges: ["a b c"] }), /model\.merges must be pairs/],
-    ["has no pairs", tokenizer(bytes(), { merges: null }), /model\.merges is missing/],
+    ["has a merge of three tokens", tokenizer(bytes(), { merges: ["a b c"] }), /model\.merges must be pairs/],
+    ["has no merges", tokenizer(bytes(), { merges: null }), /model\.merges is missing/],
     [
-      "has an id beyond the model's",
+      "has an id beyond the model's vocabulary",
       tokenizer(bytes(), { vocab: { a: 400 } }),
       /token id 400; .* has 400 tokens/,
     ],
-    ["has an id that is none", tokenizer(bytes(), { vocab: { a: 0.5 } }), /vocab\.a must be an integer/],
     [
-      "has a token without end",
+      "has an id that is not an integer",
+      tokenizer(bytes(), { vocab: { a: 0.5 } }),
+      /vocab\.a must be an integer/,
+    ],
+    [
+      "has a token of excessive length",
       tokenizer(bytes(), { vocab: { ["a".repeat(600)]: 1 } }),
       /too long for a token/,
     ],
     [
-      "has a token twice",
+      "has the same token twice",
       { ...tokenizer(bytes()), added_tokens: [...added, { id: 350, content: "zq" }] },
       /the same token under the ids \d+ and \d+/,
     ],
   ])("that %s is refused", async (_, broken, reason) => {
-    await expect(converted(broken)).rejects.toThrow(reason);
-    await expect(converted(broken)).rejects.toThrow(/^tokenizer\.json: /);
+    await expect(convertTinyModel(broken)).rejects.toThrow(reason);
+    await expect(convertTinyModel(broken)).rejects.toThrow(/^tokenizer\.json: /);
   });
 });
 
@@ -241,13 +245,9 @@ describe("SentencePiece vocabularies", () => {
     ["llama 2", { normalizer: { type: "Sequence", normalizers: [prepend, replace] } }, true],
     ["gemma", { normalizer: replace, pre_tokenizer: { type: "Split", pattern: { String: " " } } }, false],
     ["mistral", { pre_tokenizer: metaspace({ prepend_scheme: "first" }) }, true],
-    [
-      "a tokenizer that puts no space in front",
-      { pre_tokenizer: metaspace({ prepend_scheme: "never" }) },
-      false,
-    ],
-  ])("like that of %s give the tokens that the original gives", async (_, parts, space) => {
-    const path = await converted(tokenizer(parts));
+    ["a tokenizer that prepends no space", { pre_tokenizer: metaspace({ prepend_scheme: "never" }) }, false],
+  ])("like that of %s give the same tokens as the original", async (_, parts, space) => {
+    const path = await convertTinyModel(tokenizer(parts));
     await expectTokens(path, expected(space));
     await withModel(path, async (model) => {
       expect([...model.tokenize("<|begin|><tool>", true)]).toEqual([300, 302]);
@@ -272,7 +272,7 @@ describe("SentencePiece vocabularies", () => {
     return convert(source);
   };
 
-  test("are read from tokenizer.model where there is no tokenizer.json", async () => {
+  test("are read from tokenizer.model when there is no tokenizer.json", async () => {
     for (const prependsSpace of [true, false]) {
       const path = await fromFile(sentencePieceFile(pieces, { prependsSpace }));
       await expectTokens(path, expected(prependsSpace));
@@ -280,14 +280,14 @@ describe("SentencePiece vocabularies", () => {
   });
 
   test.each<[string, SentencePieceOptions, RegExp]>([
-    ["of another kind", { modelType: 1 }, /kind other than BPE/],
-    ["that loses spaces", { removesSpaces: true }, /removes extra spaces/],
-    ["that changes characters", { characterMap: Buffer.alloc(8) }, /changes characters/],
+    ["of a kind other than BPE", { modelType: 1 }, /kind other than BPE/],
+    ["that remove extra spaces", { removesSpaces: true }, /removes extra spaces/],
+    ["that replace characters", { characterMap: Buffer.alloc(8) }, /changes characters/],
   ])("%s are refused", async (_, options, reason) => {
     await expect(fromFile(sentencePieceFile(pieces, options))).rejects.toThrow(reason);
   });
 
-  test("whose file is damaged are refused, or read without harm", async () => {
+  test("in a damaged file are refused or read, and no other kind of error occurs", async () => {
     const whole = sentencePieceFile(pieces);
     await expect(fromFile(whole.subarray(0, 100))).rejects.toThrow("tokenizer.model: is damaged.");
     await expect(fromFile(Buffer.alloc(40, 0xff))).rejects.toThrow("tokenizer.model: is damaged.");
@@ -301,7 +301,7 @@ describe("SentencePiece vocabularies", () => {
 
   test.each<[string, unknown, RegExp]>([
     [
-      "leave a pair out",
+      "lack a possible merge",
       tokenizer({ normalizer: replace }, { merges: merges.slice(0, -1) }),
       /a pair of pieces is missing/,
     ],
@@ -311,23 +311,23 @@ describe("SentencePiece vocabularies", () => {
       /two ranks/,
     ],
     [
-      "join what they don't have",
+      "merge pieces that are not in the vocabulary",
       tokenizer({ normalizer: replace }, { merges: [["Q", "Q"]] }),
       /not of the vocabulary/,
     ],
     ["don't replace spaces", tokenizer({}), /normalizer must replace spaces/],
-    ["change texts", tokenizer({ normalizer: { type: "NFKC" } }), /normalizer that is not supported/],
+    ["normalise text", tokenizer({ normalizer: { type: "NFKC" } }), /normalizer that is not supported/],
     [
-      "cut texts",
+      "split text",
       tokenizer({ pre_tokenizer: metaspace({ split: true }) }),
       /pre_tokenizer that is not supported/,
     ],
   ])("that %s are refused", async (_, broken, reason) => {
-    await expect(converted(broken)).rejects.toThrow(reason);
+    await expect(convertTinyModel(broken)).rejects.toThrow(reason);
   });
 });
 
-describe("around the tokenizer", () => {
+describe("the converted tokenizer", () => {
   const edited = async (
     file: string,
     change: Record<string, unknown>,
@@ -340,12 +340,12 @@ describe("around the tokenizer", () => {
     if (file === "generation_config.json") await writeJson(source, file, change);
     else await editJson(source, file, change);
     await convert(source);
-    return settings();
+    return readMetadata();
   };
   const token = (found: ReadonlyMap<string, GgufValue>, kind: string) =>
     found.get(`tokenizer.ggml.${kind}_token_id`);
 
-  test("start and end tokens are those of the configuration, by text, by object or by id", async () => {
+  test("takes start and end tokens from the configuration, given as text, as an object or as an id", async () => {
     const texts = await edited("tokenizer_config.json", {
       bos_token: { content: "<|end|>" },
       pad_token: "!",
@@ -358,7 +358,7 @@ describe("around the tokenizer", () => {
     );
   });
 
-  test("up to three tokens end a reply", async () => {
+  test("has up to three tokens that end a response", async () => {
     const found = await edited("generation_config.json", { eos_token_id: [267, 5, 6, 999_999] });
     expect([token(found, "eos"), token(found, "eot"), token(found, "eom")]).toEqual([267, 5, 6]);
     await expect(edited("generation_config.json", { eos_token_id: [4, 5, 6] })).rejects.toThrow(
@@ -369,7 +369,7 @@ describe("around the tokenizer", () => {
     );
   });
 
-  test("the start token is put in front where the configuration or the tokenizer says so", async () => {
+  test("adds the start token when the configuration or the tokenizer says so", async () => {
     const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
     const text = { Sequence: { id: "A", type_id: 0 } };
     const around = (...single: unknown[]) => ({
@@ -394,13 +394,13 @@ describe("around the tokenizer", () => {
     expect(adds(off)).toEqual([false, false]);
   });
 
-  test("ids without a token get texts of their own", async () => {
+  test("gives every id without a token a unique text", async () => {
     const tokens = (await edited("config.json", {})).get("tokenizer.ggml.tokens") as string[];
     expect(tokens).toHaveLength(288);
     expect(new Set(tokens).size).toBe(288);
   });
 
-  test("of several chat templates the default one counts, and a file of its own before all", async () => {
+  test("takes the default of several chat templates, and chat_template.jinja before all others", async () => {
     const several = [
       { name: "tool_use", template: "tools" },
       { name: "default", template: "plain" },
@@ -412,7 +412,7 @@ describe("around the tokenizer", () => {
     await writeTinyModel(source);
     await writeFile(join(source, "chat_template.jinja"), "from the file");
     await convert(source);
-    expect((await settings()).get("tokenizer.chat_template")).toBe("from the file");
+    expect((await readMetadata()).get("tokenizer.chat_template")).toBe("from the file");
     await writeFile(join(source, "chat_template.jinja"), " ".repeat(2 ** 20 + 1));
     await expect(convert(source)).rejects.toThrow(/^chat_template\.jinja: is larger than/);
   });

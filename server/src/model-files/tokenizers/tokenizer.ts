@@ -1,4 +1,4 @@
-/** The tokenizer of a Hugging Face folder as settings of a GGUF file. */
+/** Converts the tokenizer of a Hugging Face folder to GGUF metadata. */
 import { readdir } from "node:fs/promises";
 import { readSmallFile } from "../file-bytes.ts";
 import { type GgufKeyValue, keyValue } from "../gguf/header-writer.ts";
@@ -37,15 +37,16 @@ export async function readTokenizer(folder: string, config: DecoderConfig): Prom
   const json = await readJsonFile(folder, TOKENIZER_JSON, MAX_TOKENIZER_BYTES);
   const model = json.object("model");
   if (model.text("type") !== "BPE") throw model.fail("type", "must be BPE; no other kind is supported.");
-  const tokensOf = model.optionalBoolean("byte_fallback")
+  const readVocabulary = model.optionalBoolean("byte_fallback")
     ? sentencePieceBpeVocabulary
     : byteLevelBpeVocabulary;
   const added = readAddedTokens(json, files.tokenizerConfig);
-  return complete(tokensOf(json, config.vocabularySize, added), files, json);
+  return complete(readVocabulary(json, config.vocabularySize, added), files, json);
 }
 
+/** Adds the tokens, the special tokens and the chat template to a vocabulary. */
 function complete(
-  { table, metadata: settings }: Vocabulary,
+  { table, metadata }: Vocabulary,
   files: TokenizerFiles,
   json: JsonObject | null,
 ): Tokenizer {
@@ -57,7 +58,7 @@ function complete(
     special,
     chatTemplate,
     metadata: [
-      ...settings,
+      ...metadata,
       keyValue.texts(
         "tokenizer.ggml.tokens",
         tokens.map(({ text }) => text),

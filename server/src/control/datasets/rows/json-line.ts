@@ -4,12 +4,12 @@ import { RowError } from "./row-error.ts";
 
 export type JsonObject = { [key: string]: unknown };
 
-/** Far above any real row, far below what overflows a recursive reader. */
+/** Far deeper than any real row, and far from overflowing the stack of a recursive parser. */
 const MAX_DEPTH = 100;
-/** A line of nothing but values takes about twenty times its size in memory. */
+/** Bounds memory: parsed, a line of many small values takes about twenty times its size. */
 const MAX_VALUES = 500_000;
 
-/** The object on one line. @throws RowError */
+/** Parses the JSON object on one line. @throws RowError */
 export function parseLine(line: Buffer): JsonObject {
   if (!isUtf8(line)) throw new RowError("is not valid UTF-8");
   const text = line.toString("utf8");
@@ -27,7 +27,7 @@ export function isObject(value: unknown): value is JsonObject {
 
 function parse(text: string): unknown {
   try {
-    // Half a surrogate can only come from an escape.
+    // The line is valid UTF-8, so half of a surrogate pair can only come from an escape.
     if (!/\\u[dD][89a-fA-F]/.test(text)) return JSON.parse(text);
     return JSON.parse(text, refuseHalfSurrogates);
   } catch (error) {
@@ -51,14 +51,14 @@ function refuseHalfSurrogates(key: string, value: unknown): unknown {
 }
 
 /**
- * Refuses what JSON.parse would pass or choke on: repeated keys, deep nesting, floods of values. Text that is not JSON
- * gets through.
+ * Refuses JSON that JSON.parse accepts but that is unsafe: repeated keys, deep nesting, too many values. It does not
+ * refuse text that is not JSON; JSON.parse does.
  */
 function checkStructure(text: string): void {
-  /** The keys of every open object so far; null for an open array. */
+  /** Keys so far of each open object, outermost first; null for an open array. */
   const open: (Set<string> | null)[] = [];
   let values = 0;
-  /** The string read last, quotes included, until something follows it that makes it a key. */
+  /** The last string, quotes included. It is a key when a colon follows. */
   let quoted: string | null = null;
   for (let i = 0; i < text.length; i++) {
     switch (text[i]) {
@@ -89,7 +89,7 @@ function checkStructure(text: string): void {
   }
 }
 
-/** Index of the quote that ends the string begun at `from`, -1 when none does. */
+/** Index of the quote that ends the string that starts at `from`; -1 when there is none. */
 function endOfString(text: string, from: number): number {
   for (let end = text.indexOf('"', from + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;

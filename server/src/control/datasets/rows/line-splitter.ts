@@ -3,8 +3,8 @@ const RETURN = 0x0d;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Cuts a stream of bytes into lines at LF or CRLF, however the stream was cut into chunks. A byte order mark at the
- * start of the file is dropped. Never holds more than one line, nor more of one than `maxLineBytes`.
+ * Splits a stream of bytes into lines at LF or CRLF, wherever the chunks begin and end. Drops a byte order mark at the
+ * start of the file. Holds at most one line, and at most `maxLineBytes` of it.
  */
 export class LineSplitter {
   readonly #maxLineBytes: number;
@@ -13,13 +13,16 @@ export class LineSplitter {
   #sizeBytes = 0;
   #number = 1;
 
-  /** @param onLine gets each line without its end, null in place of one that is too long, and its number from 1. */
+  /**
+   * @param onLine called with each line without its line end, or null for a line that is too long, and its number from
+   * 1
+   */
   constructor(maxLineBytes: number, onLine: (line: Buffer | null, number: number) => void) {
     this.#maxLineBytes = maxLineBytes;
     this.#onLine = onLine;
   }
 
-  /** The chunk may be kept until the line it holds is complete: don't write to it again. */
+  /** Keeps references to the chunk, so the caller must not write to it afterwards. */
   push(chunk: Buffer): void {
     let from = 0;
     for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
@@ -30,7 +33,7 @@ export class LineSplitter {
     this.#add(chunk.subarray(from));
   }
 
-  /** The end of the file, which also ends a last line without a newline. */
+  /** Ends the file, and with it a last line without a newline. */
   end(): void {
     if (this.#sizeBytes > 0) this.#flush();
   }
@@ -42,7 +45,7 @@ export class LineSplitter {
     else this.#parts = [];
   }
 
-  /** What surrounds a line is no part of it. */
+  /** Room for a carriage return and a byte order mark, which don't count as part of the line. */
   get #limitBytes(): number {
     return this.#maxLineBytes + 1 + (this.#number === 1 ? BOM.length : 0);
   }

@@ -2,16 +2,16 @@ import { sanitizeForMessage } from "../../../lib/field-names.ts";
 import { isObject, type JsonObject } from "./json-line.ts";
 import { RowError } from "./row-error.ts";
 
-/** What a row amounts to. */
+/** Size of a row in a dataset's statistics. */
 export interface RowSize {
-  /** Messages of the user. */
+  /** Number of user messages. */
   turns: number;
-  /** An estimate: a quarter of the text's UTF-8 bytes, and what a template adds to a message. */
+  /** An estimate: one token for 4 UTF-8 bytes of text, plus 4 for each message, which a chat template adds. */
   tokens: number;
 }
 
 export interface Conversation extends RowSize {
-  /** Some message of the assistant is trained on: there is one, and not all have the weight 0. */
+  /** At least one assistant message has a weight other than 0. */
   hasTrainedMessage: boolean;
   lastRole: Role;
 }
@@ -22,16 +22,16 @@ type Role = (typeof ROLES)[number];
 const BYTES_PER_TOKEN = 4;
 const TOKENS_PER_MESSAGE = 4;
 
-/** Media by the type of the part that holds it, which is also the name of the part's field. */
-const MEDIA = new Set(["image_url", "video_url", "audio_url", "input_audio"]);
-/** Fields that replies carry and clients copy along; their empty forms mean nothing. */
-const ECHOED = new Set(["refusal", "audio", "annotations"]);
+/** Types of content parts that hold media. The field with the media has the same name as the type. */
+const MEDIA_TYPES = new Set(["image_url", "video_url", "audio_url", "input_audio"]);
+/** Fields of assistant messages in responses. Clients copy them into rows, so an empty one is accepted. */
+const RESPONSE_FIELDS = new Set(["refusal", "audio", "annotations"]);
 const FUNCTION_NAME = /^[a-zA-Z0-9_.-]{1,64}$/;
 
-/** Calls of the assistant so far, for the results that answer them. */
+/** Tool calls of the messages so far. Each tool result must answer one of them. */
 interface ToolCalls {
   ids: Set<string>;
-  /** Calls without a result yet. */
+  /** Number of calls without a result. */
   unanswered: number;
 }
 
@@ -50,7 +50,7 @@ export function checkMessages(value: unknown, path: string): Conversation {
     const at = `${path}[${i}]`;
     if (!isObject(message)) throw new RowError(`${at} must be an object with role and content`);
     const role = checkRole(message, at, i);
-    sum.tokens += checkMessage(message, role, at, calls);
+    sum.tokens += checkMessage(message, { role, at, calls });
     if (role === "user") sum.turns++;
     if (role === "assistant" && message["weight"] !== 0) sum.hasTrainedMessage = true;
     sum.lastRole = role;
@@ -59,16 +59,20 @@ export function checkMessages(value: unknown, path: string): Conversation {
   return sum;
 }
 
-/** One message that the assistant might have written, as in preference pairs; its estimated tokens. @throws RowError */
+/** Checks an output of a preference pair: one assistant message. Returns its estimated tokens. @throws RowError */
 export function checkAssistantOutput(value: unknown, path: string): number {
   const [message] = Array.isArray(value) ? value : [];
   if (!Array.isArray(value) || value.length !== 1 || !isObject(message) || message["role"] !== "assistant") {
     throw new RowError(`${path} must be a list of one message of the role assistant`);
   }
-  return checkMessage(message, "assistant", `${path}[0]`, { ids: new Set(), unanswered: 0 });
+  return checkMessage(message, {
+    role: "assistant",
+    at: `${path}[0]`,
+    calls: { ids: new Set(), unanswered: 0 },
+  });
 }
 
-/** The definitions of `tools`; their estimated tokens. @throws RowError */
+/** Checks the definitions of `tools`. Returns their estimated tokens. @throws RowError */
 export function checkTools(value: unknown, path: string): number {
   if (value === undefined || value === null) return 0;
   if (!Array.isArray(value)) throw new RowError(`${path} must be a list of tools`);
@@ -101,23 +105,31 @@ function checkRole(message: JsonObject, at: string, position: number): Role {
   return role;
 }
 
-function checkMessage(message: JsonObject, role: Role, at: string, calls: ToolCalls): number {
+function checkMessage(
+  message: JsonObject,
+  { role, at, calls }: { role: Role; at: string; calls: ToolCalls },
+): number {
   let tokens = TOKENS_PER_MESSAGE;
   let mayLackContent = role === "function";
   for (const [field, value] of Object.entries(message)) {
-    // Null is what some writers put for a field that isn't there.
+    // Some tools write null for an absent field.
     if (value === null || field === "role" || field === "content") continue;
     if (field === "tool_calls" || field === "function_call" || field === "reasoning_content") {
       if (role !== "assistant") throw new RowError(`${at}.${field} belongs to assistant messages only`);
-      tokens += checkAssistantField(field, value, `${at}.${field}`, calls);
+      tokens +=
+        field === "reasoning_content"
+          ? checkReasoning(value, `${at}.${field}`)
+          : checkToolCalls(field, value, { at: `${at}.${field}`, calls });
       mayLackContent = true;
-    } else checkField(field, value, role, at);
+    } else checkField(field, value, { role, at });
   }
   if (role === "tool" || role === "function") checkToolResult(message, at, calls);
-  return tokens + checkContent(message["content"], role, `${at}.content`, mayLackContent);
+  const content = message["content"];
+  if (mayLackContent && (content === undefined || content === null)) return tokens;
+  return tokens + checkContent(content, role, `${at}.content`);
 }
 
-function checkField(field: string, value: unknown, role: Role, at: string): void {
+function checkField(field: string, value: unknown, { role, at }: { role: Role; at: string }): void {
   if (field === "weight") {
     if (role !== "assistant") throw new RowError(`${at}.weight belongs to assistant messages only`);
     if (value !== 0 && value !== 1) throw new RowError(`${at}.weight must be 0 or 1`);
@@ -128,16 +140,22 @@ function checkField(field: string, value: unknown, role: Role, at: string): void
     if (typeof value !== "string" || value === "") throw new RowError(`${at}.tool_call_id must be text`);
   } else if (field === "index") {
     if (!Number.isInteger(value)) throw new RowError(`${at}.index must be a whole number`);
-  } else if (!ECHOED.has(field) || !Array.isArray(value) || value.length > 0) {
+  } else if (!RESPONSE_FIELDS.has(field) || !Array.isArray(value) || value.length > 0) {
     throw new RowError(`${at}.${sanitizeForMessage(field)} is not a field that messages have here`);
   }
 }
 
-function checkAssistantField(field: string, value: unknown, at: string, calls: ToolCalls): number {
-  if (field === "reasoning_content") {
-    if (typeof value !== "string") throw new RowError(`${at} must be text`);
-    return textTokens(value);
-  }
+function checkReasoning(value: unknown, at: string): number {
+  if (typeof value !== "string") throw new RowError(`${at} must be text`);
+  return textTokens(value);
+}
+
+/** Checks `tool_calls` or the older `function_call`, and adds the calls to `calls`. Returns their estimated tokens. */
+function checkToolCalls(
+  field: "tool_calls" | "function_call",
+  value: unknown,
+  { at, calls }: { at: string; calls: ToolCalls },
+): number {
   if (field === "function_call") {
     calls.unanswered++;
     return checkToolCall(value, at);
@@ -159,9 +177,9 @@ function checkAssistantField(field: string, value: unknown, at: string, calls: T
 
 function checkToolCall(value: unknown, at: string): number {
   if (!isObject(value)) throw new RowError(`${at} must be an object with name and arguments`);
-  const { name, arguments: given } = value;
+  const { name, arguments: args } = value;
   checkFunctionName(name, `${at}.name`);
-  const text = typeof given === "string" ? given : JSON.stringify(given ?? {});
+  const text = typeof args === "string" ? args : JSON.stringify(args ?? {});
   if (text.trim() !== "" && !isObject(parseOrNull(text))) {
     throw new RowError(`${at}.arguments must be the JSON text of an object`);
   }
@@ -182,7 +200,7 @@ function parseOrNull(text: string): unknown {
   }
 }
 
-/** A result without an id answers the oldest call without a result. */
+/** Accepts a result without an id when at least one call has no result. */
 function checkToolResult(message: JsonObject, at: string, calls: ToolCalls): void {
   const id = message["tool_call_id"];
   const answers = typeof id === "string" ? calls.ids.has(id) : calls.unanswered > 0;
@@ -190,12 +208,9 @@ function checkToolResult(message: JsonObject, at: string, calls: ToolCalls): voi
   calls.unanswered--;
 }
 
-function checkContent(value: unknown, role: Role, at: string, mayLack: boolean): number {
+function checkContent(value: unknown, role: Role, at: string): number {
   if (typeof value === "string") return textTokens(value);
-  if (value === undefined || value === null) {
-    if (mayLack) return 0;
-    throw new RowError(`${at} is missing`);
-  }
+  if (value === undefined || value === null) throw new RowError(`${at} is missing`);
   if (!Array.isArray(value) || value.length === 0) {
     throw new RowError(`${at} must be text or a list of at least one part`);
   }
@@ -213,7 +228,7 @@ function checkPart(part: unknown, role: Role, at: string): number {
     if (typeof part["text"] !== "string") throw new RowError(`${at}.text must be text`);
     return textTokens(part["text"]);
   }
-  if (typeof type !== "string" || !MEDIA.has(type)) {
+  if (typeof type !== "string" || !MEDIA_TYPES.has(type)) {
     throw new RowError(`${at}.type must be text, image_url, video_url, audio_url or input_audio`);
   }
   if (role !== "user") throw new RowError(`${at}: only user messages may hold ${type} parts`);

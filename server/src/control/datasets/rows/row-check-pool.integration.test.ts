@@ -5,35 +5,35 @@ import { chunkJob, MAX_RUNNING, MAX_WAITING, RowCheckPool } from "./row-check-po
 
 const row = JSON.stringify({ messages: [{ role: "user", content: "a" }] });
 
-test("rows are checked in a thread, and those that pass a filter come back as lines", async () => {
+test("the pool checks rows and returns those that pass a filter as lines", async () => {
   const checks = new RowCheckPool(systemClock);
-  const replies = await checks.run(async (check) => [
+  const responses = await checks.run(async (check) => [
     await check({ kind: "begin", format: null, filter: "n > 1" }),
     await check({ kind: "file", name: "a.jsonl" }),
     await check(chunkJob(Buffer.from(`{"n":1,${row.slice(1)}\n{"n":2,${row.slice(1)}`))),
     await check({ kind: "finish" }),
   ]);
-  expect(replies.map(({ passedLines: kept }) => Buffer.from(kept).toString()).join("")).toBe(
+  expect(responses.map(({ passedLines }) => Buffer.from(passedLines).toString()).join("")).toBe(
     `{"n":2,${row.slice(1)}\n`,
   );
-  expect(replies.at(-1)!.report).toMatchObject({ faults: [], exampleCount: 1, format: "RL" });
+  expect(responses.at(-1)!.report).toMatchObject({ faults: [], exampleCount: 1, format: "RL" });
 });
 
-test("a piece of a larger buffer is sent alone", () => {
+test("a chunk of a larger buffer is sent without the rest of the buffer", () => {
   const job = chunkJob(Buffer.alloc(1_000).subarray(10, 20));
   expect(job.kind === "chunk" && job.bytes.buffer.byteLength).toBe(10);
 });
 
-test("only so many run at once, so many wait, and the next is refused", async () => {
+test("the pool refuses work beyond its running and waiting limits", async () => {
   const checks = new RowCheckPool(systemClock);
   let running = 0;
-  let most = 0;
+  let maxRunning = 0;
   let open: () => void = () => {};
   const gate = new Promise<void>((resolve) => {
     open = resolve;
   });
   const work = async (): Promise<void> => {
-    most = Math.max(most, ++running);
+    maxRunning = Math.max(maxRunning, ++running);
     await gate;
     running--;
   };
@@ -41,10 +41,10 @@ test("only so many run at once, so many wait, and the next is refused", async ()
   await expect(checks.run(work)).rejects.toMatchObject({ code: "UNAVAILABLE", retryAfterS: 10 });
   open();
   await Promise.all(accepted);
-  expect(most).toBe(MAX_RUNNING);
+  expect(maxRunning).toBe(MAX_RUNNING);
 });
 
-test("rows that take too much are the client's fault, and the place is free again", async () => {
+test("rows that take too much memory or time are refused as a bad request, and free their slot", async () => {
   const checks = new RowCheckPool(systemClock);
   for (let i = 0; i <= MAX_RUNNING; i++) {
     const tooMuch = checks.run(() => Promise.reject(new JobLimitError()));
@@ -53,7 +53,7 @@ test("rows that take too much are the client's fault, and the place is free agai
   expect(await checks.run(async () => "done")).toBe("done");
 });
 
-test("closing ends what runs and what waits", async () => {
+test("closing the pool fails running and waiting work", async () => {
   const checks = new RowCheckPool(systemClock);
   const work = checks.run(async (check) => {
     for (;;) await check({ kind: "begin", format: null, filter: null });

@@ -3,23 +3,26 @@ import { AppError } from "../../../lib/errors.ts";
 import { JobLimitError, JobProcess } from "../../../platform/process/job-process.ts";
 import type { CheckJob, CheckResult } from "./worker.ts";
 
-/** Processes at once: each takes a core. */
+/** Most processes at once, because each uses a whole core. */
 export const MAX_RUNNING = 2;
 export const MAX_WAITING = 64;
-/** For one piece of a file. */
+/** Limit for checking one piece of a file. */
 const PIECE_TIMEOUT_MS = 60_000;
-/** How long a process waits for more rows: to start one takes longer than to check a small dataset. */
+/** How long an idle process is kept, because starting one takes longer than checking a small dataset. */
 const IDLE_MS = 60_000;
 
 export type RunCheckJob = (job: CheckJob) => Promise<CheckResult>;
 
 type CheckProcess = JobProcess<CheckJob, CheckResult>;
 
-/** Checks rows in processes of their own, as a large file must not hold up the process, nor a hostile one take its memory. */
+/**
+ * A pool of child processes that check rows. In the gateway's own process a large file would block the event loop, and
+ * a hostile one could exhaust its memory.
+ */
 export class RowCheckPool {
   readonly #clock: Clock;
   readonly #processes = new Set<CheckProcess>();
-  /** Those with nothing to do, and what keeps them from being ended for it. */
+  /** Processes without work. `keep` cancels the timer that would end the process. */
   readonly #idle: { process: CheckProcess; keep(): void }[] = [];
   readonly #waiting: (() => void)[] = [];
   #running = 0;
@@ -30,9 +33,9 @@ export class RowCheckPool {
   }
 
   /**
-   * Runs `work` with a process of its own, when there is one to spare.
+   * Waits for a free process and runs `work` with it; nothing else uses the process meanwhile.
    * @throws AppError UNAVAILABLE when too many wait; BAD_REQUEST when the rows take too much memory or time to read;
-   * what `work` throws.
+   * errors of `work`.
    */
   async run<T>(work: (check: RunCheckJob) => Promise<T>): Promise<T> {
     await this.#acquireSlot();
@@ -54,7 +57,7 @@ export class RowCheckPool {
     }
   }
 
-  /** Ends what is running, and what waits. */
+  /** Ends all processes. Running and waiting calls of `run` fail. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#processes].map((process) => process.close()));
@@ -103,7 +106,7 @@ export class RowCheckPool {
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** The place goes to who waits longest. */
+  /** Gives the slot to the call that has waited longest. */
   #releaseSlot(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#running--;
@@ -111,7 +114,7 @@ export class RowCheckPool {
   }
 }
 
-/** The bytes of a view, as the rest of what it views would be copied too. */
+/** Copies the bytes: sending a view would copy the whole buffer behind it to the process. */
 export function chunkJob(bytes: Uint8Array): CheckJob {
   return { kind: "chunk", bytes: new Uint8Array(bytes) };
 }

@@ -1,2 +1,5 @@
-/** What is wrong with one row, in words that are safe to show: no content of the row but names of fields, cut short. */
+/**
+ * A fault in one row. The message has no subject: `messages[0].role must be …`. It is safe to show to a client, because
+ * it quotes no content of the row except shortened field names.
+ */
 export class RowError extends Error {}

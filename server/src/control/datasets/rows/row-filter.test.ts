@@ -40,12 +40,12 @@ test.each([
   ["absent.deeper > 1", false],
   ["", true],
   ["note > 5 AND (score > 1 OR ok = true)", true],
-])("%s is %s", (filter, passes) => {
+])("the filter %s passes the row: %s", (filter, passes) => {
   expect(compileRowFilter(filter)(row)).toBe(passes);
 });
 
 test.each(["score >", "score > 1 AND", "((((", "f=1 ".repeat(101)])(
-  "%j is refused naming filter",
+  "the filter %j is refused by the name of its field",
   (filter) => {
     expect(() => compileRowFilter(filter)).toThrow(
       expect.objectContaining({ param: "filter", code: "BAD_REQUEST" }),
@@ -53,7 +53,7 @@ test.each(["score >", "score > 1 AND", "((((", "f=1 ".repeat(101)])(
   },
 );
 
-test("wildcards match as a regular expression would", () => {
+test("wildcards match like the equivalent regular expression", () => {
   const text = fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 8 });
   fc.assert(
     fc.property(text, fc.array(text, { minLength: 1, maxLength: 4 }), (value, pieces) => {
@@ -63,7 +63,7 @@ test("wildcards match as a regular expression would", () => {
   );
 });
 
-test("no name reaches what the row does not hold itself", () => {
+test("a field name never reaches inherited properties of the row", () => {
   for (const path of ["constructor.name", "__proto__.constructor", "note.length", "tags.length"]) {
     expect(compileRowFilter(`${path} : *`)(row)).toBe(false);
   }

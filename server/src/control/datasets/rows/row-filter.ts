@@ -4,10 +4,11 @@ import { isObject, type JsonObject } from "./json-line.ts";
 export type RowFilter = (row: JsonObject) => boolean;
 
 /**
- * A filter over the fields of rows, in the language of lists. Rows have no schema, so a value is compared as what the
- * row holds: a number, a boolean, text (with `*` for any characters), the elements of a list with `:`. What is absent or
- * of another type passes no test, so it passes each test's negation. An empty filter lets every row through.
- * @throws AppError BAD_REQUEST naming filter.
+ * Compiles a filter over the fields of rows, in the filter language of lists. Rows have no schema, so the row's value
+ * decides how it is compared: as a number, as a boolean, as text (`*` stands for any characters), or with `:` as the
+ * elements of a list. An absent field, or one of another type, fails every comparison and so passes its negation. An
+ * empty filter passes all rows.
+ * @throws AppError BAD_REQUEST naming `filter`.
  */
 export function compileRowFilter(text: string): RowFilter {
   const node = parseFilter(text);
@@ -36,9 +37,9 @@ function compile(node: FilterNode): RowFilter {
 }
 
 function valueAt(row: JsonObject, path: readonly string[]): unknown {
-  let at: unknown = row;
-  for (const name of path) at = isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined;
-  return at;
+  let value: unknown = row;
+  for (const name of path) value = isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+  return value;
 }
 
 type Test = (value: unknown) => boolean;
@@ -48,11 +49,11 @@ function testOf(comparator: "=" | "<" | "<=" | ">" | ">=" | ":", literal: Filter
   if (comparator === "=") return equals(literal);
   if (comparator !== ":") return ordered(comparator, text);
   if (!literal.quoted && text === "*") return (value) => value !== undefined && value !== null;
-  const same = equals(literal);
+  const isEqual = equals(literal);
   return (value) => {
-    if (Array.isArray(value)) return value.some(same);
+    if (Array.isArray(value)) return value.some(isEqual);
     if (isObject(value)) return Object.hasOwn(value, text);
-    return typeof value === "string" ? value.toLowerCase().includes(text.toLowerCase()) : same(value);
+    return typeof value === "string" ? value.toLowerCase().includes(text.toLowerCase()) : isEqual(value);
   };
 }
 
@@ -60,14 +61,17 @@ function equals({ pieces, quoted }: FilterValue): Test {
   const text = pieces.join("*");
   const number = numberOf(text);
   return (value) => {
-    if (typeof value === "string") return pieces.length === 1 ? value === text : matches(value, pieces);
+    if (typeof value === "string")
+      return pieces.length === 1 ? value === text : matchesWildcard(value, pieces);
     if (typeof value === "number") return value === number;
     return !quoted && (typeof value === "boolean" || value === null) && String(value) === text;
   };
 }
 
-/** The first piece begins the text, the last ends it, the others follow one another in between. */
-function matches(value: string, pieces: readonly string[]): boolean {
+/**
+ * Wildcard match: the text starts with the first piece, ends with the last one, and has the others in between in order.
+ */
+function matchesWildcard(value: string, pieces: readonly string[]): boolean {
   const first = pieces[0]!;
   const last = pieces.at(-1)!;
   if (!value.startsWith(first) || !value.endsWith(last) || value.length < first.length + last.length)

@@ -11,12 +11,12 @@ async function* cut(text: string, sizes: readonly number[]): AsyncGenerator<Uint
   }
 }
 
-test("gives all rows of all files in order, however they are cut and asked for", async () => {
+test("the reader returns all rows of all files in order for any chunk sizes and read sizes", async () => {
   const row = fc.constantFrom("a", "bb", "größer", "", " \t");
   const file = fc.tuple(fc.array(fc.tuple(row, fc.constantFrom("\n", "\r\n"))), row, fc.array(fc.nat(5)));
-  const asked = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1 });
+  const readSizes = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1 });
   await fc.assert(
-    fc.asyncProperty(fc.array(file, { maxLength: 3 }), asked, async (files, counts) => {
+    fc.asyncProperty(fc.array(file, { maxLength: 3 }), readSizes, async (files, counts) => {
       const texts = files.map(([lines, last]) => lines.flat().join("") + last);
       const reader = new RowReader(
         files.map(
@@ -40,7 +40,7 @@ test("gives all rows of all files in order, however they are cut and asked for",
   );
 });
 
-test("closing ends what is being read", async () => {
+test("closing the reader ends the stream that it reads", async () => {
   let ended = false;
   async function* endless(): AsyncGenerator<Uint8Array> {
     try {

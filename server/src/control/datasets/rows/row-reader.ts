@@ -3,7 +3,7 @@ import { isBlank } from "./validator.ts";
 
 export type OpenFile = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** Reads the rows of a READY dataset's files, one after the other, without looking into them. Blank lines are left out. */
+/** Reads the rows of a READY dataset's files, in order, without checking them. Skips blank lines. */
 export class RowReader {
   readonly #files: OpenFile[];
   readonly #maxLineBytes: number;
@@ -12,28 +12,28 @@ export class RowReader {
   #lines: Buffer[] = [];
   #at = 0;
 
-  /** @param maxLineBytes as when the dataset was checked. */
+  /** @param maxLineBytes the limit that the dataset was checked with */
   constructor(files: readonly OpenFile[], maxLineBytes: number) {
     this.#files = [...files];
     this.#maxLineBytes = maxLineBytes;
   }
 
-  /** Up to `max` rows, those at hand; none at the end of the last file. */
+  /** Returns from 1 to `max` rows, and none after the last row of the last file. */
   async read(max: number): Promise<Buffer[]> {
-    while (this.#at === this.#lines.length && (await this.#more())) {}
+    while (this.#at === this.#lines.length && (await this.#readChunk())) {}
     const rows = this.#lines.slice(this.#at, this.#at + max);
     this.#at += rows.length;
     return rows;
   }
 
-  /** To be called in the end, also when reading failed. */
+  /** Must be called at the end, also when reading failed. */
   async close(): Promise<void> {
     await this.#chunks?.return?.();
   }
 
-  /** Takes the next piece of the files. False when there is none. */
-  async #more(): Promise<boolean> {
-    if (this.#chunks === null) return await this.#open();
+  /** Reads the next chunk, or opens the next file. False after the last file. */
+  async #readChunk(): Promise<boolean> {
+    if (this.#chunks === null) return await this.#openNextFile();
     const next = await this.#chunks.next();
     this.#lines = [];
     this.#at = 0;
@@ -47,7 +47,7 @@ export class RowReader {
     return true;
   }
 
-  async #open(): Promise<boolean> {
+  async #openNextFile(): Promise<boolean> {
     const open = this.#files.shift();
     if (open === undefined) return false;
     this.#chunks = (await open())[Symbol.asyncIterator]();

@@ -3,18 +3,21 @@ import { isObject } from "./json-line.ts";
 import { checkAssistantOutput, checkMessages, checkTools, type RowSize, textTokens } from "./messages.ts";
 import { RowError } from "./row-error.ts";
 
-/** `request`: a line of a batch, `{custom_id, body}`. */
+/** `request` is a line of a batch: `{custom_id, body}`. */
 export type RowKind = "chat" | "completion" | "preference" | "request";
 
 export type DatasetFormat = "CHAT" | "COMPLETION" | "RL";
 
 export interface Row extends RowSize {
   kind: RowKind;
-  /** The format that the row alone would be: chats without an answer can only be prompts for reinforcement. */
+  /**
+   * The format of a dataset of such rows. A chat without an assistant message can only be a prompt for reinforcement
+   * learning.
+   */
   format: DatasetFormat;
 }
 
-/** One checked row. Fields beside the ones of its kind are for evaluators and may hold anything. @throws RowError */
+/** Checks a row. Other fields than those of its kind are for evaluators and may hold anything. @throws RowError */
 export function checkRow(row: JsonObject): Row {
   if ("messages" in row) return checkChat(row);
   if ("preferred_output" in row || "non_preferred_output" in row) return checkPreference(row);
@@ -26,10 +29,10 @@ export function checkRow(row: JsonObject): Row {
 }
 
 function checkChat(row: JsonObject): Row {
-  const { turns, tokens, hasTrainedMessage: hasAnswer } = checkMessages(row["messages"], "messages");
+  const { turns, tokens, hasTrainedMessage } = checkMessages(row["messages"], "messages");
   return {
     kind: "chat",
-    format: hasAnswer ? "CHAT" : "RL",
+    format: hasTrainedMessage ? "CHAT" : "RL",
     turns,
     tokens: tokens + checkTools(row["tools"], "tools"),
   };
@@ -56,7 +59,7 @@ function checkPreference(row: JsonObject): Row {
   return { kind: "preference", format: "CHAT", turns, tokens: tokens + outputs + tools };
 }
 
-/** What else stands in the body is checked when it is run, by the endpoint it is for. */
+/** Checks only the prompt of the body. The endpoint checks the other fields when the batch runs. */
 function checkRequest(row: JsonObject): Row {
   const { custom_id: id, body } = row;
   if (typeof id !== "string" || id === "") throw new RowError("custom_id must be text that is not empty");

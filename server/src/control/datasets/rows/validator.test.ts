@@ -22,7 +22,7 @@ function validate(content: string | Buffer, setup: Setup = {}): ValidationReport
   return validator.finish();
 }
 
-/** The problem of one row among good ones. */
+/** The fault that is reported for a row among valid ones. */
 function problemOf(row: unknown, setup: Setup = {}): string | undefined {
   const line = typeof row === "string" ? row : JSON.stringify(row);
   const report = validate(line, { ...setup, limits: { minExamples: 0, ...setup.limits } });
@@ -36,20 +36,20 @@ function lines(...rows: unknown[]): string {
 const call = { id: "call_1", type: "function", function: { name: "add", arguments: '{"a":1}' } };
 const calling = { role: "assistant", content: null, tool_calls: [call] };
 
-describe("files", () => {
-  test("a dataset of three chats is counted", () => {
+describe("the validator", () => {
+  test("counts a dataset of three chats", () => {
     const report = validate(lines(chat, chat, { messages: [user, assistant, user, assistant] }));
     expect(report).toMatchObject({ faults: [], problem: null, exampleCount: 3, format: "CHAT" });
     expect(report.averageTurnCount).toBeCloseTo(4 / 3);
     expect(report.estimatedTokenCount).toBe(2 * 12 + 24);
   });
 
-  test("CRLF, a byte order mark, blank lines and a missing last newline change nothing", () => {
+  test("ignores CRLF, a byte order mark, blank lines and a missing last newline", () => {
     const text = `\ufeff${JSON.stringify(chat)}\r\n\r\n  \t\r\n${JSON.stringify(chat)}\r\n${JSON.stringify(chat)}`;
     expect(validate(text)).toEqual(validate(lines(chat, chat, chat)));
   });
 
-  test("line numbers count blank lines, and begin again in each file", () => {
+  test("counts blank lines in line numbers, which start again in each file", () => {
     const validator = new DatasetValidator({ format: null });
     validator.beginFile("a.jsonl");
     validator.push(Buffer.from("\n\nnope\n"));
@@ -61,7 +61,7 @@ describe("files", () => {
     ]);
   });
 
-  test("two examples are too few and three are enough; one above the most is too many", () => {
+  test("refuses two examples and one more than the maximum, and accepts three", () => {
     expect(validate(lines(chat, chat)).problem).toContain("too few examples: 2");
     expect(validate("").problem).toContain("too few examples: 0");
     const limits = { maxExamples: 4 };
@@ -69,7 +69,7 @@ describe("files", () => {
     expect(validate(lines(chat, chat, chat, chat, chat), { limits }).problem).toContain("more than 4");
   });
 
-  test("a line above the limit is refused by its number, and the next lines are read", () => {
+  test("refuses a line above the size limit by its number, and reads on", () => {
     const long = JSON.stringify({ messages: [user, assistant], note: "x".repeat(1_000) });
     const report = validate(`${lines(chat)}${long}\nnope\n${lines(chat)}`, { limits: { maxLineBytes: 200 } });
     expect(report.faults.map(({ line, problem }) => [line, problem])).toEqual([
@@ -79,7 +79,7 @@ describe("files", () => {
     expect(report.exampleCount).toBe(2);
   });
 
-  test("a line of exactly the limit is taken, whatever surrounds it", () => {
+  test("accepts a line of exactly the size limit with any line end or byte order mark", () => {
     const line = JSON.stringify(chat);
     const limits = { maxLineBytes: Buffer.byteLength(line), minExamples: 0 };
     for (const text of [line, `${line}\n`, `${line}\r\n`, `\ufeff${line}\r\n`]) {
@@ -88,20 +88,25 @@ describe("files", () => {
     }
   });
 
-  test("reading ends after twenty faulty lines and says so", () => {
+  test("stops after twenty faulty lines and reports it", () => {
     const report = validate("nope\n".repeat(1_000));
     expect(report.faults).toHaveLength(20);
     expect(report.isPartial).toBe(true);
     expect(validate("nope\n".repeat(19)).isPartial).toBe(false);
   });
 
-  test("the result is the same wherever the bytes are cut", () => {
+  test("gives the same result for any chunk boundaries", () => {
     const row = fc.oneof(
       fc.constantFrom<string | Buffer>(
-        ...[chat, { messages: [user] }, { messages: [{ ...user, content: "größer 😀" }, assistant] }].map(
-          (value) => JSON.stringify(value),
-        ),
-        ...["", "nope", "{", "\ufeff{}", '{"a":1,"a":2}', "x".repeat(400)],
+        JSON.stringify(chat),
+        JSON.stringify({ messages: [user] }),
+        JSON.stringify({ messages: [{ ...user, content: "größer 😀" }, assistant] }),
+        "",
+        "nope",
+        "{",
+        "\ufeff{}",
+        '{"a":1,"a":2}',
+        "x".repeat(400),
         Buffer.from([0x22, 0xff, 0xfe, 0x22]),
       ),
       fc.json(),
@@ -125,7 +130,7 @@ describe("files", () => {
     );
   });
 
-  test("any bytes at all give a report, and every fault is a short sentence", () => {
+  test("reports on arbitrary bytes, and describes every fault in a short sentence", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const report = validate(Buffer.from(bytes));
@@ -135,11 +140,15 @@ describe("files", () => {
   });
 });
 
-describe("JSON", () => {
+describe("a line's JSON", () => {
   test.each([
     ["an array", "[1]", "must be a JSON object, not an array"],
     ["a text", '"messages"', "must be a JSON object, not a single value"],
-    ["half an object", '{"messages":', "is not complete JSON: a JSONL file holds one object on each line"],
+    [
+      "an incomplete object",
+      '{"messages":',
+      "is not complete JSON: a JSONL file holds one object on each line",
+    ],
     ["HTML", "<!doctype html>", "is not valid JSON"],
     ["a repeated key", '{"messages":[],"messages":[]}', "has the key messages twice in one object"],
     ["a key repeated by an escape", '{"a":1,"\\u0061":2}', "has the key a twice in one object"],
@@ -147,33 +156,33 @@ describe("JSON", () => {
     ["half a surrogate", '{"a":"\\ud800"}', "holds half of a surrogate pair"],
     ["nesting", `{"a":${"[".repeat(100)}`, "is nested deeper than 100 levels"],
     ["many values", `{"a":[${"1,".repeat(500_001)}1]}`, "holds more than 500000 values"],
-  ])("%s is refused", (_name, line, problem) => {
+  ])("is refused for %s", (_name, line, problem) => {
     expect(problemOf(line)).toBe(problem);
   });
 
-  test("bytes that are not UTF-8 are refused by their line", () => {
+  test("is refused by its line number when it is not UTF-8", () => {
     const bad = Buffer.concat([Buffer.from(lines(chat)), Buffer.from([0x22, 0xc3, 0x28, 0x22, 0x0a])]);
     expect(validate(bad).faults).toEqual([{ file: "train.jsonl", line: 2, problem: "is not valid UTF-8" }]);
   });
 
-  test("the same key in different objects, and braces in texts, are no fault", () => {
+  test("may have the same key in different objects, and braces in strings", () => {
     const messages = [{ role: "user", content: '{"a":1,"a":2} "\\\\" [[[' }, assistant];
     expect(problemOf({ messages, a: { b: 1 }, c: { b: 1 } })).toBeUndefined();
   });
 
-  test("a flood of colons or backslashes is read in one pass", () => {
+  test("is checked in linear time for many colons or backslashes", () => {
     const line = `{"a":${":".repeat(2_000_000)}"${'\\"'.repeat(1_000_000)}`;
     expect(problemOf(line)).toMatch(/is not/);
   });
 
-  test("no message repeats the content of a row", () => {
+  test("is never quoted in an error message", () => {
     const secret = "s3cret-content";
     for (const line of [`{"a": ${secret}}`, secret, `{"messages":"${secret}"}`, `{"prompt":"${secret}"}`]) {
       expect(problemOf(line)).not.toContain("s3cret");
     }
   });
 
-  test("whatever JSON.parse takes as an object without repeated keys is taken as JSON here", () => {
+  test("is accepted when JSON.parse accepts it as an object without repeated keys", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue()), (value) => {
         expect(problemOf({ ...chat, extra: value })).toBeUndefined();
@@ -182,8 +191,8 @@ describe("JSON", () => {
   });
 });
 
-describe("chats", () => {
-  test("a system message comes first or not at all", () => {
+describe("a chat", () => {
+  test("may have a system message only as its first message", () => {
     const system = { role: "system", content: "Be brief." };
     expect(problemOf({ messages: [system, user, assistant] })).toBeUndefined();
     expect(problemOf({ messages: [user, system, assistant] })).toBe(
@@ -193,34 +202,42 @@ describe("chats", () => {
   });
 
   test.each([
-    ["no list", { messages: {} }, "messages must be a list of at least one message"],
+    ["messages that are not a list", { messages: {} }, "messages must be a list of at least one message"],
     ["an empty list", { messages: [] }, "messages must be a list of at least one message"],
-    ["no object", { messages: ["hi"] }, "messages[0] must be an object with role and content"],
-    ["another role", { messages: [{ role: "bot", content: "" }] }, "messages[0].role must be"],
+    [
+      "a message that is not an object",
+      { messages: ["hi"] },
+      "messages[0] must be an object with role and content",
+    ],
+    ["an unknown role", { messages: [{ role: "bot", content: "" }] }, "messages[0].role must be"],
     ["no content", { messages: [{ role: "user" }] }, "messages[0].content is missing"],
     [
       "a number for content",
       { messages: [{ role: "user", content: 1 }] },
       "messages[0].content must be text",
     ],
-    ["no user", { messages: [assistant] }, "messages has no message of the role user"],
+    ["no user message", { messages: [assistant] }, "messages has no message of the role user"],
     ["an unknown field", { messages: [{ ...user, mood: "gay" }] }, "messages[0].mood is not a field"],
     [
-      "a weight of a half",
+      "a weight of 0.5",
       { messages: [user, { ...assistant, weight: 0.5 }] },
       "messages[1].weight must be 0 or 1",
     ],
-    ["a user's weight", { messages: [{ ...user, weight: 1 }] }, "messages[0].weight belongs to assistant"],
     [
-      "a user's calls",
+      "a weight of a user message",
+      { messages: [{ ...user, weight: 1 }] },
+      "messages[0].weight belongs to assistant",
+    ],
+    [
+      "tool calls of a user message",
       { messages: [{ ...user, tool_calls: [] }] },
       "messages[0].tool_calls belongs to assistant",
     ],
-  ])("%s is refused by its path", (_name, row, problem) => {
+  ])("is refused by its path for %s", (_name, row, problem) => {
     expect(problemOf(row)).toContain(problem);
   });
 
-  test("fields that replies carry are taken when they are empty", () => {
+  test("may have the fields of assistant responses when they are empty", () => {
     const echoed = {
       ...assistant,
       refusal: null,
@@ -233,11 +250,11 @@ describe("chats", () => {
     expect(problemOf({ messages: [user, { ...assistant, refusal: "no" }] })).toContain("messages[1].refusal");
   });
 
-  test("rows may carry fields of any shape for evaluators", () => {
+  test("may have fields of any shape for evaluators", () => {
     expect(problemOf({ ...chat, ground_truth: 5, meta: { a: [1, null] } })).toBeUndefined();
   });
 
-  test("text parts belong to every role, media to the user alone", () => {
+  test("may have text parts in every role, and media parts in user messages only", () => {
     const text = { type: "text", text: "hi" };
     const image = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
     expect(problemOf({ messages: [{ role: "user", content: [text, image] }, assistant] })).toBeUndefined();
@@ -250,11 +267,11 @@ describe("chats", () => {
   });
 });
 
-describe("tools", () => {
+describe("tool use in a chat", () => {
   const result = { role: "tool", tool_call_id: "call_1", content: "2" };
   const tools = [{ type: "function", function: { name: "add", parameters: { type: "object" } } }];
 
-  test("calls and the results that answer them are taken, by id or in order", () => {
+  test("is accepted when every result answers a call, by id or by order", () => {
     expect(problemOf({ messages: [user, calling, result, assistant], tools })).toBeUndefined();
     const unnamed = { role: "tool", content: "2" };
     expect(problemOf({ messages: [user, calling, unnamed, assistant] })).toBeUndefined();
@@ -270,16 +287,16 @@ describe("tools", () => {
       { messages: [user, calling, { ...result, tool_call_id: "x" }] },
       "messages[2]",
     ],
-    ["arguments that are no JSON", withCall({ name: "add", arguments: "{" }), ".function.arguments must be"],
+    ["arguments that are not JSON", withCall({ name: "add", arguments: "{" }), ".function.arguments must be"],
     [
-      "arguments that are no object",
+      "arguments that are not an object",
       withCall({ name: "add", arguments: "[1]" }),
       ".function.arguments must be",
     ],
     ["a call without a name", withCall({ arguments: "{}" }), "messages[1].tool_calls[0].function.name"],
-    ["tools that are no list", { ...chat, tools: {} }, "tools must be a list"],
+    ["tools that are not a list", { ...chat, tools: {} }, "tools must be a list"],
     ["a tool without a function", { ...chat, tools: [{ type: "function" }] }, "tools[0] must be"],
-  ])("%s is refused by its path", (_name, row, problem) => {
+  ])("is refused by its path for %s", (_name, row, problem) => {
     expect(problemOf(row)).toContain(problem);
   });
 
@@ -288,7 +305,7 @@ describe("tools", () => {
   }
 });
 
-describe("formats", () => {
+describe("the format of a dataset", () => {
   const completion = { prompt: "Say hi.", completion: "hi" };
   const preference = {
     input: { messages: [user] },
@@ -305,11 +322,11 @@ describe("formats", () => {
     ["preference pairs", preference, "CHAT"],
     ["batches of chat requests", request, "CHAT"],
     ["batches of prompts", { custom_id: "a", body: { prompt: "hi" } }, "COMPLETION"],
-  ])("%s are recognised", (_name, row, format) => {
+  ])("is recognised from %s", (_name, row, format) => {
     expect(validate(lines(row, row, row))).toMatchObject({ faults: [], problem: null, format });
   });
 
-  test("the first row decides what the others must be", () => {
+  test("is decided by the first row when none is declared", () => {
     const mixed = validate(lines(chat, completion, preference, request, { messages: [user] }, chat));
     expect(mixed.faults.map(({ line }) => line)).toEqual([2, 3, 4, 5]);
     expect(mixed.faults[1]!.problem).toBe("is a preference row, but the rows before it are chat rows");
@@ -317,7 +334,7 @@ describe("formats", () => {
     expect(mixed.exampleCount).toBe(2);
   });
 
-  test("prompts for reinforcement may be mixed with answered ones", () => {
+  test("may be RL for a mix of prompts with and without answers", () => {
     expect(validate(lines({ messages: [user] }, chat, chat))).toMatchObject({ faults: [], format: "RL" });
     expect(validate(lines(chat, { messages: [user] }, chat), { format: "RL" })).toMatchObject({
       faults: [],
@@ -325,7 +342,7 @@ describe("formats", () => {
     });
   });
 
-  test("rows that contradict the declared format are refused, and don't decide about the others", () => {
+  test("is not changed by rows that contradict the declared one, which are refused", () => {
     const report = validate(lines(completion, chat, chat, chat), { format: "CHAT" });
     expect(report.faults).toEqual([
       {
@@ -347,15 +364,19 @@ describe("formats", () => {
     ["no input", { ...preference, input: undefined }, "input must be an object"],
     ["no second output", { ...preference, non_preferred_output: undefined }, "non_preferred_output must be"],
     [
-      "two messages as output",
+      "an output of two messages",
       { ...preference, preferred_output: [assistant, assistant] },
       "preferred_output",
     ],
-    ["an answer as input", { ...preference, input: chat }, "input.messages must not end with an assistant"],
+    [
+      "an input that ends with an assistant message",
+      { ...preference, input: chat },
+      "input.messages must not end with an assistant",
+    ],
     ["a request without an id", { body: request.body }, "custom_id must be text"],
     ["a request without a prompt", { custom_id: "a", body: {} }, "body must have messages"],
-    ["nothing known", { text: "a" }, "has neither messages, nor"],
-  ])("%s is refused", (_name, row, problem) => {
+    ["no known fields", { text: "a" }, "has neither messages, nor"],
+  ])("is not taken from a row with %s, which is refused", (_name, row, problem) => {
     expect(problemOf(row)).toContain(problem);
   });
 });

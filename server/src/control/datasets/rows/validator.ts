@@ -7,7 +7,7 @@ export interface ValidationLimits {
   minExamples: number;
   maxExamples: number;
   maxLineBytes: number;
-  /** Reading ends after this many faulty lines. */
+  /** The validator stops after this many faulty lines. */
   maxFaults: number;
 }
 
@@ -19,26 +19,26 @@ export const VALIDATION_LIMITS: ValidationLimits = {
 };
 
 export interface ValidatorOptions {
-  /** What the rows must be; null: what the first row is. */
+  /** The format that all rows must have; null: the format of the first row. */
   format: DatasetFormat | null;
   limits?: ValidationLimits;
-  /** Whether a good row counts. Default: all do. */
+  /** Whether a valid row counts. Default: all valid rows count. */
   filter?: (row: JsonObject, line: Buffer) => boolean;
 }
 
 export interface Fault {
   file: string;
-  /** From 1, blank lines counted. */
+  /** Line number from 1; blank lines count. */
   line: number;
-  /** What is wrong, without a subject: `messages[0].role must be …`, `is not valid JSON`. */
+  /** A description of the fault without a subject: `messages[0].role must be …`, `is not valid JSON`. */
   problem: string;
 }
 
 export interface ValidationReport {
   faults: Fault[];
-  /** What is wrong with the whole, in a sentence; null when only the faults are, or nothing is. */
+  /** A problem of the whole dataset, as a sentence; null when there is none or when there are faults. */
   problem: string | null;
-  /** Reading ended early: there may be more faults. */
+  /** The validator stopped early, so there may be more faults. */
   isPartial: boolean;
   format: DatasetFormat;
   exampleCount: number;
@@ -46,7 +46,7 @@ export interface ValidationReport {
   averageTurnCount: number;
 }
 
-/** Checks a dataset's files, one after the other, as their bytes arrive. Blank lines are no examples. */
+/** Checks a dataset's files, one after the other, as their bytes arrive. Ignores blank lines. */
 export class DatasetValidator {
   readonly #limits: ValidationLimits;
   readonly #declared: DatasetFormat | null;
@@ -60,22 +60,24 @@ export class DatasetValidator {
   #tokens = 0;
   #turns = 0;
 
-  constructor({ format, limits = VALIDATION_LIMITS, filter: keep = () => true }: ValidatorOptions) {
+  constructor({ format, limits = VALIDATION_LIMITS, filter = () => true }: ValidatorOptions) {
     this.#declared = format;
     this.#limits = limits;
-    this.#filter = keep;
+    this.#filter = filter;
   }
 
-  /** Enough is known: what is pushed from here on is ignored. */
+  /** The result is settled; later calls of `push` do nothing. */
   get isDone(): boolean {
     return this.#faults.length >= this.#limits.maxFaults || this.#examples > this.#limits.maxExamples;
   }
 
-  /** Ends the file before, if any. */
+  /** Starts a file, and ends the one before. */
   beginFile(name: string): void {
     this.#splitter?.end();
     this.#file = name;
-    this.#splitter = new LineSplitter(this.#limits.maxLineBytes, (line, number) => this.#take(line, number));
+    this.#splitter = new LineSplitter(this.#limits.maxLineBytes, (line, number) =>
+      this.#checkLine(line, number),
+    );
   }
 
   push(chunk: Buffer): void {
@@ -102,7 +104,7 @@ export class DatasetValidator {
     return `The dataset has too few examples: ${this.#examples}, and at least ${minExamples} are needed.`;
   }
 
-  #take(line: Buffer | null, number: number): void {
+  #checkLine(line: Buffer | null, number: number): void {
     if (this.isDone || (line !== null && isBlank(line))) return;
     try {
       if (line === null) throw new RowError(`is longer than ${this.#limits.maxLineBytes} bytes`);
@@ -115,7 +117,7 @@ export class DatasetValidator {
     }
   }
 
-  /** Counts a row that fits the ones before it. */
+  /** Counts a row. @throws RowError when it has another format or kind than the rows before. */
   #count(row: Row): void {
     const format = this.#format ?? this.#declared ?? row.format;
     refuseOtherFormat(row, format);
@@ -130,7 +132,7 @@ export class DatasetValidator {
   }
 }
 
-/** A conversation with an answer is a prompt for reinforcement too. */
+/** A dataset of the format RL also takes chats with an assistant message. @throws RowError */
 function refuseOtherFormat(row: Row, format: DatasetFormat): void {
   if (row.format === format || (format === "RL" && row.kind === "chat")) return;
   if (row.format === "RL" && format === "CHAT") {

@@ -10,42 +10,46 @@ export type CheckJob =
   | { kind: "finish" };
 
 export interface CheckResult {
-  /** The rest need not be sent. */
+  /** The result is settled, so that the caller can stop sending chunks. */
   isDone: boolean;
-  /** With a filter: the rows that passed it since the last reply, as lines. */
+  /** With a filter: the rows that passed it since the last response, as lines. */
   passedLines: Uint8Array;
-  /** The answer to `finish`. */
+  /** The report, in the response to `finish`; null otherwise. */
   report: ValidationReport | null;
 }
 
 const NEWLINE = Buffer.from("\n");
 let validator = new DatasetValidator({ format: null });
-let kept: Buffer[] = [];
-
-function begin({ format, filter }: CheckJob & { kind: "begin" }): void {
-  const match = filter === null ? null : compileRowFilter(filter);
-  validator = new DatasetValidator({
-    format,
-    filter: (row, line) => {
-      if (match === null) return true;
-      if (!match(row)) return false;
-      kept.push(line, NEWLINE);
-      return true;
-    },
-  });
-}
+let passedLines: Buffer[] = [];
 
 function run(job: CheckJob): ValidationReport | null {
-  if (job.kind === "begin") begin(job);
-  else if (job.kind === "file") validator.beginFile(job.name);
-  else if (job.kind === "chunk") {
-    validator.push(Buffer.from(job.bytes.buffer, job.bytes.byteOffset, job.bytes.byteLength));
+  switch (job.kind) {
+    case "begin": {
+      const match = job.filter === null ? null : compileRowFilter(job.filter);
+      validator = new DatasetValidator({
+        format: job.format,
+        filter: (row, line) => {
+          if (match === null) return true;
+          if (!match(row)) return false;
+          passedLines.push(line, NEWLINE);
+          return true;
+        },
+      });
+      return null;
+    }
+    case "file":
+      validator.beginFile(job.name);
+      return null;
+    case "chunk":
+      validator.push(Buffer.from(job.bytes.buffer, job.bytes.byteOffset, job.bytes.byteLength));
+      return null;
+    case "finish":
+      return validator.finish();
   }
-  return job.kind === "finish" ? validator.finish() : null;
 }
 
 serveJobs((job: CheckJob): CheckResult => {
-  kept = [];
+  passedLines = [];
   const report = run(job);
-  return { isDone: validator.isDone, passedLines: Buffer.concat(kept), report };
+  return { isDone: validator.isDone, passedLines: Buffer.concat(passedLines), report };
 });

@@ -4,8 +4,8 @@ import type { ModelRow } from "../store.ts";
 import type { AttachedModel, CatalogModel } from "./schema.ts";
 
 /**
- * The rows that show the catalog's models and those of attached engines, which take the place of a catalog model of the
- * same name. They can be seen by everybody.
+ * Database rows of the catalog's models and the attached engines' models. All are public. An attached model replaces a
+ * catalog model of the same name.
  */
 export function catalogRows(
   catalog: readonly CatalogModel[],
@@ -25,7 +25,7 @@ function rowOf(model: CatalogModel | AttachedModel, format: "catalog" | "attache
   const row = {
     accountId: name.accountId,
     id: name.modelId,
-    // Other weights are another thing to run.
+    // The uid identifies files, so a catalog update with other weights needs another one.
     uid: fingerprint({ format, name: model.name, weights: weights?.sha256 ?? "" }),
     displayName: model.displayName,
     kind: model.kind ?? ("CUSTOM_MODEL" as const),

@@ -65,7 +65,7 @@ function fieldOf(error: TLocalizedValidationError): string {
   return path.reduce((text, part) => text + (/^\d+$/.test(part) ? `[${part}]` : `${text && "."}${part}`), "");
 }
 
-/** What the schema can't say. */
+/** Checks rules that the schema can't express. */
 function checkModel(model: CatalogModel, file: string, field: string): void {
   const name = parseModelName(model.name);
   if (name === null || fullModelName(name) !== model.name) {

@@ -20,8 +20,8 @@ const attached: AttachedModel = {
   supportsTools: true,
 };
 
-function service(more: Partial<ModelCatalogOptions> = {}) {
-  return createModelCatalog({ catalogDir, ...more });
+function service(options: Partial<ModelCatalogOptions> = {}) {
+  return createModelCatalog({ catalogDir, ...options });
 }
 
 function refusal(work: () => unknown): AppError {
@@ -34,8 +34,8 @@ function refusal(work: () => unknown): AppError {
   throw new Error("nothing was refused");
 }
 
-describe("resolving a name", () => {
-  it.each([SERVED, "fireworks/smollm2-135m-instruct"])("%s is the served model", (name) => {
+describe("the catalog's resolve", () => {
+  it.each([SERVED, "fireworks/smollm2-135m-instruct"])("resolves %s to the served model", (name) => {
     const { model, requestedName, fallbackUsed } = service().resolve(name);
     expect({ name: model.name, requestedName, fallbackUsed }).toEqual({
       name: SERVED,
@@ -44,25 +44,25 @@ describe("resolving a name", () => {
     });
   });
 
-  it("an alias answers with its model, exactly as it is written", () => {
+  it("resolves an alias only when it is spelled exactly", () => {
     const models = service({ aliases: { "gpt-4o": "fireworks/smollm2-135m-instruct" } });
     expect(models.resolve("gpt-4o").model.name).toBe(SERVED);
     expect(models.resolve("gpt-4o").fallbackUsed).toBe(false);
     expect(refusal(() => models.resolve("GPT-4o")).code).toBe("NOT_FOUND");
   });
 
-  it("an alias comes before a model of the same name", () => {
+  it("prefers an alias to a model of the same name", () => {
     expect(service({ aliases: { [LIBRARY]: SERVED } }).resolve(LIBRARY).model.name).toBe(SERVED);
   });
 
-  it("a library model that is not served says so and what can be done", () => {
+  it("refuses a library model that is not served, and says what the operator can do", () => {
     const error = refusal(() => service().resolve("fireworks/llama-v3p1-8b-instruct"));
     expect([error.code, error.param]).toEqual(["NOT_FOUND", "model"]);
     expect(error.message).toContain(LIBRARY);
     expect(error.message).toContain("HEARTH_FALLBACK_MODEL");
   });
 
-  it("the fallback answers for library models, never for unknown names", () => {
+  it("uses the fallback for library models, and never for unknown names", () => {
     const models = service({ fallbackModel: SERVED });
     const { model, requestedName, fallbackUsed } = models.resolve(LIBRARY);
     expect({ name: model.name, requestedName, fallbackUsed }).toEqual({
@@ -75,12 +75,12 @@ describe("resolving a name", () => {
     expect(refusal(() => models.resolve("gpt-4o")).code).toBe("NOT_FOUND");
   });
 
-  it("an alias of a library model is answered by the fallback too", () => {
+  it("uses the fallback for an alias of a library model", () => {
     const models = service({ fallbackModel: SERVED, aliases: { big: LIBRARY } });
     expect(models.resolve("big")).toMatchObject({ model: { name: SERVED }, fallbackUsed: true });
   });
 
-  it("an attached model is callable and takes the place of a library model of its name", () => {
+  it("resolves an attached model instead of a library model of the same name", () => {
     const models = service({ attachedModels: [attached, { ...attached, name: LIBRARY }] });
     expect(models.resolve("acme/house-model").model).toBe(attached);
     expect(models.resolve(LIBRARY)).toMatchObject({
@@ -98,11 +98,11 @@ describe("resolving a name", () => {
     SERVED.toUpperCase(),
     "__proto__",
     "constructor",
-  ])("%j is unknown", (name) => {
+  ])("refuses the unknown name %j", (name) => {
     expect(refusal(() => service({ fallbackModel: SERVED }).resolve(name)).code).toBe("NOT_FOUND");
   });
 
-  it("what an unknown name is answered with is short, well-formed and without control characters", () => {
+  it("keeps the message for an unknown name short, well-formed and without control characters", () => {
     const models = service();
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 300 }), fc.boolean(), (text, halve) => {
@@ -116,27 +116,40 @@ describe("resolving a name", () => {
 });
 
 describe("the model list", () => {
-  it("holds the callable models in the contract's shape", () => {
+  it("contains the callable models in the contract's shape", () => {
     expect(service({ attachedModels: [attached] }).list()).toEqual([
       {
-        ...{ id: attached.name, object: "model", created: 0, owned_by: "acme" },
-        ...{ supports_chat: true, supports_image_input: false, supports_tools: true, context_length: null },
+        id: attached.name,
+        object: "model",
+        created: 0,
+        owned_by: "acme",
+        supports_chat: true,
+        supports_image_input: false,
+        supports_tools: true,
+        context_length: null,
       },
       {
-        ...{ id: SERVED, object: "model", created: 1730332800, owned_by: "fireworks", kind: "HF_BASE_MODEL" },
-        ...{ supports_chat: true, supports_image_input: false, supports_tools: true, context_length: 8192 },
+        id: SERVED,
+        object: "model",
+        created: 1730332800,
+        owned_by: "fireworks",
+        kind: "HF_BASE_MODEL",
+        supports_chat: true,
+        supports_image_input: false,
+        supports_tools: true,
+        context_length: 8192,
       },
     ]);
   });
 
-  it("one model is had by any of its names, but not what a fallback would answer", () => {
+  it("returns a model by any of its names, and never the fallback", () => {
     const models = service({ fallbackModel: SERVED, aliases: { small: SERVED } });
     expect(models.get("small").id).toBe(SERVED);
     expect(refusal(() => models.get(LIBRARY)).code).toBe("NOT_FOUND");
     expect(refusal(() => models.get("nope")).code).toBe("NOT_FOUND");
   });
 
-  it("the platform runs what is serverless and not attached", () => {
+  it("counts a model as serverless unless an attached engine serves it", () => {
     expect(
       service()
         .serverless()
@@ -146,10 +159,10 @@ describe("the model list", () => {
   });
 });
 
-describe("settings that can't be honoured stop the start", () => {
+describe("createModelCatalog refuses", () => {
   it.each<[string, Partial<ModelCatalogOptions>, RegExp]>([
     [
-      "an alias of nothing",
+      "an alias of an unknown model",
       { aliases: { "gpt-4o": "fireworks/nope" } },
       /^HEARTH_MODEL_ALIASES: gpt-4o .*fireworks\/nope/,
     ],
@@ -174,7 +187,7 @@ describe("settings that can't be honoured stop the start", () => {
   });
 });
 
-describe("a broken catalog stops the start with one line that names file and field", () => {
+describe("loadCatalog", () => {
   let dir: string;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), "hearth-catalog-"));
@@ -197,8 +210,8 @@ describe("a broken catalog stops the start with one line that names file and fie
   }
 
   it.each<[string, unknown, RegExp]>([
-    ["no JSON", "{\n nope", /^catalog\/x\.json: is not valid JSON/],
-    ["no models", {}, /x\.json: models /],
+    ["a file that is not JSON", "{\n nope", /^catalog\/x\.json: is not valid JSON/],
+    ["a file without models", {}, /x\.json: models /],
     ["an unknown field", { models: [{ ...good, colour: "red" }] }, /x\.json: models\[0\]\.colour /],
     [
       "a missing field",
@@ -234,13 +247,13 @@ describe("a broken catalog stops the start with one line that names file and fie
       { models: [{ ...served, weights: { ...weights, sources: ["ftp:x"] } }] },
       /models\[0\]\.weights\.sources\[0\] /,
     ],
-  ])("%s", (_what, content, message) => {
+  ])("names the file and the field in one line when it refuses %s", (_what, content, message) => {
     const line = messageOf(content);
     expect(line).toMatch(message);
     expect(line).not.toContain("\n");
   });
 
-  it("a catalog without a defect is read, also when it is split over files", () => {
+  it("reads a valid catalog, also one that is split over several files", () => {
     mkdirSync(join(dir, "more"));
     writeFileSync(
       join(dir, "y.json"),
@@ -250,7 +263,7 @@ describe("a broken catalog stops the start with one line that names file and fie
     expect(createModelCatalog({ catalogDir: dir }).resolve("a/b").model.name).toBe("accounts/a/models/b");
   });
 
-  it("a folder that isn't there is named", () => {
+  it("names a folder that does not exist", () => {
     expect(() => createModelCatalog({ catalogDir: join(dir, "nope") })).toThrow(/can't be read/);
   });
 });

@@ -5,32 +5,42 @@ import type { AttachedModel, CatalogModel, ModelEntry } from "./schema.ts";
 
 export interface ModelCatalogOptions {
   catalogDir: string;
-  /** Other names of models, exact and case-sensitive: `gpt-4o` → a full or short model name. An alias comes before a model of the same name. */
+  /**
+   * Further names of models, matched exactly: `gpt-4o` → a full or short model name. An alias wins over a model of the
+   * same name.
+   */
   aliases?: Readonly<Record<string, string>>;
-  /** Answers for every catalog model that is not served here. Absent: none does. */
+  /** The model that answers requests for catalog models that are not served here. Absent: such requests are refused. */
   fallbackModel?: string | undefined;
-  /** Models of attached engines. One with the name of a catalog model takes its place. */
+  /** Models of attached engines. An attached model replaces a catalog model of the same name. */
   attachedModels?: readonly AttachedModel[];
 }
 
 export interface ResolvedModel {
   /** The model that answers. */
   model: CatalogModel | AttachedModel;
-  /** The name as the client wrote it. */
+  /** The name that the client sent. */
   requestedName: string;
-  /** `model` stands in for a catalog model that is not served here. */
+  /** `model` is the fallback, because the requested catalog model is not served here. */
   fallbackUsed: boolean;
 }
 
+/**
+ * Resolves the model name of an inference request, in memory: library, attached models, aliases, fallback. It does not
+ * know the models that users created; `ModelsService` has those.
+ */
 export interface ModelCatalog {
   /**
-   * The model that answers a request for `name`: full or short model name or alias.
+   * The model that answers a request for `name`, which is a full or short model name or an alias.
    * @throws AppError NOT_FOUND with param `model`.
    */
   resolve(name: string): ResolvedModel;
-  /** The callable models, by name. */
+  /** The models that clients can call, sorted by name. */
   list(): ModelEntry[];
-  /** One callable model; the fallback never answers here. @throws AppError NOT_FOUND with param `model`. */
+  /**
+   * A model that clients can call. The fallback does not stand in for other models here.
+   * @throws AppError NOT_FOUND with param `model`.
+   */
   get(name: string): ModelEntry;
   /** The models of the catalog that the platform itself has to run. */
   serverless(): readonly CatalogModel[];
@@ -41,7 +51,10 @@ interface CatalogEntry {
   isServed: boolean;
 }
 
-/** @throws Error with one line that names the file or setting when the catalog, an alias or the fallback can't be used. */
+/**
+ * @throws Error when the catalog, an alias or the fallback is invalid; its message is one line that names the file or
+ * setting.
+ */
 export function createModelCatalog(options: ModelCatalogOptions): ModelCatalog {
   const catalog = loadCatalog(options.catalogDir);
   const attached = options.attachedModels ?? [];
@@ -90,16 +103,16 @@ function findFallback(
   throw new Error(`HEARTH_FALLBACK_MODEL: ${printable(name)} ${problem}.`);
 }
 
-/** An alias stands for a model, never for another alias. */
+/** Looks up all targets before adding any alias, so that an alias can't refer to another alias. */
 function addAliases(entries: Map<string, CatalogEntry>, aliases: Readonly<Record<string, string>>): void {
-  const found = Object.entries(aliases).map(([alias, target]) => {
+  const resolved = Object.entries(aliases).map(([alias, target]) => {
     const entry = entries.get(target);
     if (entry !== undefined) return [alias, entry] as const;
     throw new Error(
       `HEARTH_MODEL_ALIASES: ${printable(alias)} stands for ${printable(target)}, which is no known model.`,
     );
   });
-  for (const [alias, entry] of found) entries.set(alias, entry);
+  for (const [alias, entry] of resolved) entries.set(alias, entry);
 }
 
 function lookUp(entries: Map<string, CatalogEntry>, name: string): CatalogEntry {
@@ -117,7 +130,7 @@ function notServed(name: string): AppError {
 
 const MAX_ECHO_LENGTH = 100;
 
-/** A name as it may stand in a message: without control, format and unpaired characters, and never long. */
+/** Makes a name safe for a message: cut short, with control, format and unpaired surrogate characters replaced. */
 function printable(name: string): string {
   const clean = name
     .slice(0, MAX_ECHO_LENGTH)

@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
 
-/** What kind of thing a model is, in the words of the control plane. */
+/** The kinds of model, by their names in the control plane. */
 export const CatalogModelKind = Type.Enum([
   "HF_BASE_MODEL",
   "HF_PEFT_ADDON",
@@ -19,7 +19,7 @@ export const CatalogWeights = Type.Object(
     file: Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$" }),
     sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
     sizeBytes: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-    /** In the order in which they are tried; see `fleet/weights/source.ts` for the notation. */
+    /** Tried in this order; see `fleet/weights/source.ts` for the notation. */
     sources: Type.Array(Type.String({ maxLength: 2000 }), { minItems: 1, maxItems: 16 }),
   },
   closed,
@@ -36,9 +36,9 @@ export const CatalogModel = Type.Object(
     license: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     /** When the weights were published, RFC 3339. */
     createTime: Type.Optional(Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" })),
-    /** The architecture's name, as configurations have it: `llama`. */
+    /** Name of the architecture, as `model_type` in a Hugging Face configuration: `llama`. */
     modelType: Type.Optional(Type.String({ pattern: "^[a-z0-9_]{1,63}$" })),
-    /** All parameters, of all experts too. */
+    /** Number of parameters, those of all experts included. */
     parameterCount: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
     /** Most tokens of prompt and output together. */
     contextLength: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000_000 })),
@@ -59,7 +59,7 @@ export const CatalogFile = Type.Object(
   closed,
 );
 
-/** A model that an attached engine serves; known from the settings instead of the catalog. */
+/** A model that an attached engine serves. It comes from the settings, not from the catalog. */
 export interface AttachedModel {
   /** Full name, `accounts/{account}/models/{model}`. */
   name: string;
@@ -67,7 +67,7 @@ export interface AttachedModel {
   kind?: CatalogModelKind;
   modelType?: string;
   parameterCount?: number;
-  /** When it was attached, RFC 3339. */
+  /** When the engine was attached, RFC 3339. */
   createTime?: string;
   contextLength?: number;
   supportsChat: boolean;
@@ -75,7 +75,7 @@ export interface AttachedModel {
   supportsTools: boolean;
 }
 
-/** One callable model, in the shape of the data plane's model list. */
+/** A model that clients can call, in the shape of the data plane's model list. */
 export interface ModelEntry {
   id: string;
   object: "model";

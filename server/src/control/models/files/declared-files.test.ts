@@ -5,7 +5,7 @@ import { AppError } from "../../../lib/errors.ts";
 import { checkKey } from "../../../platform/blobs/blobs.ts";
 import { checkFileName, filePrefix } from "./declared-files.ts";
 
-test("a file's name that is taken lies in the model's folder, is a key of the store and no pickle or archive", () => {
+test("an accepted file name stays in the model's folder, is a valid key, and is not a pickle or archive", () => {
   const part = fc.oneof(
     fc.constantFrom("..", ".", "", "a", "config.json", "C:", "\\", "\0", "~", "a.bin", "%2e%2e", "-"),
     fc.string({ unit: "binary", maxLength: 8 }),

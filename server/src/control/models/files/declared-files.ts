@@ -3,25 +3,27 @@ import { sanitizeForMessage } from "../../../lib/field-names.ts";
 import type { ModelRow } from "../store.ts";
 
 export const MAX_FILES = 1_000;
-/** Of one file, and of all files of a model. */
 export const MAX_FILE_BYTES = 500e9;
 export const MAX_MODEL_BYTES = 2e12;
 
-/** Where a model's files lie: each model has a place of its own, also after its id was used again. */
+/**
+ * Files are stored under the uid, not the id, so that a new model never sees the files of a deleted one with the same
+ * id.
+ */
 type BlobOwner = Pick<ModelRow, "accountId" | "uid">;
 
 export function blobPrefix({ accountId, uid }: BlobOwner): string {
   return `models/${accountId}/${uid}/`;
 }
 
-/** Where a signed URL takes a file. */
-export function uploadKey(place: BlobOwner, name: string): string {
-  return `${blobPrefix(place)}uploads/${name}`;
+/** Key that a signed URL uploads to. */
+export function uploadKey(owner: BlobOwner, name: string): string {
+  return `${blobPrefix(owner)}uploads/${name}`;
 }
 
-/** Below it lie the files that are checked and used, where no URL leads. */
-export function filePrefix(place: BlobOwner): string {
-  return `${blobPrefix(place)}files/`;
+/** Prefix of the files that are checked and used. No signed URL writes there. */
+export function filePrefix(owner: BlobOwner): string {
+  return `${blobPrefix(owner)}files/`;
 }
 
 const PART = /^[A-Za-z0-9._+=@-]{1,100}$/;
@@ -30,7 +32,7 @@ const PICKLE = /\.(bin|pt|pth|pkl|pickle|ckpt|joblib|dill)$/i;
 const ARCHIVE = /\.(zip|tar|tgz|gz|bz2|xz|zst|7z|rar|whl|npz)$/i;
 
 /**
- * A file's name relative to the model's folder.
+ * Checks a file's path relative to the model's folder.
  * @throws AppError BAD_REQUEST naming `field`.
  */
 export function checkFileName(field: string, name: string): void {
@@ -51,8 +53,9 @@ export function checkFileName(field: string, name: string): void {
 }
 
 /**
- * The declared files with others put in, sizes in bytes.
- * @throws AppError BAD_REQUEST naming `field` for too many or too large ones and for names that get in each other's way.
+ * The declared files and the added ones, as sizes in bytes by name.
+ * @throws AppError BAD_REQUEST naming `field` when there are too many files, when they are too large, or when two names
+ * clash.
  */
 export function withFiles(
   field: string,
@@ -77,7 +80,9 @@ export function withFiles(
   return all;
 }
 
-/** Names that are one on some file systems, and a file where another name has a folder. */
+/**
+ * Refuses names that are the same on a case-insensitive file system, and a file with the name of another one's folder.
+ */
 function refuseClashes(field: string, names: readonly string[]): void {
   const seen = new Map<string, string>();
   for (const name of names) {

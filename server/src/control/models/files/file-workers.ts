@@ -2,23 +2,23 @@ import { AppError, toAppError } from "../../../lib/errors.ts";
 import type { Database } from "../../../platform/db/database.ts";
 import { Reconciler, type WorkItem } from "../../../platform/reconcile/reconciler.ts";
 import type { Log } from "../../../platform/telemetry/log.ts";
-import { failureStatus, type ModelsDeps, STATUS_OK } from "../access.ts";
+import type { ModelOperationDeps } from "../operation-deps.ts";
+import { failureStatus, STATUS_OK } from "../status.ts";
 import { FILE_WORK, type FileWork, type ModelRow } from "../store.ts";
-import type { S3Imports } from "./imports.ts";
-import type { UploadValidator } from "./uploads.ts";
+import type { UploadValidator } from "./upload-validator.ts";
 
-export interface FileWorkersDeps {
-  modelsDeps: ModelsDeps;
-  imports: S3Imports;
+export interface FileWorkersDeps extends ModelOperationDeps {
   uploadValidator: UploadValidator;
   database: Pick<Database, "db" | "listen">;
   log: Log;
 }
 
-/** Failures after which a preparation is given up. */
+/** A conversion to another precision is retried until it has failed this many times. */
 const MAX_FAILURES = 5;
 
-/** Long work on models' files, which outlives the request that asks for it. */
+/**
+ * Background work on model files: conversions to other precisions, imports from S3, removal of deleted models' files.
+ */
 export class ModelFileWorkers {
   readonly #deps: FileWorkersDeps;
   readonly #workers: Reconciler[];
@@ -29,7 +29,7 @@ export class ModelFileWorkers {
     const worker = (work: FileWork, step: (item: WorkItem) => Promise<null>): Reconciler =>
       new Reconciler({
         database,
-        clock: deps.modelsDeps.clock,
+        clock: deps.clock,
         log,
         kind: FILE_WORK[work],
         concurrency: 2,
@@ -46,7 +46,7 @@ export class ModelFileWorkers {
     for (const worker of this.#workers) await worker.start();
   }
 
-  /** Works off what is due now. */
+  /** Does the work that is due now. */
   async tick(): Promise<void> {
     for (const worker of this.#workers) await worker.tick();
   }
@@ -56,12 +56,12 @@ export class ModelFileWorkers {
   }
 
   async #prepare({ key, failures, signal }: WorkItem): Promise<null> {
-    const { store, weights } = this.#deps.modelsDeps;
+    const { store, weights } = this.#deps;
     const row = await store.getByUid(key);
     if (row === null || row.preparing === null) return null;
     const precision = row.preparing;
     try {
-      await weights.convert(row, precision, signal, () => {});
+      await weights.convert(row, precision, { signal, onPhase() {} });
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof AppError) && failures < MAX_FAILURES) throw error;
@@ -74,13 +74,13 @@ export class ModelFileWorkers {
   }
 
   async #import({ key, signal }: WorkItem): Promise<null> {
-    const { modelsDeps: context, imports, uploadValidator: checks } = this.#deps;
-    const row = await context.store.getByUid(key);
+    const { store, imports, uploadValidator } = this.#deps;
+    const row = await store.getByUid(key);
     if (row === null || row.state !== "UPLOADING") return null;
     try {
       const files = await imports.run(row, signal);
       const imported = await this.#change(row, { files });
-      if (imported !== null) await checks.check(imported);
+      if (imported !== null) await uploadValidator.check(imported);
     } catch (error) {
       signal.throwIfAborted();
       await this.#change(row, this.#failure(error));
@@ -89,7 +89,7 @@ export class ModelFileWorkers {
   }
 
   async #remove({ key }: WorkItem): Promise<null> {
-    const { blobs, weights } = this.#deps.modelsDeps;
+    const { blobs, weights } = this.#deps;
     await blobs.deletePrefix(`models/${key}/`);
     await weights.remove(key.slice(key.indexOf("/") + 1));
     return null;
@@ -102,12 +102,12 @@ export class ModelFileWorkers {
     return failureStatus(failure);
   }
 
-  /** Null when the model is gone. */
-  async #change(seen: ModelRow, change: Partial<ModelRow>): Promise<ModelRow | null> {
-    const { store, clock } = this.#deps.modelsDeps;
-    const next = await store.change(seen.accountId, seen.id, (row) =>
-      row.uid === seen.uid ? { ...row, ...change, updateTime: new Date(clock.now()) } : row,
+  /** Null when the model is gone, also when its id belongs to a new model. */
+  async #change(before: ModelRow, columns: Partial<ModelRow>): Promise<ModelRow | null> {
+    const { store, clock } = this.#deps;
+    const changed = await store.change(before, (row) =>
+      row.uid === before.uid ? { ...row, ...columns, updateTime: new Date(clock.now()) } : row,
     );
-    return next?.uid === seen.uid ? next : null;
+    return changed?.uid === before.uid ? changed : null;
   }
 }

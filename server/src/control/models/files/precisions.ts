@@ -1,7 +1,7 @@
 import { badRequest } from "../../../lib/errors.ts";
 import type { Precision } from "../schema.ts";
 
-/** How weights are stored in the engine's form. */
+/** GGUF tensor types that weights are converted to. */
 export type WeightType = "F16" | "Q8_0";
 
 const EIGHT_BITS: ReadonlySet<Precision> = new Set<Precision>([
@@ -15,11 +15,12 @@ const EIGHT_BITS: ReadonlySet<Precision> = new Set<Precision>([
   "FP8_MM_KV_ATTN_V2",
 ]);
 
-/** What uploads in Hugging Face's form can be had in without being prepared, and in all. */
+/** Precisions that an upload in the Hugging Face format has from the start. */
 export const INITIAL_PRECISIONS: readonly Precision[] = ["FP16"];
+/** Precisions that an upload in the Hugging Face format can be converted to. */
 export const CONVERTIBLE_PRECISIONS: readonly Precision[] = ["FP16", "FP8"];
 
-/** The names of what GGUF files hold; other kinds of quantization have none. */
+/** Precision by the tensor type of a GGUF file. Other tensor types have no name among the precisions. */
 export const GGUF_PRECISIONS: Readonly<Record<string, readonly Precision[]>> = {
   F16: ["FP16"],
   BF16: ["BF16"],
@@ -27,9 +28,9 @@ export const GGUF_PRECISIONS: Readonly<Record<string, readonly Precision[]>> = {
 };
 
 /**
- * How weights of a precision are stored: 16 bits as floats, 8 bits in blocks of 32 with a scale each, whichever of the
- * 8-bit recipes is asked for.
- * @throws AppError BAD_REQUEST naming precision.
+ * The tensor type that weights of a precision are stored in: 16-bit floats, or Q8_0 (blocks of 32 8-bit numbers with
+ * one scale) for each of the 8-bit recipes.
+ * @throws AppError BAD_REQUEST naming `precision`.
  */
 export function weightType(precision: Precision): WeightType {
   if (precision === "FP16" || precision === "BF16" || precision === "PRECISION_UNSPECIFIED") return "F16";

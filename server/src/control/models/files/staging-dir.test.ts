@@ -13,25 +13,25 @@ import { afterAll, expect, test } from "vitest";
 import { formatIdentity, ownIdentity } from "../../../platform/process/identity.ts";
 import { StagingDir } from "./staging-dir.ts";
 
-const top = mkdtempSync(join(tmpdir(), "hearth-workshop-"));
+const top = mkdtempSync(join(tmpdir(), "hearth-staging-dir-"));
 afterAll(() => rmSync(top, { recursive: true, force: true }));
 
 const NOW_MS = Date.UTC(2026, 0, 10);
 
-/** A folder of somebody with something unfinished in it. */
-function left(folder: string, name: string, owner: string | null, changedMs = NOW_MS): void {
+/** Creates the subfolder of another process with an unfinished file. */
+function createSubfolder(folder: string, name: string, owner: string | null, changedMs = NOW_MS): void {
   mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, name, "weights"), "half of it");
   if (owner !== null) writeFileSync(join(folder, name, "owner.json"), owner);
   utimesSync(join(folder, name), changedMs / 1_000, changedMs / 1_000);
 }
 
-test("what is made is in its place whole, or nothing of it is left", async () => {
+test("a file is moved to its path when it is complete, and a failed write leaves nothing", async () => {
   const folder = join(top, "making");
-  const workshop = new StagingDir(folder);
-  await workshop.write(join(top, "a/file"), async (path) => writeFileSync(path, "whole"));
+  const stagingDir = new StagingDir(folder);
+  await stagingDir.write(join(top, "a/file"), async (path) => writeFileSync(path, "whole"));
   expect(readFileSync(join(top, "a/file"), "utf8")).toBe("whole");
-  const failing = workshop.write(join(top, "a/other"), async (path) => {
+  const failing = stagingDir.write(join(top, "a/other"), async (path) => {
     writeFileSync(path, "half");
     throw new Error("no more");
   });
@@ -40,18 +40,23 @@ test("what is made is in its place whole, or nothing of it is left", async () =>
   expect(
     readdirSync(folder, { recursive: true }).filter((name) => !String(name).includes("owner")),
   ).toHaveLength(1);
-  await workshop.close();
+  await stagingDir.close();
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("what killed processes have left is removed, what others are at stays", async () => {
+test("a sweep removes the files of killed processes and keeps those of running ones", async () => {
   const folder = join(top, "shared");
   const own = ownIdentity();
-  left(folder, "alive", formatIdentity(own));
-  left(folder, "killed", formatIdentity({ ...own, startedAt: "long ago" }));
-  left(folder, "elsewhere", formatIdentity({ ...own, place: "another host" }));
-  left(folder, "elsewhere-old", formatIdentity({ ...own, place: "another host" }), NOW_MS - 2 * 86_400_000);
-  left(folder, "beginning", null);
+  createSubfolder(folder, "alive", formatIdentity(own));
+  createSubfolder(folder, "killed", formatIdentity({ ...own, startedAt: "long ago" }));
+  createSubfolder(folder, "elsewhere", formatIdentity({ ...own, place: "another host" }));
+  createSubfolder(
+    folder,
+    "elsewhere-old",
+    formatIdentity({ ...own, place: "another host" }),
+    NOW_MS - 2 * 86_400_000,
+  );
+  createSubfolder(folder, "beginning", null);
   await new StagingDir(folder).sweep(NOW_MS);
   expect(readdirSync(folder).sort()).toEqual(["alive", "beginning", "elsewhere"]);
 });

@@ -9,40 +9,46 @@ import {
   processState,
 } from "../../../platform/process/identity.ts";
 
-/** What nobody can say more of is left behind when it is this old: its owner was on another host, or before a reboot. */
-const UNSEEN_OWNER_MS = 24 * 3_600_000;
+/**
+ * Age at which a folder is removed although its owner's state is unknown, because the owner ran on another host or
+ * before a reboot.
+ */
+const UNKNOWN_OWNER_MAX_AGE_MS = 24 * 3_600_000;
 const OWNER_FILE = "owner.json";
 
-/** Where files are made before they are whole: each process in a folder of its own, so that a killed one's is known as such. */
+/**
+ * Holds files while they are written. Each process writes to its own subfolder, which names the process, so that
+ * another process can recognise and remove the subfolders of killed ones.
+ */
 export class StagingDir {
   readonly #folder: string;
   readonly #ownFolder: string;
   #opening: Promise<void> | null = null;
 
-  /** @param folder absolute; for all processes that share it. */
+  /** @param folder absolute path, shared by all processes */
   constructor(folder: string) {
     this.#folder = folder;
     this.#ownFolder = join(folder, randomUUID());
   }
 
-  /** Has `make` write a file, and puts it in its place once it is whole. */
-  async write(path: string, make: (partial: string) => Promise<void>): Promise<void> {
+  /** Moves the file that `writeContent` writes to `path` once it is complete. */
+  async write(path: string, writeContent: (partial: string) => Promise<void>): Promise<void> {
     this.#opening ??= this.#open();
     await this.#opening;
     const partial = join(this.#ownFolder, randomUUID());
     try {
-      await make(partial);
+      await writeContent(partial);
       await renameDurably(partial, path);
     } finally {
       await rm(partial, { force: true });
     }
   }
 
-  /** Removes what killed processes have left. */
+  /** Removes the subfolders of killed processes. */
   async sweep(nowMs: number): Promise<void> {
     for (const name of await readdir(this.#folder).catch(() => [])) {
       const folder = join(this.#folder, name);
-      if (await isLeftBehind(folder, nowMs)) await rm(folder, { recursive: true, force: true });
+      if (await isOrphaned(folder, nowMs)) await rm(folder, { recursive: true, force: true });
     }
   }
 
@@ -56,10 +62,10 @@ export class StagingDir {
   }
 }
 
-async function isLeftBehind(folder: string, nowMs: number): Promise<boolean> {
+async function isOrphaned(folder: string, nowMs: number): Promise<boolean> {
   const owner = parseIdentity(await readFile(join(folder, OWNER_FILE), "utf8").catch(() => ""));
   const state = owner === null ? "unknown" : processState(owner);
   if (state !== "unknown") return state === "dead";
-  const changed = await stat(folder).catch(() => null);
-  return changed !== null && nowMs - changed.mtimeMs > UNSEEN_OWNER_MS;
+  const info = await stat(folder).catch(() => null);
+  return info !== null && nowMs - info.mtimeMs > UNKNOWN_OWNER_MAX_AGE_MS;
 }

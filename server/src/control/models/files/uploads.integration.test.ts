@@ -20,7 +20,7 @@ afterAll(() => t.close());
 
 const validate = (id: string) => t.call(t.alice.key, "GET", `${MODELS}/${id}:validateUpload`);
 
-/** The text that a GGUF file's model continues "Once" with. */
+/** The text that the model of a GGUF file generates after "Once". */
 async function answerOf(modelPath: string, loraPath?: string): Promise<string> {
   const replica = await launchReplica({ modelPath, contextSize: 256, slots: 1 });
   try {
@@ -38,8 +38,8 @@ async function answerOf(modelPath: string, loraPath?: string): Promise<string> {
   }
 }
 
-describe("an upload in Hugging Face's form", () => {
-  test("becomes a READY model that says what its files say, and really answers", async () => {
+describe("an upload in the Hugging Face format", () => {
+  test("becomes a READY model with the facts of its files, and generates text", async () => {
     await t.upload("tiny", tiny);
     const done = await t.succeed("GET", `${MODELS}/tiny:validateUpload`);
     expectAnswer("validateModelUpload", done);
@@ -66,22 +66,22 @@ describe("an upload in Hugging Face's form", () => {
     });
     expect(Number(model.baseModelDetails.parameterCount)).toBeGreaterThan(10_000);
 
-    const found = await t.models.deployable(t.alice.principal, "acme/tiny");
+    const deployable = await t.models.deployable(t.alice.principal, "acme/tiny");
     const phases: string[] = [];
     const paths = await Promise.all(
-      [1, 2, 3].map(() => found.fetch({ signal, onPhase: (message) => phases.push(message) })),
+      [1, 2, 3].map(() => deployable.fetch({ signal, onPhase: (message) => phases.push(message) })),
     );
     expect(new Set(paths).size).toBe(1);
     expect(phases).toContain("Converting the weights to F16: 100 %");
     expect(await answerOf(paths[0]!)).not.toBe("");
     const again: string[] = [];
-    await found.fetch({ signal, onPhase: (message) => again.push(message) });
+    await deployable.fetch({ signal, onPhase: (message) => again.push(message) });
     expect(again).toEqual([]);
   });
 
-  test("is prepared for FP8 beside FP16, and then has both", async () => {
-    const found = await t.models.deployable(t.alice.principal, "acme/tiny");
-    await expect(found.fetch({ precision: "FP8", signal, onPhase() {} })).rejects.toMatchObject({
+  test("can be prepared for FP8 and keeps FP16", async () => {
+    const deployable = await t.models.deployable(t.alice.principal, "acme/tiny");
+    await expect(deployable.fetch({ precision: "FP8", signal, onPhase() {} })).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
     });
     const prepared = await t.succeed("POST", `${MODELS}/tiny:prepare`, {});
@@ -104,7 +104,7 @@ describe("an upload in Hugging Face's form", () => {
     expect([other.status, fieldOf(other)]).toEqual([400, "precision"]);
   });
 
-  test("keeps what its maker said, within what the files allow", async () => {
+  test("keeps the fields that the client set, within the limits of the files", async () => {
     await t.upload("said", tiny, {
       kind: "HF_BASE_MODEL",
       contextLength: 128,
@@ -128,7 +128,7 @@ describe("an upload in Hugging Face's form", () => {
     expect(fieldOf(await validate("long"))).toBe("contextLength");
   });
 
-  test("without a chat template is a model that does not chat, and says so", async () => {
+  test("without a chat template becomes a model without chat, and a warning says so", async () => {
     const folder = t.newFolder();
     await writeTinyModel(folder, { chatTemplate: null });
     await t.upload("mute", folder);
@@ -140,7 +140,7 @@ describe("an upload in Hugging Face's form", () => {
   test.each<[string, (folder: string) => void, RegExp]>([
     ["no configuration", (folder) => rmSync(join(folder, "config.json")), /config\.json/],
     [
-      "a configuration that is none",
+      "an invalid configuration",
       (folder) => writeFileSync(join(folder, "config.json"), "<html>"),
       /config\.json/,
     ],
@@ -156,12 +156,12 @@ describe("an upload in Hugging Face's form", () => {
     ],
     ["no tokenizer", (folder) => rmSync(join(folder, "tokenizer.json")), /tokenizer/],
     [
-      "weights of another size",
+      "weights of another shape",
       (folder) => patchJson(folder, "config.json", { intermediate_size: 128 }),
       /mlp|shape/,
     ],
     [
-      "weights cut short",
+      "truncated weights",
       (folder) =>
         writeFileSync(
           join(folder, "model.safetensors"),
@@ -174,28 +174,31 @@ describe("an upload in Hugging Face's form", () => {
       (folder) => writeFileSync(join(folder, "model.safetensors"), Buffer.alloc(64, 255)),
       /model\.safetensors/,
     ],
-  ])("with %s is refused by the file's name, and can be made good", async (what, spoil, message) => {
-    const id = what.replaceAll(/\W/g, "-");
-    const folder = t.newFolder();
-    await writeTinyModel(folder);
-    spoil(folder);
-    await t.upload(id, folder);
-    const reply = await validate(id);
-    expect([reply.status, reply.json.code], reply.text).toEqual([400, 3]);
-    expect(reply.json.message).toMatch(message);
-    expect(reply.text).not.toContain(folder);
-    const { state, status } = await t.succeed("GET", `${MODELS}/${id}`);
-    expect({ state, status }).toEqual({
-      state: "UPLOADING",
-      status: { code: "INVALID_ARGUMENT", message: reply.json.message },
-    });
-    await expect(t.models.deployable(t.alice.principal, `acme/${id}`)).rejects.toMatchObject({
-      code: "FAILED_PRECONDITION",
-    });
-    await writeTinyModel(folder);
-    await sendFiles(t.succeed, `${MODELS}/${id}`, folder);
-    expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
-  });
+  ])(
+    "with %s is refused by the file's name, and passes after a correction",
+    async (what, damage, message) => {
+      const id = what.replaceAll(/\W/g, "-");
+      const folder = t.newFolder();
+      await writeTinyModel(folder);
+      damage(folder);
+      await t.upload(id, folder);
+      const response = await validate(id);
+      expect([response.status, response.json.code], response.text).toEqual([400, 3]);
+      expect(response.json.message).toMatch(message);
+      expect(response.text).not.toContain(folder);
+      const { state, status } = await t.succeed("GET", `${MODELS}/${id}`);
+      expect({ state, status }).toEqual({
+        state: "UPLOADING",
+        status: { code: "INVALID_ARGUMENT", message: response.json.message },
+      });
+      await expect(t.models.deployable(t.alice.principal, `acme/${id}`)).rejects.toMatchObject({
+        code: "FAILED_PRECONDITION",
+      });
+      await writeTinyModel(folder);
+      await sendFiles(t.succeed, `${MODELS}/${id}`, folder);
+      expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
+    },
+  );
 });
 
 function patchJson(folder: string, name: string, fields: object): void {
@@ -204,7 +207,7 @@ function patchJson(folder: string, name: string, fields: object): void {
 }
 
 describe("an upload of a GGUF file", () => {
-  test("is run as it is", async () => {
+  test("runs without a conversion", async () => {
     const folder = t.newFolder();
     const source = await randomModel();
     copyFileSync(source, join(folder, "weights.gguf"));
@@ -223,23 +226,23 @@ describe("an upload of a GGUF file", () => {
       onPhase() {},
     });
     expect(readFileSync(path).equals(readFileSync(source))).toBe(true);
-    const reply = await t.call(t.alice.key, "POST", `${MODELS}/gguf:prepare`, {});
-    expect([reply.status, reply.json.code]).toEqual([400, 9]);
+    const response = await t.call(t.alice.key, "POST", `${MODELS}/gguf:prepare`, {});
+    expect([response.status, response.json.code]).toEqual([400, 9]);
   });
 
-  test("that is none is refused", async () => {
+  test("that is damaged is refused", async () => {
     const folder = t.newFolder();
     writeFileSync(join(folder, "weights.gguf"), Buffer.concat([Buffer.from("GGUF"), Buffer.alloc(100, 255)]));
     await t.upload("bad-gguf", folder);
-    const reply = await validate("bad-gguf");
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "weights.gguf"]);
+    const response = await validate("bad-gguf");
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, "weights.gguf"]);
   });
 });
 
 describe("an addon", () => {
-  const addon = (baseModel: string, more: object = {}) => ({ peftDetails: { baseModel, ...more } });
+  const addon = (baseModel: string, details: object = {}) => ({ peftDetails: { baseModel, ...details } });
 
-  test("is checked against its base model and changes what it says", async () => {
+  test("is checked against its base model and changes the base model's output", async () => {
     const folder = t.newFolder();
     await writeTinyLora(folder, { seed: 5, rank: 8 });
     await t.upload("lora", folder, addon("acme/tiny"));
@@ -272,7 +275,7 @@ describe("an addon", () => {
     expect([prepared.status, prepared.json.code]).toEqual([400, 9]);
   });
 
-  test("to a model of the library is checked against the library's weights", async () => {
+  test("of a library model is checked against the library's weights", async () => {
     const folder = t.newFolder();
     await writeTinyLora(folder, { shape: SMOLLM2_135M_SHAPE });
     writeFileSync(
@@ -281,24 +284,24 @@ describe("an addon", () => {
     );
     await t.upload("library-lora", folder, addon(DEFAULT_MODEL));
     await t.succeed("GET", `${MODELS}/library-lora:validateUpload`);
-    const found = await t.models.deployable(t.alice.principal, "acme/library-lora");
-    expect(found).toMatchObject({ chatTemplate: "own", baseModel: DEFAULT_MODEL });
-    expect(existsSync(await found.fetch({ signal, onPhase() {} }))).toBe(true);
+    const deployable = await t.models.deployable(t.alice.principal, "acme/library-lora");
+    expect(deployable).toMatchObject({ chatTemplate: "own", baseModel: DEFAULT_MODEL });
+    expect(existsSync(await deployable.fetch({ signal, onPhase() {} }))).toBe(true);
   });
 
   test.each<[string, object, object, string | null, RegExp]>([
     ["of another base model", { shape: SMOLLM2_135M_SHAPE }, {}, "adapter_model.safetensors", /shape/],
     ["of a rank too large", { rank: 128 }, {}, "adapter_config.json", /4 and 64/],
     [
-      "of a module that can't be",
+      "of an unsupported module",
       { config: { target_modules: ["lm_head"] } },
       {},
       "adapter_config.json",
       /lm_head/,
     ],
-    ["of another rank than it was said", { rank: 8 }, { r: 16 }, "peftDetails.r", /r 8/],
+    ["of another rank than declared", { rank: 8 }, { r: 16 }, "peftDetails.r", /r 8/],
     [
-      "of other modules than it was said",
+      "of other modules than declared",
       {},
       { targetModules: ["k_proj"] },
       "peftDetails.targetModules",
@@ -309,12 +312,12 @@ describe("an addon", () => {
     await writeTinyLora(folder, files);
     const id = what.replaceAll(/\W/g, "-");
     await t.upload(id, folder, addon("acme/tiny", details));
-    const reply = await validate(id);
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
-    expect(reply.json.message).toMatch(message);
+    const response = await validate(id);
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, field]);
+    expect(response.json.message).toMatch(message);
   });
 
-  test("and a base model are not taken for each other", async () => {
+  test("uploaded as a base model is refused, and the other way round", async () => {
     const folder = t.newFolder();
     await writeTinyLora(folder);
     await t.upload("not-base", folder);
@@ -323,12 +326,12 @@ describe("an addon", () => {
     expect((await validate("not-addon")).json.message).toContain("HF_BASE_MODEL");
   });
 
-  test("waits for a base model that has no weights, and outlives it without being run", async () => {
+  test("can't be validated while its base model has no weights, and can't run after its base model is deleted", async () => {
     const folder = t.newFolder();
     await writeTinyLora(folder);
     await t.upload("weightless", folder, addon("fireworks/llama-v3p1-8b-instruct"));
-    const reply = await validate("weightless");
-    expect([reply.status, reply.json.code], reply.text).toEqual([400, 9]);
+    const response = await validate("weightless");
+    expect([response.status, response.json.code], response.text).toEqual([400, 9]);
     await t.upload("short-lived", tiny);
     await t.succeed("GET", `${MODELS}/short-lived:validateUpload`);
     await t.upload("orphan", folder, addon("acme/short-lived"));
@@ -347,13 +350,13 @@ describe("an upload", () => {
   const sizes = (names: Record<string, number | string>) => ({
     filenameToSize: Object.fromEntries(Object.entries(names).map(([name, size]) => [name, String(size)])),
   });
-  async function made(id: string): Promise<string> {
+  async function createModel(id: string): Promise<string> {
     await t.succeed("POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
     return id;
   }
 
-  test("that has not arrived is named as what is missing", async () => {
-    const id = await made("missing");
+  test("that has not arrived is named in the error", async () => {
+    const id = await createModel("missing");
     expect((await validate(id)).json).toMatchObject({ code: 9 });
     const { json } = await endpoint(
       id,
@@ -366,8 +369,8 @@ describe("an upload", () => {
       "tokenizer.json",
     ]);
     await put(json.filenameToSignedUrls["config.json"], "{}");
-    const reply = await validate(id);
-    expect([reply.status, reply.json.code, reply.json.message]).toEqual([
+    const response = await validate(id);
+    expect([response.status, response.json.code, response.json.message]).toEqual([
       400,
       9,
       "Not uploaded yet: b/model.safetensors, tokenizer.json.",
@@ -376,8 +379,8 @@ describe("an upload", () => {
     expect(masked.json).toEqual({ filenameToUnsignedUris: {} });
   });
 
-  test("can be resumed, and is refused at another size", async () => {
-    const id = await made("resumed");
+  test("can be resumed, and is refused when its size differs", async () => {
+    const id = await createModel("resumed");
     const { json } = await endpoint(id, { ...sizes({ "config.json": 4 }), enableResumableUpload: true });
     const url = json.filenameToSignedUrls["config.json"];
     const piece = await fetch(url, {
@@ -392,8 +395,8 @@ describe("an upload", () => {
     expect(await put(url, "{!!}")).toBe(409);
   });
 
-  test("is sealed when it is checked: old URLs change nothing any more", async () => {
-    const id = await made("sealed");
+  test("can't be changed by its upload URLs after the check", async () => {
+    const id = await createModel("sealed");
     const config = readFileSync(join(tiny, "config.json"));
     const early = await endpoint(id, sizes({ "config.json": config.length }));
     await sendFiles(t.succeed, `${MODELS}/${id}`, tiny);
@@ -403,8 +406,8 @@ describe("an upload", () => {
     const { filenameToSignedUrls } = await t.succeed("GET", `${MODELS}/${id}:getDownloadEndpoint`);
     expectAnswer("getModelDownloadEndpoint", { filenameToSignedUrls });
     expect(Object.keys(filenameToSignedUrls).sort()).toEqual(readdirSync(tiny).sort());
-    const got = await fetch(filenameToSignedUrls["config.json"]);
-    expect(Buffer.from(await got.arrayBuffer()).equals(config)).toBe(true);
+    const download = await fetch(filenameToSignedUrls["config.json"]);
+    expect(Buffer.from(await download.arrayBuffer()).equals(config)).toBe(true);
     const late = await endpoint(id, sizes({ "config.json": 2 }));
     expect([late.status, late.json.code]).toEqual([400, 9]);
     expect(await t.succeed("GET", `${MODELS}/${id}:validateUpload`)).toEqual({ warnings: [] });
@@ -431,11 +434,11 @@ describe("an upload", () => {
     "weights.zip",
     "weights.tar.gz",
     "weights.tar",
-  ])("of a file named %j is refused before a URL is made", async (name) => {
+  ])("of a file named %j is refused before a URL is created", async (name) => {
     const id = "names";
     await t.call(t.alice.key, "POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
-    const reply = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize"]);
+    const response = await endpoint(id, sizes({ "config.json": 2, [name]: 2 }));
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize"]);
     expect((await validate(id)).json.message).toContain("No files were declared");
   });
 
@@ -447,35 +450,35 @@ describe("an upload", () => {
       Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`${i}.safetensors`, 5e11])),
     ],
     ["1,001 files", Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`f${i}`, 1]))],
-    ["names that differ in case alone", { "Config.json": 2, "config.json": 2 }],
-    ["a file and a folder of one name", { a: 2, "a/b": 2 }],
+    ["names that differ only in case", { "Config.json": 2, "config.json": 2 }],
+    ["a file and a folder with the same name", { a: 2, "a/b": 2 }],
   ])("of %s is refused", async (_, names) => {
     await t.call(t.alice.key, "POST", MODELS, { modelId: "sizes", model: { kind: "HF_BASE_MODEL" } });
-    const reply = await endpoint("sizes", sizes(names));
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize"]);
+    const response = await endpoint("sizes", sizes(names));
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize"]);
   });
 
-  test.each(["-1", "1.5", "1e3", "ten", ""])("of a size %j is refused", async (size) => {
+  test.each(["-1", "1.5", "1e3", "ten", ""])("of the size %j is refused", async (size) => {
     await t.call(t.alice.key, "POST", MODELS, { modelId: "sizes", model: { kind: "HF_BASE_MODEL" } });
-    const reply = await endpoint("sizes", { filenameToSize: { "config.json": size } });
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, "filenameToSize.config.json"]);
+    const response = await endpoint("sizes", { filenameToSize: { "config.json": size } });
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, "filenameToSize.config.json"]);
   });
 
   test.each(["skipHfConfigValidation", "trustRemoteCode", "configOnly"])(
-    "is not checked less when %s asks for it",
+    "is refused when %s asks for a weaker check",
     async (param) => {
-      const reply = await t.call(t.alice.key, "GET", `${MODELS}/tiny:validateUpload?${param}=true`);
-      expect([reply.status, fieldOf(reply)]).toEqual([400, param]);
+      const response = await t.call(t.alice.key, "GET", `${MODELS}/tiny:validateUpload?${param}=true`);
+      expect([response.status, fieldOf(response)]).toEqual([400, param]);
     },
   );
 
-  test("checked several times at once is checked once", async () => {
+  test("is checked once when several requests validate it at the same time", async () => {
     await t.upload("at-once", tiny);
-    const replies = await Promise.all([1, 2, 3].map(() => validate("at-once")));
-    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const responses = await Promise.all([1, 2, 3].map(() => validate("at-once")));
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
-  test("leaves nothing behind when its model is deleted, late uploads included; the id begins anew", async () => {
+  test("leaves no files when its model is deleted, late uploads included, and the id can be used again", async () => {
     await t.upload("deleted", tiny);
     const { json } = await endpoint("deleted", sizes({ "late.json": 2 }));
     await t.succeed("DELETE", `${MODELS}/deleted`);
@@ -491,7 +494,7 @@ describe("an upload", () => {
     t.clock.advance(48 * 3_600_000);
     await t.models.tick();
     expect(await strays()).toEqual([]);
-    await made("deleted");
+    await createModel("deleted");
     expect((await validate("deleted")).json.message).toContain("No files were declared");
   });
 });

@@ -15,19 +15,19 @@ import type { ModelFacts } from "../table.ts";
 import { isBaseModel } from "../view.ts";
 import { filePrefix, uploadKey } from "./declared-files.ts";
 import { GGUF_PRECISIONS, INITIAL_PRECISIONS } from "./precisions.ts";
-import type { ModelWeights } from "./weights.ts";
+import type { FetchOptions, ModelWeights } from "./weights.ts";
 
 const MAX_TEMPLATE_CHARS = 200_000;
 const MAX_NAMED = 20;
 
-/** What the files of a model make of its row. */
+/** Columns that follow from the checked files. */
 export interface ValidationResult extends Pick<ModelRow, "spec" | "facts" | "precisions"> {
   warnings: string[];
 }
 
 /**
- * Takes the declared files out of reach of the URLs that wrote them.
- * @throws AppError FAILED_PRECONDITION naming what is missing.
+ * Moves the declared files to keys that no signed URL writes to, so that they can't change after the check.
+ * @throws AppError FAILED_PRECONDITION naming the files that are missing.
  */
 export async function sealFiles(blobs: Blobs, row: ModelRow): Promise<void> {
   const declared = Object.entries(row.files);
@@ -49,19 +49,22 @@ export async function sealFiles(blobs: Blobs, row: ModelRow): Promise<void> {
   throw new AppError("FAILED_PRECONDITION", `Not uploaded yet: ${names}${more}.`);
 }
 
-/** Looks into the files. @throws AppError BAD_REQUEST naming the file or field; FAILED_PRECONDITION about the base model. */
+/**
+ * Reads the uploaded files.
+ * @throws AppError BAD_REQUEST naming the file or field; FAILED_PRECONDITION about the base model.
+ */
 export async function checkFiles(
   weights: ModelWeights,
   row: ModelRow,
   signal: AbortSignal,
 ): Promise<ValidationResult> {
-  const quiet = (): void => {};
+  const options: FetchOptions = { signal, onPhase() {} };
   try {
-    const folder = await weights.uploadedFolder(row, signal, quiet);
-    const found = await inspect(folder, signal);
-    if (isBaseModel(row)) return fillBaseModel(row, found);
-    if (found.format !== "peft") {
-      const why = "The files are those of a base model: make the model with the kind HF_BASE_MODEL.";
+    const folder = await weights.uploadedFolder(row, options);
+    const facts = await inspect(folder, signal);
+    if (isBaseModel(row)) return fillBaseModel(row, facts);
+    if (facts.format !== "peft") {
+      const why = "The files are those of a base model: create the model with the kind HF_BASE_MODEL.";
       throw badRequest("kind", why);
     }
     const base = await weights.baseModelOf(row);
@@ -69,22 +72,22 @@ export async function checkFiles(
       const name = row.spec.peftDetails?.baseModel;
       throw new AppError("FAILED_PRECONDITION", `The base model ${name} does not support LoRA addons.`);
     }
-    const adapter = await checkLora(folder, await weights.baseFiles(base, signal, quiet), signal);
-    return fillLora(row, base, found, adapter);
+    const lora = await checkLora(folder, await weights.baseFiles(base, options), signal);
+    return fillLora({ row, base, facts, lora });
   } catch (error) {
     throw asBadRequest(error);
   }
 }
 
-/** @throws AppError BAD_REQUEST naming the text with the fault. */
+/** @throws AppError BAD_REQUEST naming `configJson` or `tokenizerConfigJson`. */
 export async function validateConfig(request: ValidateModelConfigRequest): Promise<void> {
   try {
     await checkModelConfig(request.configJson, request.tokenizerConfigJson);
   } catch (error) {
-    const refusal = asBadRequest(error);
-    if (!(refusal instanceof AppError) || refusal.code !== "BAD_REQUEST") throw refusal;
-    const field = refusal.param === "config.json" ? "configJson" : "tokenizerConfigJson";
-    throw badRequest(field, refusal.message);
+    const failure = asBadRequest(error);
+    if (!(failure instanceof AppError) || failure.code !== "BAD_REQUEST") throw failure;
+    const field = failure.param === "config.json" ? "configJson" : "tokenizerConfigJson";
+    throw badRequest(field, failure.message);
   }
 }
 
@@ -92,89 +95,91 @@ function asBadRequest(error: unknown): unknown {
   return error instanceof ModelFileError ? badRequest(error.file, error.message) : error;
 }
 
-function fillBaseModel(row: ModelRow, found: FileFacts): ValidationResult {
-  if (found.format === "peft") {
+function fillBaseModel(row: ModelRow, fileFacts: FileFacts): ValidationResult {
+  if (fileFacts.format === "peft") {
     throw badRequest(
       "kind",
-      "The files are those of a LoRA addon: make the model with the kind HF_PEFT_ADDON.",
+      "The files are those of a LoRA addon: create the model with the kind HF_PEFT_ADDON.",
     );
   }
   const { spec } = row;
-  const given = spec.baseModelDetails ?? {};
+  const details = spec.baseModelDetails ?? {};
+  const isGguf = fileFacts.format === "gguf";
   const warnings: string[] = [];
-  const facts = factsOf(found);
-  const filled: ModelSpec = {
+  const facts = toModelFacts(fileFacts);
+  const filledSpec: ModelSpec = {
     ...spec,
     baseModelDetails: {
-      ...given,
-      worldSize: given.worldSize || found.worldSize,
-      checkpointFormat: found.format === "gguf" ? "NATIVE" : "HUGGINGFACE",
-      huggingfaceFiles: found.format === "gguf" ? [] : Object.keys(row.files).sort(),
-      parameterCount: String(found.parameterCount),
-      moe: found.moe,
-      tunable: found.tunable,
-      modelType: given.modelType || found.architecture,
+      ...details,
+      worldSize: details.worldSize || fileFacts.worldSize,
+      checkpointFormat: isGguf ? "NATIVE" : "HUGGINGFACE",
+      huggingfaceFiles: isGguf ? [] : Object.keys(row.files).sort(),
+      parameterCount: String(fileFacts.parameterCount),
+      moe: fileFacts.moe,
+      tunable: fileFacts.tunable,
+      modelType: details.modelType || fileFacts.architecture,
     },
-    ...fillCommonFields(spec, found, warnings),
-    supportsLora: found.supportsLora && spec.supportsLora !== false,
+    ...fillCommonFields(spec, fileFacts, warnings),
+    supportsLora: fileFacts.supportsLora && spec.supportsLora !== false,
   };
-  checkContextLength({ facts }, filled.contextLength ?? 0);
-  // What is uploaded as GGUF is run as it is.
-  const precisions = found.format === "gguf" ? (GGUF_PRECISIONS[found.weightType] ?? []) : INITIAL_PRECISIONS;
-  return { spec: filled, facts, precisions: [...precisions], warnings };
+  checkContextLength({ facts }, filledSpec.contextLength ?? 0);
+  // A GGUF upload is never converted, so it has the precision of its file only.
+  const precisions = isGguf ? (GGUF_PRECISIONS[fileFacts.weightType] ?? []) : INITIAL_PRECISIONS;
+  return { spec: filledSpec, facts, precisions: [...precisions], warnings };
 }
 
-function fillLora(
-  row: ModelRow,
-  base: ModelRow,
-  found: FileFacts,
-  adapter: { rank: number; targetModules: readonly string[] },
-): ValidationResult {
-  const { spec } = row;
-  const given = spec.peftDetails ?? {};
-  const targetModules = [...adapter.targetModules].sort();
-  if (given.r && given.r !== adapter.rank) {
+function fillLora(options: {
+  row: ModelRow;
+  base: ModelRow;
+  facts: FileFacts;
+  lora: { rank: number; targetModules: readonly string[] };
+}): ValidationResult {
+  const { base, lora } = options;
+  const { spec } = options.row;
+  const details = spec.peftDetails ?? {};
+  const targetModules = [...lora.targetModules].sort();
+  if (details.r && details.r !== lora.rank) {
     throw badRequest(
       "peftDetails.r",
-      `peftDetails.r is ${given.r}, but adapter_config.json has r ${adapter.rank}.`,
+      `peftDetails.r is ${details.r}, but adapter_config.json has r ${lora.rank}.`,
     );
   }
-  const wanted = [...(given.targetModules ?? [])].sort();
-  if (wanted.length > 0 && wanted.join() !== targetModules.join()) {
-    const why = `are ${wanted.join(", ")}, but adapter_config.json has ${targetModules.join(", ")}.`;
+  const declaredModules = [...(details.targetModules ?? [])].sort();
+  if (declaredModules.length > 0 && declaredModules.join() !== targetModules.join()) {
+    const why = `are ${declaredModules.join(", ")}, but adapter_config.json has ${targetModules.join(", ")}.`;
     throw badRequest("peftDetails.targetModules", `peftDetails.targetModules ${why}`);
   }
   const warnings: string[] = [];
-  const facts = { ...factsOf(found), contextLength: base.facts?.contextLength ?? null };
-  const filled: ModelSpec = {
+  const facts = { ...toModelFacts(options.facts), contextLength: base.facts?.contextLength ?? null };
+  const filledSpec: ModelSpec = {
     ...spec,
     peftDetails: {
-      ...given,
-      r: adapter.rank,
+      ...details,
+      r: lora.rank,
       targetModules,
       baseModelType: base.spec.baseModelDetails?.modelType ?? "",
     },
-    ...fillCommonFields(spec, { ...found, contextLength: base.spec.contextLength ?? null }, warnings),
+    ...fillCommonFields(spec, { ...options.facts, contextLength: base.spec.contextLength ?? null }, warnings),
     supportsLora: false,
   };
-  checkContextLength({ facts }, filled.contextLength ?? 0);
-  return { spec: filled, facts, precisions: [], warnings };
+  checkContextLength({ facts }, filledSpec.contextLength ?? 0);
+  return { spec: filledSpec, facts, precisions: [], warnings };
 }
 
-/** What the client left open. */
-function fillCommonFields(spec: ModelSpec, found: FileFacts, warnings: string[]): Partial<ModelSpec> {
-  const conversation = spec.conversationConfig ?? conversationOf(found, warnings);
-  const contextLength = spec.contextLength || found.contextLength;
+/** Fields that are filled in from the files unless the client set them. */
+function fillCommonFields(spec: ModelSpec, facts: FileFacts, warnings: string[]): Partial<ModelSpec> {
+  const conversation = spec.conversationConfig ?? conversationOf(facts, warnings);
+  const contextLength = spec.contextLength || facts.contextLength;
   return {
     ...(conversation === null ? {} : { conversationConfig: conversation }),
     ...(contextLength === null ? {} : { contextLength }),
-    supportsTools: spec.supportsTools ?? found.supportsTools,
+    supportsTools: spec.supportsTools ?? facts.supportsTools,
   };
 }
 
 function conversationOf({ format, chatTemplate }: FileFacts, warnings: string[]): ConversationConfig | null {
   if (chatTemplate === null) {
-    // An addon talks as its base model does.
+    // An addon without a chat template uses its base model's.
     if (format !== "peft")
       warnings.push("There is no chat template: chat completions are off for this model.");
     return null;
@@ -188,6 +193,6 @@ function conversationOf({ format, chatTemplate }: FileFacts, warnings: string[])
   }
 }
 
-function factsOf({ format, contextLength, supportsLora, tunable }: FileFacts): ModelFacts {
+function toModelFacts({ format, contextLength, supportsLora, tunable }: FileFacts): ModelFacts {
   return { format, contextLength, supportsLora, tunable, serverless: false };
 }

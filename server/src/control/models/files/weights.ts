@@ -1,13 +1,12 @@
 import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../../lib/errors.ts";
-import { fullModelName } from "../../../lib/resource-names.ts";
 import { Singleflight } from "../../../lib/singleflight.ts";
 import { convertLora, convertToGguf, ModelFileError } from "../../../model-files/service.ts";
 import type { Blobs } from "../../../platform/blobs/blobs.ts";
 import { requireDiskSpace, toDiskFullError } from "../../../platform/blobs/disk.ts";
 import type { CatalogWeights } from "../catalog/schema.ts";
-import { readModelName } from "../names.ts";
+import { type ModelRef, modelName, modelTitle, parseModelRef } from "../names.ts";
 import type { Precision } from "../schema.ts";
 import type { ModelRow } from "../store.ts";
 import { filePrefix } from "./declared-files.ts";
@@ -16,20 +15,29 @@ import { StagingDir } from "./staging-dir.ts";
 
 const BYTES_PER_PARAMETER: Readonly<Record<WeightType, number>> = { F16: 2, Q8_0: 34 / 32 };
 
+/** Called with a description of each step, worded for clients. */
 export type OnPhase = (message: string) => void;
+
+export interface FetchOptions {
+  signal: AbortSignal;
+  onPhase: OnPhase;
+}
 
 export interface WeightsDeps {
   blobs: Blobs;
-  /** Absolute. Weights in the engine's form, made from uploads; safe to delete. */
+  /** Absolute path of the folder for converted weights. It is a cache: deleting it is safe. */
   folder: string;
-  get(accountId: string, id: string): Promise<ModelRow | null>;
-  /** By full name; null when the catalog has no weights for it. */
+  get(ref: ModelRef): Promise<ModelRow | null>;
+  /** @param name full name. @returns null when the catalog has no weights for the model. */
   catalogWeights(name: string): CatalogWeights | null;
-  /** Brings catalog weights to this host. */
+  /** Downloads catalog weights to this host and returns the path. */
   fetchCatalog(weights: CatalogWeights, signal: AbortSignal, onPhase: OnPhase): Promise<string>;
 }
 
-/** Brings models' files to this host, in the form the engine runs. What is made is kept, and made once at a time. */
+/**
+ * Brings models' weights to this host, in the format the engine runs. Converted files are kept. Singleflight:
+ * concurrent calls for the same file share one conversion.
+ */
 export class ModelWeights {
   readonly #deps: WeightsDeps;
   readonly #conversions = new Singleflight<void>();
@@ -40,7 +48,7 @@ export class ModelWeights {
     this.#stagingDir = new StagingDir(join(deps.folder, "making"));
   }
 
-  /** Removes what killed processes have left unfinished. */
+  /** Removes unfinished files of killed processes. */
   sweep(nowMs: number): Promise<void> {
     return this.#stagingDir.sweep(nowMs);
   }
@@ -50,78 +58,90 @@ export class ModelWeights {
   }
 
   /**
-   * A base model's or an addon's GGUF file.
-   * @param precision as prepared; null: the model's own.
-   * @throws AppError FAILED_PRECONDITION when it can't be had.
+   * Path of the GGUF file of a base model or an addon.
+   * @param precision one that the model is prepared for; null: the precision of the upload
+   * @throws AppError FAILED_PRECONDITION when there are no usable weights; UNAVAILABLE when the catalog's can't be
+   * fetched.
    */
-  async fetch(
-    row: ModelRow,
-    precision: Precision | null,
-    signal: AbortSignal,
-    onPhase: OnPhase,
-  ): Promise<string> {
+  async fetch(row: ModelRow, precision: Precision | null, options: FetchOptions): Promise<string> {
     if (precision !== null && !row.precisions.includes(precision)) {
       throw unusable(row, `is not prepared for the precision ${precision}.`);
     }
-    if (row.importedFrom !== "") return this.#importedFile(row, signal, onPhase);
+    if (row.importedFrom !== "") {
+      const weights = this.#deps.catalogWeights(row.importedFrom);
+      if (weights === null) {
+        throw unusable(row, `was imported from ${row.importedFrom}, which the library lacks now.`);
+      }
+      return this.#fetchFromCatalog(row.importedFrom, weights, options);
+    }
     switch (row.facts?.format) {
-      case "catalog":
-        return this.#catalogFile(row, signal, onPhase);
+      case "catalog": {
+        const weights = this.#deps.catalogWeights(modelName(row));
+        if (weights === null) throw unusable(row, "is in the library without weights: it can't be run here.");
+        return this.#fetchFromCatalog(modelName(row), weights, options);
+      }
       case "gguf":
-        return this.#uploadedGguf(row, signal, onPhase);
+        return this.#uploadedGguf(row, options);
       case "huggingface":
-        return this.convert(row, precision ?? "FP16", signal, onPhase);
+        return this.convert(row, precision ?? "FP16", options);
       case "peft":
-        return this.#convertLora(row, signal, onPhase);
+        return this.#convertLora(row, options);
       default:
         throw unusable(row, "has no weights here.");
     }
   }
 
-  /** A model as it was uploaded: a folder in Hugging Face's form, or its GGUF file. @throws AppError as `fetch` does. */
-  fetchUpload(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+  /** The upload itself: a folder in the Hugging Face format, or a GGUF file. @throws AppError as `fetch` does. */
+  fetchUpload(row: ModelRow, options: FetchOptions): Promise<string> {
     const isFolder = row.facts?.format === "huggingface" && row.importedFrom === "";
-    return isFolder ? this.uploadedFolder(row, signal, onPhase) : this.fetch(row, null, signal, onPhase);
+    return isFolder ? this.uploadedFolder(row, options) : this.fetch(row, null, options);
   }
 
-  /** The weights of an upload in Hugging Face's form, stored for `precision`. */
-  async convert(row: ModelRow, precision: Precision, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+  /** Converts an upload in the Hugging Face format to a GGUF file of the precision, and returns its path. */
+  async convert(row: ModelRow, precision: Precision, options: FetchOptions): Promise<string> {
     const type = weightType(precision);
-    return this.#convertOnce(row, `${type}.gguf`, signal, onPhase, async (path, shared, report) => {
-      const folder = await this.uploadedFolder(row, shared, report);
-      await requireDiskSpace(
-        this.#deps.folder,
-        BYTES_PER_PARAMETER[type] * Number(row.spec.baseModelDetails?.parameterCount ?? 0),
-      );
-      const onProgress = percents((percent) => report(`Converting the weights to ${type}: ${percent} %`));
-      await convertToGguf(folder, path, { type, signal: shared, onProgress });
-    });
+    return this.#convertOnce(
+      { row, fileName: `${type}.gguf` },
+      options,
+      async (path, { signal, onPhase }) => {
+        const folder = await this.uploadedFolder(row, { signal, onPhase });
+        await requireDiskSpace(
+          this.#deps.folder,
+          BYTES_PER_PARAMETER[type] * Number(row.spec.baseModelDetails?.parameterCount ?? 0),
+        );
+        const onProgress = percents((percent) => onPhase(`Converting the weights to ${type}: ${percent} %`));
+        await convertToGguf(folder, path, { type, signal, onProgress });
+      },
+    );
   }
 
-  /** An upload's files, as a folder of this host. */
-  uploadedFolder(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+  /** Copies an upload's files into a folder of this host. */
+  uploadedFolder(row: ModelRow, { signal, onPhase }: FetchOptions): Promise<string> {
     onPhase("Fetching the uploaded files");
     return this.#deps.blobs.localFolder(filePrefix(row), this.#localFolder(row), signal);
   }
 
-  /** What an addon of this base model is checked against: its folder or its GGUF file. */
-  async baseFiles(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+  /** The files of a base model that its addons are checked against: a folder or a GGUF file. */
+  async baseFiles(row: ModelRow, options: FetchOptions): Promise<string> {
     const isUpload = row.facts?.format === "huggingface" || row.facts?.format === "gguf";
-    if (isUpload && row.importedFrom === "") return this.uploadedFolder(row, signal, onPhase);
-    return this.fetch(row, null, signal, onPhase);
+    if (isUpload && row.importedFrom === "") return this.uploadedFolder(row, options);
+    return this.fetch(row, null, options);
   }
 
-  /** Whether there is anything to fetch. */
+  /** Whether the model has weights that `fetch` can bring to this host. */
   has(row: ModelRow): boolean {
     if (row.importedFrom !== "") return this.#deps.catalogWeights(row.importedFrom) !== null;
-    if (row.facts?.format === "catalog") return this.#deps.catalogWeights(nameOf(row)) !== null;
+    if (row.facts?.format === "catalog") return this.#deps.catalogWeights(modelName(row)) !== null;
     return row.facts !== null && row.facts.format !== "attached";
   }
 
-  /** The model of that name, whoever may see it. */
+  /**
+   * Finds a model without checking who may see it.
+   * @param name full or short.
+   * @throws AppError NOT_FOUND for other text.
+   */
   findByName(name: string): Promise<ModelRow | null> {
-    const { accountId, modelId } = readModelName(name);
-    return this.#deps.get(accountId, modelId);
+    return this.#deps.get(parseModelRef(name));
   }
 
   /** The base model of an addon. @throws AppError FAILED_PRECONDITION when it is gone or not ready. */
@@ -135,34 +155,20 @@ export class ModelWeights {
     );
   }
 
-  /** Forgets what was made of the model's files. */
+  /** Deletes the model's converted files from this host. */
   async remove(uid: string): Promise<void> {
     await rm(this.#localFolder({ uid }), { recursive: true, force: true });
   }
 
-  /** Everything of one model on this host. */
+  /** Holds all files of one model on this host. */
   #localFolder({ uid }: Pick<ModelRow, "uid">): string {
     return join(this.#deps.folder, uid);
-  }
-
-  async #catalogFile(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
-    const weights = this.#deps.catalogWeights(nameOf(row));
-    if (weights === null) throw unusable(row, "is in the library without weights: it can't be run here.");
-    return this.#fetchFromCatalog(nameOf(row), weights, signal, onPhase);
-  }
-
-  async #importedFile(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
-    const weights = this.#deps.catalogWeights(row.importedFrom);
-    if (weights === null)
-      throw unusable(row, `was imported from ${row.importedFrom}, which the library lacks now.`);
-    return this.#fetchFromCatalog(row.importedFrom, weights, signal, onPhase);
   }
 
   async #fetchFromCatalog(
     name: string,
     weights: CatalogWeights,
-    signal: AbortSignal,
-    onPhase: OnPhase,
+    { signal, onPhase }: FetchOptions,
   ): Promise<string> {
     try {
       return await this.#deps.fetchCatalog(weights, signal, onPhase);
@@ -174,61 +180,55 @@ export class ModelWeights {
     }
   }
 
-  async #uploadedGguf(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+  async #uploadedGguf(row: ModelRow, { signal, onPhase }: FetchOptions): Promise<string> {
     const name = Object.keys(row.files).find((file) => file.toLowerCase().endsWith(".gguf"));
     if (name === undefined) throw unusable(row, "has no GGUF file.");
     onPhase("Fetching the uploaded file");
     return this.#deps.blobs.localPath(filePrefix(row) + name, this.#localFolder(row), signal);
   }
 
-  async #convertLora(row: ModelRow, signal: AbortSignal, onPhase: OnPhase): Promise<string> {
+  async #convertLora(row: ModelRow, options: FetchOptions): Promise<string> {
     const base = await this.baseModelOf(row);
+    // The name holds the base model's uid: a new base model of the same name needs another conversion.
     return this.#convertOnce(
-      row,
-      `adapter-${base.uid}.gguf`,
-      signal,
-      onPhase,
-      async (path, shared, report) => {
-        const files = await this.baseFiles(base, shared, report);
-        const folder = await this.uploadedFolder(row, shared, report);
-        report("Converting the adapter");
-        await convertLora(folder, files, path, { signal: shared });
+      { row, fileName: `adapter-${base.uid}.gguf` },
+      options,
+      async (path, { signal, onPhase }) => {
+        const files = await this.baseFiles(base, { signal, onPhase });
+        const folder = await this.uploadedFolder(row, { signal, onPhase });
+        onPhase("Converting the LoRA");
+        await convertLora({ folder, base: files, outFile: path }, { signal });
       },
     );
   }
 
+  /** @param convert writes the file. Its signal aborts only when no caller waits any more. */
   async #convertOnce(
-    row: ModelRow,
-    file: string,
-    signal: AbortSignal,
-    onPhase: OnPhase,
-    make: (path: string, signal: AbortSignal, report: OnPhase) => Promise<void>,
+    { row, fileName }: { row: ModelRow; fileName: string },
+    options: FetchOptions,
+    convert: (path: string, options: FetchOptions) => Promise<void>,
   ): Promise<string> {
-    const path = join(this.#localFolder(row), file);
+    const path = join(this.#localFolder(row), fileName);
     await this.#conversions.run(
       path,
-      signal,
-      async (shared, report) => {
+      options.signal,
+      async (signal, onPhase) => {
         if (await exists(path)) return;
         try {
-          await this.#stagingDir.write(path, (partial) => make(partial, shared, report));
+          await this.#stagingDir.write(path, (partial) => convert(partial, { signal, onPhase }));
         } catch (error) {
           if (error instanceof ModelFileError) throw unusable(row, `can't be run. ${error.message}`);
           throw toDiskFullError(error);
         }
       },
-      onPhase,
+      options.onPhase,
     );
     return path;
   }
 }
 
-function nameOf({ accountId, id }: ModelRow): string {
-  return fullModelName({ accountId, modelId: id });
-}
-
 function unusable(row: ModelRow, why: string): AppError {
-  return new AppError("FAILED_PRECONDITION", `Model ${nameOf(row)} ${why}`);
+  return new AppError("FAILED_PRECONDITION", `${modelTitle(row)} ${why}`);
 }
 
 /** Reports each whole percent once. */

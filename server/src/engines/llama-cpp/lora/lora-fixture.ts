@@ -26,7 +26,7 @@ export async function writeLora(
   const source = join(folder, `${name}-source`);
   const path = join(folder, `${name}.gguf`);
   await writeTinyLora(source, options);
-  await convertLora(source, basePath, path, { signal });
+  await convertLora({ folder: source, base: basePath, outFile: path }, { signal });
   return path;
 }
 

@@ -1,15 +1,16 @@
 import { AppError, badRequest, toAppError } from "../../../lib/errors.ts";
-import { fullModelName } from "../../../lib/resource-names.ts";
 import type { Blobs } from "../../../platform/blobs/blobs.ts";
 import type { S3Server } from "../../../platform/blobs/s3-server.ts";
-import type { ImportModelRequest } from "../schema.ts";
+import { modelName } from "../names.ts";
+import type { ImportModelRequest, Operation } from "../schema.ts";
 import type { ModelRow } from "../store.ts";
 import { filePrefix, MAX_FILES, withFiles } from "./declared-files.ts";
 
-/** A folder of a bucket, and the keys to it; null: it is public. */
+/** A folder of a bucket. */
 export interface S3ImportSource {
   bucket: string;
   path: string;
+  /** Null: the bucket is public. */
   credentials: { accessKeyId: string; secretAccessKey: string } | null;
 }
 
@@ -23,8 +24,8 @@ export function parseS3ImportSource(source: NonNullable<ImportModelRequest["awsS
     throw badRequest(`awsS3Source.${field}`, `awsS3Source.${field} ${why}`);
   };
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(s3Bucket)) fail("s3Bucket", "must be the name of a bucket.");
-  const isPath = s3Path.length <= MAX_PATH_CHARS && !/\p{C}/u.test(s3Path) && s3Path.isWellFormed();
-  if (!isPath) fail("s3Path", `must be a folder of the bucket, at most ${MAX_PATH_CHARS} characters.`);
+  const isValidPath = s3Path.length <= MAX_PATH_CHARS && !/\p{C}/u.test(s3Path) && s3Path.isWellFormed();
+  if (!isValidPath) fail("s3Path", `must be a folder of the bucket, at most ${MAX_PATH_CHARS} characters.`);
   if (roleArn !== "") fail("roleArn", "can't be assumed here: give an accessKeyId and accessSecret.");
   for (const [field, text] of Object.entries({ accessKeyId, accessSecret })) {
     if (!/^[\x21-\x7e]{0,256}$/.test(text)) fail(field, "must be at most 256 printable characters.");
@@ -36,7 +37,10 @@ export function parseS3ImportSource(source: NonNullable<ImportModelRequest["awsS
   return { bucket: s3Bucket, path: s3Path, credentials };
 }
 
-/** Imports under way in this process. Keys to buckets are in memory alone: an import does not outlive its process. */
+/**
+ * The imports that this process runs. Credentials are kept in memory only, never in the database, so an import ends
+ * with its process.
+ */
 export class S3Imports {
   readonly #sources = new Map<string, S3ImportSource>();
   readonly #deps: { blobs: Blobs; server: S3Server };
@@ -45,17 +49,17 @@ export class S3Imports {
     this.#deps = deps;
   }
 
-  /** What is being imported into the model. */
+  /** The source of the import that waits or runs for a model; undefined when there is none. */
   sourceOf(uid: string): S3ImportSource | undefined {
     return this.#sources.get(uid);
   }
 
   /** @throws AppError UNAVAILABLE when too many wait. */
-  add(uid: string, wish: S3ImportSource): void {
+  add(uid: string, source: S3ImportSource): void {
     if (this.#sources.size >= MAX_WAITING) {
       throw new AppError("UNAVAILABLE", "Too many imports are waiting.", { retryAfterS: 60 });
     }
-    this.#sources.set(uid, wish);
+    this.#sources.set(uid, source);
   }
 
   forget(uid: string): void {
@@ -63,21 +67,23 @@ export class S3Imports {
   }
 
   /**
-   * Copies the files to the model, and gives them with their sizes.
-   * @throws AppError that tells the client what is wrong.
+   * Copies the files from the bucket to the model.
+   * @returns sizes in bytes by file name
+   * @throws AppError with a message for the client
    */
   async run(row: ModelRow, signal: AbortSignal): Promise<Record<string, number>> {
-    const wish = this.#sources.get(row.uid);
-    if (wish === undefined) throw new AppError("ABORTED", "The import was interrupted: start it again.");
+    const importSource = this.#sources.get(row.uid);
+    if (importSource === undefined)
+      throw new AppError("ABORTED", "The import was interrupted: start it again.");
     const { openS3Source } = await import("../../../platform/blobs/s3-source.ts");
-    const source = openS3Source({ server: this.#deps.server, ...wish });
+    const source = openS3Source({ server: this.#deps.server, ...importSource });
     try {
-      const found = await source.list(MAX_FILES);
-      if (found.length === 0)
+      const objects = await source.list(MAX_FILES);
+      if (objects.length === 0)
         throw new AppError("FAILED_PRECONDITION", "There are no files in the bucket's folder.");
-      const sizes = Object.fromEntries(found.map(({ name, sizeBytes }) => [name, sizeBytes]));
+      const sizes = Object.fromEntries(objects.map(({ name, sizeBytes }) => [name, sizeBytes]));
       const files = withFiles("awsS3Source.s3Path", {}, sizes);
-      for (const { name, sizeBytes } of found) {
+      for (const { name, sizeBytes } of objects) {
         const limits = { maxBytes: sizeBytes, exactBytes: sizeBytes };
         await this.#deps.blobs.write(filePrefix(row) + name, await source.read(name, signal), limits);
       }
@@ -92,9 +98,9 @@ export class S3Imports {
   }
 }
 
-/** What a client is told of an import from S3. */
-export function importOperation(row: ModelRow, done: boolean, response?: object) {
-  const name = fullModelName({ accountId: row.accountId, modelId: row.id });
+/** The long-running operation of an import, as clients see it. */
+export function importOperation(row: ModelRow, done: boolean, response?: object): Operation {
+  const name = modelName(row);
   return {
     name: `${name}/operations/import-${row.uid}`,
     metadata: { model: name },

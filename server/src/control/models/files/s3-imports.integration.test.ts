@@ -34,14 +34,14 @@ async function store(key: string, body: Buffer | string): Promise<void> {
   client.destroy();
 }
 
-async function made(id: string): Promise<string> {
+async function createModel(id: string): Promise<string> {
   await t.succeed("POST", MODELS, { modelId: id, model: { kind: "HF_BASE_MODEL" } });
   return `${MODELS}/${id}`;
 }
 
 describe("an import from S3", () => {
-  test("brings the folder's files, checks them and makes the model READY", async () => {
-    const one = await made("from-s3");
+  test("copies the folder's files, checks them and makes the model READY", async () => {
+    const one = await createModel("from-s3");
     const awsS3Source = { s3Bucket: s3.bucket, s3Path: "/models/tiny/", ...KEYS };
     const operation = await t.succeed("POST", `${one}:import`, { awsS3Source });
     expectAnswer("importModel", operation);
@@ -65,29 +65,32 @@ describe("an import from S3", () => {
   });
 
   test.each<[string, object, string, RegExp]>([
-    ["files that are no model", { s3Path: "models/other" }, "INVALID_ARGUMENT", /config\.json/],
+    ["files that are not a model", { s3Path: "models/other" }, "INVALID_ARGUMENT", /config\.json/],
     ["a folder without files", { s3Path: "nothing" }, "FAILED_PRECONDITION", /no files/],
-    ["a bucket that isn't", { s3Bucket: "no-such-bucket" }, "FAILED_PRECONDITION", /no such bucket/],
-    ["keys that aren't", { accessKeyId: "someone" }, "FAILED_PRECONDITION", /refused/],
-  ])("of %s fails where the model says why, and can be begun again", async (what, more, code, message) => {
-    const one = await made(what.replaceAll(/\W/g, "-"));
-    const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS, ...more };
-    await t.succeed("POST", `${one}:import`, { awsS3Source });
-    await t.models.tick();
-    const { state, status } = await t.succeed("GET", one);
-    expect({ state, code: status.code }).toEqual({ state: "UPLOADING", code });
-    expect(status.message).toMatch(message);
-    await t.succeed("POST", `${one}:import`, {
-      awsS3Source: { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS },
-    });
-    await t.models.tick();
-    expect(await t.succeed("GET", one)).toMatchObject({ state: "READY", status: { code: "OK" } });
-  });
+    ["a bucket that does not exist", { s3Bucket: "no-such-bucket" }, "FAILED_PRECONDITION", /no such bucket/],
+    ["invalid keys", { accessKeyId: "someone" }, "FAILED_PRECONDITION", /refused/],
+  ])(
+    "of %s fails with a reason in the model's status, and can be started again",
+    async (what, source, code, message) => {
+      const one = await createModel(what.replaceAll(/\W/g, "-"));
+      const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS, ...source };
+      await t.succeed("POST", `${one}:import`, { awsS3Source });
+      await t.models.tick();
+      const { state, status } = await t.succeed("GET", one);
+      expect({ state, code: status.code }).toEqual({ state: "UPLOADING", code });
+      expect(status.message).toMatch(message);
+      await t.succeed("POST", `${one}:import`, {
+        awsS3Source: { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS },
+      });
+      await t.models.tick();
+      expect(await t.succeed("GET", one)).toMatchObject({ state: "READY", status: { code: "OK" } });
+    },
+  );
 
-  test("takes no pickles and no names that lead out of the folder", async () => {
+  test("refuses pickles and names that lead out of the folder", async () => {
     for (const [i, name] of ["pytorch_model.bin", "a b.json", "deep/er/than/it/may/be.json"].entries()) {
       await store(`bad-${i}/${name}`, "x");
-      const one = await made(`bad-${i}`);
+      const one = await createModel(`bad-${i}`);
       await t.succeed("POST", `${one}:import`, {
         awsS3Source: { s3Bucket: s3.bucket, s3Path: `bad-${i}`, ...KEYS },
       });
@@ -97,11 +100,11 @@ describe("an import from S3", () => {
     expect((await t.blobs.list("models/")).filter(({ key }) => /bin$|be\.json$/.test(key))).toEqual([]);
   });
 
-  test("that its process did not survive says so", async () => {
-    const one = await made("interrupted");
+  test("that its process did not survive is reported as interrupted", async () => {
+    const one = await createModel("interrupted");
     const awsS3Source = { s3Bucket: s3.bucket, s3Path: "models/tiny", ...KEYS };
     await t.succeed("POST", `${one}:import`, { awsS3Source });
-    // Another process takes the work over; it does not have the keys to the bucket.
+    // Another process takes over the work, but the bucket's credentials were in the memory of the first one.
     const heir = await createModelsService(t.deps);
     await heir.tick();
     await heir.close();
@@ -113,37 +116,37 @@ describe("an import from S3", () => {
 
   test.each<[string, object, string]>([
     ["no bucket", { awsS3Source: {} }, "awsS3Source.s3Bucket"],
-    [
-      "an address as a bucket",
-      { awsS3Source: { s3Bucket: "169.254.169.254/latest" } },
-      "awsS3Source.s3Bucket",
-    ],
+    ["a URL as the bucket", { awsS3Source: { s3Bucket: "169.254.169.254/latest" } }, "awsS3Source.s3Bucket"],
     [
       "a path with a control character",
       { awsS3Source: { s3Bucket: "bucket", s3Path: "a\u0001" } },
       "awsS3Source.s3Path",
     ],
     [
-      "a role",
+      "a role to assume",
       { awsS3Source: { s3Bucket: "bucket", roleArn: "arn:aws:iam::1:role/x" } },
       "awsS3Source.roleArn",
     ],
     [
-      "half of the keys",
+      "one of the two keys only",
       { awsS3Source: { s3Bucket: "bucket", accessKeyId: "a" } },
       "awsS3Source.accessSecret",
     ],
-    ["Azure", { azureBlobSource: { storageAccount: "a", container: "b" } }, "azureBlobSource"],
+    ["an Azure source", { azureBlobSource: { storageAccount: "a", container: "b" } }, "azureBlobSource"],
     ["two sources", { awsS3Source: { s3Bucket: "bucket" }, sourceModel: "a/b" }, "sourceModel"],
-    ["an addon of the library", { sourceModel: "fireworks/eagle-llama-v3-8b-instruct-v2" }, "sourceModel"],
+    [
+      "a library addon as the source",
+      { sourceModel: "fireworks/eagle-llama-v3-8b-instruct-v2" },
+      "sourceModel",
+    ],
   ])("with %s is refused by its name", async (_, body, field) => {
-    const reply = await t.call(t.alice.key, "POST", `${MODELS}/interrupted:import`, body);
-    expect([reply.status, fieldOf(reply)], reply.text).toEqual([400, field]);
+    const response = await t.call(t.alice.key, "POST", `${MODELS}/interrupted:import`, body);
+    expect([response.status, fieldOf(response)], response.text).toEqual([400, field]);
   });
 });
 
-describe("two starts", () => {
-  test("show the catalog once; people's own models and the operator's words stay", async () => {
+describe("createModelsService", () => {
+  test("adds each catalog model once over several starts, and keeps users' models and the operator's edits", async () => {
     const count = async () => Number((await t.database.sql`select count(*) from models`)[0]!["count"]);
     const before = await count();
     const one = "/v1/accounts/fireworks/models/smollm2-135m-instruct";
@@ -160,8 +163,8 @@ describe("two starts", () => {
     const second = await createModelsService({ ...t.deps, attached });
     expect(await count()).toBe(before + 1);
     expect((await t.call(t.operator.key, "GET", one)).json.description).toBe("Small");
-    const found = await second.describe(t.alice.principal, "acme/attached");
-    expect(found).toMatchObject({ kind: "base", supportsChat: true });
+    const info = await second.describe(t.alice.principal, "acme/attached");
+    expect(info).toMatchObject({ kind: "base", supportsChat: true });
     await expect(second.deployable(t.alice.principal, "acme/attached")).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
     });
@@ -170,8 +173,8 @@ describe("two starts", () => {
     expect(await count()).toBe(before);
   });
 
-  test("of a row that a catalog model would take, the row stays", async () => {
-    await made("mine-first");
+  test("keeps a user's model that has the name of a new catalog model", async () => {
+    await createModel("mine-first");
     const attached = [
       {
         name: "accounts/acme/models/mine-first",
