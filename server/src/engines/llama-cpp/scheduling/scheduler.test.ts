@@ -374,7 +374,7 @@ describe("the scheduler", () => {
       stream: fc.boolean(),
       abortAfter: fc.option(fc.integer({ min: 0, max: 20 })),
       seeded: fc.boolean(),
-      adapter: fc.constantFrom(undefined, undefined, 1, 2, 3),
+      loraKey: fc.constantFrom(undefined, undefined, 1, 2, 3),
     });
     const many = fc.array(request, { minLength: 1, maxLength: 8 });
     await fc.assert(
@@ -387,14 +387,14 @@ describe("the scheduler", () => {
           requests.forEach((r, i) => {
             const sampling = r.seeded ? { seed: 1 } : {};
             const { maxTokens, n, stream } = r;
-            const adapter = r.adapter === undefined ? {} : { adapter: r.adapter };
+            const lora = r.loraKey === undefined ? {} : { loraKey: r.loraKey };
             // Half of them begin alike.
             const request = spec(i % 2, r.promptTokens, r.follow, {
               maxTokens,
               n,
               stream,
               sampling,
-              ...adapter,
+              ...lora,
             });
             scheduler.submit({ ...request, id: i + 1 });
           });

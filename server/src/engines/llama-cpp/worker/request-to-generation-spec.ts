@@ -22,7 +22,7 @@ export function toGenerationSpec(
   const { sampling, n, stop, stream, grammar, logprobs, minTokens, ignoreEos, thinking } = request;
   const { cacheScope, cacheMaxTokens, priority } = request;
   const cache = { cacheScope, cacheMaxTokens };
-  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, ...cache, priority, adapter: loraKey };
+  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, ...cache, priority, loraKey };
   return {
     ...withoutUndefined(spec),
     ...(request.disableSpeculation ? { speculate: false as const } : {}),
