@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { EngineError } from "../../../engine/port.ts";
-import { type GgufTensor, TENSOR_TYPES } from "../gguf-head.ts";
+import { type GgufTensor, TENSOR_TYPES } from "./gguf-head.ts";
 
 /** A multiple of every type's block. */
 const CHUNK_BYTES = 34 * 4 * 2 ** 16;

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { EngineError } from "../../../engine/port.ts";
-import { type GgufHead, type GgufTensor, parseGgufHead } from "../gguf-head.ts";
 import { assertFiniteTensor } from "./assert-finite-tensor.ts";
+import { type GgufHead, type GgufTensor, parseGgufHead } from "./gguf-head.ts";
 
 /** What of the base model an adapter has to fit. */
 export interface LoraBaseModel {

@@ -3,7 +3,7 @@ import { copyFile, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { convertLora, convertToGguf } from "../../../model-files/service.ts";
 import { type TinyLoraOptions, writeTinyLora, writeTinyModel } from "../../../model-files/testing.ts";
-import { type GgufHead, type GgufTensor, parseGgufHead } from "../gguf-head.ts";
+import { type GgufHead, type GgufTensor, parseGgufHead } from "./gguf-head.ts";
 
 const { signal } = new AbortController();
 

@@ -10,13 +10,13 @@ import type { DraftModel } from "../speculation/draft-model.ts";
 import { type NgramOptions, NgramProposer } from "../speculation/ngram.ts";
 import { BatchCosts, PredictedOutputProposer } from "../speculation/predicted-output.ts";
 import type { Proposer } from "../speculation/proposer.ts";
+import { TokenBytes } from "../tokenizer/token-bytes.ts";
 import { GrammarCache } from "./grammar-cache.ts";
 import { passesLoraSelfTest } from "./lora-self-test.ts";
 import { NativeApi, type Sampler } from "./native-api.ts";
 import { passesNativeApiSelfTest } from "./native-api-self-test.ts";
 import { NativeDecoder, type NativeDecoderOptions } from "./native-decoder.ts";
 import { NativeLoras } from "./native-loras.ts";
-import { TokenBytes } from "./token-bytes.ts";
 
 /** Not in the library's public interface: used only where it exists and passes a test at the start. */
 interface CopyingSequence {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseGbnf } from "../../../structured-output/gbnf/grammar.ts";
 import { GrammarMatcher } from "../../../structured-output/gbnf/matcher.ts";
 import { seededRandom } from "../../../structured-output/gbnf/testing.ts";
-import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "../tokenizer/utf8.ts";
 import { GrammarBudget } from "./grammar-budget.ts";
 
 const END = 1_000;

@@ -1,7 +1,7 @@
 import type { CharSet } from "../../../structured-output/gbnf/char-set.ts";
 import type { LoweredGrammar } from "../../../structured-output/gbnf/lower.ts";
 import { GrammarMatcher } from "../../../structured-output/gbnf/matcher.ts";
-import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "../tokenizer/utf8.ts";
 
 export interface GrammarBudgetOptions {
   grammar: LoweredGrammar;

@@ -1,6 +1,6 @@
 import type { EngineEvent, EngineUsage, FinishReason, Sampling, TokenInfo } from "../../../engine/port.ts";
 import { StopMatcher } from "../../../engine/stop-matcher.ts";
-import { IncrementalDetokenizer } from "../worker/incremental-detokenizer.ts";
+import { IncrementalDetokenizer } from "../tokenizer/incremental-detokenizer.ts";
 import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./backend.ts";
 import type { LoraKey } from "./lora-round-robin.ts";
 import type { Slot } from "./slots.ts";

@@ -5,11 +5,11 @@ import { InsufficientMemoryError, type Llama, type LlamaModel } from "node-llama
 import { EngineError, type EngineModelInfo } from "../../../engine/port.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 import { openLlamaCpp } from "../native/open-llama-cpp.ts";
-import { Tokenizer } from "../native/tokenizer.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
 import { PrefillChunkSizer } from "../scheduling/prefill-chunk-sizer.ts";
 import { DraftModel } from "../speculation/draft-model.ts";
+import { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 export interface LoadedModel {
   info: EngineModelInfo;

@@ -1,4 +1,4 @@
-import { EngineError } from "../../engine/port.ts";
+import { EngineError } from "../../../engine/port.ts";
 
 /**
  * The head of a GGUF file, read as strictly as a file from outside deserves: magic, version 3, the numbers of tensors and

@@ -1,5 +1,5 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
-import { isContinuationByte } from "../worker/utf8.ts";
+import { isContinuationByte } from "./utf8.ts";
 
 const REPLACEMENT = "\uFFFD";
 const encoder = new TextEncoder();
