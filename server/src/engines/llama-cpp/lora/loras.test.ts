@@ -313,7 +313,7 @@ describe("a slot in which an adapter made something that is no number", () => {
 
   const logprobs = async (slot: number) => {
     await backend.truncate(slot, 0);
-    return (await backend.score(slot, short, short, 0)).map(({ logprob }) => logprob);
+    return (await backend.score(slot, { tokens: short, next: short, top: 0 })).map(({ logprob }) => logprob);
   };
 
   it.each([

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { EngineEvent, TokenInfo } from "../../../engine/port.ts";
 import { FakeClock } from "../../../lib/clock.ts";
 import type { GenerationEvent } from "../protocol.ts";
-import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
+import type { Backend, Decoder, DecodeSpec, ScoreJob } from "./backend.ts";
 import type { GenerationSpec } from "./generation.ts";
 import { LoraRoundRobin } from "./lora-round-robin.ts";
 import { PrefillChunkSizer } from "./prefill-chunk-sizer.ts";
@@ -74,7 +74,7 @@ class FakeBackend implements Backend {
     });
   }
 
-  async score(slot: number, tokens: readonly number[], next: readonly number[]): Promise<TokenInfo[]> {
+  async score(slot: number, { tokens, next }: ScoreJob): Promise<TokenInfo[]> {
     await this.prefill(slot, tokens);
     return next.map((id) => ({ ...this.tokenInfo(id), logprob: -1 }));
   }

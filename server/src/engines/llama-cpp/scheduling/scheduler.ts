@@ -284,7 +284,9 @@ export class Scheduler {
     const next = prompt.slice(position + 1, choice.promptDone + 1);
     this.#backend.useLora(generation.loraKey);
     try {
-      generation.promptScores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
+      generation.promptScores!.push(
+        ...(await this.#backend.score(slot.index, { tokens: slice, next, top: logprobs })),
+      );
       slot.recordComputed(position, tokens);
     } catch (error) {
       this.#fail(generation, error);

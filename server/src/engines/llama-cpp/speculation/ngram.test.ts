@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BatchCosts } from "./batch-costs.ts";
 import { NgramProposer } from "./ngram.ts";
-import { BatchCosts } from "./predicted-output.ts";
 
 const costs = (ofMany: number) =>
   new BatchCosts([

@@ -1,4 +1,4 @@
-import type { BatchCosts } from "./predicted-output.ts";
+import type { BatchCosts } from "./batch-costs.ts";
 import { AcceptanceCounter, type Proposer } from "./proposer.ts";
 
 export interface NgramOptions {

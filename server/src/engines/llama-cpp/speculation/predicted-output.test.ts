@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BatchCosts, PredictedOutputProposer } from "./predicted-output.ts";
+import { BatchCosts } from "./batch-costs.ts";
+import { PredictedOutputProposer } from "./predicted-output.ts";
 
 /** Several tokens at the price of one; and each at its own. */
 const cheap = new BatchCosts([
@@ -73,15 +74,4 @@ describe("a prediction", () => {
       ),
     );
   });
-});
-
-it("costs between and beyond the measured follow the line", () => {
-  const costs = new BatchCosts([
-    { tokens: 1, ms: 10 },
-    { tokens: 8, ms: 24 },
-    { tokens: 24, ms: 40 },
-  ]);
-  expect([1, 2, 8, 16, 24, 40].map((tokens) => costs.of(tokens).toFixed(3)).map(Number)).toEqual([
-    1, 1.2, 2.4, 3.2, 4, 5.6,
-  ]);
 });

@@ -1,46 +1,12 @@
+import type { BatchCosts } from "./batch-costs.ts";
 import type { Proposer } from "./proposer.ts";
 
-/** How many tokens to guess at once; what lies between is not worth a choice. */
-const LENGTHS = [2, 3, 5, 7, 11, 15, 23, 31];
-/** Guessing must promise this much more speed: the estimates are rough. */
-const LEAST_GAIN = 1.1;
 /** So many misses in a row until a place that is further away than this many tokens is believed. */
 const FAITHFUL = 12;
 const NEARBY = 24;
 /** What is assumed at first: so many hits of so many tokens. */
 const FIRST_HITS = 9;
 const FIRST_TOKENS = 10;
-
-/** What it costs to compute several tokens at once, as measured: a multiple of what one costs. */
-export class BatchCosts {
-  readonly #points: readonly { tokens: number; cost: number }[];
-
-  /** @param measured times for several numbers of tokens, in rising order, the first for one token. */
-  constructor(measured: readonly { tokens: number; ms: number }[]) {
-    const one = measured[0]!.ms;
-    this.#points = measured.map(({ tokens, ms }) => ({ tokens, cost: Math.max(1, ms / one) }));
-  }
-
-  of(tokens: number): number {
-    const points = this.#points;
-    const next = points.findIndex((point) => point.tokens >= tokens);
-    const to = points[next < 0 ? points.length - 1 : Math.max(1, next)]!;
-    const from = points[Math.max(0, points.indexOf(to) - 1)]!;
-    return from.cost + ((tokens - from.tokens) / (to.tokens - from.tokens)) * (to.cost - from.cost);
-  }
-
-  /** How many tokens to guess when each comes true at `hitRate`; 0 where guessing gains nothing. */
-  bestProposalLength(hitRate: number): number {
-    let [best, bestGain] = [0, LEAST_GAIN];
-    for (const length of LENGTHS) {
-      // The token after the last right guess comes for nothing.
-      const made = hitRate === 1 ? length + 1 : (1 - hitRate ** (length + 1)) / (1 - hitRate);
-      const gain = made / this.of(length + 1);
-      if (gain > bestGain) [best, bestGain] = [length, gain];
-    }
-    return best;
-  }
-}
 
 /** Guesses what comes next from a prediction of the whole output, also where the output left it and came back. */
 export class PredictedOutputProposer implements Proposer {

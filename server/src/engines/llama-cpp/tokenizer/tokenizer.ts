@@ -93,7 +93,7 @@ export class Tokenizer {
   }
 
   /** Ordinary tokens to compute something with. */
-  anyTokens(count: number): number[] {
+  sampleTokens(count: number): number[] {
     const some = this.#model.tokenize("Once upon a time there was a little house by the sea. ");
     return Array.from({ length: count }, (_, i): Token => some[i % some.length]!);
   }
