@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { BLOCK_TOKENS, exactReuse, nextChunkTokens, wholeBlocks } from "./prefill-blocks.ts";
-import { Slot } from "./slots.ts";
+import { Slot } from "./slot.ts";
 
 const tokens = (most: number) => fc.integer({ min: 1, max: most });
 
@@ -14,7 +14,10 @@ const kernelOf = (tokens: number): Kernel =>
 function kernels(from: number, promptTokens: number, most: () => number, pieceMost: () => number): Kernel[] {
   const result: Kernel[] = [];
   for (let at = from; at < promptTokens; ) {
-    const piece = nextChunkTokens(at, promptTokens - at, most(), pieceMost());
+    const piece = nextChunkTokens(at, promptTokens - at, {
+      maxTokens: most(),
+      maxPartialTokens: pieceMost(),
+    });
     expect(piece).toBeGreaterThan(0);
     expect(at + piece).toBeLessThanOrEqual(promptTokens);
     result.push(...new Array<Kernel>(piece).fill(kernelOf(piece)));
@@ -42,7 +45,7 @@ it("never takes more than it is told to, unless that is less than nothing", () =
   const pieceMost = fc.integer({ min: 3, max: 63 });
   fc.assert(
     fc.property(tokens(700), tokens(700), tokens(300), pieceMost, (position, left, most, pieceMost) => {
-      const piece = nextChunkTokens(position, left, most, pieceMost);
+      const piece = nextChunkTokens(position, left, { maxTokens: most, maxPartialTokens: pieceMost });
       expect(piece).toBeLessThanOrEqual(Math.min(left, most));
       if (piece < BLOCK_TOKENS) expect(piece).toBeLessThanOrEqual(pieceMost);
     }),
@@ -66,7 +69,10 @@ it("reuses exactly only what a computation from nothing would have made the same
       for (let i = 0; held.length < promptTokens; i++) {
         const position = held.length;
         const size = sizes[i % sizes.length]!;
-        const piece = nextChunkTokens(position, promptTokens - position, size, Math.max(3, size));
+        const piece = nextChunkTokens(position, promptTokens - position, {
+          maxTokens: size,
+          maxPartialTokens: Math.max(3, size),
+        });
         for (let k = 0; k < piece; k++) held.push(piece >= BLOCK_TOKENS);
         slot.recordComputed(position, piece);
       }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { placePrompt, type SlotState } from "./slots.ts";
+import { placePrompt, type SlotState } from "./place-prompt.ts";
 
 const state = (cachedTokens: number[], lastUsed: number, free = true): SlotState => ({
   cachedTokens,
