@@ -1,16 +1,15 @@
 import type { EngineCapabilities } from "../../engine/port.ts";
 
-/**
- * What the engine honours with a model.
- * @param found whether the library's inner functions can be used, whether a slot's state can be cut off anywhere, and
- * whether adapters can be used.
- */
-export function capabilitiesOf(found: {
+export interface EngineFacilities {
+  /** The library's inner functions passed their self-test. */
   nativeApi: boolean;
+  /** A slot's state can be cut off after any token. */
   canRewind: boolean;
   loras: boolean;
-}): EngineCapabilities {
-  const { nativeApi: direct, canRewind: rewinds, loras: adapters } = found;
+}
+
+/** The capabilities of the engine with a model. */
+export function capabilitiesOf({ nativeApi, canRewind, loras }: EngineFacilities): EngineCapabilities {
   return {
     rendersChat: false,
     sampling: [
@@ -22,7 +21,7 @@ export function capabilitiesOf(found: {
       "frequencyPenalty",
       "presencePenalty",
       "repetitionPenalty",
-      ...(direct ? (["typicalP", "mirostat", "logitBias"] as const) : []),
+      ...(nativeApi ? (["typicalP", "mirostat", "logitBias"] as const) : []),
     ],
     features: [
       "promptTokens",
@@ -30,11 +29,11 @@ export function capabilitiesOf(found: {
       "cacheScope",
       "cacheMaxTokens",
       "disableSpeculation",
-      ...(direct
+      ...(nativeApi
         ? (["grammar", "logprobs", "promptLogprobs", "minTokens", "ignoreEos", "thinking"] as const)
         : []),
-      ...(direct && rewinds ? (["prediction"] as const) : []),
-      ...(adapters ? (["lora"] as const) : []),
+      ...(nativeApi && canRewind ? (["prediction"] as const) : []),
+      ...(loras ? (["lora"] as const) : []),
     ],
     exactUsageOnAbort: true,
   };

@@ -2,10 +2,13 @@
 import { expect } from "vitest";
 import type { TokenInfo } from "../../engine/port.ts";
 
-/** How far rounding may move a probability's logarithm: in batches of another size sums are added up in another order. */
+/** Tolerance for a log probability: batches of another size add up their sums in another order. */
 const ROUNDING = 0.03;
 
-/** The same tokens, about as probable; up to where two are, as good as equally, the best. Both need `logprobs` of 2 or more. */
+/**
+ * Expects the same tokens with about the same log probabilities, up to the first place where two tokens are about
+ * equally probable. Both lists need `logprobs` of at least 2.
+ */
 export function expectSimilarTokens(made: readonly TokenInfo[], expected: readonly TokenInfo[]): void {
   for (const [i, token] of made.entries()) {
     const wanted = expected[i]!;
