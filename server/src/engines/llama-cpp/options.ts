@@ -15,8 +15,8 @@ export interface LlamaCppOptions {
   /** Requests that may wait for a slot; further ones are refused as `overloaded`. Default 64. */
   queueLimit?: number;
   /**
-   * Target for the time that running streams wait for a chunk of another request's prompt, and half of the target for a
-   * rotation through all LoRAs. Not a bound. Default 320.
+   * Target for the time that running streams wait for a chunk of another request's prompt. A rotation through the LoRAs of
+   * all streams may take twice as long. Not a bound. Default 320.
    */
   prefillChunkTargetMs?: number;
   /** LoRAs in memory at the same time, 0–1,000. Each takes the size of its file. Default 100. */
