@@ -28,8 +28,8 @@ let adapters: Promise<[string, string]> | null = null;
 function makeAdapters(): Promise<[string, string]> {
   const strong = { shape: SMOLLM2_135M_SHAPE, strength: 4 };
   adapters ??= Promise.all([
-    writeLora(modelPath, folder, "red", { ...strong, seed: 1 }),
-    writeLora(modelPath, folder, "blue", { ...strong, seed: 2 }),
+    writeLora(modelPath, join(folder, "red.gguf"), { ...strong, seed: 1 }),
+    writeLora(modelPath, join(folder, "blue.gguf"), { ...strong, seed: 2 }),
   ]);
   return adapters;
 }

@@ -31,14 +31,14 @@ describe("an adapter on a llama-cpp model", () => {
     const base = await randomModel({ logitSpread: 6 });
     const shape = { layers: 1, width: 64, feedForwardWidth: 128, heads: 2, kvHeads: 2, headSize: 32 };
     const targetModules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-    const path = await writeLora(base, folder, "whole", { shape, targetModules, rank: 4 });
+    const path = await writeLora(base, join(folder, "whole.gguf"), { shape, targetModules, rank: 4 });
     const options = { slots: 2, contextSize: 1024, threads: 1 };
     const replica = await launchReplica({ modelPath: base, ...options });
     const request = textRequest(STORY.repeat(12), { maxTokens: 32, logprobs: 3, ignoreEos: true });
     try {
       for (const scale of [1, -0.5]) {
         const merged = join(folder, "merged.gguf");
-        await mergeLora(base, path, merged, scale);
+        await mergeLora({ basePath: base, loraPath: path, outPath: merged, scale });
         const reference = await launchReplica({ modelPath: merged, ...options });
         const id = `scale ${scale}`;
         await replica.engine.loadLora!({ id, path, scale });
@@ -72,7 +72,8 @@ describe("adapters on one llama-cpp model", () => {
     folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
     base = await writeTinyGgufModel(folder);
     paths = [];
-    for (const [seed, id] of IDS.entries()) paths.push(await writeLora(base, folder, id, { seed: seed + 1 }));
+    for (const [seed, id] of IDS.entries())
+      paths.push(await writeLora(base, join(folder, `${id}.gguf`), { seed: seed + 1 }));
     replica = await launchReplica({ modelPath: base, slots: 4, threads: 1, maxLoras: 4 });
     engine = replica.engine;
     for (const [i, id] of IDS.entries()) await engine.loadLora!({ id, path: paths[i]! });
@@ -304,7 +305,7 @@ describe("a slot in which an adapter made something that is no number", () => {
     await backend.testCopying(tokens);
     await backend.testNativeApi(tokens);
     await backend.testLoras(tokens);
-    wild = await backend.loras!.load(await writeLora(base, folder, "wild"), 1e30);
+    wild = await backend.loras!.load(await writeLora(base, join(folder, "wild.gguf")), 1e30);
   });
   afterAll(async () => {
     await llama?.dispose();
