@@ -59,14 +59,14 @@ describe("llama-cpp", () => {
   const run = (request: GenerateRequest): Promise<CollectedGeneration> =>
     collectGeneration(engine, request, new AbortController().signal);
 
-  it("knows the model's context, template and special tokens", () => {
+  it("reports the model's context, template and special tokens", () => {
     expect(engine.model.contextLength).toBe(4096);
     expect(engine.model.chatTemplate).toContain("<|im_start|>");
     expect(engine.model.bosToken).toBe("<|im_start|>");
     expect(engine.model.eosToken).toBe("<|im_end|>");
   });
 
-  it("answers a question and stops at the end token, which is counted but not shown", async () => {
+  it("answers a question and stops at the end token, which is counted but not delivered", async () => {
     const result = await run(textRequest(chat("What is the capital of France?"), { maxTokens: 60 }));
     expect(result.texts[0]).toContain("Paris");
     expect(result.texts[0]).not.toContain("<|im_end|>");
@@ -75,7 +75,7 @@ describe("llama-cpp", () => {
     expect(result.end.usage.completionTokens).toBe(tokens.length + 1);
   });
 
-  it("spares the part of a prompt that an earlier request computed, and says how much", async () => {
+  it("reuses the part of a prompt that an earlier request computed, and reports how much", async () => {
     const shared = story("prefix", 300);
     const first = await run(textRequest(`${shared} One.`));
     const second = await run(textRequest(`${shared} Two.`));
@@ -85,7 +85,7 @@ describe("llama-cpp", () => {
     expect(second.end.usage.cachedTokens).toBeLessThan(second.end.usage.promptTokens);
   });
 
-  it("computes what two requests at the same time have in common once", async () => {
+  it("computes the common prefix of two concurrent requests once", async () => {
     const shared = story("common", 300);
     const [one, two] = await Promise.all([
       run(textRequest(`${shared} One.`)),
@@ -105,11 +105,11 @@ describe("llama-cpp", () => {
     expect(second.texts).toEqual(first.texts);
   });
 
-  it("gives a seeded request the same output whatever its slot held before", async () => {
+  it("gives a seeded request the same output whatever the slots held before", async () => {
     const question = story("seeded", 150);
     const request = textRequest(question, { sampling: { temperature: 1, seed: 11 }, maxTokens: 20 });
     const cold = await run(request);
-    // Now the slots hold more of the conversation, other ends of it, or nothing of it.
+    // Now the slots hold the conversation with a continuation, or with another ending.
     await Promise.all([
       run(textRequest(`${question}${cold.texts[0]} And then`)),
       run(textRequest(`${question.slice(0, -40)} but`)),
@@ -143,7 +143,7 @@ describe("llama-cpp", () => {
     await stream;
   });
 
-  it("ends an aborted prompt within a slice, not after it", async () => {
+  it("ends an aborted request before its prompt is computed", async () => {
     const abort = new AbortController();
     const result = collectGeneration(engine, textRequest(story("aborted", 3000)), abort.signal);
     await until(async () => (await engine.activeGenerations()) === 1);
@@ -153,7 +153,7 @@ describe("llama-cpp", () => {
     expect(end.usage.completionTokens).toBe(0);
   });
 
-  it("lets requests wait in a queue and refuses those beyond it, losing none", async () => {
+  it("queues requests up to its limit and refuses the others as overloaded", async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 12 }, (_, i) => run(textRequest(`Request ${i}:`, { maxTokens: 30 }))),
     );
@@ -164,7 +164,7 @@ describe("llama-cpp", () => {
     expect(await engine.activeGenerations()).toBe(0);
   });
 
-  it("makes more choices than it has slots", async () => {
+  it("generates more choices than it has slots", async () => {
     const request = textRequest("Once upon a time", {
       n: 5,
       maxTokens: 6,
@@ -186,7 +186,7 @@ describe("llama-cpp", () => {
     for (const piece of pieces) expect(piece).not.toContain("\uFFFD");
   });
 
-  it("refuses token ids the model doesn't have, messages, and a prompt without tokens", async () => {
+  it("refuses unknown token ids, messages, and a prompt without tokens", async () => {
     const refusals: [GenerateRequest["input"], string][] = [
       [{ kind: "tokens", tokens: [5, 9_999_999] }, "invalid_prompt"],
       [{ kind: "tokens", tokens: [-1] }, "invalid_prompt"],
@@ -214,7 +214,7 @@ describe("a llama-cpp process", () => {
     await replica.dispose();
   });
 
-  it("ends at once when the platform is gone, also in the middle of a batch", async () => {
+  it("ends when the platform disconnects, also in the middle of a batch", async () => {
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 4096, threads: 1 });
     const result = collectGeneration(replica.engine, textRequest(story("orphan", 2000)), never);
     const exited = new Promise((resolve) => replica.child.once("exit", (_, signal) => resolve(signal)));
@@ -224,7 +224,7 @@ describe("a llama-cpp process", () => {
     await expect(result).rejects.toMatchObject({ code: "unavailable" });
   });
 
-  it("lowers maxTokens to what fits after the prompt, and fills the context to its last token", async () => {
+  it("lowers maxTokens to the rest of the context, and fills it to the last token", async () => {
     const modelPath = await randomModel();
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 256, threads: 1 });
     const { engine } = replica;
@@ -241,7 +241,7 @@ describe("a llama-cpp process", () => {
     await replica.dispose();
   });
 
-  it("doesn't end on signals meant for the platform", async () => {
+  it("ignores signals that are meant for the platform", async () => {
     const modelPath = await randomModel();
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 1024, threads: 1 });
     replica.child.kill("SIGINT");
@@ -250,7 +250,7 @@ describe("a llama-cpp process", () => {
     await replica.dispose();
   });
 
-  it("refuses a model whose chat template is broken when it is loaded, not at the first request", async () => {
+  it("refuses a model with a broken chat template when it is loaded", async () => {
     const bytes = await readFile(await randomModel());
     // The first loop of the template loses its keyword; the length stays.
     const at = bytes.indexOf("{% for ", bytes.indexOf("tokenizer.chat_template"));
@@ -264,7 +264,7 @@ describe("a llama-cpp process", () => {
     });
   });
 
-  it("says in public words why a model can't be loaded", async () => {
+  it("reports a load failure without paths", async () => {
     const missing = join(folder, "missing.gguf");
     const damaged = join(folder, "damaged.gguf");
     await writeFile(damaged, "GGUF but not really".repeat(100));
@@ -292,5 +292,5 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
     if (await condition()) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  throw new Error("it never became true");
+  throw new Error("the condition never became true");
 }

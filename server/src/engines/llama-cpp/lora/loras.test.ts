@@ -20,14 +20,14 @@ function run(engine: Engine, request: GenerateRequest): Promise<CollectedGenerat
   return collectGeneration(engine, request, never);
 }
 
-describe("an adapter on a llama-cpp model", () => {
+describe("a LoRA on a llama-cpp model", () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it("makes what a model makes whose weights it was added to, by its scale", async () => {
+  it("gives the same output as the model with the scaled LoRA merged into its weights", async () => {
     const base = await randomModel({ logitSpread: 6 });
     const shape = { layers: 1, width: 64, feedForwardWidth: 128, heads: 2, kvHeads: 2, headSize: 32 };
     const targetModules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -60,7 +60,7 @@ describe("an adapter on a llama-cpp model", () => {
   });
 });
 
-describe("adapters on one llama-cpp model", () => {
+describe("LoRAs on one llama-cpp model", () => {
   const IDS = ["red", "green", "blue"];
   let folder: string;
   let base: string;
@@ -84,11 +84,11 @@ describe("adapters on one llama-cpp model", () => {
   });
 
   let scopes = 0;
-  /** Computed whole, so that it always comes to the same, to the last bit. */
+  /** In a cache scope of its own, so that the whole prompt is computed and the result is the same to the bit. */
   const request = (overrides: Partial<GenerateRequest> = {}) =>
     textRequest(STORY, { maxTokens: 24, ignoreEos: true, cacheScope: `${++scopes}`, ...overrides });
 
-  it("never get into each other's way, nor into the model's, whatever runs at the same time", async () => {
+  it("give every request the output it would have alone, whatever runs at the same time", async () => {
     const GRAMMAR = 'root ::= "<" [a-z]{2,12} ">"';
     const asked = fc.record({
       adapter: fc.constantFrom(undefined, ...IDS),
@@ -141,10 +141,10 @@ describe("adapters on one llama-cpp model", () => {
       }),
       { numRuns: 40 },
     );
-    expect(new Set(IDS.map((id) => textOf(alone, id))).size, "the adapters differ").toBe(IDS.length);
+    expect(new Set(IDS.map((id) => textOf(alone, id))).size, "the LoRAs differ").toBe(IDS.length);
   });
 
-  it("reuse what they computed themselves, and nothing of each other's or the model's", async () => {
+  it("reuse their own state, and none of each other's or the base model's", async () => {
     const input = { kind: "text", text: `A prompt of its own. ${STORY.repeat(4)}`, addBos: true } as const;
     const cached = async (adapter?: string) => {
       const of = adapter === undefined ? {} : { lora: adapter };
@@ -159,7 +159,7 @@ describe("adapters on one llama-cpp model", () => {
     expect(await cached()).toBeGreaterThan(100);
   });
 
-  it("keep what runs with them when they are unloaded, and nothing is left to who comes after under their name", async () => {
+  it("finish their running requests after an unload, and leave no state to the next LoRA of that id", async () => {
     const id = "changing";
     const long = (adapter = id) => request({ lora: adapter, maxTokens: 300 });
     await engine.loadLora!({ id, path: paths[0]! });
@@ -182,7 +182,7 @@ describe("adapters on one llama-cpp model", () => {
     await engine.unloadLora!(id);
   });
 
-  it("are as many as allowed, and one more is refused until one is gone", async () => {
+  it("are refused beyond the limit until one is unloaded", async () => {
     await engine.loadLora!({ id: "fourth", path: paths[0]! });
     const fifth = { id: "fifth", path: paths[1]! };
     await expect(engine.loadLora!(fifth)).rejects.toMatchObject({ code: "overloaded", retryable: true });
@@ -195,7 +195,7 @@ describe("adapters on one llama-cpp model", () => {
     await engine.unloadLora!("fifth");
   });
 
-  it("load and unload while requests run, and none of those notices", async () => {
+  it("load and unload without any effect on running requests", async () => {
     const alone = await run(engine, request({ lora: "blue", maxTokens: 200 }));
     let loads = 0;
     const [beside] = await Promise.all([
@@ -212,9 +212,9 @@ describe("adapters on one llama-cpp model", () => {
   });
 
   it.each<[string, () => Partial<LlamaCppOptions>]>([
-    ["the model without one", () => ({ draft: { modelPath: base, tokens: 3 } })],
-    ["looking up", () => ({ ngram: { length: 2, tokens: 4 } })],
-  ])("make the same when what comes next is guessed by %s", async (_, options) => {
+    ["a draft model without a LoRA", () => ({ draft: { modelPath: base, tokens: 3 } })],
+    ["n-gram lookup", () => ({ ngram: { length: 2, tokens: 4 } })],
+  ])("give the same output with speculation by %s", async (_, options) => {
     const guessing = await launchReplica({ modelPath: base, slots: 4, threads: 1, ...options() });
     try {
       for (const [i, id] of IDS.entries()) await guessing.engine.loadLora!({ id, path: paths[i]! });
@@ -229,7 +229,7 @@ describe("adapters on one llama-cpp model", () => {
     }
   });
 
-  it("can't do harm with weights out of range: their requests fail, and others' go on", async () => {
+  it("fail only their own requests when their weights are out of range", async () => {
     await engine.loadLora!({ id: "wild", path: paths[0]!, scale: 1e30 });
     const plain = await run(engine, request({ maxTokens: 100 }));
     const beside = run(engine, request({ maxTokens: 100 }));
@@ -245,7 +245,7 @@ describe("adapters on one llama-cpp model", () => {
     await engine.unloadLora!("wild");
   });
 
-  it("never end the process, whatever is in their files", { timeout: 120_000 }, async () => {
+  it("never end the process, whatever bytes their files hold", { timeout: 120_000 }, async () => {
     const good = await readFile(paths[2]!);
     const path = join(folder, "mutated.gguf");
     const outcomes = { loaded: 0, refused: 0 };
@@ -282,13 +282,13 @@ describe("adapters on one llama-cpp model", () => {
   });
 });
 
-describe("a slot in which an adapter made something that is no number", () => {
+describe("a slot whose state holds NaN from a LoRA", () => {
   let folder: string;
   let llama: Llama;
   let backend: LlamaBackend;
   let wild: number;
   const long = Array.from({ length: 400 }, (_, i) => i % 200);
-  // Not in whole blocks, so that the kernel looks beyond its end.
+  // Not a multiple of a block, so that the block kernel reads memory beyond the prompt.
   const short = long.slice(0, 150).toReversed();
 
   beforeAll(async () => {
@@ -318,8 +318,8 @@ describe("a slot in which an adapter made something that is no number", () => {
   };
 
   it.each([
-    ["is good again after it was renewed from another", 1],
-    ["is good again after it was renewed without another", null],
+    ["is finite again after a wipe by a copy of another slot", 1],
+    ["is finite again after a wipe without another slot", null],
   ])("%s", async (_, from) => {
     expect(backend.canCopy).toBe(true);
     await backend.truncate(0, 0);
@@ -330,15 +330,15 @@ describe("a slot in which an adapter made something that is no number", () => {
     backend.useLora(wild);
     await backend.prefill(0, long);
     backend.useLora(null);
-    expect((await logprobs(0)).every(Number.isFinite), "what is to be mended is broken").toBe(false);
+    expect((await logprobs(0)).every(Number.isFinite), "the slot is NaN before the wipe").toBe(false);
     await backend.wipe(0, from);
     expect(backend.cachedTokens(0)).toEqual([]);
     expect(await logprobs(0)).toEqual(clean);
   });
 });
 
-/** What one of the adapters made of the story, greedily. */
-function textOf(alone: ReadonlyMap<string, CollectedGeneration>, adapter: string): string {
-  const own = [...alone].filter(([key]) => key.includes(`"lora":"${adapter}"`));
-  return JSON.stringify(own.map(([, { texts }]) => texts));
+/** All greedy outputs with one of the LoRAs. */
+function textOf(alone: ReadonlyMap<string, CollectedGeneration>, lora: string): string {
+  const results = [...alone].filter(([key]) => key.includes(`"lora":"${lora}"`));
+  return JSON.stringify(results.map(([, { texts }]) => texts));
 }

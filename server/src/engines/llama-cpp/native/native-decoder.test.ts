@@ -7,11 +7,11 @@ import { writeTinyGgufModel } from "../lora/lora-fixture.ts";
 import type { DecodeSpec } from "../scheduling/backend.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 
-/** By this measure any number of tokens costs as much as one: the backend guesses as much as it can. */
+/** A CPU clock by which any batch costs as much as one token, so that the backend guesses as many as it can. */
 let readings = 0;
 const cpuMs = () => ++readings;
 
-describe("the decoder of everything but plain sampling", () => {
+describe("the native decoder", () => {
   let folder: string;
   let llama: Llama;
   let model: LlamaModel;
@@ -26,7 +26,7 @@ describe("the decoder of everything but plain sampling", () => {
       logLevel: LlamaLogLevel.error,
     });
     folder = await mkdtemp(join(tmpdir(), "hearth-decoder-"));
-    // Quantised: a token then comes to the same, to the bit, beside others and alone.
+    // With quantised weights a token's logits are the same, to the bit, in batches of any size.
     await open(await writeTinyGgufModel(folder, "Q8_0"));
   });
   afterAll(async () => {
@@ -56,7 +56,7 @@ describe("the decoder of everything but plain sampling", () => {
       made.push(...tokens.map(({ token }) => token));
       if (tokens.at(-1)!.ends) break;
       const held = backend.cachedTokens(slot);
-      expect(held, "the slot holds what was made, but for the last token").toEqual([
+      expect(held, "the slot holds all generated tokens but the last").toEqual([
         ...prompt(),
         ...made.slice(0, -1),
       ]);
@@ -72,7 +72,7 @@ describe("the decoder of everything but plain sampling", () => {
       { temperature: 1.2, seed: 6, topP: 0.9, frequencyPenalty: 0.3, repetitionPenalty: 1.1 },
     ],
     ["by mirostat", { temperature: 1, seed: 6, mirostat: { target: 3, learningRate: 0.1 } }],
-  ])("makes the same whatever is predicted, %s", async (_, sampling) => {
+  ])("gives the same output whatever the prediction, %s", async (_, sampling) => {
     const plain = await make({ sampling, ignoreEos: true });
     expect(plain.calls).toBe(plain.made.length);
     const { made } = plain;
@@ -85,7 +85,7 @@ describe("the decoder of everything but plain sampling", () => {
     }
   });
 
-  it("makes the same by a grammar whatever is predicted", async () => {
+  it("gives the same output with a grammar whatever the prediction", async () => {
     const grammar = 'root ::= "[" [a-z]{3,9} (", " [a-z]{3,9}){4} "]"';
     const { made } = await make({ grammar });
     expect(model.detokenize(made as never[])).toMatch(/^\[[a-z]{3,9}(, [a-z]{3,9}){4}\]$/);
@@ -93,7 +93,7 @@ describe("the decoder of everything but plain sampling", () => {
     expect((await make({ grammar, prediction: made.map((t, i) => (i % 4 ? t : 99)) })).made).toEqual(made);
   });
 
-  it("computes forced tokens at once", async () => {
+  it("computes forced tokens in one batch", async () => {
     const thinking = { open: "<think>", close: "</think> So it is", opened: true, maxTokens: 3 };
     const { made, calls } = await make({ thinking, maxTokens: 20, ignoreEos: true });
     const close = model.tokenize(thinking.close, true);
@@ -101,14 +101,14 @@ describe("the decoder of everything but plain sampling", () => {
     expect(calls).toBeLessThanOrEqual(20 - close.length + 1);
   });
 
-  it("computes two at the same time as it does one", async () => {
+  it("gives two concurrent choices the same output as one alone", async () => {
     const [one, other] = [{ logprobs: 2, ignoreEos: true }, { minTokens: 40 }];
     const apart = [await make(one, 0), await make(other, 1)];
     expect(await Promise.all([make(one, 0), make(other, 1)])).toEqual(apart);
   });
 
-  it("fails alone where nothing can follow, and goes on", async () => {
-    // With a model whose tokens are whole characters: after "a" comes one of none.
+  it("fails when the grammar allows no token, and decodes the next request", async () => {
+    // Needs a vocabulary whose tokens are whole characters: the grammar allows no character after "a".
     await open(process.env["HEARTH_TEST_MODEL"]!);
     const grammar = 'root ::= "a" [^\\x00-\\U0010FFFF]';
     for (const temperature of [0, 1]) {

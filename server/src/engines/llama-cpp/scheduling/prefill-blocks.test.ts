@@ -10,7 +10,7 @@ type Kernel = "block" | "piece" | "alone";
 const kernelOf = (tokens: number): Kernel =>
   tokens >= BLOCK_TOKENS ? "block" : tokens > 1 ? "piece" : "alone";
 
-/** By which kernel each token of a prompt is computed. */
+/** The kernel that computes each token of a prompt. */
 function kernels(from: number, promptTokens: number, most: () => number, pieceMost: () => number): Kernel[] {
   const result: Kernel[] = [];
   for (let at = from; at < promptTokens; ) {
@@ -26,7 +26,7 @@ function kernels(from: number, promptTokens: number, most: () => number, pieceMo
   return result;
 }
 
-it("computes every prompt as whole blocks and a rest with no token alone, however large the pieces are", () => {
+it("a prompt is computed as whole blocks and a rest without a single token, whatever the chunk limits", () => {
   const sizes = fc.array(fc.tuple(tokens(300), fc.integer({ min: 3, max: 63 })), { minLength: 1 });
   fc.assert(
     fc.property(tokens(700), sizes, (promptTokens, sizes) => {
@@ -41,7 +41,7 @@ it("computes every prompt as whole blocks and a rest with no token alone, howeve
   );
 });
 
-it("never takes more than it is told to, unless that is less than nothing", () => {
+it("a chunk never exceeds its limits", () => {
   const pieceMost = fc.integer({ min: 3, max: 63 });
   fc.assert(
     fc.property(tokens(700), tokens(700), tokens(300), pieceMost, (position, left, most, pieceMost) => {
@@ -52,14 +52,14 @@ it("never takes more than it is told to, unless that is less than nothing", () =
   );
 });
 
-it("reuses exactly only what a computation from nothing would have made the same way", () => {
-  // What ran in the slot before: a prompt in pieces of any size, and tokens made one by one.
+it("exact reuse takes only tokens that an empty slot would have computed by the same kernel", () => {
+  // The slot's history: a prompt in chunks of any size, then tokens generated one by one.
   const before = fc.record({
     promptTokens: tokens(500),
     made: fc.integer({ min: 0, max: 200 }),
     sizes: fc.array(tokens(300), { minLength: 1, maxLength: 5 }),
   });
-  // With most weights a token alone is rounded like one in a piece.
+  // With most weight types a single token is rounded like one in a partial block.
   const isBlock = (kernel: Kernel) => kernel === "block";
   const one = () => BLOCK_TOKENS;
   fc.assert(

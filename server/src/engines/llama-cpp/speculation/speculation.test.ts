@@ -55,7 +55,7 @@ async function using<T>(
 
 const PROMPTS = ["one two one two one two one", "a b c", "x".repeat(300)];
 
-/** What the prompts become, side by side and one by one. */
+/** The outputs of the prompts, first all at the same time, then one by one. */
 async function make(replica: TestReplica, more: Partial<GenerateRequest> = {}) {
   const made = await Promise.all(PROMPTS.map((prompt) => ask(replica, prompt, more)));
   for (const prompt of PROMPTS) made.push(await ask(replica, prompt, more));
@@ -70,9 +70,9 @@ describe("speculation", () => {
 
   it.each<[string, () => Partial<LlamaCppOptions>]>([
     ["the model itself", () => ({ draft: { modelPath: paths.model, tokens: 5 } })],
-    ["a model that knows nothing", () => ({ draft: { modelPath: paths.other } })],
-    ["looking up", () => ({ ngram: { length: 2, tokens: 4 } })],
-  ])("by %s makes the same, but for rounding", async (_by, options) => {
+    ["an unrelated model", () => ({ draft: { modelPath: paths.other } })],
+    ["n-gram lookup", () => ({ ngram: { length: 2, tokens: 4 } })],
+  ])("by %s gives the same output, but for rounding", async (_by, options) => {
     expect(plain.map(({ guesses }) => guesses)).toEqual(plain.map(() => undefined));
     await using(options(), async (replica) => {
       for (const [i, { made, guesses }] of (await make(replica)).entries()) {
@@ -86,7 +86,7 @@ describe("speculation", () => {
     });
   });
 
-  it("by the model itself comes true, and the counts say so", async () => {
+  it("by the model itself is nearly always right, and the usage says so", async () => {
     await using({ draft: { modelPath: paths.model, tokens: 5 } }, async (replica) => {
       const { guesses } = await ask(replica, "a b c");
       expect(guesses!.acceptedTokens).toBeGreaterThan(30);
@@ -94,7 +94,7 @@ describe("speculation", () => {
     });
   });
 
-  it("with a model of other tokens is refused when it is loaded", async () => {
+  it("with a draft model of another vocabulary is refused when it is loaded", async () => {
     const failure = await using({ draft: { modelPath: paths.foreign } }, async () => null).catch(
       (error) => error,
     );

@@ -14,8 +14,8 @@ const character = fc.oneof(
   ].map(([min, max]) => fc.integer({ min: min!, max: max! })),
 );
 
-describe("UTF-8 that is cut anywhere", () => {
-  it("is whole characters and the beginning of one that may become what it was", () => {
+describe("UTF-8 that is cut off anywhere", () => {
+  it("splits into whole characters and the beginning of the next one", () => {
     fc.assert(
       fc.property(fc.array(character, { minLength: 1, maxLength: 6 }), fc.nat(24), (codePoints, length) => {
         const text = String.fromCodePoint(...codePoints);
@@ -30,7 +30,7 @@ describe("UTF-8 that is cut anywhere", () => {
     );
   });
 
-  it("leads to the characters that begin so, and to no other", () => {
+  it("can be completed to the characters that begin with its last bytes, and to no others", () => {
     fc.assert(
       fc.property(character, character, fc.integer({ min: 1, max: 3 }), (one, other, length) => {
         const [bytes, others] = [one, other].map((codePoint) => Buffer.from(String.fromCodePoint(codePoint)));
@@ -53,7 +53,7 @@ describe("UTF-8 that is cut anywhere", () => {
     [[0xf5]],
     [[0xff]],
     [[0xa5]],
-  ])("leads nowhere from %j", (bytes) => {
+  ])("can't be completed after the invalid bytes %j", (bytes) => {
     expect(charactersStartingWith(Uint8Array.from(bytes))).toEqual([]);
   });
 });

@@ -7,7 +7,10 @@ import type { Sampling } from "../../../engine/port.ts";
 import { writeTinyGgufModel } from "../lora/lora-fixture.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 
-describe("sampling", () => {
+describe.each([
+  ["the token sampler", true],
+  ["the fallback to the library's public functions", false],
+])("%s", (_, usesNativeApi) => {
   let folder: string;
   let llama: Llama;
   let model: LlamaModel;
@@ -23,11 +26,13 @@ describe("sampling", () => {
       logLevel: LlamaLogLevel.error,
     });
     folder = await mkdtemp(join(tmpdir(), "hearth-sampling-"));
-    // Quantised: a token then comes to the same, to the bit, beside others and alone.
+    // With quantised weights a token's logits are the same, to the bit, in batches of any size.
     model = await llama.loadModel({ modelPath: await writeTinyGgufModel(folder, "Q8_0") });
     const context = await model.createContext({ contextSize: 512, sequences: 1, threads: 1 });
     const raw = (await model.createContext({ contextSize: 512, threads: 1 })).getSequence();
     backend = new LlamaBackend(model, context);
+    if (usesNativeApi) await backend.testNativeApi(prompt());
+    expect(backend.capabilities.features.includes("logprobs")).toBe(usesNativeApi);
     logitsOf = async (tokens) => {
       await raw.adaptStateToTokens(tokens.slice(0, -1) as Token[], false);
       const rest = tokens.slice(raw.nextTokenIndex) as Token[];
@@ -41,7 +46,7 @@ describe("sampling", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  // Greedily continued it repeats itself: penalties show.
+  // Its greedy continuation repeats itself, so that penalties have an effect.
   const prompt = () => model.tokenize("My favourite fruit is", true);
 
   const make = async (sampling: Sampling, count: number): Promise<number[]> => {
@@ -62,20 +67,23 @@ describe("sampling", () => {
     ["repetition", { repetitionPenalty: 1.4 }],
     ["a repetition below 1", { repetitionPenalty: 0.8 }],
     ["all three", { frequencyPenalty: 0.7, presencePenalty: 0.6, repetitionPenalty: 1.25 }],
-  ])("with %s penalty takes the token that the formulas put first, at every step", async (_, sampling) => {
-    const made = await make({ temperature: 0, ...sampling }, 20);
-    expect(made).not.toEqual(await make({ temperature: 0 }, 20));
-    for (let step = 0; step < made.length; step++) {
-      const output = made.slice(0, step);
-      const logits = await logitsOf([...prompt(), ...output]);
-      const penalised = penalise(logits, prompt(), output, sampling);
-      const best = Math.max(...penalised.values());
-      // Two tokens may be all but equal, and the raw logits come from another batch.
-      expect(penalised.get(made[step]!)).toBeGreaterThan(best - 0.05);
-    }
-  });
+  ])(
+    "with %s penalty picks the token that the penalty formulas rank first, at every step",
+    async (_, sampling) => {
+      const made = await make({ temperature: 0, ...sampling }, 20);
+      expect(made).not.toEqual(await make({ temperature: 0 }, 20));
+      for (let step = 0; step < made.length; step++) {
+        const output = made.slice(0, step);
+        const logits = await logitsOf([...prompt(), ...output]);
+        const penalised = penalise(logits, prompt(), output, sampling);
+        const best = Math.max(...penalised.values());
+        // Two tokens may be nearly equal, and the reference logits come from a batch of another size.
+        expect(penalised.get(made[step]!)).toBeGreaterThan(best - 0.05);
+      }
+    },
+  );
 
-  it("cuts nothing off unless asked: at a high temperature tokens beyond the first 40 come up", async () => {
+  it("cuts off no token by default: at a high temperature tokens beyond the best 40 appear", async () => {
     const order = [...(await logitsOf(prompt()))].sort((a, b) => b[1] - a[1]).map(([token]) => token);
     const ranks = async (sampling: Sampling) => {
       const result: number[] = [];
@@ -91,7 +99,7 @@ describe("sampling", () => {
     expect(Math.max(...(await ranks({ minP: 1 })))).toBe(0);
   });
 
-  it("gives another output for another seed, also for seeds that don't fit 32 bits", async () => {
+  it("gives the same output for the same seed and others for other seeds, also beyond 32 bits", async () => {
     const outputs = [];
     for (const seed of [0, 1, -1, 2 ** 32, 2 ** 32 - 1, Number.MAX_SAFE_INTEGER]) {
       const first = await make({ temperature: 2, seed }, 8);
@@ -102,7 +110,7 @@ describe("sampling", () => {
   });
 });
 
-/** The port's formulas. */
+/** The penalty formulas of the engine port. */
 function penalise(
   logits: ReadonlyMap<number, number>,
   prompt: readonly number[],
