@@ -150,7 +150,7 @@ describe("llama-cpp's optional features", () => {
 
     it("is completed by force where maxTokens would cut it off, for several choices at once", async () => {
       const list = 'root ::= "[" item ("," item)* "]"\nitem ::= "\\"" [a-zé日 ]{1,30} "\\""';
-      for (const more of [
+      for (const overrides of [
         { sampling: { temperature: 1, seed: 3 } },
         { sampling: { temperature: 1, seed: 4, typicalP: 0.9 }, stream: false },
         { ignoreEos: true, minTokens: 5, logprobs: 1 },
@@ -160,7 +160,7 @@ describe("llama-cpp's optional features", () => {
           const closed: unknown[] = [];
           const result = await collectGeneration(
             tiny.engine,
-            ask("List many words.", { grammar: list, maxTokens, n: 3, ...more }),
+            ask("List many words.", { grammar: list, maxTokens, n: 3, ...overrides }),
             never,
             (event) => {
               if (event.type === "finish") closed.push(event.closed);
@@ -169,7 +169,7 @@ describe("llama-cpp's optional features", () => {
           expect(result.finishes).toEqual(["stop", "stop", "stop"]);
           for (const text of result.texts) expect(JSON.parse(text)).toBeInstanceOf(Array);
           expect(closed.length).toBe(3);
-          expect(closed.every((one) => one === true || one === undefined)).toBe(true);
+          expect(closed.every((value) => value === true || value === undefined)).toBe(true);
           if (maxTokens === 6) expect(closed).toContain(true);
           expect(result.end.usage.completionTokens).toBeLessThanOrEqual(3 * maxTokens);
         }
@@ -215,8 +215,8 @@ describe("llama-cpp's optional features", () => {
 
     it("is completed also with ignoreEos and with minTokens", async () => {
       const grammar = 'root ::= "yes" | "no"';
-      for (const more of [{ ignoreEos: true }, { minTokens: 30 }]) {
-        const result = await run(tiny, ask("Is it so?", { grammar, maxTokens: 50, ...more }));
+      for (const overrides of [{ ignoreEos: true }, { minTokens: 30 }]) {
+        const result = await run(tiny, ask("Is it so?", { grammar, maxTokens: 50, ...overrides }));
         expect(result.texts[0]).toMatch(/^(yes|no)$/);
         expect(result.finishes).toEqual(["stop"]);
       }
@@ -366,13 +366,13 @@ describe("llama-cpp's optional features", () => {
       const wanted = await tiny.engine.tokenize(text);
       const places = [1, 63, 64, 65, wanted.length - 1];
       const expected = await tiny.logprobsOf(wanted, places);
-      for (const more of [
+      for (const overrides of [
         { maxTokens: 3, n: 2 },
         { maxTokens: 0, n: 2 },
       ]) {
         const result = await run(
           tiny,
-          textRequest(text, { prompt: { logprobs: true }, logprobs: 2, ...more }),
+          textRequest(text, { prompt: { logprobs: true }, logprobs: 2, ...overrides }),
         );
         expect(result.prompt.map(({ id }) => id)).toEqual(wanted);
         expect(result.prompt[0]!.logprob).toBeNull();
@@ -381,7 +381,10 @@ describe("llama-cpp's optional features", () => {
           expect(result.prompt[at]!.top.length).toBe(2);
         }
         expect(result.finishes).toEqual(["length", "length"]);
-        expect(result.end.usage).toMatchObject({ cachedTokens: 0, completionTokens: more.maxTokens * 2 });
+        expect(result.end.usage).toMatchObject({
+          cachedTokens: 0,
+          completionTokens: overrides.maxTokens * 2,
+        });
       }
     });
 
@@ -564,10 +567,10 @@ describe("llama-cpp's optional features", () => {
         { sampling, stop: ["e", "."] },
         { grammar: "root ::= [a-z ,]{20,60}" },
       ];
-      for (const more of cases) {
-        const plain = await run(tiny, ask(question, { maxTokens: 50, ...more }));
+      for (const overrides of cases) {
+        const plain = await run(tiny, ask(question, { maxTokens: 50, ...overrides }));
         const prediction = { kind: "text", text: plain.texts[0]! } as const;
-        const predicted = await run(tiny, ask(question, { maxTokens: 50, ...more, prediction }));
+        const predicted = await run(tiny, ask(question, { maxTokens: 50, ...overrides, prediction }));
         expect(predicted.texts).toEqual(plain.texts);
         expect(predicted.finishes).toEqual(plain.finishes);
       }
@@ -594,14 +597,14 @@ describe("llama-cpp's optional features", () => {
     ["typicalP", { temperature: 1, typicalP: 0.5 }],
     ["mirostat", { temperature: 1, mirostat: { target: 3, learningRate: 0.1 } }],
   ])("samples by %s, reproducibly with a seed", async (_, sampling) => {
-    const make = (seed: number, more: Partial<GenerateRequest> = {}) =>
-      run(tiny, ask("Tell me a story.", { sampling: { ...sampling, seed }, maxTokens: 24, ...more }));
-    const [one, again, other] = [await make(1), await make(1), await make(2)];
-    expect(again.texts).toEqual(one.texts);
-    expect(other.texts).not.toEqual(one.texts);
-    const ruled = await make(3, { grammar: 'root ::= "it is " ("hot" | "cold")' });
-    expect(ruled.texts[0]).toMatch(/^it is (hot|cold)$/);
-    const greedy = await make(4, { sampling: { ...sampling, temperature: 0 } });
+    const generate = (seed: number, overrides: Partial<GenerateRequest> = {}) =>
+      run(tiny, ask("Tell me a story.", { sampling: { ...sampling, seed }, maxTokens: 24, ...overrides }));
+    const first = await generate(1);
+    expect((await generate(1)).texts, "the same seed").toEqual(first.texts);
+    expect((await generate(2)).texts, "another seed").not.toEqual(first.texts);
+    const constrained = await generate(3, { grammar: 'root ::= "it is " ("hot" | "cold")' });
+    expect(constrained.texts[0]).toMatch(/^it is (hot|cold)$/);
+    const greedy = await generate(4, { sampling: { ...sampling, temperature: 0 } });
     expect(greedy.texts).toEqual((await run(tiny, ask("Tell me a story.", { maxTokens: 24 }))).texts);
   });
 });

@@ -87,12 +87,12 @@ describe("llama-cpp", () => {
 
   it("computes the common prefix of two concurrent requests once", async () => {
     const shared = story("common", 300);
-    const [one, two] = await Promise.all([
+    const results = await Promise.all([
       run(textRequest(`${shared} One.`)),
       run(textRequest(`${shared} Two.`, { sampling: { seed: 5 } })),
     ]);
     const sharedTokens = (await engine.tokenize(shared)).length;
-    const cached = [one, two].map((r) => r.end.usage.cachedTokens).sort((a, b) => a - b);
+    const cached = results.map((r) => r.end.usage.cachedTokens).sort((a, b) => a - b);
     expect(cached[0]).toBe(0);
     expect(cached[1]).toBeGreaterThanOrEqual(sharedTokens - 64);
   });
@@ -123,30 +123,34 @@ describe("llama-cpp", () => {
   });
 
   it("keeps a stream flowing while another prompt of 3,000 tokens is computed", async () => {
-    const promptDone = new AbortController();
-    let streamed = 0;
-    const enough = new AbortController();
+    const deltas: EngineEvent[] = [];
+    const streamEnough = new AbortController();
+    const endPrompt = new AbortController();
+    let abortAt = Number.POSITIVE_INFINITY;
     const endless = textRequest("Numbers: 1, 2, 3,", { maxTokens: 3000, ignoreEos: true });
-    const stream = collectGeneration(engine, endless, enough.signal, (event) => {
-      if (event.type === "delta") streamed++;
-      if (streamed === streamedBefore + 6) promptDone.abort();
-    });
-    let streamedBefore = Number.NaN;
-    await until(() => streamed > 0);
-    streamedBefore = streamed;
+    const [stream, started] = withFirstDelta((onDelta) =>
+      collectGeneration(engine, endless, streamEnough.signal, (event) => {
+        if (event.type !== "delta") return;
+        deltas.push(event);
+        onDelta();
+        if (deltas.length === abortAt) endPrompt.abort();
+      }),
+    );
+    await started;
+    abortAt = deltas.length + 6;
     const long = textRequest(story("long", 3000), { maxTokens: 4 });
-    const other = await collectGeneration(engine, long, promptDone.signal);
+    const other = await collectGeneration(engine, long, endPrompt.signal);
     expect(other.end.usage.promptTokens).toBeGreaterThan(3000);
-    expect(other.end.usage.completionTokens, "the stream moved on before the prompt was done").toBe(0);
-    expect(streamed).toBeGreaterThanOrEqual(streamedBefore + 6);
-    enough.abort();
+    expect(other.end.usage.completionTokens, "the stream advanced before the prompt was complete").toBe(0);
+    expect(deltas.length).toBeGreaterThanOrEqual(abortAt);
+    streamEnough.abort();
     await stream;
   });
 
   it("ends an aborted request before its prompt is computed", async () => {
     const abort = new AbortController();
     const result = collectGeneration(engine, textRequest(story("aborted", 3000)), abort.signal);
-    await until(async () => (await engine.activeGenerations()) === 1);
+    await untilActive(engine, 1);
     abort.abort();
     const { end } = await result;
     expect(end.aborted).toBe(true);
@@ -218,7 +222,7 @@ describe("a llama-cpp process", () => {
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 4096, threads: 1 });
     const result = collectGeneration(replica.engine, textRequest(story("orphan", 2000)), never);
     const exited = new Promise((resolve) => replica.child.once("exit", (_, signal) => resolve(signal)));
-    await until(async () => (await replica.engine.activeGenerations()) === 1);
+    await untilActive(replica.engine, 1);
     replica.child.disconnect();
     expect(await exited).toBe("SIGKILL");
     await expect(result).rejects.toMatchObject({ code: "unavailable" });
@@ -287,10 +291,16 @@ function story(title: string, words: number): string {
   return `${title}: ${Array.from({ length: words }, (_, i) => sentence[i % sentence.length]).join(" ")}`;
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 100_000; turn++) {
-    if (await condition()) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  throw new Error("the condition never became true");
+/** Runs `start`. Returns its promise, and one that resolves when `start` first calls `onDelta`. */
+function withFirstDelta<T>(start: (onDelta: () => void) => Promise<T>): [Promise<T>, Promise<void>] {
+  let onDelta = () => {};
+  const first = new Promise<void>((resolve) => {
+    onDelta = resolve;
+  });
+  return [start(() => onDelta()), first];
+}
+
+/** Asks the engine again and again; the test's own time limit is the only bound. */
+async function untilActive(engine: LlamaCppEngine, generations: number): Promise<void> {
+  while ((await engine.activeGenerations()) !== generations) await new Promise(setImmediate);
 }

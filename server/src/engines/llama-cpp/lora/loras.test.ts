@@ -43,14 +43,12 @@ describe("a LoRA on a llama-cpp model", () => {
         const id = `scale ${scale}`;
         await replica.engine.loadLora!({ id, path, scale });
         for (const prompt of [undefined, { logprobs: true }]) {
-          const asked = prompt === undefined ? request : { ...request, prompt };
-          const [made, expected] = [
-            await run(replica.engine, { ...asked, lora: id }),
-            await run(reference.engine, asked),
-          ];
-          expectSimilarTokens(made.tokens[0]!, expected.tokens[0]!);
-          expectSimilarTokens(made.prompt ?? [], expected.prompt ?? []);
-          expect(made.texts).not.toEqual((await run(replica.engine, asked)).texts);
+          const scored = prompt === undefined ? request : { ...request, prompt };
+          const result = await run(replica.engine, { ...scored, lora: id });
+          const expected = await run(reference.engine, scored);
+          expectSimilarTokens(result.tokens[0]!, expected.tokens[0]!);
+          expectSimilarTokens(result.prompt ?? [], expected.prompt ?? []);
+          expect(result.texts).not.toEqual((await run(replica.engine, scored)).texts);
         }
         await reference.dispose();
       }
@@ -90,12 +88,12 @@ describe("LoRAs on one llama-cpp model", () => {
 
   it("give every request the output it would have alone, whatever runs at the same time", async () => {
     const GRAMMAR = 'root ::= "<" [a-z]{2,12} ">"';
-    const asked = fc.record({
+    const requestCase = fc.record({
       adapter: fc.constantFrom(undefined, ...IDS),
       prompt: fc.constantFrom(STORY, `${STORY}eleven`, STORY.repeat(5), `${STORY.repeat(5)}!`, "Other"),
       maxTokens: fc.integer({ min: 0, max: 20 }),
       n: fc.integer({ min: 1, max: 2 }),
-      more: fc.constantFrom<Partial<GenerateRequest>>(
+      overrides: fc.constantFrom<Partial<GenerateRequest>>(
         {},
         { grammar: GRAMMAR },
         { prediction: { kind: "text", text: STORY } },
@@ -107,36 +105,36 @@ describe("LoRAs on one llama-cpp model", () => {
     });
     const alone = new Map<string, CollectedGeneration>();
     await fc.assert(
-      fc.asyncProperty(fc.array(asked, { minLength: 2, maxLength: 10 }), async (many) => {
-        const requests = many.map(({ adapter, prompt, more, delay: _, abort: __, ...rest }) =>
+      fc.asyncProperty(fc.array(requestCase, { minLength: 2, maxLength: 10 }), async (cases) => {
+        const requests = cases.map(({ adapter, prompt, overrides, delay: _, abort: __, ...rest }) =>
           textRequest(prompt, {
             logprobs: 3,
             ...rest,
-            ...more,
+            ...overrides,
             ...(adapter === undefined ? {} : { lora: adapter }),
           }),
         );
-        for (const one of requests) {
-          const key = JSON.stringify(one);
-          if (!alone.has(key)) alone.set(key, await run(engine, one));
+        for (const request of requests) {
+          const key = JSON.stringify(request);
+          if (!alone.has(key)) alone.set(key, await run(engine, request));
         }
         const together = await Promise.all(
-          requests.map(async (one, i) => {
-            for (let turn = 0; turn < many[i]!.delay; turn++) await new Promise(setImmediate);
+          requests.map(async (request, i) => {
+            for (let turn = 0; turn < cases[i]!.delay; turn++) await new Promise(setImmediate);
             const abort = new AbortController();
-            const result = collectGeneration(engine, one, abort.signal, (event) => {
-              if (many[i]!.abort && event.type === "delta") abort.abort();
+            const result = collectGeneration(engine, request, abort.signal, (event) => {
+              if (cases[i]!.abort && event.type === "delta") abort.abort();
             });
             return result;
           }),
         );
-        together.forEach((made, i) => {
+        together.forEach((result, i) => {
           const expected = alone.get(JSON.stringify(requests[i]!))!;
-          if (made.end.aborted) return;
-          made.tokens.forEach((tokens, choice) => {
+          if (result.end.aborted) return;
+          result.tokens.forEach((tokens, choice) => {
             expectSimilarTokens(tokens, expected.tokens[choice]!);
           });
-          expectSimilarTokens(made.prompt ?? [], expected.prompt ?? []);
+          expectSimilarTokens(result.prompt ?? [], expected.prompt ?? []);
         });
       }),
       { numRuns: 40 },
@@ -147,9 +145,9 @@ describe("LoRAs on one llama-cpp model", () => {
   it("reuse their own state, and none of each other's or the base model's", async () => {
     const input = { kind: "text", text: `A prompt of its own. ${STORY.repeat(4)}`, addBos: true } as const;
     const cached = async (adapter?: string) => {
-      const of = adapter === undefined ? {} : { lora: adapter };
-      const asked = request({ input, ...of, cacheScope: "one", maxTokens: 2 });
-      return (await run(engine, asked)).end.usage.cachedTokens;
+      const lora = adapter === undefined ? {} : { lora: adapter };
+      const result = await run(engine, request({ input, ...lora, cacheScope: "one", maxTokens: 2 }));
+      return result.end.usage.cachedTokens;
     };
     expect(await cached()).toBe(0);
     expect(await cached("red")).toBe(0);
@@ -215,17 +213,17 @@ describe("LoRAs on one llama-cpp model", () => {
     ["a draft model without a LoRA", () => ({ draft: { modelPath: base, tokens: 3 } })],
     ["n-gram lookup", () => ({ ngram: { length: 2, tokens: 4 } })],
   ])("give the same output with speculation by %s", async (_, options) => {
-    const guessing = await launchReplica({ modelPath: base, slots: 4, threads: 1, ...options() });
+    const speculating = await launchReplica({ modelPath: base, slots: 4, threads: 1, ...options() });
     try {
-      for (const [i, id] of IDS.entries()) await guessing.engine.loadLora!({ id, path: paths[i]! });
-      const asked = IDS.map((adapter) => request({ lora: adapter, maxTokens: 60, logprobs: 3 }));
-      const guessed = await Promise.all(asked.map((one) => run(guessing.engine, one)));
-      for (const [i, one] of asked.entries()) {
-        expectSimilarTokens(guessed[i]!.tokens[0]!, (await run(engine, one)).tokens[0]!);
-        expect(guessed[i]!.end.usage.prediction).toBeDefined();
+      for (const [i, id] of IDS.entries()) await speculating.engine.loadLora!({ id, path: paths[i]! });
+      const requests = IDS.map((adapter) => request({ lora: adapter, maxTokens: 60, logprobs: 3 }));
+      const results = await Promise.all(requests.map((request) => run(speculating.engine, request)));
+      for (const [i, request] of requests.entries()) {
+        expectSimilarTokens(results[i]!.tokens[0]!, (await run(engine, request)).tokens[0]!);
+        expect(results[i]!.end.usage.prediction).toBeDefined();
       }
     } finally {
-      await guessing.dispose();
+      await speculating.dispose();
     }
   });
 

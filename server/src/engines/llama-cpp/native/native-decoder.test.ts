@@ -43,26 +43,26 @@ describe("the native decoder", () => {
 
   const prompt = () => model.tokenize("Three animals of the forest:", true);
 
-  const make = async (spec: Partial<DecodeSpec>, slot = 0) => {
+  const generate = async (spec: Partial<DecodeSpec>, slot = 0) => {
     const maxTokens = spec.maxTokens ?? 40;
     await backend.truncate(slot, 0);
     const whole = { sampling: { temperature: 0 }, prompt: prompt(), ...spec, maxTokens };
     const decoder = await backend.decode(slot, prompt(), whole);
-    const made: number[] = [];
+    const output: number[] = [];
     let calls = 0;
-    while (made.length < maxTokens) {
+    while (output.length < maxTokens) {
       const tokens = await decoder.next();
       calls++;
-      made.push(...tokens.map(({ token }) => token));
+      output.push(...tokens.map(({ token }) => token));
       if (tokens.at(-1)!.ends) break;
       const held = backend.cachedTokens(slot);
       expect(held, "the slot holds all generated tokens but the last").toEqual([
         ...prompt(),
-        ...made.slice(0, -1),
+        ...output.slice(0, -1),
       ]);
     }
     decoder.end();
-    return { made, calls };
+    return { output, calls };
   };
 
   it.each<[string, DecodeSpec["sampling"]]>([
@@ -73,38 +73,40 @@ describe("the native decoder", () => {
     ],
     ["by mirostat", { temperature: 1, seed: 6, mirostat: { target: 3, learningRate: 0.1 } }],
   ])("gives the same output whatever the prediction, %s", async (_, sampling) => {
-    const plain = await make({ sampling, ignoreEos: true });
-    expect(plain.calls).toBe(plain.made.length);
-    const { made } = plain;
-    const edited = [...made.slice(0, 12), 100, 101, ...made.slice(16)];
-    for (const prediction of [made, edited, made.slice(20), made.toReversed(), [5, 6]]) {
-      const predicted = await make({ sampling, ignoreEos: true, prediction });
-      expect(predicted.made).toEqual(made);
-      if (prediction === made) expect(predicted.calls).toBeLessThan(8);
+    const plain = await generate({ sampling, ignoreEos: true });
+    expect(plain.calls).toBe(plain.output.length);
+    const { output } = plain;
+    const edited = [...output.slice(0, 12), 100, 101, ...output.slice(16)];
+    for (const prediction of [output, edited, output.slice(20), output.toReversed(), [5, 6]]) {
+      const predicted = await generate({ sampling, ignoreEos: true, prediction });
+      expect(predicted.output).toEqual(output);
+      if (prediction === output) expect(predicted.calls).toBeLessThan(8);
       if (prediction === edited) expect(predicted.calls).toBeLessThan(16);
     }
   });
 
   it("gives the same output with a grammar whatever the prediction", async () => {
     const grammar = 'root ::= "[" [a-z]{3,9} (", " [a-z]{3,9}){4} "]"';
-    const { made } = await make({ grammar });
-    expect(model.detokenize(made as never[])).toMatch(/^\[[a-z]{3,9}(, [a-z]{3,9}){4}\]$/);
-    expect((await make({ grammar, prediction: made })).made).toEqual(made);
-    expect((await make({ grammar, prediction: made.map((t, i) => (i % 4 ? t : 99)) })).made).toEqual(made);
+    const { output } = await generate({ grammar });
+    expect(model.detokenize(output as never[])).toMatch(/^\[[a-z]{3,9}(, [a-z]{3,9}){4}\]$/);
+    expect((await generate({ grammar, prediction: output })).output).toEqual(output);
+    expect((await generate({ grammar, prediction: output.map((t, i) => (i % 4 ? t : 99)) })).output).toEqual(
+      output,
+    );
   });
 
   it("computes forced tokens in one batch", async () => {
     const thinking = { open: "<think>", close: "</think> So it is", opened: true, maxTokens: 3 };
-    const { made, calls } = await make({ thinking, maxTokens: 20, ignoreEos: true });
+    const { output, calls } = await generate({ thinking, maxTokens: 20, ignoreEos: true });
     const close = model.tokenize(thinking.close, true);
-    expect(made.slice(3, 3 + close.length)).toEqual(close);
+    expect(output.slice(3, 3 + close.length)).toEqual(close);
     expect(calls).toBeLessThanOrEqual(20 - close.length + 1);
   });
 
   it("gives two concurrent choices the same output as one alone", async () => {
     const [one, other] = [{ logprobs: 2, ignoreEos: true }, { minTokens: 40 }];
-    const apart = [await make(one, 0), await make(other, 1)];
-    expect(await Promise.all([make(one, 0), make(other, 1)])).toEqual(apart);
+    const apart = [await generate(one, 0), await generate(other, 1)];
+    expect(await Promise.all([generate(one, 0), generate(other, 1)])).toEqual(apart);
   });
 
   it("fails when the grammar allows no token, and decodes the next request", async () => {
@@ -112,8 +114,8 @@ describe("the native decoder", () => {
     await open(process.env["HEARTH_TEST_MODEL"]!);
     const grammar = 'root ::= "a" [^\\x00-\\U0010FFFF]';
     for (const temperature of [0, 1]) {
-      await expect(make({ grammar, sampling: { temperature, seed: 1 } })).rejects.toThrow();
+      await expect(generate({ grammar, sampling: { temperature, seed: 1 } })).rejects.toThrow();
     }
-    expect((await make({ logprobs: 0, maxTokens: 2 })).made.length).toBe(2);
+    expect((await generate({ logprobs: 0, maxTokens: 2 })).output.length).toBe(2);
   });
 });

@@ -24,8 +24,9 @@ function spell(bytes: Uint8Array): number[] {
   for (let at = 0; at < bytes.length; ) {
     const rest = Buffer.from(bytes.subarray(at));
     let best = rest[0]!;
-    for (const [token, own] of VOCABULARY.entries()) {
-      if (own.length > VOCABULARY[best]!.length && own.equals(rest.subarray(0, own.length))) best = token;
+    for (const [token, piece] of VOCABULARY.entries()) {
+      const matches = piece.equals(rest.subarray(0, piece.length));
+      if (piece.length > VOCABULARY[best]!.length && matches) best = token;
     }
     tokens.push(best);
     at += VOCABULARY[best]!.length;

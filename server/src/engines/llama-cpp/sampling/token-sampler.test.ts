@@ -49,14 +49,14 @@ describe.each([
   // Its greedy continuation repeats itself, so that penalties have an effect.
   const prompt = () => model.tokenize("My favourite fruit is", true);
 
-  const make = async (sampling: Sampling, count: number): Promise<number[]> => {
+  const generate = async (sampling: Sampling, count: number): Promise<number[]> => {
     const done = await backend.truncate(0, prompt().length - 1);
     const spec = { sampling, prompt: prompt(), maxTokens: count };
     const decoder = await backend.decode(0, prompt().slice(done), spec);
-    const made: number[] = [];
-    while (made.length < count) made.push(...(await decoder.next()).map(({ token }) => token));
+    const output: number[] = [];
+    while (output.length < count) output.push(...(await decoder.next()).map(({ token }) => token));
     decoder.end();
-    return made;
+    return output;
   };
 
   it.each<[string, Sampling]>([
@@ -70,15 +70,15 @@ describe.each([
   ])(
     "with %s penalty picks the token that the penalty formulas rank first, at every step",
     async (_, sampling) => {
-      const made = await make({ temperature: 0, ...sampling }, 20);
-      expect(made).not.toEqual(await make({ temperature: 0 }, 20));
-      for (let step = 0; step < made.length; step++) {
-        const output = made.slice(0, step);
+      const tokens = await generate({ temperature: 0, ...sampling }, 20);
+      expect(tokens).not.toEqual(await generate({ temperature: 0 }, 20));
+      for (let step = 0; step < tokens.length; step++) {
+        const output = tokens.slice(0, step);
         const logits = await logitsOf([...prompt(), ...output]);
         const penalised = penalise(logits, prompt(), output, sampling);
         const best = Math.max(...penalised.values());
         // Two tokens may be nearly equal, and the reference logits come from a batch of another size.
-        expect(penalised.get(made[step]!)).toBeGreaterThan(best - 0.05);
+        expect(penalised.get(tokens[step]!)).toBeGreaterThan(best - 0.05);
       }
     },
   );
@@ -88,7 +88,7 @@ describe.each([
     const ranks = async (sampling: Sampling) => {
       const result: number[] = [];
       for (let seed = 0; seed < 40; seed++) {
-        const [token] = await make({ temperature: 2, ...sampling, seed }, 1);
+        const [token] = await generate({ temperature: 2, ...sampling, seed }, 1);
         result.push(order.indexOf(token!));
       }
       return result;
@@ -102,8 +102,8 @@ describe.each([
   it("gives the same output for the same seed and others for other seeds, also beyond 32 bits", async () => {
     const outputs = [];
     for (const seed of [0, 1, -1, 2 ** 32, 2 ** 32 - 1, Number.MAX_SAFE_INTEGER]) {
-      const first = await make({ temperature: 2, seed }, 8);
-      expect(await make({ temperature: 2, seed }, 8)).toEqual(first);
+      const first = await generate({ temperature: 2, seed }, 8);
+      expect(await generate({ temperature: 2, seed }, 8)).toEqual(first);
       outputs.push(first.join());
     }
     expect(new Set(outputs).size).toBeGreaterThanOrEqual(4);

@@ -95,9 +95,9 @@ class FakeBackend implements Backend {
           this.#failIf("decode");
           this.#held[slot]!.push(...next);
           if (next === tokens) expect(this.#held[slot]).toEqual(prompt);
-          const made = left-- > 0 ? 1000 + left : END;
-          next = [made];
-          return [{ token: made, ends: made === END }];
+          const token = left-- > 0 ? 1000 + left : END;
+          next = [token];
+          return [{ token, ends: token === END }];
         });
       },
       end: () => {},
@@ -152,12 +152,12 @@ function spec(
   id: number,
   promptTokens: number,
   follow: number,
-  more: Partial<GenerationSpec> = {},
+  overrides: Partial<GenerationSpec> = {},
 ): GenerationSpec {
   const prompt = Array.from({ length: promptTokens }, (_, i) =>
     i === promptTokens - 1 ? follow : id * 7 + 1,
   );
-  return { id, prompt, sampling: {}, n: 1, maxTokens: 1000, stop: [], stream: true, ...more };
+  return { id, prompt, sampling: {}, n: 1, maxTokens: 1000, stop: [], stream: true, ...overrides };
 }
 
 const text = (events: readonly GenerationEvent["event"][]) =>
@@ -376,10 +376,10 @@ describe("the scheduler", () => {
       seeded: fc.boolean(),
       loraKey: fc.constantFrom(undefined, undefined, 1, 2, 3),
     });
-    const many = fc.array(request, { minLength: 1, maxLength: 8 });
+    const requestLists = fc.array(request, { minLength: 1, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(
-        many,
+        requestLists,
         fc.integer({ min: 1, max: 4 }),
         fc.boolean(),
         async (requests, slots, canCopy) => {
@@ -426,15 +426,15 @@ function checkEvents(
     (_, k) => `${999 + r.follow - k} `,
   );
   for (let choice = 0; choice < r.n; choice++) {
-    const own = events.filter((e) => "choice" in e && e.choice === choice);
-    const finish = own.find((e) => e.type === "finish");
+    const choiceEvents = events.filter((e) => "choice" in e && e.choice === choice);
+    const finish = choiceEvents.find((e) => e.type === "finish");
     if (finish === undefined) {
       expect(end.aborted).toBe(true);
-      expect(expected.join("").startsWith(text(own))).toBe(true);
+      expect(expected.join("").startsWith(text(choiceEvents))).toBe(true);
       continue;
     }
-    expect(own.at(-1)).toBe(finish);
-    expect(text(own)).toBe(expected.join(""));
+    expect(choiceEvents.at(-1)).toBe(finish);
+    expect(text(choiceEvents)).toBe(expected.join(""));
     expect(finish.reason).toBe(r.follow < r.maxTokens ? "stop" : "length");
   }
   if (!end.aborted) {
