@@ -92,7 +92,7 @@ export async function measureLora(options: LoraOptions): Promise<{ results: unkn
 /** Writes one file and copies it: equal content makes no difference to this benchmark. */
 async function writeAdapters(folder: string, modelPath: string, count: number): Promise<string[]> {
   const options = { shape: SMOLLM2_135M_SHAPE, targetModules: TARGETS, rank: 8 };
-  const first = await writeLora(modelPath, folder, "adapter-0", options);
+  const first = await writeLora(modelPath, join(folder, "adapter-0.gguf"), options);
   const paths = [first];
   for (let i = 1; i < count; i += 1) {
     paths.push(join(folder, `adapter-${i}.gguf`));

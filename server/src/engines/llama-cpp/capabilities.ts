@@ -1,17 +1,16 @@
 import { type EngineCapabilities, supportedFeatures } from "../../engine/generation.ts";
 import { supportedSampling } from "../../engine/sampling.ts";
 
-/**
- * Capabilities of the engine with one model.
- * @param found results of the self-tests: whether the library's native functions work, whether a slot's state can be
- * cut off at any token, and whether LoRAs work.
- */
-export function capabilitiesOf(found: {
+export interface EngineFacilities {
+  /** The library's inner functions passed their self-test. */
   nativeApi: boolean;
+  /** A slot's state can be cut off after any token. */
   canRewind: boolean;
   loras: boolean;
-}): EngineCapabilities {
-  const { nativeApi, canRewind, loras } = found;
+}
+
+/** The capabilities of the engine with a model. */
+export function capabilitiesOf({ nativeApi, canRewind, loras }: EngineFacilities): EngineCapabilities {
   return {
     rendersChat: false,
     sampling: supportedSampling({

@@ -42,8 +42,8 @@ function setUp() {
 
 const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 3 };
 
-describe("the platform's side of the channel", () => {
-  it("gives the reason when the model can't be loaded, and when the process ends meanwhile", async () => {
+describe("the client of a llama.cpp process", () => {
+  it("rejects a load with the reason of the process, or as unavailable when the process ends", async () => {
     const failing = setUp();
     failing.receive({
       type: "load-failed",
@@ -58,7 +58,7 @@ describe("the platform's side of the channel", () => {
     expect(error).toMatchObject({ code: "unavailable", message: "The model's process has ended." });
   });
 
-  it("takes a process that doesn't answer for ill, and one that does for well", async () => {
+  it("fails the health check when the process doesn't answer in time, and passes it when it answers", async () => {
     const { loaded, clock, receive, sent } = setUp();
     const engine = await loaded();
     const silent = engine.health();
@@ -70,7 +70,7 @@ describe("the platform's side of the channel", () => {
     await expect(answering).resolves.toBeUndefined();
   });
 
-  it("joins what waits for a slow reader, in order", async () => {
+  it("merges adjacent deltas of a choice for a slow reader, in order", async () => {
     const { loaded, receive, sent } = setUp();
     const engine = await loaded();
     const events = engine.generate(textRequest("x", { n: 2 }), new AbortController().signal);
@@ -97,7 +97,7 @@ describe("the platform's side of the channel", () => {
     ]);
   });
 
-  it("delivers what arrived before the process died, then the error", async () => {
+  it("delivers the events that arrived before the process died, then the error", async () => {
     const { loaded, receive, close, sent } = setUp();
     const engine = await loaded();
     const seen: string[] = [];
@@ -113,7 +113,7 @@ describe("the platform's side of the channel", () => {
     await expect(engine.tokenize("x")).rejects.toMatchObject({ code: "unavailable" });
   });
 
-  it("tells the process to stop when the reader leaves, and not when the generation is over", async () => {
+  it("sends an abort when the reader leaves early, and none when the generation has ended", async () => {
     const { loaded, receive, sent } = setUp();
     const engine = await loaded();
     const start = () => {

@@ -9,15 +9,15 @@ import type { FromWorker, SerializedError, ToWorker } from "./protocol.ts";
 
 type LoadedMessage = FromWorker & { type: "loaded" };
 
-/** The child answers between two batches; a machine under heavy load may take long for one. */
+/** The process answers between two batches, and one batch may take seconds on a machine under heavy load. */
 const HEALTH_TIMEOUT_MS = 10_000;
 
 export interface LlamaCppEngine extends TextEngine {
-  /** Generations that the process works on or holds in its queue. */
+  /** Generations that hold a slot or wait for one. */
   activeGenerations(): Promise<number>;
 }
 
-/** Tokens, how many generations there are, or that it is done. */
+/** The tokens of `tokenize`, the count of `ping`, or undefined for the other calls. */
 type CallResult = number[] | number | undefined;
 
 interface PendingCall<T> {
@@ -25,7 +25,7 @@ interface PendingCall<T> {
   reject(error: EngineError): void;
 }
 
-/** The platform's side of the channel. */
+/** The platform's side of the channel to the process that runs the model. */
 export class LlamaCppClient {
   readonly #channel: EngineChannel;
   readonly #clock: Clock;
@@ -44,7 +44,7 @@ export class LlamaCppClient {
     });
   }
 
-  /** @throws EngineError. */
+  /** Waits until the process has loaded the model. @throws EngineError with a public message. */
   async load(options: LlamaCppOptions): Promise<LlamaCppEngine> {
     const { model, capabilities } = await new Promise<LoadedMessage>((resolve, reject) => {
       this.#loading = { resolve, reject };
@@ -59,8 +59,9 @@ export class LlamaCppClient {
       ...generation,
       generation,
       model,
-      loadLora: (adapter) => this.#call<undefined>((id) => ({ type: "load-adapter", id, adapter })),
-      unloadLora: (adapter) => this.#call<undefined>((id) => ({ type: "unload-adapter", id, adapter })),
+      loadLora: (lora) => this.#call<undefined>((id) => ({ type: "load-adapter", id, adapter: lora })),
+      unloadLora: (loraId) =>
+        this.#call<undefined>((id) => ({ type: "unload-adapter", id, adapter: loraId })),
       health: () => this.#health(),
       activeGenerations: () => this.#call<number>((id) => ({ type: "ping", id })),
       close: () => this.#close(),
@@ -70,47 +71,48 @@ export class LlamaCppClient {
   async *#generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     this.#assertOpen();
     const id = ++this.#lastId;
-    const inbox = new EventBuffer();
+    const buffer = new EventBuffer();
     const abort = () => this.#send({ type: "abort", id });
-    this.#eventBuffers.set(id, inbox);
+    this.#eventBuffers.set(id, buffer);
     this.#send({ type: "generate", id, request });
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
     let ended = false;
     try {
       while (!ended) {
-        const event = await inbox.take();
+        const event = await buffer.take();
         ended = event.type === "end";
         yield event;
       }
     } finally {
       signal.removeEventListener("abort", abort);
       this.#eventBuffers.delete(id);
-      if (!ended && !inbox.failed) abort();
+      // The reader left early: nobody needs the rest of the output.
+      if (!ended && !buffer.failed) abort();
     }
   }
 
   async #health(): Promise<void> {
-    let cancel = () => {};
-    const answered = this.#call<number>((id) => {
-      cancel = this.#clock.after(HEALTH_TIMEOUT_MS, () =>
+    let cancelTimeout = () => {};
+    const pong = this.#call<number>((id) => {
+      cancelTimeout = this.#clock.after(HEALTH_TIMEOUT_MS, () =>
         this.#takePendingCall(id)?.reject(new EngineError("timeout", "The model's process does not answer.")),
       );
       return { type: "ping", id };
     });
     try {
-      await answered;
+      await pong;
     } finally {
-      cancel();
+      cancelTimeout();
     }
   }
 
-  #call<T extends CallResult>(message: (id: number) => ToWorker): Promise<T> {
+  #call<T extends CallResult>(messageFor: (id: number) => ToWorker): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#assertOpen();
       const id = ++this.#lastId;
       this.#pendingCalls.set(id, { resolve: resolve as (value: CallResult) => void, reject });
-      this.#send(message(id));
+      this.#send(messageFor(id));
     });
   }
 
@@ -124,9 +126,9 @@ export class LlamaCppClient {
     switch (message.type) {
       case "events":
         for (const { id, event } of message.events) {
-          const inbox = this.#eventBuffers.get(id);
-          if (event.type === "error") inbox?.fail(toEngineError(event));
-          else inbox?.put(event);
+          const buffer = this.#eventBuffers.get(id);
+          if (event.type === "error") buffer?.fail(toEngineError(event));
+          else buffer?.put(event);
         }
         return;
       case "loaded":
@@ -157,12 +159,12 @@ export class LlamaCppClient {
     return pending;
   }
 
-  /** Everything that waits for the child fails with `error`, and everything that will. */
+  /** Fails the load, all generations and all calls with `error`, the later ones too. */
   #failAll(error: EngineError): void {
     if (this.#closedWith !== null) return;
     this.#closedWith = error;
     this.#loading?.reject(error);
-    for (const inbox of this.#eventBuffers.values()) inbox.fail(error);
+    for (const buffer of this.#eventBuffers.values()) buffer.fail(error);
     for (const pending of this.#pendingCalls.values()) pending.reject(error);
     this.#pendingCalls.clear();
   }

@@ -2,13 +2,13 @@ import type { EngineError } from "../../engine/errors.ts";
 import type { EngineEvent } from "../../engine/generation.ts";
 
 /**
- * Events of one generation on their way to a reader that may be slower. Deltas of one choice that wait are joined, so
- * what waits is bounded by the text a context can hold.
+ * Events of one generation for a reader that may be slow. Adjacent deltas of the same choice are merged, so the buffer
+ * never holds more than the text of one context.
  */
 export class EventBuffer {
   #events: EngineEvent[] = [];
   #error: EngineError | null = null;
-  #wake: (() => void) | null = null;
+  #wakeReader: (() => void) | null = null;
 
   get failed(): boolean {
     return this.#error !== null;
@@ -17,30 +17,31 @@ export class EventBuffer {
   put(event: EngineEvent): void {
     const last = this.#events.at(-1);
     if (event.type === "delta" && last?.type === "delta" && last.choice === event.choice) {
-      const joined = { ...last, text: last.text + event.text };
-      if (event.tokens !== undefined) joined.tokens = [...(last.tokens ?? []), ...event.tokens];
-      this.#events[this.#events.length - 1] = joined;
+      const merged = { ...last, text: last.text + event.text };
+      if (event.tokens !== undefined) merged.tokens = [...(last.tokens ?? []), ...event.tokens];
+      this.#events[this.#events.length - 1] = merged;
     } else {
       this.#events.push(event);
     }
-    this.#wake?.();
+    this.#wakeReader?.();
   }
 
-  /** The reader gets what already arrived, then the error. */
+  /** The reader gets the events that arrived before, then the error. Only the first error counts. */
   fail(error: EngineError): void {
     this.#error ??= error;
-    this.#wake?.();
+    this.#wakeReader?.();
   }
 
+  /** Waits for the next event. @throws EngineError that `fail` was called with. */
   async take(): Promise<EngineEvent> {
     for (;;) {
       const event = this.#events.shift();
       if (event !== undefined) return event;
       if (this.#error !== null) throw this.#error;
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#wakeReader = resolve;
       });
-      this.#wake = null;
+      this.#wakeReader = null;
     }
   }
 }

@@ -26,21 +26,22 @@ interface Result extends Omit<CollectedGeneration, "tokens" | "prompt"> {
   prompt: readonly TokenInfo[];
 }
 
-/** A model: run by a replica, and once more in this process to compare with. */
+/** A model in a replica, and once more in this process as the reference. */
 interface Subject {
   replica: TestReplica;
   engine: LlamaCppEngine;
   model: LlamaModel;
-  /** The model's log probabilities after `tokens`, computed by other means: all logits, softmax done here. */
+  /** The reference's log probabilities after `tokens`: a softmax over all logits. */
   logprobsAfter(tokens: readonly number[]): Promise<Map<number, number>>;
-  /** Those of the tokens at `places`, each after those before it. */
+  /** The reference's log probabilities of the tokens at `places`, each after the tokens before it. */
   logprobsOf(tokens: readonly number[], places: readonly number[]): Promise<number[]>;
 }
 
 async function open(llama: Llama, modelPath: string): Promise<Subject> {
   const replica = await launchReplica({ modelPath, slots: 4, contextSize: 2048, threads: 1 });
   const model = await llama.loadModel({ modelPath });
-  // The same kernels compute what the replica computes in whole blocks: others' rounding makes up to 20 % of a probability.
+  // Batches of one block, so that the same kernel computes it as in the replica: another's rounding changes a probability
+  // by up to 20 %.
   const context = await model.createContext({ contextSize: 1024, batchSize: BLOCK_TOKENS, threads: 1 });
   const raw = context.getSequence();
   const logprobsAfter = async (tokens: readonly number[]) => {
@@ -77,11 +78,11 @@ async function run({ engine }: Subject, request: GenerateRequest): Promise<Resul
 describe("llama-cpp's optional features", () => {
   let folder: string;
   let llama: Llama;
-  /** The default model, where what is made has to make sense. */
+  /** The default model, for tests whose output has to make sense. */
   let real: Subject;
   /**
-   * One that knows nothing and is quick, for all else. Its weights are quantised: a token then comes to the same, to the
-   * bit, in batches of any size less than a block.
+   * A fast model of random weights, for all other tests. Its weights are quantised, so that a token's logits are the same,
+   * to the bit, in batches of any size below a block.
    */
   let tiny: Subject;
 
@@ -102,7 +103,7 @@ describe("llama-cpp's optional features", () => {
   const ask = (text: string, overrides: Partial<GenerateRequest> = {}) =>
     textRequest(`<|im_start|>user\n${text}<|im_end|>\n<|im_start|>assistant\n`, overrides);
 
-  it("lists what it honours", () => {
+  it("lists its optional sampling parameters and features", () => {
     expect(real.engine.capabilities.features).toEqual(
       expect.arrayContaining([
         "cacheMaxTokens",
@@ -127,7 +128,7 @@ describe("llama-cpp's optional features", () => {
     const matches = /^\{"name":"[A-Za-z ]{1,12}","age":[0-9]{1,3}\}$/;
 
     it.each([{ temperature: 0 }, { temperature: 1, seed: 5 }, { temperature: 2, seed: 9 }])(
-      "is followed and ends the choice when it is complete, with %o",
+      "is followed and ends the choice once it is complete, with %o",
       async (sampling) => {
         const result = await run(
           tiny,
@@ -138,18 +139,18 @@ describe("llama-cpp's optional features", () => {
       },
     );
 
-    it("yields to maxTokens and stop texts", async () => {
-      const cut = await run(real, ask("A person", { grammar: person, maxTokens: 4 }));
+    it("is cut off by maxTokens and stop texts", async () => {
+      const cut = await run(tiny, ask("A person", { grammar: person, maxTokens: 4 }));
       expect(cut.finishes).toEqual(["length"]);
       expect(cut.texts[0]!.startsWith('{"')).toBe(true);
-      const stopped = await run(real, ask("A person", { grammar: person, maxTokens: 100, stop: ['","age'] }));
+      const stopped = await run(tiny, ask("A person", { grammar: person, maxTokens: 100, stop: ['","age'] }));
       expect(stopped.texts[0]).toMatch(/^\{"name":"[A-Za-z ]+$/);
       expect(stopped.finishes).toEqual(["stop"]);
     });
 
-    it("is completed by force where maxTokens would cut it off, also several choices of it at once", async () => {
+    it("is completed by force where maxTokens would cut it off, for several choices at once", async () => {
       const list = 'root ::= "[" item ("," item)* "]"\nitem ::= "\\"" [a-zé日 ]{1,30} "\\""';
-      for (const more of [
+      for (const overrides of [
         { sampling: { temperature: 1, seed: 3 } },
         { sampling: { temperature: 1, seed: 4, typicalP: 0.9 }, stream: false },
         { ignoreEos: true, minTokens: 5, logprobs: 1 },
@@ -159,7 +160,7 @@ describe("llama-cpp's optional features", () => {
           const closed: unknown[] = [];
           const result = await collectGeneration(
             tiny.engine,
-            ask("List many words.", { grammar: list, maxTokens, n: 3, ...more }),
+            ask("List many words.", { grammar: list, maxTokens, n: 3, ...overrides }),
             never,
             (event) => {
               if (event.type === "finish") closed.push(event.closed);
@@ -168,54 +169,54 @@ describe("llama-cpp's optional features", () => {
           expect(result.finishes).toEqual(["stop", "stop", "stop"]);
           for (const text of result.texts) expect(JSON.parse(text)).toBeInstanceOf(Array);
           expect(closed.length).toBe(3);
-          expect(closed.every((one) => one === true || one === undefined)).toBe(true);
+          expect(closed.every((value) => value === true || value === undefined)).toBe(true);
           if (maxTokens === 6) expect(closed).toContain(true);
           expect(result.end.usage.completionTokens).toBeLessThanOrEqual(3 * maxTokens);
         }
       }
     });
 
-    it("that is completed by force ends by a stop text all the same, and what is scored is what was made", async () => {
+    it("completed by force still ends at a stop text, and every token is scored", async () => {
       const grammar = 'root ::= "(" [a-z]* ")."';
       const request = ask("A word", { grammar, maxTokens: 6, logprobs: 1 });
-      const whole = await run(real, request);
+      const whole = await run(tiny, request);
       expect(whole.texts[0]).toMatch(/^\([a-z]*\)\.$/);
       expect(Buffer.concat(whole.tokens.slice(0, -1).map(({ bytes }) => bytes)).toString()).toBe(
         whole.texts[0],
       );
       expect(whole.tokens.length).toBe(whole.end.usage.completionTokens);
-      const stopped = await run(real, { ...request, stop: [")"] });
+      const stopped = await run(tiny, { ...request, stop: [")"] });
       expect(stopped.finishes).toEqual(["stop"]);
       expect(stopped.texts[0]).toBe(whole.texts[0]!.slice(0, -2));
     });
 
-    it("is completed by force after a think block, with what that has left", async () => {
+    it("is completed by force with the tokens that a think block leaves", async () => {
       const grammar = 'root ::= "{\\"answer\\":\\"" [a-z ]* "\\"}"';
       const thinking = { open: "<think>", close: "</think>", opened: true, maxTokens: 10 };
-      const result = await run(real, ask("What is 2+2?", { thinking, grammar, maxTokens: 32 }));
+      const result = await run(tiny, ask("What is 2+2?", { thinking, grammar, maxTokens: 32 }));
       expect(result.texts[0]).toMatch(/<\/think>\s*\{"answer":"[a-z ]*"\}$/);
       expect(result.finishes).toEqual(["stop"]);
-      const tooFew = await run(real, ask("What is 2+2?", { thinking, grammar, maxTokens: 12 }));
+      const tooFew = await run(tiny, ask("What is 2+2?", { thinking, grammar, maxTokens: 12 }));
       expect(tooFew.finishes).toEqual(["length"]);
     });
 
-    it("is followed by letters outside ASCII that are several tokens", async () => {
+    it("is followed also in characters of several tokens", async () => {
       const grammar = 'root ::= [\\u3040-\\u309f\\U0001F600-\\U0001F64F]{3,5} "é"';
-      const { texts } = await run(real, ask("Hello", { grammar, maxTokens: 60 }));
+      const { texts } = await run(tiny, ask("Hello", { grammar, maxTokens: 60 }));
       expect(texts[0]).toMatch(/^[\u3040-\u309f\u{1F600}-\u{1F64F}]{3,5}é$/u);
     });
 
-    it("that llama.cpp doesn't take is refused, and the engine goes on", async () => {
+    it("is refused when it is invalid, and the engine serves the next request", async () => {
       for (const grammar of ['root ::= ("a" ', "root ::= missing", 'root ::= root "a" | "b"', ""]) {
-        await expect(run(real, ask("x", { grammar }))).rejects.toMatchObject({ code: "invalid" });
+        await expect(run(tiny, ask("x", { grammar }))).rejects.toMatchObject({ code: "invalid" });
       }
-      expect((await run(real, ask("x", { maxTokens: 2 }))).end.usage.completionTokens).toBe(2);
+      expect((await run(tiny, ask("x", { maxTokens: 2 }))).end.usage.completionTokens).toBe(2);
     });
 
-    it("completes also where end tokens are ignored or too early", async () => {
+    it("is completed also with ignoreEos and with minTokens", async () => {
       const grammar = 'root ::= "yes" | "no"';
-      for (const more of [{ ignoreEos: true }, { minTokens: 30 }]) {
-        const result = await run(real, ask("Is it so?", { grammar, maxTokens: 50, ...more }));
+      for (const overrides of [{ ignoreEos: true }, { minTokens: 30 }]) {
+        const result = await run(tiny, ask("Is it so?", { grammar, maxTokens: 50, ...overrides }));
         expect(result.texts[0]).toMatch(/^(yes|no)$/);
         expect(result.finishes).toEqual(["stop"]);
       }
@@ -223,7 +224,7 @@ describe("llama-cpp's optional features", () => {
   });
 
   describe("logit bias", () => {
-    it("forbids and forces tokens, the end token too", async () => {
+    it("forbids and forces tokens, end tokens too", async () => {
       const plain = await run(real, ask("What is the capital of France?", { logprobs: 0 }));
       const [first] = plain.tokens;
       const without = await run(
@@ -256,12 +257,12 @@ describe("llama-cpp's optional features", () => {
       expect(endless.finishes).toEqual(["length"]);
     });
 
-    it("is refused for tokens that don't exist", async () => {
+    it("is refused for unknown tokens", async () => {
       const sampling = { logitBias: [[9_999_999, 1]] as const };
-      await expect(run(real, ask("x", { sampling }))).rejects.toMatchObject({ code: "invalid_bias" });
+      await expect(run(tiny, ask("x", { sampling }))).rejects.toMatchObject({ code: "invalid_bias" });
     });
 
-    it("doesn't change the output by a bias of 0, with a seed", async () => {
+    it("of 0 doesn't change a seeded output", async () => {
       const sampling = { temperature: 1, seed: 3, topP: 0.9, topK: 40, minP: 0.01 };
       const plain = await run(tiny, ask("Tell me a story.", { sampling, maxTokens: 40 }));
       const biased = await run(
@@ -271,7 +272,7 @@ describe("llama-cpp's optional features", () => {
       expect(biased.texts).toEqual(plain.texts);
     });
 
-    it("adds to the penalties", async () => {
+    it("is added to the penalties", async () => {
       const sampling = { temperature: 0, frequencyPenalty: 0.5, repetitionPenalty: 1.2 };
       const plain = await run(real, ask("Count to ten.", { sampling, logprobs: 0, maxTokens: 12 }));
       const forced = plain.tokens[0]!.id;
@@ -283,7 +284,7 @@ describe("llama-cpp's optional features", () => {
     });
   });
 
-  it("ends no earlier than after minTokens", async () => {
+  it("ends no choice before minTokens", async () => {
     const free = await run(real, ask("Say yes.", { maxTokens: 60 }));
     expect(free.finishes).toEqual(["stop"]);
     const least = free.end.usage.completionTokens + 9;
@@ -293,7 +294,7 @@ describe("llama-cpp's optional features", () => {
     expect(enough.texts).toEqual(free.texts);
   });
 
-  it("goes on after end tokens when they are to be ignored", async () => {
+  it("continues after end tokens with ignoreEos", async () => {
     const result = await run(real, ask("Say yes.", { maxTokens: 80, ignoreEos: true, logprobs: 0 }));
     expect(result.finishes).toEqual(["length"]);
     expect(result.end.usage.completionTokens).toBe(80);
@@ -308,15 +309,15 @@ describe("llama-cpp's optional features", () => {
         { temperature: 1.5, seed: 4, topK: 20, frequencyPenalty: 1, logitBias: [[33, 5]] },
       ],
     ])("are the model's own, %s", async (_, sampling) => {
-      const result = await run(real, ask("Name three fruits.", { sampling, logprobs: 5, maxTokens: 10 }));
-      const prompt = real.model.tokenize(
+      const result = await run(tiny, ask("Name three fruits.", { sampling, logprobs: 5, maxTokens: 10 }));
+      const prompt = tiny.model.tokenize(
         "<|im_start|>user\nName three fruits.<|im_end|>\n<|im_start|>assistant\n",
         true,
       );
       expect(result.tokens.length).toBe(result.end.usage.completionTokens);
       const before: number[] = [...prompt];
       for (const { id, logprob, top } of result.tokens) {
-        const expected = await real.logprobsAfter(before);
+        const expected = await tiny.logprobsAfter(before);
         expect(Math.abs(logprob! - expected.get(id)!)).toBeLessThan(0.02);
         const best = [...expected].sort((a, b) => b[1] - a[1]).slice(0, 5);
         top.forEach((alternative, rank) => {
@@ -328,7 +329,7 @@ describe("llama-cpp's optional features", () => {
       }
     });
 
-    it("come with every token's bytes, which make up the text", async () => {
+    it("come with every token's bytes, which add up to the text", async () => {
       for (const stream of [true, false]) {
         const result = await run(
           real,
@@ -353,25 +354,25 @@ describe("llama-cpp's optional features", () => {
   describe("the prompt", () => {
     const text = `${"The quick brown fox jumps over the lazy dog. ".repeat(7)}Then it`;
 
-    it("is delivered with its tokens before all else", async () => {
-      const result = await run(real, textRequest(text, { prompt: { logprobs: false }, maxTokens: 3 }));
-      expect(result.prompt.map(({ id }) => id)).toEqual(await real.engine.tokenize(text));
+    it("is delivered with its tokens before the output", async () => {
+      const result = await run(tiny, textRequest(text, { prompt: { logprobs: false }, maxTokens: 3 }));
+      expect(result.prompt.map(({ id }) => id)).toEqual(await tiny.engine.tokenize(text));
       expect(Buffer.concat(result.prompt.map(({ bytes }) => bytes)).toString()).toBe(text);
       expect(result.prompt.every(({ logprob }) => logprob === null)).toBe(true);
     });
 
-    it("is scored as the model would, also where another has computed it before, and for no output at all", async () => {
-      await run(real, textRequest(text, { maxTokens: 3 }));
-      const wanted = await real.engine.tokenize(text);
+    it("is scored by the model, also when it is cached, and with maxTokens 0", async () => {
+      await run(tiny, textRequest(text, { maxTokens: 3 }));
+      const wanted = await tiny.engine.tokenize(text);
       const places = [1, 63, 64, 65, wanted.length - 1];
-      const expected = await real.logprobsOf(wanted, places);
-      for (const more of [
+      const expected = await tiny.logprobsOf(wanted, places);
+      for (const overrides of [
         { maxTokens: 3, n: 2 },
         { maxTokens: 0, n: 2 },
       ]) {
         const result = await run(
-          real,
-          textRequest(text, { prompt: { logprobs: true }, logprobs: 2, ...more }),
+          tiny,
+          textRequest(text, { prompt: { logprobs: true }, logprobs: 2, ...overrides }),
         );
         expect(result.prompt.map(({ id }) => id)).toEqual(wanted);
         expect(result.prompt[0]!.logprob).toBeNull();
@@ -380,18 +381,21 @@ describe("llama-cpp's optional features", () => {
           expect(result.prompt[at]!.top.length).toBe(2);
         }
         expect(result.finishes).toEqual(["length", "length"]);
-        expect(result.end.usage).toMatchObject({ cachedTokens: 0, completionTokens: more.maxTokens * 2 });
+        expect(result.end.usage).toMatchObject({
+          cachedTokens: 0,
+          completionTokens: overrides.maxTokens * 2,
+        });
       }
     });
 
     it("of one token is delivered and scored", async () => {
       const input = { kind: "tokens", tokens: [50] } as const;
-      const result = await run(real, textRequest("", { input, prompt: { logprobs: true }, maxTokens: 2 }));
+      const result = await run(tiny, textRequest("", { input, prompt: { logprobs: true }, maxTokens: 2 }));
       expect(result.prompt).toMatchObject([{ id: 50, logprob: null }]);
     });
   });
 
-  it("says what the prompt cost before the first text", async () => {
+  it("reports the prompt's usage before the first text", async () => {
     const events: EngineEvent[] = [];
     await collectGeneration(
       real.engine,
@@ -418,7 +422,7 @@ describe("llama-cpp's optional features", () => {
       return result.end.usage.cachedTokens;
     };
 
-    it("is shared within a scope alone, also by requests at the same time", async () => {
+    it("is shared only within a scope, also by concurrent requests", async () => {
       expect(await cachedAfter("S1", { cacheScope: "a" }, { cacheScope: "a" })).toBeGreaterThan(127);
       expect(await cachedAfter("S2", { cacheScope: "a" }, { cacheScope: "b" })).toBe(0);
       expect(await cachedAfter("S3", { cacheScope: "a" }, {})).toBe(0);
@@ -429,7 +433,7 @@ describe("llama-cpp's optional features", () => {
       expect(both.map(({ end }) => end.usage.cachedTokens)).toEqual([0, 0]);
     });
 
-    it("takes and keeps no more than cacheMaxTokens", async () => {
+    it("neither takes nor keeps more than cacheMaxTokens", async () => {
       expect(await cachedAfter("M1", {}, { cacheMaxTokens: 0 })).toBe(0);
       expect(await cachedAfter("M2", { cacheMaxTokens: 0 }, {})).toBe(0);
       const taken = await cachedAfter("M3", {}, { cacheMaxTokens: 70 });
@@ -440,12 +444,12 @@ describe("llama-cpp's optional features", () => {
       expect(kept).toBeLessThanOrEqual(70);
     });
 
-    it("lets the choices of one request share its prompt all the same", async () => {
+    it("is shared by the choices of one request even with cacheMaxTokens 0", async () => {
       const result = await run(tiny, textRequest(shared("N"), { n: 3, cacheMaxTokens: 0, maxTokens: 2 }));
       expect(result.end.usage.cachedTokens).toBe(0);
     });
 
-    it("doesn't change what is made at temperature 0", async () => {
+    it("doesn't change the output at temperature 0", async () => {
       for (const question of ["What is a fox?", "Who sleeps?", "Write a list of animals.", "And then?"]) {
         const prompt = `${shared("T")}\n${question}\n`;
         const cold = await run(tiny, textRequest(prompt, { cacheScope: question, maxTokens: 40 }));
@@ -461,7 +465,7 @@ describe("llama-cpp's optional features", () => {
   describe("thinking", () => {
     const block = { open: "<think>", close: "</think>", opened: true, maxTokens: 12 };
 
-    it("is ended after its budget, and then the answer goes on", async () => {
+    it("is closed after its budget, and the answer follows", async () => {
       const opened =
         "<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n<think>\nOkay, let me think";
       const result = await run(
@@ -477,15 +481,15 @@ describe("llama-cpp's optional features", () => {
       expect(result.end.usage.completionTokens).toBe(result.tokens.length);
     });
 
-    it("of no tokens is closed at once", async () => {
+    it("is closed at once with a budget of 0", async () => {
       const result = await run(
-        real,
+        tiny,
         ask("Hi", { thinking: { ...block, maxTokens: 0 }, maxTokens: 20, n: 2 }),
       );
       for (const text of result.texts) expect(text.startsWith("</think>")).toBe(true);
     });
 
-    it("counts from where the model opens the block itself", async () => {
+    it("is counted from where the model opens the block itself", async () => {
       const teach =
         "<think>I think about it for long.</think>Yes.\n<think>I wonder about it a lot.</think>No.\n";
       const result = await run(
@@ -501,7 +505,7 @@ describe("llama-cpp's optional features", () => {
       expect(result.finishes).toEqual(["stop"]);
     });
 
-    it("comes first and unconstrained, and the grammar after it", async () => {
+    it("is unconstrained, and the grammar applies after it", async () => {
       const grammar = 'root ::= "{\\"answer\\":" [0-9]{1,4} "}"';
       const opened = await run(real, ask("What is 2+2?", { thinking: block, grammar, maxTokens: 80 }));
       expect(opened.texts[0]).toMatch(/^[\s\S]*<\/think>\s*\{"answer":[0-9]{1,4}\}$/);
@@ -520,9 +524,9 @@ describe("llama-cpp's optional features", () => {
       expect(itself.texts[0]).toContain("<think>");
     });
 
-    it("is cut off by maxTokens, also in the middle of a tag", async () => {
+    it("is cut off by maxTokens, also within a tag", async () => {
       for (const maxTokens of [1, 2, 3]) {
-        const result = await run(real, ask("Hi", { thinking: { ...block, maxTokens: 0 }, maxTokens }));
+        const result = await run(tiny, ask("Hi", { thinking: { ...block, maxTokens: 0 }, maxTokens }));
         expect(result.end.usage.completionTokens).toBe(maxTokens);
         expect("</think>".startsWith(result.texts[0]!) || result.texts[0]!.startsWith("</think>")).toBe(true);
       }
@@ -532,7 +536,7 @@ describe("llama-cpp's optional features", () => {
   describe("prediction", () => {
     const question = "Write a short poem about the sea and the wind.";
 
-    it("that is right, wrong or in parts so changes nothing but the usage", async () => {
+    it("changes nothing but the usage, whether it is right, wrong or partly right", async () => {
       const plain = await run(tiny, ask(question, { maxTokens: 80, logprobs: 1 }));
       const ids = plain.tokens.map(({ id }) => id);
       const changed = ids.map((id, i) => (i % 9 === 4 ? 77 : id));
@@ -563,23 +567,23 @@ describe("llama-cpp's optional features", () => {
         { sampling, stop: ["e", "."] },
         { grammar: "root ::= [a-z ,]{20,60}" },
       ];
-      for (const more of cases) {
-        const plain = await run(tiny, ask(question, { maxTokens: 50, ...more }));
+      for (const overrides of cases) {
+        const plain = await run(tiny, ask(question, { maxTokens: 50, ...overrides }));
         const prediction = { kind: "text", text: plain.texts[0]! } as const;
-        const predicted = await run(tiny, ask(question, { maxTokens: 50, ...more, prediction }));
+        const predicted = await run(tiny, ask(question, { maxTokens: 50, ...overrides, prediction }));
         expect(predicted.texts).toEqual(plain.texts);
         expect(predicted.finishes).toEqual(plain.finishes);
       }
     });
 
-    it("is refused for tokens that don't exist", async () => {
+    it("is refused for unknown tokens", async () => {
       const prediction = { kind: "tokens", tokens: [-4] } as const;
       await expect(run(tiny, ask("x", { prediction }))).rejects.toMatchObject({
         code: "invalid_prediction",
       });
     });
 
-    it("leaves the slot as it says, for the next request to go on with", async () => {
+    it("leaves a slot that the next request can reuse", async () => {
       const plain = await run(tiny, ask(question, { maxTokens: 60, cacheScope: "p" }));
       const prediction = { kind: "text", text: `${plain.texts[0]!.slice(0, 90)} or not` } as const;
       await run(tiny, ask(question, { maxTokens: 60, cacheScope: "q", prediction }));
@@ -592,15 +596,15 @@ describe("llama-cpp's optional features", () => {
   it.each<[string, GenerateRequest["sampling"]]>([
     ["typicalP", { temperature: 1, typicalP: 0.5 }],
     ["mirostat", { temperature: 1, mirostat: { target: 3, learningRate: 0.1 } }],
-  ])("samples by %s, with a seed the same again", async (_, sampling) => {
-    const make = (seed: number, more: Partial<GenerateRequest> = {}) =>
-      run(tiny, ask("Tell me a story.", { sampling: { ...sampling, seed }, maxTokens: 24, ...more }));
-    const [one, again, other] = [await make(1), await make(1), await make(2)];
-    expect(again.texts).toEqual(one.texts);
-    expect(other.texts).not.toEqual(one.texts);
-    const ruled = await make(3, { grammar: 'root ::= "it is " ("hot" | "cold")' });
-    expect(ruled.texts[0]).toMatch(/^it is (hot|cold)$/);
-    const greedy = await make(4, { sampling: { ...sampling, temperature: 0 } });
+  ])("samples by %s, reproducibly with a seed", async (_, sampling) => {
+    const generate = (seed: number, overrides: Partial<GenerateRequest> = {}) =>
+      run(tiny, ask("Tell me a story.", { sampling: { ...sampling, seed }, maxTokens: 24, ...overrides }));
+    const first = await generate(1);
+    expect((await generate(1)).texts, "the same seed").toEqual(first.texts);
+    expect((await generate(2)).texts, "another seed").not.toEqual(first.texts);
+    const constrained = await generate(3, { grammar: 'root ::= "it is " ("hot" | "cold")' });
+    expect(constrained.texts[0]).toMatch(/^it is (hot|cold)$/);
+    const greedy = await generate(4, { sampling: { ...sampling, temperature: 0 } });
     expect(greedy.texts).toEqual((await run(tiny, ask("Tell me a story.", { maxTokens: 24 }))).texts);
   });
 });

@@ -11,9 +11,9 @@ export type { LlamaCppOptions } from "./options.ts";
 /** GGUF models through llama.cpp, one child process a replica. */
 export const llamaCppKind = {
   entry: new URL("./worker/worker-main.ts", import.meta.url),
-  // Half a second of a start's CPU time.
+  // Importing it through the TypeScript loader would cost half a second of CPU time at every start.
   preload: [pathToFileURL(createRequire(import.meta.url).resolve("node-llama-cpp"))],
-  // llama.cpp computes on its own threads. More pool threads only fight them for the cores: measured a third of the speed.
+  // llama.cpp computes on threads of its own. More libuv threads compete with them for the cores: speed fell to a third.
   env: { UV_THREADPOOL_SIZE: "1" },
   connect: (channel, options): Promise<LlamaCppEngine> =>
     new LlamaCppClient(channel, systemClock).load(options),

@@ -28,8 +28,8 @@ let adapters: Promise<[string, string]> | null = null;
 function makeAdapters(): Promise<[string, string]> {
   const strong = { shape: SMOLLM2_135M_SHAPE, strength: 4 };
   adapters ??= Promise.all([
-    writeLora(modelPath, folder, "red", { ...strong, seed: 1 }),
-    writeLora(modelPath, folder, "blue", { ...strong, seed: 2 }),
+    writeLora(modelPath, join(folder, "red.gguf"), { ...strong, seed: 1 }),
+    writeLora(modelPath, join(folder, "blue.gguf"), { ...strong, seed: 2 }),
   ]);
   return adapters;
 }
@@ -59,14 +59,14 @@ describe("llama-cpp", () => {
   const run = (request: GenerateRequest): Promise<CollectedGeneration> =>
     collectGeneration(engine, request, new AbortController().signal);
 
-  it("knows the model's context, template and special tokens", () => {
+  it("reports the model's context, template and special tokens", () => {
     expect(engine.model.contextLength).toBe(4096);
     expect(engine.model.chatTemplate).toContain("<|im_start|>");
     expect(engine.model.bosToken).toBe("<|im_start|>");
     expect(engine.model.eosToken).toBe("<|im_end|>");
   });
 
-  it("answers a question and stops at the end token, which is counted but not shown", async () => {
+  it("answers a question and stops at the end token, which is counted but not delivered", async () => {
     const result = await run(textRequest(chat("What is the capital of France?"), { maxTokens: 60 }));
     expect(result.texts[0]).toContain("Paris");
     expect(result.texts[0]).not.toContain("<|im_end|>");
@@ -75,7 +75,7 @@ describe("llama-cpp", () => {
     expect(result.end.usage.completionTokens).toBe(tokens.length + 1);
   });
 
-  it("spares the part of a prompt that an earlier request computed, and says how much", async () => {
+  it("reuses the part of a prompt that an earlier request computed, and reports how much", async () => {
     const shared = story("prefix", 300);
     const first = await run(textRequest(`${shared} One.`));
     const second = await run(textRequest(`${shared} Two.`));
@@ -85,14 +85,14 @@ describe("llama-cpp", () => {
     expect(second.end.usage.cachedTokens).toBeLessThan(second.end.usage.promptTokens);
   });
 
-  it("computes what two requests at the same time have in common once", async () => {
+  it("computes the common prefix of two concurrent requests once", async () => {
     const shared = story("common", 300);
-    const [one, two] = await Promise.all([
+    const results = await Promise.all([
       run(textRequest(`${shared} One.`)),
       run(textRequest(`${shared} Two.`, { sampling: { seed: 5 } })),
     ]);
     const sharedTokens = (await engine.tokenize(shared)).length;
-    const cached = [one, two].map((r) => r.end.usage.cachedTokens).sort((a, b) => a - b);
+    const cached = results.map((r) => r.end.usage.cachedTokens).sort((a, b) => a - b);
     expect(cached[0]).toBe(0);
     expect(cached[1]).toBeGreaterThanOrEqual(sharedTokens - 64);
   });
@@ -105,11 +105,11 @@ describe("llama-cpp", () => {
     expect(second.texts).toEqual(first.texts);
   });
 
-  it("gives a seeded request the same output whatever its slot held before", async () => {
+  it("gives a seeded request the same output whatever the slots held before", async () => {
     const question = story("seeded", 150);
     const request = textRequest(question, { sampling: { temperature: 1, seed: 11 }, maxTokens: 20 });
     const cold = await run(request);
-    // Now the slots hold more of the conversation, other ends of it, or nothing of it.
+    // Now the slots hold the conversation with a continuation, or with another ending.
     await Promise.all([
       run(textRequest(`${question}${cold.texts[0]} And then`)),
       run(textRequest(`${question.slice(0, -40)} but`)),
@@ -123,37 +123,41 @@ describe("llama-cpp", () => {
   });
 
   it("keeps a stream flowing while another prompt of 3,000 tokens is computed", async () => {
-    const promptDone = new AbortController();
-    let streamed = 0;
-    const enough = new AbortController();
+    const deltas: EngineEvent[] = [];
+    const streamEnough = new AbortController();
+    const endPrompt = new AbortController();
+    let abortAt = Number.POSITIVE_INFINITY;
     const endless = textRequest("Numbers: 1, 2, 3,", { maxTokens: 3000, ignoreEos: true });
-    const stream = collectGeneration(engine, endless, enough.signal, (event) => {
-      if (event.type === "delta") streamed++;
-      if (streamed === streamedBefore + 6) promptDone.abort();
-    });
-    let streamedBefore = Number.NaN;
-    await until(() => streamed > 0);
-    streamedBefore = streamed;
+    const [stream, started] = withFirstDelta((onDelta) =>
+      collectGeneration(engine, endless, streamEnough.signal, (event) => {
+        if (event.type !== "delta") return;
+        deltas.push(event);
+        onDelta();
+        if (deltas.length === abortAt) endPrompt.abort();
+      }),
+    );
+    await started;
+    abortAt = deltas.length + 6;
     const long = textRequest(story("long", 3000), { maxTokens: 4 });
-    const other = await collectGeneration(engine, long, promptDone.signal);
+    const other = await collectGeneration(engine, long, endPrompt.signal);
     expect(other.end.usage.promptTokens).toBeGreaterThan(3000);
-    expect(other.end.usage.completionTokens, "the stream moved on before the prompt was done").toBe(0);
-    expect(streamed).toBeGreaterThanOrEqual(streamedBefore + 6);
-    enough.abort();
+    expect(other.end.usage.completionTokens, "the stream advanced before the prompt was complete").toBe(0);
+    expect(deltas.length).toBeGreaterThanOrEqual(abortAt);
+    streamEnough.abort();
     await stream;
   });
 
-  it("ends an aborted prompt within a slice, not after it", async () => {
+  it("ends an aborted request before its prompt is computed", async () => {
     const abort = new AbortController();
     const result = collectGeneration(engine, textRequest(story("aborted", 3000)), abort.signal);
-    await until(async () => (await engine.activeGenerations()) === 1);
+    await untilActive(engine, 1);
     abort.abort();
     const { end } = await result;
     expect(end.aborted).toBe(true);
     expect(end.usage.completionTokens).toBe(0);
   });
 
-  it("lets requests wait in a queue and refuses those beyond it, losing none", async () => {
+  it("queues requests up to its limit and refuses the others as overloaded", async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 12 }, (_, i) => run(textRequest(`Request ${i}:`, { maxTokens: 30 }))),
     );
@@ -164,7 +168,7 @@ describe("llama-cpp", () => {
     expect(await engine.activeGenerations()).toBe(0);
   });
 
-  it("makes more choices than it has slots", async () => {
+  it("generates more choices than it has slots", async () => {
     const request = textRequest("Once upon a time", {
       n: 5,
       maxTokens: 6,
@@ -186,7 +190,7 @@ describe("llama-cpp", () => {
     for (const piece of pieces) expect(piece).not.toContain("\uFFFD");
   });
 
-  it("refuses token ids the model doesn't have, messages, and a prompt without tokens", async () => {
+  it("refuses unknown token ids, messages, and a prompt without tokens", async () => {
     const refusals: [GenerateRequest["input"], string][] = [
       [{ kind: "tokens", tokens: [5, 9_999_999] }, "invalid_prompt"],
       [{ kind: "tokens", tokens: [-1] }, "invalid_prompt"],
@@ -214,17 +218,17 @@ describe("a llama-cpp process", () => {
     await replica.dispose();
   });
 
-  it("ends at once when the platform is gone, also in the middle of a batch", async () => {
+  it("ends when the platform disconnects, also in the middle of a batch", async () => {
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 4096, threads: 1 });
     const result = collectGeneration(replica.engine, textRequest(story("orphan", 2000)), never);
     const exited = new Promise((resolve) => replica.child.once("exit", (_, signal) => resolve(signal)));
-    await until(async () => (await replica.engine.activeGenerations()) === 1);
+    await untilActive(replica.engine, 1);
     replica.child.disconnect();
     expect(await exited).toBe("SIGKILL");
     await expect(result).rejects.toMatchObject({ code: "unavailable" });
   });
 
-  it("lowers maxTokens to what fits after the prompt, and fills the context to its last token", async () => {
+  it("lowers maxTokens to the rest of the context, and fills it to the last token", async () => {
     const modelPath = await randomModel();
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 256, threads: 1 });
     const { engine } = replica;
@@ -241,7 +245,7 @@ describe("a llama-cpp process", () => {
     await replica.dispose();
   });
 
-  it("doesn't end on signals meant for the platform", async () => {
+  it("ignores signals that are meant for the platform", async () => {
     const modelPath = await randomModel();
     const replica = await launchReplica({ modelPath, slots: 1, contextSize: 1024, threads: 1 });
     replica.child.kill("SIGINT");
@@ -250,7 +254,7 @@ describe("a llama-cpp process", () => {
     await replica.dispose();
   });
 
-  it("refuses a model whose chat template is broken when it is loaded, not at the first request", async () => {
+  it("refuses a model with a broken chat template when it is loaded", async () => {
     const bytes = await readFile(await randomModel());
     // The first loop of the template loses its keyword; the length stays.
     const at = bytes.indexOf("{% for ", bytes.indexOf("tokenizer.chat_template"));
@@ -264,7 +268,7 @@ describe("a llama-cpp process", () => {
     });
   });
 
-  it("says in public words why a model can't be loaded", async () => {
+  it("reports a load failure without paths", async () => {
     const missing = join(folder, "missing.gguf");
     const damaged = join(folder, "damaged.gguf");
     await writeFile(damaged, "GGUF but not really".repeat(100));
@@ -287,10 +291,16 @@ function story(title: string, words: number): string {
   return `${title}: ${Array.from({ length: words }, (_, i) => sentence[i % sentence.length]).join(" ")}`;
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 100_000; turn++) {
-    if (await condition()) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  throw new Error("it never became true");
+/** Runs `start`. Returns its promise, and one that resolves when `start` first calls `onDelta`. */
+function withFirstDelta<T>(start: (onDelta: () => void) => Promise<T>): [Promise<T>, Promise<void>] {
+  let onDelta = () => {};
+  const first = new Promise<void>((resolve) => {
+    onDelta = resolve;
+  });
+  return [start(() => onDelta()), first];
+}
+
+/** Asks the engine again and again; the test's own time limit is the only bound. */
+async function untilActive(engine: LlamaCppEngine, generations: number): Promise<void> {
+  while ((await engine.activeGenerations()) !== generations) await new Promise(setImmediate);
 }

@@ -1,32 +1,36 @@
-/** How one replica runs a GGUF model. Only the path is needed. Must be structured-clone data. */
+/** How one replica runs a GGUF model; sent to its process as structured-clone data. */
 export interface LlamaCppOptions {
   modelPath: string;
-  /** Generations computed at the same time, 1–64. Each has its own context of full length. Default 8. */
+  /** Choices computed at the same time, 1–64. Each has a context of full length. Default 8. */
   slots?: number;
-  /** Tokens of prompt and output together. Default: what the model was trained for. Cut to `contextMemoryBytes`. */
+  /**
+   * Tokens of prompt and output together. Default: the length the model was trained for. Lowered to what fits
+   * `contextMemoryBytes`.
+   */
   contextSize?: number;
-  /** Most memory for the contexts of all slots. Default: a quarter of the machine's, at least 512 MiB. */
+  /** Most memory for the contexts of all slots together. Default: a quarter of the machine's, at least 512 MiB. */
   contextMemoryBytes?: number;
-  /** Threads that compute. Default: half of the cores, 1–8, so that the rest of the machine keeps running. */
+  /** Compute threads. Default: half of the cores, 1–8, so that the rest of the machine keeps running. */
   threads?: number;
-  /** Requests that may wait for a slot; one more is refused as `overloaded`. Default 64. */
+  /** Requests that may wait for a slot; further ones are refused as `overloaded`. Default 64. */
   queueLimit?: number;
   /**
-   * How long running streams may wait for a slice of another's prompt; twice as long for streams with other adapters. An
-   * aim, not a bound. Default 320.
+   * Target for the time that running streams wait for a chunk of another request's prompt. A rotation through the LoRAs of
+   * all streams may take twice as long. Not a bound. Default 320.
    */
   prefillChunkTargetMs?: number;
-  /** Adapters that may be loaded at the same time, 0–1,000. Each costs its own size in memory. Default 100. */
+  /** LoRAs in memory at the same time, 0–1,000. Each takes the size of its file. Default 100. */
   maxLoras?: number;
-  /** A smaller model with the same tokens that guesses what comes next. Not with `ngram`. */
+  /** A smaller model with the same vocabulary, for speculative decoding: `tokens` guesses at a time. Excludes `ngram`. */
   draft?: { modelPath: string; tokens?: number };
-  /** What followed the same `length` tokens earlier is guessed to follow again. */
+  /** N-gram lookup for speculative decoding: guesses that the text repeats what followed its last `length` tokens before. */
   ngram?: { length: number; tokens?: number };
 }
 
 export interface ResolvedOptions {
   modelPath: string;
   slots: number;
+  /** Null: the trained size. */
   contextSize: number | null;
   contextMemoryBytes: number;
   threads: number;
@@ -34,14 +38,15 @@ export interface ResolvedOptions {
   prefillChunkTargetMs: number;
   maxLoras: number;
   draft: { modelPath: string; tokens: number } | null;
+  /** `tokens` null: as many as pay off on this machine. */
   ngram: { length: number; tokens: number | null } | null;
 }
 
-const DRAFT_TOKENS = 4;
-const MAX_GUESSED = 32;
-const MAX_LOOKED_FOR = 16;
+const DEFAULT_DRAFT_TOKENS = 4;
+const MAX_PROPOSED_TOKENS = 32;
+const MAX_NGRAM_LENGTH = 16;
 const MIN_CONTEXT_MEMORY_BYTES = 512 * 1024 ** 2;
-/** Contexts are made in multiples of this many tokens. */
+/** llama.cpp allocates contexts in multiples of this many tokens. */
 const CONTEXT_STEP = 256;
 
 export function resolveOptions(
@@ -61,14 +66,24 @@ export function resolveOptions(
     draft:
       options.draft === undefined
         ? null
-        : { ...options.draft, tokens: clamp(options.draft.tokens ?? DRAFT_TOKENS, 1, MAX_GUESSED) },
-    ngram: options.ngram === undefined ? null : ngramOf(options.ngram),
+        : {
+            ...options.draft,
+            tokens: clamp(options.draft.tokens ?? DEFAULT_DRAFT_TOKENS, 1, MAX_PROPOSED_TOKENS),
+          },
+    ngram:
+      options.ngram === undefined
+        ? null
+        : {
+            length: clamp(options.ngram.length, 1, MAX_NGRAM_LENGTH),
+            tokens:
+              options.ngram.tokens === undefined ? null : clamp(options.ngram.tokens, 1, MAX_PROPOSED_TOKENS),
+          },
   };
 }
 
 /**
- * Tokens of context each slot gets: what was asked for, else what the model was trained for; never more than it was
- * trained for, nor than fits the memory. At least one step of 256 tokens, or all of what was asked when that is less.
+ * Tokens of context that each slot gets: the requested size, by default the trained one, lowered to the trained size and
+ * to what fits the memory. A small memory still gives 256 tokens, or the requested size when that is smaller.
  */
 export function contextTokens(
   options: ResolvedOptions,
@@ -82,13 +97,6 @@ export function contextTokens(
   return Math.min(wanted, Math.max(CONTEXT_STEP, affordable - (affordable % CONTEXT_STEP)));
 }
 
-function ngramOf({ length, tokens }: { length: number; tokens?: number }): ResolvedOptions["ngram"] {
-  return {
-    length: clamp(length, 1, MAX_LOOKED_FOR),
-    tokens: tokens === undefined ? null : clamp(tokens, 1, MAX_GUESSED),
-  };
-}
-
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(most, Math.max(least, value));
+function clamp(value: number, min: number, max: number): number {
+  return Math.min(max, Math.max(min, value));
 }

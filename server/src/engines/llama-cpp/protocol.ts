@@ -3,7 +3,7 @@ import { EngineError, type EngineErrorCode } from "../../engine/errors.ts";
 import type { EngineCapabilities, EngineEvent, GenerateRequest } from "../../engine/generation.ts";
 import type { LlamaCppOptions } from "./options.ts";
 
-/** What travels between the platform and the process that runs the model. Ids are the sender's, counted up from 1. */
+/** Messages from the platform to the process that runs the model. The platform counts their ids up from 1. */
 export type ToWorker =
   | { type: "load"; options: LlamaCppOptions }
   | { type: "generate"; id: number; request: GenerateRequest }
@@ -14,15 +14,16 @@ export type ToWorker =
   | { type: "ping"; id: number }
   | { type: "close" };
 
+/** Messages from the process that runs the model to the platform. */
 export type FromWorker =
   | { type: "loaded"; model: EngineModelInfo; capabilities: EngineCapabilities }
   | ({ type: "load-failed" } & SerializedError)
-  /** Everything that happened since the last message, in order: one message a batch, however many streams run. */
+  /** All events since the last message, in order: one message a batch, however many streams run. */
   | { type: "events"; events: readonly GenerationEvent[] }
   | { type: "tokens"; id: number; tokens: number[] }
-  /** An adapter is loaded, or no longer. */
+  /** Answers `load-adapter` and `unload-adapter`. */
   | { type: "done"; id: number }
-  /** Any of these. */
+  /** Answers any message with an id but `generate`. */
   | ({ type: "failed"; id: number } & SerializedError)
   /** `active`: generations that hold a slot or wait for one. */
   | { type: "pong"; id: number; active: number };
@@ -34,9 +35,9 @@ export interface GenerationEvent {
 
 export interface SerializedError {
   code: EngineErrorCode;
-  /** Safe to show. */
+  /** Safe to show to a client. */
   message: string;
-  /** For the log only. */
+  /** For the log only: may hold paths. */
   detail?: string;
 }
 

@@ -1,4 +1,4 @@
-/** For tests and benchmarks only: a replica of the real engine, launched the plain way. */
+/** For tests and benchmarks only: a replica of the real engine in a child process, without a launcher. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import type { GenerateRequest } from "../../engine/generation.ts";
@@ -8,11 +8,11 @@ import { type LlamaCppEngine, type LlamaCppOptions, llamaCppKind } from "./kind.
 export interface TestReplica {
   engine: LlamaCppEngine;
   child: ChildProcess;
-  /** Closes the engine and waits until the process is gone. */
+  /** Closes the engine and waits until the process has ended. */
   dispose(): Promise<void>;
 }
 
-/** Rejects as `connect` does; the process is gone then. */
+/** @throws EngineError as `connect` does; the process has ended then. */
 export async function launchReplica(options: LlamaCppOptions): Promise<TestReplica> {
   const child = fork(llamaCppKind.entry, [], {
     execArgv: [...llamaCppKind.preload.map(String), "tsx"].flatMap((module) => ["--import", module]),

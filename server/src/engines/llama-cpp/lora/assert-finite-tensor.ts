@@ -1,12 +1,13 @@
 import type { FileHandle } from "node:fs/promises";
 import { EngineError } from "../../../engine/errors.ts";
-import { type GgufTensor, TENSOR_TYPES } from "../gguf-head.ts";
+import { type GgufTensor, TENSOR_TYPES } from "./gguf-head.ts";
 
-/** A multiple of every type's block. */
+/** A multiple of the block size of every tensor type. */
 const CHUNK_BYTES = 34 * 4 * 2 ** 16;
 
 /**
- * Reads a tensor: one number that is none, and everything that is computed with it is none either.
+ * Reads a tensor and checks that all of its numbers are finite: one NaN or infinity would spread to all results.
+ * @param position of the tensor in the file, in bytes.
  * @throws EngineError `invalid`.
  */
 export async function assertFiniteTensor(
@@ -28,13 +29,13 @@ export async function assertFiniteTensor(
   }
 }
 
-/** A number is none when all bits of its exponent are set. */
+/** A float is NaN or infinity when all bits of its exponent are set. */
 function isFiniteChunk(bytes: Buffer, type: GgufTensor["type"]): boolean {
   const { buffer, byteOffset, length } = bytes;
-  if (type === "F32") return !hasExponent(new Uint32Array(buffer, byteOffset, length / 4), 0x7f80_0000);
-  if (type === "BF16") return !hasExponent(new Uint16Array(buffer, byteOffset, length / 2), 0x7f80);
-  if (type === "F16") return !hasExponent(new Uint16Array(buffer, byteOffset, length / 2), 0x7c00);
-  // A block is its scale, as 16 bits, and whole numbers.
+  if (type === "F32") return !containsExponent(new Uint32Array(buffer, byteOffset, length / 4), 0x7f80_0000);
+  if (type === "BF16") return !containsExponent(new Uint16Array(buffer, byteOffset, length / 2), 0x7f80);
+  if (type === "F16") return !containsExponent(new Uint16Array(buffer, byteOffset, length / 2), 0x7c00);
+  // Q8_0: each block is a 16-bit float, its scale, followed by integers.
   const { blockBytes } = TENSOR_TYPES.Q8_0;
   for (let at = 0; at < length; at += blockBytes) {
     if ((bytes.readUInt16LE(at) & 0x7c00) === 0x7c00) return false;
@@ -42,7 +43,7 @@ function isFiniteChunk(bytes: Buffer, type: GgufTensor["type"]): boolean {
   return true;
 }
 
-function hasExponent(words: Uint16Array | Uint32Array, exponent: number): boolean {
+function containsExponent(words: Uint16Array | Uint32Array, exponent: number): boolean {
   for (const word of words) if ((word & exponent) === exponent) return true;
   return false;
 }

@@ -30,16 +30,16 @@ const pair = (target: string, a: number[], b: number[]): Tensor[] => [
 ];
 const GOOD = pair(Q, [64, 4], [4, 32]);
 
-function adapter(
+function loraFile(
   tensors: readonly Tensor[] = GOOD,
   settings: Partial<Record<keyof typeof SETTINGS | "more", Buffer | null>> = {},
 ): Buffer {
-  const given = Object.values({ ...SETTINGS, ...settings }).filter((one) => one !== null);
+  const present = Object.values({ ...SETTINGS, ...settings }).filter((value) => value !== null);
   const data = tensors.map(({ shape }) => new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5));
-  return Buffer.concat([ggufHead(given as Buffer[], tensors), ...data.map(ggufTensor)]);
+  return Buffer.concat([ggufHead(present as Buffer[], tensors), ...data.map(ggufTensor)]);
 }
 
-/** The bytes with those at the first (or last) place of `found` replaced. */
+/** The bytes with those after the first occurrence of `found`, and after `after` more bytes, replaced. */
 function replaced(bytes: Buffer, found: string | Buffer, by: Buffer, after = 0): Buffer {
   const copy = Buffer.from(bytes);
   const at = copy.indexOf(found);
@@ -50,13 +50,13 @@ function replaced(bytes: Buffer, found: string | Buffer, by: Buffer, after = 0):
 
 const u32 = (value: number) => Buffer.from(Uint32Array.of(value).buffer);
 const u64 = (value: bigint) => Buffer.from(BigUint64Array.of(value).buffer);
-/** Places behind a tensor's name: the number of dimensions, two of them, the type, the offset. */
+/** Offsets of a tensor's fields after its name; the number of dimensions comes first. */
 const [SHAPE, TYPE, OFFSET] = [4, 20, 24];
 const nameOf = ({ name }: Tensor) => Buffer.from(name);
 const dataAt = (bytes: Buffer, tensors: readonly Tensor[]) =>
   bytes.length - tensors.reduce((sum, { shape }) => sum + 4 * shape[0]! * shape[1]!, 0);
 
-describe("the file of an adapter", () => {
+describe("the file of a LoRA", () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hearth-adapter-file-"));
@@ -69,74 +69,82 @@ describe("the file of an adapter", () => {
     await checkLoraFile(path, base);
   };
 
-  it("is taken when all of it fits the model", async () => {
-    await check(adapter());
-    await check(adapter([...GOOD, ...pair("output.weight", [64, 8], [8, 100])]));
-    await check(adapter(pair("token_embd.weight", [8, 100], [8, 64])));
+  it("is accepted when all of it fits the model", async () => {
+    await check(loraFile());
+    await check(loraFile([...GOOD, ...pair("output.weight", [64, 8], [8, 100])]));
+    await check(loraFile(pair("token_embd.weight", [8, 100], [8, 64])));
   });
 
   it.each<[string, () => Buffer, RegExp]>([
-    ["is not there at all", () => Buffer.alloc(0), /damaged/],
-    ["is no GGUF file", () => Buffer.from("GGUX".repeat(100)), /damaged/],
-    ["is a model", () => adapter(GOOD, { type: setting.text("general.type", "model") }), /no LoRA/],
-    ["says its type by a number", () => adapter(GOOD, { type: setting.uint("general.type", 7) }), /no LoRA/],
-    ["is a control vector", () => adapter(GOOD, { kind: setting.text("adapter.type", "cv") }), /no LoRA/],
+    ["is empty", () => Buffer.alloc(0), /damaged/],
+    ["is not a GGUF file", () => Buffer.from("GGUX".repeat(100)), /damaged/],
+    ["is a model", () => loraFile(GOOD, { type: setting.text("general.type", "model") }), /no LoRA/],
+    ["has a number as its type", () => loraFile(GOOD, { type: setting.uint("general.type", 7) }), /no LoRA/],
+    ["is a control vector", () => loraFile(GOOD, { kind: setting.text("adapter.type", "cv") }), /no LoRA/],
     [
       "is for another architecture",
-      () => adapter(GOOD, { architecture: setting.text("general.architecture", "gemma") }),
+      () => loraFile(GOOD, { architecture: setting.text("general.architecture", "gemma") }),
       /architecture than llama/,
     ],
-    ["has no alpha", () => adapter(GOOD, { alpha: null }), /alpha/],
+    ["has no alpha", () => loraFile(GOOD, { alpha: null }), /alpha/],
     [
-      "has an alpha that is none",
-      () => adapter(GOOD, { alpha: setting.float("adapter.lora.alpha", Number.NaN) }),
+      "has NaN as its alpha",
+      () => loraFile(GOOD, { alpha: setting.float("adapter.lora.alpha", Number.NaN) }),
       /alpha/,
     ],
     [
       "has a text for alpha",
-      () => adapter(GOOD, { alpha: setting.text("adapter.lora.alpha", "16") }),
+      () => loraFile(GOOD, { alpha: setting.text("adapter.lora.alpha", "16") }),
       /alpha/,
     ],
     [
-      "is activated by tokens",
-      () => adapter(GOOD, { more: setting.uint("adapter.alora.invocation_tokens", 1) }),
+      "is activated by tokens (aLoRA)",
+      () => loraFile(GOOD, { more: setting.uint("adapter.alora.invocation_tokens", 1) }),
       /aLoRA/,
     ],
-    ["has a setting twice", () => adapter(GOOD, { more: SETTINGS.type }), /damaged/],
-    ["has a bad alignment", () => adapter(GOOD, { more: setting.uint("general.alignment", 3) }), /damaged/],
-    ["has no tensors", () => adapter([]), /no tensors/],
-    ["has half a pair", () => adapter(GOOD.slice(0, 1)), /only half of blk\.0\.attn_q/],
-    ["has a tensor twice", () => adapter([...GOOD, GOOD[0]!]), /damaged/],
-    ["changes a norm", () => adapter(pair("blk.0.attn_norm.weight", [64, 1], [1, 1])), /can't be changed/],
-    ["changes what no model has", () => adapter(pair("blk.0.x/../y.weight", [64, 1], [1, 1])), /damaged/],
+    ["has a repeated setting", () => loraFile(GOOD, { more: SETTINGS.type }), /damaged/],
+    ["has a bad alignment", () => loraFile(GOOD, { more: setting.uint("general.alignment", 3) }), /damaged/],
+    ["has no tensors", () => loraFile([]), /no tensors/],
+    ["has one matrix of a pair", () => loraFile(GOOD.slice(0, 1)), /only half of blk\.0\.attn_q/],
+    ["has a repeated tensor", () => loraFile([...GOOD, GOOD[0]!]), /damaged/],
+    ["changes a norm", () => loraFile(pair("blk.0.attn_norm.weight", [64, 1], [1, 1])), /can't be changed/],
     [
-      "changes a layer too many",
-      () => adapter(pair("blk.9.attn_q.weight", [64, 1], [1, 32])),
+      "changes a tensor with an invalid name",
+      () => loraFile(pair("blk.0.x/../y.weight", [64, 1], [1, 1])),
+      /damaged/,
+    ],
+    [
+      "changes a layer that the model lacks",
+      () => loraFile(pair("blk.9.attn_q.weight", [64, 1], [1, 32])),
       /doesn't have/,
     ],
-    ["changes experts", () => adapter(pair("blk.0.ffn_gate.weight", [64, 2], [2, 96])), /doesn't fit/],
-    ["has other columns", () => adapter(pair(Q, [63, 4], [4, 32])), /doesn't fit.*64×32.*63×4/],
-    ["has other rows", () => adapter(pair(Q, [64, 4], [4, 33])), /doesn't fit/],
-    ["has halves of different ranks", () => adapter(pair(Q, [64, 4], [5, 32])), /doesn't fit/],
+    [
+      "changes a three-dimensional tensor",
+      () => loraFile(pair("blk.0.ffn_gate.weight", [64, 2], [2, 96])),
+      /doesn't fit/,
+    ],
+    ["has a wrong number of columns", () => loraFile(pair(Q, [63, 4], [4, 32])), /doesn't fit.*64×32.*63×4/],
+    ["has a wrong number of rows", () => loraFile(pair(Q, [64, 4], [4, 33])), /doesn't fit/],
+    ["has matrices of different ranks", () => loraFile(pair(Q, [64, 4], [5, 32])), /doesn't fit/],
     [
       "has too high a rank",
-      () => adapter(pair(Q, [64, MAX_LORA_RANK + 1], [MAX_LORA_RANK + 1, 32])),
+      () => loraFile(pair(Q, [64, MAX_LORA_RANK + 1], [MAX_LORA_RANK + 1, 32])),
       /at most 512/,
     ],
-    ["is cut off within its head", () => adapter().subarray(0, 200), /damaged/],
-    ["is cut off within its tensors", () => adapter().subarray(0, -64), /cut off/],
+    ["is cut off within its head", () => loraFile().subarray(0, 200), /damaged/],
+    ["is cut off within its tensors", () => loraFile().subarray(0, -64), /cut off/],
     [
-      "has a tensor that begins elsewhere",
-      () => replaced(adapter(), nameOf(GOOD[1]!), u64(1n << 62n), OFFSET),
+      "has a misplaced tensor",
+      () => replaced(loraFile(), nameOf(GOOD[1]!), u64(1n << 62n), OFFSET),
       /damaged/,
     ],
     [
       "has a shape that overflows",
-      () => replaced(adapter(), nameOf(GOOD[0]!), u64(2n ** 63n), SHAPE),
+      () => replaced(loraFile(), nameOf(GOOD[0]!), u64(2n ** 63n), SHAPE),
       /damaged/,
     ],
-    ["has 64-bit numbers", () => replaced(adapter(), nameOf(GOOD[0]!), u32(28), TYPE), /type.*not supported/],
-    ["says it has very many settings", () => replaced(adapter(), "GGUF", u64(2n ** 40n), 12), /damaged/],
+    ["has 64-bit floats", () => replaced(loraFile(), nameOf(GOOD[0]!), u32(28), TYPE), /type.*not supported/],
+    ["claims to have very many settings", () => replaced(loraFile(), "GGUF", u64(2n ** 40n), 12), /damaged/],
   ])("is refused when it %s", async (_, make, message) => {
     const error = await check(make()).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ name: "EngineError", code: "invalid" });
@@ -152,10 +160,10 @@ describe("the file of an adapter", () => {
     });
   });
 
-  it("is refused when it changes an embedding that the output is made with as well", async () => {
+  it("is refused when it changes an embedding that is tied to the output matrix", async () => {
     const tensors = new Map(BASE.tensors);
     tensors.delete("output.weight");
-    const tied = check(adapter(pair("token_embd.weight", [8, 100], [8, 64])), { ...BASE, tensors });
+    const tied = check(loraFile(pair("token_embd.weight", [8, 100], [8, 64])), { ...BASE, tensors });
     await expect(tied).rejects.toMatchObject({ code: "invalid", message: /embedding/ });
   });
 
@@ -165,10 +173,10 @@ describe("the file of an adapter", () => {
     ["BF16", 30, 2, [0x7f80, 0xff80, 0x7fc1]],
     ["Q8_0", 8, 34, [0x7c00, 0xfc00, 0x7e01]],
   ] as const)(
-    "is refused when a number of type %s is none, wherever it is",
+    "is refused when it has NaN or infinity of type %s anywhere",
     async (type, id, blockBytes, bad) => {
       const tensors = pair(Q, [64, 32], [32, 32]);
-      let bytes = adapter(tensors);
+      let bytes = loraFile(tensors);
       for (const tensor of tensors) bytes = replaced(bytes, nameOf(tensor), u32(id), TYPE);
       const items = type === "Q8_0" ? 32 : 1;
       const second = (64 * 32 * blockBytes) / items;
@@ -187,8 +195,8 @@ describe("the file of an adapter", () => {
     },
   );
 
-  it("is taken or refused, whatever it is", async () => {
-    const good = adapter();
+  it("is accepted or refused without a crash, whatever its bytes are", async () => {
+    const good = loraFile();
     const change = fc.tuple(fc.nat(600), fc.uint8Array({ minLength: 1, maxLength: 9 }));
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 4 }), fc.nat(), async (changes, cut) => {

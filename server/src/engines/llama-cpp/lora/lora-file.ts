@@ -1,25 +1,26 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { EngineError } from "../../../engine/errors.ts";
-import { type GgufHead, type GgufTensor, parseGgufHead } from "../gguf-head.ts";
 import { assertFiniteTensor } from "./assert-finite-tensor.ts";
+import { type GgufHead, type GgufTensor, parseGgufHead } from "./gguf-head.ts";
 
-/** What of the base model an adapter has to fit. */
+/** The facts about the base model that a LoRA has to fit. */
 export interface LoraBaseModel {
   architecture: string;
-  /** Shapes by name, columns first. */
+  /** Shapes by name; the number of columns comes first. */
   tensors: ReadonlyMap<string, readonly number[]>;
 }
 
 export const MAX_LORA_RANK = 512;
 const MAX_HEAD_BYTES = 8 * 1024 ** 2;
-/** The matrices that llama.cpp's graphs apply an adapter to. On any other it would have no effect, and nobody would know. */
-const TARGET = /^(blk\.\d{1,4}\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))|output|token_embd)\.weight$/;
-const TOKENS = "token_embd.weight";
-const TENSOR = /^(.+)\.lora_(a|b)$/;
+/** The matrices that llama.cpp applies a LoRA to. For any other one it would be ignored without an error. */
+const TARGET_MATRIX =
+  /^(blk\.\d{1,4}\.(attn_(q|k|v|qkv|output)|ffn_(gate|up|down))|output|token_embd)\.weight$/;
+const TOKEN_EMBEDDING = "token_embd.weight";
+const LORA_TENSOR = /^(.+)\.lora_(a|b)$/;
 
 /**
- * Makes sure that llama.cpp, which ends the process over some bad files, can be given this one: that it is a LoRA for
- * this model, each of its tensors fits, lies within the file and holds numbers.
+ * Checks that the file is a LoRA for this model, and that each of its tensors fits, lies within the file and is finite.
+ * llama.cpp ends the process over some bad files, so it must only be given files that pass.
  * @throws EngineError `invalid` with a public message.
  */
 export async function checkLoraFile(path: string, base: LoraBaseModel): Promise<void> {
@@ -76,8 +77,8 @@ function checkSettings({ settings }: GgufHead, base: LoraBaseModel): void {
 function checkTensors({ tensors }: GgufHead, base: LoraBaseModel): void {
   const pairs = new Map<string, { a?: GgufTensor; b?: GgufTensor }>();
   for (const tensor of tensors) {
-    const [, target, part] = TENSOR.exec(tensor.name) ?? [];
-    if (target === undefined || !TARGET.test(target)) {
+    const [, target, part] = LORA_TENSOR.exec(tensor.name) ?? [];
+    if (target === undefined || !TARGET_MATRIX.test(target)) {
       throw refused(`The adapter changes a part that can't be changed: ${JSON.stringify(tensor.name)}.`);
     }
     pairs.set(target, { ...pairs.get(target), [part as "a" | "b"]: tensor });
@@ -85,26 +86,29 @@ function checkTensors({ tensors }: GgufHead, base: LoraBaseModel): void {
   if (pairs.size === 0) throw refused("The adapter has no tensors.");
   for (const [target, { a, b }] of pairs) {
     if (a === undefined || b === undefined) throw refused(`The adapter has only half of ${target}.`);
-    checkPair(target, a, b, base);
+    checkPair(target, { a, b }, base);
   }
 }
 
-function checkPair(target: string, a: GgufTensor, b: GgufTensor, base: LoraBaseModel): void {
+/** @param pair the LoRA's two matrices for the base model's matrix `target`. */
+function checkPair(target: string, { a, b }: { a: GgufTensor; b: GgufTensor }, base: LoraBaseModel): void {
   const shape = base.tensors.get(target);
   if (shape === undefined) throw refused(`The adapter changes ${target}, which the model doesn't have.`);
-  // Where the output matrix is the embedding's, llama.cpp would apply the adapter to both, and can't to the former.
-  if (target === TOKENS && !base.tensors.has("output.weight")) {
+  // With tied embeddings llama.cpp would apply the LoRA to the output matrix too, where its shapes don't fit.
+  if (target === TOKEN_EMBEDDING && !base.tensors.has("output.weight")) {
     throw refused("The adapter changes the token embedding, which this model also makes its output with.");
   }
   const [columns, rows] = shape;
-  // Of the embedding, columns are picked rather than multiplied with: its halves lie the other way round.
-  const [rank, ...fits] =
-    target === TOKENS
-      ? [a.shape[0]!, a.shape[1] === rows, b.shape[0] === a.shape[0], b.shape[1] === columns]
-      : [a.shape[1]!, a.shape[0] === columns, b.shape[0] === a.shape[1], b.shape[1] === rows];
-  if (shape.length !== 2 || a.shape.length !== 2 || b.shape.length !== 2 || fits.includes(false)) {
-    const have = `${a.shape.join("×")} and ${b.shape.join("×")}`;
-    throw refused(`The adapter doesn't fit the model: ${target} is ${shape.join("×")}, its change ${have}.`);
+  // The embedding is a table whose rows are looked up and not multiplied with, so its LoRA matrices are transposed.
+  const transposed = target === TOKEN_EMBEDDING;
+  const [rank, inputs] = transposed ? [a.shape[0]!, a.shape[1]] : [a.shape[1]!, a.shape[0]];
+  const [expectedInputs, expectedOutputs] = transposed ? [rows, columns] : [columns, rows];
+  const fits = inputs === expectedInputs && b.shape[0] === rank && b.shape[1] === expectedOutputs;
+  if (shape.length !== 2 || a.shape.length !== 2 || b.shape.length !== 2 || !fits) {
+    const loraShapes = `${a.shape.join("×")} and ${b.shape.join("×")}`;
+    throw refused(
+      `The adapter doesn't fit the model: ${target} is ${shape.join("×")}, its change ${loraShapes}.`,
+    );
   }
   if (rank > MAX_LORA_RANK)
     throw refused(`The adapter's rank is ${rank}; at most ${MAX_LORA_RANK} is supported.`);

@@ -5,7 +5,7 @@ import { LoraRegistry } from "./lora-registry.ts";
 function harness(limit = 2) {
   const loads: { path: string; done: (error?: EngineError) => void }[] = [];
   const freed: number[] = [];
-  const adapters = new LoraRegistry({
+  const registry = new LoraRegistry({
     limit,
     load: ({ path }) =>
       new Promise((resolve, reject) => {
@@ -15,83 +15,83 @@ function harness(limit = 2) {
     free: async (key) => void freed.push(key),
   });
   const load = async (id: string, path = id) => {
-    const loading = adapters.load({ id, path });
+    const loading = registry.load({ id, path });
     loads.at(-1)!.done();
     await loading;
   };
-  return { adapters, loads, freed, load };
+  return { registry, loads, freed, load };
 }
 
 const broken = new EngineError("invalid", "It is broken.");
 
-describe("the adapters of an engine", () => {
-  it("are loaded once for one id and file, however often and at once they are asked for", async () => {
-    const { adapters, loads } = harness();
-    const both = [adapters.load({ id: "a", path: "p" }), adapters.load({ id: "a", path: "p", scale: 1 })];
+describe("the LoRA registry", () => {
+  it("loads an id once, however often and concurrently it is requested", async () => {
+    const { registry, loads } = harness();
+    const both = [registry.load({ id: "a", path: "p" }), registry.load({ id: "a", path: "p", scale: 1 })];
     loads[0]!.done();
     await Promise.all(both);
-    await adapters.load({ id: "a", path: "p" });
+    await registry.load({ id: "a", path: "p" });
     expect(loads.length).toBe(1);
     for (const other of [{ path: "q" }, { path: "p", scale: 2 }]) {
-      await expect(adapters.load({ id: "a", ...other })).rejects.toMatchObject({ code: "invalid" });
+      await expect(registry.load({ id: "a", ...other })).rejects.toMatchObject({ code: "invalid" });
     }
   });
 
-  it("are nothing to a request until they are loaded, nor after they failed to be", async () => {
-    const { adapters, loads } = harness();
-    const loading = adapters.load({ id: "a", path: "p" });
-    expect(() => adapters.acquire(1, "a")).toThrow('No adapter "a" is loaded.');
+  it("refuses a LoRA to requests until it is loaded, and after its load failed", async () => {
+    const { registry, loads } = harness();
+    const loading = registry.load({ id: "a", path: "p" });
+    expect(() => registry.acquire(1, "a")).toThrow('No adapter "a" is loaded.');
     loads[0]!.done(broken);
     await expect(loading).rejects.toBe(broken);
-    expect(() => adapters.acquire(1, "a")).toThrow('No adapter "a" is loaded.');
-    const again = adapters.load({ id: "a", path: "p" });
+    expect(() => registry.acquire(1, "a")).toThrow('No adapter "a" is loaded.');
+    const again = registry.load({ id: "a", path: "p" });
     loads[1]!.done();
     await again;
-    expect(adapters.acquire(1, "a")).toBe(2);
+    expect(registry.acquire(1, "a")).toBe(2);
   });
 
-  it("are freed when they are unloaded and the last request with them is over, once", async () => {
-    const { adapters, freed, load } = harness();
+  it("frees an unloaded LoRA once, when its last request has ended", async () => {
+    const { registry, freed, load } = harness();
     await load("a");
-    adapters.acquire(1, "a");
-    adapters.acquire(2, "a");
-    await adapters.unload("a");
-    await adapters.unload("a");
-    adapters.release(1);
-    adapters.release(1);
+    registry.acquire(1, "a");
+    registry.acquire(2, "a");
+    await registry.unload("a");
+    await registry.unload("a");
+    registry.release(1);
+    registry.release(1);
     expect(freed).toEqual([]);
-    adapters.release(2);
-    adapters.release(3);
+    registry.release(2);
+    registry.release(3);
     expect(freed).toEqual([1]);
   });
 
-  it("may come again under the same id while the old one is still in use", async () => {
-    const { adapters, freed, load } = harness();
+  it("loads another LoRA under the same id while the unloaded one is still in use", async () => {
+    const { registry, freed, load } = harness();
     await load("a", "old");
-    adapters.acquire(1, "a");
-    await adapters.unload("a");
+    registry.acquire(1, "a");
+    await registry.unload("a");
     await load("a", "new");
-    expect(adapters.acquire(2, "a")).toBe(2);
-    adapters.release(1);
+    expect(registry.acquire(2, "a")).toBe(2);
+    registry.release(1);
     expect(freed).toEqual([1]);
   });
 
-  it("are freed at once when they were unloaded while they were loading", async () => {
-    const { adapters, loads, freed } = harness();
-    const loading = adapters.load({ id: "a", path: "p" });
-    await adapters.unload("a");
+  it("frees a LoRA at once that was unloaded while it was loading", async () => {
+    const { registry, loads, freed } = harness();
+    const loading = registry.load({ id: "a", path: "p" });
+    await registry.unload("a");
     loads[0]!.done();
     await loading;
     expect(freed).toEqual([1]);
   });
 
-  it("are no more than the limit, those in use included", async () => {
-    const { adapters, load } = harness(1);
+  it("counts unloaded LoRAs that are still in use towards the limit", async () => {
+    const { registry, load } = harness(1);
     await load("a");
-    adapters.acquire(1, "a");
-    await adapters.unload("a");
-    await expect(adapters.load({ id: "b", path: "b" })).rejects.toMatchObject({ code: "overloaded" });
-    adapters.release(1);
+    registry.acquire(1, "a");
+    await registry.unload("a");
+    await expect(registry.load({ id: "b", path: "b" })).rejects.toMatchObject({ code: "overloaded" });
+    registry.release(1);
     await load("b");
   });
 });

@@ -2,25 +2,25 @@ import type { LoraSource } from "../../../engine/engine.ts";
 import { EngineError } from "../../../engine/errors.ts";
 
 export interface LoraRegistryOptions {
-  /** Checks a file and loads it. @throws EngineError `invalid` with a public message. */
+  /** Checks a file and loads it. Resolves to the LoRA's key. @throws EngineError `invalid` with a public message. */
   load(source: LoraSource): Promise<number>;
-  /** Frees what `load` gave. */
+  /** Frees the LoRA with this key. */
   free(key: number): Promise<void>;
-  /** Most adapters in memory. */
+  /** Most LoRAs in memory, ≥ 0. */
   limit: number;
 }
 
 interface LoadedLora {
   source: LoraSource;
   loading: Promise<number>;
-  /** Set when it is loaded. */
+  /** Null while it is loading. */
   loadedKey: number | null;
-  /** Requests that run with it. */
+  /** Running requests that use it. */
   users: number;
   unloaded: boolean;
 }
 
-/** The adapters by the ids they were given, and who uses them: one that is unloaded stays until its last request ends. */
+/** LoRAs by id with a count of their users: an unloaded LoRA stays in memory until its last request ends. */
 export class LoraRegistry {
   readonly #options: LoraRegistryOptions;
   readonly #byId = new Map<string, LoadedLora>();
@@ -31,7 +31,7 @@ export class LoraRegistry {
     this.#options = options;
   }
 
-  /** @throws EngineError: `invalid`: the file, or its id has another; `overloaded`: there are too many. */
+  /** @throws EngineError `invalid` for a bad file or an id in use for another one; `overloaded` at the limit. */
   async load(source: LoraSource): Promise<void> {
     const known = this.#byId.get(source.id);
     if (known !== undefined) {
@@ -44,7 +44,7 @@ export class LoraRegistry {
     }
     const { limit } = this.#options;
     if (this.#inMemory.size >= limit) {
-      throw new EngineError("overloaded", `The engine holds at most ${limit} adapters, and has as many.`);
+      throw new EngineError("overloaded", `The engine already holds ${limit} adapters, the most it can.`);
     }
     const loaded: LoadedLora = {
       source,
@@ -65,7 +65,7 @@ export class LoraRegistry {
     await this.#freeUnused(loaded);
   }
 
-  /** Resolves when no new request gets it; its memory is freed when the last that has it is over. */
+  /** New requests can't use the LoRA from now on. Its memory is freed when the last running request has ended. */
   async unload(id: string): Promise<void> {
     const loaded = this.#byId.get(id);
     if (loaded === undefined) return;
@@ -74,7 +74,7 @@ export class LoraRegistry {
     await this.#freeUnused(loaded);
   }
 
-  /** A request begins. Gives its adapter's key; every `enter` that succeeds is followed by a `leave`. @throws EngineError. */
+  /** Counts a request as a user and returns the LoRA's key. The caller must `release` it. @throws EngineError `invalid`. */
   acquire(request: number, id: string): number {
     const loaded = this.#byId.get(id);
     if (loaded === undefined || loaded.loadedKey === null) {
@@ -85,7 +85,7 @@ export class LoraRegistry {
     return loaded.loadedKey;
   }
 
-  /** The request is over, if it had an adapter. */
+  /** Ends the request's use. Ignores requests without a LoRA. */
   release(request: number): void {
     const loaded = this.#byRequest.get(request);
     if (loaded === undefined) return;
@@ -95,9 +95,9 @@ export class LoraRegistry {
   }
 
   async #freeUnused(loaded: LoadedLora): Promise<void> {
-    const { users, unloaded, loadedKey: loadedAs } = loaded;
-    if (users > 0 || !unloaded || loadedAs === null || !this.#inMemory.has(loaded)) return;
+    const { users, unloaded, loadedKey } = loaded;
+    if (users > 0 || !unloaded || loadedKey === null || !this.#inMemory.has(loaded)) return;
     this.#inMemory.delete(loaded);
-    await this.#options.free(loadedAs);
+    await this.#options.free(loadedKey);
   }
 }

@@ -21,37 +21,35 @@ function run(engine: TextEngine, request: GenerateRequest): Promise<CollectedGen
   return collectGeneration(engine, request, never);
 }
 
-describe("an adapter on a llama-cpp model", () => {
+describe("a LoRA on a llama-cpp model", () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it("makes what a model makes whose weights it was added to, by its scale", async () => {
+  it("gives the same output as the model with the scaled LoRA merged into its weights", async () => {
     const base = await randomModel({ logitSpread: 6 });
     const shape = { layers: 1, width: 64, feedForwardWidth: 128, heads: 2, kvHeads: 2, headSize: 32 };
     const targetModules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-    const path = await writeLora(base, folder, "whole", { shape, targetModules, rank: 4 });
+    const path = await writeLora(base, join(folder, "whole.gguf"), { shape, targetModules, rank: 4 });
     const options = { slots: 2, contextSize: 1024, threads: 1 };
     const replica = await launchReplica({ modelPath: base, ...options });
     const request = textRequest(STORY.repeat(12), { maxTokens: 32, logprobs: 3, ignoreEos: true });
     try {
       for (const scale of [1, -0.5]) {
         const merged = join(folder, "merged.gguf");
-        await mergeLora(base, path, merged, scale);
+        await mergeLora({ basePath: base, loraPath: path, outPath: merged, scale });
         const reference = await launchReplica({ modelPath: merged, ...options });
         const id = `scale ${scale}`;
         await replica.engine.loadLora!({ id, path, scale });
         for (const prompt of [undefined, { logprobs: true }]) {
-          const asked = prompt === undefined ? request : { ...request, prompt };
-          const [made, expected] = [
-            await run(replica.engine, { ...asked, lora: id }),
-            await run(reference.engine, asked),
-          ];
-          expectSimilarTokens(made.tokens[0]!, expected.tokens[0]!);
-          expectSimilarTokens(made.prompt ?? [], expected.prompt ?? []);
-          expect(made.texts).not.toEqual((await run(replica.engine, asked)).texts);
+          const scored = prompt === undefined ? request : { ...request, prompt };
+          const result = await run(replica.engine, { ...scored, lora: id });
+          const expected = await run(reference.engine, scored);
+          expectSimilarTokens(result.tokens[0]!, expected.tokens[0]!);
+          expectSimilarTokens(result.prompt ?? [], expected.prompt ?? []);
+          expect(result.texts).not.toEqual((await run(replica.engine, scored)).texts);
         }
         await reference.dispose();
       }
@@ -61,7 +59,7 @@ describe("an adapter on a llama-cpp model", () => {
   });
 });
 
-describe("adapters on one llama-cpp model", () => {
+describe("LoRAs on one llama-cpp model", () => {
   const IDS = ["red", "green", "blue"];
   let folder: string;
   let base: string;
@@ -73,7 +71,8 @@ describe("adapters on one llama-cpp model", () => {
     folder = await mkdtemp(join(tmpdir(), "hearth-loras-"));
     base = await writeTinyGgufModel(folder);
     paths = [];
-    for (const [seed, id] of IDS.entries()) paths.push(await writeLora(base, folder, id, { seed: seed + 1 }));
+    for (const [seed, id] of IDS.entries())
+      paths.push(await writeLora(base, join(folder, `${id}.gguf`), { seed: seed + 1 }));
     replica = await launchReplica({ modelPath: base, slots: 4, threads: 1, maxLoras: 4 });
     engine = replica.engine;
     for (const [i, id] of IDS.entries()) await engine.loadLora!({ id, path: paths[i]! });
@@ -84,18 +83,18 @@ describe("adapters on one llama-cpp model", () => {
   });
 
   let scopes = 0;
-  /** Computed whole, so that it always comes to the same, to the last bit. */
+  /** In a cache scope of its own, so that the whole prompt is computed and the result is the same to the bit. */
   const request = (overrides: Partial<GenerateRequest> = {}) =>
     textRequest(STORY, { maxTokens: 24, ignoreEos: true, cacheScope: `${++scopes}`, ...overrides });
 
-  it("never get into each other's way, nor into the model's, whatever runs at the same time", async () => {
+  it("give every request the output it would have alone, whatever runs at the same time", async () => {
     const GRAMMAR = 'root ::= "<" [a-z]{2,12} ">"';
-    const asked = fc.record({
+    const requestCase = fc.record({
       adapter: fc.constantFrom(undefined, ...IDS),
       prompt: fc.constantFrom(STORY, `${STORY}eleven`, STORY.repeat(5), `${STORY.repeat(5)}!`, "Other"),
       maxTokens: fc.integer({ min: 0, max: 20 }),
       n: fc.integer({ min: 1, max: 2 }),
-      more: fc.constantFrom<Partial<GenerateRequest>>(
+      overrides: fc.constantFrom<Partial<GenerateRequest>>(
         {},
         { grammar: GRAMMAR },
         { prediction: { kind: "text", text: STORY } },
@@ -107,49 +106,49 @@ describe("adapters on one llama-cpp model", () => {
     });
     const alone = new Map<string, CollectedGeneration>();
     await fc.assert(
-      fc.asyncProperty(fc.array(asked, { minLength: 2, maxLength: 10 }), async (many) => {
-        const requests = many.map(({ adapter, prompt, more, delay: _, abort: __, ...rest }) =>
+      fc.asyncProperty(fc.array(requestCase, { minLength: 2, maxLength: 10 }), async (cases) => {
+        const requests = cases.map(({ adapter, prompt, overrides, delay: _, abort: __, ...rest }) =>
           textRequest(prompt, {
             logprobs: 3,
             ...rest,
-            ...more,
+            ...overrides,
             ...(adapter === undefined ? {} : { lora: adapter }),
           }),
         );
-        for (const one of requests) {
-          const key = JSON.stringify(one);
-          if (!alone.has(key)) alone.set(key, await run(engine, one));
+        for (const request of requests) {
+          const key = JSON.stringify(request);
+          if (!alone.has(key)) alone.set(key, await run(engine, request));
         }
         const together = await Promise.all(
-          requests.map(async (one, i) => {
-            for (let turn = 0; turn < many[i]!.delay; turn++) await new Promise(setImmediate);
+          requests.map(async (request, i) => {
+            for (let turn = 0; turn < cases[i]!.delay; turn++) await new Promise(setImmediate);
             const abort = new AbortController();
-            const result = collectGeneration(engine, one, abort.signal, (event) => {
-              if (many[i]!.abort && event.type === "delta") abort.abort();
+            const result = collectGeneration(engine, request, abort.signal, (event) => {
+              if (cases[i]!.abort && event.type === "delta") abort.abort();
             });
             return result;
           }),
         );
-        together.forEach((made, i) => {
+        together.forEach((result, i) => {
           const expected = alone.get(JSON.stringify(requests[i]!))!;
-          if (made.end.aborted) return;
-          made.tokens.forEach((tokens, choice) => {
+          if (result.end.aborted) return;
+          result.tokens.forEach((tokens, choice) => {
             expectSimilarTokens(tokens, expected.tokens[choice]!);
           });
-          expectSimilarTokens(made.prompt ?? [], expected.prompt ?? []);
+          expectSimilarTokens(result.prompt ?? [], expected.prompt ?? []);
         });
       }),
       { numRuns: 40 },
     );
-    expect(new Set(IDS.map((id) => textOf(alone, id))).size, "the adapters differ").toBe(IDS.length);
+    expect(new Set(IDS.map((id) => textOf(alone, id))).size, "the LoRAs differ").toBe(IDS.length);
   });
 
-  it("reuse what they computed themselves, and nothing of each other's or the model's", async () => {
+  it("reuse their own state, and none of each other's or the base model's", async () => {
     const input = { kind: "text", text: `A prompt of its own. ${STORY.repeat(4)}`, addBos: true } as const;
     const cached = async (adapter?: string) => {
-      const of = adapter === undefined ? {} : { lora: adapter };
-      const asked = request({ input, ...of, cacheScope: "one", maxTokens: 2 });
-      return (await run(engine, asked)).end.usage.cachedTokens;
+      const lora = adapter === undefined ? {} : { lora: adapter };
+      const result = await run(engine, request({ input, ...lora, cacheScope: "one", maxTokens: 2 }));
+      return result.end.usage.cachedTokens;
     };
     expect(await cached()).toBe(0);
     expect(await cached("red")).toBe(0);
@@ -159,7 +158,7 @@ describe("adapters on one llama-cpp model", () => {
     expect(await cached()).toBeGreaterThan(100);
   });
 
-  it("keep what runs with them when they are unloaded, and nothing is left to who comes after under their name", async () => {
+  it("finish their running requests after an unload, and leave no state to the next LoRA of that id", async () => {
     const id = "changing";
     const long = (adapter = id) => request({ lora: adapter, maxTokens: 300 });
     await engine.loadLora!({ id, path: paths[0]! });
@@ -182,7 +181,7 @@ describe("adapters on one llama-cpp model", () => {
     await engine.unloadLora!(id);
   });
 
-  it("are as many as allowed, and one more is refused until one is gone", async () => {
+  it("are refused beyond the limit until one is unloaded", async () => {
     await engine.loadLora!({ id: "fourth", path: paths[0]! });
     const fifth = { id: "fifth", path: paths[1]! };
     await expect(engine.loadLora!(fifth)).rejects.toMatchObject({ code: "overloaded", retryable: true });
@@ -195,7 +194,7 @@ describe("adapters on one llama-cpp model", () => {
     await engine.unloadLora!("fifth");
   });
 
-  it("load and unload while requests run, and none of those notices", async () => {
+  it("load and unload without any effect on running requests", async () => {
     const alone = await run(engine, request({ lora: "blue", maxTokens: 200 }));
     let loads = 0;
     const [beside] = await Promise.all([
@@ -212,24 +211,24 @@ describe("adapters on one llama-cpp model", () => {
   });
 
   it.each<[string, () => Partial<LlamaCppOptions>]>([
-    ["the model without one", () => ({ draft: { modelPath: base, tokens: 3 } })],
-    ["looking up", () => ({ ngram: { length: 2, tokens: 4 } })],
-  ])("make the same when what comes next is guessed by %s", async (_, options) => {
-    const guessing = await launchReplica({ modelPath: base, slots: 4, threads: 1, ...options() });
+    ["a draft model without a LoRA", () => ({ draft: { modelPath: base, tokens: 3 } })],
+    ["n-gram lookup", () => ({ ngram: { length: 2, tokens: 4 } })],
+  ])("give the same output with speculation by %s", async (_, options) => {
+    const speculating = await launchReplica({ modelPath: base, slots: 4, threads: 1, ...options() });
     try {
-      for (const [i, id] of IDS.entries()) await guessing.engine.loadLora!({ id, path: paths[i]! });
-      const asked = IDS.map((adapter) => request({ lora: adapter, maxTokens: 60, logprobs: 3 }));
-      const guessed = await Promise.all(asked.map((one) => run(guessing.engine, one)));
-      for (const [i, one] of asked.entries()) {
-        expectSimilarTokens(guessed[i]!.tokens[0]!, (await run(engine, one)).tokens[0]!);
-        expect(guessed[i]!.end.usage.prediction).toBeDefined();
+      for (const [i, id] of IDS.entries()) await speculating.engine.loadLora!({ id, path: paths[i]! });
+      const requests = IDS.map((adapter) => request({ lora: adapter, maxTokens: 60, logprobs: 3 }));
+      const results = await Promise.all(requests.map((request) => run(speculating.engine, request)));
+      for (const [i, request] of requests.entries()) {
+        expectSimilarTokens(results[i]!.tokens[0]!, (await run(engine, request)).tokens[0]!);
+        expect(results[i]!.end.usage.prediction).toBeDefined();
       }
     } finally {
-      await guessing.dispose();
+      await speculating.dispose();
     }
   });
 
-  it("can't do harm with weights out of range: their requests fail, and others' go on", async () => {
+  it("fail only their own requests when their weights are out of range", async () => {
     await engine.loadLora!({ id: "wild", path: paths[0]!, scale: 1e30 });
     const plain = await run(engine, request({ maxTokens: 100 }));
     const beside = run(engine, request({ maxTokens: 100 }));
@@ -245,7 +244,7 @@ describe("adapters on one llama-cpp model", () => {
     await engine.unloadLora!("wild");
   });
 
-  it("never end the process, whatever is in their files", { timeout: 120_000 }, async () => {
+  it("never end the process, whatever bytes their files hold", { timeout: 120_000 }, async () => {
     const good = await readFile(paths[2]!);
     const path = join(folder, "mutated.gguf");
     const outcomes = { loaded: 0, refused: 0 };
@@ -282,13 +281,13 @@ describe("adapters on one llama-cpp model", () => {
   });
 });
 
-describe("a slot in which an adapter made something that is no number", () => {
+describe("a slot whose state holds NaN from a LoRA", () => {
   let folder: string;
   let llama: Llama;
   let backend: LlamaBackend;
   let wild: number;
   const long = Array.from({ length: 400 }, (_, i) => i % 200);
-  // Not in whole blocks, so that the kernel looks beyond its end.
+  // Not a multiple of a block, so that the block kernel reads memory beyond the prompt.
   const short = long.slice(0, 150).toReversed();
 
   beforeAll(async () => {
@@ -305,7 +304,7 @@ describe("a slot in which an adapter made something that is no number", () => {
     await backend.testCopying(tokens);
     await backend.testNativeApi(tokens);
     await backend.testLoras(tokens);
-    wild = await backend.loras!.load(await writeLora(base, folder, "wild"), 1e30);
+    wild = await backend.loras!.load(await writeLora(base, join(folder, "wild.gguf")), 1e30);
   });
   afterAll(async () => {
     await llama?.dispose();
@@ -314,12 +313,12 @@ describe("a slot in which an adapter made something that is no number", () => {
 
   const logprobs = async (slot: number) => {
     await backend.truncate(slot, 0);
-    return (await backend.score(slot, short, short, 0)).map(({ logprob }) => logprob);
+    return (await backend.score(slot, { tokens: short, next: short, top: 0 })).map(({ logprob }) => logprob);
   };
 
   it.each([
-    ["is good again after it was renewed from another", 1],
-    ["is good again after it was renewed without another", null],
+    ["is finite again after a wipe by a copy of another slot", 1],
+    ["is finite again after a wipe without another slot", null],
   ])("%s", async (_, from) => {
     expect(backend.canCopy).toBe(true);
     await backend.truncate(0, 0);
@@ -330,15 +329,15 @@ describe("a slot in which an adapter made something that is no number", () => {
     backend.useLora(wild);
     await backend.prefill(0, long);
     backend.useLora(null);
-    expect((await logprobs(0)).every(Number.isFinite), "what is to be mended is broken").toBe(false);
+    expect((await logprobs(0)).every(Number.isFinite), "the slot is NaN before the wipe").toBe(false);
     await backend.wipe(0, from);
     expect(backend.cachedTokens(0)).toEqual([]);
     expect(await logprobs(0)).toEqual(clean);
   });
 });
 
-/** What one of the adapters made of the story, greedily. */
-function textOf(alone: ReadonlyMap<string, CollectedGeneration>, adapter: string): string {
-  const own = [...alone].filter(([key]) => key.includes(`"lora":"${adapter}"`));
-  return JSON.stringify(own.map(([, { texts }]) => texts));
+/** All greedy outputs with one of the LoRAs. */
+function textOf(alone: ReadonlyMap<string, CollectedGeneration>, lora: string): string {
+  const results = [...alone].filter(([key]) => key.includes(`"lora":"${lora}"`));
+  return JSON.stringify(results.map(([, { texts }]) => texts));
 }

@@ -4,17 +4,17 @@ import { lower } from "../../../structured-output/gbnf/lower.ts";
 import type { LoweredGrammar } from "../../../structured-output/gbnf/lowered-grammar.ts";
 import { GBNF_LIMITS, parseRules } from "../../../structured-output/gbnf/parser.ts";
 
-/** Parsed grammars kept; one is some times its text. */
 const MAX_GRAMMARS = 64;
+/** Most text of all grammars together: a parsed grammar takes a small multiple of its text. */
 const MAX_CHARACTERS = 4 * 1024 ** 2;
 
 interface CachedGrammar {
   grammar: LlamaGrammar;
-  /** The same, to be followed outside of llama.cpp; null where it can't be, absent until it is wanted. */
+  /** The rules for `GrammarMatcher`; null where its limits are exceeded, absent until they are first needed. */
   lowered?: LoweredGrammar | null;
 }
 
-/** Parses grammars once; keeps those used last. */
+/** Parsed grammars by their text: an LRU cache. */
 export class GrammarCache {
   readonly #llama: Llama;
   readonly #model: LlamaModel;
@@ -26,38 +26,39 @@ export class GrammarCache {
     this.#model = model;
   }
 
-  /** A fresh run through the grammar. @throws EngineError `invalid` when llama.cpp doesn't take it. */
+  /** The grammar in its start state. @throws EngineError `invalid` when llama.cpp rejects it. */
   begin(text: string): LlamaGrammarEvaluationState {
     return new LlamaGrammarEvaluationState({ model: this.#model, grammar: this.parse(text).grammar });
   }
 
-  /** The grammar's rules; null where they are beyond what is followed here. @throws EngineError as `parse`. */
+  /** The grammar's rules; null where they exceed the matcher's limits. @throws EngineError as `parse`. */
   rules(text: string): LoweredGrammar | null {
-    const kept = this.parse(text);
-    if (kept.lowered === undefined) {
+    const cached = this.parse(text);
+    if (cached.lowered === undefined) {
       try {
-        kept.lowered = lower(parseRules(text, GBNF_LIMITS).rules, GBNF_LIMITS.maxElements);
+        cached.lowered = lower(parseRules(text, GBNF_LIMITS).rules, GBNF_LIMITS.maxElements);
       } catch {
-        kept.lowered = null;
+        cached.lowered = null;
       }
     }
-    return kept.lowered;
+    return cached.lowered;
   }
 
-  /** @throws EngineError `invalid` when llama.cpp doesn't take it. */
+  /** @throws EngineError `invalid` when llama.cpp rejects the grammar. */
   parse(text: string): CachedGrammar {
     try {
-      const kept = this.#cached.get(text) ?? { grammar: new LlamaGrammar(this.#llama, { grammar: text }) };
-      this.#touch(text, kept);
-      return kept;
+      const cached = this.#cached.get(text) ?? { grammar: new LlamaGrammar(this.#llama, { grammar: text }) };
+      this.#markUsed(text, cached);
+      return cached;
     } catch (error) {
       throw new EngineError("invalid", "The grammar is not one that the model's engine can use.", error);
     }
   }
 
-  #touch(text: string, kept: CachedGrammar): void {
+  /** Moves the grammar to the end of the map, and drops the least recently used ones from its beginning. */
+  #markUsed(text: string, cached: CachedGrammar): void {
     if (!this.#cached.delete(text)) this.#characters += text.length;
-    this.#cached.set(text, kept);
+    this.#cached.set(text, cached);
     for (const oldest of this.#cached.keys()) {
       if (this.#cached.size <= MAX_GRAMMARS && this.#characters <= MAX_CHARACTERS) break;
       this.#cached.delete(oldest);

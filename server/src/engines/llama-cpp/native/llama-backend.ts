@@ -3,36 +3,40 @@ import type { EngineCapabilities, TokenInfo } from "../../../engine/generation.t
 import { capabilitiesOf } from "../capabilities.ts";
 import { GrammarBudget } from "../sampling/grammar-budget.ts";
 import { LogprobScorer } from "../sampling/logprob-scorer.ts";
-import { toEvaluateOptions } from "../sampling/sampler-config.ts";
-import type { Backend, Decoder, DecodeSpec } from "../scheduling/backend.ts";
+import type { Backend, Decoder, DecodeSpec, ScoreJob } from "../scheduling/backend.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
+import { BatchCosts } from "../speculation/batch-costs.ts";
 import type { DraftModel } from "../speculation/draft-model.ts";
 import { type NgramOptions, NgramProposer } from "../speculation/ngram.ts";
-import { BatchCosts, PredictedOutputProposer } from "../speculation/predicted-output.ts";
+import { PredictedOutputProposer } from "../speculation/predicted-output.ts";
 import type { Proposer } from "../speculation/proposer.ts";
+import { TokenBytes } from "../tokenizer/token-bytes.ts";
 import { GrammarCache } from "./grammar-cache.ts";
 import { passesLoraSelfTest } from "./lora-self-test.ts";
-import { NativeApi, type Sampler } from "./native-api.ts";
+import { NativeApi } from "./native-api.ts";
 import { passesNativeApiSelfTest } from "./native-api-self-test.ts";
-import { NativeDecoder, type NativeDecoderOptions } from "./native-decoder.ts";
+import { type DecoderContext, NativeDecoder } from "./native-decoder.ts";
 import { NativeLoras } from "./native-loras.ts";
-import { TokenBytes } from "./token-bytes.ts";
+import { PublicApiDecoder } from "./public-api-decoder.ts";
 
-/** Not in the library's public interface: used only where it exists and passes a test at the start. */
+/** Not in the library's public interface: used only where it exists and passes a self-test at the start. */
 interface CopyingSequence {
   _copyStateFromOtherSequence?(other: LlamaContextSequence, upToTokenIndex: number): Promise<boolean>;
 }
 
-/** Fewer at once than the kernel takes that looks at everything in a slot's memory. */
-const WIPED_AT_ONCE = BLOCK_TOKENS - 1;
-/** Rising, the first of one token: measured too slow it would make guesses look cheap. Streams wait meanwhile, once. */
-const BATCHES_MEASURED = [
+/** One less than a block: the kernel for whole blocks reads all of the slot's memory, NaN included. */
+const TOKENS_PER_WIPE = BLOCK_TOKENS - 1;
+/**
+ * Batch sizes to measure, rising. A single token is measured several times: a reading that is too slow would make
+ * guesses look cheap. Running streams wait meanwhile, once.
+ */
+const MEASURED_BATCHES = [
   { tokens: 1, rounds: 3 },
   { tokens: 8, rounds: 1 },
   { tokens: 24, rounds: 1 },
 ];
-/** A second token costs as much as the first. */
-const NO_GUESSES = new BatchCosts([
+/** A second token costs as much as the first, so that no proposer guesses. */
+const NO_SPECULATION = new BatchCosts([
   { tokens: 1, ms: 1 },
   { tokens: 2, ms: 2 },
 ]);
@@ -46,16 +50,16 @@ export class LlamaBackend implements Backend {
   readonly #grammars: GrammarCache;
   readonly #tokenBytes: TokenBytes;
   readonly #endTokens: readonly number[];
-  /** Null where adapters can't be used. */
+  /** Null where LoRAs can't be used. */
   loras: NativeLoras | null = null;
-  /** How what comes next is guessed; null: not at all. */
+  /** How the next tokens are guessed; null: no speculation but for predicted outputs. */
   speculation: { draft: DraftModel } | { ngram: NgramOptions } | null = null;
   #canCopy = false;
   #nativeApi: NativeApi | null = null;
-  /** What guessed tokens cost; null: nobody has asked yet. */
+  /** Null until a proposer first needs it. */
   #batchCosts: BatchCosts | null = null;
 
-  /** @param cpuMs CPU time used so far: unlike the time of day, what else the machine does is not in it. */
+  /** @param cpuMs CPU time used so far: unlike wall-clock time, it leaves out the machine's other work. */
   constructor(model: LlamaModel, context: LlamaContext, cpuMs = cpuMsOfProcess) {
     this.#model = model;
     this.#context = context;
@@ -97,50 +101,47 @@ export class LlamaBackend implements Backend {
 
   /**
    * Finds out whether states can be copied: a copy must continue as its original does. Leaves slots 0 and 1 empty.
-   * @param tokens two at least.
+   * @param tokens at least two.
    */
   async testCopying(tokens: readonly number[]): Promise<void> {
     const sequence: LlamaContextSequence & CopyingSequence = this.#sequences[0]!;
     if (this.slots < 2 || sequence.needsCheckpoints) return;
     if (typeof sequence._copyStateFromOtherSequence !== "function") return;
-    const kept = tokens.slice(0, -1);
+    const prefix = tokens.slice(0, -1);
     const last = tokens.slice(-1);
-    await this.prefill(0, kept);
-    const copied = await this.copy(0, 1, kept.length);
-    const [original, copy] = [
-      await this.#decodeGreedily(0, last),
-      copied > 0 ? await this.#decodeGreedily(1, last) : [],
-    ];
+    await this.prefill(0, prefix);
+    const copied = await this.copy(0, 1, prefix.length);
+    const original = await this.#decodeGreedily(0, last);
+    const copy = copied > 0 ? await this.#decodeGreedily(1, last) : [];
     await this.truncate(0, 0);
     await this.truncate(1, 0);
-    this.#canCopy = copied === kept.length && original.join() === copy.join();
+    this.#canCopy = copied === prefix.length && original.join() === copy.join();
   }
 
+  /** Two tokens by the library's public functions, the reference for its inner ones. */
   async #decodeGreedily(slot: number, tokens: readonly number[]): Promise<number[]> {
-    const spec = { sampling: { temperature: 0 }, prompt: tokens, maxTokens: 2 };
-    const decoder = this.#plainDecoder(slot, tokens, spec);
-    const made = [...(await decoder.next()), ...(await decoder.next())];
+    const decoder = this.#publicApiDecoder(slot, tokens, { sampling: { temperature: 0 }, prompt: tokens });
+    const generated = [...(await decoder.next()), ...(await decoder.next())];
     decoder.end();
-    return made.map(({ token }) => token);
+    return generated.map(({ token }) => token);
   }
 
-  useLora(adapter: number | null): boolean {
-    return this.loras?.use(adapter) ?? false;
+  useLora(lora: number | null): boolean {
+    return this.loras?.use(lora) ?? false;
   }
 
   async wipe(slot: number, from: number | null): Promise<void> {
     const sequence = this.#sequences[slot]!;
-    // Guesses that were dropped may lie behind what is held.
+    // Rejected guesses may lie behind the tokens that the slot still holds.
     let left = Math.min(this.#context.contextSize, sequence.nextTokenIndex + BLOCK_TOKENS);
-    if (
-      from === null ||
-      !this.#canCopy ||
-      (await this.copy(from, slot, this.cachedTokens(from).length)) === 0
-    ) {
+    const overwritten =
+      from !== null && this.#canCopy && (await this.copy(from, slot, this.cachedTokens(from).length)) > 0;
+    if (!overwritten) {
       await this.truncate(slot, 0);
       this.useLora(null);
-      for (const any = this.#model.tokens.bos ?? 0; left > 0; left -= WIPED_AT_ONCE) {
-        await this.prefill(slot, new Array<number>(Math.min(left, WIPED_AT_ONCE)).fill(any));
+      const filler = this.#model.tokens.bos ?? 0;
+      for (; left > 0; left -= TOKENS_PER_WIPE) {
+        await this.prefill(slot, new Array<number>(Math.min(left, TOKENS_PER_WIPE)).fill(filler));
       }
     }
     await this.truncate(slot, 0);
@@ -151,33 +152,43 @@ export class LlamaBackend implements Backend {
   }
 
   async decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Promise<Decoder> {
-    const guesses = await this.#proposerFor(slot, spec);
-    if (this.#nativeApi === null || (guesses === null && isPlain(spec))) {
-      return this.#plainDecoder(slot, tokens, spec);
-    }
-    const parts = this.#nativeDecoderOptions(this.#nativeApi, slot);
-    if (spec.grammar === undefined) return new NativeDecoder(parts, tokens, spec, null, null, guesses);
-    const grammar = this.#grammars.begin(spec.grammar);
-    return new NativeDecoder(parts, tokens, spec, grammar, this.#grammarBudget(spec.grammar), guesses);
+    if (this.#nativeApi === null) return this.#publicApiDecoder(slot, tokens, spec);
+    const { grammar } = spec;
+    return new NativeDecoder(this.#decoderContext(this.#nativeApi, slot), {
+      tokens,
+      spec,
+      proposer: await this.#proposerFor(slot, spec),
+      ...(grammar === undefined
+        ? {}
+        : { grammar: this.#grammars.begin(grammar), grammarBudget: this.#grammarBudget(grammar) }),
+    });
   }
 
-  /** A prediction knows best. */
-  async #proposerFor(slot: number, { prediction, prompt, speculate }: DecodeSpec): Promise<Proposer | null> {
-    if (prediction !== undefined)
+  /** A predicted output goes before the engine's own speculation: the client knows its output best. */
+  async #proposerFor(
+    slot: number,
+    { prediction, prompt, speculate }: DecodeSpec,
+  ): Promise<Proposer | undefined> {
+    if (prediction !== undefined) {
       return new PredictedOutputProposer(prediction, await this.#batchCostsIn(slot));
-    if (this.speculation === null || speculate === false) return null;
+    }
+    if (this.speculation === null || speculate === false) return undefined;
     return "draft" in this.speculation
       ? this.speculation.draft.begin(slot, prompt)
       : new NgramProposer(prompt, this.speculation.ngram, await this.#batchCostsIn(slot));
   }
 
-  /** Null where outputs can't be ended by the grammar. */
-  #grammarBudget(text: string): GrammarBudget | null {
+  /** Undefined where the grammar can't be followed outside of llama.cpp, or the model has no end token. */
+  #grammarBudget(text: string): GrammarBudget | undefined {
     const grammar = this.#grammars.rules(text);
     const endToken = this.#model.tokens.eos ?? this.#endTokens[0];
-    if (grammar === null || endToken === undefined) return null;
-    const bytes = (token: number) => this.#tokenBytes.of(token);
-    return new GrammarBudget({ grammar, bytes, spell: (text) => this.#tokenBytes.spell(text), endToken });
+    if (grammar === null || endToken === undefined) return undefined;
+    return new GrammarBudget({
+      grammar,
+      bytes: (token) => this.#tokenBytes.of(token),
+      spell: (bytes) => this.#tokenBytes.spell(bytes),
+      endToken,
+    });
   }
 
   /** @throws EngineError `invalid`. */
@@ -185,17 +196,12 @@ export class LlamaBackend implements Backend {
     this.#grammars.parse(text);
   }
 
-  async score(
-    slot: number,
-    tokens: readonly number[],
-    next: readonly number[],
-    top: number,
-  ): Promise<readonly TokenInfo[]> {
-    const direct = this.#nativeApi!;
-    const scorer = new LogprobScorer(direct, (token) => this.#tokenBytes.of(token));
+  async score(slot: number, { tokens, next, top }: ScoreJob): Promise<readonly TokenInfo[]> {
+    const nativeApi = this.#nativeApi!;
+    const scorer = new LogprobScorer(nativeApi, (token) => this.#tokenBytes.of(token));
     const infos: TokenInfo[] = [];
     try {
-      await direct.evaluate(this.#sequences[slot]!, tokens, 0, async (logits, index) => {
+      await nativeApi.evaluate(this.#sequences[slot]!, tokens, 0, async (logits, index) => {
         infos.push(await scorer.score(logits, next[index]!, top));
       });
     } finally {
@@ -209,68 +215,66 @@ export class LlamaBackend implements Backend {
   }
 
   /**
-   * Finds out whether the library's inner functions do what they are used for. Leaves slot 0 empty.
-   * @param tokens two at least.
+   * Finds out whether the library's inner functions behave as expected. Leaves slot 0 empty.
+   * @param tokens at least two.
    */
   async testNativeApi(tokens: readonly number[]): Promise<void> {
-    const direct = NativeApi.of(this.#model, this.#context, this.#sequences[0]!);
-    if (direct === null) return;
-    const parts = this.#nativeDecoderOptions(direct, 0);
-    const continued = await this.#decodeGreedily(0, tokens);
-    const begin = (grammar: string) => this.#grammars.begin(grammar);
-    const passed = await passesNativeApiSelfTest(parts, tokens, continued, begin, (count) =>
-      this.truncate(0, count),
-    );
+    const nativeApi = NativeApi.of(this.#model, this.#context, this.#sequences[0]!);
+    if (nativeApi === null) return;
+    const passed = await passesNativeApiSelfTest({
+      context: this.#decoderContext(nativeApi, 0),
+      tokens,
+      expected: await this.#decodeGreedily(0, tokens),
+      beginGrammar: (text) => this.#grammars.begin(text),
+      truncate: (count) => this.truncate(0, count),
+    });
     await this.truncate(0, 0);
-    if (passed) this.#nativeApi = direct;
+    if (passed) this.#nativeApi = nativeApi;
   }
 
-  /** Measured at the first guesses: most replicas never make any. Leaves the slot as it was. */
+  /** Measured when a proposer first needs it, as most replicas never speculate. Leaves the slot as it was. */
   async #batchCostsIn(slot: number): Promise<BatchCosts> {
     if (this.#batchCosts !== null) return this.#batchCosts;
     const sequence = this.#sequences[slot]!;
-    const end = sequence.nextTokenIndex + BATCHES_MEASURED.at(-1)!.tokens;
-    // Too near to the context's end to measure, or to gain much by guessing.
-    if (this.#nativeApi === null || end >= this.#context.contextSize) return NO_GUESSES;
-    const sampler = this.#nativeApi.createSampler();
+    const end = sequence.nextTokenIndex + MEASURED_BATCHES.at(-1)!.tokens;
+    // Too near to the end of the context to measure, or to gain much by speculation.
+    if (this.#nativeApi === null || end >= this.#context.contextSize) return NO_SPECULATION;
+    const nativeApi = this.#nativeApi;
+    const sampler = nativeApi.createSampler();
+    const start = sequence.nextTokenIndex;
+    const measured: { tokens: number; ms: number }[] = [];
     try {
-      this.#batchCosts = await this.#measure(this.#nativeApi, sequence, sampler);
-      return this.#batchCosts;
+      for (const { tokens: count, rounds } of MEASURED_BATCHES) {
+        const tokens = new Array<number>(count).fill(this.#model.tokens.bos ?? 0);
+        let ms = Number.POSITIVE_INFINITY;
+        for (let round = 0; round < rounds; round++) {
+          const startMs = this.#cpuMs();
+          // Checked, because NaN from a LoRA would spread to the streams in the same batch.
+          await nativeApi.evaluate(sequence, tokens, 0, (logits) => sampler.assertFiniteLogits(logits));
+          ms = Math.min(ms, this.#cpuMs() - startMs);
+          await sequence.eraseContextTokenRanges([{ start, end: sequence.nextTokenIndex }]);
+        }
+        measured.push({ tokens: count, ms });
+      }
     } finally {
       sampler.dispose();
     }
-  }
-
-  async #measure(direct: NativeApi, sequence: LlamaContextSequence, sampler: Sampler): Promise<BatchCosts> {
-    const start = sequence.nextTokenIndex;
-    const measured: { tokens: number; ms: number }[] = [];
-    for (const { tokens: count, rounds } of BATCHES_MEASURED) {
-      const tokens = new Array<number>(count).fill(this.#model.tokens.bos ?? 0);
-      let ms = Number.POSITIVE_INFINITY;
-      for (let round = 0; round < rounds; round++) {
-        const startMs = this.#cpuMs();
-        // Looked at, as any with an adapter: what is no number would do harm to those computed beside it.
-        await direct.evaluate(sequence, tokens, 0, (logits) => sampler.assertFiniteLogits(logits));
-        ms = Math.min(ms, this.#cpuMs() - startMs);
-        await sequence.eraseContextTokenRanges([{ start, end: sequence.nextTokenIndex }]);
-      }
-      measured.push({ tokens: count, ms });
-    }
-    return new BatchCosts(measured);
+    this.#batchCosts = new BatchCosts(measured);
+    return this.#batchCosts;
   }
 
   /**
-   * Finds out whether adapters can be used. Leaves slot 0 empty.
-   * @param tokens one will do.
+   * Finds out whether LoRAs can be used. Leaves slot 0 empty.
+   * @param tokens at least one.
    */
   async testLoras(tokens: readonly number[]): Promise<void> {
     const loras = NativeLoras.of(this.#model, this.#context);
     if (loras === null || this.#nativeApi === null) return;
-    const logprob = async () => {
+    const passed = await passesLoraSelfTest(loras, async () => {
       await this.truncate(0, 0);
-      return (await this.score(0, tokens, tokens, 0)).at(-1)!.logprob!;
-    };
-    const passed = await passesLoraSelfTest(loras, logprob);
+      const infos = await this.score(0, { tokens, next: tokens, top: 0 });
+      return infos.at(-1)!.logprob!;
+    });
     await this.truncate(0, 0);
     if (passed) this.loras = loras;
   }
@@ -283,9 +287,13 @@ export class LlamaBackend implements Backend {
     });
   }
 
-  #nativeDecoderOptions(direct: NativeApi, slot: number): NativeDecoderOptions {
+  detokenize(tokens: readonly number[], before: readonly number[]): string {
+    return this.#model.detokenize(tokens as readonly Token[], false, before as readonly Token[]);
+  }
+
+  #decoderContext(nativeApi: NativeApi, slot: number): DecoderContext {
     return {
-      nativeApi: direct,
+      nativeApi,
       sequence: this.#sequences[slot]!,
       contextSize: this.#context.contextSize,
       endTokens: this.#endTokens,
@@ -295,49 +303,22 @@ export class LlamaBackend implements Backend {
     };
   }
 
-  #plainDecoder(slot: number, tokens: readonly number[], { sampling, prompt }: DecodeSpec): Decoder {
-    const output: number[] = [];
-    const history = { prompt, output };
-    const options = toEvaluateOptions(sampling, history, this.#model, this.#context.contextSize);
-    const tokensMade = this.#sequences[slot]!.evaluateWithMetadata([...tokens] as Token[], {}, options);
-    const model = this.#model;
-    return {
-      async next() {
-        const { value, done } = await tokensMade.next();
-        if (done || value === undefined) throw new Error("the model stopped without an end token");
-        const { token } = value;
-        output.push(token);
-        return [{ token, ends: model.isEogToken(token) }];
-      },
-      end() {
-        tokensMade.return().catch(() => {});
-      },
-    };
-  }
-
-  detokenize(tokens: readonly number[], before: readonly number[]): string {
-    return this.#model.detokenize(tokens as readonly Token[], false, before as readonly Token[]);
+  #publicApiDecoder(
+    slot: number,
+    tokens: readonly number[],
+    spec: Pick<DecodeSpec, "sampling" | "prompt">,
+  ): PublicApiDecoder {
+    return new PublicApiDecoder({
+      model: this.#model,
+      sequence: this.#sequences[slot]!,
+      contextSize: this.#context.contextSize,
+      tokens,
+      spec,
+    });
   }
 }
 
 function cpuMsOfProcess(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
-}
-
-/** Whether the library's public functions will do. */
-function isPlain(spec: DecodeSpec): boolean {
-  const { typicalP, mirostat, logitBias } = spec.sampling;
-  return (
-    spec.grammar === undefined &&
-    spec.logprobs === undefined &&
-    spec.minTokens === undefined &&
-    spec.ignoreEos !== true &&
-    spec.prediction === undefined &&
-    spec.thinking === undefined &&
-    spec.loraKey === undefined &&
-    typicalP === undefined &&
-    mirostat === undefined &&
-    logitBias === undefined
-  );
 }

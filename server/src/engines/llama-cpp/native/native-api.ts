@@ -7,11 +7,11 @@ import type {
 import { EngineError } from "../../../engine/errors.ts";
 
 /**
- * The library's inner functions, which its public ones are made of. They allow what those don't: to look at the
- * logits of a token twice, to bias end tokens, to check guessed tokens. Used only after a test at the start.
+ * The library's inner functions, which its public ones are built on. Only the inner ones can read the logits of a token
+ * twice, bias end tokens and verify guessed tokens. They are used only after a self-test at the start.
  */
 interface InnerContext {
-  _ctx?: { sampleToken?(index: number, sampler: NativeSampler, ...wanted: unknown[]): Promise<unknown> };
+  _ctx?: { sampleToken?(index: number, sampler: NativeSampler, ...results: unknown[]): Promise<unknown> };
 }
 interface InnerSequence {
   _tokenMeter?: unknown;
@@ -21,7 +21,7 @@ interface InnerSequence {
     priority: number,
     meter: unknown,
     shift: { size: number; strategy: "eraseBeginning" },
-    at: (logitIndex: number, tokenIndex: number) => Promise<unknown>,
+    onLogits: (logitIndex: number, tokenIndex: number) => Promise<unknown>,
     afterBatch: unknown,
   ): Promise<unknown>;
   _takeIntervalCheckpointIfNeededAfterBatch?: unknown;
@@ -42,7 +42,10 @@ interface NativeSampler {
   dispose(): void;
 }
 
-/** llama.cpp's sampler chain: bias, penalties, then greedily or top-k, top-p, min-p, temperature, chance. */
+/**
+ * llama.cpp's sampler chain: bias, penalties, then the best token at temperature 0, else top-k, top-p, min-p,
+ * temperature and a random draw. An absent step is left out.
+ */
 export interface SamplerConfig {
   temperature: number;
   topP?: number;
@@ -58,8 +61,8 @@ export interface SamplerConfig {
   tokenBiasValues?: Float32Array;
 }
 
-/** Evaluation of the library's default importance; all are alike here. */
-const PRIORITY = 5;
+/** The library's default; every evaluation has the same. */
+const EVALUATION_PRIORITY = 5;
 
 export class NativeApi {
   readonly #model: InnerModel;
@@ -72,18 +75,18 @@ export class NativeApi {
     this.#samplers = samplers;
   }
 
-  /** Null where the library has no such functions. That they do what they should is for a test to find out. */
+  /** Null where the library lacks one of the functions. A self-test has to find out whether they behave as expected. */
   static of(model: LlamaModel, context: LlamaContext, sequence: LlamaContextSequence): NativeApi | null {
     const inner = { model: model as InnerModel, context: context as InnerContext };
     const samplers = inner.model._llama?._bindings?.AddonSampler;
-    const whole =
+    const complete =
       typeof samplers === "function" &&
       typeof samplers.acceptGrammarEvaluationStateToken === "function" &&
       typeof samplers.canBeNextTokenForGrammarEvaluationState === "function" &&
       typeof inner.context._ctx?.sampleToken === "function" &&
       typeof (sequence as InnerSequence)._decodeTokens === "function" &&
       inner.model._model !== undefined;
-    return whole ? new NativeApi(inner.model, inner.context, samplers) : null;
+    return complete ? new NativeApi(inner.model, inner.context, samplers) : null;
   }
 
   createSampler(): Sampler {
@@ -91,53 +94,55 @@ export class NativeApi {
   }
 
   /**
-   * Computes tokens, and calls `at` with the logits after each from the token `from` on, one after the other.
-   * They must fit the context. Rejects with what `at` threw, when all is computed.
+   * Computes tokens, which must fit the context, and calls `onLogits` with the logits after each token from index `from`
+   * on, one after the other. When `onLogits` throws, the batch is still computed, then the promise rejects with the error.
    */
   async evaluate(
     sequence: LlamaContextSequence,
     tokens: readonly number[],
     from: number,
-    at: (logits: LogitsHandle, index: number) => Promise<void>,
+    onLogits: (logits: LogitsHandle, index: number) => Promise<void>,
   ): Promise<void> {
     const inner = sequence as InnerSequence;
-    const wanted = tokens.map((_, index) => index >= from);
+    const needsLogits = tokens.map((_, index) => index >= from);
     const context = this.#context._ctx!;
     let failure: { error: unknown } | null = null;
-    // The library would never end the batch if this failed.
+    // An exception in the callback would leave the library waiting for the batch for ever.
     const guarded = async (logits: LogitsHandle, index: number): Promise<void> => {
       try {
-        if (failure === null) await at(logits, index);
+        if (failure === null) await onLogits(logits, index);
       } catch (error) {
         failure = { error };
       }
     };
     await inner._decodeTokens!(
       [...tokens],
-      wanted,
-      PRIORITY,
+      needsLogits,
+      EVALUATION_PRIORITY,
       inner._tokenMeter,
       { size: 1, strategy: "eraseBeginning" },
       (logitIndex, tokenIndex) =>
-        guarded((sampler, ...what) => context.sampleToken!(logitIndex, sampler, ...what), tokenIndex),
+        guarded((sampler, ...results) => context.sampleToken!(logitIndex, sampler, ...results), tokenIndex),
       inner._takeIntervalCheckpointIfNeededAfterBatch,
     );
     if (failure !== null) throw (failure as { error: unknown }).error;
   }
 
+  /** Whether the grammar allows `token` next. */
   acceptsNext(state: LlamaGrammarEvaluationState, token: number): boolean {
     return this.#samplers.canBeNextTokenForGrammarEvaluationState(nativeState(state), token);
   }
 
+  /** Advances the grammar by `token`, which must not be an end token. */
   accept(state: LlamaGrammarEvaluationState, token: number): void {
     this.#samplers.acceptGrammarEvaluationStateToken(nativeState(state), token);
   }
 }
 
-/** What follows one token: gone when the next batch is computed. */
-export type LogitsHandle = (sampler: NativeSampler, ...what: unknown[]) => Promise<unknown>;
+/** The logits after one token. Valid only within the callback of `evaluate`. */
+export type LogitsHandle = (sampler: NativeSampler, ...results: unknown[]) => Promise<unknown>;
 
-/** Picks tokens; has its own random numbers and history. One call at a time. */
+/** llama.cpp's sampler chain with its own random state and penalty history. One call at a time. */
 export class Sampler {
   readonly #native: NativeSampler;
   #disposed = false;
@@ -147,7 +152,7 @@ export class Sampler {
     this.#native = native;
   }
 
-  /** @param grammar moved on by the token that is picked. */
+  /** Picks a token. @param grammar advanced by the picked token. */
   async sample(
     logits: LogitsHandle,
     config: SamplerConfig,
@@ -159,8 +164,8 @@ export class Sampler {
   }
 
   /**
-   * The logits are numbers: all of them or none are. Then none is the best, and llama.cpp picks the first of all.
-   * @throws EngineError `invalid` otherwise.
+   * Checks the greedily picked token only: either all logits are finite or none is, and with NaN llama.cpp picks token 0.
+   * @throws EngineError `invalid` when the logits are not finite.
    */
   async assertFiniteLogits(logits: LogitsHandle): Promise<void> {
     const config = { temperature: 0 };
@@ -171,22 +176,26 @@ export class Sampler {
   }
 
   /**
-   * Logits as `[token, logit, …]`: of `tokens` and the best, or of the `top` best. `weight`: the sum of
-   * e^(logit − best logit) over all the sampler left.
+   * Logits as `[token, logit, …]`: of `tokens` and the best token when `top` is 0, else of the `top` best tokens. `weight`
+   * is the sum of e^(logit − best logit) over all tokens that the chain left.
    */
   async selectedLogits(
     logits: LogitsHandle,
     config: SamplerConfig,
-    what: { tokens: readonly number[]; top: number },
+    selection: { tokens: readonly number[]; top: number },
   ): Promise<{ logits: readonly number[]; weight: number }> {
-    const filter = [what.tokens, false, false, what.top === 0, what.top];
+    const { tokens, top } = selection;
+    const filter = [tokens, false, false, top === 0, top];
     const result = (await this.#call(config, null, () =>
-      logits(this.#native, false, false, filter, what.top === 0),
+      logits(this.#native, false, false, filter, top === 0),
     )) as [number, unknown, unknown, number[], number];
     return { logits: result[3], weight: result[4] };
   }
 
-  /** All logits, best first, as `[token, logit, …]`; what `grammar` forbids is −∞. `grammar` is used up. */
+  /**
+   * All logits, best first, as `[token, logit, …]`; −∞ for tokens that `grammar` forbids. Leaves `grammar` in an unusable
+   * state: pass a clone.
+   */
   async sortedLogits(
     logits: LogitsHandle,
     config: SamplerConfig,
@@ -198,7 +207,7 @@ export class Sampler {
     return result[3];
   }
 
-  /** Frees it once the call that runs is over. */
+  /** Frees the native memory, after a running call. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

@@ -7,11 +7,11 @@ import { writeTinyGgufModel } from "../lora/lora-fixture.ts";
 import type { DecodeSpec } from "../scheduling/backend.ts";
 import { LlamaBackend } from "./llama-backend.ts";
 
-/** By this measure any number of tokens costs as much as one: the backend guesses as much as it can. */
+/** A CPU clock by which any batch costs as much as one token, so that the backend guesses as many as it can. */
 let readings = 0;
 const cpuMs = () => ++readings;
 
-describe("the decoder of everything but plain sampling", () => {
+describe("the native decoder", () => {
   let folder: string;
   let llama: Llama;
   let model: LlamaModel;
@@ -26,7 +26,7 @@ describe("the decoder of everything but plain sampling", () => {
       logLevel: LlamaLogLevel.error,
     });
     folder = await mkdtemp(join(tmpdir(), "hearth-decoder-"));
-    // Quantised: a token then comes to the same, to the bit, beside others and alone.
+    // With quantised weights a token's logits are the same, to the bit, in batches of any size.
     await open(await writeTinyGgufModel(folder, "Q8_0"));
   });
   afterAll(async () => {
@@ -43,26 +43,26 @@ describe("the decoder of everything but plain sampling", () => {
 
   const prompt = () => model.tokenize("Three animals of the forest:", true);
 
-  const make = async (spec: Partial<DecodeSpec>, slot = 0) => {
+  const generate = async (spec: Partial<DecodeSpec>, slot = 0) => {
     const maxTokens = spec.maxTokens ?? 40;
     await backend.truncate(slot, 0);
     const whole = { sampling: { temperature: 0 }, prompt: prompt(), ...spec, maxTokens };
     const decoder = await backend.decode(slot, prompt(), whole);
-    const made: number[] = [];
+    const output: number[] = [];
     let calls = 0;
-    while (made.length < maxTokens) {
+    while (output.length < maxTokens) {
       const tokens = await decoder.next();
       calls++;
-      made.push(...tokens.map(({ token }) => token));
+      output.push(...tokens.map(({ token }) => token));
       if (tokens.at(-1)!.ends) break;
       const held = backend.cachedTokens(slot);
-      expect(held, "the slot holds what was made, but for the last token").toEqual([
+      expect(held, "the slot holds all generated tokens but the last").toEqual([
         ...prompt(),
-        ...made.slice(0, -1),
+        ...output.slice(0, -1),
       ]);
     }
     decoder.end();
-    return { made, calls };
+    return { output, calls };
   };
 
   it.each<[string, DecodeSpec["sampling"]]>([
@@ -72,48 +72,50 @@ describe("the decoder of everything but plain sampling", () => {
       { temperature: 1.2, seed: 6, topP: 0.9, frequencyPenalty: 0.3, repetitionPenalty: 1.1 },
     ],
     ["by mirostat", { temperature: 1, seed: 6, mirostat: { target: 3, learningRate: 0.1 } }],
-  ])("makes the same whatever is predicted, %s", async (_, sampling) => {
-    const plain = await make({ sampling, ignoreEos: true });
-    expect(plain.calls).toBe(plain.made.length);
-    const { made } = plain;
-    const edited = [...made.slice(0, 12), 100, 101, ...made.slice(16)];
-    for (const prediction of [made, edited, made.slice(20), made.toReversed(), [5, 6]]) {
-      const predicted = await make({ sampling, ignoreEos: true, prediction });
-      expect(predicted.made).toEqual(made);
-      if (prediction === made) expect(predicted.calls).toBeLessThan(8);
+  ])("gives the same output whatever the prediction, %s", async (_, sampling) => {
+    const plain = await generate({ sampling, ignoreEos: true });
+    expect(plain.calls).toBe(plain.output.length);
+    const { output } = plain;
+    const edited = [...output.slice(0, 12), 100, 101, ...output.slice(16)];
+    for (const prediction of [output, edited, output.slice(20), output.toReversed(), [5, 6]]) {
+      const predicted = await generate({ sampling, ignoreEos: true, prediction });
+      expect(predicted.output).toEqual(output);
+      if (prediction === output) expect(predicted.calls).toBeLessThan(8);
       if (prediction === edited) expect(predicted.calls).toBeLessThan(16);
     }
   });
 
-  it("makes the same by a grammar whatever is predicted", async () => {
+  it("gives the same output with a grammar whatever the prediction", async () => {
     const grammar = 'root ::= "[" [a-z]{3,9} (", " [a-z]{3,9}){4} "]"';
-    const { made } = await make({ grammar });
-    expect(model.detokenize(made as never[])).toMatch(/^\[[a-z]{3,9}(, [a-z]{3,9}){4}\]$/);
-    expect((await make({ grammar, prediction: made })).made).toEqual(made);
-    expect((await make({ grammar, prediction: made.map((t, i) => (i % 4 ? t : 99)) })).made).toEqual(made);
+    const { output } = await generate({ grammar });
+    expect(model.detokenize(output as never[])).toMatch(/^\[[a-z]{3,9}(, [a-z]{3,9}){4}\]$/);
+    expect((await generate({ grammar, prediction: output })).output).toEqual(output);
+    expect((await generate({ grammar, prediction: output.map((t, i) => (i % 4 ? t : 99)) })).output).toEqual(
+      output,
+    );
   });
 
-  it("computes forced tokens at once", async () => {
+  it("computes forced tokens in one batch", async () => {
     const thinking = { open: "<think>", close: "</think> So it is", opened: true, maxTokens: 3 };
-    const { made, calls } = await make({ thinking, maxTokens: 20, ignoreEos: true });
+    const { output, calls } = await generate({ thinking, maxTokens: 20, ignoreEos: true });
     const close = model.tokenize(thinking.close, true);
-    expect(made.slice(3, 3 + close.length)).toEqual(close);
+    expect(output.slice(3, 3 + close.length)).toEqual(close);
     expect(calls).toBeLessThanOrEqual(20 - close.length + 1);
   });
 
-  it("computes two at the same time as it does one", async () => {
+  it("gives two concurrent choices the same output as one alone", async () => {
     const [one, other] = [{ logprobs: 2, ignoreEos: true }, { minTokens: 40 }];
-    const apart = [await make(one, 0), await make(other, 1)];
-    expect(await Promise.all([make(one, 0), make(other, 1)])).toEqual(apart);
+    const apart = [await generate(one, 0), await generate(other, 1)];
+    expect(await Promise.all([generate(one, 0), generate(other, 1)])).toEqual(apart);
   });
 
-  it("fails alone where nothing can follow, and goes on", async () => {
-    // With a model whose tokens are whole characters: after "a" comes one of none.
+  it("fails when the grammar allows no token, and decodes the next request", async () => {
+    // Needs a vocabulary whose tokens are whole characters: the grammar allows no character after "a".
     await open(process.env["HEARTH_TEST_MODEL"]!);
     const grammar = 'root ::= "a" [^\\x00-\\U0010FFFF]';
     for (const temperature of [0, 1]) {
-      await expect(make({ grammar, sampling: { temperature, seed: 1 } })).rejects.toThrow();
+      await expect(generate({ grammar, sampling: { temperature, seed: 1 } })).rejects.toThrow();
     }
-    expect((await make({ logprobs: 0, maxTokens: 2 })).made.length).toBe(2);
+    expect((await generate({ logprobs: 0, maxTokens: 2 })).output.length).toBe(2);
   });
 });

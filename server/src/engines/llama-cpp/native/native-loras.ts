@@ -3,8 +3,8 @@ import { EngineError } from "../../../engine/errors.ts";
 import { checkLoraFile, type LoraBaseModel } from "../lora/lora-file.ts";
 
 /**
- * The library's inner functions for adapters: its public ones give a context one set of adapters for life, and each
- * adapter would cost a context. Used only after a test at the start.
+ * The library's inner functions for LoRAs. Its public ones bind a context to one set of LoRAs for life, so each LoRA would
+ * need a context of its own. The inner ones are used only after a self-test at the start.
  */
 interface InnerModel {
   _model?: { loadLora?(lora: NativeLora): Promise<void> };
@@ -17,42 +17,42 @@ interface NativeLora {
   dispose(): Promise<void>;
 }
 
-/** The adapters that are in memory, and the one that is in effect. Nothing may be computed during a call but `check`. */
+/** The LoRAs in memory and the active one. Nothing may be computed during any call but `check`. */
 export class NativeLoras {
-  /** What they have to fit. */
+  /** The model that LoRA files must fit. */
   readonly baseModel: LoraBaseModel;
   readonly #model: InnerModel;
   readonly #context: InnerContext;
   readonly #loaded = new Map<number, { lora: NativeLora; scale: number }>();
-  #inEffect: number | null = null;
+  #active: number | null = null;
   #lastKey = 0;
 
-  private constructor(base: LoraBaseModel, model: InnerModel, context: InnerContext) {
-    this.baseModel = base;
+  private constructor(baseModel: LoraBaseModel, model: InnerModel, context: InnerContext) {
+    this.baseModel = baseModel;
     this.#model = model;
     this.#context = context;
   }
 
-  /** Null where the library has no such functions. That they do what they should is for a test to find out. */
+  /** Null where the library lacks one of the functions. A self-test has to find out whether they behave as expected. */
   static of(model: LlamaModel, context: LlamaContext): NativeLoras | null {
     const inner = { model: model as InnerModel, context: context as InnerContext };
-    const whole =
+    const complete =
       typeof inner.model._llama?._bindings?.AddonModelLora === "function" &&
       typeof inner.model._model?.loadLora === "function" &&
       typeof inner.context._ctx?.setLoras === "function";
-    if (!whole) return null;
+    if (!complete) return null;
     const { metadata, fullTensorInfo = [] } = model.fileInfo;
     const shapes = fullTensorInfo.map(({ name, dimensions }) => [name, dimensions.map(Number)] as const);
-    const base = { architecture: metadata.general.architecture, tensors: new Map(shapes) };
-    return new NativeLoras(base, inner.model, inner.context);
+    const baseModel = { architecture: metadata.general.architecture, tensors: new Map(shapes) };
+    return new NativeLoras(baseModel, inner.model, inner.context);
   }
 
-  /** Before `load`: of some files the process would die. @throws EngineError `invalid` with a public message. */
+  /** Must pass before `load`, as llama.cpp ends the process over some bad files. @throws EngineError `invalid` with a public message. */
   async check(path: string): Promise<void> {
     await checkLoraFile(path, this.baseModel);
   }
 
-  /** Gives what it is called from now on; never the same again. @throws EngineError `invalid`. */
+  /** Returns the LoRA's key, which is never used again. @throws EngineError `invalid`. */
   async load(path: string, scale: number): Promise<number> {
     const lora = new this.#model._llama!._bindings!.AddonModelLora!(this.#model._model, path);
     try {
@@ -64,22 +64,23 @@ export class NativeLoras {
     return this.#lastKey;
   }
 
-  /** What is computed from now on is computed with this adapter; null: with none. Whether that is a change: it costs a rebuilt graph. */
+  /** Makes the LoRA active; null: the base model. Returns whether that is a change, which costs a rebuilt graph. */
   use(key: number | null): boolean {
-    if (key === this.#inEffect) return false;
+    if (key === this.#active) return false;
     const loaded = key === null ? [] : [this.#loaded.get(key)!];
     this.#context._ctx!.setLoras!(
       loaded.map(({ lora }) => lora),
       loaded.map(({ scale }) => scale),
     );
-    this.#inEffect = key;
+    this.#active = key;
     return true;
   }
 
+  /** Frees the LoRA's memory. Unknown keys are ignored. */
   async free(key: number): Promise<void> {
     const loaded = this.#loaded.get(key);
-    // llama.cpp would go on with what is no longer there.
-    if (this.#inEffect === key) this.use(null);
+    // llama.cpp would compute with freed memory.
+    if (this.#active === key) this.use(null);
     this.#loaded.delete(key);
     await loaded?.lora.dispose();
   }

@@ -6,8 +6,8 @@ import { pathToFileURL } from "node:url";
 import { getLlama, Llama, LlamaLogLevel } from "node-llama-cpp";
 
 /**
- * The library's inner function that opens a binary. Its public one first tries the binary in a process of its own, in
- * case it crashes; a replica is such a process itself, and would wait for another for half a second at every start.
+ * The library's inner function that opens a binary. The public one first tries the binary in a child process, in case it
+ * crashes. A replica is a child process already, so the trial would only add half a second to every start.
  */
 interface InnerLlama {
   _create?(options: {
@@ -25,26 +25,32 @@ interface InnerLlama {
   }): Promise<Llama>;
 }
 
-const MOST_PADDING_BYTES = 1024 ** 3;
+/** The library's own limit of the memory it leaves to the rest of the machine. */
+const MAX_PADDING_BYTES = 1024 ** 3;
 
-/** Opens llama.cpp in this process. @throws Error where no binary fits the machine. */
+/** Opens llama.cpp in this process. @throws Error when no binary runs on this machine. */
 export async function openLlamaCpp(maxThreads: number): Promise<Llama> {
-  // The library's processes need nothing of what this one was started with, and would load it all.
+  // Child processes of the library would inherit this process's `--import` modules and load them all.
   process.execArgv = [];
   try {
     return await openWithoutTrialProcess(maxThreads);
   } catch {
-    const fixed = { gpu: false, build: "never", skipDownload: true } as const;
-    return getLlama({ ...fixed, maxThreads, logLevel: LlamaLogLevel.error });
+    return getLlama({
+      gpu: false,
+      build: "never",
+      skipDownload: true,
+      maxThreads,
+      logLevel: LlamaLogLevel.error,
+    });
   }
 }
 
-/** @throws Error where the library is not laid out as expected: then its public function knows better. */
+/** @throws Error where the library's files are not laid out as expected; its public function may still open a binary. */
 async function openWithoutTrialProcess(maxThreads: number): Promise<Llama> {
   const platform = `linux-${process.arch}`;
   const library = createRequire(import.meta.url).resolve("node-llama-cpp");
   const root = join(library, "../..");
-  if (existsSync(join(root, "llama/localBuilds"))) throw new Error("somebody built a binary of their own");
+  if (existsSync(join(root, "llama/localBuilds"))) throw new Error("there is a locally built binary");
   const require = createRequire(library);
   const binaries = await import(pathToFileURL(require.resolve(`@node-llama-cpp/${platform}`)).href);
   const { binsDir, packageVersion } = binaries.getBinsDir();
@@ -60,7 +66,7 @@ async function openWithoutTrialProcess(maxThreads: number): Promise<Llama> {
     logLevel: LlamaLogLevel.error,
     logger: Llama.defaultConsoleLogger,
     vramPadding: 0,
-    ramPadding: (totalBytes) => Math.floor(Math.min(totalBytes / 4, MOST_PADDING_BYTES)),
+    ramPadding: (totalBytes) => Math.floor(Math.min(totalBytes / 4, MAX_PADDING_BYTES)),
     maxThreads,
     debug: false,
     tempDir: false,

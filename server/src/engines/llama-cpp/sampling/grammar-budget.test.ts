@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseGbnf } from "../../../structured-output/gbnf/grammar.ts";
 import { GrammarMatcher } from "../../../structured-output/gbnf/matcher.ts";
 import { seededRandom } from "../../../structured-output/gbnf/testing.ts";
-import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "../tokenizer/utf8.ts";
 import { GrammarBudget } from "./grammar-budget.ts";
 
 const END = 1_000;
@@ -24,8 +24,9 @@ function spell(bytes: Uint8Array): number[] {
   for (let at = 0; at < bytes.length; ) {
     const rest = Buffer.from(bytes.subarray(at));
     let best = rest[0]!;
-    for (const [token, own] of VOCABULARY.entries()) {
-      if (own.length > VOCABULARY[best]!.length && own.equals(rest.subarray(0, own.length))) best = token;
+    for (const [token, piece] of VOCABULARY.entries()) {
+      const matches = piece.equals(rest.subarray(0, piece.length));
+      if (piece.length > VOCABULARY[best]!.length && matches) best = token;
     }
     tokens.push(best);
     at += VOCABULARY[best]!.length;
@@ -33,7 +34,7 @@ function spell(bytes: Uint8Array): number[] {
   return tokens;
 }
 
-const closingOf = (grammar: string) =>
+const budgetOf = (grammar: string) =>
   new GrammarBudget({
     grammar: parseGbnf(grammar).lowered,
     bytes: (token) => VOCABULARY[token]!,
@@ -50,7 +51,7 @@ interface Output {
 /** Makes any tokens that the grammar allows, and an end where it allows one. */
 function generate(grammar: string, maxTokens: number, seed: number): Output {
   const random = seededRandom(seed);
-  const closing = closingOf(grammar);
+  const budget = budgetOf(grammar);
   const matcher = new GrammarMatcher(parseGbnf(grammar).lowered);
   const tokens: number[] = [];
   let cut = Buffer.alloc(0);
@@ -82,7 +83,7 @@ function generate(grammar: string, maxTokens: number, seed: number): Output {
     [matcher.state, cut] = [...before];
     if (choices.length === 0) return { tokens: [...tokens, END], text: text(), reason: "stop" };
     const token = choices[random(choices.length)]!;
-    const ending = closing.forcedEnding(token, maxTokens - tokens.length - 1);
+    const ending = budget.forcedEnding(token, maxTokens - tokens.length - 1);
     if (ending !== null) {
       tokens.push(...ending);
       return { tokens, text: text(), reason: "closed" };
@@ -100,8 +101,8 @@ const GRAMMARS = [
   'root ::= "x" .* "]]"',
 ];
 
-describe("an output within a grammar", () => {
-  it("ends, complete and within its tokens, wherever its shortest ending fits", () => {
+describe("the output of a grammar with a token budget", () => {
+  it("is complete within its tokens wherever the shortest ending fits", () => {
     const seen = { stop: 0, closed: 0, length: 0 };
     fc.assert(
       fc.property(fc.constantFrom(...GRAMMARS), fc.integer(), fc.nat(60), (grammar, seed, maxTokens) => {
@@ -119,41 +120,41 @@ describe("an output within a grammar", () => {
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(10);
   });
 
-  it("is left alone while its ending fits, and ended no token too early", () => {
-    const closing = closingOf('root ::= "[" [a-z]* "]"');
+  it("is unchanged while the ending fits, and is ended no token too early", () => {
+    const budget = budgetOf('root ::= "[" [a-z]* "]"');
     const [open, letter] = ["[".charCodeAt(0), "a".charCodeAt(0)];
     expect([
-      closing.forcedEnding(open, 4),
-      closing.forcedEnding(letter, 3),
-      closing.forcedEnding(letter, 2),
+      budget.forcedEnding(open, 4),
+      budget.forcedEnding(letter, 3),
+      budget.forcedEnding(letter, 2),
     ]).toEqual([null, null, null]);
-    expect(closing.forcedEnding(letter, 1)).toEqual(["]".charCodeAt(0), END]);
+    expect(budget.forcedEnding(letter, 1)).toEqual(["]".charCodeAt(0), END]);
   });
 
-  it("is ended by tokens of several bytes where its bytes are too many", () => {
-    const closing = closingOf('root ::= "x" [0-9]* "abcdef" "abcdef"');
-    expect(closing.forcedEnding("x".charCodeAt(0), 3)).toBeNull();
+  it("is ended by tokens of several bytes where single bytes would be too many", () => {
+    const budget = budgetOf('root ::= "x" [0-9]* "abcdef" "abcdef"');
+    expect(budget.forcedEnding("x".charCodeAt(0), 3)).toBeNull();
     const [one] = spell(Buffer.from("abcdef"));
-    expect(closing.forcedEnding("7".charCodeAt(0), 2)).toEqual([one, one, END]);
+    expect(budget.forcedEnding("7".charCodeAt(0), 2)).toEqual([one, one, END]);
   });
 
-  it("is cut off when nothing that it could be fits", () => {
-    const closing = closingOf('root ::= "ghijklmn" [a-z]*');
+  it("is cut off when no ending fits", () => {
+    const budget = budgetOf('root ::= "ghijklmn" [a-z]*');
     for (const [at, char] of [..."ghij"].entries())
-      expect(closing.forcedEnding(char.charCodeAt(0), 3 - at)).toBeNull();
+      expect(budget.forcedEnding(char.charCodeAt(0), 3 - at)).toBeNull();
   });
 
-  it("fits later than at its beginning, where the model takes fewer tokens than expected, and is ended then", () => {
-    const closing = closingOf('root ::= ("日日日" | "a" "abcdef" ) [a-z]*');
-    expect(closing.forcedEnding("a".charCodeAt(0), 2)).toBeNull();
-    expect(closing.forcedEnding("a".charCodeAt(0), 1)).not.toBeNull();
+  it("is ended also when the ending starts to fit only later, because the model took fewer tokens than expected", () => {
+    const budget = budgetOf('root ::= ("日日日" | "a" "abcdef" ) [a-z]*');
+    expect(budget.forcedEnding("a".charCodeAt(0), 2)).toBeNull();
+    expect(budget.forcedEnding("a".charCodeAt(0), 1)).not.toBeNull();
   });
 
-  it("that can't be followed is let go on", () => {
-    const wide = closingOf('root ::= "a" [a-z]*');
+  it("is no longer limited once it can't be tracked", () => {
+    const wide = budgetOf('root ::= "a" [a-z]*');
     expect(wide.forcedEnding("b".charCodeAt(0), 9)).toBeNull();
     expect(wide.forcedEnding("a".charCodeAt(0), 0)).toBeNull();
-    const broken = closingOf('root ::= "a" [a-zé]*');
+    const broken = budgetOf('root ::= "a" [a-zé]*');
     expect(broken.forcedEnding(0xa5, 9)).toBeNull();
     expect(broken.forcedEnding("a".charCodeAt(0), 0)).toBeNull();
   });

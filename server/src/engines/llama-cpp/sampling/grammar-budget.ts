@@ -1,59 +1,60 @@
 import type { CharSet } from "../../../structured-output/gbnf/char-set.ts";
 import type { LoweredGrammar } from "../../../structured-output/gbnf/lowered-grammar.ts";
 import { GrammarMatcher } from "../../../structured-output/gbnf/matcher.ts";
-import { charactersStartingWith, wholeCharacterBytes } from "../worker/utf8.ts";
+import { charactersStartingWith, wholeCharacterBytes } from "../tokenizer/utf8.ts";
 
 export interface GrammarBudgetOptions {
   grammar: LoweredGrammar;
-  /** Bytes of a token. */
   bytes(token: number): Uint8Array;
-  /** Tokens that make up these bytes, at most one for each; null where the vocabulary can't write them. */
+  /** Tokens that make up these bytes, at most one a byte; null where the vocabulary can't write them. */
   spell(bytes: Uint8Array): readonly number[] | null;
   endToken: number;
 }
 
-/** An output that can be at more places than this at once isn't followed: every token would cost too much. */
-const MAX_WIDTH = 256;
-/** Longer endings aren't spelt to find out whether their tokens are few enough: it would take too long. */
+/** Most parallel parses of the grammar: with more, each token would take too long, and tracking stops. */
+const MAX_STACKS = 256;
+/** Longer endings are not tokenized to count their tokens: it would take too long. */
 const MAX_SPELT_BYTES = 2_048;
 
 /**
- * Sees to it that an output which follows a grammar ends within its tokens. Once the shortest ending and the end token
- * fit what is left, they fit after every token: one after which they wouldn't is replaced by them. A byte is at most a
- * token, so the ending's bytes are counted, and its tokens only where the bytes are too many.
+ * Completes a grammar's output before `maxTokens` cuts it off. Once the grammar's shortest ending and the end token fit the
+ * tokens that are left, this stays so: a token after which they would no longer fit is replaced by the ending. A byte
+ * takes at most one token, so the ending's bytes are counted first, and it is tokenized only where they are too many.
  */
 export class GrammarBudget {
   readonly #options: GrammarBudgetOptions;
   readonly #matcher: GrammarMatcher;
-  /** The beginning of a character that the last token has left unfinished. */
-  #cut: Uint8Array = new Uint8Array();
+  /** Bytes of a character that the last token left incomplete. */
+  #incomplete: Uint8Array = new Uint8Array();
+  /** Whether the ending fitted after the last token; null: before the first. */
   #fits: boolean | null = null;
-  /** The output is no longer followed. */
+  /** The output is no longer tracked: the budget forces nothing any more. */
   #untracked = false;
 
-  constructor(spec: GrammarBudgetOptions) {
-    this.#options = spec;
-    this.#matcher = new GrammarMatcher(spec.grammar);
+  constructor(options: GrammarBudgetOptions) {
+    this.#options = options;
+    this.#matcher = new GrammarMatcher(options.grammar);
   }
 
   /**
-   * The model would make `token` next, which the grammar allows and which doesn't end the output.
-   * @param left tokens that can be made after it, ≥ 0.
-   * @returns the ending to make in its stead, the end token last; null when the token may come.
+   * @param token the sampled token, which the grammar allows and which is not an end token.
+   * @param left tokens that can follow it, ≥ 0.
+   * @returns the ending to output instead, the end token last; null when the token may stay.
    */
   forcedEnding(token: number, left: number): readonly number[] | null {
     if (this.#untracked) return null;
     try {
-      return this.#forcedEnding(token, left);
+      return this.#endingAfter(token, left);
     } catch {
-      // The matcher's limits. What it can't follow is at most cut off.
+      // The output exceeds the matcher's limits. Untracked, `maxTokens` may cut it off.
       this.#untracked = true;
       return null;
     }
   }
 
-  #forcedEnding(token: number, left: number): readonly number[] | null {
-    const [position, cut] = [this.#matcher.state, this.#cut];
+  #endingAfter(token: number, left: number): readonly number[] | null {
+    const stateBefore = this.#matcher.state;
+    const incompleteBefore = this.#incomplete;
     const fitted = this.#fits ?? this.#endFits(left + 1);
     if (!this.#advance(token)) {
       this.#untracked = true;
@@ -61,40 +62,43 @@ export class GrammarBudget {
     }
     this.#fits = this.#endFits(left);
     if (this.#fits || !fitted) return null;
-    this.#matcher.state = position;
-    this.#cut = cut;
+    this.#matcher.state = stateBefore;
+    this.#incomplete = incompleteBefore;
     this.#untracked = true;
-    const ending = this.#spell();
+    const ending = this.#spellEnding();
     return ending === null ? null : [...ending, this.#options.endToken];
   }
 
+  /** Returns false when the output can't be tracked any further. */
   #advance(token: number): boolean {
-    const bytes = Buffer.concat([this.#cut, this.#options.bytes(token)]);
-    const whole = wholeCharacterBytes(bytes);
-    this.#cut = bytes.subarray(whole);
-    const text = decoder.decode(bytes.subarray(0, whole));
-    return this.#matcher.accept(text) && this.#matcher.stackCount <= MAX_WIDTH;
+    const bytes = Buffer.concat([this.#incomplete, this.#options.bytes(token)]);
+    const wholeBytes = wholeCharacterBytes(bytes);
+    this.#incomplete = bytes.subarray(wholeBytes);
+    const text = utf8Decoder.decode(bytes.subarray(0, wholeBytes));
+    return this.#matcher.accept(text) && this.#matcher.stackCount <= MAX_STACKS;
   }
 
-  /** Whether the shortest ending and the end token are at most so many tokens. */
+  /** Whether the shortest ending and the end token take at most `tokens` tokens. */
   #endFits(tokens: number): boolean {
-    const bytes = this.#matcher.minRemainingBytes(this.#first) - this.#cut.length;
+    const bytes = this.#matcher.minRemainingBytes(this.#nextCharacters) - this.#incomplete.length;
     if (bytes + 1 <= tokens) return true;
     if (tokens < 1 || bytes > MAX_SPELT_BYTES) return false;
-    const ending = this.#spell();
+    const ending = this.#spellEnding();
     return ending !== null && ending.length + 1 <= tokens;
   }
 
-  /** What the next character is one of, if it has begun. */
-  get #first(): CharSet | undefined {
-    return this.#cut.length === 0 ? undefined : charactersStartingWith(this.#cut);
+  /** The characters that the incomplete bytes can become; undefined when there are none. */
+  get #nextCharacters(): CharSet | undefined {
+    return this.#incomplete.length === 0 ? undefined : charactersStartingWith(this.#incomplete);
   }
 
-  #spell(): readonly number[] | null {
-    const ending = this.#matcher.shortestCompletion(this.#first);
-    return ending === null ? null : this.#options.spell(Buffer.from(ending).subarray(this.#cut.length));
+  #spellEnding(): readonly number[] | null {
+    const ending = this.#matcher.shortestCompletion(this.#nextCharacters);
+    return ending === null
+      ? null
+      : this.#options.spell(Buffer.from(ending).subarray(this.#incomplete.length));
   }
 }
 
-/** Throws for what is no UTF-8. */
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Throws a TypeError for bytes that are not UTF-8. */
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,45 +1,55 @@
 import type { Sampling } from "../../../engine/sampling.ts";
-import type { TokenHistory } from "./sampler-config.ts";
 
 export interface TokenBiasArrays {
   tokenBiasKeys?: Uint32Array;
   tokenBiasValues?: Float32Array;
 }
 
-/** Never chosen while anything else may be; not infinite, as it may be all that a grammar leaves. */
+/**
+ * Makes a token the last resort. Finite, because a grammar may leave the end tokens as the only choice, and llama.cpp
+ * fails when all logits are −∞.
+ */
 const SUPPRESSED = -1e9;
 
-/** What is added to logits before everything else: asked for, by penalties that no sampler has, and for end tokens. */
+/**
+ * The values added to logits before every other step: the request's `logitBias`, the penalties that llama.cpp's one
+ * penalty sampler has no room for, and the suppression of end tokens.
+ */
 export class LogitBias {
-  readonly #asked: ReadonlyMap<number, number>;
+  readonly #requested: ReadonlyMap<number, number>;
   readonly #endTokens: readonly number[];
   readonly #penalties: { frequency: number; presence: number } | null;
-  readonly #plain: TokenBiasArrays;
+  readonly #withEnd: TokenBiasArrays;
   readonly #withoutEnd: TokenBiasArrays;
 
   constructor(sampling: Sampling, endTokens: readonly number[]) {
     const { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 } = sampling;
-    const counted = frequencyPenalty !== 0 || presencePenalty !== 0;
-    const asked = new Map<number, number>();
-    for (const [token, bias] of sampling.logitBias ?? []) asked.set(token, (asked.get(token) ?? 0) + bias);
-    this.#asked = asked;
+    const requested = new Map<number, number>();
+    for (const [token, bias] of sampling.logitBias ?? []) {
+      requested.set(token, (requested.get(token) ?? 0) + bias);
+    }
+    this.#requested = requested;
     this.#endTokens = endTokens;
-    // llama.cpp has one history for all penalties, but they are about different ones.
+    // llama.cpp's penalty sampler has one token history, but frequency and presence penalties count the output alone
+    // and the repetition penalty counts prompt and output. When both kinds are set, the former become biases.
+    const hasOutputPenalty = frequencyPenalty !== 0 || presencePenalty !== 0;
     this.#penalties =
-      counted && repetitionPenalty !== 1 ? { frequency: frequencyPenalty, presence: presencePenalty } : null;
-    this.#plain = toArrays(asked);
-    this.#withoutEnd = toArrays(this.#suppressEnd(asked));
+      hasOutputPenalty && repetitionPenalty !== 1
+        ? { frequency: frequencyPenalty, presence: presencePenalty }
+        : null;
+    this.#withEnd = toArrays(requested);
+    this.#withoutEnd = toArrays(this.#suppressEnd(requested));
   }
 
-  /** @param noEnd end tokens must not come now. */
-  forNextToken(history: TokenHistory, noEnd: boolean): TokenBiasArrays {
-    if (this.#penalties === null) return noEnd ? this.#withoutEnd : this.#plain;
+  /** @param suppressEnd the next token must not be an end token. */
+  forNextToken(output: readonly number[], suppressEnd: boolean): TokenBiasArrays {
+    if (this.#penalties === null) return suppressEnd ? this.#withoutEnd : this.#withEnd;
     const { frequency, presence } = this.#penalties;
-    const biases = new Map(this.#asked);
-    for (const [token, count] of countTokens(history.output)) {
+    const biases = new Map(this.#requested);
+    for (const [token, count] of countTokens(output)) {
       biases.set(token, (biases.get(token) ?? 0) - count * frequency - presence);
     }
-    return toArrays(noEnd ? this.#suppressEnd(biases) : biases);
+    return toArrays(suppressEnd ? this.#suppressEnd(biases) : biases);
   }
 
   #suppressEnd(biases: ReadonlyMap<number, number>): Map<number, number> {
@@ -49,10 +59,10 @@ export class LogitBias {
   }
 }
 
-export function countTokens(tokens: readonly number[]): Map<number, number> {
-  const result = new Map<number, number>();
-  for (const token of tokens) result.set(token, (result.get(token) ?? 0) + 1);
-  return result;
+function countTokens(tokens: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
+  return counts;
 }
 
 function toArrays(biases: ReadonlyMap<number, number>): TokenBiasArrays {

@@ -1,119 +1,67 @@
-import { type LlamaModel, type SequenceEvaluateOptions, type Token, TokenBias } from "node-llama-cpp";
 import type { Sampling } from "../../../engine/sampling.ts";
 import type { SamplerConfig } from "../native/native-api.ts";
-import { countTokens, type LogitBias } from "./logit-bias.ts";
+import { LogitBias } from "./logit-bias.ts";
 
-/** llama.cpp takes 2³² − 1 to mean "any seed"; so seeds are taken modulo that number. */
-const SEEDS = 0xffff_ffff;
+/** llama.cpp reads the seed 2³² − 1 as "any seed", so seeds are taken modulo that number. */
+const SEED_MODULUS = 0xffff_ffff;
 
-/** Tokens made so far, grown by the decoder. */
-export interface TokenHistory {
-  readonly prompt: readonly number[];
-  readonly output: readonly number[];
+export interface SamplerConfigOptions {
+  sampling: Sampling;
+  /** The whole prompt: the repetition penalty counts its tokens. */
+  prompt: readonly number[];
+  /** Tokens of the context; no penalty looks back further. */
+  contextSize: number;
+  endTokens: readonly number[];
 }
 
-/** The port's sampling in the library's words. Read anew by the library at every token through the functions. */
-export function toEvaluateOptions(
-  sampling: Sampling,
-  history: TokenHistory,
-  model: LlamaModel,
-  contextSize: number,
-): SequenceEvaluateOptions {
-  const { temperature = 1, topP = 1, topK = 0, minP = 0, seed = 0 } = sampling;
-  return {
-    temperature,
-    topP,
-    // Null keeps the sampler out of the chain; 0 would sort the whole vocabulary at every token (2 ms of 8).
-    topK: topK > 0 ? topK : (null as unknown as number),
-    minP,
-    seed: seedOf(seed),
-    yieldEogToken: true,
-    ...penalties(sampling, history, model, contextSize),
-  };
-}
+/** Translates the port's sampling parameters into the configuration of llama.cpp's sampler chain, token by token. */
+export class SamplerConfigBuilder {
+  readonly #sampling: Sampling;
+  readonly #prompt: readonly number[];
+  readonly #contextSize: number;
+  readonly #logitBias: LogitBias;
 
-/**
- * llama.cpp's one penalty sampler looks at one history, but the port's frequency and presence penalties are about the
- * output and its repetition penalty about prompt and output. Where both are set, the former become logit biases,
- * which llama.cpp applies first.
- */
-function penalties(
-  sampling: Sampling,
-  history: TokenHistory,
-  model: LlamaModel,
-  contextSize: number,
-): Pick<SequenceEvaluateOptions, "repeatPenalty" | "tokenBias"> {
-  const { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 } = sampling;
-  const byCount = frequencyPenalty !== 0 || presencePenalty !== 0;
-  const constant = { maxPunishTokens: contextSize, penalty: repetitionPenalty };
-  if (repetitionPenalty === 1) {
-    if (!byCount) return {};
+  constructor({ sampling, prompt, contextSize, endTokens }: SamplerConfigOptions) {
+    this.#sampling = sampling;
+    this.#prompt = prompt;
+    this.#contextSize = contextSize;
+    this.#logitBias = new LogitBias(sampling, endTokens);
+  }
+
+  /**
+   * @param output tokens generated so far.
+   * @param suppressEnd the next token must not be an end token.
+   */
+  forNextToken(output: readonly number[], suppressEnd: boolean): SamplerConfig {
+    const { temperature = 1, topP = 1, topK = 0, minP = 0, seed = 0 } = this.#sampling;
     return {
-      repeatPenalty: {
-        ...constant,
-        frequencyPenalty,
-        presencePenalty,
-        punishTokens: () => [...history.output] as Token[],
-      },
+      temperature,
+      topP,
+      // A top-k of 0 would sort the whole vocabulary at every token (2 ms of 8); absent, the step is left out.
+      ...(topK > 0 ? { topK } : {}),
+      minP,
+      seed: ((seed % SEED_MODULUS) + SEED_MODULUS) % SEED_MODULUS,
+      ...this.#penalties(output),
+      ...this.#logitBias.forNextToken(output, suppressEnd),
     };
   }
-  const repeatPenalty = {
-    ...constant,
-    punishTokens: () => [...history.prompt, ...history.output] as Token[],
-  };
-  if (!byCount) return { repeatPenalty };
-  return {
-    repeatPenalty,
-    tokenBias: () => {
-      const bias = TokenBias.for(model);
-      for (const [token, count] of countTokens(history.output)) {
-        bias.set([token as Token], { logit: -(count * frequencyPenalty + presencePenalty) });
-      }
-      return bias;
-    },
-  };
-}
 
-/** The same for llama.cpp's own sampler, as it is for the next token. @param noEnd no end token may come now. */
-export function toSamplerConfig(
-  sampling: Sampling,
-  history: TokenHistory,
-  biases: LogitBias,
-  contextSize: number,
-  noEnd: boolean,
-): SamplerConfig {
-  const { temperature = 1, topP = 1, topK = 0, minP = 0, seed = 0 } = sampling;
-  const config = { temperature, topP, minP, seed: seedOf(seed), ...biases.forNextToken(history, noEnd) };
-  return {
-    ...config,
-    ...(topK > 0 ? { topK } : {}),
-    ...penaltyConfig(sampling, history, contextSize),
-  };
-}
-
-function penaltyConfig(
-  sampling: Sampling,
-  history: TokenHistory,
-  contextSize: number,
-): Partial<SamplerConfig> {
-  const { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 } = sampling;
-  if (repetitionPenalty !== 1) {
+  #penalties(output: readonly number[]): Partial<SamplerConfig> {
+    const { frequencyPenalty = 0, presencePenalty = 0, repetitionPenalty = 1 } = this.#sampling;
+    if (repetitionPenalty !== 1) {
+      return {
+        repeatPenalty: repetitionPenalty,
+        repeatPenaltyMaxTokens: this.#contextSize,
+        repeatPenaltyTokens: Uint32Array.from([...this.#prompt, ...output]),
+      };
+    }
+    if (frequencyPenalty === 0 && presencePenalty === 0) return {};
     return {
-      repeatPenalty: repetitionPenalty,
-      repeatPenaltyMaxTokens: contextSize,
-      repeatPenaltyTokens: Uint32Array.from([...history.prompt, ...history.output]),
+      repeatPenalty: 1,
+      repeatPenaltyFrequencyPenalty: frequencyPenalty,
+      repeatPenaltyPresencePenalty: presencePenalty,
+      repeatPenaltyMaxTokens: this.#contextSize,
+      repeatPenaltyTokens: Uint32Array.from(output),
     };
   }
-  if (frequencyPenalty === 0 && presencePenalty === 0) return {};
-  return {
-    repeatPenalty: 1,
-    repeatPenaltyFrequencyPenalty: frequencyPenalty,
-    repeatPenaltyPresencePenalty: presencePenalty,
-    repeatPenaltyMaxTokens: contextSize,
-    repeatPenaltyTokens: Uint32Array.from(history.output),
-  };
-}
-
-function seedOf(seed: number): number {
-  return ((seed % SEEDS) + SEEDS) % SEEDS;
 }

@@ -2,66 +2,70 @@ import type { GenerateRequest } from "../../../engine/generation.ts";
 
 export interface ThinkingBudgetOptions {
   block: NonNullable<GenerateRequest["thinking"]>;
-  /** What is made outside the block is constrained: there is one block, or none, and it comes first. */
+  /** A grammar constrains the text outside the block: then there is at most one block, at the beginning. */
   constrained: boolean;
   bytes(token: number): Uint8Array;
   encode(text: string): readonly number[];
 }
 
 /**
- * Watches a think block: counts its tokens, ends it by force when they are too many, and tells where a grammar applies:
- * everywhere but in the block. Works on bytes, as tags may be tokens or several, and share tokens with other text.
+ * Limits the tokens of think blocks: once the budget is used up, the closing tag is forced. Also tells whether a grammar
+ * applies to the next token: it does everywhere but in the block. Works on bytes, because a tag may be one token or
+ * several, and may share a token with other text.
  */
 export class ThinkingBudget {
   readonly #options: ThinkingBudgetOptions;
   readonly #openTag: string;
   readonly #closeTag: string;
   #open: boolean;
-  /** Nothing was made yet that decides whether there is a block. */
+  /** No token has decided yet whether the constrained output begins with a block. */
   #undecided: boolean;
-  /** There will be no further block. */
+  /** The constrained text has begun: later tags are part of it. */
   #over = false;
+  /** Tokens within blocks so far. */
   #used = 0;
+  /** The closing tag has been forced, and is not complete yet. */
   #closing = false;
-  /** The end of the bytes so far, where a tag may have begun; a character a byte. */
+  /** The last bytes of the output, in which a tag may have begun; Latin-1, so that each character is a byte. */
   #tail = "";
 
-  constructor(spec: ThinkingBudgetOptions) {
-    this.#options = spec;
-    this.#openTag = toBytes(spec.block.open);
-    this.#closeTag = toBytes(spec.block.close);
-    this.#open = spec.block.opened;
-    this.#undecided = spec.constrained && !this.#open;
+  constructor(options: ThinkingBudgetOptions) {
+    this.#options = options;
+    this.#openTag = toBytes(options.block.open);
+    this.#closeTag = toBytes(options.block.close);
+    this.#open = options.block.opened;
+    this.#undecided = options.constrained && !this.#open;
   }
 
-  /** Whether the next token is outside the block, so that a grammar applies to it. */
+  /** Whether the next token is known to be outside the block, so that a grammar applies to it. */
   get outsideBlock(): boolean {
     return !this.#open && !this.#undecided;
   }
 
-  /** Tokens that must come before anything is made. */
+  /** Tokens to force before the first one is sampled. */
   initialTokens(): readonly number[] {
     return this.#open ? this.#closeIfSpent() : [];
   }
 
   /**
-   * The model would make `token` next, unconstrained. Gives what must come in its stead, or null when it may come. An
-   * empty answer means: pick again, constrained.
+   * Checks a token that was sampled without the grammar, before it is used.
+   * @returns the tokens to output instead; null when the token may stay; empty when a token has to be sampled again, with
+   * the grammar.
    */
   replacementFor(token: number, isEnd: boolean): readonly number[] | null {
     if (!this.#options.constrained || this.#over) return null;
     const text = this.#bytes(token);
-    if (this.#undecided) return this.#decide(text);
-    if (isEnd) return this.#close();
+    if (this.#undecided) return this.#decideByFirst(text);
+    if (isEnd) return this.#forceClose();
     const all = this.#tail + text;
-    const at = all.indexOf(this.#closeTag);
-    const closed = at + this.#closeTag.length;
-    if (at < 0 || all.slice(closed).trim() === "") return null;
-    // With the tag comes what the grammar should have had a say in.
-    return this.#options.encode(fromBytes(all.slice(this.#tail.length, closed)));
+    const tagStart = all.indexOf(this.#closeTag);
+    const tagEnd = tagStart + this.#closeTag.length;
+    if (tagStart < 0 || all.slice(tagEnd).trim() === "") return null;
+    // The token continues beyond the tag with text that the grammar has not checked: output the tag alone.
+    return this.#options.encode(fromBytes(all.slice(this.#tail.length, tagEnd)));
   }
 
-  /** A token was made. Gives those that must follow. */
+  /** Records the next token of the output. @returns the tokens to force after it. */
   onToken(token: number): readonly number[] {
     if (this.#over) return [];
     this.#undecided = false;
@@ -83,23 +87,23 @@ export class ThinkingBudget {
     return this.#open ? this.#closeIfSpent() : [];
   }
 
-  /** The first token decides: it begins the tag, or it is of the constrained text. */
-  #decide(text: string): readonly number[] | null {
-    const begun = text.trimStart();
-    if (begun !== "" && this.#openTag.startsWith(begun)) {
-      return begun.length < this.#openTag.length ? this.#options.encode(this.#options.block.open) : null;
+  /** The first token opens the block when it begins the tag; otherwise it belongs to the constrained text. */
+  #decideByFirst(token: string): readonly number[] | null {
+    const text = token.trimStart();
+    if (text !== "" && this.#openTag.startsWith(text)) {
+      return text.length < this.#openTag.length ? this.#options.encode(this.#options.block.open) : null;
     }
-    if (begun.startsWith(this.#openTag)) return null;
+    if (text.startsWith(this.#openTag)) return null;
     this.#undecided = false;
     this.#over = true;
     return [];
   }
 
   #closeIfSpent(): readonly number[] {
-    return this.#used >= this.#options.block.maxTokens && !this.#closing ? this.#close() : [];
+    return this.#used >= this.#options.block.maxTokens && !this.#closing ? this.#forceClose() : [];
   }
 
-  #close(): readonly number[] {
+  #forceClose(): readonly number[] {
     this.#closing = true;
     return this.#options.encode(this.#options.block.close);
   }

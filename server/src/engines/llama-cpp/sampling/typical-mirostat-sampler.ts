@@ -1,24 +1,25 @@
 import type { Sampling } from "../../../engine/sampling.ts";
 
-/** Candidates, best first, their logits beside them. */
+/** Candidate tokens, best first, and their logits at the same indexes. */
 interface RankedLogits {
   tokens: Uint32Array;
   logits: Float64Array;
 }
 
-/** Whether the sampling needs the samplers of this file. Greedily all of them pick the best token. */
+/** Whether `TypicalMirostatSampler` is needed. At temperature 0 it would pick the best token, as llama.cpp's chain does. */
 export function needsTypicalMirostatSampler({ temperature = 1, typicalP = 1, mirostat }: Sampling): boolean {
   return temperature > 0 && (typicalP < 1 || mirostat !== undefined);
 }
 
 /**
- * Locally typical sampling and Mirostat 2, which the library doesn't have. In llama.cpp's order: top-k, typical, top-p,
- * min-p, temperature, chance; or temperature and Mirostat. Bias and penalties come before.
+ * Locally typical sampling (Meister et al. 2022) and Mirostat 2 (Basu et al. 2021), which the library lacks. The steps are
+ * in llama.cpp's order: top-k, typical, top-p, min-p, temperature and a random draw, or temperature and Mirostat. Biases
+ * and penalties must have been applied before.
  */
 export class TypicalMirostatSampler {
   readonly #sampling: Sampling;
   readonly #random: () => number;
-  /** Mirostat's μ: the most surprise in bits that a token may have. */
+  /** Mirostat's μ: the highest surprise, in bits, of a candidate. */
   #maxSurprise: number;
 
   constructor(sampling: Sampling) {
@@ -27,41 +28,43 @@ export class TypicalMirostatSampler {
     this.#maxSurprise = 2 * (sampling.mirostat?.target ?? 0);
   }
 
-  /** @param sorted `[token, logit, …]`, best first; −∞ is never picked. */
+  /** @param sorted `[token, logit, …]`, best first; tokens with −∞ are never picked. */
   sample(sorted: readonly number[]): number {
     const all = unflatten(sorted);
     const { temperature = 1, mirostat } = this.#sampling;
     if (mirostat !== undefined) return this.#mirostat(applyTemperature(all, temperature), mirostat);
     const { topK = 0, typicalP = 1, topP = 1, minP = 0 } = this.#sampling;
-    let left = topK > 0 ? first(all, topK) : all;
-    if (typicalP < 1) left = typical(left, typicalP);
-    if (topP < 1) left = first(left, nucleusSize(softmax(left.logits), topP));
-    if (minP > 0)
-      left = first(
-        left,
-        count(left.logits, (l) => l >= left.logits[0]! + Math.log(minP)),
+    let candidates = topK > 0 ? first(all, topK) : all;
+    if (typicalP < 1) candidates = typical(candidates, typicalP);
+    if (topP < 1) candidates = first(candidates, nucleusSize(softmax(candidates.logits), topP));
+    if (minP > 0) {
+      const floor = candidates.logits[0]! + Math.log(minP);
+      candidates = first(
+        candidates,
+        prefixLength(candidates.logits, (logit) => logit >= floor),
       );
-    const { tokens, logits } = applyTemperature(left, temperature);
+    }
+    const { tokens, logits } = applyTemperature(candidates, temperature);
     return tokens[sampleIndex(softmax(logits), this.#random())]!;
   }
 
   #mirostat(all: RankedLogits, { target, learningRate }: NonNullable<Sampling["mirostat"]>): number {
-    const within = count(softmax(all.logits), (p) => -Math.log2(p) <= this.#maxSurprise);
-    const left = first(all, Math.max(1, within));
-    const probabilities = softmax(left.logits);
+    const expected = prefixLength(softmax(all.logits), (p) => -Math.log2(p) <= this.#maxSurprise);
+    const candidates = first(all, Math.max(1, expected));
+    const probabilities = softmax(candidates.logits);
     const picked = sampleIndex(probabilities, this.#random());
     this.#maxSurprise -= learningRate * (-Math.log2(probabilities[picked]!) - target);
-    return left.tokens[picked]!;
+    return candidates.tokens[picked]!;
   }
 }
 
-/** The tokens whose surprise is nearest the entropy, until they have the mass together. */
+/** Keeps the tokens whose surprise is nearest the entropy, until their probabilities add up to `mass`. */
 function typical({ tokens, logits }: RankedLogits, mass: number): RankedLogits {
   const probabilities = softmax(logits);
   const surprise = (i: number) => -Math.log(probabilities[i]!);
   let entropy = 0;
   for (const p of probabilities) if (p > 0) entropy -= p * Math.log(p);
-  // Best first means least surprising first: the nearest lie side by side, around where the surprise passes the entropy.
+  // Tokens are sorted by surprise, so the nearest ones form a range around the place where the surprise passes the entropy.
   let right = probabilities.findIndex((p) => -Math.log(p) >= entropy);
   if (right < 0) right = probabilities.length;
   let left = right;
@@ -74,7 +77,7 @@ function typical({ tokens, logits }: RankedLogits, mass: number): RankedLogits {
   return { tokens: tokens.subarray(left, right), logits: logits.subarray(left, right) };
 }
 
-/** How many of the first together have the mass. */
+/** How many leading tokens it takes until their probabilities add up to `mass`. */
 function nucleusSize(probabilities: Float64Array, mass: number): number {
   let sum = 0;
   for (let i = 0; i < probabilities.length; i++) {
@@ -95,8 +98,8 @@ function softmax(logits: Float64Array): Float64Array {
   return weights;
 }
 
-/** How many of the first, as far as they fit. */
-function count(values: Float64Array, fits: (value: number) => boolean): number {
+/** How many leading values fit. */
+function prefixLength(values: Float64Array, fits: (value: number) => boolean): number {
   const end = values.findIndex((value) => !fits(value));
   return end < 0 ? values.length : end;
 }
@@ -107,7 +110,7 @@ function sampleIndex(probabilities: Float64Array, random: number): number {
     sum += probabilities[i]!;
     if (random < sum) return i;
   }
-  // Rounding may leave the sum below 1: then it is the last that can come at all.
+  // Rounding may leave the sum below `random`: take the last possible token.
   return Math.max(
     0,
     probabilities.findLastIndex((p) => p > 0),
@@ -133,7 +136,7 @@ function unflatten(sorted: readonly number[]): RankedLogits {
   return first(all, count);
 }
 
-/** Evenly distributed numbers in [0, 1): a Weyl sequence, its steps well mixed. */
+/** Uniform random numbers in [0, 1): a Weyl sequence whose values pass an integer hash. */
 function randomNumbers(seed: number): () => number {
   let state = Math.trunc(seed) >>> 0;
   return () => {

@@ -2,8 +2,8 @@ import type { GenerateRequest, TokenInfo } from "../../../engine/generation.ts";
 import type { Sampling } from "../../../engine/sampling.ts";
 
 /**
- * What the scheduler needs of the model. Calls made in the same turn of the event loop for different slots are
- * computed as one batch; a slot has at most one call running.
+ * The model as the scheduler sees it. Calls for different slots in the same turn of the event loop are computed as one
+ * batch; a slot has at most one call running.
  */
 export interface Backend {
   readonly slots: number;
@@ -13,29 +13,33 @@ export interface Backend {
   truncate(slot: number, count: number): Promise<number>;
   /** Whether `copy` works here. */
   readonly canCopy: boolean;
-  /** Makes slot `to` hold the first `count` tokens of slot `from`. Resolves to how many it holds, 0 if it didn't work. */
+  /** Makes slot `to` hold the first `count` tokens of slot `from`. Resolves to how many it holds; 0 after a failure. */
   copy(from: number, to: number, count: number): Promise<number>;
-  /** What is computed from now on is computed with this adapter; null: with none. Whether that is a change. */
-  useLora(adapter: number | null): boolean;
-  /** Empties the slot, and overwrites what it held. @param from a slot that holds something sound, if there is one. */
+  /** Computes with this LoRA from now on; null: with none. Returns whether that is a change. */
+  useLora(lora: number | null): boolean;
+  /** Empties the slot and overwrites its memory. @param from a slot with a finite state to copy; null: there is none. */
   wipe(slot: number, from: number | null): Promise<void>;
-  /** Computes tokens without making one. */
+  /** Computes tokens without generating one. */
   prefill(slot: number, tokens: readonly number[]): Promise<void>;
-  /** The same, and says what the model thought of `next`: of each the token that follows it. Only with that feature. */
-  score(
-    slot: number,
-    tokens: readonly number[],
-    next: readonly number[],
-    top: number,
-  ): Promise<readonly TokenInfo[]>;
-  /** A token about which nothing is thought. */
+  /** Computes tokens and scores those that follow them. Only with the feature `promptLogprobs`. */
+  score(slot: number, job: ScoreJob): Promise<readonly TokenInfo[]>;
+  /** A token without a score. */
   tokenInfo(token: number): TokenInfo;
-  /** Computes `tokens`, then makes one token or more at every `next()`. @throws EngineError `invalid`: the grammar. */
+  /** Computes `tokens`, then generates at least one token at every `next()`. @throws EngineError `invalid`: the grammar. */
   decode(slot: number, tokens: readonly number[], spec: DecodeSpec): Decoder | Promise<Decoder>;
+  /** @param before the tokens that precede `tokens`; some tokenizers write spaces depending on them. */
   detokenize(tokens: readonly number[], before: readonly number[]): string;
 }
 
-/** How a choice is made. */
+export interface ScoreJob {
+  tokens: readonly number[];
+  /** The tokens to score: `next[i]` follows `tokens[i]`. */
+  next: readonly number[];
+  /** Most probable alternatives to report with each, ≥ 0. */
+  top: number;
+}
+
+/** How a choice is generated. */
 export interface DecodeSpec
   extends Pick<GenerateRequest, "grammar" | "logprobs" | "minTokens" | "ignoreEos" | "thinking"> {
   sampling: Sampling;
@@ -45,31 +49,31 @@ export interface DecodeSpec
   maxTokens: number;
   /** A guess of the output. */
   prediction?: readonly number[];
-  /** False: nothing is guessed, whatever the engine is set up with. */
+  /** False: no draft model and no n-gram lookup. */
   speculate?: false;
-  /** The adapter's key: what it makes is then looked at before it is trusted. */
+  /** Key of the LoRA. Its logits are checked for NaN and infinity. Absent: the base model. */
   loraKey?: number;
 }
 
 export interface GeneratedToken {
   token: number;
-  /** The model ends here. */
+  /** The choice ends with this token. */
   ends: boolean;
-  /** It was made to: with a grammar, as its tokens would have been used up otherwise. */
+  /** The grammar was completed by force, before `maxTokens` could cut it off. */
   closed?: boolean;
   /** With `logprobs`. */
   info?: TokenInfo;
 }
 
 export interface Decoder {
-  /** What has to be done before `next()` and takes time of its own: done for all first, their tokens share a batch. */
+  /** Runs before `next()` what takes time of its own, such as a draft model. All decoders of a batch prepare first. */
   prepare?(): Promise<void>;
-  /** Never empty. @throws EngineError `invalid`: the adapter makes something of it that is no number. */
+  /** Never empty. @throws EngineError `invalid`: the LoRA's logits are not finite, or the grammar allows no token. */
   next(): Promise<readonly GeneratedToken[]>;
-  /** With an adapter: everything the slot holds is numbers. */
+  /** With a LoRA: the slot's state is finite so far. */
   readonly allFinite?: boolean;
-  /** What came of a prediction so far. */
+  /** Guessed tokens so far, right and wrong; undefined without speculation. */
   readonly prediction?: { acceptedTokens: number; rejectedTokens: number } | undefined;
-  /** Ends it and frees what it holds; the slot's state stays. A call that runs is let finish first. Never fails. */
+  /** Frees the decoder's memory once a running call has finished; the slot's state stays. Never fails. */
   end(): void;
 }

@@ -1,25 +1,25 @@
 import type { EngineEvent, EngineUsage, FinishReason, TokenInfo } from "../../../engine/generation.ts";
 import type { Sampling } from "../../../engine/sampling.ts";
 import { StopMatcher } from "../../../engine/stop-matcher.ts";
-import { IncrementalDetokenizer } from "../worker/incremental-detokenizer.ts";
+import { IncrementalDetokenizer } from "../tokenizer/incremental-detokenizer.ts";
 import type { Backend, Decoder, DecodeSpec, GeneratedToken } from "./backend.ts";
 import type { LoraKey } from "./lora-round-robin.ts";
-import type { Slot } from "./slots.ts";
+import type { Slot } from "./slot.ts";
 
-/** `prompt`: not empty, fits the context; `maxTokens`, ≥ 0: fits it after the prompt. */
+/** `prompt` is not empty and fits the context; `maxTokens`, ≥ 0, fits it after the prompt. */
 export interface GenerationSpec extends DecodeSpec {
   id: number;
   n: number;
   stop: readonly string[];
   stream: boolean;
-  /** Deliver the prompt's tokens, scored or not. */
+  /** Deliver the prompt's tokens; `logprobs`: with scores. */
   promptInfo?: { logprobs: boolean };
   cacheScope?: string;
   cacheMaxTokens?: number;
   priority?: "low";
 }
 
-/** A request on its way: its choices, each computed in a slot of its own, and what it used so far. */
+/** A request while it is scheduled: its choices, each computed in a slot of its own, and its usage so far. */
 export class Generation {
   readonly spec: GenerationSpec;
   /** Choices that wait for a slot, in order. */
@@ -27,12 +27,12 @@ export class Generation {
   readonly running = new Set<ScheduledChoice>();
   aborted = false;
   completionTokens = 0;
-  /** What the model thought of the prompt's tokens so far; null when that isn't asked for, or known already. */
+  /** Scores of the prompt's tokens so far; null when they were not requested or are complete. */
   promptScores: TokenInfo[] | null = null;
   readonly #choices: readonly ScheduledChoice[];
   readonly #backend: Backend;
-  #promptInfo: readonly TokenInfo[] | null = null;
-  #opened = false;
+  #completePromptScores: readonly TokenInfo[] | null = null;
+  #started = false;
   #cachedTokens: number | null = null;
   #unfinished: number;
 
@@ -42,7 +42,7 @@ export class Generation {
     const seed = spec.sampling.seed ?? Math.floor(Math.random() * 2 ** 31);
     this.#choices = Array.from({ length: spec.n }, (_, index) => {
       const sampling = { ...spec.sampling, seed: seed + index };
-      return new ScheduledChoice(this, index, sampling, backend);
+      return new ScheduledChoice({ generation: this, index, sampling, backend });
     });
     this.waiting = [...this.#choices];
     this.#unfinished = spec.n;
@@ -53,28 +53,28 @@ export class Generation {
     return this.spec.loraKey ?? null;
   }
 
-  /** A seed and greedy sampling promise the same output again: then only state may be reused that doesn't change it. */
+  /** A seed and greedy sampling promise reproducible output, so state may be reused only where it changes no result. */
   get needsExactReuse(): boolean {
     const { seed, temperature } = this.spec.sampling;
     return seed !== undefined || temperature === 0;
   }
 
-  /** Most tokens of other generations' state that may be reused. A prompt that is scored is computed whole. */
+  /** Most tokens of other generations' state that may be reused. 0 while the prompt is scored: every token is computed. */
   get maxTokensFromOthers(): number {
     if (this.promptScores !== null) return 0;
     return this.spec.cacheMaxTokens ?? Number.POSITIVE_INFINITY;
   }
 
-  /** All tokens of the prompt are scored. */
-  promptScored(): void {
-    this.#promptInfo = this.promptScores;
+  /** Every token of the prompt has its score. */
+  completePromptScores(): void {
+    this.#completePromptScores = this.promptScores;
     this.promptScores = null;
   }
 
-  /** The events before all others, once. */
+  /** The events that precede all others; empty after the first call. */
   startEvents(): EngineEvent[] {
-    if (this.#opened) return [];
-    this.#opened = true;
+    if (this.#started) return [];
+    this.#started = true;
     const { prompt, promptInfo } = this.spec;
     const start: EngineEvent = {
       type: "start",
@@ -82,8 +82,8 @@ export class Generation {
       cachedTokens: this.#cachedTokens ?? 0,
     };
     if (promptInfo === undefined) return [start];
-    const tokens = this.#promptInfo ?? prompt.map((token) => this.#backend.tokenInfo(token));
-    this.#promptInfo = null;
+    const tokens = this.#completePromptScores ?? prompt.map((token) => this.#backend.tokenInfo(token));
+    this.#completePromptScores = null;
     return [start, { type: "prompt", tokens }];
   }
 
@@ -91,7 +91,7 @@ export class Generation {
     return this.#unfinished === 0;
   }
 
-  /** The choice that had to compute most decides: what any of them computed was not spared. */
+  /** The usage reports the smallest number: a token that any choice computed was not spared. */
   choiceStarted(reusedTokens: number): void {
     this.#cachedTokens = Math.min(this.#cachedTokens ?? reusedTokens, reusedTokens);
   }
@@ -114,9 +114,10 @@ export class Generation {
   }
 
   #predictionUsage(): Pick<EngineUsage, "prediction"> {
-    const isGuessed = this.#choices.some(({ decoder }) => decoder?.prediction !== undefined);
-    if (this.spec.prediction === undefined && !isGuessed) return {};
-    let [acceptedTokens, rejectedTokens] = [0, 0];
+    const speculated = this.#choices.some(({ decoder }) => decoder?.prediction !== undefined);
+    if (this.spec.prediction === undefined && !speculated) return {};
+    let acceptedTokens = 0;
+    let rejectedTokens = 0;
     for (const { decoder } of this.#choices) {
       acceptedTokens += decoder?.prediction?.acceptedTokens ?? 0;
       rejectedTokens += decoder?.prediction?.rejectedTokens ?? 0;
@@ -125,74 +126,81 @@ export class Generation {
   }
 }
 
-/** One choice: where it is computed, and the text it has made. */
+interface ScheduledChoiceOptions {
+  generation: Generation;
+  /** Counted from 0 within the generation. */
+  index: number;
+  /** With the choice's own seed. */
+  sampling: Sampling;
+  backend: Backend;
+}
+
+/** One choice of a generation: its slot, its decoder and its text. */
 export class ScheduledChoice {
   readonly generation: Generation;
   readonly index: number;
   readonly sampling: Sampling;
-  slot: Slot | null = null;
+  slot: Slot<ScheduledChoice> | null = null;
   /** Set once the prompt is computed: the choice is a running stream. */
   decoder: Decoder | null = null;
   /** Tokens of the prompt that the slot has computed. */
   promptDone = 0;
   completionTokens = 0;
-  readonly #text: IncrementalDetokenizer;
-  readonly #matcher: StopMatcher;
-  #collected = "";
-  /** Not delivered yet. */
-  #infos: TokenInfo[] = [];
+  readonly #detokenizer: IncrementalDetokenizer;
+  readonly #stopMatcher: StopMatcher;
+  #undeliveredText = "";
+  #undeliveredTokens: TokenInfo[] = [];
 
-  constructor(generation: Generation, index: number, sampling: Sampling, backend: Backend) {
+  constructor({ generation, index, sampling, backend }: ScheduledChoiceOptions) {
     this.generation = generation;
     this.index = index;
     this.sampling = sampling;
-    this.#text = new IncrementalDetokenizer(
+    this.#detokenizer = new IncrementalDetokenizer(
       (tokens, before) => backend.detokenize(tokens, before),
       generation.spec.prompt,
     );
-    this.#matcher = new StopMatcher(generation.spec.stop);
+    this.#stopMatcher = new StopMatcher(generation.spec.stop);
   }
 
   get promptLeft(): number {
     return this.generation.spec.prompt.length - this.promptDone;
   }
 
-  /** Takes a token the model made. Returns what to deliver, and why the choice is at its end if it is. */
+  /** @returns the events to deliver, and the reason when the choice ends with this token. */
   acceptToken({ token, ends, closed, info }: GeneratedToken): {
     events: EngineEvent[];
     finish: FinishReason | null;
   } {
     this.completionTokens++;
     this.generation.completionTokens++;
-    if (info !== undefined) this.#infos.push(info);
-    const text = ends ? "" : this.#matcher.push(this.#text.push(token));
+    if (info !== undefined) this.#undeliveredTokens.push(info);
+    // An end token is counted, but has no text.
+    if (!ends) this.#undeliveredText += this.#stopMatcher.push(this.#detokenizer.push(token));
     const finish = this.#finishReason(ends);
-    const rest = finish === null ? "" : this.#matcher.flush();
-    return { events: this.#deliver(text + rest, finish, closed === true), finish };
+    if (finish !== null) this.#undeliveredText += this.#stopMatcher.flush();
+    const events: EngineEvent[] = this.generation.spec.stream || finish !== null ? this.#takeDelta() : [];
+    if (finish !== null) {
+      events.push({
+        type: "finish",
+        choice: this.index,
+        reason: finish,
+        ...(closed === true ? { closed } : {}),
+      });
+    }
+    return { events, finish };
   }
 
   #finishReason(ends: boolean): FinishReason | null {
-    if (ends || this.#matcher.stopped) return "stop";
+    if (ends || this.#stopMatcher.stopped) return "stop";
     return this.completionTokens >= this.generation.spec.maxTokens ? "length" : null;
   }
 
-  #deliver(text: string, finish: FinishReason | null, closed: boolean): EngineEvent[] {
-    this.#collected += text;
-    const due = this.generation.spec.stream || finish !== null;
-    const events: EngineEvent[] = due ? this.#delta() : [];
-    if (finish !== null) {
-      const how = closed ? { closed } : {};
-      events.push({ type: "finish", choice: this.index, reason: finish, ...how });
-    }
-    return events;
-  }
-
-  #delta(): EngineEvent[] {
-    const [text, tokens] = [this.#collected, this.#infos];
+  #takeDelta(): EngineEvent[] {
+    const text = this.#undeliveredText;
+    const tokens = this.#undeliveredTokens;
     if (text === "" && tokens.length === 0) return [];
-    this.#collected = "";
-    this.#infos = [];
-    const scored = tokens.length > 0 ? { tokens } : {};
-    return [{ type: "delta", choice: this.index, text, ...scored }];
+    this.#undeliveredText = "";
+    this.#undeliveredTokens = [];
+    return [{ type: "delta", choice: this.index, text, ...(tokens.length > 0 ? { tokens } : {}) }];
   }
 }

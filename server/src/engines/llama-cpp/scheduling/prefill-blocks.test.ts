@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { BLOCK_TOKENS, exactReuse, nextChunkTokens, wholeBlocks } from "./prefill-blocks.ts";
-import { Slot } from "./slots.ts";
+import { Slot } from "./slot.ts";
 
 const tokens = (most: number) => fc.integer({ min: 1, max: most });
 
@@ -10,11 +10,14 @@ type Kernel = "block" | "piece" | "alone";
 const kernelOf = (tokens: number): Kernel =>
   tokens >= BLOCK_TOKENS ? "block" : tokens > 1 ? "piece" : "alone";
 
-/** By which kernel each token of a prompt is computed. */
+/** The kernel that computes each token of a prompt. */
 function kernels(from: number, promptTokens: number, most: () => number, pieceMost: () => number): Kernel[] {
   const result: Kernel[] = [];
   for (let at = from; at < promptTokens; ) {
-    const piece = nextChunkTokens(at, promptTokens - at, most(), pieceMost());
+    const piece = nextChunkTokens(at, promptTokens - at, {
+      maxTokens: most(),
+      maxPartialTokens: pieceMost(),
+    });
     expect(piece).toBeGreaterThan(0);
     expect(at + piece).toBeLessThanOrEqual(promptTokens);
     result.push(...new Array<Kernel>(piece).fill(kernelOf(piece)));
@@ -23,7 +26,7 @@ function kernels(from: number, promptTokens: number, most: () => number, pieceMo
   return result;
 }
 
-it("computes every prompt as whole blocks and a rest with no token alone, however large the pieces are", () => {
+it("a prompt is computed as whole blocks and a rest without a single token, whatever the chunk limits", () => {
   const sizes = fc.array(fc.tuple(tokens(300), fc.integer({ min: 3, max: 63 })), { minLength: 1 });
   fc.assert(
     fc.property(tokens(700), sizes, (promptTokens, sizes) => {
@@ -38,25 +41,25 @@ it("computes every prompt as whole blocks and a rest with no token alone, howeve
   );
 });
 
-it("never takes more than it is told to, unless that is less than nothing", () => {
+it("a chunk never exceeds its limits", () => {
   const pieceMost = fc.integer({ min: 3, max: 63 });
   fc.assert(
     fc.property(tokens(700), tokens(700), tokens(300), pieceMost, (position, left, most, pieceMost) => {
-      const piece = nextChunkTokens(position, left, most, pieceMost);
+      const piece = nextChunkTokens(position, left, { maxTokens: most, maxPartialTokens: pieceMost });
       expect(piece).toBeLessThanOrEqual(Math.min(left, most));
       if (piece < BLOCK_TOKENS) expect(piece).toBeLessThanOrEqual(pieceMost);
     }),
   );
 });
 
-it("reuses exactly only what a computation from nothing would have made the same way", () => {
-  // What ran in the slot before: a prompt in pieces of any size, and tokens made one by one.
+it("exact reuse takes only tokens that an empty slot would have computed by the same kernel", () => {
+  // The slot's history: a prompt in chunks of any size, then tokens generated one by one.
   const before = fc.record({
     promptTokens: tokens(500),
     made: fc.integer({ min: 0, max: 200 }),
     sizes: fc.array(tokens(300), { minLength: 1, maxLength: 5 }),
   });
-  // With most weights a token alone is rounded like one in a piece.
+  // With most weight types a single token is rounded like one in a partial block.
   const isBlock = (kernel: Kernel) => kernel === "block";
   const one = () => BLOCK_TOKENS;
   fc.assert(
@@ -66,7 +69,10 @@ it("reuses exactly only what a computation from nothing would have made the same
       for (let i = 0; held.length < promptTokens; i++) {
         const position = held.length;
         const size = sizes[i % sizes.length]!;
-        const piece = nextChunkTokens(position, promptTokens - position, size, Math.max(3, size));
+        const piece = nextChunkTokens(position, promptTokens - position, {
+          maxTokens: size,
+          maxPartialTokens: Math.max(3, size),
+        });
         for (let k = 0; k < piece; k++) held.push(piece >= BLOCK_TOKENS);
         slot.recordComputed(position, piece);
       }

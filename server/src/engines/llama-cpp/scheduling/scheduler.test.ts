@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { EngineEvent, TokenInfo } from "../../../engine/generation.ts";
 import { FakeClock } from "../../../lib/clock.ts";
 import type { GenerationEvent } from "../protocol.ts";
-import type { Backend, Decoder, DecodeSpec } from "./backend.ts";
+import type { Backend, Decoder, DecodeSpec, ScoreJob } from "./backend.ts";
 import type { GenerationSpec } from "./generation.ts";
 import { LoraRoundRobin } from "./lora-round-robin.ts";
 import { PrefillChunkSizer } from "./prefill-chunk-sizer.ts";
@@ -16,13 +16,13 @@ class FakeBackend implements Backend {
   readonly slots: number;
   readonly canCopy: boolean;
   readonly #held: number[][];
-  /** What was called, in order: `d0` decode in slot 0, `p1:64` 64 tokens of a prompt in slot 1, `a7` adapter 7. */
+  /** The calls in order: `d0` decode in slot 0, `p1:64` 64 tokens of a prompt in slot 1, `a7` LoRA 7, `r0` wipe slot 0. */
   readonly calls: string[] = [];
-  adapter: number | null = null;
-  /** What each slot's state was computed with. */
-  readonly #with: (number | null)[];
+  lora: number | null = null;
+  /** The LoRA that each slot's state was computed with. */
+  readonly #slotLoras: (number | null)[];
   readonly busy = new Set<number>();
-  failNext: "prefill" | "decode" | "keep" | null = null;
+  failNext: "prefill" | "decode" | "truncate" | null = null;
   copies = 0;
   onCall: (call: string) => void = () => {};
 
@@ -30,7 +30,7 @@ class FakeBackend implements Backend {
     this.slots = slots;
     this.canCopy = canCopy;
     this.#held = Array.from({ length: slots }, () => []);
-    this.#with = Array.from({ length: slots }, () => null);
+    this.#slotLoras = Array.from({ length: slots }, () => null);
   }
 
   cachedTokens(slot: number): readonly number[] {
@@ -38,10 +38,10 @@ class FakeBackend implements Backend {
   }
 
   async truncate(slot: number, count: number): Promise<number> {
-    this.#failIf("keep");
-    expect(this.busy.size, "slots change hands only between batches").toBe(0);
+    this.#failIf("truncate");
+    expect(this.busy.size, "slots are reassigned only between batches").toBe(0);
     this.#held[slot]!.length = Math.min(count, this.#held[slot]!.length);
-    if (count === 0) this.#with[slot] = null;
+    if (count === 0) this.#slotLoras[slot] = null;
     return this.#held[slot]!.length;
   }
 
@@ -49,15 +49,15 @@ class FakeBackend implements Backend {
     expect(this.canCopy && from !== to && this.busy.size === 0).toBe(true);
     this.copies++;
     this.#held[to] = this.#held[from]!.slice(0, count);
-    this.#with[to] = this.#with[from]!;
+    this.#slotLoras[to] = this.#slotLoras[from]!;
     return this.#held[to]!.length;
   }
 
-  useLora(adapter: number | null): boolean {
-    expect(this.busy.size, "adapters change only between batches").toBe(0);
-    if (adapter === this.adapter) return false;
-    this.calls.push(`a${adapter ?? ""}`);
-    this.adapter = adapter;
+  useLora(lora: number | null): boolean {
+    expect(this.busy.size, "LoRAs change only between batches").toBe(0);
+    if (lora === this.lora) return false;
+    this.calls.push(`a${lora ?? ""}`);
+    this.lora = lora;
     return true;
   }
 
@@ -74,7 +74,7 @@ class FakeBackend implements Backend {
     });
   }
 
-  async score(slot: number, tokens: readonly number[], next: readonly number[]): Promise<TokenInfo[]> {
+  async score(slot: number, { tokens, next }: ScoreJob): Promise<TokenInfo[]> {
     await this.prefill(slot, tokens);
     return next.map((id) => ({ ...this.tokenInfo(id), logprob: -1 }));
   }
@@ -83,21 +83,21 @@ class FakeBackend implements Backend {
     return { id, bytes: new Uint8Array(), logprob: null, top: [] };
   }
 
-  decode(slot: number, tokens: readonly number[], { prompt, loraKey: adapter }: DecodeSpec): Decoder {
+  decode(slot: number, tokens: readonly number[], { prompt, loraKey }: DecodeSpec): Decoder {
     let left = prompt.at(-1)!;
     let next: readonly number[] = tokens;
     return {
       allFinite: true,
       next: () => {
-        expect(this.adapter).toBe(adapter ?? null);
+        expect(this.lora).toBe(loraKey ?? null);
         this.#computeWith(slot);
         return this.#call(slot, tokens === next ? `p${slot}:${tokens.length}` : `d${slot}`, () => {
           this.#failIf("decode");
           this.#held[slot]!.push(...next);
           if (next === tokens) expect(this.#held[slot]).toEqual(prompt);
-          const made = left-- > 0 ? 1000 + left : END;
-          next = [made];
-          return [{ token: made, ends: made === END }];
+          const token = left-- > 0 ? 1000 + left : END;
+          next = [token];
+          return [{ token, ends: token === END }];
         });
       },
       end: () => {},
@@ -109,12 +109,12 @@ class FakeBackend implements Backend {
   }
 
   #computeWith(slot: number): void {
-    if (this.#held[slot]!.length === 0) this.#with[slot] = this.adapter;
-    expect(this.#with[slot], "a state is of one adapter").toBe(this.adapter);
+    if (this.#held[slot]!.length === 0) this.#slotLoras[slot] = this.lora;
+    expect(this.#slotLoras[slot], "a slot's state is computed with one LoRA").toBe(this.lora);
   }
 
   async #call<T>(slot: number, call: string, compute: () => T): Promise<T> {
-    expect(this.busy.has(slot), "one call a slot").toBe(false);
+    expect(this.busy.has(slot), "a slot has at most one call running").toBe(false);
     this.busy.add(slot);
     this.calls.push(call);
     this.onCall(call);
@@ -126,7 +126,7 @@ class FakeBackend implements Backend {
   #failIf(call: string): void {
     if (this.failNext !== call) return;
     this.failNext = null;
-    throw new Error("as it was told to");
+    throw new Error("requested by the test");
   }
 }
 
@@ -152,19 +152,19 @@ function spec(
   id: number,
   promptTokens: number,
   follow: number,
-  more: Partial<GenerationSpec> = {},
+  overrides: Partial<GenerationSpec> = {},
 ): GenerationSpec {
   const prompt = Array.from({ length: promptTokens }, (_, i) =>
     i === promptTokens - 1 ? follow : id * 7 + 1,
   );
-  return { id, prompt, sampling: {}, n: 1, maxTokens: 1000, stop: [], stream: true, ...more };
+  return { id, prompt, sampling: {}, n: 1, maxTokens: 1000, stop: [], stream: true, ...overrides };
 }
 
 const text = (events: readonly GenerationEvent["event"][]) =>
   events.map((e) => (e.type === "delta" ? e.text : "")).join("");
 
 describe("the scheduler", () => {
-  it("lets a running stream move on between any two slices of other prompts, one slice at a time", async () => {
+  it("advances a running stream between any two chunks of other prompts", async () => {
     const { backend, scheduler, idle } = harness({ slots: 3 });
     scheduler.submit(spec(1, 4, 60));
     await until(() => backend.calls.includes("d0"));
@@ -175,14 +175,14 @@ describe("the scheduler", () => {
     const slices = log.filter((c) => c.startsWith("p")).length;
     const beside = log.join(" ").match(/p\S+ p\S+/g);
     expect(slices).toBeGreaterThan(10);
-    expect(beside, "two slices without a token of the stream between them").toBeNull();
+    expect(beside, "two chunks without a token of the stream between them").toBeNull();
     scheduler.abort(1);
     scheduler.abort(2);
     scheduler.abort(3);
     await idle();
   });
 
-  it("lets a short prompt pass long ones, and the oldest long one still go on", async () => {
+  it("computes a short prompt before long ones, and still advances the oldest long one", async () => {
     const { backend, scheduler, idle, of } = harness({ slots: 3 });
     scheduler.submit(spec(1, 2560, 0));
     scheduler.submit(spec(2, 2560, 0));
@@ -194,7 +194,7 @@ describe("the scheduler", () => {
     await idle();
   });
 
-  it("computes all of the streams in every step, so that they share a batch", async () => {
+  it("computes all streams in every step, so that they share a batch", async () => {
     const { backend, scheduler, idle } = harness({ slots: 4 });
     let most = 0;
     backend.onCall = () => {
@@ -208,7 +208,7 @@ describe("the scheduler", () => {
     expect(new Set(log.slice(4, 8)).size).toBe(4);
   });
 
-  it("ends an aborted prompt after the slice that is being computed", async () => {
+  it("ends an aborted prompt after the chunk that is being computed", async () => {
     const { backend, scheduler, of, idle } = harness();
     scheduler.submit(spec(1, 3000, 5));
     await until(() => backend.calls.length === 3);
@@ -220,7 +220,7 @@ describe("the scheduler", () => {
     ]);
   });
 
-  it("ends an aborted request that still waits, without computing anything for it", async () => {
+  it("ends an aborted request that still waits without computing anything for it", async () => {
     const { backend, scheduler, of, idle } = harness({ slots: 1 });
     scheduler.submit(spec(1, 3, 30));
     scheduler.submit(spec(2, 3, 30));
@@ -232,7 +232,7 @@ describe("the scheduler", () => {
     await idle();
   });
 
-  it("gives what is free to those of low priority last, and to them when nobody else waits", async () => {
+  it("serves low priority last, and when no other request waits", async () => {
     const { scheduler, events, idle } = harness({ slots: 1 });
     scheduler.submit(spec(1, 3, 3));
     scheduler.submit(spec(2, 3, 3, { priority: "low" }));
@@ -243,7 +243,7 @@ describe("the scheduler", () => {
     expect(ended).toEqual([1, 3, 4, 2]);
   });
 
-  it("refuses a request when the queue is full, and takes one again when it isn't", async () => {
+  it("refuses a request when the queue is full, and accepts one again when it has room", async () => {
     const { scheduler, idle } = harness({ slots: 1, queueLimit: 2 });
     for (let id = 1; id <= 3; id++) scheduler.submit(spec(id, 3, 3));
     expect(() => scheduler.submit(spec(4, 3, 3))).toThrow(expect.objectContaining({ code: "overloaded" }));
@@ -252,7 +252,7 @@ describe("the scheduler", () => {
     await idle();
   });
 
-  it("doesn't let a request with many choices keep the others out", async () => {
+  it("doesn't let a request with many choices block the others", async () => {
     const { scheduler, idle, events } = harness({ slots: 2 });
     scheduler.submit(spec(1, 3, 4, { n: 12 }));
     scheduler.submit(spec(2, 3, 4));
@@ -261,7 +261,7 @@ describe("the scheduler", () => {
     expect(ends).toEqual([2, 1]);
   });
 
-  it("reuses what a slot holds and reports it once, by the choice that was spared least", async () => {
+  it("reuses a slot's state and reports the reuse of the choice that reused least", async () => {
     const { scheduler, idle, of } = harness({ slots: 2 });
     scheduler.submit(spec(1, 50, 3));
     await idle();
@@ -273,7 +273,7 @@ describe("the scheduler", () => {
     expect(of(3).at(-1)).toMatchObject({ usage: { promptTokens: 50, cachedTokens: 0, completionTokens: 8 } });
   });
 
-  it("computes a prompt once for all of its choices, and for others that begin with it", async () => {
+  it("computes a prompt once for all choices, and for other prompts that begin with it", async () => {
     const { backend, scheduler, idle, of } = harness({ slots: 4, canCopy: true });
     scheduler.submit(spec(1, 1000, 3, { n: 3 }));
     scheduler.submit({ ...spec(1, 1000, 4), id: 2 });
@@ -285,7 +285,7 @@ describe("the scheduler", () => {
     expect(of(2).at(-1)).toMatchObject({ usage: { cachedTokens: 999 } });
   });
 
-  it("computes a prompt itself when the one who was computing it is gone", async () => {
+  it("computes a prompt itself when the request that was computing it is aborted", async () => {
     const { backend, scheduler, idle, of } = harness({ slots: 2, canCopy: true });
     scheduler.submit(spec(1, 1000, 3));
     scheduler.submit({ ...spec(1, 1000, 3), id: 2 });
@@ -296,8 +296,8 @@ describe("the scheduler", () => {
     expect(of(2).at(-1)).toMatchObject({ aborted: false, usage: { completionTokens: 4 } });
   });
 
-  it.each(["prefill", "decode", "keep"] as const)(
-    "fails only the request whose %s fails, and trusts its slot no more",
+  it.each(["prefill", "decode", "truncate"] as const)(
+    "fails only the request whose %s fails, and reuses nothing of its slot",
     async (call) => {
       const { backend, scheduler, idle, of } = harness({ slots: 1 });
       backend.failNext = call;
@@ -310,10 +310,10 @@ describe("the scheduler", () => {
     },
   );
 
-  it("computes streams of one adapter together, and lets each adapter have its turn", async () => {
+  it("computes the streams of one LoRA together, and gives each LoRA its turn", async () => {
     const { backend, scheduler, idle } = harness({ slots: 6 });
-    [1, 2, 3, 1, 2, undefined].forEach((adapter, i) => {
-      scheduler.submit(spec(i + 1, 3, 200, adapter === undefined ? {} : { loraKey: adapter }));
+    [1, 2, 3, 1, 2, undefined].forEach((loraKey, i) => {
+      scheduler.submit(spec(i + 1, 3, 200, loraKey === undefined ? {} : { loraKey }));
     });
     const sinceAllRun = () => backend.calls.slice(backend.calls.findLastIndex((c) => c.startsWith("p")));
     await until(() => sinceAllRun().length > 250);
@@ -321,14 +321,14 @@ describe("the scheduler", () => {
     const order = log.filter((c) => c.startsWith("a"));
     expect(order.length).toBeGreaterThan(8);
     for (let i = 0; i + 4 <= order.length; i++) {
-      expect(new Set(order.slice(i, i + 4)).size, "none comes twice before each came once").toBe(4);
+      expect(new Set(order.slice(i, i + 4)).size, "no LoRA has a second turn before each had one").toBe(4);
     }
     expect(log.join(" ")).toMatch(/d0 d3|d3 d0/);
     expect(log.join(" ")).toMatch(/d1 d4|d4 d1/);
     await idle();
   });
 
-  it("reuses nothing that another adapter computed, and what may be bad of it is overwritten first", async () => {
+  it("reuses nothing that another LoRA computed, and first overwrites state that may be NaN", async () => {
     const { backend, scheduler, idle, of } = harness({ slots: 1 });
     scheduler.submit(spec(1, 300, 3, { loraKey: 7 }));
     await idle();
@@ -336,7 +336,7 @@ describe("the scheduler", () => {
     await idle();
     expect(of(2).at(-1)).toMatchObject({ usage: { cachedTokens: 0 } });
     expect(backend.calls.filter((c) => c.startsWith("r"))).toEqual([]);
-    // Aborted within its prompt: nobody knows what came of it.
+    // Aborted within its prompt, before any logits were checked: the state may hold NaN.
     backend.onCall = (call) => {
       if (call.startsWith("p0")) scheduler.abort(3);
     };
@@ -349,7 +349,7 @@ describe("the scheduler", () => {
     expect(of(4).at(-1)).toMatchObject({ usage: { cachedTokens: 0 } });
   });
 
-  it("does other work with the model between two steps, also when there are none", async () => {
+  it("runs other work between two steps, also when nothing is scheduled", async () => {
     const { backend, scheduler, idle } = harness();
     const work = async () => {
       expect(backend.busy.size).toBe(0);
@@ -365,7 +365,7 @@ describe("the scheduler", () => {
     await idle();
   });
 
-  it("gives every request its own text, whole and in order, whatever is asked and aborted at the same time", async () => {
+  it("gives every request its own complete text in order, whatever else is requested and aborted at the same time", async () => {
     const request = fc.record({
       promptTokens: fc.integer({ min: 1, max: 300 }),
       follow: fc.integer({ min: 0, max: 12 }),
@@ -374,12 +374,12 @@ describe("the scheduler", () => {
       stream: fc.boolean(),
       abortAfter: fc.option(fc.integer({ min: 0, max: 20 })),
       seeded: fc.boolean(),
-      adapter: fc.constantFrom(undefined, undefined, 1, 2, 3),
+      loraKey: fc.constantFrom(undefined, undefined, 1, 2, 3),
     });
-    const many = fc.array(request, { minLength: 1, maxLength: 8 });
+    const requestLists = fc.array(request, { minLength: 1, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(
-        many,
+        requestLists,
         fc.integer({ min: 1, max: 4 }),
         fc.boolean(),
         async (requests, slots, canCopy) => {
@@ -387,14 +387,14 @@ describe("the scheduler", () => {
           requests.forEach((r, i) => {
             const sampling = r.seeded ? { seed: 1 } : {};
             const { maxTokens, n, stream } = r;
-            const adapter = r.adapter === undefined ? {} : { loraKey: r.adapter };
+            const lora = r.loraKey === undefined ? {} : { loraKey: r.loraKey };
             // Half of them begin alike.
             const request = spec(i % 2, r.promptTokens, r.follow, {
               maxTokens,
               n,
               stream,
               sampling,
-              ...adapter,
+              ...lora,
             });
             scheduler.submit({ ...request, id: i + 1 });
           });
@@ -426,15 +426,15 @@ function checkEvents(
     (_, k) => `${999 + r.follow - k} `,
   );
   for (let choice = 0; choice < r.n; choice++) {
-    const own = events.filter((e) => "choice" in e && e.choice === choice);
-    const finish = own.find((e) => e.type === "finish");
+    const choiceEvents = events.filter((e) => "choice" in e && e.choice === choice);
+    const finish = choiceEvents.find((e) => e.type === "finish");
     if (finish === undefined) {
       expect(end.aborted).toBe(true);
-      expect(expected.join("").startsWith(text(own))).toBe(true);
+      expect(expected.join("").startsWith(text(choiceEvents))).toBe(true);
       continue;
     }
-    expect(own.at(-1)).toBe(finish);
-    expect(text(own)).toBe(expected.join(""));
+    expect(choiceEvents.at(-1)).toBe(finish);
+    expect(text(choiceEvents)).toBe(expected.join(""));
     expect(finish.reason).toBe(r.follow < r.maxTokens ? "stop" : "length");
   }
   if (!end.aborted) {
@@ -448,5 +448,5 @@ async function until(condition: () => boolean): Promise<void> {
     if (condition()) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  throw new Error("it never became true");
+  throw new Error("the condition never became true");
 }

@@ -5,39 +5,42 @@ import { type GenerationEvent, serializeError } from "../protocol.ts";
 import type { Backend } from "./backend.ts";
 import { Generation, type GenerationSpec, type ScheduledChoice } from "./generation.ts";
 import type { LoraKey, LoraRoundRobin } from "./lora-round-robin.ts";
+import { COPY_GAIN_TOKENS, commonPrefixLength, placePrompt, type SlotState } from "./place-prompt.ts";
 import { BLOCK_TOKENS, nextChunkTokens } from "./prefill-blocks.ts";
 import type { PrefillChunkSizer } from "./prefill-chunk-sizer.ts";
-import { COPY_GAIN_TOKENS, commonPrefixLength, placePrompt, Slot, type SlotState } from "./slots.ts";
+import { Slot } from "./slot.ts";
 
 export interface SchedulerOptions {
   backend: Backend;
-  /** Generations that may wait while none of their choices has a slot. */
+  /** Most generations that wait while none of their choices has a slot, beyond those that free slots can take. */
   queueLimit: number;
   chunkSizer: PrefillChunkSizer;
   loraRoundRobin: LoraRoundRobin;
   clock: Clock;
   emit: (event: GenerationEvent) => void;
-  /** Lets the event loop turn once: messages come in, and the model's batch is wholly over. */
+  /** Lets the event loop turn once, so that messages come in and the library finishes its batch. */
   yieldToEventLoop: () => Promise<void>;
 }
 
-type PlacedSlot = SlotState & { slot: Slot };
+type ChoiceSlot = Slot<ScheduledChoice>;
+type PlaceableSlot = SlotState & { slot: ChoiceSlot };
 
-/** Every so many slices the oldest prompt gets one, so that a stream of short ones can't hold it up for ever. */
-const OLDEST_EVERY = 4;
-/** Above all numbers of slots. */
-const LOW_RANK = 1_000_000;
+/** One in so many chunks goes to the oldest prompt, so that a series of short prompts can't starve it. */
+const OLDEST_PROMPT_EVERY = 4;
+/** Added to the rank of low-priority generations; above any number of slots. */
+const LOW_PRIORITY_RANK = 1_000_000;
 
 /**
- * Computes generations in steps. A step is one token of every running stream, in one batch, and then at most one slice
- * of one prompt. Between two steps nothing is computed: that is where slots are given away and aborts act. Streams with
- * different adapters can't share a batch: then a step is that of one adapter, and the slice comes when each had its turn.
+ * Computes generations in steps (continuous batching with chunked prefill). A step is one batch with the next token of
+ * every running stream, and then at most one chunk of one prompt. Slots are assigned and aborts take effect between two
+ * steps, when nothing is computed. Streams with different LoRAs can't share a batch: then a step covers one LoRA, and a
+ * chunk follows once every LoRA has had its turn.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #backend: Backend;
   readonly #generations = new Map<number, Generation>();
-  readonly #slots: readonly Slot[];
+  readonly #slots: readonly ChoiceSlot[];
   readonly #queuedWork: (() => Promise<void>)[] = [];
   #uses = 0;
   #chunksComputed = 0;
@@ -67,13 +70,13 @@ export class Scheduler {
     void this.#run();
   }
 
-  /** The generation ends after the batch that is being computed. Unknown ids (it may just have ended) are ignored. */
+  /** The generation ends after the batch that is being computed. Ignores unknown ids: a generation may just have ended. */
   abort(id: number): void {
     const generation = this.#generations.get(id);
     if (generation !== undefined) generation.aborted = true;
   }
 
-  /** Does something with the model while nothing is computed. */
+  /** Runs `work` while nothing is computed. */
   runBetweenSteps<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#queuedWork.push(() => work().then(resolve, reject));
@@ -83,7 +86,7 @@ export class Scheduler {
 
   #hasRoom(): boolean {
     let waiting = 0;
-    for (const g of this.#generations.values()) if (g.running.size === 0) waiting++;
+    for (const { running } of this.#generations.values()) if (running.size === 0) waiting++;
     const free = this.#slots.filter((slot) => slot.occupant === null).length;
     return waiting < free + this.#options.queueLimit;
   }
@@ -92,50 +95,46 @@ export class Scheduler {
     if (this.#running) return;
     this.#running = true;
     while (this.#generations.size > 0 || this.#queuedWork.length > 0) {
-      // First of all: requests and aborts that arrived together are seen together.
+      // Before anything else, so that requests and aborts that arrived together take effect together.
       await this.#options.yieldToEventLoop();
-      this.#endAborted();
+      for (const generation of [...this.#generations.values()]) {
+        if (generation.aborted) this.#end(generation, generation.endEvent());
+      }
       await this.#queuedWork.shift()?.();
-      await this.#admit();
+      await this.#assignSlots();
       await this.#step();
     }
     this.#running = false;
   }
 
-  /** Ends what was aborted. */
-  #endAborted(): void {
-    for (const generation of [...this.#generations.values()]) {
-      if (generation.aborted) this.#end(generation, generation.endEvent());
-    }
-  }
-
   /**
-   * Gives free slots away, one by one to the generation that has fewest; of equals, the oldest. Those of low priority get
-   * what the others can't use.
+   * Assigns free slots one by one: each to the generation with the fewest running choices, the oldest of equal ones.
+   * Low priority comes after all others.
    */
-  async #admit(): Promise<void> {
+  async #assignSlots(): Promise<void> {
     while (this.#slots.some((slot) => slot.occupant === null)) {
-      // The first choice alone computes a prompt that is to be scored.
+      // A prompt that has to be scored is computed by the first choice alone.
       const waiting = [...this.#generations.values()].filter(
         (g) => g.waiting.length > 0 && (g.promptScores === null || g.running.size === 0),
       );
       if (waiting.length === 0) return;
-      const held = this.#slots.map((slot) => this.#backend.cachedTokens(slot.index));
+      const cached = this.#slots.map((slot) => this.#backend.cachedTokens(slot.index));
       const next = waiting
-        .filter((g) => !this.#isBeingComputed(g, this.#slotStates(g, held)))
+        .filter((g) => !this.#isPrefixBeingComputed(g, this.#slotStates(g, cached)))
         .reduce<Generation | null>((a, b) => (a === null || rankOf(b) < rankOf(a) ? b : a), null);
       if (next === null) return;
-      await this.#place(next, this.#slotStates(next, held));
+      await this.#place(next, this.#slotStates(next, cached));
     }
   }
 
-  /** The slots as `generation` may use them. */
-  #slotStates(generation: Generation, held: readonly (readonly number[])[]): PlacedSlot[] {
+  /** The slots with as much of their cached tokens as `generation` may reuse. */
+  #slotStates(generation: Generation, cached: readonly (readonly number[])[]): PlaceableSlot[] {
     return this.#slots.map((slot, index) => {
-      const usable = slot.reusableTokens(generation);
+      const reusable = slot.reusableTokens(generation);
+      const tokens = cached[index]!;
       return {
         slot,
-        cachedTokens: usable < held[index]!.length ? held[index]!.slice(0, usable) : held[index]!,
+        cachedTokens: reusable < tokens.length ? tokens.slice(0, reusable) : tokens,
         exactTokens: slot.exactTokens,
         lastUsed: slot.lastUsed,
         free: slot.occupant === null,
@@ -144,26 +143,26 @@ export class Scheduler {
   }
 
   /**
-   * Whether another choice is just computing much of the same prompt. To wait for it costs nothing: prompts are
-   * computed one after the other anyhow, and then the state is copied.
+   * Whether a running choice is about to compute much of the same prompt. Waiting for it costs nothing: prompts are
+   * computed one after the other anyhow, and the state is copied then.
    */
-  #isBeingComputed(generation: Generation, states: readonly SlotState[]): boolean {
+  #isPrefixBeingComputed(generation: Generation, states: readonly SlotState[]): boolean {
     if (!this.#backend.canCopy) return false;
     const { prompt } = generation.spec;
     return this.#slots.some((slot) => {
       const { occupant, index } = slot;
       if (occupant === null || occupant.promptLeft === 0) return false;
-      const usable = slot.reusableTokens(generation);
-      const common = Math.min(usable, commonPrefixLength(occupant.generation.spec.prompt, prompt));
+      const reusable = slot.reusableTokens(generation);
+      const common = Math.min(reusable, commonPrefixLength(occupant.generation.spec.prompt, prompt));
       if (common - occupant.promptDone < 1 || common < COPY_GAIN_TOKENS) return false;
-      const elsewhere = states
+      const inOtherSlots = states
         .filter((_, i) => i !== index)
         .map((s) => commonPrefixLength(s.cachedTokens, prompt));
-      return common - Math.max(0, ...elsewhere) >= COPY_GAIN_TOKENS;
+      return common - Math.max(0, ...inOtherSlots) >= COPY_GAIN_TOKENS;
     });
   }
 
-  async #place(generation: Generation, states: readonly PlacedSlot[]): Promise<void> {
+  async #place(generation: Generation, states: readonly PlaceableSlot[]): Promise<void> {
     const rules = { exact: generation.needsExactReuse, canCopy: this.#backend.canCopy };
     const placement = placePrompt(generation.spec.prompt, states, rules)!;
     const { slot } = placement.slot;
@@ -186,83 +185,84 @@ export class Scheduler {
     }
   }
 
-  async #wipe(slot: Slot): Promise<void> {
-    const sound = this.#slots.find(
+  async #wipe(slot: ChoiceSlot): Promise<void> {
+    const finite = this.#slots.find(
       (s) => !s.maybeNonFinite && s.provenFinite && this.#backend.cachedTokens(s.index).length > 0,
     );
-    await this.#backend.wipe(slot.index, sound?.index ?? null);
+    await this.#backend.wipe(slot.index, finite?.index ?? null);
     slot.maybeNonFinite = false;
   }
 
   async #step(): Promise<void> {
     const choices = this.#slots.flatMap((slot) => slot.occupant ?? []);
     const streams = choices.filter((c) => c.decoder !== null);
-    if (streams.length > 0 && !(await this.#advance(streams))) return;
-    // After the streams and not with them: in one call llama.cpp would take them apart again, and cut up the block.
-    const filling = this.#pickPrompt(choices.filter((c) => c.slot !== null && c.decoder === null));
-    if (filling !== null) await this.#prefillChunk(filling, streams.length);
+    if (streams.length > 0 && !(await this.#advanceStreams(streams))) return;
+    // After the streams and not in the same call: llama.cpp would split that batch, and break up the chunk's blocks.
+    const prefilling = choices.filter((c) => c.slot !== null && c.decoder === null);
+    if (prefilling.length > 0) await this.#prefillChunk(this.#pickPrompt(prefilling), streams.length);
   }
 
-  /** A token of every stream with one adapter. Whether those with the others have had their turns as well. */
-  async #advance(streams: readonly ScheduledChoice[]): Promise<boolean> {
-    const { loraRoundRobin: turns, clock } = this.#options;
-    const counts = new Map<LoraKey, number>();
+  /** Generates a token for every stream of one LoRA. Returns whether the streams of all LoRAs have had their turn. */
+  async #advanceStreams(streams: readonly ScheduledChoice[]): Promise<boolean> {
+    const { loraRoundRobin, clock } = this.#options;
+    const streamsByLora = new Map<LoraKey, number>();
     for (const { generation } of streams) {
-      counts.set(generation.loraKey, (counts.get(generation.loraKey) ?? 0) + 1);
+      streamsByLora.set(generation.loraKey, (streamsByLora.get(generation.loraKey) ?? 0) + 1);
     }
-    const adapter = turns.next(counts);
-    this.#backend.useLora(adapter);
+    const lora = loraRoundRobin.next(streamsByLora);
+    this.#backend.useLora(lora);
     const startMs = clock.monotonicMs();
-    const now = streams.filter((c) => c.generation.loraKey === adapter);
-    await Promise.all(now.map((c) => this.#prepare(c)));
-    await Promise.all(now.map((c) => this.#decode(c)));
-    return turns.recordBatch(counts, clock.monotonicMs() - startMs);
+    const batch = streams.filter((c) => c.generation.loraKey === lora);
+    await Promise.all(batch.map((c) => this.#prepare(c)));
+    await Promise.all(batch.map((c) => this.#decode(c)));
+    return loraRoundRobin.recordBatch(streamsByLora, clock.monotonicMs() - startMs);
   }
 
-  /** The prompt with least left to compute goes first: nobody ends later, the short ones end sooner. */
-  #pickPrompt(filling: readonly ScheduledChoice[]): ScheduledChoice | null {
-    if (filling.length === 0) return null;
+  /**
+   * Shortest remaining prompt first: short prompts end sooner, and none ends later than if all advanced together. Every
+   * `OLDEST_PROMPT_EVERY`th chunk goes to the oldest.
+   */
+  #pickPrompt(prefilling: readonly ScheduledChoice[]): ScheduledChoice {
     this.#chunksComputed++;
-    const oldestFirst = [...filling].sort((a, b) => a.slot!.lastUsed - b.slot!.lastUsed);
-    if (this.#chunksComputed % OLDEST_EVERY === 0) return oldestFirst[0]!;
+    const oldestFirst = [...prefilling].sort((a, b) => a.slot!.lastUsed - b.slot!.lastUsed);
+    if (this.#chunksComputed % OLDEST_PROMPT_EVERY === 0) return oldestFirst[0]!;
     return oldestFirst.reduce((best, c) => (c.promptLeft < best.promptLeft ? c : best));
   }
 
-  /** Computes a slice of the prompt; the one that completes it makes the first token too. */
+  /** Computes a chunk of the prompt. The chunk that completes the prompt generates the first token too. */
   async #prefillChunk(choice: ScheduledChoice, streams: number): Promise<void> {
     const { generation } = choice;
     const { spec } = generation;
     const slot = choice.slot!;
-    const { chunkSizer: slices, clock } = this.#options;
+    const { chunkSizer, clock } = this.#options;
     if (generation.promptScores !== null && choice.promptLeft === 1) {
-      generation.promptScored();
+      generation.completePromptScores();
       if (spec.maxTokens === 0) {
         this.#finishEmpty(generation);
         return;
       }
     }
-    const most = generation.needsExactReuse
-      ? Math.max(BLOCK_TOKENS, slices.next(streams))
-      : slices.next(streams);
     const position = choice.promptDone;
-    const pieceMost = slices.partialBlock(streams, position);
+    const preferred = chunkSizer.next(streams);
+    const limits = {
+      maxTokens: generation.needsExactReuse ? Math.max(BLOCK_TOKENS, preferred) : preferred,
+      maxPartialTokens: chunkSizer.partialBlock(streams, position),
+    };
     if (generation.promptScores !== null) {
-      await this.#score(choice, nextChunkTokens(position, choice.promptLeft - 1, most, pieceMost));
+      await this.#scoreChunk(choice, nextChunkTokens(position, choice.promptLeft - 1, limits));
       return;
     }
-    const tokens = nextChunkTokens(position, choice.promptLeft, most, pieceMost);
-    const slice = spec.prompt.slice(position, position + tokens);
+    const tokens = nextChunkTokens(position, choice.promptLeft, limits);
+    const chunk = spec.prompt.slice(position, position + tokens);
     choice.promptDone += tokens;
-    const changes = this.#backend.useLora(generation.loraKey);
+    const loraChanged = this.#backend.useLora(generation.loraKey);
     let startMs = clock.monotonicMs();
     try {
       if (choice.promptLeft > 0) {
-        await this.#backend.prefill(slot.index, slice);
+        await this.#backend.prefill(slot.index, chunk);
       } else {
-        choice.decoder = await this.#backend.decode(slot.index, slice, {
-          ...spec,
-          sampling: choice.sampling,
-        });
+        const decodeSpec = { ...spec, sampling: choice.sampling };
+        choice.decoder = await this.#backend.decode(slot.index, chunk, decodeSpec);
         startMs = clock.monotonicMs();
       }
     } catch (error) {
@@ -271,21 +271,25 @@ export class Scheduler {
     }
     if (choice.decoder !== null) await this.#decode(choice);
     slot.recordComputed(position, tokens);
-    if (!changes) slices.record(tokens, clock.monotonicMs() - startMs, position);
+    // The first computation after a change of LoRA is slower: its time says nothing about the next chunk.
+    if (!loraChanged) chunkSizer.record(tokens, clock.monotonicMs() - startMs, position);
   }
 
-  /** Computes a slice of the prompt and what the model thought of it. How long that takes says nothing of others. */
-  async #score(choice: ScheduledChoice, tokens: number): Promise<void> {
+  /** Computes and scores a chunk of the prompt. Its time is not recorded, as chunks without scores are faster. */
+  async #scoreChunk(choice: ScheduledChoice, tokens: number): Promise<void> {
     const { generation } = choice;
     const { prompt, logprobs = 0 } = generation.spec;
     const slot = choice.slot!;
     const position = choice.promptDone;
     choice.promptDone += tokens;
-    const slice = prompt.slice(position, choice.promptDone);
-    const next = prompt.slice(position + 1, choice.promptDone + 1);
     this.#backend.useLora(generation.loraKey);
     try {
-      generation.promptScores!.push(...(await this.#backend.score(slot.index, slice, next, logprobs)));
+      const scores = await this.#backend.score(slot.index, {
+        tokens: prompt.slice(position, choice.promptDone),
+        next: prompt.slice(position + 1, choice.promptDone + 1),
+        top: logprobs,
+      });
+      generation.promptScores!.push(...scores);
       slot.recordComputed(position, tokens);
     } catch (error) {
       this.#fail(generation, error);
@@ -305,10 +309,10 @@ export class Scheduler {
     const { id } = generation.spec;
     if (!this.#generations.has(id)) return;
     try {
-      for (const made of await choice.decoder!.next()) {
-        // Another choice of it may have failed in the same batch.
+      for (const generated of await choice.decoder!.next()) {
+        // Another choice of the same generation may have failed in this batch.
         if (!this.#generations.has(id)) return;
-        const { events, finish } = choice.acceptToken(made);
+        const { events, finish } = choice.acceptToken(generated);
         this.#emit(generation, events);
         if (finish === null) continue;
         generation.choiceFinished();
@@ -358,7 +362,7 @@ export class Scheduler {
   }
 }
 
-/** The lowest is next. */
+/** The generation with the lowest rank gets the next slot. */
 function rankOf({ spec, running }: Generation): number {
-  return running.size + (spec.priority === "low" ? LOW_RANK : 0);
+  return running.size + (spec.priority === "low" ? LOW_PRIORITY_RANK : 0);
 }

@@ -1,101 +1,102 @@
 import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { EngineError } from "../../../engine/errors.ts";
-import { NativeApi, type Sampler } from "../native/native-api.ts";
+import { NativeApi } from "../native/native-api.ts";
+import { TokenSampler } from "../sampling/token-sampler.ts";
 import { AcceptanceCounter, type Proposer } from "./proposer.ts";
 
 export interface DraftModelOptions {
   modelPath: string;
-  /** Guessed a step. */
+  /** Tokens to guess at a time, ≥ 1. */
   tokens: number;
+  /** Slots of the target model. */
+  slots: number;
+  /** Context of one slot of the target model, in tokens. */
+  contextLength: number;
+  threads: number;
 }
 
-/** Most tokens the draft model reads before a step: it catches up with long prompts over several, as streams wait meanwhile. */
+/** Most tokens that the draft model reads before a step. Running streams wait meanwhile, so a long prompt takes several. */
 const CATCH_UP_TOKENS = 256;
 
-/** A smaller model that guesses what the large one makes; a sequence of it for every slot. */
+/** A smaller model that guesses the output of the target model. It has one sequence for each slot of the target. */
 export class DraftModel {
   readonly #tokens: number;
   readonly #context: LlamaContext;
   readonly #nativeApi: NativeApi;
-  readonly #sequences: LlamaContextSequence[];
+  readonly #sequences: readonly LlamaContextSequence[];
 
   private constructor(
     tokens: number,
     context: LlamaContext,
-    direct: NativeApi,
-    sequences: LlamaContextSequence[],
+    nativeApi: NativeApi,
+    first: LlamaContextSequence,
   ) {
     this.#tokens = tokens;
     this.#context = context;
-    this.#nativeApi = direct;
-    this.#sequences = sequences;
+    this.#nativeApi = nativeApi;
+    this.#sequences = [
+      first,
+      ...Array.from({ length: context.totalSequences - 1 }, () => context.getSequence()),
+    ];
   }
 
-  /** @throws EngineError `invalid` when its tokens are not those of `target`. */
-  static async load(
-    llama: Llama,
-    target: LlamaModel,
-    options: DraftModelOptions,
-    like: { slots: number; contextLength: number; threads: number },
-  ): Promise<DraftModel> {
+  /** @throws EngineError `invalid` when its vocabulary is not that of `target`. */
+  static async load(llama: Llama, target: LlamaModel, options: DraftModelOptions): Promise<DraftModel> {
     const model = await llama.loadModel({ modelPath: options.modelPath });
-    if (!hasSameTokens(model, target)) {
+    if (!hasSameVocabulary(model, target)) {
       throw new EngineError("invalid", "The draft model has other tokens than the model it is to draft for.");
     }
     const context = await model.createContext({
-      sequences: like.slots,
-      contextSize: Math.min(like.contextLength, model.trainContextSize),
-      threads: like.threads,
+      sequences: options.slots,
+      contextSize: Math.min(options.contextLength, model.trainContextSize),
+      threads: options.threads,
       failedCreationRemedy: false,
       ignoreMemorySafetyChecks: true,
     });
-    const sequences = Array.from({ length: like.slots }, () => context.getSequence());
-    const direct = NativeApi.of(model, context, sequences[0]!);
-    if (direct === null) throw new EngineError("unsupported", "This engine can't use draft models.");
-    return new DraftModel(options.tokens, context, direct, sequences);
+    const first = context.getSequence();
+    const nativeApi = NativeApi.of(model, context, first);
+    if (nativeApi === null) throw new EngineError("unsupported", "This engine can't use draft models.");
+    return new DraftModel(options.tokens, context, nativeApi, first);
   }
 
-  /** For one choice in that slot. */
+  /** A proposer for one choice in that slot. */
   begin(slot: number, prompt: readonly number[]): DraftModelProposer {
-    return new DraftModelProposer(
-      this.#nativeApi,
-      this.#sequences[slot]!,
-      this.#context.contextSize,
-      this.#tokens,
+    return new DraftModelProposer({
+      nativeApi: this.#nativeApi,
+      sequence: this.#sequences[slot]!,
+      contextSize: this.#context.contextSize,
+      tokens: this.#tokens,
       prompt,
-    );
+    });
   }
 }
 
-function hasSameTokens(one: LlamaModel, other: LlamaModel): boolean {
-  const tokensOf = ({ fileInfo }: LlamaModel): readonly unknown[] =>
+function hasSameVocabulary(model: LlamaModel, target: LlamaModel): boolean {
+  const vocabularyOf = ({ fileInfo }: LlamaModel): readonly unknown[] =>
     fileInfo.metadata.tokenizer?.ggml?.tokens ?? [];
-  const [mine, others] = [tokensOf(one), tokensOf(other)];
-  return mine.length > 0 && mine.length === others.length && mine.every((text, i) => text === others[i]);
+  const [own, expected] = [vocabularyOf(model), vocabularyOf(target)];
+  return own.length > 0 && own.length === expected.length && own.every((text, i) => text === expected[i]);
 }
 
-/** What the draft model makes, greedily, of the text so far. */
+interface DraftModelProposerOptions {
+  nativeApi: NativeApi;
+  sequence: LlamaContextSequence;
+  contextSize: number;
+  tokens: number;
+  prompt: readonly number[];
+}
+
+/** Guesses the tokens that the draft model greedily continues the text with. */
 export class DraftModelProposer implements Proposer {
-  readonly #nativeApi: NativeApi;
-  readonly #sequence: LlamaContextSequence;
-  readonly #contextSize: number;
-  readonly #tokens: number;
+  readonly #options: DraftModelProposerOptions;
   readonly #counter = new AcceptanceCounter();
   readonly #text: number[];
-  #sampler: Sampler | null = null;
+  /** Null until the first guess. */
+  #tokenSampler: TokenSampler | null = null;
 
-  constructor(
-    direct: NativeApi,
-    sequence: LlamaContextSequence,
-    contextSize: number,
-    tokens: number,
-    prompt: readonly number[],
-  ) {
-    this.#nativeApi = direct;
-    this.#sequence = sequence;
-    this.#contextSize = contextSize;
-    this.#tokens = tokens;
-    this.#text = [...prompt];
+  constructor(options: DraftModelProposerOptions) {
+    this.#options = options;
+    this.#text = [...options.prompt];
   }
 
   get acceptedTokens(): number {
@@ -107,8 +108,9 @@ export class DraftModelProposer implements Proposer {
   }
 
   async propose(most: number): Promise<readonly number[]> {
-    const count = Math.min(most, this.#tokens);
-    if (count < 1 || this.#text.length + count >= this.#contextSize) return this.#counter.recordProposal([]);
+    const { tokens, contextSize } = this.#options;
+    const count = Math.min(most, tokens);
+    if (count < 1 || this.#text.length + count >= contextSize) return this.#counter.recordProposal([]);
     return this.#counter.recordProposal(await this.#draft(count));
   }
 
@@ -118,41 +120,53 @@ export class DraftModelProposer implements Proposer {
   }
 
   dispose(): void {
-    this.#sampler?.dispose();
+    this.#tokenSampler?.dispose();
   }
 
   async #draft(count: number): Promise<number[]> {
-    let unread = await this.#unread();
+    let unread = await this.#unreadTokens();
     if (unread.length > CATCH_UP_TOKENS) {
       unread = unread.slice(0, CATCH_UP_TOKENS);
-      await this.#sequence.evaluateWithoutGeneratingNewTokens(unread as Token[]);
+      await this.#options.sequence.evaluateWithoutGeneratingNewTokens(unread as Token[]);
       return [];
     }
     const drafted: number[] = [];
     while (drafted.length < count) {
-      drafted.push(await this.#follow(unread));
+      drafted.push(await this.#nextToken(unread));
       unread = drafted.slice(-1);
     }
     return drafted;
   }
 
-  /** The end of the text that the sequence has not read; what it has read besides is dropped. The last token always counts as unread. */
-  async #unread(): Promise<number[]> {
-    const held = this.#sequence.contextTokens;
+  /**
+   * Drops the sequence's tokens that differ from the text, such as rejected guesses, and returns the rest of the text.
+   * That is at least the last token, as the next one is sampled after it.
+   */
+  async #unreadTokens(): Promise<number[]> {
+    const { sequence } = this.#options;
+    const held = sequence.contextTokens;
     let same = 0;
     while (same < held.length && same < this.#text.length - 1 && held[same] === this.#text[same]) same++;
-    if (same < held.length) await this.#sequence.eraseContextTokenRanges([{ start: same, end: held.length }]);
+    if (same < held.length) await sequence.eraseContextTokenRanges([{ start: same, end: held.length }]);
     return this.#text.slice(same);
   }
 
-  async #follow(tokens: readonly number[]): Promise<number> {
-    this.#sampler ??= this.#nativeApi.createSampler();
-    const sampler = this.#sampler;
-    let token = -1;
-    await this.#nativeApi.evaluate(this.#sequence, tokens, tokens.length - 1, async (logits) => {
-      token = await sampler.sample(logits, { temperature: 0 }, null);
+  async #nextToken(tokens: readonly number[]): Promise<number> {
+    const { nativeApi, sequence, contextSize } = this.#options;
+    this.#tokenSampler ??= new TokenSampler({
+      nativeApi,
+      sampling: { temperature: 0 },
+      prompt: [],
+      contextSize,
+      endTokens: [],
+      isEnd: () => false,
     });
-    // The batch is wholly over a turn later: who asked earlier would not share the next one with the others.
+    const tokenSampler = this.#tokenSampler;
+    let token = -1;
+    await nativeApi.evaluate(sequence, tokens, tokens.length - 1, async (logits) => {
+      token = await tokenSampler.sample(logits, { output: [], suppressEnd: false, grammar: null });
+    });
+    // The library ends a batch one turn of the event loop later. A call before that would miss the next shared batch.
     await new Promise((resolve) => setImmediate(resolve));
     return token;
   }

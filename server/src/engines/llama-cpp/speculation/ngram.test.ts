@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BatchCosts } from "./batch-costs.ts";
 import { NgramProposer } from "./ngram.ts";
-import { BatchCosts } from "./predicted-output.ts";
 
 const costs = (ofMany: number) =>
   new BatchCosts([
@@ -9,8 +9,8 @@ const costs = (ofMany: number) =>
     { tokens: 24, ms: ofMany },
   ]);
 
-describe("looking up what comes next", () => {
-  it("guesses what followed the same tokens last, in the prompt or the output", () => {
+describe("the n-gram proposer", () => {
+  it("proposes the tokens that followed the last n-gram most recently, in prompt or output", () => {
     const lookup = new NgramProposer([1, 2, 3, 4, 5, 1, 2], { length: 2, tokens: 3 }, costs(10));
     expect(lookup.propose(10)).toEqual([3, 4, 5]);
     expect(lookup.propose(2)).toEqual([3, 4]);
@@ -18,12 +18,12 @@ describe("looking up what comes next", () => {
     expect(lookup.propose(10)).toEqual([9, 9, 1]);
   });
 
-  it("guesses nothing where the tokens are new, or fewer than are looked for", () => {
+  it("proposes nothing where the n-gram is new or the text is shorter than it", () => {
     expect(new NgramProposer([1, 2, 3], { length: 2, tokens: 3 }, costs(10)).propose(10)).toEqual([]);
     expect(new NgramProposer([], { length: 2, tokens: 3 }, costs(10)).propose(10)).toEqual([]);
   });
 
-  it("guesses nothing of its own accord where guessing costs more than it saves", () => {
+  it("proposes nothing by default where guesses cost more than they save", () => {
     const prompt = [1, 2, 3, 1, 2];
     expect(
       new NgramProposer(prompt, { length: 2, tokens: null }, costs(12)).propose(10).length,
@@ -31,7 +31,7 @@ describe("looking up what comes next", () => {
     expect(new NgramProposer(prompt, { length: 2, tokens: null }, costs(240)).propose(10)).toEqual([]);
   });
 
-  it("only ever guesses a piece of the text that follows its own last tokens, and counts what comes true", () => {
+  it("proposes only text that followed the last n-gram, and counts the accepted tokens", () => {
     const token = fc.integer({ min: 0, max: 3 });
     fc.assert(
       fc.property(

@@ -1,25 +1,25 @@
-import type { BatchCosts } from "./predicted-output.ts";
+import type { BatchCosts } from "./batch-costs.ts";
 import { AcceptanceCounter, type Proposer } from "./proposer.ts";
 
 export interface NgramOptions {
-  /** Tokens of the text's end that are looked for in what came before, 1–16. */
+  /** Length of the n-gram: so many last tokens are looked up in the text before them, 1–16. */
   length: number;
-  /** Tokens guessed a step; null: as many as pay off on this machine. */
+  /** Tokens to guess at a time; null: as many as pay off on this machine. */
   tokens: number | null;
 }
 
-/** What is assumed of guesses at first: so many hits of so many tokens. */
-const FIRST_HITS = 3;
-const FIRST_TOKENS = 4;
+/** Prior of the hit rate: so many hits among so many guesses. */
+const PRIOR_HITS = 3;
+const PRIOR_GUESSES = 4;
 
-/** Guesses that what followed the same few tokens earlier, in the prompt or the output, follows again. */
+/** N-gram lookup: guesses that the tokens that followed the last n-gram earlier, in prompt or output, follow it again. */
 export class NgramProposer implements Proposer {
   readonly #options: NgramOptions;
   readonly #costs: BatchCosts;
   readonly #counter = new AcceptanceCounter();
   readonly #text: number[];
-  /** So many tokens in a row: the place after where they stood last, the end of the text aside. */
-  readonly #after = new Map<string, number>();
+  /** N-gram → position after its last occurrence, without the one at the end of the text. */
+  readonly #positionAfter = new Map<string, number>();
 
   constructor(prompt: readonly number[], options: NgramOptions, costs: BatchCosts) {
     this.#options = options;
@@ -37,9 +37,11 @@ export class NgramProposer implements Proposer {
   }
 
   propose(most: number): readonly number[] {
-    const place = this.#after.get(this.#end());
+    const position = this.#positionAfter.get(this.#lastNgram());
     const length = Math.min(most, this.#options.tokens ?? this.#bestLength());
-    return this.#counter.recordProposal(place === undefined ? [] : this.#text.slice(place, place + length));
+    return this.#counter.recordProposal(
+      position === undefined ? [] : this.#text.slice(position, position + length),
+    );
   }
 
   onToken(token: number): void {
@@ -48,18 +50,19 @@ export class NgramProposer implements Proposer {
   }
 
   #append(token: number): void {
-    if (this.#text.length >= this.#options.length) this.#after.set(this.#end(), this.#text.length);
+    if (this.#text.length >= this.#options.length)
+      this.#positionAfter.set(this.#lastNgram(), this.#text.length);
     this.#text.push(token);
   }
 
-  #end(): string {
+  #lastNgram(): string {
     return this.#text.slice(-this.#options.length).join();
   }
 
   #bestLength(): number {
     const { acceptedTokens, rejectedTokens } = this.#counter;
     return this.#costs.bestProposalLength(
-      (acceptedTokens + FIRST_HITS) / (acceptedTokens + rejectedTokens + FIRST_TOKENS),
+      (acceptedTokens + PRIOR_HITS) / (acceptedTokens + rejectedTokens + PRIOR_GUESSES),
     );
   }
 }

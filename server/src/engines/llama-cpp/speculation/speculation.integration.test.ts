@@ -30,10 +30,14 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function ask(replica: TestReplica, text: string, more: Partial<GenerateRequest> = {}) {
-  const request = textRequest(text, { maxTokens: 48, ignoreEos: true, logprobs: 3, ...more });
-  const { tokens, end } = await collectGeneration(replica.engine, request, new AbortController().signal);
-  return { made: tokens[0]!, guesses: end.usage.prediction };
+async function ask(replica: TestReplica, text: string, overrides: Partial<GenerateRequest> = {}) {
+  const request = textRequest(text, { maxTokens: 48, ignoreEos: true, logprobs: 3, ...overrides });
+  const { tokens: choices, end } = await collectGeneration(
+    replica.engine,
+    request,
+    new AbortController().signal,
+  );
+  return { tokens: choices[0]!, prediction: end.usage.prediction };
 }
 
 async function using<T>(
@@ -56,46 +60,48 @@ async function using<T>(
 
 const PROMPTS = ["one two one two one two one", "a b c", "x".repeat(300)];
 
-/** What the prompts become, side by side and one by one. */
-async function make(replica: TestReplica, more: Partial<GenerateRequest> = {}) {
-  const made = await Promise.all(PROMPTS.map((prompt) => ask(replica, prompt, more)));
-  for (const prompt of PROMPTS) made.push(await ask(replica, prompt, more));
-  return made;
+/** The outputs of the prompts, first all at the same time, then one by one. */
+async function generateAll(replica: TestReplica, overrides: Partial<GenerateRequest> = {}) {
+  const results = await Promise.all(PROMPTS.map((prompt) => ask(replica, prompt, overrides)));
+  for (const prompt of PROMPTS) results.push(await ask(replica, prompt, overrides));
+  return results;
 }
 
 describe("speculation", () => {
-  let plain: Awaited<ReturnType<typeof make>>;
+  let plain: Awaited<ReturnType<typeof generateAll>>;
   beforeAll(async () => {
-    plain = await using({}, (replica) => make(replica));
+    plain = await using({}, (replica) => generateAll(replica));
   });
 
   it.each<[string, () => Partial<LlamaCppOptions>]>([
     ["the model itself", () => ({ draft: { modelPath: paths.model, tokens: 5 } })],
-    ["a model that knows nothing", () => ({ draft: { modelPath: paths.other } })],
-    ["looking up", () => ({ ngram: { length: 2, tokens: 4 } })],
-  ])("by %s makes the same, but for rounding", async (_by, options) => {
-    expect(plain.map(({ guesses }) => guesses)).toEqual(plain.map(() => undefined));
+    ["an unrelated model", () => ({ draft: { modelPath: paths.other } })],
+    ["n-gram lookup", () => ({ ngram: { length: 2, tokens: 4 } })],
+  ])("by %s gives the same output, but for rounding", async (_by, options) => {
+    expect(plain.map(({ prediction }) => prediction)).toEqual(plain.map(() => undefined));
     await using(options(), async (replica) => {
-      for (const [i, { made, guesses }] of (await make(replica)).entries()) {
-        expectSimilarTokens(made, plain[i]!.made);
-        expect(guesses).toBeDefined();
+      for (const [i, { tokens, prediction }] of (await generateAll(replica)).entries()) {
+        expectSimilarTokens(tokens, plain[i]!.tokens);
+        expect(prediction).toBeDefined();
       }
-      for (const [i, { made, guesses }] of (await make(replica, { disableSpeculation: true })).entries()) {
-        expectSimilarTokens(made, plain[i]!.made);
-        expect(guesses).toBeUndefined();
+      for (const [i, { tokens, prediction }] of (
+        await generateAll(replica, { disableSpeculation: true })
+      ).entries()) {
+        expectSimilarTokens(tokens, plain[i]!.tokens);
+        expect(prediction).toBeUndefined();
       }
     });
   });
 
-  it("by the model itself comes true, and the counts say so", async () => {
+  it("by the model itself is nearly always right, and the usage says so", async () => {
     await using({ draft: { modelPath: paths.model, tokens: 5 } }, async (replica) => {
-      const { guesses } = await ask(replica, "a b c");
-      expect(guesses!.acceptedTokens).toBeGreaterThan(30);
-      expect(guesses!.rejectedTokens).toBeLessThan(5);
+      const { prediction } = await ask(replica, "a b c");
+      expect(prediction!.acceptedTokens).toBeGreaterThan(30);
+      expect(prediction!.rejectedTokens).toBeLessThan(5);
     });
   });
 
-  it("with a model of other tokens is refused when it is loaded", async () => {
+  it("with a draft model of another vocabulary is refused when it is loaded", async () => {
     const failure = await using({ draft: { modelPath: paths.foreign } }, async () => null).catch(
       (error) => error,
     );

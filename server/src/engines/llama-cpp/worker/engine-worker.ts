@@ -16,7 +16,7 @@ interface LoadedEngine {
   loraRegistry: LoraRegistry;
 }
 
-/** The engine's side of the channel: answers the platform's messages with one loaded model. */
+/** The engine's side of the channel: serves the platform's messages with one loaded model. */
 export class EngineWorker {
   readonly #events: EventBatcher;
   readonly #clock: Clock;
@@ -47,14 +47,14 @@ export class EngineWorker {
         });
         return;
       case "load-adapter":
-        void this.#answer(message.id, async ({ loraRegistry: adapters }) => {
-          await adapters.load(message.adapter);
+        void this.#answer(message.id, async ({ loraRegistry }) => {
+          await loraRegistry.load(message.adapter);
           return { type: "done", id: message.id };
         });
         return;
       case "unload-adapter":
-        void this.#answer(message.id, async ({ loraRegistry: adapters }) => {
-          await adapters.unload(message.adapter);
+        void this.#answer(message.id, async ({ loraRegistry }) => {
+          await loraRegistry.unload(message.adapter);
           return { type: "done", id: message.id };
         });
         return;
@@ -71,29 +71,32 @@ export class EngineWorker {
   async #load(options: LlamaCppOptions): Promise<void> {
     try {
       const model = await loadModel(options);
-      this.#loaded = this.#serve(model);
-      const { capabilities } = model.backend;
-      this.#events.sendMessage({ type: "loaded", model: model.info, capabilities });
+      this.#loaded = this.#createEngine(model);
+      this.#events.sendMessage({
+        type: "loaded",
+        model: model.info,
+        capabilities: model.backend.capabilities,
+      });
     } catch (error) {
       this.#events.sendMessage({ type: "load-failed", ...serializeError(error) });
     }
   }
 
-  #serve(model: LoadedModel): LoadedEngine {
-    const { backend, chunkSizer: slices, options } = model;
+  #createEngine(model: LoadedModel): LoadedEngine {
+    const { backend, chunkSizer, options } = model;
     const scheduler = new Scheduler({
       backend,
       queueLimit: options.queueLimit,
-      chunkSizer: slices,
+      chunkSizer,
       loraRoundRobin: new LoraRoundRobin(2 * options.prefillChunkTargetMs),
       clock: this.#clock,
       emit: ({ id, event }) => {
-        if (event.type === "end" || event.type === "error") adapters.release(id);
+        if (event.type === "end" || event.type === "error") loraRegistry.release(id);
         this.#events.addEvent({ id, event });
       },
       yieldToEventLoop: () => new Promise((resolve) => setImmediate(resolve)),
     });
-    const adapters = new LoraRegistry({
+    const loraRegistry = new LoraRegistry({
       limit: options.maxLoras,
       async load({ path, scale = 1 }) {
         const { loras } = backend;
@@ -103,23 +106,23 @@ export class EngineWorker {
       },
       free: (key) => scheduler.runBetweenSteps(async () => backend.loras?.free(key)),
     });
-    return { model, scheduler, loraRegistry: adapters };
+    return { model, scheduler, loraRegistry };
   }
 
   #generate(id: number, request: GenerateRequest): void {
     try {
-      const { model, scheduler, loraRegistry: adapters } = this.#ready();
-      const adapter = request.lora === undefined ? undefined : adapters.acquire(id, request.lora);
-      scheduler.submit(toGenerationSpec(id, request, adapter, model));
+      const { model, scheduler, loraRegistry } = this.#ready();
+      const loraKey = request.lora === undefined ? undefined : loraRegistry.acquire(id, request.lora);
+      scheduler.submit(toGenerationSpec(id, request, { model, loraKey }));
     } catch (error) {
       this.#loaded?.loraRegistry.release(id);
       this.#events.addEvent({ id, event: { type: "error", ...serializeError(error) } });
     }
   }
 
-  async #answer(id: number, make: (loaded: LoadedEngine) => Promise<FromWorker>): Promise<void> {
+  async #answer(id: number, work: (engine: LoadedEngine) => Promise<FromWorker>): Promise<void> {
     try {
-      this.#events.sendMessage(await make(this.#ready()));
+      this.#events.sendMessage(await work(this.#ready()));
     } catch (error) {
       this.#events.sendMessage({ type: "failed", id, ...serializeError(error) });
     }

@@ -1,6 +1,6 @@
 import type { FromWorker, GenerationEvent } from "../protocol.ts";
 
-/** Collects what happens in one turn of the event loop and sends it as one message, in order with everything else. */
+/** Sends the events of one turn of the event loop as one message, in order with the other messages. */
 export class EventBatcher {
   readonly #send: (message: FromWorker) => void;
   #events: GenerationEvent[] = [];

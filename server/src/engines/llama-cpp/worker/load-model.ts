@@ -1,16 +1,16 @@
 import { access, constants } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { Template } from "@huggingface/jinja";
-import { InsufficientMemoryError, type Llama, type LlamaModel } from "node-llama-cpp";
+import { InsufficientMemoryError, type LlamaModel } from "node-llama-cpp";
 import type { EngineModelInfo } from "../../../engine/engine.ts";
 import { EngineError } from "../../../engine/errors.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 import { openLlamaCpp } from "../native/open-llama-cpp.ts";
-import { Tokenizer } from "../native/tokenizer.ts";
 import { contextTokens, type LlamaCppOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
 import { BLOCK_TOKENS } from "../scheduling/prefill-blocks.ts";
 import { PrefillChunkSizer } from "../scheduling/prefill-chunk-sizer.ts";
 import { DraftModel } from "../speculation/draft-model.ts";
+import { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 export interface LoadedModel {
   info: EngineModelInfo;
@@ -21,7 +21,7 @@ export interface LoadedModel {
   chunkSizer: PrefillChunkSizer;
 }
 
-/** Most tokens computed in one call. More gains nothing, but would let streams and aborts wait. */
+/** Most tokens computed in one call. A larger batch is hardly faster, and streams and aborts would wait for it. */
 const BATCH_TOKENS = 4 * BLOCK_TOKENS;
 
 /** @throws EngineError with a public message. */
@@ -32,7 +32,7 @@ export async function loadModel(options: LlamaCppOptions): Promise<LoadedModel> 
     throw new EngineError("invalid", "The model's weights file does not exist or can't be read.", error);
   }
   try {
-    return await loadUnguarded(options);
+    return await loadReadable(options);
   } catch (error) {
     if (error instanceof EngineError) throw error;
     if (error instanceof InsufficientMemoryError) {
@@ -46,9 +46,10 @@ export async function loadModel(options: LlamaCppOptions): Promise<LoadedModel> 
   }
 }
 
-async function loadUnguarded(given: LlamaCppOptions): Promise<LoadedModel> {
-  const options = resolveOptions(given, { cores: availableParallelism(), memoryBytes: totalmem() });
-  const llama = await openLlamaCpp(options.threads);
+async function loadReadable(requested: LlamaCppOptions): Promise<LoadedModel> {
+  const options = resolveOptions(requested, { cores: availableParallelism(), memoryBytes: totalmem() });
+  const { slots, threads, draft, ngram } = options;
+  const llama = await openLlamaCpp(threads);
   const model = await llama.loadModel({ modelPath: options.modelPath });
   const contextSize = contextTokens(options, {
     trainedTokens: model.trainContextSize,
@@ -56,48 +57,54 @@ async function loadUnguarded(given: LlamaCppOptions): Promise<LoadedModel> {
   });
   checkChatTemplate(model);
   const context = await model.createContext({
-    sequences: options.slots,
+    sequences: slots,
     contextSize,
     batchSize: BATCH_TOKENS,
-    threads: options.threads,
-    // A smaller context than the one reported would be a lie; better no start at all.
+    threads,
+    // Without this the library may shrink the context silently, and requests that fit the reported size would fail.
     failedCreationRemedy: false,
     ignoreMemorySafetyChecks: true,
   });
-  // The library pads the size; what lies beyond the asked for is not offered.
+  // The library rounds the size up; only the requested tokens are offered.
   const contextLength = Math.min(contextSize, context.contextSize);
   const tokenizer = new Tokenizer(model, contextLength);
   const backend = new LlamaBackend(model, context);
-  await testNativeApis(backend, tokenizer, options);
-  await setUpSpeculation(backend, llama, model, options, contextLength);
-  const slices = new PrefillChunkSizer({ targetMs: options.prefillChunkTargetMs, maxTokens: BATCH_TOKENS });
+  await runSelfTests(backend, tokenizer, options);
+  if ((draft !== null || ngram !== null) && !backend.capabilities.features.includes("prediction")) {
+    throw new EngineError("unsupported", "This engine can't speculate with this model.");
+  }
+  if (draft !== null) {
+    backend.speculation = {
+      draft: await DraftModel.load(llama, model, { ...draft, slots, contextLength, threads }),
+    };
+  } else if (ngram !== null) {
+    backend.speculation = { ngram };
+  }
   return {
-    info: toModelInfo(model, contextLength),
+    info: {
+      contextLength,
+      chatTemplate: chatTemplateOf(model),
+      bosToken: model.tokens.bosString ?? "",
+      eosToken: model.tokens.eosString ?? "",
+    },
     contextLength,
     options,
     backend,
     tokenizer,
-    chunkSizer: slices,
+    chunkSizer: new PrefillChunkSizer({ targetMs: options.prefillChunkTargetMs, maxTokens: BATCH_TOKENS }),
   };
 }
 
-/** @throws EngineError `invalid` for a draft model that doesn't go with the model. */
-async function setUpSpeculation(
+/** Finds out which of the library's inner functions can be used. Reads all of the model's weights on the way. */
+async function runSelfTests(
   backend: LlamaBackend,
-  llama: Llama,
-  model: LlamaModel,
-  { draft, ngram, slots, threads }: ResolvedOptions,
-  contextLength: number,
+  tokenizer: Tokenizer,
+  { maxLoras }: ResolvedOptions,
 ): Promise<void> {
-  if (draft === null && ngram === null) return;
-  if (!backend.capabilities.features.includes("prediction")) {
-    throw new EngineError("unsupported", "This engine can't speculate with this model.");
-  }
-  if (draft === null) backend.speculation = { ngram: ngram! };
-  else
-    backend.speculation = {
-      draft: await DraftModel.load(llama, model, draft, { slots, contextLength, threads }),
-    };
+  const tokens = tokenizer.sampleTokens(3);
+  await backend.testCopying(tokens);
+  await backend.testNativeApi(tokens.slice(0, 2));
+  if (maxLoras > 0) await backend.testLoras(tokens.slice(0, 1));
 }
 
 function chatTemplateOf(model: LlamaModel): string | null {
@@ -106,8 +113,8 @@ function chatTemplateOf(model: LlamaModel): string | null {
 }
 
 /**
- * A broken template is refused here rather than at the first request, and one that never ends costs this process its
- * time to load, not the platform its event loop.
+ * Renders the chat template once, so that a broken one fails the load and not the first request. A template that loops
+ * for ever hangs this process while it loads, and not the platform's event loop.
  * @throws EngineError `invalid`.
  */
 function checkChatTemplate(model: LlamaModel): void {
@@ -127,19 +134,10 @@ function checkChatTemplate(model: LlamaModel): void {
   }
 }
 
-function toModelInfo(model: LlamaModel, contextLength: number): EngineModelInfo {
-  return {
-    contextLength,
-    chatTemplate: chatTemplateOf(model),
-    bosToken: model.tokens.bosString ?? "",
-    eosToken: model.tokens.eosString ?? "",
-  };
-}
-
-/** What one more token of context costs one slot: the difference of the library's estimates for two sizes. */
+/** Memory that one more token of context costs one slot: the slope between the library's estimates for two sizes. */
 async function contextBytesPerToken(model: LlamaModel): Promise<number> {
   const [small, large] = [1024, 2048];
-  const estimate = async (contextSize: number) => {
+  const estimateBytes = async (contextSize: number) => {
     const { cpuRam } = await model.fileInsights.estimateContextResourceRequirementsV2({
       contextSize,
       modelGpuLayers: 0,
@@ -148,17 +146,5 @@ async function contextBytesPerToken(model: LlamaModel): Promise<number> {
     });
     return cpuRam;
   };
-  return ((await estimate(large)) - (await estimate(small))) / (large - small);
-}
-
-/** Finds out which of the library's inner functions can be used. On the way all of the model is read. */
-async function testNativeApis(
-  backend: LlamaBackend,
-  tokenizer: Tokenizer,
-  { maxLoras: maxAdapters }: ResolvedOptions,
-): Promise<void> {
-  const tokens = tokenizer.anyTokens(3);
-  await backend.testCopying(tokens);
-  await backend.testNativeApi(tokens.slice(0, 2));
-  if (maxAdapters > 0) await backend.testLoras(tokens.slice(0, 1));
+  return ((await estimateBytes(large)) - (await estimateBytes(small))) / (large - small);
 }

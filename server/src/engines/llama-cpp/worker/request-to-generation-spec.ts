@@ -4,37 +4,53 @@ import type { GenerationSpec } from "../scheduling/generation.ts";
 import type { LoadedModel } from "./load-model.ts";
 
 /**
- * A request in the scheduler's words.
- * @param loraKey the key of its adapter, if it has one.
- * @throws EngineError when it can't be computed.
+ * Checks a request and tokenizes its input.
+ * @param loraKey key of its LoRA; undefined: the base model.
+ * @throws EngineError when the request is invalid or does not fit the context.
  */
 export function toGenerationSpec(
   id: number,
   request: GenerateRequest,
-  loraKey: number | undefined,
-  model: LoadedModel,
+  { model, loraKey }: { model: LoadedModel; loraKey: number | undefined },
 ): GenerationSpec {
   const { tokenizer, backend, contextLength } = model;
+  const { sampling, grammar } = request;
   const prompt = tokenizer.prompt(request.input);
   const maxTokens = clampToContext(prompt.length, request.maxTokens, contextLength);
-  if (request.grammar !== undefined) backend.checkGrammar(request.grammar);
-  tokenizer.checkBias((request.sampling.logitBias ?? []).map(([token]) => token));
-  const { sampling, n, stop, stream, grammar, logprobs, minTokens, ignoreEos, thinking } = request;
-  const { cacheScope, cacheMaxTokens, priority } = request;
-  const cache = { cacheScope, cacheMaxTokens };
-  const spec = { grammar, logprobs, minTokens, ignoreEos, thinking, ...cache, priority, loraKey };
+  if (grammar !== undefined) backend.checkGrammar(grammar);
+  tokenizer.checkBias((sampling.logitBias ?? []).map(([token]) => token));
   return {
-    ...withoutUndefined(spec),
-    ...(request.disableSpeculation ? { speculate: false as const } : {}),
-    ...(request.prompt === undefined ? {} : { promptInfo: request.prompt }),
-    ...(request.prediction === undefined
-      ? {}
-      : { prediction: tokenizer.prediction(request.prediction, maxTokens) }),
-    ...{ id, prompt, sampling, n, maxTokens, stop, stream },
+    id,
+    prompt,
+    sampling,
+    n: request.n,
+    maxTokens,
+    stop: request.stop,
+    stream: request.stream,
+    ...withoutUndefined({
+      grammar,
+      logprobs: request.logprobs,
+      minTokens: request.minTokens,
+      ignoreEos: request.ignoreEos,
+      thinking: request.thinking,
+      cacheScope: request.cacheScope,
+      cacheMaxTokens: request.cacheMaxTokens,
+      priority: request.priority,
+      promptInfo: request.prompt,
+      prediction:
+        request.prediction === undefined ? undefined : tokenizer.prediction(request.prediction, maxTokens),
+      speculate: request.disableSpeculation ? (false as const) : undefined,
+      loraKey,
+    } satisfies { [K in OptionalField]: GenerationSpec[K] | undefined }),
   };
 }
 
-/** Without the fields that are undefined. */
+/** The fields of a spec that a request may leave out; a new one must be set above. */
+type OptionalField = {
+  [K in keyof GenerationSpec]-?: undefined extends GenerationSpec[K] ? K : never;
+}[keyof GenerationSpec];
+
+/** Leaves out the fields that are undefined: the spec's optional fields must be absent, not undefined. */
 function withoutUndefined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };

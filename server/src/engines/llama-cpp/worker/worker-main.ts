@@ -1,19 +1,19 @@
-/** Entry of the process that runs one model for the platform. Talks only through the message channel. */
+/** Entry of the process that runs one model for the platform. It communicates through the message channel alone. */
 import { systemClock } from "../../../lib/clock.ts";
 import type { ToWorker } from "../protocol.ts";
 import { EngineWorker } from "./engine-worker.ts";
 
-// The platform decides when a replica ends; a Ctrl-C meant for the whole group must not tear streams off.
+// Only the platform ends a replica: Ctrl-C signals the whole process group, and would cut off running streams.
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
-// No platform, no work. Killed rather than exited: an exit would wait for the batch being computed.
+// Without the platform there is nobody to serve. SIGKILL, because process.exit would wait for the running batch.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 
-const host = new EngineWorker(
+const worker = new EngineWorker(
   (message) => {
     if (process.connected) process.send?.(message);
   },
   systemClock,
   () => process.kill(process.pid, "SIGKILL"),
 );
-process.on("message", (message) => host.receive(message as ToWorker));
+process.on("message", (message) => worker.receive(message as ToWorker));

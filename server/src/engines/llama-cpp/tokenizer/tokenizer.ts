@@ -3,12 +3,12 @@ import { contextExceededError } from "../../../engine/context-limit.ts";
 import { EngineError, type EngineErrorCode } from "../../../engine/errors.ts";
 import type { EngineInput, GenerateRequest } from "../../../engine/generation.ts";
 
-/** Turns an engine's input into token ids. Tokenizing blocks the process, so texts that can't fit are not tokenized. */
+/** Turns a request's input into token ids. Tokenizing blocks the process, so a text that can't fit is refused before. */
 export class Tokenizer {
   readonly contextLength: number;
   readonly #model: LlamaModel;
   readonly #vocabularySize: number;
-  /** Characters of the longest token: no text has fewer tokens than its length divided by this. */
+  /** Characters of the longest token: a text has at least its length divided by this many tokens. */
   readonly #longestToken: number;
 
   constructor(model: LlamaModel, contextLength: number) {
@@ -24,7 +24,7 @@ export class Tokenizer {
     this.#longestToken = longest;
   }
 
-  /** @throws EngineError. */
+  /** @throws EngineError `invalid_prompt`, `context_exceeded`, or `unsupported` for messages. */
   prompt(input: EngineInput): readonly number[] {
     switch (input.kind) {
       case "text": {
@@ -35,7 +35,7 @@ export class Tokenizer {
       }
       case "tokens":
         for (const id of input.tokens) {
-          if (!this.#knows(id)) throw unknownToken("invalid_prompt", "The prompt", id);
+          if (!this.#isInVocabulary(id)) throw unknownToken("invalid_prompt", "The prompt", id);
         }
         return input.tokens;
       case "chat":
@@ -44,7 +44,7 @@ export class Tokenizer {
   }
 
   /**
-   * @param plain ranges in which special tokens are only text.
+   * @param plain ranges, as start and end offsets, in which special tokens are read as plain text.
    * @throws EngineError `context_exceeded` when the text is certainly longer than the context.
    */
   tokenize(text: string, plain: readonly (readonly [number, number])[] = []): number[] {
@@ -59,19 +59,22 @@ export class Tokenizer {
       tokens.push(...this.#model.tokenize(text.slice(start, end), false));
       done = end;
     }
-    // The common case without a copy: one piece, all of it.
+    // Without plain ranges, the usual case, the tokens are returned without a copy.
     const rest = this.#model.tokenize(text.slice(done), true);
     return done === 0 ? rest : [...tokens, ...rest];
   }
 
-  /** @throws EngineError `invalid_bias` when one of the tokens of a bias doesn't exist. */
+  /** @throws EngineError `invalid_bias` when the vocabulary lacks one of the tokens. */
   checkBias(tokens: readonly number[]): void {
     for (const id of tokens) {
-      if (!this.#knows(id)) throw unknownToken("invalid_bias", "A logit bias", id);
+      if (!this.#isInVocabulary(id)) throw unknownToken("invalid_bias", "A logit bias", id);
     }
   }
 
-  /** The first `most` tokens of a predicted output. @throws EngineError `invalid_prediction` when one of them doesn't exist. */
+  /**
+   * The first `most` tokens of a predicted output.
+   * @throws EngineError `invalid_prediction` when the vocabulary lacks one of them.
+   */
   prediction(prediction: NonNullable<GenerateRequest["prediction"]>, most: number): readonly number[] {
     if (prediction.kind === "text") {
       const text = prediction.text.slice(0, most * this.#longestToken);
@@ -79,22 +82,22 @@ export class Tokenizer {
     }
     const tokens = prediction.tokens.slice(0, most);
     for (const id of tokens) {
-      if (!this.#knows(id)) throw unknownToken("invalid_prediction", "The prediction", id);
+      if (!this.#isInVocabulary(id)) throw unknownToken("invalid_prediction", "The prediction", id);
     }
     return tokens;
   }
 
-  #knows(id: number): boolean {
+  #isInVocabulary(id: number): boolean {
     return Number.isInteger(id) && id >= 0 && id < this.#vocabularySize;
   }
 
-  /** Ordinary tokens to compute something with. */
-  anyTokens(count: number): number[] {
-    const some = this.#model.tokenize("Once upon a time there was a little house by the sea. ");
-    return Array.from({ length: count }, (_, i): Token => some[i % some.length]!);
+  /** Ordinary tokens for self-tests. */
+  sampleTokens(count: number): number[] {
+    const tokens = this.#model.tokenize("Once upon a time there was a little house by the sea. ");
+    return Array.from({ length: count }, (_, i): Token => tokens[i % tokens.length]!);
   }
 }
 
-function unknownToken(code: EngineErrorCode, what: string, id: number): EngineError {
-  return new EngineError(code, `${what} has a token id that the model doesn't have: ${id}.`);
+function unknownToken(code: EngineErrorCode, field: string, id: number): EngineError {
+  return new EngineError(code, `${field} has a token id that the model doesn't have: ${id}.`);
 }

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { pieceBytes } from "./token-bytes.ts";
 
-it("reads a vocabulary's entries for bytes, in both forms", () => {
+it("pieceBytes reads both forms in which vocabularies write bytes", () => {
   expect(pieceBytes("<0xE2>")).toEqual(Uint8Array.of(0xe2));
   expect(pieceBytes("Ġa")).toEqual(Uint8Array.of(0x20, 0x61));
   expect(pieceBytes("ðŁĺĢ")).toEqual(Uint8Array.from(Buffer.from("😀")));
@@ -9,7 +9,7 @@ it("reads a vocabulary's entries for bytes, in both forms", () => {
   expect(pieceBytes("")).toBeNull();
 });
 
-it("has a character for every byte", () => {
+it("pieceBytes has a character for every byte", () => {
   const texts = new Set<string>();
   for (let code = 0; code < 0x180; code++) {
     const bytes = pieceBytes(String.fromCharCode(code));

@@ -1,14 +1,15 @@
-import { EngineError } from "../../engine/errors.ts";
+import { EngineError } from "../../../engine/errors.ts";
 
 /**
- * The head of a GGUF file, read as strictly as a file from outside deserves: magic, version 3, the numbers of tensors and
- * of settings, the settings (key, type, value), the tensors (name, shape, type, place), padding. All little-endian.
+ * The head of a GGUF file, version 3, little-endian: magic, version, number of tensors, number of settings, the settings
+ * (key, type, value), the tensors (name, shape, type, offset), padding. Uploaded files can't be trusted, so every field is
+ * checked.
  */
 export interface GgufHead {
-  /** Texts and 32-bit numbers; null: a value of another type. */
+  /** Values of texts and 32-bit numbers; null for other types. */
   settings: ReadonlyMap<string, string | number | null>;
   tensors: readonly GgufTensor[];
-  /** Where the tensors' data begins. */
+  /** Position of the tensors' data in the file, in bytes. */
   dataOffset: number;
 }
 
@@ -17,14 +18,14 @@ export interface GgufTensor {
   /** Columns first. */
   shape: readonly number[];
   type: TensorType;
-  /** From the beginning of the data. */
+  /** From the beginning of the data, in bytes. */
   offset: number;
   sizeBytes: number;
 }
 
 export type TensorType = keyof typeof TENSOR_TYPES;
 
-/** The types an adapter may have. */
+/** The types that a LoRA's tensors may have: GGUF's number, and items and bytes of a block. */
 export const TENSOR_TYPES = {
   F32: { id: 0, blockItems: 1, blockBytes: 4 },
   F16: { id: 1, blockItems: 1, blockBytes: 2 },
@@ -32,28 +33,56 @@ export const TENSOR_TYPES = {
   BF16: { id: 30, blockItems: 1, blockBytes: 2 },
 } as const;
 
+/** GGUF's numbers for the types of settings. */
+const U8 = 0;
+const I8 = 1;
+const U16 = 2;
+const I16 = 3;
+const U32 = 4;
+const I32 = 5;
+const F32 = 6;
+const BOOL = 7;
+const STRING = 8;
+const ARRAY = 9;
+const U64 = 10;
+const I64 = 11;
+const F64 = 12;
+
+/** Size of the types of fixed size. */
 const VALUE_BYTES: Readonly<Record<number, number>> = {
-  ...{ 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 },
+  [U8]: 1,
+  [I8]: 1,
+  [U16]: 2,
+  [I16]: 2,
+  [U32]: 4,
+  [I32]: 4,
+  [F32]: 4,
+  [BOOL]: 1,
+  [U64]: 8,
+  [I64]: 8,
+  [F64]: 8,
 };
-const [U32, F32, STRING, ARRAY] = [4, 6, 8, 9];
 const DEFAULT_ALIGNMENT = 32;
 const MAX_ALIGNMENT = 4096;
 const MAX_SETTINGS = 1_000;
 const MAX_TENSORS = 20_000;
-/** llama.cpp's own limit. */
+/** llama.cpp's limit for the names of tensors. */
 const MAX_NAME_BYTES = 63;
 
-/** @throws RangeError when the bytes are no head, or not all of one; EngineError `invalid` for a type of tensor not known here. */
+/**
+ * @throws RangeError when the bytes are not a complete, valid head.
+ * @throws EngineError `invalid` for an unsupported tensor type.
+ */
 export function parseGgufHead(bytes: Buffer): GgufHead {
   const reader = new Reader(bytes);
-  if (reader.take(4).toString("latin1") !== "GGUF") throw new RangeError("another magic");
-  if (reader.u32() !== 3) throw new RangeError("another version");
+  if (reader.take(4).toString("latin1") !== "GGUF") throw new RangeError("not a GGUF file");
+  if (reader.u32() !== 3) throw new RangeError("not version 3");
   const tensorCount = reader.count(MAX_TENSORS);
   const settingCount = reader.count(MAX_SETTINGS);
   const settings = new Map<string, string | number | null>();
   for (let i = 0; i < settingCount; i++) {
     const key = reader.text();
-    if (key === "" || settings.has(key)) throw new RangeError("a key twice or none");
+    if (key === "" || settings.has(key)) throw new RangeError("an empty or repeated key");
     settings.set(key, readValue(reader, reader.u32()));
   }
   const alignment = settings.get("general.alignment") ?? DEFAULT_ALIGNMENT;
@@ -64,12 +93,12 @@ export function parseGgufHead(bytes: Buffer): GgufHead {
   for (let i = 0; i < tensorCount; i++) {
     const tensor = readTensor(reader);
     if (tensor.offset !== offset || names.has(tensor.name))
-      throw new RangeError("a tensor twice or misplaced");
+      throw new RangeError("a repeated or misplaced tensor");
     names.add(tensor.name);
     tensors.push(tensor);
-    offset = padded(offset + tensor.sizeBytes, alignment);
+    offset = alignUp(offset + tensor.sizeBytes, alignment);
   }
-  return { settings, tensors, dataOffset: padded(reader.at, alignment) };
+  return { settings, tensors, dataOffset: alignUp(reader.position, alignment) };
 }
 
 function readValue(reader: Reader, type: number): string | number | null {
@@ -97,7 +126,7 @@ function readTensor(reader: Reader): GgufTensor {
   if (items < 1 || !Number.isSafeInteger(items * 4)) throw new RangeError("a bad shape");
   const id = reader.u32();
   const [type, { blockItems, blockBytes }] = typeOf(id);
-  if (shape[0]! % blockItems !== 0) throw new RangeError("rows of broken blocks");
+  if (shape[0]! % blockItems !== 0) throw new RangeError("rows that are not whole blocks");
   const offset = reader.count(Number.MAX_SAFE_INTEGER);
   return { name, shape, type, offset, sizeBytes: (items / blockItems) * blockBytes };
 }
@@ -109,7 +138,7 @@ function typeOf(id: number) {
     const known = Object.keys(TENSOR_TYPES).join(", ");
     throw new EngineError(
       "invalid",
-      `The file has tensors of a type that is not supported here; ${known} are.`,
+      `The file has tensors of a type that is not supported; supported are ${known}.`,
     );
   }
   return found;
@@ -117,7 +146,7 @@ function typeOf(id: number) {
 
 function sizeOf(type: number): number {
   const size = VALUE_BYTES[type];
-  if (size === undefined) throw new RangeError("an unknown type of value");
+  if (size === undefined) throw new RangeError("an unknown type of setting");
   return size;
 }
 
@@ -127,32 +156,32 @@ function isAlignment(value: unknown): value is number {
   );
 }
 
-function padded(bytes: number, alignment: number): number {
+function alignUp(bytes: number, alignment: number): number {
   return Math.ceil(bytes / alignment) * alignment;
 }
 
 class Reader {
   readonly #bytes: Buffer;
-  at = 0;
+  position = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
   }
 
   take(length: number): Buffer {
-    if (!(length <= this.#bytes.length - this.at)) throw new RangeError("the end comes too early");
-    this.at += length;
-    return this.#bytes.subarray(this.at - length, this.at);
+    if (!(length <= this.#bytes.length - this.position)) throw new RangeError("unexpected end of file");
+    this.position += length;
+    return this.#bytes.subarray(this.position - length, this.position);
   }
 
   u32(): number {
     return this.take(4).readUInt32LE();
   }
 
-  /** A 64-bit number, at most `most`. */
-  count(most: number): number {
+  /** A 64-bit number. @throws RangeError when it exceeds `max`. */
+  count(max: number): number {
     const value = this.take(8).readBigUInt64LE();
-    if (value > BigInt(most)) throw new RangeError("too large a number");
+    if (value > BigInt(max)) throw new RangeError("a number that is too large");
     return Number(value);
   }
 

@@ -7,7 +7,10 @@ import type { Sampling } from "../../../engine/sampling.ts";
 import { writeTinyGgufModel } from "../lora/lora-fixture.ts";
 import { LlamaBackend } from "../native/llama-backend.ts";
 
-describe("sampling", () => {
+describe.each([
+  ["the token sampler", true],
+  ["the fallback to the library's public functions", false],
+])("%s", (_, usesNativeApi) => {
   let folder: string;
   let llama: Llama;
   let model: LlamaModel;
@@ -23,11 +26,13 @@ describe("sampling", () => {
       logLevel: LlamaLogLevel.error,
     });
     folder = await mkdtemp(join(tmpdir(), "hearth-sampling-"));
-    // Quantised: a token then comes to the same, to the bit, beside others and alone.
+    // With quantised weights a token's logits are the same, to the bit, in batches of any size.
     model = await llama.loadModel({ modelPath: await writeTinyGgufModel(folder, "Q8_0") });
     const context = await model.createContext({ contextSize: 512, sequences: 1, threads: 1 });
     const raw = (await model.createContext({ contextSize: 512, threads: 1 })).getSequence();
     backend = new LlamaBackend(model, context);
+    if (usesNativeApi) await backend.testNativeApi(prompt());
+    expect(backend.capabilities.features.includes("logprobs")).toBe(usesNativeApi);
     logitsOf = async (tokens) => {
       await raw.adaptStateToTokens(tokens.slice(0, -1) as Token[], false);
       const rest = tokens.slice(raw.nextTokenIndex) as Token[];
@@ -41,17 +46,17 @@ describe("sampling", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  // Greedily continued it repeats itself: penalties show.
+  // Its greedy continuation repeats itself, so that penalties have an effect.
   const prompt = () => model.tokenize("My favourite fruit is", true);
 
-  const make = async (sampling: Sampling, count: number): Promise<number[]> => {
+  const generate = async (sampling: Sampling, count: number): Promise<number[]> => {
     const done = await backend.truncate(0, prompt().length - 1);
     const spec = { sampling, prompt: prompt(), maxTokens: count };
     const decoder = await backend.decode(0, prompt().slice(done), spec);
-    const made: number[] = [];
-    while (made.length < count) made.push(...(await decoder.next()).map(({ token }) => token));
+    const output: number[] = [];
+    while (output.length < count) output.push(...(await decoder.next()).map(({ token }) => token));
     decoder.end();
-    return made;
+    return output;
   };
 
   it.each<[string, Sampling]>([
@@ -62,25 +67,28 @@ describe("sampling", () => {
     ["repetition", { repetitionPenalty: 1.4 }],
     ["a repetition below 1", { repetitionPenalty: 0.8 }],
     ["all three", { frequencyPenalty: 0.7, presencePenalty: 0.6, repetitionPenalty: 1.25 }],
-  ])("with %s penalty takes the token that the formulas put first, at every step", async (_, sampling) => {
-    const made = await make({ temperature: 0, ...sampling }, 20);
-    expect(made).not.toEqual(await make({ temperature: 0 }, 20));
-    for (let step = 0; step < made.length; step++) {
-      const output = made.slice(0, step);
-      const logits = await logitsOf([...prompt(), ...output]);
-      const penalised = penalise(logits, prompt(), output, sampling);
-      const best = Math.max(...penalised.values());
-      // Two tokens may be all but equal, and the raw logits come from another batch.
-      expect(penalised.get(made[step]!)).toBeGreaterThan(best - 0.05);
-    }
-  });
+  ])(
+    "with %s penalty picks the token that the penalty formulas rank first, at every step",
+    async (_, sampling) => {
+      const tokens = await generate({ temperature: 0, ...sampling }, 20);
+      expect(tokens).not.toEqual(await generate({ temperature: 0 }, 20));
+      for (let step = 0; step < tokens.length; step++) {
+        const output = tokens.slice(0, step);
+        const logits = await logitsOf([...prompt(), ...output]);
+        const penalised = penalise(logits, prompt(), output, sampling);
+        const best = Math.max(...penalised.values());
+        // Two tokens may be nearly equal, and the reference logits come from a batch of another size.
+        expect(penalised.get(tokens[step]!)).toBeGreaterThan(best - 0.05);
+      }
+    },
+  );
 
-  it("cuts nothing off unless asked: at a high temperature tokens beyond the first 40 come up", async () => {
+  it("cuts off no token by default: at a high temperature tokens beyond the best 40 appear", async () => {
     const order = [...(await logitsOf(prompt()))].sort((a, b) => b[1] - a[1]).map(([token]) => token);
     const ranks = async (sampling: Sampling) => {
       const result: number[] = [];
       for (let seed = 0; seed < 40; seed++) {
-        const [token] = await make({ temperature: 2, ...sampling, seed }, 1);
+        const [token] = await generate({ temperature: 2, ...sampling, seed }, 1);
         result.push(order.indexOf(token!));
       }
       return result;
@@ -91,18 +99,18 @@ describe("sampling", () => {
     expect(Math.max(...(await ranks({ minP: 1 })))).toBe(0);
   });
 
-  it("gives another output for another seed, also for seeds that don't fit 32 bits", async () => {
+  it("gives the same output for the same seed and others for other seeds, also beyond 32 bits", async () => {
     const outputs = [];
     for (const seed of [0, 1, -1, 2 ** 32, 2 ** 32 - 1, Number.MAX_SAFE_INTEGER]) {
-      const first = await make({ temperature: 2, seed }, 8);
-      expect(await make({ temperature: 2, seed }, 8)).toEqual(first);
+      const first = await generate({ temperature: 2, seed }, 8);
+      expect(await generate({ temperature: 2, seed }, 8)).toEqual(first);
       outputs.push(first.join());
     }
     expect(new Set(outputs).size).toBeGreaterThanOrEqual(4);
   });
 });
 
-/** The port's formulas. */
+/** The penalty formulas of the engine port. */
 function penalise(
   logits: ReadonlyMap<number, number>,
   prompt: readonly number[],

@@ -13,7 +13,7 @@ function detokenizer(vocabulary: readonly Uint8Array[]) {
   };
 }
 
-it("gives the whole text in whole characters, however their bytes are spread over tokens", () => {
+it("the detokenizer returns the whole text in whole characters, however their bytes are spread over tokens", () => {
   const text = fc.string({ unit: fc.constantFrom("a", " ", "é", "漢", "😀", "👩‍🚀"), maxLength: 30 });
   fc.assert(
     fc.property(text, fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1 }), (whole, sizes) => {
@@ -32,7 +32,7 @@ it("gives the whole text in whole characters, however their bytes are spread ove
   );
 });
 
-it("shows bytes that form no character as replacement characters and recovers after them", () => {
+it("the detokenizer returns bytes that form no character as replacement characters and recovers after them", () => {
   const vocabulary = [Uint8Array.of(0xff), Uint8Array.of(0xc3), new TextEncoder().encode("ok")];
   const stream = new IncrementalDetokenizer(detokenizer(vocabulary), []);
   const broken = Array.from({ length: 40 }, () => stream.push(0)).join("");

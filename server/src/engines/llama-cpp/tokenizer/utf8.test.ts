@@ -5,17 +5,15 @@ import { charactersStartingWith, wholeCharacterBytes } from "./utf8.ts";
 
 /** Characters of every length. */
 const character = fc.oneof(
-  ...[
-    [0x20, 0x7f],
-    [0x80, 0x7ff],
-    [0x800, 0xd7ff],
-    [0xe000, 0xffff],
-    [0x10000, 0x10ffff],
-  ].map(([min, max]) => fc.integer({ min: min!, max: max! })),
+  fc.integer({ min: 0x20, max: 0x7f }),
+  fc.integer({ min: 0x80, max: 0x7ff }),
+  fc.integer({ min: 0x800, max: 0xd7ff }),
+  fc.integer({ min: 0xe000, max: 0xffff }),
+  fc.integer({ min: 0x10000, max: 0x10ffff }),
 );
 
-describe("UTF-8 that is cut anywhere", () => {
-  it("is whole characters and the beginning of one that may become what it was", () => {
+describe("UTF-8 that is cut off anywhere", () => {
+  it("splits into whole characters and the beginning of the next one", () => {
     fc.assert(
       fc.property(fc.array(character, { minLength: 1, maxLength: 6 }), fc.nat(24), (codePoints, length) => {
         const text = String.fromCodePoint(...codePoints);
@@ -30,7 +28,7 @@ describe("UTF-8 that is cut anywhere", () => {
     );
   });
 
-  it("leads to the characters that begin so, and to no other", () => {
+  it("can be completed to the characters that begin with its last bytes, and to no others", () => {
     fc.assert(
       fc.property(character, character, fc.integer({ min: 1, max: 3 }), (one, other, length) => {
         const [bytes, others] = [one, other].map((codePoint) => Buffer.from(String.fromCodePoint(codePoint)));
@@ -53,7 +51,7 @@ describe("UTF-8 that is cut anywhere", () => {
     [[0xf5]],
     [[0xff]],
     [[0xa5]],
-  ])("leads nowhere from %j", (bytes) => {
+  ])("can't be completed after the invalid bytes %j", (bytes) => {
     expect(charactersStartingWith(Uint8Array.from(bytes))).toEqual([]);
   });
 });

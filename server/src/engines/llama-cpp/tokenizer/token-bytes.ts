@@ -1,19 +1,20 @@
 import type { LlamaModel, Token } from "node-llama-cpp";
-import { isContinuationByte } from "../worker/utf8.ts";
+import { isContinuationByte } from "./utf8.ts";
 
 const REPLACEMENT = "\uFFFD";
 const encoder = new TextEncoder();
 
-/** The bytes of single tokens, also of those that are part of a character only. Remembers them. */
+/** The bytes of single tokens, which may be only part of a character. Caches them. */
 export class TokenBytes {
   readonly #model: LlamaModel;
+  /** The vocabulary's entry of each token. */
   readonly #pieces: readonly string[];
-  /** At most one entry a token of the vocabulary. */
-  readonly #known = new Map<number, Uint8Array>();
-  /** A token to stand before others: some tokenizers leave out the space before the first word. */
+  /** Bounded by the size of the vocabulary. */
+  readonly #cached = new Map<number, Uint8Array>();
+  /** A token to precede others when they are detokenized: some tokenizers drop the space before the first word. */
   readonly #before: readonly Token[];
-  /** Tokens of one byte, by their byte; found when they are first needed. */
-  #singles: ReadonlyMap<number, number> | null = null;
+  /** Single-byte tokens by their byte; null until they are first needed. */
+  #byteTokens: ReadonlyMap<number, number> | null = null;
 
   constructor(model: LlamaModel) {
     this.#model = model;
@@ -23,51 +24,55 @@ export class TokenBytes {
   }
 
   of(token: number): Uint8Array {
-    let bytes = this.#known.get(token);
+    let bytes = this.#cached.get(token);
     if (bytes === undefined) {
       bytes = this.#find(token);
-      this.#known.set(token, bytes);
+      this.#cached.set(token, bytes);
     }
     return bytes;
   }
 
   /**
-   * Tokens for these bytes, none of them special, at most one for each byte; null where the vocabulary has none. The
-   * bytes may begin within a character.
+   * Ordinary tokens for these bytes, at most one a byte; null where the vocabulary can't write them. The bytes may begin
+   * within a character.
    */
   spell(bytes: Uint8Array): readonly number[] | null {
-    let begun = 0;
-    while (begun < bytes.length && isContinuationByte(bytes[begun]!)) begun++;
-    const rest = bytes.subarray(begun);
-    const tokens = [...this.#one(bytes.subarray(0, begun)), ...(this.#asText(rest) ?? this.#one(rest))];
+    let continuation = 0;
+    while (continuation < bytes.length && isContinuationByte(bytes[continuation]!)) continuation++;
+    const rest = bytes.subarray(continuation);
+    const tokens = [
+      ...this.#byteByByte(bytes.subarray(0, continuation)),
+      ...(this.#tokenizeExactly(rest) ?? this.#byteByByte(rest)),
+    ];
     return tokens.includes(undefined) ? null : (tokens as number[]);
   }
 
-  /** As the tokenizer does it; null where it puts a space before the text or changes it otherwise. */
-  #asText(bytes: Uint8Array): readonly number[] | null {
+  /** The tokenizer's own tokens; null where they add a space before the text or change it otherwise. */
+  #tokenizeExactly(bytes: Uint8Array): readonly number[] | null {
     const text = Buffer.from(bytes).toString();
     for (const options of [[], ["trimLeadingSpace"]] as const) {
       const tokens = this.#model.tokenize(text, false, ...options);
-      const made = Buffer.concat(tokens.map((token) => this.of(token)));
-      if (tokens.length <= bytes.length && made.equals(bytes)) return tokens;
+      const spelt = Buffer.concat(tokens.map((token) => this.of(token)));
+      if (tokens.length <= bytes.length && spelt.equals(bytes)) return tokens;
     }
     return null;
   }
 
-  #one(bytes: Uint8Array): (number | undefined)[] {
+  /** A token for each byte; undefined for bytes without one. */
+  #byteByByte(bytes: Uint8Array): (number | undefined)[] {
     if (bytes.length === 0) return [];
-    this.#singles ??= this.#findSingles();
-    return [...bytes].map((byte) => this.#singles!.get(byte));
+    this.#byteTokens ??= this.#findByteTokens();
+    return [...bytes].map((byte) => this.#byteTokens!.get(byte));
   }
 
-  #findSingles(): Map<number, number> {
-    const singles = new Map<number, number>();
+  #findByteTokens(): Map<number, number> {
+    const byteTokens = new Map<number, number>();
     for (const [token, piece] of this.#pieces.entries()) {
       if (piece.length !== 1 && !piece.startsWith("<0x")) continue;
       const bytes = this.of(token);
-      if (bytes.length === 1) singles.set(bytes[0]!, token);
+      if (bytes.length === 1) byteTokens.set(bytes[0]!, token);
     }
-    return singles;
+    return byteTokens;
   }
 
   #find(token: number): Uint8Array {
@@ -78,8 +83,8 @@ export class TokenBytes {
 }
 
 /**
- * Bytes of a vocabulary's entry: `<0xE2>` in some vocabularies; in others every character stands for a byte, printable
- * ones of Latin-1 for themselves and the rest for the characters from U+0100 on. Null when it is neither.
+ * The bytes of a vocabulary's entry. Some vocabularies write a byte as `<0xE2>`. Byte-level BPE ones write each byte as a
+ * character: a printable Latin-1 byte as itself, the others as the characters from U+0100 on. Null for other entries.
  */
 export function pieceBytes(piece: string): Uint8Array | null {
   const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(piece);
@@ -94,9 +99,9 @@ function byteCharacters(): Map<string, number> {
   const printable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte !== 0xad);
   const result = new Map<string, number>();
-  let others = 0;
+  let unprintable = 0;
   for (let byte = 0; byte < 256; byte++) {
-    result.set(String.fromCharCode(printable(byte) ? byte : 0x100 + others++), byte);
+    result.set(String.fromCharCode(printable(byte) ? byte : 0x100 + unprintable++), byte);
   }
   return result;
 }

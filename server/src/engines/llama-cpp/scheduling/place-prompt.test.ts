@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { placePrompt, type SlotState } from "./slots.ts";
+import { placePrompt, type SlotState } from "./place-prompt.ts";
 
 const state = (cachedTokens: number[], lastUsed: number, free = true): SlotState => ({
   cachedTokens,
@@ -10,18 +10,18 @@ const state = (cachedTokens: number[], lastUsed: number, free = true): SlotState
 });
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 
-describe("a prompt's place", () => {
+describe("the placement of a prompt", () => {
   const slots = [state([1, 2, 9], 1), state([1, 2, 3, 4, 5], 7), state([1, 2, 3, 4], 5), state([], 0)];
   const plain = { exact: false, canCopy: false };
 
-  it("is the free slot that spares most of it, of equals the one unused for longest", () => {
+  it("picks the free slot with the longest common prefix, the least recently used of equal ones", () => {
     expect(placePrompt([1, 2, 3, 4, 6], slots, plain)).toMatchObject({ slot: slots[2], reuse: 4 });
     expect(placePrompt([8, 8], slots, plain)).toMatchObject({ slot: slots[3], reuse: 0 });
     expect(placePrompt([1, 2], [state([1, 2], 1, false), state([], 3)], plain)).toMatchObject({ reuse: 0 });
     expect(placePrompt([1], [state([1], 1, false)], plain)).toBeNull();
   });
 
-  it("leaves a token to compute", () => {
+  it("leaves at least one token to compute", () => {
     expect(placePrompt([1, 2, 3, 4], slots, plain)).toMatchObject({ slot: slots[2], reuse: 3 });
     expect(placePrompt([1], slots, plain)?.reuse).toBe(0);
   });
@@ -29,14 +29,14 @@ describe("a prompt's place", () => {
   const copying = { exact: false, canCopy: true };
   const shared = range(100, 200);
 
-  it("gets a copy of what a busy slot holds", () => {
+  it("copies the prefix from a busy slot", () => {
     const busy = state([...shared, 1, 2], 9, false);
     const [old, older] = [state([7], 5), state([8], 3)];
     const placement = placePrompt([...shared, 5], [busy, old, older], copying);
     expect(placement).toEqual({ slot: older, copyFrom: busy, reuse: 200 });
   });
 
-  it("continues a conversation in its slot, and doesn't destroy one that only began alike", () => {
+  it("continues a conversation in its slot, and copies from one that only shares the beginning", () => {
     const conversation = state([...shared, ...range(500, 300)], 9);
     const empty = state([], 0);
     const slots = [conversation, empty];
@@ -52,7 +52,7 @@ describe("a prompt's place", () => {
     });
   });
 
-  it("is always free, and never promises more than the state it comes from holds", () => {
+  it("always picks a free slot, and never reuses more than its source holds", () => {
     const tokens = fc.array(fc.constantFrom(1, 2), { maxLength: 150 });
     const slot = fc.record({
       cachedTokens: tokens,
