@@ -11,7 +11,7 @@ import { RequestRecord, type RequestRecordDeps } from "./record.ts";
 import { InferenceRequest, type ResponseTarget } from "./request.ts";
 
 export interface InferenceServices {
-  /** Where requests for `name` go. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
+  /** The route of requests for a model's name. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
   resolve(principal: Principal, name: string): ModelRoute;
   /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE, FAILED_PRECONDITION. */
   route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
