@@ -97,7 +97,10 @@ export function endpointRoute<Body extends EndpointBody>(
 
 /** Answers and records a request before the first byte of a response was sent. */
 function fail(target: ResponseTarget, record: RequestRecord, error: AppError): void {
-  if (target.signal.aborted) record.finish("cancelled", 499, null, () => {});
-  else
-    record.finish(error.status < 500 ? "rejected" : "error", error.status, error, () => target.fail(error));
+  if (target.signal.aborted) {
+    record.finish("cancelled", 499, null, () => {});
+    return;
+  }
+  const outcome = error.status < 500 ? "rejected" : "error";
+  record.finish(outcome, error.status, error, () => target.fail(error));
 }
