@@ -40,14 +40,14 @@ interface TemplateTraits {
   reasoning: ReasoningFormat | null;
 }
 
-/** Templates that are kept for one model: more than it can have LoRAs with their own. */
+/** Templates that are kept for one model; more than it can have LoRAs, which may each bring their own. */
 const MAX_TEMPLATES = 256;
 
 /** By the model and the template's source, because LoRAs may bring their own template. */
 const templateTraits = new WeakMap<EngineModelInfo, Map<string, TemplateTraits>>();
 
-function templateTraitsOf(model: EngineModelInfo, loraTemplate: string | null): TemplateTraits {
-  const source = loraTemplate ?? model.chatTemplate;
+function templateTraitsOf(model: EngineModelInfo, templateOverride: string | null): TemplateTraits {
+  const source = templateOverride ?? model.chatTemplate;
   if (source === null) throw badRequest("model", "This model has no chat template; use completions.");
   let traitsBySource = templateTraits.get(model);
   if (traitsBySource === undefined) {
@@ -69,20 +69,20 @@ function templateTraitsOf(model: EngineModelInfo, loraTemplate: string | null): 
 }
 
 /**
- * @param loraTemplate replaces the model's own chat template; null: the model's own is used.
+ * @param templateOverride replaces the model's own chat template; null: the model's own is used.
  * @throws AppError BAD_REQUEST naming the field.
  */
 export async function planChatPrompt(
   body: ChatCompletionRequest,
   replica: ReplicaLease,
-  loraTemplate: string | null,
+  templateOverride: string | null,
 ): Promise<PromptPlan> {
   const tools = parseToolRequest(body);
   const conversation = toConversation(body);
   if (replica.capabilities.rendersChat) {
     return await planRemoteTemplate({ body, replica, conversation, tools });
   }
-  const { template, tools: format, reasoning } = templateTraitsOf(replica.model, loraTemplate);
+  const { template, tools: format, reasoning } = templateTraitsOf(replica.model, templateOverride);
   const settings = parseReasoningSettings(body, {
     reasons: reasoning !== null,
     maxTokens: maxTokensOf(body),

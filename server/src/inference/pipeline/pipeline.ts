@@ -11,7 +11,7 @@ import { RequestRecord, type RequestRecordDeps } from "./record.ts";
 import { InferenceRequest, type ResponseTarget } from "./request.ts";
 
 export interface InferenceServices {
-  /** Where requests for `name` go. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
+  /** The route of requests for a model's name. @throws AppError NOT_FOUND, FAILED_PRECONDITION. */
   resolve(principal: Principal, name: string): ModelRoute;
   /** A ready replica; waits for a starting one. @throws AppError UNAVAILABLE, FAILED_PRECONDITION. */
   route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
@@ -97,7 +97,10 @@ export function endpointRoute<Body extends EndpointBody>(
 
 /** Answers and records a request before the first byte of a response was sent. */
 function fail(target: ResponseTarget, record: RequestRecord, error: AppError): void {
-  if (target.signal.aborted) record.finish("cancelled", 499, null, () => {});
-  else
-    record.finish(error.status < 500 ? "rejected" : "error", error.status, error, () => target.fail(error));
+  if (target.signal.aborted) {
+    record.finish("cancelled", 499, null, () => {});
+    return;
+  }
+  const outcome = error.status < 500 ? "rejected" : "error";
+  record.finish(outcome, error.status, error, () => target.fail(error));
 }

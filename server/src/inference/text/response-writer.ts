@@ -28,7 +28,6 @@ export class ResponseWriter<Body extends TextParameters> {
   readonly #head: ResponseHead;
   readonly #options: ResponseOptions;
   readonly #choices: ChoiceOutput[] = [];
-  #stream: ResponseStream | null = null;
   /** The choice whose finish is not written yet: the last finish carries the usage, so each waits for the next event. */
   #pendingFinish: number | null = null;
 
@@ -59,7 +58,7 @@ export class ResponseWriter<Body extends TextParameters> {
     this.#request.complete(() => {
       const record = this.#record;
       const perfMetrics = this.#options.perfMetrics ? perfMetricsJson(record, usage.prediction) : undefined;
-      const stream = this.#stream;
+      const { stream } = this.#request;
       if (stream === null) {
         const choices = this.#choices.map((choice) => choice.toCompletedChoice());
         const body = this.#serializer.response(this.#head, choices, { usage, perfMetrics });
@@ -140,7 +139,7 @@ export class ResponseWriter<Body extends TextParameters> {
   async #writeParts(event: ChoiceEvent, index: number, parts: readonly ContentPart[]): Promise<void> {
     // A prompt that isn't echoed opens no stream, because the engine may still refuse the request with a status.
     if (event.type === "prompt" && parts.length === 0) return;
-    const stream = this.#stream ?? (await this.#openStream());
+    const stream = this.#request.stream ?? (await this.#openStream());
     this.#writePendingFinish(stream, this.#chunkTail);
     const choice = this.#choices[index] as ChoiceOutput;
     let extras = parts.length > 0 ? choice.takeExtras(false) : NO_EXTRAS;
@@ -158,13 +157,12 @@ export class ResponseWriter<Body extends TextParameters> {
     // A crash after the first byte must still leave a row in the ledger.
     await this.#record.ensureOpened();
     // Another prompt of the batch may have opened it meanwhile.
-    if (this.#stream !== null) return this.#stream;
+    if (this.#request.stream !== null) return this.#request.stream;
     const stream = this.#request.openStream();
     for (let choice = 0; choice < this.#choices.length; choice++) {
       const opening = this.#serializer.openingChunk(this.#head, choice, this.#chunkTail);
       if (opening !== null) stream.send(opening);
     }
-    this.#stream = stream;
     return stream;
   }
 

@@ -10,7 +10,7 @@ const MAX_BIASES = 1024;
 
 /** How one field of the engine's sampling is requested. */
 interface SamplingParameter<Fields extends TProperties, Value> {
-  /** The request's fields with their schemas; the first one is named when the engine lacks the parameter. */
+  /** The request's fields with their schemas. The first is the parameter's name: without it the parameter is not set. */
   fields: Fields;
   /** The engine's value. Null or undefined: the request does not set the parameter. */
   toEngine(request: Static<TObject<Fields>>): Value | null | undefined;
@@ -95,15 +95,17 @@ type Intersection<Union> = (Union extends unknown ? (member: Union) => void : ne
   ? All
   : never;
 
-interface Conversion {
-  field: keyof Sampling;
-  toEngine(request: object): unknown;
+/** The name of a parameter in the request. */
+function requestName(field: keyof Sampling): string {
+  return Object.keys(PARAMETERS[field].fields)[0] as string;
 }
 
-const CONVERSIONS = Object.entries(PARAMETERS).map(([field, { toEngine }]) => ({
-  field,
-  toEngine,
-})) as Conversion[];
+const FIELDS = Object.keys(PARAMETERS) as (keyof Sampling)[];
+
+/** By the parameter's name in the request. */
+const CONVERSIONS = new Map<string, { field: keyof Sampling; toEngine(request: object): unknown }>(
+  FIELDS.map((field) => [requestName(field), { field, toEngine: PARAMETERS[field].toEngine }]),
+);
 
 /** The request's sampling fields, for the endpoint's schema. */
 export const samplingFields = Object.assign(
@@ -116,21 +118,25 @@ export type SamplingRequest = Static<TObject<typeof samplingFields>>;
 /** The engine's sampling for a request. It has only the fields that the request sets, so that an engine may lack others. */
 export function toEngineSampling(request: SamplingRequest): Sampling {
   const sampling: { [Field in keyof Sampling]: unknown } = {};
-  for (const parameter of CONVERSIONS) {
+  // A loop over the table would be slower, because most requests set one parameter or two.
+  for (const name in request) {
+    const parameter = CONVERSIONS.get(name);
+    if (parameter === undefined) continue;
     const value = parameter.toEngine(request);
     if (value != null) sampling[parameter.field] = value;
   }
   return sampling as Sampling;
 }
 
-/** The request's name for a field that the engine lacks; null: it lacks none. */
+/** The request's name of the first parameter that the engine lacks; null: it lacks none. */
 export function unsupportedSampling(
   sampling: Sampling,
   supported: readonly (keyof Sampling)[],
 ): string | null {
   for (const field in sampling) {
     if (supported.includes(field as keyof Sampling)) continue;
-    return Object.keys(PARAMETERS[field as keyof Sampling].fields)[0] as string;
+    const first = FIELDS.find((candidate) => candidate in sampling && !supported.includes(candidate));
+    return requestName(first as keyof Sampling);
   }
   return null;
 }

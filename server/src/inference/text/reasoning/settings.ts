@@ -56,7 +56,7 @@ export interface ReasoningSettings {
   budgetTokens: number | null;
   /** Template variables, under the names that templates use; empty when the request asks for nothing. */
   templateVariables: Readonly<Record<string, string | number | boolean>>;
-  /** Which earlier reasoning stays in the prompt; null: the template decides. */
+  /** The earlier reasoning that stays in the prompt; null: the template decides. */
   history: ReasoningHistory | null;
 }
 
