@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ApiKeyStore } from "./store.ts";
 
@@ -10,7 +10,7 @@ export function trackLastUsed(
   keyring: Keyring,
   store: ApiKeyStore,
   clock: Clock,
-  log: DatabaseLog,
+  log: BasicLog,
 ): { stop(): Promise<void> } {
   let cancel = (): void => {};
   async function record(): Promise<void> {

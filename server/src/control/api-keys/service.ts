@@ -1,9 +1,9 @@
 import type { Clock } from "../../lib/clock.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { platformSecret } from "../../platform/db/secrets.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { PRINCIPALS_CHANNEL, type Principal } from "../accounts/service.ts";
 import type { Users } from "../users/service.ts";
 import { type BootstrapOptions, type BootstrapResult, bootstrapKey } from "./bootstrap.ts";
@@ -65,7 +65,7 @@ export async function createApiKeys(deps: {
   database: Database;
   users: Users;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   /** Seals page tokens. */
   tokenSecret: Buffer;
 }): Promise<ApiKeys> {

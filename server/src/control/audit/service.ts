@@ -2,9 +2,9 @@ import type { Clock } from "../../lib/clock.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import type { AuditHook } from "../../platform/http/audit-hook.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import type { AuditEntry } from "./schema.ts";
 import { type AuditRow, auditStore } from "./store.ts";
@@ -32,7 +32,7 @@ const KEY = /\bfw_[\w-]{8,}/g;
 export function createAudit(deps: {
   database: Pick<Database, "db">;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   /** Seals page tokens. */
   tokenSecret: Buffer;
   /** How long entries are kept. */

@@ -3,8 +3,8 @@ import { AppError } from "../../lib/errors.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { AccountRequestLimits } from "../../metering/limits/service.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../accounts/service.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 import { acceleratorQuotaId, defaultQuotas, keyIdOfQuota, type QuotaId } from "./quota-ids.ts";
@@ -27,7 +27,7 @@ export interface QuotaSource {
 export interface QuotasDeps {
   database: Pick<Database, "db" | "listen">;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   tokenSecret: Buffer;
   accounts: { exists(accountId: string): Promise<boolean> };
   /** Those of the ids that are keys of the account. */

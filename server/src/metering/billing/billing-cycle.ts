@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import type { CostTotal, HourlyUsage, LedgerStore } from "./ledger-store.ts";
 import type { HourlyCost, ReservationSource, UsageCosts } from "./ports.ts";
@@ -8,7 +8,7 @@ import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./utc-periods.ts";
 
 export interface BillingCycleDeps {
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   /** False: usage is written down, and nobody owes it. */
   enabled: boolean;
   usage: Pick<UsageCosts, "hourlyCosts" | "costs" | "firstDay">;

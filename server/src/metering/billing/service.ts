@@ -2,7 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import { randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
 import { BillingCycle } from "./billing-cycle.ts";
 import { billingModeStore } from "./billing-mode-store.ts";
@@ -53,7 +53,7 @@ export type { SpendLimit } from "./tiers.ts";
 export interface BillingDeps {
   database: Database;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   /** False: usage is written down but owed by nobody, and nobody is limited. */
   enabled: boolean;
   usage: UsageCosts;

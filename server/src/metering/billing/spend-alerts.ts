@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { formatDollars } from "../money/service.ts";
 import type { SpendStore } from "./spend-store.ts";
 
@@ -12,7 +12,7 @@ export class SpendAlerts {
   /** Alerts that are in the database for sure. Bounded: emptied when full. */
   readonly #recorded = new Set<string>();
 
-  constructor(deps: { clock: Clock; log: DatabaseLog; store: Pick<SpendStore, "addAlert"> }) {
+  constructor(deps: { clock: Clock; log: BasicLog; store: Pick<SpendStore, "addAlert"> }) {
     this.#deps = deps;
   }
 

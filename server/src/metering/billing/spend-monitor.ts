@@ -2,7 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { RECENT_MS } from "./billing-cycle.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import { clamp } from "./ledger-store.ts";
@@ -17,7 +17,7 @@ import { dayOf, HOUR_MS, hourOf, monthOf } from "./utc-periods.ts";
 export interface SpendMonitorDeps {
   database: Pick<Database, "listen">;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   /** False: nobody is limited, and nobody is suspended but by the operator. */
   enabled: boolean;
   usage: UsageCosts;

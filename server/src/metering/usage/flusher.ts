@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { ProcessIdentity } from "../../platform/process/identity.ts";
 import {
   adoptOrphanedSpools,
@@ -19,7 +19,7 @@ export interface FlusherOptions {
   spool: Spool;
   store: UsageStore;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   root: string;
   name: string;
   identity: ProcessIdentity;

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { UsageKind } from "../money/service.ts";
 import type { UsageSource } from "./record.ts";
 import type { UsageLedger } from "./service.ts";
@@ -19,7 +19,7 @@ export interface ServingReplica {
 export interface ReplicaMeterOptions {
   ledger: Pick<UsageLedger, "open" | "close">;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   /** Those that serve right now. */
   serving(): readonly ServingReplica[];
 }

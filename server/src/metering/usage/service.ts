@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { ownIdentity, type ProcessIdentity } from "../../platform/process/identity.ts";
 import type { Prices } from "../money/service.ts";
 import { Flusher } from "./flusher.ts";
@@ -29,7 +29,7 @@ export type { UsageSummary } from "./store.ts";
 export interface UsageLedgerOptions {
   database: Pick<Database, "sql" | "db">;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   /** What usage costs; absent: nothing does. */
   prices?: Prices;
   /** Holds the spools of all processes on this data folder; made when absent. */
@@ -107,7 +107,7 @@ export function createUsageLedger(options: UsageLedgerOptions): UsageLedger {
 
 class Ledger implements UsageLedger {
   readonly #clock: Clock;
-  readonly #log: DatabaseLog;
+  readonly #log: BasicLog;
   readonly #maxSpoolBytes: number;
   readonly #inFlight = new Map<UsageSource, InFlight>();
   readonly #spool: Spool;

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { formatIdentity, type ProcessIdentity } from "../../platform/process/identity.ts";
 import { Segment } from "./segment.ts";
 
@@ -19,7 +19,7 @@ export interface SpoolOptions {
   identity: ProcessIdentity;
   /** `o` lines of all requests in flight: what starts every segment, so that those before it may go. */
   snapshot(): string;
-  log: DatabaseLog;
+  log: BasicLog;
 }
 
 /**

@@ -2,13 +2,13 @@ import { fileURLToPath } from "node:url";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
-import type { DatabaseLog } from "./embedded-postgres.ts";
+import type { BasicLog } from "../telemetry/log.ts";
 import { Listener } from "./listener.ts";
 
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/name?sslmode=…`; `?host=/folder` for a Unix socket, as libpq has it. */
   url: string;
-  log: DatabaseLog;
+  log: BasicLog;
   /** Connections beside the one that listens, 1–100. Default 10. */
   maxConnections?: number;
   /** A statement that takes longer is cancelled by the server. Default 30 s, which a filter among millions of rows can reach. */
@@ -78,7 +78,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 /** @param statementTimeoutMs 0: none. */
 type Connect = (maxConnections: number, statementTimeoutMs: number, extra?: object) => postgres.Sql;
 
-function connector(url: string, log: DatabaseLog): Connect {
+function connector(url: string, log: BasicLog): Connect {
   let target: URL;
   try {
     target = new URL(url);

@@ -1,8 +1,8 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BaseLogger } from "pino";
 import { formatIdentity, ownIdentity, parseIdentity, processState } from "../process/identity.ts";
+import type { BasicLog } from "../telemetry/log.ts";
 import { findBinaries, reachableBinaries, serverUser } from "./postgres-binaries.ts";
 import { type Cluster, openCluster } from "./postgres-cluster.ts";
 import {
@@ -14,8 +14,6 @@ import {
   spawnServer,
 } from "./postgres-process.ts";
 
-export type DatabaseLog = Pick<BaseLogger, "debug" | "info" | "warn" | "error">;
-
 export interface EmbeddedPostgres {
   /** Stays the same for as long as the data folder exists. Holds the password: never log it. */
   url: string;
@@ -26,7 +24,7 @@ export interface EmbeddedPostgres {
 export interface EmbeddedPostgresOptions {
   /** A folder of PostgreSQL's own; made when absent. */
   dataDir: string;
-  log: DatabaseLog;
+  log: BasicLog;
   /** Server settings on top of ours, for tests and benchmarks. */
   settings?: Readonly<Record<string, string>>;
   /** Where binaries and data go when root runs us and the server's user can't reach ours. */
@@ -75,7 +73,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 function superviseServer(
   first: PostgresProcess,
   launch: () => PostgresProcess,
-  log: DatabaseLog,
+  log: BasicLog,
 ): () => Promise<void> {
   let server = first;
   let stopping: Promise<void> | null = null;
@@ -114,7 +112,7 @@ function superviseServer(
 }
 
 /** After a `kill -9` of the last process its server is still shutting down; a living process keeps it. */
-async function waitForPreviousServer(cluster: Cluster, dataDir: string, log: DatabaseLog): Promise<void> {
+async function waitForPreviousServer(cluster: Cluster, dataDir: string, log: BasicLog): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     const old = readPidFile(cluster.dataDir);
     if (old === null) return;

@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DatabaseLog } from "./embedded-postgres.ts";
+import type { BasicLog } from "../telemetry/log.ts";
 import type { SystemUser } from "./postgres-binaries.ts";
 import { type Cluster, pidExists, SERVER_ENV } from "./postgres-cluster.ts";
 
@@ -67,7 +67,7 @@ export function spawnServer(
   cluster: Cluster,
   user: SystemUser | null,
   extra: Readonly<Record<string, string>>,
-  log: DatabaseLog,
+  log: BasicLog,
 ): PostgresProcess {
   const settings = { ...SETTINGS, unix_socket_directories: cluster.socketDir, ...extra };
   const child = spawnGuarded(program, cluster, settings, user);
@@ -102,7 +102,7 @@ function spawnGuarded(
 }
 
 /** Sends what the server prints to the log; returns the last lines, for the error message of a failed start. */
-function forwardLog(child: ChildProcess, log: DatabaseLog): string[] {
+function forwardLog(child: ChildProcess, log: BasicLog): string[] {
   const tail: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
@@ -184,7 +184,7 @@ function isChildOf(pid: number, guardPid: number | undefined): boolean {
   }
 }
 
-async function stopServer(child: ChildProcess, ended: Promise<void>, log: DatabaseLog): Promise<void> {
+async function stopServer(child: ChildProcess, ended: Promise<void>, log: BasicLog): Promise<void> {
   child.stdin?.end();
   const limit = new AbortController();
   const late = sleep(STOP_LIMIT_MS, "late", { signal: limit.signal }).catch(() => "");
