@@ -176,7 +176,7 @@ function batch(index: number): string[] {
       ...{ replica: null, promptTokens: 500, cachedTokens: 100, completionTokens: 200, quantity: 0 },
       ...{ timeToFirstTokenMs: 20, startedAtMs },
     };
-    return encodeUsage(source, "ok", 200, 900, 42n);
+    return encodeUsage(source, { outcome: "ok", status: 200, durationMs: 900 }, 42n);
   });
 }
 

@@ -24,7 +24,7 @@ function replica(index: number, accelerators: ServingReplica["accelerators"] = n
 
 const H100 = { type: "NVIDIA_H100_80GB", count: 2 };
 
-/** A clock whose wall time is set by hand, while time itself goes on. */
+/** A clock whose wall time a test can set, while the monotonic time goes on. */
 class SetClock extends FakeClock {
   aheadMs = 0;
   override now(): number {
@@ -54,8 +54,8 @@ function setUp(serving: ServingReplica[]) {
   return { clock, closed, state, meter, total };
 }
 
-describe("time of replicas", () => {
-  test("is a row for each minute begun, in the minute's month, and milliseconds times accelerators in all", () => {
+describe("the time of replicas", () => {
+  test("is recorded in one row a minute, in the minute's month, as milliseconds times accelerators", () => {
     const { clock, closed, meter } = setUp([replica(0, H100)]);
     clock.advance(95_000);
     meter.stop();
@@ -72,14 +72,14 @@ describe("time of replicas", () => {
     });
   });
 
-  test("without accelerators is processors' time", () => {
+  test("is CPU time for replicas without accelerators", () => {
     const { clock, closed, meter } = setUp([replica(0)]);
     clock.advance(5_000);
     meter.stop();
     expect(closed).toMatchObject([{ quantity: 5_000, source: { kind: "cpu_seconds", pricedAs: "CPU" } }]);
   });
 
-  test("ends when a replica ends, to the moment when it is told", () => {
+  test("ends at the moment when the end of a replica is reported", () => {
     const serving = [replica(0), replica(1)];
     const { clock, meter, total } = setUp(serving);
     clock.advance(2_345);
@@ -92,7 +92,7 @@ describe("time of replicas", () => {
     expect(total()).toBe(2_345 + 12_345);
   });
 
-  test("goes on where it was once the ledger takes rows again", () => {
+  test("includes the time during which the ledger refused rows", () => {
     const { clock, state, meter, total } = setUp([replica(0)]);
     clock.advance(20_000);
     state.refuses = true;
@@ -103,7 +103,7 @@ describe("time of replicas", () => {
     expect(total()).toBe(150_000);
   });
 
-  test("is what passed, however the clock is set meanwhile, and no row is longer than its minute", () => {
+  test("is the elapsed time even if the wall clock is set meanwhile, and no row is longer than a minute", () => {
     const steps = fc.array(
       fc.record({
         passMs: fc.integer({ min: 1, max: 200_000 }),
@@ -122,7 +122,7 @@ describe("time of replicas", () => {
         }
         meter.stop();
         expect(total()).toBe(passedMs);
-        // One more second: the end is seen at the next look.
+        // One more second, because the end is noticed at the next sample.
         expect(closed.every(({ quantity }) => quantity <= 61_000)).toBe(true);
       }),
       { numRuns: 50 },
@@ -130,7 +130,7 @@ describe("time of replicas", () => {
   });
 });
 
-describe("time of replicas in the ledger", () => {
+describe("the time of replicas in the ledger", () => {
   let database: TestDatabase;
   let root: string;
   beforeAll(async () => {
@@ -143,7 +143,7 @@ describe("time of replicas in the ledger", () => {
   });
   beforeEach(() => database.sql`truncate usage_records, usage_hourly, usage_daily`.then(() => {}));
 
-  test("survives the process's death but for the last moments, at its price", async () => {
+  test("survives a crash of the process except for the last moments, with its cost", async () => {
     const clock = new FakeClock(START);
     const prices = {
       priceOf: () => ({ input: 0n, cachedInput: 0n, output: 0n, quantity: 5_000_000n, per: 3_600_000n }),
