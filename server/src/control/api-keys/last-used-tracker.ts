@@ -5,19 +5,20 @@ import type { ApiKeyStore } from "./store.ts";
 
 const RECORD_INTERVAL_MS = 60_000;
 
-/** Writes down which keys were used, once a minute and at the end. */
-export function trackLastUsed(
-  keyring: Keyring,
-  store: ApiKeyStore,
-  clock: Clock,
-  log: BasicLog,
-): { stop(): Promise<void> } {
+/** Stores when keys were last used, once a minute and when stopped. */
+export function trackLastUsed(options: {
+  keyring: Keyring;
+  store: ApiKeyStore;
+  clock: Clock;
+  log: BasicLog;
+}): { stop(): Promise<void> } {
+  const { keyring, store, clock, log } = options;
   let cancel = (): void => {};
   async function record(): Promise<void> {
     const uses = keyring.takeLastUsed();
     if (uses.length === 0) return;
     await store.recordLastUsed(uses).catch((err: unknown) => {
-      log.warn({ err }, "the last uses of API keys could not be written down");
+      log.warn({ err }, "The last uses of API keys can't be stored");
     });
   }
   function schedule(): void {
