@@ -46,7 +46,7 @@ export function refuseSuspended(
   });
 }
 
-/** Beyond the contract. */
+/** Not part of the Fireworks API. */
 export function billingRoutes(billing: BillingService): ResourceRoute[] {
   return [
     defineRoute({
@@ -115,11 +115,12 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
 function transactionRoutes(
   billing: BillingService,
   collection: TransactionCollection,
-  one: string,
+  /** Singular, as in operation ids. */
+  title: string,
 ): ResourceRoute[] {
   return [
     defineRoute({
-      operationId: `list${one}s`,
+      operationId: `list${title}s`,
       method: "GET",
       path: `${ACCOUNT}/${collection}`,
       query: ListQuerySchema,
@@ -128,7 +129,7 @@ function transactionRoutes(
         billing.listTransactions(principal, params["account_id"]!, collection, query),
     }),
     defineRoute({
-      operationId: `get${one}`,
+      operationId: `get${title}`,
       method: "GET",
       path: `${ACCOUNT}/${collection}/{transaction_id}`,
       resource: TransactionBody,

@@ -71,7 +71,9 @@ test("no share is more than the cost, and all together no more than what is rese
 
 test("a reservation is charged day by day, used or not, for the time it lasts", () => {
   const short = reserve(2, { endTime: new Date("2026-11-02T12:00:00Z") });
-  const on = (day: number) => reservationCharge(short, prices, Date.UTC(2026, 10, day), HOUR)?.amountMicros;
+  const on = (day: number) =>
+    reservationCharge({ reservation: short, prices, dayMs: Date.UTC(2026, 10, day), now: HOUR })
+      ?.amountMicros;
   expect([0, 1, 2, 3].map(on)).toEqual([undefined, 240_000_000n, 120_000_000n, undefined]);
 });
 
