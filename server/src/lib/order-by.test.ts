@@ -10,7 +10,7 @@ describe("orderBy", () => {
     ["createTime", [up("createTime")]],
     ["create_time desc", [down("createTime")]],
     [" displayName  asc , details.count desc ", [up("displayName"), down("details.count")]],
-  ])("%j is read", (text, expected) => {
+  ])("accepts %j", (text, expected) => {
     expect(parseOrderBy(text, fields)).toEqual(expected);
   });
 
