@@ -28,7 +28,7 @@ describe("orderBy", () => {
     "a,b,c,createTime,displayName,details.count",
     "a,".repeat(10_000),
     "constructor",
-  ])("%.30j is refused", (text) => {
+  ])("refuses %.30j", (text) => {
     expect(() => parseOrderBy(text, fields)).toThrow(
       expect.objectContaining({ code: "BAD_REQUEST", param: "orderBy" }),
     );

@@ -42,7 +42,7 @@ beforeAll(async () => {
   await use({ model: "m1", startedAtMs: JULY, promptTokens: 10, cachedTokens: 4, completionTokens: 1 });
   await use({ model: "m1", startedAtMs: JULY + HOUR_MS });
   await use({ model: "m2", startedAtMs: JULY + DAY_MS, userId: "bob", keyId: "k2" });
-  // The last and the first moment of the month.
+  // The last moment of one month and the first of the next.
   await use({ model: "m2", startedAtMs: JULY + 31 * DAY_MS - 1 });
   await use({ model: "m2", startedAtMs: JULY + 31 * DAY_MS });
   await use({ model: "m2", startedAtMs: JULY - 1 });
@@ -88,7 +88,7 @@ async function ask(query: string, who = alice, path = USAGE): Promise<Page> {
 }
 
 describe("usage over REST", () => {
-  test("figures are those of the account in the range, to the token and the micro-dollar", async () => {
+  test("sums the account's usage in the range exactly", async () => {
     const page = await ask(RANGE);
     const figures = {
       ...{ requests: "4", promptTokens: "13", cachedPromptTokens: "4", generatedTokens: "1" },
@@ -107,7 +107,7 @@ describe("usage over REST", () => {
     });
   });
 
-  test("groups come in order with what they are grouped by", async () => {
+  test("returns groups in order with the values of their dimensions", async () => {
     const page = await ask(`${RANGE}&groupBy=model&groupBy=day`);
     expect(page.usage.map(({ model, day, requests }) => [model, day, requests])).toEqual([
       ["m1", "2025-07-01T00:00:00Z", "2"],
@@ -122,7 +122,7 @@ describe("usage over REST", () => {
     ]);
   });
 
-  test("a range that begins and ends within days counts their hours exactly", async () => {
+  test("counts the exact hours of a range that begins and ends within days", async () => {
     const cut = "startTime=2025-07-01T01:00:00Z&endTime=2025-07-31T23:00:00Z&groupBy=model";
     const page = await ask(cut);
     expect(page.usage.map(({ model, requests }) => [model, requests])).toEqual([
@@ -133,7 +133,7 @@ describe("usage over REST", () => {
     expect(inADay.total["requests"]).toBe("1");
   });
 
-  test("pages follow each other without gaps, with the total of all on each", async () => {
+  test("returns pages without gaps, each with the total of all groups", async () => {
     const query = `${RANGE}&groupBy=model&groupBy=hour&pageSize=2`;
     const first = await ask(query);
     const second = await ask(`${query}&pageToken=${first.nextPageToken}`);
@@ -154,7 +154,7 @@ describe("usage over REST", () => {
     expect([elsewhere.status, elsewhere.text]).toEqual([400, expect.stringContaining("pageToken")]);
   });
 
-  test("another account's usage answers as a missing one; the operator sees each and all together", async () => {
+  test("answers NOT_FOUND for another account, and shows the operator each account and all together", async () => {
     const foreign = await tenants.call(mallory.key, "GET", `${USAGE}?${RANGE}`);
     const missing = await tenants.call(mallory.key, "GET", `/v1/accounts/nobody/usage?${RANGE}`);
     expect([foreign.status, missing.status]).toEqual([404, 404]);
@@ -181,12 +181,12 @@ describe("usage over REST", () => {
     ["filter", `${RANGE}&filter=kind=air`],
     ["pageSize", `${RANGE}&pageSize=-1`],
     ["pageToken", `${RANGE}&pageToken=x`],
-  ])("a bad %s is refused by name: %s", async (param, query) => {
+  ])("refuses a bad %s with its name: %s", async (param, query) => {
     const reply = await tenants.call(alice.key, "GET", `${USAGE}?${query}`);
     expect([reply.status, reply.text]).toEqual([400, expect.stringContaining(param)]);
   });
 
-  test("without times the report is of this month so far", async () => {
+  test("reports on this month so far by default", async () => {
     expect(await ask("")).toMatchObject({
       startTime: "2026-01-01T00:00:00Z",
       endTime: "2026-01-01T01:00:00Z",
@@ -196,7 +196,7 @@ describe("usage over REST", () => {
 });
 
 describe("usage as CSV", () => {
-  test("has a line for each group, whole", async () => {
+  test("has one complete line for each group", async () => {
     const reply = await tenants.call(alice.key, "GET", `${USAGE}:export?${RANGE}&groupBy=model`);
     expect(reply.status).toBe(200);
     expect(reply.text.split("\r\n")).toEqual([
@@ -208,7 +208,7 @@ describe("usage as CSV", () => {
     ]);
   });
 
-  test("runs nothing in a spreadsheet and keeps separators within their cell", async () => {
+  test("escapes formulas for spreadsheet programs, and quotes separators", async () => {
     const reply = await tenants.call(
       mallory.key,
       "GET",
@@ -220,7 +220,7 @@ describe("usage as CSV", () => {
     );
   });
 
-  test("more at a time than the database has connections to spare are refused, and the places come back", async () => {
+  test("is refused while too many exports run, and available again afterwards", async () => {
     const usage = createUsage({
       reports: usageReports(tenants.database),
       clock: tenants.clock,

@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-test("the reference's example: of 16 accelerators, 12 are reserved and 4 are billed on demand", () => {
+test("of 16 accelerators, 12 reserved ones are served and 4 are billed on demand", () => {
   const shares = reservedShares([ran("a", 8), ran("b", 8)], [reserve(12)]);
   expect([
     shares.get(reservedShareKey("acme", HOUR, "a")),
@@ -39,7 +39,7 @@ test("the reference's example: of 16 accelerators, 12 are reserved and 4 are bil
   ]).toEqual([40_000_000n, 20_000_000n]);
 });
 
-test("other accounts, other types and other times serve nothing; half an hour serves half", () => {
+test("a reservation serves only its account, type and time, and half an hour serves half of an hour", () => {
   const share = (more: Partial<ReservedCapacity>) =>
     reservedShares([ran("a", 2)], [reserve(2, more)]).get(reservedShareKey("acme", HOUR, "a"));
   expect(share({ accountId: "other" })).toBe(0n);
@@ -48,7 +48,7 @@ test("other accounts, other types and other times serve nothing; half an hour se
   expect(share({ endTime: new Date("2026-11-20T09:30:00Z") })).toBe(5_000_000n);
 });
 
-test("no share is more than the cost, and all together no more than what is reserved", () => {
+test("a share never exceeds the cost, and all shares together never exceed the reserved capacity", () => {
   const uses = fc.array(fc.nat(20), { maxLength: 5 });
   fc.assert(
     fc.property(uses, fc.array(fc.nat(10), { maxLength: 3 }), (counts, reserved) => {
@@ -69,7 +69,7 @@ test("no share is more than the cost, and all together no more than what is rese
   );
 });
 
-test("a reservation is charged day by day, used or not, for the time it lasts", () => {
+test("a reservation is charged for each day that it lasts, used or not", () => {
   const short = reserve(2, { endTime: new Date("2026-11-02T12:00:00Z") });
   const on = (day: number) =>
     reservationCharge({ reservation: short, prices, dayMs: Date.UTC(2026, 10, day), now: HOUR })
@@ -77,7 +77,7 @@ test("a reservation is charged day by day, used or not, for the time it lasts", 
   expect([0, 1, 2, 3].map(on)).toEqual([undefined, 240_000_000n, 120_000_000n, undefined]);
 });
 
-test("what a reservation serves is not spent, and its month ends with two invoices: its own, and of what it didn't serve", async () => {
+test("usage that a reservation serves is not spending, and the month has separate invoices for it and for the other usage", async () => {
   const clock = new FakeClock(Date.UTC(2026, 10, 19, 12));
   const both = [ran("a", 8), ran("b", 8)];
   const within = (from: Date, to: Date) => both.filter(({ hour }) => hour >= from && hour < to);
@@ -112,7 +112,7 @@ test("what a reservation serves is not spent, and its month ends with two invoic
   const credits = { accountId: "acme", kind: "credit_grant", amountMicros: 21_000_000n, ...texts } as const;
   await billing.recordEntry(credits);
   await billing.setTerms("acme", { paymentTerms: "PREPAID" });
-  // While the hour lasts, when it is over, and when it is charged: $60 of the $80 are served.
+  // $60 of the $80 are served: during the hour, after it, and after it was charged.
   for (const hours of [21.5, 0.5, 1, 1]) {
     clock.advance(hours * HOUR_MS);
     await billing.runCycle();

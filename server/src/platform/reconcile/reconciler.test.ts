@@ -45,7 +45,7 @@ const ask = (key: string, waitMs = 0): Promise<void> =>
 const left = async (): Promise<string[]> =>
   (await database.sql`select key from work_items order by key`).map((row) => row["key"]);
 
-/** A step that stops in the middle until it is let go on. */
+/** Makes a step pause in `wait` until `pass` is called. `reached` settles when the step pauses. */
 function gate(): { reached: Promise<void>; pass(): void; wait(): Promise<void> } {
   let pass = (): void => {};
   let reach = (): void => {};
@@ -66,7 +66,7 @@ function gate(): { reached: Promise<void>; pass(): void; wait(): Promise<void> }
 }
 
 describe("steps", () => {
-  it("are taken once for what is due, and what is done is forgotten", async () => {
+  it("run once for each due item, and completed items are deleted", async () => {
     const seen: string[] = [];
     const worker = reconciler(async ({ key }) => {
       seen.push(key);
@@ -81,7 +81,7 @@ describe("steps", () => {
     expect(await left()).toEqual([]);
   });
 
-  it("come again when they ask for it, at their time and not before", async () => {
+  it("run again at the time that they return, and not before", async () => {
     let steps = 0;
     const worker = reconciler(async () => (++steps < 3 ? 5_000 : null));
     await ask("a");
@@ -95,7 +95,7 @@ describe("steps", () => {
     expect(await left()).toEqual([]);
   });
 
-  it("an earlier request brings a later one forward, never the other way round", async () => {
+  it("run at the earliest of all requested times", async () => {
     const worker = reconciler(async () => null);
     await ask("a", 60_000);
     await ask("a", 1_000);
@@ -105,7 +105,7 @@ describe("steps", () => {
     expect(await left()).toEqual([]);
   });
 
-  it("what is asked for during a step is looked at after it", async () => {
+  it("run again after a request that came during a step", async () => {
     const first = gate();
     let steps = 0;
     const worker = reconciler(async () => {
@@ -121,7 +121,7 @@ describe("steps", () => {
     expect(await left()).toEqual([]);
   });
 
-  it("a step that fails is taken again after growing, capped waits, and a success forgets the failures", async () => {
+  it("are retried after failures with growing, bounded delays, and a success resets the failures", async () => {
     const failures: number[] = [];
     const worker = reconciler(async (item) => {
       failures.push(item.failures);
@@ -143,7 +143,7 @@ describe("steps", () => {
 });
 
 describe("several workers", () => {
-  it("never work on one item at the same time, and leave none out", async () => {
+  it("never work on one item at the same time, and miss no item", async () => {
     const busy = new Set<string>();
     const counts = new Map<string, number>();
     const step = async ({ key }: WorkItem): Promise<number | null> => {
@@ -164,19 +164,19 @@ describe("several workers", () => {
     expect(await left()).toEqual([]);
   });
 
-  it("take no other kind's work", async () => {
+  it("take no work of another kind", async () => {
     const other = reconciler(async () => null, { kind: "other" });
     await ask("a");
     expect(await other.tick()).toBe(0);
   });
 
-  it("a worker that dies between the step and the note of it leaves the step to another, after its lease", async () => {
+  it("repeat the step of a worker that died before recording it, once its lease has expired", async () => {
     const effects: string[] = [];
     const mortal = await openDatabase({ url: database.url, log: silentLog });
     const dying = reconciler(
       async () => {
         effects.push("first");
-        // Dead from here on: what it did is done, what it would note is not.
+        // The worker is dead from here on: the step is done, but never recorded.
         await mortal.close();
         return null;
       },
@@ -197,7 +197,7 @@ describe("several workers", () => {
     expect(await left()).toEqual([]);
   });
 
-  it("a long step keeps its lease as long as its worker lives", async () => {
+  it("renew the lease of a long step while its worker lives", async () => {
     const long = gate();
     const worker = reconciler(async () => {
       await long.wait();
@@ -217,7 +217,7 @@ describe("several workers", () => {
     expect(await left()).toEqual([]);
   });
 
-  it("a worker that was taken for dead is told, and its note changes nothing", async () => {
+  it("abort the step of a worker that lost its lease, and ignore its result", async () => {
     const started = gate();
     const sleeper = reconciler(async ({ signal }) => {
       void started.wait();
@@ -228,7 +228,7 @@ describe("several workers", () => {
     await ask("a");
     const ticking = sleeper.tick();
     await started.reached;
-    // As if it had slept for longer than its lease.
+    // Simulates a worker that slept for longer than its lease.
     await database.sql`update work_items set lease_until = ${iso(0)}`;
     expect(await heir.tick()).toBe(1);
     clock.advance(10_000);
@@ -239,7 +239,7 @@ describe("several workers", () => {
 
 const iso = (aheadMs: number): string => new Date(clock.now() + aheadMs).toISOString();
 
-/** Waits for the heartbeat that the clock has set off. */
+/** Waits for the renewal of the lease that the clock has triggered. */
 async function renewed(): Promise<void> {
   for (;;) {
     const [row] = await database.sql`select lease_until > ${iso(20_000)} as ok from work_items`;
@@ -248,7 +248,7 @@ async function renewed(): Promise<void> {
 }
 
 describe("a started worker", () => {
-  it("hears of new work, and comes back by itself when work becomes due", async () => {
+  it("is notified of new work, and continues by itself when work becomes due", async () => {
     const seen: string[] = [];
     let heard = (): void => {};
     const worker = reconciler(
@@ -268,7 +268,7 @@ describe("a started worker", () => {
     expect(seen).toEqual(["a", "a"]);
   });
 
-  it("work that waits from before is begun at once", async () => {
+  it("begins earlier work at once", async () => {
     await addWork(database.db, "test", ["a"], systemClock.now());
     let done = (): void => {};
     const worked = new Promise<void>((resolve) => {
@@ -285,7 +285,7 @@ describe("a started worker", () => {
     await worked;
   });
 
-  it("gives back unfinished work when it closes, and another has it at once", async () => {
+  it("releases unfinished work when it closes, so that another worker gets it at once", async () => {
     const started = gate();
     const worker = reconciler(async ({ signal }) => {
       void started.wait();
