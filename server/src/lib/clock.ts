@@ -43,7 +43,10 @@ export class FakeClock implements Clock {
     };
   }
 
-  /** Moves time forward by `ms` and runs due timers in the order of their times; equal times run in the order of creation. */
+  /**
+   * Moves time forward by `ms` and runs due timers in the order of their times; equal times run in the order of
+   * creation.
+   */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     for (;;) {

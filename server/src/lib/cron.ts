@@ -53,8 +53,8 @@ export function isTimeZone(zone: string): boolean {
 }
 
 /**
- * The last time at or before `nowMs` that matches the expression on the zone's clock; null: none within `withinMs`. A local
- * time that is skipped when the clock is put forward counts as later by the skipped time.
+ * The last time at or before `nowMs` that matches the expression on the zone's clock; null: none within `withinMs`. A
+ * local time that is skipped when the clock is put forward counts as later by the skipped time.
  */
 export function previousOccurrence(cron: Cron, zone: string, nowMs: number, withinMs: number): number | null {
   const todayMs = Math.floor((nowMs + offsetMs(zone, nowMs)) / DAY_MS) * DAY_MS;

@@ -11,7 +11,11 @@ const MAX_ANNOTATION_VALUE_CHARS = 1_000;
  */
 const UNSHOWABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 
-/** Checks a text of one or more lines. @param maxChars in code points. @throws AppError BAD_REQUEST naming the field. */
+/**
+ * Checks a text of one or more lines.
+ * @param maxChars in code points.
+ * @throws AppError BAD_REQUEST naming the field.
+ */
 export function checkText(field: string, text: string, maxChars: number): void {
   checkLine(field, text.replaceAll(/[\n\r\t]/g, " "), maxChars);
 }

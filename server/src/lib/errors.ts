@@ -1,5 +1,6 @@
 /**
- * HTTP status of each error code, and its `type` in errors of the inference API. The table is part of the compatible API.
+ * HTTP status of each error code, and its `type` in errors of the inference API. The table is part of the compatible
+ * API.
  */
 export const ERROR_TABLE = {
   BAD_REQUEST: { status: 400, type: "invalid_request_error" },
@@ -63,7 +64,9 @@ export function badRequest(param: string, message: string): AppError {
   return new AppError("BAD_REQUEST", message, { param });
 }
 
-/** Converts anything thrown to an AppError. An unknown error becomes INTERNAL, with the error as the cause for the log. */
+/**
+ * Converts anything thrown to an AppError. An unknown error becomes INTERNAL, with the error as the cause for the log.
+ */
 export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   return new AppError("INTERNAL", "The server failed to handle the request.", { cause: thrown });

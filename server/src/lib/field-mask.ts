@@ -14,9 +14,9 @@ interface SchemaNode {
 }
 
 /**
- * The paths that a PATCH changes: those of `updateMask` (comma-separated, camelCase or snake_case, `*` for all), or without a
- * mask the fields in the body. Nested messages are resolved to their single fields; a map or a list is one field. Output-only
- * fields are left out.
+ * The paths that a PATCH changes: those of `updateMask` (comma-separated, camelCase or snake_case, `*` for all), or
+ * without a mask the fields in the body. Nested messages are resolved to their single fields; a map or a list is one
+ * field. Output-only fields are left out.
  * @param schema schema of the resource; output-only fields are marked `readOnly`.
  * @throws AppError BAD_REQUEST naming updateMask for an unknown path.
  */
@@ -29,8 +29,8 @@ export function updatePaths(updateMask: string | undefined, body: object, schema
 }
 
 /**
- * A copy of `current` in which each of the paths has the body's value. A path that is absent or null in the body is removed,
- * which resets the field to its default.
+ * A copy of `current` in which each of the paths has the body's value. A path that is absent or null in the body is
+ * removed, which resets the field to its default.
  */
 export function mergePatch<T extends object>(current: T, body: object, paths: readonly string[]): T {
   const merged = structuredClone(current);

@@ -24,7 +24,10 @@ export interface FilterField {
 /** The test of one comparison. An absent value passes only the tests for equality with `""` and `false`. */
 export type FilterTest =
   | { kind: "present" }
-  /** Matches text with any characters between the pieces. `contains`: the text may have more around them, and case is ignored. */
+  /**
+   * Matches text with any characters between the pieces. `contains`: the text may have more around them, and case is
+   * ignored.
+   */
   | { kind: "text"; pieces: string[]; contains: boolean }
   /** `value` is a text, number or boolean. Integers and timestamps are texts, durations are milliseconds. */
   | { kind: "value"; comparator: Exclude<Comparator, "!=" | ":">; value: string | number | boolean }

@@ -89,7 +89,9 @@ function takePath(take: TakeMatch, position: number): string[] {
   return path;
 }
 
-/** Removes quotes and escapes, and splits at the wildcards. A backslash escapes any character, including the wildcard. */
+/**
+ * Removes quotes and escapes, and splits at the wildcards. A backslash escapes any character, including the wildcard.
+ */
 function unquote(quoted: string, position: number): string[] {
   const pieces = [""];
   for (const [part] of checked(quoted, position).slice(1, -1).matchAll(/\\?./gsu)) {

@@ -3,7 +3,10 @@ import { randomBytes, randomFillSync } from "node:crypto";
 const pool = Buffer.alloc(16 * 256);
 let used = pool.length;
 
-/** 16 random bytes from a pool, which saves a system call for most identifiers. Use the slice at once: the pool is reused. */
+/**
+ * 16 random bytes from a pool, which saves a system call for most identifiers. Use the slice at once: the pool is
+ * reused.
+ */
 function random16(): Buffer {
   if (used === pool.length) {
     randomFillSync(pool);

@@ -8,7 +8,8 @@ const TAG_BYTES = 16;
 const MAX_TOKEN_LENGTH = 8_192;
 
 /**
- * Encrypts and authenticates the state that the next page needs (AES-256-GCM). Clients can neither read nor change the token.
+ * Encrypts and authenticates the state that the next page needs (AES-256-GCM). Clients can neither read nor change the
+ * token.
  * @param context the list with its filter and order; the token opens only in the same context.
  */
 export function sealPageToken(secret: Buffer, context: string, payload: unknown): string {

@@ -1,6 +1,7 @@
 /**
- * Names of models: full `accounts/{account}/models/{model}`, short `{account}/{model}`. Parsing is lenient, because library
- * names have capitals and dots and generated ids start with digits. `checkNewId` has the stricter rules for new resources.
+ * Names of models: full `accounts/{account}/models/{model}`, short `{account}/{model}`. Parsing is lenient, because
+ * library names have capitals and dots and generated ids start with digits. `checkNewId` has the stricter rules for new
+ * resources.
  */
 
 export interface ModelName {

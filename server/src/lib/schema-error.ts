@@ -8,8 +8,8 @@ interface SchemaError {
 }
 
 /**
- * Converts the validator's errors, of which there are at most eight, to a 400 about the most specific one: an unknown field,
- * then a missing field, then the error with the deepest path.
+ * Converts the validator's errors, of which there are at most eight, to a 400 about the most specific one: an unknown
+ * field, then a missing field, then the error with the deepest path.
  */
 export function schemaError(errors: Iterable<SchemaError>): AppError {
   const all = [...errors];

@@ -1,6 +1,6 @@
 /**
- * A URL to start a worker thread with, so that it runs a TypeScript module. tsx registers itself only in the main thread;
- * the URL's code registers it in the worker first.
+ * A URL to start a worker thread with, so that it runs a TypeScript module. tsx registers itself only in the main
+ * thread; the URL's code registers it in the worker first.
  */
 export function threadEntry(entry: URL): URL {
   const boot = `

@@ -1,8 +1,8 @@
 const TIMESTAMP = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 
 /**
- * Converts an RFC 3339 time to UTC with microseconds, `2025-01-31T12:00:00.000000Z`. Null: the text is invalid, the day does
- * not exist, or the year is before 1.
+ * Converts an RFC 3339 time to UTC with microseconds, `2025-01-31T12:00:00.000000Z`. Null: the text is invalid, the day
+ * does not exist, or the year is before 1.
  */
 export function parseTimestamp(text: string): string | null {
   const [, day, fraction = ""] = TIMESTAMP.exec(text) ?? [];

@@ -1,6 +1,9 @@
 import { AppError } from "../../lib/errors.ts";
 
-/** The account that owns the public models. It exists in every installation, and only the platform's operator changes it. */
+/**
+ * The account that owns the public models. It exists in every installation, and only the platform's operator changes
+ * it.
+ */
 export const LIBRARY_ACCOUNT = "fireworks";
 
 export const ROLES = ["admin", "user", "contributor", "inference-user"] as const;
@@ -40,10 +43,10 @@ const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
 /**
  * Checks that the principal may act in an account.
  * @param resource the requested resource, as error messages name it: `Model accounts/a/models/m`.
- * @param createdBy creator of the existing resource that is to change; null: unknown. Contributors may change only their
- * own resources. Absent when a resource is created.
- * @throws AppError NOT_FOUND for another account, as for a resource that doesn't exist; FORBIDDEN when the role lacks the
- * permission, and for any change of the library account.
+ * @param createdBy creator of the existing resource that is to change; null: unknown. Contributors may change only
+ * their own resources. Absent when a resource is created.
+ * @throws AppError NOT_FOUND for another account, as for a resource that doesn't exist; FORBIDDEN when the role lacks
+ * the permission, and for any change of the library account.
  */
 export function authorize(
   principal: Principal,

@@ -142,7 +142,9 @@ describe("changing accounts", () => {
     await change(admin, { displayName: "Acme", email: "money@acme.example" });
     const changed = await change(admin, { notificationSettings });
     expect(changed.json).toMatchObject({
-      ...{ name: "accounts/acme", displayName: "Acme", email: "money@acme.example" },
+      name: "accounts/acme",
+      displayName: "Acme",
+      email: "money@acme.example",
       notificationSettings: { monthlySpendThresholds: [usd("2", 500_000_000), usd("100", 0)] },
     });
     expect(await t.accounts.spendThresholds()).toEqual(new Map([["acme", [2_500_000n, 100_000_000n]]]));

@@ -15,7 +15,11 @@ import { dirname } from "node:path";
 
 const KEY = /^fw_[A-Za-z0-9_-]{16,253}$/;
 
-/** Reads the key file. @returns null when the file doesn't exist. @throws Error with one line when it contains no key. */
+/**
+ * Reads the key file.
+ * @returns null when the file doesn't exist.
+ * @throws Error with one line when it contains no key.
+ */
 export function readKeyFile(path: string): string | null {
   let text: string;
   try {
@@ -31,8 +35,8 @@ export function readKeyFile(path: string): string | null {
 }
 
 /**
- * Writes the key file atomically, readable only by its owner from the start. If another process has created the file in the
- * meantime, its key stays.
+ * Writes the key file atomically, readable only by its owner from the start. If another process has created the file in
+ * the meantime, its key stays.
  * @returns the key in the file.
  */
 export function writeKeyFile(path: string, key: string): string {

@@ -37,7 +37,10 @@ const NOBODY: LoadedKey = {
   usedAtMs: 0,
 };
 
-/** All keys of the installation in memory. A check needs no database query and is the same work for every kind of failure. */
+/**
+ * All keys of the installation in memory. A check needs no database query and is the same work for every kind of
+ * failure.
+ */
 export class Keyring {
   readonly #pepper: KeyObject;
   readonly #clock: Clock;
@@ -70,7 +73,9 @@ export class Keyring {
     this.#authorizationCache.clear();
   }
 
-  /** @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, deleted, disabled or expired. */
+  /**
+   * @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, deleted, disabled or expired.
+   */
   authenticate(authorization: string | undefined): Principal {
     const entry = this.#authorizationCache.get(authorization as string) ?? this.#find(authorization);
     const nowMs = this.#clock.now();
@@ -96,8 +101,8 @@ export class Keyring {
     const digest = this.#hmac(bearerToken(authorization));
     const entry = this.#entries.get(digest) ?? NOBODY;
     this.#presented.write(digest, "latin1");
-    // The time of the map lookup depends on the digest, but nobody without the pepper can choose digests. The comparison
-    // takes constant time.
+    // The time of the map lookup depends on the digest, but nobody without the pepper can choose digests. The
+    // comparison takes constant time.
     if (!timingSafeEqual(this.#presented, entry.digest)) return NOBODY;
     if (this.#authorizationCache.size >= MAX_CACHED_AUTHORIZATIONS) this.#authorizationCache.clear();
     this.#authorizationCache.set(authorization as string, entry);

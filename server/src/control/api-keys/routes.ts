@@ -12,7 +12,9 @@ import type { ApiKeys } from "./service.ts";
 const OF_ACCOUNT = "/v1/accounts/{account_id}/apiKeys";
 const OF_USER = "/v1/accounts/{account_id}/users/{user_id}/apiKeys";
 
-/** Paths below the account concern the caller's own keys, or all keys for an admin; paths below a user that user's keys. */
+/**
+ * Paths below the account concern the caller's own keys, or all keys for an admin; paths below a user that user's keys.
+ */
 export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
   return [
     defineRoute({

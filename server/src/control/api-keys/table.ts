@@ -1,8 +1,8 @@
 import { boolean, index, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 
 /**
- * A key is looked up by its digest; the key itself is never stored. It belongs to a user and is deleted with the user. The
- * foreign key is in the migration only, because this file does not import tables of other domains.
+ * A key is looked up by its digest; the key itself is never stored. It belongs to a user and is deleted with the user.
+ * The foreign key is in the migration only, because this file does not import tables of other domains.
  */
 export const apiKeys = pgTable(
   "api_keys",

@@ -12,8 +12,8 @@ export interface ApiKeys {
   /** Ensures that the account's operator has a key: the configured one, the one in the key file, or a new one. */
   bootstrap(options: BootstrapOptions): Promise<BootstrapResult>;
   /**
-   * Creates a key of the user. Only admins create keys of other users. The result contains the key itself, which no later
-   * response does. The key works in this process at once and in others within a second.
+   * Creates a key of the user. Only admins create keys of other users. The result contains the key itself, which no
+   * later response does. The key works in this process at once and in others within a second.
    * @param userId null: the caller.
    * @throws AppError NOT_FOUND, FORBIDDEN, BAD_REQUEST, FAILED_PRECONDITION when the account has too many.
    */
@@ -27,8 +27,8 @@ export interface ApiKeys {
   ): Promise<{ apiKeys: ApiKey[]; nextPageToken: string; totalSize: number }>;
   get(principal: Principal, accountId: string, userId: string, keyId: string): Promise<ApiKey>;
   /**
-   * Changes the key's name, annotations or expiry, or disables it. Takes effect in this process at once, in others within a
-   * second.
+   * Changes the key's name, annotations or expiry, or disables it. Takes effect in this process at once, in others
+   * within a second.
    * @throws AppError NOT_FOUND, FORBIDDEN, BAD_REQUEST naming the field.
    */
   update(

@@ -125,7 +125,10 @@ test("expired entries of all accounts are deleted, and a clock that is ahead del
   await audit.expire();
   expect(await left()).toEqual(["aged-29"]);
   const ahead = createAudit({
-    ...{ database: t.database, log: silentLog, tokenSecret: t.tokenSecret, retentionDays: 30 },
+    database: t.database,
+    log: silentLog,
+    tokenSecret: t.tokenSecret,
+    retentionDays: 30,
     clock: new FakeClock(now!.ms + 100 * 365 * 24 * 3_600_000),
   });
   await t.database.sql`insert into audit_log values (

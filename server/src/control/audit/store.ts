@@ -8,8 +8,8 @@ export type AuditRow = typeof auditLog.$inferSelect;
 export interface AuditStore {
   append(row: AuditRow): Promise<void>;
   /**
-   * Deletes the oldest entries from before `expired`, at most `limit`. An entry also has to be older than `retentionMs` by the
-   * database's clock, so that a wrong clock of this process deletes nothing too early.
+   * Deletes the oldest entries from before `expired`, at most `limit`. An entry also has to be older than `retentionMs`
+   * by the database's clock, so that a wrong clock of this process deletes nothing too early.
    * @returns the number of deleted entries.
    */
   expire(expired: Date, retentionMs: number, limit: number): Promise<number>;

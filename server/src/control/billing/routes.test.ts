@@ -90,16 +90,17 @@ describe("billing over REST", () => {
     const receipt = await book("credits", { amountUsd: "500", reference: "bank 17", requestId: "r1" });
     expect(receipt.json).toMatchObject({
       name: expect.stringMatching(/^accounts\/acme\/credits\/[0-9a-f]{32}$/),
-      ...{
-        kind: "credit_purchase",
-        amountUsd: "500.00",
-        appliedToBalanceUsd: "500.00",
-        addedToCreditsUsd: "0.00",
-      },
-      ...{ reference: "bank 17", createdBy: "accounts/local/users/operator" },
+      kind: "credit_purchase",
+      amountUsd: "500.00",
+      appliedToBalanceUsd: "500.00",
+      addedToCreditsUsd: "0.00",
+      reference: "bank 17",
+      createdBy: "accounts/local/users/operator",
     });
     expect(await summary()).toMatchObject({
-      ...{ tier: "TIER_3", outstandingBalanceUsd: "250.00", creditBalanceUsd: "0.00" },
+      tier: "TIER_3",
+      outstandingBalanceUsd: "250.00",
+      creditBalanceUsd: "0.00",
       suspendState: "UNSUSPENDED",
     });
     expect((await t.call(admin.key, "GET", `/v1/${receipt.json.name}`)).json).toEqual(receipt.json);
@@ -113,7 +114,10 @@ describe("billing over REST", () => {
     await book("payments", { amountUsd: "250.00" });
     const invoice = await t.call(admin.key, "GET", `${ACCOUNT}/invoices/2026-01`);
     expect(invoice.json).toMatchObject({
-      ...{ name: "accounts/acme/invoices/2026-01", state: "PAID", totalUsd: "750.00", paidUsd: "750.00" },
+      name: "accounts/acme/invoices/2026-01",
+      state: "PAID",
+      totalUsd: "750.00",
+      paidUsd: "750.00",
       lines: [
         {
           kind: "text",
@@ -206,7 +210,8 @@ describe("suspension", () => {
     await billing.runCycle();
     expect(await stateOf()).toBe("CREDIT_DEPLETED");
     expect((await set({ paymentTerms: null })).json).toMatchObject({
-      ...{ paymentTerms: "POSTPAID", suspendState: "UNSUSPENDED" },
+      paymentTerms: "POSTPAID",
+      suspendState: "UNSUSPENDED",
     });
     expect((await set({ paymentTerms: "LATER" })).status).toBe(400);
   });

@@ -71,7 +71,8 @@ export class BillingService {
     requireOperator(principal);
     const { tier, paymentTerms } = body;
     const suspendState = body.suspendState ?? "UNSUSPENDED";
-    // The platform sets the other states itself. The current state is accepted, so that a client may send back what it read.
+    // The platform sets the other states itself. The current state is accepted, so that a client may send back what it
+    // read.
     if (!["UNSUSPENDED", BLOCKED, account.suspendState].includes(suspendState)) {
       throw badRequest("suspendState", `suspendState can only be set to ${BLOCKED} or UNSUSPENDED.`);
     }

@@ -20,7 +20,10 @@ export type QuotaId = keyof typeof DEFAULT_QUOTAS | "requests-per-minute";
 export const KEY_QUOTA_PREFIX = "requests-per-minute-key-";
 const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
-/** For example `nvidia-h100-80gb-eu-paris-1`. @param region null: the platform has no region; the id ends in `-global`. */
+/**
+ * For example `nvidia-h100-80gb-eu-paris-1`.
+ * @param region null: the platform has no region; the id ends in `-global`.
+ */
 export function acceleratorQuotaId(type: string, region: string | null): string {
   return `${type}-${region ?? "GLOBAL"}`.toLowerCase().replaceAll("_", "-");
 }

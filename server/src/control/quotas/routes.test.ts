@@ -72,7 +72,10 @@ describe("an account's quotas", () => {
     expect(json.totalSize).toBe(byName.size);
     expect(byName.get("nvidia-h100-80gb-eu-paris-1")).toEqual({
       name: "accounts/acme/quotas/nvidia-h100-80gb-eu-paris-1",
-      ...{ value: "8", maxValue: "8", usage: 3, updateTime: expect.any(String) },
+      value: "8",
+      maxValue: "8",
+      usage: 3,
+      updateTime: expect.any(String),
     });
     expect(byName.get("amd-mi300x-192gb-eu-paris-1")).toMatchObject({ value: "8", usage: 0 });
     expect(byName.get("loras")).toMatchObject({ value: "100", maxValue: "100" });

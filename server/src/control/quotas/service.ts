@@ -63,12 +63,15 @@ export interface Quotas {
   /** The limit in force, from memory. */
   valueOf(accountId: string, id: QuotaId): number;
   /**
-   * Runs `work`, which adds `more` to the account's usage, unless the usage would exceed the quota. Calls for one account run
-   * one after the other, across all processes on the database.
+   * Runs `work`, which adds `more` to the account's usage, unless the usage would exceed the quota. Calls for one
+   * account run one after the other, across all processes on the database.
    * @throws AppError RATE_LIMIT_EXCEEDED naming the quota.
    */
   within<T>(accountId: string, id: QuotaId, more: number, work: () => Promise<T>): Promise<T>;
-  /** Like `within`, for accelerators of a type. @param others counts the accelerators of the account's other deployments. */
+  /**
+   * Like `within`, for accelerators of a type.
+   * @param others counts the accelerators of the account's other deployments.
+   */
   withinAccelerators<T>(
     accountId: string,
     type: string,
@@ -85,8 +88,8 @@ export interface Quotas {
 
 const REFRESH_MS = 15_000;
 /**
- * Each check occupies a connection for its lock while its work needs further ones. If all connections could hold locks, the
- * checks would deadlock.
+ * Each check occupies a connection for its lock while its work needs further ones. If all connections could hold locks,
+ * the checks would deadlock.
  */
 const MAX_HELD_CONNECTIONS = 3;
 

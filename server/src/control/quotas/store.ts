@@ -18,7 +18,9 @@ export interface QuotaStore {
   /** Ids of the account's quotas that begin with the prefix. */
   idsWithPrefix(accountId: string, prefix: string): Promise<string[]>;
   remove(accountId: string, ids: readonly string[]): Promise<void>;
-  /** Runs `work` under a lock for the account that excludes other processes. Occupies a database connection meanwhile. */
+  /**
+   * Runs `work` under a lock for the account that excludes other processes. Occupies a database connection meanwhile.
+   */
   withAccountLock<T>(accountId: string, work: () => Promise<T>): Promise<T>;
   /** Quotas of all accounts whose value or maximum is set. */
   listOverrides(): Promise<QuotaRow[]>;

@@ -81,7 +81,10 @@ export class QuotaResource {
     return (await this.#toQuotas(accountId, [row]))[0]!;
   }
 
-  /** Checks that the principal may read the account's quotas, and brings the rows up to date. @throws AppError NOT_FOUND. */
+  /**
+   * Checks that the principal may read the account's quotas, and brings the rows up to date.
+   * @throws AppError NOT_FOUND.
+   */
   async #prepare(principal: Principal, accountId: string): Promise<void> {
     const account = `Account accounts/${accountId}`;
     authorize(principal, accountId, "read", account);

@@ -53,7 +53,8 @@ describe("reservations", () => {
     await create("second", { acceleratorType: "AMD_MI300X_192GB", reservedCount: 2, region: "US_IOWA_1" });
     const { json } = await t.call(alice.key, "GET", PATH);
     expect(json.reservations.map(({ name }: { name: string }) => name.split("/").at(-1))).toEqual([
-      ...["second", "first"],
+      "second",
+      "first",
     ]);
     const filter = encodeURIComponent("reservedCount > 2 AND acceleratorType = NVIDIA_H100_80GB");
     const some = await t.call(alice.key, "GET", `${PATH}?filter=${filter}`);

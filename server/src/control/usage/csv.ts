@@ -2,8 +2,8 @@
 const FORMULA = /^[=+\-@\t\r]/;
 
 /**
- * A line of CSV (RFC 4180). A cell that a spreadsheet program would evaluate as a formula gets an apostrophe in front, which
- * such programs don't display.
+ * A line of CSV (RFC 4180). A cell that a spreadsheet program would evaluate as a formula gets an apostrophe in front,
+ * which such programs don't display.
  */
 export function csvLine(cells: readonly string[]): string {
   return `${cells.map(csvCell).join(",")}\r\n`;

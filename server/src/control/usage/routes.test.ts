@@ -60,10 +60,21 @@ afterAll(async () => {
 async function use(changes: Partial<UsageSource>): Promise<void> {
   const one: UsageSource = {
     id: (++ids).toString(16).padStart(32, "0"),
-    ...{ accountId: "acme", keyId: "k1", userId: "alice", endpoint: "chat.completions", model: "m" },
-    ...{ deployment: "", kind: "text", pricedAs: "m", replica: null },
-    ...{ promptTokens: 1, cachedTokens: 0, completionTokens: 0, quantity: 0 },
-    ...{ timeToFirstTokenMs: null, startedAtMs: JULY },
+    accountId: "acme",
+    keyId: "k1",
+    userId: "alice",
+    endpoint: "chat.completions",
+    model: "m",
+    deployment: "",
+    kind: "text",
+    pricedAs: "m",
+    replica: null,
+    promptTokens: 1,
+    cachedTokens: 0,
+    completionTokens: 0,
+    quantity: 0,
+    timeToFirstTokenMs: null,
+    startedAtMs: JULY,
     ...changes,
   };
   ledger.open(one);
@@ -91,19 +102,24 @@ describe("usage over REST", () => {
   test("sums the account's usage in the range exactly", async () => {
     const page = await ask(RANGE);
     const figures = {
-      ...{ requests: "4", promptTokens: "13", cachedPromptTokens: "4", generatedTokens: "1" },
-      ...{
-        audioSeconds: "0",
-        images: "0",
-        acceleratorSeconds: "60.25",
-        cpuSeconds: "0",
-        trainingTokens: "0",
-      },
+      requests: "4",
+      promptTokens: "13",
+      cachedPromptTokens: "4",
+      generatedTokens: "1",
+      audioSeconds: "0",
+      images: "0",
+      acceleratorSeconds: "60.25",
+      cpuSeconds: "0",
+      trainingTokens: "0",
       cost: "0.060275",
     };
     expect(page).toEqual({
-      ...{ usage: [figures], total: figures, nextPageToken: "", totalSize: 1 },
-      ...{ startTime: "2025-07-01T00:00:00Z", endTime: "2025-08-01T00:00:00Z" },
+      usage: [figures],
+      total: figures,
+      nextPageToken: "",
+      totalSize: 1,
+      startTime: "2025-07-01T00:00:00Z",
+      endTime: "2025-08-01T00:00:00Z",
     });
   });
 

@@ -23,7 +23,10 @@ export interface UsageDeps {
 export interface UsageService {
   /** @throws AppError BAD_REQUEST naming the parameter; NOT_FOUND for another account; FORBIDDEN for `allAccounts`. */
   query(principal: Principal, accountId: string, query: UsageQuery): Promise<UsagePage>;
-  /** All groups as lines of CSV. @throws AppError like `query`; RATE_LIMIT_EXCEEDED while too many other exports run. */
+  /**
+   * All groups as lines of CSV.
+   * @throws AppError like `query`; RATE_LIMIT_EXCEEDED while too many other exports run.
+   */
   export(principal: Principal, accountId: string, query: ExportQuery): Promise<AsyncIterable<string>>;
 }
 

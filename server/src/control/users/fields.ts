@@ -26,8 +26,8 @@ export function newUserId(userId: string | undefined, body: UserBody): string {
 }
 
 /**
- * Parses the fields of a new user. A service account without an address gets one that receives no mail, because keys are
- * listed with the address of their user.
+ * Parses the fields of a new user. A service account without an address gets one that receives no mail, because keys
+ * are listed with the address of their user.
  * @throws AppError BAD_REQUEST.
  */
 export function parseFields(accountId: string, userId: string, body: UserBody): UserFields {

@@ -20,8 +20,8 @@ export interface Members {
   /** Every user of the installation. */
   members(): Promise<Member[]>;
   /**
-   * Email addresses by user id, for the users that exist. Answers from a cache that `members` refreshes, and the API keys
-   * call `members` after every change. Without the cache each page of a list would need a second query.
+   * Email addresses by user id, for the users that exist. Answers from a cache that `members` refreshes, and the API
+   * keys call `members` after every change. Without the cache each page of a list would need a second query.
    */
   emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }

@@ -30,9 +30,10 @@ export interface Users extends Members {
     query: ListQuery,
   ): Promise<{ users: User[]; nextPageToken: string; totalSize: number }>;
   /**
-   * For admins; every user may change their own display name. Takes effect in this process before the promise settles, and
-   * in others when they receive the notification.
-   * @throws AppError FAILED_PRECONDITION if the account would lose its last admin or the operator would not be an admin.
+   * For admins; every user may change their own display name. Takes effect in this process before the promise settles,
+   * and in others when they receive the notification.
+   * @throws AppError FAILED_PRECONDITION if the account would lose its last admin or the operator would not be an
+   * admin.
    */
   update(
     principal: Principal,

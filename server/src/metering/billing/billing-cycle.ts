@@ -18,15 +18,17 @@ export interface BillingCycleDeps {
   invoices: Pick<InvoiceStore, "accountsToInvoice" | "issue">;
 }
 
-/** Each run checks the usage of this time, in which nearly all late usage arrives. Older usage is checked once a day. */
+/**
+ * Each run checks the usage of this time, in which nearly all late usage arrives. Older usage is checked once a day.
+ */
 export const RECENT_MS = 2 * DAY_MS;
 /** Invoices wait this long after the month's end for usage that is still on its way. */
 const CLOSE_AFTER_MS = HOUR_MS;
 const DUE_AFTER_MS = 14 * DAY_MS;
 
 /**
- * Charges usage when its hour is over, and issues invoices when their month is over. Each run compares the usage with the
- * charges so far and charges only the difference, so a repeated, late or interrupted run does no harm.
+ * Charges usage when its hour is over, and issues invoices when their month is over. Each run compares the usage with
+ * the charges so far and charges only the difference, so a repeated, late or interrupted run does no harm.
  */
 export class BillingCycle {
   readonly #deps: BillingCycleDeps;

@@ -4,7 +4,10 @@ import { billingModes } from "./table.ts";
 
 /** History of whether billing was enabled. */
 export interface BillingModeStore {
-  /** Records the mode if it differs from the last one. @param begin runs before that, in at most one process at a time. */
+  /**
+   * Records the mode if it differs from the last one.
+   * @param begin runs before that, in at most one process at a time.
+   */
   switchTo(enabled: boolean, now: Date, begin: () => Promise<void>): Promise<void>;
 }
 

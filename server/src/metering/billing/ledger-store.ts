@@ -44,8 +44,8 @@ export interface HourlyUsage {
 
 export interface LedgerStore {
   /**
-   * Writes a transaction with its entries and charges atomically. Idempotent: if the key exists, returns the transaction
-   * that was written with it.
+   * Writes a transaction with its entries and charges atomically. Idempotent: if the key exists, returns the
+   * transaction that was written with it.
    * @throws AppError ALREADY_EXISTS when the key belongs to a different transaction.
    */
   post(transaction: NewTransaction): Promise<TransactionRow>;

@@ -186,7 +186,8 @@ test("an amount that would overflow the account's sums is refused with the name 
   const most = 2n ** 63n - 1n;
   await ledger.post(given(accountId, "payment", most, "1"));
   await expect(ledger.post(given(accountId, "payment", 1n, "2"))).rejects.toMatchObject({
-    ...{ code: "BAD_REQUEST", param: "amountUsd" },
+    code: "BAD_REQUEST",
+    param: "amountUsd",
   });
   await ledger.post(given(accountId, "adjustment", most, "3"));
   expect((await ledger.account(accountId))?.netMicros).toBe(0n);

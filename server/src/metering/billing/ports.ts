@@ -75,7 +75,11 @@ export interface UsageCosts {
 /** Collects payments. Only the provider knows the customer's card, never the platform. */
 export interface PaymentProvider {
   readonly name: string;
-  /** Confirms that the money has arrived. @returns the provider's reference of the payment. @throws AppError if it has not. */
+  /**
+   * Confirms that the money has arrived.
+   * @returns the provider's reference of the payment.
+   * @throws AppError if it has not.
+   */
   confirm(payment: { accountId: string; amountMicros: bigint; reference: string }): Promise<string>;
 }
 

@@ -16,13 +16,21 @@ const prices = {
 };
 
 const reserve = (count: number, more: Partial<ReservedCapacity> = {}): ReservedCapacity => ({
-  ...{ accountId: "acme", name: "accounts/acme/reservations/r", acceleratorType: H100, count },
-  ...{ startTime: new Date("2026-11-01T00:00:00Z"), endTime: new Date("2026-12-01T00:00:00Z") },
+  accountId: "acme",
+  name: "accounts/acme/reservations/r",
+  acceleratorType: H100,
+  count,
+  startTime: new Date("2026-11-01T00:00:00Z"),
+  endTime: new Date("2026-12-01T00:00:00Z"),
   ...more,
 });
 const ran = (deployment: string, accelerators: number): AcceleratorTime => ({
-  ...{ accountId: "acme", hour: HOUR, acceleratorType: H100, deployment },
-  ...{ durationMs: BigInt(accelerators * HOUR_MS), costMicros: BigInt(accelerators) * 5_000_000n },
+  accountId: "acme",
+  hour: HOUR,
+  acceleratorType: H100,
+  deployment,
+  durationMs: BigInt(accelerators * HOUR_MS),
+  costMicros: BigInt(accelerators) * 5_000_000n,
 });
 
 let database: TestDatabase;
@@ -83,7 +91,12 @@ test("usage that a reservation serves is not spending, and the month has separat
   const within = (from: Date, to: Date) => both.filter(({ hour }) => hour >= from && hour < to);
   const suspensions = new FakeSuspensions();
   const billing = createBilling({
-    ...{ database, clock, log: silentLog, enabled: true, tokenSecret: Buffer.alloc(32), suspensions },
+    database,
+    clock,
+    log: silentLog,
+    enabled: true,
+    tokenSecret: Buffer.alloc(32),
+    suspensions,
     usage: {
       onClosed: () => {},
       flush: async () => {},
@@ -92,7 +105,9 @@ test("usage that a reservation serves is not spending, and the month has separat
         new Map([["acme", within(from, to).reduce((sum, { costMicros }) => sum + costMicros, 0n)]]),
       hourlyCosts: async (from, to) =>
         within(from, to).map(({ deployment, ...one }) => ({
-          ...{ ...one, kind: "gpu_seconds", subject: deployment },
+          ...one,
+          kind: "gpu_seconds",
+          subject: deployment,
         })),
     },
     reservations: {

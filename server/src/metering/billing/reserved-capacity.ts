@@ -4,9 +4,9 @@ import type { AcceleratorTime, ReservedCapacity } from "./ports.ts";
 import { DAY_MS, HOUR_MS } from "./utc-periods.ts";
 
 /**
- * The part of the cost that reserved capacity serves, by account, hour and deployment; see `reservedShareKey`. The capacity
- * is a pool for each hour: 12 reserved accelerators serve 12 accelerator hours, first come, first served in the order of
- * `times`.
+ * The part of the cost that reserved capacity serves, by account, hour and deployment; see `reservedShareKey`. The
+ * capacity is a pool for each hour: 12 reserved accelerators serve 12 accelerator hours, first come, first served in
+ * the order of `times`.
  */
 export function reservedShares(
   times: readonly AcceleratorTime[],

@@ -193,7 +193,9 @@ describe("spending", () => {
     clock.advance(31 * DAY_MS);
     await other.billing.runCycle();
     expect([isOpen(billing), isOpen(other.billing), billing.isSuspended(accountId)]).toEqual([
-      ...[false, false, true],
+      false,
+      false,
+      true,
     ]);
     expect(() => billing.check(accountId)).toThrow(/suspended by the operator/);
     await billing.setBlocked(accountId, false);

@@ -95,7 +95,10 @@ export interface Invoice extends InvoiceRow {
 }
 
 export interface Billing {
-  /** Checks that the account may spend more, without a database query. @throws AppError PAYMENT_REQUIRED with the reason. */
+  /**
+   * Checks that the account may spend more, without a database query.
+   * @throws AppError PAYMENT_REQUIRED with the reason.
+   */
   check(accountId: string): void;
   /** Whether the account is suspended, so that its deployments and jobs must stop. Makes no database query. */
   isSuspended(accountId: string): boolean;
@@ -124,7 +127,10 @@ export interface Billing {
     accountId: string,
     terms: { spendLimitMicros?: bigint | null; tier?: Tier | null; paymentTerms?: PaymentTerms },
   ): Promise<void>;
-  /** Suspends the account, or ends that suspension. @throws AppError ABORTED when other processes keep changing the state. */
+  /**
+   * Suspends the account, or ends that suspension.
+   * @throws AppError ABORTED when other processes keep changing the state.
+   */
   setBlocked(accountId: string, isBlocked: boolean): Promise<void>;
   alerts(accountId: string): Promise<SpendAlertRow[]>;
   getInvoice(accountId: string, id: string): Promise<(Invoice & { lines: InvoiceLine[] }) | null>;

@@ -70,8 +70,8 @@ export class SpendGuard {
   }
 
   /**
-   * Replaces the sums. Costs since `beginRefresh` are added to them: such a cost may count twice until the next refresh, but
-   * is never missing.
+   * Replaces the sums. Costs since `beginRefresh` are added to them: such a cost may count twice until the next
+   * refresh, but is never missing.
    */
   endRefresh({ monthStartMs, accounts, defaultLimitMicros }: SpendSnapshot): void {
     const isOtherMonth = monthStartMs !== this.#monthStartMs;

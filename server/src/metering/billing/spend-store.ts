@@ -13,8 +13,8 @@ export interface SpendStore {
   /** Waived cost of the usage in this time, by account. */
   waived(from: Date, to: Date): Promise<Map<string, bigint>>;
   /**
-   * Net amounts of prepaid accounts as if no usage of this time had been charged. One query reads balances and charges, so
-   * that usage that is being charged at the same time is neither counted twice nor missed.
+   * Net amounts of prepaid accounts as if no usage of this time had been charged. One query reads balances and charges,
+   * so that usage that is being charged at the same time is neither counted twice nor missed.
    */
   prepaid(from: Date, to: Date): Promise<Map<string, bigint>>;
   /** @returns whether the alert is new. */

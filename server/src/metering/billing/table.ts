@@ -50,8 +50,8 @@ const micros = (name: string) => bigint(name, { mode: "bigint" });
 const time = (name: string) => timestamp(name, { withTimezone: true });
 
 /**
- * One row for each account with ledger transactions: sums of its ledger. Locking the row serializes the transactions of the
- * account.
+ * One row for each account with ledger transactions: sums of its ledger. Locking the row serializes the transactions of
+ * the account.
  */
 export const billingAccounts = pgTable(
   "billing_accounts",

@@ -36,8 +36,8 @@ export type LimitIndex = 0 | 1 | 2;
 const LIMIT_INDEXES: readonly LimitIndex[] = [0, 1, 2];
 
 /**
- * State of one account in one gateway, as published to its peers. All counts but `sustainedMinutes` are totals since the
- * gateway started, so that a peer that misses a publication loses nothing.
+ * State of one account in one gateway, as published to its peers. `charged` and `used` are totals since
+ * the gateway started, so that a peer that misses a publication loses nothing.
  */
 export interface AccountLimiterState {
   /** The account's limit on requests per minute. */
@@ -184,9 +184,9 @@ export class AccountLimiter {
   }
 
   /**
-   * Resets the counts of the day when a new day begins. A clock that steps back over midnight must not reset them, so the
-   * day before is ignored. A clock that had been days ahead and is corrected does reset them; otherwise the wrong day
-   * would last until the clock reached it.
+   * Resets the counts of the day when a new day begins. A clock that steps back over midnight must not reset them, so
+   * the day before is ignored. A clock that had been days ahead and is corrected does reset them; otherwise the wrong
+   * day would last until the clock reached it.
    */
   #startDay(day: number): void {
     if (day === this.#day || day === this.#day - 1) return;

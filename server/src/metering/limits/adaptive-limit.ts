@@ -6,8 +6,9 @@ const SUSTAINED_USE = 0.8;
 
 /**
  * Token bucket whose size and refill rate adapt to use. The bucket holds `limit` units and refills continuously by
- * `limit` units a minute. Each minute of sustained use raises the limit by a fifth of the minimum, and each other minute
- * lowers it by as much. A request that uses more than was left drives the level below zero, and the refill pays the debt.
+ * `limit` units a minute. Each minute of sustained use raises the limit by a fifth of the minimum, and each other
+ * minute lowers it by as much. A request that uses more than was left drives the level below zero, and the refill pays
+ * the debt.
  */
 export class AdaptiveLimit {
   readonly #minimum: number;

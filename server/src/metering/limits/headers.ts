@@ -2,8 +2,8 @@ import type { AccountLimiter } from "./account-limiter.ts";
 import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
 
 /**
- * The `x-ratelimit-*` headers: names and values alternating. The request headers report the narrowest of the limits that
- * apply. The caller must have called `account.roll(nowMs)`.
+ * The `x-ratelimit-*` headers: names and values alternating. The request headers report the narrowest of the limits
+ * that apply. The caller must have called `account.roll(nowMs)`.
  */
 export function limitHeaders(options: {
   account: AccountLimiter;

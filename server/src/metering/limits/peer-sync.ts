@@ -26,9 +26,9 @@ interface Proposals {
 /**
  * Synchronizes the limits with those of the other gateways, four times a second and never while a request waits.
  *
- * A round has two phases: all changed limits propose their states, which are published; then the peers' states are pulled
- * and the limits commit, or roll back when the round failed. Publishing before pulling is what makes it safe: of two
- * gateways that claim requests at the same time, at least one sees the other's claim before using its own.
+ * A round has two phases: all changed limits propose their states, which are published; then the peers' states are
+ * pulled and the limits commit, or roll back when the round failed. Publishing before pulling is what makes it safe: of
+ * two gateways that claim requests at the same time, at least one sees the other's claim before using its own.
  */
 export class PeerSync {
   readonly #rateLimiter: RateLimiter;
@@ -245,7 +245,9 @@ function compareStates(state: SlidingWindowState, last: SlidingWindowState): "ol
   return state.admitted < last.admitted ? "older" : "newer";
 }
 
-/** Drops the window of a state that is older than a minute: its requests have left the window, and its ceiling is void. */
+/**
+ * Drops the window of a state that is older than a minute: its requests have left the window, and its ceiling is void.
+ */
 function withoutExpiredWindow(state: SlidingWindowState, ageMs: number): SlidingWindowState {
   return ageMs < WINDOW_MS ? state : { ...state, inWindow: 0, ceiling: state.admitted };
 }

@@ -1,7 +1,9 @@
 import { PEER_TIMEOUT_MS, type PullResult } from "./port.ts";
 import type { Peers } from "./sliding-window-limit.ts";
 
-/** After this long without a complete round, peers may have changed their ceilings: wait until each has published again. */
+/**
+ * After this long without a complete round, peers may have changed their ceilings: wait until each has published again.
+ */
 const RESYNC_AFTER_MS = 3_000;
 /** After this long without a complete round, the peers' ceilings no longer hold. */
 const STALE_AFTER_MS = 5_000;

@@ -23,7 +23,9 @@ export interface PullResult {
   epoch: string;
 }
 
-/** Store through which gateways share limiter states. Once `publish` has settled, every later `pull` sees its states. */
+/**
+ * Store through which gateways share limiter states. Once `publish` has settled, every later `pull` sees its states.
+ */
 export interface LimitsStore {
   /** Reads the states that peers published since `sinceMs`, and which peers are alive. */
   pull(gateway: string, sinceMs: number): Promise<PullResult>;

@@ -17,8 +17,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
 
 /**
- * Defines `epoch`. If any of the keys is missing or was replaced, the server has lost states: deletes the rest and begins
- * the new epoch that is given as the first argument.
+ * Defines `epoch`. If any of the keys is missing or was replaced, the server has lost states: deletes the rest and
+ * begins the new epoch that is given as the first argument.
  */
 const EPOCH = `${NOW}
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
@@ -67,8 +67,8 @@ const MAX_RETRY_MS = 1_000;
 type PullResponse = [now: number, epoch: string, published: string[], states: string[], gateways: string[]];
 
 /**
- * Store on Redis 6 or later, or a server that speaks its protocol. While the server can't be reached every call fails at
- * once, and the client reconnects in the background.
+ * Store on Redis 6 or later, or a server that speaks its protocol. While the server can't be reached every call fails
+ * at once, and the client reconnects in the background.
  * @throws Error when the server can't be used; the message gives the reason and contains no secret.
  */
 export async function redisStore(url: string, log: BasicLog): Promise<LimitsStore> {

@@ -33,8 +33,8 @@ export async function openLimitsStore(options: {
 }
 
 /**
- * Rate limits of accounts and API keys, so that no account takes the whole platform. There are hard limits, beyond which
- * requests are refused, and guaranteed limits, beyond which requests of other accounts go first.
+ * Rate limits of accounts and API keys, so that no account takes the whole platform. There are hard limits, beyond
+ * which requests are refused, and guaranteed limits, beyond which requests of other accounts go first.
  */
 export async function createLimits(options: LimitsOptions): Promise<Limits> {
   const rateLimiter = new RateLimiter(options);

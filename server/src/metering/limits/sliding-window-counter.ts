@@ -3,8 +3,8 @@ const SLOT_MS = 1_000;
 const SLOTS = 61;
 
 /**
- * Sliding-window counter: counts the requests of the last minute in a ring of one-second slots. The count includes up to
- * a second too much, and never misses a request of the last minute.
+ * Sliding-window counter: counts the requests of the last minute in a ring of one-second slots. The count includes up
+ * to a second too much, and never misses a request of the last minute.
  */
 export class SlidingWindowCounter {
   readonly #counts = new Uint32Array(SLOTS);

@@ -19,8 +19,8 @@ export interface SlidingWindowState {
 export interface Peers {
   readonly ids: ReadonlySet<string>;
   /**
-   * False: some peer's ceiling has been unknown for long, so every gateway keeps to an equal share of the limit until the
-   * peers have synchronized again.
+   * False: some peer's ceiling has been unknown for long, so every gateway keeps to an equal share of the limit until
+   * the peers have synchronized again.
    */
   readonly areInSync: boolean;
 }
@@ -43,8 +43,8 @@ let lastGeneration = 0;
  * although they synchronize only now and then.
  *
  * Each round of peer sync changes the ceiling in two phases. `propose` computes the ceiling to publish; a lower ceiling
- * than before takes effect at once. When the ceiling is published and the peers' states have been read, `commit` puts as
- * much of it in force as the peers leave. When the round failed, `rollback` restores the ceiling before it.
+ * than before takes effect at once. When the ceiling is published and the peers' states have been read, `commit` puts
+ * as much of it in force as the peers leave. When the round failed, `rollback` restores the ceiling before it.
  *
  * A gateway that has no ceiling yet may use half of a fair share, so that an account's first requests need not wait for
  * a round.
@@ -158,8 +158,8 @@ export class SlidingWindowLimit {
 }
 
 /**
- * An equal share, at least 1 while anything is available: otherwise the last few requests, fewer than there are gateways,
- * could never be used. Gateways that claim at the same time may therefore each admit one request too many.
+ * An equal share, at least 1 while anything is available: otherwise the last few requests, fewer than there are
+ * gateways, could never be used. Gateways that claim at the same time may therefore each admit one request too many.
  */
 function fairShareOf(available: number, gateways: number): number {
   return Math.min(available, Math.max(1, Math.floor(available / gateways)));

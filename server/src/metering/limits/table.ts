@@ -9,7 +9,9 @@ import type { SlidingWindowState } from "./sliding-window-limit.ts";
 export const limitStates = pgTable(
   "limit_states",
   {
-    /** `{account}`, or `{account}/{key}` for a key with a limit of its own. Empty: the heartbeat of the gateway itself. */
+    /**
+     * `{account}`, or `{account}/{key}` for a key with a limit of its own. Empty: the heartbeat of the gateway itself.
+     */
     subject: text().notNull(),
     /** Identifies one run of a gateway process. */
     gateway: text().notNull(),

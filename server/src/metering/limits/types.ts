@@ -5,8 +5,8 @@ import type { LimitsStore } from "./port.ts";
 export interface LimitsOptions {
   clock: Clock;
   /**
-   * Shares usage with the other gateways through the store, and keeps it over restarts. Absent: this gateway counts alone
-   * and starts from zero.
+   * Shares usage with the other gateways through the store, and keeps it over restarts. Absent: this gateway counts
+   * alone and starts from zero.
    */
   peerSync?: { store: LimitsStore; log: BasicLog };
   /** Most requests an account may make in a minute, over all models; see `setRequestLimits`. Default 6,000. */
@@ -25,8 +25,8 @@ export interface LimitScope {
   model: string;
   deployment: string;
   /**
-   * `account`: the deployment is shared, so all limits apply. `deployment`: the account has the deployment to itself, so
-   * only the limits of API keys and of requests in flight apply.
+   * `account`: the deployment is shared, so all limits apply. `deployment`: the account has the deployment to itself,
+   * so only the limits of API keys and of requests in flight apply.
    */
   isolation: "account" | "deployment";
 }

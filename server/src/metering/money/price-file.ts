@@ -32,8 +32,8 @@ export const PriceEntry = Type.Object(
   {
     kind: Type.Enum([...USAGE_KINDS]),
     /**
-     * Full name. If this, `maxParameters` and `accelerator` are all absent, the price is for everything of the kind that
-     * has no price of its own.
+     * Full name. If this, `maxParameters` and `accelerator` are all absent, the price is for everything of the kind
+     * that has no price of its own.
      */
     model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
     /** The price is for models up to this size; a model has the price of the smallest size that fits. */

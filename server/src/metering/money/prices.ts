@@ -14,7 +14,9 @@ export interface BillableUsage {
   /** Part of `promptTokens`. */
   cachedTokens: number;
   completionTokens: number;
-  /** Amount of kinds that are not counted in the tokens above: milliseconds, images, training tokens; see `USAGE_KINDS`. */
+  /**
+   * Amount of kinds that are not counted in the tokens above: milliseconds, images, training tokens; see `USAGE_KINDS`.
+   */
   quantity: number;
 }
 

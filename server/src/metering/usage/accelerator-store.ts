@@ -11,7 +11,12 @@ export interface AcceleratorTime {
   costMicros: bigint;
 }
 
-/** Accelerator time of the accounts. @param from a full hour. @param to a full hour, exclusive. @returns in a fixed order. */
+/**
+ * Accelerator time of the accounts.
+ * @param from a full hour.
+ * @param to a full hour, exclusive.
+ * @returns in a fixed order.
+ */
 export async function acceleratorTime(
   { sql }: Pick<Database, "sql">,
   accountIds: readonly string[],

@@ -1,7 +1,7 @@
 /**
- * Serves simulated requests as fast as it can until it is killed. Notes in a file, with synchronous writes that survive the
- * kill, each request that it begins (`b id`), announces as a stream (`a id`) and acknowledges (`c id`). Prints a dot for
- * each acknowledgement, so that the parent can choose when to kill it.
+ * Serves simulated requests as fast as it can until it is killed. Notes in a file, with synchronous writes that survive
+ * the kill, each request that it begins (`b id`), announces as a stream (`a id`) and acknowledges (`c id`). Prints a
+ * dot for each acknowledgement, so that the parent can choose when to kill it.
  */
 import { openSync, writeSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";

@@ -1,4 +1,7 @@
-/** Closes 3,000 requests, 100 in each turn of the event loop, and exits with 0 once all are acknowledged. The parent limits the file size. */
+/**
+ * Closes 3,000 requests, 100 in each turn of the event loop, and exits with 0 once all are acknowledged. The parent
+ * limits the file size.
+ */
 import { systemClock } from "../../lib/clock.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import { openDatabase } from "../../platform/db/database.ts";

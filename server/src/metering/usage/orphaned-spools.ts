@@ -21,8 +21,8 @@ export interface OrphanedSpool {
 }
 
 /**
- * Adopts the spools of dead processes: renames each folder, which succeeds for only one process, and writes this process's
- * identity to the owner file.
+ * Adopts the spools of dead processes: renames each folder, which succeeds for only one process, and writes this
+ * process's identity to the owner file.
  */
 export async function adoptOrphanedSpools(options: {
   /** Folder of all processes' spools. */
@@ -117,8 +117,8 @@ async function replay(
   }
   await insert([...open.values()]);
   result.rows += open.size;
-  // Delete the oldest segment first. After a crash in between, the rest must not show a request as open when the segment
-  // with its end is gone.
+  // Delete the oldest segment first. After a crash in between, the rest must not show a request as open when the
+  // segment with its end is gone.
   for (const name of segments) await rm(join(folder, name), { force: true });
   await rm(folder, { recursive: true, force: true });
   return result;

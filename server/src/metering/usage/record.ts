@@ -59,8 +59,8 @@ const quotedTexts = new Map<string, string>();
 function quote(text: string): string {
   const cached = quotedTexts.get(text);
   if (cached !== undefined) return cached;
-  // PostgreSQL refuses NUL and lone surrogates, and a refused line in the spool would block all rows after it. The round
-  // trip through bytes replaces lone surrogates.
+  // PostgreSQL refuses NUL and lone surrogates, and a refused line in the spool would block all rows after it. The
+  // round trip through bytes replaces lone surrogates.
   const clean = Buffer.from(text.slice(0, MAX_TEXT_CHARS).replaceAll("\u0000", "")).toString();
   const quoted = JSON.stringify(clean);
   if (quotedTexts.size >= MAX_CACHED_TEXTS) quotedTexts.clear();
@@ -79,7 +79,9 @@ function whole(value: number): number {
   return value >= 0 ? Math.trunc(Math.min(value, Number.MAX_SAFE_INTEGER)) : 0;
 }
 
-/** A billion dollars. A higher cost can only be a mistake, and sums of such costs would overflow the database's columns. */
+/**
+ * A billion dollars. A higher cost can only be a mistake, and sums of such costs would overflow the database's columns.
+ */
 const MAX_COST_MICROS = 1_000_000_000_000_000n;
 
 /** Cost of the usage so far in micro-dollars, at the price in force when the request began. */
@@ -101,8 +103,8 @@ function milliseconds(value: number): number {
 }
 
 /**
- * Encodes a row as a JSON array: a line of the spool that PostgreSQL reads without further conversion. New fields may only
- * be appended at the end, because spools of older versions are read too.
+ * Encodes a row as a JSON array: a line of the spool that PostgreSQL reads without further conversion. New fields may
+ * only be appended at the end, because spools of older versions are read too.
  */
 export function encodeUsage(source: UsageSource, end: UsageEnd, costMicros: bigint): string {
   const { outcome, status, durationMs } = end;

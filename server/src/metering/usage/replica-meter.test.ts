@@ -17,8 +17,11 @@ const DEPLOYMENT = "accounts/acme/deployments/d";
 
 function replica(index: number, accelerators: ServingReplica["accelerators"] = null): ServingReplica {
   return {
-    ...{ id: `${DEPLOYMENT}/replicas/${index}`, accountId: "acme", deployment: DEPLOYMENT },
-    ...{ model: "accounts/acme/models/m", accelerators },
+    id: `${DEPLOYMENT}/replicas/${index}`,
+    accountId: "acme",
+    deployment: DEPLOYMENT,
+    model: "accounts/acme/models/m",
+    accelerators,
   };
 }
 
@@ -67,8 +70,13 @@ describe("the time of replicas", () => {
       ["2026-02-01T00:01:00.000Z", 10_000],
     ]);
     expect(closed[0]!.source).toMatchObject({
-      ...{ accountId: "acme", deployment: DEPLOYMENT, kind: "gpu_seconds", pricedAs: "NVIDIA_H100_80GB" },
-      ...{ endpoint: "NVIDIA_H100_80GB", replica: `${DEPLOYMENT}/replicas/0`, promptTokens: 0 },
+      accountId: "acme",
+      deployment: DEPLOYMENT,
+      kind: "gpu_seconds",
+      pricedAs: "NVIDIA_H100_80GB",
+      endpoint: "NVIDIA_H100_80GB",
+      replica: `${DEPLOYMENT}/replicas/0`,
+      promptTokens: 0,
     });
   });
 

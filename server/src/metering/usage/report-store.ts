@@ -192,7 +192,9 @@ async function totalOf(db: Queries, query: ReportQuery): Promise<UsageTotal> {
   return { ...readSums(row as RawRow), groups: Number((row as RawRow)["groups"]) };
 }
 
-/** Rows of the rollups with their time as `at`: from the daily rollup for whole days, from the hourly one for the rest. */
+/**
+ * Rows of the rollups with their time as `at`: from the daily rollup for whole days, from the hourly one for the rest.
+ */
 function rollupSql({ fromMs, toMs, groupBy, accountId }: ReportQuery): SQL {
   const account = accountId === null ? raw`true` : raw`account_id = ${accountId}`;
   const columns = raw.raw(

@@ -157,12 +157,18 @@ describe("usage rollups", () => {
     expect(await reports.hourlyCosts(from, to)).toEqual([
       { accountId: "acme", hour: from, kind: "text", subject: "m1", costMicros: 6n },
       {
-        ...{ accountId: "acme", hour: new Date(NEW_YEAR + 3_600_000), kind: "gpu_seconds" },
-        ...{ subject: deployment, costMicros: 8n },
+        accountId: "acme",
+        hour: new Date(NEW_YEAR + 3_600_000),
+        kind: "gpu_seconds",
+        subject: deployment,
+        costMicros: 8n,
       },
       {
-        ...{ accountId: "other", hour: new Date(NEW_YEAR + 24 * 3_600_000), kind: "text" },
-        ...{ subject: "m1", costMicros: 16n },
+        accountId: "other",
+        hour: new Date(NEW_YEAR + 24 * 3_600_000),
+        kind: "text",
+        subject: "m1",
+        costMicros: 16n,
       },
     ]);
     expect(await reports.costs(from, to)).toEqual(

@@ -12,8 +12,8 @@ let scratch = Buffer.allocUnsafe(1 << 16);
 
 /**
  * A file of the write-ahead log that buffers usage rows. The file is a sequence of frames. A frame is the header
- * `<crc32 of the payload, 8 hex digits> <payload bytes, 8 hex digits>\n` and the payload, which consists of lines. Readers
- * stop at the first incomplete or corrupt frame and use all frames before it.
+ * `<crc32 of the payload, 8 hex digits> <payload bytes, 8 hex digits>\n` and the payload, which consists of lines.
+ * Readers stop at the first incomplete or corrupt frame and use all frames before it.
  *
  * A line is a letter and a record: `o` for a request that was still open at that time, `c` for a closed one.
  */
@@ -21,8 +21,8 @@ export class Segment {
   readonly path: string;
   sizeBytes = 0;
   /**
-   * The payloads, while they are kept in memory; null: read them from the file. They are not split into rows, because each
-   * row would be a rope of some thirty strings that the garbage collector has to traverse.
+   * The payloads, while they are kept in memory; null: read them from the file. They are not split into rows, because
+   * each row would be a rope of some thirty strings that the garbage collector has to traverse.
    */
   payloads: string[] | null = [];
   /** Rows of closed requests. */

@@ -96,7 +96,7 @@ function breakable(): { database: Pick<Database, "sql" | "db">; state: { down: b
   return { database: { sql, db: database.db }, state };
 }
 
-describe("usage ledger", () => {
+describe("the usage ledger", () => {
   test("writes one row with all fields for each closed request", async () => {
     const { ledger } = open();
     const one = request();
@@ -128,8 +128,13 @@ describe("usage ledger", () => {
     await of({ replica: "a_1/replicas/0", startedAtMs: at - 1 });
     await ledger.flush();
     expect(await ledger.summarize("a_1/", at)).toEqual({
-      ...{ requests: 2, errors: 1, promptTokens: 14, cachedPromptTokens: 6, generatedTokens: 10 },
-      ...{ timeToFirstTokenMeanMs: 1.25, durationMeanMs: 12.34 },
+      requests: 2,
+      errors: 1,
+      promptTokens: 14,
+      cachedPromptTokens: 6,
+      generatedTokens: 10,
+      timeToFirstTokenMeanMs: 1.25,
+      durationMeanMs: 12.34,
     });
     expect(await ledger.summarize("nobody/", at)).toMatchObject({ requests: 0, durationMeanMs: null });
   });
@@ -391,8 +396,8 @@ describe("usage ledger", () => {
 });
 
 /**
- * Simulates a crash: copies the process's files as they are now, out of reach of its later writes. Starts again when a file
- * disappears during the copy, because rows move to the database in the background.
+ * Simulates a crash: copies the process's files as they are now, out of reach of its later writes. Starts again when a
+ * file disappears during the copy, because rows move to the database in the background.
  */
 function crash(folder: string): string {
   for (;;) {

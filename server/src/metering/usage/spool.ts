@@ -23,8 +23,8 @@ export interface SpoolOptions {
 }
 
 /**
- * This process's write-ahead log. Lines are collected during a turn of the event loop and written at its end in one write
- * (group commit); then the callbacks of these lines run.
+ * This process's write-ahead log. Lines are collected during a turn of the event loop and written at its end in one
+ * write (group commit); then the callbacks of these lines run.
  */
 export class Spool {
   readonly #options: SpoolOptions;

@@ -39,9 +39,9 @@ export function isRowFault(error: unknown): boolean {
 export function usageStore({ sql, db }: Pick<Database, "sql" | "db">): UsageStore {
   return {
     async insert(rows) {
-      // The spool's lines go to PostgreSQL as they are, without being parsed here. The same statement adds only rows that
-      // were really inserted to the rollups, sorted by key: two processes that update the same rollup rows in different
-      // orders would deadlock. Lines of older versions have no fields after `started_at`.
+      // The spool's lines go to PostgreSQL as they are, without being parsed here. The same statement adds only rows
+      // that were really inserted to the rollups, sorted by key: two processes that update the same rollup rows in
+      // different orders would deadlock. Lines of older versions have no fields after `started_at`.
       await sql`
         with inserted as (
           insert into usage_records (id, account_id, key_id, endpoint, model, replica, prompt_tokens, cached_tokens,

@@ -75,8 +75,8 @@ const sums = {
 };
 
 /**
- * Rollup of the ledger by hour (UTC). Always equals the ledger, because a row and its share of the sums are written in one
- * transaction.
+ * Rollup of the ledger by hour (UTC). Always equals the ledger, because a row and its share of the sums are written in
+ * one transaction.
  */
 export const usageHourly = pgTable(
   "usage_hourly",

@@ -33,9 +33,9 @@ export interface UsageStats {
 export type ClosedListener = (accountId: string, costMicros: bigint, startedAtMs: number) => void;
 
 /**
- * Records exactly one row for each request. The row is in the spool, a write-ahead log, before the request is acknowledged,
- * so a `kill -9` loses no acknowledged request. The row's identifier is the table's primary key, so a replay of the spool
- * duplicates none. A power cut may lose the last 100 ms.
+ * Records exactly one row for each request. The row is in the spool, a write-ahead log, before the request is
+ * acknowledged, so a `kill -9` loses no acknowledged request. The row's identifier is the table's primary key, so a
+ * replay of the spool duplicates none. A power cut may lose the last 100 ms.
  */
 export interface UsageLedger {
   /**
@@ -45,8 +45,8 @@ export interface UsageLedger {
    */
   open(request: UsageSource): void;
   /**
-   * Calls `done` once the request leaves a row even after a `kill -9`. Streams wait for this before they send their first
-   * byte.
+   * Calls `done` once the request leaves a row even after a `kill -9`. Streams wait for this before they send their
+   * first byte.
    */
   ensureOpened(request: UsageSource, done: () => void): void;
   /**
@@ -60,13 +60,14 @@ export interface UsageLedger {
   flush(): Promise<void>;
   list(filter: UsageFilter, limit?: number): Promise<UsageRow[]>;
   /**
-   * Sums over the requests that began at or after `sinceMs` and whose replica's id begins with `replicaPrefix`. Rows that
-   * are not flushed yet are missing.
+   * Sums over the requests that began at or after `sinceMs` and whose replica's id begins with `replicaPrefix`. Rows
+   * that are not flushed yet are missing.
    */
   summarize(replicaPrefix: string, sinceMs: number): Promise<UsageSummary>;
   stats(): UsageStats;
   /**
-   * Flushes for at most five seconds; the next start takes over the rest. Call it when no request is in flight any more.
+   * Flushes for at most five seconds; the next start takes over the rest. Call it when no request is in flight any
+   * more.
    */
   shutDown(): Promise<void>;
 }

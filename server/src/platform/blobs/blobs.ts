@@ -25,14 +25,14 @@ export interface UploadUrlOptions {
 }
 
 /**
- * A store for files of any size under keys such as `models/acme/m1/config.json`. Writes are atomic. Keys must pass `checkKey`;
- * a prefix is empty or ends with a slash.
+ * A store for files of any size under keys such as `models/acme/m1/config.json`. Writes are atomic. Keys must pass
+ * `checkKey`; a prefix is empty or ends with a slash.
  */
 export interface Blobs {
   /**
    * Writes a blob, and replaces an existing one.
-   * @throws AppError PAYLOAD_TOO_LARGE above `maxBytes`; BAD_REQUEST when the size is not `exactBytes`; UNAVAILABLE when the
-   * disk is full; the source's error.
+   * @throws AppError PAYLOAD_TOO_LARGE above `maxBytes`; BAD_REQUEST when the size is not `exactBytes`; UNAVAILABLE
+   * when the disk is full; the source's error.
    */
   write(
     key: string,
@@ -45,12 +45,18 @@ export interface Blobs {
   stat(key: string): Promise<{ sizeBytes: number } | null>;
   /** All blobs below the prefix, in the order of their keys. */
   list(prefix: string): Promise<{ key: string; sizeBytes: number }[]>;
-  /** Moves a blob to another key, so that signed URLs for the old key no longer reach it. @throws AppError NOT_FOUND. */
+  /**
+   * Moves a blob to another key, so that signed URLs for the old key no longer reach it.
+   * @throws AppError NOT_FOUND.
+   */
   move(from: string, to: string): Promise<void>;
   /** Does nothing when there is no such blob. */
   delete(key: string): Promise<void>;
   deletePrefix(prefix: string): Promise<void>;
-  /** Path of the blob as a local file; don't modify it. Remote blobs are downloaded to `cacheDir` once. @throws AppError NOT_FOUND. */
+  /**
+   * Path of the blob as a local file; don't modify it. Remote blobs are downloaded to `cacheDir` once.
+   * @throws AppError NOT_FOUND.
+   */
   localPath(key: string, cacheDir: string, signal: AbortSignal): Promise<string>;
   /** Path of a local folder with all blobs below the prefix. The blobs must not change any more. */
   localFolder(prefix: string, cacheDir: string, signal: AbortSignal): Promise<string>;
@@ -67,8 +73,8 @@ const SEGMENT = /^[A-Za-z0-9._+=@-]{1,200}$/;
 const MAX_KEY_CHARS = 800;
 
 /**
- * A key has at most 800 characters. It consists of segments joined by `/`; a segment has at most 200 letters, digits and
- * `._+=@-`, and is neither `.` nor `..`.
+ * A key has at most 800 characters. It consists of segments joined by `/`; a segment has at most 200 letters, digits
+ * and `._+=@-`, and is neither `.` nor `..`.
  * @throws AppError BAD_REQUEST.
  */
 export function checkKey(key: string): void {

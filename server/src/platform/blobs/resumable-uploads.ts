@@ -20,8 +20,8 @@ export type UploadProgress = { isWhole: true } | { isWhole: false; receivedBytes
 const SWEEP_MS = 3_600_000;
 
 /**
- * Uploads in progress. The file `<expiry>-<id>` has the bytes received so far. `<expiry>-<id>.done` marks a finished upload, so
- * that a ticket works only once, even after a restart.
+ * Uploads in progress. The file `<expiry>-<id>` has the bytes received so far. `<expiry>-<id>.done` marks a finished
+ * upload, so that a ticket works only once, even after a restart.
  */
 export class ResumableUploads {
   readonly #options: ResumableUploadsOptions;
@@ -47,10 +47,10 @@ export class ResumableUploads {
   }
 
   /**
-   * Receives the bytes of the range, and discards bytes after `start` that had arrived before. Bytes after a gap are refused;
-   * the result tells where to continue. Bytes that arrive before the connection breaks are kept.
-   * @throws AppError ALREADY_EXISTS for a finished upload, ABORTED while another request uploads the file, BAD_REQUEST when
-   * the body has another size than the range, UNAVAILABLE when the disk is full.
+   * Receives the bytes of the range, and discards bytes after `start` that had arrived before. Bytes after a gap are
+   * refused; the result tells where to continue. Bytes that arrive before the connection breaks are kept.
+   * @throws AppError ALREADY_EXISTS for a finished upload, ABORTED while another request uploads the file, BAD_REQUEST
+   * when the body has another size than the range, UNAVAILABLE when the disk is full.
    */
   async receive(
     ticket: UploadTicket,

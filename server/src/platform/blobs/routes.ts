@@ -17,10 +17,10 @@ const STALL_TIMEOUT_MS = 60_000;
 const MAX_UNWANTED_BYTES = 16 * 1024 ** 2;
 
 /**
- * Serves signed URLs: `GET` with `Range`, and `PUT` of a whole file or of pieces in the protocol of Google Cloud Storage. A
- * piece has the header `Content-Range: bytes 0-99/1000`. The response is 308 with the received bytes as `Range: bytes=0-99`,
- * and 200 after the last piece. A `PUT` with a star for the bytes and no body queries the state. A `POST` with
- * `x-goog-resumable: start` returns the URL itself as the URL for the pieces.
+ * Serves signed URLs: `GET` with `Range`, and `PUT` of a whole file or of pieces in the protocol of Google Cloud
+ * Storage. A piece has the header `Content-Range: bytes 0-99/1000`. The response is 308 with the received bytes as
+ * `Range: bytes=0-99`, and 200 after the last piece. A `PUT` with a star for the bytes and no body queries the state. A
+ * `POST` with `x-goog-resumable: start` returns the URL itself as the URL for the pieces.
  */
 export function blobRoutes(app: FastifyInstance, deps: BlobRoutesDeps): void {
   app.register(async (scope) => {
@@ -66,7 +66,9 @@ async function* bodyChunks({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> 
   }
 }
 
-/** Reads and discards the rest of the body, up to a limit: a client reads the response only after it has sent its body. */
+/**
+ * Reads and discards the rest of the body, up to a limit: a client reads the response only after it has sent its body.
+ */
 function drainBody({ raw }: FastifyRequest): void {
   let remainingBytes = MAX_UNWANTED_BYTES;
   raw.on("error", () => {});
@@ -137,7 +139,10 @@ async function download(
     .send(await deps.blobs.read(ticket.key, range ?? undefined));
 }
 
-/** Parses `Range`. Null, for the whole file: no range, an invalid one, or several, which RFC 9110 §14.2 allows to ignore. */
+/**
+ * Parses `Range`. Null, for the whole file: no range, an invalid one, or several, which RFC 9110 §14.2 allows to
+ * ignore.
+ */
 function requestedRange(header: string | undefined, sizeBytes: number): ByteRange | "unsatisfiable" | null {
   const match = /^bytes=(\d{0,16})-(\d{0,16})$/.exec(header ?? "");
   if (match === null || match[0] === "bytes=-") return null;

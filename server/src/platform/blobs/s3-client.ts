@@ -14,7 +14,8 @@ const STALL_TIMEOUT_MS = 60_000;
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * @param access `environment`: AWS's environment variables, else the credentials of the machine; `none`: public buckets only.
+ * @param access `environment`: AWS's environment variables, else the credentials of the machine; `none`: public buckets
+ * only.
  */
 export function createS3Client(
   { endpoint, region }: S3Server,

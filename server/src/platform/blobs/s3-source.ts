@@ -17,7 +17,8 @@ export interface S3SourceOptions {
 export interface S3Source {
   /**
    * Names are relative to the folder.
-   * @throws AppError FAILED_PRECONDITION when the bucket can't be read; BAD_REQUEST when there are more than `limit` files.
+   * @throws AppError FAILED_PRECONDITION when the bucket can't be read; BAD_REQUEST when there are more than `limit`
+   * files.
    */
   list(limit: number): Promise<{ name: string; sizeBytes: number }[]>;
   read(name: string, signal: AbortSignal): Promise<Readable>;

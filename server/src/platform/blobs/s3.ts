@@ -73,7 +73,7 @@ export function createS3Blobs(options: S3Options): Blobs {
       if (found === null) throw blobNotFound();
       if (found.sizeBytes <= MAX_SINGLE_BYTES) {
         const CopySource = `${bucket}/${source.Key.split("/").map(encodeURIComponent).join("/")}`;
-        await withS3Errors(client.send(new CopyObjectCommand({ ...at(to), CopySource })));
+        await withS3Errors(client.send(new CopyObjectCommand({ ...locationOf(to), CopySource })));
       } else {
         await blobs.write(to, await blobs.read(from), { maxBytes: found.sizeBytes });
       }
@@ -105,7 +105,7 @@ export function createS3Blobs(options: S3Options): Blobs {
     async uploadUrl(key, urlOptions) {
       const { sizeBytes, expiresInMs, resumable } = urlOptions;
       if (resumable || sizeBytes > MAX_SINGLE_BYTES) return options.ownUploadUrl(key, urlOptions);
-      const command = new PutObjectCommand({ ...at(key), ContentLength: sizeBytes });
+      const command = new PutObjectCommand({ ...locationOf(key), ContentLength: sizeBytes });
       return getSignedUrl(client, command, {
         expiresIn: Math.ceil(expiresInMs / 1_000),
         // Sign the size, so that S3 refuses files of another size.
@@ -115,7 +115,7 @@ export function createS3Blobs(options: S3Options): Blobs {
     async downloadUrl(key, { expiresInMs, filename }) {
       const name = (filename ?? basename(key)).replaceAll(/[^\w.+=@-]/g, "_");
       const command = new GetObjectCommand({
-        ...at(key),
+        ...locationOf(key),
         ResponseContentDisposition: `attachment; filename="${name}"`,
         ResponseContentType: "application/octet-stream",
       });

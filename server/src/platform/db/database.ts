@@ -20,8 +20,8 @@ export interface Database {
   sql: postgres.Sql;
   db: PostgresJsDatabase & { $client: postgres.Sql };
   /**
-   * Calls `fn` for every notification on `channel`. Also calls it with an empty payload whenever listening starts or resumes
-   * after a lost connection, because notifications may have been missed.
+   * Calls `fn` for every notification on `channel`. Also calls it with an empty payload whenever listening starts or
+   * resumes after a lost connection, because notifications may have been missed.
    * @returns a function that ends listening.
    */
   listen(channel: string, fn: (payload: string) => void): Promise<() => Promise<void>>;

@@ -28,8 +28,8 @@ export interface EmbeddedPostgresOptions {
   /** Additional server settings, for tests and benchmarks. */
   settings?: Readonly<Record<string, string>>;
   /**
-   * Folder for binaries and data when this process runs as root and the server's user can't reach `dataDir` or the package.
-   * Default `/var/lib/hearth`.
+   * Folder for binaries and data when this process runs as root and the server's user can't reach `dataDir` or the
+   * package. Default `/var/lib/hearth`.
    */
   systemFolder?: string;
 }
@@ -40,9 +40,11 @@ const FIRST_RESTART_MS = 100;
 const LAST_RESTART_MS = 5_000;
 
 /**
- * Starts PostgreSQL on `dataDir`, and creates the database on the first start. A Ctrl-C in the terminal does not reach the
- * server, but the server ends whenever this process ends, even by `kill -9`. If the server dies, it is started again.
- * @throws Error with one line when no binaries are installed, another Hearth uses the folder, or the server doesn't start.
+ * Starts PostgreSQL on `dataDir`, and creates the database on the first start. A Ctrl-C in the terminal does not reach
+ * the server, but the server ends whenever this process ends, even by `kill -9`. If the server dies, it is started
+ * again.
+ * @throws Error with one line when no binaries are installed, another Hearth uses the folder, or the server doesn't
+ * start.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { log } = options;

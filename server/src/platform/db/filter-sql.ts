@@ -4,16 +4,16 @@ import type { CheckedFilter, FieldType, FilterTest } from "../../lib/filter-chec
 
 export interface FieldSql {
   /**
-   * Expression of the field's value: text for string, enum and duration (as in the API, `600s`); a PostgreSQL number, boolean
-   * or timestamptz; a jsonb array for strings and a jsonb object for map. Null: the field is absent.
+   * Expression of the field's value: text for string, enum and duration (as in the API, `600s`); a PostgreSQL number,
+   * boolean or timestamptz; a jsonb array for strings and a jsonb object for map. Null: the field is absent.
    */
   sql: SQL | PgColumn;
   type: FieldType;
 }
 
 /**
- * The SQL condition of a filter; its values are parameters. The result is never null: an absent value fails every test, and
- * so passes the negation of every test.
+ * The SQL condition of a filter; its values are parameters. The result is never null: an absent value fails every test,
+ * and so passes the negation of every test.
  */
 export function filterSql(filter: CheckedFilter, fields: Readonly<Record<string, FieldSql>>): SQL {
   if (filter.op === "not") return sql`(${filterSql(filter.term, fields)} is not true)`;

@@ -16,7 +16,9 @@ export function orderSql(terms: readonly KeysetTerm[]): SQL {
   );
 }
 
-/** One column for each term: the row's value as text, without loss. Together they are the row's position in the order. */
+/**
+ * One column for each term: the row's value as text, without loss. Together they are the row's position in the order.
+ */
 export function positionSql(terms: readonly KeysetTerm[]): SQL {
   return sql.join(
     terms.map(({ field }) => sql`${comparable(field)}::text`),

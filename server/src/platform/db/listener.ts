@@ -2,7 +2,11 @@ import type postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 
 export interface ListenerOptions {
-  /** Opens a client with one connection. @param onnotify called for each notification. @param onclose called when the connection ends. */
+  /**
+   * Opens a client with one connection.
+   * @param onnotify called for each notification.
+   * @param onclose called when the connection ends.
+   */
   connect(onnotify: (channel: string, payload: string) => void, onclose: () => void): postgres.Sql;
   onFailure(error: unknown): void;
 }
@@ -11,8 +15,8 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 /**
- * Listens to all channels on one connection. When the connection is lost, it reconnects until it succeeds. The driver's own
- * `listen` gives up for good when its first attempt to reconnect fails.
+ * Listens to all channels on one connection. When the connection is lost, it reconnects until it succeeds. The driver's
+ * own `listen` gives up for good when its first attempt to reconnect fails.
  */
 export class Listener {
   readonly #options: ListenerOptions;

@@ -3,9 +3,9 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import { listingCounts } from "./table.ts";
 
 /**
- * Expression for the stored number of rows with `key` in the table's counted column. The migration of the table chooses that
- * column: `select keep_listing_counts('models', 'account_id')`. Select the expression together with the rows of a page, as a
- * separate query would take a third of the page's time.
+ * Expression for the stored number of rows with `key` in the table's counted column. The migration of the table chooses
+ * that column: `select keep_listing_counts('models', 'account_id')`. Select the expression together with the rows of a
+ * page, as a separate query would take a third of the page's time.
  */
 export function storedCountSql(table: PgTable, key: string): SQL<string | null> {
   const { tableName, key: keyColumn, count } = listingCounts;
@@ -22,9 +22,9 @@ const MAX_CACHED_SIZES = 1_000;
 type RunQuery = (statement: SQL) => Promise<unknown[][]>;
 
 /**
- * Counts the rows that match. The count is exact if the scope has at most 5,000 rows, or if there is no filter and the scope's
- * size is stored. Otherwise it is PostgreSQL's estimate, because counting a filter's matches among a million rows takes a
- * second, a thousand times as long as the page itself.
+ * Counts the rows that match. The count is exact if the scope has at most 5,000 rows, or if there is no filter and the
+ * scope's size is stored. Otherwise it is PostgreSQL's estimate, because counting a filter's matches among a million
+ * rows takes a second, a thousand times as long as the page itself.
  */
 export class RowCounter {
   readonly #run: RunQuery;

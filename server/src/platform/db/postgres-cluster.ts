@@ -31,12 +31,15 @@ const MAX_SOCKET_PATH_BYTES = 103;
 const ORIGIN_FILE = "data-folder";
 const INITDB_LIMIT_MS = 120_000;
 
-/** The server's whole environment. This process's environment contains secrets, and PG* variables would configure the server. */
+/**
+ * The server's whole environment. This process's environment contains secrets, and PG* variables would configure the
+ * server.
+ */
 export const SERVER_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
 
 /**
- * Opens the cluster of `dataDir`, and creates it when absent. If the server's user can't reach `dataDir`, the cluster is
- * below `systemFolder`, and the file `cluster-location` in `dataDir` contains its path.
+ * Opens the cluster of `dataDir`, and creates it when absent. If the server's user can't reach `dataDir`, the cluster
+ * is below `systemFolder`, and the file `cluster-location` in `dataDir` contains its path.
  */
 export async function openCluster(options: {
   dataDir: string;
@@ -83,8 +86,8 @@ function clusterHome(dataDir: string, user: SystemUser | null, systemFolder: str
 }
 
 /**
- * Deletes clusters whose data folder was temporary and is gone, because tests that run as root would fill the disk. Other
- * clusters stay: a missing data folder may be on a disk that is not mounted at the moment.
+ * Deletes clusters whose data folder was temporary and is gone, because tests that run as root would fill the disk.
+ * Other clusters stay: a missing data folder may be on a disk that is not mounted at the moment.
  */
 function removeOrphanedClusters(systemFolder: string): void {
   if (!existsSync(systemFolder)) return;
@@ -97,7 +100,9 @@ function removeOrphanedClusters(systemFolder: string): void {
   }
 }
 
-/** Creates the cluster in a temporary folder and renames that at the end, so that a kill never leaves half a cluster. */
+/**
+ * Creates the cluster in a temporary folder and renames that at the end, so that a kill never leaves half a cluster.
+ */
 async function createCluster(options: {
   home: string;
   folder: string;
@@ -185,7 +190,10 @@ function checkVersion(folder: string, binaries: PostgresBinaries): void {
   }
 }
 
-/** The preferred folder if its path is short enough for a socket, else a private folder below the system's temporary folder. */
+/**
+ * The preferred folder if its path is short enough for a socket, else a private folder below the system's temporary
+ * folder.
+ */
 function socketFolder(preferred: string, user: SystemUser | null): string {
   const lengthBytes = (folder: string): number => Buffer.byteLength(join(folder, ".s.PGSQL.5432"));
   if (lengthBytes(preferred) <= MAX_SOCKET_PATH_BYTES) return preferred;

@@ -34,9 +34,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Runs "$@" until standard input ends, then sends SIGINT, which is PostgreSQL's fast shutdown. Standard input is a pipe from
- * this process, and the kernel closes it however this process dies. `read` is a builtin, so killing the watcher leaves no
- * process behind.
+ * Runs "$@" until standard input ends, then sends SIGINT, which is PostgreSQL's fast shutdown. Standard input is a pipe
+ * from this process, and the kernel closes it however this process dies. `read` is a builtin, so killing the watcher
+ * leaves no process behind.
  */
 const GUARD = `
 exec 3<&0 </dev/null
@@ -54,7 +54,10 @@ exit $code
 export class DataFolderInUseError extends Error {}
 
 export interface PostgresProcess {
-  /** Settles when the server accepts connections. @throws DataFolderInUseError, or Error with one line that gives the reason. */
+  /**
+   * Settles when the server accepts connections.
+   * @throws DataFolderInUseError, or Error with one line that gives the reason.
+   */
   ready(): Promise<void>;
   /** Fast shutdown; kills the server after 30 seconds. */
   stop(): Promise<void>;

@@ -4,9 +4,9 @@ import type postgres from "postgres";
 const MAX_PREPARED = 20;
 
 /**
- * Runs statements and returns their rows as arrays of values. The first 20 different statements are prepared once on each
- * connection, which saves the round trip that the query builder needs to describe each statement. Further statements are not
- * prepared, because filters of lists produce an unlimited number of them.
+ * Runs statements and returns their rows as arrays of values. The first 20 different statements are prepared once on
+ * each connection, which saves the round trip that the query builder needs to describe each statement. Further
+ * statements are not prepared, because filters of lists produce an unlimited number of them.
  */
 export function preparedStatements(
   client: postgres.Sql,

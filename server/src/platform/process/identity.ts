@@ -3,8 +3,8 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
 /**
- * Identifies one run of a process. A process number alone does not, because numbers are reused: in a restarted container a
- * process often gets the number of its predecessor.
+ * Identifies one run of a process. A process number alone does not, because numbers are reused: in a restarted
+ * container a process often gets the number of its predecessor.
  */
 export interface ProcessIdentity {
   /** Host, boot and process namespace of `pid`. Numbers of different places can't be compared. */

@@ -31,8 +31,8 @@ interface QueuedJob<Job, Result> {
 
 /**
  * Runs jobs one after the other in a child process. A job that exceeds its limit on time or memory is killed with the
- * process, and the next job gets a new process. A thread would not do: running out of memory in native code ends the whole
- * process. Jobs and results must be structured-clone data.
+ * process, and the next job gets a new process. A thread would not do: running out of memory in native code ends the
+ * whole process. Jobs and results must be structured-clone data.
  */
 export class JobProcess<Job, Result> {
   readonly #options: JobProcessOptions;
@@ -118,8 +118,8 @@ export class JobProcess<Job, Result> {
   }
 
   /**
-   * Kills the process and blames the job that it ran, which exceeded its time or memory. Waiting jobs get a new process. If
-   * this one never became ready, they fail instead.
+   * Kills the process and blames the job that it ran, which exceeded its time or memory. Waiting jobs get a new
+   * process. If this one never became ready, they fail instead.
    */
   #abandonChild(): void {
     const child = this.#child;

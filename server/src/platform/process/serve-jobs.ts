@@ -1,6 +1,8 @@
 import { Worker } from "node:worker_threads";
 
-/** Runs in a thread and kills the process when its parent is gone; a busy main thread would not notice the disconnect. */
+/**
+ * Runs in a thread and kills the process when its parent is gone; a busy main thread would not notice the disconnect.
+ */
 const WATCHDOG = `
   const parent = process.ppid;
   setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, "SIGKILL"); }, 1000);

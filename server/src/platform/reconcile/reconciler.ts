@@ -21,8 +21,8 @@ export interface ReconcilerOptions {
   /** Kind of work, 1–63 characters. */
   kind: string;
   /**
-   * Moves the actual state one step towards the desired state. Must be idempotent: if the worker dies before it has recorded
-   * the step, another worker repeats it. Errors are logged, and the step is retried with exponential back-off.
+   * Moves the actual state one step towards the desired state. Must be idempotent: if the worker dies before it has
+   * recorded the step, another worker repeats it. Errors are logged, and the step is retried with exponential back-off.
    * @returns milliseconds until the next step; null: no more work until it is requested again.
    */
   step(item: WorkItem): Promise<number | null>;
@@ -41,7 +41,10 @@ const RETRY = { baseMs: 1_000, capMs: 60_000 };
 /** Longest time between two looks for work, because notifications may be lost. */
 const POLL_MS = 30_000;
 
-/** A worker for one kind of work. Workers of several processes share the items; leases ensure that each item has one worker at a time. */
+/**
+ * A worker for one kind of work. Workers of several processes share the items; leases ensure that each item has one
+ * worker at a time.
+ */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #store: WorkStore;
@@ -133,7 +136,9 @@ export class Reconciler {
     this.#running.add(work);
   }
 
-  /** Runs the step of a claimed item. Never rejects: an item that can't be released is due again when its lease expires. */
+  /**
+   * Runs the step of a claimed item. Never rejects: an item that can't be released is due again when its lease expires.
+   */
   async #runClaim(claim: Claim): Promise<void> {
     const { log, kind } = this.#options;
     const lease = this.#keepLease(claim);
@@ -160,7 +165,10 @@ export class Reconciler {
     }
   }
 
-  /** Renews the lease every third of its time, until `stop`. The signal aborts when the lease is lost or the worker closes. */
+  /**
+   * Renews the lease every third of its time, until `stop`. The signal aborts when the lease is lost or the worker
+   * closes.
+   */
   #keepLease(claim: Claim): { signal: AbortSignal; stop(): void } {
     const { clock, leaseMs = LEASE_MS } = this.#options;
     const lost = new AbortController();

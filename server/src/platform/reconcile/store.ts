@@ -21,8 +21,8 @@ export interface WorkStore {
   /** Extends the lease. @returns false when it is lost. */
   renew(claim: Claim, leaseUntilMs: number): Promise<boolean>;
   /**
-   * Ends the claim. The item is due again at `dueAtMs`, or deleted if that is null. If it was requested again during the
-   * claim, the earlier time applies. Writes nothing when the lease is lost.
+   * Ends the claim. The item is due again at `dueAtMs`, or deleted if that is null. If it was requested again during
+   * the claim, the earlier time applies. Writes nothing when the lease is lost.
    */
   release(claim: Claim, dueAtMs: number | null, failures: number): Promise<void>;
   /** When the next item is due; null: there are no items. */
@@ -30,8 +30,8 @@ export interface WorkStore {
 }
 
 /**
- * Requests work on each key, at `dueAtMs` or earlier if the key is due earlier already. Call it in the transaction of the
- * change that needs the work, so that either both are committed or none.
+ * Requests work on each key, at `dueAtMs` or earlier if the key is due earlier already. Call it in the transaction of
+ * the change that needs the work, so that either both are committed or none.
  */
 export async function addWork(
   db: SqlExecutor,

@@ -9,7 +9,9 @@ export const workItems = pgTable(
     key: text().notNull(),
     /** `infinity` while a worker has claimed the item and no new request has come. */
     dueAt: timestamp("due_at", { withTimezone: true }).notNull(),
-    /** Set while a worker has claimed the item. When the time is past, the worker counts as dead and the item as due. */
+    /**
+     * Set while a worker has claimed the item. When the time is past, the worker counts as dead and the item as due.
+     */
     leaseUntil: timestamp("lease_until", { withTimezone: true }),
     /** Identifies a claim, so that a worker that has lost its lease can't write. */
     leaseToken: text("lease_token"),
