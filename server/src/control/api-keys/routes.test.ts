@@ -64,7 +64,7 @@ describe("an API key", () => {
   });
 
   test("is named default without a name, and output-only fields are ignored", async () => {
-    const given = {
+    const fields = {
       keyId: "mine",
       key: "fw_mine",
       prefix: "x",
@@ -72,7 +72,7 @@ describe("an API key", () => {
       email: "x@y.z",
       lastUsed: "never",
     };
-    const made = await make(alice, KEYS, { ...given, createTime: "1999-01-01T00:00:00Z" });
+    const made = await make(alice, KEYS, { ...fields, createTime: "1999-01-01T00:00:00Z" });
     expect(made).toMatchObject({ displayName: "default", secure: true, email: "alice@acme.example" });
     expect([made.keyId, made.key]).not.toContain("mine");
     expect(await works("fw_mine")).toBe(false);
@@ -105,9 +105,9 @@ describe("an API key", () => {
     const { keyId, key } = await make(alice, KEYS, {});
     const path = `${ofUser("alice")}/${keyId}`;
     const expireTime = new Date(t.clock.now() + 10_000).toISOString();
-    const wanted = { displayName: "new", annotations: { team: "a" }, expireTime };
-    const changed = await t.call(alice.key, "PATCH", path, { ...wanted, email: "x@y.z", prefix: "fw_x" });
-    expect(changed.json).toMatchObject({ ...wanted, email: "alice@acme.example", prefix: key.slice(0, 8) });
+    const changes = { displayName: "new", annotations: { team: "a" }, expireTime };
+    const changed = await t.call(alice.key, "PATCH", path, { ...changes, email: "x@y.z", prefix: "fw_x" });
+    expect(changed.json).toMatchObject({ ...changes, email: "alice@acme.example", prefix: key.slice(0, 8) });
     t.clock.advance(10_000);
     expect(await works(key)).toBe(false);
     const renamed = await t.call(alice.key, "PATCH", path, { displayName: "gone" });

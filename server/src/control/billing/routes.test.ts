@@ -67,7 +67,7 @@ afterAll(async () => {
   await t.close();
 });
 
-const book = (what: string, body: unknown, who = t.operator) =>
+const recordEntry = (what: string, body: unknown, who = t.operator) =>
   t.call(who.key, "POST", `${ACCOUNT}/${what}`, body);
 const summary = async () => (await t.call(admin.key, "GET", `${ACCOUNT}/billing`)).json;
 
@@ -87,7 +87,7 @@ describe("billing over REST", () => {
       spendAlerts: [{ percent: 100 }, { percent: 80 }, { percent: 50, spentUsd: "750.00" }],
     });
     t.clock.advance(1_000);
-    const receipt = await book("credits", { amountUsd: "500", reference: "bank 17", requestId: "r1" });
+    const receipt = await recordEntry("credits", { amountUsd: "500", reference: "bank 17", requestId: "r1" });
     expect(receipt.json).toMatchObject({
       name: expect.stringMatching(/^accounts\/acme\/credits\/[0-9a-f]{32}$/),
       kind: "credit_purchase",
@@ -111,7 +111,7 @@ describe("billing over REST", () => {
     await billing.runCycle();
     const listed = (await t.call(admin.key, "GET", `${ACCOUNT}/invoices`)).json;
     expect(listed).toMatchObject({ totalSize: 1, invoices: [{ state: "OPEN", amountDueUsd: "250.00" }] });
-    await book("payments", { amountUsd: "250.00" });
+    await recordEntry("payments", { amountUsd: "250.00" });
     const invoice = await t.call(admin.key, "GET", `${ACCOUNT}/invoices/2026-01`);
     expect(invoice.json).toMatchObject({
       name: "accounts/acme/invoices/2026-01",
@@ -137,11 +137,13 @@ describe("billing over REST", () => {
 
   test("records an entry with the same requestId once, also for concurrent requests", async () => {
     const body = { amountUsd: "1.000001", granted: true, requestId: "same" };
-    const [one, two] = await Promise.all([book("credits", body), book("credits", body)]);
+    const [one, two] = await Promise.all([recordEntry("credits", body), recordEntry("credits", body)]);
     expect(one.json.name).toBe(two.json.name);
     expect((await summary()).creditBalanceUsd).toBe("1.000001");
-    expect((await book("credits", { ...body, amountUsd: "2" })).status).toBe(409);
-    expect((await book("adjustments", { amountUsd: "1.000001", description: "A mistake" })).status).toBe(200);
+    expect((await recordEntry("credits", { ...body, amountUsd: "2" })).status).toBe(409);
+    expect(
+      (await recordEntry("adjustments", { amountUsd: "1.000001", description: "A mistake" })).status,
+    ).toBe(200);
     expect(await summary()).toMatchObject({ creditBalanceUsd: "0.00", outstandingBalanceUsd: "0.00" });
   });
 
@@ -173,7 +175,7 @@ describe("suspension", () => {
   test("by the operator lasts until the operator ends it, and refuses new work meanwhile", async () => {
     const blocked = await set({ suspendState: "BLOCKED_BY_ABUSE_RULE" });
     expect(blocked.json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
-    await book("payments", { amountUsd: "100" });
+    await recordEntry("payments", { amountUsd: "100" });
     expect(await stateOf()).toBe("BLOCKED_BY_ABUSE_RULE");
     const things = `${ACCOUNT}/things`;
     const refused = await t.call(member.key, "POST", things);
@@ -200,11 +202,11 @@ describe("suspension", () => {
   });
 
   test("for used up credits affects prepaid accounts only and ends with new credits", async () => {
-    await book("adjustments", { amountUsd: (await summary()).creditBalanceUsd });
+    await recordEntry("adjustments", { amountUsd: (await summary()).creditBalanceUsd });
     const prepaid = await set({ paymentTerms: "PREPAID" });
     expect(prepaid.json).toMatchObject({ paymentTerms: "PREPAID", suspendState: "CREDIT_DEPLETED" });
     expect((await t.call(member.key, "POST", `${ACCOUNT}/things`)).status).toBe(402);
-    await book("credits", { amountUsd: "2" });
+    await recordEntry("credits", { amountUsd: "2" });
     expect(await stateOf()).toBe("UNSUSPENDED");
     await use("acme", 2n * DOLLAR);
     await billing.runCycle();
@@ -253,7 +255,7 @@ describe("input of billing", () => {
   ])("is refused for %s with the name of the field, and nothing is recorded", async (_case, body, field) => {
     const before = await summary();
     for (const what of ["payments", "credits", "adjustments"]) {
-      const reply = await book(what, body);
+      const reply = await recordEntry(what, body);
       expect([reply.status, reply.json.code]).toEqual([400, 3]);
       expect(reply.text).toContain(field);
     }
@@ -276,8 +278,8 @@ describe("input of billing", () => {
       expect((await t.call(t.operator.key, "GET", `/v1/accounts/none/${path}`)).status).toBe(404);
     }
     for (const what of ["payments", "credits", "adjustments"]) {
-      expect((await book(what, { amountUsd: "5" }, admin)).status).toBe(403);
-      expect((await book(what, { amountUsd: "5" }, stranger)).status).toBe(404);
+      expect((await recordEntry(what, { amountUsd: "5" }, admin)).status).toBe(403);
+      expect((await recordEntry(what, { amountUsd: "5" }, stranger)).status).toBe(404);
       expect((await t.call(admin.key, "GET", `${ACCOUNT}/${what}/none`)).status).toBe(404);
     }
     for (const terms of [{ tier: "UNLIMITED" }, { paymentTerms: "POSTPAID" }, { suspendState: null }]) {

@@ -3,9 +3,9 @@ import { defineRoute, type ResourceRequest, type ResourceRoute } from "../../pla
 import {
   BillingSummary,
   BillingTerms,
-  BookingBody,
   CreditBody,
   InvoiceBody,
+  LedgerEntryBody,
   TransactionBody,
 } from "./schema.ts";
 import type { BillingService, TransactionCollection } from "./service.ts";
@@ -67,7 +67,7 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
       operationId: "createPayment",
       method: "POST",
       path: `${ACCOUNT}/payments`,
-      body: BookingBody,
+      body: LedgerEntryBody,
       handle: ({ principal, params, body }) =>
         billing.recordEntry(principal, params["account_id"]!, "payment", body),
     }),
@@ -85,7 +85,7 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
       operationId: "createAdjustment",
       method: "POST",
       path: `${ACCOUNT}/adjustments`,
-      body: BookingBody,
+      body: LedgerEntryBody,
       handle: ({ principal, params, body }) =>
         billing.recordEntry(principal, params["account_id"]!, "adjustment", body),
     }),

@@ -69,7 +69,7 @@ export type TransactionBody = Static<typeof TransactionBody>;
 const id = { pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$" };
 
 /** For the operator. */
-export const BookingBody = Type.Object({
+export const LedgerEntryBody = Type.Object({
   /** Up to 999999999.999999. */
   amountUsd: Type.Optional(Usd),
   /** The bank's or payment provider's reference of the payment. */
@@ -78,10 +78,10 @@ export const BookingBody = Type.Object({
   /** Idempotency key, chosen by the client: a repeated request with the same value records nothing again. */
   requestId: Type.Optional(Type.String(id)),
 });
-export type BookingBody = Static<typeof BookingBody>;
+export type LedgerEntryBody = Static<typeof LedgerEntryBody>;
 
 export const CreditBody = Type.Object({
-  ...BookingBody.properties,
+  ...LedgerEntryBody.properties,
   /** The credits are free, so they don't count towards a tier. */
   granted: Type.Optional(Type.Boolean()),
 });

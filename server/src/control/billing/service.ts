@@ -10,7 +10,13 @@ import {
 import { formatDollars, parseDollars } from "../../metering/money/service.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { type Account, type Accounts, authorize, notFound, type Principal } from "../accounts/service.ts";
-import type { BillingSummary, BillingTerms, BookingBody, InvoiceBody, TransactionBody } from "./schema.ts";
+import type {
+  BillingSummary,
+  BillingTerms,
+  InvoiceBody,
+  LedgerEntryBody,
+  TransactionBody,
+} from "./schema.ts";
 import { toInvoice, toInvoiceLine, toTransaction } from "./view.ts";
 
 export interface BillingServiceDeps {
@@ -91,7 +97,7 @@ export class BillingService {
     principal: Principal,
     accountId: string,
     kind: LedgerEntryInput["kind"],
-    body: BookingBody,
+    body: LedgerEntryBody,
   ): Promise<TransactionBody> {
     await this.#account(principal, accountId);
     requireOperator(principal);

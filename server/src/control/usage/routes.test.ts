@@ -92,7 +92,7 @@ interface Page {
   endTime: string;
 }
 
-async function ask(query: string, who = alice, path = USAGE): Promise<Page> {
+async function queryUsage(query: string, who = alice, path = USAGE): Promise<Page> {
   const reply = await tenants.call(who.key, "GET", `${path}?${query}`);
   expect(reply.status, reply.text).toBe(200);
   return reply.json as Page;
@@ -100,7 +100,7 @@ async function ask(query: string, who = alice, path = USAGE): Promise<Page> {
 
 describe("usage over REST", () => {
   test("sums the account's usage in the range exactly", async () => {
-    const page = await ask(RANGE);
+    const page = await queryUsage(RANGE);
     const figures = {
       requests: "4",
       promptTokens: "13",
@@ -124,14 +124,14 @@ describe("usage over REST", () => {
   });
 
   test("returns groups in order with the values of their dimensions", async () => {
-    const page = await ask(`${RANGE}&groupBy=model&groupBy=day`);
+    const page = await queryUsage(`${RANGE}&groupBy=model&groupBy=day`);
     expect(page.usage.map(({ model, day, requests }) => [model, day, requests])).toEqual([
       ["m1", "2025-07-01T00:00:00Z", "2"],
       ["m2", "2025-07-02T00:00:00Z", "1"],
       ["m2", "2025-07-31T00:00:00Z", "1"],
       ["m3", "2025-07-01T00:00:00Z", "0"],
     ]);
-    const hours = await ask(`${RANGE}&groupBy=hour&groupBy=user&groupBy=key&filter=model=m1`);
+    const hours = await queryUsage(`${RANGE}&groupBy=hour&groupBy=user&groupBy=key&filter=model=m1`);
     expect(hours.usage).toMatchObject([
       { hour: "2025-07-01T00:00:00Z", user: "accounts/acme/users/alice", key: "k1" },
       { hour: "2025-07-01T01:00:00Z", user: "accounts/acme/users/alice", key: "k1" },
@@ -140,24 +140,24 @@ describe("usage over REST", () => {
 
   test("counts the exact hours of a range that begins and ends within days", async () => {
     const cut = "startTime=2025-07-01T01:00:00Z&endTime=2025-07-31T23:00:00Z&groupBy=model";
-    const page = await ask(cut);
+    const page = await queryUsage(cut);
     expect(page.usage.map(({ model, requests }) => [model, requests])).toEqual([
       ["m1", "1"],
       ["m2", "1"],
     ]);
-    const inADay = await ask("startTime=2025-07-01T00:00:00%2B00:00&endTime=2025-07-01T01:00:00Z");
+    const inADay = await queryUsage("startTime=2025-07-01T00:00:00%2B00:00&endTime=2025-07-01T01:00:00Z");
     expect(inADay.total["requests"]).toBe("1");
   });
 
   test("returns pages without gaps, each with the total of all groups", async () => {
     const query = `${RANGE}&groupBy=model&groupBy=hour&pageSize=2`;
-    const first = await ask(query);
-    const second = await ask(`${query}&pageToken=${first.nextPageToken}`);
-    const third = await ask(`${query}&pageToken=${second.nextPageToken}`);
+    const first = await queryUsage(query);
+    const second = await queryUsage(`${query}&pageToken=${first.nextPageToken}`);
+    const third = await queryUsage(`${query}&pageToken=${second.nextPageToken}`);
     const all = [first, second, third].flatMap((page) =>
       page.usage.map((row) => `${row["model"]} ${row["hour"]}`),
     );
-    const whole = await ask(`${RANGE}&groupBy=model&groupBy=hour`);
+    const whole = await queryUsage(`${RANGE}&groupBy=model&groupBy=hour`);
     expect(all).toEqual(whole.usage.map((row) => `${row["model"]} ${row["hour"]}`));
     expect([first.totalSize, second.totalSize, third.totalSize]).toEqual([5, 5, 5]);
     expect(third.total).toEqual(first.total);
@@ -177,12 +177,12 @@ describe("usage over REST", () => {
     const all = `${RANGE}&groupBy=account&allAccounts=true`;
     expect((await tenants.call(alice.key, "GET", `${USAGE}?${all}`)).status).toBe(403);
     expect((await tenants.call(null, "GET", `${USAGE}?${RANGE}`)).status).toBe(401);
-    const page = await ask(all, tenants.operator);
+    const page = await queryUsage(all, tenants.operator);
     expect(page.usage.map(({ account, requests }) => [account, requests])).toEqual([
       ["accounts/acme", "4"],
       ["accounts/evil", "1"],
     ]);
-    expect((await ask(RANGE, tenants.operator)).total["requests"]).toBe("4");
+    expect((await queryUsage(RANGE, tenants.operator)).total["requests"]).toBe("4");
   });
 
   test.each([
@@ -203,7 +203,7 @@ describe("usage over REST", () => {
   });
 
   test("reports on this month so far by default", async () => {
-    expect(await ask("")).toMatchObject({
+    expect(await queryUsage("")).toMatchObject({
       startTime: "2026-01-01T00:00:00Z",
       endTime: "2026-01-01T01:00:00Z",
       total: { requests: "0", cost: "0.00" },

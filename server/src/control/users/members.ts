@@ -55,10 +55,10 @@ export function createMembers(store: UserStore, accounts: Pick<Accounts, "ensure
       const cache = emailCache;
       const missing = ids.filter((id) => !cache.has(`${accountId}/${id}`));
       if (missing.length > 0) {
-        const found = new Map(
+        const fetched = new Map(
           (await store.emails(accountId, missing)).map(({ id, email }) => [id, email] as const),
         );
-        for (const id of missing) cache.set(`${accountId}/${id}`, found.get(id) ?? null);
+        for (const id of missing) cache.set(`${accountId}/${id}`, fetched.get(id) ?? null);
       }
       return new Map(
         ids.flatMap((id) => {

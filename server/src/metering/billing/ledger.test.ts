@@ -22,7 +22,12 @@ afterAll(() => database.drop());
 
 const freshAccount = (): string => `account-${accounts++}`;
 
-function given(accountId: string, kind: TransactionKind, micros: bigint, key: string): NewTransaction {
+function newTransaction(
+  accountId: string,
+  kind: TransactionKind,
+  micros: bigint,
+  key: string,
+): NewTransaction {
   const common = { accountId, kind, amountMicros: micros, idempotencyKey: `${accountId}/${key}` };
   return { ...common, reference: "", description: "", createdBy: "", createTime: NOW, charges: [] };
 }
@@ -49,11 +54,11 @@ async function total(): Promise<bigint> {
 /** A database whose transactions fail at statement number `at`. */
 function failing(at: number): Pick<Database, "db"> {
   const STATEMENTS = new Set<string | symbol>(["select", "insert", "update", "execute"]);
-  let left = at;
+  let remaining = at;
   const breaking = (tx: object): object =>
     new Proxy(tx, {
       get(target, name) {
-        if (STATEMENTS.has(name) && left-- === 0) throw new Error("crashed");
+        if (STATEMENTS.has(name) && remaining-- === 0) throw new Error("crashed");
         const value = Reflect.get(target, name);
         return typeof value === "function" ? value.bind(target) : value;
       },
@@ -109,7 +114,7 @@ describe("the database", () => {
 
   test("refuses changes and deletions of the ledger", async () => {
     const accountId = freshAccount();
-    await ledgerStore(database, SECRET).post(given(accountId, "payment", DOLLAR, "1"));
+    await ledgerStore(database, SECRET).post(newTransaction(accountId, "payment", DOLLAR, "1"));
     for (const change of [
       "update ledger_entries set micros = 1",
       "delete from ledger_entries",
@@ -126,7 +131,7 @@ describe("the examples of the reference documentation", () => {
   test("hold: $500 of credits on a bill of $750 leave $250 to pay and no credits", async () => {
     const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
     await ledger.postUsage(usage(accountId, 750n * DOLLAR), NOW, false);
-    await ledger.post(given(accountId, "credit_purchase", 500n * DOLLAR, "1"));
+    await ledger.post(newTransaction(accountId, "credit_purchase", 500n * DOLLAR, "1"));
     expect(await sums(accountId)).toEqual({
       balance: 250n * DOLLAR,
       revenue: -750n * DOLLAR,
@@ -136,7 +141,7 @@ describe("the examples of the reference documentation", () => {
 
   test("hold: $83 of usage on $20 of credits leave $63 to pay", async () => {
     const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
-    await ledger.post(given(accountId, "credit_purchase", 20n * DOLLAR, "1"));
+    await ledger.post(newTransaction(accountId, "credit_purchase", 20n * DOLLAR, "1"));
     await ledger.postUsage(usage(accountId, 83n * DOLLAR), NOW, false);
     expect(await sums(accountId)).toMatchObject({ balance: 63n * DOLLAR });
   });
@@ -168,11 +173,11 @@ describe("charging usage", () => {
 
 test("concurrent payments both count, a repeated payment counts once, and its key can't be used for another", async () => {
   const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
-  const twice = given(accountId, "payment", 5n * DOLLAR, "same");
+  const twice = newTransaction(accountId, "payment", 5n * DOLLAR, "same");
   const [first, again] = await Promise.all([
     ledger.post(twice),
     ledger.post(twice),
-    ledger.post(given(accountId, "payment", 3n * DOLLAR, "other")),
+    ledger.post(newTransaction(accountId, "payment", 3n * DOLLAR, "other")),
   ]);
   expect(again.id).toBe(first.id);
   expect((await ledger.account(accountId))?.netMicros).toBe(8n * DOLLAR);
@@ -183,13 +188,13 @@ test("concurrent payments both count, a repeated payment counts once, and its ke
 
 test("an amount that would overflow the account's sums is refused with the name of the field", async () => {
   const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
-  const most = 2n ** 63n - 1n;
-  await ledger.post(given(accountId, "payment", most, "1"));
-  await expect(ledger.post(given(accountId, "payment", 1n, "2"))).rejects.toMatchObject({
+  const maxMicros = 2n ** 63n - 1n;
+  await ledger.post(newTransaction(accountId, "payment", maxMicros, "1"));
+  await expect(ledger.post(newTransaction(accountId, "payment", 1n, "2"))).rejects.toMatchObject({
     code: "BAD_REQUEST",
     param: "amountUsd",
   });
-  await ledger.post(given(accountId, "adjustment", most, "3"));
+  await ledger.post(newTransaction(accountId, "adjustment", maxMicros, "3"));
   expect((await ledger.account(accountId))?.netMicros).toBe(0n);
 });
 
@@ -223,7 +228,7 @@ test("the ledger equals a simple model after random histories with repetitions a
                 NOW,
                 false,
               )
-            : ledger.post(given(accountId, kind, micros, `${kind}${key}`)).then(() => {});
+            : ledger.post(newTransaction(accountId, kind, micros, `${kind}${key}`)).then(() => {});
         if (crashAt !== null) await run(ledgerStore(failing(crashAt), SECRET)).catch(() => {});
         await run(ledgerStore(database, SECRET)).catch((error) => {
           if (error.code !== "ALREADY_EXISTS") throw error;

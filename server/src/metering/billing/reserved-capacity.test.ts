@@ -15,14 +15,14 @@ const prices = {
   priceOf: () => ({ input: 0n, cachedInput: 0n, output: 0n, quantity: 5_000_000n, per: BigInt(HOUR_MS) }),
 };
 
-const reserve = (count: number, more: Partial<ReservedCapacity> = {}): ReservedCapacity => ({
+const reserve = (count: number, overrides: Partial<ReservedCapacity> = {}): ReservedCapacity => ({
   accountId: "acme",
   name: "accounts/acme/reservations/r",
   acceleratorType: H100,
   count,
   startTime: new Date("2026-11-01T00:00:00Z"),
   endTime: new Date("2026-12-01T00:00:00Z"),
-  ...more,
+  ...overrides,
 });
 const ran = (deployment: string, accelerators: number): AcceleratorTime => ({
   accountId: "acme",
@@ -48,8 +48,8 @@ test("of 16 accelerators, 12 reserved ones are served and 4 are billed on demand
 });
 
 test("a reservation serves only its account, type and time, and half an hour serves half of an hour", () => {
-  const share = (more: Partial<ReservedCapacity>) =>
-    reservedShares([ran("a", 2)], [reserve(2, more)]).get(reservedShareKey("acme", HOUR, "a"));
+  const share = (overrides: Partial<ReservedCapacity>) =>
+    reservedShares([ran("a", 2)], [reserve(2, overrides)]).get(reservedShareKey("acme", HOUR, "a"));
   expect(share({ accountId: "other" })).toBe(0n);
   expect(share({ acceleratorType: "NVIDIA_A100_80GB" })).toBe(0n);
   expect(share({ startTime: new Date("2026-11-20T10:00:00Z") })).toBe(0n);

@@ -42,7 +42,7 @@ async function startGateway(enabled = true) {
   return { billing, close: own.close, flush: own.flush };
 }
 
-function booking(
+function entryOf(
   kind: LedgerEntryInput["kind"],
   dollars: bigint,
   requestId: string | null = null,
@@ -73,7 +73,7 @@ describe("spending", () => {
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([false, true]);
     expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
 
-    await billing.recordEntry(booking("credit_purchase", 50n));
+    await billing.recordEntry(entryOf("credit_purchase", 50n));
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
     expect((await billing.status(accountId)).limit).toMatchObject({
       tier: "TIER_2",
@@ -92,7 +92,7 @@ describe("spending", () => {
 
   test("is not raised to a higher tier by free credits", async () => {
     const { billing } = await startGateway();
-    await billing.recordEntry(booking("credit_grant", 5_000n));
+    await billing.recordEntry(entryOf("credit_grant", 5_000n));
     expect((await billing.status(accountId)).limit.tier).toBe("TIER_1");
   });
 
@@ -128,22 +128,22 @@ describe("spending", () => {
     const { billing, close } = await startGateway();
     const off = await startGateway(false);
     thresholds.set(accountId, [3n * DOLLAR, 45n * DOLLAR]).set("somebody", [DOLLAR]);
-    const told = async () =>
+    const readAlerts = async () =>
       (await billing.alerts(accountId)).map(({ percent, thresholdMicros }) => [
         percent,
         thresholdMicros / DOLLAR,
       ]);
     close(accountId, 3n * DOLLAR - 1n);
     await billing.runCycle();
-    expect(await told()).toEqual([]);
+    expect(await readAlerts()).toEqual([]);
     close(accountId, 1n);
     await billing.runCycle();
     await off.billing.runCycle();
-    expect(await told()).toEqual([[0, 3n]]);
+    expect(await readAlerts()).toEqual([[0, 3n]]);
     await billing.setTerms(accountId, { tier: "UNLIMITED" });
     close(accountId, 42n * DOLLAR);
     await billing.runCycle();
-    expect(await told()).toEqual([
+    expect(await readAlerts()).toEqual([
       [0, 45n],
       [0, 3n],
     ]);
@@ -151,14 +151,14 @@ describe("spending", () => {
     off.close(accountId, 5n * DOLLAR);
     await off.flush();
     await off.billing.runCycle();
-    expect((await told()).length).toBe(3);
+    expect((await readAlerts()).length).toBe(3);
   });
 
   test("of a prepaid account stops with its credits, at once here and soon on other gateways, and resumes with new ones", async () => {
     const { billing, close, flush } = await startGateway();
     await billing.setTerms(accountId, { paymentTerms: "PREPAID" });
     expect([isOpen(billing), suspensions.states.get(accountId)]).toEqual([false, "CREDIT_DEPLETED"]);
-    await billing.recordEntry(booking("credit_grant", 10n));
+    await billing.recordEntry(entryOf("credit_grant", 10n));
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
     close(accountId, 10n * DOLLAR - 1n);
     expect(isOpen(billing)).toBe(true);
@@ -175,11 +175,11 @@ describe("spending", () => {
       await billing.runCycle();
       expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
     }
-    await billing.recordEntry(booking("payment", 5n));
+    await billing.recordEntry(entryOf("payment", 5n));
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
     close(accountId, 3n * DOLLAR);
     await billing.runCycle();
-    await billing.recordEntry(booking("adjustment", 2n));
+    await billing.recordEntry(entryOf("adjustment", 2n));
     expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
     await billing.setTerms(accountId, { paymentTerms: "POSTPAID" });
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
@@ -189,7 +189,7 @@ describe("spending", () => {
     const [{ billing, close }, other] = [await startGateway(), await startGateway()];
     await billing.setBlocked(accountId, true);
     await billing.setBlocked(accountId, true);
-    await billing.recordEntry(booking("payment", 5_000n));
+    await billing.recordEntry(entryOf("payment", 5_000n));
     clock.advance(31 * DAY_MS);
     await other.billing.runCycle();
     expect([isOpen(billing), isOpen(other.billing), billing.isSuspended(accountId)]).toEqual([
@@ -265,11 +265,11 @@ describe("spending", () => {
   test.each([
     ["limit", 50n],
     ["credits", 20n],
-  ])("on one gateway overshoots the %s by at most the requests in flight", async (what, most) => {
+  ])("on one gateway overshoots the %s by at most the requests in flight", async (what, allowed) => {
     const { billing, close } = await startGateway();
     if (what === "credits") {
       await billing.setTerms(accountId, { paymentTerms: "PREPAID" });
-      await billing.recordEntry(booking("credit_grant", most));
+      await billing.recordEntry(entryOf("credit_grant", allowed));
     }
     let spent = 0n;
     for (let round = 0; round < 30; round++) {
@@ -280,7 +280,7 @@ describe("spending", () => {
       }
       if (round % 7 === 0) clock.advance(SPEND_REFRESH_MS);
     }
-    expect(spent >= most * DOLLAR && spent <= (most + 9n) * DOLLAR).toBe(true);
+    expect(spent >= allowed * DOLLAR && spent <= (allowed + 9n) * DOLLAR).toBe(true);
   });
 });
 
@@ -288,7 +288,7 @@ describe("invoices", () => {
   test("contain a month's charges by subject, and payments settle the oldest invoice first", async () => {
     const { billing, close, flush } = await startGateway();
     await billing.setTerms(accountId, { tier: "UNLIMITED" });
-    await billing.recordEntry(booking("credit_purchase", 20n));
+    await billing.recordEntry(entryOf("credit_purchase", 20n));
     close(accountId, 83n * DOLLAR);
     await flush();
     clock.advance(15 * DAY_MS);
@@ -318,7 +318,7 @@ describe("invoices", () => {
       [10, 2n * DOLLAR],
       [11, 5n * DOLLAR],
     ]);
-    await billing.recordEntry(booking("payment", 64n));
+    await billing.recordEntry(entryOf("payment", 64n));
     const { rows } = await billing.listInvoices({}, accountId);
     expect(rows.map(({ id, paidMicros }) => [id, paidMicros])).toEqual([
       ["2026-12", DOLLAR],
@@ -397,11 +397,11 @@ describe("invoices", () => {
     expect(suspensions.states.get(accountId)).toBe("FAILED_PAYMENTS");
     expect((await billing.getInvoice(accountId, "2026-11"))?.isPastDue).toBe(true);
     expect(isOpen(billing)).toBe(false);
-    await billing.recordEntry(booking("payment", 9n));
+    await billing.recordEntry(entryOf("payment", 9n));
     expect(isOpen(billing)).toBe(false);
     await Promise.all([
-      billing.recordEntry(booking("payment", 1n, "x")),
-      billing.recordEntry(booking("payment", 1n, "x")),
+      billing.recordEntry(entryOf("payment", 1n, "x")),
+      billing.recordEntry(entryOf("payment", 1n, "x")),
     ]);
     expect(isOpen(billing)).toBe(true);
     expect((await billing.status(accountId)).creditMicros).toBe(0n);

@@ -223,8 +223,8 @@ export class SpendMonitor {
     ]);
     return new Map(
       accountIds.map((accountId) => {
-        const own = times.filter((time) => time.accountId === accountId);
-        const shares = [...reservedShares(own, reservations).values()];
+        const accountTimes = times.filter((time) => time.accountId === accountId);
+        const shares = [...reservedShares(accountTimes, reservations).values()];
         const served = shares.reduce((sum, share) => sum + share, 0n);
         return [accountId, clamp(served - (waived.get(accountId) ?? 0n), served)];
       }),

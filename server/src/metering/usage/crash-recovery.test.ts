@@ -65,11 +65,11 @@ test("a process killed at any moment loses no acknowledged request or announced 
   });
   await ledger.flush();
   const rows = await ledger.list({});
-  const found = new Map(rows.map((row) => [row.id, row]));
+  const rowsById = new Map(rows.map((row) => [row.id, row]));
 
-  expect(found.size).toBe(rows.length);
-  expect([...notes.acknowledged].filter((id) => found.get(id)?.outcome !== "ok")).toEqual([]);
-  expect([...notes.announced].filter((id) => !found.has(id))).toEqual([]);
+  expect(rowsById.size).toBe(rows.length);
+  expect([...notes.acknowledged].filter((id) => rowsById.get(id)?.outcome !== "ok")).toEqual([]);
+  expect([...notes.announced].filter((id) => !rowsById.has(id))).toEqual([]);
   expect(rows.filter((row) => !notes.begun.has(row.id))).toEqual([]);
   expect(rows.filter((row) => row.promptTokens !== Number.parseInt(row.id.slice(-4), 16))).toEqual([]);
   const [sums] = await database.sql`

@@ -104,8 +104,8 @@ describe("usage rollups", () => {
         for (const batches of rounds) {
           const lines = batches.map((batch) =>
             batch.map(({ id, cost, ...changes }) => {
-              const known = { ...source(changes), id: id.toString(16).padStart(32, "0") };
-              return encodeUsage(known, { outcome: "ok", status: 200, durationMs: 1 }, cost);
+              const row = { ...source(changes), id: id.toString(16).padStart(32, "0") };
+              return encodeUsage(row, { outcome: "ok", status: 200, durationMs: 1 }, cost);
             }),
           );
           await Promise.all(lines.map((batch) => store.insert(batch)));
@@ -213,8 +213,8 @@ describe("costs", () => {
 
   test("follow the price and belong to the month in which the request began", async () => {
     const ledger = open(changing);
-    const told: [string, bigint, number][] = [];
-    ledger.onClosed((...one) => told.push(one));
+    const closedCosts: [string, bigint, number][] = [];
+    ledger.onClosed((...one) => closedCosts.push(one));
     const before = source({ startedAtMs: NEW_YEAR - 1 });
     const after = source();
     for (const one of [before, after]) ledger.open(one);
@@ -225,7 +225,7 @@ describe("costs", () => {
       );
     await ledger.flush();
     // In units of the prompt price: 600 fresh tokens, 200 for the 400 cached ones, 400 for the 100 generated ones.
-    expect(told).toEqual([
+    expect(closedCosts).toEqual([
       ["acme", 1_200n, NEW_YEAR - 1],
       ["acme", 2_400n, NEW_YEAR],
     ]);

@@ -143,13 +143,13 @@ describe("the usage ledger", () => {
     const { ledger, folder } = open();
     const one = request();
     ledger.open(one);
-    let told = false;
+    let acknowledged = false;
     ledger.close(one, OK, () => {
-      told = true;
+      acknowledged = true;
     });
-    expect(told).toBe(false);
+    expect(acknowledged).toBe(false);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(told).toBe(true);
+    expect(acknowledged).toBe(true);
     const survivor = open({ folder: crash(folder) });
     await survivor.ledger.flush();
     expect(await idsInTable()).toEqual([one.id]);
@@ -272,15 +272,15 @@ describe("the usage ledger", () => {
     // The next segment can't be created, so nothing counts as written from here on.
     await expect(ledger.flush()).rejects.toThrow(/can't be written/);
     expect(() => ledger.open(request())).toThrow(AppError);
-    let told = false;
+    let acknowledged = false;
     ledger.close(one, OK, () => {
-      told = true;
+      acknowledged = true;
     });
     clock.advance(100);
-    expect(told).toBe(false);
+    expect(acknowledged).toBe(false);
     renameSync(`${folder}-away`, folder);
     clock.advance(100);
-    expect(told).toBe(true);
+    expect(acknowledged).toBe(true);
     await ledger.flush();
     expect(await idsInTable()).toEqual([one.id]);
   });

@@ -78,13 +78,13 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
     async list(prefix) {
       checkPrefix(prefix);
       const names = await listFiles(join(objects, prefix.slice(0, -1)));
-      const found = await Promise.all(
+      const entries = await Promise.all(
         names.map(async (name) => ({
           key: prefix + name,
           sizeBytes: await sizeAt(join(objects, prefix, name)),
         })),
       );
-      return found.filter((blob) => blob.sizeBytes !== null) as { key: string; sizeBytes: number }[];
+      return entries.filter((entry) => entry.sizeBytes !== null) as { key: string; sizeBytes: number }[];
     },
     async move(from, to) {
       const source = pathOf(from);

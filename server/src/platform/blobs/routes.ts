@@ -119,21 +119,21 @@ async function download(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const ticket = deps.urls.verifyDownload(keyOf(request), request.query as Record<string, unknown>);
-  const found = await deps.blobs.stat(ticket.key);
-  if (found === null) throw new AppError("NOT_FOUND", "There is no such file.");
-  const range = requestedRange(request.headers.range, found.sizeBytes);
+  const blob = await deps.blobs.stat(ticket.key);
+  if (blob === null) throw new AppError("NOT_FOUND", "There is no such file.");
+  const range = requestedRange(request.headers.range, blob.sizeBytes);
   reply
     .header("accept-ranges", "bytes")
     .header("content-disposition", `attachment; filename="${ticket.filename.replaceAll(/[^\w.+=@-]/g, "_")}"`)
     .header("x-content-type-options", "nosniff")
     .type("application/octet-stream");
   if (range === "unsatisfiable") {
-    return reply.code(416).header("content-range", `bytes */${found.sizeBytes}`).send();
+    return reply.code(416).header("content-range", `bytes */${blob.sizeBytes}`).send();
   }
   if (range !== null)
-    reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${found.sizeBytes}`);
+    reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${blob.sizeBytes}`);
   reply.raw.setTimeout(STALL_TIMEOUT_MS, () => reply.raw.destroy());
-  const lengthBytes = range === null ? found.sizeBytes : range.end - range.start + 1;
+  const lengthBytes = range === null ? blob.sizeBytes : range.end - range.start + 1;
   return reply
     .header("content-length", lengthBytes)
     .send(await deps.blobs.read(ticket.key, range ?? undefined));

@@ -69,13 +69,13 @@ export function createS3Blobs(options: S3Options): Blobs {
       (await listObjects(options, below)).map(({ key, sizeBytes }) => ({ key, sizeBytes })),
     async move(from, to) {
       const source = locationOf(from);
-      const found = await blobs.stat(from);
-      if (found === null) throw blobNotFound();
-      if (found.sizeBytes <= MAX_SINGLE_BYTES) {
+      const blob = await blobs.stat(from);
+      if (blob === null) throw blobNotFound();
+      if (blob.sizeBytes <= MAX_SINGLE_BYTES) {
         const CopySource = `${bucket}/${source.Key.split("/").map(encodeURIComponent).join("/")}`;
         await withS3Errors(client.send(new CopyObjectCommand({ ...locationOf(to), CopySource })));
       } else {
-        await blobs.write(to, await blobs.read(from), { maxBytes: found.sizeBytes });
+        await blobs.write(to, await blobs.read(from), { maxBytes: blob.sizeBytes });
       }
       await blobs.delete(from);
     },

@@ -65,7 +65,7 @@ beforeEach(async () => {
 
 const at = (micros: number): string => `2026-01-31T00:00:00.${String(micros).padStart(6, "0")}Z`;
 
-const thing = (id: string, more: Partial<Thing> = {}): Thing => ({
+const thing = (id: string, overrides: Partial<Thing> = {}): Thing => ({
   accountId: "a",
   id,
   displayName: null,
@@ -75,7 +75,7 @@ const thing = (id: string, more: Partial<Thing> = {}): Thing => ({
   public: null,
   createTime: at(0),
   spec: {},
-  ...more,
+  ...overrides,
 });
 const insert = (...rows: Thing[]): Promise<unknown> => database.db.insert(things).values(rows);
 const where = eq(things.accountId, "a");
@@ -213,16 +213,16 @@ describe("filters", () => {
       thing("b", { state: "FAILED", displayName: "llama 2", createTime: at(5) }),
       thing("c"),
     );
-    const found = async (text: string): Promise<string> =>
+    const matchingIds = async (text: string): Promise<string> =>
       (await walk({ filter: text, orderBy: "name" })).ids.join("");
-    expect(await found("state = READY")).toBe("a");
-    expect(await found("state != READY")).toBe("bc");
-    expect(await found('display_name:"LLAMA"')).toBe("ab");
-    expect(await found("displayName = *2 OR size > 6 AND NOT labels.team = y")).toBe("ab");
-    expect(await found(`createTime > ${at(4)}`)).toBe("b");
-    expect(await found('name = "things/c"')).toBe("c");
-    expect(await found("tags:t labels:team")).toBe("a");
-    expect(await found("")).toBe("abc");
+    expect(await matchingIds("state = READY")).toBe("a");
+    expect(await matchingIds("state != READY")).toBe("bc");
+    expect(await matchingIds('display_name:"LLAMA"')).toBe("ab");
+    expect(await matchingIds("displayName = *2 OR size > 6 AND NOT labels.team = y")).toBe("ab");
+    expect(await matchingIds(`createTime > ${at(4)}`)).toBe("b");
+    expect(await matchingIds('name = "things/c"')).toBe("c");
+    expect(await matchingIds("tags:t labels:team")).toBe("a");
+    expect(await matchingIds("")).toBe("abc");
   });
 
   test("pass every value as a parameter, never as SQL", async () => {

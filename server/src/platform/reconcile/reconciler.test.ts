@@ -26,7 +26,7 @@ function reconciler(
   options: Partial<ReconcilerOptions> = {},
 ): Reconciler {
   const log = createLog("silent");
-  const made = new Reconciler({
+  const worker = new Reconciler({
     database,
     clock,
     log,
@@ -36,13 +36,13 @@ function reconciler(
     step,
     ...options,
   });
-  open.push(made);
-  return made;
+  open.push(worker);
+  return worker;
 }
 
-const ask = (key: string, waitMs = 0): Promise<void> =>
+const requestWork = (key: string, waitMs = 0): Promise<void> =>
   addWork(database.db, "test", [key], clock.now() + waitMs);
-const left = async (): Promise<string[]> =>
+const remainingKeys = async (): Promise<string[]> =>
   (await database.sql`select key from work_items order by key`).map((row) => row["key"]);
 
 /** Makes a step pause in `wait` until `pass` is called. `reached` settles when the step pauses. */
@@ -72,19 +72,19 @@ describe("steps", () => {
       seen.push(key);
       return null;
     });
-    await Promise.all([ask("a"), ask("b"), ask("a"), ask("later", 1000)]);
+    await Promise.all([requestWork("a"), requestWork("b"), requestWork("a"), requestWork("later", 1000)]);
     expect(await worker.tick()).toBe(2);
     expect(seen.sort()).toEqual(["a", "b"]);
-    expect(await left()).toEqual(["later"]);
+    expect(await remainingKeys()).toEqual(["later"]);
     clock.advance(1000);
     expect(await worker.tick()).toBe(1);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
   it("run again at the time that they return, and not before", async () => {
     let steps = 0;
     const worker = reconciler(async () => (++steps < 3 ? 5_000 : null));
-    await ask("a");
+    await requestWork("a");
     expect(await worker.tick()).toBe(1);
     clock.advance(4_999);
     expect(await worker.tick()).toBe(0);
@@ -92,17 +92,17 @@ describe("steps", () => {
     expect(await worker.tick()).toBe(1);
     clock.advance(5_000);
     expect(await worker.tick()).toBe(1);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
   it("run at the earliest of all requested times", async () => {
     const worker = reconciler(async () => null);
-    await ask("a", 60_000);
-    await ask("a", 1_000);
-    await ask("a", 90_000);
+    await requestWork("a", 60_000);
+    await requestWork("a", 1_000);
+    await requestWork("a", 90_000);
     clock.advance(1_000);
     expect(await worker.tick()).toBe(1);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
   it("run again after a request that came during a step", async () => {
@@ -112,13 +112,13 @@ describe("steps", () => {
       if (++steps === 1) await first.wait();
       return null;
     });
-    await ask("a");
+    await requestWork("a");
     const ticking = worker.tick();
     await first.reached;
-    await ask("a");
+    await requestWork("a");
     first.pass();
     expect(await ticking).toBe(2);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
   it("are retried after failures with growing, bounded delays, and a success resets the failures", async () => {
@@ -128,7 +128,7 @@ describe("steps", () => {
       if (failures.length <= 9) throw new Error("no");
       return failures.length === 10 ? 0 : null;
     });
-    await ask("a");
+    await requestWork("a");
     await worker.tick();
     for (const waitMs of [1, 2, 4, 8, 16, 32, 60, 60].map((s) => s * 1_000)) {
       clock.advance(waitMs - 1);
@@ -161,12 +161,12 @@ describe("several workers", () => {
     await Promise.all(workers.map((worker) => worker.tick()));
     await Promise.all(workers.map((worker) => worker.tick()));
     expect([...counts.values()]).toEqual(keys.map(() => 3));
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
   it("take no work of another kind", async () => {
     const other = reconciler(async () => null, { kind: "other" });
-    await ask("a");
+    await requestWork("a");
     expect(await other.tick()).toBe(0);
   });
 
@@ -186,15 +186,15 @@ describe("several workers", () => {
       effects.push("second");
       return null;
     });
-    await ask("a");
+    await requestWork("a");
     await dying.tick();
-    expect(await left()).toEqual(["a"]);
+    expect(await remainingKeys()).toEqual(["a"]);
     clock.advance(29_999);
     expect(await heir.tick()).toBe(0);
     clock.advance(1);
     expect(await heir.tick()).toBe(1);
     expect(effects).toEqual(["first", "second"]);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
   it("renew the lease of a long step while its worker lives", async () => {
@@ -204,7 +204,7 @@ describe("several workers", () => {
       return null;
     });
     const idle = reconciler(async () => null);
-    await ask("a");
+    await requestWork("a");
     const ticking = worker.tick();
     await long.reached;
     for (let i = 0; i < 12; i++) {
@@ -214,7 +214,7 @@ describe("several workers", () => {
     }
     long.pass();
     await ticking;
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
   it("abort the step of a worker that lost its lease, and ignore its result", async () => {
@@ -225,7 +225,7 @@ describe("several workers", () => {
       return null;
     });
     const heir = reconciler(async () => 3_600_000);
-    await ask("a");
+    await requestWork("a");
     const ticking = sleeper.tick();
     await started.reached;
     // Simulates a worker that slept for longer than its lease.
@@ -233,7 +233,7 @@ describe("several workers", () => {
     expect(await heir.tick()).toBe(1);
     clock.advance(10_000);
     expect(await ticking).toBe(1);
-    expect(await left()).toEqual(["a"]);
+    expect(await remainingKeys()).toEqual(["a"]);
   });
 });
 
@@ -292,7 +292,7 @@ describe("a started worker", () => {
       await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       return null;
     });
-    await ask("a");
+    await requestWork("a");
     const ticking = worker.tick();
     await started.reached;
     await worker.close();
