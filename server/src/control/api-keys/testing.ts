@@ -69,14 +69,14 @@ export async function startTenants(
   }
 
   const tenants = { database, clock, tokenSecret, accounts, users, keys, operator, addUser };
-  const moreRoutes = await routes(tenants);
+  const more = await routes(tenants);
   const server = await createHttpServer<Principal>({
     clock,
     log: createLog("silent"),
     authenticate: keys.authenticate,
     rawRoutes: [],
     register(app) {
-      const all = [...accountRoutes(accounts), ...userRoutes(users), ...apiKeyRoutes(keys), ...moreRoutes];
+      const all = [...accountRoutes(accounts), ...userRoutes(users), ...apiKeyRoutes(keys), ...more];
       registerResources(app, all, record(database, clock));
     },
   });

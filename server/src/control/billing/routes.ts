@@ -46,7 +46,7 @@ export function refuseSuspended(
   });
 }
 
-/** Not part of the Fireworks API. */
+/** Beyond the contract. */
 export function billingRoutes(billing: BillingService): ResourceRoute[] {
   return [
     defineRoute({

@@ -1,7 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
+import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
-import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { Accounts, Principal } from "../accounts/service.ts";
 import { importCatalogShapes } from "./catalog-import.ts";
 import type { ShapeModels } from "./fields.ts";
@@ -82,7 +82,7 @@ export function createDeploymentShapes(deps: {
   accounts: Pick<Accounts, "exists">;
   models: ShapeModels;
   clock: Clock;
-  log: BasicLog;
+  log: DatabaseLog;
   tokenSecret: Buffer;
 }): DeploymentShapes {
   const store = shapeStore(deps.database, deps.tokenSecret);

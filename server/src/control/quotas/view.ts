@@ -11,7 +11,7 @@ import type { QuotaRow, QuotaStore } from "./store.ts";
 const MAX_KEY_QUOTAS = 200;
 const ACCELERATOR = /^(?:nvidia|amd)-/;
 
-/** The operations of the quotas resource. */
+/** Quotas as clients see and change them. */
 export class QuotaResource {
   readonly #deps: QuotasDeps;
   readonly #store: QuotaStore;
