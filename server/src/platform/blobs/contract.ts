@@ -72,7 +72,7 @@ function refusalTests(setUp: () => Promise<Blobs>): void {
     ["too many bytes", { maxBytes: 3 }, "PAYLOAD_TOO_LARGE"],
     ["more bytes than declared", { maxBytes: 100, exactBytes: 3 }, "BAD_REQUEST"],
     ["fewer bytes than declared", { maxBytes: 100, exactBytes: 5 }, "BAD_REQUEST"],
-  ])("%s change nothing", async (_, limits, code) => {
+  ])("changes nothing for %s", async (_, limits, code) => {
     const blobs = await setUp();
     await blobs.write("a/file", chunksOf("old"), NO_LIMIT);
     expect((await refusal(blobs.write("a/file", chunksOf("ne", "w!"), limits))).code).toBe(code);

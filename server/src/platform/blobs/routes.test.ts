@@ -107,7 +107,7 @@ describe("a signed upload URL", () => {
   });
 
   test.each(["hell", "hello!", "", "x".repeat(300_000)].map((body) => [body.length, body] as const))(
-    "takes no other size than it was made for: %i bytes",
+    "refuses a file of another size than the signed one: %i bytes",
     async (_, body) => {
       const key = newKey();
       const url = await uploadUrl(key, 5);
@@ -222,7 +222,7 @@ describe("a resumable upload", () => {
     "bytes -4/10",
     "bytes */9",
     "bytes 0-99999999999999999999/10",
-  ])("a Content-Range %s is refused", async (range) => {
+  ])("refuses the Content-Range %s", async (range) => {
     expect(await put(await uploadUrl(newKey(), 10), "01234", { "content-range": range })).toMatchObject({
       status: 400,
     });

@@ -95,7 +95,7 @@ describe("the database", () => {
   });
 
   test.each(["not a url", "mysql://a:hunter2@b/c"])(
-    "a DATABASE_URL that is none is refused without repeating it",
+    "refuses an invalid DATABASE_URL without repeating it",
     async (url) => {
       await expect(openDatabase({ url, log: silentLog })).rejects.toThrow(/^DATABASE_URL (?!.*hunter2)/);
     },

@@ -185,7 +185,7 @@ describe("embedded PostgreSQL", () => {
   });
 
   test.each(["SIGKILL", "SIGQUIT"] as const)(
-    "when the server dies of %s it is started again under the same URL, with what was committed",
+    "is restarted under the same URL with all committed data after it died of %s",
     async (signal) => {
       const dataDir = freshFolder();
       let back = (): void => {};

@@ -393,7 +393,7 @@ describe("pages", () => {
     [{ orderBy: "nope" }, "orderBy"],
     [{ orderBy: "tags" }, "orderBy"],
     [{ pageToken: "x" }, "pageToken"],
-  ])("%j is refused by name", async (query, param) => {
+  ])("are refused for the invalid query %j with the name of the parameter", async (query, param) => {
     await expect(list(query, where, "a")).rejects.toMatchObject({ code: "BAD_REQUEST", param });
   });
 });
