@@ -182,7 +182,7 @@ function batch(index: number): string[] {
       timeToFirstTokenMs: 20,
       startedAtMs,
     };
-    return encodeUsage(source, "ok", 200, 900, 42n);
+    return encodeUsage(source, { outcome: "ok", status: 200, durationMs: 900 }, 42n);
   });
 }
 

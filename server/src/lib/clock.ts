@@ -1,8 +1,8 @@
-/** The only source of time. Everything that waits or stamps takes a Clock, so tests can move time by hand. */
+/** The only source of time. Code that waits or records times takes a Clock, so that tests can control time. */
 export interface Clock {
   /** Wall-clock time, milliseconds since the Unix epoch. May step backwards. */
   now(): number;
-  /** Milliseconds from an arbitrary start, never backwards. For durations. */
+  /** Milliseconds since an arbitrary start. Never goes backwards; use it for durations. */
   monotonicMs(): number;
   /** Runs `fn` once after `delayMs`; the returned function cancels it. Does not keep the process alive. */
   after(delayMs: number, fn: () => void): () => void;
@@ -18,10 +18,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** A clock that moves only when told. */
+/** A clock for tests; its time moves only by `advance`. */
 export class FakeClock implements Clock {
   #nowMs: number;
-  #timers: { atMs: number; fn: () => void }[] = [];
+  readonly #timers = new Set<{ atMs: number; fn: () => void }>();
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
     this.#nowMs = startMs;
@@ -37,19 +37,24 @@ export class FakeClock implements Clock {
 
   after(delayMs: number, fn: () => void): () => void {
     const timer = { atMs: this.#nowMs + delayMs, fn };
-    this.#timers.push(timer);
+    this.#timers.add(timer);
     return () => {
-      this.#timers = this.#timers.filter((t) => t !== timer);
+      this.#timers.delete(timer);
     };
   }
 
-  /** Moves time on by `ms`, running due timers in order of their time. */
+  /**
+   * Moves time forward by `ms` and runs due timers in the order of their times; equal times run in the order of
+   * creation.
+   */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     for (;;) {
-      const due = this.#timers.filter((t) => t.atMs <= endMs).sort((a, b) => a.atMs - b.atMs)[0];
+      let due: { atMs: number; fn: () => void } | undefined;
+      for (const timer of this.#timers)
+        if (timer.atMs <= endMs && (due === undefined || timer.atMs < due.atMs)) due = timer;
       if (due === undefined) break;
-      this.#timers = this.#timers.filter((t) => t !== due);
+      this.#timers.delete(due);
       this.#nowMs = Math.max(this.#nowMs, due.atMs);
       due.fn();
     }

@@ -10,7 +10,7 @@ const last = (text: string, zone: string, now: string, withinMs = 8 * DAY_MS): s
   return atMs === null ? null : new Date(atMs).toISOString();
 };
 
-describe("expressions", () => {
+describe("cron expressions", () => {
   it.each([
     ["every minute", "* * * * *", "2026-03-10T10:30:59Z", "2026-03-10T10:30:00.000Z"],
     ["a time of every day", "15 8 * * *", "2026-03-10T08:14:59Z", "2026-03-09T08:15:00.000Z"],
@@ -21,12 +21,12 @@ describe("expressions", () => {
     ["7 for Sunday", "0 9 * * 7", "2026-03-10T12:00:00Z", "2026-03-08T09:00:00.000Z"],
     ["names of months", "0 0 1 mar *", "2026-03-05T12:00:00Z", "2026-03-01T00:00:00.000Z"],
     ["one of two restricted days", "0 0 6 * mon", "2026-03-08T12:00:00Z", "2026-03-06T00:00:00.000Z"],
-  ])("%s", (_what, text, now, expected) => {
+  ])("find the last occurrence of %s", (_case, text, now, expected) => {
     expect(last(text, "UTC", now)).toBe(expected);
   });
 
   it.each(["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8"])(
-    "%j is none",
+    "don't include %j",
     (text) => expect(parseCron(text)).toBeNull(),
   );
   it.each([
@@ -37,9 +37,9 @@ describe("expressions", () => {
     "1, * * * *",
     "-1 * * * *",
     "* * * jan-x *",
-  ])("%j is none either", (text) => expect(parseCron(text)).toBeNull());
+  ])("don't include the invalid %j", (text) => expect(parseCron(text)).toBeNull());
 
-  it("no text breaks the parser", () => {
+  it("are parsed or refused, whatever the text", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.string(), fc.stringMatching(/^[\d*,/ -]{0,30}$/)),
@@ -50,14 +50,14 @@ describe("expressions", () => {
 });
 
 describe("time zones", () => {
-  it("count by their own clocks, also across its changes", () => {
+  it("count by their own clocks, also across daylight saving changes", () => {
     expect(last("0 9 * * *", "Europe/Berlin", "2026-01-10T12:00:00Z")).toBe("2026-01-10T08:00:00.000Z");
     expect(last("0 9 * * *", "Europe/Berlin", "2026-07-10T12:00:00Z")).toBe("2026-07-10T07:00:00.000Z");
     expect(last("0 9 * * *", "Asia/Tokyo", "2026-01-10T23:30:00Z")).toBe("2026-01-10T00:00:00.000Z");
     expect(last("30 2 * * *", "Europe/Berlin", "2026-03-29T12:00:00Z")).toBe("2026-03-29T01:30:00.000Z");
   });
 
-  it("are those the platform knows", () => {
+  it("are those that the runtime knows", () => {
     expect(["UTC", "Europe/Paris", "America/New_York"].map(isTimeZone)).toEqual([true, true, true]);
     expect(["", "Mars/Base", "Europe/Paris\0"].map(isTimeZone)).toEqual([false, false, false]);
   });

@@ -1,4 +1,4 @@
-/** Five-field cron expressions in a time zone: minute, hour, day of month, month, day of week. */
+/** A five-field cron expression: minute, hour, day of month, month, day of week. */
 export interface Cron {
   minutes: ReadonlySet<number>;
   hours: ReadonlySet<number>;
@@ -6,7 +6,7 @@ export interface Cron {
   months: ReadonlySet<number>;
   /** 0 is Sunday. */
   weekdays: ReadonlySet<number>;
-  /** As cron has it: where both are restricted, one of them is enough. */
+  /** The field is `*`. As in cron, when both day fields are restricted, a day has to match only one of them. */
   anyDay: boolean;
   anyWeekday: boolean;
 }
@@ -17,7 +17,7 @@ const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 const MAX_LENGTH = 200;
 
-/** Null for what is no expression. Takes lists, ranges, steps, and names of months and weekdays. */
+/** Parses lists, ranges, steps, and names of months and weekdays. Null: not a valid expression. */
 export function parseCron(text: string): Cron | null {
   const parts = text.length > MAX_LENGTH ? [] : text.trim().toLowerCase().split(/\s+/);
   if (parts.length !== 5) return null;
@@ -42,7 +42,7 @@ export function parseCron(text: string): Cron | null {
   };
 }
 
-/** Whether a clock of the zone can be read. */
+/** Whether the runtime knows the time zone. */
 export function isTimeZone(zone: string): boolean {
   try {
     new Intl.DateTimeFormat("en", { timeZone: zone });
@@ -53,8 +53,8 @@ export function isTimeZone(zone: string): boolean {
 }
 
 /**
- * The last time at or before `nowMs` that the expression names, on the zone's clock; null when there is none within
- * `withinMs`. Times that a change of the clock skips count as much later as the clock was put forward.
+ * The last time at or before `nowMs` that matches the expression on the zone's clock; null: none within `withinMs`. A
+ * local time that is skipped when the clock is put forward counts as later by the skipped time.
  */
 export function previousOccurrence(cron: Cron, zone: string, nowMs: number, withinMs: number): number | null {
   const todayMs = Math.floor((nowMs + offsetMs(zone, nowMs)) / DAY_MS) * DAY_MS;
@@ -71,16 +71,16 @@ export function previousOccurrence(cron: Cron, zone: string, nowMs: number, with
   return null;
 }
 
-function parseField(text: string, least: number, most: number, names: readonly string[]): Set<number> | null {
+function parseField(text: string, min: number, max: number, names: readonly string[]): Set<number> | null {
   const numbers = new Set<number>();
   for (const part of text.split(",")) {
     const [, range, step = "1"] = /^([^/]+)(?:\/(\d{1,2}))?$/.exec(part) ?? [];
     if (range === undefined || Number(step) === 0) return null;
-    const [first, last = part.includes("/") && range !== "*" ? String(most) : undefined, ...rest] =
-      range === "*" ? [String(least), String(most)] : range.split("-");
+    const [first, last = part.includes("/") && range !== "*" ? String(max) : undefined, ...rest] =
+      range === "*" ? [String(min), String(max)] : range.split("-");
     const from = numberOf(first as string, names);
     const to = last === undefined ? from : numberOf(last, names);
-    if (rest.length > 0 || !(from >= least && to <= most && from <= to)) return null;
+    if (rest.length > 0 || !(from >= min && to <= max && from <= to)) return null;
     for (let number = from; number <= to; number += Number(step)) numbers.add(number);
   }
   return numbers;
@@ -110,7 +110,7 @@ function toUtc(zone: string, localMs: number): number {
   return localMs - offsetMs(zone, guessMs);
 }
 
-/** Making one is dear. */
+/** Cache: creating a format is expensive. Bounded: cleared when full, because zones can be written in many ways. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 const MAX_FORMATS = 1_000;
 
@@ -118,12 +118,16 @@ const MAX_FORMATS = 1_000;
 function offsetMs(zone: string, atMs: number): number {
   let format = formats.get(zone);
   if (format === undefined) {
-    const digits = "2-digit" as const;
     format = new Intl.DateTimeFormat("en-US", {
-      ...{ timeZone: zone, hourCycle: "h23", year: "numeric", month: digits, day: digits },
-      ...{ hour: digits, minute: digits, second: digits },
+      timeZone: zone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
     });
-    // One zone may be written in many ways.
     if (formats.size >= MAX_FORMATS) formats.clear();
     formats.set(zone, format);
   }

@@ -12,7 +12,7 @@ function refusal(check: () => void): AppError | null {
   }
 }
 
-test("names in any script pass, up to 63 characters", () => {
+test("a display name may use any script and have up to 63 characters", () => {
   for (const name of [
     "",
     "Alice",
@@ -42,20 +42,20 @@ test.each([
   ["half of a pair", "a\ud800"],
   ["a line separator", "a\u2028b"],
   ["a byte order mark", "\ufeffa"],
-])("a name with %s is refused by the field's name", (_why, name) => {
+])("a display name with %s is refused with the name of its field", (_reason, name) => {
   expect(refusal(() => checkDisplayName("displayName", name))).toMatchObject({
     code: "BAD_REQUEST",
     param: "displayName",
   });
 });
 
-test("a text may have lines, but not the rest", () => {
+test("a text may have several lines but no other control characters", () => {
   expect(refusal(() => checkText("description", "a\n\tb\r\n", 999))).toBeNull();
   expect(refusal(() => checkText("description", "a\u0000", 999))?.param).toBe("description");
   expect(refusal(() => checkText("description", "x".repeat(1_000), 999))?.param).toBe("description");
 });
 
-test("annotations are bounded in number and size", () => {
+test("annotations are limited in number and size", () => {
   expect(refusal(() => checkAnnotations("annotations", { team: "search\nrank" }))).toBeNull();
   const many = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, ""]));
   for (const wrong of [

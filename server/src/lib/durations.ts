@@ -1,12 +1,12 @@
 import { badRequest } from "./errors.ts";
 
-/** Longest duration of the wire, as in protobuf: about 10,000 years. */
+/** Longest duration of protobuf's JSON mapping: about 10,000 years. */
 const MAX_DURATION_S = 315_576_000_000;
 const DURATION = /^(\d{1,12})(\.\d{1,9})?s$/;
 
 /**
- * Reads a duration of the wire, seconds with an `s`: `600s`, `0.25s`. Parts of a millisecond are rounded.
- * @param param the field a refusal names.
+ * Parses a duration in protobuf's JSON format: `600s`, `0.25s`.
+ * @param param field name for error messages. @returns milliseconds, rounded.
  * @throws AppError BAD_REQUEST.
  */
 export function parseDuration(text: string, param = "duration"): number {

@@ -1,8 +1,6 @@
 /**
- * The platform's one error type. Every error carries a code, a message that is safe to show to any client,
- * and optionally the request field it is about and an internal cause that only the log sees.
- *
- * The table is the contract's: code → HTTP status and `type` of the data plane.
+ * HTTP status of each error code, and its `type` in errors of the inference API. The table is part of the compatible
+ * API.
  */
 export const ERROR_TABLE = {
   BAD_REQUEST: { status: 400, type: "invalid_request_error" },
@@ -27,18 +25,19 @@ export const ERROR_TABLE = {
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
 export interface AppErrorOptions {
-  /** The request field the error is about, as a path: `messages[0].content`. */
+  /** Path of the request field that caused the error: `messages[0].content`. */
   param?: string;
   /** Whole seconds after which the same request may succeed; sent as `retry-after`. */
   retryAfterS?: number;
-  /** More of the reply's headers, names and values alternating. Only requests for inference get them. */
+  /** Further response headers, names and values alternating. Only the inference API sends them. */
   headers?: readonly string[];
-  /** What really happened; logged, never sent. */
+  /** The internal cause; logged, never sent. */
   cause?: unknown;
 }
 
 const NO_HEADERS: readonly string[] = [];
 
+/** The platform's only type of error that reaches clients: a code and a message that any client may see. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly param: string | null;
@@ -65,7 +64,9 @@ export function badRequest(param: string, message: string): AppError {
   return new AppError("BAD_REQUEST", message, { param });
 }
 
-/** Anything thrown becomes an AppError: what is not one already is an INTERNAL error with the cause kept for the log. */
+/**
+ * Converts anything thrown to an AppError. An unknown error becomes INTERNAL, with the error as the cause for the log.
+ */
 export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   return new AppError("INTERNAL", "The server failed to handle the request.", { cause: thrown });

@@ -54,11 +54,11 @@ describe("the paths of a change", () => {
     "x".repeat(5_000),
     "policy.loadTargets.a.b",
     "policy.loadTargets.__proto__",
-  ])("the mask %s is refused", (mask) => {
+  ])("are refused for the mask %s", (mask) => {
     expect(() => updatePaths(mask, {}, Schema)).toThrow(expect.objectContaining({ param: "updateMask" }));
   });
 
-  test("a mask of ten thousand paths is refused", () => {
+  test("are refused for a mask of ten thousand paths", () => {
     const mask = Array.from({ length: 1_000 }, () => "a").join(",");
     expect(() => updatePaths(mask, {}, Schema)).toThrow(/more than 100/);
   });
@@ -87,13 +87,13 @@ describe("a patch", () => {
     [{ fresh: { deep: { x: 1 } } }, ["fresh.deep.x"], { ...current, fresh: { deep: { x: 1 } } }],
     [{}, ["fresh.deep.x"], current],
     [{ displayName: "" }, ["displayName"], { ...current, displayName: "" }],
-  ])("of %j at %j", (body, paths, expected) => {
+  ])("with the body %j sets the paths %j", (body, paths, expected) => {
     const before = structuredClone(current);
     expect(mergePatch(current, body, paths)).toEqual(expected);
     expect(current).toEqual(before);
   });
 
-  test("with its own paths puts in all that it holds, and nothing else changes", () => {
+  test("with its own paths sets every field of the body and changes no other", () => {
     const thing = fc.record(
       {
         displayName: fc.string(),
@@ -131,15 +131,15 @@ describe("a read mask", () => {
     ["tags", { tags: [{ id: "x" }] }],
     ["displayName", {}],
     ["policy,policy.window", { policy: value.policy }],
-  ])("%s picks", (mask, expected) => {
+  ])("selects the fields of %s", (mask, expected) => {
     expect(applyMask(parseMask("readMask", mask, Schema)!, value)).toEqual(expected);
   });
 
-  test.each(["", " ", "*", "name,*"])("%j stands for everything", (mask) => {
+  test.each(["", " ", "*", "name,*"])("selects all fields for %j", (mask) => {
     expect(parseMask("readMask", mask, Schema)).toBe(null);
   });
 
-  test("what it picks stays out of reach of the original", () => {
+  test("returns a copy, so that changes of it don't reach the original", () => {
     const picked = applyMask(
       [
         ["policy", "window"],

@@ -5,7 +5,7 @@ import { sanitizeForMessage, toCamelCasePath } from "./field-names.ts";
 const MAX_PATHS = 100;
 const MAX_LENGTH = 4_000;
 
-/** What a mask sees of a schema. */
+/** The parts of a schema that matter to a mask. */
 interface SchemaNode {
   properties?: Record<string, SchemaNode>;
   patternProperties?: Record<string, SchemaNode>;
@@ -14,23 +14,23 @@ interface SchemaNode {
 }
 
 /**
- * The paths of a PATCH that change: those of `updateMask` (a comma list in camelCase or snake_case, `*` for all), or
- * the fields present in the body, down to the single fields of messages; maps and lists count as one. Output-only
- * fields are left out.
- * @param schema the resource, output-only fields marked `readOnly`.
+ * The paths that a PATCH changes: those of `updateMask` (comma-separated, camelCase or snake_case, `*` for all), or
+ * without a mask the fields in the body. Nested messages are resolved to their single fields; a map or a list is one
+ * field. Output-only fields are left out.
+ * @param schema schema of the resource; output-only fields are marked `readOnly`.
  * @throws AppError BAD_REQUEST naming updateMask for an unknown path.
  */
 export function updatePaths(updateMask: string | undefined, body: object, schema: TObject): string[] {
   const shape = schema as unknown as SchemaNode;
   if (updateMask === undefined || updateMask === "") return presentPaths(body, shape, "");
   const paths = parseMask("updateMask", updateMask, schema);
-  const wanted = paths ?? Object.keys(shape.properties ?? {}).map((name) => [name]);
-  return wanted.filter((path) => !isReadOnly(path, shape)).map((path) => path.join("."));
+  const requested = paths ?? Object.keys(shape.properties ?? {}).map((name) => [name]);
+  return requested.filter((path) => !isReadOnly(path, shape)).map((path) => path.join("."));
 }
 
 /**
- * A copy of `current` in which every path of `paths` has the body's value. A path that is absent from the body, or
- * null there, is removed: the field goes back to its default.
+ * A copy of `current` in which each of the paths has the body's value. A path that is absent or null in the body is
+ * removed, which resets the field to its default.
  */
 export function mergePatch<T extends object>(current: T, body: object, paths: readonly string[]): T {
   const merged = structuredClone(current);
@@ -43,8 +43,8 @@ export function mergePatch<T extends object>(current: T, body: object, paths: re
 }
 
 /**
- * Reads a mask. Null stands for everything: an empty mask or `*`.
- * @param param the parameter that a refusal names.
+ * Parses a mask. Null: all fields, because the mask is empty or contains `*`.
+ * @param param parameter name for error messages.
  * @throws AppError BAD_REQUEST.
  */
 export function parseMask(param: string, mask: string, schema: TObject): string[][] | null {
@@ -55,7 +55,7 @@ export function parseMask(param: string, mask: string, schema: TObject): string[
   return parts.map((part) => resolvePath(param, part, schema as unknown as SchemaNode));
 }
 
-/** A copy of `value` with the fields of the mask alone. */
+/** A copy of `value` with only the fields of the mask. */
 export function applyMask(paths: readonly (readonly string[])[], value: object): object {
   const picked = {};
   for (const names of paths) {
@@ -89,7 +89,7 @@ function resolvePath(param: string, path: string, shape: SchemaNode): string[] {
   return names;
 }
 
-/** The shape of a field of a message, or of a value of a map. */
+/** The schema of a message's field or of a map's values; null: there is no such field. */
 function childSchema(shape: SchemaNode, name: string): SchemaNode | null {
   if (name === "" || name === "__proto__") return null;
   const { properties, patternProperties, additionalProperties } = shape;
@@ -121,9 +121,9 @@ function setPath(target: object, names: readonly string[], value: unknown): void
       continue;
     }
     if (value === undefined) return;
-    const made = {};
-    at[name] = made;
-    at = made;
+    const created = {};
+    at[name] = created;
+    at = created;
   }
   const last = names.at(-1)!;
   if (value === undefined) delete at[last];

@@ -5,7 +5,7 @@ export function toCamelCasePath(path: string): string {
 
 const MAX_ECHO_LENGTH = 64;
 
-/** A text from the client as it may stand in a message: short, well-formed, without control characters. */
+/** Makes a text from the client safe to echo in a message: short, well-formed, without control characters. */
 export function sanitizeForMessage(text: string): string {
   const clean = text
     .slice(0, MAX_ECHO_LENGTH)

@@ -44,11 +44,11 @@ describe("a filter is checked against the fields", () => {
     ["tags:x", "tags", { kind: "member", text: "x" }],
     ["tags:*", "tags", { kind: "present" }],
     ["labels:*", "labels", { kind: "present" }],
-  ])("%s", (text, field, expected) => {
+  ])("and %s is accepted", (text, field, expected) => {
     expect(checkFilter(text, FIELDS)).toEqual({ op: "test", field, key: null, test: expected });
   });
 
-  test("keys of a map are what they are, also with dots and in capitals", () => {
+  test("and keys of a map keep their spelling, also with dots and capitals", () => {
     const text = (pieces: string[]) => ({ kind: "text", pieces, contains: false });
     expect(checkFilter("labels.my_Key = x", FIELDS)).toMatchObject({ key: "my_Key", test: text(["x"]) });
     expect(checkFilter('labels."a.b" = x', FIELDS)).toMatchObject({ key: "a.b", test: text(["x"]) });
@@ -56,7 +56,7 @@ describe("a filter is checked against the fields", () => {
     expect(checkFilter("labels.team:*", FIELDS)).toMatchObject({ key: "team", test: { kind: "present" } });
   });
 
-  test("unequal is the negation of equal", () => {
+  test("and != is the negation of =", () => {
     expect(checkFilter("state != READY", FIELDS)).toEqual({
       op: "not",
       term: checkFilter("state = READY", FIELDS),
@@ -64,7 +64,7 @@ describe("a filter is checked against the fields", () => {
   });
 });
 
-describe("what doesn't fit a field is refused, with the place", () => {
+describe("a comparison that doesn't fit its field is refused with its position", () => {
   test.each<[string, number, RegExp]>([
     ["nope = 1", 1, /nope is not a field/],
     ["displayName = a AND details = 1", 21, /details is not a field/],
@@ -90,14 +90,14 @@ describe("what doesn't fit a field is refused, with the place", () => {
     ["tags = x", 1, /expected : after a list/],
     ["tags:x*", 6, /wildcard/],
     ["labels = x", 1, /expected : after a map/],
-  ])("%s", (text, position, expected) => {
+  ])("in %s", (text, position, expected) => {
     const error = refusalOf(text);
     expect(error).toMatchObject({ code: "BAD_REQUEST", param: "filter" });
     expect(error.message).toMatch(expected);
     expect(error.message).toContain(`position ${position}:`);
   });
 
-  test("a long name is not repeated in full", () => {
+  test("and a long name is not repeated in full", () => {
     expect(refusalOf(`${"x".repeat(1_000)} = 1`).message.length).toBeLessThan(200);
   });
 });

@@ -17,18 +17,21 @@ export type FieldType =
 
 export interface FilterField {
   type: FieldType;
-  /** The names of an enum. */
+  /** Values of an enum. */
   values?: readonly string[];
 }
 
-/** What one comparison asks of a field's value. An absent value passes none but `equals ""` and `equals false`. */
+/** The test of one comparison. An absent value passes only the tests for equality with `""` and `false`. */
 export type FilterTest =
   | { kind: "present" }
-  /** Text: whole, with any characters between the pieces, or `contains`, which ignores case. */
+  /**
+   * Matches text with any characters between the pieces. `contains`: the text may have more around them, and case is
+   * ignored.
+   */
   | { kind: "text"; pieces: string[]; contains: boolean }
-  /** Text, an integer or a timestamp as text, a number, a duration in milliseconds, a boolean. */
+  /** `value` is a text, number or boolean. Integers and timestamps are texts, durations are milliseconds. */
   | { kind: "value"; comparator: Exclude<Comparator, "!=" | ":">; value: string | number | boolean }
-  /** An element of a list. */
+  /** The list has the element, or the map the key. */
   | { kind: "member"; text: string };
 
 /** A filter whose fields exist and whose values have the fields' types. */
@@ -41,7 +44,7 @@ type Fields = Readonly<Record<string, FilterField>>;
 
 /**
  * Parses a filter and checks it against the fields. Null for an empty one.
- * @param fields by camelCase name; the filter may say snake_case.
+ * @param fields by camelCase name; the filter may use snake_case.
  * @throws AppError BAD_REQUEST naming filter, with the position and what was expected there.
  */
 export function checkFilter(text: string, fields: Fields): CheckedFilter | null {
@@ -58,7 +61,7 @@ function check(node: FilterNode, fields: Fields): CheckedFilter {
   const { comparator, value } = node;
   const negated = comparator === "!=";
   const test = toFilterTest(type, negated ? "=" : comparator, value, node.position);
-  // A map has a key, which is to say that the key has a value.
+  // `map:key` tests that the map has the key.
   const checked: CheckedFilter =
     test.kind === "member" && type.type === "map"
       ? { op: "test", field, key: test.text, test: { kind: "present" } }

@@ -2,14 +2,14 @@ import { type AppError, badRequest } from "./errors.ts";
 
 export interface FilterToken {
   kind: "field" | "comparator" | "value" | "and" | "or" | "not" | "(" | ")" | "end";
-  /** Of a comparator. */
+  /** The comparator itself, for comparators. */
   text: string;
-  /** Of a value: see FilterValue. */
+  /** For values, see `FilterValue`. */
   pieces: string[];
   quoted: boolean;
-  /** Of a field. */
+  /** Parts of the name, for fields. */
   path: string[];
-  /** Where it begins, counted from 1. */
+  /** Position of the first character, counted from 1. */
   position: number;
 }
 
@@ -17,7 +17,7 @@ const SPACE = /[ \t\r\n]*/y;
 const COMPARATOR = /<=|>=|!=|[=<>:]/y;
 const WORD = /[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?/y;
 const QUOTED = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/sy;
-/** What stands unquoted to the right of a comparator: also `2025-01-31T00:00:00+02:00`, `-1.5`, `600s` and `llama*`. */
+/** An unquoted value, such as `2025-01-31T00:00:00+02:00`, `-1.5`, `600s` or `llama*`. */
 const BARE_VALUE = /[^\s()"',=<>!]+/y;
 const KEYWORDS = { AND: "and", OR: "or", NOT: "not" } as const;
 
@@ -26,7 +26,7 @@ export function filterError(position: number, problem: string): AppError {
   return badRequest("filter", `filter, position ${position}: ${problem}.`);
 }
 
-/** Cuts a filter into tokens; the last is `end`. @throws AppError BAD_REQUEST naming filter. */
+/** Splits a filter into tokens; the last is `end`. @throws AppError BAD_REQUEST naming filter. */
 export function lexFilter(text: string): FilterToken[] {
   const tokens: FilterToken[] = [];
   let at = 0;
@@ -89,7 +89,9 @@ function takePath(take: TakeMatch, position: number): string[] {
   return path;
 }
 
-/** A backslash takes the next character as it is, a wildcard included. */
+/**
+ * Removes quotes and escapes, and splits at the wildcards. A backslash escapes any character, including the wildcard.
+ */
 function unquote(quoted: string, position: number): string[] {
   const pieces = [""];
   for (const [part] of checked(quoted, position).slice(1, -1).matchAll(/\\?./gsu)) {
@@ -99,6 +101,7 @@ function unquote(quoted: string, position: number): string[] {
   return pieces;
 }
 
+/** Refuses characters that PostgreSQL can't store. */
 function checked(text: string, position: number): string {
   if (text.includes("\0") || !text.isWellFormed()) {
     throw filterError(position, "the value holds a character that no text can hold");

@@ -9,7 +9,7 @@ import {
   parseFilter,
 } from "./filter.ts";
 
-/** A tree without positions, short: `["=", "a.b", ["x", ""]]`. */
+/** A short form of a tree, without positions: `["=", "a.b", ["x", ""]]`. */
 function outline(node: FilterNode | null): unknown {
   if (node === null) return null;
   if (node.op === "not") return ["not", outline(node.term)];
@@ -30,7 +30,7 @@ const a = ["=", "a", "1"];
 const b = ["=", "b", "2"];
 const c = ["=", "c", "3"];
 
-describe("a filter is read as AIP-160 has it", () => {
+describe("a filter is parsed by the rules of AIP-160", () => {
   test.each<[string, unknown]>([
     ["", null],
     [" \t\n", null],
@@ -64,11 +64,11 @@ describe("a filter is read as AIP-160 has it", () => {
     ["a = NOT", ["=", "a", "NOT"]],
     ["a = OR OR b = AND", ["or", ["=", "a", "OR"], ["=", "b", "AND"]]],
     ["or = 1", ["=", "or", "1"]],
-  ])("%s", (text, expected) => {
+  ])("such as %s", (text, expected) => {
     expect(outline(parseFilter(text))).toEqual(expected);
   });
 
-  test("wildcards are told from stars in quotes that a backslash stands before", () => {
+  test("and escaped stars in quotes are not wildcards", () => {
     const pieces = (text: string): unknown =>
       (parseFilter(text) as { value: { pieces: string[] } }).value.pieces;
     expect(pieces("a = x*y*")).toEqual(["x", "y", ""]);
@@ -78,7 +78,7 @@ describe("a filter is read as AIP-160 has it", () => {
   });
 });
 
-describe("what is refused says where and what was expected", () => {
+describe("a refusal gives the position and what was expected", () => {
   test.each<[string, number, RegExp]>([
     ["a", 2, /expected one of = != /],
     ["a b", 3, /expected one of = != /],
@@ -101,7 +101,7 @@ describe("what is refused says where and what was expected", () => {
     ["ä = 1", 1, /expected a field's name/],
     ['a = "\0"', 5, /no text can hold/],
     ["a = \ud800", 5, /no text can hold/],
-  ])("%j", (text, position, expected) => {
+  ])("for %j", (text, position, expected) => {
     const error = refusalOf(text);
     expect(error).toMatchObject({ code: "BAD_REQUEST", param: "filter" });
     expect(error.message).toMatch(expected);
@@ -115,11 +115,11 @@ describe("what is refused says where and what was expected", () => {
     ["a million parentheses", "(".repeat(1_000_000), /longer than/],
     ["four thousand parentheses", "(".repeat(4_000), /deeper than 20/],
     ["four thousand negations", "-".repeat(4_000), /expected a field's name/],
-  ])("%s", (_, text, expected) => {
+  ])("for %s", (_, text, expected) => {
     expect(refusalOf(text).message).toMatch(expected);
   });
 
-  test("the limits themselves are within", () => {
+  test("and a filter exactly at the limits is accepted", () => {
     parseFilter("a=1 ".repeat(MAX_FILTER_TERMS));
     parseFilter(`${"(".repeat(MAX_FILTER_DEPTH)}a=1${")".repeat(MAX_FILTER_DEPTH)}`);
   });
@@ -156,7 +156,7 @@ const { node } = fc.letrec<{ node: FilterNode }>((tie) => {
 
 const quote = (value: string): string => `"${value.replace(/["\\*]/g, "\\$&")}"`;
 
-/** Everything that isn't a single comparison in parentheses. */
+/** Puts everything but a single comparison in parentheses. */
 function print(tree: FilterNode): string {
   const inner = (child: FilterNode): string => (child.op === "compare" ? print(child) : `(${print(child)})`);
   if (tree.op === "not") return `NOT ${inner(tree.term)}`;
@@ -172,8 +172,8 @@ function withoutPositions(tree: FilterNode): FilterNode {
   return { ...tree, position: 0, value: { ...tree.value, position: 0 } };
 }
 
-describe("whatever the text", () => {
-  test("a printed tree is read as the tree it was", () => {
+describe("the parser", () => {
+  test("parses a printed tree to the same tree", () => {
     fc.assert(
       fc.property(node, (tree) => {
         const printed = print(tree);
@@ -183,7 +183,7 @@ describe("whatever the text", () => {
     );
   });
 
-  test("it is read or refused, never anything else", () => {
+  test("parses or refuses any text, and never fails otherwise", () => {
     const pieces = fc.constantFrom(
       "a",
       ".",

@@ -5,11 +5,11 @@ export type Comparator = "=" | "!=" | "<" | "<=" | ">" | ">=" | ":";
 
 /** A literal on the right side of a comparison. */
 export interface FilterValue {
-  /** The text, cut at its wildcards `*`; one piece when there is none. */
+  /** The text, split at its wildcards `*`. */
   pieces: string[];
   /** Written in quotes. */
   quoted: boolean;
-  /** Where it begins, counted from 1. */
+  /** Position of the first character, counted from 1. */
   position: number;
 }
 
@@ -26,21 +26,21 @@ export type FilterNode =
     };
 
 export const MAX_FILTER_LENGTH = 4_096;
-/** A filter is compiled to one SQL condition a term, and nested as deep as its parentheses. */
+/** Bounds the SQL that a filter is compiled to: one condition for each comparison. */
 export const MAX_FILTER_TERMS = 100;
+/** Bounds the recursion: most nested parentheses. */
 export const MAX_FILTER_DEPTH = 20;
 
 /**
- * Parses an AIP-160 filter. As there, `OR` binds tighter than `AND`, and terms that stand side by side count as joined
- * by `AND`. Null for an empty filter.
+ * Parses an AIP-160 filter. As AIP-160 demands, `OR` binds tighter than `AND`, and adjacent terms are joined by `AND`.
+ * Null: the filter is empty.
  * @throws AppError BAD_REQUEST naming filter, with the position and what was expected there.
  */
 export function parseFilter(text: string): FilterNode | null {
   if (text.length > MAX_FILTER_LENGTH) {
     throw badRequest("filter", `filter is longer than ${MAX_FILTER_LENGTH} characters.`);
   }
-  const parser = new FilterParser(lexFilter(text));
-  return parser.parse();
+  return new FilterParser(lexFilter(text)).parse();
 }
 
 class FilterParser {
@@ -61,7 +61,7 @@ class FilterParser {
     return node;
   }
 
-  /** Sequences joined by AND. A sequence is factors side by side, which means AND too. */
+  /** Parses factors that are joined by AND or adjacent, which means the same. */
   #expression(): FilterNode {
     const terms = [this.#factor()];
     for (;;) {

@@ -3,7 +3,10 @@ import { randomBytes, randomFillSync } from "node:crypto";
 const pool = Buffer.alloc(16 * 256);
 let used = pool.length;
 
-/** 16 random bytes from a pool: one system call serves 256 identifiers. The slice is overwritten later: use it at once. */
+/**
+ * 16 random bytes from a pool, which saves a system call for most identifiers. Use the slice at once: the pool is
+ * reused.
+ */
 function random16(): Buffer {
   if (used === pool.length) {
     randomFillSync(pool);
@@ -15,7 +18,7 @@ function random16(): Buffer {
 
 /**
  * A UUID version 7 (RFC 9562 §5.7) as 32 hex digits without hyphens: 48 bits of Unix milliseconds, then random.
- * Sorts by time, so primary-key inserts stay at the end of the index.
+ * Ids sort by time, so inserts go to the end of a primary-key index.
  */
 export function uuidv7Hex(nowMs: number): string {
   const bytes = random16();

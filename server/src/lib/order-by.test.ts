@@ -10,7 +10,7 @@ describe("orderBy", () => {
     ["createTime", [up("createTime")]],
     ["create_time desc", [down("createTime")]],
     [" displayName  asc , details.count desc ", [up("displayName"), down("details.count")]],
-  ])("%j is read", (text, expected) => {
+  ])("accepts %j", (text, expected) => {
     expect(parseOrderBy(text, fields)).toEqual(expected);
   });
 
@@ -28,7 +28,7 @@ describe("orderBy", () => {
     "a,b,c,createTime,displayName,details.count",
     "a,".repeat(10_000),
     "constructor",
-  ])("%.30j is refused", (text) => {
+  ])("refuses %.30j", (text) => {
     expect(() => parseOrderBy(text, fields)).toThrow(
       expect.objectContaining({ code: "BAD_REQUEST", param: "orderBy" }),
     );

@@ -7,12 +7,12 @@ export interface OrderTerm {
   descending: boolean;
 }
 
-/** More than this orders nothing that a person can follow. */
+/** Bounds the SQL; nobody sorts by more fields. */
 const MAX_TERMS = 5;
 const MAX_LENGTH = 500;
 
 /**
- * Reads `createTime desc,displayName`; names may be snake_case.
+ * Parses an order such as `createTime desc,displayName`; names may be snake_case.
  * @param fields the names that can be ordered by.
  * @throws AppError BAD_REQUEST naming orderBy.
  */
@@ -36,7 +36,7 @@ function parseTerm(part: string, fields: ReadonlySet<string>): OrderTerm {
     );
   }
   if (rest.length > 0 || (direction !== "asc" && direction !== "desc")) {
-    throw badRequest("orderBy", `orderBy: after ${field} only asc or desc may stand.`);
+    throw badRequest("orderBy", `orderBy: only asc or desc may follow ${field}.`);
   }
   return { field, descending: direction === "desc" };
 }

@@ -7,7 +7,7 @@ const secret = randomBytes(32);
 const refused = expect.objectContaining({ code: "BAD_REQUEST", param: "pageToken" });
 
 describe("a page token", () => {
-  test("opens in its own context with what was put in", () => {
+  test("opens in its own context and returns its payload", () => {
     fc.assert(
       fc.property(fc.string(), fc.jsonValue(), (context, payload) => {
         const token = sealPageToken(secret, context, payload);
@@ -23,7 +23,7 @@ describe("a page token", () => {
     expect(() => openPageToken(randomBytes(32), "a", token)).toThrow(refused);
   });
 
-  test("doesn't open once a single character is changed, taken away or added", () => {
+  test("doesn't open after a character was changed, removed or added", () => {
     const token = sealPageToken(secret, "a", { position: ["2025", null] });
     for (let i = 0; i < token.length; i++) {
       for (const other of ["A", "B", "_", "", "AA", "=", "é"]) {
@@ -33,13 +33,13 @@ describe("a page token", () => {
     }
   });
 
-  test("says nothing to who has no secret: neither its content nor whether two are alike", () => {
+  test("reveals nothing without the secret, neither its content nor whether two tokens are equal", () => {
     const one = sealPageToken(secret, "a", "accounts/secret");
     expect(Buffer.from(one, "base64url").toString("latin1")).not.toContain("secret");
     expect(sealPageToken(secret, "a", "accounts/secret")).not.toBe(one);
   });
 
-  test.each(["x", "a b", "eyJhIjoxfQ", "A".repeat(40), "A".repeat(100_000)])("%.20s is none", (token) => {
+  test.each(["x", "a b", "eyJhIjoxfQ", "A".repeat(40), "A".repeat(100_000)])("is not %.20s", (token) => {
     expect(() => openPageToken(secret, "a", token)).toThrow(refused);
   });
 });

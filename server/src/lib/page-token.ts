@@ -4,12 +4,13 @@ import { badRequest } from "./errors.ts";
 const CIPHER = "aes-256-gcm";
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** Room for the largest values a list is ordered by; longer tokens are not looked at. */
+/** Longer tokens are refused unread. Leaves room for the longest values that lists are ordered by. */
 const MAX_TOKEN_LENGTH = 8_192;
 
 /**
- * Seals what the next page needs to know. Clients can neither read nor change the token, and it opens only in the
- * context it was made in: the list, its filter and its order.
+ * Encrypts and authenticates the state that the next page needs (AES-256-GCM). Clients can neither read nor change the
+ * token.
+ * @param context the list with its filter and order; the token opens only in the same context.
  */
 export function sealPageToken(secret: Buffer, context: string, payload: unknown): string {
   const nonce = randomBytes(NONCE_BYTES);
@@ -23,7 +24,7 @@ export function sealPageToken(secret: Buffer, context: string, payload: unknown)
 export function openPageToken(secret: Buffer, context: string, token: string): unknown {
   if (token.length > MAX_TOKEN_LENGTH || !/^[A-Za-z0-9_-]+$/.test(token)) throw refused();
   const bytes = Buffer.from(token, "base64url");
-  // Also no second spelling of the same bytes.
+  // Base64url can encode the same bytes in several ways; accept only the canonical one.
   if (bytes.length <= NONCE_BYTES + TAG_BYTES || bytes.toString("base64url") !== token) throw refused();
   const decipher = createDecipheriv(CIPHER, keyOf(secret), bytes.subarray(0, NONCE_BYTES));
   decipher.setAAD(digest(context));
@@ -43,7 +44,7 @@ function refused(): Error {
   );
 }
 
-/** The secret may serve other ends too: tokens have a key of their own. */
+/** Derives a key for page tokens, so that the secret may be used for other purposes too. */
 function keyOf(secret: Buffer): Buffer {
   return createHmac("sha256", secret).update("hearth page token").digest();
 }

@@ -1,14 +1,14 @@
 import type { Clock } from "./clock.ts";
 
 export interface RefreshLoop {
-  /** Settles after a load that began after the call. */
+  /** Settles after a load that began after the call. Rejects when that load fails. */
   refresh(): Promise<void>;
-  /** The same in the background; a failure is told and made good by the next load. */
+  /** Refreshes in the background. A failure goes to `onFailure`, and the next load makes up for it. */
   refreshInBackground(): void;
   stop(): void;
 }
 
-/** Runs `load` on demand, never two at once, and every `everyMs`. */
+/** Runs `load` every `everyMs` and on demand, one at a time. */
 export function startRefreshLoop(
   load: () => Promise<void>,
   options: { everyMs: number; clock: Clock; onFailure(error: unknown): void },
@@ -19,26 +19,26 @@ export function startRefreshLoop(
   let stopped = false;
   let cancelTimer = (): void => {};
 
-  function begin(): Promise<void> {
-    const begun = load().finally(() => {
-      if (running === begun) running = null;
+  function startLoad(): Promise<void> {
+    const current = load().finally(() => {
+      if (running === current) running = null;
     });
-    running = begun;
-    return begun;
+    running = current;
+    return current;
   }
 
   function refresh(): Promise<void> {
-    if (running === null) return begin();
+    if (running === null) return startLoad();
     next ??= running
       .catch(() => {})
       .then(() => {
         next = null;
-        return begin();
+        return startLoad();
       });
     return next;
   }
 
-  function poke(): void {
+  function refreshInBackground(): void {
     if (stopped) return;
     refresh().catch((error: unknown) => {
       if (!stopped) onFailure(error);
@@ -47,14 +47,14 @@ export function startRefreshLoop(
 
   function schedule(): void {
     cancelTimer = clock.after(everyMs, () => {
-      poke();
+      refreshInBackground();
       schedule();
     });
   }
   schedule();
   return {
     refresh,
-    refreshInBackground: poke,
+    refreshInBackground,
     stop() {
       stopped = true;
       cancelTimer();

@@ -4,8 +4,8 @@ import { badRequest } from "./errors.ts";
 const NEW_ID = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /**
- * Checks an id that a client gives a new resource. Only on create: ids that exist may look otherwise.
- * @param field the field or query parameter that holds it.
+ * Checks the id of a new resource. Existing ids may follow other rules, so call this only on creation.
+ * @param field field or query parameter of the id, for error messages.
  * @throws AppError BAD_REQUEST naming `field`.
  */
 export function checkNewId(field: string, id: string): void {
@@ -17,7 +17,7 @@ export function checkNewId(field: string, id: string): void {
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 const LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyz012345";
 
-/** A new id for a resource that came without one: 16 characters, 79 random bits; keeps the rules of `checkNewId`. */
+/** A random id that follows the rules of `checkNewId`: 16 characters, 79 random bits. */
 export function randomId(): string {
   const bytes = randomBytes(16);
   let id = LETTERS[bytes[0]! % LETTERS.length]!;

@@ -5,7 +5,7 @@ import { fullModelName, parseModelName, shortModelName } from "./resource-names.
 const segment = fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/);
 
 describe("model names", () => {
-  it("full and short forms read back to the same account and model", () => {
+  it("have a full and a short form that parse to the same account and model", () => {
     fc.assert(
       fc.property(segment, segment, (accountId, modelId) => {
         const name = { accountId, modelId };
@@ -15,7 +15,7 @@ describe("model names", () => {
     );
   });
 
-  it("whatever is accepted is exactly one of the two forms of what was read", () => {
+  it("are accepted only if they equal the full or the short form of the parsed name", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^[a/.\-_\n\0 ]{0,20}$/)),

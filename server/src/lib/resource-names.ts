@@ -1,6 +1,7 @@
 /**
- * Names of models: full `accounts/{account}/models/{model}`, short `{account}/{model}`. Reading is lenient (library
- * names carry capitals and dots, generated ids start with digits); what may be created is checked where it is created.
+ * Names of models: full `accounts/{account}/models/{model}`, short `{account}/{model}`. Parsing is lenient, because
+ * library names have capitals and dots and generated ids start with digits. `checkNewId` has the stricter rules for new
+ * resources.
  */
 
 export interface ModelName {
@@ -10,10 +11,10 @@ export interface ModelName {
 
 /** One segment: 1–63 ASCII letters, digits, `.`, `_`, `-`, with a letter or digit at both ends. */
 const SEGMENT = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
-/** `accounts/` + 63 + `/models/` + 63. Longer texts are not looked at. */
+/** Length of `accounts/` + 63 + `/models/` + 63. */
 const MAX_NAME_LENGTH = 143;
 
-/** Reads a full or short model name, case-sensitively; null for anything else. */
+/** Parses a full or short model name, case-sensitively; null: neither. */
 export function parseModelName(text: string): ModelName | null {
   if (text.length > MAX_NAME_LENGTH) return null;
   const parts = text.split("/");

@@ -7,7 +7,10 @@ interface SchemaError {
   params: object;
 }
 
-/** A 400 out of the most telling of a schema's errors (the validator stops at eight): unknown fields, missing ones, then the deepest path. */
+/**
+ * Converts the validator's errors, of which there are at most eight, to a 400 about the most specific one: an unknown
+ * field, then a missing field, then the error with the deepest path.
+ */
 export function schemaError(errors: Iterable<SchemaError>): AppError {
   const all = [...errors];
   const unknown = all.find(({ keyword }) => keyword === "additionalProperties");
@@ -22,26 +25,28 @@ export function schemaError(errors: Iterable<SchemaError>): AppError {
     const path = fieldPath(missing.instancePath, name);
     return badRequest(path, `The field ${path} is required.`);
   }
-  const telling = all.filter((e) => e.keyword !== "anyOf" && (e.params as { type?: string }).type !== "null");
+  const specific = all.filter(
+    (e) => e.keyword !== "anyOf" && (e.params as { type?: string }).type !== "null",
+  );
   const depth = (e: SchemaError): number => e.instancePath.split("/").length;
-  const deepest = telling.reduce(
+  const deepest = specific.reduce(
     (a, b) => (depth(b) > depth(a) ? b : a),
-    telling[0] ?? (all[0] as SchemaError),
+    specific[0] ?? (all[0] as SchemaError),
   );
   const path = fieldPath(deepest.instancePath) || "body";
   return badRequest(
     path,
-    `${path} ${wording(telling.filter((e) => e.instancePath === deepest.instancePath))}.`,
+    `${path} ${describeErrors(specific.filter((e) => e.instancePath === deepest.instancePath))}.`,
   );
 }
 
-/** One sentence's end out of the errors of one field, whose alternatives each added theirs. */
-function wording(errors: readonly SchemaError[]): string {
-  const broken = errors.find((e) => e.keyword !== "type" && e.keyword !== "const");
-  if (broken?.keyword === "enum") {
-    return `must be one of ${(broken.params as { allowedValues: unknown[] }).allowedValues.join(", ")}`;
+/** Merges the errors of one field, one from each alternative of its schema, to the end of a sentence. */
+function describeErrors(errors: readonly SchemaError[]): string {
+  const violation = errors.find((e) => e.keyword !== "type" && e.keyword !== "const");
+  if (violation?.keyword === "enum") {
+    return `must be one of ${(violation.params as { allowedValues: unknown[] }).allowedValues.join(", ")}`;
   }
-  if (broken !== undefined) return broken.message;
+  if (violation !== undefined) return violation.message;
   const values = errors
     .filter((e) => e.keyword === "const")
     .map((e) => (e.params as { allowedValue: unknown }).allowedValue);
@@ -60,7 +65,7 @@ function fieldPath(pointer: string, last?: string): string {
   }, "");
 }
 
-/** A name from the client as it may be echoed: short, without control characters. */
+/** Makes a name from the client safe to echo: short, without control characters. */
 function clip(name: string): string {
   return name.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?").slice(0, 64);
 }

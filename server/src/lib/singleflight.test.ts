@@ -18,8 +18,8 @@ function pending() {
 
 const { signal } = new AbortController();
 
-describe("shared work", () => {
-  test("is done once for all who want it at once, and again for who comes later", async () => {
+describe("singleflight work", () => {
+  test("runs once for concurrent callers and again for later ones", async () => {
     const shared = new Singleflight<string>();
     const { starts, work, settle } = pending();
     const both = [shared.run("a", signal, work), shared.run("a", signal, work)];
@@ -34,7 +34,7 @@ describe("shared work", () => {
     expect(await later).toBe("again");
   });
 
-  test("goes on while one caller waits, ends when none does, and can be begun anew", async () => {
+  test("continues while one caller waits, is aborted when none does, and can be started again", async () => {
     const shared = new Singleflight<string>();
     const { starts, work, settle } = pending();
     const [one, two] = [new AbortController(), new AbortController()];
@@ -52,7 +52,7 @@ describe("shared work", () => {
     expect(await third).toBe("new");
   });
 
-  test("tells every caller how it goes, and fails for all of them", async () => {
+  test("reports its progress to every caller, and fails for all of them", async () => {
     const shared = new Singleflight<string>();
     const heard: string[] = [];
     const { work, tell } = pending();

@@ -5,14 +5,14 @@ interface InFlightCall<T> {
   listeners: Set<(message: string) => void>;
 }
 
-/** Work that several callers want at once is done once. It is given up when the last of them has. */
+/** Runs work once for all concurrent callers with the same key. Aborts the work when all its callers have given up. */
 export class Singleflight<T> {
   readonly #inFlight = new Map<string, InFlightCall<T>>();
 
   /**
-   * The outcome of `work`, begun by the first caller with this key and joined by those that come while it runs.
-   * @param onMessage hears what the work reports from now on.
-   * @throws the signal's reason; what the work throws.
+   * Starts `work`, or joins the work in progress for the key, and returns its result.
+   * @param signal gives up for this caller only. @param onMessage receives progress messages from now on.
+   * @throws the signal's reason; the error of the work.
    */
   async run(
     key: string,
@@ -21,23 +21,23 @@ export class Singleflight<T> {
     onMessage: (message: string) => void = () => {},
   ): Promise<T> {
     signal.throwIfAborted();
-    // Work that everyone gave up is still tidying up; the next one starts after it.
+    // Aborted work may still be cleaning up; start after it.
     while (this.#inFlight.get(key)?.abort.signal.aborted)
       await this.#inFlight.get(key)?.result.catch(() => {});
-    const job = this.#inFlight.get(key) ?? this.#start(key, work);
-    job.callers++;
-    job.listeners.add(onMessage);
+    const call = this.#inFlight.get(key) ?? this.#start(key, work);
+    call.callers++;
+    call.listeners.add(onMessage);
     let onAbort = (): void => {};
     const aborted = new Promise<never>((_, reject) => {
       onAbort = () => reject(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
     });
     try {
-      return await Promise.race([job.result, aborted]);
+      return await Promise.race([call.result, aborted]);
     } finally {
       signal.removeEventListener("abort", onAbort);
-      job.listeners.delete(onMessage);
-      if (--job.callers === 0) job.abort.abort(signal.reason);
+      call.listeners.delete(onMessage);
+      if (--call.callers === 0) call.abort.abort(signal.reason);
     }
   }
 
@@ -51,10 +51,10 @@ export class Singleflight<T> {
       for (const listener of listeners) listener(message);
     };
     const result = work(abort.signal, report).finally(() => this.#inFlight.delete(key));
-    // Callers that gave up don't wait for the outcome.
+    // If all callers have given up, nobody handles an error.
     result.catch(() => {});
-    const job = { result, callers: 0, abort, listeners };
-    this.#inFlight.set(key, job);
-    return job;
+    const call = { result, callers: 0, abort, listeners };
+    this.#inFlight.set(key, call);
+    return call;
   }
 }

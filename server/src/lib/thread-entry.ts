@@ -1,4 +1,7 @@
-/** What a worker thread is started with to run a module of ours: tsx registers itself only in the main thread. */
+/**
+ * A URL to start a worker thread with, so that it runs a TypeScript module. tsx registers itself only in the main
+ * thread; the URL's code registers it in the worker first.
+ */
 export function threadEntry(entry: URL): URL {
   const boot = `
     import { register } from ${JSON.stringify(import.meta.resolve("tsx/esm/api"))};

@@ -1,13 +1,13 @@
 const TIMESTAMP = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 
 /**
- * Reads an RFC 3339 time and gives it in UTC with microseconds, `2025-01-31T12:00:00.000000Z`. Null for anything else,
- * days that don't exist and years before 1 included.
+ * Converts an RFC 3339 time to UTC with microseconds, `2025-01-31T12:00:00.000000Z`. Null: the text is invalid, the day
+ * does not exist, or the year is before 1.
  */
 export function parseTimestamp(text: string): string | null {
   const [, day, fraction = ""] = TIMESTAMP.exec(text) ?? [];
   if (day === undefined) return null;
-  // JavaScript reads 30 February as 2 March.
+  // JavaScript would parse 30 February as 2 March.
   const midnightMs = Date.parse(`${day}T00:00:00Z`);
   if (Number.isNaN(midnightMs) || !new Date(midnightMs).toISOString().startsWith(day)) return null;
   const ms = Date.parse(text.replace(fraction, ""));

@@ -5,7 +5,7 @@ import { checkNewId, randomId } from "./resource-ids.ts";
 import { parseTimestamp } from "./timestamps.ts";
 
 describe("durations", () => {
-  test("of any milliseconds are read as they were written", () => {
+  test("of any number of milliseconds are parsed as they were formatted", () => {
     fc.assert(fc.property(fc.nat(10 ** 12), (ms) => parseDuration(formatDuration(ms)) === ms));
     expect(formatDuration(1_999.6)).toBe("2s");
   });
@@ -16,7 +16,7 @@ describe("durations", () => {
     ["0.5s", 500],
     ["1.000000001s", 1_000],
     ["1.0005s", 1_001],
-  ])("%s is %i ms", (text, ms) => {
+  ])("of %s are %i ms", (text, ms) => {
     expect(parseDuration(text)).toBe(ms);
   });
 
@@ -33,7 +33,7 @@ describe("durations", () => {
     "9999999999999s",
     "999999999999s",
     "1.0000000001s",
-  ])("%j is refused", (text) => {
+  ])("are refused for %j", (text) => {
     expect(() => parseDuration(text, "window")).toThrow(expect.objectContaining({ param: "window" }));
   });
 });
@@ -44,7 +44,7 @@ describe("times", () => {
     ["2025-01-31T12:00:00.5Z", "2025-01-31T12:00:00.500000Z"],
     ["2025-01-31T12:00:00.123456789+02:30", "2025-01-31T09:30:00.123456Z"],
     ["2024-02-29T23:59:59-23:59", "2024-03-01T23:58:59.000000Z"],
-  ])("%s is %s", (text, utc) => {
+  ])("such as %s are converted to %s", (text, utc) => {
     expect(parseTimestamp(text)).toBe(utc);
   });
 
@@ -60,11 +60,11 @@ describe("times", () => {
     "0001-01-01T00:00:00+01:00",
     "0000-01-01T00:00:00Z",
     "12025-01-01T00:00:00Z",
-  ])("%s is none", (text) => {
+  ])("don't include %s", (text) => {
     expect(parseTimestamp(text)).toBe(null);
   });
 
-  test("any time comes back", () => {
+  test("survive a round trip", () => {
     const date = fc.date({ min: new Date("0001-01-02"), max: new Date("9999-12-30"), noInvalidDate: true });
     fc.assert(
       fc.property(date, (time) => {
@@ -75,16 +75,16 @@ describe("times", () => {
 });
 
 describe("ids", () => {
-  test.each(["a", "my-model-2", "a".repeat(63), "a--b"])("%s may be made", (id) => checkNewId("modelId", id));
+  test.each(["a", "my-model-2", "a".repeat(63), "a--b"])("may be %s", (id) => checkNewId("modelId", id));
 
   test.each(["", "-a", "a-", "1a", "A", "a_b", "a.b", "a/b", "ä", "a".repeat(64), "a\n", "..", "a b"])(
-    "%j may not",
+    "may not be %j",
     (id) => {
       expect(() => checkNewId("modelId", id)).toThrow(expect.objectContaining({ param: "modelId" }));
     },
   );
 
-  test("made ones keep the rules and don't repeat", () => {
+  test("that are generated follow the rules and are unique", () => {
     const ids = Array.from({ length: 1_000 }, randomId);
     for (const id of ids) checkNewId("id", id);
     expect(new Set(ids).size).toBe(1_000);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Database, openDatabase } from "../../src/platform/db/database.ts";
-import type { DatabaseLog } from "../../src/platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../src/platform/telemetry/log.ts";
 
 export interface TestDatabase extends Database {
   /** For a second connection pool or a child process. */
@@ -9,7 +9,7 @@ export interface TestDatabase extends Database {
   drop(): Promise<void>;
 }
 
-export const silentLog: DatabaseLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+export const silentLog: BasicLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 export interface TestDatabaseOptions {
   /** False: an empty database, for tests of migrations. Default true: a copy of the run's migrated template. */

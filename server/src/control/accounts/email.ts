@@ -1,7 +1,7 @@
 import { badRequest } from "../../lib/errors.ts";
 
 const MAX_EMAIL_CHARS = 254;
-/** Printable ASCII, one `@`, a domain of letters, digits, dots and hyphens: look-alikes of other scripts have no way in. */
+/** Printable ASCII with one `@`; other scripts are refused, because they have look-alikes of ASCII letters. */
 const EMAIL = /^[!-?A-~]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/;
 
 /** @throws AppError BAD_REQUEST naming the field. */
@@ -10,7 +10,7 @@ export function checkEmail(field: string, email: string): void {
   throw badRequest(field, `${field} must be an email address of ASCII characters, name@domain.`);
 }
 
-/** The id that an address suggests: `Alice.Cullen+x@example.com` → `alice-cullen-x`. At most 40 characters. */
+/** An id derived from an address: `Alice.Cullen+x@example.com` → `alice-cullen-x`. At most 40 characters. */
 export function idFromEmail(email: string): string {
   const local = email
     .slice(0, email.indexOf("@"))

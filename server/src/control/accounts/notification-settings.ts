@@ -5,7 +5,7 @@ const MAX_THRESHOLDS = 20;
 const MICROS = 1_000_000n;
 const NANOS_PER_MICRO = 1_000;
 
-/** An amount as the contract has it. */
+/** An amount of money as the API represents it: whole units and nanos. */
 const Money = Type.Object({
   currencyCode: Type.Optional(Type.String()),
   units: Type.Optional(Type.String({ format: "int64", pattern: "^-?\\d{1,19}$" })),
@@ -14,16 +14,16 @@ const Money = Type.Object({
 type Money = Static<typeof Money>;
 
 export const NotificationSettings = Type.Object({
-  /** What spending in a month is told at, beside the warnings that everybody gets. */
+  /** Monthly spending that triggers an alert, in addition to the alerts that every account gets. */
   monthlySpendThresholds: Type.Optional(Type.Array(Money)),
 });
 export type NotificationSettings = Static<typeof NotificationSettings>;
 
-/** Micro-dollars, in order. @throws AppError BAD_REQUEST naming the field. */
+/** @returns micro-dollars in ascending order. @throws AppError BAD_REQUEST naming the field. */
 export function parseThresholds({ monthlySpendThresholds = [] }: NotificationSettings): bigint[] {
   const field = "notificationSettings.monthlySpendThresholds";
   if (monthlySpendThresholds.length > MAX_THRESHOLDS) {
-    throw badRequest(field, `${field} holds more than ${MAX_THRESHOLDS} amounts.`);
+    throw badRequest(field, `${field} has more than ${MAX_THRESHOLDS} amounts.`);
   }
   const micros = monthlySpendThresholds.map((money, i) => microsOf(`${field}[${i}]`, money));
   return [...new Set(micros)].sort((a, b) => (a < b ? -1 : 1));

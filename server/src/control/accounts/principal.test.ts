@@ -6,7 +6,7 @@ function principal(changes: Partial<Principal> = {}): Principal {
   return { accountId: "acme", keyId: "k", userId: "alice", role: "user", isOperator: false, ...changes };
 }
 
-/** The code and message of the refusal; null when it is allowed. */
+/** Code and message of the refusal; null: allowed. */
 function refusal(check: () => void): string | null {
   try {
     check();
@@ -19,8 +19,8 @@ function refusal(check: () => void): string | null {
 
 const RIGHTS: readonly Permission[] = ["read", "write", "admin", "inference"];
 
-describe("rights", () => {
-  test("each role has exactly its rights", () => {
+describe("authorization", () => {
+  test("gives each role exactly its permissions", () => {
     const table = Object.fromEntries(
       ROLES.map((role) => [
         role,
@@ -35,7 +35,7 @@ describe("rights", () => {
     });
   });
 
-  test("a contributor changes only what they made; others with the right change anything", () => {
+  test("lets contributors change only their own resources, and other roles with the permission all", () => {
     const change = (role: Principal["role"], createdBy: string | null) =>
       refusal(() => authorize(principal({ role }), "acme", "write", "X", createdBy));
     expect(change("contributor", "alice")).toBeNull();
@@ -45,7 +45,7 @@ describe("rights", () => {
     expect(change("admin", null)).toBeNull();
   });
 
-  test("another account answers like a missing one, to every role and for every right", () => {
+  test("answers NOT_FOUND for another account, for every role and permission", () => {
     for (const role of ROLES) {
       for (const right of RIGHTS) {
         expect(refusal(() => authorize(principal({ role }), "other", right, "Model m"))).toBe(
@@ -55,7 +55,7 @@ describe("rights", () => {
     }
   });
 
-  test("the operator acts everywhere; nobody else changes the library, its own members included", () => {
+  test("lets the operator act everywhere, and nobody else change the library account, not even its members", () => {
     const operator = principal({ role: "admin", isOperator: true });
     for (const accountId of ["acme", "other", "fireworks"]) {
       for (const right of RIGHTS)
@@ -70,7 +70,7 @@ describe("rights", () => {
   });
 });
 
-test("one sees one's own account's things and what is public; the operator sees all", () => {
+test("callers see resources of their own account and public ones, and the operator sees all", () => {
   const alice = principal({ role: "inference-user" });
   expect(canSee(alice, "acme", false)).toBe(true);
   expect(canSee(alice, "other", false)).toBe(false);

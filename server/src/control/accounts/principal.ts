@@ -1,24 +1,27 @@
 import { AppError } from "../../lib/errors.ts";
 
-/** The account of the public models; exists in every installation, and only the platform's operator changes it. */
+/**
+ * The account that owns the public models. It exists in every installation, and only the platform's operator changes
+ * it.
+ */
 export const LIBRARY_ACCOUNT = "fireworks";
 
 export const ROLES = ["admin", "user", "contributor", "inference-user"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Every change of who may do what is announced here, in the same transaction, so that all processes hear of it. */
+/** NOTIFY channel for changes of keys, users and roles. Notify in the transaction of the change. */
 export const PRINCIPALS_CHANNEL = "hearth_principals";
 
-/** Who a request speaks for. */
+/** The authenticated caller of a request. */
 export interface Principal {
   accountId: string;
   keyId: string;
   /** The last segment of the user's name. */
   userId: string;
   role: Role;
-  /** Runs the platform: may act in every account, the library's included. */
+  /** Operator of the platform: may act in every account, including the library account. */
   isOperator: boolean;
-  /** Full name of the one deployment that may be asked, on its direct route. */
+  /** Full name of the only deployment that the caller may use, by its direct route. Absent: no such restriction. */
   deployment?: string;
 }
 
@@ -36,7 +39,7 @@ declare module "../../platform/http/request-principal.ts" {
   interface RequestPrincipal extends Principal {}
 }
 
-/** `read` and `write` resources, `admin`ister users and other people's keys, run `inference`. */
+/** `admin`: manage users and other users' keys. */
 export type Permission = "read" | "write" | "admin" | "inference";
 
 const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
@@ -47,26 +50,26 @@ const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
 };
 
 /**
- * Lets the principal act in an account, or not.
- * @param what what is asked for, as the message of a refusal names it: `Model accounts/a/models/m`.
- * @param createdBy who made the existing thing that is to change; null when nobody knows. A contributor changes only
- * their own. Left out when something new is made.
- * @throws AppError NOT_FOUND for another account, the same as for what doesn't exist; FORBIDDEN when the role lacks the
- * right, and for any change of the library account.
+ * Checks that the principal may act in an account.
+ * @param resource the requested resource, as error messages name it: `Model accounts/a/models/m`.
+ * @param createdBy creator of the existing resource that is to change; null: unknown. Contributors may change only
+ * their own resources. Absent when a resource is created.
+ * @throws AppError NOT_FOUND for another account, as for a resource that doesn't exist; FORBIDDEN when the role lacks
+ * the permission, and for any change of the library account.
  */
 export function authorize(
   principal: Principal,
   accountId: string,
-  right: Permission,
-  what: string,
+  permission: Permission,
+  resource: string,
   createdBy?: string | null,
 ): void {
   if (principal.isOperator) return;
-  if (accountId === LIBRARY_ACCOUNT && (right === "write" || right === "admin")) {
+  if (accountId === LIBRARY_ACCOUNT && (permission === "write" || permission === "admin")) {
     throw new AppError("FORBIDDEN", `The account ${LIBRARY_ACCOUNT} is read-only.`);
   }
-  if (principal.accountId !== accountId) throw notFound(what);
-  if (!ROLE_PERMISSIONS[principal.role].includes(right)) {
+  if (principal.accountId !== accountId) throw notFound(resource);
+  if (!ROLE_PERMISSIONS[principal.role].includes(permission)) {
     throw new AppError("FORBIDDEN", `The role ${principal.role} does not allow this.`);
   }
   if (principal.role === "contributor" && createdBy !== undefined && createdBy !== principal.userId) {
@@ -74,22 +77,22 @@ export function authorize(
   }
 }
 
-/** Whether the principal may see a thing of the account: its own account's, what is public, everything as the operator. */
+/** Whether the principal may see a resource: a public one, one of its own account, or as the operator any. */
 export function canSee(principal: Principal, accountId: string, isPublic: boolean): boolean {
   return isPublic || visibility(principal, accountId) === "all";
 }
 
-/** What of an account's things a list shows the principal. */
+/** The resources of an account that a list shows to the principal. */
 export function visibility(principal: Principal, accountId: string): "all" | "public" {
   return principal.isOperator || principal.accountId === accountId ? "all" : "public";
 }
 
-/** Administers users and keys, other people's included. */
+/** Whether the principal may manage users and other users' keys. */
 export function isAdmin(principal: Principal): boolean {
   return principal.isOperator || ROLE_PERMISSIONS[principal.role].includes("admin");
 }
 
-/** The one answer for what doesn't exist and for what may not be seen. */
-export function notFound(what: string): AppError {
-  return new AppError("NOT_FOUND", `${what} not found.`);
+/** The error for a resource that doesn't exist or that the caller may not see. Both must look the same. */
+export function notFound(resource: string): AppError {
+  return new AppError("NOT_FOUND", `${resource} not found.`);
 }

@@ -21,8 +21,8 @@ const alertsAt = (...monthlySpendThresholds: object[]) => ({
 const namesOf = (reply: { json: { accounts: { name: string }[] } }) =>
   reply.json.accounts.map(({ name }) => name);
 
-describe("reading", () => {
-  test("an account sees itself and the library; another one answers like a missing one", async () => {
+describe("reading accounts", () => {
+  test("shows the own account and the library account, and answers NOT_FOUND for others", async () => {
     const own = await t.call(admin.key, "GET", `${ACCOUNTS}/acme`);
     expect(own.json).toEqual({
       name: "accounts/acme",
@@ -46,7 +46,7 @@ describe("reading", () => {
     expect(foreign.json.code).toBe(5);
   });
 
-  test("an account lists itself, the operator all, sorted by name and page by page", async () => {
+  test("lists the own account, and for the operator all accounts in pages, sorted by name", async () => {
     expect(namesOf(await t.call(admin.key, "GET", ACCOUNTS))).toEqual(["accounts/acme"]);
     expect(namesOf(await t.call(admin.key, "GET", `${ACCOUNTS}?filter=name="accounts/evil"`))).toEqual([]);
     const all = namesOf(await t.call(t.operator.key, "GET", ACCOUNTS));
@@ -58,15 +58,15 @@ describe("reading", () => {
     expect((await t.call(admin.key, "GET", `${ACCOUNTS}?pageToken=${token}`)).status).toBe(400);
   });
 
-  test("accounts can't be ordered", async () => {
+  test("refuses orderBy", async () => {
     const reply = await t.call(t.operator.key, "GET", `${ACCOUNTS}?orderBy=email`);
     expect(reply.status).toBe(400);
     expect(reply.text).toContain("orderBy");
   });
 });
 
-describe("creating", () => {
-  test("the operator makes an account, its first admin and that admin's key, and the admin takes over", async () => {
+describe("creating accounts", () => {
+  test("is possible for the operator, who also creates the first admin and a key for that admin", async () => {
     const body = { email: "owner@new.example", displayName: "New", accountType: "ENTERPRISE" };
     const made = await t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=new`, body);
     expect(made.json).toMatchObject({ name: "accounts/new", ...body });
@@ -82,7 +82,7 @@ describe("creating", () => {
     expect((await t.call(json.key, "POST", `${ACCOUNTS}/new/users`, colleague)).status).toBe(200);
   });
 
-  test("without an id the address gives one", async () => {
+  test("derives a missing id from the email address", async () => {
     const names: string[] = [];
     for (const email of ["Team@one.example", "team@two.example"]) {
       names.push((await t.call(t.operator.key, "POST", ACCOUNTS, { email })).json.name);
@@ -90,7 +90,7 @@ describe("creating", () => {
     expect(names).toEqual(["accounts/team", expect.stringMatching(/^accounts\/team-[a-z0-9]{16}$/)]);
   });
 
-  test("nobody else makes accounts, not even an admin of the operator's account", async () => {
+  test("is forbidden for all others, even admins of the operator's account", async () => {
     const deputy = await t.addUser("local", "deputy", "admin");
     for (const who of [admin, deputy]) {
       const reply = await t.call(who.key, "POST", `${ACCOUNTS}?accountId=mine`, { email: "a@b.example" });
@@ -98,7 +98,7 @@ describe("creating", () => {
     }
   });
 
-  test("an id that is taken answers 409, also when two ask at once", async () => {
+  test("answers 409 for a taken id, also for concurrent requests", async () => {
     const create = (id: string) =>
       t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=${id}`, { email: "a@b.example" });
     expect((await create("fireworks")).status).toBe(409);
@@ -125,35 +125,37 @@ describe("creating", () => {
       alertsAt(...Array.from({ length: 21 }, () => ({ currencyCode: "USD", units: "1" }))),
       "Thresholds",
     ],
-  ])("%s is refused by name", async (_what, body, field) => {
+  ])("refuses %s with the name of the field", async (_case, body, field) => {
     const reply = await t.call(t.operator.key, "POST", `${ACCOUNTS}?accountId=wrong`, body);
     expect([reply.status, reply.json.code]).toEqual([400, 3]);
     expect(reply.text).toContain(field);
   });
 });
 
-describe("changing", () => {
+describe("changing accounts", () => {
   const change = (who: TestUser, body: unknown, account = "acme", mask = "") =>
     t.call(who.key, "PATCH", `${ACCOUNTS}/${account}?updateMask=${mask}`, body);
 
-  test("admins set name, address and what spending they hear of; the rest stays, and a mask takes it back", async () => {
+  test("lets admins set the name, address and alert thresholds, and a mask reset them", async () => {
     const usd = (units: string, nanos: number) => ({ currencyCode: "USD", units, nanos });
     const notificationSettings = { monthlySpendThresholds: [usd("100", 0), usd("2", 500_000_000)] };
     await change(admin, { displayName: "Acme", email: "money@acme.example" });
     const changed = await change(admin, { notificationSettings });
     expect(changed.json).toMatchObject({
-      ...{ name: "accounts/acme", displayName: "Acme", email: "money@acme.example" },
+      name: "accounts/acme",
+      displayName: "Acme",
+      email: "money@acme.example",
       notificationSettings: { monthlySpendThresholds: [usd("2", 500_000_000), usd("100", 0)] },
     });
     expect(await t.accounts.spendThresholds()).toEqual(new Map([["acme", [2_500_000n, 100_000_000n]]]));
-    // What is read may be sent back.
+    // A client may send back an account as it read it.
     expect((await change(admin, changed.json)).json).toEqual(changed.json);
     const none = await change(admin, {}, "acme", "notification_settings,display_name");
     expect(none.json).toMatchObject({ displayName: "", email: "money@acme.example" });
     expect(none.json).not.toHaveProperty("notificationSettings");
   });
 
-  test("is for admins, of the type for the operator, and what only the platform sets stays", async () => {
+  test("is for admins, the type is for the operator, and output-only fields are ignored", async () => {
     const member = await t.addUser("acme", "bob", "user");
     expect((await change(member, { displayName: "x" })).status).toBe(403);
     expect((await change(admin, { accountType: "ENTERPRISE" })).status).toBe(403);
@@ -170,7 +172,7 @@ describe("changing", () => {
   });
 });
 
-test("without a key every path answers 401", async () => {
+test("every path answers 401 without an API key", async () => {
   for (const [method, path] of [
     ["GET", ACCOUNTS],
     ["POST", ACCOUNTS],

@@ -13,7 +13,7 @@ export function accountRoutes(accounts: Accounts): ResourceRoute[] {
       resource: AccountBody,
       handle: ({ principal, query }) => accounts.list(principal, query),
     }),
-    // Beyond the contract: one installation holds several tenants.
+    // Not part of the Fireworks API: an installation can have several accounts.
     defineRoute({
       operationId: "createAccount",
       method: "POST",
@@ -23,7 +23,7 @@ export function accountRoutes(accounts: Accounts): ResourceRoute[] {
       body: AccountBody,
       handle: ({ principal, query, body }) => accounts.create(principal, query.accountId, body),
     }),
-    // Beyond the contract, which has what it changes.
+    // Not part of the Fireworks API, which has the fields but no operation to change them.
     defineRoute({
       operationId: "updateAccount",
       method: "PATCH",

@@ -24,7 +24,7 @@ export type AccountBody = Static<typeof AccountBody>;
 export const CreateAccountQuery = Type.Object({ accountId: Type.Optional(Type.String()) });
 export const UpdateAccountQuery = Type.Object({ updateMask: Type.Optional(Type.String()) });
 
-/** What clients see. */
+/** An account in API responses. */
 export interface Account {
   /** `accounts/{account}`. */
   name: string;
@@ -36,6 +36,6 @@ export interface Account {
   status: { code: "OK"; message: "" };
   suspendState: (typeof SUSPEND_STATES)[number];
   updateTime: string;
-  /** Absent: nothing is set. */
+  /** Absent: the account has no settings. */
   notificationSettings?: NotificationSettings;
 }

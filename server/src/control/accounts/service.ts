@@ -6,10 +6,11 @@ import { checkNewId, randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { checkEmail, idFromEmail } from "./email.ts";
-import { formatThresholds, parseThresholds } from "./notification-settings.ts";
+import { parseThresholds } from "./notification-settings.ts";
 import { authorize, canSee, LIBRARY_ACCOUNT, notFound, type Principal } from "./principal.ts";
 import { type Account, AccountBody } from "./schema.ts";
 import { type AccountRow, accountStore } from "./store.ts";
+import { toAccount } from "./view.ts";
 
 export { checkEmail, idFromEmail } from "./email.ts";
 export {
@@ -31,24 +32,25 @@ export { type Account, Status } from "./schema.ts";
 type SuspendState = AccountRow["suspendState"];
 
 export interface Accounts {
-  /** Who is suspended, and why; for whoever watches what accounts spend. */
+  /** Suspension states, for the part that watches spending. */
   suspensions: {
+    /** All suspended accounts. */
     all(): Promise<ReadonlyMap<string, SuspendState>>;
-    /** False when the account was not in the state `from` any more. */
+    /** Compare-and-set. @returns false when the account is no longer in the state `from`. */
     change(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean>;
   };
-  /** Micro-dollars at which accounts want to hear what they have spent in a month, where they have said so. */
+  /** Monthly spending in micro-dollars at which accounts want an alert; only accounts that have set some. */
   spendThresholds(): Promise<ReadonlyMap<string, readonly bigint[]>>;
-  /** Makes the account when it doesn't exist. Safe to call from several processes at once. */
+  /** Creates the account if it doesn't exist. Safe to call from several processes at once. */
   ensure(accountId: string): Promise<void>;
   exists(accountId: string): Promise<boolean>;
   /**
-   * A new tenant; for the operator alone. Without an id it gets one from the email address.
+   * Creates an account; for the operator only. The default id is derived from the email address.
    * @throws AppError FORBIDDEN, BAD_REQUEST, ALREADY_EXISTS.
    */
   create(principal: Principal, accountId: string | undefined, body: AccountBody): Promise<Account>;
   /**
-   * For the account's admins; `accountType` for the operator alone.
+   * For the account's admins; only the operator may change `accountType`.
    * @throws AppError NOT_FOUND, FORBIDDEN, BAD_REQUEST naming the field.
    */
   update(
@@ -57,9 +59,9 @@ export interface Accounts {
     updateMask: string | undefined,
     body: AccountBody,
   ): Promise<Account>;
-  /** One's own account, the library's, any as the operator. @throws AppError NOT_FOUND. */
+  /** Visible are the caller's own account and the library account; to the operator all. @throws AppError NOT_FOUND. */
   get(principal: Principal, accountId: string): Promise<Account>;
-  /** One's own account; all as the operator. Sorted by name, as accounts can't be ordered. */
+  /** The caller's own account; for the operator all accounts. Always sorted by name. */
   list(
     principal: Principal,
     query: ListQuery,
@@ -96,7 +98,7 @@ export function createAccounts(deps: {
     exists: async (accountId) => (await store.get(accountId)) !== null,
     async create(principal, accountId, body) {
       if (!principal.isOperator) {
-        throw new AppError("FORBIDDEN", "Only the operator of the platform makes accounts.");
+        throw new AppError("FORBIDDEN", "Only the operator of the platform creates accounts.");
       }
       const { email } = parseFields(body);
       requireEmail(email);
@@ -112,12 +114,12 @@ export function createAccounts(deps: {
       return find(id);
     },
     async update(principal, accountId, updateMask, body) {
-      const title = `Account accounts/${accountId}`;
-      authorize(principal, accountId, "admin", title);
+      const resource = `Account accounts/${accountId}`;
+      authorize(principal, accountId, "admin", resource);
       const paths = updatePaths(updateMask, body, AccountBody);
       const row = await store.change(accountId, (before) => {
         const fields = parseFields(mergePatch(toAccount(before) as AccountBody, body, paths));
-        // The platform's own accounts have no address.
+        // Accounts that the platform created have no address, and may keep none.
         if (fields.email !== before.email) requireEmail(fields.email);
         const next = { ...before, ...fields, updateTime: new Date(deps.clock.now()) };
         if (next.accountType !== before.accountType && !principal.isOperator) {
@@ -125,7 +127,7 @@ export function createAccounts(deps: {
         }
         return next;
       });
-      if (row === null) throw notFound(title);
+      if (row === null) throw notFound(resource);
       return toAccount(row);
     },
     async get(principal, accountId) {
@@ -146,7 +148,7 @@ export function createAccounts(deps: {
   };
 }
 
-/** What a client may set. @throws AppError BAD_REQUEST naming the field. */
+/** The fields that clients may set. @throws AppError BAD_REQUEST naming the field. */
 function parseFields({
   displayName = "",
   email = "",
@@ -161,21 +163,4 @@ function parseFields({
 function requireEmail(email: string): void {
   if (email === "") throw badRequest("email", "email is required.");
   checkEmail("email", email);
-}
-
-function toAccount(row: AccountRow): Account {
-  return {
-    name: `accounts/${row.id}`,
-    displayName: row.displayName,
-    createTime: row.createTime.toISOString(),
-    accountType: row.accountType,
-    email: row.email,
-    state: row.state,
-    status: { code: "OK", message: "" },
-    suspendState: row.suspendState,
-    updateTime: row.updateTime.toISOString(),
-    ...(row.spendThresholdsMicros.length === 0
-      ? {}
-      : { notificationSettings: formatThresholds(row.spendThresholdsMicros) }),
-  };
 }

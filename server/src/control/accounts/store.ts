@@ -6,16 +6,16 @@ import { ACCOUNT_TYPES, accounts, SUSPEND_STATES } from "./table.ts";
 export type AccountRow = typeof accounts.$inferSelect;
 
 export interface AccountStore {
-  /** True when the row is new. */
+  /** @returns whether the row is new. */
   insertIfAbsent(row: typeof accounts.$inferInsert): Promise<boolean>;
   get(id: string): Promise<AccountRow | null>;
-  /** Of the accounts that are suspended. */
+  /** States of the suspended accounts, by account id. */
   suspendStates(): Promise<Map<string, AccountRow["suspendState"]>>;
-  /** Of the accounts that have set any. */
+  /** Thresholds in micro-dollars, by account id; only accounts that have set some. */
   spendThresholds(): Promise<Map<string, bigint[]>>;
-  /** Puts what `change` makes of the row in its place; nobody else changes it meanwhile. Null: there is none. */
+  /** Replaces the row by the result of `change`, with the row locked. @returns null when there is no such row. */
   change(id: string, change: (row: AccountRow) => AccountRow): Promise<AccountRow | null>;
-  /** False when it is not in the state `from` any more. */
+  /** Compare-and-set. @returns false when the account is no longer in the state `from`. */
   changeSuspendState(
     id: string,
     from: AccountRow["suspendState"],

@@ -13,14 +13,14 @@ export const SUSPEND_STATES = [
 export const accounts = pgTable("accounts", {
   id: text().primaryKey(),
   displayName: text("display_name").notNull().default(""),
-  /** Empty for the accounts that the platform makes itself. */
+  /** Empty for accounts that the platform creates itself. */
   email: text().notNull().default(""),
   accountType: text("account_type", { enum: ACCOUNT_TYPES }).notNull().default("DEVELOPER"),
   state: text({ enum: ["READY"] })
     .notNull()
     .default("READY"),
   suspendState: text("suspend_state", { enum: SUSPEND_STATES }).notNull().default("UNSUSPENDED"),
-  /** What the account's spending in a month is told at. */
+  /** Monthly spending at which the account wants an alert. */
   spendThresholdsMicros: bigint("spend_thresholds_micros", { mode: "bigint" })
     .array()
     .notNull()

@@ -7,14 +7,14 @@ import type { ApiKeyStore } from "./store.ts";
 
 export interface BootstrapOptions {
   accountId: string;
-  /** From the settings; null when none is set. */
+  /** The key in the settings; null: none. */
   apiKey: string | null;
-  /** Where a generated key is kept, mode 0600. */
+  /** File for a generated key, mode 0600. */
   keyFile: string;
 }
 
 export interface BootstrapResult {
-  /** The key, when this start generated it and people need to see it; else null. */
+  /** The key if this start generated it, to be shown to the operator once; else null. */
   apiKey: string | null;
   /** Whether the key is new to the database. */
   created: boolean;
@@ -28,7 +28,7 @@ interface BootstrapDeps {
   refresh(): Promise<void>;
 }
 
-/** Sees to a key of the account's operator. @throws Error with one line for people, which never holds the key. */
+/** Ensures that the account's operator has a key. @throws Error with a one-line message that never contains the key. */
 export async function bootstrapKey(
   { accountId, apiKey, keyFile }: BootstrapOptions,
   deps: BootstrapDeps,
@@ -36,14 +36,14 @@ export async function bootstrapKey(
   if (apiKey !== null) {
     return { apiKey: null, created: await ensureKey(apiKey, accountId, "HEARTH_API_KEY", deps) };
   }
-  const known = readKeyFile(keyFile);
-  // The file first: a crash in between leaves a key that the next start makes good.
-  const key = known ?? writeKeyFile(keyFile, newApiKey());
+  const existing = readKeyFile(keyFile);
+  // Write the file first. After a crash before the insert, the next start inserts the key from the file.
+  const key = existing ?? writeKeyFile(keyFile, newApiKey());
   const created = await ensureKey(key, accountId, keyFile, deps);
-  return { apiKey: known === null ? key : null, created };
+  return { apiKey: existing === null ? key : null, created };
 }
 
-/** True when the key is new. */
+/** @param origin setting or file of the key, for error messages. @returns whether the key is new. */
 async function ensureKey(
   text: string,
   accountId: string,
@@ -52,9 +52,9 @@ async function ensureKey(
 ): Promise<boolean> {
   const { userId } = await deps.users.ensureOperator(accountId);
   const key = { text, digest: deps.digestOf(text), accountId, userId };
-  const wanted = newKeyRow(key, { displayName: "bootstrap" }, deps.clock.now());
-  const result = await deps.store.insert(wanted);
-  const row = result === "done" ? wanted : await deps.store.getByDigest(wanted.digest);
+  const newRow = newKeyRow(key, { displayName: "bootstrap" }, deps.clock.now());
+  const result = await deps.store.insert(newRow);
+  const row = result === "done" ? newRow : await deps.store.getByDigest(newRow.digest);
   if (row?.accountId !== accountId) throw new Error(`The key in ${origin} belongs to another account.`);
   if (row.userId !== userId) throw new Error(`The key in ${origin} is not the operator's.`);
   if (row.deleteTime !== null) throw new Error(`The key in ${origin} was deleted; take another one.`);

@@ -9,7 +9,7 @@ import type { ApiKeyRow } from "./store.ts";
 const PREFIX_CHARS = 8;
 const DEFAULT_NAME = "default";
 
-/** What is stored of a new key. @throws AppError BAD_REQUEST naming the field. */
+/** The row of a new key. @throws AppError BAD_REQUEST naming the field. */
 export function newKeyRow(
   key: { text: string; digest: string; accountId: string; userId: string },
   body: ApiKeyBody,
@@ -28,17 +28,21 @@ export function newKeyRow(
   };
 }
 
-/** What clients say of a key. @param at what the fields' names begin with in refusals */
-function parseFields(body: UpdateApiKeyBody, at: string, nowMs: number) {
+/** @param prefix prefix of field names in error messages. */
+function parseFields(body: UpdateApiKeyBody, prefix: string, nowMs: number) {
   const { annotations = {}, expireTime, disabled = false } = body;
   const displayName = body.displayName || DEFAULT_NAME;
-  checkDisplayName(`${at}displayName`, displayName);
-  checkAnnotations(`${at}annotations`, annotations);
-  const expires = expireTime === undefined ? null : expireTimeOf(`${at}expireTime`, expireTime, nowMs);
-  return { displayName, annotations, expireTime: expires, disabled };
+  checkDisplayName(`${prefix}displayName`, displayName);
+  checkAnnotations(`${prefix}annotations`, annotations);
+  return {
+    displayName,
+    annotations,
+    expireTime: expireTime === undefined ? null : parseExpireTime(`${prefix}expireTime`, expireTime, nowMs),
+    disabled,
+  };
 }
 
-/** The row as a PATCH makes it. @throws AppError BAD_REQUEST naming the field. */
+/** Applies a PATCH request to the row. @throws AppError BAD_REQUEST naming the field. */
 export function applyPatch(
   row: ApiKeyRow,
   body: UpdateApiKeyBody,
@@ -47,17 +51,19 @@ export function applyPatch(
 ): ApiKeyRow {
   const { displayName, annotations, expireTime, disabled } = row;
   const current: UpdateApiKeyBody = {
-    ...{ displayName, annotations, disabled },
+    displayName,
+    annotations,
+    disabled,
     ...(expireTime === null ? {} : { expireTime: expireTime.toISOString() }),
   };
   const next = mergePatch<UpdateApiKeyBody>(current, body, updatePaths(updateMask, body, UpdateApiKeyBody));
   if (next.expireTime !== current.expireTime) return { ...row, ...parseFields(next, "", nowMs) };
-  // One that has expired can be renamed all the same.
+  // An unchanged expiry is not checked again, so that an expired key can still be renamed.
   const { expireTime: _, ...others } = next;
   return { ...row, ...parseFields(others, "", nowMs), expireTime };
 }
 
-function expireTimeOf(field: string, text: string, nowMs: number): Date {
+function parseExpireTime(field: string, text: string, nowMs: number): Date {
   const time = parseTimestamp(text);
   if (time === null) throw badRequest(field, `${field} must be an RFC 3339 time.`);
   const date = new Date(time);

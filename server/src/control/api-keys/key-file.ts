@@ -15,7 +15,11 @@ import { dirname } from "node:path";
 
 const KEY = /^fw_[A-Za-z0-9_-]{16,253}$/;
 
-/** The key in `path`, or null when there is no such file. Throws one line when the file holds something else. */
+/**
+ * Reads the key file.
+ * @returns null when the file doesn't exist.
+ * @throws Error with one line when it contains no key.
+ */
 export function readKeyFile(path: string): string | null {
   let text: string;
   try {
@@ -31,8 +35,9 @@ export function readKeyFile(path: string): string | null {
 }
 
 /**
- * Writes `key` to `path`, readable by its owner alone from the first moment on, whole or not at all. When another
- * process was first, its key stays. Returns the key that is in the file.
+ * Writes the key file atomically, readable only by its owner from the start. If another process has created the file in
+ * the meantime, its key stays.
+ * @returns the key in the file.
  */
 export function writeKeyFile(path: string, key: string): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });

@@ -20,15 +20,15 @@ export interface KeyLastUsed {
 interface LoadedKey {
   digest: Buffer;
   principal: Principal;
-  /** Usable while the clock is below it. */
+  /** The key works until this time, exclusive. */
   usableUntilMs: number;
-  /** 0: not since it was last taken note of. */
+  /** 0: not used since the last `takeLastUsed`. */
   usedAtMs: number;
 }
 
-/** `Authorization` headers whose key was found, remembered until the keys change: the digest costs more than the rest. */
+/** Size of the cache of valid `Authorization` headers. Without the cache, the HMAC is the largest cost of a check. */
 const MAX_CACHED_AUTHORIZATIONS = 1_024;
-/** Longer than any key we accept; what is longer isn't worth the hashing. */
+/** No valid key is longer. Longer ones are refused without the cost of hashing them. */
 const MAX_KEY_CHARS = 256;
 const NOBODY: LoadedKey = {
   digest: Buffer.alloc(32),
@@ -37,7 +37,10 @@ const NOBODY: LoadedKey = {
   usedAtMs: 0,
 };
 
-/** All keys of the installation in memory: checking one asks no database and takes the same steps whatever is wrong. */
+/**
+ * All keys of the installation in memory. A check needs no database query and is the same work for every kind of
+ * failure.
+ */
 export class Keyring {
   readonly #pepper: KeyObject;
   readonly #clock: Clock;
@@ -50,10 +53,10 @@ export class Keyring {
     this.#clock = clock;
   }
 
-  /** What is stored of a key. */
+  /** The digest to store for a key, hexadecimal. */
   readonly digestOf = (key: string): string => Buffer.from(this.#hmac(key), "latin1").toString("hex");
 
-  /** Takes the place of all keys known so far. */
+  /** Replaces all keys. */
   replace(entries: readonly KeyringEntry[]): void {
     const next = new Map<string, LoadedKey>();
     for (const { digest, principal, expiresAtMs } of entries) {
@@ -70,7 +73,9 @@ export class Keyring {
     this.#authorizationCache.clear();
   }
 
-  /** @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, deleted or expired. */
+  /**
+   * @throws AppError UNAUTHORIZED, the same for a key that is absent, malformed, unknown, deleted, disabled or expired.
+   */
   authenticate(authorization: string | undefined): Principal {
     const entry = this.#authorizationCache.get(authorization as string) ?? this.#find(authorization);
     const nowMs = this.#clock.now();
@@ -81,7 +86,7 @@ export class Keyring {
     throw new AppError("UNAUTHORIZED", "The API key is missing or not valid.");
   }
 
-  /** The keys used since the last call. */
+  /** Last uses of the keys that were used since the previous call. */
   takeLastUsed(): KeyLastUsed[] {
     const uses: KeyLastUsed[] = [];
     for (const entry of this.#entries.values()) {
@@ -96,20 +101,21 @@ export class Keyring {
     const digest = this.#hmac(bearerToken(authorization));
     const entry = this.#entries.get(digest) ?? NOBODY;
     this.#presented.write(digest, "latin1");
-    // The lookup's time depends on the digest, which nobody without the pepper can steer; the comparison's doesn't.
+    // The time of the map lookup depends on the digest, but nobody without the pepper can choose digests. The
+    // comparison takes constant time.
     if (!timingSafeEqual(this.#presented, entry.digest)) return NOBODY;
     if (this.#authorizationCache.size >= MAX_CACHED_AUTHORIZATIONS) this.#authorizationCache.clear();
     this.#authorizationCache.set(authorization as string, entry);
     return entry;
   }
 
-  /** As one character a byte: cheaper to make and to look up than a buffer. */
+  /** The HMAC as a string with one character a byte, which is cheaper to create and to look up than a buffer. */
   #hmac(key: string): string {
     return createHmac("sha256", this.#pepper).update(key).digest("binary");
   }
 }
 
-/** The key of `Bearer KEY`, the scheme in any case; empty for anything else. */
+/** The key in `Bearer KEY`, with the scheme in upper or lower case; empty for any other header. */
 function bearerToken(authorization: string | undefined): string {
   if (authorization === undefined || authorization.length > MAX_KEY_CHARS + 16) return "";
   if (authorization.charCodeAt(6) !== 0x20 || authorization.slice(0, 6).toLowerCase() !== "bearer") return "";

@@ -1,23 +1,24 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ApiKeyStore } from "./store.ts";
 
 const RECORD_INTERVAL_MS = 60_000;
 
-/** Writes down which keys were used, once a minute and at the end. */
-export function trackLastUsed(
-  keyring: Keyring,
-  store: ApiKeyStore,
-  clock: Clock,
-  log: DatabaseLog,
-): { stop(): Promise<void> } {
+/** Stores when keys were last used, once a minute and when stopped. */
+export function trackLastUsed(options: {
+  keyring: Keyring;
+  store: ApiKeyStore;
+  clock: Clock;
+  log: BasicLog;
+}): { stop(): Promise<void> } {
+  const { keyring, store, clock, log } = options;
   let cancel = (): void => {};
   async function record(): Promise<void> {
     const uses = keyring.takeLastUsed();
     if (uses.length === 0) return;
     await store.recordLastUsed(uses).catch((err: unknown) => {
-      log.warn({ err }, "the last uses of API keys could not be written down");
+      log.warn({ err }, "The last uses of API keys can't be stored");
     });
   }
   function schedule(): void {

@@ -37,8 +37,8 @@ async function works(key: string): Promise<boolean> {
 const idsOf = (reply: { json: { apiKeys: { keyId: string }[] } }) =>
   reply.json.apiKeys.map(({ keyId }) => keyId);
 
-describe("making keys", () => {
-  test("a key is shown once, with all it was given; it works at once and is listed by its prefix", async () => {
+describe("an API key", () => {
+  test("is returned only on creation, works at once and is listed by its prefix", async () => {
     const reply = await t.call(alice.key, "POST", KEYS, {
       apiKey: { displayName: "ci", expireTime: "2030-01-01T00:00:00Z", annotations: { team: "search" } },
     });
@@ -63,8 +63,8 @@ describe("making keys", () => {
     expect(listed.text + JSON.stringify(listed.headers)).not.toContain(key);
   });
 
-  test("without a name it is called default; what the platform decides is ignored", async () => {
-    const given = {
+  test("is named default without a name, and output-only fields are ignored", async () => {
+    const fields = {
       keyId: "mine",
       key: "fw_mine",
       prefix: "x",
@@ -72,13 +72,13 @@ describe("making keys", () => {
       email: "x@y.z",
       lastUsed: "never",
     };
-    const made = await make(alice, KEYS, { ...given, createTime: "1999-01-01T00:00:00Z" });
+    const made = await make(alice, KEYS, { ...fields, createTime: "1999-01-01T00:00:00Z" });
     expect(made).toMatchObject({ displayName: "default", secure: true, email: "alice@acme.example" });
     expect([made.keyId, made.key]).not.toContain("mine");
     expect(await works("fw_mine")).toBe(false);
   });
 
-  test("a key ends when it expires", async () => {
+  test("stops working when it expires", async () => {
     const expireTime = new Date(t.clock.now() + 10_000).toISOString();
     const { key } = await make(alice, KEYS, { expireTime });
     expect(await works(key)).toBe(true);
@@ -86,7 +86,7 @@ describe("making keys", () => {
     expect(await works(key)).toBe(false);
   });
 
-  test("a key that is disabled doesn't work until it is enabled again, and says so", async () => {
+  test("does not work while it is disabled, and shows that it is", async () => {
     const { keyId, key } = await make(alice, KEYS, { displayName: "ci" });
     const path = `${ofUser("alice")}/${keyId}`;
     const off = await t.call(alice.key, "PATCH", path, { disabled: true });
@@ -101,13 +101,13 @@ describe("making keys", () => {
     expect(await works(key)).toBe(true);
   });
 
-  test("a key's name, labels and expiry change, its owner and text don't", async () => {
+  test("can change its name, annotations and expiry, but not its user or secret", async () => {
     const { keyId, key } = await make(alice, KEYS, {});
     const path = `${ofUser("alice")}/${keyId}`;
     const expireTime = new Date(t.clock.now() + 10_000).toISOString();
-    const wanted = { displayName: "new", annotations: { team: "a" }, expireTime };
-    const changed = await t.call(alice.key, "PATCH", path, { ...wanted, email: "x@y.z", prefix: "fw_x" });
-    expect(changed.json).toMatchObject({ ...wanted, email: "alice@acme.example", prefix: key.slice(0, 8) });
+    const changes = { displayName: "new", annotations: { team: "a" }, expireTime };
+    const changed = await t.call(alice.key, "PATCH", path, { ...changes, email: "x@y.z", prefix: "fw_x" });
+    expect(changed.json).toMatchObject({ ...changes, email: "alice@acme.example", prefix: key.slice(0, 8) });
     t.clock.advance(10_000);
     expect(await works(key)).toBe(false);
     const renamed = await t.call(alice.key, "PATCH", path, { displayName: "gone" });
@@ -136,7 +136,7 @@ describe("making keys", () => {
       "apiKey.annotations",
     ],
     ["labels that are no texts", { apiKey: { annotations: { a: 1 } } }, "apiKey.annotations"],
-  ])("%s is refused by name", async (_what, body, field) => {
+  ])("is refused for %s with the name of the field", async (_case, body, field) => {
     const reply = await t.call(alice.key, "POST", KEYS, body);
     expect(reply.status, reply.text).toBe(400);
     expect(reply.json.code).toBe(3);
@@ -144,8 +144,8 @@ describe("making keys", () => {
   });
 });
 
-describe("whose keys", () => {
-  test("everybody, an inference-user too, makes, lists and deletes their own keys by both paths", async () => {
+describe("access to API keys", () => {
+  test("lets every role create, list and delete their own keys by both paths", async () => {
     for (const path of [KEYS, ofUser("bob")]) {
       const { keyId, key } = await make(bob, path);
       expect(idsOf(await t.call(bob.key, "GET", path))).toContain(keyId);
@@ -156,7 +156,7 @@ describe("whose keys", () => {
     }
   });
 
-  test("a user sees and ends no other user's keys", async () => {
+  test("hides other users' keys from users", async () => {
     const { keyId, key } = await make(bob, KEYS);
     expect(idsOf(await t.call(alice.key, "GET", `${KEYS}?pageSize=200`))).not.toContain(keyId);
     expect((await t.call(alice.key, "GET", ofUser("bob"))).status).toBe(403);
@@ -173,7 +173,7 @@ describe("whose keys", () => {
     expect(await works(key)).toBe(true);
   });
 
-  test("an admin makes, lists and ends other users' keys; a key is reached by its own user's path alone", async () => {
+  test("lets admins manage other users' keys, each only by its own user's path", async () => {
     const { keyId, key } = await make(admin, ofUser("bob"), { displayName: "from root" });
     expect((await t.call(key, "GET", "/v1/accounts/acme/users/bob")).json.role).toBe("inference-user");
     expect(idsOf(await t.call(admin.key, "GET", `${KEYS}?pageSize=200`))).toContain(keyId);
@@ -187,7 +187,7 @@ describe("whose keys", () => {
     expect(await works(key)).toBe(false);
   });
 
-  test("another account's keys answer like missing ones, to its admin and for every path", async () => {
+  test("answers NOT_FOUND for another account's keys on every path", async () => {
     const { keyId, key } = await make(alice, KEYS);
     const missing = (await t.call(mallory.key, "GET", "/v1/accounts/none/users/x/apiKeys/y")).text;
     const attempts = [
@@ -205,14 +205,14 @@ describe("whose keys", () => {
     expect(await works(key)).toBe(true);
   });
 
-  test("the operator makes a first key in any account, but has none of their own there", async () => {
+  test("lets the operator create keys for users of any account, but not for the operator there", async () => {
     const { key } = await make(t.operator, "/v1/accounts/evil/users/mallory/apiKeys");
     expect(t.keys.authenticate(`Bearer ${key}`)).toMatchObject({ accountId: "evil", userId: "mallory" });
     const reply = await t.call(t.operator.key, "POST", KEYS, { apiKey: {} });
     expect([reply.status, reply.json.code]).toEqual([400, 9]);
   });
 
-  test("an admin of the operator's account gets no key of the operator and takes none away", async () => {
+  test("forbids admins of the operator's account to create or delete the operator's keys", async () => {
     const deputy = await t.addUser("local", "deputy", "admin");
     const operators = "/v1/accounts/local/users/operator/apiKeys";
     const { keyId } = t.operator.principal;
@@ -225,8 +225,8 @@ describe("whose keys", () => {
   });
 });
 
-describe("without a valid key", () => {
-  test("no path of keys answers anything but 401, and a key in the address is none", async () => {
+describe("a request without a valid API key", () => {
+  test("gets 401 on every path of keys, also with a key in the URL", async () => {
     const { key, keyId } = await make(alice, KEYS);
     for (const [method, path] of [
       ["GET", KEYS],
@@ -246,7 +246,7 @@ describe("without a valid key", () => {
     }
   });
 
-  test("a key that stands in the address is not repeated in the answer", async () => {
+  test("gets a response that does not repeat a key in the URL", async () => {
     const { key } = await make(alice, KEYS);
     const reply = await t.call(alice.key, "GET", `${ofUser("alice")}/${key}`);
     expect(reply.status).toBe(404);
@@ -254,7 +254,7 @@ describe("without a valid key", () => {
   });
 });
 
-test("keys are listed page by page, newest first", async () => {
+test("API keys are listed in pages, newest first", async () => {
   const carol = await t.addUser("acme", "carol", "user");
   const made = [carol.principal.keyId];
   for (let i = 0; i < 4; i++) {

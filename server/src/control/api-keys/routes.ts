@@ -12,7 +12,9 @@ import type { ApiKeys } from "./service.ts";
 const OF_ACCOUNT = "/v1/accounts/{account_id}/apiKeys";
 const OF_USER = "/v1/accounts/{account_id}/users/{user_id}/apiKeys";
 
-/** The account's path speaks of one's own keys, or as an admin of everybody's; the user's path of that user's. */
+/**
+ * Paths below the account concern the caller's own keys, or all keys for an admin; paths below a user that user's keys.
+ */
 export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
   return [
     defineRoute({
@@ -80,7 +82,7 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
       handle: ({ principal, params }) =>
         keys.get(principal, params["account_id"]!, params["user_id"]!, params["key_id"]!),
     }),
-    // Beyond the contract: keys can be disabled for a while, and renamed.
+    // Not part of the Fireworks API: keys can be renamed, and disabled for a while.
     defineRoute({
       operationId: "updateUserApiKey",
       method: "PATCH",
@@ -91,7 +93,9 @@ export function apiKeyRoutes(keys: ApiKeys): ResourceRoute[] {
       handle: ({ principal, params, query, body }) =>
         keys.update(
           principal,
-          ...([params["account_id"]!, params["user_id"]!, params["key_id"]!] as const),
+          params["account_id"]!,
+          params["user_id"]!,
+          params["key_id"]!,
           body,
           query.updateMask,
         ),

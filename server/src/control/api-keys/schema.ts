@@ -19,7 +19,7 @@ export type ApiKeyBody = Static<typeof ApiKeyBody>;
 export const CreateApiKeyRequest = Type.Object({ apiKey: ApiKeyBody });
 export const UpdateApiKeyBody = Type.Object({
   ...ApiKeyBody.properties,
-  /** Beyond the contract: the key does not work for as long as it is true. */
+  /** Not part of the Fireworks API. The key does not work while this is true. */
   disabled: Type.Optional(Type.Boolean()),
 });
 export type UpdateApiKeyBody = Static<typeof UpdateApiKeyBody>;
@@ -27,23 +27,23 @@ export type UpdateApiKeyBody = Static<typeof UpdateApiKeyBody>;
 export const UpdateApiKeyQuery = Type.Object({ updateMask: Type.Optional(Type.String()) });
 export const DeleteApiKeyRequest = Type.Object({ keyId: Type.String() });
 
-/** What clients see. */
+/** An API key in API responses. */
 export interface ApiKey {
   keyId: string;
   displayName: string;
-  /** The key itself; there in the answer to its creation alone. */
+  /** The key itself; only in the response to its creation. */
   key?: string;
   createTime: string;
   /** The plaintext is not stored. */
   secure: true;
-  /** The owner's address. */
+  /** Address of the key's user. */
   email: string;
   prefix: string;
-  /** Absent: never. */
+  /** Absent: the key never expires. */
   expireTime?: string;
-  /** Absent: it works. */
+  /** Absent: the key is enabled. */
   disabled?: true;
   annotations: Record<string, string>;
-  /** Absent: not yet. Up to a minute late. */
+  /** Up to a minute late. Absent: never used. */
   lastUsed?: string;
 }

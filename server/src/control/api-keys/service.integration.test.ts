@@ -24,7 +24,7 @@ let folder: string;
 let alice: TestUser;
 const opened: { keys: ApiKeys; database: Database }[] = [];
 
-/** A process of its own as far as the database can tell: it shares no connection with the others. */
+/** Simulates a separate process: it shares no database connection with the others. */
 async function gateway(): Promise<Gateway> {
   const database = await openDatabase({ url: t.database.url, log: silentLog, maxConnections: 2 });
   const tokenSecret = await platformSecret(database, "page-token");
@@ -44,7 +44,7 @@ function refusal(keys: ApiKeys, authorization: string | undefined): AppError {
   throw new Error("it was not refused");
 }
 
-/** Settles when `check` holds; notifications arrive on their own. The test's time limit bounds it. */
+/** Settles when `check` is true. The test's time limit bounds the wait for notifications. */
 async function eventually(check: () => boolean): Promise<void> {
   while (!check()) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -58,7 +58,7 @@ function accepts(keys: ApiKeys, key: string): boolean {
   }
 }
 
-/** A new key of alice's. */
+/** Creates a key for alice. */
 async function newKey(keys: ApiKeys, body: object = {}): Promise<{ keyId: string; key: string }> {
   const { keyId, key = "" } = await keys.create(alice.principal, "acme", null, body);
   return { keyId, key };
@@ -84,7 +84,7 @@ afterAll(async () => {
 });
 
 describe("authentication", () => {
-  test("a key speaks for its user with the user's role, whatever the case of the scheme", async () => {
+  test("gives the key's user and role, whatever the case of the scheme", async () => {
     const { keyId, key } = await newKey(t.keys);
     for (const scheme of ["Bearer", "bearer", "BEARER"]) {
       expect(t.keys.authenticate(`${scheme} ${key}`)).toEqual({
@@ -97,7 +97,7 @@ describe("authentication", () => {
     }
   });
 
-  test("absent, malformed, unknown, deleted and expired keys are refused in the same words", async () => {
+  test("refuses absent, malformed, unknown, deleted and expired keys with the same message", async () => {
     const deleted = await newKey(t.keys);
     await t.keys.delete(alice.principal, "acme", null, deleted.keyId);
     const expiring = await newKey(t.keys, { expireTime: inMs(1_000) });
@@ -121,7 +121,7 @@ describe("authentication", () => {
     expect(refused[0]?.status).toBe(401);
   });
 
-  test("the database never holds a key, only its digest under a pepper", async () => {
+  test("never stores a key, only its keyed digest", async () => {
     const { key } = await newKey(t.keys);
     const rows = await t.database.sql`select row_to_json(k)::text as text from api_keys k`;
     expect(rows.length).toBeGreaterThan(0);
@@ -130,7 +130,7 @@ describe("authentication", () => {
 });
 
 describe("several processes", () => {
-  test("a key that one makes or deletes works or fails in all of them, without a restart", async () => {
+  test("learn of keys that one of them creates or deletes, without a restart", async () => {
     const [one, two] = [await gateway(), await gateway()];
     const { keyId, key } = await newKey(one.keys);
     expect(accepts(one.keys, key)).toBe(true);
@@ -140,7 +140,7 @@ describe("several processes", () => {
     await eventually(() => !accepts(one.keys, key));
   });
 
-  test("a role that one changes, and a user that one deletes, count at once there and soon elsewhere", async () => {
+  test("apply changed roles and deleted users at once in the same process and soon in others", async () => {
     const [one, two] = [await gateway(), await gateway()];
     const { key } = await t.addUser("acme", "zoe", "user");
     const roleIn = ({ keys }: Gateway) => keys.authenticate(`Bearer ${key}`).role;
@@ -153,7 +153,7 @@ describe("several processes", () => {
     await eventually(() => !accepts(two.keys, key));
   });
 
-  test("a change whose notification got lost is seen after the periodic reload", async () => {
+  test("see a change whose notification was lost after the periodic reload", async () => {
     const { keys } = await gateway();
     const { keyId, key } = await newKey(t.keys);
     await eventually(() => accepts(keys, key));
@@ -163,14 +163,14 @@ describe("several processes", () => {
     await eventually(() => !accepts(keys, key));
   });
 
-  test("a user that comes back under the same id gets none of the old keys", async () => {
+  test("give none of the old keys to a new user with the same id", async () => {
     const old = await t.addUser("acme", "phoenix", "user");
     await t.users.delete(t.operator.principal, "acme", "phoenix");
     const fresh = await t.addUser("acme", "phoenix", "admin");
     expect([accepts(t.keys, old.key), accepts(t.keys, fresh.key)]).toEqual([false, true]);
   });
 
-  test("a key made while its user is deleted never works", async () => {
+  test("never accept a key that was created while its user was deleted", async () => {
     const { key } = await t.addUser("acme", "racer", "user");
     const principal = t.keys.authenticate(`Bearer ${key}`);
     const [made, gone] = await Promise.allSettled([
@@ -183,11 +183,11 @@ describe("several processes", () => {
   });
 });
 
-describe("last use", () => {
+describe("the time of the last use", () => {
   const lastUsed = async (keyId: string) =>
     (await t.keys.get(alice.principal, "acme", "alice", keyId)).lastUsed;
 
-  test("it is written down once a minute, not with every request, and an unused key has none", async () => {
+  test("is stored once a minute, not with every request, and is absent for an unused key", async () => {
     const { keyId, key } = await newKey(t.keys);
     const unused = await newKey(t.keys);
     t.keys.authenticate(`Bearer ${key}`);
@@ -198,7 +198,7 @@ describe("last use", () => {
     expect(await lastUsed(unused.keyId)).toBeUndefined();
   });
 
-  test("a process that ends writes it down; an earlier use never takes the place of a later one", async () => {
+  test("is stored when the process ends, and is never replaced by an earlier use", async () => {
     const { keys } = await gateway();
     const { keyId, key } = await newKey(keys);
     await eventually(() => accepts(t.keys, key));
@@ -217,8 +217,8 @@ describe("last use", () => {
   }
 });
 
-describe("bootstrap", () => {
-  test("the first start makes the operator's key and a file only its owner can read; the second recognises both", async () => {
+describe("the bootstrap", () => {
+  test("creates the operator's key and a private key file at the first start, and reuses them at the second", async () => {
     const keyFile = join(folder, "first", "api-key");
     const first = await t.keys.bootstrap({ accountId: "one", apiKey: null, keyFile });
     expect(first.created).toBe(true);
@@ -234,7 +234,7 @@ describe("bootstrap", () => {
     expect(second).toEqual({ apiKey: null, created: false });
   });
 
-  test("two processes that start at once on nothing agree on one operator and one key", async () => {
+  test("creates one operator and one key when two processes start for the first time at once", async () => {
     const [one, two] = [await gateway(), await gateway()];
     const keyFile = join(folder, "race", "api-key");
     const options = { accountId: "race", apiKey: null, keyFile };
@@ -245,7 +245,7 @@ describe("bootstrap", () => {
     expect(operators).toMatchObject([{ role: "admin", isOperator: true }]);
   });
 
-  test("a key from the settings is the operator's, is never shown and leaves no file", async () => {
+  test("gives a key from the settings to the operator, never shows it and writes no file", async () => {
     const apiKey = newApiKey();
     const keyFile = join(folder, "given", "api-key");
     const options = { accountId: "two", apiKey, keyFile };
@@ -255,7 +255,7 @@ describe("bootstrap", () => {
     expect(existsSync(keyFile)).toBe(false);
   });
 
-  test("neither a key called bootstrap nor a user called operator makes an operator", async () => {
+  test("makes no operator of a user named operator or of the user of a key named bootstrap", async () => {
     await t.addUser("three", "operator", "admin");
     const admin = await t.addUser("three", "root", "admin");
     const { key = "" } = await t.keys.create(admin.principal, "three", "operator", {
@@ -268,7 +268,7 @@ describe("bootstrap", () => {
     expect(t.keys.authenticate(`Bearer ${apiKey}`).isOperator).toBe(true);
   });
 
-  test("another account's, another user's and a deleted key stop the start with a reason that doesn't show the key", async () => {
+  test("fails for another account's, another user's or a deleted key with a reason that does not show the key", async () => {
     const operatorOf = async (accountId: string) => {
       const apiKey = newApiKey();
       await t.keys.bootstrap({ accountId, apiKey, keyFile: join(folder, "unused") });
@@ -291,7 +291,7 @@ describe("bootstrap", () => {
     }
   });
 
-  test("a key file that holds something else stops the start and stays as it is", async () => {
+  test("fails for a key file with other content, and does not change the file", async () => {
     const keyFile = join(folder, "broken");
     writeFileSync(keyFile, "not a key\n");
     await expect(t.keys.bootstrap({ accountId: "one", apiKey: null, keyFile })).rejects.toThrow(

@@ -12,25 +12,25 @@ const announce = sql`select pg_notify(${PRINCIPALS_CHANNEL}, '')`;
 const FOREIGN_KEY_VIOLATION = "23503";
 
 export interface ApiKeyStore {
-  /** Every key that was neither deleted nor disabled. */
+  /** All keys that are neither deleted nor disabled. */
   all(): Promise<KeyringRow[]>;
-  /** Also a deleted one. */
+  /** Returns deleted keys too. */
   getByDigest(digest: string): Promise<ApiKeyRow | null>;
-  /** Null for a deleted one too. */
+  /** Null: the key doesn't exist or is deleted. */
   get(accountId: string, id: string): Promise<ApiKeyRow | null>;
-  /** Those of the ids that are keys of the account and were not deleted. */
+  /** The subset of the ids that are keys of the account and not deleted. */
   existing(accountId: string, ids: readonly string[]): Promise<Set<string>>;
-  /** How many keys of the account were not deleted. */
+  /** Number of the account's keys that are not deleted. */
   count(accountId: string): Promise<number>;
-  /** Those that were not deleted, of one user or of all. */
+  /** Keys that are not deleted. @param userId null: all users. */
   list(query: ListQuery, accountId: string, userId: string | null): Promise<Page<ApiKeyRow>>;
-  /** "taken": the digest is known. "no user": the user is gone. */
+  /** `taken`: a key with this digest exists. `no user`: the user doesn't exist. */
   insert(row: ApiKeyRow): Promise<"done" | "taken" | "no user">;
-  /** Puts what `change` makes of a key that was not deleted in its place. Null when there is none. `change` may throw. */
+  /** Replaces the row by the result of `change`, which may throw. @returns null when there is no such key. */
   change(accountId: string, id: string, change: (row: ApiKeyRow) => ApiKeyRow): Promise<ApiKeyRow | null>;
-  /** False when the account has no such key, or it is deleted already. */
+  /** @returns false when the account has no such key or the key is already deleted. */
   delete(accountId: string, id: string, deleteTime: Date): Promise<boolean>;
-  /** Later uses that are known already stay. */
+  /** Never replaces a later use by an earlier one. */
   recordLastUsed(uses: readonly KeyLastUsed[]): Promise<void>;
 }
 

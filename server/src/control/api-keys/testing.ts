@@ -13,7 +13,7 @@ import { createUsers, type Users } from "../users/service.ts";
 import { apiKeyRoutes } from "./routes.ts";
 import { type ApiKeys, createApiKeys } from "./service.ts";
 
-/** Somebody with a key. */
+/** A user with an API key. */
 export interface TestUser {
   key: string;
   principal: Principal;
@@ -22,17 +22,23 @@ export interface TestUser {
 export interface Tenants {
   database: TestDatabase;
   clock: FakeClock;
-  /** For services with lists. */
+  /** Key for page tokens of other services. */
   tokenSecret: Buffer;
   accounts: Accounts;
   users: Users;
   keys: ApiKeys;
-  /** The user of the account `local` that runs the platform. */
+  /** The operator of the platform, in the account `local`. */
   operator: TestUser;
-  /** A new user of the account, which is made when it doesn't exist. */
+  /** Creates a user, and the account when absent. */
   addUser(accountId: string, userId: string, role: Role): Promise<TestUser>;
-  /** One request with the key; null: without one. */
-  call(key: string | null, method: string, path: string, body?: unknown, more?: SendOptions): Promise<Reply>;
+  /** Sends a request. @param key null: no key. */
+  call(
+    key: string | null,
+    method: string,
+    path: string,
+    body?: unknown,
+    options?: SendOptions,
+  ): Promise<Reply>;
   close(): Promise<void>;
 }
 
@@ -76,7 +82,8 @@ export async function startTenants(
   const port = await server.listen(0, "127.0.0.1");
   return {
     ...tenants,
-    call: (key, method, path, body, more) => send({ port, apiKey: key }, path, { method, body, ...more }),
+    call: (key, method, path, body, options) =>
+      send({ port, apiKey: key }, path, { method, body, ...options }),
     async close() {
       await server.close(1_000);
       await keys.close();

@@ -23,7 +23,7 @@ let database: TestDatabase;
 let users: Users;
 let keys: ApiKeys;
 
-/** A database as the first release left it, with keys in it; then everything that came later. */
+/** Creates a database of the first release with keys in it, and applies all later migrations. */
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "hearth-upgrade-"));
   database = await testDatabase({ migrated: false });
@@ -66,7 +66,7 @@ function digestOf(key: string): string {
   return createHmac("sha256", Buffer.from(pepper, "base64url")).update(key).digest("hex");
 }
 
-test("the bootstrap key works on after the upgrade, as the operator's", async () => {
+test("the bootstrap key still works after the upgrade and belongs to the operator", async () => {
   const operator = { accountId: "local", userId: "operator", role: "admin", isOperator: true };
   expect(keys.authenticate(`Bearer ${bootstrap}`)).toMatchObject(operator);
   const options = { accountId: "local", apiKey: bootstrap, keyFile: "unused" };
@@ -74,7 +74,7 @@ test("the bootstrap key works on after the upgrade, as the operator's", async ()
   expect(keys.authenticate(`Bearer ${bootstrap}`)).toMatchObject(operator);
 });
 
-test("other keys keep their account and role, and are not the operator's", () => {
+test("other keys keep their account and role after the upgrade and don't belong to the operator", () => {
   expect(keys.authenticate(`Bearer ${ci}`)).toMatchObject({
     accountId: "local",
     role: "user",
@@ -82,11 +82,11 @@ test("other keys keep their account and role, and are not the operator's", () =>
   });
 });
 
-test("a disabled key stays without effect, and its account exists from now on", async () => {
+test("a disabled key stays disabled after the upgrade, and its account exists", async () => {
   expect(() => keys.authenticate(`Bearer ${old}`)).toThrow();
   expect(await users.find("lost-account", "admin")).toMatchObject({ role: "admin", isOperator: false });
 });
 
-test("the library's account is there", async () => {
+test("the library account exists after the upgrade", async () => {
   expect(await database.sql`select id from accounts where id = 'fireworks'`).toHaveLength(1);
 });

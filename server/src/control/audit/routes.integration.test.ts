@@ -35,7 +35,7 @@ const entries = async (filter = "") =>
   (await t.call(t.operator.key, "GET", `${LOG}?pageSize=200&filter=${encodeURIComponent(filter)}`)).json
     .auditLogs;
 
-test("every request that could change something leaves who, what, with which key and how it ended", async () => {
+test("the audit log records the user, key, operation and outcome of every request that could change something", async () => {
   const before = (await entries()).length;
   const user = { role: "user", email: "new@acme.example" };
   const made = await t.call(admin.key, "POST", "/v1/accounts/acme/users?userId=new", user);
@@ -74,7 +74,7 @@ test("every request that could change something leaves who, what, with which key
   expect(await entries('outcome = "FORBIDDEN" AND actor:bob')).toHaveLength(1);
 });
 
-test("holds no keys, and strangers leave nothing in it", async () => {
+test("the audit log contains no API keys and no entries of other accounts' users", async () => {
   const before = (await entries()).length;
   const { json } = await t.call(admin.key, "POST", "/v1/accounts/acme/apiKeys", {
     apiKey: { displayName: "secret-label" },
@@ -88,7 +88,7 @@ test("holds no keys, and strangers leave nothing in it", async () => {
   expect(own.json.auditLogs).toMatchObject([{ operation: "deleteUser", outcome: "NOT_FOUND" }]);
 });
 
-test("is for the account's admins, and pages like every list", async () => {
+test("the audit log is for the account's admins and has pages like every list", async () => {
   expect((await t.call(null, "GET", LOG)).status).toBe(401);
   expect((await t.call(member.key, "GET", LOG)).status).toBe(403);
   expect((await t.call(stranger.key, "GET", LOG)).status).toBe(404);
@@ -101,14 +101,14 @@ test("is for the account's admins, and pages like every list", async () => {
   expect((await t.call(admin.key, "GET", `${LOG}?filter=secret=1`)).status).toBe(400);
 });
 
-test("what is used as a name and looks like a key is not written down", async () => {
+test("a resource name that looks like an API key is masked in the audit log", async () => {
   const key = `fw_${"secret".repeat(6)}`;
   await t.call(admin.key, "DELETE", `/v1/accounts/acme/users/${key}`);
   const [entry] = await entries('operation = "deleteUser"');
   expect(entry.resource).toBe("accounts/acme/users/fw_…");
 });
 
-test("entries go when they have expired, those of all accounts, and no clock that is ahead takes more", async () => {
+test("expired entries of all accounts are deleted, and a clock that is ahead deletes no others", async () => {
   const [now] = await t.database.sql<{ ms: number }[]>`select extract(epoch from now())::float8 * 1000 as ms`;
   const nowMs = Math.min(now!.ms, t.clock.now());
   const at = async (ageDays: number) => {
@@ -125,7 +125,10 @@ test("entries go when they have expired, those of all accounts, and no clock tha
   await audit.expire();
   expect(await left()).toEqual(["aged-29"]);
   const ahead = createAudit({
-    ...{ database: t.database, log: silentLog, tokenSecret: t.tokenSecret, retentionDays: 30 },
+    database: t.database,
+    log: silentLog,
+    tokenSecret: t.tokenSecret,
+    retentionDays: 30,
     clock: new FakeClock(now!.ms + 100 * 365 * 24 * 3_600_000),
   });
   await t.database.sql`insert into audit_log values (
@@ -135,7 +138,7 @@ test("entries go when they have expired, those of all accounts, and no clock tha
   expect(await left()).toContain("aged-0");
 });
 
-test("nobody changes or deletes what is in it", async () => {
+test("entries of the audit log can't be changed or deleted", async () => {
   await t.database.sql`select set_config('hearth.audit_expired_before', '2020-01-01', false)`;
   for (const change of [
     "update audit_log set outcome = 'OK'",

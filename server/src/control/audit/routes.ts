@@ -3,7 +3,7 @@ import { defineRoute, type ResourceRoute } from "../../platform/http/resources.t
 import { AuditEntry } from "./schema.ts";
 import type { Audit } from "./service.ts";
 
-/** Beyond the contract. */
+/** Not part of the Fireworks API. */
 export function auditRoutes(audit: Audit): ResourceRoute[] {
   return [
     defineRoute({

@@ -6,13 +6,13 @@ export const AuditEntry = Type.Object({
   createTime: Type.String(),
   /** Full name of the user. */
   actor: Type.String(),
-  /** Of the key that was used. */
+  /** The key that was used. */
   keyId: Type.String(),
-  /** As in the API's description: `createModel`. */
+  /** `operationId` of the API, such as `createModel`. */
   operation: Type.String(),
-  /** Full name of what was changed, or of the collection it was to be made in. */
+  /** Full name of the changed resource; for a creation, the full name of the collection. */
   resource: Type.String(),
-  /** `OK`, or the code of the refusal: `FORBIDDEN`. */
+  /** `OK`, or the error code, such as `FORBIDDEN`. */
   outcome: Type.String(),
   requestId: Type.String(),
 });

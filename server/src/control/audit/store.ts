@@ -8,15 +8,15 @@ export type AuditRow = typeof auditLog.$inferSelect;
 export interface AuditStore {
   append(row: AuditRow): Promise<void>;
   /**
-   * Removes the oldest entries from before `expired`, at most `limit`. A clock that is ahead of the database's removes
-   * no more than that one would.
-   * @returns how many.
+   * Deletes the oldest entries from before `expired`, at most `limit`. An entry also has to be older than `retentionMs`
+   * by the database's clock, so that a wrong clock of this process deletes nothing too early.
+   * @returns the number of deleted entries.
    */
   expire(expired: Date, retentionMs: number, limit: number): Promise<number>;
   list(query: ListQuery, accountId: string): Promise<Page<AuditRow>>;
 }
 
-/** Ids sort by time: those of entries from before are smaller. */
+/** A lower bound for the ids of entries from `time` on, because ids sort by time. */
 function firstIdOf(time: Date): string {
   return time.getTime().toString(16).padStart(12, "0");
 }
@@ -47,7 +47,7 @@ export function auditStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): A
     expire: (expired, retentionMs, limit) =>
       db.transaction(async (tx) => {
         const before = sql`least(${expired.toISOString()}::timestamptz, now() - ${`${retentionMs} ms`}::interval)`;
-        // The one deletion that the table's trigger lets through.
+        // The table's trigger refuses all deletions but those of entries before this time.
         await tx.execute(sql`select set_config('hearth.audit_expired_before', (${before})::text, true)`);
         const rows = await tx.execute(sql`
           delete from ${auditLog} where ${id} in (

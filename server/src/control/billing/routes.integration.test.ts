@@ -77,12 +77,12 @@ afterAll(async () => {
   await t.close();
 });
 
-const book = (what: string, body: unknown, who = t.operator) =>
+const recordEntry = (what: string, body: unknown, who = t.operator) =>
   t.call(who.key, "POST", `${ACCOUNT}/${what}`, body);
 const summary = async () => (await t.call(admin.key, "GET", `${ACCOUNT}/billing`)).json;
 
-describe("money", () => {
-  test("the reference's example: $500 of credits on a bill of $750 leave $250 to pay, and the receipt says so", async () => {
+describe("billing over REST", () => {
+  test("applies $500 of credits to a debt of $750, so that $250 are owed, and shows that in the transaction", async () => {
     await use("acme", 750n * DOLLAR);
     t.clock.advance(3_600_000);
     await billing.runCycle();
@@ -97,33 +97,37 @@ describe("money", () => {
       spendAlerts: [{ percent: 100 }, { percent: 80 }, { percent: 50, spentUsd: "750.00" }],
     });
     t.clock.advance(1_000);
-    const receipt = await book("credits", { amountUsd: "500", reference: "bank 17", requestId: "r1" });
+    const receipt = await recordEntry("credits", { amountUsd: "500", reference: "bank 17", requestId: "r1" });
     expect(receipt.json).toMatchObject({
       name: expect.stringMatching(/^accounts\/acme\/credits\/[0-9a-f]{32}$/),
-      ...{
-        kind: "credit_purchase",
-        amountUsd: "500.00",
-        appliedToBalanceUsd: "500.00",
-        addedToCreditsUsd: "0.00",
-      },
-      ...{ reference: "bank 17", createdBy: "accounts/local/users/operator" },
+      kind: "credit_purchase",
+      amountUsd: "500.00",
+      appliedToBalanceUsd: "500.00",
+      addedToCreditsUsd: "0.00",
+      reference: "bank 17",
+      createdBy: "accounts/local/users/operator",
     });
     expect(await summary()).toMatchObject({
-      ...{ tier: "TIER_3", outstandingBalanceUsd: "250.00", creditBalanceUsd: "0.00" },
+      tier: "TIER_3",
+      outstandingBalanceUsd: "250.00",
+      creditBalanceUsd: "0.00",
       suspendState: "UNSUSPENDED",
     });
     expect((await t.call(admin.key, "GET", `/v1/${receipt.json.name}`)).json).toEqual(receipt.json);
   });
 
-  test("a month ends with an invoice that says what was used, and that a payment pays", async () => {
+  test("issues an invoice with the usage after each month, and a payment settles it", async () => {
     t.clock.advance(32 * DAY_MS);
     await billing.runCycle();
     const listed = (await t.call(admin.key, "GET", `${ACCOUNT}/invoices`)).json;
     expect(listed).toMatchObject({ totalSize: 1, invoices: [{ state: "OPEN", amountDueUsd: "250.00" }] });
-    await book("payments", { amountUsd: "250.00" });
+    await recordEntry("payments", { amountUsd: "250.00" });
     const invoice = await t.call(admin.key, "GET", `${ACCOUNT}/invoices/2026-01`);
     expect(invoice.json).toMatchObject({
-      ...{ name: "accounts/acme/invoices/2026-01", state: "PAID", totalUsd: "750.00", paidUsd: "750.00" },
+      name: "accounts/acme/invoices/2026-01",
+      state: "PAID",
+      totalUsd: "750.00",
+      paidUsd: "750.00",
       lines: [
         {
           kind: "text",
@@ -141,24 +145,26 @@ describe("money", () => {
     ]);
   });
 
-  test("a booking with the same requestId is the same booking, also when both come at once", async () => {
+  test("records an entry with the same requestId once, also for concurrent requests", async () => {
     const body = { amountUsd: "1.000001", granted: true, requestId: "same" };
-    const [one, two] = await Promise.all([book("credits", body), book("credits", body)]);
+    const [one, two] = await Promise.all([recordEntry("credits", body), recordEntry("credits", body)]);
     expect(one.json.name).toBe(two.json.name);
     expect((await summary()).creditBalanceUsd).toBe("1.000001");
-    expect((await book("credits", { ...body, amountUsd: "2" })).status).toBe(409);
-    expect((await book("adjustments", { amountUsd: "1.000001", description: "A mistake" })).status).toBe(200);
+    expect((await recordEntry("credits", { ...body, amountUsd: "2" })).status).toBe(409);
+    expect(
+      (await recordEntry("adjustments", { amountUsd: "1.000001", description: "A mistake" })).status,
+    ).toBe(200);
     expect(await summary()).toMatchObject({ creditBalanceUsd: "0.00", outstandingBalanceUsd: "0.00" });
   });
 
-  test("the operator gives a tier and takes it back", async () => {
+  test("lets the operator set a tier and reset it", async () => {
     const set = (tier: string | null) => t.call(t.operator.key, "PATCH", `${ACCOUNT}/billing`, { tier });
     const { json } = await set("UNLIMITED");
     expect([json.tier, json.spendLimitUsd]).toEqual(["UNLIMITED", undefined]);
     expect((await set(null)).json.tier).toBe("TIER_3");
   });
 
-  test("the quota's limit is the account's, in whole dollars", async () => {
+  test("takes the account's spending limit from the quota, in whole dollars", async () => {
     const quota = spendQuota(billing);
     expect(await quota.maxOf("acme")).toBe(5_000n);
     await quota.onSet("acme", 7n);
@@ -176,10 +182,10 @@ describe("suspension", () => {
   const set = (body: object, who = t.operator) => t.call(who.key, "PATCH", `${ACCOUNT}/billing`, body);
   const stateOf = async () => (await t.call(member.key, "GET", ACCOUNT)).json.suspendState;
 
-  test("by the operator lasts until the operator ends it, and begins nothing new meanwhile", async () => {
+  test("by the operator lasts until the operator ends it, and refuses new work meanwhile", async () => {
     const blocked = await set({ suspendState: "BLOCKED_BY_ABUSE_RULE" });
     expect(blocked.json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
-    await book("payments", { amountUsd: "100" });
+    await recordEntry("payments", { amountUsd: "100" });
     expect(await stateOf()).toBe("BLOCKED_BY_ABUSE_RULE");
     const things = `${ACCOUNT}/things`;
     const refused = await t.call(member.key, "POST", things);
@@ -194,7 +200,7 @@ describe("suspension", () => {
     ] as const) {
       expect((await t.call(member.key, method, path)).status, path).toBe(200);
     }
-    // Other terms leave it alone, and so does what was read.
+    // Other terms and a state that was read don't change it.
     expect((await set({ tier: null })).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
     expect((await set({ suspendState: await stateOf() })).json.suspendState).toBe("BLOCKED_BY_ABUSE_RULE");
     expect((await set({ suspendState: null })).json.suspendState).toBe("UNSUSPENDED");
@@ -205,23 +211,24 @@ describe("suspension", () => {
     }
   });
 
-  test("for used up credits is of those who pay in advance, and ends with new ones", async () => {
-    await book("adjustments", { amountUsd: (await summary()).creditBalanceUsd });
+  test("for used up credits affects prepaid accounts only and ends with new credits", async () => {
+    await recordEntry("adjustments", { amountUsd: (await summary()).creditBalanceUsd });
     const prepaid = await set({ paymentTerms: "PREPAID" });
     expect(prepaid.json).toMatchObject({ paymentTerms: "PREPAID", suspendState: "CREDIT_DEPLETED" });
     expect((await t.call(member.key, "POST", `${ACCOUNT}/things`)).status).toBe(402);
-    await book("credits", { amountUsd: "2" });
+    await recordEntry("credits", { amountUsd: "2" });
     expect(await stateOf()).toBe("UNSUSPENDED");
     await use("acme", 2n * DOLLAR);
     await billing.runCycle();
     expect(await stateOf()).toBe("CREDIT_DEPLETED");
     expect((await set({ paymentTerms: null })).json).toMatchObject({
-      ...{ paymentTerms: "POSTPAID", suspendState: "UNSUSPENDED" },
+      paymentTerms: "POSTPAID",
+      suspendState: "UNSUSPENDED",
     });
     expect((await set({ paymentTerms: "LATER" })).status).toBe(400);
   });
 
-  test("at a limit ends by itself when the month turns", async () => {
+  test("at the monthly limit ends by itself with the month", async () => {
     await billing.setTerms("acme", { spendLimitMicros: DOLLAR });
     expect(await stateOf()).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
     t.clock.advance(31 * DAY_MS);
@@ -230,7 +237,7 @@ describe("suspension", () => {
     await billing.setTerms("acme", { spendLimitMicros: null });
   });
 
-  test("is announced: at parts of the limit, and at the amounts that an admin asked for", async () => {
+  test("is preceded by alerts at percentages of the limit and at the thresholds of an admin", async () => {
     const monthlySpendThresholds = [{ currencyCode: "USD", units: "1", nanos: 500_000_000 }];
     await t.call(admin.key, "PATCH", ACCOUNT, { notificationSettings: { monthlySpendThresholds } });
     await use("acme", 1_500_000n);
@@ -241,7 +248,7 @@ describe("suspension", () => {
   });
 });
 
-describe("bad input", () => {
+describe("input of billing", () => {
   test.each([
     ["a negative amount", { amountUsd: "-5" }, "amountUsd"],
     ["nothing", { amountUsd: "0.00" }, "amountUsd"],
@@ -255,17 +262,17 @@ describe("bad input", () => {
     ["a huge text", { amountUsd: "5", description: "x".repeat(501) }, "description"],
     ["control characters", { amountUsd: "5", reference: "a\u0001" }, "reference"],
     ["card data", { amountUsd: "5", cardNumber: "4111111111111111" }, "cardNumber"],
-  ])("%s is refused by name, and books nothing", async (_what, body, field) => {
+  ])("is refused for %s with the name of the field, and nothing is recorded", async (_case, body, field) => {
     const before = await summary();
     for (const what of ["payments", "credits", "adjustments"]) {
-      const reply = await book(what, body);
+      const reply = await recordEntry(what, body);
       expect([reply.status, reply.json.code]).toEqual([400, 3]);
       expect(reply.text).toContain(field);
     }
     expect(await summary()).toEqual(before);
   });
 
-  test("only admins see it, only the operator books, and strangers find nothing", async () => {
+  test("is accepted only from the operator, and only admins of the account may read", async () => {
     for (const path of [
       "billing",
       "payments",
@@ -281,8 +288,8 @@ describe("bad input", () => {
       expect((await t.call(t.operator.key, "GET", `/v1/accounts/none/${path}`)).status).toBe(404);
     }
     for (const what of ["payments", "credits", "adjustments"]) {
-      expect((await book(what, { amountUsd: "5" }, admin)).status).toBe(403);
-      expect((await book(what, { amountUsd: "5" }, stranger)).status).toBe(404);
+      expect((await recordEntry(what, { amountUsd: "5" }, admin)).status).toBe(403);
+      expect((await recordEntry(what, { amountUsd: "5" }, stranger)).status).toBe(404);
       expect((await t.call(admin.key, "GET", `${ACCOUNT}/${what}/none`)).status).toBe(404);
     }
     for (const terms of [{ tier: "UNLIMITED" }, { paymentTerms: "POSTPAID" }, { suspendState: null }]) {

@@ -3,9 +3,9 @@ import { defineRoute, type ResourceRoute } from "../../platform/http/resources.t
 import {
   BillingSummary,
   BillingTerms,
-  BookingBody,
   CreditBody,
   InvoiceBody,
+  LedgerEntryBody,
   TransactionBody,
 } from "./schema.ts";
 import type { BillingService, TransactionCollection } from "./service.ts";
@@ -35,7 +35,7 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
       method: "POST",
       whenSuspended: "allow",
       path: `${ACCOUNT}/payments`,
-      body: BookingBody,
+      body: LedgerEntryBody,
       handle: ({ principal, params, body }) =>
         billing.recordEntry(principal, params["account_id"]!, "payment", body),
     }),
@@ -55,7 +55,7 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
       method: "POST",
       whenSuspended: "allow",
       path: `${ACCOUNT}/adjustments`,
-      body: BookingBody,
+      body: LedgerEntryBody,
       handle: ({ principal, params, body }) =>
         billing.recordEntry(principal, params["account_id"]!, "adjustment", body),
     }),
@@ -85,11 +85,12 @@ export function billingRoutes(billing: BillingService): ResourceRoute[] {
 function transactionRoutes(
   billing: BillingService,
   collection: TransactionCollection,
-  one: string,
+  /** Singular, as in operation ids. */
+  title: string,
 ): ResourceRoute[] {
   return [
     defineRoute({
-      operationId: `list${one}s`,
+      operationId: `list${title}s`,
       method: "GET",
       path: `${ACCOUNT}/${collection}`,
       query: ListQuerySchema,
@@ -98,7 +99,7 @@ function transactionRoutes(
         billing.listTransactions(principal, params["account_id"]!, collection, query),
     }),
     defineRoute({
-      operationId: `get${one}`,
+      operationId: `get${title}`,
       method: "GET",
       path: `${ACCOUNT}/${collection}/{transaction_id}`,
       resource: TransactionBody,

@@ -7,11 +7,11 @@ const Usd = Type.String();
 const SpendAlert = Type.Object({
   /** First day of the month. */
   month: Type.String(),
-  /** Of the limit: 50, 80 or 100. Absent: the account asked to hear of the amount. */
+  /** Percentage of the limit: 50, 80 or 100. Absent: a threshold that the account has set. */
   percent: Type.Optional(Type.Integer()),
   /** The amount that was reached. */
   thresholdUsd: Usd,
-  /** As it was then; absent: unlimited. */
+  /** The limit at that time; absent: unlimited. */
   limitUsd: Type.Optional(Usd),
   spentUsd: Usd,
   createTime: Type.String(),
@@ -20,19 +20,19 @@ const SpendAlert = Type.Object({
 export const BillingSummary = Type.Object({
   /** `accounts/{account}/billing`. */
   name: Type.String(),
-  /** Whether usage is owed and limited here. */
+  /** Whether this installation charges usage and limits spending. */
   enabled: Type.Boolean(),
   tier: Type.Enum([...TIERS]),
-  /** `PREPAID`: the service ends with the credits. */
+  /** `PREPAID`: the account is suspended when its credits are used up. */
   paymentTerms: Type.Enum([...PAYMENT_TERMS]),
-  /** What was used this month, UTC. */
+  /** Spending in this month, UTC. */
   monthToDateUsd: Usd,
-  /** In force; absent: unlimited. Set as the quota `monthly-spend-usd`. */
+  /** The limit in force; absent: unlimited. Change it with the quota `monthly-spend-usd`. */
   spendLimitUsd: Type.Optional(Usd),
-  /** The tier's; absent: unlimited. */
+  /** Limit of the tier; absent: unlimited. */
   maxSpendLimitUsd: Type.Optional(Usd),
   creditBalanceUsd: Usd,
-  /** Charged and not paid, on an invoice or not yet. */
+  /** Unpaid charges, invoiced or not. */
   outstandingBalanceUsd: Usd,
   suspendState: Type.String(),
   spendAlerts: Type.Array(SpendAlert),
@@ -41,23 +41,23 @@ export type BillingSummary = Static<typeof BillingSummary>;
 
 /** For the operator. */
 export const BillingTerms = Type.Object({
-  /** Null: the one that the account qualifies for. */
+  /** Null: the tier that the account qualifies for. */
   tier: Type.Optional(Type.Enum([...TIERS])),
   /** Null: `POSTPAID`. */
   paymentTerms: Type.Optional(Type.Enum([...PAYMENT_TERMS])),
-  /** `BLOCKED_BY_ABUSE_RULE` stops the account until `UNSUSPENDED`, or null, takes that back. */
+  /** `BLOCKED_BY_ABUSE_RULE` suspends the account. `UNSUSPENDED` or null ends that suspension. */
   suspendState: Type.Optional(Type.String()),
 });
 export type BillingTerms = Static<typeof BillingTerms>;
 
-/** A movement of money, and its receipt. */
+/** A transaction of the ledger, with its effect on the account. */
 export const TransactionBody = Type.Object({
   name: Type.String(),
   kind: Type.Enum([...TRANSACTION_KINDS]),
   amountUsd: Usd,
-  /** What of it paid for what was owed. */
+  /** Part of the amount that reduced the debt. */
   appliedToBalanceUsd: Usd,
-  /** What of it became credits. */
+  /** Part of the amount that became credits. */
   addedToCreditsUsd: Usd,
   reference: Type.String(),
   description: Type.String(),
@@ -69,32 +69,33 @@ export type TransactionBody = Static<typeof TransactionBody>;
 const id = { pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$" };
 
 /** For the operator. */
-export const BookingBody = Type.Object({
+export const LedgerEntryBody = Type.Object({
   /** Up to 999999999.999999. */
   amountUsd: Type.Optional(Usd),
-  /** Where the money was seen: the bank's or the provider's name of the payment. */
+  /** The bank's or payment provider's reference of the payment. */
   reference: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
-  /** Chosen by the client: the same again books nothing again. */
+  /** Idempotency key, chosen by the client: a repeated request with the same value records nothing again. */
   requestId: Type.Optional(Type.String(id)),
 });
-export type BookingBody = Static<typeof BookingBody>;
+export type LedgerEntryBody = Static<typeof LedgerEntryBody>;
 
 export const CreditBody = Type.Object({
-  ...BookingBody.properties,
-  /** Given for free, so that they qualify for no tier. */
+  ...LedgerEntryBody.properties,
+  /** The credits are free, so they don't count towards a tier. */
   granted: Type.Optional(Type.Boolean()),
 });
 export type CreditBody = Static<typeof CreditBody>;
 
 const InvoiceLine = Type.Object({
   kind: Type.String(),
-  /** What was used: a model, a deployment. */
+  /** The model or deployment that was used. */
   subject: Type.String(),
-  /** In which month; earlier than the invoice's for what became known late. */
+  /** Month of the usage; before the invoice's period for usage that was charged late. */
   month: Type.String(),
-  /** The first hour in which it was used, and the end of the last. */
+  /** Start of the first hour with usage. */
   startTime: Type.String(),
+  /** End of the last hour with usage. */
   endTime: Type.String(),
   amountUsd: Usd,
 });
@@ -106,12 +107,12 @@ export const InvoiceBody = Type.Object({
   /** Exclusive. */
   periodEnd: Type.String(),
   totalUsd: Usd,
-  /** By credits and payments. */
+  /** Paid by credits and payments. */
   paidUsd: Usd,
   amountDueUsd: Usd,
   createTime: Type.String(),
   dueTime: Type.String(),
-  /** Only of a single invoice. */
+  /** Absent in lists. */
   lines: Type.Optional(Type.Array(InvoiceLine)),
 });
 export type InvoiceBody = Static<typeof InvoiceBody>;

@@ -2,9 +2,6 @@ import { checkText } from "../../lib/display-text.ts";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import {
   type Billing,
-  type Invoice,
-  type InvoiceLine,
-  type LedgerEntry,
   type LedgerEntryInput,
   TRANSACTION_KINDS,
   type TransactionKind,
@@ -13,14 +10,21 @@ import {
 import { formatDollars, parseDollars } from "../../metering/money/service.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
 import { type Account, type Accounts, authorize, notFound, type Principal } from "../accounts/service.ts";
-import type { BillingSummary, BillingTerms, BookingBody, InvoiceBody, TransactionBody } from "./schema.ts";
+import type {
+  BillingSummary,
+  BillingTerms,
+  InvoiceBody,
+  LedgerEntryBody,
+  TransactionBody,
+} from "./schema.ts";
+import { toInvoice, toInvoiceLine, toTransaction } from "./view.ts";
 
 export interface BillingServiceDeps {
   billing: Billing;
   accounts: Pick<Accounts, "get">;
 }
 
-/** The transactions that a collection shows. */
+/** The kinds of transactions in each collection of the API. */
 export const TRANSACTION_COLLECTIONS = {
   payments: ["payment"],
   credits: ["credit_purchase", "credit_grant"],
@@ -32,7 +36,7 @@ export type TransactionCollection = keyof typeof TRANSACTION_COLLECTIONS;
 const MAX_TEXT_CHARS = 500;
 const BLOCKED = "BLOCKED_BY_ABUSE_RULE";
 
-/** Money as an account's admins see it, and as the operator books it. */
+/** The billing operations: an account's admins read, the operator records payments and sets terms. */
 export class BillingService {
   readonly #deps: BillingServiceDeps;
 
@@ -43,18 +47,18 @@ export class BillingService {
   async summary(principal: Principal, accountId: string): Promise<BillingSummary> {
     const account = await this.#account(principal, accountId);
     const { billing } = this.#deps;
-    const [standing, alerts] = await Promise.all([billing.status(accountId), billing.alerts(accountId)]);
-    const { limitMicros, maxMicros, tier } = standing.limit;
+    const [status, alerts] = await Promise.all([billing.status(accountId), billing.alerts(accountId)]);
+    const { limitMicros, maxMicros, tier } = status.limit;
     return {
       name: `accounts/${accountId}/billing`,
-      enabled: standing.enabled,
+      enabled: status.enabled,
       tier,
-      paymentTerms: standing.paymentTerms,
-      monthToDateUsd: formatDollars(standing.spentMicros),
+      paymentTerms: status.paymentTerms,
+      monthToDateUsd: formatDollars(status.spentMicros),
       ...(limitMicros === null ? {} : { spendLimitUsd: formatDollars(limitMicros) }),
       ...(maxMicros === null ? {} : { maxSpendLimitUsd: formatDollars(maxMicros) }),
-      creditBalanceUsd: formatDollars(standing.creditMicros),
-      outstandingBalanceUsd: formatDollars(standing.owedMicros),
+      creditBalanceUsd: formatDollars(status.creditMicros),
+      outstandingBalanceUsd: formatDollars(status.owedMicros),
       suspendState: account.suspendState,
       spendAlerts: alerts.map((alert) => ({
         month: alert.month.toISOString(),
@@ -73,9 +77,10 @@ export class BillingService {
     requireOperator(principal);
     const { tier, paymentTerms } = body;
     const suspendState = body.suspendState ?? "UNSUSPENDED";
-    // What the platform finds out by itself is nobody's to set; it is sent back by who has read it.
+    // The platform sets the other states itself. The current state is accepted, so that a client may send back what it
+    // read.
     if (!["UNSUSPENDED", BLOCKED, account.suspendState].includes(suspendState)) {
-      throw badRequest("suspendState", `suspendState is set to ${BLOCKED} or UNSUSPENDED.`);
+      throw badRequest("suspendState", `suspendState can only be set to ${BLOCKED} or UNSUSPENDED.`);
     }
     const terms = {
       ...(tier === undefined ? {} : { tier: tier ?? null }),
@@ -92,7 +97,7 @@ export class BillingService {
     principal: Principal,
     accountId: string,
     kind: LedgerEntryInput["kind"],
-    body: BookingBody,
+    body: LedgerEntryBody,
   ): Promise<TransactionBody> {
     await this.#account(principal, accountId);
     requireOperator(principal);
@@ -104,7 +109,13 @@ export class BillingService {
     checkText("description", description, MAX_TEXT_CHARS);
     const createdBy = `accounts/${principal.accountId}/users/${principal.userId}`;
     const row = await this.#deps.billing.recordEntry({
-      ...{ accountId, kind, amountMicros, requestId, reference, description, createdBy },
+      accountId,
+      kind,
+      amountMicros,
+      requestId,
+      reference,
+      description,
+      createdBy,
     });
     return (await this.#bodies([row], collectionOf(kind)))[0]!;
   }
@@ -153,7 +164,7 @@ export class BillingService {
     return { ...toInvoice(invoice), lines: invoice.lines.map(toInvoiceLine) };
   }
 
-  /** For admins of the account. @throws AppError NOT_FOUND, FORBIDDEN. */
+  /** The account, if the principal is one of its admins. @throws AppError NOT_FOUND, FORBIDDEN. */
   async #account(principal: Principal, accountId: string): Promise<Account> {
     authorize(principal, accountId, "admin", `Account accounts/${accountId}`);
     return this.#deps.accounts.get(principal, accountId);
@@ -168,10 +179,10 @@ export class BillingService {
   }
 }
 
-/** What the quota `monthly-spend-usd` stands for; in whole dollars. */
+/** Source of the quota `monthly-spend-usd`, in whole dollars. */
 export function spendQuota(billing: Billing) {
   const DOLLAR = 1_000_000n;
-  /** More than that limits nobody, and its micro-dollars would not fit the database. */
+  /** A higher limit has no effect, and its micro-dollars would overflow the database column. */
   const MAX_DOLLARS = 1_000_000_000_000n;
   return {
     /** Null: unlimited. */
@@ -179,7 +190,7 @@ export function spendQuota(billing: Billing) {
       const { maxMicros } = (await billing.status(accountId)).limit;
       return maxMicros === null ? null : maxMicros / DOLLAR;
     },
-    /** @param value null: the tier's. */
+    /** @param value null: the tier's limit. */
     onSet: (accountId: string, value: bigint | null): Promise<void> =>
       billing.setTerms(accountId, {
         spendLimitMicros: value === null || value > MAX_DOLLARS ? null : value * DOLLAR,
@@ -210,48 +221,4 @@ function requireOperator({ isOperator }: Principal): void {
 function collectionOf(kind: LedgerEntryInput["kind"]): TransactionCollection {
   if (kind === "payment") return "payments";
   return kind === "adjustment" ? "adjustments" : "credits";
-}
-
-function toTransaction(
-  row: TransactionRow,
-  entries: readonly LedgerEntry[],
-  collection: TransactionCollection,
-): TransactionBody {
-  const of = (name: LedgerEntry["ledgerAccount"]): bigint => {
-    const micros = entries.find(({ ledgerAccount }) => ledgerAccount === name)?.micros ?? 0n;
-    return micros < 0n ? -micros : 0n;
-  };
-  const { id, accountId, kind, amountMicros, reference, description, createdBy, createTime } = row;
-  return {
-    name: `accounts/${accountId}/${collection}/${id}`,
-    ...{ kind, amountUsd: formatDollars(amountMicros) },
-    appliedToBalanceUsd: formatDollars(of("balance")),
-    addedToCreditsUsd: formatDollars(of("credits")),
-    ...{ reference, description, createdBy, createTime: createTime.toISOString() },
-  };
-}
-
-function toInvoice(invoice: Invoice): InvoiceBody {
-  const { accountId, id, totalMicros, paidMicros, isPastDue } = invoice;
-  return {
-    name: `accounts/${accountId}/invoices/${id}`,
-    state: isPastDue ? "PAST_DUE" : paidMicros === totalMicros ? "PAID" : "OPEN",
-    periodStart: invoice.periodStart.toISOString(),
-    periodEnd: invoice.periodEnd.toISOString(),
-    totalUsd: formatDollars(totalMicros),
-    paidUsd: formatDollars(paidMicros),
-    amountDueUsd: formatDollars(totalMicros - paidMicros),
-    createTime: invoice.createTime.toISOString(),
-    dueTime: invoice.dueTime.toISOString(),
-  };
-}
-
-function toInvoiceLine({ month, startTime, endTime, micros, ...what }: InvoiceLine) {
-  return {
-    ...what,
-    month: month.toISOString(),
-    startTime: startTime.toISOString(),
-    endTime: endTime.toISOString(),
-    amountUsd: formatDollars(micros),
-  };
 }

@@ -1,22 +1,22 @@
-/** Works for an account happen one after the other, and few of all accounts at once. */
+/** Mutual exclusion by account, with a bound on how many accounts' work runs at the same time. */
 export class KeyedMutex {
   readonly #maxConcurrent: number;
   readonly #tails = new Map<string, Promise<unknown>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  constructor(most: number) {
-    this.#maxConcurrent = most;
+  constructor(maxConcurrent: number) {
+    this.#maxConcurrent = maxConcurrent;
   }
 
   async runExclusive<T>(accountId: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(accountId) ?? Promise.resolve();
-    const turn = before.catch(() => {}).then(() => this.#run(work));
-    this.#tails.set(accountId, turn);
+    const previous = this.#tails.get(accountId) ?? Promise.resolve();
+    const current = previous.catch(() => {}).then(() => this.#run(work));
+    this.#tails.set(accountId, current);
     try {
-      return await turn;
+      return await current;
     } finally {
-      if (this.#tails.get(accountId) === turn) this.#tails.delete(accountId);
+      if (this.#tails.get(accountId) === current) this.#tails.delete(accountId);
     }
   }
 

@@ -1,12 +1,12 @@
 import { ACCELERATOR_TYPES } from "../deployment-shapes/service.ts";
 
-/** The most that an int64 holds, for what has no limit. */
+/** The largest int64; stands for no limit. */
 export const MAX_INT64 = 2n ** 63n - 1n;
 
-/** Accelerators of a type that an account's deployments may have, all replicas together. */
+/** Default limit on accelerators of one type, over all replicas of an account's deployments. */
 const DEFAULT_ACCELERATORS = 8n;
 
-/** What an account may have, unless it is said otherwise. */
+/** Default limits. */
 const DEFAULT_QUOTAS = {
   "gpu-hours-per-month": 2_000n,
   loras: 100n,
@@ -24,12 +24,15 @@ export type QuotaId = MeasuredQuotaId | "requests-per-minute";
 export const KEY_QUOTA_PREFIX = "requests-per-minute-key-";
 const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
-/** `nvidia-h100-80gb-eu-paris-1`; `…-global` where the platform doesn't say where it is. */
+/**
+ * For example `nvidia-h100-80gb-eu-paris-1`.
+ * @param region null: the platform has no region; the id ends in `-global`.
+ */
 export function acceleratorQuotaId(type: string, region: string | null): string {
   return `${type}-${region ?? "GLOBAL"}`.toLowerCase().replaceAll("_", "-");
 }
 
-/** By id: what applies where nobody has set anything. */
+/** Default limits by quota id, including those of accelerators. */
 export function defaultQuotas(requestsPerMinute: number, region: string | null): ReadonlyMap<string, bigint> {
   const types = ACCELERATOR_TYPES.filter((type) => type !== "ACCELERATOR_TYPE_UNSPECIFIED");
   return new Map<string, bigint>([
@@ -39,7 +42,7 @@ export function defaultQuotas(requestsPerMinute: number, region: string | null):
   ]);
 }
 
-/** The key whose limit the quota is; null: of no key. */
+/** The API key that the quota limits; null: the quota is not for a key. */
 export function keyIdOfQuota(id: string): string | null {
   const keyId = id.startsWith(KEY_QUOTA_PREFIX) ? id.slice(KEY_QUOTA_PREFIX.length) : "";
   return KEY_ID.test(keyId) ? keyId : null;

@@ -69,7 +69,7 @@ async function eventually(check: () => boolean): Promise<void> {
 }
 
 describe("an account's quotas", () => {
-  it("are listed with what the account has: accelerators by type and place, and the rest", async () => {
+  it("are listed with their usage, accelerators by type and region", async () => {
     accelerators.set("NVIDIA_H100_80GB", 3);
     const { json } = await t.call(user.key, "GET", `${PATH}?pageSize=200`);
     const byName = new Map(
@@ -78,7 +78,10 @@ describe("an account's quotas", () => {
     expect(json.totalSize).toBe(byName.size);
     expect(byName.get("nvidia-h100-80gb-eu-paris-1")).toEqual({
       name: "accounts/acme/quotas/nvidia-h100-80gb-eu-paris-1",
-      ...{ value: "8", maxValue: "8", usage: 3, updateTime: expect.any(String) },
+      value: "8",
+      maxValue: "8",
+      usage: 3,
+      updateTime: expect.any(String),
     });
     expect(byName.get("amd-mi300x-192gb-eu-paris-1")).toMatchObject({ value: "8", usage: 0 });
     expect(byName.get("loras")).toMatchObject({ value: "100", maxValue: "100" });
@@ -98,7 +101,7 @@ describe("an account's quotas", () => {
     expect(rest.json.quotas[0].name > first.json.quotas[1].name).toBe(true);
   });
 
-  it("are nobody else's: they answer like those of an account that isn't there", async () => {
+  it("answer NOT_FOUND for other accounts", async () => {
     for (const path of [PATH, `${PATH}/loras`]) {
       const foreign = await t.call(stranger.key, "GET", path);
       refused(foreign, 404, "not found");
@@ -112,39 +115,39 @@ describe("an account's quotas", () => {
   });
 });
 
-describe("a change", () => {
+describe("a change of a quota", () => {
   it("lowers the value and raises it again up to the maximum, in every gateway", async () => {
     expect((await patch("loras", { value: "7" })).json).toMatchObject({ value: "7", maxValue: "100" });
     expect(quotas.valueOf("acme", "loras")).toBe(7);
     await eventually(() => another.valueOf("acme", "loras") === 7);
     expect(quotas.valueOf("other", "loras")).toBe(100);
     refused(await patch("loras", { value: "101" }), 400, "maxValue");
-    // What is read may be sent back.
+    // A client may send back a quota as it read it.
     expect((await patch("loras", (await get("loras")).json)).status).toBe(200);
     expect((await patch("loras", {}, admin, "?updateMask=value")).json).toMatchObject({ value: "100" });
   });
 
-  it("is for admins, and of the maximum for the operator", async () => {
+  it("is for admins, and a change of the maximum for the operator", async () => {
     refused(await patch("loras", { value: "1" }, user), 403, "role");
     refused(await patch("loras", { maxValue: "1000" }), 403, "operator");
     const raised = await patch("loras", { maxValue: "1000" }, t.operator);
     expect(raised.json).toMatchObject({ value: "1000", maxValue: "1000" });
     expect((await patch("loras", { value: "900" })).json.value).toBe("900");
-    // A maximum below the value lowers what is in force.
+    // A maximum below the value lowers the limit in force.
     expect((await patch("loras", { maxValue: "5" }, t.operator)).json).toMatchObject({ value: "5" });
     await patch("loras", {}, t.operator, "?updateMask=value,max_value");
     expect((await get("loras")).json).toMatchObject({ value: "100", maxValue: "100" });
   });
 
   it.each(["-1", "9223372036854775808", "-9223372036854775809", "1.5", "$50", "", "1e3"])(
-    "to %j is refused by the field's name",
+    "to %j is refused with the name of the field",
     async (value) => {
       refused(await patch("monthly-spend-usd", { value }), 400, "value");
       refused(await patch("monthly-spend-usd", { maxValue: value }, t.operator), 400, "maxValue");
     },
   );
 
-  it("of what can be spent goes no further than the tier, and tells whoever keeps the accounts", async () => {
+  it("of the spending limit is bounded by the tier and passed on to billing", async () => {
     refused(await patch("monthly-spend-usd", { value: "501" }), 400, "at most maxValue, 500");
     refused(await patch("monthly-spend-usd", { maxValue: "501" }, t.operator), 400, "account's tier");
     await patch("monthly-spend-usd", { value: "20" });
@@ -156,8 +159,8 @@ describe("a change", () => {
   });
 });
 
-describe("limits of requests", () => {
-  it("of the account and of single keys are in force where requests are let in", async () => {
+describe("request limits", () => {
+  it("of the account and of single keys apply to inference requests", async () => {
     const limits = await createLimits({ clock: t.clock });
     quotas.onChange(() => limits.setRequestLimits(quotas.requestLimits()));
     const { keyId } = admin.principal;
@@ -193,7 +196,7 @@ describe("limits of requests", () => {
   });
 });
 
-describe("what is made within a quota", () => {
+describe("usage within a quota", () => {
   const make = (_: unknown = null, i = 0) =>
     (i % 2 === 0 ? quotas : another).within("acme", "models", 1, async () => {
       const before = models;
@@ -202,7 +205,7 @@ describe("what is made within a quota", () => {
       return models;
     });
 
-  it("is never more than the quota, even when much is made at once by two gateways, and a failure takes no place", async () => {
+  it("never exceeds the quota, even with concurrent creations on two gateways, and failures don't count", async () => {
     await patch("models", { value: "3" });
     const all = await Promise.allSettled(Array.from({ length: 40 }, make));
     expect(all.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
@@ -219,14 +222,14 @@ describe("what is made within a quota", () => {
     expect(await make()).toBe(3);
   });
 
-  it("waits for others without taking all connections of the database", async () => {
+  it("is checked without occupying all database connections", async () => {
     const made = Array.from({ length: 30 }, (_, i) =>
       quotas.within(`many-${i}`, "models", 1, async () => t.database.sql`select 1`),
     );
     expect(await Promise.all(made)).toHaveLength(30);
   });
 
-  it("goes by what another gateway has set a moment ago", async () => {
+  it("is checked against a limit that another gateway has just set", async () => {
     models = 5;
     const set = { value: "6" };
     await another.update(admin.principal, "acme", "models", { updateMask: "value" }, set);
@@ -234,7 +237,7 @@ describe("what is made within a quota", () => {
     await expect(make()).rejects.toMatchObject({ code: "RATE_LIMIT_EXCEEDED" });
   });
 
-  it("goes for accelerators of a type by what the other deployments hold", async () => {
+  it("of accelerators includes those of the account's other deployments", async () => {
     const hold = (count: number, others: number) =>
       quotas.withinAccelerators(
         "acme",

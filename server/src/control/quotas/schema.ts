@@ -18,14 +18,14 @@ export const UpdateQuotaQuery = Type.Object({
 });
 export type UpdateQuotaQuery = Static<typeof UpdateQuotaQuery>;
 
-/** What clients see. */
+/** A quota in API responses. */
 export interface Quota {
   /** `accounts/{account}/quotas/{quota}`. */
   name: string;
-  /** In force, at most `maxValue`; int64. */
+  /** The limit in force, at most `maxValue`; int64. */
   value: string;
   maxValue: string;
-  /** Absent where nothing is counted. */
+  /** Absent: usage of this quota is not measured. */
   usage?: number;
   updateTime: string;
 }

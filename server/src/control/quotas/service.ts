@@ -3,8 +3,8 @@ import { AppError } from "../../lib/errors.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { AccountRequestLimits } from "../../metering/limits/service.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery } from "../../platform/db/listing.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { Principal } from "../accounts/service.ts";
 import { KeyedMutex } from "./keyed-mutex.ts";
 import {
@@ -25,18 +25,18 @@ export type { QuotaSource } from "./quota-sources.ts";
 export interface QuotasDeps {
   database: Pick<Database, "db" | "listen">;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   tokenSecret: Buffer;
   accounts: { exists(accountId: string): Promise<boolean> };
   /** Those of the ids that are keys of the account. */
   existingKeys: (accountId: string, keyIds: readonly string[]) => Promise<ReadonlySet<string>>;
-  /** The platform's limit for an account. */
+  /** Default limit of an account. */
   requestsPerMinute: number;
-  /** Where the platform is; null: not said. */
+  /** Region of the platform; null: unknown. */
   region: string | null;
 }
 
-/** Those that take a principal throw NOT_FOUND for another account. */
+/** Methods that take a principal throw NOT_FOUND for another account. */
 export interface Quotas {
   /** Connects a quota with the part that knows its usage. @throws Error when the quota has a source already. */
   register(id: MeasuredQuotaId, source: QuotaSource): void;
@@ -49,7 +49,7 @@ export interface Quotas {
   ): Promise<{ quotas: Quota[]; nextPageToken: string; totalSize: number }>;
   get(principal: Principal, accountId: string, id: string): Promise<Quota>;
   /**
-   * For admins; `maxValue` for the operator alone. With `allowMissing`, the limit of a key is made.
+   * For admins; only the operator changes `maxValue`. `allowMissing` creates the limit of a key when absent.
    * @throws AppError FORBIDDEN, BAD_REQUEST naming the field.
    */
   update(
@@ -59,15 +59,18 @@ export interface Quotas {
     query: UpdateQuotaQuery,
     body: QuotaBody,
   ): Promise<Quota>;
-  /** What the account may have; asks no database. */
+  /** The limit in force, from memory. */
   valueOf(accountId: string, id: QuotaId): number;
   /**
-   * Does `work`, by which the account comes to have `more` of something, unless that exceeds its quota. One after the
-   * other for an account, over all processes on the database.
+   * Runs `work`, which adds `more` to the account's usage, unless the usage would exceed the quota. Calls for one
+   * account run one after the other, across all processes on the database.
    * @throws AppError RATE_LIMIT_EXCEEDED naming the quota.
    */
   within<T>(accountId: string, id: QuotaId, more: number, work: () => Promise<T>): Promise<T>;
-  /** The same for accelerators of a type. @param others what the account's other deployments have of it. */
+  /**
+   * Like `within`, for accelerators of a type.
+   * @param others counts the accelerators of the account's other deployments.
+   */
   withinAccelerators<T>(
     accountId: string,
     type: string,
@@ -75,7 +78,7 @@ export interface Quotas {
     others: () => Promise<number>,
     work: () => Promise<T>,
   ): Promise<T>;
-  /** Requests in a minute by account and key, where somebody has set something. */
+  /** Limits on requests per minute by account; only accounts that have changed some. */
   requestLimits(): ReadonlyMap<string, AccountRequestLimits>;
   /** Calls `listener` now and whenever a quota may have changed. */
   onChange(listener: () => void): void;
@@ -85,10 +88,13 @@ export interface Quotas {
 }
 
 const REFRESH_MS = 15_000;
-/** Each holds a connection while its work needs others: so few that there are always others. */
+/**
+ * Each check occupies a connection for its lock while its work needs further ones. If all connections could hold locks,
+ * the checks would deadlock.
+ */
 const MAX_HELD_CONNECTIONS = 3;
 
-/** Loads what accounts have set and keeps it fresh. */
+/** Loads the changed quotas into memory and keeps them up to date. */
 export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   const { database, clock, log } = deps;
   const store = quotaStore(database, deps.tokenSecret);
@@ -131,7 +137,7 @@ export async function createQuotas(deps: QuotasDeps): Promise<Quotas> {
   }
 
   async function refuseAbove(accountId: string, id: string, wanted: number): Promise<void> {
-    // Not what is known here, which another process may have changed a moment ago.
+    // Read the database instead of memory, because another process may have changed the quota a moment ago.
     const limit = limitIn(await store.get(accountId, id), id);
     if (wanted <= limit) return;
     throw new AppError(

@@ -5,26 +5,28 @@ import { quotas } from "./table.ts";
 
 export type QuotaRow = typeof quotas.$inferSelect;
 
-/** Announces that somebody's quota has changed. */
+/** NOTIFY channel for changes of quotas. */
 export const QUOTAS_CHANNEL = "hearth_quotas";
 
 export interface QuotaStore {
-  /** Sees that there is a row with this default of every id. */
+  /** Creates missing rows, and updates the defaults of existing ones. */
   ensure(accountId: string, defaults: ReadonlyMap<string, bigint>, now: Date): Promise<void>;
   get(accountId: string, id: string): Promise<QuotaRow | null>;
   list(query: ListQuery, accountId: string): Promise<Page<QuotaRow>>;
-  /** Puts what `change` makes of the row in its place; nobody else changes it meanwhile. Null: there is none. */
+  /** Replaces the row by the result of `change`, with the row locked. @returns null when there is no such row. */
   change(accountId: string, id: string, change: (row: QuotaRow) => QuotaRow): Promise<QuotaRow | null>;
-  /** Those that begin so. */
+  /** Ids of the account's quotas that begin with the prefix. */
   idsWithPrefix(accountId: string, prefix: string): Promise<string[]>;
   remove(accountId: string, ids: readonly string[]): Promise<void>;
-  /** Does `work` while no process does the same for the account. Holds a connection meanwhile. */
+  /**
+   * Runs `work` under a lock for the account that excludes other processes. Occupies a database connection meanwhile.
+   */
   withAccountLock<T>(accountId: string, work: () => Promise<T>): Promise<T>;
-  /** Of all accounts, where somebody has set something. */
+  /** Quotas of all accounts whose value or maximum is set. */
   listOverrides(): Promise<QuotaRow[]>;
 }
 
-const most = sql`coalesce(${quotas.maxValue}, ${quotas.defaultValue})`;
+const maxValue = sql`coalesce(${quotas.maxValue}, ${quotas.defaultValue})`;
 
 export function quotaStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): QuotaStore {
   const list = createListing({
@@ -36,8 +38,8 @@ export function quotaStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): Q
         type: "string",
         orderBy: quotas.id,
       },
-      value: { sql: sql`least(coalesce(${quotas.value}, ${most}), ${most})`, type: "int" },
-      maxValue: { sql: most, type: "int" },
+      value: { sql: sql`least(coalesce(${quotas.value}, ${maxValue}), ${maxValue})`, type: "int" },
+      maxValue: { sql: maxValue, type: "int" },
       updateTime: { sql: sql`${quotas.updateTime}`, type: "timestamp" },
     },
     defaultOrder: "name",
@@ -86,7 +88,7 @@ export function quotaStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): Q
           done = { result: await work() };
         });
       } catch (error) {
-        // What was done stays done, also when the lock was lost.
+        // If the work succeeded and only the lock's connection failed, keep the result: the work can't be undone.
         if (done === null) throw error;
       }
       return (done as unknown as { result: Awaited<ReturnType<typeof work>> }).result;

@@ -8,7 +8,7 @@ import type { QuotaSources } from "./quota-sources.ts";
 import { type Quota, QuotaBody, type UpdateQuotaQuery } from "./schema.ts";
 import type { QuotaRow, QuotaStore } from "./store.ts";
 
-/** Keys of one account with a limit of their own. */
+/** Most keys of one account with a limit of their own. */
 const MAX_KEY_QUOTAS = 200;
 const ACCELERATOR = /^(?:nvidia|amd)-/;
 
@@ -89,7 +89,10 @@ export class QuotaResource {
     return (await this.#toQuotas(accountId, [row]))[0]!;
   }
 
-  /** @throws AppError NOT_FOUND. */
+  /**
+   * Checks that the principal may read the account's quotas, and brings the rows up to date.
+   * @throws AppError NOT_FOUND.
+   */
   async #prepare(principal: Principal, accountId: string): Promise<void> {
     const account = `Account accounts/${accountId}`;
     authorize(principal, accountId, "read", account);
@@ -103,7 +106,7 @@ export class QuotaResource {
     await this.#removeStaleKeyQuotas(accountId);
   }
 
-  /** Limits of keys go with their keys. */
+  /** Deletes the limits of keys that don't exist any more. */
   async #removeStaleKeyQuotas(accountId: string): Promise<void> {
     const ids = await this.#store.idsWithPrefix(accountId, KEY_QUOTA_PREFIX);
     if (ids.length === 0) return;
@@ -111,15 +114,18 @@ export class QuotaResource {
       accountId,
       ids.map((id) => keyIdOfQuota(id) ?? ""),
     );
-    const gone = ids.filter((id) => !keyIds.has(keyIdOfQuota(id) ?? ""));
-    if (gone.length > 0) await this.#store.remove(accountId, gone);
+    const stale = ids.filter((id) => !keyIds.has(keyIdOfQuota(id) ?? ""));
+    if (stale.length > 0) await this.#store.remove(accountId, stale);
   }
 
   async #ensureKeyQuota(accountId: string, id: string, keyId: string): Promise<void> {
     if ((await this.#store.get(accountId, id)) !== null) return;
     if (!(await this.#deps.existingKeys(accountId, [keyId])).has(keyId)) return;
     if ((await this.#store.idsWithPrefix(accountId, KEY_QUOTA_PREFIX)).length >= MAX_KEY_QUOTAS) {
-      throw new AppError("FAILED_PRECONDITION", `An account limits at most ${MAX_KEY_QUOTAS} keys.`);
+      throw new AppError(
+        "FAILED_PRECONDITION",
+        `At most ${MAX_KEY_QUOTAS} API keys of an account can have a limit of their own.`,
+      );
     }
     const defaults = new Map([[id, BigInt(this.#deps.requestsPerMinute)]]);
     await this.#store.ensure(accountId, defaults, new Date(this.#deps.clock.now()));
@@ -154,10 +160,10 @@ function maxValueOf({ maxValue, defaultValue }: QuotaRow): bigint {
   return maxValue ?? defaultValue;
 }
 
-/** What is in force. */
+/** The limit in force. */
 export function effectiveValue(row: QuotaRow): bigint {
-  const most = maxValueOf(row);
-  return row.value === null || row.value > most ? most : row.value;
+  const maxValue = maxValueOf(row);
+  return row.value === null || row.value > maxValue ? maxValue : row.value;
 }
 
 function bodyOf(row: QuotaRow): QuotaBody {

@@ -31,7 +31,7 @@ function refused(reply: Reply, status: number, words: string): void {
 }
 
 describe("reservations", () => {
-  it("are made by the operator, from the next midnight for a year unless it is said otherwise", async () => {
+  it("are created by the operator, by default from the next midnight for a year", async () => {
     t.clock.advance(3_600_000);
     const made = await create("first", { ...H100, displayName: "Rack 1" });
     expect(made.status, made.text).toBe(200);
@@ -48,12 +48,13 @@ describe("reservations", () => {
     refused(await create("first", H100), 409, "already exists");
   });
 
-  it("are listed, filtered and ordered for their account alone", async () => {
+  it("are listed, filtered and ordered only for their account", async () => {
     t.clock.advance(1_000);
     await create("second", { acceleratorType: "AMD_MI300X_192GB", reservedCount: 2, region: "US_IOWA_1" });
     const { json } = await t.call(alice.key, "GET", PATH);
     expect(json.reservations.map(({ name }: { name: string }) => name.split("/").at(-1))).toEqual([
-      ...["second", "first"],
+      "second",
+      "first",
     ]);
     const filter = encodeURIComponent("reservedCount > 2 AND acceleratorType = NVIDIA_H100_80GB");
     const some = await t.call(alice.key, "GET", `${PATH}?filter=${filter}`);
@@ -65,7 +66,7 @@ describe("reservations", () => {
     refused(await t.call(null, "GET", PATH), 401, "");
   });
 
-  it("are not made by customers, in unknown accounts or from bad fields", async () => {
+  it("can't be created by customers, in unknown accounts or with invalid fields", async () => {
     refused(await create("mine", H100, alice), 403, "operator");
     refused(await create("mine", H100, stranger), 404, "not found");
     const nowhere = await t.call(t.operator.key, "POST", "/v1/accounts/nobody/reservations", H100);
@@ -86,7 +87,7 @@ describe("reservations", () => {
     refused(await create("Bad_Id", H100), 400, "reservationId");
   });
 
-  it("are told to whoever bills them, as far as they are in force at the time", async () => {
+  it("are passed to billing when they are in force at the time", async () => {
     const at = (from: string, to: string) => reservations.between(new Date(from), new Date(to));
     expect(await at("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")).toEqual([]);
     const [first, ...more] = await at("2026-12-31T00:00:00Z", "2026-12-31T01:00:00Z");

@@ -15,7 +15,7 @@ export function reservationRoutes(reservations: Reservations): ResourceRoute[] {
       resource: ReservationBody,
       handle: ({ principal, params, query }) => reservations.list(principal, params["account_id"]!, query),
     }),
-    // Beyond the contract: the operator sells capacity.
+    // Not part of the Fireworks API, where sales creates reservations.
     defineRoute({
       operationId: "createReservation",
       method: "POST",

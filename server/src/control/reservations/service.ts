@@ -8,8 +8,9 @@ import type { ListQuery } from "../../platform/db/listing.ts";
 import { authorize, notFound, type Principal } from "../accounts/service.ts";
 import type { ReservationBody } from "./schema.ts";
 import { type ReservationRow, reservationStore } from "./store.ts";
+import { nameOf, toReservation } from "./view.ts";
 
-/** Accelerators that an account pays for in a time, whether it uses them or not. */
+/** Accelerators that an account pays for during a time, whether it uses them or not. */
 export interface ReservedCapacity {
   accountId: string;
   /** Full name of the reservation. */
@@ -26,7 +27,7 @@ export interface ReservedCapacity {
 
 export interface Reservations {
   /**
-   * For the operator alone.
+   * For the operator only.
    * @throws AppError FORBIDDEN, NOT_FOUND, BAD_REQUEST naming the field, ALREADY_EXISTS.
    */
   create(
@@ -43,7 +44,7 @@ export interface Reservations {
     accountId: string,
     query: ListQuery,
   ): Promise<{ reservations: ReservationBody[]; nextPageToken: string; totalSize: number }>;
-  /** Of all accounts, those in force at any time within. */
+  /** Reservations of all accounts that are in force at any time in between. */
   between(from: Date, to: Date): Promise<ReservedCapacity[]>;
 }
 
@@ -76,9 +77,18 @@ export function createReservations({
       }
       if (!(await accounts.exists(accountId))) throw notFound(account);
       checkNewId("reservationId", id);
-      // Whoever makes it is of another account than it.
+      // The operator's user belongs to another account than the reservation.
       const emails = await users.emailsOf(principal.accountId, [principal.userId]);
-      const row = newRow(accountId, id, body, emails.get(principal.userId) ?? "", clock.now());
+      const fields = parseFields(body, clock.now());
+      const now = new Date(clock.now());
+      const row: ReservationRow = {
+        accountId,
+        id,
+        ...fields,
+        createdBy: emails.get(principal.userId) ?? "",
+        createTime: now,
+        updateTime: now,
+      };
       if (await store.insert(row)) return toReservation(row);
       throw new AppError("ALREADY_EXISTS", `${titleOf(accountId, id)} already exists.`, {
         param: "reservationId",
@@ -98,21 +108,20 @@ export function createReservations({
     async between(from, to) {
       const rows = await store.between(from, to);
       return rows.map(({ accountId, id, acceleratorType, region, reservedCount, startTime, endTime }) => ({
-        ...{ accountId, name: nameOf(accountId, id), acceleratorType, region },
-        ...{ count: reservedCount, startTime, endTime },
+        accountId,
+        name: nameOf(accountId, id),
+        acceleratorType,
+        region,
+        count: reservedCount,
+        startTime,
+        endTime,
       }));
     },
   };
 }
 
-/** @throws AppError BAD_REQUEST naming the field. */
-function newRow(
-  accountId: string,
-  id: string,
-  body: ReservationBody,
-  createdBy: string,
-  nowMs: number,
-): ReservationRow {
+/** The fields that requests may set. @throws AppError BAD_REQUEST naming the field. */
+function parseFields(body: ReservationBody, nowMs: number) {
   const { displayName = "", description = "", acceleratorType, reservedCount } = body;
   checkDisplayName("displayName", displayName);
   checkText("description", description, MAX_DESCRIPTION_CHARS);
@@ -124,16 +133,19 @@ function newRow(
   const startTime = parseTime("startTime", body.startTime) ?? nextMidnight;
   const endTime = parseTime("endTime", body.endTime) ?? yearAfter(startTime);
   if (startTime.getTime() < Math.floor(nowMs / HOUR_MS) * HOUR_MS) {
-    // What ran then is charged: it would be paid for twice.
+    // Usage of earlier hours is already charged, and would be paid for twice.
     throw badRequest("startTime", "startTime must not be before this hour.");
   }
   if (endTime <= startTime) throw badRequest("endTime", "endTime must be after startTime.");
-  const now = new Date(nowMs);
   return {
-    ...{ accountId, id, displayName, description, acceleratorType, reservedCount, startTime, endTime },
+    displayName,
+    description,
     region: body.region ?? "REGION_UNSPECIFIED",
     multiRegion: body.multiRegion ?? "MULTI_REGION_UNSPECIFIED",
-    ...{ createdBy, createTime: now, updateTime: now },
+    acceleratorType,
+    reservedCount,
+    startTime,
+    endTime,
   };
 }
 
@@ -148,22 +160,6 @@ function yearAfter(time: Date): Date {
   const later = new Date(time);
   later.setUTCFullYear(later.getUTCFullYear() + 1);
   return later;
-}
-
-function toReservation(row: ReservationRow): ReservationBody {
-  const { accountId, id, startTime, endTime, createTime, updateTime, ...rest } = row;
-  return {
-    name: nameOf(accountId, id),
-    ...(rest as Omit<ReservationBody, "startTime">),
-    startTime: startTime.toISOString(),
-    endTime: endTime.toISOString(),
-    createTime: createTime.toISOString(),
-    updateTime: updateTime.toISOString(),
-  };
-}
-
-function nameOf(accountId: string, id: string): string {
-  return `accounts/${accountId}/reservations/${id}`;
 }
 
 function titleOf(accountId: string, id: string): string {

@@ -8,11 +8,11 @@ import { reservations } from "./table.ts";
 export type ReservationRow = typeof reservations.$inferSelect;
 
 export interface ReservationStore {
-  /** True when it is new. */
+  /** @returns whether the row is new. */
   insert(row: ReservationRow): Promise<boolean>;
   get(accountId: string, id: string): Promise<ReservationRow | null>;
   list(query: ListQuery, accountId: string): Promise<Page<ReservationRow>>;
-  /** Those in force at any time within. */
+  /** Reservations of all accounts that are in force at any time in between. */
   between(from: Date, to: Date): Promise<ReservationRow[]>;
 }
 

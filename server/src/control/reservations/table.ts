@@ -19,7 +19,7 @@ export const reservations = pgTable(
     startTime: time("start_time"),
     /** Exclusive. */
     endTime: time("end_time"),
-    /** Their address. */
+    /** Email address of the operator who created the reservation. */
     createdBy: text("created_by").notNull(),
     createTime: time("create_time"),
     updateTime: time("update_time"),

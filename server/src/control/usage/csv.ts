@@ -1,12 +1,15 @@
-/** What a spreadsheet takes for a formula when a cell begins with it. */
+/** A cell that begins with one of these characters is a formula for spreadsheet programs. */
 const FORMULA = /^[=+\-@\t\r]/;
 
-/** One line of RFC 4180. A cell that a spreadsheet would run gets an apostrophe in front, which it doesn't show. */
+/**
+ * A line of CSV (RFC 4180). A cell that a spreadsheet program would evaluate as a formula gets an apostrophe in front,
+ * which such programs don't display.
+ */
 export function csvLine(cells: readonly string[]): string {
   return `${cells.map(csvCell).join(",")}\r\n`;
 }
 
 function csvCell(text: string): string {
-  const harmless = FORMULA.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  const escaped = FORMULA.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(escaped) ? `"${escaped.replaceAll('"', '""')}"` : escaped;
 }

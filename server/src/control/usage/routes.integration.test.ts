@@ -42,7 +42,7 @@ beforeAll(async () => {
   await use({ model: "m1", startedAtMs: JULY, promptTokens: 10, cachedTokens: 4, completionTokens: 1 });
   await use({ model: "m1", startedAtMs: JULY + HOUR_MS });
   await use({ model: "m2", startedAtMs: JULY + DAY_MS, userId: "bob", keyId: "k2" });
-  // The last and the first moment of the month.
+  // The last moment of one month and the first of the next.
   await use({ model: "m2", startedAtMs: JULY + 31 * DAY_MS - 1 });
   await use({ model: "m2", startedAtMs: JULY + 31 * DAY_MS });
   await use({ model: "m2", startedAtMs: JULY - 1 });
@@ -60,10 +60,21 @@ afterAll(async () => {
 async function use(changes: Partial<UsageSource>): Promise<void> {
   const one: UsageSource = {
     id: (++ids).toString(16).padStart(32, "0"),
-    ...{ accountId: "acme", keyId: "k1", userId: "alice", endpoint: "chat.completions", model: "m" },
-    ...{ deployment: "", kind: "text", pricedAs: "m", replica: null },
-    ...{ promptTokens: 1, cachedTokens: 0, completionTokens: 0, quantity: 0 },
-    ...{ timeToFirstTokenMs: null, startedAtMs: JULY },
+    accountId: "acme",
+    keyId: "k1",
+    userId: "alice",
+    endpoint: "chat.completions",
+    model: "m",
+    deployment: "",
+    kind: "text",
+    pricedAs: "m",
+    replica: null,
+    promptTokens: 1,
+    cachedTokens: 0,
+    completionTokens: 0,
+    quantity: 0,
+    timeToFirstTokenMs: null,
+    startedAtMs: JULY,
     ...changes,
   };
   ledger.open(one);
@@ -81,67 +92,72 @@ interface Page {
   endTime: string;
 }
 
-async function ask(query: string, who = alice, path = USAGE): Promise<Page> {
+async function queryUsage(query: string, who = alice, path = USAGE): Promise<Page> {
   const reply = await tenants.call(who.key, "GET", `${path}?${query}`);
   expect(reply.status, reply.text).toBe(200);
   return reply.json as Page;
 }
 
 describe("usage over REST", () => {
-  test("figures are those of the account in the range, to the token and the micro-dollar", async () => {
-    const page = await ask(RANGE);
+  test("sums the account's usage in the range exactly", async () => {
+    const page = await queryUsage(RANGE);
     const figures = {
-      ...{ requests: "4", promptTokens: "13", cachedPromptTokens: "4", generatedTokens: "1" },
-      ...{
-        audioSeconds: "0",
-        images: "0",
-        acceleratorSeconds: "60.25",
-        cpuSeconds: "0",
-        trainingTokens: "0",
-      },
+      requests: "4",
+      promptTokens: "13",
+      cachedPromptTokens: "4",
+      generatedTokens: "1",
+      audioSeconds: "0",
+      images: "0",
+      acceleratorSeconds: "60.25",
+      cpuSeconds: "0",
+      trainingTokens: "0",
       cost: "0.060275",
     };
     expect(page).toEqual({
-      ...{ usage: [figures], total: figures, nextPageToken: "", totalSize: 1 },
-      ...{ startTime: "2025-07-01T00:00:00Z", endTime: "2025-08-01T00:00:00Z" },
+      usage: [figures],
+      total: figures,
+      nextPageToken: "",
+      totalSize: 1,
+      startTime: "2025-07-01T00:00:00Z",
+      endTime: "2025-08-01T00:00:00Z",
     });
   });
 
-  test("groups come in order with what they are grouped by", async () => {
-    const page = await ask(`${RANGE}&groupBy=model&groupBy=day`);
+  test("returns groups in order with the values of their dimensions", async () => {
+    const page = await queryUsage(`${RANGE}&groupBy=model&groupBy=day`);
     expect(page.usage.map(({ model, day, requests }) => [model, day, requests])).toEqual([
       ["m1", "2025-07-01T00:00:00Z", "2"],
       ["m2", "2025-07-02T00:00:00Z", "1"],
       ["m2", "2025-07-31T00:00:00Z", "1"],
       ["m3", "2025-07-01T00:00:00Z", "0"],
     ]);
-    const hours = await ask(`${RANGE}&groupBy=hour&groupBy=user&groupBy=key&filter=model=m1`);
+    const hours = await queryUsage(`${RANGE}&groupBy=hour&groupBy=user&groupBy=key&filter=model=m1`);
     expect(hours.usage).toMatchObject([
       { hour: "2025-07-01T00:00:00Z", user: "accounts/acme/users/alice", key: "k1" },
       { hour: "2025-07-01T01:00:00Z", user: "accounts/acme/users/alice", key: "k1" },
     ]);
   });
 
-  test("a range that begins and ends within days counts their hours exactly", async () => {
+  test("counts the exact hours of a range that begins and ends within days", async () => {
     const cut = "startTime=2025-07-01T01:00:00Z&endTime=2025-07-31T23:00:00Z&groupBy=model";
-    const page = await ask(cut);
+    const page = await queryUsage(cut);
     expect(page.usage.map(({ model, requests }) => [model, requests])).toEqual([
       ["m1", "1"],
       ["m2", "1"],
     ]);
-    const inADay = await ask("startTime=2025-07-01T00:00:00%2B00:00&endTime=2025-07-01T01:00:00Z");
+    const inADay = await queryUsage("startTime=2025-07-01T00:00:00%2B00:00&endTime=2025-07-01T01:00:00Z");
     expect(inADay.total["requests"]).toBe("1");
   });
 
-  test("pages follow each other without gaps, with the total of all on each", async () => {
+  test("returns pages without gaps, each with the total of all groups", async () => {
     const query = `${RANGE}&groupBy=model&groupBy=hour&pageSize=2`;
-    const first = await ask(query);
-    const second = await ask(`${query}&pageToken=${first.nextPageToken}`);
-    const third = await ask(`${query}&pageToken=${second.nextPageToken}`);
+    const first = await queryUsage(query);
+    const second = await queryUsage(`${query}&pageToken=${first.nextPageToken}`);
+    const third = await queryUsage(`${query}&pageToken=${second.nextPageToken}`);
     const all = [first, second, third].flatMap((page) =>
       page.usage.map((row) => `${row["model"]} ${row["hour"]}`),
     );
-    const whole = await ask(`${RANGE}&groupBy=model&groupBy=hour`);
+    const whole = await queryUsage(`${RANGE}&groupBy=model&groupBy=hour`);
     expect(all).toEqual(whole.usage.map((row) => `${row["model"]} ${row["hour"]}`));
     expect([first.totalSize, second.totalSize, third.totalSize]).toEqual([5, 5, 5]);
     expect(third.total).toEqual(first.total);
@@ -154,19 +170,19 @@ describe("usage over REST", () => {
     expect([elsewhere.status, elsewhere.text]).toEqual([400, expect.stringContaining("pageToken")]);
   });
 
-  test("another account's usage answers as a missing one; the operator sees each and all together", async () => {
+  test("answers NOT_FOUND for another account, and shows the operator each account and all together", async () => {
     const foreign = await tenants.call(mallory.key, "GET", `${USAGE}?${RANGE}`);
     const missing = await tenants.call(mallory.key, "GET", `/v1/accounts/nobody/usage?${RANGE}`);
     expect([foreign.status, missing.status]).toEqual([404, 404]);
     const all = `${RANGE}&groupBy=account&allAccounts=true`;
     expect((await tenants.call(alice.key, "GET", `${USAGE}?${all}`)).status).toBe(403);
     expect((await tenants.call(null, "GET", `${USAGE}?${RANGE}`)).status).toBe(401);
-    const page = await ask(all, tenants.operator);
+    const page = await queryUsage(all, tenants.operator);
     expect(page.usage.map(({ account, requests }) => [account, requests])).toEqual([
       ["accounts/acme", "4"],
       ["accounts/evil", "1"],
     ]);
-    expect((await ask(RANGE, tenants.operator)).total["requests"]).toBe("4");
+    expect((await queryUsage(RANGE, tenants.operator)).total["requests"]).toBe("4");
   });
 
   test.each([
@@ -181,13 +197,13 @@ describe("usage over REST", () => {
     ["filter", `${RANGE}&filter=kind=air`],
     ["pageSize", `${RANGE}&pageSize=-1`],
     ["pageToken", `${RANGE}&pageToken=x`],
-  ])("a bad %s is refused by name: %s", async (param, query) => {
+  ])("refuses a bad %s with its name: %s", async (param, query) => {
     const reply = await tenants.call(alice.key, "GET", `${USAGE}?${query}`);
     expect([reply.status, reply.text]).toEqual([400, expect.stringContaining(param)]);
   });
 
-  test("without times the report is of this month so far", async () => {
-    expect(await ask("")).toMatchObject({
+  test("reports on this month so far by default", async () => {
+    expect(await queryUsage("")).toMatchObject({
       startTime: "2026-01-01T00:00:00Z",
       endTime: "2026-01-01T01:00:00Z",
       total: { requests: "0", cost: "0.00" },
@@ -196,7 +212,7 @@ describe("usage over REST", () => {
 });
 
 describe("usage as CSV", () => {
-  test("has a line for each group, whole", async () => {
+  test("has one complete line for each group", async () => {
     const reply = await tenants.call(alice.key, "GET", `${USAGE}:export?${RANGE}&groupBy=model`);
     expect(reply.status).toBe(200);
     expect(reply.text.split("\r\n")).toEqual([
@@ -208,7 +224,7 @@ describe("usage as CSV", () => {
     ]);
   });
 
-  test("runs nothing in a spreadsheet and keeps separators within their cell", async () => {
+  test("escapes formulas for spreadsheet programs, and quotes separators", async () => {
     const reply = await tenants.call(
       mallory.key,
       "GET",
@@ -220,7 +236,7 @@ describe("usage as CSV", () => {
     );
   });
 
-  test("more at a time than the database has connections to spare are refused, and the places come back", async () => {
+  test("is refused while too many exports run, and available again afterwards", async () => {
     const usage = createUsage({
       reports: usageReports(tenants.database),
       clock: tenants.clock,

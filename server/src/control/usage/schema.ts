@@ -4,13 +4,13 @@ import { GROUPINGS } from "../../metering/usage/service.ts";
 const groupBy = Type.Array(Type.Enum([...GROUPINGS]), { maxItems: GROUPINGS.length });
 
 const range = {
-  /** Full hours; RFC 3339. Default: the beginning of this month, UTC. */
+  /** A full hour, RFC 3339. Default: the beginning of this month, UTC. */
   startTime: Type.Optional(Type.String()),
-  /** Exclusive. Default: the end of this hour. */
+  /** A full hour, RFC 3339; exclusive. Default: the end of this hour. */
   endTime: Type.Optional(Type.String()),
   groupBy: Type.Optional(groupBy),
   filter: Type.Optional(Type.String()),
-  /** Of every account instead of this one; the operator's alone. */
+  /** Report on all accounts instead of this one; for the operator only. */
   allAccounts: Type.Optional(Type.Boolean()),
 };
 
@@ -24,7 +24,7 @@ export const UsageQuery = Type.Object({
 });
 export type UsageQuery = Static<typeof UsageQuery>;
 
-/** Whole numbers and decimals are texts, so that none is rounded. */
+/** Numbers are strings, so that clients don't round them. */
 const figures = {
   requests: Type.String(),
   promptTokens: Type.String(),
@@ -41,7 +41,7 @@ const figures = {
 export const UsageFigures = Type.Object(figures);
 export type UsageFigures = Static<typeof UsageFigures>;
 
-/** A group's figures, with what it was grouped by. */
+/** Figures of a group, with the values of its dimensions. */
 export const Usage = Type.Object({
   ...Object.fromEntries(GROUPINGS.map((name) => [name, Type.Optional(Type.String())])),
   ...figures,
@@ -50,11 +50,11 @@ export type Usage = Static<typeof Usage>;
 
 export interface UsagePage {
   usage: Usage[];
-  /** Of the whole range, not the page. */
+  /** Total over the whole range, not only this page. */
   total: UsageFigures;
   startTime: string;
   endTime: string;
   nextPageToken: string;
-  /** Groups. */
+  /** Number of groups. */
   totalSize: number;
 }

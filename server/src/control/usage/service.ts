@@ -3,18 +3,16 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import { checkFilter } from "../../lib/filter-check.ts";
 import { openPageToken, sealPageToken } from "../../lib/page-token.ts";
 import { parseTimestamp } from "../../lib/timestamps.ts";
-import { formatDollars } from "../../metering/money/service.ts";
 import {
   type Grouping,
   REPORT_FIELDS,
   type ReportQuery,
-  type ReportRow,
   type UsageReports,
-  type UsageSums,
 } from "../../metering/usage/service.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
 import { csvLine } from "./csv.ts";
-import type { ExportQuery, Usage, UsageFigures, UsagePage, UsageQuery } from "./schema.ts";
+import type { ExportQuery, UsageFigures, UsagePage, UsageQuery } from "./schema.ts";
+import { FIGURE_NAMES, toFigures, toUsage } from "./view.ts";
 
 export interface UsageDeps {
   reports: UsageReports;
@@ -25,7 +23,10 @@ export interface UsageDeps {
 export interface UsageService {
   /** @throws AppError BAD_REQUEST naming the parameter; NOT_FOUND for another account; FORBIDDEN for `allAccounts`. */
   query(principal: Principal, accountId: string, query: UsageQuery): Promise<UsagePage>;
-  /** The same as CSV, all groups. @throws AppError also RATE_LIMIT_EXCEEDED while others are being exported. */
+  /**
+   * All groups as lines of CSV.
+   * @throws AppError like `query`; RATE_LIMIT_EXCEEDED while too many other exports run.
+   */
   export(principal: Principal, accountId: string, query: ExportQuery): Promise<AsyncIterable<string>>;
 }
 
@@ -34,10 +35,12 @@ const MAX_RANGE_MS = 400 * 24 * HOUR_MS;
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 200;
 const MAX_EXPORT_ROWS = 1_000_000;
-/** Each holds a connection to the database while its client reads. */
+/** Bounded, because an export occupies a database connection while its client reads. */
 const MAX_EXPORTS = 2;
 
+/** Content of a page token. */
 interface Position {
+  /** Last group of the page before. */
   after: string[];
   total: UsageFigures;
   totalSize: number;
@@ -46,18 +49,22 @@ interface Position {
 export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageService {
   let exports = 0;
 
-  function read(principal: Principal, accountId: string, query: ExportQuery): ReportQuery {
+  function toReportQuery(principal: Principal, accountId: string, query: ExportQuery): ReportQuery {
     authorize(principal, accountId, "read", `Account accounts/${accountId}`);
     if (query.allAccounts === true && !principal.isOperator)
       throw new AppError("FORBIDDEN", "Only the operator sees the usage of all accounts.");
     const filter = checkFilter(query.filter ?? "", REPORT_FIELDS);
-    const ofAccount = query.allAccounts === true ? null : accountId;
-    return { ...rangeOf(query, clock.now()), accountId: ofAccount, groupBy: groupsOf(query), filter };
+    return {
+      ...rangeOf(query, clock.now()),
+      accountId: query.allAccounts === true ? null : accountId,
+      groupBy: groupsOf(query),
+      filter,
+    };
   }
 
   return {
     async query(principal, accountId, query) {
-      const report = read(principal, accountId, query);
+      const report = toReportQuery(principal, accountId, query);
       const { fromMs, toMs, groupBy } = report;
       const pageSize = pageSizeOf(query.pageSize);
       const context = JSON.stringify([
@@ -74,16 +81,16 @@ export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageSe
             toMs: number;
           })
         : null;
-      // Without times in the query the pages still belong together.
+      // Default times depend on the clock, so later pages take them from the token.
       const range = token === null ? { fromMs, toMs } : { fromMs: token.fromMs, toMs: token.toMs };
       const { rows, total, totalSize } =
         token === null
-          ? await begin(report, pageSize + 1)
+          ? await readFirstPage(report, pageSize + 1)
           : { ...token, rows: await reports.rows({ ...report, ...range }, token.after, pageSize + 1) };
       const page = rows.slice(0, pageSize);
       const position = { after: page.at(-1)?.group ?? [], total, totalSize, ...range };
       return {
-        usage: page.map((row) => usageOf(groupBy, row)),
+        usage: page.map((row) => toUsage(groupBy, row)),
         total,
         startTime: timeText(range.fromMs),
         endTime: timeText(range.toMs),
@@ -93,7 +100,7 @@ export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageSe
     },
 
     async export(principal, accountId, query) {
-      const report = read(principal, accountId, query);
+      const report = toReportQuery(principal, accountId, query);
       const { groups } = await reports.total(report);
       if (groups > MAX_EXPORT_ROWS) {
         const message = `An export has at most ${MAX_EXPORT_ROWS} rows, this one has ${groups}; take a shorter time or fewer groups.`;
@@ -104,22 +111,22 @@ export function createUsage({ reports, clock, tokenSecret }: UsageDeps): UsageSe
           retryAfterS: 5,
         });
       }
-      return lines(report);
+      return exportLines(report);
     },
   };
 
-  async function begin(report: ReportQuery, limit: number) {
+  async function readFirstPage(report: ReportQuery, limit: number) {
     const { rows, total } = await reports.firstPage(report, limit);
     const { groups, ...sums } = total;
-    return { rows, total: figuresOf(sums), totalSize: report.groupBy.length === 0 ? 1 : groups };
+    return { rows, total: toFigures(sums), totalSize: report.groupBy.length === 0 ? 1 : groups };
   }
 
-  async function* lines(report: ReportQuery): AsyncGenerator<string> {
+  async function* exportLines(report: ReportQuery): AsyncGenerator<string> {
     exports++;
     try {
       yield csvLine([...report.groupBy, ...FIGURE_NAMES]);
       for await (const rows of reports.stream(report)) {
-        yield rows.map((row) => csvLine([...row.group, ...Object.values(figuresOf(row))])).join("");
+        yield rows.map((row) => csvLine([...row.group, ...Object.values(toFigures(row))])).join("");
       }
     } finally {
       exports--;
@@ -154,47 +161,6 @@ function pageSizeOf(pageSize: number | undefined): number {
   if (pageSize === undefined || pageSize === 0) return DEFAULT_PAGE_SIZE;
   if (pageSize < 0) throw badRequest("pageSize", "pageSize must not be negative.");
   return Math.min(pageSize, MAX_PAGE_SIZE);
-}
-
-function usageOf(groupBy: readonly Grouping[], row: ReportRow): Usage {
-  return { ...Object.fromEntries(groupBy.map((name, i) => [name, row.group[i]])), ...figuresOf(row) };
-}
-
-const FIGURE_NAMES = [
-  "requests",
-  "promptTokens",
-  "cachedPromptTokens",
-  "generatedTokens",
-  "audioSeconds",
-  "images",
-  "acceleratorSeconds",
-  "cpuSeconds",
-  "trainingTokens",
-  "cost",
-] as const;
-
-/** In the order of `FIGURE_NAMES`. */
-function figuresOf(sums: UsageSums): UsageFigures {
-  return {
-    requests: String(sums.requests),
-    promptTokens: String(sums.promptTokens),
-    cachedPromptTokens: String(sums.cachedTokens),
-    generatedTokens: String(sums.completionTokens),
-    audioSeconds: seconds(sums.audioMs),
-    images: String(sums.images),
-    acceleratorSeconds: seconds(sums.gpuMs),
-    cpuSeconds: seconds(sums.cpuMs),
-    trainingTokens: String(sums.trainingTokens),
-    cost: formatDollars(sums.costMicros),
-  };
-}
-
-/** To the millisecond: `90`, `0.25`. */
-function seconds(ms: bigint): string {
-  const fraction = String(ms % 1_000n)
-    .padStart(3, "0")
-    .replace(/0+$/, "");
-  return `${ms / 1_000n}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
 function timeText(ms: number): string {

@@ -5,7 +5,7 @@ import { checkNewId } from "../../lib/resource-ids.ts";
 import { checkEmail, idFromEmail, ROLES, type Role } from "../accounts/service.ts";
 import type { UserBody } from "./schema.ts";
 
-/** What requests may set of a user. */
+/** The fields of a user that requests may set. */
 export interface UserFields {
   displayName: string;
   email: string;
@@ -13,7 +13,7 @@ export interface UserFields {
   serviceAccount: boolean;
 }
 
-/** The given id, or one that the email address suggests. @throws AppError BAD_REQUEST. */
+/** The requested id, or one derived from the email address. @throws AppError BAD_REQUEST. */
 export function newUserId(userId: string | undefined, body: UserBody): string {
   if (userId !== undefined) {
     checkNewId("userId", userId);
@@ -25,7 +25,11 @@ export function newUserId(userId: string | undefined, body: UserBody): string {
   return idFromEmail(body.email);
 }
 
-/** A machine gets an address that no mail reaches, so that its keys can be told apart. @throws AppError BAD_REQUEST. */
+/**
+ * Parses the fields of a new user. A service account without an address gets one that receives no mail, because keys
+ * are listed with the address of their user.
+ * @throws AppError BAD_REQUEST.
+ */
 export function parseFields(accountId: string, userId: string, body: UserBody): UserFields {
   const fields = validatedFields(body);
   const needsAddress = fields.serviceAccount && fields.email === "";
@@ -49,10 +53,10 @@ function validatedFields(body: UserBody): UserFields {
 }
 
 function checkRole(role: string | undefined): Role {
-  const known = ROLES.find((name) => name === role);
-  if (known !== undefined) return known;
+  const knownRole = ROLES.find((name) => name === role);
+  if (knownRole !== undefined) return knownRole;
   if (role === undefined) throw badRequest("role", "role is required.");
-  const why =
+  const reason =
     role === "custom" ? "The role custom needs a permission preset, and this platform has none: " : "";
-  throw badRequest("role", `${why}role must be one of ${ROLES.join(", ")}.`);
+  throw badRequest("role", `${reason}role must be one of ${ROLES.join(", ")}.`);
 }

@@ -3,7 +3,7 @@ import { randomId } from "../../lib/resource-ids.ts";
 import type { Accounts, Role } from "../accounts/service.ts";
 import type { UserRow, UserStore } from "./store.ts";
 
-/** Who a user is to the rest of the platform. */
+/** A user as other domains see it. */
 export interface Member {
   accountId: string;
   userId: string;
@@ -11,30 +11,30 @@ export interface Member {
   isOperator: boolean;
 }
 
-/** What other domains ask of users; nobody is authorised here. */
+/** The users API for other domains. It makes no authorization checks. */
 export interface Members {
-  /** The user of the account that runs the platform, made when there is none. Safe in several processes at once. */
+  /** The account's operator user, created when absent. Safe to call from several processes at once. */
   ensureOperator(accountId: string): Promise<Member>;
   /** Null when there is no such user. */
   find(accountId: string, userId: string): Promise<Member | null>;
   /** Every user of the installation. */
   members(): Promise<Member[]>;
   /**
-   * The addresses of those of the users that exist, by user id. As `members` saw them last, which the keys' snapshot asks
-   * after every change: lists would have to ask the database a second time for every page.
+   * Email addresses by user id, for the users that exist. Answers from a cache that `members` refreshes, and the API
+   * keys call `members` after every change. Without the cache each page of a list would need a second query.
    */
   emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 export function createMembers(store: UserStore, accounts: Pick<Accounts, "ensure">, clock: Clock): Members {
-  /** By account and user; null for who is known not to exist. */
-  let emails = new Map<string, string | null>();
+  /** By `{account}/{user}`; null: the user does not exist. */
+  let emailCache = new Map<string, string | null>();
 
   return {
     async ensureOperator(accountId) {
       await accounts.ensure(accountId);
       const fields = { displayName: "", email: "", role: "admin", serviceAccount: false } as const;
-      // Somebody else's user may be called operator; it gains nothing by that.
+      // The id may belong to an ordinary user, who must not become the operator; then try another id.
       for (let id = "operator"; ; id = `operator-${randomId()}`) {
         const row = await store.operatorOf(accountId);
         if (row !== null) return toMember(row);
@@ -47,22 +47,22 @@ export function createMembers(store: UserStore, accounts: Pick<Accounts, "ensure
     },
     async members() {
       const rows = await store.all();
-      emails = new Map(rows.map(({ accountId, id, email }) => [`${accountId}/${id}`, email]));
+      emailCache = new Map(rows.map(({ accountId, id, email }) => [`${accountId}/${id}`, email]));
       return rows.map(toMember);
     },
     async emailsOf(accountId, userIds) {
       const ids = [...new Set(userIds)];
-      const known = emails;
-      const unknown = ids.filter((id) => !known.has(`${accountId}/${id}`));
-      if (unknown.length > 0) {
-        const found = new Map(
-          (await store.emails(accountId, unknown)).map(({ id, email }) => [id, email] as const),
+      const cache = emailCache;
+      const missing = ids.filter((id) => !cache.has(`${accountId}/${id}`));
+      if (missing.length > 0) {
+        const fetched = new Map(
+          (await store.emails(accountId, missing)).map(({ id, email }) => [id, email] as const),
         );
-        for (const id of unknown) known.set(`${accountId}/${id}`, found.get(id) ?? null);
+        for (const id of missing) cache.set(`${accountId}/${id}`, fetched.get(id) ?? null);
       }
       return new Map(
         ids.flatMap((id) => {
-          const email = known.get(`${accountId}/${id}`) ?? null;
+          const email = cache.get(`${accountId}/${id}`) ?? null;
           return email === null ? [] : [[id, email] as const];
         }),
       );

@@ -16,8 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => t.close());
 
-describe("creating", () => {
-  test("an admin makes a user, whom everybody of the account sees", async () => {
+describe("creating users", () => {
+  test("is possible for admins, and all users of the account see the new user", async () => {
     const body = { role: "contributor", email: "Carol.White@Example.com", displayName: "Carol" };
     const made = await t.call(admin.key, "POST", `${USERS}?userId=carol`, body);
     expect(made.status, made.text).toBe(200);
@@ -39,7 +39,7 @@ describe("creating", () => {
     expect(listed.json.users).toContainEqual(made.json);
   });
 
-  test("without an id the address gives one; a taken one gets an ending", async () => {
+  test("derives a missing id from the email address, with a suffix when it is taken", async () => {
     const ids: string[] = [];
     for (const email of ["Dave.O'Neil+test@x.example", "dave-o-neil-test@y.example", "42@x.example"]) {
       const { json } = await t.call(admin.key, "POST", USERS, { role: "user", email });
@@ -52,7 +52,7 @@ describe("creating", () => {
     ]);
   });
 
-  test("a service account needs an id and gets an address by which its keys are told apart", async () => {
+  test("demands an id for a service account and gives it an address that identifies its keys", async () => {
     const bot = { role: "user", serviceAccount: true };
     expect((await t.call(admin.key, "POST", USERS, bot)).text).toContain("userId");
     const made = await t.call(admin.key, "POST", `${USERS}?userId=my-bot`, bot);
@@ -62,7 +62,7 @@ describe("creating", () => {
     expect((await t.call(key.json.key, "GET", USERS)).status).toBe(200);
   });
 
-  test("an id or an address that is taken answers 409 and changes nobody", async () => {
+  test("answers 409 for a taken id or address and changes no user", async () => {
     const again = await t.call(admin.key, "POST", `${USERS}?userId=alice`, {
       role: "admin",
       email: "a@b.example",
@@ -88,14 +88,14 @@ describe("creating", () => {
     ["a huge name", { role: "user", displayName: "x".repeat(64) }, "displayName"],
     ["a name with a control character", { role: "user", displayName: "a\u001b[31m" }, "displayName"],
     ["a number for a name", { role: "user", displayName: 1 }, "displayName"],
-  ])("%s is refused by name", async (_what, body, field) => {
+  ])("refuses %s with the name of the field", async (_case, body, field) => {
     const reply = await t.call(admin.key, "POST", `${USERS}?userId=new-user`, body);
     expect([reply.status, reply.json.code], reply.text).toEqual([400, 3]);
     expect(reply.json.details[0].fieldViolations[0].field).toBe(field);
   });
 
   test.each(["A", "1a", "-a", "a-", "a_b", "a.b", "ä", "x".repeat(64), "a/b", "..", "%2e%2e", "a%00"])(
-    "the id %s is refused by name",
+    "refuses the id %s with the name of the parameter",
     async (id) => {
       const reply = await t.call(admin.key, "POST", `${USERS}?userId=${encodeURI(id)}`, { role: "user" });
       expect(reply.status).toBe(400);
@@ -103,11 +103,11 @@ describe("creating", () => {
     },
   );
 
-  test("with neither id nor address it is refused", async () => {
+  test("refuses a request with neither id nor address", async () => {
     expect((await t.call(admin.key, "POST", USERS, { role: "user" })).text).toContain("email");
   });
 
-  test("nobody becomes a user of an account that doesn't exist, or of the library without the operator", async () => {
+  test("is impossible in an account that doesn't exist, and in the library account without the operator", async () => {
     const body = { role: "admin", email: "x@y.example" };
     expect((await t.call(t.operator.key, "POST", "/v1/accounts/none/users", body)).status).toBe(404);
     expect((await t.call(admin.key, "POST", "/v1/accounts/fireworks/users", body)).status).toBe(403);
@@ -115,8 +115,8 @@ describe("creating", () => {
   });
 });
 
-describe("changing", () => {
-  test("with a mask only its fields change; without one those in the body; a field of the mask alone is emptied", async () => {
+describe("changing users", () => {
+  test("changes the fields of the mask, or without a mask those of the body, and resets masked fields that the body lacks", async () => {
     const path = `${USERS}/patched`;
     await t.call(admin.key, "POST", `${USERS}?userId=patched`, {
       role: "user",
@@ -150,7 +150,7 @@ describe("changing", () => {
     expect((await t.call(admin.key, "PATCH", path, { email: "alice@acme.example" })).status).toBe(409);
   });
 
-  test("a role that an admin changes counts with the user's next request", async () => {
+  test("applies a new role to the user's next request", async () => {
     const eve = await t.addUser("acme", "eve", "user");
     const create = () => t.call(eve.key, "POST", USERS, { role: "user", email: "friend@x.example" });
     expect((await create()).status).toBe(403);
@@ -158,7 +158,7 @@ describe("changing", () => {
     expect((await create()).status).toBe(200);
   });
 
-  test("users change their own display name and nothing else", async () => {
+  test("lets users change only their own display name", async () => {
     const own = await t.call(alice.key, "PATCH", `${USERS}/alice`, { displayName: "Alice" });
     expect(own.json).toMatchObject({ displayName: "Alice", role: "user" });
     for (const body of [{ role: "admin" }, { displayName: "A", role: "admin" }, { email: "a@b.example" }]) {
@@ -168,8 +168,8 @@ describe("changing", () => {
   });
 });
 
-describe("deleting", () => {
-  test("the user is gone and their keys with them", async () => {
+describe("deleting users", () => {
+  test("deletes their keys too", async () => {
     const frank = await t.addUser("acme", "frank", "user");
     expect((await t.call(alice.key, "DELETE", `${USERS}/frank`)).status).toBe(403);
     expect((await t.call(admin.key, "DELETE", `${USERS}/frank`)).json).toEqual({});
@@ -179,8 +179,8 @@ describe("deleting", () => {
   });
 });
 
-describe("other accounts", () => {
-  test("their users answer like missing ones to every method", async () => {
+describe("users of other accounts", () => {
+  test("answer NOT_FOUND to every method", async () => {
     for (const [method, body] of [
       ["GET", undefined],
       ["PATCH", { role: "admin" }],
@@ -199,7 +199,7 @@ describe("other accounts", () => {
     ).toBe(404);
   });
 
-  test("the same id in two accounts is two users", async () => {
+  test("are different users even if they have the same id", async () => {
     const made = await t.call(mallory.key, "POST", "/v1/accounts/evil/users?userId=alice", { role: "admin" });
     expect(made.status).toBe(200);
     await t.call(mallory.key, "DELETE", "/v1/accounts/evil/users/alice");
@@ -207,7 +207,7 @@ describe("other accounts", () => {
   });
 });
 
-test("without a key every path answers 401", async () => {
+test("every path answers 401 without an API key", async () => {
   for (const [method, path] of [
     ["GET", USERS],
     ["POST", USERS],

@@ -8,7 +8,7 @@ export const UserBody = Type.Object({
   displayName: Type.Optional(Type.String()),
   serviceAccount: Type.Optional(Type.Boolean()),
   createTime: Type.Optional(Type.String(readOnly)),
-  /** `custom` is refused with a reason of its own. */
+  /** A plain string, because the role `custom` is refused with its own error message. */
   role: Type.Optional(Type.String()),
   email: Type.Optional(Type.String()),
   state: Type.Optional(Type.String(readOnly)),
@@ -21,7 +21,7 @@ export type UserBody = Static<typeof UserBody>;
 export const CreateUserQuery = Type.Object({ userId: Type.Optional(Type.String()) });
 export const UpdateUserQuery = Type.Object({ updateMask: Type.Optional(Type.String()) });
 
-/** What clients see. */
+/** A user in API responses. */
 export interface User {
   /** `accounts/{account}/users/{user}`. */
   name: string;

@@ -14,7 +14,7 @@ async function rolesIn(accountId: string): Promise<Record<string, Role>> {
   return Object.fromEntries(members.map(({ userId, role }) => [userId, role]));
 }
 
-/** `CODE message` of the refusal; null when it went through. */
+/** `CODE message` of the refusal; null: no refusal. */
 async function refusal(work: Promise<unknown>): Promise<string | null> {
   return work.then(
     () => null,
@@ -23,7 +23,7 @@ async function refusal(work: Promise<unknown>): Promise<string | null> {
 }
 
 describe("an account keeps an admin", () => {
-  test("the last one is neither demoted nor deleted, not even by the operator", async () => {
+  test("because the last one can't be demoted or deleted, not even by the operator", async () => {
     const root = await t.addUser("solo", "root", "admin");
     await t.addUser("solo", "alice", "user");
     for (const who of [root.principal, t.operator.principal]) {
@@ -37,7 +37,7 @@ describe("an account keeps an admin", () => {
     expect(await rolesIn("solo")).toEqual({ alice: "admin" });
   });
 
-  test("two admins who demote or delete each other at once: one of them stays", async () => {
+  test("when two admins demote or delete each other at the same time", async () => {
     for (let round = 0; round < 10; round++) {
       const accountId = `duel-${round}`;
       const a = await t.addUser(accountId, "a", "admin");
@@ -55,11 +55,11 @@ describe("an account keeps an admin", () => {
     }
   });
 
-  test("who was an admin a moment ago gives nobody a role, themselves least", async () => {
+  test("and a user who was an admin a moment ago can't give roles any more", async () => {
     const root = await t.addUser("stale", "root", "admin");
     const former = await t.addUser("stale", "former", "admin");
     await t.users.update(root.principal, "stale", "former", { role: "user" }, undefined);
-    // As another process sees it that has not heard of the change yet.
+    // The principal of another process that has not received the notification yet.
     const stale = former.principal;
     for (const work of [
       () => t.users.update(stale, "stale", "former", { role: "admin" }, undefined),
@@ -73,7 +73,7 @@ describe("an account keeps an admin", () => {
 });
 
 describe("the operator", () => {
-  test("another admin changes nothing about the operator's user; the operator stays an admin", async () => {
+  test("stays an admin, and other admins can't change the operator's user", async () => {
     const deputy = await t.addUser("local", "deputy", "admin");
     for (const work of [
       () => t.users.update(deputy.principal, "local", "operator", { role: "user" }, undefined),
@@ -95,7 +95,7 @@ describe("the operator", () => {
 });
 
 describe("no request raises its own role", () => {
-  test("whatever a body and a mask hold, roles of those who are no admin stay as they are", async () => {
+  test("whatever its body and mask contain, unless the caller is an admin", async () => {
     const people = await Promise.all(
       (["user", "contributor", "inference-user"] as const).map((role) =>
         t.addUser("closed", `a-${role}`, role),
@@ -133,7 +133,7 @@ describe("no request raises its own role", () => {
     );
   });
 
-  test("users are created and deleted by admins alone", async () => {
+  test("and only admins create and delete users", async () => {
     for (const role of ["user", "contributor", "inference-user"] as const) {
       const { principal } = await t.addUser("plain", `a-${role}`, role);
       const body = { role: "admin", email: "new@x.example" };
@@ -143,7 +143,7 @@ describe("no request raises its own role", () => {
   });
 });
 
-test("an account that is full takes no more users and keys", async () => {
+test("an account at its limits accepts no more users and keys", async () => {
   const root = await t.addUser("full", "root", "admin");
   await t.database.sql`
     insert into users (account_id, id, display_name, email, role, service_account, is_operator, create_time, update_time)
@@ -160,7 +160,7 @@ test("an account that is full takes no more users and keys", async () => {
   expect(await refusal(t.keys.create(root.principal, "full", null, {}))).toMatch(/^FAILED_PRECONDITION/);
 });
 
-test("a page of users holds what its filter and order ask for", async () => {
+test("a list of users follows its filter and order", async () => {
   await t.addUser("listed", "root", "admin");
   for (const id of ["u1", "u2", "u3"]) await t.addUser("listed", id, "user");
   const list = (query: object) => t.users.list(t.operator.principal, "listed", query);

@@ -9,16 +9,17 @@ import { applyPatch, newUserId, parseFields } from "./fields.ts";
 import { createMembers, type Members, newUserRow } from "./members.ts";
 import { type User, UserBody } from "./schema.ts";
 import { type UserChange, type UserRow, userStore } from "./store.ts";
+import { toUser } from "./view.ts";
 
 export type { Member } from "./members.ts";
 export type { User } from "./schema.ts";
 
-/** Who they are is kept in the memory of every process. */
+/** Bounded, because every process keeps all users in memory. */
 const MAX_USERS_PER_ACCOUNT = 10_000;
 
 export interface Users extends Members {
   /**
-   * For admins. The id is the given one or comes from the email address; service accounts need one given.
+   * For admins. The default id is derived from the email address; service accounts need an explicit id.
    * @throws AppError FORBIDDEN, NOT_FOUND (the account), BAD_REQUEST, ALREADY_EXISTS.
    */
   create(principal: Principal, accountId: string, userId: string | undefined, body: UserBody): Promise<User>;
@@ -29,9 +30,10 @@ export interface Users extends Members {
     query: ListQuery,
   ): Promise<{ users: User[]; nextPageToken: string; totalSize: number }>;
   /**
-   * For admins; one's own display name for everybody. In force in this process once the promise settles, in others as
-   * soon as they hear of it.
-   * @throws AppError FAILED_PRECONDITION for the account's last admin and the operator, who stay admins.
+   * For admins; every user may change their own display name. Takes effect in this process before the promise settles,
+   * and in others when they receive the notification.
+   * @throws AppError FAILED_PRECONDITION if the account would lose its last admin or the operator would not be an
+   * admin.
    */
   update(
     principal: Principal,
@@ -40,9 +42,9 @@ export interface Users extends Members {
     body: UserBody,
     updateMask: string | undefined,
   ): Promise<User>;
-  /** For admins. Takes the user's keys along. @throws AppError FAILED_PRECONDITION as update does. */
+  /** For admins. Deletes the user's keys too. @throws AppError FAILED_PRECONDITION as `update` does. */
   delete(principal: Principal, accountId: string, userId: string): Promise<void>;
-  /** Calls `listener` after every change made here, before the change's promise settles. */
+  /** Calls `listener` after every change in this process, before the promise of the change settles. */
   onChange(listener: () => Promise<void>): void;
 }
 
@@ -56,7 +58,7 @@ export function createUsers(deps: {
   const store = userStore(deps.database, deps.tokenSecret);
   const listeners: (() => Promise<void>)[] = [];
 
-  async function changed(): Promise<void> {
+  async function notifyListeners(): Promise<void> {
     for (const listener of listeners) await listener();
   }
 
@@ -67,12 +69,12 @@ export function createUsers(deps: {
     return toUser(row);
   }
 
-  /** @returns the row once it is stored; an id that was only suggested gives way to a longer one when it is taken. */
-  async function insert(wanted: UserRow, isIdGiven: boolean): Promise<UserRow> {
-    for (let row = wanted; ; row = { ...wanted, id: `${wanted.id}-${randomId()}` }) {
+  /** Inserts the row. A derived id that is taken gets a random suffix. @returns the inserted row. */
+  async function insert(newRow: UserRow, isIdExplicit: boolean): Promise<UserRow> {
+    for (let row = newRow; ; row = { ...newRow, id: `${newRow.id}-${randomId()}` }) {
       if (await store.insertIfAbsent(row)) return row;
       if ((await store.get(row.accountId, row.id)) === null) throw emailTaken();
-      if (!isIdGiven) continue;
+      if (!isIdExplicit) continue;
       const title = titleOf(row.accountId, row.id);
       throw new AppError("ALREADY_EXISTS", `${title} already exists.`, { param: "userId" });
     }
@@ -82,7 +84,7 @@ export function createUsers(deps: {
     const result = await store.change(accountId, userId, apply);
     if (result === "missing") throw notFound(titleOf(accountId, userId));
     if (result === "email taken") throw emailTaken();
-    await changed();
+    await notifyListeners();
   }
 
   return {
@@ -96,14 +98,10 @@ export function createUsers(deps: {
         throw new AppError("FAILED_PRECONDITION", `An account has at most ${MAX_USERS_PER_ACCOUNT} users.`);
       }
       const id = newUserId(userId, body);
-      const wanted = newUserRow(clock, {
-        accountId,
-        id,
-        isOperator: false,
-        ...parseFields(accountId, id, body),
-      });
-      const row = await insert(wanted, userId !== undefined);
-      await changed();
+      const fields = parseFields(accountId, id, body);
+      const newRow = newUserRow(clock, { accountId, id, isOperator: false, ...fields });
+      const row = await insert(newRow, userId !== undefined);
+      await notifyListeners();
       return toUser(row);
     },
     async list(principal, accountId, query) {
@@ -138,14 +136,17 @@ export function createUsers(deps: {
   };
 }
 
-/** What may not happen to a user; looked at while nobody else changes the account's admins. */
+/**
+ * Checks a change of a user, with the rows of all admins locked.
+ * @param next null: the user is deleted. @param admins ids of the account's admins.
+ */
 function checkUserChange(
   principal: Principal,
   row: UserRow,
   next: UserRow | null,
   admins: readonly string[],
 ): void {
-  // Somebody else may have taken the role from who asks, a moment ago.
+  // The principal is from before the lock. Another process may have taken the admin role away since.
   if (!principal.isOperator && !admins.includes(principal.userId)) {
     throw new AppError("FORBIDDEN", "Only admins manage users.");
   }
@@ -169,19 +170,4 @@ function emailTaken(): AppError {
 
 function titleOf(accountId: string, userId: string): string {
   return `User accounts/${accountId}/users/${userId}`;
-}
-
-function toUser(row: UserRow): User {
-  return {
-    name: `accounts/${row.accountId}/users/${row.id}`,
-    displayName: row.displayName,
-    serviceAccount: row.serviceAccount,
-    createTime: row.createTime.toISOString(),
-    role: row.role,
-    email: row.email,
-    state: row.state,
-    status: { code: "OK", message: "" },
-    updateTime: row.updateTime.toISOString(),
-    permissionPreset: "",
-  };
 }

@@ -9,8 +9,9 @@ export type UserRow = typeof users.$inferSelect;
 const announce = sql`select pg_notify(${PRINCIPALS_CHANNEL}, '')`;
 const UNIQUE_VIOLATION = "23505";
 
+/** @param admins ids of the account's admins. @returns the new row; null: delete the user. May throw. */
 export type UserChange = (row: UserRow, admins: readonly string[]) => UserRow | null;
-/** "email taken": another user of the account has the new address. */
+/** `email taken`: another user of the account has the new address. */
 export type UserChangeResult = "done" | "missing" | "email taken";
 
 export interface UserStore {
@@ -21,11 +22,10 @@ export interface UserStore {
   emails(accountId: string, ids: readonly string[]): Promise<{ id: string; email: string }[]>;
   list(query: ListQuery, accountId: string): Promise<Page<UserRow>>;
   count(accountId: string): Promise<number>;
-  /** False when the id, the email address or the account's place of the operator is taken. */
+  /** @returns false when the id or the email address is taken, or the account has another operator. */
   insertIfAbsent(row: UserRow): Promise<boolean>;
   /**
-   * Puts what `change` makes of the row in its place, or deletes it when that is null. `admins` are the ids of the
-   * account's admins; no other change of them comes in between. `change` may throw.
+   * Replaces or deletes the row as `change` says. The row and those of all admins of the account are locked meanwhile.
    */
   change(accountId: string, id: string, change: UserChange): Promise<UserChangeResult>;
 }
@@ -97,7 +97,7 @@ async function changeUser(
 ): Promise<UserChangeResult> {
   try {
     return await db.transaction(async (tx) => {
-      // In one order for everybody, so that two changes wait for each other instead of locking up.
+      // Lock the rows in the order of their ids, because two changes that lock in different orders would deadlock.
       const locked = await tx
         .select()
         .from(users)

@@ -16,12 +16,12 @@ export const users = pgTable(
     accountId: text("account_id").notNull(),
     id: text().notNull(),
     displayName: text("display_name").notNull(),
-    /** Empty when there is none. */
+    /** Empty: no address. */
     email: text().notNull(),
     role: text({ enum: ["admin", "user", "contributor", "inference-user"] }).notNull(),
-    /** A machine's user. */
+    /** The user is a program, not a person. */
     serviceAccount: boolean("service_account").notNull(),
-    /** Runs the platform. No request sets it: the start does, for the user of the bootstrap key. */
+    /** Operator of the platform. Only the start of the server sets it, for the user of the bootstrap key. */
     isOperator: boolean("is_operator").notNull(),
     state: text({ enum: ["READY"] })
       .notNull()

@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import type { CostTotal, HourlyUsage, LedgerStore } from "./ledger-store.ts";
 import type { HourlyCost, ReservationSource, UsageCosts } from "./ports.ts";
@@ -8,29 +8,31 @@ import { DAY_MS, dayOf, HOUR_MS, hourOf, monthOf } from "./utc-periods.ts";
 
 export interface BillingCycleDeps {
   clock: Clock;
-  log: DatabaseLog;
-  /** False: usage is written down, and nobody owes it. */
+  log: BasicLog;
+  /** False: usage is charged as waived, so that nobody owes it. */
   enabled: boolean;
   usage: Pick<UsageCosts, "hourlyCosts" | "costs" | "firstDay">;
   ledger: Pick<LedgerStore, "posted" | "charged" | "reservedDays" | "postUsage" | "post">;
-  /** Null: nothing is reserved. */
+  /** Null: there are no reservations. */
   reservations: ReservationSource | null;
   invoices: Pick<InvoiceStore, "accountsToInvoice" | "issue">;
 }
 
-/** What is looked at every time: most of what comes late comes within this time. What is older, once a day. */
+/**
+ * Each run checks the usage of this time, in which nearly all late usage arrives. Older usage is checked once a day.
+ */
 export const RECENT_MS = 2 * DAY_MS;
-/** How long after a month's end its invoices wait for what is still on its way. */
+/** Invoices wait this long after the month's end for usage that is still on its way. */
 const CLOSE_AFTER_MS = HOUR_MS;
 const DUE_AFTER_MS = 14 * DAY_MS;
 
 /**
- * Charges usage by the hour, when the hour is over, and issues invoices, when the month is. What was charged is compared
- * with what it should be: doing it twice, late or half changes nothing in the end.
+ * Charges usage when its hour is over, and issues invoices when their month is over. Each run compares the usage with
+ * the charges so far and charges only the difference, so a repeated, late or interrupted run does no harm.
  */
 export class BillingCycle {
   readonly #deps: BillingCycleDeps;
-  #nextFullMs = 0;
+  #nextFullRunMs = 0;
 
   constructor(deps: BillingCycleDeps) {
     this.#deps = deps;
@@ -40,23 +42,23 @@ export class BillingCycle {
     const isWaived = !this.#deps.enabled;
     const nowMs = this.#deps.clock.now();
     const recentMs = dayOf(nowMs - RECENT_MS);
-    if (nowMs >= this.#nextFullMs || nowMs < this.#nextFullMs - DAY_MS) {
+    if (nowMs >= this.#nextFullRunMs || nowMs < this.#nextFullRunMs - DAY_MS) {
       await this.#catchUp(recentMs, isWaived);
-      this.#nextFullMs = nowMs + DAY_MS;
+      this.#nextFullRunMs = nowMs + DAY_MS;
     }
     await this.#post(recentMs, hourOf(nowMs), isWaived);
     await this.#issueInvoices(nowMs);
   }
 
-  /** Nobody is to pay for what there is so far. */
+  /** Waives all usage so far that is not charged yet. */
   async waiveAll(): Promise<void> {
     await this.#catchUp(dayOf(this.#deps.clock.now()) + DAY_MS, true);
   }
 
-  /** However late usage came: months whose sums are not what was charged of them are looked at day by day. */
+  /** Charges usage that arrived late, however old: posts each month whose charges don't equal its usage. */
   async #catchUp(endMs: number, isWaived: boolean): Promise<void> {
-    const { usage, reservations: reserving } = this.#deps;
-    const reserved = (await reserving?.between(new Date(0), new Date(endMs))) ?? [];
+    const { usage, reservations: source } = this.#deps;
+    const reserved = (await source?.between(new Date(0), new Date(endMs))) ?? [];
     const first = [await usage.firstDay(), ...reserved.map(({ startTime }) => startTime)];
     const firstMs = Math.min(...first.map((date) => date?.getTime() ?? endMs));
     for (let fromMs = dayOf(firstMs); fromMs < endMs; fromMs = monthOf(fromMs).endMs) {
@@ -68,14 +70,14 @@ export class BillingCycle {
     }
   }
 
-  /** Sums are cheap to compare: what was charged is never more than what was used. */
+  /** Compares the totals only, which is cheap. That suffices, because charges never exceed the usage. */
   async #isUncharged(from: Date, to: Date): Promise<boolean> {
     const { usage, ledger } = this.#deps;
     const [costs, charged] = await Promise.all([usage.costs(from, to), ledger.charged(from, to)]);
     return [...costs].some(([accountId, cost]) => cost > (charged.get(accountId) ?? 0n));
   }
 
-  /** Day by day, so that memory holds one day's sums at most. @param fromMs the beginning of a day. */
+  /** Works day by day, so that memory holds the sums of one day at most. @param fromMs the beginning of a day. */
   async #post(fromMs: number, toMs: number, isWaived: boolean): Promise<void> {
     await this.#chargeReservations(fromMs, dayOf(toMs), isWaived);
     for (let dayMs = fromMs; dayMs < toMs; dayMs += DAY_MS) {
@@ -87,36 +89,41 @@ export class BillingCycle {
     if (!(await this.#isUncharged(from, to))) return;
     const { usage, ledger, clock } = this.#deps;
     const [costs, posted] = await Promise.all([usage.hourlyCosts(from, to), ledger.posted(from, to)]);
-    const known = new Map(posted.map((one) => [keyOf(one), one.micros]));
-    const fresh = costs.filter((one) => one.costMicros > (known.get(keyOf(one)) ?? 0n));
+    const charged = new Map(posted.map((one) => [keyOf(one), one.micros]));
+    const uncharged = costs.filter((one) => one.costMicros > (charged.get(keyOf(one)) ?? 0n));
     const shares = isWaived ? new Map<string, bigint>() : await this.#reservedShares(from, to);
     const failures: unknown[] = [];
-    for (const hour of byHour(fresh, shares)) {
-      // What goes wrong with one account is not to hold up the others.
+    for (const hour of byHour(uncharged, shares)) {
+      // An error of one account must not block the others.
       await ledger.postUsage(hour, new Date(clock.now()), isWaived).catch((error) => failures.push(error));
     }
     if (failures.length > 0) throw failures[0];
   }
 
   async #reservedShares(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>> {
-    const { reservations: reserving } = this.#deps;
-    const reserved = (await reserving?.between(from, to)) ?? [];
-    if (reserving === null || reserved.length === 0) return new Map();
+    const { reservations: source } = this.#deps;
+    const reserved = (await source?.between(from, to)) ?? [];
+    if (source === null || reserved.length === 0) return new Map();
     const accountIds = [...new Set(reserved.map(({ accountId }) => accountId))];
-    return reservedShares(await reserving.acceleratorTime(accountIds, from, to), reserved);
+    return reservedShares(await source.acceleratorTime(accountIds, from, to), reserved);
   }
 
-  /** Of full days, used or not. */
+  /** Charges reservations for each full day, whether they were used or not. */
   async #chargeReservations(fromMs: number, toMs: number, isWaived: boolean): Promise<void> {
-    const { reservations: reserving, ledger, clock } = this.#deps;
+    const { reservations: source, ledger, clock } = this.#deps;
     const [from, to] = [new Date(fromMs), new Date(toMs)];
-    const reserved = (await reserving?.between(from, to)) ?? [];
-    if (reserving === null || reserved.length === 0) return;
+    const reserved = (await source?.between(from, to)) ?? [];
+    if (source === null || reserved.length === 0) return;
     const charged = await ledger.reservedDays(from, to);
     for (const one of reserved) {
       for (let dayMs = fromMs; dayMs < toMs; dayMs += DAY_MS) {
         if (charged.has(`${one.name} ${dayMs}`)) continue;
-        const charge = reservationCharge(one, reserving.prices, dayMs, new Date(clock.now()));
+        const charge = reservationCharge({
+          reservation: one,
+          prices: source.prices,
+          dayMs,
+          now: new Date(clock.now()),
+        });
         if (charge !== null) await ledger.post(isWaived ? { ...charge, kind: "waived_usage" } : charge);
       }
     }

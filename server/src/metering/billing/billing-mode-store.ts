@@ -2,9 +2,12 @@ import { desc, sql } from "drizzle-orm";
 import type { Database } from "../../platform/db/database.ts";
 import { billingModes } from "./table.ts";
 
-/** Remembers whether usage is owed. */
+/** History of whether billing was enabled. */
 export interface BillingModeStore {
-  /** Writes down what is from now on, when it is something else than before. @param begin is done first, once. */
+  /**
+   * Records the mode if it differs from the last one.
+   * @param begin runs before that, in at most one process at a time.
+   */
   switchTo(enabled: boolean, now: Date, begin: () => Promise<void>): Promise<void>;
 }
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** Nothing happens by itself: not while time is moved either. */
+/** A clock that runs no timers, so that nothing happens unless the test triggers it. */
 class StillClock extends FakeClock {
   override after(): () => void {
     return () => {};
@@ -34,7 +34,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       book: fc.constantFrom("payment", "credit_purchase", "credit_grant", "adjustment"),
       amount: dollars,
-      /** Small, so that some come twice. */
+      /** From a small range, so that some repeat. */
       requestId: fc.nat(6),
     }),
   },
@@ -55,13 +55,13 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 interface ModelCharge {
   hourMs: number;
   micros: bigint;
-  /** Null: it is not charged yet. */
+  /** Null: not charged yet. */
   chargedMs: number | null;
   isInvoiced: boolean;
   isAdjustment: boolean;
 }
 
-/** What should be: the rules of docs/billing.md in the simplest form. */
+/** Reference model: the rules of docs/billing.md in their simplest form. */
 class Model {
   readonly charges: ModelCharge[] = [];
   readonly invoices: { id: number; total: bigint; dueMs: number }[] = [];
@@ -116,7 +116,7 @@ function sum(charges: readonly ModelCharge[]): bigint {
   return charges.reduce((total, { micros }) => total + micros, 0n);
 }
 
-/** Two gateways, and the model beside them. */
+/** Two gateways and the reference model. */
 async function play(steps: readonly Step[]): Promise<void> {
   const accountId = `account-${accounts++}`;
   const clock = new StillClock(Date.UTC(2026, 10, 28, 9, 30));
@@ -171,7 +171,7 @@ async function play(steps: readonly Step[]): Promise<void> {
       await gateways[1]!.billing.setBlocked(accountId, one.block);
     } else {
       const gone = gateways[one.restart]!;
-      // What it has served outlives it, in its spool.
+      // Its usage survives in its spool.
       await gone.own.flush();
       await gone.billing.close();
       gateways[one.restart] = await start();
@@ -215,7 +215,7 @@ async function compare(
   expect(rows.map(({ totalMicros }) => totalMicros)).toEqual(model.invoices.map(({ total }) => total));
 }
 
-test("random histories of use, money, terms, time and restarts suspend and resume as the simplest model does", async () => {
+test("billing suspends and resumes accounts like the reference model after random usage, payments, terms, time and restarts", async () => {
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 20 }), play), { numRuns: 8 });
   const [row] = await database.sql`select coalesce(sum(micros), 0)::text as micros from ledger_entries`;
   expect(row!["micros"]).toBe("0");

@@ -10,25 +10,26 @@ export interface InvoiceLine {
   /** A kind of usage, `reservation` or `adjustment`. */
   kind: string;
   subject: string;
-  /** First day of the month in which it was used; earlier than the invoice's for what became known late. */
+  /** First day of the month of the usage; before the invoice's period for usage that was charged late. */
   month: Date;
-  /** The first hour in which it was used, and the end of the last. */
+  /** Start of the first hour with usage. */
   startTime: Date;
+  /** End of the last hour with usage. */
   endTime: Date;
   micros: bigint;
 }
 
-/** Reservations are invoiced apart from usage. */
+/** Usage and reservations have separate invoices. */
 export type InvoiceKind = "usage" | "reservations";
 
 type Period = Pick<InvoiceRow, "periodStart" | "periodEnd">;
 
 export interface InvoiceStore {
-  /** Accounts with charges for an invoice of the period. */
+  /** Accounts with charges that belong on an invoice of the period. */
   accountsToInvoice(kind: InvoiceKind, period: Period): Promise<string[]>;
   /**
-   * Puts the period's charges that are on no invoice on a new one, and older ones that were known when it ended.
-   * Null: it exists, or there are none.
+   * Creates an invoice with all charges of the period that are on no invoice yet, and with older ones that were charged
+   * before the period ended. Null: the invoice exists already, or there are no charges.
    */
   issue(
     kind: InvoiceKind,
@@ -37,7 +38,7 @@ export interface InvoiceStore {
   get(accountId: string, id: string): Promise<InvoiceRow | null>;
   list(query: ListQuery, accountId: string): Promise<Page<InvoiceRow>>;
   lines(accountId: string, id: string): Promise<InvoiceLine[]>;
-  /** Accounts that have not paid an invoice that was due before. */
+  /** Accounts with an unpaid invoice that was due before `now`. */
   overdue(now: Date): Promise<Set<string>>;
 }
 
@@ -109,13 +110,14 @@ export function invoiceStore({ db }: Pick<Database, "db">, tokenSecret: Buffer):
   };
 }
 
+/** Condition for charges that belong on the invoice and are on none yet. */
 function openCharges(kind: InvoiceKind, { periodStart, periodEnd }: Period): SQL | undefined {
-  const wasKnown = sql`exists (
+  const wasChargedInTime = sql`exists (
     select from ${ledgerTransactions}
     where ${ledgerTransactions.id} = ${billingCharges.transactionId}
       and ${lt(ledgerTransactions.createTime, periodEnd)})`;
   return and(
-    or(gte(billingCharges.hour, periodStart), wasKnown),
+    or(gte(billingCharges.hour, periodStart), wasChargedInTime),
     isNull(billingCharges.invoiceId),
     eq(billingCharges.waived, false),
     lt(billingCharges.hour, periodEnd),
@@ -130,8 +132,8 @@ async function issue(
 ): Promise<InvoiceRow | null> {
   const { accountId, id } = invoice;
   await lockAccount(tx, accountId, invoice.createTime);
-  const before = await tx.select().from(invoices).where(eq(invoices.accountId, accountId));
-  if (before.some((one) => one.id === id)) return null;
+  const earlier = await tx.select().from(invoices).where(eq(invoices.accountId, accountId));
+  if (earlier.some((one) => one.id === id)) return null;
   const open = and(eq(billingCharges.accountId, accountId), openCharges(kind, invoice));
   const [sum] = await tx
     .select({ micros: sql<bigint>`coalesce(sum(${billingCharges.micros}), 0)`.mapWith(BigInt) })
@@ -139,7 +141,7 @@ async function issue(
     .where(open);
   const totalMicros = sum?.micros ?? 0n;
   if (totalMicros === 0n) return null;
-  const invoicedBeforeMicros = before.reduce((micros, one) => micros + one.totalMicros, 0n);
+  const invoicedBeforeMicros = earlier.reduce((micros, one) => micros + one.totalMicros, 0n);
   const row = { ...invoice, totalMicros, invoicedBeforeMicros };
   await tx.insert(invoices).values(row);
   await tx.update(billingCharges).set({ invoiceId: id }).where(open);

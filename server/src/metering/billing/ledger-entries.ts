@@ -6,7 +6,7 @@ export interface LedgerEntry {
   micros: bigint;
 }
 
-/** What a kind of transaction does: from where the money comes, and what the customer's balance gets of it. */
+/** The ledger account opposite the customer's, and the sign of the change to what the customer has. */
 const KINDS: Readonly<Record<TransactionKind, { counterpart: LedgerAccount; sign: 1n | -1n | 0n }>> = {
   usage: { counterpart: "revenue", sign: -1n },
   waived_usage: { counterpart: "revenue", sign: 0n },
@@ -17,15 +17,15 @@ const KINDS: Readonly<Record<TransactionKind, { counterpart: LedgerAccount; sign
   adjustment: { counterpart: "adjustments", sign: -1n },
 };
 
-/** How a transaction of `amount` > 0 changes what the customer has (positive) or owes (negative). */
+/** The change to the customer's net amount, which is positive for credits and negative for debt. @param amount > 0. */
 export function balanceChangeOf(kind: TransactionKind, amount: bigint): bigint {
   return KINDS[kind].sign * amount;
 }
 
 /**
- * The entries of a transaction; they add up to zero. A customer never has credits and owes at once: what comes in pays
- * what is owed first, what is used takes credits first.
- * @param net what the customer had before. @param amount > 0.
+ * The entries of a transaction; they add up to zero. A customer never has credits and debt at once: payments reduce the
+ * debt first, and usage takes credits first.
+ * @param net the customer's net amount before the transaction. @param amount > 0.
  */
 export function ledgerEntriesOf(net: bigint, kind: TransactionKind, amount: bigint): LedgerEntry[] {
   const after = net + balanceChangeOf(kind, amount);

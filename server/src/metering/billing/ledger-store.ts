@@ -25,17 +25,17 @@ export interface Charge {
 }
 
 export interface NewTransaction extends Omit<TransactionRow, "id"> {
-  /** What it is for, when the customer is charged. They add up to the amount. */
+  /** Items of a charge; they add up to the amount. Empty when the customer is not charged. */
   charges: readonly Charge[];
 }
 
-/** What something cost so far, in all. */
+/** Total cost of a subject so far. */
 export interface CostTotal extends Omit<Charge, "hour"> {
-  /** Of the cost, what reserved capacity served. */
+  /** Part of the cost that reserved capacity served. */
   reservedMicros: bigint;
 }
 
-/** What one account used in one hour. */
+/** Usage of one account in one hour. */
 export interface HourlyUsage {
   accountId: string;
   hour: Date;
@@ -44,22 +44,21 @@ export interface HourlyUsage {
 
 export interface LedgerStore {
   /**
-   * Writes a transaction with all that belongs to it, or nothing. The same key again changes nothing and gives what was
-   * written then.
-   * @throws AppError ALREADY_EXISTS when the key stands for something else.
+   * Writes a transaction with its entries and charges atomically. Idempotent: if the key exists, returns the
+   * transaction that was written with it.
+   * @throws AppError ALREADY_EXISTS when the key belongs to a different transaction.
    */
   post(transaction: NewTransaction): Promise<TransactionRow>;
-  /** Charges what was not charged yet. @param isWaived nobody is to pay for it. */
+  /** Charges the part of the usage that is not charged yet. @param isWaived waive it all. */
   postUsage(usage: HourlyUsage, now: Date, isWaived: boolean): Promise<void>;
-  /** What was charged for usage in these hours, one charge for each account, hour, kind and subject. */
+  /** Charged usage of these hours: one sum for each account, hour, kind and subject. */
   posted(from: Date, to: Date): Promise<(Charge & { accountId: string })[]>;
-  /** The same in all by account. */
+  /** Charged usage of these hours: one sum for each account. */
   charged(from: Date, to: Date): Promise<Map<string, bigint>>;
-  /** Which reservations were charged for which days: their names, a space and the day's first millisecond. */
+  /** Charged days of reservations, as `{name} {first millisecond of the day}`. */
   reservedDays(from: Date, to: Date): Promise<Set<string>>;
-  /** Null: nothing happened to it yet. */
+  /** Null: the account has no transactions and no terms yet. */
   account(accountId: string): Promise<BillingAccountRow | null>;
-  /** Sets what a customer or the operator may set. */
   setTerms(
     accountId: string,
     terms: Partial<Pick<BillingAccountRow, "spendLimitMicros" | "tier" | "paymentTerms">>,
@@ -67,11 +66,11 @@ export interface LedgerStore {
   ): Promise<void>;
   get(accountId: string, id: string, kinds: readonly TransactionKind[]): Promise<TransactionRow | null>;
   list(query: ListQuery, accountId: string, kinds: readonly TransactionKind[]): Promise<Page<TransactionRow>>;
-  /** Of each of the transactions, by its id. */
+  /** Entries of the transactions, by transaction id. */
   entries(ids: readonly string[]): Promise<Map<string, LedgerEntry[]>>;
 }
 
-/** What the database's sums hold: some nine trillion dollars. */
+/** The largest number of a PostgreSQL `bigint`: some nine trillion dollars. */
 const MAX_MICROS = 2n ** 63n - 1n;
 const QUALIFYING: ReadonlySet<TransactionKind> = new Set(["payment", "credit_purchase"]);
 const NOT_USAGE = ["reservation", "adjustment"];
@@ -154,12 +153,12 @@ export function ledgerStore({ db }: Pick<Database, "db">, tokenSecret: Buffer): 
   };
 }
 
-/** Charges for these hours. */
+/** Condition: the charge is for one of these hours. */
 export function chargedWithin(from: Date, to: Date): SQL | undefined {
   return and(gte(billingCharges.hour, from), lt(billingCharges.hour, to));
 }
 
-/** Charges for what was used. */
+/** Condition: the charge is for usage. */
 export const isUsage = and(...NOT_USAGE.map((kind) => ne(billingCharges.kind, kind)));
 const postedColumns = {
   hour: billingCharges.hour,
@@ -168,7 +167,7 @@ const postedColumns = {
   micros: sql<bigint>`sum(${billingCharges.micros})`.mapWith(BigInt),
 };
 
-/** What happens to one account happens in a row: whoever holds its row goes first. */
+/** Locks the account's row until the end of the transaction, which serializes the transactions of an account. */
 export async function lockAccount(tx: Transaction, accountId: string, now: Date): Promise<BillingAccountRow> {
   await tx.insert(billingAccounts).values({ accountId, updateTime: now }).onConflictDoNothing();
   const [row] = await tx
@@ -179,33 +178,33 @@ export async function lockAccount(tx: Transaction, accountId: string, now: Date)
   return row as BillingAccountRow;
 }
 
-async function post(tx: Transaction, given: NewTransaction): Promise<TransactionRow> {
-  const account = await lockAccount(tx, given.accountId, given.createTime);
-  const [known] = await tx
+async function post(tx: Transaction, transaction: NewTransaction): Promise<TransactionRow> {
+  const account = await lockAccount(tx, transaction.accountId, transaction.createTime);
+  const [existing] = await tx
     .select()
     .from(ledgerTransactions)
-    .where(eq(ledgerTransactions.idempotencyKey, given.idempotencyKey));
-  if (known !== undefined) {
+    .where(eq(ledgerTransactions.idempotencyKey, transaction.idempotencyKey));
+  if (existing !== undefined) {
     const isSame =
-      known.accountId === given.accountId &&
-      known.kind === given.kind &&
-      known.amountMicros === given.amountMicros;
-    if (isSame) return known;
+      existing.accountId === transaction.accountId &&
+      existing.kind === transaction.kind &&
+      existing.amountMicros === transaction.amountMicros;
+    if (isSame) return existing;
     throw new AppError("ALREADY_EXISTS", "The requestId was used for something else.", {
       param: "requestId",
     });
   }
-  return (await writeTransaction(tx, account, given)).row;
+  return (await writeTransaction(tx, account, transaction)).row;
 }
 
-/** Writes a transaction for the account whose row is held; gives the row as it is then. */
+/** Writes a transaction. @param account the locked row. @returns the transaction, and the account afterwards. */
 async function writeTransaction(
   tx: Transaction,
   account: BillingAccountRow,
-  { charges, ...given }: NewTransaction,
+  { charges, ...transaction }: NewTransaction,
 ): Promise<{ row: TransactionRow; account: BillingAccountRow }> {
-  const { accountId, kind, amountMicros, createTime } = given;
-  const row = { ...given, id: uuidv7Hex(createTime.getTime()) };
+  const { accountId, kind, amountMicros, createTime } = transaction;
+  const row = { ...transaction, id: uuidv7Hex(createTime.getTime()) };
   await tx.insert(ledgerTransactions).values(row);
   const entries = ledgerEntriesOf(account.netMicros, kind, amountMicros);
   await tx
@@ -240,20 +239,25 @@ async function postUsage(
   isWaived: boolean,
 ): Promise<void> {
   let account = await lockAccount(tx, accountId, now);
-  // Read under the lock: another process may have charged it a moment ago.
-  const known = await tx
+  // Read under the lock, because another process may have charged the hour a moment ago.
+  const charged = await tx
     .select({ ...postedColumns, waived: billingCharges.waived })
     .from(billingCharges)
     .where(and(eq(billingCharges.accountId, accountId), eq(billingCharges.hour, hour), isUsage))
     .groupBy(billingCharges.hour, billingCharges.kind, billingCharges.subject, billingCharges.waived);
-  const knownMicros = sumOf(known);
-  for (const [kind, parts] of Object.entries(splitWaived(totals, known, isWaived))) {
+  const chargedMicros = sumOf(charged);
+  for (const [kind, parts] of Object.entries(splitWaived(totals, charged, isWaived))) {
     const amountMicros = sumOf(parts);
     if (amountMicros === 0n) continue;
     const written = await writeTransaction(tx, account, {
-      ...{ accountId, kind: kind as TransactionKind, amountMicros, createTime: now },
-      ...{ reference: "", createdBy: "", description: `Usage from ${hour.toISOString()}` },
-      idempotencyKey: `${kind}/${accountId}/${hour.toISOString()}/${knownMicros}`,
+      accountId,
+      kind: kind as TransactionKind,
+      amountMicros,
+      createTime: now,
+      reference: "",
+      createdBy: "",
+      description: `Usage from ${hour.toISOString()}`,
+      idempotencyKey: `${kind}/${accountId}/${hour.toISOString()}/${chargedMicros}`,
       charges: parts.map((part) => ({ ...part, hour })),
     });
     account = written.account;
@@ -262,21 +266,21 @@ async function postUsage(
 
 type ChargePart = Omit<Charge, "hour">;
 
-/** What is new in the totals. What was charged once is never taken back. */
+/** Splits the uncharged part of the totals into owed and waived usage. Charges are never reversed. */
 function splitWaived(
   totals: readonly CostTotal[],
-  known: readonly (Charge & { waived: boolean })[],
+  charged: readonly (Charge & { waived: boolean })[],
   isWaived: boolean,
 ): { usage: ChargePart[]; waived_usage: ChargePart[] } {
   const parts: { usage: ChargePart[]; waived_usage: ChargePart[] } = { usage: [], waived_usage: [] };
   for (const { kind, subject, micros, reservedMicros } of totals) {
-    const same = known.filter((one) => one.kind === kind && one.subject === subject);
-    const fresh = micros - sumOf(same);
-    if (fresh <= 0n) continue;
-    const missing = isWaived ? fresh : reservedMicros - sumOf(same.filter(({ waived }) => waived));
-    const toWaive = clamp(missing, fresh);
-    if (fresh > toWaive) parts.usage.push({ kind, subject, micros: fresh - toWaive });
-    if (toWaive > 0n) parts.waived_usage.push({ kind, subject, micros: toWaive });
+    const same = charged.filter((one) => one.kind === kind && one.subject === subject);
+    const uncharged = micros - sumOf(same);
+    if (uncharged <= 0n) continue;
+    const waivable = isWaived ? uncharged : reservedMicros - sumOf(same.filter((charge) => charge.waived));
+    const waived = clamp(waivable, uncharged);
+    if (uncharged > waived) parts.usage.push({ kind, subject, micros: uncharged - waived });
+    if (waived > 0n) parts.waived_usage.push({ kind, subject, micros: waived });
   }
   return parts;
 }
@@ -285,8 +289,8 @@ function sumOf(parts: readonly { micros: bigint }[]): bigint {
   return parts.reduce((sum, { micros }) => sum + micros, 0n);
 }
 
-/** From 0 to `most`. */
-export function clamp(value: bigint, most: bigint): bigint {
+/** Limits the value to the range from 0 to `max`. */
+export function clamp(value: bigint, max: bigint): bigint {
   if (value < 0n) return 0n;
-  return value > most ? most : value;
+  return value > max ? max : value;
 }

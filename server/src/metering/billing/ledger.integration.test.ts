@@ -22,7 +22,12 @@ afterAll(() => database.drop());
 
 const freshAccount = (): string => `account-${accounts++}`;
 
-function given(accountId: string, kind: TransactionKind, micros: bigint, key: string): NewTransaction {
+function newTransaction(
+  accountId: string,
+  kind: TransactionKind,
+  micros: bigint,
+  key: string,
+): NewTransaction {
   const common = { accountId, kind, amountMicros: micros, idempotencyKey: `${accountId}/${key}` };
   return { ...common, reference: "", description: "", createdBy: "", createTime: NOW, charges: [] };
 }
@@ -33,7 +38,7 @@ const usage = (accountId: string, micros: bigint, reservedMicros = 0n) => ({
   totals: [{ kind: "text", subject: "m", micros, reservedMicros }],
 });
 
-/** What the ledger's entries say of a customer. */
+/** A customer's balances, computed from the ledger's entries. */
 async function sums(accountId: string): Promise<Record<string, bigint>> {
   const rows = await database.sql<{ name: string; micros: string }[]>`
     select ledger_account as name, sum(micros)::text as micros from ledger_entries
@@ -46,14 +51,14 @@ async function total(): Promise<bigint> {
   return BigInt(row!["micros"]);
 }
 
-/** A database whose transactions fail at their `at`th statement. */
+/** A database whose transactions fail at statement number `at`. */
 function failing(at: number): Pick<Database, "db"> {
   const STATEMENTS = new Set<string | symbol>(["select", "insert", "update", "execute"]);
-  let left = at;
+  let remaining = at;
   const breaking = (tx: object): object =>
     new Proxy(tx, {
       get(target, name) {
-        if (STATEMENTS.has(name) && left-- === 0) throw new Error("crashed");
+        if (STATEMENTS.has(name) && remaining-- === 0) throw new Error("crashed");
         const value = Reflect.get(target, name);
         return typeof value === "function" ? value.bind(target) : value;
       },
@@ -67,8 +72,8 @@ function failing(at: number): Pick<Database, "db"> {
   };
 }
 
-describe("entries", () => {
-  test("add up to zero, and a customer never has credits and owes at once", () => {
+describe("ledger entries", () => {
+  test("add up to zero, and a customer never has credits and debt at once", () => {
     const amount = fc.bigInt(1n, 10n ** 15n);
     fc.assert(
       fc.property(
@@ -91,7 +96,7 @@ describe("entries", () => {
 });
 
 describe("the database", () => {
-  test("takes no transaction whose entries don't add up to zero, and none without entries", async () => {
+  test("refuses a transaction whose entries don't add up to zero, or without entries", async () => {
     const insert = (entries: string) =>
       database.sql.begin(async (tx) => {
         const id = `t${accounts++}`;
@@ -107,9 +112,9 @@ describe("the database", () => {
     await insert("(ID, 'payments', 'a', 5), (ID, 'credits', 'a', -5)");
   });
 
-  test("changes and deletes nothing of what was written", async () => {
+  test("refuses changes and deletions of the ledger", async () => {
     const accountId = freshAccount();
-    await ledgerStore(database, SECRET).post(given(accountId, "payment", DOLLAR, "1"));
+    await ledgerStore(database, SECRET).post(newTransaction(accountId, "payment", DOLLAR, "1"));
     for (const change of [
       "update ledger_entries set micros = 1",
       "delete from ledger_entries",
@@ -122,11 +127,11 @@ describe("the database", () => {
   });
 });
 
-describe("the reference's examples", () => {
-  test("$500 of credits on a bill of $750 leave $250 to pay and no credits", async () => {
+describe("the examples of the reference documentation", () => {
+  test("hold: $500 of credits on a bill of $750 leave $250 to pay and no credits", async () => {
     const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
     await ledger.postUsage(usage(accountId, 750n * DOLLAR), NOW, false);
-    await ledger.post(given(accountId, "credit_purchase", 500n * DOLLAR, "1"));
+    await ledger.post(newTransaction(accountId, "credit_purchase", 500n * DOLLAR, "1"));
     expect(await sums(accountId)).toEqual({
       balance: 250n * DOLLAR,
       revenue: -750n * DOLLAR,
@@ -134,20 +139,20 @@ describe("the reference's examples", () => {
     });
   });
 
-  test("$83 of usage on $20 of credits leave $63 to pay", async () => {
+  test("hold: $83 of usage on $20 of credits leave $63 to pay", async () => {
     const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
-    await ledger.post(given(accountId, "credit_purchase", 20n * DOLLAR, "1"));
+    await ledger.post(newTransaction(accountId, "credit_purchase", 20n * DOLLAR, "1"));
     await ledger.postUsage(usage(accountId, 83n * DOLLAR), NOW, false);
     expect(await sums(accountId)).toMatchObject({ balance: 63n * DOLLAR });
   });
 });
 
 describe("charging usage", () => {
-  test("charges each micro-dollar once, however often and by how many it is asked for", async () => {
+  test("charges each micro-dollar once, even if repeated and by several processes", async () => {
     const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
     await Promise.all(Array.from({ length: 8 }, () => ledger.postUsage(usage(accountId, 7n), NOW, false)));
     await ledger.postUsage(usage(accountId, 10n), NOW, false);
-    // An older view of the same hour.
+    // An older total of the same hour.
     await ledger.postUsage(usage(accountId, 7n), NOW, false);
     expect(await sums(accountId)).toEqual({ balance: 10n, revenue: -10n });
     const { n } = (
@@ -156,7 +161,7 @@ describe("charging usage", () => {
     expect(n).toBe(2);
   });
 
-  test("what reserved capacity served, or is waived, is revenue that nobody owes", async () => {
+  test("records usage that is waived or served by reserved capacity as revenue that nobody owes", async () => {
     const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
     await ledger.postUsage(usage(accountId, 6n, 4n), NOW, false);
     await ledger.postUsage(usage(accountId, 10n, 5n), NOW, false);
@@ -166,13 +171,13 @@ describe("charging usage", () => {
   });
 });
 
-test("two payments at once both count; the same one twice counts once, and its key stands for nothing else", async () => {
+test("concurrent payments both count, a repeated payment counts once, and its key can't be used for another", async () => {
   const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
-  const twice = given(accountId, "payment", 5n * DOLLAR, "same");
+  const twice = newTransaction(accountId, "payment", 5n * DOLLAR, "same");
   const [first, again] = await Promise.all([
     ledger.post(twice),
     ledger.post(twice),
-    ledger.post(given(accountId, "payment", 3n * DOLLAR, "other")),
+    ledger.post(newTransaction(accountId, "payment", 3n * DOLLAR, "other")),
   ]);
   expect(again.id).toBe(first.id);
   expect((await ledger.account(accountId))?.netMicros).toBe(8n * DOLLAR);
@@ -181,31 +186,32 @@ test("two payments at once both count; the same one twice counts once, and its k
   });
 });
 
-test("more than the books can hold is refused by name", async () => {
+test("an amount that would overflow the account's sums is refused with the name of the field", async () => {
   const [ledger, accountId] = [ledgerStore(database, SECRET), freshAccount()];
-  const most = 2n ** 63n - 1n;
-  await ledger.post(given(accountId, "payment", most, "1"));
-  await expect(ledger.post(given(accountId, "payment", 1n, "2"))).rejects.toMatchObject({
-    ...{ code: "BAD_REQUEST", param: "amountUsd" },
+  const maxMicros = 2n ** 63n - 1n;
+  await ledger.post(newTransaction(accountId, "payment", maxMicros, "1"));
+  await expect(ledger.post(newTransaction(accountId, "payment", 1n, "2"))).rejects.toMatchObject({
+    code: "BAD_REQUEST",
+    param: "amountUsd",
   });
-  await ledger.post(given(accountId, "adjustment", most, "3"));
+  await ledger.post(newTransaction(accountId, "adjustment", maxMicros, "3"));
   expect((await ledger.account(accountId))?.netMicros).toBe(0n);
 });
 
-/** Something that happens to one of three customers; `crashAt` counts the statements until the process dies. */
+/** An event of one of three customers. `crashAt`: number of the statement at which the process dies. */
 const step = fc.record({
   who: fc.nat(2),
   kind: fc.constantFrom(
     ...TRANSACTION_KINDS.filter((kind) => kind !== "waived_usage" && kind !== "reservation"),
   ),
   micros: fc.bigInt(1n, 10n ** 12n),
-  /** Small, so that some come twice. */
+  /** From a small range, so that some repeat. */
   key: fc.nat(5),
   hour: fc.nat(2),
   crashAt: fc.option(fc.nat(7), { freq: 3 }),
 });
 
-test("random histories, with repetitions and crashes between any two statements, agree with a simple model", async () => {
+test("the ledger equals a simple model after random histories with repetitions and crashes between statements", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const customers = [freshAccount(), freshAccount(), freshAccount()];
@@ -222,7 +228,7 @@ test("random histories, with repetitions and crashes between any two statements,
                 NOW,
                 false,
               )
-            : ledger.post(given(accountId, kind, micros, `${kind}${key}`)).then(() => {});
+            : ledger.post(newTransaction(accountId, kind, micros, `${kind}${key}`)).then(() => {});
         if (crashAt !== null) await run(ledgerStore(failing(crashAt), SECRET)).catch(() => {});
         await run(ledgerStore(database, SECRET)).catch((error) => {
           if (error.code !== "ALREADY_EXISTS") throw error;
@@ -245,7 +251,7 @@ test("random histories, with repetitions and crashes between any two statements,
   );
 });
 
-test("no single statement's failure leaves half a transaction", async () => {
+test("a failure of any statement leaves no partial transaction", async () => {
   for (let at = 0; at < 8; at++) {
     const accountId = freshAccount();
     const crashed = await ledgerStore(failing(at), SECRET)

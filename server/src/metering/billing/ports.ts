@@ -1,6 +1,6 @@
 import type { Prices } from "../money/service.ts";
 
-/** As the contract has it, of accounts. */
+/** Values of an account's `suspendState` in the API. */
 export type SuspendState =
   | "UNSUSPENDED"
   | "FAILED_PAYMENTS"
@@ -8,36 +8,36 @@ export type SuspendState =
   | "MONTHLY_SPEND_LIMIT_EXCEEDED"
   | "BLOCKED_BY_ABUSE_RULE";
 
-/** The accounts' own record of who is suspended, and why. */
+/** Suspension states, stored with the accounts. */
 export interface Suspensions {
-  /** Those that are suspended. */
+  /** All suspended accounts. */
   all(): Promise<ReadonlyMap<string, SuspendState>>;
-  /** False when the account was not in the state `from` any more. */
+  /** Compare-and-set. @returns false when the account is no longer in the state `from`. */
   change(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean>;
 }
 
-/** What one account used of one thing in one hour. */
+/** Cost of one subject for an account in one hour. */
 export interface HourlyCost {
   accountId: string;
   hour: Date;
   kind: string;
-  /** A model; a deployment, where its accelerators are paid for. */
+  /** A model; for accelerator and CPU time the deployment. */
   subject: string;
   costMicros: bigint;
 }
 
-/** What the accelerators of one type cost a deployment in one hour. */
+/** Time and cost of a deployment's accelerators of one type in one hour. */
 export interface AcceleratorTime {
   accountId: string;
   hour: Date;
   acceleratorType: string;
   deployment: string;
-  /** Times the accelerators. */
+  /** Summed over the accelerators. */
   durationMs: bigint;
   costMicros: bigint;
 }
 
-/** Accelerators that an account pays for in a time, whether it uses them or not. */
+/** Accelerators that an account pays for during a time, whether it uses them or not. */
 export interface ReservedCapacity {
   accountId: string;
   /** Full name of the reservation. */
@@ -51,35 +51,39 @@ export interface ReservedCapacity {
 }
 
 export interface ReservationSource {
-  /** Those in force at any time within. */
+  /** Reservations that are in force at any time in between. */
   between(from: Date, to: Date): Promise<readonly ReservedCapacity[]>;
   /** In a fixed order. */
   acceleratorTime(accountIds: readonly string[], from: Date, to: Date): Promise<readonly AcceleratorTime[]>;
-  /** What a reservation costs. */
+  /** Prices of reservations. */
   prices: Pick<Prices, "priceOf">;
 }
 
-/** What usage costs. */
+/** Costs of usage, from the usage ledger. */
 export interface UsageCosts {
-  /** @param startedAtMs decides the month. */
+  /** Calls `listener` for each request that ends. @param startedAtMs decides the month of the cost. */
   onClosed(listener: (accountId: string, costMicros: bigint, startedAtMs: number) => void): void;
-  /** Settles when everything that has ended before the call is in the sums. */
+  /** Settles when all requests that ended before the call are in the sums. */
   flush(): Promise<void>;
   hourlyCosts(from: Date, to: Date): Promise<HourlyCost[]>;
-  /** Null: there is no usage. */
+  /** First day with usage; null: no usage. */
   firstDay(): Promise<Date | null>;
-  /** By account. */
+  /** Total cost by account. */
   costs(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>>;
 }
 
-/** Money that comes in. Whoever moves it knows the customer's card; the platform never does. */
+/** Collects payments. Only the provider knows the customer's card, never the platform. */
 export interface PaymentProvider {
   readonly name: string;
-  /** Sees that the money is there. @returns the provider's name for the payment. @throws AppError when it isn't. */
+  /**
+   * Confirms that the money has arrived.
+   * @returns the provider's reference of the payment.
+   * @throws AppError if it has not.
+   */
   confirm(payment: { accountId: string; amountMicros: bigint; reference: string }): Promise<string>;
 }
 
-/** The operator has seen the money, and says so. */
+/** The operator confirms payments by recording them. */
 export const manualPayments: PaymentProvider = {
   name: "manual",
   confirm: async ({ reference }) => reference,

@@ -15,14 +15,22 @@ const prices = {
   priceOf: () => ({ input: 0n, cachedInput: 0n, output: 0n, quantity: 5_000_000n, per: BigInt(HOUR_MS) }),
 };
 
-const reserve = (count: number, more: Partial<ReservedCapacity> = {}): ReservedCapacity => ({
-  ...{ accountId: "acme", name: "accounts/acme/reservations/r", acceleratorType: H100, count },
-  ...{ startTime: new Date("2026-11-01T00:00:00Z"), endTime: new Date("2026-12-01T00:00:00Z") },
-  ...more,
+const reserve = (count: number, overrides: Partial<ReservedCapacity> = {}): ReservedCapacity => ({
+  accountId: "acme",
+  name: "accounts/acme/reservations/r",
+  acceleratorType: H100,
+  count,
+  startTime: new Date("2026-11-01T00:00:00Z"),
+  endTime: new Date("2026-12-01T00:00:00Z"),
+  ...overrides,
 });
 const ran = (deployment: string, accelerators: number): AcceleratorTime => ({
-  ...{ accountId: "acme", hour: HOUR, acceleratorType: H100, deployment },
-  ...{ durationMs: BigInt(accelerators * HOUR_MS), costMicros: BigInt(accelerators) * 5_000_000n },
+  accountId: "acme",
+  hour: HOUR,
+  acceleratorType: H100,
+  deployment,
+  durationMs: BigInt(accelerators * HOUR_MS),
+  costMicros: BigInt(accelerators) * 5_000_000n,
 });
 
 let database: TestDatabase;
@@ -31,7 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-test("the reference's example: of 16 accelerators, 12 are reserved and 4 are billed on demand", () => {
+test("of 16 accelerators, 12 reserved ones are served and 4 are billed on demand", () => {
   const shares = reservedShares([ran("a", 8), ran("b", 8)], [reserve(12)]);
   expect([
     shares.get(reservedShareKey("acme", HOUR, "a")),
@@ -39,16 +47,16 @@ test("the reference's example: of 16 accelerators, 12 are reserved and 4 are bil
   ]).toEqual([40_000_000n, 20_000_000n]);
 });
 
-test("other accounts, other types and other times serve nothing; half an hour serves half", () => {
-  const share = (more: Partial<ReservedCapacity>) =>
-    reservedShares([ran("a", 2)], [reserve(2, more)]).get(reservedShareKey("acme", HOUR, "a"));
+test("a reservation serves only its account, type and time, and half an hour serves half of an hour", () => {
+  const share = (overrides: Partial<ReservedCapacity>) =>
+    reservedShares([ran("a", 2)], [reserve(2, overrides)]).get(reservedShareKey("acme", HOUR, "a"));
   expect(share({ accountId: "other" })).toBe(0n);
   expect(share({ acceleratorType: "NVIDIA_A100_80GB" })).toBe(0n);
   expect(share({ startTime: new Date("2026-11-20T10:00:00Z") })).toBe(0n);
   expect(share({ endTime: new Date("2026-11-20T09:30:00Z") })).toBe(5_000_000n);
 });
 
-test("no share is more than the cost, and all together no more than what is reserved", () => {
+test("a share never exceeds the cost, and all shares together never exceed the reserved capacity", () => {
   const uses = fc.array(fc.nat(20), { maxLength: 5 });
   fc.assert(
     fc.property(uses, fc.array(fc.nat(10), { maxLength: 3 }), (counts, reserved) => {
@@ -69,19 +77,26 @@ test("no share is more than the cost, and all together no more than what is rese
   );
 });
 
-test("a reservation is charged day by day, used or not, for the time it lasts", () => {
+test("a reservation is charged for each day that it lasts, used or not", () => {
   const short = reserve(2, { endTime: new Date("2026-11-02T12:00:00Z") });
-  const on = (day: number) => reservationCharge(short, prices, Date.UTC(2026, 10, day), HOUR)?.amountMicros;
+  const on = (day: number) =>
+    reservationCharge({ reservation: short, prices, dayMs: Date.UTC(2026, 10, day), now: HOUR })
+      ?.amountMicros;
   expect([0, 1, 2, 3].map(on)).toEqual([undefined, 240_000_000n, 120_000_000n, undefined]);
 });
 
-test("what a reservation serves is not spent, and its month ends with two invoices: its own, and of what it didn't serve", async () => {
+test("usage that a reservation serves is not spending, and the month has separate invoices for it and for the other usage", async () => {
   const clock = new FakeClock(Date.UTC(2026, 10, 19, 12));
   const both = [ran("a", 8), ran("b", 8)];
   const within = (from: Date, to: Date) => both.filter(({ hour }) => hour >= from && hour < to);
   const suspensions = new FakeSuspensions();
   const billing = createBilling({
-    ...{ database, clock, log: silentLog, enabled: true, tokenSecret: Buffer.alloc(32), suspensions },
+    database,
+    clock,
+    log: silentLog,
+    enabled: true,
+    tokenSecret: Buffer.alloc(32),
+    suspensions,
     usage: {
       onClosed: () => {},
       flush: async () => {},
@@ -90,7 +105,9 @@ test("what a reservation serves is not spent, and its month ends with two invoic
         new Map([["acme", within(from, to).reduce((sum, { costMicros }) => sum + costMicros, 0n)]]),
       hourlyCosts: async (from, to) =>
         within(from, to).map(({ deployment, ...one }) => ({
-          ...{ ...one, kind: "gpu_seconds", subject: deployment },
+          ...one,
+          kind: "gpu_seconds",
+          subject: deployment,
         })),
     },
     reservations: {
@@ -110,7 +127,7 @@ test("what a reservation serves is not spent, and its month ends with two invoic
   const credits = { accountId: "acme", kind: "credit_grant", amountMicros: 21_000_000n, ...texts } as const;
   await billing.recordEntry(credits);
   await billing.setTerms("acme", { paymentTerms: "PREPAID" });
-  // While the hour lasts, when it is over, and when it is charged: $60 of the $80 are served.
+  // $60 of the $80 are served: during the hour, after it, and after it was charged.
   for (const hours of [21.5, 0.5, 1, 1]) {
     clock.advance(hours * HOUR_MS);
     await billing.runCycle();

@@ -4,25 +4,27 @@ import type { AcceleratorTime, ReservedCapacity } from "./ports.ts";
 import { DAY_MS, HOUR_MS } from "./utc-periods.ts";
 
 /**
- * What of the cost reserved capacity serves, by account, hour and deployment; see `reservedShareKey`. It is counted by the
- * hour: twelve accelerators reserved are twelve hours of one, for the deployments in the order of their names.
+ * The part of the cost that reserved capacity serves, by account, hour and deployment; see `reservedShareKey`. The
+ * capacity is a pool for each hour: 12 reserved accelerators serve 12 accelerator hours, first come, first served in
+ * the order of `times`.
  */
 export function reservedShares(
   times: readonly AcceleratorTime[],
   reservations: readonly ReservedCapacity[],
 ): Map<string, bigint> {
-  const left = new Map<string, bigint>();
+  const unused = new Map<string, bigint>();
   const shares = new Map<string, bigint>();
   for (const { accountId, hour, acceleratorType, deployment, durationMs, costMicros } of times) {
     if (durationMs === 0n) continue;
     const hourMs = hour.getTime();
     const pool = JSON.stringify([accountId, hourMs, acceleratorType]);
-    const own = reservations.filter(
+    const matching = reservations.filter(
       (one) => one.accountId === accountId && one.acceleratorType === acceleratorType,
     );
-    const free = left.get(pool) ?? own.reduce((sum, one) => sum + heldMs(one, hourMs, hourMs + HOUR_MS), 0n);
-    const served = clamp(free, durationMs);
-    left.set(pool, free - served);
+    const available =
+      unused.get(pool) ?? matching.reduce((sum, one) => sum + heldMs(one, hourMs, hourMs + HOUR_MS), 0n);
+    const served = clamp(available, durationMs);
+    unused.set(pool, available - served);
     const key = reservedShareKey(accountId, hour, deployment);
     shares.set(key, (shares.get(key) ?? 0n) + divideRounded(costMicros * served, durationMs));
   }
@@ -33,13 +35,15 @@ export function reservedShareKey(accountId: string, hour: Date, deployment: stri
   return JSON.stringify([accountId, hour.getTime(), deployment]);
 }
 
-/** What the reservation costs on a day of UTC, used or not; null: nothing. */
-export function reservationCharge(
-  reservation: ReservedCapacity,
-  prices: Pick<Prices, "priceOf">,
-  dayMs: number,
-  now: Date,
-): NewTransaction | null {
+/** The charge for a reservation on one day (UTC), used or not; null: nothing to charge. */
+export function reservationCharge(options: {
+  reservation: ReservedCapacity;
+  prices: Pick<Prices, "priceOf">;
+  /** First millisecond of the day. */
+  dayMs: number;
+  now: Date;
+}): NewTransaction | null {
+  const { reservation, prices, dayMs, now } = options;
   const { accountId, name, acceleratorType } = reservation;
   const price = prices.priceOf("gpu_seconds", acceleratorType, dayMs);
   const ms = heldMs(reservation, dayMs, dayMs + DAY_MS);
@@ -48,7 +52,11 @@ export function reservationCharge(
   const hour = new Date(dayMs);
   const date = hour.toISOString().slice(0, 10);
   return {
-    ...{ accountId, kind: "reservation", amountMicros: micros, reference: "", createdBy: "" },
+    accountId,
+    kind: "reservation",
+    amountMicros: micros,
+    reference: "",
+    createdBy: "",
     description: `${name} on ${date}`,
     idempotencyKey: `reservation/${name}/${date}`,
     createTime: now,
@@ -56,7 +64,7 @@ export function reservationCharge(
   };
 }
 
-/** Milliseconds times accelerators that it holds within. */
+/** Milliseconds times accelerators that the reservation holds between `fromMs` and `toMs`. */
 function heldMs({ startTime, endTime, count }: ReservedCapacity, fromMs: number, toMs: number): bigint {
   const start = Math.max(startTime.getTime(), fromMs);
   const end = Math.min(endTime.getTime(), toMs);

@@ -42,7 +42,7 @@ async function startGateway(enabled = true) {
   return { billing, close: own.close, flush: own.flush };
 }
 
-function booking(
+function entryOf(
   kind: LedgerEntryInput["kind"],
   dollars: bigint,
   requestId: string | null = null,
@@ -51,7 +51,7 @@ function booking(
   return { accountId, kind, amountMicros, requestId, reference: "", description: "", createdBy: "" };
 }
 
-/** Whether a request is let in. */
+/** Whether a request passes the spending check. */
 function isOpen({ check }: Billing): boolean {
   try {
     check(accountId);
@@ -63,7 +63,7 @@ function isOpen({ check }: Billing): boolean {
 }
 
 describe("spending", () => {
-  test("ends at the tier's limit, begins again with credits for a higher tier, and at the month's turn", async () => {
+  test("stops at the tier's limit and resumes with a payment for a higher tier or in the next month", async () => {
     const { billing, close } = await startGateway();
     close(accountId, 50n * DOLLAR - 1n);
     expect(isOpen(billing)).toBe(true);
@@ -73,7 +73,7 @@ describe("spending", () => {
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([false, true]);
     expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
 
-    await billing.recordEntry(booking("credit_purchase", 50n));
+    await billing.recordEntry(entryOf("credit_purchase", 50n));
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
     expect((await billing.status(accountId)).limit).toMatchObject({
       tier: "TIER_2",
@@ -90,13 +90,13 @@ describe("spending", () => {
     expect((await billing.status(accountId)).spentMicros).toBe(0n);
   });
 
-  test("credits for free qualify for no tier", async () => {
+  test("is not raised to a higher tier by free credits", async () => {
     const { billing } = await startGateway();
-    await billing.recordEntry(booking("credit_grant", 5_000n));
+    await billing.recordEntry(entryOf("credit_grant", 5_000n));
     expect((await billing.status(accountId)).limit.tier).toBe("TIER_1");
   });
 
-  test("a lower limit of one's own holds, a higher one than the tier's doesn't; the operator's tier goes before", async () => {
+  test("is limited by the account's own limit if lower than the tier's, and the operator's tier takes precedence", async () => {
     const { billing, close } = await startGateway();
     close(accountId, 10n * DOLLAR);
     await billing.setTerms(accountId, { spendLimitMicros: 10n * DOLLAR });
@@ -109,7 +109,7 @@ describe("spending", () => {
     expect(isOpen(billing)).toBe(true);
   });
 
-  test("warnings come once each, at 50, 80 and 100 %", async () => {
+  test("triggers one alert each at 50, 80 and 100 %", async () => {
     const { billing, close } = await startGateway();
     const percents = async () => (await billing.alerts(accountId)).map(({ percent }) => percent).sort();
     close(accountId, 25n * DOLLAR - 1n);
@@ -124,26 +124,26 @@ describe("spending", () => {
     expect(await percents()).toEqual([100, 50, 80]);
   });
 
-  test("amounts that an account asked to hear of are told beside the warnings, also where nobody is limited", async () => {
+  test("triggers alerts at the account's own thresholds too, even without limits", async () => {
     const { billing, close } = await startGateway();
     const off = await startGateway(false);
     thresholds.set(accountId, [3n * DOLLAR, 45n * DOLLAR]).set("somebody", [DOLLAR]);
-    const told = async () =>
+    const readAlerts = async () =>
       (await billing.alerts(accountId)).map(({ percent, thresholdMicros }) => [
         percent,
         thresholdMicros / DOLLAR,
       ]);
     close(accountId, 3n * DOLLAR - 1n);
     await billing.runCycle();
-    expect(await told()).toEqual([]);
+    expect(await readAlerts()).toEqual([]);
     close(accountId, 1n);
     await billing.runCycle();
     await off.billing.runCycle();
-    expect(await told()).toEqual([[0, 3n]]);
+    expect(await readAlerts()).toEqual([[0, 3n]]);
     await billing.setTerms(accountId, { tier: "UNLIMITED" });
     close(accountId, 42n * DOLLAR);
     await billing.runCycle();
-    expect(await told()).toEqual([
+    expect(await readAlerts()).toEqual([
       [0, 45n],
       [0, 3n],
     ]);
@@ -151,14 +151,14 @@ describe("spending", () => {
     off.close(accountId, 5n * DOLLAR);
     await off.flush();
     await off.billing.runCycle();
-    expect((await told()).length).toBe(3);
+    expect((await readAlerts()).length).toBe(3);
   });
 
-  test("paid for in advance ends with the credits, at once here and soon elsewhere, and begins again with new ones", async () => {
+  test("of a prepaid account stops with its credits, at once here and soon on other gateways, and resumes with new ones", async () => {
     const { billing, close, flush } = await startGateway();
     await billing.setTerms(accountId, { paymentTerms: "PREPAID" });
     expect([isOpen(billing), suspensions.states.get(accountId)]).toEqual([false, "CREDIT_DEPLETED"]);
-    await billing.recordEntry(booking("credit_grant", 10n));
+    await billing.recordEntry(entryOf("credit_grant", 10n));
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
     close(accountId, 10n * DOLLAR - 1n);
     expect(isOpen(billing)).toBe(true);
@@ -169,36 +169,38 @@ describe("spending", () => {
     const other = await startGateway();
     expect([isOpen(other.billing), other.billing.isSuspended(accountId)]).toEqual([false, true]);
     await other.billing.close();
-    // Whether the hour is charged yet makes no difference, nor does the month.
+    // It makes no difference whether the hour is charged yet or a new month has begun.
     for (const ms of [3_600_000, 11 * DAY_MS]) {
       clock.advance(ms);
       await billing.runCycle();
       expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
     }
-    await billing.recordEntry(booking("payment", 5n));
+    await billing.recordEntry(entryOf("payment", 5n));
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
     close(accountId, 3n * DOLLAR);
     await billing.runCycle();
-    await billing.recordEntry(booking("adjustment", 2n));
+    await billing.recordEntry(entryOf("adjustment", 2n));
     expect(suspensions.states.get(accountId)).toBe("CREDIT_DEPLETED");
     await billing.setTerms(accountId, { paymentTerms: "POSTPAID" });
     expect([isOpen(billing), suspensions.states.has(accountId)]).toEqual([true, false]);
   });
 
-  test("stopped by the operator begins again when the operator says so, and not with money or time", async () => {
+  test("that the operator stopped resumes only when the operator says so, not with payments or time", async () => {
     const [{ billing, close }, other] = [await startGateway(), await startGateway()];
     await billing.setBlocked(accountId, true);
     await billing.setBlocked(accountId, true);
-    await billing.recordEntry(booking("payment", 5_000n));
+    await billing.recordEntry(entryOf("payment", 5_000n));
     clock.advance(31 * DAY_MS);
     await other.billing.runCycle();
     expect([isOpen(billing), isOpen(other.billing), billing.isSuspended(accountId)]).toEqual([
-      ...[false, false, true],
+      false,
+      false,
+      true,
     ]);
     expect(() => billing.check(accountId)).toThrow(/suspended by the operator/);
     await billing.setBlocked(accountId, false);
     expect([isOpen(billing), billing.isSuspended(accountId)]).toEqual([true, false]);
-    // What else there is to suspend it for counts at once.
+    // Another reason for suspension applies at once.
     await billing.setBlocked(accountId, true);
     await billing.setTerms(accountId, { spendLimitMicros: DOLLAR });
     close(accountId, DOLLAR);
@@ -208,7 +210,7 @@ describe("spending", () => {
     expect(suspensions.states.get(accountId)).toBe("MONTHLY_SPEND_LIMIT_EXCEEDED");
   });
 
-  test("with billing off nobody is limited, nobody owes, and suspensions for money end", async () => {
+  test("is unlimited and owed by nobody with billing off, and suspensions for money end", async () => {
     suspensions.states.set(accountId, "MONTHLY_SPEND_LIMIT_EXCEEDED").set("bad", "BLOCKED_BY_ABUSE_RULE");
     const { billing, close, flush } = await startGateway(false);
     close(accountId, 1_000n * DOLLAR);
@@ -221,7 +223,7 @@ describe("spending", () => {
     expect(() => billing.check("bad")).toThrow(/suspended by the operator/);
   });
 
-  test("a gateway that starts again knows what was spent, and others hear of it at their next refresh", async () => {
+  test("is known after a restart, and to other gateways at their next refresh", async () => {
     const first = await startGateway();
     const second = await startGateway();
     first.close(accountId, 50n * DOLLAR);
@@ -232,14 +234,14 @@ describe("spending", () => {
     expect(isOpen((await startGateway()).billing)).toBe(false);
   });
 
-  test("parallel load on two gateways overshoots by at most what was in flight and what the refresh had not told yet", async () => {
+  test("on two gateways in parallel overshoots by at most the requests in flight and those since the last refresh", async () => {
     const [first, second] = [await startGateway(), await startGateway()];
     const [limit, largest, parallel] = [50n * DOLLAR, 3n * DOLLAR, 4];
     let spent = 0n;
     let untold = 0n;
     for (let round = 0; round < 20; round++) {
       for (const gateway of [first, second]) {
-        // All ask before any has ended.
+        // All requests begin before any of them ends.
         const admitted = Array.from({ length: parallel }).filter(() => isOpen(gateway.billing)).length;
         for (let i = 0; i < admitted; i++) {
           gateway.close(accountId, largest);
@@ -263,11 +265,11 @@ describe("spending", () => {
   test.each([
     ["limit", 50n],
     ["credits", 20n],
-  ])("one gateway overshoots the %s by at most what was in flight", async (what, most) => {
+  ])("on one gateway overshoots the %s by at most the requests in flight", async (what, allowed) => {
     const { billing, close } = await startGateway();
     if (what === "credits") {
       await billing.setTerms(accountId, { paymentTerms: "PREPAID" });
-      await billing.recordEntry(booking("credit_grant", most));
+      await billing.recordEntry(entryOf("credit_grant", allowed));
     }
     let spent = 0n;
     for (let round = 0; round < 30; round++) {
@@ -278,15 +280,15 @@ describe("spending", () => {
       }
       if (round % 7 === 0) clock.advance(SPEND_REFRESH_MS);
     }
-    expect(spent >= most * DOLLAR && spent <= (most + 9n) * DOLLAR).toBe(true);
+    expect(spent >= allowed * DOLLAR && spent <= (allowed + 9n) * DOLLAR).toBe(true);
   });
 });
 
 describe("invoices", () => {
-  test("hold a month's charges by what was used, and what comes in pays the oldest first", async () => {
+  test("contain a month's charges by subject, and payments settle the oldest invoice first", async () => {
     const { billing, close, flush } = await startGateway();
     await billing.setTerms(accountId, { tier: "UNLIMITED" });
-    await billing.recordEntry(booking("credit_purchase", 20n));
+    await billing.recordEntry(entryOf("credit_purchase", 20n));
     close(accountId, 83n * DOLLAR);
     await flush();
     clock.advance(15 * DAY_MS);
@@ -304,7 +306,7 @@ describe("invoices", () => {
       },
     ]);
     close(accountId, 5n * DOLLAR);
-    // Of the month that is invoiced already.
+    // Usage of a month that has an invoice already.
     close(accountId, 2n * DOLLAR, Date.UTC(2026, 10, 30, 23, 59));
     await flush();
     clock.advance(DAY_MS);
@@ -316,7 +318,7 @@ describe("invoices", () => {
       [10, 2n * DOLLAR],
       [11, 5n * DOLLAR],
     ]);
-    await billing.recordEntry(booking("payment", 64n));
+    await billing.recordEntry(entryOf("payment", 64n));
     const { rows } = await billing.listInvoices({}, accountId);
     expect(rows.map(({ id, paidMicros }) => [id, paidMicros])).toEqual([
       ["2026-12", DOLLAR],
@@ -324,7 +326,7 @@ describe("invoices", () => {
     ]);
   });
 
-  test("hold usage however late it came, with the hour in which it was used, and however far ahead a clock was", async () => {
+  test("contain late usage with its real hours, even if a clock was far ahead", async () => {
     const { billing, close, flush } = await startGateway();
     close(accountId, DOLLAR);
     await flush();
@@ -352,7 +354,7 @@ describe("invoices", () => {
     ]);
   });
 
-  test("hold nothing from before billing was turned on, nor from while it was off", async () => {
+  test("contain no usage from times when billing was off", async () => {
     const off = await startGateway(false);
     off.close(accountId, DOLLAR, Date.UTC(2026, 7, 1));
     off.close(accountId, 2n * DOLLAR);
@@ -360,7 +362,7 @@ describe("invoices", () => {
     await off.billing.close();
     const { billing, close, flush } = await startGateway();
     expect((await billing.status(accountId)).spentMicros).toBe(0n);
-    // Of the same hour.
+    // Usage of the same hour.
     close(accountId, 4n * DOLLAR);
     await flush();
     clock.advance(15 * DAY_MS);
@@ -368,7 +370,7 @@ describe("invoices", () => {
     expect((await billing.getInvoice(accountId, "2026-11"))?.totalMicros).toBe(4n * DOLLAR);
   });
 
-  test("are issued once, whoever looks and however the clock steps", async () => {
+  test("are issued once, by whichever gateway and however the clock steps", async () => {
     const { billing, close, flush } = await startGateway();
     const other = (await startGateway()).billing;
     close(accountId, DOLLAR);
@@ -384,7 +386,7 @@ describe("invoices", () => {
     expect((await billing.status(accountId)).owedMicros).toBe(DOLLAR);
   });
 
-  test("that are not paid in time suspend the account until they are", async () => {
+  test("that are overdue suspend the account until they are paid", async () => {
     const { billing, close, flush } = await startGateway();
     close(accountId, 10n * DOLLAR);
     await flush();
@@ -395,11 +397,11 @@ describe("invoices", () => {
     expect(suspensions.states.get(accountId)).toBe("FAILED_PAYMENTS");
     expect((await billing.getInvoice(accountId, "2026-11"))?.isPastDue).toBe(true);
     expect(isOpen(billing)).toBe(false);
-    await billing.recordEntry(booking("payment", 9n));
+    await billing.recordEntry(entryOf("payment", 9n));
     expect(isOpen(billing)).toBe(false);
     await Promise.all([
-      billing.recordEntry(booking("payment", 1n, "x")),
-      billing.recordEntry(booking("payment", 1n, "x")),
+      billing.recordEntry(entryOf("payment", 1n, "x")),
+      billing.recordEntry(entryOf("payment", 1n, "x")),
     ]);
     expect(isOpen(billing)).toBe(true);
     expect((await billing.status(accountId)).creditMicros).toBe(0n);

@@ -2,19 +2,13 @@ import type { Clock } from "../../lib/clock.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import { randomId } from "../../lib/resource-ids.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ListQuery, Page } from "../../platform/db/listing.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { BillingCycle } from "./billing-cycle.ts";
 import { billingModeStore } from "./billing-mode-store.ts";
-import { type InvoiceLine, type InvoiceRow, type InvoiceStore, invoiceStore } from "./invoice-store.ts";
+import { type InvoiceLine, type InvoiceRow, invoiceStore } from "./invoice-store.ts";
 import type { LedgerEntry } from "./ledger-entries.ts";
-import {
-  type BillingAccountRow,
-  clamp,
-  type LedgerStore,
-  ledgerStore,
-  type TransactionRow,
-} from "./ledger-store.ts";
+import { type BillingAccountRow, clamp, ledgerStore, type TransactionRow } from "./ledger-store.ts";
 import {
   manualPayments,
   type PaymentProvider,
@@ -53,28 +47,28 @@ export type { SpendLimit } from "./tiers.ts";
 export interface BillingDeps {
   database: Database;
   clock: Clock;
-  log: DatabaseLog;
-  /** False: usage is written down but owed by nobody, and nobody is limited. */
+  log: BasicLog;
+  /** False: usage is recorded, but nobody owes it and no account has a spending limit. */
   enabled: boolean;
   usage: UsageCosts;
   suspensions: Suspensions;
-  /** Micro-dollars at which accounts want to hear what they have spent in a month. Absent: at none. */
+  /** Monthly spending in micro-dollars at which accounts want an alert, by account id. Absent: no such thresholds. */
   spendThresholds?: () => Promise<ReadonlyMap<string, readonly bigint[]>>;
-  /** Absent: nothing is reserved. */
+  /** Absent: there are no reservations. */
   reservations?: ReservationSource;
-  /** Seals page tokens. */
+  /** Key for page tokens. */
   tokenSecret: Buffer;
-  /** Default: the operator says what was paid. */
+  /** Default: the operator confirms payments. */
   payments?: PaymentProvider;
 }
 
-/** Money that comes in, or is charged by the operator. */
+/** A payment, a credit, or a charge by the operator. */
 export interface LedgerEntryInput {
   accountId: string;
   kind: "payment" | "credit_purchase" | "credit_grant" | "adjustment";
   /** > 0. */
   amountMicros: bigint;
-  /** The same again books nothing again. Null: each is a booking of its own. */
+  /** Idempotency key: a repeated call with the same id records nothing again. Null: each call records an entry. */
   requestId: string | null;
   reference: string;
   description: string;
@@ -84,13 +78,13 @@ export interface LedgerEntryInput {
 
 export interface BillingStatus {
   enabled: boolean;
-  /** Paid for and not used. */
+  /** Paid in advance and not used yet. */
   creditMicros: bigint;
   owedMicros: bigint;
-  /** In this month of UTC; what ended elsewhere in the last seconds may be missing. */
+  /** In this month (UTC). Requests that ended on other gateways in the last seconds may be missing. */
   spentMicros: bigint;
   limit: SpendLimit;
-  /** What the customer has set. */
+  /** Set by the customer; null: none. */
   spendLimitMicros: bigint | null;
   paymentTerms: PaymentTerms;
 }
@@ -101,19 +95,26 @@ export interface Invoice extends InvoiceRow {
 }
 
 export interface Billing {
-  /** Whether the account may spend more. Asks no database. @throws AppError PAYMENT_REQUIRED with the reason. */
+  /**
+   * Checks that the account may spend more, without a database query.
+   * @throws AppError PAYMENT_REQUIRED with the reason.
+   */
   check(accountId: string): void;
-  /** Whether what the account runs is to stand still. Asks no database. */
+  /** Whether the account is suspended, so that its deployments and jobs must stop. Makes no database query. */
   isSuspended(accountId: string): boolean;
+  /** Calls `listener` whenever the set of suspended accounts changes. */
   onSuspension(listener: () => void): void;
-  /** What comes in pays what is owed first. @throws AppError ALREADY_EXISTS when requestId stands for something else. */
-  recordEntry(booking: LedgerEntryInput): Promise<TransactionRow>;
+  /**
+   * Records a payment, credit or charge. Payments and credits reduce the debt first.
+   * @throws AppError ALREADY_EXISTS when `requestId` was used for a different entry.
+   */
+  recordEntry(entry: LedgerEntryInput): Promise<TransactionRow>;
   getTransaction(
     accountId: string,
     id: string,
     kinds: readonly TransactionKind[],
   ): Promise<TransactionRow | null>;
-  /** What they did, by their ids. */
+  /** The ledger entries of transactions, by transaction id. */
   entries(ids: readonly string[]): Promise<ReadonlyMap<string, readonly LedgerEntry[]>>;
   listTransactions(
     query: ListQuery,
@@ -121,23 +122,26 @@ export interface Billing {
     kinds: readonly TransactionKind[],
   ): Promise<Page<TransactionRow>>;
   status(accountId: string): Promise<BillingStatus>;
-  /** Null: as the tier has it. Takes effect on every gateway within a second. */
+  /** Sets the given terms; null restores the default. Takes effect on every gateway within a second. */
   setTerms(
     accountId: string,
     terms: { spendLimitMicros?: bigint | null; tier?: Tier | null; paymentTerms?: PaymentTerms },
   ): Promise<void>;
-  /** Suspends the account until that is taken back, or takes it back. @throws AppError ABORTED. */
+  /**
+   * Suspends the account, or ends that suspension.
+   * @throws AppError ABORTED when other processes keep changing the state.
+   */
   setBlocked(accountId: string, isBlocked: boolean): Promise<void>;
   alerts(accountId: string): Promise<SpendAlertRow[]>;
   getInvoice(accountId: string, id: string): Promise<(Invoice & { lines: InvoiceLine[] }) | null>;
   listInvoices(query: ListQuery, accountId: string): Promise<Page<Invoice>>;
-  /** Charges what is over and not charged, issues invoices, and looks at what is spent; happens by itself all the time. */
+  /** Charges usage of past hours, issues invoices and refreshes spending. Also runs by itself, every minute. */
   runCycle(): Promise<void>;
   start(): Promise<void>;
   close(): Promise<void>;
 }
 
-const POST_EVERY_MS = 60_000;
+const CYCLE_MS = 60_000;
 
 export function createBilling(deps: BillingDeps): Billing {
   const { database, clock, log, enabled, payments = manualPayments } = deps;
@@ -148,11 +152,12 @@ export function createBilling(deps: BillingDeps): Billing {
     reservations: null,
     spendThresholds: async () => new Map(),
     ...deps,
-    ...{ store, invoices },
+    store,
+    invoices,
   });
-  const posting = new BillingCycle({ reservations: null, ...deps, ledger, invoices });
-  const work = startRefreshLoop(() => posting.run(), {
-    everyMs: POST_EVERY_MS,
+  const cycle = new BillingCycle({ reservations: null, ...deps, ledger, invoices });
+  const cycleLoop = startRefreshLoop(() => cycle.run(), {
+    everyMs: CYCLE_MS,
     clock,
     onFailure: (err) => log.warn({ err }, "Usage can't be charged yet"),
   });
@@ -163,15 +168,17 @@ export function createBilling(deps: BillingDeps): Billing {
     check: (accountId) => spend.guard.check(accountId),
     isSuspended: (accountId) => spend.guard.isSuspended(accountId),
     onSuspension: (listener) => spend.onSuspension(listener),
-    async recordEntry({ requestId, ...booking }) {
-      const { accountId, kind, amountMicros } = booking;
+    async recordEntry({ requestId, ...entry }) {
+      const { accountId, kind, amountMicros } = entry;
       const isPaid = kind === "payment" || kind === "credit_purchase";
-      const reference = isPaid ? await payments.confirm(booking) : booking.reference;
+      const reference = isPaid ? await payments.confirm(entry) : entry.reference;
       const createTime = now();
       const hour = new Date(hourOf(clock.now()));
       const charge = { hour, kind, subject: "", micros: amountMicros };
       const row = await ledger.post({
-        ...{ ...booking, reference, createTime },
+        ...entry,
+        reference,
+        createTime,
         idempotencyKey: `${kind}/${accountId}/${requestId ?? `-${randomId()}`}`,
         charges: kind === "adjustment" ? [charge] : [],
       });
@@ -200,34 +207,6 @@ export function createBilling(deps: BillingDeps): Billing {
     },
     setBlocked: (accountId, isBlocked) => spend.setBlocked(accountId, isBlocked),
     alerts: store.alerts,
-    ...invoicesOf(invoices, ledger, now),
-    async runCycle() {
-      await work.refresh();
-      await spend.refresh();
-    },
-    async start() {
-      await modes.switchTo(enabled, now(), () => posting.waiveAll());
-      await spend.start();
-      work.refreshInBackground();
-    },
-    async close() {
-      work.stop();
-      await spend.close();
-    },
-  };
-}
-
-const NO_ACCOUNT = {
-  ...{ netMicros: 0n, qualifyingMicros: 0n, spendLimitMicros: null, tier: null },
-  paymentTerms: "POSTPAID" as const,
-};
-
-function invoicesOf(
-  invoices: InvoiceStore,
-  ledger: LedgerStore,
-  now: () => Date,
-): Pick<Billing, "getInvoice" | "listInvoices"> {
-  return {
     async getInvoice(accountId, id) {
       const row = await invoices.get(accountId, id);
       if (row === null) return null;
@@ -239,12 +218,33 @@ function invoicesOf(
       const account = await ledger.account(accountId);
       return { ...page, rows: page.rows.map((row) => withPayments(row, account, now())) };
     },
+    async runCycle() {
+      await cycleLoop.refresh();
+      await spend.refresh();
+    },
+    async start() {
+      await modes.switchTo(enabled, now(), () => cycle.waiveAll());
+      await spend.start();
+      cycleLoop.refreshInBackground();
+    },
+    async close() {
+      cycleLoop.stop();
+      await spend.close();
+    },
   };
 }
 
-/** What came in pays the oldest invoice first. */
+const NO_ACCOUNT = {
+  netMicros: 0n,
+  qualifyingMicros: 0n,
+  spendLimitMicros: null,
+  tier: null,
+  paymentTerms: "POSTPAID" as const,
+};
+
+/** Adds the paid amount of an invoice: payments settle the oldest invoice first. */
 function withPayments(row: InvoiceRow, account: BillingAccountRow | null, now: Date): Invoice {
-  const left = (account?.receivedMicros ?? 0n) - row.invoicedBeforeMicros;
-  const paidMicros = clamp(left, row.totalMicros);
+  const available = (account?.receivedMicros ?? 0n) - row.invoicedBeforeMicros;
+  const paidMicros = clamp(available, row.totalMicros);
   return { ...row, paidMicros, isPastDue: paidMicros < row.totalMicros && row.dueTime < now };
 }

@@ -1,43 +1,44 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { formatDollars } from "../money/service.ts";
 import type { SpendStore } from "./spend-store.ts";
 
 const MAX_RECORDED = 10_000;
 const WARNING_PERCENTS = [50, 80, 100];
 
-/** Warns of what accounts spend: at parts of their limit, and at the amounts that they have asked for. */
+/** Records spending alerts: at percentages of an account's limit, and at thresholds that the account has set. */
 export class SpendAlerts {
   readonly #deps;
-  /** Alerts that are in the database for sure. Bounded: emptied when full. */
+  /** Cache of alerts that are in the database. Bounded: cleared when full. */
   readonly #recorded = new Set<string>();
 
-  constructor(deps: { clock: Clock; log: DatabaseLog; store: Pick<SpendStore, "addAlert"> }) {
+  constructor(deps: { clock: Clock; log: BasicLog; store: Pick<SpendStore, "addAlert"> }) {
     this.#deps = deps;
   }
 
-  /** Once for each amount and month, whoever looks. @param own amounts that the account has asked for. */
-  async warn(
-    accountId: string,
-    month: Date,
-    { spentMicros, limitMicros }: { spentMicros: bigint; limitMicros: bigint | null },
-    own: readonly bigint[],
-  ): Promise<void> {
+  /** Records each threshold that is reached, once a month across all gateways. */
+  async warn(spending: {
+    accountId: string;
+    /** First day of the month (UTC). */
+    month: Date;
+    spentMicros: bigint;
+    /** Null: unlimited. */
+    limitMicros: bigint | null;
+    /** Thresholds that the account has set. */
+    customThresholds: readonly bigint[];
+  }): Promise<void> {
     const { store, clock, log } = this.#deps;
-    for (const { percent, thresholdMicros } of [
-      ...percentThresholds(limitMicros),
-      ...own.map(customThreshold),
-    ]) {
+    const { accountId, month, spentMicros, limitMicros, customThresholds } = spending;
+    const thresholds = percentThresholds(limitMicros);
+    for (const thresholdMicros of customThresholds) thresholds.push({ percent: 0, thresholdMicros });
+    for (const { percent, thresholdMicros } of thresholds) {
       const key = `${accountId} ${month.getTime()} ${percent} ${thresholdMicros}`;
       if (spentMicros < thresholdMicros || this.#recorded.has(key)) continue;
       const createTime = new Date(clock.now());
       const alert = { accountId, month, percent, thresholdMicros, limitMicros, spentMicros, createTime };
       if (await store.addAlert(alert)) {
         const figures = { spent: formatDollars(spentMicros), threshold: formatDollars(thresholdMicros) };
-        log.warn(
-          { accountId, percent, ...figures },
-          "An account's spending has reached an amount to warn at",
-        );
+        log.warn({ accountId, percent, ...figures }, "An account's spending has reached an alert threshold");
       }
       if (this.#recorded.size >= MAX_RECORDED) this.#recorded.clear();
       this.#recorded.add(key);
@@ -46,12 +47,10 @@ export class SpendAlerts {
 }
 
 interface AlertThreshold {
-  /** Of the limit; 0: the account's own. */
+  /** Percentage of the limit; 0: a threshold that the account has set. */
   percent: number;
   thresholdMicros: bigint;
 }
-
-const customThreshold = (thresholdMicros: bigint): AlertThreshold => ({ percent: 0, thresholdMicros });
 
 function percentThresholds(limitMicros: bigint | null): AlertThreshold[] {
   if (limitMicros === null || limitMicros === 0n) return [];

@@ -21,7 +21,7 @@ function start() {
   return { clock, guard, read, close: (micros: bigint) => guard.recordCost("acme", micros, clock.now()) };
 }
 
-test("refreshes that fail lose nothing, and what ends during one is kept", () => {
+test("failed refreshes lose no costs, and costs during a refresh are kept", () => {
   const { guard, read, close } = start();
   close(10n);
   guard.beginRefresh();
@@ -33,7 +33,7 @@ test("refreshes that fail lose nothing, and what ends during one is kept", () =>
   expect(guard.spent("acme")).toBe(18n);
 });
 
-test("a request that crosses the month's end counts where it began, on either side of the refresh", () => {
+test("a request counts in the month in which it began, before and after the refresh at the month's end", () => {
   const { clock, guard, read, close } = start();
   const begunMs = clock.now();
   clock.advance(1_000);
@@ -48,7 +48,7 @@ test("a request that crosses the month's end counts where it began, on either si
   expect(guard.spent("acme")).toBe(6n);
 });
 
-test("what was paid in advance is used up by what ends here, on either side of the month's end", () => {
+test("credits are used up by requests that end on this gateway, before and after the month's end", () => {
   const { clock, guard, read, close } = start();
   const depleted = () => expect(() => guard.check("acme")).toThrow(/credits are used up/);
   read(40n, NOVEMBER, 10n);
@@ -69,7 +69,7 @@ test("what was paid in advance is used up by what ends here, on either side of t
   depleted();
 });
 
-test("accounts that nobody has heard of have the default limit", () => {
+test("unknown accounts have the default limit", () => {
   const { guard, clock } = start();
   guard.recordCost("new", 99n, clock.now());
   guard.check("new");

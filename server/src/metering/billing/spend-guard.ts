@@ -7,39 +7,39 @@ import { monthOf } from "./utc-periods.ts";
 export interface AccountSpend {
   /** Null: unlimited. */
   limitMicros: bigint | null;
-  /** In the month, as the database knows it. */
+  /** Spent in the month, according to the database. */
   spentMicros: bigint;
-  /** What is left of what was paid in advance; null: there are invoices. */
+  /** Remaining credits of a prepaid account; null: the account is invoiced. */
   creditMicros: bigint | null;
   state: SuspendState;
 }
 
 export interface SpendSnapshot {
-  /** Which month the sums are of. */
+  /** First millisecond of the month (UTC) of the sums. */
   monthStartMs: number;
   accounts: ReadonlyMap<string, AccountSpend>;
-  /** Of accounts that are not among them; null: unlimited. */
+  /** Limit of accounts that are not in `accounts`; null: unlimited. */
   defaultLimitMicros: bigint | null;
 }
 
-/** What requests cost: in the sums' month, and in a later one. */
+/** Cost of requests in the month of the snapshot, and in later months. */
 interface Costs {
   current: bigint;
   later: bigint;
 }
 
-/** An account with what it has spent so far. */
+/** An account with its spending so far. */
 interface RunningSpend extends Costs {
   limitMicros: bigint | null;
-  /** Of `current` and `later` together, how much is paid for in advance; null: there are invoices. */
+  /** How much of `current` plus `later` is covered by credits; null: the account is invoiced. */
   paidMicros: bigint | null;
   state: SuspendState;
 }
 
 /**
- * What accounts have spent this month, in memory: what the database knew at the last refresh, and what has ended here
- * since. So an account that runs N requests at once goes over its limit by at most what these N cost, and what ended on
- * other gateways since the last refresh.
+ * Decides in memory whether accounts may spend more. Spending is the sum from the database at the last refresh plus the
+ * requests that have ended on this gateway since. An account can therefore exceed its limit only by the cost of its
+ * requests in flight and of those that ended on other gateways since the last refresh.
  */
 export class SpendGuard {
   readonly #clock: Clock;
@@ -47,29 +47,32 @@ export class SpendGuard {
   #monthEndMs = 0;
   #defaultLimitMicros: bigint | null = null;
   #accounts = new Map<string, RunningSpend>();
-  /** What has ended since the last refresh began: it may be missing in the sums that the refresh reads. */
+  /** Costs since the last refresh began. The sums that the refresh reads may not include them. */
   #costsSinceRefresh = new Map<string, Costs>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A request has ended. */
+  /** Adds the cost of a request that has ended. */
   readonly recordCost = (accountId: string, costMicros: bigint, startedAtMs: number): void => {
     if (costMicros === 0n || startedAtMs < this.#monthStartMs) return;
     const month = startedAtMs < this.#monthEndMs ? "current" : "later";
     this.#account(accountId)[month] += costMicros;
-    const since = this.#costsSinceRefresh.get(accountId);
-    if (since !== undefined) since[month] += costMicros;
+    const recent = this.#costsSinceRefresh.get(accountId);
+    if (recent !== undefined) recent[month] += costMicros;
     else this.#costsSinceRefresh.set(accountId, { current: 0n, later: 0n, [month]: costMicros });
   };
 
-  /** What has ended until now will be in the next snapshot. When the refresh fails, what is known stays. */
+  /** Call it before the sums are read. If the refresh then fails, the guard keeps its current sums. */
   beginRefresh(): void {
     this.#costsSinceRefresh = new Map();
   }
 
-  /** What has ended since `beginRefresh` may be counted twice until the next refresh, and never not at all. */
+  /**
+   * Replaces the sums. Costs since `beginRefresh` are added to them: such a cost may count twice until the next
+   * refresh, but is never missing.
+   */
   endRefresh({ monthStartMs, accounts, defaultLimitMicros }: SpendSnapshot): void {
     const isOtherMonth = monthStartMs !== this.#monthStartMs;
     if (isOtherMonth) {
@@ -104,14 +107,14 @@ export class SpendGuard {
     );
   }
 
-  /** Micro-dollars in this month. */
+  /** Micro-dollars spent in this month (UTC). */
   spent(accountId: string): bigint {
     const account = this.#accounts.get(accountId);
     if (account === undefined) return 0n;
     return this.#clock.now() >= this.#monthEndMs ? account.later : account.current;
   }
 
-  /** Whether what the account runs is to stand still. */
+  /** Whether the account is suspended, so that its deployments and jobs must stop. */
   isSuspended(accountId: string): boolean {
     return (this.#accounts.get(accountId)?.state ?? "UNSUSPENDED") !== "UNSUSPENDED";
   }
@@ -132,7 +135,7 @@ function reasonOf({ state, paidMicros, current, later }: RunningSpend): string |
   return REASONS[state] ?? (isDepleted ? REASONS.CREDIT_DEPLETED : undefined);
 }
 
-/** Reasons that a new month doesn't end; the spending limit has its own. */
+/** Messages for suspensions that outlast the month. `check` reports the spending limit itself, with its amount. */
 const REASONS: Partial<Record<SuspendState, string>> = {
   FAILED_PAYMENTS: "The account is suspended: an invoice was not paid in time.",
   CREDIT_DEPLETED: "The account is suspended: its credits are used up.",

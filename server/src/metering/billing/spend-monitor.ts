@@ -2,7 +2,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { startRefreshLoop } from "../../lib/refresh-loop.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { RECENT_MS } from "./billing-cycle.ts";
 import type { InvoiceStore } from "./invoice-store.ts";
 import { clamp } from "./ledger-store.ts";
@@ -17,25 +17,25 @@ import { dayOf, HOUR_MS, hourOf, monthOf } from "./utc-periods.ts";
 export interface SpendMonitorDeps {
   database: Pick<Database, "listen">;
   clock: Clock;
-  log: DatabaseLog;
-  /** False: nobody is limited, and nobody is suspended but by the operator. */
+  log: BasicLog;
+  /** False: no account has a spending limit, and only the operator suspends accounts. */
   enabled: boolean;
   usage: UsageCosts;
   suspensions: Suspensions;
-  /** See BillingDeps. */
+  /** See `BillingDeps`. */
   spendThresholds: () => Promise<ReadonlyMap<string, readonly bigint[]>>;
-  /** Null: nothing is reserved. */
+  /** Null: there are no reservations. */
   reservations: ReservationSource | null;
   store: SpendStore;
   invoices: Pick<InvoiceStore, "overdue">;
 }
 
-/** How much later than others this process may hear of what was spent elsewhere. */
+/** How often the spending on other gateways is read. */
 export const SPEND_REFRESH_MS = 5_000;
-/** How often a change is tried while others change the same. */
+/** Attempts to change a suspension state while other processes change it too. */
 const MAX_ATTEMPTS = 5;
 
-/** Watches what accounts spend: refuses requests, warns, suspends, and ends suspensions. */
+/** Watches the accounts' spending: refuses requests, records alerts, suspends accounts and ends suspensions. */
 export class SpendMonitor {
   readonly guard: SpendGuard;
   readonly #deps: SpendMonitorDeps;
@@ -56,7 +56,7 @@ export class SpendMonitor {
       everyMs: SPEND_REFRESH_MS,
       clock: deps.clock,
       onFailure: (err) =>
-        deps.log.warn({ err }, "What accounts have spent can't be read; the last known stays"),
+        deps.log.warn({ err }, "The accounts' spending can't be read; the last known values stay in force"),
     });
   }
 
@@ -68,21 +68,22 @@ export class SpendMonitor {
     );
   }
 
-  /** Brings this process up to date, and tells the others that something has changed. */
+  /** Refreshes this process, and notifies the others of a change. */
   async refreshAndAnnounce(): Promise<void> {
     await this.#refreshLoop.refresh();
     await this.#deps.store.announce();
   }
 
-  /** @throws AppError ABORTED when others keep changing it. */
+  /** @throws AppError ABORTED when other processes keep changing the state. */
   async setBlocked(accountId: string, isBlocked: boolean): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const state = await this.#stateOf(accountId);
       if ((state === BLOCKED) === isBlocked) return;
-      // What else there is to suspend it for is found out at once.
+      // After an unblock, the refresh finds other reasons for a suspension at once.
       if (await this.#changeState(accountId, state, isBlocked ? BLOCKED : "UNSUSPENDED"))
         return this.refreshAndAnnounce();
-      if (attempt === MAX_ATTEMPTS) throw new AppError("ABORTED", "Others change the account; try again.");
+      if (attempt === MAX_ATTEMPTS)
+        throw new AppError("ABORTED", "The account is being changed by others; try again.");
     }
   }
 
@@ -90,19 +91,19 @@ export class SpendMonitor {
     return this.#refreshLoop.refresh();
   }
 
-  /** In this month of UTC. */
+  /** Micro-dollars spent in this month (UTC). */
   async spent(accountId: string): Promise<bigint> {
     if (this.#deps.enabled) return this.guard.spent(accountId);
     const { startMs, endMs } = monthOf(this.#deps.clock.now());
     return (await this.#deps.usage.costs(new Date(startMs), new Date(endMs))).get(accountId) ?? 0n;
   }
 
-  /** Calls `listener` when other accounts are suspended than before. */
+  /** Calls `listener` whenever the set of suspended accounts changes. */
   onSuspension(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
-  /** Waits for what is being looked at: what this process has decided by then stays. */
+  /** Stops the refreshes and waits for the one in progress. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#refreshLoop.stop();
@@ -115,7 +116,7 @@ export class SpendMonitor {
     this.#hasChangedState = false;
     this.#loading = this.#load();
     await this.#loading;
-    // What was known may have been older than what another process knew when it decided.
+    // The state was changed on the basis of sums that may be older than another process's; check it again.
     if (this.#hasChangedState) this.#refreshLoop.refreshInBackground();
   }
 
@@ -129,13 +130,19 @@ export class SpendMonitor {
       this.guard.beginRefresh();
       await usage.flush();
     }
-    const known = enabled ? await this.#spending(month, end) : await this.#costs(month, end, thresholds);
+    const spending = enabled ? await this.#spending(month, end) : await this.#costs(month, end, thresholds);
     const accounts = new Map<string, AccountSpend>();
-    for (const accountId of new Set([...known.keys(), ...states.keys()])) {
-      const spend = known.get(accountId) ?? { ...NOTHING_SPENT, limitMicros: this.#defaultLimit() };
+    for (const accountId of new Set([...spending.keys(), ...states.keys()])) {
+      const spend = spending.get(accountId) ?? { ...NOTHING_SPENT, limitMicros: this.#defaultLimit() };
       const state = await this.#updateState(accountId, spend, states.get(accountId) ?? "UNSUSPENDED");
       accounts.set(accountId, { ...spend, state });
-      await this.#alerts.warn(accountId, month, spend, thresholds.get(accountId) ?? []);
+      await this.#alerts.warn({
+        accountId,
+        month,
+        spentMicros: spend.spentMicros,
+        limitMicros: spend.limitMicros,
+        customThresholds: thresholds.get(accountId) ?? [],
+      });
     }
     this.guard.endRefresh({ monthStartMs: startMs, accounts, defaultLimitMicros: this.#defaultLimit() });
     this.#notifyListeners(accounts);
@@ -145,21 +152,25 @@ export class SpendMonitor {
     return this.#deps.enabled ? spendLimitOf(NO_TERMS).limitMicros : null;
   }
 
-  /** Of those who want to hear of it, where nobody is limited. */
-  async #costs(from: Date, to: Date, wanted: ReadonlyMap<string, unknown>): Promise<Map<string, Spending>> {
-    if (wanted.size === 0) return new Map();
+  /** Spending while billing is off: only for accounts that have set thresholds. */
+  async #costs(
+    from: Date,
+    to: Date,
+    thresholds: ReadonlyMap<string, unknown>,
+  ): Promise<Map<string, Spending>> {
+    if (thresholds.size === 0) return new Map();
     const costs = await this.#deps.usage.costs(from, to);
     return new Map(
-      [...wanted.keys()].map((id) => [id, { ...NOTHING_SPENT, spentMicros: costs.get(id) ?? 0n }]),
+      [...thresholds.keys()].map((id) => [id, { ...NOTHING_SPENT, spentMicros: costs.get(id) ?? 0n }]),
     );
   }
 
   async #spending(from: Date, to: Date): Promise<Map<string, Spending>> {
     const { usage, store, invoices, clock } = this.#deps;
     const openMs = hourOf(clock.now()) - HOUR_MS;
-    // Before the rest: what is waived meanwhile counts twice for a moment, and not the other way round.
+    // Read this first. Usage that is waived in the meantime is then deducted twice for a moment, never missed.
     const reserved = await this.#reserved(openMs, to);
-    const ofMonth = from.getTime() <= openMs ? reserved : await this.#reserved(from.getTime(), to);
+    const reservedInMonth = from.getTime() <= openMs ? reserved : await this.#reserved(from.getTime(), to);
     const [costs, waived, credits, terms, overdue] = await Promise.all([
       usage.costs(from, to),
       store.waived(from, to),
@@ -170,7 +181,7 @@ export class SpendMonitor {
     const byAccount = new Map(terms.map((row) => [row.accountId, row]));
     const spendingOf = (accountId: string): Spending => {
       const cost = costs.get(accountId) ?? 0n;
-      const served = ofMonth.get(accountId) ?? 0n;
+      const served = reservedInMonth.get(accountId) ?? 0n;
       return {
         spentMicros: clamp(cost - (waived.get(accountId) ?? 0n) - served, cost),
         limitMicros: spendLimitOf(byAccount.get(accountId) ?? NO_TERMS).limitMicros,
@@ -186,10 +197,10 @@ export class SpendMonitor {
     );
   }
 
-  /** Of those who pay in advance: credits less what was used and is not charged yet. */
+  /** Remaining credits of prepaid accounts: their credits less the usage that is not charged yet. */
   async #credits(to: Date, reserved: ReadonlyMap<string, bigint>): Promise<Map<string, bigint>> {
     const { store, usage, clock } = this.#deps;
-    // What is older is charged.
+    // Older usage is charged already.
     const from = new Date(dayOf(clock.now() - RECENT_MS));
     const prepaid = await store.prepaid(from, to);
     if (prepaid.size === 0) return prepaid;
@@ -199,34 +210,34 @@ export class SpendMonitor {
     );
   }
 
-  /** What reserved capacity serves of these hours and is not waived yet. */
+  /** Cost that reserved capacity serves in these hours and that is not waived yet, by account. */
   async #reserved(fromMs: number, to: Date): Promise<Map<string, bigint>> {
-    const { reservations: reserving, store } = this.#deps;
+    const { reservations: source, store } = this.#deps;
     const from = new Date(fromMs);
-    const reservations = (await reserving?.between(from, to)) ?? [];
-    if (reserving === null || reservations.length === 0) return new Map();
+    const reservations = (await source?.between(from, to)) ?? [];
+    if (source === null || reservations.length === 0) return new Map();
     const accountIds = [...new Set(reservations.map(({ accountId }) => accountId))];
     const [times, waived] = await Promise.all([
-      reserving.acceleratorTime(accountIds, from, to),
+      source.acceleratorTime(accountIds, from, to),
       store.waived(from, to),
     ]);
     return new Map(
       accountIds.map((accountId) => {
-        const own = times.filter((time) => time.accountId === accountId);
-        const shares = [...reservedShares(own, reservations).values()];
+        const accountTimes = times.filter((time) => time.accountId === accountId);
+        const shares = [...reservedShares(accountTimes, reservations).values()];
         const served = shares.reduce((sum, share) => sum + share, 0n);
         return [accountId, clamp(served - (waived.get(accountId) ?? 0n), served)];
       }),
     );
   }
 
-  /** Moves the account to the state it should be in; gives the one it is in. */
-  async #updateState(accountId: string, spend: Spending, known: SuspendState): Promise<SuspendState> {
-    let state = known;
+  /** Changes the account's state to what its spending requires. @returns the resulting state. */
+  async #updateState(accountId: string, spend: Spending, current: SuspendState): Promise<SuspendState> {
+    let state = current;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const next = stateFor(spend, state);
       if (next === state || (await this.#changeState(accountId, state, next))) return next;
-      // Another process was faster.
+      // Another process changed the state first.
       state = await this.#stateOf(accountId);
     }
     return state;
@@ -237,10 +248,10 @@ export class SpendMonitor {
   }
 
   async #changeState(accountId: string, from: SuspendState, to: SuspendState): Promise<boolean> {
-    const isMoved = await this.#deps.suspensions.change(accountId, from, to);
-    this.#hasChangedState ||= isMoved;
-    if (isMoved) this.#deps.log.warn({ accountId, from, to }, "An account's suspension changes");
-    return isMoved;
+    const isChanged = await this.#deps.suspensions.change(accountId, from, to);
+    this.#hasChangedState ||= isChanged;
+    if (isChanged) this.#deps.log.warn({ accountId, from, to }, "An account's suspension has changed");
+    return isChanged;
   }
 
   #notifyListeners(accounts: ReadonlyMap<string, AccountSpend>): void {

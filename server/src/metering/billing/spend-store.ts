@@ -5,21 +5,21 @@ import { billingAccounts, billingCharges, spendAlerts } from "./table.ts";
 
 export type SpendAlertRow = typeof spendAlerts.$inferSelect;
 
-/** Announces that what accounts may spend has changed. */
+/** NOTIFY channel: credits, limits or suspensions have changed. */
 export const SPEND_CHANNEL = "hearth_spend";
 
 export interface SpendStore {
   accounts(): Promise<BillingAccountRow[]>;
-  /** Of the usage in this time, what nobody owes, by account. */
+  /** Waived cost of the usage in this time, by account. */
   waived(from: Date, to: Date): Promise<Map<string, bigint>>;
   /**
-   * Of the accounts that pay in advance: what they would have if nothing of the usage in this time had been charged. It
-   * is of one moment, so that usage that is being charged meanwhile counts neither twice nor not at all.
+   * Net amounts of prepaid accounts as if no usage of this time had been charged. One query reads balances and charges,
+   * so that usage that is being charged at the same time is neither counted twice nor missed.
    */
   prepaid(from: Date, to: Date): Promise<Map<string, bigint>>;
-  /** True when it is new. */
+  /** @returns whether the alert is new. */
   addAlert(alert: SpendAlertRow): Promise<boolean>;
-  /** The newest, at most 100. */
+  /** The newest alerts first, at most 100. */
   alerts(accountId: string): Promise<SpendAlertRow[]>;
   announce(): Promise<void>;
 }

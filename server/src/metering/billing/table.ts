@@ -12,29 +12,29 @@ import {
   timestamp,
 } from "drizzle-orm/pg-core";
 
-/** Where money stands. Debits are positive; all entries of everybody add up to zero. */
+/** Accounts of the double-entry ledger. Debits are positive, and all entries together add up to zero. */
 export const LEDGER_ACCOUNTS = [
-  /** What the customer owes. */
+  /** Money that the customer owes. */
   "balance",
-  /** What the customer has paid for and not used yet; a debt of ours, so never positive. */
+  /** Money that the customer has paid in advance; a liability of the platform, so never positive. */
   "credits",
   "revenue",
   "payments",
-  /** What was given away or waived. */
+  /** Free credits and waived usage. */
   "adjustments",
 ] as const;
 export type LedgerAccount = (typeof LEDGER_ACCOUNTS)[number];
 
 export const TRANSACTION_KINDS = [
   "usage",
-  /** Owed by nobody: billing is off, or reserved capacity served it. */
+  /** Usage that nobody owes, because billing is off or reserved capacity served it. */
   "waived_usage",
   "reservation",
   "payment",
   "credit_purchase",
-  /** Credits for free. */
+  /** Free credits. */
   "credit_grant",
-  /** The operator charges something. */
+  /** A charge made by the operator. */
   "adjustment",
 ] as const;
 export type TransactionKind = (typeof TRANSACTION_KINDS)[number];
@@ -42,27 +42,30 @@ export type TransactionKind = (typeof TRANSACTION_KINDS)[number];
 export const TIERS = ["TIER_1", "TIER_2", "TIER_3", "TIER_4", "UNLIMITED"] as const;
 export type Tier = (typeof TIERS)[number];
 
-/** `PREPAID`: nothing is left to be invoiced; when the credits are used up, so is the service. */
+/** `PREPAID`: usage is paid from credits, and the account is suspended when they are used up. */
 export const PAYMENT_TERMS = ["POSTPAID", "PREPAID"] as const;
 export type PaymentTerms = (typeof PAYMENT_TERMS)[number];
 
 const micros = (name: string) => bigint(name, { mode: "bigint" });
 const time = (name: string) => timestamp(name, { withTimezone: true });
 
-/** One row for each customer with money: its sums, and the lock that orders what happens to it. */
+/**
+ * One row for each account with ledger transactions: sums of its ledger. Locking the row serializes the transactions of
+ * the account.
+ */
 export const billingAccounts = pgTable(
   "billing_accounts",
   {
     accountId: text("account_id").primaryKey(),
-    /** Credits when positive, owed when negative. */
+    /** Positive: credits. Negative: debt. */
     netMicros: micros("net_micros").notNull().default(sql`0`),
     receivedMicros: micros("received_micros").notNull().default(sql`0`),
     chargedMicros: micros("charged_micros").notNull().default(sql`0`),
-    /** Payments and bought credits, which qualify for a tier. */
+    /** Total of payments and purchased credits, which decides the tier. */
     qualifyingMicros: micros("qualifying_micros").notNull().default(sql`0`),
-    /** Set by the customer; null: the tier's. */
+    /** Set by the customer; null: the tier's limit. */
     spendLimitMicros: micros("spend_limit_micros"),
-    /** Set by the operator; null: the one that the account qualifies for. */
+    /** Set by the operator; null: the tier that the account qualifies for. */
     tier: text({ enum: TIERS }),
     /** Set by the operator. */
     paymentTerms: text("payment_terms", { enum: PAYMENT_TERMS }).notNull().default("POSTPAID"),
@@ -79,7 +82,7 @@ export const billingAccounts = pgTable(
   ],
 );
 
-/** Append-only; its entries come in the same commit and add up to zero, which triggers see to. */
+/** Append-only. Triggers ensure that its entries are inserted in the same commit and add up to zero. */
 export const ledgerTransactions = pgTable(
   "ledger_transactions",
   {
@@ -88,7 +91,7 @@ export const ledgerTransactions = pgTable(
     kind: text({ enum: TRANSACTION_KINDS }).notNull(),
     amountMicros: micros("amount_micros").notNull(),
     idempotencyKey: text("idempotency_key").notNull().unique(),
-    /** Of the payment, where it was made. */
+    /** The payment's reference at the payment provider. */
     reference: text().notNull(),
     description: text().notNull(),
     /** Full name of the user; empty: the platform itself. */
@@ -131,7 +134,7 @@ export const ledgerEntries = pgTable(
   ],
 );
 
-/** Never changed. Its lines are the charges that name it. */
+/** Append-only. The lines of an invoice are the charges with its id. */
 export const invoices = pgTable(
   "invoices",
   {
@@ -140,7 +143,7 @@ export const invoices = pgTable(
     periodStart: time("period_start").notNull(),
     periodEnd: time("period_end").notNull(),
     totalMicros: micros("total_micros").notNull(),
-    /** The totals of all invoices before: what comes in pays the oldest first. */
+    /** Total of all earlier invoices of the account. Payments settle the oldest invoice first. */
     invoicedBeforeMicros: micros("invoiced_before_micros").notNull(),
     createTime: time("create_time").notNull(),
     dueTime: time("due_time").notNull(),
@@ -148,7 +151,7 @@ export const invoices = pgTable(
   (t) => [primaryKey({ columns: [t.accountId, t.id] })],
 );
 
-/** What a charge is for. Added once; its invoice is filled in once. */
+/** Items of charging transactions. Append-only, except that `invoiceId` is set once. */
 export const billingCharges = pgTable(
   "billing_charges",
   {
@@ -156,11 +159,11 @@ export const billingCharges = pgTable(
       .notNull()
       .references(() => ledgerTransactions.id),
     accountId: text("account_id").notNull(),
-    /** When it was used, UTC. */
+    /** Hour of the usage, UTC. */
     hour: time("hour").notNull(),
     /** A kind of usage, `reservation` or `adjustment`. */
     kind: text().notNull(),
-    /** What was used: a model, a deployment, a reservation. */
+    /** The model, deployment or reservation that was used. */
     subject: text().notNull(),
     micros: micros("micros").notNull(),
     waived: boolean().notNull(),
@@ -186,17 +189,17 @@ export const billingModes = pgTable("billing_modes", {
   startTime: time("start_time").notNull(),
 });
 
-/** Warnings: once a month for each amount. */
+/** Spending alerts: at most one for each threshold and month. */
 export const spendAlerts = pgTable(
   "spend_alerts",
   {
     accountId: text("account_id").notNull(),
     month: time("month").notNull(),
-    /** Of the limit; 0: the customer asked to hear of the amount. */
+    /** Percentage of the limit; 0: a threshold that the customer has set. */
     percent: integer().notNull(),
     /** The amount that was reached. */
     thresholdMicros: micros("threshold_micros").notNull(),
-    /** As it was then; null: unlimited. */
+    /** The limit at that time; null: unlimited. */
     limitMicros: micros("limit_micros"),
     spentMicros: micros("spent_micros").notNull(),
     createTime: time("create_time").notNull(),

@@ -2,11 +2,11 @@ import type { Clock } from "../../lib/clock.ts";
 import type { HourlyCost, SuspendState, Suspensions, UsageCosts } from "./ports.ts";
 import { HOUR_MS } from "./utc-periods.ts";
 
-/** Usage that several gateways write to and read from; what a gateway has closed is there after its `flush`. */
+/** Usage in memory, shared by several gateways. A gateway's closed requests are visible after its `flush`. */
 export class FakeUsage {
   readonly #rows: HourlyCost[] = [];
 
-  /** One gateway's view. */
+  /** The view of one gateway. */
   gateway(
     clock: Clock,
   ): UsageCosts & { close(accountId: string, costMicros: bigint, startedAtMs?: number): void } {
@@ -49,7 +49,7 @@ function sumUp(rows: readonly HourlyCost[]): HourlyCost[] {
   return [...sums.values()];
 }
 
-/** The accounts' suspensions, in memory. */
+/** Suspensions in memory. */
 export class FakeSuspensions implements Suspensions {
   readonly states = new Map<string, SuspendState>();
 

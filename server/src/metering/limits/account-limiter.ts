@@ -1,7 +1,12 @@
 import { AdaptiveLimit } from "./adaptive-limit.ts";
-import { type Peers, SlidingWindowLimit, type SlidingWindowState } from "./sliding-window-limit.ts";
+import {
+  type Peers,
+  type PeerUpdate,
+  SlidingWindowLimit,
+  type SlidingWindowState,
+} from "./sliding-window-limit.ts";
 
-/** A minute, at least. */
+/** Lowest guaranteed limits, per minute. */
 export const MINIMUM = { requests: 60, promptTokens: 60_000, generatedTokens: 6_000 } as const;
 
 /** Tokens an account may use in a day (UTC), by the size of the models. */
@@ -22,56 +27,66 @@ export function sizeClassOf(parameters: number | null): number {
   return TOKENS_PER_DAY.findIndex(({ belowParameters }) => (parameters ?? 0) < belowParameters);
 }
 
-/** Requests, prompt tokens, generated tokens. */
+/** Requests, prompt tokens, generated tokens: one number for each guaranteed limit. */
 export type LimitCounts = [requests: number, promptTokens: number, generatedTokens: number];
 
-/** What other gateways must know of an account. All but `sustainedMinutes` are sums over the life of the gateway. */
+/** Index into `LimitCounts`. */
+export type LimitIndex = 0 | 1 | 2;
+
+const LIMIT_INDEXES: readonly LimitIndex[] = [0, 1, 2];
+
+/**
+ * State of one account in one gateway, as published to its peers. `charged` and `used` are totals since
+ * the gateway started, so that a peer that misses a publication loses nothing.
+ */
 export interface AccountLimiterState {
+  /** The account's limit on requests per minute. */
   cap: SlidingWindowState;
-  /** To the guaranteed limits. */
+  /** Charged to the guaranteed limits. */
   charged: LimitCounts;
   used: LimitCounts;
   sustainedMinutes: LimitCounts;
-  /** Since the Unix epoch, UTC. */
+  /** Days since the Unix epoch, UTC. */
   day: number;
-  /** On that day, by size of the model. */
+  /** Tokens used on that day, by size class. */
   dayTokens: number[];
 }
 
-/** What an account asks a completion to be when nothing is known of it. */
+/** Expected tokens of a choice before the account has completed any. */
 const INITIAL_EXPECTED_TOKENS = 256;
-/** Weight of the newest request in the average. */
+/** Weight of the newest choice in the exponential moving average. */
 const EXPECTED_TOKENS_WEIGHT = 1 / 16;
 
-/** All that is counted for one account. */
+/** All counters and limits of one account. */
 export class AccountLimiter {
+  /** Requests per minute. */
   readonly windowLimit: SlidingWindowLimit;
   readonly adaptiveLimits: readonly [AdaptiveLimit, AdaptiveLimit, AdaptiveLimit];
-  /** Of the keys that have a limit of their own. */
+  /** Requests per minute of API keys that have a limit of their own, by key id. */
   readonly keyLimits = new Map<string, SlidingWindowLimit>();
   inFlight = 0;
-  /** Tokens that a choice is expected to have. */
+  /** Exponential moving average of the tokens that one choice generates. */
   expectedTokens = INITIAL_EXPECTED_TOKENS;
-  /** Has something to tell other gateways. */
+  /** The state has changed since it was last published, or has to be published for another reason. */
   isDirty = false;
   readonly #charged: LimitCounts = [0, 0, 0];
   readonly #used: LimitCounts = [0, 0, 0];
-  /** Monotonic; here or elsewhere. */
+  /** Last use in this or another gateway; monotonic. */
   #usedAtMs: number;
   #day: number;
-  /** On this day, in this gateway. */
+  /** Tokens used on `#day` in this gateway, by size class. */
   #dayTokens = [0, 0, 0];
-  /** Of other gateways, what they told last. */
+  /** The last known day and tokens of each peer. */
   readonly #peerTokens = new Map<string, { day: number; tokens: readonly number[] }>();
 
-  /** @param nowMs monotonic. @param day UTC, since the Unix epoch. */
+  /** @param nowMs monotonic. @param day days since the Unix epoch, UTC. */
   constructor(requestsPerMinute: number, nowMs: number, day: number) {
     this.windowLimit = new SlidingWindowLimit(requestsPerMinute);
-    const most = maxGrowthOf(requestsPerMinute);
+    const maxGrowth = maxGrowthOf(requestsPerMinute);
     this.adaptiveLimits = [
-      new AdaptiveLimit(MINIMUM.requests, most, nowMs),
-      new AdaptiveLimit(MINIMUM.promptTokens, most, nowMs),
-      new AdaptiveLimit(MINIMUM.generatedTokens, most, nowMs),
+      new AdaptiveLimit(MINIMUM.requests, maxGrowth, nowMs),
+      new AdaptiveLimit(MINIMUM.promptTokens, maxGrowth, nowMs),
+      new AdaptiveLimit(MINIMUM.generatedTokens, maxGrowth, nowMs),
     ];
     this.#usedAtMs = nowMs;
     this.#day = day;
@@ -79,42 +94,44 @@ export class AccountLimiter {
 
   set requestsPerMinute(limit: number) {
     this.windowLimit.limit = limit;
-    for (const guarantee of this.adaptiveLimits) guarantee.maxGrowth = maxGrowthOf(limit);
+    for (const adaptiveLimit of this.adaptiveLimits) adaptiveLimit.maxGrowth = maxGrowthOf(limit);
   }
 
+  /** Whether any guaranteed limit is exhausted. */
   get isOver(): boolean {
     const [requests, promptTokens, generatedTokens] = this.adaptiveLimits;
     return requests.isExhausted || promptTokens.isExhausted || generatedTokens.isExhausted;
   }
 
-  /** Brings it up to the time, at which it is in use. */
+  /** Brings the guaranteed limits up to `nowMs` and records use at that time. */
   roll(nowMs: number): void {
     this.#usedAtMs = nowMs;
-    for (const guarantee of this.adaptiveLimits) guarantee.roll(nowMs);
+    for (const adaptiveLimit of this.adaptiveLimits) adaptiveLimit.roll(nowMs);
   }
 
-  /** @param what 0–2 as in LimitCounts. @param amount below 0: given back. */
-  charge(what: 0 | 1 | 2, amount: number): void {
-    this.adaptiveLimits[what].charge(amount);
-    this.#charged[what] += amount;
+  /** @param amount negative: gives units back. */
+  charge(index: LimitIndex, amount: number): void {
+    this.adaptiveLimits[index].charge(amount);
+    this.#charged[index] += amount;
   }
 
-  use(what: 0 | 1 | 2, amount: number): void {
-    this.adaptiveLimits[what].use(amount);
-    this.#used[what] += amount;
+  use(index: LimitIndex, amount: number): void {
+    this.adaptiveLimits[index].use(amount);
+    this.#used[index] += amount;
     this.isDirty = true;
   }
 
-  /** Takes what a choice had into account for what others will have. */
+  /** Updates the moving average with the tokens of one choice. */
   learn(tokens: number): void {
     this.expectedTokens += (tokens - this.expectedTokens) * EXPECTED_TOKENS_WEIGHT;
   }
 
+  /** Tokens of the size class that all gateways used on the day. */
   tokensOn(day: number, sizeClass: number): number {
     this.#startDay(day);
     let tokens = this.#dayTokens[sizeClass]!;
-    for (const told of this.#peerTokens.values()) {
-      if (told.day === this.#day) tokens += told.tokens[sizeClass] ?? 0;
+    for (const peer of this.#peerTokens.values()) {
+      if (peer.day === this.#day) tokens += peer.tokens[sizeClass] ?? 0;
     }
     return tokens;
   }
@@ -124,59 +141,62 @@ export class AccountLimiter {
     this.#dayTokens[sizeClass]! += tokens;
   }
 
-  /** Nothing is left of it that anybody would miss. */
+  /** Whether the account was not used for so long that forgetting its counts changes no decision. */
   isIdle(nowMs: number): boolean {
     return this.inFlight === 0 && nowMs - this.#usedAtMs > DAY_MS;
   }
 
-  /** To be told, see `SlidingWindowLimit.propose`. */
-  propose(nowMs: number, others: Peers): AccountLimiterState {
-    const sustained = this.adaptiveLimits.map(({ sustainedMinutes }) => sustainedMinutes) as LimitCounts;
+  /** First phase of a round of peer sync, see `SlidingWindowLimit.propose`. */
+  propose(nowMs: number, peers: Peers): AccountLimiterState {
     return {
-      cap: this.windowLimit.propose(nowMs, others),
+      cap: this.windowLimit.propose(nowMs, peers),
       charged: [...this.#charged],
       used: [...this.#used],
-      sustainedMinutes: sustained,
+      sustainedMinutes: this.adaptiveLimits.map((limit) => limit.sustainedMinutes) as LimitCounts,
       day: this.#day,
       dayTokens: [...this.#dayTokens],
     };
   }
 
-  /** What another gateway has told, and told before. See `SlidingWindowLimit.applyPeerState`. */
-  applyPeerState(
-    nowMs: number,
-    gateway: string,
-    state: AccountLimiterState,
-    known: AccountLimiterState | null,
-    isOld: boolean,
-  ): void {
+  /** See `SlidingWindowLimit.applyPeerState`. */
+  applyPeerState(nowMs: number, update: PeerUpdate<AccountLimiterState>): void {
+    const { gateway, state, previous, isFromBeforeStart } = update;
     this.roll(nowMs);
-    this.windowLimit.applyPeerState(nowMs, gateway, state.cap, known?.cap ?? null, isOld);
-    if (!isOld) {
-      for (const what of [0, 1, 2] as const) {
-        this.adaptiveLimits[what].charge(state.charged[what] - (known?.charged[what] ?? 0));
-        this.adaptiveLimits[what].use(Math.max(0, state.used[what] - (known?.used[what] ?? 0)));
+    this.windowLimit.applyPeerState(nowMs, {
+      gateway,
+      state: state.cap,
+      previous: previous?.cap ?? null,
+      isFromBeforeStart,
+    });
+    if (!isFromBeforeStart) {
+      for (const i of LIMIT_INDEXES) {
+        this.adaptiveLimits[i].charge(state.charged[i] - (previous?.charged[i] ?? 0));
+        this.adaptiveLimits[i].use(Math.max(0, state.used[i] - (previous?.used[i] ?? 0)));
       }
     }
     this.#peerTokens.set(gateway, { day: state.day, tokens: state.dayTokens });
   }
 
-  /** Goes on where other gateways are, or were. */
+  /** Takes over the growth of the guaranteed limits from another gateway, running or ended. */
   adopt(sustainedMinutes: readonly number[]): void {
-    for (const [what, guarantee] of this.adaptiveLimits.entries())
-      guarantee.adopt(sustainedMinutes[what] ?? 0);
+    for (const [i, adaptiveLimit] of this.adaptiveLimits.entries())
+      adaptiveLimit.adopt(sustainedMinutes[i] ?? 0);
   }
 
-  /** A clock that steps back over midnight stays on the day it was; one that was days ahead is not believed for long. */
+  /**
+   * Resets the counts of the day when a new day begins. A clock that steps back over midnight must not reset them, so
+   * the day before is ignored. A clock that had been days ahead and is corrected does reset them; otherwise the wrong
+   * day would last until the clock reached it.
+   */
   #startDay(day: number): void {
     if (day === this.#day || day === this.#day - 1) return;
     this.#day = day;
     this.#dayTokens = [0, 0, 0];
-    for (const [gateway, told] of this.#peerTokens) if (told.day < day) this.#peerTokens.delete(gateway);
+    for (const [gateway, peer] of this.#peerTokens) if (peer.day < day) this.#peerTokens.delete(gateway);
   }
 }
 
-/** The guarantees grow alike, and that of requests no further than their cap. */
+/** All guaranteed limits grow by the same factor, until the one of requests reaches the hard limit. */
 function maxGrowthOf(requestsPerMinute: number): number {
   return Math.max(1, requestsPerMinute / MINIMUM.requests);
 }

@@ -1,33 +1,37 @@
 const MINUTE_MS = 60_000;
-/** A fifth of the minimum for every minute of sustained use: twice the minimum after ten, 24 times after two hours. */
+/** Each minute of sustained use adds a fifth of the minimum: twice the minimum after 10 minutes, 24 times after 120. */
 const GROWTH = 1 / 5;
-/** Use is near the limit from this part of it on. */
-const NEAR = 0.8;
+/** A minute counts as sustained use when at least this part of the limit was used in it. */
+const SUSTAINED_USE = 0.8;
 
 /**
- * A guaranteed limit: so much a minute, replenished continuously, growing while it is used and shrinking while it isn't,
- * a minute for a minute. What was guaranteed to a request and turns out to be more than was left is owed.
+ * Token bucket whose size and refill rate adapt to use. The bucket holds `limit` units and refills continuously by
+ * `limit` units a minute. Each minute of sustained use raises the limit by a fifth of the minimum, and each other
+ * minute lowers it by as much. A request that uses more than was left drives the level below zero, and the refill pays
+ * the debt.
  */
 export class AdaptiveLimit {
   readonly #minimum: number;
-  /** So many times the minimum is the most that the limit grows to. */
+  /** Upper bound of the limit, in multiples of the minimum. */
   maxGrowth: number;
   #sustainedMinutes = 0;
   #level: number;
-  /** In this minute, by all requests. */
+  /** Units used in the current minute by all requests, guaranteed or not. */
   #used = 0;
+  /** Time up to which the bucket is refilled. */
   #atMs: number;
   #minuteEndMs: number;
 
-  /** @param most times the minimum is what the limit may grow to. @param nowMs monotonic. */
-  constructor(minimum: number, most: number, nowMs: number) {
+  /** @param maxGrowth see the field. @param nowMs monotonic. */
+  constructor(minimum: number, maxGrowth: number, nowMs: number) {
     this.#minimum = minimum;
-    this.maxGrowth = most;
+    this.maxGrowth = maxGrowth;
     this.#level = minimum;
     this.#atMs = nowMs;
     this.#minuteEndMs = nowMs + MINUTE_MS;
   }
 
+  /** Units per minute. */
   get limit(): number {
     return Math.max(this.#minimum, this.#minimum * GROWTH * this.#sustainedMinutes);
   }
@@ -45,7 +49,7 @@ export class AdaptiveLimit {
     return this.#sustainedMinutes;
   }
 
-  /** As another gateway saw it. */
+  /** Takes over the growth that another gateway has seen, and fills the bucket. */
   adopt(sustainedMinutes: number): void {
     this.#sustainedMinutes = Math.min(
       this.maxGrowth / GROWTH,
@@ -54,26 +58,27 @@ export class AdaptiveLimit {
     this.#level = this.limit;
   }
 
-  /** @param amount below 0: given back. */
+  /** Takes units out of the bucket. @param amount negative: puts units back. */
   charge(amount: number): void {
     this.#level = Math.min(this.limit, this.#level - amount);
   }
 
+  /** Counts use towards sustained use, without taking it out of the bucket. */
   use(amount: number): void {
     this.#used += amount;
   }
 
-  /** Brings it up to the time. */
+  /** Refills the bucket and adapts the limit up to `nowMs`. */
   roll(nowMs: number): void {
     while (nowMs >= this.#minuteEndMs) {
       const isIdle = this.#sustainedMinutes === 0 && this.#used === 0 && this.#level >= this.#minimum;
-      // Nothing changes any more: the minutes until now need not be counted one by one.
+      // A full bucket at its minimum does not change, so skip all whole minutes at once.
       if (isIdle) this.#minuteEndMs += Math.floor((nowMs - this.#minuteEndMs) / MINUTE_MS) * MINUTE_MS;
       this.#refill(this.#minuteEndMs);
-      const isNear = this.#used >= NEAR * this.limit;
-      this.#sustainedMinutes = isNear
-        ? Math.min(this.maxGrowth / GROWTH, this.#sustainedMinutes + 1)
-        : Math.max(0, this.#sustainedMinutes - 1);
+      this.#sustainedMinutes =
+        this.#used >= SUSTAINED_USE * this.limit
+          ? Math.min(this.maxGrowth / GROWTH, this.#sustainedMinutes + 1)
+          : Math.max(0, this.#sustainedMinutes - 1);
       this.#used = 0;
       this.#minuteEndMs += MINUTE_MS;
     }
@@ -81,8 +86,8 @@ export class AdaptiveLimit {
   }
 
   #refill(nowMs: number): void {
-    const passedMs = nowMs - this.#atMs;
-    if (passedMs > 0) this.#level = Math.min(this.limit, this.#level + (this.limit * passedMs) / MINUTE_MS);
+    const elapsedMs = nowMs - this.#atMs;
+    if (elapsedMs > 0) this.#level = Math.min(this.limit, this.#level + (this.limit * elapsedMs) / MINUTE_MS);
     this.#atMs = nowMs;
   }
 }

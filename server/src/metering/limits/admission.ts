@@ -1,12 +1,12 @@
 import type { Clock } from "../../lib/clock.ts";
 import { type AccountLimiter, DAY_MS } from "./account-limiter.ts";
 import { limitHeaders } from "./headers.ts";
-import type { Admission, TokenUse } from "./service.ts";
 import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
+import type { Admission, TokenUse } from "./types.ts";
 
 const NO_HEADERS: readonly string[] = [];
 
-/** A request without limits but that of requests in flight. */
+/** A request that only counts as in flight, because it goes to the account's own deployment. */
 export class InFlightAdmission implements Admission {
   readonly isOverLimit: boolean = false;
   protected readonly account: AccountLimiter;
@@ -19,7 +19,7 @@ export class InFlightAdmission implements Admission {
     account.inFlight += n;
   }
 
-  headers(_use: TokenUse, _isWhole: boolean): readonly string[] {
+  headers(_use: TokenUse, _isFinal: boolean): readonly string[] {
     return NO_HEADERS;
   }
 
@@ -34,23 +34,26 @@ export class InFlightAdmission implements Admission {
 }
 
 export interface ExpectedUsage {
-  /** Its key's cap. */
-  key: SlidingWindowLimit | undefined;
+  /** The limit of the request's API key, if the key has one. */
+  keyLimit: SlidingWindowLimit | undefined;
   n: number;
   promptTokens: number;
-  /** A choice. */
+  /** Per choice. */
   maxTokens: number;
-  /** See sizeClassOf. */
-  size: number;
-  isOver: boolean;
+  /** See `sizeClassOf`. */
+  sizeClass: number;
+  isOverLimit: boolean;
 }
 
-/** A request within its account's limits, charged with what it is expected to use until that is known. */
+/**
+ * A request that is subject to its account's limits. Within the guaranteed limits it is charged its expected tokens at
+ * once, and the charge is corrected when the real tokens are known. Beyond the guaranteed limits it is not charged.
+ */
 export class ChargedAdmission extends InFlightAdmission {
   override readonly isOverLimit: boolean;
   readonly #clock: Clock;
   readonly #expectedUsage: ExpectedUsage;
-  /** To the guaranteed limits. */
+  /** Tokens charged to the guaranteed limits so far. */
   #promptTokens = 0;
   #generatedTokens = 0;
 
@@ -58,40 +61,40 @@ export class ChargedAdmission extends InFlightAdmission {
     super(account, expected.n);
     this.#clock = clock;
     this.#expectedUsage = expected;
-    const { n, promptTokens, maxTokens, isOver } = expected;
-    this.isOverLimit = isOver;
+    const { n, promptTokens, maxTokens, isOverLimit } = expected;
+    this.isOverLimit = isOverLimit;
     account.use(0, n);
-    if (isOver) return;
+    if (isOverLimit) return;
     account.charge(0, n);
-    this.#charge(promptTokens, n * Math.min(maxTokens, Math.ceil(account.expectedTokens)));
+    this.#setCharge(promptTokens, n * Math.min(maxTokens, Math.ceil(account.expectedTokens)));
   }
 
-  override headers(use: TokenUse, isWhole: boolean): readonly string[] {
-    const { account } = this;
+  override headers(use: TokenUse, isFinal: boolean): readonly string[] {
+    const { account, isOverLimit } = this;
     const nowMs = this.#clock.monotonicMs();
     account.roll(nowMs);
-    this.#charge(
-      // Engines that don't tell the prompt's tokens at the start tell them at the end.
+    this.#setCharge(
+      // Some engines report the prompt's tokens only at the end; keep the estimate until then.
       use.promptTokens > 0 ? use.promptTokens : this.#promptTokens,
-      isWhole ? use.completionTokens : this.#generatedTokens,
+      isFinal ? use.completionTokens : this.#generatedTokens,
     );
-    return limitHeaders(account, this.#expectedUsage.key, nowMs, this.isOverLimit);
+    return limitHeaders({ account, keyLimit: this.#expectedUsage.keyLimit, nowMs, isOverLimit });
   }
 
   protected override onSettled({ promptTokens, completionTokens }: TokenUse): void {
     const { account } = this;
     account.roll(this.#clock.monotonicMs());
-    this.#charge(promptTokens, completionTokens);
+    this.#setCharge(promptTokens, completionTokens);
     account.use(1, promptTokens);
     account.use(2, completionTokens);
     const day = Math.floor(this.#clock.now() / DAY_MS);
-    account.addTokens(day, this.#expectedUsage.size, promptTokens + completionTokens);
-    // A request that failed tells nothing of those that won't.
+    account.addTokens(day, this.#expectedUsage.sizeClass, promptTokens + completionTokens);
+    // Failed requests generate nothing and would pull the average of successful ones down.
     if (completionTokens > 0) account.learn(completionTokens / this.#expectedUsage.n);
   }
 
-  /** Brings what is charged to so much. */
-  #charge(promptTokens: number, generatedTokens: number): void {
+  /** Replaces the charge so far. */
+  #setCharge(promptTokens: number, generatedTokens: number): void {
     if (this.isOverLimit) return;
     this.account.charge(1, promptTokens - this.#promptTokens);
     this.account.charge(2, generatedTokens - this.#generatedTokens);

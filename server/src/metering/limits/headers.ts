@@ -2,23 +2,25 @@ import type { AccountLimiter } from "./account-limiter.ts";
 import type { SlidingWindowLimit } from "./sliding-window-limit.ts";
 
 /**
- * What an account may ask, and how much of it is left: names and values alternating. Requests are told by what allows
- * fewest.
- * @param key the cap of the request's key, if it has one. @param nowMs monotonic; the account was rolled to it.
+ * The `x-ratelimit-*` headers: names and values alternating. The request headers report the narrowest of the limits
+ * that apply. The caller must have called `account.roll(nowMs)`.
  */
-export function limitHeaders(
-  account: AccountLimiter,
-  key: SlidingWindowLimit | undefined,
-  nowMs: number,
-  isOver: boolean,
-): readonly string[] {
-  const { windowLimit: cap } = account;
+export function limitHeaders(options: {
+  account: AccountLimiter;
+  /** The limit of the request's API key, if the key has one. */
+  keyLimit: SlidingWindowLimit | undefined;
+  /** Monotonic. */
+  nowMs: number;
+  isOverLimit: boolean;
+}): readonly string[] {
+  const { account, keyLimit, nowMs, isOverLimit } = options;
+  const { windowLimit } = account;
   const [requests, promptTokens, generatedTokens] = account.adaptiveLimits;
-  let limit = Math.min(requests.limit, cap.limit);
-  let remaining = Math.min(requests.remaining, cap.remaining(nowMs));
-  if (key !== undefined) {
-    limit = Math.min(limit, key.limit);
-    remaining = Math.min(remaining, key.remaining(nowMs));
+  let limit = Math.min(requests.limit, windowLimit.limit);
+  let remaining = Math.min(requests.remaining, windowLimit.remaining(nowMs));
+  if (keyLimit !== undefined) {
+    limit = Math.min(limit, keyLimit.limit);
+    remaining = Math.min(remaining, keyLimit.remaining(nowMs));
   }
   return [
     "x-ratelimit-limit-requests",
@@ -34,6 +36,6 @@ export function limitHeaders(
     "x-ratelimit-remaining-tokens-generated",
     `${generatedTokens.remaining}`,
     "x-ratelimit-over-limit",
-    isOver ? "yes" : "no",
+    isOverLimit ? "yes" : "no",
   ];
 }

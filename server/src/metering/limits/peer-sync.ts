@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { AccountLimiter, AccountLimiterState } from "./account-limiter.ts";
 import { PeerTracker } from "./peer-tracker.ts";
 import { type LimitsStore, type PeerState, type PullResult, STATE_TTL_MS } from "./port.ts";
@@ -8,54 +8,59 @@ import type { RateLimiter } from "./rate-limiter.ts";
 import type { SlidingWindowLimit, SlidingWindowState } from "./sliding-window-limit.ts";
 
 const SYNC_INTERVAL_MS = 250;
-/** While no other gateway is there to hear it. */
+/** How often a gateway without peers publishes. */
 const ALONE_PUBLISH_MS = 2_000;
-/** Until the others have heard of a new gateway, and it of them. */
+/** Time in which the peers notice a new gateway, and it notices them. */
 export const JOIN_MS = 3 * SYNC_INTERVAL_MS;
 const PRUNE_MS = 60_000;
 const WINDOW_MS = 60_000;
-/** What was being written while we read is read again. */
+/** Each pull starts this long before the end of the last one, to see states whose write was in progress then. */
 const OVERLAP_MS = 2_000;
 
+/** States to publish, and the limits that have to commit or roll back afterwards. */
 interface Proposals {
   states: Map<string, AccountLimiterState | SlidingWindowState>;
-  limits: { account: AccountLimiter; cap: SlidingWindowLimit; state: SlidingWindowState }[];
+  limits: { account: AccountLimiter; limit: SlidingWindowLimit; state: SlidingWindowState }[];
 }
 
 /**
- * Keeps gateways aware of each other's use, a quarter of a second late, and never while a request waits. Each tells what it
- * claims before it hears what others told: of two that claim at once, one at least hears of the other.
+ * Synchronizes the limits with those of the other gateways, four times a second and never while a request waits.
+ *
+ * A round has two phases: all changed limits propose their states, which are published; then the peers' states are
+ * pulled and the limits commit, or roll back when the round failed. Publishing before pulling is what makes it safe: of
+ * two gateways that claim requests at the same time, at least one sees the other's claim before using its own.
  */
 export class PeerSync {
   readonly #rateLimiter: RateLimiter;
   readonly #store: LimitsStore;
   readonly #clock: Clock;
-  readonly #log: DatabaseLog;
+  readonly #log: BasicLog;
+  /** Identifies this run of the process. */
   readonly #gateway = randomBytes(8).toString("hex");
   readonly #peerTracker: PeerTracker;
-  /** What each other gateway told last, by gateway and subject. */
-  readonly #lastPeerStates = new Map<string, { state: PeerState["state"]; heardAtMs: number }>();
-  /** The store's clock; what was told before is known. */
+  /** The last applied state of each peer, by gateway and subject. */
+  readonly #lastPeerStates = new Map<string, { state: PeerState["state"]; readAtMs: number }>();
+  /** All states published before this time have been read, except writes in progress; by the store's clock. */
   #pulledUntilMs = 0;
   #epoch: string | null = null;
-  /** Since the last whole exchange. */
+  /** The epoch has changed since the last complete round. */
   #isNewEpoch = false;
-  /** The last exchange failed. */
+  /** The last round failed. */
   #isFailing = false;
   #publishedAtMs = Number.NEGATIVE_INFINITY;
   #nextPruneMs = 0;
-  #running: Promise<void> | null = null;
+  #currentRound: Promise<void> | null = null;
   #cancel = (): void => {};
 
-  constructor(registry: RateLimiter, store: LimitsStore, clock: Clock, log: DatabaseLog) {
-    this.#rateLimiter = registry;
-    this.#store = store;
-    this.#clock = clock;
-    this.#log = log;
-    this.#peerTracker = new PeerTracker(clock.monotonicMs());
+  constructor(options: { rateLimiter: RateLimiter; store: LimitsStore; clock: Clock; log: BasicLog }) {
+    this.#rateLimiter = options.rateLimiter;
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#peerTracker = new PeerTracker(options.clock.monotonicMs());
   }
 
-  /** Hears what was told before this gateway began, and goes on by itself. Waits until the others have heard of it. */
+  /** Reads all earlier states and starts the rounds. Settles when the peers, if any, know of this gateway. */
   async start(): Promise<void> {
     await this.sync();
     this.#schedule();
@@ -64,9 +69,9 @@ export class PeerSync {
     await this.sync().catch(() => {});
   }
 
-  /** Settles after an exchange that began after the call. */
+  /** Settles after a round that began after the call. */
   async sync(): Promise<void> {
-    await this.#running?.catch(() => {});
+    await this.#currentRound?.catch(() => {});
     return this.#startRound(true);
   }
 
@@ -85,13 +90,13 @@ export class PeerSync {
       this.#schedule();
       this.#peerTracker.checkStaleness(this.#clock.monotonicMs());
       this.#rateLimiter.peers = this.#peerTracker.peers;
-      if (this.#running === null) this.#startRound(false).catch(() => {});
+      if (this.#currentRound === null) this.#startRound(false).catch(() => {});
     });
   }
 
-  /** @param isAsked told is in any case. */
-  #startRound(isAsked: boolean): Promise<void> {
-    this.#running ??= this.#runRound(isAsked)
+  /** Joins the round in progress, if any. @param mustPublish publish also when nobody would read it. */
+  #startRound(mustPublish: boolean): Promise<void> {
+    this.#currentRound ??= this.#runRound(mustPublish)
       .then(
         () => this.#setFailing(false),
         (err: unknown) => {
@@ -100,26 +105,26 @@ export class PeerSync {
         },
       )
       .finally(() => {
-        this.#running = null;
+        this.#currentRound = null;
       });
-    return this.#running;
+    return this.#currentRound;
   }
 
-  #setFailing(isTroubled: boolean, err?: unknown): void {
-    if (isTroubled === this.#isFailing) return;
-    this.#isFailing = isTroubled;
-    if (isTroubled) this.#log.warn({ err }, "Gateways can't tell each other of their requests");
+  #setFailing(isFailing: boolean, err?: unknown): void {
+    if (isFailing === this.#isFailing) return;
+    this.#isFailing = isFailing;
+    if (isFailing) this.#log.warn({ err }, "Gateways can't tell each other of their requests");
     else this.#log.info({}, "Gateways tell each other of their requests again");
   }
 
-  async #runRound(isAsked: boolean): Promise<void> {
+  async #runRound(mustPublish: boolean): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     if (this.#isFailing || this.#isAlone) {
-      // Nothing is claimed, and so nothing given up, while the store can't be reached.
-      const heard = await this.#pull();
-      const isDue = isAsked || nowMs - this.#publishedAtMs >= ALONE_PUBLISH_MS;
-      if (!isDue && this.#isAlone && heard.gateways.length === 0) {
-        this.#updatePeers(heard);
+      // Pull first. If the store can't be reached, the round fails before any limit proposes and lowers its ceiling.
+      const pulled = await this.#pull();
+      const isDue = mustPublish || nowMs - this.#publishedAtMs >= ALONE_PUBLISH_MS;
+      if (!isDue && this.#isAlone && pulled.gateways.length === 0) {
+        this.#updatePeers(pulled);
         return;
       }
     }
@@ -127,95 +132,103 @@ export class PeerSync {
     if (nowMs < this.#nextPruneMs) return;
     this.#nextPruneMs = nowMs + PRUNE_MS;
     this.#rateLimiter.prune();
-    for (const [name, { heardAtMs }] of this.#lastPeerStates) {
-      if (nowMs - heardAtMs > STATE_TTL_MS) this.#lastPeerStates.delete(name);
+    for (const [name, { readAtMs }] of this.#lastPeerStates) {
+      if (nowMs - readAtMs > STATE_TTL_MS) this.#lastPeerStates.delete(name);
     }
     await this.#store.prune();
   }
 
   #propose(): Proposals {
-    const { accounts, peers: others } = this.#rateLimiter;
+    const { accounts, peers } = this.#rateLimiter;
     const nowMs = this.#clock.monotonicMs();
-    const states: Proposals["states"] = new Map();
-    const caps: Proposals["limits"] = [];
+    const proposals: Proposals = { states: new Map(), limits: [] };
     for (const [accountId, account] of accounts) {
       if (!account.isDirty) continue;
       account.isDirty = false;
-      const state = account.propose(nowMs, others);
-      states.set(accountId, state);
-      caps.push({ account, cap: account.windowLimit, state: state.cap });
-      for (const [keyId, cap] of account.keyLimits) {
-        const own = cap.propose(nowMs, others);
-        states.set(`${accountId}/${keyId}`, own);
-        caps.push({ account, cap, state: own });
+      const state = account.propose(nowMs, peers);
+      proposals.states.set(accountId, state);
+      proposals.limits.push({ account, limit: account.windowLimit, state: state.cap });
+      for (const [keyId, limit] of account.keyLimits) {
+        const keyState = limit.propose(nowMs, peers);
+        proposals.states.set(`${accountId}/${keyId}`, keyState);
+        proposals.limits.push({ account, limit, state: keyState });
       }
     }
-    return { states, limits: caps };
+    return proposals;
   }
 
-  async #publishAndPull({ states, limits: caps }: Proposals): Promise<void> {
-    let isKnown = false;
+  async #publishAndPull({ states, limits }: Proposals): Promise<void> {
+    let isInSync = false;
     try {
       await this.#store.publish(this.#gateway, states);
       this.#publishedAtMs = this.#clock.monotonicMs();
-      isKnown = this.#updatePeers(await this.#pull());
+      isInSync = this.#updatePeers(await this.#pull());
     } finally {
       const nowMs = this.#clock.monotonicMs();
-      for (const { account, cap, state } of caps) {
-        if (isKnown) cap.commit(nowMs, state);
-        else cap.rollback();
-        // A part that turns out not to be needed is given back the next time.
-        if (!isKnown || state.ceiling > state.admitted) account.isDirty = true;
+      for (const { account, limit, state } of limits) {
+        if (isInSync) limit.commit(nowMs, state);
+        else limit.rollback();
+        // Propose again in the next round, so that a claim that turns out not to be needed is given back.
+        if (!isInSync || state.ceiling > state.admitted) account.isDirty = true;
       }
     }
   }
 
-  /** @returns see PeerTracker.update. */
-  #updatePeers(heard: PullResult): boolean {
-    const isKnown = this.#peerTracker.update(this.#clock.monotonicMs(), heard, this.#isNewEpoch);
+  /** @returns whether the ceilings of all peers are known. */
+  #updatePeers(pulled: PullResult): boolean {
+    const isInSync = this.#peerTracker.update(this.#clock.monotonicMs(), pulled, this.#isNewEpoch);
     this.#isNewEpoch = false;
     this.#rateLimiter.peers = this.#peerTracker.peers;
-    return isKnown;
+    return isInSync;
   }
 
   async #pull(): Promise<PullResult> {
     const isFirst = this.#epoch === null;
-    let heard = await this.#store.pull(this.#gateway, isFirst ? 0 : this.#pulledUntilMs - OVERLAP_MS);
-    if (!isFirst && heard.epoch !== this.#epoch) {
-      // Its clock may be another one too. And who starts now has to hear of everything that is still of interest.
+    let pulled = await this.#store.pull(this.#gateway, isFirst ? 0 : this.#pulledUntilMs - OVERLAP_MS);
+    if (!isFirst && pulled.epoch !== this.#epoch) {
+      // The store may have lost states and may have another clock. Publish all accounts again, because a gateway that
+      // starts now would otherwise not learn of them, and read everything again.
       this.#isNewEpoch = true;
       for (const account of this.#rateLimiter.accounts.values()) account.isDirty = true;
-      heard = await this.#store.pull(this.#gateway, 0);
+      pulled = await this.#store.pull(this.#gateway, 0);
     }
-    this.#epoch = heard.epoch;
-    this.#pulledUntilMs = heard.nowMs;
-    for (const one of heard.states) if (one.ageMs < STATE_TTL_MS) this.#applyPeerState(one, isFirst);
-    return heard;
+    this.#epoch = pulled.epoch;
+    this.#pulledUntilMs = pulled.nowMs;
+    for (const peerState of pulled.states)
+      if (peerState.ageMs < STATE_TTL_MS) this.#applyPeerState(peerState, isFirst);
+    return pulled;
   }
 
-  #applyPeerState({ subject, gateway, state, ageMs }: PeerState, isOld: boolean): void {
+  #applyPeerState({ subject, gateway, state, ageMs }: PeerState, isFromBeforeStart: boolean): void {
     const name = `${gateway} ${subject}`;
-    const before = this.#lastPeerStates.get(name)?.state;
-    const order = before === undefined ? null : compare(windowStateOf(state), windowStateOf(before));
+    const last = this.#lastPeerStates.get(name)?.state;
+    const order = last === undefined ? null : compareStates(windowStateOf(state), windowStateOf(last));
     if (order === "older") return;
-    const known = order === "later" ? before : null;
+    const previous = order === "newer" ? last! : null;
     const nowMs = this.#clock.monotonicMs();
-    this.#lastPeerStates.set(name, { state, heardAtMs: nowMs });
+    this.#lastPeerStates.set(name, { state, readAtMs: nowMs });
     const [accountId = "", keyId] = subject.split("/");
-    const isNew = !this.#rateLimiter.accounts.has(accountId);
+    const isNewAccount = !this.#rateLimiter.accounts.has(accountId);
     const account = this.#rateLimiter.account(accountId);
     if (keyId !== undefined) {
-      const cap = withoutExpiredWindow(state as SlidingWindowState, ageMs);
-      account.keyLimits
-        .get(keyId)
-        ?.applyPeerState(nowMs, gateway, cap, (known ?? null) as SlidingWindowState | null, isOld);
+      account.keyLimits.get(keyId)?.applyPeerState(nowMs, {
+        gateway,
+        state: withoutExpiredWindow(state as SlidingWindowState, ageMs),
+        previous: previous as SlidingWindowState | null,
+        isFromBeforeStart,
+      });
       return;
     }
-    const heard = state as AccountLimiterState;
+    const accountState = state as AccountLimiterState;
     const idleMinutes = Math.floor(ageMs / WINDOW_MS);
-    if (isNew || isOld) account.adopt(heard.sustainedMinutes.map((minutes) => minutes - idleMinutes));
-    const told = { ...heard, cap: withoutExpiredWindow(heard.cap, ageMs) };
-    account.applyPeerState(nowMs, gateway, told, (known ?? null) as AccountLimiterState | null, isOld);
+    if (isNewAccount || isFromBeforeStart)
+      account.adopt(accountState.sustainedMinutes.map((minutes) => minutes - idleMinutes));
+    account.applyPeerState(nowMs, {
+      gateway,
+      state: { ...accountState, cap: withoutExpiredWindow(accountState.cap, ageMs) },
+      previous: previous as AccountLimiterState | null,
+      isFromBeforeStart,
+    });
   }
 }
 
@@ -223,13 +236,18 @@ function windowStateOf(state: AccountLimiterState | SlidingWindowState): Sliding
   return "cap" in state ? state.cap : state;
 }
 
-/** `older`: the store has lost the newer word. `anew`: the gateway forgot what it had counted, and counts from nothing. */
-function compare(state: SlidingWindowState, before: SlidingWindowState): "older" | "later" | "anew" {
-  if (state.born !== before.born) return state.born > before.born ? "anew" : "older";
-  return state.admitted < before.admitted ? "older" : "later";
+/**
+ * How a state relates to the last one of the same peer and subject. `older`: the store lost the newer state.
+ * `recreated`: the peer forgot the limit and counts from zero again.
+ */
+function compareStates(state: SlidingWindowState, last: SlidingWindowState): "older" | "newer" | "recreated" {
+  if (state.born !== last.born) return state.born > last.born ? "recreated" : "older";
+  return state.admitted < last.admitted ? "older" : "newer";
 }
 
-/** What was told long ago says nothing of the last minute. */
-function withoutExpiredWindow(cap: SlidingWindowState, ageMs: number): SlidingWindowState {
-  return ageMs < WINDOW_MS ? cap : { ...cap, inWindow: 0, ceiling: cap.admitted };
+/**
+ * Drops the window of a state that is older than a minute: its requests have left the window, and its ceiling is void.
+ */
+function withoutExpiredWindow(state: SlidingWindowState, ageMs: number): SlidingWindowState {
+  return ageMs < WINDOW_MS ? state : { ...state, inWindow: 0, ceiling: state.admitted };
 }

@@ -1,50 +1,54 @@
 import { PEER_TIMEOUT_MS, type PullResult } from "./port.ts";
 import type { Peers } from "./sliding-window-limit.ts";
 
-/** Without a whole exchange for so long, the others must be heard anew. */
+/**
+ * After this long without a complete round, peers may have changed their ceilings: wait until each has published again.
+ */
 const RESYNC_AFTER_MS = 3_000;
-/** What others told last holds no longer. */
+/** After this long without a complete round, the peers' ceilings no longer hold. */
 const STALE_AFTER_MS = 5_000;
 
-/** Which other gateways there are, and whether what they told is all that they may admit. Times are monotonic. */
+/** Tracks which peers are alive and whether their ceilings are known. Times are monotonic unless noted. */
 export class PeerTracker {
   peers: Peers = { ids: new Set(), areInSync: true };
-  /** Nothing that they may admit was unknown. */
-  #knownAtMs: number;
-  /** Those who must tell anew before what they may admit is known again. */
+  /** When the ceilings of all peers were last known. */
+  #inSyncAtMs: number;
+  /** Peers that must publish again before their ceilings are known. */
   #awaited = new Set<string>();
-  /** The store's clock. */
+  /** By the store's clock. */
   #awaitedSinceMs = 0;
   #awaitUntilMs = 0;
 
   constructor(nowMs: number) {
-    this.#knownAtMs = nowMs;
+    this.#inSyncAtMs = nowMs;
   }
 
   /**
-   * After an exchange.
-   * @param isAnew the store may have lost what it was told.
-   * @returns whether all that the others may admit is known.
+   * Takes the result of a pull into account.
+   * @param isNewEpoch the store may have lost states.
+   * @returns whether the ceilings of all peers are known.
    */
-  update(nowMs: number, { gateways, nowMs: storeMs }: PullResult, isAnew: boolean): boolean {
-    const isLate = this.#awaited.size === 0 && nowMs - this.#knownAtMs > RESYNC_AFTER_MS;
-    if (isAnew || isLate) {
+  update(nowMs: number, { gateways, nowMs: storeMs }: PullResult, isNewEpoch: boolean): boolean {
+    const isOverdue = this.#awaited.size === 0 && nowMs - this.#inSyncAtMs > RESYNC_AFTER_MS;
+    if (isNewEpoch || isOverdue) {
       this.#awaited = new Set(this.peers.ids);
       this.#awaitedSinceMs = storeMs;
-      // They may take as long to find the store again before they are taken for dead.
+      // Peers may need as long to reach the store again as this gateway did, so give them the full timeout.
       this.#awaitUntilMs = nowMs + PEER_TIMEOUT_MS;
     }
-    for (const { id, toldAtMs } of gateways) if (toldAtMs >= this.#awaitedSinceMs) this.#awaited.delete(id);
+    for (const { id, publishedAtMs } of gateways)
+      if (publishedAtMs >= this.#awaitedSinceMs) this.#awaited.delete(id);
     if (nowMs >= this.#awaitUntilMs) this.#awaited.clear();
-    const isKnown = this.#awaited.size === 0;
-    if (isKnown) this.#knownAtMs = nowMs;
-    const ids = new Set([...gateways.map(({ id }) => id), ...this.#awaited]);
-    this.peers = { ids, areInSync: isKnown || this.peers.areInSync };
-    return isKnown;
+    const isInSync = this.#awaited.size === 0;
+    if (isInSync) this.#inSyncAtMs = nowMs;
+    const ids = new Set(this.#awaited);
+    for (const { id } of gateways) ids.add(id);
+    this.peers = { ids, areInSync: isInSync || this.peers.areInSync };
+    return isInSync;
   }
 
-  /** Time goes by, whether there is an exchange or not. */
+  /** Marks the peers as out of sync when no round has completed for too long. Call this also when rounds fail. */
   checkStaleness(nowMs: number): void {
-    if (nowMs - this.#knownAtMs > STALE_AFTER_MS) this.peers = { ...this.peers, areInSync: false };
+    if (nowMs - this.#inSyncAtMs > STALE_AFTER_MS) this.peers = { ...this.peers, areInSync: false };
   }
 }

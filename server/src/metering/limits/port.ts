@@ -1,40 +1,43 @@
 import type { AccountLimiterState } from "./account-limiter.ts";
 import type { SlidingWindowState } from "./sliding-window-limit.ts";
 
-/** By subject: `{account}`, or `{account}/{key}` for a key with a limit of its own. */
+/** Keys are subjects: `{account}`, or `{account}/{key}` for a key with a limit of its own. */
 export type PublishedStates = ReadonlyMap<string, AccountLimiterState | SlidingWindowState>;
 
+/** A limiter state that another gateway published. */
 export interface PeerState {
   subject: string;
   gateway: string;
   state: AccountLimiterState | SlidingWindowState;
-  /** How long ago. */
+  /** Time since the peer published the state. */
   ageMs: number;
 }
 
-/** All times are of the store's clock. */
+/** All points in time are by the store's clock. */
 export interface PullResult {
   states: PeerState[];
-  /** The others that live, with when they told last. */
-  gateways: { id: string; toldAtMs: number }[];
+  /** The other gateways that are alive, with their last publication. */
+  gateways: { id: string; publishedAtMs: number }[];
   nowMs: number;
-  /** Another one than before: the store may have lost what it was told. */
+  /** Identifies one continuous history of the store. When it changes, the store may have lost earlier states. */
   epoch: string;
 }
 
-/** Where gateways leave word for each other. Once `publish` has settled, every later `pull` sees it. */
+/**
+ * Store through which gateways share limiter states. Once `publish` has settled, every later `pull` sees its states.
+ */
 export interface LimitsStore {
-  /** What others told since `sinceMs`, and which of them live. */
+  /** Reads the states that peers published since `sinceMs`, and which peers are alive. */
   pull(gateway: string, sinceMs: number): Promise<PullResult>;
-  /** Tells that the gateway lives, and its states. */
+  /** Writes the gateway's heartbeat and its states. */
   publish(gateway: string, states: PublishedStates): Promise<void>;
-  /** Removes what is too old to matter to anyone. */
+  /** Deletes states that are too old to matter to any gateway. */
   prune(): Promise<void>;
-  /** The gateway is no more. */
+  /** Deletes the gateway's heartbeat, so that its peers stop reserving a share for it, and disconnects. */
   close(gateway: string): Promise<void>;
 }
 
-/** A gateway that was silent for longer is taken for dead: twice the longest round. */
+/** A peer without a heartbeat for this long counts as dead: twice the longest time between two rounds. */
 export const PEER_TIMEOUT_MS = 10_000;
-/** Today's tokens, wherever the day began. */
+/** Keeps the tokens of the current day, in whatever time zone the day began. */
 export const STATE_TTL_MS = 26 * 3_600_000;

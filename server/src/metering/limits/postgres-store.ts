@@ -1,7 +1,7 @@
 import type { Database } from "../../platform/db/database.ts";
 import { type LimitsStore, PEER_TIMEOUT_MS, type PeerState, STATE_TTL_MS } from "./port.ts";
 
-/** Gateways on one database leave word for each other in a table of it. */
+/** Store in a table of the database that the gateways share. */
 export function postgresStore({ sql }: Pick<Database, "sql">): LimitsStore {
   return {
     async pull(gateway, sinceMs) {
@@ -14,17 +14,18 @@ export function postgresStore({ sql }: Pick<Database, "sql">): LimitsStore {
         where gateway <> ${gateway} and (updated_at >= to_timestamp(${sinceMs}::float8 / 1000)
           or subject = '' and updated_at > now() - make_interval(secs => ${PEER_TIMEOUT_MS / 1000}))
         union all select '', '', 'null', 0, extract(epoch from now())::float8 * 1000`;
-      const others = rows.filter((row) => row.gateway !== "");
+      // The last row has no gateway: it carries the clock when there is no other row.
+      const peerRows = rows.filter((row) => row.gateway !== "");
       return {
         nowMs: rows[0]!.now,
-        // What is committed stays.
+        // PostgreSQL does not lose committed rows, so the epoch never changes.
         epoch: "",
-        states: others
+        states: peerRows
           .filter(({ subject }) => subject !== "")
-          .map(({ at, now, ...told }) => ({ ...told, ageMs: now - at })),
-        gateways: others
+          .map(({ at, now, ...peerState }) => ({ ...peerState, ageMs: now - at })),
+        gateways: peerRows
           .filter(({ subject, at, now }) => subject === "" && now - at < PEER_TIMEOUT_MS)
-          .map((row) => ({ id: row.gateway, toldAtMs: row.at })),
+          .map((row) => ({ id: row.gateway, publishedAtMs: row.at })),
       };
     },
     async publish(gateway, states) {

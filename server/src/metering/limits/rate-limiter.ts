@@ -2,19 +2,13 @@ import { AppError } from "../../lib/errors.ts";
 import { AccountLimiter, DAY_MS, sizeClassOf, TOKENS_PER_DAY } from "./account-limiter.ts";
 import { ChargedAdmission, InFlightAdmission } from "./admission.ts";
 import { limitHeaders } from "./headers.ts";
-import type {
-  AccountRequestLimits,
-  Admission,
-  LimitScope,
-  LimitsOptions,
-  RequestEstimate,
-} from "./service.ts";
 import { type Peers, SlidingWindowLimit } from "./sliding-window-limit.ts";
+import type { AccountRequestLimits, Admission, LimitScope, LimitsOptions, RequestEstimate } from "./types.ts";
 
 const MAX_IN_FLIGHT = 1_000;
 const REQUESTS_PER_MINUTE = 6_000;
 const OVERLOAD_RETRY_S = 5;
-/** Texts have more bytes than that for a token as a rule; what a body has beside its prompt goes into it. */
+/** Estimates prompt tokens from the body's size. Text has more bytes a token; the rest of the body makes up for it. */
 const BYTES_PER_TOKEN = 4;
 
 interface Refusal {
@@ -22,7 +16,7 @@ interface Refusal {
   retryAfterS: number;
 }
 
-/** The accounts that were in use lately, and who may ask. */
+/** Decides about requests. Holds the limiters of all accounts that were used in the last day. */
 export class RateLimiter {
   readonly accounts = new Map<string, AccountLimiter>();
   readonly #options: LimitsOptions;
@@ -37,34 +31,40 @@ export class RateLimiter {
     this.#maxInFlight = options.maxInFlight ?? MAX_IN_FLIGHT;
   }
 
+  /** The account's limiter, created when absent. */
   account(accountId: string): AccountLimiter {
-    const known = this.accounts.get(accountId);
-    if (known !== undefined) return known;
+    const existing = this.accounts.get(accountId);
+    if (existing !== undefined) return existing;
     const { clock } = this.#options;
-    const limit = this.#requestLimits.get(accountId)?.requestsPerMinute ?? this.#requestsPerMinute;
-    const account = new AccountLimiter(limit, clock.monotonicMs(), Math.floor(clock.now() / DAY_MS));
-    for (const [keyId, most] of this.#requestLimits.get(accountId)?.keys ?? [])
-      account.keyLimits.set(keyId, new SlidingWindowLimit(most));
+    const requestLimits = this.#requestLimits.get(accountId);
+    const account = new AccountLimiter(
+      requestLimits?.requestsPerMinute ?? this.#requestsPerMinute,
+      clock.monotonicMs(),
+      Math.floor(clock.now() / DAY_MS),
+    );
+    for (const [keyId, limit] of requestLimits?.keys ?? [])
+      account.keyLimits.set(keyId, new SlidingWindowLimit(limit));
     this.accounts.set(accountId, account);
     return account;
   }
 
-  setRequestLimits(caps: ReadonlyMap<string, AccountRequestLimits>): void {
-    this.#requestLimits = caps;
+  /** See `Limits.setRequestLimits`. Limits that stay keep their counts. */
+  setRequestLimits(limits: ReadonlyMap<string, AccountRequestLimits>): void {
+    this.#requestLimits = limits;
     for (const [accountId, account] of this.accounts) {
-      const own = caps.get(accountId);
-      account.requestsPerMinute = own?.requestsPerMinute ?? this.#requestsPerMinute;
+      const requestLimits = limits.get(accountId);
+      account.requestsPerMinute = requestLimits?.requestsPerMinute ?? this.#requestsPerMinute;
       for (const keyId of account.keyLimits.keys())
-        if (!own?.keys.has(keyId)) account.keyLimits.delete(keyId);
-      for (const [keyId, most] of own?.keys ?? []) {
-        const cap = account.keyLimits.get(keyId);
-        if (cap === undefined) account.keyLimits.set(keyId, new SlidingWindowLimit(most));
-        else cap.limit = most;
+        if (!requestLimits?.keys.has(keyId)) account.keyLimits.delete(keyId);
+      for (const [keyId, limit] of requestLimits?.keys ?? []) {
+        const keyLimit = account.keyLimits.get(keyId);
+        if (keyLimit === undefined) account.keyLimits.set(keyId, new SlidingWindowLimit(limit));
+        else keyLimit.limit = limit;
       }
     }
   }
 
-  /** Forgets accounts that were not in use for a day. */
+  /** Forgets accounts that were not used for a day. */
   prune(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [accountId, account] of this.accounts) {
@@ -72,96 +72,79 @@ export class RateLimiter {
     }
   }
 
-  /** See Limits.admit. */
+  /** See `Limits.admit`. */
   admit(
     principal: { accountId: string; keyId: string },
-    destination: LimitScope,
-    ask: RequestEstimate,
+    scope: LimitScope,
+    estimate: RequestEstimate,
   ): Admission {
     const { clock } = this.#options;
-    const { n } = ask;
+    const { n } = estimate;
     const account = this.account(principal.accountId);
-    const key = account.keyLimits.get(principal.keyId);
-    const isOwn = destination.isolation === "deployment";
+    const keyLimit = account.keyLimits.get(principal.keyId);
+    const isDedicated = scope.isolation === "deployment";
     const nowMs = clock.monotonicMs();
     account.roll(nowMs);
-    const refusal =
-      this.#refusal(account, key, nowMs, n) ??
-      (isOwn ? null : this.#refusalOfShared(account, destination, nowMs, n));
+    const refusal = this.#refusal({ account, keyLimit, scope, nowMs, n });
     if (refusal !== null) {
-      const headers = isOwn ? [] : limitHeaders(account, key, nowMs, true);
       const { message, retryAfterS } = refusal;
+      const headers = isDedicated ? [] : limitHeaders({ account, keyLimit, nowMs, isOverLimit: true });
       throw new AppError("RATE_LIMIT_EXCEEDED", message, { retryAfterS, headers });
     }
-    key?.add(nowMs, n);
-    if (isOwn) {
-      account.isDirty ||= key !== undefined;
+    keyLimit?.add(nowMs, n);
+    if (isDedicated) {
+      account.isDirty ||= keyLimit !== undefined;
       return new InFlightAdmission(account, n);
     }
     account.windowLimit.add(nowMs, n);
-    const promptTokens = Math.ceil(ask.bodySizeBytes / BYTES_PER_TOKEN);
-    const { isOver } = account;
-    const size = this.#sizeOf(destination);
     return new ChargedAdmission(account, clock, {
-      key,
+      keyLimit,
       n,
-      promptTokens,
-      maxTokens: ask.maxTokens,
-      size,
-      isOver,
+      promptTokens: Math.ceil(estimate.bodySizeBytes / BYTES_PER_TOKEN),
+      maxTokens: estimate.maxTokens,
+      sizeClass: this.#sizeClassOf(scope),
+      isOverLimit: account.isOver,
     });
   }
 
-  /** Why a request may not go anywhere. */
-  #refusal(
-    account: AccountLimiter,
-    key: SlidingWindowLimit | undefined,
-    nowMs: number,
-    n: number,
-  ): Refusal | null {
+  /** The first limit that refuses the request; null: none. */
+  #refusal(request: {
+    account: AccountLimiter;
+    keyLimit: SlidingWindowLimit | undefined;
+    scope: LimitScope;
+    nowMs: number;
+    n: number;
+  }): Refusal | null {
+    const { account, keyLimit, scope, nowMs, n } = request;
+    const isDedicated = scope.isolation === "deployment";
     if (account.inFlight + n > this.#maxInFlight) {
-      const message = `The account has too many requests in flight; ${this.#maxInFlight} may be.`;
+      const message = `The account has too many requests in flight; the limit is ${this.#maxInFlight}.`;
       return { message, retryAfterS: 1 };
     }
-    return key === undefined ? null : this.#refusalOfWindow(account, key, nowMs, n, "The API key");
-  }
-
-  /** Why a request may not go to what is everybody's. */
-  #refusalOfShared(
-    account: AccountLimiter,
-    destination: LimitScope,
-    nowMs: number,
-    n: number,
-  ): Refusal | null {
-    const ofCap = this.#refusalOfWindow(account, account.windowLimit, nowMs, n, "The account");
-    if (ofCap !== null) return ofCap;
+    let exceeded: SlidingWindowLimit | null = null;
+    if (keyLimit !== undefined && !keyLimit.fits(nowMs, n, this.peers)) exceeded = keyLimit;
+    else if (!isDedicated && !account.windowLimit.fits(nowMs, n, this.peers)) exceeded = account.windowLimit;
+    if (exceeded !== null) {
+      // Publish the need: a peer may hold a share that it doesn't use.
+      account.isDirty = true;
+      const owner = exceeded === keyLimit ? "The API key" : "The account";
+      const message = `${owner} may make ${exceeded.limit} requests per minute.`;
+      return { message, retryAfterS: exceeded.retryAfterS(nowMs, n) };
+    }
+    if (isDedicated) return null;
     const wallMs = this.#options.clock.now();
-    const size = this.#sizeOf(destination);
-    const { tokens, models } = TOKENS_PER_DAY[size]!;
-    if (account.tokensOn(Math.floor(wallMs / DAY_MS), size) >= tokens) {
+    const sizeClass = this.#sizeClassOf(scope);
+    const { tokens, models } = TOKENS_PER_DAY[sizeClass]!;
+    if (account.tokensOn(Math.floor(wallMs / DAY_MS), sizeClass) >= tokens) {
       const message = `The account may use ${tokens} tokens a day (UTC) of ${models}.`;
       return { message, retryAfterS: Math.ceil((DAY_MS - (wallMs % DAY_MS)) / 1000) };
     }
-    if (!account.isOver || !this.#options.isOverloaded?.(destination.deployment)) return null;
-    const message = `${destination.model} is overloaded, and the account is beyond its guaranteed limits.`;
+    if (!account.isOver || !this.#options.isOverloaded?.(scope.deployment)) return null;
+    const message = `${scope.model} is overloaded, and the account is beyond its guaranteed limits.`;
     return { message, retryAfterS: OVERLOAD_RETRY_S };
   }
 
-  #refusalOfWindow(
-    account: AccountLimiter,
-    cap: SlidingWindowLimit,
-    nowMs: number,
-    n: number,
-    whose: string,
-  ): Refusal | null {
-    if (cap.fits(nowMs, n, this.peers)) return null;
-    // Another gateway may have a part that it doesn't need.
-    account.isDirty = true;
-    const message = `${whose} may make ${cap.limit} requests per minute.`;
-    return { message, retryAfterS: cap.retryAfterS(nowMs, n) };
-  }
-
-  #sizeOf({ model }: LimitScope): number {
+  #sizeClassOf({ model }: LimitScope): number {
     return sizeClassOf(this.#options.parametersOf?.(model) ?? null);
   }
 }

@@ -1,23 +1,25 @@
 import { randomBytes } from "node:crypto";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { type LimitsStore, PEER_TIMEOUT_MS, type PeerState, type PullResult, STATE_TTL_MS } from "./port.ts";
 
-/**
- * `{gateway} {subject}` → state; the same → when it was told; gateway → when it told last. Both hashes hold the epoch too.
- * They share a hash tag, as they belong together.
- */
-const [STATES, TOLD, GATEWAYS] = [
-  "{hearth:limits}:states",
-  "{hearth:limits}:told",
-  "{hearth:limits}:gateways",
-];
+// The keys share a hash tag, so that a Redis cluster keeps them on one node, as scripts require.
 
-/** Milliseconds of the server's clock. */
+/** Hash: `{gateway} {subject}` → state, and `epoch` → the epoch. */
+const STATES = "{hearth:limits}:states";
+/** Sorted set: `{gateway} {subject}`, scored by the time of publication. */
+const PUBLISHED = "{hearth:limits}:told";
+/** Hash: gateway → time of its last publication, and `epoch` → the epoch. */
+const GATEWAYS = "{hearth:limits}:gateways";
+
+/** Defines `now`: the server's clock in milliseconds. */
 const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
 
-/** The first argument is a new epoch: what the server has lost in part is worth nothing. */
+/**
+ * Defines `epoch`. If any of the keys is missing or was replaced, the server has lost states: deletes the rest and
+ * begins the new epoch that is given as the first argument.
+ */
 const EPOCH = `${NOW}
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch or redis.call('HGET', KEYS[3], 'epoch') ~= epoch or redis.call('EXISTS', KEYS[2]) == 0 then
@@ -27,7 +29,7 @@ if not epoch or redis.call('HGET', KEYS[3], 'epoch') ~= epoch or redis.call('EXI
   redis.call('HSET', KEYS[3], 'epoch', epoch)
 end`;
 
-/** More arguments: kept, gateway, then names and states by turns. */
+/** Further arguments: time to live in ms, gateway, then names and states alternating. */
 const PUBLISH_SCRIPT = `${EPOCH}
 redis.call('HSET', KEYS[3], ARGV[3], now)
 for i = 4, #ARGV, 2 do
@@ -36,14 +38,14 @@ for i = 4, #ARGV, 2 do
 end
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end`;
 
-/** More arguments: since. */
+/** Further argument: earliest time of publication. */
 const PULL_SCRIPT = `${EPOCH}
-local told = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[2], '+inf', 'WITHSCORES')
+local published = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[2], '+inf', 'WITHSCORES')
 local states = {}
-for i = 1, #told, 2 do states[#states + 1] = redis.call('HGET', KEYS[1], told[i]) or '' end
-return {now, epoch, told, states, redis.call('HGETALL', KEYS[3])}`;
+for i = 1, #published, 2 do states[#states + 1] = redis.call('HGET', KEYS[1], published[i]) or '' end
+return {now, epoch, published, states, redis.call('HGETALL', KEYS[3])}`;
 
-/** Arguments: kept, of gateways, at most. */
+/** Arguments: time to live of states and of gateways in ms, most states to delete. */
 const PRUNE_SCRIPT = `${NOW}
 local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1], 'LIMIT', 0, ARGV[3])
 for _, name in ipairs(old) do
@@ -55,25 +57,25 @@ for i = 1, #gateways, 2 do
   if gateways[i] ~= 'epoch' and now - gateways[i + 1] > tonumber(ARGV[2]) then redis.call('HDEL', KEYS[3], gateways[i]) end
 end`;
 
-/** So many at once, as the server does nothing else meanwhile. */
+/** Most states per script call: Redis serves no other client while a script runs. */
 const BATCH = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** Without a byte in either direction: an answer is overdue, as something is asked four times a second. */
+/** The socket counts as dead after this long without traffic; each gateway sends a command four times a second. */
 const SILENCE_TIMEOUT_MS = 2_000;
 const MAX_RETRY_MS = 1_000;
 
-type PullResponse = [now: number, epoch: string, told: string[], states: string[], gateways: string[]];
+type PullResponse = [now: number, epoch: string, published: string[], states: string[], gateways: string[]];
 
 /**
- * Gateways on one Redis (6 or later, or what speaks its protocol) leave word for each other there. While it is gone every
- * call fails at once, and the connection is tried again.
- * @throws Error when it can't be used; the message says why and holds no secret.
+ * Store on Redis 6 or later, or a server that speaks its protocol. While the server can't be reached every call fails
+ * at once, and the client reconnects in the background.
+ * @throws Error when the server can't be used; the message gives the reason and contains no secret.
  */
-export async function redisStore(url: string, log: DatabaseLog): Promise<LimitsStore> {
-  // Only who uses it pays for loading it.
+export async function redisStore(url: string, log: BasicLog): Promise<LimitsStore> {
+  // Loaded only when used: most installations have no Redis.
   const { createClient } = await import("@redis/client");
   let isOpen = false;
-  /** A server that was gone may have lost what it was told, and another may have taken its place. */
+  /** Part of the epoch, because a server may lose states, or be another server, after a reconnect. */
   let connections = 0;
   const client = createClient({
     url,
@@ -90,23 +92,19 @@ export async function redisStore(url: string, log: DatabaseLog): Promise<LimitsS
   client.on("ready", () => connections++);
   client.on("error", (err: unknown) => log.debug({ err }, "The connection to Redis failed"));
   const run = (script: string, args: readonly string[]): Promise<unknown> =>
-    client.eval(script, { keys: [STATES, TOLD, GATEWAYS], arguments: [...args] });
+    client.eval(script, { keys: [STATES, PUBLISHED, GATEWAYS], arguments: [...args] });
   const store: LimitsStore = {
     async pull(gateway, sinceMs) {
-      const answer = (await run(PULL_SCRIPT, [newEpoch(), `${sinceMs}`])) as PullResponse;
-      return toPullResult(answer, gateway, connections);
+      const response = (await run(PULL_SCRIPT, [newEpoch(), `${sinceMs}`])) as PullResponse;
+      return toPullResult(response, gateway, connections);
     },
     async publish(gateway, states) {
-      const all = [...states].map(([subject, state]) => [`${gateway} ${subject}`, JSON.stringify(state)]);
-      // Also the gateway itself, so that there is something told.
-      all.unshift([`${gateway} `, "null"]);
-      for (let i = 0; i < all.length; i += BATCH) {
-        await run(PUBLISH_SCRIPT, [
-          newEpoch(),
-          `${STATE_TTL_MS}`,
-          gateway,
-          ...all.slice(i, i + BATCH).flat(),
-        ]);
+      // The heartbeat has an entry too, so that the sorted set exists and the epoch lasts.
+      const entries = [[`${gateway} `, "null"]];
+      for (const [subject, state] of states) entries.push([`${gateway} ${subject}`, JSON.stringify(state)]);
+      for (let i = 0; i < entries.length; i += BATCH) {
+        const batch = entries.slice(i, i + BATCH).flat();
+        await run(PUBLISH_SCRIPT, [newEpoch(), `${STATE_TTL_MS}`, gateway, ...batch]);
       }
     },
     async prune() {
@@ -125,7 +123,7 @@ export async function redisStore(url: string, log: DatabaseLog): Promise<LimitsS
     await store.pull("", 0);
   } catch (error) {
     client.destroy();
-    throw new Error(problemOf(error, new URL(url).host));
+    throw new Error(messageOf(error, new URL(url).host));
   }
   isOpen = true;
   return store;
@@ -136,27 +134,32 @@ function newEpoch(): string {
 }
 
 function toPullResult(
-  [nowMs, epoch, told, states, gateways]: PullResponse,
+  [nowMs, epoch, published, states, gateways]: PullResponse,
   gateway: string,
   connections: number,
 ): PullResult {
-  const heard: PullResult = { nowMs, epoch: `${connections} ${epoch}`, states: [], gateways: [] };
+  const result: PullResult = { nowMs, epoch: `${connections} ${epoch}`, states: [], gateways: [] };
   for (const [i, state] of states.entries()) {
-    const [from = "", subject = ""] = told[2 * i]!.split(" ");
-    if (from === gateway || subject === "" || state === "") continue;
-    const ageMs = nowMs - Number(told[2 * i + 1]);
-    heard.states.push({ subject, gateway: from, state: JSON.parse(state) as PeerState["state"], ageMs });
+    const [publisher = "", subject = ""] = published[2 * i]!.split(" ");
+    if (publisher === gateway || subject === "" || state === "") continue;
+    result.states.push({
+      subject,
+      gateway: publisher,
+      state: JSON.parse(state) as PeerState["state"],
+      ageMs: nowMs - Number(published[2 * i + 1]),
+    });
   }
   for (let i = 0; i < gateways.length; i += 2) {
-    const [id, toldAtMs] = [gateways[i]!, Number(gateways[i + 1])];
-    if (id !== "epoch" && id !== gateway && nowMs - toldAtMs < PEER_TIMEOUT_MS)
-      heard.gateways.push({ id, toldAtMs });
+    const id = gateways[i]!;
+    const publishedAtMs = Number(gateways[i + 1]);
+    if (id !== "epoch" && id !== gateway && nowMs - publishedAtMs < PEER_TIMEOUT_MS)
+      result.gateways.push({ id, publishedAtMs });
   }
-  return heard;
+  return result;
 }
 
-/** @param host as in the URL, without name and password. */
-function problemOf(error: unknown, host: string): string {
+/** @param host host and port of the URL: the whole URL contains the password. */
+function messageOf(error: unknown, host: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const reason = message.split("\n")[0]!;
   if (/^(WRONGPASS|NOAUTH)|AUTH/.test(reason)) return `${host} refuses the name or the password (${reason})`;

@@ -8,16 +8,16 @@ const ACME = { accountId: "acme", keyId: "key-1" };
 const MODEL = "accounts/fireworks/models/m";
 const SERVERLESS = { model: MODEL, deployment: MODEL, isolation: "account" } as const;
 const NOTHING = { promptTokens: 0, completionTokens: 0 };
-const ask = (n = 1, more = {}) => ({ n, bodySizeBytes: 400, maxTokens: 100, ...more });
+const estimate = (n = 1, overrides = {}) => ({ n, bodySizeBytes: 400, maxTokens: 100, ...overrides });
 
 async function start(options: Partial<LimitsOptions> = {}) {
   const clock = new FakeClock();
   const limits = await createLimits({ clock, ...options });
-  const admit = (n = 1, more = {}) => limits.admit(ACME, SERVERLESS, ask(n, more));
+  const admit = (n = 1, overrides = {}) => limits.admit(ACME, SERVERLESS, estimate(n, overrides));
   return { clock, limits, admit };
 }
 
-/** Its wall clock may be set. */
+/** A clock whose wall time a test can shift; the monotonic time is not affected. */
 class SteppingClock extends FakeClock {
   stepMs = 0;
   override now(): number {
@@ -25,8 +25,8 @@ class SteppingClock extends FakeClock {
   }
 }
 
-function headersOf(admission: Admission, use = NOTHING, isWhole = true): Record<string, string> {
-  const list = admission.headers(use, isWhole);
+function headersOf(admission: Admission, use = NOTHING, isFinal = true): Record<string, string> {
+  const list = admission.headers(use, isFinal);
   const pairs = list.flatMap((name, i) => (i % 2 === 0 ? [[name, list[i + 1]!]] : []));
   return Object.fromEntries(pairs);
 }
@@ -37,21 +37,21 @@ function refusal(work: () => unknown): AppError {
   } catch (error) {
     if (error instanceof AppError) return error;
   }
-  throw new Error("It was not refused.");
+  throw new Error("The request was not refused.");
 }
 
 describe("requests in flight", () => {
-  test("an account at its limit gets 429 with retry-after, others are untouched, and an end makes room", async () => {
+  test("beyond the limit get 429 with retry-after, other accounts are not affected, and a request that ends makes room", async () => {
     const { limits, admit } = await start({ maxInFlight: 2 });
     const first = admit();
     admit();
     expect(refusal(admit)).toMatchObject({ code: "RATE_LIMIT_EXCEEDED", status: 429, retryAfterS: 1 });
-    limits.admit({ accountId: "other", keyId: "k" }, SERVERLESS, ask());
+    limits.admit({ accountId: "other", keyId: "k" }, SERVERLESS, estimate());
     first.settle(NOTHING);
     admit();
   });
 
-  test("the count is the sum of what was let in and is not over, never above the limit", async () => {
+  test("never exceed the limit and equal the choices of all admitted requests that are not settled", async () => {
     const step = fc.record({ ends: fc.boolean(), which: fc.nat(), n: fc.integer({ min: 1, max: 4 }) });
     await fc.assert(
       fc.asyncProperty(fc.array(step), async (steps) => {
@@ -61,7 +61,7 @@ describe("requests in flight", () => {
         for (const { ends, which, n } of steps) {
           const one = held[which % Math.max(1, held.length)];
           if (ends && one !== undefined) {
-            // Twice: the second does nothing.
+            // Settling again must do nothing.
             one.admission.settle(NOTHING);
             one.admission.settle(NOTHING);
             held.splice(held.indexOf(one), 1);
@@ -80,7 +80,7 @@ describe("requests in flight", () => {
 });
 
 describe("requests per minute", () => {
-  test("no minute has more than the limit, however requests come, and n choices count n", async () => {
+  test("never exceed the limit in any minute, and a request with n choices counts n times", async () => {
     const step = fc.record({
       afterMs: fc.integer({ min: 0, max: 9_000 }),
       n: fc.integer({ min: 1, max: 8 }),
@@ -99,7 +99,10 @@ describe("requests per minute", () => {
             expect(inMinute(60_000)).toBeLessThanOrEqual(30);
           } catch (error) {
             if (!(error instanceof AppError)) throw error;
-            expect(inMinute(61_000) + n, "refused though there was room").toBeGreaterThan(30);
+            expect(
+              inMinute(61_000) + n,
+              "a request is refused only if it would exceed the limit",
+            ).toBeGreaterThan(30);
             expect(error).toMatchObject({ code: "RATE_LIMIT_EXCEEDED", status: 429 });
           }
         }
@@ -107,7 +110,7 @@ describe("requests per minute", () => {
     );
   });
 
-  test("after the time in retry-after the request is let in", async () => {
+  test("have room again after the time in retry-after", async () => {
     const { clock, admit } = await start({ requestsPerMinute: 5 });
     for (let i = 0; i < 5; i++) {
       admit().settle(NOTHING);
@@ -118,23 +121,25 @@ describe("requests per minute", () => {
     admit();
   });
 
-  test("a key with a limit of its own is held to it on all routes, the account's other keys are not", async () => {
+  test("of a key with a limit of its own are limited on all deployments, those of the account's other keys are not", async () => {
     const { limits } = await start();
     const keys = new Map([["key-1", 2]]);
     limits.setRequestLimits(
       new Map<string, AccountRequestLimits>([["acme", { requestsPerMinute: null, keys }]]),
     );
-    const own = { ...SERVERLESS, isolation: "deployment" } as const;
-    limits.admit(ACME, SERVERLESS, ask());
-    limits.admit(ACME, own, ask());
-    expect(refusal(() => limits.admit(ACME, SERVERLESS, ask())).message).toContain("The API key may make 2");
-    expect(refusal(() => limits.admit(ACME, own, ask())).status).toBe(429);
-    limits.admit({ ...ACME, keyId: "key-2" }, SERVERLESS, ask());
+    const dedicated = { ...SERVERLESS, isolation: "deployment" } as const;
+    limits.admit(ACME, SERVERLESS, estimate());
+    limits.admit(ACME, dedicated, estimate());
+    expect(refusal(() => limits.admit(ACME, SERVERLESS, estimate())).message).toContain(
+      "The API key may make 2",
+    );
+    expect(refusal(() => limits.admit(ACME, dedicated, estimate())).status).toBe(429);
+    limits.admit({ ...ACME, keyId: "key-2" }, SERVERLESS, estimate());
     limits.setRequestLimits(new Map());
-    limits.admit(ACME, SERVERLESS, ask());
+    limits.admit(ACME, SERVERLESS, estimate());
   });
 
-  test("an account's own limit takes the place of the default, also while it is in use", async () => {
+  test("follow the account's own limit instead of the default, also when it changes during use", async () => {
     const { limits, admit } = await start({ requestsPerMinute: 2 });
     admit(2);
     expect(refusal(admit).message).toContain("2 requests per minute");
@@ -145,10 +150,10 @@ describe("requests per minute", () => {
     expect(refusal(admit).message).toContain("3 requests per minute");
   });
 
-  test("an account's own deployment has no limit, and its replies no headers", async () => {
+  test("to an account's own deployment are not limited, and their responses have no headers", async () => {
     const { limits } = await start({ requestsPerMinute: 1 });
     for (let i = 0; i < 5; i++) {
-      const admission = limits.admit(ACME, { ...SERVERLESS, isolation: "deployment" }, ask());
+      const admission = limits.admit(ACME, { ...SERVERLESS, isolation: "deployment" }, estimate());
       expect(admission.headers(NOTHING, true)).toEqual([]);
       expect(admission.isOverLimit).toBe(false);
     }
@@ -156,7 +161,7 @@ describe("requests per minute", () => {
 });
 
 describe("guaranteed limits", () => {
-  test("the headers tell the limits and what remains, with what the request itself used", async () => {
+  test("are reported in the headers with the remaining amounts, after the request's own use", async () => {
     const { admit } = await start();
     const admission = admit(2);
     const use = { promptTokens: 25, completionTokens: 40 };
@@ -171,7 +176,7 @@ describe("guaranteed limits", () => {
     });
   });
 
-  test("a stream's headers tell the prompt's tokens and what the output is expected to have", async () => {
+  test("are reported in a stream's headers after the real prompt tokens and the expected output tokens", async () => {
     const { admit } = await start();
     const headers = headersOf(admit(), { promptTokens: 25, completionTokens: 1 }, false);
     expect(headers).toMatchObject({
@@ -180,7 +185,7 @@ describe("guaranteed limits", () => {
     });
   });
 
-  test("at any time the headers tell what three plain meters hold, n choices count n, and exhausted ones say so", async () => {
+  test("behave like three simple token buckets at any time: n choices count n times, and an exhausted bucket is reported", async () => {
     const step = fc.record({
       afterMs: fc.integer({ min: 0, max: 900 }),
       n: fc.integer({ min: 1, max: 8 }),
@@ -193,21 +198,21 @@ describe("guaranteed limits", () => {
       const { clock, admit } = await start();
       const most = [60, 60_000, 6_000];
       let left = [...most];
-      for (const { afterMs, n, promptTokens, completionTokens, ...more } of steps) {
+      for (const { afterMs, n, promptTokens, completionTokens, ...overrides } of steps) {
         clock.advance(afterMs);
         left = left.map((amount, i) => Math.min(most[i]!, amount + (most[i]! * afterMs) / 60_000));
-        // What is within rounding of the edge may be seen either way.
+        // A level within rounding error of the threshold may be reported either way.
         const isOver = left.some((amount) => amount < 1);
         if (left.some((amount) => Math.abs(amount - 1) < 1e-6)) return;
         const use = { promptTokens, completionTokens };
-        const admission = admit(n, more);
+        const admission = admit(n, overrides);
         if (!isOver) left = left.map((amount, i) => amount - [n, promptTokens, completionTokens][i]!);
         const headers = headersOf(admission, use);
         admission.settle(use);
         expect(headers["x-ratelimit-over-limit"]).toBe(isOver ? "yes" : "no");
         for (const [i, name] of ["requests", "tokens-prompt", "tokens-generated"].entries()) {
-          const told = Number(headers[`x-ratelimit-remaining-${name}`]);
-          expect(Math.abs(told - Math.max(0, left[i]! - 0.5)), name).toBeLessThan(0.51);
+          const reported = Number(headers[`x-ratelimit-remaining-${name}`]);
+          expect(Math.abs(reported - Math.max(0, left[i]! - 0.5)), name).toBeLessThan(0.51);
           expect(headers[`x-ratelimit-limit-${name}`]).toBe(`${most[i]}`);
         }
       }
@@ -215,7 +220,7 @@ describe("guaranteed limits", () => {
     await fc.assert(property);
   });
 
-  test("the requests told are those of the narrowest limit, the hard one's and the key's too", async () => {
+  test("give way in the request headers to the hard limit or the key's limit when that is narrower", async () => {
     const { clock, limits, admit } = await start({ requestsPerMinute: 30 });
     admit(5).settle(NOTHING);
     clock.advance(20_000);
@@ -229,10 +234,10 @@ describe("guaranteed limits", () => {
       new Map<string, AccountRequestLimits>([["acme", { requestsPerMinute: null, keys }]]),
     );
     expect(requests(admit(3))).toEqual(["10", "7"]);
-    expect(requests(limits.admit({ ...ACME, keyId: "key-2" }, SERVERLESS, ask()))).toEqual(["30", "20"]);
+    expect(requests(limits.admit({ ...ACME, keyId: "key-2" }, SERVERLESS, estimate()))).toEqual(["30", "20"]);
   });
 
-  test("a refusal has the headers too, but for the account's own deployments", async () => {
+  test("are reported with a refusal too, except for the account's own deployments", async () => {
     const { limits, admit } = await start({ requestsPerMinute: 2 });
     admit(2);
     const { headers } = refusal(admit);
@@ -244,12 +249,12 @@ describe("guaranteed limits", () => {
         ["acme", { requestsPerMinute: null, keys: new Map([["key-1", 1]]) }],
       ]),
     );
-    const own = { ...SERVERLESS, isolation: "deployment" } as const;
-    limits.admit(ACME, own, ask());
-    expect(refusal(() => limits.admit(ACME, own, ask())).headers).toEqual([]);
+    const dedicated = { ...SERVERLESS, isolation: "deployment" } as const;
+    limits.admit(ACME, dedicated, estimate());
+    expect(refusal(() => limits.admit(ACME, dedicated, estimate())).headers).toEqual([]);
   });
 
-  test("what one of them has exhausted says so, and is replenished continuously", async () => {
+  test("are reported as exhausted when one of them is, and refill continuously", async () => {
     const { clock, admit } = await start();
     for (let i = 0; i < 60; i++) admit().settle({ promptTokens: 1, completionTokens: 1 });
     const over = admit();
@@ -263,7 +268,7 @@ describe("guaranteed limits", () => {
     expect(admit().isOverLimit).toBe(true);
   });
 
-  test("more tokens than were left are owed, and those beyond the guarantee are not", async () => {
+  test("go into debt for tokens beyond the remaining ones, but not for requests that were already over the limit", async () => {
     const { clock, admit } = await start();
     const first = admit();
     first.settle({ promptTokens: 1, completionTokens: 12_000 });
@@ -276,7 +281,7 @@ describe("guaranteed limits", () => {
     expect(admit().isOverLimit).toBe(false);
   });
 
-  test("beyond them and with the deployment overloaded a request is refused, within them it is not", async () => {
+  test("protect requests from refusal while the deployment is overloaded; requests beyond them are refused", async () => {
     let isOverloaded = true;
     const { admit } = await start({ isOverloaded: (deployment) => deployment === MODEL && isOverloaded });
     for (let i = 0; i < 60; i++) admit().settle(NOTHING);
@@ -293,7 +298,7 @@ describe("guaranteed limits", () => {
     completion: fc.integer({ min: 0, max: 3_000 }),
   });
 
-  test("in the long run exactly what guaranteed requests really used is charged, failed and aborted ones too", async () => {
+  test("are charged for the real use of guaranteed requests in the long run, including failed and aborted ones", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(request, { maxLength: 60 }), async (requests) => {
         const { clock, limits } = await start();
@@ -310,7 +315,7 @@ describe("guaranteed limits", () => {
         const minutes = (clock.now() - startMs) / 60_000;
         const probe = limits.admit(ACME, SERVERLESS, { n: 1, bodySizeBytes: 0, maxTokens: 0 });
         const headers = headersOf(probe);
-        // So short a history doesn't grow the limits: a full bucket, what came in, and what ran at once.
+        // The limits have not grown yet, so the bound is a full bucket, the refill, and the requests in flight.
         expect(headers["x-ratelimit-limit-tokens-prompt"]).toBe("60000");
         expect(guaranteed).toBeLessThanOrEqual(60_000 * (1 + minutes) + 60 * 9_000);
         clock.advance(30 * 60_000);
@@ -332,23 +337,26 @@ describe("tokens a day", () => {
     [100.1e9, 600_000_000],
     [671e9, 600_000_000],
   ];
-  test.each(sizes)("of a model with %d parameters are %i, until midnight", async (parameters, tokens) => {
-    const { clock, limits, admit } = await start({ parametersOf: () => parameters });
-    clock.advance(23 * 3_600_000);
-    admit().settle({ promptTokens: tokens - 2, completionTokens: 1 });
-    admit().settle({ promptTokens: 0, completionTokens: 1 });
-    const refused = refusal(admit);
-    expect(refused).toMatchObject({ code: "RATE_LIMIT_EXCEEDED", retryAfterS: 3_600 });
-    expect(refused.message).toContain(`${tokens} tokens a day`);
-    limits.admit({ accountId: "other", keyId: "k" }, SERVERLESS, ask());
-    clock.advance(3_600_000);
-    admit();
-  });
+  test.each(sizes)(
+    "of a model with %d parameters are limited to %i until midnight",
+    async (parameters, tokens) => {
+      const { clock, limits, admit } = await start({ parametersOf: () => parameters });
+      clock.advance(23 * 3_600_000);
+      admit().settle({ promptTokens: tokens - 2, completionTokens: 1 });
+      admit().settle({ promptTokens: 0, completionTokens: 1 });
+      const error = refusal(admit);
+      expect(error).toMatchObject({ code: "RATE_LIMIT_EXCEEDED", retryAfterS: 3_600 });
+      expect(error.message).toContain(`${tokens} tokens a day`);
+      limits.admit({ accountId: "other", keyId: "k" }, SERVERLESS, estimate());
+      clock.advance(3_600_000);
+      admit();
+    },
+  );
 
-  test("a request that crosses midnight counts for the day it ends on, and a clock that steps back begins no day anew", async () => {
+  test("count for the day on which the request ends, and a clock that steps back over midnight does not reset them", async () => {
     const clock = new SteppingClock();
     const limits = await createLimits({ clock });
-    const admit = () => limits.admit(ACME, SERVERLESS, ask());
+    const admit = () => limits.admit(ACME, SERVERLESS, estimate());
     clock.advance(86_399_000);
     const crossing = admit();
     clock.advance(2_000);
@@ -358,10 +366,10 @@ describe("tokens a day", () => {
     expect(refusal(admit).status).toBe(429);
   });
 
-  test("a clock that was years ahead for a moment leaves no day that never ends", async () => {
+  test("are counted by real days again after the clock was years ahead for a moment", async () => {
     const clock = new SteppingClock();
     const limits = await createLimits({ clock });
-    const admit = () => limits.admit(ACME, SERVERLESS, ask());
+    const admit = () => limits.admit(ACME, SERVERLESS, estimate());
     clock.stepMs = 10 * 366 * 86_400_000;
     admit().settle({ promptTokens: 2_500_000_000, completionTokens: 0 });
     expect(refusal(admit).message).toContain("tokens a day");

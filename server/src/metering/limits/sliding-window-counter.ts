@@ -1,10 +1,14 @@
 const SLOT_MS = 1_000;
-/** The running second and the sixty before it, so that any minute lies within them. */
+/** The current second and the 60 before it, so that every window of a minute lies within the slots. */
 const SLOTS = 61;
 
-/** How many requests were admitted in the last minute, by the second. Counts up to a second too much, never too little. */
+/**
+ * Sliding-window counter: counts the requests of the last minute in a ring of one-second slots. The count includes up
+ * to a second too much, and never misses a request of the last minute.
+ */
 export class SlidingWindowCounter {
   readonly #counts = new Uint32Array(SLOTS);
+  /** The newest slot, in seconds of the monotonic clock. */
   #slot = Number.NEGATIVE_INFINITY;
   #total = 0;
 
@@ -20,14 +24,15 @@ export class SlidingWindowCounter {
     this.#total += n;
   }
 
-  /** Time until no more than `most` are counted, if no others come; at least a second. */
-  waitMs(nowMs: number, most: number): number {
-    let left = this.count(nowMs);
+  /** Time until the count falls to `target`, provided that nothing is added; at least 1,000 ms. */
+  waitMs(nowMs: number, target: number): number {
+    let remaining = this.count(nowMs);
     let slot = this.#slot - SLOTS + 1;
-    while (left > most && slot <= this.#slot) left -= this.#counts[(slot++ + SLOTS) % SLOTS]!;
+    while (remaining > target && slot <= this.#slot) remaining -= this.#counts[(slot++ + SLOTS) % SLOTS]!;
     return Math.max(SLOT_MS, (slot + SLOTS - 1) * SLOT_MS - nowMs);
   }
 
+  /** Makes `slot` the newest slot and drops slots that have left the window. */
   #roll(slot: number): void {
     if (slot <= this.#slot) return;
     if (slot - this.#slot >= SLOTS) {

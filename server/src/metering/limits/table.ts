@@ -2,16 +2,22 @@ import { jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core
 import type { AccountLimiterState } from "./account-limiter.ts";
 import type { SlidingWindowState } from "./sliding-window-limit.ts";
 
-/** What each gateway has let in, so that the others know. Rows are told anew as a whole; they go when they are old. */
+/**
+ * Limiter states that gateways publish for each other. A gateway overwrites its rows as a whole; `prune` deletes rows
+ * that no gateway has refreshed for a day.
+ */
 export const limitStates = pgTable(
   "limit_states",
   {
-    /** `{account}`, `{account}/{key}` for a key with a limit of its own; empty: the gateway itself, which lives. */
+    /**
+     * `{account}`, or `{account}/{key}` for a key with a limit of its own. Empty: the heartbeat of the gateway itself.
+     */
     subject: text().notNull(),
-    /** Of one run of the process. */
+    /** Identifies one run of a gateway process. */
     gateway: text().notNull(),
+    /** Null in heartbeats. */
     state: jsonb().$type<AccountLimiterState | SlidingWindowState | null>().notNull(),
-    /** The database's clock. */
+    /** By the database's clock. */
     updatedAt: timestamp("updated_at", { withTimezone: true }).notNull(),
   },
   (t) => [primaryKey({ columns: [t.subject, t.gateway] })],

@@ -1,6 +1,6 @@
 import { badRequest } from "../../lib/errors.ts";
 
-/** Micro-dollars to a dollar. All amounts are whole micro-dollars in a bigint: nothing is ever a float. */
+/** Micro-dollars in a dollar. All amounts are whole micro-dollars in a bigint, never floating-point numbers. */
 const MICROS = 1_000_000n;
 /** Up to a billion dollars, exact to the micro-dollar. */
 const DOLLARS = /^(0|[1-9]\d{0,8})(?:\.(\d{1,6}))?$/;
@@ -20,7 +20,7 @@ export function parseDollars(param: string, text: string): bigint {
   return BigInt(whole) * MICROS + BigInt(fraction.padEnd(6, "0"));
 }
 
-/** At least two decimals, at most six, none lost: `12.50`, `0.000015`, `-3.00`. */
+/** Formats exactly, with two to six decimals: `12.50`, `0.000015`, `-3.00`. */
 export function formatDollars(micros: bigint): string {
   const size = micros < 0n ? -micros : micros;
   const fraction = String(size % MICROS).padStart(6, "0");
@@ -28,8 +28,7 @@ export function formatDollars(micros: bigint): string {
 }
 
 /**
- * The nearest whole number to `dividend / divisor`; what lies in the middle goes to the even one, so that many rounded
- * amounts add up to neither more nor less than what they stand for.
+ * `dividend / divisor`, rounded half to even, so that the rounding errors of many amounts cancel out.
  * @param dividend ≥ 0. @param divisor > 0.
  */
 export function divideRounded(dividend: bigint, divisor: bigint): bigint {

@@ -33,7 +33,7 @@ function load(prices: unknown, override: unknown = null, sizes: Record<string, n
 }
 
 describe("amounts", () => {
-  test("what is written is read back to the micro-dollar", () => {
+  test("are parsed to exactly the amount that was formatted", () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 999_999_999_999_999n }), (micros) => {
         expect(parseDollars("amount", formatDollars(micros))).toBe(micros);
@@ -42,7 +42,7 @@ describe("amounts", () => {
     );
   });
 
-  test("only plain decimals are amounts: no sign, currency, exponent, separator, or seventh decimal", () => {
+  test("must be plain decimals without sign, currency, exponent, separator or seventh decimal", () => {
     const bad = [
       "",
       "-1",
@@ -70,7 +70,7 @@ describe("amounts", () => {
     expect(formatDollars(1_500_000n)).toBe("1.50");
   });
 
-  test("a rounded quotient is never further off than half, and the middle goes to the even", () => {
+  test("are divided with half-to-even rounding", () => {
     const positive = fc.bigInt({ min: 1n, max: 10n ** 20n });
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 10n ** 30n }), positive, (dividend, divisor) => {
@@ -83,7 +83,7 @@ describe("amounts", () => {
 });
 
 describe("prices", () => {
-  test("the shipped ones load, and give the published figures", () => {
+  test("of the shipped files load and equal the published prices", () => {
     const shipped = loadPrices({
       files: readdirSync(CATALOG).map((name) => join(CATALOG, name)),
       overrideFile: null,
@@ -105,7 +105,7 @@ describe("prices", () => {
     );
   });
 
-  test("a price is in force from its first to before its last moment", () => {
+  test("apply from their start (inclusive) to their end (exclusive)", () => {
     const prices = load([
       { kind: "text", model: "m", input: "1", output: "1", to: "2026-01-01T00:00:00Z" },
       {
@@ -126,7 +126,7 @@ describe("prices", () => {
     ]);
   });
 
-  test("a model's own price comes before its size's, the smallest size that fits before the larger, both before the kind's", () => {
+  test("of the model come before those of the smallest size that fits, and those before the price of the kind", () => {
     const text = (price: string, rest: object) => ({ kind: "text", input: price, output: price, ...rest });
     const prices = load(
       [
@@ -146,7 +146,7 @@ describe("prices", () => {
     expect(prices.priceOf("audio", "own", AT)).toBeNull();
   });
 
-  test("the operator's prices replace all shipped ones of the same thing and no others", () => {
+  test("of the operator replace all shipped prices of the same subject and no others", () => {
     const prices = load(
       [
         { kind: "text", model: "a", input: "1", output: "1", to: "2026-01-01T00:00:00Z" },
@@ -159,7 +159,7 @@ describe("prices", () => {
     expect(prices.priceOf("text", "b", AT)?.input).toBe(1_000_000n);
   });
 
-  test("a cost is the exact sum of its parts, rounded once", () => {
+  test("give a cost that is the exact sum of its parts, rounded once", () => {
     const rate = fc.integer({ min: 0, max: 99_999_999 }).map((micros) => formatDollars(BigInt(micros)));
     const tokens = fc.integer({ min: 0, max: 2_147_483_647 });
     fc.assert(
@@ -214,7 +214,7 @@ describe("prices", () => {
       ],
       /prices\.1 has another/,
     ],
-  ])("a file with %s is refused by its name and entry", (_what, prices, message) => {
+  ])("from a file with %s are refused with the file's name and the entry", (_defect, prices, message) => {
     expect(() => load(prices)).toThrow(message as RegExp);
     expect(() => load(prices)).toThrow(/^p\d+\.json: /);
   });

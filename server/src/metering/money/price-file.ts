@@ -4,21 +4,21 @@ import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 import { parseTimestamp } from "../../lib/timestamps.ts";
 
-/** What usage is counted in, and paid by. */
+/** Kinds of usage, with their units. */
 export const USAGE_KINDS = [
-  /** Tokens of prompts, cached or not, and of replies. */
+  /** Tokens of prompts, cached or not, and of completions. */
   "text",
   /** Tokens. */
   "embeddings",
-  /** Milliseconds of sound. */
+  /** Milliseconds of audio. */
   "audio",
-  /** Images made. */
+  /** Generated images. */
   "images",
-  /** Milliseconds that a deployment had an accelerator, times their number. */
+  /** Milliseconds of a deployment's replicas, times their accelerators. */
   "gpu_seconds",
   /** Milliseconds of replicas without accelerators. */
   "cpu_seconds",
-  /** Tokens that a training job went over, each epoch anew. */
+  /** Training tokens; each epoch counts its tokens again. */
   "training",
 ] as const;
 export type UsageKind = (typeof USAGE_KINDS)[number];
@@ -31,20 +31,23 @@ const Dollars = Type.String({ pattern: "^(0|[1-9]\\d{0,4})(\\.\\d{1,6})?$" });
 export const PriceEntry = Type.Object(
   {
     kind: Type.Enum([...USAGE_KINDS]),
-    /** Full name. Neither this nor one of the next two: everything of the kind that has no price of its own. */
+    /**
+     * Full name. If this, `maxParameters` and `accelerator` are all absent, the price is for everything of the kind
+     * that has no price of its own.
+     */
     model: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
-    /** Models up to this size; the smallest class that fits counts. */
+    /** The price is for models up to this size; a model has the price of the smallest size that fits. */
     maxParameters: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_MODEL_PARAMETERS })),
     accelerator: Type.Optional(Type.String({ minLength: 1, maxLength: 63 })),
-    /** In force from then on, RFC 3339; absent: always was. */
+    /** Start of validity, RFC 3339; absent: no start. */
     from: Type.Optional(Type.String()),
-    /** In force until just before; absent: until further notice. */
+    /** End of validity, exclusive; absent: no end. */
     to: Type.Optional(Type.String()),
-    /** `text`, `embeddings`: for a million tokens of prompts; `training`: for a million. */
+    /** `text`, `embeddings`: per million prompt tokens; `training`: per million tokens. */
     input: Type.Optional(Dollars),
-    /** `text`: for a million tokens of prompts that were cached. Default: as the others. */
+    /** `text`: per million cached prompt tokens. Default: `input`. */
     cachedInput: Type.Optional(Dollars),
-    /** `text`: for a million tokens of replies. */
+    /** `text`: per million completion tokens. */
     output: Type.Optional(Dollars),
     perMinute: Type.Optional(Dollars),
     perImage: Type.Optional(Dollars),
@@ -56,20 +59,20 @@ export type PriceEntry = Static<typeof PriceEntry>;
 
 const PriceFile = Type.Object({ prices: Type.Array(PriceEntry, { maxItems: 10_000 }) }, closed);
 
-/** The rates that an entry of the kind has to have, and those it may have. */
-const RATES: Readonly<Record<UsageKind, { needed: readonly Rate[]; optional: readonly Rate[] }>> = {
-  text: { needed: ["input", "output"], optional: ["cachedInput"] },
-  embeddings: { needed: ["input"], optional: [] },
-  audio: { needed: ["perMinute"], optional: [] },
-  images: { needed: ["perImage"], optional: [] },
-  gpu_seconds: { needed: ["perHour"], optional: [] },
-  cpu_seconds: { needed: ["perHour"], optional: [] },
-  training: { needed: ["input"], optional: [] },
+/** The required and the optional rates of each kind. */
+const RATES: Readonly<Record<UsageKind, { required: readonly Rate[]; optional: readonly Rate[] }>> = {
+  text: { required: ["input", "output"], optional: ["cachedInput"] },
+  embeddings: { required: ["input"], optional: [] },
+  audio: { required: ["perMinute"], optional: [] },
+  images: { required: ["perImage"], optional: [] },
+  gpu_seconds: { required: ["perHour"], optional: [] },
+  cpu_seconds: { required: ["perHour"], optional: [] },
+  training: { required: ["input"], optional: [] },
 };
 const ALL_RATES = ["input", "cachedInput", "output", "perMinute", "perImage", "perHour"] as const;
 type Rate = (typeof ALL_RATES)[number];
 
-/** Prices that can't be used; the message is one line that names the file and the entry. */
+/** A price file is invalid. The message is one line that names the file and the entry. */
 export class PriceError extends Error {
   constructor(file: string, problem: string) {
     super(`${basename(file)}: ${problem}`);
@@ -98,10 +101,10 @@ export function readPriceFile(file: string): PriceEntry[] {
 }
 
 function problemOf(entry: PriceEntry): string | null {
-  const { needed, optional } = RATES[entry.kind];
-  for (const rate of needed) if (entry[rate] === undefined) return `needs ${rate}`;
+  const { required, optional } = RATES[entry.kind];
+  for (const rate of required) if (entry[rate] === undefined) return `needs ${rate}`;
   for (const rate of ALL_RATES) {
-    if (entry[rate] !== undefined && !needed.includes(rate) && !optional.includes(rate))
+    if (entry[rate] !== undefined && !required.includes(rate) && !optional.includes(rate))
       return `is of the kind ${entry.kind}, which has no ${rate}`;
   }
   if ([entry.model, entry.maxParameters, entry.accelerator].filter((one) => one !== undefined).length > 1)

@@ -8,17 +8,19 @@ import {
   validityOf,
 } from "./price-file.ts";
 
-/** What was used; the token counts and `quantity` (see `USAGE_KINDS`) are whole and not negative. */
+/** Amounts of usage, all whole and not negative. */
 export interface BillableUsage {
   promptTokens: number;
-  /** Of the prompt's. */
+  /** Part of `promptTokens`. */
   cachedTokens: number;
   completionTokens: number;
-  /** What the kind counts when it isn't the tokens above: milliseconds, images, tokens of training. */
+  /**
+   * Amount of kinds that are not counted in the tokens above: milliseconds, images, training tokens; see `USAGE_KINDS`.
+   */
   quantity: number;
 }
 
-/** Micro-dollars for `per` of each. */
+/** Micro-dollars for `per` units of each. */
 export interface Price {
   readonly input: bigint;
   readonly cachedInput: bigint;
@@ -28,32 +30,33 @@ export interface Price {
 }
 
 export interface PricesOptions {
-  /** Files of prices. */
+  /** Price files, see `readPriceFile`. */
   files: readonly string[];
-  /** Its entries take the place of all others for the same kind of the same thing; null: there is none. */
+  /** A price file whose entries replace all other entries for the same kind and subject; null: none. */
   overrideFile: string | null;
-  /** Of a model by its full name; null when unknown. Not expected to change. */
+  /** Parameter count of a model, by its full name; null: unknown. Must not change, because results are cached. */
   parameterCount(model: string): number | null;
 }
 
 export interface Prices {
   /**
-   * What is in force at `atMs` for a model (an accelerator's type, for `gpu_seconds`): its own price, else that of the
-   * smallest class of sizes it fits in, else that of the kind. Null: it costs nothing.
+   * The price in force at `atMs` for a subject: a model, or for `gpu_seconds` an accelerator's type. The subject's own
+   * price comes first, then the price of the smallest size class that the model fits in, then the price of the kind.
+   * Null: free of charge.
    */
   priceOf(kind: UsageKind, subject: string, atMs: number): Price | null;
 }
 
-/** One price and when it is in force. */
+/** A price, and when it is in force: from `from` (inclusive) to `to` (exclusive). */
 interface PriceTerm {
   from: number;
   to: number;
   price: Price;
 }
 
-const MAX_KNOWN = 4_096;
+const MAX_CACHED = 4_096;
 
-/** @throws PriceError naming the file and the entry, for defects and for two prices of one thing at one time. */
+/** @throws PriceError that names the file and the entry, for defects and for two prices of one subject at one time. */
 export function loadPrices({ files, overrideFile, parameterCount }: PricesOptions): Prices {
   const terms = new Map<string, PriceTerm[]>();
   for (const file of files) addEntries(terms, readPriceFile(file), file);
@@ -62,13 +65,14 @@ export function loadPrices({ files, overrideFile, parameterCount }: PricesOption
     for (const entry of entries) terms.delete(keyOf(entry));
     addEntries(terms, entries, overrideFile);
   }
-  const classes = [...terms.keys()].filter((key) => key.includes(" ≤"));
-  const sizes = classes.map((key) => ({ key, max: Number(key.split(" ≤")[1]), kind: key.split(" ")[0] }));
+  const sizeKeys = [...terms.keys()].filter((key) => key.includes(" ≤"));
+  const sizes = sizeKeys.map((key) => ({ key, max: Number(key.split(" ≤")[1]), kind: key.split(" ")[0] }));
   sizes.sort((a, b) => a.max - b.max);
-  /** Where to look for the price of a thing, best first; by the kind, then the subject. Bounded: emptied when full. */
-  const known = new Map(USAGE_KINDS.map((kind) => [kind, new Map<string, PriceTerm[][]>()]));
+  /** Cache of `findCandidates` by kind and subject. Bounded: cleared when full. */
+  const cache = new Map(USAGE_KINDS.map((kind) => [kind, new Map<string, PriceTerm[][]>()]));
 
-  function candidates(kind: UsageKind, subject: string): PriceTerm[][] {
+  /** The lists of terms that may apply to the subject, the most specific first. */
+  function findCandidates(kind: UsageKind, subject: string): PriceTerm[][] {
     const parameters = parameterCount(subject);
     const fitting = sizes.filter(
       (size) => size.kind === kind && parameters !== null && parameters <= size.max,
@@ -79,14 +83,14 @@ export function loadPrices({ files, overrideFile, parameterCount }: PricesOption
 
   return {
     priceOf(kind, subject, atMs) {
-      const ofKind = known.get(kind) as Map<string, PriceTerm[][]>;
-      let found = ofKind.get(subject);
-      if (found === undefined) {
-        found = candidates(kind, subject);
-        if (ofKind.size >= MAX_KNOWN) ofKind.clear();
-        ofKind.set(subject, found);
+      const cachedSubjects = cache.get(kind) as Map<string, PriceTerm[][]>;
+      let candidates = cachedSubjects.get(subject);
+      if (candidates === undefined) {
+        candidates = findCandidates(kind, subject);
+        if (cachedSubjects.size >= MAX_CACHED) cachedSubjects.clear();
+        cachedSubjects.set(subject, candidates);
       }
-      for (const list of found) {
+      for (const list of candidates) {
         for (const term of list) if (term.from <= atMs && atMs < term.to) return term.price;
       }
       return null;
@@ -94,7 +98,7 @@ export function loadPrices({ files, overrideFile, parameterCount }: PricesOption
   };
 }
 
-/** Micro-dollars of what was used, rounded once, to the nearest; see `divideRounded`. */
+/** Cost in micro-dollars, rounded once at the end; see `divideRounded`. */
 export function costOf(price: Price | null, amounts: BillableUsage): bigint {
   if (price === null) return 0n;
   const { promptTokens, completionTokens, quantity } = amounts;
@@ -115,7 +119,7 @@ function addEntries(terms: Map<string, PriceTerm[]>, entries: readonly PriceEntr
   }
 }
 
-/** What a price is for. */
+/** Identifies the kind and subject of a price. */
 function keyOf({ kind, model, accelerator, maxParameters }: PriceEntry): string {
   if (maxParameters !== undefined) return `${kind} ≤${maxParameters}`;
   const subject = model ?? accelerator;

@@ -1,17 +1,22 @@
 import type { Database } from "../../platform/db/database.ts";
 
-/** What the accelerators of one type cost a deployment in one hour. */
+/** Time and cost of a deployment's accelerators of one type in one hour. */
 export interface AcceleratorTime {
   accountId: string;
   hour: Date;
   acceleratorType: string;
   deployment: string;
-  /** Times the accelerators. */
+  /** Summed over the accelerators. */
   durationMs: bigint;
   costMicros: bigint;
 }
 
-/** Of these accounts, from one full hour to before another, in a fixed order. */
+/**
+ * Accelerator time of the accounts.
+ * @param from a full hour.
+ * @param to a full hour, exclusive.
+ * @returns in a fixed order.
+ */
 export async function acceleratorTime(
   { sql }: Pick<Database, "sql">,
   accountIds: readonly string[],
@@ -28,7 +33,11 @@ export async function acceleratorTime(
       and kind = 'gpu_seconds'
     group by 1, 2, 3, 4 order by 1, 2, 3, 4`;
   return rows.map(({ account_id, hour_ms, endpoint, deployment, ms, cost }) => ({
-    ...{ accountId: account_id, hour: new Date(Number(hour_ms)), acceleratorType: endpoint, deployment },
-    ...{ durationMs: BigInt(ms), costMicros: BigInt(cost) },
+    accountId: account_id,
+    hour: new Date(Number(hour_ms)),
+    acceleratorType: endpoint,
+    deployment,
+    durationMs: BigInt(ms),
+    costMicros: BigInt(cost),
   }));
 }

@@ -1,7 +1,7 @@
 /**
- * Serves imaginary requests as fast as it can until it is killed. Notes in a file, with writes that a kill can't take
- * back, each request it begins (`b id`), announces as a stream (`a id`) and has acknowledged (`c id`). Prints a dot for
- * each acknowledgement, so that the parent can choose its moment.
+ * Serves simulated requests as fast as it can until it is killed. Notes in a file, with synchronous writes that survive
+ * the kill, each request that it begins (`b id`), announces as a stream (`a id`) and acknowledges (`c id`). Prints a
+ * dot for each acknowledgement, so that the parent can choose when to kill it.
  */
 import { openSync, writeSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
@@ -15,7 +15,7 @@ const log = { debug: () => {}, info: () => {}, warn: () => {}, error: console.er
 const database = await openDatabase({ url, log });
 const ledger = createUsageLedger({ database, clock: systemClock, log, folder });
 
-/** The row's content follows from the identifier, so that the parent can tell a row from a wrong one. */
+/** The prompt tokens derive from the identifier, so that the parent can detect a wrong row. */
 function begin(): { id: string; completionTokens: number } & Parameters<typeof ledger.open>[0] {
   const id = uuidv7Hex(systemClock.now());
   writeSync(notes, `b ${id}\n`);

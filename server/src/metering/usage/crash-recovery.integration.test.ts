@@ -22,7 +22,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Seen {
+interface Notes {
   begun: Set<string>;
   announced: Set<string>;
   acknowledged: Set<string>;
@@ -30,8 +30,8 @@ interface Seen {
 
 let runs = 0;
 
-/** Runs a process, kills it when it has acknowledged about `after` requests, and adds what it noted down. */
-async function runAndKill(after: number, seen: Seen): Promise<void> {
+/** Runs a process, kills it when it has acknowledged about `after` requests, and adds its notes to `notes`. */
+async function runAndKill(after: number, notes: Notes): Promise<void> {
   const notesFile = join(folder, `notes-${runs++}`);
   const child = spawn(
     process.execPath,
@@ -47,15 +47,15 @@ async function runAndKill(after: number, seen: Seen): Promise<void> {
   });
   const [, signal] = (await once(child, "close")) as [number | null, string | null];
   expect(signal).toBe("SIGKILL");
-  const sets: Record<string, Set<string>> = { b: seen.begun, a: seen.announced, c: seen.acknowledged };
+  const sets: Record<string, Set<string>> = { b: notes.begun, a: notes.announced, c: notes.acknowledged };
   for (const line of readFileSync(notesFile, "latin1").split("\n")) sets[line[0] ?? ""]?.add(line.slice(2));
 }
 
-test("processes killed at any moment lose no acknowledged request, hide no stream and double nothing, in the sums neither", async () => {
-  const seen: Seen = { begun: new Set(), announced: new Set(), acknowledged: new Set() };
-  // Odd numbers: the kills fall anywhere between two flushes. Pairs: two processes at once on one folder.
-  for (const after of [1, 37, 411, 1_003]) {
-    await Promise.all([runAndKill(after, seen), runAndKill(after + 60, seen)]);
+test("a process killed at any moment loses no acknowledged request or announced stream, and no row or sum counts twice", async () => {
+  const notes: Notes = { begun: new Set(), announced: new Set(), acknowledged: new Set() };
+  // The kills fall anywhere between two flushes. Two processes at a time share the folder.
+  for (const after of [1, 37, 411]) {
+    await Promise.all([runAndKill(after, notes), runAndKill(after + 60, notes)]);
   }
   const ledger = createUsageLedger({
     database,
@@ -65,12 +65,12 @@ test("processes killed at any moment lose no acknowledged request, hide no strea
   });
   await ledger.flush();
   const rows = await ledger.list({});
-  const found = new Map(rows.map((row) => [row.id, row]));
+  const rowsById = new Map(rows.map((row) => [row.id, row]));
 
-  expect(found.size).toBe(rows.length);
-  expect([...seen.acknowledged].filter((id) => found.get(id)?.outcome !== "ok")).toEqual([]);
-  expect([...seen.announced].filter((id) => !found.has(id))).toEqual([]);
-  expect(rows.filter((row) => !seen.begun.has(row.id))).toEqual([]);
+  expect(rowsById.size).toBe(rows.length);
+  expect([...notes.acknowledged].filter((id) => rowsById.get(id)?.outcome !== "ok")).toEqual([]);
+  expect([...notes.announced].filter((id) => !rowsById.has(id))).toEqual([]);
+  expect(rows.filter((row) => !notes.begun.has(row.id))).toEqual([]);
   expect(rows.filter((row) => row.promptTokens !== Number.parseInt(row.id.slice(-4), 16))).toEqual([]);
   const [sums] = await database.sql`
     select sum(requests)::int as requests, sum(prompt_tokens)::int as prompts, sum(completion_tokens)::int as completions
@@ -84,26 +84,26 @@ test("processes killed at any moment lose no acknowledged request, hide no strea
   });
   const interrupted = rows.filter((row) => row.outcome === "interrupted");
   expect(interrupted.length).toBeGreaterThan(0);
-  expect(interrupted.filter((row) => seen.acknowledged.has(row.id))).toEqual([]);
+  expect(interrupted.filter((row) => notes.acknowledged.has(row.id))).toEqual([]);
   expect(ledger.stats()).toMatchObject({ inFlight: 0, pendingRows: 0, spoolSizeBytes: 0 });
   await ledger.shutDown();
 });
 
-test("writes that the file system cuts short are made good for, and nothing is acknowledged that isn't written", async () => {
+test("a write that the file system cuts short is repeated, and no request is acknowledged before it is written", async () => {
   const before = new Set((await database.sql`select id from usage_records`).map((row) => row["id"]));
   const program = fileURLToPath(new URL("./full-disk.fixture.ts", import.meta.url));
-  // Files of at most 256 KiB: the write that reaches it is cut short, the next one fails. All rows take 570 KiB.
+  // Files may have at most 256 KiB, and all rows take 570 KiB: one write is cut short and the next one fails.
   const limited = ["-c", 'ulimit -f 512; exec "$@"', "sh", process.execPath, "--import", tsx, program];
   const child = spawn("/bin/sh", [...limited, database.url, join(folder, "full")], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  let said = "";
+  let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
+    output += text;
   });
   const [code] = (await once(child, "close")) as [number | null];
   expect(code).toBe(0);
-  expect(said).toContain("failing");
+  expect(output).toContain("failing");
   const rows = await database.sql`select id, prompt_tokens from usage_records`;
   const tokens = rows.filter((row) => !before.has(row["id"])).map((row) => Number(row["prompt_tokens"]));
   expect(tokens.sort((a, b) => a - b)).toEqual(Array.from({ length: 3_000 }, (_, i) => i));

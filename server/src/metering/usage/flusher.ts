@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import type { ProcessIdentity } from "../../platform/process/identity.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import {
   adoptOrphanedSpools,
   type OrphanedSpool,
@@ -19,16 +19,16 @@ export interface FlusherOptions {
   spool: Spool;
   store: UsageStore;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   root: string;
   name: string;
   identity: ProcessIdentity;
 }
 
-/** Takes rows from spools, ours and those of the dead, to the database. One piece of work at a time. */
+/** Moves rows from this process's spool and those of dead processes to the database; one run at a time. */
 export class Flusher {
   readonly #options: FlusherOptions;
-  /** Taken over and not finished yet. */
+  /** Adopted and not completely replayed yet. */
   #orphanedSpools: OrphanedSpool[] = [];
   #scanDue = true;
   #running: Promise<void> | null = null;
@@ -41,10 +41,10 @@ export class Flusher {
   }
 
   get orphanedBytes(): number {
-    return this.#orphanedSpools.reduce((sum, leftover) => sum + leftover.sizeBytes, 0);
+    return this.#orphanedSpools.reduce((sum, spool) => sum + spool.sizeBytes, 0);
   }
 
-  /** Looks for spools of processes that died since. */
+  /** Makes the next run look for spools of dead processes. */
   scan(): void {
     this.#scanDue = true;
   }
@@ -53,7 +53,7 @@ export class Flusher {
     this.#stopped = true;
   }
 
-  /** Works in the background unless it does already or waits after a failure. */
+  /** Starts a run in the background, unless one is running or the delay after a failure is not over. */
   kick(): void {
     const { clock, log } = this.#options;
     if (this.#stopped || this.#running !== null || clock.monotonicMs() < this.#notBeforeMs) return;
@@ -68,7 +68,7 @@ export class Flusher {
     });
   }
 
-  /** Settles when all that was sealed before the call is in the database. */
+  /** Settles when all segments that were sealed before the call are in the database. */
   async drain(): Promise<void> {
     await this.#running?.catch(() => {});
     this.#running ??= this.#work().finally(() => {
@@ -81,7 +81,7 @@ export class Flusher {
     const { spool } = this.#options;
     for (const segment of [...spool.sealed]) {
       await this.#insert(await rowsOf(segment));
-      // What makes the segment superfluous has to be on the disk before it goes.
+      // The next segment repeats the requests that are still open. It has to be on the disk before this one is deleted.
       await spool.sync();
       await spool.drop(segment);
     }
@@ -92,13 +92,14 @@ export class Flusher {
   async #replayOrphanedSpools(): Promise<void> {
     const { root, name, identity, clock, log } = this.#options;
     if (this.#scanDue) {
-      this.#orphanedSpools.push(...(await adoptOrphanedSpools(root, name, identity, clock.now())));
+      const adopted = await adoptOrphanedSpools({ root, ownName: name, identity, nowMs: clock.now() });
+      this.#orphanedSpools.push(...adopted);
       this.#scanDue = false;
     }
-    for (const leftover of [...this.#orphanedSpools]) {
-      const found = await replayOrphanedSpool(leftover.folder, (rows) => this.#insert(rows));
-      this.#orphanedSpools = this.#orphanedSpools.filter((other) => other !== leftover);
-      if (found !== null) log.info({ ...found }, "Recovered the usage of a process that died");
+    for (const orphan of [...this.#orphanedSpools]) {
+      const result = await replayOrphanedSpool(orphan.folder, (rows) => this.#insert(rows));
+      this.#orphanedSpools = this.#orphanedSpools.filter((other) => other !== orphan);
+      if (result !== null) log.info({ ...result }, "Recovered the usage of a process that died");
     }
   }
 
@@ -107,7 +108,7 @@ export class Flusher {
       await this.#insertBatch(rows.slice(at, at + BATCH_ROWS));
   }
 
-  /** A row that the database refuses must not hold up the others: it is searched for by halves and put in the log. */
+  /** Inserts a batch. If a row is at fault, finds it by bisection and logs it, so that it does not block the others. */
   async #insertBatch(rows: readonly string[]): Promise<void> {
     try {
       await this.#options.store.insert(rows);
@@ -116,7 +117,7 @@ export class Flusher {
       if (rows.length === 1) {
         this.#options.log.error(
           { err: error, row: rows[0] },
-          "The database refuses a usage row; it is only here",
+          "The database refuses a usage row; the row is recorded only in this log entry",
         );
         return;
       }

@@ -1,4 +1,7 @@
-/** Closes 3,000 requests, 100 a turn, and ends well once all are acknowledged. The parent limits how large a file may get. */
+/**
+ * Closes 3,000 requests, 100 in each turn of the event loop, and exits with 0 once all are acknowledged. The parent
+ * limits the file size.
+ */
 import { systemClock } from "../../lib/clock.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
 import { openDatabase } from "../../platform/db/database.ts";
@@ -32,15 +35,15 @@ const requests = Array.from({ length: 3_000 }, (_, i) => ({
   startedAtMs: systemClock.now(),
 }));
 for (const request of requests) ledger.open(request);
-const told: Promise<void>[] = [];
+const acknowledgements: Promise<void>[] = [];
 for (const [i, request] of requests.entries()) {
   const end = { outcome: "ok", status: 200, durationMs: 1 } as const;
-  told.push(new Promise((resolve) => ledger.close(request, end, resolve)));
+  acknowledgements.push(new Promise((resolve) => ledger.close(request, end, resolve)));
   if (i % 100 === 99) await new Promise((resolve) => setImmediate(resolve));
 }
-// The ledger's timers keep no process alive.
-const alive = setInterval(() => {}, 1_000);
-await Promise.all(told);
-clearInterval(alive);
+// The ledger's timers don't keep the process alive.
+const keepAlive = setInterval(() => {}, 1_000);
+await Promise.all(acknowledgements);
+clearInterval(keepAlive);
 await ledger.shutDown();
 await database.close();

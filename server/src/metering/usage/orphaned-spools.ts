@@ -11,39 +11,43 @@ import { encodedId } from "./record.ts";
 import { closedRows, parseSegment } from "./segment.ts";
 import { OWNER_FILE } from "./spool.ts";
 
-/** Processes of other hosts touch their owner file; one that hasn't for so long is dead. */
+/** A process on another host counts as dead when its owner file was not touched for this long. */
 const SILENCE_LIMIT_MS = 60_000;
 
-/** A dead process's spool that is ours now. */
+/** The spool of a dead process, adopted by this one. */
 export interface OrphanedSpool {
   folder: string;
   sizeBytes: number;
 }
 
 /**
- * Takes over the spools of dead processes: each is renamed, which only one process can do, and signed with our
- * identity.
+ * Adopts the spools of dead processes: renames each folder, which succeeds for only one process, and writes this
+ * process's identity to the owner file.
  */
-export async function adoptOrphanedSpools(
-  root: string,
-  ownName: string,
-  identity: ProcessIdentity,
-  nowMs: number,
-): Promise<OrphanedSpool[]> {
+export async function adoptOrphanedSpools(options: {
+  /** Folder of all processes' spools. */
+  root: string;
+  /** Name of this process's folder in `root`. */
+  ownName: string;
+  identity: ProcessIdentity;
+  /** Wall clock. */
+  nowMs: number;
+}): Promise<OrphanedSpool[]> {
+  const { root, ownName, identity, nowMs } = options;
   const adopted: OrphanedSpool[] = [];
   for (const name of await readdir(root)) {
     const folder = join(root, name);
     if (name === ownName || !(await isAbandoned(folder, nowMs))) continue;
-    const taken = join(root, `${ownName}-adopted-${randomBytes(4).toString("hex")}`);
+    const adoptedFolder = join(root, `${ownName}-adopted-${randomBytes(4).toString("hex")}`);
     try {
-      await rename(folder, taken);
-      // In one step: half a signature would be nobody's, and the folder would wait for its time to run out.
-      const signature = join(taken, `${OWNER_FILE}-${randomBytes(4).toString("hex")}`);
-      await writeFile(signature, formatIdentity(identity));
-      await rename(signature, join(taken, OWNER_FILE));
-      adopted.push({ folder: taken, sizeBytes: await folderSizeBytes(taken) });
+      await rename(folder, adoptedFolder);
+      // Replace the owner file atomically: a half-written one names no process, and the folder would have to time out.
+      const ownerFile = join(adoptedFolder, `${OWNER_FILE}-${randomBytes(4).toString("hex")}`);
+      await writeFile(ownerFile, formatIdentity(identity));
+      await rename(ownerFile, join(adoptedFolder, OWNER_FILE));
+      adopted.push({ folder: adoptedFolder, sizeBytes: await folderSizeBytes(adoptedFolder) });
     } catch (error) {
-      // Another process was first.
+      // Another process adopted the folder first.
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
   }
@@ -52,13 +56,13 @@ export async function adoptOrphanedSpools(
 
 async function isAbandoned(folder: string, nowMs: number): Promise<boolean> {
   const ownerFile = join(folder, OWNER_FILE);
-  // A process makes the folder, then the file: without one it has only just begun, or died between the two.
+  // A process creates its folder before the owner file. A folder without one is new, or its process died in between.
   const text = await readFile(ownerFile, "utf8").catch(() => null);
   const owner = text === null ? null : parseIdentity(text);
   const state = owner === null ? "unknown" : processState(owner);
   if (state !== "unknown") return state === "dead";
-  const seen = await stat(text === null ? folder : ownerFile).catch(() => null);
-  return seen !== null && nowMs - seen.mtimeMs > SILENCE_LIMIT_MS;
+  const stats = await stat(text === null ? folder : ownerFile).catch(() => null);
+  return stats !== null && nowMs - stats.mtimeMs > SILENCE_LIMIT_MS;
 }
 
 async function folderSizeBytes(folder: string): Promise<number> {
@@ -72,9 +76,9 @@ export interface ReplayResult {
 }
 
 /**
- * Hands every row of a dead process's spool to `insert`: the closed ones, then those that were still open, as they
- * were last seen. Deletes the folder after that. Doing it twice, or halfway and again, does no harm.
- * Null when another process has taken the folder meanwhile.
+ * Passes every row of a dead process's spool to `insert`: first the closed requests, then the requests that were still
+ * open, in their last known state. Then deletes the folder. Idempotent, also after an interruption, as `insert` is.
+ * @returns null when another process adopted the folder in the meantime.
  */
 export async function replayOrphanedSpool(
   folder: string,
@@ -113,13 +117,14 @@ async function replay(
   }
   await insert([...open.values()]);
   result.rows += open.size;
-  // From the oldest on: whoever finds the rest after a crash must not see a request open whose end is gone.
+  // Delete the oldest segment first. After a crash in between, the rest must not show a request as open when the
+  // segment with its end is gone.
   for (const name of segments) await rm(join(folder, name), { force: true });
   await rm(folder, { recursive: true, force: true });
   return result;
 }
 
-/** The closed rows of one of our own segments. */
+/** Reads the closed rows of one of this process's segments. */
 export async function readClosedRows(path: string): Promise<string[]> {
   return closedRows(parseSegment(await readFile(path)).lines);
 }

@@ -2,34 +2,34 @@ import { type BillableUsage, costOf, type Prices, type UsageKind } from "../mone
 import type { OUTCOMES } from "./table.ts";
 
 /**
- * How a request ended. `rejected`: refused before it reached an engine. `interrupted`: the process died meanwhile;
- * the tokens are those made up to 100 ms before.
+ * How a request ended. `rejected`: refused before it reached an engine. `interrupted`: the process died during the
+ * request; tokens of the last 100 ms are not counted.
  */
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** A request as its usage is known so far. The ledger reads it whenever it writes, so the fields may change. */
+/** A request and its usage so far. The fields may change: the ledger reads them each time it writes. */
 export interface UsageSource {
-  /** 32 hexadecimal digits, unique for ever: `uuidv7Hex`. */
+  /** 32 hexadecimal digits, globally unique: `uuidv7Hex`. */
   readonly id: string;
   readonly accountId: string;
   readonly keyId: string;
-  /** Empty when no user asks. */
+  /** Empty when the request is not a user's. */
   readonly userId: string;
   /** `chat.completions`, `completions` …; for replicas the accelerator's type, or `CPU`. */
   readonly endpoint: string;
   /** Full name; empty while unknown. */
   readonly model: string;
-  /** Full name of the account's own deployment; empty: the platform's. */
+  /** Full name of the account's own deployment; empty: a deployment of the platform. */
   readonly deployment: string;
   readonly kind: UsageKind;
-  /** What is looked up in the prices: a model's name, an accelerator's type. Empty: it is free, or paid for otherwise. */
+  /** Key for the prices: a model's name or an accelerator's type. Empty: free of charge, or paid for in another way. */
   readonly pricedAs: string;
-  /** Null until one serves it. */
+  /** Null until a replica serves the request. */
   readonly replica: string | null;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
-  /** What the kind counts besides these tokens; see `USAGE_KINDS`. */
+  /** Amount of kinds that are not counted in the tokens above; see `USAGE_KINDS`. */
   readonly quantity: number;
   readonly timeToFirstTokenMs: number | null;
   /** Milliseconds since the Unix epoch. */
@@ -45,42 +45,46 @@ export interface UsageEnd {
 
 /** A row of the ledger. */
 export interface UsageRow extends Omit<UsageSource, "pricedAs">, UsageEnd {
-  /** Micro-dollars, at the price in force when it began. */
+  /** Micro-dollars, at the price in force when the request began. */
   costMicros: bigint;
 }
 
 const MAX_TEXT_CHARS = 256;
-const MAX_MEMO_ENTRIES = 4_096;
+const MAX_CACHED_TEXTS = 4_096;
 const MAX_INTEGER = 2_147_483_647;
 
-/** Names recur from request to request; escaping each once keeps the hot path to look-ups. Bounded: emptied when full. */
-const memo = new Map<string, string>();
+/** Cache of escaped names, because the same names recur in each request. Bounded: cleared when full. */
+const quotedTexts = new Map<string, string>();
 
 function quote(text: string): string {
-  const known = memo.get(text);
-  if (known !== undefined) return known;
-  // What PostgreSQL can't hold must never get into the spool, where it would block all rows after it: NUL goes,
-  // and the way through bytes replaces lone surrogates.
+  const cached = quotedTexts.get(text);
+  if (cached !== undefined) return cached;
+  // PostgreSQL refuses NUL and lone surrogates, and a refused line in the spool would block all rows after it. The
+  // round trip through bytes replaces lone surrogates.
   const clean = Buffer.from(text.slice(0, MAX_TEXT_CHARS).replaceAll("\u0000", "")).toString();
   const quoted = JSON.stringify(clean);
-  if (memo.size >= MAX_MEMO_ENTRIES) memo.clear();
-  if (text.length <= MAX_TEXT_CHARS) memo.set(text, quoted);
+  if (quotedTexts.size >= MAX_CACHED_TEXTS) quotedTexts.clear();
+  if (text.length <= MAX_TEXT_CHARS) quotedTexts.set(text, quoted);
   return quoted;
 }
 
+/** Clamps to what a PostgreSQL `integer` holds, from 0 on. */
 function integer(value: number): number {
   if ((value | 0) === value && value >= 0) return value;
   return value >= MAX_INTEGER ? MAX_INTEGER : value > 0 ? Math.trunc(value) : 0;
 }
 
+/** Clamps to a safe integer, from 0 on. */
 function whole(value: number): number {
   return value >= 0 ? Math.trunc(Math.min(value, Number.MAX_SAFE_INTEGER)) : 0;
 }
 
-/** A row that costs more than a billion dollars is a mistake, and sums of such rows would not fit the database's numbers. */
+/**
+ * A billion dollars. A higher cost can only be a mistake, and sums of such costs would overflow the database's columns.
+ */
 const MAX_COST_MICROS = 1_000_000_000_000_000n;
 
-/** Micro-dollars of what was used so far, at the price in force at the start. */
+/** Cost of the usage so far in micro-dollars, at the price in force when the request began. */
 export function costOfUsage(prices: Prices | null, source: UsageSource): bigint {
   if (prices === null || source.pricedAs === "") return 0n;
   const amounts: BillableUsage = {
@@ -93,22 +97,17 @@ export function costOfUsage(prices: Prices | null, source: UsageSource): bigint 
   return cost > MAX_COST_MICROS ? MAX_COST_MICROS : cost;
 }
 
-/** To 10 µs; a row is not the place for what is below. */
+/** Rounds to 10 µs. */
 function milliseconds(value: number): number {
   return value >= 0 && value < 9e12 ? Math.round(value * 100) / 100 : 0;
 }
 
 /**
- * One JSON array: the spool's line, and as it is the database's input. It only ever grows at its end, as spools of older
- * versions are read too.
+ * Encodes a row as a JSON array: a line of the spool that PostgreSQL reads without further conversion. New fields may
+ * only be appended at the end, because spools of older versions are read too.
  */
-export function encodeUsage(
-  source: UsageSource,
-  outcome: Outcome,
-  status: number,
-  durationMs: number,
-  costMicros: bigint,
-): string {
+export function encodeUsage(source: UsageSource, end: UsageEnd, costMicros: bigint): string {
+  const { outcome, status, durationMs } = end;
   const { replica, timeToFirstTokenMs } = source;
   return (
     `["${source.id}",${quote(source.accountId)},${quote(source.keyId)},${quote(source.endpoint)},` +
@@ -120,7 +119,7 @@ export function encodeUsage(
   );
 }
 
-/** Where `encodeUsage` puts the identifier. */
+/** The identifier in a line of `encodeUsage`. */
 export function encodedId(line: string): string {
   return line.slice(2, 34);
 }

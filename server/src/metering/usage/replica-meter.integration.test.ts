@@ -17,14 +17,17 @@ const DEPLOYMENT = "accounts/acme/deployments/d";
 
 function replica(index: number, accelerators: ServingReplica["accelerators"] = null): ServingReplica {
   return {
-    ...{ id: `${DEPLOYMENT}/replicas/${index}`, accountId: "acme", deployment: DEPLOYMENT },
-    ...{ model: "accounts/acme/models/m", accelerators },
+    id: `${DEPLOYMENT}/replicas/${index}`,
+    accountId: "acme",
+    deployment: DEPLOYMENT,
+    model: "accounts/acme/models/m",
+    accelerators,
   };
 }
 
 const H100 = { type: "NVIDIA_H100_80GB", count: 2 };
 
-/** A clock whose wall time is set by hand, while time itself goes on. */
+/** A clock whose wall time a test can set, while the monotonic time goes on. */
 class SetClock extends FakeClock {
   aheadMs = 0;
   override now(): number {
@@ -54,8 +57,8 @@ function setUp(serving: ServingReplica[]) {
   return { clock, closed, state, meter, total };
 }
 
-describe("time of replicas", () => {
-  test("is a row for each minute begun, in the minute's month, and milliseconds times accelerators in all", () => {
+describe("the time of replicas", () => {
+  test("is recorded in one row a minute, in the minute's month, as milliseconds times accelerators", () => {
     const { clock, closed, meter } = setUp([replica(0, H100)]);
     clock.advance(95_000);
     meter.stop();
@@ -67,19 +70,24 @@ describe("time of replicas", () => {
       ["2026-02-01T00:01:00.000Z", 10_000],
     ]);
     expect(closed[0]!.source).toMatchObject({
-      ...{ accountId: "acme", deployment: DEPLOYMENT, kind: "gpu_seconds", pricedAs: "NVIDIA_H100_80GB" },
-      ...{ endpoint: "NVIDIA_H100_80GB", replica: `${DEPLOYMENT}/replicas/0`, promptTokens: 0 },
+      accountId: "acme",
+      deployment: DEPLOYMENT,
+      kind: "gpu_seconds",
+      pricedAs: "NVIDIA_H100_80GB",
+      endpoint: "NVIDIA_H100_80GB",
+      replica: `${DEPLOYMENT}/replicas/0`,
+      promptTokens: 0,
     });
   });
 
-  test("without accelerators is processors' time", () => {
+  test("is CPU time for replicas without accelerators", () => {
     const { clock, closed, meter } = setUp([replica(0)]);
     clock.advance(5_000);
     meter.stop();
     expect(closed).toMatchObject([{ quantity: 5_000, source: { kind: "cpu_seconds", pricedAs: "CPU" } }]);
   });
 
-  test("ends when a replica ends, to the moment when it is told", () => {
+  test("ends at the moment when the end of a replica is reported", () => {
     const serving = [replica(0), replica(1)];
     const { clock, meter, total } = setUp(serving);
     clock.advance(2_345);
@@ -92,7 +100,7 @@ describe("time of replicas", () => {
     expect(total()).toBe(2_345 + 12_345);
   });
 
-  test("goes on where it was once the ledger takes rows again", () => {
+  test("includes the time during which the ledger refused rows", () => {
     const { clock, state, meter, total } = setUp([replica(0)]);
     clock.advance(20_000);
     state.refuses = true;
@@ -103,7 +111,7 @@ describe("time of replicas", () => {
     expect(total()).toBe(150_000);
   });
 
-  test("is what passed, however the clock is set meanwhile, and no row is longer than its minute", () => {
+  test("is the elapsed time even if the wall clock is set meanwhile, and no row is longer than a minute", () => {
     const steps = fc.array(
       fc.record({
         passMs: fc.integer({ min: 1, max: 200_000 }),
@@ -122,7 +130,7 @@ describe("time of replicas", () => {
         }
         meter.stop();
         expect(total()).toBe(passedMs);
-        // One more second: the end is seen at the next look.
+        // One more second, because the end is noticed at the next sample.
         expect(closed.every(({ quantity }) => quantity <= 61_000)).toBe(true);
       }),
       { numRuns: 50 },
@@ -130,7 +138,7 @@ describe("time of replicas", () => {
   });
 });
 
-describe("time of replicas in the ledger", () => {
+describe("the time of replicas in the ledger", () => {
   let database: TestDatabase;
   let root: string;
   beforeAll(async () => {
@@ -143,7 +151,7 @@ describe("time of replicas in the ledger", () => {
   });
   beforeEach(() => database.sql`truncate usage_records, usage_hourly, usage_daily`.then(() => {}));
 
-  test("survives the process's death but for the last moments, at its price", async () => {
+  test("survives a crash of the process except for the last moments, with its cost", async () => {
     const clock = new FakeClock(START);
     const prices = {
       priceOf: () => ({ input: 0n, cachedInput: 0n, output: 0n, quantity: 5_000_000n, per: 3_600_000n }),

@@ -1,67 +1,68 @@
 import type { Clock } from "../../lib/clock.ts";
 import { uuidv7Hex } from "../../lib/ids.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { UsageKind } from "../money/service.ts";
 import type { UsageSource } from "./record.ts";
-import type { UsageLedger } from "./service.ts";
+import type { UsageLedger } from "./types.ts";
 
-/** A replica of an account's deployment that takes requests. */
+/** A replica of an account's deployment that serves requests. */
 export interface ServingReplica {
   id: string;
   accountId: string;
   /** Full names. */
   deployment: string;
   model: string;
-  /** Null: it runs on processors alone. */
+  /** Null: the replica runs on CPUs only. */
   accelerators: { type: string; count: number } | null;
 }
 
 export interface ReplicaMeterOptions {
   ledger: Pick<UsageLedger, "open" | "close">;
   clock: Clock;
-  log: DatabaseLog;
-  /** Those that serve right now. */
+  log: BasicLog;
+  /** The replicas that serve now. */
   serving(): readonly ServingReplica[];
 }
 
 export interface ReplicaMeter {
-  /** Looks at once, as something has changed. */
+  /** Reads `serving` at once; call it when replicas start or end. */
   sample(): void;
-  /** Records what has run up; the last rows are in the ledger's spool when it returns. Idempotent. */
+  /** Records the time so far; the last rows are in the ledger's spool when it returns. Idempotent. */
   stop(): void;
 }
 
-/** What a crash may cost of a replica's time, besides the ledger's own interval. */
+/** Most time of a replica that a crash can lose, besides the ledger's own checkpoint interval. */
 const SAMPLE_INTERVAL_MS = 1_000;
 const MINUTE_MS = 60_000;
 
 /**
- * Records how long replicas serve: a row a minute for each, of milliseconds times accelerators, that grows in the ledger's
- * spool while the minute runs, so that a crash loses little. Durations come from the monotonic clock; a clock that is
- * set begins a new row and makes nobody pay more or less.
+ * Records how long replicas serve, in milliseconds times accelerators. Each replica has one row a minute. The row is an
+ * open request of the ledger and grows while the minute lasts, so that a crash loses little. Durations come from the
+ * monotonic clock: setting the wall clock starts a new row but changes nobody's bill.
  */
 export function meterReplicas(options: ReplicaMeterOptions): ReplicaMeter {
   const { clock, log } = options;
-  const running = new Map<string, ServingInterval>();
+  /** By the replica's id. */
+  const intervals = new Map<string, ServingInterval>();
   let stopped = false;
   let cancelTimer = (): void => {};
 
-  function look(): void {
+  function sample(): void {
     if (stopped) return;
-    const now = options.serving();
-    const ids = new Set(now.map(({ id }) => id));
-    for (const [id, stretch] of running) {
+    const serving = options.serving();
+    const ids = new Set(serving.map(({ id }) => id));
+    for (const [id, interval] of intervals) {
       if (ids.has(id)) continue;
-      running.delete(id);
-      stretch.end();
+      intervals.delete(id);
+      interval.end();
     }
-    for (const replica of now) {
-      const stretch = running.get(replica.id) ?? new ServingInterval(replica, options);
-      running.set(replica.id, stretch);
+    for (const replica of serving) {
+      const interval = intervals.get(replica.id) ?? new ServingInterval(replica, options);
+      intervals.set(replica.id, interval);
       try {
-        stretch.extend();
+        interval.extend();
       } catch (error) {
-        log.warn({ err: error, replica: replica.id }, "a replica's time can't be recorded yet");
+        log.warn({ err: error, replica: replica.id }, "A replica's time can't be recorded yet");
       }
     }
   }
@@ -69,29 +70,29 @@ export function meterReplicas(options: ReplicaMeterOptions): ReplicaMeter {
   function schedule(): void {
     cancelTimer = clock.after(SAMPLE_INTERVAL_MS, () => {
       schedule();
-      look();
+      sample();
     });
   }
   schedule();
-  look();
+  sample();
   return {
-    sample: look,
+    sample,
     stop() {
       if (stopped) return;
-      look();
+      sample();
       stopped = true;
       cancelTimer();
-      for (const stretch of running.values()) stretch.end();
+      for (const interval of intervals.values()) interval.end();
     },
   };
 }
 
-/** Time of one replica without a gap. */
+/** A span of time in which one replica serves without interruption. */
 class ServingInterval {
   readonly #replica: ServingReplica;
   readonly #options: ReplicaMeterOptions;
   #row: ReplicaUsageRow | null = null;
-  /** Up to where it is in rows. */
+  /** Time up to which the interval is recorded in rows. */
   #recordedMs: number;
 
   constructor(replica: ServingReplica, options: ReplicaMeterOptions) {
@@ -100,7 +101,7 @@ class ServingInterval {
     this.#recordedMs = options.clock.monotonicMs();
   }
 
-  /** @throws AppError when the ledger takes nothing; the time is recorded by a later call. */
+  /** @throws AppError when the ledger accepts no row; a later call records the time. */
   extend(): void {
     const { clock, ledger } = this.#options;
     const minute = Math.floor(clock.now() / MINUTE_MS);
@@ -121,7 +122,7 @@ class ServingInterval {
     this.#row = null;
   }
 
-  /** Whole milliseconds; what is left of one counts with the next. */
+  /** Adds whole milliseconds to the row; the remaining fraction counts in the next call. */
   #grow(row: ReplicaUsageRow): void {
     const elapsedMs = Math.floor(this.#options.clock.monotonicMs() - this.#recordedMs);
     this.#recordedMs += elapsedMs;

@@ -5,33 +5,33 @@ import type { Database } from "../../platform/db/database.ts";
 import { filterSql } from "../../platform/db/filter-sql.ts";
 import { USAGE_KINDS } from "../money/service.ts";
 
-/** What a report can be grouped by. */
+/** The dimensions by which a report can be grouped. */
 export const GROUPINGS = ["account", "user", "key", "model", "deployment", "kind", "hour", "day"] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
 export interface ReportQuery {
   /** Null: all accounts. */
   accountId: string | null;
-  /** Full hours of UTC, milliseconds since the Unix epoch. */
+  /** Start of a full hour (UTC), milliseconds since the Unix epoch. */
   fromMs: number;
-  /** Exclusive. */
+  /** Like `fromMs`, exclusive. */
   toMs: number;
-  /** Without repetition; empty: one row for everything. */
+  /** Without duplicates; empty: one row for everything. */
   groupBy: readonly Grouping[];
-  /** Over `REPORT_FIELDS`. */
+  /** Uses the fields of `REPORT_FIELDS`; null: no filter. */
   filter: CheckedFilter | null;
 }
 
-/** Sums over what was used; whole numbers, however large. */
+/** Sums of usage; exact, however large. */
 export interface UsageSums {
   requests: bigint;
   promptTokens: bigint;
-  /** Of the prompts'. */
+  /** Part of `promptTokens`. */
   cachedTokens: bigint;
   completionTokens: bigint;
   audioMs: bigint;
   images: bigint;
-  /** Times the number of accelerators. */
+  /** Milliseconds times the number of accelerators. */
   gpuMs: bigint;
   cpuMs: bigint;
   trainingTokens: bigint;
@@ -39,36 +39,36 @@ export interface UsageSums {
 }
 
 export interface ReportRow extends UsageSums {
-  /** In the order of `groupBy`. Times as RFC 3339. */
+  /** The values of the dimensions in `groupBy`, in that order. Times are RFC 3339. */
   group: string[];
 }
 
-/** What an account used of one thing in one hour. */
+/** Cost of one subject for an account in one hour. */
 export interface HourlyCost {
   accountId: string;
   hour: Date;
   kind: string;
-  /** A model; a deployment, where its time is paid for. */
+  /** A model; for accelerator and CPU time the deployment. */
   subject: string;
   costMicros: bigint;
 }
 
 export type UsageTotal = UsageSums & { groups: number };
 
-/** Reads the sums of the ledger. They hold everything that has reached the database. */
+/** Reads the rollups of the ledger. They include all rows that have been flushed to the database. */
 export interface UsageReports {
-  /** Groups in their order, at most `limit`, those after the group `after`. */
+  /** At most `limit` groups in the order of their values, from the first one after the group `after`. */
   rows(query: ReportQuery, after: readonly string[] | null, limit: number): Promise<ReportRow[]>;
   total(query: ReportQuery): Promise<UsageTotal>;
-  /** The first rows and the total of one moment. */
+  /** The first rows and the total, from one snapshot of the database. */
   firstPage(query: ReportQuery, limit: number): Promise<{ rows: ReportRow[]; total: UsageTotal }>;
-  /** All groups in their order, some hundred at a time. Holds a connection meanwhile. */
+  /** All groups in the order of their values, 500 at a time. Occupies a database connection until the end. */
   stream(query: ReportQuery): AsyncIterable<ReportRow[]>;
-  /** The first one with usage; null: there is none. */
+  /** The first day with usage; null: no usage. */
   firstDay(): Promise<Date | null>;
-  /** From one full hour to before another. */
+  /** @param from a full hour. @param to a full hour, exclusive. */
   hourlyCosts(from: Date, to: Date): Promise<HourlyCost[]>;
-  /** The same by account. */
+  /** Total cost by account. @param from a full hour. @param to a full hour, exclusive. */
   costs(from: Date, to: Date): Promise<ReadonlyMap<string, bigint>>;
 }
 
@@ -78,7 +78,7 @@ const TIME_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS"Z"';
 
 const utc = (time: SQL): SQL => raw`to_char(${time} at time zone 'UTC', ${raw.raw(`'${TIME_FORMAT}'`)})`;
 
-/** Ids in rows, full names outside; what nobody or nothing in particular used is empty. */
+/** The database has ids, reports have full names. Empty: the usage has no user, key, model or deployment. */
 const GROUP_SQL: Readonly<Record<Grouping, SQL>> = {
   account: raw`('accounts/' || account_id)`,
   user: raw`(case user_id when '' then '' else 'accounts/' || account_id || '/users/' || user_id end)`,
@@ -90,7 +90,7 @@ const GROUP_SQL: Readonly<Record<Grouping, SQL>> = {
   day: utc(raw`date_trunc('day', at, 'UTC')`),
 };
 
-/** What a report's filter may name. */
+/** The fields that a report's filter may use. */
 export const REPORT_FIELDS = {
   account: { type: "string", sql: GROUP_SQL.account },
   user: { type: "string", sql: GROUP_SQL.user },
@@ -100,7 +100,7 @@ export const REPORT_FIELDS = {
   kind: { type: "enum", sql: GROUP_SQL.kind, values: USAGE_KINDS },
 } as const;
 
-const ofKind = (kind: string): SQL =>
+const quantityOfKind = (kind: string): SQL =>
   raw`coalesce(sum(quantity) filter (where kind = ${raw.raw(`'${kind}'`)}), 0)::text`;
 const sumOf = (column: string): SQL => raw`coalesce(sum(${raw.raw(column)}), 0)::text`;
 const SUMS: Readonly<Record<keyof UsageSums, SQL>> = {
@@ -108,11 +108,11 @@ const SUMS: Readonly<Record<keyof UsageSums, SQL>> = {
   promptTokens: sumOf("prompt_tokens"),
   cachedTokens: sumOf("cached_tokens"),
   completionTokens: sumOf("completion_tokens"),
-  audioMs: ofKind("audio"),
-  images: ofKind("images"),
-  gpuMs: ofKind("gpu_seconds"),
-  cpuMs: ofKind("cpu_seconds"),
-  trainingTokens: ofKind("training"),
+  audioMs: quantityOfKind("audio"),
+  images: quantityOfKind("images"),
+  gpuMs: quantityOfKind("gpu_seconds"),
+  cpuMs: quantityOfKind("cpu_seconds"),
+  trainingTokens: quantityOfKind("training"),
   costMicros: sumOf("cost_micros"),
 };
 const SUM_NAMES = Object.keys(SUMS) as (keyof UsageSums)[];
@@ -126,7 +126,7 @@ export function usageReports({ sql, db }: Pick<Database, "sql" | "db">): UsageRe
   async function costs(from: Date, to: Date): Promise<Map<string, bigint>> {
     const range = { accountId: null, filter: null, fromMs: from.getTime(), toMs: to.getTime() };
     const rows = await db.execute<{ account_id: string; cost: string }>(
-      raw`select account_id, sum(cost_micros)::text as cost from (${summed({ ...range, groupBy: [] })}) as used group by 1`,
+      raw`select account_id, sum(cost_micros)::text as cost from (${rollupSql({ ...range, groupBy: [] })}) as used group by 1`,
     );
     return new Map(rows.map(({ account_id, cost }) => [account_id, BigInt(cost)]));
   }
@@ -159,7 +159,10 @@ export function usageReports({ sql, db }: Pick<Database, "sql" | "db">): UsageRe
           sum(cost_micros)::text as cost
         from usage_hourly where hour >= ${from.toISOString()} and hour < ${to.toISOString()} group by 1, 2, 3, 4 order by 1, 2, 3, 4`;
       return rows.map(({ account_id, hour_ms, kind, subject, cost }) => ({
-        ...{ accountId: account_id, hour: new Date(Number(hour_ms)), kind, subject },
+        accountId: account_id,
+        hour: new Date(Number(hour_ms)),
+        kind,
+        subject,
         costMicros: BigInt(cost),
       }));
     },
@@ -189,8 +192,10 @@ async function totalOf(db: Queries, query: ReportQuery): Promise<UsageTotal> {
   return { ...readSums(row as RawRow), groups: Number((row as RawRow)["groups"]) };
 }
 
-/** Rows of sums with their time in `at`: of full days by day, of what is left by hour. */
-function summed({ fromMs, toMs, groupBy, accountId }: ReportQuery): SQL {
+/**
+ * Rows of the rollups with their time as `at`: from the daily rollup for whole days, from the hourly one for the rest.
+ */
+function rollupSql({ fromMs, toMs, groupBy, accountId }: ReportQuery): SQL {
   const account = accountId === null ? raw`true` : raw`account_id = ${accountId}`;
   const columns = raw.raw(
     "account_id, user_id, key_id, model, deployment, kind, requests, prompt_tokens, cached_tokens, completion_tokens, quantity, cost_micros",
@@ -211,7 +216,7 @@ function summed({ fromMs, toMs, groupBy, accountId }: ReportQuery): SQL {
 
 function filteredSql(query: ReportQuery): SQL {
   const where = query.filter === null ? raw`true` : filterSql(query.filter, REPORT_FIELDS);
-  return raw`select * from (${summed(query)}) as summed where ${where}`;
+  return raw`select * from (${rollupSql(query)}) as summed where ${where}`;
 }
 
 /** @param limit null: all. */
@@ -219,7 +224,7 @@ function groupedSql(query: ReportQuery, after: readonly string[] | null, limit: 
   const keys = query.groupBy.map((name) => GROUP_SQL[name]);
   const list = raw.join(keys, raw`, `);
   const named = keys.map((key, i) => raw`${key} as ${raw.raw(`g${i}`)}, `);
-  // Without groups there is still one row, of zeros when there is nothing.
+  // Without groups the report has one row, of zeros when there is no usage.
   if (keys.length === 0) return raw`select ${SUMS_SQL} from (${filteredSql(query)}) as used`;
   const values = (after ?? []).map((value) => raw`${value}::text`);
   const beyond = after === null ? raw`true` : raw`(${list}) > (${raw.join(values, raw`, `)})`;

@@ -60,7 +60,7 @@ function open(prices: Prices): UsageLedger {
   });
 }
 
-/** The sums as they should be, each from the ledger alone. */
+/** The expected sums, computed from the ledger. */
 async function expectExactRollups(): Promise<void> {
   for (const [unit, table] of [
     ["hour", "usage_hourly"],
@@ -79,7 +79,7 @@ async function expectExactRollups(): Promise<void> {
 }
 
 describe("usage rollups", () => {
-  test("equal the ledger after any history of late, repeated and simultaneous batches", async () => {
+  test("equal the sums of the ledger after any history of late, repeated and simultaneous batches", async () => {
     const store = usageStore(database);
     const oneOf = <T>(...values: T[]) => fc.constantFrom(...values);
     const row = fc.record({
@@ -90,7 +90,7 @@ describe("usage rollups", () => {
       model: oneOf("", "m1", "m2"),
       deployment: oneOf("", "accounts/acme/deployments/d"),
       kind: oneOf(...USAGE_KINDS),
-      // Clocks that jump: years back and ahead, and on both sides of an hour, a day, a month.
+      // Clocks jump by years in both directions, and around the ends of hours, days and months.
       startedAtMs: oneOf(0, NEW_YEAR - 1, NEW_YEAR, NEW_YEAR + 3_599_999, NEW_YEAR + 3_600_000, 8e12),
       promptTokens: fc.nat({ max: 2_147_483_647 }),
       completionTokens: fc.nat(),
@@ -104,8 +104,8 @@ describe("usage rollups", () => {
         for (const batches of rounds) {
           const lines = batches.map((batch) =>
             batch.map(({ id, cost, ...changes }) => {
-              const known = { ...source(changes), id: id.toString(16).padStart(32, "0") };
-              return encodeUsage(known, "ok", 200, 1, cost);
+              const row = { ...source(changes), id: id.toString(16).padStart(32, "0") };
+              return encodeUsage(row, { outcome: "ok", status: 200, durationMs: 1 }, cost);
             }),
           );
           await Promise.all(lines.map((batch) => store.insert(batch)));
@@ -116,9 +116,9 @@ describe("usage rollups", () => {
     );
   });
 
-  test("a batch that the database refuses changes no sum", async () => {
+  test("do not change when the database refuses a batch", async () => {
     const store = usageStore(database);
-    const good = encodeUsage(source(), "ok", 200, 1, 5n);
+    const good = encodeUsage(source(), { outcome: "ok", status: 200, durationMs: 1 }, 5n);
     await expect(
       store.insert([good, good.replace('"ok"', '"odd"').replace(/^\["./, '["f')]),
     ).rejects.toThrow();
@@ -127,9 +127,11 @@ describe("usage rollups", () => {
     await expectExactRollups();
   });
 
-  test("a line of an older version counts as text of the platform's own, free of charge", async () => {
+  test("count a line of an older version as free text usage of a deployment of the platform", async () => {
     const store = usageStore(database);
-    const line = JSON.parse(encodeUsage(source(), "ok", 200, 1, 5n)) as unknown[];
+    const line = JSON.parse(
+      encodeUsage(source(), { outcome: "ok", status: 200, durationMs: 1 }, 5n),
+    ) as unknown[];
     await store.insert([JSON.stringify(line.slice(0, 14))]);
     expect(await store.list({}, 10)).toMatchObject([
       { userId: "", deployment: "", kind: "text", quantity: 0, costMicros: 0n, promptTokens: 1_000 },
@@ -137,11 +139,11 @@ describe("usage rollups", () => {
     await expectExactRollups();
   });
 
-  test("costs are told by hour and thing, and by account; of a deployment's time the thing is the deployment", async () => {
+  test("give costs by hour and subject, and by account; the subject of accelerator time is the deployment", async () => {
     const store = usageStore(database);
     const deployment = "accounts/acme/deployments/d";
     const row = (cost: bigint, changes: Partial<UsageSource>) =>
-      encodeUsage(source(changes), "ok", 200, 1, cost);
+      encodeUsage(source(changes), { outcome: "ok", status: 200, durationMs: 1 }, cost);
     await store.insert([
       row(1n, { model: "m1", startedAtMs: NEW_YEAR - 1 }),
       row(2n, { model: "m1" }),
@@ -155,12 +157,18 @@ describe("usage rollups", () => {
     expect(await reports.hourlyCosts(from, to)).toEqual([
       { accountId: "acme", hour: from, kind: "text", subject: "m1", costMicros: 6n },
       {
-        ...{ accountId: "acme", hour: new Date(NEW_YEAR + 3_600_000), kind: "gpu_seconds" },
-        ...{ subject: deployment, costMicros: 8n },
+        accountId: "acme",
+        hour: new Date(NEW_YEAR + 3_600_000),
+        kind: "gpu_seconds",
+        subject: deployment,
+        costMicros: 8n,
       },
       {
-        ...{ accountId: "other", hour: new Date(NEW_YEAR + 24 * 3_600_000), kind: "text" },
-        ...{ subject: "m1", costMicros: 16n },
+        accountId: "other",
+        hour: new Date(NEW_YEAR + 24 * 3_600_000),
+        kind: "text",
+        subject: "m1",
+        costMicros: 16n,
       },
     ]);
     expect(await reports.costs(from, to)).toEqual(
@@ -171,10 +179,10 @@ describe("usage rollups", () => {
     );
   });
 
-  test("usage from before the rollups is in them", async () => {
+  test("include usage from before the migration that added them", async () => {
     const old = await testDatabase();
     try {
-      // As the database was before.
+      // Restore the schema from before the migration.
       await old.sql.unsafe(
         `drop table usage_hourly, usage_daily;
          alter table usage_records drop user_id, drop deployment, drop kind, drop quantity, drop cost_micros;
@@ -195,7 +203,7 @@ describe("usage rollups", () => {
 });
 
 describe("costs", () => {
-  /** In force until the new year and from then on. */
+  /** One price until the new year, another from then on. */
   const changing: Prices = {
     priceOf: (_kind, _subject, atMs) => {
       const input = atMs < NEW_YEAR ? 1_000_000n : 2_000_000n;
@@ -203,21 +211,21 @@ describe("costs", () => {
     },
   };
 
-  test("a request is charged at the price in force when it began, in the month in which it began", async () => {
+  test("follow the price and belong to the month in which the request began", async () => {
     const ledger = open(changing);
-    const told: [string, bigint, number][] = [];
-    ledger.onClosed((...one) => told.push(one));
+    const closedCosts: [string, bigint, number][] = [];
+    ledger.onClosed((...one) => closedCosts.push(one));
     const before = source({ startedAtMs: NEW_YEAR - 1 });
     const after = source();
     for (const one of [before, after]) ledger.open(one);
-    // Both end in the new year.
+    // Both requests end in the new year.
     for (const one of [before, after])
       await new Promise<void>((resolve) =>
         ledger.close(one, { outcome: "ok", status: 200, durationMs: 1 }, resolve),
       );
     await ledger.flush();
-    // 600 fresh, 200 for the 400 cached, 400 for the 100 made, in tokens of the prompt.
-    expect(told).toEqual([
+    // In units of the prompt price: 600 fresh tokens, 200 for the 400 cached ones, 400 for the 100 generated ones.
+    expect(closedCosts).toEqual([
       ["acme", 1_200n, NEW_YEAR - 1],
       ["acme", 2_400n, NEW_YEAR],
     ]);
@@ -230,7 +238,7 @@ describe("costs", () => {
     await ledger.shutDown();
   });
 
-  test("what is paid for by time costs nothing by tokens", async () => {
+  test("are zero for the tokens of a deployment that is paid by time", async () => {
     const ledger = open(changing);
     const one = source({ pricedAs: "", deployment: "accounts/acme/deployments/d" });
     ledger.open(one);
@@ -241,7 +249,7 @@ describe("costs", () => {
     await ledger.shutDown();
   });
 
-  test("absurd counts cost a bounded amount and are recorded", async () => {
+  test("are bounded for absurd counts, which are still recorded", async () => {
     const ledger = open({
       priceOf: () => ({ input: 10n ** 11n, cachedInput: 0n, output: 0n, quantity: 10n ** 11n, per: 1n }),
     });

@@ -17,7 +17,7 @@ const line = fc
   .map((text) => `c${text.replaceAll("\n", "")}`);
 const frames = fc.array(fc.array(line, { minLength: 1, maxLength: 5 }), { maxLength: 6 });
 
-/** The file, and after how many bytes each frame ends. */
+/** Writes one frame for each batch. @returns the file, and the offset at which each frame ends. */
 async function write(batches: readonly string[][]): Promise<{ bytes: Buffer; ends: number[] }> {
   const segment = new Segment(join(folder, String(files++)));
   const ends: number[] = [];
@@ -30,7 +30,7 @@ async function write(batches: readonly string[][]): Promise<{ bytes: Buffer; end
   return { bytes: readFileSync(segment.path), ends };
 }
 
-test("what was appended is read back, in order and nothing else", async () => {
+test("parsing a segment returns exactly the appended lines, in order", async () => {
   await fc.assert(
     fc.asyncProperty(frames, async (batches) => {
       const { bytes } = await write(batches);
@@ -39,7 +39,7 @@ test("what was appended is read back, in order and nothing else", async () => {
   );
 });
 
-test("a file cut anywhere yields exactly the frames that are whole", async () => {
+test("parsing a truncated segment returns exactly the lines of the whole frames", async () => {
   await fc.assert(
     fc.asyncProperty(frames, fc.nat(), async (batches, where) => {
       const { bytes, ends } = await write(batches);
@@ -53,7 +53,7 @@ test("a file cut anywhere yields exactly the frames that are whole", async () =>
   );
 });
 
-test("a changed byte never yields a line that was not written", async () => {
+test("parsing a segment with a changed byte returns only lines of frames before it", async () => {
   await fc.assert(
     fc.asyncProperty(frames, fc.nat(), fc.integer({ min: 1, max: 255 }), async (batches, where, change) => {
       const { bytes, ends } = await write(batches);
@@ -66,7 +66,7 @@ test("a changed byte never yields a line that was not written", async () => {
   );
 });
 
-test("a closed segment refuses writes, so they can't reach another file of the same number", async () => {
+test("a closed segment refuses writes, so that they can't reach another file with the same descriptor", async () => {
   const segment = new Segment(join(folder, String(files++)));
   await segment.close();
   expect(() => segment.append("cx\n")).toThrow(/closed/);

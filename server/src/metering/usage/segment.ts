@@ -2,34 +2,35 @@ import { closeSync, fdatasync, openSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 
-/**
- * A spool file: frames, each the text `<crc32 of the payload, 8 hex digits> <payload bytes, 8 hex digits>\n` and the
- * payload, which is lines. A frame counts whole or not at all; the first broken one ends the file.
- *
- * A line is a kind and a record: `o` a request still open, as it stood then; `c` a closed one.
- */
 const HEAD_BYTES = 18;
 const HEAD = /^([0-9a-f]{8}) ([0-9a-f]{8})\n$/;
-/** Anything longer is not a frame of ours. */
+/** A longer payload means that the header is corrupt. */
 const MAX_PAYLOAD_BYTES = 1 << 30;
 
 const datasync = promisify(fdatasync);
 let scratch = Buffer.allocUnsafe(1 << 16);
 
+/**
+ * A file of the write-ahead log that buffers usage rows. The file is a sequence of frames. A frame is the header
+ * `<crc32 of the payload, 8 hex digits> <payload bytes, 8 hex digits>\n` and the payload, which consists of lines.
+ * Readers stop at the first incomplete or corrupt frame and use all frames before it.
+ *
+ * A line is a letter and a record: `o` for a request that was still open at that time, `c` for a closed one.
+ */
 export class Segment {
   readonly path: string;
   sizeBytes = 0;
   /**
-   * The payloads, for as long as they fit in memory; null: read them from the file. Kept whole, as a row on its own
-   * would be a tree of some thirty pieces of text for the garbage collector to carry about.
+   * The payloads, while they are kept in memory; null: read them from the file. They are not split into rows, because
+   * each row would be a rope of some thirty strings that the garbage collector has to traverse.
    */
   payloads: string[] | null = [];
-  /** Closed ones. */
+  /** Rows of closed requests. */
   rowCount = 0;
   readonly #file: number;
   #dirty = false;
   #closed = false;
-  /** Settles when no sync is under way. */
+  /** Settles when no sync is in progress. */
   #syncing: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
@@ -38,11 +39,11 @@ export class Segment {
   }
 
   /**
-   * Appends a frame. When it returns, a `kill -9` can't lose it.
-   * Throws what the file system says; then the file ends in a broken frame and must not be written again.
+   * Appends a frame. A frame survives a `kill -9` once this has returned.
+   * @throws the file system's error. The file may then end in an incomplete frame and must not be written again.
    */
   append(payload: string): void {
-    // The file's number may be another file's by now.
+    // The descriptor of a closed file may belong to another file by now.
     if (this.#closed) throw new Error("The segment is closed.");
     const roomBytes = HEAD_BYTES + payload.length * 3;
     if (roomBytes > scratch.length) scratch = Buffer.allocUnsafe(roomBytes * 2);
@@ -56,7 +57,7 @@ export class Segment {
     this.#dirty = true;
   }
 
-  /** Makes what was appended before the call survive a power cut. Off the event loop. */
+  /** Writes all earlier frames through to the disk, so that they survive a power cut. Does not block the event loop. */
   async sync(): Promise<void> {
     const earlier = this.#syncing;
     if (this.#dirty && !this.#closed) {
@@ -77,7 +78,7 @@ export class Segment {
     try {
       closeSync(this.#file);
     } catch {
-      // What was to be kept has been synced before.
+      // Everything that matters was synced before.
     }
   }
 }
@@ -87,9 +88,9 @@ function hex8(value: number): string {
 }
 
 export interface SegmentContent {
-  /** In the order written, each with its kind in front. */
+  /** In the order of writing, each with its letter in front. */
   lines: string[];
-  /** Bytes of the broken end; 0 when the file is whole. */
+  /** Bytes after the last whole frame; 0 when the file is intact. */
   tornBytes: number;
 }
 
@@ -109,7 +110,7 @@ export function parseSegment(bytes: Buffer): SegmentContent {
   return { lines, tornBytes: bytes.length - at };
 }
 
-/** The records of the closed rows among the payloads' lines. */
+/** Extracts the records of closed requests from the payloads. */
 export function closedRows(payloads: readonly string[]): string[] {
   const rows: string[] = [];
   for (const payload of payloads) {

@@ -86,7 +86,7 @@ async function idsInTable(): Promise<string[]> {
   return rows.map((row) => String(row["id"]));
 }
 
-/** Every call fails as if the server were gone, until `down` is false. */
+/** A database whose calls fail, while `down` is true, as if the server were gone. */
 function breakable(): { database: Pick<Database, "sql" | "db">; state: { down: boolean } } {
   const state = { down: false };
   const sql = ((...args: Parameters<typeof database.sql>) => {
@@ -96,8 +96,8 @@ function breakable(): { database: Pick<Database, "sql" | "db">; state: { down: b
   return { database: { sql, db: database.db }, state };
 }
 
-describe("usage ledger", () => {
-  test("a closed request is one row with all its fields", async () => {
+describe("the usage ledger", () => {
+  test("writes one row with all fields for each closed request", async () => {
     const { ledger } = open();
     const one = request();
     ledger.open(one);
@@ -108,7 +108,7 @@ describe("usage ledger", () => {
     await ledger.shutDown();
   });
 
-  test("figures are those of the replicas asked for, since the time asked for", async () => {
+  test("summarizes the requests of the given replicas since the given time", async () => {
     const { ledger } = open();
     const at = Date.UTC(2026, 0, 1);
     const of = (changes: Partial<Request & UsageSource>, end: UsageEnd = OK) => {
@@ -122,35 +122,40 @@ describe("usage ledger", () => {
       { ...OK, outcome: "error", durationMs: 99 },
     );
     await of({ replica: "ax1/replicas/0" });
-    // The replica's own time.
+    // Replica time must not count as a request.
     await of({ replica: "a_1/replicas/0", kind: "cpu_seconds", quantity: 60_000 });
     await of({ replica: null });
     await of({ replica: "a_1/replicas/0", startedAtMs: at - 1 });
     await ledger.flush();
     expect(await ledger.summarize("a_1/", at)).toEqual({
-      ...{ requests: 2, errors: 1, promptTokens: 14, cachedPromptTokens: 6, generatedTokens: 10 },
-      ...{ timeToFirstTokenMeanMs: 1.25, durationMeanMs: 12.34 },
+      requests: 2,
+      errors: 1,
+      promptTokens: 14,
+      cachedPromptTokens: 6,
+      generatedTokens: 10,
+      timeToFirstTokenMeanMs: 1.25,
+      durationMeanMs: 12.34,
     });
     expect(await ledger.summarize("nobody/", at)).toMatchObject({ requests: 0, durationMeanMs: null });
   });
 
-  test("nobody hears that a request is recorded before it is in the spool", async () => {
+  test("acknowledges a request only after its row is in the spool", async () => {
     const { ledger, folder } = open();
     const one = request();
     ledger.open(one);
-    let told = false;
+    let acknowledged = false;
     ledger.close(one, OK, () => {
-      told = true;
+      acknowledged = true;
     });
-    expect(told).toBe(false);
+    expect(acknowledged).toBe(false);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(told).toBe(true);
+    expect(acknowledged).toBe(true);
     const survivor = open({ folder: crash(folder) });
     await survivor.ledger.flush();
     expect(await idsInTable()).toEqual([one.id]);
   });
 
-  test("closing twice leaves one row, and closing what was never opened none; both are called back", async () => {
+  test("writes one row when a request is closed twice and none when it was never opened, and calls back each time", async () => {
     const { ledger } = open();
     const one = request();
     ledger.open(one);
@@ -163,7 +168,7 @@ describe("usage ledger", () => {
     expect((await ledger.list({})).map((row) => row.outcome)).toEqual(["ok"]);
   });
 
-  test("one caller that fails in its callback doesn't keep the others from theirs", async () => {
+  test("runs all callbacks even if one of them throws", async () => {
     const { ledger } = open();
     const [one, two] = [request(), request()];
     ledger.open(one);
@@ -176,7 +181,7 @@ describe("usage ledger", () => {
     expect(await idsInTable()).toEqual([one.id, two.id].sort());
   });
 
-  test("a stream announced before its first byte leaves an interrupted row when the process dies at once", async () => {
+  test("leaves an interrupted row for an announced stream when the process dies at once", async () => {
     const { ledger, folder } = open();
     const stream = request({ completionTokens: 0 });
     ledger.open(stream);
@@ -188,7 +193,7 @@ describe("usage ledger", () => {
     ]);
   });
 
-  test("a long request's interrupted row has the tokens of the last checkpoint", async () => {
+  test("records the tokens of the last checkpoint for an interrupted request", async () => {
     const { ledger, clock, folder } = open();
     const stream = request({ completionTokens: 1 });
     ledger.open(stream);
@@ -204,7 +209,7 @@ describe("usage ledger", () => {
     ]);
   });
 
-  test("a request still open when its segment goes to the database is found after a crash", async () => {
+  test("finds an open request after a crash even if its first segment was already moved to the database", async () => {
     const { ledger, clock, folder } = open();
     const stream = request();
     ledger.open(stream);
@@ -218,7 +223,7 @@ describe("usage ledger", () => {
     expect(await idsInTable()).toEqual([stream.id, other.id].sort());
   });
 
-  test("while the database is away rows wait in the spool, and reach it when it is back", async () => {
+  test("keeps rows in the spool while the database is down and writes them when it is back", async () => {
     const { database: fragile, state } = breakable();
     const { ledger, clock } = open({ database: fragile });
     state.down = true;
@@ -227,7 +232,7 @@ describe("usage ledger", () => {
       ledger.open(row);
       await closed(ledger, row);
       clock.advance(100);
-      // Each leaves one more segment behind, of which only the first few are kept in memory.
+      // Each failed flush leaves one more segment, and only the first few stay in memory.
       if (i % 5 === 0) await expect(ledger.flush()).rejects.toThrow("gone");
     }
     expect(ledger.stats()).toMatchObject({ pendingRows: 50, accepting: true });
@@ -237,7 +242,7 @@ describe("usage ledger", () => {
     expect(await idsInTable()).toEqual(rows.map((row) => row.id).sort());
   });
 
-  test("beyond the spool's limit requests are refused with 503, those in flight still end, and it recovers", async () => {
+  test("refuses requests with 503 while the spool is full, but lets those in flight end, and recovers", async () => {
     const { database: fragile, state } = breakable();
     const { ledger } = open({ database: fragile, maxSpoolBytes: 1_000 });
     state.down = true;
@@ -259,28 +264,28 @@ describe("usage ledger", () => {
     expect(await idsInTable()).toEqual(inFlight.map((row) => row.id).sort());
   });
 
-  test("a spool that can't be written refuses requests, holds back acknowledgements and then makes good for them", async () => {
+  test("refuses requests and delays acknowledgements while the spool can't be written, and acknowledges them later", async () => {
     const { ledger, clock, folder } = open();
     const one = request();
     ledger.open(one);
     renameSync(folder, `${folder}-away`);
-    // The next segment can't be made: from here on nothing counts as written.
+    // The next segment can't be created, so nothing counts as written from here on.
     await expect(ledger.flush()).rejects.toThrow(/can't be written/);
     expect(() => ledger.open(request())).toThrow(AppError);
-    let told = false;
+    let acknowledged = false;
     ledger.close(one, OK, () => {
-      told = true;
+      acknowledged = true;
     });
     clock.advance(100);
-    expect(told).toBe(false);
+    expect(acknowledged).toBe(false);
     renameSync(`${folder}-away`, folder);
     clock.advance(100);
-    expect(told).toBe(true);
+    expect(acknowledged).toBe(true);
     await ledger.flush();
     expect(await idsInTable()).toEqual([one.id]);
   });
 
-  test("a spool that can be written again accepts requests again, even when nothing was waiting", async () => {
+  test("accepts requests again once the spool can be written, even if no line was waiting", async () => {
     const { ledger, clock, folder } = open();
     renameSync(folder, `${folder}-away`);
     await expect(ledger.flush()).rejects.toThrow(/can't be written/);
@@ -293,7 +298,7 @@ describe("usage ledger", () => {
     ledger.open(request());
   });
 
-  test("a row that the database refuses doesn't hold up the others", async () => {
+  test("writes all other rows when the database refuses one of them", async () => {
     const { ledger } = open();
     const rows = Array.from({ length: 9 }, (_, i) =>
       request(i === 4 ? { id: "not-hexadecimal-at-all-0123456789" } : {}),
@@ -311,7 +316,7 @@ describe("usage ledger", () => {
     );
   });
 
-  test("the spool of a living process is left alone; shutting down leaves nothing behind", async () => {
+  test("does not touch the spool of a running process, and leaves no files after a shutdown", async () => {
     const living = open({ identity: ownIdentity() });
     const one = request();
     living.ledger.open(one);
@@ -325,7 +330,7 @@ describe("usage ledger", () => {
     expect(readdirSync(living.folder)).toEqual([]);
   });
 
-  test("several processes that find the same dead one's spool record its requests once and leave nothing of it", async () => {
+  test("records requests of a dead process once when several processes find its spool, and deletes the spool", async () => {
     const dead = open();
     const rows = Array.from({ length: 300 }, () => request());
     for (const row of rows) dead.ledger.open(row);
@@ -338,7 +343,7 @@ describe("usage ledger", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("a process of another host counts as dead after a minute of silence, not before", async () => {
+  test("adopts the spool of a process on another host only after a minute without a sign of life", async () => {
     const elsewhere = open({ identity: { ...ownIdentity(), place: "another host" } });
     const one = request();
     elsewhere.ledger.open(one);
@@ -360,7 +365,7 @@ describe("usage ledger", () => {
     }
   });
 
-  test("no text and no number, however odd, keeps a row out of the table", async () => {
+  test("writes a row whatever texts and numbers it contains", async () => {
     const text = fc.string({ unit: "binary", maxLength: 300 });
     const number = fc.oneof(fc.double(), fc.integer());
     await fc.assert(
@@ -391,8 +396,8 @@ describe("usage ledger", () => {
 });
 
 /**
- * What a process that dies now leaves: its files as they are at this moment, where no later write of it reaches.
- * Files may vanish meanwhile, as rows move to the database in the background; then from the start.
+ * Simulates a crash: copies the process's files as they are now, out of reach of its later writes. Starts again when a
+ * file disappears during the copy, because rows move to the database in the background.
  */
 function crash(folder: string): string {
   for (;;) {
@@ -406,7 +411,7 @@ function crash(folder: string): string {
   }
 }
 
-/** The last segment of the copied spool gets the beginning of a frame, as a write cut short leaves it. */
+/** Appends half a frame to the last segment of the copied spool, as an interrupted write leaves it. */
 function tear(folder: string): void {
   for (const process of readdirSync(folder)) {
     const last = readdirSync(join(folder, process))
@@ -417,8 +422,8 @@ function tear(folder: string): void {
   }
 }
 
-/** The same dead process's spool twice, as if another had half taken it over. */
-function double(folder: string): void {
+/** Duplicates the dead process's spool, as if another process had been interrupted while adopting it. */
+function duplicate(folder: string): void {
   for (const process of readdirSync(folder))
     cpSync(join(folder, process), join(folder, `${process}-again`), { recursive: true });
 }
@@ -455,15 +460,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** One process's life: the ledger, and what the model knows of it. */
-class Life {
+/** One run of a process: its ledger, and the model's view of it. */
+class ProcessRun {
   readonly ledger: UsageLedger;
   readonly clock: FakeClock;
   readonly folder: string;
   inFlight: Request[] = [];
-  /** Acknowledged: tokens by request. */
+  /** Tokens of acknowledged requests, by id. */
   readonly ended = new Map<string, number>();
-  /** Tokens that the spool knows of, for requests whose end it doesn't. */
+  /** Tokens of open requests according to the spool, by id. */
   readonly spooled = new Map<string, number>();
 
   constructor(folder?: string) {
@@ -501,60 +506,60 @@ class Life {
 
   checkpoint(): void {
     this.clock.advance(100);
-    this.#allWritten();
+    this.#markAllSpooled();
   }
 
   async flush(): Promise<void> {
     await turn();
     const flushed = this.ledger.flush();
-    this.#allWritten();
+    this.#markAllSpooled();
     await flushed;
   }
 
-  /** Checkpoints and new segments write all that is in flight. */
-  #allWritten(): void {
+  /** Checkpoints and new segments write all requests in flight. */
+  #markAllSpooled(): void {
     for (const one of this.inFlight) this.spooled.set(one.id, one.completionTokens);
   }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Runs the steps over as many processes as there are crashes; returns what the table has to hold. */
-async function live(steps: readonly Step[]): Promise<Map<string, string>> {
+/** Runs the steps, with a new process after each crash. @returns the expected rows: outcome and tokens, by id. */
+async function runSteps(steps: readonly Step[]): Promise<Map<string, string>> {
   const expected = new Map<string, string>();
-  let life = new Life();
+  let run = new ProcessRun();
   const remember = (): void => {
-    for (const [id, tokens] of life.ended) expected.set(id, `ok ${tokens}`);
-    for (const [id, tokens] of life.spooled) expected.set(id, `interrupted ${tokens}`);
+    for (const [id, tokens] of run.ended) expected.set(id, `ok ${tokens}`);
+    for (const [id, tokens] of run.spooled) expected.set(id, `interrupted ${tokens}`);
   };
   const lastCrash: Step = { do: "crash", torn: false, twice: false, afterInsert: false };
   for (const one of [...steps, lastCrash]) {
-    if (one.do === "open") life.open();
-    else if (one.do === "announce") life.announce();
-    else if (one.do === "checkpoint") life.checkpoint();
+    if (one.do === "open") run.open();
+    else if (one.do === "announce") run.announce();
+    else if (one.do === "checkpoint") run.checkpoint();
     else if (one.do === "turn") await turn();
-    else if (one.do === "flush") await life.flush();
-    else if (one.do === "progress" || one.do === "close") life.update(one.do, one.which, one.tokens);
+    else if (one.do === "flush") await run.flush();
+    else if (one.do === "progress" || one.do === "close") run.update(one.do, one.which, one.tokens);
     else if (one.do === "crash") {
       if (one.afterInsert) await turn();
-      const left = crash(life.folder);
+      const crashedFolder = crash(run.folder);
       remember();
-      // The rows are in the table, but their segment, which should have gone then, is still there.
-      if (one.afterInsert) await life.flush();
-      if (one.torn) tear(left);
-      if (one.twice) double(left);
-      life = new Life(left);
+      // The rows reach the table, but the copy still has the segment that should be gone by then.
+      if (one.afterInsert) await run.flush();
+      if (one.torn) tear(crashedFolder);
+      if (one.twice) duplicate(crashedFolder);
+      run = new ProcessRun(crashedFolder);
     }
   }
-  await life.flush();
+  await run.flush();
   return expected;
 }
 
-test("whatever happens in whatever order, every acknowledged request is in the table once and unchanged", async () => {
+test("every acknowledged request is in the table once and unchanged after any sequence of events and crashes", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       await database.sql`truncate usage_records`;
-      const expected = await live(steps);
+      const expected = await runSteps(steps);
       const rows = await database.sql`select id, outcome, completion_tokens from usage_records`;
       const found = rows.map((row) => [
         String(row["id"]).replaceAll("-", ""),

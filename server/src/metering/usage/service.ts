@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
-import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
-import { ownIdentity, type ProcessIdentity } from "../../platform/process/identity.ts";
+import { ownIdentity } from "../../platform/process/identity.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { Prices } from "../money/service.ts";
 import { Flusher } from "./flusher.ts";
 import { costOfUsage, encodeUsage, type UsageEnd, type UsageRow, type UsageSource } from "./record.ts";
 import { SEGMENT_LIMIT_BYTES, Spool } from "./spool.ts";
 import { type UsageFilter, type UsageSummary, usageStore } from "./store.ts";
+import type { ClosedListener, UsageLedger, UsageLedgerOptions, UsageStats } from "./types.ts";
 
 export { acceleratorTime } from "./accelerator-store.ts";
 export type { Outcome, UsageEnd, UsageRow, UsageSource } from "./record.ts";
@@ -25,63 +25,7 @@ export {
   usageReports,
 } from "./report-store.ts";
 export type { UsageSummary } from "./store.ts";
-
-export interface UsageLedgerOptions {
-  database: Pick<Database, "sql" | "db">;
-  clock: Clock;
-  log: DatabaseLog;
-  /** What usage costs; absent: nothing does. */
-  prices?: Prices;
-  /** Holds the spools of all processes on this data folder; made when absent. */
-  folder: string;
-  /** Most bytes that may wait for the database before new requests are refused. Default 256 MiB. */
-  maxSpoolBytes?: number;
-  /** Who the spool belongs to. For tests of what is left by the dead. */
-  identity?: ProcessIdentity;
-}
-
-export interface UsageStats {
-  inFlight: number;
-  /** Closed rows on their way to the database. */
-  pendingRows: number;
-  spoolSizeBytes: number;
-  /** False while requests are refused: the spool is full, or the disk doesn't take writes. */
-  accepting: boolean;
-}
-
-/** @param startedAtMs decides which month it is charged to. */
-export type ClosedListener = (accountId: string, costMicros: bigint, startedAtMs: number) => void;
-
-/**
- * One row for every request, whatever happens. A request's row is in the spool before anyone hears that the request
- * is done, so a `kill -9` loses none; a row's identifier is the table's primary key, so none is there twice. A power
- * cut may cost the last 100 ms.
- */
-export interface UsageLedger {
-  /**
-   * The request is in flight from now on. What is still open at the next checkpoint, within 100 ms, goes to the spool,
-   * and with each checkpoint after that its tokens so far.
-   * @throws AppError UNAVAILABLE when usage can't be recorded: serving on would lose it.
-   */
-  open(request: UsageSource): void;
-  /** `done` runs once the request would leave a row even after a `kill -9`. For streams, before their first byte. */
-  ensureOpened(request: UsageSource, done: () => void): void;
-  /**
-   * The request is over: reads its fields for the last time. `spooled` runs at the end of this turn of the event loop,
-   * once the row can't be lost any more; the reply's last bytes belong there. Closing twice is harmless.
-   */
-  close(request: UsageSource, end: UsageEnd, spooled: () => void): void;
-  /** Calls `listener` with the cost of everything that is closed from now on. It must be quick and not throw. */
-  onClosed(listener: ClosedListener): void;
-  /** Settles when every row closed before the call is in the database. Rejects when the database doesn't take them. */
-  flush(): Promise<void>;
-  list(filter: UsageFilter, limit?: number): Promise<UsageRow[]>;
-  /** Of the requests begun since then whose replica's id begins with `replicaPrefix`; the last moments may be missing. */
-  summarize(replicaPrefix: string, sinceMs: number): Promise<UsageSummary>;
-  stats(): UsageStats;
-  /** Flushes for at most five seconds; what remains is taken up by the next start. Call it when no request is left. */
-  shutDown(): Promise<void>;
-}
+export type { ClosedListener, UsageLedger, UsageLedgerOptions, UsageStats } from "./types.ts";
 
 const CHECKPOINT_MS = 100;
 const TOUCH_MS = 5_000;
@@ -90,26 +34,26 @@ const SHUT_DOWN_LIMIT_MS = 5_000;
 const MAX_SPOOL_BYTES = 256 * 1024 * 1024;
 const MAX_LIST_ROWS = 1_000_000;
 
-/** A request that was still open when its process died. */
+/** Status of a request that was still open when its process died. */
 const INTERRUPTED_STATUS = 500;
 
-interface InFlight {
-  /** What the spool holds of it; empty: nothing yet. */
-  spooledCompletionTokens: number;
-  spooledQuantity: number;
-  spooled: boolean;
+/** The state of a request in flight that the spool holds. */
+interface SpooledState {
+  isSpooled: boolean;
+  completionTokens: number;
+  quantity: number;
 }
 
-/** Opens the spool and begins to take over what dead processes left. */
+/** Opens the spool and begins to adopt the spools of dead processes. */
 export function createUsageLedger(options: UsageLedgerOptions): UsageLedger {
   return new Ledger(options);
 }
 
 class Ledger implements UsageLedger {
   readonly #clock: Clock;
-  readonly #log: DatabaseLog;
+  readonly #log: BasicLog;
   readonly #maxSpoolBytes: number;
-  readonly #inFlight = new Map<UsageSource, InFlight>();
+  readonly #inFlight = new Map<UsageSource, SpooledState>();
   readonly #spool: Spool;
   readonly #flusher: Flusher;
   readonly #store: ReturnType<typeof usageStore>;
@@ -148,16 +92,16 @@ class Ledger implements UsageLedger {
     if (!this.#accepting()) {
       throw new AppError("UNAVAILABLE", "The server can't record usage at the moment.", {
         retryAfterS: 5,
-        cause: this.#spool.failure ?? new Error("the usage spool is full"),
+        cause: this.#spool.failure ?? new Error("The usage spool is full."),
       });
     }
-    this.#inFlight.set(request, { spooled: false, spooledCompletionTokens: 0, spooledQuantity: 0 });
+    this.#inFlight.set(request, { isSpooled: false, completionTokens: 0, quantity: 0 });
   }
 
   ensureOpened(request: UsageSource, done: () => void): void {
     const state = this.#inFlight.get(request);
     if (state === undefined) done();
-    else this.#spool.open(this.#interrupted(request, state), done);
+    else this.#spool.open(this.#encodeInterrupted(request, state), done);
   }
 
   close(request: UsageSource, end: UsageEnd, spooled: () => void): void {
@@ -166,7 +110,7 @@ class Ledger implements UsageLedger {
       return;
     }
     const costMicros = costOfUsage(this.#prices, request);
-    this.#spool.close(encodeUsage(request, end.outcome, end.status, end.durationMs, costMicros), spooled);
+    this.#spool.close(encodeUsage(request, end, costMicros), spooled);
     for (const listener of this.#closedListeners)
       listener(request.accountId, costMicros, request.startedAtMs);
   }
@@ -175,19 +119,22 @@ class Ledger implements UsageLedger {
     this.#closedListeners.push(listener);
   }
 
-  /** The row it becomes should we die now. */
-  #interrupted(request: UsageSource, state: InFlight): string {
-    state.spooled = true;
-    state.spooledCompletionTokens = request.completionTokens;
-    state.spooledQuantity = request.quantity;
-    const durationMs = this.#clock.now() - request.startedAtMs;
-    const costMicros = costOfUsage(this.#prices, request);
-    return encodeUsage(request, "interrupted", INTERRUPTED_STATUS, durationMs, costMicros);
+  /** The row that the request leaves if the process dies now. */
+  #encodeInterrupted(request: UsageSource, state: SpooledState): string {
+    state.isSpooled = true;
+    state.completionTokens = request.completionTokens;
+    state.quantity = request.quantity;
+    const end: UsageEnd = {
+      outcome: "interrupted",
+      status: INTERRUPTED_STATUS,
+      durationMs: this.#clock.now() - request.startedAtMs,
+    };
+    return encodeUsage(request, end, costOfUsage(this.#prices, request));
   }
 
   #snapshot(): string {
     let lines = "";
-    for (const [request, state] of this.#inFlight) lines += `o${this.#interrupted(request, state)}\n`;
+    for (const [request, state] of this.#inFlight) lines += `o${this.#encodeInterrupted(request, state)}\n`;
     return lines;
   }
 
@@ -205,14 +152,15 @@ class Ledger implements UsageLedger {
     });
   }
 
-  /** Once in 100 ms: what changed goes to the spool, the spool to the disk, closed rows to the database. */
+  /** Every 100 ms: writes changed requests to the spool, the spool to the disk and closed rows to the database. */
   #checkpoint(): void {
     for (const [request, state] of this.#inFlight) {
-      const isKnown =
-        state.spooledCompletionTokens === request.completionTokens &&
-        state.spooledQuantity === request.quantity;
-      if (state.spooled && isKnown) continue;
-      this.#spool.open(this.#interrupted(request, state), null);
+      const isUnchanged =
+        state.isSpooled &&
+        state.completionTokens === request.completionTokens &&
+        state.quantity === request.quantity;
+      if (isUnchanged) continue;
+      this.#spool.open(this.#encodeInterrupted(request, state), null);
     }
     this.#spool.commit();
     this.#reportHealth();
@@ -232,11 +180,11 @@ class Ledger implements UsageLedger {
 
   #rotateWhenDue(): void {
     const { active, sealed } = this.#spool;
-    const full = active.sizeBytes >= SEGMENT_LIMIT_BYTES;
-    if (full || (active.rowCount > 0 && sealed.length === 0)) this.#spool.rotate();
+    const isFull = active.sizeBytes >= SEGMENT_LIMIT_BYTES;
+    if (isFull || (active.rowCount > 0 && sealed.length === 0)) this.#spool.rotate();
   }
 
-  /** A slow disk gets one sync at a time. */
+  /** Runs one sync at a time, so that they don't pile up on a slow disk. */
   #syncInBackground(): void {
     if (this.#syncing) return;
     this.#syncing = true;
@@ -248,7 +196,7 @@ class Ledger implements UsageLedger {
 
   #background(work: Promise<void>): void {
     work.catch((error: unknown) => {
-      if (!this.#down) this.#log.error({ err: error }, "The usage spool can't be written to the disk");
+      if (!this.#down) this.#log.error({ err: error }, "The usage spool can't be synced to the disk");
     });
   }
 
@@ -295,17 +243,22 @@ class Ledger implements UsageLedger {
     this.#cancelTimer();
     let cancelLimit = (): void => {};
     const limit = new Promise<void>((_, reject) => {
-      cancelLimit = this.#clock.after(SHUT_DOWN_LIMIT_MS, () => reject(new Error("out of time")));
+      cancelLimit = this.#clock.after(SHUT_DOWN_LIMIT_MS, () =>
+        reject(new Error("The flush took too long.")),
+      );
     });
     try {
       await Promise.race([this.flush(), limit]);
     } catch (error) {
-      this.#log.warn({ err: error }, "Some usage stays in the spool; the next start takes it up");
+      this.#log.warn(
+        { err: error },
+        "Some usage stays in the spool; the next start writes it to the database",
+      );
     }
     cancelLimit();
     this.#flusher.stop();
-    const nothingLeft =
+    const isComplete =
       this.#inFlight.size === 0 && this.#spool.pendingRows === 0 && this.#spool.failure === null;
-    await this.#spool.end(nothingLeft);
+    await this.#spool.end(isComplete);
   }
 }

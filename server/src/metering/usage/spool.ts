@@ -1,30 +1,30 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
 import { formatIdentity, type ProcessIdentity } from "../../platform/process/identity.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { Segment } from "./segment.ts";
 
 export const OWNER_FILE = "owner";
-/** A segment grows beyond it only while the database is away. */
+/** An active segment that reaches this size is sealed. */
 export const SEGMENT_LIMIT_BYTES = 8 * 1024 * 1024;
-/** Sealed segments whose rows stay in memory; those behind them are read again when their turn comes. */
+/** Number of sealed segments whose rows stay in memory. Rows of later segments are read from the file when needed. */
 const SEGMENTS_IN_MEMORY = 3;
 
 export interface SpoolOptions {
   /** Folder of all processes' spools. */
   root: string;
-  /** This process's folder in it; new. */
+  /** Name of this process's folder in `root`; must not exist. */
   name: string;
   identity: ProcessIdentity;
-  /** `o` lines of all requests in flight: what starts every segment, so that those before it may go. */
+  /** `o` lines of all requests in flight. Each segment begins with them, so that earlier segments may be deleted. */
   snapshot(): string;
-  log: DatabaseLog;
+  log: BasicLog;
 }
 
 /**
- * This process's write-ahead file. Lines gather during a turn of the event loop and go out in one write at its end;
- * what waits for them is called back after that.
+ * This process's write-ahead log. Lines are collected during a turn of the event loop and written at its end in one
+ * write (group commit); then the callbacks of these lines run.
  */
 export class Spool {
   readonly #options: SpoolOptions;
@@ -37,10 +37,10 @@ export class Spool {
   #scheduled = false;
   #sealed: Segment[] = [];
   #sealedBytes = 0;
-  /** Why the last write failed; null while all is well. */
+  /** The error of the last write; null: the last write succeeded. */
   failure: unknown = null;
 
-  /** Throws what the file system says when the folder can't be made. */
+  /** @throws the file system's error when the folder can't be created. */
   constructor(options: SpoolOptions) {
     this.#options = options;
     this.#folder = join(options.root, options.name);
@@ -53,7 +53,7 @@ export class Spool {
     return this.#sealedBytes + this.#active.sizeBytes;
   }
 
-  /** Closed rows that may not be in the database yet. */
+  /** Rows of closed requests that may not be in the database yet. */
   get pendingRows(): number {
     return this.#sealed.reduce(
       (sum, segment) => sum + segment.rowCount,
@@ -61,7 +61,7 @@ export class Spool {
     );
   }
 
-  /** Segments whose rows wait for the database, oldest first. */
+  /** Segments that wait to be written to the database, oldest first. */
   get sealed(): readonly Segment[] {
     return this.#sealed;
   }
@@ -70,7 +70,7 @@ export class Spool {
     return this.#active;
   }
 
-  /** `done` runs once the record would survive a `kill -9`. */
+  /** `done` runs once the record survives a `kill -9`. */
   open(record: string, done: (() => void) | null): void {
     this.#lines += `o${record}\n`;
     if (done !== null) this.#callbacks.push(done);
@@ -95,17 +95,20 @@ export class Spool {
     this.commit();
   };
 
-  /** Writes what has gathered. On a failure everything stays gathered for the next call, and nobody is called back. */
+  /** Writes the collected lines. If that fails, lines and callbacks are kept for the next call. */
   commit(): void {
     if (this.#lines === "" && this.failure === null) return;
     try {
-      // The failed write may have left half a frame, after which nothing can be read.
+      // A failed write may have left half a frame, and readers would ignore all frames after it.
       if (this.failure !== null) this.#replaceActive();
       if (this.#lines !== "") this.#active.append(this.#lines);
       this.failure = null;
     } catch (error) {
       if (this.failure === null)
-        this.#options.log.error({ err: error }, "A usage write failed; it is tried again");
+        this.#options.log.error(
+          { err: error },
+          "Usage can't be written to the spool; the write is tried again",
+        );
       this.failure = error;
       return;
     }
@@ -118,13 +121,13 @@ export class Spool {
       try {
         done();
       } catch (error) {
-        // One caller's failure is not the others'.
+        // An error of one callback must not keep the others from running.
         this.#options.log.error({ err: error }, "A request could not be ended after its usage was recorded");
       }
     }
   }
 
-  /** Seals the active segment, so that its rows can go to the database, and begins the next. */
+  /** Seals the active segment, so that its rows can go to the database, and begins a new one. */
   rotate(): void {
     this.commit();
     if (this.failure !== null) return;
@@ -140,7 +143,7 @@ export class Spool {
     const last = this.#active;
     this.#active = next;
     if (last.sizeBytes === 0) {
-      // Nothing whole was ever written to it: while the disk is full there would be one more with each attempt.
+      // Delete an empty segment: while the disk is full, each attempt would leave another one.
       rmSync(last.path, { force: true });
       void last.close();
       return;
@@ -168,7 +171,7 @@ export class Spool {
     for (const segment of [...this.#sealed, this.#active]) await segment.sync();
   }
 
-  /** Deletes the oldest sealed segment. Its rows are in the database and a later segment is on the disk. */
+  /** Deletes a sealed segment. Its rows must be in the database and a later segment on the disk. */
   async drop(segment: Segment): Promise<void> {
     this.#sealed = this.#sealed.filter((other) => other !== segment);
     this.#sealedBytes -= segment.sizeBytes;
@@ -176,12 +179,12 @@ export class Spool {
     await rm(segment.path, { force: true });
   }
 
-  /** Shows processes of other hosts that this one lives. */
+  /** Updates the owner file's time, which shows processes on other hosts that this process is alive. */
   async touch(nowMs: number): Promise<void> {
     await utimes(join(this.#folder, OWNER_FILE), nowMs / 1_000, nowMs / 1_000);
   }
 
-  /** Gives the files back; with `remove` there is nothing left in them that matters. */
+  /** Closes all files. @param remove delete them too; pass true only when all rows are in the database. */
   async end(remove: boolean): Promise<void> {
     for (const segment of [...this.#sealed, this.#active]) await segment.close();
     if (remove) rmSync(this.#folder, { recursive: true, force: true });

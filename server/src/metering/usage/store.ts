@@ -12,26 +12,26 @@ export interface UsageFilter {
 /** Sums and means over requests. */
 export interface UsageSummary {
   requests: number;
-  /** Those that failed on our side. */
+  /** Requests that failed because of the platform, not the client. */
   errors: number;
   promptTokens: number;
   cachedPromptTokens: number;
   generatedTokens: number;
-  /** Of requests that got a token. Null: there were none. */
+  /** Means over the requests that generated a token; null: there were none. */
   timeToFirstTokenMeanMs: number | null;
   durationMeanMs: number | null;
 }
 
 export interface UsageStore {
-  /** Of the requests begun since then whose replica's id begins with `replicaPrefix`. */
+  /** Over the requests that began at or after `sinceMs` and whose replica's id begins with `replicaPrefix`. */
   summarize(replicaPrefix: string, sinceMs: number): Promise<UsageSummary>;
-  /** Rows as `encodeUsage` writes them, at most 1,000. Rows whose identifier is known already change nothing. */
+  /** Inserts at most 1,000 rows, encoded by `encodeUsage`. Rows whose identifier exists already change nothing. */
   insert(rows: readonly string[]): Promise<void>;
-  /** By start, oldest first. */
+  /** In the order of their start, oldest first. */
   list(filter: UsageFilter, limit: number): Promise<UsageRow[]>;
 }
 
-/** Whether the rows themselves are at fault (SQLSTATE classes 22, 23 and 54), so that trying again can't help. */
+/** Whether the rows themselves caused the error (SQLSTATE classes 22, 23 and 54), so that a retry can't help. */
 export function isRowFault(error: unknown): boolean {
   return /^(2[23]|54)/.test(String((error as { code?: unknown }).code ?? ""));
 }
@@ -39,9 +39,9 @@ export function isRowFault(error: unknown): boolean {
 export function usageStore({ sql, db }: Pick<Database, "sql" | "db">): UsageStore {
   return {
     async insert(rows) {
-      // The spool's text goes to the server as it is: no row is parsed or taken apart here. What is really new, and
-      // that alone, is added to the sums in the same statement; in an order, so that no process waits for one that
-      // waits for it. Lines of older versions end after the start.
+      // The spool's lines go to PostgreSQL as they are, without being parsed here. The same statement adds only rows
+      // that were really inserted to the rollups, sorted by key: two processes that update the same rollup rows in
+      // different orders would deadlock. Lines of older versions have no fields after `started_at`.
       await sql`
         with inserted as (
           insert into usage_records (id, account_id, key_id, endpoint, model, replica, prompt_tokens, cached_tokens,

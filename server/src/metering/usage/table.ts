@@ -16,7 +16,7 @@ import type { UsageKind } from "../money/service.ts";
 
 export const OUTCOMES = ["ok", "cancelled", "error", "rejected", "interrupted"] as const;
 
-/** One row for every request, and for every minute of a deployment's replica. Written once and never changed. */
+/** The usage ledger: one row for each request, and for each minute that a deployment's replica served. Append-only. */
 export const usageRecords = pgTable(
   "usage_records",
   {
@@ -33,11 +33,11 @@ export const usageRecords = pgTable(
     timeToFirstTokenMs: doublePrecision("time_to_first_token_ms"),
     durationMs: doublePrecision("duration_ms").notNull(),
     outcome: text({ enum: OUTCOMES }).notNull(),
-    /** The HTTP status that was sent, 100–599; 499 when the client left before one was. */
+    /** The HTTP status that was sent, 100–599; 499 when the client disconnected before a status was sent. */
     status: smallint().notNull(),
     startedAt: timestamp("started_at", { withTimezone: true }).notNull(),
     userId: text("user_id").notNull().default(""),
-    /** Empty: the platform's own. */
+    /** Empty: a deployment of the platform. */
     deployment: text().notNull().default(""),
     kind: text().$type<UsageKind>().notNull().default("text"),
     quantity: bigint({ mode: "number" }).notNull().default(0),
@@ -45,7 +45,7 @@ export const usageRecords = pgTable(
   },
   (t) => [
     index("usage_records_account_id_started_at_index").on(t.accountId, t.startedAt),
-    // Rows come in the order of time: this one costs next to nothing.
+    // Rows arrive nearly in the order of time, so a block range index is tiny and cheap to maintain.
     index("usage_records_started_at_index").using("brin", t.startedAt),
     check(
       "usage_records_outcome_check",
@@ -54,7 +54,7 @@ export const usageRecords = pgTable(
   ],
 );
 
-/** What usage is summed up by, besides the time. */
+/** Grouping columns of the rollups, besides the time. */
 const dimensions = {
   accountId: text("account_id").notNull(),
   userId: text("user_id").notNull(),
@@ -65,7 +65,7 @@ const dimensions = {
 };
 
 const sums = {
-  /** Replicas' minutes are none. */
+  /** Rows of replica time don't count as requests. */
   requests: bigint({ mode: "bigint" }).notNull(),
   promptTokens: bigint("prompt_tokens", { mode: "bigint" }).notNull(),
   cachedTokens: bigint("cached_tokens", { mode: "bigint" }).notNull(),
@@ -74,7 +74,10 @@ const sums = {
   costMicros: bigint("cost_micros", { mode: "bigint" }).notNull(),
 };
 
-/** The ledger by hours of UTC: at any moment its exact sums, as a row comes with its share of them in one transaction. */
+/**
+ * Rollup of the ledger by hour (UTC). Always equals the ledger, because a row and its share of the sums are written in
+ * one transaction.
+ */
 export const usageHourly = pgTable(
   "usage_hourly",
   { ...dimensions, hour: timestamp({ withTimezone: true }).notNull(), ...sums },
@@ -87,7 +90,7 @@ export const usageHourly = pgTable(
   ],
 );
 
-/** The same by days of UTC. */
+/** Rollup of the ledger by day (UTC); see `usageHourly`. */
 export const usageDaily = pgTable(
   "usage_daily",
   { ...dimensions, day: timestamp({ withTimezone: true }).notNull(), ...sums },

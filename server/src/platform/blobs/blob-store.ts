@@ -9,21 +9,21 @@ import type { S3Server } from "./s3-server.ts";
 import { SignedUrls } from "./signed-urls.ts";
 
 export interface BlobStoreOptions {
-  /** Absolute: blobs, and uploads on their way. */
+  /** Absolute path, for blobs and for uploads in progress. */
   folder: string;
-  /** Null: blobs lie in the folder. */
+  /** Where blobs are stored; null: in the folder. */
   s3: (S3Server & { bucket: string; prefix: string }) | null;
   env: Readonly<Record<string, string | undefined>>;
-  /** Signs URLs: 32 random bytes, the same in every process and after every start. */
+  /** Key for signed URLs: 32 random bytes, the same in every process and after every start. */
   secret: Buffer;
-  /** What signed URLs begin with, as `https://host`; null: as whoever asks for them says. */
+  /** Origin of signed URLs, such as `https://host`; null: the origin of the request, see `UploadUrlOptions.origin`. */
   publicUrl: string | null;
-  /** What they begin with where nobody says. */
+  /** Origin of signed URLs when neither `publicUrl` nor the request gives one. */
   ownUrl(): string;
   clock: Clock;
 }
 
-/** What `blobRoutes` serves. */
+/** The parts that `blobRoutes` serves. */
 export interface BlobStore {
   blobs: Blobs;
   uploads: ResumableUploads;
@@ -33,9 +33,9 @@ export interface BlobStore {
 export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStore> {
   const { folder, s3, clock } = options;
   const urls = new SignedUrls(options.secret, clock);
-  const origin = (asked = ""): string => options.publicUrl ?? (asked || options.ownUrl());
+  const origin = (requestOrigin = ""): string => options.publicUrl ?? (requestOrigin || options.ownUrl());
   if (s3 === null) return { urls, ...createLocalBlobs({ folder, clock, urls, origin }) };
-  // Only when it is used: S3's client takes 80 ms to load.
+  // Load S3's client only when it is used, because loading takes 80 ms.
   const [{ createS3Blobs }, { createS3Client }] = await Promise.all([
     import("./s3.ts"),
     import("./s3-client.ts"),
@@ -43,8 +43,8 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
   const blobs = createS3Blobs({
     ...s3,
     client: createS3Client(s3, { environment: options.env }),
-    ownUploadUrl: (key, { sizeBytes, expiresInMs, origin: asked }) =>
-      origin(asked) + urls.signUpload(key, sizeBytes, expiresInMs),
+    ownUploadUrl: (key, { sizeBytes, expiresInMs, origin: requestOrigin }) =>
+      origin(requestOrigin) + urls.signUpload(key, sizeBytes, expiresInMs),
   });
   const uploads = new ResumableUploads({
     folder: join(folder, "uploads"),

@@ -1,38 +1,38 @@
 import type { Readable } from "node:stream";
 import { badRequest } from "../../lib/errors.ts";
 
-/** A finished blob's measures. */
+/** Size and checksum of a written blob. */
 export interface WrittenBlob {
   sizeBytes: number;
   /** 64 lower-case hex digits. */
   sha256: string;
 }
 
-/** Bytes `start` to `end`, both included, counted from 0. */
+/** Bytes from `start` to `end`, both inclusive, counted from 0. */
 export interface ByteRange {
   start: number;
   end: number;
 }
 
-/** A URL for an upload. */
+/** Options of a URL for an upload. */
 export interface UploadUrlOptions {
   sizeBytes: number;
   expiresInMs: number;
-  /** It may come in pieces: see `routes.ts`. */
+  /** The file may be uploaded in pieces, see `blobRoutes`. */
   resumable: boolean;
-  /** What a URL of ours begins with, as `https://host`. Absent or empty: as this server calls itself. */
+  /** Origin for URLs to this server, such as `https://host`. Absent or empty: the server's own URL. */
   origin?: string;
 }
 
 /**
- * Files of any size under keys such as `models/acme/m1/config.json`. A blob is there whole or not at all.
- * Keys are checked by `checkKey`; a prefix is empty or ends with a slash.
+ * A store for files of any size under keys such as `models/acme/m1/config.json`. Writes are atomic. Keys must pass
+ * `checkKey`; a prefix is empty or ends with a slash.
  */
 export interface Blobs {
   /**
-   * Takes the place of a blob of the same key.
-   * @throws AppError PAYLOAD_TOO_LARGE above `maxBytes`; BAD_REQUEST when it isn't `exactBytes` long; UNAVAILABLE when the
-   * disk is full; what the source throws.
+   * Writes a blob, and replaces an existing one.
+   * @throws AppError PAYLOAD_TOO_LARGE above `maxBytes`; BAD_REQUEST when the size is not `exactBytes`; UNAVAILABLE
+   * when the disk is full; the source's error.
    */
   write(
     key: string,
@@ -41,21 +41,28 @@ export interface Blobs {
   ): Promise<WrittenBlob>;
   /** @throws AppError NOT_FOUND. */
   read(key: string, range?: ByteRange): Promise<Readable>;
+  /** Null: there is no such blob. */
   stat(key: string): Promise<{ sizeBytes: number } | null>;
-  /** All blobs below the prefix, by key. */
+  /** All blobs below the prefix, in the order of their keys. */
   list(prefix: string): Promise<{ key: string; sizeBytes: number }[]>;
-  /** Takes a blob to another key, out of reach of the URLs that were given out for the first. @throws AppError NOT_FOUND. */
+  /**
+   * Moves a blob to another key, so that signed URLs for the old key no longer reach it.
+   * @throws AppError NOT_FOUND.
+   */
   move(from: string, to: string): Promise<void>;
-  /** Nothing happens when there is none. */
+  /** Does nothing when there is no such blob. */
   delete(key: string): Promise<void>;
   deletePrefix(prefix: string): Promise<void>;
-  /** The blob as a file of this host, to be read only; fetched to `cacheDir` once when it lies elsewhere. @throws AppError NOT_FOUND. */
+  /**
+   * Path of the blob as a local file; don't modify it. Remote blobs are downloaded to `cacheDir` once.
+   * @throws AppError NOT_FOUND.
+   */
   localPath(key: string, cacheDir: string, signal: AbortSignal): Promise<string>;
-  /** The same for all blobs below a prefix, as a folder; they must not change any more. */
+  /** Path of a local folder with all blobs below the prefix. The blobs must not change any more. */
   localFolder(prefix: string, cacheDir: string, signal: AbortSignal): Promise<string>;
-  /** A URL that takes one upload of exactly `sizeBytes` by PUT, without a key. */
+  /** A URL that accepts one upload of exactly `sizeBytes` by PUT, without an API key. */
   uploadUrl(key: string, options: UploadUrlOptions): Promise<string>;
-  /** A URL that answers GET without a key. @param options.filename what a browser saves it as. */
+  /** A URL that serves the blob by GET, without an API key. @param options.filename file name for browsers. */
   downloadUrl(
     key: string,
     options: { expiresInMs: number; filename?: string } & Pick<UploadUrlOptions, "origin">,
@@ -66,14 +73,15 @@ const SEGMENT = /^[A-Za-z0-9._+=@-]{1,200}$/;
 const MAX_KEY_CHARS = 800;
 
 /**
- * Up to 800 characters: parts of letters, digits and `._+=@-`, at most 200 each and neither `.` nor `..`, joined by `/`.
+ * A key has at most 800 characters. It consists of segments joined by `/`; a segment has at most 200 letters, digits
+ * and `._+=@-`, and is neither `.` nor `..`.
  * @throws AppError BAD_REQUEST.
  */
 export function checkKey(key: string): void {
-  const isGood =
+  const isValid =
     key.length <= MAX_KEY_CHARS &&
     key.split("/").every((segment) => SEGMENT.test(segment) && segment !== "." && segment !== "..");
-  if (!isGood) throw badRequest("key", "This is no key of a stored file.");
+  if (!isValid) throw badRequest("key", "This is no key of a stored file.");
 }
 
 /** @throws AppError BAD_REQUEST. */

@@ -30,7 +30,7 @@ async function refusal(work: Promise<unknown>): Promise<AppError> {
 const NO_LIMIT = { maxBytes: 1_000_000_000 };
 const { signal } = new AbortController();
 
-/** What every adapter promises. `setUp` gives an empty store. */
+/** The tests that every implementation of `Blobs` must pass. @param setUp creates an empty store. */
 export function blobsContract(setUp: () => Promise<Blobs>): void {
   describe("a store of blobs", () => {
     contentTests(setUp);
@@ -41,7 +41,7 @@ export function blobsContract(setUp: () => Promise<Blobs>): void {
 }
 
 function contentTests(setUp: () => Promise<Blobs>): void {
-  test("gives back what was written, whole and in part, with its size and checksum", async () => {
+  test("returns written content, whole and in ranges, with its size and checksum", async () => {
     const blobs = await setUp();
     const content = randomBytes(300_000);
     const written = await blobs.write(
@@ -59,7 +59,7 @@ function contentTests(setUp: () => Promise<Blobs>): void {
     expect(part.equals(content.subarray(100_000, 100_010))).toBe(true);
   });
 
-  test("holds empty blobs", async () => {
+  test("stores empty blobs", async () => {
     const blobs = await setUp();
     await blobs.write("a/empty", chunksOf(), { maxBytes: 10, exactBytes: 0 });
     expect(await blobs.stat("a/empty")).toEqual({ sizeBytes: 0 });
@@ -72,7 +72,7 @@ function refusalTests(setUp: () => Promise<Blobs>): void {
     ["too many bytes", { maxBytes: 3 }, "PAYLOAD_TOO_LARGE"],
     ["more bytes than declared", { maxBytes: 100, exactBytes: 3 }, "BAD_REQUEST"],
     ["fewer bytes than declared", { maxBytes: 100, exactBytes: 5 }, "BAD_REQUEST"],
-  ])("%s change nothing", async (_, limits, code) => {
+  ])("changes nothing for %s", async (_, limits, code) => {
     const blobs = await setUp();
     await blobs.write("a/file", chunksOf("old"), NO_LIMIT);
     expect((await refusal(blobs.write("a/file", chunksOf("ne", "w!"), limits))).code).toBe(code);
@@ -80,7 +80,7 @@ function refusalTests(setUp: () => Promise<Blobs>): void {
     expect(await blobs.list("")).toHaveLength(1);
   });
 
-  test("a source that breaks off changes nothing, and its error comes through", async () => {
+  test("changes nothing when the source fails, and passes its error on", async () => {
     const blobs = await setUp();
     async function* broken(): AsyncGenerator<Uint8Array> {
       yield Buffer.from("half");
@@ -93,7 +93,7 @@ function refusalTests(setUp: () => Promise<Blobs>): void {
 }
 
 function keyTests(setUp: () => Promise<Blobs>): void {
-  test("lists what lies below a prefix by key, and deletes it, and nothing beside it", async () => {
+  test("lists the blobs below a prefix in the order of their keys, and deletes only those", async () => {
     const blobs = await setUp();
     for (const key of ["m/a/2", "m/a/1", "m/ab/1", "m/b", "n"])
       await blobs.write(key, chunksOf(key), NO_LIMIT);
@@ -110,7 +110,7 @@ function keyTests(setUp: () => Promise<Blobs>): void {
     expect((await blobs.list("")).map(({ key }) => key)).toEqual(["m/ab/1", "m/b"]);
   });
 
-  test("moves a blob onto another", async () => {
+  test("moves a blob over an existing one", async () => {
     const blobs = await setUp();
     await blobs.write("a/from", chunksOf("new"), NO_LIMIT);
     await blobs.write("b/to", chunksOf("old one"), NO_LIMIT);
@@ -120,7 +120,7 @@ function keyTests(setUp: () => Promise<Blobs>): void {
     expect((await contentOf(await blobs.read("b/to"))).toString()).toBe("new");
   });
 
-  test("no key leads out of the store, whatever it is made of", async () => {
+  test("accepts no key that leads out of the store", async () => {
     const blobs = await setUp();
     const bad = [
       "",
@@ -161,7 +161,7 @@ function lendingTests(setUp: () => Promise<Blobs>): void {
   const cacheDir = mkdtempSync(join(tmpdir(), "hearth-blob-cache-"));
   afterAll(() => rmSync(cacheDir, { recursive: true, force: true }));
 
-  test("what is not there is not found", async () => {
+  test("answers NOT_FOUND for a missing blob", async () => {
     const blobs = await setUp();
     await blobs.write("a/file", chunksOf("x"), NO_LIMIT);
     for (const key of ["b", "a", "a/file/x"]) {
@@ -171,7 +171,7 @@ function lendingTests(setUp: () => Promise<Blobs>): void {
     }
   });
 
-  test("lends a blob or a folder of them as files of this host, also to several at once", async () => {
+  test("provides a blob or a folder of blobs as local files, also to concurrent callers", async () => {
     const blobs = await setUp();
     await blobs.write("m/x/config.json", chunksOf("{}"), NO_LIMIT);
     await blobs.write("m/x/original/params.json", chunksOf("[]"), NO_LIMIT);
@@ -186,7 +186,7 @@ function lendingTests(setUp: () => Promise<Blobs>): void {
     }
   });
 
-  test("a blob that was replaced is lent as it is now", async () => {
+  test("provides the new content of a blob that was replaced", async () => {
     const blobs = await setUp();
     await blobs.write("r/file", chunksOf("one"), NO_LIMIT);
     await blobs.localPath("r/file", cacheDir, signal);

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { AppError, badRequest } from "../../lib/errors.ts";
 import type { WrittenBlob } from "./blobs.ts";
 
-/** Kept free for everything else that lives on the disk, the database first of all. */
+/** Space that stays free for other users of the disk, most of all the database. */
 const RESERVE_BYTES = 512 * 1024 ** 2;
 
 export function isFileMissing(error: unknown): boolean {
@@ -12,13 +12,13 @@ export function isFileMissing(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
-/** @throws AppError UNAVAILABLE when so many more bytes would fill the disk. */
+/** @throws AppError UNAVAILABLE when `neededBytes` more bytes would fill the disk. */
 export async function requireDiskSpace(folder: string, neededBytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize - neededBytes < RESERVE_BYTES) throw diskFull();
 }
 
-/** A full disk as an error that may be shown. Everything else stays as it is. */
+/** Converts the error of a full disk to one that clients may see. Returns other errors unchanged. */
 export function toDiskFullError(error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   return code === "ENOSPC" || code === "EDQUOT" ? diskFull(error) : error;
@@ -28,7 +28,7 @@ function diskFull(cause?: unknown): AppError {
   return new AppError("UNAVAILABLE", "There is not enough disk space for this file.", { cause });
 }
 
-/** Puts a finished file in its place, in the place of another, so that it is still there after a power cut. */
+/** Renames a file over an existing one, in a way that survives a power cut. */
 export async function renameDurably(file: string, path: string): Promise<void> {
   for (let tries = 1; ; tries++) {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -36,7 +36,7 @@ export async function renameDurably(file: string, path: string): Promise<void> {
       await rename(file, path);
       break;
     } catch (error) {
-      // Whoever deleted the last other file of the folder took the folder with it.
+      // The folder may have been deleted in between, together with its last file.
       if (!isFileMissing(error) || tries === 3) throw error;
     }
   }
@@ -44,7 +44,7 @@ export async function renameDurably(file: string, path: string): Promise<void> {
   await folder.sync().finally(() => folder.close());
 }
 
-/** Removes a file and the folders that it leaves empty, up to `top`. */
+/** Deletes a file or folder, and then its parent folders below `top` that are empty. */
 export async function removeWithEmptyFolders(path: string, top: string): Promise<void> {
   await rm(path, { force: true, recursive: true });
   for (let folder = dirname(path); folder.length > top.length; folder = dirname(folder)) {
@@ -56,7 +56,7 @@ export async function removeWithEmptyFolders(path: string, top: string): Promise
   }
 }
 
-/** The files below a folder as paths relative to it, in order; none when there is no such folder. */
+/** Sorted relative paths of all files below a folder; empty when the folder doesn't exist. */
 export async function listFiles(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -69,8 +69,8 @@ export async function listFiles(folder: string): Promise<string[]> {
 }
 
 /**
- * Writes a stream to a new file and has it reach the disk.
- * @throws AppError PAYLOAD_TOO_LARGE above `maxBytes`, BAD_REQUEST when it isn't `exactBytes` long.
+ * Writes a stream to a new file and syncs the file to the disk.
+ * @throws AppError PAYLOAD_TOO_LARGE above `maxBytes`, BAD_REQUEST when the size is not `exactBytes`.
  */
 export async function writeStream(
   file: FileHandle,
@@ -83,7 +83,7 @@ export async function writeStream(
   return measured.result();
 }
 
-/** Passes chunks on while counting and hashing; ends with an error as soon as they are too many or too few. */
+/** Counts and hashes chunks while passing them on. The chunks end with an error when they are too many or too few. */
 export function measureStream(
   source: AsyncIterable<Uint8Array>,
   limits: { maxBytes: number; exactBytes?: number },

@@ -23,7 +23,7 @@ function localStore() {
 blobsContract(async () => localStore().blobs);
 
 describe("the store in a folder", () => {
-  test("leaves nothing lying about", async () => {
+  test("leaves no temporary files or empty folders", async () => {
     const { blobs, folder } = localStore();
     await blobs.write("a/b/c", chunksOf("x"), { maxBytes: 9 });
     await blobs.write("a/b/d", chunksOf("x".repeat(10)), { maxBytes: 9 }).catch(() => {});
@@ -31,8 +31,8 @@ describe("the store in a folder", () => {
     expect(readdirSync(folder, { recursive: true }).sort()).toEqual(["objects", "uploads"]);
   });
 
-  // On S3 this is S3's own guarantee, which the server of the tests doesn't give.
-  test("of two writers at once one wins with its whole content", async () => {
+  // S3 gives this guarantee itself, but the S3 server of the tests does not.
+  test("keeps the whole content of one of two concurrent writers", async () => {
     const { blobs } = localStore();
     const contents = ["a".repeat(100_000), "b".repeat(50_000)];
     const limits = { maxBytes: 1e9 };
@@ -40,7 +40,7 @@ describe("the store in a folder", () => {
     expect(contents).toContain((await contentOf(await blobs.read("w/file"))).toString());
   });
 
-  test("a name can't be a blob and a folder of blobs", async () => {
+  test("refuses a key that is a prefix of another key, and the reverse", async () => {
     const { blobs } = localStore();
     await blobs.write("a/b", chunksOf("x"), { maxBytes: 9 });
     await expect(blobs.write("a/b/c", chunksOf("x"), { maxBytes: 9 })).rejects.toMatchObject({

@@ -17,18 +17,18 @@ import { ResumableUploads } from "./resumable-uploads.ts";
 import type { SignedUrls } from "./signed-urls.ts";
 
 export interface LocalBlobsOptions {
-  /** Absolute. `objects` holds the blobs, `uploads` what is not whole yet; both on one file system. */
+  /** Absolute path. Contains `objects` with the blobs and `uploads` with incomplete files, on one file system. */
   folder: string;
   clock: Clock;
   urls: SignedUrls;
-  /** What URLs begin with: `http://host:port`. @param asked see UploadUrlOptions */
-  origin(asked: string | undefined): string;
+  /** Origin of URLs: `http://host:port`. @param requestOrigin see `UploadUrlOptions.origin`. */
+  origin(requestOrigin: string | undefined): string;
 }
 
-/** Longest time that a write may take before its remains count as left behind. */
+/** A write that takes longer counts as abandoned, and its incomplete file is deleted. */
 const WRITE_LIMIT_MS = 24 * 3_600_000;
 
-/** Blobs in a folder of this host. `uploads` takes what comes by signed URL. */
+/** Stores blobs in a local folder. `uploads` receives files that come by signed URL. */
 export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; uploads: ResumableUploads } {
   const { urls, origin, clock } = options;
   const objects = join(options.folder, "objects");
@@ -47,7 +47,7 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
     async write(key, source, limits) {
       const path = pathOf(key);
       await mkdir(uploadsFolder, { recursive: true, mode: 0o700 });
-      // Named like an upload that expires, so that the remains of a crash are swept with those.
+      // Name the file like an upload that expires, so that the sweep of expired uploads deletes it after a crash.
       const partial = join(
         uploadsFolder,
         `${clock.now() + WRITE_LIMIT_MS}-write-${randomBytes(8).toString("hex")}`,
@@ -78,13 +78,13 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
     async list(prefix) {
       checkPrefix(prefix);
       const names = await listFiles(join(objects, prefix.slice(0, -1)));
-      const found = await Promise.all(
+      const entries = await Promise.all(
         names.map(async (name) => ({
           key: prefix + name,
           sizeBytes: await sizeAt(join(objects, prefix, name)),
         })),
       );
-      return found.filter((blob) => blob.sizeBytes !== null) as { key: string; sizeBytes: number }[];
+      return entries.filter((entry) => entry.sizeBytes !== null) as { key: string; sizeBytes: number }[];
     },
     async move(from, to) {
       const source = pathOf(from);
@@ -108,15 +108,16 @@ export function createLocalBlobs(options: LocalBlobsOptions): { blobs: Blobs; up
       checkPrefix(prefix);
       return join(objects, prefix.slice(0, -1));
     },
-    uploadUrl: async (key, { sizeBytes, expiresInMs, origin: asked }) =>
-      origin(asked) + urls.signUpload(key, sizeBytes, expiresInMs),
-    downloadUrl: async (key, { expiresInMs, filename, origin: asked }) =>
-      origin(asked) + urls.signDownload(key, filename ?? key.slice(key.lastIndexOf("/") + 1), expiresInMs),
+    uploadUrl: async (key, { sizeBytes, expiresInMs, origin: requestOrigin }) =>
+      origin(requestOrigin) + urls.signUpload(key, sizeBytes, expiresInMs),
+    downloadUrl: async (key, { expiresInMs, filename, origin: requestOrigin }) =>
+      origin(requestOrigin) +
+      urls.signDownload(key, filename ?? key.slice(key.lastIndexOf("/") + 1), expiresInMs),
   };
   return { blobs, uploads: new ResumableUploads({ folder: uploadsFolder, clock, publish }) };
 }
 
-/** @throws AppError BAD_REQUEST when a part of the path is taken by a blob, or the path by a folder of blobs. */
+/** @throws AppError BAD_REQUEST when a parent of the path is a blob, or the path is a folder of blobs. */
 async function moveIntoStore(file: string, path: string): Promise<void> {
   try {
     await renameDurably(file, path);

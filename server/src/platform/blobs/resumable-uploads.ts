@@ -6,22 +6,22 @@ import { isFileMissing, requireDiskSpace, toDiskFullError, wrongSize } from "./d
 import type { UploadTicket } from "./signed-urls.ts";
 
 export interface ResumableUploadsOptions {
-  /** Where files lie until they are whole. */
+  /** Folder for incomplete files. */
   folder: string;
   clock: Clock;
-  /** Makes a whole file the blob of that key. The file may be moved away. */
+  /** Stores a complete file as a blob. May move the file away. */
   publish(file: string, key: string): Promise<void>;
 }
 
-/** What became of a request that brought bytes. */
+/** State of an upload after a request. */
 export type UploadProgress = { isWhole: true } | { isWhole: false; receivedBytes: number };
 
-/** How often what expired uploads left behind is looked for, at least. */
+/** Shortest time between two sweeps of expired uploads. */
 const SWEEP_MS = 3_600_000;
 
 /**
- * Uploads that are on their way. `<expiry>-<id>` holds what has arrived, `<expiry>-<id>.done` says that the upload is
- * finished: a ticket is good for one file, also after a restart.
+ * Uploads in progress. The file `<expiry>-<id>` has the bytes received so far. `<expiry>-<id>.done` marks a finished
+ * upload, so that a ticket works only once, even after a restart.
  */
 export class ResumableUploads {
   readonly #options: ResumableUploadsOptions;
@@ -32,7 +32,7 @@ export class ResumableUploads {
     this.#options = options;
   }
 
-  /** How far the upload is; one that had all its bytes but did not come to its end is finished. */
+  /** State of the upload. If all bytes have arrived but a crash prevented the end, finishes the upload. */
   async resume(ticket: UploadTicket): Promise<UploadProgress> {
     const received = await this.#received(ticket);
     if (received.isWhole || received.receivedBytes < ticket.sizeBytes || this.#busy.has(ticket.id))
@@ -47,10 +47,10 @@ export class ResumableUploads {
   }
 
   /**
-   * Takes the bytes from `start` to `end` of the file, both included; what had arrived behind `start` is dropped. Bytes
-   * behind a gap are not taken: the answer says where to go on. What arrives before a connection breaks is kept.
-   * @throws AppError ALREADY_EXISTS for a finished upload, ABORTED while another request brings bytes, BAD_REQUEST for
-   * more or fewer bytes than announced, UNAVAILABLE when the disk is full.
+   * Receives the bytes of the range, and discards bytes after `start` that had arrived before. Bytes after a gap are
+   * refused; the result tells where to continue. Bytes that arrive before the connection breaks are kept.
+   * @throws AppError ALREADY_EXISTS for a finished upload, ABORTED while another request uploads the file, BAD_REQUEST
+   * when the body has another size than the range, UNAVAILABLE when the disk is full.
    */
   async receive(
     ticket: UploadTicket,
@@ -102,7 +102,7 @@ export class ResumableUploads {
     return join(this.#options.folder, `${expiresAtMs}-${id}`);
   }
 
-  /** Expired tickets open nothing any more. */
+  /** Deletes the files of expired uploads. */
   async #sweep(): Promise<void> {
     const nowMs = this.#options.clock.now();
     if (nowMs - this.#sweptAtMs < SWEEP_MS) return;
@@ -115,7 +115,7 @@ export class ResumableUploads {
   }
 }
 
-/** What is too much or too little undoes the request, what a broken connection had brought stays. */
+/** Appends the body. If its length is wrong, undoes the request; if the connection breaks, keeps the bytes so far. */
 async function appendExactly(
   file: FileHandle,
   body: AsyncIterable<Uint8Array>,

@@ -20,7 +20,7 @@ const clock = new FakeClock();
 let server: HttpServer;
 let port: number;
 let blobs: Blobs;
-/** What the server logs as its own failures. */
+/** Failures that the server logs as its own. */
 const failures: unknown[] = [];
 
 beforeAll(async () => {
@@ -85,7 +85,7 @@ async function stored(key: string): Promise<string | null> {
 }
 
 describe("a signed upload URL", () => {
-  test("takes a file without a key, whatever type the client gives it, and none twice", async () => {
+  test("accepts one file of any content type without an API key, and no second file", async () => {
     for (const type of ["application/octet-stream", "application/json", "text/html", "multipart/form-data"]) {
       const key = newKey();
       const url = await uploadUrl(key, 5);
@@ -100,14 +100,14 @@ describe("a signed upload URL", () => {
     }
   });
 
-  test("takes an empty file", async () => {
+  test("accepts an empty file", async () => {
     const key = newKey();
     expect(await put(await uploadUrl(key, 0), "")).toMatchObject({ status: 200 });
     expect(await stored(key)).toBe("");
   });
 
   test.each(["hell", "hello!", "", "x".repeat(300_000)].map((body) => [body.length, body] as const))(
-    "takes no other size than it was made for: %i bytes",
+    "refuses a file of another size than the signed one: %i bytes",
     async (_, body) => {
       const key = newKey();
       const url = await uploadUrl(key, 5);
@@ -121,7 +121,7 @@ describe("a signed upload URL", () => {
     },
   );
 
-  test("that was altered in any part is refused, before anything is read of it", async () => {
+  test("is refused when any part was altered, before the body is read", async () => {
     const key = newKey();
     const url = await uploadUrl(key, 5);
     const altered = [
@@ -153,7 +153,7 @@ describe("a signed upload URL", () => {
     expect(await put(url, "hello")).toMatchObject({ status: 200 });
   });
 
-  test("does not open the file to anyone who reads or asks otherwise", async () => {
+  test("does not allow downloads or other methods", async () => {
     const key = newKey();
     const url = await uploadUrl(key, 5);
     await put(url, "hello");
@@ -163,7 +163,7 @@ describe("a signed upload URL", () => {
     expect((await fetch(`http://127.0.0.1:${port}/blobs/`)).status).toBe(403);
   });
 
-  test("ends with its time", async () => {
+  test("expires", async () => {
     const key = newKey();
     const url = await blobs.uploadUrl(key, { sizeBytes: 5, expiresInMs: 1_000, resumable: false });
     clock.advance(1_000);
@@ -171,7 +171,7 @@ describe("a signed upload URL", () => {
     expect(await stored(key)).toBeNull();
   });
 
-  test("of 10 GB takes no space before the bytes come, and is refused where the disk could not hold it", async () => {
+  test("for 10 GB occupies no space before the bytes arrive, and is refused when the disk can't hold the file", async () => {
     const url = await uploadUrl(newKey(), 10_000_000_000);
     expect(await put(url, "abc", { "content-range": "bytes 0-2/10000000000" })).toMatchObject({
       status: 308,
@@ -185,7 +185,7 @@ describe("a signed upload URL", () => {
 });
 
 describe("a resumable upload", () => {
-  test("comes in pieces, and tells how far it is", async () => {
+  test("accepts pieces and reports its progress", async () => {
     const key = newKey();
     const url = await uploadUrl(key, 10);
     const asked = () => put(url, null, { "content-range": "bytes */10" });
@@ -205,7 +205,7 @@ describe("a resumable upload", () => {
     expect(await stored(key)).toBe("0123456789");
   });
 
-  test("is started as Google's is", async () => {
+  test("starts like one of Google Cloud Storage", async () => {
     const url = await uploadUrl(newKey(), 3);
     const started = await fetch(url, { method: "POST", headers: { "x-goog-resumable": "start" } });
     expect(started.status).toBe(201);
@@ -222,13 +222,13 @@ describe("a resumable upload", () => {
     "bytes -4/10",
     "bytes */9",
     "bytes 0-99999999999999999999/10",
-  ])("a Content-Range %s is refused", async (range) => {
+  ])("refuses the Content-Range %s", async (range) => {
     expect(await put(await uploadUrl(newKey(), 10), "01234", { "content-range": range })).toMatchObject({
       status: 400,
     });
   });
 
-  test("keeps what had arrived when the connection broke", async () => {
+  test("keeps the bytes that arrived before the connection broke", async () => {
     failures.length = 0;
     const key = newKey();
     const url = new URL(await uploadUrl(key, 10));
@@ -243,7 +243,7 @@ describe("a resumable upload", () => {
       .poll(async () => (await put(url.href, "56789", { "content-range": "bytes 5-9/10" })).status)
       .toBe(200);
     expect(await stored(key)).toBe("0123456789");
-    // A client that leaves is no failure of the server.
+    // A client that disconnects is not a failure of the server.
     expect(failures).toEqual([]);
   });
 
@@ -254,7 +254,7 @@ describe("a resumable upload", () => {
     const reply: string[] = [];
     socket.on("data", (data) => reply.push(String(data)));
     socket.write(`PUT ${url.pathname}${url.search} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234`);
-    // Another request that began later is cut off before.
+    // Another request that began later is disconnected earlier.
     expect(await rawExchange(port, "GET /url HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n")).toContain(
       " 408 ",
     );
@@ -266,7 +266,7 @@ describe("a resumable upload", () => {
 });
 
 describe("a signed download URL", () => {
-  test("gives the file whole or in part, never as a page", async () => {
+  test("serves the whole file or a range of it, never as a web page", async () => {
     await blobs.write("d/x.html", chunksOf("0123456789"), { maxBytes: 10 });
     const url = await blobs.downloadUrl("d/x.html", { expiresInMs: HOUR_MS, filename: 'a"b.html' });
     const whole = await fetch(url);
@@ -293,7 +293,7 @@ describe("a signed download URL", () => {
     expect((await fetch(url, { method: "HEAD" })).status).toBe(401);
   });
 
-  test("is refused when altered, expired or used for an upload, and answers 404 for a file that is gone", async () => {
+  test("is refused when altered, expired or used for an upload, and answers 404 for a deleted file", async () => {
     await blobs.write("d/secret", chunksOf("s"), { maxBytes: 10 });
     await blobs.write("d/y", chunksOf("y"), { maxBytes: 10 });
     const url = await blobs.downloadUrl("d/y", { expiresInMs: HOUR_MS });
@@ -306,7 +306,7 @@ describe("a signed download URL", () => {
     expect((await fetch(url)).status).toBe(403);
   });
 
-  test("begins as the client wrote the server's name", async () => {
+  test("begins with the origin of the client's request", async () => {
     const asked = async (headers: Record<string, string>) => {
       const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
       const text = await rawExchange(port, `GET /url HTTP/1.1\r\nconnection: close\r\n${head.join("")}\r\n`);

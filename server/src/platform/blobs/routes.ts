@@ -11,24 +11,24 @@ export interface BlobRoutesDeps {
   urls: SignedUrls;
 }
 
-/** Longest silence of a client in the middle of a file. */
+/** A client that sends or reads nothing for this long is disconnected. */
 const STALL_TIMEOUT_MS = 60_000;
-/** More than this is not read of a body that was refused. */
+/** Bytes to read at most from a refused body. */
 const MAX_UNWANTED_BYTES = 16 * 1024 ** 2;
 
 /**
- * Signed URLs: `GET` with `Range`, and `PUT` of a whole file or in pieces, as Google's storage has it. A piece says
- * `Content-Range: bytes 0-99/1000`; the answer is 308 with `Range: bytes=0-99`, what has arrived, and 200 for the last
- * piece. A `Content-Range` with a star for the bytes, and no body, asks how far the upload is; `POST` with
- * `x-goog-resumable: start` answers with the URL itself as the place to send the pieces to.
+ * Serves signed URLs: `GET` with `Range`, and `PUT` of a whole file or of pieces in the protocol of Google Cloud
+ * Storage. A piece has the header `Content-Range: bytes 0-99/1000`. The response is 308 with the received bytes as
+ * `Range: bytes=0-99`, and 200 after the last piece. A `PUT` with a star for the bytes and no body queries the state. A
+ * `POST` with `x-goog-resumable: start` returns the URL itself as the URL for the pieces.
  */
 export function blobRoutes(app: FastifyInstance, deps: BlobRoutesDeps): void {
   app.register(async (scope) => {
-    // Bodies go to disk as they come.
+    // Stream bodies to the disk instead of parsing them.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     const config = { open: "always", longBody: true } as const;
-    // The method is signed as well: HEAD would be another one.
+    // A signature is for one method, so the URLs don't work with HEAD.
     scope.get("/blobs/*", { config, exposeHeadRoute: false }, (request, reply) =>
       download(deps, request, reply),
     );
@@ -56,7 +56,7 @@ async function upload(deps: BlobRoutesDeps, request: FastifyRequest, reply: Fast
   return respondWithProgress(reply, received);
 }
 
-/** @throws AppError REQUEST_TIMEOUT when the client leaves in the middle or falls silent. */
+/** @throws AppError REQUEST_TIMEOUT when the client disconnects early or stops sending. */
 async function* bodyChunks({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> {
   try {
     yield* raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
@@ -66,13 +66,15 @@ async function* bodyChunks({ raw }: FastifyRequest): AsyncGenerator<Uint8Array> 
   }
 }
 
-/** A client reads its answer only after it has sent everything: what is left is read away, up to a limit. */
+/**
+ * Reads and discards the rest of the body, up to a limit: a client reads the response only after it has sent its body.
+ */
 function drainBody({ raw }: FastifyRequest): void {
-  let leftBytes = MAX_UNWANTED_BYTES;
+  let remainingBytes = MAX_UNWANTED_BYTES;
   raw.on("error", () => {});
   raw.on("data", (chunk: Buffer) => {
-    leftBytes -= chunk.length;
-    if (leftBytes < 0) raw.destroy();
+    remainingBytes -= chunk.length;
+    if (remainingBytes < 0) raw.destroy();
   });
 }
 
@@ -96,7 +98,7 @@ function respondWithProgress(reply: FastifyReply, received: UploadProgress): obj
   return {};
 }
 
-/** The bytes that the body is said to hold; null for the question how far it is. */
+/** Parses `Content-Range`: the bytes in the body. Null: the request only queries the state of the upload. */
 function contentRange(header: string | undefined, sizeBytes: number): ByteRange | null {
   if (header === undefined) return { start: 0, end: sizeBytes - 1 };
   const match = /^bytes (?:\*|(\d{1,16})-(\d{1,16}))\/(\d{1,16}|\*)$/.exec(header);
@@ -117,27 +119,30 @@ async function download(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const ticket = deps.urls.verifyDownload(keyOf(request), request.query as Record<string, unknown>);
-  const found = await deps.blobs.stat(ticket.key);
-  if (found === null) throw new AppError("NOT_FOUND", "There is no such file.");
-  const range = requestedRange(request.headers.range, found.sizeBytes);
+  const blob = await deps.blobs.stat(ticket.key);
+  if (blob === null) throw new AppError("NOT_FOUND", "There is no such file.");
+  const range = requestedRange(request.headers.range, blob.sizeBytes);
   reply
     .header("accept-ranges", "bytes")
     .header("content-disposition", `attachment; filename="${ticket.filename.replaceAll(/[^\w.+=@-]/g, "_")}"`)
     .header("x-content-type-options", "nosniff")
     .type("application/octet-stream");
   if (range === "unsatisfiable") {
-    return reply.code(416).header("content-range", `bytes */${found.sizeBytes}`).send();
+    return reply.code(416).header("content-range", `bytes */${blob.sizeBytes}`).send();
   }
   if (range !== null)
-    reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${found.sizeBytes}`);
+    reply.code(206).header("content-range", `bytes ${range.start}-${range.end}/${blob.sizeBytes}`);
   reply.raw.setTimeout(STALL_TIMEOUT_MS, () => reply.raw.destroy());
-  const lengthBytes = range === null ? found.sizeBytes : range.end - range.start + 1;
+  const lengthBytes = range === null ? blob.sizeBytes : range.end - range.start + 1;
   return reply
     .header("content-length", lengthBytes)
     .send(await deps.blobs.read(ticket.key, range ?? undefined));
 }
 
-/** One range; several at once and what is none are answered with the whole file, as RFC 9110 §14.2 allows. */
+/**
+ * Parses `Range`. Null, for the whole file: no range, an invalid one, or several, which RFC 9110 §14.2 allows to
+ * ignore.
+ */
 function requestedRange(header: string | undefined, sizeBytes: number): ByteRange | "unsatisfiable" | null {
   const match = /^bytes=(\d{0,16})-(\d{0,16})$/.exec(header ?? "");
   if (match === null || match[0] === "bytes=-") return null;

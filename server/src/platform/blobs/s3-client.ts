@@ -8,21 +8,24 @@ export interface S3Credentials {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Longest silence of the server. */
+/** A server that sends nothing for this long counts as dead. */
 const STALL_TIMEOUT_MS = 60_000;
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** @param access `environment`: AWS's usual variables, else what the machine has a right to; `none`: public buckets only. */
+/**
+ * @param access `environment`: AWS's environment variables, else the credentials of the machine; `none`: public buckets
+ * only.
+ */
 export function createS3Client(
   { endpoint, region }: S3Server,
   access: S3Credentials | { environment: Env } | "none",
 ): S3Client {
   return new S3Client({
     region,
-    // A bucket may be in another region than we think.
+    // The bucket may be in another region than the configured one.
     followRegionRedirects: true,
-    // Servers other than Amazon's rarely have a host name a bucket, nor the newer checksums.
+    // Most servers other than Amazon's have no host name for each bucket, and no newer checksums.
     ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: STALL_TIMEOUT_MS },
     requestChecksumCalculation: "WHEN_REQUIRED",

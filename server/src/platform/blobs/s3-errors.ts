@@ -1,9 +1,12 @@
 import { AppError } from "../../lib/errors.ts";
 
-/** @throws AppError NOT_FOUND; UNAVAILABLE when the store can't be used, with the reason for the log. */
-export async function withS3Errors<T>(answer: Promise<T>): Promise<T> {
+/**
+ * Converts the errors of an S3 request.
+ * @throws AppError NOT_FOUND; UNAVAILABLE when the store can't be used, with the cause for the log.
+ */
+export async function withS3Errors<T>(response: Promise<T>): Promise<T> {
   try {
-    return await answer;
+    return await response;
   } catch (error) {
     const { name } = error as Error;
     if (name === "NotFound" || name === "NoSuchKey") throw blobNotFound();

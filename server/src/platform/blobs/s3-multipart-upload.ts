@@ -13,33 +13,35 @@ interface ObjectLocation {
   Key: string;
 }
 
-/** S3 takes no more parts of one object. */
+/** S3's limit on the parts of one object. */
 const MAX_PARTS = 10_000;
-/** After so many parts the next ones are twice as large, so that any length fits. */
+/** After each so many parts the part size doubles, so that a stream of any length fits. */
 const PARTS_OF_ONE_SIZE = 2_000;
 
-/** Stores a stream of any length as one object, whole or not at all. At most two parts are in memory. */
-export async function uploadStream(
-  client: S3Client,
-  place: ObjectLocation,
-  source: AsyncIterable<Uint8Array>,
-  partBytes: number,
-): Promise<void> {
+/** Uploads a stream of any length as one object, atomically. Holds at most two parts in memory. */
+export async function uploadStream(options: {
+  client: S3Client;
+  location: ObjectLocation;
+  source: AsyncIterable<Uint8Array>;
+  /** Initial size of a part. */
+  partBytes: number;
+}): Promise<void> {
+  const { client, location, source, partBytes } = options;
   const parts = splitIntoParts(source, partBytes);
   const first = await parts.next();
   const second = first.done ? first : await parts.next();
   if (second.done) {
     const Body = first.value ?? Buffer.alloc(0);
-    await withS3Errors(client.send(new PutObjectCommand({ ...place, Body })));
+    await withS3Errors(client.send(new PutObjectCommand({ ...location, Body })));
     return;
   }
-  const { UploadId } = await withS3Errors(client.send(new CreateMultipartUploadCommand(place)));
-  const upload = { ...place, UploadId };
+  const { UploadId } = await withS3Errors(client.send(new CreateMultipartUploadCommand(location)));
+  const upload = { ...location, UploadId };
   try {
     const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
     const send = async (Body: Buffer): Promise<void> => {
       const PartNumber = Parts.length + 1;
-      if (PartNumber > MAX_PARTS) throw new RangeError("the file is too large for S3");
+      if (PartNumber > MAX_PARTS) throw new RangeError("The file is too large for S3.");
       const { ETag } = await withS3Errors(
         client.send(new UploadPartCommand({ ...upload, PartNumber, Body })),
       );
@@ -63,18 +65,18 @@ async function* splitIntoParts(
 ): AsyncGenerator<Buffer, undefined> {
   let chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  let wantedBytes = partBytes;
+  let nextPartBytes = partBytes;
   let count = 0;
   for await (const chunk of source) {
     chunks.push(chunk);
     sizeBytes += chunk.length;
-    if (sizeBytes < wantedBytes) continue;
+    if (sizeBytes < nextPartBytes) continue;
     const whole = Buffer.concat(chunks, sizeBytes);
     let at = 0;
-    while (sizeBytes - at >= wantedBytes) {
-      yield whole.subarray(at, at + wantedBytes);
-      at += wantedBytes;
-      if (++count % PARTS_OF_ONE_SIZE === 0) wantedBytes *= 2;
+    while (sizeBytes - at >= nextPartBytes) {
+      yield whole.subarray(at, at + nextPartBytes);
+      at += nextPartBytes;
+      if (++count % PARTS_OF_ONE_SIZE === 0) nextPartBytes *= 2;
     }
     chunks = [whole.subarray(at)];
     sizeBytes -= at;

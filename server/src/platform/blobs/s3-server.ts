@@ -1,13 +1,13 @@
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Where buckets are. */
+/** An S3 server. */
 export interface S3Server {
-  /** Base address; null: Amazon's own. */
+  /** Base URL; null: Amazon's. */
   endpoint: string | null;
   region: string;
 }
 
-/** The server that AWS's usual variables name. */
+/** The server configured by AWS's environment variables. */
 export function s3ServerFromEnv(env: Env): S3Server {
   return {
     endpoint: env["AWS_ENDPOINT_URL_S3"] ?? env["AWS_ENDPOINT_URL"] ?? null,

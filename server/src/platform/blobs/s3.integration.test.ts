@@ -38,7 +38,7 @@ function s3Store(partBytes?: number) {
 blobsContract(async () => s3Store());
 
 describe("the store on S3", () => {
-  test("sends large blobs in parts, whatever the chunks they come in", async () => {
+  test("uploads large blobs in parts, whatever the size of the source's chunks", async () => {
     const blobs = s3Store(65_536);
     for (const lengthBytes of [65_535, 65_536, 65_537, 131_072, 400_000]) {
       const content = randomBytes(lengthBytes);
@@ -52,7 +52,7 @@ describe("the store on S3", () => {
     }
   });
 
-  test("a large blob that breaks off is not there", async () => {
+  test("keeps nothing of a large blob whose source fails", async () => {
     const blobs = s3Store(65_536);
     async function* broken(): AsyncGenerator<Uint8Array> {
       yield Buffer.alloc(200_000);
@@ -63,7 +63,7 @@ describe("the store on S3", () => {
     expect(await blobs.list("")).toEqual([]);
   });
 
-  test("gives out S3's own signed URLs: the size is signed, other uploads come to us", async () => {
+  test("returns S3's own signed URLs, which fix the size, and URLs to this server for other uploads", async () => {
     const blobs = s3Store();
     const url = await blobs.uploadUrl("u/file", { sizeBytes: 5, expiresInMs: 60_000, resumable: false });
     expect(url.startsWith(`${s3.endpoint}/bucket/some/prefix-`)).toBe(true);
@@ -82,7 +82,7 @@ describe("the store on S3", () => {
     expect(await blobs.uploadUrl("u/file", large)).toBe("own:u/file:6000000000");
   });
 
-  test("takes uploads in pieces through a folder of ours", async () => {
+  test("accepts uploads in pieces through a local folder", async () => {
     const { blobs, uploads, urls } = await openBlobStore({
       folder: join(folder, "pieces"),
       s3: { endpoint: s3.endpoint, region: "eu-west-1", bucket: "bucket", prefix: "pieces/" },
@@ -103,7 +103,7 @@ describe("the store on S3", () => {
     expect(await uploads.resume(ticket)).toEqual({ isWhole: true });
   });
 
-  test("that refuses or is not there says so without its answer", async () => {
+  test("reports a refusal or an unreachable server without the server's message", async () => {
     const refusing: Server = createServer((_request, response) =>
       response.writeHead(403).end("secret reason"),
     );

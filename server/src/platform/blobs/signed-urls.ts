@@ -5,7 +5,7 @@ import { checkKey } from "./blobs.ts";
 
 /** The right to upload one file once. */
 export interface UploadTicket {
-  /** Random; names the upload. */
+  /** Random id of the upload. */
   id: string;
   key: string;
   sizeBytes: number;
@@ -21,7 +21,7 @@ export interface DownloadTicket {
 
 type Query = Readonly<Record<string, unknown>>;
 
-/** Rights as URLs below `/blobs/`: everything that counts is in the URL and signed. */
+/** Creates and verifies signed URLs below `/blobs/`. A URL contains all data of its ticket, with an HMAC. */
 export class SignedUrls {
   readonly #secret: Buffer;
   readonly #clock: Clock;
@@ -32,30 +32,30 @@ export class SignedUrls {
     this.#clock = clock;
   }
 
-  /** Path and query of a PUT. */
+  /** @returns path and query for a PUT request. */
   signUpload(key: string, sizeBytes: number, expiresInMs: number): string {
     const id = randomBytes(16).toString("hex");
-    return this.#write("PUT", key, { expires: this.#clock.now() + expiresInMs, size: sizeBytes, upload: id });
+    return this.#toUrl("PUT", key, { expires: this.#clock.now() + expiresInMs, size: sizeBytes, upload: id });
   }
 
-  /** Path and query of a GET. */
+  /** @returns path and query for a GET request. */
   signDownload(key: string, filename: string, expiresInMs: number): string {
-    return this.#write("GET", key, { expires: this.#clock.now() + expiresInMs, filename });
+    return this.#toUrl("GET", key, { expires: this.#clock.now() + expiresInMs, filename });
   }
 
   /** @throws AppError FORBIDDEN for a URL that was altered or has expired. */
   verifyUpload(key: string, query: Query): UploadTicket {
-    const { expires, size, upload } = this.#read("PUT", key, query, ["expires", "size", "upload"]);
+    const { expires, size, upload } = this.#verify("PUT", key, query, ["expires", "size", "upload"]);
     return { id: upload!, key, sizeBytes: Number(size), expiresAtMs: Number(expires) };
   }
 
   /** @throws AppError FORBIDDEN for a URL that was altered or has expired. */
   verifyDownload(key: string, query: Query): DownloadTicket {
-    const { expires, filename } = this.#read("GET", key, query, ["expires", "filename"]);
+    const { expires, filename } = this.#verify("GET", key, query, ["expires", "filename"]);
     return { key, expiresAtMs: Number(expires), filename: filename! };
   }
 
-  #write(method: string, key: string, fields: Record<string, string | number>): string {
+  #toUrl(method: string, key: string, fields: Record<string, string | number>): string {
     checkKey(key);
     const texts = Object.entries(fields).map(([name, value]) => [name, String(value)] as [string, string]);
     const query = new URLSearchParams(texts);
@@ -63,12 +63,12 @@ export class SignedUrls {
     return `/blobs/${key.split("/").map(encodeURIComponent).join("/")}?${query}`;
   }
 
-  /** Only what is named is read, and nothing of it before the signature is known to be ours. */
-  #read(method: string, key: string, query: Query, names: readonly string[]): Record<string, string> {
+  /** Reads only the named fields, after it has verified that the signature covers them. */
+  #verify(method: string, key: string, query: Query, names: readonly string[]): Record<string, string> {
     const texts = names.map((name) => [name, String(query[name])] as [string, string]);
-    const given = Buffer.from(String(query["signature"]), "base64url");
-    const own = this.#sign(method, key, texts);
-    if (given.length !== own.length || !timingSafeEqual(given, own))
+    const signature = Buffer.from(String(query["signature"]), "base64url");
+    const expected = this.#sign(method, key, texts);
+    if (signature.length !== expected.length || !timingSafeEqual(signature, expected))
       throw new AppError("FORBIDDEN", "The URL's signature does not match it.");
     const fields = Object.fromEntries(texts);
     if (Number(fields["expires"]) <= this.#clock.now())

@@ -10,14 +10,14 @@ function tablesOfMigrations(): string[] {
   return [...text.matchAll(/^CREATE TABLE "(\w+)"/gm)].map(([, name]) => name as string).sort();
 }
 
-describe("database", () => {
+describe("the database", () => {
   let database: TestDatabase;
   beforeAll(async () => {
     database = await testDatabase({ migrated: false });
   });
   afterAll(() => database.drop());
 
-  test("ten processes may migrate an empty database at once, and each sees the whole schema", async () => {
+  test("can be migrated by ten processes at once, and each sees the whole schema", async () => {
     await Promise.all(Array.from({ length: 10 }, () => database.migrate()));
     const tables =
       await database.sql`select table_name from information_schema.tables where table_schema = 'public'`;
@@ -26,7 +26,7 @@ describe("database", () => {
     expect(new Set(applied.map((row) => row["hash"])).size).toBe(applied.length);
   });
 
-  test("a notification reaches the listener with its payload", async () => {
+  test("delivers a notification with its payload to listeners", async () => {
     const got: string[] = [];
     let wake = (): void => {};
     const unlisten = await database.listen("greetings", (payload) => {
@@ -42,7 +42,7 @@ describe("database", () => {
     await unlisten();
   });
 
-  test("a listener hears notifications again after its connection was cut, and is told that it may have missed some", async () => {
+  test("resumes listening after a lost connection, and tells listeners that they may have missed notifications", async () => {
     let heard: (payload: string) => void = () => {};
     const unlisten = await database.listen("cut", (payload) => heard(payload));
     const again = new Promise<void>((resolve) => {
@@ -80,7 +80,7 @@ describe("database", () => {
       /there is no such database/,
     ],
   ];
-  test.each(broken)("one line without the password says so when %s", async (_, spoil, message) => {
+  test.each(broken)("reports in one line without the password when %s", async (_, spoil, message) => {
     const url = new URL(database.url);
     url.password = "hunter2";
     if (message.source !== "the password is wrong") url.password = new URL(database.url).password;
@@ -95,7 +95,7 @@ describe("database", () => {
   });
 
   test.each(["not a url", "mysql://a:hunter2@b/c"])(
-    "a DATABASE_URL that is none is refused without repeating it",
+    "refuses an invalid DATABASE_URL without repeating it",
     async (url) => {
       await expect(openDatabase({ url, log: silentLog })).rejects.toThrow(/^DATABASE_URL (?!.*hunter2)/);
     },

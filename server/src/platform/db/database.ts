@@ -2,46 +2,47 @@ import { fileURLToPath } from "node:url";
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { migrate as applyMigrations } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
-import type { DatabaseLog } from "./embedded-postgres.ts";
+import type { BasicLog } from "../telemetry/log.ts";
 import { Listener } from "./listener.ts";
 
 export interface DatabaseOptions {
-  /** `postgres://user:password@host:port/name?sslmode=…`; `?host=/folder` for a Unix socket, as libpq has it. */
+  /** `postgres://user:password@host:port/name?sslmode=…`; `?host=/folder` for a Unix socket, as in libpq. */
   url: string;
-  log: DatabaseLog;
-  /** Connections beside the one that listens, 1–100. Default 10. */
+  log: BasicLog;
+  /** Size of the connection pool, 1–100, without the connection for notifications. Default 10. */
   maxConnections?: number;
-  /** A statement that takes longer is cancelled by the server. Default 30 s, which a filter among millions of rows can reach. */
+  /** The server cancels statements that take longer. Default 30 s, which a filter over millions of rows can reach. */
   statementTimeoutMs?: number;
 }
 
 export interface Database {
-  /** Shares its connections with `db`. Timestamps arrive as PostgreSQL's text. */
+  /** Uses the same connections as `db`. Timestamps are strings in PostgreSQL's format. */
   sql: postgres.Sql;
   db: PostgresJsDatabase & { $client: postgres.Sql };
   /**
-   * Calls `fn` for every notification on `channel`, and once with an empty payload whenever listening starts or starts
-   * again after a lost connection, as notifications may have been missed meanwhile. The returned function ends it.
+   * Calls `fn` for every notification on `channel`. Also calls it with an empty payload whenever listening starts or
+   * resumes after a lost connection, because notifications may have been missed.
+   * @returns a function that ends listening.
    */
   listen(channel: string, fn: (payload: string) => void): Promise<() => Promise<void>>;
-  /** Brings the schema up to date. Safe when several processes do it at once. */
+  /** Brings the schema up to date. Safe to call from several processes at once. */
   migrate(): Promise<void>;
   /** Waits up to five seconds for running queries. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What `db.transaction` hands to its function. */
+/** The argument of the function that `db.transaction` runs. */
 export type Transaction = Parameters<Parameters<Database["db"]["transaction"]>[0]>[0];
 
 const CONNECT_LIMIT_S = 10;
 const STATEMENT_TIMEOUT_MS = 30_000;
 const CLOSE_LIMIT_S = 5;
 const MIGRATION_LOCK_WAIT_S = 120;
-/** Any number will do, as long as no other program uses it on the same database. */
+/** Key of the advisory lock; an arbitrary number that no other program on the database uses. */
 const MIGRATION_LOCK = 4_017_221_905;
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../../migrations", import.meta.url));
 
-/** Connects once to see that it works. Throws one line that says what is wrong and never holds the password. */
+/** Opens a pool and checks the connection. @throws Error with a one-line reason that never contains the password. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, log } = options;
   const connect = connector(url, log);
@@ -56,7 +57,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
   const db = drizzle({ client: sql });
   const listener = new Listener({
-    // Never closed for age or idleness: what arrives in between would be lost.
+    // Never close the connection for age or idleness: notifications in between would be lost.
     connect: (onnotify, onclose) =>
       connect(1, 0, { onnotify, onclose, idle_timeout: null, max_lifetime: null, fetch_types: false }),
     onFailure: (error) =>
@@ -78,7 +79,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 /** @param statementTimeoutMs 0: none. */
 type Connect = (maxConnections: number, statementTimeoutMs: number, extra?: object) => postgres.Sql;
 
-function connector(url: string, log: DatabaseLog): Connect {
+function connector(url: string, log: BasicLog): Connect {
   let target: URL;
   try {
     target = new URL(url);
@@ -90,7 +91,7 @@ function connector(url: string, log: DatabaseLog): Connect {
   }
   const socketFolder = target.searchParams.get("host");
   const port = target.searchParams.get("port") ?? (target.port || "5432");
-  // The driver would send both to the server as settings.
+  // The driver would send these parameters to the server as settings.
   target.searchParams.delete("host");
   target.searchParams.delete("port");
   const address = socketFolder?.startsWith("/") ? { path: `${socketFolder}/.s.PGSQL.${port}` } : {};
@@ -106,7 +107,7 @@ function connector(url: string, log: DatabaseLog): Connect {
     });
 }
 
-/** Host, port and name, for messages. */
+/** Host, port and database name, for messages. */
 function databaseAddress(url: string): string {
   const { hostname, port, pathname, searchParams } = new URL(url);
   const host = searchParams.get("host") ?? (port === "" ? hostname : `${hostname}:${port}`);
@@ -133,7 +134,7 @@ function errorReason(error: unknown): string {
 }
 
 async function migrate(connect: Connect, url: string): Promise<void> {
-  // The lock belongs to a connection, so all of it goes over one.
+  // The advisory lock belongs to a connection, so use one connection for all statements.
   const sql = connect(1, 0);
   try {
     await sql.unsafe(`set lock_timeout = '${MIGRATION_LOCK_WAIT_S}s'`);

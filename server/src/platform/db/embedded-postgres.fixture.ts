@@ -1,4 +1,4 @@
-/** Starts PostgreSQL, says its URL in one line, takes a Ctrl-C calmly and lives until it is killed. */
+/** Starts PostgreSQL, prints its URL in one line, ignores Ctrl-C and runs until it is killed. */
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 
 const [dataDir = "", systemFolder = ""] = process.argv.slice(2);

@@ -49,13 +49,13 @@ async function start(dataDir: string, log = silentLog): Promise<EmbeddedPostgres
   return server;
 }
 
-/** A process of its own that runs the server; `line()` is the next line it says. */
+/** A child process that runs the server. `line()` returns the next line of its output. */
 function startElsewhere(dataDir: string): { child: ChildProcess; line(): Promise<string> } {
   const child = spawn(
     process.execPath,
     ["--import", import.meta.resolve("tsx"), fixture, dataDir, systemFolder],
     {
-      // A process group of its own, as a terminal gives the job in the foreground.
+      // A new process group, as a terminal gives to a foreground job.
       detached: true,
       stdio: ["ignore", "pipe", "inherit"],
     },
@@ -78,13 +78,13 @@ function serverPid(dataDir: string): number {
   return Number(readFileSync(join(dataDir, "cluster", "data", "postmaster.pid"), "utf8").split("\n")[0]);
 }
 
-/** Settles when `check` holds; the test's time limit bounds it. */
+/** Settles when `check` is true; the test's time limit bounds the wait. */
 async function eventually(check: () => boolean): Promise<void> {
   while (!check()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("embedded PostgreSQL", () => {
-  test("it keeps its data from start to start, takes no part in the network and leaves nothing running", async () => {
+  test("keeps its data over restarts, opens no network port and leaves no process running", async () => {
     const dataDir = freshFolder();
     const first = await start(dataDir);
     await query(first.url, "create table kept (n integer); insert into kept values (42)");
@@ -97,7 +97,7 @@ describe("embedded PostgreSQL", () => {
     expect(await query(second.url, "select n from kept")).toEqual([{ n: 42 }]);
   });
 
-  test("its password is for our eyes only, and without it nobody gets in", async () => {
+  test("keeps its password in a private file, and refuses connections without it", async () => {
     const dataDir = freshFolder();
     const server = await start(dataDir);
     expect(statSync(join(dataDir, "cluster", "password")).mode & 0o777).toBe(0o600);
@@ -106,7 +106,7 @@ describe("embedded PostgreSQL", () => {
     await expect(query(wrong.href, "select 1")).rejects.toThrow(/password is wrong/);
   });
 
-  test("kill -9 of its process ends it too, and what was committed is there at the next start, even at once", async () => {
+  test("ends after a kill -9 of its parent, and has all committed data at the next start, even immediately", async () => {
     const dataDir = freshFolder();
     const { child, line } = startElsewhere(dataDir);
     const url = await line();
@@ -114,13 +114,13 @@ describe("embedded PostgreSQL", () => {
     const pid = serverPid(dataDir);
     child.kill("SIGKILL");
     await once(child, "exit");
-    // No further wait: the old server may still be shutting down.
+    // Don't wait: the old server may still be shutting down.
     const next = await start(dataDir);
     expect(pidExists(pid)).toBe(false);
     expect(await query(next.url, "select count(*)::integer as n from kept")).toEqual([{ n: 1000 }]);
   });
 
-  test("a Ctrl-C in the terminal reaches its process, which decides, and not the server", async () => {
+  test("does not receive a Ctrl-C in the terminal, which reaches only its parent", async () => {
     const dataDir = freshFolder();
     const { child, line } = startElsewhere(dataDir);
     const url = await line();
@@ -133,7 +133,7 @@ describe("embedded PostgreSQL", () => {
     await eventually(() => !pidExists(before));
   });
 
-  test("a second start on the same folder is refused by naming the process that has it, and harms nothing", async () => {
+  test("refuses a second start on the same folder, names the process that uses it, and keeps running", async () => {
     const dataDir = freshFolder();
     const { child, line } = startElsewhere(dataDir);
     const url = await line();
@@ -146,7 +146,7 @@ describe("embedded PostgreSQL", () => {
     await eventually(() => !pidExists(pid));
   });
 
-  test("of several first starts at once one gets the folder, the others a clear answer", async () => {
+  test("lets one of several concurrent first starts have the folder and gives the others a clear error", async () => {
     const dataDir = freshFolder();
     const results = await Promise.allSettled([start(dataDir), start(dataDir), start(dataDir)]);
     const failures = results.flatMap((result) =>
@@ -157,7 +157,7 @@ describe("embedded PostgreSQL", () => {
     expect(readdirSync(dataDir)).toEqual(["cluster"]);
   });
 
-  test("killed while it makes the database, it makes it at the next start and clears the half-made one away", async () => {
+  test("creates the database at the next start after a kill during creation, and deletes the partial one", async () => {
     const dataDir = freshFolder();
     const { child } = startElsewhere(dataDir);
     const half = (): string[] =>
@@ -171,7 +171,7 @@ describe("embedded PostgreSQL", () => {
     expect(half()).toEqual([]);
   });
 
-  test("a lock left by a crash is no obstacle when its process number belongs to somebody else by now", async () => {
+  test("starts despite a stale lock file whose process number belongs to another process by now", async () => {
     const dataDir = freshFolder();
     await (await start(dataDir)).stop();
     const as = user === null ? {} : { uid: user.uid, gid: user.gid };
@@ -185,7 +185,7 @@ describe("embedded PostgreSQL", () => {
   });
 
   test.each(["SIGKILL", "SIGQUIT"] as const)(
-    "when the server dies of %s it is started again under the same URL, with what was committed",
+    "is restarted under the same URL with all committed data after it died of %s",
     async (signal) => {
       const dataDir = freshFolder();
       let back = (): void => {};
@@ -209,7 +209,7 @@ describe("embedded PostgreSQL", () => {
     },
   );
 
-  test("a path too long for a socket is no obstacle", async () => {
+  test("starts in a folder whose path is too long for a socket", async () => {
     const dataDir = join(freshFolder(), "a".repeat(100));
     const server = await start(dataDir);
     expect(await query(server.url, "select 1 as one")).toEqual([{ one: 1 }]);
@@ -218,7 +218,7 @@ describe("embedded PostgreSQL", () => {
     rmSync(socketFolder, { recursive: true });
   });
 
-  test("settings that the server refuses end in one line that says so", async () => {
+  test("reports refused settings in one line", async () => {
     const start = startEmbeddedPostgres({
       dataDir: freshFolder(),
       systemFolder,
@@ -229,7 +229,7 @@ describe("embedded PostgreSQL", () => {
   });
 });
 
-test("a listener hears again, and queries work again, after the database was away for a while", async () => {
+test("listeners and queries work again after the database was down for a while", async () => {
   const dataDir = freshFolder();
   const first = await start(dataDir);
   let failed = (): void => {};
@@ -257,7 +257,7 @@ test("a listener hears again, and queries work again, after the database was awa
 });
 
 describe("as root", () => {
-  test("the server's user gets a folder it can reach when ours is closed to it, the same at every start", async () => {
+  test("the cluster is in a folder that the server's user can reach, the same at every start", async () => {
     const closed = freshFolder();
     mkdirSync(closed, { mode: 0o700 });
     const dataDir = join(closed, "postgres");
@@ -266,12 +266,12 @@ describe("as root", () => {
     await first.stop();
     const second = await start(dataDir);
     expect(await query(second.url, "select n from kept")).toEqual([{ n: 42 }]);
-    // Who is not root runs the server as himself, beside the rest of his data.
+    // Without root, the server runs as the same user, and the cluster is in the data folder.
     const home = user === null ? dataDir : readFileSync(join(dataDir, "cluster-location"), "utf8").trim();
     expect(existsSync(join(home, "cluster", "data", "PG_VERSION"))).toBe(true);
     if (user !== null) expect(dirname(home)).toBe(systemFolder);
 
-    // A temporary folder that is gone takes its cluster with it as soon as another one comes to live there.
+    // The cluster of a deleted temporary folder is deleted when the next cluster is created.
     await second.stop();
     rmSync(closed, { recursive: true });
     const next = freshFolder();
@@ -280,7 +280,7 @@ describe("as root", () => {
     expect(existsSync(home)).toBe(false);
   });
 
-  test("binaries that the server's user can't reach are copied to where it can, once", async () => {
+  test("binaries that the server's user can't reach are copied once to a folder that it can reach", async () => {
     const found = await findBinaries();
     const native = join(freshFolder(), "native");
     mkdirSync(join(native, "bin"), { recursive: true, mode: 0o700 });

@@ -1,8 +1,8 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BaseLogger } from "pino";
 import { formatIdentity, ownIdentity, parseIdentity, processState } from "../process/identity.ts";
+import type { BasicLog } from "../telemetry/log.ts";
 import { findBinaries, reachableBinaries, serverUser } from "./postgres-binaries.ts";
 import { type Cluster, openCluster } from "./postgres-cluster.ts";
 import {
@@ -14,22 +14,26 @@ import {
   spawnServer,
 } from "./postgres-process.ts";
 
-export type DatabaseLog = Pick<BaseLogger, "debug" | "info" | "warn" | "error">;
+/** Former name of the type, for imports that are not adapted yet. */
+export type { BasicLog as DatabaseLog } from "../telemetry/log.ts";
 
 export interface EmbeddedPostgres {
-  /** Stays the same for as long as the data folder exists. Holds the password: never log it. */
+  /** Stays the same while the data folder exists. Contains the password: never log it. */
   url: string;
-  /** Fast shutdown: open transactions are rolled back, everything committed is on disk. Idempotent. */
+  /** Fast shutdown: rolls back open transactions and keeps everything committed. Idempotent. */
   stop(): Promise<void>;
 }
 
 export interface EmbeddedPostgresOptions {
-  /** A folder of PostgreSQL's own; made when absent. */
+  /** Folder for PostgreSQL only; created when absent. */
   dataDir: string;
-  log: DatabaseLog;
-  /** Server settings on top of ours, for tests and benchmarks. */
+  log: BasicLog;
+  /** Additional server settings, for tests and benchmarks. */
   settings?: Readonly<Record<string, string>>;
-  /** Where binaries and data go when root runs us and the server's user can't reach ours. */
+  /**
+   * Folder for binaries and data when this process runs as root and the server's user can't reach `dataDir` or the
+   * package. Default `/var/lib/hearth`.
+   */
   systemFolder?: string;
 }
 
@@ -39,21 +43,28 @@ const FIRST_RESTART_MS = 100;
 const LAST_RESTART_MS = 5_000;
 
 /**
- * Starts PostgreSQL on `dataDir`, making the database on the first start. The server outlives a Ctrl-C in the
- * terminal, as only we may end it, but never outlives us, however we end. Should it die by itself it is started again.
- *
- * Throws one line when no binaries are installed, another Hearth holds the folder, or the server doesn't come up.
+ * Starts PostgreSQL on `dataDir`, and creates the database on the first start. A Ctrl-C in the terminal does not reach
+ * the server, but the server ends whenever this process ends, even by `kill -9`. If the server dies, it is started
+ * again.
+ * @throws Error with one line when no binaries are installed, another Hearth uses the folder, or the server doesn't
+ * start.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { log } = options;
   const systemFolder = options.systemFolder ?? "/var/lib/hearth";
   const user = serverUser();
   const binaries = reachableBinaries(await findBinaries(), user, systemFolder);
-  const cluster = await openCluster(options.dataDir, binaries, user, systemFolder);
+  const cluster = await openCluster({ dataDir: options.dataDir, binaries, user, systemFolder });
   await waitForPreviousServer(cluster, options.dataDir, log);
 
   const launch = (): PostgresProcess =>
-    spawnServer(binaries.postgres, cluster, user, options.settings ?? {}, log);
+    spawnServer({
+      program: binaries.postgres,
+      cluster,
+      user,
+      extraSettings: options.settings ?? {},
+      log,
+    });
   const server = launch();
   try {
     await server.ready();
@@ -66,16 +77,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     );
   }
   writeHolder(cluster);
-  const where = new URL(`postgres://hearth:${cluster.password}@localhost/postgres`);
-  where.searchParams.set("host", cluster.socketDir);
-  return { url: where.href, stop: superviseServer(server, launch, log) };
+  const url = new URL(`postgres://hearth:${cluster.password}@localhost/postgres`);
+  url.searchParams.set("host", cluster.socketDir);
+  return { url: url.href, stop: superviseServer(server, launch, log) };
 }
 
-/** Starts the server again whenever it ends, until the returned function is called. */
+/** Restarts the server whenever it ends. @returns a function that stops the server for good. */
 function superviseServer(
   first: PostgresProcess,
   launch: () => PostgresProcess,
-  log: DatabaseLog,
+  log: BasicLog,
 ): () => Promise<void> {
   let server = first;
   let stopping: Promise<void> | null = null;
@@ -86,7 +97,7 @@ function superviseServer(
       await server.ended;
       if (stopping !== null) return;
       log.error("PostgreSQL ended by itself; starting it again");
-      // The last one's remaining processes need a moment to notice and go.
+      // The remaining processes of the dead server need a moment to end.
       await sleep(retryMs, null, { signal: halt.signal }).catch(() => {});
       if (stopping !== null) return;
       server = launch();
@@ -113,22 +124,26 @@ function superviseServer(
   };
 }
 
-/** After a `kill -9` of the last process its server is still shutting down; a living process keeps it. */
-async function waitForPreviousServer(cluster: Cluster, dataDir: string, log: DatabaseLog): Promise<void> {
+/**
+ * Waits for the server of a dead process to shut down, as it does after a `kill -9` of that process.
+ * @throws Error when a running process uses the folder.
+ */
+async function waitForPreviousServer(cluster: Cluster, dataDir: string, log: BasicLog): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
-    const old = readPidFile(cluster.dataDir);
-    if (old === null) return;
-    if (!servesFolder(old.pid, cluster.dataDir)) {
-      // Left by a crash. PostgreSQL would take any process of that number for a server and refuse to start.
+    const previous = readPidFile(cluster.dataDir);
+    if (previous === null) return;
+    if (!servesFolder(previous.pid, cluster.dataDir)) {
+      // A crash left the file. PostgreSQL would refuse to start if any process has that number by now.
       rmSync(join(cluster.dataDir, "postmaster.pid"), { force: true });
       return;
     }
     const holder = readHolder(cluster);
     if (holder !== null && processState(holder) === "alive") throw dataFolderInUse(dataDir, holder.pid);
     if (waitedMs === 0) log.info("Waiting for the last run's PostgreSQL to shut down");
-    // Whoever should have ended it is gone too. Not at once: the holder's name is written when a server is ready.
-    if (waitedMs === ORPHAN_MS && old.ready && holder !== null) process.kill(old.pid, "SIGINT");
-    if (waitedMs >= OLD_SERVER_LIMIT_MS) throw dataFolderInUse(dataDir, old.pid);
+    // The guard that should have stopped the server is gone too; stop it. Don't do so at once: a process that is just
+    // starting writes the holder file only when its server is ready.
+    if (waitedMs === ORPHAN_MS && previous.ready && holder !== null) process.kill(previous.pid, "SIGINT");
+    if (waitedMs >= OLD_SERVER_LIMIT_MS) throw dataFolderInUse(dataDir, previous.pid);
     await sleep(POLL_MS);
   }
 }

@@ -4,16 +4,16 @@ import type { CheckedFilter, FieldType, FilterTest } from "../../lib/filter-chec
 
 export interface FieldSql {
   /**
-   * Gives the field's value: text for string, enum and duration (as on the wire, `600s`); a PostgreSQL number, boolean
-   * or timestamptz; jsonb for strings (an array) and map (an object). Null when the field is absent.
+   * Expression of the field's value: text for string, enum and duration (as in the API, `600s`); a PostgreSQL number,
+   * boolean or timestamptz; a jsonb array for strings and a jsonb object for map. Null: the field is absent.
    */
   sql: SQL | PgColumn;
   type: FieldType;
 }
 
 /**
- * The condition of a filter; its values are parameters. Two-valued: what is absent passes no test, so it passes each
- * test's negation.
+ * The SQL condition of a filter; its values are parameters. The result is never null: an absent value fails every test,
+ * and so passes the negation of every test.
  */
 export function filterSql(filter: CheckedFilter, fields: Readonly<Record<string, FieldSql>>): SQL {
   if (filter.op === "not") return sql`(${filterSql(filter.term, fields)} is not true)`;
@@ -40,7 +40,7 @@ function testSql(field: FieldSql, test: FilterTest): SQL {
       return sql`(jsonb_exists(${field.sql}, ${test.text}))`;
     case "value": {
       const { value } = test;
-      // Absent is false, as everywhere on the wire.
+      // An absent boolean means false, as everywhere in the API.
       if (typeof value === "boolean")
         return value ? sql`(${field.sql} is true)` : sql`(${field.sql} is not true)`;
       const comparator = sql.raw(test.comparator);
@@ -64,9 +64,9 @@ function textSql(value: SQL | PgColumn, pieces: readonly string[], contains: boo
   return sql`(${value} = ${pieces[0]}::text)`;
 }
 
-/** The field's value in a form that PostgreSQL orders as meant. */
+/** The field's value in a form that PostgreSQL compares and orders correctly. */
 export function comparable({ sql: value, type }: FieldSql): SQL {
-  // Durations are stored as on the wire, with an `s` at the end.
+  // Durations are stored as text with an `s` at the end; compare them as numbers of milliseconds.
   return type === "duration" ? sql`(left(${value}, -1)::numeric * 1000)` : sql`${value}`;
 }
 
@@ -80,7 +80,7 @@ const CASTS: Readonly<Record<Exclude<FieldType, "strings" | "map">, string>> = {
   duration: "numeric",
 };
 
-/** A value as a parameter of the type of `comparable`. Goes over the wire as text, so that nothing is rounded. */
+/** A value as a parameter of the type of `comparable`. It is sent as text, so that nothing is rounded. */
 export function parameter(type: FieldType, text: string): SQL {
   if (type === "strings" || type === "map") throw new Error(`A ${type} has no order.`);
   return sql`${text}::text::${sql.raw(CASTS[type])}`;

@@ -2,13 +2,13 @@ import { is, type SQL, sql } from "drizzle-orm";
 import { PgColumn } from "drizzle-orm/pg-core";
 import { comparable, type FieldSql, parameter } from "./filter-sql.ts";
 
-/** One term of an order. */
+/** One term of the order of a list. */
 export interface KeysetTerm {
   field: FieldSql;
   descending: boolean;
 }
 
-/** `a desc, b asc`; PostgreSQL's default puts what is absent after everything else, as here. */
+/** `a desc, b asc`. Nulls count as larger than all values, which is PostgreSQL's default. */
 export function orderSql(terms: readonly KeysetTerm[]): SQL {
   return sql.join(
     terms.map(({ field, descending }) => sql`${comparable(field)} ${sql.raw(descending ? "desc" : "asc")}`),
@@ -16,7 +16,9 @@ export function orderSql(terms: readonly KeysetTerm[]): SQL {
   );
 }
 
-/** The values that place a row in the order, as text without loss: a column each. */
+/**
+ * One column for each term: the row's value as text, without loss. Together they are the row's position in the order.
+ */
 export function positionSql(terms: readonly KeysetTerm[]): SQL {
   return sql.join(
     terms.map(({ field }) => sql`${comparable(field)}::text`),
@@ -24,11 +26,11 @@ export function positionSql(terms: readonly KeysetTerm[]): SQL {
   );
 }
 
-/** True for the rows that come after `position` in the order. */
+/** Condition for the rows after `position` in the order (keyset pagination). */
 export function afterSql(terms: readonly KeysetTerm[], position: readonly (string | null)[]): SQL {
   const [first] = terms;
-  const sameWay = terms.every(({ descending }) => descending === first!.descending);
-  if (sameWay && !terms.some(mayBeNull)) {
+  const isOneDirection = terms.every(({ descending }) => descending === first!.descending);
+  if (isOneDirection && !terms.some(mayBeNull)) {
     const columns = sql.join(
       terms.map(({ field }) => comparable(field)),
       sql`, `,
@@ -39,17 +41,13 @@ export function afterSql(terms: readonly KeysetTerm[], position: readonly (strin
     );
     return sql`((${columns}) ${sql.raw(first!.descending ? "<" : ">")} (${values}))`;
   }
-  const cases = terms.map((term, i) =>
-    sql.join(
-      [
-        ...terms.slice(0, i).map((earlier, j) => equalSql(earlier, position[j]!)),
-        beyondSql(term, position[i]!),
-      ],
-      sql` and `,
-    ),
-  );
+  const cases = terms.map((term, i) => {
+    const conditions = terms.slice(0, i).map((earlier, j) => equalSql(earlier, position[j]!));
+    conditions.push(beyondSql(term, position[i]!));
+    return sql.join(conditions, sql` and `);
+  });
   const after = sql`(${sql.join(cases, sql` or `)})`;
-  // The cases together can't use an index: the first term alone says where to begin.
+  // The disjunction alone can't use an index; the condition on the first term can.
   return sql`(${beyondSql(first!, position[0]!, "=")} and ${after})`;
 }
 
@@ -62,16 +60,16 @@ function equalSql({ field }: KeysetTerm, value: string | null): SQL {
   return sql`${comparable(field)} = ${parameter(field.type, value)}`;
 }
 
-/** @param orEqual `=`: or at it. */
+/** @param orEqual `=`: rows with the same value count too. */
 function beyondSql(term: KeysetTerm, value: string | null, orEqual: "" | "=" = ""): SQL {
   const { field, descending } = term;
-  const own = comparable(field);
+  const column = comparable(field);
   if (value === null) {
-    if (orEqual === "=") return descending ? sql`true` : sql`(${own} is null)`;
-    return descending ? sql`(${own} is not null)` : sql`false`;
+    if (orEqual === "=") return descending ? sql`true` : sql`(${column} is null)`;
+    return descending ? sql`(${column} is not null)` : sql`false`;
   }
   const bound = parameter(field.type, value);
-  if (descending) return sql`(${own} ${sql.raw(`<${orEqual}`)} ${bound})`;
-  const beyond = sql`${own} ${sql.raw(`>${orEqual}`)} ${bound}`;
-  return mayBeNull(term) ? sql`(${beyond} or ${own} is null)` : sql`(${beyond})`;
+  if (descending) return sql`(${column} ${sql.raw(`<${orEqual}`)} ${bound})`;
+  const beyond = sql`${column} ${sql.raw(`>${orEqual}`)} ${bound}`;
+  return mayBeNull(term) ? sql`(${beyond} or ${column} is null)` : sql`(${beyond})`;
 }

@@ -2,7 +2,11 @@ import type postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 
 export interface ListenerOptions {
-  /** Opens a client of one connection that tells of notifications and of its end. */
+  /**
+   * Opens a client with one connection.
+   * @param onnotify called for each notification.
+   * @param onclose called when the connection ends.
+   */
   connect(onnotify: (channel: string, payload: string) => void, onclose: () => void): postgres.Sql;
   onFailure(error: unknown): void;
 }
@@ -11,8 +15,8 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 /**
- * Listens on one connection for all channels, and connects again for as long as it takes when it is lost. The driver's
- * own `listen` gives up for good when the first attempt to connect again fails.
+ * Listens to all channels on one connection. When the connection is lost, it reconnects until it succeeds. The driver's
+ * own `listen` gives up for good when its first attempt to reconnect fails.
  */
 export class Listener {
   readonly #options: ListenerOptions;
@@ -26,7 +30,7 @@ export class Listener {
     this.#options = options;
   }
 
-  /** Settles when the channel is listened to; throws when that fails the first time. */
+  /** Settles when listening has started. @returns a function that ends it. @throws when the first attempt fails. */
   async listen(channel: string, fn: (payload: string) => void): Promise<() => Promise<void>> {
     const listeners = this.#channels.get(channel) ?? new Set();
     this.#channels.set(channel, listeners.add(fn));
@@ -73,7 +77,7 @@ export class Listener {
   }
 
   #lost(client: postgres.Sql, delayMs: number): void {
-    // A late word of an earlier connection changes nothing.
+    // Ignore late events of an earlier connection.
     if (this.#client !== client && this.#client !== null) return;
     this.#client = null;
     void client.end({ timeout: 0 });

@@ -3,33 +3,33 @@ import type { PgTable } from "drizzle-orm/pg-core";
 import { listingCounts } from "./table.ts";
 
 /**
- * How many rows of the table have `key` in the column that its stored counts go by
- * (`select keep_listing_counts('models', 'account_id')` in the migration that makes the table). A value to select beside
- * the rows, as a query of its own would cost a third of the page.
+ * Expression for the stored number of rows with `key` in the table's counted column. The migration of the table chooses
+ * that column: `select keep_listing_counts('models', 'account_id')`. Select the expression together with the rows of a
+ * page, as a separate query would take a third of the page's time.
  */
 export function storedCountSql(table: PgTable, key: string): SQL<string | null> {
   const { tableName, key: keyColumn, count } = listingCounts;
-  const isIt = and(eq(tableName, getTableName(table)), eq(keyColumn, key));
-  return sql`(select ${count} from ${listingCounts} where ${isIt})`;
+  const isRow = and(eq(tableName, getTableName(table)), eq(keyColumn, key));
+  return sql`(select ${count} from ${listingCounts} where ${isRow})`;
 }
 
-/** Lists of up to this many rows are looked at one by one, which takes about three milliseconds. */
+/** Lists of up to this many rows are counted exactly, which takes about three milliseconds. */
 export const MAX_COUNTED_ROWS = 5_000;
 
-/** Keys whose scopes' sizes are remembered. */
-const MAX_REMEMBERED = 1_000;
+/** Bounds the cache of scope sizes. */
+const MAX_CACHED_SIZES = 1_000;
 
 type RunQuery = (statement: SQL) => Promise<unknown[][]>;
 
 /**
- * How many rows match: exactly, as long as the scope has at most 5,000 rows or there is no filter and its size is
- * stored; else PostgreSQL's estimate. Counting a filter's matches among a million rows takes a second, a thousand times
- * as long as the page that the number stands on.
+ * Counts the rows that match. The count is exact if the scope has at most 5,000 rows, or if there is no filter and the
+ * scope's size is stored. Otherwise it is PostgreSQL's estimate, because counting a filter's matches among a million
+ * rows takes a second, a thousand times as long as the page itself.
  */
 export class RowCounter {
   readonly #run: RunQuery;
   readonly #table: PgTable;
-  /** Sizes of scopes, as last seen, by the key of their counts. */
+  /** Cache of the last known sizes of scopes, by count key. Bounded: cleared when full. */
   readonly #sizes = new Map<string, number>();
 
   constructor(run: RunQuery, table: PgTable) {
@@ -38,9 +38,9 @@ export class RowCounter {
   }
 
   /**
-   * To be called beside the page's own statement, as the estimate for a scope that was large a moment ago is made
-   * meanwhile. What it gives is called when the scope's size is known; null: it is not stored.
-   * @param scope restricts what is listed, whatever the client asks
+   * Starts to count in parallel to the page's query: if the scope was large the last time, the estimate begins at once.
+   * @param scope condition for the rows of the list, without the client's filter.
+   * @returns a function for the end result; call it with the scope's stored size. Null: the size is not stored.
    */
   startCount(
     key: string | undefined,
@@ -49,35 +49,33 @@ export class RowCounter {
   ): (scopeSize: number | null) => Promise<number> {
     const wasLarge = key !== undefined && (this.#sizes.get(key) ?? 0) > MAX_COUNTED_ROWS;
     const estimate = wasLarge && filter !== undefined ? this.#estimate(and(scope, filter)) : null;
-    // The page may be all there is, or fail.
+    // The estimate may not be needed; don't let its failure go unhandled.
     estimate?.catch(() => {});
     return async (scopeSize) => {
-      if (key !== undefined && scopeSize !== null) this.#remember(key, scopeSize);
+      if (key !== undefined && scopeSize !== null) {
+        if (this.#sizes.size >= MAX_CACHED_SIZES) this.#sizes.clear();
+        this.#sizes.set(key, scopeSize);
+      }
       if (scopeSize !== null && filter === undefined) return scopeSize;
       return estimate ?? this.#count(scope, filter, scopeSize);
     };
   }
 
-  #remember(key: string, size: number): void {
-    if (this.#sizes.size >= MAX_REMEMBERED) this.#sizes.clear();
-    this.#sizes.set(key, size);
-  }
-
   async #count(scope: SQL | undefined, filter: SQL | undefined, scopeSize: number | null): Promise<number> {
     if (scopeSize === null || scopeSize <= MAX_COUNTED_ROWS) {
       const rows = sql`select * from ${this.#table} where ${scope ?? sql`true`} limit ${MAX_COUNTED_ROWS + 1}`;
-      // Under the table's own name, as the filter's columns say it.
+      // The subquery has the table's name, because the filter's columns are qualified with it.
       const [counted] = await this.#run(
         sql`select count(*) filter (where ${filter ?? sql`true`}), count(*)
           from (${rows}) as ${sql.identifier(getTableName(this.#table))}`,
       );
-      const [matches, seen] = counted!.map(Number) as [number, number];
-      if (seen <= MAX_COUNTED_ROWS) return matches;
+      const [matches, examined] = counted!.map(Number) as [number, number];
+      if (examined <= MAX_COUNTED_ROWS) return matches;
     }
     return this.#estimate(and(scope, filter));
   }
 
-  /** As the planner thinks, by the table's statistics. */
+  /** The planner's estimate from the table's statistics. */
   async #estimate(condition: SQL | undefined): Promise<number> {
     const [plan] = await this.#run(
       sql`explain (format json) select 1 from ${this.#table} where ${condition ?? sql`true`}`,

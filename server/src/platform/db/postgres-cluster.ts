@@ -16,37 +16,42 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { hasFileAccess, type PostgresBinaries, type SystemUser } from "./postgres-binaries.ts";
 
-/** A folder made in one piece by initdb: data, password and the socket's place. */
+/** The parts of a database cluster. */
 export interface Cluster {
   dataDir: string;
   socketDir: string;
   password: string;
-  /** Says which process uses the cluster; see `embedded-postgres.ts`. */
+  /** File with the identity of the process that uses the cluster. */
   holderFile: string;
 }
 
-/** `sockaddr_un` has room for 103 bytes on macOS and 107 on Linux. */
+/** A socket path may have 103 bytes on macOS and 107 on Linux. */
 const MAX_SOCKET_PATH_BYTES = 103;
-/** In a folder under `systemFolder`: the data folder it belongs to. */
+/** File in each folder below `systemFolder`, with the path of the data folder that it belongs to. */
 const ORIGIN_FILE = "data-folder";
 const INITDB_LIMIT_MS = 120_000;
 
-/** The only environment the server gets: ours holds secrets, and PG* variables would change what it does. */
+/**
+ * The server's whole environment. This process's environment contains secrets, and PG* variables would configure the
+ * server.
+ */
 export const SERVER_ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
 
 /**
- * Finds the cluster that belongs to `dataDir`, or makes it. Where the server's user can't reach the folder the
- * cluster lives under `systemFolder`, and a file `cluster-location` in `dataDir` leads there.
+ * Opens the cluster of `dataDir`, and creates it when absent. If the server's user can't reach `dataDir`, the cluster
+ * is below `systemFolder`, and the file `cluster-location` in `dataDir` contains its path.
  */
-export async function openCluster(
-  dataDir: string,
-  binaries: PostgresBinaries,
-  user: SystemUser | null,
-  systemFolder: string,
-): Promise<Cluster> {
+export async function openCluster(options: {
+  dataDir: string;
+  binaries: PostgresBinaries;
+  /** Null: the server runs as this process's user. */
+  user: SystemUser | null;
+  systemFolder: string;
+}): Promise<Cluster> {
+  const { dataDir, binaries, user, systemFolder } = options;
   const home = clusterHome(dataDir, user, systemFolder);
   const folder = join(home, "cluster");
-  if (!existsSync(folder)) await createCluster(home, folder, binaries, user);
+  if (!existsSync(folder)) await createCluster({ home, folder, binaries, user });
   const data = join(folder, "data");
   if (user !== null && !hasFileAccess(user, "-x", data)) {
     throw new Error(
@@ -76,13 +81,13 @@ function clusterHome(dataDir: string, user: SystemUser | null, systemFolder: str
   writeFileSync(join(home, ORIGIN_FILE), `${dataDir}\n`);
   writeFileSync(`${pointer}.${process.pid}`, `${home}\n`);
   renameSync(`${pointer}.${process.pid}`, pointer);
-  // Two first starts at once: the last pointer written is the one both follow.
+  // If two processes start for the first time at once, both use the pointer that was written last.
   return readFileSync(pointer, "utf8").trim();
 }
 
 /**
- * Clusters of temporary data folders that are gone: tests and trials as root would fill the disk. Those of any other
- * folder stay, as it may only be away for a while, on a disk that isn't mounted.
+ * Deletes clusters whose data folder was temporary and is gone, because tests that run as root would fill the disk.
+ * Other clusters stay: a missing data folder may be on a disk that is not mounted at the moment.
  */
 function removeOrphanedClusters(systemFolder: string): void {
   if (!existsSync(systemFolder)) return;
@@ -95,13 +100,16 @@ function removeOrphanedClusters(systemFolder: string): void {
   }
 }
 
-/** Everything happens in a folder of its own that is renamed at the end, so a kill never leaves half a cluster. */
-async function createCluster(
-  home: string,
-  folder: string,
-  binaries: PostgresBinaries,
-  user: SystemUser | null,
-): Promise<void> {
+/**
+ * Creates the cluster in a temporary folder and renames that at the end, so that a kill never leaves half a cluster.
+ */
+async function createCluster(options: {
+  home: string;
+  folder: string;
+  binaries: PostgresBinaries;
+  user: SystemUser | null;
+}): Promise<void> {
+  const { home, folder, binaries, user } = options;
   removePartialClusters(home);
   const partial = join(home, `creating-${process.pid}-${randomBytes(3).toString("hex")}`);
   const password = randomBytes(24).toString("base64url");
@@ -115,12 +123,12 @@ async function createCluster(
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   if (user !== null) chownSync(passwordFile, user.uid, user.gid);
   try {
-    await initdb(binaries.initdb, join(partial, "data"), passwordFile, user);
+    await initdb({ program: binaries.initdb, dataDir: join(partial, "data"), passwordFile, user });
     if (user !== null) chownSync(passwordFile, 0, 0);
     renameSync(partial, folder);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
-    // Another process finished first: its cluster is as good.
+    // Another process created the cluster first; use that one.
     if (!existsSync(folder)) throw error;
   }
 }
@@ -142,17 +150,18 @@ export function pidExists(pid: number): boolean {
   }
 }
 
-function initdb(
-  program: string,
-  dataDir: string,
-  passwordFile: string,
-  user: SystemUser | null,
-): Promise<void> {
+function initdb(options: {
+  program: string;
+  dataDir: string;
+  passwordFile: string;
+  user: SystemUser | null;
+}): Promise<void> {
+  const { program, dataDir, passwordFile, user } = options;
   const args = ["-D", dataDir, "-U", "hearth", `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
   args.push("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C");
-  const as = user === null ? {} : { uid: user.uid, gid: user.gid };
+  const runAs = user === null ? {} : { uid: user.uid, gid: user.gid };
   const child = spawn(program, args, {
-    ...as,
+    ...runAs,
     cwd: dirname(dataDir),
     env: SERVER_ENV,
     stdio: ["ignore", "ignore", "pipe"],
@@ -172,16 +181,19 @@ function initdb(
 }
 
 function checkVersion(folder: string, binaries: PostgresBinaries): void {
-  const made = readFileSync(join(folder, "data", "PG_VERSION"), "utf8").trim();
-  const have = binaries.version.split(".")[0];
-  if (made !== have) {
+  const clusterVersion = readFileSync(join(folder, "data", "PG_VERSION"), "utf8").trim();
+  const installedVersion = binaries.version.split(".")[0];
+  if (clusterVersion !== installedVersion) {
     throw new Error(
-      `The database in ${folder} is of PostgreSQL ${made}, but ${have} is installed; move it with pg_dump, or set DATABASE_URL.`,
+      `The database in ${folder} is of PostgreSQL ${clusterVersion}, but ${installedVersion} is installed; move it with pg_dump, or set DATABASE_URL.`,
     );
   }
 }
 
-/** Beside the data where the path is short enough for a socket, else in a private folder for temporary files. */
+/**
+ * The preferred folder if its path is short enough for a socket, else a private folder below the system's temporary
+ * folder.
+ */
 function socketFolder(preferred: string, user: SystemUser | null): string {
   const lengthBytes = (folder: string): number => Buffer.byteLength(join(folder, ".s.PGSQL.5432"));
   if (lengthBytes(preferred) <= MAX_SOCKET_PATH_BYTES) return preferred;
@@ -192,9 +204,9 @@ function socketFolder(preferred: string, user: SystemUser | null): string {
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (user !== null && lstatSync(folder).uid === 0) chownSync(folder, user.uid, user.gid);
-  // Anyone may have made a folder of that name, to put himself between us and the server.
-  const found = lstatSync(folder);
-  if (!found.isDirectory() || found.uid !== (user?.uid ?? process.getuid?.()) || (found.mode & 0o077) !== 0) {
+  // Another user may have created the folder in order to impersonate the server.
+  const stats = lstatSync(folder);
+  if (!stats.isDirectory() || stats.uid !== (user?.uid ?? process.getuid?.()) || (stats.mode & 0o077) !== 0) {
     throw new Error(`${folder}, where the database's socket would be, belongs to somebody else; remove it.`);
   }
   return folder;

@@ -3,11 +3,11 @@ import { readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DatabaseLog } from "./embedded-postgres.ts";
+import type { BasicLog } from "../telemetry/log.ts";
 import type { SystemUser } from "./postgres-binaries.ts";
 import { type Cluster, pidExists, SERVER_ENV } from "./postgres-cluster.ts";
 
-/** Replaying the log after a crash takes as long as it takes; beyond this something is wrong. */
+/** Limit for the start, which may include a long replay of the log after a crash. */
 const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 30_000;
 export const POLL_MS = 10;
@@ -17,7 +17,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   unix_socket_permissions: "0700",
   max_connections: "100",
   shared_buffers: "64MB",
-  // One machine, no replica: the shortest log, no sender processes, reads by the backends themselves.
+  // There is no replication, so use the shortest log and no sender processes. Backends read from the disk themselves.
   wal_level: "minimal",
   max_wal_senders: "0",
   max_logical_replication_workers: "0",
@@ -28,14 +28,15 @@ const SETTINGS: Readonly<Record<string, string>> = {
   log_timezone: "UTC",
   log_line_prefix: "",
   log_checkpoints: "off",
-  // Statements and details can hold users' data; the log must not.
+  // Statements and error details can contain users' data, which must not be logged.
   log_min_error_statement: "panic",
   log_error_verbosity: "terse",
 };
 
 /**
- * Runs "$@" until standard input, a pipe from us, ends: the kernel closes it however we die. Then SIGINT, which is
- * PostgreSQL's fast shutdown. `read` is a builtin, so ending the watcher leaves no process behind.
+ * Runs "$@" until standard input ends, then sends SIGINT, which is PostgreSQL's fast shutdown. Standard input is a pipe
+ * from this process, and the kernel closes it however this process dies. `read` is a builtin, so killing the watcher
+ * leaves no process behind.
  */
 const GUARD = `
 exec 3<&0 </dev/null
@@ -49,28 +50,43 @@ kill $watcher 2>/dev/null
 exit $code
 `;
 
-/** Another server has the data folder. */
+/** Another server uses the data folder. */
 export class DataFolderInUseError extends Error {}
 
 export interface PostgresProcess {
-  /** Settles when it takes connections. Throws DataFolderInUseError, or one line that says why it doesn't start. */
+  /**
+   * Settles when the server accepts connections.
+   * @throws DataFolderInUseError, or Error with one line that gives the reason.
+   */
   ready(): Promise<void>;
-  /** Fast shutdown; killed when it takes too long. */
+  /** Fast shutdown; kills the server after 30 seconds. */
   stop(): Promise<void>;
-  /** Settles when it is gone. */
+  /** Settles when the server has ended. */
   readonly ended: Promise<void>;
 }
 
-/** Spawns a server on the cluster that ends when we do. */
-export function spawnServer(
-  program: string,
-  cluster: Cluster,
-  user: SystemUser | null,
-  extra: Readonly<Record<string, string>>,
-  log: DatabaseLog,
-): PostgresProcess {
-  const settings = { ...SETTINGS, unix_socket_directories: cluster.socketDir, ...extra };
-  const child = spawnGuarded(program, cluster, settings, user);
+/** Starts a server on the cluster. The server ends when this process ends. */
+export function spawnServer(options: {
+  /** Path of the `postgres` binary. */
+  program: string;
+  cluster: Cluster;
+  /** Null: run as this process's user. */
+  user: SystemUser | null;
+  extraSettings: Readonly<Record<string, string>>;
+  log: BasicLog;
+}): PostgresProcess {
+  const { program, cluster, user, extraSettings, log } = options;
+  const settings = { ...SETTINGS, unix_socket_directories: cluster.socketDir, ...extraSettings };
+  const args = ["-c", GUARD, "postgres-guard", program, "-D", cluster.dataDir];
+  for (const [name, value] of Object.entries(settings)) args.push("-c", `${name}=${value}`);
+  const child = spawn("/bin/sh", args, {
+    ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
+    cwd: cluster.dataDir,
+    env: SERVER_ENV,
+    // A new session, so that a Ctrl-C in the terminal does not reach the server.
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const tail = forwardLog(child, log);
   const ended = new Promise<void>((resolve) => {
     child.once("close", () => resolve());
@@ -83,33 +99,15 @@ export function spawnServer(
   };
 }
 
-function spawnGuarded(
-  program: string,
-  cluster: Cluster,
-  settings: Readonly<Record<string, string>>,
-  user: SystemUser | null,
-): ChildProcess {
-  const args = ["-c", GUARD, "postgres-guard", program, "-D", cluster.dataDir];
-  for (const [name, value] of Object.entries(settings)) args.push("-c", `${name}=${value}`);
-  return spawn("/bin/sh", args, {
-    ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
-    cwd: cluster.dataDir,
-    env: SERVER_ENV,
-    // A session of its own: a Ctrl-C in the terminal reaches us, not the server.
-    detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-}
-
-/** Sends what the server prints to the log; returns the last lines, for the error message of a failed start. */
-function forwardLog(child: ChildProcess, log: DatabaseLog): string[] {
+/** Forwards the server's output to the log. @returns the last lines, for the error message of a failed start. */
+function forwardLog(child: ChildProcess, log: BasicLog): string[] {
   const tail: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
     createInterface({ input: stream }).on("line", (line) => {
       tail.push(line);
       if (tail.length > 20) tail.shift();
-      // FATAL ends one connection only.
+      // FATAL only ends one connection.
       const level = line.startsWith("PANIC")
         ? "error"
         : /^(FATAL|ERROR|WARNING)/.test(line)
@@ -127,7 +125,7 @@ export interface PidFile {
   ready: boolean;
 }
 
-/** The server's own lock file: its number in the first line, its state in the eighth. Null when there is none. */
+/** Reads the server's lock file: the first line is the process number, the eighth the state. Null: no lock file. */
 export function readPidFile(dataDir: string): PidFile | null {
   try {
     const lines = readFileSync(join(dataDir, "postmaster.pid"), "utf8").split("\n");
@@ -138,14 +136,14 @@ export function readPidFile(dataDir: string): PidFile | null {
   }
 }
 
-/** Whether process `pid` is a server on this folder: in a restarted container the number may be anyone's by now. */
+/** Whether the process is a server on this folder. In a restarted container another process may have the number. */
 export function servesFolder(pid: number, dataDir: string): boolean {
   if (!pidExists(pid)) return false;
   if (process.platform !== "linux") return true;
   try {
     return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(dataDir);
   } catch (error) {
-    // Not ours to look at: then PostgreSQL decides.
+    // Without permission to look, assume a server; PostgreSQL then decides.
     return (error as NodeJS.ErrnoException).code === "EACCES";
   }
 }
@@ -173,7 +171,7 @@ async function untilReady(child: ChildProcess, cluster: Cluster, tail: readonly 
   throw new Error(`PostgreSQL did not start: ${failure}. ${reason}`.trim());
 }
 
-/** The guard's group holds the server; a server of another group is another start's. */
+/** Whether the server is a child of this guard. Another server on the folder belongs to another start. */
 function isChildOf(pid: number, guardPid: number | undefined): boolean {
   if (process.platform !== "linux") return true;
   try {
@@ -184,7 +182,7 @@ function isChildOf(pid: number, guardPid: number | undefined): boolean {
   }
 }
 
-async function stopServer(child: ChildProcess, ended: Promise<void>, log: DatabaseLog): Promise<void> {
+async function stopServer(child: ChildProcess, ended: Promise<void>, log: BasicLog): Promise<void> {
   child.stdin?.end();
   const limit = new AbortController();
   const late = sleep(STOP_LIMIT_MS, "late", { signal: limit.signal }).catch(() => "");
@@ -192,7 +190,7 @@ async function stopServer(child: ChildProcess, ended: Promise<void>, log: Databa
   limit.abort();
   if (first !== "late") return;
   log.error("PostgreSQL did not shut down in time; killing it, the next start recovers from its log");
-  // The guard leads a group that holds the server.
+  // The guard leads a process group that includes the server.
   if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   await ended;
 }

@@ -1,19 +1,19 @@
 import type postgres from "postgres";
 
-/** Each connection keeps this many planned for a user of `preparedStatements`, some 50 kB each. */
+/** Bounds the prepared statements of each connection, which take some 50 kB each. */
 const MAX_PREPARED = 20;
 
 /**
- * Runs statements and gives their rows as lists of values. The first 20 different ones are kept prepared: the query
- * builder's own way has each described before it runs, which is a second round trip. The others run like that, as the
- * filters of lists make statements without end.
+ * Runs statements and returns their rows as arrays of values. The first 20 different statements are prepared once on
+ * each connection, which saves the round trip that the query builder needs to describe each statement. Further
+ * statements are not prepared, because filters of lists produce an unlimited number of them.
  */
 export function preparedStatements(
   client: postgres.Sql,
 ): (statement: { sql: string; params: unknown[] }) => Promise<unknown[][]> {
-  const kept = new Set<string>();
+  const prepared = new Set<string>();
   return ({ sql, params }) => {
-    if (kept.size < MAX_PREPARED) kept.add(sql);
-    return client.unsafe(sql, params as string[], { prepare: kept.has(sql) }).values();
+    if (prepared.size < MAX_PREPARED) prepared.add(sql);
+    return client.unsafe(sql, params as string[], { prepare: prepared.has(sql) }).values();
   };
 }

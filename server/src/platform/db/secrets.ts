@@ -3,7 +3,7 @@ import { eq } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { platformSecrets } from "./table.ts";
 
-/** The installation's secret of that name, 32 bytes; made by the first process that asks. */
+/** The installation's secret with that name: 32 random bytes, created on first use. */
 export async function platformSecret({ db }: Pick<Database, "db">, name: string): Promise<Buffer> {
   const value = randomBytes(32).toString("base64url");
   await db.insert(platformSecrets).values({ name, value }).onConflictDoNothing();

@@ -1,6 +1,6 @@
 import { bigint, pgTable, primaryKey, text } from "drizzle-orm/pg-core";
 
-/** How many rows a table has for each value of one of its columns; kept by triggers, see migration 0001. */
+/** Number of rows of a table for each value of one of its columns. Triggers keep it up to date, see migration 0001. */
 export const listingCounts = pgTable(
   "listing_counts",
   {
@@ -11,7 +11,7 @@ export const listingCounts = pgTable(
   (t) => [primaryKey({ columns: [t.tableName, t.key] })],
 );
 
-/** Secrets that all processes of one installation share. Made once, never changed. */
+/** Secrets that all processes of an installation share. Created once and never changed. */
 export const platformSecrets = pgTable("platform_secrets", {
   name: text().primaryKey(),
   value: text().notNull(),

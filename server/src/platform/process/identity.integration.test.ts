@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { expect, test } from "vitest";
 import { formatIdentity, ownIdentity, parseIdentity, processState } from "./identity.ts";
 
-test("a living process is alive, a dead one dead, and its number in another process's hands doesn't revive it", async () => {
+test("a process counts as dead after its end, even if another process has its number", async () => {
   const own = ownIdentity();
   expect(processState(own)).toBe("alive");
   expect(processState({ ...own, startedAt: "long ago" })).toBe("dead");
@@ -15,11 +15,11 @@ test("a living process is alive, a dead one dead, and its number in another proc
   expect(processState({ ...own, pid: child.pid! })).toBe("dead");
 });
 
-test("nothing is claimed of a process elsewhere", () => {
+test("the state of a process on another host is unknown", () => {
   expect(processState({ ...ownIdentity(), place: "other-host/boot/namespace" })).toBe("unknown");
 });
 
-test("an identity survives being written down; anything else is none", () => {
+test("an identity survives formatting and parsing, and other texts are not identities", () => {
   const own = ownIdentity();
   expect(parseIdentity(formatIdentity(own))).toEqual(own);
   for (const text of ["", "{", "null", "12", '{"pid":1}', formatIdentity(own).slice(0, 20)]) {

@@ -3,14 +3,14 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 
 /**
- * Names one process for good: its number alone is reused after a restart, most of all in containers, where a
- * process that comes back often gets the very number its dead predecessor had.
+ * Identifies one run of a process. A process number alone does not, because numbers are reused: in a restarted
+ * container a process often gets the number of its predecessor.
  */
 export interface ProcessIdentity {
-  /** Where `pid` counts: host, boot and process namespace. Numbers of two different places can't be compared. */
+  /** Host, boot and process namespace of `pid`. Numbers of different places can't be compared. */
   place: string;
   pid: number;
-  /** When the process started, in the system's own notation; only compared for equality. */
+  /** Start time of the process in the system's notation; only compared for equality. */
   startedAt: string;
 }
 
@@ -35,7 +35,7 @@ function readOrEmpty(read: () => string): string {
   }
 }
 
-/** Null when there is no such process. Throws when that can't be told. */
+/** Null: there is no such process. @throws when the system doesn't tell. */
 function processStartTime(pid: number): string | null {
   if (process.platform !== "linux") {
     const ps = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8", timeout: 5_000 });
@@ -49,9 +49,9 @@ function processStartTime(pid: number): string | null {
     if (["ENOENT", "ESRCH"].includes(String((error as NodeJS.ErrnoException).code))) return null;
     throw error;
   }
-  // The name in parentheses may hold anything, also spaces; after it come the state and, 20th, the start.
+  // The name in parentheses may contain spaces. The first field after it is the state, the 20th the start time.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // A zombie is dead; it only waits for its parent to notice.
+  // A zombie counts as dead.
   return fields[0] === "Z" ? null : (fields[19] ?? null);
 }
 
@@ -59,7 +59,7 @@ export function ownIdentity(): ProcessIdentity {
   return { place: currentPlace(), pid: process.pid, startedAt: processStartTime(process.pid) ?? "" };
 }
 
-/** `unknown` for a process of another host, container or boot, and for what the system doesn't tell. */
+/** `unknown`: the process is of another host, container or boot, or the system doesn't tell. */
 export function processState(identity: ProcessIdentity): ProcessState {
   if (identity.place !== currentPlace()) return "unknown";
   try {
@@ -73,7 +73,7 @@ export function formatIdentity(identity: ProcessIdentity): string {
   return `${JSON.stringify(identity)}\n`;
 }
 
-/** Null for anything that is not a whole identity: a file cut short by a crash, or absent text. */
+/** Null: the text is not a complete identity, for example because a crash truncated the file. */
 export function parseIdentity(text: string): ProcessIdentity | null {
   try {
     const { place, pid, startedAt } = JSON.parse(text) as Record<string, unknown>;

@@ -5,22 +5,22 @@ import { AppError } from "../../lib/errors.ts";
 
 const TSX = import.meta.resolve("tsx");
 const MAX_HEAP_MB = 256;
-/** A process that needs longer to start is given up; the next job starts another. */
+/** A process that takes longer to start is killed; the next job starts another. */
 const START_TIMEOUT_MS = 30_000;
 
 export interface JobProcessOptions {
   clock: Clock;
-  /** The module run in the process; it calls `serveJobs`. */
+  /** The module that runs in the process; it must call `serveJobs`. */
   entry: URL;
-  /** What the jobs do, for public messages: "Schemas are compiled". */
+  /** What the jobs do, for public error messages: "Schemas are compiled". */
   work: string;
-  /** For one job, from when it begins. */
+  /** Time limit of one job, from its start. */
   timeoutMs: number;
-  /** Jobs waiting for their turn. */
+  /** Most jobs that may wait. */
   maxQueued: number;
 }
 
-/** A job took more time or memory than it may. */
+/** A job exceeded its limit on time or memory. */
 export class JobLimitError extends Error {}
 
 interface QueuedJob<Job, Result> {
@@ -30,9 +30,9 @@ interface QueuedJob<Job, Result> {
 }
 
 /**
- * Runs jobs one after the other in a process of its own. A job that takes too long or too much memory ends with the
- * process, and the next one gets a new one. Not a thread: one that is out of memory in the middle of native code takes
- * the whole process along. Jobs and results are structured-clone data.
+ * Runs jobs one after the other in a child process. A job that exceeds its limit on time or memory is killed with the
+ * process, and the next job gets a new process. A thread would not do: running out of memory in native code ends the
+ * whole process. Jobs and results must be structured-clone data.
  */
 export class JobProcess<Job, Result> {
   readonly #options: JobProcessOptions;
@@ -46,7 +46,7 @@ export class JobProcess<Job, Result> {
     this.#options = options;
   }
 
-  /** Starts the process, so that the first job need not wait for it. */
+  /** Starts the process ahead of the first job. */
   start(): void {
     if (this.#child !== null) return;
     const child = fork(fileURLToPath(this.#options.entry), [], {
@@ -63,12 +63,12 @@ export class JobProcess<Job, Result> {
       else this.#finish(message);
       this.#next();
     });
-    const lost = () => {
+    const onLost = () => {
       if (child === this.#child) this.#abandonChild();
     };
-    child.on("error", lost);
-    child.on("exit", lost);
-    this.#cancelTimeout = this.#options.clock.after(START_TIMEOUT_MS, lost);
+    child.on("error", onLost);
+    child.on("exit", onLost);
+    this.#cancelTimeout = this.#options.clock.after(START_TIMEOUT_MS, onLost);
   }
 
   /** @throws JobLimitError; AppError UNAVAILABLE when too many jobs wait, or the process can't be started. */
@@ -105,7 +105,7 @@ export class JobProcess<Job, Result> {
       return;
     }
     this.#running = queued;
-    // A process that just died is told of by its exit.
+    // Ignore a failure: if the process has just died, its exit event follows.
     this.#child!.send(queued.job as object, () => {});
     this.#cancelTimeout = this.#options.clock.after(this.#options.timeoutMs, () => this.#abandonChild());
   }
@@ -118,19 +118,19 @@ export class JobProcess<Job, Result> {
   }
 
   /**
-   * The process is of no more use. What it ran is at fault: it took too long, or the memory. What waits gets a new
-   * process, or fails if none can be started.
+   * Kills the process and blames the job that it ran, which exceeded its time or memory. Waiting jobs get a new
+   * process. If this one never became ready, they fail instead.
    */
   #abandonChild(): void {
     const child = this.#child;
-    const started = this.#ready;
+    const wasReady = this.#ready;
     this.#child = null;
     this.#ready = false;
     this.#cancelTimeout();
     child?.kill("SIGKILL");
     this.#running?.reject(new JobLimitError());
     this.#running = null;
-    if (!started) {
+    if (!wasReady) {
       const error = new AppError("UNAVAILABLE", "Some of the work can't be done at the moment.");
       for (const queued of this.#queue.splice(0)) queued.reject(error);
     }
@@ -140,14 +140,14 @@ export class JobProcess<Job, Result> {
   }
 }
 
-/** Whether this process goes on running for the child's sake alone. */
-function setKeepsProcessAlive(child: ChildProcess, yes: boolean): void {
-  const of = yes ? "ref" : "unref";
-  child[of]();
-  child.channel?.[of]();
+/** Sets whether the child keeps this process alive. */
+function setKeepsProcessAlive(child: ChildProcess, keepsAlive: boolean): void {
+  const method = keepsAlive ? "ref" : "unref";
+  child[method]();
+  child.channel?.[method]();
 }
 
-/** Ends it by force: its work is worth nothing any more. */
+/** Kills the child without a graceful shutdown: its results are not needed any more. */
 function killAndWait(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return resolve();

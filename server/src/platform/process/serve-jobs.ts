@@ -1,15 +1,17 @@
 import { Worker } from "node:worker_threads";
 
-/** Looks whether the parent is still there while the process itself is too busy to hear that it went. */
+/**
+ * Runs in a thread and kills the process when its parent is gone; a busy main thread would not notice the disconnect.
+ */
 const WATCHDOG = `
   const parent = process.ppid;
   setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, "SIGKILL"); }, 1000);
 `;
 
-/** Makes this process one that `JobProcess` runs: answers each job, in order, with what `handle` makes of it. */
+/** The child's side of `JobProcess`: answers each job, in order, with the result of `handle`. */
 export function serveJobs<Job, Result>(handle: (job: Job) => Result): void {
   new Worker(WATCHDOG, { eval: true }).unref();
-  // Ctrl-C reaches the whole process group; the parent says when its children end.
+  // Ctrl-C signals the whole process group, but the parent decides when its children end.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   process.on("disconnect", () => process.exit());
   process.on("message", (job: Job) => process.send!(handle(job)));

@@ -26,7 +26,7 @@ function reconciler(
   options: Partial<ReconcilerOptions> = {},
 ): Reconciler {
   const log = createLog("silent");
-  const made = new Reconciler({
+  const worker = new Reconciler({
     database,
     clock,
     log,
@@ -36,16 +36,16 @@ function reconciler(
     step,
     ...options,
   });
-  open.push(made);
-  return made;
+  open.push(worker);
+  return worker;
 }
 
-const ask = (key: string, waitMs = 0): Promise<void> =>
+const requestWork = (key: string, waitMs = 0): Promise<void> =>
   addWork(database.db, "test", [key], clock.now() + waitMs);
-const left = async (): Promise<string[]> =>
+const remainingKeys = async (): Promise<string[]> =>
   (await database.sql`select key from work_items order by key`).map((row) => row["key"]);
 
-/** A step that stops in the middle until it is let go on. */
+/** Makes a step pause in `wait` until `pass` is called. `reached` settles when the step pauses. */
 function gate(): { reached: Promise<void>; pass(): void; wait(): Promise<void> } {
   let pass = (): void => {};
   let reach = (): void => {};
@@ -66,25 +66,25 @@ function gate(): { reached: Promise<void>; pass(): void; wait(): Promise<void> }
 }
 
 describe("steps", () => {
-  it("are taken once for what is due, and what is done is forgotten", async () => {
+  it("run once for each due item, and completed items are deleted", async () => {
     const seen: string[] = [];
     const worker = reconciler(async ({ key }) => {
       seen.push(key);
       return null;
     });
-    await Promise.all([ask("a"), ask("b"), ask("a"), ask("later", 1000)]);
+    await Promise.all([requestWork("a"), requestWork("b"), requestWork("a"), requestWork("later", 1000)]);
     expect(await worker.tick()).toBe(2);
     expect(seen.sort()).toEqual(["a", "b"]);
-    expect(await left()).toEqual(["later"]);
+    expect(await remainingKeys()).toEqual(["later"]);
     clock.advance(1000);
     expect(await worker.tick()).toBe(1);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
-  it("come again when they ask for it, at their time and not before", async () => {
+  it("run again at the time that they return, and not before", async () => {
     let steps = 0;
     const worker = reconciler(async () => (++steps < 3 ? 5_000 : null));
-    await ask("a");
+    await requestWork("a");
     expect(await worker.tick()).toBe(1);
     clock.advance(4_999);
     expect(await worker.tick()).toBe(0);
@@ -92,43 +92,43 @@ describe("steps", () => {
     expect(await worker.tick()).toBe(1);
     clock.advance(5_000);
     expect(await worker.tick()).toBe(1);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
-  it("an earlier request brings a later one forward, never the other way round", async () => {
+  it("run at the earliest of all requested times", async () => {
     const worker = reconciler(async () => null);
-    await ask("a", 60_000);
-    await ask("a", 1_000);
-    await ask("a", 90_000);
+    await requestWork("a", 60_000);
+    await requestWork("a", 1_000);
+    await requestWork("a", 90_000);
     clock.advance(1_000);
     expect(await worker.tick()).toBe(1);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
-  it("what is asked for during a step is looked at after it", async () => {
+  it("run again after a request that came during a step", async () => {
     const first = gate();
     let steps = 0;
     const worker = reconciler(async () => {
       if (++steps === 1) await first.wait();
       return null;
     });
-    await ask("a");
+    await requestWork("a");
     const ticking = worker.tick();
     await first.reached;
-    await ask("a");
+    await requestWork("a");
     first.pass();
     expect(await ticking).toBe(2);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
-  it("a step that fails is taken again after growing, capped waits, and a success forgets the failures", async () => {
+  it("are retried after failures with growing, bounded delays, and a success resets the failures", async () => {
     const failures: number[] = [];
     const worker = reconciler(async (item) => {
       failures.push(item.failures);
       if (failures.length <= 9) throw new Error("no");
       return failures.length === 10 ? 0 : null;
     });
-    await ask("a");
+    await requestWork("a");
     await worker.tick();
     for (const waitMs of [1, 2, 4, 8, 16, 32, 60, 60].map((s) => s * 1_000)) {
       clock.advance(waitMs - 1);
@@ -143,7 +143,7 @@ describe("steps", () => {
 });
 
 describe("several workers", () => {
-  it("never work on one item at the same time, and leave none out", async () => {
+  it("never work on one item at the same time, and miss no item", async () => {
     const busy = new Set<string>();
     const counts = new Map<string, number>();
     const step = async ({ key }: WorkItem): Promise<number | null> => {
@@ -161,22 +161,22 @@ describe("several workers", () => {
     await Promise.all(workers.map((worker) => worker.tick()));
     await Promise.all(workers.map((worker) => worker.tick()));
     expect([...counts.values()]).toEqual(keys.map(() => 3));
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
-  it("take no other kind's work", async () => {
+  it("take no work of another kind", async () => {
     const other = reconciler(async () => null, { kind: "other" });
-    await ask("a");
+    await requestWork("a");
     expect(await other.tick()).toBe(0);
   });
 
-  it("a worker that dies between the step and the note of it leaves the step to another, after its lease", async () => {
+  it("repeat the step of a worker that died before recording it, once its lease has expired", async () => {
     const effects: string[] = [];
     const mortal = await openDatabase({ url: database.url, log: silentLog });
     const dying = reconciler(
       async () => {
         effects.push("first");
-        // Dead from here on: what it did is done, what it would note is not.
+        // The worker is dead from here on: the step is done, but never recorded.
         await mortal.close();
         return null;
       },
@@ -186,25 +186,25 @@ describe("several workers", () => {
       effects.push("second");
       return null;
     });
-    await ask("a");
+    await requestWork("a");
     await dying.tick();
-    expect(await left()).toEqual(["a"]);
+    expect(await remainingKeys()).toEqual(["a"]);
     clock.advance(29_999);
     expect(await heir.tick()).toBe(0);
     clock.advance(1);
     expect(await heir.tick()).toBe(1);
     expect(effects).toEqual(["first", "second"]);
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
-  it("a long step keeps its lease as long as its worker lives", async () => {
+  it("renew the lease of a long step while its worker lives", async () => {
     const long = gate();
     const worker = reconciler(async () => {
       await long.wait();
       return null;
     });
     const idle = reconciler(async () => null);
-    await ask("a");
+    await requestWork("a");
     const ticking = worker.tick();
     await long.reached;
     for (let i = 0; i < 12; i++) {
@@ -214,10 +214,10 @@ describe("several workers", () => {
     }
     long.pass();
     await ticking;
-    expect(await left()).toEqual([]);
+    expect(await remainingKeys()).toEqual([]);
   });
 
-  it("a worker that was taken for dead is told, and its note changes nothing", async () => {
+  it("abort the step of a worker that lost its lease, and ignore its result", async () => {
     const started = gate();
     const sleeper = reconciler(async ({ signal }) => {
       void started.wait();
@@ -225,21 +225,21 @@ describe("several workers", () => {
       return null;
     });
     const heir = reconciler(async () => 3_600_000);
-    await ask("a");
+    await requestWork("a");
     const ticking = sleeper.tick();
     await started.reached;
-    // As if it had slept for longer than its lease.
+    // Simulates a worker that slept for longer than its lease.
     await database.sql`update work_items set lease_until = ${iso(0)}`;
     expect(await heir.tick()).toBe(1);
     clock.advance(10_000);
     expect(await ticking).toBe(1);
-    expect(await left()).toEqual(["a"]);
+    expect(await remainingKeys()).toEqual(["a"]);
   });
 });
 
 const iso = (aheadMs: number): string => new Date(clock.now() + aheadMs).toISOString();
 
-/** Waits for the heartbeat that the clock has set off. */
+/** Waits for the renewal of the lease that the clock has triggered. */
 async function renewed(): Promise<void> {
   for (;;) {
     const [row] = await database.sql`select lease_until > ${iso(20_000)} as ok from work_items`;
@@ -248,7 +248,7 @@ async function renewed(): Promise<void> {
 }
 
 describe("a started worker", () => {
-  it("hears of new work, and comes back by itself when work becomes due", async () => {
+  it("is notified of new work, and continues by itself when work becomes due", async () => {
     const seen: string[] = [];
     let heard = (): void => {};
     const worker = reconciler(
@@ -268,7 +268,7 @@ describe("a started worker", () => {
     expect(seen).toEqual(["a", "a"]);
   });
 
-  it("work that waits from before is begun at once", async () => {
+  it("begins earlier work at once", async () => {
     await addWork(database.db, "test", ["a"], systemClock.now());
     let done = (): void => {};
     const worked = new Promise<void>((resolve) => {
@@ -285,14 +285,14 @@ describe("a started worker", () => {
     await worked;
   });
 
-  it("gives back unfinished work when it closes, and another has it at once", async () => {
+  it("releases unfinished work when it closes, so that another worker gets it at once", async () => {
     const started = gate();
     const worker = reconciler(async ({ signal }) => {
       void started.wait();
       await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       return null;
     });
-    await ask("a");
+    await requestWork("a");
     const ticking = worker.tick();
     await started.reached;
     await worker.close();

@@ -8,9 +8,9 @@ export { addWork, type SqlExecutor } from "./store.ts";
 
 export interface WorkItem {
   key: string;
-  /** Failures in a row before this step. */
+  /** Consecutive failures before this step. */
   failures: number;
-  /** Fires when the lease is lost or the worker closes: somebody else may be at it from now on. */
+  /** Aborts when the lease is lost or the worker closes, because another worker may then take the item. */
   signal: AbortSignal;
 }
 
@@ -18,38 +18,42 @@ export interface ReconcilerOptions {
   database: Pick<Database, "db" | "listen">;
   clock: Clock;
   log: Log;
-  /** Which work, 1–63 characters. */
+  /** Kind of work, 1–63 characters. */
   kind: string;
   /**
-   * Takes one step from what is towards what is wanted, and gives the milliseconds until the next look, or null when
-   * there is nothing left to do until somebody asks again. Has to be idempotent: a worker that dies between the step and
-   * the note that it was taken leaves it to be taken again. What it throws is logged, and the step taken again later.
+   * Moves the actual state one step towards the desired state. Must be idempotent: if the worker dies before it has
+   * recorded the step, another worker repeats it. Errors are logged, and the step is retried with exponential back-off.
+   * @returns milliseconds until the next step; null: no more work until it is requested again.
    */
   step(item: WorkItem): Promise<number | null>;
-  /** Steps at the same time. Default 4. */
+  /** Most steps at the same time. Default 4. */
   concurrency?: number;
-  /** How long a dead worker's work lies before another takes it. Default 10,000. */
+  /** After this time without renewal, a worker counts as dead and others take its items. Default 10,000. */
   leaseMs?: number;
-  /** 0–1, for the jitter of retries. Default `Math.random`. */
+  /** Random numbers from 0 to 1, for the jitter of retries. Default `Math.random`. */
   random?: () => number;
 }
 
 const CONCURRENCY = 4;
-/** How long a dead worker's work lies. */
 const LEASE_MS = 10_000;
-/** Wait before a failed step is taken again: doubling, of that 50–100 % by chance. */
+/** Exponential back-off for failed steps: the delay doubles with each failure, and a random 50–100 % of it is used. */
 const RETRY = { baseMs: 1_000, capMs: 60_000 };
-/** Looks for work that often even without word of any: notifications may be lost. */
+/** Longest time between two looks for work, because notifications may be lost. */
 const POLL_MS = 30_000;
 
-/** Several workers, also of several processes, share one kind of work: each item is with one of them at a time. */
+/**
+ * A worker for one kind of work. Workers of several processes share the items; leases ensure that each item has one
+ * worker at a time.
+ */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #store: WorkStore;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #claiming: Promise<void> | null = null;
-  #askedAgain = false;
+  /** Work was requested since the last claim began. */
+  #needsClaim = false;
+  /** Steps begun so far. */
   #steps = 0;
   #cancelTimer = (): void => {};
   #unlisten = async (): Promise<void> => {};
@@ -59,7 +63,7 @@ export class Reconciler {
     this.#store = workStore(options.database, options.kind);
   }
 
-  /** Works off what is due, now and from now on. */
+  /** Starts to work on due items, and keeps working until `close`. */
   async start(): Promise<void> {
     const { database, kind } = this.#options;
     this.#unlisten = await database.listen(WORK_CHANNEL, (payload) => {
@@ -67,7 +71,7 @@ export class Reconciler {
     });
   }
 
-  /** Takes every step that is due now or becomes due meanwhile; resolves with their number. Never rejects. */
+  /** Runs every step that is due now or becomes due meanwhile. Never rejects. @returns the number of steps. */
   async tick(): Promise<number> {
     const before = this.#steps;
     await this.#fill();
@@ -75,7 +79,7 @@ export class Reconciler {
     return this.#steps - before;
   }
 
-  /** Takes nothing new, tells running steps to end and waits for them. Idempotent. */
+  /** Claims nothing more, aborts the running steps and waits for them. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new Error("The worker is closing."));
     this.#cancelTimer();
@@ -84,13 +88,13 @@ export class Reconciler {
     await Promise.all(this.#running);
   }
 
-  /** Begins as many due steps as there are free places. Never two claims at once: a call meanwhile makes it look again. */
+  /** Claims and starts as many due items as there is room for. A call during a claim makes it claim once more. */
   #fill(): Promise<void> {
-    this.#askedAgain = true;
+    this.#needsClaim = true;
     this.#claiming ??= this.#claim().finally(() => {
       this.#claiming = null;
-      // It may have been asked when it had looked already.
-      if (this.#askedAgain && this.#hasRoom()) return this.#fill();
+      // The call may have come after the last look.
+      if (this.#needsClaim && this.#hasRoom()) return this.#fill();
     });
     return this.#claiming;
   }
@@ -102,17 +106,17 @@ export class Reconciler {
   async #claim(): Promise<void> {
     const { clock, log, kind, concurrency = CONCURRENCY, leaseMs = LEASE_MS } = this.#options;
     try {
-      while (this.#askedAgain && this.#hasRoom()) {
-        this.#askedAgain = false;
+      while (this.#needsClaim && this.#hasRoom()) {
+        this.#needsClaim = false;
         const nowMs = clock.now();
-        const free = concurrency - this.#running.size;
-        const claims = await this.#store.claim(free, nowMs, nowMs + leaseMs, uuidv7Hex(nowMs));
+        const room = concurrency - this.#running.size;
+        const claims = await this.#store.claim(room, nowMs, nowMs + leaseMs, uuidv7Hex(nowMs));
         for (const claim of claims) this.#begin(claim);
       }
       const nextMs = this.#running.size < concurrency ? await this.#store.nextDueMs() : null;
       this.#fillAfter(nextMs === null ? POLL_MS : Math.max(0, nextMs - clock.now()));
     } catch (error) {
-      if (!this.#closing.signal.aborted) log.warn({ kind, err: error }, "can't look for work");
+      if (!this.#closing.signal.aborted) log.warn({ kind, err: error }, "Can't look for work");
       this.#fillAfter(RETRY.baseMs);
     }
   }
@@ -125,15 +129,17 @@ export class Reconciler {
 
   #begin(claim: Claim): void {
     this.#steps++;
-    const work = this.#take(claim).then(() => {
+    const work = this.#runClaim(claim).then(() => {
       this.#running.delete(work);
       return this.#fill();
     });
     this.#running.add(work);
   }
 
-  /** Never rejects: an item that can't be given back is due again once its lease is over. */
-  async #take(claim: Claim): Promise<void> {
+  /**
+   * Runs the step of a claimed item. Never rejects: an item that can't be released is due again when its lease expires.
+   */
+  async #runClaim(claim: Claim): Promise<void> {
     const { log, kind } = this.#options;
     const lease = this.#keepLease(claim);
     const [dueAtMs, failures] = await this.#step(claim, lease.signal);
@@ -141,11 +147,11 @@ export class Reconciler {
     try {
       await this.#store.release(claim, dueAtMs, failures);
     } catch (error) {
-      log.warn({ kind, key: claim.key, err: error }, "work can't be given back");
+      log.warn({ kind, key: claim.key, err: error }, "An item of work can't be released");
     }
   }
 
-  /** When to look at the item again, and its failures in a row. */
+  /** @returns when the item is due again, and its consecutive failures. */
   async #step({ key, failures }: Claim, signal: AbortSignal): Promise<[number | null, number]> {
     const { clock, log, kind, step, random = Math.random } = this.#options;
     try {
@@ -153,13 +159,16 @@ export class Reconciler {
       return [waitMs === null ? null : clock.now() + waitMs, 0];
     } catch (error) {
       if (signal.aborted) return [clock.now(), failures];
-      log.warn({ kind, key, failures, err: error }, "a step failed");
+      log.warn({ kind, key, failures, err: error }, "A step failed");
       const waitMs = Math.min(RETRY.capMs, RETRY.baseMs * 2 ** Math.min(failures, 30));
       return [clock.now() + waitMs * (0.5 + random() / 2), failures + 1];
     }
   }
 
-  /** Renews the lease three times as often as needed. */
+  /**
+   * Renews the lease every third of its time, until `stop`. The signal aborts when the lease is lost or the worker
+   * closes.
+   */
   #keepLease(claim: Claim): { signal: AbortSignal; stop(): void } {
     const { clock, leaseMs = LEASE_MS } = this.#options;
     const lost = new AbortController();
@@ -171,7 +180,7 @@ export class Reconciler {
           (isHeld) => {
             if (!isHeld) lost.abort(new Error("The lease was lost."));
           },
-          // The next one may get through.
+          // Ignore a failure: the next renewal may succeed before the lease expires.
           () => {},
         );
       });

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../db/database.ts";
 
-/** Announces work; the payload is its kind. */
+/** NOTIFY channel for new work; the payload is the kind of work. */
 export const WORK_CHANNEL = "hearth_work";
 
 /** A database or a transaction in it. */
@@ -9,29 +9,29 @@ export type SqlExecutor = Pick<Database["db"], "execute">;
 
 export interface Claim {
   key: string;
-  /** Names this claim: whoever lost the lease writes nothing. */
+  /** Identifies this claim, so that a worker that has lost its lease can't write. */
   token: string;
-  /** Failures in a row before this claim. */
+  /** Consecutive failures before this claim. */
   failures: number;
 }
 
 export interface WorkStore {
-  /** Takes up to `limit` due items until `leaseUntilMs`. No two workers get the same one. */
+  /** Claims up to `limit` due items until `leaseUntilMs`. No two workers get the same item. */
   claim(limit: number, nowMs: number, leaseUntilMs: number, token: string): Promise<Claim[]>;
-  /** False when the lease is lost. */
+  /** Extends the lease. @returns false when it is lost. */
   renew(claim: Claim, leaseUntilMs: number): Promise<boolean>;
   /**
-   * Gives the item back: due at `dueAtMs`, or gone when that is null; either way earlier when somebody has asked again
-   * meanwhile. Writes nothing when the lease is lost.
+   * Ends the claim. The item is due again at `dueAtMs`, or deleted if that is null. If it was requested again during
+   * the claim, the earlier time applies. Writes nothing when the lease is lost.
    */
   release(claim: Claim, dueAtMs: number | null, failures: number): Promise<void>;
-  /** When the next item is due; null when there is none. */
+  /** When the next item is due; null: there are no items. */
   nextDueMs(): Promise<number | null>;
 }
 
 /**
- * Asks for a look at each key, at `dueAtMs` or earlier where it is due earlier already. In a transaction, the work is
- * there exactly when the change that needs it is.
+ * Requests work on each key, at `dueAtMs` or earlier if the key is due earlier already. Call it in the transaction of
+ * the change that needs the work, so that either both are committed or none.
  */
 export async function addWork(
   db: SqlExecutor,
@@ -41,7 +41,7 @@ export async function addWork(
 ): Promise<void> {
   if (keys.length === 0) return;
   const rows = sql.join(
-    // In one order for all, so that no two of these wait for each other.
+    // Sort the keys, because two statements that lock rows in different orders would deadlock.
     [...new Set(keys)].sort().map((key) => sql`(${kind}, ${key}, ${time(dueAtMs)})`),
     sql`, `,
   );
@@ -74,13 +74,13 @@ export function workStore({ db }: Pick<Database, "db">, kind: string): WorkStore
     async release(claim, dueAtMs, failures) {
       const dueAt = dueAtMs === null ? sql`'infinity'` : time(dueAtMs);
       await db.execute(sql`
-        with gone as (
+        with deleted as (
           delete from work_items where ${isHeld(kind, claim)} and due_at = 'infinity' and ${dueAtMs === null}
           returning 1
         )
         update work_items
         set due_at = least(due_at, ${dueAt}), lease_until = null, lease_token = null, failures = ${failures}
-        where ${isHeld(kind, claim)} and not exists (select 1 from gone)`);
+        where ${isHeld(kind, claim)} and not exists (select 1 from deleted)`);
     },
     async nextDueMs() {
       const [row] = await db.execute<{ ms: string | null }>(sql`

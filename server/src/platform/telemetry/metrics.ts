@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 
-/** One finished request, as the metrics see it. */
+/** Figures of one finished request. */
 export interface RequestSample {
   endpoint: string;
   status: number;
@@ -10,7 +10,7 @@ export interface RequestSample {
   durationMs: number;
 }
 
-/** Most distinct label sets kept; what comes after is counted under one label, so a metric can't grow without bound. */
+/** Bounds the label sets of a metric: further requests are counted with the label `other`. */
 const MAX_SERIES = 1000;
 
 export interface GaugeValue {
@@ -19,11 +19,11 @@ export interface GaugeValue {
 }
 
 export interface Metrics {
-  /** Called once a request; costs one map look-up, the text is made when it is asked for. */
+  /** Counts a request. Cheap: the text is only rendered on demand. */
   observe(sample: RequestSample): void;
-  /** Values that are read when the metrics are asked for. */
+  /** Registers a gauge. @param read called whenever the metrics are rendered. */
   gauge(name: string, help: string, labelNames: readonly string[], read: () => readonly GaugeValue[]): void;
-  /** Prometheus' text format. */
+  /** The metrics in Prometheus' text format. */
   text(): Promise<string>;
   readonly contentType: string;
 }
@@ -48,7 +48,7 @@ export function createMetrics(): Metrics {
       registers: [registry],
       collect() {
         this.reset();
-        for (const one of series.all) this.inc(one.labels, read(one));
+        for (const entry of series.all) this.inc(entry.labels, read(entry));
       },
     });
   };
@@ -64,11 +64,11 @@ export function createMetrics(): Metrics {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     observe(sample) {
-      const one = series.of(sample);
-      one.requests += 1;
-      one.promptTokens += sample.promptTokens;
-      one.completionTokens += sample.completionTokens;
-      one.durationS += sample.durationMs / 1000;
+      const counted = series.of(sample);
+      counted.requests += 1;
+      counted.promptTokens += sample.promptTokens;
+      counted.completionTokens += sample.completionTokens;
+      counted.durationS += sample.durationMs / 1000;
     },
     gauge(name, help, labelNames, read) {
       new Gauge({
@@ -85,7 +85,7 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** Found by three look-ups, which are cheaper than a key made for each request. */
+/** Series by model, endpoint and status. Three look-ups are cheaper than building a combined key for each request. */
 class SeriesSet {
   readonly all: Series[] = [];
   readonly #byModel = new Map<string, Map<string, Map<number, Series>>>();
