@@ -4,10 +4,11 @@ import { EngineError, type EngineEvent, type GenerateRequest } from "../engine/p
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { Deployment } from "./deployment.ts";
-import type { Boot, RunningEngine } from "./replica.ts";
+import { processExit } from "./launchers/process-exit.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
 import type { RoutingHints } from "./routing/router.ts";
 import { DEFAULT_SCALING, type DeploymentSpec } from "./spec.ts";
+import type { Boot, RunningEngine } from "./types.ts";
 
 interface FakeBoot {
   /** Lets the start succeed. */
@@ -47,9 +48,9 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
       const stop = async () => {
         own.isStopped = true;
         end();
-        return "stopped";
+        return processExit(null, "SIGSEGV");
       };
-      const running: RunningEngine = { engine, pid: 1, lost, stop };
+      const running: RunningEngine = { engine, pid: 1, lost, outputTail: () => [], stop };
       const own: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
       signal.addEventListener("abort", () => reject(signal.reason));
       boots.push(own);
@@ -243,7 +244,7 @@ describe("a crash", () => {
     await settle();
     expect(deployment.observe()).toMatchObject({
       ...{ desiredReplicas: 2, replicas: [{ state: "backoff" }, { state: "ready" }] },
-      message: "The model's engine stopped; it is being restarted.",
+      message: "Starting again; last failure: The model's engine ended (signal SIGSEGV).",
     });
     for (let i = 0; i < 4; i++) expect((await route()).replicaId).toBe("d/replicas/1");
   });

@@ -1,15 +1,17 @@
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
+import type { ReplicaDiagnostics } from "./failure.ts";
 import { DeploymentLoras, type LoraStatus } from "./loras.ts";
 import type { DeploymentMeter } from "./metered-iterator.ts";
-import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
+import { Replica } from "./replica.ts";
 import { ReplicaLease, type ReplicaSource } from "./replica-lease.ts";
 import { ReplicaSet, type ReplicaTemplate } from "./replica-set.ts";
 import { RequestQueue } from "./routing/request-queue.ts";
 import { Router, type RoutingHints } from "./routing/router.ts";
 import { AutoscalingLoop, type AutoscalingLoopPolicy } from "./scaling/autoscaling-loop.ts";
 import type { DeploymentSpec } from "./spec.ts";
+import type { Boot, ReplicaStatus } from "./types.ts";
 
 export interface DeploymentOptions {
   clock: Clock;
@@ -147,6 +149,11 @@ export class Deployment implements ReplicaSource {
       lastRequestAtMs: this.#meter.requests === 0 ? null : clock.now() - idleMs,
       message: this.#problem(),
     };
+  }
+
+  /** The last failure of each replica that has one; for the operator only. */
+  diagnostics(): ReplicaDiagnostics[] {
+    return this.#set.diagnostics();
   }
 
   /** Whether what is asked now waits for long. Of other people's servers nobody knows how much they take at a time. */

@@ -102,9 +102,21 @@ describe("a server that a command starts", () => {
     const { log, text } = keptLog();
     const fleet = fleetOf(launched("fails"), { log });
     const error = await route(fleet).catch((thrown) => thrown);
-    expect(error).toMatchObject({ code: "UNAVAILABLE", message: "The model's engine ended while loading." });
+    const message = "The model's engine ended while loading (exit code 3).";
+    expect(error).toMatchObject({
+      code: "UNAVAILABLE",
+      message: `Starting again; last failure: ${message}`,
+    });
     expect(text()).toMatch(/"tail":\["CUDA out of memory"\]/);
     expect(JSON.stringify(fleet.observe("m"))).not.toContain("CUDA");
+    expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({
+      message,
+      exitCode: 3,
+      signal: null,
+    });
+    expect(fleet.diagnostics("m")).toMatchObject([
+      { replica: "m/replicas/0", message, outputTail: ["CUDA out of memory"] },
+    ]);
   });
 
   it("has nothing of what it says of requests logged", async () => {
@@ -117,11 +129,32 @@ describe("a server that a command starts", () => {
     expect(text()).not.toContain("secret");
   });
 
+  it.each([
+    ["ends itself by a signal", "process.kill(process.pid, 'SIGKILL')", "SIGKILL"],
+    ["crashes", "process.kill(process.pid, 'SIGSEGV')", "SIGSEGV"],
+  ])("that %s while it loads says which signal it was", async (_what, script, signal) => {
+    const command = [process.execPath, "-e", script, "{port}"];
+    const fleet = fleetOf(alwaysOnSpec("m", { command, weights: null, upstreamModel: "m" }));
+    await expect(route(fleet)).rejects.toThrow(`The model's engine ended while loading (signal ${signal}`);
+    expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({ exitCode: null, signal });
+  });
+
+  it("that ends while it serves says how in the replica's message", async () => {
+    const fleet = fleetOf(launched(), { random: () => 1 });
+    await expect(ask(fleet, "exit")).rejects.toMatchObject({ code: "unavailable" });
+    const message = "Starting again; last failure: The model's engine ended (exit code 4).";
+    await until(() => fleet.observe("m")!.message === message);
+  });
+
   it("that doesn't come up in time is ended", async () => {
     const command = [process.execPath, "-e", "setInterval(() => {}, 1000)", "{port}"];
     const spec = alwaysOnSpec("m", { command, weights: null, upstreamModel: "m" });
     const fleet = fleetOf(spec, { loadTimeoutMs: 100 });
-    await expect(route(fleet)).rejects.toMatchObject({ message: "The model took too long to load." });
+    await expect(route(fleet)).rejects.toMatchObject({
+      message: "Starting again; last failure: The model took too long to load.",
+    });
+    // The platform's own SIGKILL is not the reason.
+    expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({ exitCode: null, signal: null });
   });
 });
 
@@ -136,7 +169,8 @@ describe("a server that somebody else runs", () => {
     const attach = () => createOpenAiServerEngine({ baseUrl, upstreamModel: "m" });
     const fleet = fleetOf(alwaysOnSpec("m", { attach }), { random: () => 0 });
     await expect(route(fleet)).rejects.toMatchObject({
-      ...{ code: "UNAVAILABLE", message: "The model's server does not answer." },
+      code: "UNAVAILABLE",
+      message: "Starting again; last failure: The model's server does not answer.",
     });
     server.listen(port, "127.0.0.1");
     await until(() => fleet.status()[0]!.state === "ready");

@@ -55,6 +55,18 @@ export class ReplicaLease implements Omit<Engine, "close" | "loadLora" | "unload
     };
   }
 
+  /**
+   * Runs work of any modality on the replica, counted there to its end, however it ends.
+   * @param cost How much of the replica's capacity the work takes; a generation of one choice costs 1.
+   * @throws EngineError `unavailable` when no replica of the same revision is ready.
+   */
+  async run<T>(cost: number, work: (engine: Engine) => Promise<T>): Promise<T> {
+    this.#requireEngine();
+    const result = this.#replica.run(cost, work);
+    this.#release();
+    return result;
+  }
+
   async tokenize(text: string): Promise<number[]> {
     return this.#requireEngine().tokenize(text);
   }

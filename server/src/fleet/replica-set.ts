@@ -1,6 +1,8 @@
 import type { Clock } from "../lib/clock.ts";
-import type { Replica, ReplicaStatus } from "./replica.ts";
+import type { ReplicaDiagnostics } from "./failure.ts";
+import type { Replica } from "./replica.ts";
 import { nextRolloutStep, type RolloutReplica } from "./rollout.ts";
+import type { ReplicaStatus } from "./types.ts";
 
 export interface ReplicaSetOptions {
   /** The deployment's id: replicas are named after it. */
@@ -88,6 +90,10 @@ export class ReplicaSet {
 
   status(): ReplicaStatus[] {
     return this.#slots.map((slot) => slot.replica.status());
+  }
+
+  diagnostics(): ReplicaDiagnostics[] {
+    return this.#slots.flatMap((slot) => slot.replica.diagnostics() ?? []);
   }
 
   /** What should run from now on. */

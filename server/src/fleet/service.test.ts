@@ -150,8 +150,12 @@ describe("processes", () => {
     const fleet = fleetOf([model("m", {}, { fails: true })]);
     const error = await failureOf(route(fleet, "m"));
     expect(error.code).toBe("UNAVAILABLE");
+    expect(error.message).toBe(
+      "Starting again; last failure: The model's engine ended while loading (exit code 7).",
+    );
     expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
     await until(() => fleet.status()[0]!.restarts >= 1);
+    expect(fleet.status()[0]!.lastFailure).toMatchObject({ exitCode: 7, signal: null });
   });
 
   it("weights are had before the start and their path is given to the engine", async () => {

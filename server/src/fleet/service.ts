@@ -5,17 +5,18 @@ import type { Log } from "../platform/telemetry/log.ts";
 import { type BootOptions, bootOf } from "./boot.ts";
 import { Deployment, type DeploymentStatus } from "./deployment.ts";
 import { DeviceAllocator, type DeviceAllocatorOptions, type HostStatus } from "./device-allocator.ts";
+import type { ReplicaDiagnostics } from "./failure.ts";
 import type { OpenServer } from "./launch.ts";
-import type { ReplicaStatus } from "./replica.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
 import type { RoutingHints } from "./routing/router.ts";
 import { checkSpec, type DeploymentSpec } from "./spec.ts";
+import type { ReplicaStatus } from "./types.ts";
 import type { WeightsProgress } from "./weights/ensure-weights.ts";
 
 export type { DeploymentStatus } from "./deployment.ts";
 export type { HostStatus } from "./device-allocator.ts";
+export { publicMessage, type ReplicaDiagnostics, type ReplicaFailure } from "./failure.ts";
 export type { LoraStatus } from "./loras.ts";
-export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
 export type { ReplicaLease } from "./replica-lease.ts";
 export type { PromptPrefix } from "./routing/prefix-index.ts";
 export { LOAD_TARGETS } from "./scaling/autoscaling-policy.ts";
@@ -29,6 +30,7 @@ export {
   MAX_REPLICAS,
   type Scaling,
 } from "./spec.ts";
+export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./types.ts";
 export { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure-weights.ts";
 export { parseWeightsSource } from "./weights/source.ts";
 
@@ -53,6 +55,8 @@ export interface FleetOptions {
   /** Longest time from the start of a process to its loaded model. Default 600,000. */
   loadTimeoutMs?: number;
   onProgress?: (model: string, progress: WeightsProgress) => void;
+  /** Starts processes. Default: as child processes of this one. */
+  launcher?: NonNullable<BootOptions["launcher"]>;
 }
 
 /** What a request is to be routed by. */
@@ -65,7 +69,7 @@ export interface Fleet {
   /**
    * What should run from now on; replaces what was said of the same id before. Starts it in the background and never
    * fails for what happens then: that stands in `observe`.
-   * @throws Error naming the deployment when the spec makes no sense.
+   * @throws AppError FAILED_PRECONDITION with a public message when no fleet can run the spec.
    */
   apply(spec: DeploymentSpec): void;
   /** Takes no new requests, lets what runs finish for at most `graceMs`; resolves once nothing of it is left. */
@@ -79,6 +83,8 @@ export interface Fleet {
   route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
   /** Null when there is no such deployment. */
   observe(id: string): DeploymentStatus | null;
+  /** The last failure of each replica that has one, with output of its process: for the operator only. */
+  diagnostics(id: string): ReplicaDiagnostics[];
   /** Whether requests wait for long there, as far as this gateway knows. */
   isOverloaded(id: string): boolean;
   /** Calls `listener` soon after what `observe` gives has changed, single requests aside. The returned function ends it. */
@@ -144,6 +150,10 @@ class DynamicFleet implements Fleet {
     return this.#deployments.get(id)?.observe() ?? null;
   }
 
+  diagnostics(id: string): ReplicaDiagnostics[] {
+    return this.#deployments.get(id)?.diagnostics() ?? [];
+  }
+
   isOverloaded(id: string): boolean {
     return this.#deployments.get(id)?.isOverloaded ?? false;
   }
@@ -175,7 +185,10 @@ class DynamicFleet implements Fleet {
   #create(spec: DeploymentSpec): Deployment {
     const { log, random = Math.random, coldStartMs = 120_000 } = this.#options;
     return new Deployment(spec, {
-      ...{ clock: this.#boot.clock, random, log, coldStartMs },
+      clock: this.#boot.clock,
+      random,
+      log,
+      coldStartMs,
       bootOf: (current) => bootOf(current, this.#boot),
       onChange: () => this.#announce(spec.id),
     });

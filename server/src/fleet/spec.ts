@@ -1,4 +1,5 @@
 import type { Engine, ProcessEngineKind } from "../engine/port.ts";
+import { AppError } from "../lib/errors.ts";
 import { fillCommandTemplate } from "./launchers/command-template.ts";
 import { LOAD_TARGETS, type LoadTargets } from "./scaling/autoscaling-policy.ts";
 import type { Weights } from "./weights/ensure-weights.ts";
@@ -117,7 +118,7 @@ export function alwaysOnSpec(model: string, engine: DeploymentSpec["engine"], re
 
 export const MAX_REPLICAS = 64;
 
-/** @throws Error naming the deployment when its spec can't be carried out by any fleet. */
+/** @throws AppError FAILED_PRECONDITION naming the deployment, with a public message, when no fleet can run the spec. */
 export function checkSpec(
   spec: DeploymentSpec,
   kinds: Readonly<Record<string, ProcessEngineKind<never>>>,
@@ -125,7 +126,7 @@ export function checkSpec(
   const { id, engine, minReplicas, maxReplicas, fixedReplicas } = spec;
   const isCount = (count: number) => Number.isInteger(count) && count >= 0 && count <= MAX_REPLICAS;
   const fail = (problem: string): never => {
-    throw new Error(`${id}: ${problem}.`);
+    throw new AppError("FAILED_PRECONDITION", `${id}: ${problem}.`);
   };
   if (![minReplicas, maxReplicas, fixedReplicas ?? 0].every(isCount) || minReplicas > maxReplicas) {
     fail(`replicas must be 0–${MAX_REPLICAS}, the least not above the most`);

@@ -13,6 +13,7 @@ import {
   reservePort,
 } from "./command-process.ts";
 import { fillCommandTemplate } from "./command-template.ts";
+import { describeExit } from "./process-exit.ts";
 
 const running: CommandProcess[] = [];
 
@@ -59,7 +60,7 @@ describe("a command", () => {
   it("gets its arguments as they are, without a shell to read them", async () => {
     const odd = ["$HOME", "`id`", "a b", "'; exit 1 #", "*", ""];
     const child = launch(node("console.log(JSON.stringify(process.argv.slice(1)))", "--", ...odd));
-    expect(await child.exited).toBe("exit code 0");
+    expect(describeExit(await child.exited)).toBe("exit code 0");
     expect(JSON.parse(child.outputTail()[0]!)).toEqual(odd);
   });
 
@@ -77,7 +78,7 @@ describe("a command", () => {
     const child = launch(
       node("for (let i = 0; i < 50; i++) console.error('line ' + i); process.exitCode = 3"),
     );
-    expect(await child.exited).toBe("exit code 3");
+    expect(describeExit(await child.exited)).toBe("exit code 3");
     expect(child.outputTail()).toEqual(Array.from({ length: 20 }, (_, i) => `line ${30 + i}`));
     child.stopRecordingOutput();
     expect(child.outputTail()).toEqual([]);
@@ -85,7 +86,7 @@ describe("a command", () => {
 
   it("that doesn't exist ends at once", async () => {
     const child = launch(["/no/such/program"]);
-    expect(await child.exited).toBe("exit code 127");
+    expect(describeExit(await child.exited)).toBe("exit code 127");
   });
 
   const stubbornFamily = `
@@ -102,7 +103,7 @@ describe("a command", () => {
     await until(() => child.outputTail().includes("up"));
     await child.stop(1000);
     await child.stop(1000);
-    expect(await child.exited).toBe("exit code 0");
+    expect(describeExit(await child.exited)).toBe("exit code 0");
     await until(() => membersOf(child.pid!).length === 0);
   });
 

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { FakeClock, systemClock } from "../../lib/clock.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
 import { type LocalProcess, type LocalProcessOptions, launchLocalProcess } from "./local-process.ts";
+import { describeExit } from "./process-exit.ts";
 
 const entry = new URL("./fixture-engine.ts", import.meta.url);
 const running: LocalProcess[] = [];
@@ -114,7 +115,7 @@ describe("an engine process", () => {
     let calls = 0;
     child.channel.onClose(() => calls++);
     child.channel.send({ type: "exit" });
-    expect(await child.exited).toBe("exit code 7");
+    expect(describeExit(await child.exited)).toBe("exit code 7");
     await closed(child);
     expect(calls).toBe(1);
     child.channel.send({ type: "echo" });
@@ -124,7 +125,7 @@ describe("an engine process", () => {
     const child = launch();
     await ready(child);
     process.kill(child.pid!, "SIGKILL");
-    expect(await child.exited).toBe("signal SIGKILL");
+    expect(describeExit(await child.exited)).toBe("signal SIGKILL");
   });
 
   it("lives on when the terminal's Ctrl-C or a stop signal reaches it", async () => {
@@ -155,7 +156,7 @@ describe("an engine process", () => {
   it("whose module doesn't exist ends at once", async () => {
     const missing = { entry: new URL("./no-such-module.ts", import.meta.url), env: {} };
     const options = { env: { PATH: process.env["PATH"] }, log: createLog("silent"), clock: systemClock };
-    expect(await launchLocalProcess(missing, options).exited).toBe("exit code 1");
+    expect(describeExit(await launchLocalProcess(missing, options).exited)).toBe("exit code 1");
   });
 
   it.each(["when it is up", "at once"])(
