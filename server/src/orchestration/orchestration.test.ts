@@ -3,8 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import { until } from "../../test/harness/hearth.ts";
 import type { TestUser } from "../control/api-keys/testing.ts";
 import type { DeployedModelRow } from "../control/deployed-models/service.ts";
+import { EngineError } from "../engine/port.ts";
+import { addWork } from "../platform/reconcile/reconciler.ts";
 import { RouteTable } from "./route-table.ts";
-import { FakeFleet, LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "./testing.ts";
+import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration, TestFleet } from "./testing.ts";
 
 let test: OrchestrationTest;
 let alice: TestUser;
@@ -16,9 +18,7 @@ beforeAll(async () => {
   bob = await test.addUser("other", "bob", "user");
 });
 afterAll(() => test.close());
-beforeEach(() => {
-  test.fleet.stage = "ready";
-});
+beforeEach(() => test.fleet.reset());
 
 async function deploy(who: TestUser, body: object): Promise<string> {
   const account = who.principal.accountId;
@@ -138,13 +138,14 @@ describe("names", () => {
   });
 
   it("a failed deployment answers with its reason, in all of its names", async () => {
-    test.fleet.stage = "initializing";
+    test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const made = await test.call(alice.key, "POST", "/v1/accounts/acme/deployments", {
       baseModel: test.models.add("accounts/acme/models/broken"),
     });
     const { name } = made.json;
-    const broken = test.fleet.replica(test.fleet.specs.get(name)!, 0, "initializing", { restarts: 9 });
-    test.fleet.set(name, { replicas: [broken], message: "The weights file is damaged." });
+    await test.settle();
+    await test.fleet.pass(10_000);
+    test.clock.advance(1_000);
     await test.settle();
     for (const form of ["acme/broken", `acme/broken#${shortOf(name)}`]) {
       expect(() => resolve(alice, form)).toThrow(
@@ -182,7 +183,7 @@ describe("names", () => {
 
 describe("several processes", () => {
   it("hear of each other's deployments and addons, and run and route them too", async () => {
-    const fleet = new FakeFleet();
+    const fleet = new TestFleet();
     const other = test.another(fleet);
     await other.start();
     try {
@@ -211,23 +212,81 @@ describe("several processes", () => {
   });
 });
 
-describe("a fleet that can't run a deployment", () => {
-  it("harms no other", async () => {
-    const { apply } = test.fleet;
-    let refuse = true;
-    test.fleet.apply = function (spec) {
-      if (refuse && spec.model === "accounts/acme/models/impossible") throw new Error("no");
-      apply.call(this, spec);
-    };
-    const impossible = await deploy(alice, { baseModel: test.models.add("accounts/acme/models/impossible") });
+describe("a deployment that the fleet can't apply", () => {
+  const IMPOSSIBLE = "accounts/acme/models/impossible";
+  const reasonOf = (name: string): string => `${name}: there is no engine missing.`;
+  const get = async (name: string) => (await test.call(alice.key, "GET", `/v1/${name}`)).json;
+
+  it("fails with the reason, harms no other, and runs when it is undeleted on a host that can", async () => {
+    test.fleet.modelsWithoutEngine.add(test.models.add(IMPOSSIBLE));
+    const impossible = await deploy(alice, { baseModel: IMPOSSIBLE });
     const fine = await deploy(alice, { baseModel: LIBRARY });
     expect(test.fleet.specs.has(fine)).toBe(true);
-    const state = async () => (await test.call(alice.key, "GET", `/v1/${impossible}`)).json.state;
-    expect(await state()).toBe("CREATING");
-    refuse = false;
-    test.clock.advance(1_000);
+    expect((await get(fine)).state).toBe("READY");
+    const message = reasonOf(impossible);
+    expect(await get(impossible)).toMatchObject({
+      state: "FAILED",
+      status: { code: "FAILED_PRECONDITION", message },
+    });
+    const { json } = await test.call(alice.key, "GET", `/v1/${impossible}/terminationMessage`);
+    expect(json).toEqual({ message });
+    expect(() => resolve(alice, `${IMPOSSIBLE}#${impossible}`)).toThrow(
+      expect.objectContaining({ code: "FAILED_PRECONDITION", message }),
+    );
+    await test.fleet.reset();
+    await test.call(alice.key, "POST", `/v1/${impossible}:undelete`, {});
     await test.settle();
-    expect(await state()).toBe("READY");
+    expect((await get(impossible)).state).toBe("READY");
+  });
+
+  it("hides what an error that is not public says", async () => {
+    const model = test.models.add("accounts/acme/models/unlucky");
+    const { engineFor } = test.fleet;
+    test.fleet.engineFor = () => {
+      throw new Error("ENOENT /etc/secret");
+    };
+    const name = await deploy(alice, { baseModel: model });
+    test.fleet.engineFor = engineFor;
+    expect((await get(name)).status.message).toBe(
+      "The deployment can't be run here; the server's log says why.",
+    );
+  });
+
+  it("keeps its old replicas in service when only an update can't be applied, and says why", async () => {
+    const model = test.models.add("accounts/acme/models/updated");
+    const name = await deploy(alice, { baseModel: model });
+    test.fleet.modelsWithoutEngine.add(model);
+    await test.call(alice.key, "PATCH", `/v1/${name}`, { maxContextLength: 1024 });
+    await test.settle();
+    const status = { code: "FAILED_PRECONDITION", message: reasonOf(name) };
+    expect(await get(name)).toMatchObject({ state: "UPDATING", status, replicaCount: 1 });
+    expect(resolve(alice, model).deployment).toBe(name);
+    await test.fleet.reset();
+    test.clock.advance(300_000);
+    await test.settle();
+    expect(await get(name)).toMatchObject({ state: "READY", status: { code: "OK", message: "" } });
+  });
+
+  it("that was READY before the server's settings changed stays READY, and refuses requests with the reason", async () => {
+    const model = test.models.add("accounts/acme/models/resettled");
+    const name = await deploy(alice, { baseModel: model });
+    const fleet = new TestFleet();
+    fleet.modelsWithoutEngine.add(model);
+    const restarted = test.another(fleet);
+    await restarted.refresh();
+    await addWork(
+      test.database.db,
+      "deployment",
+      [name.replace(/^accounts\/|deployments\//g, "")],
+      test.clock.now(),
+    );
+    await restarted.tick();
+    const status = { code: "FAILED_PRECONDITION", message: reasonOf(name) };
+    expect(await get(name)).toMatchObject({ state: "READY", status });
+    expect(() => restarted.resolve(alice.principal, model)).toThrow(
+      expect.objectContaining({ code: "UNAVAILABLE", message: reasonOf(name) }),
+    );
+    await restarted.close();
   });
 });
 

@@ -32,7 +32,7 @@ export type { ModelRoute } from "./route-table.ts";
 
 export interface OrchestratorDeps extends Omit<FleetSyncDeps, "fleet"> {
   database: Database;
-  fleet: Pick<Fleet, "apply" | "remove" | "observe" | "onChange">;
+  fleet: Pick<Fleet, "apply" | "remove" | "observe" | "diagnostics" | "onChange">;
   deployments: Deployments;
   deployedModels: DeployedModels;
   /** The library: what is served from it, aliases, the fallback. */
@@ -147,7 +147,7 @@ export class Orchestrator {
     if (principal.deployment !== undefined)
       return this.#resolveOnDirectRoute(principal, principal.deployment, name);
     const route = this.#table.find(principal, name, clock);
-    if (route !== null) return route;
+    if (route !== null) return this.#assertApplied(route);
     if (name.includes("#") || name.includes("/deployedModels/")) throw modelNotFound(name);
     const { model, fallbackUsed } = library.resolve(name);
     return this.#serverlessRoute(model.name, fallbackUsed);
@@ -255,8 +255,15 @@ export class Orchestrator {
 
   #resolveOnDirectRoute(principal: Principal, deployment: string, name: string): ModelRoute {
     const route = this.#table.find(principal, directRouteModelName(name, deployment), this.#deps.clock);
-    if (route?.deployment === deployment) return route;
+    if (route?.deployment === deployment) return this.#assertApplied(route);
     throw modelNotFound(name);
+  }
+
+  /** @throws AppError UNAVAILABLE with the reason when the fleet could not apply the route's deployment and runs nothing of it. */
+  #assertApplied(route: ModelRoute): ModelRoute {
+    const reason = this.#fleetSync.applyError(route.deployment);
+    if (reason === null || this.#deps.fleet.observe(route.deployment) !== null) return route;
+    throw new AppError("UNAVAILABLE", reason, { retryAfterS: REFRESH_MS / 1000 });
   }
 
   #serverlessRoute(model: string, fallbackUsed: boolean): ModelRoute {
@@ -296,12 +303,16 @@ export class Orchestrator {
   #stepDeployment({ key, signal }: WorkItem): Promise<number | null> {
     const { clock, fleet, deployments } = this.#deps;
     const [accountId, id] = key.split("/") as [string, string];
-    const observe = fleet.observe.bind(fleet);
-    const remove = (name: string, graceMs: number) => unlessAborted(signal, fleet.remove(name, { graceMs }));
     return stepDeployment(
       {
-        ...{ store: deployments.store, clock, observe, remove },
-        ...{ syncFleet: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
+        store: deployments.store,
+        clock,
+        observe: (name) => fleet.observe(name),
+        diagnostics: (name) => fleet.diagnostics(name),
+        applyError: (name) => this.#fleetSync.applyError(name),
+        remove: (name, graceMs) => unlessAborted(signal, fleet.remove(name, { graceMs })),
+        syncFleet: () => this.refresh(accountId),
+        flushLastUsed: () => this.#lastUsed.flush(),
       },
       accountId,
       id,
@@ -311,11 +322,13 @@ export class Orchestrator {
   #stepDeployedModel({ key }: WorkItem): Promise<number | null> {
     const { clock, fleet, deployments, deployedModels } = this.#deps;
     const [accountId, id] = key.split("/") as [string, string];
-    const observe = fleet.observe.bind(fleet);
     return stepDeployedModel(
       {
-        ...{ store: deployedModels.store, clock, observe },
-        ...{ syncFleet: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
+        store: deployedModels.store,
+        clock,
+        observe: (name) => fleet.observe(name),
+        syncFleet: () => this.refresh(accountId),
+        flushLastUsed: () => this.#lastUsed.flush(),
         isLive: (name) => deployments.isLive(name),
         addDeploymentEvent: (name, message) => deployments.addEvent(name, message),
       },

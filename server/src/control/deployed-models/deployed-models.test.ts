@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
+import { AppError } from "../../lib/errors.ts";
 import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "../../orchestration/testing.ts";
 import type { TestUser } from "../api-keys/testing.ts";
 
@@ -16,9 +17,7 @@ beforeAll(async () => {
   bob = await test.addUser("other", "bob", "admin");
 });
 afterAll(() => test.close());
-beforeEach(() => {
-  Object.assign(test.fleet, { stage: "ready", loraState: "loaded", loraMessage: null });
-});
+beforeEach(() => test.fleet.reset());
 
 const PATH = "/v1/accounts/acme/deployedModels";
 const as = (who: TestUser, method: string, where: string, body?: unknown): Promise<Reply> =>
@@ -55,13 +54,12 @@ function refused(reply: Reply, text: string, status = 400): void {
 
 describe("a deployment's own model", () => {
   it("is deployed with it, under a name of its own, and follows its state", async () => {
-    test.fleet.stage = "initializing";
+    test.fleet.holdAt = "loading";
     const name = await deployment();
     const [own] = await loadedOn(name);
     expect(own).toMatchObject({ model: LIBRARY, deployment: name, serverless: false, state: "DEPLOYING" });
     expect(own.name).toMatch(/^accounts\/acme\/deployedModels\/library-[a-z][a-z0-5]{7}$/);
-    const spec = test.fleet.specs.get(name)!;
-    test.fleet.set(name, { replicas: [test.fleet.replica(spec, 0, "ready")] });
+    await test.fleet.release();
     test.clock.advance(1_000);
     await test.settle();
     expect(await get(own.name)).toMatchObject({ state: "DEPLOYED", status: { code: "OK", message: "" } });
@@ -90,7 +88,7 @@ describe("loading a LoRA addon", () => {
   it("onto a deployment with addons: DEPLOYING until the replicas have it, then DEPLOYED", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
-    test.fleet.loraState = "loading";
+    test.fleet.holdLoras = true;
     const made = await load(lora, name);
     expect(made).toMatchObject({
       model: lora,
@@ -103,7 +101,7 @@ describe("loading a LoRA addon", () => {
     expect((await get(made.name)).state).toBe("DEPLOYING");
     const [adapter] = test.fleet.specs.get(name)!.loras;
     expect(adapter?.id).toBe(made.name);
-    test.fleet.set(name, { loras: { [made.name]: { state: "loaded", message: null } } });
+    await test.fleet.release();
     test.clock.advance(5_000);
     await test.settle();
     expect((await get(made.name)).state).toBe("DEPLOYED");
@@ -143,21 +141,22 @@ describe("loading a LoRA addon", () => {
   it("that can't be loaded: the reason in its status, and at inference a failed precondition with it", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
-    Object.assign(test.fleet, { loraState: "failed", loraMessage: "Its tensors don't fit the model." });
+    test.fleet.loraError = new AppError("UNAVAILABLE", "The addon's files can't be read.");
     const made = await load(lora, name);
     await test.settle();
     expect(await get(made.name)).toMatchObject({
       state: "DEPLOYING",
-      status: { code: "FAILED_PRECONDITION", message: "Its tensors don't fit the model." },
+      status: { code: "FAILED_PRECONDITION", message: "The addon's files can't be read." },
     });
     expect(() => test.orchestrator.resolve(alice.principal, lora)).toThrow(
       expect.objectContaining({
         code: "FAILED_PRECONDITION",
         status: 412,
-        message: "Its tensors don't fit the model.",
+        message: "The addon's files can't be read.",
       }),
     );
-    test.fleet.set(name, { loras: { [made.name]: { state: "loaded", message: null } } });
+    await test.fleet.reset();
+    await test.fleet.pass(5_000);
     test.clock.advance(5_000);
     await test.settle();
     expect(await get(made.name)).toMatchObject({ state: "DEPLOYED", status: { code: "OK", message: "" } });
@@ -271,15 +270,14 @@ describe("hot reload", () => {
     const base = `${LIBRARY}#${name}`;
     expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
     refused(await as(alice, "POST", PATH, { model: second, deployment: name }), "replaceMergedAddon");
-    test.fleet.loraState = "loading";
+    test.fleet.holdLoras = true;
     test.clock.advance(1);
     const two = (
       await as(alice, "POST", `${PATH}?replaceMergedAddon=true`, { model: second, deployment: name })
     ).json;
     await test.settle();
     expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
-    const loaded = { state: "loaded", message: null } as const;
-    test.fleet.set(name, { loras: { [one.name]: loaded, [two.name]: loaded } });
+    await test.fleet.release();
     test.clock.advance(5_000);
     await test.settle();
     expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: two.name });

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
-import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "../../orchestration/testing.ts";
+import { EngineError } from "../../engine/port.ts";
+import { EngineStartError } from "../../fleet/failure.ts";
+import { processExit } from "../../fleet/launchers/process-exit.ts";
+import {
+  LIBRARY,
+  type OrchestrationTest,
+  SERVED,
+  startOrchestration,
+  TestFleet,
+} from "../../orchestration/testing.ts";
+import { addWork } from "../../platform/reconcile/reconciler.ts";
 import type { TestUser } from "../api-keys/testing.ts";
 
 const DAY_MS = 86_400_000;
@@ -16,9 +26,7 @@ beforeAll(async () => {
   bob = await test.addUser("other", "bob", "admin");
 });
 afterAll(() => test.close());
-beforeEach(() => {
-  test.fleet.stage = "ready";
-});
+beforeEach(() => test.fleet.reset());
 
 const path = (id = "", rest = ""): string =>
   `/v1/accounts/acme/deployments${id === "" ? "" : `/${id}`}${rest}`;
@@ -44,6 +52,15 @@ async function ready(body: object = {}, query = ""): Promise<Json> {
   const made = await get(id);
   expect(made.state).toBe("READY");
   return { ...made, id };
+}
+
+/** Lets the replicas of a deployment fail so often that the deployment counts as failed. */
+async function keepFailing(id: string): Promise<void> {
+  await test.settle();
+  await test.fleet.pass(10_000);
+  test.clock.advance(1_000);
+  await test.settle();
+  expect((await get(id)).state).toBe("FAILED");
 }
 
 /** A policy with one schedule. */
@@ -261,10 +278,8 @@ describe("who may", () => {
 
 describe("the life of a deployment", () => {
   it("is CREATING while its first replica starts, with what that does in its status, then READY", async () => {
-    test.fleet.stage = "downloading";
+    test.fleet.holdAt = "downloading";
     const { id } = await create();
-    const name = nameOf(id);
-    test.fleet.set(name, { message: "The weights are being fetched: 40 %." });
     await test.settle();
     expect(await get(id)).toMatchObject({
       state: "CREATING",
@@ -273,10 +288,7 @@ describe("the life of a deployment", () => {
       replicaCount: 0,
       replicaStats: { downloadingModelReplicaCount: 1, readyReplicaCount: 0 },
     });
-    test.fleet.set(name, {
-      replicas: [test.fleet.replica(test.fleet.specs.get(name)!, 0, "ready")],
-      message: null,
-    });
+    await test.fleet.release();
     test.clock.advance(1_000);
     await test.settle();
     expect(await get(id)).toMatchObject({
@@ -296,17 +308,15 @@ describe("the life of a deployment", () => {
   });
 
   it("replicas that wait for accelerators the host lacks say so, and it does not pretend to be ready", async () => {
-    test.fleet.stage = "pending";
     const { id } = await create({ acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2 });
     expect(test.fleet.specs.get(nameOf(id))?.accelerators).toEqual({ type: "NVIDIA_H100_80GB", count: 2 });
-    test.fleet.set(nameOf(id), { message: "This host has no accelerators." });
     await test.settle();
+    const message = "This host has no accelerators; a replica needs 2 NVIDIA_H100_80GB.";
     expect(await get(id)).toMatchObject({
       state: "CREATING",
-      status: { code: "RESOURCE_EXHAUSTED", message: "This host has no accelerators." },
+      status: { code: "RESOURCE_EXHAUSTED", message },
       replicaStats: { pendingSchedulingReplicaCount: 1 },
     });
-    test.fleet.stage = "ready";
     const freed = await as(alice, "PATCH", path(id), { acceleratorType: null, acceleratorCount: null });
     expect(freed.status, freed.text).toBe(200);
     expect(test.fleet.specs.get(nameOf(id))?.accelerators).toBeNull();
@@ -315,23 +325,93 @@ describe("the life of a deployment", () => {
   });
 
   it("fails with the reason when replicas keep failing to start, and is had back by undelete", async () => {
-    test.fleet.stage = "initializing";
+    test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const { id } = await create();
-    const spec = test.fleet.specs.get(nameOf(id))!;
-    const broken = test.fleet.replica(spec, 0, "initializing", { restarts: 4 });
-    test.fleet.set(nameOf(id), { replicas: [broken], message: "The weights file is damaged." });
     await test.settle();
+    expect((await get(id)).status).toEqual({
+      code: "UNAVAILABLE",
+      message: "Starting again; last failure: The weights file is damaged.",
+    });
+    const terminationMessage = async () =>
+      (await as(alice, "GET", path(id, "/terminationMessage"))).json.message;
+    expect(await terminationMessage()).toBe("The weights file is damaged.");
+    await keepFailing(id);
     expect(await get(id)).toMatchObject({
       state: "FAILED",
       status: { code: "FAILED_PRECONDITION", message: "The weights file is damaged." },
     });
     expect(test.fleet.specs.has(nameOf(id))).toBe(false);
-    const { json } = await as(alice, "GET", path(id, "/terminationMessage"));
-    expect(json).toEqual({ message: "The weights file is damaged." });
-    test.fleet.stage = "ready";
+    expect(await terminationMessage()).toBe("The weights file is damaged.");
+    await test.fleet.reset();
     expect((await as(alice, "POST", path(id, ":undelete"), {})).json.state).toBe("CREATING");
     await test.settle();
     expect((await get(id)).state).toBe("READY");
+  });
+
+  it("shows the same reason while the next start is under way, in its status and in the 503 of a request", async () => {
+    test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
+    const { id } = await create();
+    await test.settle();
+    test.fleet.holdAt = "loading";
+    await test.fleet.pass(250);
+    expect(test.fleet.observe(nameOf(id))?.replicas[0]).toMatchObject({ state: "starting" });
+    const message = "Starting again; last failure: The weights file is damaged.";
+    expect((await get(id)).status).toEqual({ code: "UNAVAILABLE", message });
+    const waiting = test.fleet.route({ deployment: nameOf(id) }, new AbortController().signal);
+    const refusal = expect(waiting).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: `${nameOf(id)} is not ready yet. ${message}`,
+    });
+    await test.fleet.pass(120_000);
+    await refusal;
+  });
+
+  it("tells only the operator the exit, the time and the output of the process that failed", async () => {
+    const exit = processExit(3, null);
+    const error = new EngineError("unavailable", "The process has ended.");
+    test.fleet.startError = new EngineStartError(error, exit, ["CUDA error at /opt/cuda/lib"]);
+    const { id } = await create();
+    await keepFailing(id);
+    const message = "The model's engine ended while loading (exit code 3).";
+    const [own, operator] = [
+      await as(alice, "GET", path(id, "/terminationMessage")),
+      await as(test.operator, "GET", path(id, "/terminationMessage")),
+    ];
+    expect(own.json).toEqual({ message });
+    expect(operator.json).toEqual({
+      message,
+      lastFailure: {
+        replica: `${nameOf(id)}/replicas/0`,
+        message,
+        exitCode: 3,
+        signal: null,
+        time: expect.stringMatching(/^2026-01-01T/),
+        outputTail: ["CUDA error at /opt/cuda/lib"],
+      },
+    });
+    for (const rest of ["", "/events", "/shards", "/terminationMessage"]) {
+      expect((await as(alice, "GET", path(id, rest))).text, rest).not.toContain("CUDA");
+    }
+    expect((await get(id)).status).toEqual({ code: "FAILED_PRECONDITION", message });
+  });
+
+  it("has no failure any more when its replica has been ready for a minute", async () => {
+    const { id } = await ready({ minReplicaCount: 1 });
+    test.fleet.crashAll(processExit(null, "SIGSEGV"));
+    const look = async (): Promise<Json> => {
+      await test.orchestrator.refresh();
+      await addWork(test.database.db, "deployment", [`acme/${id}`], test.clock.now());
+      await test.settle();
+      return (await as(test.operator, "GET", path(id, "/terminationMessage"))).json;
+    };
+    await test.fleet.pass(1);
+    const message = "The model's engine ended (signal SIGSEGV).";
+    expect(await look()).toMatchObject({ message, lastFailure: { signal: "SIGSEGV" } });
+    await test.fleet.pass(1_000);
+    expect(await look()).toMatchObject({ message: "", lastFailure: { signal: "SIGSEGV" } });
+    expect((await get(id)).status).toEqual({ code: "OK", message: "" });
+    await test.fleet.pass(60_000);
+    expect(await look()).toEqual({ message: "" });
   });
 
   it("a soft delete ends what runs and can be undone; the list shows it only on request", async () => {
@@ -451,24 +531,27 @@ describe("update", () => {
   });
 
   it("what changes the replicas makes it UPDATING until all run the new revision; anything else does not", async () => {
-    const { id } = await ready();
+    // With room for more replicas, a request that was given a replica keeps it for a while.
+    const { id } = await ready({ maxReplicaCount: 2 });
     const name = nameOf(id);
     const old = test.fleet.specs.get(name)!;
     expect((await as(alice, "PATCH", path(id), { minReplicaCount: 1 })).json.state).toBe("READY");
     expect(test.fleet.specs.get(name)).toMatchObject({ revision: old.revision, minReplicas: 1 });
-    test.fleet.stage = "initializing";
+    test.fleet.holdAt = "loading";
     expect((await as(alice, "PATCH", path(id), { maxContextLength: 1024 })).json.state).toBe("UPDATING");
-    const spec = test.fleet.specs.get(name)!;
-    expect(spec.revision).not.toBe(old.revision);
-    const [before, after] = [test.fleet.replica(old, 0, "ready"), test.fleet.replica(spec, 1, "ready")];
-    test.fleet.set(name, { replicas: [before, test.fleet.replica(spec, 1, "initializing")] });
+    expect(test.fleet.specs.get(name)!.revision).not.toBe(old.revision);
+    const stages = () => test.fleet.observe(name)!.replicas.map(({ stage }) => stage);
+    expect(stages()).toEqual(["ready", "initializing"]);
     await test.settle();
     expect((await get(id)).state).toBe("UPDATING");
-    test.fleet.set(name, { replicas: [test.fleet.replica(old, 0, "draining"), after] });
+    await test.fleet.route({ deployment: name }, new AbortController().signal);
+    await test.fleet.release();
     test.clock.advance(1_000);
     await test.settle();
+    expect(stages()).toEqual(["draining", "ready"]);
     expect((await get(id)).state).toBe("UPDATING");
-    test.fleet.set(name, { replicas: [after] });
+    await test.fleet.pass(10_000);
+    expect(stages()).toEqual(["ready"]);
     test.clock.advance(1_000);
     await test.settle();
     expect((await get(id)).state).toBe("READY");
@@ -626,8 +709,7 @@ describe("what the fleet is told", () => {
     const gone = await ready();
     await as(alice, "DELETE", path(gone.id));
     await test.settle();
-    const { FakeFleet } = await import("../../orchestration/testing.ts");
-    const fleet = new FakeFleet();
+    const fleet = new TestFleet();
     const serving = test.another(fleet);
     await serving.start();
     expect(fleet.specs.has(nameOf(id))).toBe(true);

@@ -61,9 +61,23 @@ export function shardViews(row: DeploymentRow, seen: FleetDeploymentStatus | nul
   ];
 }
 
-export function terminationMessage(row: DeploymentRow, seen: FleetDeploymentStatus | null): string {
-  const { failing, message } = seen === null ? row.observed : observedStatus(seen);
-  return row.statusMessage || (failing > 0 ? message : "");
+/**
+ * Why the deployment failed or its replicas do; an empty message when nothing fails. The operator also gets the latest
+ * failure with the end of the process's output, which may name paths of the host.
+ */
+export function terminationView(
+  row: DeploymentRow,
+  status: FleetDeploymentStatus | null,
+  isOperator: boolean,
+): object {
+  const { failing, message } = status === null ? row.observed : observedStatus(status);
+  const failed = status?.replicas.find(({ stage, lastFailure }) => stage !== "ready" && lastFailure !== null);
+  const reason = failed?.lastFailure?.message ?? message;
+  const { lastFailure } = row.observed;
+  return {
+    message: row.statusMessage || (failing > 0 ? reason : ""),
+    ...(isOperator && lastFailure !== undefined ? { lastFailure } : {}),
+  };
 }
 
 export function eventView({ time, type, message }: DeploymentEvent): object {

@@ -145,18 +145,33 @@ export interface DirectRouteKey {
   digest: string;
 }
 
-/** What was seen running. */
+/** The latest failure of a replica, as it is stored. Only the operator may see more of it than `message`. */
+export interface StoredFailure {
+  replica: string;
+  message: string;
+  /** Of the engine's process; null when a signal ended it, or when no process has ended. */
+  exitCode: number | null;
+  signal: string | null;
+  /** ISO 8601. */
+  time: string;
+  /** The last lines of the process's output. */
+  outputTail: readonly string[];
+}
+
+/** What the fleet ran at the latest look. */
 export interface ObservedStatus {
   desiredReplicas: number;
-  /** By stage; draining ones are in none. */
+  /** Replicas by stage; draining ones are not counted. */
   pending: number;
   downloading: number;
   initializing: number;
   ready: number;
-  /** Of these, those that have ended or could not be started, and are tried again. */
+  /** Replicas among these that ended or could not be started, and are started again. */
   failing: number;
   /** Why not all desired replicas are ready; empty when they are. */
   message: string;
+  /** Absent: no replica has failed, or all have been stable since. */
+  lastFailure?: StoredFailure;
 }
 
 export const EMPTY_STATUS: ObservedStatus = {

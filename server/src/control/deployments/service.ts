@@ -14,7 +14,7 @@ import {
   metricsView,
   type RequestMetrics,
   shardViews,
-  terminationMessage,
+  terminationView,
   timeRangeMs,
 } from "./events.ts";
 import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
@@ -262,7 +262,7 @@ function detailsOf(
     },
     async terminationMessage(principal, accountId, id) {
       const row = await find(principal, accountId, id);
-      return { message: terminationMessage(row, observe(deploymentName(row))) };
+      return terminationView(row, observe(deploymentName(row)), principal.isOperator);
     },
     async ledger(principal, accountId, id) {
       await find(principal, accountId, id);

@@ -105,7 +105,11 @@ export function replicaStatsView(seen: ObservedStatus): object {
   };
 }
 
-const FAILING: ReadonlySet<string> = new Set(["missing-weights", "backoff", "unhealthy"]);
+/** A replica that failed counts as failing until it is ready, also while its next start is under way. */
+function isFailing({ state, lastFailure }: FleetDeploymentStatus["replicas"][number]): boolean {
+  if (state === "missing-weights" || state === "backoff" || state === "unhealthy") return true;
+  return state === "starting" && lastFailure !== null;
+}
 
 export function observedStatus({
   desiredReplicas,
@@ -119,7 +123,7 @@ export function observedStatus({
     downloading: count("downloading"),
     initializing: count("initializing"),
     ready: count("ready"),
-    failing: replicas.filter(({ state }) => FAILING.has(state)).length,
+    failing: replicas.filter(isFailing).length,
     message: message ?? "",
   };
 }
