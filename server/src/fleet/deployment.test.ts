@@ -22,8 +22,16 @@ interface FakeBoot {
 const never = () => new AbortController().signal;
 
 const SPEC: DeploymentSpec = {
-  ...{ id: "d", model: "m", revision: "1", concurrency: 2, sessionAffinity: false, loras: [] },
-  ...{ minReplicas: 0, maxReplicas: 3, fixedReplicas: null, scaling: DEFAULT_SCALING },
+  id: "d",
+  model: "m",
+  revision: "1",
+  concurrency: 2,
+  sessionAffinity: false,
+  loras: [],
+  minReplicas: 0,
+  maxReplicas: 3,
+  fixedReplicas: null,
+  scaling: DEFAULT_SCALING,
   engine: { kind: "fake", weights: null, options: () => ({}) },
 };
 
@@ -82,8 +90,13 @@ async function pass(clock: FakeClock, ms: number): Promise<void> {
 }
 
 const request = (n = 1): GenerateRequest => ({
-  ...{ id: "r", sampling: { temperature: 0 }, maxTokens: 10, stop: [], stream: true },
-  ...{ n, input: { kind: "text", text: "one two three", addBos: false } },
+  id: "r",
+  sampling: { temperature: 0 },
+  maxTokens: 10,
+  stop: [],
+  stream: true,
+  n,
+  input: { kind: "text", text: "one two three", addBos: false },
 });
 
 /** Begins a request, which then waits for the engine's gate. */
@@ -116,7 +129,8 @@ describe("a request that has to wait", () => {
     await settle();
     clock.advance(1000);
     await expect(routing).rejects.toMatchObject({
-      ...{ code: "UNAVAILABLE", retryAfterS: 5 },
+      code: "UNAVAILABLE",
+      retryAfterS: 5,
       message: "d is not ready yet. The model is starting.",
     });
   });
@@ -130,7 +144,8 @@ describe("a request that has to wait", () => {
   it("isn't held where nothing can come", async () => {
     for (const more of [{ fixedReplicas: 0 }, { maxReplicas: 0 }]) {
       await expect(setUp(more).route()).rejects.toMatchObject({
-        ...{ code: "UNAVAILABLE", message: "d has no replicas." },
+        code: "UNAVAILABLE",
+        message: "d has no replicas.",
       });
     }
   });
@@ -243,7 +258,8 @@ describe("a crash", () => {
     boots[0]!.end();
     await settle();
     expect(deployment.observe()).toMatchObject({
-      ...{ desiredReplicas: 2, replicas: [{ state: "backoff" }, { state: "ready" }] },
+      desiredReplicas: 2,
+      replicas: [{ state: "backoff" }, { state: "ready" }],
       message: "Starting again; last failure: The model's engine ended (signal SIGSEGV).",
     });
     for (let i = 0; i < 4; i++) expect((await route()).replicaId).toBe("d/replicas/1");
@@ -286,7 +302,8 @@ describe("an adapter", () => {
     adapters.fail = new EngineError("invalid", "Its rank is 3.");
     await settle();
     await expect(route({ lora: "lora" })).rejects.toMatchObject({
-      ...{ code: "FAILED_PRECONDITION", message: "lora could not be loaded: Its rank is 3." },
+      code: "FAILED_PRECONDITION",
+      message: "lora could not be loaded: Its rank is 3.",
     });
     await expect(route({ lora: "other" })).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
     await route();

@@ -235,8 +235,19 @@ export class Deployment implements ReplicaSource {
       revision,
       create: (id, onChange, onRoom) =>
         new Replica({
-          ...{ id, deployment, model, revision, boot, whenHung, meter, clock, random, log },
-          ...{ accelerators, onChange, onCapacityFreed: onRoom },
+          id,
+          deployment,
+          model,
+          revision,
+          boot,
+          whenHung,
+          meter,
+          clock,
+          random,
+          log,
+          accelerators,
+          onChange,
+          onCapacityFreed: onRoom,
         }),
     };
   }

@@ -230,7 +230,8 @@ it("weights that don't fit the memory are said to, and nothing is started", asyn
   writeFileSync(path, "");
   truncateSync(path, 2 ** 43);
   const spec = alwaysOnSpec("m", {
-    ...{ command: ["/no/such", "{port}"], upstreamModel: "m" },
+    command: ["/no/such", "{port}"],
+    upstreamModel: "m",
     weights: { fetch: async () => path },
   });
   const fleet = fleetOf(spec);

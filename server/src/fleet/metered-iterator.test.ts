@@ -8,7 +8,8 @@ async function* events(...all: EngineEvent[]): AsyncGenerator<EngineEvent> {
 
 const delta: EngineEvent = { type: "delta", choice: 0, text: "x" };
 const end = (completionTokens: number): EngineEvent => ({
-  ...{ type: "end", aborted: false },
+  type: "end",
+  aborted: false,
   usage: { promptTokens: 7, cachedTokens: 3, completionTokens },
 });
 

@@ -263,7 +263,9 @@ describe("a deployment under load", () => {
     maxReplicas: 3,
     concurrency: 2,
     scaling: {
-      ...{ scaleUpWindowMs: 200, scaleDownWindowMs: 300, scaleToZeroWindowMs: 500 },
+      scaleUpWindowMs: 200,
+      scaleDownWindowMs: 300,
+      scaleToZeroWindowMs: 500,
       loadTargets: { default: 0.8 },
     },
     lastUsedMs: 0,
@@ -293,7 +295,9 @@ describe("a deployment under load", () => {
   it("is moved to another revision replica by replica; no request fails", async () => {
     const revision = (path: string) =>
       elastic({
-        ...{ revision: path, minReplicas: 2, maxReplicas: 2 },
+        revision: path,
+        minReplicas: 2,
+        maxReplicas: 2,
         engine: { kind: "fixture", weights: { fetch: async () => path }, options: () => ({ path }) },
       });
     const fleet = fleetOf([revision("old")]);

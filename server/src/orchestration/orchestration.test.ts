@@ -122,8 +122,15 @@ describe("names", () => {
       throw new Error(`${name} is found`);
     };
     for (const name of [
-      ...[`${LIBRARY}#${deployment}`, `${LIBRARY}#accounts/acme/deployments/nothing`, own],
-      ...["accounts/acme/deployedModels/nothing", "nothing", "#", "a#b#c", "", "x".repeat(512)],
+      `${LIBRARY}#${deployment}`,
+      `${LIBRARY}#accounts/acme/deployments/nothing`,
+      own,
+      "accounts/acme/deployedModels/nothing",
+      "nothing",
+      "#",
+      "a#b#c",
+      "",
+      "x".repeat(512),
     ]) {
       expect(message(name).slice(0, 16)).toBe("Model not found:");
     }
@@ -292,30 +299,26 @@ describe("a deployment that the fleet can't apply", () => {
 
 describe("the route table", () => {
   const row = (more: Partial<DeployedModelRow>): DeployedModelRow => ({
-    ...{
-      accountId: "a",
-      id: "x",
-      model: LIBRARY,
-      servedModel: LIBRARY,
-      deployment: "accounts/a/deployments/d",
-    },
-    ...{
-      serverless: true,
-      isAddon: true,
-      isMerged: false,
-      isDefault: true,
-      isPublic: false,
-      isHidden: false,
-    },
-    ...{
-      state: "DEPLOYED",
-      statusCode: "",
-      statusMessage: "",
-      displayName: "",
-      description: "",
-      createdBy: "",
-    },
-    ...{ createTime: new Date(0), updateTime: new Date(0), lastUsedTime: new Date(0) },
+    accountId: "a",
+    id: "x",
+    model: LIBRARY,
+    servedModel: LIBRARY,
+    deployment: "accounts/a/deployments/d",
+    serverless: true,
+    isAddon: true,
+    isMerged: false,
+    isDefault: true,
+    isPublic: false,
+    isHidden: false,
+    state: "DEPLOYED",
+    statusCode: "",
+    statusMessage: "",
+    displayName: "",
+    description: "",
+    createdBy: "",
+    createTime: new Date(0),
+    updateTime: new Date(0),
+    lastUsedTime: new Date(0),
     ...more,
   });
 
@@ -348,8 +351,11 @@ describe("the route table", () => {
           return row({ ...one, id: `x${i}`, isDefault, deployment, servedModel: one.deployment });
         });
         const table = new RouteTable({
-          ...{ deployments: new Map(), deployedModels, served: new Set() },
-          ...{ chatTemplates: new Map(), lastUses: new Map() },
+          deployments: new Map(),
+          deployedModels,
+          served: new Set(),
+          chatTemplates: new Map(),
+          lastUses: new Map(),
         });
         const principal = { ...bob.principal, accountId };
         const mayUse = deployedModels.filter((one) => one.isPublic || one.accountId === accountId);

@@ -95,7 +95,9 @@ export class Orchestrator {
     this.#reconcilers = [
       // Deletions wait for running requests, and nobody for deletions.
       new Reconciler({
-        ...{ ...common, kind: DEPLOYMENT_WORK, concurrency: 16 },
+        ...common,
+        kind: DEPLOYMENT_WORK,
+        concurrency: 16,
         step: (item) => this.#stepDeployment(item),
       }),
       new Reconciler({ ...common, kind: DEPLOYED_MODEL_WORK, step: (item) => this.#stepDeployedModel(item) }),

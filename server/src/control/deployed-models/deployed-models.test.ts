@@ -126,7 +126,10 @@ describe("loading a LoRA addon", () => {
     expect(made).toMatchObject({ serverless: true, deployment: "accounts/fireworks/deployments/served" });
     expect(test.fleet.specs.get(SERVED)?.loras.map(({ id }) => id)).toContain(made.name);
     expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({
-      ...{ model: lora, deployment: SERVED, lora: made.name, isolation: "account" },
+      model: lora,
+      deployment: SERVED,
+      lora: made.name,
+      isolation: "account",
     });
     const other = addon(SERVED);
     expect(await load(other, made.deployment)).toMatchObject({ serverless: true });

@@ -232,23 +232,25 @@ function defaultRequired({ model }: DeployedModelRow, others: number): AppError 
 function serverlessRow(model: string, deployment: string, now: Date): DeployedModelRow {
   const id = deployment.slice(deployment.lastIndexOf("/") + 1);
   return {
-    ...{ accountId: LIBRARY_ACCOUNT, id, model, servedModel: model, deployment },
-    ...{
-      serverless: true,
-      isAddon: false,
-      isMerged: false,
-      isDefault: true,
-      isPublic: true,
-      isHidden: false,
-    },
-    ...{
-      state: "DEPLOYED",
-      statusCode: "",
-      statusMessage: "",
-      displayName: "",
-      description: "",
-      createdBy: "",
-    },
-    ...{ createTime: now, updateTime: now, lastUsedTime: now },
+    accountId: LIBRARY_ACCOUNT,
+    id,
+    model,
+    servedModel: model,
+    deployment,
+    serverless: true,
+    isAddon: false,
+    isMerged: false,
+    isDefault: true,
+    isPublic: true,
+    isHidden: false,
+    state: "DEPLOYED",
+    statusCode: "",
+    statusMessage: "",
+    displayName: "",
+    description: "",
+    createdBy: "",
+    createTime: now,
+    updateTime: now,
+    lastUsedTime: now,
   };
 }

@@ -6,8 +6,8 @@ import { type Accounts, authorize, notFound, type Principal, visibility } from "
 import { checkShape, findModel, notValidated, type ShapeModels, toShapeFields } from "./fields.ts";
 import { shapeName } from "./names.ts";
 import { ShapeBody, type ShapeSpec } from "./schema.ts";
-import type { DeploymentShapes } from "./service.ts";
 import type { ShapeRow, ShapeStore } from "./store.ts";
+import type { DeploymentShapes } from "./types.ts";
 import { toShape } from "./view.ts";
 
 /** Two changes of one shape at once: the second starts again on what the first left, this often. */

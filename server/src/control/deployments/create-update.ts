@@ -6,7 +6,7 @@ import { authorize, notFound, type Principal } from "../accounts/service.ts";
 import { withinAcceleratorQuota } from "./accelerator-quota.ts";
 import { applyShape } from "./apply-shape.ts";
 import { checkFields } from "./fields.ts";
-import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
+import { changeDeployment, findDeployment } from "./find-change.ts";
 import { replicaAccelerators, revisionOf } from "./fleet-spec.ts";
 import { stateEvent } from "./lifecycle.ts";
 import {
@@ -27,6 +27,7 @@ import {
   type UpdateQuery,
 } from "./schema.ts";
 import type { DeploymentChange, DeploymentRow } from "./store.ts";
+import type { DeploymentOperationDeps } from "./types.ts";
 
 /** @throws AppError BAD_REQUEST naming the field, NOT_FOUND (a model, say), FAILED_PRECONDITION, ALREADY_EXISTS. */
 export async function createDeployment(
@@ -148,16 +149,18 @@ async function validateBody(
 
 /** Fields that have to go with the model. */
 const MODEL_DEPENDENT_FIELDS = new Set([
-  ...[
-    "deploymentShape",
-    "acceleratorCount",
-    "acceleratorType",
-    "precision",
-    "enableAddons",
-    "draftTokenCount",
-  ],
-  ...["draftModel", "ngramSpeculationLength", "maxContextLength", "disableDeploymentSizeValidation"],
-  ...["enableHotReloadLatestAddon", "autoTune"],
+  "deploymentShape",
+  "acceleratorCount",
+  "acceleratorType",
+  "precision",
+  "enableAddons",
+  "draftTokenCount",
+  "draftModel",
+  "ngramSpeculationLength",
+  "maxContextLength",
+  "disableDeploymentSizeValidation",
+  "enableHotReloadLatestAddon",
+  "autoTune",
 ]);
 
 async function validateAgainstModel(

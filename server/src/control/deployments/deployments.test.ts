@@ -596,12 +596,10 @@ describe("shapes", () => {
     });
     const made = await ready({ deploymentShape: shape });
     expect(made).toMatchObject({
-      ...{
-        deploymentShape: `${shape}/versions/1`,
-        precision: "FP8",
-        maxContextLength: 1024,
-        enableAddons: true,
-      },
+      deploymentShape: `${shape}/versions/1`,
+      precision: "FP8",
+      maxContextLength: 1024,
+      enableAddons: true,
     });
     const body = { baseModel: LIBRARY, deploymentShape: shape };
     expect((await as(alice, "POST", path(), { ...body, precision: "FP8" })).status).toBe(200);
@@ -691,16 +689,26 @@ describe("what the fleet is told", () => {
     });
     const spec = test.fleet.specs.get(nameOf(id))!;
     expect(spec).toMatchObject({
-      ...{ model: LIBRARY, minReplicas: 1, maxReplicas: 3, sessionAffinity: true },
+      model: LIBRARY,
+      minReplicas: 1,
+      maxReplicas: 3,
+      sessionAffinity: true,
       scaling: {
-        ...{ scaleUpWindowMs: 1_000, scaleDownWindowMs: 600_000, scaleToZeroWindowMs: 3_600_000 },
+        scaleUpWindowMs: 1_000,
+        scaleDownWindowMs: 600_000,
+        scaleToZeroWindowMs: 3_600_000,
         loadTargets: { tokens_generated_per_second: 200 },
       },
     });
     const engine = spec.engine as { options(path: string | null): Json };
     expect(engine.options(null)).toMatchObject({
-      ...{ model: LIBRARY, precision: "FP8", draftModel: SERVED, draftTokens: 4, ngramLength: null },
-      ...{ contextLength: 2048, longPrompt: true },
+      model: LIBRARY,
+      precision: "FP8",
+      draftModel: SERVED,
+      draftTokens: 4,
+      ngramLength: null,
+      contextLength: 2048,
+      longPrompt: true,
     });
   });
 
@@ -775,12 +783,14 @@ describe("details", () => {
   it("metrics of a time range, shards, the ledger and the timeline", async () => {
     const { id } = await ready();
     expect((await as(alice, "GET", path(id, ":metrics?timeRange=1m"))).json.metrics).toEqual({
-      ...{ requests: 4, errors: 1, prompt_tokens: 40, cached_prompt_tokens: 10, generated_tokens: 80 },
-      ...{
-        requests_per_second: 4 / 60,
-        tokens_generated_per_second: 80 / 60,
-        time_to_first_token_mean: 0.05,
-      },
+      requests: 4,
+      errors: 1,
+      prompt_tokens: 40,
+      cached_prompt_tokens: 10,
+      generated_tokens: 80,
+      requests_per_second: 4 / 60,
+      tokens_generated_per_second: 80 / 60,
+      time_to_first_token_mean: 0.05,
     });
     refused(await as(alice, "GET", path(id, ":metrics?timeRange=1y")), "timeRange");
     const { json } = await as(alice, "GET", path(id, "/shards"));

@@ -126,9 +126,13 @@ export function checkAgainstModel(body: DeploymentBody, chosen: ChosenModel, che
 
 /** What a program of the settings can't be told. */
 const EMBEDDED_ENGINE_FIELDS = [
-  ...(["enableAddons", "enableHotReloadLatestAddon", "draftModel", "ngramSpeculationLength"] as const),
-  ...(["draftTokenCount", "maxContextLength"] as const),
-];
+  "enableAddons",
+  "enableHotReloadLatestAddon",
+  "draftModel",
+  "ngramSpeculationLength",
+  "draftTokenCount",
+  "maxContextLength",
+] as const;
 
 /** @throws AppError BAD_REQUEST naming the field that what runs the replicas can't honour. */
 export function checkAgainstWeightsFormat(

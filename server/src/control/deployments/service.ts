@@ -4,7 +4,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery as Query } from "../../platform/db/listing.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
-import { type AcceleratorQuota, heldAccelerators, withinAcceleratorQuota } from "./accelerator-quota.ts";
+import { heldAccelerators, withinAcceleratorQuota } from "./accelerator-quota.ts";
 import type { ShapeSource } from "./apply-shape.ts";
 import { replicaBounds } from "./autoscaling.ts";
 import { assertNotDeleted, createDeployment, updateDeployment } from "./create-update.ts";
@@ -17,7 +17,7 @@ import {
   terminationView,
   timeRangeMs,
 } from "./events.ts";
-import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
+import { changeDeployment, findDeployment } from "./find-change.ts";
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-compatibility.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
@@ -30,6 +30,7 @@ import type {
   UpdateQuery,
 } from "./schema.ts";
 import { type DeploymentChange, type DeploymentHooks, type DeploymentRow, deploymentStore } from "./store.ts";
+import type { AcceleratorQuota, DeploymentOperationDeps } from "./types.ts";
 import { deploymentView } from "./view.ts";
 
 export { minReplicasAt } from "./autoscaling.ts";
@@ -153,8 +154,14 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   const keys = new DirectRouteKeys(deps.keySecret);
   const listeners: ((accountId: string) => Promise<void>)[] = [];
   const context: DeploymentOperationDeps = {
-    ...{ store, clock, keys, hostRegion },
-    ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
+    store,
+    clock,
+    keys,
+    hostRegion,
+    accounts: deps.accounts,
+    models: deps.models,
+    shapes: deps.shapes,
+    checkSize: deps.checkSize,
     weightsFormatFor: deps.weightsFormatFor ?? (() => "embedded"),
     acceleratorQuota: deps.acceleratorQuota,
     checkGrowth: deps.checkGrowth ?? (() => {}),
@@ -344,9 +351,13 @@ async function undelete(
     const next: DeploymentRow = {
       ...row,
       state: "CREATING",
-      ...{ statusCode: "", statusMessage: "", deleteTime: null, purgeTime: null },
+      statusCode: "",
+      statusMessage: "",
+      deleteTime: null,
+      purgeTime: null,
       // It counts as used now: or it would go again at once.
-      ...{ updateTime: now, lastUsedTime: now },
+      updateTime: now,
+      lastUsedTime: now,
     };
     const event = { type: "UNDELETED", message: `Undeleted by ${principal.userId}.` };
     return { row: next, events: [event, stateEvent(next)] };
