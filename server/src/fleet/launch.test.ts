@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import type { EngineEvent } from "../engine/port.ts";
+import { llamaCppKind } from "../engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
 import { createLog, type Log } from "../platform/telemetry/log.ts";
 import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet, type FleetOptions } from "./service.ts";
@@ -221,6 +222,25 @@ describe("accelerators", () => {
     });
     expect(await ask(fleet, "hello")).not.toBe(first);
   });
+});
+
+it("a model file that is broken is named as the reason, without its path", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "hearth-launch-"));
+  const path = join(dir, "broken.gguf");
+  writeFileSync(path, "GGUF\u0003 and nothing that a model needs");
+  const spec = alwaysOnSpec("m", {
+    kind: "llama-cpp",
+    weights: { fetch: async () => path },
+    options: (modelPath) => ({ modelPath, slots: 1 }),
+  });
+  const fleet = fleetOf(spec, { kinds: { "llama-cpp": llamaCppKind } });
+  await until(() => fleet.observe("m")!.replicas[0]!.lastFailure !== null);
+  const { message } = fleet.observe("m")!.replicas[0]!.lastFailure!;
+  expect(message).toBe(
+    "The model's weights file can't be loaded: it is damaged or of a kind that is not supported.",
+  );
+  expect(JSON.stringify(fleet.observe("m"))).not.toContain(dir);
+  rmSync(dir, { recursive: true });
 });
 
 it("weights that don't fit the memory are said to, and nothing is started", async () => {
