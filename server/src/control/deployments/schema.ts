@@ -104,7 +104,7 @@ export const ReplicaStats = Type.Object(
   readOnly,
 );
 
-/** What clients may write. What is not honoured here is refused by name in `fields.ts`. */
+/** Fields that clients may write. `fields.ts` refuses unsupported ones by name. */
 const writable = {
   displayName: text,
   description: text,
@@ -129,7 +129,7 @@ const writable = {
   deploymentTemplate: text,
   autoTune: Type.Optional(Type.Object({ longPrompt: flag })),
   placement: Type.Optional(Placement),
-  /** Writable in 2025, output-only in 2026, where `placement` took its place: both are taken. */
+  /** Writable in the API of 2025; replaced by `placement` in 2026. Both are accepted. */
   region: Type.Optional(Type.Enum(REGIONS)),
   maxContextLength: count,
   disableDeploymentSizeValidation: flag,
@@ -166,18 +166,18 @@ export const DeploymentBody = Type.Object({
 });
 export type DeploymentBody = Static<typeof DeploymentBody>;
 
-/** What is kept of a body: what the client set, without keys, which are kept apart, and what is looked up by. */
+/** The stored part of a body. Direct-route keys and the base model have columns of their own. */
 export type StoredSpec = Omit<Static<ReturnType<typeof storedSchema>>, "baseModel" | "directRouteApiKeys"> & {
-  /** Draft settings of the model are not taken over. */
+  /** The model's default draft settings are ignored. */
   disableSpeculativeDecoding?: boolean;
-  /** No deployed model for the base model. */
+  /** No deployed model is created for the base model. */
   disableAutoDeploy?: boolean;
 };
 const storedSchema = () => Type.Object(writable);
 
-/** A key of a direct route, as far as it is kept. */
+/** The stored part of a direct-route key. */
 export interface DirectRouteKey {
-  /** What clients see in the key's place; sent back in an update, it keeps the key. */
+  /** The text that clients see instead of the key; sent back in an update, it keeps the key. */
   shown: string;
   /** HMAC-SHA256 of the key, hexadecimal. */
   digest: string;
@@ -228,7 +228,7 @@ export const CreateQuery = Type.Object({
   disableSpeculativeDecoding: flag,
   validateOnly: flag,
   skipShapeValidation: flag,
-  /** Replicas here are no images: there is no policy to skip. */
+  /** Accepted and ignored: replicas are not container images here. */
   skipImageTagValidation: flag,
 });
 export type CreateQuery = Static<typeof CreateQuery>;

@@ -54,11 +54,12 @@ export {
 } from "./store.ts";
 
 /**
- * All but `list` throw NOT_FOUND for what is not there or another account's; what writes, FORBIDDEN by role. `origin` is
- * how the client reached the platform, `https://host`, for the addresses in answers.
+ * All methods but `list` throw NOT_FOUND for a deployment that doesn't exist or is another account's. Methods that write
+ * throw FORBIDDEN by role. `origin` is the address of the platform as the client used it, `https://host`; responses repeat
+ * it in URLs.
  */
 export interface Deployments {
-  /** With `validateOnly`, what would be made. @throws AppError see createDeployment. */
+  /** With `validateOnly`, returns the deployment without creating it. @throws AppError see createDeployment. */
   create(
     principal: Principal,
     accountId: string,
@@ -83,11 +84,11 @@ export interface Deployments {
    */
   scale(principal: Principal, accountId: string, id: string, body: ScaleBody): Promise<void>;
   /**
-   * Ends it once what runs has finished; it can be had back for a week, unless deleted hard. Idempotent.
-   * @throws AppError FAILED_PRECONDITION for the default of a model that others serve too, without ignoreChecks.
+   * Drains and deletes the deployment. `undelete` restores it within a week, unless it was deleted with `hard`. Idempotent.
+   * @throws AppError FAILED_PRECONDITION, unless ignoreChecks, for the default deployment of a model that others serve too.
    */
   delete(principal: Principal, accountId: string, id: string, query: DeleteQuery): Promise<void>;
-  /** Starts a DELETED or FAILED one again. @throws AppError FAILED_PRECONDITION for any other. */
+  /** Starts a DELETED or FAILED deployment again. @throws AppError FAILED_PRECONDITION in any other state. */
   undelete(principal: Principal, accountId: string, id: string, origin: string): Promise<object>;
   metrics(
     principal: Principal,
@@ -95,27 +96,27 @@ export interface Deployments {
     id: string,
     timeRange: string | undefined,
   ): Promise<object>;
-  /** @throws AppError BAD_REQUEST for a filter or an order: there is one. */
+  /** @throws AppError BAD_REQUEST for a filter, an order or a page token, as there is one shard. */
   shards(principal: Principal, accountId: string, id: string, query: Query): Promise<object>;
-  /** Why it failed, or its replicas do; else empty. */
+  /** Why the deployment or its replicas fail; an empty message when nothing fails. The operator gets details. */
   terminationMessage(principal: Principal, accountId: string, id: string): Promise<object>;
-  /** Weights that were loaded while running. Here none are: always empty. */
+  /** Weights that were hot-loaded. Hot loading is not supported: always empty. */
   ledger(principal: Principal, accountId: string, id: string): Promise<object>;
-  /** Forgets these. */
+  /** Clears the ledger, which is empty. */
   resetLedger(principal: Principal, accountId: string, id: string): Promise<void>;
   /** The newest 200 events, oldest first. */
   events(principal: Principal, accountId: string, id: string): Promise<object>;
   /** @throws AppError NOT_FOUND. */
   find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow>;
-  /** Whether a deployment, of any account, needs the model. */
+  /** Whether a deployment of any account needs the model. */
   inUse(model: string): Promise<boolean>;
-  /** Whether it is there, and neither deleted nor about to be. @param name full. */
+  /** Whether the deployment exists and is neither DELETING nor DELETED. @param name full. */
   isLive(name: string): Promise<boolean>;
-  /** Writes down what happened to the models loaded on it. @param name full. */
+  /** Adds an event about a model on the deployment to its timeline. @param name full. */
   addEvent(name: string, message: string): Promise<void>;
   /** Calls `listener` with the account after every change made here, before the change's promise settles. */
   onChange(listener: (accountId: string) => Promise<void>): void;
-  /** By type: accelerators that the account's deployments hold, or may grow to. */
+  /** The accelerators that the account's deployments hold or may grow to, by type. */
   acceleratorsOf(accountId: string): Promise<ReadonlyMap<string, number>>;
   store: ReturnType<typeof deploymentStore>;
   keys: DirectRouteKeys;
@@ -125,7 +126,7 @@ export interface DeploymentsDeps {
   database: Pick<Database, "db">;
   clock: Clock;
   tokenSecret: Buffer;
-  /** For the digests of direct routes' keys. */
+  /** Keys the HMAC digests of direct-route keys. */
   keySecret: Buffer;
   accounts: { exists(accountId: string): Promise<boolean> };
   users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
@@ -136,13 +137,13 @@ export interface DeploymentsDeps {
   weightsFormatFor?: WeightsFormatFor;
   hooks: DeploymentHooks;
   hostRegion: string | null;
-  /** What runs of a deployment in this process. */
+  /** What the fleet of this process runs of a deployment; null: nothing. */
   observe(name: string): FleetDeploymentStatus | null;
-  /** Of the requests that replicas whose ids begin so have served since then. */
+  /** Metrics of the requests since `sinceMs` on replicas whose ids start with the prefix. */
   requestMetrics(replicaPrefix: string, sinceMs: number): Promise<RequestMetrics>;
-  /** Absent: accounts may hold what there is. */
+  /** Absent: no quota. */
   acceleratorQuota?: AcceleratorQuota;
-  /** @throws AppError where the account may not run more than it does. Absent: it always may. */
+  /** @throws AppError when the account may not run more than it does. Absent: accounts always may. */
   checkGrowth?: (accountId: string) => void;
 }
 
@@ -244,10 +245,10 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
 
 type Details = "metrics" | "shards" | "terminationMessage" | "ledger" | "resetLedger" | "events";
 
-/** What is read of one deployment besides itself. */
+/** The methods that read details of one deployment. */
 function detailsOf(
   context: DeploymentOperationDeps,
-  { clock, observe, requestMetrics: requestFigures }: DeploymentsDeps,
+  { clock, observe, requestMetrics }: DeploymentsDeps,
 ): Pick<Deployments, Details> {
   function find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow> {
     return findDeployment(context, principal, accountId, id, "read");
@@ -257,7 +258,7 @@ function detailsOf(
     async metrics(principal, accountId, id, timeRange) {
       const rangeMs = timeRangeMs(timeRange);
       const name = deploymentName(await find(principal, accountId, id));
-      return metricsView(await requestFigures(`${name}/`, clock.now() - rangeMs), rangeMs);
+      return metricsView(await requestMetrics(`${name}/`, clock.now() - rangeMs), rangeMs);
     },
     async shards(principal, accountId, id, query) {
       for (const field of ["filter", "orderBy", "pageToken"] as const) {
@@ -355,7 +356,7 @@ async function undelete(
       statusMessage: "",
       deleteTime: null,
       purgeTime: null,
-      // It counts as used now: or it would go again at once.
+      // Counts as used now; otherwise it would be deleted as unused at once.
       updateTime: now,
       lastUsedTime: now,
     };
