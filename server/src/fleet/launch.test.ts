@@ -85,7 +85,7 @@ function keptLog(): { log: Log; text: () => string } {
 }
 
 describe("a server that a command starts", () => {
-  it("is waited for, asked, started anew when it ends, and gone when the fleet is", async () => {
+  it("is awaited, serves, is restarted when it ends, and ends with the fleet", async () => {
     const fleet = fleetOf(launched());
     const first = await ask(fleet, "hello");
     expect(first).toMatch(/^hello from \d+ and \d+$/);
@@ -99,7 +99,7 @@ describe("a server that a command starts", () => {
     await until(() => pids.every((pid) => !isRunning(pid)));
   });
 
-  it("that fails tells the log what it said, and clients nothing of it", async () => {
+  it("logs its output when it fails, and shows clients only the exit", async () => {
     const { log, text } = keptLog();
     const fleet = fleetOf(launched("fails"), { log });
     const error = await route(fleet).catch((thrown) => thrown);
@@ -120,7 +120,7 @@ describe("a server that a command starts", () => {
     ]);
   });
 
-  it("has nothing of what it says of requests logged", async () => {
+  it("has none of its output logged once it serves, as the output may quote requests", async () => {
     const { log, text } = keptLog();
     const fleet = fleetOf(launched(), { log });
     await ask(fleet, "a secret prompt");
@@ -133,21 +133,21 @@ describe("a server that a command starts", () => {
   it.each([
     ["ends itself by a signal", "process.kill(process.pid, 'SIGKILL')", "SIGKILL"],
     ["crashes", "process.kill(process.pid, 'SIGSEGV')", "SIGSEGV"],
-  ])("that %s while it loads says which signal it was", async (_what, script, signal) => {
+  ])("names the signal when it %s while loading", async (_what, script, signal) => {
     const command = [process.execPath, "-e", script, "{port}"];
     const fleet = fleetOf(alwaysOnSpec("m", { command, weights: null, upstreamModel: "m" }));
     await expect(route(fleet)).rejects.toThrow(`The model's engine ended while loading (signal ${signal}`);
     expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({ exitCode: null, signal });
   });
 
-  it("that ends while it serves says how in the replica's message", async () => {
+  it("names its exit code in the replica's message when it ends while serving", async () => {
     const fleet = fleetOf(launched(), { random: () => 1 });
     await expect(ask(fleet, "exit")).rejects.toMatchObject({ code: "unavailable" });
     const message = "Starting again; last failure: The model's engine ended (exit code 4).";
     await until(() => fleet.observe("m")!.message === message);
   });
 
-  it("that doesn't come up in time is ended", async () => {
+  it("is ended when it is not loaded in time", async () => {
     const command = [process.execPath, "-e", "setInterval(() => {}, 1000)", "{port}"];
     const spec = alwaysOnSpec("m", { command, weights: null, upstreamModel: "m" });
     const fleet = fleetOf(spec, { loadTimeoutMs: 100 });
@@ -159,8 +159,8 @@ describe("a server that a command starts", () => {
   });
 });
 
-describe("a server that somebody else runs", () => {
-  it("that isn't there yet gets no requests, and gets them when it is", async () => {
+describe("a server that the platform does not run", () => {
+  it("gets no requests until it answers", async () => {
     const server = createServer((_request, response) => void response.end("{}"));
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -188,7 +188,7 @@ describe("accelerators", () => {
     ...more,
   });
 
-  it("that the host doesn't have leave the deployment pending, which says so to everyone", async () => {
+  it("leave the deployment pending when the host doesn't have them, with a message that names what is missing", async () => {
     const fleet = fleetOf(asking(1));
     const message = `This host has no accelerators; a replica needs 1 ${H100}.`;
     await until(() => fleet.observe("m")!.message === message);
@@ -199,7 +199,7 @@ describe("accelerators", () => {
     expect(await ask(fleet, "hello")).toMatch(/^hello/);
   });
 
-  it("are given back by replicas that go, to those that wait", async () => {
+  it("are given to a waiting replica when another replica ends", async () => {
     const fleet = fleetOf(asking(2), { host });
     await route(fleet);
     expect(fleet.host().accelerators).toEqual([{ type: H100, total: 2, free: 0 }]);
@@ -212,7 +212,7 @@ describe("accelerators", () => {
     expect(fleet.host().accelerators).toEqual([{ type: H100, total: 2, free: 0 }]);
   });
 
-  it("that are all in use are freed by a replica of the old revision for one of the new", async () => {
+  it("are freed by a replica of the old revision for one of the new when all are in use", async () => {
     const fleet = fleetOf(asking(2), { host });
     const first = await ask(fleet, "hello");
     fleet.apply(asking(2, { revision: "2" }));
@@ -243,7 +243,7 @@ it("a model file that is broken is named as the reason, without its path", async
   rmSync(dir, { recursive: true });
 });
 
-it("weights that don't fit the memory are said to, and nothing is started", async () => {
+it("weights that don't fit the memory leave the replica unplaceable, and nothing is started", async () => {
   const dir = mkdtempSync(join(tmpdir(), "hearth-launch-"));
   const path = join(dir, "huge.gguf");
   // A hole: it takes no room on the disk.

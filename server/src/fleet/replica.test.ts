@@ -73,7 +73,7 @@ async function collect(iterator: AsyncIterator<EngineEvent>): Promise<EngineEven
 const begin = (replica: Replica, signal = new AbortController().signal) => replica.begin(request, signal);
 
 describe("supervision", () => {
-  it("a replica becomes ready, and stopped when it is stopped", async () => {
+  it("a replica becomes ready, and stopped after stop()", async () => {
     const { replica, states, boots } = setUp();
     replica.start();
     await settle();
@@ -90,7 +90,7 @@ describe("supervision", () => {
     await replica.stop();
   });
 
-  it("an engine that ends is started anew after the wait, not before", async () => {
+  it("an engine that ends is restarted after the backoff, not before", async () => {
     const { replica, clock, boots } = setUp();
     replica.start();
     await settle();
@@ -110,7 +110,7 @@ describe("supervision", () => {
     expect(replica.status()).toMatchObject({ state: "ready", restarts: 1 });
   });
 
-  it("an engine that keeps failing is tried for ever with growing, capped waits, and says so", async () => {
+  it("an engine that keeps failing is restarted for ever with growing, capped waits, and its message counts the failures", async () => {
     const starts: number[] = [];
     const { replica, clock } = setUp({
       boot: async () => {
@@ -137,7 +137,7 @@ describe("supervision", () => {
     expect(replica.state).toBe("stopped");
   });
 
-  it("what failed is told in public words only", async () => {
+  it("an error without a public message is replaced by a general one", async () => {
     const { replica } = setUp({
       boot: async () => {
         throw new Error("ENOENT /home/secret/path");
@@ -151,7 +151,7 @@ describe("supervision", () => {
     expect(JSON.stringify(replica.status())).not.toContain("secret");
   });
 
-  it("an engine that was ready for a minute starts over with the shortest wait", async () => {
+  it("an engine that was ready for a minute is restarted after the shortest wait", async () => {
     const { replica, clock, boots } = setUp();
     replica.start();
     await settle();
@@ -170,7 +170,7 @@ describe("supervision", () => {
     expect(boots).toHaveLength(6);
   });
 
-  it("missing weights are looked for again and what is missing is told", async () => {
+  it("missing weights are looked for again, and the message says where to put them", async () => {
     let isThere = false;
     const { replica, clock } = setUp({
       boot: async () => {
@@ -194,7 +194,7 @@ describe("supervision", () => {
     expect(replica.state).toBe("ready");
   });
 
-  it("a stop during the start aborts it, and during a wait doesn't wait", async () => {
+  it("stop() aborts a start and ends a backoff at once", async () => {
     const booting = setUp({
       boot: (signal) =>
         new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
@@ -212,7 +212,7 @@ describe("supervision", () => {
     expect(waiting.replica.state).toBe("stopped");
   });
 
-  it("an engine that leaves its checks unanswered is stopped and started anew", async () => {
+  it("an engine that doesn't answer its health checks is stopped and restarted", async () => {
     const { replica, clock, boots } = setUp();
     replica.start();
     await settle();
@@ -413,7 +413,7 @@ describe("outstanding work", () => {
     expect(replica.load).toBe(0);
   });
 
-  it("an aborted, a failed, a left and a never used request leave none", async () => {
+  it("an aborted, a failed, an abandoned and an unused request leave no load behind", async () => {
     const { replica } = setUp({
       engine: { failure: ({ id }) => (id === "bad" ? { code: "internal", afterTokens: 1 } : undefined) },
     });

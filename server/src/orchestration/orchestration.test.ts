@@ -32,7 +32,7 @@ const resolve = (who: TestUser, name: string) => test.orchestrator.resolve(who.p
 const shortOf = (name: string): string => name.replace(/^accounts\/([^/]+)\/\w+\//, "$1/");
 
 describe("a suspended account", () => {
-  it("runs no replicas until it is suspended no more; others go on", async () => {
+  it("runs no replicas until the suspension ends; other accounts' replicas run on", async () => {
     const own = await deploy(alice, { baseModel: LIBRARY });
     const other = await deploy(bob, { baseModel: LIBRARY });
     test.suspended.add("acme");
@@ -52,7 +52,7 @@ describe("a suspended account", () => {
 });
 
 describe("a change", () => {
-  it("has its own account looked up again, and no other; what others have goes on", async () => {
+  it("reloads the rows of its own account alone; other accounts' routes and replicas stay", async () => {
     const other = await deploy(bob, { baseModel: LIBRARY });
     const looks = [vi.spyOn(test.deployments.store, "live"), vi.spyOn(test.deployedModels.store, "live")];
     const body = { baseModel: LIBRARY };
@@ -72,7 +72,7 @@ describe("a change", () => {
 });
 
 describe("names", () => {
-  it("every way to write a model on a deployment leads there, and is billed and echoed in full", async () => {
+  it("of a model on a deployment, full or short, lead to the deployment and are billed by the full name", async () => {
     const deployment = await deploy(alice, { baseModel: LIBRARY });
     for (const model of [LIBRARY, shortOf(LIBRARY)]) {
       for (const place of [deployment, shortOf(deployment)]) {
@@ -90,7 +90,7 @@ describe("names", () => {
     expect(resolve(alice, shortOf(LIBRARY))).toMatchObject({ model: LIBRARY, deployment });
   });
 
-  it("a model that the library serves is that one by its name, and the account's own by the deployment's", async () => {
+  it("of a served library model mean the library's; with the deployment they mean the account's own", async () => {
     const deployment = await deploy(alice, { baseModel: SERVED });
     for (const name of [SERVED, shortOf(SERVED), "gpt", `${SERVED}#accounts/fireworks/deployments/served`]) {
       expect(resolve(alice, name), name).toMatchObject({ deployment: SERVED, isolation: "account" });
@@ -98,7 +98,7 @@ describe("names", () => {
     expect(resolve(alice, `${SERVED}#${deployment}`).deployment).toBe(deployment);
   });
 
-  it("a library model that several accounts deploy is each one's own", async () => {
+  it("of a library model that several accounts deploy mean each account's own deployment", async () => {
     const model = test.models.add("accounts/fireworks/models/popular");
     const [hers, his] = [await deploy(alice, { baseModel: model }), await deploy(bob, { baseModel: model })];
     expect(resolve(alice, model).deployment).toBe(hers);
@@ -108,7 +108,7 @@ describe("names", () => {
     expect(() => resolve(carl, model)).toThrow("not found");
   });
 
-  it("what is not there and what others keep to themselves answer alike", async () => {
+  it("that don't exist and names that are private to others get the same error", async () => {
     const deployment = await deploy(alice, { baseModel: LIBRARY });
     const own = (await test.call(alice.key, "GET", "/v1/accounts/acme/deployedModels")).json.deployedModels[0]
       .name;
@@ -136,7 +136,7 @@ describe("names", () => {
     }
   });
 
-  it("no text breaks the lookup, and none but the names lead anywhere", () => {
+  it("are the only texts that resolve: any other text is answered as not found", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^[a#/.]{0,20}$/)), (name) => {
         expect(() => resolve(bob, name)).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
@@ -144,7 +144,7 @@ describe("names", () => {
     );
   });
 
-  it("a failed deployment answers with its reason, in all of its names", async () => {
+  it("of a failed deployment all fail with its reason", async () => {
     test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const made = await test.call(alice.key, "POST", "/v1/accounts/acme/deployments", {
       baseModel: test.models.add("accounts/acme/models/broken"),
@@ -161,13 +161,13 @@ describe("names", () => {
     }
   });
 
-  it("a model's own chat template goes with its requests", async () => {
+  it("of a model with a chat template resolve to a route with that template", async () => {
     const model = test.models.add("accounts/acme/models/templated", { chatTemplate: "{{ messages }}" });
     await deploy(alice, { baseModel: model });
     expect(resolve(alice, model).chatTemplate).toBe("{{ messages }}");
   });
 
-  it("the list of callable models names each of them once, in the way that needs least", async () => {
+  it("in the list of callable models appear once each, in the shortest unambiguous form", async () => {
     const model = test.models.add("accounts/acme/models/twice", {
       displayName: "Twice",
       supportsTools: true,
@@ -189,7 +189,7 @@ describe("names", () => {
 });
 
 describe("several processes", () => {
-  it("hear of each other's deployments and addons, and run and route them too", async () => {
+  it("see each other's deployments and addons, and run and route them too", async () => {
     const fleet = new TestFleet();
     const other = test.another(fleet);
     await other.start();
@@ -274,7 +274,7 @@ describe("a deployment that the fleet can't apply", () => {
     expect(await get(name)).toMatchObject({ state: "READY", status: { code: "OK", message: "" } });
   });
 
-  it("that was READY before the server's settings changed stays READY, and refuses requests with the reason", async () => {
+  it("stays READY and refuses requests with the reason when it was READY before the server's settings changed", async () => {
     const model = test.models.add("accounts/acme/models/resettled");
     const name = await deploy(alice, { baseModel: model });
     const fleet = new TestFleet();
@@ -322,7 +322,7 @@ describe("the route table", () => {
     ...more,
   });
 
-  it("lets an account reach its own and what is public, whatever others load", () => {
+  it("lets an account reach its own and public deployed models alone, whatever others load", () => {
     const accounts = fc.constantFrom("a", "b", "c");
     const models = fc.constantFrom(
       "accounts/a/models/m",

@@ -53,7 +53,7 @@ function refused(reply: Reply, text: string, status = 400): void {
 }
 
 describe("a deployment's own model", () => {
-  it("is deployed with it, under a name of its own, and follows its state", async () => {
+  it("is deployed with it under a name of its own, and follows its state", async () => {
     test.fleet.holdAt = "loading";
     const name = await deployment();
     const [own] = await loadedOn(name);
@@ -85,7 +85,7 @@ describe("a deployment's own model", () => {
 });
 
 describe("loading a LoRA addon", () => {
-  it("onto a deployment with addons: DEPLOYING until the replicas have it, then DEPLOYED", async () => {
+  it("onto a deployment with addons is DEPLOYING until a replica has loaded it, then DEPLOYED", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
     test.fleet.holdLoras = true;
@@ -111,7 +111,7 @@ describe("loading a LoRA addon", () => {
     expect(events.json.events.at(-1)).toMatchObject({ type: "MODEL", message: `${lora} is loaded.` });
   });
 
-  it("many share one deployment, by its id or either name", async () => {
+  it("accepts a deployment's id, short name or full name, and many addons on one deployment", async () => {
     const name = await deployment({ enableAddons: true });
     const id = name.split("/")[3] as string;
     for (const wanted of [id, `acme/${id}`, name]) {
@@ -120,7 +120,7 @@ describe("loading a LoRA addon", () => {
     expect(test.fleet.specs.get(name)?.loras).toHaveLength(3);
   });
 
-  it("onto the serverless deployment of its base model, by leaving the deployment out or naming it", async () => {
+  it("onto the serverless deployment of its base model works without and with the deployment's name", async () => {
     const lora = addon(SERVED);
     const made = await load(lora);
     expect(made).toMatchObject({ serverless: true, deployment: "accounts/fireworks/deployments/served" });
@@ -141,7 +141,7 @@ describe("loading a LoRA addon", () => {
     expect((await as(alice, "GET", `/v1/${made.name}`)).status).toBe(404);
   });
 
-  it("that can't be loaded: the reason in its status, and at inference a failed precondition with it", async () => {
+  it("that fails shows the reason in its status and in the 412 of a request", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
     test.fleet.loraError = new AppError("UNAVAILABLE", "The addon's files can't be read.");
@@ -166,7 +166,7 @@ describe("loading a LoRA addon", () => {
     expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({ lora: made.name });
   });
 
-  it("is refused where it can't work, by the field at fault", async () => {
+  it("is refused where it can't work, with the name of the field", async () => {
     const plain = await deployment();
     const withAddons = await deployment({ enableAddons: true });
     const lora = addon();
@@ -192,7 +192,7 @@ describe("loading a LoRA addon", () => {
     refused(await refusal({ model: addon(), deployment: withAddons }), "DELET");
   });
 
-  it("another account's models and deployments answer like missing ones", async () => {
+  it("treats another account's models and deployments like missing ones", async () => {
     const name = await deployment({ enableAddons: true });
     const secret = addon(LIBRARY, "other");
     const own = await load(addon(), name);
@@ -217,7 +217,7 @@ describe("loading a LoRA addon", () => {
     expect((await as(bob, "POST", PATH, { model: LIBRARY })).status).toBe(404);
   });
 
-  it("a hundred fit on a deployment, and no more", async () => {
+  it("is limited to a hundred addons", async () => {
     const name = await deployment({ enableAddons: true });
     const here = (await as(alice, "GET", `${PATH}?pageSize=200&filter=${encodeURIComponent('model != "x"')}`))
       .json;
@@ -233,7 +233,7 @@ describe("loading a LoRA addon", () => {
     await test.settle();
   });
 
-  it("goes when nobody has asked for it in a week", async () => {
+  it("is undone after a week without a request", async () => {
     const name = await deployment({ enableAddons: true, unusedAutoDeleteDuration: "0s" });
     const [unused, used] = [await load(addon(), name), await load(addon(), name)];
     await test.settle();
@@ -265,7 +265,7 @@ describe("a LoRA addon deployed alone", () => {
 });
 
 describe("hot reload", () => {
-  it("one addon is merged into the deployment's weights; the next takes its place once it works", async () => {
+  it("merges one addon into the deployment's weights, and replaces it once the next one is loaded", async () => {
     const name = await deployment({ enableHotReloadLatestAddon: true });
     const [first, second] = [addon(), addon()];
     const one = await load(first, name);
@@ -292,7 +292,7 @@ describe("hot reload", () => {
 });
 
 describe("the default of a model", () => {
-  it("is the first that was loaded, until another is made it; it goes last", async () => {
+  it("is the first that was loaded until another one is set, and is deleted last", async () => {
     const lora = addon();
     const [a, b] = [await deployment({ enableAddons: true }), await deployment({ enableAddons: true })];
     const [first, second] = [await load(lora, a), await load(lora, b)];
@@ -311,7 +311,7 @@ describe("the default of a model", () => {
     expect(() => test.orchestrator.resolve(alice.principal, lora)).toThrow("not found");
   });
 
-  it("passes on when its deployment is deleted without checks", async () => {
+  it("passes to the oldest other one when its deployment is deleted without checks", async () => {
     const lora = addon();
     const [a, b] = [await deployment({ enableAddons: true }), await deployment({ enableAddons: true })];
     const [, second] = [await load(lora, a), await load(lora, b)];
@@ -325,7 +325,7 @@ describe("the default of a model", () => {
     expect(back).toMatchObject({ default: false, state: "DEPLOYED" });
   });
 
-  it("is one, however many are loaded at the same time", async () => {
+  it("is unique, however many are loaded at the same time", async () => {
     const lora = addon();
     const names = await Promise.all(Array.from({ length: 5 }, () => deployment({ enableAddons: true })));
     const made = await Promise.all(names.map((name) => load(lora, name, { default: true })));
@@ -335,7 +335,7 @@ describe("the default of a model", () => {
 });
 
 describe("update", () => {
-  it("changes names, default and public, and takes back what was read; nothing else changes", async () => {
+  it("changes names, default and public, accepts what was read, and changes nothing else", async () => {
     const name = await deployment({ enableAddons: true });
     const made = await load(addon(), name);
     const reply = await as(alice, "PATCH", `/v1/${made.name}`, {
@@ -354,8 +354,8 @@ describe("update", () => {
   });
 });
 
-describe("published", () => {
-  it("a deployed model can be called and seen by everybody, and by nobody else once it is taken back", async () => {
+describe("a published deployed model", () => {
+  it("can be called and seen by every account until it is made private again", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
     const made = await load(lora, name, { public: true });
@@ -379,8 +379,8 @@ describe("published", () => {
   });
 });
 
-describe("what a model's owner learns", () => {
-  it("where it is deployed, and that it can't be deleted while it is", async () => {
+describe("the owner of a model", () => {
+  it("sees where it is deployed, and can't delete it while it is", async () => {
     const lora = addon();
     expect(await test.deployedModels.inUse(lora)).toBeNull();
     const name = await deployment({ enableAddons: true });
@@ -403,7 +403,7 @@ describe("what a model's owner learns", () => {
     ]);
   });
 
-  it("what is serverless is a deployed model of the library that nobody changes", async () => {
+  it("sees a serverless model as a deployed model of the library, which nobody can change", async () => {
     const name = "/v1/accounts/fireworks/deployedModels/served";
     expect((await as(bob, "GET", name)).json).toMatchObject({
       model: SERVED,

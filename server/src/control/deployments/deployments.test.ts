@@ -100,12 +100,12 @@ describe("create", () => {
     });
   });
 
-  it("the upper bound of replicas defaults to the lower one, and to 1 at least", async () => {
+  it("defaults the upper bound of replicas to the lower one, and to 1 at least", async () => {
     expect(await create({ minReplicaCount: 3 })).toMatchObject({ minReplicaCount: 3, maxReplicaCount: 3 });
     expect(await create({ maxReplicaCount: 0 })).toMatchObject({ minReplicaCount: 0, maxReplicaCount: 0 });
   });
 
-  it("makes an id when none is given, and refuses one that is taken", async () => {
+  it("generates an id when none is given, and refuses one that is taken", async () => {
     const made = await as(alice, "POST", path(), { baseModel: LIBRARY });
     expect(made.json.name).toMatch(/^accounts\/acme\/deployments\/[a-z][a-z0-9]{15}$/);
     const { id } = await create();
@@ -117,7 +117,16 @@ describe("create", () => {
     );
   });
 
-  it("with validateOnly shows what would be made, and makes nothing", async () => {
+  it("lets exactly one of several creators of one id win", async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        as(alice, "POST", `${path()}?deploymentId=race`, { baseModel: LIBRARY }),
+      ),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
+  });
+
+  it("with validateOnly shows the deployment and does not create it", async () => {
     const reply = await as(alice, "POST", `${path()}?deploymentId=only&validateOnly=true`, {
       baseModel: "fireworks/library",
       minReplicaCount: 2,
@@ -199,13 +208,13 @@ describe("create", () => {
     refused(await as(alice, "POST", path(), { baseModel: LIBRARY, ...body }), field);
   });
 
-  it("takes the neutral value of what it refuses otherwise: clients send back what they read", async () => {
+  it("accepts the neutral values of unsupported fields, as clients send back what they read", async () => {
     const { id, ...made } = await create();
     const again = await as(alice, "POST", path(), made);
     expect(again.status, again.text).toBe(200);
   });
 
-  it("takes a draft model over from the model, unless that is switched off or another is chosen", async () => {
+  it("copies the model's draft model, unless speculation is disabled or another one is chosen", async () => {
     const model = test.models.add("accounts/fireworks/models/drafted", {
       defaultDraftModel: SERVED,
       defaultDraftTokenCount: 3,
@@ -218,7 +227,7 @@ describe("create", () => {
     expect(own).toMatchObject({ draftModel: "", ngramSpeculationLength: 2, draftTokenCount: 5 });
   });
 
-  it("refuses a precision that the model is not prepared for, with those there are", async () => {
+  it("refuses a precision that the model is not prepared for, and names the available ones", async () => {
     expect(await create({ precision: "FP8" })).toMatchObject({ precision: "FP8" });
     const reply = await as(alice, "POST", path(), { baseModel: LIBRARY, precision: "NF4" });
     refused(reply, "precision");
@@ -226,8 +235,8 @@ describe("create", () => {
   });
 });
 
-describe("who may", () => {
-  it("another account's deployments and models answer like missing ones, wherever they are named", async () => {
+describe("access to deployments", () => {
+  it("to another account's deployments and models is answered like access to missing ones", async () => {
     const { id } = await ready();
     const secret = test.models.add("accounts/other/models/secret");
     const missing = await as(bob, "GET", path("nothing"));
@@ -264,7 +273,7 @@ describe("who may", () => {
     );
   });
 
-  it("contributors change what they made, and those who only infer change nothing", async () => {
+  it("lets contributors change what they created, and inference users nothing", async () => {
     const { id } = await ready();
     const carl = await test.addUser("acme", "carl", "contributor");
     const ines = await test.addUser("acme", "ines", "inference-user");
@@ -276,8 +285,8 @@ describe("who may", () => {
   });
 });
 
-describe("the life of a deployment", () => {
-  it("is CREATING while its first replica starts, with what that does in its status, then READY", async () => {
+describe("a deployment", () => {
+  it("is CREATING while its first replica starts, with the progress in its status, then READY", async () => {
     test.fleet.holdAt = "downloading";
     const { id } = await create();
     await test.settle();
@@ -307,7 +316,7 @@ describe("the life of a deployment", () => {
     ]);
   });
 
-  it("replicas that wait for accelerators the host lacks say so, and it does not pretend to be ready", async () => {
+  it("stays CREATING, with the missing accelerators in its status, when the host lacks them", async () => {
     const { id } = await create({ acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2 });
     expect(test.fleet.specs.get(nameOf(id))?.accelerators).toEqual({ type: "NVIDIA_H100_80GB", count: 2 });
     await test.settle();
@@ -324,7 +333,7 @@ describe("the life of a deployment", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  it("fails with the reason when replicas keep failing to start, and is had back by undelete", async () => {
+  it("fails with the reason when replicas keep failing to start, and starts again on undelete", async () => {
     test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const { id } = await create();
     await test.settle();
@@ -366,7 +375,7 @@ describe("the life of a deployment", () => {
     await refusal;
   });
 
-  it("tells only the operator the exit, the time and the output of the process that failed", async () => {
+  it("shows the time and the output of a failed process to the operator alone", async () => {
     const exit = processExit(3, null);
     const error = new EngineError("unavailable", "The process has ended.");
     test.fleet.startError = new EngineStartError(error, exit, ["CUDA error at /opt/cuda/lib"]);
@@ -395,7 +404,7 @@ describe("the life of a deployment", () => {
     expect((await get(id)).status).toEqual({ code: "FAILED_PRECONDITION", message });
   });
 
-  it("has no failure any more when its replica has been ready for a minute", async () => {
+  it("forgets a failure when its replica has been ready for a minute", async () => {
     const { id } = await ready({ minReplicaCount: 1 });
     test.fleet.crashAll(processExit(null, "SIGSEGV"));
     const look = async (): Promise<Json> => {
@@ -414,7 +423,7 @@ describe("the life of a deployment", () => {
     expect(await look()).toEqual({ message: "" });
   });
 
-  it("a soft delete ends what runs and can be undone; the list shows it only on request", async () => {
+  it("ends its replicas on a soft delete, which can be undone; lists show it only on request", async () => {
     const { id } = await ready({ displayName: "kept" });
     expect((await as(alice, "DELETE", path(id))).json).toEqual({});
     await test.settle();
@@ -436,7 +445,7 @@ describe("the life of a deployment", () => {
     refused(await as(alice, "POST", path(id, ":undelete"), {}), "READY");
   });
 
-  it("what is deleted is purged when its time has come, and at once when deleted hard", async () => {
+  it("is purged a week after its deletion, and at once when it is deleted hard", async () => {
     const { id } = await ready();
     await as(alice, "DELETE", path(id));
     await test.settle();
@@ -461,7 +470,7 @@ describe("the life of a deployment", () => {
     expect((await as(alice, "GET", path(soft.id))).status).toBe(404);
   });
 
-  it("goes when it was not used for long, not before, and never when that is switched off", async () => {
+  it("is deleted when it was unused for its time, not before, and never when that is switched off", async () => {
     const unused = await ready({ unusedAutoDeleteDuration: "7200s" });
     const kept = await ready({ unusedAutoDeleteDuration: "0s" });
     const used = await ready({ unusedAutoDeleteDuration: "7200s" });
@@ -507,7 +516,7 @@ describe("update", () => {
     });
   });
 
-  it("clients may send back all they read", async () => {
+  it("accepts everything that a client has read", async () => {
     const { id, ...read } = await ready({
       placement: { region: "EU_PARIS_1" },
       directRouteType: "INTERNET",
@@ -520,7 +529,7 @@ describe("update", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  it("refuses another model or place, and takes the same", async () => {
+  it("refuses another model or placement, and accepts the present one", async () => {
     const { id } = await ready({ region: "EU_PARIS_1" });
     refused(await as(alice, "PATCH", path(id), { baseModel: SERVED }), "baseModel");
     refused(await as(alice, "PATCH", path(id), { placement: { region: "US_IOWA_1" } }), "placement");
@@ -530,7 +539,7 @@ describe("update", () => {
     );
   });
 
-  it("what changes the replicas makes it UPDATING until all run the new revision; anything else does not", async () => {
+  it("of what replicas run makes it UPDATING until all run the new revision; any other update does not", async () => {
     // With room for more replicas, a request that was given a replica keeps it for a while.
     const { id } = await ready({ maxReplicaCount: 2 });
     const name = nameOf(id);
@@ -557,7 +566,7 @@ describe("update", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  it("two writers of different fields both get through", async () => {
+  it("by two writers of different fields keeps both changes", async () => {
     const { id } = await ready();
     const replies = await Promise.all([
       as(alice, "PATCH", path(id), { displayName: "both" }),
@@ -573,21 +582,12 @@ describe("update", () => {
       annotations: { team: "x" },
     });
   });
-
-  it("of creators of one id exactly one wins", async () => {
-    const replies = await Promise.all(
-      Array.from({ length: 8 }, () =>
-        as(alice, "POST", `${path()}?deploymentId=race`, { baseModel: LIBRARY }),
-      ),
-    );
-    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
-  });
 });
 
 describe("shapes", () => {
   const shape = "accounts/acme/deploymentShapes/fast";
 
-  it("give a deployment what they set, under the version's name; what they set can't be set otherwise", async () => {
+  it("set fields of a deployment, which can't be set to another value", async () => {
     test.shapes.set(shape, {
       baseModel: LIBRARY,
       precision: "FP8",
@@ -610,7 +610,7 @@ describe("shapes", () => {
     expect(freed.json).toMatchObject({ deploymentShape: "", precision: "FP8", maxContextLength: 512 });
   });
 
-  it("are refused for another model, unknown, or not validated, unless that is skipped", async () => {
+  it("are refused when they are unknown, for another model or, unless that is skipped, not validated", async () => {
     test.shapes.set("accounts/acme/deploymentShapes/other", { baseModel: SERVED });
     test.shapes.set("accounts/acme/deploymentShapes/draft", { baseModel: LIBRARY });
     const make = (name: string, query = "") =>
@@ -666,7 +666,7 @@ describe("scale", () => {
     expect(test.fleet.specs.get(nameOf(id))).toMatchObject({ fixedReplicas: null, maxReplicas: 2 });
   });
 
-  it("refuses what is above the bound, and no number", async () => {
+  it("refuses a number above the upper bound, and a missing one", async () => {
     const { id } = await ready();
     refused(await as(alice, "PATCH", path(id, ":scale"), { replicaCount: 2 }), "replicaCount");
     refused(await as(alice, "PATCH", path(id, ":scale"), {}), "replicaCount");
@@ -674,8 +674,8 @@ describe("scale", () => {
   });
 });
 
-describe("what the fleet is told", () => {
-  it("windows, load targets, affinity, draft, context and room for long prompts", async () => {
+describe("the fleet's spec", () => {
+  it("carries windows, load targets, affinity, draft, context and long prompts", async () => {
     const { id } = await ready({
       minReplicaCount: 1,
       maxReplicaCount: 3,
@@ -712,7 +712,7 @@ describe("what the fleet is told", () => {
     });
   });
 
-  it("after a start of the process everything that is not deleted runs again", async () => {
+  it("is applied again for every deployment that is not deleted when a process starts", async () => {
     const { id } = await ready();
     const gone = await ready();
     await as(alice, "DELETE", path(gone.id));
@@ -728,7 +728,7 @@ describe("what the fleet is told", () => {
 });
 
 describe("direct routes", () => {
-  it("have a handle and keys of their own, of which no answer shows more than tells them apart", async () => {
+  it("have a handle and keys of their own, of which responses show only enough to tell them apart", async () => {
     const keys = ["correct-horse-battery", "staple-0123456789"];
     const made = await ready({ directRouteType: "INTERNET", directRouteApiKeys: keys });
     expect(made.directRouteHandle).toMatch(new RegExp(`^.*/direct/acme/${made.id}$`));
@@ -752,7 +752,7 @@ describe("direct routes", () => {
     ).not.toBeNull();
   });
 
-  it("take no other key, reach no other deployment, and answer alike where there is none", async () => {
+  it("accept no other key, reach no other deployment, and answer like a missing route otherwise", async () => {
     const key = "correct-horse-battery";
     const one = await ready({ directRouteType: "INTERNET", directRouteApiKeys: [key] });
     const other = await ready();
@@ -780,7 +780,7 @@ describe("direct routes", () => {
 });
 
 describe("details", () => {
-  it("metrics of a time range, shards, the ledger and the timeline", async () => {
+  it("include metrics of a time range, shards, the ledger and the timeline", async () => {
     const { id } = await ready();
     expect((await as(alice, "GET", path(id, ":metrics?timeRange=1m"))).json.metrics).toEqual({
       requests: 4,
@@ -804,7 +804,7 @@ describe("details", () => {
     refused(await as(alice, "GET", path(id, "/shards?filter=state%3DREADY")), "filter");
   });
 
-  it("lists filter and order by what deployments are", async () => {
+  it("include lists that filter and order by the fields of deployments", async () => {
     const mark = `mark-${++count}`;
     for (const minReplicaCount of [2, 1]) await ready({ displayName: mark, minReplicaCount });
     await ready({ displayName: mark, annotations: { team: "x" } });
@@ -821,8 +821,8 @@ describe("details", () => {
   });
 });
 
-describe("a host that says where it is", () => {
-  it("takes what fits there and refuses the rest", async () => {
+describe("a host with a region", () => {
+  it("accepts placements that include its region and refuses all others", async () => {
     const there = await startOrchestration("EU_PARIS_1");
     try {
       const { key } = await there.addUser("acme", "alice", "user");
