@@ -4,7 +4,7 @@ export interface BackoffLimits {
 }
 
 /**
- * Wait before attempt `failures` + 1: doubling from `baseMs` to `capMs`, of that 50–100 % by chance.
+ * Exponential backoff with jitter: the wait after `failures` failures doubles from `baseMs` to `capMs`, times 0.5–1.
  * @param failures ≥ 1. @param random 0–1.
  */
 export function backoffMs(failures: number, { baseMs, capMs }: BackoffLimits, random: number): number {

@@ -1,49 +1,59 @@
 import { stat } from "node:fs/promises";
 import type { Engine } from "../engine/engine.ts";
 import { EngineError } from "../engine/errors.ts";
-import { AppError } from "../lib/errors.ts";
 import type { DeviceAllocator, DeviceLease } from "./device-allocator.ts";
-import { createLauncher, type LaunchOptions } from "./launch.ts";
-import type { Boot, RunningEngine, StartupPhase } from "./replica.ts";
-import type { Accelerators, DeploymentSpec, Fetchable } from "./spec.ts";
-import { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure-weights.ts";
+import { createLauncher, type Launch, type LaunchOptions } from "./launch.ts";
+import type { CommandEngine, DeploymentSpec, ProcessEngine } from "./spec.ts";
+import type { Boot, RunningEngine, StartupPhase } from "./types.ts";
+import { ensureWeights, type WeightsProgress } from "./weights/ensure-weights.ts";
 
 export interface BootOptions extends LaunchOptions {
-  /** For weights: outside the data folder, shared by every server of the user. */
+  /** Where weights are kept: outside the data folder, shared by every server of the user. */
   cacheDir: string;
   /** Base address of the hub that `hf:` sources mean. */
   hubEndpoint: string;
   deviceAllocator: DeviceAllocator;
   onProgress: (model: string, progress: WeightsProgress) => void;
+  /** Starts processes. Default: `createLauncher`. */
+  launcher?: (engine: ProcessEngine | CommandEngine, options: LaunchOptions) => Launch;
 }
 
 type OnPhase = (phase: StartupPhase) => void;
 
 /**
- * How a replica of a spec is brought up: accelerators, weights, process, model, in this order. The accelerators are given
- * back when it has ended.
+ * How a replica of a spec is started: accelerators, weights, process, model, in this order. The accelerators are given
+ * back when the engine has ended.
  */
 export function bootOf(spec: DeploymentSpec, options: BootOptions): Boot {
   const { engine, accelerators = null } = spec;
   if ("attach" in engine) return attachedBoot(() => engine.attach());
-  const launch = createLauncher(engine, options);
+  const { deviceAllocator, launcher = createLauncher } = options;
+  const launch = launcher(engine, options);
   return async (signal, onPhase) => {
-    const grant = await acquireDevices(accelerators, options.deviceAllocator, signal, onPhase);
+    const shortage = accelerators === null ? null : deviceAllocator.shortage(accelerators);
+    if (shortage !== null) await waitUnplaceable(shortage, signal, onPhase);
+    const lease = await deviceAllocator.acquire(accelerators, signal, (message) =>
+      onPhase({ step: "pending", message }),
+    );
     try {
       onPhase({ step: "initializing", message: "The model is starting." });
       const path = await fetchWeights(spec.model, engine.weights, options, signal, onPhase);
-      if (path !== null) await checkMemory(path, options.deviceAllocator);
+      const memoryShortage = path === null ? null : await shortageOfMemory(path, deviceAllocator);
+      if (memoryShortage !== null) {
+        lease.release();
+        await waitUnplaceable(memoryShortage, signal, onPhase);
+      }
       signal.throwIfAborted();
       onPhase({ step: "initializing", message: "The model is being loaded." });
-      return releaseOnStop(await launch(path, grant.env, signal), grant);
+      return releaseOnStop(await launch(path, lease.env, signal), lease);
     } catch (error) {
-      grant.release();
+      lease.release();
       throw error;
     }
   };
 }
 
-/** An engine that somebody else runs. */
+/** Connects to an engine that the platform does not run. */
 function attachedBoot(open: () => Engine): Boot {
   return async () => {
     const engine = open();
@@ -55,67 +65,67 @@ function attachedBoot(open: () => Engine): Boot {
     }
     const stop = async () => {
       await engine.close();
-      return "detached";
+      return null;
     };
-    return { engine, pid: null, lost: new Promise(() => {}), stop };
+    return { engine, pid: null, lost: new Promise(() => {}), outputTail: () => [], stop };
   };
 }
 
-/** Waits for the accelerators, for ever where this host can't have them: only another spec helps. */
-async function acquireDevices(
-  accelerators: Accelerators | null,
-  inventory: DeviceAllocator,
-  signal: AbortSignal,
-  onPhase: OnPhase,
-): Promise<DeviceLease> {
-  const lack = accelerators === null ? null : inventory.shortage(accelerators);
-  if (lack !== null) {
-    onPhase({ step: "unplaceable", message: lack });
-    await new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    });
-  }
-  return inventory.acquire(accelerators, signal, (message) => onPhase({ step: "pending", message }));
+/** Waits until the signal fires: what the host lacks never comes, and only another spec helps. @throws the signal's reason. */
+function waitUnplaceable(message: string, signal: AbortSignal, onPhase: OnPhase): Promise<never> {
+  onPhase({ step: "unplaceable", message });
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
+/** Gives the path of the weights on this host; null for an engine without weights. */
 async function fetchWeights(
   model: string,
-  weights: Fetchable | Weights | null,
+  weights: ProcessEngine["weights"],
   { cacheDir, hubEndpoint, env, log, clock, onProgress }: BootOptions,
   signal: AbortSignal,
   onPhase: OnPhase,
 ): Promise<string | null> {
   if (weights === null) return null;
-  const tell = (message: string) => onPhase({ step: "downloading", message });
-  if ("fetch" in weights) return weights.fetch(signal, tell);
+  const onDownloading = (message: string) => onPhase({ step: "downloading", message });
+  if ("fetch" in weights) return weights.fetch(signal, onDownloading);
   const { path } = await ensureWeights(weights, {
-    ...{ cacheDir, hubEndpoint, env, log, clock, signal },
+    cacheDir,
+    hubEndpoint,
+    env,
+    log,
+    clock,
+    signal,
     onProgress(progress) {
       const percent = Math.floor((progress.receivedBytes / progress.totalBytes) * 100);
-      tell(`The model's weights are being fetched: ${percent} % so far.`);
+      onDownloading(`The model's weights are being fetched: ${percent} % so far.`);
       onProgress(model, progress);
     },
   });
   return path;
 }
 
-/** A file of weights larger than the memory would only make the whole machine crawl. */
-async function checkMemory(path: string, inventory: DeviceAllocator): Promise<void> {
-  const { memoryBytes } = inventory.status();
+/**
+ * Why this host can never hold the weights, in a public sentence; null when it can. Weights larger than the memory would
+ * make the whole machine swap.
+ */
+async function shortageOfMemory(path: string, deviceAllocator: DeviceAllocator): Promise<string | null> {
+  const { memoryBytes } = deviceAllocator.status();
   const stats = await stat(path).catch(() => null);
-  if (stats === null || stats.size <= memoryBytes) return;
+  if (stats === null || stats.size <= memoryBytes) return null;
   const inGb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-  const message = `The model needs more than ${inGb(stats.size)} of memory; this host has ${inGb(memoryBytes)}.`;
-  throw new AppError("FAILED_PRECONDITION", message);
+  return `The model needs more than ${inGb(stats.size)} of memory; this host has ${inGb(memoryBytes)}.`;
 }
 
-function releaseOnStop(running: RunningEngine, grant: DeviceLease): RunningEngine {
+function releaseOnStop(running: RunningEngine, lease: DeviceLease): RunningEngine {
   return {
     ...running,
     async stop(graceMs) {
-      const reason = await running.stop(graceMs);
-      grant.release();
-      return reason;
+      const exit = await running.stop(graceMs);
+      lease.release();
+      return exit;
     },
   };
 }

@@ -1,38 +1,42 @@
-/** What a child process needs to find its programs, its libraries and the network; never a secret of the server. */
+/** Variables that a child process needs to find programs and libraries. None of them holds a secret of the server. */
 const NAMES = new Set([
-  ...[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "TMPDIR",
-    "TEMP",
-    "TMP",
-    "TZ",
-    "LANG",
-    "SYSTEMROOT",
-    "COMSPEC",
-  ],
-  ...["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_NUM_THREADS", "HIP_VISIBLE_DEVICES", "XDG_CACHE_HOME"],
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "TMPDIR",
+  "TEMP",
+  "TMP",
+  "TZ",
+  "LANG",
+  "SYSTEMROOT",
+  "COMSPEC",
+  "LD_LIBRARY_PATH",
+  "DYLD_LIBRARY_PATH",
+  "OMP_NUM_THREADS",
+  "HIP_VISIBLE_DEVICES",
+  "XDG_CACHE_HOME",
 ]);
 const PREFIXES = ["LC_", "CUDA_", "NVIDIA_", "GGML_"];
-/** Proxies may hold a password: only for a child whose work is to download. */
+/** Only for a child that downloads: the address of a proxy may hold a password. */
 export const DOWNLOAD_PREFIXES = [
-  ...[
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-  ],
-  ...["SSL_CERT_", "REQUESTS_CA_BUNDLE", "XDG_CONFIG_", "PIP_", "PYTHON"],
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+  "ALL_PROXY",
+  "all_proxy",
+  "SSL_CERT_",
+  "REQUESTS_CA_BUNDLE",
+  "XDG_CONFIG_",
+  "PIP_",
+  "PYTHON",
 ];
 
-/** The part of the server's environment that a child process gets. `prefixes`: names it may have besides. */
+/** Picks the variables that a child process gets. @param prefixes of further names that it gets. */
 export function childEnv(
   env: Readonly<Record<string, string | undefined>>,
   prefixes: readonly string[] = [],

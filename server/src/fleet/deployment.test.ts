@@ -5,10 +5,11 @@ import type { EngineEvent, GenerateRequest } from "../engine/generation.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { Deployment } from "./deployment.ts";
-import type { Boot, RunningEngine } from "./replica.ts";
+import { processExit } from "./launchers/process-exit.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
 import type { RoutingHints } from "./routing/router.ts";
 import { DEFAULT_SCALING, type DeploymentSpec } from "./spec.ts";
+import type { Boot, RunningEngine } from "./types.ts";
 
 interface FakeBoot {
   /** Lets the start succeed. */
@@ -22,8 +23,16 @@ interface FakeBoot {
 const never = () => new AbortController().signal;
 
 const SPEC: DeploymentSpec = {
-  ...{ id: "d", model: "m", revision: "1", concurrency: 2, sessionAffinity: false, loras: [] },
-  ...{ minReplicas: 0, maxReplicas: 3, fixedReplicas: null, scaling: DEFAULT_SCALING },
+  id: "d",
+  model: "m",
+  revision: "1",
+  concurrency: 2,
+  sessionAffinity: false,
+  loras: [],
+  minReplicas: 0,
+  maxReplicas: 3,
+  fixedReplicas: null,
+  scaling: DEFAULT_SCALING,
   engine: { kind: "fake", weights: null, options: () => ({}) },
 };
 
@@ -48,9 +57,9 @@ function setUp(more: Partial<DeploymentSpec> = {}, { isSlow = false, coldStartMs
       const stop = async () => {
         own.isStopped = true;
         end();
-        return "stopped";
+        return processExit(null, "SIGSEGV");
       };
-      const running: RunningEngine = { engine, pid: 1, lost, stop };
+      const running: RunningEngine = { engine, pid: 1, lost, outputTail: () => [], stop };
       const own: FakeBoot = { up: () => resolve(running), end, engine, isStopped: false };
       signal.addEventListener("abort", () => reject(signal.reason));
       boots.push(own);
@@ -82,8 +91,13 @@ async function pass(clock: FakeClock, ms: number): Promise<void> {
 }
 
 const request = (n = 1): GenerateRequest => ({
-  ...{ id: "r", sampling: { temperature: 0 }, maxTokens: 10, stop: [], stream: true },
-  ...{ n, input: { kind: "text", text: "one two three", addBos: false } },
+  id: "r",
+  sampling: { temperature: 0 },
+  maxTokens: 10,
+  stop: [],
+  stream: true,
+  n,
+  input: { kind: "text", text: "one two three", addBos: false },
 });
 
 /** Begins a request, which then waits for the engine's gate. */
@@ -100,7 +114,7 @@ function begin(engine: ReplicaLease, n = 1) {
 const stages = (deployment: Deployment) => deployment.observe().replicas.map(({ stage }) => stage);
 
 describe("a request that has to wait", () => {
-  it("starts a replica where there is none and gets it", async () => {
+  it("starts a replica when there is none, and is given it", async () => {
     const { deployment, route, boots } = setUp({ lastUsedMs: 0 }, { isSlow: true });
     expect(deployment.observe().desiredReplicas).toBe(0);
     const routing = route();
@@ -110,32 +124,34 @@ describe("a request that has to wait", () => {
     expect((await routing).replicaId).toBe("d/replicas/0");
   });
 
-  it("is told when to come back after the limit", async () => {
+  it("is refused with a retry time after the cold-start limit", async () => {
     const { clock, route } = setUp({}, { isSlow: true, coldStartMs: 1000 });
     const routing = route();
     await settle();
     clock.advance(1000);
     await expect(routing).rejects.toMatchObject({
-      ...{ code: "UNAVAILABLE", retryAfterS: 5 },
+      code: "UNAVAILABLE",
+      retryAfterS: 5,
       message: "d is not ready yet. The model is starting.",
     });
   });
 
-  it("is one of a thousand at most", async () => {
+  it("is refused at once when a thousand others wait", async () => {
     const { route } = setUp({}, { isSlow: true });
     for (let i = 0; i < 1000; i++) route().catch(() => {});
     await expect(route()).rejects.toMatchObject({ code: "UNAVAILABLE", retryAfterS: 5 });
   });
 
-  it("isn't held where nothing can come", async () => {
+  it("is refused at once when the deployment can have no replica", async () => {
     for (const more of [{ fixedReplicas: 0 }, { maxReplicas: 0 }]) {
       await expect(setUp(more).route()).rejects.toMatchObject({
-        ...{ code: "UNAVAILABLE", message: "d has no replicas." },
+        code: "UNAVAILABLE",
+        message: "d has no replicas.",
       });
     }
   });
 
-  it("is given to a replica only as it has room: none is sent on to be refused", async () => {
+  it("is given to a replica only when the replica has room, so that no engine refuses it", async () => {
     const { route, boots, finishAll } = setUp({ maxReplicas: 1 }, { isSlow: true });
     const routing = Array.from({ length: 50 }, () => route().then((engine) => begin(engine)));
     await settle();
@@ -149,7 +165,7 @@ describe("a request that has to wait", () => {
     expect(boots[0]!.engine.requests).toHaveLength(50);
   });
 
-  it("counts from when it was given a replica, but not for ever when it never begins", async () => {
+  it("counts as load from the moment it is given a replica, for ten seconds if it never begins", async () => {
     const { route, clock, deployment } = setUp({ maxReplicas: 1 });
     await settle();
     const given = await Promise.all(Array.from({ length: 8 }, () => route()));
@@ -162,8 +178,8 @@ describe("a request that has to wait", () => {
   });
 });
 
-describe("a request that was given a replica that is gone when it begins", () => {
-  it("goes to another, also to one that has to start first", async () => {
+describe("a request whose replica has ended before the request begins", () => {
+  it("goes to another replica, also to one that has yet to start", async () => {
     const { route, boots, deployment, spec, finishAll } = setUp({ minReplicas: 1 });
     await settle();
     const engine = await route();
@@ -179,7 +195,7 @@ describe("a request that was given a replica that is gone when it begins", () =>
     expect((await events).at(-1)).toMatchObject({ type: "end", aborted: false });
   });
 
-  it("is turned away where the new one runs something else", async () => {
+  it("is refused when the other replica has another revision", async () => {
     const { route, boots, deployment, spec } = setUp({ minReplicas: 1 });
     await settle();
     const engine = await route();
@@ -191,8 +207,8 @@ describe("a request that was given a replica that is gone when it begins", () =>
   });
 });
 
-describe("a replica that goes", () => {
-  it("is given nothing more, finishes what it has and is then stopped", async () => {
+describe("a replica that is removed", () => {
+  it("gets no more requests, finishes its running ones and is then stopped", async () => {
     const { route, boots, deployment, spec, finishAll } = setUp({ minReplicas: 2 });
     await settle();
     const events = begin(await route());
@@ -209,7 +225,7 @@ describe("a replica that goes", () => {
     expect(deployment.observe().replicas).toEqual([]);
   });
 
-  it("is stopped after the grace when its work doesn't end", async () => {
+  it("is stopped after the drain grace when its work doesn't end", async () => {
     const { route, boots, deployment, spec, clock } = setUp({ minReplicas: 1 });
     await settle();
     void begin(await route());
@@ -243,17 +259,18 @@ describe("a crash", () => {
     boots[0]!.end();
     await settle();
     expect(deployment.observe()).toMatchObject({
-      ...{ desiredReplicas: 2, replicas: [{ state: "backoff" }, { state: "ready" }] },
-      message: "The model's engine stopped; it is being restarted.",
+      desiredReplicas: 2,
+      replicas: [{ state: "backoff" }, { state: "ready" }],
+      message: "Starting again; last failure: The model's engine ended (signal SIGSEGV).",
     });
     for (let i = 0; i < 4; i++) expect((await route()).replicaId).toBe("d/replicas/1");
   });
 });
 
-describe("an adapter", () => {
+describe("a LoRA", () => {
   const adapter = { id: "lora", fetch: async () => "/lora" };
 
-  it("is what the requests run with that were routed for it", async () => {
+  it("applies to the requests that were routed for it, and to no others", async () => {
     const { route, boots, finishAll } = setUp({ minReplicas: 1, loras: [adapter] });
     await settle();
     finishAll();
@@ -262,7 +279,7 @@ describe("an adapter", () => {
     expect(boots[0]!.engine.requests.map((seen) => seen.lora)).toEqual(["lora", undefined]);
   });
 
-  it("that is being loaded is waited for", async () => {
+  it("makes requests wait while it is being loaded", async () => {
     const { route, adapters, deployment, spec } = setUp({ minReplicas: 1 });
     let open = () => {};
     adapters.gate = new Promise((resolve) => {
@@ -281,19 +298,20 @@ describe("an adapter", () => {
     await routing;
   });
 
-  it("that can't be loaded is refused with the reason, the model itself is not", async () => {
+  it("refuses its requests with the reason when it can't be loaded, and the model itself serves on", async () => {
     const { route, adapters, deployment } = setUp({ minReplicas: 1, loras: [adapter] });
     adapters.fail = new EngineError("invalid", "Its rank is 3.");
     await settle();
     await expect(route({ lora: "lora" })).rejects.toMatchObject({
-      ...{ code: "FAILED_PRECONDITION", message: "lora could not be loaded: Its rank is 3." },
+      code: "FAILED_PRECONDITION",
+      message: "lora could not be loaded: Its rank is 3.",
     });
     await expect(route({ lora: "other" })).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
     await route();
     expect(deployment.observe().loras).toEqual({ lora: { state: "failed", message: "Its rank is 3." } });
   });
 
-  it("is loaded again by a replica that was started anew, before requests for it go there", async () => {
+  it("is loaded by a restarted replica before requests for it go there", async () => {
     const { route, boots, clock } = setUp({ minReplicas: 1, maxReplicas: 1, loras: [adapter] });
     await settle();
     boots[0]!.end();
@@ -304,7 +322,7 @@ describe("an adapter", () => {
     await route({ lora: "lora" });
   });
 
-  it("that is new wakes a deployment that was scaled to zero", async () => {
+  it("wakes a deployment that was scaled to zero when it is new", async () => {
     const { deployment, spec } = setUp({ lastUsedMs: 0 });
     expect(deployment.observe().desiredReplicas).toBe(0);
     deployment.apply({ ...spec, loras: [adapter] });
@@ -313,8 +331,8 @@ describe("an adapter", () => {
   });
 });
 
-describe("an engine that somebody else runs", () => {
-  it("gets no requests while it doesn't answer, and is not closed for it", async () => {
+describe("an engine that the platform does not run", () => {
+  it("gets no requests while it doesn't answer, and is not stopped", async () => {
     const engine = { attach: () => createFakeEngine() };
     const { deployment, route, clock, boots } = setUp({ engine, minReplicas: 1, maxReplicas: 1 });
     await settle();
@@ -333,7 +351,7 @@ describe("an engine that somebody else runs", () => {
   });
 });
 
-it("a deployment that is closed refuses requests, also those that wait, and ends what runs after the grace", async () => {
+it("a closed deployment refuses new and waiting requests, and ends running ones after the grace", async () => {
   const { deployment, route, boots, clock } = setUp({ maxReplicas: 1 });
   await settle();
   for (let i = 0; i < 8; i++) void begin(await route());
@@ -348,7 +366,7 @@ it("a deployment that is closed refuses requests, also those that wait, and ends
   expect(boots[0]!.isStopped).toBe(true);
 });
 
-it("changes are told, single requests aside", async () => {
+it("onChange reports changes of the deployment, and not single requests", async () => {
   const { deployment, spec, route, changes, finishAll } = setUp({ minReplicas: 1 });
   await settle();
   const before = changes();
@@ -360,7 +378,7 @@ it("changes are told, single requests aside", async () => {
 });
 
 describe("a deployment is overloaded", () => {
-  it("while what comes last would wait for long", async () => {
+  it("while a new request would wait for long", async () => {
     const { boots, deployment, route } = setUp({ minReplicas: 1, maxReplicas: 1 }, { isSlow: true });
     const waiting = Array.from({ length: 15 }, () => route());
     expect(deployment.isOverloaded).toBe(false);
@@ -371,7 +389,7 @@ describe("a deployment is overloaded", () => {
     expect(deployment.isOverloaded).toBe(false);
   });
 
-  it("never when nobody knows how much its servers take", async () => {
+  it("never when the concurrency of its server is unknown", async () => {
     const { deployment, spec, route } = setUp({ minReplicas: 1, maxReplicas: 1 }, { isSlow: true });
     const { concurrency: _, ...unknown } = spec;
     deployment.apply({ ...unknown, engine: { attach: () => createFakeEngine() } });
@@ -382,7 +400,7 @@ describe("a deployment is overloaded", () => {
   });
 });
 
-it("the last request is known", async () => {
+it("a deployment knows the time of its last request", async () => {
   const { deployment, route, clock, finishAll } = setUp({ minReplicas: 1 });
   await settle();
   finishAll();

@@ -2,15 +2,17 @@ import { requireGeneration } from "../engine/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
+import type { ReplicaDiagnostics } from "./failure.ts";
 import { DeploymentLoras, type LoraStatus } from "./loras.ts";
 import type { DeploymentMeter } from "./metered-iterator.ts";
-import { type Boot, Replica, type ReplicaStatus } from "./replica.ts";
+import { Replica } from "./replica.ts";
 import { ReplicaLease, type ReplicaSource } from "./replica-lease.ts";
 import { ReplicaSet, type ReplicaTemplate } from "./replica-set.ts";
 import { RequestQueue } from "./routing/request-queue.ts";
 import { Router, type RoutingHints } from "./routing/router.ts";
 import { AutoscalingLoop, type AutoscalingLoopPolicy } from "./scaling/autoscaling-loop.ts";
 import type { DeploymentSpec } from "./spec.ts";
+import type { Boot, ReplicaStatus } from "./types.ts";
 
 export interface DeploymentOptions {
   clock: Clock;
@@ -24,30 +26,30 @@ export interface DeploymentOptions {
 }
 
 export interface DeploymentStatus {
-  /** What the fixed number, the bounds and the load ask for. */
+  /** The number of replicas that the autoscaler or `fixedReplicas` asks for. */
   desiredReplicas: number;
   replicas: ReplicaStatus[];
-  /** By id. */
+  /** By the id of the LoRA. */
   loras: Record<string, LoraStatus>;
-  /** Wall clock; null when none has come since this process knows it. */
+  /** Wall clock; null when no request has come since this process applied the spec. */
   lastRequestAtMs: number | null;
-  /** Why not every desired replica is ready, in a public sentence; null when they are. */
+  /** Why not every desired replica is ready, in public words; null when all are ready. */
   message: string | null;
 }
 
-/** Requests that may wait at the same time. */
+/** Most requests that wait for a replica. */
 const MAX_QUEUED = 1000;
 const RETRY_S = 5;
-/** So many times what the replicas compute at the same time makes what comes last wait for long. */
+/** The deployment is overloaded when its requests are this many times the slots of its replicas. */
 const OVERLOAD_FACTOR = 8;
 const DEFAULT_CONCURRENCY = 8;
-/** A replica's own queue is kept short where there may be others: what waits here can still go to one that is added. */
+/** Load of an elastic replica, in multiples of its slots. Requests beyond it wait here, where an added replica can take them. */
 const QUEUE_FACTOR = 4;
-/** Longest time that running generations keep a replica that is to go. */
+/** Longest time that running work keeps a draining replica alive. */
 const DRAIN_GRACE_MS = 600_000;
 const NOTHING_RESERVED = () => {};
 
-/** One deployment: its replicas, its load, and which request goes where. */
+/** One deployment: its replicas, its autoscaling, its LoRAs, and the routing of its requests. */
 export class Deployment implements ReplicaSource {
   readonly #options: DeploymentOptions;
   readonly #set: ReplicaSet;
@@ -95,14 +97,14 @@ export class Deployment implements ReplicaSource {
     this.#spec = spec;
     this.#isElastic = isElastic(spec);
     this.#autoscaling.policy = policyOf(spec);
-    // What is new is loaded at once, so that its faults show before it is asked for.
+    // A new LoRA wakes a deployment that was scaled to zero, so that a broken file shows before a request needs it.
     if (this.#loras.setDesired(spec.loras)) this.#autoscaling.recordRequest();
     this.#set.setDesired(this.#autoscaling.target, this.#template);
   }
 
   /**
-   * An engine that can take the request now or, with patience, soon.
-   * @throws AppError UNAVAILABLE with `retryAfterS`, FAILED_PRECONDITION for the adapter; the signal's reason.
+   * Gives the request a replica, now or when one can take it within `coldStartMs`.
+   * @throws AppError UNAVAILABLE with `retryAfterS`; FAILED_PRECONDITION when the LoRA can't be loaded; the signal's reason.
    */
   route(hints: RoutingHints, signal: AbortSignal): Promise<ReplicaLease> {
     if (this.#closedBecause === null) {
@@ -124,14 +126,14 @@ export class Deployment implements ReplicaSource {
 
   pick(hints: RoutingHints): Replica | null {
     const { routable } = this.#set;
-    const { lora: adapter } = hints;
+    const { lora } = hints;
     const limit = this.#isElastic ? QUEUE_FACTOR * concurrencyOf(this.#spec) : Number.POSITIVE_INFINITY;
-    // Most deployments have one replica: that request has no choice to make.
-    if (routable.length === 1 && adapter === undefined) {
+    // Fast path: most deployments have one replica.
+    if (routable.length === 1 && lora === undefined) {
       return routable[0]!.load < limit ? routable[0]! : null;
     }
     const fit = routable.filter(
-      ({ load, engine }) => load < limit && (adapter === undefined || this.#loras.isLoaded(engine!, adapter)),
+      ({ load, engine }) => load < limit && (lora === undefined || this.#loras.isLoaded(engine!, lora)),
     );
     if (fit.length === 0) return null;
     const { sessionAffinity } = this.#spec;
@@ -150,14 +152,19 @@ export class Deployment implements ReplicaSource {
     };
   }
 
-  /** Whether what is asked now waits for long. Of other people's servers nobody knows how much they take at a time. */
-  get isOverloaded(): boolean {
-    if (this.#spec.concurrency === undefined && !("kind" in this.#spec.engine)) return false;
-    const atOnce = concurrencyOf(this.#spec) * Math.max(1, this.#set.routable.length);
-    return this.#set.load + this.#queue.size >= OVERLOAD_FACTOR * atOnce;
+  /** The last failure of each replica that has one; for the operator only. */
+  diagnostics(): ReplicaDiagnostics[] {
+    return this.#set.diagnostics();
   }
 
-  /** Takes no new requests; what runs may finish within `graceMs`. Resolves once no replica is left. Idempotent. */
+  /** Whether a new request waits for long. Always false for a server whose concurrency is not known. */
+  get isOverloaded(): boolean {
+    if (this.#spec.concurrency === undefined && !("kind" in this.#spec.engine)) return false;
+    const slots = concurrencyOf(this.#spec) * Math.max(1, this.#set.routable.length);
+    return this.#set.load + this.#queue.size >= OVERLOAD_FACTOR * slots;
+  }
+
+  /** Refuses new requests and lets running ones finish within `graceMs`. Resolves once no replica is left. Idempotent. */
   async close(graceMs: number, because: string): Promise<void> {
     this.#closedBecause ??= because;
     this.#autoscaling.stop();
@@ -166,7 +173,7 @@ export class Deployment implements ReplicaSource {
     this.#loras.close();
   }
 
-  /** Gives a request its replica and counts it there. Null when it is worth waiting for one. */
+  /** Reserves a replica for a request. Null when the request may wait for one. @throws AppError when waiting is in vain. */
   #lease(hints: RoutingHints): ReplicaLease | null {
     this.#assertOpen();
     if (hints.lora !== undefined) this.#loras.assertAvailable(hints.lora);
@@ -190,13 +197,13 @@ export class Deployment implements ReplicaSource {
     return this.#set.live.find((replica) => replica.state === "starting");
   }
 
-  /** Tells of the replica that will be tried first. */
-  #unavailable({ lora: adapter }: RoutingHints): AppError {
+  /** Why no replica takes the request; of several that are down, the reason of the one that starts first. */
+  #unavailable({ lora }: RoutingHints): AppError {
     const { id } = this.#spec;
     const later = (message: string) => new AppError("UNAVAILABLE", message, { retryAfterS: RETRY_S });
     const { routable, live } = this.#set;
-    if (adapter !== undefined && !routable.some(({ engine }) => this.#loras.isLoaded(engine!, adapter)))
-      return later(`${adapter} is still being loaded.`);
+    if (lora !== undefined && !routable.some(({ engine }) => this.#loras.isLoaded(engine!, lora)))
+      return later(`${lora} is still being loaded.`);
     if (routable.length > 0) return later(`${id} has all the requests it can take.`);
     const starting = this.#starting();
     if (starting !== undefined) return later(`${id} is not ready yet. ${starting.status().message}`);
@@ -231,8 +238,19 @@ export class Deployment implements ReplicaSource {
       revision,
       create: (id, onChange, onRoom) =>
         new Replica({
-          ...{ id, deployment, model, revision, boot, whenHung, meter, clock, random, log },
-          ...{ accelerators, onChange, onCapacityFreed: onRoom },
+          id,
+          deployment,
+          model,
+          revision,
+          boot,
+          whenHung,
+          meter,
+          clock,
+          random,
+          log,
+          accelerators,
+          onChange,
+          onCapacityFreed: onRoom,
         }),
     };
   }
@@ -242,7 +260,7 @@ function concurrencyOf(spec: DeploymentSpec): number {
   return spec.concurrency ?? DEFAULT_CONCURRENCY;
 }
 
-/** May have another number of replicas than one. */
+/** Whether the number of its replicas may change. */
 function isElastic(spec: DeploymentSpec): boolean {
   return !("attach" in spec.engine) && (spec.maxReplicas > 1 || spec.minReplicas === 0);
 }

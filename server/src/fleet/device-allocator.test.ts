@@ -17,7 +17,7 @@ function take(inventory: DeviceAllocator, type: string, count: number, signal = 
 }
 
 describe("accelerators", () => {
-  it("are given to one replica at a time, which sees no others", async () => {
+  it("are leased to one replica at a time, which sees no others", async () => {
     const inventory = host([H100, 4]);
     const [a, b] = [await take(inventory, H100, 2).grant, await take(inventory, H100, 1).grant];
     expect(devicesOf(a)).toEqual(["CUDA_VISIBLE_DEVICES", "0,1"]);
@@ -35,7 +35,7 @@ describe("accelerators", () => {
     expect(devicesOf(await take(inventory, MI300, 1).grant)).toEqual(["HIP_VISIBLE_DEVICES", "0"]);
   });
 
-  it("that are taken are waited for, first come, first served", async () => {
+  it("are leased first come, first served when they are in use", async () => {
     const inventory = host([H100, 2]);
     const one = await take(inventory, H100, 1).grant;
     const [two, later] = [take(inventory, H100, 2), take(inventory, H100, 1)];
@@ -48,7 +48,7 @@ describe("accelerators", () => {
     expect(devicesOf(await later.grant)).toEqual(["CUDA_VISIBLE_DEVICES", "0"]);
   });
 
-  it("are kept from nobody by one who gave up waiting", async () => {
+  it("are not blocked by a replica that gave up waiting", async () => {
     const inventory = host([H100, 1]);
     const first = await take(inventory, H100, 1).grant;
     const leave = new AbortController();
@@ -59,7 +59,7 @@ describe("accelerators", () => {
     expect(devicesOf(await third.grant)).toEqual(["CUDA_VISIBLE_DEVICES", "0"]);
   });
 
-  it("that the host doesn't have are said to be missing", () => {
+  it("are reported as missing, with numbers, when the host doesn't have them", () => {
     expect(host().shortage({ type: A100, count: 1 })).toBe(
       `This host has no accelerators; a replica needs 1 ${A100}.`,
     );
@@ -72,7 +72,7 @@ describe("accelerators", () => {
     expect(host([H100, 2]).shortage({ type: H100, count: 2 })).toBeNull();
   });
 
-  it("aren't waited for by those who need none", async () => {
+  it("don't delay replicas that need none", async () => {
     const grant = await host().acquire(null, never, () => {});
     expect(grant.env).toEqual({});
     grant.release();

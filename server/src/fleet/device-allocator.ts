@@ -2,13 +2,13 @@ import { availableParallelism, totalmem } from "node:os";
 import type { Accelerators } from "./spec.ts";
 
 export interface DeviceAllocatorOptions {
-  /** Type → how many; devices are numbered in this order, each maker's from 0. Default: none. */
+  /** Number of devices by type. Devices are numbered in this order, those of each maker from 0. Default: none. */
   accelerators?: ReadonlyMap<string, number>;
-  /** The label of the place, for people. */
+  /** A label for people. */
   region?: string | null;
 }
 
-/** What the host has. */
+/** The resources of the host. */
 export interface HostStatus {
   cpuCount: number;
   memoryBytes: number;
@@ -16,9 +16,9 @@ export interface HostStatus {
   accelerators: { type: string; total: number; free: number }[];
 }
 
-/** Accelerators that one replica has for itself. */
+/** Accelerators that one replica holds exclusively. */
 export interface DeviceLease {
-  /** Makes them the only ones the replica's process sees. */
+  /** Variables that hide all other accelerators from the replica's process. */
   env: Record<string, string>;
   /** Gives them back. Idempotent. */
   release(): void;
@@ -31,7 +31,7 @@ interface Waiter {
 
 const NO_DEVICES: DeviceLease = { env: {}, release: () => {} };
 
-/** The accelerators of the host: each is given to one replica at a time, in the order in which they are asked for. */
+/** Leases the accelerators of the host to replicas, first come, first served for each type. */
 export class DeviceAllocator {
   readonly #region: string | null;
   readonly #totals: ReadonlyMap<string, number>;
@@ -66,7 +66,7 @@ export class DeviceAllocator {
     };
   }
 
-  /** Why this host can never give them, in a public sentence; null when it can. */
+  /** Why this host can never provide the accelerators, in a public sentence; null when it can. */
   shortage({ type, count }: Accelerators): string | null {
     const total = this.#totals.get(type) ?? 0;
     if (total >= count) return null;
@@ -76,8 +76,8 @@ export class DeviceAllocator {
   }
 
   /**
-   * Waits until they are free; null asks for nothing.
-   * @param onWait called when they are not free now. @throws the signal's reason.
+   * Waits until the accelerators are free. @param wanted null: none.
+   * @param onWait called with a public sentence when they are not free now. @throws the signal's reason.
    */
   async acquire(
     wanted: Accelerators | null,
@@ -123,7 +123,7 @@ export class DeviceAllocator {
     };
   }
 
-  /** In order: whoever needs many isn't passed over by those who need few. */
+  /** Keeps the order: a replica that needs many devices must not starve behind replicas that need few. */
   #serveWaiters(): void {
     const blocked = new Set<string>();
     for (const waiter of this.#waiters) {
@@ -139,12 +139,12 @@ export class DeviceAllocator {
   }
 }
 
-/** `NVIDIA` of `NVIDIA_H100_80GB`: devices of different makers are numbered apart. */
+/** `NVIDIA` for `NVIDIA_H100_80GB`. The devices of each maker are numbered separately. */
 function vendorOf(type: string): string {
   return type.slice(0, type.indexOf("_"));
 }
 
-/** What this process may use: a container may have less than the machine. */
+/** Memory that this process may use; a container's limit may be below the machine's memory. */
 function memoryBytes(): number {
   const limit = process.constrainedMemory?.() ?? 0;
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();

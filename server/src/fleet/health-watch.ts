@@ -3,15 +3,15 @@ import type { Clock } from "../lib/clock.ts";
 export interface HealthWatchOptions {
   clock: Clock;
   intervalMs: number;
-  /** Checks in a row without an answer after which the engine counts as gone. */
+  /** Consecutive checks without an answer after which the engine counts as unhealthy. */
   maxMisses: number;
   /** Resolves while the engine answers. */
   check: () => Promise<void>;
-  /** Called when the engine counts as gone, and when it answers again. */
+  /** Called when the engine becomes unhealthy, and when it answers again. */
   onChange: (isHealthy: boolean) => void;
 }
 
-/** Asks again and again whether an engine answers. The returned function ends it. */
+/** Checks an engine at intervals. The returned function ends the checks. */
 export function watchHealth({
   clock,
   intervalMs,
@@ -21,26 +21,26 @@ export function watchHealth({
 }: HealthWatchOptions): () => void {
   let isAnswered = true;
   let misses = 0;
-  let isOver = false;
+  let isStopped = false;
   let cancel = () => {};
-  const look = () => {
+  const runCheck = () => {
     misses = isAnswered ? 0 : misses + 1;
     if (misses === maxMisses) onChange(false);
-    if (isOver) return;
+    if (isStopped) return;
     isAnswered = false;
     check().then(
       () => {
         isAnswered = true;
-        if (misses >= maxMisses && !isOver) onChange(true);
+        if (misses >= maxMisses && !isStopped) onChange(true);
         misses = 0;
       },
       () => {},
     );
-    cancel = clock.after(intervalMs, look);
+    cancel = clock.after(intervalMs, runCheck);
   };
-  cancel = clock.after(intervalMs, look);
+  cancel = clock.after(intervalMs, runCheck);
   return () => {
-    isOver = true;
+    isStopped = true;
     cancel();
   };
 }

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import type { EngineEvent } from "../engine/generation.ts";
+import { llamaCppKind } from "../engines/llama-cpp/kind.ts";
 import { createOpenAiServerEngine } from "../engines/openai-server/engine.ts";
 import { createLog, type Log } from "../platform/telemetry/log.ts";
 import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet, type FleetOptions } from "./service.ts";
@@ -84,7 +85,7 @@ function keptLog(): { log: Log; text: () => string } {
 }
 
 describe("a server that a command starts", () => {
-  it("is waited for, asked, started anew when it ends, and gone when the fleet is", async () => {
+  it("is awaited, serves, is restarted when it ends, and ends with the fleet", async () => {
     const fleet = fleetOf(launched());
     const first = await ask(fleet, "hello");
     expect(first).toMatch(/^hello from \d+ and \d+$/);
@@ -98,16 +99,28 @@ describe("a server that a command starts", () => {
     await until(() => pids.every((pid) => !isRunning(pid)));
   });
 
-  it("that fails tells the log what it said, and clients nothing of it", async () => {
+  it("logs its output when it fails, and shows clients only the exit", async () => {
     const { log, text } = keptLog();
     const fleet = fleetOf(launched("fails"), { log });
     const error = await route(fleet).catch((thrown) => thrown);
-    expect(error).toMatchObject({ code: "UNAVAILABLE", message: "The model's engine ended while loading." });
+    const message = "The model's engine ended while loading (exit code 3).";
+    expect(error).toMatchObject({
+      code: "UNAVAILABLE",
+      message: `Starting again; last failure: ${message}`,
+    });
     expect(text()).toMatch(/"tail":\["CUDA out of memory"\]/);
     expect(JSON.stringify(fleet.observe("m"))).not.toContain("CUDA");
+    expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({
+      message,
+      exitCode: 3,
+      signal: null,
+    });
+    expect(fleet.diagnostics("m")).toMatchObject([
+      { replica: "m/replicas/0", message, outputTail: ["CUDA out of memory"] },
+    ]);
   });
 
-  it("has nothing of what it says of requests logged", async () => {
+  it("has none of its output logged once it serves, as the output may quote requests", async () => {
     const { log, text } = keptLog();
     const fleet = fleetOf(launched(), { log });
     await ask(fleet, "a secret prompt");
@@ -117,16 +130,37 @@ describe("a server that a command starts", () => {
     expect(text()).not.toContain("secret");
   });
 
-  it("that doesn't come up in time is ended", async () => {
+  it.each([
+    ["ends itself by a signal", "process.kill(process.pid, 'SIGKILL')", "SIGKILL"],
+    ["crashes", "process.kill(process.pid, 'SIGSEGV')", "SIGSEGV"],
+  ])("names the signal when it %s while loading", async (_what, script, signal) => {
+    const command = [process.execPath, "-e", script, "{port}"];
+    const fleet = fleetOf(alwaysOnSpec("m", { command, weights: null, upstreamModel: "m" }));
+    await expect(route(fleet)).rejects.toThrow(`The model's engine ended while loading (signal ${signal}`);
+    expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({ exitCode: null, signal });
+  });
+
+  it("names its exit code in the replica's message when it ends while serving", async () => {
+    const fleet = fleetOf(launched(), { random: () => 1 });
+    await expect(ask(fleet, "exit")).rejects.toMatchObject({ code: "unavailable" });
+    const message = "Starting again; last failure: The model's engine ended (exit code 4).";
+    await until(() => fleet.observe("m")!.message === message);
+  });
+
+  it("is ended when it is not loaded in time", async () => {
     const command = [process.execPath, "-e", "setInterval(() => {}, 1000)", "{port}"];
     const spec = alwaysOnSpec("m", { command, weights: null, upstreamModel: "m" });
     const fleet = fleetOf(spec, { loadTimeoutMs: 100 });
-    await expect(route(fleet)).rejects.toMatchObject({ message: "The model took too long to load." });
+    await expect(route(fleet)).rejects.toMatchObject({
+      message: "Starting again; last failure: The model took too long to load.",
+    });
+    // The platform's own SIGKILL is not the reason.
+    expect(fleet.observe("m")!.replicas[0]!.lastFailure).toMatchObject({ exitCode: null, signal: null });
   });
 });
 
-describe("a server that somebody else runs", () => {
-  it("that isn't there yet gets no requests, and gets them when it is", async () => {
+describe("a server that the platform does not run", () => {
+  it("gets no requests until it answers", async () => {
     const server = createServer((_request, response) => void response.end("{}"));
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -136,7 +170,8 @@ describe("a server that somebody else runs", () => {
     const attach = () => createOpenAiServerEngine({ baseUrl, upstreamModel: "m" });
     const fleet = fleetOf(alwaysOnSpec("m", { attach }), { random: () => 0 });
     await expect(route(fleet)).rejects.toMatchObject({
-      ...{ code: "UNAVAILABLE", message: "The model's server does not answer." },
+      code: "UNAVAILABLE",
+      message: "Starting again; last failure: The model's server does not answer.",
     });
     server.listen(port, "127.0.0.1");
     await until(() => fleet.status()[0]!.state === "ready");
@@ -153,7 +188,7 @@ describe("accelerators", () => {
     ...more,
   });
 
-  it("that the host doesn't have leave the deployment pending, which says so to everyone", async () => {
+  it("leave the deployment pending when the host doesn't have them, with a message that names what is missing", async () => {
     const fleet = fleetOf(asking(1));
     const message = `This host has no accelerators; a replica needs 1 ${H100}.`;
     await until(() => fleet.observe("m")!.message === message);
@@ -164,7 +199,7 @@ describe("accelerators", () => {
     expect(await ask(fleet, "hello")).toMatch(/^hello/);
   });
 
-  it("are given back by replicas that go, to those that wait", async () => {
+  it("are given to a waiting replica when another replica ends", async () => {
     const fleet = fleetOf(asking(2), { host });
     await route(fleet);
     expect(fleet.host().accelerators).toEqual([{ type: H100, total: 2, free: 0 }]);
@@ -177,7 +212,7 @@ describe("accelerators", () => {
     expect(fleet.host().accelerators).toEqual([{ type: H100, total: 2, free: 0 }]);
   });
 
-  it("that are all in use are freed by a replica of the old revision for one of the new", async () => {
+  it("are freed by a replica of the old revision for one of the new when all are in use", async () => {
     const fleet = fleetOf(asking(2), { host });
     const first = await ask(fleet, "hello");
     fleet.apply(asking(2, { revision: "2" }));
@@ -189,14 +224,34 @@ describe("accelerators", () => {
   });
 });
 
-it("weights that don't fit the memory are said to, and nothing is started", async () => {
+it("a model file that is broken is named as the reason, without its path", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "hearth-launch-"));
+  const path = join(dir, "broken.gguf");
+  writeFileSync(path, "GGUF\u0003 and nothing that a model needs");
+  const spec = alwaysOnSpec("m", {
+    kind: "llama-cpp",
+    weights: { fetch: async () => path },
+    options: (modelPath) => ({ modelPath, slots: 1 }),
+  });
+  const fleet = fleetOf(spec, { kinds: { "llama-cpp": llamaCppKind } });
+  await until(() => fleet.observe("m")!.replicas[0]!.lastFailure !== null);
+  const { message } = fleet.observe("m")!.replicas[0]!.lastFailure!;
+  expect(message).toBe(
+    "The model's weights file can't be loaded: it is damaged or of a kind that is not supported.",
+  );
+  expect(JSON.stringify(fleet.observe("m"))).not.toContain(dir);
+  rmSync(dir, { recursive: true });
+});
+
+it("weights that don't fit the memory leave the replica unplaceable, and nothing is started", async () => {
   const dir = mkdtempSync(join(tmpdir(), "hearth-launch-"));
   const path = join(dir, "huge.gguf");
   // A hole: it takes no room on the disk.
   writeFileSync(path, "");
   truncateSync(path, 2 ** 43);
   const spec = alwaysOnSpec("m", {
-    ...{ command: ["/no/such", "{port}"], upstreamModel: "m" },
+    command: ["/no/such", "{port}"],
+    upstreamModel: "m",
     weights: { fetch: async () => path },
   });
   const fleet = fleetOf(spec);

@@ -3,11 +3,13 @@ import { EngineError } from "../engine/errors.ts";
 import type { ProcessEngineKind } from "../engine/process.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../platform/telemetry/log.ts";
+import { EngineStartError } from "./failure.ts";
 import { launchCommand, releasePort, reservePort } from "./launchers/command-process.ts";
 import { fillCommandTemplate } from "./launchers/command-template.ts";
 import { launchLocalProcess } from "./launchers/local-process.ts";
-import type { RunningEngine } from "./replica.ts";
+import type { ProcessExit } from "./launchers/process-exit.ts";
 import type { CommandEngine, ProcessEngine } from "./spec.ts";
+import type { RunningEngine } from "./types.ts";
 
 /** Opens an engine on an OpenAI-compatible server. */
 export type OpenServer = (options: {
@@ -20,7 +22,7 @@ export type OpenServer = (options: {
 export interface LaunchOptions {
   kinds: Readonly<Record<string, ProcessEngineKind<never>>>;
   openServer: OpenServer;
-  /** The server's environment; engines get the harmless part of it. */
+  /** The server's environment; `childEnv` picks the variables that engines get. */
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
   clock: Clock;
@@ -28,8 +30,8 @@ export interface LaunchOptions {
   loadTimeoutMs: number;
 }
 
-/** Starts a process and waits until its engine serves. @param env what the process gets besides. */
-type Launch = (
+/** Starts a process and waits until its engine serves. @param env variables added to the process's environment. */
+export type Launch = (
   path: string | null,
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
@@ -41,30 +43,37 @@ export function createLauncher(engine: ProcessEngine | CommandEngine, options: L
   return "kind" in engine ? processLauncher(engine, options) : commandLauncher(engine, options);
 }
 
-/** A process that speaks through a message channel. */
+/** Launches a process that speaks through a message channel. */
 function processLauncher(engine: ProcessEngine, options: LaunchOptions): Launch {
   const kind = options.kinds[engine.kind]!;
   return async (path, env, signal) => {
     const child = launchLocalProcess({ ...kind, env: { ...kind.env, ...env } }, options);
+    let hasEnded = false;
+    child.channel.onClose(() => {
+      hasEnded = true;
+    });
     try {
       const connecting = kind.connect(child.channel, engine.options(path) as never);
       return {
         engine: await waitUntilLoaded(connecting, child.exited, options, signal),
         pid: child.pid ?? null,
         lost: new Promise((resolve) => child.channel.onClose(() => resolve())),
+        outputTail: child.outputTail,
         async stop(graceMs) {
           await child.stop(graceMs);
           return child.exited;
         },
       };
     } catch (error) {
+      // An exit that our own SIGKILL causes is not the reason of the failure.
+      const endedByItself = hasEnded;
       await child.stop(0);
-      throw error;
+      throw startError(error, endedByItself ? await child.exited : null, child.outputTail(), options.log);
     }
   };
 }
 
-/** A program that serves the OpenAI API on a port. */
+/** Launches a program that serves the OpenAI API on a port. */
 function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch {
   const { upstreamModel, features, contextLength } = command;
   const { log, clock, openServer } = options;
@@ -83,29 +92,46 @@ function commandLauncher(command: CommandEngine, options: LaunchOptions): Launch
       ...(features === undefined ? {} : { features }),
       ...(contextLength === undefined ? {} : { contextLength }),
     });
-    const over = new AbortController();
+    let exit = null as ProcessExit | null;
+    void child.exited.then((ended) => {
+      exit = ended;
+    });
+    const polling = new AbortController();
     try {
-      await waitUntilLoaded(waitUntilHealthy(engine, clock, over.signal), child.exited, options, signal);
+      await waitUntilLoaded(waitUntilHealthy(engine, clock, polling.signal), child.exited, options, signal);
       child.stopRecordingOutput();
       return {
         engine,
         pid: child.pid ?? null,
         lost: child.exited.then(() => {}),
+        outputTail: child.outputTail,
         async stop(graceMs) {
           await child.stop(graceMs);
           return child.exited;
         },
       };
     } catch (error) {
-      over.abort();
+      polling.abort();
+      const exitByItself = exit;
       await Promise.all([engine.close(), child.stop(0)]);
-      log.error({ program: argv[0], tail: child.outputTail() }, "command failed to start");
-      throw error;
+      throw startError(error, exitByItself, child.outputTail(), log);
     }
   };
 }
 
-/** Asks until the server answers. */
+/** Logs the end of the output and adds it, with the process's exit, to the error. */
+function startError(
+  error: unknown,
+  exit: ProcessExit | null,
+  outputTail: readonly string[],
+  log: Log,
+): unknown {
+  if (!(error instanceof EngineError)) return error;
+  log.error({ reason: error.message, exit, tail: outputTail }, "engine failed to start");
+  return new EngineStartError(error, exit, outputTail);
+}
+
+/** Polls the server until it answers or `signal` fires. */
 async function waitUntilHealthy(engine: Engine, clock: Clock, signal: AbortSignal): Promise<Engine> {
   while (!signal.aborted) {
     try {
@@ -118,26 +144,27 @@ async function waitUntilHealthy(engine: Engine, clock: Clock, signal: AbortSigna
   return engine;
 }
 
-/** Waits for the engine, but not longer than the process, the time and the wish for it last. */
+/**
+ * Waits for the engine.
+ * @throws EngineError `unavailable` when the process ends first, `timeout` after `loadTimeoutMs`; the signal's reason.
+ */
 async function waitUntilLoaded(
   connecting: Promise<Engine>,
-  exited: Promise<string>,
+  exited: Promise<ProcessExit>,
   { clock, loadTimeoutMs }: LaunchOptions,
   signal: AbortSignal,
 ): Promise<Engine> {
   let onAbort = () => {};
   let cancel = () => {};
-  const given = new Promise<never>((_, reject) => {
+  const failed = new Promise<never>((_, reject) => {
     onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     const timeout = () => reject(new EngineError("timeout", "The model took too long to load."));
     cancel = clock.after(loadTimeoutMs, timeout);
-    exited.then((reason) => {
-      reject(new EngineError("unavailable", "The model's engine ended while loading.", new Error(reason)));
-    });
+    exited.then(() => reject(new EngineError("unavailable", "The model's engine ended while loading.")));
   });
   try {
-    return await Promise.race([connecting, given]);
+    return await Promise.race([connecting, failed]);
   } finally {
     cancel();
     signal.removeEventListener("abort", onAbort);

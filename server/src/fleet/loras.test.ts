@@ -49,7 +49,7 @@ async function settle(): Promise<void> {
 }
 
 describe("an adapter", () => {
-  it("is fetched once and loaded by every engine, also by one that comes later", async () => {
+  it("is fetched once and loaded by every engine, also by a later one", async () => {
     const { adapters } = setUp();
     const [a, b, c] = [engineOf(), engineOf(), engineOf()];
     const lora = spec("lora", { scale: 0.5 });
@@ -68,7 +68,7 @@ describe("an adapter", () => {
     adapters.assertAvailable("lora");
   });
 
-  it("that isn't wanted any more is unloaded", async () => {
+  it("is unloaded when it is no longer desired", async () => {
     const { adapters } = setUp();
     const { engine } = engineOf();
     adapters.setDesired([spec("a"), spec("b")]);
@@ -84,7 +84,7 @@ describe("an adapter", () => {
     expect(adapters.statuses()).toEqual({ b: { state: "loaded", message: null } });
   });
 
-  it("that is wanted again while it loads is loaded", async () => {
+  it("is loaded when it becomes desired again during its load", async () => {
     const { adapters } = setUp();
     const { engine } = engineOf();
     adapters.setDesired([spec("a")]);
@@ -96,7 +96,7 @@ describe("an adapter", () => {
     expect(adapters.statuses()).toMatchObject({ a: { state: "loaded" } });
   });
 
-  it("that doesn't fit fails with the reason, for good, and harms no other", async () => {
+  it("fails for good, with the reason, when it doesn't fit, and harms no other", async () => {
     const { adapters, clock } = setUp();
     let attempts = 0;
     const { engine } = engineOf(async ({ id }) => {
@@ -121,7 +121,7 @@ describe("an adapter", () => {
     expect(attempts).toBe(2);
   });
 
-  it("that can't be fetched now is tried again, with growing waits", async () => {
+  it("is fetched again with growing waits after a failure", async () => {
     const { adapters, clock } = setUp();
     const { engine } = engineOf();
     const failures = [new AppError("UNAVAILABLE", "The store is down."), new Error("ENOENT /secret")];
@@ -147,7 +147,7 @@ describe("an adapter", () => {
     expect(adapters.statuses()).toEqual({ lora: { state: "loaded", message: null } });
   });
 
-  it("isn't blamed for an engine that goes while it loads", async () => {
+  it("has not failed when the engine ends during its load", async () => {
     const { adapters, clock } = setUp();
     const dying = engineOf(async () => {
       throw new EngineError("unavailable", "The model's process has ended.");
@@ -162,7 +162,7 @@ describe("an adapter", () => {
     expect(adapters.statuses()).toEqual({ lora: { state: "loaded", message: null } });
   });
 
-  it("fails where the engine takes none", async () => {
+  it("fails when the engine supports no LoRAs", async () => {
     const { adapters } = setUp();
     adapters.setDesired([spec("lora")]);
     const engine: Engine = createFakeEngine();
@@ -175,7 +175,7 @@ describe("an adapter", () => {
     });
   });
 
-  it("stays loaded, as far as is known, while no replica runs", async () => {
+  it("counts as loaded while no replica runs", async () => {
     const { adapters } = setUp();
     adapters.setDesired([spec("lora")]);
     adapters.setEngines([engineOf().engine]);
@@ -186,7 +186,7 @@ describe("an adapter", () => {
   });
 });
 
-it("many adapters are loaded a few at a time", async () => {
+it("at most four LoRAs of a replica are loaded at the same time", async () => {
   const { adapters } = setUp();
   let [busy, most] = [0, 0];
   const { engine } = engineOf(async () => {
@@ -201,7 +201,7 @@ it("many adapters are loaded a few at a time", async () => {
   expect(most).toBeLessThanOrEqual(4);
 });
 
-it("what is being fetched is given up when it isn't wanted any more", async () => {
+it("the fetch of a LoRA is aborted when the LoRA is no longer desired", async () => {
   const { adapters } = setUp();
   let signal: AbortSignal | null = null;
   const lora = spec("lora", {

@@ -8,9 +8,9 @@ import type { LoraSpec } from "./spec.ts";
 import { errorReason } from "./weights/errors.ts";
 
 export interface LoraStatus {
-  /** `loaded`: by at least one replica, or by the last that ran. */
+  /** `loaded`: by at least one running replica or, when none runs, by the last one. */
   state: "loading" | "loaded" | "failed";
-  /** Why it failed, safe to show; else null. */
+  /** Why it failed, in public words; else null. */
   message: string | null;
 }
 
@@ -19,21 +19,21 @@ export interface DeploymentLorasOptions {
   /** 0–1, for the jitter of retries. */
   random: () => number;
   log: Log;
-  /** Called when an adapter is loaded, has failed or is gone. */
+  /** Called when a LoRA was loaded, has failed or was unloaded. */
   onChange: () => void;
 }
 
-/** Adapters fetched or loaded at the same time for one replica. */
+/** LoRAs fetched or loaded at the same time for one replica. */
 const MAX_CONCURRENT_LOADS = 4;
 const RETRY = { baseMs: 5_000, capMs: 60_000 };
 
-/** An adapter that should be on every replica. */
+/** A LoRA that every replica should have. */
 class DesiredLora {
   readonly spec: LoraSpec;
   readonly removed = new AbortController();
   status: LoraStatus = { state: "loading", message: null };
   failures = 0;
-  /** A failure is final for this file, or has a retry coming. */
+  /** Whether it is not loaded for now: its failure is final for this file, or a retry is scheduled. */
   isOnHold = false;
   cancelRetry = () => {};
   #path: Promise<string> | null = null;
@@ -42,7 +42,7 @@ class DesiredLora {
     this.spec = spec;
   }
 
-  /** Fetched once for all replicas; again after a failure. */
+  /** Fetches the file once for all replicas, and again after a failure. */
   fetch(): Promise<string> {
     this.#path ??= this.spec
       .fetch(this.removed.signal, () => {})
@@ -54,17 +54,17 @@ class DesiredLora {
   }
 }
 
-/** What one engine has. */
+/** The LoRAs of one engine. */
 interface EngineLoras {
   loaded: Set<string>;
   pending: Set<string>;
 }
 
-/** Brings the adapters of a deployment onto each of its engines. A failure is kept with its adapter and harms no other. */
+/** Loads the LoRAs of a deployment on each of its engines. The failure of one LoRA harms no other. */
 export class DeploymentLoras {
   readonly #options: DeploymentLorasOptions;
   readonly #desired = new Map<string, DesiredLora>();
-  /** By engine: one that is started anew has none. */
+  /** By engine, because a restarted engine has no LoRAs. */
   readonly #byEngine = new WeakMap<Engine, EngineLoras>();
   #engines: readonly Engine[] = [];
 
@@ -72,7 +72,7 @@ export class DeploymentLoras {
     this.#options = options;
   }
 
-  /** The adapters that every engine should have from now on. True when some are new. */
+  /** Sets the LoRAs that every engine should have. Returns whether some are new. */
   setDesired(specs: readonly LoraSpec[]): boolean {
     const ids = new Set(specs.map((spec) => spec.id));
     for (const [id, wanted] of this.#desired) {
@@ -87,7 +87,7 @@ export class DeploymentLoras {
     return added.length > 0;
   }
 
-  /** Gives those that failed another chance: the engine will be another one. */
+  /** Tries failed LoRAs again, because a new revision may run another engine. */
   resetFailures(): void {
     for (const wanted of this.#desired.values()) {
       wanted.cancelRetry();
@@ -107,7 +107,7 @@ export class DeploymentLoras {
     return this.#byEngine.get(engine)?.loaded.has(id) === true && this.#desired.has(id);
   }
 
-  /** @throws AppError FAILED_PRECONDITION when no replica will have it. */
+  /** @throws AppError FAILED_PRECONDITION when the LoRA is unknown or its file can't be loaded. */
   assertAvailable(id: string): void {
     const wanted = this.#desired.get(id);
     if (wanted === undefined) throw new AppError("FAILED_PRECONDITION", `${id} is not loaded here.`);
@@ -183,7 +183,7 @@ export class DeploymentLoras {
   #fail(wanted: DesiredLora, error: unknown): void {
     const { clock, random, log } = this.#options;
     log.error({ adapter: wanted.spec.id, reason: errorReason(error) }, "adapter failed");
-    // An engine that is gone says nothing about the adapter, nor does a failure what another replica has done.
+    // The end of an engine says nothing about the LoRA, and a LoRA that another replica has loaded is not broken.
     const isVerdict = !(error instanceof EngineError && error.retryable);
     if (isVerdict && wanted.status.state !== "loaded") {
       const isPublic = error instanceof EngineError || error instanceof AppError;
@@ -198,7 +198,7 @@ export class DeploymentLoras {
   }
 }
 
-/** The file itself is at fault: trying it again changes nothing. */
+/** Whether the file itself is at fault, so that a retry changes nothing. */
 function isFinal(error: unknown): boolean {
   if (error instanceof EngineError) return error.code === "invalid" || error.code === "unsupported";
   return error instanceof AppError && error.status < 500;

@@ -8,7 +8,8 @@ async function* events(...all: EngineEvent[]): AsyncGenerator<EngineEvent> {
 
 const delta: EngineEvent = { type: "delta", choice: 0, text: "x" };
 const end = (completionTokens: number): EngineEvent => ({
-  ...{ type: "end", aborted: false },
+  type: "end",
+  aborted: false,
   usage: { promptTokens: 7, cachedTokens: 3, completionTokens },
 });
 
@@ -19,7 +20,7 @@ function setUp(...all: EngineEvent[]) {
   return { meter, metered, ends: () => ends };
 }
 
-it("tokens are counted as they come, and right at the end", async () => {
+it("tokens are counted as deltas arrive, and exactly at the end", async () => {
   const { meter, metered } = setUp(delta, delta, end(5));
   await metered.next();
   expect(meter.generatedTokens).toBe(1);
@@ -29,7 +30,7 @@ it("tokens are counted as they come, and right at the end", async () => {
   expect(meter).toMatchObject({ generatedTokens: 5, promptTokens: 7 });
 });
 
-it("the end is told once, however it comes", async () => {
+it("onEnd is called once, however the generation ends", async () => {
   const whole = setUp(delta, end(1));
   await whole.metered.next();
   expect(whole.ends()).toBe(0);

@@ -1,6 +1,6 @@
 import type { EngineEvent } from "../engine/generation.ts";
 
-/** What has gone through a deployment so far. */
+/** Totals of a deployment since this process applied it. */
 export interface DeploymentMeter {
   requests: number;
   generatedTokens: number;
@@ -8,8 +8,8 @@ export interface DeploymentMeter {
 }
 
 /**
- * The events of one generation as they are, counted into a meter; `onEnd` is called once at the last of them, or when they
- * are left or broken. A class without async methods, as these would make every token dearer.
+ * Passes on the events of one generation and counts them into a meter. `onEnd` is called once: at the last event, at an
+ * error, or when the consumer leaves. It has no async methods, because these would add a promise to every token.
  */
 export class MeteredIterator implements AsyncIterator<EngineEvent> {
   readonly #inner: AsyncIterator<EngineEvent>;
@@ -17,7 +17,7 @@ export class MeteredIterator implements AsyncIterator<EngineEvent> {
   readonly #onEnd: () => void;
   readonly #onNext: (result: IteratorResult<EngineEvent>) => IteratorResult<EngineEvent>;
   readonly #onError: (error: unknown) => never;
-  /** A delta counts as one token until the end tells the truth. */
+  /** Deltas so far. Each counts as one token until the end event gives the exact usage. */
   #counted = 0;
   #isOver = false;
 

@@ -9,18 +9,18 @@ import type {
 import type { Replica } from "./replica.ts";
 import type { RoutingHints } from "./routing/router.ts";
 
-/** Where another replica comes from when the first is gone. */
+/** Finds another replica when the engine of the first has ended. */
 export interface ReplicaSource {
-  /** One that can take the request now, else null. */
+  /** A replica that can take the request now; null: none. */
   pick(hints: RoutingHints): Replica | null;
-  /** Waits for one. @throws AppError UNAVAILABLE; the signal's reason. */
+  /** Waits for a replica. @throws AppError UNAVAILABLE; the signal's reason. */
   reroute(hints: RoutingHints, signal: AbortSignal): Promise<ReplicaLease>;
 }
 
 /**
- * The replica that one request was given. A request whose replica ends before the request has reached it goes to
- * another one. One that has reached an engine is never sent again: what killed this engine may have
- * been the request itself, and clients repeat a 503 by themselves.
+ * The replica that one request was given. When its engine ends before the request has reached it, the request goes to
+ * another replica. A request that has reached an engine is never sent again: it may be what killed the engine, and
+ * clients repeat a 503 by themselves.
  */
 export class ReplicaLease implements GenerationEngine {
   readonly capabilities: EngineCapabilities;
@@ -31,8 +31,8 @@ export class ReplicaLease implements GenerationEngine {
   readonly #release: () => void;
 
   /**
-   * @param replica is ready.
-   * @param release gives up what was reserved for the request; called once it has begun.
+   * @param replica a ready one.
+   * @param release ends the reservation; called when the request begins.
    * @throws EngineError `unsupported` when the replica's engine does not generate text.
    */
   constructor(source: ReplicaSource, hints: RoutingHints, replica: Replica, release: () => void) {
@@ -45,18 +45,30 @@ export class ReplicaLease implements GenerationEngine {
     this.#release = release;
   }
 
-  /** Read it when the request has ended: it names the replica that did the work. */
+  /** The replica that does the work. It may change until the request has begun. */
   get replicaId(): string {
     return this.#replica.id;
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<EngineEvent> {
-    const { lora: adapter } = this.#hints;
-    const own = adapter === undefined ? request : { ...request, lora: adapter };
+    const { lora } = this.#hints;
+    const routed = lora === undefined ? request : { ...request, lora };
     return {
       [Symbol.asyncIterator]: () =>
-        this.#hasEngine() ? this.#begin(own, signal) : this.#generateAfterReroute(own, signal),
+        this.#hasEngine() ? this.#begin(routed, signal) : this.#generateAfterReroute(routed, signal),
     };
+  }
+
+  /**
+   * Runs work of any modality on the replica, counted there to its end, however it ends.
+   * @param cost How much of the replica's capacity the work takes; a generation of one choice costs 1.
+   * @throws EngineError `unavailable` when no replica of the same revision is ready.
+   */
+  async run<T>(cost: number, work: (engine: Engine) => Promise<T>): Promise<T> {
+    this.#requireEngine();
+    const result = this.#replica.run(cost, work);
+    this.#release();
+    return result;
   }
 
   async tokenize(text: string): Promise<number[]> {
@@ -77,7 +89,7 @@ export class ReplicaLease implements GenerationEngine {
     this.#release();
     const other = await this.#source.reroute(this.#hints, signal);
     if (other.#replica.revision !== this.#replica.revision) {
-      // The request was prepared for the other one: its prompt may be rendered by another template.
+      // The prompt was rendered with the chat template of the old revision.
       throw new EngineError("unavailable", "The model was replaced; send the request again.");
     }
     this.#replica = other.#replica;
@@ -89,7 +101,7 @@ export class ReplicaLease implements GenerationEngine {
     return this.#replica.engine!;
   }
 
-  /** Moves to another replica that is alike when this one is gone. */
+  /** Whether the replica has an engine; moves to another replica of the same revision when it has none. */
   #hasEngine(): boolean {
     if (this.#replica.engine !== null) return true;
     const other = this.#source.pick(this.#hints);

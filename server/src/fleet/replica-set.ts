@@ -1,12 +1,14 @@
 import type { Clock } from "../lib/clock.ts";
-import type { Replica, ReplicaStatus } from "./replica.ts";
+import type { ReplicaDiagnostics } from "./failure.ts";
+import type { Replica } from "./replica.ts";
 import { nextRolloutStep, type RolloutReplica } from "./rollout.ts";
+import type { ReplicaStatus } from "./types.ts";
 
 export interface ReplicaSetOptions {
   /** The deployment's id: replicas are named after it. */
   id: string;
   clock: Clock;
-  /** Longest time that running generations keep a replica that is to go. */
+  /** Longest time that running work keeps a draining replica alive. */
   drainGraceMs: number;
   /** Called when `routable` or a status may have changed. */
   onChange: () => void;
@@ -14,17 +16,17 @@ export interface ReplicaSetOptions {
   onCapacityFreed: () => void;
 }
 
-/** What a new replica is made of. */
+/** Creates the replicas of one revision. */
 export interface ReplicaTemplate {
   revision: string;
-  /** Not started yet. `onChange` and `onRoom` are the replica's. */
+  /** Gives a replica that is not started. It calls `onChange` and `onRoom` as its options say. */
   create(id: string, onChange: () => void, onRoom: () => void): Replica;
 }
 
 class Slot implements RolloutReplica {
   readonly index: number;
   readonly replica: Replica;
-  /** Monotonic; until when its generations may run. */
+  /** Monotonic; when work that still runs on it is ended. */
   drainUntilMs = Number.POSITIVE_INFINITY;
   isStopping = false;
 
@@ -54,7 +56,7 @@ class Slot implements RolloutReplica {
   }
 }
 
-/** The replicas of a deployment: brought to the wanted number and revision, drained before they are stopped. */
+/** Reconciles the replicas of a deployment with the desired number and revision; drains a replica before it stops it. */
 export class ReplicaSet {
   readonly #options: ReplicaSetOptions;
   #slots: Slot[] = [];
@@ -71,17 +73,17 @@ export class ReplicaSet {
     this.#graceMs = options.drainGraceMs;
   }
 
-  /** Those that may be given requests, in a stable order. Replaced, never changed. */
+  /** Replicas that may be given requests, in a stable order. The array is replaced, never changed. */
   get routable(): readonly Replica[] {
     return this.#routable;
   }
 
-  /** Those that are to stay, ready or not. */
+  /** Replicas that are not draining, ready or not. */
   get live(): readonly Replica[] {
     return this.#slots.filter((slot) => !slot.isDraining).map((slot) => slot.replica);
   }
 
-  /** The slots in use: generations that run and requests that are about to begin. */
+  /** The load of all replicas, reservations included. */
   get load(): number {
     return this.#slots.reduce((sum, slot) => sum + slot.load, 0);
   }
@@ -90,14 +92,18 @@ export class ReplicaSet {
     return this.#slots.map((slot) => slot.replica.status());
   }
 
-  /** What should run from now on. */
-  setDesired(target: number, blueprint: ReplicaTemplate): void {
+  diagnostics(): ReplicaDiagnostics[] {
+    return this.#slots.flatMap((slot) => slot.replica.diagnostics() ?? []);
+  }
+
+  /** @param target number of replicas. */
+  setDesired(target: number, template: ReplicaTemplate): void {
     this.#target = target;
-    this.#template = blueprint;
+    this.#template = template;
     this.#reconcile();
   }
 
-  /** Drains and stops every replica, the running generations after at most `graceMs`; resolves once all are gone. */
+  /** Drains every replica for at most `graceMs` and stops it; resolves once all have ended. */
   close(graceMs: number): Promise<void> {
     this.#graceMs = graceMs;
     this.#target = 0;
@@ -109,7 +115,7 @@ export class ReplicaSet {
     });
   }
 
-  /** Changes that a step makes call back here; they are part of it. */
+  /** Not re-entrant: the changes that a step makes call it again, and the running loop takes them into account. */
   #reconcile(): void {
     if (this.#isReconciling) return;
     this.#isReconciling = true;
@@ -120,7 +126,7 @@ export class ReplicaSet {
     this.#options.onChange();
   }
 
-  /** False when there is nothing more to do for now. */
+  /** Returns false when no step is left for now. */
   #applyNextStep(): boolean {
     const { revision } = this.#template ?? { revision: "" };
     const members = this.#slots.filter((slot) => !slot.isStopping);
@@ -158,14 +164,14 @@ export class ReplicaSet {
     else this.#options.onCapacityFreed();
   }
 
-  /** Stops what has drained or has had its time, and looks again when the next one's time is up. */
+  /** Stops the replicas that have drained or whose grace is over, and sets a timer for the end of the next grace. */
   #stopDrained(): void {
     const nowMs = this.#options.clock.monotonicMs();
     this.#cancelTimer();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const slot of this.#slots) {
       if (slot.isStopping || !slot.isDraining) continue;
-      // One whose engine has ended has nothing left to finish.
+      // A reservation must not keep a replica whose engine has ended.
       const isDone = slot.load === 0 || slot.replica.engine === null;
       if (isDone || slot.drainUntilMs <= nowMs) this.#stop(slot);
       else nextMs = Math.min(nextMs, slot.drainUntilMs);
@@ -184,7 +190,7 @@ export class ReplicaSet {
   }
 }
 
-/** The smallest number that no replica has: names stay the same over restarts of the platform. */
+/** The smallest number that no replica has, so that names stay the same when the platform restarts. */
 function firstFree(slots: readonly Slot[]): number {
   for (let index = 0; ; index++) {
     if (!slots.some((slot) => slot.index === index)) return index;

@@ -6,7 +6,10 @@ import type { EngineEvent, GenerateRequest } from "../engine/generation.ts";
 import { FakeClock } from "../lib/clock.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { backoffMs } from "./backoff.ts";
+import { EngineStartError } from "./failure.ts";
+import { processExit } from "./launchers/process-exit.ts";
 import { Replica, type ReplicaOptions } from "./replica.ts";
+import type { RunningEngine, StartupPhase } from "./types.ts";
 import { MissingWeightsError } from "./weights/errors.ts";
 
 const request: GenerateRequest = {
@@ -48,9 +51,9 @@ function setUp(more: Partial<ReplicaOptions> & { engine?: FakeEngineOptions } = 
       const stop = async (graceMs: number) => {
         stopped.push(graceMs);
         end();
-        return "signal SIGKILL";
+        return processExit(null, "SIGSEGV");
       };
-      return { engine, pid: 1, lost, stop };
+      return { engine, pid: 1, lost, outputTail: () => ["at /opt/secret"], stop };
     },
     ...more,
   });
@@ -71,7 +74,7 @@ async function collect(iterator: AsyncIterator<EngineEvent>): Promise<EngineEven
 const begin = (replica: Replica, signal = new AbortController().signal) => replica.begin(request, signal);
 
 describe("supervision", () => {
-  it("a replica becomes ready, and stopped when it is stopped", async () => {
+  it("a replica becomes ready, and stopped after stop()", async () => {
     const { replica, states, boots } = setUp();
     replica.start();
     await settle();
@@ -88,7 +91,7 @@ describe("supervision", () => {
     await replica.stop();
   });
 
-  it("an engine that ends is started anew after the wait, not before", async () => {
+  it("an engine that ends is restarted after the backoff, not before", async () => {
     const { replica, clock, boots } = setUp();
     replica.start();
     await settle();
@@ -96,7 +99,7 @@ describe("supervision", () => {
     await settle();
     expect(replica.status()).toMatchObject({
       state: "backoff",
-      message: "The model's engine stopped; it is being restarted.",
+      message: "Starting again; last failure: The model's engine ended (signal SIGSEGV).",
     });
     expect(replica.engine).toBeNull();
     expect(replica.unavailableError()).toMatchObject({ code: "UNAVAILABLE", retryAfterS: 1 });
@@ -108,7 +111,7 @@ describe("supervision", () => {
     expect(replica.status()).toMatchObject({ state: "ready", restarts: 1 });
   });
 
-  it("an engine that keeps failing is tried for ever with growing, capped waits, and says so", async () => {
+  it("an engine that keeps failing is restarted for ever with growing, capped waits, and its message counts the failures", async () => {
     const starts: number[] = [];
     const { replica, clock } = setUp({
       boot: async () => {
@@ -118,7 +121,10 @@ describe("supervision", () => {
     });
     replica.start();
     await settle();
-    expect(replica.status()).toMatchObject({ state: "backoff", message: "The file is not a model." });
+    expect(replica.status()).toMatchObject({
+      state: "backoff",
+      message: "Starting again; last failure: The file is not a model.",
+    });
     for (let i = 0; i < 60 * 60; i++) {
       clock.advance(100);
       await settle();
@@ -126,13 +132,13 @@ describe("supervision", () => {
     const waits = starts.slice(1).map((at, i) => at - starts[i]!);
     expect(waits.slice(0, 8)).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     expect(replica.status().message).toMatch(
-      /^The file is not a model\. It failed \d+ times in a row and is tried again\.$/,
+      /^Starting again; last failure: The file is not a model\. It failed \d+ times in a row\.$/,
     );
     await replica.stop();
     expect(replica.state).toBe("stopped");
   });
 
-  it("what failed is told in public words only", async () => {
+  it("an error without a public message is replaced by a general one", async () => {
     const { replica } = setUp({
       boot: async () => {
         throw new Error("ENOENT /home/secret/path");
@@ -140,10 +146,13 @@ describe("supervision", () => {
     });
     replica.start();
     await settle();
-    expect(replica.status().message).toBe("The model's engine can't be started.");
+    expect(replica.status().message).toBe(
+      "Starting again; last failure: The model's engine can't be started.",
+    );
+    expect(JSON.stringify(replica.status())).not.toContain("secret");
   });
 
-  it("an engine that was ready for a minute starts over with the shortest wait", async () => {
+  it("an engine that was ready for a minute is restarted after the shortest wait", async () => {
     const { replica, clock, boots } = setUp();
     replica.start();
     await settle();
@@ -162,12 +171,18 @@ describe("supervision", () => {
     expect(boots).toHaveLength(6);
   });
 
-  it("missing weights are looked for again and what is missing is told", async () => {
+  it("missing weights are looked for again, and the message says where to put them", async () => {
     let isThere = false;
     const { replica, clock } = setUp({
       boot: async () => {
         if (!isThere) throw new MissingWeightsError("Put it there.", "/cache/x", ["file: none"]);
-        return { engine: createFakeEngine(), pid: null, lost: new Promise(() => {}), stop: async () => "" };
+        return {
+          engine: createFakeEngine(),
+          pid: null,
+          lost: new Promise(() => {}),
+          outputTail: () => [],
+          stop: async () => null,
+        };
       },
     });
     replica.start();
@@ -180,7 +195,7 @@ describe("supervision", () => {
     expect(replica.state).toBe("ready");
   });
 
-  it("a stop during the start aborts it, and during a wait doesn't wait", async () => {
+  it("stop() aborts a start and ends a backoff at once", async () => {
     const booting = setUp({
       boot: (signal) =>
         new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
@@ -198,7 +213,7 @@ describe("supervision", () => {
     expect(waiting.replica.state).toBe("stopped");
   });
 
-  it("an engine that leaves its checks unanswered is stopped and started anew", async () => {
+  it("an engine that doesn't answer its health checks is stopped and restarted", async () => {
     const { replica, clock, boots } = setUp();
     replica.start();
     await settle();
@@ -234,6 +249,156 @@ describe("supervision", () => {
   });
 });
 
+describe("the last failure of a replica", () => {
+  /** A replica whose first start fails and whose later starts wait for `up`. */
+  function failOnce(error: Error) {
+    let starts = 0;
+    let onPhase: (phase: StartupPhase) => void = () => {};
+    let up: (running: RunningEngine) => void = () => {};
+    const set = setUp({
+      boot: (_signal, report) => {
+        if (++starts === 1) return Promise.reject(error);
+        onPhase = report;
+        return new Promise((resolve) => {
+          up = resolve;
+        });
+      },
+    });
+    const running = {
+      engine: createFakeEngine(),
+      pid: 1,
+      lost: new Promise<void>(() => {}),
+      outputTail: () => [],
+      stop: async () => null,
+    };
+    return { ...set, report: (phase: StartupPhase) => onPhase(phase), up: () => up(running) };
+  }
+
+  it("carries the exit code and the time, and keeps the process's output for the operator", async () => {
+    const error = new EngineError("unavailable", "The process has ended.");
+    const exit = processExit(3, null);
+    const { replica, clock } = failOnce(new EngineStartError(error, exit, ["CUDA error at /opt/cuda"]));
+    replica.start();
+    await settle();
+    const message = "The model's engine ended while loading (exit code 3).";
+    const failure = { message, exitCode: 3, signal: null, atMs: clock.now() };
+    expect(replica.status().lastFailure).toEqual(failure);
+    expect(JSON.stringify(replica.status())).not.toContain("CUDA");
+    expect(replica.diagnostics()).toEqual({
+      ...failure,
+      replica: "m/replicas/0",
+      outputTail: ["CUDA error at /opt/cuda"],
+    });
+  });
+
+  it("is shown through every step of the next start, and in the 503 of a request", async () => {
+    const { replica, clock, report } = failOnce(new EngineError("invalid", "The file is not a model."));
+    replica.start();
+    await settle();
+    const message = "Starting again; last failure: The file is not a model.";
+    expect(replica.unavailableError()).toMatchObject({ code: "UNAVAILABLE", message });
+    clock.advance(500);
+    await settle();
+    for (const text of ["The model is starting.", "The model is being loaded."]) {
+      report({ step: "initializing", message: text });
+      expect(replica.status()).toMatchObject({ state: "starting", message });
+    }
+    report({ step: "downloading", message: "The weights are being fetched: 40 %." });
+    const [downloading, waiting] = ["The weights are being fetched: 40 %.", "Waiting for 2 H100."];
+    expect(replica.status().message).toBe(`${downloading} Last failure: The file is not a model.`);
+    report({ step: "pending", message: waiting });
+    expect(replica.status().message).toBe(`${waiting} Last failure: The file is not a model.`);
+    expect(() => begin(replica)).toThrow("Last failure: The file is not a model.");
+  });
+
+  it("is forgotten when the replica has been ready for a minute, not before", async () => {
+    const { replica, clock, up } = failOnce(new EngineError("invalid", "The file is not a model."));
+    replica.start();
+    await settle();
+    clock.advance(500);
+    await settle();
+    up();
+    await settle();
+    expect(replica.status()).toMatchObject({ state: "ready", message: null });
+    clock.advance(59_999);
+    expect(replica.status().lastFailure).toMatchObject({ message: "The file is not a model." });
+    clock.advance(1);
+    expect(replica.status().lastFailure).toBeNull();
+    expect(replica.diagnostics()).toBeNull();
+  });
+
+  it("survives a crash loop of starts that become ready for less than a minute", async () => {
+    const { replica, clock, boots } = setUp();
+    replica.start();
+    await settle();
+    for (let crash = 0; crash < 4; crash++) {
+      boots.at(-1)!.end();
+      await settle();
+      clock.advance(30_000);
+      await settle();
+    }
+    const message = "The model's engine ended (signal SIGSEGV).";
+    expect(replica.status()).toMatchObject({
+      state: "ready",
+      restarts: 4,
+      lastFailure: { message, signal: "SIGSEGV" },
+    });
+    boots.at(-1)!.end();
+    await settle();
+    expect(replica.status().message).toBe(
+      `Starting again; last failure: ${message} It failed 5 times in a row.`,
+    );
+    expect(replica.diagnostics()?.outputTail).toEqual(["at /opt/secret"]);
+    expect(JSON.stringify(replica.status())).not.toContain("secret");
+  });
+
+  it("says that an engine did not answer, and not that the platform ended it", async () => {
+    const { replica, clock, boots } = setUp();
+    replica.start();
+    await settle();
+    boots[0]!.engine.crash();
+    for (let i = 0; i < 4; i++) {
+      clock.advance(10_000);
+      await settle();
+    }
+    expect(replica.status().lastFailure?.message).toBe("The model's engine did not answer and was stopped.");
+  });
+});
+
+describe("work on a replica", () => {
+  it("counts with its cost until its promise settles, however it settles", async () => {
+    const { replica } = setUp();
+    replica.start();
+    await settle();
+    let finish = (_result: string) => {};
+    const embedding = replica.run(
+      3,
+      () =>
+        new Promise<string>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    const failing = replica.run(1, () => Promise.reject(new EngineError("internal", "It broke.")));
+    expect([replica.load, replica.status().outstanding]).toEqual([4, 2]);
+    await expect(failing).rejects.toThrow("It broke.");
+    expect(replica.load).toBe(3);
+    finish("done");
+    expect(await embedding).toBe("done");
+    expect([replica.load, replica.status().outstanding]).toEqual([0, 0]);
+  });
+
+  it("is not counted any more when it throws at once", async () => {
+    const { replica } = setUp();
+    replica.start();
+    await settle();
+    const work = () => {
+      throw new EngineError("invalid", "It can't begin.");
+    };
+    expect(() => replica.run(1, work)).toThrow("It can't begin.");
+    expect([replica.load, replica.status().outstanding]).toEqual([0, 0]);
+  });
+});
+
 describe("outstanding work", () => {
   it("is counted from the beginning to the end of a request", async () => {
     const { replica } = setUp();
@@ -249,7 +414,7 @@ describe("outstanding work", () => {
     expect(replica.load).toBe(0);
   });
 
-  it("an aborted, a failed, a left and a never used request leave none", async () => {
+  it("an aborted, a failed, an abandoned and an unused request leave no load behind", async () => {
     const { replica } = setUp({
       engine: { failure: ({ id }) => (id === "bad" ? { code: "internal", afterTokens: 1 } : undefined) },
     });

@@ -5,77 +5,31 @@ import type { Clock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 import { type BackoffLimits, backoffMs } from "./backoff.ts";
+import { EngineStartError, publicMessage, type ReplicaDiagnostics, type ReplicaFailure } from "./failure.ts";
 import { watchHealth } from "./health-watch.ts";
+import { describeExit, describeExitPublicly, type ProcessExit } from "./launchers/process-exit.ts";
 import { type DeploymentMeter, MeteredIterator } from "./metered-iterator.ts";
 import type { Accelerators } from "./spec.ts";
+import type {
+  Boot,
+  ReplicaStage,
+  ReplicaState,
+  ReplicaStatus,
+  RunningEngine,
+  StartupPhase,
+} from "./types.ts";
 import { errorReason, MissingWeightsError } from "./weights/errors.ts";
-
-export type ReplicaState =
-  /** Waits for accelerators that other replicas have. */
-  | "pending"
-  /** This host can't have it as it is: it lacks the accelerators. */
-  | "unplaceable"
-  | "missing-weights"
-  | "starting"
-  | "ready"
-  /** Its engine, which somebody else runs, doesn't answer. */
-  | "unhealthy"
-  | "backoff"
-  | "stopping"
-  | "stopped";
-
-/** How far a replica has come, for people. */
-export type ReplicaStage = "pending" | "downloading" | "initializing" | "ready" | "draining";
-
-export interface ReplicaStatus {
-  id: string;
-  model: string;
-  deployment: string;
-  /** Of what it runs; see ReplicaOptions. */
-  revision: string;
-  state: ReplicaState;
-  stage: ReplicaStage;
-  /** Why the replica isn't ready, safe to show; null when it is. */
-  message: string | null;
-  /** Generations running on it. */
-  outstanding: number;
-  /** Starts after the first, since the server started. */
-  restarts: number;
-  pid: number | null;
-  /** What it was given; null: none. */
-  accelerators: Accelerators | null;
-}
-
-/** An engine that runs. */
-export interface RunningEngine {
-  engine: Engine;
-  pid: number | null;
-  /** Resolves when the engine can't be reached any more; never rejects. */
-  lost: Promise<void>;
-  /** Ends the engine, with force after `graceMs`. Gives the reason of the end. Never rejects. Idempotent. */
-  stop(graceMs: number): Promise<string>;
-}
-
-/** What a start is doing. */
-export interface StartupPhase {
-  step: "pending" | "unplaceable" | "downloading" | "initializing";
-  /** A public sentence. */
-  message: string;
-}
-
-/** Brings an engine up; called again after each end. */
-export type Boot = (signal: AbortSignal, onPhase: (phase: StartupPhase) => void) => Promise<RunningEngine>;
 
 export interface ReplicaOptions {
   id: string;
   model: string;
   deployment: string;
-  /** Of what it runs; two replicas of one revision are alike. */
+  /** Identifies what it runs: replicas of one revision are interchangeable. */
   revision: string;
   boot: Boot;
-  /** What the start gives it. */
+  /** What the start acquires for it. */
   accelerators?: Accelerators | null;
-  /** What happens to an engine that doesn't answer: it is started anew or, where somebody else runs it, left alone. */
+  /** Treatment of an engine that doesn't answer: "restart" ends it, "suspend" sends it no requests until it answers. */
   whenHung: "restart" | "suspend";
   meter: DeploymentMeter;
   clock: Clock;
@@ -84,16 +38,16 @@ export interface ReplicaOptions {
   log: Log;
   /** Called at every change of state or stage. */
   onChange: () => void;
-  /** Called when a generation has ended or a reservation was given up: there may be room for another request. */
+  /** Called when work has ended or a reservation was given up: there may be room for another request. */
   onCapacityFreed: () => void;
 }
 
 const RESTART = { baseMs: 500, capMs: 30_000 };
 const WEIGHTS_RETRY = { baseMs: 5_000, capMs: 60_000 };
-/** A replica that was ready this long starts over with short waits. */
+/** A replica that was ready this long counts as stable: its last failure is forgotten and waits are short again. */
 const STABLE_MS = 60_000;
 const STOP_GRACE_MS = 5_000;
-/** Before an engine is killed it gets time: a busy machine answers late. One that is left alone may return any time. */
+/** A busy machine answers late, so that an engine is killed only after 30 seconds without an answer. */
 const HEALTH = {
   restart: { intervalMs: 10_000, maxMisses: 3 },
   suspend: { intervalMs: 5_000, maxMisses: 2 },
@@ -109,11 +63,25 @@ const STAGES: Readonly<Record<ReplicaState, ReplicaStage>> = {
   stopping: "draining",
   stopped: "draining",
 };
+/** States in which the last failure explains why the replica is not ready. */
+const RETRYING: ReadonlySet<ReplicaState> = new Set([
+  "pending",
+  "unplaceable",
+  "missing-weights",
+  "starting",
+  "backoff",
+]);
 const STOPPING = "The replica is being stopped.";
-/** How long a request that was given this replica may take until it begins. */
+/** Longest time that a reservation counts as load when its request never begins. */
 const RESERVATION_MS = 10_000;
 
-/** Keeps one engine running: starts it, watches it, starts it anew with growing waits, for as long as it takes. */
+/** The failure that a replica keeps, with what only the operator may see of it. */
+interface KeptFailure extends ReplicaFailure {
+  outputTail: readonly string[];
+  isMissingWeights: boolean;
+}
+
+/** Supervises one engine: starts it, checks its health, and restarts it with exponential backoff until it is stopped. */
 export class Replica {
   readonly id: string;
   readonly revision: string;
@@ -121,7 +89,9 @@ export class Replica {
   readonly #closing = new AbortController();
   #state: ReplicaState = "starting";
   #step: StartupPhase["step"] = "initializing";
-  #message: string | null = "The model is starting.";
+  /** What the replica is doing; null when it is ready. The public message adds the last failure. */
+  #activity: string | null = "The model is starting.";
+  #lastFailure: KeptFailure | null = null;
   #runningEngine: RunningEngine | null = null;
   #isDraining = false;
   #outstanding = 0;
@@ -142,7 +112,7 @@ export class Replica {
     return this.#state;
   }
 
-  /** Generations that run on it or were given to it, a request for n choices counted n times. */
+  /** The cost of the work that runs on it or was given to it; a generation of n choices costs n. */
   get load(): number {
     return this.#load;
   }
@@ -152,12 +122,12 @@ export class Replica {
     return this.#runningEngine?.engine ?? null;
   }
 
-  /** May be given requests. */
+  /** Whether requests may be given to it. */
   get isRoutable(): boolean {
     return this.#state === "ready" && !this.#isDraining;
   }
 
-  /** A replica that drains is given no more requests; those that it has go on. */
+  /** A draining replica is given no more requests; requests that run on it go on. */
   get isDraining(): boolean {
     return this.#isDraining;
   }
@@ -176,7 +146,8 @@ export class Replica {
       revision: this.revision,
       state: this.#state,
       stage: this.#stage(),
-      message: this.#message,
+      message: this.#message(),
+      lastFailure: this.#publicFailure(),
       outstanding: this.#outstanding,
       restarts: Math.max(0, this.#starts - 1),
       pid: this.#runningEngine?.pid ?? null,
@@ -184,11 +155,18 @@ export class Replica {
     };
   }
 
-  /** Why a request can't be served now, and when it is worth asking again. */
+  /** The last failure with the output of its process, for the operator only; null: none. */
+  diagnostics(): ReplicaDiagnostics | null {
+    const failure = this.#publicFailure();
+    if (failure === null) return null;
+    return { ...failure, replica: this.id, outputTail: this.#lastFailure!.outputTail };
+  }
+
+  /** Why a request can't be served now, with the time until the next start as `retryAfterS`. */
   unavailableError(): AppError {
     const waitMs = this.#retryAtMs - this.#options.clock.monotonicMs();
     const retryAfterS = Math.max(1, Math.ceil(waitMs / 1000));
-    return new AppError("UNAVAILABLE", this.#message ?? "The model is restarting.", { retryAfterS });
+    return new AppError("UNAVAILABLE", this.#message() ?? "The model is restarting.", { retryAfterS });
   }
 
   /** Idempotent. */
@@ -206,23 +184,43 @@ export class Replica {
   }
 
   /**
-   * Begins one request and counts it as outstanding to its end, however it ends.
-   * @throws EngineError `unavailable` when the engine isn't ready: the request has then reached none; `unsupported` when it
-   * does not generate text.
+   * Runs work on the engine and counts it to its end, however it ends: as one outstanding piece of work, and with
+   * `cost` as load. The work ends when `work` throws, when the promise that it returns settles, or when it calls `end`.
+   * @param work Returns a promise, or whatever it likes when it calls `end` by itself.
+   * @throws EngineError `unavailable` when the engine isn't ready: nothing has reached an engine then.
    */
-  begin(request: GenerateRequest, signal: AbortSignal): AsyncIterator<EngineEvent> {
-    if (this.engine === null) throw new EngineError("unavailable", "The model is restarting.");
-    const inner = requireGeneration(this.engine).generate(request, signal)[Symbol.asyncIterator]();
+  run<T>(cost: number, work: (engine: Engine, end: () => void) => T): T {
+    const { engine } = this;
+    if (engine === null) throw new EngineError("unavailable", this.#message() ?? "The model is restarting.");
     this.#outstanding++;
-    this.#load += request.n;
-    return new MeteredIterator(inner, this.#options.meter, () => {
+    this.#load += cost;
+    let hasEnded = false;
+    const end = () => {
+      if (hasEnded) return;
+      hasEnded = true;
       this.#outstanding--;
-      this.#load -= request.n;
+      this.#load -= cost;
       this.#options.onCapacityFreed();
+    };
+    try {
+      const result = work(engine, end);
+      if (result instanceof Promise) result.then(end, end);
+      return result;
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** Begins one generation. @throws EngineError as `run`; `unsupported` when the engine does not generate text. */
+  begin(request: GenerateRequest, signal: AbortSignal): AsyncIterator<EngineEvent> {
+    return this.run(request.n, (engine, end) => {
+      const events = requireGeneration(engine).generate(request, signal)[Symbol.asyncIterator]();
+      return new MeteredIterator(events, this.#options.meter, end);
     });
   }
 
-  /** Counts a request that was given this replica until it begins or is given up; it can't wait for ever to do so. */
+  /** Counts a request as load until the returned function is called, at most 10 seconds. */
   reserve(): () => void {
     this.#load++;
     let isOver = false;
@@ -266,30 +264,65 @@ export class Replica {
     return this.#state === "starting" && this.#step === "downloading" ? "downloading" : STAGES[this.#state];
   }
 
+  /** What the replica is doing and, until it is ready, why it failed last. */
+  #message(): string | null {
+    const failure = this.#lastFailure;
+    if (failure === null || this.#activity === null || !RETRYING.has(this.#state)) return this.#activity;
+    if (this.#step !== "initializing" && this.#state !== "missing-weights" && this.#state !== "backoff") {
+      return `${this.#activity} Last failure: ${failure.message}`;
+    }
+    // The message of missing weights is an instruction that stands for itself.
+    if (failure.isMissingWeights) return failure.message;
+    const count = this.#failures >= 3 ? ` It failed ${this.#failures} times in a row.` : "";
+    return `Starting again; last failure: ${failure.message}${count}`;
+  }
+
+  #publicFailure(): ReplicaFailure | null {
+    if (this.#lastFailure === null) return null;
+    const { message, exitCode, signal, atMs } = this.#lastFailure;
+    return { message, exitCode, signal, atMs };
+  }
+
   /** Returns when the engine has ended. */
   async #serve(running: RunningEngine): Promise<void> {
-    const { clock, log } = this.#options;
-    const readyAtMs = clock.monotonicMs();
+    const { clock, log, onChange } = this.#options;
     const closed = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
+    let isHung = false;
     if (!this.#closing.signal.aborted) {
       this.#runningEngine = running;
       this.#enter("ready", null);
       log.info({ replica: this.id, pid: running.pid }, "replica ready");
-      const stopWatching = this.#watch(running);
+      const stopWatching = this.#watch(running, () => {
+        isHung = true;
+      });
+      const cancelStable = clock.after(STABLE_MS, () => {
+        this.#failures = 0;
+        if (this.#lastFailure === null) return;
+        this.#lastFailure = null;
+        onChange();
+      });
       await Promise.race([running.lost, closed]);
       stopWatching();
+      cancelStable();
       this.#runningEngine = null;
     }
-    if (clock.monotonicMs() - readyAtMs >= STABLE_MS) this.#failures = 0;
-    if (!this.#closing.signal.aborted)
-      this.#retryAfter(RESTART, "The model's engine stopped; it is being restarted.");
+    const isCrash = !this.#closing.signal.aborted;
+    const failed = isHung ? "The model's engine did not answer and was stopped" : "The model's engine ended";
+    if (isCrash) this.#retryAfter(RESTART, this.#failure(`${failed}.`, null, running.outputTail()));
     running.engine
       .close()
       .catch((error) => log.debug({ replica: this.id, reason: errorReason(error) }, "close failed"));
-    const reason = await running.stop(STOP_GRACE_MS);
-    if (!this.#closing.signal.aborted) log.error({ replica: this.id, reason }, "engine stopped");
+    const exit = await running.stop(STOP_GRACE_MS);
+    if (!isCrash) return;
+    const outputTail = running.outputTail();
+    log.error({ replica: this.id, reason: exit && describeExit(exit), tail: outputTail }, "engine stopped");
+    if (exit === null || this.#closing.signal.aborted) return;
+    // SIGKILL is how the platform itself ends an engine that doesn't answer.
+    const detail = isHung ? "" : ` (${describeExitPublicly(exit)})`;
+    this.#lastFailure = this.#failure(`${failed}${detail}.`, exit, outputTail);
+    onChange();
   }
 
   #fail(error: unknown): void {
@@ -297,20 +330,35 @@ export class Replica {
     if (error instanceof MissingWeightsError) {
       const { path, reasons } = error;
       log.error({ replica: this.id, path, reasons }, "weights missing");
-      this.#retryAfter(WEIGHTS_RETRY, error.message);
+      this.#retryAfter(WEIGHTS_RETRY, {
+        ...this.#failure(error.message, null, []),
+        isMissingWeights: true,
+      });
       return;
     }
     log.error({ replica: this.id, reason: errorReason(error) }, "replica failed to start");
-    const isPublic = error instanceof EngineError || error instanceof AppError;
-    this.#retryAfter(RESTART, isPublic ? error.message : "The model's engine can't be started.");
+    const { exit, outputTail } =
+      error instanceof EngineStartError ? error : { exit: null, outputTail: [] as const };
+    const message = publicMessage(error, "The model's engine can't be started.");
+    this.#retryAfter(RESTART, this.#failure(message, exit, outputTail));
   }
 
-  #retryAfter(waits: BackoffLimits, message: string): void {
+  #failure(message: string, exit: ProcessExit | null, outputTail: readonly string[]): KeptFailure {
+    return {
+      message,
+      exitCode: exit?.exitCode ?? null,
+      signal: exit?.signal ?? null,
+      atMs: this.#options.clock.now(),
+      outputTail,
+      isMissingWeights: false,
+    };
+  }
+
+  #retryAfter(waits: BackoffLimits, failure: KeptFailure): void {
     const waitMs = backoffMs(++this.#failures, waits, this.#options.random());
     this.#retryAtMs = this.#options.clock.monotonicMs() + waitMs;
-    const isOften = waits === RESTART && this.#failures >= 3;
-    const attempts = isOften ? ` It failed ${this.#failures} times in a row and is tried again.` : "";
-    this.#enter(waits === WEIGHTS_RETRY ? "missing-weights" : "backoff", message + attempts);
+    this.#lastFailure = failure;
+    this.#enter(failure.isMissingWeights ? "missing-weights" : "backoff", failure.message);
   }
 
   async #pause(): Promise<void> {
@@ -324,17 +372,17 @@ export class Replica {
     });
   }
 
-  /** True when that is another state. */
-  #enter(state: ReplicaState, message: string | null): boolean {
-    this.#message = message;
+  /** Returns whether the state has changed. */
+  #enter(state: ReplicaState, activity: string | null): boolean {
+    this.#activity = activity;
     if (this.#state === state) return false;
     this.#state = state;
     this.#options.onChange();
     return true;
   }
 
-  /** The end of an engine that hangs is then handled like any other. */
-  #watch(running: RunningEngine): () => void {
+  /** Ends an engine that doesn't answer, so that `#serve` restarts it, or marks it as unhealthy: see `whenHung`. */
+  #watch(running: RunningEngine, onHung: () => void): () => void {
     const { clock, log, whenHung } = this.#options;
     return watchHealth({
       clock,
@@ -347,6 +395,7 @@ export class Replica {
           return;
         }
         log.error({ replica: this.id }, "engine does not answer");
+        onHung();
         if (whenHung === "restart") void running.stop(0);
         else this.#enter("unhealthy", "The model's server does not answer.");
       },

@@ -55,7 +55,7 @@ const members = fc.array(
 );
 
 describe("a step", () => {
-  it("creates what is missing and drains what is too much, the least useful first", () => {
+  it("adds missing replicas and drains surplus ones, the least useful first", () => {
     expect(nextRolloutStep([], 3, "new")).toEqual({ drain: [], revive: [], add: 3 });
     const [busy, idle, starting] = [ready("new", { load: 2 }), ready("new"), new Fake("new")];
     expect(nextRolloutStep([busy, idle, starting], 2, "new").drain).toEqual([starting]);
@@ -63,7 +63,7 @@ describe("a step", () => {
     expect(nextRolloutStep([busy, idle, starting], 0, "new").drain).toHaveLength(3);
   });
 
-  it("takes back what is draining before it creates anything", () => {
+  it("revives draining replicas before it adds new ones", () => {
     const draining = new Fake("new", { isDraining: true });
     expect(nextRolloutStep([draining], 2, "new")).toEqual({ drain: [], revive: [draining], add: 1 });
     expect(nextRolloutStep([new Fake("old", { isDraining: true })], 1, "new")).toMatchObject({
@@ -72,7 +72,7 @@ describe("a step", () => {
     });
   });
 
-  it("starts one replica of a new revision beside the old, which go one for one", () => {
+  it("starts one replica of a new revision beside the old ones, which drain one by one", () => {
     const old = [ready("old"), ready("old")];
     expect(nextRolloutStep(old, 2, "new")).toEqual({ drain: [], revive: [], add: 1 });
     expect(nextRolloutStep([...old, new Fake("new")], 2, "new")).toEqual({ drain: [], revive: [], add: 0 });
@@ -82,7 +82,7 @@ describe("a step", () => {
     });
   });
 
-  it("lets an old replica make way where there are no accelerators for both", () => {
+  it("drains an old replica first when there are no accelerators for both", () => {
     const old = [ready("old", { load: 1 }), ready("old")];
     const blocked = new Fake("new", { isBlocked: true });
     expect(nextRolloutStep([...old, blocked], 2, "new")).toMatchObject({ drain: [old[1]] });

@@ -1,10 +1,10 @@
-/** Which replicas come and go, so that a deployment gets from what it has to what it should have. Pure. */
+/** Decides which replicas to add and to drain to reach a number and a revision. Pure functions. */
 
-/** What counts of a replica. */
+/** A replica as the rollout sees it. */
 export interface RolloutReplica {
   readonly revision: string;
   readonly isRoutable: boolean;
-  /** It can't start because other replicas have the accelerators it needs. */
+  /** Whether it waits for accelerators that other replicas hold. */
   readonly isBlocked: boolean;
   readonly isDraining: boolean;
   readonly load: number;
@@ -12,15 +12,15 @@ export interface RolloutReplica {
 
 export interface RolloutStep<M extends RolloutReplica> {
   drain: M[];
-  /** Replicas that were to go but are of use again. */
+  /** Draining replicas that are needed again. */
   revive: M[];
   /** Replicas to create. */
   add: number;
 }
 
 /**
- * The next step. Replicas of another revision are replaced one by one: a new one is started beside them, and as soon as it
- * serves, an old one drains. Called again after every change; without one it asks for nothing new.
+ * The next step of a rolling update. Replicas of another revision are replaced one by one: a new replica is started beside
+ * them, and when it serves, an old one drains. Idempotent: without a change of the replicas the step is empty.
  */
 export function nextRolloutStep<M extends RolloutReplica>(
   members: readonly M[],
@@ -34,7 +34,7 @@ export function nextRolloutStep<M extends RolloutReplica>(
   const oldServing = leastUseful(old.filter((member) => member.isRoutable));
   const kept = Math.max(0, target - current.filter((member) => member.isRoutable).length);
   const surplus = Math.max(0, oldServing.length - kept);
-  // Without accelerators for both, an old one makes way first; the next when the new one serves.
+  // When the accelerators don't suffice for both, one old replica drains first; the next drains when the new one serves.
   const isLeaving = members.some((member) => member.isDraining && isOld(member));
   const waiting = current.filter((member) => !member.isRoutable);
   const isStuck = waiting.length > 0 && waiting.every((member) => member.isBlocked);
@@ -51,7 +51,7 @@ export function nextRolloutStep<M extends RolloutReplica>(
   return { drain, revive, add: missing - revive.length };
 }
 
-/** Those that don't serve first, then by their load, then the newest. */
+/** Sorts by usefulness, ascending: replicas that don't serve, then by load, then newest first. */
 function leastUseful<M extends RolloutReplica>(members: readonly M[]): M[] {
   return [...members]
     .reverse()

@@ -101,7 +101,7 @@ async function until(test: () => boolean): Promise<void> {
 }
 
 describe("processes", () => {
-  it("a request waits for the start and is answered", async () => {
+  it("a request waits for the start of a replica and is then served", async () => {
     const fleet = fleetOf([model("m")]);
     const engine = await route(fleet, "m");
     expect(await generate(engine, "hello")).toMatchObject([
@@ -116,7 +116,7 @@ describe("processes", () => {
     ]);
   });
 
-  it("a replica that is killed fails its requests as unavailable, starts anew and leaves the others alone", async () => {
+  it("a killed replica fails its requests as unavailable and restarts; others serve on", async () => {
     const fleet = fleetOf([model("a"), model("b")]);
     const [a, b] = [await route(fleet, "a"), await route(fleet, "b")];
     const abort = new AbortController();
@@ -132,7 +132,7 @@ describe("processes", () => {
     expect((await kept.next()).value).toMatchObject({ type: "end", aborted: true });
   });
 
-  it("work goes to the replica with the least of it, and to another when one is killed", async () => {
+  it("a request goes to the least loaded replica, and to another when that one is killed", async () => {
     const fleet = fleetOf([model("m", { replicas: 2 })]);
     await until(() => fleet.status().every(({ state }) => state === "ready"));
     const abort = new AbortController();
@@ -147,15 +147,19 @@ describe("processes", () => {
     abort.abort();
   });
 
-  it("an engine that dies while loading is told as unavailable with a time to come back", async () => {
+  it("an engine that ends while loading makes requests fail as unavailable, with its exit code and a retry time", async () => {
     const fleet = fleetOf([model("m", {}, { fails: true })]);
     const error = await failureOf(route(fleet, "m"));
     expect(error.code).toBe("UNAVAILABLE");
+    expect(error.message).toBe(
+      "Starting again; last failure: The model's engine ended while loading (exit code 7).",
+    );
     expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
     await until(() => fleet.status()[0]!.restarts >= 1);
+    expect(fleet.status()[0]!.lastFailure).toMatchObject({ exitCode: 7, signal: null });
   });
 
-  it("weights are had before the start and their path is given to the engine", async () => {
+  it("weights are fetched before the start, and the engine gets their path", async () => {
     const content = Buffer.from("weights");
     const sha256 = createHash("sha256").update(content).digest("hex");
     mkdirSync(join(dir, "weights"));
@@ -189,14 +193,14 @@ describe("waiting for a start", () => {
     expect(error.retryAfterS).toBeGreaterThanOrEqual(1);
   });
 
-  it("ends when the client gives up", async () => {
+  it("ends when the client aborts the request", async () => {
     const abort = new AbortController();
     const routing = route(fleetOf([model("m")]), "m", abort.signal);
     abort.abort(new Error("gone"));
     await expect(routing).rejects.toThrow("gone");
   });
 
-  it("is bounded: the thousand-and-first request is sent away at once", async () => {
+  it("is bounded: the thousand-and-first request is refused at once", async () => {
     const fleet = fleetOf([model("m")]);
     const waiting = Array.from({ length: 1000 }, () => route(fleet, "m"));
     expect((await failureOf(route(fleet, "m"))).retryAfterS).toBeGreaterThanOrEqual(1);
@@ -205,7 +209,7 @@ describe("waiting for a start", () => {
 });
 
 describe("attached engines", () => {
-  it("go through the same door", async () => {
+  it("are routed like engines that the platform runs", async () => {
     const engine = createFakeEngine();
     const fleet = fleetOf([alwaysOnSpec("m", { attach: () => engine })]);
     const routed = await route(fleet, "m");
@@ -274,7 +278,9 @@ describe("a deployment under load", () => {
     maxReplicas: 3,
     concurrency: 2,
     scaling: {
-      ...{ scaleUpWindowMs: 200, scaleDownWindowMs: 300, scaleToZeroWindowMs: 500 },
+      scaleUpWindowMs: 200,
+      scaleDownWindowMs: 300,
+      scaleToZeroWindowMs: 500,
       loadTargets: { default: 0.8 },
     },
     lastUsedMs: 0,
@@ -304,7 +310,9 @@ describe("a deployment under load", () => {
   it("is moved to another revision replica by replica; no request fails", async () => {
     const revision = (path: string) =>
       elastic({
-        ...{ revision: path, minReplicas: 2, maxReplicas: 2 },
+        revision: path,
+        minReplicas: 2,
+        maxReplicas: 2,
         engine: { kind: "fixture", weights: { fetch: async () => path }, options: () => ({ path }) },
       });
     const fleet = fleetOf([revision("old")]);
@@ -328,7 +336,7 @@ describe("a deployment under load", () => {
     expect(fewest).toBe(2);
   });
 
-  it("that is removed finishes what runs, refuses what comes and leaves no process", async () => {
+  it("finishes running requests, refuses new ones and leaves no process when it is removed", async () => {
     const fleet = fleetOf([elastic()]);
     const abort = new AbortController();
     const running = await hold(await route(fleet, "d"), abort.signal);
@@ -375,7 +383,7 @@ describe("closing", () => {
     await lost;
   });
 
-  it("a replica that is still starting is ended and whoever waits for it is told", async () => {
+  it("a starting replica is ended, and requests that wait for it are refused", async () => {
     const fleet = fleetOf([model("m")]);
     const waiting = failureOf(route(fleet, "m"));
     await fleet.close(600_000);
@@ -410,7 +418,7 @@ describe("a spec that no fleet can carry out is refused", () => {
     expect(() => fleetOf([spec])).toThrow(message);
   });
 
-  it("a model that nothing serves is answered as unavailable", async () => {
+  it("a request for an unknown deployment fails as unavailable", async () => {
     expect((await failureOf(route(fleetOf([]), "m"))).code).toBe("UNAVAILABLE");
   });
 });

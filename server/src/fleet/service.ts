@@ -5,17 +5,18 @@ import type { Log } from "../platform/telemetry/log.ts";
 import { type BootOptions, bootOf } from "./boot.ts";
 import { Deployment, type DeploymentStatus } from "./deployment.ts";
 import { DeviceAllocator, type DeviceAllocatorOptions, type HostStatus } from "./device-allocator.ts";
+import type { ReplicaDiagnostics } from "./failure.ts";
 import type { OpenServer } from "./launch.ts";
-import type { ReplicaStatus } from "./replica.ts";
 import type { ReplicaLease } from "./replica-lease.ts";
 import type { RoutingHints } from "./routing/router.ts";
 import { checkSpec, type DeploymentSpec } from "./spec.ts";
+import type { ReplicaStatus } from "./types.ts";
 import type { WeightsProgress } from "./weights/ensure-weights.ts";
 
 export type { DeploymentStatus } from "./deployment.ts";
 export type { HostStatus } from "./device-allocator.ts";
+export { publicMessage, type ReplicaDiagnostics, type ReplicaFailure } from "./failure.ts";
 export type { LoraStatus } from "./loras.ts";
-export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./replica.ts";
 export type { ReplicaLease } from "./replica-lease.ts";
 export type { PromptPrefix } from "./routing/prefix-index.ts";
 export { LOAD_TARGETS } from "./scaling/autoscaling-policy.ts";
@@ -29,21 +30,22 @@ export {
   MAX_REPLICAS,
   type Scaling,
 } from "./spec.ts";
+export type { ReplicaStage, ReplicaState, ReplicaStatus } from "./types.ts";
 export { ensureWeights, type Weights, type WeightsProgress } from "./weights/ensure-weights.ts";
 export { parseWeightsSource } from "./weights/source.ts";
 
 export interface FleetOptions {
   kinds: Readonly<Record<string, ProcessEngineKind<never>>>;
-  /** For servers that a command starts. */
+  /** Opens an engine on a server that a command has started. */
   openServer: OpenServer;
-  /** Outside the data folder, shared by every server of the user. */
+  /** Where weights are kept: outside the data folder, shared by every server of the user. */
   cacheDir: string;
   /** Base address of the hub that `hf:` sources mean. */
   hubEndpoint: string;
-  /** The server's environment. Engines get the harmless part of it, downloads the proxy settings besides. */
+  /** The server's environment. `childEnv` picks the variables that engines and downloads get. */
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
-  /** What the host has for replicas. Default: no accelerators. */
+  /** The accelerators and the region of the host. Default: none. */
   host?: DeviceAllocatorOptions;
   clock?: Clock;
   /** 0–1. Default `Math.random`. */
@@ -53,9 +55,11 @@ export interface FleetOptions {
   /** Longest time from the start of a process to its loaded model. Default 600,000. */
   loadTimeoutMs?: number;
   onProgress?: (model: string, progress: WeightsProgress) => void;
+  /** Starts processes. Default: as child processes of this one. */
+  launcher?: NonNullable<BootOptions["launcher"]>;
 }
 
-/** What a request is to be routed by. */
+/** The deployment of a request, and hints for the choice of its replica. */
 export interface RouteRequest extends RoutingHints {
   /** The deployment's id. */
   deployment: string;
@@ -63,30 +67,32 @@ export interface RouteRequest extends RoutingHints {
 
 export interface Fleet {
   /**
-   * What should run from now on; replaces what was said of the same id before. Starts it in the background and never
-   * fails for what happens then: that stands in `observe`.
-   * @throws Error naming the deployment when the spec makes no sense.
+   * Sets what should run under the spec's id from now on. Starts replicas in the background; their failures stand in
+   * `observe`.
+   * @throws AppError FAILED_PRECONDITION with a public message when no fleet can run the spec.
    */
   apply(spec: DeploymentSpec): void;
-  /** Takes no new requests, lets what runs finish for at most `graceMs`; resolves once nothing of it is left. */
+  /** Refuses new requests and lets running ones finish for at most `graceMs`; resolves once no replica is left. */
   remove(id: string, options: { graceMs: number }): Promise<void>;
   /**
-   * A replica for one request; waits for one that starts, has room or loads the adapter, within a limit.
-   * With an adapter, what the engine is asked runs with it.
-   * @throws AppError UNAVAILABLE with `retryAfterS`; FAILED_PRECONDITION when the adapter isn't to be had; the signal's
+   * Gives a request a replica; waits at most `coldStartMs` for one that is starting, is full or is loading the LoRA. The
+   * request then runs with that LoRA.
+   * @throws AppError UNAVAILABLE with `retryAfterS`; FAILED_PRECONDITION when the LoRA can't be loaded; the signal's
    * reason when it is aborted.
    */
   route(request: RouteRequest, signal: AbortSignal): Promise<ReplicaLease>;
-  /** Null when there is no such deployment. */
+  /** Null when the fleet runs no such deployment. Every text in it is public. */
   observe(id: string): DeploymentStatus | null;
-  /** Whether requests wait for long there, as far as this gateway knows. */
+  /** The last failure of each replica that has one, with output of its process: for the operator only. */
+  diagnostics(id: string): ReplicaDiagnostics[];
+  /** Whether new requests to the deployment wait for long, as far as this gateway knows. */
   isOverloaded(id: string): boolean;
-  /** Calls `listener` soon after what `observe` gives has changed, single requests aside. The returned function ends it. */
+  /** Calls `listener` soon after the result of `observe` has changed, except for counts of requests. The returned function ends it. */
   onChange(listener: (id: string) => void): () => void;
-  /** Every replica, those of a deployment in a fixed order. */
+  /** Every replica; those of one deployment in a fixed order. */
   status(): ReplicaStatus[];
   host(): HostStatus;
-  /** Takes no new work, lets what runs finish for at most `graceMs`, then ends every engine. Idempotent. */
+  /** Refuses new work, lets running work finish for at most `graceMs`, then ends every engine. Idempotent. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -99,7 +105,7 @@ class DynamicFleet implements Fleet {
   readonly #inventory: DeviceAllocator;
   readonly #boot: BootOptions;
   readonly #deployments = new Map<string, Deployment>();
-  /** Removed, but not gone yet. */
+  /** Removed deployments that still have replicas. */
   readonly #leaving = new Set<Deployment>();
   readonly #listeners = new Set<(id: string) => void>();
   readonly #changed = new Set<string>();
@@ -144,6 +150,10 @@ class DynamicFleet implements Fleet {
     return this.#deployments.get(id)?.observe() ?? null;
   }
 
+  diagnostics(id: string): ReplicaDiagnostics[] {
+    return this.#deployments.get(id)?.diagnostics() ?? [];
+  }
+
   isOverloaded(id: string): boolean {
     return this.#deployments.get(id)?.isOverloaded ?? false;
   }
@@ -175,13 +185,16 @@ class DynamicFleet implements Fleet {
   #create(spec: DeploymentSpec): Deployment {
     const { log, random = Math.random, coldStartMs = 120_000 } = this.#options;
     return new Deployment(spec, {
-      ...{ clock: this.#boot.clock, random, log, coldStartMs },
+      clock: this.#boot.clock,
+      random,
+      log,
+      coldStartMs,
       bootOf: (current) => bootOf(current, this.#boot),
       onChange: () => this.#announce(spec.id),
     });
   }
 
-  /** Once for all changes of a turn. */
+  /** Announces all changes of one turn of the event loop once. */
   #announce(id: string): void {
     this.#changed.add(id);
     if (this.#changed.size > 1) return;

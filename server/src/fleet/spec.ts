@@ -1,59 +1,60 @@
 import type { Engine } from "../engine/engine.ts";
 import type { ProcessEngineKind } from "../engine/process.ts";
+import { AppError } from "../lib/errors.ts";
 import { fillCommandTemplate } from "./launchers/command-template.ts";
 import { LOAD_TARGETS, type LoadTargets } from "./scaling/autoscaling-policy.ts";
 import type { Weights } from "./weights/ensure-weights.ts";
 import { parseWeightsSource } from "./weights/source.ts";
 
-/** Gets a file or folder to this host and gives its path; called again at every start, so it caches by itself. */
+/** Fetches a file or folder to this host. It is called at every start, and so it keeps a cache. */
 export interface Fetchable {
-  /** @param onPhase takes a public sentence on what it is doing. @throws AppError with a public message. */
+  /** Gives the local path. @param onPhase takes a public sentence on the progress. @throws AppError with a public message. */
   fetch(signal: AbortSignal, onPhase: (message: string) => void): Promise<string>;
 }
 
-/** Run by the platform in processes of an engine kind. */
+/** An engine that the platform runs in processes of an engine kind. */
 export interface ProcessEngine {
   /** A key of the fleet's `kinds`. */
   kind: string;
   weights: Fetchable | Weights | null;
-  /** The options of the engine kind, once the weights lie at `path`; null for a model without weights. */
+  /** The options of the engine kind. @param path of the weights; null: a model without weights. */
   options(path: string | null): unknown;
 }
 
-/** An OpenAI-compatible server, run by the platform with a command of its own. */
+/** An OpenAI-compatible server that the platform starts with a command. */
 export interface CommandEngine {
   /**
-   * Program and arguments, no shell. `{port}` is the port it must listen on at 127.0.0.1, `{model}` the path of the
-   * weights, `{name}` the name it is asked for.
+   * Program and arguments; no shell reads them. `{port}` is the port to listen on at 127.0.0.1, `{model}` the path of the
+   * weights, `{name}` the upstream model's name.
    */
   command: readonly string[];
   weights: Fetchable | Weights | null;
   /** The model's name on that server. */
   upstreamModel: string;
-  /** What that server can do beyond every one's abilities, in the adapter's words. */
+  /** Optional features of that server, by the names that the OpenAI-server engine knows. */
   features?: readonly string[];
-  /** Most tokens of prompt and output together, where known. */
+  /** Most tokens of prompt and output together. Absent: not known. */
   contextLength?: number;
 }
 
-/** Somebody else runs it: one replica, never started or stopped by the platform. */
+/** An engine that the platform neither starts nor stops; it has one replica. */
 export interface AttachedEngine {
   attach(): Engine;
 }
 
-/** A LoRA adapter that every replica of a deployment should have. The same id is the same file. */
+/** A LoRA that every replica of a deployment should have. One id always means the same file. */
 export interface LoraSpec extends Fetchable {
   id: string;
-  /** Factor of its effect. Default 1. */
+  /** Multiplies the LoRA's effect. Default 1. */
   scale?: number;
 }
 
 export interface Scaling {
   /** Load is averaged over this long before replicas are added. */
   scaleUpWindowMs: number;
-  /** Load must have been lower for this long before replicas are taken away. */
+  /** Load must have been lower for this long before replicas are removed. */
   scaleDownWindowMs: number;
-  /** Time without requests after which no replica is left, where `minReplicas` is 0. */
+  /** Time without requests after which a deployment with `minReplicas` 0 has no replica. */
   scaleToZeroWindowMs: number;
   /** See `LOAD_TARGETS`. */
   loadTargets: LoadTargets;
@@ -62,34 +63,34 @@ export interface Scaling {
 export interface Accelerators {
   /** As in the control plane: `NVIDIA_H100_80GB`. */
   type: string;
-  /** ≥ 1, a replica. */
+  /** For each replica; ≥ 1. */
   count: number;
 }
 
-/** What should run from now on. */
+/** What a deployment runs. */
 export interface DeploymentSpec {
-  /** The deployment's full name; the model's for what the platform itself deploys. */
+  /** The deployment's full name; the model's full name for models that the platform always runs. */
   id: string;
   /** The model's full name. */
   model: string;
-  /** Of everything a replica runs: replicas of another revision are replaced, one by one, as running work allows. */
+  /** Identifies what a replica runs. Replicas of another revision are replaced one by one, after their running work. */
   revision: string;
   engine: ProcessEngine | CommandEngine | AttachedEngine;
   /** 0–64. */
   minReplicas: number;
   /** ≥ `minReplicas`, at most 64. */
   maxReplicas: number;
-  /** Exactly so many, whatever the load; null: between the two above, by load. */
+  /** The number of replicas whatever the load; null: the autoscaler decides within the bounds. */
   fixedReplicas: number | null;
   scaling: Scaling;
-  /** What one replica computes at the same time (the engine's slots), ≥ 1. Default 8. */
+  /** Requests that one replica computes at the same time (the engine's slots), ≥ 1. Default 8. */
   concurrency?: number;
   /** Requests with one session key go to one replica. */
   sessionAffinity: boolean;
   loras: readonly LoraSpec[];
-  /** Taken from the host's for each replica. */
+  /** Leased from the host for each replica; null or absent: none. */
   accelerators?: Accelerators | null;
-  /** Wall clock: when it was used last, or made, before this process knew it. Default: now. */
+  /** Wall clock: the last use, or the creation, before this process applied the spec. Default: now. */
   lastUsedMs?: number;
 }
 
@@ -100,7 +101,7 @@ export const DEFAULT_SCALING: Scaling = {
   loadTargets: { default: 0.8 },
 };
 
-/** The spec of a model that the platform always runs. */
+/** The spec of a model that the platform always runs, with a fixed number of replicas. */
 export function alwaysOnSpec(model: string, engine: DeploymentSpec["engine"], replicas = 1): DeploymentSpec {
   return {
     id: model,
@@ -118,7 +119,7 @@ export function alwaysOnSpec(model: string, engine: DeploymentSpec["engine"], re
 
 export const MAX_REPLICAS = 64;
 
-/** @throws Error naming the deployment when its spec can't be carried out by any fleet. */
+/** @throws AppError FAILED_PRECONDITION naming the deployment, with a public message, when no fleet can run the spec. */
 export function checkSpec(
   spec: DeploymentSpec,
   kinds: Readonly<Record<string, ProcessEngineKind<never>>>,
@@ -126,7 +127,7 @@ export function checkSpec(
   const { id, engine, minReplicas, maxReplicas, fixedReplicas } = spec;
   const isCount = (count: number) => Number.isInteger(count) && count >= 0 && count <= MAX_REPLICAS;
   const fail = (problem: string): never => {
-    throw new Error(`${id}: ${problem}.`);
+    throw new AppError("FAILED_PRECONDITION", `${id}: ${problem}.`);
   };
   if (![minReplicas, maxReplicas, fixedReplicas ?? 0].every(isCount) || minReplicas > maxReplicas) {
     fail(`replicas must be 0–${MAX_REPLICAS}, the least not above the most`);

@@ -2,12 +2,11 @@ import { type DeployedModelRow, deployedModelName, fleetIdOf } from "../control/
 import {
   type DeploymentRow,
   deploymentName,
-  type FetchFile,
   type FleetSpecDeps,
   fleetSpec,
   minReplicasAt,
 } from "../control/deployments/service.ts";
-import type { DeploymentSpec, Fleet, LoraSpec } from "../fleet/service.ts";
+import { type DeploymentSpec, type Fleet, type LoraSpec, publicMessage } from "../fleet/service.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../platform/telemetry/log.ts";
 
@@ -15,24 +14,31 @@ export interface FleetSyncDeps extends FleetSpecDeps {
   clock: Clock;
   fleet: Pick<Fleet, "apply" | "remove" | "observe">;
   log: Log;
-  /** Whether what the account runs is to stand still. */
+  /** Whether the account is suspended: its deployments then run no replicas. */
   isSuspended(accountId: string): boolean;
-  /** What the platform runs for everybody, without its addons; applied by whoever made it. */
+  /** The deployments that the platform runs for everybody, without addons. The fleet runs them already. */
   serverless: readonly DeploymentSpec[];
 }
 
 const REMOVE_GRACE_MS = 30_000;
 const RUNNING: ReadonlySet<DeploymentRow["state"]> = new Set(["CREATING", "READY", "UPDATING"]);
 
-/** Brings what the database wants to the fleet of this process: deployments, and the addons on all. */
+/** Applies the deployments of the database, each with its addons, to the fleet of this process. */
 export class FleetSync {
   readonly #deps: FleetSyncDeps;
-  /** What was applied, by the fleet's id: what is the same is not applied again. */
+  /** Signatures of the specs that were applied, by the fleet's id: an unchanged spec is not applied again. */
   readonly #applied = new Map<string, string>();
+  /** Why a spec could not be applied, by the fleet's id, in a public sentence. */
+  readonly #errors = new Map<string, string>();
 
   constructor(deps: FleetSyncDeps) {
     this.#deps = deps;
     for (const { id } of deps.serverless) this.#applied.set(id, "[]");
+  }
+
+  /** Why the deployment as the database has it could not be applied; null when it was applied. */
+  applyError(id: string): string | null {
+    return this.#errors.get(id) ?? null;
   }
 
   sync(deployments: readonly DeploymentRow[], deployedModels: readonly DeployedModelRow[]): void {
@@ -40,24 +46,23 @@ export class FleetSync {
     const wanted = new Set<string>();
     for (const spec of this.#deps.serverless) {
       wanted.add(spec.id);
-      const rows = addons.get(spec.id) ?? [];
-      this.#apply(spec.id, rows, [], (adapters) => ({ ...spec, loras: adapters }));
+      this.#apply(spec.id, addons.get(spec.id) ?? [], [], (loras) => ({ ...spec, loras }));
     }
     for (const row of deployments) {
       const id = deploymentName(row);
-      // What is being deleted is drained and removed by its own step.
+      // The reconciler's step drains and removes a deployment that is being deleted.
       if (row.state === "DELETING") wanted.add(id);
       if (!RUNNING.has(row.state)) continue;
       wanted.add(id);
       const { spec, servedModel } = row;
       const fixedReplicas = this.#deps.isSuspended(row.accountId) ? 0 : row.fixedReplicas;
-      // Schedules raise it for a time.
-      const min = minReplicasAt(spec, this.#deps.clock.now());
-      const parts = [spec, fixedReplicas, servedModel, min];
-      this.#apply(id, addons.get(id) ?? [], parts, (adapters) =>
-        fleetSpec({ ...row, fixedReplicas }, adapters, this.#deps, min),
+      const minReplicas = minReplicasAt(spec, this.#deps.clock.now());
+      const parts = [spec, fixedReplicas, servedModel, minReplicas];
+      this.#apply(id, addons.get(id) ?? [], parts, (loras) =>
+        fleetSpec({ ...row, fixedReplicas }, loras, this.#deps, minReplicas),
       );
     }
+    for (const id of this.#errors.keys()) if (!wanted.has(id)) this.#errors.delete(id);
     for (const id of this.#applied.keys()) if (!wanted.has(id)) this.#remove(id);
   }
 
@@ -65,31 +70,36 @@ export class FleetSync {
     id: string,
     addons: readonly DeployedModelRow[],
     parts: readonly unknown[],
-    specOf: (adapters: readonly LoraSpec[]) => DeploymentSpec,
+    specOf: (loras: readonly LoraSpec[]) => DeploymentSpec,
   ): void {
-    const names = addons.map(deployedModelName).sort();
-    const signature = JSON.stringify([...parts, ...names]);
-    const { fleet } = this.#deps;
-    // What came back from the deleted is new to the fleet.
-    if (this.#applied.get(id) === signature && fleet.observe(id) !== null) return;
-    try {
-      fleet.apply(specOf(addons.map((row) => this.#toLoraSpec(row))));
-      this.#applied.set(id, signature);
-    } catch (error) {
-      this.#deps.log.error({ deployment: id, err: error }, "a deployment can't be run");
+    const { fleet, fetchModel, log } = this.#deps;
+    const signature = JSON.stringify([...parts, ...addons.map(deployedModelName).sort()]);
+    // An undeleted deployment has its old signature but no fleet entry: apply it again.
+    if (this.#applied.get(id) === signature && fleet.observe(id) !== null) {
+      this.#errors.delete(id);
+      return;
     }
-  }
-
-  #toLoraSpec(row: DeployedModelRow): LoraSpec {
-    const fetch: FetchFile = this.#deps.fetchModel(row.model, null);
-    return { id: deployedModelName(row), fetch };
+    try {
+      const loras = addons.map((row) => ({
+        id: deployedModelName(row),
+        fetch: fetchModel(row.model, null),
+      }));
+      fleet.apply(specOf(loras));
+      this.#applied.set(id, signature);
+      this.#errors.delete(id);
+    } catch (error) {
+      const reason = publicMessage(error, "The deployment can't be run here; the server's log says why.");
+      if (this.#errors.get(id) !== reason)
+        log.error({ deployment: id, err: error }, "deployment not applied");
+      this.#errors.set(id, reason);
+    }
   }
 
   #remove(id: string): void {
     this.#applied.delete(id);
     const { fleet, log } = this.#deps;
     fleet.remove(id, { graceMs: REMOVE_GRACE_MS }).catch((error) => {
-      log.error({ deployment: id, err: error }, "a deployment can't be removed");
+      log.error({ deployment: id, err: error }, "deployment not removed");
     });
   }
 }

@@ -2,9 +2,9 @@ import type { DeployedModelStore } from "../control/deployed-models/service.ts";
 import { type DeploymentStore, parseDeploymentName } from "../control/deployments/service.ts";
 import type { LastUse } from "./route-table.ts";
 
-/** Writes down when deployed models, and what they are deployed on, were used last. */
+/** Stores when deployed models and their deployments were used last. */
 export class LastUsedTracker {
-  /** By deployed model. */
+  /** By the full name of the deployed model. */
   readonly all = new Map<string, LastUse>();
   readonly #flushed = new Map<string, number>();
   readonly #deployedModels: Pick<DeployedModelStore, "touch">;
@@ -19,7 +19,7 @@ export class LastUsedTracker {
     this.#deployments = deployments;
   }
 
-  /** Drops what is not deployed any more. */
+  /** Forgets deployed models that are not in `names`. */
   retain(names: ReadonlySet<string>): void {
     for (const name of this.all.keys()) {
       if (names.has(name)) continue;
@@ -28,7 +28,7 @@ export class LastUsedTracker {
     }
   }
 
-  /** Never two at once: whoever waits for one knows that it is written. */
+  /** Stores all new times. Concurrent calls share one run (singleflight). */
   flush(): Promise<void> {
     this.#flushing ??= this.#flush().finally(() => {
       this.#flushing = null;

@@ -1,10 +1,10 @@
 import { deploymentName, parseDeploymentName } from "../control/deployments/service.ts";
 import { fullModelName, parseModelName, shortModelName } from "../lib/resource-names.ts";
 
-/** Longest text that is looked at: `model#deployment`, both in full. */
+/** Longest name that is looked up: `model#deployment` with both full names. */
 const MAX_LENGTH = 300;
 
-/** Every way to write a model on a deployment: full and short names, in any combination. */
+/** All names of a model on a deployment: full and short names, in any combination. */
 export function deployedNameVariants(model: string, deployment: string): string[] {
   return modelNameVariants(model).flatMap((left) =>
     deploymentNameVariants(deployment).map((right) => `${left}#${right}`),
@@ -22,7 +22,7 @@ function deploymentNameVariants(deployment: string): string[] {
   return key === null ? [deployment] : [deploymentName(key), `${key.accountId}/${key.id}`];
 }
 
-/** What is asked for on a direct route: the deployment is known, so the model's name is enough. */
+/** The name to look up on a direct route: the route gives the deployment, so that a request may name the model alone. */
 export function directRouteModelName(text: string, deployment: string): string {
   if (text.length > MAX_LENGTH || text.includes("#") || text.includes("/deployedModels/")) return text;
   return `${text}#${deployment}`;

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import { until } from "../../test/harness/hearth.ts";
 import type { TestUser } from "../control/api-keys/testing.ts";
 import type { DeployedModelRow } from "../control/deployed-models/service.ts";
+import { EngineError } from "../engine/errors.ts";
+import { addWork } from "../platform/reconcile/reconciler.ts";
 import { RouteTable } from "./route-table.ts";
-import { FakeFleet, LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "./testing.ts";
+import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration, TestFleet } from "./testing.ts";
 
 let test: OrchestrationTest;
 let alice: TestUser;
@@ -16,9 +18,7 @@ beforeAll(async () => {
   bob = await test.addUser("other", "bob", "user");
 });
 afterAll(() => test.close());
-beforeEach(() => {
-  test.fleet.stage = "ready";
-});
+beforeEach(() => test.fleet.reset());
 
 async function deploy(who: TestUser, body: object): Promise<string> {
   const account = who.principal.accountId;
@@ -32,7 +32,7 @@ const resolve = (who: TestUser, name: string) => test.orchestrator.resolve(who.p
 const shortOf = (name: string): string => name.replace(/^accounts\/([^/]+)\/\w+\//, "$1/");
 
 describe("a suspended account", () => {
-  it("runs no replicas until it is suspended no more; others go on", async () => {
+  it("runs no replicas until the suspension ends; other accounts' replicas run on", async () => {
     const own = await deploy(alice, { baseModel: LIBRARY });
     const other = await deploy(bob, { baseModel: LIBRARY });
     test.suspended.add("acme");
@@ -52,7 +52,7 @@ describe("a suspended account", () => {
 });
 
 describe("a change", () => {
-  it("has its own account looked up again, and no other; what others have goes on", async () => {
+  it("reloads the rows of its own account alone; other accounts' routes and replicas stay", async () => {
     const other = await deploy(bob, { baseModel: LIBRARY });
     const looks = [vi.spyOn(test.deployments.store, "live"), vi.spyOn(test.deployedModels.store, "live")];
     const body = { baseModel: LIBRARY };
@@ -72,7 +72,7 @@ describe("a change", () => {
 });
 
 describe("names", () => {
-  it("every way to write a model on a deployment leads there, and is billed and echoed in full", async () => {
+  it("of a model on a deployment, full or short, lead to the deployment and are billed by the full name", async () => {
     const deployment = await deploy(alice, { baseModel: LIBRARY });
     for (const model of [LIBRARY, shortOf(LIBRARY)]) {
       for (const place of [deployment, shortOf(deployment)]) {
@@ -90,7 +90,7 @@ describe("names", () => {
     expect(resolve(alice, shortOf(LIBRARY))).toMatchObject({ model: LIBRARY, deployment });
   });
 
-  it("a model that the library serves is that one by its name, and the account's own by the deployment's", async () => {
+  it("of a served library model mean the library's; with the deployment they mean the account's own", async () => {
     const deployment = await deploy(alice, { baseModel: SERVED });
     for (const name of [SERVED, shortOf(SERVED), "gpt", `${SERVED}#accounts/fireworks/deployments/served`]) {
       expect(resolve(alice, name), name).toMatchObject({ deployment: SERVED, isolation: "account" });
@@ -98,7 +98,7 @@ describe("names", () => {
     expect(resolve(alice, `${SERVED}#${deployment}`).deployment).toBe(deployment);
   });
 
-  it("a library model that several accounts deploy is each one's own", async () => {
+  it("of a library model that several accounts deploy mean each account's own deployment", async () => {
     const model = test.models.add("accounts/fireworks/models/popular");
     const [hers, his] = [await deploy(alice, { baseModel: model }), await deploy(bob, { baseModel: model })];
     expect(resolve(alice, model).deployment).toBe(hers);
@@ -108,7 +108,7 @@ describe("names", () => {
     expect(() => resolve(carl, model)).toThrow("not found");
   });
 
-  it("what is not there and what others keep to themselves answer alike", async () => {
+  it("that don't exist and names that are private to others get the same error", async () => {
     const deployment = await deploy(alice, { baseModel: LIBRARY });
     const own = (await test.call(alice.key, "GET", "/v1/accounts/acme/deployedModels")).json.deployedModels[0]
       .name;
@@ -122,14 +122,21 @@ describe("names", () => {
       throw new Error(`${name} is found`);
     };
     for (const name of [
-      ...[`${LIBRARY}#${deployment}`, `${LIBRARY}#accounts/acme/deployments/nothing`, own],
-      ...["accounts/acme/deployedModels/nothing", "nothing", "#", "a#b#c", "", "x".repeat(512)],
+      `${LIBRARY}#${deployment}`,
+      `${LIBRARY}#accounts/acme/deployments/nothing`,
+      own,
+      "accounts/acme/deployedModels/nothing",
+      "nothing",
+      "#",
+      "a#b#c",
+      "",
+      "x".repeat(512),
     ]) {
       expect(message(name).slice(0, 16)).toBe("Model not found:");
     }
   });
 
-  it("no text breaks the lookup, and none but the names lead anywhere", () => {
+  it("are the only texts that resolve: any other text is answered as not found", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^[a#/.]{0,20}$/)), (name) => {
         expect(() => resolve(bob, name)).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
@@ -137,14 +144,15 @@ describe("names", () => {
     );
   });
 
-  it("a failed deployment answers with its reason, in all of its names", async () => {
-    test.fleet.stage = "initializing";
+  it("of a failed deployment all fail with its reason", async () => {
+    test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const made = await test.call(alice.key, "POST", "/v1/accounts/acme/deployments", {
       baseModel: test.models.add("accounts/acme/models/broken"),
     });
     const { name } = made.json;
-    const broken = test.fleet.replica(test.fleet.specs.get(name)!, 0, "initializing", { restarts: 9 });
-    test.fleet.set(name, { replicas: [broken], message: "The weights file is damaged." });
+    await test.settle();
+    await test.fleet.pass(10_000);
+    test.clock.advance(1_000);
     await test.settle();
     for (const form of ["acme/broken", `acme/broken#${shortOf(name)}`]) {
       expect(() => resolve(alice, form)).toThrow(
@@ -153,13 +161,13 @@ describe("names", () => {
     }
   });
 
-  it("a model's own chat template goes with its requests", async () => {
+  it("of a model with a chat template resolve to a route with that template", async () => {
     const model = test.models.add("accounts/acme/models/templated", { chatTemplate: "{{ messages }}" });
     await deploy(alice, { baseModel: model });
     expect(resolve(alice, model).chatTemplate).toBe("{{ messages }}");
   });
 
-  it("the list of callable models names each of them once, in the way that needs least", async () => {
+  it("in the list of callable models appear once each, in the shortest unambiguous form", async () => {
     const model = test.models.add("accounts/acme/models/twice", {
       displayName: "Twice",
       supportsTools: true,
@@ -181,8 +189,8 @@ describe("names", () => {
 });
 
 describe("several processes", () => {
-  it("hear of each other's deployments and addons, and run and route them too", async () => {
-    const fleet = new FakeFleet();
+  it("see each other's deployments and addons, and run and route them too", async () => {
+    const fleet = new TestFleet();
     const other = test.another(fleet);
     await other.start();
     try {
@@ -211,56 +219,110 @@ describe("several processes", () => {
   });
 });
 
-describe("a fleet that can't run a deployment", () => {
-  it("harms no other", async () => {
-    const { apply } = test.fleet;
-    let refuse = true;
-    test.fleet.apply = function (spec) {
-      if (refuse && spec.model === "accounts/acme/models/impossible") throw new Error("no");
-      apply.call(this, spec);
-    };
-    const impossible = await deploy(alice, { baseModel: test.models.add("accounts/acme/models/impossible") });
+describe("a deployment that the fleet can't apply", () => {
+  const IMPOSSIBLE = "accounts/acme/models/impossible";
+  const reasonOf = (name: string): string => `${name}: there is no engine missing.`;
+  const get = async (name: string) => (await test.call(alice.key, "GET", `/v1/${name}`)).json;
+
+  it("fails with the reason, harms no other, and runs when it is undeleted on a host that can", async () => {
+    test.fleet.modelsWithoutEngine.add(test.models.add(IMPOSSIBLE));
+    const impossible = await deploy(alice, { baseModel: IMPOSSIBLE });
     const fine = await deploy(alice, { baseModel: LIBRARY });
     expect(test.fleet.specs.has(fine)).toBe(true);
-    const state = async () => (await test.call(alice.key, "GET", `/v1/${impossible}`)).json.state;
-    expect(await state()).toBe("CREATING");
-    refuse = false;
-    test.clock.advance(1_000);
+    expect((await get(fine)).state).toBe("READY");
+    const message = reasonOf(impossible);
+    expect(await get(impossible)).toMatchObject({
+      state: "FAILED",
+      status: { code: "FAILED_PRECONDITION", message },
+    });
+    const { json } = await test.call(alice.key, "GET", `/v1/${impossible}/terminationMessage`);
+    expect(json).toEqual({ message });
+    expect(() => resolve(alice, `${IMPOSSIBLE}#${impossible}`)).toThrow(
+      expect.objectContaining({ code: "FAILED_PRECONDITION", message }),
+    );
+    await test.fleet.reset();
+    await test.call(alice.key, "POST", `/v1/${impossible}:undelete`, {});
     await test.settle();
-    expect(await state()).toBe("READY");
+    expect((await get(impossible)).state).toBe("READY");
+  });
+
+  it("hides what an error that is not public says", async () => {
+    const model = test.models.add("accounts/acme/models/unlucky");
+    const { engineFor } = test.fleet;
+    test.fleet.engineFor = () => {
+      throw new Error("ENOENT /etc/secret");
+    };
+    const name = await deploy(alice, { baseModel: model });
+    test.fleet.engineFor = engineFor;
+    expect((await get(name)).status.message).toBe(
+      "The deployment can't be run here; the server's log says why.",
+    );
+  });
+
+  it("keeps its old replicas in service when only an update can't be applied, and says why", async () => {
+    const model = test.models.add("accounts/acme/models/updated");
+    const name = await deploy(alice, { baseModel: model });
+    test.fleet.modelsWithoutEngine.add(model);
+    await test.call(alice.key, "PATCH", `/v1/${name}`, { maxContextLength: 1024 });
+    await test.settle();
+    const status = { code: "FAILED_PRECONDITION", message: reasonOf(name) };
+    expect(await get(name)).toMatchObject({ state: "UPDATING", status, replicaCount: 1 });
+    expect(resolve(alice, model).deployment).toBe(name);
+    await test.fleet.reset();
+    test.clock.advance(300_000);
+    await test.settle();
+    expect(await get(name)).toMatchObject({ state: "READY", status: { code: "OK", message: "" } });
+  });
+
+  it("stays READY and refuses requests with the reason when it was READY before the server's settings changed", async () => {
+    const model = test.models.add("accounts/acme/models/resettled");
+    const name = await deploy(alice, { baseModel: model });
+    const fleet = new TestFleet();
+    fleet.modelsWithoutEngine.add(model);
+    const restarted = test.another(fleet);
+    await restarted.refresh();
+    await addWork(
+      test.database.db,
+      "deployment",
+      [name.replace(/^accounts\/|deployments\//g, "")],
+      test.clock.now(),
+    );
+    await restarted.tick();
+    const status = { code: "FAILED_PRECONDITION", message: reasonOf(name) };
+    expect(await get(name)).toMatchObject({ state: "READY", status });
+    expect(() => restarted.resolve(alice.principal, model)).toThrow(
+      expect.objectContaining({ code: "UNAVAILABLE", message: reasonOf(name) }),
+    );
+    await restarted.close();
   });
 });
 
 describe("the route table", () => {
   const row = (more: Partial<DeployedModelRow>): DeployedModelRow => ({
-    ...{
-      accountId: "a",
-      id: "x",
-      model: LIBRARY,
-      servedModel: LIBRARY,
-      deployment: "accounts/a/deployments/d",
-    },
-    ...{
-      serverless: true,
-      isAddon: true,
-      isMerged: false,
-      isDefault: true,
-      isPublic: false,
-      isHidden: false,
-    },
-    ...{
-      state: "DEPLOYED",
-      statusCode: "",
-      statusMessage: "",
-      displayName: "",
-      description: "",
-      createdBy: "",
-    },
-    ...{ createTime: new Date(0), updateTime: new Date(0), lastUsedTime: new Date(0) },
+    accountId: "a",
+    id: "x",
+    model: LIBRARY,
+    servedModel: LIBRARY,
+    deployment: "accounts/a/deployments/d",
+    serverless: true,
+    isAddon: true,
+    isMerged: false,
+    isDefault: true,
+    isPublic: false,
+    isHidden: false,
+    state: "DEPLOYED",
+    statusCode: "",
+    statusMessage: "",
+    displayName: "",
+    description: "",
+    createdBy: "",
+    createTime: new Date(0),
+    updateTime: new Date(0),
+    lastUsedTime: new Date(0),
     ...more,
   });
 
-  it("lets an account reach its own and what is public, whatever others load", () => {
+  it("lets an account reach its own and public deployed models alone, whatever others load", () => {
     const accounts = fc.constantFrom("a", "b", "c");
     const models = fc.constantFrom(
       "accounts/a/models/m",
@@ -289,8 +351,11 @@ describe("the route table", () => {
           return row({ ...one, id: `x${i}`, isDefault, deployment, servedModel: one.deployment });
         });
         const table = new RouteTable({
-          ...{ deployments: new Map(), deployedModels, served: new Set() },
-          ...{ chatTemplates: new Map(), lastUses: new Map() },
+          deployments: new Map(),
+          deployedModels,
+          served: new Set(),
+          chatTemplates: new Map(),
+          lastUses: new Map(),
         });
         const principal = { ...bob.principal, accountId };
         const mayUse = deployedModels.filter((one) => one.isPublic || one.accountId === accountId);

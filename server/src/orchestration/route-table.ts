@@ -11,25 +11,25 @@ import { AppError } from "../lib/errors.ts";
 import { parseModelName } from "../lib/resource-names.ts";
 import { deployedNameVariants, modelNameVariants } from "./model-name-variants.ts";
 
-/** Where a request goes. */
+/** The destination of a request. */
 export interface ModelRoute {
-  /** What is billed, and named in the answer. */
+  /** The name that is billed and that the response shows. */
   model: string;
-  /** As the fleet knows it. */
+  /** The id of the deployment in the fleet. */
   deployment: string;
-  /** Absent: the model as it is. */
+  /** The id of the LoRA; absent: the model without one. */
   lora?: string;
-  /** Whose requests may reuse what was computed for each other: one account's, or all of the deployment's. */
+  /** Requests that may share cached prompts: those of one account, or all of the deployment. */
   isolation: "account" | "deployment";
   /** Requests of one session go to one replica. */
   sessionAffinity: boolean;
-  /** The model stands in for one of the library that is not served here. */
+  /** Whether the fallback model replaces a library model that is not served here. */
   fallbackUsed: boolean;
-  /** Takes the place of the chat template in the weights' files; null: there is none. */
+  /** Replaces the chat template of the weights; null: the weights' own applies. */
   chatTemplate: string | null;
 }
 
-/** When something was used last, for what goes when nobody needs it. */
+/** The last use of a deployed model; unused ones are unloaded and unused deployments deleted. */
 export interface LastUse {
   accountId: string;
   deployedModel: string;
@@ -38,16 +38,16 @@ export interface LastUse {
   usedAtMs: number;
 }
 
-/** One deployed model under one name. */
+/** A deployed model under one of its names. */
 interface DeployedModelEntry {
   accountId: string;
   isPublic: boolean;
   /** Full name. */
   model: string;
   ownerRoute: ModelRoute;
-  /** For other accounts. */
+  /** The route for other accounts. */
   publicRoute: ModelRoute;
-  /** Why nobody can use it. */
+  /** Why requests to it fail; null: they don't. */
   failure: string | null;
   use: LastUse;
 }
@@ -59,7 +59,7 @@ export interface CallableModel {
   model: string;
 }
 
-/** What a name stands for: for each account its own, for others what the owner has published. */
+/** The meaning of a name: for each account its own deployed model, for other accounts the published one of the owner. */
 interface NameBinding {
   byAccount: Map<string, DeployedModelEntry>;
   owner: DeployedModelEntry | null;
@@ -69,15 +69,15 @@ export interface RouteTableInput {
   /** By full name. */
   deployments: ReadonlyMap<string, DeploymentRow>;
   deployedModels: readonly DeployedModelRow[];
-  /** Full names that the library serves: these names mean the library's models, whoever deploys them too. */
+  /** Full names of models that the library serves. These names always mean the library's models, also when an account deploys one. */
   served: ReadonlySet<string>;
-  /** Of models that bring one, by full name. */
+  /** By the full name of the model. */
   chatTemplates: ReadonlyMap<string, string>;
-  /** By the deployed model's name; kept from table to table. */
+  /** By the deployed model's name; shared by successive tables. */
   lastUses: Map<string, LastUse>;
 }
 
-/** Everything that requests may name, in memory. */
+/** All names that requests may use for deployed models, in memory. */
 export class RouteTable {
   readonly #names = new Map<string, NameBinding>();
 
@@ -92,8 +92,8 @@ export class RouteTable {
   }
 
   /**
-   * Where a request for `name` goes; null for what nobody has, or the principal may not use.
-   * @throws AppError FAILED_PRECONDITION with the reason, for what could not be loaded.
+   * The route of a request for `name`; null for a name that doesn't exist or that the principal may not use.
+   * @throws AppError FAILED_PRECONDITION with the reason when the model could not be loaded.
    */
   find(principal: Principal, name: string, clock: Clock): ModelRoute | null {
     const entry = this.#entry(principal, this.#names.get(name));
@@ -103,17 +103,17 @@ export class RouteTable {
     return entry.accountId === principal.accountId ? entry.ownerRoute : entry.publicRoute;
   }
 
-  /** What a name stands for; null as `find` has it. */
+  /** The model behind a name; null as with `find`. */
   describe(principal: Principal, name: string): CallableModel | null {
     const entry = this.#entry(principal, this.#names.get(name));
     return entry === null ? null : { name: entry.ownerRoute.model, model: entry.model };
   }
 
-  /** What the principal may call of what is deployed: by the model's own name where that leads there, else with the deployment. */
+  /** The deployed models that the principal may call: by the model's name where that leads to them, else with the deployment. */
   callable(principal: Principal): CallableModel[] {
     const found = new Map<LastUse, CallableModel>();
-    for (const [name, named] of this.#names) {
-      const entry = this.#entry(principal, named);
+    for (const [name, binding] of this.#names) {
+      const entry = this.#entry(principal, binding);
       if (entry === null || entry.failure !== null || name !== entry.ownerRoute.model) continue;
       const isBetter = !name.includes("#") || !found.has(entry.use);
       if (isBetter && !name.includes("/deployedModels/")) found.set(entry.use, { name, model: entry.model });
@@ -121,11 +121,12 @@ export class RouteTable {
     return [...found.values()];
   }
 
-  #entry(principal: Principal, named: NameBinding | undefined): DeployedModelEntry | null {
-    if (named === undefined) return null;
-    const own = named.byAccount.get(principal.accountId);
-    if (own !== undefined) return own;
-    return named.owner !== null && (named.owner.isPublic || principal.isOperator) ? named.owner : null;
+  #entry(principal: Principal, binding: NameBinding | undefined): DeployedModelEntry | null {
+    if (binding === undefined) return null;
+    const ownEntry = binding.byAccount.get(principal.accountId);
+    if (ownEntry !== undefined) return ownEntry;
+    const { owner } = binding;
+    return owner !== null && (owner.isPublic || principal.isOperator) ? owner : null;
   }
 
   #add(
@@ -168,15 +169,15 @@ export class RouteTable {
 
   #put(names: readonly string[], entry: DeployedModelEntry, isOwner: boolean): void {
     for (const name of names) {
-      const named = this.#names.get(name) ?? { byAccount: new Map(), owner: null };
-      named.byAccount.set(entry.accountId, entry);
-      if (isOwner && (named.owner === null || entry.isPublic)) named.owner = entry;
-      this.#names.set(name, named);
+      const binding = this.#names.get(name) ?? { byAccount: new Map(), owner: null };
+      binding.byAccount.set(entry.accountId, entry);
+      if (isOwner && (binding.owner === null || entry.isPublic)) binding.owner = entry;
+      this.#names.set(name, binding);
     }
   }
 }
 
-/** By deployment: the addon that is part of its weights, as soon as it works. */
+/** The merged LoRA addon of each deployment: the newest that is loaded. */
 function mergedAddonsByDeployment(rows: readonly DeployedModelRow[]): Map<string, DeployedModelRow> {
   const merged = new Map<string, DeployedModelRow>();
   for (const row of rows) {

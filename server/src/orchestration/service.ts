@@ -32,10 +32,10 @@ export type { ModelRoute } from "./route-table.ts";
 
 export interface OrchestratorDeps extends Omit<FleetSyncDeps, "fleet"> {
   database: Database;
-  fleet: Pick<Fleet, "apply" | "remove" | "observe" | "onChange">;
+  fleet: Pick<Fleet, "apply" | "remove" | "observe" | "diagnostics" | "onChange">;
   deployments: Deployments;
   deployedModels: DeployedModels;
-  /** The library: what is served from it, aliases, the fallback. */
+  /** The library's served models, aliases and fallback. */
   library: ModelCatalog;
   describe(principal: Principal, name: string): Promise<ModelInfo>;
 }
@@ -43,20 +43,20 @@ export interface OrchestratorDeps extends Omit<FleetSyncDeps, "fleet"> {
 /** A request to a deployment's direct route. */
 export interface DirectRouteRequest {
   principal: Principal;
-  /** The path without what names the deployment. */
+  /** The path without the prefix that names the deployment. */
   path: string;
 }
 
-/** How long this process may go by what it knew, when a notification was lost. */
+/** Interval of full refreshes, which make up for lost notifications. */
 const REFRESH_MS = 15_000;
 const FLUSH_MS = 60_000;
-/** Changes of replicas are told on at most that often. */
+/** Changes of replicas wake the reconcilers at most this often. */
 const WAKE_UP_DELAY_MS = 250;
 const DIRECT_ROUTE_PATH = /^\/direct\/([^/]{1,63})\/([^/]{1,63})(\/.*)$/;
 
 /**
- * What deployments and deployed models mean to this process: what its fleet runs, and where requests go. All of it is in
- * memory: no request waits for the database.
+ * Applies deployments and deployed models to the fleet of this process, and resolves the model names of requests to routes.
+ * Routes are in memory, so that no request waits for the database.
  */
 export class Orchestrator {
   readonly #deps: OrchestratorDeps;
@@ -65,13 +65,13 @@ export class Orchestrator {
   readonly #lastUsed: LastUsedTracker;
   readonly #reconcilers: Reconciler[];
   readonly #refreshLoop: RefreshLoop;
-  /** What the library serves, as it describes it itself. */
+  /** Descriptions of the models that the library serves, by id. */
   readonly #served: ReadonlyMap<string, ModelEntry>;
-  /** Routes to what the platform runs for everybody, by model. */
+  /** Routes to serverless models, by model and whether it is the fallback. */
   readonly #serverless = new Map<string, ModelRoute>();
   readonly #changedIds = new Set<string>();
   #table: RouteTable;
-  /** Accounts of which something has changed since they were looked up; null: any. */
+  /** Accounts that have changed since their rows were loaded; null: all. */
   #stale: Set<string> | null = null;
   /** By full name. */
   #deployments: ReadonlyMap<string, DeploymentRow> = new Map();
@@ -89,13 +89,15 @@ export class Orchestrator {
     this.#served = new Map(deps.library.list().map((entry) => [entry.id, entry]));
     this.#table = this.#buildTable();
     const onFailure = (err: unknown) =>
-      log.warn({ err }, "deployments can't be looked up; the last known stay");
+      log.warn({ err }, "deployments not refreshed; the last known state stays");
     this.#refreshLoop = startRefreshLoop(() => this.#load(), { everyMs: REFRESH_MS, clock, onFailure });
     const common = { database, clock, log };
     this.#reconcilers = [
-      // Deletions wait for running requests, and nobody for deletions.
+      // Deletions wait for running requests; other steps must not wait for deletions.
       new Reconciler({
-        ...{ ...common, kind: DEPLOYMENT_WORK, concurrency: 16 },
+        ...common,
+        kind: DEPLOYMENT_WORK,
+        concurrency: 16,
         step: (item) => this.#stepDeployment(item),
       }),
       new Reconciler({ ...common, kind: DEPLOYED_MODEL_WORK, step: (item) => this.#stepDeployedModel(item) }),
@@ -105,7 +107,7 @@ export class Orchestrator {
     }
   }
 
-  /** Runs what should run, and keeps at it. */
+  /** Applies all deployments, then follows their changes. */
   async start(): Promise<void> {
     const { database, clock, fleet, deployedModels, serverless } = this.#deps;
     await deployedModels.syncServerless(serverless.map(({ id }) => id));
@@ -124,58 +126,58 @@ export class Orchestrator {
     for (const reconciler of this.#reconcilers) await reconciler.start();
   }
 
-  /** Brings this process up to date with the database. @param accountId what has changed is the account's alone */
+  /** Loads changed rows and applies them. @param accountId the account that has changed; empty: any account. */
   refresh(accountId = ""): Promise<void> {
     this.#markStale(accountId);
     return this.#refreshLoop.refresh();
   }
 
-  /** @param accountId empty: nobody knows whose */
+  /** @param accountId empty: any account. */
   #markStale(accountId: string): void {
     if (accountId === "") this.#stale = null;
     else this.#stale?.add(accountId);
   }
 
   /**
-   * Where a request of the principal for `name` goes: a model on its deployment, a deployed model, a model by itself, an
-   * alias, or the fallback.
-   * @throws AppError NOT_FOUND, the same for what others keep to themselves; FAILED_PRECONDITION with the reason for what
-   * could not be loaded.
+   * The route of a request. `name` is a model on a deployment, a deployed model, a model, an alias, or replaced by the
+   * fallback.
+   * @throws AppError NOT_FOUND, also for private models of other accounts; FAILED_PRECONDITION with the reason for a model
+   * that could not be loaded; UNAVAILABLE with the reason for a deployment that this process could not apply.
    */
   resolve(principal: Principal, name: string): ModelRoute {
     const { clock, library } = this.#deps;
     if (principal.deployment !== undefined)
       return this.#resolveOnDirectRoute(principal, principal.deployment, name);
     const route = this.#table.find(principal, name, clock);
-    if (route !== null) return route;
+    if (route !== null) return this.#assertApplied(route);
     if (name.includes("#") || name.includes("/deployedModels/")) throw modelNotFound(name);
     const { model, fallbackUsed } = library.resolve(name);
     return this.#serverlessRoute(model.name, fallbackUsed);
   }
 
-  /** Parameters of the model of a route; null: unknown. */
+  /** Number of parameters of a route's model; null: unknown. */
   parametersOf(model: string): number | null {
     const hash = model.indexOf("#");
     const name = hash === -1 ? model : model.slice(0, hash);
     return Number(this.#modelInfo.get(name)?.parameterCount ?? 0) || null;
   }
 
-  /** The models that the principal may call, by name. */
+  /** The models that the principal may call, sorted by name. */
   callable(principal: Principal): ModelEntry[] {
     const deployed = this.#table.callable(principal).map((one) => this.#toModelEntry(one));
     const all = new Map([...deployed, ...this.#served.values()].map((entry) => [entry.id, entry]));
     return [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** One of them, by any of its names. @throws AppError NOT_FOUND with param `model`. */
+  /** One of these models, by any of its names. @throws AppError NOT_FOUND with param `model`. */
   describe(principal: Principal, name: string): ModelEntry {
     const known = this.#table.describe(principal, name);
     return known === null ? this.#deps.library.get(name) : this.#toModelEntry(known);
   }
 
   /**
-   * Who asks on a direct route, and for what; null for a path that is none.
-   * @throws AppError UNAUTHORIZED, the same for a wrong key and a deployment without such a route.
+   * The principal and the path of a request on a direct route; null for any other path.
+   * @throws AppError UNAUTHORIZED, also for a deployment without a direct route.
    */
   resolveDirectRoute(path: string, authorization: string | undefined): DirectRouteRequest | null {
     const [, accountId, id, rest] = DIRECT_ROUTE_PATH.exec(path) ?? [];
@@ -196,14 +198,14 @@ export class Orchestrator {
     return { principal: { ...principal, deployment }, path: rest };
   }
 
-  /** Takes every step that is due; for tests. */
+  /** Takes every reconcile step that is due; for tests. */
   async tick(): Promise<number> {
     let steps = 0;
     for (const reconciler of this.#reconcilers) steps += await reconciler.tick();
     return steps;
   }
 
-  /** What runs stays running: the fleet has an end of its own. */
+  /** Stops the reconcilers. The replicas go on until the fleet is closed. */
   async close(): Promise<void> {
     this.#refreshLoop.stop();
     this.#cancelFlush();
@@ -255,8 +257,15 @@ export class Orchestrator {
 
   #resolveOnDirectRoute(principal: Principal, deployment: string, name: string): ModelRoute {
     const route = this.#table.find(principal, directRouteModelName(name, deployment), this.#deps.clock);
-    if (route?.deployment === deployment) return route;
+    if (route?.deployment === deployment) return this.#assertApplied(route);
     throw modelNotFound(name);
+  }
+
+  /** @throws AppError UNAVAILABLE with the reason when the fleet could not apply the route's deployment and runs nothing of it. */
+  #assertApplied(route: ModelRoute): ModelRoute {
+    const reason = this.#fleetSync.applyError(route.deployment);
+    if (reason === null || this.#deps.fleet.observe(route.deployment) !== null) return route;
+    throw new AppError("UNAVAILABLE", reason, { retryAfterS: REFRESH_MS / 1000 });
   }
 
   #serverlessRoute(model: string, fallbackUsed: boolean): ModelRoute {
@@ -296,12 +305,16 @@ export class Orchestrator {
   #stepDeployment({ key, signal }: WorkItem): Promise<number | null> {
     const { clock, fleet, deployments } = this.#deps;
     const [accountId, id] = key.split("/") as [string, string];
-    const observe = fleet.observe.bind(fleet);
-    const remove = (name: string, graceMs: number) => unlessAborted(signal, fleet.remove(name, { graceMs }));
     return stepDeployment(
       {
-        ...{ store: deployments.store, clock, observe, remove },
-        ...{ syncFleet: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
+        store: deployments.store,
+        clock,
+        observe: (name) => fleet.observe(name),
+        diagnostics: (name) => fleet.diagnostics(name),
+        applyError: (name) => this.#fleetSync.applyError(name),
+        remove: (name, graceMs) => unlessAborted(signal, fleet.remove(name, { graceMs })),
+        syncFleet: () => this.refresh(accountId),
+        flushLastUsed: () => this.#lastUsed.flush(),
       },
       accountId,
       id,
@@ -311,11 +324,13 @@ export class Orchestrator {
   #stepDeployedModel({ key }: WorkItem): Promise<number | null> {
     const { clock, fleet, deployments, deployedModels } = this.#deps;
     const [accountId, id] = key.split("/") as [string, string];
-    const observe = fleet.observe.bind(fleet);
     return stepDeployedModel(
       {
-        ...{ store: deployedModels.store, clock, observe },
-        ...{ syncFleet: () => this.refresh(accountId), flushLastUsed: () => this.#lastUsed.flush() },
+        store: deployedModels.store,
+        clock,
+        observe: (name) => fleet.observe(name),
+        syncFleet: () => this.refresh(accountId),
+        flushLastUsed: () => this.#lastUsed.flush(),
         isLive: (name) => deployments.isLive(name),
         addDeploymentEvent: (name, message) => deployments.addEvent(name, message),
       },
@@ -324,7 +339,7 @@ export class Orchestrator {
     );
   }
 
-  /** Has everything looked at that may have changed with a deployment of the fleet. */
+  /** Wakes the reconcilers, after a delay, for the rows of a deployment whose replicas have changed. */
   #scheduleWakeUp(id: string): void {
     if (this.#changedIds.size === 0) {
       this.#cancelWakeUp = this.#deps.clock.after(WAKE_UP_DELAY_MS, () => void this.#wakeReconcilers());
@@ -342,20 +357,20 @@ export class Orchestrator {
       await addWork(database.db, DEPLOYMENT_WORK, workKeys(deployments), clock.now());
       await addWork(database.db, DEPLOYED_MODEL_WORK, workKeys(addons), clock.now());
     } catch (err) {
-      log.warn({ err }, "a change of replicas can't be noted; it is looked at later");
+      log.warn({ err }, "reconcilers not woken; the next scheduled step handles the change");
     }
   }
 
   #scheduleFlush(): void {
     const { clock, log } = this.#deps;
     this.#cancelFlush = clock.after(FLUSH_MS, () => {
-      this.#lastUsed.flush().catch((err) => log.warn({ err }, "times of use can't be noted"));
+      this.#lastUsed.flush().catch((err) => log.warn({ err }, "times of last use not stored"));
       this.#scheduleFlush();
     });
   }
 }
 
-/** Waits no longer than the signal allows. */
+/** Waits for `work` until the signal fires. @throws the signal's reason. */
 async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   let leave = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -369,7 +384,6 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
   }
 }
 
-/** Keys of work. */
 function workKeys(rows: readonly { accountId: string; id: string }[]): string[] {
   return rows.map(({ accountId, id }) => `${accountId}/${id}`);
 }

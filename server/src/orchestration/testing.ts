@@ -9,97 +9,173 @@ import {
 } from "../control/deployed-models/service.ts";
 import type { ShapePreset } from "../control/deployment-shapes/service.ts";
 import { deploymentRoutes } from "../control/deployments/routes.ts";
-import { createDeployments, type Deployments } from "../control/deployments/service.ts";
+import { createDeployments, type Deployments, type Workload } from "../control/deployments/service.ts";
 import type { DeployableModel, ModelCatalog, ModelEntry } from "../control/models/service.ts";
-import type {
-  DeploymentSpec,
-  DeploymentStatus,
-  Fleet,
-  ReplicaStage,
-  ReplicaStatus,
-} from "../fleet/service.ts";
-import { alwaysOnSpec } from "../fleet/service.ts";
+import { createFakeEngine, type FakeEngine } from "../engine/fake-engine.ts";
+import { fixtureKind } from "../fleet/launchers/fixture-kind.ts";
+import { type ProcessExit, processExit } from "../fleet/launchers/process-exit.ts";
+import { alwaysOnSpec, createFleet, type DeploymentSpec, type Fleet } from "../fleet/service.ts";
+import type { RunningEngine } from "../fleet/types.ts";
+import { FakeClock } from "../lib/clock.ts";
 import { AppError } from "../lib/errors.ts";
 import { fullModelName, parseModelName } from "../lib/resource-names.ts";
 import { createLog } from "../platform/telemetry/log.ts";
 import { Orchestrator } from "./service.ts";
 
-type Listener = (id: string) => void;
-
-/** A fleet that runs nothing: what is applied is ready at once, unless the test says otherwise. */
-export class FakeFleet implements Pick<Fleet, "apply" | "remove" | "observe" | "onChange"> {
+/**
+ * The real fleet over fake engines in this process. Starts succeed at once unless a test holds them or makes them fail.
+ * It has a clock of its own: hours of the control plane's clock would be millions of looks of the autoscaler.
+ */
+export class TestFleet
+  implements Pick<Fleet, "apply" | "remove" | "observe" | "diagnostics" | "onChange" | "route" | "close">
+{
+  readonly clock = new FakeClock();
+  /** The specs as they were applied last. */
   readonly specs = new Map<string, DeploymentSpec>();
-  readonly removed: string[] = [];
-  /** What a new replica is at first. */
-  stage: ReplicaStage = "ready";
-  loraState: "loading" | "loaded" | "failed" = "loaded";
-  loraMessage: string | null = null;
-  readonly #observations = new Map<string, DeploymentStatus>();
-  readonly #listeners = new Set<Listener>();
+  /** Models whose deployments ask for an engine that this host doesn't have. */
+  readonly modelsWithoutEngine = new Set<string>();
+  /** Where new replicas wait until `release`; null: nowhere. */
+  holdAt: "downloading" | "loading" | null = null;
+  /** What every start of a process throws; null: starts succeed. */
+  startError: Error | null = null;
+  /** Whether addons wait until `release` before they are loaded. */
+  holdLoras = false;
+  /** What the load of every addon throws; null: loads succeed. */
+  loraError: Error | null = null;
+  readonly #fleet: Fleet;
+  readonly #engines: { engine: FakeEngine; crash(exit: ProcessExit): void }[] = [];
+  #released = deferred();
 
-  apply(spec: DeploymentSpec): void {
-    const before = this.specs.get(spec.id);
-    this.specs.set(spec.id, spec);
-    const isNew = before?.revision !== spec.revision;
-    const seen = this.#observations.get(spec.id);
-    const desired = spec.fixedReplicas ?? Math.max(spec.minReplicas, Math.min(1, spec.maxReplicas));
-    const adapters = Object.fromEntries(
-      spec.loras.map(({ id }) => [
-        id,
-        seen?.loras[id] ?? { state: this.loraState, message: this.loraMessage },
-      ]),
-    );
-    this.set(spec.id, {
-      desiredReplicas: desired,
-      loras: adapters,
-      replicas:
-        isNew || seen === undefined || seen.replicas.length !== desired
-          ? Array.from({ length: desired }, (_, i) => this.replica(spec, i, this.stage))
-          : seen.replicas,
+  constructor() {
+    this.#fleet = createFleet({
+      kinds: { fake: fixtureKind },
+      launcher: () => (_path, _env, signal) => this.#launch(signal),
+      openServer: () => createFakeEngine(),
+      cacheDir: "/nowhere",
+      hubEndpoint: "http://127.0.0.1:9",
+      env: {},
+      log: createLog("silent"),
+      clock: this.clock,
+      random: () => 0,
     });
   }
 
-  async remove(id: string): Promise<void> {
-    this.removed.push(id);
+  /** Undoes what a test has set. */
+  async reset(): Promise<void> {
+    this.startError = null;
+    this.loraError = null;
+    this.modelsWithoutEngine.clear();
+    await this.release();
+  }
+
+  /** Lets everything go on that is held, and waits until no replica is starting. */
+  async release(): Promise<void> {
+    this.holdAt = null;
+    this.holdLoras = false;
+    this.#released.resolve();
+    this.#released = deferred();
+    while (this.#fleet.status().some(({ state }) => state === "starting")) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /** Lets the fleet's time pass, and everything happen that is due in it. */
+  async pass(ms: number): Promise<void> {
+    for (let leftMs = ms; leftMs > 0; leftMs -= 250) {
+      this.clock.advance(Math.min(250, leftMs));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Ends the process of every engine that runs. */
+  crashAll(exit: ProcessExit): void {
+    for (const running of this.#engines.splice(0)) running.crash(exit);
+  }
+
+  engineFor(workload: Workload): Required<Pick<DeploymentSpec, "engine" | "concurrency">> {
+    const kind = this.modelsWithoutEngine.has(workload.model) ? "missing" : "fake";
+    // The fleet looks at the size of fetched files, and so a start with weights takes real time.
+    const weights = this.holdAt === "downloading" ? { fetch: workload.weights } : null;
+    return { engine: { kind, weights, options: () => workload }, concurrency: 8 };
+  }
+
+  /** Gets the weights of any model. */
+  async fetchModel(signal: AbortSignal, onPhase: (message: string) => void): Promise<string> {
+    if (this.holdAt === "downloading") {
+      onPhase("The weights are being fetched: 40 %.");
+      await this.#untilReleased(signal);
+    }
+    return "/nowhere";
+  }
+
+  apply(spec: DeploymentSpec): void {
+    this.#fleet.apply(spec);
+    this.specs.set(spec.id, spec);
+  }
+
+  async remove(id: string, options: { graceMs: number }): Promise<void> {
     this.specs.delete(id);
-    this.#observations.delete(id);
+    await this.#fleet.remove(id, options);
   }
 
-  observe(id: string): DeploymentStatus | null {
-    return this.#observations.get(id) ?? null;
-  }
+  observe = (id: string) => this.#fleet.observe(id);
+  diagnostics = (id: string) => this.#fleet.diagnostics(id);
+  onChange = (listener: (id: string) => void) => this.#fleet.onChange(listener);
+  route: Fleet["route"] = (request, signal) => this.#fleet.route(request, signal);
+  close = (graceMs: number) => this.#fleet.close(graceMs);
 
-  onChange(listener: Listener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** What is seen of a deployment from now on. */
-  set(id: string, seen: Partial<DeploymentStatus>): void {
-    const none = { desiredReplicas: 0, replicas: [], loras: {}, lastRequestAtMs: null, message: null };
-    this.#observations.set(id, { ...none, ...this.#observations.get(id), ...seen });
-    for (const listener of this.#listeners) listener(id);
-  }
-
-  replica(
-    { id, model, revision }: DeploymentSpec,
-    index: number,
-    stage: ReplicaStage,
-    more: Partial<ReplicaStatus> = {},
-  ): ReplicaStatus {
+  async #launch(signal: AbortSignal): Promise<RunningEngine> {
+    if (this.holdAt === "loading") await this.#untilReleased(signal);
+    if (this.startError !== null) throw this.startError;
+    const engine = createFakeEngine({
+      onLoadLora: async () => {
+        if (this.holdLoras) await this.#released.promise;
+        if (this.loraError !== null) throw this.loraError;
+      },
+    });
+    const lost = deferred();
+    let exit = processExit(0, null);
+    this.#engines.push({
+      engine,
+      crash(how) {
+        exit = how;
+        lost.resolve();
+      },
+    });
     return {
-      ...{ id: `${id}/replicas/${index}`, model, deployment: id, revision, stage, message: null },
-      state: stage === "ready" ? "ready" : "starting",
-      ...{ outstanding: 0, restarts: 0, pid: null, accelerators: null },
-      ...more,
+      engine,
+      pid: 1,
+      lost: lost.promise,
+      outputTail: () => ["terminated at /opt/engine/main.cpp:7"],
+      async stop() {
+        lost.resolve();
+        return exit;
+      },
     };
+  }
+
+  #untilReleased(signal: AbortSignal): Promise<void> {
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+    return Promise.race([this.#released.promise, aborted]);
   }
 }
 
-/** The library's model that is served, one that is not, and what the tests add. */
+function deferred(): { promise: Promise<void>; resolve(): void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+/** The library's model that is served. */
 export const SERVED = "accounts/fireworks/models/served";
+/** The library's model that is not served. */
 export const LIBRARY = "accounts/fireworks/models/library";
 
+/** Models that can be deployed: the library's two, and those that a test adds. */
 export class FakeModels {
   readonly all = new Map<string, DeployableModel>();
 
@@ -108,29 +184,39 @@ export class FakeModels {
     this.add(LIBRARY);
   }
 
-  /** @param more an addon has a `baseModel`. */
-  add(name: string, more: Partial<DeployableModel> = {}): string {
+  /** @param fields a model with a `baseModel` is a LoRA addon. */
+  add(name: string, fields: Partial<DeployableModel> = {}): string {
     this.all.set(name, {
-      ...{ name, uid: name, kind: more.baseModel ? "addon" : "base", baseModel: null, displayName: name },
-      ...{ isPublic: name.startsWith("accounts/fireworks/"), state: "READY", supportsLora: true },
-      ...{ contextLength: 4096, modelType: "llama", parameterCount: 1_000_000n, precisions: ["FP16", "FP8"] },
-      ...{ defaultDraftModel: null, defaultDraftTokenCount: null, supportsChat: true, supportsTools: false },
-      ...{
-        supportsImageInput: false,
-        chatTemplate: null,
-        createTime: "2025-01-01T00:00:00Z",
-        engine: "fake",
-      },
+      name,
+      uid: name,
+      kind: fields.baseModel ? "addon" : "base",
+      baseModel: null,
+      displayName: name,
+      isPublic: name.startsWith("accounts/fireworks/"),
+      state: "READY",
+      supportsLora: true,
+      contextLength: 4096,
+      modelType: "llama",
+      parameterCount: 1_000_000n,
+      precisions: ["FP16", "FP8"],
+      defaultDraftModel: null,
+      defaultDraftTokenCount: null,
+      supportsChat: true,
+      supportsTools: false,
+      supportsImageInput: false,
+      chatTemplate: null,
+      createTime: "2025-01-01T00:00:00Z",
+      engine: "fake",
       fetch: async () => "/nowhere",
-      ...more,
+      ...fields,
     });
     return name;
   }
 
   deployable = async (principal: Principal, name: string): Promise<DeployableModel> => {
-    const read = parseModelName(name);
-    const model = read === null ? undefined : this.all.get(fullModelName(read));
-    if (model === undefined || !canSee(principal, read!.accountId, model.isPublic))
+    const parsed = parseModelName(name);
+    const model = parsed === null ? undefined : this.all.get(fullModelName(parsed));
+    if (model === undefined || !canSee(principal, parsed!.accountId, model.isPublic))
       throw notFound(`Model ${name}`);
     if (model.state === "UPLOADING") throw new AppError("FAILED_PRECONDITION", `Model ${name} is not ready.`);
     return model;
@@ -157,9 +243,9 @@ function fakeLibrary(): ModelCatalog {
 }
 
 export interface OrchestrationTest extends Tenants {
-  fleet: FakeFleet;
+  fleet: TestFleet;
   models: FakeModels;
-  /** Accounts that are suspended. */
+  /** Ids of suspended accounts. */
   suspended: Set<string>;
   /** By name; those called draft are not validated. */
   shapes: Map<string, ShapePreset>;
@@ -167,24 +253,35 @@ export interface OrchestrationTest extends Tenants {
   deployedModels: DeployedModels;
   orchestrator: Orchestrator;
   /** Another process on the same database, with a fleet of its own; not started. */
-  another(fleet: FakeFleet): Orchestrator;
-  /** Takes all steps that are due, and what they bring about. */
+  another(fleet: TestFleet): Orchestrator;
+  /** Takes all steps that are due, and the steps that these cause. */
   settle(): Promise<void>;
 }
 
-/** Deployments and deployed models over HTTP on a fresh database; only the fleet and the models are fakes. */
+interface Parts {
+  deployments: Deployments;
+  deployedModels: DeployedModels;
+  orchestrator: Orchestrator;
+}
+
+/** Deployments and deployed models over HTTP on a fresh database, and the real fleet. Only engines and models are fakes. */
 export async function startOrchestration(hostRegion: string | null = null): Promise<OrchestrationTest> {
-  const fleet = new FakeFleet();
+  const fleet = new TestFleet();
   const models = new FakeModels();
   const shapes: OrchestrationTest["shapes"] = new Map();
   const suspended = new Set<string>();
-  let parts!: { deployments: Deployments; deployedModels: DeployedModels; orchestrator: Orchestrator };
+  const fleets = [fleet];
+  let parts!: Parts;
   let another!: OrchestrationTest["another"];
   const tenants = await startTenants(async ({ database, clock, tokenSecret, accounts, users }) => {
-    const common = { database, clock, tokenSecret, accounts, users, models };
-    const make = (own: FakeFleet) => {
+    const createParts = (ownFleet: TestFleet): Parts => {
       const deployments = createDeployments({
-        ...common,
+        database,
+        clock,
+        tokenSecret,
+        accounts,
+        users,
+        models,
         keySecret: tokenSecret,
         shapes: {
           async resolve(_principal, name, skipValidation) {
@@ -199,31 +296,48 @@ export async function startOrchestration(hostRegion: string | null = null): Prom
         checkSize: () => {},
         hooks: deployedModelHooks(() => 100),
         hostRegion,
-        observe: (name) => own.observe(name),
+        observe: (name) => ownFleet.observe(name),
         requestMetrics: async () => ({
-          ...{ requests: 4, errors: 1, promptTokens: 40, cachedPromptTokens: 10, generatedTokens: 80 },
-          ...{ timeToFirstTokenMeanMs: 50, durationMeanMs: null },
+          requests: 4,
+          errors: 1,
+          promptTokens: 40,
+          cachedPromptTokens: 10,
+          generatedTokens: 80,
+          timeToFirstTokenMeanMs: 50,
+          durationMeanMs: null,
         }),
       });
-      const serverless = nameServerlessDeployments([SERVED]);
-      const deployedModels = createDeployedModels({ ...common, deployments, serverless });
+      const deployedModels = createDeployedModels({
+        database,
+        clock,
+        tokenSecret,
+        users,
+        models,
+        deployments,
+        serverless: nameServerlessDeployments([SERVED]),
+      });
       const orchestrator = new Orchestrator({
-        ...{ database, clock, deployments, deployedModels, log: createLog("silent"), fleet: own },
+        database,
+        clock,
+        deployments,
+        deployedModels,
+        log: createLog("silent"),
+        fleet: ownFleet,
         library: fakeLibrary(),
         describe: models.deployable,
         isSuspended: (accountId) => suspended.has(accountId),
         serverless: [alwaysOnSpec(SERVED, { kind: "fake", weights: null, options: () => ({}) })],
-        fetchModel: () => async () => "/nowhere",
+        fetchModel: () => (signal, onPhase) => ownFleet.fetchModel(signal, onPhase),
         fetchUpload: () => async () => "/nowhere",
-        engineFor: (workload) => ({
-          engine: { kind: "fake", weights: null, options: () => workload },
-          concurrency: 8,
-        }),
+        engineFor: (workload) => ownFleet.engineFor(workload),
       });
       return { deployments, deployedModels, orchestrator };
     };
-    parts = make(fleet);
-    another = (own) => make(own).orchestrator;
+    parts = createParts(fleet);
+    another = (ownFleet) => {
+      fleets.push(ownFleet);
+      return createParts(ownFleet).orchestrator;
+    };
     await parts.deployedModels.syncServerless([SERVED]);
     return [...deploymentRoutes(parts.deployments), ...deployedModelRoutes(parts.deployedModels)];
   });
@@ -231,13 +345,18 @@ export async function startOrchestration(hostRegion: string | null = null): Prom
   return {
     ...tenants,
     ...parts,
-    ...{ fleet, models, shapes, another, suspended },
+    fleet,
+    models,
+    shapes,
+    another,
+    suspended,
     async settle() {
       await parts.orchestrator.refresh();
       while ((await parts.orchestrator.tick()) > 0) await parts.orchestrator.refresh();
     },
     async close() {
       await parts.orchestrator.close();
+      await Promise.all(fleets.map((one) => one.close(0)));
       await tenants.close();
     },
   };

@@ -92,14 +92,28 @@ describe("a deployment on accelerators that a configured command serves", () => 
     expect(reply.json.message).toContain(field);
   });
 
-  test("reports why its command does not start", async () => {
+  test("says why its program doesn't come up while it is tried again, and when it has FAILED", async () => {
     const made = await deploy("broken", { acceleratorType: "NVIDIA_A100_80GB", precision: "FP16" });
     expect(made.status, made.text).toBe(200);
+    const message = "The model's engine ended while loading (exit code 3).";
     const { status } = await until("a reason", async () => {
       const deployment = await get("broken");
       return deployment.status.code === "UNAVAILABLE" && deployment;
     });
-    expect(status.message).toContain("ended while loading");
+    expect(status.message).toContain(`Starting again; last failure: ${message}`);
+    await until("FAILED", async () => (await get("broken")).state === "FAILED");
+    expect((await get("broken")).status).toEqual({ code: "FAILED_PRECONDITION", message });
+    const asked = await post(hearth, CHAT, {
+      ...saying("Hello"),
+      model: `${await model}#accounts/local/deployments/broken`,
+    });
+    expect([asked.status, asked.json.error.message]).toEqual([412, message]);
+    // The key of the test is the operator's.
+    const { json } = await send(hearth, `${PATH}/broken/terminationMessage`);
+    expect(json).toMatchObject({
+      message,
+      lastFailure: { exitCode: 3, signal: null, outputTail: ["CUDA out of memory"] },
+    });
   });
 });
 

@@ -29,14 +29,14 @@ const ADDONS_PER_ACCOUNT = 100;
 const ADDONS_PER_DEPLOYMENT = 100;
 const MAX_DESCRIPTION_CHARS = 999;
 
-/** Where a model is to be loaded. */
+/** The deployment that a model is loaded onto, and how. */
 type LoadTarget = Pick<
   DeployedModelRow,
   "deployment" | "servedModel" | "serverless" | "isAddon" | "isMerged"
 >;
 
 /**
- * Loads a model onto a deployment of the account, or an addon onto the serverless one of its base model.
+ * Loads a model onto a deployment of the account, or a LoRA addon onto the serverless deployment of its base model.
  * @throws AppError BAD_REQUEST naming the field, NOT_FOUND, FAILED_PRECONDITION, ALREADY_EXISTS, RATE_LIMIT_EXCEEDED at
  * the limits.
  */
@@ -50,10 +50,10 @@ export async function createDeployedModel(
   authorize(principal, accountId, "write", `Account accounts/${accountId}`);
   checkDisplayTexts(body);
   const model = await context.models.deployable(principal, modelNameOf("model", body.model, accountId));
-  const place = body.deployment
+  const target = body.deployment
     ? await dedicatedTarget(context, principal, accountId, query, body, model)
     : serverlessTarget(context, query, body, model);
-  const row = newRow(context, principal, accountId, body, model, place);
+  const row = newRow(context, principal, accountId, body, model, target);
   const limits: AddonLimits = {
     addonsPerAccount: context.addonsPerAccount?.(accountId) ?? ADDONS_PER_ACCOUNT,
     addonsPerDeployment: ADDONS_PER_DEPLOYMENT,
@@ -123,10 +123,10 @@ async function dedicatedTarget(
       param: "deployment",
     });
   }
-  const place = { deployment: deploymentName(row), servedModel: row.servedModel, serverless: false };
+  const target = { deployment: deploymentName(row), servedModel: row.servedModel, serverless: false };
   if (model.kind === "base") {
     if (query.replaceMergedAddon) throw notHotReloading();
-    if (model.name === row.baseModel) return { ...place, isAddon: false, isMerged: false };
+    if (model.name === row.baseModel) return { ...target, isAddon: false, isMerged: false };
     throw badRequest("model", `The deployment serves ${row.baseModel}; it takes LoRA addons to that.`);
   }
   if (model.baseModel !== row.servedModel) {
@@ -135,10 +135,10 @@ async function dedicatedTarget(
       `${model.name} is an addon to ${model.baseModel}; the deployment serves ${row.servedModel}.`,
     );
   }
-  return { ...place, isAddon: true, isMerged: await isMergedThere(context, query, row, model) };
+  return { ...target, isAddon: true, isMerged: await isMergedThere(context, query, row, model) };
 }
 
-/** Whether the addon becomes part of the weights of the deployment. @throws AppError when it takes no addon. */
+/** Whether the addon is merged into the weights of the deployment. @throws AppError when the deployment takes no addons. */
 async function isMergedThere(
   { store }: CreateDeployedModelDeps,
   { replaceMergedAddon = false }: CreateQuery,
@@ -162,7 +162,7 @@ async function isMergedThere(
   throw new AppError("FAILED_PRECONDITION", message, { param: "deployment" });
 }
 
-/** A full or short name, or an id of the account's own. Another account's answers as missing. */
+/** Finds a deployment by its full or short name, or by its id. @throws AppError NOT_FOUND, also for another account's deployment. */
 async function findTargetDeployment(
   { deployments }: CreateDeployedModelDeps,
   principal: Principal,
@@ -184,18 +184,18 @@ function newRow(
   accountId: string,
   body: DeployedModelBody,
   model: DeployableModel,
-  place: LoadTarget,
+  target: LoadTarget,
 ): DeployedModelRow {
   const now = new Date(nowMs());
   return {
     accountId,
     id: newDeployedModelId(model.name),
     model: model.name,
-    ...place,
+    ...target,
     isDefault: body.default ?? false,
     isPublic: body.public ?? false,
     isHidden: false,
-    state: place.isAddon ? "DEPLOYING" : "DEPLOYED",
+    state: target.isAddon ? "DEPLOYING" : "DEPLOYED",
     statusCode: "",
     statusMessage: "",
     displayName: body.displayName ?? "",

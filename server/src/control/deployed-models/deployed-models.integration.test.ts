@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
+import { AppError } from "../../lib/errors.ts";
 import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "../../orchestration/testing.ts";
 import type { TestUser } from "../api-keys/testing.ts";
 
@@ -16,9 +17,7 @@ beforeAll(async () => {
   bob = await test.addUser("other", "bob", "admin");
 });
 afterAll(() => test.close());
-beforeEach(() => {
-  Object.assign(test.fleet, { stage: "ready", loraState: "loaded", loraMessage: null });
-});
+beforeEach(() => test.fleet.reset());
 
 const PATH = "/v1/accounts/acme/deployedModels";
 const as = (who: TestUser, method: string, where: string, body?: unknown): Promise<Reply> =>
@@ -54,14 +53,13 @@ function refused(reply: Reply, text: string, status = 400): void {
 }
 
 describe("a deployment's own model", () => {
-  it("is deployed with it, under a name of its own, and follows its state", async () => {
-    test.fleet.stage = "initializing";
+  it("is deployed with it under a name of its own, and follows its state", async () => {
+    test.fleet.holdAt = "loading";
     const name = await deployment();
     const [own] = await loadedOn(name);
     expect(own).toMatchObject({ model: LIBRARY, deployment: name, serverless: false, state: "DEPLOYING" });
     expect(own.name).toMatch(/^accounts\/acme\/deployedModels\/library-[a-z][a-z0-5]{7}$/);
-    const spec = test.fleet.specs.get(name)!;
-    test.fleet.set(name, { replicas: [test.fleet.replica(spec, 0, "ready")] });
+    await test.fleet.release();
     test.clock.advance(1_000);
     await test.settle();
     expect(await get(own.name)).toMatchObject({ state: "DEPLOYED", status: { code: "OK", message: "" } });
@@ -87,10 +85,10 @@ describe("a deployment's own model", () => {
 });
 
 describe("loading a LoRA addon", () => {
-  it("onto a deployment with addons: DEPLOYING until the replicas have it, then DEPLOYED", async () => {
+  it("onto a deployment with addons is DEPLOYING until a replica has loaded it, then DEPLOYED", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
-    test.fleet.loraState = "loading";
+    test.fleet.holdLoras = true;
     const made = await load(lora, name);
     expect(made).toMatchObject({
       model: lora,
@@ -103,7 +101,7 @@ describe("loading a LoRA addon", () => {
     expect((await get(made.name)).state).toBe("DEPLOYING");
     const [adapter] = test.fleet.specs.get(name)!.loras;
     expect(adapter?.id).toBe(made.name);
-    test.fleet.set(name, { loras: { [made.name]: { state: "loaded", message: null } } });
+    await test.fleet.release();
     test.clock.advance(5_000);
     await test.settle();
     expect((await get(made.name)).state).toBe("DEPLOYED");
@@ -113,7 +111,7 @@ describe("loading a LoRA addon", () => {
     expect(events.json.events.at(-1)).toMatchObject({ type: "MODEL", message: `${lora} is loaded.` });
   });
 
-  it("many share one deployment, by its id or either name", async () => {
+  it("accepts a deployment's id, short name or full name, and many addons on one deployment", async () => {
     const name = await deployment({ enableAddons: true });
     const id = name.split("/")[3] as string;
     for (const wanted of [id, `acme/${id}`, name]) {
@@ -122,13 +120,16 @@ describe("loading a LoRA addon", () => {
     expect(test.fleet.specs.get(name)?.loras).toHaveLength(3);
   });
 
-  it("onto the serverless deployment of its base model, by leaving the deployment out or naming it", async () => {
+  it("onto the serverless deployment of its base model works without and with the deployment's name", async () => {
     const lora = addon(SERVED);
     const made = await load(lora);
     expect(made).toMatchObject({ serverless: true, deployment: "accounts/fireworks/deployments/served" });
     expect(test.fleet.specs.get(SERVED)?.loras.map(({ id }) => id)).toContain(made.name);
     expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({
-      ...{ model: lora, deployment: SERVED, lora: made.name, isolation: "account" },
+      model: lora,
+      deployment: SERVED,
+      lora: made.name,
+      isolation: "account",
     });
     const other = addon(SERVED);
     expect(await load(other, made.deployment)).toMatchObject({ serverless: true });
@@ -140,31 +141,32 @@ describe("loading a LoRA addon", () => {
     expect((await as(alice, "GET", `/v1/${made.name}`)).status).toBe(404);
   });
 
-  it("that can't be loaded: the reason in its status, and at inference a failed precondition with it", async () => {
+  it("that fails shows the reason in its status and in the 412 of a request", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
-    Object.assign(test.fleet, { loraState: "failed", loraMessage: "Its tensors don't fit the model." });
+    test.fleet.loraError = new AppError("UNAVAILABLE", "The addon's files can't be read.");
     const made = await load(lora, name);
     await test.settle();
     expect(await get(made.name)).toMatchObject({
       state: "DEPLOYING",
-      status: { code: "FAILED_PRECONDITION", message: "Its tensors don't fit the model." },
+      status: { code: "FAILED_PRECONDITION", message: "The addon's files can't be read." },
     });
     expect(() => test.orchestrator.resolve(alice.principal, lora)).toThrow(
       expect.objectContaining({
         code: "FAILED_PRECONDITION",
         status: 412,
-        message: "Its tensors don't fit the model.",
+        message: "The addon's files can't be read.",
       }),
     );
-    test.fleet.set(name, { loras: { [made.name]: { state: "loaded", message: null } } });
+    await test.fleet.reset();
+    await test.fleet.pass(5_000);
     test.clock.advance(5_000);
     await test.settle();
     expect(await get(made.name)).toMatchObject({ state: "DEPLOYED", status: { code: "OK", message: "" } });
     expect(test.orchestrator.resolve(alice.principal, lora)).toMatchObject({ lora: made.name });
   });
 
-  it("is refused where it can't work, by the field at fault", async () => {
+  it("is refused where it can't work, with the name of the field", async () => {
     const plain = await deployment();
     const withAddons = await deployment({ enableAddons: true });
     const lora = addon();
@@ -190,7 +192,7 @@ describe("loading a LoRA addon", () => {
     refused(await refusal({ model: addon(), deployment: withAddons }), "DELET");
   });
 
-  it("another account's models and deployments answer like missing ones", async () => {
+  it("treats another account's models and deployments like missing ones", async () => {
     const name = await deployment({ enableAddons: true });
     const secret = addon(LIBRARY, "other");
     const own = await load(addon(), name);
@@ -215,7 +217,7 @@ describe("loading a LoRA addon", () => {
     expect((await as(bob, "POST", PATH, { model: LIBRARY })).status).toBe(404);
   });
 
-  it("a hundred fit on a deployment, and no more", async () => {
+  it("is limited to a hundred addons", async () => {
     const name = await deployment({ enableAddons: true });
     const here = (await as(alice, "GET", `${PATH}?pageSize=200&filter=${encodeURIComponent('model != "x"')}`))
       .json;
@@ -231,7 +233,7 @@ describe("loading a LoRA addon", () => {
     await test.settle();
   });
 
-  it("goes when nobody has asked for it in a week", async () => {
+  it("is undone after a week without a request", async () => {
     const name = await deployment({ enableAddons: true, unusedAutoDeleteDuration: "0s" });
     const [unused, used] = [await load(addon(), name), await load(addon(), name)];
     await test.settle();
@@ -263,7 +265,7 @@ describe("a LoRA addon deployed alone", () => {
 });
 
 describe("hot reload", () => {
-  it("one addon is merged into the deployment's weights; the next takes its place once it works", async () => {
+  it("merges one addon into the deployment's weights, and replaces it once the next one is loaded", async () => {
     const name = await deployment({ enableHotReloadLatestAddon: true });
     const [first, second] = [addon(), addon()];
     const one = await load(first, name);
@@ -271,15 +273,14 @@ describe("hot reload", () => {
     const base = `${LIBRARY}#${name}`;
     expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
     refused(await as(alice, "POST", PATH, { model: second, deployment: name }), "replaceMergedAddon");
-    test.fleet.loraState = "loading";
+    test.fleet.holdLoras = true;
     test.clock.advance(1);
     const two = (
       await as(alice, "POST", `${PATH}?replaceMergedAddon=true`, { model: second, deployment: name })
     ).json;
     await test.settle();
     expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: one.name });
-    const loaded = { state: "loaded", message: null } as const;
-    test.fleet.set(name, { loras: { [one.name]: loaded, [two.name]: loaded } });
+    await test.fleet.release();
     test.clock.advance(5_000);
     await test.settle();
     expect(test.orchestrator.resolve(alice.principal, base)).toMatchObject({ lora: two.name });
@@ -291,7 +292,7 @@ describe("hot reload", () => {
 });
 
 describe("the default of a model", () => {
-  it("is the first that was loaded, until another is made it; it goes last", async () => {
+  it("is the first that was loaded until another one is set, and is deleted last", async () => {
     const lora = addon();
     const [a, b] = [await deployment({ enableAddons: true }), await deployment({ enableAddons: true })];
     const [first, second] = [await load(lora, a), await load(lora, b)];
@@ -310,7 +311,7 @@ describe("the default of a model", () => {
     expect(() => test.orchestrator.resolve(alice.principal, lora)).toThrow("not found");
   });
 
-  it("passes on when its deployment is deleted without checks", async () => {
+  it("passes to the oldest other one when its deployment is deleted without checks", async () => {
     const lora = addon();
     const [a, b] = [await deployment({ enableAddons: true }), await deployment({ enableAddons: true })];
     const [, second] = [await load(lora, a), await load(lora, b)];
@@ -324,7 +325,7 @@ describe("the default of a model", () => {
     expect(back).toMatchObject({ default: false, state: "DEPLOYED" });
   });
 
-  it("is one, however many are loaded at the same time", async () => {
+  it("is unique, however many are loaded at the same time", async () => {
     const lora = addon();
     const names = await Promise.all(Array.from({ length: 5 }, () => deployment({ enableAddons: true })));
     const made = await Promise.all(names.map((name) => load(lora, name, { default: true })));
@@ -334,7 +335,7 @@ describe("the default of a model", () => {
 });
 
 describe("update", () => {
-  it("changes names, default and public, and takes back what was read; nothing else changes", async () => {
+  it("changes names, default and public, accepts what was read, and changes nothing else", async () => {
     const name = await deployment({ enableAddons: true });
     const made = await load(addon(), name);
     const reply = await as(alice, "PATCH", `/v1/${made.name}`, {
@@ -353,8 +354,8 @@ describe("update", () => {
   });
 });
 
-describe("published", () => {
-  it("a deployed model can be called and seen by everybody, and by nobody else once it is taken back", async () => {
+describe("a published deployed model", () => {
+  it("can be called and seen by every account until it is made private again", async () => {
     const name = await deployment({ enableAddons: true });
     const lora = addon();
     const made = await load(lora, name, { public: true });
@@ -378,8 +379,8 @@ describe("published", () => {
   });
 });
 
-describe("what a model's owner learns", () => {
-  it("where it is deployed, and that it can't be deleted while it is", async () => {
+describe("the owner of a model", () => {
+  it("sees where it is deployed, and can't delete it while it is", async () => {
     const lora = addon();
     expect(await test.deployedModels.inUse(lora)).toBeNull();
     const name = await deployment({ enableAddons: true });
@@ -402,7 +403,7 @@ describe("what a model's owner learns", () => {
     ]);
   });
 
-  it("what is serverless is a deployed model of the library that nobody changes", async () => {
+  it("sees a serverless model as a deployed model of the library, which nobody can change", async () => {
     const name = "/v1/accounts/fireworks/deployedModels/served";
     expect((await as(bob, "GET", name)).json).toMatchObject({
       model: SERVED,

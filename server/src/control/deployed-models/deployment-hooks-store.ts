@@ -8,7 +8,7 @@ import { type DeploymentHooks, type DeploymentRow, deploymentName } from "../dep
 import { DEPLOYED_MODEL_WORK, type DeployedModelRow, insertRow, lockAccount, passDefault } from "./store.ts";
 import { deployedModels } from "./table.ts";
 
-/** Keeps deployed models in step with their deployments. @param addonsPerAccount what an account may load. */
+/** Keeps deployed models in step with their deployments. @param addonsPerAccount LoRA addons that an account may load. */
 export function deployedModelHooks(addonsPerAccount: (accountId: string) => number): DeploymentHooks {
   return {
     async onCreated(tx, row) {
@@ -27,7 +27,7 @@ export function deployedModelHooks(addonsPerAccount: (accountId: string) => numb
           return passDefaults(tx, row);
         case "READY":
         case "UPDATING":
-          // An addon is deployed once every replica has loaded it, which is looked at elsewhere.
+          // The reconciler of deployed models sets addons to DEPLOYED when a replica has loaded them.
           return updateRows(tx, and(isOwnModel(row), not(deployedModels.isAddon)), {
             state: "DEPLOYED",
             ...OK_STATUS,
@@ -70,7 +70,7 @@ export function tooManyAddons(accountId: string, limit: number): AppError {
 
 const OK_STATUS = { statusCode: "", statusMessage: "" };
 
-/** The model that a new deployment serves, under a name of its own. */
+/** The deployed model of the deployment's own base model. */
 function ownModel(row: DeploymentRow): DeployedModelRow {
   return {
     accountId: row.accountId,
@@ -95,7 +95,7 @@ function ownModel(row: DeploymentRow): DeployedModelRow {
   };
 }
 
-/** `{model}-{suffix}`, at most 63 characters. */
+/** A new id, `{model}-{suffix}`, of at most 63 characters. */
 export function newDeployedModelId(model: string): string {
   const id =
     parseModelName(model)
@@ -112,7 +112,7 @@ function isOwnModel(row: DeploymentRow): SQL | undefined {
   return and(onDeployment(row), eq(deployedModels.model, row.baseModel));
 }
 
-/** Somebody else in the account could answer for the same model. */
+/** Whether another deployed model of the account could serve the same model. */
 function hasOthers(): SQL {
   return sql`exists (
     select 1 from deployed_models other
@@ -128,7 +128,7 @@ async function updateRows(
   await tx.update(deployedModels).set(values).where(where);
 }
 
-/** Has the addons looked at that come back with their deployment. */
+/** Wakes the reconciler for the deployed models of an undeleted deployment. */
 async function enqueueReconcile(tx: Transaction, row: DeploymentRow): Promise<void> {
   const rows = await tx.select({ id: deployedModels.id }).from(deployedModels).where(onDeployment(row));
   const keys = rows.map(({ id }) => `${row.accountId}/${id}`);

@@ -6,27 +6,27 @@ import { deployedModelName } from "./view.ts";
 export interface DeployedModelLifecycleDeps {
   store: DeployedModelStore;
   clock: Clock;
-  /** Brings what the database wants to the fleet of this process. */
+  /** Applies the deployments of the database to the fleet of this process. */
   syncFleet(): Promise<void>;
-  /** What runs of a deployment, by the fleet's id of it. */
+  /** What the fleet of this process runs of a deployment; null: nothing. @param id in the fleet. */
   observe(id: string): FleetDeploymentStatus | null;
-  /** Writes down when deployed models were used last, as far as this process knows. */
+  /** Stores when deployed models were used last, as far as this process knows. */
   flushLastUsed(): Promise<void>;
-  /** Whether the deployment is there, and neither deleted nor about to be. */
+  /** Whether the deployment exists and is neither DELETING nor DELETED. */
   isLive(deployment: string): Promise<boolean>;
-  /** For the deployment's timeline. */
+  /** Adds an event to the deployment's timeline. */
   addDeploymentEvent(deployment: string, message: string): Promise<void>;
 }
 
-/** Addons that nobody has asked for in a week make room for others. */
+/** Addons without a request for a week are unloaded, to make room for others. */
 const UNUSED_MS = 7 * 86_400_000;
-/** The fleet tells of what it does; this only makes up for what was missed. */
+/** The fleet's change events wake the reconciler; this interval only makes up for lost events. */
 const WAIT_MS = 5_000;
 const LOOK_MS = 5 * 60_000;
 
 /**
- * One step of a deployed model towards what is wanted. Idempotent: everything it does may be done again.
- * @returns milliseconds to the next look; null when nothing is left to do.
+ * Takes one step from a deployed model's actual state to its desired one. Idempotent.
+ * @returns milliseconds to the next step; null when nothing is left to do.
  */
 export async function stepDeployedModel(
   deps: DeployedModelLifecycleDeps,
@@ -36,7 +36,7 @@ export async function stepDeployedModel(
   const row = await deps.store.get(accountId, id);
   if (row === null || row.isHidden) return null;
   if (row.state === "UNDEPLOYING") return finishUnloading(deps, row);
-  // What a deployment serves by itself follows its state.
+  // The hooks of the deployment set the state of its own base model.
   if (!row.isAddon) return null;
   if (!row.serverless && !(await deps.isLive(row.deployment))) {
     await deps.store.remove(accountId, id);
@@ -46,64 +46,64 @@ export async function stepDeployedModel(
     await deps.flushLastUsed();
     if (await unloadUnused(deps, row)) return 0;
   }
-  const adapter = await loraStatusOf(deps, row);
-  if (adapter === null || adapter.state === "loading") return WAIT_MS;
-  await recordLoraStatus(deps, row, adapter);
-  if (adapter.state === "failed") return WAIT_MS;
+  const status = await loraStatusOf(deps, row);
+  if (status === null || status.state === "loading") return WAIT_MS;
+  await recordLoraStatus(deps, row, status);
+  if (status.state === "failed") return WAIT_MS;
   if (row.isMerged) await retirePredecessors(deps, row);
   return LOOK_MS;
 }
 
-/** The deployment that the fleet knows it by. */
+/** The fleet's id of the deployment that serves it. */
 export function fleetIdOf({ serverless, servedModel, deployment }: DeployedModelRow): string {
   return serverless ? servedModel : deployment;
 }
 
-/** Whether `row` was loaded after `other`. Never both ways round, and for two rows always one. */
+/** Whether `row` was loaded after `other`: a strict total order, by time and then by id. */
 export function isNewer(row: DeployedModelRow, other: DeployedModelRow): boolean {
   const apartMs = row.createTime.getTime() - other.createTime.getTime();
   return apartMs === 0 ? row.id > other.id : apartMs > 0;
 }
 
 async function loraStatusOf(
-  { observe, syncFleet: apply }: DeployedModelLifecycleDeps,
+  { observe, syncFleet }: DeployedModelLifecycleDeps,
   row: DeployedModelRow,
 ): Promise<FleetDeploymentStatus["loras"][string] | null> {
-  const look = () => observe(fleetIdOf(row))?.loras[deployedModelName(row)] ?? null;
-  if (look() === null) await apply();
-  return look();
+  const readStatus = () => observe(fleetIdOf(row))?.loras[deployedModelName(row)] ?? null;
+  if (readStatus() === null) await syncFleet();
+  return readStatus();
 }
 
 async function recordLoraStatus(
-  { store, clock, addDeploymentEvent: note }: DeployedModelLifecycleDeps,
+  { store, clock, addDeploymentEvent }: DeployedModelLifecycleDeps,
   { accountId, id }: DeployedModelRow,
-  adapter: FleetDeploymentStatus["loras"][string],
+  status: FleetDeploymentStatus["loras"][string],
 ): Promise<void> {
   let isNew = false;
   const row = await store.change(accountId, id, new Date(clock.now()), (before) => {
-    const isLoaded = adapter.state === "loaded";
+    const isLoaded = status.state === "loaded";
     const next: DeployedModelRow = {
       ...before,
       state: isLoaded && before.state === "DEPLOYING" ? "DEPLOYED" : before.state,
       statusCode: isLoaded ? "" : "FAILED_PRECONDITION",
-      statusMessage: isLoaded ? "" : (adapter.message ?? "It can't be loaded."),
+      statusMessage: isLoaded ? "" : (status.message ?? "It can't be loaded."),
     };
     isNew = next.state !== before.state || next.statusMessage !== before.statusMessage;
     return isNew ? next : null;
   });
   if (!isNew || row === null || row.serverless) return;
   const problem = row.statusMessage === "" ? "is loaded." : `can't be loaded: ${row.statusMessage}`;
-  await note(row.deployment, `${row.model} ${problem}`);
+  await addDeploymentEvent(row.deployment, `${row.model} ${problem}`);
 }
 
-/** What a deployment was made for goes with the deployment. */
+/** Whether the addon is unloaded because nobody uses it. A merged addon is deleted with its deployment alone. */
 function isUnused({ isMerged, lastUsedTime }: DeployedModelRow, nowMs: number): boolean {
   return !isMerged && nowMs - lastUsedTime.getTime() >= UNUSED_MS;
 }
 
-/** False when it was used after all. */
+/** Returns false when a request used the addon in the meantime. */
 async function unloadUnused(
-  { store, clock, addDeploymentEvent: note }: DeployedModelLifecycleDeps,
+  { store, clock, addDeploymentEvent }: DeployedModelLifecycleDeps,
   { accountId, id }: DeployedModelRow,
 ): Promise<boolean> {
   const now = new Date(clock.now());
@@ -112,11 +112,12 @@ async function unloadUnused(
     return { ...before, state: "UNDEPLOYING", isDefault: false, updateTime: now };
   });
   if (row?.state !== "UNDEPLOYING") return false;
-  if (!row.serverless) await note(row.deployment, `${row.model} is unloaded: it was not used for a week.`);
+  if (!row.serverless)
+    await addDeploymentEvent(row.deployment, `${row.model} is unloaded: it was not used for a week.`);
   return true;
 }
 
-/** What was merged into the deployment's weights before goes once its successor works. */
+/** Unloads the addons that were merged into the deployment before `row`, which works now. */
 async function retirePredecessors(
   { store, clock }: DeployedModelLifecycleDeps,
   row: DeployedModelRow,
@@ -138,10 +139,10 @@ async function finishUnloading(
   row: DeployedModelRow,
 ): Promise<number | null> {
   await deps.syncFleet();
-  const isHeld =
+  const isLoaded =
     row.isAddon && (deps.observe(fleetIdOf(row))?.loras[deployedModelName(row)] ?? null) !== null;
-  // While its deployment is being deleted the row waits with it: both may be had back.
-  if (isHeld || (!row.serverless && !(await deps.isLive(row.deployment)))) return isHeld ? WAIT_MS : null;
+  // While its deployment is being deleted the row is kept, because the deployment may be undeleted.
+  if (isLoaded || (!row.serverless && !(await deps.isLive(row.deployment)))) return isLoaded ? WAIT_MS : null;
   await deps.store.remove(row.accountId, row.id);
   return null;
 }

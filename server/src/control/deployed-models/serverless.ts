@@ -3,11 +3,11 @@ import { LIBRARY_ACCOUNT } from "../accounts/service.ts";
 
 /** Deployments that the platform runs for everybody, by the full name of their model. */
 export interface ServerlessDeployments {
-  /** The deployment's public name; null when the platform runs none of the model. */
+  /** The public name of the model's serverless deployment; null when it has none. */
   nameOf(model: string): string | null;
 }
 
-/** They belong to the library and are called like their models. @param models full names. */
+/** Names the serverless deployments: they belong to the library's account and get the ids of their models. @param models full names. */
 export function nameServerlessDeployments(models: readonly string[]): ServerlessDeployments {
   const names = new Map<string, string>();
   const taken = new Set<string>();

@@ -29,9 +29,12 @@ export { nameServerlessDeployments, type ServerlessDeployments } from "./serverl
 export { DEPLOYED_MODEL_WORK, type DeployedModelRow, type DeployedModelStore } from "./store.ts";
 export { type DeployedModelRef, deployedModelName } from "./view.ts";
 
-/** All but `list` throw NOT_FOUND for what is not there or another account's; what writes, FORBIDDEN by role. */
+/**
+ * All methods but `list` throw NOT_FOUND for a deployed model that doesn't exist or is another account's. Methods that write
+ * throw FORBIDDEN by role.
+ */
 export interface DeployedModels {
-  /** @throws AppError see loadModel. */
+  /** @throws AppError see createDeployedModel. */
   create(
     principal: Principal,
     accountId: string,
@@ -39,9 +42,9 @@ export interface DeployedModels {
     body: DeployedModelBody,
   ): Promise<object>;
   get(principal: Principal, accountId: string, id: string): Promise<object>;
-  /** Of another account, what is public. */
+  /** Lists the public ones of another account. */
   list(principal: Principal, accountId: string, query: ListQuery): Promise<object>;
-  /** @throws AppError BAD_REQUEST for what can't be changed, FAILED_PRECONDITION for a default without a successor. */
+  /** @throws AppError BAD_REQUEST for an immutable field; FAILED_PRECONDITION for a default that would have no successor. */
   update(
     principal: Principal,
     accountId: string,
@@ -49,13 +52,13 @@ export interface DeployedModels {
     updateMask: string | undefined,
     body: DeployedModelBody,
   ): Promise<object>;
-  /** Requests that run may finish. @throws AppError FAILED_PRECONDITION for the default while there are others. */
+  /** Unloads it after its running requests. @throws AppError FAILED_PRECONDITION for the default while there are others. */
   delete(principal: Principal, accountId: string, id: string): Promise<void>;
-  /** Where a model is deployed, as far as the principal may know. */
+  /** The deployed models of a model that the principal may see. */
   refs(principal: Principal, model: string): Promise<DeployedModelRef[]>;
-  /** A public sentence why the model can't be deleted; null when it can. */
+  /** Why the model can't be deleted, in a public sentence; null when it can. */
   inUse(model: string): Promise<string | null>;
-  /** What the platform runs for everybody, as deployed models of the library. */
+  /** Makes the serverless models exactly these, as deployed models of the library's account. */
   syncServerless(models: readonly string[]): Promise<void>;
   /** Calls `listener` after every change made here, before the change's promise settles. */
   onChange(listener: (accountId: string) => Promise<void>): void;
@@ -95,7 +98,7 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
     return row;
   }
 
-  /** Changes what the principal may change. */
+  /** Changes a row that the principal may write. */
   async function change(
     principal: Principal,
     found: DeployedModelRow,
@@ -157,7 +160,7 @@ export function createDeployedModels(deps: DeployedModelsDeps): DeployedModels {
   };
 }
 
-/** Who made something public is not for others to know. */
+/** The views of the rows. Other accounts don't see who created a public one. */
 async function viewsFor(
   users: DeployedModelsDeps["users"],
   principal: Principal,
@@ -186,7 +189,7 @@ async function whyInUse(
   const [row] = await store.ofModel(model);
   if (row === undefined)
     return (await deployments.inUse(model)) ? `${model} is needed by a deployment.` : null;
-  // Who else deploys a public model is not its owner's business.
+  // The owner of a public model must not learn which other accounts deploy it.
   const isOwn = row.accountId === parseModelName(model)?.accountId;
   return `${model} is deployed${isOwn ? `: ${deployedModelName(row)} on ${row.deployment}` : ""}.`;
 }
@@ -220,7 +223,7 @@ function immutable(field: string): AppError {
   return badRequest(field, `${field} can't be changed; load the model anew instead.`);
 }
 
-/** A model's name always leads to one of its deployments. */
+/** Refuses a change that would leave a deployed model without a default. */
 function defaultRequired({ model }: DeployedModelRow, others: number): AppError {
   const way =
     others > 0
@@ -232,23 +235,25 @@ function defaultRequired({ model }: DeployedModelRow, others: number): AppError 
 function serverlessRow(model: string, deployment: string, now: Date): DeployedModelRow {
   const id = deployment.slice(deployment.lastIndexOf("/") + 1);
   return {
-    ...{ accountId: LIBRARY_ACCOUNT, id, model, servedModel: model, deployment },
-    ...{
-      serverless: true,
-      isAddon: false,
-      isMerged: false,
-      isDefault: true,
-      isPublic: true,
-      isHidden: false,
-    },
-    ...{
-      state: "DEPLOYED",
-      statusCode: "",
-      statusMessage: "",
-      displayName: "",
-      description: "",
-      createdBy: "",
-    },
-    ...{ createTime: now, updateTime: now, lastUsedTime: now },
+    accountId: LIBRARY_ACCOUNT,
+    id,
+    model,
+    servedModel: model,
+    deployment,
+    serverless: true,
+    isAddon: false,
+    isMerged: false,
+    isDefault: true,
+    isPublic: true,
+    isHidden: false,
+    state: "DEPLOYED",
+    statusCode: "",
+    statusMessage: "",
+    displayName: "",
+    description: "",
+    createdBy: "",
+    createTime: now,
+    updateTime: now,
+    lastUsedTime: now,
   };
 }

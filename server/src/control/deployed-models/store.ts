@@ -8,7 +8,7 @@ import { deployedModels } from "./table.ts";
 
 export type DeployedModelRow = typeof deployedModels.$inferSelect;
 
-/** The reconciler's kind; the key is `{account}/{deployed model}`. */
+/** The reconciler's kind of work; keys are `{account}/{deployed model}`. */
 export const DEPLOYED_MODEL_WORK = "deployed-model";
 
 export type InsertResult = "done" | "taken" | "account full" | "deployment full";
@@ -18,33 +18,34 @@ export interface AddonLimits {
   addonsPerDeployment: number;
 }
 
-/** @param others how many more of the account could answer for the model. Null changes nothing. May throw. */
+/** Gives the changed row; null changes nothing. May throw. @param others further deployed models of the account for the model. */
 export type DeployedModelChange = (row: DeployedModelRow, others: number) => DeployedModelRow | null;
 
 export interface DeployedModelStore {
   get(accountId: string, id: string): Promise<DeployedModelRow | null>;
-  /** Not the hidden ones. */
+  /** Without hidden rows. */
   list(query: ListQuery, accountId: string, publicOnly: boolean): Promise<Page<DeployedModelRow>>;
-  /** All that are not hidden, of these accounts. Default: of every one. */
+  /** All rows of these accounts that are not hidden. Default: of all accounts. */
   live(accounts?: ReadonlySet<string>): Promise<DeployedModelRow[]>;
-  /** Oldest first, as with the next; not the hidden ones. */
+  /** Oldest first, without hidden rows. */
   ofModel(model: string): Promise<DeployedModelRow[]>;
+  /** Oldest first, without hidden rows. */
   ofDeployment(deployment: string): Promise<DeployedModelRow[]>;
-  /** The first of an account's model becomes its default. "taken": the deployment has the model already. */
+  /** The first row of an account and model becomes the default. "taken": the deployment has the model already. */
   insert(row: DeployedModelRow, limits: AddonLimits | null): Promise<InsertResult>;
-  /** As the store of deployments has it. A row that becomes the default takes that from the one that was. */
+  /** Locks the row and replaces it, see DeploymentStore.change. A new default replaces the previous one. */
   change(
     accountId: string,
     id: string,
     now: Date,
     change: DeployedModelChange,
   ): Promise<DeployedModelRow | null>;
-  /** Deletes it for good. */
+  /** Deletes the row for good. */
   remove(accountId: string, id: string): Promise<void>;
   touch(accountId: string, id: string, usedAt: Date): Promise<void>;
-  /** Has the row looked at. */
+  /** Wakes the reconciler for the row. */
   enqueue(accountId: string, id: string, atMs: number): Promise<void>;
-  /** Makes the serverless models of an account exactly these. */
+  /** Inserts and deletes rows so that the account's serverless models are exactly these. */
   syncServerless(accountId: string, rows: readonly DeployedModelRow[]): Promise<void>;
 }
 
@@ -171,7 +172,7 @@ async function changeRow(
   return next;
 }
 
-/** What decides about an account's defaults happens one after the other. */
+/** Serialises the transactions that decide about an account's defaults, by an advisory lock. */
 export async function lockAccount(tx: Transaction, accountId: string): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`deployed models ${accountId}`}, 0))`);
 }
@@ -192,7 +193,7 @@ async function countAddons(
   return counts ?? { accountCount: 0, deploymentCount: 0 };
 }
 
-/** How many others of the account could answer for the model. */
+/** Number of further deployed models of the account for the model. */
 async function countOthers(tx: Transaction, row: DeployedModelRow): Promise<number> {
   const [counted] = await tx
     .select({ count: sql<string>`count(*)`.mapWith(Number) })
@@ -201,7 +202,7 @@ async function countOthers(tx: Transaction, row: DeployedModelRow): Promise<numb
   return counted?.count ?? 0;
 }
 
-/** Answers for the same model in the same account, or could. */
+/** Selects the rows of the account that can be the default of the model. */
 function isSibling({ accountId, model }: Pick<DeployedModelRow, "accountId" | "model">): SQL | undefined {
   return and(
     eq(deployedModels.accountId, accountId),
@@ -220,7 +221,7 @@ async function dropDefault(tx: Transaction, { accountId, model }: DeployedModelR
     );
 }
 
-/** Where a model has lost its default, or has none yet, its oldest one becomes it. */
+/** Makes the oldest row of an account and model the default, when there is none. */
 export async function passDefault(
   tx: Transaction,
   row: Pick<DeployedModelRow, "accountId" | "model">,

@@ -12,7 +12,7 @@ import {
 
 const time = (name: string) => timestamp(name, { withTimezone: true });
 
-/** A model that requests may name, on the deployment that answers: the deployment's own one or an addon. */
+/** A model that requests may name, on the deployment that serves it: the deployment's base model or a LoRA addon. */
 export const deployedModels = pgTable(
   "deployed_models",
   {
@@ -20,22 +20,22 @@ export const deployedModels = pgTable(
     id: text().notNull(),
     /** Full name. */
     model: text().notNull(),
-    /** Full name of the model whose weights it runs with: the addon's base, else the same. */
+    /** Full name of the model whose weights are loaded: the addon's base model, else the same. */
     servedModel: text("served_model").notNull(),
-    /** Full name; of serverless ones the platform's. */
+    /** Full name; for a serverless model, that of the platform's deployment. */
     deployment: text().notNull(),
     serverless: boolean().notNull(),
-    /** An addon to the deployment's weights. */
+    /** Whether it is a LoRA addon to the deployment's weights. */
     isAddon: boolean("is_addon").notNull(),
-    /** The addon works in every request of the deployment, as if its weights were the model's. */
+    /** Whether the addon applies to every request of the deployment, as if it were part of the model's weights. */
     isMerged: boolean("is_merged").notNull(),
-    /** Answers for the model where a request names no deployment. One for each account and model. */
+    /** Whether it serves requests that name the model without a deployment. One for each account and model. */
     isDefault: boolean("is_default").notNull(),
     isPublic: boolean("is_public").notNull(),
-    /** The deployment is deleted, but may come back. */
+    /** Whether the deployment is deleted and may still be undeleted. */
     isHidden: boolean("is_hidden").notNull(),
     state: text({ enum: ["UNDEPLOYING", "DEPLOYING", "DEPLOYED", "UPDATING"] }).notNull(),
-    /** Empty while all is well. */
+    /** Empty while there is no problem. */
     statusCode: text("status_code").notNull(),
     statusMessage: text("status_message").notNull(),
     displayName: text("display_name").notNull(),

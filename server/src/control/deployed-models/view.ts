@@ -19,7 +19,7 @@ export function deployedModelView(row: DeployedModelRow, createdBy: string): obj
   };
 }
 
-/** The same as a model's own resource shows it. */
+/** A deployed model as the resource of its model shows it. */
 export function deployedModelRef(row: DeployedModelRow): DeployedModelRef {
   const { deployment, state, isDefault, isPublic } = row;
   return { name: deployedModelName(row), deployment, state, default: isDefault, public: isPublic };

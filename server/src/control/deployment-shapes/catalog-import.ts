@@ -48,10 +48,10 @@ async function importShape(id: string, fields: ShapeFields, deps: CatalogImportD
     spec = await checkShape(models, PLATFORM, fields);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    // An attached engine may serve the model, and do less than the shape wants.
+    // A model on an attached engine may not support what the shape asks for.
     log.info(
       { shape: id, reason: error.message },
-      "a deployment shape of the library does not fit its model here",
+      "catalog shape skipped: its model does not support it here",
     );
     return;
   }
@@ -68,8 +68,8 @@ async function importShape(id: string, fields: ShapeFields, deps: CatalogImportD
   };
   if (await store.insertIfAbsent(row, true)) return;
   const known = await store.get(LIBRARY_ACCOUNT, id);
-  // What the operator made or changed is theirs from then on.
+  // A shape that the operator created or changed no longer follows the catalog.
   if (known === null || known.catalogDigest === null || known.catalogDigest === catalogDigest) return;
-  // When another process is first, it has done the same.
+  // When another process adds the version first, it is the same version.
   await store.addVersion(known, { spec, isPublic: true, catalogDigest, now });
 }

@@ -8,7 +8,7 @@ import { checkDeploymentSize } from "./size-check.ts";
 
 const MAX_DESCRIPTION_CHARS = 999;
 
-/** A model as far as shapes look at it. */
+/** The properties of a model that shapes are checked against. */
 export type ShapeModel = Pick<
   ModelInfo,
   "kind" | "baseModel" | "supportsLora" | "contextLength" | "modelType" | "parameterCount"
@@ -19,7 +19,7 @@ export interface ShapeModels {
   describe(principal: Principal, name: string): Promise<ShapeModel>;
 }
 
-/** @throws AppError NOT_FOUND, or BAD_REQUEST naming the field for what is no full name. */
+/** @throws AppError NOT_FOUND; BAD_REQUEST naming the field when `name` is not a full model name. */
 export async function findModel(
   models: ShapeModels,
   principal: Principal,
@@ -35,8 +35,8 @@ export async function findModel(
 
 /**
  * Checks a shape against its model.
- * @returns what is stored of it.
- * @throws AppError BAD_REQUEST naming the field, NOT_FOUND for models that the principal can't see.
+ * @returns the spec to store.
+ * @throws AppError BAD_REQUEST naming the field, NOT_FOUND for a model that the principal may not see.
  */
 export async function checkShape(
   models: ShapeModels,
@@ -79,7 +79,7 @@ function checkSpeculation(fields: ShapeFields): void {
   }
 }
 
-/** What was written of a stored shape, without what the model said. */
+/** The fields of a stored shape that clients have written. */
 export function toShapeFields({ modelType, parameterCount, ...fields }: ShapeSpec): ShapeFields {
   return fields;
 }

@@ -6,7 +6,7 @@ import { PRECISIONS } from "../models/service.ts";
 import { ACCELERATOR_TYPES, PRESET_TYPES } from "./schema.ts";
 import { deploymentShapes as shapes, deploymentShapeVersions as versions } from "./table.ts";
 
-/** The fields of a shape's body, wherever it is stored; what is not set counts as its default. */
+/** List fields of a shape in the column `spec`; an absent field has its default. */
 function specFields(spec: PgColumn, prefix = ""): Record<string, ListField> {
   const text = (name: string, otherwise = ""): SQL =>
     sql`coalesce(${spec}->>${sql.raw(`'${name}'`)}, ${otherwise})`;
@@ -41,7 +41,7 @@ function specFields(spec: PgColumn, prefix = ""): Record<string, ListField> {
   return fields;
 }
 
-/** @param spec the column that is shown. */
+/** @param spec the column that clients see. */
 export function shapeListing(
   db: Database["db"],
   tokenSecret: Buffer,

@@ -33,7 +33,7 @@ export const PRESET_TYPES = [
   "SUMMARIZATION",
 ] as const;
 
-/** What a deployment takes over from its shape. */
+/** Fields that a deployment copies from its shape. */
 const preset = {
   baseModel: text,
   acceleratorCount: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 })),
@@ -52,7 +52,7 @@ const preset = {
 };
 const writable = { displayName: text, description: text, ...preset };
 
-/** What clients may write. */
+/** Fields that clients may write. */
 export const ShapeFields = Type.Object(writable);
 export type ShapeFields = Static<typeof ShapeFields>;
 
@@ -67,11 +67,11 @@ export const ShapeBody = Type.Object({
 export type ShapeBody = Static<typeof ShapeBody>;
 
 const Preset = Type.Object(preset);
-/** Only what the shape sets. */
+/** The fields that the shape sets. */
 export type ShapePreset = Omit<Static<typeof Preset>, "baseModel"> & { baseModel: string };
 export const PRESET_FIELDS = Object.keys(preset) as (keyof ShapePreset)[];
 
-/** What is stored: what was written, and what the model says. */
+/** The stored shape: the written fields, and properties of the model. */
 export type ShapeSpec = ShapeFields & { baseModel: string; modelType: string; parameterCount: string };
 
 export const VersionBody = Type.Object({
@@ -92,7 +92,7 @@ export const UpdateShapeQuery = Type.Object({ fromLatestValidated: flag, updateM
 export type UpdateShapeQuery = Static<typeof UpdateShapeQuery>;
 export const UpdateVersionQuery = Type.Object({ updateMask: text });
 
-/** What clients see. */
+/** A shape as clients see it. */
 export type Shape = Required<ShapeBody>;
 
 export interface ShapeVersion {

@@ -6,11 +6,11 @@ import { type Accounts, authorize, notFound, type Principal, visibility } from "
 import { checkShape, findModel, notValidated, type ShapeModels, toShapeFields } from "./fields.ts";
 import { shapeName } from "./names.ts";
 import { ShapeBody, type ShapeSpec } from "./schema.ts";
-import type { DeploymentShapes } from "./service.ts";
 import type { ShapeRow, ShapeStore } from "./store.ts";
+import type { DeploymentShapes } from "./types.ts";
 import { toShape } from "./view.ts";
 
-/** Two changes of one shape at once: the second starts again on what the first left, this often. */
+/** Attempts of an update, which starts over when another one has changed the shape (optimistic concurrency). */
 const MAX_ATTEMPTS = 5;
 
 export function shapeOperations(deps: {
@@ -21,8 +21,8 @@ export function shapeOperations(deps: {
 }): Pick<DeploymentShapes, "create" | "get" | "list" | "update" | "delete"> {
   const { store, models, clock } = deps;
 
-  /** For a change: only who may see all of it gets that far. */
-  async function own(principal: Principal, accountId: string, id: string): Promise<ShapeRow> {
+  /** Finds a shape that the principal may change. @throws AppError NOT_FOUND, FORBIDDEN. */
+  async function findWritable(principal: Principal, accountId: string, id: string): Promise<ShapeRow> {
     const title = `Deployment shape ${shapeName(accountId, id)}`;
     authorize(principal, accountId, "write", title);
     const row = await store.get(accountId, id);
@@ -77,7 +77,7 @@ export function shapeOperations(deps: {
     async update(principal, accountId, id, body, { updateMask, fromLatestValidated = false }) {
       const paths = updatePaths(updateMask, body, ShapeBody);
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const row = await own(principal, accountId, id);
+        const row = await findWritable(principal, accountId, id);
         const base = fromLatestValidated ? await latestValidated(store, row) : row.spec;
         const spec = await checkShape(models, principal, mergePatch(toShapeFields(base), body, paths));
         const now = new Date(clock.now());
@@ -88,13 +88,13 @@ export function shapeOperations(deps: {
       throw new AppError("ABORTED", "The shape is being changed by others; try again.");
     },
     async delete(principal, accountId, id) {
-      await own(principal, accountId, id);
+      await findWritable(principal, accountId, id);
       await store.delete(accountId, id);
     },
   };
 }
 
-/** What the principal sees of the shape; null: nothing. */
+/** The spec that the principal may see; null: none. */
 function visible(principal: Principal, row: ShapeRow): ShapeSpec | null {
   return visibility(principal, row.accountId) === "all" ? row.spec : row.publicSpec;
 }
@@ -107,7 +107,7 @@ async function latestValidated(store: ShapeStore, { accountId, id }: ShapeRow): 
   });
 }
 
-/** An addon runs on its base model's shapes, those that take addons. */
+/** The shapes to list for a model: for a LoRA addon, the shapes of its base model that take addons. */
 async function targetOf(
   models: ShapeModels,
   principal: Principal,

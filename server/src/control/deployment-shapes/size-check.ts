@@ -1,13 +1,13 @@
 import { badRequest } from "../../lib/errors.ts";
 
-/** The type that counts when only a number is given. */
+/** The type of accelerators when only their number is given. */
 const DEFAULT_TYPE = "NVIDIA_A100_80GB";
 const UNSPECIFIED_TYPE = "ACCELERATOR_TYPE_UNSPECIFIED";
 const BYTES_PER_GB = 1e9;
 
 /**
- * Checks that the weights alone fit into the accelerators; without a number of accelerators or of parameters there is
- * nothing to check. The memory is what the type's name says.
+ * Checks that the weights fit into the memory of the accelerators, which the type's name gives. Accepts everything when the
+ * number of accelerators or of parameters is unknown.
  * @param parameterCount decimal digits; 0 when unknown.
  * @throws AppError BAD_REQUEST naming acceleratorCount.
  */

@@ -10,21 +10,21 @@ export type ShapeRow = typeof shapes.$inferSelect;
 
 export interface ShapeStore extends VersionStore {
   get(accountId: string, id: string): Promise<ShapeRow | null>;
-  /** @param target only shapes of that base model, and if it is for an addon, only those that take addons. */
+  /** @param target lists only the shapes of that base model; with `takesAddons`, only those that take addons. Null: all. */
   list(
     query: ListQuery,
     accountId: string,
     view: Visibility,
     target: { baseModel: string; takesAddons: boolean } | null,
   ): Promise<Page<ShapeRow>>;
-  /** With its first version, which is validated. False when the id is taken. */
+  /** Inserts the shape and its first, validated version. Returns false when the id is taken. */
   insertIfAbsent(row: Omit<ShapeRow, "version" | "publicSpec">, isPublic: boolean): Promise<boolean>;
-  /** Adds a validated version to a shape whose newest is `row.version`. False when that is no longer so. */
+  /** Adds a validated version. Returns false when `row.version` is no longer the newest version. */
   addVersion(
     row: ShapeRow,
     next: { spec: ShapeSpec; isPublic: boolean; catalogDigest: string | null; now: Date },
   ): Promise<boolean>;
-  /** False when there is none. */
+  /** Returns false when the shape doesn't exist. */
   delete(accountId: string, id: string): Promise<boolean>;
 }
 

@@ -17,15 +17,15 @@ export const deploymentShapes = pgTable(
   {
     accountId: text("account_id").notNull(),
     id: text().notNull(),
-    /** The number of the newest version. */
+    /** Number of the newest version. */
     version: integer().notNull(),
-    /** The newest version's. */
+    /** The spec of the newest version. */
     spec: jsonb().$type<ShapeSpec>().notNull(),
-    /** What other accounts see: the newest version's that is validated and public; null: nothing. */
+    /** The spec that other accounts see: that of the newest validated and public version; null: none. */
     publicSpec: jsonb("public_spec").$type<ShapeSpec>(),
-    /** A user's id; empty for the library's. */
+    /** A user's id; empty for shapes of the catalog. */
     createdBy: text("created_by").notNull(),
-    /** Of the catalog's entry that the shape follows; null for everybody else's. */
+    /** SHA-256 of the catalog entry that the shape follows; null: the shape follows none. */
     catalogDigest: text("catalog_digest"),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
     updateTime: timestamp("update_time", { withTimezone: true }).notNull(),
@@ -36,20 +36,20 @@ export const deploymentShapes = pgTable(
   ],
 );
 
-/** Every change of a shape makes one. */
+/** Versions of shapes; every change of a shape adds one. */
 export const deploymentShapeVersions = pgTable(
   "deployment_shape_versions",
   {
     accountId: text("account_id").notNull(),
     shapeId: text("shape_id").notNull(),
-    /** From 1 on. */
+    /** From 1. */
     version: integer().notNull(),
     /** The version's number as the last segment of its name. */
     id: text().notNull().generatedAlwaysAs(sql`"version"::text`),
     spec: jsonb().$type<ShapeSpec>().notNull(),
     validated: boolean().notNull(),
     public: boolean().notNull(),
-    /** The newest of the shape's validated ones. */
+    /** Whether it is the newest validated version of the shape. */
     latestValidated: boolean("latest_validated").notNull(),
     createTime: timestamp("create_time", { withTimezone: true }).notNull(),
   },

@@ -17,7 +17,7 @@ const UNKNOWN: ShapeModel = {
   parameterCount: null,
 };
 
-/** Shapes over HTTP; models are what `models` says, those of `fireworks` public. */
+/** Shapes over HTTP. @param models the models by full name; models of the account `fireworks` are public. */
 export async function startShapes(
   models: Readonly<Record<string, Partial<ShapeModel>>>,
 ): Promise<ShapeTenants> {

@@ -3,8 +3,8 @@ import { authorize, canSee, notFound, type Principal, visibility } from "../acco
 import { checkShape, type ShapeModels, toShapeFields } from "./fields.ts";
 import { shapeName } from "./names.ts";
 import { VersionBody } from "./schema.ts";
-import type { DeploymentShapes } from "./service.ts";
 import type { ShapeStore } from "./store.ts";
+import type { DeploymentShapes } from "./types.ts";
 import type { VersionRow } from "./version-store.ts";
 import { toVersion } from "./view.ts";
 

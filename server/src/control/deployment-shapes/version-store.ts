@@ -6,12 +6,12 @@ import { deploymentShapes as shapes, deploymentShapeVersions as versions } from 
 
 export type VersionRow = typeof versions.$inferSelect;
 
-/** Whose eyes look: the account's own, or everybody's, who see what is validated and public. */
+/** The versions that a reader may see: all for the account itself, the validated and public ones for others. */
 export type Visibility = "all" | "public";
 
 export interface VersionStore {
   getVersion(accountId: string, shapeId: string, version: number): Promise<VersionRow | null>;
-  /** The newest validated version in that view. */
+  /** The newest validated version that the view includes. */
   latestValidated(accountId: string, shapeId: string, view: Visibility): Promise<VersionRow | null>;
   listVersions(
     query: ListQuery,
@@ -19,7 +19,7 @@ export interface VersionStore {
     shapeId: string,
     view: Visibility,
   ): Promise<Page<VersionRow>>;
-  /** False when there is no such version. */
+  /** Returns false when the version doesn't exist. */
   setFlags(
     accountId: string,
     shapeId: string,
@@ -63,7 +63,7 @@ export function versionStore(db: Database["db"], tokenSecret: Buffer): VersionSt
     },
     setFlags: (accountId, shapeId, version, marks) =>
       db.transaction(async (tx) => {
-        // The shape first, as everywhere: changes of one shape wait for each other.
+        // Locks the shape first, as all changes do, so that changes of one shape don't deadlock.
         await tx
           .select({ id: shapes.id })
           .from(shapes)
@@ -81,7 +81,7 @@ export function versionStore(db: Database["db"], tokenSecret: Buffer): VersionSt
   };
 }
 
-/** Brings up to date what is derived from all versions of a shape. */
+/** Updates the columns that are derived from all versions of a shape: latestValidated and publicSpec. */
 export async function updateNewest(
   tx: Pick<Database["db"], "execute">,
   accountId: string,

@@ -1,21 +1,11 @@
 import { replicaBounds } from "./autoscaling.ts";
-import type { DeploymentOperationDeps } from "./find-change.ts";
 import { acceleratorsOf } from "./fleet-spec.ts";
 import type { DeploymentRow, DeploymentStore } from "./store.ts";
-
-/** Does `work`, unless an account would then hold more accelerators of the type than it may. */
-export type AcceleratorQuota = <T>(
-  accountId: string,
-  type: string,
-  /** That the deployment would hold. */
-  count: number,
-  /** That the account's others hold. */
-  others: () => Promise<number>,
-  work: () => Promise<T>,
-) => Promise<T>;
+import type { DeploymentOperationDeps } from "./types.ts";
 
 /**
- * Does `work`, which makes the deployment what `row` says. What takes no more than before always may.
+ * Runs `work`, which stores `row`, when the account's quotas allow it. A change that holds no more accelerators and
+ * replicas than `before` is always allowed.
  * @throws AppError RATE_LIMIT_EXCEEDED, PAYMENT_REQUIRED.
  */
 export async function withinAcceleratorQuota<T>(
@@ -33,7 +23,7 @@ export async function withinAcceleratorQuota<T>(
   return acceleratorQuota(row.accountId, needed.type, needed.count, others, work);
 }
 
-/** By type: what the account's deployments hold or may grow to. @param except id of one that is left out. */
+/** The accelerators that the account's deployments hold or may grow to, by type. @param except id of a deployment to leave out. */
 export async function heldAccelerators(
   store: Pick<DeploymentStore, "live">,
   accountId: string,
@@ -41,8 +31,9 @@ export async function heldAccelerators(
 ): Promise<Map<string, number>> {
   const held = new Map<string, number>();
   for (const row of await store.live(new Set([accountId]))) {
-    const own = row.id !== except && isHolding(row) ? acceleratorsOf(row) : null;
-    if (own !== null) held.set(own.type, (held.get(own.type) ?? 0) + own.count);
+    const accelerators = row.id !== except && isHolding(row) ? acceleratorsOf(row) : null;
+    if (accelerators === null) continue;
+    held.set(accelerators.type, (held.get(accelerators.type) ?? 0) + accelerators.count);
   }
   return held;
 }

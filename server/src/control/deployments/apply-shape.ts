@@ -3,7 +3,7 @@ import type { Principal } from "../accounts/service.ts";
 import type { ShapePreset } from "../deployment-shapes/service.ts";
 import type { DeploymentBody } from "./schema.ts";
 
-/** Fields a shape may set, as deployments call them. */
+/** The deployment field that each field of a shape sets. */
 const FIELDS: Readonly<Record<string, keyof DeploymentBody>> = {
   acceleratorCount: "acceleratorCount",
   acceleratorType: "acceleratorType",
@@ -19,7 +19,7 @@ const FIELDS: Readonly<Record<string, keyof DeploymentBody>> = {
 };
 
 export interface ShapeSource {
-  /** The version a name stands for, and the fields it sets. @throws AppError BAD_REQUEST, NOT_FOUND, FAILED_PRECONDITION. */
+  /** The version that a name stands for, and the fields that it sets. @throws AppError BAD_REQUEST, NOT_FOUND, FAILED_PRECONDITION. */
   resolve(
     principal: Principal,
     name: string,
@@ -33,15 +33,15 @@ export interface ShapedDeployment {
 }
 
 /**
- * The deployment with what its shape sets.
- * @param given fields the client sets now: these may not say something else than the shape.
+ * The deployment with the fields of its shape.
+ * @param explicitFields fields that the client sets now; their values must not differ from the shape's.
  * @throws AppError BAD_REQUEST naming the field.
  */
 export async function applyShape(
   shapes: ShapeSource,
   principal: Principal,
   body: DeploymentBody,
-  given: ReadonlySet<string>,
+  explicitFields: ReadonlySet<string>,
   skipValidation: boolean,
 ): Promise<ShapedDeployment> {
   if (!body.deploymentShape) return { body, disableSpeculation: false };
@@ -50,7 +50,7 @@ export async function applyShape(
   for (const [name, value] of Object.entries(preset)) {
     const field = FIELDS[name];
     if (field === undefined || value === undefined) continue;
-    if (given.has(field) && body[field] !== value) {
+    if (explicitFields.has(field) && body[field] !== value) {
       throw badRequest(field, `${field}: the deployment shape sets it to ${String(value)}.`);
     }
     Object.assign(shaped, { [field]: value });

@@ -7,9 +7,9 @@ import type { DeploymentBody, ScalingSchedule, StoredSpec } from "./schema.ts";
 
 const HOUR_MS = 3_600_000;
 const DEFAULT_UNUSED_AUTO_DELETE = "604800s";
-/** A year: longer ones are typing errors, and timers can't hold them. */
 const MAX_SCHEDULES = 5;
 const MAX_DESCRIPTION_CHARS = 999;
+/** A year: a longer window is a typing error. */
 const MAX_WINDOW_MS = 365 * 24 * HOUR_MS;
 
 /** @throws AppError BAD_REQUEST naming the field. */
@@ -36,7 +36,7 @@ export function checkScaling(body: DeploymentBody): void {
   }
 }
 
-/** The default of the upper bound is one replica, or the lower bound when that is more. */
+/** The bounds of the number of replicas. The upper bound defaults to the lower one, and to 1 at least. */
 export function replicaBounds(spec: Pick<DeploymentBody, "minReplicaCount" | "maxReplicaCount">): {
   min: number;
   max: number;
@@ -55,7 +55,7 @@ export function scalingOf({ autoscalingPolicy = {} }: Pick<StoredSpec, "autoscal
   };
 }
 
-/** The policy as clients see it, defaults filled in. */
+/** The policy as clients see it, with its defaults. */
 export function policyView(spec: Pick<StoredSpec, "autoscalingPolicy">): object {
   const { scaleUpWindowMs, scaleDownWindowMs, scaleToZeroWindowMs, loadTargets } = scalingOf(spec);
   return {
@@ -67,7 +67,7 @@ export function policyView(spec: Pick<StoredSpec, "autoscalingPolicy">): object 
   };
 }
 
-/** The lower bound at that moment: the deployment's, or that of an active schedule where it is higher. */
+/** The lower bound at `nowMs`: the maximum of the deployment's own bound and those of active schedules. */
 export function minReplicasAt(spec: StoredSpec, nowMs: number): number {
   const schedules = Object.values(spec.autoscalingPolicy?.scalingSchedules ?? {});
   return Math.max(replicaBounds(spec).min, ...schedules.map((schedule) => floorAt(schedule, nowMs)));
@@ -118,7 +118,7 @@ function checkSchedules(
   }
 }
 
-/** Time without a request after which a deployment goes; null: never. */
+/** Time without a request after which a deployment is deleted; null: never. */
 export function unusedAutoDeleteMs({ unusedAutoDeleteDuration }: StoredSpec): number | null {
   return parseDuration(unusedAutoDeleteDuration ?? DEFAULT_UNUSED_AUTO_DELETE) || null;
 }

@@ -6,7 +6,7 @@ import { authorize, notFound, type Principal } from "../accounts/service.ts";
 import { withinAcceleratorQuota } from "./accelerator-quota.ts";
 import { applyShape } from "./apply-shape.ts";
 import { checkFields } from "./fields.ts";
-import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
+import { changeDeployment, findDeployment } from "./find-change.ts";
 import { replicaAccelerators, revisionOf } from "./fleet-spec.ts";
 import { stateEvent } from "./lifecycle.ts";
 import {
@@ -27,8 +27,9 @@ import {
   type UpdateQuery,
 } from "./schema.ts";
 import type { DeploymentChange, DeploymentRow } from "./store.ts";
+import type { DeploymentOperationDeps } from "./types.ts";
 
-/** @throws AppError BAD_REQUEST naming the field, NOT_FOUND (a model, say), FAILED_PRECONDITION, ALREADY_EXISTS. */
+/** @throws AppError BAD_REQUEST naming the field, NOT_FOUND (also for a model), FAILED_PRECONDITION, ALREADY_EXISTS. */
 export async function createDeployment(
   context: DeploymentOperationDeps,
   principal: Principal,
@@ -63,8 +64,8 @@ export async function createDeployment(
 }
 
 /**
- * Changes the fields of the mask, or those of the body. What runs is replaced when it has to be, a replica at a time.
- * @throws AppError as createDeployment, and FAILED_PRECONDITION for a deployment that is deleted.
+ * Changes the fields of the mask or, without a mask, of the body. Replicas that run something else are replaced one by one.
+ * @throws AppError as createDeployment; FAILED_PRECONDITION for a deleted deployment; ABORTED when others keep changing it.
  */
 export async function updateDeployment(
   context: DeploymentOperationDeps,
@@ -75,26 +76,26 @@ export async function updateDeployment(
   body: DeploymentBody,
 ): Promise<DeploymentRow> {
   const paths = updatePaths(query.updateMask, body, DeploymentBody);
-  const given = new Set(paths.map((path) => path.split(".")[0] as string));
+  const explicitFields = new Set(paths.map((path) => path.split(".")[0] as string));
   for (let attempt = 1; ; attempt++) {
     const found = await findDeployment(context, principal, accountId, id, "write");
     assertNotDeleted(found);
     const wanted = restoreImmutableFields(found, mergePatch(toBody(found), body, paths), context.hostRegion);
     const checked = await validateBody(context, principal, accountId, wanted, {
-      explicitFields: given,
+      explicitFields,
       isNew: false,
       disableSpeculation: true,
       allowUnvalidatedShape: query.skipShapeValidation ?? false,
     });
     let isOvertaken = false;
     const change = (current: DeploymentRow, now: Date): DeploymentChange | null => {
-      // Models were looked up without a lock: what another writer has changed meanwhile is taken into account by starting over.
+      // Optimistic concurrency: the body was validated without a lock, so a concurrent change makes the update start over.
       isOvertaken = JSON.stringify(toBody(current)) !== JSON.stringify(toBody(found));
       if (isOvertaken) return null;
       assertNotDeleted(current);
-      return applyUpdate(context, current, checked, given, now);
+      return applyUpdate(context, current, checked, explicitFields, now);
     };
-    const next = applyUpdate(context, found, checked, given, found.updateTime).row;
+    const next = applyUpdate(context, found, checked, explicitFields, found.updateTime).row;
     const row = await withinAcceleratorQuota(context, found, next, () =>
       changeDeployment(context, found, change),
     );
@@ -103,7 +104,7 @@ export async function updateDeployment(
   }
 }
 
-/** Writers that keep overtaking each other are told at some point. */
+/** Attempts after which a writer that others keep overtaking gets ABORTED. */
 const MAX_ATTEMPTS = 5;
 
 interface ValidatedDeployment {
@@ -114,10 +115,10 @@ interface ValidatedDeployment {
 }
 
 interface ValidationOptions {
-  /** Fields the client sets now. */
+  /** Fields that the client sets in this request. */
   explicitFields: ReadonlySet<string>;
   isNew: boolean;
-  /** The model's own draft settings are not taken over. */
+  /** Whether the model's default draft settings are ignored. */
   disableSpeculation: boolean;
   allowUnvalidatedShape: boolean;
 }
@@ -130,13 +131,15 @@ async function validateBody(
   options: ValidationOptions,
 ): Promise<ValidatedDeployment> {
   const { shapes, hostRegion } = context;
-  const { explicitFields: given, isNew, allowUnvalidatedShape } = options;
+  const { explicitFields, isNew, allowUnvalidatedShape } = options;
   const { draftModel } = body;
   const named = draftModel ? { ...body, draftModel: modelNameOf("draftModel", draftModel, accountId) } : body;
   const needsShape =
-    isNew || given.has("deploymentShape") || [...given].some((field) => MODEL_DEPENDENT_FIELDS.has(field));
+    isNew ||
+    explicitFields.has("deploymentShape") ||
+    [...explicitFields].some((field) => MODEL_DEPENDENT_FIELDS.has(field));
   const shaped = needsShape
-    ? await applyShape(shapes, principal, named, given, allowUnvalidatedShape)
+    ? await applyShape(shapes, principal, named, explicitFields, allowUnvalidatedShape)
     : { body: named, disableSpeculation: true };
   const spec = checkFields(shaped.body, hostRegion);
   const keys = shaped.body.directRouteApiKeys ?? [];
@@ -146,35 +149,37 @@ async function validateBody(
   return { spec: checkFields(whole, hostRegion), keys, chosenModel: chosen };
 }
 
-/** Fields that have to go with the model. */
+/** Fields that are validated against the model. */
 const MODEL_DEPENDENT_FIELDS = new Set([
-  ...[
-    "deploymentShape",
-    "acceleratorCount",
-    "acceleratorType",
-    "precision",
-    "enableAddons",
-    "draftTokenCount",
-  ],
-  ...["draftModel", "ngramSpeculationLength", "maxContextLength", "disableDeploymentSizeValidation"],
-  ...["enableHotReloadLatestAddon", "autoTune"],
+  "deploymentShape",
+  "acceleratorCount",
+  "acceleratorType",
+  "precision",
+  "enableAddons",
+  "draftTokenCount",
+  "draftModel",
+  "ngramSpeculationLength",
+  "maxContextLength",
+  "disableDeploymentSizeValidation",
+  "enableHotReloadLatestAddon",
+  "autoTune",
 ]);
 
 async function validateAgainstModel(
-  { models, checkSize, weightsFormatFor: runnerFor }: DeploymentOperationDeps,
+  { models, checkSize, weightsFormatFor }: DeploymentOperationDeps,
   principal: Principal,
   body: DeploymentBody,
   disableSpeculation: boolean,
 ): Promise<{ whole: DeploymentBody; chosen: ChosenModel }> {
   const chosen = await chooseModel(models, principal, "baseModel", body.baseModel as string);
-  const runner = runnerFor(replicaAccelerators(body)?.type ?? null);
-  const whole = withModelDefaults(body, chosen, disableSpeculation || runner !== "embedded");
+  const format = weightsFormatFor(replicaAccelerators(body)?.type ?? null);
+  const whole = withModelDefaults(body, chosen, disableSpeculation || format !== "embedded");
   if (whole.draftModel) {
     const draft = await chooseModel(models, principal, "draftModel", whole.draftModel);
     if (draft.model.kind !== "base") throw badRequest("draftModel", "draftModel must be a base model here.");
   }
   checkAgainstModel(whole, chosen, checkSize);
-  checkAgainstWeightsFormat(whole, chosen, runner);
+  checkAgainstWeightsFormat(whole, chosen, format);
   return { whole, chosen };
 }
 
@@ -211,7 +216,7 @@ function newRow(
 function applyUpdate(
   { keys }: DeploymentOperationDeps,
   row: DeploymentRow,
-  { spec, keys: given }: ValidatedDeployment,
+  { spec, keys: newKeys }: ValidatedDeployment,
   fields: ReadonlySet<string>,
   now: Date,
 ): DeploymentChange {
@@ -219,10 +224,10 @@ function applyUpdate(
   const next: DeploymentRow = {
     ...row,
     spec: disableAutoDeploy ? { ...spec, disableAutoDeploy } : spec,
-    directRouteKeys: keys.hashKeys(given, row.directRouteKeys),
+    directRouteKeys: keys.hashKeys(newKeys, row.directRouteKeys),
     updateTime: now,
   };
-  // New bounds take the place of a number of replicas that was set by hand.
+  // New bounds replace a number of replicas that `:scale` has set.
   if (fields.has("minReplicaCount") || fields.has("maxReplicaCount")) next.fixedReplicas = null;
   const isRebuilt = revisionOf(next) !== revisionOf(row);
   if (row.state === "FAILED") Object.assign(next, { state: "CREATING", statusCode: "", statusMessage: "" });
@@ -231,14 +236,14 @@ function applyUpdate(
   return { row: next, events: next.state === row.state ? [event] : [event, stateEvent(next)] };
 }
 
-/** A row as the body that would make it. */
+/** The body that a client would send to create the row. */
 function toBody({ spec, baseModel, directRouteKeys }: DeploymentRow): DeploymentBody {
   const { disableAutoDeploy: _, ...fields } = spec;
   const shown = directRouteKeys.map((key) => key.shown);
   return { ...fields, baseModel, ...(shown.length > 0 ? { directRouteApiKeys: shown } : {}) };
 }
 
-/** Clients send what they read: a value that is the same changes nothing. */
+/** Clients send back what they read, and so an immutable field may be sent with its present value. @throws AppError BAD_REQUEST. */
 function restoreImmutableFields(
   row: DeploymentRow,
   wanted: DeploymentBody,

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Json, Reply } from "../../../test/harness/http.ts";
-import { LIBRARY, type OrchestrationTest, SERVED, startOrchestration } from "../../orchestration/testing.ts";
+import { EngineError } from "../../engine/errors.ts";
+import { EngineStartError } from "../../fleet/failure.ts";
+import { processExit } from "../../fleet/launchers/process-exit.ts";
+import {
+  LIBRARY,
+  type OrchestrationTest,
+  SERVED,
+  startOrchestration,
+  TestFleet,
+} from "../../orchestration/testing.ts";
+import { addWork } from "../../platform/reconcile/reconciler.ts";
 import type { TestUser } from "../api-keys/testing.ts";
 
 const DAY_MS = 86_400_000;
@@ -16,9 +26,7 @@ beforeAll(async () => {
   bob = await test.addUser("other", "bob", "admin");
 });
 afterAll(() => test.close());
-beforeEach(() => {
-  test.fleet.stage = "ready";
-});
+beforeEach(() => test.fleet.reset());
 
 const path = (id = "", rest = ""): string =>
   `/v1/accounts/acme/deployments${id === "" ? "" : `/${id}`}${rest}`;
@@ -44,6 +52,15 @@ async function ready(body: object = {}, query = ""): Promise<Json> {
   const made = await get(id);
   expect(made.state).toBe("READY");
   return { ...made, id };
+}
+
+/** Lets the replicas of a deployment fail so often that the deployment counts as failed. */
+async function keepFailing(id: string): Promise<void> {
+  await test.settle();
+  await test.fleet.pass(10_000);
+  test.clock.advance(1_000);
+  await test.settle();
+  expect((await get(id)).state).toBe("FAILED");
 }
 
 /** A policy with one schedule. */
@@ -83,12 +100,12 @@ describe("create", () => {
     });
   });
 
-  it("the upper bound of replicas defaults to the lower one, and to 1 at least", async () => {
+  it("defaults the upper bound of replicas to the lower one, and to 1 at least", async () => {
     expect(await create({ minReplicaCount: 3 })).toMatchObject({ minReplicaCount: 3, maxReplicaCount: 3 });
     expect(await create({ maxReplicaCount: 0 })).toMatchObject({ minReplicaCount: 0, maxReplicaCount: 0 });
   });
 
-  it("makes an id when none is given, and refuses one that is taken", async () => {
+  it("generates an id when none is given, and refuses one that is taken", async () => {
     const made = await as(alice, "POST", path(), { baseModel: LIBRARY });
     expect(made.json.name).toMatch(/^accounts\/acme\/deployments\/[a-z][a-z0-9]{15}$/);
     const { id } = await create();
@@ -100,7 +117,16 @@ describe("create", () => {
     );
   });
 
-  it("with validateOnly shows what would be made, and makes nothing", async () => {
+  it("lets exactly one of several creators of one id win", async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        as(alice, "POST", `${path()}?deploymentId=race`, { baseModel: LIBRARY }),
+      ),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
+  });
+
+  it("with validateOnly shows the deployment and does not create it", async () => {
     const reply = await as(alice, "POST", `${path()}?deploymentId=only&validateOnly=true`, {
       baseModel: "fireworks/library",
       minReplicaCount: 2,
@@ -182,13 +208,13 @@ describe("create", () => {
     refused(await as(alice, "POST", path(), { baseModel: LIBRARY, ...body }), field);
   });
 
-  it("takes the neutral value of what it refuses otherwise: clients send back what they read", async () => {
+  it("accepts the neutral values of unsupported fields, as clients send back what they read", async () => {
     const { id, ...made } = await create();
     const again = await as(alice, "POST", path(), made);
     expect(again.status, again.text).toBe(200);
   });
 
-  it("takes a draft model over from the model, unless that is switched off or another is chosen", async () => {
+  it("copies the model's draft model, unless speculation is disabled or another one is chosen", async () => {
     const model = test.models.add("accounts/fireworks/models/drafted", {
       defaultDraftModel: SERVED,
       defaultDraftTokenCount: 3,
@@ -201,7 +227,7 @@ describe("create", () => {
     expect(own).toMatchObject({ draftModel: "", ngramSpeculationLength: 2, draftTokenCount: 5 });
   });
 
-  it("refuses a precision that the model is not prepared for, with those there are", async () => {
+  it("refuses a precision that the model is not prepared for, and names the available ones", async () => {
     expect(await create({ precision: "FP8" })).toMatchObject({ precision: "FP8" });
     const reply = await as(alice, "POST", path(), { baseModel: LIBRARY, precision: "NF4" });
     refused(reply, "precision");
@@ -209,8 +235,8 @@ describe("create", () => {
   });
 });
 
-describe("who may", () => {
-  it("another account's deployments and models answer like missing ones, wherever they are named", async () => {
+describe("access to deployments", () => {
+  it("to another account's deployments and models is answered like access to missing ones", async () => {
     const { id } = await ready();
     const secret = test.models.add("accounts/other/models/secret");
     const missing = await as(bob, "GET", path("nothing"));
@@ -247,7 +273,7 @@ describe("who may", () => {
     );
   });
 
-  it("contributors change what they made, and those who only infer change nothing", async () => {
+  it("lets contributors change what they created, and inference users nothing", async () => {
     const { id } = await ready();
     const carl = await test.addUser("acme", "carl", "contributor");
     const ines = await test.addUser("acme", "ines", "inference-user");
@@ -259,12 +285,10 @@ describe("who may", () => {
   });
 });
 
-describe("the life of a deployment", () => {
-  it("is CREATING while its first replica starts, with what that does in its status, then READY", async () => {
-    test.fleet.stage = "downloading";
+describe("a deployment", () => {
+  it("is CREATING while its first replica starts, with the progress in its status, then READY", async () => {
+    test.fleet.holdAt = "downloading";
     const { id } = await create();
-    const name = nameOf(id);
-    test.fleet.set(name, { message: "The weights are being fetched: 40 %." });
     await test.settle();
     expect(await get(id)).toMatchObject({
       state: "CREATING",
@@ -273,10 +297,7 @@ describe("the life of a deployment", () => {
       replicaCount: 0,
       replicaStats: { downloadingModelReplicaCount: 1, readyReplicaCount: 0 },
     });
-    test.fleet.set(name, {
-      replicas: [test.fleet.replica(test.fleet.specs.get(name)!, 0, "ready")],
-      message: null,
-    });
+    await test.fleet.release();
     test.clock.advance(1_000);
     await test.settle();
     expect(await get(id)).toMatchObject({
@@ -295,18 +316,16 @@ describe("the life of a deployment", () => {
     ]);
   });
 
-  it("replicas that wait for accelerators the host lacks say so, and it does not pretend to be ready", async () => {
-    test.fleet.stage = "pending";
+  it("stays CREATING, with the missing accelerators in its status, when the host lacks them", async () => {
     const { id } = await create({ acceleratorType: "NVIDIA_H100_80GB", acceleratorCount: 2 });
     expect(test.fleet.specs.get(nameOf(id))?.accelerators).toEqual({ type: "NVIDIA_H100_80GB", count: 2 });
-    test.fleet.set(nameOf(id), { message: "This host has no accelerators." });
     await test.settle();
+    const message = "This host has no accelerators; a replica needs 2 NVIDIA_H100_80GB.";
     expect(await get(id)).toMatchObject({
       state: "CREATING",
-      status: { code: "RESOURCE_EXHAUSTED", message: "This host has no accelerators." },
+      status: { code: "RESOURCE_EXHAUSTED", message },
       replicaStats: { pendingSchedulingReplicaCount: 1 },
     });
-    test.fleet.stage = "ready";
     const freed = await as(alice, "PATCH", path(id), { acceleratorType: null, acceleratorCount: null });
     expect(freed.status, freed.text).toBe(200);
     expect(test.fleet.specs.get(nameOf(id))?.accelerators).toBeNull();
@@ -314,27 +333,97 @@ describe("the life of a deployment", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  it("fails with the reason when replicas keep failing to start, and is had back by undelete", async () => {
-    test.fleet.stage = "initializing";
+  it("fails with the reason when replicas keep failing to start, and starts again on undelete", async () => {
+    test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
     const { id } = await create();
-    const spec = test.fleet.specs.get(nameOf(id))!;
-    const broken = test.fleet.replica(spec, 0, "initializing", { restarts: 4 });
-    test.fleet.set(nameOf(id), { replicas: [broken], message: "The weights file is damaged." });
     await test.settle();
+    expect((await get(id)).status).toEqual({
+      code: "UNAVAILABLE",
+      message: "Starting again; last failure: The weights file is damaged.",
+    });
+    const terminationMessage = async () =>
+      (await as(alice, "GET", path(id, "/terminationMessage"))).json.message;
+    expect(await terminationMessage()).toBe("The weights file is damaged.");
+    await keepFailing(id);
     expect(await get(id)).toMatchObject({
       state: "FAILED",
       status: { code: "FAILED_PRECONDITION", message: "The weights file is damaged." },
     });
     expect(test.fleet.specs.has(nameOf(id))).toBe(false);
-    const { json } = await as(alice, "GET", path(id, "/terminationMessage"));
-    expect(json).toEqual({ message: "The weights file is damaged." });
-    test.fleet.stage = "ready";
+    expect(await terminationMessage()).toBe("The weights file is damaged.");
+    await test.fleet.reset();
     expect((await as(alice, "POST", path(id, ":undelete"), {})).json.state).toBe("CREATING");
     await test.settle();
     expect((await get(id)).state).toBe("READY");
   });
 
-  it("a soft delete ends what runs and can be undone; the list shows it only on request", async () => {
+  it("shows the same reason while the next start is under way, in its status and in the 503 of a request", async () => {
+    test.fleet.startError = new EngineError("invalid", "The weights file is damaged.");
+    const { id } = await create();
+    await test.settle();
+    test.fleet.holdAt = "loading";
+    await test.fleet.pass(250);
+    expect(test.fleet.observe(nameOf(id))?.replicas[0]).toMatchObject({ state: "starting" });
+    const message = "Starting again; last failure: The weights file is damaged.";
+    expect((await get(id)).status).toEqual({ code: "UNAVAILABLE", message });
+    const waiting = test.fleet.route({ deployment: nameOf(id) }, new AbortController().signal);
+    const refusal = expect(waiting).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: `${nameOf(id)} is not ready yet. ${message}`,
+    });
+    await test.fleet.pass(120_000);
+    await refusal;
+  });
+
+  it("shows the time and the output of a failed process to the operator alone", async () => {
+    const exit = processExit(3, null);
+    const error = new EngineError("unavailable", "The process has ended.");
+    test.fleet.startError = new EngineStartError(error, exit, ["CUDA error at /opt/cuda/lib"]);
+    const { id } = await create();
+    await keepFailing(id);
+    const message = "The model's engine ended while loading (exit code 3).";
+    const [own, operator] = [
+      await as(alice, "GET", path(id, "/terminationMessage")),
+      await as(test.operator, "GET", path(id, "/terminationMessage")),
+    ];
+    expect(own.json).toEqual({ message });
+    expect(operator.json).toEqual({
+      message,
+      lastFailure: {
+        replica: `${nameOf(id)}/replicas/0`,
+        message,
+        exitCode: 3,
+        signal: null,
+        time: expect.stringMatching(/^2026-01-01T/),
+        outputTail: ["CUDA error at /opt/cuda/lib"],
+      },
+    });
+    for (const rest of ["", "/events", "/shards", "/terminationMessage"]) {
+      expect((await as(alice, "GET", path(id, rest))).text, rest).not.toContain("CUDA");
+    }
+    expect((await get(id)).status).toEqual({ code: "FAILED_PRECONDITION", message });
+  });
+
+  it("forgets a failure when its replica has been ready for a minute", async () => {
+    const { id } = await ready({ minReplicaCount: 1 });
+    test.fleet.crashAll(processExit(null, "SIGSEGV"));
+    const look = async (): Promise<Json> => {
+      await test.orchestrator.refresh();
+      await addWork(test.database.db, "deployment", [`acme/${id}`], test.clock.now());
+      await test.settle();
+      return (await as(test.operator, "GET", path(id, "/terminationMessage"))).json;
+    };
+    await test.fleet.pass(1);
+    const message = "The model's engine ended (signal SIGSEGV).";
+    expect(await look()).toMatchObject({ message, lastFailure: { signal: "SIGSEGV" } });
+    await test.fleet.pass(1_000);
+    expect(await look()).toMatchObject({ message: "", lastFailure: { signal: "SIGSEGV" } });
+    expect((await get(id)).status).toEqual({ code: "OK", message: "" });
+    await test.fleet.pass(60_000);
+    expect(await look()).toEqual({ message: "" });
+  });
+
+  it("ends its replicas on a soft delete, which can be undone; lists show it only on request", async () => {
     const { id } = await ready({ displayName: "kept" });
     expect((await as(alice, "DELETE", path(id))).json).toEqual({});
     await test.settle();
@@ -356,7 +445,7 @@ describe("the life of a deployment", () => {
     refused(await as(alice, "POST", path(id, ":undelete"), {}), "READY");
   });
 
-  it("what is deleted is purged when its time has come, and at once when deleted hard", async () => {
+  it("is purged a week after its deletion, and at once when it is deleted hard", async () => {
     const { id } = await ready();
     await as(alice, "DELETE", path(id));
     await test.settle();
@@ -381,7 +470,7 @@ describe("the life of a deployment", () => {
     expect((await as(alice, "GET", path(soft.id))).status).toBe(404);
   });
 
-  it("goes when it was not used for long, not before, and never when that is switched off", async () => {
+  it("is deleted when it was unused for its time, not before, and never when that is switched off", async () => {
     const unused = await ready({ unusedAutoDeleteDuration: "7200s" });
     const kept = await ready({ unusedAutoDeleteDuration: "0s" });
     const used = await ready({ unusedAutoDeleteDuration: "7200s" });
@@ -427,7 +516,7 @@ describe("update", () => {
     });
   });
 
-  it("clients may send back all they read", async () => {
+  it("accepts everything that a client has read", async () => {
     const { id, ...read } = await ready({
       placement: { region: "EU_PARIS_1" },
       directRouteType: "INTERNET",
@@ -440,7 +529,7 @@ describe("update", () => {
     expect((await get(id)).state).toBe("READY");
   });
 
-  it("refuses another model or place, and takes the same", async () => {
+  it("refuses another model or placement, and accepts the present one", async () => {
     const { id } = await ready({ region: "EU_PARIS_1" });
     refused(await as(alice, "PATCH", path(id), { baseModel: SERVED }), "baseModel");
     refused(await as(alice, "PATCH", path(id), { placement: { region: "US_IOWA_1" } }), "placement");
@@ -450,31 +539,34 @@ describe("update", () => {
     );
   });
 
-  it("what changes the replicas makes it UPDATING until all run the new revision; anything else does not", async () => {
-    const { id } = await ready();
+  it("of what replicas run makes it UPDATING until all run the new revision; any other update does not", async () => {
+    // With room for more replicas, a request that was given a replica keeps it for a while.
+    const { id } = await ready({ maxReplicaCount: 2 });
     const name = nameOf(id);
     const old = test.fleet.specs.get(name)!;
     expect((await as(alice, "PATCH", path(id), { minReplicaCount: 1 })).json.state).toBe("READY");
     expect(test.fleet.specs.get(name)).toMatchObject({ revision: old.revision, minReplicas: 1 });
-    test.fleet.stage = "initializing";
+    test.fleet.holdAt = "loading";
     expect((await as(alice, "PATCH", path(id), { maxContextLength: 1024 })).json.state).toBe("UPDATING");
-    const spec = test.fleet.specs.get(name)!;
-    expect(spec.revision).not.toBe(old.revision);
-    const [before, after] = [test.fleet.replica(old, 0, "ready"), test.fleet.replica(spec, 1, "ready")];
-    test.fleet.set(name, { replicas: [before, test.fleet.replica(spec, 1, "initializing")] });
+    expect(test.fleet.specs.get(name)!.revision).not.toBe(old.revision);
+    const stages = () => test.fleet.observe(name)!.replicas.map(({ stage }) => stage);
+    expect(stages()).toEqual(["ready", "initializing"]);
     await test.settle();
     expect((await get(id)).state).toBe("UPDATING");
-    test.fleet.set(name, { replicas: [test.fleet.replica(old, 0, "draining"), after] });
+    await test.fleet.route({ deployment: name }, new AbortController().signal);
+    await test.fleet.release();
     test.clock.advance(1_000);
     await test.settle();
+    expect(stages()).toEqual(["draining", "ready"]);
     expect((await get(id)).state).toBe("UPDATING");
-    test.fleet.set(name, { replicas: [after] });
+    await test.fleet.pass(10_000);
+    expect(stages()).toEqual(["ready"]);
     test.clock.advance(1_000);
     await test.settle();
     expect((await get(id)).state).toBe("READY");
   });
 
-  it("two writers of different fields both get through", async () => {
+  it("by two writers of different fields keeps both changes", async () => {
     const { id } = await ready();
     const replies = await Promise.all([
       as(alice, "PATCH", path(id), { displayName: "both" }),
@@ -490,21 +582,12 @@ describe("update", () => {
       annotations: { team: "x" },
     });
   });
-
-  it("of creators of one id exactly one wins", async () => {
-    const replies = await Promise.all(
-      Array.from({ length: 8 }, () =>
-        as(alice, "POST", `${path()}?deploymentId=race`, { baseModel: LIBRARY }),
-      ),
-    );
-    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409, 409, 409]);
-  });
 });
 
 describe("shapes", () => {
   const shape = "accounts/acme/deploymentShapes/fast";
 
-  it("give a deployment what they set, under the version's name; what they set can't be set otherwise", async () => {
+  it("set fields of a deployment, which can't be set to another value", async () => {
     test.shapes.set(shape, {
       baseModel: LIBRARY,
       precision: "FP8",
@@ -513,12 +596,10 @@ describe("shapes", () => {
     });
     const made = await ready({ deploymentShape: shape });
     expect(made).toMatchObject({
-      ...{
-        deploymentShape: `${shape}/versions/1`,
-        precision: "FP8",
-        maxContextLength: 1024,
-        enableAddons: true,
-      },
+      deploymentShape: `${shape}/versions/1`,
+      precision: "FP8",
+      maxContextLength: 1024,
+      enableAddons: true,
     });
     const body = { baseModel: LIBRARY, deploymentShape: shape };
     expect((await as(alice, "POST", path(), { ...body, precision: "FP8" })).status).toBe(200);
@@ -529,7 +610,7 @@ describe("shapes", () => {
     expect(freed.json).toMatchObject({ deploymentShape: "", precision: "FP8", maxContextLength: 512 });
   });
 
-  it("are refused for another model, unknown, or not validated, unless that is skipped", async () => {
+  it("are refused when they are unknown, for another model or, unless that is skipped, not validated", async () => {
     test.shapes.set("accounts/acme/deploymentShapes/other", { baseModel: SERVED });
     test.shapes.set("accounts/acme/deploymentShapes/draft", { baseModel: LIBRARY });
     const make = (name: string, query = "") =>
@@ -585,7 +666,7 @@ describe("scale", () => {
     expect(test.fleet.specs.get(nameOf(id))).toMatchObject({ fixedReplicas: null, maxReplicas: 2 });
   });
 
-  it("refuses what is above the bound, and no number", async () => {
+  it("refuses a number above the upper bound, and a missing one", async () => {
     const { id } = await ready();
     refused(await as(alice, "PATCH", path(id, ":scale"), { replicaCount: 2 }), "replicaCount");
     refused(await as(alice, "PATCH", path(id, ":scale"), {}), "replicaCount");
@@ -593,8 +674,8 @@ describe("scale", () => {
   });
 });
 
-describe("what the fleet is told", () => {
-  it("windows, load targets, affinity, draft, context and room for long prompts", async () => {
+describe("the fleet's spec", () => {
+  it("carries windows, load targets, affinity, draft, context and long prompts", async () => {
     const { id } = await ready({
       minReplicaCount: 1,
       maxReplicaCount: 3,
@@ -608,26 +689,35 @@ describe("what the fleet is told", () => {
     });
     const spec = test.fleet.specs.get(nameOf(id))!;
     expect(spec).toMatchObject({
-      ...{ model: LIBRARY, minReplicas: 1, maxReplicas: 3, sessionAffinity: true },
+      model: LIBRARY,
+      minReplicas: 1,
+      maxReplicas: 3,
+      sessionAffinity: true,
       scaling: {
-        ...{ scaleUpWindowMs: 1_000, scaleDownWindowMs: 600_000, scaleToZeroWindowMs: 3_600_000 },
+        scaleUpWindowMs: 1_000,
+        scaleDownWindowMs: 600_000,
+        scaleToZeroWindowMs: 3_600_000,
         loadTargets: { tokens_generated_per_second: 200 },
       },
     });
     const engine = spec.engine as { options(path: string | null): Json };
     expect(engine.options(null)).toMatchObject({
-      ...{ model: LIBRARY, precision: "FP8", draftModel: SERVED, draftTokens: 4, ngramLength: null },
-      ...{ contextLength: 2048, longPrompt: true },
+      model: LIBRARY,
+      precision: "FP8",
+      draftModel: SERVED,
+      draftTokens: 4,
+      ngramLength: null,
+      contextLength: 2048,
+      longPrompt: true,
     });
   });
 
-  it("after a start of the process everything that is not deleted runs again", async () => {
+  it("is applied again for every deployment that is not deleted when a process starts", async () => {
     const { id } = await ready();
     const gone = await ready();
     await as(alice, "DELETE", path(gone.id));
     await test.settle();
-    const { FakeFleet } = await import("../../orchestration/testing.ts");
-    const fleet = new FakeFleet();
+    const fleet = new TestFleet();
     const serving = test.another(fleet);
     await serving.start();
     expect(fleet.specs.has(nameOf(id))).toBe(true);
@@ -638,7 +728,7 @@ describe("what the fleet is told", () => {
 });
 
 describe("direct routes", () => {
-  it("have a handle and keys of their own, of which no answer shows more than tells them apart", async () => {
+  it("have a handle and keys of their own, of which responses show only enough to tell them apart", async () => {
     const keys = ["correct-horse-battery", "staple-0123456789"];
     const made = await ready({ directRouteType: "INTERNET", directRouteApiKeys: keys });
     expect(made.directRouteHandle).toMatch(new RegExp(`^.*/direct/acme/${made.id}$`));
@@ -662,7 +752,7 @@ describe("direct routes", () => {
     ).not.toBeNull();
   });
 
-  it("take no other key, reach no other deployment, and answer alike where there is none", async () => {
+  it("accept no other key, reach no other deployment, and answer like a missing route otherwise", async () => {
     const key = "correct-horse-battery";
     const one = await ready({ directRouteType: "INTERNET", directRouteApiKeys: [key] });
     const other = await ready();
@@ -690,15 +780,17 @@ describe("direct routes", () => {
 });
 
 describe("details", () => {
-  it("metrics of a time range, shards, the ledger and the timeline", async () => {
+  it("include metrics of a time range, shards, the ledger and the timeline", async () => {
     const { id } = await ready();
     expect((await as(alice, "GET", path(id, ":metrics?timeRange=1m"))).json.metrics).toEqual({
-      ...{ requests: 4, errors: 1, prompt_tokens: 40, cached_prompt_tokens: 10, generated_tokens: 80 },
-      ...{
-        requests_per_second: 4 / 60,
-        tokens_generated_per_second: 80 / 60,
-        time_to_first_token_mean: 0.05,
-      },
+      requests: 4,
+      errors: 1,
+      prompt_tokens: 40,
+      cached_prompt_tokens: 10,
+      generated_tokens: 80,
+      requests_per_second: 4 / 60,
+      tokens_generated_per_second: 80 / 60,
+      time_to_first_token_mean: 0.05,
     });
     refused(await as(alice, "GET", path(id, ":metrics?timeRange=1y")), "timeRange");
     const { json } = await as(alice, "GET", path(id, "/shards"));
@@ -712,7 +804,7 @@ describe("details", () => {
     refused(await as(alice, "GET", path(id, "/shards?filter=state%3DREADY")), "filter");
   });
 
-  it("lists filter and order by what deployments are", async () => {
+  it("include lists that filter and order by the fields of deployments", async () => {
     const mark = `mark-${++count}`;
     for (const minReplicaCount of [2, 1]) await ready({ displayName: mark, minReplicaCount });
     await ready({ displayName: mark, annotations: { team: "x" } });
@@ -729,8 +821,8 @@ describe("details", () => {
   });
 });
 
-describe("a host that says where it is", () => {
-  it("takes what fits there and refuses the rest", async () => {
+describe("a host with a region", () => {
+  it("accepts placements that include its region and refuses all others", async () => {
     const there = await startOrchestration("EU_PARIS_1");
     try {
       const { key } = await there.addUser("acme", "alice", "user");

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { checkDirectRouteKey } from "./fields.ts";
 import type { DirectRouteKey } from "./schema.ts";
 
-/** Keys of direct routes. Only their digests are kept, and no answer shows more of them than what tells them apart. */
+/** Keys of direct routes. Only their digests are stored; responses show two characters and a part of the digest. */
 export class DirectRouteKeys {
   readonly #secret: Buffer;
 
@@ -11,25 +11,25 @@ export class DirectRouteKeys {
   }
 
   /**
-   * What is kept of the keys of a request. One that was `shown` before stands for the key it was shown for.
-   * @throws AppError BAD_REQUEST naming the key's place.
+   * Hashes the keys of a request. A text that was `shown` before stands for the known key that it was shown for.
+   * @throws AppError BAD_REQUEST naming the key's position.
    */
   hashKeys(keys: readonly string[], known: readonly DirectRouteKey[]): DirectRouteKey[] {
-    const kept = keys.map((key, i) => {
+    const hashed = keys.map((key, i) => {
       const same = known.find(({ shown }) => shown === key);
       if (same !== undefined) return same;
       checkDirectRouteKey(i, key);
       const digest = this.#digestOf(key).toString("hex");
       return { shown: `${key.slice(0, 2)}…${digest.slice(0, 8)}`, digest };
     });
-    return [...new Map(kept.map((key) => [key.digest, key])).values()];
+    return [...new Map(hashed.map((key) => [key.digest, key])).values()];
   }
 
-  /** Takes as long whichever key it is, or none. */
-  matchesAny(key: string, kept: readonly DirectRouteKey[]): boolean {
+  /** Compares in constant time, so that the duration tells nothing about the keys. */
+  matchesAny(key: string, known: readonly DirectRouteKey[]): boolean {
     const digest = this.#digestOf(key);
     let found = false;
-    for (const one of kept) if (timingSafeEqual(digest, Buffer.from(one.digest, "hex"))) found = true;
+    for (const one of known) if (timingSafeEqual(digest, Buffer.from(one.digest, "hex"))) found = true;
     return found;
   }
 

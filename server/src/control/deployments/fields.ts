@@ -6,14 +6,14 @@ import { checkPlacement } from "./placement.ts";
 import type { DeploymentBody, StoredSpec } from "./schema.ts";
 
 const MAX_DESCRIPTION_CHARS = 999;
-/** All loaded adapters stay where they compute; more are not loaded. */
+/** Most LoRA addons of a deployment: all of them stay on the device. */
 const MAX_LORAS = 100;
 
-/** More than that the engine doesn't draft in a step, or look back for. */
+/** Limits of the embedded engine. */
 const MAX_DRAFT_TOKENS = 32;
 const MAX_NGRAM_LENGTH = 16;
 
-/** Fields of the contract that can't be honoured, the values that ask for nothing, and why others are refused. */
+/** Fields of the contract that are not supported: the value that is accepted, and why all others are refused. */
 const UNSUPPORTED_FIELDS: Readonly<Record<string, { neutral: unknown; why: string }>> = {
   maxWithRevocableReplicaCount: { neutral: 0, why: "there is no revocable capacity here" },
   deploymentTemplate: { neutral: "", why: "there are no deployment templates here" },
@@ -36,8 +36,8 @@ const UNSUPPORTED_FIELDS: Readonly<Record<string, { neutral: unknown; why: strin
 };
 
 /**
- * Checks what a deployment is to be, apart from what depends on its model: `checkAgainstModel` does that.
- * @returns what is kept of it.
+ * Checks the fields that don't depend on the model; `checkAgainstModel` checks the others.
+ * @returns the fields to store.
  * @throws AppError BAD_REQUEST naming the field.
  */
 export function checkFields(body: DeploymentBody, hostRegion: string | null): StoredSpec {
@@ -108,7 +108,7 @@ function checkDirectRoute(
 
 export const NO_DIRECT_ROUTE = "DIRECT_ROUTE_TYPE_UNSPECIFIED";
 
-/** @throws AppError BAD_REQUEST for a key that is too simple or too long; the message doesn't repeat it. */
+/** @throws AppError BAD_REQUEST for a malformed key; the message doesn't repeat the key. */
 export function checkDirectRouteKey(index: number, key: string): void {
   if (DIRECT_ROUTE_KEY.test(key)) return;
   const field = `directRouteApiKeys[${index}]`;

@@ -7,60 +7,60 @@ import type { DeploymentRow } from "./store.ts";
 
 export type FetchFile = (signal: AbortSignal, onPhase: (message: string) => void) => Promise<string>;
 
-/** What a replica of a deployment runs; how, is the business of whoever knows the engines. */
+/** What a replica of a deployment runs, independent of the engine. */
 export interface Workload {
   /** Full name. */
   model: string;
   precision: string | null;
   weights: FetchFile;
-  /** The same as it was uploaded: a folder in Hugging Face's form, or a GGUF file. */
+  /** The files as they were uploaded: a folder in Hugging Face's format, or a GGUF file. */
   uploaded: FetchFile;
   draft: FetchFile | null;
-  /** Tokens drafted a step, by the draft model or by n-gram lookup; null: the engine's own choice. */
+  /** Tokens drafted in a step, by the draft model or by n-gram lookup; null: the engine decides. */
   draftTokens: number | null;
-  /** Tokens of the output's end that are looked up in what came before; null: no lookup. */
+  /** Tokens of the n-gram that is looked up in the preceding text; null: no n-gram lookup. */
   ngramLength: number | null;
-  /** Tokens; null: the model's own. */
+  /** Tokens; null: the model's context length. */
   contextLength: number | null;
-  /** Room for longer prompts, for fewer at a time. */
+  /** Longer prompts at the cost of fewer concurrent requests. */
   longPrompt: boolean;
   withLora: boolean;
-  /** Of each replica; null: the host's processors compute. */
+  /** For each replica; null: the replica computes on the host's processors. */
   accelerators: Accelerators | null;
 }
 
 export interface FleetSpecDeps {
-  /** The model's file, in the engine's form, on this host. */
+  /** Fetches the model's file, in the engine's format, to this host. */
   fetchModel(name: string, precision: string | null): FetchFile;
-  /** The model's files as they were uploaded, on this host. */
+  /** Fetches the model's files as they were uploaded to this host. */
   fetchUpload(name: string): FetchFile;
-  /** How a workload is run here, and how many requests at the same time. */
+  /** The engine that runs a workload on this host, and its concurrent requests. @throws AppError when none can. */
   engineFor(workload: Workload): Required<Pick<DeploymentSpec, "engine" | "concurrency">>;
 }
 
 const NO_ACCELERATOR = "ACCELERATOR_TYPE_UNSPECIFIED";
 const NO_PRECISION = "PRECISION_UNSPECIFIED";
-/** Where only the number is asked for, as the contract has it. */
+/** The contract's default for a request that gives the number of accelerators alone. */
 const DEFAULT_ACCELERATOR = "NVIDIA_A100_80GB";
 
-/** What the fleet is to run for a deployment. @param minReplicas at this time, see minReplicasAt. */
+/** The fleet's spec of a deployment. @param minReplicas the lower bound now; see minReplicasAt. */
 export function fleetSpec(
   row: DeploymentRow,
-  adapters: DeploymentSpec["loras"],
+  loras: DeploymentSpec["loras"],
   deps: FleetSpecDeps,
   minReplicas: number,
 ): DeploymentSpec {
   const { spec } = row;
-  const made = replicaTemplate(row);
+  const template = replicaTemplate(row);
   const workload = {
-    ...made,
-    weights: deps.fetchModel(made.model, made.precision),
-    uploaded: deps.fetchUpload(made.model),
-    draft: made.draftModel === null ? null : deps.fetchModel(made.draftModel, null),
+    ...template,
+    weights: deps.fetchModel(template.model, template.precision),
+    uploaded: deps.fetchUpload(template.model),
+    draft: template.draftModel === null ? null : deps.fetchModel(template.draftModel, null),
   };
   return {
     id: deploymentName(row),
-    model: made.model,
+    model: template.model,
     revision: revisionOf(row),
     ...deps.engineFor(workload),
     minReplicas,
@@ -68,20 +68,20 @@ export function fleetSpec(
     fixedReplicas: row.fixedReplicas,
     scaling: scalingOf(spec),
     sessionAffinity: spec.enableSessionAffinity ?? false,
-    loras: adapters,
-    accelerators: made.accelerators,
+    loras,
+    accelerators: template.accelerators,
     lastUsedMs: row.lastUsedTime.getTime(),
   };
 }
 
-/** What all replicas together may come to hold; null: the host's processors compute. */
+/** The accelerators of all replicas at the upper bound; null: the replicas compute on the host's processors. */
 export function acceleratorsOf(row: DeploymentRow): { type: string; count: number } | null {
   const { accelerators } = replicaTemplate(row);
   if (accelerators === null) return null;
   return { type: accelerators.type, count: accelerators.count * replicaBounds(row.spec).max };
 }
 
-/** Changes with everything that replicas are made of. */
+/** A hash of the replica template: it changes when replicas have to be replaced. */
 export function revisionOf(row: DeploymentRow): string {
   return createHash("sha256")
     .update(JSON.stringify(replicaTemplate(row)))
@@ -89,7 +89,7 @@ export function revisionOf(row: DeploymentRow): string {
     .slice(0, 16);
 }
 
-/** What replicas are made of: the same for specs that mean the same. */
+/** The properties of the row that replicas depend on, normalised. */
 function replicaTemplate({ spec, servedModel, baseModel }: DeploymentRow) {
   const drafts = spec.draftTokenCount !== 0;
   const draftModel = (drafts && spec.draftModel) || null;
@@ -108,7 +108,7 @@ function replicaTemplate({ spec, servedModel, baseModel }: DeploymentRow) {
   };
 }
 
-/** Of each replica. Only where they are asked for: else, null, the host's processors compute. */
+/** The accelerators of each replica; null when none are asked for: it then computes on the host's processors. */
 export function replicaAccelerators({
   acceleratorType,
   acceleratorCount,

@@ -1,39 +1,44 @@
-import type { DeploymentStatus as FleetDeploymentStatus } from "../../fleet/service.ts";
+import type { DeploymentStatus as FleetDeploymentStatus, ReplicaDiagnostics } from "../../fleet/service.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { unusedAutoDeleteMs } from "./autoscaling.ts";
 import { revisionOf } from "./fleet-spec.ts";
 import { deploymentName } from "./names.ts";
-import { EMPTY_STATUS, type ObservedStatus } from "./schema.ts";
+import { EMPTY_STATUS, type ObservedStatus, type StoredFailure } from "./schema.ts";
 import type { DeploymentChange, DeploymentRow, DeploymentStore } from "./store.ts";
 import { observedStatus } from "./view.ts";
 
 export interface DeploymentLifecycleDeps {
   store: DeploymentStore;
   clock: Clock;
-  /** Brings what the database wants to the fleet of this process. */
+  /** Applies the deployments of the database to the fleet of this process. */
   syncFleet(): Promise<void>;
+  /** Why the fleet of this process could not apply the deployment, in a public sentence; null when it could. */
+  applyError(name: string): string | null;
+  /** What the fleet of this process runs of the deployment; null: nothing. */
   observe(name: string): FleetDeploymentStatus | null;
-  /** Writes down when deployments were used last, as far as this process knows. */
+  /** The failures of its replicas with the output of their processes; for the operator only. */
+  diagnostics(name: string): readonly ReplicaDiagnostics[];
+  /** Stores when deployments were used last, as far as this process knows. */
   flushLastUsed(): Promise<void>;
-  /** Lets running requests finish, then ends all replicas. */
+  /** Lets running requests finish for at most `graceMs`, then ends all replicas. */
   remove(name: string, graceMs: number): Promise<void>;
 }
 
 const DAY_MS = 86_400_000;
-/** How long a deleted deployment may be had back. The sources name no time. */
+/** How long a deleted deployment can be undeleted. Fireworks' documentation names no time. */
 export const PURGE_AFTER_MS = 7 * DAY_MS;
 const DRAIN_MS = 30_000;
-/** How often a deployment is looked at without a change of its replicas. */
+/** Time to the next step of a deployment whose replicas don't change. */
 const LOOK_MS = 5 * 60_000;
-/** The fleet tells of what it does; these only make up for what was missed. */
+/** The fleet's change events wake the reconciler; these intervals only make up for lost events. */
 const SOON_MS = 1_000;
 const WAIT_MS = 10_000;
-/** Starts after the first after which a deployment that never served counts as failed. */
+/** A deployment that never served counts as failed when a replica was restarted this often. */
 const MAX_RESTARTS = 4;
 
 /**
- * One step of a deployment towards what is wanted. Idempotent: everything it does may be done again.
- * @returns milliseconds to the next look; null when nothing is left to do.
+ * Takes one step from a deployment's actual state to its desired one. Idempotent.
+ * @returns milliseconds to the next step; null when nothing is left to do.
  */
 export async function stepDeployment(
   deps: DeploymentLifecycleDeps,
@@ -65,62 +70,91 @@ async function stepLive(deps: DeploymentLifecycleDeps, row: DeploymentRow): Prom
   }
   const name = deploymentName(row);
   if (deps.observe(name) === null) await deps.syncFleet();
-  const seen = deps.observe(name);
-  // Another process has it, or it was deleted a moment ago.
-  if (seen === null) return SOON_MS;
-  await recordObservation(deps, row, seen);
+  const status = deps.observe(name);
+  const applyError = deps.applyError(name);
+  // Another process runs it, or it was deleted a moment ago.
+  if (status === null && applyError === null) return SOON_MS;
+  const after = await recordObservation(deps, row, status, applyError);
+  if (after?.state === "FAILED") return 0;
+  if (applyError !== null) return LOOK_MS;
   if (row.state === "READY") return Math.min(LOOK_MS, leftMs);
-  // What waits for room on the host may wait for long.
-  return seen.replicas.every(({ stage }) => stage === "pending") ? WAIT_MS : SOON_MS;
+  // A replica may wait for accelerators for hours.
+  return status?.replicas.every(({ stage }) => stage === "pending") ? WAIT_MS : SOON_MS;
 }
 
-/** Milliseconds until it goes because nobody uses it. */
+/** Milliseconds until the deployment is deleted because nobody uses it. */
 function timeLeft({ spec, lastUsedTime }: DeploymentRow, nowMs: number): number {
   const unusedMs = unusedAutoDeleteMs(spec);
   return unusedMs === null ? Number.POSITIVE_INFINITY : lastUsedTime.getTime() + unusedMs - nowMs;
 }
 
-/** Writes down what is seen, and the state that follows from it. */
+/** Stores what the fleet runs, and the state that follows from it. */
 async function recordObservation(
   deps: DeploymentLifecycleDeps,
   { accountId, id }: DeploymentRow,
-  seen: FleetDeploymentStatus,
-): Promise<void> {
+  status: FleetDeploymentStatus | null,
+  applyError: string | null,
+): Promise<DeploymentRow | null> {
   const now = new Date(deps.clock.now());
-  await deps.store.change(accountId, id, now, (row) => {
-    const observed = observedStatus(seen);
-    const next = { ...row, observed, ...stateAfter(row, seen) };
+  const lastFailure = latestFailure(deps.diagnostics(deploymentName({ accountId, id })));
+  return deps.store.change(accountId, id, now, (row) => {
+    const observed: ObservedStatus = {
+      ...(status === null ? EMPTY_STATUS : observedStatus(status)),
+      ...(applyError === null ? {} : { message: applyError }),
+      ...(lastFailure === null ? {} : { lastFailure }),
+    };
+    const next = { ...row, observed, ...stateAfter(row, status, applyError) };
     const events = eventsBetween(row, next);
-    const isSame = events.length === 0 && row.observed.message === observed.message;
+    const isSame =
+      events.length === 0 &&
+      row.observed.message === observed.message &&
+      row.observed.lastFailure?.time === lastFailure?.time;
     const isQuiet = next.state === row.state && next.statusMessage === row.statusMessage;
     return isSame && isQuiet ? null : { row: next, events, quiet: isQuiet };
   });
 }
 
+function latestFailure(failures: readonly ReplicaDiagnostics[]): StoredFailure | null {
+  const [latest] = [...failures].sort((a, b) => b.atMs - a.atMs);
+  if (latest === undefined) return null;
+  const { atMs, ...rest } = latest;
+  return { ...rest, time: new Date(atMs).toISOString() };
+}
+
 function stateAfter(
   row: DeploymentRow,
-  seen: FleetDeploymentStatus,
+  status: FleetDeploymentStatus | null,
+  applyError: string | null,
 ): Pick<DeploymentRow, "state" | "statusCode" | "statusMessage"> {
-  const { state, statusCode, statusMessage } = row;
-  const isReady = seen.desiredReplicas === 0 || seen.replicas.some(({ stage }) => stage === "ready");
-  if (state === "CREATING" && isReady) return { state: "READY", statusCode: "", statusMessage: "" };
-  const keepsFailing = seen.replicas.some(
+  const { state } = row;
+  if (status === null || applyError !== null) {
+    // A new spec that can't be applied leaves the replicas of the old one in service. A READY deployment comes back
+    // when the server is started with the settings that it needs.
+    const isFailed = state === "CREATING" || (state === "UPDATING" && status === null);
+    return {
+      state: isFailed ? "FAILED" : state,
+      statusCode: "FAILED_PRECONDITION",
+      statusMessage: applyError ?? "Nothing of it runs.",
+    };
+  }
+  const isReady = status.desiredReplicas === 0 || status.replicas.some(({ stage }) => stage === "ready");
+  const crashing = status.replicas.filter(
     ({ restarts, stage }) => restarts >= MAX_RESTARTS && stage !== "ready",
   );
-  if (state !== "READY" && !isReady && keepsFailing) {
+  if (state !== "READY" && !isReady && crashing.length > 0) {
+    const reason = crashing.find(({ lastFailure }) => lastFailure !== null)?.lastFailure?.message;
     return {
       state: "FAILED",
       statusCode: "FAILED_PRECONDITION",
-      statusMessage: seen.message ?? "Its replicas don't start.",
+      statusMessage: reason ?? status.message ?? "Its replicas don't start.",
     };
   }
-  if (state === "UPDATING" && isReady && isRolledOut(row, seen)) {
-    return { state: "READY", statusCode: "", statusMessage: "" };
-  }
-  return { state, statusCode, statusMessage };
+  const isUpdated = state === "UPDATING" && isReady && isRolledOut(row, status);
+  const isCreated = state === "CREATING" && isReady;
+  return { state: isCreated || isUpdated ? "READY" : state, statusCode: "", statusMessage: "" };
 }
 
-/** No replica of an earlier revision is left, and all that are wanted are ready. */
+/** Whether no replica of an earlier revision is left, and one of the new revision is ready unless none is desired. */
 function isRolledOut(row: DeploymentRow, { replicas, desiredReplicas }: FleetDeploymentStatus): boolean {
   const revision = revisionOf(row);
   const ready = replicas.filter((replica) => replica.revision === revision && replica.stage === "ready");
@@ -129,7 +163,7 @@ function isRolledOut(row: DeploymentRow, { replicas, desiredReplicas }: FleetDep
   );
 }
 
-/** What a timeline tells of a change of what is seen. */
+/** The events of the deployment's timeline that a change of its row causes. */
 function eventsBetween(before: DeploymentRow, after: DeploymentRow): NonNullable<DeploymentChange["events"]> {
   const events: { type: string; message: string }[] = [];
   const [old, now] = [before.observed, after.observed];
@@ -137,7 +171,7 @@ function eventsBetween(before: DeploymentRow, after: DeploymentRow): NonNullable
     const message = `Replicas wanted: ${now.desiredReplicas} instead of ${old.desiredReplicas}.`;
     events.push({ type: "SCALING", message });
   }
-  if (countsOf(old) !== countsOf(now) || withoutPercent(old.message) !== withoutPercent(now.message)) {
+  if (countsOf(old) !== countsOf(now) || withoutCounts(old.message) !== withoutCounts(now.message)) {
     events.push({ type: "REPLICAS", message: [countsOf(now), now.message].filter(Boolean).join(" ") });
   }
   if (before.state !== after.state) events.push(stateEvent(after));
@@ -150,17 +184,17 @@ export function stateEvent({ state, statusMessage }: DeploymentRow): { type: str
 
 function countsOf({ pending, downloading, initializing, ready }: ObservedStatus): string {
   const stages = { pending, downloading, initializing, ready };
-  const some = Object.entries(stages).filter(([, count]) => count > 0);
-  if (some.length === 0) return "No replica runs.";
-  return `${some.map(([stage, count]) => `${count} ${stage}`).join(", ")}.`;
+  const present = Object.entries(stages).filter(([, count]) => count > 0);
+  if (present.length === 0) return "No replica runs.";
+  return `${present.map(([stage, count]) => `${count} ${stage}`).join(", ")}.`;
 }
 
-/** The progress of a download is shown while it lasts; each percent of it is no event. */
-function withoutPercent(message: string): string {
-  return message.replaceAll(/\d+ ?%/g, "");
+/** The message without progress and attempts: neither each percent of a download nor each restart is an event. */
+function withoutCounts(message: string): string {
+  return message.replaceAll(/\d+ ?%/g, "").replace(/ It failed \d+ times in a row\.$/, "");
 }
 
-/** False when it was used after all. */
+/** Returns false when a request used the deployment in the meantime. */
 async function deleteUnused(
   { store, clock }: DeploymentLifecycleDeps,
   { accountId, id }: DeploymentRow,

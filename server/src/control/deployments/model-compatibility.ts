@@ -6,7 +6,7 @@ import type { DeployableModel } from "../models/service.ts";
 import type { DeploymentBody } from "./schema.ts";
 
 export interface ModelSource {
-  /** @throws AppError NOT_FOUND, also for what the principal may not see; FAILED_PRECONDITION while it is not ready. */
+  /** @throws AppError NOT_FOUND, also for models the principal may not see; FAILED_PRECONDITION for a model that is not ready. */
   deployable(principal: Principal, name: string): Promise<DeployableModel>;
 }
 
@@ -17,16 +17,16 @@ export type SizeCheck = (size: {
   acceleratorCount: number | undefined;
 }) => void;
 
-/** @param acceleratorType null: on the host's processors. */
+/** @param acceleratorType null: the host's processors. */
 export type WeightsFormatFor = (acceleratorType: string | null) => WeightsFormat;
 
-/** The model that is asked for, and the one whose weights it needs: an addon's base, else the same. */
+/** The requested model, and the model whose weights are loaded: the addon's base model, else the same. */
 export interface ChosenModel {
   model: DeployableModel;
   served: DeployableModel;
 }
 
-/** A full or short model name, or an id of the account's own. @throws AppError BAD_REQUEST naming `field`. */
+/** Reads a full or short model name, or the id of a model of the account. @throws AppError BAD_REQUEST naming `field`. */
 export function modelNameOf(field: string, text: string | undefined, accountId: string): string {
   if (text === undefined || text === "") throw badRequest(field, `${field} is required.`);
   const name = parseModelName(text.includes("/") ? text : `${accountId}/${text}`);
@@ -65,10 +65,10 @@ async function find(
   }
 }
 
-/** What the reference advises. */
+/** Fireworks' documentation recommends 4. */
 const DEFAULT_DRAFT_TOKENS = 4;
 
-/** Takes over the draft model that the model comes with, unless the client has chosen or wants none. */
+/** Adds the model's default draft model, unless the client sets its own or disables speculation. */
 export function withModelDefaults(
   body: DeploymentBody,
   { served }: ChosenModel,
@@ -81,7 +81,7 @@ export function withModelDefaults(
   return { ...body, draftModel: served.defaultDraftModel, draftTokenCount: draftTokens };
 }
 
-/** @throws AppError BAD_REQUEST or FAILED_PRECONDITION naming the field that doesn't go with the model. */
+/** @throws AppError BAD_REQUEST or FAILED_PRECONDITION naming the field that the model does not support. */
 export function checkAgainstModel(body: DeploymentBody, chosen: ChosenModel, checkSize: SizeCheck): void {
   const { model, served } = chosen;
   for (const field of ["enableAddons", "enableHotReloadLatestAddon"] as const) {
@@ -119,19 +119,23 @@ export function checkAgainstModel(body: DeploymentBody, chosen: ChosenModel, che
   }
 }
 
-/** What a program of the settings can't be told. */
+/** Fields that only the embedded engine supports. */
 const EMBEDDED_ENGINE_FIELDS = [
-  ...(["enableAddons", "enableHotReloadLatestAddon", "draftModel", "ngramSpeculationLength"] as const),
-  ...(["draftTokenCount", "maxContextLength"] as const),
-];
+  "enableAddons",
+  "enableHotReloadLatestAddon",
+  "draftModel",
+  "ngramSpeculationLength",
+  "draftTokenCount",
+  "maxContextLength",
+] as const;
 
-/** @throws AppError BAD_REQUEST naming the field that what runs the replicas can't honour. */
+/** @throws AppError BAD_REQUEST naming the field that the engine of the replicas does not support. */
 export function checkAgainstWeightsFormat(
   body: DeploymentBody,
   { model }: ChosenModel,
-  runner: WeightsFormat,
+  format: WeightsFormat,
 ): void {
-  if (runner === "embedded") return;
+  if (format === "embedded") return;
   const refuse = (field: string): never => {
     const why = "on these accelerators a program of the platform's settings runs the replicas, without it";
     throw badRequest(field, `${field} is not supported here: ${why}.`);
@@ -140,5 +144,5 @@ export function checkAgainstWeightsFormat(
   for (const field of EMBEDDED_ENGINE_FIELDS) if (body[field]) refuse(field);
   if (body.autoTune?.longPrompt) refuse("autoTune.longPrompt");
   const isPrecise = (body.precision ?? "PRECISION_UNSPECIFIED") !== "PRECISION_UNSPECIFIED";
-  if (runner === "upload" && isPrecise) refuse("precision");
+  if (format === "upload" && isPrecise) refuse("precision");
 }

@@ -1,6 +1,6 @@
 /** Names of deployments: full `accounts/{account}/deployments/{deployment}`, short `{account}/{deployment}`. */
 
-/** One segment: as lenient as with models, for generated ids start with digits. */
+/** One segment of a name. As with models, it may start with a digit. */
 const SEGMENT = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const MAX_NAME_LENGTH = 150;
 
@@ -23,7 +23,7 @@ export function parseDeploymentName(text: string): DeploymentKey | null {
   return SEGMENT.test(accountId) && SEGMENT.test(id) ? { accountId, id } : null;
 }
 
-/** How a message calls it. */
+/** The deployment in a message. */
 export function titleOf(accountId: string, id: string): string {
   return `Deployment accounts/${accountId}/deployments/${id}`;
 }

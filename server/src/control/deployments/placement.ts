@@ -9,16 +9,17 @@ const PREFIXES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * A place that is asked for is a label, unless the host says where it is: then it has to be there.
- * @param hostRegion of the settings; null: not said.
+ * Checks the placement. When the settings name the host's region, the placement must include it; otherwise any label is
+ * accepted.
+ * @param hostRegion the region in the settings; null: not set.
  * @throws AppError BAD_REQUEST naming the field.
  */
 export function checkPlacement(
   { placement, region }: Pick<DeploymentBody, "placement" | "region">,
   hostRegion: string | null,
 ): void {
-  const given = Object.values(placement ?? {}).filter((value) => value !== undefined);
-  if (given.length > 1)
+  const setFields = Object.values(placement ?? {}).filter((value) => value !== undefined);
+  if (setFields.length > 1)
     throw badRequest("placement", "Set one of region, multiRegion and regions, not several.");
   if (placement?.regions?.length === 0) throw badRequest("placement.regions", "placement.regions is empty.");
   if (isSet(region) && isSet(placement?.region) && region !== placement?.region) {
@@ -38,12 +39,12 @@ export function checkPlacement(
   }
 }
 
-/** Where the deployment is, as far as anybody has said. */
+/** The region of the deployment: the host's or, when it is not set, the requested one. */
 export function regionOf({ placement, region }: StoredSpec, hostRegion: string | null): string {
   return hostRegion ?? region ?? placement?.region ?? placement?.regions?.[0] ?? "REGION_UNSPECIFIED";
 }
 
-/** The wanted place as clients see it. */
+/** The requested placement as clients see it. */
 export function placementView({ spec }: { spec: StoredSpec }): NonNullable<DeploymentBody["placement"]> {
   if (spec.placement !== undefined && Object.keys(spec.placement).length > 0) return spec.placement;
   return spec.region === undefined ? { multiRegion: "GLOBAL" } : { region: spec.region };

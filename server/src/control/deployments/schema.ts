@@ -11,21 +11,59 @@ const outputText = Type.Optional(Type.String(readOnly));
 const outputCount = Type.Optional(Type.Integer(readOnly));
 
 export const REGIONS = [
-  ...["REGION_UNSPECIFIED", "US_IOWA_1", "US_VIRGINIA_1", "US_VIRGINIA_2", "US_ILLINOIS_1", "AP_TOKYO_1"],
-  ...["US_ARIZONA_1", "US_TEXAS_1", "US_ILLINOIS_2", "EU_FRANKFURT_1", "US_TEXAS_2", "EU_ICELAND_1"],
-  ...["EU_ICELAND_2", "US_WASHINGTON_1", "US_WASHINGTON_2", "US_WASHINGTON_3", "AP_TOKYO_2"],
-  ...["US_CALIFORNIA_1", "US_UTAH_1", "US_GEORGIA_1", "US_GEORGIA_2", "US_WASHINGTON_4", "US_GEORGIA_3"],
-  ...["NA_BRITISHCOLUMBIA_1", "US_GEORGIA_4", "US_OHIO_1", "US_NEWYORK_1", "EU_NETHERLANDS_1"],
-  ...["US_WASHINGTON_5", "US_MINNESOTA_1", "US_CALIFORNIA_2", "AP_MALAYSIA_1", "US_OHIO_2", "EU_LONDON_1"],
-  ...["EU_PARIS_1", "EU_HELSINKI_1", "US_NEVADA_1", "EU_ICELAND_3", "US_MISSOURI_1", "EU_ICELAND_DEV_1"],
-  ...["US_ARIZONA_2", "US_ARIZONA_3", "US_TEXAS_3"],
+  "REGION_UNSPECIFIED",
+  "US_IOWA_1",
+  "US_VIRGINIA_1",
+  "US_VIRGINIA_2",
+  "US_ILLINOIS_1",
+  "AP_TOKYO_1",
+  "US_ARIZONA_1",
+  "US_TEXAS_1",
+  "US_ILLINOIS_2",
+  "EU_FRANKFURT_1",
+  "US_TEXAS_2",
+  "EU_ICELAND_1",
+  "EU_ICELAND_2",
+  "US_WASHINGTON_1",
+  "US_WASHINGTON_2",
+  "US_WASHINGTON_3",
+  "AP_TOKYO_2",
+  "US_CALIFORNIA_1",
+  "US_UTAH_1",
+  "US_GEORGIA_1",
+  "US_GEORGIA_2",
+  "US_WASHINGTON_4",
+  "US_GEORGIA_3",
+  "NA_BRITISHCOLUMBIA_1",
+  "US_GEORGIA_4",
+  "US_OHIO_1",
+  "US_NEWYORK_1",
+  "EU_NETHERLANDS_1",
+  "US_WASHINGTON_5",
+  "US_MINNESOTA_1",
+  "US_CALIFORNIA_2",
+  "AP_MALAYSIA_1",
+  "US_OHIO_2",
+  "EU_LONDON_1",
+  "EU_PARIS_1",
+  "EU_HELSINKI_1",
+  "US_NEVADA_1",
+  "EU_ICELAND_3",
+  "US_MISSOURI_1",
+  "EU_ICELAND_DEV_1",
+  "US_ARIZONA_2",
+  "US_ARIZONA_3",
+  "US_TEXAS_3",
 ];
 export const MULTI_REGIONS = ["MULTI_REGION_UNSPECIFIED", "GLOBAL", "US", "EUROPE", "APAC"];
 export const STATES = ["CREATING", "READY", "UPDATING", "FAILED", "DELETING", "DELETED"] as const;
 export type DeploymentState = (typeof STATES)[number];
 const BUCKET_TYPES = ["BUCKET_TYPE_UNSPECIFIED", "MINIO", "S3", "NEBIUS", "FW_HOSTED"];
 const DIRECT_ROUTE_TYPES = [
-  ...["DIRECT_ROUTE_TYPE_UNSPECIFIED", "INTERNET", "GCP_PRIVATE_SERVICE_CONNECT", "AWS_PRIVATELINK"],
+  "DIRECT_ROUTE_TYPE_UNSPECIFIED",
+  "INTERNET",
+  "GCP_PRIVATE_SERVICE_CONNECT",
+  "AWS_PRIVATELINK",
 ];
 
 export const ScalingSchedule = Type.Object({
@@ -66,7 +104,7 @@ export const ReplicaStats = Type.Object(
   readOnly,
 );
 
-/** What clients may write. What is not honoured here is refused by name in `fields.ts`. */
+/** Fields that clients may write. `fields.ts` refuses unsupported ones by name. */
 const writable = {
   displayName: text,
   description: text,
@@ -91,7 +129,7 @@ const writable = {
   deploymentTemplate: text,
   autoTune: Type.Optional(Type.Object({ longPrompt: flag })),
   placement: Type.Optional(Placement),
-  /** Writable in 2025, output-only in 2026, where `placement` took its place: both are taken. */
+  /** Writable in the API of 2025; replaced by `placement` in 2026. Both are accepted. */
   region: Type.Optional(Type.Enum(REGIONS)),
   maxContextLength: count,
   disableDeploymentSizeValidation: flag,
@@ -128,35 +166,50 @@ export const DeploymentBody = Type.Object({
 });
 export type DeploymentBody = Static<typeof DeploymentBody>;
 
-/** What is kept of a body: what the client set, without keys, which are kept apart, and what is looked up by. */
+/** The stored part of a body. Direct-route keys and the base model have columns of their own. */
 export type StoredSpec = Omit<Static<ReturnType<typeof storedSchema>>, "baseModel" | "directRouteApiKeys"> & {
-  /** Draft settings of the model are not taken over. */
+  /** The model's default draft settings are ignored. */
   disableSpeculativeDecoding?: boolean;
-  /** No deployed model for the base model. */
+  /** No deployed model is created for the base model. */
   disableAutoDeploy?: boolean;
 };
 const storedSchema = () => Type.Object(writable);
 
-/** A key of a direct route, as far as it is kept. */
+/** The stored part of a direct-route key. */
 export interface DirectRouteKey {
-  /** What clients see in the key's place; sent back in an update, it keeps the key. */
+  /** The text that clients see instead of the key; sent back in an update, it keeps the key. */
   shown: string;
   /** HMAC-SHA256 of the key, hexadecimal. */
   digest: string;
 }
 
-/** What was seen running. */
+/** The latest failure of a replica, as it is stored. Only the operator may see more of it than `message`. */
+export interface StoredFailure {
+  replica: string;
+  message: string;
+  /** Of the engine's process; null when a signal ended it, or when no process has ended. */
+  exitCode: number | null;
+  signal: string | null;
+  /** ISO 8601. */
+  time: string;
+  /** The last lines of the process's output. */
+  outputTail: readonly string[];
+}
+
+/** What the fleet ran at the latest look. */
 export interface ObservedStatus {
   desiredReplicas: number;
-  /** By stage; draining ones are in none. */
+  /** Replicas by stage; draining ones are not counted. */
   pending: number;
   downloading: number;
   initializing: number;
   ready: number;
-  /** Of these, those that have ended or could not be started, and are tried again. */
+  /** Replicas among these that ended or could not be started, and are started again. */
   failing: number;
   /** Why not all desired replicas are ready; empty when they are. */
   message: string;
+  /** Absent: no replica has failed, or all have been stable since. */
+  lastFailure?: StoredFailure;
 }
 
 export const EMPTY_STATUS: ObservedStatus = {
@@ -175,7 +228,7 @@ export const CreateQuery = Type.Object({
   disableSpeculativeDecoding: flag,
   validateOnly: flag,
   skipShapeValidation: flag,
-  /** Replicas here are no images: there is no policy to skip. */
+  /** Accepted and ignored: replicas are not container images here. */
   skipImageTagValidation: flag,
 });
 export type CreateQuery = Static<typeof CreateQuery>;

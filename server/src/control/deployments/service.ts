@@ -4,7 +4,7 @@ import { AppError, badRequest } from "../../lib/errors.ts";
 import type { Database } from "../../platform/db/database.ts";
 import type { ListQuery as Query } from "../../platform/db/listing.ts";
 import { authorize, type Principal } from "../accounts/service.ts";
-import { type AcceleratorQuota, heldAccelerators, withinAcceleratorQuota } from "./accelerator-quota.ts";
+import { heldAccelerators, withinAcceleratorQuota } from "./accelerator-quota.ts";
 import type { ShapeSource } from "./apply-shape.ts";
 import { replicaBounds } from "./autoscaling.ts";
 import { assertNotDeleted, createDeployment, updateDeployment } from "./create-update.ts";
@@ -14,10 +14,10 @@ import {
   metricsView,
   type RequestMetrics,
   shardViews,
-  terminationMessage,
+  terminationView,
   timeRangeMs,
 } from "./events.ts";
-import { changeDeployment, type DeploymentOperationDeps, findDeployment } from "./find-change.ts";
+import { changeDeployment, findDeployment } from "./find-change.ts";
 import { stateEvent } from "./lifecycle.ts";
 import type { ModelSource, SizeCheck, WeightsFormatFor } from "./model-compatibility.ts";
 import { deploymentName, parseDeploymentName, titleOf } from "./names.ts";
@@ -30,6 +30,7 @@ import type {
   UpdateQuery,
 } from "./schema.ts";
 import { type DeploymentChange, type DeploymentHooks, type DeploymentRow, deploymentStore } from "./store.ts";
+import type { AcceleratorQuota, DeploymentOperationDeps } from "./types.ts";
 import { deploymentView } from "./view.ts";
 
 export { minReplicasAt } from "./autoscaling.ts";
@@ -53,11 +54,12 @@ export {
 } from "./store.ts";
 
 /**
- * All but `list` throw NOT_FOUND for what is not there or another account's; what writes, FORBIDDEN by role. `origin` is
- * how the client reached the platform, `https://host`, for the addresses in answers.
+ * All methods but `list` throw NOT_FOUND for a deployment that doesn't exist or is another account's. Methods that write
+ * throw FORBIDDEN by role. `origin` is the address of the platform as the client used it, `https://host`; responses repeat
+ * it in URLs.
  */
 export interface Deployments {
-  /** With `validateOnly`, what would be made. @throws AppError see createDeployment. */
+  /** With `validateOnly`, returns the deployment without creating it. @throws AppError see createDeployment. */
   create(
     principal: Principal,
     accountId: string,
@@ -82,11 +84,11 @@ export interface Deployments {
    */
   scale(principal: Principal, accountId: string, id: string, body: ScaleBody): Promise<void>;
   /**
-   * Ends it once what runs has finished; it can be had back for a week, unless deleted hard. Idempotent.
-   * @throws AppError FAILED_PRECONDITION for the default of a model that others serve too, without ignoreChecks.
+   * Drains and deletes the deployment. `undelete` restores it within a week, unless it was deleted with `hard`. Idempotent.
+   * @throws AppError FAILED_PRECONDITION, unless ignoreChecks, for the default deployment of a model that others serve too.
    */
   delete(principal: Principal, accountId: string, id: string, query: DeleteQuery): Promise<void>;
-  /** Starts a DELETED or FAILED one again. @throws AppError FAILED_PRECONDITION for any other. */
+  /** Starts a DELETED or FAILED deployment again. @throws AppError FAILED_PRECONDITION in any other state. */
   undelete(principal: Principal, accountId: string, id: string, origin: string): Promise<object>;
   metrics(
     principal: Principal,
@@ -94,27 +96,27 @@ export interface Deployments {
     id: string,
     timeRange: string | undefined,
   ): Promise<object>;
-  /** @throws AppError BAD_REQUEST for a filter or an order: there is one. */
+  /** @throws AppError BAD_REQUEST for a filter, an order or a page token, as there is one shard. */
   shards(principal: Principal, accountId: string, id: string, query: Query): Promise<object>;
-  /** Why it failed, or its replicas do; else empty. */
+  /** Why the deployment or its replicas fail; an empty message when nothing fails. The operator gets details. */
   terminationMessage(principal: Principal, accountId: string, id: string): Promise<object>;
-  /** Weights that were loaded while running. Here none are: always empty. */
+  /** Weights that were hot-loaded. Hot loading is not supported: always empty. */
   ledger(principal: Principal, accountId: string, id: string): Promise<object>;
-  /** Forgets these. */
+  /** Clears the ledger, which is empty. */
   resetLedger(principal: Principal, accountId: string, id: string): Promise<void>;
   /** The newest 200 events, oldest first. */
   events(principal: Principal, accountId: string, id: string): Promise<object>;
   /** @throws AppError NOT_FOUND. */
   find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow>;
-  /** Whether a deployment, of any account, needs the model. */
+  /** Whether a deployment of any account needs the model. */
   inUse(model: string): Promise<boolean>;
-  /** Whether it is there, and neither deleted nor about to be. @param name full. */
+  /** Whether the deployment exists and is neither DELETING nor DELETED. @param name full. */
   isLive(name: string): Promise<boolean>;
-  /** Writes down what happened to the models loaded on it. @param name full. */
+  /** Adds an event about a model on the deployment to its timeline. @param name full. */
   addEvent(name: string, message: string): Promise<void>;
   /** Calls `listener` with the account after every change made here, before the change's promise settles. */
   onChange(listener: (accountId: string) => Promise<void>): void;
-  /** By type: accelerators that the account's deployments hold, or may grow to. */
+  /** The accelerators that the account's deployments hold or may grow to, by type. */
   acceleratorsOf(accountId: string): Promise<ReadonlyMap<string, number>>;
   store: ReturnType<typeof deploymentStore>;
   keys: DirectRouteKeys;
@@ -124,7 +126,7 @@ export interface DeploymentsDeps {
   database: Pick<Database, "db">;
   clock: Clock;
   tokenSecret: Buffer;
-  /** For the digests of direct routes' keys. */
+  /** Keys the HMAC digests of direct-route keys. */
   keySecret: Buffer;
   accounts: { exists(accountId: string): Promise<boolean> };
   users: { emailsOf(accountId: string, userIds: readonly string[]): Promise<ReadonlyMap<string, string>> };
@@ -135,13 +137,13 @@ export interface DeploymentsDeps {
   weightsFormatFor?: WeightsFormatFor;
   hooks: DeploymentHooks;
   hostRegion: string | null;
-  /** What runs of a deployment in this process. */
+  /** What the fleet of this process runs of a deployment; null: nothing. */
   observe(name: string): FleetDeploymentStatus | null;
-  /** Of the requests that replicas whose ids begin so have served since then. */
+  /** Metrics of the requests since `sinceMs` on replicas whose ids start with the prefix. */
   requestMetrics(replicaPrefix: string, sinceMs: number): Promise<RequestMetrics>;
-  /** Absent: accounts may hold what there is. */
+  /** Absent: no quota. */
   acceleratorQuota?: AcceleratorQuota;
-  /** @throws AppError where the account may not run more than it does. Absent: it always may. */
+  /** @throws AppError when the account may not run more than it does. Absent: accounts always may. */
   checkGrowth?: (accountId: string) => void;
 }
 
@@ -153,8 +155,14 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
   const keys = new DirectRouteKeys(deps.keySecret);
   const listeners: ((accountId: string) => Promise<void>)[] = [];
   const context: DeploymentOperationDeps = {
-    ...{ store, clock, keys, hostRegion },
-    ...{ accounts: deps.accounts, models: deps.models, shapes: deps.shapes, checkSize: deps.checkSize },
+    store,
+    clock,
+    keys,
+    hostRegion,
+    accounts: deps.accounts,
+    models: deps.models,
+    shapes: deps.shapes,
+    checkSize: deps.checkSize,
     weightsFormatFor: deps.weightsFormatFor ?? (() => "embedded"),
     acceleratorQuota: deps.acceleratorQuota,
     checkGrowth: deps.checkGrowth ?? (() => {}),
@@ -237,10 +245,10 @@ export function createDeployments(deps: DeploymentsDeps): Deployments {
 
 type Details = "metrics" | "shards" | "terminationMessage" | "ledger" | "resetLedger" | "events";
 
-/** What is read of one deployment besides itself. */
+/** The methods that read details of one deployment. */
 function detailsOf(
   context: DeploymentOperationDeps,
-  { clock, observe, requestMetrics: requestFigures }: DeploymentsDeps,
+  { clock, observe, requestMetrics }: DeploymentsDeps,
 ): Pick<Deployments, Details> {
   function find(principal: Principal, accountId: string, id: string): Promise<DeploymentRow> {
     return findDeployment(context, principal, accountId, id, "read");
@@ -250,7 +258,7 @@ function detailsOf(
     async metrics(principal, accountId, id, timeRange) {
       const rangeMs = timeRangeMs(timeRange);
       const name = deploymentName(await find(principal, accountId, id));
-      return metricsView(await requestFigures(`${name}/`, clock.now() - rangeMs), rangeMs);
+      return metricsView(await requestMetrics(`${name}/`, clock.now() - rangeMs), rangeMs);
     },
     async shards(principal, accountId, id, query) {
       for (const field of ["filter", "orderBy", "pageToken"] as const) {
@@ -262,7 +270,7 @@ function detailsOf(
     },
     async terminationMessage(principal, accountId, id) {
       const row = await find(principal, accountId, id);
-      return { message: terminationMessage(row, observe(deploymentName(row))) };
+      return terminationView(row, observe(deploymentName(row)), principal.isOperator);
     },
     async ledger(principal, accountId, id) {
       await find(principal, accountId, id);
@@ -344,9 +352,13 @@ async function undelete(
     const next: DeploymentRow = {
       ...row,
       state: "CREATING",
-      ...{ statusCode: "", statusMessage: "", deleteTime: null, purgeTime: null },
-      // It counts as used now: or it would go again at once.
-      ...{ updateTime: now, lastUsedTime: now },
+      statusCode: "",
+      statusMessage: "",
+      deleteTime: null,
+      purgeTime: null,
+      // Counts as used now; otherwise it would be deleted as unused at once.
+      updateTime: now,
+      lastUsedTime: now,
     };
     const event = { type: "UNDELETED", message: `Undeleted by ${principal.userId}.` };
     return { row: next, events: [event, stateEvent(next)] };

@@ -11,7 +11,7 @@ export type DeploymentRow = typeof deployments.$inferSelect;
 
 /** Every change of a deployment or deployed model is announced here, in the same transaction. */
 export const DEPLOYMENT_CHANGES_CHANNEL = "hearth_serving";
-/** The reconciler's kind; the key is `{account}/{deployment}`. */
+/** The reconciler's kind of work; keys are `{account}/{deployment}`. */
 export const DEPLOYMENT_WORK = "deployment";
 
 export interface DeploymentEvent {
@@ -20,12 +20,12 @@ export interface DeploymentEvent {
   message: string;
 }
 
-/** Models loaded on deployments: told of what happens to these, in the same transaction. */
+/** Keeps the deployed models of a deployment in step with it, in the same transaction. */
 export interface DeploymentHooks {
   onCreated(tx: Transaction, row: DeploymentRow): Promise<void>;
-  /** State or status is another. */
+  /** Called when the state or the status message has changed. */
   onStateChanged(tx: Transaction, row: DeploymentRow): Promise<void>;
-  /** @throws AppError FAILED_PRECONDITION when another deployment has to go, or to become a model's default, first. */
+  /** @throws AppError FAILED_PRECONDITION when the deployment is the default of a model that others serve too. */
   checkDeletable(tx: Transaction, row: DeploymentRow): Promise<void>;
   onPurged(tx: Transaction, row: DeploymentRow): Promise<void>;
 }
@@ -33,23 +33,22 @@ export interface DeploymentHooks {
 export interface DeploymentChange {
   row: DeploymentRow;
   events?: readonly Omit<DeploymentEvent, "time">[];
-  /** Whether models that must go last keep it from going. */
+  /** Whether `DeploymentHooks.checkDeletable` may refuse the change. */
   checkDeletable?: boolean;
-  /** Nobody has to act on it. Not for changes of the state or of what is wanted. */
+  /** Wakes no reconciler and notifies no process. Not for changes of the state or the spec. */
   quiet?: boolean;
 }
 
 export interface DeploymentStore {
   get(accountId: string, id: string): Promise<DeploymentRow | null>;
   list(query: ListQuery, accountId: string, showDeleted: boolean): Promise<Page<DeploymentRow>>;
-  /** All that are not deleted, of these accounts. Default: of every one. */
+  /** All deployments of these accounts that are not DELETED. Default: of all accounts. */
   live(accounts?: ReadonlySet<string>): Promise<DeploymentRow[]>;
   /** False when the id is taken. */
   insert(row: DeploymentRow, events: DeploymentChange["events"]): Promise<boolean>;
   /**
-   * Puts what `change` makes of the row in its place; no other change comes in between. Null changes nothing. `change`
-   * may throw.
-   * @returns the row as it is now; null when there is none.
+   * Locks the row and replaces it by the result of `change`. A result of null changes nothing. `change` may throw.
+   * @returns the row after the change; null when it doesn't exist.
    */
   change(
     accountId: string,
@@ -57,15 +56,15 @@ export interface DeploymentStore {
     now: Date,
     change: (row: DeploymentRow) => DeploymentChange | null,
   ): Promise<DeploymentRow | null>;
-  /** Deletes it for good. */
+  /** Deletes the row for good. */
   purge(accountId: string, id: string): Promise<void>;
   touch(accountId: string, id: string, usedAt: Date): Promise<void>;
   events(accountId: string, id: string, limit: number): Promise<DeploymentEvent[]>;
-  /** Whether any that is not deleted serves the model, loads its weights, or drafts with it. */
+  /** Whether a deployment that is not DELETED serves the model, loads its weights, or drafts with it. */
   isUsed(model: string): Promise<boolean>;
 }
 
-/** More of them say nothing new. */
+/** Events kept for each deployment; older ones are deleted. */
 const MAX_EVENTS = 1_000;
 
 export function deploymentStore(
@@ -208,7 +207,7 @@ async function insertEvents(
       order by seq desc offset ${MAX_EVENTS} limit 1)`);
 }
 
-/** Tells all processes, and has the deployment looked at. */
+/** Notifies all processes and wakes the reconciler for the deployment. */
 async function enqueueAndNotify(tx: Transaction, { accountId, id }: DeploymentRow, now: Date): Promise<void> {
   await addWork(tx, DEPLOYMENT_WORK, [`${accountId}/${id}`], now.getTime());
   await tx.execute(sql`select pg_notify(${DEPLOYMENT_CHANGES_CHANNEL}, ${accountId})`);

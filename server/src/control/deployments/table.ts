@@ -20,27 +20,27 @@ export const deployments = pgTable(
     accountId: text("account_id").notNull(),
     id: text().notNull(),
     state: text({ enum: ["CREATING", "READY", "UPDATING", "FAILED", "DELETING", "DELETED"] }).notNull(),
-    /** Result of the latest operation; empty while all is well. */
+    /** The problem of the deployment; empty while there is none. */
     statusCode: text("status_code").notNull(),
     statusMessage: text("status_message").notNull(),
-    /** Full name of the model as it was asked for; a LoRA addon's where one is deployed alone. */
+    /** Full name of the requested model; the addon's when a LoRA addon is deployed by itself. */
     baseModel: text("base_model").notNull(),
-    /** Full name of the model whose weights the replicas load: the addon's base, else the same. */
+    /** Full name of the model whose weights the replicas load: the addon's base model, else the same. */
     servedModel: text("served_model").notNull(),
     createdBy: text("created_by").notNull(),
     createTime: time("create_time").notNull(),
     updateTime: time("update_time").notNull(),
     deleteTime: time("delete_time"),
-    /** When the rows go. In the past while a hard deletion is under way. */
+    /** When the row is deleted for good. In the past during a hard deletion. */
     purgeTime: time("purge_time"),
     /** Last request, or creation; at most a minute late. */
     lastUsedTime: time("last_used_time").notNull(),
-    /** Set by `:scale`; null: the autoscaler decides. */
+    /** The number that `:scale` has set; null: the autoscaler decides. */
     fixedReplicas: integer("fixed_replicas"),
-    /** What clients have set, without what they left at its default. */
+    /** The fields that clients have set. */
     spec: jsonb().$type<StoredSpec>().notNull(),
     directRouteKeys: jsonb("direct_route_keys").$type<DirectRouteKey[]>().notNull(),
-    /** What was last seen running. */
+    /** What the fleet ran at the latest look. */
     observed: jsonb().$type<ObservedStatus>().notNull(),
   },
   (t) => [
@@ -58,7 +58,7 @@ export const deployments = pgTable(
   ],
 );
 
-/** What happened to a deployment, oldest first by `seq`. Goes with it. */
+/** The timeline of a deployment, oldest first by `seq`; deleted with the deployment. */
 export const deploymentEvents = pgTable(
   "deployment_events",
   {

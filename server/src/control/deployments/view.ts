@@ -8,7 +8,7 @@ import type { ObservedStatus } from "./schema.ts";
 import type { DeploymentRow } from "./store.ts";
 
 export interface DeploymentViewDeps {
-  /** What runs now, as far as this process knows; else what was last seen counts. */
+  /** What the fleet of this process runs now; null: the stored observation applies. */
   observation: FleetDeploymentStatus | null;
   createdBy: string;
   hostRegion: string | null;
@@ -16,7 +16,7 @@ export interface DeploymentViewDeps {
   host: string;
 }
 
-/** A deployment as clients see it: every field, also those that are not set. */
+/** A deployment as clients see it, with every field. */
 export function deploymentView(row: DeploymentRow, context: DeploymentViewDeps): object {
   const { spec } = row;
   const seen = context.observation === null ? row.observed : observedStatus(context.observation);
@@ -83,14 +83,13 @@ function times({ spec, deleteTime, purgeTime }: DeploymentRow): object {
   };
 }
 
-/** What went wrong, or, while nothing did, how far it is. */
+/** The problem of the deployment or, while there is none, its progress. */
 function statusView(row: DeploymentRow, seen: ObservedStatus): { code: string; message: string } {
   if (row.statusCode !== "") return { code: row.statusCode, message: row.statusMessage };
   const isLive = row.state === "CREATING" || row.state === "READY" || row.state === "UPDATING";
   if (!isLive) return { code: "OK", message: "" };
   const { pending, failing, ready, message } = seen;
   if (ready > 0) return { code: "OK", message };
-  // Replicas that nobody starts are waiting for something the host doesn't have.
   return { code: failing > 0 ? "UNAVAILABLE" : pending > 0 ? "RESOURCE_EXHAUSTED" : "OK", message };
 }
 
@@ -105,7 +104,11 @@ export function replicaStatsView(seen: ObservedStatus): object {
   };
 }
 
-const FAILING: ReadonlySet<string> = new Set(["missing-weights", "backoff", "unhealthy"]);
+/** A replica that failed counts as failing until it is ready, also while its next start is under way. */
+function isFailing({ state, lastFailure }: FleetDeploymentStatus["replicas"][number]): boolean {
+  if (state === "missing-weights" || state === "backoff" || state === "unhealthy") return true;
+  return state === "starting" && lastFailure !== null;
+}
 
 export function observedStatus({
   desiredReplicas,
@@ -119,12 +122,12 @@ export function observedStatus({
     downloading: count("downloading"),
     initializing: count("initializing"),
     ready: count("ready"),
-    failing: replicas.filter(({ state }) => FAILING.has(state)).length,
+    failing: replicas.filter(isFailing).length,
     message: message ?? "",
   };
 }
 
-/** `host/direct/{account}/{deployment}`; what a client puts in front of `/v1/chat/completions`. */
+/** `host/direct/{account}/{deployment}`: the base of the deployment's URLs; empty without a direct route. */
 function directRouteHandle(row: DeploymentRow, host: string): string {
   const hasRoute = (row.spec.directRouteType ?? NO_DIRECT_ROUTE) !== NO_DIRECT_ROUTE;
   return hasRoute ? `${host}/direct/${row.accountId}/${row.id}` : "";

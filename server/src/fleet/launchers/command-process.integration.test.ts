@@ -13,6 +13,7 @@ import {
   reservePort,
 } from "./command-process.ts";
 import { fillCommandTemplate } from "./command-template.ts";
+import { describeExit } from "./process-exit.ts";
 
 const running: CommandProcess[] = [];
 
@@ -56,14 +57,14 @@ function membersOf(group: number): number[] {
 }
 
 describe("a command", () => {
-  it("gets its arguments as they are, without a shell to read them", async () => {
+  it("gets its arguments unchanged: no shell interprets them", async () => {
     const odd = ["$HOME", "`id`", "a b", "'; exit 1 #", "*", ""];
     const child = launch(node("console.log(JSON.stringify(process.argv.slice(1)))", "--", ...odd));
-    expect(await child.exited).toBe("exit code 0");
+    expect(describeExit(await child.exited)).toBe("exit code 0");
     expect(JSON.parse(child.outputTail()[0]!)).toEqual(odd);
   });
 
-  it("gets the harmless part of the environment and what it is given", async () => {
+  it("gets the allowed part of the environment and its extra variables", async () => {
     const env = { PATH: process.env["PATH"], HOME: "/home/x", DATABASE_URL: "postgres://u:p@h/d" };
     const script = "console.log(JSON.stringify(process.env))";
     const child = launch(node(script), { env, extraEnv: { CUDA_VISIBLE_DEVICES: "1" } });
@@ -73,19 +74,19 @@ describe("a command", () => {
     expect(seen).not.toHaveProperty("DATABASE_URL");
   });
 
-  it("that fails leaves its last words", async () => {
+  it("leaves the last twenty lines of its output when it fails", async () => {
     const child = launch(
       node("for (let i = 0; i < 50; i++) console.error('line ' + i); process.exitCode = 3"),
     );
-    expect(await child.exited).toBe("exit code 3");
+    expect(describeExit(await child.exited)).toBe("exit code 3");
     expect(child.outputTail()).toEqual(Array.from({ length: 20 }, (_, i) => `line ${30 + i}`));
     child.stopRecordingOutput();
     expect(child.outputTail()).toEqual([]);
   });
 
-  it("that doesn't exist ends at once", async () => {
+  it("ends with exit code 127 when the program doesn't exist", async () => {
     const child = launch(["/no/such/program"]);
-    expect(await child.exited).toBe("exit code 127");
+    expect(describeExit(await child.exited)).toBe("exit code 127");
   });
 
   const stubbornFamily = `
@@ -93,7 +94,7 @@ describe("a command", () => {
     require("node:child_process").spawn(process.execPath, ["-e", "process.on('SIGTERM', () => {}); console.log('up'); setInterval(() => {}, 1000)"], { stdio: "inherit" });
     setInterval(() => {}, 1000);`;
 
-  it("ends when it is asked to, with all it has started", async () => {
+  it("ends with its child processes on SIGTERM", async () => {
     // Time stands still, so the grace never ends.
     const child = launch(
       node(`${stubbornFamily} process.removeAllListeners("SIGTERM").on("SIGTERM", () => process.exit(0))`),
@@ -102,18 +103,18 @@ describe("a command", () => {
     await until(() => child.outputTail().includes("up"));
     await child.stop(1000);
     await child.stop(1000);
-    expect(await child.exited).toBe("exit code 0");
+    expect(describeExit(await child.exited)).toBe("exit code 0");
     await until(() => membersOf(child.pid!).length === 0);
   });
 
-  it("that doesn't want to end is killed after the grace, with all it has started", async () => {
+  it("is killed with its child processes after the grace when it ignores SIGTERM", async () => {
     const child = launch(node(stubbornFamily));
     await until(() => child.outputTail().includes("up"));
     await child.stop(20);
     await until(() => membersOf(child.pid!).length === 0);
   });
 
-  it("is gone soon after its server was killed with SIGKILL, with all it has started", async () => {
+  it("ends with its child processes soon after its server was killed with SIGKILL", async () => {
     const fixture = fileURLToPath(new URL("./fixture-command-parent.ts", import.meta.url));
     const parent = fork(fixture, node(stubbornFamily), { execArgv: ["--import", "tsx"] });
     const [{ pid }] = (await once(parent, "message")) as [{ pid: number }];
@@ -133,7 +134,7 @@ it("a template's placeholders are filled wherever they are, and nothing else is 
   expect(() => fillCommandTemplate(["{constructor}"], {})).toThrow("the command has no {constructor} here");
 });
 
-it("no port is given out twice", async () => {
+it("reservePort never gives out a port twice", async () => {
   const ports = await Promise.all(Array.from({ length: 50 }, reservePort));
   expect(new Set(ports).size).toBe(50);
   ports.forEach(releasePort);

@@ -3,38 +3,39 @@ import { createServer } from "node:net";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../platform/telemetry/log.ts";
 import { childEnv } from "../child-env.ts";
+import { OutputTail } from "./output-tail.ts";
+import { failedStart, type ProcessExit, shellExit } from "./process-exit.ts";
 import { readLines } from "./read-lines.ts";
 
 export interface CommandProcess {
-  /** Of the group of processes; undefined when nothing could be started. */
+  /** Of the process group; undefined when nothing could be started. */
   pid: number | undefined;
-  /** Resolves once the program is gone, with the reason; never rejects. */
-  exited: Promise<string>;
-  /** The last lines it wrote; empty from `forget` on. */
+  /** Resolves once the program has ended; never rejects. */
+  exited: Promise<ProcessExit>;
+  /** The last lines of the program's output; empty after `stopRecordingOutput`. */
   outputTail(): readonly string[];
-  /** Keeps no more of its output: once it has requests, it may quote them. */
+  /** Stops recording and logging the output: a program that serves requests may quote them. */
   stopRecordingOutput(): void;
-  /** Asks the whole group to end; after `graceMs` it is killed. Resolves once the program is gone. Idempotent. */
+  /** Sends SIGTERM to the group, and SIGKILL after `graceMs`. Resolves once the program has ended. Idempotent. */
   stop(graceMs: number): Promise<void>;
 }
 
 export interface CommandProcessOptions {
-  /** The server's environment; the program gets the harmless part of it. */
+  /** The server's environment; `childEnv` picks the variables that the program gets. */
   env: Readonly<Record<string, string | undefined>>;
-  /** What the program gets besides. */
+  /** Variables added to that. */
   extraEnv: Readonly<Record<string, string>>;
   log: Log;
   clock: Clock;
 }
 
-const TAIL_LINES = 20;
-/** Whoever left the group may keep its output open for ever. */
+/** Longest wait for the rest of the output: a process that left the group may hold the pipe open for ever. */
 const FINAL_OUTPUT_MS = 500;
 
 /**
- * Runs "$@" in this group of processes until standard input, a pipe from us, ends: the kernel closes it however we die.
- * Then the group is asked to end, and killed 5 seconds later. The trap keeps the shells themselves from that question;
- * what they start doesn't inherit it.
+ * Runs "$@" until standard input ends. Standard input is a pipe from this process, which the kernel closes however this
+ * process dies. Then the group gets SIGTERM, and SIGKILL 5 seconds later. The trap protects the shells from that SIGTERM;
+ * the programs that they start don't inherit the trap.
  */
 const GUARD = `
 exec 3<&0 </dev/null
@@ -49,50 +50,47 @@ while :; do
 done
 `;
 
-/** Starts a program, without a shell in between that would read its arguments. It never outlives this process. */
+/** Starts a program. No shell interprets its arguments, and it never outlives this process. */
 export function launchCommand(argv: readonly string[], options: CommandProcessOptions): CommandProcess {
   const child = spawn("/bin/sh", ["-c", GUARD, "engine-guard", ...argv], {
     env: { ...childEnv(options.env), ...options.extraEnv },
-    // A group of its own: it can be ended as a whole, and a Ctrl-C in the terminal doesn't reach it.
+    // In its own process group it can be killed with its children, and a Ctrl-C in the terminal doesn't reach it.
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
   const log = options.log.child({ pid: child.pid });
-  let tail: string[] | null = [];
+  const tail = new OutputTail();
   for (const stream of [child.stdout, child.stderr]) {
     readLines(stream, (line) => {
-      if (tail === null) return;
+      if (!tail.isRecording) return;
       log.debug({ line }, "engine output");
-      tail.push(line);
-      if (tail.length > TAIL_LINES) tail.shift();
+      tail.add(line);
     });
   }
   child.stdin.on("error", () => {});
-  // What the program leaves behind goes with it.
   const killGroup = () => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
     } catch {
-      // Nobody is left.
+      // The group has no process left.
     }
   };
-  const exited = new Promise<string>((resolve) => {
-    child.once("error", (error) => resolve(`not started: ${error.message}`));
+  const exited = new Promise<ProcessExit>((resolve) => {
+    child.once("error", (error) => resolve(failedStart(error)));
     child.once("exit", (code, signal) => {
+      // Children that the program left behind would keep the accelerators' memory.
       killGroup();
-      const reason = signal === null ? `exit code ${code}` : `signal ${signal}`;
-      // Its last words may still be on their way.
-      child.once("close", () => resolve(reason));
-      options.clock.after(FINAL_OUTPUT_MS, () => resolve(reason));
+      const exit = shellExit(code, signal);
+      // The end of the output may still be in the pipe.
+      child.once("close", () => resolve(exit));
+      options.clock.after(FINAL_OUTPUT_MS, () => resolve(exit));
     });
   });
   return {
     pid: child.pid,
     exited,
-    outputTail: () => tail ?? [],
-    stopRecordingOutput() {
-      tail = null;
-    },
+    outputTail: () => tail.lines,
+    stopRecordingOutput: () => tail.stop(),
     async stop(graceMs) {
       child.stdin.end();
       const cancel = options.clock.after(graceMs, killGroup);
@@ -102,13 +100,13 @@ export function launchCommand(argv: readonly string[], options: CommandProcessOp
   };
 }
 
-/** Ports given out by this process and not taken back: the system may offer one twice before it is listened on. */
+/** Ports in use by engines of this process: the system may offer a port again before its engine listens on it. */
 const reservedPorts = new Set<number>();
 
-/** A free port of 127.0.0.1. Give it back with `releasePort` when its user is gone. */
+/** A free port of 127.0.0.1. Give it back with `releasePort` when its user has ended. */
 export async function reservePort(): Promise<number> {
   for (;;) {
-    const port = await offeredPort();
+    const port = await freePort();
     if (reservedPorts.has(port)) continue;
     reservedPorts.add(port);
     return port;
@@ -119,7 +117,7 @@ export function releasePort(port: number): void {
   reservedPorts.delete(port);
 }
 
-function offeredPort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

@@ -1,4 +1,4 @@
-/** Fills `{…}` in each argument; nothing else in them means anything. @throws Error for a placeholder that there isn't. */
+/** Replaces `{name}` in each argument by its value. @throws Error for a placeholder without a value. */
 export function fillCommandTemplate(
   command: readonly string[],
   values: Readonly<Record<string, string | null>>,

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { FakeClock, systemClock } from "../../lib/clock.ts";
 import { createLog } from "../../platform/telemetry/log.ts";
 import { type LocalProcess, type LocalProcessOptions, launchLocalProcess } from "./local-process.ts";
+import { describeExit } from "./process-exit.ts";
 
 const entry = new URL("./fixture-engine.ts", import.meta.url);
 const running: LocalProcess[] = [];
@@ -108,26 +109,26 @@ describe("an engine process", () => {
     ]);
   });
 
-  it("tells once, with the reason, that it is gone, also a listener that comes late", async () => {
+  it("reports its end once, with the reason, also to a listener that is added later", async () => {
     const child = launch();
     await ready(child);
     let calls = 0;
     child.channel.onClose(() => calls++);
     child.channel.send({ type: "exit" });
-    expect(await child.exited).toBe("exit code 7");
+    expect(describeExit(await child.exited)).toBe("exit code 7");
     await closed(child);
     expect(calls).toBe(1);
     child.channel.send({ type: "echo" });
   });
 
-  it("that is killed is told by its signal", async () => {
+  it("reports the signal that killed it", async () => {
     const child = launch();
     await ready(child);
     process.kill(child.pid!, "SIGKILL");
-    expect(await child.exited).toBe("signal SIGKILL");
+    expect(describeExit(await child.exited)).toBe("signal SIGKILL");
   });
 
-  it("lives on when the terminal's Ctrl-C or a stop signal reaches it", async () => {
+  it("ignores the terminal's Ctrl-C and stop signals", async () => {
     const child = launch();
     await ready(child);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.kill(child.pid!, signal);
@@ -144,7 +145,7 @@ describe("an engine process", () => {
     await child.stop(1);
   });
 
-  it("that hangs is killed after the grace", async () => {
+  it("is killed after the grace when it hangs", async () => {
     const child = launch();
     await ready(child);
     child.channel.send({ type: "hang" });
@@ -152,14 +153,14 @@ describe("an engine process", () => {
     expect(isRunning(child.pid!)).toBe(false);
   });
 
-  it("whose module doesn't exist ends at once", async () => {
+  it("ends at once when its module doesn't exist", async () => {
     const missing = { entry: new URL("./no-such-module.ts", import.meta.url), env: {} };
     const options = { env: { PATH: process.env["PATH"] }, log: createLog("silent"), clock: systemClock };
-    expect(await launchLocalProcess(missing, options).exited).toBe("exit code 1");
+    expect(describeExit(await launchLocalProcess(missing, options).exited)).toBe("exit code 1");
   });
 
   it.each(["when it is up", "at once"])(
-    "is gone soon after its server was killed with SIGKILL %s",
+    "ends soon after its server was killed with SIGKILL %s",
     async (when) => {
       const fixture = fileURLToPath(new URL("./fixture-parent.ts", import.meta.url));
       const parent = fork(fixture, [when], { execArgv: ["--import", "tsx"] });

@@ -1,10 +1,10 @@
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 
-/** Longest line of a child's output that is passed on as one. */
+/** Longest line that is passed on in one piece, in characters. */
 const MAX_LINE_LENGTH = 2000;
 
-/** Cuts a stream into lines; one that is too long comes in pieces. */
+/** Splits a stream into lines. A line longer than 2,000 characters comes in pieces. */
 export function readLines(stream: Readable, onLine: (line: string) => void): void {
   const decoder = new StringDecoder("utf8");
   let rest = "";

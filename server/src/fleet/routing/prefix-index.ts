@@ -1,18 +1,18 @@
 import { hashNumbers, hashText } from "./hash.ts";
 
-/** The start of a prompt: its text or its tokens. */
+/** The start of a prompt, as text or as tokens. */
 export type PromptPrefix = string | readonly number[];
 
 const BLOCK_CHARS = 256;
 const BLOCK_TOKENS = 64;
-/** More of a prompt tells nothing new: 16,384 characters or 4,096 tokens. */
+/** A longer prefix would not change the choice of a replica: 16,384 characters or 4,096 tokens. */
 const MAX_BLOCKS = 64;
-/** Blocks remembered of each replica: the prompts of a few hundred conversations. */
+/** Blocks kept for each replica: the prompts of a few hundred conversations. */
 const MAX_INDEXED_BLOCKS = 8192;
 
 /**
- * One number for each whole block from the start, which stands for everything up to its end.
- * @param scope prompts of different scopes share nothing: the adapter, say.
+ * Chained hashes of the prefix: the hash of each whole block covers everything up to the end of the block.
+ * @param scope prompts of different scopes share no blocks; for example, the id of the LoRA.
  */
 export function prefixBlockHashes(prefix: PromptPrefix, scope: string): number[] {
   const blocks: number[] = [];
@@ -28,11 +28,11 @@ export function prefixBlockHashes(prefix: PromptPrefix, scope: string): number[]
   return blocks;
 }
 
-/** The beginnings of the prompts that a replica was given last. */
+/** The prompt prefixes that a replica was given last: an LRU set of block hashes. */
 export class PrefixIndex {
   readonly #blocks = new Set<number>();
 
-  /** How many of the blocks, from the start, it has seen. */
+  /** The number of leading blocks that the index holds. */
   match(blocks: readonly number[]): number {
     let count = blocks.length;
     while (count > 0 && !this.#blocks.has(blocks[count - 1]!)) count--;
@@ -40,7 +40,7 @@ export class PrefixIndex {
   }
 
   add(blocks: readonly number[]): void {
-    // A set keeps the order of insertion: what was used last stands last. The start of a prompt outlives its end.
+    // LRU by Set order; inserted back to front, so that a prompt's first blocks are evicted last.
     for (let i = blocks.length - 1; i >= 0; i--) {
       this.#blocks.delete(blocks[i]!);
       this.#blocks.add(blocks[i]!);

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 
-/** Requests that can't be served yet, first come, first served; those of low priority after the others. */
+/** Requests that wait for a replica, first come, first served; requests of low priority come after all others. */
 export class RequestQueue {
   readonly #clock: Clock;
   readonly #capacity: number;
@@ -21,8 +21,8 @@ export class RequestQueue {
   }
 
   /**
-   * What `attempt` gives once it is not null; it is made again at each `retry`. Rejects with what it throws, with
-   * `onTimeout()` after `timeoutMs`, and with the signal's reason.
+   * Calls `attempt` at each `retryAll` until it returns something else than null, and resolves with that. Rejects with the
+   * error of `attempt`, with `onTimeout()` after `timeoutMs`, and with the signal's reason.
    */
   enqueue<T>(
     attempt: () => T | null,
@@ -59,7 +59,7 @@ export class RequestQueue {
     });
   }
 
-  /** Something has changed: everyone tries again, in the order in which they came. */
+  /** Lets every request try again, in the order in which they came. */
   retryAll(): void {
     for (const retry of this.#waiters) retry();
     for (const retry of this.#lowPriority) retry();

@@ -2,31 +2,31 @@ import type { Engine } from "../../engine/engine.ts";
 import { PrefixIndex, type PromptPrefix, prefixBlockHashes } from "./prefix-index.ts";
 import { pickReplicaForSession, type ReplicaLoad } from "./session-affinity.ts";
 
-/** What routing may take into account of a request. */
+/** Properties of a request that routing takes into account. */
 export interface RoutingHints {
   lora?: string | undefined;
   sessionKey?: string | undefined;
   promptPrefix?: PromptPrefix | undefined;
-  /** Of those that wait, it comes after the others. */
+  /** In the queue, the request comes after all others. */
   priority?: "low" | undefined;
 }
 
 export interface RoutableReplica extends ReplicaLoad {
-  /** Not null while it may be routed to. */
+  /** Null when no request may be routed to the replica. */
   readonly engine: Engine | null;
 }
 
 export interface RouterPolicy {
-  /** What a replica computes at the same time. */
+  /** Requests that a replica computes at the same time. */
   slots: number;
-  /** Keep the requests with one session key together. */
+  /** Whether requests with one session key go to one replica. */
   sessionAffinity: boolean;
 }
 
-/** Gives each request one of several replicas. */
+/** Picks one of several replicas for each request: by session, by the longest cached prompt prefix, or the least busy. */
 export class Router {
   #nextFirst = 0;
-  /** By engine: one that is started anew has forgotten its prompts. */
+  /** By engine, because a restarted engine has an empty prompt cache. */
   readonly #prefixIndexes = new WeakMap<Engine, PrefixIndex>();
 
   /** @param replicas at least one. */
@@ -44,7 +44,7 @@ export class Router {
     return picked;
   }
 
-  /** Those that are equal take turns. */
+  /** Picks the least loaded replica; equally loaded replicas take turns (round robin). */
   #leastBusy<R extends RoutableReplica>(replicas: readonly R[]): R {
     const first = this.#nextFirst++ % replicas.length;
     let best = replicas[first]!;
@@ -55,7 +55,7 @@ export class Router {
     return best;
   }
 
-  /** The replica that knows the most of the prompt, unless it is much busier than the least busy one. */
+  /** Picks the replica with the longest known prefix among those whose load is at most half its slots above the least busy one. */
   #bestPrefixMatch<R extends RoutableReplica>(
     replicas: readonly R[],
     blocks: readonly number[],
@@ -76,11 +76,11 @@ export class Router {
   }
 
   #prefixIndexOf({ engine }: RoutableReplica): PrefixIndex {
-    let memory = this.#prefixIndexes.get(engine!);
-    if (memory === undefined) {
-      memory = new PrefixIndex();
-      this.#prefixIndexes.set(engine!, memory);
+    let index = this.#prefixIndexes.get(engine!);
+    if (index === undefined) {
+      index = new PrefixIndex();
+      this.#prefixIndexes.set(engine!, index);
     }
-    return memory;
+    return index;
   }
 }

@@ -3,18 +3,18 @@ import { hashText, murmurFinalize } from "./hash.ts";
 /** A replica as routing sees it. */
 export interface ReplicaLoad {
   readonly id: string;
-  /** Generations that run on it or are about to. */
+  /** Work that runs on it or is about to. */
   readonly load: number;
 }
 
-/** A session's replica may have this many times the average load before the session goes elsewhere. */
+/** A session leaves its replica when the replica's load is above this multiple of the average load. */
 const MAX_LOAD_FACTOR = 1.25;
 
 /**
- * The replica of a session: of every key each replica has its own rank, and the highest wins (rendezvous hashing, Thaler
- * and Ravishankar 1998), so that only the keys of a replica that comes or goes move. A replica that is full and has more than its
- * share of the load is passed over, so that one busy session can't drown it (bounded loads, Mirrokni et al. 2018).
- * @param replicas at least one. @param slots what a replica computes at the same time.
+ * Picks the replica of a session by rendezvous hashing (Thaler and Ravishankar 1998): each replica ranks every key, and the
+ * highest rank wins. When a replica comes or goes, only its own keys move. A replica that is full and above its share of the
+ * load is skipped, so that one busy session can't overload it (bounded loads, Mirrokni et al. 2018).
+ * @param replicas at least one. @param slots requests that a replica computes at the same time.
  */
 export function pickReplicaForSession<R extends ReplicaLoad>(
   replicas: readonly R[],
@@ -33,6 +33,6 @@ export function pickReplicaForSession<R extends ReplicaLoad>(
       bestRank = rank;
     }
   }
-  // One of them is always below the average.
+  // At least one replica is below the bound, as the bound is above the average load.
   return best!;
 }

@@ -13,18 +13,19 @@ export interface AutoscalingLoopPolicy extends ScalingPolicy {
 export interface AutoscalingLoopOptions {
   clock: Clock;
   policy: AutoscalingLoopPolicy;
-  /** How long ago the deployment was last used. */
+  /** Time since the last use of the deployment. */
   idleMs: number;
   readLoad: () => LoadSample;
   /** Called when `target` has changed. */
   onTargetChange: () => void;
 }
 
-/** The load is looked at ten times a scale-up window, but neither more nor less often than this. */
-const LOOKS_PER_WINDOW = 10;
-const [MIN_LOOK_MS, MAX_LOOK_MS] = [100, 1000];
+/** The load is sampled ten times in a scale-up window, at an interval within these bounds. */
+const SAMPLES_PER_WINDOW = 10;
+const MIN_SAMPLE_MS = 100;
+const MAX_SAMPLE_MS = 1000;
 
-/** Keeps the number of replicas that a deployment should have, from its load as time goes by. */
+/** Samples the load of a deployment and computes the number of replicas that it should have. */
 export class AutoscalingLoop {
   readonly #options: AutoscalingLoopOptions;
   readonly #load = new SlidingLoadAverage();
@@ -54,14 +55,13 @@ export class AutoscalingLoop {
     return this.#lastUsedMs;
   }
 
-  /** What holds from now on. */
   set policy(policy: AutoscalingLoopPolicy) {
     this.#policy = policy;
     this.#setTarget(this.#boundedTarget(this.#target));
     this.#schedule();
   }
 
-  /** A request has come: a deployment that was scaled to zero starts a replica at once. */
+  /** Notes the time of a request, and starts a replica at once when the deployment was scaled to zero. */
   recordRequest(): void {
     this.#lastUsedMs = this.#options.clock.monotonicMs();
     if (this.#target === 0) this.#setTarget(this.#boundedTarget(1));
@@ -72,13 +72,14 @@ export class AutoscalingLoop {
     this.#cancel = null;
   }
 
-  /** A deployment whose number can't change isn't looked at. */
+  /** Sets no timer for a deployment whose number of replicas can't change. */
   #schedule(): void {
     this.stop();
     const { minReplicas, maxReplicas, fixedReplicas, scaleUpWindowMs } = this.#policy;
     if (fixedReplicas !== null || minReplicas === maxReplicas) return;
-    const lookMs = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, scaleUpWindowMs / LOOKS_PER_WINDOW));
-    this.#cancel = this.#options.clock.after(lookMs, () => {
+    const windowShareMs = scaleUpWindowMs / SAMPLES_PER_WINDOW;
+    const sampleMs = Math.min(MAX_SAMPLE_MS, Math.max(MIN_SAMPLE_MS, windowShareMs));
+    this.#cancel = this.#options.clock.after(sampleMs, () => {
       this.#evaluate();
       this.#schedule();
     });
@@ -95,7 +96,7 @@ export class AutoscalingLoop {
     this.#setTarget(nextTarget(this.#policy, { current: this.#target, needed, recentPeak, idleMs }));
   }
 
-  /** The next number to this one that the policy allows; it then counts as needed for the scale-down window. */
+  /** The number nearest to `current` that the policy allows. It counts as needed for the scale-down window. */
   #boundedTarget(current: number): number {
     const nowMs = this.#options.clock.monotonicMs();
     const idleMs = nowMs - this.#lastUsedMs;

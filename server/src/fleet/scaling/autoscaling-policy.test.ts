@@ -64,7 +64,10 @@ describe("the replicas a load needs", () => {
 describe("the next target", () => {
   const policy = fc.tuple(fc.nat(8), fc.nat(8), fc.option(fc.nat(8)), fc.nat(10_000)).map(
     ([minReplicas, more, fixedReplicas, scaleToZeroWindowMs]): ScalingPolicy => ({
-      ...{ minReplicas, maxReplicas: minReplicas + more, fixedReplicas, scaleToZeroWindowMs },
+      minReplicas,
+      maxReplicas: minReplicas + more,
+      fixedReplicas,
+      scaleToZeroWindowMs,
     }),
   );
   const demand: fc.Arbitrary<Demand> = fc

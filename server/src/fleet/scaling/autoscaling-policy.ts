@@ -29,10 +29,10 @@ const NEEDS: Readonly<Record<string, Need>> = {
 /** The keys of load targets. `default` is a fraction in (0, 1]; the others are above 0. */
 export const LOAD_TARGETS: readonly string[] = Object.keys(NEEDS);
 
-/** What the rounding of a fraction such as 8 / (0.8 · 10) may add; it must not cost a replica. */
+/** Subtracted before rounding up: the floating-point error of 8 / (0.8 · 10) must not cost a replica. */
 const ROUNDING = 1e-9;
 
-/** Whole replicas that the load needs, the most over all targets; 0 for no load. */
+/** Replicas that the load needs: the maximum over all targets, rounded up; 0 for no load. */
 export function replicasNeeded(load: Load, targets: LoadTargets, concurrency: number): number {
   let most = 0;
   for (const [key, target] of Object.entries(targets)) {
@@ -45,27 +45,27 @@ export interface ScalingPolicy {
   /** 0 ≤ min ≤ max. */
   minReplicas: number;
   maxReplicas: number;
-  /** Replaces all other rules. */
+  /** The number of replicas whatever the load; null: the rules decide. */
   fixedReplicas: number | null;
-  /** Idle time after which no replica is left, where `minReplicas` is 0. */
+  /** Idle time after which a deployment with `minReplicas` 0 has no replica. */
   scaleToZeroWindowMs: number;
 }
 
 export interface Demand {
-  /** Replicas wanted so far. */
+  /** The present target. */
   current: number;
-  /** What the load over the scale-up window needs. */
+  /** Replicas that the load over the scale-up window needs. */
   needed: number;
-  /** The most that was needed at any time within the scale-down window. */
+  /** The maximum of `needed` within the scale-down window. */
   recentPeak: number;
-  /** Since the last sign of a request; 0 while one runs. */
+  /** Time since the last request; 0 while one runs. */
   idleMs: number;
 }
 
 /**
- * The replicas wanted from now on: more as soon as the load over the scale-up window needs them, fewer only when none of
- * the needs within the scale-down window was higher. So a change up is followed by none down for at least that window.
- * From zero to one is not decided here: a request does that at once.
+ * The next target. It grows as soon as the load over the scale-up window needs more replicas. It shrinks to the highest need
+ * within the scale-down window, so that no decrease follows an increase within that window. Growth from zero to one is not
+ * decided here: a request causes it at once.
  */
 export function nextTarget(policy: ScalingPolicy, demand: Demand): number {
   const { minReplicas, maxReplicas, fixedReplicas, scaleToZeroWindowMs } = policy;

@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest";
 import { type LoadSample, SlidingLoadAverage, SlidingMaximum } from "./sliding-windows.ts";
 
 const reading = (more: Partial<LoadSample>): LoadSample => ({
-  ...{ concurrentRequests: 0, requests: 0, generatedTokens: 0, promptTokens: 0 },
+  concurrentRequests: 0,
+  requests: 0,
+  generatedTokens: 0,
+  promptTokens: 0,
   ...more,
 });
 
@@ -25,7 +28,10 @@ describe("averages over a window", () => {
     window.add(500, reading({ concurrentRequests: 10, requests: 100 }), 1000);
     window.add(1500, reading({ requests: 100 }), 1000);
     expect(window.add(2500, reading({ requests: 100 }), 1000)).toEqual({
-      ...{ concurrentRequests: 0, requestsPerS: 0, generatedTokensPerS: 0, promptTokensPerS: 0 },
+      concurrentRequests: 0,
+      requestsPerS: 0,
+      generatedTokensPerS: 0,
+      promptTokensPerS: 0,
     });
   });
 

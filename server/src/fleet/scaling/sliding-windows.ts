@@ -1,6 +1,6 @@
 import type { Load } from "./autoscaling-policy.ts";
 
-/** Totals since the deployment exists, and what is going on now. */
+/** The totals of requests and tokens so far, and the number of concurrent requests now. */
 export interface LoadSample {
   concurrentRequests: number;
   requests: number;
@@ -12,16 +12,16 @@ interface TimedLoadSample extends LoadSample {
   atMs: number;
 }
 
-/** Averages of the readings of a window that moves with time. Before the first reading there was no load. */
+/** Averages of samples over a sliding window. The load before the first sample counts as zero. */
 export class SlidingLoadAverage {
   #samples: TimedLoadSample[] = [];
 
-  /** Takes a reading and gives the averages over the last `windowMs`. Readings come in the order of time. */
-  add(atMs: number, reading: LoadSample, windowMs: number): Load {
-    this.#samples.push({ atMs, ...reading });
+  /** Adds a sample and gives the averages over the last `windowMs`. Samples come in the order of time. */
+  add(atMs: number, sample: LoadSample, windowMs: number): Load {
+    this.#samples.push({ atMs, ...sample });
     const startMs = atMs - windowMs;
-    // The last sample from before the window is kept: rates are counted from it.
-    const inside = this.#samples.findIndex((sample) => sample.atMs > startMs);
+    // The last sample before the window is kept, because rates are differences to it.
+    const inside = this.#samples.findIndex((kept) => kept.atMs > startMs);
     if (inside > 1) this.#samples = this.#samples.slice(inside - 1);
     return windowMs === 0 ? this.#latest() : this.#average(startMs, windowMs);
   }
@@ -43,7 +43,7 @@ export class SlidingLoadAverage {
     };
   }
 
-  /** Without a window: what is going on now, rates since the reading before. */
+  /** For an empty window: the concurrent requests now, and the rates since the previous sample. */
   #latest(): Load {
     const [from, to] = [this.#samples.at(-2), this.#samples.at(-1)!];
     const perS = from === undefined || to.atMs === from.atMs ? 0 : 1000 / (to.atMs - from.atMs);
@@ -56,12 +56,12 @@ export class SlidingLoadAverage {
   }
 }
 
-/** The highest of the values of a window that moves with time. */
+/** The maximum over a sliding window, by a monotonic queue. */
 export class SlidingMaximum {
-  /** Falling values: only those that can still become the highest. */
+  /** Decreasing values: all that can still become the maximum. */
   #decreasing: { atMs: number; value: number }[] = [];
 
-  /** Takes a value and gives the highest of the last `windowMs`. Values come in the order of time. */
+  /** Adds a value and gives the maximum of the last `windowMs`. Values come in the order of time. */
   add(atMs: number, value: number, windowMs: number): number {
     while (this.#decreasing.length > 0 && this.#decreasing.at(-1)!.value <= value) this.#decreasing.pop();
     this.#decreasing.push({ atMs, value });

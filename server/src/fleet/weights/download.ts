@@ -4,14 +4,14 @@ import { errorReason, isDiskFull, SourceError } from "./errors.ts";
 import { sizeOf } from "./workspace.ts";
 
 export interface DownloadOptions {
-  /** Of the whole file; an answer of another size is refused. */
+  /** Size of the whole file; a response with another size is refused. */
   sizeBytes: number;
   dispatcher: Dispatcher;
   signal: AbortSignal;
   onBytes: (receivedBytes: number) => void;
 }
 
-/** Tries in all, each of which has to bring the download forward. */
+/** Most attempts; an attempt that adds no byte is the last. */
 const MAX_TRIES = 10;
 
 /** Longest wait for a connection, for an answer, and between two pieces of it is `stallTimeoutMs`. */
@@ -31,8 +31,8 @@ export function createDownloadClient(
 }
 
 /**
- * Downloads a file of known size, continuing what lies at `path` and going on where a connection breaks off.
- * @throws SourceError when the server can't deliver it. What had arrived stays for a later attempt.
+ * Downloads a file of known size to `path`. Continues a partial file there, also after a broken connection.
+ * @throws SourceError when the server can't deliver the file. The partial file stays for a later attempt.
  */
 export async function download(url: string, path: string, options: DownloadOptions): Promise<void> {
   for (let tries = 1; ; tries++) {
@@ -69,7 +69,7 @@ async function downloadOnce(
   if ((await sizeOf(path)) < options.sizeBytes) throw new Error("the connection ended early");
 }
 
-/** The byte of the file with which the answer begins. @throws SourceError when the answer is not the wanted file. */
+/** The offset in the file at which the response begins. @throws SourceError when the response is not the wanted file. */
 function acceptedStart(answer: Dispatcher.ResponseData, fromByte: number, sizeBytes: number): number {
   if (answer.statusCode !== 200 && answer.statusCode !== 206) {
     throw new SourceError(`the server answered ${answer.statusCode}`);
@@ -85,14 +85,14 @@ function acceptedStart(answer: Dispatcher.ResponseData, fromByte: number, sizeBy
   return startByte;
 }
 
-/** Writes each piece before it takes the next, so that the file never ends in anything but what had arrived. */
+/** Writes each piece before it reads the next, so that the file never has a gap before its end. */
 async function append(
   body: AsyncIterable<Buffer>,
   path: string,
   startByte: number,
   options: DownloadOptions,
 ) {
-  // A server that ignores the range sends the file from its start: what is there is overwritten.
+  // A server that ignores the range sends the file from its start, and the partial file is overwritten.
   const file = await open(path, startByte > 0 ? "a" : "w");
   try {
     let receivedBytes = startByte;

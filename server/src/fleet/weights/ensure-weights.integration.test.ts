@@ -396,7 +396,10 @@ function identityOf(): string {
   return execFileSync(
     process.execPath,
     [
-      ...["--import", "tsx", "--input-type=module", "-e"],
+      "--import",
+      "tsx",
+      "--input-type=module",
+      "-e",
       `import { ownIdentity } from ${JSON.stringify(new URL("../../platform/process/identity.ts", import.meta.url).href)};
        console.log(JSON.stringify(ownIdentity()));`,
     ],

@@ -12,7 +12,7 @@ import { hubUrl, parseWeightsSource, type WeightsSource } from "./source.ts";
 import { flushToDisk, isMarkedVerified, markVerified, sha256OfFile } from "./verify.ts";
 import { closeWorkspace, openWorkspace, sizeOf, type Workspace } from "./workspace.ts";
 
-/** A file of weights: what it is and where to get it, in order of preference. */
+/** A file of weights and its sources in order of preference. */
 export interface Weights {
   file: string;
   /** 64 lower-case hex digits. */
@@ -32,17 +32,17 @@ export interface WeightsOptions {
   cacheDir: string;
   /** Base address of the hub that `hf:` sources mean. */
   hubEndpoint: string;
-  /** The server's environment; proxy settings are read from it, and pip gets the part that it needs. */
+  /** The server's environment: the source of proxy settings and of the variables that pip gets. */
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
   clock?: Clock;
-  /** Longest wait for a sign of life of a source. Default 30,000. */
+  /** Longest time without a new byte from a source. Default 30,000. */
   stallTimeoutMs?: number;
   signal?: AbortSignal;
   onProgress?: (progress: WeightsProgress) => void;
 }
 
-/** One attempt, shared by every caller in this process that wants the same file. */
+/** One attempt, shared by all callers in this process that want the same file (singleflight). */
 interface SharedAttempt {
   promise: Promise<string>;
   callers: number;
@@ -52,20 +52,20 @@ interface SharedAttempt {
 
 const jobs = new Map<string, SharedAttempt>();
 
-/** `weights/<sha256>/<file>`: where a file of weights lies, relative to the cache folder. */
+/** `weights/<sha256>/<file>`: the path of a file of weights, relative to the cache folder. */
 export function weightsCachePath(weights: Weights): string {
   return `weights/${weights.sha256}/${weights.file}`;
 }
 
 /**
- * Makes sure that the weights lie verified in the cache; gets them from the first source that delivers the right file.
- * Safe to call at once in any number of processes.
- * @throws MissingWeightsError when no source did; AppError UNAVAILABLE when the disk is full; the signal's reason.
+ * Fetches the weights into the cache, from the first source that delivers the right file, unless they are there already.
+ * Verifies their checksum. Several processes may call it at once.
+ * @throws MissingWeightsError when no source delivers the file; AppError UNAVAILABLE when the disk is full; the signal's reason.
  */
 export async function ensureWeights(weights: Weights, options: WeightsOptions): Promise<{ path: string }> {
   const path = resolve(options.cacheDir, weightsCachePath(weights));
   options.signal?.throwIfAborted();
-  // An attempt that everyone gave up on is still tidying up; the next one starts after it.
+  // An aborted attempt is still cleaning up its workspace; the next attempt starts after it.
   while (jobs.get(path)?.abort.signal.aborted) await jobs.get(path)?.promise.catch(() => {});
   const job = jobs.get(path) ?? startJob(weights, path, options);
   job.callers++;
@@ -91,7 +91,7 @@ function startJob(weights: Weights, path: string, options: WeightsOptions): Shar
     for (const listener of listeners) listener(progress);
   });
   const promise = attempt.run().finally(() => jobs.delete(path));
-  // Callers that gave up don't wait for the outcome.
+  // When all callers gave up, nobody handles the rejection.
   promise.catch(() => {});
   const job = { promise, callers: 0, abort, listeners };
   jobs.set(path, job);
@@ -142,7 +142,7 @@ class DownloadAttempt {
     throw this.#missingError(reasons);
   }
 
-  /** Whether the right file lies in its place. A wrong one is put aside, never used and never deleted. */
+  /** Whether the cache holds the right file. A wrong file is renamed to `.rejected`, never used and never deleted. */
   async #isCached(reasons: string[]): Promise<boolean> {
     const stats = await stat(this.#path).catch(() => null);
     if (stats === null) return false;
@@ -164,7 +164,7 @@ class DownloadAttempt {
         await this.#requireSpace(workspace);
         const isContinued = (await sizeOf(workspace.partialPath)) > 0;
         const isRight = () => this.#fetchAndPublish(source, workspace, client);
-        // What an earlier attempt had left may have been the wrong part: once more from the start.
+        // The partial file of an earlier attempt may be of another version: download once more from the start.
         if (!(await isRight()) && !(isContinued && (await isRight())))
           throw new SourceError("the file has another checksum");
         this.#options.log.info({ source, path: this.#path }, "weights ready");
@@ -179,7 +179,7 @@ class DownloadAttempt {
     return false;
   }
 
-  /** False when the source delivered another file; nothing of it is kept. */
+  /** Returns false when the source delivered another file, which is then deleted. */
   async #fetchAndPublish(source: string, workspace: Workspace, client: Dispatcher): Promise<boolean> {
     const candidate = await this.#fetch(parseWeightsSource(source), source, workspace, client);
     const isRight =
@@ -196,7 +196,7 @@ class DownloadAttempt {
     return true;
   }
 
-  /** Gives the path of a whole, not yet verified file inside the workspace. */
+  /** Gives the path of a complete, not yet verified file inside the workspace. */
   async #fetch(
     source: WeightsSource,
     text: string,
@@ -227,7 +227,7 @@ class DownloadAttempt {
     }
   }
 
-  /** Links the file when it lies on the same disk; a later change of it is noticed by its time. */
+  /** Hard-links the file when it is on the same disk, else copies it. The mark's modification time detects later changes. */
   async #fromFile(path: string, workspace: Workspace): Promise<string> {
     const found = isAbsolute(path) ? path : resolve(this.#options.cacheDir, "weights", path);
     const sizeBytes = await sizeOf(found);
@@ -247,7 +247,7 @@ class DownloadAttempt {
       throw Object.assign(new Error("not enough free space"), { code: "ENOSPC" });
   }
 
-  /** Sources fail on their own; what fails besides is the cache folder. */
+  /** The error for a failure that is none of a source: the cache folder is full or can't be used. */
   #storageError(cause: unknown): AppError {
     const megabytes = Math.ceil(this.#weights.sizeBytes / 1e6);
     const problem = isDiskFull(cause) ? "is full" : "can't be used";

@@ -12,7 +12,7 @@ export class SourceError extends Error {
 export class MissingWeightsError extends AppError {
   /** Where the file belongs, absolute: for the log and the console only. */
   readonly path: string;
-  /** What each source answered, `source: reason`: for the log and the console only. */
+  /** The failure of each source, as `source: reason`; for the log and the console only. */
   readonly reasons: readonly string[];
 
   constructor(message: string, path: string, reasons: readonly string[]) {

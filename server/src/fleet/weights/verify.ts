@@ -9,7 +9,7 @@ export async function sha256OfFile(path: string, signal: AbortSignal): Promise<s
   return hash.digest("hex");
 }
 
-/** Brings a file's bytes to the disk, so that a power cut can't leave a name without its content. */
+/** Flushes a file to the disk, so that a power cut after the rename can't leave an empty file under the final name. */
 export async function flushToDisk(path: string): Promise<void> {
   const file = await open(path, "r");
   try {
@@ -20,8 +20,8 @@ export async function flushToDisk(path: string): Promise<void> {
 }
 
 /**
- * Notes beside a file that its checksum was right, so that starting doesn't read gigabytes again. The note counts
- * as long as the file's size and time of change are the same. In a read-only cache there is none.
+ * Writes a mark beside a file whose checksum was right, so that the next start doesn't read gigabytes again. The mark is
+ * valid while the file's size and modification time are unchanged. In a read-only cache no mark is written.
  */
 export async function markVerified(path: string): Promise<void> {
   await writeFile(`${path}.verified`, await fingerprint(path)).catch(() => {});

@@ -5,27 +5,27 @@ import type { Clock } from "../../lib/clock.ts";
 import { formatIdentity, ownIdentity, parseIdentity, processState } from "../../platform/process/identity.ts";
 
 /**
- * A folder for one attempt to get a file. It belongs to one process at a time, so that any number of processes may
- * get the same file at once; a folder whose owner died is taken over, and with it what had been downloaded.
+ * A folder for one attempt to fetch a file. It belongs to one process at a time, so that several processes can fetch the
+ * same file at once. A process takes over the folder of a dead owner with the partial download in it.
  */
 export interface Workspace {
   dir: string;
-  /** The download that a later attempt continues. */
+  /** The partial download, which a later attempt continues. */
   partialPath: string;
 }
 
 const PREFIX = "partial-";
-/** A folder whose owner can't be seen from here counts as left behind when nothing was written for this long. */
+/** A folder whose owner runs in another container counts as abandoned when nothing was written for this long. */
 const UNSEEN_OWNER_MS = 60 * 60 * 1000;
 
-/** Takes over the left-behind folder with the longest download, removes the others, or makes a new one. */
+/** Takes over the abandoned folder with the longest download and removes the others, or creates a folder. */
 export async function openWorkspace(parent: string, clock: Clock): Promise<Workspace> {
   await mkdir(parent, { recursive: true });
   const left = await leftBehind(parent, clock);
   const workspace = newWorkspace(parent);
   let taken = false;
   for (const { dir } of left) {
-    // Of several processes that try, the rename succeeds in one.
+    // When several processes try, the rename succeeds in one of them.
     if (!taken && (await succeeds(rename(dir, workspace.dir)))) taken = true;
     else await rm(dir, { recursive: true, force: true });
   }
@@ -49,7 +49,7 @@ function newWorkspace(parent: string): Workspace {
   return { dir, partialPath: join(dir, "data") };
 }
 
-/** Folders nobody works in, the longest download first. */
+/** Abandoned folders, the longest download first. */
 async function leftBehind(parent: string, clock: Clock): Promise<{ dir: string; sizeBytes: number }[]> {
   const found: { dir: string; sizeBytes: number }[] = [];
   for (const name of await readdir(parent)) {
@@ -64,7 +64,7 @@ async function leftBehind(parent: string, clock: Clock): Promise<{ dir: string; 
 async function isLeftBehind(dir: string, clock: Clock): Promise<boolean> {
   const owner = parseIdentity(await readFile(join(dir, "owner.json"), "utf8").catch(() => ""));
   const state = owner === null ? "unknown" : processState(owner);
-  // One process makes one attempt at a time, so a folder of its own is an earlier attempt's.
+  // One process makes one attempt at a time, and so a folder with its own id is from an earlier attempt.
   if (state === "alive") return formatIdentity(owner!) === formatIdentity(ownIdentity());
   if (state === "dead") return true;
   const touched = await Promise.all([stat(join(dir, "data")).catch(() => null), stat(dir).catch(() => null)]);

@@ -1,0 +1,41 @@
+import { constants } from "node:os";
+
+/** How a process ended. At most one of the three is not null. */
+export interface ProcessExit {
+  exitCode: number | null;
+  /** `SIGKILL`, for example. */
+  signal: string | null;
+  /** The system's error when the process could not be started; for the log, as it may name a path. */
+  startError: string | null;
+}
+
+/** The exit that Node's `exit` event reports. */
+export function processExit(exitCode: number | null, signal: string | null): ProcessExit {
+  return signal === null
+    ? { exitCode, signal: null, startError: null }
+    : { exitCode: null, signal, startError: null };
+}
+
+export function failedStart(error: Error): ProcessExit {
+  return { exitCode: null, signal: null, startError: error.message };
+}
+
+/** The exit of a program that a shell ran: the shell reports the end by a signal as 128 + the signal's number. */
+export function shellExit(exitCode: number | null, signal: string | null): ProcessExit {
+  const number = signal === null && exitCode !== null ? exitCode - 128 : 0;
+  const [name = null] = Object.entries(constants.signals).find(([, value]) => value === number) ?? [];
+  return processExit(exitCode, name ?? signal);
+}
+
+/** `exit code 3`, `signal SIGKILL`, `not started: …`; for the log. */
+export function describeExit({ exitCode, signal, startError }: ProcessExit): string {
+  if (startError !== null) return `not started: ${startError}`;
+  return signal === null ? `exit code ${exitCode}` : `signal ${signal}`;
+}
+
+/** The same in words that every client may read. */
+export function describeExitPublicly(exit: ProcessExit): string {
+  if (exit.startError !== null) return "the process could not be started";
+  // Linux ends the largest process this way when memory runs out, and tells nobody else.
+  return exit.signal === "SIGKILL" ? "signal SIGKILL, often for lack of memory" : describeExit(exit);
+}
