@@ -6,7 +6,7 @@ import { Value } from "typebox/value";
 import type { Clock } from "../../lib/clock.ts";
 import { AppError } from "../../lib/errors.ts";
 import { checkNewId } from "../../lib/resource-ids.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import { LIBRARY_ACCOUNT, PLATFORM } from "../accounts/service.ts";
 import { checkShape, type ShapeModels } from "./fields.ts";
 import { ShapeFields, type ShapeSpec } from "./schema.ts";
@@ -22,7 +22,7 @@ interface CatalogImportDeps {
   store: ShapeStore;
   models: ShapeModels;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
 }
 
 /** See `DeploymentShapes.importCatalog`. */

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Database } from "../../platform/db/database.ts";
-import type { DatabaseLog } from "../../platform/db/embedded-postgres.ts";
+import type { BasicLog } from "../../platform/telemetry/log.ts";
 import type { Accounts } from "../accounts/service.ts";
 import { importCatalogShapes } from "./catalog-import.ts";
 import type { ShapeModels } from "./fields.ts";
@@ -20,7 +20,7 @@ export function createDeploymentShapes(deps: {
   accounts: Pick<Accounts, "exists">;
   models: ShapeModels;
   clock: Clock;
-  log: DatabaseLog;
+  log: BasicLog;
   tokenSecret: Buffer;
 }): DeploymentShapes {
   const store = shapeStore(deps.database, deps.tokenSecret);

@@ -14,9 +14,6 @@ import {
   spawnServer,
 } from "./postgres-process.ts";
 
-/** Former name of the type, for imports that are not adapted yet. */
-export type { BasicLog as DatabaseLog } from "../telemetry/log.ts";
-
 export interface EmbeddedPostgres {
   /** Stays the same while the data folder exists. Contains the password: never log it. */
   url: string;
