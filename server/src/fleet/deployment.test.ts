@@ -207,6 +207,26 @@ describe("a request whose replica has ended before the request begins", () => {
   });
 });
 
+describe("work of another modality", () => {
+  it("replaces its reservation by its cost until it ends", async () => {
+    const { route, deployment } = setUp({ maxReplicas: 2 });
+    await settle();
+    const lease = await route();
+    let finish = () => {};
+    const work = lease.run(
+      3,
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    expect(deployment.observe().replicas[0]!.outstanding).toBe(1);
+    finish();
+    await work;
+    expect(deployment.observe().replicas[0]!.outstanding).toBe(0);
+  });
+});
+
 describe("a replica that is removed", () => {
   it("gets no more requests, finishes its running ones and is then stopped", async () => {
     const { route, boots, deployment, spec, finishAll } = setUp({ minReplicas: 2 });
