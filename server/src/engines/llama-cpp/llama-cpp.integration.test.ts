@@ -9,9 +9,8 @@ import {
   describeEngineContract,
 } from "../../engine/contract.ts";
 import type { EngineEvent, GenerateRequest } from "../../engine/generation.ts";
-import { SMOLLM2_135M_SHAPE } from "../../model-files/testing.ts";
 import type { LlamaCppEngine } from "./kind.ts";
-import { writeLora } from "./lora/lora-fixture.ts";
+import { writeLora, writeTinyGgufModel } from "./lora/lora-fixture.ts";
 import { launchReplica, type TestReplica, textRequest } from "./testing.ts";
 
 const modelPath = process.env["HEARTH_TEST_MODEL"]!;
@@ -23,22 +22,25 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-let adapters: Promise<[string, string]> | null = null;
+/** The shape of `randomModel`. */
+const RANDOM_MODEL_SHAPE = {
+  layers: 1,
+  width: 64,
+  feedForwardWidth: 128,
+  heads: 2,
+  kvHeads: 2,
+  headSize: 32,
+};
 
-function makeAdapters(): Promise<[string, string]> {
-  const strong = { shape: SMOLLM2_135M_SHAPE, strength: 4 };
-  adapters ??= Promise.all([
-    writeLora(modelPath, join(folder, "red.gguf"), { ...strong, seed: 1 }),
-    writeLora(modelPath, join(folder, "blue.gguf"), { ...strong, seed: 2 }),
-  ]);
-  return adapters;
-}
-
+/** A fast model of random weights. The vocabulary of the default model gives readable text, as the contract requires. */
 describeEngineContract("llama-cpp", async () => {
-  const paths = await makeAdapters();
+  const modelPath = await randomModel({ logitSpread: 6 });
+  const lora = { shape: RANDOM_MODEL_SHAPE, strength: 4 };
+  const red = await writeLora(modelPath, join(folder, "red.gguf"), { ...lora, seed: 1 });
+  const blue = await writeLora(modelPath, join(folder, "blue.gguf"), { ...lora, seed: 2 });
   const replica = await launchReplica({ modelPath, slots: 4, contextSize: 2048, threads: 1 });
   return {
-    loras: { paths, broken: modelPath },
+    loras: { paths: [red, blue], broken: modelPath },
     engine: replica.engine,
     activeGenerations: () => replica.engine.activeGenerations(),
     crash: () => void replica.child.kill("SIGKILL"),
@@ -73,53 +75,6 @@ describe("llama-cpp", () => {
     expect(result.finishes).toEqual(["stop"]);
     const tokens = await engine.tokenize(result.texts[0]!);
     expect(result.end.usage.completionTokens).toBe(tokens.length + 1);
-  });
-
-  it("reuses the part of a prompt that an earlier request computed, and reports how much", async () => {
-    const shared = story("prefix", 300);
-    const first = await run(textRequest(`${shared} One.`));
-    const second = await run(textRequest(`${shared} Two.`));
-    const sharedTokens = (await engine.tokenize(shared)).length;
-    expect(first.end.usage.cachedTokens).toBe(0);
-    expect(second.end.usage.cachedTokens).toBeGreaterThanOrEqual(sharedTokens - 1);
-    expect(second.end.usage.cachedTokens).toBeLessThan(second.end.usage.promptTokens);
-  });
-
-  it("computes the common prefix of two concurrent requests once", async () => {
-    const shared = story("common", 300);
-    const results = await Promise.all([
-      run(textRequest(`${shared} One.`)),
-      run(textRequest(`${shared} Two.`, { sampling: { seed: 5 } })),
-    ]);
-    const sharedTokens = (await engine.tokenize(shared)).length;
-    const cached = results.map((r) => r.end.usage.cachedTokens).sort((a, b) => a - b);
-    expect(cached[0]).toBe(0);
-    expect(cached[1]).toBeGreaterThanOrEqual(sharedTokens - 64);
-  });
-
-  it("computes at least one token of a prompt it has computed before", async () => {
-    const request = textRequest(story("again", 50));
-    const first = await run(request);
-    const second = await run(request);
-    expect(second.end.usage.cachedTokens).toBe(second.end.usage.promptTokens - 1);
-    expect(second.texts).toEqual(first.texts);
-  });
-
-  it("gives a seeded request the same output whatever the slots held before", async () => {
-    const question = story("seeded", 150);
-    const request = textRequest(question, { sampling: { temperature: 1, seed: 11 }, maxTokens: 20 });
-    const cold = await run(request);
-    // Now the slots hold the conversation with a continuation, or with another ending.
-    await Promise.all([
-      run(textRequest(`${question}${cold.texts[0]} And then`)),
-      run(textRequest(`${question.slice(0, -40)} but`)),
-    ]);
-    const warm = await run(request);
-    expect(warm.end.usage.cachedTokens).toBeGreaterThan(0);
-    expect(warm.texts).toEqual(cold.texts);
-    await Promise.all([run(textRequest(story("a", 80))), run(textRequest(story("b", 80)))]);
-    const [beside] = await Promise.all([run(request), run(textRequest("Numbers: 1, 2, 3,"))]);
-    expect(beside!.texts).toEqual(cold.texts);
   });
 
   it("keeps a stream flowing while another prompt of 3,000 tokens is computed", async () => {
@@ -200,6 +155,68 @@ describe("llama-cpp", () => {
     for (const [input, code] of refusals) {
       await expect(run(textRequest("", { input }))).rejects.toMatchObject({ code, retryable: false });
     }
+  });
+});
+
+describe("the prompt cache of llama-cpp", () => {
+  let replica: TestReplica;
+  let engine: LlamaCppEngine;
+
+  beforeAll(async () => {
+    // With quantised weights a token's logits are the same, to the bit, in batches of any size.
+    const modelPath = await writeTinyGgufModel(folder, "Q8_0");
+    replica = await launchReplica({ modelPath, slots: 2, contextSize: 2048, threads: 1 });
+    engine = replica.engine;
+  });
+  afterAll(() => replica?.dispose());
+
+  const run = (request: GenerateRequest) => collectGeneration(engine, request, never);
+
+  it("reuses the part of a prompt that an earlier request computed, and reports how much", async () => {
+    const shared = story("prefix", 300);
+    const first = await run(textRequest(`${shared} One.`));
+    const second = await run(textRequest(`${shared} Two.`));
+    const sharedTokens = (await engine.tokenize(shared)).length;
+    expect(first.end.usage.cachedTokens).toBe(0);
+    expect(second.end.usage.cachedTokens).toBeGreaterThanOrEqual(sharedTokens - 1);
+    expect(second.end.usage.cachedTokens).toBeLessThan(second.end.usage.promptTokens);
+  });
+
+  it("computes the common prefix of two concurrent requests once", async () => {
+    const shared = story("common", 300);
+    const results = await Promise.all([
+      run(textRequest(`${shared} One.`)),
+      run(textRequest(`${shared} Two.`, { sampling: { seed: 5 } })),
+    ]);
+    const sharedTokens = (await engine.tokenize(shared)).length;
+    const cached = results.map((r) => r.end.usage.cachedTokens).sort((a, b) => a - b);
+    expect(cached[0]).toBe(0);
+    expect(cached[1]).toBeGreaterThanOrEqual(sharedTokens - 64);
+  });
+
+  it("computes at least one token of a prompt it has computed before", async () => {
+    const request = textRequest(story("again", 50));
+    const first = await run(request);
+    const second = await run(request);
+    expect(second.end.usage.cachedTokens).toBe(second.end.usage.promptTokens - 1);
+    expect(second.texts).toEqual(first.texts);
+  });
+
+  it("gives a seeded request the same output whatever the slots held before", async () => {
+    const question = story("seeded", 150);
+    const request = textRequest(question, { sampling: { temperature: 1, seed: 11 }, maxTokens: 20 });
+    const cold = await run(request);
+    // Now the slots hold the conversation with a continuation, or with another ending.
+    await Promise.all([
+      run(textRequest(`${question}${cold.texts[0]} And then`)),
+      run(textRequest(`${question.slice(0, -40)} but`)),
+    ]);
+    const warm = await run(request);
+    expect(warm.end.usage.cachedTokens).toBeGreaterThan(0);
+    expect(warm.texts).toEqual(cold.texts);
+    await Promise.all([run(textRequest(story("a", 80))), run(textRequest(story("b", 80)))]);
+    const [beside] = await Promise.all([run(request), run(textRequest("Numbers: 1, 2, 3,"))]);
+    expect(beside!.texts).toEqual(cold.texts);
   });
 });
 
