@@ -139,7 +139,7 @@ function findCycles(files: readonly SourceFile[]): string[][] {
 
 // ---- spreads of literals ----
 
-/** Places where the content of an object or array literal is spread, as in `f(...[1, 2])`, by file and line. */
+/** Places, as file and line, where an object or array literal is spread into another one or into a call. */
 function findLiteralSpreads(files: readonly SourceFile[]): string[] {
   return files.flatMap(({ path, text }) =>
     [...text.matchAll(/\.\.\.\(?([[{])/g)].flatMap((match) => {

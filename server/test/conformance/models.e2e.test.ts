@@ -70,9 +70,7 @@ describe("models", () => {
     const id = await ready();
     await succeed(hearth, "prepareModel", { params: params(id), body: { precision: "FP8" } });
     await expect
-      .poll(async () => (await succeed(hearth, "getModel", { params: params(id) })).precisions, {
-        timeout: 30_000,
-      })
+      .poll(async () => (await succeed(hearth, "getModel", { params: params(id) })).precisions)
       .toEqual(["FP16", "FP8"]);
   });
 
